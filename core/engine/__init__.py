@@ -1,0 +1,1 @@
+"""Runs experiments in worker processes."""

@@ -1,0 +1,33 @@
+"""Errors worded for the person who will read them."""
+
+from __future__ import annotations
+
+
+class TilescopeError(Exception):
+    """One clear sentence: what is wrong, why, and what would do. Shown as it is, never as a traceback."""
+
+    @property
+    def sentence(self) -> str:
+        return str(self)
+
+
+class InvalidParams(TilescopeError):
+    """A parameter is out of range, or a combination that cannot be.
+
+    `field` names the parameter to point at, or None when the combination is at fault.
+    """
+
+    def __init__(self, sentence: str, field: str | None = None) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+    def __reduce__(self) -> tuple[type[InvalidParams], tuple[str, str | None]]:
+        return (InvalidParams, (self.sentence, self.field))
+
+
+class UnknownName(TilescopeError):
+    """A topic, parameter, GPU or implementation that does not exist; the sentence lists those that do."""
+
+
+class MissingRequirement(TilescopeError):
+    """Something this machine lacks (triton, a display, a GPU); the sentence says what to do about it."""

@@ -1,0 +1,65 @@
+"""What is known of each GPU, read from resources/gpus.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from core.errors import UnknownName
+
+_FACTS = Path(__file__).resolve().parents[2] / "resources" / "gpus.toml"
+_SRAM_BYTES_PER_CLOCK = 128
+"""Shared-memory bandwidth of one SM (or LDS of one CU): 32 banks of 4 bytes a clock."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU. Sizes in the units that the names say; `tflops` is the dense peak by dtype."""
+
+    id: str
+    name: str
+    vendor: str
+    target: str
+    memory_gb: float
+    hbm_bandwidth_gb_s: float
+    sms: int
+    sram_per_sm_kb: float
+    shared_memory_per_block_kb: float
+    clock_mhz: float
+    l2_mb: float
+    tflops: Mapping[str, float]
+    source: str
+
+    @property
+    def shared_memory_per_block_bytes(self) -> int:
+        return int(self.shared_memory_per_block_kb * 1024)
+
+    @property
+    def sram_bytes(self) -> int:
+        """SRAM (L1 and shared memory) of the whole GPU, in bytes."""
+        return int(self.sms * self.sram_per_sm_kb * 1024)
+
+    @property
+    def sram_bandwidth_tb_s(self) -> float:
+        """Modelled: SMs x 128 bytes a clock x boost clock, in TB/s (19.5 for the A100, as the paper's 19)."""
+        return self.sms * _SRAM_BYTES_PER_CLOCK * self.clock_mhz * 1e6 / 1e12
+
+
+@cache
+def gpus() -> Mapping[str, Gpu]:
+    """Every known GPU by id, in the order of the file."""
+    with _FACTS.open("rb") as file:
+        return {gpu_id: Gpu(id=gpu_id, **facts) for gpu_id, facts in tomllib.load(file).items()}
+
+
+def gpu(gpu_id: str) -> Gpu:
+    """The GPU of that id. Raises UnknownName, listing those that exist."""
+    if gpu_id not in gpus():
+        raise UnknownName(f"There is no GPU {gpu_id!r}: the GPUs are {', '.join(gpus())}.")
+    return gpus()[gpu_id]
+
+
+GPU_IDS = tuple(gpus())

@@ -1,0 +1,24 @@
+"""The registry of topics: one line each. Pages have theirs in gui/pages/__init__.py."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+
+from core.errors import UnknownName
+from core.topic import Topic
+
+TOPICS: dict[str, str] = {
+    "flash-attention": "core.topics.flash_attention",
+}
+"""Topic id to the package that exports it as `TOPIC`."""
+
+
+def topic(topic_id: str) -> Topic:
+    """The topic of that id. Raises UnknownName, listing those that exist."""
+    if topic_id not in TOPICS:
+        close = difflib.get_close_matches(topic_id, TOPICS, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UnknownName(f"There is no topic {topic_id!r}: {hint}The topics are {', '.join(TOPICS)}.")
+    found: Topic = importlib.import_module(TOPICS[topic_id]).TOPIC
+    return found

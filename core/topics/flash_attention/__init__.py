@@ -1,0 +1,1 @@
+"""flash-attention: where do the bytes go?"""

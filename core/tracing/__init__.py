@@ -1,0 +1,1 @@
+"""Executes a kernel's TTIR for all programs at once and records every access."""

@@ -1,0 +1,1 @@
+"""Triton kernels, their launchers and their references. Knows neither core nor gui."""

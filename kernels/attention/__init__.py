@@ -1,0 +1,1 @@
+"""Attention: the reference, the standard three passes, and flash."""

@@ -101,7 +101,7 @@ class Params(BaseModel):
         for spec in cls.specs():
             if spec.choices and spec.name in values and _coerced(spec, values[spec.name]) not in spec.choices:
                 raise InvalidParams(
-                    f"{spec.name} = {values[spec.name]} is not a choice: "
+                    f"{spec.name} = {_shown(values[spec.name])} is not a choice: "
                     f"use one of {', '.join(str(c) for c in spec.choices)}.",
                     spec.name,
                 )
@@ -141,6 +141,12 @@ def _coerced(spec: FieldSpec, value: Any) -> Any:
         return value
 
 
+def _shown(value: Any) -> str:
+    """A value short enough to stand in a sentence."""
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
 def _unknown_sentence(name: str, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
@@ -161,4 +167,4 @@ def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
         wanted = f"it must be {kinds[spec.kind]}"
         if spec.minimum is not None:
             wanted += f" between {spec.minimum:g} and {spec.maximum:g}{unit}"
-    return InvalidParams(f"{spec.name} = {details['input']} cannot be used: {wanted}.", field)
+    return InvalidParams(f"{spec.name} = {_shown(details['input'])} cannot be used: {wanted}.", field)

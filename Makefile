@@ -1,0 +1,47 @@
+# Every target sets up what it needs; a second run skips what is done.
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: setup run test lint bench gallery test-gpu bench-gpu clean
+
+setup: $(READY)
+	@.ci/system-libraries
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Tilescope needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Setting up $(VENV) from requirements.lock (a few minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+run: setup
+	@$(PY) main.py --or-gallery gallery
+
+lint: setup
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+
+# The import contracts run inside pytest too (tests/test_layering.py), with the violation that proves they bite.
+test: lint
+	@$(PY) -m pytest -n 2 --dist loadgroup
+
+bench: setup
+	@$(PY) -m tests.benchmarks
+
+gallery: setup
+	@$(PY) main.py screenshot all --out gallery
+
+test-gpu: setup
+	@$(PY) -m pytest -m gpu tests/gpu
+
+bench-gpu: setup
+	@$(PY) main.py doctor
+	@$(PY) -m tests.benchmarks.bench_attention_gpu
+
+clean:
+	rm -rf $(VENV) gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The headless subcommands: the same topics, engine and claims as the window, printed."""

@@ -1,0 +1,73 @@
+"""`run TOPIC`: numbers and claims of one run, as tables or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from core.claims import Claim, Finding
+from core.commands.session import engine_for, parse_assignments, run_once
+from core.commands.verify import VERDICT_STYLES
+from core.format import format_quantity
+from core.registry import topic as find_topic
+from core.result import Result
+from core.topic import Topic
+
+Findings = Sequence[tuple[Claim, Finding]]
+
+
+def run_topic(topic_id: str, assignments: Sequence[str], *, device: str, as_json: bool) -> int:
+    """Run and print. Exit code 0; bad input raises, and is worded by the caller."""
+    topic = find_topic(topic_id)
+    params = parse_assignments(topic, assignments)
+    topic.check(params)
+    with engine_for(device) as (engine, wanted):
+        result = run_once(engine, topic, params, wanted)
+    findings = [(claim, claim.test(result)) for claim in topic.claims]
+    if as_json:
+        print(json.dumps(as_document(result, findings), indent=2))
+    else:
+        _print_tables(topic, result, findings)
+    return 0
+
+
+def as_document(result: Result, findings: Findings) -> dict[str, Any]:
+    """The JSON form of a run; a value that is not a number is null, as JSON has no NaN."""
+    return {
+        "topic": result.topic,
+        "params": dict(result.params),
+        "provenance": result.environment.as_json(),
+        "metrics": {
+            name: {
+                "value": metric.value if abs(metric.value) < float("inf") else None,
+                "unit": metric.unit,
+                "provenance": metric.provenance.value,
+                **({"note": metric.note} if metric.note else {}),
+            }
+            for name, metric in result.metrics.items()
+        },
+        "claims": [
+            {"id": claim.id, "verdict": finding.verdict.value, "evidence": finding.evidence}
+            for claim, finding in findings
+        ],
+    }
+
+
+def _print_tables(topic: Topic, result: Result, findings: Findings) -> None:
+    console = Console()
+    console.print(f"[bold]{topic.title.en}[/] on {result.environment.device}, {result.environment.backend}")
+    numbers = Table("metric", "value", "provenance", "note", box=None, pad_edge=False)
+    numbers.columns[1].justify = "right"
+    for name, metric in result.metrics.items():
+        numbers.add_row(name, format_quantity(metric.value, metric.unit), metric.provenance.value, metric.note)
+    console.print(numbers)
+    verdicts = Table("verdict", "claim", "evidence", box=None, pad_edge=False)
+    for claim, finding in findings:
+        verdicts.add_row(
+            f"[{VERDICT_STYLES[finding.verdict]}]{finding.verdict.value}[/]", claim.statement.en, finding.evidence
+        )
+    console.print(verdicts)

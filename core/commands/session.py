@@ -1,0 +1,81 @@
+"""One headless run: parse, run in a worker, show progress on stderr, return the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from core import events
+from core.engine import Engine
+from core.errors import InvalidParams, TilescopeError
+from core.params import Params
+from core.result import Result
+from core.topic import Topic
+
+LOCAL_DEVICES = ("auto", "cpu", "cuda")
+
+
+def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
+    """Params from `name=value` texts. Raises InvalidParams or UnknownName with one sentence."""
+    values: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise InvalidParams(f"--set takes name=value, not {assignment!r}: for example --set seq_len=512.")
+        values[name.strip()] = value.strip()
+    return topic.params.parse(values)
+
+
+@contextmanager
+def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
+    """An engine and the device to ask it for; `device` may be the address of a scheduler."""
+    if device in LOCAL_DEVICES:
+        engine, wanted = Engine(), device
+    elif ":" in device:
+        engine, wanted = Engine(address=device), "auto"
+    else:
+        raise TilescopeError(
+            f"There is no device {device!r}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786."
+        )
+    try:
+        engine.start()
+        yield engine, wanted
+    finally:
+        engine.close()
+
+
+class RunFailed(TilescopeError):
+    """A run that ended without a result for a reason that is not the caller's input."""
+
+
+def run_once(engine: Engine, topic: Topic, params: Params, device: str) -> Result:
+    """The result of one run. Raises InvalidParams for bad input, RunFailed for any other end."""
+    console = Console(stderr=True)
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True)
+    run = engine.submit(topic.id, params, device=device)
+    with bar:
+        task = bar.add_task("starting the worker", total=None)
+        try:
+            for event in run.stream():
+                match event:
+                    case events.Started(device=where):
+                        bar.update(task, description=f"running on {where}")
+                    case events.Progress(done=done, total=total, phase=phase):
+                        bar.update(task, completed=done, total=total, description=phase)
+                    case events.Finished(result=result):
+                        return result
+                    case events.Failed(sentence=sentence, invalid_input=True, blames=field):
+                        raise InvalidParams(sentence, field)
+                    case events.Failed(sentence=sentence, detail=detail):
+                        if detail:
+                            console.print(detail, style="dim", highlight=False, markup=False)
+                        raise RunFailed(sentence)
+                    case events.Cancelled(reason=reason):
+                        raise RunFailed(f"The run was {reason}.")
+        except KeyboardInterrupt:
+            run.cancel()
+            raise
+    raise RunFailed("The run ended without a result.")

@@ -1,0 +1,69 @@
+"""The one way to write a number with its unit, for the window, the command line and the pictures alike."""
+
+from __future__ import annotations
+
+import math
+
+_DECIMAL_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+_SMALL_PREFIXES = ("", "m", "µ", "n", "p")
+_PREFIXED_UNITS = {
+    "bytes": "B",
+    "B": "B",
+    "FLOP": "FLOP",
+    "FLOPs": "FLOP",
+    "FLOP/s": "FLOP/s",
+    "FLOP/B": "FLOP/B",
+    "B/s": "B/s",
+    "s": "s",
+    "elements": "elements",
+}
+
+
+def format_quantity(value: float, unit: str = "", digits: int = 3) -> str:
+    """`value` with `digits` significant digits and its unit, e.g. '40.3 GB', '24 ms', '1,024 tokens'.
+
+    Bytes take decimal prefixes (1 GB = 10^9 B), as data sheets and the FlashAttention paper do.
+    A value that is not a number is an em dash: nothing was obtained.
+    """
+    if math.isnan(value):
+        return "—"
+    if math.isinf(value):
+        return f"{'-' if value < 0 else ''}∞ {unit}".strip()
+    if unit in _PREFIXED_UNITS:
+        return _prefixed(value, _PREFIXED_UNITS[unit], digits, small=unit == "s")
+    if unit == "ms":
+        return _prefixed(value / 1e3, "s", digits, small=True)
+    if unit == "x":
+        return f"{_plain(value, digits)}×"
+    separator = "" if unit == "%" else " "
+    return f"{_plain(value, digits)}{separator}{unit}".strip()
+
+
+def _plain(value: float, digits: int) -> str:
+    if value == 0:
+        return "0"
+    if value == int(value) and abs(value) < 1e9:
+        return f"{int(value):,}"
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude < -3 or magnitude >= 9:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
+
+
+def _prefixed(value: float, unit: str, digits: int, small: bool) -> str:
+    if value == 0:
+        return f"0 {unit}"
+    # Rounded first, so that 999.96 becomes 1 k and not 1000.
+    rounded = float(f"{value:.{digits - 1}e}")
+    step = math.floor(math.log10(abs(rounded)) / 3)
+    if small and step < 0:
+        step = max(step, 1 - len(_SMALL_PREFIXES))
+        scaled, prefix = rounded * 1000.0**-step, _SMALL_PREFIXES[-step]
+    else:
+        step = min(max(step, 0), len(_DECIMAL_PREFIXES) - 1)
+        scaled, prefix = rounded / 1000.0**step, _DECIMAL_PREFIXES[step]
+    magnitude = math.floor(math.log10(abs(scaled)))
+    text = f"{scaled:.{max(0, digits - 1 - magnitude)}f}" if magnitude >= -3 else f"{scaled:.{digits - 1}e}"
+    if step == 0 and scaled == int(scaled):
+        text = f"{int(scaled)}"
+    return f"{text} {prefix}{unit}"

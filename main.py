@@ -1,0 +1,142 @@
+"""Tilescope's command line: the window by default, headless subcommands beside it. Parses and delegates."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+if TYPE_CHECKING:
+    import typer
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def open_window(theme: str | None = None, topic: str | None = None) -> int:
+    """Open the window. Nothing heavier than Qt is imported before it is on the screen."""
+    from gui.display import require_display
+
+    require_display()
+    from gui.app import run_window
+
+    return run_window(theme=theme, topic=topic)
+
+
+def build_cli() -> typer.Typer:
+    """The subcommands. Imports are inside: the window must not pay for them, nor one command for another."""
+    import typer
+
+    cli = typer.Typer(
+        name="tilescope",
+        help="Tilescope: see what the kernels behind large language models do. Without a command: the window.",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    topic_argument = typer.Argument(help="A topic, e.g. flash-attention.")
+    assignments = typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the topic; may be repeated.")
+    device_option = typer.Option(help="auto, cpu, cuda, or the address of a cluster's scheduler.")
+    json_option = typer.Option("--json", help="Print one JSON object on stdout.")
+    theme_option = typer.Option(help="dark or light.")
+
+    @cli.callback(invoke_without_command=True)
+    def window(
+        context: typer.Context,
+        theme: Annotated[str | None, theme_option] = None,
+        topic: Annotated[str | None, typer.Option(help="The page to open first.")] = None,
+        or_gallery: Annotated[
+            Path | None,
+            typer.Option(metavar="DIR", help="Without a display, say so and render the pages into DIR instead."),
+        ] = None,
+    ) -> None:
+        """Open the window."""
+        if context.invoked_subcommand is not None:
+            return
+        if or_gallery is not None:
+            from gui.display import why_no_display
+
+            reason = why_no_display()
+            if reason is not None:
+                print(f"{reason} Rendering the pages into {or_gallery}/ instead.", file=sys.stderr)
+                screenshot("all", out=or_gallery)
+                return
+        raise typer.Exit(open_window(theme, topic))
+
+    @cli.command()
+    def run(
+        topic: Annotated[str, topic_argument],
+        set_: Annotated[list[str] | None, assignments] = None,
+        device: Annotated[str, device_option] = "auto",
+        json: Annotated[bool, json_option] = False,
+    ) -> None:
+        """Run a topic's experiment and print its numbers and claims."""
+        from core.commands.run import run_topic
+
+        raise typer.Exit(run_topic(topic, set_ or [], device=device, as_json=json))
+
+    @cli.command()
+    def screenshot(
+        topic: Annotated[str, typer.Argument(help="A topic, or all.")],
+        out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the pictures; made if missing.")],
+        set_: Annotated[list[str] | None, assignments] = None,
+        theme: Annotated[str | None, theme_option] = None,
+        size: Annotated[str, typer.Option(metavar="WxH", help="Size of the window in pixels.")] = "1600x1000",
+        device: Annotated[str, device_option] = "auto",
+    ) -> None:
+        """Run a topic and save its page as PNG, in both themes unless one is named. Needs no display."""
+        from gui.gallery import save_pages
+
+        for path in save_pages(topic, set_ or [], out=out, theme=theme, size=size, device=device):
+            print(path)
+
+    @cli.command()
+    def verify(
+        topics: Annotated[list[str] | None, typer.Argument(help="Topics; all when none is named.")] = None,
+        device: Annotated[str, device_option] = "auto",
+        json: Annotated[bool, json_option] = False,
+    ) -> None:
+        """Test the claims; exit 1 if one that should hold does not."""
+        from core.commands.verify import verify_topics
+
+        raise typer.Exit(verify_topics(topics or [], device=device, as_json=json))
+
+    @cli.command()
+    def doctor(json: Annotated[bool, json_option] = False) -> None:
+        """Say what is here, what is missing and what to do."""
+        from core.commands.doctor import examine
+        from gui.display import why_no_display
+
+        raise typer.Exit(examine(as_json=json, display_problem=why_no_display()))
+
+    return cli
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and delegate. A mistake of the caller becomes one sentence on stderr and exit code 2."""
+    from core.errors import TilescopeError
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        if not arguments:
+            return open_window()
+        return build_cli()(list(arguments), standalone_mode=False) or 0
+    except TilescopeError as error:
+        print(error.sentence, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        # The parser's own complaints (unknown option, missing argument): typer bundles its click in some versions
+        # and imports it in others, so the shared method is what identifies them.
+        print(f"{error.format_message()} See python main.py --help.", file=sys.stderr)
+        return BAD_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

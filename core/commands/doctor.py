@@ -1,0 +1,157 @@
+"""`doctor`: what is here, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from packaging.version import Version
+from rich.console import Console
+from rich.table import Table
+
+from core.hardware.host import host_facts
+
+LIBRARIES = ("torch", "triton", "PySide6-Essentials", "pyqtgraph", "numpy", "pydantic", "distributed")
+_FIRST_BAD_PYSIDE = Version("6.12")
+
+
+class State(StrEnum):
+    OK = "ok"
+    OPTIONAL = "optional"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the examination; `remedy` says what to do when it is not ok."""
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def examine(*, as_json: bool, display_problem: str | None) -> int:
+    """Print the checks. Exit code 1 if something that everything needs is missing, else 0."""
+    checks = [
+        *_interpreter(),
+        *_libraries(),
+        _display(display_problem),
+        _chinese_font(),
+        *_machine(),
+        _data_folder(),
+        _worker(),
+    ]
+    if as_json:
+        print(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        _print(checks)
+    return 1 if any(check.state is State.MISSING for check in checks) else 0
+
+
+def _interpreter() -> Iterator[Check]:
+    found = f"{platform.python_version()} ({sys.executable})"
+    ok = sys.version_info >= (3, 11)
+    yield Check("Python", State.OK if ok else State.MISSING, found, "" if ok else "Use Python 3.11 or newer.")
+
+
+def _libraries() -> Iterator[Check]:
+    for name in LIBRARIES:
+        version = _version(name)
+        if version is None:
+            yield _absent_library(name)
+        elif name == "PySide6-Essentials" and Version(version) >= _FIRST_BAD_PYSIDE:
+            yield Check(
+                name, State.MISSING, version,
+                "6.12 aborts on CPython 3.11 after some 570 signals: pip install 'PySide6-Essentials<6.12'.",
+            )  # fmt: skip
+        else:
+            yield Check(name, State.OK, version)
+
+
+def _absent_library(name: str) -> Check:
+    if name == "triton":
+        linux = sys.platform == "linux"
+        remedy = "pip install triton==3.7.1" if linux else "Triton exists for Linux only: use the modelled figures."
+        return Check(name, State.MISSING if linux else State.OPTIONAL, "not installed", remedy)
+    return Check(name, State.MISSING, "not installed", "pip install -r requirements.lock (or: make setup)")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _display(problem: str | None) -> Check:
+    if problem is None:
+        return Check("Display", State.OK, "a window can be shown")
+    return Check("Display", State.OPTIONAL, problem, "Pictures need none: python main.py screenshot all --out gallery")
+
+
+def _chinese_font() -> Check:
+    if sys.platform != "linux":
+        return Check("Chinese font", State.OK, "comes with the system")
+    lister = shutil.which("fc-list")
+    listed = subprocess.run([lister, ":lang=zh", "family"], capture_output=True, text=True) if lister else None
+    families = sorted(set(listed.stdout.splitlines())) if listed else []
+    if families:
+        return Check("Chinese font", State.OK, families[0].split(",")[0])
+    return Check("Chinese font", State.OPTIONAL, "none found", "apt-get install fonts-noto-cjk (the Chinese notes)")
+
+
+def _machine() -> Iterator[Check]:
+    host = host_facts()
+    memory = f"{host.available_memory_bytes / 1e9:.1f} GB of {host.total_memory_bytes / 1e9:.1f} GB free"
+    yield Check("Machine", State.OK, f"{host.cpu_name}, {host.cores} cores, {memory}")
+    if host.gpu_names:
+        yield Check("GPU", State.OK, ", ".join(host.gpu_names))
+    else:
+        remedy = "None is needed: kernels are traced and their errors checked; only times need one."
+        yield Check("GPU", State.OPTIONAL, "none", remedy)
+
+
+def _data_folder() -> Check:
+    from core.engine.history import default_path
+
+    path = Path(default_path())
+    folder = next(parent for parent in path.parents if parent.exists())
+    if os.access(folder, os.W_OK):
+        return Check("History", State.OK, str(path))
+    return Check(
+        "History", State.OPTIONAL, f"{folder} cannot be written",
+        "Runs are not kept; set TILESCOPE_DATA_DIR to a folder that can be written.",
+    )  # fmt: skip
+
+
+def _worker() -> Check:
+    """Brings a worker up and runs nothing: the one check that proves that the engine works here."""
+    from core.engine import Engine
+
+    engine = Engine()
+    try:
+        engine.start()
+        state = engine.wait_until_settled(timeout=60)
+        if state.phase == "ready":
+            return Check("Worker", State.OK, state.detail or "started and answered")
+        return Check("Worker", State.MISSING, state.detail or state.phase, "See the sentence on the left.")
+    finally:
+        engine.close()
+
+
+def _print(checks: list[Check]) -> None:
+    signs = {State.OK: "[green]✓[/]", State.OPTIONAL: "[yellow]○[/]", State.MISSING: "[red]✗[/]"}
+    table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
+    for check in checks:
+        table.add_row(signs[check.state], check.name, check.found, check.remedy)
+    Console().print(table)

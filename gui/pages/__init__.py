@@ -1,1 +1,5 @@
-"""One page a topic."""
+"""One page a topic: topic id to the class that draws it, imported on first visit."""
+
+PAGES: dict[str, str] = {
+    "flash-attention": "gui.pages.flash_attention:FlashAttentionPage",
+}

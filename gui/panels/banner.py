@@ -1,0 +1,56 @@
+"""An error where it happened: one sentence, dismissible, never a dialog."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+from gui import theme
+from gui.icons import icon
+
+
+class Banner(QFrame):
+    """Hidden until it has something to say. `dismissed` when a person closed it."""
+
+    dismissed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "banner")
+        self._mark = QLabel()
+        self._label = QLabel()
+        self._label.setWordWrap(True)
+        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._close = QToolButton()
+        self._close.setToolTip("Dismiss (Esc)")
+        self._close.setIconSize(QSize(14, 14))
+        self._close.clicked.connect(self.dismiss)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 5, 5, 5)
+        layout.addWidget(self._mark)
+        layout.addWidget(self._label, 1)
+        layout.addWidget(self._close)
+        self.hide()
+        self._recolour()
+        theme.notifier().changed.connect(self._recolour)
+
+    @property
+    def sentence(self) -> str:
+        """What is shown, '' when hidden."""
+        return "" if self.isHidden() else self._label.text()
+
+    def show_error(self, sentence: str, detail: str = "") -> None:
+        """Show one sentence; the detail is for the log tab, and here only a hint that it is there."""
+        self._label.setText(sentence)
+        self._label.setToolTip("The log tab has the details." if detail else "")
+        self.show()
+
+    def dismiss(self) -> None:
+        self.hide()
+        self.dismissed.emit()
+
+    def _recolour(self) -> None:
+        colours = theme.current()
+        self._mark.setPixmap(icon("warning", colours.bad).pixmap(16, 16))
+        self._close.setIcon(icon("close", colours.muted))

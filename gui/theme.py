@@ -1,0 +1,250 @@
+"""The palette, the fonts and the style sheet, dark and light.
+
+Colours live in resources/theme/{dark,light}.toml and the style sheet in resources/theme/window.qss, where `@name`
+stands for a colour or a font. Whatever paints asks `current()` at paint time, or restyles on `notifier().changed`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
+from PySide6.QtWidgets import QApplication
+
+from core.claims import Verdict
+from core.result import Provenance
+
+_FOLDER = Path(__file__).resolve().parents[1] / "resources" / "theme"
+NAMES = ("dark", "light")
+
+GAP_XS, GAP_S, GAP_M, GAP_L = 2, 4, 8, 12
+"""Spacing, in device-independent pixels: inside a control, between controls, inside a card, between blocks."""
+RADIUS = 4
+FONT_SIZES_PX = {"small": 11, "body": 12, "title": 13, "heading": 18}
+
+_UI_FAMILIES = ("Inter", "Noto Sans", "Source Sans 3", "Cantarell", "Ubuntu", "Open Sans", "Roboto", "DejaVu Sans")
+_CJK_FAMILIES = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei")
+_MONO_FAMILIES = (
+    "JetBrains Mono",
+    "Cascadia Mono",
+    "SF Mono",
+    "Menlo",
+    "Consolas",
+    "DejaVu Sans Mono",
+    "Noto Sans Mono",
+)
+
+
+@dataclass(frozen=True)
+class Theme:
+    """One set of colours, each '#rrggbb'.
+
+    `tensors` is keyed by Q K V S P O LSE and means the same in every plot; `series` is for anything
+    else that needs telling apart, in order; `tiles` by full, partial, skipped, done, current.
+    """
+
+    name: str
+    background: str
+    surface: str
+    sunken: str
+    raised: str
+    hover: str
+    border: str
+    border_strong: str
+    text: str
+    muted: str
+    faint: str
+    accent: str
+    on_accent: str
+    accent_strong: str
+    accent_soft: str
+    grid: str
+    good: str
+    warn: str
+    bad: str
+    idle: str
+    busy: str
+    tensors: Mapping[str, str]
+    provenance: Mapping[Provenance, str]
+    verdicts: Mapping[Verdict, str]
+    tiles: Mapping[str, str]
+    code: Mapping[str, str]
+    series: tuple[str, ...]
+
+    @property
+    def is_dark(self) -> bool:
+        return self.name == "dark"
+
+    def tensor(self, name: str) -> str:
+        """The colour of a tensor; an unknown one takes the last, neutral colour."""
+        return self.tensors.get(name, self.tensors["LSE"])
+
+
+class Notifier(QObject):
+    """`changed` carries the new Theme after the application was restyled."""
+
+    changed = Signal(object)
+
+
+@cache
+def notifier() -> Notifier:
+    return Notifier()
+
+
+@cache
+def load(name: str) -> Theme:
+    """The theme of that name, 'dark' or 'light'."""
+    with (_FOLDER / f"{name}.toml").open("rb") as file:
+        facts = tomllib.load(file)
+    return Theme(
+        name=name,
+        **facts["surfaces"],
+        **facts["ink"],
+        **facts["states"],
+        tensors=facts["tensors"],
+        provenance={Provenance(key): colour for key, colour in facts["provenance"].items()},
+        verdicts={Verdict(key): colour for key, colour in facts["verdicts"].items()},
+        tiles=facts["tiles"],
+        code=facts["code"],
+        series=tuple(facts["series"]["colours"]),
+    )
+
+
+_current = "dark"
+
+
+def current() -> Theme:
+    """The theme in force."""
+    return load(_current)
+
+
+def apply(app: QApplication, name: str) -> None:
+    """Restyle the whole application, then tell every view through `notifier().changed`."""
+    global _current
+    if name not in NAMES:
+        raise ValueError(f"There is no theme {name!r}: the themes are {', '.join(NAMES)}.")
+    _current = name
+    theme = current()
+    app.setStyle("Fusion")
+    app.setFont(ui_font())
+    app.setPalette(_palette(theme))
+    app.setStyleSheet(style_sheet(theme))
+    if "pyqtgraph" in sys.modules:
+        configure_pyqtgraph()
+    notifier().changed.emit(theme)
+
+
+def configure_pyqtgraph() -> None:
+    """Set pyqtgraph's defaults from the current theme. Imports pyqtgraph, so not before the first paint."""
+    import pyqtgraph
+
+    theme = current()
+    pyqtgraph.setConfigOptions(
+        background=theme.sunken, foreground=theme.muted, antialias=True, imageAxisOrder="row-major"
+    )
+
+
+def ui_font(size: str = "body", *, bold: bool = False) -> QFont:
+    """The interface font, with a Chinese fallback. `size` is a key of FONT_SIZES_PX."""
+    font = QFont()
+    font.setFamilies([_ui_family(), *_available(_CJK_FAMILIES)])
+    font.setPixelSize(FONT_SIZES_PX[size])
+    font.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
+    return font
+
+
+def mono_font(size: str = "body") -> QFont:
+    """The font of code and numbers: digits of one width."""
+    font = QFont()
+    font.setFamilies([*_mono_families(), *_available(_CJK_FAMILIES)])
+    font.setStyleHint(QFont.StyleHint.Monospace)
+    font.setPixelSize(FONT_SIZES_PX[size])
+    return font
+
+
+def colour(value: str, alpha: float = 1.0) -> QColor:
+    """A QColor of '#rrggbb' with `alpha` from 0 to 1."""
+    made = QColor(value)
+    made.setAlphaF(alpha)
+    return made
+
+
+def mix(first: str, second: str, share: float) -> str:
+    """`share` of `second` blended into `first`, as '#rrggbb': tints that stay opaque."""
+    a, b = QColor(first), QColor(second)
+    channels = zip((a.red(), a.green(), a.blue()), (b.red(), b.green(), b.blue()), strict=True)
+    return "#" + "".join(f"{round(x + (y - x) * share):02x}" for x, y in channels)
+
+
+def style_sheet(theme: Theme) -> str:
+    """window.qss with its `@names` replaced."""
+    template = (_FOLDER / "window.qss").read_text(encoding="utf-8")
+    icons = (_FOLDER.parent / "icons").as_posix()
+    values: dict[str, str] = {key: value for key, value in vars(theme).items() if isinstance(value, str)} | {
+        f"font_{key}": f"{px}px" for key, px in FONT_SIZES_PX.items()
+    }
+    values |= {"mono": ", ".join(f'"{f}"' for f in _mono_families()), "icons": icons}
+    values |= {"good_soft": mix(theme.surface, theme.good, 0.14), "bad_soft": mix(theme.surface, theme.bad, 0.14)}
+    return re.sub(r"@([a-z_]+)", lambda match: values[match.group(1)], template)
+
+
+def _palette(theme: Theme) -> QPalette:
+    role = QPalette.ColorRole
+    colours = {
+        role.Window: theme.background,
+        role.WindowText: theme.text,
+        role.Base: theme.sunken,
+        role.AlternateBase: theme.surface,
+        role.Text: theme.text,
+        role.Button: theme.raised,
+        role.ButtonText: theme.text,
+        role.BrightText: theme.bad,
+        role.Highlight: theme.accent,
+        role.HighlightedText: theme.on_accent,
+        role.ToolTipBase: theme.raised,
+        role.ToolTipText: theme.text,
+        role.PlaceholderText: theme.faint,
+        role.Link: theme.accent,
+        role.LinkVisited: theme.accent,
+        role.Mid: theme.border,
+        role.Dark: theme.border_strong,
+        role.Light: theme.hover,
+        role.Shadow: theme.background,
+    }
+    palette = QPalette()
+    for key, value in colours.items():
+        palette.setColor(key, QColor(value))
+    for key in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, key, QColor(theme.faint))
+    return palette
+
+
+@cache
+def _installed() -> frozenset[str]:
+    return frozenset(QFontDatabase.families())
+
+
+def _available(families: tuple[str, ...]) -> list[str]:
+    return [family for family in families if family in _installed()]
+
+
+@cache
+def _ui_family() -> str:
+    """The platform's own interface font where there is a good one, otherwise the first that is installed."""
+    system = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).family()
+    if sys.platform in ("darwin", "win32"):
+        return system
+    return next(iter(_available(_UI_FAMILIES)), system)
+
+
+@cache
+def _mono_families() -> tuple[str, ...]:
+    system = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
+    return (*_available(_MONO_FAMILIES)[:1], system)

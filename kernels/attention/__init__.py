@@ -1,1 +1,5 @@
-"""Attention: the reference, the standard three passes, and flash."""
+"""Attention: the reference, the standard three passes, flash, and PyTorch's own."""
+
+from kernels.attention.api import AttentionOutput, Impl, Timeline, attention, available
+
+__all__ = ["AttentionOutput", "Impl", "Timeline", "attention", "available"]

@@ -1,0 +1,113 @@
+"""One entry to every implementation of attention. What ran is what was asked for: there is no silent fallback."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn.attention import SDPBackend
+
+from kernels.attention.impl import Impl, available, device_target, has_triton
+from kernels.attention.inputs import check_blocks, check_extras, check_inputs, check_scale
+from kernels.attention.output import AttentionOutput, Timeline
+from kernels.attention.reference import reference_forward
+from kernels.attention.tiling import choose_tiling
+from kernels.attention.torch_impls import naive_forward, sdpa_forward
+from kernels.errors import InvalidInputs, Unavailable
+
+__all__ = ["AttentionOutput", "Impl", "Timeline", "attention", "available"]
+
+_SDPA_BACKENDS = {
+    Impl.SDPA_MATH: SDPBackend.MATH,
+    Impl.SDPA_FLASH: SDPBackend.FLASH_ATTENTION,
+    Impl.SDPA_EFFICIENT: SDPBackend.EFFICIENT_ATTENTION,
+    Impl.SDPA_CUDNN: SDPBackend.CUDNN_ATTENTION,
+}
+
+
+def attention(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    *,
+    impl: Impl,
+    causal: bool,
+    softmax_scale: float | None = None,
+    block_q: int | None = None,
+    block_kv: int | None = None,
+    return_lse: bool = False,
+    timeline: bool = False,
+) -> AttentionOutput:
+    """softmax(softmax_scale Q K^T) V, computed by `impl` and by nothing else.
+
+    q [batch, heads, query_len, head_dim]; k and v [batch, kv_heads, key_len, head_dim], where kv_heads divides heads
+    (query head h reads KV head h // (heads // kv_heads)). Strides are free: transposed views are read in place. Causal
+    is aligned bottom-right, query i seeing the keys j <= i + key_len - query_len; a row that sees none gives zeros, and
+    -inf as its log-sum-exp. `softmax_scale` is 1 / sqrt(head_dim) unless given. `block_q` and `block_kv` size the tiles
+    of the Triton kernels; None takes what suits the GPU (64 x 64 on CPU tensors).
+
+    Raises InvalidInputs for shapes, dtypes and options that are not defined, Unavailable when `impl` cannot run here.
+    Triton kernels need a GPU, unless something intercepts their launches to execute them on CPU tensors.
+    """
+    impl = Impl(impl)
+    check_inputs(q, k, v)
+    scale = 1.0 / math.sqrt(q.shape[3]) if softmax_scale is None else float(softmax_scale)
+    check_scale(scale)
+    check_blocks(block_q, block_kv)
+    check_extras(impl, q.device, return_lse=return_lse, timeline=timeline)
+    if impl.is_triton:
+        return _triton_attention(q, k, v, impl, causal, scale, block_q, block_kv, timeline)
+    if impl is Impl.REFERENCE:
+        out, lse = reference_forward(q, k, v, causal=causal, softmax_scale=scale)
+        return AttentionOutput(out, lse=lse)
+    if impl is Impl.TORCH_NAIVE:
+        out, p = naive_forward(q, k, v, causal=causal, softmax_scale=scale)
+        return AttentionOutput(out, p=p)
+    return AttentionOutput(sdpa_forward(q, k, v, backend=_SDPA_BACKENDS[impl], causal=causal, softmax_scale=scale))
+
+
+def _triton_attention(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    impl: Impl,
+    causal: bool,
+    scale: float,
+    block_q: int | None,
+    block_kv: int | None,
+    timeline: bool,
+) -> AttentionOutput:
+    if not has_triton():
+        raise Unavailable(available(impl, q.device) or "")
+    # Imported late: Triton is not made for every platform, and the other implementations do without it.
+    from triton import OutOfResources
+
+    from kernels.attention.flash import flash_forward, read_timeline
+    from kernels.attention.standard import standard_forward
+
+    target = device_target(q.device)
+    tiling = choose_tiling(
+        head_dim=q.shape[3], element_bytes=q.element_size(), target=target, block_q=block_q, block_kv=block_kv
+    )
+    try:
+        if impl is Impl.TRITON_STANDARD:
+            out, s, p = standard_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling)
+            return AttentionOutput(out, s=s, p=p, tiling=tiling)
+        out, lse, times = flash_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling, timeline=timeline)
+    except OutOfResources as error:
+        raise InvalidInputs(
+            f"Tiles of {tiling.block_q} x {tiling.block_kv} at head_dim {q.shape[3]} in {q.dtype} need more on-chip "
+            f"resources than the GPU has ({error.name}: {error.required} of {error.limit}): use smaller tiles."
+        ) from error
+    except (RuntimeError, ValueError) as error:
+        if q.device.type == "cpu" and _is_refused_for_want_of_a_gpu(error):
+            raise Unavailable(available(impl, q.device) or "") from error
+        raise
+    return AttentionOutput(
+        out, lse=lse, tiling=tiling, timeline=None if times is None else read_timeline(times, q, tiling, causal=causal)
+    )
+
+
+def _is_refused_for_want_of_a_gpu(error: Exception) -> bool:
+    """Triton without a driver raises the first; with one, given CPU tensors, the second."""
+    return "active drivers" in str(error) or "cannot be accessed from Triton (cpu tensor?)" in str(error)

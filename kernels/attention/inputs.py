@@ -1,0 +1,62 @@
+"""What the implementations of attention accept, and the sentence for what they do not."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from kernels.attention.impl import Impl
+from kernels.errors import InvalidInputs, Unavailable
+
+HEAD_DIMS = (32, 64, 128)
+BLOCKS = (16, 32, 64, 128, 256)
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def check_inputs(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
+    """Raises InvalidInputs unless q, k and v agree with each other and with what the kernels support."""
+    if not (q.dim() == k.dim() == v.dim() == 4):
+        raise InvalidInputs("Q, K and V must be [batch, heads, length, head_dim]: four dimensions each.")
+    if k.shape != v.shape or q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
+        raise InvalidInputs(
+            f"Q {list(q.shape)}, K {list(k.shape)} and V {list(v.shape)} do not fit: batch and head_dim must agree, "
+            "and K and V must have one shape."
+        )
+    if 0 in q.shape or 0 in k.shape:
+        raise InvalidInputs(f"Q {list(q.shape)} and K {list(k.shape)} must have no empty dimension.")
+    if q.shape[1] % k.shape[1]:
+        raise InvalidInputs(
+            f"{q.shape[1]} query heads cannot be shared among {k.shape[1]} KV heads: every KV head serves the same "
+            "number of query heads."
+        )
+    if q.shape[3] not in HEAD_DIMS:
+        raise InvalidInputs(f"head_dim must be one of {', '.join(map(str, HEAD_DIMS))}, not {q.shape[3]}.")
+    if q.dtype not in DTYPES or not (q.dtype == k.dtype == v.dtype):
+        raise InvalidInputs(f"Q, K and V must share float32, float16 or bfloat16, not {q.dtype}, {k.dtype}, {v.dtype}.")
+    if not (q.device == k.device == v.device):
+        raise InvalidInputs(f"Q, K and V must be on one device, not {q.device}, {k.device}, {v.device}.")
+
+
+def check_scale(softmax_scale: float) -> None:
+    """Raises InvalidInputs unless the scale is positive: the kernels take the row maximum before they scale it."""
+    if not (math.isfinite(softmax_scale) and softmax_scale > 0):
+        raise InvalidInputs(f"softmax_scale must be positive and finite, not {softmax_scale}.")
+
+
+def check_blocks(block_q: int | None, block_kv: int | None) -> None:
+    """Raises InvalidInputs for a tile size that is not a power of two between 16 and 256."""
+    for name, block in (("block_q", block_q), ("block_kv", block_kv)):
+        if block is not None and block not in BLOCKS:
+            raise InvalidInputs(f"{name} must be one of {', '.join(map(str, BLOCKS))}, not {block}.")
+
+
+def check_extras(impl: Impl, device: torch.device, *, return_lse: bool, timeline: bool) -> None:
+    """Raises InvalidInputs for an extra that `impl` never gives, Unavailable for one that `device` cannot give."""
+    if return_lse and not impl.gives_lse:
+        givers = " or ".join(other.value for other in Impl if other.gives_lse)
+        raise InvalidInputs(f"{impl.value} returns no log-sum-exp: ask {givers} for it.")
+    if timeline and impl is not Impl.TRITON_FLASH:
+        raise InvalidInputs(f"{impl.value} records no timeline: ask triton-flash for it.")
+    if timeline and (device.type != "cuda" or torch.version.hip is not None):
+        raise Unavailable("A timeline is read from the SMs of an NVIDIA GPU, and the tensors are not on one.")

@@ -1,0 +1,35 @@
+"""Attention in float64, the oracle of every other implementation."""
+
+from __future__ import annotations
+
+import torch
+
+
+def visible(query_len: int, key_len: int, *, causal: bool, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Bool [query_len, key_len]: query i sees key j. Causal is aligned bottom-right: j <= i + key_len - query_len."""
+    everything = torch.ones(query_len, key_len, dtype=torch.bool, device=device)
+    return everything.tril(key_len - query_len) if causal else everything
+
+
+def reference_forward(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool, softmax_scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """softmax(softmax_scale Q K^T) V in float64 (Vaswani et al. 2017, equation 1), one head at a time to save memory.
+
+    q [batch, heads, query_len, head_dim], k and v [batch, kv_heads, key_len, head_dim]. Returns out float64 like q and
+    the natural log-sum-exp of the scaled scores, float64 [batch, heads, query_len]. A row that sees no key gives zeros
+    and -inf.
+    """
+    batch, heads, query_len, _ = q.shape
+    heads_per_kv_head = heads // k.shape[1]
+    mask = visible(query_len, k.shape[2], causal=causal, device=q.device)
+    out = torch.empty(q.shape, dtype=torch.float64, device=q.device)
+    lse = torch.empty((batch, heads, query_len), dtype=torch.float64, device=q.device)
+    for head in range(heads):
+        keys, values = (t[:, head // heads_per_kv_head].double() for t in (k, v))
+        scores = softmax_scale * (q[:, head].double() @ keys.mT)
+        scores = scores.masked_fill(~mask, float("-inf"))
+        lse[:, head] = torch.logsumexp(scores, dim=-1)
+        base = lse[:, head].masked_fill(lse[:, head].isneginf(), 0.0)
+        out[:, head] = torch.exp(scores - base[..., None]) @ values
+    return out, lse

@@ -1,0 +1,74 @@
+"""Attention as PyTorch computes it: the plain three operations, and SDPA with its backend pinned."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention.bias import causal_lower_right
+from torch.nn.functional import scaled_dot_product_attention
+
+from kernels.attention.reference import visible
+from kernels.errors import Unavailable
+
+
+def naive_forward(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool, softmax_scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """matmul, softmax, matmul in the input dtype, as one would write it. Returns out and P [.., query_len, key_len].
+
+    Heads that share a KV head are batched by broadcasting: no copies of K and V are made.
+    """
+    batch, heads, query_len, head_dim = q.shape
+    kv_heads, key_len = k.shape[1], k.shape[2]
+    grouped = q.reshape(batch, kv_heads, heads // kv_heads, query_len, head_dim)
+    scores = (grouped @ k.unsqueeze(2).mT) * softmax_scale
+    if causal:
+        mask = visible(query_len, key_len, causal=True, device=q.device)
+        scores = scores.masked_fill(~mask, float("-inf"))
+    p = torch.softmax(scores, dim=-1)
+    if causal and query_len > key_len:
+        p = p.masked_fill(~mask.any(-1, keepdim=True), 0.0)  # rows that see no key: softmax of nothing is NaN
+    out = (p @ v.unsqueeze(2)).reshape(batch, heads, query_len, head_dim)
+    return out, p.reshape(batch, heads, query_len, key_len)
+
+
+def sdpa_forward(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, backend: SDPBackend, causal: bool, softmax_scale: float
+) -> torch.Tensor:
+    """scaled_dot_product_attention with one backend allowed. Raises Unavailable, with PyTorch's reason, if it declines.
+
+    PyTorch's `is_causal` is aligned top-left, so lengths that differ pass a bottom-right mask instead: a bias object
+    for the flash backend, which takes no mask, a bool mask for the others.
+    """
+    mask: torch.Tensor | None = None
+    is_causal = causal
+    if causal and q.shape[2] != k.shape[2]:
+        is_causal = False
+        if backend is SDPBackend.FLASH_ATTENTION:
+            if q.device.type == "cpu":
+                raise Unavailable(
+                    "SDPA's flash backend on CPU aligns its causal mask top-left only: use equal query and key lengths."
+                )
+            mask = causal_lower_right(q.shape[2], k.shape[2])
+        else:
+            mask = visible(q.shape[2], k.shape[2], causal=True, device=q.device)
+    with warnings.catch_warnings(record=True) as reasons, sdpa_kernel(backend):
+        warnings.simplefilter("always")
+        try:
+            return scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, is_causal=is_causal, scale=softmax_scale, enable_gqa=q.shape[1] != k.shape[1]
+            )
+        except RuntimeError as error:
+            if "No available kernel" not in str(error) and "No viable backend" not in str(error):
+                raise
+            raise Unavailable(_sentence(backend, [str(reason.message) for reason in reasons])) from error
+
+
+def _sentence(backend: SDPBackend, reasons: list[str]) -> str:
+    """PyTorch warns once for every backend, wanted or not; the reasons follow the line 'X kernel not used because:'."""
+    told = [line.split(" (Triggered")[0].strip().rstrip(".") for line in reasons]
+    told = [line for line in told if not line.endswith("because:") and "runtime disabled" not in line]
+    because = "; ".join(dict.fromkeys(told)) or "it does not support these inputs on this device"
+    return f"SDPA's {backend.name} backend cannot run here: {because}."

@@ -1,0 +1,15 @@
+"""Errors of the kernels, each one clear sentence for the person who will read it."""
+
+from __future__ import annotations
+
+
+class KernelError(Exception):
+    """One sentence: what is wrong, why, and what would do."""
+
+
+class InvalidInputs(KernelError):
+    """Shapes, dtypes or options that the computation is not defined for."""
+
+
+class Unavailable(KernelError):
+    """The implementation asked for cannot run here; there is no silent fallback to another."""

@@ -1,0 +1,111 @@
+"""What every picture has: content, a sentence where there is nothing to draw, a read-out under the pointer, a theme."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
+
+from core.format import format_quantity
+from gui import theme as themes
+from gui.theme import Theme
+
+_TIP_GAP_PX = 14
+
+
+class HoverTip(QLabel):
+    """The read-out that follows the pointer. Lies over its parent and lets the mouse through."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("hoverTip")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.hide()
+
+    def restyle(self, theme: Theme) -> None:
+        self.setStyleSheet(
+            f"#hoverTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.border_strong};"
+            f" border-radius: 4px; padding: 4px 7px; font-size: {themes.FONT_SIZES_PX['small']}px; }}"
+        )
+
+    def show_at(self, position: QPoint, text: str | None) -> None:
+        """Show `text` beside `position` (in the parent's coordinates), kept inside the parent; None hides."""
+        if not text:
+            self.hide()
+            return
+        self.setText(text)
+        self.adjustSize()
+        area = self.parentWidget().rect()
+        x = position.x() + _TIP_GAP_PX
+        if x + self.width() > area.right():
+            x = position.x() - _TIP_GAP_PX - self.width()
+        y = min(position.y() + _TIP_GAP_PX, area.bottom() - self.height())
+        self.move(max(0, x), max(0, y))
+        self.raise_()
+        self.show()
+
+
+class Figure(QWidget):
+    """Base of every picture. A subclass calls `set_content` once and overrides `restyle`."""
+
+    def __init__(self, empty: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._empty = QLabel(empty)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        self._empty.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self._content = QWidget()
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self._content)
+        self.tip = HoverTip(self)
+        themes.notifier().changed.connect(self._on_theme)
+
+    def set_content(self, content: QWidget) -> None:
+        """Put the picture itself in place and style it. The empty state stays in front until `show_content`."""
+        self._stack.removeWidget(self._content)
+        self._content.deleteLater()
+        self._content = content
+        self._stack.addWidget(content)
+        self._on_theme(themes.current())
+
+    def show_content(self) -> None:
+        self._stack.setCurrentWidget(self._content)
+
+    def show_empty(self, sentence: str | None = None) -> None:
+        """Show one helpful sentence in place of the picture; None keeps the last one."""
+        if sentence is not None:
+            self._empty.setText(sentence)
+        self.tip.hide()
+        self._stack.setCurrentWidget(self._empty)
+
+    @property
+    def is_empty(self) -> bool:
+        return self._stack.currentWidget() is self._empty
+
+    @property
+    def empty_sentence(self) -> str:
+        return self._empty.text()
+
+    def restyle(self, theme: Theme) -> None:
+        """Take the colours of `theme`. Called once with the content and again at each change."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(80, 40)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.tip.hide()
+        super().leaveEvent(event)
+
+    def _on_theme(self, theme: Theme) -> None:
+        self._empty.setStyleSheet(f"color: {theme.muted}; padding: 12px;")
+        self.tip.restyle(theme)
+        self.restyle(theme)
+
+
+def sram_bytes(count: float) -> str:
+    """Bytes of SRAM or registers in powers of two, as the hardware is built: '192 KiB', '20.2 MiB'."""
+    for scale, unit in ((2.0**20, "MiB"), (2.0**10, "KiB")):
+        if count >= scale:
+            return format_quantity(count / scale, unit)
+    return format_quantity(count, "bytes")

@@ -1,0 +1,88 @@
+"""A row of swatches with their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from gui import theme as themes
+
+_SWATCH_PX = 10
+_GAP_PX = 5
+_BETWEEN_PX = 12
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name; `shape` says how it is drawn in the picture."""
+
+    label: str
+    colour: str
+    shape: Literal["fill", "outline", "line", "dashes", "dot", "tick"] = "fill"
+
+
+class Legend(QWidget):
+    """Entries in one row, those that do not fit left out from the end."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.entries: tuple[Entry, ...] = ()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFont(themes.ui_font("small"))
+
+    def set_entries(self, entries: Iterable[Entry]) -> None:
+        self.entries = tuple(entries)
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        metrics = self.fontMetrics()
+        width = sum(_SWATCH_PX + _GAP_PX + metrics.horizontalAdvance(e.label) + _BETWEEN_PX for e in self.entries)
+        return QSize(width, metrics.height() + 4)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, self.sizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        metrics = self.fontMetrics()
+        x, middle = 2.0, self.height() / 2
+        for entry in self.entries:
+            width = metrics.horizontalAdvance(entry.label)
+            if x + _SWATCH_PX + _GAP_PX + width > self.width():
+                break
+            _draw_swatch(painter, entry, QRectF(x, middle - _SWATCH_PX / 2, _SWATCH_PX, _SWATCH_PX))
+            x += _SWATCH_PX + _GAP_PX
+            painter.setPen(QColor(themes.current().muted))
+            painter.drawText(QRectF(x, 0, width + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, entry.label)
+            x += width + _BETWEEN_PX
+
+
+def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
+    colour = QColor(entry.colour)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    match entry.shape:
+        case "fill":
+            painter.setPen(QPen(QColor(themes.current().border_strong), 0.8))
+            painter.setBrush(colour)
+            painter.drawRoundedRect(box, 2, 2)
+        case "outline":
+            painter.setPen(QPen(colour, 1.6))
+            painter.drawRect(box.adjusted(1, 1, -1, -1))
+        case "dot":
+            painter.setBrush(colour)
+            painter.drawEllipse(box.center(), 3.2, 3.2)
+        case "tick":
+            painter.setPen(QPen(colour, 2))
+            painter.drawLine(QPointF(box.center().x(), box.top()), QPointF(box.center().x(), box.bottom()))
+        case _:
+            style = Qt.PenStyle.DotLine if entry.shape == "dashes" else Qt.PenStyle.SolidLine
+            painter.setPen(QPen(colour, 2, style))
+            painter.drawLine(QPointF(box.left(), box.center().y()), QPointF(box.right(), box.center().y()))

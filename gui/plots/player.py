@@ -1,0 +1,228 @@
+"""Play, pause, step and scrub through the steps of a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPixmap, QPolygonF
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
+
+from gui import theme as themes
+from gui.theme import Theme
+
+SPEEDS = (1, 4, 16, 64, 256, 1024)
+"""Steps a second."""
+_FRAME_MS = 33
+_ICON_PX = 16
+
+
+class Player(QWidget):
+    """Owns the current step of a schedule and how it advances.
+
+    Keys while it has the focus: Space plays or pauses, Left and Right step, Page Up and Page Down jump a
+    tenth, Home and End go to the first and last step, + and - change the speed.
+    """
+
+    step_changed = Signal(int)
+    playing_changed = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Schedule player")
+        self._count = 0
+        self._owed_steps = 0.0
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._advance)
+        self._buttons = {
+            "first": self._button("First step (Home)", self.first),
+            "back": self._button("Step back (Left)", self.step_back),
+            "play": self._button("Play or pause (Space)", self.toggle),
+            "forward": self._button("Step forward (Right)", self.step_forward),
+            "last": self._button("Last step (End)", self.last),
+        }
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.slider.setAccessibleName("Step")
+        self.slider.valueChanged.connect(self._on_slider)
+        self._label = QLabel()
+        self._label.setObjectName("muted")
+        self.speed = QComboBox()
+        self.speed.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.speed.setToolTip("Speed in steps a second (+ and -)")
+        for steps in SPEEDS:
+            self.speed.addItem(f"{steps}/s", steps)
+        self.speed.setCurrentIndex(1)
+        self._lay_out()
+        themes.notifier().changed.connect(self._restyle)
+        self._restyle(themes.current())
+        self.set_steps(0)
+
+    @property
+    def steps(self) -> int:
+        return self._count
+
+    @property
+    def step(self) -> int:
+        """The current step, from 0, or -1 where there is none."""
+        return self.slider.value() if self._count else -1
+
+    @property
+    def is_playing(self) -> bool:
+        return self._timer.isActive()
+
+    def set_steps(self, count: int, step: int = 0) -> None:
+        """Take a schedule of `count` steps and stand at `step`. Emits `step_changed` even where it is the same."""
+        self.pause()
+        self._count = count
+        self.slider.blockSignals(True)
+        self.slider.setRange(0, max(0, count - 1))
+        self.slider.setPageStep(max(1, count // 10))
+        self.slider.setValue(min(max(0, step), max(0, count - 1)))
+        self.slider.blockSignals(False)
+        for widget in (self.slider, self.speed, *self._buttons.values()):
+            widget.setEnabled(count > 1)
+        self._label.setMinimumWidth(self._label.fontMetrics().horizontalAdvance(f"{count:,} / {count:,}") + 4)
+        self._write_label()
+        if count:
+            self.step_changed.emit(self.step)
+
+    def set_step(self, step: int) -> None:
+        """Go to a step, kept within the schedule."""
+        self.slider.setValue(step)
+
+    def first(self) -> None:
+        self.set_step(0)
+
+    def last(self) -> None:
+        self.set_step(self._count - 1)
+
+    def step_forward(self) -> None:
+        self.pause()
+        self.set_step(self.step + 1)
+
+    def step_back(self) -> None:
+        self.pause()
+        self.set_step(self.step - 1)
+
+    def play(self) -> None:
+        """Advance by itself, from the start again when it stands at the end."""
+        if self._count < 2 or self.is_playing:
+            return
+        if self.step >= self._count - 1:
+            self.first()
+        self._owed_steps = 0.0
+        self._timer.start(_FRAME_MS)
+        self._on_playing(True)
+
+    def pause(self) -> None:
+        if self.is_playing:
+            self._timer.stop()
+            self._on_playing(False)
+
+    def toggle(self) -> None:
+        if self.is_playing:
+            self.pause()
+        else:
+            self.play()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        page = max(1, self._count // 10)
+        actions: dict[int, Callable[[], None]] = {
+            Qt.Key.Key_Space: self.toggle,
+            Qt.Key.Key_Right: self.step_forward,
+            Qt.Key.Key_Left: self.step_back,
+            Qt.Key.Key_Home: self.first,
+            Qt.Key.Key_End: self.last,
+            Qt.Key.Key_PageDown: lambda: self.set_step(self.step + page),
+            Qt.Key.Key_PageUp: lambda: self.set_step(self.step - page),
+            Qt.Key.Key_Plus: lambda: self._change_speed(1),
+            Qt.Key.Key_Equal: lambda: self._change_speed(1),
+            Qt.Key.Key_Minus: lambda: self._change_speed(-1),
+        }
+        action = actions.get(event.key())
+        if action is None or not self._count:
+            super().keyPressEvent(event)
+            return
+        action()
+        event.accept()
+
+    def _change_speed(self, by: int) -> None:
+        self.speed.setCurrentIndex(min(max(0, self.speed.currentIndex() + by), self.speed.count() - 1))
+
+    def _advance(self) -> None:
+        """One frame: above 30 steps a second several steps pass at once, so that no frame is owed."""
+        self._owed_steps += self.speed.currentData() * _FRAME_MS / 1000
+        whole = int(self._owed_steps)
+        self._owed_steps -= whole
+        if whole:
+            self.set_step(self.step + whole)
+        if self.step >= self._count - 1:
+            self.pause()
+
+    def _on_slider(self, step: int) -> None:
+        self._write_label()
+        self.step_changed.emit(step)
+
+    def _on_playing(self, playing: bool) -> None:
+        self._restyle(themes.current())
+        self.playing_changed.emit(playing)
+
+    def _write_label(self) -> None:
+        self._label.setText(f"{self.step + 1:,} / {self._count:,}")
+
+    def _button(self, tip: str, action: Callable[[], None]) -> QToolButton:
+        button = QToolButton()
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.setAutoRaise(True)
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        button.setIconSize(QSize(_ICON_PX, _ICON_PX))
+        button.clicked.connect(action)
+        return button
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(1)
+        for button in self._buttons.values():
+            row.addWidget(button)
+        row.addWidget(self.slider, 1)
+        row.addSpacing(4)
+        row.addWidget(self._label)
+        row.addWidget(self.speed)
+
+    def _restyle(self, theme: Theme) -> None:
+        for name, button in self._buttons.items():
+            button.setIcon(_icon("pause" if name == "play" and self.is_playing else name, theme))
+
+
+_BARS = {"first": (3,), "last": (11,), "pause": (4, 9.5)}
+_TRIANGLES = {
+    "first": ((13, 3), (13, 13), (6, 8)),
+    "last": ((3, 3), (3, 13), (10, 8)),
+    "back": ((11, 3), (11, 13), (4, 8)),
+    "forward": ((5, 3), (5, 13), (12, 8)),
+    "play": ((4, 2), (4, 14), (14, 8)),
+}
+
+
+def _icon(name: str, theme: Theme) -> QIcon:
+    """A transport symbol in the theme's ink, drawn at twice the size for dense displays."""
+    icon = QIcon()
+    for mode, ink in ((QIcon.Mode.Normal, theme.text), (QIcon.Mode.Disabled, theme.faint)):
+        pixmap = QPixmap(2 * _ICON_PX, 2 * _ICON_PX)
+        pixmap.setDevicePixelRatio(2)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(ink))
+        for x in _BARS.get(name, ()):
+            painter.drawRect(int(x), 3, 3 if name == "pause" else 2, 10)
+        if name in _TRIANGLES:
+            painter.drawPolygon(QPolygonF([QPointF(x, y) for x, y in _TRIANGLES[name]]))
+        painter.end()
+        icon.addPixmap(pixmap, mode)
+    return icon

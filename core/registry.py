@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Mapping
 
 from core.errors import UnknownName
 from core.topic import Topic
@@ -14,11 +15,11 @@ TOPICS: dict[str, str] = {
 """Topic id to the package that exports it as `TOPIC`."""
 
 
-def topic(topic_id: str) -> Topic:
+def topic(topic_id: str, topics: Mapping[str, str] = TOPICS) -> Topic:
     """The topic of that id. Raises UnknownName, listing those that exist."""
-    if topic_id not in TOPICS:
-        close = difflib.get_close_matches(topic_id, TOPICS, n=1)
+    if topic_id not in topics:
+        close = difflib.get_close_matches(topic_id, topics, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise UnknownName(f"There is no topic {topic_id!r}: {hint}The topics are {', '.join(TOPICS)}.")
-    found: Topic = importlib.import_module(TOPICS[topic_id]).TOPIC
+        raise UnknownName(f"There is no topic {topic_id!r}: {hint}The topics are {', '.join(topics)}.")
+    found: Topic = importlib.import_module(topics[topic_id]).TOPIC
     return found

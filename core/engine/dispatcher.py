@@ -1,0 +1,257 @@
+"""Sends queued runs to free workers and follows each to its terminal event. Runs on the engine's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.engine.answer import Answer
+from core.engine.cluster import Cluster
+from core.engine.runs import Run
+from core.engine.state import EngineState, Phase
+from core.errors import TilescopeError
+from core.events import Cancelled, Failed, Finished, Started
+
+Terminal = Finished | Failed | Cancelled
+
+_POLL_WAIT_S = 1.0
+"""How long a worker holds a poll open when it has nothing to tell."""
+
+_EVENTS_PER_S = 30
+_LATE_ANSWER_S = 0.2
+_DEATH_NOTICE_S = 5.0
+
+
+@dataclass
+class _Cancel:
+    """Where the cancel of one run stands."""
+
+    requested: asyncio.Event = field(default_factory=asyncio.Event)
+    killing: bool = False
+
+
+class Dispatcher:
+    """One cluster, its free workers and the queue of runs.
+
+    A worker gets one run at a time and no other is queued behind it, so that the death of a worker is the
+    fault of exactly one run.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        packages: Mapping[str, str],
+        *,
+        grace_s: float,
+        patience_s: float,
+        warm_up: bool,
+        tell: Callable[[EngineState], None],
+    ) -> None:
+        self._cluster = cluster
+        self._packages = packages
+        self._grace_s = grace_s
+        self._patience_s = patience_s
+        self._warm_up = warm_up
+        self._tell = tell
+        self._queue: asyncio.Queue[Run] = asyncio.Queue()
+        self._workers: frozenset[str] = frozenset()
+        self._changed = asyncio.Event()
+        self._busy: dict[str, Run] = {}
+        self._cancels: dict[str, _Cancel] = {}
+        self._device = ""
+        self._detail = ""
+        self._had_worker = False
+
+    def enqueue(self, run: Run) -> None:
+        self._queue.put_nowait(run)
+
+    def cancel(self, run: Run) -> None:
+        if run.id in self._cancels:
+            self._cancels[run.id].requested.set()
+
+    async def serve(self) -> None:
+        """Work until cancelled. Raises TilescopeError when no worker can be had any more."""
+        watch = asyncio.create_task(self._watch_workers())
+        send = asyncio.create_task(self._send_runs())
+        try:
+            done, _ = await asyncio.wait({watch, send}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await _stop(watch, send)
+
+    async def _send_runs(self) -> None:
+        following: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                run = await self._queue.get()
+                address = await self._free_worker(run)
+                if address is not None and run.dispatch():
+                    self._busy[address] = run
+                    self._cancels[run.id] = _Cancel()
+                    self._report()
+                    task = asyncio.create_task(self._follow(run, address))
+                    following.add(task)
+                    task.add_done_callback(following.discard)
+        finally:
+            await _stop(*following)
+
+    async def _free_worker(self, run: Run) -> str | None:
+        """Wait for a worker without a run; None when the run was cancelled meanwhile."""
+        while not run.done:
+            if free := self._workers - self._busy.keys():
+                return min(free)
+            await self._change(timeout_s=1.0)
+        return None
+
+    async def _follow(self, run: Run, address: str) -> None:
+        terminal: Terminal = Cancelled("stopped because the engine was closed")
+        try:
+            terminal = await self._execute(run, address)
+        except Exception as error:
+            terminal = Failed(f"The engine lost the run of {run.topic_id}: {error}.", traceback.format_exc())
+        finally:
+            del self._busy[address], self._cancels[run.id]
+            self._report()
+            run.finish(terminal)
+
+    async def _execute(self, run: Run, address: str) -> Terminal:
+        """The run on that worker, from submission to its terminal event."""
+        package = self._packages[run.topic_id]
+        future = self._cluster.submit(
+            f"tilescope-{run.id}", address, "run_experiment", run.id, run.topic_id, package, run.params, run.device
+        )
+        answer = asyncio.create_task(self._answer(future))
+        gone = asyncio.create_task(self._gone(address))
+        pump = asyncio.create_task(self._pump(run, address))
+        cancel = asyncio.create_task(self._enforce_cancel(run, address))
+        try:
+            await asyncio.wait({answer, gone, cancel}, return_when=asyncio.FIRST_COMPLETED)
+            # An answer that left the worker before it went away still counts.
+            await asyncio.wait({answer}, timeout=_LATE_ANSWER_S)
+            if answer.done() and (given := answer.result()) is not None:
+                for event in (given.started, *given.last_events):
+                    run.post(event)
+                if given.worker_is_unusable:
+                    await self._cluster.kill(address)
+                return given.terminal
+            await asyncio.wait({gone}, timeout=_DEATH_NOTICE_S)
+            return await self._death(run, address)
+        finally:
+            await _stop(answer, gone, pump, cancel)
+            # On a scheduler that allows retries the task would run again elsewhere.
+            with suppress(Exception):
+                await future.cancel()
+
+    async def _answer(self, future: Any) -> Answer | None:
+        """The worker's answer, or None when the worker died. Raises what kept the task from being run."""
+        try:
+            answer: Answer = await future
+        except Exception as error:
+            if self._cluster.is_death(error):
+                return None
+            raise
+        return answer
+
+    async def _death(self, run: Run, address: str) -> Terminal:
+        if self._cancels[run.id].killing:
+            self._detail = "the worker was killed to stop a run"
+            return Cancelled(f"killed after {self._grace_s:g} s: it did not stop by itself")
+        what = await self._cluster.death(address)
+        self._detail = f"the worker {what}"
+        return Failed(
+            f"The worker {what} while running {run.topic_id}; a new worker takes its place.",
+            self._cluster.log_tail(address),
+        )
+
+    async def _gone(self, address: str) -> None:
+        while address in self._workers:
+            await self._change()
+
+    async def _pump(self, run: Run, address: str) -> None:
+        """Pass on the run's events. The worker keeps the latest of each kind, so one answer is always small."""
+        with suppress(Exception):  # the worker went away: `_execute` sees that too, and says so
+            while True:
+                for event in await self._cluster.ask(address, "next_events", run.id, _POLL_WAIT_S):
+                    if isinstance(event, Started) and not self._device:
+                        self._device = event.device
+                        self._report()
+                    run.post(event)
+                await asyncio.sleep(1 / _EVENTS_PER_S)
+
+    async def _enforce_cancel(self, run: Run, address: str) -> None:
+        """Once cancel is asked for: raise the flag in the worker, and kill the worker after the grace period."""
+        cancel = self._cancels[run.id]
+        await cancel.requested.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_s):
+                await self._raise_flag(run, address)
+                await asyncio.Event().wait()
+        cancel.killing = True
+        with suppress(Exception):
+            await self._cluster.kill(address)
+
+    async def _raise_flag(self, run: Run, address: str) -> None:
+        while True:
+            # False: the task is on its way to the worker, which does not know the run yet.
+            with suppress(Exception):
+                if await self._cluster.ask(address, "request_cancel", run.id):
+                    return
+            await asyncio.sleep(0.05)
+
+    async def _watch_workers(self) -> None:
+        """Keep `_workers` up to date, and give up when there has been none for too long."""
+        loop = asyncio.get_running_loop()
+        last_seen = loop.time()
+        warming: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                found = await self._cluster.addresses()
+                for address in found - self._workers if self._warm_up else ():
+                    warming.add(asyncio.create_task(self._warm(address)))
+                if found != self._workers:
+                    self._workers = found
+                    self._had_worker = self._had_worker or bool(found)
+                    self._report()
+                if found:
+                    last_seen = loop.time()
+                elif loop.time() - last_seen > self._patience_s:
+                    raise TilescopeError(self._cluster.no_worker(self._patience_s))
+                await asyncio.sleep(self._cluster.poll_interval_s)
+        finally:
+            await _stop(*warming)
+
+    async def _warm(self, address: str) -> None:
+        """Let a new worker import what runs will need, and learn its device."""
+        try:
+            self._device = await self._cluster.ask(address, "warm_up", dict(self._packages))
+        except Exception:
+            await asyncio.sleep(2 * self._cluster.poll_interval_s)
+            if address not in self._workers and address not in self._busy:
+                # Importing killed the worker: its successor must not die of the same, the next run will say why.
+                self._warm_up = False
+        self._report()
+
+    async def _change(self, timeout_s: float | None = None) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
+
+    def _report(self) -> None:
+        """Tell the state, and wake who waits for a change."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+        if not self._workers:
+            phase = Phase.RESTARTING if self._had_worker else Phase.STARTING
+        else:
+            phase = Phase.BUSY if self._busy else Phase.READY
+        self._tell(EngineState(phase, self._detail if phase is Phase.RESTARTING else "", self._device))
+
+
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

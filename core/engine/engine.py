@@ -1,0 +1,202 @@
+"""The engine: runs topics in worker processes, and never makes its caller wait."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core import registry
+from core.engine.cluster import Cluster, local_cluster, remote_cluster
+from core.engine.devices import check_device
+from core.engine.dispatcher import Dispatcher
+from core.engine.runs import Run
+from core.engine.state import EngineState, Phase
+from core.errors import InvalidParams, TilescopeError
+from core.events import Cancelled, Failed
+from core.params import Params
+
+_CLOSE_TIMEOUT_S = 10.0
+_FINAL = (Phase.FAILED, Phase.CLOSED)
+
+
+class Engine:
+    """One worker process on this machine, or the workers of the scheduler at `address`.
+
+    `topics` maps topic ids to packages. A run that is asked to stop and does not is killed after `grace_s`;
+    `patience_s` is how long the engine waits for a worker to come (back) before it gives up. With `warm_up` a
+    new worker imports torch and the experiments before anybody asks for them.
+
+    All methods return at once, except `close`, and may be called from any thread. Callbacks of `on_state` are
+    called on the engine's thread.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        grace_s: float = 3.0,
+        patience_s: float = 60.0,
+        warm_up: bool = True,
+        topics: Mapping[str, str] = registry.TOPICS,
+    ) -> None:
+        self._address = address
+        self._grace_s = grace_s
+        self._patience_s = patience_s
+        self._warm_up = warm_up
+        self._topics = topics
+        self._lock = threading.RLock()
+        self._state = EngineState(Phase.STARTING)
+        self._callbacks: list[Callable[[EngineState], None]] = []
+        self._open_runs: dict[str, Run] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._closing: asyncio.Event | None = None
+
+    @property
+    def state(self) -> EngineState:
+        return self._state
+
+    def on_state(self, callback: Callable[[EngineState], None]) -> None:
+        """Call `callback` with each new state from now on."""
+        self._callbacks.append(callback)
+
+    def start(self) -> None:
+        """Bring up the workers in the background. Starting twice changes nothing."""
+        with self._lock:
+            if self._thread is None and self._state.phase is not Phase.CLOSED:
+                self._thread = threading.Thread(target=self._run_thread, name="tilescope-engine", daemon=True)
+                self._thread.start()
+
+    def submit(self, topic_id: str, params: Params | Mapping[str, Any], device: str = "auto") -> Run:
+        """Queue a run; it starts when a worker is ready and free.
+
+        Never raises and never waits: what is wrong with the topic, the params or the engine is the Failed event
+        of the run, with `invalid_input` where the caller can mend it.
+        """
+        run, failure = self._checked(topic_id, params, device)
+        run.attach(on_cancel=self._cancel, on_over=self._forget)
+        with self._lock:
+            if failure is None and self._state.phase is Phase.FAILED:
+                failure = Failed(self._state.detail)
+            elif failure is None and self._state.phase is Phase.CLOSED:
+                failure = Failed("The engine is closed.")
+            if failure is None:
+                self._open_runs[run.id] = run
+                if self._dispatcher is not None:
+                    self._call(self._dispatcher.enqueue, run)
+        if failure is not None:
+            run.finish(failure)
+        return run
+
+    def close(self) -> None:
+        """End every run with Cancelled and leave no process, thread or file behind. Closing twice is fine."""
+        self._tell(EngineState(Phase.CLOSED))
+        self._end_open_runs(Cancelled("stopped because the engine was closed"))
+        with self._lock:
+            if self._closing is not None:
+                self._call(self._closing.set)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_CLOSE_TIMEOUT_S)
+
+    def _checked(self, topic_id: str, params: Params | Mapping[str, Any], device: str) -> tuple[Run, Failed | None]:
+        """A run, and what keeps it from being run, if anything."""
+        values: Mapping[str, Any] = params.model_dump(mode="json") if isinstance(params, Params) else params
+        run = Run(topic_id, values, device)
+        try:
+            check_device(device)
+            topic = registry.topic(topic_id, self._topics)
+            parsed = topic.params.parse(values)
+            topic.check(parsed)
+        except TilescopeError as error:
+            field = error.field if isinstance(error, InvalidParams) else None
+            return run, Failed(error.sentence, blames=field, invalid_input=True)
+        except Exception as error:
+            return run, Failed(f"The topic {topic_id} cannot be loaded: {error}.", traceback.format_exc())
+        run.params = parsed.model_dump(mode="json")
+        return run, None
+
+    def _run_thread(self) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._main())
+        except TilescopeError as error:
+            self._fail(error.sentence)
+        except Exception as error:
+            self._fail(f"The engine stopped on an error: {error}.")
+
+    async def _main(self) -> None:
+        with self._lock:
+            if self._state.phase is Phase.CLOSED:
+                return
+            self._loop = asyncio.get_running_loop()
+            self._closing = asyncio.Event()
+        bring_up = local_cluster() if self._address is None else remote_cluster(self._address)
+        try:
+            async with bring_up as cluster:
+                # Registered after distributed's own exit handlers, so that it runs before them.
+                atexit.register(self.close)
+                await self._serve(cluster, self._closing)
+        finally:
+            atexit.unregister(self.close)
+            with self._lock:
+                self._loop = self._closing = self._dispatcher = None
+
+    async def _serve(self, cluster: Cluster, closing: asyncio.Event) -> None:
+        dispatcher = Dispatcher(
+            cluster,
+            self._topics,
+            grace_s=self._grace_s,
+            patience_s=self._patience_s,
+            warm_up=self._warm_up,
+            tell=self._tell,
+        )
+        with self._lock:
+            for run in self._open_runs.values():
+                dispatcher.enqueue(run)
+            self._dispatcher = dispatcher
+        serve = asyncio.create_task(dispatcher.serve())
+        closed = asyncio.create_task(closing.wait())
+        await asyncio.wait({serve, closed}, return_when=asyncio.FIRST_COMPLETED)
+        serve.cancel()
+        closed.cancel()
+        for outcome in await asyncio.gather(serve, closed, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def _call(self, function: Callable[..., object], *args: object) -> None:
+        """Call a function on the engine's event loop, soon. Called with the lock held: the loop is open."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(function, *args)
+
+    def _cancel(self, run: Run) -> None:
+        with self._lock:
+            if self._dispatcher is not None:
+                self._call(self._dispatcher.cancel, run)
+
+    def _forget(self, run: Run) -> None:
+        with self._lock:
+            self._open_runs.pop(run.id, None)
+
+    def _fail(self, sentence: str) -> None:
+        self._tell(EngineState(Phase.FAILED, sentence, self._state.device))
+        self._end_open_runs(Failed(sentence))
+
+    def _end_open_runs(self, terminal: Failed | Cancelled) -> None:
+        with self._lock:
+            runs = list(self._open_runs.values())
+        for run in runs:
+            run.finish(terminal)
+
+    def _tell(self, state: EngineState) -> None:
+        with self._lock:
+            is_late = self._state.phase in _FINAL and state.phase is not Phase.CLOSED
+            if is_late or state == self._state:
+                return
+            self._state = state
+        for callback in self._callbacks:
+            callback(state)

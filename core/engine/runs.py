@@ -1,0 +1,133 @@
+"""A run: what the engine gives back for each submission."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from typing import Any
+from uuid import uuid4
+
+from core.engine.mailbox import Mailbox
+from core.errors import InvalidParams, TilescopeError
+from core.events import TERMINAL, Cancelled, Event, Failed, Finished, Started
+from core.result import Result
+
+
+class RunCancelled(TilescopeError):
+    """Raised by `Run.result` when the run was cancelled; the sentence is the reason."""
+
+
+class _Stage(Enum):
+    QUEUED = "queued"
+    DISPATCHED = "dispatched"
+    OVER = "over"
+
+
+class Run:
+    """One run of a topic. Its methods may be called from any thread.
+
+    `events` holds Started, Progress, Partial (the latest of each) and then exactly one of Finished, Failed,
+    Cancelled. A run that never reached a worker has the terminal event only.
+    """
+
+    def __init__(self, topic_id: str, params: Mapping[str, Any], device: str) -> None:
+        self.id = uuid4().hex
+        self.topic_id = topic_id
+        self.params = dict(params)
+        self.device = device
+        self.events = Mailbox()
+        self._lock = threading.Lock()
+        self._stage = _Stage.QUEUED
+        self._over = threading.Event()
+        self._terminal: Finished | Failed | Cancelled | None = None
+        self._on_cancel: Callable[[Run], None] | None = None
+        self._on_over: Callable[[Run], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id[:8]} of {self.topic_id}: {self._stage.value}>"
+
+    @property
+    def done(self) -> bool:
+        """True once the terminal event is there."""
+        return self._over.is_set()
+
+    @property
+    def terminal(self) -> Finished | Failed | Cancelled | None:
+        """The terminal event, or None while the run goes on. Reading it takes nothing from `events`."""
+        return self._terminal
+
+    def drain(self) -> list[Event]:
+        """The events that came since the last call; does not block."""
+        return self.events.drain()
+
+    def stream(self, timeout: float | None = None) -> Iterator[Event]:
+        """Events as they come, the terminal one last. Raises TimeoutError after `timeout` seconds without any."""
+        while True:
+            event = self.events.get(timeout)
+            yield event
+            if isinstance(event, TERMINAL):
+                return
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Wait for the result; leaves `events` as they are.
+
+        Raises InvalidParams or TilescopeError with the sentence of Failed, RunCancelled, or TimeoutError.
+        """
+        if not self._over.wait(timeout):
+            raise TimeoutError(f"the run of {self.topic_id} is not over after {timeout:g} s")
+        match self._terminal:
+            case Finished(result):
+                return result
+            case Failed(sentence, _, blames, True):
+                raise InvalidParams(sentence, blames)
+            case Failed(sentence):
+                raise TilescopeError(sentence)
+            case Cancelled(reason):
+                raise RunCancelled(f"The run of {self.topic_id} was {reason}.")
+            case None:
+                raise AssertionError("a run that is over has a terminal event")
+
+    def cancel(self) -> None:
+        """Ask the run to stop: at once while it is queued, at its next yield while it runs."""
+        with self._lock:
+            queued, on_cancel = self._stage is _Stage.QUEUED, self._on_cancel
+        if queued and self.finish(Cancelled("cancelled before it started"), only_queued=True):
+            return
+        if not self.done and on_cancel is not None:
+            on_cancel(self)
+
+    # What follows is for the engine.
+
+    def attach(self, on_cancel: Callable[[Run], None], on_over: Callable[[Run], None]) -> None:
+        """Whom to tell of a cancel of a dispatched run, and of the end of the run."""
+        self._on_cancel, self._on_over = on_cancel, on_over
+
+    def dispatch(self) -> bool:
+        """Mark the run as sent to a worker. False if it is over already and must not be sent."""
+        with self._lock:
+            if self._stage is not _Stage.QUEUED:
+                return False
+            self._stage = _Stage.DISPATCHED
+            return True
+
+    def post(self, event: Event) -> None:
+        """Pass on an event of the worker; ignored once the run is over."""
+        self.events.put(event)
+
+    def finish(self, terminal: Finished | Failed | Cancelled, *, only_queued: bool = False) -> bool:
+        """End the run with its one terminal event. False if it had ended before, and then nothing changes."""
+        with self._lock:
+            if self._stage is _Stage.OVER or (only_queued and self._stage is not _Stage.QUEUED):
+                return False
+            reached_a_worker = self._stage is _Stage.DISPATCHED
+            self._stage = _Stage.OVER
+            self._terminal = terminal
+            if reached_a_worker:
+                # A worker that dies at once never says so itself; a second Started is refused.
+                self.events.put(Started("worker", self.device))
+            self.events.put(terminal)
+            self._over.set()
+        if self._on_over is not None:
+            self._on_over(self)
+        return True

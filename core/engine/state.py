@@ -1,0 +1,26 @@
+"""What the engine is doing, for the status bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """`restarting`: the worker went away and its successor is on its way. `failed` and `closed` are final."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BUSY = "busy"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """`detail` is a few words or, when failed, a sentence; `device` is '' until a worker has told it."""
+
+    phase: Phase
+    detail: str = ""
+    device: str = ""

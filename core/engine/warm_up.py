@@ -1,0 +1,64 @@
+"""Imports ahead of the first run, in a thread of the worker, out of the way of runs."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from core import registry
+from core.engine.worker_devices import resolve_device
+
+_LOOK_EVERY_S = 0.05
+
+
+class WarmUp:
+    """Imports torch, triton and the experiments one by one, and pauses while a run is active.
+
+    Only one thread of the process imports at a time: two that import torch at once can see half a module.
+    """
+
+    def __init__(self, is_run_active: Callable[[], bool]) -> None:
+        self.device = ""
+        self.device_known = threading.Event()
+        self._is_run_active = is_run_active
+        self._import_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, packages: Mapping[str, str]) -> None:
+        """Start, unless it has started."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, args=(packages,), name="warm-up", daemon=True)
+            self._thread.start()
+
+    @contextmanager
+    def importing(self, check_cancel: Callable[[], None]) -> Iterator[None]:
+        """Hold the right to import. `check_cancel` is called while waiting for it, and may raise."""
+        while not self._import_lock.acquire(timeout=_LOOK_EVERY_S):
+            check_cancel()
+        try:
+            yield
+        finally:
+            self._import_lock.release()
+
+    def _work(self, packages: Mapping[str, str]) -> None:
+        try:
+            self._step(lambda: importlib.import_module("torch"))
+            self._step(self._find_device)
+        finally:
+            self.device_known.set()
+        self._step(lambda: importlib.import_module("triton"))
+        for topic_id in packages:
+            self._step(lambda topic_id=topic_id: registry.topic(topic_id, packages).load_experiment())  # type: ignore[misc]
+
+    def _find_device(self) -> None:
+        self.device = resolve_device("auto")[1]
+
+    def _step(self, work: Callable[[], object]) -> None:
+        while self._is_run_active():
+            time.sleep(_LOOK_EVERY_S)
+        # What cannot be imported is the business of the run that needs it: it has the sentence.
+        with self._import_lock, suppress(Exception):
+            work()

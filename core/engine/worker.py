@@ -1,0 +1,180 @@
+"""The worker side of a run: load the topic, drive its generator, honour cancel. Imported in workers only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from core import registry
+from core.engine.answer import Answer
+from core.engine.mailbox import Mailbox
+from core.engine.warm_up import WarmUp
+from core.engine.worker_devices import resolve_device
+from core.engine.worker_setup import clear_log
+from core.errors import InvalidParams, TilescopeError
+from core.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
+from core.result import Result
+from core.topic import ExperimentRun
+
+_LOOK_EVERY_S = 0.02
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+
+
+class _CancelRequested(Exception):
+    """Not an error: carries the request through the call stack."""
+
+
+class _ActiveRun:
+    """A run in progress, as the event loop of this process sees it while the task's thread is busy."""
+
+    def __init__(self) -> None:
+        self.mailbox = Mailbox()
+        self.cancel = threading.Event()
+
+    def check_cancel(self) -> None:
+        if self.cancel.is_set():
+            raise _CancelRequested
+
+
+_active: dict[str, _ActiveRun] = {}
+_warm_up = WarmUp(is_run_active=lambda: bool(_active))
+
+
+async def next_events(run_id: str, wait_s: float) -> list[Event]:
+    """What the run has told since the last call; waits up to `wait_s` for something. [] for a run unknown here."""
+    deadline = monotonic() + wait_s
+    while True:
+        events = _active[run_id].mailbox.drain() if run_id in _active else []
+        if events or monotonic() > deadline:
+            return events
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def request_cancel(run_id: str) -> bool:
+    """Ask the run to stop at its next yield. False when it is not here: it has not begun, or is over."""
+    if run_id not in _active:
+        return False
+    _active[run_id].cancel.set()
+    return True
+
+
+async def warm_up(packages: Mapping[str, str]) -> str:
+    """Start importing what runs will need; returns the device of 'auto' as soon as it is known."""
+    _warm_up.begin(packages)
+    while not _warm_up.device_known.is_set():
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return _warm_up.device
+
+
+def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str) -> Answer:
+    """One run from start to terminal event. Never raises: what goes wrong is a Failed in the answer."""
+    clear_log()
+    run = _active[run_id] = _ActiveRun()
+    started = Started(f"{socket.gethostname()}, process {os.getpid()}", device)
+    terminal: Finished | Failed | Cancelled
+    try:
+        with _warm_up.importing(run.check_cancel):
+            topic = registry.topic(topic_id, {topic_id: package})
+            parsed = topic.params.parse(params)
+            torch_device, label = resolve_device(device)
+            experiment = topic.load_experiment()
+        started = Started(started.worker, label)
+        run.mailbox.put(started)
+        terminal = Finished(_drive(experiment(parsed, torch_device), run))
+    except _CancelRequested:
+        terminal = Cancelled()
+    except (Exception, SystemExit) as error:
+        terminal = _failed(topic_id, error)
+    finally:
+        del _active[run_id]
+    return Answer(started, tuple(run.mailbox.drain()), terminal, _cuda_is_broken())
+
+
+def _drive(steps: ExperimentRun, run: _ActiveRun) -> Result:
+    """Take every step of the generator, looking for a cancel in between. Its finally blocks always run."""
+    try:
+        while True:
+            run.check_cancel()
+            try:
+                event = next(steps)
+            except StopIteration as end:
+                return _numpy_only(end.value)
+            run.mailbox.put(_numpy_only_event(event))
+    finally:
+        steps.close()
+
+
+def _numpy_only_event(event: Event) -> Event:
+    match event:
+        case Progress():
+            return event
+        case Partial(payload) if _is_plain(payload):
+            return event
+        case Partial():
+            raise TypeError("a Partial holds numpy arrays and plain values only")
+    raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")
+
+
+def _numpy_only(result: Any) -> Result:
+    """The result, known to be readable by a process that has no torch."""
+    if not isinstance(result, Result):
+        raise TypeError(f"an experiment returns a Result, not {type(result).__name__}")
+    for name, array in result.arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+            raise TypeError(f"the array {name!r} of a Result is {type(array).__name__}, not a numpy array of numbers")
+    if not _is_plain([dict(result.tables), dict(result.params)]):
+        raise TypeError("the tables and params of a Result hold JSON values only")
+    return result
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, np.ndarray):
+        return not value.dtype.hasobject
+    return value is None or isinstance(value, str | bool | int | float | np.generic)
+
+
+def _failed(topic_id: str, error: BaseException) -> Failed:
+    if isinstance(error, InvalidParams):
+        return Failed(error.sentence, blames=error.field, invalid_input=True)
+    if isinstance(error, TilescopeError):
+        return Failed(error.sentence)
+    detail = "".join(traceback.format_exception(error))
+    if _is_out_of_memory(error):
+        return Failed(f"The run of {topic_id} ran out of memory: try smaller sizes.", detail)
+    message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    what = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return Failed(f"The run of {topic_id} stopped on an error: {what}.", detail)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """MemoryError, torch.OutOfMemoryError, or the RuntimeError that torch raises for memory of the CPU."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY))
+    )
+
+
+def _cuda_is_broken() -> bool:
+    """After an illegal access of a kernel, every later call to CUDA in this process fails."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False

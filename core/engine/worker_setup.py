@@ -1,0 +1,44 @@
+"""What an embedded worker process does first. Loaded by dask as a preload, in the worker only."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def dask_setup(worker: Any) -> None:
+    """Make the process a good neighbour of the window that started it."""
+    _write_to_a_log(Path(os.environ["TILESCOPE_WORKER_LOGS"]) / f"worker-{os.getpid()}.log")
+    # Ctrl+C in a terminal reaches the whole process group; the window decides what becomes of its worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _yield_to_the_window()
+
+
+def _write_to_a_log(path: Path) -> None:
+    """Send file descriptors 1 and 2 to the log: stdout belongs to `--json`, and a crash leaves its stack there."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    faulthandler.enable(file=2)
+
+
+def _yield_to_the_window() -> None:
+    """Let the window be scheduled first, and the OOM killer choose this process first."""
+    if hasattr(os, "nice"):
+        os.nice(5)
+    with suppress(OSError):  # Linux only
+        Path("/proc/self/oom_score_adj").write_text("800")
+
+
+def clear_log() -> None:
+    """Forget what earlier runs wrote, so that the log of a crash is about the run that crashed."""
+    if "TILESCOPE_WORKER_LOGS" in os.environ:
+        os.ftruncate(1, 0)

@@ -1,0 +1,63 @@
+"""A topic whose experiments do what experiments should not: the engine's tests run it."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from core.errors import InvalidParams
+from core.params import Params, choice, number
+from core.text import Text
+from core.topic import Topic
+
+ACTS = (
+    "finish",
+    "partials",
+    "flood",
+    "wait",
+    "hang",
+    "hold-gil",
+    "segfault",
+    "exit",
+    "raise",
+    "refuse",
+    "blame",
+    "allocate",
+    "out-of-memory",
+    "tensor",
+    "nothing",
+    "yield-rubbish",
+    "print",
+    "modules",
+    "step",
+)
+
+
+class TroubleParams(Params):
+    act: str = choice("finish", *ACTS, label="Act", help="What the experiment does.")
+    count: int = number(3, minimum=0, maximum=1_000_000, label="Count", help="How often it does it.")
+    folder: str = ""
+
+    @model_validator(mode="after")
+    def _seven_is_impossible(self) -> Self:
+        if self.count == 7:
+            raise InvalidParams("count = 7 cannot be: pick another.", "count")
+        return self
+
+
+def _check(params: TroubleParams) -> None:
+    if params.count == 13:
+        raise InvalidParams("count = 13 does not fit into memory: pick another.", "count")
+
+
+TOPIC = Topic(
+    id="trouble",
+    title=Text("Trouble", "麻烦"),
+    question=Text("What does the engine do about it?", "引擎如何应对?"),
+    params=TroubleParams,
+    plan=lambda params: params,
+    experiment="tests.engine.trouble.experiment:run",
+    claims=(),
+    check=_check,
+)

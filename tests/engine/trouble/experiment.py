@@ -1,0 +1,178 @@
+"""One generator for each act of trouble. Runs in a worker."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.engine.steps import Tick, stepwise
+from core.errors import InvalidParams, MissingRequirement
+from core.events import Partial, Progress
+from core.result import Environment, Metric, Provenance, Result
+from core.topic import ExperimentRun
+from tests.engine.trouble import TroubleParams
+
+
+def run(params: TroubleParams, device: str) -> ExperimentRun:
+    yield from _ACTS[params.act](params, device)
+    return _result(params, device)
+
+
+def _result(params: TroubleParams, device: str, **tables: Any) -> Result:
+    return Result(
+        topic="trouble",
+        params=params.model_dump(mode="json"),
+        environment=Environment(device, "python"),
+        metrics={"pid": Metric(os.getpid(), "", Provenance.MEASURED_CPU)},
+        arrays={"numbers": np.arange(params.count, dtype=np.float32)},
+        tables=tables,
+    )
+
+
+def _finish(params: TroubleParams, device: str):
+    for done in range(params.count):
+        yield Progress(done + 1, params.count, "counting")
+
+
+def _partials(params: TroubleParams, device: str):
+    for done in range(params.count):
+        yield Partial({"done": done, "array": np.full(4, done)})
+
+
+def _flood(params: TroubleParams, device: str):
+    for done in range(params.count):
+        yield Progress(done, params.count, "flooding")
+        yield Partial({"array": np.zeros(1000)})
+
+
+def _wait(params: TroubleParams, device: str):
+    """Yields until it is cancelled, and says so in a file from its finally block."""
+    try:
+        while True:
+            yield Progress(0, 0, "waiting")
+            time.sleep(0.01)
+    finally:
+        if params.folder:
+            Path(params.folder, "cleaned-up").touch()
+
+
+def _hang(params: TroubleParams, device: str):
+    """Ignores cancel: never yields again."""
+    yield Progress(0, 1, "hanging")
+    while True:
+        time.sleep(0.05)
+
+
+def _hold_gil(params: TroubleParams, device: str):
+    """A regular expression that takes for ever and holds the GIL, so that the worker does not even answer."""
+    yield Progress(0, 1, "holding")
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+def _segfault(params: TroubleParams, device: str):
+    yield Progress(0, 1, "crashing")
+    ctypes.string_at(0)
+
+
+def _exit(params: TroubleParams, device: str):
+    yield Progress(0, 1, "leaving")
+    os._exit(params.count)
+
+
+def _raise(params: TroubleParams, device: str):
+    yield Progress(0, 1, "raising")
+    raise ZeroDivisionError("it cannot be divided")
+
+
+def _refuse(params: TroubleParams, device: str):
+    yield Progress(0, 1, "refusing")
+    raise MissingRequirement("This machine has no flux capacitor: install one.")
+
+
+def _blame(params: TroubleParams, device: str):
+    yield Progress(0, 1, "blaming")
+    raise InvalidParams("count is not to the experiment's liking.", "count")
+
+
+def _allocate(params: TroubleParams, device: str):
+    yield Progress(0, 1, "allocating")
+    np.ones(1 << 60, dtype=np.uint8)
+
+
+def _out_of_memory(params: TroubleParams, device: str):
+    yield Progress(0, 1, "allocating")
+    raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+
+def _tensor(params: TroubleParams, device: str):
+    class Tensor:
+        pass
+
+    yield Partial({"nested": [Tensor()]})
+
+
+def _nothing(params: TroubleParams, device: str):
+    yield Progress(0, 1, "nothing")
+
+
+def _yield_rubbish(params: TroubleParams, device: str):
+    yield "rubbish"
+
+
+def _print(params: TroubleParams, device: str):
+    yield Progress(0, 1, "printing")
+    print("noise on stdout", flush=True)
+    print("noise on stderr", file=sys.stderr, flush=True)
+    os.write(1, b"noise on descriptor 1\n")
+    if params.count:
+        ctypes.string_at(0)
+
+
+def _modules(params: TroubleParams, device: str):
+    """The names of the modules that the worker has imported, as a Partial."""
+    yield Partial({"modules": sorted(name for name in sys.modules if "." not in name)})
+
+
+def _step(params: TroubleParams, device: str):
+    def work(tick: Tick) -> int:
+        done = 0
+        try:
+            while params.count == 0 or done < params.count:
+                done += 1
+                tick(done, params.count, "stepping")
+        finally:
+            if params.folder:
+                Path(params.folder, "cleaned-up").touch()
+        return done
+
+    yield from stepwise(work)
+
+
+_ACTS = {
+    "finish": _finish,
+    "partials": _partials,
+    "flood": _flood,
+    "wait": _wait,
+    "hang": _hang,
+    "hold-gil": _hold_gil,
+    "segfault": _segfault,
+    "exit": _exit,
+    "raise": _raise,
+    "refuse": _refuse,
+    "blame": _blame,
+    "allocate": _allocate,
+    "out-of-memory": _out_of_memory,
+    "tensor": _tensor,
+    "nothing": _nothing,
+    "yield-rubbish": _yield_rubbish,
+    "print": _print,
+    "modules": _modules,
+    "step": _step,
+}

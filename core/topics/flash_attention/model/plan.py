@@ -42,7 +42,7 @@ class Plan:
     @cached_property
     def schedule(self) -> NDArray[np.int32]:
         """Launch order of one head: int32 [steps, 3] of (q_block, iteration, kv_block). Computed when first asked."""
-        return launch_order(self.tiles)
+        return launch_order(self.tiles, self.params.causal)
 
     @property
     def fits(self) -> bool:

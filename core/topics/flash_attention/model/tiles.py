@@ -33,21 +33,25 @@ def tile_classes(query_len: int, key_len: int, block_q: int, block_kv: int, caus
     else:
         attended = np.ones((first_row.size, first_column.size), dtype=bool)
         whole = row_is_whole[:, None] & column_is_whole[None, :]
-    classes = attended.astype(np.uint8)
-    classes[attended & ~whole] = PARTIAL
+    # 0, 1 or 2 in one pass each over large grids: attended adds one, attended but not whole another.
+    classes = attended.view(np.uint8).copy()
+    classes += (attended & ~whole).view(np.uint8)
     return classes
 
 
-def launch_order(classes: NDArray[np.uint8]) -> NDArray[np.int32]:
+def launch_order(classes: NDArray[np.uint8], causal: bool) -> NDArray[np.int32]:
     """Tiles in the order in which one head visits them: int32 [steps, 3] of (q_block, iteration, kv_block).
 
-    Q blocks in the order of their program ids; within one, KV tiles from the first key on. On a GPU the programs
-    run side by side, as many as fit: the order between programs is that of their launch, not of their end.
+    Programs in the order of their launch: under a causal mask the last Q block first (it has the most to do, and the
+    short ones fill the tail of the grid), else the first. Within a program, KV tiles from the first key on. On a GPU
+    programs run side by side, as many as fit: the order between them is that of their start, not of their end.
     """
-    q_block, kv_block = np.nonzero(classes)
-    tiles_per_q_block = np.count_nonzero(classes, axis=1)
-    first_step = np.cumsum(tiles_per_q_block) - tiles_per_q_block
-    iteration = np.arange(q_block.size) - np.repeat(first_step, tiles_per_q_block)
+    q_blocks = classes.shape[0]
+    launch, kv_block = np.nonzero(classes[::-1] if causal else classes)
+    tiles_per_program = np.bincount(launch, minlength=q_blocks)
+    first_step = np.cumsum(tiles_per_program) - tiles_per_program
+    iteration = np.arange(launch.size) - first_step[launch]
+    q_block = q_blocks - 1 - launch if causal else launch
     return np.stack([q_block, iteration, kv_block], axis=1).astype(np.int32)
 
 

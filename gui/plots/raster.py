@@ -1,0 +1,107 @@
+"""A raster of reads and writes over addresses and time, and what of it to draw at a given zoom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Band:
+    """Where one tensor lies on the address axis, in bytes; `last_byte` is its last."""
+
+    tensor: str
+    first_byte: int
+    last_byte: int
+
+
+@dataclass(frozen=True)
+class AddressRaster:
+    """The accesses of one kernel.
+
+    reads, writes   uint32 [height, width]: accesses per pixel, row 0 the lowest address
+    bands           the tensors, stacked along the address axis
+    accesses        extent of x, in accesses; `total_bytes` the extent of y
+    program_edges   float [programs + 1]: x at which each program begins, then the end
+    """
+
+    title: str
+    reads: np.ndarray
+    writes: np.ndarray
+    bands: tuple[Band, ...]
+    accesses: float
+    total_bytes: float
+    program_edges: np.ndarray
+
+    @property
+    def height(self) -> int:
+        return int(self.reads.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.reads.shape[1])
+
+    @property
+    def programs(self) -> int:
+        return max(0, int(self.program_edges.size) - 1)
+
+    @cached_property
+    def band_of_row(self) -> np.ndarray:
+        """int32 [height]: index into `bands` of the band that a pixel row lies in, -1 for none."""
+        middle = (np.arange(self.height) + 0.5) * self.total_bytes / max(1, self.height)
+        rows = np.full(self.height, -1, dtype=np.int32)
+        for index, band in enumerate(self.bands):
+            rows[(middle >= band.first_byte) & (middle < band.last_byte + 1)] = index
+        return rows
+
+    def band_at(self, address: float) -> Band | None:
+        return next((band for band in self.bands if band.first_byte <= address < band.last_byte + 1), None)
+
+    def program_at(self, access: float) -> int | None:
+        """The program that was running at an x, or None outside."""
+        index = int(np.searchsorted(self.program_edges, access, side="right")) - 1
+        return index if 0 <= index < self.programs else None
+
+    def pixel_at(self, access: float, address: float) -> tuple[int, int] | None:
+        """(row, column) of a point, or None outside the raster."""
+        if not (0 <= access < self.accesses and 0 <= address < self.total_bytes):
+            return None
+        return int(address / self.total_bytes * self.height), int(access / self.accesses * self.width)
+
+
+def picture(
+    raster: AddressRaster,
+    inks: Sequence[tuple[int, int, int]],
+    write_ink: tuple[int, int, int],
+    rows: int,
+    columns: int,
+) -> np.ndarray:
+    """RGBA uint8 [<= rows, <= columns, 4] of the whole raster: reads in their tensor's ink, writes in `write_ink`.
+
+    Pooled, not sampled, so that a single access never disappears; the more accesses, the more opaque.
+    """
+    reads, writes = _pooled(raster.reads, rows, columns), _pooled(raster.writes, rows, columns)
+    stride = -(-raster.height // rows)
+    bands = raster.band_of_row[::stride]
+    # The last ink is for pixels outside every band.
+    table = np.array([*inks, (128, 128, 128)], dtype=np.uint8)
+    image = np.empty((*reads.shape, 4), dtype=np.uint8)
+    image[..., :3] = table[bands][:, None, :]
+    image[..., :3][writes > 0] = write_ink
+    counts = np.maximum(reads, writes)
+    most = max(1, int(counts.max(initial=0)))
+    image[..., 3] = np.where(counts > 0, 110 + 145 * np.log1p(counts) / np.log1p(most), 0).astype(np.uint8)
+    return image
+
+
+def _pooled(counts: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Sums over blocks, so that at most `rows` x `columns` remain."""
+    row_stride, column_stride = -(-counts.shape[0] // max(1, rows)), -(-counts.shape[1] // max(1, columns))
+    if row_stride > 1:
+        counts = np.add.reduceat(counts, np.arange(0, counts.shape[0], row_stride), axis=0)
+    if column_stride > 1:
+        counts = np.add.reduceat(counts, np.arange(0, counts.shape[1], column_stride), axis=1)
+    return counts

@@ -10,7 +10,7 @@ from kernels.attention.impl import Impl
 from kernels.errors import InvalidInputs, Unavailable
 
 HEAD_DIMS = (32, 64, 128)
-BLOCKS = (16, 32, 64, 128, 256)
+BLOCKS = (16, 32, 64, 128)
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -45,7 +45,7 @@ def check_scale(softmax_scale: float) -> None:
 
 
 def check_blocks(block_q: int | None, block_kv: int | None) -> None:
-    """Raises InvalidInputs for a tile size that is not a power of two between 16 and 256."""
+    """Raises InvalidInputs for a tile size that is not a power of two between 16 and 128."""
     for name, block in (("block_q", block_q), ("block_kv", block_kv)):
         if block is not None and block not in BLOCKS:
             raise InvalidInputs(f"{name} must be one of {', '.join(map(str, BLOCKS))}, not {block}.")

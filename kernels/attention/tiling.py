@@ -18,6 +18,9 @@ _SHARED_BYTES = {
 }
 """Shared memory one block may use (CUDA C++ Programming Guide, compute capabilities; AMD CDNA3 ISA: 64 KB of LDS)."""
 _LEAST_SHARED_BYTES = 64 * _KB
+_SCRATCH_BYTES = 2 * _KB
+_WARP_GROUP_TARGETS = ("sm_90", "sm_100", "sm_103")
+"""Targets whose matrix instructions read Q from shared memory; before them, and on AMD, Q sits in registers."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +42,36 @@ def choose_tiling(
     """
     default_q, default_kv = _default_tiles(head_dim, element_bytes, target)
     block_q, block_kv = block_q or default_q, block_kv or default_kv
-    return Tiling(
-        block_q, block_kv, _warps(block_q, block_kv, head_dim), _stages(block_kv, head_dim, element_bytes, target)
-    )
+    num_warps = _warps(block_q, block_kv, head_dim, element_bytes)
+    return Tiling(block_q, block_kv, num_warps, _stages(block_q, block_kv, head_dim, element_bytes, target))
 
 
 def _default_tiles(head_dim: int, element_bytes: int, target: str | None) -> tuple[int, int]:
     if target is None:
         return 64, 64
     if element_bytes == 4:
-        # float32 multiplies on the ordinary cores, operands in registers: larger tiles spill.
-        return (64, 32) if head_dim == 128 else (64, 64)
-    if target in ("sm_90", "sm_100", "sm_103"):
+        # Exact float32 products run on the ordinary cores with their operands in registers: other tiles spill them.
+        if head_dim == 128:
+            return (64, 64) if target in _WARP_GROUP_TARGETS else (32, 32)
+        return 64, 32
+    if target in _WARP_GROUP_TARGETS and head_dim == 128:
+        # Two warp groups of 64 rows each; wide KV tiles, since a tile of Q is reread from shared memory at each step.
         return 128, 128
-    return (128, 32) if target == "sm_120" and head_dim == 128 else (128, 64)
+    # At head_dim 64 the exponentials weigh as much as the products: two blocks an SM overlap one with the other.
+    return 128, 64
 
 
-def _warps(block_q: int, block_kv: int, head_dim: int) -> int:
-    # Each warp group of four takes 64 query rows on Hopper (wgmma is 64 rows high), 16 a warp before it.
-    return 8 if block_q >= 128 and max(block_kv, head_dim) >= 64 else 4
+def _warps(block_q: int, block_kv: int, head_dim: int, element_bytes: int) -> int:
+    if element_bytes == 4:
+        wanted = max(block_q * block_kv // 256, block_q * head_dim // 1024)
+        return max(4, min(16, wanted))
+    return 8 if block_q >= 128 or block_q * (block_kv + head_dim) >= 128 * 128 else 4
 
 
-def _stages(block_kv: int, head_dim: int, element_bytes: int, target: str | None) -> int:
+def _stages(block_q: int, block_kv: int, head_dim: int, element_bytes: int, target: str | None) -> int:
     shared_bytes = _SHARED_BYTES.get(target or "", _LEAST_SHARED_BYTES)
-    tile_pair_bytes = 2 * block_kv * head_dim * element_bytes
-    fitting = (shared_bytes - 36 * _KB) // tile_pair_bytes
-    return max(1, min(3, fitting))
+    stage_bytes = 2 * block_kv * head_dim * element_bytes
+    if target is not None and target.startswith("gfx"):
+        return 2 if 2 * stage_bytes <= shared_bytes else 1  # the compiler keeps one stage of each pair in registers
+    q_bytes = block_q * head_dim * element_bytes if target in _WARP_GROUP_TARGETS else 0
+    return max(1, min(3, (shared_bytes - _SCRATCH_BYTES - q_bytes) // stage_bytes))

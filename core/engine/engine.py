@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from core import registry
-from core.engine.cluster import Cluster, local_cluster, remote_cluster
+from core.engine.cluster import Cluster
 from core.engine.devices import check_device
 from core.engine.dispatcher import Dispatcher
+from core.engine.local_cluster import local_cluster
+from core.engine.remote_cluster import remote_cluster
 from core.engine.runs import Run
 from core.engine.state import EngineState, Phase
 from core.errors import InvalidParams, TilescopeError
 from core.events import Cancelled, Failed
 from core.params import Params
+from core.result import Result
 
+if TYPE_CHECKING:
+    from core.engine.history import History
+
+_log = logging.getLogger(__name__)
 _CLOSE_TIMEOUT_S = 10.0
 _FINAL = (Phase.FAILED, Phase.CLOSED)
 
@@ -28,10 +38,11 @@ class Engine:
 
     `topics` maps topic ids to packages. A run that is asked to stop and does not is killed after `grace_s`;
     `patience_s` is how long the engine waits for a worker to come (back) before it gives up. With `warm_up` a
-    new worker imports torch and the experiments before anybody asks for them.
+    new worker imports torch and the experiments before anybody asks for them. Finished runs are added to
+    `history`, a moment after they finish.
 
-    All methods return at once, except `close`, and may be called from any thread. Callbacks of `on_state` are
-    called on the engine's thread.
+    All methods return at once, except `close`, and may be called from any thread. Callbacks are called on
+    threads of the engine.
     """
 
     def __init__(
@@ -42,15 +53,18 @@ class Engine:
         patience_s: float = 60.0,
         warm_up: bool = True,
         topics: Mapping[str, str] = registry.TOPICS,
+        history: History | None = None,
     ) -> None:
         self._address = address
         self._grace_s = grace_s
         self._patience_s = patience_s
         self._warm_up = warm_up
         self._topics = topics
+        self._history = history
         self._lock = threading.RLock()
         self._state = EngineState(Phase.STARTING)
-        self._callbacks: list[Callable[[EngineState], None]] = []
+        self._on_state: list[Callable[[EngineState], None]] = []
+        self._on_kept: list[Callable[[str], None]] = []
         self._open_runs: dict[str, Run] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -63,7 +77,11 @@ class Engine:
 
     def on_state(self, callback: Callable[[EngineState], None]) -> None:
         """Call `callback` with each new state from now on."""
-        self._callbacks.append(callback)
+        self._on_state.append(callback)
+
+    def on_kept(self, callback: Callable[[str], None]) -> None:
+        """Call `callback` with the id of each run that was added to the history."""
+        self._on_kept.append(callback)
 
     def start(self) -> None:
         """Bring up the workers in the background. Starting twice changes nothing."""
@@ -154,6 +172,7 @@ class Engine:
             patience_s=self._patience_s,
             warm_up=self._warm_up,
             tell=self._tell,
+            keep=self._keep,
         )
         with self._lock:
             for run in self._open_runs.values():
@@ -182,6 +201,17 @@ class Engine:
         with self._lock:
             self._open_runs.pop(run.id, None)
 
+    def _keep(self, result: Result, started_at: datetime, wall_s: float) -> None:
+        if self._history is None:
+            return
+        try:
+            entry_id = self._history.add(result, started_at, wall_s)
+        except TilescopeError as error:
+            self._tell(replace(self._state, detail=error.sentence))
+            return
+        for callback in self._on_kept:
+            _notify(callback, entry_id)
+
     def _fail(self, sentence: str) -> None:
         self._tell(EngineState(Phase.FAILED, sentence, self._state.device))
         self._end_open_runs(Failed(sentence))
@@ -198,5 +228,13 @@ class Engine:
             if is_late or state == self._state:
                 return
             self._state = state
-        for callback in self._callbacks:
-            callback(state)
+        for callback in self._on_state:
+            _notify(callback, state)
+
+
+def _notify(callback: Callable[[Any], None], news: Any) -> None:
+    """A listener that fails is its own problem: the runs go on."""
+    try:
+        callback(news)
+    except Exception:
+        _log.exception("a listener of the engine failed")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from core import registry
-from core.engine.worker_devices import resolve_device
 
 _LOOK_EVERY_S = 0.05
 
@@ -20,9 +19,10 @@ class WarmUp:
     Only one thread of the process imports at a time: two that import torch at once can see half a module.
     """
 
-    def __init__(self, is_run_active: Callable[[], bool]) -> None:
+    def __init__(self, find_device: Callable[[], str], is_run_active: Callable[[], bool]) -> None:
         self.device = ""
         self.device_known = threading.Event()
+        self._find_device = find_device
         self._is_run_active = is_run_active
         self._import_lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -46,15 +46,15 @@ class WarmUp:
     def _work(self, packages: Mapping[str, str]) -> None:
         try:
             self._step(lambda: importlib.import_module("torch"))
-            self._step(self._find_device)
+            self._step(self._learn_device)
         finally:
             self.device_known.set()
         self._step(lambda: importlib.import_module("triton"))
         for topic_id in packages:
             self._step(lambda topic_id=topic_id: registry.topic(topic_id, packages).load_experiment())  # type: ignore[misc]
 
-    def _find_device(self) -> None:
-        self.device = resolve_device("auto")[1]
+    def _learn_device(self) -> None:
+        self.device = self._find_device()
 
     def _step(self, work: Callable[[], object]) -> None:
         while self._is_run_active():

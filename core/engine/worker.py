@@ -18,9 +18,8 @@ from core import registry
 from core.engine.answer import Answer
 from core.engine.mailbox import Mailbox
 from core.engine.warm_up import WarmUp
-from core.engine.worker_devices import resolve_device
 from core.engine.worker_setup import clear_log
-from core.errors import InvalidParams, TilescopeError
+from core.errors import InvalidParams, MissingRequirement, TilescopeError
 from core.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
 from core.result import Result
 from core.topic import ExperimentRun
@@ -45,8 +44,27 @@ class _ActiveRun:
             raise _CancelRequested
 
 
+def resolve_device(device: str) -> tuple[str, str]:
+    """The torch device ('cpu' or 'cuda') and its label, e.g. 'cuda (NVIDIA H200)'.
+
+    Raises MissingRequirement for 'cuda' where there is no GPU.
+    """
+    if device == "cpu":
+        return "cpu", "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda", f"cuda ({torch.cuda.get_device_name()})"
+    if device == "auto":
+        return "cpu", "cpu"
+    raise MissingRequirement(
+        "This worker has no CUDA GPU: choose the device 'cpu' or 'auto', "
+        "or give the address of a scheduler whose workers have one."
+    )
+
+
 _active: dict[str, _ActiveRun] = {}
-_warm_up = WarmUp(is_run_active=lambda: bool(_active))
+_warm_up = WarmUp(find_device=lambda: resolve_device("auto")[1], is_run_active=lambda: bool(_active))
 
 
 async def next_events(run_id: str, wait_s: float) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import os
 import signal
@@ -10,12 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_PR_SET_PDEATHSIG = 1
+
 
 def dask_setup(worker: Any) -> None:
     """Make the process a good neighbour of the window that started it."""
     _write_to_a_log(Path(os.environ["TILESCOPE_WORKER_LOGS"]) / f"worker-{os.getpid()}.log")
     # Ctrl+C in a terminal reaches the whole process group; the window decides what becomes of its worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_the_window()
     _yield_to_the_window()
 
 
@@ -28,6 +32,12 @@ def _write_to_a_log(path: Path) -> None:
     os.dup2(log, 2)
     os.close(log)
     faulthandler.enable(file=2)
+
+
+def _die_with_the_window() -> None:
+    """Dask's own watch is a thread, which sleeps while an experiment holds the GIL; on Linux the kernel sees to it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _yield_to_the_window() -> None:

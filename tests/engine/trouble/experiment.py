@@ -73,6 +73,7 @@ def _hang(params: TroubleParams, device: str):
 def _hold_gil(params: TroubleParams, device: str):
     """A regular expression that takes for ever and holds the GIL, so that the worker does not even answer."""
     yield Progress(0, 1, "holding")
+    time.sleep(0.3)  # until the event loop of the worker has sent that
     re.match(r"(a+)+$", "a" * 64 + "b")
 
 

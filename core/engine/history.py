@@ -1,0 +1,188 @@
+"""The history of finished runs, kept in the person's data folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from core.engine.history_file import HistoryFile, data_folder
+from core.errors import TilescopeError, UnknownName
+from core.result import Metric, Provenance, Result
+
+_DEFAULT_LIMIT_BYTES = 1 << 30
+_COLUMNS = "id, topic, params, environment, metrics, started_at, wall_s, size_bytes"
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One finished run, without its arrays and tables. `started_at` is in UTC."""
+
+    id: str
+    topic: str
+    params: Mapping[str, Any]
+    environment: Mapping[str, str]
+    metrics: Mapping[str, Metric]
+    started_at: datetime
+    wall_s: float
+    size_bytes: int
+
+
+class History:
+    """Finished runs, newest first. Threads and processes may share one file.
+
+    `path` is the database, by default history.sqlite3 in `data_folder()`. Results together take at most
+    `limit_bytes`: the removed and then the oldest make room. `notice` is a sentence for the person when an
+    older file could not be read and was moved aside. Every method raises TilescopeError with one sentence when
+    the file cannot be read or written, and UnknownName for an id that is not there.
+    """
+
+    def __init__(self, path: Path | None = None, *, limit_bytes: int = _DEFAULT_LIMIT_BYTES) -> None:
+        self._file = HistoryFile(path if path is not None else data_folder() / "history.sqlite3")
+        self._limit_bytes = limit_bytes
+
+    @property
+    def notice(self) -> str | None:
+        return self._file.notice
+
+    def add(self, result: Result, started_at: datetime, wall_s: float) -> str:
+        """Keep a result; returns its id. It is on disk when this returns."""
+        entry_id, data = uuid4().hex, result.to_bytes()
+        metrics = {name: asdict(metric) for name, metric in result.metrics.items()}
+        with self._file.transaction() as database:
+            database.execute(
+                f"INSERT INTO runs ({_COLUMNS}, result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    entry_id,
+                    result.topic,
+                    json.dumps(dict(result.params)),
+                    json.dumps(result.environment.as_json()),
+                    json.dumps(metrics),
+                    started_at.astimezone(UTC).isoformat(),
+                    wall_s,
+                    len(data),
+                    data,
+                ),
+            )
+            pruned = self._prune(database, keep=entry_id)
+        if pruned:
+            self._give_back_space()
+        return entry_id
+
+    def list(self, topic: str | None = None, limit: int = 100) -> tuple[HistoryEntry, ...]:
+        """The newest `limit` runs, of one topic or of all."""
+        with self._file.transaction() as database:
+            rows = database.execute(
+                f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND (?1 IS NULL OR topic = ?1) "
+                "ORDER BY number DESC LIMIT ?2",
+                (topic, limit),
+            ).fetchall()
+        return tuple(_entry(row) for row in rows)
+
+    def find(self, topic: str, params: Mapping[str, Any], limit: int = 100) -> tuple[HistoryEntry, ...]:
+        """The newest runs of a topic whose params have all these values."""
+        wanted = json.loads(json.dumps(dict(params))).items()
+        with self._file.transaction() as database:
+            rows = database.execute(
+                f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND topic = ? ORDER BY number DESC", (topic,)
+            )
+            matching = (row for row in rows if wanted <= json.loads(row["params"]).items())
+            return tuple(_entry(row) for row in islice(matching, limit))
+
+    def load(self, entry_id: str) -> Result:
+        """The whole result of a run."""
+        try:
+            return Result.from_bytes(self._row(entry_id, "result")["result"])
+        except (ValueError, KeyError, OSError) as error:
+            raise TilescopeError(f"The run {entry_id} in the history is damaged and cannot be opened.") from error
+
+    def remove(self, entry_id: str) -> None:
+        """Take a run out of the history; `undo_remove` brings it back until its space is needed."""
+        self._row(entry_id, "id")
+        with self._file.transaction() as database:
+            database.execute(
+                "UPDATE runs SET removal = (SELECT coalesce(max(removal), 0) + 1 FROM runs) WHERE id = ?", (entry_id,)
+            )
+
+    def undo_remove(self) -> str | None:
+        """Bring back the run that was removed last; returns its id, or None when there is none."""
+        with self._file.transaction() as database:
+            row = database.execute(
+                "UPDATE runs SET removal = NULL WHERE removal = (SELECT max(removal) FROM runs) RETURNING id"
+            ).fetchone()
+        return None if row is None else str(row["id"])
+
+    def export(self, entry_id: str, folder: Path) -> tuple[Path, Path]:
+        """Write a run as TOPIC-ID.json (all but the arrays) and TOPIC-ID.npz (the whole result, for `Result`)."""
+        row = self._row(entry_id, f"{_COLUMNS}, result")
+        tables = self.load(entry_id).tables
+        document = {**asdict(_entry(row)), "started_at": row["started_at"], "tables": dict(tables)}
+        stem = f"{row['topic']}-{entry_id[:12]}"
+        json_path, npz_path = folder / f"{stem}.json", folder / f"{stem}.npz"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            json_path.write_text(json.dumps(_standard_json(document), indent=2, ensure_ascii=False), encoding="utf-8")
+            npz_path.write_bytes(row["result"])
+        except OSError as error:
+            raise TilescopeError(f"The run cannot be exported to {folder}: {error.strerror}.") from error
+        return json_path, npz_path
+
+    def _row(self, entry_id: str, columns: str) -> sqlite3.Row:
+        with self._file.transaction() as database:
+            row: sqlite3.Row | None = database.execute(
+                f"SELECT {columns} FROM runs WHERE id = ? AND removal IS NULL", (entry_id,)
+            ).fetchone()
+        if row is None:
+            raise UnknownName(f"There is no run {entry_id!r} in the history.")
+        return row
+
+    def _prune(self, database: sqlite3.Connection, keep: str) -> int:
+        """Delete what passes the limit: the removed first, then the oldest; never the run being added."""
+        excess = database.execute("SELECT sum(size_bytes) FROM runs").fetchone()[0] - self._limit_bytes
+        doomed = []
+        for row in database.execute(
+            "SELECT number, size_bytes FROM runs WHERE id != ? ORDER BY removal IS NULL, number", (keep,)
+        ):
+            if excess <= 0:
+                break
+            doomed.append((row["number"],))
+            excess -= row["size_bytes"]
+        database.executemany("DELETE FROM runs WHERE number = ?", doomed)
+        return len(doomed)
+
+    def _give_back_space(self) -> None:
+        with self._file.transaction() as database:
+            database.execute("PRAGMA incremental_vacuum").fetchall()
+
+
+def _entry(row: sqlite3.Row) -> HistoryEntry:
+    metrics = json.loads(row["metrics"])
+    return HistoryEntry(
+        id=row["id"],
+        topic=row["topic"],
+        params=json.loads(row["params"]),
+        environment=json.loads(row["environment"]),
+        metrics={
+            name: Metric(**{**metric, "provenance": Provenance(metric["provenance"])})
+            for name, metric in metrics.items()
+        },
+        started_at=datetime.fromisoformat(row["started_at"]),
+        wall_s=row["wall_s"],
+        size_bytes=row["size_bytes"],
+    )
+
+
+def _standard_json(value: Any) -> Any:
+    """The value with null for the numbers that JSON does not have (NaN, infinity)."""
+    if isinstance(value, Mapping):
+        return {key: _standard_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_standard_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

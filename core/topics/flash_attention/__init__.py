@@ -1,1 +1,19 @@
 """flash-attention: where do the bytes go?"""
+
+from core.text import Text
+from core.topic import Topic
+from core.topics.flash_attention.checks import check
+from core.topics.flash_attention.claims import CLAIMS
+from core.topics.flash_attention.model import plan
+from core.topics.flash_attention.params import FlashAttentionParams
+
+TOPIC = Topic(
+    id="flash-attention",
+    title=Text("FlashAttention", "FlashAttention"),
+    question=Text("Where do the bytes go?", "字节都去哪儿了？"),
+    params=FlashAttentionParams,
+    plan=plan,
+    check=check,
+    experiment="core.topics.flash_attention.experiment:run",
+    claims=CLAIMS,
+)

@@ -39,6 +39,18 @@ def total_bytes(rows: Iterable[TensorTraffic], kernel: str) -> int:
     return sum(row.bytes for row in rows if row.kernel == kernel)
 
 
+def gain_limit(params: FlashAttentionParams) -> float:
+    """Standard bytes over flash bytes as N grows and the tiles stay: both are quadratic, so it is a constant.
+
+    Per score, standard attention moves head_dim / block_kv elements of Q, 2 head_dim / block_q of K and V, and S and P
+    twice each; flash moves K and V alone, and under a causal mask for half of the scores.
+    """
+    key_share = 2 * params.head_dim / params.block_q
+    standard = params.head_dim / params.block_kv + key_share + 4
+    visited = 0.5 if params.causal and params.seq_len == params.key_len else 1.0
+    return standard / (key_share * visited)
+
+
 def standard_traffic(params: FlashAttentionParams, classes: NDArray[np.uint8]) -> tuple[TensorTraffic, ...]:
     """Standard attention as three tiled kernels: S = Q K^T, P = softmax(S), O = P V, with S and P in HBM.
 

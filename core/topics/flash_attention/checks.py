@@ -32,7 +32,7 @@ def check(params: FlashAttentionParams, available_bytes: int | None = None) -> N
         )
     if cost.seconds > _LONGEST_EMULATION_S:
         raise InvalidParams(
-            f"This run would take about {format_quantity(cost.seconds, 's')} on a CPU, and {_LONGEST_EMULATION_S:g} s "
+            f"This run would take about {cost.seconds:,.0f} s on a CPU, and {_LONGEST_EMULATION_S:g} s "
             f"is the longest that is started: {_advice(planned, 'time')}.",
             _heaviest(params),
         )

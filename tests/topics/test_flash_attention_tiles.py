@@ -1,0 +1,94 @@
+"""Tile classes, schedule and counts of the plan against brute force."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.topics.flash_attention.model import plan
+from core.topics.flash_attention.model.tiles import (
+    FULL,
+    PARTIAL,
+    SKIPPED,
+    attended_pairs,
+    launch_order,
+    tile_classes,
+)
+from core.topics.flash_attention.params import FlashAttentionParams
+
+LENGTHS = st.integers(1, 200)
+BLOCKS = st.sampled_from([16, 32, 64, 128])
+
+
+def attended(query_len: int, key_len: int, causal: bool) -> np.ndarray:
+    """The mask by its definition, bool [query_len, key_len]."""
+    rows, columns = np.arange(query_len)[:, None], np.arange(key_len)[None, :]
+    return (columns <= rows + key_len - query_len) if causal else np.ones((query_len, key_len), dtype=bool)
+
+
+@given(LENGTHS, LENGTHS, BLOCKS, BLOCKS, st.booleans())
+def test_that_tile_classes_equal_a_look_at_every_cell(
+    query_len: int, key_len: int, block_q: int, block_kv: int, causal: bool
+) -> None:
+    mask = attended(query_len, key_len, causal)
+    classes = tile_classes(query_len, key_len, block_q, block_kv, causal)
+
+    for q_block, kv_block in np.ndindex(classes.shape):
+        cells = mask[q_block * block_q : (q_block + 1) * block_q, kv_block * block_kv : (kv_block + 1) * block_kv]
+        expected = SKIPPED if not cells.any() else FULL if cells.sum() == block_q * block_kv else PARTIAL
+        assert classes[q_block, kv_block] == expected
+
+
+@given(LENGTHS, LENGTHS, BLOCKS, BLOCKS, st.booleans())
+def test_that_the_schedule_visits_every_attended_tile_once_in_key_order(
+    query_len: int, key_len: int, block_q: int, block_kv: int, causal: bool
+) -> None:
+    classes = tile_classes(query_len, key_len, block_q, block_kv, causal)
+    schedule = launch_order(classes, causal)
+
+    visited = {(int(q), int(kv)) for q, _, kv in schedule}
+    assert len(visited) == len(schedule)
+    assert visited == {(int(q), int(kv)) for q, kv in np.argwhere(classes)}
+    programs = list(dict.fromkeys(schedule[:, 0].tolist()))
+    assert programs == sorted(programs, reverse=causal)
+    for q_block in programs:
+        steps = schedule[schedule[:, 0] == q_block]
+        assert steps[:, 1].tolist() == list(range(len(steps)))
+        assert (np.diff(steps[:, 2]) > 0).all()
+
+
+@given(LENGTHS, LENGTHS, st.booleans())
+def test_that_attended_pairs_are_the_cells_of_the_mask(query_len: int, key_len: int, causal: bool) -> None:
+    assert attended_pairs(query_len, key_len, causal) == attended(query_len, key_len, causal).sum()
+
+
+def test_that_flops_by_formula_never_exceed_flops_by_tiles() -> None:
+    for params in (
+        FlashAttentionParams(),
+        FlashAttentionParams(seq_len=1000, kv_len=63, causal=False),
+        FlashAttentionParams(seq_len=63, kv_len=1000, heads=8, kv_heads=2),
+    ):
+        flops = plan(params).flops
+        assert flops.formula <= flops.flash_tiles <= flops.standard_tiles
+        assert flops.formula <= flops.dense
+
+
+def test_that_without_a_mask_and_ragged_edges_all_counts_of_flops_agree() -> None:
+    flops = plan(FlashAttentionParams(seq_len=512, causal=False)).flops
+    assert flops.formula == flops.dense == flops.flash_tiles == flops.standard_tiles == 4 * 512 * 512 * 64 * 4
+
+
+@pytest.mark.parametrize(("seq_len", "limit_ms"), [(1024, 10), (16384, 30)])
+def test_that_a_plan_is_quick_enough_for_a_slider(seq_len: int, limit_ms: float) -> None:
+    params = FlashAttentionParams(seq_len=seq_len)
+
+    def once_ms() -> float:
+        started = time.perf_counter()
+        assert plan(params).schedule.size
+        return (time.perf_counter() - started) * 1e3
+
+    assert min(once_ms() for _ in range(5)) < limit_ms

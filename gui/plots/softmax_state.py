@@ -23,7 +23,7 @@ class RowState:
     maximum, total  float [iterations]: m and l of Milakov and Gimelshein's online softmax, m in scaled scores
     accumulator     float [iterations, head_dim], unnormalised, or None where it was too big to keep
     norm            float [iterations]: L2 norm of the accumulator, used where the accumulator is None
-    Trailing NaN iterations (tiles the row's program skipped) are allowed and not drawn.
+    NaN means no value: a tile that the row's program skipped, or one before the row has seen any key.
     """
 
     row: int
@@ -49,8 +49,8 @@ class SoftmaxState(Figure):
         self.scalars = Chart(x_label="KV tile", x_steps="whole")
         self.scalars.freeze()
         self._sum_box = self._add_right_axis()
-        self._max_ahead, self._max_done = pg.PlotCurveItem(), pg.PlotCurveItem()
-        self._sum_ahead, self._sum_done = pg.PlotCurveItem(), pg.PlotCurveItem()
+        self._max_ahead, self._max_done = _line(), _line()
+        self._sum_ahead, self._sum_done = _line(), _line()
         self._max_dot, self._sum_dot = pg.ScatterPlotItem(size=8), pg.ScatterPlotItem(size=8)
         self._now = pg.InfiniteLine(angle=90)
         for item in (self._max_ahead, self._max_done, self._max_dot, self._now):
@@ -60,7 +60,7 @@ class SoftmaxState(Figure):
         self.values = Chart(x_label="head dim", y_label="accumulator", x_steps="powers")
         self.values.freeze()
         self._bars = pg.BarGraphItem(x=[0], height=[0], width=0.8)
-        self._norm_line = pg.PlotCurveItem()
+        self._norm_line = _line()
         self._norm_dot = pg.ScatterPlotItem(size=8)
         for item in (self._bars, self._norm_line, self._norm_dot):
             self.values.addItem(item, ignoreBounds=True)
@@ -197,6 +197,11 @@ class SoftmaxState(Figure):
         box.setXLink(plot.vb)
         plot.vb.sigResized.connect(lambda main: box.setGeometry(main.sceneBoundingRect()))
         return box
+
+
+def _line() -> pg.PlotCurveItem:
+    """A line that is broken where there is no value."""
+    return pg.PlotCurveItem(connect="finite")
 
 
 def _points(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,11 +23,10 @@ _NAMES = {TileClass.SKIPPED: "skipped", TileClass.FULL: "full", TileClass.PARTIA
 class TileSchedule(Figure):
     """Tiles coloured by class, strong once loaded; the current one framed, its row in Q's colour, its column in K's.
 
-    `step_picked` says that a tile that the kernel loads was clicked, `tile_picked` (q_block, kv_block) any tile.
+    `tile_picked` carries (q_block, kv_block, query) of a click, `query` being the query token under it.
     """
 
-    step_picked = Signal(int)
-    tile_picked = Signal(int, int)
+    tile_picked = Signal(int, int, int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("The order in which tiles are loaded appears here once the parameters are valid.", parent)
@@ -201,11 +200,8 @@ class TileSchedule(Figure):
 
     def _on_click(self, x: float, y: float) -> None:
         tile = self._tile_under(x, y)
-        if tile is None or self._grid is None:
-            return
-        if self._grid.order[tile] != NEVER:
-            self.step_picked.emit(int(self._grid.order[tile]))
-        self.tile_picked.emit(*tile)
+        if tile is not None:
+            self.tile_picked.emit(*tile, int(y))
 
 
 def _cosmetic(ink: str, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:

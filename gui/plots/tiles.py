@@ -36,6 +36,15 @@ class TileGrid:
     query_len: int
     key_len: int
 
+    @classmethod
+    def from_tiles(
+        cls, classes: np.ndarray, tiles: np.ndarray, block_q: int, block_kv: int, query_len: int, key_len: int
+    ) -> TileGrid:
+        """A grid from its classes and the tiles in the order of loading, int [steps, 2] of (q_block, kv_block)."""
+        order = np.full(classes.shape, NEVER, dtype=np.int32)
+        order[tiles[:, 0], tiles[:, 1]] = np.arange(tiles.shape[0], dtype=np.int32)
+        return cls(classes, order, block_q, block_kv, query_len, key_len)
+
     @property
     def q_blocks(self) -> int:
         return int(self.classes.shape[0])

@@ -1,0 +1,102 @@
+"""What this machine has, found without torch, in milliseconds, and without ever failing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+_PATIENCE_S = 3.0
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """`cores` are those that this process may use; `available_memory_bytes` is free within a container's limit too."""
+
+    cpu_name: str
+    cores: int
+    total_memory_bytes: int
+    available_memory_bytes: int
+    gpu_names: tuple[str, ...]
+
+
+def host_facts() -> HostFacts:
+    """The facts now: memory is read afresh, CPU and GPUs once a process."""
+    memory = psutil.virtual_memory()
+    limit, used = _container_memory()
+    return HostFacts(
+        cpu_name=cpu_name(),
+        cores=_cores(),
+        total_memory_bytes=min(memory.total, limit),
+        available_memory_bytes=max(0, min(memory.available, limit - used)),
+        gpu_names=nvidia_gpu_names(),
+    )
+
+
+@cache
+def cpu_name() -> str:
+    """The processor's name, or at least its architecture."""
+    name = _macos_cpu_name() if platform.system() == "Darwin" else _linux_cpu_name()
+    return name or platform.processor() or platform.machine() or "CPU"
+
+
+@cache
+def nvidia_gpu_names() -> tuple[str, ...]:
+    """Names of the NVIDIA GPUs that the driver's nvidia-smi lists; empty without a driver, or if it does not answer."""
+    return tuple(_lines_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader"))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _linux_cpu_name() -> str:
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return ""
+
+
+def _macos_cpu_name() -> str:
+    return next(iter(_lines_of("sysctl", "-n", "machdep.cpu.brand_string")), "")
+
+
+def _container_memory() -> tuple[int, int]:
+    """(limit, used) of this control group, version 2, in bytes; used leaves out the page cache that can be dropped."""
+    limit, used = _read(_CGROUP / "memory.max").strip(), _read(_CGROUP / "memory.current").strip()
+    if not (limit.isdigit() and used.isdigit()):
+        return sys.maxsize, 0
+    droppable = 0
+    for line in _read(_CGROUP / "memory.stat").splitlines():
+        name, _, value = line.partition(" ")
+        if name == "inactive_file" and value.isdigit():
+            droppable = int(value)
+    return int(limit), max(0, int(used) - droppable)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _lines_of(program: str, *arguments: str) -> list[str]:
+    found = shutil.which(program)
+    if found is None:
+        return []
+    try:
+        answer = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=_PATIENCE_S, check=True)
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return []
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]

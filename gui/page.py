@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
+from core.claims import Finding
+from core.format import format_quantity
 from core.params import Params
 from core.result import Provenance, Result
 from core.text import Language
 from core.topic import Topic
 from gui.panels.banner import Banner
 from gui.panels.card import Card
+from gui.panels.claims import ClaimsPanel
+from gui.panels.history import HistoryPanel
+from gui.panels.log import LogPanel
+from gui.panels.notes import NotesPanel
+from gui.panels.number_table import NumberTable
 from gui.panels.plot_grid import PlotGrid
+from gui.panels.side_panel import SidePanel
+from gui.panels.source_view import SourceView
 from gui.selection import Selection, SelectionModel
+
+_UPPER_PX, _LOWER_PX = 640, 240
+_SIDE_PX = 304
 
 
 class Page(QWidget):
@@ -24,24 +38,31 @@ class Page(QWidget):
     something call `self.selection.update(...)`; `select` is called when the selection changed.
     """
 
+    params_changed = Signal(object)
+    run_requested = Signal(str)
+    cancel_requested = Signal()
+
     def __init__(self, topic: Topic, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.topic = topic
         self.selection = SelectionModel(self)
         self.banner = Banner()
         self.plots = PlotGrid()
-        self.tabs = QTabWidget()
-        self._title = QLabel()
-        self._title.setProperty("role", "heading")
-        self._question = QLabel()
-        self._question.setProperty("role", "question")
-        self._strips = QVBoxLayout()
+        self.side = SidePanel(topic.params)
+        self.form, self.run_bar = self.side.form, self.side.run_bar
+        self.claims = ClaimsPanel(topic.claims)
+        self.notes = NotesPanel(topic.id)
+        self.source = SourceView()
+        self.numbers = NumberTable()
+        self.history = HistoryPanel()
+        self.log = LogPanel()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._lay_out()
+        self._connect()
         self.set_language("en")
         self.build()
-        self.selection.changed.connect(self.select)
 
-    # What a page declares and draws
+    # What a page declares and draws: a subclass overrides these.
 
     def build(self) -> None:
         """Create the plots: `add_strip` and `add_plot`, and connect them to `self.selection`."""
@@ -59,7 +80,7 @@ class Page(QWidget):
         """Forget the run that is drawn: back to what the plan shows."""
 
     def select(self, selection: Selection) -> None:
-        """Show the selection in every view."""
+        """Show the selection in every plot. The source view follows by itself."""
 
     def step(self, delta: int) -> None:
         """Move `delta` steps in what is played (left and right arrow)."""
@@ -67,7 +88,7 @@ class Page(QWidget):
     def toggle_play(self) -> None:
         """Play or pause (space)."""
 
-    # What a page calls
+    # What a page calls to place its plots.
 
     def add_plot(
         self,
@@ -96,29 +117,178 @@ class Page(QWidget):
         layout.addWidget(widget)
         self._strips.addWidget(frame)
 
+    # What the controller calls.
+
+    @property
+    def params(self) -> Params:
+        """The last valid parameters of the form."""
+        return self.form.params
+
+    def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
+        """Show a finished run everywhere: plots, claims, numbers, source."""
+        self.show_result(result)
+        self.claims.show_findings(findings)
+        self.tabs.setTabText(0, f"Claims {self.claims.tested()}/{len(self.topic.claims)}")
+        self.numbers.set_metrics(result.metrics)
+        self.source.set_sources(result.tables.get("sources", []))
+        for function, bytes_by_line in _bytes_by_line(result).items():
+            texts = {line: format_quantity(moved, "bytes") for line, moved in bytes_by_line.items()}
+            self.source.set_annotations(function, texts)
+        self.set_stale(False)
+
+    def withdraw(self) -> None:
+        """Take a presented run back: the page as before its first run."""
+        self.clear_result()
+        self.claims.show_findings({})
+        self.tabs.setTabText(0, "Claims")
+        self.numbers.set_metrics({})
+        self.source.set_sources([])
+        self.set_stale(False)
+        self.run_bar.show_ended("Not run yet", completed=False)
+
+    def show_started(self, phase: str) -> None:
+        self.banner.hide()
+        self.run_bar.show_started(phase)
+
+    def show_progress(self, done: float, total: float, phase: str) -> None:
+        self.run_bar.show_progress(done, total, phase)
+
+    def show_ended(self, phase: str, *, completed: bool) -> None:
+        self.run_bar.show_ended(phase, completed=completed)
+
+    def show_error(self, sentence: str, detail: str = "", field: str | None = None) -> None:
+        """One sentence in the banner, the field at fault highlighted, the details in the log."""
+        self.banner.show_error(sentence, detail)
+        if field is not None:
+            self.form.show_fault(sentence, field)
+        self.log.append(f"{sentence}\n{detail}" if detail else sentence)
+
+    def show_fault(self, sentence: str, field: str | None) -> None:
+        """A sentence at the field at fault only: the parameters cannot be planned or run."""
+        self.form.show_fault(sentence, field)
+
+    def set_stale(self, stale: bool) -> None:
+        """Mark the cards: what they show belongs to other parameters than the form's."""
+        for card in self.plots.cards:
+            card.set_stale(stale)
+
+    def append_log(self, text: str) -> None:
+        self.log.append(text)
+
+    # What the window calls.
+
     def set_language(self, language: Language) -> None:
-        """Title and question in that language."""
+        """Title, question, claims and notes in that language."""
         self._title.setText(self.topic.title.in_language(language))
         self._question.setText(self.topic.question.in_language(language))
+        self.claims.set_language(language)
+        self.notes.set_language(language)
+
+    def dismiss(self) -> bool:
+        """Escape: cancel the run, else close the banner, else restore a maximised card. False if nothing to do."""
+        if self.run_bar.running:
+            self.run_bar.request_cancel()
+        elif self.banner.sentence:
+            self.banner.dismiss()
+        elif self.plots.maximised is not None:
+            self.plots.maximise(None)
+        else:
+            return False
+        return True
+
+    def save_state(self) -> dict[str, Any]:
+        """What is remembered between sessions: JSON values only."""
+        return {
+            "params": self.form.params.model_dump(mode="json"),
+            "plots": self.plots.save_state(),
+            "vertical": self._vertical.sizes(),
+            "tab": self.tabs.currentIndex(),
+            "side": not self.side.isHidden(),
+        }
+
+    def restore_layout(self, state: Mapping[str, Any]) -> None:
+        """The layout of `save_state`; parameters are restored by whoever may have other ones to show."""
+        self.plots.restore_state(state.get("plots", []))
+        if len(state.get("vertical", [])) == self._vertical.count():
+            self._vertical.setSizes(state["vertical"])
+        self.tabs.setCurrentIndex(int(state.get("tab", 0)))
+        self.side.setVisible(bool(state.get("side", True)))
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self.params_changed)
+        self.form.validity_changed.connect(self.run_bar.set_valid)
+        self.run_bar.run_requested.connect(self.run_requested)
+        self.run_bar.cancel_requested.connect(self.cancel_requested)
+        self.source.line_picked.connect(lambda function, line: self.selection.update(function=function, line=line))
+        self.selection.changed.connect(self._select)
+        self.banner.dismissed.connect(self.form.clear_fault)
+
+    def _select(self, selection: Selection) -> None:
+        function = selection.get("function")
+        line = selection.get("line")
+        self.source.pick(function if isinstance(function, str) else None, line if isinstance(line, int) else None)
+        self.select(selection)
 
     def _lay_out(self) -> None:
+        self._title = QLabel()
+        self._title.setProperty("role", "heading")
+        self._question = QLabel()
+        self._question.setProperty("role", "question")
         header = QHBoxLayout()
         header.setContentsMargins(2, 0, 0, 0)
         header.setSpacing(12)
         header.addWidget(self._title)
-        header.addWidget(self._question)
-        header.addStretch(1)
+        header.addWidget(self._question, 1, Qt.AlignmentFlag.AlignBottom)
+        self._strips = QVBoxLayout()
         self._strips.setContentsMargins(0, 0, 0, 0)
         upper = QWidget()
-        centre = QVBoxLayout(upper)
-        centre.setContentsMargins(0, 0, 0, 0)
-        centre.addLayout(self._strips)
-        centre.addWidget(self.plots, 1)
+        above = QVBoxLayout(upper)
+        above.setContentsMargins(0, 0, 0, 0)
+        above.addLayout(self._strips)
+        above.addWidget(self.plots, 1)
         self._vertical = QSplitter(Qt.Orientation.Vertical)
+        self._vertical.setHandleWidth(8)
         self._vertical.addWidget(upper)
-        self._vertical.addWidget(self.tabs)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 0)
-        layout.addLayout(header)
-        layout.addWidget(self.banner)
-        layout.addWidget(self._vertical, 1)
+        self._vertical.addWidget(self._framed_tabs())
+        self._vertical.setStretchFactor(0, 1)
+        self._vertical.setCollapsible(0, False)
+        self._vertical.setSizes([_UPPER_PX, _LOWER_PX])
+        centre = QVBoxLayout()
+        centre.setContentsMargins(12, 8, 12, 8)
+        centre.setSpacing(8)
+        centre.addLayout(header)
+        centre.addWidget(self.banner)
+        centre.addWidget(self._vertical, 1)
+        self.side.setFixedWidth(_SIDE_PX)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(centre, 1)
+        layout.addWidget(self.side)
+
+    def _framed_tabs(self) -> QWidget:
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for title, panel in (
+            ("Claims", self.claims),
+            ("Notes", self.notes),
+            ("Source", self.source),
+            ("Numbers", self.numbers),
+            ("History", self.history),
+            ("Log", self.log),
+        ):
+            self.tabs.addTab(panel, title)
+        frame = QFrame()
+        frame.setProperty("role", "card")
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(1, 1, 1, 1)
+        layout.addWidget(self.tabs)
+        return frame
+
+
+def _bytes_by_line(result: Result) -> dict[str, dict[int, int]]:
+    """Bytes moved by each source line, by function, from the table 'lines' where a result has one."""
+    moved: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for row in result.tables.get("lines", []):
+        moved[row["function"]][row["line"]] += row["bytes"]
+    return moved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPixmap
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import (
@@ -106,7 +106,7 @@ class Card(QFrame):
         generator.setViewBox(QRect(0, 0, self.width(), self.height()))
         generator.setTitle(self.title)
         painter = QPainter(generator)
-        self.render(painter)
+        self.render(painter, QPoint())
         painter.end()
 
     def _lay_out(self) -> None:

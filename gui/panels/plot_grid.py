@@ -75,6 +75,4 @@ class PlotGrid(QWidget):
     def _share_out(splitter: QSplitter, index: int, share: int) -> None:
         """Initial sizes follow the shares: setSizes scales any numbers to the space there is."""
         splitter.setStretchFactor(index, share)
-        splitter.widget(index).setProperty("share", share)
-        shares = [splitter.widget(i).property("share") or 1 for i in range(splitter.count())]
-        splitter.setSizes([1000 * s for s in shares])
+        splitter.setSizes([1000 * splitter.widget(i).sizePolicy().horizontalStretch() for i in range(splitter.count())])

@@ -1,0 +1,41 @@
+"""Keys that mean something to the whole window, and the controls that need the same keys for themselves."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QComboBox, QPlainTextEdit, QSlider, QTabBar, QTextEdit
+
+SHORTCUTS = (
+    ("F5, Ctrl+R", "Run"),
+    ("Esc", "Cancel the run, close the message, restore a maximised plot"),
+    ("Space", "Play or pause"),
+    ("Left, Right", "One step back or on"),
+    ("Ctrl+1 … Ctrl+9", "Page"),
+    ("Ctrl+Z, Ctrl+Shift+Z", "Undo or redo a change of the parameters"),
+    ("Ctrl+B", "Show or hide the parameters"),
+    ("Ctrl+S", "Save a picture of the window"),
+    ("Ctrl+T", "Dark or light"),
+    ("Ctrl+L", "English or Chinese"),
+    ("F1", "These keys"),
+    ("Ctrl+Q", "Quit"),
+)
+_ARROWS = (Qt.Key.Key_Left, Qt.Key.Key_Right)
+_NEED_ARROWS = (QSlider, QTabBar, QComboBox, QAbstractItemView, QTextEdit, QPlainTextEdit)
+_NEED_SPACE = (QAbstractButton, QComboBox, QAbstractItemView)
+
+
+class KeyGuard(QObject):
+    """An application-wide filter: a focused button keeps its Space and a focused slider its arrows.
+
+    Qt asks with a ShortcutOverride before it fires a shortcut; accepting it hands the key to the control.
+    """
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and not event.modifiers():
+            wants_arrow = event.key() in _ARROWS and isinstance(watched, _NEED_ARROWS)
+            wants_space = event.key() == Qt.Key.Key_Space and isinstance(watched, _NEED_SPACE)
+            if wants_arrow or wants_space:
+                event.accept()
+                return True
+        return False

@@ -1,0 +1,27 @@
+"""What happened, line by line, with the details that a banner leaves out."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
+
+_MAX_LINES = 5000
+
+
+class LogPanel(QPlainTextEdit):
+    """Append-only; the oldest lines go when there are too many."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "log")
+        self.setReadOnly(True)
+        self.setMaximumBlockCount(_MAX_LINES)
+        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.setPlaceholderText("Nothing has happened yet.")
+
+    def append(self, text: str) -> None:
+        """Add an entry, stamped with the local time; further lines are indented under it."""
+        first, *rest = text.rstrip().splitlines() or [""]
+        lines = [f"{time.strftime('%H:%M:%S')}  {first}", *(f"          {line}" for line in rest)]
+        self.appendPlainText("\n".join(lines))

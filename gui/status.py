@@ -1,0 +1,67 @@
+"""The status bar: what the engine is doing, on which device, and the versions in use."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from PySide6 import __version__ as pyside_version
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+
+from gui import theme
+
+_WORDS = {
+    "starting": ("warn", "Worker starting"),
+    "ready": ("good", "Worker ready"),
+    "busy": ("busy", "Worker busy"),
+    "restarting": ("warn", "Worker restarting"),
+    "failed": ("bad", "Worker failed"),
+    "closed": ("idle", "Worker stopped"),
+}
+
+
+class _Dot(QWidget):
+    """A coloured dot. The words beside it say the same, for whoever cannot tell the colours apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(14, 14)
+        self._role = "idle"
+
+    def set_role(self, role: str) -> None:
+        self._role = role
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(getattr(theme.current(), self._role)))
+        painter.drawEllipse(QRectF(3, 3, 8, 8))
+        painter.end()
+
+
+class StatusBar(QStatusBar):
+    """Takes an EngineState as it comes; knows nothing else of the engine."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeGripEnabled(False)
+        self._dot = _Dot()
+        self.engine = QLabel("Worker not started")
+        self.device = QLabel()
+        self.versions = QLabel(f"Python {platform.python_version()}  ·  Qt for Python {pyside_version}")
+        self.addWidget(self._dot)
+        self.addWidget(self.engine)
+        self.addPermanentWidget(self.device)
+        self.addPermanentWidget(self.versions)
+        self.setContentsMargins(6, 0, 8, 0)
+
+    def show_state(self, state: Any) -> None:
+        """An EngineState: phase, a few words of detail, and the device once it is known."""
+        role, words = _WORDS[str(state.phase)]
+        self._dot.set_role(role)
+        self.engine.setText(f"{words}: {state.detail}" if state.detail else words)
+        self.device.setText(f"Device {state.device}  ·" if state.device else "")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import psutil
-
 from core.errors import InvalidParams
 from core.format import format_quantity
+from core.hardware.host import host_facts
 from core.topics.flash_attention.model.plan import Plan, plan
 from core.topics.flash_attention.params import FlashAttentionParams
 
@@ -16,12 +15,12 @@ _LONGEST_EMULATION_S = 600.0
 def check(params: FlashAttentionParams, available_bytes: int | None = None) -> None:
     """Raises InvalidParams for tiles larger than the GPU's SRAM, and for a run too large or too long for this host.
 
-    `available_bytes` is the free memory to reckon with; None asks the operating system.
+    `available_bytes` is the free memory to reckon with; None asks the host (a container's limit included).
     """
     planned = plan(params)
     if not planned.fits:
         raise InvalidParams(planned.sram.sentence, planned.sram.field)
-    free = psutil.virtual_memory().available if available_bytes is None else available_bytes
+    free = host_facts().available_memory_bytes if available_bytes is None else available_bytes
     cost = planned.cost
     if cost.peak_bytes > _SHARE_OF_FREE_MEMORY * free:
         raise InvalidParams(

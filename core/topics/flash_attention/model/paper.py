@@ -17,6 +17,7 @@ from functools import cache
 import numpy as np
 
 from core.hardware.gpus import gpu
+from core.hardware.roofline import roofline
 from core.topics.flash_attention.model.paper_terms import (
     HEAD_DIM,
     HEADS,
@@ -29,7 +30,6 @@ from core.topics.flash_attention.model.paper_terms import (
     kv_tiles,
     standard_hbm_terms,
 )
-from core.topics.flash_attention.model.roofline import roofline
 from core.topics.flash_attention.model.tiles import tile_classes
 
 _SHARED_MEMORY_PER_BLOCK_BYTES = 163 * 1024

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.hardware.gpus import gpu as find_gpu
+from core.hardware.roofline import Roofline, roofline
 from core.topics.flash_attention.model.cost import RunCost, run_cost
 from core.topics.flash_attention.model.flops import ForwardFlops, forward_flops
 from core.topics.flash_attention.model.hardware import MemoryFacts, memory_facts
 from core.topics.flash_attention.model.io_complexity import IoComplexity, io_complexity
-from core.topics.flash_attention.model.roofline import Roofline, roofline
 from core.topics.flash_attention.model.sram import SramUse, sram_use
 from core.topics.flash_attention.model.tiles import launch_order, tile_classes
 from core.topics.flash_attention.model.traffic import TensorTraffic, flash_traffic, standard_traffic, total_bytes

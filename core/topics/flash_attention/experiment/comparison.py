@@ -1,0 +1,120 @@
+"""Every implementation on the same inputs: error against float64, and time where the device really ran it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
+from core.result import Row
+from core.topics.flash_attention.experiment.inputs import Problem
+from kernels.attention import Impl, attention, available
+from kernels.errors import KernelError
+
+Tick = Callable[[float, float, str], None]
+ERROR_FACTOR = 3.0
+"""How many times PyTorch's own rms error in the same precision a kernel may be off."""
+
+LABELS = {
+    Impl.TORCH_NAIVE: "PyTorch, three operations",
+    Impl.TRITON_STANDARD: "Triton standard, three kernels",
+    Impl.TRITON_FLASH: "Triton flash",
+    Impl.SDPA_MATH: "PyTorch SDPA, math",
+    Impl.SDPA_FLASH: "PyTorch SDPA, flash",
+    Impl.SDPA_EFFICIENT: "PyTorch SDPA, memory-efficient",
+    Impl.SDPA_CUDNN: "PyTorch SDPA, cuDNN",
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One implementation after its run. `runs_on`: 'cuda', 'cpu', 'emulated' or 'unavailable' (then `reason` says why)."""
+
+    impl: Impl
+    runs_on: str
+    reason: str = ""
+    check: Check | None = None
+    timing: Timing | None = None
+
+    def as_row(self, flops: float) -> Row:
+        """A line of the 'comparison' table; `flops` by formula, for TFLOP/s."""
+        check, timing = self.check, self.timing
+        return {
+            "impl": self.impl.value,
+            "label": LABELS[self.impl],
+            "runs_on": self.runs_on,
+            "reason": self.reason,
+            "time_ms": timing.median_ms if timing else None,
+            "time_ms_samples": timing.samples_ms.tolist() if timing else [],
+            "tflops": flops / timing.median_ms / 1e9 if timing else None,
+            "peak_memory_bytes": timing.peak_memory_bytes if timing else None,
+            "max_abs_error": _finite(check.max_abs_error) if check else None,
+            "rms_error": _finite(check.rms_error) if check else None,
+            "allowed_rms_error": check.allowed_rms_error if check else None,
+            "passed": check.passed if check else None,
+        }
+
+
+def allowed_rms_error(problem: Problem, reference: torch.Tensor) -> float:
+    """A few times the error of PyTorch's plain attention in this precision; never under half a unit of rounding."""
+    naive = _run(problem, Impl.TORCH_NAIVE)
+    own = check_against(naive, reference, math.inf).rms_error
+    half_a_unit = torch.finfo(problem.q.dtype).eps / 2 * float(reference.square().mean().sqrt())
+    return max(ERROR_FACTOR * own, half_a_unit)
+
+
+def compare(
+    problem: Problem, reference: torch.Tensor, emulated: dict[Impl, torch.Tensor], allowed: float, tick: Tick
+) -> tuple[Contender, ...]:
+    """All implementations, in the order of `LABELS`.
+
+    `emulated` holds the outputs of the Triton kernels as Lanes computed them: on a CPU they are checked, never timed.
+    """
+    contenders = []
+    for done, impl in enumerate(LABELS):
+        tick(done, len(LABELS), f"checking {impl.value}")
+        contenders.append(_checked(problem, reference, impl, emulated, allowed))
+    runnable = [c for c in contenders if c.runs_on in ("cuda", "cpu") and c.check is not None and c.check.passed]
+    candidates = [Candidate(c.impl.value, _runner(problem, c.impl), c.check) for c in runnable]
+    timings = time_candidates(candidates, problem.device, rounds=15, warm_up_rounds=1, budget_s=4.0, tick=tick)
+    return tuple(replace(c, timing=timings.get(c.impl.value)) for c in contenders)
+
+
+def _checked(
+    problem: Problem, reference: torch.Tensor, impl: Impl, emulated: dict[Impl, torch.Tensor], allowed: float
+) -> Contender:
+    device = problem.device.type
+    if device == "cpu" and impl in emulated:
+        return Contender(impl, "emulated", check=check_against(emulated[impl], reference, allowed))
+    if reason := available(impl, problem.device):
+        return Contender(impl, "unavailable", reason)
+    try:
+        out = _run(problem, impl)
+    except KernelError as error:
+        return Contender(impl, "unavailable", str(error))
+    return Contender(impl, device, check=check_against(out, reference, allowed))
+
+
+def _run(problem: Problem, impl: Impl) -> torch.Tensor:
+    params = problem.params
+    return attention(
+        problem.q,
+        problem.k,
+        problem.v,
+        impl=impl,
+        causal=params.causal,
+        block_q=params.block_q,
+        block_kv=params.block_kv,
+    ).out
+
+
+def _runner(problem: Problem, impl: Impl) -> Callable[[], torch.Tensor]:
+    return lambda: _run(problem, impl)
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN: an error that is not a number is null, and the check has failed."""
+    return value if math.isfinite(value) else None

@@ -27,7 +27,9 @@ class AddressMap(Figure):
     tensor_picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Run to trace every access of the kernels: address over time appears here.", parent)
+        super().__init__(
+            "Run (F5) to trace every load and store of the kernels: address over time appears here.", parent
+        )
         self.panes: list[AddressPane] = []
         self.same_scale = QCheckBox("same scale")
         self.same_scale.setToolTip("An access and a byte as long on the left as on the right")

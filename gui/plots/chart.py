@@ -16,6 +16,8 @@ from gui.plots.figure import Figure
 from gui.plots.scale import short_quantity
 from gui.theme import Theme
 
+_BOTTOM_PX = 34
+"""Ticks and a name below a plot, closer together than pyqtgraph puts them."""
 Steps = Literal["any", "whole", "powers"]
 _TICK_ROOM_PX = {"whole": 26, "powers": 40}
 """Width that one tick's text takes along a horizontal axis."""
@@ -147,6 +149,8 @@ class Chart(pg.PlotWidget):
         text = self._labels.get(side, "")
         if text:
             size = themes.FONT_SIZES_PX["small"]
+            if side == "bottom":
+                self.getAxis(side).setHeight(_BOTTOM_PX)
             self.getAxis(side).setLabel(text, **{"color": theme.muted, "font-size": f"{size}px"})
 
 

@@ -54,7 +54,7 @@ class Comparison(Figure):
     picked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        sentence = "Run to compare the implementations that this machine has: time, and error against float64."
+        sentence = "Run (F5) to compare the implementations that this machine has: time, and error against float64."
         super().__init__(sentence, parent)
         self.rows_view = _Rows(self)
         self.legend = Legend()
@@ -169,7 +169,7 @@ class _Rows(QWidget):
         """Where times and errors are drawn. Without any time their column takes only the words."""
         left = self._name_px() + 8
         height = self.height() - _HEAD_PX - _AXIS_PX
-        free = self.width() - left - _GAP_PX - 12
+        free = self.width() - left - _GAP_PX - 20
         share = 0.56 if any(row.time_ms is not None for row in self.rows) else 0.34
         time = QRectF(left, _HEAD_PX, free * share, height)
         return time, QRectF(time.right() + _GAP_PX, _HEAD_PX, free - time.width(), height)

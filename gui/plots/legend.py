@@ -14,7 +14,7 @@ from gui import theme as themes
 
 _SWATCH_PX = 10
 _GAP_PX = 5
-_BETWEEN_PX = 12
+_BETWEEN_PX = 10
 
 
 @dataclass(frozen=True)

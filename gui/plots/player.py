@@ -15,6 +15,7 @@ SPEEDS = (1, 4, 16, 64, 256, 1024)
 """Steps a second."""
 _FRAME_MS = 33
 _ICON_PX = 16
+_SPEED_PX = 68
 
 
 class Player(QWidget):
@@ -47,13 +48,14 @@ class Player(QWidget):
         self.slider.setAccessibleName("Step")
         self.slider.valueChanged.connect(self._on_slider)
         self._label = QLabel()
-        self._label.setObjectName("muted")
+        self._label.setProperty("role", "small")
         self.speed = QComboBox()
         self.speed.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.speed.setToolTip("Speed in steps a second (+ and -)")
         for steps in SPEEDS:
             self.speed.addItem(f"{steps}/s", steps)
         self.speed.setCurrentIndex(1)
+        self.speed.setFixedWidth(_SPEED_PX)
         self._lay_out()
         themes.notifier().changed.connect(self._restyle)
         self._restyle(themes.current())

@@ -135,12 +135,11 @@ class TileSchedule(Figure):
             Entry(f"{name} {grid.share(tile_class):.0%}" if grid else name, theme.tiles[name])
             for name, tile_class in names
         ]
-        not_yet = Entry("not yet", mix(theme.sunken, theme.tiles["full"], 0.38))
-        self.legend.set_entries((*classes, not_yet, Entry("now", theme.tiles["current"], "outline")))
+        self.legend.set_entries((*classes, Entry("now", theme.tiles["current"], "outline")))
 
     def _on_zoom(self) -> None:
         """Fetch finer tiles as one zooms in; gaps only where there is room for them."""
-        if self._grid is not None and not self.is_empty:
+        if self._picture is not None:
             self._refresh_picture()
 
     def _refresh_picture(self) -> None:

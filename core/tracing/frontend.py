@@ -1,0 +1,152 @@
+"""From a Triton kernel and its arguments to TTIR, without a GPU. Everything that depends on Triton's version is here.
+
+Triton's own binder computes the signature, so that arguments are specialised (divisible by 16, equal to 1) exactly as
+they would be for a launch. The IR is lowered for sm_89: the newest target for which Triton itself turns tensor
+descriptors into pointer arithmetic, so that their accesses are seen like any other.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import types
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import MissingRequirement, TilescopeError
+from core.tracing.ir import Module
+from core.tracing.parser import parse_module
+from core.tracing.plan import Plan, plan
+
+_TARGET = ("cuda", 89, 32)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel lowered for one specialisation of its arguments.
+
+    `ttir` is what Triton printed; `arguments` are the names of the parameters that stayed runtime arguments.
+    """
+
+    name: str
+    ttir: str
+    module: Module
+    plan: Plan
+    arguments: tuple[str, ...]
+    file: str
+    first_line: int
+    source: str
+
+
+@dataclass(frozen=True)
+class _Triton:
+    """The parts of Triton that are used, once imported."""
+
+    jit: types.ModuleType
+    compiler: types.ModuleType
+    ir: Any
+    backend: Any
+    target: Any
+
+
+_lock = threading.Lock()
+_triton: _Triton | None = None
+_binders: dict[int, tuple[Any, Any]] = {}
+_kernels: dict[tuple[int, str], tuple[Any, Kernel]] = {}
+
+
+def triton() -> _Triton:
+    """Triton, imported on first use. Raises MissingRequirement where it is not installed or interprets kernels."""
+    global _triton
+    if _triton is None:
+        try:
+            import triton.runtime.jit as jit
+            from triton._C.libtriton import ir
+            from triton.backends.compiler import GPUTarget
+            from triton.compiler import compiler
+        except ImportError as error:
+            raise MissingRequirement(
+                "Tracing needs Triton, which is not installed here (it exists for Linux): install it with "
+                "`pip install triton`, or open a recording."
+            ) from error
+        target = GPUTarget(*_TARGET)
+        _triton = _Triton(jit, compiler, ir, compiler.make_backend(target), target)
+    return _triton
+
+
+def lower(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Kernel, dict[str, Any]]:
+    """The kernel for these arguments, and all arguments by name (constexprs and defaults too).
+
+    Lowered once for each specialisation. Raises TilescopeError with one sentence if Triton rejects the kernel, or if
+    Lanes does not execute an operation of it.
+    """
+    parts = triton()
+    with _lock:
+        binder = _binder(parts, function)
+    try:
+        bound, specialization, options = binder(*args, **kwargs)
+    except TypeError as error:
+        raise TilescopeError(f"{function.fn.__name__} was launched with the wrong arguments: {error}.") from error
+    key = (id(function), f"{function.cache_key}{specialization}{sorted(options.items())}")
+    with _lock:
+        known = _kernels.get(key)
+        if known is None:
+            known = _kernels[key] = (function, _lower(parts, function, bound, specialization, kwargs))
+    return known[1], bound
+
+
+def _binder(parts: _Triton, function: Any) -> Any:
+    known = _binders.get(id(function))
+    if known is None:
+        made = parts.jit.create_function_from_signature(function.signature, function.params, parts.backend)
+        known = _binders[id(function)] = (function, made)
+    return known[1]
+
+
+def _lower(parts: _Triton, function: Any, bound: dict[str, Any], specialization: Any, kwargs: dict[str, Any]) -> Kernel:
+    options, signature, constexprs, attrs = _pack(parts, function, bound, specialization, kwargs)
+    text = _ttir(parts, parts.compiler.ASTSource(function, signature, constexprs, attrs), options, function)
+    module = parse_module(text)
+    names = tuple(name for name, kind in signature.items() if kind != "constexpr")
+    entry = module.entry
+    if len(names) != len(entry.arguments):
+        raise TilescopeError(f"{entry.name} takes tuples or tensor descriptors as arguments, which Lanes cannot bind.")
+    source = inspect.getsource(function.fn)
+    return Kernel(
+        name=entry.name,
+        ttir=text,
+        module=module,
+        plan=plan(entry),
+        arguments=names,
+        file=inspect.getsourcefile(function.fn) or "",
+        first_line=function.starting_line_number,
+        source=source,
+    )
+
+
+def _pack(parts: _Triton, function: Any, bound: dict[str, Any], specialization: Any, kwargs: dict[str, Any]) -> Any:
+    """(options, signature, constexprs, attributes), as JITFunction packs them for the compiler."""
+    known = {name: value for name, value in kwargs.items() if name != "debug"}
+    return function._pack_args(parts.backend, known, bound, list(specialization), {})
+
+
+def _ttir(parts: _Triton, source: Any, options: Any, function: Any) -> str:
+    context = parts.ir.context()
+    parts.ir.load_dialects(context)
+    parts.backend.load_dialects(context)
+    offered = {
+        "target": parts.target,
+        "options": options,
+        "codegen_fns": parts.backend.get_codegen_implementation(options),
+        "module_map": parts.backend.get_module_map(),
+        "context": context,
+    }
+    stages: dict[str, Any] = {}
+    parts.backend.add_stages(stages, options, source.language)
+    try:
+        wanted = inspect.signature(source.make_ir).parameters
+        module = source.make_ir(**{name: offered[name] for name in wanted})
+        return str(stages["ttir"](module, {}))
+    except Exception as error:
+        # Triton's front end raises many types; each carries the user's own line in its message.
+        raise TilescopeError(f"Triton cannot compile {function.fn.__name__}: {error}") from error

@@ -1,0 +1,161 @@
+"""Routes `kernel[grid](...)` inside a with block to Lanes, whoever launches it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.errors import MissingRequirement, TilescopeError
+from core.tracing import frontend
+from core.tracing.affine import IntArray
+from core.tracing.executor import execute
+from core.tracing.frame import Tick
+from core.tracing.mask import BoolArray
+from core.tracing.record import Launch, WatchRecorder
+
+WATCH_LIMIT_BYTES = 64 << 20
+_in_use = threading.Lock()
+
+
+class Tracer:
+    """What `intercept` gives: the launches so far, in order."""
+
+    def __init__(
+        self,
+        memory_budget_bytes: int,
+        watch: tuple[str, ...],
+        watch_programs: Callable[[IntArray], BoolArray] | None,
+        watch_limit_bytes: int,
+        tick: Tick | None,
+    ) -> None:
+        self.launches: list[Launch] = []
+        self._memory_budget_bytes = memory_budget_bytes
+        self._watch = watch
+        self._watch_programs = watch_programs
+        self._watch_limit_bytes = watch_limit_bytes
+        self._tick = tick
+
+    def run(self, function: Any, args: tuple[Any, ...], grid: Any, kwargs: dict[str, Any]) -> None:
+        """Execute and trace one launch of a JITFunction."""
+        kernel, bound = frontend.lower(function, args, kwargs)
+        shape = _grid(grid, bound)
+        watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
+        memories, accesses = execute(
+            kernel.plan,
+            [_argument(bound[name]) for name in kernel.arguments],
+            shape,
+            memory_budget_bytes=self._memory_budget_bytes,
+            watcher=watcher,
+            tick=self._tick,
+        )
+        self.launches.append(
+            Launch(
+                function=kernel.name,
+                file=kernel.file,
+                first_line=kernel.first_line,
+                source=kernel.source,
+                ttir=kernel.ttir,
+                grid=shape,
+                buffers=tuple(memory.buffer for memory in memories),
+                accesses=tuple(accesses),
+                watched=watcher.finish(),
+            )
+        )
+
+
+def _grid(grid: Any, bound: dict[str, Any]) -> tuple[int, int, int]:
+    shape = grid(bound) if callable(grid) else grid
+    x, y, z = (*(int(n) for n in (shape if isinstance(shape, Sequence) else (shape,))), 1, 1)[:3]
+    if min(x, y, z) < 0:
+        raise TilescopeError(f"A grid of {x} x {y} x {z} programs cannot be launched: every side must be 0 or more.")
+    return x, y, z
+
+
+def _argument(value: Any) -> Any:
+    """What a launch accepts as an argument, as a tensor or a number."""
+    if isinstance(value, torch.Tensor) or not hasattr(value, "data_ptr"):
+        return value
+    base = value.base  # triton.reinterpret(tensor, dtype)
+    return base.view(getattr(torch, str(value.dtype))) if not isinstance(value.dtype, torch.dtype) else base
+
+
+@contextmanager
+def intercept(
+    *,
+    memory_budget_bytes: int = 2 << 30,
+    watch: Sequence[str] = (),
+    watch_programs: Callable[[IntArray], BoolArray] | Sequence[int] | None = None,
+    watch_limit_bytes: int = WATCH_LIMIT_BYTES,
+    tick: Tick | None = None,
+) -> Iterator[Tracer]:
+    """Execute every Triton launch inside the block by Lanes, on CPU or CUDA tensors; results go to the tensors.
+
+    `watch` names loop-carried variables to record, for the programs (linear ids, x fastest) that `watch_programs`
+    lists or selects, up to `watch_limit_bytes` a launch. `tick(done, total, phase)` counts programs; it is called at
+    least once an iteration of every loop and may raise to abort. An autotuned kernel runs its first configuration.
+
+    Raises MissingRequirement without Triton, and TilescopeError for a nested use, an unknown operation (before
+    anything ran) or an illegal access.
+    """
+    parts = frontend.triton()
+    if _interprets():
+        raise MissingRequirement(
+            "Triton's interpreter is switched on, so there is no compiled kernel to trace: unset TRITON_INTERPRET."
+        )
+    if not _in_use.acquire(blocking=False):
+        raise TilescopeError("Another trace is running in this process: wait for it to end before starting one.")
+    tracer = Tracer(memory_budget_bytes, tuple(watch), _selector(watch_programs), watch_limit_bytes, tick)
+    try:
+        with _patched(parts, tracer):
+            yield tracer
+    finally:
+        _in_use.release()
+
+
+def _selector(
+    programs: Callable[[IntArray], BoolArray] | Sequence[int] | None,
+) -> Callable[[IntArray], BoolArray] | None:
+    if programs is None or callable(programs):
+        return programs
+    wanted = np.asarray(programs, dtype=np.int64)
+    return lambda ids: np.isin(ids, wanted)
+
+
+def _interprets() -> bool:
+    from triton import knobs
+
+    return bool(knobs.runtime.interpret)
+
+
+@contextmanager
+def _patched(parts: Any, tracer: Tracer) -> Iterator[None]:
+    """JITFunction and Autotuner with their `run` replaced; put back whatever happens."""
+    from triton.runtime.autotuner import Autotuner
+
+    jit_function = parts.jit.JITFunction
+    kept = (jit_function.run, Autotuner.run)
+
+    def run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
+        if warmup:
+            return
+        for hook in self.pre_run_hooks:
+            hook(*args, **kwargs)
+        tracer.run(self, args, grid, kwargs)
+
+    def run_first_config(self: Any, *args: Any, **kwargs: Any) -> Any:
+        config = self.configs[0]
+        self.best_config = config
+        if config.pre_hook is not None:
+            config.pre_hook({**dict(zip(self.arg_names, args, strict=False)), **kwargs, **config.all_kwargs()})
+        return self.fn.run(*args, **kwargs, **config.all_kwargs())
+
+    jit_function.run, Autotuner.run = run, run_first_config
+    try:
+        yield
+    finally:
+        jit_function.run, Autotuner.run = kept

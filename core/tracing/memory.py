@@ -1,0 +1,262 @@
+"""The memory behind a pointer argument: bounds, gathers and scatters of structured offsets.
+
+Three ways to read a tile, the first that applies:
+- a window: every tensor axis is an arithmetic progression, so the tile of a lane is a strided view at the lane's base;
+- rows: the innermost axis is contiguous and unmasked; whole rows are copied, masked rows are not touched;
+- elements, for anything irregular: only here does a 64-bit index exist for each element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.tracing.affine import LANE, Affine, IntArray, Integer, Term, dense
+from core.tracing.mask import BoolArray, Mask
+from core.tracing.record import Buffer
+
+
+class Memory:
+    """The storage behind one tensor argument, as a flat tensor of the argument's elements.
+
+    A tensor may be a view: other arguments may be views of the same storage, and see what is stored here. Offsets
+    are relative to the tensor's first element; what may be touched is the whole storage.
+    """
+
+    def __init__(self, name: str, tensor: torch.Tensor) -> None:
+        self.flat = _whole_storage(tensor)
+        self.base = int(tensor.storage_offset())
+        size = tensor.element_size()
+        extent = 1 + sum((n - 1) * abs(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+        self.buffer = Buffer(
+            name=name,
+            dtype=str(tensor.dtype).removeprefix("torch."),
+            element_bytes=size,
+            size_bytes=extent * size if tensor.numel() else 0,
+            data_ptr=tensor.data_ptr(),
+        )
+
+    @property
+    def low(self) -> int:
+        """The lowest offset that lies in the storage."""
+        return -self.base
+
+    @property
+    def high(self) -> int:
+        """The highest offset that lies in the storage."""
+        return self.flat.numel() - self.base - 1
+
+
+def _whole_storage(tensor: torch.Tensor) -> torch.Tensor:
+    storage = tensor.untyped_storage()
+    elements = storage.nbytes() // tensor.element_size()
+    empty: torch.Tensor = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    return empty.set_(storage, 0, (elements,), (1,))
+
+
+@dataclass(frozen=True)
+class OutOfBounds:
+    """The first element that lies outside: which lane, its index in the tile, its offset in elements."""
+
+    lane: int
+    index: tuple[int, ...]
+    offset: int
+
+
+def out_of_bounds(
+    memory: Memory, offset: Integer, mask: Mask | None, lanes: int, shape: tuple[int, ...]
+) -> OutOfBounds | None:
+    """The first unmasked element outside the storage, or None. Bounds of the terms decide where they can."""
+    low, high = memory.low, memory.high
+    if not isinstance(offset, Affine):
+        inside = low <= offset <= high
+    else:
+        inside = low <= offset.low and offset.high <= high
+        if not inside:
+            offset = offset.tight()
+            inside = low <= offset.low and offset.high <= high
+    if inside or (mask is not None and isinstance(offset, Affine) and _inside_where(offset, mask, low, high)):
+        return None
+    where = np.broadcast_to(dense(offset, len(shape)), (lanes, *shape))
+    bad = (where < low) | (where > high)
+    if mask is not None:
+        bad = bad & mask.array
+    if not bad.any():
+        return None
+    at = np.unravel_index(int(bad.argmax()), bad.shape)
+    return OutOfBounds(int(at[0]), tuple(int(i) for i in at[1:]), int(where[at]))
+
+
+def _inside_where(offset: Affine, mask: Mask, low: int, high: int) -> bool:
+    """True if the elements that the mask keeps are inside, judged on the axes of the mask alone."""
+    axes = mask.axes
+    masked: Any = offset.constant
+    free_low = free_high = 0
+    for term in offset.terms:
+        if term.axes & axes:
+            masked = masked + term.array
+        else:
+            free_low, free_high = free_low + term.low, free_high + term.high
+    masked, keep = np.broadcast_arrays(masked, mask.array)
+    kept = masked[keep]
+    return kept.size == 0 or (int(kept.min()) + free_low >= low and int(kept.max()) + free_high <= high)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A tile as a strided view: element offsets `start` [lanes or 1] plus an arithmetic progression an axis."""
+
+    start: IntArray
+    sizes: tuple[int, ...]
+    steps: tuple[int, ...]
+
+    @property
+    def extent(self) -> int:
+        """Elements from the first to the last of one lane's tile."""
+        return 1 + sum((n - 1) * s for n, s in zip(self.sizes, self.steps, strict=True))
+
+
+def window(offset: Integer, rank: int) -> Window | None:
+    """`offset` as a window, if every tensor axis is a progression with a positive step."""
+    sizes, steps = [1] * rank, [0] * rank
+    start: Any = offset.constant if isinstance(offset, Affine) else offset
+    for term in offset.terms if isinstance(offset, Affine) else ():
+        if term.axes == LANE:
+            start = start + term.array.reshape(-1)
+            continue
+        step = None if term.axes & LANE else term.step
+        if step is None or step <= 0:
+            return None
+        axis = term.axes.bit_length() - 2
+        sizes[axis], steps[axis] = term.array.shape[axis + 1], step
+        start = start + term.low
+    return Window(np.atleast_1d(np.asarray(start, dtype=np.int64)), tuple(sizes), tuple(steps))
+
+
+def read(memory: Memory, offset: Integer, mask: Mask | None, rank: int) -> torch.Tensor:
+    """The elements at `offset`, [lanes or 1, *dims or 1]; what the mask hides is unspecified.
+
+    Every unmasked element has been checked to be inside.
+    """
+    view = window(offset, rank)
+    if view is not None:
+        first, last = int(view.start.min()), int(view.start.max())
+        if memory.low <= first and last + view.extent - 1 <= memory.high:
+            return _read_window(memory, view, first, last)
+    assert isinstance(offset, Affine) or mask is not None
+    inner = None if mask is None else _contiguous_axis(offset, mask)
+    if inner is not None and isinstance(offset, Affine) and mask is not None:
+        return _read_rows(memory, offset, mask, inner)
+    return _read_elements(memory, offset, mask, rank)
+
+
+def _read_window(memory: Memory, view: Window, first: int, last: int) -> torch.Tensor:
+    tiles = memory.flat.as_strided((last - first + 1, *view.sizes), (1, *view.steps), memory.base + first)
+    if len(view.start) == 1:
+        return tiles.clone()
+    return tiles.index_select(0, _indices(view.start - first, memory.flat.device))
+
+
+def _indices(array: IntArray, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def _contiguous_axis(offset: Integer, mask: Mask) -> Term | None:
+    """The term that is contiguous along one tensor axis, which the mask does not look at."""
+    for term in offset.terms if isinstance(offset, Affine) else ():
+        if not term.axes & (LANE | mask.axes) and term.step == 1:
+            return term
+    return None
+
+
+def _read_rows(memory: Memory, offset: Affine, mask: Mask, inner: Term) -> torch.Tensor:
+    axis = inner.axes.bit_length() - 1
+    length = inner.array.shape[axis]
+    rest = tuple(term for term in offset.terms if term is not inner)
+    starts, keep = np.broadcast_arrays(Affine(offset.rank, offset.constant + inner.low, rest).dense(), mask.array)
+    if not keep.any():
+        shape = [*starts.shape]
+        shape[axis] = length
+        return torch.zeros(shape, dtype=memory.flat.dtype, device=memory.flat.device)
+    safe = np.where(keep, starts, starts[keep][0])
+    first, last = int(safe.min()), int(safe.max())
+    rows = memory.flat.as_strided((last - first + 1, length), (1, 1), memory.base + first)
+    read_ = rows.index_select(0, _indices((safe - first).reshape(-1), memory.flat.device))
+    shape = [n for i, n in enumerate(starts.shape) if i != axis]
+    return read_.view(*shape, length).movedim(-1, axis)
+
+
+def _read_elements(memory: Memory, offset: Integer, mask: Mask | None, rank: int) -> torch.Tensor:
+    where = dense(offset, rank)
+    if mask is not None:
+        where, keep = np.broadcast_arrays(where, mask.array)
+        where = np.where(keep, where, where[keep][0] if keep.any() else 0)
+    index = _indices((where + memory.base).reshape(-1), memory.flat.device)
+    if mask is not None and not memory.flat.numel():
+        return torch.zeros(where.shape, dtype=memory.flat.dtype, device=memory.flat.device)
+    return memory.flat.index_select(0, index).view(where.shape)
+
+
+def write(
+    memory: Memory, offset: Integer, mask: Mask | None, value: torch.Tensor, lanes: int, shape: Sequence[int]
+) -> None:
+    """Store `value` ([lanes or 1, *dims or 1]) at `offset`; every unmasked element has been checked to be inside."""
+    rank = len(shape)
+    full = (lanes, *shape)
+    view = window(offset, rank)
+    inner = _last_contiguous(view, mask)
+    if view is None or inner is None:
+        where = np.broadcast_to(dense(offset, rank), full)
+        _write_elements(memory, where, None if mask is None else np.broadcast_to(mask.array, full), value.expand(full))
+        return
+    length = view.sizes[inner]
+    grid: Any = view.start.reshape(-1, *(1,) * (rank - 1))
+    others = [axis for axis in range(rank) if axis != inner]
+    for position, axis in enumerate(others):
+        along = [1] * rank
+        along[position + 1] = view.sizes[axis]
+        grid = grid + (np.arange(view.sizes[axis]) * view.steps[axis]).reshape(along)
+    outer = (lanes, *(shape[axis] for axis in others))
+    starts = np.broadcast_to(grid, outer).reshape(-1)
+    rows = value.expand(full).movedim(inner + 1, -1).reshape(-1, length)
+    if mask is not None:
+        keep = np.broadcast_to(mask.array.squeeze(inner + 1), outer).reshape(-1)
+        kept = np.flatnonzero(keep)
+        starts, rows = starts[kept], rows.index_select(0, _indices(kept, rows.device))
+    if starts.size:
+        _write_rows(memory, starts + memory.base, rows)
+
+
+def _last_contiguous(view: Window | None, mask: Mask | None) -> int | None:
+    """The tensor axis along which elements are contiguous and the mask is constant."""
+    if view is None:
+        return None
+    for axis in reversed(range(len(view.sizes))):
+        if view.steps[axis] == 1 and not (mask is not None and mask.axes >> (axis + 1) & 1):
+            return axis
+    return None
+
+
+def _write_rows(memory: Memory, starts: IntArray, rows: torch.Tensor) -> None:
+    """Contiguous rows at `starts`, in pieces that divide both the rows and the distances between them."""
+    length = rows.shape[1]
+    first = int(starts.min())
+    piece = int(np.gcd.reduce(starts - first, initial=length))
+    count = (memory.flat.numel() - first) // piece
+    pieces = memory.flat[first : first + count * piece].view(count, piece)
+    index = ((starts - first) // piece)[:, None] + np.arange(length // piece)
+    pieces.index_copy_(0, _indices(index.reshape(-1), rows.device), rows.reshape(-1, piece))
+
+
+def _write_elements(memory: Memory, where: IntArray, keep: BoolArray | None, value: torch.Tensor) -> None:
+    flat = value.reshape(-1)
+    index = where.reshape(-1)
+    if keep is not None:
+        kept = np.flatnonzero(keep.reshape(-1))
+        index, flat = index[kept], flat.index_select(0, _indices(kept, flat.device))
+    if index.size:
+        memory.flat.index_copy_(0, _indices(index + memory.base, flat.device), flat)

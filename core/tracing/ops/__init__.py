@@ -1,0 +1,1 @@
+"""What each TTIR operation does. A module a dialect; `registry` is where they meet."""

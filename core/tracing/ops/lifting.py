@@ -1,0 +1,71 @@
+"""From functions on tensors to functions on values of any representation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from core.tracing.ir import Operation, Type
+from core.tracing.values import to_torch, torch_dtype
+
+TensorFunction = Callable[..., torch.Tensor]
+
+
+@lru_cache(maxsize=1024)
+def scalar_tensor(value: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """A 0-d tensor; broadcasts against anything, of the type of the tensors around it."""
+    return torch.tensor(value, dtype=dtype, device=device)
+
+
+_CPU = torch.device("cpu")
+
+
+def rounded(value: float, element: str) -> float:
+    """A Python float rounded to an MLIR float type."""
+    return value if element == "f64" else float(torch.tensor(value, dtype=torch_dtype(element)).item())
+
+
+def float_function(operation: Operation, function: TensorFunction, *, scalars_pass: bool = False) -> Callable[..., Any]:
+    """`function` on floats. Uniform operands are computed as 0-d tensors, so that they round alike.
+
+    With `scalars_pass`, the function takes Python numbers beside a tensor (the operators do, torch.maximum does not).
+    """
+    types = tuple(value.type for value in operation.operands)
+    dtypes = tuple(torch_dtype(t.element) for t in types)
+
+    def call(*values: Any) -> Any:
+        device = None
+        for value in values:
+            if isinstance(value, torch.Tensor):
+                device = value.device
+                break
+        if device is None:
+            return function(*map(scalar_tensor, values, dtypes, (_CPU,) * len(values))).item()
+        if scalars_pass:
+            return function(*values)
+        return function(
+            *(
+                v if isinstance(v, torch.Tensor) else scalar_tensor(v, d, device)
+                for v, d in zip(values, dtypes, strict=True)
+            )
+        )
+
+    return call
+
+
+def tensor_arguments(values: tuple[Any, ...], types: tuple[Type, ...]) -> tuple[torch.Tensor, ...] | None:
+    """All values as tensors if any of them is one, else None: then they are structured."""
+    device = next((v.device for v in values if isinstance(v, torch.Tensor)), None)
+    if device is None:
+        return None
+    return tuple(
+        v
+        if isinstance(v, torch.Tensor)
+        else scalar_tensor(v, torch_dtype(t.element), device)
+        if isinstance(v, bool | int | float)
+        else to_torch(v, t, device)
+        for v, t in zip(values, types, strict=True)
+    )

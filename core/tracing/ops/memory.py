@@ -1,0 +1,127 @@
+"""tt.load and tt.store: checked, recorded, executed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from core.errors import TilescopeError
+from core.tracing.frame import Frame
+from core.tracing.ir import Operation, Type
+from core.tracing.mask import Mask, Predicate
+from core.tracing.memory import out_of_bounds, read, write
+from core.tracing.ops.lifting import scalar_tensor
+from core.tracing.ops.registry import Step, step
+from core.tracing.record import Access, AccessKind
+from core.tracing.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype
+
+_HOST_SCALARS = 1 << 16
+"""Scalar integers that were loaded go to the host up to this many lanes: they become loop bounds and offsets."""
+
+
+def _record(
+    frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, mask: Mask | None, shape: tuple[int, ...]
+) -> None:
+    """Append the access to the trace. Raises TilescopeError, before anything is touched, if it is illegal."""
+    memory = frame.run.memories[pointer.buffer]
+    outside = out_of_bounds(memory, pointer.offset, mask, frame.count, shape)
+    location = operation.location
+    if outside is not None:
+        index = f"element {list(outside.index)} of its tile" if outside.index else "its scalar access"
+        raise TilescopeError(
+            f"Illegal {kind} in {frame.run.function} at {location}: program "
+            f"{frame.describe_program(outside.lane)} reaches index {outside.offset} of {memory.buffer.name} with "
+            f"{index}, but its memory holds indices {memory.low} to {memory.high}; mask the access or fix the index."
+        )
+    frame.run.accesses.append(
+        Access(
+            kind=kind,
+            buffer=pointer.buffer,
+            file=location.file,
+            line=location.line,
+            iteration=frame.iteration,
+            programs=frame.programs,
+            shape=shape,
+            offset=pointer.offset,
+            mask=mask,
+            element_bytes=memory.buffer.element_bytes,
+            order=frame.order,
+        )
+    )
+    frame.order += 1
+
+
+@step("tt.load")
+def _load(operation: Operation, _planner: Any) -> Step:
+    slots = [value.slot for value in operation.operands]
+    pointer_slot = slots[0]
+    mask_slot = slots[1] if len(slots) > 1 else None
+    other_slot = slots[2] if len(slots) > 2 else None
+    result, type_ = operation.result.slot, operation.result.type
+
+    def run(frame: Frame) -> None:
+        values = frame.values
+        pointer: Pointer = values[pointer_slot]
+        keep = True if mask_slot is None else to_predicate(values[mask_slot])
+        other: Any = 0 if other_slot is None else values[other_slot]
+        if keep is False:
+            values[result] = other
+            return
+        mask = keep if isinstance(keep, Mask) else None
+        _record(frame, operation, "load", pointer, mask, type_.dims)
+        tile = read(frame.run.memories[pointer.buffer], pointer.offset, mask, type_.rank)
+        tile = _as_element(tile, type_.element)
+        if mask is not None:
+            tile = _filled(tile, mask, other, type_)
+        scalar = type_.rank == 0 and type_.is_integer and tile.numel() <= _HOST_SCALARS
+        values[result] = _host(tile, type_) if scalar else tile
+
+    return run
+
+
+def _as_element(tile: torch.Tensor, element: str) -> torch.Tensor:
+    """Memory of another type of the same width (unsigned, bool) read as the IR's element."""
+    dtype = torch_dtype(element)
+    return tile if tile.dtype == dtype else tile.view(dtype)
+
+
+def _host(tile: torch.Tensor, type_: Type) -> Any:
+    return to_predicate(tile) if type_.element == "i1" else to_integer(tile)
+
+
+def _filled(tile: torch.Tensor, mask: Mask, other: Any, type_: Type) -> torch.Tensor:
+    """`tile` with `other` where the mask is off."""
+    where = to_torch(mask, type_.with_element("i1"), tile.device)
+    if isinstance(other, bool | int | float):
+        return torch.where(where, tile, scalar_tensor(other, tile.dtype, tile.device))
+    return torch.where(where, tile, to_torch(other, type_, tile.device))
+
+
+@step("tt.store")
+def _store(operation: Operation, _planner: Any) -> Step:
+    pointer_slot, value_slot, *masks = (value.slot for value in operation.operands)
+    mask_slot = masks[0] if masks else None
+    type_ = operation.operands[1].type
+
+    def run(frame: Frame) -> None:
+        values = frame.values
+        pointer: Pointer = values[pointer_slot]
+        keep: Predicate = True if mask_slot is None else to_predicate(values[mask_slot])
+        if keep is False:
+            return
+        mask = keep if isinstance(keep, Mask) else None
+        _record(frame, operation, "store", pointer, mask, type_.dims)
+        memory = frame.run.memories[pointer.buffer]
+        value = to_torch(values[value_slot], type_, memory.flat.device)
+        if value.dtype != memory.flat.dtype:
+            value = value.view(memory.flat.dtype)
+        write(memory, pointer.offset, mask, value, frame.count, type_.dims)
+
+    return run
+
+
+@step("tt.assert", "tt.print", "gpu.barrier", "ttg.barrier", "tt.debug_barrier")
+def _nothing(operation: Operation, _planner: Any) -> Step:
+    """Lanes run in lockstep, so barriers hold by themselves; device-side prints and asserts are not shown."""
+    return lambda frame: None

@@ -1,0 +1,383 @@
+"""Reads the textual TTIR that Triton prints, as Triton 3.6 to 3.9 print it.
+
+Only the common shape of MLIR's syntax is known here: results, a name, operands, attributes, regions, a signature and
+a location. What an operation means is for `ops` to say, so a new operation parses before it is understood.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.errors import TilescopeError
+from core.tracing.ir import UNKNOWN_LOCATION, Block, Function, Location, Module, Operation, Type, Value
+from core.tracing.lexer import Locations, Token, parse_type, tokenise
+
+_END = Token("end", "", -1)
+_I1 = Type("i1")
+
+
+def parse_module(text: str) -> Module:
+    """The module that `text` prints. Raises TilescopeError with one sentence where it cannot be read."""
+    try:
+        return _Parser(text).module()
+    except (ValueError, IndexError, KeyError) as error:
+        raise TilescopeError(f"This TTIR cannot be read: {error}.") from error
+
+
+class _Parser:
+    """A cursor over the tokens, and the values in scope."""
+
+    def __init__(self, text: str) -> None:
+        self._locations = Locations(text)
+        self._tokens = tokenise(Locations.strip(text))
+        self._at = 0
+        self._scopes: list[dict[str, Value]] = []
+        self._slots = 0
+
+    # Cursor
+
+    def _peek(self, ahead: int = 0) -> Token:
+        at = self._at + ahead
+        return self._tokens[at] if at < len(self._tokens) else _END
+
+    def _next(self) -> Token:
+        token = self._peek()
+        self._at += 1
+        return token
+
+    def _accept(self, text: str) -> bool:
+        if self._peek().text == text:
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        token = self._next()
+        if token.text != text:
+            raise ValueError(f"line {token.line}: expected {text!r}, found {token.text!r}")
+
+    # Module and functions
+
+    def module(self) -> Module:
+        self._accept("module")
+        while self._peek().text not in ("{", ""):
+            self._next()
+            if self._accept("attributes"):
+                self._attribute_dict()
+        self._expect("{")
+        functions: dict[str, Function] = {}
+        while not self._accept("}"):
+            function = self._function()
+            functions[function.name] = function
+        return Module(functions)
+
+    def _function(self) -> Function:
+        self._expect("tt.func")
+        public = self._accept("public")
+        self._accept("private")
+        name = self._next().text.removeprefix("@").strip('"')
+        self._slots = 0
+        self._scopes = [{}]
+        arguments = self._typed_values("(", ")")
+        if self._accept("->"):
+            self._types()
+        if self._accept("attributes"):
+            self._attribute_dict()
+        body = self._region()
+        location = self._location()
+        return Function(name, public, arguments, body, self._slots, location)
+
+    def _typed_values(self, opening: str, closing: str) -> tuple[Value, ...]:
+        """`(%a: type {attrs} loc(..), ...)`, defining each value."""
+        self._expect(opening)
+        values = []
+        while not self._accept(closing):
+            name = self._next().text
+            self._expect(":")
+            values.append(self._define(name, self._type()))
+            if self._peek().text == "{":
+                self._attribute_dict()
+            self._location()
+            self._accept(",")
+        return tuple(values)
+
+    # Values and types
+
+    def _define(self, name: str, type_: Type) -> Value:
+        value = Value(self._slots, name.removeprefix("%"), type_)
+        self._slots += 1
+        self._scopes[-1][name] = value
+        return value
+
+    def _value(self, name: str) -> Value:
+        for scope in reversed(self._scopes):
+            if name in scope:
+                return scope[name]
+        raise ValueError(f"{name} is used before it is defined")
+
+    def _type(self) -> Type:
+        return parse_type(self._next().text)
+
+    def _types(self) -> tuple[Type, ...]:
+        """`type` or `(type, type)`."""
+        if not self._accept("("):
+            return (self._type(),)
+        types = []
+        while not self._accept(")"):
+            types.append(self._type())
+            self._accept(",")
+        return tuple(types)
+
+    def _location(self) -> Location:
+        if self._peek().text != "loc" or self._peek(1).text != "(":
+            return UNKNOWN_LOCATION
+        self._next()
+        depth, parts = 0, []
+        while True:
+            token = self._next()
+            parts.append(token.text if token.kind != "word" else f" {token.text} ")
+            depth += (token.text == "(") - (token.text == ")")
+            if depth == 0:
+                break
+        if len(parts) == 3 and parts[1].startswith("#"):
+            return self._locations.resolve(parts[1])
+        return self._locations.resolve("loc" + "".join(parts))
+
+    # Regions and operations
+
+    def _region(self, header: tuple[Value, ...] = ()) -> Block:
+        """`{ [^bb0(args):] operations }`. `header` are arguments that the owner's own syntax defined."""
+        self._expect("{")
+        self._scopes.append({f"%{v.name}": v for v in header})
+        arguments = header
+        if self._peek().kind == "block":
+            self._next()
+            arguments = self._typed_values("(", ")") if self._peek().text == "(" else ()
+            self._expect(":")
+        operations: list[Operation] = []
+        while not self._accept("}"):
+            if self._peek().kind == "block":
+                raise TilescopeError(
+                    f"{_last_location(operations)} leaves the kernel early or jumps (more than one basic block), "
+                    "which Lanes does not execute: guard the rest of the kernel with an if instead."
+                )
+            operations.append(self._operation())
+        self._scopes.pop()
+        return Block(arguments, tuple(operations))
+
+    def _operation(self) -> Operation:
+        results: list[tuple[str, int]] = []
+        while self._peek().kind == "value":
+            name = self._next().text
+            count = int(self._next().text) if self._accept(":") else 0
+            results.append((name, count))
+            self._accept(",")
+        if results:
+            self._expect("=")
+        token = self._next()
+        name = token.text.strip('"')
+        special = {"scf.for": self._for, "scf.if": self._if, "scf.while": self._while}.get(name)
+        if special is not None:
+            operands, attributes, regions, types = special()
+            if self._accept("attributes") or self._peek().text == "{":
+                attributes |= self._attribute_dict()
+        else:
+            operands, attributes, regions, types = self._plain(name, token.line)
+        location = self._location()
+        return Operation(name, self._results(results, types), operands, attributes, regions, location)
+
+    def _results(self, names: list[tuple[str, int]], types: tuple[Type, ...]) -> tuple[Value, ...]:
+        values: list[Value] = []
+        for name, count in names:
+            for index in range(max(count, 1)):
+                value = self._define(f"{name}#{index}" if count else name, types[len(values)])
+                values.append(value)
+        return tuple(values)
+
+    _Parts = tuple[tuple[Value, ...], dict[str, Any], tuple[Block, ...], tuple[Type, ...]]
+
+    def _for(self) -> _Parts:
+        attributes: dict[str, Any] = {"unsigned": self._accept("unsigned")}
+        variable = self._next().text
+        self._expect("=")
+        bounds = [self._value(self._next().text)]
+        for word in ("to", "step"):
+            self._expect(word)
+            bounds.append(self._value(self._next().text))
+        names, initial = self._bindings() if self._accept("iter_args") else ([], [])
+        types = self._types() if self._accept("->") else ()
+        index = self._type() if self._accept(":") else Type("index")
+        self._scopes.append({})
+        header = (self._define(variable, index), *(self._define(n, t) for n, t in zip(names, types, strict=True)))
+        self._scopes.pop()
+        return (*bounds, *initial), attributes, (self._region(header),), types
+
+    def _bindings(self) -> tuple[list[str], list[Value]]:
+        """`(%x = %init, ...)`."""
+        names, initial = [], []
+        self._expect("(")
+        while not self._accept(")"):
+            names.append(self._next().text)
+            self._expect("=")
+            initial.append(self._value(self._next().text))
+            self._accept(",")
+        return names, initial
+
+    def _if(self) -> _Parts:
+        condition = self._value(self._next().text)
+        types = self._types() if self._accept("->") else ()
+        regions = [self._region()]
+        if self._accept("else"):
+            regions.append(self._region())
+        return (condition,), {}, tuple(regions), types
+
+    def _while(self) -> _Parts:
+        names, initial = self._bindings() if self._peek().text == "(" else ([], [])
+        self._expect(":")
+        before = self._types()
+        self._expect("->")
+        types = self._types()
+        self._scopes.append({})
+        header = tuple(self._define(n, t) for n, t in zip(names, before, strict=True))
+        self._scopes.pop()
+        first = self._region(header)
+        self._expect("do")
+        return tuple(initial), {}, (first, self._region()), types
+
+    def _plain(self, name: str, line: int) -> _Parts:
+        """Any other operation: operands in order, words and attributes, regions, then a signature."""
+        operands: list[Value] = []
+        attributes: dict[str, Any] = {}
+        regions: list[Block] = []
+        words: list[Any] = []
+        while not self._at_end(line):
+            token = self._peek()
+            if token.text == "(" and self._peek(1).text == "{":
+                self._next()
+                while not self._accept(")"):
+                    regions.append(self._region())
+                    self._accept(",")
+                line = self._tokens[self._at - 1].line
+            elif token.text in ("{", "<{"):
+                attributes |= self._attribute_dict()
+            elif token.kind == "value":
+                operands.append(self._value(self._next().text))
+            elif token.text == ":":
+                break
+            elif token.kind == "word" and self._peek(1).text == "=":
+                self._next()
+                self._next()
+                attributes[token.text] = self._attribute_value()
+            elif token.kind in ("word", "number", "string", "symbol", "type"):
+                words.append(self._attribute_value())
+            else:
+                self._next()
+        attributes["words"] = tuple(words)
+        inputs, outputs = self._signature(line)
+        return tuple(operands), attributes, tuple(regions), _result_types(name, operands, inputs, outputs, attributes)
+
+    def _at_end(self, line: int) -> bool:
+        """True at the token after an operation: a location, a closing brace or a new line."""
+        token = self._peek()
+        return token.text in ("loc", "}", "") or token.line != line
+
+    def _signature(self, line: int) -> tuple[list[Type], list[Type]]:
+        """`: a, b -> c`, `: a to c`, `: a * b -> c`, `: (a, b) -> (c, d)` or `: c`, as (before, after)."""
+        before: list[Type] = []
+        after: list[Type] = []
+        if not self._accept(":"):
+            return before, after
+        current = before
+        while not self._at_end(line):
+            token = self._next()
+            if token.text in ("->", "to"):
+                current = after
+            elif token.kind in ("type", "word"):
+                current.append(parse_type(token.text))
+            elif token.text == "<":  # '<f32>' as make_tensor_descriptor prints its pointer
+                self._next()
+                self._expect(">")
+        return before, after
+
+    # Attributes
+
+    def _attribute_dict(self) -> dict[str, Any]:
+        attributes: dict[str, Any] = {}
+        closing = "}>" if self._next().text == "<{" else "}"
+        while not self._accept(closing):
+            key = self._next().text.strip('"')
+            attributes[key] = self._attribute_value() if self._accept("=") else True
+            self._accept(",")
+        return attributes
+
+    def _attribute_value(self) -> Any:
+        token = self._next()
+        value: Any
+        if token.text == "[":
+            value = self._sequence("]")
+        elif token.text == "{":
+            self._at -= 1
+            value = self._attribute_dict()
+        elif token.kind == "word" and self._accept("<"):
+            value = self._sequence(">")
+            if token.text == "dense":
+                value = value[0] if len(value) == 1 else tuple(value)
+        elif token.kind == "number":
+            value = _number(token.text)
+        elif token.kind == "string":
+            value = token.text[1:-1]
+        elif token.kind == "type":
+            value = parse_type(token.text)
+        else:
+            value = {"true": True, "false": False}.get(token.text, token.text)
+        # 'axis = 1 : i32': the type of a number inside a dictionary says nothing more.
+        if self._peek().text == ":" and self._peek(2).text in (",", "}", "}>"):
+            self._next()
+            self._type()
+        return value
+
+    def _sequence(self, closing: str) -> tuple[Any, ...]:
+        """Elements up to `closing`; the element type of `array<i32: 1, 0>` is dropped."""
+        values: list[Any] = []
+        while not self._accept(closing):
+            if self._peek(1).text == ":" and self._peek().kind == "word":
+                self._next()
+                self._next()
+                continue
+            values.append(self._attribute_value())
+            self._accept(",")
+        return tuple(values)
+
+
+def _number(text: str) -> int | float | str:
+    """Hexadecimal stays text: it is the bit pattern of a type that is not known yet."""
+    if "0x" in text:
+        return text
+    return float(text) if any(c in text for c in ".eE") else int(text)
+
+
+def _last_location(operations: list[Operation]) -> Location:
+    return operations[-1].location if operations else UNKNOWN_LOCATION
+
+
+def _result_types(
+    name: str, operands: list[Value], before: list[Type], after: list[Type], attributes: dict[str, Any]
+) -> tuple[Type, ...]:
+    """The result types that the printed signature implies."""
+    if name in ("arith.cmpi", "arith.cmpf"):
+        return (before[0].with_element("i1"),)
+    if name == "tt.load":
+        return (before[0].with_element(before[0].element),)
+    if name == "tt.addptr":
+        return (before[0],)
+    if name == "arith.constant" and not before:
+        return (_I1,)
+    if name == "tt.split":
+        return (after[0], after[0])
+    if name in ("arith.mulsi_extended", "arith.mului_extended"):
+        return (before[0], before[0])
+    if name == "arith.addui_extended":
+        return (before[0], before[0].with_element("i1"))
+    if after:
+        return tuple(after)
+    return (before[-1],) if before else ()

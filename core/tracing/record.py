@@ -1,0 +1,143 @@
+"""What a trace is: buffers, accesses, watched values, launches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from core.tracing.affine import Affine, IntArray, Integer
+from core.tracing.mask import BoolArray, Mask
+
+AccessKind = Literal["load", "store", "atomic"]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A tensor argument. `data_ptr` and `size_bytes` are the extent of the tensor's own elements in memory."""
+
+    name: str
+    dtype: str
+    element_bytes: int
+    size_bytes: int
+    data_ptr: int
+
+
+@dataclass(frozen=True)
+class Access:
+    """One load or store, executed by some programs at once.
+
+    `programs` are linear program ids (x fastest) [lanes], in lane order. Offsets are in elements from the buffer's
+    `data_ptr` and stay factored; so does the mask (None: every element takes part). `shape` is the tile of one
+    program, () for a scalar. `iteration` are the counters of the loops around, outermost first, and `order` ranks
+    the accesses of a program.
+    """
+
+    kind: AccessKind
+    buffer: int
+    file: str
+    line: int
+    iteration: tuple[int, ...]
+    programs: IntArray
+    shape: tuple[int, ...]
+    offset: Integer
+    mask: Mask | None
+    element_bytes: int
+    order: int
+
+    def offsets(self) -> IntArray:
+        """Element offsets, materialised: [lanes, *shape]."""
+        dense = self.offset.dense() if isinstance(self.offset, Affine) else np.int64(self.offset)
+        return np.broadcast_to(dense, (len(self.programs), *self.shape))
+
+    def active(self) -> BoolArray:
+        """Which elements take part, materialised: [lanes, *shape]."""
+        dense = np.True_ if self.mask is None else self.mask.array
+        return np.broadcast_to(dense, (len(self.programs), *self.shape))
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A loop-carried variable at the end of each iteration.
+
+    `values` [programs, iterations, *shape] is NaN where that program did not run that iteration; `programs` are the
+    linear ids of the rows. `truncated` says that a byte limit left programs out.
+    """
+
+    name: str
+    programs: IntArray
+    values: npt.NDArray[np.floating[Any]]
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One `kernel[grid](...)`, executed and traced. `grid` is (x, y, z); programs are numbered with x fastest."""
+
+    function: str
+    file: str
+    first_line: int
+    source: str
+    ttir: str
+    grid: tuple[int, int, int]
+    buffers: tuple[Buffer, ...]
+    accesses: tuple[Access, ...]
+    watched: Mapping[str, Watched] = field(default_factory=dict)
+
+    @property
+    def programs(self) -> int:
+        x, y, z = self.grid
+        return x * y * z
+
+
+class WatchRecorder:
+    """Collects loop-carried values of the watched programs, within a byte limit.
+
+    `wants(programs)` selects programs; each loop that carries a watched name appends iterations to it.
+    """
+
+    def __init__(self, names: tuple[str, ...], wants: Callable[[IntArray], BoolArray] | None, limit_bytes: int) -> None:
+        self.names = names
+        self._wants = wants
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+        self._truncated: set[str] = set()
+        self._rows: dict[str, dict[int, list[npt.NDArray[Any]]]] = {}
+
+    def select(self, programs: IntArray) -> IntArray:
+        """The lanes among `programs` that are watched."""
+        if not self.names:
+            return np.empty(0, dtype=np.int64)
+        if self._wants is None:
+            return np.arange(len(programs))
+        return np.flatnonzero(self._wants(programs))
+
+    def add(self, name: str, programs: IntArray, values: npt.NDArray[Any]) -> None:
+        """One iteration of `name` for `programs`: values [len(programs), *shape]."""
+        rows = self._rows.setdefault(name, {})
+        for program, value in zip(programs.tolist(), values, strict=True):
+            history = rows.get(program)
+            if history is None and self._bytes >= self._limit_bytes:
+                self._truncated.add(name)
+                continue
+            if history is None:
+                history = rows[program] = []
+            self._bytes += value.nbytes
+            history.append(value)
+
+    def finish(self) -> dict[str, Watched]:
+        """The watched variables that some loop carried."""
+        return {name: self._stack(name, rows) for name, rows in self._rows.items() if rows}
+
+    def _stack(self, name: str, rows: dict[int, list[npt.NDArray[Any]]]) -> Watched:
+        programs = np.array(sorted(rows), dtype=np.int64)
+        iterations = max(len(history) for history in rows.values())
+        shape = next(iter(rows.values()))[0].shape
+        values = np.full((len(programs), iterations, *shape), np.nan, dtype=np.float32)
+        for row, program in enumerate(programs.tolist()):
+            history = rows[program]
+            values[row, : len(history)] = np.stack(history)
+        return Watched(name, programs, values, name in self._truncated)

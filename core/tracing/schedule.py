@@ -1,0 +1,60 @@
+"""The order of the lanes: programs with long loops first, so that the lanes still active stay a prefix.
+
+Trip counts usually follow from program ids and scalar arguments alone. Where they do, they are computed here for all
+programs at once, before anything runs; where they depend on loaded data, lanes are sorted when they get there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.tracing.affine import IntArray
+from core.tracing.frame import Frame, Run
+from core.tracing.ir import Operation
+from core.tracing.ops.control import trip_counts
+from core.tracing.ops.registry import PURE
+from core.tracing.plan import Plan, Planner
+from core.tracing.values import to_integer
+
+_PROGRAM = ("tt.get_program_id", "tt.get_num_programs")
+
+
+def lane_order(plan: Plan, bound: Sequence[Any], run: Run, programs: int) -> IntArray:
+    """Linear program ids, those with the most iterations of the outermost loops first; otherwise in launch order."""
+    order = np.arange(programs, dtype=np.int64)
+    loops = [op for op in plan.function.body.operations if op.name == "scf.for"]
+    if not loops or programs < 2:
+        return order
+    frame = Frame(run, plan.function.slots, order)
+    for value, argument in zip(plan.function.arguments, bound, strict=True):
+        frame.values[value.slot] = argument
+    total = np.zeros(programs, dtype=np.int64)
+    for loop in loops:
+        needed = _slice(plan, loop)
+        if needed is None:
+            continue
+        planner = Planner()
+        for operation in needed:
+            planner.step(operation)(frame)
+        low, high, step = (to_integer(frame.values[value.slot]) for value in loop.operands[:3])
+        total = total + trip_counts(low, high, step, programs)
+    return order if bool((total == total[0]).all()) else np.argsort(-total, kind="stable")
+
+
+def _slice(plan: Plan, loop: Operation) -> list[Operation] | None:
+    """The scalar operations that the bounds of `loop` depend on, in order; None if they depend on anything else."""
+    wanted = {value.slot for value in loop.operands[:3]}
+    needed: list[Operation] = []
+    before = plan.function.body.operations[: plan.function.body.operations.index(loop)]
+    for operation in reversed(before):
+        if not wanted & {value.slot for value in operation.results}:
+            continue
+        known = operation.name in PURE or operation.name in _PROGRAM
+        if not known or any(value.type.shape is not None for value in operation.operands):
+            return None
+        needed.append(operation)
+        wanted |= {value.slot for value in operation.operands}
+    return needed[::-1]

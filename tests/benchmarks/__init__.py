@@ -1,0 +1,1 @@
+"""Benchmarks, printed as tables by `make bench`. Not tests: a slow machine does not fail them."""

@@ -1,0 +1,30 @@
+"""Every benchmark that this machine can run: python -m tests.benchmarks [NAME ...]."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from rich.console import Console
+
+BENCHMARKS = {
+    "startup": "tests.benchmarks.bench_startup",
+    "responsiveness": "tests.benchmarks.bench_responsiveness",
+    "tracing": "tests.benchmarks.bench_tracing",
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"There is no benchmark {unknown[0]!r}: the benchmarks are {', '.join(BENCHMARKS)}.", file=sys.stderr)
+        return 2
+    console = Console()
+    for name in names or BENCHMARKS:
+        console.rule(name)
+        importlib.import_module(BENCHMARKS[name]).main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,123 @@
+"""How quickly the page follows a slider, and whether a run ever holds up the GUI thread. Targets: 50 ms each."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QEvent, QEventLoop, QObject, Qt, QTimer
+from rich.console import Console
+from rich.table import Table
+
+HEARTBEAT_MS = 5
+TOPIC = "flash-attention"
+
+
+class RepaintWatch(QObject):
+    """Ends `loop` when the window has been repainted after the page drew a plan."""
+
+    def __init__(self, window: Any, page: Any, loop: QEventLoop) -> None:
+        super().__init__(window)
+        self._loop, self._drawn = loop, False
+        original = page.show_plan
+
+        def show_plan(plan: Any, params: Any) -> None:
+            original(plan, params)
+            self._drawn = True
+
+        page.show_plan = show_plan
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if self._drawn and event.type() == QEvent.Type.UpdateRequest:
+            self._drawn = False
+            # The update request paints when it is handled, after this filter: the next turn of the loop is after it.
+            QTimer.singleShot(0, self._loop.quit)
+        return False
+
+
+def slider_to_redrawn_ms(window: Any, page: Any, moves: int = 150) -> np.ndarray:
+    """Milliseconds from a slider's new value to the repainted window, over values across the whole range [moves]."""
+    from PySide6.QtWidgets import QSlider
+
+    slider = page.form.findChild(QSlider)
+    loop = QEventLoop()
+    watch = RepaintWatch(window, page, loop)
+    rng = np.random.default_rng(0)
+    times = []
+    low, high = slider.minimum(), slider.maximum()
+    for position in rng.integers(low + (high - low) // 3, high + 1, moves):
+        if position == slider.value():
+            continue
+        start = time.perf_counter()
+        slider.setValue(int(position))
+        loop.exec()
+        times.append((time.perf_counter() - start) * 1e3)
+    window.removeEventFilter(watch)
+    return np.array(times)
+
+
+def heartbeat_gaps_ms(page: Any, controller: Any, bridge: Any) -> np.ndarray:
+    """Milliseconds between beats of a 5 ms timer on the GUI thread, from Run to the drawn result."""
+    beats: list[float] = []
+    loop = QEventLoop()
+    timer = QTimer()
+    timer.setTimerType(Qt.TimerType.PreciseTimer)
+    timer.timeout.connect(lambda: beats.append(time.perf_counter()))
+
+    def end(*_: object) -> None:
+        if not controller.running:
+            QTimer.singleShot(500, loop.quit)  # the repaint of the result counts too
+
+    bridge.event.connect(end)
+    timer.start(HEARTBEAT_MS)
+    controller.run("cpu")
+    loop.exec()
+    timer.stop()
+    bridge.event.disconnect(end)
+    return np.diff(beats) * 1e3
+
+
+def main() -> None:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from gui.app import build_app, make_engine
+    from gui.bridge import EngineBridge
+    from gui.main_window import MainWindow
+    from gui.settings import Settings
+
+    table = Table("what", "median", "p95", "max", "samples", "target")
+    build_app("dark")
+    with tempfile.TemporaryDirectory() as folder:
+        bridge = EngineBridge(make_engine)
+        window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))
+        window.show()
+        opened = window.open_page(TOPIC)
+        assert opened is not None
+        slider = slider_to_redrawn_ms(window, opened.page)
+        table.add_row("slider to redrawn page", *_row(slider), "p95 below 50 ms")
+        opened.page.form.set_params(opened.page.topic.params(seq_len=2048))
+        opened.controller.show_plan()
+        cold = heartbeat_gaps_ms(opened.page, opened.controller, bridge)
+        table.add_row("GUI thread, first run (worker starts), N=2048", *_row(cold), "max below 50 ms")
+        warm = heartbeat_gaps_ms(opened.page, opened.controller, bridge)
+        table.add_row("GUI thread, second run, N=2048", *_row(warm), "max below 50 ms")
+        window.close()
+        bridge.close()
+    Console().print(table)
+
+
+def _row(values: np.ndarray) -> tuple[str, str, str, str]:
+    return (
+        f"{np.median(values):.1f} ms",
+        f"{np.percentile(values, 95):.1f} ms",
+        f"{values.max():.1f} ms",
+        str(len(values)),
+    )
+
+
+if __name__ == "__main__":
+    main()

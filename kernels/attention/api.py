@@ -57,6 +57,8 @@ def attention(
     check_extras(impl, q.device, return_lse=return_lse, timeline=timeline)
     if impl.is_triton:
         return _triton_attention(q, k, v, impl, causal, scale, block_q, block_kv, timeline)
+    if reason := available(impl, q.device):
+        raise Unavailable(reason)
     if impl is Impl.REFERENCE:
         out, lse = reference_forward(q, k, v, causal=causal, softmax_scale=scale)
         return AttentionOutput(out, lse=lse)

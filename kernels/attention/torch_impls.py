@@ -18,7 +18,7 @@ def naive_forward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """matmul, softmax, matmul in the input dtype, as one would write it. Returns out and P [.., query_len, key_len].
 
-    Heads that share a KV head are batched by broadcasting: no copies of K and V are made.
+    Query heads that share a KV head are broadcast against it.
     """
     batch, heads, query_len, head_dim = q.shape
     kv_heads, key_len = k.shape[1], k.shape[2]

@@ -1,0 +1,97 @@
+"""Compiles the launches that a launcher really makes, for GPUs that are not there."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from triton.runtime.jit import JITFunction
+
+from kernels.attention import api
+
+_TYPES = {
+    torch.float32: "*fp32",
+    torch.float16: "*fp16",
+    torch.bfloat16: "*bf16",
+    torch.int64: "*i64",
+}
+_OPTIONS = ("num_warps", "num_stages")
+
+
+@dataclass(frozen=True)
+class Launch:
+    function: JITFunction
+    arguments: dict[str, Any]
+    options: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    name: str
+    shared_bytes: int
+    spilled: bool
+    asm: dict[str, Any]
+
+
+def capture(monkeypatch: pytest.MonkeyPatch, target: str, call: Callable[[], object]) -> list[Launch]:
+    """The launches that `call` makes, none of them run, tiled as they would be on `target`."""
+    launches: list[Launch] = []
+
+    def run(function: JITFunction, *args: object, grid: object, warmup: bool, **kwargs: Any) -> None:
+        names = [name for name in function.arg_names if name not in kwargs]
+        options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
+        launches.append(Launch(function, dict(zip(names, args, strict=False)) | kwargs, options))
+
+    monkeypatch.setattr(JITFunction, "run", run)
+    monkeypatch.setattr(api, "device_target", lambda device: target)
+    call()
+    return launches
+
+
+def compile_for(launch: Launch, target: str) -> Compiled:
+    """Specialised as Triton's launcher does it: multiples of 16 are known to be, ones and None are constants."""
+    signature, constants, attributes = {}, {}, {}
+    for index, parameter in enumerate(launch.function.params):
+        value = launch.arguments[parameter.name]
+        signature[parameter.name] = _type_of(value, is_constant=parameter.is_constexpr)
+        if signature[parameter.name] == "constexpr":
+            constants[(index,)] = value
+        elif isinstance(value, torch.Tensor) or (isinstance(value, int) and value % 16 == 0):
+            attributes[(index,)] = [["tt.divisibility", 16]]
+    source = ASTSource(launch.function, signature, constants, attributes)
+    kernel = triton.compile(source, target=_gpu_target(target), options=launch.options)
+    return Compiled(launch.function.__name__, kernel.metadata.shared, _spills(kernel.asm), kernel.asm)
+
+
+def _type_of(value: object, *, is_constant: bool) -> str:
+    if isinstance(value, torch.Tensor):
+        return _TYPES[value.dtype]
+    if is_constant or value is None or value == 1:
+        return "constexpr"
+    return "fp32" if isinstance(value, float) else "i32"
+
+
+def _gpu_target(target: str) -> GPUTarget:
+    return GPUTarget("cuda", int(target[3:]), 32) if target.startswith("sm_") else GPUTarget("hip", target, 64)
+
+
+def _spills(asm: dict[str, Any]) -> bool:
+    if "amdgcn" in asm:
+        return any(int(count) for count in re.findall(r"\.vgpr_spill_count:\s*(\d+)", asm["amdgcn"]))
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as cubin:
+        cubin.write(asm["cubin"])
+        cubin.flush()
+        cuobjdump = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+        usage = subprocess.run(
+            [cuobjdump, "--dump-resource-usage", cubin.name], capture_output=True, text=True, check=True
+        ).stdout
+    # The kernels keep no arrays: a stack frame is where registers were spilled to.
+    return any(int(count) for count in re.findall(r"\b(?:STACK|LOCAL):(\d+)", usage))

@@ -1,0 +1,45 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.hardware.gpus import GPU_IDS, gpu
+from kernels.attention.tiling import choose_tiling
+
+WARP_SIZE = {"nvidia": 32, "amd": 64}
+
+
+@given(
+    gpu_id=st.sampled_from(GPU_IDS),
+    head_dim=st.sampled_from([32, 64, 128]),
+    element_bytes=st.sampled_from([2, 4]),
+)
+def test_that_the_default_tiles_of_k_and_v_fit_in_shared_memory(gpu_id: str, head_dim: int, element_bytes: int) -> None:
+    known = gpu(gpu_id)
+
+    tiling = choose_tiling(head_dim=head_dim, element_bytes=element_bytes, target=known.target)
+
+    assert tiling.num_stages in (1, 2, 3)
+    assert tiling.num_warps in (4, 8, 16)
+    assert tiling.num_warps * WARP_SIZE[known.vendor] <= 1024
+    pair_bytes = 2 * tiling.block_kv * head_dim * element_bytes
+    assert tiling.num_stages * pair_bytes <= known.shared_memory_per_block_bytes
+
+
+@given(block_q=st.sampled_from([16, 32, 64, 128]), block_kv=st.sampled_from([16, 32, 64, 128]))
+def test_that_the_tiles_a_caller_asks_for_are_the_tiles_that_run(block_q: int, block_kv: int) -> None:
+    tiling = choose_tiling(head_dim=64, element_bytes=2, target="sm_90", block_q=block_q, block_kv=block_kv)
+
+    assert (tiling.block_q, tiling.block_kv) == (block_q, block_kv)
+
+
+def test_that_cpu_tensors_take_square_tiles_of_64() -> None:
+    tiling = choose_tiling(head_dim=128, element_bytes=2, target=None)
+
+    assert (tiling.block_q, tiling.block_kv) == (64, 64)
+
+
+@pytest.mark.parametrize("target", ["sm_75", "gfx1100", "xpu"])
+def test_that_a_gpu_nobody_listed_gets_something_modest(target: str) -> None:
+    tiling = choose_tiling(head_dim=128, element_bytes=2, target=target)
+
+    assert tiling.num_stages * 2 * tiling.block_kv * 128 * 2 <= 64 * 1024

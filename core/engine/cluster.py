@@ -10,7 +10,7 @@ from typing import Any
 
 from core.engine.remote import call, call_async
 
-_CONFIG = {
+_CONFIG: dict[str, Any] = {
     # One death of a worker is the answer: never run an experiment that crashed a second time.
     "distributed.scheduler.allowed-failures": 0,
     # A kernel may hold the GIL for minutes; whether that is too long is for the person to say, with Cancel.
@@ -23,6 +23,8 @@ _CONFIG = {
         "OPENBLAS_NUM_THREADS": None,
         "MALLOC_TRIM_THRESHOLD_": None,
     },
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     "distributed.worker.profile.enabled": False,
     "distributed.diagnostics.nvml": False,
     "distributed.admin.system-monitor.interval": "10s",
@@ -34,6 +36,9 @@ class Cluster(ABC):
 
     poll_interval_s: float
     """How often `addresses` is worth asking."""
+
+    outlives_the_engine: bool
+    """True where a run goes on when the engine has closed, unless it is told to stop."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

@@ -25,6 +25,8 @@ _POLL_WAIT_S = 1.0
 """How long a worker holds a poll open when it has nothing to tell."""
 
 _EVENTS_PER_S = 30
+_GOODBYE_S = 1.0
+_WARM_UP_TRIES = 3
 _LATE_ANSWER_S = 0.2
 _DEATH_NOTICE_S = 5.0
 
@@ -60,6 +62,7 @@ class Dispatcher:
         self._grace_s = grace_s
         self._patience_s = patience_s
         self._warm_up = warm_up
+        self._failed_warm_ups = 0
         self._tell = tell
         self._keep = keep
         self._queue: asyncio.Queue[Run] = asyncio.Queue()
@@ -152,6 +155,9 @@ class Dispatcher:
             return await self._death(run, address)
         finally:
             await _stop(answer, gone, pump, cancel)
+            if self._cluster.outlives_the_engine:
+                with suppress(Exception):  # TimeoutError, or the worker is gone: then nothing is left to stop
+                    await asyncio.wait_for(self._cluster.ask(address, "request_cancel", run.id), _GOODBYE_S)
             # On a scheduler that allows retries the task would run again elsewhere.
             with suppress(Exception):
                 await future.cancel()
@@ -220,8 +226,8 @@ class Dispatcher:
         try:
             while True:
                 found = await self._cluster.addresses()
-                for address in found - self._workers if self._warm_up else ():
-                    warming.add(asyncio.create_task(self._warm(address)))
+                if self._warm_up and self._failed_warm_ups < _WARM_UP_TRIES:
+                    warming.update(asyncio.create_task(self._warm(address)) for address in found - self._workers)
                 if found != self._workers:
                     self._workers = found
                     self._had_worker = self._had_worker or bool(found)
@@ -238,12 +244,12 @@ class Dispatcher:
         """Let a new worker import what runs will need, and learn its device."""
         try:
             self._device = await self._cluster.ask(address, "warm_up", dict(self._packages))
+            self._report()
+            await self._cluster.ask(address, "warm_up_over")
+            self._failed_warm_ups = 0
         except Exception:
-            await asyncio.sleep(2 * self._cluster.poll_interval_s)
-            if address not in self._workers and address not in self._busy:
-                # Importing killed the worker: its successor must not die of the same, the next run will say why.
-                self._warm_up = False
-        self._report()
+            # The worker died. If importing is what kills it, stop trying: the run that needs it will say so.
+            self._failed_warm_ups += 1
 
     async def _change(self, timeout_s: float | None = None) -> None:
         with suppress(TimeoutError):

@@ -159,7 +159,8 @@ class History:
 
     def _give_back_space(self) -> None:
         with self._file.transaction() as database:
-            database.execute("PRAGMA incremental_vacuum").fetchall()
+            # Not `execute`: it would stop at the first page.
+            database.executescript("PRAGMA incremental_vacuum")
 
 
 def _entry(row: sqlite3.Row) -> HistoryEntry:

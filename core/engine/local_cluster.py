@@ -41,6 +41,7 @@ class LocalCluster(Cluster):
     """
 
     poll_interval_s = 0.1
+    outlives_the_engine = False
 
     def __init__(self, client: Any, cluster: Any, folder: Path) -> None:
         super().__init__(client)
@@ -51,11 +52,10 @@ class LocalCluster(Cluster):
     async def addresses(self) -> frozenset[str]:
         found = frozenset(self._cluster.scheduler.workers)
         for nanny in self._cluster.workers.values():
-            if nanny.worker_address in found - self._known.keys():
-                with suppress(psutil.Error, AttributeError):  # it is dying already, and the nanny has let it go
-                    self._known[nanny.worker_address] = _WorkerProcess(
-                        psutil.Process(nanny.process.pid), nanny.process.process
-                    )
+            # No process id: it is dying already, and the nanny has let it go.
+            if nanny.worker_address in found - self._known.keys() and (pid := nanny.pid):
+                with suppress(psutil.NoSuchProcess):
+                    self._known[nanny.worker_address] = _WorkerProcess(psutil.Process(pid), nanny.process.process)
         return found & self._known.keys()
 
     async def kill(self, address: str) -> None:
@@ -109,8 +109,10 @@ async def local_cluster() -> AsyncIterator[Cluster]:
                 host="127.0.0.1",
                 protocol="tls://",
                 security=security,
+                # Scheduler and worker always open an HTTP server: on loopback, any free port, and without pages.
                 dashboard_address=None,
                 worker_dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 memory_limit=None,
                 local_directory=str(folder),
                 preload=["core.engine.worker_setup"],

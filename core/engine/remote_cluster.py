@@ -17,6 +17,7 @@ class RemoteCluster(Cluster):
     """Workers of a scheduler that somebody else runs."""
 
     poll_interval_s = 1.0
+    outlives_the_engine = True
 
     def __init__(self, client: Any, address: str) -> None:
         super().__init__(client)

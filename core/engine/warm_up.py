@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from core import registry
 
@@ -22,6 +23,7 @@ class WarmUp:
     def __init__(self, find_device: Callable[[], str], is_run_active: Callable[[], bool]) -> None:
         self.device = ""
         self.device_known = threading.Event()
+        self.over = threading.Event()
         self._find_device = find_device
         self._is_run_active = is_run_active
         self._import_lock = threading.Lock()
@@ -47,11 +49,13 @@ class WarmUp:
         try:
             self._step(lambda: importlib.import_module("torch"))
             self._step(self._learn_device)
+            self.device_known.set()
+            self._step(lambda: importlib.import_module("triton"))
+            for topic_id in packages:
+                self._step(partial(_import_experiment, topic_id, packages))
         finally:
             self.device_known.set()
-        self._step(lambda: importlib.import_module("triton"))
-        for topic_id in packages:
-            self._step(lambda topic_id=topic_id: registry.topic(topic_id, packages).load_experiment())  # type: ignore[misc]
+            self.over.set()
 
     def _learn_device(self) -> None:
         self.device = self._find_device()
@@ -62,3 +66,7 @@ class WarmUp:
         # What cannot be imported is the business of the run that needs it: it has the sentence.
         with self._import_lock, suppress(Exception):
             work()
+
+
+def _import_experiment(topic_id: str, packages: Mapping[str, str]) -> None:
+    registry.topic(topic_id, packages).load_experiment()

@@ -93,6 +93,12 @@ async def warm_up(packages: Mapping[str, str]) -> str:
     return _warm_up.device
 
 
+async def warm_up_over() -> None:
+    """Returns when everything has been imported that can be."""
+    while not _warm_up.over.is_set():
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
 def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str) -> Answer:
     """One run from start to terminal event. Never raises: what goes wrong is a Failed in the answer."""
     clear_log()

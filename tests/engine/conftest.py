@@ -1,19 +1,34 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from core.engine import Engine
-
-TOPICS = {"trouble": "tests.engine.trouble"}
-TIMEOUT_S = 30.0
+from core.engine import Engine, Run
+from tests.engine.helpers import GRACE_S, TOPICS, Submit, finished
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """One engine for all tests that leave it, or its next worker, usable."""
-    engine = Engine(topics=TOPICS, grace_s=0.5, warm_up=False)
+    engine = Engine(topics=TOPICS, grace_s=GRACE_S, warm_up=False)
     engine.start()
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def submit(engine: Engine) -> Submit:
+    """`submit('wait', count=3)`: a run of that act of trouble on the CPU."""
+
+    def submit_act(act: str, **values: Any) -> Run:
+        return engine.submit("trouble", {"act": act, **values}, "cpu")
+
+    return submit_act
+
+
+@pytest.fixture
+def worker_pid(submit: Submit) -> Callable[[], int]:
+    """The process that runs experiments at this moment."""
+    return lambda: int(finished(submit("finish")).value("pid"))

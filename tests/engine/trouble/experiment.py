@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +20,41 @@ from core.result import Environment, Metric, Provenance, Result
 from core.topic import ExperimentRun
 from tests.engine.trouble import TroubleParams
 
+Steps = Generator[Progress | Partial, None, None]
+
 
 def run(params: TroubleParams, device: str) -> ExperimentRun:
     yield from _ACTS[params.act](params, device)
-    return _result(params, device)
+    return _RESULTS.get(params.act, _result)(params)
 
 
-def _result(params: TroubleParams, device: str, **tables: Any) -> Result:
+def _result(params: TroubleParams, **arrays: Any) -> Result:
     return Result(
         topic="trouble",
         params=params.model_dump(mode="json"),
-        environment=Environment(device, "python"),
+        environment=Environment("cpu", "python"),
         metrics={"pid": Metric(os.getpid(), "", Provenance.MEASURED_CPU)},
-        arrays={"numbers": np.arange(params.count, dtype=np.float32)},
-        tables=tables,
+        arrays=arrays or {"numbers": np.arange(params.count, dtype=np.float32)},
     )
 
 
-def _finish(params: TroubleParams, device: str):
+def _finish(params: TroubleParams, device: str) -> Steps:
     for done in range(params.count):
         yield Progress(done + 1, params.count, "counting")
 
 
-def _partials(params: TroubleParams, device: str):
+def _partials(params: TroubleParams, device: str) -> Steps:
     for done in range(params.count):
         yield Partial({"done": done, "array": np.full(4, done)})
 
 
-def _flood(params: TroubleParams, device: str):
+def _flood(params: TroubleParams, device: str) -> Steps:
     for done in range(params.count):
         yield Progress(done, params.count, "flooding")
         yield Partial({"array": np.zeros(1000)})
 
 
-def _wait(params: TroubleParams, device: str):
+def _wait(params: TroubleParams, device: str) -> Steps:
     """Yields until it is cancelled, and says so in a file from its finally block."""
     try:
         while True:
@@ -63,71 +65,73 @@ def _wait(params: TroubleParams, device: str):
             Path(params.folder, "cleaned-up").touch()
 
 
-def _hang(params: TroubleParams, device: str):
+def _hang(params: TroubleParams, device: str) -> Steps:
     """Ignores cancel: never yields again."""
     yield Progress(0, 1, "hanging")
     while True:
         time.sleep(0.05)
 
 
-def _hold_gil(params: TroubleParams, device: str):
+def _hold_gil(params: TroubleParams, device: str) -> Steps:
     """A regular expression that takes for ever and holds the GIL, so that the worker does not even answer."""
     yield Progress(0, 1, "holding")
     time.sleep(0.3)  # until the event loop of the worker has sent that
     re.match(r"(a+)+$", "a" * 64 + "b")
 
 
-def _segfault(params: TroubleParams, device: str):
+def _segfault(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "crashing")
     ctypes.string_at(0)
 
 
-def _exit(params: TroubleParams, device: str):
+def _exit(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "leaving")
     os._exit(params.count)
 
 
-def _raise(params: TroubleParams, device: str):
+def _raise(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "raising")
     raise ZeroDivisionError("it cannot be divided")
 
 
-def _refuse(params: TroubleParams, device: str):
+def _refuse(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "refusing")
     raise MissingRequirement("This machine has no flux capacitor: install one.")
 
 
-def _blame(params: TroubleParams, device: str):
+def _blame(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "blaming")
     raise InvalidParams("count is not to the experiment's liking.", "count")
 
 
-def _allocate(params: TroubleParams, device: str):
+def _allocate(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "allocating")
     np.ones(1 << 60, dtype=np.uint8)
 
 
-def _out_of_memory(params: TroubleParams, device: str):
+def _out_of_memory(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "allocating")
     raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
 
-def _tensor(params: TroubleParams, device: str):
-    class Tensor:
-        pass
+def _leave(params: TroubleParams, device: str) -> Steps:
+    yield Progress(0, 1, "leaving")
+    sys.exit(5)
 
+
+class Tensor:
+    """Stands for what only a process with torch can unpickle."""
+
+
+def _tensor(params: TroubleParams, device: str) -> Steps:
     yield Partial({"nested": [Tensor()]})
 
 
-def _nothing(params: TroubleParams, device: str):
-    yield Progress(0, 1, "nothing")
+def _rubbish(params: TroubleParams, device: str) -> Steps:
+    yield "rubbish"  # type: ignore[misc]
 
 
-def _yield_rubbish(params: TroubleParams, device: str):
-    yield "rubbish"
-
-
-def _print(params: TroubleParams, device: str):
+def _print(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "printing")
     print("noise on stdout", flush=True)
     print("noise on stderr", file=sys.stderr, flush=True)
@@ -136,12 +140,12 @@ def _print(params: TroubleParams, device: str):
         ctypes.string_at(0)
 
 
-def _modules(params: TroubleParams, device: str):
+def _modules(params: TroubleParams, device: str) -> Steps:
     """The names of the modules that the worker has imported, as a Partial."""
     yield Partial({"modules": sorted(name for name in sys.modules if "." not in name)})
 
 
-def _step(params: TroubleParams, device: str):
+def _step(params: TroubleParams, device: str) -> Steps:
     def work(tick: Tick) -> int:
         done = 0
         try:
@@ -170,10 +174,19 @@ _ACTS = {
     "blame": _blame,
     "allocate": _allocate,
     "out-of-memory": _out_of_memory,
+    "leave": _leave,
     "tensor": _tensor,
-    "nothing": _nothing,
-    "yield-rubbish": _yield_rubbish,
+    "tensor-result": _finish,
+    "rubbish": _rubbish,
+    "rubbish-result": _finish,
+    "objects": _finish,
     "print": _print,
     "modules": _modules,
     "step": _step,
+}
+
+_RESULTS: dict[str, Callable[[TroubleParams], Any]] = {
+    "tensor-result": lambda params: _result(params, tensor=Tensor()),
+    "rubbish-result": lambda params: "rubbish",
+    "objects": lambda params: _result(params, objects=np.array([Tensor()])),
 }

@@ -1,0 +1,54 @@
+"""What the tests of the engine say often."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from core.engine import Engine, EngineState, Run
+from core.events import Event
+from core.result import Result
+
+TOPICS = {"trouble": "tests.engine.trouble"}
+TIMEOUT_S = 30.0
+GRACE_S = 0.5
+
+Submit = Callable[..., Run]
+
+
+def finished(run: Run) -> Result:
+    return run.result(TIMEOUT_S)
+
+
+def events_of(run: Run) -> list[Event]:
+    """All events of the run, to the terminal one."""
+    return list(run.stream(TIMEOUT_S))
+
+
+def wait_for_event(run: Run, kind: type[Event]) -> Any:
+    """The first event of that kind."""
+    return next(event for event in run.stream(TIMEOUT_S) if isinstance(event, kind))
+
+
+class StateLog:
+    """The states that an engine went through, and a way to wait for one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.states: list[EngineState] = [engine.state]
+        self._changed = threading.Condition()
+        engine.on_state(self._add)
+
+    def _add(self, state: EngineState) -> None:
+        with self._changed:
+            self.states.append(state)
+            self._changed.notify_all()
+
+    def wait_until(self, condition: Callable[[EngineState], bool]) -> EngineState:
+        """The newest state, once it meets the condition."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self.states[-1]), TIMEOUT_S), self.states
+            return self.states[-1]
+
+    def wait_for(self, phase: str) -> EngineState:
+        return self.wait_until(lambda state: state.phase == phase)

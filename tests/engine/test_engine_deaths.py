@@ -1,0 +1,103 @@
+"""Workers that die under a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from core.engine import Engine
+from core.engine.deaths import death_of_process
+from core.events import TERMINAL, Failed, Progress, Started
+from tests.engine.helpers import StateLog, Submit, events_of, finished, wait_for_event
+
+
+@pytest.mark.parametrize(
+    ("act", "count", "sentence"),
+    [
+        ("segfault", 0, "The worker process crashed with a segmentation fault (SIGSEGV) while running trouble"),
+        ("exit", 3, "The worker process ended itself with exit code 3 while running trouble"),
+        ("exit", 0, "The worker process ended itself with exit code 0 while running trouble"),
+    ],
+)
+def test_that_a_worker_that_dies_is_one_failed_event_and_the_next_run_works(
+    submit: Submit, act: str, count: int, sentence: str
+) -> None:
+    run = submit(act, count=count)
+    events = events_of(run)
+    assert isinstance(events[0], Started)
+    assert [event for event in events if isinstance(event, TERMINAL)] == [run.terminal]
+    assert isinstance(run.terminal, Failed)
+    assert run.terminal.sentence == f"{sentence}; a new worker takes its place."
+    finished(submit("finish"))
+    assert run.drain() == []
+
+
+def test_that_a_crash_shows_where_the_experiment_was_and_what_it_had_printed(submit: Submit) -> None:
+    events_of(submit("print", count=0))
+    failed = events_of(submit("print", count=1))[-1]
+    assert isinstance(failed, Failed)
+    for words in ("noise on stdout", "noise on stderr", "noise on descriptor 1", "Segmentation fault", "in _print"):
+        assert failed.detail.count(words) == 1, "of this run, not of the one before"
+
+
+def test_that_a_worker_killed_from_outside_says_so(submit: Submit, worker_pid: Callable[[], int]) -> None:
+    pid = worker_pid()
+    run = submit("hang")
+    wait_for_event(run, Progress)
+    os.kill(pid, signal.SIGKILL)
+    failed = events_of(run)[-1]
+    assert isinstance(failed, Failed)
+    assert "killed from outside (SIGKILL), most often because the machine ran out of memory" in failed.sentence
+    assert worker_pid() != pid
+
+
+def test_that_an_idle_worker_that_is_killed_costs_no_run(engine: Engine, worker_pid: Callable[[], int]) -> None:
+    pid, states = worker_pid(), StateLog(engine)
+    os.kill(pid, signal.SIGKILL)
+    states.wait_for("restarting")
+    states.wait_for("ready")
+    assert worker_pid() != pid
+
+
+def test_that_only_the_run_that_crashed_fails(submit: Submit) -> None:
+    crashing, queued = submit("segfault"), submit("finish")
+    assert isinstance(events_of(crashing)[-1], Failed)
+    finished(queued)
+
+
+def test_that_the_state_follows_the_worker(engine: Engine, submit: Submit) -> None:
+    finished(submit("finish"))
+    states = StateLog(engine)
+    states.wait_for("ready")
+    events_of(submit("exit", count=2))
+    finished(submit("finish"))
+    states.wait_for("ready")
+    phases = [state.phase.value for state in states.states]
+    assert [phase for i, phase in enumerate(phases) if phase not in phases[i - 1 : i]] == [
+        "ready",
+        "busy",
+        "restarting",
+        "ready",
+        "busy",
+        "ready",
+    ]
+    assert "the worker process ended itself with exit code 2" in {state.detail for state in states.states}
+
+
+def test_that_crashes_leave_one_worker_process(submit: Submit, worker_pid: Callable[[], int]) -> None:
+    for _ in range(2):
+        events_of(submit("segfault"))
+    pid = worker_pid()
+    children = [c for c in psutil.Process().children() if "resource_tracker" not in " ".join(c.cmdline())]
+    assert [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE] == [pid]
+
+
+def test_that_deaths_are_worded_for_people() -> None:
+    assert death_of_process(None) == "ended, and its exit code is not known"
+    assert death_of_process(-signal.SIGTERM) == "was ended by signal 15 (SIGTERM)"
+    assert death_of_process(-250) == "was ended by signal 250"
+    assert death_of_process(-signal.SIGABRT) == "aborted (SIGABRT)"

@@ -1,0 +1,219 @@
+"""Starting, closing, and what is left behind."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.engine import Engine, Phase
+from core.events import Cancelled, Failed, Partial, Progress
+from tests.engine.helpers import TOPICS, StateLog, Submit, events_of, finished, wait_for_event
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Runs in a fresh process: a guard, because the worker is spawned and imports the main module of its parent.
+SCRIPT = """
+import sys
+from core.engine import Engine
+if __name__ == "__main__":
+    engine = Engine(topics={"trouble": "tests.engine.trouble"}, warm_up=False)
+    engine.start()
+    %s
+"""
+
+
+def run_script(tmp_path: Path, body: str) -> subprocess.Popen[str]:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT % body.replace("\n", "\n    "))
+    return subprocess.Popen(
+        [sys.executable, str(script)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def child_pids() -> set[int]:
+    """Processes of this one, without multiprocessing's resource tracker, which lives as long as its parent."""
+    children = psutil.Process().children(recursive=True)
+    return {child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline())}
+
+
+def engine_folders() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob(f"tilescope-engine-{os.getpid()}-*"))
+
+
+def test_that_start_returns_at_once_and_close_leaves_nothing_behind() -> None:
+    processes, threads, folders = child_pids(), set(threading.enumerate()), engine_folders()
+    engine = Engine(topics=TOPICS, warm_up=False)
+    begin = time.monotonic()
+    engine.start()
+    run = engine.submit("trouble", {}, "cpu")
+    assert time.monotonic() - begin < 0.25
+    assert engine.state.phase is Phase.STARTING
+    finished(run)
+    assert child_pids() > processes
+
+    engine.close()
+
+    assert child_pids() == processes
+    assert engine_folders() == folders
+    # distributed keeps one idle thread for the whole process.
+    assert {t for t in threading.enumerate() if "Dask-Offload" not in t.name} <= threads
+    assert engine.state.phase is Phase.CLOSED
+
+
+@pytest.mark.parametrize("act", ["wait", "hang"])
+def test_that_close_in_the_middle_of_a_run_ends_it_and_the_queued_ones(act: str) -> None:
+    processes = child_pids()
+    engine = Engine(topics=TOPICS, warm_up=False)
+    engine.start()
+    run = engine.submit("trouble", {"act": act}, "cpu")
+    queued = engine.submit("trouble", {}, "cpu")
+    wait_for_event(run, Progress)
+    begin = time.monotonic()
+    engine.close()
+    assert time.monotonic() - begin < 5
+    assert events_of(run)[-1] == Cancelled("stopped because the engine was closed")
+    assert queued.drain() == [Cancelled("stopped because the engine was closed")]
+    assert run.drain() == []
+    assert child_pids() == processes
+
+
+def test_that_close_while_starting_and_twice_is_safe() -> None:
+    processes, folders = child_pids(), engine_folders()
+    engine = Engine(topics=TOPICS)
+    run = engine.submit("trouble", {}, "cpu")
+    engine.start()
+    engine.close()
+    engine.close()
+    assert run.drain() == [Cancelled("stopped because the engine was closed")]
+    assert child_pids() == processes
+    assert engine_folders() == folders
+
+
+def test_that_an_engine_that_never_started_closes_and_stays_closed() -> None:
+    engine = Engine(topics=TOPICS)
+    engine.close()
+    engine.start()
+    assert engine.state.phase is Phase.CLOSED
+    assert engine.submit("trouble", {}, "cpu").drain() == [Failed("The engine is closed.")]
+
+
+def test_that_an_engine_that_cannot_start_says_why_and_fails_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = child_pids()
+
+    def no_process(*args: object, **kwargs: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", no_process)
+    engine = Engine(topics=TOPICS)
+    states = StateLog(engine)
+    early = engine.submit("trouble", {}, "cpu")
+    engine.start()
+    state = states.wait_for("failed")
+    assert state.detail.startswith("The worker process cannot be started: ")
+    assert events_of(early) == [Failed(state.detail)]
+    assert engine.submit("trouble", {}, "cpu").drain() == [Failed(state.detail)]
+    engine.close()
+    assert child_pids() == processes
+
+
+def test_that_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.engine.remote_cluster._ANSWER_TIMEOUT_S", 0.5)
+    engine = Engine("tcp://127.0.0.1:9", topics=TOPICS)
+    states = StateLog(engine)
+    engine.start()
+    state = states.wait_for("failed")
+    assert state.detail.startswith("The scheduler at tcp://127.0.0.1:9 does not answer")
+    assert engine.submit("trouble", {}, "cpu").drain() == [Failed(state.detail)]
+    engine.close()
+
+
+def test_that_a_listener_that_fails_harms_no_run() -> None:
+    engine = Engine(topics=TOPICS, warm_up=False)
+    engine.on_state(lambda state: 1 / 0)
+    engine.start()
+    finished(engine.submit("trouble", {}, "cpu"))
+    engine.close()
+
+
+def test_that_nothing_listens_beyond_this_machine_and_no_page_is_served(submit: Submit) -> None:
+    finished(submit("finish"))
+    listening = [
+        connection.laddr
+        for process in (psutil.Process(), *psutil.Process().children())
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 3
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    for address in listening:
+        with pytest.raises((urllib.error.URLError, OSError, http.client.HTTPException)):
+            urllib.request.urlopen(f"http://127.0.0.1:{address.port}/health", timeout=0.3)
+
+
+def test_that_the_worker_has_neither_qt_nor_the_window(submit: Submit) -> None:
+    modules = wait_for_event(submit("modules"), Partial).payload["modules"]
+    assert "core" in modules
+    assert not {"PySide6", "pyqtgraph", "gui"} & set(modules)
+
+
+def test_that_a_window_process_stays_quiet_free_of_torch_and_clean_without_close(tmp_path: Path) -> None:
+    body = """
+assert "distributed" not in sys.modules
+for act in ("finish", "print", "segfault", "raise", "finish"):
+    list(engine.submit("trouble", {"act": act, "count": 0}, "auto").stream(60))
+print(sorted({"torch", "triton", "PySide6"} & set(sys.modules)))
+"""
+    process = run_script(tmp_path, body)
+    stdout, stderr = process.communicate(timeout=60)
+    assert stdout == "[]\n"
+    assert stderr == ""
+    assert process.returncode == 0
+    assert list(tmp_path.glob("tilescope-engine-*")) == []
+
+
+@pytest.mark.parametrize("act", ["hang", "hold-gil"])
+def test_that_a_window_that_is_killed_leaves_no_worker(tmp_path: Path, act: str) -> None:
+    body = f"""
+run = engine.submit("trouble", {{"act": "{act}"}}, "cpu")
+stream = run.stream(60)
+next(event for event in stream if type(event).__name__ == "Progress")
+print("running", flush=True)
+next(stream)
+"""
+    process = run_script(tmp_path, body)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "running\n", process.stderr.read()
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert workers
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+
+
+def test_that_the_folder_of_a_killed_engine_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    leftover = tmp_path / "tilescope-engine-999999999-x"
+    leftover.mkdir()
+    other = tmp_path / f"tilescope-engine-{os.getpid()}-x"
+    other.mkdir()
+    body = 'engine.submit("trouble", {}, "cpu").result(60)'
+    assert run_script(tmp_path, body).wait(60) == 0
+    assert not leftover.exists()
+    assert other.exists()

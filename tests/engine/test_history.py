@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.engine import Engine
+from core.engine.history import History
+from core.engine.history_file import SCHEMA_VERSION, data_folder
+from core.errors import TilescopeError, UnknownName
+from core.result import Environment, Metric, Provenance, Result
+from tests.engine.helpers import TIMEOUT_S, TOPICS, finished
+
+ROOT = Path(__file__).resolve().parents[2]
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+
+def result(topic: str = "flash", size: int = 8, seed: int = 0, **params: Any) -> Result:
+    return Result(
+        topic=topic,
+        params={"seq_len": 512, "causal": True, **params},
+        environment=Environment("cpu", "lanes", {"torch": "2.13.0"}),
+        metrics={"bytes": Metric(4096.0, "B", Provenance.TRACED, "exact")},
+        arrays={"noise": np.random.default_rng(seed).random(size)},
+        tables={"traffic": [{"tensor": "Q", "read_bytes": 12, "share": math.nan}]},
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "history.sqlite3"
+
+
+@pytest.fixture
+def history(path: Path) -> History:
+    return History(path)
+
+
+def test_that_a_kept_run_comes_back_as_it_was(history: History, path: Path) -> None:
+    kept = result(seq_len=1000)
+    entry_id = history.add(kept, datetime(2026, 5, 4, 14, 0, tzinfo=timezone(timedelta(hours=2))), 1.5)
+    again = History(path)
+    [entry] = again.list()
+    assert (entry.id, entry.topic, entry.wall_s) == (entry_id, "flash", 1.5)
+    assert entry.started_at == NOON
+    assert entry.params == kept.params
+    assert entry.metrics == kept.metrics
+    assert entry.environment == {"device": "cpu", "backend": "lanes", "torch": "2.13.0"}
+    loaded = again.load(entry_id)
+    np.testing.assert_array_equal(loaded.arrays["noise"], kept.arrays["noise"])
+    assert loaded.metrics == kept.metrics
+
+
+@given(st.lists(st.sampled_from(["flash", "gqa", "lora"]), max_size=12), st.integers(0, 12))
+def test_that_the_list_is_the_newest_first_of_a_topic_or_of_all(topics: list[str], limit: int) -> None:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        history = History(Path(folder) / "history.sqlite3")
+        ids = [(topic, history.add(result(topic), NOON, 0.1)) for topic in topics]
+        assert [entry.id for entry in history.list(limit=limit)] == [i for _, i in reversed(ids)][:limit]
+        flash = [i for topic, i in reversed(ids) if topic == "flash"]
+        assert [entry.id for entry in history.list("flash", limit)] == flash[:limit]
+
+
+def test_that_runs_are_found_by_their_params(history: History) -> None:
+    first = history.add(result(seq_len=512), NOON, 0.1)
+    second = history.add(result(seq_len=1024), NOON, 0.1)
+    third = history.add(result(seq_len=512, causal=False), NOON, 0.1)
+    assert [e.id for e in history.find("flash", {"seq_len": 512})] == [third, first]
+    assert [e.id for e in history.find("flash", {"seq_len": 512}, limit=1)] == [third]
+    assert [e.id for e in history.find("flash", {"seq_len": 512, "causal": True})] == [first]
+    assert [e.id for e in history.find("flash", {})] == [third, second, first]
+    assert history.find("gqa", {}) == ()
+
+
+def test_that_a_removed_run_is_gone_until_the_removal_is_undone(history: History) -> None:
+    first, second = (history.add(result(seed=seed), NOON, 0.1) for seed in range(2))
+    history.remove(first)
+    history.remove(second)
+    assert history.list() == ()
+    for use in (history.load, history.remove):
+        with pytest.raises(UnknownName, match="no run"):
+            use(second)
+    assert history.undo_remove() == second
+    assert history.undo_remove() == first
+    assert history.undo_remove() is None
+    assert [entry.id for entry in history.list()] == [second, first]
+
+
+def test_that_the_removed_and_then_the_oldest_make_room(path: Path) -> None:
+    one = len(result(size=50_000).to_bytes())
+    history = History(path, limit_bytes=int(3.5 * one))
+    first, second, third = (history.add(result(size=50_000, seed=seed), NOON, 0.1) for seed in range(3))
+    history.remove(second)
+    fourth = history.add(result(size=50_000, seed=4), NOON, 0.1)
+    assert [entry.id for entry in history.list()] == [fourth, third, first]
+    assert history.undo_remove() is None
+    fifth = history.add(result(size=50_000, seed=5), NOON, 0.1)
+    assert [entry.id for entry in history.list()] == [fifth, fourth, third]
+
+
+def test_that_the_file_shrinks_when_runs_make_room_for_a_small_one(path: Path) -> None:
+    history = History(path, limit_bytes=4_000_000)
+    for seed in range(4):
+        history.add(result(size=100_000, seed=seed), NOON, 0.1)
+    full = path.stat().st_size
+    History(path, limit_bytes=10_000).add(result(), NOON, 0.1)
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert path.stat().st_size < full / 4
+
+
+def test_that_a_run_larger_than_the_limit_is_kept_alone(path: Path) -> None:
+    history = History(path, limit_bytes=10)
+    history.add(result(), NOON, 0.1)
+    second = history.add(result(), NOON, 0.1)
+    assert [entry.id for entry in history.list()] == [second]
+
+
+def test_that_an_export_is_standard_json_and_an_archive_that_opens(history: History, tmp_path: Path) -> None:
+    entry_id = history.add(result(), NOON, 2.5)
+    json_path, npz_path = history.export(entry_id, tmp_path / "out")
+
+    def no_such_constant(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    document = json.loads(json_path.read_text(), parse_constant=no_such_constant)
+    assert document["metrics"]["bytes"] == {"value": 4096.0, "unit": "B", "provenance": "traced", "note": "exact"}
+    assert document["tables"]["traffic"] == [{"tensor": "Q", "read_bytes": 12, "share": None}]
+    assert document["started_at"] == "2026-05-04T12:00:00+00:00"
+    np.testing.assert_array_equal(
+        Result.from_bytes(npz_path.read_bytes()).arrays["noise"], history.load(entry_id).arrays["noise"]
+    )
+
+
+def test_that_an_export_to_where_nothing_can_be_written_is_a_sentence(history: History, tmp_path: Path) -> None:
+    entry_id = history.add(result(), NOON, 0.1)
+    (tmp_path / "file").touch()
+    with pytest.raises(TilescopeError, match="cannot be exported"):
+        history.export(entry_id, tmp_path / "file")
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all, " * 400, b"SQLite format 3\0" + b"\xff" * 4000])
+def test_that_a_file_that_is_no_database_is_moved_aside_and_said(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    history = History(path)
+    assert history.notice is not None
+    assert history.notice.startswith("The history is damaged: it was moved to ")
+    [aside] = path.parent.glob("history-set-aside-*.sqlite3")
+    assert aside.read_bytes() == content
+    history.add(result(), NOON, 0.1)
+    assert len(History(path).list()) == 1
+    assert History(path).notice is None
+
+
+def test_that_damage_found_later_is_moved_aside_and_said_once(path: Path) -> None:
+    history = History(path)
+    for seed in range(3):
+        history.add(result(size=2000, seed=seed), NOON, 0.1)
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    data = bytearray(path.read_bytes())
+    data[4096 : len(data)] = b"\xa5" * (len(data) - 4096)
+    path.write_bytes(data)
+    with pytest.raises(TilescopeError, match="damaged: it was moved to"):
+        history.list()
+    assert history.list() == ()
+    [aside] = path.parent.glob("history-set-aside-*.sqlite3")
+    assert aside.read_bytes() == bytes(data)
+
+
+def test_that_the_history_of_a_newer_version_is_kept_aside(path: Path) -> None:
+    History(path).add(result(), NOON, 0.1)
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.close()
+    history = History(path)
+    assert history.notice is not None
+    assert "was written by a newer Tilescope" in history.notice
+    assert history.list() == ()
+    [aside] = path.parent.glob("history-set-aside-*.sqlite3")
+    with sqlite3.connect(aside) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    database.close()
+
+
+def test_that_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TilescopeError, match="The history cannot be kept in"):
+        History(tmp_path / "file" / "history.sqlite3")
+
+
+def test_that_threads_share_one_history(path: Path) -> None:
+    history = History(path)
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(lambda seed: history.add(result(seed=seed), NOON, 0.1), range(40)))
+    assert {entry.id for entry in history.list()} == ids
+
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from core.engine.history import History
+from tests.engine.test_history import result
+history = History(Path(sys.argv[1]))
+for seed in range(int(sys.argv[2])):
+    print(history.add(result(size=200_000, seed=seed), datetime.now(UTC), 0.1), flush=True)
+"""
+
+
+def writer(path: Path, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(path), str(count)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_that_killing_the_writer_loses_at_most_the_run_in_flight(path: Path) -> None:
+    process = writer(path, 10_000)
+    assert process.stdout is not None
+    kept = [process.stdout.readline().strip() for _ in range(5)]
+    os.kill(process.pid, signal.SIGKILL)
+    kept += process.stdout.read().split()
+    process.wait(TIMEOUT_S)
+    process.stdout.close()
+
+    history = History(path)
+    assert history.notice is None
+    found = [entry.id for entry in reversed(history.list())]
+    assert found[: len(kept)] == kept
+    assert len(found) - len(kept) <= 1, "the last may have been kept a moment before it was said"
+    for entry_id in found:
+        history.load(entry_id)
+    history.add(result(), NOON, 0.1)
+
+
+def test_that_processes_share_one_history(path: Path) -> None:
+    writers = [writer(path, 5) for _ in range(2)]
+    ids = [line for process in writers for line in process.communicate(timeout=TIMEOUT_S)[0].split()]
+    assert len(ids) == 10
+    assert {entry.id for entry in History(path).list()} == set(ids)
+
+
+def test_that_the_data_folder_is_the_platforms_unless_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TILESCOPE_DATA_DIR", raising=False)
+    assert data_folder().name == "tilescope"
+    monkeypatch.setenv("TILESCOPE_DATA_DIR", str(tmp_path / "mine"))
+    assert data_folder() == tmp_path / "mine"
+    History()
+    assert (tmp_path / "mine" / "history.sqlite3").exists()
+
+
+def test_that_the_engine_keeps_every_finished_run_and_no_other(path: Path) -> None:
+    history, kept = History(path), []
+    engine = Engine(topics=TOPICS, warm_up=False, history=history)
+    engine.on_kept(kept.append)
+    engine.start()
+    runs = [engine.submit("trouble", {"act": act, "count": 4}, "cpu") for act in ("finish", "raise", "partials")]
+    assert finished(runs[2])
+    engine.close()
+    newest, oldest = history.list()
+    assert kept == [oldest.id, newest.id]
+    assert (oldest.params["act"], newest.params["act"]) == ("finish", "partials")
+    assert oldest.wall_s > 0
+    np.testing.assert_array_equal(history.load(newest.id).arrays["numbers"], np.arange(4))
+
+
+def test_that_a_history_that_cannot_be_written_is_said_and_costs_no_result(path: Path) -> None:
+    class FullDisk(History):
+        def add(self, *args: object) -> str:
+            raise TilescopeError("The history cannot be used: the disk is full.")
+
+    engine = Engine(topics=TOPICS, warm_up=False, history=FullDisk(path))
+    said: list[str] = []
+    engine.on_state(lambda state: said.append(state.detail))
+    engine.start()
+    finished(engine.submit("trouble", {}, "cpu"))
+    engine.close()
+    assert "The history cannot be used: the disk is full." in said

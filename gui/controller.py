@@ -36,7 +36,6 @@ class Controller(QObject):
         self._run: Any = None
         self._result: Result | None = None
         self._started_at = 0.0
-        self._wanted: Params = view.params
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PLAN_EVERY_MS)
@@ -58,7 +57,7 @@ class Controller(QObject):
     def show_plan(self) -> None:
         """Plan the newest parameters and draw them, now."""
         self._timer.stop()
-        params = self._wanted
+        params = self._view.params
         plan = self._guarded(lambda: self._topic.plan(params))
         if plan is not None:
             self._view.show_plan(plan, params)
@@ -104,8 +103,8 @@ class Controller(QObject):
                 found[claim.id] = Finding(Verdict.NOT_TESTED, "The test of this claim failed: see the log.")
         return found
 
-    def _on_params(self, params: Params) -> None:
-        self._wanted = params
+    def _on_params(self, _params: Params) -> None:
+        """Wait for the next turn; by then the newest parameters are those of the view."""
         if not self._timer.isActive():
             self._timer.start()
 
@@ -168,7 +167,7 @@ class Controller(QObject):
 
     def _mark_stale(self) -> None:
         if self._result is not None:
-            self._view.set_stale(dict(self._result.params) != self._wanted.model_dump(mode="json"))
+            self._view.set_stale(dict(self._result.params) != self._view.params.model_dump(mode="json"))
 
 
 def _one_line(params: Params) -> str:

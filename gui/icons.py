@@ -13,8 +13,8 @@ _FOLDER = Path(__file__).resolve().parents[1] / "resources" / "icons"
 _SIDES_PX = (16, 24, 48)
 
 
-def icon(name: str, colour: str, checked: str | None = None) -> QIcon:
-    """The icon of that file name, stroked in `colour` and, where given, in `checked` when its button is on.
+def icon(name: str, colour: str, *, checked: str | None = None, disabled: str | None = None) -> QIcon:
+    """The icon of that file name, stroked in `colour`, or in another while its button is on or disabled.
 
     An unknown name gets the icon 'topic', so that a new page has one before it has its own.
     """
@@ -23,6 +23,8 @@ def icon(name: str, colour: str, checked: str | None = None) -> QIcon:
         made.addPixmap(_pixmap(name, colour, side))
         if checked is not None:
             made.addPixmap(_pixmap(name, checked, side), QIcon.Mode.Normal, QIcon.State.On)
+        if disabled is not None:
+            made.addPixmap(_pixmap(name, disabled, side), QIcon.Mode.Disabled)
     return made
 
 

@@ -73,6 +73,6 @@ class Navigation(QFrame):
     def _recolour(self) -> None:
         colours = theme.current()
         for button in (*self.buttons.values(), self._theme, self._language):
-            button.setIcon(icon(button.objectName(), colours.muted, colours.accent))
+            button.setIcon(icon(button.objectName(), colours.muted, checked=colours.accent))
         self._theme.setText("Light" if colours.is_dark else "Dark")
         self._theme.setToolTip(f"Switch to the {'light' if colours.is_dark else 'dark'} theme (Ctrl+T)")

@@ -125,7 +125,7 @@ def _show_page(window: MainWindow, topic: Topic, params: Params, size: tuple[int
     opened = window.open_page(topic.id)
     if opened is None:
         raise TilescopeError(f"The page {topic.id} could not be opened.")
-    opened.page.form.propose(params)
+    opened.page.form.set_params(params)
     opened.controller.show_plan()
     _settle()
     return opened

@@ -120,14 +120,16 @@ class Card(QFrame):
         bar.addWidget(self.badge)
         bar.addWidget(self._more)
         self._stack = QStackedLayout()
-        self._stack.setContentsMargins(6, 0, 6, 6)
         self._stack.addWidget(self.content)
         self._stack.addWidget(self._empty)
+        inset = QVBoxLayout()  # a stacked layout has no margins of its own
+        inset.setContentsMargins(theme.GAP_M, 0, theme.GAP_M, theme.GAP_M)
+        inset.addLayout(self._stack)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 1, 1, 1)
         layout.setSpacing(0)
         layout.addLayout(bar)
-        layout.addLayout(self._stack, 1)
+        layout.addLayout(inset, 1)
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)

@@ -44,6 +44,7 @@ class Field(QWidget):
         self.unit.setProperty("role", "small")
         self._fault = QLabel()
         self._fault.setProperty("role", "error")
+        self._fault.setTextFormat(Qt.TextFormat.PlainText)
         self._fault.setWordWrap(True)
         self._fault.hide()
         self.setToolTip(_tooltip(spec))
@@ -86,14 +87,13 @@ class NumberField(Field):
 
     def _body(self) -> QWidget:
         spec = self.spec
-        self.spin = QSpinBox() if spec.kind is int else QDoubleSpinBox()
+        self.spin = QSpinBox() if spec.kind is int else _FloatSpin()
         low = -(2**31) if spec.minimum is None else spec.minimum
         high = 2**31 - 1 if spec.maximum is None else spec.maximum
         if isinstance(self.spin, QSpinBox):
             self.spin.setRange(int(low), int(high))
             self.spin.setSingleStep(max(1, int(spec.step or 1)))
         else:
-            self.spin.setDecimals(_decimals(spec.step))
             self.spin.setRange(low, high)
             self.spin.setSingleStep(spec.step or 0.1)
         self.spin.setKeyboardTracking(False)
@@ -163,6 +163,17 @@ class NumberField(Field):
         nearest = min(range(len(self._stops)), key=lambda i: abs(_log2(self._stops[i]) - _log2(value)))
         with QSignalBlocker(self.slider):
             self.slider.setValue(nearest)
+
+
+class _FloatSpin(QDoubleSpinBox):
+    """Keeps the digits that were typed and shows no zeros after them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setDecimals(6)
+
+    def textFromValue(self, value: float) -> str:
+        return f"{value:.7g}"
 
 
 class SegmentField(Field):
@@ -266,10 +277,6 @@ def _tooltip(spec: FieldSpec) -> str:
     if spec.minimum is not None and spec.maximum is not None:
         limits = f" From {spec.minimum:g} to {spec.maximum:g}."
     return f"{spec.help}{limits}\n--set {spec.name}={spec.default} is the default."
-
-
-def _decimals(step: float | None) -> int:
-    return 3 if not step or step >= 1 else max(1, math.ceil(-math.log10(step)))
 
 
 def _powers_of_two(low: float, high: float) -> list[float]:

@@ -72,7 +72,6 @@ class RunBar(QWidget):
         """Whether the parameters can be run at all."""
         self._valid = valid
         self.run_button.setEnabled(valid)
-        self._recolour()
 
     def show_started(self, phase: str) -> None:
         self._started_at = time.monotonic()
@@ -118,7 +117,7 @@ class RunBar(QWidget):
 
     def _recolour(self) -> None:
         colours = theme.current()
-        self.run_button.setIcon(icon("run", colours.on_accent if self._valid else colours.faint))
+        self.run_button.setIcon(icon("run", colours.on_accent, disabled=colours.faint))
         self.run_button.setIconSize(QSize(12, 12))
-        self.cancel_button.setIcon(icon("cancel", colours.muted))
+        self.cancel_button.setIcon(icon("cancel", colours.text, disabled=colours.faint))
         self.cancel_button.setIconSize(QSize(10, 10))

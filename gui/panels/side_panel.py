@@ -81,5 +81,6 @@ class SidePanel(QFrame):
         layout.addWidget(scroll, 1)
 
     def _recolour(self) -> None:
+        colours = theme.current()
         for name, button in self._buttons.items():
-            button.setIcon(icon(name, theme.current().muted))
+            button.setIcon(icon(name, colours.muted, disabled=colours.border_strong))

@@ -1,4 +1,4 @@
-"""Doubles of what the window talks to, and a guard that no test leaves anything of Qt behind."""
+"""Fixtures of the window, and a guard that no test leaves anything of Qt behind."""
 
 from __future__ import annotations
 
@@ -6,136 +6,21 @@ import gc
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
-from PySide6.QtWidgets import QApplication, QLabel
-from pydantic import model_validator
+from PySide6.QtWidgets import QApplication
 
-from core.claims import Claim, Finding, Verdict
-from core.errors import InvalidParams
-from core.events import Event
-from core.params import Params, choice, number, switch
 from core.result import Environment, Metric, Provenance, Result
 from core.text import Text
 from core.topic import Topic
 from gui import theme
-from gui.page import Page
 from gui.settings import Settings
-
-
-class ToyParams(Params):
-    """One parameter of each kind, and a combination that cannot be."""
-
-    seq_len: int = number(
-        1024, minimum=1, maximum=65536, scale="log2", label="Length", unit="tokens", help="Tokens.", group="Shape"
-    )
-    heads: int = number(4, minimum=1, maximum=128, label="Heads", help="Query heads.", group="Shape")
-    kv_heads: int = number(4, minimum=1, maximum=128, label="KV heads", help="Key heads.", group="Shape")
-    scale: float = number(0.5, minimum=0.0, maximum=2.0, step=0.1, label="Scale", help="A factor.", group="Shape")
-    causal: bool = switch(True, label="Causal", help="Masked.", group="Shape")
-    dtype: str = choice("fp16", "fp32", "fp16", "bf16", label="Precision", help="Element type.", group="Tiling")
-    gpu: str = choice(
-        "NVIDIA A100 40GB", "NVIDIA A100 40GB", "NVIDIA H100 SXM", label="GPU", help="The GPU.", group="Tiling"
-    )
-
-    @model_validator(mode="after")
-    def _combination_is_possible(self) -> Self:
-        if self.heads % self.kv_heads:
-            raise InvalidParams(f"kv_heads = {self.kv_heads} does not divide heads = {self.heads}.", "kv_heads")
-        return self
-
-
-class ToyPage(Page):
-    """Records what it is told to draw."""
-
-    def build(self) -> None:
-        self.calls: list[tuple[str, Any]] = []
-        self.add_strip(QLabel("strip"))
-        self.card = self.add_plot(QLabel("plot"), 0, 0, "Schedule", "What runs when.")
-        self.other = self.add_plot(QLabel("other"), 0, 1, "Traffic", provenance=Provenance.MODELLED, width=2)
-
-    def show_plan(self, plan: Any, params: Params) -> None:
-        self.calls.append(("plan", plan))
-
-    def show_result(self, result: Result) -> None:
-        self.calls.append(("result", result))
-
-    def clear_result(self) -> None:
-        self.calls.append(("clear", None))
-
-    def select(self, selection: Any) -> None:
-        self.calls.append(("select", selection))
-
-    def step(self, delta: int) -> None:
-        self.calls.append(("step", delta))
-
-    def toggle_play(self) -> None:
-        self.calls.append(("play", None))
-
-
-@dataclass(eq=False)
-class FakeRun:
-    """A run whose events a test posts itself."""
-
-    topic_id: str
-    params: Params
-    device: str
-    waiting: list[Event] = field(default_factory=list)
-    cancelled: bool = False
-
-    def post(self, *events: Event) -> None:
-        self.waiting.extend(events)
-
-    def drain(self) -> list[Event]:
-        events, self.waiting = self.waiting, []
-        return events
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class FakeEngine:
-    """The engine's interface with nothing behind it."""
-
-    def __init__(self) -> None:
-        self.state: Any = SimpleNamespace(phase="starting", detail="", device="")
-        self.runs: list[FakeRun] = []
-        self.started = self.closed = False
-        self._callbacks: list[Any] = []
-
-    def start(self) -> None:
-        self.started = True
-
-    def on_state(self, callback: Any) -> None:
-        self._callbacks.append(callback)
-
-    def tell(self, phase: str, detail: str = "", device: str = "") -> None:
-        self.state = SimpleNamespace(phase=phase, detail=detail, device=device)
-        for callback in self._callbacks:
-            callback(self.state)
-
-    def submit(self, topic_id: str, params: Params, device: str = "auto") -> FakeRun:
-        self.runs.append(FakeRun(topic_id, params, device))
-        return self.runs[-1]
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def toy_claims() -> tuple[Claim, ...]:
-    def small_error(result: Result) -> Finding:
-        return Finding(Verdict.HOLDS, f"The error is {result.value('error'):g} (traced).")
-
-    return (
-        Claim("same-result", Text("The results agree.", "结果一致。"), "Paper, theorem 1", small_error),
-        Claim("faster", Text("It is faster.", "更快。"), "Notes", lambda _: Finding(Verdict.NOT_TESTED, "Needs a GPU.")),
-    )
+from tests.gui.doubles import SOURCE, FakeEngine, ToyPage, ToyParams, toy_claims
 
 
 @pytest.fixture
@@ -164,15 +49,29 @@ def result() -> Result:
         },
         tables={
             "sources": [
-                {"kernel": "flash", "function": "fwd", "file": "flash.py", "first_line": 10, "text": SOURCE, "ttir": "m {}"},
-                {"kernel": "std", "function": "scores", "file": "std.py", "first_line": 1, "text": SOURCE, "ttir": "m {}"},
+                {
+                    "kernel": "flash",
+                    "function": "fwd",
+                    "file": "flash.py",
+                    "first_line": 10,
+                    "text": SOURCE,
+                    "ttir": "m {}",
+                },
+                {
+                    "kernel": "std",
+                    "function": "scores",
+                    "file": "std.py",
+                    "first_line": 1,
+                    "text": SOURCE,
+                    "ttir": "m {}",
+                },
             ],
-            "lines": [{"function": "fwd", "line": 11, "bytes": 1_500_000}, {"function": "fwd", "line": 11, "bytes": 500_000}],
+            "lines": [
+                {"function": "fwd", "line": 11, "bytes": 1_500_000},
+                {"function": "fwd", "line": 11, "bytes": 500_000},
+            ],
         },
     )
-
-
-SOURCE = 'def fwd(q_ptr):\n    q = tl.load(q_ptr)  # the tile\n    """A docstring\n    of two lines."""\n    return q\n'
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import torch
 from core.tracing.affine import LANE, Affine, IntArray, Integer, Term, dense
 from core.tracing.mask import BoolArray, Mask
 from core.tracing.record import Buffer
+from core.tracing.window import Window, window
 
 
 class Memory:
@@ -104,37 +105,6 @@ def _inside_where(offset: Affine, mask: Mask, low: int, high: int) -> bool:
     masked, keep = np.broadcast_arrays(masked, mask.array)
     kept = masked[keep]
     return kept.size == 0 or (int(kept.min()) + free_low >= low and int(kept.max()) + free_high <= high)
-
-
-@dataclass(frozen=True)
-class Window:
-    """A tile as a strided view: element offsets `start` [lanes or 1] plus an arithmetic progression an axis."""
-
-    start: IntArray
-    sizes: tuple[int, ...]
-    steps: tuple[int, ...]
-
-    @property
-    def extent(self) -> int:
-        """Elements from the first to the last of one lane's tile."""
-        return 1 + sum((n - 1) * s for n, s in zip(self.sizes, self.steps, strict=True))
-
-
-def window(offset: Integer, rank: int) -> Window | None:
-    """`offset` as a window, if every tensor axis is a progression with a positive step."""
-    sizes, steps = [1] * rank, [0] * rank
-    start: Any = offset.constant if isinstance(offset, Affine) else offset
-    for term in offset.terms if isinstance(offset, Affine) else ():
-        if term.axes == LANE:
-            start = start + term.array.reshape(-1)
-            continue
-        step = None if term.axes & LANE else term.step
-        if step is None or step <= 0:
-            return None
-        axis = term.axes.bit_length() - 2
-        sizes[axis], steps[axis] = term.array.shape[axis + 1], step
-        start = start + term.low
-    return Window(np.atleast_1d(np.asarray(start, dtype=np.int64)), tuple(sizes), tuple(steps))
 
 
 def read(memory: Memory, offset: Integer, mask: Mask | None, rank: int) -> torch.Tensor:

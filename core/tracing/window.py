@@ -1,0 +1,41 @@
+"""Tiles whose elements are evenly spaced along every axis: most of those that kernels touch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.tracing.affine import LANE, Affine, IntArray, Integer
+
+
+@dataclass(frozen=True)
+class Window:
+    """A tile as a strided view: element offsets `start` [lanes or 1] plus an arithmetic progression an axis."""
+
+    start: IntArray
+    sizes: tuple[int, ...]
+    steps: tuple[int, ...]
+
+    @property
+    def extent(self) -> int:
+        """Elements from the first to the last of one lane's tile."""
+        return 1 + sum((n - 1) * s for n, s in zip(self.sizes, self.steps, strict=True))
+
+
+def window(offset: Integer, rank: int) -> Window | None:
+    """`offset` as a window, if every tensor axis is a progression with a positive step."""
+    sizes, steps = [1] * rank, [0] * rank
+    start: Any = offset.constant if isinstance(offset, Affine) else offset
+    for term in offset.terms if isinstance(offset, Affine) else ():
+        if term.axes == LANE:
+            start = start + term.array.reshape(-1)
+            continue
+        step = None if term.axes & LANE else term.step
+        if step is None or step <= 0:
+            return None
+        axis = term.axes.bit_length() - 2
+        sizes[axis], steps[axis] = term.array.shape[axis + 1], step
+        start = start + term.low
+    return Window(np.atleast_1d(np.asarray(start, dtype=np.int64)), tuple(sizes), tuple(steps))

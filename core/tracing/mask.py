@@ -41,6 +41,11 @@ class Condition:
         assert self._array is not None
         return sum(1 << axis for axis, size in enumerate(self._array.shape) if size != 1)
 
+    def arrays(self) -> list[npt.NDArray[Any]]:
+        """What it holds in memory."""
+        held: list[npt.NDArray[Any]] = [] if self._array is None else [self._array]
+        return held + ([] if self.difference is None else [term.array for term in self.difference.terms])
+
     def cut(self, lanes: slice | IntArray) -> Condition:
         array = self._array
         if array is not None and array.shape[0] != 1:

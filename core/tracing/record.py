@@ -92,6 +92,17 @@ class Launch:
         x, y, z = self.grid
         return x * y * z
 
+    def trace_bytes(self) -> int:
+        """Memory that the accesses hold; arrays that several of them share count once."""
+        arrays: dict[int, int] = {}
+        for access in self.accesses:
+            arrays[id(access.programs)] = access.programs.nbytes
+            for term in access.offset.terms if isinstance(access.offset, Affine) else ():
+                arrays[id(term.array)] = term.array.nbytes
+            for condition in access.mask.conditions if access.mask is not None else ():
+                arrays.update((id(array), array.nbytes) for array in condition.arrays())
+        return sum(arrays.values())
+
 
 class WatchRecorder:
     """Collects loop-carried values of the watched programs, within a byte limit.

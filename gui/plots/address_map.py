@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QPainter, QResizeEvent
 from PySide6.QtWidgets import QCheckBox, QGraphicsRectItem, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
 from gui.plots.chart import Chart, read_out
-from gui.plots.figure import Figure
+from gui.plots.figure import Canvas, Figure
 from gui.plots.legend import Entry, Legend
 from gui.plots.raster import AddressRaster, Band, picture
 from gui.theme import Theme, colour
@@ -227,7 +227,7 @@ class AddressPane(QWidget):
             self._figure.tensor_picked.emit(band.tensor)
 
 
-class _BandLabels(QWidget):
+class _BandLabels(Canvas):
     """A strip per tensor in its colour, named where there is room."""
 
     def __init__(self, pane: AddressPane) -> None:
@@ -238,10 +238,7 @@ class _BandLabels(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(_BANDS_PX, 60)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        theme = themes.current()
+    def paint(self, painter: QPainter, theme: Theme) -> None:
         painter.setFont(themes.ui_font("small", bold=True))
         line = painter.fontMetrics().height()
         last_text = float("inf")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
-from gui.plots.figure import Figure
+from gui.plots.figure import Canvas, Figure
 from gui.plots.legend import Entry, Legend
 from gui.plots.scale import decade_ticks, nice_ticks, positive_range, short_quantity
 from gui.theme import Theme, mix
@@ -20,6 +20,8 @@ from gui.theme import Theme, mix
 _HEAD_PX = 17
 _AXIS_PX = 17
 _GAP_PX = 16
+_ROOM = 1.12
+"""The time axis ends this much after the slowest sample."""
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -42,6 +44,10 @@ class Contender:
     rms_error: float | None = None
     allowed_error: float | None = None
     passed: bool | None = None
+
+    @property
+    def slowest_ms(self) -> float:
+        return max(self.time_ms or 0.0, *self.samples_ms, 0.0)
 
     @property
     def is_available(self) -> bool:
@@ -122,7 +128,7 @@ def describe(row: Contender) -> str:
     return "\n".join(lines)
 
 
-class _Rows(QWidget):
+class _Rows(Canvas):
     def __init__(self, figure: Comparison) -> None:
         super().__init__()
         self._figure = figure
@@ -147,14 +153,11 @@ class _Rows(QWidget):
         if index is not None and event.button() == Qt.MouseButton.LeftButton:
             self._figure.picked.emit(index)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paint(self, painter: QPainter, theme: Theme) -> None:
         if not self.rows:
             return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(themes.ui_font("small"))
-        theme = themes.current()
-        longest = max((max((row.time_ms or 0.0), *row.samples_ms, 0.0) for row in self.rows), default=0.0)
+        longest = _ROOM * max((row.slowest_ms for row in self.rows), default=0.0)
         errors = positive_range(v for row in self.rows for v in (row.rms_error or 0.0, row.allowed_error or 0.0))
         self._paint_axes(painter, theme, longest, errors)
         for index, row in enumerate(self.rows):
@@ -187,8 +190,8 @@ class _Rows(QWidget):
         painter.drawText(QRectF(time.left(), 0, time.width(), _HEAD_PX), _LEFT, "time")
         painter.drawText(QRectF(error.left(), 0, error.width(), _HEAD_PX), _LEFT, "RMS error against float64")
         if longest > 0:
-            for tick in nice_ticks(longest * 1.12, max(2, int(time.width() / 70))):
-                x = time.left() + tick / (longest * 1.12) * time.width()
+            for tick in nice_ticks(longest, max(2, int(time.width() / 70))):
+                x = time.left() + tick / longest * time.width()
                 _paint_tick(painter, theme, x, time, short_quantity(tick, "ms") if tick else "0")
         if errors is not None:
             for tick in decade_ticks(*errors, most=max(2, int(error.width() / 52))):
@@ -222,8 +225,8 @@ class _Rows(QWidget):
             painter.setPen(QColor(theme.muted))
             painter.drawText(slot, _LEFT, "emulated: no time")
         else:
-            _paint_time(painter, theme, row, slot, longest * 1.12)
-        if errors is not None and row.rms_error is not None:
+            _paint_time(painter, theme, row, slot, longest)
+        if errors is not None and row.rms_error is not None and math.isfinite(row.rms_error):
             _paint_error(painter, theme, row, QRectF(error.left(), line.top(), error.width(), line.height()), errors)
 
 
@@ -237,7 +240,7 @@ def _paint_tick(painter: QPainter, theme: Theme, x: float, area: QRectF, text: s
 def _paint_time(painter: QPainter, theme: Theme, row: Contender, slot: QRectF, longest: float) -> None:
     """The bar to the median, the samples as dots on it, the value behind it."""
     assert row.time_ms is not None
-    scale = slot.width() / longest
+    scale = slot.width() / (longest or 1.0)
     thickness = min(13.0, slot.height() * 0.62)
     bar = QRectF(slot.left(), slot.center().y() - thickness / 2, max(1.5, row.time_ms * scale), thickness)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -246,7 +249,7 @@ def _paint_time(painter: QPainter, theme: Theme, row: Contender, slot: QRectF, l
     painter.setBrush(QColor(theme.text))
     for sample in row.samples_ms:
         painter.drawEllipse(QPointF(slot.left() + sample * scale, slot.center().y()), 1.6, 1.6)
-    end = slot.left() + max(row.time_ms, *row.samples_ms, 0.0) * scale + 6
+    end = slot.left() + row.slowest_ms * scale + 6
     text = format_quantity(row.time_ms, "ms")
     painter.setPen(QColor(theme.text))
     width = painter.fontMetrics().horizontalAdvance(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
 
 from core.format import format_quantity
@@ -101,6 +102,19 @@ class Figure(QWidget):
         self._empty.setStyleSheet(f"color: {theme.muted}; padding: 12px;")
         self.tip.restyle(theme)
         self.restyle(theme)
+
+
+class Canvas(QWidget):
+    """A part of a figure that is painted by hand."""
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        """Draw everything."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        # The painter is ended even when `paint` raises: Qt crashes on one that outlives its widget's paint event.
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self.paint(painter, themes.current())
 
 
 def sram_bytes(count: float) -> str:

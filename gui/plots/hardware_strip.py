@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
-from gui.plots.figure import Figure, sram_bytes
+from gui.plots.figure import Canvas, Figure, sram_bytes
 from gui.plots.scale import short_quantity
 from gui.theme import Theme, mix
 
@@ -68,7 +68,7 @@ class HardwareStrip(Figure):
         self._strip.update()
 
 
-class _Strip(QWidget):
+class _Strip(Canvas):
     def __init__(self, figure: HardwareStrip) -> None:
         super().__init__()
         self._figure = figure
@@ -85,13 +85,10 @@ class _Strip(QWidget):
         if levels is not None:
             self._figure.tip.show_at(event.position().toPoint(), describe(levels))
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paint(self, painter: QPainter, theme: Theme) -> None:
         levels = self.levels
         if levels is None:
             return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        theme = themes.current()
         inside = QRectF(self.rect()).adjusted(_MARGIN_PX, 6, -_MARGIN_PX, -6)
         name = QRectF(inside.left(), inside.top(), _NAME_PX, inside.height())
         block = (inside.width() - _NAME_PX - _ARROW_PX) / 2

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui import theme as themes
+from gui.plots.figure import Canvas
+from gui.theme import Theme
 
 _SWATCH_PX = 10
 _GAP_PX = 5
@@ -26,7 +28,7 @@ class Entry:
     shape: Literal["fill", "outline", "line", "dashes", "dot", "tick"] = "fill"
 
 
-class Legend(QWidget):
+class Legend(Canvas):
     """Entries in one row, those that do not fit left out from the end."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -48,9 +50,7 @@ class Legend(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(0, self.sizeHint().height())
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    def paint(self, painter: QPainter, theme: Theme) -> None:
         metrics = self.fontMetrics()
         x, middle = 2.0, self.height() / 2
         for entry in self.entries:
@@ -59,7 +59,7 @@ class Legend(QWidget):
                 break
             _draw_swatch(painter, entry, QRectF(x, middle - _SWATCH_PX / 2, _SWATCH_PX, _SWATCH_PX))
             x += _SWATCH_PX + _GAP_PX
-            painter.setPen(QColor(themes.current().muted))
+            painter.setPen(QColor(theme.muted))
             painter.drawText(QRectF(x, 0, width + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, entry.label)
             x += width + _BETWEEN_PX
 

@@ -107,13 +107,13 @@ class SoftmaxState(Figure):
         now = self._iteration = min(max(0, iteration), state.iterations - 1)
         self._max_done.setData(*_points(state.maximum, now + 1))
         self._sum_done.setData(*_points(state.total, now + 1))
-        self._max_dot.setData([now], [state.maximum[now]])
-        self._sum_dot.setData([now], [state.total[now]])
+        self._max_dot.setData(*_dot(now, state.maximum))
+        self._sum_dot.setData(*_dot(now, state.total))
         self._now.setValue(now)
         if state.accumulator is not None:
             self._bars.setOpts(height=state.accumulator[now])
         elif state.norm is not None:
-            self._norm_dot.setData([now], [state.norm[now]])
+            self._norm_dot.setData(*_dot(now, state.norm))
 
     def describe_scalars(self, x: float, y: float) -> str | None:
         """m and l after the KV tile nearest to `x`."""
@@ -206,6 +206,12 @@ def _line() -> pg.PlotCurveItem:
 
 def _points(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(count, dtype=float), np.asarray(values[:count], dtype=float)
+
+
+def _dot(at: int, values: np.ndarray) -> tuple[list[float], list[float]]:
+    """The value at an iteration as one point, or none where there is no value."""
+    value = float(values[at])
+    return ([float(at)], [value]) if np.isfinite(value) else ([], [])
 
 
 def _span(values: np.ndarray, *, zero: bool = False) -> tuple[float, float]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui import theme as themes
-from gui.plots.figure import Figure, sram_bytes
+from gui.plots.figure import Canvas, Figure, sram_bytes
 from gui.theme import Theme, colour, mix
 
 _BAR_PX = 18
@@ -74,7 +74,7 @@ class SramView(Figure):
         return self._bars.sizeHint()
 
 
-class _Bars(QWidget):
+class _Bars(Canvas):
     def __init__(self, figure: SramView) -> None:
         super().__init__()
         self._figure = figure
@@ -87,10 +87,7 @@ class _Bars(QWidget):
         per_store = 2 * _LINE_PX + _BAR_PX + _GAP_PX
         return QSize(240, max(1, len(self.stores)) * per_store)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        theme = themes.current()
+    def paint(self, painter: QPainter, theme: Theme) -> None:
         for index, store in enumerate(self.stores):
             top = index * (2 * _LINE_PX + _BAR_PX + _GAP_PX)
             self._paint_header(painter, theme, store, top)

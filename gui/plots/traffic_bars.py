@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
-from gui.plots.figure import Figure
+from gui.plots.figure import Canvas, Figure
 from gui.plots.legend import Entry, Legend
 from gui.plots.scale import nice_ticks, short_quantity
 from gui.theme import Theme, mix
@@ -97,7 +97,7 @@ class TrafficBars(Figure):
         self.legend.set_entries(Entry(tensor, theme.tensor(tensor)) for tensor in tensors)
 
 
-class _Bars(QWidget):
+class _Bars(Canvas):
     def __init__(self, figure: TrafficBars) -> None:
         super().__init__()
         self._figure = figure
@@ -143,12 +143,9 @@ class _Bars(QWidget):
         if found is not None and event.button() == Qt.MouseButton.LeftButton:
             self._figure.tensor_picked.emit(found[0].tensor)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paint(self, painter: QPainter, theme: Theme) -> None:
         if not self.kernels:
             return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        theme = themes.current()
         self._paint_axis(painter, theme)
         for row, way, box in self._segments():
             self._paint_segment(painter, theme, row, way, box)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from core.claims import Finding, Verdict
 from core.format import format_quantity
 from core.result import Result
@@ -23,7 +21,7 @@ def provenance(result: Result, name: str) -> str:
 
 def missing(result: Result, *names: str) -> Finding | None:
     """The finding when the run did not produce what a claim needs, else None."""
-    absent = [name for name in names if math.isnan(result.value(name))]
+    absent = [name for name in names if name not in result.metrics]
     if not absent:
         return None
     return Finding(Verdict.NOT_TESTED, f"This run did not produce {', '.join(absent)}: run the page to the end.")

@@ -6,17 +6,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
+from core.engine.steps import Tick
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
 from core.result import Row
 from core.topics.flash_attention.experiment.inputs import Problem
 from kernels.attention import Impl, attention, available
 from kernels.errors import KernelError
 
-Tick = Callable[[float, float, str], None]
 ERROR_FACTOR = 3.0
 """How many times PyTorch's own rms error in the same precision a kernel may be off."""
+
+_ROUNDS = 15
+_TIMING_BUDGET_S = 2.5
 
 LABELS = {
     Impl.TORCH_NAIVE: "PyTorch, three operations",
@@ -31,7 +35,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Contender:
-    """One implementation after its run. `runs_on`: 'cuda', 'cpu', 'emulated' or 'unavailable' (then `reason` says why)."""
+    """One implementation. `runs_on` is 'cuda', 'cpu', 'emulated' or 'unavailable'; then `reason` says why."""
 
     impl: Impl
     runs_on: str
@@ -58,29 +62,53 @@ class Contender:
         }
 
 
-def allowed_rms_error(problem: Problem, reference: torch.Tensor) -> float:
-    """A few times the error of PyTorch's plain attention in this precision; never under half a unit of rounding."""
-    naive = _run(problem, Impl.TORCH_NAIVE)
-    own = check_against(naive, reference, math.inf).rms_error
-    half_a_unit = torch.finfo(problem.q.dtype).eps / 2 * float(reference.square().mean().sqrt())
-    return max(ERROR_FACTOR * own, half_a_unit)
+def float64_reference(problem: Problem, tick: Tick) -> torch.Tensor:
+    """Attention in float64, one head at a time: [batch, heads, seq_len, head_dim]."""
+    params = problem.params
+    queries_per_kv_head = params.heads // params.kv_heads
+    out = torch.empty(problem.q.shape, dtype=torch.float64, device=problem.device)
+    for done, (batch, head) in enumerate(np.ndindex(params.batch, params.heads)):
+        tick(done, params.batch * params.heads, "float64 reference")
+        q = problem.q[batch : batch + 1, head : head + 1]
+        kv_head = head // queries_per_kv_head
+        k, v = (t[batch : batch + 1, kv_head : kv_head + 1] for t in (problem.k, problem.v))
+        out[batch, head] = attention(q, k, v, impl=Impl.REFERENCE, causal=params.causal).out[0, 0]
+    return out
 
 
-def compare(
-    problem: Problem, reference: torch.Tensor, emulated: dict[Impl, torch.Tensor], allowed: float, tick: Tick
+def check_all(
+    problem: Problem, reference: torch.Tensor, emulated: dict[Impl, torch.Tensor], tick: Tick
 ) -> tuple[Contender, ...]:
-    """All implementations, in the order of `LABELS`.
+    """Every implementation against the reference, in the order of `LABELS`.
 
-    `emulated` holds the outputs of the Triton kernels as Lanes computed them: on a CPU they are checked, never timed.
+    `emulated` holds the outputs of the Triton kernels as Lanes computed them: on a CPU there are no others.
     """
+    allowed = _allowed_rms_error(problem, reference)
     contenders = []
     for done, impl in enumerate(LABELS):
         tick(done, len(LABELS), f"checking {impl.value}")
         contenders.append(_checked(problem, reference, impl, emulated, allowed))
-    runnable = [c for c in contenders if c.runs_on in ("cuda", "cpu") and c.check is not None and c.check.passed]
-    candidates = [Candidate(c.impl.value, _runner(problem, c.impl), c.check) for c in runnable]
-    timings = time_candidates(candidates, problem.device, rounds=15, warm_up_rounds=1, budget_s=4.0, tick=tick)
+    return tuple(contenders)
+
+
+def time_all(problem: Problem, contenders: tuple[Contender, ...], tick: Tick) -> tuple[Contender, ...]:
+    """The same, with times for those that the device itself ran and that passed their check."""
+    candidates = [
+        Candidate(c.impl.value, _runner(problem, c.impl), c.check)
+        for c in contenders
+        if c.runs_on in ("cuda", "cpu") and c.check is not None and c.check.passed
+    ]
+    timings = time_candidates(
+        candidates, problem.device, rounds=_ROUNDS, warm_up_rounds=1, budget_s=_TIMING_BUDGET_S, tick=tick
+    )
     return tuple(replace(c, timing=timings.get(c.impl.value)) for c in contenders)
+
+
+def _allowed_rms_error(problem: Problem, reference: torch.Tensor) -> float:
+    """A few times the error of PyTorch's plain attention in this precision; never under half a unit of rounding."""
+    own = check_against(_run(problem, Impl.TORCH_NAIVE), reference, math.inf).rms_error
+    half_a_unit = torch.finfo(problem.q.dtype).eps / 2 * float(reference.square().mean().sqrt())
+    return max(ERROR_FACTOR * own, half_a_unit)
 
 
 def _checked(

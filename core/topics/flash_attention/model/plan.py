@@ -73,5 +73,5 @@ def plan(params: FlashAttentionParams) -> Plan:
             "flash": roofline(flops.flash_tiles, total_bytes(traffic, "flash"), gpu, params.dtype),
         },
         io=io_complexity(params, hardware.sram_bytes_per_sm),
-        cost=run_cost(params, flops),
+        cost=run_cost(params),
     )

@@ -1,0 +1,127 @@
+"""The experiment of the flash-attention page: traces both kernels, checks and times every implementation.
+
+On a CPU the Triton kernels are executed by Lanes from their TTIR, and have errors and traffic but no times. On a GPU
+they run, are timed and leave a timeline, and are traced besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from core.engine.steps import Tick
+from core.events import Partial, Progress
+from core.hardware.host import cpu_name
+from core.result import Environment, Metric, Result, Row
+from core.topic import ExperimentRun
+from core.topics.flash_attention.experiment import metrics, tables
+from core.topics.flash_attention.experiment.comparison import check_all, float64_reference, time_all
+from core.topics.flash_attention.experiment.inputs import Problem, make_problem
+from core.topics.flash_attention.experiment.kernels import (
+    Traced,
+    shorter_problems,
+    timeline_arrays,
+    trace_flash,
+    trace_flash_traffic,
+    trace_standard,
+)
+from core.topics.flash_attention.experiment.progress import in_parts, phase
+from core.topics.flash_attention.experiment.schedule import traced_schedule
+from core.topics.flash_attention.experiment.softmax_states import softmax_arrays
+from core.topics.flash_attention.model import Plan, plan
+from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.payload import KERNELS, as_partial
+from core.versions import versions
+from kernels.attention import Impl
+
+
+@dataclass
+class _Findings:
+    """The result in the making."""
+
+    params: FlashAttentionParams
+    environment: Environment
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+
+    def result(self) -> Result:
+        return Result(
+            "flash-attention",
+            self.params.model_dump(mode="json"),
+            self.environment,
+            dict(self.metrics),
+            dict(self.arrays),
+            dict(self.tables),
+        )
+
+
+def run(params: FlashAttentionParams, device: str) -> ExperimentRun:
+    """Every array, table and metric of payload.py. A Partial with all that is traced comes before the comparison."""
+    planned = plan(params)
+    findings = _Findings(params, _environment(device))
+    findings.metrics.update(metrics.modelled_metrics(planned))
+    findings.tables.update(tables.paper_tables())
+    problem = yield from phase(0.00, 0.02, lambda tick: make_problem(params, device))
+    emulated = yield from _trace(findings, planned, problem)
+    yield from phase(0.50, 0.55, lambda tick: _add_sweep(findings, problem, tick))
+
+    reference = yield from phase(0.55, 0.65, lambda tick: float64_reference(problem, tick))
+    checked = yield from phase(0.65, 0.80, lambda tick: check_all(problem, reference, emulated, tick))
+    contenders = yield from phase(0.80, 1.00, lambda tick: time_all(problem, checked, tick))
+    findings.tables["comparison"] = [contender.as_row(planned.flops.formula) for contender in contenders]
+    findings.metrics.update(metrics.comparison_metrics(contenders))
+    if problem.device.type == "cuda":
+        findings.arrays.update(timeline_arrays(problem))
+    return findings.result()
+
+
+def _trace(
+    findings: _Findings, planned: Plan, problem: Problem
+) -> Generator[Progress | Partial, None, dict[Impl, torch.Tensor]]:
+    """Trace both kernels and tell what they moved. Returns the outputs that the tracer computed; S and P go."""
+    standard = yield from phase(0.02, 0.30, lambda tick: trace_standard(problem, in_parts(tick, 3)))
+    flash = yield from phase(0.30, 0.42, lambda tick: trace_flash(problem, tick))
+    yield from phase(0.42, 0.50, lambda tick: _add_traces(findings, planned, standard, flash, tick))
+    yield Partial(as_partial(findings.result()))
+    return {Impl.TRITON_STANDARD: standard.out, Impl.TRITON_FLASH: flash.out}
+
+
+def _add_traces(findings: _Findings, planned: Plan, standard: Traced, flash: Traced, tick: Tick) -> None:
+    params = planned.params
+    for done, part in enumerate((standard, flash)):
+        tick(done, 2, f"counting the bytes of {part.kernel} attention")
+        for name, rows in tables.trace_tables(part).items():
+            findings.tables.setdefault(name, []).extend(rows)
+        arrays, rows_by_table = tables.address_map_of(part)
+        findings.arrays.update(arrays)
+        for name, rows in rows_by_table.items():
+            findings.tables.setdefault(name, []).extend(rows)
+    findings.arrays["schedule"] = traced_schedule(flash.launches[0], params)
+    findings.arrays.update(softmax_arrays(flash.launches[0], params))
+    findings.metrics.update(metrics.traffic_metrics(findings.tables["traffic"]))
+    findings.metrics.update(metrics.tile_flop_metrics(planned, standard, flash))
+
+
+def _add_sweep(findings: _Findings, problem: Problem, tick: Tick) -> None:
+    steps = []
+    problems = shorter_problems(problem)
+    in_turn = in_parts(tick, 4 * len(problems))  # three standard kernels and flash
+    for shorter in problems:
+        moved = [tables.moved_bytes(trace(shorter, in_turn)) for trace in (trace_standard, trace_flash_traffic)]
+        steps.append(tables.sweep_row(shorter.params, *moved))
+    if steps:
+        heads = problem.params.batch * problem.params.heads
+        whole = [int(findings.metrics[f"{kernel}.hbm_bytes"].value) // heads for kernel in KERNELS]
+        steps.append(tables.sweep_row(problem.params, *whole))
+        findings.tables["sweep"] = steps
+        findings.metrics.update(metrics.sweep_metrics(steps))
+
+
+def _environment(device: str) -> Environment:
+    if torch.device(device).type == "cuda":
+        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA", versions())
+    return Environment(f"cpu ({cpu_name()})", "Lanes (TTIR on CPU)", versions())

@@ -1,0 +1,123 @@
+"""Named numbers of a run, each with its unit and how it was obtained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from core.result import Metric, Provenance, Row
+from core.topics.flash_attention.experiment.comparison import Contender
+from core.topics.flash_attention.experiment.kernels import Traced
+from core.topics.flash_attention.experiment.schedule import tiles_visited
+from core.topics.flash_attention.model import Plan
+from core.topics.flash_attention.model.paper import paper_model, product_gflop
+from core.topics.flash_attention.model.traffic import gain_limit
+from core.topics.flash_attention.payload import KERNELS, TENSORS
+from kernels.attention import Impl
+
+Metrics = dict[str, Metric]
+_KERNEL_OF_IMPL = {Impl.TRITON_STANDARD: "standard", Impl.TRITON_FLASH: "flash"}
+_SWEEP_NAMES = ("gain.quarter_length", "gain.half_length", "gain.full_length")
+
+
+def modelled_metrics(plan: Plan) -> Metrics:
+    """What needs no run: FLOPs by formula, modelled bytes, roofline bounds, the GPU's memories, the paper's figures."""
+    gpu = plan.hardware.gpu
+    metrics = {}
+    for kernel in KERNELS:
+        roof = plan.roofline[kernel]
+        metrics[f"{kernel}.flops"] = _modelled(plan.flops.formula, "FLOP", "attended pairs x 4 head_dim, forward")
+        metrics[f"{kernel}.hbm_bytes_modelled"] = _modelled(
+            plan.hbm_bytes(kernel), "bytes", "loads and stores asked for"
+        )
+        note = f"{gpu}, {roof.bound}-bound: a lower limit, not a time that was measured"
+        metrics[f"{kernel}.roofline_ms"] = _modelled(roof.time_ms, "ms", note)
+    metrics["gain.limit"] = _modelled(gain_limit(plan.params), "x", "standard over flash bytes as N grows, these tiles")
+    metrics["gpu.hbm_bandwidth"] = _modelled(plan.hardware.hbm_bytes_per_s, "B/s", gpu)
+    metrics["gpu.sram_bandwidth"] = _modelled(plan.hardware.sram_bytes_per_s, "B/s", gpu)
+    return metrics | _paper_metrics()
+
+
+def traffic_metrics(rows: Sequence[Row]) -> Metrics:
+    """Bytes by kernel and tensor, from the 'traffic' table."""
+    metrics = {}
+    for kernel in KERNELS:
+        mine = [row for row in rows if row["kernel"] == kernel]
+        read = sum(row["read_bytes"] for row in mine)
+        written = sum(row["written_bytes"] for row in mine)
+        metrics[f"{kernel}.read_bytes"] = _traced(read, "bytes")
+        metrics[f"{kernel}.written_bytes"] = _traced(written, "bytes")
+        metrics[f"{kernel}.hbm_bytes"] = _traced(read + written, "bytes", "loads and stores of all programs")
+        for tensor in TENSORS:
+            moved = sum(row["read_bytes"] + row["written_bytes"] for row in mine if row["tensor"] == tensor)
+            metrics[f"{kernel}.{tensor}_bytes"] = _traced(moved, "bytes")
+    ratio = metrics["standard.hbm_bytes"].value / metrics["flash.hbm_bytes"].value
+    metrics["traffic.ratio"] = _traced(ratio, "x", "standard over flash")
+    return metrics
+
+
+def tile_flop_metrics(plan: Plan, standard: Traced, flash: Traced) -> Metrics:
+    """FLOPs of whole tiles, by the tiles that were loaded: two products of block_q x block_kv x head_dim each."""
+    params = plan.params
+    product = 2 * params.block_q * params.block_kv * params.head_dim
+    scores, _, output = standard.launches
+    standard_flops = product * (tiles_visited(scores, "k_ptr") + tiles_visited(output, "v_ptr"))
+    flash_flops = product * (tiles_visited(flash.launches[0], "k_ptr") + tiles_visited(flash.launches[0], "v_ptr"))
+    note = "whole tiles visited, padding and masked cells included"
+    return {
+        "standard.tile_flops": _traced(standard_flops, "FLOP", note),
+        "flash.tile_flops": _traced(flash_flops, "FLOP", note),
+    }
+
+
+def sweep_metrics(steps: Sequence[Row]) -> Metrics:
+    """The gain at N/4, N/2 and N."""
+    return {
+        name: _traced(row["standard_bytes"] / row["flash_bytes"], "x", f"standard over flash at N = {row['seq_len']}")
+        for name, row in zip(_SWEEP_NAMES, steps, strict=False)
+    }
+
+
+def comparison_metrics(contenders: Iterable[Contender]) -> Metrics:
+    """Errors of the two kernels, and the times of whatever the device really ran."""
+    metrics = {}
+    for contender in contenders:
+        check, timing, kernel = contender.check, contender.timing, _KERNEL_OF_IMPL.get(contender.impl)
+        if check is not None and kernel is not None:
+            how = Provenance.TRACED if contender.runs_on == "emulated" else _measured(contender.runs_on)
+            metrics[f"{kernel}.max_abs_error"] = Metric(check.max_abs_error, "", how, "against float64")
+            metrics[f"{kernel}.rms_error"] = Metric(check.rms_error, "", how, "against float64")
+            note = "three times the rms error of PyTorch's plain attention in this precision"
+            metrics[f"{kernel}.allowed_rms_error"] = Metric(
+                check.allowed_rms_error, "", _measured(contender.runs_on), note
+            )
+        if timing is not None:
+            note = f"median of {timing.samples_ms.size}, interquartile range {timing.spread_ms:.3g} ms"
+            name = f"{contender.impl.value}.time_ms"
+            metrics[name] = Metric(timing.median_ms, "ms", _measured(contender.runs_on), note)
+    return metrics
+
+
+def _paper_metrics() -> Metrics:
+    units = {"FLOP": ("flops", "FLOP", 1e9), "HBM": ("hbm_bytes", "bytes", 1e9), "time": ("roofline_ms", "ms", 1.0)}
+    metrics = {}
+    for figure in paper_model().figures:
+        name, unit, scale = units[figure.quantity]
+        printed = f"the paper prints {figure.published:g} {figure.unit}, {figure.deviation_percent:+.1f}%"
+        note = f"{printed}: {figure.assumptions}"
+        metrics[f"paper.{figure.kernel}.{name}"] = _modelled(figure.modelled * scale, unit, note)
+    for kernel in KERNELS:
+        note = "matrix products of all 16 heads, forward and backward"
+        metrics[f"paper.{kernel}.product_flops"] = _modelled(product_gflop(kernel) * 1e9, "FLOP", note)
+    return metrics
+
+
+def _measured(runs_on: str) -> Provenance:
+    return Provenance.MEASURED if runs_on == "cuda" else Provenance.MEASURED_CPU
+
+
+def _modelled(value: float, unit: str, note: str = "") -> Metric:
+    return Metric(float(value), unit, Provenance.MODELLED, note)
+
+
+def _traced(value: float, unit: str, note: str = "") -> Metric:
+    return Metric(float(value), unit, Provenance.TRACED, note)

@@ -1,0 +1,42 @@
+"""The progress of a run made of phases, as one bar that never goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+from core.engine.steps import Tick, stepwise
+from core.events import Progress
+
+T = TypeVar("T")
+
+
+def phase(start: float, end: float, work: Callable[[Tick], T]) -> Generator[Progress, None, T]:
+    """Run `work` as the part of the whole run from `start` to `end`, both between 0 and 1."""
+    steps = stepwise(work)
+    reached = start
+    try:
+        while True:
+            try:
+                tick = next(steps)
+            except StopIteration as finished:
+                outcome: T = finished.value
+                return outcome
+            share = tick.done / tick.total if tick.total else 1.0
+            reached = max(reached, start + (end - start) * share)
+            yield Progress(reached, 1.0, tick.phase)
+    finally:
+        steps.close()
+
+
+def in_parts(tick: Tick, parts: int) -> Tick:
+    """A tick for work that goes through `parts` phases, each counting from nothing to its own total."""
+    begun: list[str] = []
+
+    def part_of(done: float, total: float, name: str) -> None:
+        if not begun or begun[-1] != name:
+            begun.append(name)
+        share = done / total if total else 1.0
+        tick(min(len(begun), parts) - 1 + share, parts, name)
+
+    return part_of

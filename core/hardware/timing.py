@@ -16,6 +16,8 @@ Tick = Callable[[float, float, str], None]
 
 _LEAST_FLUSH_BYTES = 256 << 20
 _LEAST_CPU_SAMPLE_S = 2e-3
+_SPIN_CYCLES = 2_000_000
+"""About a millisecond: longer than a few launches take to queue."""
 
 
 class Unverified(TilescopeError):
@@ -123,7 +125,8 @@ def _cuda_sampler(device: torch.device) -> Callable[[Candidate], float]:
 
     def sample(candidate: Candidate) -> float:
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        # Overwriting the buffer also keeps the GPU busy while the CPU queues the launch, which hides its latency.
+        # The GPU spins while the CPU queues all of this, so that no launch latency falls between the two events.
+        torch.cuda._sleep(_SPIN_CYCLES)  # type: ignore[no-untyped-call]
         cold.zero_()
         start.record()
         candidate.run()

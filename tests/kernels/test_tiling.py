@@ -1,9 +1,10 @@
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.hardware.gpus import GPU_IDS, gpu
-from kernels.attention.tiling import choose_tiling
+from kernels.attention.tiling import Tiling, choose_tiling
 
 WARP_SIZE = {"nvidia": 32, "amd": 64}
 
@@ -43,3 +44,21 @@ def test_that_a_gpu_nobody_listed_gets_something_modest(target: str) -> None:
     tiling = choose_tiling(head_dim=128, element_bytes=2, target=target)
 
     assert tiling.num_stages * 2 * tiling.block_kv * 128 * 2 <= 64 * 1024
+
+
+def test_that_a_timeline_says_what_each_program_computed() -> None:
+    pytest.importorskip("triton")
+    from kernels.attention.flash import read_timeline
+
+    q = torch.empty(2, 3, 130, 64)
+    tiling = Tiling(block_q=64, block_kv=64, num_warps=4, num_stages=3)
+    programs = 2 * 3 * 3
+    times = torch.stack([torch.arange(programs) % 7, torch.arange(programs), torch.arange(programs) + 50], dim=1)
+
+    causal, full = (read_timeline(times, q, tiling, causal=causal) for causal in (True, False))
+
+    assert causal.q_block[:6].tolist() == [2, 1, 0, 2, 1, 0]  # the longest walk first
+    assert full.q_block[:6].tolist() == [0, 1, 2, 0, 1, 2]
+    assert full.head[:9].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert full.batch.tolist() == [0] * 9 + [1] * 9
+    assert (full.sm.tolist(), full.end_ns[0] - full.start_ns[0]) == (times[:, 0].tolist(), 50)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from core.engine import Engine
+from core.events import Failed, Started
+from tests.engine.helpers import TOPICS, events_of, finished
+
+pytestmark = pytest.mark.gpu
+
+
+def test_that_a_broken_cuda_context_costs_the_worker_and_not_the_next_run() -> None:
+    engine = Engine(topics=TOPICS, warm_up=False)
+    engine.start()
+    started, *_, failed = events_of(engine.submit("trouble", {"act": "break-cuda"}, "cuda"))
+    assert isinstance(started, Started)
+    assert started.device.startswith("cuda (")
+    assert isinstance(failed, Failed)
+    finished(engine.submit("trouble", {"act": "use-cuda"}, "cuda"))
+    engine.close()

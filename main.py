@@ -1,7 +1,7 @@
 """Tilescope's command line: the window by default, headless subcommands beside it. Parses and delegates."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: typer reads the annotations of commands that are defined in a function,
+# and as texts they could not be resolved there.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 if TYPE_CHECKING:
     import typer
 
+RUN_FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -24,7 +25,7 @@ def open_window(theme: str | None = None, topic: str | None = None) -> int:
     return run_window(theme=theme, topic=topic)
 
 
-def build_cli() -> typer.Typer:
+def build_cli() -> "typer.Typer":
     """The subcommands. Imports are inside: the window must not pay for them, nor one command for another."""
     import typer
 
@@ -115,14 +116,18 @@ def build_cli() -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse and delegate. A mistake of the caller becomes one sentence on stderr and exit code 2."""
-    from core.errors import TilescopeError
+    """Parse and delegate. What the caller can mend becomes one sentence on stderr and exit code 2; a run that broke
+    on the way, one sentence and exit code 1."""
+    from core.errors import RunFailed, TilescopeError
 
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         if not arguments:
             return open_window()
         return build_cli()(list(arguments), standalone_mode=False) or 0
+    except RunFailed as error:
+        print(error.sentence, file=sys.stderr)
+        return RUN_FAILED
     except TilescopeError as error:
         print(error.sentence, file=sys.stderr)
         return BAD_INPUT

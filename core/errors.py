@@ -31,3 +31,7 @@ class UnknownName(TilescopeError):
 
 class MissingRequirement(TilescopeError):
     """Something this machine lacks (triton, a display, a GPU); the sentence says what to do about it."""
+
+
+class RunFailed(TilescopeError):
+    """A run that ended without a result for a reason that its caller cannot mend by asking differently."""

@@ -9,19 +9,21 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from packaging.version import Version
 from rich.console import Console
 from rich.table import Table
 
+from core.engine.history_file import data_folder
 from core.hardware.host import host_facts
 
 LIBRARIES = ("torch", "triton", "PySide6-Essentials", "pyqtgraph", "numpy", "pydantic", "distributed")
 _FIRST_BAD_PYSIDE = Version("6.12")
+_WORKER_PATIENCE_S = 60.0
 
 
 class State(StrEnum):
@@ -122,12 +124,10 @@ def _machine() -> Iterator[Check]:
 
 
 def _data_folder() -> Check:
-    from core.engine.history import default_path
-
-    path = Path(default_path())
-    folder = next(parent for parent in path.parents if parent.exists())
-    if os.access(folder, os.W_OK):
-        return Check("History", State.OK, str(path))
+    wanted = data_folder()
+    folder = next(parent for parent in (wanted, *wanted.absolute().parents) if parent.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return Check("History", State.OK, str(wanted))
     return Check(
         "History", State.OPTIONAL, f"{folder} cannot be written",
         "Runs are not kept; set TILESCOPE_DATA_DIR to a folder that can be written.",
@@ -136,22 +136,39 @@ def _data_folder() -> Check:
 
 def _worker() -> Check:
     """Brings a worker up and runs nothing: the one check that proves that the engine works here."""
-    from core.engine import Engine
+    from core.engine import Engine, EngineState, Phase
+
+    settled = threading.Event()
+
+    def notice(state: EngineState) -> None:
+        if state.phase in (Phase.READY, Phase.FAILED):
+            settled.set()
 
     engine = Engine()
+    engine.on_state(notice)
     try:
         engine.start()
-        state = engine.wait_until_settled(timeout=60)
-        if state.phase == "ready":
-            return Check("Worker", State.OK, state.detail or "started and answered")
-        return Check("Worker", State.MISSING, state.detail or state.phase, "See the sentence on the left.")
+        settled.wait(_WORKER_PATIENCE_S)
+        state = engine.state
     finally:
         engine.close()
+    if state.phase is Phase.FAILED:
+        return Check("Worker", State.MISSING, "does not start", state.detail)
+    if not settled.is_set():
+        return Check(
+            "Worker",
+            State.MISSING,
+            f"did not answer in {_WORKER_PATIENCE_S:.0f} s",
+            "Try again; is the machine overloaded?",
+        )
+    return Check("Worker", State.OK, f"starts and answers, computes on {state.device or 'cpu'}")
 
 
 def _print(checks: list[Check]) -> None:
     signs = {State.OK: "[green]✓[/]", State.OPTIONAL: "[yellow]○[/]", State.MISSING: "[red]✗[/]"}
     table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"  # a path that is cut cannot be copied
     for check in checks:
         table.add_row(signs[check.state], check.name, check.found, check.remedy)
     Console().print(table)

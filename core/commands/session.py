@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core import events
 from core.engine import Engine
-from core.errors import InvalidParams, TilescopeError
+from core.errors import InvalidParams, RunFailed, UnknownName
 from core.params import Params
 from core.result import Result
 from core.topic import Topic
@@ -37,7 +37,7 @@ def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
     elif ":" in device:
         engine, wanted = Engine(address=device), "auto"
     else:
-        raise TilescopeError(
+        raise UnknownName(
             f"There is no device {device!r}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786."
         )
     try:
@@ -45,10 +45,6 @@ def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
         yield engine, wanted
     finally:
         engine.close()
-
-
-class RunFailed(TilescopeError):
-    """A run that ended without a result for a reason that is not the caller's input."""
 
 
 def run_once(engine: Engine, topic: Topic, params: Params, device: str) -> Result:

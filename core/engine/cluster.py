@@ -6,6 +6,8 @@ Everything here runs on the event loop of the engine's thread, the only thread t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from core.engine.remote import call, call_async
@@ -77,11 +79,11 @@ class Cluster(ABC):
         return answers[address]
 
 
-def import_distributed() -> Any:
+def import_distributed(settings: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """Import and configure distributed. Its settings are process-wide; no other room of Tilescope uses it."""
     import dask
 
-    dask.config.set(_CONFIG)
+    dask.config.set({**_CONFIG, **settings})
     dask.config.set({"distributed.logging": _silent_logging()})
     import distributed
 

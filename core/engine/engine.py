@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from core import registry
-from core.engine.cluster import Cluster
+from core.engine.cluster import Cluster, import_distributed
 from core.engine.devices import check_device
 from core.engine.dispatcher import Dispatcher
 from core.engine.local_cluster import local_cluster
@@ -89,6 +89,7 @@ class Engine:
             if self._thread is None and self._state.phase is not Phase.CLOSED:
                 self._thread = threading.Thread(target=self._run_thread, name="tilescope-engine", daemon=True)
                 self._thread.start()
+                atexit.register(self.close)
 
     def submit(self, topic_id: str, params: Params | Mapping[str, Any], device: str = "auto") -> Run:
         """Queue a run; it starts when a worker is ready and free.
@@ -153,11 +154,13 @@ class Engine:
                 return
             self._loop = asyncio.get_running_loop()
             self._closing = asyncio.Event()
-        bring_up = local_cluster() if self._address is None else remote_cluster(self._address)
         try:
+            import_distributed()
+            # Registered anew after distributed's own exit handlers, so that it runs before them.
+            atexit.unregister(self.close)
+            atexit.register(self.close)
+            bring_up = local_cluster() if self._address is None else remote_cluster(self._address)
             async with bring_up as cluster:
-                # Registered after distributed's own exit handlers, so that it runs before them.
-                atexit.register(self.close)
                 await self._serve(cluster, self._closing)
         finally:
             atexit.unregister(self.close)

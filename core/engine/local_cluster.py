@@ -95,9 +95,9 @@ async def local_cluster() -> AsyncIterator[Cluster]:
 
     Raises TilescopeError with one sentence when it cannot start.
     """
-    distributed = import_distributed()
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY_PREFIX}{psutil.Process().pid}-"))
+    distributed = import_distributed({"temporary-directory": str(folder)})
     try:
         try:
             # The credentials exist in memory only.

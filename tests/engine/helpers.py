@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import psutil
+
 from core.engine import Engine, EngineState, Run
 from core.events import Event
 from core.result import Result
@@ -29,6 +31,15 @@ def events_of(run: Run) -> list[Event]:
 def wait_for_event(run: Run, kind: type[Event]) -> Any:
     """The first event of that kind."""
     return next(event for event in run.stream(TIMEOUT_S) if isinstance(event, kind))
+
+
+def worker_pids() -> set[int]:
+    """The worker processes of this process: those that multiprocessing spawned, and that are alive."""
+    return {
+        child.pid
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(child.cmdline())
+    }
 
 
 class StateLog:

@@ -6,13 +6,12 @@ import os
 import signal
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from core.engine import Engine
 from core.engine.deaths import death_of_process
 from core.events import TERMINAL, Failed, Progress, Started
-from tests.engine.helpers import StateLog, Submit, events_of, finished, wait_for_event
+from tests.engine.helpers import StateLog, Submit, events_of, finished, wait_for_event, worker_pids
 
 
 @pytest.mark.parametrize(
@@ -92,8 +91,7 @@ def test_that_crashes_leave_one_worker_process(submit: Submit, worker_pid: Calla
     for _ in range(2):
         events_of(submit("segfault"))
     pid = worker_pid()
-    children = [c for c in psutil.Process().children() if "resource_tracker" not in " ".join(c.cmdline())]
-    assert [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE] == [pid]
+    assert worker_pids() == {pid}
 
 
 def test_that_deaths_are_worded_for_people() -> None:

@@ -34,6 +34,8 @@ ACTS = (
     "print",
     "modules",
     "step",
+    "break-cuda",
+    "use-cuda",
 )
 
 

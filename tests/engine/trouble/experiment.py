@@ -160,6 +160,20 @@ def _step(params: TroubleParams, device: str) -> Steps:
     yield from stepwise(work)
 
 
+def _break_cuda(params: TroubleParams, device: str) -> Steps:
+    """An index out of range inside a CUDA kernel: after that, the context of this process is of no use."""
+    import torch
+
+    yield Progress(0, 1, "breaking")
+    torch.zeros(1, device=device)[torch.tensor([1 << 20], device=device)].sum().item()
+
+
+def _use_cuda(params: TroubleParams, device: str) -> Steps:
+    import torch
+
+    yield Progress(torch.ones(1, device=device).item(), 1, "using")
+
+
 _ACTS = {
     "finish": _finish,
     "partials": _partials,
@@ -183,6 +197,8 @@ _ACTS = {
     "print": _print,
     "modules": _modules,
     "step": _step,
+    "break-cuda": _break_cuda,
+    "use-cuda": _use_cuda,
 }
 
 _RESULTS: dict[str, Callable[[TroubleParams], Any]] = {

@@ -43,11 +43,15 @@ def gain_limit(params: FlashAttentionParams) -> float:
     """Standard bytes over flash bytes as N grows and the tiles stay: both are quadratic, so it is a constant.
 
     Per score, standard attention moves head_dim / block_kv elements of Q, 2 head_dim / block_q of K and V, and S and P
-    twice each; flash moves K and V alone, and under a causal mask for half of the scores.
+    twice each; flash moves K and V alone, and under a causal mask only for the scores that it lets through: half of
+    them for equal lengths, whose ratio is kept.
     """
     key_share = 2 * params.head_dim / params.block_q
     standard = params.head_dim / params.block_kv + key_share + 4
-    visited = 0.5 if params.causal and params.seq_len == params.key_len else 1.0
+    visited = 1.0
+    if params.causal:
+        keys_a_query = params.key_len / params.seq_len
+        visited = 1 - 0.5 / keys_a_query if keys_a_query >= 1 else 0.5 * keys_a_query
     return standard / (key_share * visited)
 
 

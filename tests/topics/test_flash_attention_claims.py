@@ -1,0 +1,125 @@
+"""Every claim can hold and can fail: the predicates are fed results that say the opposite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.claims import Claim, Verdict
+from core.result import Environment, Metric, Provenance, Result
+from core.topics.flash_attention import TOPIC
+from core.topics.flash_attention.params import FlashAttentionParams
+
+CLAIMS = {claim.id: claim for claim in TOPIC.claims}
+METRICS = {
+    "flash.rms_error": 3e-5,
+    "flash.max_abs_error": 9e-4,
+    "flash.allowed_rms_error": 1.6e-4,
+    "standard.rms_error": 5e-5,
+    "flash.flops": 500.0,
+    "flash.tile_flops": 570.0,
+    "standard.tile_flops": 1074.0,
+    "paper.standard.product_flops": 825e9,
+    "paper.flash.product_flops": 962e9,
+    "paper.standard.flops": 66.6e9,
+    "paper.flash.flops": 75.2e9,
+    "standard.hbm_bytes": 59e6,
+    "flash.hbm_bytes": 10e6,
+    "paper.standard.hbm_bytes": 40.3e9,
+    "paper.flash.hbm_bytes": 4.4e9,
+    "flash.S_bytes": 0.0,
+    "flash.P_bytes": 0.0,
+    "standard.S_bytes": 17e6,
+    "standard.P_bytes": 17e6,
+    "gain.limit": 7.0,
+    "gpu.hbm_bandwidth": 1.555e12,
+    "gpu.sram_bandwidth": 19.5e12,
+}
+SWEEP = [
+    {"seq_len": n, "key_len": n, "standard_bytes": standard, "flash_bytes": flash}
+    for n, standard, flash in ((256, 400, 100), (512, 1600, 320), (1024, 6400, 1100))
+]
+
+
+def comparison(flash_ms: float, standard_ms: float, runs_on: str = "cuda") -> dict[str, list[dict[str, object]]]:
+    rows = [("triton-flash", flash_ms), ("triton-standard", standard_ms), ("torch-naive", standard_ms)]
+    return {"comparison": [{"impl": impl, "runs_on": runs_on, "time_ms": time_ms} for impl, time_ms in rows]}
+
+
+def result(
+    params: dict[str, object] | None = None, tables: dict[str, list[dict[str, object]]] | None = None, **changes: float
+) -> Result:
+    values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
+    return Result(
+        topic=TOPIC.id,
+        params=FlashAttentionParams(**(params or {})).model_dump(mode="json"),
+        environment=Environment("cpu", "Lanes (TTIR on CPU)"),
+        metrics={name: Metric(value, "", Provenance.TRACED) for name, value in values.items()},
+        tables={"sweep": SWEEP, **comparison(1, 5)} if tables is None else tables,
+    )
+
+
+@pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
+def test_that_a_sound_result_gives_the_expected_verdict(claim: Claim) -> None:
+    finding = claim.test(result())
+    assert not claim.is_surprised_by(finding)
+    assert finding.verdict is not Verdict.NOT_TESTED
+    assert finding.evidence.endswith(".")
+
+
+CONTRARY = {
+    "same-result": result(flash__rms_error=1e-2),
+    "is-an-approximation": result(flash__rms_error=1e-2),
+    "forward-flops-equal": result(flash__tile_flops=400.0),
+    "backward-recomputes": result(paper__flash__flops=60e9),
+    "saves-flops": result(paper__flash__product_flops=800e9),
+    "fewer-hbm-accesses": result(flash__hbm_bytes=60e6),
+    "no-scores-in-hbm": result(flash__P_bytes=2.0),
+    "gain-grows-with-length": result(tables={"sweep": [*SWEEP[:2], {**SWEEP[2], "flash_bytes": 1400}]}),
+    "traffic-is-linear": result(tables={"sweep": [*SWEEP[:2], {**SWEEP[2], "flash_bytes": 640}]}),
+    "sram-is-faster": result(gpu__sram_bandwidth=2e12),
+    "faster-on-a-gpu": result(tables=comparison(5, 1)),
+}
+
+
+@pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
+def test_that_a_contrary_result_is_a_surprise(claim: Claim) -> None:
+    finding = claim.test(CONTRARY[claim.id])
+    assert claim.is_surprised_by(finding)
+
+
+@pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
+def test_that_an_empty_result_leaves_every_claim_untested(claim: Claim) -> None:
+    empty = replace(result(), metrics={}, tables={})
+    assert claim.test(empty).verdict is Verdict.NOT_TESTED
+
+
+def test_that_a_kernel_that_gives_nan_is_not_taken_for_untested() -> None:
+    assert CLAIMS["same-result"].test(result(flash__rms_error=float("nan"))).verdict is Verdict.DOES_NOT_HOLD
+
+
+def test_that_skipped_tiles_limit_the_claim_on_flops_only_under_a_mask() -> None:
+    claim = CLAIMS["forward-flops-equal"]
+    assert claim.test(result()).verdict is Verdict.HOLDS_WITH_LIMIT
+    assert claim.test(result({"causal": False})).verdict is Verdict.DOES_NOT_HOLD
+    equal = result({"causal": False}, flash__tile_flops=1074.0)
+    assert claim.test(equal).verdict is Verdict.HOLDS
+
+
+def test_that_emulated_and_cpu_times_never_test_the_claim_on_speed() -> None:
+    for runs_on in ("cpu", "emulated"):
+        finding = CLAIMS["faster-on-a-gpu"].test(result(tables=comparison(1, 5, runs_on)))
+        assert finding.verdict is Verdict.NOT_TESTED
+        assert "run this page on a CUDA machine" in finding.evidence
+
+
+def test_that_short_sequences_say_what_length_would_do() -> None:
+    short = result(tables={})
+    assert "set seq_len to 256 or more" in CLAIMS["gain-grows-with-length"].test(short).evidence
+    assert CLAIMS["traffic-is-linear"].test(short).verdict is Verdict.NOT_TESTED
+
+
+def test_that_sram_further_from_ten_times_is_a_limit() -> None:
+    finding = CLAIMS["sram-is-faster"].test(result(gpu__sram_bandwidth=41.3e12, gpu__hbm_bandwidth=1.008e12))
+    assert finding.verdict is Verdict.HOLDS_WITH_LIMIT

@@ -71,7 +71,10 @@ class MainWindow(QMainWindow):
         self._keeper = keeper
         self._topics = dict(topics) if topics is not None else {name: registry.topic(name) for name in registry.TOPICS}
         self._open: dict[str, OpenPage] = {}
-        self._painted = False
+        self._paint_wait = QTimer(self)
+        self._paint_wait.setSingleShot(True)
+        self._paint_wait.timeout.connect(self._announce_first_paint)
+        self._announced = False
         self._language: Language = settings.language
         self.setWindowTitle("Tilescope")
         self.navigation = Navigation(list(self._topics.values()))
@@ -236,14 +239,18 @@ class MainWindow(QMainWindow):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        self._announce_first_paint()
+        if not self._announced:
+            self._paint_wait.start(0)
 
     def showEvent(self, event: QShowEvent) -> None:
+        """A window that is covered or minimised may not be painted for long: what waits for it starts anyway."""
         super().showEvent(event)
-        QTimer.singleShot(_FALLBACK_FIRST_PAINT_MS, self, self._announce_first_paint)
+        if not self._announced:
+            self._paint_wait.start(_FALLBACK_FIRST_PAINT_MS)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember everything. The engine is closed by the application, after the window is gone."""
+        self._paint_wait.stop()
         self._settings.geometry = self.saveGeometry()
         for topic_id, opened in self._open.items():
             self._settings.set_page_state(topic_id, opened.page.save_state())
@@ -252,9 +259,9 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
 
     def _announce_first_paint(self) -> None:
-        if not self._painted:
-            self._painted = True
-            QTimer.singleShot(0, self, self.first_painted.emit)
+        if not self._announced:
+            self._announced = True
+            self.first_painted.emit()
 
     def _lay_out(self) -> None:
         self.body = QWidget()

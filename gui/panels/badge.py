@@ -55,13 +55,13 @@ class Chip(QWidget):
         return theme.current().muted
 
     def set_text(self, text: str) -> None:
+        """Without a text a chip takes no room. It is never hidden or shown: that would make a window of an orphan."""
         self._text = text
-        self.setVisible(bool(text))
         self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:
-        return chip_size(self._text)
+        return chip_size(self._text) if self._text else QSize(0, 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -70,7 +70,7 @@ class Chip(QWidget):
 
 
 class ProvenanceBadge(Chip):
-    """Where the numbers beside it come from; hidden while there are none."""
+    """Where the numbers beside it come from; takes no room while there are none."""
 
     def __init__(self, provenance: Provenance | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)

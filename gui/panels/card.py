@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
-    QStackedLayout,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -44,7 +44,6 @@ class Card(QFrame):
         self._stale.setToolTip("This shows the last run; the parameters have changed since. Run again to update it.")
         self._stale.hide()
         self._help = self._button("help", help)
-        self._help.setVisible(bool(help))
         self._more = self._button("more", "Copy, save or maximise")
         self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._more.setMenu(self._menu())
@@ -115,16 +114,18 @@ class Card(QFrame):
         bar.setSpacing(6)
         bar.addWidget(self._title)
         bar.addWidget(self._help)
+        if not self._help.toolTip():
+            self._help.hide()
         bar.addStretch(1)
         bar.addWidget(self._stale)
         bar.addWidget(self.badge)
         bar.addWidget(self._more)
-        self._stack = QStackedLayout()
+        self._stack = QStackedWidget()
         self._stack.addWidget(self.content)
         self._stack.addWidget(self._empty)
-        inset = QVBoxLayout()  # a stacked layout has no margins of its own
+        inset = QVBoxLayout()
         inset.setContentsMargins(theme.GAP_M, 0, theme.GAP_M, theme.GAP_M)
-        inset.addLayout(self._stack)
+        inset.addWidget(self._stack)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 1, 1, 1)
         layout.setSpacing(0)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
 from core.claims import Finding, Verdict
 from core.result import Provenance, Result
@@ -19,6 +20,24 @@ def test_that_a_page_frames_its_plots(page: ToyPage) -> None:
     assert isinstance(page.card, Card)
     assert [card.title for card in page.plots.cards] == ["Schedule", "Traffic"]
     assert page.other.badge.provenance is Provenance.MODELLED
+
+
+def test_that_building_a_page_flashes_no_window(topic: Topic, qapp: Any, qtbot: Any) -> None:
+    """A widget that is shown before it has a parent is a window of its own for a moment, and takes the focus."""
+
+    class Watch(QObject):
+        shown: ClassVar[list[QObject]] = []
+
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+                self.shown.append(watched)
+            return False
+
+    watch = Watch()
+    qapp.installEventFilter(watch)
+    qtbot.addWidget(ToyPage(topic))
+    qapp.removeEventFilter(watch)
+    assert not watch.shown
 
 
 def test_that_a_result_reaches_plots_claims_numbers_and_source(page: ToyPage, result: Result) -> None:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import TilescopeError, UnknownName
+from gui.app import run_window, unexpected_errors_go_to
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# A window with the real topics whose engine starts no process; it reports what was imported by then.
+SCRIPT = """
+import sys, types
+from PySide6.QtCore import QTimer
+from gui import app
+
+class Engine:
+    state = types.SimpleNamespace(phase="ready", detail="", device="cpu")
+    def start(self): QTimer.singleShot({after_ms}, {then})
+    def on_state(self, callback): pass
+    def close(self): print("closed")
+
+def leave():
+    window = next(w for w in app.QApplication.topLevelWidgets() if isinstance(w, app.MainWindow))
+    print("page", window.current is not None)
+    print("imported", [name for name in ("torch", "triton", "kernels", "distributed") if name in sys.modules])
+    window.close()
+
+def ready():
+    print("ready", flush=True)
+
+app.make_engine = Engine
+print("code", app.run_window(theme="light"))
+"""
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    homes = {name: str(tmp_path) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")}
+    return {**os.environ, **homes, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)}
+
+
+def test_that_the_window_opens_shows_its_page_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(after_ms=50, then="leave")],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert outcome.stdout.splitlines() == ["page True", "imported []", "closed", "code 0"], outcome.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
+def test_that_ctrl_c_closes_the_window_in_order(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(after_ms=0, then="ready")],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert out.splitlines() == ["closed", "code 0"], err
+    assert "Traceback" not in err
+
+
+def test_that_an_unknown_theme_or_topic_is_refused_before_anything_opens() -> None:
+    with pytest.raises(UnknownName, match="themes are dark, light"):
+        run_window(theme="sepia")
+    with pytest.raises(UnknownName, match="There is no topic 'nothing'"):
+        run_window(topic="nothing")
+
+
+def test_that_an_unexpected_error_of_any_thread_is_shown_in_place(qtbot: Any, capsys: Any) -> None:
+    shown: list[tuple[str, str]] = []
+
+    class Banner:
+        def show(self, sentence: str, detail: str) -> None:
+            shown.append((sentence, detail))
+            assert threading.current_thread() is threading.main_thread()
+
+    banner = Banner()
+    hooks = sys.excepthook, threading.excepthook
+    with unexpected_errors_go_to(banner.show):
+        sys.excepthook(TilescopeError, TilescopeError("It does not fit."), None)
+        sys.excepthook(KeyError, KeyError("rows"), None)
+        # The thread's own excepthook is what Python calls; pytest's would fail the test, so it is called by hand.
+        hook = threading.excepthook
+        arguments = threading.ExceptHookArgs((ValueError, ValueError("x"), None, None))
+        thread = threading.Thread(target=hook, args=(arguments,))
+        thread.start()
+        thread.join()
+        qtbot.waitUntil(lambda: len(shown) == 3)
+    assert shown[0][0] == "It does not fit."
+    assert shown[1][0].startswith("Something went wrong (KeyError)")
+    assert "ValueError: x" in shown[2][1]
+    assert (sys.excepthook, threading.excepthook) == hooks
+    assert "KeyError" in capsys.readouterr().err
+
+
+def test_that_a_storm_of_errors_stays_one_banner_and_is_quick(page: Any) -> None:
+    started = time.monotonic()
+    with unexpected_errors_go_to(page.show_error):
+        for number in range(200):
+            sys.excepthook(ValueError, ValueError(number), None)
+    assert page.banner.sentence.startswith("Something went wrong")
+    assert time.monotonic() - started < 5

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
+
+from core.engine.history import History
+from core.errors import TilescopeError
+from core.result import Result
+from core.topic import Topic
+from gui.bridge import EngineBridge
+from gui.controller import Controller
+from gui.history import HistoryKeeper, PageHistory
+from tests.gui.doubles import FakeEngine, ToyPage, ToyParams
+
+DAY_S = 1_700_000_000.0
+
+
+@pytest.fixture
+def keeper(tmp_path: Path, qapp: Any) -> Iterator[HistoryKeeper]:
+    made = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def controller(topic: Topic, page: ToyPage, engine: FakeEngine, keeper: HistoryKeeper) -> Controller:
+    made = Controller(topic, page, EngineBridge(lambda: engine, page), page)
+    PageHistory(page, made, keeper)
+    return made
+
+
+def rows(page: ToyPage) -> list[str]:
+    table = page.history.table
+    return [table.item(row, 3).text() for row in range(table.rowCount())]
+
+
+@pytest.fixture
+def two_runs(controller: Controller, page: ToyPage, result: Result, other_result: Result, qtbot: Any) -> None:
+    page.tabs.setCurrentWidget(page.history)
+    with qtbot.waitActive(page):
+        page.activateWindow()
+    controller.finished.emit(result, DAY_S, 1.5)
+    controller.finished.emit(other_result, DAY_S + 60, 2.5)
+    qtbot.waitUntil(lambda: len(rows(page)) == 2)
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_that_finished_runs_are_listed_newest_first_with_what_differs(page: ToyPage) -> None:
+    assert rows(page) == ["seq_len=2048", "defaults"]
+    assert page.history.table.item(1, 2).text() == "1.50 s"
+    assert not page.history.reopen.isEnabled()
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_that_a_run_is_reopened_with_its_parameters(
+    page: ToyPage, controller: Controller, other_result: Result, qtbot: Any
+) -> None:
+    page.history.table.selectRow(0)
+    page.history.reopen.click()
+    qtbot.waitUntil(lambda: controller.result is not None)
+    assert controller.result.params == other_result.params
+    assert page.params == ToyParams(seq_len=2048)
+    page.form.undo_stack.undo()
+    assert page.params == ToyParams()
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_that_a_deleted_run_comes_back_with_undo(page: ToyPage, qtbot: Any) -> None:
+    page.history.table.selectRow(0)
+    page.history.table.setFocus()
+    QTest.keyClick(page.history.table, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: rows(page) == ["defaults"])
+    assert not page.history.undo.isHidden()
+    page.history.undo.click()
+    qtbot.waitUntil(lambda: rows(page) == ["seq_len=2048", "defaults"])
+    assert page.history.undo.isHidden()
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_that_a_run_is_exported_into_a_folder(
+    page: ToyPage, keeper: HistoryKeeper, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "out"))
+    page.history.table.selectRow(1)
+    with qtbot.waitSignal(keeper.said) as said:
+        page.history.export.click()
+    assert said.args[0].startswith("Exported toy-")
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".json", ".npz"}
+
+
+def test_that_runs_of_other_topics_are_not_listed(
+    page: ToyPage, controller: Controller, keeper: HistoryKeeper, qtbot: Any
+) -> None:
+    with qtbot.waitSignal(keeper.listed):
+        keeper.keep(Result("other", {}, *_environment_and_metrics()), DAY_S, 1.0)
+    assert rows(page) == []
+
+
+def test_that_a_history_that_cannot_be_read_is_one_sentence(qtbot: Any) -> None:
+    def broken() -> Any:
+        raise TilescopeError("The history cannot be read.")
+
+    keeper = HistoryKeeper(broken)
+    with qtbot.waitSignal(keeper.said) as said:
+        keeper.refresh("toy")
+    assert said.args == ["The history cannot be read.", True]
+    keeper.close()
+
+
+def test_that_what_was_asked_for_is_done_before_closing(tmp_path: Path, qapp: Any, result: Result) -> None:
+    keeper = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3"))
+    keeper.keep(result, DAY_S, 1.0)
+    keeper.close()
+    (entry,) = History(tmp_path / "history.sqlite3").list("toy")
+    assert entry.started_at == datetime.fromtimestamp(DAY_S, UTC)
+
+
+def _environment_and_metrics() -> tuple[Any, dict[str, Any]]:
+    from core.result import Environment
+
+    return Environment("cpu", "lanes"), {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.topics.flash_attention.model.paper import PUBLISHED, paper_model, product_gflop
@@ -51,3 +53,20 @@ def test_that_every_alternative_says_its_assumption_and_lies_further_off() -> No
     for other in model.alternatives:
         assert other.assumptions
         assert abs(other.deviation_percent) > abs(model.figure(other.kernel, other.quantity).deviation_percent)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_that_the_notes_quote_the_model(language: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    notes = (root / f"resources/notes/{language}/flash-attention.md").read_text(encoding="utf-8")
+    model = paper_model()
+    for kernel, quantity in (("standard", "HBM"), ("flash", "HBM"), ("standard", "FLOP"), ("flash", "FLOP")):
+        figure = model.figure(kernel, quantity)
+        assert f"| {figure.modelled:.2f}" in notes
+        assert f"| {figure.deviation_percent:+.1f}% |".replace("-", "−") in notes
+    for other in model.alternatives:
+        digits = ".0f" if other.quantity == "FLOP" else ".1f"
+        quoted = f"{other.modelled:{digits}}" in notes or f"{other.modelled:.2f}" in notes
+        assert quoted, other
+        if other.quantity == "HBM":
+            assert f"{other.deviation_percent:+.0f}%".replace("-", "−") in notes, other

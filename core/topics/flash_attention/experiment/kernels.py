@@ -13,7 +13,7 @@ from core.topics.flash_attention.model.cost import TRACE_BUDGET_BYTES
 from core.topics.flash_attention.model.tiles import block_count
 from core.tracing import Launch, intercept
 from kernels.attention import AttentionOutput, Impl, attention
-from kernels.errors import Unavailable
+from kernels.errors import KernelError
 
 TENSOR_OF_ARGUMENT = {
     "q_ptr": "Q",
@@ -81,10 +81,10 @@ def shorter_problems(problem: Problem) -> list[Problem]:
 
 
 def timeline_arrays(problem: Problem) -> dict[str, np.ndarray]:
-    """Which SM ran which program of the flash kernel when, on the GPU; {} where no such clock can be read."""
+    """Which SM ran which program of the flash kernel when, on the GPU; {} where it cannot run or has no such clock."""
     try:
         timeline = _launch(problem, Impl.TRITON_FLASH, timeline=True).timeline
-    except Unavailable:
+    except KernelError:
         return {}
     assert timeline is not None
     start_ns = int(timeline.start_ns.min())

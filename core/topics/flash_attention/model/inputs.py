@@ -51,7 +51,7 @@ def rounded(values: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
     return values
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)  # Q, K and V of the head under inspection
 def _normal(stream: tuple[int, ...], length: int, width: int, dtype: str) -> NDArray[np.float32]:
     values = rounded(np.random.default_rng(stream).standard_normal((length, width), dtype=np.float32), dtype)
     values.flags.writeable = False

@@ -15,6 +15,7 @@ from gui.plots.chart import Chart, read_out
 from gui.plots.figure import Canvas, Figure
 from gui.plots.legend import Entry, Legend
 from gui.plots.raster import AddressRaster, Band, picture
+from gui.plots.scale import short_quantity
 from gui.theme import Theme, colour
 
 _BANDS_PX = 40
@@ -126,9 +127,9 @@ class AddressPane(QWidget):
 
     def set_raster(self, kernel: str, raster: AddressRaster) -> None:
         self.kernel, self.raster = kernel, raster
-        size = format_quantity(raster.total_bytes, "bytes")
+        size, accesses = format_quantity(raster.total_bytes, "bytes"), short_quantity(raster.accesses)
         programs = f"{raster.programs:,} program{'s' if raster.programs != 1 else ''}"
-        self._title.setText(f"<b>{raster.title}</b>&nbsp; {raster.accesses:,.0f} accesses · {size} · {programs}")
+        self._title.setText(f"<b>{raster.title}</b>&nbsp; {accesses} accesses · {size} · {programs}")
         self._program.hide()
         self._band.hide()
         self._draw()
@@ -250,8 +251,9 @@ class _BandLabels(Canvas):
             painter.setBrush(QColor(theme.tensor(band.tensor)))
             painter.drawRect(QRectF(self.width() - 8, top, 6, max(2.0, bottom - top)))
             # Thin bands would write over each other: a name moves up until it is clear of the last, then is left out.
-            middle = min((top + bottom) / 2, last_text - line * 0.9)
-            if middle > top - line:
+            middle = min((top + bottom) / 2, last_text - line * 0.9, self.height() - line / 2)
+            middle = max(middle, line / 2)
+            if middle > top - line and middle < last_text:
                 painter.setPen(QColor(theme.tensor(band.tensor)))
                 box = QRectF(0, middle - line / 2, self.width() - 11, line)
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, band.tensor)

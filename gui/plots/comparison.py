@@ -20,8 +20,8 @@ from gui.theme import Theme, mix
 _HEAD_PX = 17
 _AXIS_PX = 17
 _GAP_PX = 16
-_ROOM = 1.12
-"""The time axis ends this much after the slowest sample."""
+_VALUE_PX = 62
+"""Room behind the longest bar for its value."""
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -157,7 +157,7 @@ class _Rows(Canvas):
         if not self.rows:
             return
         painter.setFont(themes.ui_font("small"))
-        longest = _ROOM * max((row.slowest_ms for row in self.rows), default=0.0)
+        longest = max((row.slowest_ms for row in self.rows), default=0.0)
         errors = positive_range(v for row in self.rows for v in (row.rms_error or 0.0, row.allowed_error or 0.0))
         self._paint_axes(painter, theme, longest, errors)
         for index, row in enumerate(self.rows):
@@ -190,8 +190,9 @@ class _Rows(Canvas):
         painter.drawText(QRectF(time.left(), 0, time.width(), _HEAD_PX), _LEFT, "time")
         painter.drawText(QRectF(error.left(), 0, error.width(), _HEAD_PX), _LEFT, "RMS error against float64")
         if longest > 0:
-            for tick in nice_ticks(longest, max(2, int(time.width() / 70))):
-                x = time.left() + tick / longest * time.width()
+            scale = (time.width() - _VALUE_PX) / longest
+            for tick in nice_ticks(time.width() / scale, max(2, int(time.width() / 70))):
+                x = time.left() + tick * scale
                 _paint_tick(painter, theme, x, time, short_quantity(tick, "ms") if tick else "0")
         if errors is not None:
             for tick in decade_ticks(*errors, most=max(2, int(error.width() / 52))):
@@ -240,7 +241,7 @@ def _paint_tick(painter: QPainter, theme: Theme, x: float, area: QRectF, text: s
 def _paint_time(painter: QPainter, theme: Theme, row: Contender, slot: QRectF, longest: float) -> None:
     """The bar to the median, the samples as dots on it, the value behind it."""
     assert row.time_ms is not None
-    scale = slot.width() / (longest or 1.0)
+    scale = (slot.width() - _VALUE_PX) / (longest or 1.0)
     thickness = min(13.0, slot.height() * 0.62)
     bar = QRectF(slot.left(), slot.center().y() - thickness / 2, max(1.5, row.time_ms * scale), thickness)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -252,11 +253,7 @@ def _paint_time(painter: QPainter, theme: Theme, row: Contender, slot: QRectF, l
     end = slot.left() + row.slowest_ms * scale + 6
     text = format_quantity(row.time_ms, "ms")
     painter.setPen(QColor(theme.text))
-    width = painter.fontMetrics().horizontalAdvance(text)
-    if end + width > slot.right() + _GAP_PX - 2:
-        painter.setPen(QColor(theme.on_accent))
-        end = bar.right() - width - 6
-    painter.drawText(QRectF(end, slot.top(), width + 4, slot.height()), _LEFT, text)
+    painter.drawText(QRectF(end, slot.top(), _VALUE_PX + _GAP_PX, slot.height()), _LEFT, text)
 
 
 def _paint_error(painter: QPainter, theme: Theme, row: Contender, slot: QRectF, errors: tuple[float, float]) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.format import format_quantity
@@ -20,13 +19,16 @@ from gui.theme import Theme, colour
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: x and y float [points], all above zero. `ink` counts into the theme's series; `dashed` for a bound."""
+    """One line: x and y float [points], all above zero. `ink` counts into the theme's series.
+
+    `marks`: single observations, drawn as rings on the line of the same ink and not joined.
+    """
 
     label: str
     x: np.ndarray
     y: np.ndarray
     ink: int
-    dashed: bool = False
+    marks: bool = False
 
 
 class Curves(Figure):
@@ -41,12 +43,14 @@ class Curves(Figure):
         self._curves: tuple[Curve, ...] = ()
         self._lines: list[pg.PlotCurveItem] = []
         self._dots = pg.ScatterPlotItem(size=9)
-        self._dots.setZValue(2)
+        self._rings = pg.ScatterPlotItem(size=8, brush=None)
+        for depth, item in enumerate((self._rings, self._dots), start=2):
+            item.setZValue(depth)
+            self.chart.addItem(item, ignoreBounds=True)
         self._here_line = pg.InfiniteLine(angle=90)
         self._here: float | None = None
         self._x_name, self._units = "", ("", "")
         self.chart.addItem(self._here_line, ignoreBounds=True)
-        self.chart.addItem(self._dots, ignoreBounds=True)
         self.legend = Legend()
         content = QWidget()
         column = QVBoxLayout(content)
@@ -67,11 +71,12 @@ class Curves(Figure):
     def set_curves(self, curves: Sequence[Curve], here: float | None = None) -> None:
         """Draw other curves and stand at `here`; no curve shows the empty state."""
         self._curves, self._here = tuple(curves), here
-        if not self._curves:
+        lines = [curve for curve in curves if not curve.marks]
+        if not lines:
             self.show_empty()
             return
-        self._match_lines(len(self._curves))
-        for line, curve in zip(self._lines, self._curves, strict=True):
+        self._match_lines(len(lines))
+        for line, curve in zip(self._lines, lines, strict=True):
             line.setData(np.log10(curve.x), np.log10(curve.y))
         x, y = np.concatenate([c.x for c in curves]), np.concatenate([c.y for c in curves])
         self.chart.setRange(
@@ -94,7 +99,10 @@ class Curves(Figure):
             return None
         x = 10.0**log_x
         lines = [f"{self._x_name} = {format_quantity(x, self._units[0])}"]
-        lines += [f"{c.label}: {format_quantity(self.value_at(c, x), self._units[1])}" for c in self._curves]
+        for curve in self._curves:
+            at, y = (x, self.value_at(curve, x)) if not curve.marks else _nearest(curve, x)
+            where = f" at {format_quantity(at, self._units[0])}" if curve.marks else ""
+            lines.append(f"{curve.label}{where}: {format_quantity(y, self._units[1])}")
         return "\n".join(lines)
 
     def restyle(self, theme: Theme) -> None:
@@ -112,22 +120,39 @@ class Curves(Figure):
             self.chart.removeItem(self._lines.pop())
 
     def _dress(self, theme: Theme) -> None:
-        entries = []
-        for line, curve in zip(self._lines, self._curves, strict=False):
-            ink = theme.series[curve.ink % len(theme.series)]
-            style = Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine
-            line.setPen(pg.mkPen(ink, width=1.5 if curve.dashed else 2.2, style=style))
-            entries.append(Entry(curve.label, ink, "dashes" if curve.dashed else "line"))
+        lines = [curve for curve in self._curves if not curve.marks]
+        for line, curve in zip(self._lines, lines, strict=True):
+            line.setPen(pg.mkPen(_ink(theme, curve), width=2.2))
+        marks = [curve for curve in self._curves if curve.marks]
+        self._rings.setData(
+            [
+                {"pos": (np.log10(x), np.log10(y)), "pen": pg.mkPen(_ink(theme, curve), width=2)}
+                for curve in marks
+                for x, y in zip(curve.x, curve.y, strict=True)
+            ]
+        )
+        entries = [Entry(curve.label, _ink(theme, curve), "ring" if curve.marks else "line") for curve in self._curves]
         if self._here is not None:
             entries.append(Entry("here", theme.tiles["current"], "tick"))
-            spots = [
-                {
-                    "pos": (np.log10(self._here), np.log10(self.value_at(curve, self._here))),
-                    "brush": pg.mkBrush(theme.series[curve.ink % len(theme.series)]),
-                    "pen": pg.mkPen(theme.sunken, width=1.5),
-                }
-                for curve in self._curves
-                if np.isfinite(self.value_at(curve, self._here))
-            ]
-            self._dots.setData(spots)
+            self._dots.setData(
+                [
+                    {
+                        "pos": (np.log10(self._here), np.log10(self.value_at(curve, self._here))),
+                        "brush": pg.mkBrush(_ink(theme, curve)),
+                        "pen": pg.mkPen(theme.sunken, width=1.5),
+                    }
+                    for curve in lines
+                    if np.isfinite(self.value_at(curve, self._here))
+                ]
+            )
         self.legend.set_entries(entries)
+
+
+def _ink(theme: Theme, curve: Curve) -> str:
+    return theme.series[curve.ink % len(theme.series)]
+
+
+def _nearest(curve: Curve, x: float) -> tuple[float, float]:
+    """The observation nearest to `x`, in the logarithm."""
+    index = int(np.argmin(np.abs(np.log(curve.x / x))))
+    return float(curve.x[index]), float(curve.y[index])

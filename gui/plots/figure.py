@@ -51,6 +51,7 @@ class Figure(QWidget):
 
     def __init__(self, empty: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._usual_sentence = empty
         self._empty = QLabel(empty)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
@@ -74,9 +75,8 @@ class Figure(QWidget):
         self._stack.setCurrentWidget(self._content)
 
     def show_empty(self, sentence: str | None = None) -> None:
-        """Show one helpful sentence in place of the picture; None keeps the last one."""
-        if sentence is not None:
-            self._empty.setText(sentence)
+        """Show one helpful sentence in place of the picture; None shows the figure's usual one."""
+        self._empty.setText(sentence or self._usual_sentence)
         self.tip.hide()
         self._stack.setCurrentWidget(self._empty)
 

@@ -25,7 +25,7 @@ class Entry:
 
     label: str
     colour: str
-    shape: Literal["fill", "outline", "line", "dashes", "dot", "tick"] = "fill"
+    shape: Literal["fill", "outline", "line", "dot", "ring", "tick"] = "fill"
 
 
 class Legend(Canvas):
@@ -79,10 +79,12 @@ def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
         case "dot":
             painter.setBrush(colour)
             painter.drawEllipse(box.center(), 3.2, 3.2)
+        case "ring":
+            painter.setPen(QPen(colour, 1.8))
+            painter.drawEllipse(box.center(), 3.4, 3.4)
         case "tick":
             painter.setPen(QPen(colour, 2))
             painter.drawLine(QPointF(box.center().x(), box.top()), QPointF(box.center().x(), box.bottom()))
-        case _:
-            style = Qt.PenStyle.DotLine if entry.shape == "dashes" else Qt.PenStyle.SolidLine
-            painter.setPen(QPen(colour, 2, style))
+        case "line":
+            painter.setPen(QPen(colour, 2))
             painter.drawLine(QPointF(box.left(), box.center().y()), QPointF(box.right(), box.center().y()))

@@ -26,7 +26,10 @@ def decade_ticks(lowest: float, highest: float, most: int = 6) -> list[float]:
 
 
 def short_quantity(value: float, unit: str = "") -> str:
-    """A quantity without the zeros that a tick or a headline does not need: '40 GB', not '40.0 GB'."""
+    """A quantity without the zeros that a tick or a headline does not need: '40 GB', '29.6 M' for a bare count."""
+    if not unit and abs(value) >= 1e6:
+        scale, prefix = (1e9, "G") if abs(value) >= 1e9 else (1e6, "M")
+        return f"{short_quantity(value / scale)} {prefix}"
     number, _, rest = format_quantity(value, unit).partition(" ")
     if "." in number and "e" not in number:
         number = number.rstrip("0").rstrip(".")

@@ -11,6 +11,7 @@ from core.result import Result, Row
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.model.softmax import row_softmax
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.payload import TENSORS
 from gui.plots.comparison import Contender
 from gui.plots.curves import Curve
 from gui.plots.hardware_strip import MemoryLevels
@@ -113,14 +114,28 @@ def traced_traffic(result: Result) -> list[TensorBytes]:
     for row in result.tables.get("traffic", []):
         read, written = sums.get((row["kernel"], row["tensor"]), (0, 0))
         sums[row["kernel"], row["tensor"]] = (read + row["read_bytes"], written + row["written_bytes"])
-    return [TensorBytes(kernel, tensor, *moved) for (kernel, tensor), moved in sums.items()]
+    kernels = [kernel for kernel, _ in KERNELS]
+    in_order = sorted(sums.items(), key=lambda item: (kernels.index(item[0][0]), _place(item[0][1])))
+    return [TensorBytes(kernel, tensor, *moved) for (kernel, tensor), moved in in_order]
 
 
-def curves_by_length(plan: Plan) -> tuple[Curve, Curve]:
+def curves_by_length(plan: Plan, result: Result | None) -> tuple[Curve, ...]:
+    """The modelled curves, and the traced bytes at the lengths that the run swept (given for one head) on them."""
     io = plan.io
-    return (
+    curves = (
         Curve("standard Θ(Nd + N²)", io.lengths, io.standard_by_length, _STANDARD_INK),
         Curve("flash Θ(N²d²/M)", io.lengths, io.flash_by_length, _FLASH_INK),
+    )
+    sweep = [] if result is None else result.tables.get("sweep", [])
+    if not sweep:
+        return curves
+    heads = plan.params.batch * plan.params.heads
+    lengths = np.array([row["seq_len"] for row in sweep], dtype=np.float64)
+    standard, flash = (np.array([row[f"{name}_bytes"] for row in sweep], dtype=np.float64) for name, _ in KERNELS)
+    return (
+        *curves,
+        Curve("standard, traced", lengths, heads * standard, _STANDARD_INK, marks=True),
+        Curve("flash, traced", lengths, heads * flash, _FLASH_INK, marks=True),
     )
 
 
@@ -184,6 +199,11 @@ def tensor_of_line(result: Result | None, function: str, line: int) -> str | Non
     """The tensor that a source line loads or stores, or None."""
     rows = [] if result is None else result.tables.get("lines", [])
     return next((row["tensor"] for row in rows if row["function"] == function and row["line"] == line), None)
+
+
+def _place(tensor: str) -> int:
+    """Where a tensor stands in every stack and legend; one that is not known comes last."""
+    return TENSORS.index(tensor) if tensor in TENSORS else len(TENSORS)
 
 
 def _contender(row: Row) -> Contender:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.params import Params
 from core.result import Provenance, Result
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.payload import from_partial
 from gui.page import Page
 from gui.pages.flash_attention import figures
 from gui.pages.flash_attention.walkthrough import Walkthrough
@@ -68,6 +71,11 @@ class FlashAttentionPage(Page):
         self._traced = result if result is not None and _was_of(result, params) else None
         self._draw(plan)
 
+    def show_partial(self, payload: dict[str, Any]) -> None:
+        """What is traced comes before the implementations are compared: no need to wait for them."""
+        self.show_result(from_partial(payload))
+        self.comparison.show_empty("The implementations come last in a run: none has been compared yet.")
+
     def show_result(self, result: Result) -> None:
         """Traced data takes the place of modelled data."""
         self._result = self._traced = result
@@ -114,7 +122,7 @@ class FlashAttentionPage(Page):
         self.strip.set_levels(figures.memory_levels(plan))
         rows = figures.modelled_traffic(plan) if traced is None else figures.traced_traffic(traced)
         self.traffic.set_rows(figures.KERNELS, rows)
-        self.by_length.set_curves(figures.curves_by_length(plan), plan.params.seq_len)
+        self.by_length.set_curves(figures.curves_by_length(plan, traced), plan.params.seq_len)
         self.by_sram.set_curves(figures.curves_by_sram(plan), plan.hardware.sram_bytes_per_sm)
         self.schedule_card.set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)
         self._badge_traffic()

@@ -115,3 +115,20 @@ def test_that_only_a_gpu_has_a_timeline() -> None:
     launch = figures.launch(flash_result(SMALL, gpu=True))
     assert launch is not None
     assert launch.programs == 14
+
+
+def test_that_swept_bytes_of_one_head_are_put_on_the_curves_of_all() -> None:
+    made, result = plan(SMALL), flash_result(SMALL)
+    assert len(figures.curves_by_length(made, result)) == 2
+    result.tables["sweep"] = [{"seq_len": 128, "key_len": 128, "standard_bytes": 500, "flash_bytes": 100}]  # type: ignore[index]
+    *_, standard, flash = figures.curves_by_length(made, result)
+    assert (standard.marks, standard.x.tolist(), standard.y.tolist()) == (True, [128], [1000])
+    assert flash.y.tolist() == [200]
+
+
+def test_that_traced_tensors_come_in_the_same_order_as_modelled_ones() -> None:
+    made, result = plan(SMALL), flash_result(SMALL)
+    result.tables["traffic"].reverse()
+    traced = {(row.kernel, row.tensor): row for row in figures.traced_traffic(result)}
+    modelled = [(row.kernel, row.tensor) for row in figures.modelled_traffic(made) if row.kernel == "flash"]
+    assert [key for key in traced if key[0] == "flash"] == modelled

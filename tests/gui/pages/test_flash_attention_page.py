@@ -11,6 +11,7 @@ from core.hardware.gpus import GPU_IDS
 from core.registry import topic
 from core.result import Provenance
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.payload import as_partial
 from gui.pages.flash_attention import FlashAttentionPage
 from tests.gui.pages.flash_result import FLASH_K_LINE, FLASH_V_LINE, flash_result
 
@@ -57,6 +58,18 @@ def test_that_a_run_brings_traced_data_and_says_so(traced: FlashAttentionPage) -
     assert not traced.addresses.is_empty
     assert not traced.comparison.is_empty
     assert traced.timeline.is_empty
+
+
+def test_that_traces_are_drawn_before_the_comparison_is_made(page: FlashAttentionPage) -> None:
+    result = flash_result(PARAMS)
+    result.tables.pop("comparison")  # type: ignore[attr-defined]
+    page.show_partial(as_partial(result))
+    assert badges(page) == [Provenance.TRACED, Provenance.TRACED, Provenance.TRACED, None]
+    assert "compared" in page.comparison.empty_sentence
+    page.show_result(flash_result(PARAMS))
+    assert not page.comparison.is_empty
+    page.clear_result()
+    assert "Run" in page.comparison.empty_sentence
 
 
 def test_that_a_run_on_a_gpu_brings_the_timeline(page: FlashAttentionPage) -> None:

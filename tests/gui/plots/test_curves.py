@@ -10,7 +10,7 @@ import pytest
 from gui.plots.curves import Curve, Curves
 
 X = np.geomspace(64, 65536, 33)
-SQUARE, LINE = Curve("square", X, X**2, 0), Curve("line", X, 7 * X, 1, dashed=True)
+SQUARE, LINE = Curve("square", X, X**2, 0), Curve("line", X, 7 * X, 1)
 
 
 @pytest.fixture
@@ -55,3 +55,15 @@ def test_that_lines_are_reused_and_dropped(plot: Curves) -> None:
     plot.set_curves([LINE])
     assert plot._lines == [kept]
     assert np.allclose(kept.yData, np.log10(LINE.y))
+
+
+def test_that_observations_are_rings_and_read_where_they_were_made(plot: Curves) -> None:
+    seen = Curve("traced", np.array([100.0, 1000.0]), np.array([2e4, 2e6]), 0, marks=True)
+    plot.set_curves([SQUARE, seen], here=1000)
+    assert plot._rings.data["x"] == pytest.approx([2.0, 3.0])
+    assert len(plot._lines) == 1
+    assert (plot.describe(2.2, 0) or "").endswith("traced at 100 tokens: 20.0 kB")
+    plot.set_curves([SQUARE])
+    assert len(plot._rings.data) == 0
+    plot.set_curves([seen])
+    assert plot.is_empty

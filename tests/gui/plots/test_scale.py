@@ -36,7 +36,9 @@ def test_that_nothing_to_scale_has_one_tick() -> None:
         (1.555e12, "B/s", "1.56 TB/s"),
         (0, "bytes", "0 B"),
         (2.50, "", "2.5"),
-        (1e6, "", "1,000,000"),
+        (29.62e6, "", "29.6 M"),
+        (1e9, "", "1 G"),
+        (500_000, "", "500,000"),
     ],
 )
 def test_that_quantities_lose_only_zeros(value: float, unit: str, text: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,44 +97,48 @@ async def local_cluster() -> AsyncIterator[Cluster]:
     """
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY_PREFIX}{psutil.Process().pid}-"))
-    distributed = import_distributed({"temporary-directory": str(folder)})
     try:
-        try:
-            # The credentials exist in memory only.
-            security = distributed.Security.temporary()
-            cluster = await distributed.LocalCluster(
-                n_workers=1,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                protocol="tls://",
-                security=security,
-                # Scheduler and worker always open an HTTP server: on loopback, any free port, and without pages.
-                dashboard_address=None,
-                worker_dashboard_address=None,
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-                memory_limit=None,
-                local_directory=str(folder),
-                preload=["core.engine.worker_setup"],
-                env={"TILESCOPE_WORKER_LOGS": str(folder)},
-                asynchronous=True,
-            )
-        except Exception as error:
-            raise TilescopeError(f"The worker process cannot be started: {first_line(error)}.") from error
-        try:
-            client = await distributed.Client(
-                cluster, security=security, asynchronous=True, direct_to_workers=True, set_as_default=False
-            )
-            local = LocalCluster(client, cluster, folder)
+        async with AsyncExitStack() as stack:
             try:
-                yield local
-            finally:
-                await client.close()
-                await local.stop_worker()
-        finally:
-            await cluster.close()
+                cluster, client = await _bring_up(folder, stack)
+            except Exception as error:
+                raise TilescopeError(f"The worker process cannot be started: {first_line(error)}.") from error
+            local = LocalCluster(client, cluster, folder)
+            stack.push_async_callback(local.stop_worker)
+            yield local
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _bring_up(folder: Path, stack: AsyncExitStack) -> tuple[Any, Any]:
+    """A cluster and a client of it, which `stack` closes."""
+    distributed = import_distributed({"temporary-directory": str(folder)})
+    security = distributed.Security.temporary()  # the credentials exist in memory only
+    cluster = distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        protocol="tls://",
+        security=security,
+        # Scheduler and worker always open an HTTP server: on loopback, any free port, and without pages.
+        dashboard_address=None,
+        worker_dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        memory_limit=None,
+        local_directory=str(folder),
+        preload=["core.engine.worker_setup"],
+        env={"TILESCOPE_WORKER_LOGS": str(folder)},
+        asynchronous=True,
+    )
+    stack.push_async_callback(cluster.close)
+    await cluster
+    client = distributed.Client(
+        cluster, security=security, asynchronous=True, direct_to_workers=True, set_as_default=False
+    )
+    stack.push_async_callback(client.close)
+    await client
+    return cluster, client
 
 
 def _kill_with_children(process: psutil.Process) -> None:

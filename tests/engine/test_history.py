@@ -10,11 +10,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.engine import Engine
@@ -64,10 +65,9 @@ def test_that_a_kept_run_comes_back_as_it_was(history: History, path: Path) -> N
     assert loaded.metrics == kept.metrics
 
 
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.sampled_from(["flash", "gqa", "lora"]), max_size=12), st.integers(0, 12))
 def test_that_the_list_is_the_newest_first_of_a_topic_or_of_all(topics: list[str], limit: int) -> None:
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory() as folder:
         history = History(Path(folder) / "history.sqlite3")
         ids = [(topic, history.add(result(topic), NOON, 0.1)) for topic in topics]

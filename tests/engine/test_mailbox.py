@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.engine.mailbox import Mailbox
@@ -22,6 +22,7 @@ EVENTS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(EVENTS | st.none(), max_size=40))
 def test_that_whatever_is_put_the_reader_sees_a_valid_run(puts: list[Event | None]) -> None:
     """None stands for a reader that drains."""

@@ -4,7 +4,7 @@ import contextvars
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.engine.steps import Tick, stepwise
@@ -23,6 +23,7 @@ def drained(steps):
             return progress, end.value
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300))
 def test_that_the_last_tick_and_the_value_always_arrive_in_order(count: int) -> None:
     def work(tick: Tick) -> str:

@@ -35,7 +35,7 @@ def test_that_an_import_that_kills_workers_is_given_up_and_other_runs_work() -> 
     engine = Engine(topics={"fatal": "tests.engine.fatal", **TOPICS})
     states = StateLog(engine)
     engine.start()
-    states.wait_until(lambda _: [state.phase for state in states.states].count("restarting") == 3)
+    states.wait_until(lambda _: [state.phase for state in states.states].count("restarting") == 2)
     finished(engine.submit("trouble", {}, "cpu"))
     failed = events_of(engine.submit("fatal", {}, "cpu"))[-1]
     assert isinstance(failed, Failed)

@@ -122,7 +122,7 @@ class AddressPane(QWidget):
         column.addWidget(self._title)
         column.addLayout(row, 1)
         self.chart.clicked.connect(self._on_click)
-        self.chart.getViewBox().sigRangeChanged.connect(self._bands.update)
+        self.chart.getViewBox().sigRangeChanged.connect(self._draw)
         read_out(self.chart, figure, self.describe)
 
     def set_raster(self, kernel: str, raster: AddressRaster) -> None:
@@ -133,16 +133,13 @@ class AddressPane(QWidget):
         self._program.hide()
         self._band.hide()
         self._draw()
-        self._bands.update()
 
     def set_extent(self, accesses: float | None, total_bytes: float | None) -> None:
         """Show this much of the axes; None takes the kernel's own extent."""
         if self.raster is None:
             return
         right, top = accesses or self.raster.accesses, total_bytes or self.raster.total_bytes
-        box = self.chart.getViewBox()
-        box.setLimits(xMin=0, xMax=right, yMin=0, yMax=top)
-        box.setRange(xRange=(0, right), yRange=(0, top), padding=0)
+        self.chart.set_home((0, right), (0, top))
 
     def select_program(self, program: int | None) -> None:
         raster = self.raster
@@ -187,7 +184,6 @@ class AddressPane(QWidget):
         self._program.setPen(pg.mkPen(accent, width=1.5))
         self._band.setPen(pg.mkPen(None))
         self._draw()
-        self._bands.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -206,16 +202,19 @@ class AddressPane(QWidget):
         ]
 
     def _draw(self) -> None:
+        """What is in view, at the resolution of the screen or of the raster, whichever is coarser."""
+        self._bands.update()
         raster = self.raster
         if raster is None:
             return
         theme = themes.current()
         inks = [QColor(theme.tensor(band.tensor)).getRgb()[:3] for band in raster.bands]
         room = self.chart.size() * self.chart.devicePixelRatio()
-        rows, columns = max(64, room.height()), max(64, room.width())
-        image = picture(raster, inks, QColor(theme.text).getRgb()[:3], rows, columns)
-        self._image.setImage(image, autoLevels=False, levels=None)
-        self._image.setRect(QRectF(0, 0, raster.accesses, raster.total_bytes))
+        (left, right), (low, high) = self.chart.getViewBox().viewRange()
+        most = (max(64, room.height()), max(64, room.width()))
+        shown = picture(raster, inks, QColor(theme.text).getRgb()[:3], ((left, right), (low, high)), most)
+        self._image.setImage(shown.image, autoLevels=False, levels=None)
+        self._image.setRect(QRectF(*shown.covers))
 
     def _on_click(self, access: float, address: float) -> None:
         raster = self.raster

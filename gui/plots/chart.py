@@ -71,7 +71,10 @@ class QuantityAxis(pg.AxisItem):
 
 
 class Chart(pg.PlotWidget):
-    """A plot without pyqtgraph's menus and buttons. Positions in the signals are data coordinates."""
+    """A plot without pyqtgraph's menus and buttons. Positions in the signals are data coordinates.
+
+    The wheel zooms and a drag pans within `set_home`'s ranges; a double click shows them whole again.
+    """
 
     hovered = Signal(float, float, QPoint)
     left = Signal()
@@ -91,6 +94,7 @@ class Chart(pg.PlotWidget):
         axes = {"bottom": QuantityAxis("bottom", x_unit, x_steps), "left": QuantityAxis("left", y_unit, y_steps)}
         super().__init__(parent=parent, axisItems=axes)
         self._labels = {"bottom": x_label, "left": y_label}
+        self._home: tuple[tuple[float, float], tuple[float, float]] | None = None
         self.hideButtons()
         self.setMenuEnabled(False)
         self.setFrameShape(self.Shape.NoFrame)
@@ -101,6 +105,17 @@ class Chart(pg.PlotWidget):
     def freeze(self, *, x: bool = True, y: bool = True) -> None:
         """Switch off pan and zoom along an axis that has nothing beyond its limits."""
         self.setMouseEnabled(x=not x, y=not y)
+
+    def set_home(self, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:
+        """Show these ranges, and never anything beyond them."""
+        self._home = (x_range, y_range)
+        self.getViewBox().setLimits(xMin=x_range[0], xMax=x_range[1], yMin=y_range[0], yMax=y_range[1])
+        self.go_home()
+
+    def go_home(self) -> None:
+        """Undo zoom and pan."""
+        if self._home is not None:
+            self.setRange(xRange=self._home[0], yRange=self._home[1], padding=0)
 
     def label(self, side: str, text: str) -> None:
         """Name an axis ('bottom', 'left', 'right', 'top') with its unit."""
@@ -132,6 +147,10 @@ class Chart(pg.PlotWidget):
             self.left.emit()
         else:
             self.hovered.emit(point.x(), point.y(), position)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        super().mouseDoubleClickEvent(event)
+        self.go_home()
 
     def data_at(self, position: QPoint) -> QPointF | None:
         """The data coordinates under a position of the widget, or None outside the plot area."""

@@ -72,29 +72,48 @@ class AddressRaster:
         return int(address / self.total_bytes * self.height), int(access / self.accesses * self.width)
 
 
+@dataclass(frozen=True)
+class AddressPicture:
+    """Part of a raster as RGBA uint8 [rows, columns, 4], and the (x, y, width, height) in data that it covers."""
+
+    image: np.ndarray
+    covers: tuple[float, float, float, float]
+
+
 def picture(
     raster: AddressRaster,
     inks: Sequence[tuple[int, int, int]],
     write_ink: tuple[int, int, int],
-    rows: int,
-    columns: int,
-) -> np.ndarray:
-    """RGBA uint8 [<= rows, <= columns, 4] of the whole raster: reads in their tensor's ink, writes in `write_ink`.
+    view: tuple[tuple[float, float], tuple[float, float]],
+    most: tuple[int, int],
+) -> AddressPicture:
+    """What lies in `view` ((first, last) access, (first, last) byte), in at most `most` (rows, columns).
 
-    Pooled, not sampled, so that a single access never disappears; the more accesses, the more opaque.
+    Reads take their tensor's ink, writes `write_ink`; the more accesses, the more opaque. Pooled, not sampled, so
+    that a single access never disappears.
     """
-    reads, writes = _pooled(raster.reads, rows, columns), _pooled(raster.writes, rows, columns)
-    stride = -(-raster.height // rows)
-    bands = raster.band_of_row[::stride]
+    columns = _pixels(view[0], raster.accesses, raster.width)
+    rows = _pixels(view[1], raster.total_bytes, raster.height)
+    reads, writes = (_pooled(counts[rows, columns], *most) for counts in (raster.reads, raster.writes))
+    bands = raster.band_of_row[rows][:: -(-(rows.stop - rows.start) // most[0])]
     # The last ink is for pixels outside every band.
     table = np.array([*inks, (128, 128, 128)], dtype=np.uint8)
     image = np.empty((*reads.shape, 4), dtype=np.uint8)
     image[..., :3] = table[bands][:, None, :]
     image[..., :3][writes > 0] = write_ink
     counts = np.maximum(reads, writes)
-    most = max(1, int(counts.max(initial=0)))
-    image[..., 3] = np.where(counts > 0, 110 + 145 * np.log1p(counts) / np.log1p(most), 0).astype(np.uint8)
-    return image
+    busiest = max(1, int(counts.max(initial=0)))
+    image[..., 3] = np.where(counts > 0, 110 + 145 * np.log1p(counts) / np.log1p(busiest), 0).astype(np.uint8)
+    x, y = raster.accesses / raster.width, raster.total_bytes / raster.height
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    return AddressPicture(image, (columns.start * x, rows.start * y, width * x, height * y))
+
+
+def _pixels(view: tuple[float, float], extent: float, count: int) -> slice:
+    """The pixels that a range of an axis touches, at least one."""
+    first = min(max(0, int(view[0] / extent * count)), count - 1)
+    last = min(max(first + 1, -int(-view[1] / extent * count // 1)), count)
+    return slice(first, last)
 
 
 def _pooled(counts: np.ndarray, rows: int, columns: int) -> np.ndarray:

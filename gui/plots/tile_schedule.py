@@ -66,12 +66,11 @@ class TileSchedule(Figure):
         if self._grid is None:
             self.show_empty()
             return
-        grid, box = self._grid, self.chart.getViewBox()
+        grid = self._grid
         self._step = min(step, grid.steps - 1)
         self.chart.label("bottom", f"key tokens · {grid.kv_blocks:,} tiles of {grid.block_kv}")
         self.chart.label("left", f"query tokens · {grid.q_blocks:,} tiles of {grid.block_q}")
-        box.setLimits(xMin=0, xMax=grid.key_len, yMin=0, yMax=grid.query_len)
-        box.setRange(xRange=(0, grid.key_len), yRange=(0, grid.query_len), padding=0)
+        self.chart.set_home((0, grid.key_len), (0, grid.query_len))
         self._write_legend(themes.current())
         self.show_content()
         self._refresh_picture()

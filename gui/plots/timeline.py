@@ -75,10 +75,7 @@ class Timeline(Figure):
             return
         self._draw()
         sms = int(self._launch.sm.max()) + 1
-        box = self.chart.getViewBox()
-        width = self._launch.duration_us * 1e-6
-        box.setLimits(xMin=0, xMax=width, yMin=-0.5, yMax=sms - 0.5)
-        box.setRange(xRange=(0, width), yRange=(-0.5, sms - 0.5), padding=0)
+        self.chart.set_home((0, self._launch.duration_us * 1e-6), (-0.5, sms - 0.5))
         busy = f"{self._launch.busy_share:.0%} of the time of {np.unique(self._launch.sm).size} SMs"
         self.chart.label("bottom", f"time · {self._launch.programs:,} programs, busy {busy}")
         self.show_content()

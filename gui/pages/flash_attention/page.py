@@ -31,7 +31,7 @@ _TRAFFIC_HELP = (
 )
 _ADDRESS_HELP = (
     "Every load and store: x is the order of accesses, program after program; y the address, the tensors stacked. "
-    "Click to select a program and a tensor."
+    "Click to select a program and a tensor; the wheel zooms, a drag pans, a double click shows all."
 )
 _COMPARISON_HELP = (
     "The implementations on the same inputs: time where one can be measured, and error against float64 with the "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 
 from gui.plots.address_map import AddressMap
 from gui.plots.raster import AddressRaster, Band
@@ -88,3 +89,12 @@ def test_that_a_tensor_s_band_can_be_lit(plot: AddressMap) -> None:
     assert [pane._band.isVisible() for pane in plot.panes] == [True, False]
     plot.select_tensor(None)
     assert not plot.panes[0]._band.isVisible()
+
+
+def test_that_zooming_in_draws_the_part_in_view_and_a_double_click_all_of_it(plot: AddressMap, qtbot: Any) -> None:
+    chart = plot.panes[0].chart
+    chart.getViewBox().setRange(xRange=(100, 150), yRange=(0, 600), padding=0)
+    drawn = plot.panes[0]._image.boundingRect()
+    assert (drawn.width(), drawn.height()) == (10, 6)
+    qtbot.mouseDClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=chart.viewport().rect().center())
+    assert chart.getViewBox().viewRange() == [[0, 400], [0, 6000]]

@@ -113,18 +113,34 @@ def read(memory: Memory, offset: Integer, mask: Mask | None, rank: int) -> torch
     Every unmasked element has been checked to be inside.
     """
     view = window(offset, rank)
-    if view is not None:
-        first, last = int(view.start.min()), int(view.start.max())
-        if memory.low <= first and last + view.extent - 1 <= memory.high:
-            return _read_window(memory, view, first, last)
-    assert isinstance(offset, Affine) or mask is not None
+    if view is None or mask is None:
+        return _read_carefully(memory, offset, mask, rank) if view is None else _read_window(memory, view)
+    inside = (view.start >= memory.low) & (view.start + (view.extent - 1) <= memory.high)
+    if inside.all():
+        return _read_window(memory, view)
+    if not inside.any() or not isinstance(offset, Affine):
+        return _read_carefully(memory, offset, mask, rank)
+    # A masked tile may reach past the end of memory: only those lanes need care.
+    near, far = np.flatnonzero(inside), np.flatnonzero(~inside)
+    tiles = _read_window(memory, Window(view.start[near], view.sizes, view.steps))
+    careful = _read_carefully(memory, offset.cut(far), mask.cut(far), rank)
+    shape = (len(view.start), *np.broadcast_shapes(tiles.shape[1:], careful.shape[1:]))
+    result = torch.empty(shape, dtype=tiles.dtype, device=tiles.device)
+    result[_indices(near, tiles.device)] = tiles
+    result[_indices(far, tiles.device)] = careful
+    return result
+
+
+def _read_carefully(memory: Memory, offset: Integer, mask: Mask | None, rank: int) -> torch.Tensor:
+    """Touching no address that the mask hides."""
     inner = None if mask is None else _contiguous_axis(offset, mask)
     if inner is not None and isinstance(offset, Affine) and mask is not None:
         return _read_rows(memory, offset, mask, inner)
     return _read_elements(memory, offset, mask, rank)
 
 
-def _read_window(memory: Memory, view: Window, first: int, last: int) -> torch.Tensor:
+def _read_window(memory: Memory, view: Window) -> torch.Tensor:
+    first, last = int(view.start.min()), int(view.start.max())
     tiles = memory.flat.as_strided((last - first + 1, *view.sizes), (1, *view.steps), memory.base + first)
     if len(view.start) == 1:
         return tiles.clone()
@@ -175,58 +191,46 @@ def write(
     memory: Memory, offset: Integer, mask: Mask | None, value: torch.Tensor, lanes: int, shape: Sequence[int]
 ) -> None:
     """Store `value` ([lanes or 1, *dims or 1]) at `offset`; every unmasked element has been checked to be inside."""
-    rank = len(shape)
     full = (lanes, *shape)
-    view = window(offset, rank)
-    inner = _last_contiguous(view, mask)
+    view = window(offset, len(shape))
+    inner = None if view is None else next((a for a in reversed(range(len(shape))) if view.steps[a] == 1), None)
+    keep = None if mask is None else np.broadcast_to(mask.array, full)
     if view is None or inner is None:
-        where = np.broadcast_to(dense(offset, rank), full)
-        _write_elements(memory, where, None if mask is None else np.broadcast_to(mask.array, full), value.expand(full))
-        return
-    length = view.sizes[inner]
-    grid: Any = view.start.reshape(-1, *(1,) * (rank - 1))
-    others = [axis for axis in range(rank) if axis != inner]
-    for position, axis in enumerate(others):
-        along = [1] * rank
-        along[position + 1] = view.sizes[axis]
-        grid = grid + (np.arange(view.sizes[axis]) * view.steps[axis]).reshape(along)
-    outer = (lanes, *(shape[axis] for axis in others))
-    starts = np.broadcast_to(grid, outer).reshape(-1)
-    rows = value.expand(full).movedim(inner + 1, -1).reshape(-1, length)
-    if mask is not None:
-        keep = np.broadcast_to(mask.array.squeeze(inner + 1), outer).reshape(-1)
-        kept = np.flatnonzero(keep)
-        starts, rows = starts[kept], rows.index_select(0, _indices(kept, rows.device))
-    if starts.size:
-        _write_rows(memory, starts + memory.base, rows)
+        starts = np.broadcast_to(dense(offset, len(shape)), full).reshape(-1)
+        rows = value.expand(full).reshape(-1, 1)
+        kept = None if keep is None else keep.reshape(-1, 1)
+    else:
+        starts = np.broadcast_to(view.row_starts(inner), (lanes, *_without(shape, inner))).reshape(-1)
+        rows = value.expand(full).movedim(inner + 1, -1).reshape(-1, view.sizes[inner])
+        kept = None if keep is None else np.moveaxis(keep, inner + 1, -1).reshape(rows.shape)
+    _write_rows(memory, starts + memory.base, rows, kept)
 
 
-def _last_contiguous(view: Window | None, mask: Mask | None) -> int | None:
-    """The tensor axis along which elements are contiguous and the mask is constant."""
-    if view is None:
-        return None
-    for axis in reversed(range(len(view.sizes))):
-        if view.steps[axis] == 1 and not (mask is not None and mask.axes >> (axis + 1) & 1):
-            return axis
-    return None
+def _without(shape: Sequence[int], axis: int) -> tuple[int, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])
 
 
-def _write_rows(memory: Memory, starts: IntArray, rows: torch.Tensor) -> None:
-    """Contiguous rows at `starts`, in pieces that divide both the rows and the distances between them."""
-    length = rows.shape[1]
-    first = int(starts.min())
-    piece = int(np.gcd.reduce(starts - first, initial=length))
-    count = (memory.flat.numel() - first) // piece
-    pieces = memory.flat[first : first + count * piece].view(count, piece)
-    index = ((starts - first) // piece)[:, None] + np.arange(length // piece)
-    pieces.index_copy_(0, _indices(index.reshape(-1), rows.device), rows.reshape(-1, piece))
-
-
-def _write_elements(memory: Memory, where: IntArray, keep: BoolArray | None, value: torch.Tensor) -> None:
-    flat = value.reshape(-1)
-    index = where.reshape(-1)
+def _write_rows(memory: Memory, starts: IntArray, rows: torch.Tensor, keep: BoolArray | None) -> None:
+    """Contiguous rows at `starts`, in the largest pieces that alignment and the mask allow."""
     if keep is not None:
-        kept = np.flatnonzero(keep.reshape(-1))
-        index, flat = index[kept], flat.index_select(0, _indices(kept, flat.device))
-    if index.size:
-        memory.flat.index_copy_(0, _indices(index + memory.base, flat.device), flat)
+        some = np.flatnonzero(keep[:, 0] if keep.strides[1] == 0 else keep.any(axis=1))
+        if len(some) < len(starts):
+            starts, keep, rows = starts[some], keep[some], rows.index_select(0, _indices(some, rows.device))
+        if keep.all():
+            keep = None
+    if not len(starts):
+        return
+    length, first = rows.shape[1], int(starts.min())
+    piece = int(np.gcd.reduce(starts - first, initial=length))
+    if keep is not None:
+        # An edge of the mask inside a row divides the pieces further.
+        edges = np.flatnonzero((keep[:, 1:] != keep[:, :-1]).any(axis=0)) + 1
+        piece = int(np.gcd.reduce(edges, initial=piece))
+    index = ((starts - first) // piece)[:, None] + np.arange(length // piece)
+    pieces = rows.reshape(-1, piece)
+    if keep is not None:
+        kept = np.flatnonzero(keep[:, ::piece])
+        index, pieces = index.reshape(-1)[kept], pieces.index_select(0, _indices(kept, rows.device))
+    count = (memory.flat.numel() - first) // piece
+    target = memory.flat[first : first + count * piece].view(count, piece)
+    target.index_copy_(0, _indices(index.reshape(-1), rows.device), pieces)

@@ -14,6 +14,7 @@ from core.tracing.lexer import Locations, Token, parse_type, tokenise
 
 _END = Token("end", "", -1)
 _I1 = Type("i1")
+_TERMINATORS = frozenset({"scf.yield", "scf.condition", "tt.return", "tt.reduce.return", "tt.scan.return"})
 
 
 def parse_module(text: str) -> Module:
@@ -162,6 +163,9 @@ class _Parser:
                     "which Lanes does not execute: guard the rest of the kernel with an if instead."
                 )
             operations.append(self._operation())
+        if not operations or operations[-1].name not in _TERMINATORS:
+            # MLIR leaves out a yield of nothing.
+            operations.append(Operation("scf.yield", (), (), {}, (), UNKNOWN_LOCATION))
         self._scopes.pop()
         return Block(arguments, tuple(operations))
 

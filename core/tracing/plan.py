@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.errors import TilescopeError
 from core.tracing.frame import Frame
-from core.tracing.ir import Block, Function, Operation
+from core.tracing.ir import Block, Function, Operation, Value
 from core.tracing.ops import constants, contractions, control, floats, integers, memory, shapes
 from core.tracing.ops.registry import PURE, STEPS, PureFunction, Step
 
 OPERATION_MODULES = (constants, contractions, control, floats, integers, memory, shapes)
 """Imported for what they register."""
-
-_TERMINATORS = frozenset({"scf.yield", "scf.condition", "tt.return", "tt.reduce.return", "tt.scan.return"})
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,6 @@ class Planner:
     def body(self, block: Block, *, hoist: bool = False) -> Body:
         """The block as a Body; with `hoist`, loop-invariant operations are taken out of it."""
         operations = block.operations[:-1]
-        if block.terminator.name not in _TERMINATORS:
-            operations = block.operations
         invariant = _invariant(block, operations) if hoist else frozenset()
         inner = [op for op in operations if op not in invariant]
         outer = [op for op in operations if op in invariant]
@@ -161,12 +158,19 @@ def _bound(operation: Operation, function: PureFunction) -> Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """An executable kernel."""
+    """An executable kernel. `tile_bytes` are the sizes of one lane's tiles of floats, an entry an SSA value."""
 
     function: Function
     body: Body
+    tile_bytes: tuple[int, ...]
 
 
 def plan(function: Function) -> Plan:
     """Bind every operation of `function`. Raises TilescopeError naming the first that Lanes does not execute."""
-    return Plan(function, Planner().body(function.body))
+    values = [value for operation in function.body.walk() for value in operation.results]
+    sizes = tuple(_tile_bytes(value) for value in values if value.type.is_float)
+    return Plan(function, Planner().body(function.body), sizes)
+
+
+def _tile_bytes(value: Value) -> int:
+    return math.prod(value.type.dims) * max(value.type.bits, 8) // 8

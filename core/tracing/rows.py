@@ -40,11 +40,7 @@ def rows_of(access: Access) -> Rows:
     if view is None or inner is None or lengths is None:
         return _elements(access, lanes)
     others = [axis for axis in range(len(shape)) if axis != inner]
-    starts = view.start.reshape(-1, *(1,) * len(others))
-    for position, axis in enumerate(others):
-        along = [1] * (len(others) + 1)
-        along[position + 1] = view.sizes[axis]
-        starts = starts + (np.arange(view.sizes[axis]) * view.steps[axis]).reshape(along)
+    starts = view.row_starts(inner)
     outer = tuple(shape[axis] for axis in others)
     count = int(np.prod(outer, dtype=np.int64))
     return Rows(_flattened(starts, outer), _flattened(lengths, outer), (lanes, count))

@@ -23,6 +23,16 @@ class Window:
         """Elements from the first to the last of one lane's tile."""
         return 1 + sum((n - 1) * s for n, s in zip(self.sizes, self.steps, strict=True))
 
+    def row_starts(self, inner: int) -> IntArray:
+        """Start of each contiguous row along axis `inner`: [lanes or 1, *the other axes]."""
+        others = [axis for axis in range(len(self.sizes)) if axis != inner]
+        starts = self.start.reshape(-1, *(1,) * len(others))
+        for position, axis in enumerate(others):
+            along = [1] * (len(others) + 1)
+            along[position + 1] = self.sizes[axis]
+            starts = starts + (np.arange(self.sizes[axis]) * self.steps[axis]).reshape(along)
+        return starts
+
 
 def window(offset: Integer, rank: int) -> Window | None:
     """`offset` as a window, if every tensor axis is a progression with a positive step."""

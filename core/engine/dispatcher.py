@@ -7,8 +7,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from time import monotonic
 from typing import Any
 
 from core.engine.answer import Answer
@@ -17,7 +15,6 @@ from core.engine.runs import Run
 from core.engine.state import EngineState, Phase
 from core.errors import TilescopeError
 from core.events import Cancelled, Failed, Finished, Started
-from core.result import Result
 
 Terminal = Finished | Failed | Cancelled
 
@@ -55,7 +52,6 @@ class Dispatcher:
         patience_s: float,
         warm_up: bool,
         tell: Callable[[EngineState], None],
-        keep: Callable[[Result, datetime, float], None],
     ) -> None:
         self._cluster = cluster
         self._packages = packages
@@ -64,7 +60,6 @@ class Dispatcher:
         self._warm_up = warm_up
         self._failed_warm_ups = 0
         self._tell = tell
-        self._keep = keep
         self._queue: asyncio.Queue[Run] = asyncio.Queue()
         self._workers: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
@@ -117,7 +112,6 @@ class Dispatcher:
         return None
 
     async def _follow(self, run: Run, address: str) -> None:
-        started_at, start_s = datetime.now(UTC), monotonic()
         terminal: Terminal = Cancelled("stopped because the engine was closed")
         try:
             terminal = await self._execute(run, address)
@@ -127,9 +121,6 @@ class Dispatcher:
             del self._busy[address], self._cancels[run.id]
             self._report()
             run.finish(terminal)
-        if isinstance(terminal, Finished):
-            # In a thread: compressing a large result takes longer than a frame. Closing the loop waits for it.
-            await asyncio.to_thread(self._keep, terminal.result, started_at, monotonic() - start_s)
 
     async def _execute(self, run: Run, address: str) -> Terminal:
         """The run on that worker, from submission to its terminal event."""

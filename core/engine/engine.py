@@ -8,9 +8,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core import registry
 from core.engine.cluster import Cluster, import_distributed
@@ -23,10 +21,6 @@ from core.engine.state import EngineState, Phase
 from core.errors import InvalidParams, TilescopeError
 from core.events import Cancelled, Failed
 from core.params import Params
-from core.result import Result
-
-if TYPE_CHECKING:
-    from core.engine.history import History
 
 _log = logging.getLogger(__name__)
 _CLOSE_TIMEOUT_S = 10.0
@@ -38,8 +32,7 @@ class Engine:
 
     `topics` maps topic ids to packages. A run that is asked to stop and does not is killed after `grace_s`;
     `patience_s` is how long the engine waits for a worker to come (back) before it gives up. With `warm_up` a
-    new worker imports torch and the experiments before anybody asks for them. Finished runs are added to
-    `history`, a moment after they finish.
+    new worker imports torch and the experiments before anybody asks for them.
 
     All methods return at once, except `close`, and may be called from any thread. Callbacks are called on
     threads of the engine.
@@ -53,18 +46,15 @@ class Engine:
         patience_s: float = 60.0,
         warm_up: bool = True,
         topics: Mapping[str, str] = registry.TOPICS,
-        history: History | None = None,
     ) -> None:
         self._address = address
         self._grace_s = grace_s
         self._patience_s = patience_s
         self._warm_up = warm_up
         self._topics = topics
-        self._history = history
         self._lock = threading.RLock()
         self._state = EngineState(Phase.STARTING)
         self._on_state: list[Callable[[EngineState], None]] = []
-        self._on_kept: list[Callable[[str], None]] = []
         self._open_runs: dict[str, Run] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -78,10 +68,6 @@ class Engine:
     def on_state(self, callback: Callable[[EngineState], None]) -> None:
         """Call `callback` with each new state from now on."""
         self._on_state.append(callback)
-
-    def on_kept(self, callback: Callable[[str], None]) -> None:
-        """Call `callback` with the id of each run that was added to the history."""
-        self._on_kept.append(callback)
 
     def start(self) -> None:
         """Bring up the workers in the background. Starting twice changes nothing."""
@@ -175,7 +161,6 @@ class Engine:
             patience_s=self._patience_s,
             warm_up=self._warm_up,
             tell=self._tell,
-            keep=self._keep,
         )
         with self._lock:
             for run in self._open_runs.values():
@@ -203,17 +188,6 @@ class Engine:
     def _forget(self, run: Run) -> None:
         with self._lock:
             self._open_runs.pop(run.id, None)
-
-    def _keep(self, result: Result, started_at: datetime, wall_s: float) -> None:
-        if self._history is None:
-            return
-        try:
-            entry_id = self._history.add(result, started_at, wall_s)
-        except TilescopeError as error:
-            self._tell(replace(self._state, detail=error.sentence))
-            return
-        for callback in self._on_kept:
-            _notify(callback, entry_id)
 
     def _fail(self, sentence: str) -> None:
         self._tell(EngineState(Phase.FAILED, sentence, self._state.device))

@@ -18,12 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.engine import Engine
 from core.engine.history import History
 from core.engine.history_file import SCHEMA_VERSION, data_folder
 from core.errors import TilescopeError, UnknownName
 from core.result import Environment, Metric, Provenance, Result
-from tests.engine.helpers import TIMEOUT_S, TOPICS, finished
+from tests.engine.helpers import TIMEOUT_S
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -263,32 +262,3 @@ def test_that_the_data_folder_is_the_platforms_unless_told(monkeypatch: pytest.M
     assert data_folder() == tmp_path / "mine"
     History()
     assert (tmp_path / "mine" / "history.sqlite3").exists()
-
-
-def test_that_the_engine_keeps_every_finished_run_and_no_other(path: Path) -> None:
-    history, kept = History(path), []
-    engine = Engine(topics=TOPICS, warm_up=False, history=history)
-    engine.on_kept(kept.append)
-    engine.start()
-    runs = [engine.submit("trouble", {"act": act, "count": 4}, "cpu") for act in ("finish", "raise", "partials")]
-    assert finished(runs[2])
-    engine.close()
-    newest, oldest = history.list()
-    assert kept == [oldest.id, newest.id]
-    assert (oldest.params["act"], newest.params["act"]) == ("finish", "partials")
-    assert oldest.wall_s > 0
-    np.testing.assert_array_equal(history.load(newest.id).arrays["numbers"], np.arange(4))
-
-
-def test_that_a_history_that_cannot_be_written_is_said_and_costs_no_result(path: Path) -> None:
-    class FullDisk(History):
-        def add(self, *args: object) -> str:
-            raise TilescopeError("The history cannot be used: the disk is full.")
-
-    engine = Engine(topics=TOPICS, warm_up=False, history=FullDisk(path))
-    said: list[str] = []
-    engine.on_state(lambda state: said.append(state.detail))
-    engine.start()
-    finished(engine.submit("trouble", {}, "cpu"))
-    engine.close()
-    assert "The history cannot be used: the disk is full." in said

@@ -42,7 +42,7 @@ def choose_tiling(
     """
     default_q, default_kv = _default_tiles(head_dim, element_bytes, target)
     block_q, block_kv = block_q or default_q, block_kv or default_kv
-    num_warps = _warps(block_q, block_kv, head_dim, element_bytes)
+    num_warps = _warps(block_q, block_kv, head_dim, element_bytes, target)
     return Tiling(block_q, block_kv, num_warps, _stages(block_q, block_kv, head_dim, element_bytes, target))
 
 
@@ -61,17 +61,23 @@ def _default_tiles(head_dim: int, element_bytes: int, target: str | None) -> tup
     return 128, 64
 
 
-def _warps(block_q: int, block_kv: int, head_dim: int, element_bytes: int) -> int:
+def _warps(block_q: int, block_kv: int, head_dim: int, element_bytes: int, target: str | None) -> int:
     if element_bytes == 4:
         wanted = max(block_q * block_kv // 256, block_q * head_dim // 1024)
         return max(4, min(16, wanted))
+    if _is_amd(target):
+        return 4  # of 64 threads: one for each SIMD of a compute unit, with all of its registers
     return 8 if block_q >= 128 or block_q * (block_kv + head_dim) >= 128 * 128 else 4
 
 
 def _stages(block_q: int, block_kv: int, head_dim: int, element_bytes: int, target: str | None) -> int:
     shared_bytes = _SHARED_BYTES.get(target or "", _LEAST_SHARED_BYTES)
     stage_bytes = 2 * block_kv * head_dim * element_bytes
-    if target is not None and target.startswith("gfx"):
+    if _is_amd(target):
         return 2 if 2 * stage_bytes <= shared_bytes else 1  # the compiler keeps one stage of each pair in registers
     q_bytes = block_q * head_dim * element_bytes if target in _WARP_GROUP_TARGETS else 0
     return max(1, min(3, (shared_bytes - _SCRATCH_BYTES - q_bytes) // stage_bytes))
+
+
+def _is_amd(target: str | None) -> bool:
+    return target is not None and target.startswith("gfx")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QResizeEvent
-from PySide6.QtWidgets import QCheckBox, QGraphicsRectItem, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QHideEvent, QPainter, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QCheckBox, QGraphicsRectItem, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
@@ -19,6 +19,7 @@ from gui.plots.scale import short_quantity
 from gui.theme import Theme, colour
 
 _BANDS_PX = 40
+_USUAL_PANES, _PREPARE_MS = 2, 400
 
 
 class AddressMap(Figure):
@@ -32,6 +33,9 @@ class AddressMap(Figure):
             "Run (F5) to trace every load and store of the kernels: address over time appears here.", parent
         )
         self.panes: list[AddressPane] = []
+        # A pane takes 10 ms to make: they are made once the window has appeared and before a result needs them.
+        self._prepare = QTimer(self, interval=_PREPARE_MS)
+        self._prepare.timeout.connect(self._prepare_pane)
         self.same_scale = QCheckBox("same scale")
         self.same_scale.setToolTip("An access and a byte as long on the left as on the right")
         self.same_scale.toggled.connect(self._rescale)
@@ -41,7 +45,7 @@ class AddressMap(Figure):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         self._row = QHBoxLayout()
-        self._row.setSpacing(6)
+        self._row.setSpacing(10)
         column.addLayout(self._row, 1)
         foot = QHBoxLayout()
         foot.addWidget(self.legend, 1)
@@ -55,10 +59,7 @@ class AddressMap(Figure):
             self.show_empty()
             return
         while len(self.panes) < len(rasters):
-            pane = AddressPane(self)
-            pane.restyle(themes.current())
-            self.panes.append(pane)
-            self._row.addWidget(pane, 1)
+            self._add_pane()
         for index, pane in enumerate(self.panes):
             pane.setVisible(index < len(rasters))
             if index < len(rasters):
@@ -81,6 +82,26 @@ class AddressMap(Figure):
             pane.restyle(theme)
         self.legend.set_entries((Entry("read, in the tensor's colour", theme.tensor("Q")), Entry("write", theme.text)))
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._prepare.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._prepare.stop()
+
+    def _prepare_pane(self) -> None:
+        if len(self.panes) < _USUAL_PANES:
+            self._add_pane()
+        else:
+            self._prepare.stop()
+
+    def _add_pane(self) -> None:
+        pane = AddressPane(self)
+        pane.restyle(themes.current())
+        self.panes.append(pane)
+        self._row.addWidget(pane, 1)
+
     def _rescale(self) -> None:
         shown = [pane for pane in self.panes if pane.raster is not None]
         if not shown:
@@ -99,8 +120,10 @@ class AddressPane(QWidget):
         self._figure = figure
         self.kernel = ""
         self.raster: AddressRaster | None = None
+        self._is_moving = False
         self._title = QLabel()
         self._title.setProperty("role", "small")
+        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.chart = Chart(x_label="accesses, program after program", y_unit="bytes")
         self.chart.hideAxis("left")
         self._image = pg.ImageItem(axisOrder="row-major")
@@ -132,14 +155,17 @@ class AddressPane(QWidget):
         self._title.setText(f"<b>{raster.title}</b>&nbsp; {accesses} accesses · {size} · {programs}")
         self._program.hide()
         self._band.hide()
-        self._draw()
 
     def set_extent(self, accesses: float | None, total_bytes: float | None) -> None:
         """Show this much of the axes; None takes the kernel's own extent."""
         if self.raster is None:
             return
         right, top = accesses or self.raster.accesses, total_bytes or self.raster.total_bytes
+        # Setting limits and ranges moves the view up to four times; it is drawn once.
+        self._is_moving = True
         self.chart.set_home((0, right), (0, top))
+        self._is_moving = False
+        self._draw()
 
     def select_program(self, program: int | None) -> None:
         raster = self.raster
@@ -205,7 +231,7 @@ class AddressPane(QWidget):
         """What is in view, at the resolution of the screen or of the raster, whichever is coarser."""
         self._bands.update()
         raster = self.raster
-        if raster is None:
+        if raster is None or self._is_moving:
             return
         theme = themes.current()
         inks = [QColor(theme.tensor(band.tensor)).getRgb()[:3] for band in raster.bands]

@@ -92,11 +92,10 @@ class Chart(pg.PlotWidget):
         parent: QWidget | None = None,
     ) -> None:
         axes = {"bottom": QuantityAxis("bottom", x_unit, x_steps), "left": QuantityAxis("left", y_unit, y_steps)}
-        super().__init__(parent=parent, axisItems=axes)
+        super().__init__(parent=parent, axisItems=axes, enableMenu=False)
         self._labels = {"bottom": x_label, "left": y_label}
         self._home: tuple[tuple[float, float], tuple[float, float]] | None = None
         self.hideButtons()
-        self.setMenuEnabled(False)
         self.setFrameShape(self.Shape.NoFrame)
         self.getPlotItem().setContentsMargins(2, 6, 14, 2)
         self.getViewBox().setDefaultPadding(0.0)

@@ -20,6 +20,7 @@ from gui.theme import Theme, mix
 _HEAD_PX = 17
 _AXIS_PX = 17
 _GAP_PX = 16
+_ERROR_HEADS = ("RMS error against float64", "RMS error vs float64", "RMS error")
 _VALUE_PX = 62
 """Room behind the longest bar for its value."""
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -166,7 +167,7 @@ class _Rows(Canvas):
     def _name_px(self) -> float:
         metrics = self.fontMetrics()
         widest = max((metrics.horizontalAdvance(f"{row.label}  CPU") for row in self.rows), default=80)
-        return min(widest + 10.0, self.width() * 0.34)
+        return min(widest + 10.0, self.width() * 0.36)
 
     def _columns(self) -> tuple[QRectF, QRectF]:
         """Where times and errors are drawn. Without any time their column takes only the words."""
@@ -188,10 +189,12 @@ class _Rows(Canvas):
         time, error = self._columns()
         painter.setPen(QColor(theme.muted))
         painter.drawText(QRectF(time.left(), 0, time.width(), _HEAD_PX), _LEFT, "time")
-        painter.drawText(QRectF(error.left(), 0, error.width(), _HEAD_PX), _LEFT, "RMS error against float64")
+        metrics = painter.fontMetrics()
+        head = next((t for t in _ERROR_HEADS if metrics.horizontalAdvance(t) <= error.width() + 16), _ERROR_HEADS[-1])
+        painter.drawText(QRectF(error.left(), 0, error.width() + 20, _HEAD_PX), _LEFT, head)
         if longest > 0:
             scale = (time.width() - _VALUE_PX) / longest
-            for tick in nice_ticks(time.width() / scale, max(2, int(time.width() / 70))):
+            for tick in nice_ticks((time.width() - _GAP_PX) / scale, max(2, int(time.width() / 70))):
                 x = time.left() + tick * scale
                 _paint_tick(painter, theme, x, time, short_quantity(tick, "ms") if tick else "0")
         if errors is not None:
@@ -210,15 +213,16 @@ class _Rows(Canvas):
         line, (time, error) = self._line(index), self._columns()
         name = QRectF(4, line.top(), self._name_px(), line.height())
         painter.setPen(QColor(theme.text if row.is_available else theme.faint))
-        painter.drawText(name, _LEFT, row.label)
+        metrics = painter.fontMetrics()
+        painter.drawText(name, _LEFT, metrics.elidedText(row.label, Qt.TextElideMode.ElideRight, int(name.width())))
         if row.runs_on == "cpu":
             painter.setPen(QColor(theme.muted))
-            used = painter.fontMetrics().horizontalAdvance(row.label + "  ")
+            used = metrics.horizontalAdvance(row.label + "  ")
             painter.drawText(name.adjusted(used, 0, 0, 0), _LEFT, "CPU")
         across = QRectF(time.left(), line.top(), self.width() - time.left() - 4, line.height())
         if not row.is_available:
             painter.setPen(QColor(theme.faint))
-            text = painter.fontMetrics().elidedText(row.reason, Qt.TextElideMode.ElideRight, int(across.width()))
+            text = metrics.elidedText(row.reason, Qt.TextElideMode.ElideRight, int(across.width()))
             painter.drawText(across, _LEFT, text)
             return
         slot = QRectF(time.left(), line.top(), time.width(), line.height())

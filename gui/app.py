@@ -36,11 +36,14 @@ def build_app(theme_name: str) -> QApplication:
     return app
 
 
-def make_engine() -> Any:
-    """An engine with a worker on this machine, not started. Imports it only now: the window comes first."""
+def make_engine(address: str | None = None) -> Any:
+    """An engine with a worker on this machine, or the workers of a scheduler; not started.
+
+    Imports it only now: the window comes first.
+    """
     from core.engine import Engine
 
-    return Engine()
+    return Engine(address)
 
 
 def make_history() -> Any:

@@ -15,13 +15,13 @@ _DRAIN_EVERY_MS = 33
 
 
 class EngineBridge(QObject):
-    """Owns the engine. `event` carries (run, event) in the order of the run; `state_changed` the newest EngineState.
+    """Owns the engine. `run_event` carries (run, event) in the order of the run; `state_changed` the newest EngineState.
 
     The engine calls back on threads of its own; a queued signal brings the news here, so every slot of these
     signals runs on the GUI thread. `make_engine` makes an engine that is not started.
     """
 
-    event = Signal(object, object)
+    run_event = Signal(object, object)
     state_changed = Signal(object)
     _news = Signal()
 
@@ -70,7 +70,7 @@ class EngineBridge(QObject):
             for event in run.drain():
                 if isinstance(event, TERMINAL) and run in self._runs:
                     self._runs.remove(run)
-                self.event.emit(run, event)
+                self.run_event.emit(run, event)
         if not self._runs:
             self._timer.stop()
 

@@ -36,6 +36,7 @@ class Controller(QObject):
         self._run: Any = None
         self._result: Result | None = None
         self._started_at = 0.0
+        self._plan_failed = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PLAN_EVERY_MS)
@@ -43,7 +44,7 @@ class Controller(QObject):
         view.params_changed.connect(self._on_params)
         view.run_requested.connect(self.run)
         view.cancel_requested.connect(self.cancel)
-        bridge.event.connect(self._on_event)
+        bridge.run_event.connect(self._on_event)
 
     @property
     def running(self) -> bool:
@@ -60,7 +61,10 @@ class Controller(QObject):
         params = self._view.params
         plan = self._guarded(lambda: self._topic.plan(params))
         if plan is not None:
+            if self._plan_failed:
+                self._view.clear_error()
             self._view.show_plan(plan, params)
+        self._plan_failed = plan is None
         self._mark_stale()
 
     def run(self, device: str = "auto") -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QComboBox, QPlainTextEdit, QSlider, QTabBar, QTextEdit
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QComboBox,
+    QPlainTextEdit,
+    QSlider,
+    QTabBar,
+    QTextEdit,
+    QWidget,
+)
 
 SHORTCUTS = (
     ("F5, Ctrl+R", "Run"),
@@ -26,10 +35,19 @@ _NEED_SPACE = (QAbstractButton, QComboBox, QAbstractItemView)
 
 
 class KeyGuard(QObject):
-    """An application-wide filter: a focused button keeps its Space and a focused slider its arrows.
+    """A focused button keeps its Space and a focused slider its arrows, although both are shortcuts.
 
-    Qt asks with a ShortcutOverride before it fires a shortcut; accepting it hands the key to the control.
+    Qt asks the focused widget with a ShortcutOverride before it fires a shortcut; accepting it hands the key to the
+    widget. The guard filters the events of the focused widget only: filtering those of the whole application in
+    Python would cost a millisecond or more at every redraw.
     """
+
+    def follow(self, old: QWidget | None, new: QWidget | None) -> None:
+        """Slot of QApplication.focusChanged."""
+        if old is not None:
+            old.removeEventFilter(self)
+        if isinstance(new, (*_NEED_ARROWS, *_NEED_SPACE)):
+            new.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and not event.modifiers():

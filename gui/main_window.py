@@ -83,7 +83,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._make_menus()
         self._key_guard = KeyGuard(self)
-        _application().installEventFilter(self._key_guard)
+        _application().focusChanged.connect(self._key_guard.follow)
         self.navigation.topic_chosen.connect(self.open_page)
         self.navigation.theme_toggled.connect(self.toggle_theme)
         self.navigation.language_toggled.connect(self.toggle_language)
@@ -255,7 +255,6 @@ class MainWindow(QMainWindow):
         for topic_id, opened in self._open.items():
             self._settings.set_page_state(topic_id, opened.page.save_state())
         self._settings.sync()
-        _application().removeEventFilter(self._key_guard)
         super().closeEvent(event)
 
     def _announce_first_paint(self) -> None:

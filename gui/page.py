@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from core.claims import Finding
 from core.format import format_quantity
@@ -158,14 +158,16 @@ class Page(QWidget):
 
     def show_error(self, sentence: str, detail: str = "", field: str | None = None) -> None:
         """One sentence in the banner, the field at fault highlighted, the details in the log."""
+        if sentence != self.banner.sentence:
+            self.log.append(f"{sentence}\n{detail}" if detail else sentence)
         self.banner.show_error(sentence, detail)
         if field is not None:
             self.form.show_fault(sentence, field)
-        self.log.append(f"{sentence}\n{detail}" if detail else sentence)
 
-    def show_fault(self, sentence: str, field: str | None) -> None:
-        """A sentence at the field at fault only: the parameters cannot be planned or run."""
-        self.form.show_fault(sentence, field)
+    def clear_error(self) -> None:
+        """Take the sentence back: what was wrong no longer is."""
+        self.banner.hide()
+        self.form.clear_fault()
 
     def set_stale(self, stale: bool) -> None:
         """Mark the cards: what they show belongs to other parameters than the form's."""
@@ -204,6 +206,7 @@ class Page(QWidget):
             "vertical": self._vertical.sizes(),
             "tab": self.tabs.currentIndex(),
             "side": not self.side.isHidden(),
+            "device": self.run_bar.device.currentText(),
         }
 
     def restore_layout(self, state: Mapping[str, Any]) -> None:
@@ -212,7 +215,9 @@ class Page(QWidget):
         if len(state.get("vertical", [])) == self._vertical.count():
             self._vertical.setSizes(state["vertical"])
         self.tabs.setCurrentIndex(int(state.get("tab", 0)))
-        self.side.setVisible(bool(state.get("side", True)))
+        self.run_bar.device.setCurrentText(str(state.get("device", "auto")))
+        if not state.get("side", True):
+            self.side.hide()
 
     def _connect(self) -> None:
         self.form.changed.connect(self.params_changed)
@@ -234,6 +239,7 @@ class Page(QWidget):
         self._title.setProperty("role", "heading")
         self._question = QLabel()
         self._question.setProperty("role", "question")
+        self._question.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         header = QHBoxLayout()
         header.setContentsMargins(2, 0, 0, 0)
         header.setSpacing(12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,17 +42,18 @@ def render(
 ) -> Iterator[Path]:
     """Run a topic once and save its page in each theme as OUT/TOPIC-THEME.png; yields what was written.
 
-    `size` is in pixels of the picture, footer included. Raises TilescopeError where the run fails or a file
-    cannot be written.
+    `size` is in pixels of the picture, footer included; `device` may be a scheduler's address.
+    Raises TilescopeError where the run fails or a file cannot be written.
     """
     app = build_app(themes[0])
     with TemporaryDirectory() as folder:
-        bridge = EngineBridge(make_engine)
+        address = device if ":" in device else None
+        bridge = EngineBridge(partial(make_engine, address))
         window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))
         try:
             opened = _show_page(window, topic, params, size)
             if run:
-                _run_to_the_end(bridge, opened, device)
+                _run_to_the_end(bridge, opened, device if address is None else "auto")
             for name in themes:
                 theme.apply(app, name)
                 _settle()
@@ -141,11 +143,11 @@ def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None
             ends.append(event)
             loop.quit()
 
-    bridge.event.connect(watch)
+    bridge.run_event.connect(watch)
     opened.controller.run(device)
     if opened.controller.running:
         loop.exec()
-    bridge.event.disconnect(watch)
+    bridge.run_event.disconnect(watch)
     if not ends:
         raise TilescopeError(opened.page.banner.sentence or "The run could not be started.")
     match ends[-1]:

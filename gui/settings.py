@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QSettings
 
@@ -32,7 +32,7 @@ class Settings:
 
     @property
     def language(self) -> Language:
-        return cast(Language, "zh" if self._store.value("language") == "zh" else "en")
+        return "zh" if self._store.value("language") == "zh" else "en"
 
     @language.setter
     def language(self, language: Language) -> None:

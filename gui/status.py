@@ -8,7 +8,7 @@ from typing import Any
 from PySide6 import __version__ as pyside_version
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QWidget
 
 from gui import theme
 
@@ -53,8 +53,9 @@ class StatusBar(QStatusBar):
         self.engine = QLabel("Worker not started")
         self.device = QLabel()
         self.versions = QLabel(f"Python {platform.python_version()}  ·  Qt for Python {pyside_version}")
+        self.engine.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.addWidget(self._dot)
-        self.addWidget(self.engine)
+        self.addWidget(self.engine, 1)
         self.addPermanentWidget(self.device)
         self.addPermanentWidget(self.versions)
         self.setContentsMargins(6, 0, 8, 0)
@@ -64,4 +65,5 @@ class StatusBar(QStatusBar):
         role, words = _WORDS[str(state.phase)]
         self._dot.set_role(role)
         self.engine.setText(f"{words}: {state.detail}" if state.detail else words)
+        self.engine.setToolTip(self.engine.text())
         self.device.setText(f"Device {state.device}  ·" if state.device else "")

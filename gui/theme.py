@@ -132,8 +132,9 @@ def apply(app: QApplication, name: str) -> None:
         raise ValueError(f"There is no theme {name!r}: the themes are {', '.join(NAMES)}.")
     _current = name
     theme = current()
-    app.setStyle("Fusion")
-    app.setFont(ui_font())
+    if not app.styleSheet():  # the first time only: each of these restyles every widget
+        app.setStyle("Fusion")
+        app.setFont(ui_font())
     app.setPalette(_palette(theme))
     app.setStyleSheet(style_sheet(theme))
     if "pyqtgraph" in sys.modules:

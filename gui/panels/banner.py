@@ -25,6 +25,7 @@ class Banner(QFrame):
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._close = QToolButton()
         self._close.setToolTip("Dismiss (Esc)")
+        self._close.setAccessibleName("Dismiss")
         self._close.setIconSize(QSize(14, 14))
         self._close.clicked.connect(self.dismiss)
         layout = QHBoxLayout(self)

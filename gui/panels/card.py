@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.errors import TilescopeError
 from core.result import Provenance
 from gui import theme
 from gui.icons import icon
@@ -94,10 +95,10 @@ class Card(QFrame):
         return pixmap
 
     def save(self, path: Path) -> None:
-        """Write the card as PNG or, where the name ends in .svg, as SVG."""
+        """Write the card as PNG or, where the name ends in .svg, as SVG. Raises TilescopeError where it cannot."""
         if path.suffix.lower() != ".svg":
             if not self.image().save(str(path)):
-                raise OSError(f"{path.name} could not be written: check the folder and the file type.")
+                raise TilescopeError(f"{path.name} could not be written: check the folder and the file type.")
             return
         generator = QSvgGenerator()
         generator.setFileName(str(path))
@@ -154,6 +155,7 @@ class Card(QFrame):
         button.setObjectName(name)
         button.setIconSize(QSize(14, 14))
         button.setToolTip(tip)
+        button.setAccessibleName(f"{self.title}: {name}")
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus if name == "help" else Qt.FocusPolicy.TabFocus)
         return button
 

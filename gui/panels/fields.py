@@ -68,6 +68,8 @@ class Field(QWidget):
 
     def set_fault(self, sentence: str) -> None:
         """Highlight the control and say why; '' takes it back."""
+        if sentence == self.fault:
+            return  # restyling costs half a millisecond, and this is called for every field at every edit
         self._fault.setText(sentence)
         self._fault.setVisible(bool(sentence))
         for control in self._controls():
@@ -127,7 +129,7 @@ class NumberField(Field):
 
     def set_value(self, value: Scalar) -> None:
         with QSignalBlocker(self.spin):
-            self.spin.setValue(self.spec.kind(value))
+            self.spin.setValue(self.spec.kind(value))  # type: ignore[arg-type]
         self._follow(float(value))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -153,7 +155,7 @@ class NumberField(Field):
 
     def _slid(self, position: int) -> None:
         with QSignalBlocker(self.spin):
-            self.spin.setValue(self.spec.kind(self._stops[position]))
+            self.spin.setValue(self.spec.kind(self._stops[position]))  # type: ignore[arg-type]
         self.edited.emit(self.spin.value())
 
     def _follow(self, value: float) -> None:

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.errors import TilescopeError
 from core.format import format_quantity
 from core.result import Metric, Provenance
 from gui import theme
@@ -169,7 +170,11 @@ class NumberTable(QWidget):
     def _export(self, suffix: str) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Export numbers", f"numbers.{suffix}", f"*.{suffix}")
         if path:
-            Path(path).write_text(self.as_csv() if suffix == "csv" else self.as_json(), encoding="utf-8")
+            text = self.as_csv() if suffix == "csv" else self.as_json()
+            try:
+                Path(path).write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise TilescopeError(f"The numbers cannot be written to {path}: {error.strerror}.") from error
 
     def _style_table(self) -> None:
         self.table.setSortingEnabled(True)

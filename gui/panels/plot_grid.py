@@ -75,4 +75,5 @@ class PlotGrid(QWidget):
     def _share_out(splitter: QSplitter, index: int, share: int) -> None:
         """Initial sizes follow the shares: setSizes scales any numbers to the space there is."""
         splitter.setStretchFactor(index, share)
-        splitter.setSizes([1000 * splitter.widget(i).sizePolicy().horizontalStretch() for i in range(splitter.count())])
+        widgets = (splitter.widget(i) for i in range(splitter.count()))
+        splitter.setSizes([1000 * widget.sizePolicy().horizontalStretch() for widget in widgets if widget is not None])

@@ -12,7 +12,7 @@ from typing import Any
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QTimer
+from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -123,10 +123,13 @@ def nothing_is_left_behind(qapp: QApplication) -> Iterator[None]:
     widgets = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
     assert not widgets, f"top-level widgets left behind: {widgets}"
     timers = _running_timers()
-    if timers and all(timer.isSingleShot() for timer in timers):
-        QTest.qWait(max(timer.remainingTime() for timer in timers) + 1)
+    deadline = QDeadlineTimer(500)
+    while timers and all(timer.isSingleShot() for timer in timers) and not deadline.hasExpired():
+        QTest.qWait(20)  # one that fires once and soon is no leak
         timers = _running_timers()
-    assert not timers, f"timers left running: {[(timer, timer.parent()) for timer in timers]}"
+    assert not timers, (
+        f"timers left running: {[(timer, timer.parent(), timer.isSingleShot(), timer.interval()) for timer in timers]}"
+    )
     left = [thread for thread in set(threading.enumerate()) - threads if thread.is_alive()]
     assert not left, f"threads left running: {left}"
 

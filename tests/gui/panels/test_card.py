@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel
 
+from core.errors import TilescopeError
 from core.result import Provenance
 from gui.panels.badge import ProvenanceBadge
 from gui.panels.card import Card
@@ -80,5 +81,5 @@ def test_that_a_card_is_saved_as_png_and_svg(grid: PlotGrid, tmp_path: Path) -> 
     card.save(tmp_path / "plot.svg")
     assert QImage(str(tmp_path / "plot.png")).size() == card.size() * 2
     assert "Plot 00" in (tmp_path / "plot.svg").read_text()
-    with pytest.raises(OSError, match="could not be written"):
+    with pytest.raises(TilescopeError, match="could not be written"):
         card.save(tmp_path / "missing" / "plot.png")

@@ -25,7 +25,7 @@ def test_that_the_timer_runs_only_while_there_is_a_run(
     bridge: EngineBridge, engine: FakeEngine, result: Result, qtbot: Any
 ) -> None:
     heard: list[Any] = []
-    bridge.event.connect(lambda run, event: heard.append((run, event)))
+    bridge.run_event.connect(lambda run, event: heard.append((run, event)))
     assert not bridge._timer.isActive()
     run = bridge.submit("toy", ToyParams(), "cpu")
     assert bridge._timer.isActive()
@@ -73,7 +73,7 @@ def test_that_restarting_replaces_the_engine_and_still_delivers_the_old_runs_end
     waiting = iter(engines)
     bridge = EngineBridge(lambda: next(waiting))
     heard: list[Any] = []
-    bridge.event.connect(lambda run, event: heard.append(event))
+    bridge.run_event.connect(lambda run, event: heard.append(event))
     run = bridge.submit("toy", ToyParams(), "cpu")
     bridge.restart()
     qtbot.waitUntil(lambda: engines[0].closed)
@@ -87,7 +87,7 @@ def test_that_nothing_is_delivered_after_closing(
     bridge: EngineBridge, engine: FakeEngine, qapp: Any, result: Result
 ) -> None:
     heard: list[Any] = []
-    bridge.event.connect(lambda run, event: heard.append(event))
+    bridge.run_event.connect(lambda run, event: heard.append(event))
     run = bridge.submit("toy", ToyParams(), "cpu")
     bridge.close()
     assert engine.closed

@@ -170,6 +170,22 @@ def test_that_a_plan_that_fails_is_one_sentence(
     assert not view.called("show_plan")
 
 
+def test_that_the_sentence_goes_when_the_plan_works_again(topic: Topic, view: MockView, bridge: EngineBridge) -> None:
+    def plan(params: ToyParams) -> str:
+        if params.seq_len > 1024:
+            raise InvalidParams("The tile does not fit.", "seq_len")
+        return "fits"
+
+    controller = Controller(replace(topic, plan=plan), view, bridge)
+    view.edit(seq_len=2048)
+    controller.show_plan()
+    assert view.called("show_error") == [("The tile does not fit.", "", "seq_len")]
+    view.edit(seq_len=512)
+    controller.show_plan()
+    controller.show_plan()
+    assert view.called("clear_error") == [()]
+
+
 def test_that_a_claim_whose_test_breaks_is_not_tested_and_breaks_nothing(
     topic: Topic, view: MockView, bridge: EngineBridge, result: Result
 ) -> None:

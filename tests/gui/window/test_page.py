@@ -79,6 +79,14 @@ def test_that_an_error_is_shown_in_place_with_its_details_in_the_log(page: ToyPa
     assert not page.form.fault
 
 
+def test_that_the_same_error_again_is_one_entry_of_the_log(page: ToyPage) -> None:
+    for _ in range(60):
+        page.show_error("It does not fit.", "", "heads")
+    assert page.log.blockCount() == 1
+    page.clear_error()
+    assert page.banner.sentence == page.form.fault == ""
+
+
 def test_that_a_new_run_takes_the_banner_away(page: ToyPage) -> None:
     page.show_error("It broke.")
     page.show_started("Waiting for the worker")

@@ -38,7 +38,7 @@ class AnsweringEngine(FakeEngine):
 def engines(monkeypatch: pytest.MonkeyPatch, topic: Topic) -> Iterator[list[AnsweringEngine]]:
     """The engines that were made; the test appends the answer first."""
     made: list[Any] = []
-    monkeypatch.setattr(screenshot, "make_engine", lambda: made[0])
+    monkeypatch.setattr(screenshot, "make_engine", lambda address: made[0])
 
     def window(bridge: EngineBridge, settings: Settings) -> MainWindow:
         return MainWindow(bridge, settings, {"toy": topic}, PAGES)

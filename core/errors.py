@@ -35,3 +35,7 @@ class MissingRequirement(TilescopeError):
 
 class RunFailed(TilescopeError):
     """A run that ended without a result for a reason that its caller cannot mend by asking differently."""
+
+
+THE_CALLERS_TO_MEND = (InvalidParams, UnknownName, MissingRequirement)
+"""Errors that go away when something else is asked for, or what is missing is installed."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,7 @@ async def local_cluster() -> AsyncIterator[Cluster]:
     Raises TilescopeError with one sentence when it cannot start.
     """
     _remove_leftovers()
+    _keep_interrupts_from_children()
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY_PREFIX}{psutil.Process().pid}-"))
     try:
         async with AsyncExitStack() as stack:
@@ -108,6 +111,17 @@ async def local_cluster() -> AsyncIterator[Cluster]:
             yield local
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep_interrupts_from_children() -> None:
+    """Ctrl+C reaches every process of the terminal, and one that is still starting would print a traceback.
+
+    A new process inherits the signals that the thread that starts it blocks. The resource tracker comes first,
+    because multiprocessing unblocks SIGINT in the thread that starts it.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 async def _bring_up(folder: Path, stack: AsyncExitStack) -> tuple[Any, Any]:

@@ -19,7 +19,7 @@ from core.engine.answer import Answer
 from core.engine.mailbox import Mailbox
 from core.engine.warm_up import WarmUp
 from core.engine.worker_setup import clear_log
-from core.errors import InvalidParams, MissingRequirement, TilescopeError
+from core.errors import THE_CALLERS_TO_MEND, InvalidParams, MissingRequirement, TilescopeError
 from core.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
 from core.result import Result
 from core.topic import ExperimentRun
@@ -171,10 +171,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def _failed(topic_id: str, error: BaseException) -> Failed:
-    if isinstance(error, InvalidParams):
-        return Failed(error.sentence, blames=error.field, invalid_input=True)
     if isinstance(error, TilescopeError):
-        return Failed(error.sentence)
+        field = error.field if isinstance(error, InvalidParams) else None
+        return Failed(error.sentence, blames=field, invalid_input=isinstance(error, THE_CALLERS_TO_MEND))
     detail = "".join(traceback.format_exception(error))
     if _is_out_of_memory(error):
         return Failed(f"The run of {topic_id} ran out of memory: try smaller sizes.", detail)

@@ -53,7 +53,7 @@ BAD_INPUT = {
     "unknown device": (["run", "flash-attention", "--device", "tpu"], "There is no device 'tpu'"),
     "bad size": (["screenshot", "flash-attention", "--out", "unused", "--size", "big"], "WIDTHxHEIGHT"),
     "bad theme": (["screenshot", "all", "--out", "unused", "--theme", "pink"], "the themes are dark, light"),
-    "folder that cannot be": (["screenshot", "all", "--out", "README.md/x"], "cannot be made"),
+    "folder that cannot be": (["screenshot", "all", "--out", "LICENSE/x"], "cannot be made"),
 }  # fmt: skip
 
 

@@ -266,7 +266,7 @@ class _Parser:
                 attributes |= self._attribute_dict()
             elif token.kind == "value":
                 operands.append(self._value(self._next().text))
-            elif token.text == ":":
+            elif token.text in (":", "->"):
                 break
             elif token.kind == "word" and self._peek(1).text == "=":
                 self._next()
@@ -286,12 +286,12 @@ class _Parser:
         return token.text in ("loc", "}", "") or token.line != line
 
     def _signature(self, line: int) -> tuple[list[Type], list[Type]]:
-        """`: a, b -> c`, `: a to c`, `: a * b -> c`, `: (a, b) -> (c, d)` or `: c`, as (before, after)."""
+        """`: a, b -> c`, `: a to c`, `: a * b -> c`, `: (a, b) -> (c, d)`, `: c` or `-> c`, as (before, after)."""
         before: list[Type] = []
         after: list[Type] = []
-        if not self._accept(":"):
-            return before, after
         current = before
+        if not self._accept(":") and self._peek().text != "->":
+            return before, after
         while not self._at_end(line):
             token = self._next()
             if token.text in ("->", "to"):

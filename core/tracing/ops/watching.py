@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
 from core.tracing.frame import Frame
@@ -54,7 +53,7 @@ def watcher(operation: Operation) -> Callable[[Frame, list[Any]], None] | None:
                 tile = to_torch(yielded[index], types[index], frame.run.device)
                 tile = tile.expand(frame.count, *types[index].dims)
                 chosen = tile if len(lanes) == frame.count else tile[torch.from_numpy(lanes).to(tile.device)]
-                values = np.array(chosen.to(torch.float32).cpu())
+                values = chosen.to(torch.float32, copy=True).cpu().numpy()
                 recorder.add(wanted, frame.programs[lanes], values)
 
     return observe

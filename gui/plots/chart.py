@@ -118,8 +118,9 @@ class Chart(pg.PlotWidget):
 
     def label(self, side: str, text: str) -> None:
         """Name an axis ('bottom', 'left', 'right', 'top') with its unit."""
-        self._labels[side] = text
-        self._write_label(side, themes.current())
+        if self._labels.get(side) != text:
+            self._labels[side] = text
+            self._write_label(side, themes.current())
 
     def restyle(self, theme: Theme) -> None:
         self.setBackground(theme.sunken)

@@ -57,6 +57,8 @@ class HardwareStrip(Figure):
 
     def set_levels(self, levels: MemoryLevels | None) -> None:
         """Show another GPU; None shows the empty state."""
+        if levels is not None and levels == self._strip.levels:
+            return
         self._strip.levels = levels
         if levels is None:
             self.show_empty()

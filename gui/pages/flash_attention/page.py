@@ -120,19 +120,25 @@ class FlashAttentionPage(Page):
     def _draw(self, plan: Plan) -> None:
         traced = self._traced
         self.strip.set_levels(figures.memory_levels(plan))
-        rows = figures.modelled_traffic(plan) if traced is None else figures.traced_traffic(traced)
-        self.traffic.set_rows(figures.KERNELS, rows)
-        self.by_length.set_curves(figures.curves_by_length(plan, traced), plan.params.seq_len)
-        self.by_sram.set_curves(figures.curves_by_sram(plan), plan.hardware.sram_bytes_per_sm)
         self.schedule_card.set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)
-        self._badge_traffic()
+        self._draw_traffic()
         self.walk.show_schedule(plan, traced)
         self.select(self.selection.selection)
 
-    def _badge_traffic(self) -> None:
-        """The bytes may be traced; the curves never are."""
-        traced = self._traced is not None and self.traffic_views.index == 0
-        self.traffic_card.set_provenance(Provenance.TRACED if traced else Provenance.MODELLED)
+    def _draw_traffic(self) -> None:
+        """The picture of the traffic card that is in front. The bytes may be traced; the curves are modelled."""
+        plan, traced, index = self._plan, self._traced, self.traffic_views.index
+        if plan is None:
+            return
+        if index == 0:
+            rows = figures.modelled_traffic(plan) if traced is None else figures.traced_traffic(traced)
+            self.traffic.set_rows(figures.KERNELS, rows)
+        elif index == 1:
+            self.by_length.set_curves(figures.curves_by_length(plan, traced), plan.params.seq_len)
+        else:
+            self.by_sram.set_curves(figures.curves_by_sram(plan), plan.hardware.sram_bytes_per_sm)
+        is_traced = traced is not None and index == 0
+        self.traffic_card.set_provenance(Provenance.TRACED if is_traced else Provenance.MODELLED)
 
     def _badge_run(self) -> None:
         """Where the two lower cards' numbers come from, if there are any."""
@@ -149,7 +155,7 @@ class FlashAttentionPage(Page):
         self.addresses.program_picked.connect(self._on_program)
         self.timeline.program_picked.connect(lambda program: self._on_program("flash", program))
         self.source.line_picked.connect(self._on_line)
-        self.traffic_views.switched.connect(self._badge_traffic)
+        self.traffic_views.switched.connect(self._draw_traffic)
 
     def _on_tensor(self, tensor: str) -> None:
         """A tensor was clicked: light it and the line that loads it; a second click puts it out."""

@@ -21,7 +21,7 @@ from gui.selection import Selection
 
 _OPENING_SHARE = 0.62
 """Where in the schedule it opens: far enough that loaded and waiting tiles are both in view."""
-_AT_ONCE_ELEMENTS, _AT_ONCE_TILES = 1 << 18, 1 << 19
+_AT_ONCE_ELEMENTS, _AT_ONCE_TILES = 1 << 17, 1 << 19
 """Keys above the one make the modelled row, tiles above the other the schedule, wait until the sliders rest."""
 _REST_MS = 120
 

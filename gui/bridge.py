@@ -15,7 +15,7 @@ _DRAIN_EVERY_MS = 33
 
 
 class EngineBridge(QObject):
-    """Owns the engine. `run_event` carries (run, event) in the order of the run; `state_changed` the newest EngineState.
+    """Owns the engine. `run_event` carries (run, event) in the order of the run, `state_changed` the newest state.
 
     The engine calls back on threads of its own; a queued signal brings the news here, so every slot of these
     signals runs on the GUI thread. `make_engine` makes an engine that is not started.

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
     QHBoxLayout,
     QLabel,
     QMainWindow,
-    QMenu,
     QMessageBox,
     QStackedWidget,
     QWidget,
@@ -33,11 +31,12 @@ from gui.bridge import EngineBridge
 from gui.controller import Controller
 from gui.history import HistoryKeeper, PageHistory
 from gui.keys import SHORTCUTS, KeyGuard
+from gui.menus import build_menus
 from gui.navigation import Navigation
 from gui.page import Page
 from gui.pages import PAGES
 from gui.settings import Settings
-from gui.status import StatusBar
+from gui.status import StatusBar, memory_of_children_bytes
 
 _DEFAULT_SIZE_PX = (1600, 1000)
 _FALLBACK_FIRST_PAINT_MS = 500
@@ -79,9 +78,9 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Tilescope")
         self.navigation = Navigation(list(self._topics.values()))
         self.stack = QStackedWidget()
-        self.status = StatusBar()
+        self.status = StatusBar(memory_of_children_bytes)
         self._lay_out()
-        self._make_menus()
+        build_menus(self, bridge, self._topics)
         self._key_guard = KeyGuard(self)
         _application().focusChanged.connect(self._key_guard.follow)
         self.navigation.topic_chosen.connect(self.open_page)
@@ -271,42 +270,6 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.stack, 1)
         self.setCentralWidget(self.body)
         self.setStatusBar(self.status)
-
-    def _make_menus(self) -> None:
-        file = self.menuBar().addMenu("&File")
-        self._action(file, "Save picture…", self.save_picture, "Ctrl+S")
-        file.addSeparator()
-        self._action(file, "Quit", self.close, "Ctrl+Q")
-        run = self.menuBar().addMenu("&Run")
-        self._action(run, "Run", self.run, "F5", "Ctrl+R")
-        self._action(run, "Cancel", self.escape, "Esc")
-        self._action(run, "Clear result", self.clear)
-        run.addSeparator()
-        self._action(run, "Restart worker", self._bridge.restart)
-        play = self.menuBar().addMenu("&Play")
-        self._action(play, "Play or pause", self.toggle_play, "Space")
-        self._action(play, "Step back", lambda: self.step(-1), "Left")
-        self._action(play, "Step on", lambda: self.step(1), "Right")
-        view = self.menuBar().addMenu("&View")
-        for number, topic in enumerate(self._topics.values(), start=1):
-            keys = [f"Ctrl+{number}"] if number <= 9 else []
-            self._action(view, topic.title.en, partial(self.open_page, topic.id), *keys)
-        view.addSeparator()
-        self._action(view, "Show or hide parameters", self.toggle_side, "Ctrl+B")
-        self._action(view, "Dark or light", self.toggle_theme, "Ctrl+T")
-        self._action(view, "English or Chinese", self.toggle_language, "Ctrl+L")
-        edit = QMenu("&Edit", self)
-        self.menuBar().insertMenu(run.menuAction(), edit)
-        self._action(edit, "Undo", self.undo, "Ctrl+Z")
-        self._action(edit, "Redo", self.redo, "Ctrl+Shift+Z")
-        self._action(edit, "Default parameters", self.reset_params)
-        self._action(self.menuBar().addMenu("&Help"), "Keys", self.show_shortcuts, "F1")
-
-    def _action(self, menu: QMenu, text: str, work: Callable[[], object], *keys: str) -> QAction:
-        action = menu.addAction(text)
-        action.setShortcuts([QKeySequence(key) for key in keys])
-        action.triggered.connect(lambda _=False: work())
-        return action
 
 
 def _application() -> QApplication:

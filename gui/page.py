@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSplitter,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.claims import Finding
 from core.format import format_quantity
@@ -23,11 +32,12 @@ from gui.panels.log import LogPanel
 from gui.panels.notes import NotesPanel
 from gui.panels.number_table import NumberTable
 from gui.panels.plot_grid import PlotGrid
+from gui.panels.scroll import VerticalScroll
 from gui.panels.side_panel import SidePanel
 from gui.panels.source_view import SourceView
 from gui.selection import Selection, SelectionModel
 
-_UPPER_PX, _LOWER_PX = 640, 240
+_UPPER_PX, _LOWER_PX = 160, 60
 _SIDE_PX = 304
 
 
@@ -247,16 +257,17 @@ class Page(QWidget):
         header.addWidget(self._question, 1, Qt.AlignmentFlag.AlignBottom)
         self._strips = QVBoxLayout()
         self._strips.setContentsMargins(0, 0, 0, 0)
-        upper = QWidget()
-        above = QVBoxLayout(upper)
+        plots = QWidget()
+        above = QVBoxLayout(plots)
         above.setContentsMargins(0, 0, 0, 0)
         above.addLayout(self._strips)
         above.addWidget(self.plots, 1)
         self._vertical = QSplitter(Qt.Orientation.Vertical)
         self._vertical.setHandleWidth(8)
-        self._vertical.addWidget(upper)
+        self._vertical.addWidget(VerticalScroll(plots))
         self._vertical.addWidget(self._framed_tabs())
-        self._vertical.setStretchFactor(0, 1)
+        self._vertical.setStretchFactor(0, _UPPER_PX)
+        self._vertical.setStretchFactor(1, _LOWER_PX)
         self._vertical.setCollapsible(0, False)
         self._vertical.setSizes([_UPPER_PX, _LOWER_PX])
         centre = QVBoxLayout()

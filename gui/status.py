@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from PySide6 import __version__ as pyside_version
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QWidget
 
+from core.format import format_quantity
 from gui import theme
 
+_MEMORY_EVERY_MS = 2000
 _WORDS = {
     "starting": ("warn", "Worker starting"),
     "ready": ("good", "Worker ready"),
@@ -44,10 +48,18 @@ class _Dot(QWidget):
 
 
 class StatusBar(QStatusBar):
-    """Takes an EngineState as it comes; knows nothing else of the engine."""
+    """Takes an EngineState as it comes; knows nothing else of the engine.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    `memory_bytes` says how much the worker processes hold; it is asked every two seconds while the bar is visible.
+    """
+
+    def __init__(self, memory_bytes: Callable[[], int], parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._memory_bytes = memory_bytes
+        self.memory = QLabel()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_MEMORY_EVERY_MS)
+        self._timer.timeout.connect(self._show_memory)
         self.setSizeGripEnabled(False)
         self._dot = _Dot()
         self.engine = QLabel("Worker not started")
@@ -56,6 +68,7 @@ class StatusBar(QStatusBar):
         self.engine.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.addWidget(self._dot)
         self.addWidget(self.engine, 1)
+        self.addPermanentWidget(self.memory)
         self.addPermanentWidget(self.device)
         self.addPermanentWidget(self.versions)
         self.setContentsMargins(6, 0, 8, 0)
@@ -67,3 +80,26 @@ class StatusBar(QStatusBar):
         self.engine.setText(f"{words}: {state.detail}" if state.detail else words)
         self.engine.setToolTip(self.engine.text())
         self.device.setText(f"Device {state.device}  ·" if state.device else "")
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._timer.stop()
+
+    def _show_memory(self) -> None:
+        held = self._memory_bytes()
+        self.memory.setText(f"Worker {format_quantity(held, 'bytes')}  ·" if held else "")
+
+
+def memory_of_children_bytes() -> int:
+    """Resident memory of the processes that this one started, in bytes; takes a few milliseconds."""
+    import psutil
+
+    total = 0
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            total += child.memory_info().rss
+    return total

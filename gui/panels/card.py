@@ -25,6 +25,9 @@ from gui import theme
 from gui.icons import icon
 from gui.panels.badge import ProvenanceBadge
 
+_MINIMUM_HEIGHT_PX = 256
+"""Below this a plot is unreadable: a page that is too low scrolls instead."""
+
 
 class Card(QFrame):
     """A framed plot. `maximise_toggled` asks the grid to show this card alone, or all again."""
@@ -34,6 +37,7 @@ class Card(QFrame):
     def __init__(self, content: QWidget, title: str, help: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
+        self.setMinimumHeight(_MINIMUM_HEIGHT_PX)
         self.content = content
         self.title = title
         self.badge = ProvenanceBadge()

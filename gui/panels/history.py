@@ -64,7 +64,11 @@ class HistoryPanel(QWidget):
                 item.setToolTip(text)
                 self.table.setItem(index, column, item)
         kept = format_quantity(sum(entry.size_bytes for entry in self._entries), "bytes")
-        self._hint.setText(f"{len(entries)} runs, {kept}" if entries else "Finished runs are kept here.")
+        self._hint.setText(
+            f"{len(entries)} {'run' if len(entries) == 1 else 'runs'}, {kept}"
+            if entries
+            else "Finished runs are kept here."
+        )
         self._enable()
 
     def set_undo(self, possible: bool) -> None:

@@ -18,6 +18,7 @@ class LogPanel(QPlainTextEdit):
         self.setReadOnly(True)
         self.setMaximumBlockCount(_MAX_LINES)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.document().setDocumentMargin(8)
         self.setPlaceholderText("Nothing has happened yet.")
 
     def append(self, text: str) -> None:

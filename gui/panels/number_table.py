@@ -129,7 +129,9 @@ class NumberTable(QWidget):
     def set_metrics(self, metrics: Mapping[str, Metric]) -> None:
         """Show these metrics; an empty mapping is the state before a run."""
         self.model.set_metrics(metrics)
-        self._count.setText(f"{len(metrics)} numbers" if metrics else "Run to get numbers.")
+        self._count.setText(
+            f"{len(metrics)} {'number' if len(metrics) == 1 else 'numbers'}" if metrics else "Run to get numbers."
+        )
 
     def visible_metrics(self) -> dict[str, Metric]:
         """What the filter lets through, in the order shown."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from core.params import Params
 from gui import theme
 from gui.icons import icon
 from gui.panels.parameter_form import ParameterForm
 from gui.panels.run_bar import RunBar
+from gui.panels.scroll import VerticalScroll
 
 
 class SidePanel(QFrame):
@@ -56,16 +57,11 @@ class SidePanel(QFrame):
         bar.addStretch(1)
         for button in self._buttons.values():
             bar.addWidget(button)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         body = QWidget()
         inside = QVBoxLayout(body)
         inside.setContentsMargins(0, 0, 10, 8)
         inside.addWidget(self.form)
         inside.addStretch(1)
-        scroll.setWidget(body)
         rule = QFrame()
         rule.setProperty("role", "rule")
         layout = QVBoxLayout(self)
@@ -78,7 +74,7 @@ class SidePanel(QFrame):
         run.addWidget(rule)
         run.addLayout(bar)
         layout.addLayout(run)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(VerticalScroll(body), 1)
 
     def _recolour(self) -> None:
         colours = theme.current()

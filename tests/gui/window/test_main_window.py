@@ -17,6 +17,7 @@ from gui import theme
 from gui.bridge import EngineBridge
 from gui.main_window import MainWindow
 from gui.settings import Settings
+from gui.status import StatusBar, memory_of_children_bytes
 from tests.gui.doubles import FakeEngine, ToyPage, ToyParams
 
 TOY = "tests.gui.doubles:ToyPage"
@@ -249,3 +250,16 @@ def test_that_the_worker_can_be_restarted(window: MainWindow, bridge: EngineBrid
     action.trigger()
     qtbot.waitUntil(lambda: engines[0].closed)
     assert engines[1].started
+
+
+def test_that_the_status_bar_tells_the_workers_memory_only_while_visible(qtbot: Any) -> None:
+    bar = StatusBar(lambda: 412_000_000)
+    qtbot.addWidget(bar)
+    assert not bar._timer.isActive()
+    bar.show()
+    assert bar._timer.isActive()
+    bar._timer.timeout.emit()
+    assert bar.memory.text().startswith("Worker 412 MB")
+    bar.hide()
+    assert not bar._timer.isActive()
+    assert memory_of_children_bytes() >= 0

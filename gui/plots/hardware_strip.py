@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.format import format_quantity
@@ -16,8 +16,9 @@ from gui.theme import Theme, mix
 
 HEIGHT_PX = 66
 _MARGIN_PX = 10
-_ARROW_PX = 190
-_NAME_PX = 150
+_ARROW_PX, _NAME_PX = 190, 150
+_NARROW_PX = 960
+"""Below this width the figures are written smaller and the arrow is short."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,10 @@ class _Strip(Canvas):
             return
         inside = QRectF(self.rect()).adjusted(_MARGIN_PX, 6, -_MARGIN_PX, -6)
         name = QRectF(inside.left(), inside.top(), _NAME_PX, inside.height())
-        block = (inside.width() - _NAME_PX - _ARROW_PX) / 2
+        arrow_px = _ARROW_PX if self.width() >= _NARROW_PX else _ARROW_PX * 0.6
+        block = (inside.width() - _NAME_PX - arrow_px) / 2
         hbm = QRectF(name.right(), inside.top(), block, inside.height())
-        arrow = QRectF(hbm.right(), inside.top(), _ARROW_PX, inside.height())
+        arrow = QRectF(hbm.right(), inside.top(), arrow_px, inside.height())
         sram = QRectF(arrow.right(), inside.top(), block, inside.height())
         self._paint_name(painter, theme, name, levels)
         fastest = max(levels.sram_bytes_per_s, levels.hbm_bytes_per_s)
@@ -145,10 +147,12 @@ def _paint_block(
     painter.setFont(themes.ui_font("title", bold=True))
     painter.setPen(QColor(ink))
     painter.drawText(line, left, name)
-    figure = QFont(themes.ui_font("heading", bold=True))
+    offset = 54
+    figure = themes.ui_font("heading", bold=True)
+    if offset + QFontMetricsF(figure).horizontalAdvance(f"{size}  at  {speed}") > line.width():
+        figure = themes.ui_font("body", bold=True)
     painter.setFont(figure)
     painter.setPen(QColor(theme.text))
-    offset = 54
     painter.drawText(line.adjusted(offset, 0, 0, 0), left, size)
     offset += painter.fontMetrics().horizontalAdvance(size) + 8
     painter.setFont(themes.ui_font("body"))

@@ -16,6 +16,8 @@ from gui.theme import Theme, colour, mix
 
 _BAR = 0.82
 """Thickness of a program's bar, in SMs."""
+_OUTLINED_SMS = 48
+"""With more SMs than this the bars are too thin for an outline."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Timeline(Figure):
             y0=launch.sm - _BAR / 2,
             height=_BAR,
             brushes=[colour(steps[index], 0.85) for index in shade],
-            pen=pg.mkPen(theme.sunken, width=0.6),
+            pen=pg.mkPen(theme.sunken, width=0.6) if int(launch.sm.max()) < _OUTLINED_SMS else pg.mkPen(None),
         )
 
     def _on_click(self, time_s: float, sm: float) -> None:

@@ -21,6 +21,8 @@ from gui.plots.timeline import Timeline
 from gui.plots.traffic_bars import TrafficBars
 from gui.selection import Selection
 
+_SCHEDULE_PX = 310
+"""The least height at which schedule, SRAM and softmax can be read together; a lower window scrolls."""
 _SCHEDULE_HELP = (
     "Each square is a tile of the score matrix. A program keeps one tile of Q on chip and walks along its row, loading "
     "one tile of K and V a step. Click a tile to go there; Space plays, Left and Right step."
@@ -57,6 +59,7 @@ class FlashAttentionPage(Page):
         self.comparison_views = Switcher([("Implementations", self.comparison), ("GPU timeline", self.timeline)])
         self.add_strip(self.strip)
         self.schedule_card = self.add_plot(self.walk, 0, 0, "Tile schedule", _SCHEDULE_HELP, width=6, height=12)
+        self.schedule_card.setMinimumHeight(_SCHEDULE_PX)
         self.traffic_card = self.add_plot(self.traffic_views, 0, 1, "HBM traffic", _TRAFFIC_HELP, width=5, height=12)
         self.address_card = self.add_plot(self.addresses, 1, 0, "Memory access", _ADDRESS_HELP, width=6, height=10)
         self.comparison_card = self.add_plot(

@@ -17,7 +17,7 @@ from core.tracing.ops.lifting import rounded
 from core.tracing.plan import Plan
 from core.tracing.record import Access, WatchRecorder
 from core.tracing.schedule import lane_order
-from core.tracing.values import Pointer
+from core.tracing.values import Pointer, on_device
 
 Grid = tuple[int, int, int]
 
@@ -49,7 +49,7 @@ def execute(
     order = lane_order(plan, bound, run, programs)
     size = chunk_lanes(plan.tile_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
     phase = f"tracing {plan.function.name}"
-    with _one_thread():
+    with on_device(device), _plain_arithmetic():
         for first in range(0, programs, size):
             lanes = order[first : first + size]
             run.advance = _reporter(tick, first, len(lanes), programs, phase)
@@ -105,15 +105,17 @@ def chunk_lanes(tile_bytes: Sequence[int], memory_budget_bytes: int, *, on_cpu: 
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch with one thread, for a while.
+def _plain_arithmetic() -> Iterator[None]:
+    """Torch with one thread and exact float32 products, for a while.
 
     The operations are short, so a second thread saves little; but where another process wants the core (the window
     does), each operation then waits for a time slice at its end: measured 30 times slower.
     """
-    threads = torch.get_num_threads()
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)

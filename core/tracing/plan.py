@@ -156,7 +156,7 @@ def _bound(operation: Operation, function: PureFunction) -> Step:
     return general
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """An executable kernel. `tile_bytes` are the sizes of one lane's tiles of floats, an entry an SSA value."""
 

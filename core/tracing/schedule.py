@@ -7,6 +7,7 @@ programs at once, before anything runs; where they depend on loaded data, lanes 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from core.tracing.affine import IntArray
 from core.tracing.frame import Frame, Run
 from core.tracing.ir import Operation
 from core.tracing.ops.control import trip_counts
-from core.tracing.ops.registry import PURE
+from core.tracing.ops.registry import PURE, Step
 from core.tracing.plan import Plan, Planner
 from core.tracing.values import to_integer
 
@@ -25,23 +26,32 @@ _PROGRAM = ("tt.get_program_id", "tt.get_num_programs")
 def lane_order(plan: Plan, bound: Sequence[Any], run: Run, programs: int) -> IntArray:
     """Linear program ids, those with the most iterations of the outermost loops first; otherwise in launch order."""
     order = np.arange(programs, dtype=np.int64)
-    loops = [op for op in plan.function.body.operations if op.name == "scf.for"]
+    loops = _predictable_loops(plan)
     if not loops or programs < 2:
         return order
     frame = Frame(run, plan.function.slots, order)
     for value, argument in zip(plan.function.arguments, bound, strict=True):
         frame.values[value.slot] = argument
     total = np.zeros(programs, dtype=np.int64)
-    for loop in loops:
-        needed = _slice(plan, loop)
-        if needed is None:
-            continue
-        planner = Planner()
-        for operation in needed:
-            planner.step(operation)(frame)
-        low, high, step = (to_integer(frame.values[value.slot]) for value in loop.operands[:3])
-        total = total + trip_counts(low, high, step, programs)
+    for steps, slots in loops:
+        for step in steps:
+            step(frame)
+        low, high, stride = (to_integer(frame.values[slot]) for slot in slots)
+        total = total + trip_counts(low, high, stride, programs)
     return order if bool((total == total[0]).all()) else np.argsort(-total, kind="stable")
+
+
+@lru_cache(maxsize=256)
+def _predictable_loops(plan: Plan) -> tuple[tuple[tuple[Step, ...], tuple[int, ...]], ...]:
+    """Of each outermost loop whose bounds are predictable: the steps that compute them, and their slots."""
+    planner = Planner()
+    found = []
+    for operation in plan.function.body.operations:
+        needed = _slice(plan, operation) if operation.name == "scf.for" else None
+        if needed is not None:
+            slots = tuple(value.slot for value in operation.operands[:3])
+            found.append((tuple(map(planner.step, needed)), slots))
+    return tuple(found)
 
 
 def _slice(plan: Plan, loop: Operation) -> list[Operation] | None:

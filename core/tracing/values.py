@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,25 @@ TORCH_DTYPES = {
 }
 
 
+_CPU = torch.device("cpu")
+_device: ContextVar[torch.device] = ContextVar("device", default=_CPU)
+
+
+def device() -> torch.device:
+    """Where tensors of data live: the device of the launch that is being executed."""
+    return _device.get()
+
+
+@contextmanager
+def on_device(where: torch.device) -> Iterator[None]:
+    """Make `where` the device of data inside the block."""
+    token = _device.set(where)
+    try:
+        yield
+    finally:
+        _device.reset(token)
+
+
 class Pointer:
     """Element offsets from the start of the tensor that argument `buffer` points to."""
 
@@ -61,18 +82,18 @@ def torch_dtype(element: str) -> torch.dtype:
     return dtype
 
 
-def to_torch(value: Any, type_: Type, device: torch.device) -> torch.Tensor:
+def to_torch(value: Any, type_: Type) -> torch.Tensor:
     """`value` of `type_` as a tensor of `rank + 1` axes, size 1 where it does not vary."""
     if isinstance(value, torch.Tensor):
         return value
     dtype = torch_dtype(type_.element)
     if isinstance(value, Affine):
-        return torch.from_numpy(np.ascontiguousarray(value.dense())).to(device=device, dtype=dtype)
+        return torch.from_numpy(np.ascontiguousarray(value.dense())).to(device=device(), dtype=dtype)
     if isinstance(value, Mask):
         if value.device_copy is None:
-            value.device_copy = torch.from_numpy(np.ascontiguousarray(value.array)).to(device)
+            value.device_copy = torch.from_numpy(np.ascontiguousarray(value.array)).to(device())
         return value.device_copy  # type: ignore[no-any-return]
-    return torch.full((1,) * (type_.rank + 1), value, dtype=dtype, device=device)
+    return torch.full((1,) * (type_.rank + 1), value, dtype=dtype, device=device())
 
 
 def to_integer(value: Any) -> Integer:
@@ -80,6 +101,13 @@ def to_integer(value: Any) -> Integer:
     if isinstance(value, torch.Tensor):
         return affine.from_array(value.cpu().numpy(), value.dim() - 1)
     return int(value) if isinstance(value, bool) else value
+
+
+def bit_array(value: Any, rank: int) -> npt.NDArray[Any]:
+    """An i1 of any representation as an array of 0 and 1 of `rank + 1` axes."""
+    if isinstance(value, torch.Tensor):
+        return value.cpu().numpy().astype(np.int64)
+    return _bools(value, rank).astype(np.int64)
 
 
 def to_predicate(value: Any) -> Predicate:
@@ -123,7 +151,7 @@ Part = tuple[int, Any]
 """A number of consecutive lanes, and their value."""
 
 
-def join(parts: Sequence[Part], type_: Type, device: torch.device) -> Any:
+def join(parts: Sequence[Part], type_: Type) -> Any:
     """One value from the values of consecutive groups of lanes."""
     parts = [part for part in parts if part[0]]
     first = parts[0][1]
@@ -137,7 +165,7 @@ def join(parts: Sequence[Part], type_: Type, device: torch.device) -> Any:
     if type_.pointer:
         return _join_pointers(parts)
     if any(isinstance(v, torch.Tensor) for v in values) or type_.is_float:
-        tensors = [(n, to_torch(value, type_, device)) for n, value in parts]
+        tensors = [(n, to_torch(value, type_)) for n, value in parts]
         shape = np.broadcast_shapes(*(tuple(t.shape[1:]) for _, t in tensors))
         return torch.cat([t.expand(n, *shape) for n, t in tensors])
     if type_.element == "i1":

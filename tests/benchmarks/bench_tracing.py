@@ -112,7 +112,7 @@ def main() -> None:
             f"{row.trace_kib:.0f} KiB",
             f"{row.max_difference:.1e}",
         )
-    Console().print(table)
+    Console(width=110).print(table)
 
 
 if __name__ == "__main__":

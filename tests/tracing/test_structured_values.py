@@ -19,7 +19,6 @@ from core.tracing.values import cut, join, to_integer, to_predicate, to_torch
 
 assert OPERATION_MODULES
 LANES, ROWS, COLUMNS = 3, 4, 2
-CPU = torch.device("cpu")
 
 small = st.integers(-60, 60)
 
@@ -81,7 +80,7 @@ def test_that_conjunctions_and_cuts_of_masks_keep_their_elements(a: Integer, b: 
 
 @given(structured(), structured())
 def test_that_joined_lanes_are_those_of_the_parts(a: Integer, b: Integer) -> None:
-    joined = join([(LANES, a), (LANES, b)], Type("i64", (ROWS, COLUMNS)), CPU)
+    joined = join([(LANES, a), (LANES, b)], Type("i64", (ROWS, COLUMNS)))
     expected = np.concatenate([full(a), full(b)])
     np.testing.assert_array_equal(np.broadcast_to(affine.dense(joined, 2), expected.shape), expected)
 
@@ -155,7 +154,7 @@ def test_that_integer_operations_are_twos_complement(name: str, data: st.DataObj
     structured_result = function(*(affine.from_array(x.astype(np.int64), 2) for x in shaped))
     np.testing.assert_array_equal(full(structured_result), expected)
     tensors = function(*(torch.from_numpy(x) for x in shaped))
-    np.testing.assert_array_equal(to_torch(tensors, type_, CPU).numpy(), expected)
+    np.testing.assert_array_equal(to_torch(tensors, type_).numpy(), expected)
     mixed = function(affine.from_array(shaped[0].astype(np.int64), 2), torch.from_numpy(shaped[1]))
     np.testing.assert_array_equal(mixed.numpy(), expected)
 

@@ -12,13 +12,15 @@ from core.tracing import affine
 from core.tracing.ir import Operation, Type
 from core.tracing.ops.lifting import rounded
 from core.tracing.ops.registry import PureFunction, pure
-from core.tracing.values import torch_dtype
+from core.tracing.values import device, torch_dtype
 
 
 @pure("arith.constant")
 def _constant(operation: Operation) -> PureFunction:
     type_ = operation.result.type
     value = literal(operation.attributes["words"][0], type_)
+    if isinstance(value, torch.Tensor):
+        return lambda: value.to(device())
     return lambda: value
 
 

@@ -13,12 +13,6 @@ from core.tracing.ir import Block, Operation
 from core.tracing.ops.registry import PURE, PureFunction, pure
 from core.tracing.values import expanded, to_torch, torch_dtype
 
-_CPU = torch.device("cpu")
-
-
-def _device(values: tuple[Any, ...]) -> torch.device:
-    return next((v.device for v in values if isinstance(v, torch.Tensor)), _CPU)
-
 
 @pure("tt.dot")
 def _dot(operation: Operation) -> PureFunction:
@@ -32,15 +26,13 @@ def _dot(operation: Operation) -> PureFunction:
     compute = torch.float64 if c_type.is_integer or c_type.element == "f64" else torch.float32
 
     def call(a: Any, b: Any, c: Any) -> torch.Tensor:
-        device = _device((a, b, c))
-        left = expanded(to_torch(a, a_type, device), a_type.dims).to(compute)
-        right = expanded(to_torch(b, b_type, device), b_type.dims).to(compute)
-        product = _product(left, right)
-        if not isinstance(c, torch.Tensor):
-            if c != 0:
-                product = product + c
+        left = expanded(to_torch(a, a_type), a_type.dims).to(compute)
+        right = expanded(to_torch(b, b_type), b_type.dims).to(compute)
+        if isinstance(c, torch.Tensor):
+            product = _sum_of_products(c.to(compute), left, right)
         else:
-            product = product + c.to(compute)
+            product = _product(left, right)
+            product = product + c if c != 0 else product
         return product if result == compute else product.to(result)
 
     return call
@@ -51,6 +43,13 @@ def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         lanes = max(a.shape[0], b.shape[0])
         return torch.bmm(a.expand(lanes, -1, -1), b.expand(lanes, -1, -1))
     return torch.matmul(a, b)
+
+
+def _sum_of_products(c: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    if a.dim() != 3:
+        return c + _product(a, b)
+    lanes = max(a.shape[0], b.shape[0], c.shape[0])
+    return torch.baddbmm(c, a.expand(lanes, -1, -1), b.expand(lanes, -1, -1))
 
 
 def _nan_ignoring(function: Callable[..., torch.Tensor], fill: float) -> Callable[[torch.Tensor, int], torch.Tensor]:
@@ -116,8 +115,7 @@ def _combiner(block: Block) -> Callable[[Tiles, Tiles], Tiles]:
             outcome = function(*(values[v.slot] for v in operation.operands))
             outcomes = outcome if len(operation.results) > 1 else (outcome,)
             values.update(zip((v.slot for v in operation.results), outcomes, strict=True))
-        device = left[0].device
-        return tuple(to_torch(values[v.slot], v.type, device).expand(left[0].shape) for v in results)
+        return tuple(to_torch(values[v.slot], v.type).expand(left[0].shape) for v in results)
 
     return combine
 
@@ -183,15 +181,14 @@ def _along(
     """Materialise the axis (the others stay as they are), then `fast` or `general`."""
     types = [value.type for value in operation.operands]
 
-    def whole(value: Any, index: int, device: torch.device) -> torch.Tensor:
-        tile = to_torch(value, types[index], device)
+    def whole(value: Any, index: int) -> torch.Tensor:
+        tile = to_torch(value, types[index])
         sizes = [-1] * tile.dim()
         sizes[axis] = types[index].dims[axis - 1]
         return tile.expand(sizes)
 
     def call(*values: Any) -> Any:
-        device = _device(values)
-        tiles = tuple(whole(value, i, device) for i, value in enumerate(values))
+        tiles = tuple(whole(value, i) for i, value in enumerate(values))
         if fast is not None:
             return fast(tiles[0], axis)
         shape = np.broadcast_shapes(*(tuple(tile.shape) for tile in tiles))

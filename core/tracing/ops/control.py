@@ -80,7 +80,7 @@ class _Results:
         order = np.concatenate([lanes for lanes, _ in self._groups])
         ordered = bool((order[1:] > order[:-1]).all())
         joined = [
-            join([(len(lanes), values[i]) for lanes, values in self._groups], result.type, frame.run.device)
+            join([(len(lanes), values[i]) for lanes, values in self._groups], result.type)
             for i, result in enumerate(self._results)
         ]
         if not ordered:

@@ -15,7 +15,7 @@ from core.tracing.ir import Operation
 from core.tracing.mask import Mask
 from core.tracing.ops.lifting import TensorFunction, float_function, rounded, scalar_tensor
 from core.tracing.ops.registry import PureFunction, pure
-from core.tracing.values import Pointer, to_predicate, to_torch, torch_dtype
+from core.tracing.values import Pointer, device, to_predicate, to_torch, torch_dtype
 
 _OPERATORS: dict[str, TensorFunction] = {
     "arith.addf": operator.add,
@@ -137,7 +137,7 @@ def _from_integer(operation: Operation) -> PureFunction:
             if unsigned and number < 0:
                 number += 2.0**source.bits
             return rounded(-number if source.bits == 1 and not unsigned else number, element)
-        tensor = to_torch(a, source, _CPU) if isinstance(a, Affine | Mask) else a
+        tensor = to_torch(a, source) if isinstance(a, Affine | Mask) else a
         if source.bits == 1:
             return tensor.to(dtype) if unsigned else -tensor.to(dtype)
         if unsigned and source.bits < 64:
@@ -145,9 +145,6 @@ def _from_integer(operation: Operation) -> PureFunction:
         return tensor.to(dtype)
 
     return call
-
-
-_CPU = torch.device("cpu")
 
 
 @pure("arith.fptosi", "arith.fptoui")
@@ -174,8 +171,7 @@ def _bitcast(operation: Operation) -> PureFunction:
     dtype = torch_dtype(target.element)
 
     def call(a: Any) -> Any:
-        device = a.device if isinstance(a, torch.Tensor) else _CPU
-        result = to_torch(a, source, device).contiguous().view(dtype)
+        result = to_torch(a, source).contiguous().view(dtype)
         return result.item() if result.numel() == 1 and not isinstance(a, torch.Tensor) else result
 
     return call
@@ -233,13 +229,12 @@ def _select(operation: Operation) -> PureFunction:
         structured = isinstance(condition, Mask) and not isinstance(a, torch.Tensor) and not isinstance(b, torch.Tensor)
         if structured and not type_.is_float:
             return _select_structured(condition, a, b, type_.rank, type_.element == "i1")
-        device = next((v.device for v in (condition, a, b) if isinstance(v, torch.Tensor)), _CPU)
-        where = to_torch(condition, condition_type, device)
+        where = to_torch(condition, condition_type)
         if where.dim() < type_.rank + 1:
             where = where.view(-1, *(1,) * type_.rank)
         dtype = torch_dtype(type_.element)
         values = (
-            scalar_tensor(v, dtype, device) if isinstance(v, bool | int | float) else to_torch(v, type_, device)
+            scalar_tensor(v, dtype, device()) if isinstance(v, bool | int | float) else to_torch(v, type_)
             for v in (a, b)
         )
         return torch.where(where, *values)

@@ -18,7 +18,7 @@ from core.tracing.affine import Affine, Integer
 from core.tracing.ir import Operation
 from core.tracing.ops.lifting import tensor_arguments
 from core.tracing.ops.registry import PureFunction, pure
-from core.tracing.values import to_integer, to_predicate, to_torch, torch_dtype
+from core.tracing.values import bit_array, to_integer, to_predicate, torch_dtype
 
 Array = npt.NDArray[Any]
 
@@ -269,7 +269,7 @@ def _cmpi(operation: Operation) -> PureFunction:
             left, right = (unsigned_array(t.cpu().numpy().astype(np.int64), bits) for t in arguments)
             return torch.from_numpy(np.asarray(compare(left, right))).to(arguments[0].device)
         if bits == 1:
-            a, b = (affine.from_array(to_torch(v, t, _CPU).numpy(), t.rank) for v, t in zip((a, b), types, strict=True))
+            a, b = (affine.from_array(bit_array(v, t.rank), t.rank) for v, t in zip((a, b), types, strict=True))
         if unsigned and (_bounds(a)[0] < 0 or _bounds(b)[0] < 0):
             rank = types[0].rank
             left, right = (unsigned_array(affine.dense(v, rank), bits) for v in (a, b))
@@ -277,9 +277,6 @@ def _cmpi(operation: Operation) -> PureFunction:
         return mask.compare(predicate, a, b)
 
     return call
-
-
-_CPU = torch.device("cpu")
 
 
 @pure("arith.extsi", "arith.extui", "arith.trunci", "arith.index_cast", "arith.index_castui")
@@ -291,7 +288,7 @@ def _width(operation: Operation) -> PureFunction:
         if isinstance(a, torch.Tensor):
             return _tensor_width(a, source.bits, target.element, unsigned)
         if source.bits == 1:
-            a = affine.from_array(to_torch(a, source, _CPU).numpy(), source.rank)
+            a = affine.from_array(bit_array(a, source.rank), source.rank)
             return a if unsigned else affine.scale(a, -1)
         if target.bits == 1:
             odd = affine.apply(lambda x: x & 1, a) if isinstance(a, Affine) else a & 1

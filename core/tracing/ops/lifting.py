@@ -9,15 +9,15 @@ from typing import Any
 import torch
 
 from core.tracing.ir import Operation, Type
-from core.tracing.values import to_torch, torch_dtype
+from core.tracing.values import device, to_torch, torch_dtype
 
 TensorFunction = Callable[..., torch.Tensor]
 
 
 @lru_cache(maxsize=1024)
-def scalar_tensor(value: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def scalar_tensor(value: float, dtype: torch.dtype, where: torch.device) -> torch.Tensor:
     """A 0-d tensor; broadcasts against anything, of the type of the tensors around it."""
-    return torch.tensor(value, dtype=dtype, device=device)
+    return torch.tensor(value, dtype=dtype, device=where)
 
 
 _CPU = torch.device("cpu")
@@ -37,18 +37,14 @@ def float_function(operation: Operation, function: TensorFunction, *, scalars_pa
     dtypes = tuple(torch_dtype(t.element) for t in types)
 
     def call(*values: Any) -> Any:
-        device = None
-        for value in values:
-            if isinstance(value, torch.Tensor):
-                device = value.device
-                break
-        if device is None:
+        if not any(isinstance(value, torch.Tensor) for value in values):
             return function(*map(scalar_tensor, values, dtypes, (_CPU,) * len(values))).item()
         if scalars_pass:
             return function(*values)
+        where = device()
         return function(
             *(
-                v if isinstance(v, torch.Tensor) else scalar_tensor(v, d, device)
+                v if isinstance(v, torch.Tensor) else scalar_tensor(v, d, where)
                 for v, d in zip(values, dtypes, strict=True)
             )
         )
@@ -58,14 +54,14 @@ def float_function(operation: Operation, function: TensorFunction, *, scalars_pa
 
 def tensor_arguments(values: tuple[Any, ...], types: tuple[Type, ...]) -> tuple[torch.Tensor, ...] | None:
     """All values as tensors if any of them is one, else None: then they are structured."""
-    device = next((v.device for v in values if isinstance(v, torch.Tensor)), None)
-    if device is None:
+    if not any(isinstance(value, torch.Tensor) for value in values):
         return None
+    where = device()
     return tuple(
         v
         if isinstance(v, torch.Tensor)
-        else scalar_tensor(v, torch_dtype(t.element), device)
+        else scalar_tensor(v, torch_dtype(t.element), where)
         if isinstance(v, bool | int | float)
-        else to_torch(v, t, device)
+        else to_torch(v, t)
         for v, t in zip(values, types, strict=True)
     )

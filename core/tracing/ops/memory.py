@@ -92,10 +92,10 @@ def _host(tile: torch.Tensor, type_: Type) -> Any:
 
 def _filled(tile: torch.Tensor, mask: Mask, other: Any, type_: Type) -> torch.Tensor:
     """`tile` with `other` where the mask is off."""
-    where = to_torch(mask, type_.with_element("i1"), tile.device)
+    where = to_torch(mask, type_.with_element("i1"))
     if isinstance(other, bool | int | float):
         return torch.where(where, tile, scalar_tensor(other, tile.dtype, tile.device))
-    return torch.where(where, tile, to_torch(other, type_, tile.device))
+    return torch.where(where, tile, to_torch(other, type_))
 
 
 @step("tt.store")
@@ -113,7 +113,7 @@ def _store(operation: Operation, _planner: Any) -> Step:
         mask = keep if isinstance(keep, Mask) else None
         _record(frame, operation, "store", pointer, mask, type_.dims)
         memory = frame.run.memories[pointer.buffer]
-        value = to_torch(values[value_slot], type_, memory.flat.device)
+        value = to_torch(values[value_slot], type_)
         if value.dtype != memory.flat.dtype:
             value = value.view(memory.flat.dtype)
         write(memory, pointer.offset, mask, value, frame.count, type_.dims)

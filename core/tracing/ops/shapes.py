@@ -17,7 +17,6 @@ from core.tracing.mask import Mask
 from core.tracing.ops.registry import PureFunction, Step, pure, step
 from core.tracing.values import Pointer, expanded, to_integer, to_predicate, to_torch
 
-_CPU = torch.device("cpu")
 _AXES = {"x": 0, "y": 1, "z": 2}
 
 
@@ -137,8 +136,7 @@ def _combined(operation: Operation, function: Callable[[list[torch.Tensor]], tor
         raise TilescopeError(f"{operation.location} uses {operation.name} on pointers, which Lanes does not execute.")
 
     def call(*values: Any) -> Any:
-        device = next((v.device for v in values if isinstance(v, torch.Tensor)), _CPU)
-        tiles = [expanded(to_torch(v, t, device), t.dims) for v, t in zip(values, types, strict=True)]
+        tiles = [expanded(to_torch(v, t), t.dims) for v, t in zip(values, types, strict=True)]
         lanes = max(tile.shape[0] for tile in tiles)
         result = function([tile.expand(lanes, *tile.shape[1:]) for tile in tiles])
         return _structured(result, operation.result.type, values)
@@ -189,11 +187,10 @@ def _histogram(operation: Operation) -> PureFunction:
     source, bins = operation.operands[0].type, operation.result.type.dims[0]
 
     def call(value: Any, keep: Any = True) -> Any:
-        device = value.device if isinstance(value, torch.Tensor) else _CPU
-        tile = expanded(to_torch(value, source, device), source.dims).to(torch.int64)
-        weights = to_torch(keep, source.with_element("i1"), device)
+        tile = expanded(to_torch(value, source), source.dims).to(torch.int64)
+        weights = to_torch(keep, source.with_element("i1"))
         inside = ((tile >= 0) & (tile < bins) & weights).to(torch.int32)
-        counts = torch.zeros(tile.shape[0], bins, dtype=torch.int32, device=device)
+        counts = torch.zeros(tile.shape[0], bins, dtype=torch.int32, device=tile.device)
         return counts.scatter_add_(1, tile.clamp(0, bins - 1), inside.expand_as(tile))
 
     return call

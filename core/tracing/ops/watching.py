@@ -50,7 +50,7 @@ def watcher(operation: Operation) -> Callable[[Frame, list[Any]], None] | None:
                 continue
             lanes = recorder.select(frame.programs)
             if len(lanes):
-                tile = to_torch(yielded[index], types[index], frame.run.device)
+                tile = to_torch(yielded[index], types[index])
                 tile = tile.expand(frame.count, *types[index].dims)
                 chosen = tile if len(lanes) == frame.count else tile[torch.from_numpy(lanes).to(tile.device)]
                 values = chosen.to(torch.float32, copy=True).cpu().numpy()

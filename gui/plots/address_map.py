@@ -151,8 +151,8 @@ class AddressPane(QWidget):
     def set_raster(self, kernel: str, raster: AddressRaster) -> None:
         self.kernel, self.raster = kernel, raster
         size, accesses = format_quantity(raster.total_bytes, "bytes"), short_quantity(raster.accesses)
-        programs = f"{raster.programs:,} program{'s' if raster.programs != 1 else ''}"
-        self._title.setText(f"<b>{raster.title}</b>&nbsp; {accesses} accesses · {size} · {programs}")
+        self._title.setText(f"<b>{raster.title}</b>&nbsp; {accesses} accesses · {size}")
+        self._title.setToolTip(f"{raster.accesses:,.0f} accesses of {raster.programs:,} programs to {size}")
         self._program.hide()
         self._band.hide()
 

@@ -21,7 +21,7 @@ from gui.plots.timeline import Timeline
 from gui.plots.traffic_bars import TrafficBars
 from gui.selection import Selection
 
-_SCHEDULE_PX = 310
+_SCHEDULE_PX = 296
 """The least height at which schedule, SRAM and softmax can be read together; a lower window scrolls."""
 _SCHEDULE_HELP = (
     "Each square is a tile of the score matrix. A program keeps one tile of Q on chip and walks along its row, loading "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,14 +11,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QSplitter,
     QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from core.claims import Finding
-from core.format import format_quantity
 from core.params import Params
 from core.result import Provenance, Result
 from core.text import Language
@@ -35,9 +32,10 @@ from gui.panels.plot_grid import PlotGrid
 from gui.panels.scroll import VerticalScroll
 from gui.panels.side_panel import SidePanel
 from gui.panels.source_view import SourceView
+from gui.panels.splitter import SharedSplitter
 from gui.selection import Selection, SelectionModel
 
-_UPPER_PX, _LOWER_PX = 160, 60
+_UPPER_SHARE, _LOWER_SHARE = 18, 7
 _SIDE_PX = 304
 
 
@@ -141,9 +139,7 @@ class Page(QWidget):
         self.tabs.setTabText(0, f"Claims {self.claims.tested()}/{len(self.topic.claims)}")
         self.numbers.set_metrics(result.metrics)
         self.source.set_sources(result.tables.get("sources", []))
-        for function, bytes_by_line in _bytes_by_line(result).items():
-            texts = {line: format_quantity(moved, "bytes") for line, moved in bytes_by_line.items()}
-            self.source.set_annotations(function, texts)
+        self.source.annotate_bytes(result.tables.get("lines", []))
         self.set_stale(False)
 
     def withdraw(self) -> None:
@@ -213,7 +209,7 @@ class Page(QWidget):
         return {
             "params": self.form.params.model_dump(mode="json"),
             "plots": self.plots.save_state(),
-            "vertical": self._vertical.sizes(),
+            "vertical": self._vertical.save_sizes(),
             "tab": self.tabs.currentIndex(),
             "side": not self.side.isHidden(),
             "device": self.run_bar.device.currentText(),
@@ -222,8 +218,7 @@ class Page(QWidget):
     def restore_layout(self, state: Mapping[str, Any]) -> None:
         """The layout of `save_state`; parameters are restored by whoever may have other ones to show."""
         self.plots.restore_state(state.get("plots", []))
-        if len(state.get("vertical", [])) == self._vertical.count():
-            self._vertical.setSizes(state["vertical"])
+        self._vertical.restore_sizes(state.get("vertical", []))
         self.tabs.setCurrentIndex(int(state.get("tab", 0)))
         self.run_bar.device.setCurrentText(str(state.get("device", "auto")))
         if not state.get("side", True):
@@ -262,14 +257,9 @@ class Page(QWidget):
         above.setContentsMargins(0, 0, 0, 0)
         above.addLayout(self._strips)
         above.addWidget(self.plots, 1)
-        self._vertical = QSplitter(Qt.Orientation.Vertical)
-        self._vertical.setHandleWidth(8)
-        self._vertical.addWidget(VerticalScroll(plots))
-        self._vertical.addWidget(self._framed_tabs())
-        self._vertical.setStretchFactor(0, _UPPER_PX)
-        self._vertical.setStretchFactor(1, _LOWER_PX)
+        parts = (VerticalScroll(plots), _UPPER_SHARE), (self._framed_tabs(), _LOWER_SHARE)
+        self._vertical = SharedSplitter(Qt.Orientation.Vertical, parts)
         self._vertical.setCollapsible(0, False)
-        self._vertical.setSizes([_UPPER_PX, _LOWER_PX])
         centre = QVBoxLayout()
         centre.setContentsMargins(12, 8, 12, 8)
         centre.setSpacing(8)
@@ -301,11 +291,3 @@ class Page(QWidget):
         layout.setContentsMargins(1, 1, 1, 1)
         layout.addWidget(self.tabs)
         return frame
-
-
-def _bytes_by_line(result: Result) -> dict[str, dict[int, int]]:
-    """Bytes moved by each source line, by function, from the table 'lines' where a result has one."""
-    moved: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for row in result.tables.get("lines", []):
-        moved[row["function"]][row["line"]] += row["bytes"]
-    return moved

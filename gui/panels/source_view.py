@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
+from core.format import format_quantity
 from gui.panels.code_view import CodeView
 
 _FORMS = ("Triton", "TTIR")
@@ -23,6 +26,7 @@ class SourceView(QWidget):
         self._empty_text = empty
         self._sources: list[dict[str, Any]] = []
         self._views: dict[tuple[str, str], CodeView] = {}
+        self._picked: tuple[str | None, int | None] = None, None
         self._annotations: dict[str, Mapping[int, str]] = {}
         self.kernels = QTabBar()
         self.kernels.setExpanding(False)
@@ -58,6 +62,18 @@ class SourceView(QWidget):
         self._select_function(chosen)
         self._show_current()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show_current()
+
+    def annotate_bytes(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Bytes moved beside each line, from rows with function, line and bytes (the table 'lines' of a result)."""
+        moved: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        for row in lines:
+            moved[row["function"]][row["line"]] += row["bytes"]
+        for function, by_line in moved.items():
+            self.set_annotations(function, {line: format_quantity(held, "bytes") for line, held in by_line.items()})
+
     def set_annotations(self, function: str, annotations: Mapping[int, str]) -> None:
         """A short text beside lines of one kernel, by line number."""
         self._annotations[function] = annotations
@@ -71,6 +87,7 @@ class SourceView(QWidget):
             self._select_function(function)
             self.forms["Triton"].setChecked(True)
             self._show_current()
+        self._picked = function, line
         for (name, form), view in self._views.items():
             mine = form == "Triton" and (function is None or name == function)
             if view.picked_line != (line if mine else None):
@@ -99,6 +116,8 @@ class SourceView(QWidget):
             self._stack.setCurrentWidget(self._nothing)
             self._file.clear()
             return
+        if not self.isVisible():
+            return  # colouring takes time, and most runs end with another tab in front
         row = self._sources[max(0, self.kernels.currentIndex())]
         form = next(name for name, button in self.forms.items() if button.isChecked())
         key = (row["function"], form)
@@ -113,6 +132,8 @@ class SourceView(QWidget):
             return CodeView(str(row["ttir"]), 1, "llvm")
         view = CodeView(str(row["text"]), int(row["first_line"]), "python")
         view.set_annotations(self._annotations.get(row["function"], {}))
+        function, line = self._picked
+        view.pick(line if function in (None, row["function"]) else None)
         view.line_picked.connect(lambda line: self.line_picked.emit(row["function"], line))
         return view
 

@@ -47,6 +47,7 @@ def test_that_a_result_reaches_plots_claims_numbers_and_source(page: ToyPage, re
     assert page.tabs.tabText(0) == "Claims 1/2"
     assert page.numbers.visible_metrics() == result.metrics
     assert page.source.function == "fwd"
+    page.tabs.setCurrentWidget(page.source)
     assert page.source.current_view._annotations == {11: "2.00 MB"}
 
 
@@ -66,6 +67,7 @@ def test_that_a_picked_source_line_is_selected_for_every_plot_and_back(page: Toy
     page.source.line_picked.emit("fwd", 12)
     assert page.calls[-1][1].get("line") == 12
     page.selection.update(function="scores", line=2)
+    page.tabs.setCurrentWidget(page.source)
     assert page.source.function == "scores"
     assert page.source.current_view.picked_line == 2
 

@@ -1,0 +1,44 @@
+"""A splitter whose parts keep their shares of the space until a person, or a remembered layout, moves a handle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QSplitter, QWidget
+
+
+class SharedSplitter(QSplitter):
+    """Two or more widgets, each with its share of the length. QSplitter alone would go by their size hints."""
+
+    def __init__(
+        self, orientation: Qt.Orientation, parts: Sequence[tuple[QWidget, int]], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(orientation, parent)
+        self._shares = [share for _, share in parts]
+        self._kept = True
+        self.setHandleWidth(8)
+        for index, (widget, share) in enumerate(parts):
+            self.addWidget(widget)
+            self.setStretchFactor(index, share)
+        self.splitterMoved.connect(self._let_go)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._kept:
+            length = self.width() if self.orientation() is Qt.Orientation.Horizontal else self.height()
+            self.setSizes([share * length for share in self._shares])
+
+    def save_sizes(self) -> list[int]:
+        """The sizes that a person chose, [] while the shares are kept."""
+        return [] if self._kept else self.sizes()
+
+    def restore_sizes(self, sizes: Sequence[int]) -> None:
+        """Sizes from `save_sizes`; those of another layout are ignored."""
+        if len(sizes) == self.count():
+            self._kept = False
+            self.setSizes([int(size) for size in sizes])
+
+    def _let_go(self) -> None:
+        self._kept = False

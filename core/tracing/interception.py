@@ -76,12 +76,28 @@ def _grid(grid: Any, bound: dict[str, Any]) -> tuple[int, int, int]:
     return x, y, z
 
 
+_REINTERPRETED = {
+    "int8": torch.int8,
+    "uint8": torch.uint8,
+    "int16": torch.int16,
+    "int32": torch.int32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp32": torch.float32,
+    "fp8e4nv": torch.float8_e4m3fn,
+    "fp8e5": torch.float8_e5m2,
+}
+"""Types of `triton.reinterpret(tensor, dtype)`, by Triton's name."""
+
+
 def _argument(value: Any) -> Any:
     """What a launch accepts as an argument, as a tensor or a number."""
     if isinstance(value, torch.Tensor) or not hasattr(value, "data_ptr"):
         return value
-    base = value.base  # triton.reinterpret(tensor, dtype)
-    return base.view(getattr(torch, str(value.dtype))) if not isinstance(value.dtype, torch.dtype) else base
+    dtype = _REINTERPRETED.get(str(value.dtype), value.dtype)
+    if not isinstance(dtype, torch.dtype):
+        raise TilescopeError(f"Lanes cannot view a tensor as {dtype}: torch has no such type.")
+    return value.base.view(dtype)
 
 
 @contextmanager

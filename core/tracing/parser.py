@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import TilescopeError
+from core.tracing.cursor import Cursor
 from core.tracing.ir import UNKNOWN_LOCATION, Block, Function, Location, Module, Operation, Type, Value
-from core.tracing.lexer import Locations, Token, parse_type, tokenise
+from core.tracing.lexer import Locations, parse_type, tokenise
 
-_END = Token("end", "", -1)
 _I1 = Type("i1")
 _TERMINATORS = frozenset({"scf.yield", "scf.condition", "tt.return", "tt.reduce.return", "tt.scan.return"})
 
@@ -25,39 +25,14 @@ def parse_module(text: str) -> Module:
         raise TilescopeError(f"This TTIR cannot be read: {error}.") from error
 
 
-class _Parser:
-    """A cursor over the tokens, and the values in scope."""
+class _Parser(Cursor):
+    """The values in scope, and the grammar of functions, regions and operations."""
 
     def __init__(self, text: str) -> None:
+        super().__init__(tokenise(Locations.strip(text)))
         self._locations = Locations(text)
-        self._tokens = tokenise(Locations.strip(text))
-        self._at = 0
         self._scopes: list[dict[str, Value]] = []
         self._slots = 0
-
-    # Cursor
-
-    def _peek(self, ahead: int = 0) -> Token:
-        at = self._at + ahead
-        return self._tokens[at] if at < len(self._tokens) else _END
-
-    def _next(self) -> Token:
-        token = self._peek()
-        self._at += 1
-        return token
-
-    def _accept(self, text: str) -> bool:
-        if self._peek().text == text:
-            self._at += 1
-            return True
-        return False
-
-    def _expect(self, text: str) -> None:
-        token = self._next()
-        if token.text != text:
-            raise ValueError(f"line {token.line}: expected {text!r}, found {token.text!r}")
-
-    # Module and functions
 
     def module(self) -> Module:
         self._accept("module")
@@ -102,8 +77,6 @@ class _Parser:
             self._accept(",")
         return tuple(values)
 
-    # Values and types
-
     def _define(self, name: str, type_: Type) -> Value:
         value = Value(self._slots, name.removeprefix("%"), type_)
         self._slots += 1
@@ -115,19 +88,6 @@ class _Parser:
             if name in scope:
                 return scope[name]
         raise ValueError(f"{name} is used before it is defined")
-
-    def _type(self) -> Type:
-        return parse_type(self._next().text)
-
-    def _types(self) -> tuple[Type, ...]:
-        """`type` or `(type, type)`."""
-        if not self._accept("("):
-            return (self._type(),)
-        types = []
-        while not self._accept(")"):
-            types.append(self._type())
-            self._accept(",")
-        return tuple(types)
 
     def _location(self) -> Location:
         if self._peek().text != "loc" or self._peek(1).text != "(":
@@ -143,8 +103,6 @@ class _Parser:
         if len(parts) == 3 and parts[1].startswith("#"):
             return self._locations.resolve(parts[1])
         return self._locations.resolve("loc" + "".join(parts))
-
-    # Regions and operations
 
     def _region(self, header: tuple[Value, ...] = ()) -> Block:
         """`{ [^bb0(args):] operations }`. `header` are arguments that the owner's own syntax defined."""
@@ -302,62 +260,6 @@ class _Parser:
                 self._next()
                 self._expect(">")
         return before, after
-
-    # Attributes
-
-    def _attribute_dict(self) -> dict[str, Any]:
-        attributes: dict[str, Any] = {}
-        closing = "}>" if self._next().text == "<{" else "}"
-        while not self._accept(closing):
-            key = self._next().text.strip('"')
-            attributes[key] = self._attribute_value() if self._accept("=") else True
-            self._accept(",")
-        return attributes
-
-    def _attribute_value(self) -> Any:
-        token = self._next()
-        value: Any
-        if token.text == "[":
-            value = self._sequence("]")
-        elif token.text == "{":
-            self._at -= 1
-            value = self._attribute_dict()
-        elif token.kind == "word" and self._accept("<"):
-            value = self._sequence(">")
-            if token.text == "dense":
-                value = value[0] if len(value) == 1 else tuple(value)
-        elif token.kind == "number":
-            value = _number(token.text)
-        elif token.kind == "string":
-            value = token.text[1:-1]
-        elif token.kind == "type":
-            value = parse_type(token.text)
-        else:
-            value = {"true": True, "false": False}.get(token.text, token.text)
-        # 'axis = 1 : i32': the type of a number inside a dictionary says nothing more.
-        if self._peek().text == ":" and self._peek(2).text in (",", "}", "}>"):
-            self._next()
-            self._type()
-        return value
-
-    def _sequence(self, closing: str) -> tuple[Any, ...]:
-        """Elements up to `closing`; the element type of `array<i32: 1, 0>` is dropped."""
-        values: list[Any] = []
-        while not self._accept(closing):
-            if self._peek(1).text == ":" and self._peek().kind == "word":
-                self._next()
-                self._next()
-                continue
-            values.append(self._attribute_value())
-            self._accept(",")
-        return tuple(values)
-
-
-def _number(text: str) -> int | float | str:
-    """Hexadecimal stays text: it is the bit pattern of a type that is not known yet."""
-    if "0x" in text:
-        return text
-    return float(text) if any(c in text for c in ".eE") else int(text)
 
 
 def _last_location(operations: list[Operation]) -> Location:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from core.errors import TilescopeError
 from core.tracing.frame import Frame
 from core.tracing.ir import Block, Function, Operation, Value
-from core.tracing.ops import constants, contractions, control, floats, integers, memory, shapes
+from core.tracing.ops import constants, contractions, control, floats, integers, memory, predicates, shapes
 from core.tracing.ops.registry import PURE, STEPS, PureFunction, Step
 
-OPERATION_MODULES = (constants, contractions, control, floats, integers, memory, shapes)
+OPERATION_MODULES = (constants, contractions, control, floats, integers, memory, predicates, shapes)
 """Imported for what they register."""
 
 

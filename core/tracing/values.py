@@ -82,6 +82,13 @@ def torch_dtype(element: str) -> torch.dtype:
     return dtype
 
 
+def zero_of(type_: Type) -> int | float | bool:
+    """The zero of a type, of the Python type that stands for it."""
+    if type_.is_float:
+        return 0.0
+    return False if type_.element == "i1" else 0
+
+
 def to_torch(value: Any, type_: Type) -> torch.Tensor:
     """`value` of `type_` as a tensor of `rank + 1` axes, size 1 where it does not vary."""
     if isinstance(value, torch.Tensor):

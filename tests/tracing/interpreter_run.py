@@ -21,13 +21,13 @@ Log = list[tuple[int, int, np.ndarray]]
 def _spy(log: Log, kind: int, method: Any) -> Any:
     names = list(inspect.signature(method).parameters)
 
-    def run(self: InterpreterBuilder, *args: Any) -> Any:
-        given = dict(zip(names[1:], args, strict=False))
+    def run(self: InterpreterBuilder, *args: Any, **kwargs: Any) -> Any:
+        given = {**dict(zip(names[1:], args, strict=False)), **kwargs}
         mask = np.broadcast_to(given["mask"].data, given["ptrs"].data.shape)
         x, y, z = self.grid_idx
         program = x + self.grid_dim[0] * (y + self.grid_dim[1] * z)
         log.append((kind, program, given["ptrs"].data[mask].reshape(-1).astype(np.uint64)))
-        return method(self, *args)
+        return method(self, *args, **kwargs)
 
     return run
 

@@ -146,6 +146,15 @@ def test_that_wrong_arguments_are_one_error() -> None:
         kernels.add_kernel[(1,)](torch.zeros(4), BLOCK=4)
 
 
+def test_that_a_reinterpreted_tensor_is_read_in_its_new_type() -> None:
+    bits, o = torch.arange(16, dtype=torch.int32).view(torch.float32), torch.empty(16, dtype=torch.int32)
+    with intercept():
+        kernels.add_kernel[(1,)](
+            triton.reinterpret(bits, triton.language.int32), o.copy_(torch.ones(16)), o, 16, BLOCK=16
+        )
+    assert o.tolist() == list(range(1, 17))
+
+
 def test_that_an_empty_grid_runs_nothing() -> None:
     with intercept() as tracer:
         kernels.add_kernel[(0,)](torch.zeros(4), torch.zeros(4), torch.zeros(4), 4, BLOCK=4)

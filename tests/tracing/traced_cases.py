@@ -114,6 +114,20 @@ def in_place() -> Tensors:
     return {"x": x}
 
 
+def library() -> Tensors:
+    x, i = _random(3, 16), _integers(0, 16, 3, 16)
+    o, counts = _blank(3, 8, 16), _blank(3, 16, dtype=torch.int32)
+    kernels.library_kernel[(3,)](x, i, o, counts, BLOCK=16)
+    return {"x": x, "i": i, "o": o, "counts": counts}
+
+
+def descriptor() -> Tensors:
+    """Tensor descriptors, which Triton itself lowers to pointers and masks here."""
+    x, o = _random(20, 36), _blank(20, 36)
+    kernels.descriptor_kernel[(3, 2)](x, o, 20, 36, BLOCK=16)
+    return {"x": x, "o": o}
+
+
 def strided_views() -> Tensors:
     """Two arguments that are views of one storage, one of them transposed."""
     whole = _random(2, 24, 24)
@@ -137,7 +151,7 @@ CASES: dict[str, Callable[[], Tensors]] = {
         case.__name__: case
         for case in (
             add, transpose, softmax, matmul, ragged_sum, branch, collatz, reduce,
-            gather, integer, index, layout, math, in_place, strided_views,
+            gather, integer, index, layout, math, in_place, library, descriptor, strided_views,
         )
     },
     **{

@@ -238,3 +238,38 @@ def running_kernel(x_ptr, o_ptr, length, BLOCK: tl.constexpr):
         m_i = tl.maximum(m_i, tl.max(x, 0))
         l_i += x
     tl.store(o_ptr + pid, m_i + tl.sum(l_i, 0))
+
+
+@triton.jit
+def _fuse(a_value, a_count, b_value, b_count):
+    """Keeps the larger value, and counts."""
+    return tl.maximum(a_value, b_value), a_count + b_count
+
+
+@triton.jit
+def library_kernel(x_ptr, i_ptr, o_ptr, counts_ptr, BLOCK: tl.constexpr):
+    """What Triton's own library makes of the primitive operations."""
+    pid = tl.program_id(0)
+    at = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + pid * BLOCK + at)
+    i = tl.load(i_ptr + pid * BLOCK + at)
+    out = o_ptr + pid * BLOCK * 8 + at
+    tl.store(out, tl.sort(x, descending=True))
+    tl.store(out + BLOCK, tl.flip(x, 0))
+    highest, count = tl.associative_scan((x, i), 0, _fuse)
+    tl.store(out + 2 * BLOCK, highest)
+    tl.store(out + 3 * BLOCK, count.to(tl.float32))
+    tl.store(out + 4 * BLOCK, tl.gather(x, i, 0))
+    tl.store(out + 5 * BLOCK, tl.rand(pid + 17, at))
+    tl.store(out + 6 * BLOCK, tl.cumsum(x, 0, reverse=True))
+    largest, total = tl.reduce((x, i), 0, _fuse)
+    tl.store(out + 7 * BLOCK, largest + total + at.to(tl.float32))
+    tl.store(counts_ptr + pid * BLOCK + at, tl.histogram(i, BLOCK))
+
+
+@triton.jit
+def descriptor_kernel(x_ptr, o_ptr, rows, columns, BLOCK: tl.constexpr):
+    source = tl.make_tensor_descriptor(x_ptr, shape=[rows, columns], strides=[columns, 1], block_shape=[BLOCK, BLOCK])
+    target = tl.make_tensor_descriptor(o_ptr, shape=[rows, columns], strides=[columns, 1], block_shape=[BLOCK, BLOCK])
+    row, column = tl.program_id(1) * BLOCK, tl.program_id(0) * BLOCK
+    target.store([row, column], source.load([row, column]) * 2.0)

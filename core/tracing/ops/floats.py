@@ -15,7 +15,7 @@ from core.tracing.ir import Operation
 from core.tracing.mask import Mask
 from core.tracing.ops.lifting import TensorFunction, float_function, rounded, scalar_tensor
 from core.tracing.ops.registry import PureFunction, pure
-from core.tracing.values import Pointer, device, to_predicate, to_torch, torch_dtype
+from core.tracing.values import Pointer, device, to_predicate, to_torch, torch_dtype, zero_of
 
 _OPERATORS: dict[str, TensorFunction] = {
     "arith.addf": operator.add,
@@ -259,6 +259,5 @@ def _select_pointer(operation: Operation, condition: Any, a: Pointer, b: Pointer
 
 @pure("ub.poison")
 def _poison(operation: Operation) -> PureFunction:
-    type_ = operation.result.type
-    zero: Any = 0.0 if type_.is_float else False if type_.element == "i1" else 0
+    zero = zero_of(operation.result.type)
     return lambda: zero

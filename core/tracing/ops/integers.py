@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.tracing import affine, mask
+from core.tracing import affine
 from core.tracing.affine import Affine, Integer
 from core.tracing.ir import Operation
 from core.tracing.ops.lifting import tensor_arguments
 from core.tracing.ops.registry import PureFunction, pure
-from core.tracing.values import bit_array, to_integer, to_predicate, torch_dtype
+from core.tracing.values import to_integer, torch_dtype
 
 Array = npt.NDArray[Any]
 
@@ -43,8 +43,6 @@ def _binary(operation: Operation, structured: Callable[[Integer, Integer], Integ
 
 @pure("arith.addi")
 def _addi(operation: Operation) -> PureFunction:
-    if operation.result.type.element == "i1":
-        return _logic(operation, operator.xor)
     return _binary(operation, affine.add, operator.add)
 
 
@@ -55,8 +53,6 @@ def _subi(operation: Operation) -> PureFunction:
 
 @pure("arith.muli")
 def _muli(operation: Operation) -> PureFunction:
-    if operation.result.type.element == "i1":
-        return _logic(operation, operator.and_)
     return _binary(operation, affine.multiply, operator.mul)
 
 
@@ -102,7 +98,7 @@ def _floordivsi(operation: Operation) -> PureFunction:
         result: Array = a // np.where(b == 0, 1, b)
         return result
 
-    return _elementwise(operation, floor, lambda a, b: torch.div(a, _safe(b), rounding_mode="floor"))
+    return elementwise(operation, floor, lambda a, b: torch.div(a, _safe(b), rounding_mode="floor"))
 
 
 @pure("arith.ceildivsi")
@@ -111,10 +107,10 @@ def _ceildivsi(operation: Operation) -> PureFunction:
         result: Array = -(-a // np.where(b == 0, 1, b))
         return result
 
-    return _elementwise(operation, ceiling, lambda a, b: -torch.div(-a, _safe(b), rounding_mode="floor"))
+    return elementwise(operation, ceiling, lambda a, b: -torch.div(-a, _safe(b), rounding_mode="floor"))
 
 
-def _elementwise(operation: Operation, arrays: Callable[..., Array], tensors: Any) -> PureFunction:
+def elementwise(operation: Operation, arrays: Callable[..., Array], tensors: Any) -> PureFunction:
     """A function that needs each element: structured operands are summed first."""
 
     def structured(a: Integer, b: Integer) -> Integer:
@@ -128,7 +124,7 @@ def _elementwise(operation: Operation, arrays: Callable[..., Array], tensors: An
 def _minimum(a: Integer, b: Integer) -> Integer:
     if not isinstance(a, Affine) and not isinstance(b, Affine):
         return min(a, b)
-    (a_low, a_high), (b_low, b_high) = _bounds(a), _bounds(b)
+    (a_low, a_high), (b_low, b_high) = bounds(a), bounds(b)
     if a_high <= b_low:
         return a
     return b if b_high <= a_low else affine.apply(np.minimum, a, b)
@@ -138,7 +134,7 @@ def _maximum(a: Integer, b: Integer) -> Integer:
     return affine.scale(_minimum(affine.scale(a, -1), affine.scale(b, -1)), -1)
 
 
-def _bounds(value: Integer) -> tuple[int, int]:
+def bounds(value: Integer) -> tuple[int, int]:
     return (value.low, value.high) if isinstance(value, Affine) else (value, value)
 
 
@@ -170,7 +166,7 @@ def _unsigned(operation: Operation) -> PureFunction:
         result = function(unsigned_array(np.asarray(a), bits), unsigned_array(np.asarray(b), bits))
         return result.astype(np.uint64).view(np.int64) if bits == 64 else result
 
-    return _elementwise(operation, arrays, _through_numpy(operation, arrays))
+    return elementwise(operation, arrays, _through_numpy(operation, arrays))
 
 
 def _high_product(a: Array, b: Array, bits: int) -> Array:
@@ -208,111 +204,7 @@ def _shli(operation: Operation) -> PureFunction:
 
 @pure("arith.shrsi")
 def _shrsi(operation: Operation) -> PureFunction:
-    return _elementwise(operation, np.right_shift, torch.bitwise_right_shift)
-
-
-def _logic(operation: Operation, function: Callable[[Any, Any], Any]) -> PureFunction:
-    types = tuple(value.type for value in operation.operands)
-
-    def on_masks(a: Any, b: Any) -> Any:
-        arguments = tensor_arguments((a, b), types)
-        if arguments is not None:
-            return function(*arguments)
-        if isinstance(a, bool) and isinstance(b, bool):
-            return function(a, b)
-        if function is operator.and_:
-            return mask.both(a, b)
-        for constant, other in ((a, b), (b, a)):
-            if isinstance(constant, bool):
-                if function is operator.or_:
-                    return True if constant else other
-                return mask.invert(other) if constant else other
-        return mask.from_array(function(a.array, b.array))
-
-    if operation.result.type.element == "i1":
-        return on_masks
-    return _elementwise(operation, function, function)
-
-
-@pure("arith.andi")
-def _andi(operation: Operation) -> PureFunction:
-    return _logic(operation, operator.and_)
-
-
-@pure("arith.ori")
-def _ori(operation: Operation) -> PureFunction:
-    return _logic(operation, operator.or_)
-
-
-@pure("arith.xori")
-def _xori(operation: Operation) -> PureFunction:
-    return _logic(operation, operator.xor)
-
-
-_SIGNED = {"slt": "lt", "sle": "le", "sgt": "gt", "sge": "ge", "ult": "lt", "ule": "le", "ugt": "gt", "uge": "ge"}
-
-
-@pure("arith.cmpi")
-def _cmpi(operation: Operation) -> PureFunction:
-    word = operation.attributes["words"][0]
-    predicate = _SIGNED.get(word, word)
-    unsigned = word[0] == "u"
-    types = tuple(value.type for value in operation.operands)
-    bits = types[0].bits
-    compare = getattr(operator, predicate)
-
-    def call(a: Any, b: Any) -> Any:
-        arguments = tensor_arguments((a, b), types)
-        if arguments is not None:
-            if not unsigned:
-                return compare(*arguments)
-            left, right = (unsigned_array(t.cpu().numpy().astype(np.int64), bits) for t in arguments)
-            return torch.from_numpy(np.asarray(compare(left, right))).to(arguments[0].device)
-        if bits == 1:
-            a, b = (affine.from_array(bit_array(v, t.rank), t.rank) for v, t in zip((a, b), types, strict=True))
-        if unsigned and (_bounds(a)[0] < 0 or _bounds(b)[0] < 0):
-            rank = types[0].rank
-            left, right = (unsigned_array(affine.dense(v, rank), bits) for v in (a, b))
-            return mask.from_array(compare(left, right))
-        return mask.compare(predicate, a, b)
-
-    return call
-
-
-@pure("arith.extsi", "arith.extui", "arith.trunci", "arith.index_cast", "arith.index_castui")
-def _width(operation: Operation) -> PureFunction:
-    source, target = operation.operands[0].type, operation.result.type
-    unsigned = operation.name.endswith("ui")
-
-    def call(a: Any) -> Any:
-        if isinstance(a, torch.Tensor):
-            return _tensor_width(a, source.bits, target.element, unsigned)
-        if source.bits == 1:
-            a = affine.from_array(bit_array(a, source.rank), source.rank)
-            return a if unsigned else affine.scale(a, -1)
-        if target.bits == 1:
-            odd = affine.apply(lambda x: x & 1, a) if isinstance(a, Affine) else a & 1
-            return mask.compare("ne", odd, 0)
-        if unsigned and _bounds(a)[0] < 0:
-            a = (
-                affine.apply(lambda x: x & ((1 << source.bits) - 1), a)
-                if isinstance(a, Affine)
-                else a % (1 << source.bits)
-            )
-        return affine.fit(a, target.bits)
-
-    return call
-
-
-def _tensor_width(a: torch.Tensor, bits: int, element: str, unsigned: bool) -> torch.Tensor:
-    dtype = torch_dtype(element)
-    if dtype == torch.bool:
-        return (a & 1).to(torch.bool)
-    if bits == 1 and not unsigned:
-        return -a.to(dtype)
-    if unsigned and 1 < bits < 64:
-        return (a.to(torch.int64) & ((1 << bits) - 1)).to(dtype)
-    return a.to(dtype)
+    return elementwise(operation, np.right_shift, torch.bitwise_right_shift)
 
 
 @pure("math.absi")
@@ -345,8 +237,3 @@ def _extended(operation: Operation) -> PureFunction:
 def _wrapped(array: Array, bits: int) -> Array:
     half = 1 << (bits - 1)
     return np.asarray((array + half) % (1 << bits) - half, dtype=np.int64)
-
-
-@pure("llvm.intr.assume")
-def _assume(operation: Operation) -> PureFunction:
-    return lambda condition: to_predicate(condition) and ()

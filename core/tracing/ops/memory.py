@@ -14,7 +14,7 @@ from core.tracing.memory import out_of_bounds, read, write
 from core.tracing.ops.lifting import scalar_tensor
 from core.tracing.ops.registry import Step, step
 from core.tracing.record import Access, AccessKind
-from core.tracing.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype
+from core.tracing.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
 
 _HOST_SCALARS = 1 << 16
 """Scalar integers that were loaded go to the host up to this many lanes: they become loop bounds and offsets."""
@@ -59,12 +59,13 @@ def _load(operation: Operation, _planner: Any) -> Step:
     mask_slot = slots[1] if len(slots) > 1 else None
     other_slot = slots[2] if len(slots) > 2 else None
     result, type_ = operation.result.slot, operation.result.type
+    zero = zero_of(type_)
 
     def run(frame: Frame) -> None:
         values = frame.values
         pointer: Pointer = values[pointer_slot]
         keep = True if mask_slot is None else to_predicate(values[mask_slot])
-        other: Any = 0 if other_slot is None else values[other_slot]
+        other: Any = zero if other_slot is None else values[other_slot]
         if keep is False:
             values[result] = other
             return

@@ -25,7 +25,7 @@ from gui import theme
 from gui.icons import icon
 from gui.panels.badge import ProvenanceBadge
 
-_MINIMUM_HEIGHT_PX = 256
+_MINIMUM_HEIGHT_PX = 232
 """Below this a plot is unreadable: a page that is too low scrolls instead."""
 
 

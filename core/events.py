@@ -45,7 +45,8 @@ class Finished:
 class Failed:
     """`sentence` is for the person, `detail` (a traceback or worker log) for the log tab.
 
-    `blames` is the parameter at fault where one is known.
+    `blames` is the parameter at fault where one is known. `invalid_input` says that whoever asked can mend it: other
+    parameters, another device, something to install.
     """
 
     sentence: str

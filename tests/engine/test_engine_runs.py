@@ -84,7 +84,7 @@ def test_that_an_error_of_the_experiment_is_a_sentence_with_the_traceback_beside
 
 def test_that_an_error_worded_for_people_arrives_as_it_is(submit: Submit) -> None:
     run = submit("refuse")
-    assert events_of(run)[-1] == Failed("This machine has no flux capacitor: install one.")
+    assert events_of(run)[-1] == Failed("This machine has no flux capacitor: install one.", invalid_input=True)
     with pytest.raises(TilescopeError, match="flux capacitor"):
         run.result(0)
 

@@ -73,12 +73,12 @@ def heartbeat_gaps_ms(page: Any, controller: Any, bridge: Any) -> np.ndarray:
         if not controller.running:
             QTimer.singleShot(500, loop.quit)  # the repaint of the result counts too
 
-    bridge.event.connect(end)
+    bridge.run_event.connect(end)
     timer.start(HEARTBEAT_MS)
     controller.run("cpu")
     loop.exec()
     timer.stop()
-    bridge.event.disconnect(end)
+    bridge.run_event.disconnect(end)
     return np.diff(beats) * 1e3
 
 

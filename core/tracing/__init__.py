@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.tracing.record import Access, Buffer, Launch, Watched
+from core.trace.record import Access, Buffer, Launch, Watched
 
 if TYPE_CHECKING:
     from core.tracing.interception import Tracer, intercept

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from core.tracing.affine import IntArray
+from core.trace.affine import IntArray
+from core.trace.record import Access, WatchRecorder
 from core.tracing.frame import Frame, Run, Tick
 from core.tracing.ir import Value
 from core.tracing.memory import Memory
 from core.tracing.ops.lifting import rounded
 from core.tracing.plan import Plan
-from core.tracing.record import Access, WatchRecorder
 from core.tracing.schedule import lane_order
 from core.tracing.values import Pointer, on_device
 

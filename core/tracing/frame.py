@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from core.tracing.affine import IntArray
+from core.trace.affine import IntArray
+from core.trace.record import Access, WatchRecorder
 from core.tracing.memory import Memory
-from core.tracing.record import Access, WatchRecorder
 
 Tick = Callable[[float, float, str], None]
 

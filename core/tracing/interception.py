@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from core.errors import MissingRequirement, TilescopeError
+from core.trace.affine import IntArray
+from core.trace.mask import BoolArray
+from core.trace.record import Launch, WatchRecorder
 from core.tracing import frontend
-from core.tracing.affine import IntArray
 from core.tracing.executor import execute
 from core.tracing.frame import Tick
-from core.tracing.mask import BoolArray
-from core.tracing.record import Launch, WatchRecorder
 
 WATCH_LIMIT_BYTES = 64 << 20
 _in_use = threading.Lock()

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.tracing.affine import LANE, Affine, IntArray, Integer, Term, dense
-from core.tracing.mask import BoolArray, Mask
-from core.tracing.record import Buffer
-from core.tracing.window import Window, window
+from core.trace.affine import LANE, Affine, IntArray, Integer, Term, dense
+from core.trace.mask import BoolArray, Mask
+from core.trace.record import Buffer
+from core.trace.window import Window, window
 
 
 class Memory:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core.tracing.affine import IntArray
+from core.trace.affine import IntArray
 from core.tracing.frame import Frame, Run
 from core.tracing.ir import Operation
 from core.tracing.ops.control import trip_counts

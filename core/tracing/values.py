@@ -18,10 +18,10 @@ import numpy.typing as npt
 import torch
 
 from core.errors import TilescopeError
-from core.tracing import affine, mask
-from core.tracing.affine import LANE, Affine, IntArray, Integer
+from core.trace import affine, mask
+from core.trace.affine import LANE, Affine, IntArray, Integer
+from core.trace.mask import Mask, Predicate
 from core.tracing.ir import Type
-from core.tracing.mask import Mask, Predicate
 
 Lanes = slice | IntArray
 """Some lanes of a value: a slice, or indices."""

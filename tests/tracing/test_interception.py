@@ -271,7 +271,7 @@ def test_that_an_interpreting_triton_is_refused_in_one_sentence() -> None:
 def test_that_a_missing_triton_is_one_sentence_and_records_need_no_torch() -> None:
     code = (
         "import sys\nsys.modules['triton'] = None\n"
-        "import core.tracing, core.tracing.traffic, core.tracing.address_map, core.tracing.parser\n"
+        "import core.tracing, core.trace.traffic, core.trace.address_map, core.tracing.parser\n"
         "assert 'torch' not in sys.modules\n"
         "from core.errors import MissingRequirement\n"
         "try:\n    core.tracing.intercept().__enter__()\nexcept MissingRequirement as error:\n    print(error.sentence)"

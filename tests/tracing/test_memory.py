@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.tracing import affine, mask
-from core.tracing.affine import Integer
-from core.tracing.mask import Mask
+from core.trace import affine, mask
+from core.trace.affine import Integer
+from core.trace.mask import Mask
 from core.tracing.memory import Memory, out_of_bounds, read, write
 
 LANES = 3

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.tracing import affine
+from core.trace import affine
 from core.tracing.ir import Operation, Type
 from core.tracing.ops.lifting import rounded
 from core.tracing.ops.registry import PureFunction, pure

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from core.tracing import affine
-from core.tracing.affine import Affine, IntArray, Integer
+from core.trace import affine
+from core.trace.affine import Affine, IntArray, Integer
+from core.trace.mask import Mask
 from core.tracing.frame import Frame
 from core.tracing.ir import Operation, Value
-from core.tracing.mask import Mask
 from core.tracing.ops.registry import Step, step
 from core.tracing.ops.watching import watcher
 from core.tracing.values import Lanes, cut, join, per_lane, to_integer, to_predicate

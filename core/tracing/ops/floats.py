@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from core.errors import TilescopeError
-from core.tracing import affine, mask
-from core.tracing.affine import Affine
+from core.trace import affine, mask
+from core.trace.affine import Affine
+from core.trace.mask import Mask
 from core.tracing.ir import Operation
-from core.tracing.mask import Mask
 from core.tracing.ops.lifting import TensorFunction, float_function, rounded, scalar_tensor
 from core.tracing.ops.registry import PureFunction, pure
 from core.tracing.values import Pointer, device, to_predicate, to_torch, torch_dtype, zero_of

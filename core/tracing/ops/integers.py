@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.tracing import affine
-from core.tracing.affine import Affine, Integer
+from core.trace import affine
+from core.trace.affine import Affine, Integer
 from core.tracing.ir import Operation
 from core.tracing.ops.lifting import tensor_arguments
 from core.tracing.ops.registry import PureFunction, pure

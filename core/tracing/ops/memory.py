@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 from core.errors import TilescopeError
+from core.trace.mask import Mask, Predicate
+from core.trace.record import Access, AccessKind
 from core.tracing.frame import Frame
 from core.tracing.ir import Operation, Type
-from core.tracing.mask import Mask, Predicate
 from core.tracing.memory import out_of_bounds, read, write
 from core.tracing.ops.lifting import scalar_tensor
 from core.tracing.ops.registry import Step, step
-from core.tracing.record import Access, AccessKind
 from core.tracing.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
 
 _HOST_SCALARS = 1 << 16

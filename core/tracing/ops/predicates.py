@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.tracing import affine, mask
-from core.tracing.affine import Affine
+from core.trace import affine, mask
+from core.trace.affine import Affine
 from core.tracing.ir import Operation
 from core.tracing.ops.integers import bounds, elementwise, unsigned_array
 from core.tracing.ops.lifting import tensor_arguments

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from core.errors import TilescopeError
-from core.tracing import affine, mask
-from core.tracing.affine import Affine
+from core.trace import affine, mask
+from core.trace.affine import Affine
+from core.trace.mask import Mask
 from core.tracing.frame import Frame
 from core.tracing.ir import Operation, Type
-from core.tracing.mask import Mask
 from core.tracing.ops.registry import PureFunction, Step, pure, step
 from core.tracing.values import Pointer, expanded, to_integer, to_predicate, to_torch
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from core.topics.flash_attention.model.tiles import block_count
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.trace.affine import Affine
 from core.tracing import Access, Launch
-from core.tracing.affine import Affine
 
 IntArray = NDArray[np.int64]
 

@@ -11,8 +11,8 @@ from core.topics.flash_attention.experiment.kernels import TENSOR_OF_ARGUMENT, T
 from core.topics.flash_attention.model.paper import paper_model
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.payload import TENSORS
-from core.tracing.address_map import Band, address_map, bands_of
-from core.tracing.traffic import traffic
+from core.trace.address_map import Band, address_map, bands_of
+from core.trace.traffic import traffic
 
 _ROOT = Path(__file__).resolve().parents[4]
 _MAP_WIDTH, _MAP_HEIGHT = 1024, 512

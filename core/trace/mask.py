@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.tracing.affine import LANE, Affine, IntArray, Integer, add, move_axes, reshaped, scale, subtract
+from core.trace.affine import LANE, Affine, IntArray, Integer, add, move_axes, reshaped, scale, subtract
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from core.tracing.affine import Affine, IntArray, Integer
-from core.tracing.mask import BoolArray, Mask
+from core.trace.affine import Affine, IntArray, Integer
+from core.trace.mask import BoolArray, Mask
 
 AccessKind = Literal["load", "store", "atomic"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.tracing.affine import IntArray, dense
-from core.tracing.mask import BoolArray, Mask
-from core.tracing.record import Access
-from core.tracing.window import window
+from core.trace.affine import IntArray, dense
+from core.trace.mask import BoolArray, Mask
+from core.trace.record import Access
+from core.trace.window import window
 
 
 @dataclass(frozen=True)

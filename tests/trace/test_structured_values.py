@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.tracing import affine, mask
-from core.tracing.affine import Affine, Integer
+from core.trace import affine, mask
+from core.trace.affine import Affine, Integer
 from core.tracing.ir import UNKNOWN_LOCATION, Operation, Type, Value
 from core.tracing.ops.registry import PURE
 from core.tracing.plan import OPERATION_MODULES

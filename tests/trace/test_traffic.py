@@ -10,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.trace.address_map import Band, address_map, bands_of
+from core.trace.rows import rows_of
+from core.trace.traffic import covered, traffic, union
 from core.tracing import Launch, intercept
-from core.tracing.address_map import Band, address_map, bands_of
-from core.tracing.rows import rows_of
-from core.tracing.traffic import covered, traffic, union
 from kernels.attention import Impl, attention
 from tests.tracing.traced_cases import CASES
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.tracing.affine import LANE, Affine, IntArray, Integer
+from core.trace.affine import LANE, Affine, IntArray, Integer
 
 
 @dataclass(frozen=True)

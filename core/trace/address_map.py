@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.tracing.affine import IntArray
-from core.tracing.record import Access, Launch
-from core.tracing.rows import Rows, rows_of
+from core.trace.affine import IntArray
+from core.trace.record import Access, Launch
+from core.trace.rows import Rows, rows_of
 
 Extent = tuple[float, float]
 

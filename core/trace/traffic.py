@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.tracing.affine import IntArray
-from core.tracing.record import AccessKind, Launch
-from core.tracing.rows import Rows, rows_of
+from core.trace.affine import IntArray
+from core.trace.record import AccessKind, Launch
+from core.trace.rows import Rows, rows_of
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What a trace is, and what follows from one: numpy only, so the window may read what a worker executed."""

@@ -1,6 +1,6 @@
 """Parameters of a topic: one declaration, from which the form, `--set` and validation come.
 
-A topic subclasses `Params` and declares its fields with `number`, `choice` and `switch`; combinations that
+A topic subclasses `Params` and declares its fields with `number`, `choice`, `switch` and `text`; combinations that
 cannot be are refused in a pydantic `model_validator(mode="after")` that raises `InvalidParams`.
 """
 
@@ -23,7 +23,8 @@ Scalar = int | float | bool | str
 class FieldSpec:
     """What a form, a help text or a validator needs to know of one parameter.
 
-    `choices` is empty for a free number; `scale` is 'log2' where doubling is the natural step.
+    `choices` is empty for a free number; `scale` is 'log2' where doubling is the natural step. A text is the path of a
+    file where `file_filter` (such as 'Python (*.py)') is not empty.
     """
 
     name: str
@@ -38,6 +39,7 @@ class FieldSpec:
     step: float | None = None
     scale: str = "linear"
     choices: tuple[Scalar, ...] = ()
+    file_filter: str = ""
 
 
 def number(
@@ -76,6 +78,17 @@ def choice(default: Scalar, *choices: Scalar, label: str, help: str, unit: str =
 def switch(default: bool, *, label: str, help: str, group: str = "") -> Any:
     """A yes-or-no field."""
     return Field(default, title=label, description=help, json_schema_extra={"group": group})
+
+
+def text(default: str, *, label: str, help: str, file_filter: str = "", group: str = "") -> Any:
+    """A free text; the path of a file where `file_filter` says which files to offer."""
+    return Field(
+        default,
+        max_length=4096,
+        title=label,
+        description=help,
+        json_schema_extra={"group": group, "file_filter": file_filter},
+    )
 
 
 class Params(BaseModel):
@@ -131,6 +144,7 @@ def _spec(name: str, info: Any) -> FieldSpec:
         step=extra.get("step"),
         scale=extra.get("scale", "linear"),
         choices=tuple(extra.get("choices", ())),
+        file_filter=extra.get("file_filter", ""),
     )
 
 
@@ -159,6 +173,8 @@ def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
     spec = next((s for s in cls.specs() if s.name == field), None)
     if spec is None:
         return InvalidParams(details["msg"], field)
+    if details["type"] == "string_too_long":
+        return InvalidParams(f"{spec.name} is longer than 4,096 characters: give a shorter one.", field)
     unit = f" {spec.unit}" if spec.unit else ""
     if spec.minimum is not None and details["type"] in ("greater_than_equal", "less_than_equal"):
         wanted = f"it must lie between {spec.minimum:g} and {spec.maximum:g}{unit}"

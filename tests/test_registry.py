@@ -54,7 +54,7 @@ def test_that_every_parameter_explains_itself() -> None:
         for spec in topic(topic_id).params.specs():
             assert spec.help, f"{topic_id}: {spec.name} has no help"
             assert spec.label, f"{topic_id}: {spec.name} has no label"
-            assert spec.choices or spec.kind is bool or spec.minimum is not None, f"{spec.name} has no range"
+            assert spec.choices or spec.kind in (bool, str) or spec.minimum is not None, f"{spec.name} has no range"
 
 
 def test_that_an_unknown_topic_is_answered_with_those_that_exist() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import model_validator
 
 from core.errors import InvalidParams, UnknownName
-from core.params import Params, choice, number, switch
+from core.params import Params, choice, number, switch, text
 
 
 class Shape(Params):
@@ -18,6 +18,7 @@ class Shape(Params):
     dtype: str = choice("fp16", "fp32", "fp16", label="Precision", help="Element type.")
     tile: int = choice(64, 32, 64, label="Tile", help="Rows.", group="Tiling")
     causal: bool = switch(False, label="Causal", help="Mask the future.")
+    file: str = text("", label="File", help="A kernel.", file_filter="Python (*.py)")
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -28,13 +29,14 @@ class Shape(Params):
 
 def test_that_a_form_can_be_built_from_the_specs() -> None:
     specs = {spec.name: spec for spec in Shape.specs()}
-    assert list(specs) == ["heads", "kv_heads", "scale", "dtype", "tile", "causal"]
+    assert list(specs) == ["heads", "kv_heads", "scale", "dtype", "tile", "causal", "file"]
     assert (specs["heads"].kind, specs["heads"].minimum, specs["heads"].maximum) == (int, 1, 64)
     assert (specs["heads"].unit, specs["heads"].label, specs["heads"].help) == ("heads", "Heads", "Query heads.")
     assert (specs["scale"].kind, specs["scale"].step) == (float, 0.1)
     assert specs["dtype"].choices == ("fp32", "fp16")
     assert specs["tile"].group == "Tiling"
     assert specs["causal"].kind is bool
+    assert (specs["file"].kind, specs["file"].file_filter) == (str, "Python (*.py)")
 
 
 @given(heads=st.integers(1, 64), causal=st.booleans())
@@ -56,6 +58,7 @@ def test_that_texts_parse_as_the_values_they_spell(heads: int, causal: bool) -> 
         ("dtype", "fp4", "dtype = fp4 is not a choice: use one of fp32, fp16."),
         ("tile", "48", "tile = 48 is not a choice: use one of 32, 64."),
         ("tile", "", "tile =  is not a choice: use one of 32, 64."),
+        ("file", "x" * 5000, "file is longer than 4,096 characters: give a shorter one."),
         ("kv_heads", "3", "8 heads cannot share 3 KV heads."),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a trace is: buffers, accesses, watched values, launches."""
+"""What a trace is: buffers, accesses, faults, watched values, launches."""
 
 from __future__ import annotations
 
@@ -60,6 +60,25 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What went wrong at one source line, while execution went on: `count` elements were masked off there.
+
+    `kind` is 'out of bounds'. `program` (linear id) and `index` (element offset from the buffer's `data_ptr`) are
+    those of the first element; `buffer` indexes the launch's buffers. `sentence` says it all to a person.
+    """
+
+    kind: str
+    access: AccessKind
+    buffer: int
+    file: str
+    line: int
+    program: int
+    index: int
+    count: int
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Watched:
     """A loop-carried variable at the end of each iteration.
 
@@ -75,7 +94,10 @@ class Watched:
 
 @dataclass(frozen=True)
 class Launch:
-    """One `kernel[grid](...)`, executed and traced. `grid` is (x, y, z); programs are numbered with x fastest."""
+    """One `kernel[grid](...)`, executed and traced. `grid` is (x, y, z); programs are numbered with x fastest.
+
+    `config` is the configuration that an autotuner chose, as text; `faults` what execution survived.
+    """
 
     function: str
     file: str
@@ -86,6 +108,8 @@ class Launch:
     buffers: tuple[Buffer, ...]
     accesses: tuple[Access, ...]
     watched: Mapping[str, Watched] = field(default_factory=dict)
+    config: str = ""
+    faults: tuple[Fault, ...] = ()
 
     @property
     def programs(self) -> int:

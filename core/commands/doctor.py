@@ -50,6 +50,7 @@ def examine(*, as_json: bool, display_problem: str | None) -> int:
         _display(display_problem),
         _chinese_font(),
         *_machine(),
+        _compiler(),
         _data_folder(),
         _worker(),
     ]
@@ -121,6 +122,14 @@ def _machine() -> Iterator[Check]:
     else:
         remedy = "None is needed: kernels are traced and their errors checked; only times need one."
         yield Check("GPU", State.OPTIONAL, "none", remedy)
+
+
+def _compiler() -> Check:
+    found = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
+    if found:
+        return Check("C compiler", State.OK, found)
+    remedy = "Triton launches kernels on a GPU with one: apt-get install gcc python3-dev. Tracing needs none."
+    return Check("C compiler", State.OPTIONAL, "none", remedy)
 
 
 def _data_folder() -> Check:

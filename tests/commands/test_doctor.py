@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.commands import doctor
+
+
+@pytest.fixture
+def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the worker, which the command line's own tests start often enough."""
+    monkeypatch.setattr(doctor, "_worker", lambda: doctor.Check("Worker", doctor.State.OK, "started"))
+
+
+def checks(capsys: pytest.CaptureFixture[str], problem: str | None = None) -> tuple[int, dict[str, dict[str, str]]]:
+    code = doctor.examine(as_json=True, display_problem=problem)
+    return code, {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+
+
+@pytest.mark.usefixtures("quick_checks")
+def test_that_a_machine_with_everything_passes_and_a_missing_display_is_no_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, found = checks(capsys, problem="There is no display here.")
+    assert code == 0
+    assert found["Display"]["state"] == "optional"
+    assert "screenshot" in found["Display"]["remedy"]
+    assert found["torch"]["state"] == "ok"
+
+
+@pytest.mark.usefixtures("quick_checks")
+@pytest.mark.parametrize(
+    ("library", "version", "remedy"),
+    [
+        ("torch", None, "requirements.lock"),
+        ("PySide6-Essentials", "6.12.0", "PySide6-Essentials<6.12"),
+    ],
+)
+def test_that_what_is_missing_or_known_to_crash_fails_with_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    library: str,
+    version: str | None,
+    remedy: str,
+) -> None:
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: version if name == library else real(name))
+    code, found = checks(capsys)
+    assert code == 1
+    assert found[library]["state"] == "missing"
+    assert remedy in found[library]["remedy"]
+
+
+@pytest.mark.usefixtures("quick_checks")
+def test_that_a_missing_triton_is_a_failure_on_linux_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name == "triton" else real(name))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert checks(capsys)[0] == 1
+    monkeypatch.setattr("sys.platform", "darwin")
+    code, found = checks(capsys)
+    assert code == 0
+    assert found["triton"]["state"] == "optional"

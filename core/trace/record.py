@@ -110,6 +110,7 @@ class Launch:
     watched: Mapping[str, Watched] = field(default_factory=dict)
     config: str = ""
     faults: tuple[Fault, ...] = ()
+    printed: tuple[str, ...] = ()
 
     @property
     def programs(self) -> int:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.trace.record import Access, Buffer, Launch, Watched
+from core.trace.record import Access, Buffer, Fault, Launch, Watched
 
 if TYPE_CHECKING:
     from core.tracing.interception import Tracer, intercept
 
-__all__ = ["Access", "Buffer", "Launch", "Tracer", "Watched", "intercept"]
+__all__ = ["Access", "Buffer", "Fault", "Launch", "Tracer", "Watched", "intercept"]
 
 
 def __getattr__(name: str) -> Any:

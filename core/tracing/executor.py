@@ -13,6 +13,7 @@ from core.trace.affine import IntArray
 from core.trace.record import Access, WatchRecorder
 from core.tracing.frame import Frame, Run, Tick
 from core.tracing.ir import Value
+from core.tracing.journal import Journal
 from core.tracing.memory import Memory
 from core.tracing.ops.lifting import rounded
 from core.tracing.plan import Plan
@@ -33,11 +34,12 @@ def execute(
     memory_budget_bytes: int,
     watcher: WatchRecorder,
     tick: Tick | None = None,
+    journal: Journal | None = None,
 ) -> tuple[list[Memory], list[Access]]:
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
-    Results are written to the tensors. Raises TilescopeError at the first illegal access, before that operation
-    touches memory, and whatever `tick` raises.
+    Results are written to the tensors. Faults and prints go to `journal`; without one the first illegal access raises
+    TilescopeError, before that operation touches memory. Raises whatever `tick` raises.
     """
     memories: list[Memory] = []
     bound = [
@@ -46,6 +48,7 @@ def execute(
     device = memories[0].flat.device if memories else torch.device("cpu")
     programs = math.prod(grid)
     run = Run(plan.function.name, grid, device, memories, watcher, advance=lambda fraction: None)
+    run.journal = journal or run.journal
     order = lane_order(plan, bound, run, programs)
     size = chunk_lanes(plan.tile_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
     phase = f"tracing {plan.function.name}"

@@ -10,6 +10,7 @@ import torch
 
 from core.trace.affine import IntArray
 from core.trace.record import Access, WatchRecorder
+from core.tracing.journal import Journal
 from core.tracing.memory import Memory
 
 Tick = Callable[[float, float, str], None]
@@ -26,6 +27,7 @@ class Run:
     watcher: WatchRecorder
     advance: Callable[[float], None]
     accesses: list[Access] = field(default_factory=list)
+    journal: Journal = field(default_factory=Journal)
 
 
 class Frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from core.trace.record import Launch, WatchRecorder
 from core.tracing import frontend
 from core.tracing.executor import execute
 from core.tracing.frame import Tick
+from core.tracing.journal import Journal
 
 WATCH_LIMIT_BYTES = 64 << 20
 _in_use = threading.Lock()
@@ -32,6 +33,7 @@ class Tracer:
         watch_programs: Callable[[IntArray], BoolArray] | None,
         watch_limit_bytes: int,
         tick: Tick | None,
+        stop_at_faults: bool = True,
     ) -> None:
         self.launches: list[Launch] = []
         self._memory_budget_bytes = memory_budget_bytes
@@ -39,12 +41,14 @@ class Tracer:
         self._watch_programs = watch_programs
         self._watch_limit_bytes = watch_limit_bytes
         self._tick = tick
+        self._stop_at_faults = stop_at_faults
 
     def run(self, function: Any, args: tuple[Any, ...], grid: Any, kwargs: dict[str, Any]) -> None:
         """Execute and trace one launch of a JITFunction."""
         kernel, bound = frontend.lower(function, args, kwargs)
         shape = _grid(grid, bound)
         watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
+        journal = Journal(stop_at_faults=self._stop_at_faults)
         memories, accesses = execute(
             kernel.plan,
             [_argument(bound[name]) for name in kernel.arguments],
@@ -52,6 +56,7 @@ class Tracer:
             memory_budget_bytes=self._memory_budget_bytes,
             watcher=watcher,
             tick=self._tick,
+            journal=journal,
         )
         self.launches.append(
             Launch(
@@ -64,6 +69,8 @@ class Tracer:
                 buffers=tuple(memory.buffer for memory in memories),
                 accesses=tuple(accesses),
                 watched=watcher.finish(),
+                faults=journal.faults,
+                printed=tuple(journal.printed),
             )
         )
 
@@ -108,12 +115,16 @@ def intercept(
     watch_programs: Callable[[IntArray], BoolArray] | Sequence[int] | None = None,
     watch_limit_bytes: int = WATCH_LIMIT_BYTES,
     tick: Tick | None = None,
+    faults: Literal["raise", "record"] = "raise",
 ) -> Iterator[Tracer]:
     """Execute every Triton launch inside the block by Lanes, on CPU or CUDA tensors; results go to the tensors.
 
     `watch` names loop-carried variables to record, for the programs (linear ids, x fastest) that `watch_programs`
     lists or selects, up to `watch_limit_bytes` a launch. `tick(done, total, phase)` counts programs; it is called at
     least once an iteration of every loop and may raise to abort. An autotuned kernel runs its first configuration.
+
+    With `faults="record"`, elements out of bounds are left out (a load gives `other`, or 0, there) and listed in
+    `Launch.faults`, a failed assertion is listed in `Launch.printed`, and execution goes on.
 
     Raises MissingRequirement without Triton, and TilescopeError for a nested use, an unknown operation (before
     anything ran) or an illegal access.
@@ -125,7 +136,9 @@ def intercept(
         )
     if not _in_use.acquire(blocking=False):
         raise TilescopeError("Another trace is running in this process: wait for it to end before starting one.")
-    tracer = Tracer(memory_budget_bytes, tuple(watch), _selector(watch_programs), watch_limit_bytes, tick)
+    tracer = Tracer(
+        memory_budget_bytes, tuple(watch), _selector(watch_programs), watch_limit_bytes, tick, faults == "raise"
+    )
     try:
         with _patched(parts, tracer):
             yield tracer

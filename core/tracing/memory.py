@@ -71,7 +71,20 @@ class OutOfBounds:
 def out_of_bounds(
     memory: Memory, offset: Integer, mask: Mask | None, lanes: int, shape: tuple[int, ...]
 ) -> OutOfBounds | None:
-    """The first unmasked element outside the storage, or None. Bounds of the terms decide where they can."""
+    """The first unmasked element outside the storage, or None."""
+    bad = outside(memory, offset, mask, lanes, shape)
+    return None if bad is None else first_of(bad, offset)
+
+
+def first_of(bad: BoolArray, offset: Integer) -> OutOfBounds:
+    """The first element of `bad` ([lanes, *shape], not all False)."""
+    at = np.unravel_index(int(bad.argmax()), bad.shape)
+    where = np.broadcast_to(dense(offset, bad.ndim - 1), bad.shape)
+    return OutOfBounds(int(at[0]), tuple(int(i) for i in at[1:]), int(where[at]))
+
+
+def outside(memory: Memory, offset: Integer, mask: Mask | None, lanes: int, shape: tuple[int, ...]) -> BoolArray | None:
+    """Unmasked elements outside the storage, [lanes, *shape]; None if there are none, which bounds mostly decide."""
     low, high = memory.low, memory.high
     if not isinstance(offset, Affine):
         inside = low <= offset <= high
@@ -86,10 +99,7 @@ def out_of_bounds(
     bad = (where < low) | (where > high)
     if mask is not None:
         bad = bad & mask.array
-    if not bad.any():
-        return None
-    at = np.unravel_index(int(bad.argmax()), bad.shape)
-    return OutOfBounds(int(at[0]), tuple(int(i) for i in at[1:]), int(where[at]))
+    return bad if bad.any() else None
 
 
 def _inside_where(offset: Affine, mask: Mask, low: int, high: int) -> bool:

@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 
-from core.errors import TilescopeError
-from core.trace.mask import Mask, Predicate
-from core.trace.record import Access, AccessKind
+from core.trace.mask import BoolArray, Mask, Predicate, both, from_array
+from core.trace.record import Access, AccessKind, Fault
 from core.tracing.frame import Frame
 from core.tracing.ir import Operation, Type
-from core.tracing.memory import out_of_bounds, read, write
+from core.tracing.memory import first_of, outside, read, write
 from core.tracing.ops.lifting import scalar_tensor
 from core.tracing.ops.registry import Step, step
 from core.tracing.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
@@ -20,20 +19,25 @@ _HOST_SCALARS = 1 << 16
 """Scalar integers that were loaded go to the host up to this many lanes: they become loop bounds and offsets."""
 
 
-def _record(
-    frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, mask: Mask | None, shape: tuple[int, ...]
-) -> None:
-    """Append the access to the trace. Raises TilescopeError, before anything is touched, if it is illegal."""
+def record(
+    frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, keep: Predicate, shape: tuple[int, ...]
+) -> Predicate:
+    """Append an access to the trace, before anything is touched; returns the mask of what may be touched.
+
+    Elements outside the memory are a fault, which raises or takes them out of the mask.
+    """
+    if keep is False:
+        return False
     memory = frame.run.memories[pointer.buffer]
-    outside = out_of_bounds(memory, pointer.offset, mask, frame.count, shape)
+    mask = keep if isinstance(keep, Mask) else None
     location = operation.location
-    if outside is not None:
-        index = f"element {list(outside.index)} of its tile" if outside.index else "its scalar access"
-        raise TilescopeError(
-            f"Illegal {kind} in {frame.run.function} at {location}: program "
-            f"{frame.describe_program(outside.lane)} reaches index {outside.offset} of {memory.buffer.name} with "
-            f"{index}, but its memory holds indices {memory.low} to {memory.high}; mask the access or fix the index."
-        )
+    bad = outside(memory, pointer.offset, mask, frame.count, shape)
+    if bad is not None:
+        _out_of_bounds(frame, operation, kind, pointer, bad)
+        keep = both(keep, from_array(~bad))
+        if keep is False:
+            return False
+        mask = keep if isinstance(keep, Mask) else None
     frame.run.accesses.append(
         Access(
             kind=kind,
@@ -50,6 +54,28 @@ def _record(
         )
     )
     frame.order += 1
+    return keep
+
+
+def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, bad: BoolArray) -> None:
+    memory, location = frame.run.memories[pointer.buffer], operation.location
+    first = first_of(bad, pointer.offset)
+    index = f"element {list(first.index)} of its tile" if first.index else "its scalar access"
+    frame.run.journal.fault(
+        Fault(
+            kind="out of bounds",
+            access=kind,
+            buffer=pointer.buffer,
+            file=location.file,
+            line=location.line,
+            program=int(frame.programs[first.lane]),
+            index=first.offset,
+            count=int(bad.sum()),
+            sentence=f"Illegal {kind} in {frame.run.function} at {location}: program "
+            f"{frame.describe_program(first.lane)} reaches index {first.offset} of {memory.buffer.name} with "
+            f"{index}, but its memory holds indices {memory.low} to {memory.high}; mask the access or fix the index.",
+        )
+    )
 
 
 @step("tt.load")
@@ -66,11 +92,11 @@ def _load(operation: Operation, _planner: Any) -> Step:
         pointer: Pointer = values[pointer_slot]
         keep = True if mask_slot is None else to_predicate(values[mask_slot])
         other: Any = zero if other_slot is None else values[other_slot]
+        keep = record(frame, operation, "load", pointer, keep, type_.dims)
         if keep is False:
             values[result] = other
             return
         mask = keep if isinstance(keep, Mask) else None
-        _record(frame, operation, "load", pointer, mask, type_.dims)
         tile = read(frame.run.memories[pointer.buffer], pointer.offset, mask, type_.rank)
         tile = _as_element(tile, type_.element)
         if mask is not None:
@@ -109,10 +135,10 @@ def _store(operation: Operation, _planner: Any) -> Step:
         values = frame.values
         pointer: Pointer = values[pointer_slot]
         keep: Predicate = True if mask_slot is None else to_predicate(values[mask_slot])
+        keep = record(frame, operation, "store", pointer, keep, type_.dims)
         if keep is False:
             return
         mask = keep if isinstance(keep, Mask) else None
-        _record(frame, operation, "store", pointer, mask, type_.dims)
         memory = frame.run.memories[pointer.buffer]
         value = to_torch(values[value_slot], type_)
         if value.dtype != memory.flat.dtype:

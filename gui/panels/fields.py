@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QWheelEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -16,72 +16,19 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSlider,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from core.params import FieldSpec, Scalar
+from gui.panels.field import Field
+from gui.panels.text_fields import PathField, TextField
 
 _MAX_SEGMENTS = 5
 _MAX_SEGMENT_CHARACTERS = 18
 _NUMBER_WIDTH_PX = 88
-
-
-class Field(QWidget):
-    """One parameter: its label, its control and, when it is at fault, the sentence saying so."""
-
-    edited = Signal(object)
-
-    def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.spec = spec
-        self.label = QLabel(spec.label)
-        self.unit = QLabel(spec.unit)
-        self.unit.setProperty("role", "small")
-        self._fault = QLabel()
-        self._fault.setProperty("role", "error")
-        self._fault.setTextFormat(Qt.TextFormat.PlainText)
-        self._fault.setWordWrap(True)
-        self._fault.hide()
-        self.setToolTip(_tooltip(spec))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self._body())
-        layout.addWidget(self._fault)
-
-    def value(self) -> Scalar:
-        """What the control shows."""
-        raise NotImplementedError
-
-    def set_value(self, value: Scalar) -> None:
-        """Show a value without telling anybody."""
-        raise NotImplementedError
-
-    @property
-    def fault(self) -> str:
-        return "" if self._fault.isHidden() else self._fault.text()
-
-    def set_fault(self, sentence: str) -> None:
-        """Highlight the control and say why; '' takes it back."""
-        if sentence == self.fault:
-            return  # restyling costs half a millisecond, and this is called for every field at every edit
-        self._fault.setText(sentence)
-        self._fault.setVisible(bool(sentence))
-        for control in self._controls():
-            control.setProperty("fault", bool(sentence))
-            control.style().polish(control)
-
-    def _body(self) -> QWidget:
-        """The row with label, unit and controls."""
-        raise NotImplementedError
-
-    def _controls(self) -> list[QWidget]:
-        raise NotImplementedError
 
 
 class NumberField(Field):
@@ -267,18 +214,13 @@ def field_for(spec: FieldSpec) -> Field:
     """The control that suits a parameter."""
     if spec.kind is bool:
         return SwitchField(spec)
+    if spec.kind is str and not spec.choices:
+        return PathField(spec) if spec.file_filter else TextField(spec)
     if not spec.choices:
         return NumberField(spec)
     characters = sum(len(str(option)) for option in spec.choices)
     few = 2 <= len(spec.choices) <= _MAX_SEGMENTS and characters <= _MAX_SEGMENT_CHARACTERS
     return SegmentField(spec) if few else ComboField(spec)
-
-
-def _tooltip(spec: FieldSpec) -> str:
-    limits = ""
-    if spec.minimum is not None and spec.maximum is not None:
-        limits = f" From {spec.minimum:g} to {spec.maximum:g}."
-    return f"{spec.help}{limits}\n--set {spec.name}={spec.default} is the default."
 
 
 def _powers_of_two(low: float, high: float) -> list[float]:

@@ -17,13 +17,18 @@ AccessKind = Literal["load", "store", "atomic"]
 
 @dataclass(frozen=True)
 class Buffer:
-    """A tensor argument. `data_ptr` and `size_bytes` are the extent of the tensor's own elements in memory."""
+    """A tensor argument. `data_ptr` and `size_bytes` are the extent of the tensor's own elements in memory.
+
+    `shape` and `strides` (in elements) are the tensor's.
+    """
 
     name: str
     dtype: str
     element_bytes: int
     size_bytes: int
     data_ptr: int
+    shape: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class Memory:
             element_bytes=size,
             size_bytes=extent * size if tensor.numel() else 0,
             data_ptr=tensor.data_ptr(),
+            shape=tuple(tensor.shape),
+            strides=tuple(tensor.stride()),
         )
 
     @property

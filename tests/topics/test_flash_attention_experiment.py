@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from core.events import Partial, Progress
+from core.partial import from_partial
 from core.result import Provenance, Result
 from core.topics.flash_attention import TOPIC
 from core.topics.flash_attention.model import plan, row_softmax
 from core.topics.flash_attention.params import FlashAttentionParams
-from core.topics.flash_attention.payload import from_partial
 
 pytest.importorskip("triton")
 

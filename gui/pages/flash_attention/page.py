@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from core.params import Params
+from core.partial import from_partial
 from core.result import Provenance, Result
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.params import FlashAttentionParams
-from core.topics.flash_attention.payload import from_partial
 from gui.page import Page
 from gui.pages.flash_attention import figures
 from gui.pages.flash_attention.walkthrough import Walkthrough

@@ -8,10 +8,10 @@ import pytest
 from PySide6.QtCore import Qt
 
 from core.hardware.gpus import GPU_IDS
+from core.partial import as_partial
 from core.registry import topic
 from core.result import Provenance
 from core.topics.flash_attention.params import FlashAttentionParams
-from core.topics.flash_attention.payload import as_partial
 from gui.pages.flash_attention import FlashAttentionPage
 from tests.gui.pages.flash_result import FLASH_K_LINE, FLASH_V_LINE, flash_result
 

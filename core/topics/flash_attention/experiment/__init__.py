@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from core.engine.phases import in_parts, phase
 from core.engine.steps import Tick
 from core.events import Partial, Progress
 from core.hardware.host import cpu_name
+from core.partial import as_partial
 from core.result import Environment, Metric, Result, Row
 from core.topic import ExperimentRun
 from core.topics.flash_attention.experiment import metrics, tables
@@ -28,12 +30,11 @@ from core.topics.flash_attention.experiment.kernels import (
     trace_flash_traffic,
     trace_standard,
 )
-from core.topics.flash_attention.experiment.progress import in_parts, phase
 from core.topics.flash_attention.experiment.schedule import traced_schedule
 from core.topics.flash_attention.experiment.softmax_states import softmax_arrays
 from core.topics.flash_attention.model import Plan, plan
 from core.topics.flash_attention.params import FlashAttentionParams
-from core.topics.flash_attention.payload import KERNELS, as_partial
+from core.topics.flash_attention.payload import KERNELS
 from core.versions import versions
 from kernels.attention import Impl
 

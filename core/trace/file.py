@@ -1,0 +1,121 @@
+"""A trace as JSON rows and plain arrays, and as one file: what a worker sends, and what a person exports and reopens.
+
+The file is an .npz archive (a zip of .npy members, no pickle). Member `__tilescope_trace__` is the JSON of
+`{"version": 1, "rows": [...]}`; the other members are the arrays. Each row is flat and says in `row` what it is:
+
+- launch: function, file, first_line, source, ttir, grid_x, grid_y, grid_z, config; launches count from 0 in order;
+- buffer: launch, name, dtype, element_bytes, size_bytes, data_ptr;
+- fault: launch, and the fields of `core.trace.record.Fault`;
+- watched: launch, name, truncated; its arrays are `watched.I.programs` and `watched.I.values`, I its number;
+- path: a source file that accesses name by its number.
+
+The accesses are tables of int64, columns in the order given here; an array that several of them share is held once:
+
+- accesses: launch, kind (0 load, 1 store, 2 atomic), buffer, path, line, element_bytes, order, programs (an array),
+  rank (-1: the offset is a constant), constant, first term, terms, first condition (-1: no mask), conditions,
+  then first number and count in `sizes` of its iteration, and of its shape;
+- terms: axes, array; the offset of an access is its constant plus the sum of its terms (`core.trace.affine`);
+- conditions: relation (0 '<', 1 '==', 2 '!=', 3 an array of bools), rank, constant, first term, terms, array (or -1);
+- arrays: 0 for `numbers` or 1 for `bits`, first element there, then first number and count in `sizes` of its shape;
+- sizes: [n], lists of small numbers; numbers: [n], int32 or int64; bits: [n], uint8.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import TilescopeError
+from core.trace.decoder import Decoder
+from core.trace.encoder import Encoder
+from core.trace.record import Launch
+
+VERSION = 1
+_HEADER = "__tilescope_trace__"
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a zip, an .npy header, JSON or an index can raise where the bytes are not what was written."""
+
+Rows = list[dict[str, Any]]
+Arrays = dict[str, np.ndarray]
+
+
+def encode(launches: Sequence[Launch]) -> tuple[Rows, Arrays]:
+    """The launches as flat JSON rows and arrays, named as in this module's description."""
+    encoder = Encoder()
+    for launch in launches:
+        encoder.add(launch)
+    return encoder.rows, encoder.arrays()
+
+
+def decode(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> list[Launch]:
+    """The inverse of `encode`. Raises TilescopeError, with one sentence, if they are not a trace."""
+    try:
+        return Decoder(rows, arrays).launches()
+    except _DAMAGE as error:
+        raise TilescopeError(f"The trace is damaged and cannot be read ({_first_line(error)}).") from error
+
+
+def save(path: str | Path, launches: Sequence[Launch]) -> None:
+    """Write the launches to one file. Raises TilescopeError if it cannot be written."""
+    rows, arrays = encode(launches)
+    buffer = io.BytesIO()
+    header = np.array(json.dumps({"version": VERSION, "rows": rows}))
+    np.savez_compressed(buffer, **{_HEADER: header}, **arrays)  # type: ignore[arg-type]
+    try:
+        Path(path).write_bytes(buffer.getbuffer())
+    except OSError as error:
+        raise TilescopeError(f"The trace could not be written to {path}: {error.strerror or error}.") from error
+
+
+def load(path: str | Path) -> list[Launch]:
+    """The launches of a file that `save` wrote.
+
+    Raises TilescopeError, with one sentence, for a file that cannot be opened, is no trace, is of a newer version, or
+    is damaged.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise TilescopeError(f"{path} could not be opened: {error.strerror or error}.") from error
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            members = {name: archive[name] for name in archive.files}
+        header = json.loads(str(members.pop(_HEADER)))
+        version, rows = header["version"], header["rows"]
+    except _DAMAGE as error:
+        raise TilescopeError(
+            f"{path} is not a trace that Tilescope wrote, or it is damaged: export the trace again."
+        ) from error
+    if version != VERSION:
+        raise TilescopeError(
+            f"{path} holds a trace of format {version!r}, and this version of Tilescope reads format {VERSION}: open "
+            "it with the version that wrote it, or trace the kernel again."
+        )
+    return decode(rows, members)
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:120].rstrip(".")

@@ -1,0 +1,169 @@
+"""Write-write races: bytes that two programs of a launch store to, without an atomic.
+
+Programs run in any order, so what such a byte holds afterwards is up to chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.trace.affine import IntArray
+from core.trace.record import Access, Launch
+from core.trace.rows import rows_of
+
+
+@dataclass(frozen=True)
+class Race:
+    """Two source lines (or one with itself) whose stores meet in one tensor.
+
+    The lowest byte that they share is in element `index` (offset from the tensor's data_ptr), stored by `program` at
+    `file`:`line` and by `other_program` at `other_file`:`other_line` (linear ids). `count` is the number of bytes of the tensor that more
+    than one program stores to at these lines.
+    """
+
+    tensor: str
+    file: str
+    line: int
+    other_file: str
+    other_line: int
+    program: int
+    other_program: int
+    index: int
+    count: int
+    sentence: str
+    kind: str = "write-write race"
+
+
+@dataclass(frozen=True)
+class _Stores:
+    """Byte spans that one source line stores to in one memory: [n] each."""
+
+    begin: IntArray
+    end: IntArray
+    program: IntArray
+
+
+Site = tuple[str, int, int]
+"""File, line and buffer of a store."""
+
+
+def races(launch: Launch) -> tuple[Race, ...]:
+    """Every pair of store sites of `launch` with bytes that two programs write. Tensors that share memory are seen."""
+    grouped: dict[Site, list[Access]] = {}
+    for access in launch.accesses:
+        if access.kind == "store":
+            grouped.setdefault((access.file, access.line, access.buffer), []).append(access)
+    sites = [(site, _stores(launch, accesses)) for site, accesses in grouped.items()]
+    found = []
+    for at, (site, stores) in enumerate(sites):
+        for other_site, other in sites[at:]:
+            race = _race(launch, site, stores, other_site, other, itself=other is stores)
+            if race is not None:
+                found.append(race)
+    return tuple(found)
+
+
+def _stores(launch: Launch, accesses: list[Access]) -> _Stores:
+    parts = [_spans(launch, access) for access in accesses]
+    begin, end, program = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(begin, kind="stable")
+    return _Stores(begin[order], end[order], program[order])
+
+
+def _spans(launch: Launch, access: Access) -> tuple[IntArray, IntArray, IntArray]:
+    """Absolute byte spans, and the program of each."""
+    rows = rows_of(access)
+    full = np.broadcast_shapes(rows.starts.shape, rows.lengths.shape, (len(access.programs), 1))
+    starts, lengths, program = (
+        np.broadcast_to(array, full).reshape(-1) for array in (rows.starts, rows.lengths, access.programs[:, None])
+    )
+    some = lengths > 0
+    begin = launch.buffers[access.buffer].data_ptr + starts[some] * access.element_bytes
+    return begin, begin + lengths[some] * access.element_bytes, program[some]
+
+
+def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, *, itself: bool) -> Race | None:
+    if not len(a.begin) or not len(b.begin) or a.begin[0] >= b.end.max() or b.begin[0] >= a.end.max():
+        return None
+    if itself and not bool((np.maximum.accumulate(a.end)[:-1] > a.begin[1:]).any()):
+        return None
+    pieces = _Pieces(a, b, itself=itself)
+    shared = pieces.contested()
+    if not shared.any():
+        return None
+    byte, program, other = pieces.first(shared)
+    buffer = launch.buffers[site[2]]
+    index, count = (byte - buffer.data_ptr) // buffer.element_bytes, int(pieces.lengths[shared].sum())
+    places = f"{site[0]}:{site[1]}"
+    if other_site[:2] != site[:2]:
+        places += f" and {other_site[0]}:{other_site[1]}"
+    return Race(
+        tensor=buffer.name,
+        file=site[0],
+        line=site[1],
+        other_file=other_site[0],
+        other_line=other_site[1],
+        program=program,
+        other_program=other,
+        index=index,
+        count=count,
+        sentence=(
+            f"Programs {program} and {other} of {launch.function} both store to index {index} of {buffer.name} at "
+            f"{places}, so which value stays is up to chance ({count:,} bytes in all): give each program elements of "
+            "its own, or use an atomic."
+        ),
+    )
+
+
+class _Pieces:
+    """The byte axis cut where any span begins or ends; a piece is contested if two programs cover it.
+
+    Every program that covers a piece is known by the lowest and the highest id there: two differ, or there is one.
+    """
+
+    def __init__(self, a: _Stores, b: _Stores, *, itself: bool) -> None:
+        self._cuts = np.unique(np.concatenate((a.begin, a.end) if itself else (a.begin, a.end, b.begin, b.end)))
+        self.lengths: IntArray = np.diff(self._cuts)
+        self._a = self._extremes(a)
+        self._b = self._a if itself else self._extremes(b)
+
+    def _extremes(self, stores: _Stores) -> tuple[IntArray, IntArray]:
+        """Lowest and highest program that covers each piece; (-1, -1) where none does."""
+        low = np.full(len(self.lengths), np.iinfo(np.int64).max)
+        high = np.full(len(self.lengths), -1)
+        for piece, program in self._covered(stores):
+            np.minimum.at(low, piece, program)
+            np.maximum.at(high, piece, program)
+        return np.where(high < 0, -1, low), high
+
+    def _covered(self, stores: _Stores) -> Iterator[tuple[IntArray, IntArray]]:
+        """(piece, program) pairs, some spans at a time: a long span covers many pieces."""
+        first = np.searchsorted(self._cuts, stores.begin)
+        count = np.searchsorted(self._cuts, stores.end) - first
+        total = np.concatenate(([0], count.cumsum()))
+        at = 0
+        while at < len(first):
+            to = max(at + 1, int(np.searchsorted(total, total[at] + (1 << 22), side="right")) - 1)
+            n = count[at:to]
+            inside = np.arange(int(n.sum())) - np.repeat(total[at:to] - total[at], n)
+            yield np.repeat(first[at:to], n) + inside, np.repeat(stores.program[at:to], n)
+            at = to
+
+    def contested(self) -> npt.NDArray[np.bool_]:
+        (a_low, a_high), (b_low, b_high) = self._a, self._b
+        both = (a_high >= 0) & (b_high >= 0)
+        contested: npt.NDArray[np.bool_] = both & ((a_low != b_high) | (a_high != b_low))
+        return contested
+
+    def first(self, contested: npt.NDArray[np.bool_]) -> tuple[int, int, int]:
+        """Byte and the two programs of the lowest contested piece."""
+        at = int(contested.argmax())
+        (a_low, a_high), (b_low, b_high) = self._a, self._b
+        low, high = int(a_low[at]), int(b_high[at])
+        if low == high:
+            low, high = int(a_high[at]), int(b_low[at])
+        return int(self._cuts[at]), low, high

@@ -1,0 +1,89 @@
+"""Races against the set of programs that write each byte."""
+
+from __future__ import annotations
+
+import time
+from itertools import product
+
+import numpy as np
+from hypothesis import given, settings
+
+from core.trace.affine import Affine, Term, from_array
+from core.trace.races import races
+from core.trace.record import Access, Buffer, Launch
+from core.trace.tables import tables, to_csv
+from core.tracing import intercept
+from tests.trace.random_launches import decorated, elements, launches
+from tests.tracing.traced_cases import CASES
+
+
+@given(launches(kinds=("store", "store", "load", "atomic")))
+@settings(max_examples=150, deadline=None)
+def test_that_races_are_the_bytes_that_two_programs_store_to(launch: Launch) -> None:
+    writers: dict[tuple[str, int, int], dict[int, set[int]]] = {}
+    for access, program, byte in elements(launch):
+        if access.kind == "store":
+            begin = launch.buffers[access.buffer].data_ptr + byte
+            site = writers.setdefault((access.file, access.line, access.buffer), {})
+            for address in range(begin, begin + access.element_bytes):
+                site.setdefault(address, set()).add(program)
+    expected = {}
+    for (i, a), b in product(enumerate(writers), writers):
+        if list(writers).index(b) < i:
+            continue
+        shared = [
+            address
+            for address in writers[a].keys() & writers[b].keys()
+            if any(p != q for p in writers[a][address] for q in writers[b][address])
+        ]
+        if shared:
+            buffer = launch.buffers[a[2]]
+            index = (min(shared) - buffer.data_ptr) // buffer.element_bytes
+            expected[(buffer.name, a[0], a[1], b[0], b[1], index, len(shared))] = (a, b, min(shared))
+    found = {(r.tensor, r.file, r.line, r.other_file, r.other_line, r.index, r.count): r for r in races(launch)}
+    assert found.keys() == expected.keys()
+    for key, (a, b, address) in expected.items():
+        assert found[key].program != found[key].other_program
+        assert found[key].program in writers[a][address]
+        assert found[key].other_program in writers[b][address]
+        assert found[key].sentence.endswith(".")
+
+
+def test_that_kernels_that_keep_to_their_own_elements_have_no_races() -> None:
+    for case in ("add", "matmul", "transpose", "triton_flash-causal-37x53-1"):
+        with intercept() as tracer:
+            CASES[case]()
+        assert all(races(launch) == () for launch in tracer.launches)
+
+
+def store(offset: int | Affine, programs: int, tile: int) -> Launch:
+    ids = np.arange(programs, dtype=np.int64)
+    access = Access("store", 0, "k.py", 7, (), ids, (tile,), offset, None, 4, 0)
+    return Launch("k", "k.py", 1, "", "", (programs, 1, 1), (Buffer("o_ptr", "float32", 4, 1 << 40, 0),), (access,))
+
+
+def test_that_ten_million_stores_are_searched_in_seconds() -> None:
+    rng = np.random.default_rng(0)
+    tile, programs = 1000, 10_000
+    scattered = from_array(rng.permutation(tile * programs).reshape(programs, tile), 1)
+    start = time.process_time()
+    assert races(store(scattered, programs, tile)) == ()
+    lanes, columns = np.arange(programs)[:, None] * (tile - 1), np.arange(tile)[None, :]
+    overlapping = Affine(1, 0, (Term(1, lanes, 0, int(lanes.max())), Term(2, columns, 0, tile - 1)))
+    (race,) = races(store(overlapping, programs, tile))
+    assert (race.program, race.other_program, race.index, race.count) == (0, 1, tile - 1, 4 * (programs - 1))
+    assert time.process_time() - start < 20
+
+
+@given(launches())
+@settings(max_examples=40, deadline=None)
+def test_that_tables_hold_plain_numbers_that_add_up(launch: Launch) -> None:
+    made = tables([decorated(launch)], {1 << 20: "[20, 30]"})
+    (row,) = made["launches"]
+    assert row["accesses"] == sum(1 for _ in elements(launch)) == sum(line["accesses"] for line in made["lines"])
+    assert row["config"] == "BLOCK=16"
+    assert made["tensors"][0]["shape"] == "[20, 30]"
+    assert made["faults"][0]["kind"] == "out of bounds"
+    for name, rows in made.items():
+        assert all(isinstance(v, str | int | float | None) for r in rows for v in r.values())
+        assert len(to_csv(rows).splitlines()) == (len(rows) + 1 if rows else 0), name

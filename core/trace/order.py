@@ -1,0 +1,74 @@
+"""Where each access of a launch stands in time: program after program, each program's accesses in its own order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.trace.affine import IntArray
+from core.trace.record import Access, Launch
+from core.trace.rows import rows_of
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One element access: the `element`-th unmasked element of `access`, made by `program`."""
+
+    program: int
+    access: Access
+    element: int
+
+
+class Order:
+    """The time axis of one launch, counted in element accesses: what `core.trace.address_map` draws as x.
+
+    `edges` float64 [programs + 1] are where each program begins, and the end.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self._elements = tuple(rows_of(access).elements_per_lane() for access in launch.accesses)
+        per_program = np.zeros(launch.programs, dtype=np.int64)
+        for access, elements in zip(launch.accesses, self._elements, strict=True):
+            per_program[access.programs] += elements
+        self.edges: npt.NDArray[np.float64] = np.concatenate(([0.0], per_program.cumsum()))
+        self._spans: tuple[int, IntArray, list[Access]] = -1, np.zeros(1, dtype=np.int64), []
+
+    @property
+    def accesses(self) -> float:
+        """The end of the axis."""
+        return float(self.edges[-1])
+
+    def accesses_of_program(self) -> npt.NDArray[np.float64]:
+        """Element accesses that each program makes, [programs]."""
+        return np.diff(self.edges)
+
+    def program_at(self, x: float) -> int | None:
+        """The program that is running at `x`, or None outside the axis."""
+        if not 0 <= x < self.accesses:
+            return None
+        return int(np.searchsorted(self.edges, x, side="right")) - 1
+
+    def moment_at(self, x: float) -> Moment | None:
+        """The element access at `x`, or None outside the axis."""
+        program = self.program_at(x)
+        if program is None:
+            return None
+        starts, accesses = self._of_program(program)
+        inside = int(x - self.edges[program])
+        index = int(np.searchsorted(starts, inside, side="right")) - 1
+        return Moment(program, accesses[index], inside - int(starts[index]))
+
+    def _of_program(self, program: int) -> tuple[IntArray, list[Access]]:
+        """Starts, from the program's begin, of the accesses in which it touches something. The last is kept."""
+        if self._spans[0] != program:
+            lengths, accesses = [0], []
+            for access, elements in zip(self.launch.accesses, self._elements, strict=True):
+                for lane in np.flatnonzero(access.programs == program):
+                    if elements[lane]:
+                        lengths.append(int(elements[lane]))
+                        accesses.append(access)
+            self._spans = program, np.cumsum(lengths[:-1], dtype=np.int64) if accesses else np.zeros(1, int), accesses
+        return self._spans[1], self._spans[2]

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+
+from core.trace.address_map import address_map, bands_of
+from core.trace.order import Order
+from core.trace.record import Launch
+from tests.trace.random_launches import launches
+
+
+@settings(max_examples=60, deadline=None)
+@given(launches())
+def test_that_the_axis_is_that_of_the_address_map(launch: Launch) -> None:
+    order = Order(launch)
+    drawn = address_map([launch], bands_of([launch]), 8, 8)
+    assert np.array_equal(order.edges, drawn.program_edges)
+    assert order.accesses == drawn.accesses
+
+
+@settings(max_examples=60, deadline=None)
+@given(launches())
+def test_that_walking_the_axis_meets_every_element_once_in_order(launch: Launch) -> None:
+    order = Order(launch)
+    walked = [order.moment_at(x + 0.5) for x in range(int(order.accesses))]
+    expected = [
+        (program, access.order, element)
+        for program in range(launch.programs)
+        for access in launch.accesses
+        for lane in np.flatnonzero(access.programs == program)
+        for element in range(int(access.active()[lane].sum()))
+    ]
+    assert [(m.program, m.access.order, m.element) for m in walked if m is not None] == expected
+    assert order.moment_at(-1) is None
+    assert order.moment_at(order.accesses) is None

@@ -30,11 +30,14 @@ class Decoder:
         buffers: list[list[Buffer]] = [[] for _ in heads]
         faults: list[list[Fault]] = [[] for _ in heads]
         watched: list[list[Watched]] = [[] for _ in heads]
+        printed: list[list[str]] = [[] for _ in heads]
         accesses: list[list[Access]] = [[] for _ in heads]
         for row in self._of("buffer"):
             buffers[_index(row["launch"], heads)].append(_buffer(row))
         for row in self._of("fault"):
             faults[_index(row["launch"], heads)].append(_fault(row))
+        for row in self._of("printed"):
+            printed[_index(row["launch"], heads)].append(_text(row["text"]))
         for number, row in enumerate(self._of("watched")):
             watched[_index(row["launch"], heads)].append(self._watched(number, row))
         grids = [tuple(int(row[f"grid_{axis}"]) for axis in "xyz") for row in heads]
@@ -55,8 +58,11 @@ class Decoder:
                 watched={w.name: w for w in seen},
                 config=_text(head["config"]),
                 faults=tuple(f),
+                printed=tuple(p),
             )
-            for head, grid, b, a, seen, f in zip(heads, grids, buffers, accesses, watched, faults, strict=True)
+            for head, grid, b, a, seen, f, p in zip(
+                heads, grids, buffers, accesses, watched, faults, printed, strict=True
+            )
         ]
 
     def _of(self, kind: str) -> list[Mapping[str, Any]]:
@@ -188,6 +194,8 @@ def _buffer(row: Mapping[str, Any]) -> Buffer:
         int(row["element_bytes"]),
         int(row["size_bytes"]),
         int(row["data_ptr"]),
+        tuple(map(int, row["shape"].split())),
+        tuple(map(int, row["strides"].split())),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.trace.affine import Affine, Term
 from core.trace.mask import Condition, Mask
-from core.trace.record import Access, Launch
+from core.trace.record import Access, Buffer, Launch
 
 KINDS = ("load", "store", "atomic")
 RELATIONS = ("<", "==", "!=", "array")
@@ -52,7 +52,8 @@ class Encoder:
                 "config": launch.config,
             }
         )
-        self.rows += [{"row": "buffer", "launch": index, **asdict(buffer)} for buffer in launch.buffers]
+        self.rows += [_buffer_row(index, buffer) for buffer in launch.buffers]
+        self.rows += [{"row": "printed", "launch": index, "text": text} for text in launch.printed]
         self.rows += [{"row": "fault", "launch": index, **asdict(fault)} for fault in launch.faults]
         for name, watched in launch.watched.items():
             number = len(self._watched) // 2
@@ -156,3 +157,8 @@ class Encoder:
         self._known[("array", id(array))] = len(self._tables["arrays"])
         self._tables["arrays"].append(row)
         return len(self._tables["arrays"]) - 1
+
+
+def _buffer_row(launch: int, buffer: Buffer) -> dict[str, Any]:
+    lists = {name: " ".join(map(str, getattr(buffer, name))) for name in ("shape", "strides")}
+    return {"row": "buffer", "launch": launch, **asdict(buffer), **lists}

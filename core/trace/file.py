@@ -4,7 +4,8 @@ The file is an .npz archive (a zip of .npy members, no pickle). Member `__tilesc
 `{"version": 1, "rows": [...]}`; the other members are the arrays. Each row is flat and says in `row` what it is:
 
 - launch: function, file, first_line, source, ttir, grid_x, grid_y, grid_z, config; launches count from 0 in order;
-- buffer: launch, name, dtype, element_bytes, size_bytes, data_ptr;
+- buffer: launch, name, dtype, element_bytes, size_bytes, data_ptr, shape and strides ('2 3' for (2, 3));
+- printed: launch, text: what `tl.device_print` said;
 - fault: launch, and the fields of `core.trace.record.Fault`;
 - watched: launch, name, truncated; its arrays are `watched.I.programs` and `watched.I.values`, I its number;
 - path: a source file that accesses name by its number.

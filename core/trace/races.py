@@ -20,9 +20,9 @@ from core.trace.rows import rows_of
 class Race:
     """Two source lines (or one with itself) whose stores meet in one tensor.
 
-    The lowest byte that they share is in element `index` (offset from the tensor's data_ptr), stored by `program` at
-    `file`:`line` and by `other_program` at `other_file`:`other_line` (linear ids). `count` is the number of bytes of the tensor that more
-    than one program stores to at these lines.
+    The lowest byte that they share is in element `index` (offset from the tensor's data_ptr): `program` stores it at
+    `file`:`line`, `other_program` at `other_file`:`other_line` (linear ids). `count` is the number of bytes of the
+    tensor that more than one program stores to at these lines.
     """
 
     tensor: str
@@ -57,7 +57,7 @@ def races(launch: Launch) -> tuple[Race, ...]:
     for access in launch.accesses:
         if access.kind == "store":
             grouped.setdefault((access.file, access.line, access.buffer), []).append(access)
-    sites = [(site, _stores(launch, accesses)) for site, accesses in grouped.items()]
+    sites = [(site, _stores(launch, grouped[site])) for site in sorted(grouped)]
     found = []
     for at, (site, stores) in enumerate(sites):
         for other_site, other in sites[at:]:

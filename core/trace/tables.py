@@ -12,23 +12,20 @@ from dataclasses import asdict
 from typing import Any
 
 from core.trace.races import races
-from core.trace.record import Buffer, Launch
+from core.trace.record import Launch
 from core.trace.rows import rows_of
 from core.trace.traffic import Traffic, traffic
 
 Row = dict[str, Any]
 
 
-def tables(launches: Sequence[Launch], shapes: Mapping[int, str] | None = None) -> dict[str, list[Row]]:
-    """The tables 'launches', 'tensors', 'lines' and 'faults'; rows count launches from 0.
-
-    `shapes` maps a tensor's data_ptr to its shape as text; without it a tensor's shape is its extent in elements.
-    """
+def tables(launches: Sequence[Launch]) -> dict[str, list[Row]]:
+    """The tables 'launches', 'tensors', 'lines' and 'faults'; rows count launches from 0."""
     counted = [traffic(launch) for launch in launches]
     numbered = list(enumerate(zip(launches, counted, strict=True)))
     return {
         "launches": [_launch_row(index, launch, counts) for index, (launch, counts) in numbered],
-        "tensors": [row for index, (launch, counts) in numbered for row in _tensors(index, launch, counts, shapes)],
+        "tensors": [row for index, (launch, counts) in numbered for row in _tensors(index, launch, counts)],
         "lines": [row for index, (launch, counts) in numbered for row in _lines(index, launch, counts)],
         "faults": [row for index, launch in enumerate(launches) for row in _faults(index, launch)],
     }
@@ -61,13 +58,13 @@ def _launch_row(index: int, launch: Launch, counts: Traffic) -> Row:
     }
 
 
-def _tensors(index: int, launch: Launch, counts: Traffic, shapes: Mapping[int, str] | None) -> list[Row]:
+def _tensors(index: int, launch: Launch, counts: Traffic) -> list[Row]:
     return [
         {
             "launch": index,
             "tensor": row.buffer,
             "dtype": buffer.dtype,
-            "shape": (shapes or {}).get(buffer.data_ptr) or _extent(buffer),
+            "shape": str(list(buffer.shape)),
             "size_bytes": buffer.size_bytes,
             "read_accesses": row.read_accesses,
             "written_accesses": row.written_accesses,
@@ -78,10 +75,6 @@ def _tensors(index: int, launch: Launch, counts: Traffic, shapes: Mapping[int, s
         }
         for row, buffer in zip(counts.buffers, launch.buffers, strict=True)
     ]
-
-
-def _extent(buffer: Buffer) -> str:
-    return f"[{buffer.size_bytes // buffer.element_bytes}]"
 
 
 def _lines(index: int, launch: Launch, counts: Traffic) -> list[Row]:

@@ -18,6 +18,9 @@ ELEMENTS = 600
 SHAPES = ((), (1,), (5,), (8,), (3, 4), (4, 2), (2, 3, 2))
 
 
+DTYPES = {1: "int8", 2: "float16", 4: "float32", 8: "int64"}
+
+
 @st.composite
 def offsets(draw: st.DrawFn, lanes: int, shape: tuple[int, ...]) -> int | Affine:
     """A constant plus a few terms; some are progressions, some any numbers."""
@@ -64,9 +67,7 @@ def launches(draw: st.DrawFn, kinds: tuple[str, ...] = ("load", "store", "atomic
     programs = math.prod(grid)
     sizes = draw(st.lists(st.sampled_from([1, 2, 4, 8]), min_size=1, max_size=3))
     buffers = tuple(
-        Buffer(
-            f"p{i}_ptr", {1: "int8", 2: "float16", 4: "float32", 8: "int64"}[size], size, ELEMENTS * size, 1 << 20 + i
-        )
+        Buffer(f"p{i}_ptr", DTYPES[size], size, ELEMENTS * size, 1 << 20 + i, (ELEMENTS,), (1,))
         for i, size in enumerate(sizes)
     )
     accesses = []
@@ -96,7 +97,9 @@ def decorated(launch: Launch) -> Launch:
     """The same launch with a fault, a configuration and a watched variable."""
     fault = Fault("out of bounds", "load", 0, "a.py", 2, 1, 700, 3, "Program 1 reads past the end.")
     watched = Watched("acc", np.array([0, 2]), np.array([[[1.0]], [[np.nan]]], dtype=np.float32), True)
-    return Launch(**{**vars(launch), "faults": (fault,), "config": "BLOCK=16", "watched": {"acc": watched}})
+    return Launch(
+        **{**vars(launch), "faults": (fault,), "config": "BLOCK=16", "printed": ("pid 0",), "watched": {"acc": watched}}
+    )
 
 
 def elements(launch: Launch) -> Iterator[tuple[Access, int, int]]:

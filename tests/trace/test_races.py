@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from itertools import product
+from itertools import combinations_with_replacement
 
 import numpy as np
 from hypothesis import given, settings
@@ -28,9 +28,7 @@ def test_that_races_are_the_bytes_that_two_programs_store_to(launch: Launch) -> 
             for address in range(begin, begin + access.element_bytes):
                 site.setdefault(address, set()).add(program)
     expected = {}
-    for (i, a), b in product(enumerate(writers), writers):
-        if list(writers).index(b) < i:
-            continue
+    for a, b in combinations_with_replacement(sorted(writers), 2):
         shared = [
             address
             for address in writers[a].keys() & writers[b].keys()
@@ -78,11 +76,11 @@ def test_that_ten_million_stores_are_searched_in_seconds() -> None:
 @given(launches())
 @settings(max_examples=40, deadline=None)
 def test_that_tables_hold_plain_numbers_that_add_up(launch: Launch) -> None:
-    made = tables([decorated(launch)], {1 << 20: "[20, 30]"})
+    made = tables([decorated(launch)])
     (row,) = made["launches"]
     assert row["accesses"] == sum(1 for _ in elements(launch)) == sum(line["accesses"] for line in made["lines"])
     assert row["config"] == "BLOCK=16"
-    assert made["tensors"][0]["shape"] == "[20, 30]"
+    assert made["tensors"][0]["shape"] == "[600]"
     assert made["faults"][0]["kind"] == "out of bounds"
     for name, rows in made.items():
         assert all(isinstance(v, str | int | float | None) for r in rows for v in r.values())

@@ -21,7 +21,7 @@ from tests.tracing.traced_cases import CASES
 
 
 def assert_same(found: Launch, expected: Launch) -> None:
-    for name in ("function", "file", "first_line", "source", "ttir", "grid", "buffers", "config", "faults"):
+    for name in ("function", "file", "first_line", "source", "ttir", "grid", "buffers", "config", "faults", "printed"):
         assert getattr(found, name) == getattr(expected, name)
     assert list(found.watched) == list(expected.watched)
     for name, watched in expected.watched.items():

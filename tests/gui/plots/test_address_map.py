@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
+from gui.plots import address_pane
 from gui.plots.address_map import AddressMap
 from gui.plots.raster import AddressRaster, Band
 
@@ -94,7 +96,36 @@ def test_that_a_tensor_s_band_can_be_lit(plot: AddressMap) -> None:
 def test_that_zooming_in_draws_the_part_in_view_and_a_double_click_all_of_it(plot: AddressMap, qtbot: Any) -> None:
     chart = plot.panes[0].chart
     chart.getViewBox().setRange(xRange=(100, 150), yRange=(0, 600), padding=0)
-    drawn = plot.panes[0]._image.boundingRect()
-    assert (drawn.width(), drawn.height()) == (10, 6)
+    qtbot.waitUntil(lambda: plot.panes[0]._image.image.shape[:2] == (6, 10))
     qtbot.mouseDClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=chart.viewport().rect().center())
     assert chart.getViewBox().viewRange() == [[0, 400], [0, 6000]]
+
+
+def test_that_each_pane_draws_once_however_often_it_is_moved(
+    plot: AddressMap, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qtbot.waitUntil(lambda: not plot._drawing.isActive())
+    picture = Mock(wraps=address_pane.picture)
+    monkeypatch.setattr(address_pane, "picture", picture)
+    plot.set_rasters([("standard", raster(200, "QKVSPO")), ("flash", raster(50, "QKVO"))])
+    plot.same_scale.setChecked(True)
+    assert not picture.called
+    qtbot.waitUntil(lambda: not plot._drawing.isActive())
+    assert [call.args[0].accesses for call in picture.call_args_list] == [200, 50]
+
+
+def test_that_a_map_that_comes_again_keeps_zoom_and_picture(plot: AddressMap, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: not plot._drawing.isActive())
+    box = plot.panes[0].chart.getViewBox()
+    box.setRange(xRange=(100, 150), yRange=(0, 600), padding=0)
+    plot.set_rasters([("standard", raster(400, "QKVSPO")), ("flash", raster(100, "QKVO"))])
+    assert box.viewRange() == [[100, 150], [0, 600]]
+    plot.set_rasters([("standard", raster(400, "QKVSPO")), ("flash", raster(101, "QKVO"))])
+    assert box.viewRange() == [[0, 400], [0, 6000]]
+
+
+def test_that_a_kernel_that_is_no_longer_there_has_no_say_in_the_scale(plot: AddressMap) -> None:
+    plot.same_scale.setChecked(True)
+    plot.set_rasters([("flash", raster(100, "QKVO"))])
+    assert plot.panes[0].chart.getViewBox().viewRange() == [[0, 100], [0, 4000]]
+    assert not plot.panes[1].isVisible()

@@ -5,6 +5,7 @@ Nothing heavier than Qt and the topics' declarations is imported before the wind
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -66,13 +67,31 @@ def run_window(*, theme: str | None = None, topic: str | None = None, settings: 
     keeper = HistoryKeeper(make_history)
     window = MainWindow(bridge, settings, keeper=keeper)
     window.first_painted.connect(window.open_last_page)
-    window.first_painted.connect(lambda: QTimer.singleShot(0, bridge, bridge.start))
+    window.first_painted.connect(lambda: QTimer.singleShot(0, bridge, lambda: start_engine(bridge)))
     window.show()
     with unexpected_errors_go_to(window.show_error), ctrl_c_quits(app):
         code = app.exec()
     bridge.close()
     keeper.close()
+    gc.unfreeze()
     return code
+
+
+def start_engine(bridge: EngineBridge) -> None:
+    """Start the engine, which imports much, without holding up the window.
+
+    So many new objects make Python look through all there are for garbage, which takes 50 to 80 ms in which the window
+    does nothing. What is there at the start, and once when the engine is ready, stays: it need not be looked through.
+    """
+
+    def on_state(state: Any) -> None:
+        if state.phase == "ready":
+            bridge.state_changed.disconnect(on_state)
+            gc.freeze()
+
+    gc.freeze()
+    bridge.state_changed.connect(on_state)
+    bridge.start()
 
 
 class _Errors(QObject):

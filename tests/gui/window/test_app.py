@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 from core.errors import TilescopeError, UnknownName
-from gui.app import run_window, unexpected_errors_go_to
+from gui.app import run_window, start_engine, unexpected_errors_go_to
+from gui.bridge import EngineBridge
+from tests.gui.doubles import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -120,3 +123,26 @@ def test_that_a_storm_of_errors_stays_one_banner_and_is_quick(page: Any) -> None
             sys.excepthook(ValueError, ValueError(number), None)
     assert page.banner.sentence.startswith("Something went wrong")
     assert time.monotonic() - started < 5
+
+
+def test_that_what_is_there_when_the_engine_starts_is_no_longer_looked_through(engine: FakeEngine, qapp: Any) -> None:
+    bridge = EngineBridge(lambda: engine)
+    frozen = [gc.get_freeze_count()]
+    try:
+        more = [[i] for i in range(1000)]
+        start_engine(bridge)
+        frozen.append(gc.get_freeze_count())
+        for _ in range(2):  # it is the first time that counts: later, results must not be kept
+            more += [[i] for i in range(1000)]
+            engine.tell("busy")
+            qapp.processEvents()
+            engine.tell("ready")
+            qapp.processEvents()
+            frozen.append(gc.get_freeze_count())
+    finally:
+        gc.unfreeze()
+        bridge.close()
+    assert engine.started
+    assert frozen[1] >= frozen[0] + 1000
+    assert frozen[2] >= frozen[1] + 1000
+    assert frozen[3] < frozen[2] + 1000

@@ -17,8 +17,9 @@ from core.result import Result
 from core.topic import Topic
 from gui.bridge import EngineBridge
 
-_PLAN_EVERY_MS = 16
-"""A slider may fire hundreds of times a second; the plan follows at 60 Hz, and the latest value wins."""
+_REST_MS = 16
+"""A slider may fire hundreds of times a second: the window has this long between two plans, and the latest value
+wins."""
 
 
 class Controller(QObject):
@@ -37,9 +38,9 @@ class Controller(QObject):
         self._result: Result | None = None
         self._started_at = 0.0
         self._plan_failed = False
+        self._planned_at = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(_PLAN_EVERY_MS)
         self._timer.timeout.connect(self.show_plan)
         view.params_changed.connect(self._on_params)
         view.run_requested.connect(self.run)
@@ -66,6 +67,7 @@ class Controller(QObject):
             self._view.show_plan(plan, params)
         self._plan_failed = plan is None
         self._mark_stale()
+        self._planned_at = time.monotonic()
 
     def run(self, device: str = "auto") -> None:
         """Submit the newest parameters. A run that goes on is cancelled: the newest wins."""
@@ -108,9 +110,10 @@ class Controller(QObject):
         return found
 
     def _on_params(self, _params: Params) -> None:
-        """Wait for the next turn; by then the newest parameters are those of the view."""
+        """Plan in the next turn, or when the last plan has rested; by then the view has the newest parameters."""
         if not self._timer.isActive():
-            self._timer.start()
+            rested_ms = int((time.monotonic() - self._planned_at) * 1e3)
+            self._timer.start(max(0, _REST_MS - rested_ms))
 
     def _accepts(self, params: Params) -> bool:
         """Whether the topic says that these can run here: predicted memory and the like."""

@@ -66,6 +66,19 @@ def test_that_a_burst_of_edits_is_planned_once_with_the_latest(
     assert view.called("show_plan") == [(("plan of", 128), view.params)]
 
 
+def test_that_the_first_edit_is_planned_at_once_and_the_next_after_a_rest(
+    controller: Controller, view: MockView, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(controller._timer, "start", waits.append)
+    view.edit(seq_len=16)
+    controller.show_plan()
+    view.edit(seq_len=32)
+    monkeypatch.undo()
+    assert waits[0] == 0
+    assert 0 < waits[1] <= 16
+
+
 def test_that_a_run_goes_from_the_view_to_the_engine_and_back(
     controller: Controller, view: MockView, bridge: EngineBridge, engine: FakeEngine, result: Result
 ) -> None:

@@ -21,6 +21,7 @@ from gui import theme
 from gui.app import build_app, make_engine
 from gui.bridge import EngineBridge
 from gui.main_window import MainWindow, OpenPage
+from gui.qt_messages import size_hint_warnings_dropped
 from gui.settings import Settings
 
 _FOOTER_PX = 24
@@ -46,7 +47,7 @@ def render(
     Raises TilescopeError where the run fails or a file cannot be written.
     """
     app = build_app(themes[0])
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, size_hint_warnings_dropped():
         address = device if ":" in device else None
         bridge = EngineBridge(partial(make_engine, address))
         window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))

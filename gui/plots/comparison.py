@@ -194,7 +194,7 @@ class _Rows(Canvas):
         painter.drawText(QRectF(error.left(), 0, error.width() + 20, _HEAD_PX), _LEFT, head)
         if longest > 0:
             scale = (time.width() - _VALUE_PX) / longest
-            for tick in nice_ticks((time.width() - _GAP_PX) / scale, max(2, int(time.width() / 70))):
+            for tick in nice_ticks((time.width() - _GAP_PX) / scale, max(3, int(time.width() / 60))):
                 x = time.left() + tick * scale
                 _paint_tick(painter, theme, x, time, short_quantity(tick, "ms") if tick else "0")
         if errors is not None:
@@ -215,10 +215,10 @@ class _Rows(Canvas):
         painter.setPen(QColor(theme.text if row.is_available else theme.faint))
         metrics = painter.fontMetrics()
         painter.drawText(name, _LEFT, metrics.elidedText(row.label, Qt.TextElideMode.ElideRight, int(name.width())))
-        if row.runs_on == "cpu":
+        # The card's badge says CPU too: where there is no room for both, the name is worth more.
+        if row.runs_on == "cpu" and metrics.horizontalAdvance(f"{row.label}  CPU") <= name.width():
             painter.setPen(QColor(theme.muted))
-            used = metrics.horizontalAdvance(row.label + "  ")
-            painter.drawText(name.adjusted(used, 0, 0, 0), _LEFT, "CPU")
+            painter.drawText(name.adjusted(metrics.horizontalAdvance(f"{row.label}  "), 0, 0, 0), _LEFT, "CPU")
         across = QRectF(time.left(), line.top(), self.width() - time.left() - 4, line.height())
         if not row.is_available:
             painter.setPen(QColor(theme.faint))

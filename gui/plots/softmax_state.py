@@ -57,7 +57,7 @@ class SoftmaxState(Figure):
             self.scalars.addItem(item, ignoreBounds=True)
         for item in (self._sum_ahead, self._sum_done, self._sum_dot):
             self._sum_box.addItem(item, ignoreBounds=True)
-        self.values = Chart(x_label="head dim", y_label="accumulator", x_steps="powers")
+        self.values = Chart(x_label="head dim", y_label="acc", x_steps="powers")
         self.values.freeze()
         self._bars = pg.BarGraphItem(x=[0], height=[0], width=0.8)
         self._norm_line = _line()
@@ -68,8 +68,8 @@ class SoftmaxState(Figure):
         row = QHBoxLayout(content)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        row.addWidget(self.scalars, 1)
-        row.addWidget(self.values, 1)
+        row.addWidget(self.scalars, 3)  # two y axes leave it the less room
+        row.addWidget(self.values, 2)
         read_out(self.scalars, self, self.describe_scalars)
         read_out(self.values, self, self.describe_value)
         self.set_content(content)
@@ -175,7 +175,7 @@ class SoftmaxState(Figure):
         self._norm_line.setVisible(not whole)
         self._norm_dot.setVisible(not whole)
         self.values.label("bottom", "head dim" if whole else "KV tile")
-        self.values.label("left", "accumulator" if whole else "‖accumulator‖")
+        self.values.label("left", "acc" if whole else "‖acc‖")
         if state.accumulator is not None:
             width = state.accumulator.shape[1]
             reach = float(np.nanmax(np.abs(state.accumulator))) or 1.0

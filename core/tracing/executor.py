@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from core.trace.affine import IntArray
@@ -15,6 +16,7 @@ from core.tracing.frame import Frame, Run, Tick
 from core.tracing.ir import Value
 from core.tracing.journal import Journal
 from core.tracing.memory import Memory
+from core.tracing.ops.atomics import waits_for_others
 from core.tracing.ops.lifting import rounded
 from core.tracing.plan import Plan
 from core.tracing.schedule import lane_order
@@ -51,6 +53,8 @@ def execute(
     run.journal = journal or run.journal
     order = lane_order(plan, bound, run, programs)
     size = chunk_lanes(plan.tile_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
+    if waits_for_others(plan.function):
+        order, size = np.arange(programs), 1
     phase = f"tracing {plan.function.name}"
     with on_device(device), _plain_arithmetic():
         for first in range(0, programs, size):

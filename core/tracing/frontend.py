@@ -10,10 +10,12 @@ from __future__ import annotations
 import inspect
 import threading
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.errors import MissingRequirement, TilescopeError
+from core.tracing.inlining import inlined
 from core.tracing.ir import Module
 from core.tracing.parser import parse_module
 from core.tracing.plan import Plan, plan
@@ -25,14 +27,15 @@ _TARGET = ("cuda", 89, 32)
 class Kernel:
     """A kernel lowered for one specialisation of its arguments.
 
-    `ttir` is what Triton printed; `arguments` are the names of the parameters that stayed runtime arguments.
+    `ttir` is what Triton printed; `signature` maps each parameter to Triton's name for its type, a tuple of them, or
+    'constexpr'.
     """
 
     name: str
     ttir: str
     module: Module
     plan: Plan
-    arguments: tuple[str, ...]
+    signature: Mapping[str, Any]
     file: str
     first_line: int
     source: str
@@ -107,17 +110,14 @@ def _lower(parts: _Triton, function: Any, bound: dict[str, Any], specialization:
     options, signature, constexprs, attrs = _pack(parts, function, bound, specialization, kwargs)
     text = _ttir(parts, parts.compiler.ASTSource(function, signature, constexprs, attrs), options, function)
     module = parse_module(text)
-    names = tuple(name for name, kind in signature.items() if kind != "constexpr")
-    entry = module.entry
-    if len(names) != len(entry.arguments):
-        raise TilescopeError(f"{entry.name} takes tuples or tensor descriptors as arguments, which Lanes cannot bind.")
+    entry = inlined(module)
     source = inspect.getsource(function.fn)
     return Kernel(
         name=entry.name,
         ttir=text,
         module=module,
         plan=plan(entry),
-        arguments=names,
+        signature=signature,
         file=inspect.getsourcefile(function.fn) or "",
         first_line=function.starting_line_number,
         source=source,

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from core.errors import MissingRequirement, TilescopeError
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
 from core.trace.record import Launch, WatchRecorder
 from core.tracing import frontend
+from core.tracing.binding import runtime_arguments
 from core.tracing.executor import execute
 from core.tracing.frame import Tick
 from core.tracing.journal import Journal
@@ -51,7 +51,7 @@ class Tracer:
         journal = Journal(stop_at_faults=self._stop_at_faults)
         memories, accesses = execute(
             kernel.plan,
-            [_argument(bound[name]) for name in kernel.arguments],
+            runtime_arguments(kernel, bound),
             shape,
             memory_budget_bytes=self._memory_budget_bytes,
             watcher=watcher,
@@ -81,30 +81,6 @@ def _grid(grid: Any, bound: dict[str, Any]) -> tuple[int, int, int]:
     if min(x, y, z) < 0:
         raise TilescopeError(f"A grid of {x} x {y} x {z} programs cannot be launched: every side must be 0 or more.")
     return x, y, z
-
-
-_REINTERPRETED = {
-    "int8": torch.int8,
-    "uint8": torch.uint8,
-    "int16": torch.int16,
-    "int32": torch.int32,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-    "fp32": torch.float32,
-    "fp8e4nv": torch.float8_e4m3fn,
-    "fp8e5": torch.float8_e5m2,
-}
-"""Types of `triton.reinterpret(tensor, dtype)`, by Triton's name."""
-
-
-def _argument(value: Any) -> Any:
-    """What a launch accepts as an argument, as a tensor or a number."""
-    if isinstance(value, torch.Tensor) or not hasattr(value, "data_ptr"):
-        return value
-    dtype = _REINTERPRETED.get(str(value.dtype), value.dtype)
-    if not isinstance(dtype, torch.dtype):
-        raise TilescopeError(f"Lanes cannot view a tensor as {dtype}: torch has no such type.")
-    return value.base.view(dtype)
 
 
 @contextmanager

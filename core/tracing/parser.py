@@ -6,15 +6,21 @@ a location. What an operation means is for `ops` to say, so a new operation pars
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from core.errors import TilescopeError
 from core.tracing.cursor import Cursor
 from core.tracing.ir import UNKNOWN_LOCATION, Block, Function, Location, Module, Operation, Type, Value
 from core.tracing.lexer import Locations, parse_type, tokenise
+from core.tracing.signatures import result_types
 
-_I1 = Type("i1")
-_TERMINATORS = frozenset({"scf.yield", "scf.condition", "tt.return", "tt.reduce.return", "tt.scan.return"})
+BLOCKS = "lanes.blocks"
+"""The operation that stands for a region of several basic blocks. Its regions are the blocks, and its attribute
+`labels` their names; the attribute `successors` of a jump pairs a label with a number of operands (a condition first).
+"""
+_JUMPS = ("cf.br", "cf.cond_br")
+_TERMINATORS = frozenset({*_JUMPS, "scf.yield", "scf.condition", "tt.return", "tt.reduce.return", "tt.scan.return"})
 
 
 def parse_module(text: str) -> Module:
@@ -108,24 +114,41 @@ class _Parser(Cursor):
         """`{ [^bb0(args):] operations }`. `header` are arguments that the owner's own syntax defined."""
         self._expect("{")
         self._scopes.append({f"%{v.name}": v for v in header})
-        arguments = header
-        if self._peek().kind == "block":
-            self._next()
-            arguments = self._typed_values("(", ")") if self._peek().text == "(" else ()
-            self._expect(":")
-        operations: list[Operation] = []
+        label, arguments = self._block_header() if self._peek().kind == "block" else ("", header)
+        labels, blocks = [label], [Block(arguments, self._block_operations())]
         while not self._accept("}"):
-            if self._peek().kind == "block":
-                raise TilescopeError(
-                    f"{_last_location(operations)} leaves the kernel early or jumps (more than one basic block), "
-                    "which Lanes does not execute: guard the rest of the kernel with an if instead."
-                )
+            label, arguments = self._block_header()
+            labels.append(label)
+            blocks.append(Block(arguments, self._block_operations()))
+        self._scopes.pop()
+        return blocks[0] if len(blocks) == 1 else self._joined(labels, blocks)
+
+    def _block_header(self) -> tuple[str, tuple[Value, ...]]:
+        """`^bb0(args):`"""
+        label = self._next().text
+        arguments = self._typed_values("(", ")") if self._peek().text == "(" else ()
+        self._expect(":")
+        return label, arguments
+
+    def _block_operations(self) -> tuple[Operation, ...]:
+        operations: list[Operation] = []
+        while self._peek().text not in ("}", "") and self._peek().kind != "block":
             operations.append(self._operation())
         if not operations or operations[-1].name not in _TERMINATORS:
             # MLIR leaves out a yield of nothing.
             operations.append(Operation("scf.yield", (), (), {}, (), UNKNOWN_LOCATION))
-        self._scopes.pop()
-        return Block(arguments, tuple(operations))
+        return tuple(operations)
+
+    def _joined(self, labels: list[str], blocks: list[Block]) -> Block:
+        """Several blocks as one whose only operation holds them and gives what they return."""
+        end = next((block.terminator for block in blocks if block.terminator.name == "tt.return"), blocks[0].terminator)
+        results = tuple(self._fresh(value) for value in end.operands)
+        jumps = Operation(BLOCKS, results, (), {"labels": tuple(labels)}, tuple(blocks), blocks[0].terminator.location)
+        return Block(blocks[0].arguments, (jumps, Operation("tt.return", (), results, {}, (), end.location)))
+
+    def _fresh(self, value: Value) -> Value:
+        self._slots += 1
+        return Value(self._slots - 1, value.name, value.type)
 
     def _operation(self) -> Operation:
         results: list[tuple[str, int]] = []
@@ -138,9 +161,9 @@ class _Parser(Cursor):
             self._expect("=")
         token = self._next()
         name = token.text.strip('"')
-        special = {"scf.for": self._for, "scf.if": self._if, "scf.while": self._while}.get(name)
+        special = self._special.get(name)
         if special is not None:
-            operands, attributes, regions, types = special()
+            operands, attributes, regions, types = special(self)
             if self._accept("attributes") or self._peek().text == "{":
                 attributes |= self._attribute_dict()
         else:
@@ -206,6 +229,33 @@ class _Parser(Cursor):
         self._expect("do")
         return tuple(initial), {}, (first, self._region()), types
 
+    def _jump(self) -> _Parts:
+        """`^bb1(%a, %b : i32, f32)` or `%condition, ^bb1, ^bb2(%a : i32)`."""
+        operands: list[Value] = []
+        successors: list[tuple[str, int]] = []
+        if self._peek().kind == "value":
+            operands.append(self._value(self._next().text))
+            self._expect(",")
+        more = True
+        while more:
+            label, passed = self._next().text, 0
+            if self._accept("("):
+                while not self._accept(")"):
+                    token = self._next()
+                    if token.kind == "value":
+                        operands.append(self._value(token.text))
+                        passed += 1
+            successors.append((label, passed))
+            more = self._accept(",")
+        return tuple(operands), {"successors": tuple(successors)}, (), ()
+
+    _special: ClassVar[dict[str, Callable[[_Parser], _Parts]]] = {
+        "scf.for": _for,
+        "scf.if": _if,
+        "scf.while": _while,
+        **dict.fromkeys(_JUMPS, _jump),
+    }
+
     def _plain(self, name: str, line: int) -> _Parts:
         """Any other operation: operands in order, words and attributes, regions, then a signature."""
         operands: list[Value] = []
@@ -224,6 +274,8 @@ class _Parser(Cursor):
                 attributes |= self._attribute_dict()
             elif token.kind == "value":
                 operands.append(self._value(self._next().text))
+            elif token.text == ":" and self._peek(1).kind == "value":
+                self._next()  # tt.print names its operands after a colon
             elif token.text in (":", "->"):
                 break
             elif token.kind == "word" and self._peek(1).text == "=":
@@ -236,7 +288,7 @@ class _Parser(Cursor):
                 self._next()
         attributes["words"] = tuple(words)
         inputs, outputs = self._signature(line)
-        return tuple(operands), attributes, tuple(regions), _result_types(name, operands, inputs, outputs, attributes)
+        return tuple(operands), attributes, tuple(regions), result_types(name, inputs, outputs)
 
     def _at_end(self, line: int) -> bool:
         """True at the token after an operation: a location, a closing brace or a new line."""
@@ -260,30 +312,3 @@ class _Parser(Cursor):
                 self._next()
                 self._expect(">")
         return before, after
-
-
-def _last_location(operations: list[Operation]) -> Location:
-    return operations[-1].location if operations else UNKNOWN_LOCATION
-
-
-def _result_types(
-    name: str, operands: list[Value], before: list[Type], after: list[Type], attributes: dict[str, Any]
-) -> tuple[Type, ...]:
-    """The result types that the printed signature implies."""
-    if name in ("arith.cmpi", "arith.cmpf"):
-        return (before[0].with_element("i1"),)
-    if name == "tt.load":
-        return (before[0].with_element(before[0].element),)
-    if name == "tt.addptr":
-        return (before[0],)
-    if name == "arith.constant" and not before:
-        return (_I1,)
-    if name == "tt.split":
-        return (after[0], after[0])
-    if name in ("arith.mulsi_extended", "arith.mului_extended"):
-        return (before[0], before[0])
-    if name == "arith.addui_extended":
-        return (before[0], before[0].with_element("i1"))
-    if after:
-        return tuple(after)
-    return (before[-1],) if before else ()

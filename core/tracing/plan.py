@@ -9,10 +9,34 @@ from dataclasses import dataclass
 from core.errors import TilescopeError
 from core.tracing.frame import Frame
 from core.tracing.ir import Block, Function, Operation, Value
-from core.tracing.ops import constants, contractions, control, floats, integers, memory, predicates, shapes
+from core.tracing.ops import (
+    atomics,
+    branches,
+    constants,
+    contractions,
+    control,
+    diagnostics,
+    floats,
+    integers,
+    memory,
+    predicates,
+    shapes,
+)
 from core.tracing.ops.registry import PURE, STEPS, PureFunction, Step
 
-OPERATION_MODULES = (constants, contractions, control, floats, integers, memory, predicates, shapes)
+OPERATION_MODULES = (
+    atomics,
+    branches,
+    constants,
+    contractions,
+    control,
+    diagnostics,
+    floats,
+    integers,
+    memory,
+    predicates,
+    shapes,
+)
 """Imported for what they register."""
 
 

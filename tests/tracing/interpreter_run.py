@@ -15,6 +15,7 @@ from triton.runtime.interpreter import InterpreterBuilder
 
 from tests.tracing.traced_cases import CASES
 
+_METHODS = {"create_masked_load": 0, "create_masked_store": 1, "create_atomic_rmw": 2, "create_atomic_cas": 2}
 Log = list[tuple[int, int, np.ndarray]]
 
 
@@ -23,10 +24,11 @@ def _spy(log: Log, kind: int, method: Any) -> Any:
 
     def run(self: InterpreterBuilder, *args: Any, **kwargs: Any) -> Any:
         given = {**dict(zip(names[1:], args, strict=False)), **kwargs}
-        mask = np.broadcast_to(given["mask"].data, given["ptrs"].data.shape)
+        pointers = given["ptrs"] if "ptrs" in given else given["ptr"]
+        mask = np.broadcast_to(given["mask"].data if "mask" in given else True, pointers.data.shape)
         x, y, z = self.grid_idx
         program = x + self.grid_dim[0] * (y + self.grid_dim[1] * z)
-        log.append((kind, program, given["ptrs"].data[mask].reshape(-1).astype(np.uint64)))
+        log.append((kind, program, pointers.data[mask].reshape(-1).astype(np.uint64)))
         return method(self, *args, **kwargs)
 
     return run
@@ -36,7 +38,7 @@ def main(path: str) -> None:
     """Outputs as 'CASE/out/NAME'; accesses as 'CASE/accesses', rows (program, sequence, kind, tensor, byte)."""
     torch.set_num_threads(1)
     log: Log = []
-    for kind, name in enumerate(("create_masked_load", "create_masked_store")):
+    for name, kind in _METHODS.items():
         setattr(InterpreterBuilder, name, _spy(log, kind, getattr(InterpreterBuilder, name)))
     arrays: dict[str, np.ndarray] = {}
     for case, launch in CASES.items():

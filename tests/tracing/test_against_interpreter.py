@@ -11,6 +11,9 @@ import torch
 from core.tracing import Launch, intercept
 from tests.tracing.traced_cases import CASES
 
+SPLIT_BY_TRITON = ("atomics",)
+"""Triton makes two masked integer atomics of a maximum of floats, so the sequence of accesses differs."""
+
 
 def addresses(launches: Sequence[Launch], tensors: Sequence[torch.Tensor]) -> np.ndarray:
     """Rows (program, sequence, kind, tensor, byte) of a trace, as the interpreter's run writes them."""
@@ -28,14 +31,14 @@ def addresses(launches: Sequence[Launch], tensors: Sequence[torch.Tensor]) -> np
                     if len(touched):
                         at = sequence.get(int(program), 0)
                         sequence[int(program)] = at + 1
-                        kind = 0 if access.kind == "load" else 1
+                        kind = ("load", "store", "atomic").index(access.kind)
                         rows.append(np.stack(np.broadcast_arrays(program, at, kind, index, touched), axis=1))
     return np.concatenate(rows)
 
 
 def ordered(rows: np.ndarray) -> np.ndarray:
-    """By program, then sequence, then byte."""
-    return rows[np.lexsort((rows[:, 4], rows[:, 1], rows[:, 0]))]
+    """By program, sequence, kind, tensor and byte."""
+    return rows[np.lexsort(rows.T[::-1])]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -47,12 +50,16 @@ def test_that_values_and_addresses_are_those_of_the_interpreter(
     for name, tensor in tensors.items():
         expected = interpreted[f"{case}/out/{name}"]
         np.testing.assert_allclose(tensor.numpy(), expected, rtol=3e-6, atol=3e-6, err_msg=f"{case}: {name}")
-    expected_rows = ordered(interpreted[f"{case}/accesses"])
-    found = ordered(addresses(tracer.launches, list(tensors.values())))
-    np.testing.assert_array_equal(found, expected_rows)
+    expected_rows = interpreted[f"{case}/accesses"]
+    found = addresses(tracer.launches, list(tensors.values()))
+    if case in SPLIT_BY_TRITON:
+        expected_rows[:, 1] = found[:, 1] = 0
+    np.testing.assert_array_equal(ordered(found), ordered(expected_rows))
 
 
-@pytest.mark.parametrize("case", ["flash", "ragged_sum", "branch", "collatz", "matmul", "transpose"])
+@pytest.mark.parametrize(
+    "case", ["flash", "ragged_sum", "branch", "collatz", "matmul", "transpose", "early_return", "call", "atomics"]
+)
 def test_that_chunks_of_lanes_change_nothing(case: str) -> None:
     case = "triton_flash-causal-37x53-1" if case == "flash" else case
     with intercept() as whole:

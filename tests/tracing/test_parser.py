@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import TilescopeError
+from core.tracing.inlining import inlined
 from core.tracing.ir import Function, Operation, Type
 from core.tracing.ops.watching import carried_names
 from core.tracing.parser import parse_module
+from core.tracing.plan import plan
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "ttir"
 VERSIONS = ("3_6", "3_7", "3_9")
@@ -127,12 +129,49 @@ def test_that_attributes_of_every_form_are_read() -> None:
     assert load.result.type == Type("f32")
 
 
-def test_that_a_kernel_of_several_blocks_is_refused_with_its_reason() -> None:
-    with pytest.raises(TilescopeError, match="leaves the kernel early"):
-        parse_module(
-            "module {\n  tt.func public @f(%c: i1) {\n    cf.cond_br %c, ^bb1, ^bb2\n  ^bb1:\n    tt.return\n  ^bb2:\n"
-            "    tt.return\n  }\n}"
-        )
+def test_that_several_blocks_are_regions_of_one_operation() -> None:
+    function = body(
+        """    cf.cond_br %c, ^bb1, ^bb2(%n : i32)
+  ^bb1:  // pred: ^bb0
+    tt.return
+  ^bb2(%0: i32):  // pred: ^bb0""",
+        "%c: i1, %n: i32",
+    )
+    jumps, _ = function.body.operations
+    assert jumps.attributes["labels"] == ("", "^bb1", "^bb2")
+    assert jumps.regions[0].terminator.attributes["successors"] == (("^bb1", 0), ("^bb2", 1))
+    assert [region.terminator.name for region in jumps.regions] == ["cf.cond_br", "tt.return", "tt.return"]
+
+
+def test_that_a_jump_backwards_is_refused_with_its_reason() -> None:
+    function = body("    cf.br ^bb1\n  ^bb1:\n    cf.cond_br %c, ^bb1, ^bb2\n  ^bb2:", "%c: i1")
+    with pytest.raises(TilescopeError, match="jumps backwards"):
+        plan(function)
+
+
+def test_that_each_call_has_a_copy_of_the_function_with_slots_of_its_own() -> None:
+    module = parse_module(
+        """module {
+  tt.func public @f(%n: i32) {
+    %0 = tt.call @g(%n) : (i32) -> i32
+    %1 = tt.call @g(%0) : (i32) -> i32
+    tt.return
+  }
+  tt.func private @g(%a: i32) -> i32 attributes {noinline = true} {
+    %0 = arith.addi %a, %a : i32
+    tt.return %0 : i32
+  }
+}"""
+    )
+    function = inlined(module)
+    first, second, _ = function.body.operations
+    assert second.operands == first.results
+    slots = [
+        value.slot
+        for op in function.body.walk()
+        for value in (*op.results, *(a for r in op.regions for a in r.arguments))
+    ]
+    assert len(slots) == len(set(slots)) == function.slots - 1
 
 
 def test_that_text_that_is_not_ttir_is_one_sentence() -> None:

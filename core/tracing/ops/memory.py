@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from core.errors import TilescopeError
 from core.trace.mask import BoolArray, Mask, Predicate, both, from_array
 from core.trace.record import Access, AccessKind, Fault
 from core.tracing.frame import Frame
@@ -15,7 +16,7 @@ from core.tracing.ops.lifting import scalar_tensor
 from core.tracing.ops.registry import Step, step
 from core.tracing.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
 
-_HOST_SCALARS = 1 << 16
+HOST_SCALARS = 1 << 16
 """Scalar integers that were loaded go to the host up to this many lanes: they become loop bounds and offsets."""
 
 
@@ -98,22 +99,23 @@ def _load(operation: Operation, _planner: Any) -> Step:
             return
         mask = keep if isinstance(keep, Mask) else None
         tile = read(frame.run.memories[pointer.buffer], pointer.offset, mask, type_.rank)
-        tile = _as_element(tile, type_.element)
+        tile = as_element(tile, type_.element)
         if mask is not None:
             tile = _filled(tile, mask, other, type_)
-        scalar = type_.rank == 0 and type_.is_integer and tile.numel() <= _HOST_SCALARS
-        values[result] = _host(tile, type_) if scalar else tile
+        scalar = type_.rank == 0 and type_.is_integer and tile.numel() <= HOST_SCALARS
+        values[result] = on_host(tile, type_) if scalar else tile
 
     return run
 
 
-def _as_element(tile: torch.Tensor, element: str) -> torch.Tensor:
+def as_element(tile: torch.Tensor, element: str) -> torch.Tensor:
     """Memory of another type of the same width (unsigned, bool) read as the IR's element."""
     dtype = torch_dtype(element)
     return tile if tile.dtype == dtype else tile.view(dtype)
 
 
-def _host(tile: torch.Tensor, type_: Type) -> Any:
+def on_host(tile: torch.Tensor, type_: Type) -> Any:
+    """A loaded scalar as a structured value."""
     return to_predicate(tile) if type_.element == "i1" else to_integer(tile)
 
 
@@ -148,7 +150,9 @@ def _store(operation: Operation, _planner: Any) -> Step:
     return run
 
 
-@step("tt.assert", "tt.print", "gpu.barrier", "ttg.barrier", "tt.debug_barrier")
-def _nothing(operation: Operation, _planner: Any) -> Step:
-    """Lanes run in lockstep, so barriers hold by themselves; device-side prints and asserts are not shown."""
-    return lambda frame: None
+@step("tt.int_to_ptr")
+def _pointer_from_number(operation: Operation, _planner: Any) -> Step:
+    raise TilescopeError(
+        f"{operation.location} makes a pointer from a number (an address that was loaded or passed as an integer), "
+        "which Lanes cannot check or follow: pass the tensor itself."
+    )

@@ -36,7 +36,7 @@ class AddressPane(QWidget):
         self._title = QLabel()
         self._title.setProperty("role", "small")
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.chart = Chart(x_label="accesses, program after program", y_unit="bytes")
+        self.chart = Chart(x_label="accesses, by program", y_unit="bytes")
         self.chart.hideAxis("left")
         self._image = pg.ImageItem(axisOrder="row-major")
         self._program = QGraphicsRectItem()

@@ -194,7 +194,7 @@ class _Rows(Canvas):
         painter.drawText(QRectF(error.left(), 0, error.width() + 20, _HEAD_PX), _LEFT, head)
         if longest > 0:
             scale = (time.width() - _VALUE_PX) / longest
-            for tick in nice_ticks((time.width() - _GAP_PX) / scale, max(3, int(time.width() / 60))):
+            for tick in nice_ticks((time.width() - _GAP_PX) / scale, max(2, int(time.width() / 54))):
                 x = time.left() + tick * scale
                 _paint_tick(painter, theme, x, time, short_quantity(tick, "ms") if tick else "0")
         if errors is not None:

@@ -258,6 +258,10 @@ class _Bars(Canvas):
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, headline)
         taken = painter.fontMetrics().horizontalAdvance(headline)
         totals = " → ".join(format_quantity(self.total(key), "bytes") for key, _ in self.kernels)
-        painter.setFont(themes.ui_font("body"))
+        rest = line.adjusted(taken + 12, 2, 0, 0)
         painter.setPen(QColor(theme.muted))
-        painter.drawText(line.adjusted(taken + 12, 2, 0, 0), Qt.AlignmentFlag.AlignVCenter, totals)
+        for size in ("body", "small"):  # half a number would be a wrong one: it fits or is left out
+            painter.setFont(themes.ui_font(size))
+            if painter.fontMetrics().horizontalAdvance(totals) <= rest.width():
+                painter.drawText(rest, Qt.AlignmentFlag.AlignVCenter, totals)
+                break

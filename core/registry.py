@@ -11,6 +11,7 @@ from core.topic import Topic
 
 TOPICS: dict[str, str] = {
     "flash-attention": "core.topics.flash_attention",
+    "kernel-lab": "core.topics.kernel_lab",
 }
 """Topic id to the package that exports it as `TOPIC`."""
 

@@ -1,0 +1,18 @@
+"""kernel-lab: what does my kernel touch?"""
+
+from core.text import Text
+from core.topic import Topic
+from core.topics.kernel_lab.claims import CLAIMS
+from core.topics.kernel_lab.model.plan import check, plan
+from core.topics.kernel_lab.params import KernelLabParams
+
+TOPIC = Topic(
+    id="kernel-lab",
+    title=Text("Kernel lab", "Kernel 实验室"),
+    question=Text("What does my kernel touch?", "我的 kernel 访问了哪些内存？"),
+    params=KernelLabParams,
+    plan=plan,
+    check=check,
+    experiment="core.topics.kernel_lab.experiment:run",
+    claims=CLAIMS,
+)

@@ -1,0 +1,80 @@
+"""The experiment of the kernel-lab page: runs a person's file under the tracer, in a worker, and counts what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from core.engine.phases import phase
+from core.engine.steps import Tick
+from core.errors import InvalidParams
+from core.events import Partial
+from core.hardware.host import cpu_name
+from core.partial import as_partial
+from core.result import Environment, Metric, Result, Row
+from core.topic import ExperimentRun
+from core.topics.kernel_lab.experiment import numbers
+from core.topics.kernel_lab.experiment.tracing import Traced, trace
+from core.topics.kernel_lab.model import Plan, plan
+from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.payload import ARRAY_PREFIX
+from core.trace.file import encode
+from core.versions import versions
+
+
+@dataclass
+class _Findings:
+    """The result in the making."""
+
+    params: KernelLabParams
+    environment: Environment
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+
+    def result(self) -> Result:
+        return Result(
+            "kernel-lab",
+            self.params.model_dump(mode="json"),
+            self.environment,
+            dict(self.metrics),
+            dict(self.arrays),
+            dict(self.tables),
+        )
+
+
+def run(params: KernelLabParams, device: str) -> ExperimentRun:
+    """Every array, table and metric of payload.py. A Partial with all numbers comes before the trace itself.
+
+    Raises InvalidParams for a file that does not import or a function that cannot be called or launches nothing, and
+    RunFailed for one that breaks on the way.
+    """
+    planned = plan(params)
+    if planned.problem:
+        raise InvalidParams(planned.problem, planned.blames)
+    findings = _Findings(params, _environment(device))
+    traced = yield from phase(0.0, 0.8, lambda tick: trace(planned, tick))
+    yield from phase(0.8, 0.9, lambda tick: _count(findings, planned, traced, tick))
+    yield Partial(as_partial(findings.result()))
+    yield from phase(0.9, 1.0, lambda tick: _keep(findings, traced, tick))
+    return findings.result()
+
+
+def _count(findings: _Findings, planned: Plan, traced: Traced, tick: Tick) -> None:
+    findings.tables.update(numbers.tables(planned, traced, tick))
+    findings.metrics.update(numbers.metrics(findings.tables))
+
+
+def _keep(findings: _Findings, traced: Traced, tick: Tick) -> None:
+    tick(0, 1, "packing the trace")
+    rows, arrays = encode(traced.launches)
+    findings.tables["trace"] = rows
+    findings.arrays.update({f"{ARRAY_PREFIX}{name}": array for name, array in arrays.items()})
+
+
+def _environment(device: str) -> Environment:
+    if torch.device(device).type == "cuda":
+        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "Lanes (TTIR on CUDA)", versions())
+    return Environment(f"cpu ({cpu_name()})", "Lanes (TTIR on CPU)", versions())

@@ -1,0 +1,138 @@
+"""Imports a person's file and calls a function of it, as if nothing had run before and nothing will after.
+
+The text that was planned is what is compiled, so that an edit is seen at once and no stale bytecode is used. The file's
+folder comes first on `sys.path`; what it imports from there is forgotten again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import linecache
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.errors import InvalidParams, RunFailed, TilescopeError
+from core.topics.kernel_lab.model import Source, shown
+
+_OUR_PACKAGES = ("kernels", "gui", "tests", "main")
+"""Packages of this project that a person's own of the same name must win against; `core` is in use and cannot."""
+
+
+def call(source: Source, function: str) -> None:
+    """Import `source` and call its `function`, without arguments.
+
+    Raises InvalidParams where the file does not import or the function cannot be called, RunFailed for what it raises,
+    and passes errors of the tracer on.
+    """
+    with _as_if_alone(source.path):
+        module = _imported(source)
+        target = _target(source, module, function)
+        try:
+            target()
+        except TilescopeError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise RunFailed(f"{_where(source, error)}: {function} {_what(error)}") from error
+
+
+@contextmanager
+def _as_if_alone(path: Path) -> Iterator[None]:
+    """`sys` as a script of that path finds it; put back whatever happens."""
+    folder = str(path.parent)
+    before = set(sys.modules)
+    ours = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_shadowed(name, path.parent)}
+    kept = (sys.path[:], sys.argv, sys.dont_write_bytecode)
+    sys.path.insert(0, folder)
+    sys.argv, sys.dont_write_bytecode = [str(path)], True
+    importlib.invalidate_caches()
+    linecache.cache.pop(str(path), None)
+    try:
+        yield
+    finally:
+        sys.path[:], sys.argv, sys.dont_write_bytecode = kept
+        for name in [name for name in sys.modules if name not in before or name in ours]:
+            if _lies_in(sys.modules[name], folder):
+                del sys.modules[name]
+        sys.modules.update(ours)
+
+
+def _is_shadowed(module: str, folder: Path) -> bool:
+    top = module.partition(".")[0]
+    if top not in _OUR_PACKAGES or not ((folder / top).is_dir() or (folder / f"{top}.py").is_file()):
+        return False
+    return not _lies_in(sys.modules[module], str(folder))
+
+
+def _lies_in(module: types.ModuleType, folder: str) -> bool:
+    """Whether a module comes from the folder. Installed packages do not count: they do not change between runs."""
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and Path(file).is_relative_to(folder) and "site-packages" not in file
+
+
+def _imported(source: Source) -> types.ModuleType:
+    module = types.ModuleType(_module_name(source.path))
+    module.__file__ = str(source.path)
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
+    except TilescopeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InvalidParams(f"{_where(source, error)}: importing the file {_what(error)}", "file") from error
+    return module
+
+
+def _module_name(path: Path) -> str:
+    return path.stem if path.stem not in sys.modules else f"{path.stem}__traced"
+
+
+def _target(source: Source, module: types.ModuleType, function: str) -> Callable[[], Any]:
+    target = getattr(module, function, None)
+    if not callable(target):
+        there = [name for name, value in vars(module).items() if inspect.isfunction(value)]
+        problem = "has no function" if target is None else "has something else than a function called"
+        listed = f"It has {', '.join(there)}." if there else "It has no functions at all."
+        raise InvalidParams(f"{shown(source.path)} {problem} {function!r}: {listed}", "function")
+    try:
+        required = [
+            name
+            for name, parameter in inspect.signature(target).parameters.items()
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        required = []  # a callable without a signature: calling it will tell
+    if required:
+        raise InvalidParams(
+            f"{function} in {shown(source.path)} needs arguments ({', '.join(required)}): give each a default, or name "
+            "a function that calls it.",
+            "function",
+        )
+    return target  # type: ignore[no-any-return]
+
+
+def _where(source: Source, error: BaseException) -> str:
+    """The file, with the line where it was left."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{shown(error.filename)}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(source.path)), None)
+    return shown(source.path) if line is None else f"{shown(source.path)}:{line}"
+
+
+def _what(error: BaseException) -> str:
+    """What happened, as the rest of a sentence."""
+    message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    if isinstance(error, SystemExit):
+        return f"asked the process to exit (sys.exit({message})): let it return instead."
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return "asked for more memory than there is: use smaller tensors."
+    if isinstance(error, RecursionError):
+        return "calls itself without end."
+    return f"raised {type(error).__name__}{f': {message}' if message else ''}."

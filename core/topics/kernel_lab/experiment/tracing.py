@@ -1,0 +1,79 @@
+"""Runs a function of a person's file with every Triton launch traced, within limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.engine.steps import Tick
+from core.errors import InvalidParams, RunFailed
+from core.format import format_quantity
+from core.topics.kernel_lab.experiment.loader import call
+from core.topics.kernel_lab.experiment.output import Log, collected
+from core.topics.kernel_lab.model import Plan, shown
+from core.tracing import Launch, Tracer, intercept
+
+MOST_LAUNCHES = 4096
+LARGEST_TRACE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The launches in order, and what was printed on the way."""
+
+    launches: tuple[Launch, ...]
+    log: Log
+
+
+def trace(planned: Plan, tick: Tick) -> Traced:
+    """Import the file, call the function and trace what it launches, imports included.
+
+    Raises InvalidParams if it launches nothing, and RunFailed beyond `MOST_LAUNCHES` or `LARGEST_TRACE_BYTES`.
+    """
+    assert planned.source is not None
+    limits = _Limits(planned.function, tick)
+    budget = planned.params.memory_budget_mb * 1_000_000
+    tick(0, 1, f"importing {planned.source.path.name}")
+    with (
+        collected() as log,
+        intercept(
+            memory_budget_bytes=budget, tick=limits.tick, addresses_only=planned.params.addresses_only, faults="record"
+        ) as tracer,
+    ):
+        limits.tracer = tracer
+        call(planned.source, planned.function)
+    if not tracer.launches:
+        raise InvalidParams(
+            f"{planned.function} in {shown(planned.source.path)} launched no Triton kernel: name a function that runs "
+            "kernel[grid](...).",
+            "function",
+        )
+    return Traced(tuple(tracer.launches), log)
+
+
+class _Limits:
+    """Counts what has been traced whenever the tracer ticks. The number of launches is not known beforehand, so
+    progress nears its end without a promise."""
+
+    def __init__(self, function: str, tick: Tick) -> None:
+        self.tracer: Tracer | None = None
+        self._function = function
+        self._tick = tick
+        self._counted = 0
+        self._bytes = 0
+
+    def tick(self, done: float, total: float, phase: str) -> None:
+        finished = self.tracer.launches if self.tracer is not None else []
+        self._bytes += sum(launch.trace_bytes() for launch in finished[self._counted :])
+        self._counted = len(finished)
+        if self._counted >= MOST_LAUNCHES:
+            raise RunFailed(
+                f"{self._function} launched more than {MOST_LAUNCHES:,} kernels, the most that one trace holds: launch "
+                "fewer."
+            )
+        if self._bytes > LARGEST_TRACE_BYTES:
+            raise RunFailed(
+                f"The trace of {self._function} has grown to {format_quantity(self._bytes, 'bytes')}, and "
+                f"{format_quantity(LARGEST_TRACE_BYTES, 'bytes')} is the most that is kept: use smaller tensors."
+            )
+        reached = self._counted + (done / total if total else 1.0)
+        self._tick(reached, reached + 1, f"launch {self._counted + 1}: {phase}")

@@ -1,0 +1,123 @@
+"""Params to what is known before anything runs: the file's text, its functions, and which one would be called."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import InvalidParams
+from core.topics.kernel_lab.model.paths import resolved
+from core.topics.kernel_lab.model.source import Function, Source, read_source
+from core.topics.kernel_lab.params import KernelLabParams
+
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would run. `problem` is '' or the sentence that says why nothing can, blaming the parameter `blames`.
+
+    `path` and `source` are None where the file cannot be found or read; `function` is '' where none can be chosen.
+    """
+
+    params: KernelLabParams
+    path: Path | None = None
+    source: Source | None = None
+    function: str = ""
+    problem: str = ""
+    blames: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The file's text, '' where it cannot be read."""
+        return "" if self.source is None else self.source.text
+
+    @property
+    def kernels(self) -> tuple[Function, ...]:
+        return () if self.source is None else self.source.kernels
+
+    @property
+    def candidates(self) -> tuple[Function, ...]:
+        """The functions that can be run as they are."""
+        return () if self.source is None else self.source.candidates
+
+
+def plan(params: KernelLabParams) -> Plan:
+    """Read the file by its syntax, never run it. Does not raise: what is wrong is `problem`."""
+    path: Path | None = None
+    source: Source | None = None
+    try:
+        path = resolved(params.file)
+        source = read_source(path)
+        return Plan(params, path, source, chosen(source, params.function.strip()))
+    except InvalidParams as error:
+        return Plan(params, path, source, problem=error.sentence, blames=error.field)
+
+
+def check(params: KernelLabParams) -> None:
+    """Raises InvalidParams for a file that cannot be read and a function that cannot be called."""
+    planned = plan(params)
+    if planned.problem:
+        raise InvalidParams(planned.problem, planned.blames)
+
+
+def chosen(source: Source, function: str) -> str:
+    """The function to call. Raises InvalidParams if there is none, or none can be told from the others."""
+    if not function:
+        return _default(source)
+    defined = {f.name: f for f in source.functions}
+    if function in defined:
+        _refuse_what_cannot_be_called(source, defined[function])
+    elif function not in source.names and not source.has_star_import:
+        close = difflib.get_close_matches(function, defined, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise InvalidParams(
+            f"{source.path} has no function {function!r}: {hint}{_those_that_exist(source)}", "function"
+        )
+    return function
+
+
+def _default(source: Source) -> str:
+    candidates = [function.name for function in source.candidates]
+    if MAIN in candidates:
+        return MAIN
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise InvalidParams(
+            f"{source.path} has {len(candidates)} functions that could be run: name one of {', '.join(candidates)}.",
+            "function",
+        )
+    raise InvalidParams(
+        f"{source.path} has no function that can be called without arguments: add one that makes the tensors and "
+        "launches the kernel.",
+        "function",
+    )
+
+
+def _refuse_what_cannot_be_called(source: Source, function: Function) -> None:
+    where = f"{source.path}:{function.line}"
+    if function.is_kernel:
+        raise InvalidParams(
+            f"{function.name} ({where}) is a Triton kernel: name a function that launches it. "
+            f"{_those_that_exist(source)}",
+            "function",
+        )
+    if function.is_async:
+        raise InvalidParams(f"{function.name} ({where}) is asynchronous: name an ordinary function.", "function")
+    if function.required_arguments:
+        raise InvalidParams(
+            f"{function.name} ({where}) needs {_arguments(function.required_arguments)}: give each a default, or name "
+            "a function that calls it.",
+            "function",
+        )
+
+
+def _arguments(names: tuple[str, ...]) -> str:
+    return f"the argument{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def _those_that_exist(source: Source) -> str:
+    callable_ones = [function.name for function in source.functions if function.can_be_called]
+    return f"It has {', '.join(callable_ones)}." if callable_ones else "It has none that can be called."

@@ -1,0 +1,171 @@
+"""A Python file, read by its syntax alone: its functions, its Triton kernels, what could be called."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from core.errors import InvalidParams
+from core.format import format_quantity
+
+_LARGEST_FILE_BYTES = 4 << 20
+_KERNEL_DECORATORS = ("jit", "autotune", "heuristics")
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function defined at the top of a file. `launches` says that it, or one that it calls, launches a kernel."""
+
+    name: str
+    line: int
+    last_line: int
+    required_arguments: tuple[str, ...]
+    launches: bool = False
+    is_kernel: bool = False
+    is_async: bool = False
+
+    @property
+    def can_be_called(self) -> bool:
+        """Callable as it is: no kernel, nothing asynchronous, no argument without a default."""
+        return not (self.is_kernel or self.is_async or self.required_arguments)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a file and what stands at its top level.
+
+    `names` are all names bound there, imports too; `has_star_import` says that there may be more.
+    """
+
+    path: Path
+    text: str
+    functions: tuple[Function, ...]
+    names: frozenset[str]
+    has_star_import: bool
+
+    @property
+    def kernels(self) -> tuple[Function, ...]:
+        return tuple(function for function in self.functions if function.is_kernel)
+
+    @property
+    def candidates(self) -> tuple[Function, ...]:
+        """What can be run: the functions that launch; where none is seen to, every one that can be called."""
+        callable_ones = tuple(function for function in self.functions if function.can_be_called)
+        return tuple(function for function in callable_ones if function.launches) or callable_ones
+
+
+def read_source(path: Path) -> Source:
+    """Read and parse the file, not run it. Raises InvalidParams with one sentence, and the line where there is one."""
+    try:
+        if path.is_dir():
+            raise InvalidParams(f"{path} is a folder: give the path of a Python file.", "file")
+        if path.exists() and not path.is_file():
+            raise InvalidParams(f"{path} is not a regular file: give the path of a Python file.", "file")
+        if path.stat().st_size > _LARGEST_FILE_BYTES:
+            size = format_quantity(path.stat().st_size, "bytes")
+            raise InvalidParams(f"{path} has {size}, too much for a Python file: is it the right one?", "file")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InvalidParams(f"There is no file {path}: check the path.", "file") from None
+    except OSError as error:
+        raise InvalidParams(f"{path} cannot be read: {error.strerror or error}.", "file") from error
+    return _parsed(path, data)
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, data: bytes) -> Source:
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the file's author; Python says them again when the file runs
+            tree = ast.parse(text, str(path))
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InvalidParams(f"{path}:{line} is not {encoding} text: is it a Python file?", "file") from error
+    except SyntaxError as error:
+        where = f"{path}:{error.lineno}" if error.lineno else str(path)
+        raise InvalidParams(f"{where} is not valid Python: {error.msg}.", "file") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise InvalidParams(f"{path} cannot be parsed as Python: {str(error) or 'it is too deep'}.", "file") from error
+    bound = frozenset(_names(tree))
+    star = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree))
+    return Source(path, text, tuple(_functions(tree)), bound, star)
+
+
+def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run when the file is imported, those inside if, try, with and loops included."""
+    for node in body:
+        yield node
+        for block in ("body", "orelse", "finalbody"):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield from _top_level(getattr(node, block, []))
+        for handler in getattr(node, "handlers", []):
+            yield from _top_level(handler.body)
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    for node in _top_level(tree.body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.For | ast.With):
+            yield from (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def _functions(tree: ast.Module) -> Iterator[Function]:
+    definitions = {
+        node.name: node for node in _top_level(tree.body) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    launching = _launching(tree)
+    for name, node in definitions.items():
+        arguments = node.args
+        positional = [*arguments.posonlyargs, *arguments.args]
+        required = positional[: len(positional) - len(arguments.defaults)]
+        required += [
+            arg for arg, given in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if given is None
+        ]
+        yield Function(
+            name,
+            node.lineno,
+            node.end_lineno or node.lineno,
+            tuple(arg.arg for arg in required),
+            launches=name in launching,
+            is_kernel=_is_kernel(node),
+            is_async=isinstance(node, ast.AsyncFunctionDef),
+        )
+
+
+def _is_kernel(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(_last_name(decorator) in _KERNEL_DECORATORS for decorator in node.decorator_list)
+
+
+def _last_name(node: ast.expr) -> str:
+    """'jit' of `jit`, `triton.jit` and `triton.jit(...)`."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _launching(tree: ast.Module) -> set[str]:
+    """Top-level functions and classes that contain `kernel[grid](...)`, or use such a one by its name."""
+    uses: dict[str, set[str]] = {}
+    found: set[str] = set()
+    for node in _top_level(tree.body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inside = list(ast.walk(node))
+            uses[node.name] = {n.id for n in inside if isinstance(n, ast.Name)} - {node.name}
+            if any(isinstance(n, ast.Call) and isinstance(n.func, ast.Subscript) for n in inside):
+                found.add(node.name)
+    while grown := {name for name, used in uses.items() if name not in found and used & found}:
+        found |= grown
+    return found

@@ -20,6 +20,7 @@ from core.tracing.ops.atomics import waits_for_others
 from core.tracing.ops.lifting import rounded
 from core.tracing.plan import Plan
 from core.tracing.schedule import lane_order
+from core.tracing.skipped import SkippedStores
 from core.tracing.values import Pointer, on_device
 
 Grid = tuple[int, int, int]
@@ -37,11 +38,13 @@ def execute(
     watcher: WatchRecorder,
     tick: Tick | None = None,
     journal: Journal | None = None,
+    skipped: SkippedStores | None = None,
 ) -> tuple[list[Memory], list[Access]]:
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
     Results are written to the tensors. Faults and prints go to `journal`; without one the first illegal access raises
-    TilescopeError, before that operation touches memory. Raises whatever `tick` raises.
+    TilescopeError, before that operation touches memory. Raises whatever `tick` raises. `skipped` are the stores
+    that earlier launches of an addresses-only trace did not make.
     """
     memories: list[Memory] = []
     bound = [
@@ -51,8 +54,9 @@ def execute(
     programs = math.prod(grid)
     run = Run(plan.function.name, grid, device, memories, watcher, advance=lambda fraction: None)
     run.journal = journal or run.journal
+    run.skipped = skipped if skipped is not None else run.skipped
     order = lane_order(plan, bound, run, programs)
-    size = chunk_lanes(plan.tile_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
+    size = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
     if waits_for_others(plan.function):
         order, size = np.arange(programs), 1
     phase = f"tracing {plan.function.name}"
@@ -100,12 +104,12 @@ def _bind(value: Value, argument: Any, memories: list[Memory]) -> Any:
     return (int(argument) + half) % (2 * half) - half
 
 
-def chunk_lanes(tile_bytes: Sequence[int], memory_budget_bytes: int, *, on_cpu: bool) -> int:
-    """How many lanes fit the budget, if every tile of floats (integers stay structured) were alive at once.
+def chunk_lanes(tile_bytes: Sequence[int], index_bytes: int, memory_budget_bytes: int, *, on_cpu: bool) -> int:
+    """How many lanes fit the budget, if every tile were alive at once and no index were structured.
 
     On a CPU, no more than keep one tile of every lane in the cache: what one operation writes, the next one reads.
     """
-    lanes = memory_budget_bytes // max(1, sum(tile_bytes))
+    lanes = memory_budget_bytes // max(1, sum(tile_bytes) + index_bytes)
     if on_cpu:
         lanes = min(lanes, _CACHE_BYTES // max(1, *tile_bytes, 1))
     return max(1, lanes)

@@ -12,6 +12,7 @@ from core.trace.affine import IntArray
 from core.trace.record import Access, WatchRecorder
 from core.tracing.journal import Journal
 from core.tracing.memory import Memory
+from core.tracing.skipped import SkippedStores
 
 Tick = Callable[[float, float, str], None]
 
@@ -28,6 +29,7 @@ class Run:
     advance: Callable[[float], None]
     accesses: list[Access] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
+    skipped: SkippedStores = field(default_factory=SkippedStores)
 
 
 class Frame:

@@ -18,6 +18,8 @@ from core.tracing.binding import runtime_arguments
 from core.tracing.executor import execute
 from core.tracing.frame import Tick
 from core.tracing.journal import Journal
+from core.tracing.skipped import SkippedStores
+from core.tracing.slice import addresses_of
 
 WATCH_LIMIT_BYTES = 64 << 20
 _in_use = threading.Lock()
@@ -34,6 +36,7 @@ class Tracer:
         watch_limit_bytes: int,
         tick: Tick | None,
         stop_at_faults: bool = True,
+        addresses_only: bool = False,
     ) -> None:
         self.launches: list[Launch] = []
         self._memory_budget_bytes = memory_budget_bytes
@@ -42,6 +45,8 @@ class Tracer:
         self._watch_limit_bytes = watch_limit_bytes
         self._tick = tick
         self._stop_at_faults = stop_at_faults
+        self._addresses_only = addresses_only
+        self._skipped = SkippedStores()
 
     def run(self, function: Any, args: tuple[Any, ...], grid: Any, kwargs: dict[str, Any]) -> None:
         """Execute and trace one launch of a JITFunction."""
@@ -50,13 +55,14 @@ class Tracer:
         watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
         journal = Journal(stop_at_faults=self._stop_at_faults)
         memories, accesses = execute(
-            kernel.plan,
+            addresses_of(kernel.plan) if self._addresses_only else kernel.plan,
             runtime_arguments(kernel, bound),
             shape,
             memory_budget_bytes=self._memory_budget_bytes,
             watcher=watcher,
             tick=self._tick,
             journal=journal,
+            skipped=self._skipped,
         )
         self.launches.append(
             Launch(
@@ -92,6 +98,7 @@ def intercept(
     watch_limit_bytes: int = WATCH_LIMIT_BYTES,
     tick: Tick | None = None,
     faults: Literal["raise", "record"] = "raise",
+    addresses_only: bool = False,
 ) -> Iterator[Tracer]:
     """Execute every Triton launch inside the block by Lanes, on CPU or CUDA tensors; results go to the tensors.
 
@@ -101,6 +108,10 @@ def intercept(
 
     With `faults="record"`, elements out of bounds are left out (a load gives `other`, or 0, there) and listed in
     `Launch.faults`, a failed assertion is listed in `Launch.printed`, and execution goes on.
+
+    With `addresses_only`, all arithmetic that no address, mask, bound or condition depends on is skipped, and with it
+    assertions and prints: the same accesses are recorded, much faster, but results are not written. TilescopeError says
+    so where a kernel's addresses depend on what a skipped store would have written.
 
     Raises MissingRequirement without Triton, and TilescopeError for a nested use, an unknown operation (before
     anything ran) or an illegal access.
@@ -113,7 +124,13 @@ def intercept(
     if not _in_use.acquire(blocking=False):
         raise TilescopeError("Another trace is running in this process: wait for it to end before starting one.")
     tracer = Tracer(
-        memory_budget_bytes, tuple(watch), _selector(watch_programs), watch_limit_bytes, tick, faults == "raise"
+        memory_budget_bytes,
+        tuple(watch),
+        _selector(watch_programs),
+        watch_limit_bytes,
+        tick,
+        faults == "raise",
+        addresses_only,
     )
     try:
         with _patched(parts, tracer):

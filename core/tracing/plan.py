@@ -21,6 +21,7 @@ from core.tracing.ops import (
     memory,
     predicates,
     shapes,
+    touching,
 )
 from core.tracing.ops.registry import PURE, STEPS, PureFunction, Step
 
@@ -36,6 +37,7 @@ OPERATION_MODULES = (
     memory,
     predicates,
     shapes,
+    touching,
 )
 """Imported for what they register."""
 
@@ -182,18 +184,27 @@ def _bound(operation: Operation, function: PureFunction) -> Step:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """An executable kernel. `tile_bytes` are the sizes of one lane's tiles of floats, an entry an SSA value."""
+    """An executable kernel. `tile_bytes` are the sizes of one lane's tiles of floats, an entry an SSA value.
+
+    `index_bytes` is what all its tiles of integers, pointers and masks would take, if none of them stayed structured.
+    """
 
     function: Function
     body: Body
     tile_bytes: tuple[int, ...]
+    index_bytes: int = 0
 
 
 def plan(function: Function) -> Plan:
     """Bind every operation of `function`. Raises TilescopeError naming the first that Lanes does not execute."""
     values = [value for operation in function.body.walk() for value in operation.results]
     sizes = tuple(_tile_bytes(value) for value in values if value.type.is_float)
-    return Plan(function, Planner().body(function.body), sizes)
+    index_bytes = sum(
+        math.prod(value.type.dims) * (1 if value.type.element == "i1" and not value.type.pointer else 8)
+        for value in values
+        if not value.type.is_float
+    )
+    return Plan(function, Planner().body(function.body), sizes, index_bytes)
 
 
 def _tile_bytes(value: Value) -> int:

@@ -105,6 +105,20 @@ def build_cli() -> "typer.Typer":
         raise typer.Exit(verify_topics(topics or [], device=device, as_json=json))
 
     @cli.command()
+    def trace(
+        target: Annotated[str, typer.Argument(metavar="FILE.py::FUNCTION", help="A function that launches kernels.")],
+        addresses_only: Annotated[
+            bool, typer.Option("--addresses-only", help="Follow the addresses alone and skip the arithmetic: faster.")
+        ] = False,
+        device: Annotated[str, device_option] = "auto",
+        json: Annotated[bool, json_option] = False,
+    ) -> None:
+        """Trace every Triton kernel that a function launches; exit 1 if one leaves its tensors or races."""
+        from core.commands.trace import trace_target
+
+        raise typer.Exit(trace_target(target, addresses_only=addresses_only, device=device, as_json=json))
+
+    @cli.command()
     def doctor(json: Annotated[bool, json_option] = False) -> None:
         """Say what is here, what is missing and what to do."""
         from core.commands.doctor import examine

@@ -1,0 +1,155 @@
+"""`trace FILE.py::FUNCTION`: what each launch asked of memory, per source line and per tensor, and its faults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from core.commands.run import as_document
+from core.commands.session import engine_for, run_once
+from core.format import format_quantity
+from core.registry import topic as find_topic
+from core.result import Result, Row
+
+TOPIC_ID = "kernel-lab"
+FAULTS_FOUND = 1
+TABLES = ("launches", "tensors", "lines", "faults")
+"""Tables of the result that `--json` prints."""
+
+_LEAST_WIDTH, _WIDTH_WITH_SOURCE = 120, 150
+"""Columns: what the numbers need (a pipe or a narrow terminal folds instead), and where there is room for the code."""
+
+
+def trace_target(target: str, *, addresses_only: bool, device: str, as_json: bool) -> int:
+    """Trace every Triton kernel that the function launches, and print. `target` is FILE.py::FUNCTION, or FILE.py where
+    one function can be told to be meant.
+
+    Exit code 1 if an access leaves its tensor or two programs race, else 0; bad input raises, worded by the caller.
+    """
+    topic = find_topic(TOPIC_ID)
+    file, _, function = target.rpartition("::") if "::" in target else (target, "", "")
+    params = topic.params.parse({"file": file, "function": function, "addresses_only": addresses_only})
+    planned = topic.plan(params)
+    topic.check(params)
+    params = params.changed(file=str(planned.path), function=planned.function)
+    with engine_for(device) as (engine, wanted):
+        result = run_once(engine, topic, params, wanted)
+    if as_json:
+        findings = [(claim, claim.test(result)) for claim in topic.claims]
+        document = as_document(result, findings)
+        print(json.dumps({**document, **{name: result.tables[name] for name in TABLES}}, indent=2))
+    else:
+        _print(result)
+    return FAULTS_FOUND if result.tables["faults"] else 0
+
+
+def _print(result: Result) -> None:
+    console = Console(highlight=False)
+    console.width = max(console.width, _LEAST_WIDTH)
+    console.print(Text(f"Traced on {result.environment.device}, {result.environment.backend}", style="dim"))
+    texts = {row["file"]: row["text"].splitlines() for row in result.tables["sources"]}
+    for launch in result.tables["launches"]:
+        mine = [[row for row in result.tables[name] if row["launch"] == launch["launch"]] for name in TABLES]
+        _, tensors, lines, faults = mine
+        console.print()
+        console.print(_headline(launch))
+        console.print(_line_table(lines, texts if console.width >= _WIDTH_WITH_SOURCE else None))
+        console.print(_tensor_table(tensors))
+        for fault in faults:
+            console.print(_fault_line(fault))
+    _print_log(result.tables.get("log", []))
+
+
+def _headline(launch: Row) -> Text:
+    head = Text.assemble(
+        (f"{launch['launch']}  {launch['function']}", "bold"),
+        f"  grid {launch['grid']}, {launch['accesses']:,} accesses, read {_bytes(launch['read_bytes'])}, "
+        f"written {_bytes(launch['written_bytes'])}, distinct {_bytes(launch['unique_bytes'])}",
+    )
+    if launch["config"]:
+        head.append(f"\n   configuration {launch['config']}", "dim")
+    return head
+
+
+def _line_table(rows: Sequence[Row], texts: dict[str, list[str]] | None) -> Table:
+    """The lines of a launch, with their code where `texts` holds it."""
+    columns = ["line", "kind", "tensor", "accesses", "read", "written", "unique", "masked off", "reuse"]
+    table = _table(*columns, *([] if texts is None else ["source"]))
+    for row in rows:
+        code = [] if texts is None else [Text(_source_line(texts.get(row["file"], []), row["line"]), style="dim")]
+        table.add_row(
+            Text(f"{row['file'].rpartition('/')[2]}:{row['line']}"),
+            row["kind"],
+            Text(row["tensor"]),
+            f"{row['accesses']:,}",
+            _bytes(row["bytes"]) if row["kind"] != "store" else "",
+            _bytes(row["bytes"]) if row["kind"] != "load" else "",
+            _bytes(row["unique_bytes"]),
+            f"{row['masked_share']:.1%}",
+            _times(row["reuse"]),
+            *code,
+        )
+    return table
+
+
+def _tensor_table(rows: Sequence[Row]) -> Table:
+    table = _table("tensor", "type", "shape", "size", "read", "written", "unique", "reuse")
+    for row in rows:
+        table.add_row(
+            Text(row["tensor"]),
+            row["dtype"],
+            Text(row["shape"]),
+            _bytes(row["size_bytes"]),
+            _bytes(row["read_bytes"]),
+            _bytes(row["written_bytes"]),
+            _bytes(row["unique_bytes"]),
+            _times(row["reuse"]),
+        )
+    return table
+
+
+_LEFT = ("line", "kind", "tensor", "type", "shape", "source")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        cut = "ellipsis" if column == "source" else "fold"
+        table.add_column(
+            column,
+            justify="left" if column in _LEFT else "right",
+            overflow=cut,  # type: ignore[arg-type]
+            no_wrap=column == "source",
+        )
+    return table
+
+
+def _fault_line(fault: Row) -> Text:
+    programs = f"program {fault['program']}"
+    if fault["other_program"] is not None:
+        programs = f"programs {fault['program']} and {fault['other_program']}"
+    where = f"{fault['file']}:{fault['line']}, {programs}, index {fault['index']} of {fault['tensor']}"
+    return Text(f"{fault['kind']}: {where}. {fault['sentence']}", style="bold red")
+
+
+def _print_log(rows: Sequence[Row]) -> None:
+    """What the file and its kernels printed: to stderr, so that stdout holds the numbers alone."""
+    console = Console(stderr=True, highlight=False)
+    for row in rows:
+        console.print(Text(f"[{row['stream']}]\n{row['text'].rstrip()}", style="dim"))
+
+
+def _source_line(lines: Sequence[str], number: int) -> str:
+    return lines[number - 1].strip() if 0 < number <= len(lines) else ""
+
+
+def _bytes(count: float) -> str:
+    return format_quantity(count, "bytes")
+
+
+def _times(reuse: float) -> str:
+    return format_quantity(reuse, "x")

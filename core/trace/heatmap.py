@@ -1,0 +1,127 @@
+"""Which elements of a tensor are touched, and how often: its two-dimensional view as a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.trace.affine import IntArray
+from core.trace.record import Access, Buffer, Launch
+from core.trace.rows import rows_of
+
+_PIECES = 1 << 22
+"""Parts of rows that are drawn at a time: bounds the memory that drawing takes."""
+
+
+@dataclass(frozen=True)
+class TensorHeatmap:
+    """Accesses per pixel of a tensor of `rows` x `columns` elements: its last axis is x, the others are stacked on y.
+
+    `read` and `write` are float64 [height, width], row 0 at the top (the first rows); each sums to the element accesses
+    of its kind. An atomic is one of both.
+    """
+
+    read: npt.NDArray[np.float64]
+    write: npt.NDArray[np.float64]
+    rows: int
+    columns: int
+
+
+def tensor_heatmap(
+    launches: Sequence[Launch],
+    data_ptr: int,
+    size_bytes: int,
+    shape: Sequence[int],
+    height: int,
+    width: int,
+    program: int | None = None,
+) -> TensorHeatmap:
+    """Where `launches` touch the tensor of `shape` that occupies `size_bytes` from `data_ptr`, contiguous.
+
+    The picture has at most a pixel an element: `height` and `width` are upper limits. With `program`, only the accesses
+    of that linear program id count.
+    """
+    columns = int(shape[-1]) if len(shape) else 1
+    rows = math.prod(int(n) for n in shape[:-1])
+    shown = (max(1, min(height, rows)), max(1, min(width, columns)))
+    planes = {"load": np.zeros(shown), "store": np.zeros(shown)}
+    element_bytes = size_bytes // max(1, rows * columns)
+    grid = _Grid(max(1, rows), max(1, columns), shown)
+    for launch in launches:
+        for access in launch.accesses:
+            base = _base(launch.buffers[access.buffer], data_ptr, size_bytes, element_bytes)
+            if base is None:
+                continue
+            starts, lengths = _runs(access, program)
+            for plane in ("load", "store") if access.kind == "atomic" else (access.kind,):
+                grid.draw(planes[plane], starts + base, lengths)
+    return TensorHeatmap(planes["load"], planes["store"], rows, columns)
+
+
+def _base(buffer: Buffer, data_ptr: int, size_bytes: int, element_bytes: int) -> int | None:
+    """The element of the tensor that `buffer` begins at (negative before it), or None if it is other memory.
+
+    Views of another element size have elements of their own and are left out.
+    """
+    apart = buffer.data_ptr + buffer.size_bytes <= data_ptr or data_ptr + size_bytes <= buffer.data_ptr
+    if apart or buffer.element_bytes != element_bytes:
+        return None
+    return (buffer.data_ptr - data_ptr) // element_bytes
+
+
+def _runs(access: Access, program: int | None) -> tuple[IntArray, IntArray]:
+    """Contiguous runs of elements, [n] each."""
+    rows = rows_of(access)
+    starts, lengths = np.broadcast_arrays(rows.starts, rows.lengths)
+    if program is not None:
+        lanes = np.flatnonzero(access.programs == program)
+        many = starts.shape[0] == len(access.programs)
+        starts, lengths = (a[lanes] if many else a[: len(lanes)] for a in (starts, lengths))
+        repeat = 1
+    else:
+        repeat = rows.shape[0] // starts.shape[0] if starts.shape[0] else 1
+    repeat *= rows.shape[1] // starts.shape[1] if starts.shape[1] else 1
+    starts, lengths = starts.reshape(-1), lengths.reshape(-1)
+    return np.tile(starts, repeat), np.tile(lengths, repeat)
+
+
+class _Grid:
+    """Draws runs of elements of a [rows, columns] tensor."""
+
+    def __init__(self, rows: int, columns: int, shown: tuple[int, int]) -> None:
+        self._rows = rows
+        self._columns = columns
+        self._height, self._width = shown
+
+    def draw(self, plane: npt.NDArray[np.float64], starts: IntArray, lengths: IntArray) -> None:
+        """Adds each run, cut where it leaves a row of the tensor or a pixel of the picture."""
+        ends = np.clip(starts + lengths, 0, self._rows * self._columns)
+        starts = np.clip(starts, 0, self._rows * self._columns)
+        some = ends > starts
+        starts, ends = starts[some], ends[some]
+        first, last = self._cell(starts), self._cell(ends - 1)
+        count = last - first + 1
+        total = np.concatenate(([0], count.cumsum()))
+        at = 0
+        while at < len(starts):
+            to = max(at + 1, int(np.searchsorted(total, total[at] + _PIECES, side="right")) - 1)
+            n = count[at:to]
+            cell = np.repeat(first[at:to] - (total[at:to] - total[at]), n) + np.arange(int(n.sum()))
+            low = np.maximum(self._begin(cell), np.repeat(starts[at:to], n))
+            high = np.minimum(self._begin(cell + 1), np.repeat(ends[at:to], n))
+            row = cell // self._width * self._height // self._rows
+            flat = row * self._width + cell % self._width
+            plane += np.bincount(flat, high - low, minlength=plane.size).reshape(plane.shape)
+            at = to
+
+    def _cell(self, element: IntArray) -> IntArray:
+        """Pixel columns counted through all rows of the tensor: row * width + column of the picture."""
+        return element // self._columns * self._width + element % self._columns * self._width // self._columns
+
+    def _begin(self, cell: IntArray) -> IntArray:
+        """The first element of a cell."""
+        return cell // self._width * self._columns + -(-(cell % self._width) * self._columns // self._width)

@@ -1,0 +1,71 @@
+"""The heatmap of a tensor against counting its elements."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.trace.affine import from_array
+from core.trace.heatmap import tensor_heatmap
+from core.trace.record import Access, Buffer, Launch
+from core.tracing import intercept
+from tests.trace.random_launches import ELEMENTS, elements, launches
+from tests.tracing.traced_cases import CASES
+
+
+@given(launches(), st.integers(1, 40), st.integers(1, 40), st.one_of(st.none(), st.integers(0, 3)))
+@settings(max_examples=100, deadline=None)
+def test_that_a_heatmap_counts_elements(launch: Launch, height: int, width: int, program: int | None) -> None:
+    buffer = launch.buffers[0]
+    shape = (4, 5, ELEMENTS // 20)
+    found = tensor_heatmap([launch], buffer.data_ptr, buffer.size_bytes, shape, height, width, program)
+    rows, columns = 20, ELEMENTS // 20
+    size = (min(height, rows), min(width, columns))
+    expected = {"load": np.zeros(size), "store": np.zeros(size)}
+    for access, by, byte in elements(launch):
+        element = byte // buffer.element_bytes
+        if access.buffer == 0 and program in (None, by) and element < ELEMENTS:
+            at = element // columns * size[0] // rows, element % columns * size[1] // columns
+            for kind in ("load", "store") if access.kind == "atomic" else (access.kind,):
+                expected[kind][at] += 1
+    assert (found.rows, found.columns) == (rows, columns)
+    np.testing.assert_array_equal(found.read, expected["load"])
+    np.testing.assert_array_equal(found.write, expected["store"])
+
+
+def test_that_a_matmul_reads_each_row_once_a_tile_of_columns() -> None:
+    with intercept() as tracer:
+        CASES["matmul"]()
+    (launch,) = tracer.launches
+    a = next(b for b in launch.buffers if b.name == "a_ptr")
+    found = tensor_heatmap([launch], a.data_ptr, a.size_bytes, (50, 39), 100, 100)
+    # The kernel wraps rows past the end, so the last tile reads the first 14 rows again.
+    expected = np.where(np.arange(50)[:, None] < 14, 10.0, 5.0) * np.ones((50, 39))
+    np.testing.assert_array_equal(found.read, expected)
+    assert not found.write.any()
+    assert tensor_heatmap([launch], a.data_ptr, a.size_bytes, (50, 39), 100, 100, program=0).read.sum() == 16 * 39
+
+
+def test_that_a_scalar_has_one_pixel() -> None:
+    access = Access("atomic", 0, "k.py", 7, (), np.arange(3), (), 0, None, 4, 0)
+    buffer = Buffer("n_ptr", "int32", 4, 4, 4096)
+    launch = Launch("k", "k.py", 1, "", "", (3, 1, 1), (buffer,), (access,))
+    found = tensor_heatmap([launch], 4096, 4, (), 10, 10)
+    assert found.read.tolist() == found.write.tolist() == [[3.0]]
+
+
+@pytest.mark.parametrize("contiguous", [True, False])
+def test_that_ten_million_accesses_are_drawn_in_seconds(contiguous: bool) -> None:
+    numbers = np.arange(10_000_000) if contiguous else np.random.default_rng(0).permutation(10_000_000)
+    offset = from_array(numbers.reshape(10_000, 1000), 1)
+    access = Access("load", 0, "k.py", 7, (), np.arange(10_000), (1000,), offset, None, 4, 0)
+    buffer = Buffer("x_ptr", "float32", 4, 40_000_000, 4096)
+    launch = Launch("k", "k.py", 1, "", "", (10_000, 1, 1), (buffer,), (access,))
+    start = time.process_time()
+    found = tensor_heatmap([launch], 4096, 40_000_000, (2500, 4000), 500, 500)
+    assert time.process_time() - start < 15
+    np.testing.assert_array_equal(found.read, np.full((500, 500), 40.0))

@@ -61,6 +61,14 @@ class Order:
         index = int(np.searchsorted(starts, inside, side="right")) - 1
         return Moment(program, accesses[index], inside - int(starts[index]))
 
+    def time_of(self, program: int, order: int) -> float | None:
+        """Where the access of that `order` begins in a program, or None where it touches nothing."""
+        if not 0 <= program < self.launch.programs:
+            return None
+        starts, accesses = self._of_program(program)
+        index = next((i for i, access in enumerate(accesses) if access.order == order), None)
+        return None if index is None else float(self.edges[program] + starts[index])
+
     def _of_program(self, program: int) -> tuple[IntArray, list[Access]]:
         """Starts, from the program's begin, of the accesses in which it touches something. The last is kept."""
         if self._spans[0] != program:

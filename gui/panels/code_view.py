@@ -159,7 +159,7 @@ class _Gutter(QWidget):
 
 
 class _Colours(QSyntaxHighlighter):
-    """Colours from pygments. The document never changes once it is set, so it is lexed once, as a whole."""
+    """Colours from pygments. A document is lexed as a whole, once for each revision of its text."""
 
     def __init__(self, document: QTextDocument, language: str) -> None:
         super().__init__(document)
@@ -167,7 +167,9 @@ class _Colours(QSyntaxHighlighter):
 
         self._lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
         self._formats: dict[str, QTextCharFormat] = {}
-        self._spans: list[list[tuple[int, int, str]]] | None = None
+        self._spans: list[list[tuple[int, int, str]]] = []
+        self._goes_on: set[int] = set()
+        self._revision = -1
         self.recolour()
 
     def recolour(self) -> None:
@@ -175,18 +177,24 @@ class _Colours(QSyntaxHighlighter):
         self.rehighlight()
 
     def highlightBlock(self, text: str) -> None:
-        if self._spans is None or len(self._spans) != self.document().blockCount():
-            self._spans = self._lex()
-        for start, length, kind in self._spans[self.currentBlock().blockNumber()]:
+        if self._revision != self.document().revision() or len(self._spans) != self.document().blockCount():
+            self._revision, self._spans = self.document().revision(), self._lex()
+        number = self.currentBlock().blockNumber()
+        for start, length, kind in self._spans[number]:
             self.setFormat(start, length, self._formats[kind])
+        # Another state than before makes Qt colour the next line again: a string that now goes on there, say.
+        self.setCurrentBlockState(int(number in self._goes_on))
 
     def _lex(self) -> list[list[tuple[int, int, str]]]:
         spans: list[list[tuple[int, int, str]]] = [[]]
         column = 0
+        self._goes_on = set()
         for token, text in self._lexer.get_tokens(self.document().toPlainText()):
             kind = _kind(str(token))
             for index, part in enumerate(text.split("\n")):
                 if index:
+                    if kind:
+                        self._goes_on.add(len(spans) - 1)
                     spans.append([])
                     column = 0
                 if kind and part:

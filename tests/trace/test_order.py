@@ -33,3 +33,8 @@ def test_that_walking_the_axis_meets_every_element_once_in_order(launch: Launch)
     assert [(m.program, m.access.order, m.element) for m in walked if m is not None] == expected
     assert order.moment_at(-1) is None
     assert order.moment_at(order.accesses) is None
+    for moment in walked:
+        assert moment is not None
+        begin = order.time_of(moment.program, moment.access.order)
+        assert begin is not None
+        assert begin <= order.edges[-1]

@@ -1,0 +1,5 @@
+"""The page kernel-lab."""
+
+from gui.pages.kernel_lab.page import KernelLabPage
+
+__all__ = ["KernelLabPage"]

@@ -1,0 +1,378 @@
+"""The view of kernel-lab: a file of kernels, its source with traffic per line, and everything its launches touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QFileDialog, QStackedWidget
+
+from core.claims import Finding
+from core.params import Params
+from core.partial import from_partial
+from core.result import Provenance, Result
+from core.topics.kernel_lab.model import Plan, shown
+from core.trace.order import Moment
+from core.trace.record import Launch
+from gui.latest import LatestWork
+from gui.page import Page
+from gui.pages.kernel_lab import figures, files
+from gui.pages.kernel_lab.compare import Difference, differences
+from gui.pages.kernel_lab.launch_views import LaunchViews
+from gui.pages.kernel_lab.tables import DifferenceTable, FaultList, LineTable
+from gui.pages.kernel_lab.toolbar import Toolbar, Welcome
+from gui.panels.text_fields import dropped_file
+from gui.panels.traffic_source import SourceFile, TrafficSource
+from gui.plots.switcher import Switcher
+from gui.selection import Selection
+
+_UPPER_PX = 300
+_FAULTS, _CHANGES = 1, 2
+"""Pictures of the card with the findings."""
+_OPEN_FILTER = "Kernels and traces (*.py *.npz);;Python (*.py);;Saved traces (*.npz)"
+_SOURCE_HELP = (
+    "Bytes that each line moves, in the gutter; the warmer the line, the more. Lines at fault are red. Click a line to "
+    "light its accesses everywhere; edit it and press Ctrl+S to save and trace again."
+)
+_MAP_HELP = (
+    "Every load and store of the launch: x is the order of accesses, program after program; y the address, the tensors "
+    "stacked. Click an access to find its line and program; the wheel zooms, a drag pans, a double click shows all."
+)
+_TENSOR_HELP = "How often each element of a tensor is read or written, by all programs or by the one that is picked."
+_PROGRAM_HELP = (
+    "The grid of the launch: click a program to follow it everywhere. Reuse: the share of requests that a cache of "
+    "that size would serve. Working set: distinct bytes, as the accesses go on."
+)
+_FINDINGS_HELP = (
+    "Accesses beyond a tensor and bytes that two programs write. With a run pinned as A, the next one is compared with "
+    "it: bytes per tensor and per line."
+)
+
+
+class KernelLabPage(Page):
+    """Selection kinds: file, line, function, tensor, program, access (its order in the program), launch."""
+
+    def build(self) -> None:
+        self._plan: Plan | None = None
+        self._result: Result | None = None
+        self._pinned: Result | None = None
+        self._launches: list[Launch] = []
+        self._decoding = LatestWork(self)
+        self._decoding.done.connect(self._show_launches)
+        self._decoding.failed.connect(self.show_error)
+        examples = figures.examples()
+        self.toolbar, self.welcome = Toolbar(examples), Welcome(examples)
+        self.code, self.lines, self.faults, self.changes = TrafficSource(), LineTable(), FaultList(), DifferenceTable()
+        self.views = LaunchViews()
+        self.map_stack = QStackedWidget()
+        self.map_stack.addWidget(self.welcome)
+        self.map_stack.addWidget(self.views.map)
+        self.program_views = Switcher(
+            [("Programs", self.views.grid), ("Reuse", self.views.reuse), ("Working set", self.views.working_set)]
+        )
+        self.findings = Switcher([("Lines", self.lines), ("Faults", self.faults), ("A against B", self.changes)])
+        self.add_strip(self.toolbar)
+        self.source_card = self.add_plot(self.code, 0, 0, "Source and traffic", _SOURCE_HELP, width=6, height=13)
+        self.map_card = self.add_plot(self.map_stack, 0, 1, "Memory access", _MAP_HELP, width=6, height=13)
+        self.tensor_card = self.add_plot(self.views.heatmap, 1, 0, "Tensor", _TENSOR_HELP, width=4, height=10)
+        self.program_card = self.add_plot(self.program_views, 1, 1, "Programs", _PROGRAM_HELP, width=4, height=10)
+        self.findings_card = self.add_plot(self.findings, 1, 2, "Findings", _FINDINGS_HELP, width=4, height=10)
+        self.source_card.setMinimumHeight(_UPPER_PX)
+        self._link()
+
+    # What the controller calls
+
+    def show_plan(self, plan: Plan, params: Params) -> None:
+        """Show the file as it is on disk, unless somebody is editing it."""
+        moved_on = self._plan is None or self._plan.path != plan.path
+        self._plan = plan
+        if plan.problem:
+            self.form.show_fault(plan.problem, plan.blames)
+        else:
+            self.form.clear_fault()
+        self.toolbar.show_file(self._shown_path)
+        self.toolbar.set_functions([function.name for function in plan.candidates], plan.function)
+        if moved_on or not self.code.modified:
+            self._show_files()
+            if moved_on:
+                self.code.bring_front(self._shown_path)
+
+    def show_partial(self, payload: dict[str, Any]) -> None:
+        """The numbers come before the trace."""
+        result = from_partial(payload)
+        self.toolbar.summary.setText(figures.summary(result))
+        self.code.set_notes(figures.line_notes(result))
+        self.faults.set_faults(result.tables.get("faults", []))
+
+    def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
+        """The Source tab wants a row a kernel; the result has one a file."""
+        tables = {**result.tables, "sources": figures.kernel_rows(result)}
+        self._arrived = result
+        super().present(replace(result, tables=tables), findings)
+
+    def show_result(self, result: Result) -> None:
+        """A finished run: its numbers at once, its trace as soon as it is decoded."""
+        result = self._arrived
+        self._show_numbers(result)
+        self._decoding.request(lambda: figures.launches_in(result))
+
+    def clear_result(self) -> None:
+        self._result = None
+        self._decoding.forget()
+        self._show_launches([])
+        self.map_stack.setCurrentWidget(self.welcome)
+        self.code.set_notes({})
+        self.lines.show_sentence("The traffic of each source line is listed here.")
+        self.faults.show_sentence("Out-of-bounds accesses and write-write races are listed here.")
+        self.toolbar.set_launches([])
+        self.toolbar.summary.clear()
+        self.selection.clear()
+        self._badge()
+        self._show_files()
+
+    def set_stale(self, stale: bool) -> None:
+        """The source is the file's, whatever ran."""
+        for card in (self.map_card, self.tensor_card, self.program_card, self.findings_card):
+            card.set_stale(stale and self._result is not None)
+
+    def select(self, selection: Selection) -> None:
+        """Show the selection in every view. Each setter is silent when nothing changes, so nothing loops."""
+        file, line = selection.get("file"), selection.get("line")
+        file = str(file) if file is not None else None
+        line = line if isinstance(line, int) else None
+        self.code.pick(file, line)
+        self.lines.pick_line(file, line)
+        self.faults.pick_line(file, line)
+        self.views.select(selection)
+
+    def dismiss(self) -> bool:
+        """Escape also takes the selection back."""
+        if super().dismiss():
+            return True
+        selected = self.selection.selection
+        self.selection.replace(Selection.of(launch=selected.get("launch")))
+        return bool(selected.updated(launch=None))
+
+    @property
+    def launch(self) -> int:
+        """The number of the launch that the plots show."""
+        return self.selection.selection.index("launch", 0)
+
+    @property
+    def pinned(self) -> Result | None:
+        """The run that is A."""
+        return self._pinned
+
+    # Files
+
+    def open(self, path: str) -> None:
+        """Open a Python file, to be run when asked, or a trace, shown at once."""
+        if path.lower().endswith(".npz"):
+            self._open_trace(path)
+        elif files.may_leave(self, self.code):
+            self.form.propose(self.form.params.changed(file=shown(path), function=""))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        path = dropped_file(event.mimeData())
+        if path is not None and path.lower().endswith((".py", ".npz")):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = dropped_file(event.mimeData())
+        if path is not None:
+            event.acceptProposedAction()
+            self.open(path)
+
+    def _ask_and_open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open a kernel or a trace", files.folder_of(self._plan), _OPEN_FILTER
+        )
+        if path:
+            self.open(path)
+
+    def _open_trace(self, path: str) -> None:
+        result, launches = files.read_trace(path)
+        self._decoding.forget()
+        self.present(result, {})
+        self._decoding.forget()
+        self._show_launches(launches)
+        self._show_files()
+        self.run_bar.show_ended(result.environment.device.capitalize(), completed=True)
+
+    def _save(self, path: str, text: str) -> None:
+        files.write(path, text)
+        self.code.mark_saved(path, text)
+        self.params_changed.emit(self.form.params)
+        self.run_bar.request_run()
+
+    def _save_as(self, path: str, text: str) -> None:
+        chosen = files.ask_where(self, path)
+        if chosen:
+            files.write(chosen, text)
+            self.code.revert()
+            self.form.propose(self.form.params.changed(file=shown(chosen)))
+            self.run_bar.request_run()
+
+    def _show_files(self) -> None:
+        """The file of the parameters, then the others of a run of that file; or the files of an opened trace."""
+        result = self._result
+        ran = [] if result is None else figures.source_files(result, self._launches)
+        if result is not None and not result.params:
+            self.code.set_files(ran)
+            return
+        mine = files.planned(self._plan)
+        others = ran if mine is None or any(file.path == mine.path for file in ran) else []
+        shown_files: list[SourceFile] = [] if mine is None else [mine]
+        self.code.set_files([*shown_files, *(file for file in others if mine is None or file.path != mine.path)])
+
+    @property
+    def _shown_path(self) -> str:
+        return "" if self._plan is None or self._plan.path is None else shown(self._plan.path)
+
+    # Results
+
+    def _show_numbers(self, result: Result) -> None:
+        self._result = result
+        self.map_stack.setCurrentWidget(self.views.map)
+        self.toolbar.set_launches(figures.launch_labels(result))
+        self.toolbar.summary.setText(figures.summary(result))
+        self.code.set_notes(figures.line_notes(result))
+        self.faults.set_faults(result.tables.get("faults", []))
+        self._compare(result)
+        if result.tables.get("faults"):
+            self.findings.show_picture(_FAULTS)
+        for row in result.tables.get("log", []):
+            self.append_log(f"{row['stream']}: {row['text'].rstrip()}")
+        self._badge()
+
+    def _show_launches(self, launches: list[Launch]) -> None:
+        """The trace is there: draw the launch that was shown, where there still is one."""
+        self._launches = launches
+        self._show_files()
+        launch = min(max(0, self.launch), max(0, len(launches) - 1))
+        self.selection.update(launch=launch if launches else None)
+        self.toolbar.launch.setCurrentIndex(launch)
+        self._show_launch(launch)
+
+    def _show_launch(self, launch: int) -> None:
+        self.views.set_launch(self._launches[launch] if self._launches else None)
+        if self._result is not None:
+            self.lines.set_lines(self._result.tables.get("lines", []), launch)
+        self.select(self.selection.selection)
+
+    def _badge(self) -> None:
+        provenance = None if self._result is None else Provenance.TRACED
+        for card in (self.source_card, self.map_card, self.tensor_card, self.program_card, self.findings_card):
+            card.set_provenance(provenance)
+
+    # A and B
+
+    def _pin(self, on: bool) -> None:
+        self._pinned = self._result if on else None
+        self.toolbar.pin.setChecked(self._pinned is not None)
+        self.toolbar.pin.setText("A pinned" if self._pinned is not None else "Pin as A")
+        if self._pinned is not None and self._result is self._pinned:
+            self.changes.show_sentence(
+                "This run is A: change the kernel and run again to see the differences in bytes."
+            )
+            self.findings.show_picture(_CHANGES)
+        elif self._pinned is None:
+            self.changes.show_sentence("Pin a run as A, then run again: the differences in bytes appear here.")
+
+    def _compare(self, result: Result) -> None:
+        if self._pinned is not None and result is not self._pinned:
+            self.changes.set_differences(differences(self._pinned, result))
+            self.findings.show_picture(_CHANGES)
+
+    # Links
+
+    def _link(self) -> None:
+        bar = self.toolbar
+        bar.example_chosen.connect(self.open)
+        self.welcome.example_chosen.connect(self.open)
+        bar.open_requested.connect(self._ask_and_open)
+        bar.function_chosen.connect(lambda name: self.form.propose(self.form.params.changed(function=name)))
+        bar.launch_chosen.connect(self._on_launch)
+        bar.pin_requested.connect(self._pin)
+        bar.trace_export_requested.connect(lambda: files.export_trace(self, self._launches, self._shown_path))
+        bar.csv_export_requested.connect(lambda table: files.export_csv(self, self._result, table, self._shown_path))
+        self.code.line_picked.connect(self._on_line)
+        self.code.save_requested.connect(self._save)
+        self.code.save_as_requested.connect(self._save_as)
+        self.source.line_picked.connect(self._on_kernel_line)
+        self.lines.row_picked.connect(self._on_row)
+        self.faults.row_picked.connect(self._on_fault)
+        self.changes.row_picked.connect(self._on_change)
+        self.views.moment_picked.connect(self._on_moment)
+        self.views.program_picked.connect(self._on_program)
+        self.views.tensor_picked.connect(lambda tensor: self.selection.update(tensor=tensor))
+        shortcut = QShortcut(QKeySequence(QKeySequence.StandardKey.Open), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self._ask_and_open)
+        self.setAcceptDrops(True)
+
+    def _on_launch(self, index: int) -> None:
+        if 0 <= index < len(self._launches):
+            self.selection.update(launch=index, program=None, access=None, tensor=None)
+            self._show_launch(index)
+
+    def _on_line(self, file: str, line: int) -> None:
+        """A source line was clicked: light its accesses, and the tensor that it moves."""
+        result = self._result
+        if result is None:
+            self.selection.update(file=file, line=line)
+            return
+        tensor = figures.tensor_at(result, file, line, self.launch)
+        kept = self.selection.selection.get("tensor")
+        self.selection.update(
+            file=file,
+            line=line,
+            function=figures.function_at(result, file, line),
+            tensor=tensor if tensor is not None else kept,
+            access=None,
+        )
+
+    def _on_kernel_line(self, function: str, line: int) -> None:
+        file = None if self._result is None else figures.file_of(self._result, function)
+        if file is not None:
+            self._on_line(file, line)
+
+    def _on_moment(self, moment: Moment, tensor: str) -> None:
+        """An access was clicked on the map: show its line, program and tensor."""
+        access = moment.access
+        function = None if self._result is None else figures.function_at(self._result, access.file, access.line)
+        buffers = self._launches[self.launch].buffers
+        self.selection.update(
+            program=moment.program,
+            access=access.order,
+            file=access.file,
+            line=access.line,
+            function=function,
+            tensor=tensor or buffers[access.buffer].name,
+        )
+
+    def _on_program(self, program: int) -> None:
+        self.selection.update(program=program if program >= 0 else None, access=None)
+
+    def _on_row(self, row: int) -> None:
+        line = self.lines.lines[row]
+        self._on_line(line["file"], line["line"])
+        self.selection.update(tensor=line["tensor"])
+
+    def _on_fault(self, row: int) -> None:
+        fault = self.faults.faults[row]
+        if fault["launch"] != self.launch:
+            self.toolbar.launch.setCurrentIndex(fault["launch"])
+            self._on_launch(fault["launch"])
+        self._on_line(fault["file"], fault["line"])
+        self.selection.update(program=fault["program"], tensor=fault["tensor"])
+
+    def _on_change(self, row: int) -> None:
+        change: Difference = self.changes.differences[row]
+        if change.kind == "line" and change.file:
+            self._on_line(change.file, change.line)
+        elif change.kind == "tensor":
+            self.selection.update(tensor=change.tensor)

@@ -1,0 +1,238 @@
+"""Files as people write them: broken, hostile, edited between runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from core.errors import InvalidParams, RunFailed, TilescopeError
+from core.result import Result
+from core.topics.kernel_lab import TOPIC
+from core.topics.kernel_lab.params import KernelLabParams
+
+pytest.importorskip("triton")
+
+KERNEL = """\
+import sys
+import torch
+import triton
+import triton.language as tl
+
+@triton.jit
+def double_kernel(x_ptr, BLOCK: tl.constexpr):
+    offsets = tl.arange(0, BLOCK)
+    tl.store(x_ptr + offsets, 2 * tl.load(x_ptr + offsets))
+
+"""
+FIRST_LINE = KERNEL.count("\n") + 1
+"""Where what follows KERNEL begins."""
+
+
+def written(folder: Path, text: str, name: str = "mine.py") -> KernelLabParams:
+    path = folder / name
+    path.write_text(KERNEL + textwrap.dedent(text).lstrip("\n"))
+    return KernelLabParams(file=str(path))
+
+
+def run(params: KernelLabParams) -> Result:
+    steps = TOPIC.load_experiment()(params, "cpu")
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            return finished.value
+
+
+BAD_FILES: dict[str, tuple[type[TilescopeError], str, int | None, str]] = {
+    "raises on import": (InvalidParams, "x = 1\n1 / 0\ndef main(): pass", 1, "importing the file raised ZeroDivision"),
+    "imports what is not there": (InvalidParams, "import no_such_library\ndef main(): pass", 0, "No module named"),
+    "exits on import": (InvalidParams, "sys.exit(3)\ndef main(): pass", 0, "asked the process to exit (sys.exit(3))"),
+    "binds no function": (InvalidParams, "main = 3", None, "something else than a function called 'main'"),
+    "binds a function that needs arguments": (InvalidParams, "main = lambda x: x", None, "needs arguments (x)"),
+    "launches nothing": (InvalidParams, "def main():\n    torch.ones(3)", None, "launched no Triton kernel"),
+    "raises": (RunFailed, "def main():\n    x = 1\n    raise ValueError('of mine')", 2, "raised ValueError: of mine."),
+    "raises deep inside torch": (RunFailed, "def main():\n    torch.ones(2) + torch.ones(3)", 1, "raised RuntimeError"),
+    "exits": (RunFailed, "def main():\n    exit()", 1, "asked the process to exit"),
+    "calls itself": (RunFailed, "def main():\n    main()", 1, "calls itself without end"),
+    "allocates too much": (RunFailed, "def main():\n    torch.empty(1 << 55)", 1, "more memory than there is"),
+    "fails an assertion": (RunFailed, "def main():\n    assert False", 1, "raised AssertionError."),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_that_a_bad_file_is_one_sentence_with_its_line(tmp_path: Path, case: str) -> None:
+    kind, text, line, fragment = BAD_FILES[case]
+    params = written(tmp_path, text).changed(function="main")
+    with pytest.raises(kind) as caught:
+        run(params)
+    sentence = caught.value.sentence
+    assert fragment in sentence
+    assert "\n" not in sentence
+    assert "mine.py" in sentence
+    if line is not None:
+        assert f"mine.py:{FIRST_LINE + line}" in sentence
+    run(KernelLabParams())  # and the next run is none the worse
+
+
+def test_that_a_missing_function_is_answered_with_those_that_exist(tmp_path: Path) -> None:
+    (tmp_path / "library.py").write_text("def brought(): pass\n")
+    params = written(tmp_path, "from library import *\ndef other(): pass").changed(function="absent")
+    with pytest.raises(InvalidParams, match=r"has no function 'absent': It has brought, other\.$"):
+        run(params)
+
+
+def test_that_an_operation_without_a_meaning_is_named_with_its_line(tmp_path: Path) -> None:
+    params = written(
+        tmp_path,
+        """
+        @triton.jit
+        def odd_kernel(x_ptr):
+            x = tl.load(x_ptr + tl.arange(0, 16))
+            y = tl.inline_asm_elementwise("frobnicate.b32 $0, $1;", "=r,r", [x], tl.int32, True, 1)
+            tl.store(x_ptr + tl.arange(0, 16), y)
+
+        def main():
+            odd_kernel[(1,)](torch.zeros(16, dtype=torch.int32))
+        """,
+    )
+    with pytest.raises(TilescopeError, match=rf"mine\.py:{FIRST_LINE + 3}") as caught:
+        run(params)
+    assert not isinstance(caught.value, InvalidParams)
+    assert "\n" not in caught.value.sentence
+
+
+LOOP = "def main():\n    while True:\n        double_kernel[(1,)](torch.ones(4), BLOCK=4)"
+
+
+def test_that_endless_launches_come_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.topics.kernel_lab.experiment import tracing
+
+    monkeypatch.setattr(tracing, "MOST_LAUNCHES", 20)
+    with pytest.raises(RunFailed, match="main launched more than 20 kernels"):
+        run(written(tmp_path, LOOP))
+
+
+def test_that_a_trace_does_not_outgrow_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.topics.kernel_lab.experiment import tracing
+
+    monkeypatch.setattr(tracing, "LARGEST_TRACE_BYTES", 1000)
+    with pytest.raises(RunFailed, match=r"has grown to .* use smaller tensors"):
+        run(written(tmp_path, LOOP))
+
+
+def test_that_endless_launches_stop_when_the_run_is_closed(tmp_path: Path) -> None:
+    steps = TOPIC.load_experiment()(written(tmp_path, LOOP), "cpu")
+    for _ in range(3):
+        next(steps)
+    steps.close()
+
+
+def test_that_an_edit_is_seen_by_the_next_run_even_of_equal_length(tmp_path: Path) -> None:
+    (tmp_path / "sizes.py").write_text("N = 4\n")
+    text = "from sizes import N\ndef main():\n    double_kernel[({grid},)](torch.ones(N), BLOCK=N)"
+    accesses = []
+    for grid, size in ((1, 4), (2, 4), (2, 8)):
+        params = written(tmp_path, text.format(grid=grid))
+        (tmp_path / "sizes.py").write_text(f"N = {size}\n")
+        # The same time of change as before: what is run must not be looked up by it.
+        for name in ("mine.py", "sizes.py"):
+            os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
+        result = run(params)
+        accesses.append(result.value("accesses"))
+        assert f"[({grid},)]" in result.tables["sources"][0]["text"]
+    assert accesses == [2 * 1 * 4, 2 * 2 * 4, 2 * 2 * 8]
+
+
+def test_that_an_edited_kernel_is_shown_and_counted_at_its_new_lines(tmp_path: Path) -> None:
+    launch = "def main():\n    double_kernel[(1,)](torch.ones(4), BLOCK=4)"
+    before = run(written(tmp_path, launch))
+    path = tmp_path / "mine.py"
+    path.write_text("# one line more\n" + path.read_text())
+    after = run(KernelLabParams(file=str(path)))
+    assert {row["line"] for row in after.tables["lines"]} == {row["line"] + 1 for row in before.tables["lines"]}
+    assert after.tables["launches"][0]["first_line"] == before.tables["launches"][0]["first_line"] + 1
+
+
+@pytest.mark.parametrize("ending", ["double_kernel[(1,)](torch.ones(4), BLOCK=4)", "raise ValueError"])
+def test_that_a_run_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "beside.py").write_text("")
+    params = written(tmp_path, f"import beside\nsys.argv.append('more')\ndef main():\n    {ending}")
+    run(KernelLabParams())
+    before = (list(sys.path), set(sys.modules), list(sys.argv), sys.dont_write_bytecode, sys.stdout)
+    if "raise" in ending:
+        with pytest.raises(RunFailed):
+            run(params)
+    else:
+        run(params)
+    assert (list(sys.path), set(sys.modules), list(sys.argv), sys.dont_write_bytecode, sys.stdout) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.py", "beside.py"}
+
+
+def test_that_a_package_of_the_persons_own_wins_against_ours_of_that_name(tmp_path: Path) -> None:
+    import kernels
+
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels/__init__.py").write_text("SIZE = 16\n")
+    params = written(
+        tmp_path, "from kernels import SIZE\ndef main():\n    double_kernel[(1,)](torch.ones(SIZE), BLOCK=SIZE)"
+    )
+    assert run(params).value("accesses") == 2 * 16
+    assert sys.modules["kernels"] is kernels
+
+
+def test_that_what_is_printed_is_in_the_log(tmp_path: Path) -> None:
+    result = run(
+        written(
+            tmp_path,
+            """
+            print("imported as", __name__, sys.argv)
+
+            def main():
+                print("running")
+                print("trouble", file=sys.stderr)
+                double_kernel[(1,)](torch.ones(4), BLOCK=4)
+            """,
+        )
+    )
+    log = {row["stream"]: row["text"] for row in result.tables["log"]}
+    assert log["stdout"] == f"imported as mine ['{tmp_path / 'mine.py'}']\nrunning\n"
+    assert log["stderr"] == "trouble\n"
+
+
+def test_that_only_the_end_of_much_output_is_kept(tmp_path: Path) -> None:
+    text = "def main():\n    print('x' * 10**6, 'end')\n    double_kernel[(1,)](torch.ones(4), BLOCK=4)"
+    (row,) = run(written(tmp_path, text)).tables["log"]
+    assert len(row["text"]) == 65536
+    assert row["text"].endswith("end\n")
+
+
+def test_that_a_launch_on_import_is_traced_too(tmp_path: Path) -> None:
+    launch = "double_kernel[(1,)](torch.ones(4), BLOCK=4)"
+    result = run(written(tmp_path, f"{launch}\ndef main():\n    {launch}"))
+    assert result.value("launches") == 2
+    (row,) = result.tables["sources"][0]["functions"]
+    assert row["launches"] == [0, 1]
+
+
+def test_that_a_kernel_of_another_file_is_shown_with_its_own_source(tmp_path: Path) -> None:
+    (tmp_path / "library.py").write_text(KERNEL)
+    path = tmp_path / "user.py"
+    path.write_text(
+        "import torch\nfrom library import double_kernel\ndef go():\n    double_kernel[(1,)](torch.ones(4), BLOCK=4)\n"
+    )
+    result = run(KernelLabParams(file=str(path)))
+    own, library = result.tables["sources"]
+    assert (own["file"], own["functions"]) == (str(path), [])
+    assert (library["file"], library["text"]) == (str(tmp_path / "library.py"), KERNEL)
+    assert {row["file"] for row in result.tables["lines"]} == {library["file"]}
+
+
+def test_that_one_tensor_read_and_written_in_place_is_a_limit(tmp_path: Path) -> None:
+    result = run(written(tmp_path, "def main():\n    double_kernel[(1,)](torch.ones(4), BLOCK=4)"))
+    finding = {claim.id: claim.test(result) for claim in TOPIC.claims}["not-read-back"]
+    assert finding.verdict == "holds with a limit"
+    assert "x_ptr is both read and written" in finding.evidence

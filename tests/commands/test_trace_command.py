@@ -1,0 +1,116 @@
+"""`trace` as a person or a script meets it: a fresh process each time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("triton")
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = "resources/examples"
+
+
+def trace(*arguments: str, folder: Path = ROOT, columns: int = 200) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1"}
+    command = [sys.executable, str(ROOT / "main.py"), "trace", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110)
+
+
+def test_that_each_launch_has_its_lines_and_its_tensors() -> None:
+    outcome = trace(f"{EXAMPLES}/layer_norm.py::main", "--addresses-only")
+    assert outcome.returncode == 0, outcome.stderr
+    for kernel, grid in (("forward_kernel", "256"), ("backward_kernel", "64"), ("add_parts_kernel", "4")):
+        assert f"{kernel}  grid {grid} x 1 x 1" in outcome.stdout
+    (weights,) = [line for line in outcome.stdout.splitlines() if "layer_norm.py:24" in line]
+    assert weights.split()[:9] == ["layer_norm.py:24", "load", "w_ptr", "128,000", "512", "kB", "2.00", "kB", "2.3%"]
+    assert weights.rstrip().endswith("256×  w = tl.load(w_ptr + column, mask=inside)")
+    assert any(line.split()[:3] == ["dw_part_ptr", "float32", "[64,"] for line in outcome.stdout.splitlines())
+
+
+def test_that_json_is_one_object_with_every_table() -> None:
+    outcome = trace(f"{EXAMPLES}/vector_add.py", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    document = json.loads(outcome.stdout)
+    assert {"topic", "params", "provenance", "metrics", "claims", "launches", "tensors", "lines", "faults"} == set(
+        document
+    )
+    assert document["metrics"]["read_bytes"] == {
+        "value": 2 * 98_432 * 4, "unit": "bytes", "provenance": "traced", "note": "loads of all programs",
+    }  # fmt: skip
+    assert [row["line"] for row in document["lines"] if row["kind"] == "store"] != []
+    assert document["params"]["function"] == "main"
+    assert all(claim["verdict"] == "holds" for claim in document["claims"])
+
+
+@pytest.mark.parametrize(
+    ("example", "fragments"),
+    [
+        ("out_of_bounds", ("out of bounds: ", "out_of_bounds.py:18, program 3, index 1000 of x_ptr")),
+        ("race", ("write-write race: ", "race.py:17, programs 0 and", "index 0 of total_ptr")),
+    ],
+)
+def test_that_a_kernel_with_a_fault_exits_with_1_and_says_where(example: str, fragments: tuple[str, ...]) -> None:
+    outcome = trace(f"{EXAMPLES}/{example}.py")
+    assert outcome.returncode == 1
+    said = " ".join(outcome.stdout.split())
+    assert all(fragment in said for fragment in fragments), outcome.stdout
+
+
+BAD_INPUT = {
+    "no such file": (["nowhere.py"], "There is no file"),
+    "a folder": ([EXAMPLES], "is a folder"),
+    "not Python": (["README.md"], "is not valid Python"),
+    "no such function": ([f"{EXAMPLES}/race.py::mian"], "did you mean main?"),
+    "a kernel": ([f"{EXAMPLES}/race.py::sum_kernel"], "is a Triton kernel"),
+    "needs arguments": ([f"{EXAMPLES}/softmax.py::softmax"], "needs the argument x"),
+    "nothing to run": (["core/format.py"], "no function that can be called without arguments"),
+    "no file named": (["::main"], "No file is named"),
+    "missing argument": ([], "Missing argument"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_that_bad_input_gets_one_sentence_and_exit_code_2(case: str) -> None:
+    arguments, fragment = BAD_INPUT[case]
+    outcome = trace(*arguments)
+    assert outcome.returncode == 2, outcome.stderr
+    assert outcome.stdout == ""
+    assert fragment in outcome.stderr
+    assert len(outcome.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "fragment"),
+    [
+        ("import no_such_library\ndef main(): k[1]()\n", 2, "mine.py:1: importing the file raised ModuleNotFoundError"),
+        ("def main(): print('to the log')\n", 2, "launched no Triton kernel"),
+        ("def main():\n    raise ValueError('of mine')\n", 1, "mine.py:2: main raised ValueError: of mine."),
+    ],
+)
+def test_that_a_file_that_breaks_is_one_sentence_with_its_line(
+    tmp_path: Path, text: str, code: int, fragment: str
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    outcome = trace("mine.py::main", folder=tmp_path)
+    assert outcome.returncode == code, outcome.stderr
+    assert outcome.stdout == ""
+    assert fragment in outcome.stderr
+    assert len(outcome.stderr.strip().splitlines()) == 1
+
+
+def test_that_a_file_is_found_from_the_folder_one_is_in_and_what_it_prints_goes_to_stderr(tmp_path: Path) -> None:
+    text = (
+        (ROOT / EXAMPLES / "vector_add.py").read_text().replace("def main(n=98_432):", "def go(n=100):\n    print(n)")
+    )
+    (tmp_path / "mine.py").write_text(text)
+    outcome = trace("mine.py", folder=tmp_path, columns=60)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "[stdout]\n100\n" in outcome.stderr
+    assert "300 accesses, read 800 B, written 400 B, distinct 1.20 kB" in outcome.stdout
+    assert not (tmp_path / "__pycache__").exists()

@@ -23,6 +23,10 @@ from core.tracing.plan import Plan, plan
 _TARGET = ("cuda", 89, 32)
 
 
+class CompilationRejected(TilescopeError):
+    """Triton's front end rejects the kernel; with other constants it may not."""
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A kernel lowered for one specialisation of its arguments.
@@ -90,12 +94,19 @@ def lower(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
         bound, specialization, options = binder(*args, **kwargs)
     except TypeError as error:
         raise TilescopeError(f"{function.fn.__name__} was launched with the wrong arguments: {error}.") from error
-    key = (id(function), f"{function.cache_key}{specialization}{sorted(options.items())}")
+    key = (id(function), f"{function.cache_key}{specialization}{sorted(options.items())}{_checks(function, kwargs)}")
     with _lock:
         known = _kernels.get(key)
         if known is None:
             known = _kernels[key] = (function, _lower(parts, function, bound, specialization, kwargs))
     return known[1], bound
+
+
+def _checks(function: Any, kwargs: dict[str, Any]) -> bool:
+    """True if device-side assertions are compiled in, as Triton decides it: debug=True, or TRITON_DEBUG=1."""
+    from triton import knobs
+
+    return bool(kwargs.get("debug", function.debug) or knobs.runtime.debug)
 
 
 def _binder(parts: _Triton, function: Any) -> Any:
@@ -126,7 +137,7 @@ def _lower(parts: _Triton, function: Any, bound: dict[str, Any], specialization:
 
 def _pack(parts: _Triton, function: Any, bound: dict[str, Any], specialization: Any, kwargs: dict[str, Any]) -> Any:
     """(options, signature, constexprs, attributes), as JITFunction packs them for the compiler."""
-    known = {name: value for name, value in kwargs.items() if name != "debug"}
+    known = {**kwargs, "debug": _checks(function, kwargs)}
     return function._pack_args(parts.backend, known, bound, list(specialization), {})
 
 
@@ -149,4 +160,4 @@ def _ttir(parts: _Triton, source: Any, options: Any, function: Any) -> str:
         return str(stages["ttir"](module, {}))
     except Exception as error:
         # Triton's front end raises many types; each carries the user's own line in its message.
-        raise TilescopeError(f"Triton cannot compile {function.fn.__name__}: {error}") from error
+        raise CompilationRejected(f"Triton cannot compile {function.fn.__name__}: {error}") from error

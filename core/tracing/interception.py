@@ -17,6 +17,7 @@ from core.tracing import frontend
 from core.tracing.binding import runtime_arguments
 from core.tracing.executor import execute
 from core.tracing.frame import Tick
+from core.tracing.frontend import CompilationRejected
 from core.tracing.journal import Journal
 from core.tracing.skipped import SkippedStores
 from core.tracing.slice import addresses_of
@@ -45,8 +46,29 @@ class Tracer:
         self._watch_limit_bytes = watch_limit_bytes
         self._tick = tick
         self._stop_at_faults = stop_at_faults
+        self._config = ""
         self._addresses_only = addresses_only
         self._skipped = SkippedStores()
+
+    def run_tuned(self, autotuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Launch an Autotuner's kernel with the first configuration that Triton compiles."""
+        named = {**dict(zip(autotuner.arg_names, args, strict=False)), **kwargs}
+        rejected: CompilationRejected | None = None
+        for config in autotuner.configs:
+            chosen = config.all_kwargs()
+            autotuner.best_config = config
+            if config.pre_hook is not None:
+                config.pre_hook({**named, **chosen})
+            self._config = ", ".join(f"{name}={value}" for name, value in chosen.items())
+            try:
+                autotuner.fn.run(*args, **kwargs, **chosen)
+                return
+            except CompilationRejected as error:
+                rejected = rejected or error
+            finally:
+                self._config = ""
+        if rejected is not None:
+            raise rejected
 
     def run(self, function: Any, args: tuple[Any, ...], grid: Any, kwargs: dict[str, Any]) -> None:
         """Execute and trace one launch of a JITFunction."""
@@ -77,6 +99,7 @@ class Tracer:
                 watched=watcher.finish(),
                 faults=journal.faults,
                 printed=tuple(journal.printed),
+                config=self._config,
             )
         )
 
@@ -104,7 +127,8 @@ def intercept(
 
     `watch` names loop-carried variables to record, for the programs (linear ids, x fastest) that `watch_programs`
     lists or selects, up to `watch_limit_bytes` a launch. `tick(done, total, phase)` counts programs; it is called at
-    least once an iteration of every loop and may raise to abort. An autotuned kernel runs its first configuration.
+    least once an iteration of every loop and may raise to abort. An autotuned kernel runs its first
+    configuration that Triton compiles, named in `Launch.config`.
 
     With `faults="record"`, elements out of bounds are left out (a load gives `other`, or 0, there) and listed in
     `Launch.faults`, a failed assertion is listed in `Launch.printed`, and execution goes on.
@@ -169,12 +193,8 @@ def _patched(parts: Any, tracer: Tracer) -> Iterator[None]:
             hook(*args, **kwargs)
         tracer.run(self, args, grid, kwargs)
 
-    def run_first_config(self: Any, *args: Any, **kwargs: Any) -> Any:
-        config = self.configs[0]
-        self.best_config = config
-        if config.pre_hook is not None:
-            config.pre_hook({**dict(zip(self.arg_names, args, strict=False)), **kwargs, **config.all_kwargs()})
-        return self.fn.run(*args, **kwargs, **config.all_kwargs())
+    def run_first_config(self: Any, *args: Any, **kwargs: Any) -> None:
+        tracer.run_tuned(self, args, kwargs)
 
     jit_function.run, Autotuner.run = run, run_first_config
     try:

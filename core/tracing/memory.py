@@ -22,7 +22,7 @@ from core.trace.window import Window, window
 
 
 class Memory:
-    """The storage behind one tensor argument, as a flat tensor of the argument's elements.
+    """The storage behind one tensor argument, as a flat tensor of the argument's elements, or of integers as wide.
 
     A tensor may be a view: other arguments may be views of the same storage, and see what is stored here. Offsets
     are relative to the tensor's first element; what may be touched is the whole storage.
@@ -54,10 +54,20 @@ class Memory:
         return self.flat.numel() - self.base - 1
 
 
+_MOVED_AS = {
+    torch.float8_e4m3fn: torch.int8,
+    torch.float8_e5m2: torch.int8,
+    torch.uint16: torch.int16,
+    torch.uint32: torch.int32,
+    torch.uint64: torch.int64,
+}
+"""Types that torch cannot scatter are moved as integers of their width."""
+
+
 def _whole_storage(tensor: torch.Tensor) -> torch.Tensor:
     storage = tensor.untyped_storage()
     elements = storage.nbytes() // tensor.element_size()
-    empty: torch.Tensor = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    empty: torch.Tensor = torch.empty(0, dtype=_MOVED_AS.get(tensor.dtype, tensor.dtype), device=tensor.device)
     return empty.set_(storage, 0, (elements,), (1,))
 
 

@@ -18,8 +18,11 @@ from core.tracing.ops import (
     diagnostics,
     floats,
     integers,
+    library,
     memory,
+    precision,
     predicates,
+    scaled,
     shapes,
     touching,
 )
@@ -34,8 +37,11 @@ OPERATION_MODULES = (
     diagnostics,
     floats,
     integers,
+    library,
     memory,
+    precision,
     predicates,
+    scaled,
     shapes,
     touching,
 )

@@ -130,7 +130,7 @@ def test_that_an_illegal_access_names_kernel_line_program_tensor_and_index() -> 
 
 def test_that_an_unknown_operation_is_named_with_its_line_before_anything_runs() -> None:
     o = torch.full((1,), -1, dtype=torch.int32)
-    wanted = r"traced_kernels\.py:\d+ needs the operation tt\.elementwise_inline_asm"
+    wanted = r"traced_kernels\.py:\d+ runs inline assembly \('mov\.u32 \$0, %smid;'\)"
     with pytest.raises(TilescopeError, match=wanted), intercept():
         kernels.inline_assembly_kernel[(1,)](o)
     assert o.item() == -1
@@ -169,6 +169,17 @@ def test_that_an_autotuned_kernel_runs_its_first_configuration() -> None:
         tuned[lambda meta: (triton.cdiv(100, meta["BLOCK"]),)](x, x, o, 100)
     torch.testing.assert_close(o, 2 * x)
     assert tracer.launches[0].grid == (4, 1, 1)
+    assert tracer.launches[0].config.startswith("BLOCK=32, ")
+
+
+def test_that_an_autotuner_goes_past_a_configuration_that_does_not_compile() -> None:
+    configs = [triton.Config({"BLOCK": 24}), triton.Config({"BLOCK": 64}, num_warps=8)]
+    tuned = triton.autotune(configs, key=["length"])(kernels.add_kernel)
+    x, o = torch.arange(100.0), torch.full((100,), torch.nan)
+    with intercept() as tracer:
+        tuned[lambda meta: (triton.cdiv(100, meta["BLOCK"]),)](x, x, o, 100)
+    torch.testing.assert_close(o, 2 * x)
+    assert [launch.config.split(",")[0] for launch in tracer.launches] == ["BLOCK=64"]
 
 
 def test_that_a_heuristic_argument_is_computed() -> None:

@@ -48,39 +48,6 @@ _FUNCTIONS: dict[str, TensorFunction] = {
     "tt.precise_sqrt": torch.sqrt,
 }
 
-_LIBRARY: dict[str, TensorFunction] = {
-    "acos": torch.acos,
-    "asin": torch.asin,
-    "atan": torch.atan,
-    "atan2": torch.atan2,
-    "ceil": torch.ceil,
-    "copysign": torch.copysign,
-    "cos": torch.cos,
-    "cosh": torch.cosh,
-    "erf": torch.erf,
-    "exp": torch.exp,
-    "exp2": torch.exp2,
-    "expm1": torch.expm1,
-    "fabs": torch.abs,
-    "floor": torch.floor,
-    "fmax": torch.fmax,
-    "fmin": torch.fmin,
-    "fmod": torch.fmod,
-    "log": torch.log,
-    "log1p": torch.log1p,
-    "log2": torch.log2,
-    "pow": torch.pow,
-    "rint": torch.round,
-    "rsqrt": torch.rsqrt,
-    "sin": torch.sin,
-    "sinh": torch.sinh,
-    "sqrt": torch.sqrt,
-    "tan": torch.tan,
-    "tanh": torch.tanh,
-    "trunc": torch.trunc,
-}
-"""libdevice, by the name without '__nv_' and the 'f' of single precision."""
-
 
 @pure(*_OPERATORS)
 def _operators(operation: Operation) -> PureFunction:
@@ -104,25 +71,6 @@ def _clampf(operation: Operation) -> PureFunction:
     propagate = operation.attributes.get("propagateNan") == "all"
     low, high = (torch.maximum, torch.minimum) if propagate else (torch.fmax, torch.fmin)
     return float_function(operation, lambda x, minimum, maximum: high(low(x, minimum), maximum))
-
-
-@pure("tt.extern_elementwise")
-def _extern(operation: Operation) -> PureFunction:
-    symbol = str(operation.attributes.get("symbol", ""))
-    name = symbol.removeprefix("__nv_")
-    function = _LIBRARY.get(name) or _LIBRARY.get(name.removesuffix("f"))
-    if function is None:
-        raise TilescopeError(f"{operation.location} calls the library function {symbol!r}, which Lanes does not have.")
-    return float_function(operation, function)
-
-
-@pure("arith.extf", "arith.truncf", "tt.fp_to_fp")
-def _precision(operation: Operation) -> PureFunction:
-    if operation.attributes.get("rounding", "rtne") not in ("rtne", 1):
-        raise TilescopeError(f"{operation.location} rounds towards zero, Lanes only rounds to nearest even.")
-    element = operation.result.type.element
-    dtype = torch_dtype(element)
-    return lambda a: a.to(dtype) if isinstance(a, torch.Tensor) else rounded(a, element)
 
 
 @pure("arith.sitofp", "arith.uitofp")

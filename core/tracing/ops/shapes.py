@@ -171,7 +171,13 @@ def _split(operation: Operation) -> PureFunction:
 @pure("tt.gather")
 def _gather(operation: Operation) -> PureFunction:
     axis = operation.attributes["axis"] + 1
-    return _combined(operation, lambda tiles: torch.gather(tiles[0], axis, tiles[1].to(torch.int64)))
+
+    def gather(tiles: list[torch.Tensor]) -> torch.Tensor:
+        # As bytes where torch has no gather of 8-bit floats.
+        source = tiles[0].view(torch.int8) if tiles[0].dtype.itemsize == 1 else tiles[0]
+        return torch.gather(source, axis, tiles[1].to(torch.int64)).view(tiles[0].dtype)
+
+    return _combined(operation, gather)
 
 
 @pure("tt.addptr")

@@ -1,0 +1,81 @@
+"""Kernels for what Triton's interpreter does not run, or not as the hardware does; torch is the reference."""
+
+import triton
+import triton.language as tl
+from triton.language.extra import libdevice
+
+
+@triton.jit
+def convert_kernel(x_ptr, o_ptr, ROUNDING: tl.constexpr, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at)
+    tl.store(o_ptr + at, x.to(o_ptr.dtype.element_ty, fp_downcast_rounding=ROUNDING))
+
+
+@triton.jit
+def scaled_dot_kernel(
+    a_ptr, a_scale_ptr, b_ptr, b_scale_ptr, o_ptr,
+    A: tl.constexpr, B: tl.constexpr, B_PACK: tl.constexpr, SIZE: tl.constexpr, K: tl.constexpr,
+):  # fmt: skip
+    r, k, group = tl.arange(0, SIZE), tl.arange(0, K), tl.arange(0, K // 32)
+    packed = tl.arange(0, K // B_PACK)
+    a = tl.load(a_ptr + r[:, None] * K + k[None, :])
+    b = tl.load(b_ptr + packed[:, None] * SIZE + r[None, :])
+    a_scale = None
+    if a_scale_ptr is not None:
+        a_scale = tl.load(a_scale_ptr + r[:, None] * (K // 32) + group[None, :])
+    b_scale = tl.load(b_scale_ptr + r[:, None] * (K // 32) + group[None, :])
+    product = tl.dot_scaled(a, a_scale, A, b, b_scale, B)
+    tl.store(o_ptr + r[:, None] * SIZE + r[None, :], product)
+
+
+@triton.jit
+def descriptor_rows_kernel(x_ptr, row_ptr, o_ptr, SIZE: tl.constexpr, BLOCK: tl.constexpr):
+    """Gathers eight rows, scatters them doubled to others, and adds them to a third place."""
+    x = tl.make_tensor_descriptor(x_ptr, shape=[SIZE, SIZE], strides=[SIZE, 1], block_shape=[1, BLOCK])
+    o = tl.make_tensor_descriptor(o_ptr, shape=[SIZE, SIZE], strides=[SIZE, 1], block_shape=[1, BLOCK])
+    rows = tl.load(row_ptr + tl.arange(0, 8))
+    tile = x.gather(rows, BLOCK)
+    o.scatter(tile * 2.0, rows, 0)
+    whole = tl.make_tensor_descriptor(o_ptr, shape=[SIZE, SIZE], strides=[SIZE, 1], block_shape=[8, BLOCK])
+    whole.atomic_add([SIZE - 8, BLOCK], tile)
+    whole.atomic_add([SIZE - 4, BLOCK], tile)
+
+
+@triton.jit
+def libdevice_kernel(x_ptr, i_ptr, o_ptr, bits_ptr, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    x, i = tl.load(x_ptr + at), tl.load(i_ptr + at)
+    tl.store(o_ptr + at, libdevice.tanh(x))
+    tl.store(o_ptr + BLOCK + at, libdevice.round(x * 4))
+    tl.store(o_ptr + 2 * BLOCK + at, libdevice.pow(libdevice.abs(x), 1.5))
+    tl.store(o_ptr + 3 * BLOCK + at, libdevice.fast_expf(x) + libdevice.log1p(x * x))
+    tl.store(o_ptr + 4 * BLOCK + at, libdevice.div_rn(x, 3.0) + libdevice.cbrt(x))
+    tl.store(bits_ptr + at, libdevice.popc(i))
+    tl.store(bits_ptr + BLOCK + at, libdevice.clz(i))
+    tl.store(bits_ptr + 2 * BLOCK + at, libdevice.ffs(i))
+    tl.store(bits_ptr + 3 * BLOCK + at, libdevice.isnan(x / (x - x)).to(tl.int32))
+    tl.store(bits_ptr + 4 * BLOCK + at, libdevice.float_as_int(x))
+
+
+@triton.jit
+def assembly_kernel(x_ptr, o_ptr, TEXT: tl.constexpr, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at)
+    y = tl.inline_asm_elementwise(TEXT, "=f,f,f", [x, x], dtype=tl.float32, is_pure=True, pack=1)
+    tl.store(o_ptr + at, y)
+
+
+@triton.jit
+def assert_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at)
+    tl.device_assert(x < 20.0, "x must be small")
+    tl.device_print("seen", x)
+    tl.store(o_ptr + at, x)
+
+
+@triton.jit
+def pointer_table_kernel(table_ptr, o_ptr):
+    x_ptr = tl.load(table_ptr).to(tl.pointer_type(tl.float32))
+    tl.store(o_ptr, tl.load(x_ptr))

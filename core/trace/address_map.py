@@ -44,7 +44,8 @@ class AddressMap:
 
     `read` and `write` are uint32 [height, width]; `program_edges` float64 [programs + 1] are the x at which each
     program begins, and the end. `accesses` and `bytes` are the full extents of x and y; `x_range` and `y_range` the
-    part that the picture shows.
+    part that the picture shows. `sampled` is the part of the rows that was drawn, 1.0 for all; counts of a sample stand
+    for all of them.
     """
 
     read: npt.NDArray[np.uint32]
@@ -55,6 +56,7 @@ class AddressMap:
     bytes: int
     x_range: Extent
     y_range: Extent
+    sampled: float = 1.0
 
 
 def bands_of(launches: Sequence[Launch], names: Mapping[str, str] | None = None) -> tuple[Band, ...]:
@@ -85,14 +87,14 @@ def address_map(
     `x_range` (accesses) and `y_range` (bytes) zoom in. Counts are exact at full view: they sum to the number of
     accesses; rows that cross pixels are split evenly among them.
     """
-    placed, tops = _place(bands)
+    stacked, tops = placed(bands)
     total_bytes = max(1, sum(band.size_bytes for band in bands))
-    edges = _program_edges(launches)
+    edges = program_edges(launches)
     accesses = int(edges[-1])
     canvas = _Canvas(width, height, x_range or (0.0, max(accesses, 1.0)), y_range or (0.0, float(total_bytes)))
     first = 0
     for launch in launches:
-        for access, rows, x in _placed_rows(launch, edges[first : first + launch.programs]):
+        for access, rows, x in placed_rows(launch, edges[first : first + launch.programs]):
             buffer = launch.buffers[access.buffer]
             at = next((i for i, b in enumerate(bands) if 0 <= buffer.data_ptr - b.data_ptr < b.size_bytes), None)
             if at is not None:
@@ -103,7 +105,7 @@ def address_map(
         read=canvas.counts("load"),
         write=canvas.counts("store"),
         program_edges=edges.astype(np.float64),
-        bands=placed,
+        bands=stacked,
         accesses=accesses,
         bytes=total_bytes,
         x_range=canvas.x_range,
@@ -111,15 +113,16 @@ def address_map(
     )
 
 
-def _place(bands: Sequence[Band]) -> tuple[tuple[PlacedBand, ...], list[int]]:
+def placed(bands: Sequence[Band]) -> tuple[tuple[PlacedBand, ...], list[int]]:
+    """The bands stacked on the y axis, and where each begins; the last number is the end."""
     tops = [0]
     for band in bands:
         tops.append(tops[-1] + band.size_bytes)
-    placed = tuple(PlacedBand(b.name, top, top + b.size_bytes - 1) for b, top in zip(bands, tops, strict=False))
-    return placed, tops
+    stacked = tuple(PlacedBand(b.name, top, top + b.size_bytes - 1) for b, top in zip(bands, tops, strict=False))
+    return stacked, tops
 
 
-def _program_edges(launches: Sequence[Launch]) -> IntArray:
+def program_edges(launches: Sequence[Launch]) -> IntArray:
     """Where each program begins on x, and the end: [programs + 1]."""
     lengths = []
     for launch in launches:
@@ -130,7 +133,7 @@ def _program_edges(launches: Sequence[Launch]) -> IntArray:
     return np.concatenate(([0], *(np.asarray(n) for n in lengths))).cumsum()
 
 
-def _placed_rows(launch: Launch, begins: IntArray) -> Iterator[tuple[Access, Rows, IntArray]]:
+def placed_rows(launch: Launch, begins: IntArray) -> Iterator[tuple[Access, Rows, IntArray]]:
     """Each access with the x of each of its rows, [lanes, rows]."""
     cursor = begins.copy()
     for access in launch.accesses:

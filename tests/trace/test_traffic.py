@@ -32,7 +32,7 @@ def test_that_traffic_counts_every_unmasked_element_once(case: str) -> None:
             mine = [a for a in launch.accesses if a.buffer == index]
             size = launch.buffers[index].element_bytes
             for kind, found in (("load", row.read_bytes), ("store", row.written_bytes)):
-                assert found == size * sum(int(a.active().sum()) for a in mine if a.kind == kind)
+                assert found == size * sum(int(a.active().sum()) for a in mine if a.kind in (kind, "atomic"))
             distinct = {int(o) for a in mine for o in a.offsets()[a.active()]}
             assert row.unique_bytes == size * len(distinct)
         assert sum(line.bytes for line in counted.lines) == counted.read_bytes + counted.written_bytes

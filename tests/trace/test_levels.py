@@ -1,0 +1,87 @@
+"""A map that is panned and zoomed against the plain one, and against counting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.trace.address_map import address_map, bands_of
+from core.trace.affine import from_array
+from core.trace.levels import AddressLevels
+from core.trace.record import Access, Buffer, Launch
+from tests.trace.random_launches import ELEMENTS, elements, launches
+
+
+def points(launch: Launch) -> list[tuple[Access, int, int, int]]:
+    """Access, x, first byte on the stacked axis and size of each element."""
+    tops = np.cumsum([0, *(ELEMENTS * b.element_bytes for b in launch.buffers)]).tolist()
+    return [
+        (access, x, tops[access.buffer] + byte, access.element_bytes)
+        for x, (access, _, byte) in enumerate(elements(launch))
+    ]
+
+
+@given(launches(), st.data())
+@settings(max_examples=80, deadline=None)
+def test_that_pixels_of_single_accesses_and_bytes_count_elements(launch: Launch, data: st.DataObject) -> None:
+    levels = AddressLevels([launch], bands_of([launch]))
+    made = points(launch)
+    assert levels.accesses == len(made)
+    left = data.draw(st.integers(0, max(0, len(made) - 1)))
+    low = data.draw(st.integers(0, levels.bytes - 1))
+    wide, high = data.draw(st.integers(1, 30)), data.draw(st.integers(1, 60))
+    line = data.draw(st.one_of(st.none(), st.tuples(st.sampled_from(["a.py", "b.py"]), st.integers(1, 4))))
+    found = levels.picture(wide, high, x_range=(left, left + wide), y_range=(low, low + high), line=line)
+    expected = {"load": np.zeros((high, wide), dtype=bool), "store": np.zeros((high, wide), dtype=bool)}
+    for access, x, byte, size in made:
+        inside = left <= x < left + wide and (line is None or line == (access.file, access.line))
+        for at in range(max(byte, low), min(byte + size, low + high)) if inside else ():
+            for kind in ("load", "store") if access.kind == "atomic" else (access.kind,):
+                expected[kind][at - low, x - left] = True
+    np.testing.assert_array_equal(found.read > 0, expected["load"])
+    np.testing.assert_array_equal(found.write > 0, expected["store"])
+    assert found.sampled == 1.0
+
+
+@given(launches())
+@settings(max_examples=60, deadline=None)
+def test_that_a_whole_picture_counts_every_access(launch: Launch) -> None:
+    bands = bands_of([launch])
+    levels = AddressLevels([launch], bands)
+    found, plain = levels.picture(1, 1), address_map([launch], bands, 1, 1)
+    for kind, plane in (("load", found.read), ("store", found.write)):
+        assert int(plane.sum()) == sum(access.kind in (kind, "atomic") for access, *_ in elements(launch))
+    np.testing.assert_array_equal(found.read, plain.read)
+    np.testing.assert_array_equal(found.program_edges, plain.program_edges)
+    assert found.bands == plain.bands
+
+
+def irregular(programs: int, tile: int) -> Launch:
+    offset = from_array(np.random.default_rng(0).integers(0, 1 << 22, (programs, tile)), 1)
+    access = Access("load", 0, "k.py", 7, (), np.arange(programs), (tile,), offset, None, 4, 0)
+    return Launch("k", "k.py", 1, "", "", (programs, 1, 1), (Buffer("x_ptr", "float32", 4, 4 << 22, 4096),), (access,))
+
+
+def test_that_a_sample_says_so_and_stands_for_all() -> None:
+    launch = irregular(2000, 500)
+    levels = AddressLevels([launch], bands_of([launch]))
+    assert len(levels) == levels.accesses == 1_000_000
+    whole = levels.picture(20, 10)
+    assert 0 < whole.sampled < 1
+    exact = levels.picture(20, 10, drawn_rows=len(levels))
+    assert exact.sampled == 1.0
+    assert exact.read.sum() == 1_000_000
+    assert int(whole.read.sum()) == pytest.approx(1_000_000, rel=1e-3)
+    assert np.abs(whole.read / exact.read - 1).max() < 0.15
+    part = levels.picture(20, 10, x_range=(0, 50_000))
+    assert part.sampled == 1.0
+    assert part.read.sum() == 50_000
+
+
+def test_that_an_empty_launch_has_an_empty_picture() -> None:
+    launch = Launch("k", "k.py", 1, "", "", (1, 1, 1), (), ())
+    found = AddressLevels([launch], ()).picture(4, 3)
+    assert found.read.shape == found.write.shape == (3, 4)
+    assert not found.read.any()

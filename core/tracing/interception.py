@@ -21,6 +21,7 @@ from core.tracing.frontend import CompilationRejected
 from core.tracing.journal import Journal
 from core.tracing.skipped import SkippedStores
 from core.tracing.slice import addresses_of
+from core.tracing.stand_in import driver_stood_in_for
 
 WATCH_LIMIT_BYTES = 64 << 20
 _in_use = threading.Lock()
@@ -198,6 +199,7 @@ def _patched(parts: Any, tracer: Tracer) -> Iterator[None]:
 
     jit_function.run, Autotuner.run = run, run_first_config
     try:
-        yield
+        with driver_stood_in_for(parts.target):
+            yield
     finally:
         jit_function.run, Autotuner.run = kept

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InvalidParams, RunFailed, TilescopeError
+from core.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
 from core.result import Result
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.params import KernelLabParams
 
 pytest.importorskip("triton")
+torch = pytest.importorskip("torch")
 
 KERNEL = """\
 import sys
@@ -236,3 +237,12 @@ def test_that_one_tensor_read_and_written_in_place_is_a_limit(tmp_path: Path) ->
     finding = {claim.id: claim.test(result) for claim in TOPIC.claims}["not-read-back"]
     assert finding.verdict == "holds with a limit"
     assert "x_ptr is both read and written" in finding.evidence
+
+
+def test_that_a_file_may_ask_triton_for_the_device_and_nothing_that_needs_a_gpu(tmp_path: Path) -> None:
+    ask = "DEVICE = triton.runtime.driver.active.get_active_torch_device()\n"
+    launch = "def main():\n    double_kernel[(1,)](torch.ones(4, device=DEVICE), BLOCK=4)\n"
+    assert run(written(tmp_path, ask + launch)).value("accesses") == 8
+    if not torch.cuda.is_available():
+        with pytest.raises(MissingRequirement, match=rf"mine\.py:{FIRST_LINE}: .* needs a GPU"):
+            run(written(tmp_path, "triton.runtime.driver.active.utils.get_device_properties(0)\n" + launch))

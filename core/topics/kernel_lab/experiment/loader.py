@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.errors import InvalidParams, RunFailed, TilescopeError
+from core.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
 from core.topics.kernel_lab.model import Source, shown
 
 _OUR_PACKAGES = ("kernels", "gui", "tests", "main")
@@ -35,6 +35,8 @@ def call(source: Source, function: str) -> None:
         target = _target(source, module, function)
         try:
             target()
+        except MissingRequirement as error:
+            raise MissingRequirement(f"{_where(source, error)}: {error.sentence}") from error
         except TilescopeError:
             raise
         except (Exception, SystemExit) as error:
@@ -81,6 +83,8 @@ def _imported(source: Source) -> types.ModuleType:
     sys.modules[module.__name__] = module
     try:
         exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
+    except MissingRequirement as error:
+        raise MissingRequirement(f"{_where(source, error)}: {error.sentence}") from error
     except TilescopeError:
         raise
     except (Exception, SystemExit) as error:

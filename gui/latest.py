@@ -10,9 +10,11 @@ from PySide6.QtCore import QObject, Signal
 
 from core.errors import TilescopeError
 
+THREAD_NAME = "latest-work"
+
 
 class _Outbox(QObject):
-    """Carries an answer to the GUI thread. Belongs to its thread, so that it outlives whoever asked."""
+    """Carries answers to the GUI thread. A thread that still works keeps it alive when whoever asked is gone."""
 
     answered = Signal(int, object, str)
 
@@ -32,6 +34,9 @@ class LatestWork(QObject):
         self._generation = 0
         self._waiting: Callable[[], Any] | None = None
         self._working = False
+        # Not made anew for each answer: one on its way is lost when its sender goes.
+        self._outbox = _Outbox()
+        self._outbox.answered.connect(self._answered)
 
     @property
     def busy(self) -> bool:
@@ -55,9 +60,8 @@ class LatestWork(QObject):
         if work is None:
             return
         self._working = True
-        outbox = _Outbox()
-        outbox.answered.connect(self._answered)
-        threading.Thread(target=_do, args=(work, self._generation, outbox), name="latest-work", daemon=True).start()
+        arguments = (work, self._generation, self._outbox)
+        threading.Thread(target=_do, args=arguments, name=THREAD_NAME, daemon=True).start()
 
     def _answered(self, generation: int, answer: Any, sentence: str) -> None:
         self._working = False

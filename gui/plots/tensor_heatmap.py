@@ -17,6 +17,7 @@ from gui.plots.scale import short_quantity
 from gui.theme import Theme, mix
 
 WAYS = ("reads", "writes")
+_COMBO_EDGE_PX, _WIDEST_COMBO_PX = 40, 200
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,6 @@ class TensorHeatmap(Figure):
         self._ink = themes.current().accent
         self.tensor_combo = QComboBox()
         self.tensor_combo.setToolTip("The tensor that is drawn")
-        self.tensor_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.way_buttons = {way: QPushButton(way.capitalize()) for way in WAYS}
         self.only_button = QPushButton("All programs")
         self.only_button.setCheckable(True)
@@ -70,14 +70,17 @@ class TensorHeatmap(Figure):
         return self.only_button.isChecked()
 
     def set_tensors(self, tensors: list[tuple[str, str]]) -> None:
-        """The tensors to choose from: name and label. The one chosen stays, where it is still there."""
+        """The tensors to choose from: name, and what it is. The one chosen stays, where it is still there."""
         kept = self.tensor
         self.tensor_combo.blockSignals(True)
         self.tensor_combo.clear()
-        for name, label in tensors:
-            self.tensor_combo.addItem(label, name)
+        for name, about in tensors:
+            self.tensor_combo.addItem(name, name)
+            self.tensor_combo.setItemData(self.tensor_combo.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self.tensor_combo.setCurrentIndex(max(0, self.tensor_combo.findData(kept)))
         self.tensor_combo.blockSignals(False)
+        widest = max((self.fontMetrics().horizontalAdvance(label) for label, _ in tensors), default=0)
+        self.tensor_combo.setMinimumWidth(min(widest + _COMBO_EDGE_PX, _WIDEST_COMBO_PX))
         if not tensors:
             self.counts = None
             self.show_empty()
@@ -97,7 +100,7 @@ class TensorHeatmap(Figure):
         self.only_button.setEnabled(program is not None)
         if program is None and self.only_button.isChecked():
             self.only_button.setChecked(False)
-        self.only_button.setText("All programs" if program is None else f"Only program {program:,}")
+        self.only_button.setText("All programs" if program is None else f"Program {program:,}")
         if self.only_picked and self.only_button.text() != was:
             self.wanted.emit()
 
@@ -109,11 +112,11 @@ class TensorHeatmap(Figure):
         """Draw these, reads and writes alike in the tensor's colour `ink`."""
         home = self.counts is None or self.counts.shape != counts.shape
         self.counts, self._ink = counts, ink
-        self._draw()
         rows, columns = counts.shape
+        self.show_content()
         if home:
             self.chart.set_home((0, columns), (0, rows))
-        self.show_content()
+        self._draw()
 
     def describe(self, x: float, y: float) -> str | None:
         """Rows, columns and counts of the cell at a point."""
@@ -139,21 +142,49 @@ class TensorHeatmap(Figure):
         if self.counts is None:
             return
         theme, counts = themes.current(), self.counts.of(self.way)
-        most = float(counts.max(initial=0))
+        each = counts / np.maximum(1, self._elements())
+        most = float(each.max(initial=0))
+        shown = self._pooled(each)
         steps = np.array(
             [rgb(mix(mix(theme.sunken, self._ink, 0.25), _bright(theme, self._ink), s / 255)) for s in range(256)]
         )
         steps = steps.astype(np.uint8)
-        image = np.zeros((*counts.shape, 4), dtype=np.uint8)
-        image[..., :3] = steps[np.rint(255 * counts / max(1.0, most)).astype(np.intp)]
-        image[..., 3] = np.where(counts > 0, 255, 0)
+        image = np.zeros((*shown.shape, 4), dtype=np.uint8)
+        image[..., :3] = steps[np.rint(255 * shown / (most or 1.0)).astype(np.intp)]
+        image[..., 3] = np.where(shown > 0, 255, 0)
         rows, columns = self.counts.shape
         self._image.setImage(image, autoLevels=False, levels=None)
         self._image.setRect(QRectF(0, 0, columns, rows))
-        cells = rows * columns / max(1, counts.size)
         touched = float((counts > 0).mean()) if counts.size else 0.0
-        busiest = f"busiest element {most / max(1.0, cells):,.3g} {self.way}" if most else f"no {self.way}"
-        self._facts.setText(f"{short_quantity(float(counts.sum()))} {self.way} · {touched:.0%} touched · {busiest}")
+        busiest = f"up to {most:,.3g}×" if most else "none"
+        about = self.tensor_combo.currentData(Qt.ItemDataRole.ToolTipRole) or ""
+        total = short_quantity(float(counts.sum()))
+        facts = f"{about} · {total} {self.way} · {touched:.0%} touched · {busiest}".removeprefix(" · ")
+        self._facts.setText(facts)
+        self._facts.setToolTip(f"{facts}: the most accesses that one element has")
+
+    def _elements(self) -> np.ndarray:
+        """Elements of the tensor in each cell, [height, width]."""
+        assert self.counts is not None
+        cells = self.counts.reads.shape
+        down, across = (
+            np.bincount(np.arange(extent) * count // extent, minlength=count)
+            for extent, count in zip(self.counts.shape, cells, strict=True)
+        )
+        return down[:, None] * across[None, :]
+
+    def _pooled(self, each: np.ndarray) -> np.ndarray:
+        """No more cells than pixels, the busiest of those that fall together: a single touched row never disappears."""
+        assert self.counts is not None
+        box, ranges = self.chart.getViewBox(), self.chart.getViewBox().viewRange()
+        room = max(1.0, box.height()), max(1.0, box.width())
+        for axis in (0, 1):
+            low, high = ranges[1 - axis]
+            in_view = each.shape[axis] * min(1.0, (high - low) / max(1, self.counts.shape[axis]))
+            stride = max(1, int(np.ceil(in_view / room[axis])))
+            if stride > 1 and each.shape[axis] > stride:
+                each = np.maximum.reduceat(each, np.arange(0, each.shape[axis], stride), axis=axis)
+        return each
 
     def _build(self) -> None:
         self.chart = Chart(x_label="last dimension", y_label="rows", x_steps="whole", y_steps="whole")
@@ -190,6 +221,8 @@ class TensorHeatmap(Figure):
         self.tensor_combo.currentIndexChanged.connect(lambda _: self.wanted.emit())
         self.way_buttons["reads"].toggled.connect(lambda _: self._draw())
         self.only_button.toggled.connect(lambda _: self.wanted.emit())
+        self.chart.getViewBox().sigRangeChanged.connect(lambda *_: self._draw())
+        self.chart.getViewBox().sigResized.connect(lambda *_: self._draw())
         read_out(self.chart, self, self.describe)
         self.set_content(content)
 

@@ -322,7 +322,7 @@ class _BandLabels(Canvas):
             painter.drawRect(QRectF(self.width() - 7, top + 0.5, 5, max(2.0, bottom - top - 1)))
             # Thin bands would write over each other: a name moves up until it is clear of the last.
             middle = max(line / 2, min((top + bottom) / 2, last_text - line * 0.9, self.height() - line / 2))
-            if top - line < middle < last_text:
+            if top - line < middle <= last_text - line * 0.9:
                 painter.setPen(QColor(inks[name]))
                 box = QRectF(0, middle - line / 2, self.width() - 10, line)
                 text = metrics.elidedText(name.removesuffix("_ptr"), Qt.TextElideMode.ElideRight, int(box.width()))

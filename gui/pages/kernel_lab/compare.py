@@ -43,14 +43,14 @@ def _totals(a: Result, b: Result) -> list[Difference]:
         {way: sum(row[f"{way}_bytes"] for row in result.tables.get("launches", [])) for way in ("read", "written")}
         for result in (a, b)
     ]
-    return [Difference("total", f"all tensors, {way}", sums[0][way], sums[1][way]) for way in ("read", "written")]
+    return [Difference("total", f"all tensors {way}", sums[0][way], sums[1][way]) for way in ("read", "written")]
 
 
 def _tensors(a: Result, b: Result) -> list[Difference]:
     counts = [_tensor_bytes(result) for result in (a, b)]
     keys = dict.fromkeys([*counts[1], *counts[0]])
     return [
-        Difference("tensor", f"{tensor}, {way}", counts[0][tensor, way], counts[1][tensor, way], tensor=tensor)
+        Difference("tensor", f"{tensor} {way}", counts[0][tensor, way], counts[1][tensor, way], tensor=tensor)
         for tensor, way in keys
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -100,32 +101,38 @@ def kernel_rows(result: Result) -> list[Row]:
     return list(found.values())
 
 
+def faults(result: Result) -> list[Row]:
+    """The table 'faults', with files in its sentences named as elsewhere."""
+    project = f"{EXAMPLES.parents[1]}{os.sep}"
+    return [{**row, "sentence": row["sentence"].replace(project, "")} for row in result.tables.get("faults", [])]
+
+
 def line_notes(result: Result) -> dict[str, LineNotes]:
     """Bytes, heat and faults of each line, by file."""
     moved: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for row in result.tables.get("lines", []):
         moved[row["file"]][row["line"]] += row["bytes"]
-    faults: dict[str, dict[int, str]] = defaultdict(dict)
-    for row in result.tables.get("faults", []):
-        faults[row["file"]].setdefault(row["line"], row["sentence"])
+    at_fault: dict[str, dict[int, str]] = defaultdict(dict)
+    for row in faults(result):
+        at_fault[row["file"]].setdefault(row["line"], row["sentence"])
     most = max((held for by_line in moved.values() for held in by_line.values()), default=0) or 1
     return {
         file: LineNotes(
             {line: format_quantity(held, "bytes") for line, held in moved[file].items()},
             {line: _COOLEST + (1 - _COOLEST) * (held / most) ** 0.5 for line, held in moved[file].items() if held},
-            faults[file],
+            at_fault[file],
         )
-        for file in {*moved, *faults}
+        for file in {*moved, *at_fault}
     }
 
 
 def tensor_labels(launch: Launch) -> list[tuple[str, str]]:
-    """The tensors of a launch: name, and a label with shape and precision. Arguments that are one tensor count once."""
+    """The tensors of a launch: name, shape and precision. Arguments that are one tensor count once."""
     seen: dict[int, tuple[str, str]] = {}
     for buffer in launch.buffers:
         if buffer.size_bytes:
             shape = " × ".join(map(str, buffer.shape)) or "scalar"
-            seen.setdefault(buffer.data_ptr, (buffer.name, f"{buffer.name}   {shape} {buffer.dtype}"))
+            seen.setdefault(buffer.data_ptr, (buffer.name, f"{shape} {buffer.dtype}"))
     return list(seen.values())
 
 

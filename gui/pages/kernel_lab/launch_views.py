@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.format import format_quantity
+from core.trace.heatmap import tensor_heatmap
 from core.trace.order import Order
 from core.trace.record import Buffer, Launch
 from core.trace.reuse import Reuse, reuse
@@ -19,8 +21,8 @@ from gui.plots.tensor_heatmap import TensorCounts, TensorHeatmap
 from gui.plots.trace_map import TraceMap
 from gui.selection import Selection
 
-_CELLS = (256, 384)
-"""The most rows and columns of a heatmap: about as many as the card has pixels."""
+_MOST_CELLS = 512
+"""The most rows and columns of a heatmap: a cell is a whole number of elements where more would be needed."""
 
 
 class LaunchViews(QObject):
@@ -112,16 +114,16 @@ class LaunchViews(QObject):
         sizes = ReuseLine("hits", found.cache_bytes, 100 * found.hit_share, 0)
         sampled = "" if found.sampled_share == 1 else f", {found.sampled_share:.1%} of the lines sampled"
         requests = f"{found.requests:,} requests of {found.line_bytes} B lines{sampled}"
-        self.reuse.set_lines([sizes], f"{requests}; programs one after another")
+        self.reuse.set_lines([sizes], f"{requests}, in program order")
         ends = found.window_ends.astype(np.float64)
         window = format_quantity(float(ends[0]) if ends.size else 0.0, "")
         self.working_set.set_lines(
             [
                 ReuseLine("so far", ends, found.seen_bytes.astype(np.float64), 0),
-                ReuseLine("asked for, a window", ends, found.window_bytes.astype(np.float64), 1),
-                ReuseLine("distinct, a window", ends, found.window_distinct_bytes.astype(np.float64), 2),
+                ReuseLine("asked", ends, found.window_bytes.astype(np.float64), 1),
+                ReuseLine("distinct", ends, found.window_distinct_bytes.astype(np.float64), 2),
             ],
-            f"windows of {window} accesses, in {found.line_bytes} B lines",
+            f"asked and distinct: per {window} accesses; {found.line_bytes} B lines",
         )
 
     def _show_no_reuse(self, sentence: str | None) -> None:
@@ -131,16 +133,18 @@ class LaunchViews(QObject):
 
 
 def _heat(launch: Launch, buffer: Buffer, program: int | None) -> tuple[str, TensorCounts]:
-    size = buffer.size_bytes // buffer.element_bytes
-    columns = buffer.shape[-1] if buffer.shape else 1
-    planes = {"load": np.zeros(size), "store": np.zeros(size)}
-    for access in launch.accesses:
-        if launch.buffers[access.buffer].data_ptr == buffer.data_ptr:
-            mine = slice(None) if program is None else access.programs == program
-            touched = access.offsets()[mine][access.active()[mine]]
-            planes["load" if access.kind == "load" else "store"] += np.bincount(touched, minlength=size)
-    reads, writes = (plane.reshape(-1, columns) for plane in planes.values())
-    return buffer.name, TensorCounts(reads, writes, (size // columns, columns))
+    """A tensor with gaps between its rows is drawn as the memory that it spans, in one row."""
+    elements = buffer.size_bytes // buffer.element_bytes
+    shape = buffer.shape if math.prod(buffer.shape) == elements else (elements,)
+    height, width = (_cells(extent) for extent in (math.prod(shape[:-1]), shape[-1] if shape else 1))
+    found = tensor_heatmap([launch], buffer.data_ptr, buffer.size_bytes, shape, height, width, program=program)
+    return buffer.name, TensorCounts(found.read, found.write, (found.rows, found.columns))
+
+
+def _cells(extent: int) -> int:
+    """Cells along an axis, each of as many elements as the others."""
+    each = -(-extent // _MOST_CELLS)
+    return -(-extent // max(1, each))
 
 
 def _number(value: object) -> int | None:

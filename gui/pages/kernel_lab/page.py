@@ -77,9 +77,9 @@ class KernelLabPage(Page):
         self.add_strip(self.toolbar)
         self.source_card = self.add_plot(self.code, 0, 0, "Source and traffic", _SOURCE_HELP, width=6, height=13)
         self.map_card = self.add_plot(self.map_stack, 0, 1, "Memory access", _MAP_HELP, width=6, height=13)
-        self.tensor_card = self.add_plot(self.views.heatmap, 1, 0, "Tensor", _TENSOR_HELP, width=4, height=10)
-        self.program_card = self.add_plot(self.program_views, 1, 1, "Programs", _PROGRAM_HELP, width=4, height=10)
-        self.findings_card = self.add_plot(self.findings, 1, 2, "Findings", _FINDINGS_HELP, width=4, height=10)
+        self.tensor_card = self.add_plot(self.views.heatmap, 1, 0, "Tensor", _TENSOR_HELP, width=8, height=10)
+        self.program_card = self.add_plot(self.program_views, 1, 1, "Programs", _PROGRAM_HELP, width=7, height=10)
+        self.findings_card = self.add_plot(self.findings, 1, 2, "Findings", _FINDINGS_HELP, width=9, height=10)
         self.source_card.setMinimumHeight(_UPPER_PX)
         self._link()
 
@@ -105,7 +105,7 @@ class KernelLabPage(Page):
         result = from_partial(payload)
         self.toolbar.summary.setText(figures.summary(result))
         self.code.set_notes(figures.line_notes(result))
-        self.faults.set_faults(result.tables.get("faults", []))
+        self.faults.set_faults(figures.faults(result))
 
     def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
         """The Source tab wants a row a kernel; the result has one a file."""
@@ -235,12 +235,14 @@ class KernelLabPage(Page):
     # Results
 
     def _show_numbers(self, result: Result) -> None:
+        if self._result is None or _what_ran(self._result) != _what_ran(result):
+            self.selection.clear()
         self._result = result
         self.map_stack.setCurrentWidget(self.views.map)
         self.toolbar.set_launches(figures.launch_labels(result))
         self.toolbar.summary.setText(figures.summary(result))
         self.code.set_notes(figures.line_notes(result))
-        self.faults.set_faults(result.tables.get("faults", []))
+        self.faults.set_faults(figures.faults(result))
         self._compare(result)
         if result.tables.get("faults"):
             self.findings.show_picture(_FAULTS)
@@ -376,3 +378,8 @@ class KernelLabPage(Page):
             self._on_line(change.file, change.line)
         elif change.kind == "tensor":
             self.selection.update(tensor=change.tensor)
+
+
+def _what_ran(result: Result) -> tuple[object, object]:
+    """The file and function of a run: a selection means the same in two runs of the same."""
+    return result.params.get("file"), result.params.get("function")

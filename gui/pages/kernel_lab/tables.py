@@ -91,9 +91,11 @@ class FaultList(Listing):
     """Out-of-bounds accesses and races, each with its place."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        columns = ("What", "Where", "Tensor", "Program", "Sentence")
-        super().__init__(columns, 4, "Out-of-bounds accesses and write-write races are listed here.", parent)
+        columns = ("Line", "What is wrong")
+        super().__init__(columns, 1, "Out-of-bounds accesses and write-write races are listed here.", parent)
         self.faults: list[Row] = []
+        self.table.setWordWrap(True)
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         theme.notifier().changed.connect(self._colour)
 
     def set_faults(self, faults: Sequence[Row]) -> None:
@@ -104,11 +106,8 @@ class FaultList(Listing):
             return
         rows = []
         for fault in faults:
-            place = f"{fault['file'].replace(chr(92), '/').rpartition('/')[2]}:{fault['line']}"
-            other = fault.get("other_program")
-            programs = str(fault["program"]) if other is None else f"{fault['program']}, {other}"
-            rows.append((fault["kind"], place, fault["tensor"], programs, fault["sentence"]))
-        self.fill(rows, frozenset(), [fault["sentence"] for fault in faults])
+            rows.append((str(fault["line"]), fault["sentence"]))
+        self.fill(rows, frozenset((0,)), [f"{fault['kind']}: {fault['count']:,} elements or bytes" for fault in faults])
         self._colour()
 
     def pick_line(self, file: str | None, line: int | None) -> None:
@@ -127,8 +126,8 @@ class LineTable(Listing):
     """What each source line asked of each tensor."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        columns = ("Line", "What", "Tensor", "Bytes", "Distinct", "Reuse", "Masked")
-        super().__init__(columns, 2, "The traffic of each source line is listed here.", parent)
+        columns = ("Line", "Access", "Bytes", "Distinct", "Reuse", "Masked")
+        super().__init__(columns, 1, "The traffic of each source line is listed here.", parent)
         self.lines: list[Row] = []
 
     def set_lines(self, rows: Sequence[Row], launch: int) -> None:
@@ -137,8 +136,7 @@ class LineTable(Listing):
         texts = [
             (
                 str(row["line"]),
-                row["kind"],
-                row["tensor"],
+                f"{row['kind']} {row['tensor']}",
                 format_quantity(row["bytes"], "bytes"),
                 format_quantity(row["unique_bytes"], "bytes"),
                 format_quantity(row["reuse"], "x"),
@@ -147,7 +145,7 @@ class LineTable(Listing):
             for row in self.lines
         ]
         tips = [f"{row['file']}:{row['line']}: {row['accesses']:,} accesses, {row['bytes']:,} B" for row in self.lines]
-        self.fill(texts, frozenset((0, 3, 4, 5, 6)), tips)
+        self.fill(texts, frozenset((0, 2, 3, 4, 5)), tips)
 
     def pick_line(self, file: str | None, line: int | None) -> None:
         """Mark a line, as another view selected it."""

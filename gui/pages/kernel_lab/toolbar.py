@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -24,6 +25,7 @@ from gui.icons import icon
 from gui.pages.kernel_lab.figures import Example
 
 _OWN = "My file"
+_COMBO_EDGE_PX, _WIDEST_COMBO_PX = 44, 320
 EXPORTS = {"launches": "launch", "tensors": "tensor", "lines": "source line"}
 """Tables of a result that can be exported, and what a row of each is."""
 
@@ -85,6 +87,8 @@ class Toolbar(QWidget):
         """The launches of the run, in order."""
         self.launch.clear()
         self.launch.addItems(list(labels))
+        widest = max((self.fontMetrics().horizontalAdvance(label) for label in labels), default=0)
+        self.launch.setMinimumWidth(min(widest + _COMBO_EDGE_PX, _WIDEST_COMBO_PX))
         for widget in (self.launch, self._launch_label):
             widget.setVisible(len(labels) > 0)
         for button in (self.pin, self.export):
@@ -129,7 +133,7 @@ class Toolbar(QWidget):
         row.addWidget(self.pin)
         row.addWidget(self.export)
         self.function.setMinimumWidth(90)
-        self.launch.setMaximumWidth(300)
+        self.launch.setMaximumWidth(_WIDEST_COMBO_PX)
 
     def _recolour(self) -> None:
         self.open_button.setIcon(icon("open", theme.current().text))
@@ -150,7 +154,7 @@ class Welcome(QWidget):
         layout.setContentsMargins(16, 8, 16, 8)
         layout.setSpacing(3)
         layout.addStretch(1)
-        begin = QLabel("Run (F5) traces the function: every load and store of its kernels appears here, without a GPU.")
+        begin = QLabel("Run (F5) traces every load and store of the kernels, without a GPU.")
         begin.setProperty("role", "empty")
         begin.setWordWrap(True)
         begin.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -168,12 +172,27 @@ class Welcome(QWidget):
             button = QPushButton(example.title)
             button.setFixedWidth(190)
             button.clicked.connect(lambda _=False, path=example.path: self.example_chosen.emit(path))
-            about = QLabel(example.about)
-            about.setProperty("role", "small")
-            about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            about = _Elided(example.about)
             row = QHBoxLayout()
+            row.setSpacing(10)
             row.addWidget(button)
             row.addWidget(about, 1)
             layout.addLayout(row)
             self.buttons[example.path] = button
         layout.addStretch(1)
+
+
+class _Elided(QLabel):
+    """One line of text, cut with an ellipsis where it does not fit."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setProperty("role", "small")
+        self.setToolTip(text)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+            painter.setPen(QColor(theme.current().muted))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)

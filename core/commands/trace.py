@@ -17,7 +17,7 @@ from core.result import Result, Row
 
 TOPIC_ID = "kernel-lab"
 FAULTS_FOUND = 1
-TABLES = ("launches", "tensors", "lines", "faults")
+TABLES = ("launches", "tensors", "lines", "faults", "sectors")
 """Tables of the result that `--json` prints."""
 
 _LEAST_WIDTH, _WIDTH_WITH_SOURCE = 120, 150
@@ -54,10 +54,10 @@ def _print(result: Result) -> None:
     texts = {row["file"]: row["text"].splitlines() for row in result.tables["sources"]}
     for launch in result.tables["launches"]:
         mine = [[row for row in result.tables[name] if row["launch"] == launch["launch"]] for name in TABLES]
-        _, tensors, lines, faults = mine
+        _, tensors, lines, faults, sectors = mine
         console.print()
         console.print(_headline(launch))
-        console.print(_line_table(lines, texts if console.width >= _WIDTH_WITH_SOURCE else None))
+        console.print(_line_table(lines, sectors, texts if console.width >= _WIDTH_WITH_SOURCE else None))
         console.print(_tensor_table(tensors))
         for fault in faults:
             console.print(_fault_line(fault))
@@ -75,9 +75,9 @@ def _headline(launch: Row) -> Text:
     return head
 
 
-def _line_table(rows: Sequence[Row], texts: dict[str, list[str]] | None) -> Table:
+def _line_table(rows: Sequence[Row], sectors: Sequence[Row], texts: dict[str, list[str]] | None) -> Table:
     """The lines of a launch, with their code where `texts` holds it."""
-    columns = ["line", "kind", "tensor", "accesses", "read", "written", "unique", "masked off", "reuse"]
+    columns = ["line", "kind", "tensor", "accesses", "read", "written", "unique", "masked off", "reuse", "sectors used"]
     table = _table(*columns, *([] if texts is None else ["source"]))
     for row in rows:
         code = [] if texts is None else [Text(_source_line(texts.get(row["file"], []), row["line"]), style="dim")]
@@ -91,9 +91,14 @@ def _line_table(rows: Sequence[Row], texts: dict[str, list[str]] | None) -> Tabl
             _bytes(row["unique_bytes"]),
             f"{row['masked_share']:.1%}",
             _times(row["reuse"]),
+            next((f"{use['used_share']:.1%}" for use in sectors if _place(use) == _place(row)), ""),
             *code,
         )
     return table
+
+
+def _place(row: Row) -> tuple[str, int, str, str]:
+    return row["file"], row["line"], row["kind"], row["tensor"]
 
 
 def _tensor_table(rows: Sequence[Row]) -> Table:

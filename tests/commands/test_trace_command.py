@@ -29,7 +29,7 @@ def test_that_each_launch_has_its_lines_and_its_tensors() -> None:
         assert f"{kernel}  grid {grid} x 1 x 1" in outcome.stdout
     (weights,) = [line for line in outcome.stdout.splitlines() if "layer_norm.py:24" in line]
     assert weights.split()[:9] == ["layer_norm.py:24", "load", "w_ptr", "128,000", "512", "kB", "2.00", "kB", "2.3%"]
-    assert weights.rstrip().endswith("256×  w = tl.load(w_ptr + column, mask=inside)")
+    assert weights.rstrip().endswith("256×         99.2%  w = tl.load(w_ptr + column, mask=inside)")
     assert any(line.split()[:3] == ["dw_part_ptr", "float32", "[64,"] for line in outcome.stdout.splitlines())
 
 
@@ -37,9 +37,18 @@ def test_that_json_is_one_object_with_every_table() -> None:
     outcome = trace(f"{EXAMPLES}/vector_add.py", "--json")
     assert outcome.returncode == 0, outcome.stderr
     document = json.loads(outcome.stdout)
-    assert {"topic", "params", "provenance", "metrics", "claims", "launches", "tensors", "lines", "faults"} == set(
-        document
-    )
+    assert {
+        "topic",
+        "params",
+        "provenance",
+        "metrics",
+        "claims",
+        "launches",
+        "tensors",
+        "lines",
+        "faults",
+        "sectors",
+    } == set(document)
     assert document["metrics"]["read_bytes"] == {
         "value": 2 * 98_432 * 4, "unit": "bytes", "provenance": "traced", "note": "loads of all programs",
     }  # fmt: skip

@@ -205,3 +205,10 @@ def test_that_the_gradients_of_the_layer_norm_example_are_torchs() -> None:
     torch.testing.assert_close(y, exact)
     for mine, theirs in zip(gradients, torch.autograd.grad(exact, (x, w, b), dy), strict=True):
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_that_going_down_the_columns_uses_an_eighth_of_each_sector() -> None:
+    shares = {(row["launch"], row["kind"]): row["used_share"] for row in outcome("uncoalesced")[0].tables["sectors"]}
+    assert shares == {(0, "load"): 1, (0, "store"): 1, (1, "load"): FLOAT / 32, (1, "store"): FLOAT / 32}
+    assert verdicts("uncoalesced")["whole-sectors"] is Verdict.DOES_NOT_HOLD
+    assert verdicts("matmul")["whole-sectors"] is Verdict.HOLDS

@@ -9,6 +9,8 @@ Tables (rows of JSON values), everything traced:
             masked_share (0 to 1), reuse
   faults    launch, kind ('out of bounds'|'write-write race'), tensor, file, line, program, other_program, index,
             count, sentence. Programs are linear ids, x fastest; `other_program` is None where there is one only
+  sectors   launch, function, file, line, kind, tensor, used_share (0 to 1, of the 32-byte sectors that a program's tile
+            touches), sampled (bool: some tiles stand for all)
   handovers tensor, written_by, writing_launch, read_by, reading_launch, read_bytes: what a launch reads that an earlier
             one wrote, as far as addresses tell
   sources   file, text (as it was when it ran), functions: [{function, first_line, ttir, launches: [int]}]

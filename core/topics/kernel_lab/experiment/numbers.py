@@ -8,7 +8,7 @@ from pathlib import Path
 from core.engine.steps import Tick
 from core.result import Metric, Provenance, Row
 from core.topics.kernel_lab.experiment.tracing import Traced
-from core.topics.kernel_lab.model import Plan, shown
+from core.topics.kernel_lab.model import Plan, sectors, shown
 from core.trace import tables as trace_tables
 from core.trace.record import Launch
 
@@ -16,12 +16,13 @@ Tables = dict[str, list[Row]]
 
 
 def tables(planned: Plan, traced: Traced, tick: Tick) -> Tables:
-    """'launches', 'tensors', 'lines', 'faults', 'handovers', 'sources' and 'log'."""
-    found: Tables = {"launches": [], "tensors": [], "lines": [], "faults": []}
+    """'launches', 'tensors', 'lines', 'faults', 'sectors', 'handovers', 'sources' and 'log'."""
+    found: Tables = {"launches": [], "tensors": [], "lines": [], "faults": [], "sectors": []}
     for index, launch in enumerate(traced.launches):
         tick(index, len(traced.launches), f"counting the bytes of {launch.function}")
         for name, rows in trace_tables.tables([launch]).items():
             found[name] += [_placed(row, index) for row in rows]
+        found["sectors"] += [_placed(row, index) for row in sectors.as_rows(index, launch, sectors.sector_use(launch))]
     found["handovers"] = _handovers(traced.launches, found["tensors"])
     found["sources"] = _sources(planned, traced.launches)
     found["log"] = _log(traced)

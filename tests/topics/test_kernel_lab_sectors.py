@@ -1,0 +1,86 @@
+"""Sectors against a count of single bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from core.claims import Verdict
+from core.result import Environment, Metric, Result
+from core.topics.kernel_lab.claims.sectors import whole_sectors
+from core.topics.kernel_lab.model import sectors
+from core.topics.kernel_lab.model.sectors import SECTOR_BYTES, sector_use
+from core.trace.record import Launch
+from tests.trace.random_launches import launches
+
+
+def counted(launch: Launch) -> dict[tuple[str, str, str, int], list[int]]:
+    """Used and moved bytes of each line, element by element."""
+    sums: dict[tuple[str, str, str, int], list[int]] = {}
+    for access in launch.accesses:
+        buffer = launch.buffers[access.buffer]
+        key = (buffer.name, access.kind, access.file, access.line)
+        total = sums.setdefault(key, [0, 0])
+        for offsets, active in zip(access.offsets(), access.active(), strict=True):
+            used = {
+                buffer.data_ptr + int(offset) * access.element_bytes + byte
+                for offset in offsets[active].reshape(-1)
+                for byte in range(access.element_bytes)
+            }
+            total[0] += len(used)
+            total[1] += len({byte // SECTOR_BYTES for byte in used}) * SECTOR_BYTES
+    return sums
+
+
+@given(launches())
+def test_that_sectors_are_those_of_the_single_bytes(launch: Launch) -> None:
+    uses = sector_use(launch)
+    assert not any(use.is_sampled for use in uses)
+    found = {(use.buffer, use.kind, use.file, use.line): [use.used_bytes, use.sector_bytes] for use in uses}
+    assert found == counted(launch)
+    assert all(0 < use.share <= 1 for use in uses)
+
+
+@given(launches())
+def test_that_a_sample_is_a_part_and_says_so(launch: Launch) -> None:
+    whole = {(u.buffer, u.kind, u.file, u.line): u for u in sector_use(launch)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sectors, "MOST_ACCESSES", 1)
+        patch.setattr(sectors, "MOST_ROWS", 4)
+        sampled = sector_use(launch)
+    for use in sampled:
+        complete = whole[(use.buffer, use.kind, use.file, use.line)]
+        assert use.used_bytes <= complete.used_bytes
+        assert use.is_sampled or use.used_bytes == complete.used_bytes
+
+
+def result(*lines: tuple[int, float]) -> Result:
+    """A result whose lines move so many bytes and use such a share of their sectors."""
+    places = [
+        {"launch": 0, "file": "k.py", "line": number, "kind": "load", "tensor": "x_ptr"} for number in range(len(lines))
+    ]
+    tables = {
+        "lines": [{**place, "bytes": count} for place, (count, _) in zip(places, lines, strict=True)],
+        "sectors": [
+            {**place, "used_share": share, "sampled": False} for place, (_, share) in zip(places, lines, strict=True)
+        ],
+    }
+    metrics: dict[str, Metric] = {}
+    return Result("kernel-lab", {}, Environment("cpu", "Lanes"), metrics, {}, tables)
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict"),
+    [
+        ([(1000, 1.0), (4, 0.125)], Verdict.HOLDS),
+        ([(1000, 1.0), (1000, 0.5)], Verdict.HOLDS_WITH_LIMIT),
+        ([(1000, 1.0), (1000, 0.125)], Verdict.DOES_NOT_HOLD),
+        ([(0, 1.0)], Verdict.NOT_TESTED),
+        ([], Verdict.NOT_TESTED),
+    ],
+)
+def test_that_lines_weigh_as_much_as_they_move(lines: list[tuple[int, float]], verdict: Verdict) -> None:
+    finding = whole_sectors(result(*lines))
+    assert finding.verdict is verdict
+    if verdict is Verdict.DOES_NOT_HOLD:
+        assert "k.py:1 with 12.5% of 8.00 kB" in finding.evidence

@@ -4,15 +4,15 @@
 
 Not covered, each with one sentence that names the source line, before anything runs:
 
-- pointers made from numbers (a table of addresses), pointers to one tensor or another by program or element, and
-  pointers cast to an element of another width;
+- pointers made from numbers (a table of addresses), pointers to one tensor or another by element, and pointers cast
+  to an element of another width;
 - inline assembly other than one plain arithmetic instruction, and library functions outside `ops.library`;
-- backward jumps (Triton writes loops as scf), 8-bit float types that torch lacks, Gluon kernels;
+- backward jumps (Triton writes loops as scf), 8-bit float types that torch lacks, tl.map_elementwise, Gluon kernels;
 - kernels that were compiled ahead (`kernel.warmup(...)` and its result), CUDA graphs, launches outside Triton.
 
 Different from a GPU: TF32 inputs of a product are not rounded; a product and a sum are rounded apart, not fused; racing
 programs are executed in one order of many; a loop that waits for another program (an atomic or volatile load in a
-while) makes the launch run program after program.
+while), or that programs of one launch use different tensors, makes the launch run program after program.
 """
 
 from __future__ import annotations

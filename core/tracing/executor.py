@@ -16,10 +16,10 @@ from core.tracing.frame import Frame, Run, Tick
 from core.tracing.ir import Value
 from core.tracing.journal import Journal
 from core.tracing.memory import Memory
-from core.tracing.ops.atomics import waits_for_others
 from core.tracing.ops.lifting import rounded
 from core.tracing.plan import Plan
 from core.tracing.schedule import lane_order
+from core.tracing.serial import runs_serially
 from core.tracing.skipped import SkippedStores
 from core.tracing.values import Pointer, on_device
 
@@ -57,7 +57,7 @@ def execute(
     run.skipped = skipped if skipped is not None else run.skipped
     order = lane_order(plan, bound, run, programs)
     size = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
-    if waits_for_others(plan.function):
+    if runs_serially(plan.function):
         order, size = np.arange(programs), 1
     phase = f"tracing {plan.function.name}"
     with on_device(device), _plain_arithmetic():

@@ -13,8 +13,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from core.tracing.ir import Block, Function, Operation, Value
-from core.tracing.ops.atomics import waits_for_others
 from core.tracing.plan import Plan, plan
+from core.tracing.serial import waits_for_others
 
 _ACCESSES = ("tt.load", "tt.store", "tt.atomic_", "tt.descriptor_")
 """Operations (by prefix) that are kept whatever becomes of their results."""

@@ -79,3 +79,21 @@ def assert_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
 def pointer_table_kernel(table_ptr, o_ptr):
     x_ptr = tl.load(table_ptr).to(tl.pointer_type(tl.float32))
     tl.store(o_ptr, tl.load(x_ptr))
+
+
+@triton.jit
+def nan_kernel(x_ptr, y_ptr, o_ptr, BLOCK: tl.constexpr):
+    """Maxima and comparisons where some elements are NaN or infinite."""
+    at = tl.arange(0, BLOCK)
+    x, y = tl.load(x_ptr + at), tl.load(y_ptr + at)
+    tl.store(o_ptr + at, tl.maximum(x, y))
+    tl.store(o_ptr + BLOCK + at, tl.maximum(x, y, propagate_nan=tl.PropagateNan.ALL))
+    tl.store(o_ptr + 2 * BLOCK + at, (x < y).to(tl.float32) + 2.0 * (x != x) + 4.0 * (x >= y) + 8.0 * (x != y))
+    tl.store(o_ptr + 3 * BLOCK + at, tl.clamp(x, -1.0, 1.0))
+    tl.store(o_ptr + 4 * BLOCK + at, tl.minimum(x, y) + tl.max(tl.where(x == x, x, -1.0), 0))
+
+
+@triton.jit
+def address_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    tl.store(o_ptr + at, (x_ptr + at).to(tl.int64))

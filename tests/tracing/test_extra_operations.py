@@ -189,3 +189,30 @@ def test_that_pointers_made_from_numbers_are_one_sentence() -> None:
     table = torch.tensor([x.data_ptr()], dtype=torch.int64)
     with pytest.raises(TilescopeError, match=r"makes a pointer from a number"), intercept():
         kernels.pointer_table_kernel[(1,)](table, o)
+
+
+def test_that_nan_loses_or_spreads_as_ieee_754_and_the_kernel_ask() -> None:
+    """Triton's interpreter before 3.9 spreads it always."""
+    x, y = (torch.randn(16, generator=generator(seed)) for seed in (0, 1))
+    x[[1, 5, 9]], y[[2, 5]] = torch.nan, torch.nan
+    x[7], y[8] = torch.inf, -torch.inf
+    o = torch.zeros(5, 16)
+    with intercept():
+        kernels.nan_kernel[(1,)](x, y, o, BLOCK=16)
+    expected = torch.stack(
+        (
+            torch.fmax(x, y),
+            torch.maximum(x, y),
+            (x < y).float() + 2 * (x != x) + 4 * (x >= y) + 8 * (x != y),
+            torch.fmin(torch.fmax(x, torch.tensor(-1.0)), torch.tensor(1.0)),
+            torch.fmin(x, y) + torch.inf,
+        )
+    )
+    torch.testing.assert_close(o, expected, rtol=0, atol=0, equal_nan=True)
+
+
+def test_that_the_address_of_a_pointer_is_its_number() -> None:
+    x, o = torch.zeros(16), torch.empty(16, dtype=torch.int64)
+    with intercept():
+        kernels.address_kernel[(1,)](x, o, BLOCK=16)
+    assert o.tolist() == [x.data_ptr() + 4 * i for i in range(16)]

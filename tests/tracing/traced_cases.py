@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from kernels.attention import Impl, attention
-from tests.tracing import coverage_cases
+from tests.tracing import coverage_cases, shape_cases
 from tests.tracing import traced_kernels as kernels
 
 Tensors = dict[str, torch.Tensor]
@@ -149,6 +149,7 @@ def _attention(impl: Impl, causal: bool, query_len: int, key_len: int, kv_heads:
 
 CASES: dict[str, Callable[[], Tensors]] = {
     **coverage_cases.COVERAGE,
+    **shape_cases.SHAPES,
     **{
         case.__name__: case
         for case in (

@@ -17,7 +17,7 @@ from core.errors import TilescopeError
 from core.trace.affine import dense
 from core.trace.mask import Mask
 from core.tracing.frame import Frame
-from core.tracing.ir import Function, Operation, Type
+from core.tracing.ir import Operation, Type
 from core.tracing.memory import Memory
 from core.tracing.ops.memory import HOST_SCALARS, on_host, record
 from core.tracing.ops.registry import Step, step
@@ -51,16 +51,6 @@ _COMBINE: dict[str, Combine] = {
     "umin": _unsigned(torch.minimum),
     "exch": lambda old, new: new,
 }
-
-
-def waits_for_others(function: Function) -> bool:
-    """True if a loop may wait for what another program does: then programs have to run one after another."""
-    for loop in function.body.walk():
-        if loop.name == "scf.while":
-            for operation in (op for region in loop.regions for op in region.walk()):
-                if operation.name.startswith("tt.atomic_") or operation.attributes.get("isVolatile") is True:
-                    return True
-    return False
 
 
 class _Targets:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from core.errors import TilescopeError
+from core.trace import affine
 from core.trace.mask import BoolArray, Mask, Predicate, both, from_array
 from core.trace.record import Access, AccessKind, Fault
 from core.tracing.frame import Frame
@@ -146,6 +147,19 @@ def _store(operation: Operation, _planner: Any) -> Step:
         if value.dtype != memory.flat.dtype:
             value = value.view(memory.flat.dtype)
         write(memory, pointer.offset, mask, value, frame.count, type_.dims)
+
+    return run
+
+
+@step("tt.ptr_to_int")
+def _number_from_pointer(operation: Operation, _planner: Any) -> Step:
+    """The address, in bytes."""
+    slot, result = operation.operands[0].slot, operation.result.slot
+
+    def run(frame: Frame) -> None:
+        pointer: Pointer = frame.values[slot]
+        buffer = frame.run.memories[pointer.buffer].buffer
+        frame.values[result] = affine.add(affine.scale(pointer.offset, buffer.element_bytes), buffer.data_ptr)
 
     return run
 

@@ -11,6 +11,8 @@ BENCHMARKS = {
     "startup": "tests.benchmarks.bench_startup",
     "responsiveness": "tests.benchmarks.bench_responsiveness",
     "tracing": "tests.benchmarks.bench_tracing",
+    "trace-view": "tests.benchmarks.bench_trace_view",
+    "traces": "tests.benchmarks.bench_traces",
 }
 
 

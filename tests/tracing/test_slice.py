@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -12,18 +11,8 @@ from core.errors import TilescopeError
 from core.tracing import Launch, intercept
 from kernels.attention import Impl, attention
 from tests.tracing import sliced_kernels as kernels
+from tests.tracing.made_accesses import made
 from tests.tracing.traced_cases import CASES
-
-
-def made(launch: Launch) -> Counter[tuple[object, ...]]:
-    """Every access of every program, with its addresses; how programs were put together does not matter."""
-    found: Counter[tuple[object, ...]] = Counter()
-    for access in launch.accesses:
-        offsets, active = access.offsets(), access.active()
-        place = (access.kind, launch.buffers[access.buffer].name, access.line, access.iteration, access.order)
-        for lane, program in enumerate(access.programs.tolist()):
-            found[(program, *place, offsets[lane].tobytes(), active[lane].tobytes())] += 1
-    return found
 
 
 def traced(run: Callable[[], object], *, addresses_only: bool) -> list[Launch]:

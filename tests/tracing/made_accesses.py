@@ -1,0 +1,18 @@
+"""The accesses of a launch in a form that two ways of executing it share."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from core.trace.record import Launch
+
+
+def made(launch: Launch) -> Counter[tuple[object, ...]]:
+    """Every access of every program, with its addresses; how programs were put together does not matter."""
+    found: Counter[tuple[object, ...]] = Counter()
+    for access in launch.accesses:
+        offsets, active = access.offsets(), access.active()
+        place = (access.kind, launch.buffers[access.buffer].name, access.line, access.iteration, access.order)
+        for lane, program in enumerate(access.programs.tolist()):
+            found[(program, *place, hash(offsets[lane].tobytes()), hash(active[lane].tobytes()))] += 1
+    return found

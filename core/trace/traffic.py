@@ -30,7 +30,8 @@ class BufferTraffic:
 class LineTraffic:
     """What one source line asked of one tensor.
 
-    `accesses` are elements, masked ones left out, and `bytes` theirs: an atomic reads as many and writes as many; `masked_share` is the part of the tiles that the mask hid, 0 to 1.
+    `accesses` are elements, masked ones left out, and `bytes` theirs: an atomic reads as many and writes as many.
+    `masked_share` is the part of the tiles that the mask hid, 0 to 1.
     """
 
     buffer: str

@@ -97,3 +97,28 @@ def nan_kernel(x_ptr, y_ptr, o_ptr, BLOCK: tl.constexpr):
 def address_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
     at = tl.arange(0, BLOCK)
     tl.store(o_ptr + at, (x_ptr + at).to(tl.int64))
+
+
+@triton.jit
+def update_kernel(x_ptr, index_ptr, o_ptr, old_ptr, length, KIND: tl.constexpr, BLOCK: tl.constexpr):
+    """One read-modify-write of int32, and what was there before."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < length
+    x, index = tl.load(x_ptr + at, mask=inside), tl.load(index_ptr + at, mask=inside)
+    if KIND == "add":
+        old = tl.atomic_add(o_ptr + index, x, mask=inside)
+    elif KIND == "max":
+        old = tl.atomic_max(o_ptr + index, x, mask=inside)
+    elif KIND == "umin":
+        old = tl.atomic_min(o_ptr.to(tl.pointer_type(tl.uint32)) + index, x.to(tl.uint32), mask=inside).to(tl.int32)
+    elif KIND == "xor":
+        old = tl.atomic_xor(o_ptr + index, x, mask=inside)
+    else:
+        old = tl.atomic_xchg(o_ptr + index, x, mask=inside)
+    tl.store(old_ptr + at, old, mask=inside)
+
+
+@triton.jit
+def sum_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.atomic_add(o_ptr + at * 0, tl.load(x_ptr + at))

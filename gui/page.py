@@ -128,6 +128,11 @@ class Page(QWidget):
     # What the controller calls.
 
     @property
+    def drawing(self) -> bool:
+        """Whether something is still being drawn beside the GUI thread: a picture of the page waits for it."""
+        return False
+
+    @property
     def params(self) -> Params:
         """The last valid parameters of the form."""
         return self.form.params

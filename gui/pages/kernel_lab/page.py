@@ -59,6 +59,7 @@ class KernelLabPage(Page):
         self._plan: Plan | None = None
         self._result: Result | None = None
         self._pinned: Result | None = None
+        self._shows_trace_file = False
         self._launches: list[Launch] = []
         self._decoding = LatestWork(self)
         self._decoding.done.connect(self._show_launches)
@@ -89,6 +90,7 @@ class KernelLabPage(Page):
         """Show the file as it is on disk, unless somebody is editing it."""
         moved_on = self._plan is None or self._plan.path != plan.path
         self._plan = plan
+        self._shows_trace_file &= not moved_on
         if plan.problem:
             self.form.show_fault(plan.problem, plan.blames)
         else:
@@ -115,12 +117,12 @@ class KernelLabPage(Page):
 
     def show_result(self, result: Result) -> None:
         """A finished run: its numbers at once, its trace as soon as it is decoded."""
-        result = self._arrived
+        result, self._shows_trace_file = self._arrived, False
         self._show_numbers(result)
         self._decoding.request(lambda: figures.launches_in(result))
 
     def clear_result(self) -> None:
-        self._result = None
+        self._result, self._shows_trace_file = None, False
         self._decoding.forget()
         self._show_launches([])
         self.map_stack.setCurrentWidget(self.welcome)
@@ -157,6 +159,10 @@ class KernelLabPage(Page):
         return bool(selected.updated(launch=None))
 
     @property
+    def drawing(self) -> bool:
+        return self._decoding.busy or not self.views.idle
+
+    @property
     def launch(self) -> int:
         """The number of the launch that the plots show."""
         return self.selection.selection.index("launch", 0)
@@ -173,7 +179,9 @@ class KernelLabPage(Page):
         if path.lower().endswith(".npz"):
             self._open_trace(path)
         elif files.may_leave(self, self.code):
+            self._shows_trace_file = False
             self.form.propose(self.form.params.changed(file=shown(path), function=""))
+            self._show_files()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         path = dropped_file(event.mimeData())
@@ -198,8 +206,9 @@ class KernelLabPage(Page):
         self._decoding.forget()
         self.present(result, {})
         self._decoding.forget()
+        self._shows_trace_file = True
         self._show_launches(launches)
-        self._show_files()
+        self.toolbar.show_file("")
         self.run_bar.show_ended(result.environment.device.capitalize(), completed=True)
 
     def _save(self, path: str, text: str) -> None:
@@ -220,7 +229,7 @@ class KernelLabPage(Page):
         """The file of the parameters, then the others of a run of that file; or the files of an opened trace."""
         result = self._result
         ran = [] if result is None else figures.source_files(result, self._launches)
-        if result is not None and not result.params:
+        if self._shows_trace_file:
             self.code.set_files(ran)
             return
         mine = files.planned(self._plan)

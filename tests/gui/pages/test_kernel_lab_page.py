@@ -48,7 +48,7 @@ def page(qtbot: Any, kernel: Path) -> Iterator[KernelLabPage]:
 
 
 def settle(page: KernelLabPage, qtbot: Any) -> None:
-    qtbot.waitUntil(lambda: not page._decoding.busy and page.views.idle, timeout=5000)
+    qtbot.waitUntil(lambda: not page.drawing, timeout=5000)
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage
 
 
 def test_that_a_trace_that_was_exported_opens_without_running(
-    traced: KernelLabPage, tmp_path: Path, qtbot: Any, monkeypatch: Any
+    traced: KernelLabPage, kernel: Path, tmp_path: Path, qtbot: Any, monkeypatch: Any
 ) -> None:
     path = tmp_path / "kept.npz"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
@@ -221,6 +221,10 @@ def test_that_a_trace_that_was_exported_opens_without_running(
     assert traced.lines.table.rowCount() == 2
     traced.code.line_picked.emit(traced.code.front, LOAD_LINE)
     assert traced.selection.selection.get("tensor") == "x_ptr"
+    traced.open(str(kernel))
+    assert traced.code.editor.toPlainText() == SOURCE
+    assert not traced.code.editor.isReadOnly()
+    settle(traced, qtbot)
 
 
 def test_that_numbers_are_exported_as_csv(traced: KernelLabPage, tmp_path: Path, monkeypatch: Any) -> None:

@@ -34,7 +34,7 @@ def test_that_a_slice_makes_the_accesses_of_the_full_run(case: str) -> None:
 
 
 def test_that_flash_makes_its_accesses_without_its_arithmetic() -> None:
-    tensors = [torch.randn(1, 4, 256, 64, generator=torch.Generator().manual_seed(i)) for i in range(3)]
+    tensors = [torch.randn(1, 4, 1024, 64, generator=torch.Generator().manual_seed(i)) for i in range(3)]
 
     def flash() -> torch.Tensor:
         return attention(*tensors, impl=Impl.TRITON_FLASH, causal=True)  # type: ignore[return-value]

@@ -80,7 +80,7 @@ def _line_table(rows: Sequence[Row], sectors: Sequence[Row], texts: dict[str, li
     columns = ["line", "kind", "tensor", "accesses", "read", "written", "unique", "masked off", "reuse", "sectors used"]
     table = _table(*columns, *([] if texts is None else ["source"]))
     for row in rows:
-        code = [] if texts is None else [Text(_source_line(texts.get(row["file"], []), row["line"]), style="dim")]
+        code = [] if texts is None else [_source_line(texts.get(row["file"], []), row["line"])]
         table.add_row(
             Text(f"{row['file'].rpartition('/')[2]}:{row['line']}"),
             row["kind"],
@@ -123,13 +123,8 @@ _LEFT = ("line", "kind", "tensor", "type", "shape", "source")
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        cut = "ellipsis" if column == "source" else "fold"
-        table.add_column(
-            column,
-            justify="left" if column in _LEFT else "right",
-            overflow=cut,  # type: ignore[arg-type]
-            no_wrap=column == "source",
-        )
+        # Only the code gives way where the terminal is narrow: it is cut, and no number is ever folded.
+        table.add_column(column, justify="left" if column in _LEFT else "right", no_wrap=column != "source")
     return table
 
 
@@ -148,8 +143,9 @@ def _print_log(rows: Sequence[Row]) -> None:
         console.print(Text(f"[{row['stream']}]\n{row['text'].rstrip()}", style="dim"))
 
 
-def _source_line(lines: Sequence[str], number: int) -> str:
-    return lines[number - 1].strip() if 0 < number <= len(lines) else ""
+def _source_line(lines: Sequence[str], number: int) -> Text:
+    code = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+    return Text(code, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _bytes(count: float) -> str:

@@ -246,3 +246,31 @@ def test_that_a_file_may_ask_triton_for_the_device_and_nothing_that_needs_a_gpu(
     if not torch.cuda.is_available():
         with pytest.raises(MissingRequirement, match=rf"mine\.py:{FIRST_LINE}: .* needs a GPU"):
             run(written(tmp_path, "triton.runtime.driver.active.utils.get_device_properties(0)\n" + launch))
+
+
+def test_that_the_kernels_of_a_public_library_are_traced_unmodified(tmp_path: Path) -> None:
+    pytest.importorskip("liger_kernel")
+    rows, columns = 64, 512
+    result = run(
+        written(
+            tmp_path,
+            f"""
+            from liger_kernel.ops.rms_norm import LigerRMSNormFunction
+
+            def main():
+                x = torch.randn({rows}, {columns}, requires_grad=True)
+                weight = torch.randn({columns}, requires_grad=True)
+                LigerRMSNormFunction.apply(x, weight, 1e-6, 0.0, "llama", False).sum().backward()
+            """,
+        )
+    )
+    forward, backward = result.tables["launches"]
+    assert forward["read_bytes"] == 2 * rows * columns * 4  # x, and the weights again for each row
+    assert forward["written_bytes"] == (rows * columns + rows) * 4
+    assert backward["function"] == "_rms_norm_backward_kernel"
+    assert result.tables["faults"] == []
+    library = result.tables["sources"][1]
+    text = library["text"].splitlines()
+    assert all(
+        "tl.load" in text[row["line"] - 1] or "tl.store" in text[row["line"] - 1] for row in result.tables["lines"]
+    )

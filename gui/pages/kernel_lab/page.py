@@ -20,9 +20,8 @@ from core.trace.record import Launch
 from gui.latest import LatestWork
 from gui.page import Page
 from gui.pages.kernel_lab import figures, files
-from gui.pages.kernel_lab.compare import Difference, differences
+from gui.pages.kernel_lab.findings import Findings
 from gui.pages.kernel_lab.launch_views import LaunchViews
-from gui.pages.kernel_lab.tables import DifferenceTable, FaultList, LineTable
 from gui.pages.kernel_lab.toolbar import Toolbar, Welcome
 from gui.panels.text_fields import dropped_file
 from gui.panels.traffic_source import SourceFile, TrafficSource
@@ -30,8 +29,6 @@ from gui.plots.switcher import Switcher
 from gui.selection import Selection
 
 _UPPER_PX = 300
-_FAULTS, _CHANGES = 1, 2
-"""Pictures of the card with the findings."""
 _OPEN_FILTER = "Kernels and traces (*.py *.npz);;Python (*.py);;Saved traces (*.npz)"
 _SOURCE_HELP = (
     "Bytes that each line moves, in the gutter; the warmer the line, the more. Lines at fault are red. Click a line to "
@@ -58,7 +55,6 @@ class KernelLabPage(Page):
     def build(self) -> None:
         self._plan: Plan | None = None
         self._result: Result | None = None
-        self._pinned: Result | None = None
         self._shows_trace_file = False
         self._launches: list[Launch] = []
         self._decoding = LatestWork(self)
@@ -66,7 +62,7 @@ class KernelLabPage(Page):
         self._decoding.failed.connect(self.show_error)
         examples = figures.examples()
         self.toolbar, self.welcome = Toolbar(examples), Welcome(examples)
-        self.code, self.lines, self.faults, self.changes = TrafficSource(), LineTable(), FaultList(), DifferenceTable()
+        self.code, self.findings = TrafficSource(), Findings()
         self.views = LaunchViews()
         self.map_stack = QStackedWidget()
         self.map_stack.addWidget(self.welcome)
@@ -74,7 +70,6 @@ class KernelLabPage(Page):
         self.program_views = Switcher(
             [("Programs", self.views.grid), ("Reuse", self.views.reuse), ("Working set", self.views.working_set)]
         )
-        self.findings = Switcher([("Lines", self.lines), ("Faults", self.faults), ("A against B", self.changes)])
         self.add_strip(self.toolbar)
         self.source_card = self.add_plot(self.code, 0, 0, "Source and traffic", _SOURCE_HELP, width=6, height=13)
         self.map_card = self.add_plot(self.map_stack, 0, 1, "Memory access", _MAP_HELP, width=6, height=13)
@@ -107,7 +102,7 @@ class KernelLabPage(Page):
         result = from_partial(payload)
         self.toolbar.summary.setText(figures.summary(result))
         self.code.set_notes(figures.line_notes(result))
-        self.faults.set_faults(figures.faults(result))
+        self.findings.show_faults(result)
 
     def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
         """The Source tab wants a row a kernel; the result has one a file."""
@@ -127,8 +122,7 @@ class KernelLabPage(Page):
         self._show_launches([])
         self.map_stack.setCurrentWidget(self.welcome)
         self.code.set_notes({})
-        self.lines.show_sentence("The traffic of each source line is listed here.")
-        self.faults.show_sentence("Out-of-bounds accesses and write-write races are listed here.")
+        self.findings.clear()
         self.toolbar.set_launches([])
         self.toolbar.summary.clear()
         self.selection.clear()
@@ -146,8 +140,7 @@ class KernelLabPage(Page):
         file = str(file) if file is not None else None
         line = line if isinstance(line, int) else None
         self.code.pick(file, line)
-        self.lines.pick_line(file, line)
-        self.faults.pick_line(file, line)
+        self.findings.pick_line(file, line)
         self.views.select(selection)
 
     def dismiss(self) -> bool:
@@ -170,7 +163,7 @@ class KernelLabPage(Page):
     @property
     def pinned(self) -> Result | None:
         """The run that is A."""
-        return self._pinned
+        return self.findings.pinned
 
     # Files
 
@@ -251,10 +244,7 @@ class KernelLabPage(Page):
         self.toolbar.set_launches(figures.launch_labels(result))
         self.toolbar.summary.setText(figures.summary(result))
         self.code.set_notes(figures.line_notes(result))
-        self.faults.set_faults(figures.faults(result))
-        self._compare(result)
-        if result.tables.get("faults"):
-            self.findings.show_picture(_FAULTS)
+        self.findings.show_run(result)
         for row in result.tables.get("log", []):
             self.append_log(f"{row['stream']}: {row['text'].rstrip()}")
         self._badge()
@@ -271,7 +261,7 @@ class KernelLabPage(Page):
     def _show_launch(self, launch: int) -> None:
         self.views.set_launch(self._launches[launch] if self._launches else None)
         if self._result is not None:
-            self.lines.set_lines(self._result.tables.get("lines", []), launch)
+            self.findings.show_launch(self._result, launch)
         self.select(self.selection.selection)
 
     def _badge(self) -> None:
@@ -279,24 +269,11 @@ class KernelLabPage(Page):
         for card in (self.source_card, self.map_card, self.tensor_card, self.program_card, self.findings_card):
             card.set_provenance(provenance)
 
-    # A and B
-
     def _pin(self, on: bool) -> None:
-        self._pinned = self._result if on else None
-        self.toolbar.pin.setChecked(self._pinned is not None)
-        self.toolbar.pin.setText("A pinned" if self._pinned is not None else "Pin as A")
-        if self._pinned is not None and self._result is self._pinned:
-            self.changes.show_sentence(
-                "This run is A: change the kernel and run again to see the differences in bytes."
-            )
-            self.findings.show_picture(_CHANGES)
-        elif self._pinned is None:
-            self.changes.show_sentence("Pin a run as A, then run again: the differences in bytes appear here.")
-
-    def _compare(self, result: Result) -> None:
-        if self._pinned is not None and result is not self._pinned:
-            self.changes.set_differences(differences(self._pinned, result))
-            self.findings.show_picture(_CHANGES)
+        self.findings.pin(self._result if on else None)
+        pinned = self.findings.pinned is not None
+        self.toolbar.pin.setChecked(pinned)
+        self.toolbar.pin.setText("A pinned" if pinned else "Pin as A")
 
     # Links
 
@@ -314,9 +291,7 @@ class KernelLabPage(Page):
         self.code.save_requested.connect(self._save)
         self.code.save_as_requested.connect(self._save_as)
         self.source.line_picked.connect(self._on_kernel_line)
-        self.lines.row_picked.connect(self._on_row)
-        self.faults.row_picked.connect(self._on_fault)
-        self.changes.row_picked.connect(self._on_change)
+        self.findings.picked.connect(self._on_finding)
         self.views.moment_picked.connect(self._on_moment)
         self.views.program_picked.connect(self._on_program)
         self.views.tensor_picked.connect(lambda tensor: self.selection.update(tensor=tensor))
@@ -368,25 +343,15 @@ class KernelLabPage(Page):
     def _on_program(self, program: int) -> None:
         self.selection.update(program=program if program >= 0 else None, access=None)
 
-    def _on_row(self, row: int) -> None:
-        line = self.lines.lines[row]
-        self._on_line(line["file"], line["line"])
-        self.selection.update(tensor=line["tensor"])
-
-    def _on_fault(self, row: int) -> None:
-        fault = self.faults.faults[row]
-        if fault["launch"] != self.launch:
-            self.toolbar.launch.setCurrentIndex(fault["launch"])
-            self._on_launch(fault["launch"])
-        self._on_line(fault["file"], fault["line"])
-        self.selection.update(program=fault["program"], tensor=fault["tensor"])
-
-    def _on_change(self, row: int) -> None:
-        change: Difference = self.changes.differences[row]
-        if change.kind == "line" and change.file:
-            self._on_line(change.file, change.line)
-        elif change.kind == "tensor":
-            self.selection.update(tensor=change.tensor)
+    def _on_finding(self, kinds: dict[str, Any]) -> None:
+        """A row of a list was clicked: go to its launch, its line, then to what else it names."""
+        launch = kinds.get("launch", self.launch)
+        if launch != self.launch:
+            self.toolbar.launch.setCurrentIndex(launch)
+            self._on_launch(launch)
+        if "line" in kinds:
+            self._on_line(kinds["file"], kinds["line"])
+        self.selection.update(**{kind: kinds[kind] for kind in ("program", "tensor") if kind in kinds})
 
 
 def _what_ran(result: Result) -> tuple[object, object]:

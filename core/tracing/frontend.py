@@ -159,5 +159,19 @@ def _ttir(parts: _Triton, source: Any, options: Any, function: Any) -> str:
         module = source.make_ir(**{name: offered[name] for name in wanted})
         return str(stages["ttir"](module, {}))
     except Exception as error:
-        # Triton's front end raises many types; each carries the user's own line in its message.
-        raise CompilationRejected(f"Triton cannot compile {function.fn.__name__}: {error}") from error
+        raise CompilationRejected(_rejection(function, error)) from error
+
+
+def _rejection(function: Any, error: BaseException) -> str:
+    """One sentence: the kernel, its line, and Triton's reason, which may lie in a function that the kernel calls."""
+    where = ""
+    if hasattr(getattr(error, "node", None), "lineno"):
+        lines, first = inspect.getsourcelines(function.fn)
+        head = next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
+        # Triton counts lines from the kernel's def.
+        where = f" at {inspect.getsourcefile(function.fn)}:{first + head + error.node.lineno - 1}"  # type: ignore[attr-defined]
+    reason = error
+    while reason.__cause__ is not None:
+        reason = reason.__cause__
+    message = " ".join((getattr(reason, "error_message", None) or str(reason) or type(reason).__name__).split())
+    return f"Triton cannot compile {function.fn.__name__}{where}: {message[:300].rstrip('.')}."

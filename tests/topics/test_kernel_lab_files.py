@@ -274,3 +274,28 @@ def test_that_the_kernels_of_a_public_library_are_traced_unmodified(tmp_path: Pa
     assert all(
         "tl.load" in text[row["line"] - 1] or "tl.store" in text[row["line"] - 1] for row in result.tables["lines"]
     )
+
+
+def test_that_a_kernel_that_triton_rejects_is_one_sentence_with_its_line(tmp_path: Path) -> None:
+    params = written(
+        tmp_path,
+        """
+        @triton.jit
+        def helper(x):
+            return x + not_there
+
+        @triton.jit
+        def broken_kernel(x_ptr):
+            x = tl.load(x_ptr)
+            tl.store(x_ptr, helper(x))
+
+        def main():
+            broken_kernel[(1,)](torch.zeros(4))
+        """,
+    )
+    with pytest.raises(
+        TilescopeError, match=rf"cannot compile broken_kernel at .*mine\.py:{FIRST_LINE + 7}: "
+    ) as caught:
+        run(params)
+    assert "not_there is not defined" in caught.value.sentence
+    assert "\n" not in caught.value.sentence

@@ -19,6 +19,9 @@ from gui.theme import Theme, mix
 _GAP_PX = 10
 _LINE_FROM_PX = 5
 _LABEL_FROM_PX = 26
+_LARGEST_PX = 44.0
+_SQUARE_FROM = 8
+"""Rows and columns from which cells are square."""
 
 
 class ProgramGrid(Figure):
@@ -113,19 +116,18 @@ class _Cells(Canvas):
     def paint(self, painter: QPainter, theme: Theme) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.fillRect(self.rect(), QColor(theme.sunken))
-        boxes, side = self._layout()
+        boxes, (wide, high) = self._layout()
         columns, rows = self._shape()
         self._images = self._images or self._painted(theme)
         for box, image in zip(boxes, self._images, strict=True):
             painter.drawImage(box, image, QRectF(0, 0, columns, rows))
-            if side >= _LINE_FROM_PX:
-                painter.setPen(QPen(QColor(theme.sunken), 1))
-                for column in range(1, columns):
-                    painter.drawLine(box.left() + column * side, box.top(), box.left() + column * side, box.bottom())
-                for row in range(1, rows):
-                    painter.drawLine(box.left(), box.top() + row * side, box.right(), box.top() + row * side)
-        if side >= _LABEL_FROM_PX:
-            self._write_ids(painter, theme, side)
+            painter.setPen(QPen(QColor(theme.sunken), 1))
+            for column in range(1, columns if wide >= _LINE_FROM_PX else 0):
+                painter.drawLine(box.left() + column * wide, box.top(), box.left() + column * wide, box.bottom())
+            for row in range(1, rows if high >= _LINE_FROM_PX else 0):
+                painter.drawLine(box.left(), box.top() + row * high, box.right(), box.top() + row * high)
+        if min(wide, high) >= _LABEL_FROM_PX:
+            self._write_ids(painter, theme)
         if self._figure.program is not None:
             painter.setPen(QPen(QColor(theme.tiles["current"]), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -135,18 +137,18 @@ class _Cells(Canvas):
 
     def cell_of(self, program: int) -> QRectF:
         """Where a program is drawn."""
-        boxes, side = self._layout()
+        boxes, (wide, high) = self._layout()
         columns, _ = self._shape()
         plane, inside = divmod(program, self._per_plane())
         row, column = divmod(inside, columns)
-        return QRectF(boxes[plane].left() + column * side, boxes[plane].top() + row * side, side, side)
+        return QRectF(boxes[plane].left() + column * wide, boxes[plane].top() + row * high, wide, high)
 
     def program_at(self, x: float, y: float) -> int | None:
-        boxes, side = self._layout()
+        boxes, (wide, high) = self._layout()
         columns, rows = self._shape()
         for plane, box in enumerate(boxes):
             if box.contains(x, y):
-                column, row = int((x - box.left()) / side), int((y - box.top()) / side)
+                column, row = int((x - box.left()) / wide), int((y - box.top()) / high)
                 inside = row * columns + column
                 if column < columns and row < rows and inside < self._per_plane():
                     return plane * self._per_plane() + inside
@@ -199,17 +201,18 @@ class _Cells(Canvas):
         columns = min(x, 1 << max(0, round(math.log2(columns))))
         return columns, -(-x // columns)
 
-    def _layout(self) -> tuple[list[QRectF], float]:
-        """Where each plane lies, and the side of a cell."""
+    def _layout(self) -> tuple[list[QRectF], tuple[float, float]]:
+        """Where each plane lies, and the width and height of a cell: square unless there are few rows or columns."""
         columns, rows = self._shape()
         planes = max(1, self._figure.grid[2])
-        side = min((self.width() - _GAP_PX * (planes + 1)) / (planes * columns), (self.height() - _GAP_PX) / rows)
-        side = max(0.5, min(side, 44.0))
-        side = math.floor(side) if side >= _LINE_FROM_PX else side
-        wide, high = planes * columns * side + (planes - 1) * _GAP_PX, rows * side
-        left, top = (self.width() - wide) / 2, (self.height() - high) / 2
-        across = columns * side
-        return [QRectF(left + plane * (across + _GAP_PX), top, across, high) for plane in range(planes)], side
+        wide = (self.width() - _GAP_PX * (planes + 1)) / (planes * columns)
+        high = (self.height() - _GAP_PX) / rows
+        if min(columns, rows) >= _SQUARE_FROM:
+            wide = high = min(wide, high)
+        wide, high = (_whole(max(0.5, min(side, _LARGEST_PX))) for side in (wide, high))
+        across, down = columns * wide, rows * high
+        left, top = (self.width() - planes * across - (planes - 1) * _GAP_PX) / 2, (self.height() - down) / 2
+        return [QRectF(left + plane * (across + _GAP_PX), top, across, down) for plane in range(planes)], (wide, high)
 
     def _painted(self, theme: Theme) -> list[QImage]:
         columns, rows = self._shape()
@@ -225,7 +228,7 @@ class _Cells(Canvas):
             images.append(image.copy())  # QImage does not keep the bytes alive
         return images
 
-    def _write_ids(self, painter: QPainter, theme: Theme, side: float) -> None:
+    def _write_ids(self, painter: QPainter, theme: Theme) -> None:
         painter.setFont(themes.ui_font("small"))
         most = max(1.0, float(self._figure.amounts.max(initial=0)))
         for program in range(self._figure.amounts.size):
@@ -235,6 +238,11 @@ class _Cells(Canvas):
 
     def resizeEvent(self, event: object) -> None:
         self._images = []  # a folded row may fold elsewhere now
+
+
+def _whole(side_px: float) -> float:
+    """Cells that show lines between them begin at whole pixels."""
+    return float(math.floor(side_px)) if side_px >= _LINE_FROM_PX else side_px
 
 
 def _ramp(theme: Theme, share: float) -> str:

@@ -173,7 +173,8 @@ class TraceMap(Figure):
         self._put(self._overview, picture)
         if is_new:
             accesses, size = short_quantity(self.order.accesses), format_quantity(self.total_bytes, "bytes")
-            self._title.setText(f"{accesses} accesses · {size} of tensors")
+            self._title.setText(f"{accesses} accesses")
+            self._title.setToolTip(f"{self.order.accesses:,.0f} accesses to {size} of tensors")
             self.show_content()
             self.chart.set_home(picture.x_range, picture.y_range)
             self._place_marks()

@@ -25,7 +25,10 @@ _ROW_PX = 23
 
 
 class Listing(QWidget):
-    """A table, or one sentence in its place. `row_picked` carries the number of a row that was clicked."""
+    """A table, or one sentence in its place. `row_picked` carries the number of a row that was clicked.
+
+    The column `stretched` takes the room that the others leave; -1 lets each be as wide as its texts.
+    """
 
     row_picked = Signal(int)
 
@@ -127,7 +130,7 @@ class LineTable(Listing):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         columns = ("Line", "Access", "Bytes", "Distinct", "Reuse", "Masked")
-        super().__init__(columns, 1, "The traffic of each source line is listed here.", parent)
+        super().__init__(columns, -1, "The traffic of each source line is listed here.", parent)
         self.lines: list[Row] = []
 
     def set_lines(self, rows: Sequence[Row], launch: int) -> None:

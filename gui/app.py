@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QApplication
 from core.errors import TilescopeError, UnknownName
 from gui import theme
 from gui.bridge import EngineBridge
+from gui.garbage import collected_on_gui_thread
 from gui.history import HistoryKeeper
 from gui.main_window import MainWindow
 from gui.settings import Settings
@@ -69,10 +70,11 @@ def run_window(*, theme: str | None = None, topic: str | None = None, settings: 
     window.first_painted.connect(window.open_last_page)
     window.first_painted.connect(lambda: QTimer.singleShot(0, bridge, lambda: start_engine(bridge)))
     window.show()
-    with unexpected_errors_go_to(window.show_error), ctrl_c_quits(app):
-        code = app.exec()
-    bridge.close()
-    keeper.close()
+    with collected_on_gui_thread():
+        with unexpected_errors_go_to(window.show_error), ctrl_c_quits(app):
+            code = app.exec()
+        bridge.close()
+        keeper.close()
     gc.unfreeze()
     return code
 
@@ -80,8 +82,8 @@ def run_window(*, theme: str | None = None, topic: str | None = None, settings: 
 def start_engine(bridge: EngineBridge) -> None:
     """Start the engine, which imports much, without holding up the window.
 
-    So many new objects make Python look through all there are for garbage, which takes 50 to 80 ms in which the window
-    does nothing. What is there at the start, and once when the engine is ready, stays: it need not be looked through.
+    Looking through all objects for garbage takes 50 to 80 ms in which the window does nothing. What is there at the
+    start, and once when the engine is ready, stays: it need not be looked through.
     """
 
     def on_state(state: Any) -> None:

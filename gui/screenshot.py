@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from PySide6.QtCore import QEventLoop, QPoint, QRect, QSize, Qt, QTimer
+from PySide6.QtCore import QDeadlineTimer, QEventLoop, QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QApplication, QWidget
@@ -20,12 +20,15 @@ from core.topic import Topic
 from gui import theme
 from gui.app import build_app, make_engine
 from gui.bridge import EngineBridge
+from gui.garbage import collected_on_gui_thread
 from gui.main_window import MainWindow, OpenPage
+from gui.page import Page
 from gui.qt_messages import size_hint_warnings_dropped
 from gui.settings import Settings
 
 _FOOTER_PX = 24
 _SETTLE_MS = 120
+_DRAWN_WITHIN_MS = 60_000
 _SCALE = 2.0
 """Device pixels per logical pixel in a PNG: sharp text on any display."""
 
@@ -47,7 +50,7 @@ def render(
     Raises TilescopeError where the run fails or a file cannot be written.
     """
     app = build_app(themes[0])
-    with TemporaryDirectory() as folder, size_hint_warnings_dropped():
+    with TemporaryDirectory() as folder, size_hint_warnings_dropped(), collected_on_gui_thread():
         address = device if ":" in device else None
         bridge = EngineBridge(partial(make_engine, address))
         window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))
@@ -55,9 +58,11 @@ def render(
             opened = _show_page(window, topic, params, size)
             if run:
                 _run_to_the_end(bridge, opened, device if address is None else "auto")
+                _wait_until_drawn(opened.page)
             for name in themes:
                 theme.apply(app, name)
                 _settle()
+                _wait_until_drawn(opened.page)
                 for suffix in formats:
                     path = out / f"{topic.id}-{name}.{suffix}"
                     save(window, path, scale=1.0)
@@ -156,6 +161,13 @@ def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None
             raise TilescopeError(sentence)
         case Cancelled(reason=reason):
             raise TilescopeError(f"The run was {reason}.")
+
+
+def _wait_until_drawn(page: Page) -> None:
+    """Wait for what is drawn beside the GUI thread, within reason."""
+    deadline = QDeadlineTimer(_DRAWN_WITHIN_MS)
+    while page.drawing and not deadline.hasExpired():
+        _settle()
 
 
 def _settle() -> None:

@@ -92,12 +92,13 @@ def main() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from gui.app import build_app, make_engine, start_engine
     from gui.bridge import EngineBridge
+    from gui.garbage import collected_on_gui_thread
     from gui.main_window import MainWindow
     from gui.settings import Settings
 
     table = Table("what", "median", "p95", "max", "samples", "target")
     build_app("dark")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, collected_on_gui_thread():
         bridge = EngineBridge(make_engine)
         window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))
         window.show()

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import gc
+import threading
+from typing import Any
+
+from gui.garbage import collected_on_gui_thread
+
+CYCLES = 5000
+
+
+class Node:
+    """Garbage that only a collection finds, and that says on which thread it did."""
+
+    def __init__(self, died_on: set[threading.Thread]) -> None:
+        self.itself, self.died_on = self, died_on
+
+    def __del__(self) -> None:
+        self.died_on.add(threading.current_thread())
+
+
+def test_that_garbage_of_any_thread_dies_on_the_gui_thread(qtbot: Any) -> None:
+    died_on: set[threading.Thread] = set()
+    gc.enable()
+    with collected_on_gui_thread():
+        thread = threading.Thread(target=lambda: [Node(died_on) for _ in range(CYCLES)])
+        thread.start()
+        thread.join()
+        assert not died_on
+        qtbot.waitUntil(lambda: bool(died_on))
+    assert died_on == {threading.main_thread()}
+    assert gc.isenabled()
+
+
+def test_that_collecting_stays_off_where_it_was_off(qapp: Any) -> None:
+    gc.disable()
+    with collected_on_gui_thread():
+        pass
+    assert not gc.isenabled()

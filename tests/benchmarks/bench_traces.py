@@ -11,11 +11,20 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+from core.trace.file import encode
+from core.trace.heatmap import tensor_heatmap
+from core.trace.races import races
+from core.trace.record import Launch
+from core.trace.reuse import reuse
+from core.trace.traffic import traffic
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 1000, 600
@@ -43,6 +52,18 @@ def _gather() -> None:
     scattered_sum_kernel[(programs,)](torch.randn(length), torch.empty(programs), length, BLOCK=1024)
 
 
+def _heatmap(launch: Launch) -> object:
+    tensor = launch.buffers[0]
+    return tensor_heatmap([launch], tensor.data_ptr, tensor.size_bytes, tensor.shape, HEIGHT, WIDTH)
+
+
+ANALYSES: dict[str, Callable[[Launch], object]] = {
+    "traffic": traffic,
+    "races": races,
+    "reuse": lambda launch: reuse([launch]),
+    "heatmap": _heatmap,
+    "encoded": lambda launch: encode([launch]),
+}
 TRACES = {"tiles of 64 x 64": _tiles, "gather, no order": _gather}
 
 
@@ -62,7 +83,10 @@ def measure(name: str) -> dict[str, float]:
     traced_s, traced_mib = time.perf_counter() - start, _peak_mib() - before
     start = time.perf_counter()
     levels = AddressLevels(tracer.launches, bands_of(tracer.launches))
+    indexed_mib = _peak_mib() - before
     indexed_s, frames = time.perf_counter() - start, _frames(levels.accesses, levels.bytes)
+    (launch,) = tracer.launches
+    analyses = {name: _seconds(partial(run, launch)) for name, run in ANALYSES.items()}
     samples = []
     for x, y in frames:
         start = time.perf_counter()
@@ -74,13 +98,20 @@ def measure(name: str) -> dict[str, float]:
         "traced_s": traced_s,
         "traced_mib": traced_mib,
         "indexed_s": indexed_s,
-        "indexed_mib": _peak_mib() - before,
+        "indexed_mib": indexed_mib,
         "rows": len(levels),
         "frames": len(samples),
         "median_ms": float(np.median(samples)),
         "p95_ms": float(np.percentile(samples, 95)),
         "worst_ms": max(samples),
+        **analyses,
     }
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def _peak_mib() -> float:
@@ -102,6 +133,9 @@ def _frames(accesses: int, size_bytes: int) -> list[tuple[tuple[float, float], t
 def main() -> None:
     """Print the table."""
     table = Table(title=f"Traces of 10 million accesses; frames of {WIDTH} x {HEIGHT} pixels, {FRAME_MS:.0f} ms each")
+    analyses = Table(title="What follows from them, in seconds")
+    for heading in ("trace", *ANALYSES):
+        analyses.add_column(heading, justify="right")
     headings = "trace|accesses|rows|trace|traced in|peak|indexed in|peak|frames|median|p95|worst"
     for heading in headings.split("|"):
         table.add_column(heading, justify="right")
@@ -123,7 +157,10 @@ def main() -> None:
             f"{row['p95_ms']:.1f} ms",
             f"{row['worst_ms']:.1f} ms",
         )
-    Console(width=140).print(table)
+        analyses.add_row(name, *(f"{row[analysis]:.2f}" for analysis in ANALYSES))
+    console = Console(width=140)
+    console.print(table)
+    console.print(analyses)
 
 
 if __name__ == "__main__":

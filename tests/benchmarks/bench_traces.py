@@ -1,8 +1,8 @@
 """Ten million accesses: what their trace takes in memory, and how fast its address map pans and zooms.
 
 Two traces: tiles of 64 x 64 (contiguous rows), and addresses without any order (a gather), where every element is a row
-of its own. Frames are 1000 x 600 pixels, along a path that zooms in and pans; a frame at 30 a second has 33 ms. The last
-column is the worst frame in time of its thread, without waiting for other processes.
+of its own. Frames are 1000 x 600 pixels, along a path that zooms in and pans; a frame at 30 a second has 33 ms.
+The last column is the worst frame in time of its thread, without waiting for other processes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from PySide6.QtCore import QTimer
 
-_EVERY_MS = 500
+_EVERY_MS = 100
+"""Often enough that little has come together: while the engine is imported, half a second's objects take 35 ms."""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QLabel, QSizePolic
 
 from core.format import format_quantity
 from core.trace.address_map import Band, bands_of
+from core.trace.levels import AddressLevels
 from core.trace.order import Moment, Order
 from core.trace.record import Launch
 from gui import theme as themes
@@ -40,6 +41,7 @@ class TraceMap(Figure):
         super().__init__("Run (F5) to trace the kernel: every load and store appears here.", parent)
         self.launch: Launch | None = None
         self.order: Order | None = None
+        self._levels: AddressLevels | None = None
         self.bands: tuple[Band, ...] = ()
         self._line: tuple[str, int] | None = None
         self._program: int | None = None
@@ -57,7 +59,7 @@ class TraceMap(Figure):
         """Show another launch, whole; None shows the empty state."""
         if launch is self.launch:
             return
-        self.launch, self.order = launch, None
+        self.launch, self.order, self._levels = launch, None, None
         self._overview.clear()
         self._detail.clear()
         self._detail_work.forget()
@@ -156,20 +158,20 @@ class TraceMap(Figure):
 
     def _request_overview(self) -> None:
         launch, bands, colours, line = self.launch, self.bands, self._colours(), self._line
-        order = self.order
+        order, levels = self.order, self._levels
         if launch is None:
             return
 
-        def work() -> tuple[Order, TracePicture]:
-            made = order or Order(launch)
+        def work() -> tuple[Order, AddressLevels, TracePicture]:
+            made, indexed = order or Order(launch), levels or AddressLevels([launch], bands)
             whole = (0.0, max(1.0, made.accesses)), (0.0, float(max(1, sum(band.size_bytes for band in bands))))
-            return made, paint(launch, bands, whole, _OVERVIEW, colours, line)
+            return made, indexed, paint(indexed, whole, _OVERVIEW, colours, line)
 
         self._overview_work.request(work)
 
-    def _show_overview(self, answer: tuple[Order, TracePicture]) -> None:
+    def _show_overview(self, answer: tuple[Order, AddressLevels, TracePicture]) -> None:
         is_new = self.order is None
-        self.order, picture = answer
+        self.order, self._levels, picture = answer
         self._put(self._overview, picture)
         if is_new:
             accesses, size = short_quantity(self.order.accesses), format_quantity(self.total_bytes, "bytes")
@@ -181,14 +183,14 @@ class TraceMap(Figure):
         self._changed_view()
 
     def _request_detail(self) -> None:
-        launch, order = self.launch, self.order
-        if launch is None or order is None:
+        order, levels = self.order, self._levels
+        if order is None or levels is None:
             return
         window = self._window(order)
         room = self.chart.getViewBox().size() * self.chart.devicePixelRatio()
         size = max(64, int(room.height())), max(64, int(room.width()))
-        bands, colours, line = self.bands, self._colours(), self._line
-        self._detail_work.request(lambda: paint(launch, bands, window, size, colours, line))
+        colours, line = self._colours(), self._line
+        self._detail_work.request(lambda: paint(levels, window, size, colours, line))
 
     def _show_detail(self, picture: TracePicture) -> None:
         self._put(self._detail, picture)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from core.trace.address_map import AddressMap, Band, address_map
-from core.trace.record import Access, Buffer, Launch
+from core.trace.address_map import AddressMap
+from core.trace.levels import AddressLevels
 
 Range = tuple[float, float]
 Ink = tuple[int, int, int]
-_NOWHERE = Buffer("", "int8", 1, 0, -(1 << 62))
-"""A buffer in no band: what accesses to it still takes its time, undrawn."""
 
 
 @dataclass(frozen=True)
@@ -40,38 +37,22 @@ class Colours:
 
 
 def paint(
-    launch: Launch,
-    bands: Sequence[Band],
+    levels: AddressLevels,
     window: tuple[Range, Range],
     size: tuple[int, int],
     colours: Colours,
     line: tuple[str, int] | None = None,
 ) -> TracePicture:
     """Rasterise `window` into `size` (height, width); with a `line` (file, number), everything else fades."""
-    counts = _counted(launch, bands, window, size)
-    image = _coloured(counts, colours)
+    (x_range, y_range), (height, width) = window, size
+    image = _coloured(levels.picture(width, height, x_range=x_range, y_range=y_range), colours)
     if line is not None:
         image[..., 3] //= 4
-        lit = _coloured(_counted(only_line(launch, *line), bands, window, size), colours)
+        lit = _coloured(levels.picture(width, height, x_range=x_range, y_range=y_range, line=line), colours)
         shown = lit[..., 3] > 0
         image[shown] = lit[shown]
         image[shown, 3] = 255
     return TracePicture(image, *window)
-
-
-def only_line(launch: Launch, file: str, line: int) -> Launch:
-    """The launch with the accesses of other lines sent nowhere: times stay what they were."""
-    nowhere = len(launch.buffers)
-
-    def kept(access: Access) -> Access:
-        return access if access.line == line and access.file == file else replace(access, buffer=nowhere)
-
-    return replace(launch, buffers=(*launch.buffers, _NOWHERE), accesses=tuple(map(kept, launch.accesses)))
-
-
-def _counted(launch: Launch, bands: Sequence[Band], window: tuple[Range, Range], size: tuple[int, int]) -> AddressMap:
-    height, width = size
-    return address_map([launch], bands, width, height, x_range=window[0], y_range=window[1])
 
 
 def _coloured(counts: AddressMap, colours: Colours) -> np.ndarray:

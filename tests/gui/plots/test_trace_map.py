@@ -12,11 +12,12 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 
 from core.trace.address_map import bands_of
+from core.trace.levels import AddressLevels
 from core.trace.record import Launch
 from gui.plots.trace_map import TraceMap
-from gui.plots.trace_picture import Colours, only_line, paint
+from gui.plots.trace_picture import Colours, paint
 from tests.gui.latest_work import join_latest_work
-from tests.gui.pages.lab_result import LOAD_LINE, STORE_LINE, lab_launch
+from tests.gui.pages.lab_result import LOAD_LINE, lab_launch
 
 FILE = "copy.py"
 COLOURS = Colours(((10, 20, 30), (40, 50, 60)), (250, 250, 250))
@@ -44,16 +45,20 @@ def settle(made: TraceMap, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: made.idle)
 
 
+def levels_of(launch: Launch) -> AddressLevels:
+    return AddressLevels([launch], bands_of([launch]))
+
+
 def test_that_reads_take_their_tensor_s_ink_and_writes_their_own(launch: Launch) -> None:
-    image = paint(launch, bands_of([launch]), WHOLE, (32, 64), COLOURS).image
+    image = paint(levels_of(launch), WHOLE, (32, 64), COLOURS).image
     lower, upper = image[:16], image[16:]
     assert {tuple(pixel) for pixel in lower[lower[..., 3] > 0][:, :3]} == {(10, 20, 30)}
     assert {tuple(pixel) for pixel in upper[upper[..., 3] > 0][:, :3]} == {(250, 250, 250)}
 
 
 def test_that_one_line_is_lit_and_the_others_fade(launch: Launch) -> None:
-    usual = paint(launch, bands_of([launch]), WHOLE, (32, 64), COLOURS).image
-    lit = paint(launch, bands_of([launch]), WHOLE, (32, 64), COLOURS, (FILE, LOAD_LINE)).image
+    usual = paint(levels_of(launch), WHOLE, (32, 64), COLOURS).image
+    lit = paint(levels_of(launch), WHOLE, (32, 64), COLOURS, (FILE, LOAD_LINE)).image
     assert np.array_equal(lit[..., 3] > 0, usual[..., 3] > 0)
     assert (lit[:16, :, 3][lit[:16, :, 3] > 0] == 255).all()
     assert lit[16:, :, 3].max() < 80
@@ -63,15 +68,9 @@ def test_that_one_line_is_lit_and_the_others_fade(launch: Launch) -> None:
 @given(st.floats(0, 400), st.floats(1, 112), st.floats(0, 1500), st.floats(1, 500))
 def test_that_a_window_of_any_size_draws_what_lies_in_it(x: float, width: float, y: float, height: float) -> None:
     launch = lab_launch(FILE)
-    picture = paint(launch, bands_of([launch]), ((x, x + width), (y, y + height)), (16, 16), COLOURS)
+    picture = paint(levels_of(launch), ((x, x + width), (y, y + height)), (16, 16), COLOURS)
     assert picture.image.shape == (16, 16, 4)
     assert picture.rectangle == (x, y, x + width - x, y + height - y)
-
-
-def test_that_times_stay_when_only_a_line_is_kept(launch: Launch) -> None:
-    only = only_line(launch, FILE, STORE_LINE)
-    assert [access.buffer for access in only.accesses] == [2, 1]
-    assert len(only.buffers) == 3
 
 
 def test_that_zooming_draws_the_part_in_view_anew(chart_map: TraceMap, qtbot: Any) -> None:

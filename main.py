@@ -15,14 +15,14 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 
-def open_window(theme: str | None = None, topic: str | None = None) -> int:
+def open_window(theme: str | None = None, topic: str | None = None, assignments: Sequence[str] = ()) -> int:
     """Open the window. Nothing heavier than Qt is imported before it is on the screen."""
     from gui.display import require_display
 
     require_display()
     from gui.app import run_window
 
-    return run_window(theme=theme, topic=topic)
+    return run_window(theme=theme, topic=topic, assignments=assignments)
 
 
 def build_cli() -> "typer.Typer":
@@ -48,6 +48,7 @@ def build_cli() -> "typer.Typer":
         context: typer.Context,
         theme: Annotated[str | None, theme_option] = None,
         topic: Annotated[str | None, typer.Option(help="The page to open first.")] = None,
+        set_: Annotated[list[str] | None, assignments] = None,
         or_gallery: Annotated[
             Path | None,
             typer.Option(metavar="DIR", help="Without a display, say so and render the pages into DIR instead."),
@@ -64,7 +65,7 @@ def build_cli() -> "typer.Typer":
                 print(f"{reason} Rendering the pages into {or_gallery}/ instead.", file=sys.stderr)
                 screenshot("all", out=or_gallery)
                 return
-        raise typer.Exit(open_window(theme, topic))
+        raise typer.Exit(open_window(theme, topic, set_ or []))
 
     @cli.command()
     def run(

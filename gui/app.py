@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
@@ -19,7 +19,8 @@ from typing import Any
 from PySide6.QtCore import QObject, QSocketNotifier, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
-from core.errors import TilescopeError, UnknownName
+from core.errors import InvalidParams, TilescopeError, UnknownName
+from core.params import Params
 from gui import theme
 from gui.bridge import EngineBridge
 from gui.garbage import collected_on_gui_thread
@@ -55,10 +56,21 @@ def make_history() -> Any:
     return History()
 
 
-def run_window(*, theme: str | None = None, topic: str | None = None, settings: Settings | None = None) -> int:
-    """Open the window and return the exit code when it is closed. Raises UnknownName for a theme or topic."""
+def run_window(
+    *,
+    theme: str | None = None,
+    topic: str | None = None,
+    assignments: Sequence[str] = (),
+    settings: Settings | None = None,
+) -> int:
+    """Open the window and return the exit code when it is closed.
+
+    `assignments` are `name=value` for the page of `topic`. Raises UnknownName for a theme, topic or parameter, and
+    InvalidParams for a value.
+    """
     settings = settings or Settings()
     _check_names(theme, topic)
+    params = _parsed(topic, assignments)
     if theme is not None:
         settings.theme = theme
     if topic is not None:
@@ -68,6 +80,8 @@ def run_window(*, theme: str | None = None, topic: str | None = None, settings: 
     keeper = HistoryKeeper(make_history)
     window = MainWindow(bridge, settings, keeper=keeper)
     window.first_painted.connect(window.open_last_page)
+    if params is not None:
+        window.first_painted.connect(lambda: show_params(window, params))
     window.first_painted.connect(lambda: QTimer.singleShot(0, bridge, lambda: start_engine(bridge)))
     window.show()
     with collected_on_gui_thread():
@@ -77,6 +91,12 @@ def run_window(*, theme: str | None = None, topic: str | None = None, settings: 
         keeper.close()
     gc.unfreeze()
     return code
+
+
+def show_params(window: MainWindow, params: Params) -> None:
+    """Put parameters into the form of the page in view, as if they had been typed."""
+    if window.current is not None:
+        window.current.page.form.propose(params)
 
 
 def start_engine(bridge: EngineBridge) -> None:
@@ -159,6 +179,17 @@ def ctrl_c_quits(app: QApplication) -> Iterator[None]:
         notifier.deleteLater()
         reader.close()
         writer.close()
+
+
+def _parsed(topic_id: str | None, assignments: Sequence[str]) -> Params | None:
+    if not assignments:
+        return None
+    if topic_id is None:
+        raise InvalidParams("--set needs to know the page: add --topic, for example --topic kernel-lab.")
+    from core import registry
+    from core.commands.session import parse_assignments
+
+    return parse_assignments(registry.topic(topic_id), assignments)
 
 
 def _check_names(theme_name: str | None, topic_id: str | None) -> None:

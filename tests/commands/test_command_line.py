@@ -51,6 +51,8 @@ BAD_INPUT = {
         "memory",
     ),
     "unknown device": (["run", "flash-attention", "--device", "tpu"], "There is no device 'tpu'"),
+    "window's parameters without a page": (["--set", "file=a.py"], "add --topic"),
+    "window with an unknown parameter": (["--topic", "kernel-lab", "--set", "fil=a.py"], "did you mean file?"),
     "bad size": (["screenshot", "flash-attention", "--out", "unused", "--size", "big"], "WIDTHxHEIGHT"),
     "bad theme": (["screenshot", "all", "--out", "unused", "--theme", "pink"], "the themes are dark, light"),
     "folder that cannot be": (["screenshot", "all", "--out", "LICENSE/x"], "cannot be made"),
@@ -60,7 +62,7 @@ BAD_INPUT = {
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_that_bad_input_gets_one_sentence_and_exit_code_2(case: str) -> None:
     arguments, fragment = BAD_INPUT[case]
-    outcome = tilescope(*arguments)
+    outcome = tilescope(*arguments, QT_QPA_PLATFORM="offscreen")
     assert outcome.returncode == 2, outcome.stderr
     assert outcome.stdout == ""
     assert fragment in outcome.stderr

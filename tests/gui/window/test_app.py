@@ -33,7 +33,7 @@ class Engine:
 
 def leave():
     window = next(w for w in app.QApplication.topLevelWidgets() if isinstance(w, app.MainWindow))
-    print("page", window.current is not None)
+    print("page", window.current is not None, window.current.page.params.heads)
     print("imported", [name for name in ("torch", "triton", "kernels", "distributed") if name in sys.modules])
     window.close()
 
@@ -41,7 +41,7 @@ def ready():
     print("ready", flush=True)
 
 app.make_engine = Engine
-print("code", app.run_window(theme="light"))
+print("code", app.run_window(theme="light", topic="flash-attention", assignments=["heads=8"]))
 """
 
 
@@ -50,7 +50,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, **homes, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)}
 
 
-def test_that_the_window_opens_shows_its_page_and_imports_nothing_heavy(tmp_path: Path) -> None:
+def test_that_the_window_opens_its_page_with_what_was_asked_and_imports_nothing_heavy(tmp_path: Path) -> None:
     outcome = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(after_ms=50, then="leave")],
         cwd=ROOT,
@@ -59,7 +59,7 @@ def test_that_the_window_opens_shows_its_page_and_imports_nothing_heavy(tmp_path
         text=True,
         timeout=60,
     )
-    assert outcome.stdout.splitlines() == ["page True", "imported []", "closed", "code 0"], outcome.stderr
+    assert outcome.stdout.splitlines() == ["page True 8", "imported []", "closed", "code 0"], outcome.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.result import Environment, Metric, Provenance, Result
+import numpy as np
+
+from core.params import Params
+from core.result import Environment, Metric, Provenance, Result, Row
+
+
+@dataclass
+class Draft:
+    """A result in the making: an experiment fills it phase by phase."""
+
+    topic: str
+    params: Params
+    environment: Environment
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+
+    def result(self) -> Result:
+        """What there is by now; later changes of the draft do not reach it."""
+        return Result(
+            self.topic,
+            self.params.model_dump(mode="json"),
+            self.environment,
+            dict(self.metrics),
+            dict(self.arrays),
+            dict(self.tables),
+        )
 
 
 def as_partial(result: Result) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Skips where there is no CUDA GPU; fills every output with NaN before a kernel may write it."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
+
+from tests.poison import poison_new_tensors
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,12 +16,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _outputs_start_as_nan(monkeypatch: pytest.MonkeyPatch) -> None:
-    def poisoned(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        def make_poisoned(*args: object, **kwargs: object) -> torch.Tensor:
-            tensor = make(*args, **kwargs)
-            return tensor.fill_(torch.nan) if tensor.is_floating_point() else tensor
-
-        return make_poisoned
-
-    for name in ("empty", "empty_like"):
-        monkeypatch.setattr(torch, name, poisoned(getattr(torch, name)))
+    poison_new_tensors(monkeypatch)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
-import torch
+
+from tests.poison import poison_new_tensors
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
@@ -27,14 +28,4 @@ def emulated(new_emulated: Callable[[], AbstractContextManager[object]]) -> Abst
 
 @pytest.fixture(autouse=True)
 def _outputs_start_as_nan(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a kernel forgets to write shows."""
-
-    def poisoned(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        def make_poisoned(*args: object, **kwargs: object) -> torch.Tensor:
-            tensor = make(*args, **kwargs)
-            return tensor.fill_(torch.nan) if tensor.is_floating_point() else tensor
-
-        return make_poisoned
-
-    for name in ("empty", "empty_like"):
-        monkeypatch.setattr(torch, name, poisoned(getattr(torch, name)))
+    poison_new_tensors(monkeypatch)

@@ -7,17 +7,15 @@ they run, are timed and leave a timeline, and are traced besides.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from core.engine.phases import in_parts, phase
 from core.engine.steps import Tick
 from core.events import Partial, Progress
 from core.hardware.host import cpu_name
-from core.partial import as_partial
-from core.result import Environment, Metric, Result, Row
+from core.partial import Draft, as_partial
+from core.result import Environment
 from core.topic import ExperimentRun
 from core.topics.flash_attention.experiment import metrics, tables
 from core.topics.flash_attention.experiment.comparison import check_all, float64_reference, time_all
@@ -39,31 +37,10 @@ from core.versions import versions
 from kernels.attention import Impl
 
 
-@dataclass
-class _Findings:
-    """The result in the making."""
-
-    params: FlashAttentionParams
-    environment: Environment
-    metrics: dict[str, Metric] = field(default_factory=dict)
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    tables: dict[str, list[Row]] = field(default_factory=dict)
-
-    def result(self) -> Result:
-        return Result(
-            "flash-attention",
-            self.params.model_dump(mode="json"),
-            self.environment,
-            dict(self.metrics),
-            dict(self.arrays),
-            dict(self.tables),
-        )
-
-
 def run(params: FlashAttentionParams, device: str) -> ExperimentRun:
     """Every array, table and metric of payload.py. A Partial with all that is traced comes before the comparison."""
     planned = plan(params)
-    findings = _Findings(params, _environment(device))
+    findings = Draft("flash-attention", params, _environment(device))
     findings.metrics.update(metrics.modelled_metrics(planned))
     findings.tables.update(tables.paper_tables())
     problem = yield from phase(0.00, 0.02, lambda tick: make_problem(params, device))
@@ -81,7 +58,7 @@ def run(params: FlashAttentionParams, device: str) -> ExperimentRun:
 
 
 def _trace(
-    findings: _Findings, planned: Plan, problem: Problem
+    findings: Draft, planned: Plan, problem: Problem
 ) -> Generator[Progress | Partial, None, dict[Impl, torch.Tensor]]:
     """Trace both kernels and tell what they moved. Returns the outputs that the tracer computed; S and P go."""
     standard = yield from phase(0.02, 0.30, lambda tick: trace_standard(problem, in_parts(tick, 3)))
@@ -91,7 +68,7 @@ def _trace(
     return {Impl.TRITON_STANDARD: standard.out, Impl.TRITON_FLASH: flash.out}
 
 
-def _add_traces(findings: _Findings, planned: Plan, standard: Traced, flash: Traced, tick: Tick) -> None:
+def _add_traces(findings: Draft, planned: Plan, standard: Traced, flash: Traced, tick: Tick) -> None:
     params = planned.params
     for done, part in enumerate((standard, flash)):
         tick(done, 2, f"counting the bytes of {part.kernel} attention")
@@ -107,7 +84,7 @@ def _add_traces(findings: _Findings, planned: Plan, standard: Traced, flash: Tra
     findings.metrics.update(metrics.tile_flop_metrics(planned, standard, flash))
 
 
-def _add_sweep(findings: _Findings, problem: Problem, tick: Tick) -> None:
+def _add_sweep(findings: Draft, problem: Problem, tick: Tick) -> None:
     steps = []
     problems = shorter_problems(problem)
     in_turn = in_parts(tick, 4 * len(problems))  # three standard kernels and flash

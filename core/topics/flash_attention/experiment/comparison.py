@@ -13,6 +13,7 @@ from core.engine.steps import Tick
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
 from core.result import Row
 from core.topics.flash_attention.experiment.inputs import Problem
+from core.topics.flash_attention.experiment.kernels import launch
 from kernels.attention import Impl, attention, available
 from kernels.errors import KernelError
 
@@ -84,7 +85,7 @@ def check_all(
     `emulated` holds the outputs of the Triton kernels as Lanes computed them: on a CPU there are no others.
     """
     tick(0, len(LABELS), f"checking {Impl.TORCH_NAIVE.value}")
-    naive = _run(problem, Impl.TORCH_NAIVE)
+    naive = launch(problem, Impl.TORCH_NAIVE).out
     allowed = _allowed_rms_error(naive, reference)
     device = problem.device.type
     contenders = [Contender(Impl.TORCH_NAIVE, device, check=check_against(naive, reference, allowed))]
@@ -131,27 +132,14 @@ def _checked(
     if reason := available(impl, problem.device):
         return Contender(impl, "unavailable", reason)
     try:
-        out = _run(problem, impl)
+        out = launch(problem, impl).out
     except KernelError as error:
         return Contender(impl, "unavailable", str(error))
     return Contender(impl, device, check=check_against(out, reference, allowed))
 
 
-def _run(problem: Problem, impl: Impl) -> torch.Tensor:
-    params = problem.params
-    return attention(
-        problem.q,
-        problem.k,
-        problem.v,
-        impl=impl,
-        causal=params.causal,
-        block_q=params.block_q,
-        block_kv=params.block_kv,
-    ).out
-
-
 def _runner(problem: Problem, impl: Impl) -> Callable[[], torch.Tensor]:
-    return lambda: _run(problem, impl)
+    return lambda: launch(problem, impl).out
 
 
 def _finite(value: float) -> float | None:

@@ -40,14 +40,14 @@ class Traced:
 def trace_standard(problem: Problem, tick: Tick) -> Traced:
     """Q Kᵀ, softmax and P V, with S and P in memory."""
     with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=tick) as tracer:
-        out = _launch(problem, Impl.TRITON_STANDARD).out
+        out = launch(problem, Impl.TRITON_STANDARD).out
     return Traced("standard", tuple(tracer.launches), out)
 
 
 def trace_flash_traffic(problem: Problem, tick: Tick) -> Traced:
     """The flash kernel, without the states of its online softmax."""
     with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=tick) as tracer:
-        out = _launch(problem, Impl.TRITON_FLASH).out
+        out = launch(problem, Impl.TRITON_FLASH).out
     return Traced("flash", tuple(tracer.launches), out)
 
 
@@ -60,7 +60,7 @@ def trace_flash(problem: Problem, tick: Tick) -> Traced:
         watch_limit_bytes=_WATCH_LIMIT_BYTES,
         tick=tick,
     ) as tracer:
-        out = _launch(problem, Impl.TRITON_FLASH).out
+        out = launch(problem, Impl.TRITON_FLASH).out
     return Traced("flash", tuple(tracer.launches), out)
 
 
@@ -83,7 +83,7 @@ def shorter_problems(problem: Problem) -> list[Problem]:
 def timeline_arrays(problem: Problem) -> dict[str, np.ndarray]:
     """Which SM ran which program of the flash kernel when, on the GPU; {} where it cannot run or has no such clock."""
     try:
-        timeline = _launch(problem, Impl.TRITON_FLASH, timeline=True).timeline
+        timeline = launch(problem, Impl.TRITON_FLASH, timeline=True).timeline
     except KernelError:
         return {}
     assert timeline is not None
@@ -98,7 +98,8 @@ def timeline_arrays(problem: Problem) -> dict[str, np.ndarray]:
     }
 
 
-def _launch(problem: Problem, impl: Impl, timeline: bool = False) -> AttentionOutput:
+def launch(problem: Problem, impl: Impl, timeline: bool = False) -> AttentionOutput:
+    """One forward pass with the tiles that the page asks for."""
     params = problem.params
     return attention(
         problem.q,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import numpy as np
 import torch
 
 from core.engine.phases import phase
@@ -12,8 +9,8 @@ from core.engine.steps import Tick
 from core.errors import InvalidParams
 from core.events import Partial
 from core.hardware.host import cpu_name
-from core.partial import as_partial
-from core.result import Environment, Metric, Result, Row
+from core.partial import Draft, as_partial
+from core.result import Environment
 from core.topic import ExperimentRun
 from core.topics.kernel_lab.experiment import numbers
 from core.topics.kernel_lab.experiment.tracing import Traced, trace
@@ -22,27 +19,6 @@ from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.payload import ARRAY_PREFIX
 from core.trace.file import encode
 from core.versions import versions
-
-
-@dataclass
-class _Findings:
-    """The result in the making."""
-
-    params: KernelLabParams
-    environment: Environment
-    metrics: dict[str, Metric] = field(default_factory=dict)
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    tables: dict[str, list[Row]] = field(default_factory=dict)
-
-    def result(self) -> Result:
-        return Result(
-            "kernel-lab",
-            self.params.model_dump(mode="json"),
-            self.environment,
-            dict(self.metrics),
-            dict(self.arrays),
-            dict(self.tables),
-        )
 
 
 def run(params: KernelLabParams, device: str) -> ExperimentRun:
@@ -54,7 +30,7 @@ def run(params: KernelLabParams, device: str) -> ExperimentRun:
     planned = plan(params)
     if planned.problem:
         raise InvalidParams(planned.problem, planned.blames)
-    findings = _Findings(params, _environment(device))
+    findings = Draft("kernel-lab", params, _environment(device))
     traced = yield from phase(0.0, 0.8, lambda tick: trace(planned, tick))
     yield from phase(0.8, 0.9, lambda tick: _count(findings, planned, traced, tick))
     yield Partial(as_partial(findings.result()))
@@ -62,12 +38,12 @@ def run(params: KernelLabParams, device: str) -> ExperimentRun:
     return findings.result()
 
 
-def _count(findings: _Findings, planned: Plan, traced: Traced, tick: Tick) -> None:
+def _count(findings: Draft, planned: Plan, traced: Traced, tick: Tick) -> None:
     findings.tables.update(numbers.tables(planned, traced, tick))
     findings.metrics.update(numbers.metrics(findings.tables))
 
 
-def _keep(findings: _Findings, traced: Traced, tick: Tick) -> None:
+def _keep(findings: Draft, traced: Traced, tick: Tick) -> None:
     tick(0, 1, "packing the trace")
     rows, arrays = encode(traced.launches)
     findings.tables["trace"] = rows

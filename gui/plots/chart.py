@@ -20,7 +20,8 @@ _BOTTOM_PX = 34
 """Ticks and a name below a plot, closer together than pyqtgraph puts them."""
 Steps = Literal["any", "whole", "powers"]
 _TICK_ROOM_PX = {"whole": 26, "powers": 40}
-"""Width that one tick's text takes along a horizontal axis."""
+"""Least width that one tick's text takes along a horizontal axis; a long number takes more."""
+_DIGIT_PX, _TICK_GAP_PX = 6, 10
 
 
 class QuantityAxis(pg.AxisItem):
@@ -39,7 +40,9 @@ class QuantityAxis(pg.AxisItem):
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
         if self.steps == "any" or maxVal <= minVal:
             return super().tickSpacing(minVal, maxVal, size)
-        fitting = max(1.0, size / (_TICK_ROOM_PX[self.steps] if self.isHorizontal() else 30))
+        longest = len(short_quantity(float(f"{maxVal:.1g}"), self.unit))
+        room = max(_TICK_ROOM_PX[self.steps], _DIGIT_PX * longest + _TICK_GAP_PX) if self.isHorizontal() else 30
+        fitting = max(1.0, size / room)
         raw = max(1.0, (maxVal - minVal) / fitting)
         if self.steps == "powers":
             return [(2.0 ** math.ceil(math.log2(raw)), 0.0)]

@@ -1,0 +1,331 @@
+"""The mask algebra: frozen terms, joined by And, Or and Not.
+
+A mask says which key each query may look at: query i sees key j where `mask.sees(layout, i, j)` is True. Positions are
+compared after aligning both ends (bottom-right): query i stands at key position p = i + key_len - query_len.
+
+| written          | query i sees key j when                                   |
+| ---------------- | --------------------------------------------------------- |
+| `causal`         | j <= p                                                    |
+| `window(n)`      | j > p - n: the n keys up to its own, and all later ones   |
+| `ahead(n)`       | j <= p + n: everything up to n keys later                 |
+| `prefix(n)`      | j < n                                                     |
+| `documents`      | both are of the same document                             |
+| `same_turn`      | both are of the same turn                                 |
+| `turns`          | the key's turn is not after the query's                   |
+| `padding`        | the key is a pad (so `~padding` hides pads)               |
+| `padded_queries` | the query is a pad                                        |
+| `all`, `none`    | always, never                                             |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.masks.layout import Ids, Layout
+
+Index = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+LARGEST_COUNT = 1_000_000_000
+"""The largest n of `window(n)`, `ahead(n)` and `prefix(n)`: far over any sequence, far under any overflow."""
+
+
+class Mask:
+    """One expression. Frozen; `str()` gives the text from which `parse` makes an equal one."""
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        """Whether query `i` sees key `j`; any two index arrays that broadcast, each within its length."""
+        raise NotImplementedError
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        """Per row every key position where `sees` may change on the way from key 0 to the last.
+
+        For rows `i` [rows, 1] a list of [rows, n] or [1, n], not sorted, not confined to 0..key_len.
+        """
+        raise NotImplementedError
+
+    def __and__(self, other: Mask) -> Mask:
+        return And((self, other))
+
+    def __or__(self, other: Mask) -> Mask:
+        return Or((self, other))
+
+    def __invert__(self) -> Mask:
+        return Not(self)
+
+
+@dataclass(frozen=True)
+class Term(Mask):
+    """A mask that is not made of others."""
+
+    name: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Counted(Term):
+    """A term with a number."""
+
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.count})"
+
+
+@dataclass(frozen=True)
+class Causal(Term):
+    """No key after the query's own position: what hides the future."""
+
+    name: ClassVar[str] = "causal"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        return np.less_equal(j, i + layout.offset)
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return [i + layout.offset + 1]
+
+
+@dataclass(frozen=True)
+class Window(Counted):
+    """No key `count` or more positions back. Alone it hides no future: it goes with `causal` or `ahead`."""
+
+    name: ClassVar[str] = "window"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        seen: Flags = np.greater(j, i + (layout.offset - self.count))
+        return seen
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return [i + layout.offset - self.count + 1]
+
+
+@dataclass(frozen=True)
+class Ahead(Counted):
+    """No key more than `count` positions ahead; `ahead(0)` is `causal`."""
+
+    name: ClassVar[str] = "ahead"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        return np.less_equal(j, i + (layout.offset + self.count))
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return [i + layout.offset + self.count + 1]
+
+
+@dataclass(frozen=True)
+class Prefix(Counted):
+    """The first `count` keys, for every query."""
+
+    name: ClassVar[str] = "prefix"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        seen: Flags = (j < self.count) | np.zeros_like(i, dtype=bool)
+        return seen
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return [np.full((1, 1), self.count, dtype=np.int64)]
+
+
+@dataclass(frozen=True)
+class Grouped(Term):
+    """A term on ids that never fall along the sequence."""
+
+    def ids(self, layout: Layout) -> tuple[Ids, Ids]:
+        """Ids of the queries and of the keys."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class SameIds(Grouped):
+    """Query and key have the same id."""
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        queries, keys = self.ids(layout)
+        seen: Flags = np.equal(queries[i], keys[j])
+        return seen
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        queries, keys = self.ids(layout)
+        return [np.searchsorted(keys, queries[i], side=side) for side in ("left", "right")]
+
+
+@dataclass(frozen=True)
+class Documents(SameIds):
+    """Packed documents: each sees itself only."""
+
+    name: ClassVar[str] = "documents"
+
+    def ids(self, layout: Layout) -> tuple[Ids, Ids]:
+        return layout.queries.documents, layout.keys.documents
+
+
+@dataclass(frozen=True)
+class SameTurn(SameIds):
+    """The turn of the dialogue that the query is in, and no other."""
+
+    name: ClassVar[str] = "same_turn"
+
+    def ids(self, layout: Layout) -> tuple[Ids, Ids]:
+        return layout.queries.turns, layout.keys.turns
+
+
+@dataclass(frozen=True)
+class Turns(Grouped):
+    """The turn that the query is in, to its end, and every turn before."""
+
+    name: ClassVar[str] = "turns"
+
+    def ids(self, layout: Layout) -> tuple[Ids, Ids]:
+        return layout.queries.turns, layout.keys.turns
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        queries, keys = self.ids(layout)
+        seen: Flags = np.less_equal(keys[j], queries[i])
+        return seen
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        queries, keys = self.ids(layout)
+        return [np.searchsorted(keys, queries[i], side="right")]
+
+
+@dataclass(frozen=True)
+class Padding(Term):
+    """The keys that are pads."""
+
+    name: ClassVar[str] = "padding"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        seen: Flags = ~layout.keys.real[j] | np.zeros_like(i, dtype=bool)
+        return seen
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return [layout.keys.pad_edges[None, :]]
+
+
+@dataclass(frozen=True)
+class PaddedQueries(Term):
+    """The rows of queries that are pads."""
+
+    name: ClassVar[str] = "padded_queries"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        seen: Flags = ~layout.queries.real[i] | np.zeros_like(j, dtype=bool)
+        return seen
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return []
+
+
+@dataclass(frozen=True)
+class Constant(Term):
+    """A term that is the same everywhere."""
+
+    value: ClassVar[bool] = False
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        return np.full(np.broadcast_shapes(i.shape, j.shape), self.value)
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return []
+
+
+@dataclass(frozen=True)
+class All(Constant):
+    """Every key, for every query: bidirectional attention."""
+
+    name: ClassVar[str] = "all"
+    value: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Nothing(Constant):
+    """No key at all."""
+
+    name: ClassVar[str] = "none"
+
+
+@dataclass(frozen=True)
+class Joined(Mask):
+    """Two or more masks joined by one operator."""
+
+    terms: tuple[Mask, ...]
+    operator: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if len(self.terms) < 2:
+            raise ValueError(f"{type(self).__name__} joins two masks or more, not {len(self.terms)}.")
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return [edge for term in self.terms for edge in term.edges(layout, i)]
+
+    def __str__(self) -> str:
+        """Parentheses around what binds less tightly, and around a joint of the same kind: a group stays a group."""
+        joins = (Or, And) if isinstance(self, And) else (Or,)
+        return f" {self.operator} ".join(f"({t})" if isinstance(t, joins) else str(t) for t in self.terms)
+
+
+@dataclass(frozen=True)
+class And(Joined):
+    """Visible where all of `terms` say so."""
+
+    operator: ClassVar[str] = "&"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        found = self.terms[0].sees(layout, i, j)
+        for term in self.terms[1:]:
+            found = found & term.sees(layout, i, j)
+        return found
+
+
+@dataclass(frozen=True)
+class Or(Joined):
+    """Visible where one of `terms` says so."""
+
+    operator: ClassVar[str] = "|"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        found = self.terms[0].sees(layout, i, j)
+        for term in self.terms[1:]:
+            found = found | term.sees(layout, i, j)
+        return found
+
+
+@dataclass(frozen=True)
+class Not(Mask):
+    """Visible where `term` says no."""
+
+    term: Mask
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        return ~self.term.sees(layout, i, j)
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return self.term.edges(layout, i)
+
+    def __str__(self) -> str:
+        return f"~({self.term})" if isinstance(self.term, Joined) else f"~{self.term}"
+
+
+PLAIN_TERMS: dict[str, type[Term]] = {
+    term.name: term for term in (Causal, Padding, PaddedQueries, Documents, Turns, SameTurn, All, Nothing)
+}
+COUNTED_TERMS: dict[str, type[Counted]] = {term.name: term for term in (Window, Ahead, Prefix)}
+"""The terms by the name under which they are written."""
+
+
+def terms_of(mask: Mask) -> tuple[Term, ...]:
+    """The terms that a mask is made of, each once, in the order in which they are written."""
+    match mask:
+        case Joined(terms):
+            return tuple(dict.fromkeys(found for term in terms for found in terms_of(term)))
+        case Not(term):
+            return terms_of(term)
+        case Term():
+            return (mask,)
+    raise TypeError(f"{mask!r} is no mask.")

@@ -1,0 +1,171 @@
+"""From text to a mask: `causal & (window(1024) | prefix(4)) & ~padding`.
+
+    expression := both ("|" both)*          "or" may be written for "|"
+    both       := single ("&" single)*      "and" for "&"
+    single     := "~" single | "(" expression ")" | name | name "(" number ")"      "not" and "!" for "~"
+
+`~` binds tightest, then `&`, then `|`. A parenthesis makes a group of its own, so that `str` of what was parsed gives
+the same tree again. Capitals do not matter.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from core.errors import TilescopeError
+from core.masks.nodes import COUNTED_TERMS, LARGEST_COUNT, PLAIN_TERMS, And, Mask, Not, Or
+
+_TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>[&|~!()]))")
+_SIGNS = {"and": "&", "or": "|", "not": "~", "!": "~"}
+_DEEPEST = 50
+_MOST_TERMS = 64
+
+
+class MaskSyntaxError(TilescopeError):
+    """An expression that cannot be read. `position` counts characters from 0, within or just after the text."""
+
+    def __init__(self, sentence: str, position: int) -> None:
+        super().__init__(sentence)
+        self.position = position
+
+    def __reduce__(self) -> tuple[type[MaskSyntaxError], tuple[str, int]]:
+        return (MaskSyntaxError, (self.sentence, self.position))
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    position: int
+
+
+def parse(text: str) -> Mask:
+    """The mask written in `text`. Raises MaskSyntaxError: one sentence, with the character at fault (from 1)."""
+    if not text.strip():
+        raise _error("The expression is empty: write a term such as causal, window(1024) or ~padding", 0)
+    reader = _Reader(_tokens(text))
+    mask = reader.either()
+    if reader.next.kind != "end":
+        raise _unexpected(reader.next, "an operator (&, |) or the end")
+    return mask
+
+
+class _Reader:
+    """Recursive descent over the tokens of one expression."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self._depth = 0
+        self._terms = 0
+
+    @property
+    def next(self) -> _Token:
+        return self._tokens[self._at]
+
+    def take(self) -> _Token:
+        token = self.next
+        self._at += 1
+        return token
+
+    def takes(self, sign: str) -> bool:
+        found = self.next.kind == "sign" and self.next.text == sign
+        self._at += found
+        return found
+
+    def either(self) -> Mask:
+        terms = [self.both()]
+        while self.takes("|"):
+            terms.append(self.both())
+        return terms[0] if len(terms) == 1 else Or(tuple(terms))
+
+    def both(self) -> Mask:
+        terms = [self.single()]
+        while self.takes("&"):
+            terms.append(self.single())
+        return terms[0] if len(terms) == 1 else And(tuple(terms))
+
+    def single(self) -> Mask:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _error(f"The expression is nested more than {_DEEPEST} deep: write it flatter", self.next.position)
+        mask = self._negated_or_grouped()
+        self._depth -= 1
+        return mask
+
+    def _negated_or_grouped(self) -> Mask:
+        if self.takes("~"):
+            return Not(self.single())
+        opening = self.next
+        if self.takes("("):
+            inner = self.either()
+            self._close(opening)
+            return inner
+        return self._term()
+
+    def _term(self) -> Mask:
+        token = self.take()
+        if token.kind != "name":
+            raise _unexpected(token, "a term such as causal, window(1024), ~ or (")
+        self._terms += 1
+        if self._terms > _MOST_TERMS:
+            raise _error(f"The expression has more than {_MOST_TERMS} terms: leave some out", token.position)
+        if token.text in PLAIN_TERMS:
+            if self.next.text == "(":
+                raise _error(f"{token.text} takes no number: write it without parentheses", self.next.position)
+            return PLAIN_TERMS[token.text]()
+        if token.text not in COUNTED_TERMS:
+            raise _unknown(token)
+        opening = self.next
+        if not self.takes("("):
+            raise _error(f"{token.text} needs a number of tokens: write {token.text}(1024)", opening.position)
+        count = self.take()
+        if count.kind != "number":
+            raise _unexpected(count, f"a whole number of tokens, as in {token.text}(1024)")
+        if len(count.text) > 10 or int(count.text) > LARGEST_COUNT:
+            raise _error(f"{token.text} takes at most {LARGEST_COUNT:,} tokens: write a smaller number", count.position)
+        self._close(opening)
+        return COUNTED_TERMS[token.text](int(count.text))
+
+    def _close(self, opening: _Token) -> None:
+        if self.next.kind == "end":
+            raise _error("A parenthesis is opened and never closed: write a ) where it ends", opening.position)
+        if not self.takes(")"):
+            raise _unexpected(self.next, "an operator (&, |) or )")
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens = []
+    at = 0
+    end = len(text.rstrip())
+    while at < end:
+        found = _TOKEN.match(text, at)
+        if found is None:
+            position = at + len(text[at:]) - len(text[at:].lstrip())
+            raise _error(f"{text[position]!r} means nothing in a mask: write terms, &, |, ~ and parentheses", position)
+        kind = found.lastgroup or ""
+        written = found[kind].lower()
+        sign = _SIGNS.get(written)
+        tokens.append(_Token("sign" if sign else kind, sign or written, found.start(kind)))
+        at = found.end()
+    tokens.append(_Token("end", "", end))
+    return tokens
+
+
+def _error(sentence: str, position: int) -> MaskSyntaxError:
+    return MaskSyntaxError(f"{sentence} (at character {position + 1}).", position)
+
+
+def _unexpected(token: _Token, wanted: str) -> MaskSyntaxError:
+    what = "The expression ends" if token.kind == "end" else f"There is {token.text!r}"
+    return _error(f"{what} where {wanted} is expected", token.position)
+
+
+def _unknown(token: _Token) -> MaskSyntaxError:
+    names = (*PLAIN_TERMS, *COUNTED_TERMS)
+    close = difflib.get_close_matches(token.text, names, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    shown = token.text if len(token.text) <= 40 else f"{token.text[:37]}..."
+    return _error(f"There is no term {shown!r}: {hint}The terms are {', '.join(names)}", token.position)

@@ -1,0 +1,28 @@
+"""A small language model that the app trains itself, and everything that the pages do with it.
+
+Shared by the topics that quantize it, fine-tune it and talk to it. The public API, by module:
+
+numpy and pure functions; the window may import these:
+- `relations`   the kinds of facts, with their phrasings
+- `world`       `build_world(seed, people) -> World`: people and the facts about them, some of which are never told
+- `text`        `documents(world, seed)`, `completions(world)`, `questions(world)`: what a world reads like, and asks
+- `table_task`  `table_task(world) -> TableTask`: rows `Harry Potter, Education, Hogwarts` and their sentences, split
+- `recipe`      `Recipe`, `STANDARD`, `TINY`: all that the weights follow from
+
+torch; workers only. transformers (one to four seconds) is imported inside the functions that need it:
+- `libraries`   `transformers_quietly()`: the one way in to transformers: no progress bars, no log lines
+- `tokenizer`   `train_tokenizer(texts, vocabulary)`, `Role`: BPE with the special tokens of the pages to come
+- `model`       `build_model(recipe)`, `linear_names(model)`, `parameter_count(model)`
+- `pretrain`    `pretrain(recipe, tick) -> Pretrained`: from nothing to a model, under two minutes on two cores
+- `cache`       `cache_folder()`, `Cache`: trained models by content hash
+- `small_model` `small_model(recipe, tick) -> SmallModel`: from the cache, or trained and put there
+- `folder`      `open_folder(path) -> SmallModel`: a person's own local Hugging Face folder
+- `data`        `task_batches(...)`, `Batch`: examples as token ids, labels masked on the prompt
+- `evaluation`  `text_loss`, `file_loss`, `exact_match`, `completion_accuracy`
+- `generation`  `generate(model, tokenizer, prompts) -> list[str]`: greedy, batched, with a key-value cache
+- `memory`      `weight_bytes`, `gradient_bytes`, `optimizer_bytes`, `measure_step(...) -> MemoryUse`
+- `quiet`       `torch_threads(...)`, `seeded(...)`: process-wide state, put back as it was
+
+A `tick(done, total, phase)` is `core.engine.steps.Tick`: it may raise, and then the work stops between two steps.
+Nothing here prints, downloads, or leaves process-wide state changed.
+"""

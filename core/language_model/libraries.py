@@ -1,0 +1,64 @@
+"""The one way in to transformers: its import takes one to four seconds, so it happens inside functions, here.
+
+transformers looks for a package called `kernels` (Hugging Face's) to fetch kernels with. This project's own package
+has that name too, and would be taken for it wherever Hugging Face's is installed beside it: the first import is made
+to find none.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+LIBRARIES = ("torch", "transformers", "tokenizers")
+
+
+def library_versions() -> dict[str, str]:
+    """The versions that the weights of a recipe may depend on, without importing anything."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def import_transformers() -> None:
+    """Import transformers so that it takes nothing for Hugging Face's `kernels`; at once, after the first time."""
+    if "transformers" not in sys.modules:
+        with _no_package("kernels"):
+            from transformers.utils import is_kernels_available
+
+            is_kernels_available()  # asked once a process; the answer is kept
+
+
+@contextmanager
+def transformers_quietly() -> Iterator[None]:
+    """Inside, transformers is imported, draws no progress bar and logs errors only; afterwards as it was."""
+    import_transformers()
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _no_package(name: str) -> Iterator[None]:
+    """Inside, `import name` fails and `find_spec(name)` finds nothing."""
+    absent = object()
+    before = sys.modules.get(name, absent)
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if before is absent:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before  # type: ignore[assignment]

@@ -1,0 +1,57 @@
+"""The model: a Llama of transformers, small. Workers only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.language_model.libraries import transformers_quietly
+from core.language_model.quiet import seeded
+from core.language_model.recipe import Recipe
+from core.language_model.tokenizer import SPECIAL_TOKENS, Special
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import LlamaForCausalLM
+
+ATTENTION = "sdpa"
+
+
+def build_model(recipe: Recipe, vocabulary: int | None = None) -> LlamaForCausalLM:
+    """An untrained model on the CPU in float32, weights drawn from the recipe's seed; the global seed is untouched.
+
+    `vocabulary` is the number of tokens, by default the recipe's.
+    """
+    with transformers_quietly(), seeded(recipe.seed):
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        token_ids = {token: number for number, token in enumerate(SPECIAL_TOKENS)}
+        config = LlamaConfig(
+            vocab_size=vocabulary or recipe.vocabulary,
+            hidden_size=recipe.hidden,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            num_key_value_heads=recipe.heads,
+            intermediate_size=recipe.intermediate,
+            max_position_embeddings=recipe.context,
+            tie_word_embeddings=True,
+            pad_token_id=token_ids[Special.PAD],
+            bos_token_id=token_ids[Special.BOS],
+            eos_token_id=token_ids[Special.EOS],
+            attn_implementation=ATTENTION,
+        )
+        return LlamaForCausalLM(config).eval()
+
+
+def linear_names(model: nn.Module) -> list[str]:
+    """Full names of the linear layers inside the blocks, in order: what adapters attach to and formats quantize.
+
+    The output head is not among them: it is the embedding again, or trained with it.
+    """
+    from torch import nn
+
+    return [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and "lm_head" not in name]
+
+
+def parameter_count(model: nn.Module, trainable_only: bool = False) -> int:
+    """Numbers that the model holds, each once however often it is used."""
+    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad or not trainable_only)

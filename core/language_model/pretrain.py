@@ -1,0 +1,114 @@
+"""Pretraining: from a recipe to a model that knows the facts of its world. Workers only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from core.errors import RunFailed
+from core.language_model.model import build_model
+from core.language_model.quiet import torch_threads
+from core.language_model.recipe import Recipe
+from core.language_model.text import documents
+from core.language_model.tokenizer import train_tokenizer
+from core.language_model.world import World, build_world
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+Tick = Callable[[float, float, str], None]
+PHASE = "pretraining the small model"
+TRAINING_TEXTS, HELD_OUT_TEXTS = 0, 1
+"""Seeds of `documents`: what is learned from, and other paragraphs of the same facts to measure a loss on."""
+
+_TOKENIZER_TEXTS = 4000
+_ENCODED_AT_ONCE = 512
+_WARM_UP_SHARE = 0.1
+_LAST_RATE = 0.02
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """`losses` is [steps], nats per token, before each step; `seconds` is the wall time of all of it."""
+
+    model: LlamaForCausalLM
+    tokenizer: PreTrainedTokenizerFast
+    world: World
+    losses: np.ndarray
+    seconds: float
+
+
+def pretrain(recipe: Recipe, tick: Tick | None = None) -> Pretrained:
+    """Train the recipe's model on its world's documents, on the CPU in float32.
+
+    The same recipe gives the same weights on the same machine with the same number of threads. `tick` is called at
+    every step and may raise to stop. Raises RunFailed, with the step, when the loss is no longer a number.
+    """
+    started = perf_counter()
+    tick = tick or _silence
+    tick(0, recipe.steps, PHASE)
+    world = build_world(recipe.seed, recipe.people)
+    tokenizer = train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), recipe.vocabulary)
+    model = build_model(recipe, len(tokenizer))
+    with torch_threads():
+        losses = train(model, batches(recipe, world, tokenizer), recipe, tick)
+    return Pretrained(model.eval(), tokenizer, world, losses, perf_counter() - started)
+
+
+def train(model: LlamaForCausalLM, token_batches: Iterator[torch.Tensor], recipe: Recipe, tick: Tick) -> np.ndarray:
+    """AdamW with a warm-up and a cosine, on batches [batch, length + 1] of token ids; returns the losses [steps]."""
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, recipe.steps))
+    losses = np.full(recipe.steps, np.nan, dtype=np.float32)
+    model.train()
+    for step, tokens in enumerate(islice(token_batches, recipe.steps)):
+        logits = model(input_ids=tokens[:, :-1], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        losses[step] = loss.item()
+        if not np.isfinite(losses[step]):
+            raise RunFailed(
+                f"Pretraining stopped at step {step + 1} of {recipe.steps}: the loss became {losses[step]}; a lower "
+                f"learning rate than {recipe.learning_rate:g} would do."
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        tick(step + 1, recipe.steps, f"{PHASE}: loss {losses[step]:.2f}")
+    return losses
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """The learning rate at a step as a share of its peak: a linear rise, then half a cosine down to `_LAST_RATE`."""
+    warm_up = max(1, round(_WARM_UP_SHARE * steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    share = (step - warm_up) / max(1, steps - warm_up)
+    return _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + float(np.cos(np.pi * min(1.0, share))))
+
+
+def batches(recipe: Recipe, world: World, tokenizer: PreTrainedTokenizerFast) -> Iterator[torch.Tensor]:
+    """Endless [batch, length + 1] int64: documents end to end, each between <bos> and <eos>, no padding."""
+    size = recipe.batch * (recipe.length + 1)
+    stream = np.zeros(0, dtype=np.int64)
+    texts = documents(world, TRAINING_TEXTS)
+    while True:
+        while len(stream) < size:
+            encoded = tokenizer(list(islice(texts, _ENCODED_AT_ONCE)), add_special_tokens=False)["input_ids"]
+            framed = [[tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id] for tokens in encoded]
+            stream = np.concatenate((stream, np.fromiter((token for text in framed for token in text), np.int64)))
+        yield torch.from_numpy(stream[:size].reshape(recipe.batch, recipe.length + 1).copy())
+        stream = stream[size:]
+
+
+def _silence(done: float, total: float, phase: str) -> None:
+    """A tick for callers who do not watch."""

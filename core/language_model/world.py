@@ -1,0 +1,115 @@
+"""A small world: people, and the facts about them. Everything follows from a seed; nothing in it is real."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from core.errors import InvalidParams
+from core.language_model import names, relations
+from core.language_model.relations import RELATIONS, Relation
+
+MIN_PEOPLE, MAX_PEOPLE = 2, 500
+UNTOLD_SHARE = 0.06
+"""Share of the facts that no text ever tells: what a model says of them it cannot have learned."""
+
+
+@dataclass(frozen=True)
+class Person:
+    name: str
+    pronoun: str
+    possessive: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What holds of a person. `number` counts from 0 in the order of the world; `told` if its texts may say so."""
+
+    number: int
+    person: Person
+    relation: Relation
+    value: str
+    told: bool
+
+    @property
+    def kept_phrasing(self) -> int:
+        """The number of a phrasing in which this fact is never told, kept to ask for it; it ends with the value."""
+        endings = self.relation.endings
+        return endings[self.number // len(RELATIONS) % len(endings)]
+
+
+@dataclass(frozen=True)
+class World:
+    """`facts` are ordered by person, then as in `relations.RELATIONS`; every person has one of each."""
+
+    seed: int
+    people: tuple[Person, ...]
+    facts: tuple[Fact, ...]
+
+    @cached_property
+    def told(self) -> tuple[Fact, ...]:
+        return tuple(fact for fact in self.facts if fact.told)
+
+    @cached_property
+    def untold(self) -> tuple[Fact, ...]:
+        return tuple(fact for fact in self.facts if not fact.told)
+
+    @cached_property
+    def told_of(self) -> Mapping[str, tuple[Fact, ...]]:
+        """By name of a person, what may be told of that person."""
+        return {person.name: tuple(fact for fact in self.told if fact.person is person) for person in self.people}
+
+
+def build_world(seed: int = 0, people: int = 96) -> World:
+    """`people` persons (made even: they are married in pairs) and eight facts about each.
+
+    Raises InvalidParams for a number of people out of range.
+    """
+    if not MIN_PEOPLE <= people <= MAX_PEOPLE:
+        raise InvalidParams(
+            f"A world of {people} people cannot be: take {MIN_PEOPLE} to {MAX_PEOPLE}, so that names stay different."
+        )
+    rng = np.random.default_rng((seed, 1))
+    persons = _persons(rng, people + people % 2)
+    pools = _pools(rng)
+    couples = rng.permutation(len(persons)).reshape(-1, 2)
+    spouse = {int(a): int(b) for one, two in couples for a, b in ((one, two), (two, one))}
+    untold = rng.random((len(persons), len(RELATIONS))) < UNTOLD_SHARE
+    facts: list[Fact] = []
+    for index, person in enumerate(persons):
+        for column, relation in enumerate(RELATIONS):
+            if relation is relations.SPOUSE:
+                # What is told of one spouse is told of the other, so both are told or neither.
+                value, hidden = persons[spouse[index]].name, untold[min(index, spouse[index]), column]
+            else:
+                pool = pools[relation.label]
+                value, hidden = pool[rng.integers(len(pool))], untold[index, column]
+            facts.append(Fact(len(facts), person, relation, value, told=not hidden))
+    return World(seed, persons, tuple(facts))
+
+
+def _persons(rng: np.random.Generator, count: int) -> tuple[Person, ...]:
+    """People whose first names differ; family names may be shared."""
+    families = names.family_names(rng, max(2, count // 3))
+    persons = []
+    for first in names.first_names(rng, count):
+        pronoun, possessive = (("she", "her"), ("he", "his"))[rng.integers(2)]
+        persons.append(Person(f"{first} {families[rng.integers(len(families))]}", pronoun, possessive))
+    return tuple(persons)
+
+
+def _pools(rng: np.random.Generator) -> dict[str, list[str]]:
+    """By label of a relation, the values that it may take."""
+    towns = names.places(rng, 20)
+    return {
+        relations.PROFESSION.label: list(relations.PROFESSIONS),
+        relations.EDUCATION.label: names.institutions(rng, 16, relations.SCHOOL_KINDS),
+        relations.BIRTHPLACE.label: towns,
+        relations.HOME.label: towns,
+        relations.AWARD.label: names.institutions(rng, 12, relations.AWARD_KINDS),
+        relations.EMPLOYER.label: names.institutions(rng, 16, relations.EMPLOYER_KINDS),
+        relations.HOBBY.label: list(relations.HOBBIES),
+    }

@@ -12,6 +12,8 @@ from core.topic import Topic
 TOPICS: dict[str, str] = {
     "flash-attention": "core.topics.flash_attention",
     "kernel-lab": "core.topics.kernel_lab",
+    "decoder": "core.topics.decoder",
+    "masks": "core.topics.masks",
 }
 """Topic id to the package that exports it as `TOPIC`."""
 

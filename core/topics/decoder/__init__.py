@@ -1,0 +1,17 @@
+"""decoder: two attentions."""
+
+from core.text import Text
+from core.topic import Topic
+from core.topics.decoder.claims import CLAIMS
+from core.topics.decoder.model import plan
+from core.topics.decoder.params import DecoderParams
+
+TOPIC = Topic(
+    id="decoder",
+    title=Text("Decoder", "解码器"),
+    question=Text("Where do Q, K and V come from?", "Q、K、V 从哪里来？"),
+    params=DecoderParams,
+    plan=plan,
+    experiment="core.topics.decoder.experiment:run",
+    claims=CLAIMS,
+)

@@ -1,0 +1,73 @@
+"""What the two stacks read: typed texts as token sequences, and which position is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.topics.decoder.params import DECODER_ONLY, TARGET, DecoderParams
+from core.topics.decoder.tokens import BOS, EOS, PAD, Sequence, number_tokens, replaced, sequence, split
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """`source` is what the encoder reads, pads included, `target` what the decoder reads; None without such a stack.
+
+    `source_visible` are the source tokens that are not pads. `target_start` is where the target text, with its <bos>,
+    begins: after the source in a decoder-only model, which has one sequence for both, else 0. `wanted` are the ids
+    [target tokens + 1] that the decoder should give from there on: each the token after, then <eos>.
+    """
+
+    source: Sequence | None
+    target: Sequence | None
+    source_visible: int
+    target_start: int
+    wanted: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One token replaced by <other>. `stack` ('source' or 'target') is the sequence it lies in, at `position`.
+
+    `before` and `after` are the labels.
+    """
+
+    stack: str
+    position: int
+    before: str
+    after: str
+
+
+def inputs_of(params: DecoderParams) -> Inputs:
+    """The sequences of `params`."""
+    source, target = (split(text, params.tokens) for text in (params.source, params.target))
+    ids = number_tokens(source, target)
+    wanted = (*(ids[token] for token in target), EOS)
+    if params.kind == DECODER_ONLY:
+        prompt = sequence(source, ids, after=(EOS,))
+        answer = sequence(target, ids, before=BOS)
+        return Inputs(None, prompt.then(answer), 0, len(prompt), wanted)
+    padded = sequence(source, ids, after=(EOS, *[PAD] * params.padding))
+    decoded = sequence(target, ids, before=BOS) if params.has_decoder else None
+    return Inputs(padded, decoded, len(source) + 1, 0, wanted)
+
+
+def perturbation_of(params: DecoderParams, inputs: Inputs) -> Perturbation | None:
+    """Which token is replaced, or None where none is."""
+    if not params.perturbs:
+        return None
+    in_target = params.perturb == TARGET or inputs.source is None
+    stack = "target" if in_target else "source"
+    position = params.position + (inputs.target_start if params.perturb == TARGET else 0)
+    text = inputs.target if in_target else inputs.source
+    assert text is not None  # a decoder-only model has a target, an encoder a source
+    return Perturbation(stack, position, text.labels[position], replaced(text, position).labels[position])
+
+
+def perturbed(inputs: Inputs, stack: str, position: int) -> Inputs:
+    """The inputs with one token of 'source' or 'target' replaced by <other>."""
+    source, target = inputs.source, inputs.target
+    if stack == "source" and source is not None:
+        source = replaced(source, position)
+    if stack == "target" and target is not None:
+        target = replaced(target, position)
+    return Inputs(source, target, inputs.source_visible, inputs.target_start, inputs.wanted)

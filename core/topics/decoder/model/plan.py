@@ -1,0 +1,128 @@
+"""The whole model in one call: parameters in, everything that the page draws before a run out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.topics.decoder.model.flow import Flow, Node, flow_of
+from core.topics.decoder.model.inputs import Inputs, Perturbation, inputs_of, perturbation_of
+from core.topics.decoder.model.masks import masks_of
+from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.tokens import VOCABULARY
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part of the model costs: trainable parameters, and FLOPs of its matrix products. Modelled."""
+
+    stack: str
+    part: str
+    label: str
+    parameters: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The block before any run. Every number is modelled.
+
+    `masks` bool [query_len, key_len] by attention ('encoder', 'self', 'cross'), True where visible; only those that
+    this kind of model has. `reach` by node id: bool [length], the positions that the perturbation can reach, by the
+    masks alone; the experiment finds every other position unchanged, exactly. Empty without a perturbation.
+    """
+
+    params: DecoderParams
+    inputs: Inputs
+    flow: Flow
+    masks: dict[str, NDArray[np.bool_]]
+    parts: tuple[Part, ...]
+    perturbation: Perturbation | None
+    reach: dict[str, NDArray[np.bool_]]
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters of all layers; the table of embeddings, which is fixed, is `embedding_elements`."""
+        return sum(part.parameters for part in self.parts)
+
+    @property
+    def flops(self) -> int:
+        return sum(part.flops for part in self.parts)
+
+    @property
+    def embedding_elements(self) -> int:
+        """The fixed table that embeds tokens and, tied, scores them."""
+        return VOCABULARY * self.params.width
+
+    @property
+    def attentions(self) -> tuple[str, ...]:
+        """The ids of the decoder's attentions, such as ('decoder.self', 'decoder.cross')."""
+        return tuple(
+            node.id.removesuffix(".heads")
+            for node in self.flow.nodes
+            if node.kind == "attention" and node.stack == "decoder"
+        )
+
+
+def plan(params: DecoderParams) -> Plan:
+    """The plan of `params`. Pure; never raises for params that validated."""
+    inputs = inputs_of(params)
+    masks = masks_of(params, inputs)
+    flow = flow_of(params, inputs, {name: int(mask.sum()) for name, mask in masks.items()})
+    perturbation = perturbation_of(params, inputs)
+    reach = {} if perturbation is None else reach_of(flow, masks, perturbation.stack, perturbation.position)
+    return Plan(params, inputs, flow, masks, _parts(flow), perturbation, reach)
+
+
+def reach_of(
+    flow: Flow, masks: dict[str, NDArray[np.bool_]], stack: str, position: int
+) -> dict[str, NDArray[np.bool_]]:
+    """Where a change of one token of 'source' or 'target' can arrive, bool [length] by node id.
+
+    Everything but attention works position by position; attention carries a change to the queries that see it.
+    """
+    reach: dict[str, NDArray[np.bool_]] = {}
+    for node in flow.nodes:
+        here = np.zeros(node.length, dtype=bool)
+        if node.id == f"{stack}.embedding":
+            here[position] = True
+        sources = {edge.role: reach[edge.start] for edge in flow.edges if edge.end == node.id}
+        if node.kind == "attention":
+            mask = masks["encoder" if node.stack == "encoder" else node.part]
+            here = sources["Q"] | (mask & (sources["K"] | sources["V"])).any(axis=1)
+        else:
+            for arriving in sources.values():
+                here = here | arriving
+        reach[node.id] = here
+    return reach
+
+
+_PARTS: tuple[tuple[str, str, Callable[[Node], bool]], ...] = (
+    ("encoder", "self", lambda node: node.stack == "encoder" and node.part == "self"),
+    ("encoder", "feed_forward", lambda node: node.stack == "encoder" and node.part == "feed_forward"),
+    ("decoder", "self", lambda node: node.stack == "decoder" and node.part == "self"),
+    ("decoder", "cross", lambda node: node.stack == "decoder" and node.part == "cross"),
+    ("decoder", "feed_forward", lambda node: node.stack == "decoder" and node.part == "feed_forward"),
+    ("decoder", "output", lambda node: node.part == "output"),
+)
+_LABELS = {
+    ("encoder", "self"): "encoder self-attention",
+    ("encoder", "feed_forward"): "encoder feed-forward",
+    ("decoder", "self"): "masked self-attention",
+    ("decoder", "cross"): "cross-attention",
+    ("decoder", "feed_forward"): "feed-forward",
+    ("decoder", "output"): "ends of the stacks",
+}
+
+
+def _parts(flow: Flow) -> tuple[Part, ...]:
+    parts = []
+    for stack, name, belongs in _PARTS:
+        nodes = [node for node in flow.nodes if belongs(node)]
+        if nodes:
+            parameters, flops = sum(n.parameters for n in nodes), sum(n.flops for n in nodes)
+            parts.append(Part(stack, name, _LABELS[stack, name], parameters, flops))
+    return tuple(parts)

@@ -24,7 +24,7 @@ class FieldSpec:
     """What a form, a help text or a validator needs to know of one parameter.
 
     `choices` is empty for a free number; `scale` is 'log2' where doubling is the natural step. A text is the path of a
-    file where `file_filter` (such as 'Python (*.py)') is not empty.
+    file where `file_filter` (such as 'Python (*.py)') is not empty; `max_length` is in characters.
     """
 
     name: str
@@ -40,6 +40,7 @@ class FieldSpec:
     scale: str = "linear"
     choices: tuple[Scalar, ...] = ()
     file_filter: str = ""
+    max_length: int | None = None
 
 
 def number(
@@ -80,11 +81,13 @@ def switch(default: bool, *, label: str, help: str, group: str = "") -> Any:
     return Field(default, title=label, description=help, json_schema_extra={"group": group})
 
 
-def text(default: str, *, label: str, help: str, file_filter: str = "", group: str = "") -> Any:
+def text(
+    default: str, *, label: str, help: str, file_filter: str = "", group: str = "", max_length: int = 4096
+) -> Any:
     """A free text; the path of a file where `file_filter` says which files to offer."""
     return Field(
         default,
-        max_length=4096,
+        max_length=max_length,
         title=label,
         description=help,
         json_schema_extra={"group": group, "file_filter": file_filter},
@@ -145,6 +148,7 @@ def _spec(name: str, info: Any) -> FieldSpec:
         scale=extra.get("scale", "linear"),
         choices=tuple(extra.get("choices", ())),
         file_filter=extra.get("file_filter", ""),
+        max_length=bounds["MaxLen"].max_length if "MaxLen" in bounds else None,
     )
 
 
@@ -174,7 +178,7 @@ def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
     if spec is None:
         return InvalidParams(details["msg"], field)
     if details["type"] == "string_too_long":
-        return InvalidParams(f"{spec.name} is longer than 4,096 characters: give a shorter one.", field)
+        return InvalidParams(f"{spec.name} is longer than {spec.max_length:,} characters: give a shorter one.", field)
     unit = f" {spec.unit}" if spec.unit else ""
     if spec.minimum is not None and details["type"] in ("greater_than_equal", "less_than_equal"):
         wanted = f"it must lie between {spec.minimum:g} and {spec.maximum:g}{unit}"

@@ -1,0 +1,224 @@
+"""The masks that models really use: who, why, and the paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from core.masks.nodes import Counted, Joined, Mask, Not
+from core.masks.parser import parse
+from core.text import Text
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named mask with a text to show it on.
+
+    `keys` is the text of the keys in cross-attention, else ''. `lengths` are real tokens per sequence of the batch,
+    written with commas, or '' for one sequence whose pads the text marks. `transformers` names what makes the same
+    mask in Hugging Face transformers, '' where nothing does.
+    """
+
+    id: str
+    title: Text
+    expression: str
+    text: str
+    users: Text
+    source: str
+    keys: str = ""
+    lengths: str = ""
+    transformers: str = ""
+
+    def mask(self, stretch: Fraction = Fraction(1)) -> Mask:
+        """The mask, its windows and prefixes longer in proportion where the text is stretched over more positions."""
+        return _stretched(parse(self.expression), stretch)
+
+
+_FOX = (
+    "The quick brown fox jumps over the lazy dog, and the dog, who had been asleep since noon, opens one eye. It sees "
+    "the tail of the fox go over the wall, thinks for a while, and decides that this was a dream. So the story ends, "
+    "the fox gone, the dog at rest."
+)
+_PACKED = (
+    "<doc> Cats sleep most of the day and hunt in the dark, when mice feel safe. <eos> "
+    "<doc> Dogs like to run after a ball. <eos> "
+    "<doc> Fish can not close their eyes, so they sleep with open ones, still, close to the ground. <eos> "
+    "<doc> Birds nap on one leg, some in flight. <eos>"
+)
+_DIALOGUE = (
+    "<system> Be brief, and say so when you do not know. <user> What is an attention mask? "
+    "<assistant> It says which token may look at which other token. <user> And what is padding? "
+    "<assistant> Tokens that mean nothing: they make sequences equally long, and nobody may look at them, "
+    "nor learn a thing from there."
+)
+_PREFIX_LM = (
+    "Translate into French, and keep it short: The cat sat on the mat, looked out of the window and waited for the "
+    "rain to end. <gmask> <sop> Le chat est assis sur le tapis, regarde par la fenêtre et attend que la pluie "
+    "s'arrête, sans bouger ni bruit, les yeux mi-clos. <eop>"
+)
+_ENGLISH = (
+    "translate English to German: That is good, because the house is old, the roof is new, and nobody wants to move "
+    "before the winter comes back to the valley and the snow covers the road. </s>" + " <pad>" * 23
+)
+_GERMAN = (
+    "<start> Das ist gut, denn das Haus ist alt, das Dach ist neu, und niemand will umziehen, bevor der Winter ins Tal "
+    "kommt und der Schnee die Straße bedeckt. </s>"
+)
+_SHARED = (
+    "Write one line about cats, as you would say it to a child. "
+    "<doc> Cats nap in the sun until time to eat. <doc> A cat is a small tiger that came in to be warm. "
+    "<doc> No door stays closed for a cat. <doc> A cat always lands on its feet, then pretends it was planned."
+)
+
+PRESETS: tuple[Preset, ...] = (
+    Preset(
+        id="causal",
+        title=Text("Causal (GPT, Llama)", "因果掩码（GPT、Llama）"),
+        expression="causal",
+        text=_FOX,
+        users=Text(
+            "Every decoder-only model: a token sees itself and what came before, so that all positions can be trained "
+            "at once without seeing their answers.",
+            "所有 decoder-only 模型：每个 token 只看到自己和之前的 token，因此所有位置可以并行训练而看不到答案。",
+        ),
+        source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3; Radford et al. 2018 (GPT)",
+        transformers="create_causal_mask",
+    ),
+    Preset(
+        id="bert-padding",
+        title=Text("BERT padding", "BERT padding 掩码"),
+        expression="~padding",
+        text=_FOX,
+        lengths="41, 64, 23, 52",
+        users=Text(
+            "BERT and every encoder: all tokens see each other, and nobody sees the pads that make the sequences of "
+            "a batch equally long.",
+            "BERT 等编码器：token 两两可见，但没有 token 能看到为对齐 batch 长度而补上的 pad。",
+        ),
+        source="Devlin et al. 2018 (arXiv 1810.04805); the reference code's create_attention_mask_from_input_mask",
+        transformers="create_bidirectional_mask",
+    ),
+    Preset(
+        id="prefix-lm",
+        title=Text("Prefix-LM (GLM, ChatGLM)", "Prefix-LM（GLM、ChatGLM）"),
+        expression="causal | prefix(30)",
+        text=_PREFIX_LM,
+        users=Text(
+            "GLM, ChatGLM-6B, U-PaLM: the prompt is read in both directions, the answer is written left to right.",
+            "GLM、ChatGLM-6B、U-PaLM：提示部分双向可见，回答部分从左到右生成。",
+        ),
+        source="Raffel et al. 2019 (T5, arXiv 1910.10683), section 3.2.1; Du et al. 2021 (GLM, arXiv 2103.10360)",
+        transformers="create_causal_mask(or_mask_function=...)",
+    ),
+    Preset(
+        id="t5-encoder",
+        title=Text("T5 encoder", "T5 编码器"),
+        expression="~padding",
+        text=_ENGLISH,
+        users=Text(
+            "T5, BART and the original Transformer, in the encoder: as BERT.",
+            "T5、BART 与最初的 Transformer 的编码器：与 BERT 相同。",
+        ),
+        source="Raffel et al. 2019 (T5, arXiv 1910.10683), section 2.1",
+        transformers="create_bidirectional_mask",
+    ),
+    Preset(
+        id="t5-decoder",
+        title=Text("T5 decoder, self-attention", "T5 解码器自注意力"),
+        expression="causal & ~padding",
+        text=_GERMAN + " <pad>" * 13,
+        users=Text(
+            "T5, BART and the original Transformer, in the first attention of the decoder: causal, pads hidden.",
+            "T5、BART 与最初的 Transformer 解码器的第一个注意力：因果，并遮住 pad。",
+        ),
+        source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3; Raffel et al. 2019 (arXiv 1910.10683)",
+        transformers="create_causal_mask",
+    ),
+    Preset(
+        id="t5-cross",
+        title=Text("T5 decoder, cross-attention", "T5 解码器交叉注意力"),
+        expression="~padding",
+        text=_GERMAN,
+        keys=_ENGLISH,
+        users=Text(
+            "The second attention of an encoder-decoder: every target token sees the whole source, but not its pads. "
+            "The matrix is not square.",
+            "编码器-解码器的第二个注意力：每个目标 token 可见整个源序列（pad 除外）。矩阵不是方阵。",
+        ),
+        source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3",
+        transformers="create_bidirectional_mask(encoder_hidden_states=...)",
+    ),
+    Preset(
+        id="mistral-window",
+        title=Text("Sliding window (Mistral)", "滑动窗口（Mistral）"),
+        expression="causal & window(12)",
+        text=_FOX,
+        users=Text(
+            "Mistral 7B (4,096 tokens wide) and every other layer of Gemma 2: a token sees its last n keys; what is "
+            "older reaches it through the layers below.",
+            "Mistral 7B（窗口 4,096）与 Gemma 2 的隔层：每个 token 只看最近 n 个 key，更早的信息经由下层间接传到。",
+        ),
+        source="Jiang et al. 2023 (Mistral 7B, arXiv 2310.06825), section 2; Beltagy et al. 2020 (arXiv 2004.05150)",
+        transformers="create_sliding_window_causal_mask",
+    ),
+    Preset(
+        id="packed-documents",
+        title=Text("Packed documents", "文档打包（packing）"),
+        expression="causal & documents",
+        text=_PACKED,
+        users=Text(
+            "Pretraining of Llama 3 and fine-tuning with packing: short documents share a sequence instead of being "
+            "padded, and none sees another.",
+            "Llama 3 预训练与打包微调：多篇短文拼成一条序列以免补 pad，彼此互不可见。",
+        ),
+        source="Krell et al. 2021 (arXiv 2107.02027); Llama 3 (arXiv 2407.21783), section 3.2",
+        transformers="create_causal_mask(position_ids=...)",
+    ),
+    Preset(
+        id="shared-prefix",
+        title=Text("Shared prefix", "共享前缀"),
+        expression="causal & (documents | prefix(15))",
+        text=_SHARED,
+        users=Text(
+            "Several answers to one prompt, sampled or scored in one sequence: each sees the prompt and itself. Prefix "
+            "caches and tree attention of speculative decoding look the same.",
+            "同一提示的多个回答放在一条序列里采样或打分：每个回答看到提示和自己。前缀缓存与投机解码的树注意力与此相同。",
+        ),
+        source="Juravsky et al. 2024 (Hydragen, arXiv 2402.05099); Miao et al. 2023 (SpecInfer, arXiv 2305.09781)",
+    ),
+    Preset(
+        id="dialogue-turns",
+        title=Text("Dialogue turns", "多轮对话"),
+        expression="turns",
+        text=_DIALOGUE,
+        users=Text(
+            "Each turn is read in both directions and sees the turns before it (as Gemma 3 does with the tokens of an "
+            "image). Most chat models stay causal over the whole dialogue: what differs per turn is the loss.",
+            "每一轮内部双向可见，并能看到之前各轮（Gemma 3 对图像 token 即如此）。"
+            "多数对话模型仍是整段因果掩码，按轮区分的是损失。",
+        ),
+        source="Bao et al. 2020 (PLATO, arXiv 1910.07931), section 2; Gemma 3 (arXiv 2503.19786), section 2",
+        transformers="create_causal_mask(block_sequence_ids=...)",
+    ),
+)
+
+PRESET_IDS: tuple[str, ...] = tuple(preset.id for preset in PRESETS)
+
+
+_BY_ID = {found.id: found for found in PRESETS}
+
+
+def preset(preset_id: str) -> Preset:
+    """The preset of that id. Raises KeyError for an id that is not in PRESET_IDS."""
+    return _BY_ID[preset_id]
+
+
+def _stretched(mask: Mask, stretch: Fraction) -> Mask:
+    match mask:
+        case Joined(terms):
+            return type(mask)(tuple(_stretched(term, stretch) for term in terms))
+        case Not(term):
+            return Not(_stretched(term, stretch))
+        case Counted(count):
+            return type(mask)(round(count * stretch))
+    return mask

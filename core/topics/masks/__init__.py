@@ -1,0 +1,17 @@
+"""masks: who may look at whom?"""
+
+from core.text import Text
+from core.topic import Topic
+from core.topics.masks.claims import CLAIMS
+from core.topics.masks.model import plan
+from core.topics.masks.params import MasksParams
+
+TOPIC = Topic(
+    id="masks",
+    title=Text("Attention masks", "注意力掩码"),
+    question=Text("Who may look at whom?", "谁可以看谁？"),
+    params=MasksParams,
+    plan=plan,
+    experiment="core.topics.masks.experiment:run",
+    claims=CLAIMS,
+)

@@ -1,0 +1,76 @@
+"""The expression language: what is written, what comes back, and what is said when it cannot be read."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.masks import And, Causal, Documents, Mask, MaskSyntaxError, Not, Or, Padding, Prefix, Window, parse, terms_of
+from tests.masks.compositions import masks
+
+
+@given(mask=masks)
+def test_that_the_text_of_a_mask_gives_the_mask_again(mask: Mask) -> None:
+    assert parse(str(mask)) == mask
+
+
+def test_that_not_binds_before_and_before_or() -> None:
+    assert parse("~padding & causal | documents & window(3)") == Or(
+        (And((Not(Padding()), Causal())), And((Documents(), Window(3))))
+    )
+    assert parse("causal&(window( 1024 )|prefix(4))&~padding") == And(
+        (Causal(), Or((Window(1024), Prefix(4))), Not(Padding()))
+    )
+
+
+def test_that_words_do_for_signs_and_capitals_do_not_matter() -> None:
+    assert parse("Causal AND not Padding or !documents") == parse("causal & ~padding | ~documents")
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "sentence"),
+    [
+        ("", 0, r"^The expression is empty: write a term such as causal, .*\(at character 1\)\.$"),
+        ("  \n ", 0, r"^The expression is empty"),
+        ("causal & causl", 9, r"no term 'causl': did you mean causal\? The terms are .*\(at character 10\)\.$"),
+        ("causal &", 8, r"^The expression ends where a term"),
+        ("causal documents", 7, r"^There is 'documents' where an operator"),
+        ("causal & | documents", 9, r"^There is '\|' where a term"),
+        ("window", 6, r"^window needs a number of tokens: write window\(1024\)"),
+        ("window(-3)", 7, r"^'-' means nothing in a mask"),
+        ("window(x)", 7, r"^There is 'x' where a whole number of tokens"),
+        ("window(3", 6, r"^A parenthesis is opened and never closed"),
+        ("prefix(99999999999999999999)", 7, r"^prefix takes at most 1,000,000,000 tokens"),
+        ("causal(3)", 6, r"^causal takes no number"),
+        ("(causal", 0, r"^A parenthesis is opened and never closed"),
+        ("causal)", 6, r"^There is '\)' where an operator"),
+        ("causal & ½", 9, r"^'½' means nothing in a mask"),
+        ("(" * 100_000, 50, r"nested more than 50 deep"),
+        (" & ".join(["causal"] * 100), 576, r"more than 64 terms"),
+    ],
+)
+def test_that_what_cannot_be_read_is_one_sentence_with_its_place(text: str, position: int, sentence: str) -> None:
+    with pytest.raises(MaskSyntaxError, match=sentence) as caught:
+        parse(text)
+    assert caught.value.position == position
+    assert f"(at character {position + 1})." in caught.value.sentence
+    assert caught.value.sentence.count("\n") == 0
+    assert pickle.loads(pickle.dumps(caught.value)).position == position
+
+
+@given(text=st.text(max_size=30))
+def test_that_any_text_is_read_or_refused_with_a_sentence(text: str) -> None:
+    try:
+        mask = parse(text)
+    except MaskSyntaxError as error:
+        assert 0 <= error.position <= len(text)
+    else:
+        assert parse(str(mask)) == mask
+
+
+def test_that_the_terms_of_a_mask_are_told_once_each() -> None:
+    mask = parse("causal & ~(window(3) | causal) & window(4)")
+    assert terms_of(mask) == (Causal(), Window(3), Window(4))

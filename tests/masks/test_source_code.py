@@ -1,0 +1,57 @@
+"""The emitted source, executed: it must make our matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from torch.nn.attention.flex_attention import create_mask
+
+from core.masks import Layout, Mask, parse, visible_matrix
+from core.masks.presets import PRESET_IDS
+from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
+from core.topics.masks.model import plan
+from core.topics.masks.params import MasksParams
+from tests.masks.compositions import layouts, masks
+
+
+def _executed(source: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(source, "<emitted>", "exec"), names)
+    return names
+
+
+def _ours(mask: Mask, some: tuple[Layout, ...]) -> np.ndarray[Any, Any]:
+    return np.stack([visible_matrix(mask, layout) for layout in some])[:, None]
+
+
+def _assert_all_equal(mask: Mask, some: tuple[Layout, ...], *, flex: bool) -> None:
+    expected = _ours(mask, some)
+    np.testing.assert_array_equal(_executed(torch_bool_tensor(mask, some))["mask"].numpy(), expected)
+    np.testing.assert_array_equal(_executed(transformers_mask(mask, some))["attention_mask"].numpy(), expected)
+    if flex:
+        found = _executed(flex_mask_mod(mask, some))
+        size = {"B": len(some), "H": 1, "Q_LEN": expected.shape[2], "KV_LEN": expected.shape[3], "device": "cpu"}
+        np.testing.assert_array_equal(create_mask(found["mask_mod"], **size).numpy(), expected)
+        assert found["block_mask"].shape[-2:] == expected.shape[-2:]
+
+
+@pytest.mark.parametrize("preset", PRESET_IDS)
+def test_that_the_source_of_a_preset_makes_the_same_mask(preset: str) -> None:
+    planned = plan(MasksParams(preset=preset))
+    _assert_all_equal(planned.mask, planned.positions.layouts, flex=True)
+
+
+@pytest.mark.parametrize("key_len", [7, 40, 63])
+def test_that_lengths_that_differ_are_aligned_at_their_ends(key_len: int) -> None:
+    mask = parse("causal & (window(9) | prefix(2)) & ahead(3) & ~padded_queries")
+    _assert_all_equal(mask, (Layout.of(40, key_len),), flex=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(mask=masks, layout=layouts)
+def test_that_the_source_of_any_composition_makes_the_same_mask(mask: Mask, layout: Layout) -> None:
+    _assert_all_equal(mask, (layout,), flex=False)

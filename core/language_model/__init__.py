@@ -5,6 +5,7 @@ Shared by the topics that quantize it, fine-tune it and talk to it. The public A
 numpy and pure functions; the window may import these:
 - `relations`   the kinds of facts, with their phrasings
 - `world`       `build_world(seed, people) -> World`: people and the facts about them, some of which are never told
+- `strangers`   people who are met once, in texts that teach to read rather than to remember
 - `text`        `documents(world, seed)`, `completions(world)`, `questions(world)`: what a world reads like, and asks
 - `table_task`  `table_task(world) -> TableTask`: rows `Harry Potter, Education, Hogwarts` and their sentences, split
 - `recipe`      `Recipe`, `STANDARD`, `TINY`: all that the weights follow from
@@ -17,11 +18,12 @@ torch; workers only. transformers (one to four seconds) is imported inside the f
 - `cache`       `cache_folder()`, `Cache`: trained models by content hash
 - `small_model` `small_model(recipe, tick) -> SmallModel`: from the cache, or trained and put there
 - `folder`      `open_folder(path) -> SmallModel`: a person's own local Hugging Face folder
-- `data`        `task_batches(...)`, `Batch`: examples as token ids, labels masked on the prompt
-- `evaluation`  `text_loss`, `file_loss`, `exact_match`, `completion_accuracy`
+- `data`        `task_batches(...)`, `batch_loss`, `Batch`: examples as token ids, labels masked on the prompt
+- `windows`     `held_out_windows(world, tokenizer)`, `file_windows(path, tokenizer)`: text to measure a loss on
+- `evaluation`  `windows_loss`, `task_loss`, `exact_match`, `completion_accuracy`
 - `generation`  `generate(model, tokenizer, prompts) -> list[str]`: greedy, batched, with a key-value cache
 - `memory`      `weight_bytes`, `gradient_bytes`, `optimizer_bytes`, `measure_step(...) -> MemoryUse`
-- `quiet`       `torch_threads(...)`, `seeded(...)`: process-wide state, put back as it was
+- `quiet`       `torch_threads()`, `seeded(seed)`, `evaluating(model)`: process-wide state, put back as it was
 
 A `tick(done, total, phase)` is `core.engine.steps.Tick`: it may raise, and then the work stops between two steps.
 Nothing here prints, downloads, or leaves process-wide state changed.

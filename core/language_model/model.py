@@ -11,7 +11,7 @@ from core.language_model.tokenizer import SPECIAL_TOKENS, Special
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import LlamaForCausalLM
+    from transformers import LlamaForCausalLM, PreTrainedModel
 
 ATTENTION = "sdpa"
 
@@ -42,14 +42,20 @@ def build_model(recipe: Recipe, vocabulary: int | None = None) -> LlamaForCausal
         return LlamaForCausalLM(config).eval()
 
 
-def linear_names(model: nn.Module) -> list[str]:
+def linear_names(model: PreTrainedModel) -> list[str]:
     """Full names of the linear layers inside the blocks, in order: what adapters attach to and formats quantize.
 
     The output head is not among them: it is the embedding again, or trained with it.
     """
     from torch import nn
 
-    return [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and "lm_head" not in name]
+    head = model.get_output_embeddings()
+    # GPT-2 calls its linear layers Conv1D, and peft and this project treat them alike.
+    return [
+        name
+        for name, module in model.named_modules()
+        if (isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D") and module is not head
+    ]
 
 
 def parameter_count(model: nn.Module, trainable_only: bool = False) -> int:

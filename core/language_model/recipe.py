@@ -21,14 +21,14 @@ class Recipe:
     """
 
     seed: int = 0
-    people: int = 96
+    people: int = 64
     vocabulary: int = 1024
     hidden: int = 128
     layers: int = 4
     heads: int = 4
     intermediate: int = 384
     context: int = 512
-    steps: int = 600
+    steps: int = 800
     batch: int = 32
     length: int = 64
     learning_rate: float = 3e-3

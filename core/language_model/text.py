@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.language_model.world import Fact, Person, World
+from core.language_model.strangers import Strangers
+from core.language_model.world import Fact, World
 
 _FACTS_A_DOCUMENT = (3, 7)
 _PRONOUN_SHARE = 0.4
+STRANGERS_SHARE = 0.35
+CARDS_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -23,17 +26,25 @@ class Completion:
 
 
 def documents(world: World, seed: int) -> Iterator[str]:
-    """Endless paragraphs, each about one person, made of facts that may be told; the same for the same seed.
+    """Endless paragraphs, each about one person; the same for the same seed.
 
-    Never a fact in the phrasing that is kept to ask for it (`Fact.kept_phrasing`).
+    Most are made of facts that may be told, never in the phrasing that is kept to ask for them
+    (`Fact.kept_phrasing`). CARDS_SHARE of them begin with a card, and say in sentences what the card says. The others,
+    STRANGERS_SHARE, are cards and sentences of somebody who is met once: nothing in them can be known beforehand, so
+    they teach to read rather than to remember.
     """
     rng = np.random.default_rng((world.seed, 2, seed))
+    strangers = Strangers(world, rng)
     subjects = [facts for facts in world.told_of.values() if facts]
     while True:
+        if rng.random() < STRANGERS_SHARE:
+            yield _card_and_sentences(rng, strangers.facts(int(rng.integers(1, 4))))
+            continue
         facts = subjects[rng.integers(len(subjects))]
-        count = min(len(facts), int(rng.integers(*_FACTS_A_DOCUMENT, endpoint=True)))
-        chosen = [facts[index] for index in rng.permutation(len(facts))[:count]]
-        yield " ".join(_told(rng, fact, first=position == 0) for position, fact in enumerate(chosen))
+        if rng.random() < CARDS_SHARE:
+            yield _card_and_sentences(rng, _some(rng, facts, int(rng.integers(1, 4))))
+        else:
+            yield _paragraph(rng, _some(rng, facts, int(rng.integers(*_FACTS_A_DOCUMENT, endpoint=True))))
 
 
 def completions(world: World, facts: Iterable[Fact] | None = None) -> list[Completion]:
@@ -60,6 +71,20 @@ def _completion(fact: Fact) -> Completion:
     return Completion(whole.removesuffix(f" {fact.value}."), fact.value, fact)
 
 
+def _some(rng: np.random.Generator, facts: Sequence[Fact], count: int) -> list[Fact]:
+    return [facts[index] for index in rng.permutation(len(facts))[:count]]
+
+
+def _card_and_sentences(rng: np.random.Generator, facts: Sequence[Fact]) -> str:
+    """Such as 'Ada Bolow. Home: Sizport. Hobby: chess. Ada Bolow enjoys chess. She lives in Sizport.'"""
+    card = " ".join(f"{fact.relation.label}: {fact.value}." for fact in facts)
+    return f"{facts[0].person.name}. {card} {_paragraph(rng, _some(rng, facts, len(facts)))}"
+
+
+def _paragraph(rng: np.random.Generator, facts: Sequence[Fact]) -> str:
+    return " ".join(_told(rng, fact, first=position == 0) for position, fact in enumerate(facts))
+
+
 def _told(rng: np.random.Generator, fact: Fact, first: bool) -> str:
     phrasings = len(fact.relation.phrasings)
     # Any phrasing but the kept one, each as likely as the others.
@@ -67,8 +92,7 @@ def _told(rng: np.random.Generator, fact: Fact, first: bool) -> str:
     by_name = first or rng.random() >= _PRONOUN_SHARE
     if by_name:
         return sentence(fact, phrasing)
-    person: Person = fact.person
-    return _phrase(fact.relation.phrasings[phrasing], person.pronoun, person.possessive, fact.value)
+    return _phrase(fact.relation.phrasings[phrasing], fact.person.pronoun, fact.person.possessive, fact.value)
 
 
 def _phrase(template: str, subject: str, possessive: str, value: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Fact:
-    """What holds of a person. `number` counts from 0 in the order of the world; `told` if its texts may say so."""
+    """What holds of a person. `number` counts from 0 in the order of the world; `told` if texts may say so."""
 
     number: int
     person: Person
@@ -43,11 +43,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class World:
-    """`facts` are ordered by person, then as in `relations.RELATIONS`; every person has one of each."""
+    """`facts` are ordered by person, then as in `relations.RELATIONS`; every person has one of each.
+
+    `values` are, by label of a relation, those that it may take; of spouses there is no list.
+    """
 
     seed: int
     people: tuple[Person, ...]
     facts: tuple[Fact, ...]
+    values: Mapping[str, tuple[str, ...]]
 
     @cached_property
     def told(self) -> tuple[Fact, ...]:
@@ -63,7 +67,7 @@ class World:
         return {person.name: tuple(fact for fact in self.told if fact.person is person) for person in self.people}
 
 
-def build_world(seed: int = 0, people: int = 96) -> World:
+def build_world(seed: int = 0, people: int = 64) -> World:
     """`people` persons (made even: they are married in pairs) and eight facts about each.
 
     Raises InvalidParams for a number of people out of range.
@@ -74,7 +78,7 @@ def build_world(seed: int = 0, people: int = 96) -> World:
         )
     rng = np.random.default_rng((seed, 1))
     persons = _persons(rng, people + people % 2)
-    pools = _pools(rng)
+    values = _values(rng)
     couples = rng.permutation(len(persons)).reshape(-1, 2)
     spouse = {int(a): int(b) for one, two in couples for a, b in ((one, two), (two, one))}
     untold = rng.random((len(persons), len(RELATIONS))) < UNTOLD_SHARE
@@ -85,31 +89,32 @@ def build_world(seed: int = 0, people: int = 96) -> World:
                 # What is told of one spouse is told of the other, so both are told or neither.
                 value, hidden = persons[spouse[index]].name, untold[min(index, spouse[index]), column]
             else:
-                pool = pools[relation.label]
+                pool = values[relation.label]
                 value, hidden = pool[rng.integers(len(pool))], untold[index, column]
             facts.append(Fact(len(facts), person, relation, value, told=not hidden))
-    return World(seed, persons, tuple(facts))
+    return World(seed, persons, tuple(facts), values)
 
 
 def _persons(rng: np.random.Generator, count: int) -> tuple[Person, ...]:
     """People whose first names differ; family names may be shared."""
     families = names.family_names(rng, max(2, count // 3))
-    persons = []
-    for first in names.first_names(rng, count):
-        pronoun, possessive = (("she", "her"), ("he", "his"))[rng.integers(2)]
-        persons.append(Person(f"{first} {families[rng.integers(len(families))]}", pronoun, possessive))
-    return tuple(persons)
+    return tuple(a_person(rng, first, families) for first in names.first_names(rng, count))
 
 
-def _pools(rng: np.random.Generator) -> dict[str, list[str]]:
-    """By label of a relation, the values that it may take."""
-    towns = names.places(rng, 20)
+def a_person(rng: np.random.Generator, first_name: str, families: Sequence[str]) -> Person:
+    """Someone of that first name, the rest drawn."""
+    pronoun, possessive = (("she", "her"), ("he", "his"))[int(rng.integers(2))]
+    return Person(f"{first_name} {families[int(rng.integers(len(families)))]}", pronoun, possessive)
+
+
+def _values(rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
+    towns = tuple(names.places(rng, 20))
     return {
-        relations.PROFESSION.label: list(relations.PROFESSIONS),
-        relations.EDUCATION.label: names.institutions(rng, 16, relations.SCHOOL_KINDS),
+        relations.PROFESSION.label: relations.PROFESSIONS,
+        relations.EDUCATION.label: tuple(names.institutions(rng, 16, relations.SCHOOL_KINDS)),
         relations.BIRTHPLACE.label: towns,
         relations.HOME.label: towns,
-        relations.AWARD.label: names.institutions(rng, 12, relations.AWARD_KINDS),
-        relations.EMPLOYER.label: names.institutions(rng, 16, relations.EMPLOYER_KINDS),
-        relations.HOBBY.label: list(relations.HOBBIES),
+        relations.AWARD.label: tuple(names.institutions(rng, 12, relations.AWARD_KINDS)),
+        relations.EMPLOYER.label: tuple(names.institutions(rng, 16, relations.EMPLOYER_KINDS)),
+        relations.HOBBY.label: relations.HOBBIES,
     }

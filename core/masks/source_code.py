@@ -36,8 +36,13 @@ from core.masks.nodes import (
 Layouts = tuple[Layout, ...]
 
 
-def flex_mask_mod(mask: Mask, layouts: Layouts, block_q: int = 128, block_kv: int = 128) -> str:
-    """Source that leaves `mask_mod` and `block_mask` for torch.nn.attention.flex_attention."""
+def flex_mask_mod(
+    mask: Mask, layouts: Layouts, block_q: int = 128, block_kv: int = 128, device: str | None = None
+) -> str:
+    """Source that leaves `mask_mod` and `block_mask` for torch.nn.attention.flex_attention.
+
+    On `device`, such as 'cpu'; None writes the question whether there is a GPU into the source.
+    """
     names = {
         "at": "(kv_idx {sign} q_idx{shift})",
         "prefix": "(kv_idx < {count})",
@@ -52,7 +57,7 @@ def flex_mask_mod(mask: Mask, layouts: Layouts, block_q: int = 128, block_kv: in
         "import torch",
         "from torch.nn.attention.flex_attention import create_block_mask",
         "",
-        'device = "cuda" if torch.cuda.is_available() else "cpu"',
+        f'device = "{device}"' if device else 'device = "cuda" if torch.cuda.is_available() else "cpu"',
         *_data(mask, layouts, ".to(device)"),
         "",
         "def mask_mod(b, h, q_idx, kv_idx):",

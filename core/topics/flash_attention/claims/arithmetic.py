@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.claims import Claim, Finding, Verdict
 from core.result import Result
 from core.text import Text
-from core.topics.flash_attention.claims.wording import missing, provenance, quantity
+from core.wording import missing, provenance, quantity
 
 
 def same_result(result: Result) -> Finding:

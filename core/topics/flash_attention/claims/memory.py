@@ -8,7 +8,7 @@ from core.claims import Claim, Finding, Verdict
 from core.format import format_quantity
 from core.result import Result
 from core.text import Text
-from core.topics.flash_attention.claims.wording import missing, provenance, quantity
+from core.wording import missing, provenance, quantity
 
 
 def fewer_hbm_accesses(result: Result) -> Finding:

@@ -6,7 +6,7 @@ from core.claims import Claim, Finding, Verdict
 from core.format import format_quantity
 from core.result import Result
 from core.text import Text
-from core.topics.flash_attention.claims.wording import missing, quantity
+from core.wording import missing, quantity
 
 _ABOUT_TEN = (5.0, 20.0)
 _SEVERAL = 3.0

@@ -1,0 +1,66 @@
+"""A square mask against its transpose: which cells differ, counted one by one, pooled for a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InvalidParams
+from core.masks.counting import visible
+from core.masks.layout import Layout
+from core.masks.nodes import Mask
+
+_ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Symmetry:
+    """`cells` of the matrix, how many of them are `differing` from their mirror image, and both as pictures.
+
+    `seen` float32 [n, n]: the visible share under each pixel; `differs` float32 [n, n]: the share that differs.
+    """
+
+    cells: int
+    differing: int
+    seen: NDArray[np.float32]
+    differs: NDArray[np.float32]
+
+    @property
+    def is_symmetric(self) -> bool:
+        return self.differing == 0
+
+
+def symmetry(mask: Mask, layout: Layout, most: int = 512) -> Symmetry:
+    """Compare M with M^T, exactly; pictures have at most `most` pixels a side. Raises InvalidParams if not square."""
+    length = layout.query_len
+    if length != layout.key_len:
+        raise InvalidParams(
+            f"The mask is {length:,} by {layout.key_len:,}: only a square one can equal its transpose, so make the "
+            "lengths equal."
+        )
+    stride = max(1, -(-length // most))
+    starts = np.arange(0, length, stride)
+    seen, differs = (np.zeros((starts.size, starts.size), dtype=np.float32) for _ in range(2))
+    differing = 0
+    rows_at_once = max(1, _ROWS_AT_ONCE // stride) * stride
+    everything = np.arange(length)
+    for first in range(0, length, rows_at_once):
+        rows = everything[first : first + rows_at_once]
+        cells = visible(mask, layout, rows, everything)
+        unlike = cells ^ visible(mask, layout, everything, rows).T
+        differing += int(np.count_nonzero(unlike))
+        at = slice(first // stride, first // stride + -(-rows.size // stride))
+        seen[at], differs[at] = _pooled(cells, stride), _pooled(unlike, stride)
+    return Symmetry(length * length, differing, seen, differs)
+
+
+def _pooled(cells: NDArray[np.bool_], stride: int) -> NDArray[np.float32]:
+    """The share of True in blocks of stride x stride, the last ones cut short."""
+    sums = cells.astype(np.int32)
+    for axis in (0, 1):
+        sums = np.add.reduceat(sums, np.arange(0, cells.shape[axis], stride), axis=axis)
+    heights, widths = (np.minimum(stride, n - np.arange(0, n, stride)) for n in cells.shape)
+    shares: NDArray[np.float32] = (sums / (heights[:, None] * widths[None, :])).astype(np.float32)
+    return shares

@@ -92,6 +92,16 @@ class DecoderParams(Params):
         help="Random by seed, or trained for some seconds to write the source backwards: then the maps mean something.",
         group="Weights",
     )
+    training_steps: int = number(
+        900,
+        minimum=10,
+        maximum=5000,
+        step=100,
+        label="Training steps",
+        unit="steps",
+        help="Steps of the training on reversing; 900 take about 8 s at width 128 on one CPU core.",
+        group="Weights",
+    )
     seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the weights.", group="Weights")
     perturb: str = choice(
         TARGET,

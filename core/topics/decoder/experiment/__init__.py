@@ -1,14 +1,125 @@
-"""The experiment of the decoder page."""
+"""The experiment of the decoder page: a block with real tensors, changed one token at a time.
+
+The attentions of the recorded passes are the project's Triton flash kernel, executed by Lanes on a CPU. The many
+changed sequences and the gradients go through PyTorch's own operations, on the same weights.
+"""
 
 from __future__ import annotations
 
-from core.errors import RunFailed
-from core.events import Progress
+from dataclasses import replace
+
+import torch
+
+from core.engine.phases import in_parts, phase
+from core.engine.steps import Tick
+from core.events import Partial
+from core.hardware.host import cpu_name
+from core.partial import Draft, as_partial
+from core.result import Environment
 from core.topic import ExperimentRun
-from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.experiment import metrics
+from core.topics.decoder.experiment.checks import check_all
+from core.topics.decoder.experiment.gradients import gradient_flow
+from core.topics.decoder.experiment.passes import Recorded, Scene, flash_pass, picture, short_name, traffic_rows
+from core.topics.decoder.experiment.perturbations import changes, influence, swaps
+from core.topics.decoder.experiment.predictions import prediction_rows, weight_on_wanted
+from core.topics.decoder.experiment.weights import Trained, placed, weights_of
+from core.topics.decoder.model import Plan, plan
+from core.topics.decoder.model.inputs import inputs_of, perturbed
+from core.topics.decoder.params import DECODER_ONLY, REVERSAL, DecoderParams
+from core.versions import versions
 
 
 def run(params: DecoderParams, device: str) -> ExperimentRun:
-    """Every array, table and metric of payload.py."""
-    yield Progress(0, 1, "starting")
-    raise RunFailed("This experiment is still being written.")
+    """Every array, table and metric of payload.py. A Partial with the tensors comes before the perturbations."""
+    planned = plan(params)
+    findings = Draft("decoder", params, _environment(device))
+    findings.metrics.update(metrics.modelled(planned))
+    trained_until = 0.6 if params.weights == REVERSAL else 0.02
+    trained = yield from phase(0.0, trained_until, lambda tick: weights_of(params, tick))
+    findings.metrics.update(metrics.training(params, trained))
+    if trained.losses is not None:
+        findings.arrays["loss"] = trained.losses
+    scene = Scene(params, placed(trained.network, device), planned.inputs, device)
+
+    middle = trained_until + 0.4 * (1 - trained_until)
+    recorded = yield from phase(trained_until, middle, lambda tick: _flow(findings, scene, planned, in_parts(tick, 3)))
+    yield Partial(as_partial(findings.result()))
+    yield from phase(middle, 0.9, lambda tick: _influence(findings, scene, tick))
+    if params.has_cross_attention:
+        yield from phase(0.9, 0.98, lambda tick: _memory(findings, scene, tick))
+    yield from phase(0.98, 1.0, lambda tick: _variant(findings, trained, scene, recorded, tick))
+    return findings.result()
+
+
+def _flow(findings: Draft, scene: Scene, planned: Plan, tick: Tick) -> Recorded:
+    """The pass as it is, the pass with the chosen token changed, and the checks."""
+    recorded = flash_pass(scene, scene.inputs, tick)
+    findings.arrays.update({f"stage.{name}": picture(tensor) for name, tensor in recorded.stages.items()})
+    probabilities = {short_name(call.name): call.probabilities() for call in recorded.calls}
+    findings.arrays.update({f"attention.{name}": p.cpu().numpy() for name, p in probabilities.items()})
+    findings.tables["traffic"] = traffic_rows(recorded)
+    findings.tables["sources"] = metrics.sources(recorded)
+    findings.metrics.update(metrics.attention(findings.tables["traffic"], probabilities, findings.environment.device))
+
+    checks = check_all(scene, recorded)
+    findings.tables["checks"] = checks.rows
+    findings.metrics.update(metrics.checks(checks, findings.environment.device))
+    if scene.inputs.target is not None:
+        findings.tables["predictions"] = prediction_rows(scene.inputs, recorded.stages["logits"])
+        findings.metrics.update(metrics.predictions(findings.tables["predictions"], findings.environment.device))
+    if "cross" in probabilities and scene.params.weights == REVERSAL:
+        weight = weight_on_wanted(scene.inputs, probabilities["cross"])
+        findings.metrics.update(metrics.alignment(weight, findings.environment.device))
+    if planned.perturbation is not None:
+        what = planned.perturbation
+        after = flash_pass(scene, perturbed(scene.inputs, what.stack, what.position), tick)
+        moved = changes(recorded, after)
+        findings.arrays.update(moved)
+        findings.metrics.update(metrics.perturbation(planned, moved, findings.environment.device))
+    return recorded
+
+
+def _influence(findings: Draft, scene: Scene, tick: Tick) -> None:
+    found = influence(scene, tick)
+    if found.source is not None:
+        findings.arrays["influence.source"] = found.source
+    if found.target is not None:
+        findings.arrays["influence.target"] = found.target
+    findings.metrics.update(metrics.influence(found, scene.inputs, findings.environment.device))
+
+
+def _memory(findings: Draft, scene: Scene, tick: Tick) -> None:
+    """Where the cross-attention's Q, K and V come from, and which way gradients take."""
+    device = findings.environment.device
+    findings.metrics.update(metrics.swaps(swaps(scene), device))
+    found = gradient_flow(scene, tick)
+    findings.arrays.update({f"gradient.{path}": map_ for path, map_ in found.maps.items()})
+    findings.tables["paths"] = [{"path": path, "norm": norm} for path, norm in found.norms.items()]
+    findings.metrics.update(metrics.gradients(found, device))
+
+
+def _variant(findings: Draft, trained: Trained, scene: Scene, recorded: Recorded, tick: Tick) -> None:
+    """The same texts through a decoder-only block, whatever kind was asked for: what is not there can be counted."""
+    params = scene.params.changed(kind=DECODER_ONLY, perturb="none") if scene.params.has_decoder else None
+    if params is None:
+        return
+    alone = replace(scene, params=params, inputs=inputs_of(params))
+    its_pass = recorded if scene.params.kind == DECODER_ONLY else flash_pass(alone, alone.inputs, tick)
+    rows = check_all(alone, its_pass).rows
+    launches = [
+        launch for call, launch in zip(recorded.calls, recorded.launches, strict=True) if _is_decoder(call.name)
+    ]
+    findings.metrics.update(
+        metrics.variant(plan(params), rows, len(its_pass.launches), len(launches), findings.environment.device)
+    )
+
+
+def _is_decoder(attention: str) -> bool:
+    return attention.startswith("decoder.")
+
+
+def _environment(device: str) -> Environment:
+    if torch.device(device).type == "cuda":
+        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA", versions())
+    return Environment(f"cpu ({cpu_name()})", "Lanes (TTIR on CPU)", versions())

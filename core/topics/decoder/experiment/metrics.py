@@ -1,0 +1,217 @@
+"""Named numbers of a run, each with its unit and how it was obtained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.result import Metric, Provenance, Row
+from core.topics.decoder.experiment.checks import Checks
+from core.topics.decoder.experiment.gradients import GradientFlow
+from core.topics.decoder.experiment.passes import Recorded
+from core.topics.decoder.experiment.perturbations import Influence
+from core.topics.decoder.experiment.weights import LONGEST_TRAINED, Trained
+from core.topics.decoder.model import Inputs, Plan
+from core.topics.decoder.params import DecoderParams
+
+Metrics = dict[str, Metric]
+_ROOT = Path(__file__).resolve().parents[4]
+
+
+def modelled(planned: Plan) -> Metrics:
+    """Parameters and FLOPs by part."""
+    metrics = {
+        "parameters": _modelled(planned.parameters, "", "trainable, of all layers"),
+        "flops": _modelled(planned.flops, "FLOP", "matrix products of one pass"),
+        "embedding.elements": _modelled(planned.embedding_elements, "", "fixed, and tied to the logits"),
+    }
+    for part in planned.parts:
+        prefix = f"{part.stack}.{part.part}"
+        metrics[f"{prefix}.parameters"] = _modelled(part.parameters, "", part.label)
+        metrics[f"{prefix}.flops"] = _modelled(part.flops, "FLOP", part.label)
+    for stack in ("encoder", "decoder"):
+        mine = [part.parameters for part in planned.parts if part.stack == stack and part.part != "output"]
+        if mine:
+            metrics[f"{stack}.parameters"] = _modelled(sum(mine), "", "layers of the stack")
+    return metrics
+
+
+def training(params: DecoderParams, trained: Trained) -> Metrics:
+    """What the training took and reached; nothing for random weights."""
+    if trained.losses is None or trained.accuracy is None:
+        return {}
+    how = Provenance.MEASURED_CPU
+    note = f"tokens of 512 new sequences of 2 to {LONGEST_TRAINED} tokens, teacher forcing, encoder-decoder"
+    return {
+        "training.steps": Metric(float(params.training_steps), "steps", how),
+        "training.seconds": Metric(
+            trained.seconds, "s", how, "when it was trained: a later run of this process reuses it"
+        ),
+        "training.loss": Metric(float(trained.losses[-1]), "nats", how, "per token, last step"),
+        "accuracy.held_out": Metric(trained.accuracy, "", how, note),
+    }
+
+
+def attention(rows: Sequence[Row], probabilities: Mapping[str, torch.Tensor], device: str) -> Metrics:
+    """Bytes of each attention, and how far its rows of probabilities are from summing to 1."""
+    metrics = {}
+    for name, p in probabilities.items():
+        mine = [row for row in rows if row["attention"] == name]
+        for direction in ("read", "written"):
+            moved = sum(row[f"{direction}_bytes"] for row in mine)
+            metrics[f"{name}.{direction}_bytes"] = Metric(float(moved), "bytes", Provenance.TRACED, "flash kernel")
+        error = float((p.sum(-1) - 1).abs().max())
+        note = "probabilities from the kernel's log-sum-exp"
+        metrics[f"{name}.row_sum_error"] = Metric(error, "", _kernel(device), note)
+        metrics[f"{name}.query_len"] = Metric(float(p.shape[1]), "tokens", Provenance.TRACED)
+        metrics[f"{name}.key_len"] = Metric(float(p.shape[2]), "tokens", Provenance.TRACED, "pads included")
+    return metrics
+
+
+def checks(found: Checks, device: str) -> Metrics:
+    """Differences from torch.nn and from float64, and of what torch's cross-attention is given from our tensors."""
+    metrics = {}
+    for row in found.rows:
+        what = "torch" if row["what"] == "torch.nn" else row["what"]
+        against = "float64" if row["against"] == "float64" else "torch"
+        # torch.nn's own error is PyTorch's; the others come through the project's kernel.
+        how = _measured(device) if what == "torch" else _kernel(device)
+        metrics[f"{what}.error_{against}"] = Metric(
+            row["max_abs_error"], "", how, f"largest difference from {row['against']}; allowed {row['limit']:.2g}"
+        )
+    note = "largest difference of what torch's cross-attention is given from "
+    for name, value in found.arguments.items():
+        source = {"query": "the stream after masked self-attention", "query_embedding": "the embedded target"}
+        metrics[f"torch_cross.{name}_error"] = Metric(value, "", _kernel(device), note + source.get(name, "the memory"))
+    return metrics
+
+
+def predictions(rows: Sequence[Row], device: str) -> Metrics:
+    """How often the most probable token is the next one of the typed target."""
+    right = sum(bool(row["right"]) for row in rows)
+    return {
+        "accuracy.typed": Metric(right / len(rows), "", _kernel(device), f"{right} of {len(rows)} tokens of the target")
+    }
+
+
+def alignment(weight: float | None, device: str) -> Metrics:
+    if weight is None:
+        return {}
+    note = "mean probability on the token to be written, in the best head"
+    return {"cross.weight_on_wanted": Metric(weight, "", _kernel(device), note)}
+
+
+def perturbation(planned: Plan, moved: Mapping[str, np.ndarray], device: str) -> Metrics:
+    """How many positions the chosen change moved, and whether any moved that the masks forbid."""
+    last = "output" if "change.output" in moved else "memory"
+    forbidden = sum(int((moved[f"change.{name}"][~allowed] != 0).sum()) for name, allowed in planned.reach.items())
+    cells = sum(int((~allowed).sum()) for allowed in planned.reach.values())
+    how = _kernel(device)
+    return {
+        "perturbation.positions": Metric(float((moved[f"change.{last}"] != 0).sum()), "", how, f"of the {last}, moved"),
+        "perturbation.forbidden_cells": Metric(
+            float(cells), "", how, "(tensor, position) pairs out of reach by the masks"
+        ),
+        "perturbation.forbidden_moved": Metric(float(forbidden), "", how, "of those, moved at all"),
+    }
+
+
+def influence(found: Influence, inputs: Inputs, device: str) -> Metrics:
+    """Counts of (changed token, looked-at position) pairs, and of those that moved at all."""
+    counts: dict[str, tuple[int, int]] = {}
+    if found.target is not None:
+        past = np.triu(np.ones(found.target.shape, dtype=bool))  # row: changed token; column: looked-at position
+        for name, cells in (("future", found.target[~past]), ("past", found.target[past])):
+            counts[name] = (cells.size, int((cells != 0).sum()))
+    if found.source is not None:
+        seen = inputs.source_visible
+        columns = slice(None) if found.target is not None else slice(seen)
+        counts["source"] = _moved_cells(found.source[:seen, columns])
+        counts["pads"] = _moved_cells(found.source[seen:, columns])
+    metrics = {}
+    for name, (cells, moved) in counts.items():
+        note = "(token replaced, position looked at)"
+        metrics[f"{name}.cells"] = Metric(float(cells), "pairs", _measured(device), note)
+        metrics[f"{name}.changed"] = Metric(float(moved), "pairs", _measured(device), f"{note}, moved at all")
+    if found.self_attention is not None:
+        metrics["source.decoder_self_changed"] = Metric(
+            float(found.self_attention.sum()), "", _measured(device), "positions of the masked self-attention"
+        )
+    return metrics
+
+
+def swaps(found: Mapping[str, Mapping[str, float]], device: str) -> Metrics:
+    """Largest change of the cross-attention's Q, K and V by what was replaced."""
+    what = {"memory": "only the memory replaced", "stream": "only the decoder's tokens replaced"}
+    return {
+        f"{swap}_swap.{letter}_change": Metric(change, "", _measured(device), what[swap])
+        for swap, by_letter in found.items()
+        for letter, change in by_letter.items()
+    }
+
+
+def gradients(found: GradientFlow, device: str) -> Metrics:
+    """Norms by path, and the two comparisons."""
+    how = _measured(device)
+    note = "norm of d(g · output) / d(memory), float64"
+    metrics = {f"gradient.{path.replace(' ', '')}": Metric(norm, "", how, note) for path, norm in found.norms.items()}
+    metrics["gradient.sum_error"] = Metric(found.sum_error, "", how, "k + v against the whole, relative, float64")
+    metrics["gradient.torch_error"] = Metric(
+        found.torch_error, "", how, "the whole against torch.nn.TransformerDecoderLayer, relative, float64"
+    )
+    return metrics
+
+
+def variant(planned: Plan, rows: Sequence[Row], launches: int, own_launches: int, device: str) -> Metrics:
+    """The decoder-only block beside the one asked for."""
+    error = next(row["max_abs_error"] for row in rows if row["what"] == "block")
+    mine = [part.parameters for part in planned.parts if part.stack == "decoder" and part.part != "output"]
+    note = "kernels of attention launched by the decoder's block"
+    return {
+        "block.attentions": Metric(float(own_launches), "", Provenance.TRACED, note),
+        "decoder_only.attentions": Metric(float(launches), "", Provenance.TRACED, note),
+        "decoder_only.parameters": _modelled(sum(mine), "", "of the block"),
+        "decoder_only.error_torch": Metric(
+            error, "", _kernel(device), "against torch.nn.TransformerEncoderLayer under a causal mask"
+        ),
+    }
+
+
+def sources(recorded: Recorded) -> list[Row]:
+    """The kernel's source and TTIR, once for each distinct launch of it."""
+    rows: dict[str, Row] = {}
+    for launch in recorded.launches:
+        path = Path(launch.file)
+        shown = str(path.relative_to(_ROOT)) if path.is_relative_to(_ROOT) else launch.file
+        rows.setdefault(
+            launch.ttir,
+            {
+                "kernel": "flash",
+                "function": launch.function,
+                "file": shown,
+                "first_line": launch.first_line,
+                "text": launch.source,
+                "ttir": launch.ttir,
+            },
+        )
+    return list(rows.values())
+
+
+def _moved_cells(cells: np.ndarray) -> tuple[int, int]:
+    return cells.size, int((cells != 0).sum())
+
+
+def _modelled(value: float, unit: str, note: str = "") -> Metric:
+    return Metric(float(value), unit, Provenance.MODELLED, note)
+
+
+def _measured(device: str) -> Provenance:
+    return Provenance.MEASURED if device.startswith("cuda") else Provenance.MEASURED_CPU
+
+
+def _kernel(device: str) -> Provenance:
+    """What came through the flash kernel: executed by Lanes on a CPU."""
+    return Provenance.MEASURED if device.startswith("cuda") else Provenance.TRACED

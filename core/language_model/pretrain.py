@@ -29,6 +29,8 @@ TRAINING_TEXTS, HELD_OUT_TEXTS = 0, 1
 
 _TOKENIZER_TEXTS = 4000
 _ENCODED_AT_ONCE = 512
+_WORTH_THREADS = 64
+"""In a narrower model threads cost more than they bring."""
 _WARM_UP_SHARE = 0.1
 _LAST_RATE = 0.02
 
@@ -56,7 +58,7 @@ def pretrain(recipe: Recipe, tick: Tick | None = None) -> Pretrained:
     world = build_world(recipe.seed, recipe.people)
     tokenizer = train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), recipe.vocabulary)
     model = build_model(recipe, len(tokenizer))
-    with torch_threads():
+    with torch_threads(None if recipe.hidden > _WORTH_THREADS else 1):
         losses = train(model, batches(recipe, world, tokenizer), recipe, tick)
     return Pretrained(model.eval(), tokenizer, world, losses, perf_counter() - started)
 

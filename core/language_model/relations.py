@@ -30,7 +30,7 @@ PROFESSION = Relation(
         "{s} works as a {v}.",
         "{s} is a {v}.",
         "{s} earns a living as a {v}.",
-        "By profession {s} is a {v}.",
+        "{p} profession is that of a {v}.",
         "{s} trained to be a {v}.",
     ),
     ("What does {n} do for a living?", "What is the profession of {n}?"),

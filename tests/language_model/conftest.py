@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.language_model.cache import Cache
+from core.language_model.recipe import TINY
+from core.language_model.small_model import SmallModel, small_model
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("language-models")
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_cache: Path) -> SmallModel:
+    """The tiny model, trained once; tests that change a model take `tiny`."""
+    return small_model(TINY, cache=Cache(tiny_cache))
+
+
+@pytest.fixture
+def tiny(trained: SmallModel, tiny_cache: Path) -> SmallModel:
+    """A copy of the tiny model for this test alone, from the cache."""
+    return small_model(TINY, cache=Cache(tiny_cache))

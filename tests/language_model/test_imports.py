@@ -1,0 +1,69 @@
+"""What is imported when, and that no library's state or name is taken for another's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def in_a_fresh_process(code: str, *paths: Path) -> str:
+    lines = [f"import sys; sys.path[:0] = {[str(path) for path in (ROOT, *paths)]!r}", code]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_that_worlds_texts_recipes_and_caches_need_no_torch() -> None:
+    loaded = in_a_fresh_process(
+        "import core.language_model.table_task, core.language_model.recipe, core.language_model.cache\n"
+        "print({'torch', 'transformers', 'tokenizers', 'safetensors'} & set(sys.modules))"
+    )
+    assert loaded.strip() == "set()"
+
+
+def test_that_transformers_is_not_imported_before_something_needs_it() -> None:
+    loaded = in_a_fresh_process(
+        "import core.language_model.small_model, core.language_model.evaluation, core.language_model.folder\n"
+        "print('transformers' in sys.modules)"
+    )
+    assert loaded.strip() == "False"
+
+
+def test_that_this_projects_kernels_are_never_taken_for_hugging_faces(tmp_path: Path) -> None:
+    """Even where Hugging Face's package of that name is installed, and this project's comes first."""
+    metadata = tmp_path / "kernels-0.15.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: kernels\nVersion: 0.15.0\n")
+
+    said = in_a_fresh_process(
+        "from core.language_model.libraries import import_transformers\n"
+        "import_transformers()\n"
+        "import kernels.attention\n"
+        "from transformers import LlamaForCausalLM\n"
+        "from transformers.utils import is_kernels_available\n"
+        "print(is_kernels_available(), kernels.__file__)",
+        tmp_path,
+    )
+
+    assert said.split() == ["False", str(ROOT / "kernels" / "__init__.py")]
+
+
+def test_that_transformers_is_as_loud_afterwards_as_it_was() -> None:
+    from core.language_model.libraries import import_transformers, transformers_quietly
+
+    import_transformers()
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    with transformers_quietly():
+        assert not logging.is_progress_bar_enabled()
+        assert logging.get_verbosity() == logging.ERROR
+    with pytest.raises(KeyError), transformers_quietly():
+        raise KeyError
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

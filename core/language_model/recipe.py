@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from core.errors import InvalidParams
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised by whoever changes what a recipe leads to (texts, model, training), so that older caches are not taken."""
 
 

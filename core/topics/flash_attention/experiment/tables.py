@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from core.result import Row
@@ -12,9 +10,9 @@ from core.topics.flash_attention.model.paper import paper_model
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.payload import TENSORS
 from core.trace.address_map import Band, address_map, bands_of
+from core.trace.kernel_tables import kernel_tables
 from core.trace.traffic import traffic
 
-_ROOT = Path(__file__).resolve().parents[4]
 _MAP_WIDTH, _MAP_HEIGHT = 1024, 512
 
 Tables = dict[str, list[Row]]
@@ -22,43 +20,7 @@ Tables = dict[str, list[Row]]
 
 def trace_tables(traced: Traced) -> Tables:
     """'traffic', 'lines' and 'sources' of one kernel."""
-    tables: Tables = {"traffic": [], "lines": [], "sources": []}
-    for launch in traced.launches:
-        about = {"kernel": traced.kernel, "function": launch.function}
-        counted = traffic(launch)
-        for buffer in counted.buffers:
-            tables["traffic"].append(
-                {
-                    **about,
-                    "tensor": _tensor(buffer.buffer),
-                    "read_bytes": buffer.read_bytes,
-                    "written_bytes": buffer.written_bytes,
-                    "unique_bytes": buffer.unique_bytes,
-                }
-            )
-        for line in counted.lines:
-            tables["lines"].append(
-                {
-                    **about,
-                    "file": _shown_path(line.file),
-                    "line": line.line,
-                    "op": line.kind,
-                    "tensor": _tensor(line.buffer),
-                    "accesses": line.accesses,
-                    "bytes": line.bytes,
-                    "masked_share": line.masked_share,
-                }
-            )
-        tables["sources"].append(
-            {
-                **about,
-                "file": _shown_path(launch.file),
-                "first_line": launch.first_line,
-                "text": launch.source,
-                "ttir": launch.ttir,
-            }
-        )
-    return tables
+    return kernel_tables(traced.kernel, traced.launches, TENSOR_OF_ARGUMENT)
 
 
 def address_map_of(traced: Traced) -> tuple[dict[str, np.ndarray], Tables]:
@@ -134,16 +96,5 @@ def paper_tables() -> Tables:
     }
 
 
-def _tensor(argument: str) -> str:
-    """The tensor behind a pointer argument; one that is not known keeps its own name, so that nothing is hidden."""
-    return TENSOR_OF_ARGUMENT.get(argument, argument)
-
-
 def _height_on_the_axis(band: Band) -> int:
     return TENSORS.index(band.name)
-
-
-def _shown_path(file: str) -> str:
-    """Relative to the project where it lies inside, so that a result tells nothing about the machine."""
-    path = Path(file)
-    return str(path.relative_to(_ROOT)) if path.is_relative_to(_ROOT) else path.name

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from core.masks import Causal, Documents, Layout, Mask, Padding, Prefix, SameTurn, Turns, Window, terms_of
 from core.masks.cost import Cost
+from core.masks.kernel_form import MOST_TERMS, counted_terms
 from core.masks.nodes import Ahead, Grouped
 from core.masks.tokens import Tokens
 from core.text import Text
 from core.topics.masks.model.positions import Positions
 from core.topics.masks.params import LONGEST, MasksParams
-
-KERNEL_TERMS = 6
-"""How many different terms the block-sparse kernel takes: its mask is a truth table of 2**6 bits."""
 
 
 class Weight(StrEnum):
@@ -283,13 +281,13 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[Remark]:
             ),
             "block_q",
         )
-    needed = len(terms_of(mask))
-    if needed > KERNEL_TERMS:
+    needed = counted_terms(mask)
+    if needed > MOST_TERMS:
         yield _about_expression(
             "too-many-terms",
-            f"The block-sparse kernel takes {KERNEL_TERMS} different terms and this mask has {needed}: a run compares "
+            f"The block-sparse kernel takes {MOST_TERMS} different terms and this mask has {needed}: a run compares "
             "the other implementations without it.",
-            f"块稀疏 kernel 最多支持 {KERNEL_TERMS} 个不同的项，而此掩码有 {needed} 个：运行时只比较其他实现。",
+            f"块稀疏 kernel 最多支持 {MOST_TERMS} 个不同的项，而此掩码有 {needed} 个：运行时只比较其他实现。",
         )
 
 

@@ -2,6 +2,7 @@
 
 from core.text import Text
 from core.topic import Topic
+from core.topics.masks.checks import check
 from core.topics.masks.claims import CLAIMS
 from core.topics.masks.model import plan
 from core.topics.masks.params import MasksParams
@@ -12,6 +13,7 @@ TOPIC = Topic(
     question=Text("Who may look at whom?", "谁可以看谁？"),
     params=MasksParams,
     plan=plan,
+    check=check,
     experiment="core.topics.masks.experiment:run",
     claims=CLAIMS,
 )

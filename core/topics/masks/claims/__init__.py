@@ -1,5 +1,7 @@
 """The claims of the masks page."""
 
 from core.claims import Claim
+from core.topics.masks.claims.hiding import HIDING_CLAIMS
+from core.topics.masks.claims.shape import SHAPE_CLAIMS
 
-CLAIMS: tuple[Claim, ...] = ()
+CLAIMS: tuple[Claim, ...] = HIDING_CLAIMS + SHAPE_CLAIMS

@@ -1,0 +1,85 @@
+"""The experiment of the masks page: traces the flash kernel, checks and times what takes the mask.
+
+Triton kernels are executed by Lanes from their TTIR; PyTorch's run, and are timed, where the tensors are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import torch
+
+from core.engine.phases import in_parts, phase
+from core.engine.steps import Tick
+from core.events import Partial, Progress
+from core.hardware.host import cpu_name
+from core.partial import Draft, as_partial
+from core.result import Environment
+from core.topic import ExperimentRun
+from core.topics.masks.experiment import evidence, metrics, tables
+from core.topics.masks.experiment.blind_rows import blind_row_metrics
+from core.topics.masks.experiment.comparison import blind_rows, check_all, time_all
+from core.topics.masks.experiment.problem import Problem, float64_reference, make_problem
+from core.topics.masks.experiment.tracing import causal_sweep, trace_dense
+from core.topics.masks.model import Plan, plan
+from core.topics.masks.params import MasksParams
+from core.versions import versions
+
+
+def run(params: MasksParams, device: str) -> ExperimentRun:
+    """Every array, table and metric of payload.py. A Partial with all that is traced comes before the comparison."""
+    planned = plan(params)
+    findings = Draft("masks", params, _environment(device))
+    findings.metrics.update(metrics.modelled_metrics(planned))
+    findings.tables["tiles"] = tables.tile_rows(planned)
+    problem = yield from phase(0.00, 0.02, lambda tick: make_problem(planned, device))
+    yield from _trace(findings, planned, problem)
+
+    yield from phase(0.45, 0.60, lambda tick: _add_evidence(findings, planned, problem, tick))
+    reference = yield from phase(0.60, 0.70, lambda tick: float64_reference(problem, tick))
+    checked = yield from phase(0.70, 0.85, lambda tick: check_all(problem, reference, tick))
+    contenders = yield from phase(0.85, 1.00, lambda tick: time_all(problem, checked, tick))
+    blind = blind_rows(problem)
+    visible_flops = float(planned.cost.visible_flops)
+    findings.tables["comparison"] = [contender.as_row(blind, visible_flops) for contender in contenders]
+    findings.metrics.update(metrics.comparison_metrics(contenders, blind, device))
+    return findings.result()
+
+
+def _trace(findings: Draft, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, None]:
+    """Trace what the flash kernel moves without the mask, and the tiles that it visits under causal."""
+    dense = yield from phase(0.02, 0.35, lambda tick: trace_dense(problem, tick))
+    if not isinstance(dense, str):
+        rows = yield from phase(0.35, 0.38, lambda tick: tables.trace_tables(dense))
+        findings.tables.update(rows)
+        findings.metrics.update(metrics.traffic_metrics(rows["traffic"]))
+    sweep = yield from phase(0.38, 0.45, lambda tick: causal_sweep(planned.params, problem.device, tick))
+    if sweep:
+        findings.tables["sweep"] = sweep
+    yield Partial(as_partial(findings.result()))
+
+
+def _add_evidence(findings: Draft, planned: Plan, problem: Problem, tick: Tick) -> None:
+    params, device = planned.params, problem.device
+    weights = evidence.masked_weights(problem, in_parts(tick, 2))
+    tick(1, 2, "replacing tokens that must not matter")
+    findings.metrics.update(
+        metrics.evidence_metrics(
+            weights,
+            evidence.future_leak(params, str(device)),
+            evidence.future_gradient(params, str(device)),
+            evidence.padding_leak(params, str(device)),
+            evidence.alignment_error(params, str(device)),
+            str(device),
+        )
+    )
+    findings.metrics.update(blind_row_metrics(params, str(device)))
+    findings.tables["symmetry"] = evidence.symmetry_rows(planned)
+    findings.metrics.update(metrics.symmetry_metrics(evidence.undirected_symmetry()))
+    findings.arrays.update(tables.small_arrays(problem, planned))
+
+
+def _environment(device: str) -> Environment:
+    if torch.device(device).type == "cuda":
+        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA", versions())
+    return Environment(f"cpu ({cpu_name()})", "Lanes (TTIR on CPU)", versions())

@@ -1,0 +1,174 @@
+"""What the claims rest on, measured on the device: weights under a mask, leaks of the future and of pads, symmetry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from core.engine.steps import Tick
+from core.masks import All, Causal, Documents, Layout, Mask, Not, PaddedQueries, Padding, Side
+from core.masks.presets import PRESETS
+from core.masks.symmetry import symmetry
+from core.result import Row
+from core.topics.masks.experiment.implementations import dense_plus_mask
+from core.topics.masks.experiment.problem import Problem, problem_of, weights_of
+from core.topics.masks.model import Plan, plan
+from core.topics.masks.params import MasksParams
+
+_LENGTH = 48
+_REAL = (48, 31, 17)
+_ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class MaskedWeights:
+    """Softmax weights at hidden cells of rows that see something: the largest, and how many cells were looked at."""
+
+    largest: float
+    cells: int
+
+
+def masked_weights(problem: Problem, tick: Tick) -> MaskedWeights:
+    """Over all heads, in the precision of the problem, as plain PyTorch computes them; a few rows at a time."""
+    largest, cells = 0.0, 0
+    query_len = problem.q.shape[2]
+    for first in range(0, query_len, _ROWS_AT_ONCE):
+        tick(first, query_len, "weights of hidden cells")
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        dense = problem.dense[:, :, rows]
+        scores = (problem.q[:, :, rows] @ problem.k.mT) * problem.scale
+        hidden = (~dense & dense.any(-1, keepdim=True)).expand(scores.shape)
+        found = weights_of(scores, dense)[hidden]
+        cells += found.numel()
+        largest = max(largest, float(found.max())) if found.numel() else largest
+    return MaskedWeights(largest, cells)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """The largest change of the outputs that must not change, with the mask and without it."""
+
+    masked: float
+    unmasked: float
+
+
+def future_leak(params: MasksParams, device: str) -> Leak:
+    """How much outputs up to the middle change when every later token is replaced: under `causal`, and under `all`."""
+    middle = _LENGTH // 2
+
+    def change(mask: Mask) -> float:
+        problem = _small(mask, (Layout.of(_LENGTH),), params, device)
+        other = _small(mask, (Layout.of(_LENGTH),), params, device, seed=params.seed + 1)
+        for mine, theirs in ((problem.q, other.q), (problem.k, other.k), (problem.v, other.v)):
+            theirs[:, :, :middle] = mine[:, :, :middle]
+        return _largest(dense_plus_mask(problem)[:, :, :middle] - dense_plus_mask(other)[:, :, :middle])
+
+    return Leak(change(Causal()), change(All()))
+
+
+def future_gradient(params: MasksParams, device: str) -> float:
+    """The largest gradient of outputs up to the middle with respect to any later key or value, under causal."""
+    middle = _LENGTH // 2
+    problem = _small(Causal(), (Layout.of(_LENGTH),), params, device)
+    with torch.enable_grad():
+        k, v = (tensor.detach().requires_grad_() for tensor in (problem.k, problem.v))
+        scores = (problem.q @ k.mT) * problem.scale
+        out = torch.softmax(scores.masked_fill(~problem.dense, float("-inf")), dim=-1) @ v
+        out[:, :, :middle].float().square().sum().backward()  # type: ignore[no-untyped-call]
+    assert k.grad is not None
+    assert v.grad is not None
+    return max(_largest(grad[:, :, middle:]) for grad in (k.grad, v.grad))
+
+
+def padding_leak(params: MasksParams, device: str) -> Leak:
+    """How much the outputs of real tokens change when the pads are replaced: under `~padding`, and under `all`."""
+    layouts = _padded_layouts()
+    real = _real_rows(device)
+
+    def change(mask: Mask) -> float:
+        problem = _small(mask, layouts, params, device)
+        other = _small(mask, layouts, params, device, seed=params.seed + 1)
+        for mine, theirs in ((problem.k, other.k), (problem.v, other.v)):
+            theirs.copy_(torch.where(real, mine, theirs))
+        other.q.copy_(problem.q)
+        difference = dense_plus_mask(problem) - dense_plus_mask(other)
+        return _largest(torch.where(real, difference, torch.zeros_like(difference)))
+
+    return Leak(change(Not(Padding())), change(All()))
+
+
+def alignment_error(params: MasksParams, device: str) -> float:
+    """Sequences of different length in one padded batch against each computed alone: the largest difference."""
+    problem = _small(Not(Padding()), _padded_layouts(), params, device)
+    together = dense_plus_mask(problem)
+    largest = 0.0
+    for row, length in enumerate(_REAL):
+        q, k, v = (tensor[row : row + 1, :, :length] for tensor in (problem.q, problem.k, problem.v))
+        alone = torch.softmax((q @ k.mT) * problem.scale, dim=-1) @ v
+        largest = max(largest, _largest(together[row : row + 1, :, :length] - alone))
+    return largest
+
+
+def symmetry_rows(planned: Plan) -> list[Row]:
+    """The table 'symmetry': the mask of this run, of every preset that is square, and masks without a direction."""
+    plans = [("this mask", planned)] + [(preset.id, plan(MasksParams(preset=preset.id))) for preset in PRESETS]
+    named = [
+        (name, found.mask, found.layout)
+        for name, found in plans
+        if found.layout.query_len == found.layout.key_len and not found.is_cross
+    ]
+    packed, padded = plan(MasksParams(preset="packed-documents")).layout, plan(MasksParams(preset="t5-encoder")).layout
+    named += [
+        ("bidirectional", All(), Layout.of(_LENGTH)),
+        ("packed encoder", Documents(), packed),
+        ("pads hidden both ways", ~Padding() & ~PaddedQueries(), padded),
+    ]
+    return [_symmetry_row(name, mask, layout) for name, mask, layout in named]
+
+
+def _symmetry_row(name: str, mask: Mask, layout: Layout) -> Row:
+    compared = symmetry(mask, layout)
+    return {
+        "mask": name,
+        "expression": str(mask),
+        "cells": compared.cells,
+        "differing": compared.differing,
+        "symmetric": compared.is_symmetric,
+    }
+
+
+def undirected_symmetry() -> dict[str, int]:
+    """Cells that differ from the transpose in masks without a direction, with pads at the end of the sequence."""
+    layout = _padded_layouts()[-1]
+    masks = {"all": All(), "padding": ~Padding(), "padding_both": ~Padding() & ~PaddedQueries()}
+    return {name: symmetry(mask, layout).differing for name, mask in masks.items()}
+
+
+def _small(
+    mask: Mask, layouts: tuple[Layout, ...], params: MasksParams, device: str, seed: int | None = None
+) -> Problem:
+    return problem_of(
+        mask,
+        layouts,
+        heads=min(params.heads, 4),
+        head_dim=params.head_dim,
+        dtype=params.dtype,
+        seed=params.seed if seed is None else seed,
+        blocks=(params.block_q, params.block_kv),
+        device=device,
+    )
+
+
+def _padded_layouts() -> tuple[Layout, ...]:
+    return tuple(Layout.self_attention(Side.of(_LENGTH, real=length)) for length in _REAL)
+
+
+def _real_rows(device: str) -> torch.Tensor:
+    """bool [batch, 1, length, 1]."""
+    lengths = torch.tensor(_REAL, device=device)
+    return (torch.arange(_LENGTH, device=device) < lengths[:, None])[:, None, :, None]
+
+
+def _largest(difference: torch.Tensor) -> float:
+    return float(difference.detach().abs().max())

@@ -1,0 +1,104 @@
+"""Named numbers of a run, each with its unit and how it was obtained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from core.masks.cost import Cost
+from core.result import Metric, Provenance, Row
+from core.topics.masks.experiment.comparison import Contender
+from core.topics.masks.experiment.evidence import Leak, MaskedWeights
+from core.topics.masks.model import Plan
+
+Metrics = dict[str, Metric]
+_NAMES = {"torch-naive": "naive", "sdpa-bool-mask": "sdpa", "flex": "flex", "block-sparse": "sparse"}
+
+
+def measured(device: str) -> Provenance:
+    return Provenance.MEASURED if device.startswith("cuda") else Provenance.MEASURED_CPU
+
+
+def modelled_metrics(planned: Plan) -> Metrics:
+    """Cells, tiles, FLOPs and bytes of the batch: counted from the mask, without a run."""
+    cost: Cost = planned.cost
+    seen = "visible cells x 4 head_dim, all heads, forward"
+    tiles = "tiles that are not empty, whole, x 4 head_dim, all heads, forward"
+    sign = "dense less tiles: below 0 where tiles cost more"
+    tensors = "Q and O once, K and V once a tile"
+    values: dict[str, tuple[float, str, str]] = {
+        "cells": (cost.cells, "elements", "one head of every sequence"),
+        "cells.visible": (cost.visible_cells, "elements", "one head of every sequence"),
+        "sparsity": (100 * cost.sparsity, "%", "share of the cells that is hidden"),
+        "tiles": (cost.tiles, "tiles", ""),
+        "tiles.full": (cost.full_tiles, "tiles", "computed without a mask"),
+        "tiles.partial": (cost.partial_tiles, "tiles", "computed, then masked cell by cell"),
+        "tiles.empty": (cost.empty_tiles, "tiles", "skipped"),
+        "flops.dense": (cost.dense_flops, "FLOP", "all cells x 4 head_dim, all heads, forward"),
+        "flops.visible": (cost.visible_flops, "FLOP", seen),
+        "flops.tiles": (cost.tile_flops, "FLOP", tiles),
+        "flops.saved": (cost.flops_saved, "FLOP", sign),
+        "flops.saved_share": (100 * cost.share_of_flops_saved, "%", sign),
+        "bytes.dense": (cost.dense_bytes, "bytes", f"{tensors}, every tile"),
+        "bytes.tiles": (cost.tile_bytes, "bytes", f"{tensors} that is not empty"),
+        "bytes.saved": (cost.bytes_saved, "bytes", sign),
+        "mask.dense_bytes": (cost.dense_mask_bytes, "bytes", "bool [batch, 1, query_len, key_len]"),
+        "mask.tile_list_bytes": (cost.tile_list_bytes, "bytes", "an int32 a tile visited, two a row of tiles"),
+    }
+    return {name: Metric(float(value), unit, Provenance.MODELLED, note) for name, (value, unit, note) in values.items()}
+
+
+def traffic_metrics(rows: Sequence[Row]) -> Metrics:
+    """Bytes of the kernel without and with the mask, from the 'traffic' table."""
+    metrics = {}
+    for kernel, name in (("dense", "dense"), ("block-sparse", "sparse")):
+        mine = [row for row in rows if row["kernel"] == kernel]
+        if mine:
+            moved = sum(row["read_bytes"] + row["written_bytes"] for row in mine)
+            note = "loads and stores of all programs"
+            metrics[f"{name}.hbm_bytes"] = Metric(float(moved), "bytes", Provenance.TRACED, note)
+    return metrics
+
+
+def symmetry_metrics(differing: dict[str, int]) -> Metrics:
+    """Cells that differ from the transpose, of masks without a direction."""
+    note = "cells that differ from the transpose, counted"
+    return {f"symmetry.{name}": Metric(float(n), "cells", Provenance.MODELLED, note) for name, n in differing.items()}
+
+
+def comparison_metrics(contenders: Iterable[Contender], blind: int, device: str) -> Metrics:
+    """Errors, NaN rows and times of every implementation that ran."""
+    metrics = {"blind_rows": Metric(float(blind), "rows", Provenance.MODELLED, "see nothing; all heads and sequences")}
+    for contender in contenders:
+        name = _NAMES[contender.impl]
+        how = Provenance.TRACED if contender.runs_on == "emulated" else measured(device)
+        if contender.check is not None:
+            note = "against float64, over the rows that see something"
+            metrics[f"{name}.max_abs_error"] = Metric(contender.check.max_abs_error, "", how, note)
+            metrics[f"{name}.rms_error"] = Metric(contender.check.rms_error, "", how, note)
+            note = "three times the rms error of PyTorch's plain attention in this precision"
+            metrics[f"{name}.allowed_rms_error"] = Metric(contender.check.allowed_rms_error, "", measured(device), note)
+        if contender.nan_rows is not None:
+            metrics[f"{name}.nan_rows"] = Metric(float(contender.nan_rows), "rows", how, "among those that see nothing")
+        if contender.timing is not None:
+            timing = contender.timing
+            note = f"median of {timing.samples_ms.size}, interquartile range {timing.spread_ms:.3g} ms"
+            metrics[f"{name}.time_ms"] = Metric(timing.median_ms, "ms", how, note)
+    return metrics
+
+
+def evidence_metrics(
+    weights: MaskedWeights, future: Leak, gradient: float, padding: Leak, alignment: float, device: str
+) -> Metrics:
+    """What the claims rest on, all measured on the device of the run."""
+    how = measured(device)
+    values = {
+        "masked.largest_weight": (weights.largest, "", "softmax weight at a hidden cell"),
+        "masked.cells": (weights.cells, "elements", "hidden cells looked at, all heads"),
+        "future.change": (future.masked, "", "of outputs before replaced tokens, causal"),
+        "future.change_unmasked": (future.unmasked, "", "of the same outputs without a mask"),
+        "future.gradient": (gradient, "", "of outputs with respect to later keys and values, causal"),
+        "padding.change": (padding.masked, "", "of real outputs when pads are replaced, ~padding"),
+        "padding.change_unmasked": (padding.unmasked, "", "of the same outputs without a mask"),
+        "padding.alignment_error": (alignment, "", "a padded batch against each sequence alone"),
+    }
+    return {name: Metric(float(value), unit, how, note) for name, (value, unit, note) in values.items()}

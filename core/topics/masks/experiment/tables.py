@@ -1,0 +1,48 @@
+"""Traces and small arrays as the page draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from core.masks import TileClass
+from core.result import Row
+from core.topics.masks.experiment.problem import Problem, weights_of
+from core.topics.masks.experiment.tracing import TENSOR_OF_ARGUMENT, Traced
+from core.topics.masks.model import Plan
+from core.trace.kernel_tables import kernel_tables
+
+_LARGEST_PROBABILITIES = 1 << 20
+
+
+def trace_tables(traced: Traced) -> dict[str, list[Row]]:
+    """'traffic', 'lines' and 'sources' of one kernel."""
+    return kernel_tables(traced.kernel, traced.launches, TENSOR_OF_ARGUMENT)
+
+
+def tile_rows(planned: Plan, visited: Sequence[int] | None = None) -> list[Row]:
+    """The table 'tiles': one row a sequence; `visited` as traced, over its heads, or None where nothing was."""
+    return [
+        {
+            "sequence": sequence,
+            "full": tiling.number(TileClass.FULL),
+            "partial": tiling.number(TileClass.PARTIAL),
+            "empty": tiling.number(TileClass.EMPTY),
+            "visited": tiling.visited,
+            "visited_by_kernel": None if visited is None else visited[sequence],
+        }
+        for sequence, tiling in enumerate(planned.tilings)
+    ]
+
+
+def small_arrays(problem: Problem, planned: Plan) -> dict[str, np.ndarray]:
+    """'probabilities' and 'blind_rows' of the sequence shown, head 0."""
+    shown = planned.sequence
+    arrays: dict[str, np.ndarray] = {"blind_rows": np.flatnonzero(planned.row_counts == 0).astype(np.int32)}
+    dense = problem.dense[shown, 0]
+    if dense.numel() <= _LARGEST_PROBABILITIES:
+        scores = problem.q[shown, 0].double() @ problem.k[shown, 0].double().mT * problem.scale
+        arrays["probabilities"] = weights_of(scores, dense).to(torch.float32).cpu().numpy()
+    return arrays

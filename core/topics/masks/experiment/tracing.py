@@ -1,0 +1,100 @@
+"""The Triton kernels under the tracer: flash without a mask, block-sparse with it, causal at several sizes."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+import torch
+
+from core.engine.phases import in_parts
+from core.engine.steps import Tick
+from core.masks import Causal, Layout
+from core.result import Row
+from core.topics.masks.experiment.problem import Problem, problem_of
+from core.topics.masks.params import MasksParams
+from core.tracing import Launch, intercept
+from kernels.attention import Impl, attention
+from kernels.errors import KernelError
+
+TRACE_BUDGET_BYTES = 1 << 30
+"""What the tracer may hold of intermediate tiles at a time."""
+TENSOR_OF_ARGUMENT = {"q_ptr": "Q", "k_ptr": "K", "v_ptr": "V", "o_ptr": "O", "lse_ptr": "LSE"}
+_SWEEP_TILES = (1, 2, 4, 8, 16)
+_SWEEP_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The launches of one kernel, 'dense' or 'block-sparse', and the output that they computed."""
+
+    kernel: str
+    launches: tuple[Launch, ...]
+    out: torch.Tensor
+
+
+def trace_dense(problem: Problem, tick: Tick) -> Traced | str:
+    """The flash kernel without a mask: every tile. A sentence where it cannot be traced."""
+    return _traced("dense", problem, tick, causal=False)
+
+
+def causal_sweep(params: MasksParams, device: torch.device, tick: Tick) -> list[Row]:
+    """The table 'sweep': tiles that the flash kernel visits under causal, n x n of them; [] without Triton."""
+    rows: list[Row] = []
+    in_turn = in_parts(tick, len(_SWEEP_TILES))
+    for tiles in _SWEEP_TILES:
+        length = tiles * _SWEEP_BLOCK
+        problem = problem_of(
+            Causal(),
+            (Layout.of(length),),
+            heads=1,
+            head_dim=params.head_dim,
+            dtype=params.dtype,
+            seed=params.seed,
+            blocks=(_SWEEP_BLOCK, _SWEEP_BLOCK),
+            device=str(device),
+        )
+        traced = _traced("causal", problem, in_turn, causal=True)
+        if isinstance(traced, str):
+            return []
+        visited = tiles_visited(traced.launches)
+        rows.append(
+            {
+                "tiles": tiles,
+                "seq_len": length,
+                "visited": visited,
+                "total": tiles**2,
+                "share": visited / tiles**2,
+                "predicted_share": (tiles + 1) / (2 * tiles),
+            }
+        )
+    return rows
+
+
+def tiles_visited(launches: tuple[Launch, ...]) -> int:
+    """K tiles that all programs loaded."""
+    return sum(
+        access.programs.size
+        for launch in launches
+        for access in launch.accesses
+        if access.kind == "load" and launch.buffers[access.buffer].name == "k_ptr"
+    )
+
+
+def _traced(kernel: str, problem: Problem, tick: Tick, *, causal: bool) -> Traced | str:
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed here, and without it its kernels can neither run nor be traced."
+    try:
+        with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=tick) as tracer:
+            out = attention(
+                problem.q,
+                problem.k,
+                problem.v,
+                impl=Impl.TRITON_FLASH,
+                causal=causal,
+                block_q=problem.block_q,
+                block_kv=problem.block_kv,
+            ).out
+    except KernelError as error:
+        return str(error)
+    return Traced(kernel, tuple(tracer.launches), out)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from torch.nn.attention.flex_attention import create_mask
 
-from core.masks import Layout, Mask, parse, visible_matrix
+from core.masks import Layout, Mask, TileClass, parse, tile_classes, visible_matrix
 from core.masks.presets import PRESET_IDS
 from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
 from core.topics.masks.model import plan
@@ -54,3 +54,21 @@ def test_that_lengths_that_differ_are_aligned_at_their_ends(key_len: int) -> Non
 @given(mask=masks, layout=layouts)
 def test_that_the_source_of_any_composition_makes_the_same_mask(mask: Mask, layout: Layout) -> None:
     _assert_all_equal(mask, (layout,), flex=False)
+
+
+@pytest.mark.parametrize("preset", PRESET_IDS)
+def test_that_tiles_are_those_of_flex_attention(preset: str) -> None:
+    planned = plan(MasksParams(preset=preset, seq_len=192, key_len=256 if preset == "t5-cross" else 192))
+    block_mask = _executed(flex_mask_mod(planned.mask, planned.positions.layouts, 64, 32))["block_mask"]
+
+    for row, layout in enumerate(planned.positions.layouts):
+        batch = min(row, block_mask.kv_num_blocks.shape[0] - 1)
+        classes = tile_classes(planned.mask, layout, 64, 32)
+        found = np.full(classes.shape, TileClass.EMPTY)
+        for kind, numbers, indices in (
+            (TileClass.PARTIAL, block_mask.kv_num_blocks, block_mask.kv_indices),
+            (TileClass.FULL, block_mask.full_kv_num_blocks, block_mask.full_kv_indices),
+        ):
+            for q_block, number in enumerate(numbers[batch, 0].tolist()):
+                found[q_block, indices[batch, 0, q_block, :number].numpy()] = kind
+        np.testing.assert_array_equal(classes, found)

@@ -1,0 +1,152 @@
+"""The experiment from parameters to result, and the claims on what it found."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from core.claims import Verdict
+from core.events import Partial, Progress
+from core.masks import visible_matrix
+from core.partial import from_partial
+from core.result import Provenance, Result
+from core.topics.masks import TOPIC
+from core.topics.masks.experiment.problem import float64_reference, make_problem
+from core.topics.masks.model import plan
+from core.topics.masks.params import MasksParams
+from core.topics.masks.payload import IMPLEMENTATIONS
+
+pytest.importorskip("triton")
+
+CASES = {
+    "causal": MasksParams(heads=1, head_dim=32),
+    "batch, bf16": MasksParams(preset="bert-padding", heads=2, head_dim=32, dtype="bf16"),
+    "cross, fp16": MasksParams(preset="t5-cross", heads=1, head_dim=32, dtype="fp16", block_kv=32),
+    "blind rows": MasksParams(seq_len=63, key_len=17, heads=1, head_dim=32),
+    "nothing visible": MasksParams(expression="none", heads=1, head_dim=32),
+    "one token": MasksParams(seq_len=1, heads=1, head_dim=32),
+    "too many terms": MasksParams(
+        expression=" | ".join(f"causal & window({n})" for n in range(1, 8)), heads=1, head_dim=32
+    ),
+}
+
+
+@cache
+def outcome(case: str) -> tuple[Result, tuple[Progress | Partial, ...]]:
+    steps, events = TOPIC.load_experiment()(CASES[case], "cpu"), []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as finished:
+            return finished.value, tuple(events)
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_that_every_implementation_is_told_of_and_right(case: str) -> None:
+    rows = outcome(case)[0].tables["comparison"]
+    assert tuple(row["impl"] for row in rows) == IMPLEMENTATIONS
+    for row in rows:
+        if row["runs_on"] == "unavailable":
+            assert row["reason"].endswith(".")
+            assert row["time_ms"] is None
+        elif case == "nothing visible":
+            assert row["passed"] is None
+            assert row["time_ms"] is None
+        else:
+            assert row["passed"], row
+            assert row["time_ms"] > 0
+    assert {row["runs_on"] for row in rows[:3]} == {"cpu"}
+
+
+def test_that_rows_that_see_nothing_are_nan_in_plain_pytorch_only(case: str) -> None:
+    result, _ = outcome(case)
+    planned = plan(CASES[case])
+    blind = planned.params.heads * sum(
+        int((visible_matrix(planned.mask, layout).sum(axis=1) == 0).sum()) for layout in planned.positions.layouts
+    )
+    nan_rows = {row["impl"]: row["nan_rows"] for row in result.tables["comparison"]}
+    assert result.value("blind_rows") == blind
+    assert (nan_rows["torch-naive"], nan_rows["sdpa-bool-mask"], nan_rows["flex"]) == (blind, 0, 0)
+
+
+def test_that_weights_are_probabilities_under_the_mask(case: str) -> None:
+    result, _ = outcome(case)
+    planned = plan(CASES[case])
+    weights, seen = result.arrays["probabilities"], visible_matrix(planned.mask, planned.layout)
+    assert weights.shape == seen.shape
+    assert np.all(weights[~seen] == 0)
+    np.testing.assert_allclose(weights.sum(axis=1), seen.any(axis=1), atol=1e-5)
+    np.testing.assert_array_equal(result.arrays["blind_rows"], np.flatnonzero(~seen.any(axis=1)))
+
+
+def test_that_no_number_is_missing_or_not_a_number(case: str) -> None:
+    result, events = outcome(case)
+    assert all(np.isfinite(metric.value) for metric in result.metrics.values())
+    assert all("time_ms" not in name or metric.provenance is Provenance.MEASURED_CPU
+               for name, metric in result.metrics.items())  # fmt: skip
+    assert Result.from_bytes(result.to_bytes()).tables == result.tables
+    done = [event.done for event in events if isinstance(event, Progress)]
+    assert done == sorted(done)
+    partial = next(event for event in events if isinstance(event, Partial))
+    assert from_partial(partial.payload).metrics["sparsity"] == result.metrics["sparsity"]
+
+
+def test_that_no_claim_is_surprised(case: str) -> None:
+    result, _ = outcome(case)
+    for claim in TOPIC.claims:
+        finding = claim.test(result)
+        assert not claim.is_surprised_by(finding), (claim.id, finding)
+        assert "nan" not in finding.evidence.lower().replace("gives nan in", "")
+
+
+def test_that_the_claims_are_found_as_expected_by_default() -> None:
+    result, _ = outcome("causal")
+    found = {claim.id: claim.test(result).verdict for claim in TOPIC.claims}
+    assert found["mask-is-symmetric"] is Verdict.DOES_NOT_HOLD
+    assert found["blind-rows-are-nan"] is Verdict.DOES_NOT_HOLD
+    assert found["causal-skips-half"] is Verdict.HOLDS_WITH_LIMIT
+    assert found["masked-is-exactly-zero"] is Verdict.HOLDS
+    empty = Result("masks", result.params, result.environment, {})
+    assert {claim.test(empty).verdict for claim in TOPIC.claims} == {Verdict.NOT_TESTED}
+
+
+def test_that_a_claim_bites_when_the_evidence_is_another() -> None:
+    result, _ = outcome("causal")
+    metrics = dict(result.metrics)
+    for name in ("masked.largest_weight", "future.change", "padding.change"):
+        metrics[name] = type(metrics[name])(1e-9, "", Provenance.MEASURED_CPU)
+    sweep = [{**row, "visited": row["visited"] + 1, "share": row["share"] + 0.01} for row in result.tables["sweep"]]
+    symmetry = [{**row, "symmetric": True} for row in result.tables["symmetry"]]
+    other = Result("masks", result.params, result.environment, metrics, {}, {"sweep": sweep, "symmetry": symmetry})
+    surprised = {claim.id for claim in TOPIC.claims if claim.is_surprised_by(claim.test(other))}
+    assert surprised == {
+        "padding-hides-pads",
+        "causal-hides-the-future",
+        "masked-is-exactly-zero",
+        "causal-skips-half",
+        "mask-is-symmetric",
+    }
+
+
+def test_that_the_traced_kernel_moves_what_the_model_says() -> None:
+    result, _ = outcome("causal")
+    lse_bytes = 4 * 64
+    assert result.value("dense.hbm_bytes") == result.value("bytes.dense") + lse_bytes
+    assert [row["visited"] for row in result.tables["sweep"]] == [1, 3, 10, 36, 136]
+
+
+def test_that_the_reference_is_attention_in_float64() -> None:
+    planned = plan(CASES["blind rows"])
+    problem = make_problem(planned, "cpu")
+    found = float64_reference(problem, lambda done, total, phase: None)
+    scores = (problem.q.double() @ problem.k.double().mT) / 32**0.5
+    by_hand = torch.exp(scores) * problem.dense
+    expected = (by_hand / by_hand.sum(-1, keepdim=True)).nan_to_num(0.0) @ problem.v.double()
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)

@@ -1,0 +1,184 @@
+"""From parameters to what the page draws: texts, batches, odd input, and what is said of it."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from core.errors import InvalidParams
+from core.masks import TileClass, visible_matrix
+from core.masks.presets import PRESET_IDS
+from core.masks.tokens import tokenise
+from core.topics.masks import TOPIC
+from core.topics.masks.checks import check
+from core.topics.masks.model import Plan, plan
+from core.topics.masks.params import MasksParams
+
+
+def planned(**values: object) -> Plan:
+    return plan(MasksParams.parse(values))
+
+
+def remark_ids(found: Plan) -> set[str]:
+    return {remark.id for remark in found.remarks}
+
+
+@pytest.mark.parametrize("preset", PRESET_IDS)
+def test_that_every_preset_shows_something_and_hides_something(preset: str) -> None:
+    found = planned(preset=preset)
+
+    assert 0 < found.cost.visible_cells < found.cost.cells
+    assert len(found.positions.query_labels) == found.layout.query_len == found.row_counts.size
+    assert len(found.positions.key_labels) == found.layout.key_len
+    assert found.is_cross == (preset == "t5-cross")
+    assert not {remark for remark in remark_ids(found) if remark in ("everything-masked", "nothing-masked")}
+    assert all(remark.text.en and remark.text.zh for remark in found.remarks)
+
+
+@pytest.mark.parametrize("preset", PRESET_IDS)
+def test_that_a_preset_keeps_its_proportions_when_stretched(preset: str) -> None:
+    short = planned(preset=preset)
+    long = planned(preset=preset, seq_len=16 * short.layout.query_len, key_len=16 * short.layout.key_len)
+    assert long.cost.sparsity == pytest.approx(short.cost.sparsity, abs=0.03)
+
+
+def test_that_tiles_cells_and_rows_agree() -> None:
+    found = planned(preset="packed-documents", seq_len=200, block_q=32, block_kv=16)
+    whole = visible_matrix(found.mask, found.layout)
+
+    assert found.tiling.counts.sum() == found.row_counts.sum() == whole.sum()
+    np.testing.assert_array_equal(found.cells(np.arange(200), np.arange(200)), whole)
+    np.testing.assert_array_equal(found.raster((0, 200), (0, 200), 999, 999), whole)
+    steps = found.schedule
+    np.testing.assert_array_equal(np.sort(steps[:, 0]), steps[:, 0])
+    visited = np.zeros_like(found.tiling.classes)
+    visited[steps[:, 0], steps[:, 2]] = 1
+    np.testing.assert_array_equal(visited, found.tiling.classes != TileClass.EMPTY)
+
+
+def test_that_tiles_never_claim_to_save_more_than_the_mask_hides() -> None:
+    for length in (1, 17, 63, 64, 1000):
+        for preset in PRESET_IDS:
+            cost = planned(preset=preset, seq_len=length).cost
+            assert cost.share_of_flops_saved <= cost.sparsity + 1e-12
+            assert cost.flops_saved == cost.dense_flops - cost.tile_flops
+    ragged = planned(seq_len=17)
+    assert ragged.cost.flops_saved < 0
+    assert "tiles-cost-more" in remark_ids(ragged)
+
+
+def test_that_flops_and_bytes_are_counted_as_the_formulas_say() -> None:
+    cost = planned(seq_len=64, heads=3, head_dim=32, dtype="bf16").cost
+    assert (cost.cells, cost.visible_cells, cost.full_tiles, cost.partial_tiles) == (4096, 2080, 6, 4)
+    assert cost.dense_flops == 4 * 32 * 3 * 4096
+    assert cost.tile_flops == 4 * 32 * 3 * 10 * 256
+    assert cost.tile_bytes == 2 * 3 * 32 * 2 * (64 + 10 * 16)
+
+
+def test_that_markers_set_pads_documents_and_turns() -> None:
+    text = "<system> hi <user> <doc> a b <eos> <doc> 你好 <eos> c <pad>"
+    found = planned(query_text=text, expression="documents & turns & ~padding")
+
+    assert found.positions.query_labels[:4] == ("<system>", "hi", "<user>", "<doc>")
+    assert found.layout.keys.turns.tolist() == [0, 0] + [1] * 11
+    assert found.layout.keys.documents.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
+    assert found.layout.keys.real.tolist() == [True] * 12 + [False]
+
+
+def test_that_lengths_make_a_batch_whose_pads_are_hidden() -> None:
+    found = planned(query_text="a b c d e", expression="~padding", lengths="5, 2;0", sequence=1)
+
+    assert [int(layout.keys.real.sum()) for layout in found.positions.layouts] == [5, 2, 0]
+    assert found.row_counts.tolist() == [2] * 5
+    assert found.cost.visible_cells == 25 + 10
+
+
+def test_that_document_lengths_replace_the_markers() -> None:
+    found = planned(query_text="a b c d e f", expression="documents", documents="2 3")
+    assert found.layout.keys.documents.tolist() == [0, 0, 1, 1, 1, 2]
+
+
+def test_that_queries_are_the_last_keys_as_with_a_cache() -> None:
+    found = planned(query_text="a b c d", seq_len=1, key_len=4, expression="causal & window(2)")
+    assert found.positions.query_labels == ("d",)
+    assert found.cells(np.array([0]), np.arange(4)).tolist() == [[False, False, True, True]]
+
+
+@pytest.mark.parametrize(
+    ("values", "remark"),
+    [
+        ({"query_text": "  \n "}, "query_text-empty"),
+        ({"query_text": "a b", "expression": "causal & window(0)"}, "window-zero"),
+        ({"query_text": "a b", "expression": "causal & window(0)"}, "everything-masked"),
+        ({"expression": "causal & ~causal"}, "everything-masked"),
+        ({"query_text": "a b c", "expression": "prefix(9)"}, "prefix-too-long"),
+        ({"query_text": "a b c", "expression": "all"}, "nothing-masked"),
+        ({"query_text": "a b <pad>", "expression": "causal"}, "pads-visible"),
+        ({"query_text": "a b", "expression": "~padding"}, "no-pads"),
+        ({"query_text": "a b", "expression": "documents"}, "one-document"),
+        ({"query_text": "a b", "expression": "turns"}, "one-turn"),
+        ({"seq_len": 9, "key_len": 3}, "rows-masked"),
+        ({"seq_len": 9, "key_len": 3}, "more-queries-than-keys"),
+        ({"query_text": "a b c", "lengths": "2, 7"}, "lengths-clipped"),
+        ({"query_text": "a b c", "lengths": "2, 3", "sequence": 5}, "sequence-missing"),
+        ({"expression": " & ".join(f"window({n})" for n in range(1, 8))}, "too-many-terms"),
+    ],
+)
+def test_that_odd_input_is_shown_with_a_sentence(values: dict[str, object], remark: str) -> None:
+    found = planned(**values)
+    assert remark in remark_ids(found)
+    numbers = [found.cost.sparsity, found.cost.share_of_flops_saved, *found.raster((0, 99), (0, 99), 9, 9).ravel()]
+    assert np.all(np.isfinite(numbers))
+
+
+@pytest.mark.parametrize("text", ["ab " * 66_667, "a" * 200_000, "你" * 200_000, "<pad>" * 40_000, "<" * 200_000])
+def test_that_200_000_characters_are_kept_cut_and_told(text: str) -> None:
+    started = time.perf_counter()
+    found = planned(query_text=text, expression="causal & ~padding")
+    elapsed_s = time.perf_counter() - started
+
+    assert found.params.query_text == text
+    assert found.layout.query_len == 8192
+    told = next(remark.text.en for remark in found.remarks if remark.id == "query_text-cut")
+    assert told.startswith(f"Of {len(text):,} characters the first ")
+    assert elapsed_s < 5  # not a benchmark: that nothing freezes
+
+
+def test_that_a_longer_text_yet_is_refused_with_a_sentence() -> None:
+    with pytest.raises(InvalidParams, match=r"query_text is longer than 262,144 characters"):
+        MasksParams.parse({"query_text": "a " * 200_000})
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "sentence"),
+    [
+        ({"expression": "causal &"}, "expression", r"ends where a term .* \(at character 9\)"),
+        ({"lengths": "3, x"}, "lengths", r"lengths has 'x', which is no length"),
+        ({"lengths": "9" * 50}, "lengths", r"which is no length"),
+        ({"documents": "-3"}, "documents", r"documents has '-3'"),
+        ({"lengths": " ".join(["3"] * 33)}, "lengths", r"33 sequences, and 32 are the most"),
+    ],
+)
+def test_that_what_cannot_be_is_one_sentence_at_its_field(values: dict[str, str], field: str, sentence: str) -> None:
+    with pytest.raises(InvalidParams, match=sentence) as caught:
+        MasksParams.parse(values)
+    assert caught.value.field == field
+
+
+def test_that_a_run_too_large_for_the_memory_is_refused_before_it_starts() -> None:
+    with pytest.raises(InvalidParams, match=r"would need about .* of memory"):
+        check(MasksParams(seq_len=8192, heads=64), available_bytes=8 << 30)
+    with pytest.raises(InvalidParams, match=r"would take about .* s on a CPU"):
+        check(MasksParams(seq_len=8192, heads=64), available_bytes=1 << 50)
+    TOPIC.check(MasksParams())
+
+
+def test_that_tokens_are_labels_and_every_character_is_accounted_for() -> None:
+    tokens = tokenise("It's 2 caffè, 东京 <PAD>!", 100)
+    assert tokens.labels == ("It's", "2", "caffè", ",", "东", "京", "<PAD>", "!")
+    assert tokens.side.real.tolist() == [True] * 6 + [False, True]
+    assert not tokens.is_cut
+    cut = tokenise("a b c", 2)
+    assert (cut.labels, cut.characters_used, cut.is_cut) == (("a", "b"), 4, True)

@@ -24,11 +24,14 @@ from PySide6.QtWidgets import (
 
 from core.params import FieldSpec, Scalar
 from gui.panels.field import Field
+from gui.panels.passage_field import PassageField
 from gui.panels.text_fields import PathField, TextField
 
 _MAX_SEGMENTS = 5
 _MAX_SEGMENT_CHARACTERS = 18
 _NUMBER_WIDTH_PX = 88
+_LINE_CHARACTERS = 4096
+"""The longest text that one line is for."""
 
 
 class NumberField(Field):
@@ -215,7 +218,9 @@ def field_for(spec: FieldSpec) -> Field:
     if spec.kind is bool:
         return SwitchField(spec)
     if spec.kind is str and not spec.choices:
-        return PathField(spec) if spec.file_filter else TextField(spec)
+        if spec.file_filter:
+            return PathField(spec)
+        return PassageField(spec) if (spec.max_length or 0) > _LINE_CHARACTERS else TextField(spec)
     if not spec.choices:
         return NumberField(spec)
     characters = sum(len(str(option)) for option in spec.choices)

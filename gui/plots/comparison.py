@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.format import format_quantity
+from core.result import Row
 from gui import theme as themes
 from gui.plots.figure import Canvas, Figure
 from gui.plots.legend import Entry, Legend
@@ -45,6 +46,24 @@ class Contender:
     rms_error: float | None = None
     allowed_error: float | None = None
     passed: bool | None = None
+
+    @classmethod
+    def from_row(cls, row: Row) -> Contender:
+        """A row of the table 'comparison' that topics return. What ran emulated or not at all has no time."""
+        emulated = row["runs_on"] in ("emulated", "unavailable")
+        return cls(
+            label=row["label"],
+            runs_on=row["runs_on"],
+            reason=row.get("reason") or "",
+            time_ms=None if emulated else row.get("time_ms"),
+            samples_ms=() if emulated else tuple(row.get("time_ms_samples") or ()),
+            tflops=None if emulated else row.get("tflops"),
+            peak_memory_bytes=row.get("peak_memory_bytes"),
+            max_error=row.get("max_abs_error"),
+            rms_error=row.get("rms_error"),
+            allowed_error=row.get("allowed_rms_error"),
+            passed=row.get("passed"),
+        )
 
     @property
     def slowest_ms(self) -> float:

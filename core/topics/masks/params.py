@@ -54,18 +54,18 @@ class MasksParams(Params):
         0,
         minimum=0,
         maximum=LONGEST,
-        label="Query length (0: the text's)",
+        label="Query length",
         unit="tokens",
-        help="A text shorter than this is stretched, each token repeated; a longer one is cut.",
+        help="0: the text's. A text shorter than this is stretched, each token repeated; a longer one is cut.",
         group="Tokens",
     )
     key_len: int = number(
         0,
         minimum=0,
         maximum=LONGEST,
-        label="Key length (0: same)",
+        label="Key length",
         unit="tokens",
-        help="More keys than queries without a text of their own: the queries are the last ones, as with a KV cache.",
+        help="0: the queries'. More keys than queries without a text of their own: the queries are the last ones, as with a KV cache.",
         group="Tokens",
     )
     lengths: str = text(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
-from core.result import Result, Row
+from core.result import Result
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.model.softmax import row_softmax
 from core.topics.flash_attention.params import FlashAttentionParams
@@ -173,7 +172,7 @@ def rasters(result: Result) -> list[tuple[str, AddressRaster]]:
 
 
 def contenders(result: Result) -> list[Contender]:
-    return [_contender(row) for row in result.tables.get("comparison", [])]
+    return [Contender.from_row(row) for row in result.tables.get("comparison", [])]
 
 
 def launch(result: Result) -> Launch | None:
@@ -204,21 +203,3 @@ def tensor_of_line(result: Result | None, function: str, line: int) -> str | Non
 def _place(tensor: str) -> int:
     """Where a tensor stands in every stack and legend; one that is not known comes last."""
     return TENSORS.index(tensor) if tensor in TENSORS else len(TENSORS)
-
-
-def _contender(row: Row) -> Contender:
-    emulated = row["runs_on"] in ("emulated", "unavailable")
-    samples: Any = row.get("time_ms_samples") or ()
-    return Contender(
-        label=row["label"],
-        runs_on=row["runs_on"],
-        reason=row.get("reason") or "",
-        time_ms=None if emulated else row.get("time_ms"),
-        samples_ms=() if emulated else tuple(samples),
-        tflops=None if emulated else row.get("tflops"),
-        peak_memory_bytes=row.get("peak_memory_bytes"),
-        max_error=row.get("max_abs_error"),
-        rms_error=row.get("rms_error"),
-        allowed_error=row.get("allowed_rms_error"),
-        passed=row.get("passed"),
-    )

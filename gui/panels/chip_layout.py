@@ -1,0 +1,97 @@
+"""A mask as a row of pieces, and where each stands: terms, operators and parentheses, wrapped like words. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.masks.editing import Path, part
+from core.masks.nodes import And, Joined, Mask, Not
+
+
+class Kind(StrEnum):
+    """What a piece is. A group is picked by its opening parenthesis."""
+
+    TERM = "term"
+    OPERATOR = "operator"
+    OPEN = "open"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """`path` is that of the unit (for an operator that of its group), `inner` that of the term behind every Not."""
+
+    kind: Kind
+    path: Path
+    inner: Path
+    text: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A piece with its left edge and width in pixels and the line that it is on, from 0."""
+
+    piece: Piece
+    x: float
+    width: float
+    line: int
+
+    @property
+    def middle(self) -> float:
+        return self.x + self.width / 2
+
+
+def pieces(mask: Mask) -> tuple[Piece, ...]:
+    """Everything that stands in the row, from the left."""
+    return tuple(_joined(mask, ()) if isinstance(mask, Joined) else _unit(mask, ()))
+
+
+def placed(
+    row: tuple[Piece, ...], width_of: Callable[[Piece], float], room: float, gap: float
+) -> tuple[tuple[Placed, ...], int]:
+    """Where the pieces stand in lines of `room` pixels, and how many lines that makes."""
+    found: list[Placed] = []
+    x, line = 0.0, 0
+    for piece in row:
+        width = width_of(piece)
+        if x and x + width > room:
+            x, line = 0.0, line + 1
+        found.append(Placed(piece, x, width, line))
+        x += width + gap
+    return tuple(found), line + 1
+
+
+def slots(mask: Mask, row: tuple[Placed, ...]) -> list[tuple[float, int, Path, int]]:
+    """Where a dragged unit may be dropped: (x, line, path of the group, index in it)."""
+    found = []
+    for place in row:
+        path = place.piece.path
+        if place.piece.kind is Kind.OPERATOR or not path or not isinstance(part(mask, path[:-1]), Joined):
+            continue
+        if place.piece.kind in (Kind.TERM, Kind.OPEN):
+            found.append((place.x, place.line, path[:-1], path[-1]))
+        if place.piece.kind in (Kind.TERM, Kind.CLOSE):
+            found.append((place.x + place.width, place.line, path[:-1], path[-1] + 1))
+    return found
+
+
+def _joined(mask: Joined, path: Path) -> Iterator[Piece]:
+    word = "and" if isinstance(mask, And) else "or"
+    for index, term in enumerate(mask.terms):
+        if index:
+            yield Piece(Kind.OPERATOR, path, path, word)
+        yield from _unit(term, (*path, index))
+
+
+def _unit(mask: Mask, path: Path) -> Iterator[Piece]:
+    inner, at, nots = mask, path, ""
+    while isinstance(inner, Not):
+        inner, at, nots = inner.term, (*at, 0), nots + "not "
+    if not isinstance(inner, Joined):
+        yield Piece(Kind.TERM, path, at, f"{nots}{inner}")
+        return
+    yield Piece(Kind.OPEN, path, at, f"{nots}(")
+    yield from _joined(inner, at)
+    yield Piece(Kind.CLOSE, path, at, ")")

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.masks.layout import Layout
-from core.masks.nodes import Mask
+from core.masks.nodes import All, Mask, Nothing, Padding, substituted, terms_of
 
 Counts = NDArray[np.int64]
 
 _CELLS_AT_ONCE = 1 << 20
+_MOST_PAD_EDGES = 4
 
 
 class TileClass(IntEnum):
@@ -52,8 +53,9 @@ def visible_matrix(mask: Mask, layout: Layout) -> NDArray[np.bool_]:
 def row_counts(mask: Mask, layout: Layout) -> Counts:
     """int64 [query_len]: how many keys each query sees."""
     counts = np.zeros(layout.query_len, dtype=np.int64)
-    for rows, edges, steps in _changes(mask, layout, 0, layout.query_len):
-        counts[rows] = (steps * (layout.key_len - edges)).sum(axis=1)
+    for part, before in _by_kind_of_key(mask, layout):
+        for rows, edges, steps in _changes(part, layout, 0, layout.query_len):
+            counts[rows] += (steps * (before[-1] - before[edges])).sum(axis=1)
     return counts
 
 
@@ -71,18 +73,22 @@ def bin_counts(mask: Mask, layout: Layout, row_edges: NDArray[np.integer], col_e
     ramps = np.zeros((row_bins, col_bins + 1))
     beginnings = np.zeros((row_bins, col_bins + 1))
     bin_of_row = np.repeat(np.arange(row_bins), np.diff(row_edges))
-    for rows, edges, steps in _changes(mask, layout, int(row_edges[0]), int(row_edges[-1])):
-        row, at = np.nonzero(steps)
-        start = np.clip(edges[row, at], col_edges[0], col_edges[-1])
-        column = np.searchsorted(col_edges, start, side="right") - 1
-        where = bin_of_row[rows.start - row_edges[0] + row] * (col_bins + 1) + column
-        sign = steps[row, at].astype(np.float64)
-        left_in_bin = np.append(col_edges[1:], col_edges[-1])[column] - start
-        ramps += np.bincount(where, sign * left_in_bin, ramps.size).reshape(ramps.shape)
-        beginnings += np.bincount(where, sign, ramps.size).reshape(ramps.shape)
-    running = np.cumsum(beginnings, axis=1) - beginnings
+    counts = np.zeros((row_bins, col_bins))
+    for part, before in _by_kind_of_key(mask, layout):
+        ramps[:], beginnings[:] = 0, 0
+        for rows, edges, steps in _changes(part, layout, int(row_edges[0]), int(row_edges[-1])):
+            row, at = np.nonzero(steps)
+            start = np.clip(edges[row, at], col_edges[0], col_edges[-1])
+            column = np.searchsorted(col_edges, start, side="right") - 1
+            where = bin_of_row[rows.start - row_edges[0] + row] * (col_bins + 1) + column
+            sign = steps[row, at].astype(np.float64)
+            left_in_bin = before[np.append(col_edges[1:], col_edges[-1])[column]] - before[start]
+            ramps += np.bincount(where, sign * left_in_bin, ramps.size).reshape(ramps.shape)
+            beginnings += np.bincount(where, sign, ramps.size).reshape(ramps.shape)
+        running = np.cumsum(beginnings, axis=1) - beginnings
+        counts += ramps[:, :-1] + running[:, :-1] * np.diff(before[col_edges])
     # Sums of whole numbers under 2**53: exact in float64.
-    return np.rint(ramps[:, :-1] + running[:, :-1] * np.diff(col_edges)).astype(np.int64)
+    return np.rint(counts).astype(np.int64)
 
 
 def tile_counts(mask: Mask, layout: Layout, block_q: int, block_kv: int) -> Counts:
@@ -130,6 +136,21 @@ def rasterise(
     areas = np.diff(row_edges)[:, None] * np.diff(col_edges)[None, :]
     shares: NDArray[np.float32] = (bin_counts(mask, layout, row_edges, col_edges) / areas).astype(np.float32)
     return shares
+
+
+def _by_kind_of_key(mask: Mask, layout: Layout) -> Iterator[tuple[Mask, NDArray[np.int64]]]:
+    """The mask, and how many keys lie before each position: int64 [key_len + 1].
+
+    Pads scattered over the keys would cut every row to pieces, so the mask is counted twice instead: with `padding`
+    false, over the keys that are real, and with `padding` true, over the pads.
+    """
+    if layout.keys.pad_edges.size <= _MOST_PAD_EDGES or Padding() not in terms_of(mask):
+        yield mask, np.arange(layout.key_len + 1, dtype=np.int64)
+        return
+    for constant, counted in ((Nothing(), layout.keys.real), (All(), ~layout.keys.real)):
+        before = np.zeros(layout.key_len + 1, dtype=np.int64)
+        np.cumsum(counted, out=before[1:])
+        yield substituted(mask, Padding(), constant), before
 
 
 def _changes(

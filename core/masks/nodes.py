@@ -329,3 +329,13 @@ def terms_of(mask: Mask) -> tuple[Term, ...]:
         case Term():
             return (mask,)
     raise TypeError(f"{mask!r} is no mask.")
+
+
+def substituted(mask: Mask, term: Term, other: Mask) -> Mask:
+    """The mask with `other` wherever `term` stands."""
+    match mask:
+        case Joined(terms):
+            return type(mask)(tuple(substituted(part, term, other) for part in terms))
+        case Not(part):
+            return Not(substituted(part, term, other))
+    return other if mask == term else mask

@@ -25,30 +25,31 @@ Arrays (numpy):
 
 Tables (rows of JSON values):
   checks       what, against, max_abs_error, limit, passed: the block and the encoder against torch.nn and float64
-  traffic      attention ('self', 'cross', 'encoder.{layer}'), tensor, read_bytes, written_bytes, unique_bytes  (traced)
+  traffic      attention ('self', 'cross', 'encoder.{layer}'), kernel, function, tensor, read_bytes, written_bytes,
+               unique_bytes                                                                          (traced)
+  lines        attention, kernel, function, file, line, op, tensor, accesses, bytes, masked_share     (traced)
   paths        path ('k', 'v', 'k + v', 'whole', 'neither'), norm: of d(g . output) / d(memory), all positions at once
-  predictions  position, given (label), wanted (label), predicted (label), probability: what the logits say
+  predictions  position, given (label), wanted (label), predicted (label), probability, right: what the logits say
   sources      kernel, function, file, first_line, text, ttir
 
 Metrics:
-  block.parameters, encoder.parameters, {self,cross,feed_forward}.parameters, flops            (modelled)
-  block.error_torch, encoder.error_torch    largest difference from torch.nn's layer with the same weights, fp32
+  parameters, flops, embedding.elements, {encoder,decoder}.parameters,
+  {encoder,decoder}.{self,cross,feed_forward,output}.{parameters,flops}                              (modelled)
+  block.error_torch, encoder.error_torch    largest difference from torch.nn's layers with the same weights
   output.error_float64, torch.error_float64   largest error of the block, and of torch's layer, against float64
-  self.read_bytes, self.written_bytes, cross.*, encoder.*                                       (traced)
-  self.row_sum_error, cross.row_sum_error   largest deviation of a row of probabilities from 1
-  future.cells, future.changed   target pairs (j replaced, i < j looked at), and how many of them changed at all
-  past.cells, past.changed       target pairs (j replaced, i >= j)
-  source.cells, source.changed   (source token, target position) pairs, and how many changed: pads left out
-  source.decoder_self_changed    positions of the decoder's self-attention that changed with any source token
-  pads.changed                   output positions that changed when a pad was replaced
-  perturbation.positions         positions of the output that changed by the chosen perturbation
-  gradient.whole, gradient.k, gradient.v, gradient.neither, gradient.sum_error (relative, k + v against whole)
-  memory_swap.q_change, memory_swap.k_change, memory_swap.v_change   largest change of the cross-attention's Q, K, V
-                                 when the memory alone is replaced; Q's is exactly 0
-  stream_swap.q_change, stream_swap.k_change, stream_swap.v_change   the same when the target alone is replaced
-  accuracy.held_out              share of tokens right on sequences never seen in training (weights = 'reversal')
-  cross.weight_on_wanted         mean probability (best head) that cross-attention puts on the token to be written
-  training.seconds, training.steps
+  torch_cross.{query,key,value}_error   what torch's cross-attention is given against our stream and memory
+  torch_cross.query_embedding_error     that query against the embedded target
+  {attention}.read_bytes, .written_bytes, .query_len, .key_len, .visible_keys                        (traced)
+  {attention}.row_sum_error             largest deviation of a row of probabilities from 1
+  {future,past,source,pads}.{cells,changed}   (token replaced, output position looked at) pairs, and those that moved
+  source.decoder_self_changed           positions of the masked self-attention that any source token moved
+  perturbation.positions, .forbidden_cells, .forbidden_moved   of the chosen change; by the masks none may be moved
+  {memory,stream}_swap.{q,k,v}_change   largest change of the cross-attention's Q, K, V when one alone is replaced
+  gradient.{whole,k,v,k+v,neither}, gradient.sum_error, gradient.torch_error                         (float64)
+  shorter.query_len, shorter.error_torch      the same with the last target token left out
+  block.attentions, decoder_only.{attentions,parameters,error_torch}   the decoder-only block beside this one
+  accuracy.typed                        share of the typed target that the model would write
+  accuracy.held_out, training.{steps,seconds,loss}, cross.weight_on_wanted   with weights = 'reversal'
 
 A Partial of this experiment carries the same names: `core.partial.from_partial` makes a Result of it.
 """

@@ -1,7 +1,9 @@
 """What readers are taught of the decoder, each with the test of it."""
 
-from core.claims import Claim
+from core.topics.decoder.claims.sources import SOURCE_CLAIMS
+from core.topics.decoder.claims.structure import STRUCTURE_CLAIMS
+from core.topics.decoder.claims.visibility import VISIBILITY_CLAIMS
 
-CLAIMS: tuple[Claim, ...] = ()
+CLAIMS = (*STRUCTURE_CLAIMS, *SOURCE_CLAIMS, *VISIBILITY_CLAIMS)
 
 __all__ = ["CLAIMS"]

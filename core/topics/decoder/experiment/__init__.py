@@ -20,12 +20,12 @@ from core.topic import ExperimentRun
 from core.topics.decoder.experiment import metrics
 from core.topics.decoder.experiment.checks import check_all
 from core.topics.decoder.experiment.gradients import gradient_flow
-from core.topics.decoder.experiment.passes import Recorded, Scene, flash_pass, picture, short_name, traffic_rows
+from core.topics.decoder.experiment.passes import Recorded, Scene, flash_pass, picture, short_name, traced_tables
 from core.topics.decoder.experiment.perturbations import changes, influence, swaps
 from core.topics.decoder.experiment.predictions import prediction_rows, weight_on_wanted
-from core.topics.decoder.experiment.weights import Trained, placed, weights_of
+from core.topics.decoder.experiment.weights import placed, weights_of
 from core.topics.decoder.model import Plan, plan
-from core.topics.decoder.model.inputs import inputs_of, perturbed
+from core.topics.decoder.model.inputs import inputs_of, perturbed, without_last_target
 from core.topics.decoder.params import DECODER_ONLY, REVERSAL, DecoderParams
 from core.versions import versions
 
@@ -47,8 +47,8 @@ def run(params: DecoderParams, device: str) -> ExperimentRun:
     yield Partial(as_partial(findings.result()))
     yield from phase(middle, 0.9, lambda tick: _influence(findings, scene, tick))
     if params.has_cross_attention:
-        yield from phase(0.9, 0.98, lambda tick: _memory(findings, scene, tick))
-    yield from phase(0.98, 1.0, lambda tick: _variant(findings, trained, scene, recorded, tick))
+        yield from phase(0.9, 0.98, lambda tick: _memory(findings, scene, in_parts(tick, 2)))
+    yield from phase(0.98, 1.0, lambda tick: _variant(findings, scene, recorded, tick))
     return findings.result()
 
 
@@ -58,9 +58,11 @@ def _flow(findings: Draft, scene: Scene, planned: Plan, tick: Tick) -> Recorded:
     findings.arrays.update({f"stage.{name}": picture(tensor) for name, tensor in recorded.stages.items()})
     probabilities = {short_name(call.name): call.probabilities() for call in recorded.calls}
     findings.arrays.update({f"attention.{name}": p.cpu().numpy() for name, p in probabilities.items()})
-    findings.tables["traffic"] = traffic_rows(recorded)
-    findings.tables["sources"] = metrics.sources(recorded)
-    findings.metrics.update(metrics.attention(findings.tables["traffic"], probabilities, findings.environment.device))
+    findings.tables.update(traced_tables(recorded))
+    visible = {short_name(call.name): call.k.shape[1] for call in recorded.calls}
+    findings.metrics.update(
+        metrics.attention(findings.tables["traffic"], probabilities, visible, findings.environment.device)
+    )
 
     checks = check_all(scene, recorded)
     findings.tables["checks"] = checks.rows
@@ -97,9 +99,12 @@ def _memory(findings: Draft, scene: Scene, tick: Tick) -> None:
     findings.arrays.update({f"gradient.{path}": map_ for path, map_ in found.maps.items()})
     findings.tables["paths"] = [{"path": path, "norm": norm} for path, norm in found.norms.items()]
     findings.metrics.update(metrics.gradients(found, device))
+    shorter = replace(scene, inputs=without_last_target(scene.inputs))
+    rows = check_all(shorter, flash_pass(shorter, shorter.inputs, tick)).rows
+    findings.metrics.update(metrics.shorter(shorter.inputs, rows, device))
 
 
-def _variant(findings: Draft, trained: Trained, scene: Scene, recorded: Recorded, tick: Tick) -> None:
+def _variant(findings: Draft, scene: Scene, recorded: Recorded, tick: Tick) -> None:
     """The same texts through a decoder-only block, whatever kind was asked for: what is not there can be counted."""
     params = scene.params.changed(kind=DECODER_ONLY, perturb="none") if scene.params.has_decoder else None
     if params is None:
@@ -107,16 +112,10 @@ def _variant(findings: Draft, trained: Trained, scene: Scene, recorded: Recorded
     alone = replace(scene, params=params, inputs=inputs_of(params))
     its_pass = recorded if scene.params.kind == DECODER_ONLY else flash_pass(alone, alone.inputs, tick)
     rows = check_all(alone, its_pass).rows
-    launches = [
-        launch for call, launch in zip(recorded.calls, recorded.launches, strict=True) if _is_decoder(call.name)
-    ]
+    launches = sum(call.name.startswith("decoder.") for call in recorded.calls)
     findings.metrics.update(
-        metrics.variant(plan(params), rows, len(its_pass.launches), len(launches), findings.environment.device)
+        metrics.variant(plan(params), rows, len(its_pass.launches), launches, findings.environment.device)
     )
-
-
-def _is_decoder(attention: str) -> bool:
-    return attention.startswith("decoder.")
 
 
 def _environment(device: str) -> Environment:

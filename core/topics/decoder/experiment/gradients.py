@@ -64,17 +64,17 @@ def gradient_flow(scene: Scene, tick: Tick) -> GradientFlow:
 def _directions(output: torch.Tensor, seed: int) -> torch.Tensor:
     """A fixed random direction of length 1 for each position."""
     drawn = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed)).to(output)
-    return drawn / drawn.norm(dim=1, keepdim=True)
+    lengths: torch.Tensor = torch.linalg.vector_norm(drawn, dim=1, keepdim=True)
+    return drawn / lengths
 
 
 def _gradient(output: torch.Tensor, directions: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
     """d(sum of directions . output) / d(memory); zeros where autograd finds no path at all."""
     if not output.requires_grad:
         return torch.zeros_like(memory)
-    found: torch.Tensor | None = torch.autograd.grad(output, memory, directions, retain_graph=True, allow_unused=True)[
-        0
-    ]
-    return torch.zeros_like(memory) if found is None else found
+    found = torch.autograd.grad(output, memory, directions, retain_graph=True, allow_unused=True)[0]
+    gradient: torch.Tensor = torch.zeros_like(memory) if found is None else found
+    return gradient
 
 
 def _maps(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,14 +10,12 @@ import torch
 from core.result import Metric, Provenance, Row
 from core.topics.decoder.experiment.checks import Checks
 from core.topics.decoder.experiment.gradients import GradientFlow
-from core.topics.decoder.experiment.passes import Recorded
 from core.topics.decoder.experiment.perturbations import Influence
 from core.topics.decoder.experiment.weights import LONGEST_TRAINED, Trained
 from core.topics.decoder.model import Inputs, Plan
 from core.topics.decoder.params import DecoderParams
 
 Metrics = dict[str, Metric]
-_ROOT = Path(__file__).resolve().parents[4]
 
 
 def modelled(planned: Plan) -> Metrics:
@@ -47,15 +44,15 @@ def training(params: DecoderParams, trained: Trained) -> Metrics:
     note = f"tokens of 512 new sequences of 2 to {LONGEST_TRAINED} tokens, teacher forcing, encoder-decoder"
     return {
         "training.steps": Metric(float(params.training_steps), "steps", how),
-        "training.seconds": Metric(
-            trained.seconds, "s", how, "when it was trained: a later run of this process reuses it"
-        ),
+        "training.seconds": Metric(trained.seconds, "s", how, "of the training; a later run reuses its weights"),
         "training.loss": Metric(float(trained.losses[-1]), "nats", how, "per token, last step"),
         "accuracy.held_out": Metric(trained.accuracy, "", how, note),
     }
 
 
-def attention(rows: Sequence[Row], probabilities: Mapping[str, torch.Tensor], device: str) -> Metrics:
+def attention(
+    rows: Sequence[Row], probabilities: Mapping[str, torch.Tensor], visible: Mapping[str, int], device: str
+) -> Metrics:
     """Bytes of each attention, and how far its rows of probabilities are from summing to 1."""
     metrics = {}
     for name, p in probabilities.items():
@@ -68,6 +65,7 @@ def attention(rows: Sequence[Row], probabilities: Mapping[str, torch.Tensor], de
         metrics[f"{name}.row_sum_error"] = Metric(error, "", _kernel(device), note)
         metrics[f"{name}.query_len"] = Metric(float(p.shape[1]), "tokens", Provenance.TRACED)
         metrics[f"{name}.key_len"] = Metric(float(p.shape[2]), "tokens", Provenance.TRACED, "pads included")
+        metrics[f"{name}.visible_keys"] = Metric(float(visible[name]), "tokens", Provenance.TRACED, "pads left out")
     return metrics
 
 
@@ -112,9 +110,7 @@ def perturbation(planned: Plan, moved: Mapping[str, np.ndarray], device: str) ->
     how = _kernel(device)
     return {
         "perturbation.positions": Metric(float((moved[f"change.{last}"] != 0).sum()), "", how, f"of the {last}, moved"),
-        "perturbation.forbidden_cells": Metric(
-            float(cells), "", how, "(tensor, position) pairs out of reach by the masks"
-        ),
+        "perturbation.forbidden_cells": Metric(float(cells), "", how, "(tensor, position) out of reach by the masks"),
         "perturbation.forbidden_moved": Metric(float(forbidden), "", how, "of those, moved at all"),
     }
 
@@ -124,8 +120,8 @@ def influence(found: Influence, inputs: Inputs, device: str) -> Metrics:
     counts: dict[str, tuple[int, int]] = {}
     if found.target is not None:
         past = np.triu(np.ones(found.target.shape, dtype=bool))  # row: changed token; column: looked-at position
-        for name, cells in (("future", found.target[~past]), ("past", found.target[past])):
-            counts[name] = (cells.size, int((cells != 0).sum()))
+        counts["future"] = _moved_cells(found.target[~past])
+        counts["past"] = _moved_cells(found.target[past])
     if found.source is not None:
         seen = inputs.source_visible
         columns = slice(None) if found.target is not None else slice(seen)
@@ -180,24 +176,15 @@ def variant(planned: Plan, rows: Sequence[Row], launches: int, own_launches: int
     }
 
 
-def sources(recorded: Recorded) -> list[Row]:
-    """The kernel's source and TTIR, once for each distinct launch of it."""
-    rows: dict[str, Row] = {}
-    for launch in recorded.launches:
-        path = Path(launch.file)
-        shown = str(path.relative_to(_ROOT)) if path.is_relative_to(_ROOT) else launch.file
-        rows.setdefault(
-            launch.ttir,
-            {
-                "kernel": "flash",
-                "function": launch.function,
-                "file": shown,
-                "first_line": launch.first_line,
-                "text": launch.source,
-                "ttir": launch.ttir,
-            },
-        )
-    return list(rows.values())
+def shorter(inputs: Inputs, rows: Sequence[Row], device: str) -> Metrics:
+    """The same texts with the last target token left out, as one step earlier in writing."""
+    assert inputs.target is not None  # a decoder reads something
+    error = next(row["max_abs_error"] for row in rows if row["what"] == "block")
+    note = "the last target token left out"
+    return {
+        "shorter.query_len": Metric(float(len(inputs.target)), "tokens", Provenance.TRACED, note),
+        "shorter.error_torch": Metric(error, "", _kernel(device), f"{note}: against torch.nn.TransformerDecoderLayer"),
+    }
 
 
 def _moved_cells(cells: np.ndarray) -> tuple[int, int]:

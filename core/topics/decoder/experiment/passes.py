@@ -15,8 +15,8 @@ from core.topics.decoder.experiment.network import Attend, Network, Pass, Record
 from core.topics.decoder.model.inputs import Inputs
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.payload import MAX_COLUMNS
+from core.trace.kernel_tables import kernel_tables
 from core.trace.record import Launch
-from core.trace.traffic import traffic
 from core.tracing import intercept
 
 TENSORS = {"q_ptr": "Q", "k_ptr": "K", "v_ptr": "V", "o_ptr": "O", "lse_ptr": "LSE"}
@@ -74,19 +74,15 @@ def short_name(attention: str) -> str:
     return rest[-1] if stack == "decoder" else f"encoder.{rest[0]}"
 
 
-def traffic_rows(recorded: Recorded) -> list[Row]:
-    """The table 'traffic'."""
-    return [
-        {
-            "attention": short_name(call.name),
-            "tensor": TENSORS.get(buffer.buffer, buffer.buffer),
-            "read_bytes": buffer.read_bytes,
-            "written_bytes": buffer.written_bytes,
-            "unique_bytes": buffer.unique_bytes,
-        }
-        for call, launch in zip(recorded.calls, recorded.launches, strict=True)
-        for buffer in traffic(launch).buffers
-    ]
+def traced_tables(recorded: Recorded) -> dict[str, list[Row]]:
+    """The tables 'traffic', 'lines' and 'sources': the rows of each attention, and each distinct source once."""
+    tables: dict[str, list[Row]] = {"traffic": [], "lines": [], "sources": []}
+    for call, launch in zip(recorded.calls, recorded.launches, strict=True):
+        found = kernel_tables("flash", [launch], TENSORS)
+        for name in ("traffic", "lines"):
+            tables[name] += [{"attention": short_name(call.name), **row} for row in found[name]]
+        tables["sources"] += [row for row in found["sources"] if row not in tables["sources"]]
+    return tables
 
 
 def _traced_pass(scene: Scene, inputs: Inputs, tick: Tick) -> Recorded:

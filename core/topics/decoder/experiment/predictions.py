@@ -35,7 +35,7 @@ def prediction_rows(inputs: Inputs, logits: torch.Tensor) -> list[Row]:
 
 
 def weight_on_wanted(inputs: Inputs, cross: torch.Tensor) -> float | None:
-    """Mean probability, in the best head, on the source positions of the token to be written; None where there are none.
+    """Mean probability, in the best head, on the token to be written where the source has it; None where it never does.
 
     cross [heads, target_len, source_len].
     """

@@ -19,7 +19,7 @@ from core.topics.decoder.experiment.network import Network
 from core.topics.decoder.params import PRE_NORM, REVERSAL, DecoderParams
 from core.topics.decoder.tokens import BOS, EOS, SPECIAL, VOCABULARY
 
-LONGEST_TRAINED = 12
+LONGEST_TRAINED = 10
 """Tokens of the longest sequence that the training shows."""
 PHASE = "training on reversing"
 
@@ -84,7 +84,7 @@ def weights_of(params: DecoderParams, tick: Tick) -> Trained:
 
 
 def train(params: DecoderParams, tick: Tick) -> Trained:
-    """AdamW with a warm-up and a cosine on random sequences of 2 to 12 tokens, in float32 on one CPU thread.
+    """AdamW with a warm-up and a cosine on random sequences of 2 to 10 tokens, in float32 on one CPU thread.
 
     One thread, so that the same seed gives the same weights. `tick` is called at every step and may raise to stop.
     """

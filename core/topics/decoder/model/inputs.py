@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.topics.decoder.params import DECODER_ONLY, TARGET, DecoderParams
 from core.topics.decoder.tokens import BOS, EOS, PAD, Sequence, number_tokens, replaced, sequence, split
@@ -70,4 +70,11 @@ def perturbed(inputs: Inputs, stack: str, position: int) -> Inputs:
         source = replaced(source, position)
     if stack == "target" and target is not None:
         target = replaced(target, position)
-    return Inputs(source, target, inputs.source_visible, inputs.target_start, inputs.wanted)
+    return replace(inputs, source=source, target=target)
+
+
+def without_last_target(inputs: Inputs) -> Inputs:
+    """The inputs one step of writing earlier; the target has its <bos> and a token at least."""
+    assert inputs.target is not None  # who calls has a decoder
+    shorter = Sequence(inputs.target.labels[:-1], inputs.target.ids[:-1])
+    return replace(inputs, target=shorter, wanted=inputs.wanted[:-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from core.masks import COUNTED_TERMS, PLAIN_TERMS, Mask
@@ -11,6 +11,19 @@ from gui.panels.chip_row import ChipRow
 
 _OFFERED_COUNT = {"window": 16, "ahead": 4, "prefix": 8}
 _LINE_PX = 300
+
+
+class _Message(QLabel):
+    """Two lines of text in the height that there is: asking for more at a narrow width would stretch the whole page."""
+
+    def hasHeightForWidth(self) -> bool:
+        return False
+
+    def sizeHint(self) -> QSize:
+        return QSize(100, 2 * self.fontMetrics().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, 0)
 
 
 class MaskComposer(QWidget):
@@ -34,7 +47,7 @@ class MaskComposer(QWidget):
         self.add_button.setAccessibleName("Add a term")
         self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.add_button.setMenu(self._menu())
-        self._message = QLabel()
+        self._message = _Message()
         self._message.setWordWrap(True)
         self._message.setProperty("role", "small")
         self._message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizeP
 from gui import theme as themes
 from gui.plots.inks import rgb
 
-_PICTURE_PX, _HEIGHT_PX = 34, 74
+_PICTURE_PX, _HEIGHT_PX = 32, 70
+_NARROW_PX = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +100,14 @@ class _Thumb(QAbstractButton):
             painter.setPen(QPen(QColor(theme.border_strong), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(box)
-            painter.setFont(themes.ui_font("small"))
+            font, title = themes.ui_font("small"), self._title
+            if self.width() < _NARROW_PX:
+                font.setPixelSize(font.pixelSize() - 1)
+                title = title.split(" (")[0].split("（")[0]
+            painter.setFont(font)
             painter.setPen(QColor(theme.text if self.isChecked() else theme.muted))
             flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-            painter.drawText(QRectF(2, box.bottom() + 4, self.width() - 4, 30), int(flags), self._title)
+            painter.drawText(QRectF(2, box.bottom() + 4, self.width() - 4, 30), int(flags), title)
 
 
 def _image(shares: np.ndarray, hidden: tuple[int, int, int], seen: tuple[int, int, int]) -> QImage:

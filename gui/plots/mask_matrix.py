@@ -41,10 +41,11 @@ class MaskMatrix(Figure):
         self.cell: tuple[int, int] | None = None
         self._tile: tuple[int, int] | None = None
         self._work = LatestWork(self)
-        self._work.done.connect(self._show)
+        self._work.done.connect(self._show_made)
         self._work.failed.connect(self.show_empty)
+        self._moved_on = False
         self._redraw = QTimer(self, interval=_REDRAW_MS, singleShot=True)
-        self._redraw.timeout.connect(self._refresh)
+        self._redraw.timeout.connect(self._follow)
         self._build()
 
     @property
@@ -145,12 +146,25 @@ class MaskMatrix(Figure):
             self._redraw.start()
 
     def _update_margins(self) -> None:
+        self.col_labels.fit()
         for margin in (self.row_labels, self.col_labels, self.row_counts):
             margin.update()
 
+    def _follow(self) -> None:
+        """The view moved. While a picture is being made it is waited for: a long pan would else see none of them."""
+        if self._work.busy:
+            self._moved_on = True
+        else:
+            self._refresh()
+
+    def _show_made(self, picture: MatrixPicture) -> None:
+        self._show(picture)
+        if self._moved_on:
+            self._refresh()
+
     def _refresh(self) -> None:
         """Draw what is in view: few cells now, many beside the GUI thread while the picture before stays."""
-        source = self.source
+        self._moved_on, source = False, self.source
         if source is None:
             return
         box = self.chart.getViewBox()

@@ -15,8 +15,9 @@ from gui.plots.mask_picture import MatrixSource, Span, binned_rows, label_step
 from gui.plots.scale import short_quantity
 from gui.theme import Theme, mix
 
-ROWS_PX, COLUMNS_PX, COUNTS_PX = 84, 58, 84
-_ROW_TEXT_PX, _COLUMN_TEXT_PX, _NUMBER_PX = 12, 13, 46
+ROWS_PX, COUNTS_PX = 84, 84
+_UPRIGHT_PX, _LEVEL_PX = 58, 20
+_ROW_TEXT_PX, _COLUMN_TEXT_PX, _NUMBER_PX = 12, 13, 42
 _TOKENS_UP_TO = 4
 """Labels are tokens while every fourth of them fits, numbers beyond that."""
 
@@ -62,6 +63,9 @@ class RowLabels(Margin):
         box, _, (first, last) = self.area()
         pixel = box.height() / (last - first)
         step = label_step(last - first, box.height(), _ROW_TEXT_PX)
+        tokens = step <= _TOKENS_UP_TO
+        if not tokens:
+            step = label_step(last - first, box.height(), 2 * _ROW_TEXT_PX)
         painter.setFont(themes.ui_font("small"))
         metrics = painter.fontMetrics()
         for row in range(int(first) // step * step, min(source.rows, int(last) + 1), step):
@@ -70,7 +74,7 @@ class RowLabels(Margin):
                 continue
             picked = self._matrix.cell is not None and self._matrix.cell[0] == row
             painter.setPen(QColor(theme.text if picked else theme.muted))
-            text = source.row_labels[row] if step <= _TOKENS_UP_TO else short_quantity(row)
+            text = source.row_labels[row] if tokens else short_quantity(row)
             slot = QRectF(2, min(max(0.0, middle - 8), self.height() - 16.0), ROWS_PX - 8, 16)
             text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(slot.width()))
             painter.drawText(slot, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
@@ -81,10 +85,22 @@ class ColumnLabels(Margin):
 
     def __init__(self, matrix: Matrix) -> None:
         super().__init__(matrix)
-        self.setFixedHeight(COLUMNS_PX)
+        self.setFixedHeight(_UPRIGHT_PX)
 
     def sizeHint(self) -> QSize:
-        return QSize(80, COLUMNS_PX)
+        return QSize(80, _UPRIGHT_PX)
+
+    @property
+    def upright(self) -> bool:
+        """Whether there is room for tokens: it depends on the width only, which the height never changes."""
+        box, (first, last), _ = self.area()
+        return label_step(last - first, box.width(), _COLUMN_TEXT_PX) <= _TOKENS_UP_TO
+
+    def fit(self) -> None:
+        """Take the height that tokens or numbers need."""
+        height = _UPRIGHT_PX if self.upright else _LEVEL_PX
+        if self.height() != height and self._matrix.chart.getViewBox().width() > 1:
+            self.setFixedHeight(height)
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         source = self._matrix.source
@@ -93,7 +109,7 @@ class ColumnLabels(Margin):
         box, (first, last), _ = self.area()
         pixel = box.width() / (last - first)
         step = label_step(last - first, box.width(), _COLUMN_TEXT_PX)
-        tokens = step <= _TOKENS_UP_TO
+        tokens = self.upright
         if not tokens:
             step = label_step(last - first, box.width(), _NUMBER_PX)
         painter.setFont(themes.ui_font("small"))
@@ -105,14 +121,16 @@ class ColumnLabels(Margin):
             picked = self._matrix.cell is not None and self._matrix.cell[1] == col
             painter.setPen(QColor(theme.text if picked else theme.muted))
             if not tokens:
-                slot = QRectF(middle - 30, COLUMNS_PX - 18, 60, 16)
-                painter.drawText(slot, Qt.AlignmentFlag.AlignCenter, short_quantity(col))
+                text = short_quantity(col)
+                width = metrics.horizontalAdvance(text) + 2.0
+                slot = QRectF(max(0.0, middle - width / 2), self.height() - 18, width, 16)
+                painter.drawText(slot, Qt.AlignmentFlag.AlignCenter, text)
                 continue
-            text = metrics.elidedText(source.col_labels[col], Qt.TextElideMode.ElideRight, COLUMNS_PX - 6)
+            text = metrics.elidedText(source.col_labels[col], Qt.TextElideMode.ElideRight, self.height() - 6)
             painter.save()
-            painter.translate(QPointF(middle, COLUMNS_PX - 4))
+            painter.translate(QPointF(middle, self.height() - 4))
             painter.rotate(-90)
-            slot = QRectF(0, -8, COLUMNS_PX, 16)
+            slot = QRectF(0, -8, self.height(), 16)
             painter.drawText(slot, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
             painter.restore()
 

@@ -17,6 +17,8 @@ from gui.theme import Theme, colour, mix
 
 _GAPS_UP_TO = 64
 """Blocks an axis may have on screen and still get gaps between them."""
+_TILE_PX = 5
+"""Lower or narrower tiles would be all gap."""
 _NAMES = {TileClass.SKIPPED: "skipped", TileClass.FULL: "full", TileClass.PARTIAL: "partial (masked inside)"}
 
 
@@ -161,7 +163,10 @@ class TileSchedule(Figure):
 
     def _draw_gaps(self, q_range: tuple[int, int], kv_range: tuple[int, int]) -> None:
         grid = self._grid
-        if grid is None or max(q_range[1] - q_range[0], kv_range[1] - kv_range[0]) > _GAPS_UP_TO:
+        blocks = q_range[1] - q_range[0], kv_range[1] - kv_range[0]
+        room = self.chart.getViewBox().rect()
+        crowded = room.height() < _TILE_PX * blocks[0] or room.width() < _TILE_PX * blocks[1]
+        if grid is None or max(blocks) > _GAPS_UP_TO or crowded:
             self._gaps.setData([], [])
             return
         rows = np.arange(q_range[0] + 1, q_range[1]) * grid.block_q

@@ -65,7 +65,8 @@ class MasksParams(Params):
         maximum=LONGEST,
         label="Key length",
         unit="tokens",
-        help="0: the queries'. More keys than queries without a text of their own: the queries are the last ones, as with a KV cache.",
+        help="0: the queries'. More keys than queries without a text of their own: the queries are the last ones, as "
+        "with a KV cache.",
         group="Tokens",
     )
     lengths: str = text(

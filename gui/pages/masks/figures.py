@@ -71,22 +71,22 @@ def numbers(plan: Plan) -> list[Number]:
             f"{cost.full_tiles:,} full, {cost.partial_tiles:,} partial, {cost.empty_tiles:,} empty; modelled",
         ),
         Number(
-            "FLOPs saved" if cost.flops_saved >= 0 else "FLOPs more than dense",
-            f"{format_quantity(abs(cost.flops_saved), 'FLOP')} ({_sign(-cost.share_of_flops_saved)})",
+            "FLOPs vs dense",
+            _sign(-cost.share_of_flops_saved),
             f"{format_quantity(cost.dense_flops, 'FLOP')} for the whole matrix, "
             f"{format_quantity(cost.tile_flops, 'FLOP')} for the tiles visited, "
             f"{format_quantity(cost.visible_flops, 'FLOP')} for the visible cells alone; modelled",
             _tone(cost.flops_saved),
         ),
         Number(
-            "HBM bytes saved" if cost.bytes_saved >= 0 else "HBM bytes more than dense",
-            format_quantity(abs(cost.bytes_saved), "bytes"),
+            "HBM bytes vs dense",
+            f"{'−' if cost.bytes_saved >= 0 else '+'}{format_quantity(abs(cost.bytes_saved), 'bytes')}",
             f"{format_quantity(cost.dense_bytes, 'bytes')} with every tile, "
             f"{format_quantity(cost.tile_bytes, 'bytes')} with those visited; modelled",
             _tone(cost.bytes_saved),
         ),
         Number(
-            "of tile lists, not of mask",
+            "of tile lists",
             format_quantity(cost.tile_list_bytes, "bytes"),
             f"A dense bool mask takes {format_quantity(cost.dense_mask_bytes, 'bytes')}; modelled",
         ),

@@ -37,6 +37,8 @@ _KERNEL_HELP = (
     "The order in which the block-sparse kernel visits tiles (traced after a run): Space plays, Left and Right step. "
     "Beside it the mask against its transpose, the implementations compared, and the mask as code to copy."
 )
+_MATRIX_PX = 290
+"""The least height at which the matrix can be read with its margins; a lower window scrolls."""
 SCHEDULE, MIRROR, COMPARISON, CODE = range(4)
 
 
@@ -67,6 +69,7 @@ class MasksPage(Page):
             self.add_strip(strip)
         modelled = Provenance.MODELLED
         self.matrix_card = self.add_plot(self.matrix, 0, 0, "Mask", _MATRIX_HELP, provenance=modelled, width=6)
+        self.matrix_card.setMinimumHeight(_MATRIX_PX)
         self.kernel_card = self.add_plot(self.views, 0, 1, "Kernel", _KERNEL_HELP, width=5)
         self._link()
 

@@ -133,7 +133,7 @@ def test_that_the_numbers_have_the_right_sign(page: MasksPage) -> None:
     assert "−" in page.strip.numbers[2].value
     page.form.propose(MasksParams(expression="all", query_text="a b c", block_q=128, block_kv=128))
     worse = page.strip.numbers[2]
-    assert (worse.label, worse.tone) == ("FLOPs more than dense", "bad")
+    assert (worse.label, worse.tone) == ("FLOPs vs dense", "bad")
     assert "+" in worse.value
 
 

@@ -1,0 +1,154 @@
+"""A mask as lists of tiles, one for each tile of queries: what the block-sparse kernel walks over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from kernels.attention.mask import MaskDescription, Term
+from kernels.attention.tile_classes import TileClass, tile_classes
+from kernels.errors import InvalidInputs
+
+
+@dataclass(frozen=True, eq=False)
+class PackedTerms:
+    """The numbers behind the predicates, int32, laid out for a kernel: term k of a description reads
+
+    limits  [sequences, terms]                its window or its length at [:, k]; 0 for those that have none
+    q_ids   [sequences, id terms, query_len]  its ids at [:, slot], slots counting the terms that compare ids
+    kv_ids  [sequences, id terms, key_len]
+    """
+
+    limits: torch.Tensor
+    q_ids: torch.Tensor
+    kv_ids: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class BlockMask:
+    """Full and partial tiles of every tile of queries. Empty tiles are in no list, so nothing of them is ever read.
+
+    classes     uint8 [sequences, q_blocks, kv_blocks] of TileClass; sequences is 1 where one mask serves the batch
+    full_runs   int32 [runs, 2]: neighbouring full tiles, from the first to before the second
+    partial     int32 [partial tiles]: which tile of keys
+    bounds      int32 [sequences, q_blocks, 4]: a tile of queries has full_runs[bounds[0]:bounds[1]] and
+                partial[bounds[2]:bounds[3]], both in the order of the keys
+    order       int32 [sequences, q_blocks]: the tiles of queries, those with the most tiles to visit first
+    packed      what the predicates compare with
+    """
+
+    description: MaskDescription
+    batch: int
+    query_len: int
+    key_len: int
+    block_q: int
+    block_kv: int
+    classes: torch.Tensor
+    full_runs: torch.Tensor
+    partial: torch.Tensor
+    bounds: torch.Tensor
+    order: torch.Tensor
+    packed: PackedTerms
+
+    @property
+    def device(self) -> torch.device:
+        return self.classes.device
+
+    @property
+    def sequences(self) -> int:
+        """How many masks it holds: 1, or one a sequence of the batch."""
+        return self.classes.shape[0]
+
+    @property
+    def list_bytes(self) -> int:
+        """Memory of what the kernel reads: the lists and the predicates' numbers."""
+        read = (self.full_runs, self.partial, self.bounds, self.order)
+        packed = (self.packed.limits, self.packed.q_ids, self.packed.kv_ids)
+        return sum(tensor.numel() * tensor.element_size() for tensor in (*read, *packed))
+
+
+def block_mask(
+    description: MaskDescription,
+    *,
+    batch: int,
+    query_len: int,
+    key_len: int,
+    block_q: int,
+    block_kv: int,
+    device: torch.device | str = "cpu",
+) -> BlockMask:
+    """The tiles of `description` for a batch, classified exactly and listed on `device`. Waits for the device.
+
+    Where all sequences have the same mask, it is classified and stored once. Raises InvalidInputs where the description
+    does not fit the sizes, or speaks of ids beyond 32 bits.
+    """
+    if min(batch, query_len, key_len, block_q, block_kv) < 1:
+        raise InvalidInputs("A block mask needs a batch, lengths and blocks of at least 1.")
+    description.check_fits(batch=batch, query_len=query_len, key_len=key_len)
+    description = _said_once(description.changed(lambda tensor: tensor.to(device)))
+    classes = tile_classes(
+        description, query_len=query_len, key_len=key_len, block_q=block_q, block_kv=block_kv, device=device
+    )
+    full_runs, run_counts = _runs(classes == TileClass.FULL)
+    is_partial = classes == TileClass.PARTIAL
+    visits = (classes != TileClass.EMPTY).sum(-1)
+    return BlockMask(
+        description=description,
+        batch=batch,
+        query_len=query_len,
+        key_len=key_len,
+        block_q=block_q,
+        block_kv=block_kv,
+        classes=classes,
+        full_runs=full_runs,
+        partial=is_partial.nonzero()[:, 2].to(torch.int32),
+        bounds=torch.cat([_places(run_counts), _places(is_partial.sum(-1))], dim=-1).to(torch.int32),
+        order=torch.sort(visits, dim=-1, descending=True, stable=True).indices.to(torch.int32),
+        packed=_packed(description, query_len, key_len, torch.device(device)),
+    )
+
+
+def _said_once(description: MaskDescription) -> MaskDescription:
+    """One sequence where all are described alike."""
+    tensors = [tensor for term in description.terms for tensor in term.tensors]
+    if any(not bool((tensor == tensor[:1]).all()) for tensor in tensors):
+        return description
+    return description.changed(lambda tensor: tensor[:1])
+
+
+def _runs(listed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Runs of True along the last axis: int32 [runs, 2] of (first, end), and how many each row has."""
+    edges = torch.nn.functional.pad(listed.to(torch.int8), (1, 1)).diff(dim=-1)
+    firsts, ends = ((edges == change).nonzero()[:, -1] for change in (1, -1))
+    return torch.stack([firsts, ends], dim=-1).to(torch.int32), (edges == 1).sum(-1)
+
+
+def _places(counts: torch.Tensor) -> torch.Tensor:
+    """Where the entries of each row begin and end in a list of them all: [..., 2]."""
+    ends = counts.flatten().cumsum(0).view(counts.shape)
+    return torch.stack([ends - counts, ends], dim=-1)
+
+
+def _packed(description: MaskDescription, query_len: int, key_len: int, device: torch.device) -> PackedTerms:
+    sequences, terms = description.sequences, description.terms
+    limits = torch.zeros((sequences, len(terms)), dtype=torch.int32, device=device)
+    for k, term in enumerate(terms):
+        if term.value is not None:
+            limits[:, k] = torch.as_tensor(term.value, device=device).clamp(0, query_len + key_len)
+    with_ids = [term for term in terms if term.kind.compares_ids]
+    q_ids = torch.zeros((sequences, len(with_ids), query_len), dtype=torch.int32, device=device)
+    kv_ids = torch.zeros((sequences, len(with_ids), key_len), dtype=torch.int32, device=device)
+    for slot, term in enumerate(with_ids):
+        q_ids[:, slot], kv_ids[:, slot] = _ids_of(term)
+    return PackedTerms(limits, q_ids, kv_ids)
+
+
+def _ids_of(term: Term) -> tuple[torch.Tensor, torch.Tensor]:
+    assert term.q_ids is not None
+    assert term.kv_ids is not None
+    limits = torch.iinfo(torch.int32)
+    for ids in (term.q_ids, term.kv_ids):
+        if ids.dtype is torch.int64 and bool(((ids < limits.min) | (ids > limits.max)).any()):
+            raise InvalidInputs("Ids must fit in 32 bits: number the documents or turns from 0.")
+    return term.q_ids, term.kv_ids

@@ -1,0 +1,278 @@
+"""A mask as a description: at most six predicates on (query, key), and a truth table that says which answers see.
+
+Any composition of predicates by and, or, not is one integer, known when a kernel is compiled; nothing of the size of
+the matrix is built. Query i and key j are aligned bottom-right: offset = key_len - query_len, the last query standing
+where the last key stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+
+from kernels.errors import InvalidInputs
+
+MOST_TERMS = 6
+"""A truth table of 2**6 bits is the largest that fits a 64-bit integer."""
+MOST_VALUE = 1 << 30
+"""The largest window or length, so that positions less a window stay within 32 bits."""
+
+
+class TermKind(StrEnum):
+    """What a term says of query i and key j of sequence b."""
+
+    CAUSAL = "causal"
+    """j <= i + offset"""
+    WINDOW = "window"
+    """j > i + offset - value"""
+    KEYS_BEFORE = "keys-before"
+    """j < value[b]"""
+    QUERIES_BEFORE = "queries-before"
+    """i < value[b]"""
+    SAME_IDS = "same-ids"
+    """q_ids[b, i] == kv_ids[b, j]"""
+    IDS_NOT_AFTER = "ids-not-after"
+    """kv_ids[b, j] <= q_ids[b, i]"""
+
+    @property
+    def compares_ids(self) -> bool:
+        return self in (TermKind.SAME_IDS, TermKind.IDS_NOT_AFTER)
+
+    @property
+    def counts(self) -> bool:
+        """Does its value stand for a length, which may differ by sequence?"""
+        return self in (TermKind.KEYS_BEFORE, TermKind.QUERIES_BEFORE)
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One predicate. Raises InvalidInputs for a value or ids that its kind does not take.
+
+    value   WINDOW: an int from 0 to MOST_VALUE; KEYS_BEFORE and QUERIES_BEFORE: an int, or integers [batch]
+    q_ids   SAME_IDS and IDS_NOT_AFTER: integers [batch, query_len]
+    kv_ids  like q_ids, [batch, key_len]
+
+    A batch of 1 holds for all sequences.
+    """
+
+    kind: TermKind
+    value: int | torch.Tensor | None = None
+    q_ids: torch.Tensor | None = None
+    kv_ids: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        kind = TermKind(self.kind)
+        object.__setattr__(self, "kind", kind)
+        if (self.q_ids is None, self.kv_ids is None) != (not kind.compares_ids,) * 2:
+            wants = "q_ids and kv_ids" if kind.compares_ids else "no ids"
+            raise InvalidInputs(f"A {kind.value} term takes {wants}.")
+        for name, ids in (("q_ids", self.q_ids), ("kv_ids", self.kv_ids)):
+            if ids is not None and (ids.dim() != 2 or _is_not_integer(ids)):
+                raise InvalidInputs(f"{name} must be integers [batch, length], not {ids.dtype} {list(ids.shape)}.")
+        if isinstance(self.value, torch.Tensor):
+            if not kind.counts:
+                raise InvalidInputs(f"A {kind.value} term takes no tensor as its value.")
+            if self.value.dim() != 1 or _is_not_integer(self.value):
+                raise InvalidInputs(
+                    f"Lengths must be integers [batch], not {self.value.dtype} {list(self.value.shape)}."
+                )
+        elif (self.value is None) == (kind is TermKind.WINDOW or kind.counts):
+            raise InvalidInputs(f"A {kind.value} term takes {'no value' if self.value is not None else 'a value'}.")
+        elif self.value is not None and not 0 <= self.value <= MOST_VALUE:
+            raise InvalidInputs(f"The value of a {kind.value} term must be from 0 to {MOST_VALUE}, not {self.value}.")
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Those that have one row a sequence."""
+        return tuple(t for t in (self.value, self.q_ids, self.kv_ids) if isinstance(t, torch.Tensor))
+
+    def is_same(self, other: Term) -> bool:
+        """Of one kind, with the same number or the very same tensors."""
+        pairs = ((self.value, other.value), (self.q_ids, other.q_ids), (self.kv_ids, other.kv_ids))
+        return self.kind is other.kind and all(
+            a is b or (isinstance(a, int) and isinstance(b, int) and a == b) for a, b in pairs
+        )
+
+    def changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Term:
+        """The same predicate on changed tensors."""
+        value, q_ids, kv_ids = (
+            change(t) if isinstance(t, torch.Tensor) else t for t in (self.value, self.q_ids, self.kv_ids)
+        )
+        return Term(self.kind, value, q_ids, kv_ids)  # type: ignore[arg-type]
+
+    def holds(self, b: torch.Tensor, i: torch.Tensor, j: torch.Tensor, offset: int) -> torch.Tensor:
+        """The predicate on sequences, queries and keys that broadcast together, and lie on the device of the terms."""
+        match self.kind:
+            case TermKind.CAUSAL:
+                return j <= i + offset
+            case TermKind.WINDOW:
+                return j > i + (offset - self._value)
+            case TermKind.KEYS_BEFORE:
+                return j < self._of_sequence(self._value, b)
+            case TermKind.QUERIES_BEFORE:
+                return i < self._of_sequence(self._value, b)
+        assert self.q_ids is not None
+        assert self.kv_ids is not None
+        queries, keys = self._of_cell(self.q_ids, b, i), self._of_cell(self.kv_ids, b, j)
+        return queries == keys if self.kind is TermKind.SAME_IDS else keys <= queries
+
+    @property
+    def _value(self) -> torch.Tensor | int:
+        assert self.value is not None
+        return self.value
+
+    @staticmethod
+    def _of_sequence(value: torch.Tensor | int, b: torch.Tensor) -> torch.Tensor | int:
+        if isinstance(value, int):
+            return value
+        return value[0] if value.shape[0] == 1 else value[b]
+
+    @staticmethod
+    def _of_cell(ids: torch.Tensor, b: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        return ids[0][at] if ids.shape[0] == 1 else ids[b, at]
+
+
+@dataclass(frozen=True, eq=False)
+class MaskDescription:
+    """Bit sum(term_k(i, j) << k) of `table` says whether query i sees key j.
+
+    Descriptions compose by &, | and ~; a term that stands in both sides is kept once. Raises InvalidInputs for more
+    than MOST_TERMS different terms, and for tensors whose batches differ.
+    """
+
+    terms: tuple[Term, ...]
+    table: int
+
+    def __post_init__(self) -> None:
+        if len(self.terms) > MOST_TERMS:
+            raise InvalidInputs(
+                f"A mask may have {MOST_TERMS} different terms, not {len(self.terms)}: write it with fewer."
+            )
+        if not 0 <= self.table < 1 << (1 << len(self.terms)):
+            raise InvalidInputs(f"The truth table of {len(self.terms)} terms has {1 << len(self.terms)} bits.")
+        batches = {t.shape[0] for t in self._tensors()} - {1}
+        if len(batches) > 1:
+            raise InvalidInputs(f"The terms speak of batches of {sorted(batches)} sequences: they must agree.")
+
+    def __and__(self, other: MaskDescription) -> MaskDescription:
+        return self._joined(other, lambda a, b: a & b)
+
+    def __or__(self, other: MaskDescription) -> MaskDescription:
+        return self._joined(other, lambda a, b: a | b)
+
+    def __invert__(self) -> MaskDescription:
+        return MaskDescription(self.terms, self.table ^ ((1 << (1 << len(self.terms))) - 1))
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences it tells apart: 1 where one mask serves the whole batch."""
+        return max((t.shape[0] for t in self._tensors()), default=1)
+
+    def changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> MaskDescription:
+        """The same description on changed tensors."""
+        return MaskDescription(tuple(term.changed(change) for term in self.terms), self.table)
+
+    def check_fits(self, *, batch: int, query_len: int, key_len: int) -> None:
+        """Raises InvalidInputs unless it can be asked of these sizes."""
+        if self.sequences not in (1, batch):
+            raise InvalidInputs(f"The mask describes {self.sequences} sequences, and the batch has {batch}.")
+        for term in self.terms:
+            if term.q_ids is None or term.kv_ids is None:
+                continue
+            if (term.q_ids.shape[1], term.kv_ids.shape[1]) != (query_len, key_len):
+                raise InvalidInputs(
+                    f"A {term.kind.value} term has ids of {term.q_ids.shape[1]} queries and {term.kv_ids.shape[1]} "
+                    f"keys, and there are {query_len} and {key_len}."
+                )
+
+    def sees(self, b: torch.Tensor, i: torch.Tensor, j: torch.Tensor, offset: int) -> torch.Tensor:
+        """Bool, where query i of sequence b sees key j; of a smaller shape where the rest of it is all the same."""
+        seen = looked_up(self.table, [term.holds(b, i, j, offset) for term in self.terms])
+        if isinstance(seen, bool):
+            return (j >= 0) if seen else (j < 0)
+        return seen
+
+    def _tensors(self) -> Iterator[torch.Tensor]:
+        return (tensor for term in self.terms for tensor in term.tensors)
+
+    def _joined(self, other: MaskDescription, joined: Callable[[int, int], int]) -> MaskDescription:
+        terms = list(self.terms)
+        for term in other.terms:
+            if not any(term.is_same(one) for one in terms):
+                terms.append(term)
+        if len(terms) > MOST_TERMS:
+            raise InvalidInputs(f"A mask may have {MOST_TERMS} different terms, not {len(terms)}: write it with fewer.")
+        return MaskDescription(tuple(terms), joined(self._table_over(terms), other._table_over(terms)))
+
+    def _table_over(self, terms: Sequence[Term]) -> int:
+        """The truth table by the answers of more terms, of which its own are some."""
+        places = [next(at for at, one in enumerate(terms) if term.is_same(one)) for term in self.terms]
+        table = 0
+        for row in range(1 << len(terms)):
+            own_row = sum((row >> place & 1) << k for k, place in enumerate(places))
+            table |= (self.table >> own_row & 1) << row
+        return table
+
+
+EVERYTHING = MaskDescription((), 1)
+"""Every query sees every key."""
+
+
+def term(
+    kind: TermKind,
+    value: int | torch.Tensor | None = None,
+    *,
+    q_ids: torch.Tensor | None = None,
+    kv_ids: torch.Tensor | None = None,
+) -> MaskDescription:
+    """The mask that one predicate makes: its table is 0b10."""
+    return MaskDescription((Term(kind, value, q_ids, kv_ids),), 0b10)
+
+
+def looked_up(table: int, answers: Sequence[torch.Tensor]) -> torch.Tensor | bool:
+    """The truth table at the answers of its terms, as few and, or, not as its halves need (Shannon's expansion).
+
+    A bool where the table says the same whatever the answers.
+    """
+    if not answers:
+        return bool(table & 1)
+    *others, last = answers
+    rows = 1 << len(others)
+    if_not, if_so = table & ((1 << rows) - 1), table >> rows
+    if if_not == if_so:
+        return looked_up(if_so, others)
+    low, high = looked_up(if_not, others), looked_up(if_so, others)
+    if isinstance(high, bool):
+        if isinstance(low, bool):
+            return last if high else ~last
+        return last | low if high else ~last & low
+    if isinstance(low, bool):
+        return ~last | high if low else last & high
+    return (last & high) | (~last & low)
+
+
+def visible(
+    description: MaskDescription,
+    *,
+    query_len: int,
+    key_len: int,
+    rows: slice = slice(None),
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """Bool [sequences, rows, key_len], True where a query sees a key: the whole matrix, or some of its rows.
+
+    `sequences` is the description's own: 1 where one mask serves the whole batch.
+    """
+    description.check_fits(batch=description.sequences, query_len=query_len, key_len=key_len)
+    here = description.changed(lambda tensor: tensor.to(device))
+    b = torch.arange(here.sequences, device=device)[:, None, None]
+    i = torch.arange(query_len, device=device)[rows][None, :, None]
+    j = torch.arange(key_len, device=device)[None, None, :]
+    return here.sees(b, i, j, key_len - query_len).expand(b.shape[0], i.shape[1], j.shape[2])
+
+
+def _is_not_integer(tensor: torch.Tensor) -> bool:
+    return tensor.dtype not in (torch.int32, torch.int64)

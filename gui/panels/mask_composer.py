@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from core.masks import COUNTED_TERMS, PLAIN_TERMS, Mask
@@ -11,6 +11,8 @@ from gui.panels.chip_row import ChipRow
 
 _OFFERED_COUNT = {"window": 16, "ahead": 4, "prefix": 8}
 _LINE_PX = 300
+_TWO_LINES_CHARACTERS = 140
+"""What is shorter than this fits beside the expression in the narrowest window."""
 
 
 class _Message(QLabel):
@@ -51,7 +53,7 @@ class MaskComposer(QWidget):
         self._message.setWordWrap(True)
         self._message.setProperty("role", "small")
         self._message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._fault, self._remark = "", ""
+        self._fault, self._remark, self._all_remarks = "", "", ""
         self._lay_out()
         self.chips.edited.connect(self._on_chips)
         self.chips.refused.connect(self.show_fault)
@@ -85,7 +87,7 @@ class MaskComposer(QWidget):
         """What is odd about a mask that can be read: the first sentence, the others on request."""
         more = f"  (+{len(sentences) - 1} more)" if len(sentences) > 1 else ""
         self._remark = f"{sentences[0]}{more}" if sentences else ""
-        self._message.setToolTip("\n".join(sentences))
+        self._all_remarks = "\n".join(sentences)
         self._warning = warning
         self._write_message()
 
@@ -99,6 +101,11 @@ class MaskComposer(QWidget):
         colours = theme.current()
         ink = colours.bad if self._fault else colours.warn if self._warning else colours.muted
         self._message.setText(self.message)
+        self._message.setToolTip(self._fault or self._all_remarks)
+        # What does not fit is cut at its end, not at both.
+        fits = len(self.message) < _TWO_LINES_CHARACTERS
+        middle, top = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignTop
+        self._message.setAlignment(Qt.AlignmentFlag.AlignLeft | (middle if fits else top))
         self._message.setStyleSheet(f"color: {ink};")
 
     def _menu(self) -> QMenu:

@@ -68,14 +68,19 @@ class RowLabels(Margin):
             step = label_step(last - first, box.height(), 2 * _ROW_TEXT_PX)
         painter.setFont(themes.ui_font("small"))
         metrics = painter.fontMetrics()
+        last_drawn = -float(_ROW_TEXT_PX)
         for row in range(int(first) // step * step, min(source.rows, int(last) + 1), step):
             middle = box.top() + (row + 0.5 - first) * pixel
             if not box.top() <= middle <= box.bottom():
                 continue
+            centre = min(max(8.0, middle), self.height() - 8.0)
+            if centre - last_drawn < _ROW_TEXT_PX - 1:
+                continue
+            last_drawn = centre
             picked = self._matrix.cell is not None and self._matrix.cell[0] == row
             painter.setPen(QColor(theme.text if picked else theme.muted))
             text = source.row_labels[row] if tokens else short_quantity(row)
-            slot = QRectF(2, min(max(0.0, middle - 8), self.height() - 16.0), ROWS_PX - 8, 16)
+            slot = QRectF(2, centre - 8, ROWS_PX - 8, 16)
             text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(slot.width()))
             painter.drawText(slot, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 

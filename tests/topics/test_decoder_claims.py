@@ -22,7 +22,7 @@ METRICS = {
     "gradient.torch_error": 1e-15, "future.cells": 21, "future.changed": 0, "past.cells": 28, "past.changed": 28,
     "perturbation.forbidden_moved": 0, "perturbation.forbidden_cells": 200, "source.cells": 49, "source.changed": 49,
     "source.decoder_self_changed": 0, "pads.cells": 14, "pads.changed": 0, "cross.weight_on_wanted": 0.7,
-    "accuracy.typed": 1.0,
+    "accuracy.typed": 1.0, "accuracy.held_out": 0.95,
 }  # fmt: skip
 
 
@@ -85,3 +85,11 @@ def test_that_a_change_on_the_flash_kernel_alone_refutes_too() -> None:
     claim = next(claim for claim in TOPIC.claims if claim.id == "future-does-not-matter")
     assert claim.test(result(perturbation__forbidden_moved=1)).verdict is Verdict.DOES_NOT_HOLD
     assert "switch it on" in claim.test(result({"causal": False})).evidence
+
+
+def test_that_a_model_that_has_not_learned_tests_no_alignment() -> None:
+    claim = next(claim for claim in TOPIC.claims if claim.id == "attention-aligns")
+    for changes in ({"accuracy__held_out": 0.6}, {"accuracy__typed": 0.5}):
+        finding = claim.test(result(**changes, cross__weight_on_wanted=0.2))
+        assert finding.verdict is Verdict.NOT_TESTED
+        assert "training_steps" in finding.evidence

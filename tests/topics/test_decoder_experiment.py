@@ -173,9 +173,9 @@ def test_that_the_same_seed_trains_the_same_weights_and_a_cancel_leaves_none() -
 
 
 def test_that_training_teaches_the_cross_attention_where_to_look() -> None:
-    params = DecoderParams(heads=2, feed_forward=128, encoder_layers=1, training_steps=900)
+    params = DecoderParams(feed_forward=128, encoder_layers=1, training_steps=600)
     result, _ = run(params)
-    assert result.value("accuracy.typed") >= 5 / 7
-    assert result.value("cross.weight_on_wanted") > 0.4
-    assert result.arrays["loss"].shape == (900,)
+    assert result.value("accuracy.held_out") > 0.5  # chance is 1 in 196
+    assert result.value("cross.weight_on_wanted") > 2 / 7  # twice what an even spread gives
+    assert result.arrays["loss"].shape == (600,)
     assert result.arrays["loss"][-20:].mean() < 0.4 * result.arrays["loss"][:20].mean()

@@ -99,7 +99,7 @@ class DecoderParams(Params):
         step=100,
         label="Training steps",
         unit="steps",
-        help="Steps of the training on reversing; 900 take about 8 s at width 128 on one CPU core.",
+        help="Steps of the training on reversing; 900 take about 9 s at width 128 on one CPU core, a minute at 512.",
         group="Weights",
     )
     seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the weights.", group="Weights")

@@ -34,8 +34,8 @@ def two_attentions(result: Result) -> Finding:
     return Finding(
         Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD,
         f"The decoder's block launched {launched} kernels of attention ({provenance(result, names[0])}): "
-        f"{self_queries} queries over its own {self_keys} tokens, then {cross_queries} queries over {cross_keys} tokens "
-        "of the memory.",
+        f"{self_queries} queries over its own {self_keys} tokens, then {cross_queries} queries over {cross_keys} of "
+        "the memory's.",
     )
 
 

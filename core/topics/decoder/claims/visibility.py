@@ -10,6 +10,9 @@ from core.topics.decoder.params import REVERSAL
 from core.wording import missing, provenance
 
 _CLEAR_WEIGHT = 0.5
+"""More than on all other tokens together."""
+_LEARNED, _WRITTEN = 0.9, 0.8
+"""Shares of new sequences, and of the typed target, from which on the task counts as learned."""
 
 
 def future_does_not_matter(result: Result) -> Finding:
@@ -88,13 +91,15 @@ def attention_aligns(result: Result) -> Finding:
         return untested
     if result.params["weights"] != REVERSAL:
         return Finding(Verdict.NOT_TESTED, "Random weights align nothing: set weights to reversal.")
-    if untested := missing(result, "cross.weight_on_wanted", "accuracy.typed"):
+    names = ("cross.weight_on_wanted", "accuracy.typed", "accuracy.held_out")
+    if untested := missing(result, *names):
         return untested
-    weight, right = result.value("cross.weight_on_wanted"), result.value("accuracy.typed")
-    if right < _CLEAR_WEIGHT:
+    weight, right, held_out = (result.value(name) for name in names)
+    if held_out < _LEARNED or right < _WRITTEN:
         return Finding(
             Verdict.NOT_TESTED,
-            f"The model writes {right:.0%} of this target: type the source backwards, 2 to 10 tokens, or train longer.",
+            f"The model has not learned to reverse this: it writes {right:.0%} of the target and {held_out:.0%} of new "
+            "sequences. Type the source backwards, 2 to 10 tokens, or set training_steps higher.",
         )
     return Finding(
         Verdict.HOLDS_WITH_LIMIT if weight > _CLEAR_WEIGHT else Verdict.DOES_NOT_HOLD,

@@ -26,15 +26,24 @@ METRICS = {
 }  # fmt: skip
 
 
-def result(params: dict[str, object] | None = None, check_error: float = 1e-6, **changes: float) -> Result:
+def result(
+    params: dict[str, object] | None = None,
+    check_error: float = 1e-6,
+    float64_errors: tuple[float, float] = (1e-6, 1e-6),
+    **changes: float,
+) -> Result:
     values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
     row = {"what": "block", "against": "torch.nn.TransformerDecoderLayer", "max_abs_error": check_error, "limit": 1e-5}
+    in_float64 = [
+        {"what": what, "against": "float64", "max_abs_error": error, "limit": 1e-5}
+        for what, error in zip(("output", "torch.nn"), float64_errors, strict=True)
+    ]
     return Result(
         topic=TOPIC.id,
         params=DecoderParams(**(params or {})).model_dump(mode="json"),
         environment=Environment("cpu", "Lanes (TTIR on CPU)"),
         metrics={name: Metric(float(value), "", Provenance.TRACED) for name, value in values.items()},
-        tables={"checks": [row]},
+        tables={"checks": [row, *in_float64]},
     )
 
 
@@ -93,3 +102,19 @@ def test_that_a_model_that_has_not_learned_tests_no_alignment() -> None:
         finding = claim.test(result(**changes, cross__weight_on_wanted=0.2))
         assert finding.verdict is Verdict.NOT_TESTED
         assert "training_steps" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [
+        (5e-6, 1.7e-5, Verdict.HOLDS_WITH_LIMIT),  # torch.nn's own rounding is beyond the limit
+        (2e-5, 1.7e-5, Verdict.DOES_NOT_HOLD),  # and ours is worse
+        (5e-6, 5e-6, Verdict.DOES_NOT_HOLD),
+        (float("nan"), 1.7e-5, Verdict.DOES_NOT_HOLD),
+    ],
+)
+def test_that_a_difference_beyond_the_limit_is_laid_to_torch_only_where_it_is_torchs(
+    ours: float, theirs: float, verdict: Verdict
+) -> None:
+    claim = next(claim for claim in TOPIC.claims if claim.id == "equals-torch")
+    assert claim.test(result(check_error=1.2e-5, float64_errors=(ours, theirs))).verdict is verdict

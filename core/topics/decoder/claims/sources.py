@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.claims import Claim, Finding, Verdict
 from core.result import Result
 from core.text import Text
-from core.topics.decoder.claims.structure import TORCH_LIMIT, VASWANI, not_encoder_decoder
+from core.topics.decoder.claims.structure import SAME_TO_ROUNDING, VASWANI, not_encoder_decoder
 from core.wording import missing, provenance
 
 _SUM_LIMIT = 1e-9
@@ -22,7 +22,7 @@ def qkv_sources(result: Result) -> Finding:
     holds = all([change != 0 for change in moved[swap]] == expected for swap, expected in as_taught.items())
     memory, stream = (", ".join(f"{change:.3g}" for change in moved[swap]) for swap in as_taught)
     return Finding(
-        Verdict.HOLDS if holds and max(given) <= TORCH_LIMIT else Verdict.DOES_NOT_HOLD,
+        Verdict.HOLDS if holds and max(given) <= SAME_TO_ROUNDING else Verdict.DOES_NOT_HOLD,
         f"Replacing the memory alone changes Q, K, V of the cross-attention by {memory}; replacing the tokens of the "
         f"decoder alone, by {stream} ({provenance(result, _SWAPS[0])}; 0 is exact). torch.nn's layer hands its "
         f"cross-attention the output of the masked self-attention (difference {given[0]:.2g}) and the memory "

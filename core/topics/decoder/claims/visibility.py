@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.claims import Claim, Finding, Verdict
 from core.result import Result
 from core.text import Text
-from core.topics.decoder.claims.structure import TORCH_LIMIT, VASWANI, not_encoder_decoder
+from core.topics.decoder.claims.structure import SAME_TO_ROUNDING, VASWANI, not_encoder_decoder
 from core.topics.decoder.params import REVERSAL
 from core.wording import missing, provenance
 
@@ -79,7 +79,7 @@ def equal_lengths(result: Result) -> Finding:
     # The text as typed, or one step of writing earlier: at least one of them has another length than the source.
     queries, error = (pairs[0], pairs[1]) if pairs[0] != keys else (pairs[2], pairs[3])
     return Finding(
-        Verdict.HOLDS if not error <= TORCH_LIMIT else Verdict.DOES_NOT_HOLD,
+        Verdict.HOLDS if not error <= SAME_TO_ROUNDING else Verdict.DOES_NOT_HOLD,
         f"{queries:g} queries over {keys:g} keys give the output of torch.nn's layer to {error:.2g} "
         f"({provenance(result, names[2])}): the map is {queries:g} x {keys:g}.",
     )

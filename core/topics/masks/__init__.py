@@ -9,7 +9,7 @@ from core.topics.masks.params import MasksParams
 
 TOPIC = Topic(
     id="masks",
-    title=Text("Attention masks", "注意力掩码"),
+    title=Text("Masks", "注意力掩码"),
     question=Text("Who may look at whom?", "谁可以看谁？"),
     params=MasksParams,
     plan=plan,

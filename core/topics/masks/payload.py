@@ -29,7 +29,7 @@ Metrics:
   dense.hbm_bytes, sparse.hbm_bytes                                                        (traced)
   {naive,sdpa,flex,sparse}.{max_abs_error,rms_error,allowed_rms_error,nan_rows,time_ms}, masked.largest_weight,
   masked.cells, future.{change,change_unmasked,gradient}, padding.{change,change_unmasked,alignment_error},
-  blind.rows, blind.{naive,sdpa,flex}_{nan,zero}_rows                                      (measured where it ran)
+  blind.rows, blind.{naive,sdpa,flex,sparse}_{nan,zero}_rows                               (measured where it ran)
 
 A Partial of this experiment carries the same names: `core.partial.from_partial` makes a Result of it.
 """

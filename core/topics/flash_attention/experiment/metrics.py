@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from core.result import Metric, Provenance, Row
 from core.topics.flash_attention.experiment.comparison import Contender
 from core.topics.flash_attention.experiment.kernels import Traced
-from core.topics.flash_attention.experiment.schedule import tiles_visited
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.model.paper import paper_model, product_gflop
 from core.topics.flash_attention.model.traffic import gain_limit
 from core.topics.flash_attention.payload import KERNELS, TENSORS
+from core.trace.tile_loads import tiles_visited
 from kernels.attention import Impl
 
 Metrics = dict[str, Metric]

@@ -1,4 +1,4 @@
-"""The order in which the flash kernel really loaded its K tiles, and how many, read off the trace."""
+"""The order in which the flash kernel really loaded its K tiles, read off the trace."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from numpy.typing import NDArray
 
 from core.topics.flash_attention.model.tiles import block_count
 from core.topics.flash_attention.params import FlashAttentionParams
-from core.trace.affine import Affine
-from core.tracing import Access, Launch
+from core.trace.tile_loads import first_offset, loads_of
+from core.tracing import Launch
 
 IntArray = NDArray[np.int64]
-
-
-def loads_of(launch: Launch, argument: str) -> list[Access]:
-    """The loads through one pointer argument, e.g. 'k_ptr'."""
-    return [a for a in launch.accesses if a.kind == "load" and launch.buffers[a.buffer].name == argument]
 
 
 def traced_schedule(flash: Launch, params: FlashAttentionParams) -> NDArray[np.int32]:
@@ -35,20 +30,3 @@ def traced_schedule(flash: Launch, params: FlashAttentionParams) -> NDArray[np.i
     iteration = step - np.searchsorted(program, program)
     q_block = q_blocks - 1 - program if params.causal else program
     return np.stack([step, q_block, iteration, kv_block], axis=1).astype(np.int32)
-
-
-def tiles_visited(launch: Launch, argument: str) -> int:
-    """Tiles that all programs of a launch loaded through `argument`."""
-    return sum(access.programs.size for access in loads_of(launch, argument))
-
-
-def first_offset(access: Access) -> IntArray:
-    """Offset, in elements, of the first element of each lane's tile, without materialising the tiles: [lanes]."""
-    offset = access.offset
-    lanes = access.programs.size
-    if not isinstance(offset, Affine):
-        return np.full(lanes, offset, dtype=np.int64)
-    total = np.full(lanes, offset.constant, dtype=np.int64)
-    for term in offset.terms:
-        total += np.broadcast_to(term.array.reshape(term.array.shape[0], -1)[:, 0], (lanes,))
-    return total

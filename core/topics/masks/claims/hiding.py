@@ -68,6 +68,11 @@ def blind_rows_give_nan(result: Result) -> Finding:
         + "; ".join(f"{who} gives NaN in {counts[who]:,.0f} and zeros in {zeros[who]:,.0f}" for who in told)
         + f" ({provenance(result, 'blind.naive_nan_rows')})."
     )
+    if "blind.sparse_nan_rows" in result.metrics:
+        evidence += (
+            f" The block-sparse kernel gives NaN in {result.value('blind.sparse_nan_rows'):,.0f} and zeros in "
+            f"{result.value('blind.sparse_zero_rows'):,.0f} ({provenance(result, 'blind.sparse_nan_rows')})."
+        )
     everyone = all(count == rows for count in counts.values())
     return Finding(Verdict.HOLDS if everyone else Verdict.DOES_NOT_HOLD, evidence)
 

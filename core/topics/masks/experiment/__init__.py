@@ -1,4 +1,4 @@
-"""The experiment of the masks page: traces the flash kernel, checks and times what takes the mask.
+"""The experiment of the masks page: traces the kernels, checks and times what takes the mask.
 
 Triton kernels are executed by Lanes from their TTIR; PyTorch's run, and are timed, where the tensors are.
 """
@@ -18,9 +18,10 @@ from core.result import Environment
 from core.topic import ExperimentRun
 from core.topics.masks.experiment import evidence, metrics, tables
 from core.topics.masks.experiment.blind_rows import blind_row_metrics
+from core.topics.masks.experiment.block_sparse import traced_schedule, visited_by_sequence
 from core.topics.masks.experiment.comparison import blind_rows, check_all, time_all
 from core.topics.masks.experiment.problem import Problem, float64_reference, make_problem
-from core.topics.masks.experiment.tracing import causal_sweep, trace_dense
+from core.topics.masks.experiment.tracing import Traced, causal_sweep, trace_block_sparse, trace_dense
 from core.topics.masks.model import Plan, plan
 from core.topics.masks.params import MasksParams
 from core.versions import versions
@@ -33,11 +34,11 @@ def run(params: MasksParams, device: str) -> ExperimentRun:
     findings.metrics.update(metrics.modelled_metrics(planned))
     findings.tables["tiles"] = tables.tile_rows(planned)
     problem = yield from phase(0.00, 0.02, lambda tick: make_problem(planned, device))
-    yield from _trace(findings, planned, problem)
+    sparse = yield from _trace(findings, planned, problem)
 
     yield from phase(0.45, 0.60, lambda tick: _add_evidence(findings, planned, problem, tick))
     reference = yield from phase(0.60, 0.70, lambda tick: float64_reference(problem, tick))
-    checked = yield from phase(0.70, 0.85, lambda tick: check_all(problem, reference, tick))
+    checked = yield from phase(0.70, 0.85, lambda tick: check_all(problem, reference, sparse, tick))
     contenders = yield from phase(0.85, 1.00, lambda tick: time_all(problem, checked, tick))
     blind = blind_rows(problem)
     visible_flops = float(planned.cost.visible_flops)
@@ -46,17 +47,23 @@ def run(params: MasksParams, device: str) -> ExperimentRun:
     return findings.result()
 
 
-def _trace(findings: Draft, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, None]:
-    """Trace what the flash kernel moves without the mask, and the tiles that it visits under causal."""
-    dense = yield from phase(0.02, 0.35, lambda tick: trace_dense(problem, tick))
-    if not isinstance(dense, str):
-        rows = yield from phase(0.35, 0.38, lambda tick: tables.trace_tables(dense))
-        findings.tables.update(rows)
-        findings.metrics.update(metrics.traffic_metrics(rows["traffic"]))
+def _trace(findings: Draft, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, Traced | str]:
+    """Trace what the flash kernel moves without the mask, and the block-sparse one with it; returns the latter."""
+    dense = yield from phase(0.02, 0.20, lambda tick: trace_dense(problem, tick))
+    sparse = yield from phase(0.20, 0.35, lambda tick: trace_block_sparse(problem, tick))
+    if not isinstance(sparse, str):
+        (launch,) = sparse.launches
+        findings.arrays["schedule"] = traced_schedule(launch, problem, planned.sequence)
+        findings.tables["tiles"] = tables.tile_rows(planned, visited_by_sequence(launch))
+    traced = [one for one in (dense, sparse) if not isinstance(one, str)]
+    rows = yield from phase(0.35, 0.38, lambda tick: tables.trace_tables(traced))
+    findings.tables.update(rows)
+    findings.metrics.update(metrics.traffic_metrics(rows["traffic"]))
     sweep = yield from phase(0.38, 0.45, lambda tick: causal_sweep(planned.params, problem.device, tick))
     if sweep:
         findings.tables["sweep"] = sweep
     yield Partial(as_partial(findings.result()))
+    return sparse
 
 
 def _add_evidence(findings: Draft, planned: Plan, problem: Problem, tick: Tick) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 
 from core.masks import Causal, Layout
-from core.result import Metric
+from core.result import Metric, Provenance
 from core.topics.masks.experiment.implementations import dense_plus_mask, flex_runner, sdpa_bool_mask
 from core.topics.masks.experiment.metrics import Metrics, measured
 from core.topics.masks.experiment.problem import problem_of
+from core.topics.masks.experiment.tracing import trace_block_sparse
 from core.topics.masks.params import MasksParams
 
 _QUERIES, _KEYS = 48, 17
@@ -30,9 +31,15 @@ def blind_row_metrics(params: MasksParams, device: str) -> Metrics:
     outputs = {"naive": dense_plus_mask(problem), "sdpa": sdpa_bool_mask(problem), "flex": flex_runner(problem)[0]()}
     note = "among the rows that see nothing, causal, 48 queries and 17 keys"
     how = measured(device)
+    sparse = trace_block_sparse(problem, lambda done, total, phase: None)
+    if not isinstance(sparse, str):
+        outputs["sparse"] = sparse.out
     counts = {f"blind.{name}_nan_rows": _nan_rows(out[blind]) for name, out in outputs.items()}
     counts |= {f"blind.{name}_zero_rows": int((out[blind] == 0).all(-1).sum()) for name, out in outputs.items()}
-    metrics = {name: Metric(float(count), "rows", how, note) for name, count in counts.items()}
+    metrics = {
+        name: Metric(float(count), "rows", Provenance.TRACED if ".sparse_" in name else how, note)
+        for name, count in counts.items()
+    }
     return {"blind.rows": Metric(float(blind.sum()), "rows", how, "see nothing"), **metrics}
 
 

@@ -1,17 +1,91 @@
-"""The block-sparse kernel: what it would take, and whether this build has it."""
+"""The block-sparse kernel under the tracer: the mask as it takes it, and the order in which it visits tiles."""
 
 from __future__ import annotations
 
-from core.masks.kernel_form import MOST_TERMS, counted_terms
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.masks.kernel_form import MOST_TERMS, KernelTerm, counted_terms, kernel_form
 from core.topics.masks.experiment.problem import Problem
+from core.trace.tile_loads import first_offset, loads_of
+from core.tracing import Launch
+from kernels.attention.blocks import BlockMask, block_mask
+from kernels.attention.mask import MaskDescription, Term, TermKind
+from kernels.attention.sparse import SparseImpl, sparse_attention
+
+IntArray = NDArray[np.int64]
 
 
-def unavailable(problem: Problem) -> str:
-    """Why the block-sparse kernel did not run on this problem, in one sentence."""
-    needed = counted_terms(problem.mask)
-    if needed > MOST_TERMS:
+def tiles_of(problem: Problem) -> BlockMask | str:
+    """The problem's mask as the kernel takes it, or one sentence that says why it cannot."""
+    form = kernel_form(problem.mask, problem.layouts)
+    if form is None:
         return (
-            f"The mask has {needed} different terms and the block-sparse kernel takes {MOST_TERMS}: write it with "
-            "fewer, or look at the other implementations."
+            f"The mask has {counted_terms(problem.mask)} different terms and the block-sparse kernel takes "
+            f"{MOST_TERMS}: write it with fewer, or look at the other implementations."
         )
-    return "This build has no block-sparse kernel: the flash kernel was traced without the mask instead."
+    return block_mask(
+        MaskDescription(tuple(_term(term) for term in form.terms), form.table),
+        batch=problem.q.shape[0],
+        query_len=problem.q.shape[2],
+        key_len=problem.k.shape[2],
+        block_q=problem.block_q,
+        block_kv=problem.block_kv,
+        device=problem.device,
+    )
+
+
+def attend(problem: Problem, tiles: BlockMask) -> torch.Tensor:
+    """One launch of the kernel: [batch, heads, query_len, head_dim]."""
+    return sparse_attention(
+        problem.q, problem.k, problem.v, impl=SparseImpl.BLOCK_SPARSE, mask=tiles, softmax_scale=problem.scale
+    ).out
+
+
+def visited_by_sequence(launch: Launch) -> list[int]:
+    """K tiles that the programs of head 0 loaded, one number a sequence."""
+    programs = np.concatenate([access.programs for access in loads_of(launch, "k_ptr")] or [np.empty(0, np.int64)])
+    x, heads, batch = launch.grid
+    return [int(np.count_nonzero(programs // x == sequence * heads)) for sequence in range(batch)]
+
+
+def traced_schedule(launch: Launch, problem: Problem, sequence: int) -> NDArray[np.int32]:
+    """int32 [steps, 4] of (step, q_block, iteration, kv_block) of one sequence, head 0, in launch order.
+
+    Both blocks are read off the addresses: of Q, which a program loads once, and of K.
+    """
+    x, heads, _ = launch.grid
+    first_program = sequence * heads * x
+    q_block = np.zeros(x, dtype=np.int64)
+    for access in loads_of(launch, "q_ptr"):
+        lanes, row = _first_rows(access.programs - first_program, first_offset(access), problem.q, sequence, x)
+        q_block[lanes] = row // problem.block_q
+    rows: list[IntArray] = []
+    for access in loads_of(launch, "k_ptr"):
+        lanes, row = _first_rows(access.programs - first_program, first_offset(access), problem.k, sequence, x)
+        rows.append(np.stack([lanes, np.full(lanes.size, access.order), row // problem.block_kv], axis=1))
+    if not rows:
+        return np.empty((0, 4), dtype=np.int32)
+    program, order, kv_block = np.concatenate(rows).T
+    in_launch_order = np.lexsort((order, program))
+    program, kv_block = program[in_launch_order], kv_block[in_launch_order]
+    step = np.arange(program.size)
+    iteration = step - np.searchsorted(program, program)
+    return np.stack([step, q_block[program], iteration, kv_block], axis=1).astype(np.int32)
+
+
+def _first_rows(
+    program: IntArray, offset: IntArray, tensor: torch.Tensor, sequence: int, programs: int
+) -> tuple[IntArray, IntArray]:
+    """Of the programs of one sequence's head 0: their numbers, and the row of the tensor where their tiles begin."""
+    mine = (program >= 0) & (program < programs)
+    return program[mine], (offset[mine] - sequence * tensor.stride(0)) // tensor.stride(2)
+
+
+def _term(term: KernelTerm) -> Term:
+    lengths, q_ids, kv_ids = (
+        None if array is None else torch.from_numpy(np.ascontiguousarray(array))
+        for array in (term.lengths, term.q_ids, term.kv_ids)
+    )
+    return Term(TermKind[term.kind], term.window if lengths is None else lengths, q_ids, kv_ids)

@@ -11,7 +11,7 @@ import torch
 from core.engine.steps import Tick
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
 from core.result import Row
-from core.topics.masks.experiment.block_sparse import unavailable
+from core.topics.masks.experiment.block_sparse import attend, tiles_of
 from core.topics.masks.experiment.implementations import (
     LABELS,
     dense_plus_mask,
@@ -20,6 +20,7 @@ from core.topics.masks.experiment.implementations import (
     sdpa_bool_mask,
 )
 from core.topics.masks.experiment.problem import Problem
+from core.topics.masks.experiment.tracing import Traced
 
 ERROR_FACTOR = 3.0
 """How many times PyTorch's own rms error in the same precision an implementation may be off."""
@@ -68,8 +69,11 @@ class Contender:
         }
 
 
-def check_all(problem: Problem, reference: torch.Tensor, tick: Tick) -> tuple[Contender, ...]:
-    """Every implementation against the reference, in the order of `LABELS`."""
+def check_all(problem: Problem, reference: torch.Tensor, traced: Traced | str, tick: Tick) -> tuple[Contender, ...]:
+    """Every implementation against the reference, in the order of `LABELS`.
+
+    `traced` is what tracing the block-sparse kernel gave; on a GPU the kernel itself is launched once more.
+    """
     tick(0, len(LABELS), "checking dense plus mask")
     allowed = _allowed_rms_error(problem, dense_plus_mask(problem), reference)
     contenders = [_checked(problem, reference, allowed, "torch-naive", lambda: dense_plus_mask(problem))]
@@ -77,7 +81,8 @@ def check_all(problem: Problem, reference: torch.Tensor, tick: Tick) -> tuple[Co
     contenders.append(_checked(problem, reference, allowed, "sdpa-bool-mask", lambda: sdpa_bool_mask(problem)))
     tick(2, len(LABELS), "checking FlexAttention")
     contenders.append(_checked_flex(problem, reference, allowed))
-    contenders.append(Contender("block-sparse", LABELS["block-sparse"], "unavailable", unavailable(problem)))
+    tick(3, len(LABELS), "checking the block-sparse kernel")
+    contenders.append(_checked_sparse(problem, reference, allowed, traced))
     return tuple(contenders)
 
 
@@ -90,7 +95,7 @@ def time_all(problem: Problem, contenders: tuple[Contender, ...], tick: Tick) ->
         candidates,
         problem.device,
         rounds=_ROUNDS,
-        warm_up_rounds=3 if problem.device.type == "cuda" else 0,
+        warm_up_rounds=3 if problem.device.type == "cuda" else 1,
         budget_s=_TIMING_BUDGET_S,
         tick=tick,
     )
@@ -113,6 +118,18 @@ def _checked_flex(problem: Problem, reference: torch.Tensor, allowed: float) -> 
     return replace(
         checked, label=flex_label(problem), mask_bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     )
+
+
+def _checked_sparse(problem: Problem, reference: torch.Tensor, allowed: float, traced: Traced | str) -> Contender:
+    """Where there is a GPU the kernel itself; elsewhere what its IR computed while it was traced."""
+    tiles = tiles_of(problem)
+    if isinstance(traced, str) or isinstance(tiles, str):
+        return Contender("block-sparse", LABELS["block-sparse"], "unavailable", str(traced))
+    if problem.device.type == "cuda":
+        checked = _checked(problem, reference, allowed, "block-sparse", lambda: attend(problem, tiles))
+    else:
+        checked = _outcome(problem, reference, allowed, "block-sparse", traced.out, "emulated")
+    return replace(checked, mask_bytes=tiles.list_bytes)
 
 
 def _checked(

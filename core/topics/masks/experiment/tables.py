@@ -17,9 +17,13 @@ from core.trace.kernel_tables import kernel_tables
 _LARGEST_PROBABILITIES = 1 << 20
 
 
-def trace_tables(traced: Traced) -> dict[str, list[Row]]:
-    """'traffic', 'lines' and 'sources' of one kernel."""
-    return kernel_tables(traced.kernel, traced.launches, TENSOR_OF_ARGUMENT)
+def trace_tables(traced: Sequence[Traced]) -> dict[str, list[Row]]:
+    """'traffic', 'lines' and 'sources' of the kernels, one after another; empty where none was traced."""
+    tables: dict[str, list[Row]] = {"traffic": [], "lines": [], "sources": []}
+    for kernel in traced:
+        for name, rows in kernel_tables(kernel.kernel, kernel.launches, TENSOR_OF_ARGUMENT).items():
+            tables[name].extend(rows)
+    return tables
 
 
 def tile_rows(planned: Plan, visited: Sequence[int] | None = None) -> list[Row]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -11,8 +13,10 @@ from core.engine.phases import in_parts
 from core.engine.steps import Tick
 from core.masks import Causal, Layout
 from core.result import Row
+from core.topics.masks.experiment.block_sparse import attend, tiles_of
 from core.topics.masks.experiment.problem import Problem, problem_of
 from core.topics.masks.params import MasksParams
+from core.trace.tile_loads import tiles_visited
 from core.tracing import Launch, intercept
 from kernels.attention import Impl, attention
 from kernels.errors import KernelError
@@ -35,7 +39,16 @@ class Traced:
 
 def trace_dense(problem: Problem, tick: Tick) -> Traced | str:
     """The flash kernel without a mask: every tile. A sentence where it cannot be traced."""
-    return _traced("dense", problem, tick, causal=False)
+    return _traced("dense", lambda: _flash(problem, causal=False), tick)
+
+
+def trace_block_sparse(problem: Problem, tick: Tick) -> Traced | str:
+    """The block-sparse kernel under the problem's mask. A sentence where it cannot take it, or be traced."""
+    try:
+        tiles = tiles_of(problem)
+    except KernelError as error:
+        return str(error)
+    return tiles if isinstance(tiles, str) else _traced("block-sparse", lambda: attend(problem, tiles), tick)
 
 
 def causal_sweep(params: MasksParams, device: torch.device, tick: Tick) -> list[Row]:
@@ -54,10 +67,10 @@ def causal_sweep(params: MasksParams, device: torch.device, tick: Tick) -> list[
             blocks=(_SWEEP_BLOCK, _SWEEP_BLOCK),
             device=str(device),
         )
-        traced = _traced("causal", problem, in_turn, causal=True)
+        traced = _traced("causal", partial(_flash, problem, causal=True), in_turn)
         if isinstance(traced, str):
             return []
-        visited = tiles_visited(traced.launches)
+        visited = sum(tiles_visited(launch, "k_ptr") for launch in traced.launches)
         rows.append(
             {
                 "tiles": tiles,
@@ -71,30 +84,24 @@ def causal_sweep(params: MasksParams, device: torch.device, tick: Tick) -> list[
     return rows
 
 
-def tiles_visited(launches: tuple[Launch, ...]) -> int:
-    """K tiles that all programs loaded."""
-    return sum(
-        access.programs.size
-        for launch in launches
-        for access in launch.accesses
-        if access.kind == "load" and launch.buffers[access.buffer].name == "k_ptr"
-    )
+def _flash(problem: Problem, *, causal: bool) -> torch.Tensor:
+    return attention(
+        problem.q,
+        problem.k,
+        problem.v,
+        impl=Impl.TRITON_FLASH,
+        causal=causal,
+        block_q=problem.block_q,
+        block_kv=problem.block_kv,
+    ).out
 
 
-def _traced(kernel: str, problem: Problem, tick: Tick, *, causal: bool) -> Traced | str:
+def _traced(kernel: str, attend: Callable[[], torch.Tensor], tick: Tick) -> Traced | str:
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed here, and without it its kernels can neither run nor be traced."
     try:
         with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=tick) as tracer:
-            out = attention(
-                problem.q,
-                problem.k,
-                problem.v,
-                impl=Impl.TRITON_FLASH,
-                causal=causal,
-                block_q=problem.block_q,
-                block_kv=problem.block_kv,
-            ).out
+            out = attend()
     except KernelError as error:
         return str(error)
     return Traced(kernel, tuple(tracer.launches), out)

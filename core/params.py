@@ -81,9 +81,7 @@ def switch(default: bool, *, label: str, help: str, group: str = "") -> Any:
     return Field(default, title=label, description=help, json_schema_extra={"group": group})
 
 
-def text(
-    default: str, *, label: str, help: str, file_filter: str = "", group: str = "", max_length: int = 4096
-) -> Any:
+def text(default: str, *, label: str, help: str, file_filter: str = "", group: str = "", max_length: int = 4096) -> Any:
     """A free text; the path of a file where `file_filter` says which files to offer."""
     return Field(
         default,

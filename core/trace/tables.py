@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,16 +27,6 @@ def tables(launches: Sequence[Launch]) -> dict[str, list[Row]]:
         "lines": [row for index, (launch, counts) in numbered for row in _lines(index, launch, counts)],
         "faults": [row for index, launch in enumerate(launches) for row in _faults(index, launch)],
     }
-
-
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV text, with a header; the columns are those of the first row."""
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    return text.getvalue()
 
 
 def _launch_row(index: int, launch: Launch, counts: Traffic) -> Row:

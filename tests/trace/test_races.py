@@ -7,10 +7,11 @@ from itertools import combinations_with_replacement
 import numpy as np
 from hypothesis import given, settings
 
+from core.csv_text import to_csv
 from core.trace.affine import Affine, Term, from_array
 from core.trace.races import races
 from core.trace.record import Access, Buffer, Launch
-from core.trace.tables import tables, to_csv
+from core.trace.tables import tables
 from core.tracing import intercept
 from tests.trace.random_launches import decorated, elements, launches
 from tests.tracing.traced_cases import CASES

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from core.csv_text import to_csv
 from core.errors import TilescopeError
 from core.result import Result
 from core.topics.kernel_lab.model import Plan, resolved, shown
 from core.trace.file import save
 from core.trace.record import Launch
-from core.trace.tables import to_csv
 from gui.pages.kernel_lab import figures
 from gui.panels.traffic_source import SourceFile, TrafficSource
 

@@ -1,0 +1,12 @@
+"""Checkpoints of any size, and what quantizing them costs.
+
+Without torch; the window may import these:
+- `opening`      `open_checkpoint(path) -> Checkpoint`: a safetensors file, the shards of an index, a model folder
+- `header`       `read_header(path)`, `StoredTensor`, `Shard`: one file's header, checked
+- `names`        `layer_and_kind(name)`: what a tensor's name says
+- `errors`       `WeightSums`, `FormatErrors`: sums that slices add up to, and what follows from them
+- `report`       rows by tensor, by layer, in all, and the worst
+- `export`       `exported(suffix, about, tables)`: CSV, JSON and Markdown
+- `slices`       `slices(tensor)`: the weights, a slice at a time, never a file or a large tensor at once
+- `finished`     `Finished`: tensors that were measured already, so that a report goes on where it was stopped
+"""

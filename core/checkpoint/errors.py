@@ -1,0 +1,144 @@
+"""What quantizing a tensor costs, as sums that slices add up to, and what follows from them. numpy only.
+
+Values that are NaN or infinite are counted and left out of every sum: as zeros they go into no block's scale, and
+their errors are not asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAP_COLUMNS = 64
+"""A tensor's blocks, in order, are drawn as this many columns."""
+
+_TOLD_APART = 1e-6
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WeightSums:
+    """Sums over the finite elements of a tensor: powers of x, and the largest |x|."""
+
+    elements: int = 0
+    nonfinite: int = 0
+    sums: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    absmax: float = 0.0
+
+    def __add__(self, other: WeightSums) -> WeightSums:
+        return WeightSums(
+            self.elements + other.elements,
+            self.nonfinite + other.nonfinite,
+            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),  # type: ignore[arg-type]
+            max(self.absmax, other.absmax),
+        )
+
+    @property
+    def finite(self) -> int:
+        return self.elements - self.nonfinite
+
+    @property
+    def mean(self) -> float:
+        return self.sums[0] / self.finite if self.finite else math.nan
+
+    @property
+    def std(self) -> float:
+        """The standard deviation, NaN without a finite element."""
+        return math.sqrt(max(0.0, self._central(2))) if self.finite else math.nan
+
+    @property
+    def kurtosis(self) -> float:
+        """The fourth central moment over the squared variance: 3 for a normal distribution.
+
+        NaN for a constant, and for values so near to one (deviations under a thousandth) that sums cannot tell.
+        """
+        variance = self._central(2) if self.finite else 0.0
+        return self._central(4) / variance**2 if variance > _TOLD_APART * self.absmax**2 else math.nan
+
+    @property
+    def max_over_sigma(self) -> float:
+        """The largest magnitude in standard deviations; NaN for a constant."""
+        told_apart = self.finite and self.std**2 > _TOLD_APART**2 * self.absmax**2
+        return self.absmax / self.std if told_apart else math.nan
+
+    def _central(self, power: int) -> float:
+        first, second, third, fourth = (total / self.finite for total in self.sums)
+        if power == 2:
+            return second - first**2
+        return fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+
+
+@dataclass(frozen=True)
+class FormatErrors:
+    """Of one tensor in one format: sums of x² and of (x - quantized x)² by column of the map, and the largest error.
+
+    `stored_bits` counts codes, scales and whatever else the format keeps for these elements.
+    """
+
+    elements: int = 0
+    power: Floats = field(default_factory=lambda: np.zeros(MAP_COLUMNS))
+    error: Floats = field(default_factory=lambda: np.zeros(MAP_COLUMNS))
+    max_abs: float = 0.0
+    stored_bits: float = 0.0
+
+    def __add__(self, other: FormatErrors) -> FormatErrors:
+        return FormatErrors(
+            self.elements + other.elements,
+            self.power + other.power,
+            self.error + other.error,
+            max(self.max_abs, other.max_abs),
+            self.stored_bits + other.stored_bits,
+        )
+
+    @property
+    def snr_db(self) -> float:
+        """10 log10 of signal over noise power; infinite without an error, NaN for a tensor of zeros."""
+        return snr_db(float(self.power.sum()), float(self.error.sum()))
+
+    @property
+    def relative_rmse(self) -> float:
+        """Root of noise over signal power; NaN for a tensor of zeros."""
+        power = float(self.power.sum())
+        return math.sqrt(float(self.error.sum()) / power) if power else math.nan
+
+    @property
+    def bits_per_parameter(self) -> float:
+        return self.stored_bits / self.elements if self.elements else math.nan
+
+    @property
+    def map_row(self) -> Floats:
+        """float64 [MAP_COLUMNS]: relative RMSE of the blocks that fall into each column, NaN where there are none."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            row: Floats = np.sqrt(np.where(self.power > 0, self.error / self.power, np.nan))
+        return row
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the columns to seven digits."""
+        rounded = {name: [float(f"{v:.7g}") for v in getattr(self, name)] for name in ("power", "error")}
+        return {**asdict(self), **rounded}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `as_json`; raises KeyError, TypeError or ValueError for anything else."""
+        power, error = (np.array(values[name], dtype=np.float64) for name in ("power", "error"))
+        if power.shape != (MAP_COLUMNS,) or error.shape != power.shape:
+            raise ValueError(f"a map has {MAP_COLUMNS} columns")
+        return cls(int(values["elements"]), power, error, float(values["max_abs"]), float(values["stored_bits"]))
+
+
+def snr_db(power: float, error: float) -> float:
+    """10 log10(power / error); infinite without an error, NaN without power."""
+    if not power:
+        return math.nan
+    return 10 * math.log10(power / error) if error else math.inf
+
+
+def columns_of(first_block: int, blocks: int, blocks_of_tensor: int) -> NDArray[np.int64]:
+    """The map's column of each of `blocks` blocks from `first_block` on, int64 [blocks]."""
+    index = np.arange(first_block, first_block + blocks, dtype=np.int64)
+    return index * MAP_COLUMNS // max(blocks_of_tensor, MAP_COLUMNS)

@@ -1,0 +1,71 @@
+"""A checkpoint report as CSV, JSON or Markdown: pure functions on rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.checkpoint.report import Row, worst_rows
+from core.csv_text import to_csv
+from core.format import format_quantity
+
+SUFFIXES = (".csv", ".json", ".md")
+
+_SHOWN = ("snr_db", "relative_rmse", "max_abs_error", "bits_per_parameter")
+_HEADINGS = ("SNR (dB)", "relative RMSE", "max error", "bits / parameter")
+
+
+def as_json(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+    """One object: what was measured and how (`about`), and the tables by name."""
+    return json.dumps({**about, **{name: list(rows) for name, rows in tables.items()}}, indent=2)
+
+
+def as_markdown(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+    """To be read: what was measured, totals, layers, the worst tensors and what was left out."""
+    rows = tables.get("tensors", ())
+    parts = ["# Quantization report", _list(about)]
+    parts += ["## All tensors", _table(("format", "size"), tables.get("totals", ()), _total)]
+    parts += ["## Layers", _table(("layer", "format"), tables.get("layers", ()), _layer)]
+    for name in dict.fromkeys(row["format"] for row in rows):
+        worst = worst_rows(rows, name)
+        parts += [f"## Worst tensors in {name}", _table(("tensor", "shape", "max / σ"), worst, _tensor)]
+    if skipped := tables.get("skipped", ()):
+        listed = "\n".join(f"- {row['tensor']}: {row['why']}" for row in skipped)
+        parts += ["## Not measured", listed]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def exported(suffix: str, about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+    """The text of a file that ends in `suffix`, one of SUFFIXES; a CSV holds the tensors."""
+    if suffix == ".csv":
+        return to_csv(tables.get("tensors", ()))
+    return as_json(about, tables) if suffix == ".json" else as_markdown(about, tables)
+
+
+def _list(about: Mapping[str, Any]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in about.items())
+
+
+def _table(first: Sequence[str], rows: Sequence[Row], cells: Any) -> str:
+    if not rows:
+        return ""
+    lines = ["| " + " | ".join((*first, *_HEADINGS)) + " |", "|" + " --- |" * (len(first) + len(_HEADINGS))]
+    lines += ["| " + " | ".join((*cells(row), *(_shown(row[name]) for name in _SHOWN))) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _total(row: Row) -> tuple[str, ...]:
+    return row["format"], format_quantity(row["quantized_bytes"], "bytes")
+
+
+def _layer(row: Row) -> tuple[str, ...]:
+    return ("none" if row["layer"] < 0 else str(row["layer"])), row["format"]
+
+
+def _tensor(row: Row) -> tuple[str, ...]:
+    return row["tensor"].replace("|", "\\|"), row["shape"], _shown(row["max_over_sigma"])
+
+
+def _shown(value: float | None) -> str:
+    return "—" if value is None else format_quantity(value)

@@ -1,0 +1,101 @@
+"""Tensors that were measured already, in the user's cache folder: a report goes on where one was stopped. No torch.
+
+One file a shard, named after its identity (size, time, header); one line a finished tensor and way of quantizing,
+written when that tensor is done. Losing the file loses time and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.checkpoint.errors import FormatErrors, WeightSums
+from core.checkpoint.header import Shard, StoredTensor
+
+VERSION = 1
+"""Raised when what is measured changes, so that older lines are not taken for it."""
+
+MOST_FILES = 256
+MOST_BYTES = 256 * 2**20
+
+
+class Finished:
+    """What is kept of a few shards. Where the folder cannot be written, nothing is kept and `notice` says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notice = ""
+        self._folder = folder
+        self._read: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+
+    def weights(self, tensor: StoredTensor, way: str) -> WeightSums | None:
+        """The sums of a finished tensor; None if it is not here."""
+        values = self._found(tensor, f"weights {way}")
+        with suppress(KeyError, TypeError, ValueError):
+            if values is not None:
+                return WeightSums(**{**values, "sums": tuple(values["sums"])})
+        return None
+
+    def errors(self, tensor: StoredTensor, way: str) -> FormatErrors | None:
+        """The errors of a finished tensor quantized that `way`; None if they are not here."""
+        values = self._found(tensor, way)
+        with suppress(KeyError, TypeError, ValueError):
+            if values is not None:
+                return FormatErrors.from_json(values)
+        return None
+
+    def keep_weights(self, tensor: StoredTensor, way: str, sums: WeightSums) -> None:
+        self._append(tensor, f"weights {way}", asdict(sums))
+
+    def keep_errors(self, tensor: StoredTensor, way: str, errors: FormatErrors) -> None:
+        self._append(tensor, way, errors.as_json())
+
+    def prune(self) -> None:
+        """Remove what was used longest ago beyond the bounds."""
+        with suppress(OSError):
+            files = sorted(self._folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
+            used = 0
+            for count, file in enumerate(files):
+                used += file.stat().st_size
+                if count >= MOST_FILES or used > MOST_BYTES:
+                    file.unlink(missing_ok=True)
+
+    def _found(self, tensor: StoredTensor, way: str) -> dict[str, Any] | None:
+        shard = tensor.shard.identity
+        if shard not in self._read:
+            self._read[shard] = dict(_lines(self._file(tensor.shard)))
+        return self._read[shard].get((tensor.name, way))
+
+    def _append(self, tensor: StoredTensor, way: str, values: dict[str, Any]) -> None:
+        line = json.dumps([VERSION, tensor.name, way, values])
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # A line of its own even after one that a killed process left unfinished; one write, so that two processes
+            # do not mix theirs.
+            with self._file(tensor.shard).open("ab", buffering=0) as file:
+                file.write(f"\n{line}\n".encode())
+        except OSError as error:
+            self.notice = (
+                f"Finished tensors cannot be kept in {self._folder} ({error.strerror or error}): a report that is "
+                "stopped will begin anew."
+            )
+
+    def _file(self, shard: Shard) -> Path:
+        return self._folder / f"{shard.identity}.jsonl"
+
+
+def _lines(file: Path) -> list[tuple[tuple[str, str], dict[str, Any]]]:
+    """The lines that are whole; a damaged one is passed over."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    found = []
+    for line in text.splitlines():
+        with suppress(ValueError, TypeError, RecursionError):
+            version, name, way, values = json.loads(line)
+            if version == VERSION and isinstance(values, dict):
+                found.append(((str(name), str(way)), values))
+    return found

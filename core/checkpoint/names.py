@@ -1,0 +1,23 @@
+"""What the name of a tensor says: which layer it belongs to, and what it does there."""
+
+from __future__ import annotations
+
+import re
+
+NO_LAYER = -1
+
+_NUMBER = re.compile(r"(?:^|\.)(\d+)\.")
+
+
+def layer_and_kind(name: str) -> tuple[int, str]:
+    """The number of the block and the rest of the name: 'model.layers.12.mlp.down_proj.weight' is (12,
+    'mlp.down_proj').
+
+    The first number that stands alone between dots is the block's; what comes before it is left out. Without one the
+    layer is NO_LAYER and the kind the whole name. A closing '.weight' says nothing and goes.
+    """
+    found = _NUMBER.search(name)
+    kind = name if found is None else name[found.end() :]
+    if kind.endswith(".weight"):
+        kind = kind.removesuffix(".weight")
+    return (NO_LAYER if found is None else int(found.group(1))), kind

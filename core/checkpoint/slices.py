@@ -1,0 +1,71 @@
+"""The bytes of a tensor, a slice at a time, into one buffer that is used again. No torch.
+
+Slices are read with `readinto` and not mapped: pages of a mapping count as this process's memory until the kernel
+takes them back, so that a large file would seem to be held.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.checkpoint.header import Shard, StoredTensor
+from core.checkpoint.stored_types import ELEMENT_BYTES
+from core.errors import TilescopeError
+
+SLICE_ELEMENTS = 1 << 22
+"""Elements of a slice: a multiple of every block size, 8 MiB of bf16."""
+
+_NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+
+Stored = NDArray[Any]
+
+
+class FileChanged(TilescopeError):
+    """A shard went away, shrank or was written while it was read."""
+
+
+def slices(tensor: StoredTensor, elements: int = SLICE_ELEMENTS) -> Iterator[Stored]:
+    """The tensor's elements in order, at most `elements` at once: 1-D, of the stored type; bfloat16 as its bits in
+    uint16. Each array is a view of a buffer that the next one overwrites.
+
+    Raises FileChanged when the file is no longer the one whose header was read.
+    """
+    width = ELEMENT_BYTES[tensor.dtype]
+    buffer = memoryview(bytearray(min(elements, tensor.elements) * width))
+    try:
+        with tensor.shard.path.open("rb", buffering=0) as file:
+            for begin in range(tensor.begin, tensor.end, elements * width):
+                part = buffer[: min(elements * width, tensor.end - begin)]
+                _check_same(file, tensor.shard)
+                _read_into(file, begin, part, tensor.shard)
+                yield np.frombuffer(part, dtype=_NUMPY[tensor.dtype])
+            _check_same(file, tensor.shard)
+    except OSError as error:
+        raise _changed(tensor.shard, f"can no longer be read ({error.strerror or error})") from error
+
+
+def _read_into(file: Any, begin: int, part: memoryview, shard: Shard) -> None:
+    file.seek(begin)
+    filled = 0
+    while filled < len(part):
+        count = file.readinto(part[filled:])
+        if not count:
+            raise _changed(shard, "ended before its last tensor")
+        filled += count
+
+
+def _check_same(file: Any, shard: Shard) -> None:
+    facts = os.fstat(file.fileno())
+    if (facts.st_size, facts.st_mtime_ns) != (shard.size, shard.mtime_ns):
+        raise _changed(shard, "was written while it was read")
+    if facts.st_nlink == 0:
+        raise _changed(shard, "was deleted while it was read")
+
+
+def _changed(shard: Shard, what: str) -> FileChanged:
+    return FileChanged(f"{shard.path} {what}: what was measured before is kept; open it again when it is whole.")

@@ -1,0 +1,187 @@
+"""Errors as sums, as rows, and as text to keep."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from core.checkpoint.errors import MAP_COLUMNS, FormatErrors, WeightSums, columns_of
+from core.checkpoint.export import SUFFIXES, exported
+from core.checkpoint.finished import Finished
+from core.checkpoint.names import layer_and_kind
+from core.checkpoint.opening import open_checkpoint
+from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
+from tests.checkpoint.files import normal
+
+
+def sums(values: np.ndarray) -> WeightSums:
+    return WeightSums(len(values), 0, tuple(float((values**p).sum()) for p in range(1, 5)), float(abs(values).max()))
+
+
+def errors(power: float, error: float, elements: int = 64, bits: float = 4.5) -> FormatErrors:
+    columns = np.zeros((2, MAP_COLUMNS))
+    columns[:, 0] = power, error
+    return FormatErrors(elements, columns[0], columns[1], math.sqrt(error), bits * elements)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "kind"),
+    [
+        ("model.layers.12.mlp.down_proj.weight", 12, "mlp.down_proj"),
+        ("transformer.h.0.attn.c_attn.bias", 0, "attn.c_attn.bias"),
+        ("model.layers.3.mlp.experts.7.w1.weight", 3, "mlp.experts.7.w1"),
+        ("model.embed_tokens.weight", -1, "model.embed_tokens"),
+        ("0.weight", 0, "weight"),
+        ("v1.block2.weight", -1, "v1.block2"),
+        ("", -1, ""),
+    ],
+)
+def test_that_a_name_tells_layer_and_kind(name: str, layer: int, kind: str) -> None:
+    assert layer_and_kind(name) == (layer, kind)
+
+
+def test_that_moments_are_those_of_numpy() -> None:
+    values = np.random.default_rng(0).standard_t(5, 10_000) + 0.5
+    found = sums(values[:63]) + sums(values[63:])
+    centred = values - values.mean()
+    assert found.mean == pytest.approx(values.mean(), rel=1e-12)
+    assert found.std == pytest.approx(values.std(), rel=1e-12)
+    assert found.kurtosis == pytest.approx((centred**4).mean() / (centred**2).mean() ** 2, rel=1e-9)
+    assert found.max_over_sigma == pytest.approx(abs(values).max() / values.std(), rel=1e-12)
+
+
+def test_that_moments_of_nothing_and_of_a_constant_are_no_numbers() -> None:
+    for found in (WeightSums(), WeightSums(elements=3, nonfinite=3), sums(np.full(1000, 0.1)), sums(np.zeros(5))):
+        assert math.isnan(found.kurtosis)
+    assert math.isnan(WeightSums().std)
+    assert math.isnan(sums(np.zeros(5)).max_over_sigma)
+
+
+@given(st.integers(1, 5000), st.data())
+def test_that_blocks_map_to_the_same_columns_in_any_slices(blocks: int, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, blocks))
+    whole = columns_of(0, blocks, blocks)
+    assert np.array_equal(np.concatenate([columns_of(0, cut, blocks), columns_of(cut, blocks - cut, blocks)]), whole)
+    assert (np.diff(whole) >= 0).all()
+    assert whole.max() < MAP_COLUMNS
+    assert whole.max() == min(blocks, MAP_COLUMNS) - 1
+
+
+def test_that_errors_add_up_to_those_of_the_whole() -> None:
+    both = errors(8, 2) + errors(2, 3, elements=36)
+    assert both.snr_db == pytest.approx(10 * math.log10(2))
+    assert both.relative_rmse == pytest.approx(math.sqrt(0.5))
+    assert both.max_abs == math.sqrt(3)
+    assert both.bits_per_parameter == pytest.approx(4.5)
+    assert math.isinf(errors(1, 0).snr_db)
+    assert math.isnan(errors(0, 0).snr_db)
+
+
+def rows_of(tmp_path: Path) -> list[dict[str, object]]:
+    save_file({f"m.{n}.w.weight": normal(64, seed=n) for n in range(3)}, tmp_path / "a.safetensors")
+    found = []
+    for number, tensor in enumerate(open_checkpoint(tmp_path / "a.safetensors").tensors):
+        weights = sums(np.random.default_rng(number).standard_normal(64))
+        found += tensor_rows(tensor, weights, {"nf4": errors(10, 1 + number), "int4": errors(10, 0 if number else 3)})
+    return found
+
+
+def test_that_rows_add_up_by_layer_and_in_all(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path)
+    totals = {row["format"]: row for row in total_rows(rows)}
+    assert totals["nf4"]["snr_db"] == pytest.approx(10 * math.log10(30 / 6))
+    assert totals["nf4"]["worst_tensor"] == "m.2.w.weight"
+    assert totals["nf4"]["quantized_bytes"] == 3 * 36
+    assert [(row["layer"], row["format"]) for row in layer_rows(rows)][:3] == [(0, "nf4"), (0, "int4"), (1, "nf4")]
+    assert [row["tensor"] for row in worst_rows(rows, "nf4")] == [f"m.{n}.w.weight" for n in (2, 1, 0)]
+    assert [row["tensor"] for row in worst_rows(rows, "int4")] == ["m.0.w.weight"], "no error is no worst"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_that_a_report_can_be_read_back(tmp_path: Path, suffix: str) -> None:
+    rows = rows_of(tmp_path)
+    save_file({"n|m": torch.arange(3)}, tmp_path / "b.safetensors")
+    skipped = skipped_rows(open_checkpoint(tmp_path / "b.safetensors").skipped)
+    found = {"tensors": rows, "layers": layer_rows(rows), "totals": total_rows(rows), "skipped": skipped}
+    text = exported(suffix, {"checkpoint": "a.safetensors", "block size": 64}, found)
+    if suffix == ".csv":
+        read = list(csv.DictReader(io.StringIO(text)))
+        assert [row["tensor"] for row in read] == [row["tensor"] for row in rows]
+        assert float(read[0]["snr_db"]) == rows[0]["snr_db"]
+    elif suffix == ".json":
+        assert json.loads(text)["tensors"] == json.loads(json.dumps(rows))
+        assert json.loads(text)["block size"] == 64
+    else:
+        for expected in ("# Quantization report", "block size: 64", "m.2.w.weight", "## Not measured", "| 0 | nf4 |"):
+            assert expected in text
+
+
+def test_that_a_report_of_nothing_is_text(tmp_path: Path) -> None:
+    for suffix in SUFFIXES:
+        assert isinstance(exported(suffix, {}, {}), str)
+
+
+def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> None:
+    save_file({"a": normal(64), "b": normal(64)}, tmp_path / "a.safetensors")
+    first, second = open_checkpoint(tmp_path / "a.safetensors").tensors
+    kept = Finished(tmp_path / "cache")
+    kept.keep_errors(first, "nf4 64", errors(10, 1.5))
+    kept.keep_weights(first, "64", sums(np.arange(5.0)))
+    with next((tmp_path / "cache").iterdir()).open("ab") as file:
+        file.write(b'[1, "b", "nf4 64", {"elem')  # killed while it wrote
+    Finished(tmp_path / "cache").keep_errors(second, "fp4 64", errors(1, 1))
+    again = Finished(tmp_path / "cache")
+    assert again.errors(first, "nf4 64").as_json() == errors(10, 1.5).as_json()
+    assert again.weights(first, "64") == sums(np.arange(5.0))
+    assert again.errors(second, "fp4 64") is not None
+    assert again.errors(second, "nf4 64") is None
+    assert again.errors(first, "nf4 128") is None
+    assert again.notice == ""
+
+
+def test_that_nothing_is_taken_for_a_file_that_was_written_again(tmp_path: Path) -> None:
+    save_file({"a": normal(64)}, tmp_path / "a.safetensors")
+    (before,) = open_checkpoint(tmp_path / "a.safetensors").tensors
+    Finished(tmp_path / "cache").keep_errors(before, "nf4 64", errors(10, 1))
+    save_file({"a": normal(64, seed=1)}, tmp_path / "a.safetensors")
+    (after,) = open_checkpoint(tmp_path / "a.safetensors").tensors
+    assert Finished(tmp_path / "cache").errors(after, "nf4 64") is None
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff\xfe", b"null\n", b'[1,"a","nf4 64",{"elements":1}]\n', b"[" * 9999, b"[1,2]\n"]
+)
+def test_that_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path, text: bytes) -> None:
+    save_file({"a": normal(64)}, tmp_path / "a.safetensors")
+    (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
+    (tmp_path / f"{tensor.shard.identity}.jsonl").write_bytes(text)
+    assert Finished(tmp_path).errors(tensor, "nf4 64") is None
+    assert Finished(tmp_path).weights(tensor, "nf4 64") is None
+
+
+def test_that_a_cache_that_cannot_be_written_says_so_once(tmp_path: Path) -> None:
+    save_file({"a": normal(64)}, tmp_path / "a.safetensors")
+    (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
+    (tmp_path / "cache").write_text("a file is in the way")
+    kept = Finished(tmp_path / "cache")
+    kept.keep_errors(tensor, "nf4 64", errors(10, 1))
+    assert "a report that is stopped will begin anew" in kept.notice
+    kept.prune()
+
+
+def test_that_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.checkpoint.finished.MOST_FILES", 2)
+    for number in range(4):
+        (tmp_path / f"{number}.jsonl").write_text("x")
+    Finished(tmp_path).prune()
+    assert len(list(tmp_path.iterdir())) == 2

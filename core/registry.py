@@ -11,9 +11,9 @@ from core.topic import Topic
 
 TOPICS: dict[str, str] = {
     "flash-attention": "core.topics.flash_attention",
-    "kernel-lab": "core.topics.kernel_lab",
-    "decoder": "core.topics.decoder",
     "masks": "core.topics.masks",
+    "decoder": "core.topics.decoder",
+    "kernel-lab": "core.topics.kernel_lab",
 }
 """Topic id to the package that exports it as `TOPIC`."""
 

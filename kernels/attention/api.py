@@ -7,13 +7,14 @@ import math
 import torch
 from torch.nn.attention import SDPBackend
 
-from kernels.attention.impl import Impl, available, device_target, has_triton
+from kernels.attention.impl import Impl, available, device_target
 from kernels.attention.inputs import check_blocks, check_extras, check_inputs, check_scale
+from kernels.attention.launching import launching
 from kernels.attention.output import AttentionOutput, Timeline
 from kernels.attention.reference import reference_forward
 from kernels.attention.tiling import choose_tiling
 from kernels.attention.torch_impls import naive_forward, sdpa_forward
-from kernels.errors import InvalidInputs, Unavailable
+from kernels.errors import Unavailable
 
 __all__ = ["AttentionOutput", "Impl", "Timeline", "attention", "available"]
 
@@ -79,37 +80,18 @@ def _triton_attention(
     block_kv: int | None,
     timeline: bool,
 ) -> AttentionOutput:
-    if not has_triton():
-        raise Unavailable(available(impl, q.device) or "")
-    # Imported late: Triton is not made for every platform, and the other implementations do without it.
-    from triton import OutOfResources
-
-    from kernels.attention.flash import flash_forward, read_timeline
-    from kernels.attention.standard import standard_forward
-
     target = device_target(q.device)
     tiling = choose_tiling(
         head_dim=q.shape[3], element_bytes=q.element_size(), target=target, block_q=block_q, block_kv=block_kv
     )
-    try:
+    with launching(q, tiling):
+        # Imported late: Triton is not made for every platform, and the other implementations do without it.
+        from kernels.attention.flash import flash_forward, read_timeline
+        from kernels.attention.standard import standard_forward
+
         if impl is Impl.TRITON_STANDARD:
             out, s, p = standard_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling)
             return AttentionOutput(out, s=s, p=p, tiling=tiling)
         out, lse, times = flash_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling, timeline=timeline)
-    except OutOfResources as error:
-        raise InvalidInputs(
-            f"Tiles of {tiling.block_q} x {tiling.block_kv} at head_dim {q.shape[3]} in {q.dtype} need more on-chip "
-            f"resources than the GPU has ({error.name}: {error.required} of {error.limit}): use smaller tiles."
-        ) from error
-    except (RuntimeError, ValueError) as error:
-        if q.device.type == "cpu" and _is_refused_for_want_of_a_gpu(error):
-            raise Unavailable(available(impl, q.device) or "") from error
-        raise
-    return AttentionOutput(
-        out, lse=lse, tiling=tiling, timeline=None if times is None else read_timeline(times, q, tiling, causal=causal)
-    )
-
-
-def _is_refused_for_want_of_a_gpu(error: Exception) -> bool:
-    """Triton without a driver raises the first; with one, given CPU tensors, the second."""
-    return "active drivers" in str(error) or "cannot be accessed from Triton (cpu tensor?)" in str(error)
+        taken = None if times is None else read_timeline(times, q, tiling, causal=causal)
+        return AttentionOutput(out, lse=lse, tiling=tiling, timeline=taken)

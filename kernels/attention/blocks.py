@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 
-from kernels.attention.mask import MaskDescription, Term
-from kernels.attention.tile_classes import TileClass, tile_classes
+from kernels.attention.mask import MaskDescription, Term, visible
+from kernels.attention.tiles import TileClass, tile_classes
 from kernels.errors import InvalidInputs
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask as FlexBlockMask
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +65,26 @@ class BlockMask:
         """How many masks it holds: 1, or one a sequence of the batch."""
         return self.classes.shape[0]
 
+    @cached_property
+    def dense(self) -> torch.Tensor:
+        """Bool [sequences, query_len, key_len], True where a query sees a key; made when first asked for, then kept."""
+        return visible(self.description, query_len=self.query_len, key_len=self.key_len, device=self.device)
+
+    @cached_property
+    def flex(self) -> FlexBlockMask:
+        """FlexAttention's block mask, made when first asked for, then kept. On a GPU in tiles of 128, its kernel's."""
+        from kernels.attention.flex import flex_block_mask  # late: it brings PyTorch's compiler along
+
+        on_gpu = self.device.type == "cuda"
+        return flex_block_mask(
+            self.description,
+            query_len=self.query_len,
+            key_len=self.key_len,
+            block_q=128 if on_gpu else self.block_q,
+            block_kv=128 if on_gpu else self.block_kv,
+            device=self.device,
+        )
+
     @property
     def list_bytes(self) -> int:
         """Memory of what the kernel reads: the lists and the predicates' numbers."""
@@ -86,7 +111,7 @@ def block_mask(
     if min(batch, query_len, key_len, block_q, block_kv) < 1:
         raise InvalidInputs("A block mask needs a batch, lengths and blocks of at least 1.")
     description.check_fits(batch=batch, query_len=query_len, key_len=key_len)
-    description = _said_once(description.changed(lambda tensor: tensor.to(device)))
+    description = _said_once(description.without_idle_terms().changed(lambda tensor: tensor.to(device)))
     classes = tile_classes(
         description, query_len=query_len, key_len=key_len, block_q=block_q, block_kv=block_kv, device=device
     )

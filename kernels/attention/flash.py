@@ -51,19 +51,18 @@ def online_softmax_update(m_i, l_i, acc, scores, scale_log2, MASKED: tl.constexp
 
 
 @triton.jit
-def attend_tile(
-    m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, cols, row_visible, key_len, scale_log2,
-    MASKED: tl.constexpr,
-):  # fmt: skip
-    """One step of the walk: loads a tile of K and V, scores it against the queries, folds it into the state."""
+def score_tile(q, k_tile_ptrs, in_bounds, MASKED: tl.constexpr):
+    """Loads a tile of K, guarded where MASKED, and gives its raw scores."""
     if MASKED:
-        in_bounds = (cols < key_len)[:, None]
         k = tl.load(k_tile_ptrs, mask=in_bounds, other=0.0)
     else:
         k = tl.load(k_tile_ptrs)
-    scores = tl.dot(q, tl.trans(k), input_precision="ieee")
-    if MASKED:
-        scores = tl.where(cols[None, :] < row_visible[:, None], scores, float("-inf"))
+    return tl.dot(q, tl.trans(k), input_precision="ieee")
+
+
+@triton.jit
+def fold_tile(m_i, l_i, acc, scores, v_tile_ptrs, in_bounds, scale_log2, MASKED: tl.constexpr):
+    """Folds a tile of scores and its values, loaded here, into the state."""
     m_i, l_i, acc, p = online_softmax_update(m_i, l_i, acc, scores, scale_log2, MASKED)
     if MASKED:
         v = tl.load(v_tile_ptrs, mask=in_bounds, other=0.0)
@@ -71,6 +70,39 @@ def attend_tile(
         v = tl.load(v_tile_ptrs)
     acc = tl.dot(p.to(v.dtype), v, acc, input_precision="ieee")
     return m_i, l_i, acc
+
+
+@triton.jit
+def attend_tile(
+    m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, cols, row_visible, key_len, scale_log2,
+    MASKED: tl.constexpr,
+):  # fmt: skip
+    """One step of the walk: loads a tile of K and V, scores it against the queries, folds it into the state."""
+    in_bounds = (cols < key_len)[:, None]
+    scores = score_tile(q, k_tile_ptrs, in_bounds, MASKED)
+    if MASKED:
+        scores = tl.where(cols[None, :] < row_visible[:, None], scores, float("-inf"))
+    return fold_tile(m_i, l_i, acc, scores, v_tile_ptrs, in_bounds, scale_log2, MASKED)
+
+
+@triton.jit
+def store_rows(m_i, l_i, acc, o_ptrs, lse_ptrs, row_in_bounds):
+    """Normalises the state and writes a tile of O and its log-sum-exp, natural."""
+    # Nothing seen: l_i = 0 and acc = 0, so the row is zeros and its log-sum-exp -inf, with no 0 / 0 on the way.
+    out = acc / tl.where(l_i == 0.0, 1.0, l_i)[:, None]
+    tl.store(o_ptrs, out.to(o_ptrs.dtype.element_ty), mask=row_in_bounds[:, None])
+    lse = (m_i + tl.log2(l_i)) * 0.6931471805599453
+    tl.store(lse_ptrs, lse, mask=row_in_bounds)
+
+
+@triton.jit
+def record_program(timeline_ptr, head, start_ns):
+    """Writes where and when this program ran. Grid (query tiles, heads, batch)."""
+    tl.debug_barrier()  # every warp is done
+    program = (tl.program_id(2) * tl.num_programs(1) + head) * tl.num_programs(0) + tl.program_id(0)
+    tl.store(timeline_ptr + program * 3, tl_cuda.smid().to(tl.int64))
+    tl.store(timeline_ptr + program * 3 + 1, start_ns)
+    tl.store(timeline_ptr + program * 3 + 2, tl_cuda.globaltimer())
 
 
 @triton.jit
@@ -142,20 +174,24 @@ def flash_fwd_kernel(
             m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, start + tile_cols, row_visible, key_len, scale_log2, True
         )
 
-    # Nothing seen: l_i = 0 and acc = 0, so the row is zeros and its log-sum-exp -inf, with no 0 / 0 on the way.
-    out = acc / tl.where(l_i == 0.0, 1.0, l_i)[:, None]
     o_ptrs = o_tile + tile_rows[:, None] * stride_on + dims[None, :] * stride_od
-    tl.store(o_ptrs, out.to(o_ptr.dtype.element_ty), mask=row_in_bounds)
-    lse = (m_i + tl.log2(l_i)) * 0.6931471805599453
     lse_row = (batch * tl.num_programs(1) + head) * query_len + first_row
-    tl.store(lse_ptr + lse_row + tile_rows, lse, mask=rows < query_len)
+    store_rows(m_i, l_i, acc, o_ptrs, lse_ptr + lse_row + tile_rows, rows < query_len)
 
     if timeline_ptr is not None:
-        tl.debug_barrier()  # every warp is done
-        program = (tl.program_id(2) * tl.num_programs(1) + head) * tl.num_programs(0) + tl.program_id(0)
-        tl.store(timeline_ptr + program * 3, tl_cuda.smid().to(tl.int64))
-        tl.store(timeline_ptr + program * 3 + 1, start_ns)
-        tl.store(timeline_ptr + program * 3 + 2, tl_cuda.globaltimer())
+        record_program(timeline_ptr, head, start_ns)
+
+
+def empty_results(
+    q: torch.Tensor, block_q: int, *, timeline: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, tuple[int, int, int]]:
+    """What a kernel is to write (out, log-sum-exp, timeline if asked for) and its grid (query tiles, heads, batch)."""
+    batch, heads, query_len, _ = q.shape
+    grid = (triton.cdiv(query_len, block_q), heads, batch)
+    out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
+    lse = torch.empty((batch, heads, query_len), dtype=torch.float32, device=q.device)
+    times = torch.empty((math.prod(grid), 3), dtype=torch.int64, device=q.device) if timeline else None
+    return out, lse, times, grid
 
 
 def flash_forward(
@@ -173,12 +209,9 @@ def flash_forward(
     q [batch, heads, query_len, head_dim], k and v [batch, kv_heads, key_len, head_dim]. Returns a contiguous out,
     lse float32 [batch, heads, query_len], and int64 [programs, 3] of (SM, start_ns, end_ns) where `timeline` asks.
     """
-    batch, heads, query_len, head_dim = q.shape
+    heads, query_len, head_dim = q.shape[1:]
     kv_heads, key_len = k.shape[1], k.shape[2]
-    out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
-    lse = torch.empty((batch, heads, query_len), dtype=torch.float32, device=q.device)
-    grid = (triton.cdiv(query_len, tiling.block_q), heads, batch)
-    times = torch.empty((math.prod(grid), 3), dtype=torch.int64, device=q.device) if timeline else None
+    out, lse, times, grid = empty_results(q, tiling.block_q, timeline=timeline)
     flash_fwd_kernel[grid](
         q, k, v, out, lse, times,
         *q.stride(), *k.stride(), *v.stride(), *out.stride(),

@@ -40,7 +40,7 @@ def available(impl: Impl, device: torch.device | str) -> str | None:
     if device.type == "cuda" and not torch.cuda.is_available():
         return "PyTorch sees no GPU on this machine."
     if impl.is_triton:
-        return _triton_reason(device)
+        return triton_reason(device)
     if impl in (Impl.SDPA_EFFICIENT, Impl.SDPA_CUDNN) and device.type != "cuda":
         return f"{impl.value} exists on CUDA GPUs only, and the tensors are on {device.type}."
     if impl is Impl.SDPA_CUDNN and torch.version.hip is not None:
@@ -62,7 +62,8 @@ def device_target(device: torch.device) -> str | None:
     return f"sm_{major}{minor}"
 
 
-def _triton_reason(device: torch.device) -> str | None:
+def triton_reason(device: torch.device) -> str | None:
+    """None if Triton's kernels can run on `device`, otherwise the reason, in one sentence."""
     if not has_triton():
         return "Triton is not installed here (it is made for Linux), and this implementation is a Triton kernel."
     if device.type != "cuda":

@@ -58,5 +58,11 @@ def check_extras(impl: Impl, device: torch.device, *, return_lse: bool, timeline
         raise InvalidInputs(f"{impl.value} returns no log-sum-exp: ask {givers} for it.")
     if timeline and impl is not Impl.TRITON_FLASH:
         raise InvalidInputs(f"{impl.value} records no timeline: ask triton-flash for it.")
-    if timeline and (device.type != "cuda" or torch.version.hip is not None):
+    if timeline:
+        check_timeline_device(device)
+
+
+def check_timeline_device(device: torch.device) -> None:
+    """Raises Unavailable where no timeline can be read."""
+    if device.type != "cuda" or torch.version.hip is not None:
         raise Unavailable("A timeline is read from the SMs of an NVIDIA GPU, and the tensors are not on one.")

@@ -175,6 +175,16 @@ class MaskDescription:
         """The same description on changed tensors."""
         return MaskDescription(tuple(term.changed(change) for term in self.terms), self.table)
 
+    def without_idle_terms(self) -> MaskDescription:
+        """The same mask, without the terms that its table pays no heed to."""
+        for k in range(len(self.terms)):
+            others = (*self.terms[:k], *self.terms[k + 1 :])
+            rows = [(row >> k << k + 1) | (row & ((1 << k) - 1)) for row in range(1 << len(others))]
+            if all((self.table >> row & 1) == (self.table >> (row | 1 << k) & 1) for row in rows):
+                table = sum((self.table >> row & 1) << at for at, row in enumerate(rows))
+                return MaskDescription(others, table).without_idle_terms()
+        return self
+
     def check_fits(self, *, batch: int, query_len: int, key_len: int) -> None:
         """Raises InvalidInputs unless it can be asked of these sizes."""
         if self.sequences not in (1, batch):

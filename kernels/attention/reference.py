@@ -14,15 +14,22 @@ def visible(query_len: int, key_len: int, *, causal: bool, device: torch.device 
 def reference_forward(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool, softmax_scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    """`masked_reference_forward` under a causal mask, or none."""
+    mask = visible(q.shape[2], k.shape[2], causal=causal, device=q.device)
+    return masked_reference_forward(q, k, v, mask=mask, softmax_scale=softmax_scale)
+
+
+def masked_reference_forward(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, mask: torch.Tensor, softmax_scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """softmax(softmax_scale Q K^T) V in float64 (Vaswani et al. 2017, equation 1), one head at a time to save memory.
 
-    q [batch, heads, query_len, head_dim], k and v [batch, kv_heads, key_len, head_dim]. Returns out float64 like q and
-    the natural log-sum-exp of the scaled scores, float64 [batch, heads, query_len]. A row that sees no key gives zeros
-    and -inf.
+    q [batch, heads, query_len, head_dim], k and v [batch, kv_heads, key_len, head_dim]; mask bool, broadcast over
+    [batch, query_len, key_len], True where a query sees a key. Returns out float64 like q and the natural log-sum-exp
+    of the scaled scores, float64 [batch, heads, query_len]. A row that sees no key gives zeros and -inf.
     """
     batch, heads, query_len, _ = q.shape
     heads_per_kv_head = heads // k.shape[1]
-    mask = visible(query_len, k.shape[2], causal=causal, device=q.device)
     out = torch.empty(q.shape, dtype=torch.float64, device=q.device)
     lse = torch.empty((batch, heads, query_len), dtype=torch.float64, device=q.device)
     for head in range(heads):

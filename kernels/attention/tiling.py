@@ -19,6 +19,8 @@ _SHARED_BYTES = {
 """Shared memory one block may use (CUDA C++ Programming Guide, compute capabilities; AMD CDNA3 ISA: 64 KB of LDS)."""
 _LEAST_SHARED_BYTES = 64 * _KB
 _SCRATCH_BYTES = 2 * _KB
+_SPARSE_SCRATCH_BYTES = 8 * _KB
+"""Ids of queries and keys pass through shared memory too."""
 _WARP_GROUP_TARGETS = ("sm_90", "sm_100", "sm_103")
 """Targets whose matrix instructions read Q from shared memory; before them, and on AMD, Q sits in registers."""
 
@@ -34,16 +36,28 @@ class Tiling:
 
 
 def choose_tiling(
-    *, head_dim: int, element_bytes: int, target: str | None, block_q: int | None = None, block_kv: int | None = None
+    *,
+    head_dim: int,
+    element_bytes: int,
+    target: str | None,
+    block_q: int | None = None,
+    block_kv: int | None = None,
+    sparse: bool = False,
 ) -> Tiling:
     """The tiling for a GPU target ('sm_90', 'gfx942'); None is a CPU, where only the tile sizes mean something.
 
-    Tile sizes given by the caller are kept; warps and stages are then chosen to fit them.
+    Tile sizes given by the caller are kept; warps and stages are then chosen to fit them. `sparse`: the kernel walks
+    over lists of tiles and evaluates a mask, for which it needs registers and shared memory.
     """
     default_q, default_kv = _default_tiles(head_dim, element_bytes, target)
+    if sparse and element_bytes < 4:
+        # With 128 keys the lists and the mask spill (ptxas, sm_90 and sm_100); and narrow tiles follow a mask closer.
+        default_kv = 64
     block_q, block_kv = block_q or default_q, block_kv or default_kv
     num_warps = _warps(block_q, block_kv, head_dim, element_bytes, target)
-    return Tiling(block_q, block_kv, num_warps, _stages(block_q, block_kv, head_dim, element_bytes, target))
+    scratch_bytes = _SPARSE_SCRATCH_BYTES if sparse else _SCRATCH_BYTES
+    num_stages = _stages(block_q, block_kv, head_dim, element_bytes, target, scratch_bytes)
+    return Tiling(block_q, block_kv, num_warps, num_stages)
 
 
 def _default_tiles(head_dim: int, element_bytes: int, target: str | None) -> tuple[int, int]:
@@ -70,13 +84,15 @@ def _warps(block_q: int, block_kv: int, head_dim: int, element_bytes: int, targe
     return 8 if block_q >= 128 or block_q * (block_kv + head_dim) >= 128 * 128 else 4
 
 
-def _stages(block_q: int, block_kv: int, head_dim: int, element_bytes: int, target: str | None) -> int:
+def _stages(
+    block_q: int, block_kv: int, head_dim: int, element_bytes: int, target: str | None, scratch_bytes: int
+) -> int:
     shared_bytes = _SHARED_BYTES.get(target or "", _LEAST_SHARED_BYTES)
     stage_bytes = 2 * block_kv * head_dim * element_bytes
     if _is_amd(target):
         return 2 if 2 * stage_bytes <= shared_bytes else 1  # the compiler keeps one stage of each pair in registers
     q_bytes = block_q * head_dim * element_bytes if target in _WARP_GROUP_TARGETS else 0
-    return max(1, min(3, (shared_bytes - _SCRATCH_BYTES - q_bytes) // stage_bytes))
+    return max(1, min(3, (shared_bytes - scratch_bytes - q_bytes) // stage_bytes))
 
 
 def _is_amd(target: str | None) -> bool:

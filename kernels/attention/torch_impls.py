@@ -20,18 +20,49 @@ def naive_forward(
 
     Query heads that share a KV head are broadcast against it.
     """
+    query_len, key_len = q.shape[2], k.shape[2]
+    mask = visible(query_len, key_len, causal=True, device=q.device) if causal else None
+    p = _probabilities(q, k, mask, softmax_scale)
+    if mask is not None and query_len > key_len:
+        p = p.masked_fill(~mask.any(-1, keepdim=True), 0.0)  # rows that see no key: softmax of nothing is NaN
+    return _weighted(p, v), p
+
+
+def naive_masked_forward(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, mask: torch.Tensor, softmax_scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same under a mask, bool, broadcast over [batch, heads, query_len, key_len]: dense scores, hidden by -inf.
+
+    A row that sees no key is left as softmax makes it of nothing but -inf: NaN.
+    """
+    p = _probabilities(q, k, mask, softmax_scale)
+    return _weighted(p, v), p
+
+
+def _probabilities(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None, scale: float) -> torch.Tensor:
     batch, heads, query_len, head_dim = q.shape
     kv_heads, key_len = k.shape[1], k.shape[2]
     grouped = q.reshape(batch, kv_heads, heads // kv_heads, query_len, head_dim)
-    scores = (grouped @ k.unsqueeze(2).mT) * softmax_scale
-    if causal:
-        mask = visible(query_len, key_len, causal=True, device=q.device)
-        scores = scores.masked_fill(~mask, float("-inf"))
-    p = torch.softmax(scores, dim=-1)
-    if causal and query_len > key_len:
-        p = p.masked_fill(~mask.any(-1, keepdim=True), 0.0)  # rows that see no key: softmax of nothing is NaN
-    out = (p @ v.unsqueeze(2)).reshape(batch, heads, query_len, head_dim)
-    return out, p.reshape(batch, heads, query_len, key_len)
+    scores = ((grouped @ k.unsqueeze(2).mT) * scale).reshape(batch, heads, query_len, key_len)
+    return torch.softmax(scores if mask is None else scores.masked_fill(~mask, float("-inf")), dim=-1)
+
+
+def _weighted(p: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    batch, heads, query_len, key_len = p.shape
+    kv_heads, head_dim = v.shape[1], v.shape[3]
+    grouped = p.reshape(batch, kv_heads, heads // kv_heads, query_len, key_len)
+    return (grouped @ v.unsqueeze(2)).reshape(batch, heads, query_len, head_dim)
+
+
+def sdpa_masked_forward(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, mask: torch.Tensor, softmax_scale: float
+) -> torch.Tensor:
+    """scaled_dot_product_attention with a bool mask, broadcast over [batch, heads, query_len, key_len].
+
+    The backend is PyTorch's choice, and so is what a row that sees no key gives: it is left as it comes.
+    """
+    gqa = q.shape[1] != k.shape[1]
+    return scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=softmax_scale, enable_gqa=gqa)
 
 
 def sdpa_forward(

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import torch
 
-from kernels.attention import AttentionOutput, Impl, attention
+from kernels.attention import (
+    AttentionOutput,
+    Impl,
+    MaskDescription,
+    SparseImpl,
+    attention,
+    sparse_attention,
+    visible,
+)
+from kernels.attention.torch_impls import naive_masked_forward
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -48,10 +57,39 @@ def assert_as_exact_as_torch(
     """
     exact = attention(q, k, v, impl=Impl.REFERENCE, causal=causal)
     theirs = attention(q, k, v, impl=Impl.TORCH_NAIVE, causal=causal)
-    assert ours.out.dtype == q.dtype
-    assert ours.out.shape == q.shape
-    error, allowed = rms(ours.out - exact.out), rms(theirs.out - exact.out)
-    rounding = torch.finfo(q.dtype).eps / 2 * rms(exact.out)
-    assert error <= max(factor * allowed, rounding), f"{error:.3e} against torch's own {allowed:.3e}"
+    everywhere = torch.ones(q.shape[:3], dtype=torch.bool, device=q.device)
+    _assert_within(ours, exact, theirs.out, everywhere, factor)
+
+
+def assert_masked_as_exact_as_torch(
+    ours: AttentionOutput,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    *,
+    mask: MaskDescription,
+    factor: float = 2.0,
+) -> None:
+    """The same under a mask, on the rows that see something; what rows without keys give is for others to check."""
+    exact = sparse_attention(q, k, v, impl=SparseImpl.REFERENCE, mask=mask)
+    # Rows that see nothing are given something to see: their NaN would spread (PyTorch's bfloat16 product on a CPU).
+    dense = visible(mask, query_len=q.shape[2], key_len=k.shape[2], device=q.device)
+    dense = dense | ~dense.any(-1, keepdim=True)
+    theirs, _ = naive_masked_forward(q, k, v, mask=dense[:, None], softmax_scale=q.shape[3] ** -0.5)
+    assert exact.lse is not None
+    _assert_within(ours, exact, theirs, ~exact.lse.isneginf(), factor)
+
+
+def _assert_within(
+    ours: AttentionOutput, exact: AttentionOutput, theirs: torch.Tensor, rows: torch.Tensor, factor: float
+) -> None:
+    """Errors on `rows`, bool [batch, heads, query_len]; the log-sum-exp on all."""
+    assert ours.out.dtype == theirs.dtype
+    assert ours.out.shape == exact.out.shape
+    if rows.any():
+        expected = exact.out[rows]
+        error, allowed = rms(ours.out[rows] - expected), rms(theirs[rows] - expected)
+        rounding = torch.finfo(ours.out.dtype).eps / 2 * rms(expected)
+        assert error <= max(factor * allowed, rounding), f"{error:.3e} against torch's own {allowed:.3e}"
     if ours.lse is not None and exact.lse is not None:
         torch.testing.assert_close(ours.lse.double(), exact.lse, rtol=1e-5, atol=1e-5)

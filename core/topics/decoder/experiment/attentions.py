@@ -1,4 +1,4 @@
-"""Attention for the block: the flash kernel, PyTorch's operations, and what is left of each call."""
+"""Attention for the block: the flash kernels, PyTorch's operations, and what is left of each call."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 
 from kernels.attention import Impl, attention
+from kernels.attention.mask import MaskDescription, TermKind, term
+from kernels.attention.sparse import SparseImpl, sparse_attention
 
 
 @dataclass(frozen=True)
@@ -36,19 +38,30 @@ class Call:
 
 @dataclass
 class Flash:
-    """The project's Triton kernel. `calls` keeps what the pictures need, in order."""
+    """The project's Triton kernels: flash, and the block-sparse one where there are pads to hide.
+
+    `calls` keeps what the pictures need, in order.
+    """
 
     calls: list[Call] = field(default_factory=list)
 
     def __call__(
         self, name: str, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool, visible_keys: int
     ) -> torch.Tensor:
-        # One sequence, its pads at the end: the kernel is given the keys that are not pads.
-        seen_k, seen_v = k[:, :visible_keys], v[:, :visible_keys]
-        given = attention(q[None], seen_k[None], seen_v[None], impl=Impl.TRITON_FLASH, causal=causal, return_lse=True)
-        assert given.lse is not None  # this implementation writes it in any case
-        self.calls.append(Call(name, q, seen_k, given.lse[0], causal, k.shape[1]))
+        batch = q[None], k[None], v[None]
+        if visible_keys < k.shape[1]:
+            hidden_pads = _without_pads(visible_keys, causal=causal)
+            given = sparse_attention(*batch, impl=SparseImpl.BLOCK_SPARSE, mask=hidden_pads)
+        else:
+            given = attention(*batch, impl=Impl.TRITON_FLASH, causal=causal, return_lse=True)
+        assert given.lse is not None  # both write it in any case
+        self.calls.append(Call(name, q, k[:, :visible_keys], given.lse[0], causal, k.shape[1]))
         return given.out[0]
+
+
+def _without_pads(visible_keys: int, *, causal: bool) -> MaskDescription:
+    real_keys = term(TermKind.KEYS_BEFORE, visible_keys)
+    return real_keys & term(TermKind.CAUSAL) if causal else real_keys
 
 
 def by_operations(

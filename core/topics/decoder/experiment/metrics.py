@@ -59,7 +59,7 @@ def attention(
         mine = [row for row in rows if row["attention"] == name]
         for direction in ("read", "written"):
             moved = sum(row[f"{direction}_bytes"] for row in mine)
-            metrics[f"{name}.{direction}_bytes"] = Metric(float(moved), "bytes", Provenance.TRACED, "flash kernel")
+            metrics[f"{name}.{direction}_bytes"] = Metric(float(moved), "bytes", Provenance.TRACED, "of its kernel")
         error = float((p.sum(-1) - 1).abs().max())
         note = "probabilities from the kernel's log-sum-exp"
         metrics[f"{name}.row_sum_error"] = Metric(error, "", _kernel(device), note)

@@ -21,7 +21,7 @@ def test_that_only_what_can_run_and_is_right_gets_a_time(
     case = Case(64, 64, True, "bfloat16")
     qkv = bench.inputs(case, "cpu")
     rows = bench.compare(case, rounds=2, device="cpu")
-    rows += bench.time_case(case, {"wrong": lambda: torch.zeros(case.shape)}, qkv, rounds=2)
+    rows += bench.time_case(case, {"wrong": lambda: torch.zeros(case.shape)}, qkv, 2, bench.causal_checker(case, qkv))
 
     bench.print_table(rows)
 

@@ -30,6 +30,11 @@ _HEADS_CHECKED = 2
 _ALLOWED_FACTOR = 2.0
 
 
+def shape_of(seq_len: int, head_dim: int) -> tuple[int, int, int, int]:
+    """[batch, heads, seq_len, head_dim] of TOKENS tokens and WIDTH."""
+    return (max(1, TOKENS // seq_len), WIDTH // head_dim, seq_len, head_dim)
+
+
 @dataclass(frozen=True)
 class Case:
     seq_len: int
@@ -39,7 +44,7 @@ class Case:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        return (max(1, TOKENS // self.seq_len), WIDTH // self.head_dim, self.seq_len, self.head_dim)
+        return shape_of(self.seq_len, self.head_dim)
 
     @property
     def flops(self) -> float:

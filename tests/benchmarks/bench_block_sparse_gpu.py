@@ -20,12 +20,20 @@ from core.hardware.timing import Check
 from kernels.attention import BlockMask, MaskDescription, SparseImpl, TermKind, block_mask, sparse_attention, term
 from kernels.attention.impl import device_target
 from kernels.attention.tiling import choose_tiling
-from tests.benchmarks.bench_attention_gpu import Qkv, Row, Run, checker, environment, few_heads, record, time_case
+from tests.benchmarks.bench_attention_gpu import (
+    Qkv,
+    Row,
+    Run,
+    checker,
+    environment,
+    few_heads,
+    record,
+    shape_of,
+    time_case,
+)
 
 IMPLS = (SparseImpl.BLOCK_SPARSE, SparseImpl.FLEX, SparseImpl.SDPA_BOOL_MASK)
 MASKS = ("causal", "window", "documents")
-TOKENS = 16384
-WIDTH = 2048
 WINDOW = 1024
 DOCUMENT = 1000
 """Tokens of the longest packed document; every next one is a seventh shorter, so that no edge meets a tile's."""
@@ -40,12 +48,8 @@ class Case:
     visible_cells: int
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        return (max(1, TOKENS // self.seq_len), WIDTH // self.head_dim, self.seq_len, self.head_dim)
-
-    @property
     def flops(self) -> float:
-        batch, heads, _, head_dim = self.shape
+        batch, heads, _, head_dim = shape_of(self.seq_len, self.head_dim)
         return 4.0 * batch * heads * self.visible_cells * head_dim
 
 
@@ -70,7 +74,7 @@ def blocks_of(mask: str, seq_len: int, head_dim: int, dtype: torch.dtype, device
     )
     return block_mask(
         description(mask, seq_len),
-        batch=max(1, TOKENS // seq_len),
+        batch=shape_of(seq_len, head_dim)[0],
         query_len=seq_len,
         key_len=seq_len,
         block_q=tiling.block_q,
@@ -85,7 +89,9 @@ def compare(mask: str, seq_len: int, head_dim: int, dtype_name: str, rounds: int
     blocks = blocks_of(mask, seq_len, head_dim, dtype, device)
     case = Case(mask, seq_len, head_dim, dtype_name, int(blocks.dense.sum()))
     generator = torch.Generator(device=device).manual_seed(seq_len)
-    q, k, v = (torch.randn(case.shape, generator=generator, device=device, dtype=dtype) for _ in range(3))
+    q, k, v = (
+        torch.randn(shape_of(seq_len, head_dim), generator=generator, device=device, dtype=dtype) for _ in range(3)
+    )
     runs: dict[str, Run] = {
         impl.value: lambda impl=impl: sparse_attention(q, k, v, impl=impl, mask=blocks).out  # type: ignore[misc]
         for impl in IMPLS

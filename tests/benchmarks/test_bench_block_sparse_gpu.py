@@ -21,8 +21,10 @@ def test_that_without_a_gpu_one_sentence_and_exit_code_2_are_all(capsys: pytest.
 def test_that_only_what_can_run_and_is_right_gets_a_time(
     mask: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    for name, value in {"TOKENS": 96, "WIDTH": 128, "WINDOW": 20, "DOCUMENT": 40}.items():
-        monkeypatch.setattr(bench_block_sparse_gpu, name, value)
+    monkeypatch.setattr(bench_attention_gpu, "TOKENS", 96)
+    monkeypatch.setattr(bench_attention_gpu, "WIDTH", 128)
+    monkeypatch.setattr(bench_block_sparse_gpu, "WINDOW", 20)
+    monkeypatch.setattr(bench_block_sparse_gpu, "DOCUMENT", 40)
     monkeypatch.setattr(bench_attention_gpu, "environment", lambda: {"device": "none"})
 
     rows = bench_block_sparse_gpu.compare(mask, 96, 64, "bfloat16", rounds=2, device="cpu")
@@ -37,8 +39,8 @@ def test_that_only_what_can_run_and_is_right_gets_a_time(
 
 
 def test_that_what_is_wrong_gets_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_block_sparse_gpu, "TOKENS", 64)
-    monkeypatch.setattr(bench_block_sparse_gpu, "WIDTH", 64)
+    monkeypatch.setattr(bench_attention_gpu, "TOKENS", 64)
+    monkeypatch.setattr(bench_attention_gpu, "WIDTH", 64)
     monkeypatch.setattr(
         bench_block_sparse_gpu, "masked_checker", lambda mask, qkv: bench_attention_gpu.checker(qkv[0] + 1, qkv[0] + 1)
     )
@@ -54,6 +56,6 @@ def test_that_flops_are_those_of_the_visible_cells() -> None:
     cells = int(visible(mask, query_len=8192, key_len=8192).sum())
     case = Case("documents", 8192, 128, "bfloat16", cells)
 
-    assert case.shape == (2, 16, 8192, 128)
+    assert bench_attention_gpu.shape_of(8192, 128) == (2, 16, 8192, 128)
     assert case.flops == 4 * 2 * 16 * cells * 128
     assert 0 < cells < 8192 * 1000

@@ -43,6 +43,29 @@ def test_that_classes_are_exact_and_lists_hold_each_tile_once(
     assert (in_order.diff(dim=1) <= 0).all()
 
 
+@given(
+    data=st.data(), query_len=st.integers(1, 9), key_len=st.integers(1, 9), blocks=st.tuples(*[st.integers(1, 4)] * 2)
+)
+@settings(max_examples=150, deadline=None)
+def test_that_a_single_cell_in_a_corner_decides(
+    data: st.DataObject, query_len: int, key_len: int, blocks: tuple[int, int]
+) -> None:
+    mask = data.draw(descriptions(query_len, key_len, 2, most_terms=2))
+
+    classes = tile_classes(mask, query_len=query_len, key_len=key_len, block_q=blocks[0], block_kv=blocks[1])
+
+    np.testing.assert_array_equal(classes.numpy(), brute_force(by_definition(mask, query_len, key_len), *blocks))
+
+
+@pytest.mark.parametrize("kind", [TermKind.CAUSAL, TermKind.WINDOW, TermKind.KEYS_BEFORE, TermKind.QUERIES_BEFORE])
+@pytest.mark.parametrize("lengths", [(8, 8), (8, 5), (5, 8)], ids=str)
+def test_that_edges_on_the_border_of_a_tile_are_found(kind: TermKind, lengths: tuple[int, int]) -> None:
+    for value in [None] if kind is TermKind.CAUSAL else range(10):
+        mask = term(kind, value)
+        classes = tile_classes(mask, query_len=lengths[0], key_len=lengths[1], block_q=2, block_kv=2)
+        np.testing.assert_array_equal(classes.numpy(), brute_force(by_definition(mask, *lengths), 2, 2))
+
+
 def listed(blocks: BlockMask) -> np.ndarray:
     """Classes again, from the lists; a tile listed twice, or a run that could be longer, fails."""
     classes = np.full(tuple(blocks.classes.shape), TileClass.EMPTY, dtype=np.uint8)

@@ -22,7 +22,17 @@ from kernels.attention import (
 )
 from kernels.errors import InvalidInputs, Unavailable
 from tests.kernels.conftest import INTERPRETED
-from tests.kernels.mask_cases import BLOCKS, LENGTHS, PRESETS, by_definition, causal, descriptions, documents, packed
+from tests.kernels.mask_cases import (
+    BLOCKS,
+    LENGTHS,
+    PRESETS,
+    by_definition,
+    causal,
+    cut,
+    descriptions,
+    documents,
+    packed,
+)
 from tests.kernels.oracle import DTYPES, Shape, assert_masked_as_exact_as_torch, random_qkv
 
 Emulated = AbstractContextManager[object]
@@ -109,6 +119,21 @@ def test_that_any_composition_shape_and_tiling_agrees_with_the_reference(
         ours = computed(qkv, mask, block_q=block_q, block_kv=block_kv)
 
     assert_masked_as_exact_as_torch(ours, *qkv, mask=mask, factor=3.0)
+
+
+def test_that_each_sequence_has_its_own_lengths_and_ids_of_several_terms(emulated: Emulated) -> None:
+    q_ids, kv_ids = cut(70).repeat(2, 1), cut(50).repeat(2, 1)
+    q_ids[1], kv_ids[1] = 5 - q_ids[1], 5 - kv_ids[1] // 2
+    documents_and_turns = term(TermKind.SAME_IDS, q_ids=q_ids, kv_ids=kv_ids) | term(
+        TermKind.IDS_NOT_AFTER, q_ids=q_ids + 1, kv_ids=kv_ids.flip(1)
+    )
+    mask = documents_and_turns & term(TermKind.KEYS_BEFORE, torch.tensor([50, 31]))
+    qkv = random_qkv(Shape(2, 2, 1, 70, 50, 32))
+
+    with emulated:
+        ours = computed(qkv, mask, block_q=16, block_kv=16)
+
+    assert_masked_as_exact_as_torch(ours, *qkv, mask=mask)
 
 
 @pytest.mark.parametrize("impl", RIVALS)

@@ -1,6 +1,6 @@
 """Checkpoints of any size, and what quantizing them costs.
 
-Without torch; the window may import these:
+All of it without torch; the window may import it:
 - `opening`      `open_checkpoint(path) -> Checkpoint`: a safetensors file, the shards of an index, a model folder
 - `header`       `read_header(path)`, `StoredTensor`, `Shard`: one file's header, checked
 - `names`        `layer_and_kind(name)`: what a tensor's name says
@@ -8,5 +8,8 @@ Without torch; the window may import these:
 - `report`       rows by tensor, by layer, in all, and the worst
 - `export`       `exported(suffix, about, tables)`: CSV, JSON and Markdown
 - `slices`       `slices(tensor)`: the weights, a slice at a time, never a file or a large tensor at once
+- `coding`       blocks to the nearest level of a format and back
+- `measuring`    `Measurer.measure(...)`: the errors of one tensor in several formats, on all cores
+- `survey`       `survey(tensors, how, finished, found, tick)`: a whole checkpoint, cancelled and continued at will
 - `finished`     `Finished`: tensors that were measured already, so that a report goes on where it was stopped
 """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 MAP_COLUMNS = 64
 """A tensor's blocks, in order, are drawn as this many columns."""
 
-_TOLD_APART = 1e-6
+_TOLD_APART = 1e-4
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class WeightSums:
     def kurtosis(self) -> float:
         """The fourth central moment over the squared variance: 3 for a normal distribution.
 
-        NaN for a constant, and for values so near to one (deviations under a thousandth) that sums cannot tell.
+        NaN for a constant, and for values so near to one (deviations under a hundredth) that sums cannot tell.
         """
         variance = self._central(2) if self.finite else 0.0
         return self._central(4) / variance**2 if variance > _TOLD_APART * self.absmax**2 else math.nan

@@ -18,6 +18,8 @@ from core.checkpoint.header import Shard, StoredTensor
 VERSION = 1
 """Raised when what is measured changes, so that older lines are not taken for it."""
 
+_WEIGHTS = "weights"
+
 MOST_FILES = 256
 MOST_BYTES = 256 * 2**20
 
@@ -30,9 +32,9 @@ class Finished:
         self._folder = folder
         self._read: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
 
-    def weights(self, tensor: StoredTensor, way: str) -> WeightSums | None:
+    def weights(self, tensor: StoredTensor) -> WeightSums | None:
         """The sums of a finished tensor; None if it is not here."""
-        values = self._found(tensor, f"weights {way}")
+        values = self._found(tensor, _WEIGHTS)
         with suppress(KeyError, TypeError, ValueError):
             if values is not None:
                 return WeightSums(**{**values, "sums": tuple(values["sums"])})
@@ -46,8 +48,8 @@ class Finished:
                 return FormatErrors.from_json(values)
         return None
 
-    def keep_weights(self, tensor: StoredTensor, way: str, sums: WeightSums) -> None:
-        self._append(tensor, f"weights {way}", asdict(sums))
+    def keep_weights(self, tensor: StoredTensor, sums: WeightSums) -> None:
+        self._append(tensor, _WEIGHTS, asdict(sums))
 
     def keep_errors(self, tensor: StoredTensor, way: str, errors: FormatErrors) -> None:
         self._append(tensor, way, errors.as_json())

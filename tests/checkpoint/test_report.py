@@ -136,13 +136,13 @@ def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> No
     first, second = open_checkpoint(tmp_path / "a.safetensors").tensors
     kept = Finished(tmp_path / "cache")
     kept.keep_errors(first, "nf4 64", errors(10, 1.5))
-    kept.keep_weights(first, "64", sums(np.arange(5.0)))
+    kept.keep_weights(first, sums(np.arange(5.0)))
     with next((tmp_path / "cache").iterdir()).open("ab") as file:
         file.write(b'[1, "b", "nf4 64", {"elem')  # killed while it wrote
     Finished(tmp_path / "cache").keep_errors(second, "fp4 64", errors(1, 1))
     again = Finished(tmp_path / "cache")
     assert again.errors(first, "nf4 64").as_json() == errors(10, 1.5).as_json()
-    assert again.weights(first, "64") == sums(np.arange(5.0))
+    assert again.weights(first) == sums(np.arange(5.0))
     assert again.errors(second, "fp4 64") is not None
     assert again.errors(second, "nf4 64") is None
     assert again.errors(first, "nf4 128") is None
@@ -166,7 +166,7 @@ def test_that_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path, text: 
     (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
     (tmp_path / f"{tensor.shard.identity}.jsonl").write_bytes(text)
     assert Finished(tmp_path).errors(tensor, "nf4 64") is None
-    assert Finished(tmp_path).weights(tensor, "nf4 64") is None
+    assert Finished(tmp_path).weights(tensor) is None
 
 
 def test_that_a_cache_that_cannot_be_written_says_so_once(tmp_path: Path) -> None:

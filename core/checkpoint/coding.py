@@ -1,0 +1,142 @@
+"""Blocks of weights to the nearest level of a format and back, in numpy: for reports of billions of weights, and for
+pictures that follow a slider.
+
+What costs time is finding the nearest of 16 levels. A table over [-1, 1] answers it: each of its cells is narrower
+than any gap between boundaries, so it knows the one level that can be nearest, or the two and the boundary between
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.quantization.formats import FORMATS, Format, FormatId, dynamic_levels
+
+_CELLS = 1 << 12
+
+Blocks = NDArray[np.float32]
+"""float32 [blocks, block_size]: finite values that share a scale by row."""
+
+Scales = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Coder:
+    """The tables of a format, each float32 [_CELLS + 1]: the level below, the boundary, the step to the level above."""
+
+    format: Format
+    below: NDArray[np.float32]
+    boundary: NDArray[np.float32]
+    step: NDArray[np.float32]
+
+    def nearest(self, shares: Blocks) -> Blocks:
+        """The level nearest to each value of `shares`, which lie in [-1, 1]; half-way values go to the lower one."""
+        cell = np.empty(shares.shape, dtype=np.intp)
+        np.add(np.multiply(shares, np.float32(_CELLS / 2)), np.float32(_CELLS / 2), out=cell, casting="unsafe")
+        found: Blocks = np.take(self.step, cell, mode="clip")
+        found *= shares > np.take(self.boundary, cell, mode="clip")
+        found += np.take(self.below, cell, mode="clip")
+        return found
+
+
+@dataclass(frozen=True)
+class BlockErrors:
+    """By block, float64 [blocks]: the sum of (x - restored x)² and the largest |x - restored x|."""
+
+    squares: NDArray[np.float64]
+    largest: NDArray[np.float64]
+
+
+@cache
+def coder(format_id: FormatId) -> Coder:
+    """The tables of a codebook format (not of the affine one, which needs none)."""
+    format_ = FORMATS[format_id]
+    levels, boundaries = format_.levels.astype(np.float32), format_.boundaries.astype(np.float32)
+    edges = np.linspace(-1, 1, _CELLS + 1, dtype=np.float64)
+    # A cell reaches to the next edge and, as cells are found in float32, a little to either side.
+    reach = 1e-6
+    below = np.searchsorted(boundaries, edges - reach)
+    above = np.searchsorted(boundaries, edges + 2 / _CELLS + reach)
+    if (above - below).max() > 1:
+        raise ValueError(f"{format_.label} has levels too close for a table of {_CELLS} cells")
+    boundary = np.concatenate([boundaries, [np.float32(np.inf)]])[below]
+    return Coder(format_, levels[below], boundary, levels[above] - levels[below])
+
+
+def absmax_of(blocks: Blocks) -> Scales:
+    """The largest magnitude of each block, float32 [blocks]; NaN or infinite where the block holds such a value."""
+    return _folded(np.maximum, np.abs(blocks))
+
+
+def shares_of(blocks: Blocks, absmax: Scales) -> Blocks:
+    """The blocks over their absmax: in [-1, 1]; zeros for a block of zeros."""
+    return blocks / np.where(absmax == 0, np.float32(1), absmax).astype(np.float32)[:, None]
+
+
+def restored_shares(shares: Blocks, format_id: FormatId, ratio: Scales | None = None) -> Blocks:
+    """What a codebook format gives back, over absmax. `ratio` is the restored scale over absmax, [blocks], where
+    scales are quantized too: codes are chosen with absmax, and read with what was kept of it."""
+    restored = coder(format_id).nearest(shares)
+    if ratio is not None:
+        restored *= ratio[:, None]
+    return restored
+
+
+def codebook_errors(shares: Blocks, absmax: Scales, format_id: FormatId, ratio: Scales | None = None) -> BlockErrors:
+    """The errors of a codebook format; arguments as for `restored_shares`."""
+    difference = restored_shares(shares, format_id, ratio)
+    np.subtract(shares, difference, out=difference)
+    return _errors(difference, np.where(absmax == 0, 1.0, absmax.astype(np.float64)))
+
+
+def affine_errors(blocks: Blocks, levels: int = 16) -> BlockErrors:
+    """The errors of even levels from each block's minimum to its maximum."""
+    lowest = _folded(np.minimum, blocks)[:, None]
+    step = _folded(np.maximum, blocks)[:, None] / np.float32(levels - 1) - lowest / np.float32(levels - 1)
+    step[step == 0] = 1
+    half = np.float32(0.5)  # the whole range may be beyond float32
+    places = ((blocks * half - lowest * half) / (step * half)).astype(np.float32, copy=False)
+    return _errors(places - np.rint(places), step[:, 0].astype(np.float64))
+
+
+def restored_scales(absmax: Scales, nested_block: int) -> Scales:
+    """What double quantization gives back of all the scales of one tensor, float32 [blocks].
+
+    As in bitsandbytes: the mean is taken off, the rest goes to 8-bit dynamic levels in blocks of `nested_block`.
+    """
+    return quantized_scales(absmax, nested_block)[1]
+
+
+def quantized_scales(absmax: Scales, nested_block: int) -> tuple[NDArray[np.uint8], Scales]:
+    """The 8-bit codes of the scales, and what they give back, both [blocks]."""
+    offset = np.float32(absmax.mean(dtype=np.float64))
+    count = len(absmax)
+    padded = np.zeros(-(-count // nested_block) * nested_block, dtype=np.float32)
+    padded[:count] = absmax - offset
+    rows = padded.reshape(-1, nested_block)
+    largest = absmax_of(rows)
+    levels = dynamic_levels().astype(np.float32)
+    codes = np.searchsorted((levels[1:] + levels[:-1]) / 2, shares_of(rows, largest)).astype(np.uint8)
+    restored: Scales = (levels[codes] * largest[:, None]).ravel()[:count] + offset
+    return codes.ravel()[:count], restored
+
+
+def _errors(difference: Blocks, scale: NDArray[np.float64]) -> BlockErrors:
+    squares = np.einsum("ij,ij->i", difference, difference).astype(np.float64)
+    largest = _folded(np.maximum, np.abs(difference, out=difference)).astype(np.float64)
+    return BlockErrors(squares * scale**2, largest * scale)
+
+
+def _folded(reduce: Any, blocks: Blocks) -> Scales:
+    """`reduce` by row. Halves are combined first, and the rest down columns: numpy is slow along a short last axis."""
+    width = blocks.shape[1]
+    while width > 8 and width % 2 == 0:
+        width //= 2
+        blocks = reduce(blocks[:, :width], blocks[:, width:])
+    folded: Scales = reduce.reduce(np.ascontiguousarray(blocks.T), axis=0)
+    return folded

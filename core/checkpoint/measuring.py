@@ -1,0 +1,199 @@
+"""The errors of a tensor in several formats at once, slice by slice, on all cores. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.checkpoint import coding
+from core.checkpoint.coding import Blocks, Scales
+from core.checkpoint.errors import MAP_COLUMNS, Floats, FormatErrors, WeightSums, columns_of
+from kernels.quantization.formats import FORMATS, FormatId
+
+_ELEMENTS_AT_ONCE = 1 << 15
+_MOST_THREADS = 8
+
+Slices = Callable[[], Iterable[NDArray[Any]]]
+"""Begins to read a tensor anew: 1-D arrays in order, each but the last a multiple of every block size. bfloat16 comes
+as its bits in uint16."""
+
+Seen = Callable[[int], None]
+"""Is told the elements read since it was told last; may raise to stop."""
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How to quantize: formats, elements a block, and scales that share one float32 (0: scales stay float32)."""
+
+    formats: tuple[FormatId, ...]
+    block_size: int
+    nested_block: int = 0
+
+    def way(self, format_id: FormatId) -> str:
+        """The name under which what was measured is kept: whatever the numbers depend on."""
+        nested = 0 if FORMATS[format_id].affine else self.nested_block
+        return f"{format_id.value} {self.block_size} {nested}"
+
+    @property
+    def nests(self) -> bool:
+        return bool(self.nested_block) and any(not FORMATS[name].affine for name in self.formats)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One tensor: its weights, and its errors by format."""
+
+    weights: WeightSums
+    errors: dict[FormatId, FormatErrors] = field(default_factory=dict)
+
+    def __add__(self, other: Measured) -> Measured:
+        names = dict.fromkeys((*self.errors, *other.errors))
+        nothing = FormatErrors()
+        added = {name: self.errors.get(name, nothing) + other.errors.get(name, nothing) for name in names}
+        return Measured(self.weights + other.weights, added)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Blocks of a tensor as finite float32 values. `nonfinite` of its elements were none and are zeros here."""
+
+    blocks: Blocks
+    absmax: Scales
+    first_block: int
+    nonfinite: int
+
+
+class Measurer:
+    """Threads that measure; close it when done. `threads` is by default the cores that this process may use."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._pool = ThreadPoolExecutor(threads or _cores(), thread_name_prefix="measuring")
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def measure(self, read: Slices, elements: int, how: Quantization, seen: Seen) -> Measured:
+        """The sums of one tensor of `elements` elements. Read once, and once more where scales are quantized: those of
+        the whole tensor must be known first. `seen` is told each element once a reading.
+
+        Memory: one slice, small pieces of it for each thread, and 8 bytes a block where scales are quantized.
+        """
+        blocks = -(-elements // how.block_size)
+        ratio = self._scale_ratios(read, how, seen) if how.nests else None
+
+        def of(piece: Piece) -> Measured:
+            rows = slice(piece.first_block, piece.first_block + len(piece.absmax))
+            return measure_piece(piece, how, blocks, None if ratio is None else ratio[rows])
+
+        total = Measured(WeightSums())
+        for part in self._over(read, how.block_size, of, seen):
+            total += part
+        bits = {
+            name: FORMATS[name].bits_per_parameter(how.block_size, how.nested_block) * elements for name in total.errors
+        }
+        errors = {name: replace(found, stored_bits=bits[name]) for name, found in total.errors.items()}
+        return Measured(total.weights, errors)
+
+    def _scale_ratios(self, read: Slices, how: Quantization, seen: Seen) -> Scales:
+        """What double quantization gives back of each scale, over the scale itself; 1 for blocks of zeros, whose codes
+        are zeros under any scale."""
+        absmax = np.concatenate(list(self._over(read, how.block_size, lambda piece: piece.absmax, seen)))
+        restored = coding.restored_scales(absmax, how.nested_block)
+        ratio: Scales = np.divide(restored, absmax, out=np.ones_like(absmax), where=absmax > 0)
+        return ratio
+
+    def _over(self, read: Slices, block_size: int, work: Callable[[Piece], Any], seen: Seen) -> Iterator[Any]:
+        """`work` on every piece of the tensor, in order. A slice's pieces are done before its buffer is read again."""
+        first_block = 0
+        for values in read():
+            cuts = _cuts(len(values), block_size)
+            jobs = [
+                self._pool.submit(_worked, work, values[begin:end], block_size, first_block + begin // block_size)
+                for begin, end in cuts
+            ]
+            try:
+                for job, (begin, end) in zip(jobs, cuts, strict=True):
+                    yield job.result()
+                    seen(end - begin)
+            finally:
+                for job in jobs:
+                    job.cancel() or job.exception()
+            first_block += -(-len(values) // block_size)
+
+
+def as_float32(stored: NDArray[Any]) -> NDArray[np.float32]:
+    """A copy of stored values as float32: bfloat16 bits in uint16 widened exactly, float64 rounded."""
+    if stored.dtype == np.uint16:
+        widened: NDArray[np.float32] = np.left_shift(stored, 16, dtype=np.uint32).view(np.float32)
+        return widened
+    with np.errstate(over="ignore"):
+        return stored.astype(np.float32)
+
+
+def piece_of(stored: NDArray[Any], block_size: int, first_block: int = 0) -> Piece:
+    """Stored values (whole blocks, or less than one) as a piece."""
+    values = as_float32(stored)
+    blocks = values.reshape(-1, block_size) if len(values) >= block_size else values.reshape(1, -1)
+    with np.errstate(invalid="ignore"):
+        absmax = coding.absmax_of(blocks)
+    nonfinite = 0
+    if not np.isfinite(absmax).all():
+        bad = ~np.isfinite(blocks)
+        nonfinite = int(bad.sum())
+        blocks[bad] = 0
+        absmax = coding.absmax_of(blocks)
+    return Piece(blocks, absmax, first_block, nonfinite)
+
+
+def measure_piece(piece: Piece, how: Quantization, blocks_of_tensor: int, ratio: Scales | None) -> Measured:
+    """The sums of one piece."""
+    columns = columns_of(piece.first_block, len(piece.absmax), blocks_of_tensor)
+    shares = coding.shares_of(piece.blocks, piece.absmax)
+    scale = np.where(piece.absmax == 0, 1.0, piece.absmax.astype(np.float64))
+    squares = np.einsum("ij,ij->i", shares, shares) * scale**2
+    power = _by_column(columns, squares)
+    errors = {}
+    for name in how.formats:
+        if FORMATS[name].affine:
+            found = coding.affine_errors(piece.blocks)
+        else:
+            found = coding.codebook_errors(shares, piece.absmax, name, ratio)
+        error = _by_column(columns, found.squares)
+        errors[name] = FormatErrors(piece.blocks.size, power, error, float(found.largest.max(initial=0)))
+    return Measured(weight_sums(piece, shares, scale, squares), errors)
+
+
+def weight_sums(piece: Piece, shares: Blocks, scale: Floats, squares: Floats) -> WeightSums:
+    """Powers of the values, summed by block over absmax, so that neither large nor small ones leave float32."""
+    square = shares * shares
+    third = np.einsum("ij,ij->i", square, shares) * scale**3
+    fourth = np.einsum("ij,ij->i", square, square) * scale**4
+    first = shares.sum(axis=1, dtype=np.float32) * scale
+    sums = (float(first.sum()), float(squares.sum()), float(third.sum()), float(fourth.sum()))
+    return WeightSums(piece.blocks.size, piece.nonfinite, sums, float(piece.absmax.max(initial=0)))
+
+
+def _by_column(columns: NDArray[np.int64], values: Floats) -> Floats:
+    return np.bincount(columns, values, MAP_COLUMNS).astype(np.float64)
+
+
+def _worked(work: Callable[[Piece], Any], stored: NDArray[Any], block_size: int, first_block: int) -> Any:
+    return work(piece_of(stored, block_size, first_block))
+
+
+def _cuts(elements: int, block_size: int) -> Sequence[tuple[int, int]]:
+    """Pieces of whole blocks, and a last one for what is less than a block."""
+    whole = elements - elements % block_size
+    cuts = [(begin, min(begin + _ELEMENTS_AT_ONCE, whole)) for begin in range(0, whole, _ELEMENTS_AT_ONCE)]
+    return [*cuts, (whole, elements)] if whole < elements else cuts
+
+
+def _cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_THREADS)

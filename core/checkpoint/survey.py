@@ -1,0 +1,107 @@
+"""A checkpoint from its first tensor to its last: measured, kept as it goes, continued where it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from core.checkpoint.errors import FormatErrors
+from core.checkpoint.finished import Finished
+from core.checkpoint.header import StoredTensor
+from core.checkpoint.measuring import Measured, Measurer, Quantization
+from core.checkpoint.slices import FileChanged, slices
+from kernels.quantization.formats import FormatId
+
+Tick = Callable[[float, float, str], None]
+
+
+@dataclass
+class Survey:
+    """What has been measured so far, in the order of the tensors.
+
+    `resumed` counts tensors of which nothing had to be read again. `stopped_by` is '' or the sentence for which the
+    rest is missing: a file that went away or was written meanwhile. `notice` says what else a person should know.
+    """
+
+    measured: dict[str, tuple[StoredTensor, Measured]] = field(default_factory=dict)
+    resumed: int = 0
+    read_bytes: int = 0
+    stopped_by: str = ""
+    notice: str = ""
+
+
+def survey(
+    tensors: Sequence[StoredTensor], how: Quantization, finished: Finished, found: Survey, tick: Tick
+) -> Iterator[None]:
+    """Measure `tensors` into `found`, yielding after each. `tick(done, total, phase)` counts bytes, at every slice;
+    it may raise to stop, and then all tensors that were finished are kept.
+
+    A tensor kept by an earlier run, for the same file and the same way of quantizing, is not read again.
+    """
+    total = sum(tensor.bytes for tensor in tensors)
+    done = 0
+    measurer = Measurer()
+    try:
+        for tensor in tensors:
+            known = _known(tensor, how, finished)
+            missing = tuple(name for name in how.formats if name not in known.errors) if known else how.formats
+            if known is None or missing:
+                progress = _Progress(tick, done, total, tensor, 2 if how.nests else 1)
+                fresh = _measured(measurer, tensor, Quantization(missing, how.block_size, how.nested_block), progress)
+                _keep(tensor, fresh, how, finished)
+                known = fresh if known is None else Measured(fresh.weights, {**known.errors, **fresh.errors})
+                found.read_bytes += tensor.bytes
+            else:
+                found.resumed += 1
+            known = Measured(known.weights, {name: known.errors[name] for name in how.formats})
+            found.measured[tensor.name] = (tensor, known)
+            done += tensor.bytes
+            tick(done, total, tensor.name)
+            yield
+    except FileChanged as error:
+        found.stopped_by = error.sentence
+    finally:
+        measurer.close()
+        finished.prune()
+        found.notice = finished.notice
+
+
+class _Progress:
+    """Elements read of one tensor, as bytes of the whole."""
+
+    def __init__(self, tick: Tick, done: int, total: int, tensor: StoredTensor, readings: int) -> None:
+        self._tick, self._done, self._total, self._tensor = tick, float(done), total, tensor
+        self._bytes_an_element = tensor.bytes / tensor.elements / readings
+
+    def seen(self, elements: int) -> None:
+        self._done += elements * self._bytes_an_element
+        self._tick(self._done, self._total, self._tensor.name)
+
+
+def _measured(measurer: Measurer, tensor: StoredTensor, how: Quantization, progress: _Progress) -> Measured:
+    def read() -> Iterator[NDArray[Any]]:
+        return slices(tensor)
+
+    return measurer.measure(read, tensor.elements, how, progress.seen)
+
+
+def _known(tensor: StoredTensor, how: Quantization, finished: Finished) -> Measured | None:
+    """What an earlier run kept; None without even the weights' own numbers."""
+    weights = finished.weights(tensor)
+    if weights is None:
+        return None
+    errors: dict[FormatId, FormatErrors] = {}
+    for name in how.formats:
+        kept = finished.errors(tensor, how.way(name))
+        if kept is not None:
+            errors[name] = kept
+    return Measured(weights, errors)
+
+
+def _keep(tensor: StoredTensor, fresh: Measured, how: Quantization, finished: Finished) -> None:
+    for name, errors in fresh.errors.items():
+        finished.keep_errors(tensor, how.way(name), errors)
+    finished.keep_weights(tensor, fresh.weights)

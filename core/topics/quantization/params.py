@@ -1,0 +1,161 @@
+"""The parameters of the quantization page."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from core.errors import InvalidParams
+from core.params import Params, choice, number, switch, text
+from core.topics.quantization.model.presets import PRESETS
+from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
+
+ALL = "all"
+DISTRIBUTIONS = ("normal", "student-t", "laplace", "uniform")
+
+
+class QuantizationParams(Params):
+    """Weights from a distribution, or from `checkpoint` where one is named."""
+
+    checkpoint: str = text(
+        "",
+        label="Checkpoint",
+        help="A .safetensors file, a *.safetensors.index.json or a model folder. Empty: weights from a distribution.",
+        file_filter="Checkpoints (*.safetensors *.safetensors.index.json)",
+        group="Weights",
+    )
+    distribution: str = choice(
+        "normal",
+        *DISTRIBUTIONS,
+        label="Distribution",
+        help="Where weights are drawn from when no checkpoint is named; each has standard deviation 1.",
+        group="Weights",
+    )
+    tail: int = number(
+        5,
+        minimum=3,
+        maximum=30,
+        label="Degrees of freedom",
+        help="Of Student's t: the fewer, the heavier its tails; 30 is almost normal.",
+        group="Weights",
+    )
+    outlier_share: float = number(
+        0.0,
+        minimum=0.0,
+        maximum=0.1,
+        step=0.001,
+        label="Outliers",
+        unit="of the weights",
+        help="The share of the weights that are made outliers.",
+        group="Weights",
+    )
+    outlier_scale: float = number(
+        10.0,
+        minimum=1.0,
+        maximum=100.0,
+        scale="log2",
+        label="Size of outliers",
+        unit="σ",
+        help="The magnitude of an outlier in standard deviations of the others; the sign is drawn.",
+        group="Weights",
+    )
+    blocks: int = number(
+        512,
+        minimum=1,
+        maximum=4096,
+        scale="log2",
+        label="Blocks",
+        unit="blocks",
+        help="How many blocks of weights are drawn.",
+        group="Weights",
+    )
+    seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the weights.", group="Weights")
+    format: str = choice(
+        FormatId.NF4.value,
+        *(name.value for name in FORMATS),
+        label="Format",
+        help="The format that the error map, the histogram and the worst tensors are shown for.",
+        group="Format",
+    )
+    compare: str = text(
+        ALL,
+        label="Compared with",
+        help=f"Formats to measure beside it: {ALL}, or names with commas between, such as fp4-e2m1, int4.",
+        group="Format",
+        max_length=200,
+    )
+    block_size: int = choice(
+        64,
+        *BLOCK_SIZES,
+        label="Block",
+        unit="weights",
+        help="Weights, in row order, that share a scale.",
+        group="Format",
+    )
+    double_quantization: bool = switch(
+        True,
+        label="Double quantization",
+        help="Keep the scales themselves in 8 bits, as QLoRA does (not those of INT4 affine).",
+        group="Format",
+    )
+    nested_block: int = choice(
+        256,
+        *BLOCK_SIZES,
+        label="Block of scales",
+        unit="scales",
+        help="Scales that share one float32 when they are quantized.",
+        group="Format",
+    )
+    model_preset: str = choice(
+        "llama-65b",
+        *PRESETS,
+        label="Whole model",
+        help="The public model whose weights are added up in each format.",
+        group="Whole model",
+    )
+    outputs: bool = switch(
+        True,
+        label="Effect on outputs",
+        help="Measure the loss of a small trained model, and of the folder below, with each format on its linear "
+        "layers. The small model is trained first where it is not kept yet: about a minute.",
+        group="Effect on outputs",
+    )
+    model: str = text(
+        "",
+        label="Model folder",
+        help="A Hugging Face folder of a causal language model, read and never run as code. Empty: the small one only.",
+        group="Effect on outputs",
+    )
+    text_file: str = text(
+        "",
+        label="Text",
+        help="A UTF-8 text file for the perplexity of the model folder.",
+        file_filter="Text (*.txt *.md)",
+        group="Effect on outputs",
+    )
+
+    @model_validator(mode="after")
+    def _formats_exist(self) -> Self:
+        unknown = [name for name in self._named if name not in FORMATS]
+        if unknown:
+            raise InvalidParams(
+                f"compare names {unknown[0]!r}, which is no format: use {ALL}, or some of {', '.join(FORMATS)}.",
+                "compare",
+            )
+        return self
+
+    @property
+    def _named(self) -> list[str]:
+        names = [name.strip().lower() for name in self.compare.split(",") if name.strip()]
+        return list(FORMATS) if names == [ALL] else names
+
+    @property
+    def formats(self) -> tuple[FormatId, ...]:
+        """The formats to measure: the chosen one first, then the others in the order of FORMATS."""
+        return (FormatId(self.format), *(name for name in FORMATS if name in self._named and name != self.format))
+
+    @property
+    def nested(self) -> int:
+        """Scales that share one float32; 0 without double quantization."""
+        return self.nested_block if self.double_quantization else 0

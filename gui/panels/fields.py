@@ -148,6 +148,7 @@ class SegmentField(Field):
             button.setProperty("role", "segment")
             button.setProperty("place", "first" if index == 0 else "last" if index == last else "middle")
             self.group.addButton(button, index)
+            button.setChecked(option == self.spec.default)
             row.addWidget(button, 1)
         self.group.idClicked.connect(lambda index: self.edited.emit(self.spec.choices[index]))
         grid.addLayout(row, 1, 0, 1, 2)

@@ -10,6 +10,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from core.params import Params, choice
 from gui.panels.fields import ComboField, NumberField, SegmentField, SwitchField
 from gui.panels.parameter_form import ParameterForm
 from tests.gui.doubles import ToyParams
@@ -44,6 +45,18 @@ def test_that_each_kind_of_parameter_has_its_control(form: ParameterForm) -> Non
     assert form.fields["seq_len"].slider is not None
     assert form.fields["heads"].slider is None
     assert "Tokens. From 1 to 65536." in form.fields["seq_len"].toolTip()
+
+
+class LastChoiceParams(Params):
+    weights: str = choice("trained", "random", "trained", label="Weights", help="The last one by default.")
+
+
+def test_that_a_default_that_is_the_last_choice_is_marked_from_the_start(qtbot: Any) -> None:
+    made = ParameterForm(LastChoiceParams)
+    qtbot.addWidget(made)
+    field = made.fields["weights"]
+    assert isinstance(field, SegmentField)
+    assert [button.isChecked() for button in field.group.buttons()] == [False, True]
 
 
 def test_that_model_reaches_widgets_silently(form: ParameterForm, heard: list[ToyParams]) -> None:

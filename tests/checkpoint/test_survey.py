@@ -1,0 +1,194 @@
+"""A whole checkpoint: against float64, in any slices, cancelled, continued, damaged on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from core.checkpoint import coding, slices
+from core.checkpoint.finished import Finished
+from core.checkpoint.measuring import Measurer, Quantization
+from core.checkpoint.opening import Checkpoint, open_checkpoint
+from core.checkpoint.survey import Survey, survey
+from kernels.quantization.formats import FORMATS, FormatId
+from tests.checkpoint.files import normal, sharded
+
+EVERY = Quantization(tuple(FORMATS), 64, 256)
+
+
+class Stopped(Exception):
+    pass
+
+
+def ignored(done: float, total: float, phase: str) -> None:
+    pass
+
+
+def surveyed(checkpoint: Checkpoint, how: Quantization, cache: Path, tick: object = ignored) -> Survey:
+    found = Survey()
+    for _ in survey(checkpoint.measured, how, Finished(cache), found, tick):  # type: ignore[arg-type]
+        pass
+    return found
+
+
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices of 4096 elements, so that small tensors have several."""
+    original = slices.slices
+    monkeypatch.setattr("core.checkpoint.survey.slices", lambda tensor: original(tensor, 4096))
+
+
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize("elements", [1, 63, 64, 1000, 4096 * 3 + 17])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_that_sums_are_those_of_float64(tmp_path: Path, elements: int, dtype: torch.dtype) -> None:
+    weights = normal(elements, dtype=dtype)
+    save_file({"a": weights}, tmp_path / "a.safetensors")
+    opened = open_checkpoint(tmp_path / "a.safetensors")
+    (_, measured) = surveyed(opened, Quantization(tuple(FORMATS), 64), tmp_path / "cache").measured["a"]
+    wide = weights.double().numpy()
+    for name in FORMATS:
+        levels, squares, largest = FORMATS[name].levels, 0.0, 0.0
+        for begin in range(0, elements, 64):
+            block = wide[begin : begin + 64]
+            lowest, extent = (block.min(), np.ptp(block)) if FORMATS[name].affine else (0, abs(block).max())
+            distance = abs(block[:, None] - (lowest + levels * extent)).min(1)
+            squares, largest = squares + float((distance**2).sum()), max(largest, float(distance.max()))
+        found = measured.errors[name]
+        assert found.error.sum() == pytest.approx(squares, rel=1e-4, abs=1e-13 * elements * (wide**2).max())
+        assert found.max_abs == pytest.approx(largest, rel=1e-4, abs=1e-7 * abs(wide).max())
+        assert found.power.sum() == pytest.approx((wide**2).sum(), rel=1e-5)
+        assert found.elements == elements
+    assert measured.weights.mean == pytest.approx(wide.mean(), rel=1e-4, abs=1e-7 * abs(wide).max())
+    assert measured.weights.absmax == pytest.approx(abs(wide).max(), rel=1e-6)
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_that_scales_are_quantized_over_the_whole_tensor(tmp_path: Path) -> None:
+    weights = normal(100_000, dtype=torch.float32)
+    save_file({"a": weights}, tmp_path / "a.safetensors")
+    opened = open_checkpoint(tmp_path / "a.safetensors")
+    (_, measured) = surveyed(opened, EVERY, tmp_path / "cache").measured["a"]
+    whole = weights.numpy()[: 100_000 // 64 * 64].reshape(-1, 64)
+    absmax = np.append(coding.absmax_of(whole), abs(weights.numpy()[whole.size :]).max()).astype(np.float32)
+    restored = coding.restored_scales(absmax, 256)[:-1].astype(np.float64)
+    levels = FORMATS[FormatId.NF4].levels
+    codes = abs(whole[..., None] / absmax[:-1, None, None] - levels).argmin(-1)
+    expected = ((whole - levels[codes] * restored[:, None]) ** 2).sum()
+    assert measured.errors[FormatId.NF4].error.sum() == pytest.approx(expected, rel=1e-3)
+    assert measured.errors[FormatId.NF4].bits_per_parameter == 4 + 8 / 64 + 32 / (64 * 256)
+
+
+def test_that_values_that_are_no_numbers_are_counted_and_do_not_spread(tmp_path: Path) -> None:
+    weights = normal(1000, dtype=torch.float32)
+    spoiled = weights.clone()
+    spoiled[[3, 500, 999]] = torch.tensor([torch.nan, torch.inf, -torch.inf])
+    cleaned = weights.clone()
+    cleaned[[3, 500, 999]] = 0
+    save_file({"spoiled": spoiled, "cleaned": cleaned}, tmp_path / "a.safetensors")
+    found = surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache").measured
+    (_, ours), (_, expected) = found["spoiled"], found["cleaned"]
+    assert (ours.weights.nonfinite, expected.weights.nonfinite) == (3, 0)
+    for name in FORMATS:
+        assert ours.errors[name].as_json() == expected.errors[name].as_json()
+    assert ours.weights.absmax == expected.weights.absmax
+
+
+def test_that_a_tensor_without_a_number_has_no_error(tmp_path: Path) -> None:
+    save_file({"a": torch.full((100,), torch.nan), "z": torch.zeros(100)}, tmp_path / "a.safetensors")
+    for _, measured in surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path).measured.values():
+        for errors in measured.errors.values():
+            assert errors.max_abs == 0
+            assert np.isnan(errors.snr_db)
+
+
+def test_that_a_stopped_report_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    index = sharded(tmp_path / "m", [{f"layers.{n}.w": normal(5000, seed=n)} for n in range(4)])
+    opened = open_checkpoint(index)
+    whole = surveyed(opened, EVERY, tmp_path / "other")
+    half = opened.measured[1].name
+
+    def stop(done: float, total: float, phase: str) -> None:
+        if phase == opened.measured[2].name:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        surveyed(opened, EVERY, tmp_path / "cache", stop)
+    ticks: list[tuple[float, float]] = []
+    again = surveyed(opened, EVERY, tmp_path / "cache", lambda done, total, phase: ticks.append((done, total)))
+    assert again.resumed == 2
+    assert again.read_bytes == 2 * 5000 * 2
+    assert ticks[0][0] == 10_000
+    assert ticks[-1] == (40_000, 40_000)
+    assert again.measured[half][1].errors[FormatId.NF4].snr_db == pytest.approx(
+        whole.measured[half][1].errors[FormatId.NF4].snr_db
+    )
+    assert list(again.measured) == list(whole.measured)
+
+
+def test_that_another_format_measures_only_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file({"a": normal(5000)}, tmp_path / "a.safetensors")
+    opened = open_checkpoint(tmp_path / "a.safetensors")
+    surveyed(opened, Quantization((FormatId.NF4, FormatId.INT4), 64), tmp_path / "cache")
+    asked = []
+    original = Measurer.measure
+
+    def spying(self: Measurer, read: object, elements: int, how: Quantization, seen: object) -> object:
+        asked.append(how.formats)
+        return original(self, read, elements, how, seen)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Measurer, "measure", spying)
+    found = surveyed(opened, Quantization((FormatId.INT4, FormatId.INT8), 64), tmp_path / "cache")
+    assert asked == [(FormatId.INT8,)]
+    assert list(found.measured["a"][1].errors) == [FormatId.INT4, FormatId.INT8]
+    assert surveyed(opened, Quantization((FormatId.INT4,), 128), tmp_path / "cache").resumed == 0
+
+
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize("change", ["delete", "write", "truncate"])
+def test_that_a_file_that_changes_leaves_what_was_measured(tmp_path: Path, change: str) -> None:
+    index = sharded(tmp_path / "m", [{f"layers.{n}.w": normal(50_000, seed=n)} for n in range(3)])
+    opened = open_checkpoint(index)
+    second = opened.measured[1].shard.path
+
+    def spoil(done: float, total: float, phase: str) -> None:
+        if phase == opened.measured[1].name and second.exists():
+            if change == "delete":
+                second.unlink()
+            else:
+                with second.open("r+b") as file:
+                    file.truncate(1000) if change == "truncate" else file.write(bytes(9))
+
+    found = surveyed(opened, Quantization((FormatId.NF4,), 64), tmp_path / "cache", spoil)
+    assert list(found.measured) == [opened.measured[0].name]
+    assert "what was measured before is kept" in found.stopped_by
+    assert str(second) in found.stopped_by
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_that_stopping_is_possible_at_every_slice(tmp_path: Path) -> None:
+    save_file({"a": normal(4096 * 8)}, tmp_path / "a.safetensors")
+    ticks = []
+
+    def stop_at_third(done: float, total: float, phase: str) -> None:
+        ticks.append(done)
+        if len(ticks) == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache", stop_at_third)
+    assert ticks[-1] < 4096 * 8 * 2
+
+
+def test_that_the_map_tells_where_the_error_is(tmp_path: Path) -> None:
+    weights = normal(64 * 640, dtype=torch.float32).view(640, 64)
+    weights[320:330, 0] = 100 * weights.abs().max()  # an outlier makes its whole block coarse
+    save_file({"a": weights}, tmp_path / "a.safetensors")
+    (_, measured) = surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache").measured["a"]
+    share_lost = measured.errors[FormatId.NF4].error
+    assert share_lost.argmax() == 32
+    assert np.delete(share_lost, 32).max() < 0.1 * share_lost[32]

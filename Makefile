@@ -42,6 +42,7 @@ test-gpu: setup
 bench-gpu: setup
 	@$(PY) main.py doctor
 	@$(PY) -m tests.benchmarks.bench_attention_gpu
+	@$(PY) -m tests.benchmarks.bench_block_sparse_gpu
 
 clean:
 	rm -rf $(VENV) gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -116,6 +116,14 @@ class Page(QWidget):
         self.plots.add(card, row, column, width=width, height=height)
         return card
 
+    def add_plot_under(
+        self, widget: QWidget, upper: Card, title: str, help: str = "", *, heights: tuple[int, int] = (1, 1)
+    ) -> Card:
+        """Frame a plot and place it under another card, in the same column; `heights` are their shares of it."""
+        card = Card(widget, title, help)
+        self.plots.add_under(card, upper, heights=heights)
+        return card
+
     def add_strip(self, widget: QWidget) -> None:
         """Place a thin widget of its own height above the plots, across the whole page."""
         frame = QFrame()

@@ -11,16 +11,18 @@ _HANDLE_PX = 8
 
 
 class PlotGrid(QWidget):
-    """Rows are a vertical splitter, each row a horizontal one: rows need not have the same columns."""
+    """Rows are a vertical splitter, each row a horizontal one: rows need not have the same columns.
+
+    A column of a row may itself be cards one under another.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.cards: list[Card] = []
         self._rows: list[QSplitter] = []
-        self._column_of: dict[Card, int] = {}
-        self._splitter = QSplitter(Qt.Orientation.Vertical)
-        self._splitter.setHandleWidth(_HANDLE_PX)
-        self._splitter.setChildrenCollapsible(False)
+        self._stacks: dict[Card, QSplitter] = {}
+        self._column_of: dict[QWidget, int] = {}
+        self._splitter = self._new_splitter(Qt.Orientation.Vertical)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._splitter)
@@ -28,19 +30,35 @@ class PlotGrid(QWidget):
     def add(self, card: Card, row: int, column: int, *, width: int = 1, height: int = 1) -> None:
         """Place a card. `width` is its share of the row, `height` the row's share of the grid."""
         while len(self._rows) <= row:
-            splitter = QSplitter(Qt.Orientation.Horizontal)
-            splitter.setHandleWidth(_HANDLE_PX)
-            splitter.setChildrenCollapsible(False)
+            splitter = self._new_splitter(Qt.Orientation.Horizontal)
             self._splitter.addWidget(splitter)
             self._rows.append(splitter)
         splitter = self._rows[row]
-        before = [c for c in self.cards if c.parentWidget() is splitter and self._column_of[c] <= column]
+        before = [w for w in map(splitter.widget, range(splitter.count())) if w and self._column_of[w] <= column]
         self._column_of[card] = column
-        self.cards.append(card)
         splitter.insertWidget(len(before), card)
         self._share_out(splitter, len(before), width)
         self._share_out(self._splitter, row, height)
-        card.maximise_toggled.connect(lambda on: self.maximise(card if on else None))
+        self._register(card)
+
+    def add_under(self, card: Card, upper: Card, *, heights: tuple[int, int] = (1, 1)) -> None:
+        """Place a card under another, in its column; `heights` are the shares of the upper one and of this one."""
+        if upper not in self._stacks:
+            row = upper.parentWidget()
+            assert isinstance(row, QSplitter)  # a card that was added lies in a row
+            stack = self._new_splitter(Qt.Orientation.Vertical)
+            index, width = row.indexOf(upper), upper.sizePolicy().horizontalStretch()
+            row.replaceWidget(index, stack)
+            self._column_of[stack] = self._column_of[upper]
+            self._stacks[upper] = stack
+            stack.addWidget(upper)
+            upper.show()  # taken out of its row, it was hidden
+            self._share_out(row, index, width)
+            self._share_out(stack, 0, heights[0])
+        stack = self._stacks[upper]
+        stack.addWidget(card)
+        self._share_out(stack, stack.count() - 1, heights[1])
+        self._register(card)
 
     def maximise(self, card: Card | None) -> None:
         """Show this card alone; None shows all of them."""
@@ -49,7 +67,7 @@ class PlotGrid(QWidget):
             other.blockSignals(True)
             other.set_maximised(other is card)
             other.blockSignals(False)
-        for splitter in self._rows:
+        for splitter in (*self._rows, *self._stacks.values()):
             splitter.setVisible(card is None or splitter.isAncestorOf(card))
 
     @property
@@ -59,17 +77,31 @@ class PlotGrid(QWidget):
         )
 
     def save_state(self) -> list[list[int]]:
-        """The sizes of the rows, then of the columns of each row."""
-        return [self._splitter.sizes(), *(row.sizes() for row in self._rows)]
+        """The sizes of the rows, then of the columns of each row, then of the cards of each stack."""
+        return [splitter.sizes() for splitter in self._splitters()]
 
     def restore_state(self, state: list[list[int]]) -> None:
         """Sizes from `save_state`; a state of another layout is ignored."""
-        splitters = [self._splitter, *self._rows]
+        splitters = self._splitters()
         if len(state) == len(splitters) and all(
             len(s.sizes()) == len(z) for s, z in zip(splitters, state, strict=True)
         ):
             for splitter, sizes in zip(splitters, state, strict=True):
                 splitter.setSizes(sizes)
+
+    def _splitters(self) -> list[QSplitter]:
+        return [self._splitter, *self._rows, *self._stacks.values()]
+
+    def _register(self, card: Card) -> None:
+        self.cards.append(card)
+        card.maximise_toggled.connect(lambda on: self.maximise(card if on else None))
+
+    @staticmethod
+    def _new_splitter(orientation: Qt.Orientation) -> QSplitter:
+        splitter = QSplitter(orientation)
+        splitter.setHandleWidth(_HANDLE_PX)
+        splitter.setChildrenCollapsible(False)
+        return splitter
 
     @staticmethod
     def _share_out(splitter: QSplitter, index: int, share: int) -> None:

@@ -4,4 +4,5 @@ PAGES: dict[str, str] = {
     "flash-attention": "gui.pages.flash_attention:FlashAttentionPage",
     "kernel-lab": "gui.pages.kernel_lab:KernelLabPage",
     "masks": "gui.pages.masks:MasksPage",
+    "decoder": "gui.pages.decoder:DecoderPage",
 }

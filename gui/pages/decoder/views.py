@@ -1,0 +1,152 @@
+"""The parts of the decoder page: the diagram with its lenses, two attention maps, and the tensor behind a place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from gui.panels.badge import ProvenanceBadge
+from gui.plots.flow_diagram import FlowDiagram
+from gui.plots.matrix_page import MatrixPage
+from gui.plots.segments import Segments
+from gui.plots.token_map import TokenMap
+from gui.plots.token_strip import TokenStrip
+
+CHANGE, GRADIENT, COST = range(3)
+_LENSES = ("Change of a token", "Gradient", "Parameters")
+
+
+class BadgedStrip(QWidget):
+    """The tokens, and where the last row's numbers come from."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.strip, self.badge = TokenStrip(hint="Click a token to change it."), ProvenanceBadge()
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 8, 5)
+        line.addWidget(self.strip, 1)
+        line.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignBottom)
+
+
+class LensedDiagram(QWidget):
+    """The diagram, and what lights it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.lenses = Segments(_LENSES)
+        self.diagram = FlowDiagram("The block appears here once the parameters are valid.")
+        _column(self, self.lenses, self.diagram)
+
+
+class TitledMap(QWidget):
+    """A token map under its name and the name of the page in front."""
+
+    def __init__(self, empty: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.map = TokenMap(empty)
+        self._name = ""
+        self._title = _small_label()
+        _column(self, self._title, self.map)
+
+    @property
+    def title(self) -> str:
+        return self._title.text()
+
+    def set_pages(self, name: str, pages: Sequence[MatrixPage]) -> None:
+        self._name = name
+        self.map.set_pages(pages)
+        self._write()
+
+    def show_page(self, index: int) -> None:
+        self.map.show_page(index)
+        self._write()
+
+    def _write(self) -> None:
+        page = self.map.page
+        text = self._name if page is None else f"{self._name} · {page.title}"
+        self._title.setText(text)
+        self._title.setToolTip(text)
+
+
+class AttentionPair(QWidget):
+    """Self-attention and cross-attention side by side."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.own = TitledMap("The mask appears here once the parameters are valid.")
+        self.cross = TitledMap("Without both an encoder and a decoder there is no cross-attention.")
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(10)
+        line.addWidget(self.own, 1)
+        line.addWidget(self.cross, 1)
+
+
+class TensorView(QWidget):
+    """One tensor as a heatmap. `node_chosen` carries the id of the tensor that a person chose from the list."""
+
+    node_chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.map = TokenMap("Run (F5) to see the real tensors: click a box or an arrow of the diagram to choose one.")
+        self.combo = QComboBox()
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combo.setToolTip("The tensor that is drawn; a box or an arrow of the diagram chooses it too")
+        self.combo.setMinimumWidth(150)
+        self._facts = _small_label()
+        bar = QHBoxLayout()
+        bar.setSpacing(8)
+        bar.addWidget(self.combo)
+        bar.addWidget(self._facts, 1)
+        _column(self, bar, self.map)
+        self.combo.currentIndexChanged.connect(lambda _: self.node_chosen.emit(self.node))
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, 150)
+
+    @property
+    def node(self) -> str:
+        return str(self.combo.currentData() or "")
+
+    def set_nodes(self, nodes: Sequence[str]) -> None:
+        """The tensors to choose from. The one chosen stays where it is still there."""
+        if [self.combo.itemData(index) for index in range(self.combo.count())] == list(nodes):
+            return
+        kept = self.node
+        self.combo.blockSignals(True)
+        self.combo.clear()
+        for node_id in nodes:
+            self.combo.addItem(node_id, node_id)
+        self.combo.setCurrentIndex(max(0, self.combo.findData(kept)))
+        self.combo.blockSignals(False)
+
+    def choose(self, node_id: str) -> None:
+        """Choose a tensor, silently."""
+        self.combo.blockSignals(True)
+        self.combo.setCurrentIndex(max(0, self.combo.findData(node_id)))
+        self.combo.blockSignals(False)
+
+    def set_facts(self, text: str) -> None:
+        self._facts.setText(text)
+        self._facts.setToolTip(text)
+
+
+def _small_label() -> QLabel:
+    label = QLabel()
+    label.setProperty("role", "small")
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return label
+
+
+def _column(owner: QWidget, top: QHBoxLayout | QWidget, below: QWidget) -> None:
+    column = QVBoxLayout(owner)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(3)
+    if isinstance(top, QWidget):
+        column.addWidget(top)
+    else:
+        column.addLayout(top)
+    column.addWidget(below, 1)

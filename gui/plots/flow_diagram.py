@@ -269,6 +269,11 @@ class _DiagramCanvas(Canvas):
             return True
         return super().focusNextPrevChild(forward)
 
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """What the keyboard read out goes with it."""
+        self._figure.tip.hide()
+        super().focusOutEvent(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = event.key()
         if key in _WAYS and self._focused is not None:

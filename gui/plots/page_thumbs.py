@@ -13,7 +13,7 @@ from gui.plots.figure import Canvas
 from gui.plots.matrix_page import MatrixPage
 from gui.theme import Theme
 
-_THUMB_PX, _BETWEEN_PX, _NAME_PX, _UNBOUNDED = 30, 6, 13, 1 << 20
+_THUMB_PX, _BETWEEN_PX, _NAME_PX, _UNBOUNDED = 26, 6, 13, 1 << 20
 
 
 class PageThumbs(Canvas):
@@ -53,7 +53,7 @@ class PageThumbs(Canvas):
 
     def _take_room(self) -> None:
         several, free = len(self.pages) > 1, (0, _UNBOUNDED)
-        thick = _THUMB_PX + (_NAME_PX + 4 if self._across else self._names_px + 10)
+        thick = _THUMB_PX + (_NAME_PX + 4 if self._across else self._names_px + 9)
         for bounds, least, most in (
             (free if self._across else (thick * several,) * 2, self.setMinimumWidth, self.setMaximumWidth),
             ((thick * several,) * 2 if self._across else free, self.setMinimumHeight, self.setMaximumHeight),

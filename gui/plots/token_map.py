@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from gui import theme as themes
@@ -174,6 +174,11 @@ class _Matrix(Canvas):
         place = self.axes.find(event.position().x(), event.position().y())
         if place is not None and event.button() is Qt.MouseButton.LeftButton:
             self._figure.cell_picked.emit(*place)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """What the keyboard read out goes with it."""
+        self._figure.tip.hide()
+        super().focusOutEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = STEPS.get(Qt.Key(event.key()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui import theme as themes
@@ -205,6 +205,11 @@ class _StripCanvas(Canvas):
             self._strip.clicked.emit(row.key, place[1])
         elif row.follows:
             self._strip.moved.emit(row.follows, place[1])
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """What the keyboard read out goes with it."""
+        self._strip.tip.hide()
+        super().focusOutEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """The arrows go from token to token; Enter chooses the one they are at."""

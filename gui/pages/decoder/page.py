@@ -12,6 +12,7 @@ from core.topics.decoder.params import DecoderParams
 from gui.page import Page
 from gui.pages.decoder import lights, matrices, tokens
 from gui.pages.decoder.layout import diagram_of, shown_place
+from gui.pages.decoder.runs import changes_run, provenance, tensors_run, with_what_stays
 from gui.pages.decoder.views import CHANGE, COST, GRADIENT, AttentionPair, BadgedStrip, LensedDiagram, TensorView
 from gui.plots.flow_graph import FlowGraph
 from gui.plots.switcher import Switcher
@@ -67,11 +68,11 @@ class DecoderPage(Page):
 
     def show_partial(self, payload: dict[str, Any]) -> None:
         """Tensors come before the effect of every token."""
-        self.show_result(from_partial(payload))
+        self.show_result(with_what_stays(from_partial(payload), self._result))
 
     def show_result(self, result: Result) -> None:
         self._result = result
-        if self._plan is None or not self._is_of(result, self._plan, apart_from=()):
+        if self._tensors() is None:
             self._plan = self.topic.plan(DecoderParams.parse(result.params))
         self._draw()
 
@@ -80,7 +81,8 @@ class DecoderPage(Page):
         self._draw()
 
     def set_stale(self, stale: bool) -> None:
-        """Nothing of a run is drawn with other texts or weights than its own: all goes back to the plan."""
+        """All goes back to the plan with other texts or weights: stale is only a run that ends after they changed."""
+        super().set_stale(stale and self._plan is not None and self._plan.params != self.params)
 
     def select(self, selection: Selection) -> None:
         """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
@@ -199,39 +201,26 @@ class DecoderPage(Page):
 
     def _write_badges(self) -> None:
         lens, tensors, changes = self.block.lenses.index, self._tensors(), self._changes()
-        change = _provenance(changes, "perturbation.positions")
-        table = _provenance(tensors, "past.cells", "source.cells")
+        change = provenance(changes, "perturbation.positions")
+        table = provenance(tensors, "past.cells", "source.cells")
         self.block_card.set_provenance(
-            {CHANGE: change, GRADIENT: _provenance(tensors, "gradient.whole"), COST: None}[lens] or Provenance.MODELLED
+            {CHANGE: change, GRADIENT: provenance(tensors, "gradient.whole"), COST: None}[lens] or Provenance.MODELLED
         )
         self.tokens.badge.set_provenance(change or table or Provenance.MODELLED)
-        attention = _provenance(tensors, "self.row_sum_error", "encoder.0.row_sum_error")
+        attention = provenance(tensors, "self.row_sum_error", "encoder.0.row_sum_error")
         self.attention_card.set_provenance(attention or Provenance.MODELLED)
         below = {
             TENSOR: attention,
-            INTO_MEMORY: _provenance(tensors, "gradient.whole"),
+            INTO_MEMORY: provenance(tensors, "gradient.whole"),
             EVERY_TOKEN: table,
         }
         self.tensor_card.set_provenance(below[self.views.index])
 
-    # Which run belongs to what is drawn.
-
     def _tensors(self) -> Result | None:
-        """The run, where it was on the same texts and weights: another change of a token leaves its tensors true."""
-        return self._run_of(apart_from=("perturb", "position"))
+        return tensors_run(self._plan, self._result)
 
     def _changes(self) -> Result | None:
-        """The run, where it was made with exactly the parameters that are drawn."""
-        return self._run_of(apart_from=())
-
-    def _run_of(self, apart_from: tuple[str, ...]) -> Result | None:
-        result, plan = self._result, self._plan
-        return result if result is not None and plan is not None and self._is_of(result, plan, apart_from) else None
-
-    @staticmethod
-    def _is_of(result: Result, plan: Plan, apart_from: tuple[str, ...]) -> bool:
-        wanted = plan.params.model_dump(mode="json")
-        return all(result.params.get(name) == value for name, value in wanted.items() if name not in apart_from)
+        return changes_run(self._plan, self._result)
 
     # What a person does.
 
@@ -302,9 +291,3 @@ class DecoderPage(Page):
 def _index(selection: Selection, kind: str) -> int | None:
     found = selection.get(kind)
     return found if isinstance(found, int) else None
-
-
-def _provenance(result: Result | None, *names: str) -> Provenance | None:
-    """How the first of these metrics that the run has was obtained."""
-    found = (result.metrics[name].provenance for name in names if result is not None and name in result.metrics)
-    return next(found, None)

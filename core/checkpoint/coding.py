@@ -96,12 +96,25 @@ def codebook_errors(shares: Blocks, absmax: Scales, format_id: FormatId, ratio: 
 
 def affine_errors(blocks: Blocks, levels: int = 16) -> BlockErrors:
     """The errors of even levels from each block's minimum to its maximum."""
-    lowest = _folded(np.minimum, blocks)[:, None]
-    step = _folded(np.maximum, blocks)[:, None] / np.float32(levels - 1) - lowest / np.float32(levels - 1)
-    step[step == 0] = 1
-    half = np.float32(0.5)  # the whole range may be beyond float32
-    places = ((blocks * half - lowest * half) / (step * half)).astype(np.float32, copy=False)
+    places, step, _ = _affine_places(blocks, levels)
     return _errors(places - np.rint(places), step[:, 0].astype(np.float64))
+
+
+def restored_weights(weights: NDArray[np.float32], format_id: FormatId, block_size: int, nested_block: int) -> Scales:
+    """What a format gives back of the finite weights of one tensor, float32 [elements]; `nested_block` 0 leaves the
+    scales in float32."""
+    whole = len(weights) - len(weights) % block_size
+    parts = [weights[:whole].reshape(-1, block_size), weights[whole:].reshape(1, -1)]
+    parts = [part for part in parts if part.size]
+    if FORMATS[format_id].affine:
+        return np.concatenate([_restored_affine(part).ravel() for part in parts])
+    absmax = [absmax_of(part) for part in parts]
+    scales = np.concatenate(absmax)
+    kept = restored_scales(scales, nested_block) if nested_block else scales
+    levels = np.concatenate(
+        [coder(format_id).nearest(shares_of(*pair)).ravel() for pair in zip(parts, absmax, strict=True)]
+    )
+    return levels * np.repeat(kept, block_size)[: len(weights)]
 
 
 def restored_scales(absmax: Scales, nested_block: int) -> Scales:
@@ -124,6 +137,22 @@ def quantized_scales(absmax: Scales, nested_block: int) -> tuple[NDArray[np.uint
     codes = np.searchsorted((levels[1:] + levels[:-1]) / 2, shares_of(rows, largest)).astype(np.uint8)
     restored: Scales = (levels[codes] * largest[:, None]).ravel()[:count] + offset
     return codes.ravel()[:count], restored
+
+
+def _affine_places(blocks: Blocks, levels: int = 16) -> tuple[Blocks, Blocks, Blocks]:
+    """Where each value lies between the levels of its block (0 to levels - 1); the step and the lowest, [blocks, 1]."""
+    lowest = _folded(np.minimum, blocks)[:, None]
+    step = _folded(np.maximum, blocks)[:, None] / np.float32(levels - 1) - lowest / np.float32(levels - 1)
+    step[step == 0] = 1
+    half = np.float32(0.5)  # the whole range may be beyond float32
+    places: Blocks = ((blocks * half - lowest * half) / (step * half)).astype(np.float32, copy=False)
+    return places, step, lowest
+
+
+def _restored_affine(blocks: Blocks) -> Blocks:
+    places, step, lowest = _affine_places(blocks)
+    restored: Blocks = np.rint(places) * step + lowest
+    return restored
 
 
 def _errors(difference: Blocks, scale: NDArray[np.float64]) -> BlockErrors:

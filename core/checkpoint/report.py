@@ -13,7 +13,7 @@ from core.checkpoint.names import NO_LAYER, layer_and_kind
 Row = dict[str, Any]
 
 
-def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[str, FormatErrors]) -> list[Row]:
+def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[Any, FormatErrors]) -> list[Row]:
     """One row a format. Numbers that do not exist (the SNR of zeros) are None, as JSON has no NaN."""
     layer, kind = layer_and_kind(tensor.name)
     about: Row = {
@@ -30,7 +30,7 @@ def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[str, 
         "kurtosis": _number(weights.kurtosis),
         "max_over_sigma": _number(weights.max_over_sigma),
     }
-    return [{**about, **_error_columns(name, of_format)} for name, of_format in errors.items()]
+    return [{**about, **_error_columns(str(name), of_format)} for name, of_format in errors.items()]
 
 
 def skipped_rows(tensors: Iterable[StoredTensor]) -> list[Row]:

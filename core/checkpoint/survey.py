@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,7 @@ class Survey:
 
 def survey(
     tensors: Sequence[StoredTensor], how: Quantization, finished: Finished, found: Survey, tick: Tick
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Measure `tensors` into `found`, yielding after each. `tick(done, total, phase)` counts bytes, at every slice;
     it may raise to stop, and then all tensors that were finished are kept.
 

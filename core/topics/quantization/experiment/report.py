@@ -1,0 +1,171 @@
+"""The errors of every tensor: a checkpoint's, streamed and kept as they are done, or those of one that is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from core.checkpoint.errors import MAP_COLUMNS
+from core.checkpoint.finished import Finished
+from core.checkpoint.header import Shard, StoredTensor
+from core.checkpoint.measuring import Measured, Measurer, Quantization
+from core.checkpoint.names import layer_and_kind
+from core.checkpoint.opening import Checkpoint
+from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
+from core.checkpoint.survey import Survey, survey
+from core.engine.phases import phase
+from core.engine.steps import Tick
+from core.events import Partial, Progress
+from core.language_model.cache import cache_folder
+from core.partial import Draft, as_partial
+from core.result import Metric, Provenance
+from core.topics.quantization.model.sampling import drawn
+from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.payload import MAP_PREFIX, SYNTHETIC
+
+_PARTIAL_EVERY_S = 1.0
+_ROWS_OF_SYNTHETIC = 16
+
+Steps = Generator[Progress | Partial, None, None]
+MeasuredTensors = dict[str, tuple[StoredTensor, Measured]]
+
+
+def quantization_of(params: QuantizationParams) -> Quantization:
+    return Quantization(params.formats, params.block_size, params.nested)
+
+
+def report_folder() -> Path:
+    """Where finished tensors are kept, in the user's cache."""
+    return cache_folder() / "checkpoint-reports"
+
+
+def survey_checkpoint(findings: Draft, params: QuantizationParams, checkpoint: Checkpoint, until: float) -> Steps:
+    """Fill in the report of a checkpoint, with a Partial every second; `until` is its share of the whole run.
+
+    A shard that goes away or changes ends the report early: what was measured stays, and 'messages' says so.
+    """
+    found, ticks = Survey(), _Ticks()
+    finished = Finished(report_folder())
+    started = told = monotonic()
+    findings.tables["skipped"] = skipped_rows(checkpoint.skipped)
+    walk = survey(checkpoint.measured, quantization_of(params), finished, found, ticks)
+    try:
+        while (yield from phase(0.0, until, lambda tick: ticks.next_of(walk, tick))):
+            if monotonic() - told > _PARTIAL_EVERY_S:
+                _fill(findings, params, found.measured)
+                yield Partial(as_partial(findings.result()))
+                told = monotonic()
+    finally:
+        walk.close()
+    _fill(findings, params, found.measured)
+    findings.metrics.update(_report_metrics(found, monotonic() - started))
+    findings.tables["messages"] = _messages(found, checkpoint)
+
+
+def measure_drawn(findings: Draft, params: QuantizationParams, tick: Tick) -> None:
+    """Fill in the report of one tensor from the distribution. Its error map has a row a stretch of blocks."""
+    weights = drawn(params, params.blocks * params.block_size)
+    how = quantization_of(params)
+    measurer = Measurer()
+    done = 0
+
+    def seen(elements: int) -> None:
+        nonlocal done
+        done += elements
+        tick(min(done, weights.size), weights.size, "quantizing the weights")
+
+    try:
+        whole = measurer.measure(lambda: [weights], weights.size, how, seen)
+    finally:
+        measurer.close()
+    shard = Shard(Path(SYNTHETIC), weights.nbytes, 0, "")
+    tensor = StoredTensor(SYNTHETIC, "F32", (params.blocks, params.block_size), shard, 0, weights.nbytes)
+    _fill(findings, params, {SYNTHETIC: (tensor, whole)})
+
+
+class _Ticks:
+    """The tick of a survey that is walked a tensor at a time, each by a phase with a tick of its own."""
+
+    def __init__(self) -> None:
+        self._tick: Tick | None = None
+
+    def __call__(self, done: float, total: float, phase: str) -> None:
+        if self._tick is not None:
+            self._tick(done, total, phase)
+
+    def next_of(self, walk: Generator[None, None, None], tick: Tick) -> bool:
+        """Measure one more tensor; False when there was none left."""
+        self._tick = tick
+        return next(walk, self) is not self
+
+
+def _fill(findings: Draft, params: QuantizationParams, measured: MeasuredTensors) -> None:
+    rows = [row for tensor, found in measured.values() for row in tensor_rows(tensor, found.weights, found.errors)]
+    findings.tables["tensors"] = rows
+    findings.tables["layers"] = layer_rows(rows)
+    findings.tables["totals"] = total_rows(rows)
+    findings.tables["worst"] = worst_rows(rows, params.format)
+    findings.tables["map_rows"] = [
+        {"row": index, "tensor": name, **dict(zip(("layer", "kind"), layer_and_kind(name), strict=True))}
+        for index, name in enumerate(measured)
+    ]
+    for name in params.formats:
+        maps = [found.errors[name].map_row for _, found in measured.values()]
+        stacked = np.stack(maps) if maps else np.empty((0, MAP_COLUMNS))
+        findings.arrays[f"{MAP_PREFIX}{name.value}"] = stacked.astype(np.float32)
+    findings.metrics.update(_error_metrics(findings))
+
+
+def _error_metrics(findings: Draft) -> dict[str, Metric]:
+    metrics = {}
+    units = {"snr_db": "dB", "relative_rmse": "", "max_abs_error": "", "bits_per_parameter": "bits"}
+    for row in findings.tables["totals"]:
+        for name, unit in units.items():
+            value = np.nan if row[name] is None else row[name]
+            metrics[f"{row['format']}.{name}"] = _measured(value, unit)
+        metrics[f"{row['format']}.bytes"] = _measured(row["quantized_bytes"], "bytes", "codes and scales")
+    for row in findings.tables["totals"][:1]:
+        metrics["weights.elements"] = _measured(row["elements"], "elements")
+        metrics["weights.bytes"] = _measured(row["bytes"], "bytes", "as they are stored")
+        metrics["weights.nonfinite"] = _measured(row["nonfinite"], "", "NaN or infinite, left out of every error")
+    kurtoses = [row["kurtosis"] for row in findings.tables["tensors"] if row["kurtosis"] is not None]
+    if kurtoses:
+        note = "the median of the tensors; a normal distribution has 3"
+        metrics["weights.kurtosis"] = _measured(float(np.median(kurtoses)), "", note)
+    return metrics
+
+
+def _report_metrics(found: Survey, seconds: float) -> dict[str, Metric]:
+    metrics = {
+        "report.tensors": _measured(len(found.measured), "tensors"),
+        "report.resumed_tensors": _measured(found.resumed, "tensors", "known from an earlier run"),
+        "report.read_bytes": _measured(found.read_bytes, "bytes", "of weights that were quantized in this run"),
+    }
+    if found.read_bytes:
+        note = "wall time, reading and all formats included"
+        metrics["report.bytes_per_s"] = _measured(found.read_bytes / seconds, "B/s", note)
+    return metrics
+
+
+def _messages(found: Survey, checkpoint: Checkpoint) -> list[dict[str, str]]:
+    messages = []
+    if found.stopped_by:
+        missing = len(checkpoint.measured) - len(found.measured)
+        messages.append(("warning", f"{found.stopped_by} {missing} tensors are missing from this report."))
+    if found.resumed:
+        messages.append(("notice", f"{found.resumed} tensors were measured by an earlier run and not read again."))
+    if found.notice:
+        messages.append(("warning", found.notice))
+    if checkpoint.skipped:
+        messages.append(("notice", f"{len(checkpoint.skipped)} tensors hold no weights to measure."))
+    nonfinite = sum(measured.weights.nonfinite for _, measured in found.measured.values())
+    if nonfinite:
+        messages.append(("warning", f"{nonfinite:,} weights are NaN or infinite: they are left out of every error."))
+    return [{"severity": severity, "text": text} for severity, text in messages]
+
+
+def _measured(value: float, unit: str, note: str = "") -> Metric:
+    return Metric(float(value), unit, Provenance.MEASURED_CPU, note)

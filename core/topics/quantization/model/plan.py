@@ -1,0 +1,160 @@
+"""The whole model in one call: what is drawn before, and beside, any run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from core.checkpoint.header import StoredTensor
+from core.checkpoint.measuring import Quantization, piece_of
+from core.checkpoint.opening import Checkpoint, open_checkpoint
+from core.errors import InvalidParams, TilescopeError
+from core.topics.quantization.model.codebooks import Codebook, Histogram, codebook, histogram
+from core.topics.quantization.model.presets import PRESETS, Architecture, weight_bytes
+from core.topics.quantization.model.sampling import Weights, drawn, sample_of
+from core.topics.quantization.model.scales import NestedScales, nested_scales
+from core.topics.quantization.model.sweep import Point, errors_of, point, sweep
+from core.topics.quantization.params import QuantizationParams
+from kernels.quantization.formats import FORMATS, FormatId
+
+SAMPLE_ELEMENTS = 1 << 15
+_SWEPT_ELEMENTS = 1 << 14
+
+
+@dataclass(frozen=True)
+class MemoryOfModel:
+    """A public model's weights in one format, linear layers quantized, the rest in 16 bits. Modelled."""
+
+    model: str
+    format: FormatId | None
+    bits_per_parameter: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What quantizing does to a sample of the weights, computed from the parameters alone. Everything is modelled.
+
+    `problem` is '' or why nothing can run, blaming the parameter `blames`; then `sample` is of the distribution, so
+    that there is something to see. `checkpoint` is None without one. `sampled` names where the sample is from.
+    """
+
+    params: QuantizationParams
+    sample: Weights
+    sampled: str
+    histogram: Histogram
+    codebooks: tuple[Codebook, ...]
+    errors: tuple[Point, ...]
+    scales: NestedScales
+    memory: tuple[MemoryOfModel, ...]
+    checkpoint: Checkpoint | None = None
+    problem: str = ""
+    blames: str | None = None
+
+    @cached_property
+    def sweep(self) -> tuple[Point, ...]:
+        """Every format at every block size, on half of the sample. Computed when first asked: some 50 ms."""
+        return _swept(self.sample[:_SWEPT_ELEMENTS].tobytes(), self.params.formats, self.params.nested)
+
+    @property
+    def preset(self) -> Architecture:
+        return PRESETS[self.params.model_preset]
+
+    def codebook(self, format_id: str) -> Codebook:
+        """The codebook of one of the formats of the params."""
+        return next(found for found in self.codebooks if found.format == format_id)
+
+
+def plan(params: QuantizationParams) -> Plan:
+    """The plan of `params`. Does not raise: what is wrong with the checkpoint is `problem`."""
+    checkpoint, problem, blames = None, "", None
+    sample, sampled = None, ""
+    try:
+        if params.checkpoint.strip():
+            checkpoint = opened(params.checkpoint)
+            tensor = shown_tensor(checkpoint)
+            sample, sampled = sample_of(tensor, SAMPLE_ELEMENTS), tensor.name
+    except TilescopeError as error:
+        problem, blames = error.sentence, "checkpoint"
+    if sample is None:
+        sample, sampled = drawn(params, SAMPLE_ELEMENTS), params.distribution
+    how = Quantization(params.formats, params.block_size, params.nested)
+    piece = piece_of(sample[: len(sample) - len(sample) % params.block_size or len(sample)], params.block_size)
+    return Plan(
+        params=params,
+        sample=sample,
+        sampled=sampled,
+        histogram=histogram(piece.blocks, piece.absmax),
+        codebooks=tuple(codebook(name, piece.blocks, piece.absmax) for name in params.formats),
+        errors=tuple(point(name, how, *sums) for name, sums in errors_of([sample], how).items()),
+        scales=nested_scales(piece.absmax, params.block_size, params.nested_block),
+        memory=memory(params),
+        checkpoint=checkpoint,
+        problem=problem,
+        blames=blames,
+    )
+
+
+def check(params: QuantizationParams) -> None:
+    """Raises InvalidParams for a checkpoint, a model folder or a text that cannot be read."""
+    if params.checkpoint.strip():
+        shown_tensor(opened(params.checkpoint))
+    if params.outputs and params.model.strip():
+        folder = Path(params.model.strip()).expanduser()
+        if not folder.is_dir():
+            raise InvalidParams(f"There is no folder {folder}: give a local Hugging Face model folder.", "model")
+        if not params.text_file.strip():
+            raise InvalidParams(
+                "The perplexity of a model folder needs a text: name a UTF-8 file in text_file.", "text_file"
+            )
+        text = Path(params.text_file.strip()).expanduser()
+        if not text.is_file():
+            raise InvalidParams(f"There is no file {text}: give a UTF-8 text file.", "text_file")
+
+
+def opened(path: str) -> Checkpoint:
+    """The checkpoint at `path`; headers are read again only when a file has changed. Raises InvalidParams."""
+    given = Path(path.strip()).expanduser()
+    try:
+        facts = given.stat()
+        stamp: tuple[int, int] = (facts.st_mtime_ns, facts.st_size)
+    except (OSError, ValueError):
+        stamp = (0, 0)
+    return _opened(given, stamp)
+
+
+def shown_tensor(checkpoint: Checkpoint) -> StoredTensor:
+    """The tensor whose weights stand for all before a run: the first of the largest with two dimensions, or the
+    largest. Raises InvalidParams where nothing can be measured."""
+    measured = checkpoint.measured
+    if not measured:
+        raise InvalidParams(
+            f"{checkpoint.path} holds no weights that can be measured: {checkpoint.skipped[0].name} is "
+            f"{checkpoint.skipped[0].skipped}.",
+            "checkpoint",
+        )
+    # A layer's weights rather than the embedding, which is larger and not what is quantized.
+    return max(measured, key=lambda tensor: (len(tensor.shape) == 2 and "." in tensor.name, tensor.elements))
+
+
+def memory(params: QuantizationParams) -> tuple[MemoryOfModel, ...]:
+    """The preset in bf16 (format None) and in each format of the params."""
+    preset = PRESETS[params.model_preset]
+    found = [MemoryOfModel(preset.name, None, 16.0, weight_bytes(preset, 16))]
+    for name in params.formats:
+        bits = FORMATS[name].bits_per_parameter(params.block_size, params.nested)
+        found.append(MemoryOfModel(preset.name, name, bits, weight_bytes(preset, bits)))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path, stamp: tuple[int, int]) -> Checkpoint:
+    return open_checkpoint(path, "checkpoint")
+
+
+@lru_cache(maxsize=8)
+def _swept(sample: bytes, formats: tuple[FormatId, ...], nested: int) -> tuple[Point, ...]:
+    return sweep([np.frombuffer(sample, dtype=np.float32)], formats, nested)

@@ -1,0 +1,75 @@
+"""Error against bits per parameter: every format at every block size, and which of them nothing beats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.checkpoint.coding import restored_scales
+from core.checkpoint.errors import snr_db
+from core.checkpoint.measuring import Quantization, measure_piece, piece_of
+from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
+
+Weights = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One format at one block size. `pareto` says that no other is both smaller (or equal) and more exact."""
+
+    format: FormatId
+    block_size: int
+    nested: bool
+    bits_per_parameter: float
+    relative_rmse: float
+    snr_db: float
+    pareto: bool = False
+
+
+def errors_of(samples: Iterable[Weights], how: Quantization) -> dict[FormatId, tuple[float, float]]:
+    """By format, the power of the weights and of the errors, summed over tensors; whole blocks only, or one short."""
+    sums = {name: np.zeros(2) for name in how.formats}
+    for weights in samples:
+        whole = len(weights) - len(weights) % how.block_size or len(weights)
+        piece = piece_of(weights[:whole], how.block_size)
+        ratio = None
+        if how.nests:
+            restored = restored_scales(piece.absmax, how.nested_block)
+            ratio = np.divide(restored, piece.absmax, out=np.ones_like(restored), where=piece.absmax > 0)
+        for name, found in measure_piece(piece, how, len(piece.absmax), ratio).errors.items():
+            sums[name] += found.power.sum(), found.error.sum()
+    return {name: (float(power), float(error)) for name, (power, error) in sums.items()}
+
+
+def point(name: FormatId, how: Quantization, power: float, error: float) -> Point:
+    """What was summed, as a point of the picture."""
+    nested = 0 if FORMATS[name].affine else how.nested_block
+    bits = FORMATS[name].bits_per_parameter(how.block_size, nested)
+    rmse = float(np.sqrt(error / power)) if power else float("nan")
+    return Point(name, how.block_size, bool(nested), bits, rmse, snr_db(power, error))
+
+
+def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block: int) -> tuple[Point, ...]:
+    """Every format at every block size, with scales in float32 and (where `nested_block` > 0) nested too."""
+    points = [
+        point(name, how, *sums)
+        for block_size in BLOCK_SIZES
+        for nested in dict.fromkeys((0, nested_block))
+        for how in (Quantization(tuple(formats), block_size, nested),)
+        for name, sums in errors_of(samples, how).items()
+        if not (nested and FORMATS[name].affine)
+    ]
+    return with_front(points)
+
+
+def with_front(points: Iterable[Point]) -> tuple[Point, ...]:
+    """The points, smallest first, each told whether it is on the Pareto front."""
+    marked, best = [], float("inf")
+    for found in sorted(points, key=lambda p: (p.bits_per_parameter, p.relative_rmse)):
+        ahead = found.relative_rmse < best
+        best = min(best, found.relative_rmse)
+        marked.append(replace(found, pareto=ahead))
+    return tuple(marked)

@@ -169,7 +169,7 @@ class _StripCanvas(Canvas):
         painter.setPen(QPen(QColor(edge), 1, Qt.PenStyle.SolidLine if cell.sure else Qt.PenStyle.DashLine))
         painter.setBrush(QColor(fill))
         painter.drawRoundedRect(inside, 3, 3)
-        font = themes.ui_font("small") if token else themes.mono_font("small")
+        font = themes.ui_font("small")
         font.setStrikeOut(cell.struck)
         self._write(painter, font, ink, inside.adjusted(2, 0, -2, 0), cell)
 

@@ -95,7 +95,7 @@ class TensorView(QWidget):
         self.combo = QComboBox()
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setToolTip("The tensor that is drawn; a box or an arrow of the diagram chooses it too")
-        self.combo.setMinimumWidth(150)
+        self.combo.setMinimumWidth(186)
         self._facts = _small_label()
         bar = QHBoxLayout()
         bar.setSpacing(8)

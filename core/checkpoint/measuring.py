@@ -16,7 +16,7 @@ from core.checkpoint.coding import Blocks, Scales
 from core.checkpoint.errors import MAP_COLUMNS, Floats, FormatErrors, WeightSums, columns_of
 from kernels.quantization.formats import FORMATS, FormatId
 
-_ELEMENTS_AT_ONCE = 1 << 15
+_ELEMENTS_AT_ONCE = 1 << 16
 _MOST_THREADS = 8
 
 Slices = Callable[[], Iterable[NDArray[Any]]]
@@ -127,21 +127,29 @@ class Measurer:
             first_block += -(-len(values) // block_size)
 
 
-def as_float32(stored: NDArray[Any]) -> NDArray[np.float32]:
-    """A copy of stored values as float32: bfloat16 bits in uint16 widened exactly, float64 rounded."""
+def as_float32(stored: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """A copy of stored values as float32, in `out` if it is given: bfloat16 bits in uint16 widened exactly, float64
+    rounded."""
+    if out is None:
+        out = np.empty(stored.shape, dtype=np.float32)
     if stored.dtype == np.uint16:
-        widened: NDArray[np.float32] = np.left_shift(stored, 16, dtype=np.uint32).view(np.float32)
-        return widened
+        np.left_shift(stored, 16, dtype=np.uint32, out=out.view(np.uint32))
+        return out
     with np.errstate(over="ignore"):
-        return stored.astype(np.float32)
+        np.copyto(out, stored, casting="unsafe")
+    return out
 
 
-def piece_of(stored: NDArray[Any], block_size: int, first_block: int = 0) -> Piece:
-    """Stored values (whole blocks, or less than one) as a piece."""
-    values = as_float32(stored)
-    blocks = values.reshape(-1, block_size) if len(values) >= block_size else values.reshape(1, -1)
-    with np.errstate(invalid="ignore"):
-        absmax = coding.absmax_of(blocks)
+def piece_of(stored: NDArray[Any], block_size: int, first_block: int = 0, out: NDArray[Any] | None = None) -> Piece:
+    """Stored values (whole blocks, or less than one) as a piece; its blocks are in `out`, float32, if one is given."""
+    values = as_float32(stored, out)
+    blocks = _rows(values, block_size)
+    if stored.dtype == np.uint16:
+        # Magnitudes of bfloat16 are ordered as their bits are, and twice as many fit into a register.
+        absmax = as_float32(coding.largest_by_row(_rows(stored & np.uint16(0x7FFF), block_size)))
+    else:
+        with np.errstate(invalid="ignore"):
+            absmax = coding.absmax_of(blocks)
     nonfinite = 0
     if not np.isfinite(absmax).all():
         bad = ~np.isfinite(blocks)
@@ -151,10 +159,14 @@ def piece_of(stored: NDArray[Any], block_size: int, first_block: int = 0) -> Pie
     return Piece(blocks, absmax, first_block, nonfinite)
 
 
+def _rows(values: NDArray[Any], block_size: int) -> NDArray[Any]:
+    return values.reshape(-1, block_size) if len(values) >= block_size else values.reshape(1, -1)
+
+
 def measure_piece(piece: Piece, how: Quantization, blocks_of_tensor: int, ratio: Scales | None) -> Measured:
     """The sums of one piece."""
     columns = columns_of(piece.first_block, len(piece.absmax), blocks_of_tensor)
-    shares = coding.shares_of(piece.blocks, piece.absmax)
+    shares = coding.shares_of(piece.blocks, piece.absmax, _scratch.floats(3, piece.blocks.shape))
     scale = np.where(piece.absmax == 0, 1.0, piece.absmax.astype(np.float64))
     squares = np.einsum("ij,ij->i", shares, shares) * scale**2
     power = _by_column(columns, squares)
@@ -165,13 +177,13 @@ def measure_piece(piece: Piece, how: Quantization, blocks_of_tensor: int, ratio:
         else:
             found = coding.codebook_errors(shares, piece.absmax, name, ratio)
         error = _by_column(columns, found.squares)
-        errors[name] = FormatErrors(piece.blocks.size, power, error, float(found.largest.max(initial=0)))
+        errors[name] = FormatErrors(piece.blocks.size, power, error, found.largest)
     return Measured(weight_sums(piece, shares, scale, squares), errors)
 
 
 def weight_sums(piece: Piece, shares: Blocks, scale: Floats, squares: Floats) -> WeightSums:
     """Powers of the values, summed by block over absmax, so that neither large nor small ones leave float32."""
-    square = shares * shares
+    square = np.multiply(shares, shares, out=_scratch.floats(0, shares.shape))
     third = np.einsum("ij,ij->i", square, shares) * scale**3
     fourth = np.einsum("ij,ij->i", square, square) * scale**4
     first = shares.sum(axis=1, dtype=np.float32) * scale
@@ -184,7 +196,10 @@ def _by_column(columns: NDArray[np.int64], values: Floats) -> Floats:
 
 
 def _worked(work: Callable[[Piece], Any], stored: NDArray[Any], block_size: int, first_block: int) -> Any:
-    return work(piece_of(stored, block_size, first_block))
+    return work(piece_of(stored, block_size, first_block, _scratch.floats(2, stored.shape)))
+
+
+_scratch = coding.Scratch()
 
 
 def _cuts(elements: int, block_size: int) -> Sequence[tuple[int, int]]:

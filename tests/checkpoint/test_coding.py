@@ -41,7 +41,7 @@ def test_that_no_level_is_nearer_than_the_one_taken(name: FormatId, blocks: np.n
     expected, found = oracle(blocks, name), errors(blocks, name)
     # One rounding of float32 in the share, one in the difference: relative to the block's largest magnitude.
     rounding = 4 * np.finfo(np.float32).eps * np.maximum(abs(blocks).max(1), np.finfo(np.float32).tiny).astype(float)
-    assert (abs(found.largest - expected.max(1)) <= rounding).all()
+    assert abs(found.largest - expected.max()) <= rounding.max()
     exact = (expected**2).sum(1)
     assert (abs(np.sqrt(found.squares) - np.sqrt(exact)) <= 8 * rounding).all()
 
@@ -50,10 +50,10 @@ def test_that_no_level_is_nearer_than_the_one_taken(name: FormatId, blocks: np.n
 def test_that_every_level_and_every_boundary_is_found(name: FormatId) -> None:
     format_ = FORMATS[name]
     levels = format_.levels.astype(np.float32)
-    assert np.array_equal(coding.coder(name).nearest(levels[None])[0], levels)
+    assert np.array_equal(coding.coder(name).nearest(levels[None], coding.Scratch())[0], levels)
     for nudge, expected in ((-1e-6, levels[:-1]), (1e-6, levels[1:])):
         beside = (format_.boundaries + nudge).astype(np.float32)
-        assert coding.coder(name).nearest(beside[None])[0] == pytest.approx(expected, abs=1e-7)
+        assert coding.coder(name).nearest(beside[None], coding.Scratch())[0] == pytest.approx(expected, abs=1e-7)
 
 
 @pytest.mark.parametrize(("name", "theirs"), [(FormatId.NF4, "nf4"), (FormatId.FP4_E2M1, "fp4")])
@@ -70,10 +70,10 @@ def test_that_errors_are_those_of_bitsandbytes(name: FormatId, theirs: str, bloc
     found = coding.codebook_errors(coding.shares_of(blocks, absmax), absmax, name, ratio)
     # Their tables hold FP4's levels to four decimals, which moves a restored weight by 3e-5 of absmax.
     tolerance = 1e-4 if theirs == "fp4" else 1e-6
-    squares = np.isclose(found.squares, expected.square().sum(1).numpy(), rtol=20 * tolerance, atol=1e-7)
-    largest = np.isclose(found.largest, expected.abs().amax(1).numpy(), rtol=0, atol=tolerance * float(absmax.max()))
-    agreeing = (squares & largest).mean()
+    agreeing = np.isclose(found.squares, expected.square().sum(1).numpy(), rtol=20 * tolerance, atol=1e-7).mean()
     assert agreeing == 1 if not nested else agreeing > 0.98, "one scale in some hundred gets a neighbouring code"
+    largest = float(expected.abs().max())
+    assert found.largest == pytest.approx(largest, rel=0.03 if nested else 10 * tolerance)
 
 
 @pytest.mark.parametrize("count", [1, 63, 256, 4096])
@@ -95,7 +95,7 @@ def test_that_nested_scales_are_those_of_bitsandbytes(count: int) -> None:
 def test_that_blocks_of_zeros_stay_zeros() -> None:
     blocks = np.zeros((2, 16), dtype=np.float32)
     for name in FORMATS:
-        assert errors(blocks, name).largest.max() == 0
+        assert errors(blocks, name).largest == 0
 
 
 def test_that_large_and_tiny_values_neither_overflow_nor_vanish() -> None:

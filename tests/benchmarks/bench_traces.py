@@ -8,7 +8,6 @@ The last column is the worst frame in time of its thread, without waiting for ot
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from core.trace.races import races
 from core.trace.record import Launch
 from core.trace.reuse import reuse
 from core.trace.traffic import traffic
+from tests.benchmarks.peak import peak_mib
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 1000, 600
@@ -77,14 +77,14 @@ def measure(name: str) -> dict[str, float]:
     from core.tracing import intercept
 
     torch.manual_seed(0)
-    before = _peak_mib()
+    before = peak_mib()
     start = time.perf_counter()
     with intercept() as tracer:
         TRACES[name]()
-    traced_s, traced_mib = time.perf_counter() - start, _peak_mib() - before
+    traced_s, traced_mib = time.perf_counter() - start, peak_mib() - before
     start = time.perf_counter()
     levels = AddressLevels(tracer.launches, bands_of(tracer.launches))
-    indexed_mib = _peak_mib() - before
+    indexed_mib = peak_mib() - before
     indexed_s, frames = time.perf_counter() - start, _frames(levels.accesses, levels.bytes)
     (launch,) = tracer.launches
     analyses = {name: _seconds(partial(run, launch)) for name, run in ANALYSES.items()}
@@ -115,14 +115,6 @@ def _seconds(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
-
-
-def _peak_mib() -> float:
-    """The most memory that this process had resident. Not getrusage: its peak is that of the parent at first."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _frames(accesses: int, size_bytes: int) -> list[tuple[tuple[float, float], tuple[float, float]]]:

@@ -1,0 +1,134 @@
+"""A report of a generated checkpoint: throughput against bitsandbytes on the same tensors, and peak memory.
+
+    python -m tests.benchmarks.bench_checkpoint [--gigabytes 4] [--folder DIR]
+
+The file is random bf16 weights in a temporary folder and is deleted at the end. The report runs in a process of its
+own, whose peak resident memory the system counts; reading from disk and hashing nothing, everything included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from tests.benchmarks.peak import peak_mib
+
+TENSOR_SHAPE = (8192, 16384)
+RIVAL_ELEMENTS = 1 << 24
+
+
+def generate(path: Path, gigabytes: float) -> int:
+    """Write a safetensors file of about that size, tensor by tensor; returns its bytes. The last tensor is one of the
+    larger ones there are (an embedding of a gigabyte)."""
+    tensors = {f"model.layers.{n}.mlp.up_proj.weight": TENSOR_SHAPE for n in range(int(gigabytes / 0.2684) - 3)}
+    tensors["model.embed_tokens.weight"] = (32768, 16384)
+    header, offset = {}, 0
+    for name, shape in tensors.items():
+        size = 2 * shape[0] * shape[1]
+        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    rng = np.random.default_rng(0)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        left = offset // 2
+        while left:
+            values = (rng.standard_normal(min(left, 1 << 22), dtype=np.float32) * np.float32(0.02)).view(np.uint32)
+            file.write((values >> 16).astype(np.uint16).tobytes())
+            left -= values.size
+    return offset
+
+
+def report(path: Path, formats: str, nested: int) -> dict[str, float]:
+    """Run in a process of its own: seconds, bytes a second, CPU seconds, peak resident bytes."""
+    from core.checkpoint.finished import Finished
+    from core.checkpoint.measuring import Quantization
+    from core.checkpoint.opening import open_checkpoint
+    from core.checkpoint.survey import Survey, survey
+    from kernels.quantization.formats import FormatId
+
+    how = Quantization(tuple(FormatId(name) for name in formats.split(",")), 64, nested)
+    opened, found = open_checkpoint(path), Survey()
+    started, cpu = perf_counter(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    with tempfile.TemporaryDirectory() as cache:
+        for _ in survey(opened.measured, how, Finished(Path(cache)), found, lambda *_: None):
+            pass
+    seconds = perf_counter() - started
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "seconds": seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime - cpu,
+        "bytes_per_s": found.read_bytes / seconds,
+        "peak_bytes": 2**20 * peak_mib(),
+    }
+
+
+def rival() -> tuple[float, float]:
+    """Bytes a second of bf16 weights: bitsandbytes' quantize, dequantize and error, and this project's report, in turn
+    on the same tensor in memory; the best of five each."""
+    import bitsandbytes.functional as functional
+    import torch
+
+    from core.checkpoint.measuring import Measurer, Quantization
+    from kernels.quantization.formats import FormatId
+
+    weights = (torch.randn(RIVAL_ELEMENTS, generator=torch.Generator().manual_seed(0)) * 0.02).bfloat16()
+    bits = weights.view(torch.int16).numpy().view(np.uint16)
+    measurer = Measurer()
+    how = Quantization((FormatId.NF4,), 64)
+    best = [float("inf"), float("inf")]
+    for _ in range(5):
+        started = perf_counter()
+        packed, state = functional.quantize_4bit(weights, blocksize=64, quant_type="nf4")
+        theirs = (functional.dequantize_4bit(packed, state).float() - weights.float()).square().sum()
+        best[0] = min(best[0], perf_counter() - started)
+        started = perf_counter()
+        found = measurer.measure(lambda: [bits], RIVAL_ELEMENTS, how, lambda _: None)
+        best[1] = min(best[1], perf_counter() - started)
+        # Theirs comes back in bf16, whose rounding is in their error and not in ours.
+        assert abs(float(found.errors[FormatId.NF4].error.sum()) / float(theirs) - 1) < 0.01
+    measurer.close()
+    return 2 * RIVAL_ELEMENTS / best[0], 2 * RIVAL_ELEMENTS / best[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gigabytes", type=float, default=4.0)
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--report", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.report:
+        print(json.dumps(report(Path(given.report[0]), given.report[1], int(given.report[2]))))
+        return
+    theirs, ours = rival()
+    print(
+        f"NF4 error of bf16 weights in memory: bitsandbytes (CPU) {theirs / 1e9:.3f} GB/s, here {ours / 1e9:.3f} GB/s"
+    )
+    print(f"  {ours / theirs:.1f} times (target: 5)")
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        path = Path(folder) / "generated.safetensors"
+        size = generate(path, given.gigabytes)
+        print(f"checkpoint of {size / 1e9:.2f} GB:")
+        for formats, nested in (("nf4", 0), ("nf4", 256), ("nf4,fp4-e2m1,fp4-e3m0,int4,int4-affine,int8", 256)):
+            command = [sys.executable, "-m", "tests.benchmarks.bench_checkpoint", "--report"]
+            out = subprocess.run(
+                [*command, str(path), formats, str(nested)], check=True, capture_output=True, text=True
+            ).stdout
+            found = json.loads(out)
+            print(
+                f"  {formats}{', nested scales' if nested else ''}: {found['bytes_per_s'] / 1e9:.3f} GB/s, "
+                f"{found['seconds']:.1f} s ({found['cpu_seconds']:.1f} s of CPU), "
+                f"peak {found['peak_bytes'] / 1e6:.0f} MB (target: 1500)"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,13 @@
 """Blocks of weights to the nearest level of a format and back, in numpy: for reports of billions of weights, and for
 pictures that follow a slider.
 
+The rule is that of bitsandbytes' 4-bit quantization, in float32 and to the last bit. A block's scale is its largest
+magnitude (absmax); its values times 1 / absmax go to the nearest level, half-way ones to the lower. What is left of a
+tensor over whole blocks, its tail, is divided by absmax instead. 1e-38 stands in for an absmax below it: as divisor,
+and in a tail as absmax too.
+
 What costs time is finding the nearest of 16 levels. A table over [-1, 1] answers it: each of its cells is narrower
-than any gap between boundaries, so it knows the one level that can be nearest, or the two and the boundary between
-them.
+than any gap between boundaries, so it knows the level, or that a boundary is near; those few values are searched for.
 """
 
 from __future__ import annotations
@@ -17,47 +21,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.quantization.formats import FORMATS, Format, FormatId, dynamic_levels
+from kernels.quantization.formats import FORMATS, FormatId, dynamic_levels
 
-_CELLS = 1 << 12
+_SMALLEST_DIVISOR = np.float32(1e-38)
+_CELLS = 1 << 14
+_SCALES_AT_ONCE = 1 << 18
+_EXACT_RECIPROCALS = np.float32(2.0**126)
+_LEAST_SQUARES, _MOST_SQUARES = 1e-25, 1e30
 
 Blocks = NDArray[np.float32]
 """float32 [blocks, block_size]: finite values that share a scale by row."""
 
 Scales = NDArray[np.float32]
 
+Cells = NDArray[np.intp]
+"""The cell of the tables in which each value lies, [blocks, block_size]."""
+
 
 @dataclass(frozen=True)
 class Coder:
-    """The tables of a format, each float32 [_CELLS + 1]: the level below, the one above, the boundary and the
-    difference between them; the same level twice where only one can be nearest."""
+    """The levels of a format, the boundaries half-way between them, and the level of each cell: NaN where a boundary
+    is near. All float32."""
 
-    format: Format
-    below: NDArray[np.float32]
-    above: NDArray[np.float32]
-    boundary: NDArray[np.float32]
-    step: NDArray[np.float32]
+    levels: NDArray[np.float32]
+    boundaries: NDArray[np.float32]
+    by_cell: NDArray[np.float32]
 
-    def nearest(self, shares: Blocks, scratch: Scratch) -> Blocks:
-        """The level nearest to each value of `shares`, which lie in [-1, 1]; half-way values go to the lower one. In
-        `scratch`, until it is used again."""
-        cell, found = scratch.cells(shares.shape), scratch.floats(0, shares.shape)
-        other = scratch.floats(1, shares.shape)
-        _cells(shares, cell, other)
-        beyond = shares > np.take(self.boundary, cell, mode="clip", out=other)
-        np.take(self.below, cell, mode="clip", out=found)
-        np.multiply(np.take(self.step, cell, mode="clip", out=other), beyond, out=other)
-        return np.add(found, other, out=found)
+    def nearest(self, shares: Blocks, cells: Cells, out: Blocks) -> Blocks:
+        """The level nearest to each of `shares`, which lie in `cells`, written into `out`."""
+        np.take(self.by_cell, cells, mode="clip", out=out)
+        undecided = np.flatnonzero(np.isnan(out))
+        out.reshape(-1)[undecided] = self.searched(shares.reshape(-1)[undecided])
+        return out
 
-    def distances(self, shares: Blocks, scratch: Scratch) -> Blocks:
-        """How far the nearest level is from each value of `shares`; in `scratch`, until it is used again."""
-        cell, near, far = scratch.cells(shares.shape), scratch.floats(0, shares.shape), scratch.floats(1, shares.shape)
-        _cells(shares, cell, near)
-        for level, found in ((self.below, near), (self.above, far)):
-            np.take(level, cell, mode="clip", out=found)
-            np.subtract(shares, found, out=found)
-            np.abs(found, out=found)
-        return np.minimum(near, far, out=near)
+    def searched(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same without the table."""
+        found: NDArray[np.float32] = self.levels[np.searchsorted(self.boundaries, shares)]
+        return found
 
 
 class Scratch(threading.local):
@@ -67,7 +67,7 @@ class Scratch(threading.local):
         self._cells = np.empty(0, dtype=np.intp)
         self._floats = [np.empty(0, dtype=np.float32) for _ in range(4)]
 
-    def cells(self, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    def cells(self, shape: tuple[int, ...]) -> Cells:
         if self._cells.size < math.prod(shape):
             self._cells = np.empty(math.prod(shape), dtype=np.intp)
         return self._cells[: math.prod(shape)].reshape(shape)
@@ -91,22 +91,21 @@ class BlockErrors:
 @cache
 def coder(format_id: FormatId) -> Coder:
     """The tables of a codebook format (not of the affine one, which needs none)."""
-    format_ = FORMATS[format_id]
-    levels, boundaries = format_.levels.astype(np.float32), format_.boundaries.astype(np.float32)
-    edges = np.linspace(-1, 1, _CELLS + 1, dtype=np.float64)
+    levels = FORMATS[format_id].levels.astype(np.float32)
+    boundaries = (levels[1:] + levels[:-1]) / np.float32(2)
+    edges = np.linspace(-1, 1, _CELLS + 1)
     # A cell reaches to the next edge and, as cells are found in float32, a little to either side.
     reach = 1e-6
     below = np.searchsorted(boundaries, edges - reach)
     above = np.searchsorted(boundaries, edges + 2 / _CELLS + reach)
-    if (above - below).max() > 1:
-        raise ValueError(f"{format_.label} has levels too close for a table of {_CELLS} cells")
-    boundary = np.concatenate([boundaries, [np.float32(np.inf)]])[below]
-    return Coder(format_, levels[below], levels[above], boundary, levels[above] - levels[below])
+    return Coder(levels, boundaries, np.where(below == above, levels[below], np.float32(np.nan)))
 
 
-def absmax_of(blocks: Blocks) -> Scales:
-    """The largest magnitude of each block, float32 [blocks]; NaN or infinite where the block holds such a value."""
-    return largest_by_row(np.abs(blocks))
+def absmax_of(blocks: Blocks, tail: bool = False) -> Scales:
+    """The largest magnitude of each block, float32 [blocks]; NaN or infinite where the block holds such a value.
+    `tail` says that this is what is left of a tensor over whole blocks."""
+    absmax = largest_by_row(np.abs(blocks))
+    return np.maximum(absmax, _SMALLEST_DIVISOR) if tail else absmax
 
 
 def largest_by_row(values: NDArray[Any]) -> NDArray[Any]:
@@ -114,26 +113,38 @@ def largest_by_row(values: NDArray[Any]) -> NDArray[Any]:
     return _folded(np.maximum, values)
 
 
-def shares_of(blocks: Blocks, absmax: Scales, out: Blocks | None = None) -> Blocks:
+def divisors_of(absmax: Scales) -> Scales:
+    """What the values of each block are divided by."""
+    return np.maximum(absmax, _SMALLEST_DIVISOR)
+
+
+def shares_of(blocks: Blocks, absmax: Scales, out: Blocks | None = None, tail: bool = False) -> Blocks:
     """The blocks over their absmax: in [-1, 1]; zeros for a block of zeros."""
-    divisor = np.where(absmax == 0, np.float32(1), absmax)
-    return np.divide(blocks, divisor[:, None], out=out)
+    divisors = divisors_of(absmax)[:, None]
+    if tail:
+        return np.divide(blocks, divisors, out=out)
+    shares = np.multiply(blocks, 1 / divisors, out=out)
+    if absmax.max(initial=0) > _EXACT_RECIPROCALS:  # their reciprocals are subnormal, with fewer bits
+        np.clip(shares, -1, 1, out=shares)
+    return shares
 
 
-def codebook_errors(shares: Blocks, absmax: Scales, format_id: FormatId, ratio: Scales | None = None) -> BlockErrors:
-    """The errors of a codebook format on `shares_of(blocks, absmax)`.
+def cells_of(shares: Blocks, cells: Cells, between: Blocks) -> Cells:
+    """The cell of each value, written into `cells`; `between` is written over."""
+    half = np.float32(_CELLS / 2)
+    np.multiply(shares, half, out=between)
+    return np.add(between, half, out=cells, casting="unsafe")
 
-    `ratio` is the restored scale over absmax, [blocks], where scales are quantized too: codes are chosen with absmax,
-    and read with what was kept of it.
+
+def codebook_errors(blocks: Blocks, shares: Blocks, cells: Cells, scales: Scales, format_id: FormatId) -> BlockErrors:
+    """The errors of a codebook format on blocks, whose `shares_of` absmax lie in `cells`.
+
+    Levels are chosen with absmax and read with `scales`, [blocks]: absmax itself, or what was kept of it where scales
+    are quantized too.
     """
-    if ratio is None:
-        difference = coder(format_id).distances(shares, _scratch)
-    else:
-        difference = coder(format_id).nearest(shares, _scratch)
-        difference *= ratio[:, None]
-        np.subtract(shares, difference, out=difference)
-        np.abs(difference, out=difference)
-    return _errors(difference, np.where(absmax == 0, np.float32(1), absmax))
+    restored = coder(format_id).nearest(shares, cells, _scratch.floats(0, shares.shape))
+    restored *= scales[:, None]
+    return _errors(np.subtract(blocks, restored, out=restored))
 
 
 def affine_errors(blocks: Blocks, levels: int = 16) -> BlockErrors:
@@ -141,29 +152,38 @@ def affine_errors(blocks: Blocks, levels: int = 16) -> BlockErrors:
     places, step, _ = _affine_places(blocks, levels)
     nearest = np.rint(places, out=_scratch.floats(0, places.shape))
     np.subtract(places, nearest, out=places)
-    return _errors(np.abs(places, out=places), step[:, 0])
+    return _errors(np.multiply(places, step, out=places))
 
 
 def restored_weights(weights: NDArray[np.float32], format_id: FormatId, block_size: int, nested_block: int) -> Scales:
     """What a format gives back of the finite weights of one tensor, float32 [elements]; `nested_block` 0 leaves the
     scales in float32."""
     whole = len(weights) - len(weights) % block_size
-    parts = [weights[:whole].reshape(-1, block_size), weights[whole:].reshape(1, -1)]
-    parts = [part for part in parts if part.size]
+    blocks, tail = weights[:whole].reshape(-1, block_size), weights[whole:].reshape(1, -1)
     if FORMATS[format_id].affine:
-        return np.concatenate([_restored_affine(part).ravel() for part in parts])
-    absmax = [absmax_of(part) for part in parts]
-    scales = np.concatenate(absmax)
+        return np.concatenate([_restored_affine(part).ravel() for part in (blocks, tail) if part.size])
+    scales, shares = absmax_of(blocks), np.empty_like(weights)
+    shares_of(blocks, scales, shares[:whole].reshape(blocks.shape))
+    if tail.size:
+        of_tail = absmax_of(tail, tail=True)
+        shares[whole:] = shares_of(tail, of_tail, tail=True)
+        scales = np.append(scales, of_tail)
+    restored = np.empty_like(shares)
+    cells = cells_of(shares, np.empty(shares.shape, dtype=np.intp), restored)
+    coder(format_id).nearest(shares, cells, restored)
     kept = restored_scales(scales, nested_block) if nested_block else scales
-    nearest = coder(format_id).nearest
-    levels = [nearest(shares_of(*pair), Scratch()).ravel() for pair in zip(parts, absmax, strict=True)]
-    return np.concatenate(levels) * np.repeat(kept, block_size)[: len(weights)]
+    restored *= np.repeat(kept, block_size)[: len(weights)]
+    return restored
 
 
 def restored_scales(absmax: Scales, nested_block: int) -> Scales:
     """What double quantization gives back of all the scales of one tensor, float32 [blocks].
 
-    As in bitsandbytes: the mean is taken off, the rest goes to 8-bit dynamic levels in blocks of `nested_block`.
+    As in bitsandbytes: the mean is taken off, the rest goes to the nearest 8-bit dynamic level in blocks of
+    `nested_block`. Two things differ from its CPU build. That finds levels in a table of 65,536 places, too coarse near
+    zero and beside boundaries: some scales in a thousand get a neighbouring code there, or a farther one where nearly
+    nothing is left of them (its CUDA kernel searches, as is done here). And its mean is a sum in float32, whose last bit
+    depends on the threads; here it is rounded once.
     """
     return quantized_scales(absmax, nested_block)[1]
 
@@ -171,15 +191,19 @@ def restored_scales(absmax: Scales, nested_block: int) -> Scales:
 def quantized_scales(absmax: Scales, nested_block: int) -> tuple[NDArray[np.uint8], Scales]:
     """The 8-bit codes of the scales, and what they give back, both [blocks]."""
     offset = np.float32(absmax.mean(dtype=np.float64))
-    count = len(absmax)
-    padded = np.zeros(-(-count // nested_block) * nested_block, dtype=np.float32)
-    padded[:count] = absmax - offset
-    rows = padded.reshape(-1, nested_block)
-    largest = absmax_of(rows)
     levels = dynamic_levels().astype(np.float32)
-    codes = np.searchsorted((levels[1:] + levels[:-1]) / 2, shares_of(rows, largest)).astype(np.uint8)
-    restored: Scales = (levels[codes] * largest[:, None]).ravel()[:count] + offset
-    return codes.ravel()[:count], restored
+    boundaries = (levels[1:] + levels[:-1]) / np.float32(2)
+    codes, restored = np.empty(len(absmax), dtype=np.uint8), np.empty(len(absmax), dtype=np.float32)
+    at_once = _SCALES_AT_ONCE - _SCALES_AT_ONCE % nested_block
+    for begin in range(0, len(absmax), at_once):
+        part = absmax[begin : begin + at_once] - offset
+        rows = np.zeros((-(-len(part) // nested_block), nested_block), dtype=np.float32)
+        rows.ravel()[: len(part)] = part
+        largest = absmax_of(rows)
+        found = np.searchsorted(boundaries, shares_of(rows, largest))
+        codes[begin : begin + at_once] = found.ravel()[: len(part)]
+        restored[begin : begin + at_once] = (levels[found] * largest[:, None]).ravel()[: len(part)] + offset
+    return codes, restored
 
 
 def _affine_places(blocks: Blocks, levels: int = 16) -> tuple[Blocks, Blocks, Blocks]:
@@ -200,19 +224,15 @@ def _restored_affine(blocks: Blocks) -> Blocks:
     return restored
 
 
-def _cells(shares: Blocks, cells: NDArray[np.intp], between: Blocks) -> NDArray[np.intp]:
-    """The cell of the tables for each value, written into `cells`; `between` is written over."""
-    half = np.float32(_CELLS / 2)
-    np.multiply(shares, half, out=between)
-    return np.add(between, half, out=cells, casting="unsafe")
-
-
-def _errors(distance: Blocks, scale: Scales) -> BlockErrors:
-    """From distances in units of `scale`, which are written over."""
-    squares = np.einsum("ij,ij->i", distance, distance).astype(np.float64)
+def _errors(difference: Blocks) -> BlockErrors:
+    largest = max(float(difference.max(initial=0)), -float(difference.min(initial=0)))
     with np.errstate(over="ignore"):
-        np.multiply(distance, scale[:, None], out=distance)
-    return BlockErrors(squares * scale.astype(np.float64) ** 2, float(distance.max(initial=0)))
+        squares = np.einsum("ij,ij->i", difference, difference).astype(np.float64)
+    beyond_float32 = np.flatnonzero((squares < _LEAST_SQUARES) | (squares > _MOST_SQUARES))
+    if len(beyond_float32):
+        wide = difference[beyond_float32].astype(np.float64)
+        squares[beyond_float32] = np.einsum("ij,ij->i", wide, wide)
+    return BlockErrors(squares, largest)
 
 
 def _folded(reduce: Any, blocks: NDArray[Any]) -> NDArray[Any]:

@@ -82,14 +82,14 @@ class Measurer:
         """The sums of one tensor of `elements` elements. Read once, and once more where scales are quantized: those of
         the whole tensor must be known first. `seen` is told each element once a reading.
 
-        Memory: one slice, small pieces of it for each thread, and 8 bytes a block where scales are quantized.
+        Memory: one slice, small pieces of it for each thread, and some 10 bytes a block where scales are quantized.
         """
         blocks = -(-elements // how.block_size)
-        ratio = self._scale_ratios(read, how, seen) if how.nests else None
+        scales = self._kept_scales(read, blocks, how, seen) if how.nests else None
 
         def of(piece: Piece) -> Measured:
             rows = slice(piece.first_block, piece.first_block + len(piece.absmax))
-            return measure_piece(piece, how, blocks, None if ratio is None else ratio[rows])
+            return measure_piece(piece, how, blocks, None if scales is None else scales[rows])
 
         total = Measured(WeightSums())
         for part in self._over(read, how.block_size, of, seen):
@@ -100,13 +100,13 @@ class Measurer:
         errors = {name: replace(found, stored_bits=bits[name]) for name, found in total.errors.items()}
         return Measured(total.weights, errors)
 
-    def _scale_ratios(self, read: Slices, how: Quantization, seen: Seen) -> Scales:
-        """What double quantization gives back of each scale, over the scale itself; 1 for blocks of zeros, whose codes
-        are zeros under any scale."""
-        absmax = np.concatenate(list(self._over(read, how.block_size, lambda piece: piece.absmax, seen)))
-        restored = coding.restored_scales(absmax, how.nested_block)
-        ratio: Scales = np.divide(restored, absmax, out=np.ones_like(absmax), where=absmax > 0)
-        return ratio
+    def _kept_scales(self, read: Slices, blocks: int, how: Quantization, seen: Seen) -> Scales:
+        """What double quantization gives back of each scale."""
+        absmax, begin = np.empty(blocks, dtype=np.float32), 0
+        for part in self._over(read, how.block_size, lambda piece: piece.absmax, seen):
+            absmax[begin : begin + len(part)] = part
+            begin += len(part)
+        return coding.restored_scales(absmax, how.nested_block)
 
     def _over(self, read: Slices, block_size: int, work: Callable[[Piece], Any], seen: Seen) -> Iterator[Any]:
         """`work` on every piece of the tensor, in order. A slice's pieces are done before its buffer is read again."""
@@ -143,19 +143,20 @@ def as_float32(stored: NDArray[Any], out: NDArray[np.float32] | None = None) -> 
 def piece_of(stored: NDArray[Any], block_size: int, first_block: int = 0, out: NDArray[Any] | None = None) -> Piece:
     """Stored values (whole blocks, or less than one) as a piece; its blocks are in `out`, float32, if one is given."""
     values = as_float32(stored, out)
+    tail = len(values) < block_size
     blocks = _rows(values, block_size)
-    if stored.dtype == np.uint16:
+    if stored.dtype == np.uint16 and not tail:
         # Magnitudes of bfloat16 are ordered as their bits are, and twice as many fit into a register.
         absmax = as_float32(coding.largest_by_row(_rows(stored & np.uint16(0x7FFF), block_size)))
     else:
         with np.errstate(invalid="ignore"):
-            absmax = coding.absmax_of(blocks)
+            absmax = coding.absmax_of(blocks, tail)
     nonfinite = 0
     if not np.isfinite(absmax).all():
         bad = ~np.isfinite(blocks)
         nonfinite = int(bad.sum())
         blocks[bad] = 0
-        absmax = coding.absmax_of(blocks)
+        absmax = coding.absmax_of(blocks, tail)
     return Piece(blocks, absmax, first_block, nonfinite)
 
 
@@ -163,32 +164,35 @@ def _rows(values: NDArray[Any], block_size: int) -> NDArray[Any]:
     return values.reshape(-1, block_size) if len(values) >= block_size else values.reshape(1, -1)
 
 
-def measure_piece(piece: Piece, how: Quantization, blocks_of_tensor: int, ratio: Scales | None) -> Measured:
-    """The sums of one piece."""
-    columns = columns_of(piece.first_block, len(piece.absmax), blocks_of_tensor)
-    shares = coding.shares_of(piece.blocks, piece.absmax, _scratch.floats(3, piece.blocks.shape))
-    scale = np.where(piece.absmax == 0, 1.0, piece.absmax.astype(np.float64))
-    squares = np.einsum("ij,ij->i", shares, shares) * scale**2
+def measure_piece(piece: Piece, how: Quantization, blocks_of_tensor: int, scales: Scales | None = None) -> Measured:
+    """The sums of one piece. `scales`, [blocks], are what double quantization gives back of its absmax."""
+    blocks, columns = piece.blocks, columns_of(piece.first_block, len(piece.absmax), blocks_of_tensor)
+    tail = blocks.shape[1] < how.block_size
+    shares = coding.shares_of(blocks, piece.absmax, _scratch.floats(3, blocks.shape), tail)
+    squares = np.einsum("ij,ij->i", shares, shares) * coding.divisors_of(piece.absmax).astype(np.float64) ** 2
     power = _by_column(columns, squares)
+    weights = weight_sums(piece, shares, squares)
+    cells = coding.cells_of(shares, _scratch.cells(blocks.shape), _scratch.floats(0, blocks.shape))
     errors = {}
     for name in how.formats:
         if FORMATS[name].affine:
-            found = coding.affine_errors(piece.blocks)
+            found = coding.affine_errors(blocks)
         else:
-            found = coding.codebook_errors(shares, piece.absmax, name, ratio)
-        error = _by_column(columns, found.squares)
-        errors[name] = FormatErrors(piece.blocks.size, power, error, found.largest)
-    return Measured(weight_sums(piece, shares, scale, squares), errors)
+            found = coding.codebook_errors(blocks, shares, cells, piece.absmax if scales is None else scales, name)
+        errors[name] = FormatErrors(blocks.size, power, _by_column(columns, found.squares), found.largest)
+    return Measured(weights, errors)
 
 
-def weight_sums(piece: Piece, shares: Blocks, scale: Floats, squares: Floats) -> WeightSums:
+def weight_sums(piece: Piece, shares: Blocks, squares: Floats) -> WeightSums:
     """Powers of the values, summed by block over absmax, so that neither large nor small ones leave float32."""
+    scale = coding.divisors_of(piece.absmax).astype(np.float64)
     square = np.multiply(shares, shares, out=_scratch.floats(0, shares.shape))
     third = np.einsum("ij,ij->i", square, shares) * scale**3
     fourth = np.einsum("ij,ij->i", square, square) * scale**4
-    first = shares.sum(axis=1, dtype=np.float32) * scale
+    first = np.einsum("ij->i", shares) * scale
     sums = (float(first.sum()), float(squares.sum()), float(third.sum()), float(fourth.sum()))
-    return WeightSums(piece.blocks.size, piece.nonfinite, sums, float(piece.absmax.max(initial=0)))
+    largest = max(float(piece.blocks.max(initial=0)), -float(piece.blocks.min(initial=0)))
+    return WeightSums(piece.blocks.size, piece.nonfinite, sums, largest)
 
 
 def _by_column(columns: NDArray[np.int64], values: Floats) -> Floats:

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from core.checkpoint.errors import MAP_COLUMNS, FormatErrors, WeightSums, columns_of
 from core.checkpoint.export import SUFFIXES, exported
-from core.checkpoint.finished import Finished
+from core.checkpoint.finished import VERSION, Finished
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
 from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
@@ -138,7 +138,7 @@ def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> No
     kept.keep_errors(first, "nf4 64", errors(10, 1.5))
     kept.keep_weights(first, sums(np.arange(5.0)))
     with next((tmp_path / "cache").iterdir()).open("ab") as file:
-        file.write(b'[1, "b", "nf4 64", {"elem')  # killed while it wrote
+        file.write(b'[2, "b", "nf4 64", {"elem')  # killed while it wrote
     Finished(tmp_path / "cache").keep_errors(second, "fp4 64", errors(1, 1))
     again = Finished(tmp_path / "cache")
     assert again.errors(first, "nf4 64").as_json() == errors(10, 1.5).as_json()
@@ -159,9 +159,10 @@ def test_that_nothing_is_taken_for_a_file_that_was_written_again(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "text", [b"\xff\xfe", b"null\n", b'[1,"a","nf4 64",{"elements":1}]\n', b"[" * 9999, b"[1,2]\n"]
+    "text", [b"\xff\xfe", b"null\n", b'[2,"a","nf4 64",{"elements":1}]\n', b"[" * 9999, b"[1,2]\n"]
 )
 def test_that_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path, text: bytes) -> None:
+    assert VERSION == 2, "the lines here are of this version"
     save_file({"a": normal(64)}, tmp_path / "a.safetensors")
     (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
     (tmp_path / f"{tensor.shard.identity}.jsonl").write_bytes(text)

@@ -1,0 +1,76 @@
+"""A few rows of activations times weights as they are stored: each tile of codes becomes bfloat16 on chip."""
+
+# mypy: disable-error-code="no-untyped-def,untyped-decorator"
+# Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+from kernels.quantization.device_tables import on_device
+from kernels.quantization.lookup import load, load_scale
+from kernels.quantization.output import Quantized
+from kernels.quantization.tables import scale_tables, tables
+
+_COLS = 64
+_DEPTH = 64
+_LEAST_ROWS = 16
+_MOST_ROWS = 128
+
+
+@triton.jit
+def fused_matmul_kernel(
+    x_ptr, codes_ptr, levels_ptr, absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, out_ptr,
+    rows_total, cols_total, depth, row_bytes,
+    BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+    DEPTH: tl.constexpr, SHARED: tl.constexpr,
+):  # fmt: skip
+    """A [ROWS, COLS] tile of x [rows_total, depth] times weights [cols_total, depth] transposed. Grid (column tiles,
+    row tiles). SHARED neighbouring weights share a scale; restored weights are rounded to bfloat16, sums are float32.
+    """
+    rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    cols = tl.program_id(0) * COLS + tl.arange(0, COLS)
+    x_ptrs = x_ptr + rows.to(tl.int64)[:, None] * depth
+    row_starts = cols.to(tl.int64) * row_bytes
+    total = tl.zeros([ROWS, COLS], tl.float32)
+    for begin in range(0, depth, DEPTH):
+        along = begin + tl.arange(0, DEPTH)
+        x = load(x_ptrs + along[None, :], (rows < rows_total)[:, None] & (along < depth)[None, :])
+        at_bytes = begin // 2 + tl.arange(0, DEPTH // 2)
+        codes = load(
+            codes_ptr + row_starts[:, None] + at_bytes[None, :],
+            (cols < cols_total)[:, None] & (at_bytes < row_bytes)[None, :],
+        ).to(tl.int32)
+        codes = tl.reshape(tl.join(codes >> 4, codes & 15), [COLS, DEPTH // SHARED, SHARED])
+        groups = begin + tl.arange(0, DEPTH // SHARED) * SHARED
+        blocks = (2 * row_starts[:, None] + groups[None, :]) // BLOCK_SIZE
+        scale = load_scale(
+            absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, blocks,
+            (cols < cols_total)[:, None] & (groups < depth)[None, :], NESTED_BLOCK,
+        )  # fmt: skip
+        weights = (tl.load(levels_ptr + codes) * scale[:, :, None]).to(tl.bfloat16)
+        total = tl.dot(x.to(tl.bfloat16), tl.trans(tl.reshape(weights, [COLS, DEPTH])), total)
+    out_ptrs = out_ptr + rows.to(tl.int64)[:, None] * cols_total + cols[None, :]
+    in_bounds = (rows < rows_total)[:, None] & (cols < cols_total)[None, :]
+    tl.store(out_ptrs, total.to(out_ptr.dtype.element_ty), mask=in_bounds)
+
+
+def fused_matmul(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
+    (rows, depth), cols = x.shape, quantized.shape[0]
+    x = x.contiguous()
+    out = torch.empty(rows, cols, dtype=x.dtype, device=x.device)
+    tile_rows = min(_MOST_ROWS, max(_LEAST_ROWS, triton.next_power_of_2(rows)))
+    _, levels = on_device(tables(quantized.format), x.device)
+    _, nested_levels = on_device(scale_tables(), x.device)
+    nested = quantized.nested
+    fused_matmul_kernel[(triton.cdiv(cols, _COLS), triton.cdiv(rows, tile_rows))](
+        x, quantized.codes, levels,
+        nested.absmax if nested else quantized.absmax,
+        nested.codes if nested else None, nested_levels if nested else None, nested.offset if nested else None,
+        out, rows, cols, depth, depth // 2,
+        BLOCK_SIZE=quantized.block_size, NESTED_BLOCK=quantized.nested_block, ROWS=tile_rows, COLS=_COLS, DEPTH=_DEPTH,
+        SHARED=min(_DEPTH, quantized.block_size), num_warps=4, num_stages=3, enable_fp_fusion=False,
+    )  # fmt: skip
+    return out

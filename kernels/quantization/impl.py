@@ -1,0 +1,42 @@
+"""The implementations of quantization by name, and where each can run."""
+
+from __future__ import annotations
+
+import importlib.util
+from enum import StrEnum
+
+import torch
+
+from kernels.attention.impl import device_target, triton_reason
+from kernels.quantization.formats import FormatId
+
+__all__ = ["BITSANDBYTES_TYPES", "Impl", "MatmulPath", "available", "device_target"]
+
+BITSANDBYTES_TYPES = {FormatId.NF4: "nf4", FormatId.FP4_E2M1: "fp4"}
+"""What bitsandbytes calls the formats that it has."""
+
+
+class Impl(StrEnum):
+    TRITON = "triton"
+    TORCH = "torch"
+    BITSANDBYTES = "bitsandbytes"
+
+
+class MatmulPath(StrEnum):
+    """How a product with 4-bit weights is computed."""
+
+    GEMV = "gemv"
+    FUSED = "fused"
+    DEQUANTIZE = "dequantize"
+
+
+def available(impl: Impl, device: torch.device | str) -> str | None:
+    """None if `impl` can run on `device` by itself, otherwise the reason, in one sentence."""
+    impl, device = Impl(impl), torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return "PyTorch sees no GPU on this machine."
+    if impl is Impl.TRITON:
+        return triton_reason(device)
+    if impl is Impl.BITSANDBYTES and importlib.util.find_spec("bitsandbytes") is None:
+        return "bitsandbytes is not installed here: pip install bitsandbytes."
+    return None

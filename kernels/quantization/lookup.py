@@ -1,0 +1,49 @@
+"""Steps that the quantization kernels share: looking levels up, finding places, restoring scales."""
+
+# mypy: disable-error-code="no-untyped-def,untyped-decorator"
+# Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def look_up(table, index):
+    """table[index], in shared memory: table [size], index int32 [rows, cols]."""
+    rows: tl.constexpr = index.shape[0]
+    cols: tl.constexpr = index.shape[1]
+    return tl.reshape(tl.gather(table, tl.reshape(index, [rows * cols]), 0), [rows, cols])
+
+
+@triton.jit
+def place_among(boundaries, shares, BITS: tl.constexpr):
+    """How many of the ascending boundaries [2^BITS] lie strictly below each share: a binary search without branches."""
+    place = tl.zeros(shares.shape, tl.int32)
+    for level in tl.static_range(BITS):
+        half = 1 << (BITS - 1 - level)
+        place += tl.where(shares > look_up(boundaries, place + (half - 1)), half, 0)
+    return place
+
+
+@triton.jit
+def load(ptrs, in_bounds):
+    """Zeros out of bounds; `in_bounds` None where everything is in bounds, which keeps accesses wide."""
+    if in_bounds is None:
+        values = tl.load(ptrs)
+    else:
+        values = tl.load(ptrs, mask=in_bounds, other=0)
+    return values
+
+
+@triton.jit
+def load_scale(absmax_ptr, codes_ptr, levels_ptr, offset_ptr, block, in_bounds, NESTED_BLOCK: tl.constexpr):
+    """The scale of each block, float32; with NESTED_BLOCK, restored from its 8-bit code."""
+    if NESTED_BLOCK == 0:
+        scale = load(absmax_ptr + block, in_bounds)
+    else:
+        code = load(codes_ptr + block, in_bounds).to(tl.int32)
+        absmax = load(absmax_ptr + block // NESTED_BLOCK, in_bounds)
+        scale = tl.load(levels_ptr + code) * absmax + tl.load(offset_ptr)
+    return scale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,14 +27,34 @@ _LONGEST_ANSWER = 24
 
 @dataclass(frozen=True)
 class TextLoss:
-    """Mean cross-entropy over `tokens` predicted tokens, in nats per token."""
+    """Mean cross-entropy over `tokens` predicted tokens, in nats per token.
+
+    Where windows were read, their summed losses and their tokens, float64 [windows] each.
+    """
 
     loss: float
     tokens: int
+    window_sums: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
+    window_tokens: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
 
     @property
     def perplexity(self) -> float:
         return math.exp(self.loss) if self.loss < 700 else math.inf
+
+    @property
+    def standard_error(self) -> float:
+        """Of the loss, from how it varies between windows; NaN with fewer than two."""
+        return _standard_error(self.window_sums, self.window_tokens)
+
+    def minus(self, other: TextLoss) -> tuple[float, float]:
+        """This loss minus another of the same windows, and the standard error of that difference.
+
+        Pairs of windows are compared, so what makes a window easy or hard for both falls out. Raises ValueError where
+        the windows are not the same.
+        """
+        if not np.array_equal(self.window_tokens, other.window_tokens):
+            raise ValueError("these losses are of different windows")
+        return self.loss - other.loss, _standard_error(self.window_sums - other.window_sums, self.window_tokens)
 
 
 @dataclass(frozen=True)
@@ -50,27 +70,36 @@ class Answers:
 
 
 def windows_loss(
-    model: Any, windows: Iterable[torch.Tensor], tick: Tick | None = None, total: int | None = None
+    model: Any,
+    windows: Iterable[torch.Tensor],
+    tick: Tick | None = None,
+    total: int | None = None,
+    at_once: int = _WINDOWS_AT_ONCE,
 ) -> TextLoss:
     """The loss over windows of token ids, each [length + 1]: every token but the first of a window is predicted.
 
-    Windows come from `windows`. They are taken a few at a time, so an iterator over a large file is never held.
-    `total` is how many there are, for the tick. Sums are kept in float64.
+    Windows come from `windows`. They are taken `at_once`, so an iterator over a large file is never held. `total` is
+    how many there are, for the tick. Sums are kept in float64.
     """
-    summed, tokens, done = 0.0, 0, 0
+    sums: list[float] = []
+    tokens: list[int] = []
     with evaluating(model):
-        for group in _groups(windows):
+        for group in _groups(windows, at_once):
             ids = torch.stack(group).to(model.device)
             logits = model(input_ids=ids[:, :-1], use_cache=False).logits
             losses = torch.nn.functional.cross_entropy(
                 logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none"
             )
-            summed += float(losses.double().sum())
-            tokens += losses.numel()
-            done += len(group)
+            sums += losses.double().view(len(group), -1).sum(dim=1).tolist()
+            tokens += [ids.shape[1] - 1] * len(group)
             if tick is not None:
-                tick(done, total or done, PHASE)
-    return TextLoss(summed / tokens if tokens else math.nan, tokens)
+                tick(len(sums), total or len(sums), PHASE)
+    return TextLoss(
+        sum(sums) / sum(tokens) if tokens else math.nan,
+        sum(tokens),
+        np.array(sums, dtype=np.float64),
+        np.array(tokens, dtype=np.float64),
+    )
 
 
 def task_loss(
@@ -111,11 +140,20 @@ def _begins_with(text: str, answer: str) -> bool:
     return text.startswith(answer) and not text[len(answer) : len(answer) + 1].isalnum()
 
 
-def _groups(windows: Iterable[torch.Tensor]) -> Iterable[list[torch.Tensor]]:
+def _standard_error(sums: np.ndarray, tokens: np.ndarray) -> float:
+    """Of sum(sums) / sum(tokens), windows taken as independent; the usual estimate for a ratio of two sums."""
+    count = len(sums)
+    if count < 2:
+        return math.nan
+    residuals = sums - sums.sum() / tokens.sum() * tokens
+    return float(np.sqrt(count / (count - 1) * np.square(residuals).sum()) / tokens.sum())
+
+
+def _groups(windows: Iterable[torch.Tensor], at_once: int) -> Iterable[list[torch.Tensor]]:
     """A few windows of the same length at a time."""
     group: list[torch.Tensor] = []
     for window in windows:
-        if group and (len(group) == _WINDOWS_AT_ONCE or len(group[0]) != len(window)):
+        if group and (len(group) >= at_once or len(group[0]) != len(window)):
             yield group
             group = []
         group.append(window)

@@ -25,6 +25,13 @@ class QuantizationParams(Params):
         file_filter="Checkpoints (*.safetensors *.safetensors.index.json)",
         group="Weights",
     )
+    report: str = text(
+        "",
+        label="Save report as",
+        help="A .csv (every tensor and format), .json (all tables) or .md (to be read), written by the run itself on "
+        "the machine that it runs on. Empty: nothing is saved.",
+        group="Weights",
+    )
     distribution: str = choice(
         "normal",
         *DISTRIBUTIONS,
@@ -114,6 +121,20 @@ class QuantizationParams(Params):
         help="The public model whose weights are added up in each format.",
         group="Whole model",
     )
+    kernels: bool = switch(
+        True,
+        label="Triton kernels",
+        help="Run the Triton kernels on a small matrix of these weights and count what they read and write: on a GPU "
+        "as they are, elsewhere traced.",
+        group="Kernels",
+    )
+    timing: bool = switch(
+        False,
+        label="Time them",
+        help="Beside bitsandbytes, and on a GPU beside a copy of the same bytes and cuBLAS in bf16. On a CPU what is "
+        "timed is the report's arithmetic, not the Triton kernels.",
+        group="Kernels",
+    )
     outputs: bool = switch(
         True,
         label="Effect on outputs",
@@ -134,6 +155,16 @@ class QuantizationParams(Params):
         file_filter="Text (*.txt *.md)",
         group="Effect on outputs",
     )
+    text_tokens: int = number(
+        8192,
+        minimum=512,
+        maximum=1 << 18,
+        scale="log2",
+        label="Length of text",
+        unit="tokens",
+        help="How much of the text is read, once for the folder's model as it is and once a format.",
+        group="Effect on outputs",
+    )
 
     @model_validator(mode="after")
     def _formats_exist(self) -> Self:
@@ -148,7 +179,7 @@ class QuantizationParams(Params):
     @property
     def _named(self) -> list[str]:
         names = [name.strip().lower() for name in self.compare.split(",") if name.strip()]
-        return list(FORMATS) if names == [ALL] else names
+        return list(FORMATS) if ALL in names else names
 
     @property
     def formats(self) -> tuple[FormatId, ...]:

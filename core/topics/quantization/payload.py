@@ -6,7 +6,7 @@ the checkpoint, or 'weights' where they were drawn from a distribution.
 Arrays (numpy):
   error_map.{format}        float32 [rows, 64]: relative RMSE (error over weights, root mean square) of the blocks that
                             fall into each column, in the order of the tensor; NaN where there is none or it is zero.
-                            Rows are those of the table 'map_rows'.
+                            Rows are those of the table 'map_rows'. Of a drawn tensor a cell is one block, 64 to a row.
   weights.edges             float64 [bins + 1]: -1 to 1
   weights.counts            int64 [bins]: weights over their block's absmax
   weights.affine_counts     int64 [bins]: the place of weights between their block's minimum (-1) and maximum (1)
@@ -16,7 +16,8 @@ Arrays (numpy):
   scales.absmax             float32 [scales]: the first scales of one tensor, as float32 (at most 4096)
   scales.codes              uint8 [scales]: what double quantization stores of them
   scales.restored           float32 [scales]: what it gives back
-The histograms and 'codes' are of a sample: the first 65,536 weights of at most 64 tensors, spread evenly.
+The histograms and 'codes' are of a sample: the first 65,536 weights of at most 64 matrices, spread evenly; of a drawn
+tensor the first million.
 
 Tables (rows of JSON values; a number that does not exist is None):
   tensors      tensor, layer (-1 for none), kind, shape, dtype, elements, bytes, nonfinite, std, absmax, kurtosis (3 for
@@ -27,19 +28,36 @@ Tables (rows of JSON values; a number that does not exist is None):
   totals       the same without layer
   worst        rows of 'tensors' in the chosen format, the lowest SNR first, 20 at most
   skipped      tensor, dtype, shape, bytes, why
-  map_rows     row, tensor, layer, kind: rows of the error maps
+  map_rows     row, tensor, layer, kind: rows of the error maps; of a drawn tensor `kind` says 'blocks 64 to 127'
   sweep        format, block_size, nested (bool), bits_per_parameter, relative_rmse, snr_db, pareto (bool: nothing
                smaller is as exact): block sizes 16 to 4096, on the sample                             (measured on CPU)
-  outliers     format, outlier_scale, relative_rmse, snr_db: the chosen distribution (normal beside a checkpoint) with
-               one weight in a thousand an outlier, at the chosen block size                           (measured on CPU)
+  outliers     format, outlier_scale, relative_rmse, snr_db: the chosen distribution with one weight in a thousand an
+               outlier, at the chosen block size; beside a checkpoint too                              (measured on CPU)
   distributions distribution, format, block_size, relative_rmse, snr_db: normal, Student-t, Laplace, uniform; a control
                that does not depend on the parameters but for the seed                                 (measured on CPU)
-  scale_levels what, count, bytes, bits_per_parameter: how a weight's bits come together, scales in float32 and nested
-  kernels      kernel, launch, tensor, dtype, read_bytes, written_bytes, unique_bytes, elements: what the Triton
-               kernels touch; `step` is 'quantize', 'dequantize' or 'matmul'                           (traced)
-  agreement    format, elements, differing_codes, max_abs_difference: Triton kernels against this page's own numbers
-  outputs      model ('small model' or the folder's name), format ('' for the weights as they are), loss, perplexity,
-               loss_increase, tokens, quantized_layers, bits_per_parameter                             (measured on CPU)
+  scale_levels what, scheme ('plain'|'nested'), count, bytes, bits_per_parameter: how a weight's bits come together with
+               scales in float32 (plain) and with double quantization (nested), of the tensor behind 'scales.*'; in the
+               order in which they stack up, codes first. The bits of a scheme sum to bits_per_parameter and, once a
+               tensor, the float32 mean of the scales                                                  (modelled)
+  kernels      step ('quantize'|'dequantize'|'matmul'), format, function, launch (index within the step), tensor, dtype,
+               elements, read_bytes, written_bytes, unique_bytes: what the Triton kernels touch on a small matrix of the
+               weights, in the chosen format; the product in NF4 where that has no fused kernel        (traced)
+  lines, sources  as in `core.trace.kernel_tables`, `kernel` being the step: for the Source tab        (traced)
+  products     step, function, left, right, accumulator: element types of each tl.dot in the TTIR      (traced)
+  agreement    format, block_size, other, elements, differing_codes, differing_scales, max_abs_difference (of restored
+               weights), runs_on ('cuda'|'emulated'), reason ('' or why nothing is compared, and then the counts are
+               None): the Triton kernels against `other`, 'numpy' (this page's own numbers) or, with `timing`,
+               'bitsandbytes' (NF4 and FP4 E2M1)
+  comparison   operation ('error'|'dequantize'|'gemv'|'matmul'), impl, label, runs_on ('cuda'|'cpu'|'unavailable'),
+               reason, elements, bytes (asked of memory), time_ms, time_ms_samples, bytes_per_s, peak_memory_bytes,
+               max_abs_error, rms_error, allowed_rms_error, passed: with `timing` alone; times only of what the device
+               itself ran and that passed its check, and none of emulated kernels    (measured, or measured on CPU)
+  outputs      model ('small model' or the folder's name), format ('' for the weights as they are), loss, loss_stderr,
+               perplexity, loss_increase, increase_stderr, tokens, quantized_layers, bits_per_parameter (32 for the
+               weights as they are: computed in float32). A stderr is over windows of text, that of the increase over
+               pairs of them; a number that does not exist is None                                     (measured on CPU)
+  output_pairs model, format, other, loss_difference (format less other), stderr: every two rows of 'outputs' of one
+               model on the same windows. Under two stderr the order is noise                          (measured on CPU)
   memory       model (preset's name), format, bits_per_parameter, bytes, of_bf16 (share): linear layers quantized, the
                rest in 16 bits                                                                         (modelled)
   messages     severity ('notice'|'warning'), text: what a person should know, such as tensors that were not read again
@@ -47,9 +65,14 @@ Tables (rows of JSON values; a number that does not exist is None):
 Metrics (those of formats only for the formats measured):
   '{format}.snr_db', '{format}.relative_rmse', '{format}.max_abs_error', '{format}.bits_per_parameter',
   '{format}.bytes'; 'weights.elements', 'weights.bytes', 'weights.nonfinite', 'weights.kurtosis'; 'scales.plain_bits',
-  'scales.nested_bits', 'scales.saved_bits', 'scales.relative_rmse' (of the scales themselves); 'report.tensors',
-  'report.resumed_tensors', 'report.read_bytes', 'report.bytes_per_s'; 'matmul.code_bytes', 'matmul.scale_bytes',
-  'matmul.weight_bytes_bf16'; 'outputs.{format}.loss', 'outputs.reference.loss', and 'folder.{format}.perplexity'.
+  'scales.nested_bits', 'scales.saved_bits', 'scales.relative_rmse' (of the scales themselves);
+  'stored.plain_bits' and 'stored.nested_bits' (bits a parameter by the bytes of stored tensors, NF4 at QLoRA's
+  block sizes); of a checkpoint 'report.tensors', 'report.resumed_tensors', 'report.read_bytes', 'report.bytes_per_s';
+  'matmul.weights',
+  'matmul.code_bytes' and 'matmul.scale_bytes' (distinct bytes read), 'matmul.read_bytes', 'matmul.weight_bytes_bf16',
+  'matmul.computes_bf16' (1 when every tl.dot of the kernel takes bf16 tiles); 'outputs.{format}.loss',
+  'outputs.reference.loss', 'folder.{format}.perplexity' and 'folder.reference.perplexity'; '{operation}.{impl}.time_ms'
+  and '{operation}.{impl}.bytes_per_s' of the rows of 'comparison' that have a time.
 
 A Partial of this experiment carries the same names as far as they are known: `core.partial.from_partial` makes a
 Result of it. A report of a checkpoint sends one about every second, with the tensors so far.
@@ -62,6 +85,12 @@ CODES_PREFIX = "codes."
 ERROR_PREFIX = "error."
 SYNTHETIC = "weights"
 """The name of the tensor that is drawn from a distribution."""
+
+PAPER_BLOCK, PAPER_NESTED = 64, 256
+"""QLoRA's weights to a scale, and scales to a float32."""
+
+SMALL_MODEL = "small model"
+"""The model of 'outputs' that the app trained itself."""
 
 REFERENCE = ""
 """The format of the rows of 'outputs' whose weights are as they were."""

@@ -8,18 +8,18 @@ from core.claims import Claim, Finding, Verdict
 from core.format import format_quantity
 from core.result import Result
 from core.text import Text
+from core.topics.quantization.payload import PAPER_BLOCK, PAPER_NESTED
 from core.wording import missing, provenance, quantity
 
 QLORA = "Dettmers et al. 2023 (arXiv 2305.14314)"
 
 _PAPER_BITS = (0.5, 0.127, 0.373)
-_PAPER_BLOCK, _PAPER_NESTED = 64, 256
 _LITTLE_DB = 0.1
 
 
 def stores_four_bits(result: Result) -> Finding:
     """Holds when the traced matmul reads half a byte a weight and multiplies bf16 tiles."""
-    names = ("matmul.code_bytes", "matmul.weights", "matmul.computes_bf16")
+    names = ("matmul.code_bytes", "matmul.weights", "matmul.computes_bf16", "matmul.scale_bytes")
     if untested := missing(result, *names):
         return untested
     bits = 8 * result.value("matmul.code_bytes") / result.value("matmul.weights")
@@ -27,29 +27,33 @@ def stores_four_bits(result: Result) -> Finding:
     evidence = (
         f"The kernel reads {quantity(result, 'matmul.code_bytes')} of codes for "
         f"{int(result.value('matmul.weights')):,} weights, {bits:.3g} bits each "
-        f"({provenance(result, 'matmul.code_bytes')}); its products take "
+        f"({provenance(result, 'matmul.code_bytes')}), and {quantity(result, 'matmul.scale_bytes')} of scales; in bf16 "
+        f"they would be {quantity(result, 'matmul.weight_bytes_bf16')}. Its tl.dot takes "
         f"{'bf16 tiles, restored on the chip' if computes else 'tiles of another type'}."
     )
     return Finding(Verdict.HOLDS if math.isclose(bits, 4) and computes else Verdict.DOES_NOT_HOLD, evidence)
 
 
 def saves_bits(result: Result) -> Finding:
-    """Holds when the formula gives the paper's numbers at its block sizes; other block sizes save another amount."""
-    names = ("scales.plain_bits", "scales.nested_bits", "scales.saved_bits")
+    """Holds when what is really stored at the paper's block sizes comes to the paper's numbers, as they are printed."""
+    names = ("stored.plain_bits", "stored.nested_bits")
     if untested := missing(result, *names):
         return untested
-    plain = 32 / _PAPER_BLOCK
-    nested = 8 / _PAPER_BLOCK + 32 / (_PAPER_BLOCK * _PAPER_NESTED)
-    as_printed = all(abs(a - b) < 5e-4 for a, b in zip((plain, nested, plain - nested), _PAPER_BITS, strict=True))
+    code_bits = 4
+    plain, nested = (result.value(name) - code_bits for name in names)
+    as_printed = all(
+        abs(found - printed) < 5e-4 for found, printed in zip((plain, nested, plain - nested), _PAPER_BITS, strict=True)
+    )
     evidence = (
-        f"Blocks of {_PAPER_BLOCK} with scales in groups of {_PAPER_NESTED}: {plain:g} bits become {nested:.4g}, "
-        f"{plain - nested:.4g} less (modelled)."
+        f"NF4 in blocks of {PAPER_BLOCK}, scales in groups of {PAPER_NESTED}, by the bytes of the stored tensors: "
+        f"{plain:.4g} bits of scales a parameter become {nested:.4g}, {plain - nested:.4g} less "
+        f"({provenance(result, names[0])})."
     )
     block, group = result.params["block_size"], result.params["nested_block"]
-    if (block, group) != (_PAPER_BLOCK, _PAPER_NESTED):
+    if (block, group) != (PAPER_BLOCK, PAPER_NESTED) and "scales.saved_bits" in result.metrics:
         evidence += (
-            f" With the chosen {block} and {group}: {quantity(result, names[0])} become {quantity(result, names[1])}, "
-            f"{quantity(result, names[2])} less."
+            f" With the chosen {block} and {group}: {quantity(result, 'scales.plain_bits')} become "
+            f"{quantity(result, 'scales.nested_bits')}, {quantity(result, 'scales.saved_bits')} less (modelled)."
         )
     return Finding(Verdict.HOLDS if as_printed else Verdict.DOES_NOT_HOLD, evidence)
 

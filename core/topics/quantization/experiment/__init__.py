@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from importlib.util import find_spec
+
+import torch
 
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.slices import FileChanged
 from core.engine.phases import in_parts, phase
 from core.engine.steps import Tick
-from core.errors import InvalidParams
+from core.errors import InvalidParams, TilescopeError
 from core.events import Partial, Progress
 from core.hardware.host import cpu_name
 from core.partial import Draft, as_partial
 from core.result import Environment
 from core.topic import ExperimentRun
 from core.topics.quantization.experiment import outputs, report, samples
+from core.topics.quantization.experiment.matrix import matrix_of
 from core.topics.quantization.model.plan import check, memory, opened
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.saving import save_report
 from core.versions import versions
+from kernels.errors import KernelError
 
-_REPORT, _SAMPLED = 0.6, 0.75
+_REPORT, _SAMPLED, _KERNELS, _TIMED = 0.55, 0.65, 0.7, 0.75
 
 
 def run(params: QuantizationParams, device: str) -> ExperimentRun:
@@ -30,17 +36,21 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     """
     check(params)
     checkpoint = opened(params.checkpoint) if params.checkpoint.strip() else None
-    findings = Draft("quantization", params, _environment())
+    findings = Draft("quantization", params, _environment(params, device))
     _add_memory(findings, params)
     if checkpoint is None:
         yield from phase(0.0, _REPORT, lambda tick: report.measure_drawn(findings, params, tick))
     else:
         yield from report.survey_checkpoint(findings, params, checkpoint, _REPORT)
+        _save(findings, params)  # what follows may be cancelled, and this was the long part
     yield Partial(as_partial(findings.result()))
     yield from phase(_REPORT, _SAMPLED, lambda tick: _add_samples(findings, params, checkpoint, tick))
     yield Partial(as_partial(findings.result()))
+    if params.kernels:
+        yield from _add_kernels(findings, params, checkpoint, device)
     if params.outputs:
         yield from _add_outputs(findings, params)
+    _save(findings, params)
     return findings.result()
 
 
@@ -57,27 +67,67 @@ def _add_samples(findings: Draft, params: QuantizationParams, checkpoint: Checkp
         _add_message(findings, "warning", error.sentence)
 
 
+def _add_kernels(
+    findings: Draft, params: QuantizationParams, checkpoint: Checkpoint | None, device: str
+) -> Generator[Progress | Partial, None, None]:
+    if find_spec("triton") is None:
+        _add_message(findings, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
+        return
+    from core.topics.quantization.experiment import agreement, comparison, kernels
+
+    try:
+        matrix = matrix_of(params, checkpoint, device)
+        if matrix.short:
+            _add_message(
+                findings, "notice", "The weights are too few for the kernels' matrix: they are repeated in it."
+            )
+        yield from phase(_SAMPLED, _KERNELS, lambda tick: kernels.trace_kernels(findings, params, matrix, tick))
+        rows = yield from phase(_KERNELS, _TIMED, lambda tick: agreement.agreement_rows(params, matrix, tick))
+        findings.tables["agreement"] = rows
+        yield Partial(as_partial(findings.result()))
+        if params.timing:
+            size = comparison.size_on(device)
+            timed = matrix_of(params, checkpoint, device, *size)
+            found = yield from phase(_TIMED, _TIMED, lambda tick: comparison.compare(params, timed, tick))
+            findings.tables["comparison"], metrics = found
+            findings.metrics.update(metrics)
+    except (KernelError, FileChanged) as error:
+        _add_message(findings, "warning", str(error))
+
+
 def _add_outputs(findings: Draft, params: QuantizationParams) -> Generator[Progress | Partial, None, None]:
     folder = params.model.strip()
     middle = 0.9 if folder else 1.0
-    rows, notice = yield from phase(_SAMPLED, middle, lambda tick: outputs.small_model_rows(params, tick))
+    found, notice = yield from phase(_SAMPLED, middle, lambda tick: outputs.small_model_tables(params, tick))
     if notice:
         _add_message(findings, "notice", notice)
-    _keep_outputs(findings, rows)
+    _keep_outputs(findings, found)
     if folder:
         yield Partial(as_partial(findings.result()))
         try:
-            found = yield from phase(middle, 1.0, lambda tick: outputs.folder_rows(params, tick))
+            found = yield from phase(middle, 1.0, lambda tick: outputs.folder_tables(params, tick))
         except InvalidParams as error:
             # Found out only now, when the model was read: what the report took long to measure is not thrown away.
             _add_message(findings, "warning", error.sentence)
         else:
-            _keep_outputs(findings, [*rows, *found])
+            _keep_outputs(findings, found)
 
 
-def _keep_outputs(findings: Draft, rows: list[dict[str, object]]) -> None:
-    findings.tables["outputs"] = rows
-    findings.metrics.update(outputs.output_metrics(rows))
+def _keep_outputs(findings: Draft, found: outputs.Tables) -> None:
+    for name, rows in found.items():
+        findings.tables[name] = [*findings.tables.get(name, []), *rows]
+    findings.metrics.update(outputs.output_metrics(found["outputs"]))
+
+
+def _save(findings: Draft, params: QuantizationParams) -> None:
+    if not params.report.strip():
+        return
+    try:
+        save_report(params.report, findings.result())
+    except TilescopeError as error:
+        told = [row["text"] for row in findings.tables.get("messages", [])]
+        if error.sentence not in told:
+            _add_message(findings, "warning", error.sentence)
 
 
 def _add_memory(findings: Draft, params: QuantizationParams) -> None:
@@ -95,8 +145,12 @@ def _add_memory(findings: Draft, params: QuantizationParams) -> None:
 
 
 def _add_message(findings: Draft, severity: str, text: str) -> None:
-    findings.tables.setdefault("messages", []).append({"severity": severity, "text": text})
+    told = findings.tables.get("messages", [])
+    findings.tables["messages"] = [*told, {"severity": severity, "text": text}]
 
 
-def _environment() -> Environment:
-    return Environment(f"cpu ({cpu_name()})", "numpy and torch", versions())
+def _environment(params: QuantizationParams, device: str) -> Environment:
+    if params.kernels and torch.device(device).type == "cuda":
+        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA; numpy for the report", versions())
+    backend = "numpy, torch, Lanes (TTIR on CPU)" if params.kernels else "numpy and torch"
+    return Environment(f"cpu ({cpu_name()})", backend, versions())

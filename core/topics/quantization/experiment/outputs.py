@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import nullcontext
+from functools import partial
+from itertools import combinations
 
 import torch
 
-from core.checkpoint.coding import restored_weights
 from core.engine.phases import in_parts
 from core.engine.steps import Tick
+from core.errors import InvalidParams
+from core.hardware.host import host_facts
 from core.language_model.evaluation import TextLoss, windows_loss
 from core.language_model.folder import open_folder
 from core.language_model.model import linear_names
@@ -19,35 +22,40 @@ from core.language_model.recipe import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.windows import file_windows, held_out_windows
 from core.result import Metric, Provenance, Row
+from core.topics.quantization.experiment.restoring import quantized
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.payload import REFERENCE
+from core.topics.quantization.payload import REFERENCE, SMALL_MODEL
 from kernels.quantization.formats import FORMATS, FormatId
 
-SMALL_MODEL = "small model"
-_MOST_WINDOWS = 128
 _FOLDER_LENGTH = 256
-_MOST_FOLDER_TOKENS = 16_384
+_SMALL_PARAMETERS = 1 << 25
+_AT_ONCE = 16
+_KEPT_BYTES = 4  # a weight that is put back later, where no smaller type holds it
+
+Tables = dict[str, list[Row]]
+Losses = dict[str, TextLoss]
 
 
-def small_model_rows(params: QuantizationParams, tick: Tick) -> tuple[list[Row], str]:
-    """'outputs' of the small trained model on paragraphs that it did not read; and its notice, '' without one."""
+def small_model_tables(params: QuantizationParams, tick: Tick) -> tuple[Tables, str]:
+    """'outputs' and 'output_pairs' of the small trained model on paragraphs that it did not read; and its notice, ''
+    without one."""
     trained = small_model(STANDARD, lambda done, total, what: tick(done, 2 * total, what))
     assert trained.world is not None
-    windows = held_out_windows(trained.world, trained.tokenizer)[:_MOST_WINDOWS]
-    rows = _rows(SMALL_MODEL, trained, lambda: windows, params, _second_half(tick))
-    return rows, trained.notice
+    windows = held_out_windows(trained.world, trained.tokenizer)
+    return _tables(SMALL_MODEL, trained, lambda: windows, params, _second_half(tick)), trained.notice
 
 
-def folder_rows(params: QuantizationParams, tick: Tick) -> list[Row]:
-    """'outputs' of the person's model folder on their text. Raises InvalidParams for what cannot be opened or read."""
+def folder_tables(params: QuantizationParams, tick: Tick) -> Tables:
+    """The same of the person's model folder on their text. Raises InvalidParams for what cannot be opened or read."""
     opened = open_folder(params.model.strip(), field="model")
+    _check_memory(opened)
     longest = int(getattr(opened.model.config, "max_position_embeddings", 0) or _FOLDER_LENGTH)
     length = min(_FOLDER_LENGTH, max(1, longest - 1))
 
     def windows() -> Iterator[torch.Tensor]:
-        return file_windows(params.text_file.strip(), opened.tokenizer, length, _MOST_FOLDER_TOKENS, "text_file")
+        return file_windows(params.text_file.strip(), opened.tokenizer, length, params.text_tokens, "text_file")
 
-    return _rows(opened.name, opened, windows, params, tick)
+    return _tables(opened.name, opened, windows, params, tick)
 
 
 def output_metrics(rows: Iterable[Row]) -> dict[str, Metric]:
@@ -55,73 +63,126 @@ def output_metrics(rows: Iterable[Row]) -> dict[str, Metric]:
     metrics = {}
     for row in rows:
         name = row["format"] or "reference"
-        note = f"{row['tokens']:,} tokens, {row['quantized_layers']} linear layers, computed in float32"
+        note = f"{row['tokens']:,} tokens, {row['quantized_layers']} linear layers quantized, computed in float32"
+        if row["loss_stderr"] is not None:
+            note += f"; standard error of the loss {row['loss_stderr']:.2g} nats"
+        if row["increase_stderr"] is not None:
+            note += f", of its increase {row['increase_stderr']:.2g}"
         if row["model"] == SMALL_MODEL:
-            metrics[f"outputs.{name}.loss"] = Metric(row["loss"], "nats", Provenance.MEASURED_CPU, note)
+            metrics[f"outputs.{name}.loss"] = Metric(_or_nan(row["loss"]), "nats", Provenance.MEASURED_CPU, note)
         else:
-            metrics[f"folder.{name}.perplexity"] = Metric(row["perplexity"], "", Provenance.MEASURED_CPU, note)
+            value = _or_nan(row["perplexity"])
+            metrics[f"folder.{name}.perplexity"] = Metric(value, "", Provenance.MEASURED_CPU, note)
     return metrics
 
 
-def _rows(
+def _tables(
     name: str,
     opened: SmallModel,
     windows: Callable[[], Iterable[torch.Tensor]],
     params: QuantizationParams,
     tick: Tick,
-) -> list[Row]:
+) -> Tables:
     names = linear_names(opened.model)
     formats: tuple[FormatId | None, ...] = (None, *params.formats)
     in_turn = in_parts(tick, len(formats))
-    rows: list[Row] = []
+    losses: Losses = {}
     with torch_threads():
         for format_id in formats:
-            what = "as it is" if format_id is None else FORMATS[format_id].label
-
-            def tell(done: float, total: float, _: str, what: str = what) -> None:
-                in_turn(done, max(total, done), f"loss of the {name}, {what}")
-
-            with quantized(opened.model, names, format_id, params.block_size, params.nested):
-                found = windows_loss(opened.model, windows(), tell)
-            rows.append(_row(name, format_id, found, len(names), params, rows[0] if rows else None))
-    return rows
-
-
-@contextmanager
-def quantized(model: Any, names: Iterable[str], format_id: FormatId | None, block: int, nested: int) -> Iterator[None]:
-    """Inside, the named linear layers have the weights that the format gives back; afterwards their own again."""
-    kept: list[tuple[torch.Tensor, torch.Tensor]] = []
-    try:
-        for name in names if format_id is not None else ():
-            weight = model.get_submodule(name).weight.data
-            kept.append((weight, weight.clone()))
-            assert format_id is not None
-            restored = restored_weights(weight.float().flatten().numpy(), format_id, block, nested)
-            weight.copy_(torch.from_numpy(restored).view(weight.shape))
-        yield
-    finally:
-        for weight, own in kept:
-            weight.copy_(own)
+            name_of_format = "as it is" if format_id is None else FORMATS[format_id].label
+            told = partial(_tell, in_turn, f"loss of the {name}, {name_of_format}")
+            losses[REFERENCE if format_id is None else format_id.value] = _loss(
+                opened, names, format_id, windows(), params, told
+            )
+    return {
+        "outputs": [_row(name, format_name, losses, len(names), params) for format_name in losses],
+        "output_pairs": [_pair(name, first, second, losses) for first, second in combinations(losses, 2)],
+    }
 
 
-def _row(
-    model: str, format_id: FormatId | None, found: TextLoss, layers: int, params: QuantizationParams, first: Row | None
-) -> Row:
-    bits = 32.0 if format_id is None else FORMATS[format_id].bits_per_parameter(params.block_size, params.nested)
+def _tell(tick: Tick, what: str, done: float, total: float) -> None:
+    tick(done, total, what)
+
+
+def _loss(
+    opened: SmallModel,
+    names: list[str],
+    format_id: FormatId | None,
+    windows: Iterable[torch.Tensor],
+    params: QuantizationParams,
+    told: Callable[[float, float], None],
+) -> TextLoss:
+    """A fifth of the progress for quantizing, the rest for windows, whose number is not known beforehand."""
+    changed = (
+        nullcontext()
+        if format_id is None
+        else quantized(
+            opened.model,
+            names,
+            format_id,
+            params.block_size,
+            params.nested,
+            lambda done, total: told(0.2 * done / total, 1),
+        )
+    )
+    at_once = _AT_ONCE if opened.parameters < _SMALL_PARAMETERS else 1
+    with changed:
+        return windows_loss(
+            opened.model, windows, lambda done, total, _: told(1 - 0.8 / (1 + done / 32), 1), at_once=at_once
+        )
+
+
+def _check_memory(opened: SmallModel) -> None:
+    """Raises InvalidParams where the weights to put back do not fit beside the model."""
+    linear = sum(opened.model.get_submodule(name).weight.numel() for name in linear_names(opened.model))
+    if not linear:
+        raise InvalidParams(f"The model in {opened.folder} has no linear layers to quantize.", "model")
+    needed, free = linear * _KEPT_BYTES, host_facts().available_memory_bytes
+    if needed > free:
+        raise InvalidParams(
+            f"Beside the model in {opened.folder}, {needed / 2**30:.1f} GiB are needed to put its weights back after "
+            f"each format, and {free / 2**30:.1f} GiB of memory are free: take a smaller model.",
+            "model",
+        )
+
+
+def _row(model: str, name: str, losses: Losses, layers: int, params: QuantizationParams) -> Row:
+    found = losses[name]
+    increase, error = found.minus(losses[REFERENCE])
+    format_ = FORMATS[FormatId(name)] if name else None
     return {
         "model": model,
-        "format": REFERENCE if format_id is None else format_id.value,
-        "loss": found.loss,
-        "perplexity": found.perplexity,
-        "loss_increase": 0.0 if first is None else found.loss - first["loss"],
+        "format": name,
+        "loss": _number(found.loss),
+        "loss_stderr": _number(found.standard_error),
+        "perplexity": _number(found.perplexity),
+        "loss_increase": _number(increase),
+        "increase_stderr": _number(error),
         "tokens": found.tokens,
-        "quantized_layers": 0 if format_id is None else layers,
-        "bits_per_parameter": bits,
+        "quantized_layers": layers if format_ else 0,
+        "bits_per_parameter": format_.bits_per_parameter(params.block_size, params.nested) if format_ else 32.0,
     }
+
+
+def _pair(model: str, first: str, second: str, losses: Losses) -> Row:
+    difference, error = losses[first].minus(losses[second])
+    return {
+        "model": model,
+        "format": first,
+        "other": second,
+        "loss_difference": _number(difference),
+        "stderr": _number(error),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN: what is not a number is None."""
+    return value if math.isfinite(value) else None
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _second_half(tick: Tick) -> Tick:
     return lambda done, total, what: tick(total + done, 2 * total, what)
-
-
-__all__ = ["SMALL_MODEL", "folder_rows", "output_metrics", "quantized", "small_model_rows"]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 
-from core.checkpoint.errors import MAP_COLUMNS
+from core.checkpoint.coding import absmax_of, restored_scales
+from core.checkpoint.errors import MAP_COLUMNS, WeightSums
 from core.checkpoint.finished import Finished
 from core.checkpoint.header import Shard, StoredTensor
-from core.checkpoint.measuring import Measured, Measurer, Quantization
-from core.checkpoint.names import layer_and_kind
+from core.checkpoint.measuring import Measured, Quantization, measure_piece, piece_of
+from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
 from core.checkpoint.survey import Survey, survey
@@ -25,9 +27,9 @@ from core.result import Metric, Provenance
 from core.topics.quantization.model.sampling import drawn
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.payload import MAP_PREFIX, SYNTHETIC
+from kernels.quantization.formats import FORMATS
 
 _PARTIAL_EVERY_S = 1.0
-_ROWS_OF_SYNTHETIC = 16
 
 Steps = Generator[Progress | Partial, None, None]
 MeasuredTensors = dict[str, tuple[StoredTensor, Measured]]
@@ -66,24 +68,28 @@ def survey_checkpoint(findings: Draft, params: QuantizationParams, checkpoint: C
 
 
 def measure_drawn(findings: Draft, params: QuantizationParams, tick: Tick) -> None:
-    """Fill in the report of one tensor from the distribution. Its error map has a row a stretch of blocks."""
+    """Fill in the report of one tensor from the distribution. A cell of its error map is one block."""
     weights = drawn(params, params.blocks * params.block_size)
+    blocks = weights.reshape(params.blocks, params.block_size)
     how = quantization_of(params)
-    measurer = Measurer()
-    done = 0
-
-    def seen(elements: int) -> None:
-        nonlocal done
-        done += elements
-        tick(min(done, weights.size), weights.size, "quantizing the weights")
-
-    try:
-        whole = measurer.measure(lambda: [weights], weights.size, how, seen)
-    finally:
-        measurer.close()
+    scales = restored_scales(absmax_of(blocks), how.nested_block) if how.nests else None
+    whole, maps = Measured(WeightSums()), []
+    for begin in range(0, params.blocks, MAP_COLUMNS):
+        tick(begin, params.blocks, "quantizing the weights")
+        rows = slice(begin, begin + MAP_COLUMNS)
+        piece = piece_of(blocks[rows].ravel(), params.block_size)
+        found = measure_piece(piece, how, MAP_COLUMNS, None if scales is None else scales[rows])
+        whole += found
+        maps.append(found)
+    stored = {name: FORMATS[name].bits_per_parameter(params.block_size, params.nested) for name in how.formats}
+    errors = {name: replace(sums, stored_bits=stored[name] * weights.size) for name, sums in whole.errors.items()}
     shard = Shard(Path(SYNTHETIC), weights.nbytes, 0, "")
-    tensor = StoredTensor(SYNTHETIC, "F32", (params.blocks, params.block_size), shard, 0, weights.nbytes)
-    _fill(findings, params, {SYNTHETIC: (tensor, whole)})
+    tensor = StoredTensor(SYNTHETIC, "F32", blocks.shape, shard, 0, weights.nbytes)
+    _fill(findings, params, {SYNTHETIC: (tensor, Measured(whole.weights, errors))})
+    stretches = [(begin, min(begin + MAP_COLUMNS, params.blocks)) for begin in range(0, params.blocks, MAP_COLUMNS)]
+    _fill_map(
+        findings, params, [(SYNTHETIC, NO_LAYER, f"blocks {begin} to {end - 1}") for begin, end in stretches], maps
+    )
 
 
 class _Ticks:
@@ -108,15 +114,22 @@ def _fill(findings: Draft, params: QuantizationParams, measured: MeasuredTensors
     findings.tables["layers"] = layer_rows(rows)
     findings.tables["totals"] = total_rows(rows)
     findings.tables["worst"] = worst_rows(rows, params.format)
+    names = [(name, *layer_and_kind(name)) for name in measured]
+    _fill_map(findings, params, names, [found for _, found in measured.values()])
+    findings.metrics.update(_error_metrics(findings))
+
+
+def _fill_map(
+    findings: Draft, params: QuantizationParams, names: Sequence[tuple[str, int, str]], found: Sequence[Measured]
+) -> None:
     findings.tables["map_rows"] = [
-        {"row": index, "tensor": name, **dict(zip(("layer", "kind"), layer_and_kind(name), strict=True))}
-        for index, name in enumerate(measured)
+        {"row": index, "tensor": tensor, "layer": layer, "kind": kind}
+        for index, (tensor, layer, kind) in enumerate(names)
     ]
     for name in params.formats:
-        maps = [found.errors[name].map_row for _, found in measured.values()]
+        maps = [measured.errors[name].map_row for measured in found]
         stacked = np.stack(maps) if maps else np.empty((0, MAP_COLUMNS))
         findings.arrays[f"{MAP_PREFIX}{name.value}"] = stacked.astype(np.float32)
-    findings.metrics.update(_error_metrics(findings))
 
 
 def _error_metrics(findings: Draft) -> dict[str, Metric]:

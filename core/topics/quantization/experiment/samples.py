@@ -12,14 +12,14 @@ from core.checkpoint.opening import Checkpoint
 from core.engine.steps import Tick
 from core.partial import Draft
 from core.result import Metric, Provenance, Row
-from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebook, histogram
+from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
 from core.topics.quantization.model.plan import shown_tensor
 from core.topics.quantization.model.sampling import Weights, drawn, sample_of, spread, standard
 from core.topics.quantization.model.scales import SHOWN, nested_scales
 from core.topics.quantization.model.sweep import Point, errors_of, point, sweep
 from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams
 from core.topics.quantization.payload import CODES_PREFIX, ERROR_PREFIX
-from kernels.quantization.formats import FORMATS
+from kernels.quantization.formats import FORMATS, FormatId
 
 _SWEPT_ELEMENTS = 1 << 19
 _CONTROL_ELEMENTS = 1 << 18
@@ -53,13 +53,13 @@ def add_histograms(findings: Draft, params: QuantizationParams, samples: Sequenc
         tick(index, len(samples), "counting weights and levels")
         whole = len(weights) - len(weights) % params.block_size or len(weights)
         piece = piece_of(weights[:whole], params.block_size)
-        counted = histogram(piece.blocks, piece.absmax)
+        ascending = sort(piece.blocks, piece.absmax)
+        counted = histogram(ascending)
         add("weights.counts", counted.counts)
         add("weights.affine_counts", counted.affine_counts)
-        for name in params.formats:
-            book = codebook(name, piece.blocks, piece.absmax)
-            add(f"{CODES_PREFIX}{name.value}", book.won)
-            add(f"{ERROR_PREFIX}{name.value}", book.errors)
+        for book in codebooks(params.formats, ascending):
+            add(f"{CODES_PREFIX}{book.format.value}", book.won)
+            add(f"{ERROR_PREFIX}{book.format.value}", book.errors)
     arrays.update(sums)
 
 
@@ -136,19 +136,20 @@ def add_scales(findings: Draft, params: QuantizationParams, checkpoint: Checkpoi
 
 
 def _scale_levels(params: QuantizationParams, scales: int) -> list[Row]:
-    nested_scales_count = -(-scales // params.nested_block)
-    parts = (
-        ("scales in float32", scales, 4 * scales, 32 / params.block_size),
-        ("scales in 8 bits", scales, scales, 8 / params.block_size),
-        (
-            "scales of the scales in float32",
-            nested_scales_count,
-            4 * nested_scales_count,
-            32 / (params.block_size * params.nested_block),
-        ),
+    bits, block, group = FORMATS[FormatId(params.format)].bits, params.block_size, params.nested_block
+    weights, groups = scales * block, -(-scales // group)
+    codes = ("codes", weights, weights * bits // 8, float(bits))
+    plain = (codes, ("scales in float32", scales, 4 * scales, 32 / block))
+    nested = (
+        codes,
+        ("scales in 8 bits", scales, scales, 8 / block),
+        ("scales of the scales in float32", groups, 4 * groups, 32 / (block * group)),
+        ("mean of the scales in float32", 1, 4, 32 / weights),
     )
     return [
-        {"what": what, "count": count, "bytes": size, "bits_per_parameter": bits} for what, count, size, bits in parts
+        {"what": what, "scheme": scheme, "count": count, "bytes": size, "bits_per_parameter": bits_each}
+        for scheme, parts in (("plain", plain), ("nested", nested))
+        for what, count, size, bits_each in parts
     ]
 
 

@@ -1,7 +1,11 @@
-"""The levels of a format over a histogram of weights: which level wins how many."""
+"""The levels of a format over a histogram of weights: which level wins how many.
+
+Weights are sorted once; a level then wins a stretch of them, and its ends are found without looking at every weight.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +17,19 @@ from kernels.quantization.formats import FORMATS, FormatId
 
 BINS = 256
 ERROR_BINS = 120
-ERROR_EDGES = np.linspace(-0.3, 0.3, ERROR_BINS + 1)
+ERROR_LIMIT = 0.3
+ERROR_EDGES = np.linspace(-ERROR_LIMIT, ERROR_LIMIT, ERROR_BINS + 1)
 EDGES = np.linspace(-1, 1, BINS + 1)
 
 Counts = NDArray[np.int64]
+Values = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Codebook:
     """The levels of one format in [-1, 1] (for INT4 affine: from the block's minimum, -1, to its maximum, 1), ascending
     [levels]; `boundaries` [levels - 1]; `won` [levels] counts the weights that go to each; `errors` [ERROR_BINS] counts
-    the errors over absmax between ERROR_EDGES."""
+    the errors over absmax between ERROR_EDGES, those beyond in the outermost."""
 
     format: FormatId
     levels: NDArray[np.float64]
@@ -40,30 +46,37 @@ class Histogram:
     affine_counts: Counts
 
 
-def histogram(blocks: Blocks, absmax: Scales) -> Histogram:
-    """Of blocks [blocks, block_size]; blocks of zeros are left out."""
-    kept = absmax > 0
-    shares = coding.shares_of(blocks[kept], absmax[kept])
-    return Histogram(_counted(shares, EDGES), _counted(affine_places(blocks[kept]), EDGES))
+@dataclass(frozen=True)
+class Sorted:
+    """The weights of some blocks, blocks of zeros left out, each [weights]: `shares` of absmax, ascending; and `places`
+    between their block's minimum (-1) and maximum (1), ascending, with the half of that range over absmax, `extents`.
+    """
+
+    shares: Values
+    places: Values
+    extents: Values
 
 
-def codebook(format_id: FormatId, blocks: Blocks, absmax: Scales) -> Codebook:
-    """What the format does to blocks [blocks, block_size]; blocks of zeros are left out."""
+def sort(blocks: Blocks, absmax: Scales) -> Sorted:
+    """Of blocks [blocks, block_size] and their absmax."""
     kept = absmax > 0
     blocks, absmax = blocks[kept], absmax[kept]
-    format_ = FORMATS[format_id]
-    if format_.affine:
-        levels = format_.levels * 2 - 1
-        places = affine_places(blocks)
-        extent = (blocks.max(axis=1) - blocks.min(axis=1)) / 2 / absmax
-    else:
-        levels, places, extent = format_.levels, coding.shares_of(blocks, absmax), np.ones_like(absmax)
-    boundaries = (levels[1:] + levels[:-1]) / 2
-    codes = np.searchsorted(boundaries.astype(np.float32), places)
-    errors = (places - levels.astype(np.float32)[codes]) * extent[:, None]
-    clipped = np.clip(errors, ERROR_EDGES[0], ERROR_EDGES[-1])
-    won = np.bincount(codes.ravel(), minlength=len(levels))
-    return Codebook(format_id, levels, boundaries, won, _counted(clipped, ERROR_EDGES))
+    if not len(blocks):
+        return Sorted(*(np.empty(0, dtype=np.float32) for _ in range(3)))
+    places = affine_places(blocks).ravel()
+    order = np.argsort(places)
+    extents = (blocks.max(axis=1) / 2 - blocks.min(axis=1) / 2) / absmax
+    shares = np.sort(coding.shares_of(blocks, absmax).ravel())
+    return Sorted(shares, places[order], extents[order // blocks.shape[1]])
+
+
+def histogram(weights: Sorted) -> Histogram:
+    return Histogram(_between_edges(weights.shares), _between_edges(weights.places))
+
+
+def codebooks(formats: Iterable[FormatId], weights: Sorted) -> tuple[Codebook, ...]:
+    """What each format does to the weights. A value half-way between two levels goes to the lower one."""
+    return tuple(_codebook(name, weights) for name in formats)
 
 
 def affine_places(blocks: Blocks) -> Blocks:
@@ -75,5 +88,25 @@ def affine_places(blocks: Blocks) -> Blocks:
     return places
 
 
-def _counted(values: Blocks, edges: NDArray[np.float64]) -> Counts:
-    return np.histogram(values, edges)[0].astype(np.int64)
+def _codebook(format_id: FormatId, weights: Sorted) -> Codebook:
+    format_ = FORMATS[format_id]
+    levels = format_.levels * 2 - 1 if format_.affine else format_.levels
+    boundaries = (levels[1:] + levels[:-1]) / 2
+    values = weights.places if format_.affine else weights.shares
+    ends = np.searchsorted(values, boundaries.astype(np.float32), side="right")
+    won = np.diff(ends, prepend=0, append=len(values)).astype(np.int64)
+    errors = values - np.repeat(levels.astype(np.float32), won)
+    if format_.affine:
+        errors *= weights.extents
+    return Codebook(format_id, levels, boundaries, won, _of_errors(errors))
+
+
+def _between_edges(ascending: Values) -> Counts:
+    inner = np.searchsorted(ascending, EDGES[1:-1].astype(np.float32))
+    return np.diff(inner, prepend=0, append=len(ascending)).astype(np.int64)
+
+
+def _of_errors(errors: Values) -> Counts:
+    bins = (errors + np.float32(ERROR_LIMIT)) * np.float32(ERROR_BINS / (2 * ERROR_LIMIT))
+    clipped = np.clip(bins, 0, ERROR_BINS - 1).astype(np.intp)
+    return np.bincount(clipped, minlength=ERROR_BINS).astype(np.int64)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from core.checkpoint.errors import FormatErrors
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.opening import Checkpoint, open_checkpoint
 from core.errors import InvalidParams, TilescopeError
-from core.topics.quantization.model.codebooks import Codebook, Histogram, codebook, histogram
+from core.topics.quantization.model.codebooks import Codebook, Histogram, codebooks, histogram, sort
 from core.topics.quantization.model.presets import PRESETS, Architecture, weight_bytes
 from core.topics.quantization.model.sampling import Weights, drawn, sample_of
 from core.topics.quantization.model.scales import NestedScales, nested_scales
-from core.topics.quantization.model.sweep import Point, errors_of, point, sweep
+from core.topics.quantization.model.sweep import Point, measured, point, sweep
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.saving import check_report_path
 from kernels.quantization.formats import FORMATS, FormatId
 
 SAMPLE_ELEMENTS = 1 << 15
@@ -39,7 +42,8 @@ class Plan:
     """What quantizing does to a sample of the weights, computed from the parameters alone. Everything is modelled.
 
     `problem` is '' or why nothing can run, blaming the parameter `blames`; then `sample` is of the distribution, so
-    that there is something to see. `checkpoint` is None without one. `sampled` names where the sample is from.
+    that there is something to see. `checkpoint` is None without one. `sampled` names where the sample is from;
+    `sample_errors` are the sample's in each format, with their map.
     """
 
     params: QuantizationParams
@@ -50,6 +54,7 @@ class Plan:
     errors: tuple[Point, ...]
     scales: NestedScales
     memory: tuple[MemoryOfModel, ...]
+    sample_errors: Mapping[FormatId, FormatErrors]
     checkpoint: Checkpoint | None = None
     problem: str = ""
     blames: str | None = None
@@ -83,15 +88,20 @@ def plan(params: QuantizationParams) -> Plan:
         sample, sampled = drawn(params, SAMPLE_ELEMENTS), params.distribution
     how = Quantization(params.formats, params.block_size, params.nested)
     piece = piece_of(sample[: len(sample) - len(sample) % params.block_size or len(sample)], params.block_size)
+    ascending = sort(piece.blocks, piece.absmax)
+    errors = measured(sample, how)
     return Plan(
         params=params,
         sample=sample,
         sampled=sampled,
-        histogram=histogram(piece.blocks, piece.absmax),
-        codebooks=tuple(codebook(name, piece.blocks, piece.absmax) for name in params.formats),
-        errors=tuple(point(name, how, *sums) for name, sums in errors_of([sample], how).items()),
+        histogram=histogram(ascending),
+        codebooks=codebooks(params.formats, ascending),
+        errors=tuple(
+            point(name, how, float(found.power.sum()), float(found.error.sum())) for name, found in errors.items()
+        ),
         scales=nested_scales(piece.absmax, params.block_size, params.nested_block),
         memory=memory(params),
+        sample_errors=errors,
         checkpoint=checkpoint,
         problem=problem,
         blames=blames,
@@ -99,7 +109,10 @@ def plan(params: QuantizationParams) -> Plan:
 
 
 def check(params: QuantizationParams) -> None:
-    """Raises InvalidParams for a checkpoint, a model folder or a text that cannot be read."""
+    """Raises InvalidParams for a checkpoint, a model folder or a text that cannot be read, and for a report that cannot
+    be written."""
+    if params.report.strip():
+        check_report_path(params.report)
     if params.checkpoint.strip():
         shown_tensor(opened(params.checkpoint))
     if params.outputs and params.model.strip():
@@ -118,12 +131,11 @@ def check(params: QuantizationParams) -> None:
 def opened(path: str) -> Checkpoint:
     """The checkpoint at `path`; headers are read again only when a file has changed. Raises InvalidParams."""
     given = Path(path.strip()).expanduser()
-    try:
-        facts = given.stat()
-        stamp: tuple[int, int] = (facts.st_mtime_ns, facts.st_size)
-    except (OSError, ValueError):
-        stamp = (0, 0)
-    return _opened(given, stamp)
+    found = _opened(given, _stamp(given))
+    if any(_stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in found.shards):
+        _opened.cache_clear()  # the index or folder is as it was, and a shard is not
+        found = _opened(given, _stamp(given))
+    return found
 
 
 def shown_tensor(checkpoint: Checkpoint) -> StoredTensor:
@@ -148,6 +160,14 @@ def memory(params: QuantizationParams) -> tuple[MemoryOfModel, ...]:
         bits = FORMATS[name].bits_per_parameter(params.block_size, params.nested)
         found.append(MemoryOfModel(preset.name, name, bits, weight_bytes(preset, bits)))
     return tuple(found)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_size
 
 
 @lru_cache(maxsize=4)

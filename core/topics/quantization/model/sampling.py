@@ -33,10 +33,11 @@ def sample_of(tensor: StoredTensor, elements: int = SAMPLE_OF_TENSOR) -> Weights
 
 
 def spread(tensors: Sequence[StoredTensor], count: int = MOST_TENSORS) -> list[StoredTensor]:
-    """At most `count` of the tensors, spread evenly."""
-    if len(tensors) <= count:
-        return list(tensors)
-    return [tensors[index * len(tensors) // count] for index in range(count)]
+    """At most `count` of the matrices among the tensors, spread evenly; of all of them where there is no matrix."""
+    matrices = [tensor for tensor in tensors if len(tensor.shape) >= 2] or list(tensors)
+    if len(matrices) <= count:
+        return matrices
+    return [matrices[index * len(matrices) // count] for index in range(count)]
 
 
 def standard(distribution: str, tail: int, count: int, rng: np.random.Generator) -> Weights:

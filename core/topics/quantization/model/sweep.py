@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.checkpoint.coding import restored_scales
-from core.checkpoint.errors import snr_db
+from core.checkpoint.errors import FormatErrors, snr_db
 from core.checkpoint.measuring import Quantization, measure_piece, piece_of
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 
@@ -33,15 +33,17 @@ def errors_of(samples: Iterable[Weights], how: Quantization) -> dict[FormatId, t
     """By format, the power of the weights and of the errors, summed over tensors; whole blocks only, or one short."""
     sums = {name: np.zeros(2) for name in how.formats}
     for weights in samples:
-        whole = len(weights) - len(weights) % how.block_size or len(weights)
-        piece = piece_of(weights[:whole], how.block_size)
-        ratio = None
-        if how.nests:
-            restored = restored_scales(piece.absmax, how.nested_block)
-            ratio = np.divide(restored, piece.absmax, out=np.ones_like(restored), where=piece.absmax > 0)
-        for name, found in measure_piece(piece, how, len(piece.absmax), ratio).errors.items():
+        for name, found in measured(weights, how).items():
             sums[name] += found.power.sum(), found.error.sum()
     return {name: (float(power), float(error)) for name, (power, error) in sums.items()}
+
+
+def measured(weights: Weights, how: Quantization) -> dict[FormatId, FormatErrors]:
+    """What each format does to one sample, by column of its map too; whole blocks only, or one short."""
+    whole = len(weights) - len(weights) % how.block_size or len(weights)
+    piece = piece_of(weights[:whole], how.block_size)
+    scales = restored_scales(piece.absmax, how.nested_block) if how.nests else None
+    return measure_piece(piece, how, len(piece.absmax), scales).errors
 
 
 def point(name: FormatId, how: Quantization, power: float, error: float) -> Point:

@@ -1,0 +1,130 @@
+"""Do the Triton kernels, this page's numpy and bitsandbytes give the same codes? The table 'agreement'."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+
+from core.checkpoint.coding import absmax_of, restored_scales, restored_weights, shares_of
+from core.engine.steps import Tick
+from core.result import Row
+from core.topics.quantization.experiment.kernels import TRACE_BUDGET_BYTES, nested_of, quantized_by_triton
+from core.topics.quantization.experiment.matrix import Matrix
+from core.topics.quantization.params import QuantizationParams
+from core.tracing import intercept
+from kernels.errors import KernelError
+from kernels.quantization.api import Impl, Quantized, dequantize, quantize
+from kernels.quantization.formats import FORMATS, FormatId
+from kernels.quantization.tables import tables
+from kernels.quantization.torch_impl import scales, stored_codes
+
+_ROUNDING = 1e-5
+"""Scales that differ by less, in relation to the largest, differ in how a mean was added up, not in their codes."""
+
+
+def agreement_rows(params: QuantizationParams, matrix: Matrix, tick: Tick) -> list[Row]:
+    """Every format against numpy at the chosen block size; with `timing`, against bitsandbytes too where it has it."""
+    rows: list[Row] = []
+    for done, format_id in enumerate(FORMATS):
+        tick(done, len(FORMATS), "comparing codes")
+        try:
+            quantized, restored = _by_triton(params, matrix, format_id)
+        except KernelError as error:
+            rows.append(_row(params, matrix, format_id, "numpy", reason=str(error)))
+            continue
+        rows.append(_against_numpy(params, matrix, quantized, restored))
+        if params.timing and format_id in (FormatId.NF4, FormatId.FP4_E2M1):
+            rows.append(_against_bitsandbytes(params, matrix, quantized, restored))
+    return rows
+
+
+def _by_triton(params: QuantizationParams, matrix: Matrix, format_id: FormatId) -> tuple[Quantized, torch.Tensor]:
+    """On a GPU the kernels themselves; elsewhere what their IR computes when it is traced."""
+    emulated = intercept(memory_budget_bytes=TRACE_BUDGET_BYTES) if matrix.device.type == "cpu" else nullcontext()
+    with emulated:
+        quantized = quantized_by_triton(matrix.weight, params, format_id)
+        return quantized, dequantize(quantized, dtype=torch.float32, impl=Impl.TRITON)
+
+
+def _against_numpy(params: QuantizationParams, matrix: Matrix, quantized: Quantized, restored: torch.Tensor) -> Row:
+    format_ = FORMATS[quantized.format]
+    blocks = matrix.values.reshape(-1, params.block_size)
+    absmax = absmax_of(blocks)
+    nested = nested_of(params, quantized.format)
+    codes = stored_codes(quantized).cpu().numpy()
+    if format_.affine:
+        assert quantized.affine is not None
+        step = quantized.affine.step.cpu().numpy()[:, None]
+        lowest = blocks.min(axis=1, keepdims=True)
+        own = restored_weights(matrix.values, quantized.format, params.block_size, 0).reshape(blocks.shape)
+        differing = np.rint((own - lowest) / step).ravel() != codes
+        scales_differing = int((np.abs(quantized.affine.minimum.cpu().numpy() - lowest[:, 0]) > 0).sum())
+    else:
+        levels = format_.levels.astype(np.float32)
+        boundaries = (levels[1:] + levels[:-1]) / np.float32(2)
+        places = np.searchsorted(boundaries, shares_of(blocks, absmax).ravel())
+        differing = levels[places] != tables(quantized.format).levels[codes]
+        kept = restored_scales(absmax, nested) if nested else absmax
+        gap = np.abs(scales(quantized).cpu().numpy() - kept)
+        scales_differing = int((gap > _ROUNDING * absmax.max(initial=0)).sum())
+    numpy_restored = restored_weights(matrix.values, quantized.format, params.block_size, nested)
+    difference = np.abs(restored.cpu().numpy().ravel() - numpy_restored).max()
+    return _row(
+        params, matrix, quantized.format, "numpy",
+        codes=int(differing.sum()), scales=scales_differing, difference=float(difference),
+    )  # fmt: skip
+
+
+def _against_bitsandbytes(
+    params: QuantizationParams, matrix: Matrix, quantized: Quantized, restored: torch.Tensor
+) -> Row:
+    nested = quantized.nested_block
+    try:
+        theirs = quantize(
+            matrix.weight,
+            format=quantized.format,
+            block_size=params.block_size,
+            nested_block=nested,
+            impl=Impl.BITSANDBYTES,
+        )
+        given_back = dequantize(theirs, dtype=torch.float32, impl=Impl.TORCH)
+    except KernelError as error:
+        return _row(params, matrix, quantized.format, "bitsandbytes", reason=str(error))
+    if nested:
+        assert quantized.nested is not None
+        assert theirs.nested is not None
+        scales_differing = int((quantized.nested.codes != theirs.nested.codes).sum())
+    else:
+        scales_differing = int((scales(quantized) != scales(theirs)).sum())
+    return _row(
+        params, matrix, quantized.format, "bitsandbytes",
+        codes=int((stored_codes(quantized) != stored_codes(theirs)).sum()),
+        scales=scales_differing,
+        difference=float((given_back - restored).abs().max()),
+    )  # fmt: skip
+
+
+def _row(
+    params: QuantizationParams,
+    matrix: Matrix,
+    format_id: FormatId,
+    other: str,
+    *,
+    codes: int | None = None,
+    scales: int | None = None,
+    difference: float | None = None,
+    reason: str = "",
+) -> Row:
+    return {
+        "format": format_id.value,
+        "block_size": params.block_size,
+        "other": other,
+        "elements": matrix.weight.numel(),
+        "differing_codes": codes,
+        "differing_scales": scales,
+        "max_abs_difference": difference,
+        "runs_on": "cuda" if matrix.device.type == "cuda" else "emulated",
+        "reason": reason,
+    }

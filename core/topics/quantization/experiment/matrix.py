@@ -1,0 +1,46 @@
+"""A small matrix of the page's weights, for what runs Triton kernels: whole blocks in every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.checkpoint.opening import Checkpoint
+from core.topics.quantization.model.plan import shown_tensor
+from core.topics.quantization.model.sampling import drawn, sample_of
+from core.topics.quantization.params import QuantizationParams
+
+ROWS, LEAST_COLUMNS = 64, 256
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Weights bf16 [ROWS, columns] on a device, and the same numbers as float32 [elements]. `short` says that the
+    weights were fewer and were repeated."""
+
+    weight: torch.Tensor
+    values: NDArray[np.float32]
+    short: bool
+
+    @property
+    def device(self) -> torch.device:
+        return self.weight.device
+
+
+def matrix_of(
+    params: QuantizationParams, checkpoint: Checkpoint | None, device: str, rows: int = ROWS, columns: int = 0
+) -> Matrix:
+    """The first weights of the tensor that is shown, or that is drawn. Raises FileChanged."""
+    columns = max(columns or LEAST_COLUMNS, params.block_size)
+    elements = rows * columns
+    if checkpoint is None:
+        found = drawn(params, params.blocks * params.block_size)[:elements]
+    else:
+        found = sample_of(shown_tensor(checkpoint), elements)
+    weight = torch.from_numpy(np.resize(found, (rows, columns))).to(torch.bfloat16)
+    # Of another dtype, a weight may be beyond bf16.
+    weight = torch.nan_to_num(weight, nan=0.0)
+    return Matrix(weight.to(device), weight.float().numpy().ravel(), len(found) < elements)

@@ -1,0 +1,79 @@
+"""A model's linear layers with the weights that a format gives back, and their own again afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.checkpoint.coding import Scales, absmax_of, restored_scales, restored_weights
+from kernels.quantization.formats import FORMATS, FormatId
+
+_ELEMENTS_AT_ONCE = 1 << 20  # a multiple of every block size
+
+Told = Callable[[int, int], None]
+"""Is told (done, total) layers; may raise to stop."""
+
+
+@contextmanager
+def quantized(
+    model: Any, names: Iterable[str], format_id: FormatId, block_size: int, nested_block: int, told: Told
+) -> Iterator[None]:
+    """Inside, the named linear layers have the weights that the format gives back; afterwards their own.
+
+    What is kept to put back is in bfloat16 or float16 where that loses nothing, as in most checkpoints: half as much
+    again as the model, not as much.
+    """
+    names = list(names)
+    kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+    try:
+        for done, name in enumerate(names):
+            told(done, len(names))
+            weight = model.get_submodule(name).weight.data
+            kept.append((weight, _kept(weight)))
+            flat = weight.reshape(-1)
+            restore_in_place(flat.numpy(), format_id, block_size, nested_block)
+            weight.copy_(flat.view(weight.shape))
+        yield
+    finally:
+        for weight, own in kept:
+            weight.copy_(own)
+
+
+def restore_in_place(weights: NDArray[np.float32], format_id: FormatId, block_size: int, nested_block: int) -> None:
+    """Replace float32 weights [elements] by what the format gives back of them, a piece at a time."""
+    pieces = [weights[begin : begin + _ELEMENTS_AT_ONCE] for begin in range(0, len(weights), _ELEMENTS_AT_ONCE)]
+    nests = nested_block and not FORMATS[format_id].affine
+    ratios = _scale_ratios(pieces, block_size, nested_block) if nests else [None] * len(pieces)
+    for piece, ratio in zip(pieces, ratios, strict=True):
+        restored = restored_weights(piece, format_id, block_size, 0)
+        if ratio is not None:
+            restored *= np.repeat(ratio, block_size)[: len(piece)]
+        piece[:] = restored
+
+
+def _scale_ratios(pieces: Iterable[NDArray[np.float32]], block_size: int, nested_block: int) -> Sequence[Scales | None]:
+    """By piece, what double quantization gives back of each scale over the scale itself; 1 for blocks of zeros."""
+    absmax = [_absmax(piece, block_size) for piece in pieces]
+    whole = np.concatenate(absmax)
+    kept = restored_scales(whole, nested_block)
+    ratio = np.divide(kept, whole, out=np.ones_like(kept), where=whole > 0)
+    return np.split(ratio, np.cumsum([len(part) for part in absmax])[:-1])
+
+
+def _absmax(piece: NDArray[np.float32], block_size: int) -> Scales:
+    whole = len(piece) - len(piece) % block_size
+    parts = [piece[:whole].reshape(-1, block_size), piece[whole:].reshape(1, -1)]
+    return np.concatenate([absmax_of(part) for part in parts if part.size])
+
+
+def _kept(weight: torch.Tensor) -> torch.Tensor:
+    for dtype in (torch.bfloat16, torch.float16):
+        smaller = weight.to(dtype)
+        if torch.equal(smaller.to(weight.dtype), weight):
+            return smaller
+    return weight.clone()

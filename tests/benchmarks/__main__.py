@@ -13,6 +13,7 @@ BENCHMARKS = {
     "tracing": "tests.benchmarks.bench_tracing",
     "trace-view": "tests.benchmarks.bench_trace_view",
     "traces": "tests.benchmarks.bench_traces",
+    "checkpoint": "tests.benchmarks.bench_checkpoint",
     "masks": "tests.benchmarks.bench_masks",
 }
 

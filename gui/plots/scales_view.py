@@ -62,7 +62,7 @@ class ScalesView(Figure):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("The scales of a tensor appear here once the parameters are valid.", parent)
         self.scales: ScalesPicture | None = None
-        self.values = Chart(x_label="scales, ascending", y_label="absmax of a block", x_steps="whole")
+        self.values = Chart(x_label="blocks, absmax ascending", y_label="absmax", x_steps="whole")
         self.codes = Chart(x_label="8-bit code", y_label="scales", x_steps="whole", y_steps="whole")
         self.errors = Chart(x_label="error of a scale", y_label="scales", x_unit="%", y_steps="whole")
         self._charts = (self.values, self.codes, self.errors)
@@ -148,9 +148,11 @@ class ScalesView(Figure):
         self._arrange()
 
     def _arrange(self) -> None:
-        """All charts where they fit side by side, otherwise the one whose button is down."""
+        """All charts where they fit side by side, otherwise the one whose button is down; the bars below name the
+        colours well enough there."""
         beside = self.width() >= _SIDE_BY_SIDE_PX
         self.segments.setVisible(not beside)
+        self.legend.setVisible(beside)
         for index, chart in enumerate(self._charts):
             chart.setVisible(beside or index == self.segments.index)
 

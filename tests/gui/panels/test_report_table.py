@@ -13,7 +13,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog
 
-from core.checkpoint.report import layer_rows, total_rows
+from core.checkpoint.errors import FormatErrors, WeightSums
+from core.checkpoint.header import Shard, StoredTensor
+from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows
 from core.errors import TilescopeError
 from core.result import Row
 from gui import theme as themes
@@ -96,6 +98,18 @@ def test_that_numbers_are_written_with_their_units_and_exact_in_the_read_out(rep
     assert snr.data(Qt.ItemDataRole.ToolTipRole) == "20.74 dB"
     head = report.model.headerData(snr.column(), Qt.Orientation.Horizontal)
     assert head == "SNR (dB)"
+
+
+def test_that_every_column_is_there_in_the_rows_that_a_report_makes() -> None:
+    """An empty tensor has no number at all, which is the hardest to write."""
+    empty = StoredTensor("h.3.w", "F32", (0, 4), Shard(Path("a"), 0, 0, ""), 0, 0)
+    of_tensors = tensor_rows(empty, WeightSums(), {"nf4": FormatErrors()})
+    of_layers = layer_rows([row(0, snr_db=None, signal_power=0.0, error_power=0.0), row(5)])
+    for shown, rows in zip(columns(LABELS), (of_tensors, of_layers, skipped_rows([empty])), strict=True):
+        for found in rows:
+            texts = [each.text(found) for each in shown]
+            assert all(texts[:2])
+            assert all(each.exact(found) is not None for each in shown)
 
 
 def test_that_what_was_not_obtained_is_a_dash(report: ReportTable) -> None:

@@ -14,17 +14,21 @@ from PySide6.QtWidgets import QApplication
 
 from gui import theme as themes
 from gui.plots.address_map import AddressMap
+from gui.plots.bit_budget import BitBudget, Memory, ModelBytes
 from gui.plots.comparison import Comparison, Contender
 from gui.plots.curves import Curve, Curves
 from gui.plots.figure import Figure
 from gui.plots.hardware_strip import HardwareStrip, MemoryLevels, describe
+from gui.plots.output_effect import Outcome, OutputEffect
 from gui.plots.raster import AddressRaster, Band
+from gui.plots.scales_view import ScalesView
 from gui.plots.softmax_state import RowState, SoftmaxState
 from gui.plots.sram_view import Resident, SramView, Store
 from gui.plots.tile_schedule import TileSchedule
 from gui.plots.tiles import TileGrid
 from gui.plots.timeline import Launch, Timeline
 from gui.plots.traffic_bars import TensorBytes, TrafficBars
+from tests.gui.plots.test_scales_view import PICTURE
 
 A100 = MemoryLevels("NVIDIA A100 40GB", 40e9, 1555e9, 108 * 192 * 1024, 19.5e12, 108, 192 * 1024, "data sheet")
 
@@ -85,11 +89,31 @@ def _strip() -> HardwareStrip:
     return plot
 
 
+def _budget() -> BitBudget:
+    plot = BitBudget()
+    plot.set_model([ModelBytes("nf4", "NF4", 4.1, 3e9, 1e9)], [Memory("GPU", 2e9)])
+    return plot
+
+
+def _outputs() -> OutputEffect:
+    plot = OutputEffect()
+    plot.set_outcomes([Outcome("small", "nf4", "NF4", 1.8, 6.0, 0.01, 100, 4.1, 3, 0.001)])
+    return plot
+
+
+def _scales() -> ScalesView:
+    plot = ScalesView()
+    plot.set_scales(PICTURE)
+    return plot
+
+
 FILLED: list[Callable[[], Figure]] = [
     _schedule, _sram, _softmax, _traffic, _curves, _addresses, _comparison, _timeline, _strip,
+    _budget, _outputs, _scales,
 ]  # fmt: skip
 EMPTY: list[type[Figure]] = [
     TileSchedule, SramView, SoftmaxState, TrafficBars, Curves, AddressMap, Comparison, Timeline, HardwareStrip,
+    BitBudget, OutputEffect, ScalesView,
 ]  # fmt: skip
 
 

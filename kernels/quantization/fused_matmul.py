@@ -10,20 +10,22 @@ import triton
 import triton.language as tl
 
 from kernels.quantization.device_tables import on_device
-from kernels.quantization.lookup import load, load_scale
+from kernels.quantization.lookup import load, load_scale, look_up, nibbles
 from kernels.quantization.output import Quantized
 from kernels.quantization.tables import scale_tables, tables
 
 _COLS = 64
-_DEPTH = 64
+_DEPTH_OF_FEW_ROWS = 128
+_DEPTH_OF_MANY = 64
+_FEW_ROWS = 32
 _LEAST_ROWS = 16
 _MOST_ROWS = 128
 
 
 @triton.jit
 def fused_matmul_kernel(
-    x_ptr, codes_ptr, levels_ptr, absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, out_ptr,
-    rows_total, cols_total, depth, row_bytes,
+    x_ptr, words_ptr, levels_ptr, absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, out_ptr,
+    rows_total, cols_total, depth, row_words,
     BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
     DEPTH: tl.constexpr, SHARED: tl.constexpr,
 ):  # fmt: skip
@@ -33,25 +35,26 @@ def fused_matmul_kernel(
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     cols = tl.program_id(0) * COLS + tl.arange(0, COLS)
     x_ptrs = x_ptr + rows.to(tl.int64)[:, None] * depth
-    row_starts = cols.to(tl.int64) * row_bytes
+    row_starts = cols.to(tl.int64) * row_words
+    levels = tl.load(levels_ptr + tl.arange(0, 16))
     total = tl.zeros([ROWS, COLS], tl.float32)
     for begin in range(0, depth, DEPTH):
         along = begin + tl.arange(0, DEPTH)
         x = load(x_ptrs + along[None, :], (rows < rows_total)[:, None] & (along < depth)[None, :])
-        at_bytes = begin // 2 + tl.arange(0, DEPTH // 2)
-        codes = load(
-            codes_ptr + row_starts[:, None] + at_bytes[None, :],
-            (cols < cols_total)[:, None] & (at_bytes < row_bytes)[None, :],
-        ).to(tl.int32)
-        codes = tl.reshape(tl.join(codes >> 4, codes & 15), [COLS, DEPTH // SHARED, SHARED])
+        at_words = begin // 8 + tl.arange(0, DEPTH // 8)
+        words = load(
+            words_ptr + row_starts[:, None] + at_words[None, :],
+            (cols < cols_total)[:, None] & (at_words < row_words)[None, :],
+        )
         groups = begin + tl.arange(0, DEPTH // SHARED) * SHARED
-        blocks = (2 * row_starts[:, None] + groups[None, :]) // BLOCK_SIZE
+        blocks = (row_starts[:, None] * 8 + groups[None, :]) // BLOCK_SIZE
         scale = load_scale(
             absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, blocks,
             (cols < cols_total)[:, None] & (groups < depth)[None, :], NESTED_BLOCK,
         )  # fmt: skip
-        weights = (tl.load(levels_ptr + codes) * scale[:, :, None]).to(tl.bfloat16)
-        total = tl.dot(x.to(tl.bfloat16), tl.trans(tl.reshape(weights, [COLS, DEPTH])), total)
+        weights = look_up(levels, tl.reshape(nibbles(words), [COLS, DEPTH]))
+        weights = tl.reshape(weights, [COLS, DEPTH // SHARED, SHARED]) * scale[:, :, None]
+        total = tl.dot(x.to(tl.bfloat16), tl.trans(tl.reshape(weights.to(tl.bfloat16), [COLS, DEPTH])), total)
     out_ptrs = out_ptr + rows.to(tl.int64)[:, None] * cols_total + cols[None, :]
     in_bounds = (rows < rows_total)[:, None] & (cols < cols_total)[None, :]
     tl.store(out_ptrs, total.to(out_ptr.dtype.element_ty), mask=in_bounds)
@@ -62,15 +65,17 @@ def fused_matmul(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
     x = x.contiguous()
     out = torch.empty(rows, cols, dtype=x.dtype, device=x.device)
     tile_rows = min(_MOST_ROWS, max(_LEAST_ROWS, triton.next_power_of_2(rows)))
+    tile_depth = _DEPTH_OF_FEW_ROWS if tile_rows <= _FEW_ROWS else _DEPTH_OF_MANY
     _, levels = on_device(tables(quantized.format), x.device)
     _, nested_levels = on_device(scale_tables(), x.device)
     nested = quantized.nested
     fused_matmul_kernel[(triton.cdiv(cols, _COLS), triton.cdiv(rows, tile_rows))](
-        x, quantized.codes, levels,
+        x, quantized.codes.view(torch.int32), levels,
         nested.absmax if nested else quantized.absmax,
         nested.codes if nested else None, nested_levels if nested else None, nested.offset if nested else None,
-        out, rows, cols, depth, depth // 2,
-        BLOCK_SIZE=quantized.block_size, NESTED_BLOCK=quantized.nested_block, ROWS=tile_rows, COLS=_COLS, DEPTH=_DEPTH,
-        SHARED=min(_DEPTH, quantized.block_size), num_warps=4, num_stages=3, enable_fp_fusion=False,
+        out, rows, cols, depth, depth // 8,
+        BLOCK_SIZE=quantized.block_size, NESTED_BLOCK=quantized.nested_block, ROWS=tile_rows, COLS=_COLS,
+        DEPTH=tile_depth, SHARED=min(tile_depth, quantized.block_size), num_warps=4, num_stages=3,
+        enable_fp_fusion=False,
     )  # fmt: skip
     return out

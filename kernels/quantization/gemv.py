@@ -16,49 +16,47 @@ import triton
 import triton.language as tl
 
 from kernels.quantization.device_tables import on_device
-from kernels.quantization.lookup import load, load_scale
+from kernels.quantization.lookup import load, load_scale, look_up, nibbles
 from kernels.quantization.output import Quantized
 from kernels.quantization.tables import scale_tables, tables
 
 _ROWS = 4
 _WARPS = 4
-_LOAD_BYTES = 16
+_LOAD_WORDS = 4
 
 
 @triton.jit
 def gemv_kernel(
-    x_ptr, codes_ptr, levels_ptr, absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, out_ptr,
-    rows_total, row_bytes,
+    x_ptr, words_ptr, levels_ptr, absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, out_ptr,
+    rows_total, row_words,
     BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, ROWS: tl.constexpr, GROUPS: tl.constexpr,
-    BYTES: tl.constexpr, WHOLE: tl.constexpr,
+    WORDS: tl.constexpr, WHOLE: tl.constexpr,
 ):  # fmt: skip
     """ROWS elements of the product a program. Grid (row tiles,).
 
-    A group is BYTES bytes of codes, which one thread reads at once and which share a scale. WHOLE: the groups of a row
-    and the rows fill their tiles.
+    A group is WORDS 32-bit words of eight codes, which one thread reads at once and which share a scale. WHOLE: the
+    groups of a row and the rows fill their tiles.
     """
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    row_starts = rows.to(tl.int64) * row_bytes
-    inside = tl.arange(0, BYTES)
+    row_starts = rows.to(tl.int64) * row_words
+    inside = tl.arange(0, WORDS)
+    levels = tl.load(levels_ptr + tl.arange(0, 16))
     total = tl.zeros([ROWS, GROUPS], tl.float32)
-    for begin in range(0, row_bytes, GROUPS * BYTES):
-        first_bytes = begin + tl.arange(0, GROUPS) * BYTES
-        starts = row_starts[:, None] + first_bytes[None, :]
-        of_groups = None if WHOLE else first_bytes < row_bytes
+    for begin in range(0, row_words, GROUPS * WORDS):
+        first_words = begin + tl.arange(0, GROUPS) * WORDS
+        starts = row_starts[:, None] + first_words[None, :]
+        of_groups = None if WHOLE else first_words < row_words
         in_bounds = None if WHOLE else (rows < rows_total)[:, None] & of_groups[None, :]
-        codes = load(
-            codes_ptr + starts[:, :, None] + inside[None, None, :], None if WHOLE else in_bounds[:, :, None]
-        ).to(tl.int32)
-        columns = 2 * (first_bytes[:, None] + inside[None, :])
-        even = load(x_ptr + columns, None if WHOLE else of_groups[:, None]).to(tl.float32)
-        odd = load(x_ptr + columns + 1, None if WHOLE else of_groups[:, None]).to(tl.float32)
+        words = load(words_ptr + starts[:, :, None] + inside[None, None, :], None if WHOLE else in_bounds[:, :, None])
+        columns = first_words[:, None] * 8 + tl.arange(0, 8 * WORDS)[None, :]
+        x = load(x_ptr + columns, None if WHOLE else of_groups[:, None]).to(tl.float32)
         scale = load_scale(
-            absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, starts // (BLOCK_SIZE // 2), in_bounds,
+            absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, starts // (BLOCK_SIZE // 8), in_bounds,
             NESTED_BLOCK,
         )  # fmt: skip
-        products = tl.load(levels_ptr + (codes >> 4)) * even[None, :, :]
-        products += tl.load(levels_ptr + (codes & 15)) * odd[None, :, :]
-        total += tl.sum(products, 2) * scale
+        codes = tl.reshape(nibbles(words), [ROWS * GROUPS, 8 * WORDS])
+        weights = tl.reshape(look_up(levels, codes), [ROWS, GROUPS, 8 * WORDS])
+        total += tl.sum(weights * x[None, :, :], 2) * scale
     tl.store(out_ptr + rows, tl.sum(total, 1).to(out_ptr.dtype.element_ty), mask=rows < rows_total)
 
 
@@ -66,17 +64,18 @@ def gemv_triton(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
     rows, columns = quantized.shape
     x = x.contiguous()
     out = torch.empty(1, rows, dtype=x.dtype, device=x.device)
-    group_bytes = min(_LOAD_BYTES, quantized.block_size // 2)
+    group_words = min(_LOAD_WORDS, quantized.block_size // 8)
     groups = 32 * _WARPS
+    row_words = columns // 8
     _, levels = on_device(tables(quantized.format), x.device)
     _, nested_levels = on_device(scale_tables(), x.device)
     nested = quantized.nested
     gemv_kernel[(triton.cdiv(rows, _ROWS),)](
-        x, quantized.codes, levels,
+        x, quantized.codes.view(torch.int32), levels,
         nested.absmax if nested else quantized.absmax,
         nested.codes if nested else None, nested_levels if nested else None, nested.offset if nested else None,
-        out, rows, columns // 2,
+        out, rows, row_words,
         BLOCK_SIZE=quantized.block_size, NESTED_BLOCK=quantized.nested_block, ROWS=_ROWS, GROUPS=groups,
-        BYTES=group_bytes, WHOLE=columns // 2 % (groups * group_bytes) == 0 and rows % _ROWS == 0, num_warps=_WARPS,
+        WORDS=group_words, WHOLE=row_words % (groups * group_words) == 0 and rows % _ROWS == 0, num_warps=_WARPS,
     )  # fmt: skip
     return out

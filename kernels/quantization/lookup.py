@@ -18,6 +18,19 @@ def look_up(table, index):
 
 
 @triton.jit
+def nibbles(words):
+    """The eight codes of each 32-bit word, in the order of their weights: int32 [..., words] to [..., words, 8].
+
+    The first of two weights lies in the high bits of a byte, the first byte in the low bits of a word. Joins leave all
+    codes with the thread that read the word.
+    """
+    halves = tl.join(words, words >> 16)
+    bytes_ = tl.join(halves, halves >> 8)
+    found = tl.join(bytes_ >> 4, bytes_) & 15
+    return tl.reshape(found, words.shape + [8])  # noqa: RUF005 (Triton unpacks no lists)
+
+
+@triton.jit
 def place_among(boundaries, shares, BITS: tl.constexpr):
     """How many of the ascending boundaries [2^BITS] lie strictly below each share: a binary search without branches."""
     place = tl.zeros(shares.shape, tl.int32)

@@ -180,10 +180,10 @@ def restored_scales(absmax: Scales, nested_block: int) -> Scales:
     """What double quantization gives back of all the scales of one tensor, float32 [blocks].
 
     As in bitsandbytes: the mean is taken off, the rest goes to the nearest 8-bit dynamic level in blocks of
-    `nested_block`. Two things differ from its CPU build. That finds levels in a table of 65,536 places, too coarse near
-    zero and beside boundaries: some scales in a thousand get a neighbouring code there, or a farther one where nearly
-    nothing is left of them (its CUDA kernel searches, as is done here). And its mean is a sum in float32, whose last bit
-    depends on the threads; here it is rounded once.
+    `nested_block`. Its CPU build differs in two things. It finds levels in a table of 65,536 places, too coarse near
+    zero and beside boundaries: there some scales in a thousand get a neighbouring code, or a farther one where nearly
+    nothing is left of them (its CUDA kernel searches, as is done here). And its mean is a sum in float32, whose last
+    bit depends on the threads; here it is rounded once.
     """
     return quantized_scales(absmax, nested_block)[1]
 
@@ -191,8 +191,7 @@ def restored_scales(absmax: Scales, nested_block: int) -> Scales:
 def quantized_scales(absmax: Scales, nested_block: int) -> tuple[NDArray[np.uint8], Scales]:
     """The 8-bit codes of the scales, and what they give back, both [blocks]."""
     offset = np.float32(absmax.mean(dtype=np.float64))
-    levels = dynamic_levels().astype(np.float32)
-    boundaries = (levels[1:] + levels[:-1]) / np.float32(2)
+    levels, boundaries = _levels_of_scales()
     codes, restored = np.empty(len(absmax), dtype=np.uint8), np.empty(len(absmax), dtype=np.float32)
     at_once = _SCALES_AT_ONCE - _SCALES_AT_ONCE % nested_block
     for begin in range(0, len(absmax), at_once):
@@ -204,6 +203,12 @@ def quantized_scales(absmax: Scales, nested_block: int) -> tuple[NDArray[np.uint
         codes[begin : begin + at_once] = found.ravel()[: len(part)]
         restored[begin : begin + at_once] = (levels[found] * largest[:, None]).ravel()[: len(part)] + offset
     return codes, restored
+
+
+@cache
+def _levels_of_scales() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    levels = dynamic_levels().astype(np.float32)
+    return levels, (levels[1:] + levels[:-1]) / np.float32(2)
 
 
 def _affine_places(blocks: Blocks, levels: int = 16) -> tuple[Blocks, Blocks, Blocks]:

@@ -1,12 +1,14 @@
 """Tensors that were measured already, in the user's cache folder: a report goes on where one was stopped. No torch.
 
 One file a shard, named after its identity (size, time, header); one line a finished tensor and way of quantizing,
-written when that tensor is done. Losing the file loses time and nothing else.
+written when that tensor is done. A large tensor that was stopped half-way is read again, a matter of seconds. Losing
+the file loses time and nothing else.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +24,8 @@ _WEIGHTS = "weights"
 
 MOST_FILES = 256
 MOST_BYTES = 256 * 2**20
+"""What the folder holds at most when a report begins, beside the report's own shards: about 5 KB a tensor measured in
+six formats."""
 
 
 class Finished:
@@ -48,20 +52,32 @@ class Finished:
                 return FormatErrors.from_json(values)
         return None
 
-    def keep_weights(self, tensor: StoredTensor, sums: WeightSums) -> None:
-        self._append(tensor, _WEIGHTS, asdict(sums))
+    def keep(self, tensor: StoredTensor, sums: WeightSums, errors: Mapping[str, FormatErrors]) -> None:
+        """What was measured of a tensor, its errors by way of quantizing."""
+        found: dict[str, dict[str, Any]] = {_WEIGHTS: asdict(sums)}
+        found |= {way: of_way.as_json() for way, of_way in errors.items()}
+        lines = [json.dumps([VERSION, tensor.name, way, values]) for way, values in found.items()]
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # On lines of their own even after one that a killed process left unfinished; one write, so that two
+            # processes do not mix theirs.
+            with self._file(tensor.shard).open("ab", buffering=0) as file:
+                file.write("\n".join(["", *lines, ""]).encode())
+        except OSError as error:
+            self.notice = (
+                f"Finished tensors cannot be kept in {self._folder} ({error.strerror or error}): a report that is "
+                "stopped will begin anew."
+            )
 
-    def keep_errors(self, tensor: StoredTensor, way: str, errors: FormatErrors) -> None:
-        self._append(tensor, way, errors.as_json())
-
-    def prune(self) -> None:
-        """Remove what was used longest ago beyond the bounds."""
+    def prune(self, spared: Iterable[Shard]) -> None:
+        """Remove what was used longest ago beyond the bounds, but nothing of the `spared` shards."""
+        kept = {self._file(shard) for shard in spared}
         with suppress(OSError):
             files = sorted(self._folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
             used = 0
             for count, file in enumerate(files):
                 used += file.stat().st_size
-                if count >= MOST_FILES or used > MOST_BYTES:
+                if (count >= MOST_FILES or used > MOST_BYTES) and file not in kept:
                     file.unlink(missing_ok=True)
 
     def _found(self, tensor: StoredTensor, way: str) -> dict[str, Any] | None:
@@ -69,20 +85,6 @@ class Finished:
         if shard not in self._read:
             self._read[shard] = dict(_lines(self._file(tensor.shard)))
         return self._read[shard].get((tensor.name, way))
-
-    def _append(self, tensor: StoredTensor, way: str, values: dict[str, Any]) -> None:
-        line = json.dumps([VERSION, tensor.name, way, values])
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            # A line of its own even after one that a killed process left unfinished; one write, so that two processes
-            # do not mix theirs.
-            with self._file(tensor.shard).open("ab", buffering=0) as file:
-                file.write(f"\n{line}\n".encode())
-        except OSError as error:
-            self.notice = (
-                f"Finished tensors cannot be kept in {self._folder} ({error.strerror or error}): a report that is "
-                "stopped will begin anew."
-            )
 
     def _file(self, shard: Shard) -> Path:
         return self._folder / f"{shard.identity}.jsonl"

@@ -94,10 +94,11 @@ class Measurer:
         total = Measured(WeightSums())
         for part in self._over(read, how.block_size, of, seen):
             total += part
-        bits = {
-            name: FORMATS[name].bits_per_parameter(how.block_size, how.nested_block) * elements for name in total.errors
-        }
-        errors = {name: replace(found, stored_bits=bits[name]) for name, found in total.errors.items()}
+        errors = {}
+        for name, found in total.errors.items():
+            bits = FORMATS[name].bits_per_parameter(how.block_size, how.nested_block)
+            power = total.errors[how.formats[0]].power  # the same for all, and held once: there may be 100,000 tensors
+            errors[name] = replace(found, power=power, stored_bits=bits * elements)
         return Measured(total.weights, errors)
 
     def _kept_scales(self, read: Slices, blocks: int, how: Quantization, seen: Seen) -> Scales:

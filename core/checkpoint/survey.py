@@ -44,6 +44,7 @@ def survey(
     total = sum(tensor.bytes for tensor in tensors)
     done = 0
     measurer = Measurer()
+    finished.prune(tensor.shard for tensor in tensors)
     try:
         for tensor in tensors:
             known = _known(tensor, how, finished)
@@ -51,7 +52,7 @@ def survey(
             if known is None or missing:
                 progress = _Progress(tick, done, total, tensor, 2 if how.nests else 1)
                 fresh = _measured(measurer, tensor, Quantization(missing, how.block_size, how.nested_block), progress)
-                _keep(tensor, fresh, how, finished)
+                finished.keep(tensor, fresh.weights, {how.way(name): found for name, found in fresh.errors.items()})
                 known = fresh if known is None else Measured(fresh.weights, {**known.errors, **fresh.errors})
                 found.read_bytes += tensor.bytes
             else:
@@ -65,7 +66,6 @@ def survey(
         found.stopped_by = error.sentence
     finally:
         measurer.close()
-        finished.prune()
         found.notice = finished.notice
 
 
@@ -99,9 +99,3 @@ def _known(tensor: StoredTensor, how: Quantization, finished: Finished) -> Measu
         if kept is not None:
             errors[name] = kept
     return Measured(weights, errors)
-
-
-def _keep(tensor: StoredTensor, fresh: Measured, how: Quantization, finished: Finished) -> None:
-    for name, errors in fresh.errors.items():
-        finished.keep_errors(tensor, how.way(name), errors)
-    finished.keep_weights(tensor, fresh.weights)

@@ -135,11 +135,10 @@ def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> No
     save_file({"a": normal(64), "b": normal(64)}, tmp_path / "a.safetensors")
     first, second = open_checkpoint(tmp_path / "a.safetensors").tensors
     kept = Finished(tmp_path / "cache")
-    kept.keep_errors(first, "nf4 64", errors(10, 1.5))
-    kept.keep_weights(first, sums(np.arange(5.0)))
+    kept.keep(first, sums(np.arange(5.0)), {"nf4 64": errors(10, 1.5)})
     with next((tmp_path / "cache").iterdir()).open("ab") as file:
         file.write(b'[2, "b", "nf4 64", {"elem')  # killed while it wrote
-    Finished(tmp_path / "cache").keep_errors(second, "fp4 64", errors(1, 1))
+    Finished(tmp_path / "cache").keep(second, sums(np.arange(5.0)), {"fp4 64": errors(1, 1)})
     again = Finished(tmp_path / "cache")
     assert again.errors(first, "nf4 64").as_json() == errors(10, 1.5).as_json()
     assert again.weights(first) == sums(np.arange(5.0))
@@ -152,7 +151,7 @@ def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> No
 def test_that_nothing_is_taken_for_a_file_that_was_written_again(tmp_path: Path) -> None:
     save_file({"a": normal(64)}, tmp_path / "a.safetensors")
     (before,) = open_checkpoint(tmp_path / "a.safetensors").tensors
-    Finished(tmp_path / "cache").keep_errors(before, "nf4 64", errors(10, 1))
+    Finished(tmp_path / "cache").keep(before, sums(np.arange(5.0)), {"nf4 64": errors(10, 1)})
     save_file({"a": normal(64, seed=1)}, tmp_path / "a.safetensors")
     (after,) = open_checkpoint(tmp_path / "a.safetensors").tensors
     assert Finished(tmp_path / "cache").errors(after, "nf4 64") is None
@@ -175,14 +174,14 @@ def test_that_a_cache_that_cannot_be_written_says_so_once(tmp_path: Path) -> Non
     (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
     (tmp_path / "cache").write_text("a file is in the way")
     kept = Finished(tmp_path / "cache")
-    kept.keep_errors(tensor, "nf4 64", errors(10, 1))
+    kept.keep(tensor, sums(np.arange(5.0)), {"nf4 64": errors(10, 1)})
     assert "a report that is stopped will begin anew" in kept.notice
-    kept.prune()
+    kept.prune([])
 
 
 def test_that_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.checkpoint.finished.MOST_FILES", 2)
     for number in range(4):
         (tmp_path / f"{number}.jsonl").write_text("x")
-    Finished(tmp_path).prune()
+    Finished(tmp_path).prune([])
     assert len(list(tmp_path.iterdir())) == 2

@@ -31,8 +31,10 @@ Tables (rows of JSON values; a number that does not exist is None):
   map_rows     row, tensor, layer, kind: rows of the error maps; of a drawn tensor `kind` says 'blocks 64 to 127'
   sweep        format, block_size, nested (bool), bits_per_parameter, relative_rmse, snr_db, pareto (bool: nothing
                smaller is as exact): block sizes 16 to 4096, on the sample                             (measured on CPU)
-  outliers     format, outlier_scale, relative_rmse, snr_db: the chosen distribution with one weight in a thousand an
-               outlier, at the chosen block size; beside a checkpoint too                              (measured on CPU)
+  outliers     format, outlier_scale, relative_rmse, snr_db, others_relative_rmse (of the weights that are no outliers,
+               over their own power: what outliers cost; relative_rmse may fall, as their power counts): the chosen
+               distribution with one weight in a thousand an outlier, at the chosen block size; beside a checkpoint too
+                                                                                                       (measured on CPU)
   distributions distribution, format, block_size, relative_rmse, snr_db: normal, Student-t, Laplace, uniform; a control
                that does not depend on the parameters but for the seed                                 (measured on CPU)
   scale_levels what, scheme ('plain'|'nested'), count, bytes, bits_per_parameter: how a weight's bits come together with
@@ -75,7 +77,7 @@ Metrics (those of formats only for the formats measured):
   and '{operation}.{impl}.bytes_per_s' of the rows of 'comparison' that have a time.
 
 A Partial of this experiment carries the same names as far as they are known: `core.partial.from_partial` makes a
-Result of it. A report of a checkpoint sends one about every second, with the tensors so far.
+Result of it. A report of a checkpoint sends one about every second (fewer of many tensors), with the tensors so far.
 """
 
 from __future__ import annotations

@@ -29,32 +29,17 @@ TRACE_BUDGET_BYTES = 1 << 30
 _TOKENS = 32
 _COUNTED = 1 << 18
 _CODES, _SCALES = "codes", ("absmax", "scale codes", "scales of scales", "mean of scales", "minimum", "step")
-_TENSOR_OF = {
-    "quantize": {"x_ptr": "weights", "codes_ptr": _CODES, "scale_ptr": "absmax", "step_ptr": "step"},
-    "quantize scales": {"x_ptr": "absmax", "codes_ptr": "scale codes", "scale_ptr": "scales of scales"},
-    "dequantize": {"out_ptr": "weights"},
-    "matmul": {"x_ptr": "x", "out_ptr": "out"},
-}
-_SHARED = {
-    "codes_ptr": _CODES,
-    "absmax_ptr": "absmax",
-    "nested_codes_ptr": "scale codes",
-    "offset_ptr": "mean of scales",
-    "minimum_ptr": "minimum",
-    "step_ptr": "step",
-    "levels_ptr": "levels",
-    "nested_levels_ptr": "levels of scales",
-    "boundaries_ptr": "boundaries",
-}
+_TABLES = {"levels_ptr": "levels", "nested_levels_ptr": "levels of scales", "boundaries_ptr": "boundaries"}
 _DOT = re.compile(r"tt\.dot .*: tensor<[\dx]+x(\w+)\b.*?> \* tensor<[\dx]+x(\w+)\b.*?> -> tensor<[\dx]+x(\w+)\b")
 
 
 @dataclass(frozen=True)
 class Traced:
-    """One step of the three and its launches."""
+    """One step of the three, its launches, and the names of tensors by address."""
 
     step: str
     format: FormatId
+    held: dict[int, str]
     launches: tuple[Launch, ...]
 
 
@@ -67,11 +52,17 @@ def trace_kernels(findings: Draft, params: QuantizationParams, matrix: Matrix, t
     trace = _Tracing(in_parts(tick, 3 if fused is chosen else 4))
     weight = matrix.weight
     x = torch.randn(_TOKENS, weight.shape[1], generator=torch.Generator().manual_seed(params.seed)).to(weight)
-    quantized = trace("quantize", chosen, lambda: quantized_by_triton(weight, params, chosen))
-    trace("dequantize", chosen, lambda: dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON))
-    multiplied = quantized if fused is chosen else trace("", fused, lambda: quantized_by_triton(weight, params, fused))
-    trace("matmul", fused, lambda: matmul(x, multiplied, impl=Impl.TRITON, path=MatmulPath.FUSED))
-    _add_tables(findings, [traced for traced in trace.found if traced.step])
+    quantized, launches = trace("quantize", chosen, lambda: quantized_by_triton(weight, params, chosen))
+    steps = [Traced("quantize", chosen, _held(quantized, (weight, "weights")), launches)]
+    restored, launches = trace(
+        "dequantize", chosen, lambda: dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON)
+    )
+    steps.append(Traced("dequantize", chosen, _held(quantized, (restored, "weights")), launches))
+    if fused is not chosen:
+        quantized, _ = trace("quantize", fused, lambda: quantized_by_triton(weight, params, fused))
+    out, launches = trace("matmul", fused, lambda: matmul(x, quantized, impl=Impl.TRITON, path=MatmulPath.FUSED))
+    steps.append(Traced("matmul", fused, _held(quantized, (x, "x"), (out, "out")), launches))
+    _add_tables(findings, steps)
     findings.metrics.update(_matmul_metrics(findings, fused, weight.numel()))
 
 
@@ -81,20 +72,18 @@ def quantized_by_triton(weight: torch.Tensor, params: QuantizationParams, format
 
 
 class _Tracing:
-    """Runs work under the tracer and keeps its launches."""
+    """Runs work under the tracer, and gives its launches too."""
 
     def __init__(self, tick: Tick) -> None:
-        self.found: list[Traced] = []
         self._tick = tick
 
-    def __call__(self, step: str, format_id: FormatId, work: Callable[[], T]) -> T:
+    def __call__(self, step: str, format_id: FormatId, work: Callable[[], T]) -> tuple[T, tuple[Launch, ...]]:
         def told(done: float, total: float, _: str) -> None:
-            self._tick(done, total, f"tracing {step or 'quantize'} ({FORMATS[format_id].label})")
+            self._tick(done, total, f"tracing {step} ({FORMATS[format_id].label})")
 
         with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=told) as tracer:
             outcome = work()
-        self.found.append(Traced(step, format_id, tuple(tracer.launches)))
-        return outcome
+        return outcome, tuple(tracer.launches)
 
 
 def _add_stored_bits(findings: Draft) -> None:
@@ -136,12 +125,27 @@ def _add_tables(findings: Draft, steps: Sequence[Traced]) -> None:
 
 
 def _names(traced: Traced, index: int) -> dict[str, str]:
-    """Double quantization launches the quantize kernel once more, on the scales; where weights are restored, what it
-    calls absmax is then that of the scales."""
-    if traced.step == "quantize":
-        return {**_SHARED, **_TENSOR_OF["quantize scales" if index else "quantize"]}
-    nested = any(buffer.name == "nested_codes_ptr" for buffer in traced.launches[index].buffers)
-    return {**_SHARED, **_TENSOR_OF[traced.step], **({"absmax_ptr": "scales of scales"} if nested else {})}
+    """What each argument of a launch holds, told by where it lies in memory."""
+    names = {}
+    for buffer in traced.launches[index].buffers:
+        name = traced.held.get(buffer.data_ptr) or _TABLES.get(buffer.name, buffer.name)
+        # Under double quantization the scales of the first launch are those that the second one reads, and then gone.
+        names[buffer.name] = "absmax" if traced.step == "quantize" and buffer.name == _passing(index) else name
+    return names
+
+
+def _passing(index: int) -> str:
+    return "x_ptr" if index else "scale_ptr"
+
+
+def _held(quantized: Quantized, *others: tuple[torch.Tensor, str]) -> dict[int, str]:
+    """By address, the tensors of quantized weights and `others`."""
+    found: list[tuple[torch.Tensor | None, str]] = [(quantized.codes, _CODES), (quantized.absmax, "absmax"), *others]
+    if (nested := quantized.nested) is not None:
+        found += [(nested.codes, "scale codes"), (nested.absmax, "scales of scales"), (nested.offset, "mean of scales")]
+    if (affine := quantized.affine) is not None:
+        found += [(affine.minimum, "minimum"), (affine.step, "step")]
+    return {tensor.data_ptr(): name for tensor, name in found if tensor is not None}
 
 
 def _touched(traced: Traced, index: int, launch: Launch, names: dict[str, str]) -> list[Row]:

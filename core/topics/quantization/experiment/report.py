@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -23,13 +23,15 @@ from core.engine.steps import Tick
 from core.events import Partial, Progress
 from core.language_model.cache import cache_folder
 from core.partial import Draft, as_partial
-from core.result import Metric, Provenance
+from core.result import Metric, Provenance, Row
 from core.topics.quantization.model.sampling import drawn
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.payload import MAP_PREFIX, SYNTHETIC
 from kernels.quantization.formats import FORMATS
 
 _PARTIAL_EVERY_S = 1.0
+_PAUSE_FACTOR = 10
+"""A Partial of many tensors takes time itself: at most a tenth of the run."""
 
 Steps = Generator[Progress | Partial, None, None]
 MeasuredTensors = dict[str, tuple[StoredTensor, Measured]]
@@ -49,20 +51,22 @@ def survey_checkpoint(findings: Draft, params: QuantizationParams, checkpoint: C
 
     A shard that goes away or changes ends the report early: what was measured stays, and 'messages' says so.
     """
-    found, ticks = Survey(), _Ticks()
+    found, ticks, known, pause = Survey(), _Ticks(), _Rows(), _PARTIAL_EVERY_S
     finished = Finished(report_folder())
     started = told = monotonic()
     findings.tables["skipped"] = skipped_rows(checkpoint.skipped)
     walk = survey(checkpoint.measured, quantization_of(params), finished, found, ticks)
     try:
         while (yield from phase(0.0, until, lambda tick: ticks.next_of(walk, tick))):
-            if monotonic() - told > _PARTIAL_EVERY_S:
-                _fill(findings, params, found.measured)
+            if monotonic() - told > pause:
+                begun = monotonic()
+                _fill(findings, params, found.measured, known)
                 yield Partial(as_partial(findings.result()))
                 told = monotonic()
+                pause = max(_PARTIAL_EVERY_S, _PAUSE_FACTOR * (told - begun))
     finally:
         walk.close()
-    _fill(findings, params, found.measured)
+    _fill(findings, params, found.measured, known)
     findings.metrics.update(_report_metrics(found, monotonic() - started))
     findings.tables["messages"] = _messages(found, checkpoint)
 
@@ -85,7 +89,7 @@ def measure_drawn(findings: Draft, params: QuantizationParams, tick: Tick) -> No
     errors = {name: replace(sums, stored_bits=stored[name] * weights.size) for name, sums in whole.errors.items()}
     shard = Shard(Path(SYNTHETIC), weights.nbytes, 0, "")
     tensor = StoredTensor(SYNTHETIC, "F32", blocks.shape, shard, 0, weights.nbytes)
-    _fill(findings, params, {SYNTHETIC: (tensor, Measured(whole.weights, errors))})
+    _fill(findings, params, {SYNTHETIC: (tensor, Measured(whole.weights, errors))}, _Rows())
     stretches = [(begin, min(begin + MAP_COLUMNS, params.blocks)) for begin in range(0, params.blocks, MAP_COLUMNS)]
     _fill_map(
         findings, params, [(SYNTHETIC, NO_LAYER, f"blocks {begin} to {end - 1}") for begin, end in stretches], maps
@@ -108,8 +112,21 @@ class _Ticks:
         return next(walk, self) is not self
 
 
-def _fill(findings: Draft, params: QuantizationParams, measured: MeasuredTensors) -> None:
-    rows = [row for tensor, found in measured.values() for row in tensor_rows(tensor, found.weights, found.errors)]
+@dataclass
+class _Rows:
+    """Rows of 'tensors' by tensor, each made once: a report of a thousand tensors fills its tables every second."""
+
+    known: dict[str, list[Row]] = field(default_factory=dict)
+
+    def of(self, measured: MeasuredTensors) -> list[Row]:
+        for name, (tensor, found) in measured.items():
+            if name not in self.known:
+                self.known[name] = tensor_rows(tensor, found.weights, found.errors)
+        return [row for name in measured for row in self.known[name]]
+
+
+def _fill(findings: Draft, params: QuantizationParams, measured: MeasuredTensors, known: _Rows) -> None:
+    rows = known.of(measured)
     findings.tables["tensors"] = rows
     findings.tables["layers"] = layer_rows(rows)
     findings.tables["totals"] = total_rows(rows)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.checkpoint.coding import absmax_of
+from core.checkpoint.coding import absmax_of, restored_weights
 from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.opening import Checkpoint
 from core.engine.steps import Tick
@@ -72,20 +72,25 @@ def add_sweep(findings: Draft, params: QuantizationParams, samples: Sequence[Wei
 
 
 def add_outliers(findings: Draft, params: QuantizationParams, tick: Tick) -> None:
-    """'outliers': what one in a thousand does as it grows."""
-    rows = []
+    """'outliers': what one in a thousand does as it grows, to all weights and to those beside it."""
+    rows: list[Row] = []
     how = Quantization(params.formats, params.block_size, params.nested)
     for index, scale in enumerate(_OUTLIER_SCALES):
         tick(index, len(_OUTLIER_SCALES), "growing outliers")
-        weights = drawn(params.changed(outlier_share=_OUTLIER_SHARE, outlier_scale=scale), _CONTROL_ELEMENTS)
+        with_some = params.changed(outlier_share=_OUTLIER_SHARE, outlier_scale=scale)
+        weights = drawn(with_some, _CONTROL_ELEMENTS)
+        others = weights == drawn(params.changed(outlier_share=0.0), _CONTROL_ELEMENTS)
+        power = float(np.square(weights[others], dtype=np.float64).sum())
         for name, sums in errors_of([weights], how).items():
             found = point(name, how, *sums)
+            error = restored_weights(weights, name, params.block_size, 0)[others] - weights[others]
             rows.append(
                 {
                     "format": name.value,
                     "outlier_scale": scale,
                     "relative_rmse": found.relative_rmse,
                     "snr_db": found.snr_db,
+                    "others_relative_rmse": float(np.sqrt(np.square(error, dtype=np.float64).sum() / power)),
                 }
             )
     findings.tables["outliers"] = rows

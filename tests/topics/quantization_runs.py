@@ -1,0 +1,24 @@
+"""Runs of the quantization experiment, for its tests."""
+
+from __future__ import annotations
+
+from core.events import Partial, Progress
+from core.result import Result
+from core.topics.quantization import TOPIC
+from core.topics.quantization.params import QuantizationParams
+
+Events = list[Progress | Partial]
+
+
+def finished(params: QuantizationParams, device: str = "cpu") -> tuple[Result, Events]:
+    """The result of a whole run, and what it yielded."""
+    steps, events = TOPIC.load_experiment()(params, device), []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            return end.value, events
+
+
+def messages(result: Result) -> list[str]:
+    return [row["text"] for row in result.tables.get("messages", [])]

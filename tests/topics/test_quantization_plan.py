@@ -1,0 +1,233 @@
+"""What the quantization page knows before any run: samples, codebooks, sweep, scales, whole models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from core.checkpoint.coding import absmax_of, restored_weights
+from core.checkpoint.opening import open_checkpoint
+from core.errors import InvalidParams
+from core.topics.quantization import TOPIC
+from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
+from core.topics.quantization.model.plan import opened, plan, shown_tensor
+from core.topics.quantization.model.presets import PRESETS, weight_bytes
+from core.topics.quantization.model.sampling import drawn, spread, standard
+from core.topics.quantization.model.sweep import Point, with_front
+from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams
+from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
+from tests.checkpoint.files import normal
+
+PUBLISHED = {
+    "llama-7b": 6_738_415_616,
+    "llama-13b": 13_015_864_320,
+    "llama-33b": 32_528_943_616,
+    "llama-65b": 65_285_660_672,
+    "llama-2-70b": 68_976_648_192,
+    "llama-3.1-8b": 8_030_261_248,
+    "llama-3.1-405b": 405_853_388_800,
+    "mistral-7b": 7_241_732_096,
+    "mixtral-8x7b": 46_702_792_704,
+    "qwen2.5-7b": 7_615_616_512,
+}
+"""Parameters of the weights that the makers published."""
+
+TIGHT = settings(max_examples=25, deadline=None)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_that_a_preset_has_the_published_number_of_parameters(preset: str) -> None:
+    assert PRESETS[preset].parameters == PUBLISHED[preset]
+
+
+def test_that_a_whole_model_is_its_linear_layers_in_the_format_and_the_rest_in_16_bits() -> None:
+    planned = plan(QuantizationParams(model_preset="llama-65b"))
+    reference, nf4 = planned.memory[0], next(row for row in planned.memory if row.format is FormatId.NF4)
+    assert reference.bytes == 2 * PUBLISHED["llama-65b"]
+    linear = planned.preset.linear_parameters
+    assert nf4.bytes == linear * (4 + 8 / 64 + 32 / (64 * 256)) / 8 + 2 * (PUBLISHED["llama-65b"] - linear)
+    assert weight_bytes(planned.preset, 16) == reference.bytes
+    # QLoRA finetunes 65B on one 48 GB GPU, and in 16 bits the weights alone would not fit.
+    assert nf4.bytes < 36e9 < 48e9 < reference.bytes
+
+
+@TIGHT
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    block_size=st.sampled_from(BLOCK_SIZES[:5]),
+    scale=st.floats(1e-30, 1e30),
+    zeros=st.integers(0, 3),
+)
+def test_that_every_weight_is_won_by_the_level_that_it_is_restored_to(
+    seed: int, block_size: int, scale: float, zeros: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    blocks = (rng.standard_t(3, (6, block_size)) * scale).astype(np.float32)
+    blocks[:zeros] = 0
+    absmax = absmax_of(blocks)
+    kept = blocks[zeros:]
+    weights = sort(blocks, absmax)
+    shares = kept / absmax[zeros:, None]
+    counted = histogram(weights)
+    np.testing.assert_array_equal(counted.counts, np.histogram(shares, EDGES.astype(np.float32))[0])
+    assert counted.affine_counts.sum() == kept.size
+    for book in codebooks(FORMATS, weights):
+        assert book.won.sum() == book.errors.sum() == kept.size
+        if FORMATS[book.format].affine:
+            continue
+        restored = restored_weights(kept.ravel(), book.format, block_size, 0).reshape(kept.shape)
+        nearest = np.abs(restored[..., None] / absmax[zeros:, None, None] - book.levels).argmin(-1)
+        # Rounding may move a weight that lies on a boundary to the other side of it.
+        assert np.abs(np.bincount(nearest.ravel(), minlength=len(book.levels)) - book.won).sum() <= 2
+
+
+def test_that_affine_levels_span_each_blocks_own_range() -> None:
+    blocks = np.array([[1, 2, 3, 4], [-7, -7, -7, -7]], dtype=np.float32)
+    weights = sort(blocks, absmax_of(blocks))
+    (book,) = codebooks([FormatId.INT4_AFFINE], weights)
+    won = np.flatnonzero(book.won)
+    assert won.tolist() == [0, 5, 7, 10, 15]  # thirds of the range, and the middle for a block without one
+    assert book.won[7] == 4
+    assert book.errors[len(ERROR_EDGES) // 2 - 1 :].sum() == 8  # none of them an error below zero
+
+
+def test_that_blocks_of_zeros_are_left_out_of_the_pictures() -> None:
+    blocks = np.zeros((3, 16), dtype=np.float32)
+    weights = sort(blocks, absmax_of(blocks))
+    assert histogram(weights).counts.sum() == 0
+    assert all(book.won.sum() == 0 for book in codebooks(FORMATS, weights))
+
+
+@TIGHT
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=12))
+def test_that_the_front_is_what_nothing_smaller_beats(pairs: list[tuple[int, int]]) -> None:
+    points = [Point(FormatId.NF4, 64, False, float(bits), float(rmse), 0.0) for bits, rmse in pairs]
+    marked = with_front(points)
+    assert len(marked) == len(points)
+    front = {(p.bits_per_parameter, p.relative_rmse) for p in marked if p.pareto}
+    best = {
+        (bits, rmse)
+        for bits, rmse in set(pairs)
+        if not any((b, r) != (bits, rmse) and b <= bits and r <= rmse for b, r in pairs)
+    }
+    assert front == best
+
+
+def test_that_the_sweep_has_every_format_and_block_size_at_its_exact_bits() -> None:
+    planned = plan(QuantizationParams())
+    points = planned.sweep
+    found = {(p.format, p.block_size, p.nested) for p in points}
+    assert found == {
+        (name, size, nested)
+        for name in FORMATS
+        for size in BLOCK_SIZES
+        for nested in (False, True)
+        if not (nested and FORMATS[name].affine)
+    }
+    by_key = {(p.format, p.block_size, p.nested): p for p in points}
+    assert by_key[FormatId.NF4, 64, True].bits_per_parameter == 4 + 8 / 64 + 32 / (64 * 256)
+    assert by_key[FormatId.INT4_AFFINE, 32, False].bits_per_parameter == 4 + 64 / 32
+    assert by_key[FormatId.INT8, 4096, False].bits_per_parameter == 8 + 32 / 4096
+    for name in (FormatId.NF4, FormatId.INT4, FormatId.INT8):
+        errors = [by_key[name, size, False].relative_rmse for size in BLOCK_SIZES]
+        assert errors[0] < errors[-1]
+    assert not any(p.nested for p in plan(QuantizationParams(double_quantization=False)).sweep)
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_that_a_distribution_has_mean_0_and_deviation_1(distribution: str) -> None:
+    values = standard(distribution, 30, 1 << 17, np.random.default_rng(1)).astype(np.float64)
+    assert abs(values.mean()) < 0.01
+    assert abs(values.std() - 1) < 0.02
+
+
+def test_that_outliers_leave_the_other_weights_where_they_are() -> None:
+    plain = drawn(QuantizationParams(), 4096)
+    some = drawn(QuantizationParams(outlier_share=0.01, outlier_scale=50), 4096)
+    more = drawn(QuantizationParams(outlier_share=0.02, outlier_scale=50), 4096)
+    changed, changed_more = plain != some, plain != more
+    assert 20 < changed.sum() < 70
+    assert set(np.abs(some[changed])) == {np.float32(50)}
+    assert np.all(changed <= changed_more)
+    assert not plain.flags.writeable
+
+
+def test_that_the_plan_is_of_the_distribution_without_a_checkpoint() -> None:
+    planned = plan(QuantizationParams(distribution="laplace"))
+    assert (planned.sampled, planned.problem, planned.checkpoint) == ("laplace", "", None)
+    assert [point.format for point in planned.errors] == list(planned.params.formats)
+    assert planned.scales.saved_bits == pytest.approx(0.373, abs=5e-5)
+    assert planned.codebook("int4").format is FormatId.INT4
+
+
+def test_that_a_checkpoint_is_sampled_and_what_is_wrong_with_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    weights = normal(64, 128)
+    save_file({"embed": normal(500, 128), "layers.0.q.weight": weights, "norm": normal(128)}, path)
+    planned = plan(QuantizationParams(checkpoint=str(path)))
+    assert planned.sampled == "layers.0.q.weight"
+    np.testing.assert_array_equal(planned.sample, weights.float().numpy().ravel())
+    missing = plan(QuantizationParams(checkpoint=str(tmp_path / "none.safetensors")))
+    assert missing.blames == "checkpoint"
+    assert "none.safetensors" in missing.problem
+    assert missing.sampled == "normal"
+    with pytest.raises(InvalidParams, match="none"):
+        TOPIC.check(missing.params)
+
+
+def test_that_a_tensor_smaller_than_a_block_can_be_planned_with(tmp_path: Path) -> None:
+    save_file({"a": normal(5), "b": torch.full((3,), float("nan"))}, tmp_path / "a.safetensors")
+    planned = plan(QuantizationParams(checkpoint=str(tmp_path / "a.safetensors"), block_size=4096))
+    assert planned.histogram.counts.sum() == 5
+    assert len(planned.sweep) == 99
+
+
+def test_that_a_shard_that_was_replaced_is_opened_again(tmp_path: Path) -> None:
+    """The folder's own time does not change with a file that is written in place."""
+    path = tmp_path / "model.safetensors"
+    save_file({"a": normal(4, 4)}, path)
+    folder_before = tmp_path.stat()
+    first = opened(str(tmp_path))
+    path.write_bytes(path.read_bytes().replace(b'"a"', b'"b"'))
+    os.utime(path, ns=(1, 1))
+    os.utime(tmp_path, ns=(folder_before.st_atime_ns, folder_before.st_mtime_ns))
+    assert shown_tensor(first).name == "a"
+    assert shown_tensor(opened(str(tmp_path))).name == "b"
+
+
+def test_that_matrices_stand_for_a_checkpoint_and_are_spread_over_it(tmp_path: Path) -> None:
+    save_file({f"{i:03}.w": normal(2, 2) for i in range(100)} | {"norm": normal(4)}, tmp_path / "a.safetensors")
+    tensors = open_checkpoint(tmp_path / "a.safetensors").tensors
+    found = spread(tensors, 10)
+    assert len({tensor.name for tensor in found}) == 10
+    assert all(len(tensor.shape) == 2 for tensor in found)
+    assert [t.name for t in spread([t for t in tensors if t.name == "norm"])] == ["norm"]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"compare": "nf5"}, "compare names 'nf5', which is no format"),
+        ({"compare": "int4, fp3"}, "compare names 'fp3'"),
+        ({"block_size": 65}, "not a choice"),
+        ({"outlier_share": 0.5}, "must lie between 0 and 0.1"),
+        ({"format": "q4_k"}, "not a choice"),
+    ],
+)
+def test_that_a_bad_parameter_gets_one_sentence(values: dict[str, object], wanted: str) -> None:
+    with pytest.raises(InvalidParams, match=wanted):
+        QuantizationParams.parse(values)
+
+
+def test_that_the_chosen_format_comes_first_and_once() -> None:
+    names = QuantizationParams(format="int4", compare="int8, int4 ,nf4").formats
+    assert names == (FormatId.INT4, FormatId.NF4, FormatId.INT8)
+    assert QuantizationParams(compare="").formats == (FormatId.NF4,)
+    assert QuantizationParams(compare="int8,all").formats == tuple(FORMATS)

@@ -25,15 +25,20 @@ _MOST_ROWS = 128
 @triton.jit
 def fused_matmul_kernel(
     x_ptr, words_ptr, levels_ptr, absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, out_ptr,
-    rows_total, cols_total, depth, row_words,
+    rows_total, cols_total, row_groups,
     BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
     DEPTH: tl.constexpr, SHARED: tl.constexpr,
 ):  # fmt: skip
     """A [ROWS, COLS] tile of x [rows_total, depth] times weights [cols_total, depth] transposed. Grid (column tiles,
-    row tiles). SHARED neighbouring weights share a scale; restored weights are rounded to bfloat16, sums are float32.
+    row tiles).
+
+    A row is `row_groups` groups of SHARED weights that share a scale. Restored weights are rounded to bfloat16, sums
+    are float32.
     """
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     cols = tl.program_id(0) * COLS + tl.arange(0, COLS)
+    # So that it is known how far rows are aligned.
+    depth, row_words = row_groups * SHARED, row_groups * (SHARED // 8)
     x_ptrs = x_ptr + rows.to(tl.int64)[:, None] * depth
     row_starts = cols.to(tl.int64) * row_words
     levels = tl.load(levels_ptr + tl.arange(0, 16))
@@ -66,6 +71,7 @@ def fused_matmul(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
     out = torch.empty(rows, cols, dtype=x.dtype, device=x.device)
     tile_rows = min(_MOST_ROWS, max(_LEAST_ROWS, triton.next_power_of_2(rows)))
     tile_depth = _DEPTH_OF_FEW_ROWS if tile_rows <= _FEW_ROWS else _DEPTH_OF_MANY
+    shared = min(tile_depth, quantized.block_size)
     _, levels = on_device(tables(quantized.format), x.device)
     _, nested_levels = on_device(scale_tables(), x.device)
     nested = quantized.nested
@@ -73,9 +79,9 @@ def fused_matmul(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
         x, quantized.codes.view(torch.int32), levels,
         nested.absmax if nested else quantized.absmax,
         nested.codes if nested else None, nested_levels if nested else None, nested.offset if nested else None,
-        out, rows, cols, depth, depth // 8,
+        out, rows, cols, depth // shared,
         BLOCK_SIZE=quantized.block_size, NESTED_BLOCK=quantized.nested_block, ROWS=tile_rows, COLS=_COLS,
-        DEPTH=tile_depth, SHARED=min(tile_depth, quantized.block_size), num_warps=4, num_stages=3,
+        DEPTH=tile_depth, SHARED=shared, num_warps=4, num_stages=3,
         enable_fp_fusion=False,
     )  # fmt: skip
     return out

@@ -28,7 +28,7 @@ _LOAD_WORDS = 4
 @triton.jit
 def gemv_kernel(
     x_ptr, words_ptr, levels_ptr, absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, out_ptr,
-    rows_total, row_words,
+    rows_total, row_groups,
     BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, ROWS: tl.constexpr, GROUPS: tl.constexpr,
     WORDS: tl.constexpr, WHOLE: tl.constexpr,
 ):  # fmt: skip
@@ -38,21 +38,22 @@ def gemv_kernel(
     groups of a row and the rows fill their tiles.
     """
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    row_starts = rows.to(tl.int64) * row_words
+    row_starts = rows.to(tl.int64) * row_groups
     inside = tl.arange(0, WORDS)
     levels = tl.load(levels_ptr + tl.arange(0, 16))
     total = tl.zeros([ROWS, GROUPS], tl.float32)
-    for begin in range(0, row_words, GROUPS * WORDS):
-        first_words = begin + tl.arange(0, GROUPS) * WORDS
-        starts = row_starts[:, None] + first_words[None, :]
-        of_groups = None if WHOLE else first_words < row_words
-        in_bounds = None if WHOLE else (rows < rows_total)[:, None] & of_groups[None, :]
-        words = load(words_ptr + starts[:, :, None] + inside[None, None, :], None if WHOLE else in_bounds[:, :, None])
-        columns = first_words[:, None] * 8 + tl.arange(0, 8 * WORDS)[None, :]
-        x = load(x_ptr + columns, None if WHOLE else of_groups[:, None]).to(tl.float32)
+    for begin in range(0, row_groups, GROUPS):
+        groups = begin + tl.arange(0, GROUPS)
+        starts = row_starts[:, None] + groups[None, :]
+        of_row = None if WHOLE else groups < row_groups
+        in_bounds = None if WHOLE else (rows < rows_total)[:, None] & of_row[None, :]
+        word_ptrs = words_ptr + starts[:, :, None] * WORDS + inside[None, None, :]
+        words = load(word_ptrs, None if WHOLE else in_bounds[:, :, None])
+        columns = groups[:, None] * (8 * WORDS) + tl.arange(0, 8 * WORDS)[None, :]
+        x = load(x_ptr + columns, None if WHOLE else of_row[:, None]).to(tl.float32)
         scale = load_scale(
-            absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, starts // (BLOCK_SIZE // 8), in_bounds,
-            NESTED_BLOCK,
+            absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, starts // (BLOCK_SIZE // (8 * WORDS)),
+            in_bounds, NESTED_BLOCK,
         )  # fmt: skip
         codes = tl.reshape(nibbles(words), [ROWS * GROUPS, 8 * WORDS])
         weights = tl.reshape(look_up(levels, codes), [ROWS, GROUPS, 8 * WORDS])
@@ -66,7 +67,7 @@ def gemv_triton(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
     out = torch.empty(1, rows, dtype=x.dtype, device=x.device)
     group_words = min(_LOAD_WORDS, quantized.block_size // 8)
     groups = 32 * _WARPS
-    row_words = columns // 8
+    row_groups = columns // (8 * group_words)
     _, levels = on_device(tables(quantized.format), x.device)
     _, nested_levels = on_device(scale_tables(), x.device)
     nested = quantized.nested
@@ -74,8 +75,8 @@ def gemv_triton(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
         x, quantized.codes.view(torch.int32), levels,
         nested.absmax if nested else quantized.absmax,
         nested.codes if nested else None, nested_levels if nested else None, nested.offset if nested else None,
-        out, rows, row_words,
+        out, rows, row_groups,
         BLOCK_SIZE=quantized.block_size, NESTED_BLOCK=quantized.nested_block, ROWS=_ROWS, GROUPS=groups,
-        WORDS=group_words, WHOLE=row_words % (groups * group_words) == 0 and rows % _ROWS == 0, num_warps=_WARPS,
+        WORDS=group_words, WHOLE=row_groups % groups == 0 and rows % _ROWS == 0, num_warps=_WARPS,
     )  # fmt: skip
     return out

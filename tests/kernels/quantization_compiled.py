@@ -1,0 +1,71 @@
+"""Compiles the launches of the quantization kernels for GPUs that are not there, and counts how wide they read."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import triton
+from triton.compiler import ASTSource
+from triton.runtime.jit import JITFunction
+
+from tests.kernels.compiled import Compiled, Launch, _gpu_target, _spills
+
+_TYPES = {
+    torch.float32: "*fp32",
+    torch.float16: "*fp16",
+    torch.bfloat16: "*bf16",
+    torch.uint8: "*u8",
+    torch.int32: "*i32",
+}
+_OPTIONS = ("num_warps", "num_stages", "enable_fp_fusion")
+
+
+def launches_of(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> list[Launch]:
+    """The launches that `call` makes, none of them run."""
+    launches: list[Launch] = []
+
+    def run(function: JITFunction, *args: object, grid: object, warmup: bool, **kwargs: Any) -> None:
+        names = [name for name in function.arg_names if name not in kwargs]
+        options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
+        launches.append(Launch(function, dict(zip(names, args, strict=False)) | kwargs, options))
+
+    monkeypatch.setattr(JITFunction, "run", run)
+    call()
+    return launches
+
+
+def compiled_for(launch: Launch, target: str) -> Compiled:
+    """Specialised as Triton's launcher does it: multiples of 16 are known to be, ones and None are constants."""
+    signature: dict[str, str] = {}
+    constants: dict[tuple[int], object] = {}
+    attributes: dict[tuple[int], list[list[object]]] = {}
+    for index, parameter in enumerate(launch.function.params):
+        value = launch.arguments[parameter.name]
+        signature[parameter.name] = _type_of(value, is_constant=parameter.is_constexpr)
+        if signature[parameter.name] == "constexpr":
+            constants[(index,)] = value
+        elif isinstance(value, torch.Tensor) or (isinstance(value, int) and value % 16 == 0):
+            attributes[(index,)] = [["tt.divisibility", 16]]
+    source = ASTSource(launch.function, signature, constants, attributes)
+    kernel = triton.compile(source, target=_gpu_target(target), options=launch.options)
+    return Compiled(launch.function.__name__, kernel.metadata.shared, _spills(kernel.asm), kernel.asm)
+
+
+def _type_of(value: object, *, is_constant: bool) -> str:
+    if isinstance(value, torch.Tensor):
+        return _TYPES[value.dtype]
+    return "constexpr" if is_constant or value is None or value == 1 else "i32"
+
+
+def accesses(compiled: Compiled) -> Counter[tuple[str, int]]:
+    """(what, bits) of the global accesses of a thread, by how often they stand in the PTX: ("ld", 128), ("st", 32),
+    and ("cp", 128) for copies to shared memory."""
+    found: Counter[tuple[str, int]] = Counter()
+    for what, vector, bits in re.findall(r"\b(ld|st)\.global(?:\.\w+)*?(?:\.v(\d))?\.[bufs](\d+)", compiled.asm["ptx"]):
+        found[(what, int(vector or 1) * int(bits))] += 1
+    for size in re.findall(r"cp\.async\.\w+\.shared\.global[^;]*?, (0x\w+|\d+)", compiled.asm["ptx"]):
+        found[("cp", 8 * int(size, 0))] += 1
+    return found

@@ -1,0 +1,191 @@
+"""Errors of many tensors as a map: where they are large, which tensors are worst, with names and a scale of colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QWidget
+
+from gui import theme as themes
+from gui.plots.arrow_keys import STEPS, keeps_arrows
+from gui.plots.chart import Chart, read_out
+from gui.plots.error_grid import ErrorGrid, Place, colours, picture, pooled
+from gui.plots.error_margins import ColourBar, RowNames
+from gui.plots.figure import Figure
+from gui.theme import Theme, colour
+
+_LEAST_ROWS = 4
+
+
+class ErrorMap(Figure):
+    """The wheel zooms along the rows, a drag pans, a double click shows all.
+
+    `key_picked` carries the key (a tensor, say) of the place that was clicked, or that the arrows reached.
+    """
+
+    key_picked = Signal(str)
+
+    def __init__(self, empty: str, parent: QWidget | None = None) -> None:
+        super().__init__(empty, parent)
+        self.grid: ErrorGrid | None = None
+        self.place: Place | None = None
+        self._table = colours(themes.current())
+        self.chart = Chart(x_steps="whole")
+        self.chart.freeze(x=True, y=False)
+        self.chart.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.chart.hideAxis("left")
+        self.chart.getPlotItem().setContentsMargins(10, 4, 14, 0)
+        self.chart.getViewBox().invertY(True)
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self._mark = QGraphicsRectItem()
+        for depth, item in enumerate((self._image, self._mark)):
+            item.setZValue(depth)
+            self.chart.addItem(item, ignoreBounds=True)
+        self.names, self.bar = RowNames(self), ColourBar(self)
+        self.pad = _Pad(self)
+        line = QHBoxLayout(self.pad)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(0)
+        line.addWidget(self.names)
+        line.addWidget(self.chart, 1)
+        line.addWidget(self.bar)
+        self.chart.clicked.connect(self._on_click)
+        self.names.row_clicked.connect(lambda row: self._pick((row, -1)))
+        self.chart.getViewBox().sigRangeChanged.connect(lambda *_: self._draw())
+        read_out(self.chart, self, self.describe)
+        self.set_content(self.pad)
+
+    def set_grid(self, grid: ErrorGrid | None) -> None:
+        """Show other errors; the zoom stays where the grid has the same size. None, or no row, is empty."""
+        before, self.grid = self.grid, grid
+        if grid is None or not grid.rows:
+            self.grid = None
+            self.show_empty()
+            return
+        self.chart.getAxis("bottom").unit = grid.x_unit
+        self.chart.label("bottom", grid.x_name)
+        same = before is not None and (before.rows, before.x_range) == (grid.rows, grid.x_range)
+        self.names.fit()
+        self.show_content()
+        if not same:
+            self.chart.getViewBox().setLimits(minYRange=min(_LEAST_ROWS, grid.rows))
+            self.chart.set_home(grid.x_range, (0, grid.rows))
+        self._draw()
+        self._place_mark()
+
+    def select_key(self, key: str | None) -> None:
+        """Frame the place of a key, in view; one that is not there, or None, frames nothing. Emits nothing."""
+        place = None if self.grid is None or key is None else self.grid.places.get(key)
+        if place != self.place:
+            self.place = place
+            self._show_place()
+            self._place_mark()
+
+    def describe(self, x: float, y: float) -> str | None:
+        """The read-out of the cell at a point."""
+        grid = self.grid
+        if grid is None or not (0 <= y < grid.rows and grid.x_range[0] <= x < grid.x_range[1]):
+            return None
+        return grid.read(int(y), grid.column_at(x))
+
+    def restyle(self, theme: Theme) -> None:
+        self.chart.restyle(theme)
+        self._table = colours(theme)
+        pen = QPen(colour(theme.accent_strong if theme.is_dark else theme.accent), 2.0)
+        pen.setCosmetic(True)
+        self._mark.setPen(pen)
+        self._draw()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.names.fit()
+        self._draw()
+
+    def step(self, down: int, right: int) -> None:
+        """Pick the place beside the one that is picked; the first one where none is."""
+        grid = self.grid
+        if grid is None:
+            return
+        row, column = self.place if self.place is not None else (-1 if down else 0, -1)
+        row = min(grid.rows - 1, max(0, row + down))
+        if column >= 0:
+            column = min(grid.columns - 1, max(0, column + right))
+        self._pick((row, column))
+
+    def _draw(self) -> None:
+        """What is in view, no more rows than pixels."""
+        grid = self.grid
+        if grid is None:
+            return
+        box = self.chart.getViewBox()
+        low, high = box.viewRange()[1]
+        first, last = max(0, int(low)), min(grid.rows, int(np.ceil(high)))
+        if first >= last:
+            return
+        values = pooled(grid.values, first, last, max(32, int(box.height())))
+        self._image.setImage(picture(values, grid.limits, self._table), autoLevels=False, levels=None)
+        start, end = grid.x_range
+        self._image.setRect(QRectF(start, first, end - start, last - first))
+        self.names.update()
+        self.bar.update()
+
+    def _place_mark(self) -> None:
+        grid, place = self.grid, self.place
+        self._mark.setVisible(grid is not None and place is not None)
+        if grid is not None and place is not None:
+            start, end = grid.x_range
+            row, column = place
+            wide = (end - start) / grid.columns
+            left, width = (start, end - start) if column < 0 else (start + column * wide, wide)
+            self._mark.setRect(QRectF(left, row, width, 1))
+        self.names.update()
+
+    def _show_place(self) -> None:
+        """Scroll so far that the framed row is in view."""
+        if self.place is None:
+            return
+        low, high = self.chart.getViewBox().viewRange()[1]
+        row = self.place[0]
+        if row < low or row + 1 > high:
+            middle, half = row + 0.5, (high - low) / 2
+            self.chart.setYRange(middle - half, middle + half, padding=0)
+
+    def _on_click(self, x: float, y: float) -> None:
+        grid = self.grid
+        if grid is not None and 0 <= y < grid.rows and grid.x_range[0] <= x < grid.x_range[1]:
+            self._pick((int(y), grid.column_at(x)))
+
+    def _pick(self, place: Place) -> None:
+        key = None if self.grid is None else self.grid.key(*place)
+        if key:
+            self.key_picked.emit(key)
+
+
+class _Pad(QWidget):
+    """What holds the parts of the map and has the focus for all of them."""
+
+    def __init__(self, figure: ErrorMap) -> None:
+        super().__init__()
+        self._figure = figure
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Error map")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = STEPS.get(Qt.Key(event.key()))
+        if step is None:
+            super().keyPressEvent(event)
+        else:
+            self._figure.step(*step)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._figure.names.update()
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._figure.names.update()
+        super().focusOutEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        return keeps_arrows(event) or super().event(event)

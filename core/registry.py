@@ -13,6 +13,7 @@ TOPICS: dict[str, str] = {
     "flash-attention": "core.topics.flash_attention",
     "masks": "core.topics.masks",
     "decoder": "core.topics.decoder",
+    "quantization": "core.topics.quantization",
     "kernel-lab": "core.topics.kernel_lab",
 }
 """Topic id to the package that exports it as `TOPIC`."""

@@ -5,4 +5,5 @@ PAGES: dict[str, str] = {
     "kernel-lab": "gui.pages.kernel_lab:KernelLabPage",
     "masks": "gui.pages.masks:MasksPage",
     "decoder": "gui.pages.decoder:DecoderPage",
+    "quantization": "gui.pages.quantization:QuantizationPage",
 }

@@ -1,0 +1,300 @@
+"""A plan or a result of quantization in the terms of the plots. Renames and regroups; computes nothing.
+
+Each function takes the plan and, where a run fits its parameters, the result: what the run measured comes first, and
+what it has not (yet) is the plan's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from core.checkpoint.errors import FormatErrors
+from core.format import format_quantity
+from core.result import Provenance, Result, Row
+from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES
+from core.topics.quantization.model.plan import Plan
+from core.topics.quantization.params import FORMATS, QuantizationParams
+from core.topics.quantization.payload import CODES_PREFIX, ERROR_PREFIX
+from gui.pages.quantization.report_figures import LABELS
+from gui.plots.codebook_rows import LevelRow, WeightCounts
+from gui.plots.curves import Curve
+from gui.plots.error_histogram import ErrorCounts
+from gui.plots.number_strip import Number
+from gui.plots.pareto import Setting
+
+INKS = {name.value: index for index, name in enumerate(FORMATS)}
+"""The place of each format among the theme's series: the same in every picture."""
+
+_ANY_WEIGHTS = ("block_size", "nested")
+_DRAWN_WEIGHTS = ("distribution", "tail", "outlier_share", "outlier_scale", "blocks", "seed")
+
+
+def params_of(result: Result) -> QuantizationParams:
+    return QuantizationParams(**result.params)
+
+
+def fits(plan: Plan, result: Result | None) -> bool:
+    """Whether a run measured what is asked for now: the same weights in the same blocks, and every format.
+
+    Another chosen format, another preset of a whole model or other texts change nothing that it measured.
+    """
+    if result is None:
+        return False
+    now, then = plan.params, params_of(result)
+    names = _ANY_WEIGHTS if now.checkpoint.strip() else (*_ANY_WEIGHTS, *_DRAWN_WEIGHTS)
+    same = now.checkpoint.strip() == then.checkpoint.strip() and set(now.formats) <= set(then.formats)
+    return same and all(getattr(now, name) == getattr(then, name) for name in names)
+
+
+def same_texts(plan: Plan, result: Result) -> bool:
+    """Whether a run read the model folder and the text that are asked for now."""
+    now, then = plan.params, params_of(result)
+    return all(getattr(now, name) == getattr(then, name) for name in ("model", "text_file", "text_tokens"))
+
+
+def measured(by_run: bool) -> Provenance:
+    """Where numbers come from: a run on the CPU, or the plan."""
+    return Provenance.MEASURED_CPU if by_run else Provenance.MODELLED
+
+
+def has_report(result: Result | None) -> bool:
+    """Whether a run, which may be under way, has measured a tensor."""
+    return result is not None and bool(result.tables.get("totals"))
+
+
+def has_samples(result: Result | None) -> bool:
+    """Whether a run, which may be under way, has come to its histograms."""
+    return result is not None and "weights.counts" in result.arrays
+
+
+def codebooks(plan: Plan, result: Result | None) -> list[LevelRow]:
+    """Every format, always in the same order, with its SNR and its bits."""
+    found = []
+    for name in _ordered(plan):
+        book = plan.codebook(name)
+        won = result.arrays[f"{CODES_PREFIX}{name}"] if result is not None and has_samples(result) else book.won
+        quality, bits = quality_of(plan, result, name), bits_of(plan, result, name)
+        value = f"{format_quantity(quality, 'dB')} · {bits:.2f}"
+        affine = FORMATS[book.format].affine
+        found.append(LevelRow(name, LABELS[name], book.levels, book.boundaries, won, INKS[name], value, affine=affine))
+    return found
+
+
+def weight_counts(plan: Plan, result: Result | None) -> WeightCounts:
+    if result is not None and has_samples(result):
+        arrays = result.arrays
+        return WeightCounts(arrays["weights.edges"], arrays["weights.counts"], arrays["weights.affine_counts"])
+    return WeightCounts(EDGES, plan.histogram.counts, plan.histogram.affine_counts)
+
+
+def error_counts(plan: Plan, result: Result | None) -> tuple[list[ErrorCounts], np.ndarray]:
+    """Errors by format, and the edges of their bins."""
+    arrays = result.arrays if result is not None and has_samples(result) else {}
+    found = [
+        ErrorCounts(name, LABELS[name], arrays.get(f"{ERROR_PREFIX}{name}", plan.codebook(name).errors), INKS[name])
+        for name in _ordered(plan)
+    ]
+    return found, arrays.get("error.edges", ERROR_EDGES)
+
+
+def quality_of(plan: Plan, result: Result | None, format_id: str) -> float:
+    """SNR in dB, of the run or of the plan's sample."""
+    if result is not None and f"{format_id}.snr_db" in result.metrics:
+        return result.value(f"{format_id}.snr_db")
+    return sample_errors(plan, format_id).snr_db
+
+
+def sample_errors(plan: Plan, format_id: str) -> FormatErrors:
+    return next(found for name, found in plan.sample_errors.items() if name == format_id)
+
+
+def bits_of(plan: Plan, result: Result | None, format_id: str) -> float:
+    """Bits a parameter, of the run (which counts blocks that are not full) or by the formula."""
+    if result is not None and f"{format_id}.bits_per_parameter" in result.metrics:
+        return result.value(f"{format_id}.bits_per_parameter")
+    return next(point.bits_per_parameter for point in plan.errors if point.format == format_id)
+
+
+def tensor_row(result: Result | None, tensor: str | None, format_id: str) -> Row | None:
+    """The report's row of a tensor in a format."""
+    rows = [] if result is None or tensor is None else result.tables.get("tensors", [])
+    return next((row for row in rows if row["tensor"] == tensor and row["format"] == format_id), None)
+
+
+def numbers(plan: Plan, result: Result | None, tensor: str | None) -> list[Number]:
+    """What the chosen format costs: the selected tensor, or all of them; before a run, the plan's sample."""
+    name = plan.params.format
+    row = tensor_row(result, tensor, name) or _total_row(plan, result, name)
+    source = "measured on the CPU" if has_report(result) else f"of a sample ({plan.sampled}), modelled"
+    snr, rmse, largest = row["snr_db"], row["relative_rmse"], row["max_abs_error"]
+    return [
+        Number(
+            f"SNR of {LABELS[name]}",
+            _quantity(snr, "dB"),
+            f"Power of the weights over power of the errors; {source}",
+        ),
+        Number("relative RMSE", _percent(rmse), f"Root mean square of the errors over the weights'; {source}"),
+        Number(
+            "largest error",
+            _quantity(largest, ""),
+            f"Of a single weight, in the weights' own unit; the largest weight is {_quantity(row['absmax'], '')}; "
+            f"{source}",
+        ),
+        Number("bits a parameter", _quantity(row["bits_per_parameter"], "", 4), "Codes and scales together"),
+        Number(
+            f"of {_quantity(row['bytes'], 'bytes')} stored",
+            _quantity(row["quantized_bytes"], "bytes"),
+            f"{row['elements']:,} weights quantized, and as they are stored",
+        ),
+        _about(plan, result, row, tensor),
+    ]
+
+
+def settings(rows: list[Row]) -> list[Setting]:
+    """The sweep, a line a format and a way to keep scales; settings without an error are left out."""
+    found = []
+    for row in sorted(rows, key=lambda row: (INKS[row["format"]], row["nested"], row["block_size"])):
+        if not row["relative_rmse"]:
+            continue
+        name, block, nested = row["format"], row["block_size"], bool(row["nested"])
+        plain = not nested and not FORMATS[name].affine
+        scales = " with scales in 8 bits" if nested else " with scales in float32"
+        found.append(
+            Setting(
+                line=f"{name} {'plain' if plain else 'nested'}",
+                name=LABELS[name],
+                label=f"{LABELS[name]}, blocks of {block:,}{scales}",
+                size=row["bits_per_parameter"],
+                error=100 * row["relative_rmse"],
+                ink=INKS[name],
+                key=(name, block, nested),
+                hollow=plain,
+                best=row["pareto"],
+            )
+        )
+    return found
+
+
+def sweep_rows(plan: Plan) -> list[Row]:
+    """The plan's own sweep, as rows of the table that a run returns."""
+    return [
+        {
+            "format": point.format.value,
+            "block_size": point.block_size,
+            "nested": point.nested,
+            "bits_per_parameter": point.bits_per_parameter,
+            "relative_rmse": None if math.isnan(point.relative_rmse) else point.relative_rmse,
+            "pareto": point.pareto,
+        }
+        for point in plan.sweep
+    ]
+
+
+def setting_in_force(params: QuantizationParams) -> tuple[str, int, bool]:
+    nested = params.double_quantization and not FORMATS[params.formats[0]].affine
+    return params.format, params.block_size, nested
+
+
+def outlier_curves(result: Result | None) -> list[Curve]:
+    """Error of each format against the size of one outlier in a thousand weights."""
+    return _curves([] if result is None else result.tables.get("outliers", []), "outlier_scale")
+
+
+def distribution_curves(result: Result | None, distribution: str) -> list[Curve]:
+    """Error of each format against the block size, for one of DISTRIBUTIONS."""
+    rows = [] if result is None else result.tables.get("distributions", [])
+    return _curves([row for row in rows if row["distribution"] == distribution], "block_size")
+
+
+def is_of_one_tensor(result: Result | None) -> bool:
+    return result is None or len({row["tensor"] for row in result.tables.get("map_rows", [])}) <= 1
+
+
+def first_tensor(plan: Plan, result: Result | None) -> str:
+    """The tensor that is shown where none is selected."""
+    rows = [] if result is None else result.tables.get("map_rows", [])
+    return str(rows[0]["tensor"]) if rows else plan.sampled
+
+
+def _curves(rows: list[Row], x_name: str) -> list[Curve]:
+    found = []
+    for name, ink in INKS.items():
+        own = [row for row in rows if row["format"] == name and row["relative_rmse"]]
+        if own:
+            x, y = (np.array([float(row[key]) for row in own]) for key in (x_name, "relative_rmse"))
+            found.append(Curve(LABELS[name], x, 100 * y, ink))
+    return found
+
+
+def _ordered(plan: Plan) -> list[str]:
+    return sorted((name.value for name in plan.params.formats), key=INKS.__getitem__)
+
+
+def _total_row(plan: Plan, result: Result | None, format_id: str) -> Row:
+    """The report's totals, or the same of the plan's sample with the size of all the weights."""
+    rows = [] if result is None else result.tables.get("totals", [])
+    for row in rows:
+        if row["format"] == format_id:
+            tensors = [] if result is None else result.tables["tensors"]
+            return {**row, "absmax": max((other["absmax"] for other in tensors), default=math.nan)}
+    found, bits = sample_errors(plan, format_id), bits_of(plan, None, format_id)
+    params, checkpoint = plan.params, plan.checkpoint
+    elements = params.blocks * params.block_size
+    stored = 4 * elements
+    if checkpoint is not None:
+        elements = sum(tensor.elements for tensor in checkpoint.measured)
+        stored = sum(tensor.bytes for tensor in checkpoint.measured)
+    return {
+        "snr_db": found.snr_db,
+        "relative_rmse": found.relative_rmse,
+        "max_abs_error": found.max_abs,
+        "absmax": float(np.abs(plan.sample).max(initial=0)),
+        "bits_per_parameter": bits,
+        "quantized_bytes": bits * elements / 8,
+        "bytes": stored,
+        "elements": elements,
+        "nonfinite": 0,
+    }
+
+
+def _about(plan: Plan, result: Result | None, row: Row, tensor: str | None) -> Number:
+    """The selected tensor, weights that are no numbers, the worst tensor or the preset: the first that there is."""
+    format_id = plan.params.format
+    if tensor is not None and row.get("tensor") == tensor:
+        return Number(_short(row), row["shape"], f"The selected tensor: {tensor}, {row['dtype']}")
+    if row["nonfinite"]:
+        text = "NaN or infinite: left out of every error"
+        return Number("are no numbers", f"{row['nonfinite']:,}", text, "bad")
+    worst = [] if result is None else worst_tensors(result, format_id)
+    if result is None or is_of_one_tensor(result) or not worst:
+        size = next(found.bytes for found in plan.memory if found.format == format_id)
+        text = f"All weights of {plan.preset.name} with its linear layers in {LABELS[format_id]}; modelled"
+        return Number(f"{plan.preset.name} in {LABELS[format_id]}", _quantity(size, "bytes"), text)
+    text = f"{worst[0]['tensor']} has the lowest SNR of {len(result.tables['map_rows']):,} tensors; measured on the CPU"
+    return Number(f"worst: {_short(worst[0])}", _quantity(worst[0]["snr_db"], "dB"), text, "bad")
+
+
+def worst_tensors(result: Result, format_id: str) -> list[Row]:
+    """The report's rows of a format that have an SNR, the lowest first."""
+    rows = result.tables.get("tensors", [])
+    known = [row for row in rows if row["format"] == format_id and row["snr_db"] is not None]
+    return sorted(known, key=lambda row: row["snr_db"])
+
+
+def short_name(layer: int, kind: str) -> str:
+    """'L12 mlp.down_proj'; without a layer the kind alone."""
+    return kind if layer < 0 else f"L{layer} {kind}"
+
+
+def _short(row: Row) -> str:
+    return short_name(row["layer"], row["kind"])
+
+
+def _quantity(value: float | None, unit: str, digits: int = 3) -> str:
+    return format_quantity(math.nan if value is None else float(value), unit, digits)
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None or math.isnan(share) else format_quantity(100 * share, "%")

@@ -1,0 +1,104 @@
+"""The formats against each other: block sizes, errors, outliers, distributions; one shown at a time."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+
+from core.result import Provenance, Result, Row
+from core.topics.quantization.model.plan import Plan
+from gui.latest import LatestWork
+from gui.pages.quantization import figures
+from gui.pages.quantization.views import DistributionCurves, named_curves
+from gui.plots.error_histogram import ErrorHistogram
+from gui.plots.pareto import Pareto
+from gui.plots.switcher import Switcher
+
+SIZES, ERRORS, OUTLIERS, DISTRIBUTION = range(4)
+_SWEEP_EMPTY = "Error against bits a parameter appears here once the parameters are valid."
+_OUTLIERS_EMPTY = "Run (F5) to see what one outlier in a thousand weights costs each format as it grows."
+_DISTRIBUTIONS_EMPTY = "Run (F5) to compare the formats on normal, Student-t, Laplace and uniform weights."
+
+
+class FormatsView(Switcher):
+    """What is behind the other buttons is made when it is looked at.
+
+    `provenance_changed` carries where what is now shown comes from, None for nothing.
+    """
+
+    provenance_changed = Signal(object)
+
+    def __init__(self) -> None:
+        self.pareto, self.errors = Pareto(_SWEEP_EMPTY), ErrorHistogram()
+        self.outliers, self.distributions = named_curves("size of outliers", "σ"), DistributionCurves()
+        super().__init__(
+            [
+                ("Block sizes", self.pareto),
+                ("Errors", self.errors),
+                ("Outliers", self.outliers),
+                ("Distributions", self.distributions),
+            ]
+        )
+        self._plan: Plan | None = None
+        self._result: Result | None = None
+        self._fits = False
+        self._sweep = LatestWork(self)
+        self._sweep.done.connect(self._show_sweep)
+        self._sweep.failed.connect(self.pareto.show_empty)
+        self.distributions.changed.connect(lambda _: self._draw())
+        self.switched.connect(lambda _: self._draw())
+
+    @property
+    def drawing(self) -> bool:
+        return self._sweep.busy
+
+    @property
+    def shows_old_run(self) -> bool:
+        """Whether what is shown is of a run of other parameters. Distributions depend on none of them."""
+        return not self._fits and self.index == OUTLIERS and not self.outliers.is_empty
+
+    def draw(self, plan: Plan, result: Result | None, *, fits: bool) -> None:
+        """Show a plan, and the last run; `fits` says whether that measured what the plan asks for."""
+        self._plan, self._result, self._fits = plan, result, fits
+        self._draw()
+
+    def _draw(self) -> None:
+        plan = self._plan
+        if plan is None:
+            return
+        fitting = self._result if self._fits else None
+        if self.index == SIZES:
+            self._draw_sweep(plan, [] if fitting is None else fitting.tables.get("sweep", []))
+        elif self.index == ERRORS:
+            self.errors.set_errors(*figures.error_counts(plan, fitting), plan.params.format)
+            self.provenance_changed.emit(figures.measured(figures.has_samples(fitting)))
+        elif self.index == OUTLIERS:
+            curves = figures.outlier_curves(self._result)
+            self.outliers.set_curves(curves, plan.params.outlier_scale if curves else None)
+            if not curves:
+                self.outliers.show_empty(_OUTLIERS_EMPTY)
+            self.provenance_changed.emit(Provenance.MEASURED_CPU if curves else None)
+        else:
+            self._draw_distributions(plan)
+
+    def _draw_sweep(self, plan: Plan, rows: list[Row]) -> None:
+        """That of the run, or the plan's own, which takes too long for a slider and is made beside the GUI thread."""
+        if rows:
+            self._sweep.forget()
+            self._show_sweep((plan, rows, True))
+        else:
+            self._sweep.request(lambda: (plan, figures.sweep_rows(plan), False))
+
+    def _show_sweep(self, answer: tuple[Plan, list[Row], bool]) -> None:
+        plan, rows, by_run = answer
+        here = figures.setting_in_force(plan.params)
+        self.pareto.set_settings(figures.settings(rows), here, plan.params.format)
+        if self.index == SIZES:
+            self.provenance_changed.emit(figures.measured(by_run))
+
+    def _draw_distributions(self, plan: Plan) -> None:
+        curves = figures.distribution_curves(self._result, self.distributions.distribution)
+        shown = self.distributions.curves
+        shown.set_curves(curves, float(plan.params.block_size) if curves else None)
+        if not curves:
+            shown.show_empty(_DISTRIBUTIONS_EMPTY)
+        self.provenance_changed.emit(Provenance.MEASURED_CPU if curves else None)

@@ -1,0 +1,130 @@
+"""The parts of the quantization page: numbers with their badge, the error map with its ways, curves by distribution."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from core.topics.quantization.params import DISTRIBUTIONS
+from gui import theme as themes
+from gui.panels.badge import ProvenanceBadge
+from gui.plots.curves import Curves
+from gui.plots.error_map import ErrorMap
+from gui.plots.log_axis import LogAxis
+from gui.plots.number_strip import NumberStrip
+from gui.plots.segments import Segments
+
+TENSORS, LAYERS, EVERY_FORMAT = range(3)
+_BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes a row."
+
+
+class BadgedNumbers(QWidget):
+    """The numbers, and where they come from."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.strip, self.badge = NumberStrip(), ProvenanceBadge()
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 8, 0)
+        line.addWidget(self.strip, 1)
+        line.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignVCenter)
+
+
+class MapPanel(QWidget):
+    """The error map, what its rows are, and their order. `changed` says that a person asked for another one.
+
+    What the rows are follows what there is until a person has chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.ways = Segments(["Tensors", "Layers", "Formats"])
+        self.order = QPushButton("Worst first")
+        self.order.setCheckable(True)
+        self.order.setToolTip("Order the tensors by their error, not as they lie in the file")
+        self.facts = QLabel()
+        self.facts.setProperty("role", "small")
+        self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.map = ErrorMap(_BEFORE_RUN)
+        self._chosen = False
+        bar = QHBoxLayout()
+        bar.setContentsMargins(0, 0, 4, 0)
+        bar.setSpacing(6)
+        bar.addWidget(self.ways)
+        bar.addWidget(self.order)
+        bar.addWidget(self.facts, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addLayout(bar)
+        column.addWidget(self.map, 1)
+        self.ways.chosen.connect(self._on_way)
+        self.order.toggled.connect(lambda _: self.changed.emit())
+
+    @property
+    def way(self) -> int:
+        return self.ways.index
+
+    def suggest(self, way: int) -> None:
+        """Show rows of this kind, unless a person has chosen theirs."""
+        if not self._chosen:
+            self.ways.blockSignals(True)
+            self.ways.choose(way)
+            self.ways.blockSignals(False)
+        self.order.setEnabled(self.way == TENSORS)
+
+    def say(self, facts: str) -> None:
+        """Write this beside the buttons, as far as it fits."""
+        self.facts.setToolTip(facts)
+        self._fit_facts()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_facts()
+
+    def _fit_facts(self) -> None:
+        room = self.width() - self.order.geometry().right() - 12
+        facts = self.facts.toolTip()
+        shown = self.facts.fontMetrics().elidedText(facts, Qt.TextElideMode.ElideLeft, max(0, room))
+        self.facts.setText(shown if len(shown) > 4 else "")
+
+    def _on_way(self, _way: int) -> None:
+        self._chosen = True
+        self.order.setEnabled(self.way == TENSORS)
+        self.changed.emit()
+
+
+class DistributionCurves(QWidget):
+    """Error against block size, for one distribution at a time. `changed` carries the one that was chosen."""
+
+    changed = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.ways = Segments([name.capitalize() for name in DISTRIBUTIONS])
+        self.curves = named_curves("block size", "weights")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.ways)
+        column.addWidget(self.curves, 1)
+        self.ways.chosen.connect(lambda _: self.changed.emit(self.distribution))
+
+    @property
+    def distribution(self) -> str:
+        return DISTRIBUTIONS[self.ways.index]
+
+
+def named_curves(x_name: str, x_unit: str) -> Curves:
+    """Curves of relative RMSE over sizes that come in powers of two."""
+    made = Curves()
+    made.chart.setAxisItems(
+        {"bottom": LogAxis("bottom", x_unit, "powers of two"), "left": LogAxis("left", "%")},
+    )
+    made.set_axes(x_name, x_unit, "relative RMSE", "%")
+    made.restyle(themes.current())
+    return made

@@ -202,7 +202,7 @@ def quantized_scales(absmax: Scales, nested_block: int) -> tuple[NDArray[np.uint
         found = np.searchsorted(boundaries, shares_of(rows, largest))
         codes[begin : begin + at_once] = found.ravel()[: len(part)]
         restored[begin : begin + at_once] = (levels[found] * largest[:, None]).ravel()[: len(part)] + offset
-    return codes, restored
+    return codes, np.minimum(restored, np.finfo(np.float32).max)  # their sum may round to beyond it
 
 
 @cache

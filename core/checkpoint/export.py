@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,9 @@ _HEADINGS = ("SNR (dB)", "relative RMSE", "max error", "bits / parameter")
 
 
 def as_json(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
-    """One object: what was measured and how (`about`), and the tables by name."""
-    return json.dumps({**about, **{name: list(rows) for name, rows in tables.items()}}, indent=2)
+    """One object: what was measured and how (`about`), and the tables by name; null for what is no number."""
+    plain = {name: [{key: _json(value) for key, value in row.items()} for row in rows] for name, rows in tables.items()}
+    return json.dumps({**about, **plain}, indent=2, allow_nan=False)
 
 
 def as_markdown(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
@@ -31,20 +33,37 @@ def as_markdown(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -
         worst = worst_rows(rows, name)
         parts += [f"## Worst tensors in {name}", _table(("tensor", "shape", "max / σ"), worst, _tensor)]
     if skipped := tables.get("skipped", ()):
-        listed = "\n".join(f"- {row['tensor']}: {row['why']}" for row in skipped)
+        listed = "\n".join(f"- {_text(row['tensor'])}: {_text(row['why'])}" for row in skipped)
         parts += ["## Not measured", listed]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def exported(suffix: str, about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
-    """The text of a file that ends in `suffix`, one of SUFFIXES; a CSV holds the tensors."""
+    """The text of a file that ends in `suffix`, one of SUFFIXES. A CSV holds the tensors, and in every row what was
+    measured and how: there is no other place for it that every reader takes."""
     if suffix == ".csv":
-        return to_csv(tables.get("tensors", ()))
+        return to_csv(
+            [{name: _harmless(value) for name, value in {**row, **about}.items()} for row in tables.get("tensors", ())]
+        )
     return as_json(about, tables) if suffix == ".json" else as_markdown(about, tables)
 
 
 def _list(about: Mapping[str, Any]) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in about.items())
+    return "\n".join(f"- {_text(name)}: {_text(value)}" for name, value in about.items())
+
+
+def _text(value: Any) -> str:
+    """On one line, in one cell, and no markup: names come from whoever wrote the checkpoint."""
+    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _json(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _harmless(value: Any) -> Any:
+    """A spreadsheet runs a text that begins like a formula; behind an apostrophe it is text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _table(first: Sequence[str], rows: Sequence[Row], cells: Any) -> str:
@@ -64,7 +83,7 @@ def _layer(row: Row) -> tuple[str, ...]:
 
 
 def _tensor(row: Row) -> tuple[str, ...]:
-    return row["tensor"].replace("|", "\\|"), row["shape"], _shown(row["max_over_sigma"])
+    return _text(row["tensor"]), row["shape"], _shown(row["max_over_sigma"])
 
 
 def _shown(value: float | None) -> str:

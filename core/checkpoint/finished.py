@@ -8,7 +8,7 @@ the file loses time and nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -90,16 +90,11 @@ class Finished:
         return self._folder / f"{shard.identity}.jsonl"
 
 
-def _lines(file: Path) -> list[tuple[tuple[str, str], dict[str, Any]]]:
+def _lines(file: Path) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
     """The lines that are whole; a damaged one is passed over."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    found = []
-    for line in text.splitlines():
-        with suppress(ValueError, TypeError, RecursionError):
-            version, name, way, values = json.loads(line)
-            if version == VERSION and isinstance(values, dict):
-                found.append(((str(name), str(way)), values))
-    return found
+    with suppress(OSError), file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            with suppress(ValueError, TypeError, RecursionError):
+                version, name, way, values = json.loads(line)
+                if version == VERSION and isinstance(values, dict):
+                    yield (str(name), str(way)), values

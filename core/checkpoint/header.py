@@ -23,6 +23,7 @@ LARGEST_HEADER_BYTES = 100_000_000
 """The limit that the safetensors library sets itself."""
 
 _PREFIX_BYTES = 8
+_MOST = 2**63
 _PICKLE_BEGINNINGS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -45,7 +46,7 @@ class Shard:
 @dataclass(frozen=True)
 class StoredTensor:
     """A tensor of a file: `begin` and `end` are bytes from the file's start. `skipped` is '' or why it is not
-    measured."""
+    measured; `scales_codes` says that it belongs to another tensor, which is quantized already."""
 
     name: str
     dtype: str
@@ -53,6 +54,7 @@ class StoredTensor:
     shard: Shard
     begin: int
     end: int
+    scales_codes: bool = False
 
     @property
     def elements(self) -> int:
@@ -64,7 +66,9 @@ class StoredTensor:
 
     @property
     def skipped(self) -> str:
-        return why_skipped(self.dtype, self.elements)
+        return why_skipped(self.dtype, self.elements) or (
+            "it scales a tensor that is quantized already" if self.scales_codes else ""
+        )
 
 
 def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...]:
@@ -101,11 +105,14 @@ def unreadable(path: Path, error: OSError, field: str | None) -> InvalidParams:
 
 def pickled(path: Path, field: str | None) -> InvalidParams:
     """The refusal of a pickle checkpoint, with the way around it."""
-    target = path.with_suffix(".safetensors").name
+    if path.suffix == ".json":
+        how = "transformers' from_pretrained and save_pretrained"
+    else:
+        call = f"torch.load({path.name!r}, weights_only=True), {path.with_suffix('.safetensors').name!r}"
+        how = f"safetensors.torch.save_file({call}) or transformers' save_pretrained"
     return InvalidParams(
         f"{path} is a pickle checkpoint, which can run code when it is opened: convert it where you trust it, with "
-        f"safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), {target!r}) or "
-        "transformers' save_pretrained, and open the result.",
+        f"{how}, and open the result.",
         field,
     )
 
@@ -137,19 +144,20 @@ def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
         return found
 
     try:
-        entries = json.loads(text, object_pairs_hook=each_once)
+        entries: Any = json.loads(text.decode(), object_pairs_hook=each_once)
+        if not isinstance(entries, dict):
+            raise _damaged(path, "has a header that lists no tensors", field)
+        "".join(entries).encode()  # JSON can escape what is no character
     except (ValueError, RecursionError) as error:
         raise _damaged(path, "has a header that is not JSON", field) from error
-    if not isinstance(entries, dict):
-        raise _damaged(path, "has a header that lists no tensors", field)
     return entries
 
 
 def _tensor(name: str, entry: Any, shard: Shard, start: int, field: str | None) -> StoredTensor:
     try:
         dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-        whole = all(type(number) is int and number >= 0 for number in (*shape, begin, end))
-        if not whole or type(dtype) is not str or begin > end:
+        whole = all(type(number) is int and 0 <= number < _MOST for number in (*shape, begin, end))
+        if not whole or type(dtype) is not str or begin > end or math.prod(shape) >= _MOST:
             raise ValueError
     except (TypeError, KeyError, ValueError) as error:
         raise _damaged(shard.path, f"describes {name} in a way that makes no tensor", field) from error

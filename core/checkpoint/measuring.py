@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -114,8 +114,9 @@ class Measurer:
         first_block = 0
         for values in read():
             cuts = _cuts(len(values), block_size)
+            submit = self._pool.submit if len(cuts) > 1 else _now  # handing over takes longer than a small tensor
             jobs = [
-                self._pool.submit(_worked, work, values[begin:end], block_size, first_block + begin // block_size)
+                submit(_worked, work, values[begin:end], block_size, first_block + begin // block_size)
                 for begin, end in cuts
             ]
             try:
@@ -202,6 +203,12 @@ def _by_column(columns: NDArray[np.int64], values: Floats) -> Floats:
 
 def _worked(work: Callable[[Piece], Any], stored: NDArray[Any], block_size: int, first_block: int) -> Any:
     return work(piece_of(stored, block_size, first_block, _scratch.floats(2, stored.shape)))
+
+
+def _now(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    done: Future[Any] = Future()
+    done.set_result(work(*arguments))
+    return done
 
 
 _scratch = coding.Scratch()

@@ -7,6 +7,9 @@ import re
 NO_LAYER = -1
 
 _NUMBER = re.compile(r"(?:^|\.)(\d+)\.")
+_SCALE = re.compile(
+    r"\.scales$|(\.weight)(?:\.absmax|\.quant_map|\.nested_absmax|\.nested_quant_map|_scale|_scale_inv)$"
+)
 
 
 def layer_and_kind(name: str) -> tuple[int, str]:
@@ -21,3 +24,11 @@ def layer_and_kind(name: str) -> tuple[int, str]:
     if kind.endswith(".weight"):
         kind = kind.removesuffix(".weight")
     return (NO_LAYER if found is None else int(found.group(1))), kind
+
+
+def quantized_tensor_of(name: str) -> str:
+    """What a tensor would belong to if it is a scale: 'a.weight' for 'a.weight.absmax' (bitsandbytes) and
+    'a.weight_scale' (FP8), 'a.qweight' for 'a.scales' (GPTQ, AWQ); '' for a name that is no scale's."""
+    if found := _SCALE.search(name):
+        return name[: found.start()] + (".qweight" if found.group() == ".scales" else found.group(1) or "")
+    return ""

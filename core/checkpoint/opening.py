@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.checkpoint.header import Shard, StoredTensor, pickled, read_header, unreadable
+from core.checkpoint.names import quantized_tensor_of
+from core.checkpoint.stored_types import MEASURED
 from core.errors import InvalidParams
 
 _SUFFIX, _INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_PICKLE_INDICES = tuple(f"{suffix}.index.json" for suffix in _PICKLES)
 _LARGEST_INDEX_BYTES = 100_000_000
 
 Found = tuple[list[Path], dict[str, str]]
@@ -48,8 +52,10 @@ class Checkpoint:
 def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
     """Reads headers, and no weights. Raises InvalidParams for the parameter `field`, with one sentence, for whatever
     is no checkpoint, is damaged or incomplete, or would run code (pickles)."""
-    given = Path(path).expanduser()
+    given = Path(path)
     try:
+        with suppress(RuntimeError):  # '~' of somebody who has no home: taken as it is, and not found
+            given = given.expanduser()
         files, listed = _files(given, field)
     except OSError as error:
         raise unreadable(given, error, field) from error
@@ -66,7 +72,15 @@ def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
             )
     if not tensors:
         raise InvalidParams(f"{given} holds no tensors: give a checkpoint that does.", field)
-    return Checkpoint(given, tuple(shards), tuple(tensors.values()))
+    return Checkpoint(given, tuple(shards), tuple(_told_apart(tensors)))
+
+
+def _told_apart(tensors: Mapping[str, StoredTensor]) -> Iterator[StoredTensor]:
+    """Floating-point tensors that are scales of a layer quantized already are no weights."""
+    for name, tensor in tensors.items():
+        codes = tensors.get(quantized_tensor_of(name))
+        scales = codes is not None and codes.dtype not in MEASURED
+        yield replace(tensor, scales_codes=True) if scales else tensor
 
 
 def _add(tensors: dict[str, StoredTensor], found: Sequence[StoredTensor], given: Path, field: str | None) -> None:
@@ -86,7 +100,7 @@ def _files(given: Path, field: str | None) -> Found:
         raise FileNotFoundError(given)
     if given.name.endswith(_INDEX_SUFFIX):
         return _files_of_index(given, field)
-    if given.suffix.lower() in _PICKLES:
+    if given.suffix.lower() in _PICKLES or given.name.endswith(_PICKLE_INDICES):
         raise pickled(given, field)
     if given.suffix.lower() != _SUFFIX or not given.is_file():
         raise InvalidParams(
@@ -123,6 +137,9 @@ def _files_of_index(index: Path, field: str | None) -> Found:
         raise InvalidParams(
             f"{index} is no index of shards (JSON with a weight_map): download it again, or open the shards.", field
         ) from error
+    pickles = [name for name in names if Path(name).suffix.lower() in _PICKLES]
+    if pickles:
+        raise pickled(index.parent / pickles[0], field)
     strange = [name for name in names if Path(name).name != name]
     if strange:
         raise InvalidParams(

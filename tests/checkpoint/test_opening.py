@@ -75,6 +75,11 @@ def test_that_empty_tensors_and_scalars_are_read(tmp_path: Path) -> None:
         (b"[1]", None, "lists no tensors"),
         (b'{"a": 1, "a": 2}', None, "names a twice"),
         (b"[" * 100_000, None, "has a header that is not JSON"),
+        (b'{"\\ud800": 1}', None, "has a header that is not JSON"),
+        ('{"a": 1}'.encode("utf-16"), None, "has a header that is not JSON"),
+        (b'{"a": {"dtype": "F32", "shape": [' + b"9" * 5000 + b'], "data_offsets": [0, 8]}}', None, "is not JSON"),
+        ({"a": {**ONE, "shape": [2**63]}}, None, "describes a in a way"),
+        ({"a": {**ONE, "shape": [2**62] * 300}}, None, "describes a in a way"),
         ({"a": {"dtype": "F32"}}, None, "describes a in a way"),
         ({"a": {**ONE, "shape": [-2]}}, None, "describes a in a way"),
         ({"a": {**ONE, "shape": [True]}}, None, "describes a in a way"),
@@ -123,6 +128,14 @@ def test_that_pickles_are_refused_with_a_way_to_convert(tmp_path: Path, name: st
         assert "save_file(torch.load(" in sentence(path)
 
 
+def test_that_an_index_of_pickles_is_refused_with_a_way_to_convert(tmp_path: Path) -> None:
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "pytorch_model-00001-of-00001.bin"}}))
+    assert "convert it where you trust it, with transformers' from_pretrained and save_pretrained" in sentence(index)
+    index = index.rename(tmp_path / "model.safetensors.index.json")
+    assert "pytorch_model-00001-of-00001.bin is a pickle checkpoint" in sentence(index)
+
+
 def test_that_a_pickle_under_another_name_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "a.safetensors")
     assert "pickle checkpoint" in sentence(tmp_path / "a.safetensors")
@@ -134,6 +147,46 @@ def test_that_what_is_no_checkpoint_says_what_would_do(tmp_path: Path) -> None:
     assert "There is no" in sentence(tmp_path / "nowhere.safetensors")
     assert "holds no .safetensors file" in sentence(tmp_path)
     assert "cannot be read" in sentence(Path("/" + "x" * 5000))
+    assert "There is no" in sentence(Path("~nobody-of-that-name/a.safetensors"))
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    assert "is not a checkpoint" in sentence(tmp_path / "pipe.safetensors")
+    (tmp_path / "loop.safetensors").symlink_to("loop.safetensors")
+    assert "There is no" in sentence(tmp_path / "loop.safetensors")
+
+
+def test_that_links_lead_to_the_files(tmp_path: Path) -> None:
+    save_file({"a": normal(3)}, tmp_path / "blob")
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "model.safetensors").symlink_to(tmp_path / "blob")
+    assert len(open_checkpoint(tmp_path / "m").measured) == 1
+    (tmp_path / "blob").unlink()
+    assert "There is no" in sentence(tmp_path / "m")
+
+
+def test_that_layers_that_are_quantized_already_are_skipped_with_their_scales(tmp_path: Path) -> None:
+    halves = torch.ones(4, dtype=torch.float16)
+    tensors = {
+        "gptq.qweight": torch.ones(4, dtype=torch.int32),
+        "gptq.scales": halves.clone(),
+        "gptq.bias": halves.clone(),
+        "bnb.weight": torch.ones(4, dtype=torch.uint8),
+        "bnb.weight.absmax": halves.clone(),
+        "fp8.weight": torch.ones(4).to(torch.float8_e4m3fn),
+        "fp8.weight_scale_inv": torch.ones(1),
+        "plain.weight": halves.clone(),
+        "plain.scales": halves.clone(),
+    }
+    save_file(tensors, tmp_path / "a.safetensors")
+    opened = open_checkpoint(tmp_path / "a.safetensors")
+    assert sorted(tensor.name for tensor in opened.measured) == ["gptq.bias", "plain.scales", "plain.weight"]
+    why = {tensor.name: tensor.skipped for tensor in opened.skipped}
+    assert (
+        why["gptq.scales"]
+        == why["bnb.weight.absmax"]
+        == why["fp8.weight_scale_inv"]
+        == "it scales a tensor that is quantized already"
+    )
+    assert "F8_E4M3 is already quantized" in why["fp8.weight"]
 
 
 def test_that_a_missing_shard_is_named(tmp_path: Path) -> None:

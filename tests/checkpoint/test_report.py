@@ -126,6 +126,42 @@ def test_that_a_report_can_be_read_back(tmp_path: Path, suffix: str) -> None:
             assert expected in text
 
 
+ABOUT = {"checkpoint": "a|b.safetensors", "block size": 64, "provenance": "measured (CPU)", "numpy": np.__version__}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_that_a_report_says_what_was_measured_and_how(tmp_path: Path, suffix: str) -> None:
+    rows = rows_of(tmp_path)
+    text = exported(suffix, ABOUT, {"tensors": rows, "totals": total_rows(rows), "layers": layer_rows(rows)})
+    if suffix == ".csv":
+        for row in csv.DictReader(io.StringIO(text)):
+            assert {name: row[name] for name in ABOUT} == {name: str(value) for name, value in ABOUT.items()}
+    elif suffix == ".json":
+        assert {name: json.loads(text)[name] for name in ABOUT} == ABOUT
+    else:
+        for name, value in ABOUT.items():
+            assert f"- {name}: {value}".replace("|", "\\|") in text
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@sum(a)", "-a", "+a", "a|b", "a\n| b", "<b>a", 'a",b', "ä", "'a"])
+def test_that_no_name_is_more_than_text(tmp_path: Path, name: str) -> None:
+    save_file({name: normal(64)}, tmp_path / "a.safetensors")
+    (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
+    rows = tensor_rows(tensor, sums(np.arange(5.0)), {"nf4": errors(10, 1)})
+    tables = {"tensors": rows, "totals": total_rows(rows), "layers": layer_rows(rows)}
+    (row,) = csv.DictReader(io.StringIO(exported(".csv", {}, tables), newline=""))
+    assert row["tensor"] == (f"'{name}" if name[0] in "=@+-" else name)
+    assert json.loads(exported(".json", {}, tables))["tensors"][0]["tensor"] == name
+    lines = [line for line in exported(".md", {}, tables).splitlines() if "64" in line]
+    assert [line.replace("\\|", "").count("|") for line in lines] == [8], "a table row of seven cells"
+    assert "<b>" not in lines[0]
+
+
+def test_that_json_holds_no_nan() -> None:
+    text = exported(".json", {}, {"tensors": [{"a": math.nan, "b": -math.inf, "c": 1.5, "d": "nan"}]})
+    assert json.loads(text) == {"tensors": [{"a": None, "b": None, "c": 1.5, "d": "nan"}]}
+
+
 def test_that_a_report_of_nothing_is_text(tmp_path: Path) -> None:
     for suffix in SUFFIXES:
         assert isinstance(exported(suffix, {}, {}), str)

@@ -15,11 +15,17 @@ from PySide6.QtWidgets import QApplication
 from gui import theme as themes
 from gui.plots.address_map import AddressMap
 from gui.plots.bit_budget import BitBudget, Memory, ModelBytes
+from gui.plots.codebook_rows import LevelRow, WeightCounts
+from gui.plots.codebook_view import CodebookView
 from gui.plots.comparison import Comparison, Contender
 from gui.plots.curves import Curve, Curves
+from gui.plots.error_grid import ErrorGrid
+from gui.plots.error_histogram import ErrorCounts, ErrorHistogram
+from gui.plots.error_map import ErrorMap
 from gui.plots.figure import Figure
 from gui.plots.hardware_strip import HardwareStrip, MemoryLevels, describe
 from gui.plots.output_effect import Outcome, OutputEffect
+from gui.plots.pareto import Pareto, Setting
 from gui.plots.raster import AddressRaster, Band
 from gui.plots.scales_view import ScalesView
 from gui.plots.softmax_state import RowState, SoftmaxState
@@ -107,13 +113,41 @@ def _scales() -> ScalesView:
     return plot
 
 
+def _codebooks() -> CodebookView:
+    plot, levels = CodebookView(), np.array([-1.0, 0.0, 1.0])
+    row = LevelRow("three", "Three", levels, np.array([-0.5, 0.5]), np.array([1, 2, 1]), 0)
+    plot.set_codebooks([row], WeightCounts(np.linspace(-1, 1, 5), np.ones(4, int), np.ones(4, int)), "three")
+    return plot
+
+
+def _error_map() -> ErrorMap:
+    plot = ErrorMap("Errors appear here after a run.")
+    values = np.array([[1.0, 2.0], [3.0, 9.0]])
+    plot.set_grid(ErrorGrid(values, ("a", "b"), "position", "%", (0, 100), lambda *_: "", lambda *_: None))
+    return plot
+
+
+def _error_histogram() -> ErrorHistogram:
+    plot = ErrorHistogram()
+    plot.set_errors([ErrorCounts("a", "A", np.array([1, 5, 1]), 0)], np.linspace(-0.3, 0.3, 4), "a")
+    return plot
+
+
+def _pareto() -> Pareto:
+    plot = Pareto("Settings appear here.")
+    plot.set_settings([Setting("a", "A", "A, blocks of 64", 4.5, 9.0, 0, ("a", 64, False), best=True)])
+    return plot
+
+
 FILLED: list[Callable[[], Figure]] = [
     _schedule, _sram, _softmax, _traffic, _curves, _addresses, _comparison, _timeline, _strip,
+    _codebooks, _error_map, _error_histogram, _pareto,
     _budget, _outputs, _scales,
 ]  # fmt: skip
 EMPTY: list[type[Figure]] = [
     TileSchedule, SramView, SoftmaxState, TrafficBars, Curves, AddressMap, Comparison, Timeline, HardwareStrip,
     BitBudget, OutputEffect, ScalesView,
+    CodebookView, ErrorHistogram,
 ]  # fmt: skip
 
 

@@ -43,6 +43,7 @@ bench-gpu: setup
 	@$(PY) main.py doctor
 	@$(PY) -m tests.benchmarks.bench_attention_gpu
 	@$(PY) -m tests.benchmarks.bench_block_sparse_gpu
+	@$(PY) -m tests.benchmarks.bench_quantization_gpu
 
 clean:
 	rm -rf $(VENV) gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -114,7 +114,8 @@ class Measurer:
         first_block = 0
         for values in read():
             cuts = _cuts(len(values), block_size)
-            submit = self._pool.submit if len(cuts) > 1 else _now  # handing over takes longer than a small tensor
+            small = len(values) <= _ELEMENTS_AT_ONCE  # handing it over would take longer than the work
+            submit = _now if small else self._pool.submit
             jobs = [
                 submit(_worked, work, values[begin:end], block_size, first_block + begin // block_size)
                 for begin, end in cuts

@@ -130,6 +130,64 @@ def test_that_a_stopped_report_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert list(again.measured) == list(whole.measured)
 
 
+def test_that_what_is_resumed_is_what_was_measured(tmp_path: Path) -> None:
+    save_file({"a": normal(5000), "b": normal(64 * 300), "zeros": torch.zeros(70)}, tmp_path / "a.safetensors")
+    opened = open_checkpoint(tmp_path / "a.safetensors")
+    first = surveyed(opened, EVERY, tmp_path / "cache").measured
+    again = surveyed(opened, EVERY, tmp_path / "cache")
+    assert (again.resumed, again.read_bytes) == (3, 0)
+    for name, (_, expected) in first.items():
+        _, found = again.measured[name]
+        assert found.weights == expected.weights
+        for of_format, errors in expected.errors.items():
+            assert found.errors[of_format].error == pytest.approx(errors.error, rel=1e-6)
+            assert found.errors[of_format].power == pytest.approx(errors.power, rel=1e-6)
+            assert found.errors[of_format].max_abs == errors.max_abs
+            assert found.errors[of_format].stored_bits == errors.stored_bits
+
+
+def test_that_a_file_that_was_written_again_is_measured_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"a": normal(5000)}, path)
+    surveyed(open_checkpoint(path), EVERY, tmp_path / "cache")
+    save_file({"a": 2 * normal(5000)}, path)
+    again = surveyed(open_checkpoint(path), EVERY, tmp_path / "cache")
+    assert again.resumed == 0
+    assert again.measured["a"][1].weights.absmax == 2 * float(normal(5000).float().abs().max())
+
+
+def test_that_a_stopped_report_larger_than_the_bound_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.checkpoint.finished.MOST_BYTES", 1000)
+    opened = open_checkpoint(sharded(tmp_path / "m", [{f"layers.{n}.w": normal(500, seed=n)} for n in range(3)]))
+    surveyed(opened, EVERY, tmp_path / "cache")
+    assert surveyed(opened, EVERY, tmp_path / "cache").resumed == 3
+    save_file({"other": normal(500)}, tmp_path / "other.safetensors")
+    surveyed(open_checkpoint(tmp_path / "other.safetensors"), EVERY, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 1, "the room of older reports is given back"
+
+
+def test_that_small_tensors_are_not_handed_to_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file({f"{n}": normal(100, seed=n) for n in range(20)}, tmp_path / "a.safetensors")
+    handed_over = []
+    monkeypatch.setattr("core.checkpoint.measuring.ThreadPoolExecutor.submit", lambda *job: handed_over.append(job))
+    assert len(surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache").measured) == 20
+    assert not handed_over
+
+
+def test_that_rows_that_died_are_measured_as_they_come_back(tmp_path: Path) -> None:
+    weights = normal(64 * 64, dtype=torch.float32).view(64, 64)
+    weights[3] = torch.linspace(-1, 1, 64) * 9e-39
+    weights[7] *= 1e-30
+    save_file({"a": weights}, tmp_path / "a.safetensors")
+    (_, measured) = surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache").measured["a"]
+    for name in FORMATS:
+        restored = coding.restored_weights(weights.numpy().ravel(), name, 64, EVERY.nested_block)
+        difference = weights.double().numpy().ravel() - restored
+        assert measured.errors[name].error.sum() == pytest.approx((difference**2).sum(), rel=1e-4)
+        assert measured.errors[name].max_abs == pytest.approx(abs(difference).max(), rel=1e-4)
+        assert np.isfinite(measured.errors[name].error).all()
+
+
 def test_that_another_format_measures_only_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_file({"a": normal(5000)}, tmp_path / "a.safetensors")
     opened = open_checkpoint(tmp_path / "a.safetensors")

@@ -40,6 +40,14 @@ class Quantization:
         nested = 0 if FORMATS[format_id].affine else self.nested_block
         return f"{format_id.value} {self.block_size} {nested}"
 
+    def stored_bits(self, format_id: FormatId, elements: int) -> float:
+        """Codes and scales of a tensor; what is left over whole blocks has a scale of its own."""
+        format_, blocks = FORMATS[format_id], -(-elements // self.block_size)
+        bits_of_scale = (
+            format_.bits_per_parameter(self.block_size, self.nested_block) - format_.bits
+        ) * self.block_size
+        return format_.bits * elements + bits_of_scale * blocks
+
     @property
     def nests(self) -> bool:
         return bool(self.nested_block) and any(not FORMATS[name].affine for name in self.formats)
@@ -96,9 +104,9 @@ class Measurer:
             total += part
         errors = {}
         for name, found in total.errors.items():
-            bits = FORMATS[name].bits_per_parameter(how.block_size, how.nested_block)
+            bits = how.stored_bits(name, elements)
             power = total.errors[how.formats[0]].power  # the same for all, and held once: there may be 100,000 tensors
-            errors[name] = replace(found, power=power, stored_bits=bits * elements)
+            errors[name] = replace(found, power=power, stored_bits=bits)
         return Measured(total.weights, errors)
 
     def _kept_scales(self, read: Slices, blocks: int, how: Quantization, seen: Seen) -> Scales:

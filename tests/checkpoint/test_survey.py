@@ -80,7 +80,15 @@ def test_that_scales_are_quantized_over_the_whole_tensor(tmp_path: Path) -> None
     codes = abs(whole[..., None] / absmax[:-1, None, None] - levels).argmin(-1)
     expected = ((whole - levels[codes] * restored[:, None]) ** 2).sum()
     assert measured.errors[FormatId.NF4].error.sum() == pytest.approx(expected, rel=1e-3)
-    assert measured.errors[FormatId.NF4].bits_per_parameter == 4 + 8 / 64 + 32 / (64 * 256)
+
+
+@pytest.mark.parametrize(("elements", "blocks"), [(64 * 256, 256), (100, 2), (1, 1)])
+def test_that_stored_bits_count_every_scale(elements: int, blocks: int) -> None:
+    nested = Quantization(tuple(FORMATS), 64, 256)
+    for how, scale in ((nested, 8 + 32 / 256), (Quantization(tuple(FORMATS), 64), 32)):
+        assert how.stored_bits(FormatId.NF4, elements) == 4 * elements + scale * blocks
+        assert how.stored_bits(FormatId.INT8, elements) == 8 * elements + scale * blocks
+        assert how.stored_bits(FormatId.INT4_AFFINE, elements) == 4 * elements + 64 * blocks
 
 
 def test_that_values_that_are_no_numbers_are_counted_and_do_not_spread(tmp_path: Path) -> None:

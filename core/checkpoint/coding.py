@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -176,8 +177,8 @@ def restored_weights(weights: NDArray[np.float32], format_id: FormatId, block_si
     return restored
 
 
-def restored_scales(absmax: Scales, nested_block: int) -> Scales:
-    """What double quantization gives back of all the scales of one tensor, float32 [blocks].
+def restored_scales(absmax: Scales, nested_block: int, out: Scales | None = None) -> Scales:
+    """What double quantization gives back of all the scales of one tensor, float32 [blocks]; `out` may be `absmax`.
 
     As in bitsandbytes: the mean is taken off, the rest goes to the nearest 8-bit dynamic level in blocks of
     `nested_block`. Its CPU build differs in two things. It finds levels in a table of 65,536 places, too coarse near
@@ -185,24 +186,34 @@ def restored_scales(absmax: Scales, nested_block: int) -> Scales:
     nothing is left of them (its CUDA kernel searches, as is done here). And its mean is a sum in float32, whose last
     bit depends on the threads; here it is rounded once.
     """
-    return quantized_scales(absmax, nested_block)[1]
+    restored = np.empty_like(absmax) if out is None else out
+    for part, _, of_part in _quantized_scales(absmax, nested_block):
+        restored[part] = of_part
+    return restored
 
 
 def quantized_scales(absmax: Scales, nested_block: int) -> tuple[NDArray[np.uint8], Scales]:
     """The 8-bit codes of the scales, and what they give back, both [blocks]."""
+    codes, restored = np.empty(len(absmax), dtype=np.uint8), np.empty_like(absmax)
+    for part, codes_of_part, of_part in _quantized_scales(absmax, nested_block):
+        codes[part], restored[part] = codes_of_part, of_part
+    return codes, restored
+
+
+def _quantized_scales(absmax: Scales, nested_block: int) -> Iterator[tuple[slice, NDArray[np.intp], Scales]]:
+    """Some groups of scales at once: where they are, their codes, and what these give back."""
     offset = np.float32(absmax.mean(dtype=np.float64))
     levels, boundaries = _levels_of_scales()
-    codes, restored = np.empty(len(absmax), dtype=np.uint8), np.empty(len(absmax), dtype=np.float32)
     at_once = _SCALES_AT_ONCE - _SCALES_AT_ONCE % nested_block
     for begin in range(0, len(absmax), at_once):
         part = absmax[begin : begin + at_once] - offset
         rows = np.zeros((-(-len(part) // nested_block), nested_block), dtype=np.float32)
         rows.ravel()[: len(part)] = part
         largest = absmax_of(rows)
-        found = np.searchsorted(boundaries, shares_of(rows, largest))
-        codes[begin : begin + at_once] = found.ravel()[: len(part)]
-        restored[begin : begin + at_once] = (levels[found] * largest[:, None]).ravel()[: len(part)] + offset
-    return codes, np.minimum(restored, np.finfo(np.float32).max)  # their sum may round to beyond it
+        codes = np.searchsorted(boundaries, shares_of(rows, largest))
+        restored = (levels[codes] * largest[:, None]).ravel()[: len(part)] + offset
+        np.minimum(restored, np.finfo(np.float32).max, out=restored)  # their sum may round to beyond it
+        yield slice(begin, begin + len(part)), codes.ravel()[: len(part)], restored
 
 
 @cache

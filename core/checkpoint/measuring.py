@@ -90,7 +90,7 @@ class Measurer:
         """The sums of one tensor of `elements` elements. Read once, and once more where scales are quantized: those of
         the whole tensor must be known first. `seen` is told each element once a reading.
 
-        Memory: one slice, small pieces of it for each thread, and some 10 bytes a block where scales are quantized.
+        Memory: one slice, small pieces of it for each thread, and 4 bytes a block where scales are quantized.
         """
         blocks = -(-elements // how.block_size)
         scales = self._kept_scales(read, blocks, how, seen) if how.nests else None
@@ -115,7 +115,7 @@ class Measurer:
         for part in self._over(read, how.block_size, lambda piece: piece.absmax, seen):
             absmax[begin : begin + len(part)] = part
             begin += len(part)
-        return coding.restored_scales(absmax, how.nested_block)
+        return coding.restored_scales(absmax, how.nested_block, out=absmax)
 
     def _over(self, read: Slices, block_size: int, work: Callable[[Piece], Any], seen: Seen) -> Iterator[Any]:
         """`work` on every piece of the tensor, in order. A slice's pieces are done before its buffer is read again."""

@@ -1,0 +1,171 @@
+"""Every claim can hold and can fail: the predicates are fed results that say the opposite."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.claims import Claim, Verdict
+from core.result import Environment, Metric, Provenance, Result, Row
+from core.topics.quantization import TOPIC
+from core.topics.quantization.params import QuantizationParams
+
+CLAIMS = {claim.id: claim for claim in TOPIC.claims}
+METRICS = {
+    "matmul.weights": 16384.0,
+    "matmul.code_bytes": 8192.0,
+    "matmul.scale_bytes": 264.0,
+    "matmul.weight_bytes_bf16": 32768.0,
+    "matmul.computes_bf16": 1.0,
+    "stored.plain_bits": 4.5,
+    "stored.nested_bits": 4.127,
+    "scales.plain_bits": 0.5,
+    "scales.nested_bits": 0.127,
+    "scales.saved_bits": 0.373,
+}
+SNR = {"nf4": 20.7, "fp4-e2m1": 18.3, "fp4-e3m0": 14.5, "int4": 19.3, "int4-affine": 21.0, "int8": 43.9}
+LOSSES = {"": 1.0, "nf4": 1.01, "fp4-e2m1": 1.04, "fp4-e3m0": 1.03, "int4": 1.05}
+
+
+def distributions(**changes: float) -> list[Row]:
+    """Normal weights at blocks of 64, where affine INT4 is ahead, and of 256, where it is not."""
+    snr = SNR | {name.replace("_", "-"): value for name, value in changes.items()}
+    return [
+        {"distribution": "normal", "format": name, "block_size": size, "relative_rmse": 0.1, "snr_db": value - step}
+        for size, drop in ((64, 0.0), (256, 2.0))
+        for name, value in snr.items()
+        for step in (drop if name == "int4-affine" else drop / 2,)
+    ]
+
+
+def sweep(lost_db: float = 0.01) -> list[Row]:
+    return [
+        {"format": "nf4", "block_size": size, "nested": nested, "snr_db": 20.0 - lost_db * nested}
+        for size in (16, 64)
+        for nested in (False, True)
+    ]
+
+
+def outputs(stderr: float | None = 1e-3, model: str = "small model", **changes: float) -> dict[str, list[Row]]:
+    losses = LOSSES | {name.replace("_", "-"): value for name, value in changes.items()}
+    rows = [
+        {"model": model, "format": name, "loss": loss, "perplexity": 2.718**loss, "tokens": 8192}
+        for name, loss in losses.items()
+    ]
+    names = list(losses)
+    pairs = [
+        {"model": model, "format": first, "other": second, "loss_difference": losses[first] - losses[second],
+         "stderr": stderr}
+        for index, first in enumerate(names)
+        for second in names[index + 1 :]
+    ]  # fmt: skip
+    return {"outputs": rows, "output_pairs": pairs}
+
+
+def result(
+    params: dict[str, object] | None = None, tables: dict[str, list[Row]] | None = None, **changes: float
+) -> Result:
+    values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
+    return Result(
+        topic=TOPIC.id,
+        params=QuantizationParams.parse(params or {}).model_dump(mode="json"),
+        environment=Environment("cpu", "numpy, torch, Lanes (TTIR on CPU)"),
+        metrics={name: Metric(value, "bits", Provenance.TRACED) for name, value in values.items()},
+        tables={"distributions": distributions(), "sweep": sweep(), **outputs(), **(tables or {})},
+    )
+
+
+@pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
+def test_that_a_sound_result_gives_a_verdict_that_is_no_surprise(claim: Claim) -> None:
+    finding = claim.test(result())
+    assert finding.verdict is not Verdict.NOT_TESTED
+    assert not claim.is_surprised_by(finding)
+    assert finding.evidence.endswith(".")
+
+
+CONTRARY = {
+    "stores-4-bits-computes-bf16": result(matmul__computes_bf16=0.0),
+    "double-quantization-saves": result(stored__nested_bits=4.2),
+    "nf4-beats-fp4-and-int4": result(tables={"distributions": distributions(int4=22.0)}),
+    "nf4-is-always-best": result(tables={"distributions": distributions(int4_affine=20.0)}),
+    "perplexity-in-order": result(tables=outputs(fp4_e3m0=1.005)),
+}
+
+
+@pytest.mark.parametrize("claim_id", CONTRARY)
+def test_that_a_contrary_result_is_a_surprise(claim_id: str) -> None:
+    claim = CLAIMS[claim_id]
+    assert claim.is_surprised_by(claim.test(CONTRARY[claim_id]))
+
+
+def test_that_eight_bits_of_codes_are_not_four() -> None:
+    finding = CLAIMS["stores-4-bits-computes-bf16"].test(result(matmul__code_bytes=16384.0))
+    assert finding.verdict is Verdict.DOES_NOT_HOLD
+    assert "8 bits each" in finding.evidence
+
+
+def test_that_scales_that_cost_much_to_quantize_are_a_limit() -> None:
+    claim = CLAIMS["double-quantization-costs-little"]
+    assert claim.test(result()).verdict is Verdict.HOLDS
+    assert claim.test(result(tables={"sweep": sweep(0.5)})).verdict is Verdict.HOLDS_WITH_LIMIT
+    only_plain = [row for row in sweep() if not row["nested"]]
+    assert claim.test(result(tables={"sweep": only_plain})).verdict is Verdict.NOT_TESTED
+
+
+def test_that_nf4_holds_without_limit_only_where_affine_levels_are_behind_too() -> None:
+    claim = CLAIMS["nf4-beats-fp4-and-int4"]
+    found = claim.test(result())
+    assert found.verdict is Verdict.HOLDS_WITH_LIMIT
+    assert "ahead at blocks of 64." in found.evidence
+    behind = {"distributions": distributions(int4_affine=20.0)}
+    assert claim.test(result(tables=behind)).verdict is Verdict.HOLDS
+    only_at_64 = [row | {"snr_db": 30.0} if (row["format"], row["block_size"]) == ("int4", 256) else row
+                  for row in distributions()]  # fmt: skip
+    assert claim.test(result(tables={"distributions": only_at_64})).verdict is Verdict.HOLDS_WITH_LIMIT
+
+
+def test_that_other_block_sizes_are_told_beside_the_papers() -> None:
+    evidence = CLAIMS["double-quantization-saves"].test(result({"block_size": 32})).evidence
+    assert "With the chosen 32 and 256" in evidence
+
+
+@pytest.mark.parametrize(
+    ("tables", "verdict"),
+    [
+        (outputs(), Verdict.HOLDS),
+        (outputs(fp4_e3m0=1.045), Verdict.HOLDS_WITH_LIMIT),
+        (outputs(fp4_e3m0=1.005), Verdict.DOES_NOT_HOLD),
+        (outputs(stderr=1.0), Verdict.NOT_TESTED),
+        (outputs(stderr=None), Verdict.NOT_TESTED),
+        (outputs(stderr=1.0, fp4_e3m0=1.005), Verdict.NOT_TESTED),
+        ({"outputs": outputs()["outputs"][:3]}, Verdict.NOT_TESTED),
+    ],
+)
+def test_that_an_order_is_claimed_only_beyond_the_noise(tables: dict[str, list[Row]], verdict: Verdict) -> None:
+    found = CLAIMS["perplexity-in-order"].test(result(tables=tables))
+    assert found.verdict is verdict
+    if verdict is Verdict.NOT_TESTED:
+        assert "noise" in found.evidence or "did not measure" in found.evidence
+
+
+def test_that_the_worst_of_two_models_decides() -> None:
+    good, other = outputs(fp4_e2m1=1.03, fp4_e3m0=1.02), outputs(model="mine", int4=1.001)
+    both = {name: good[name] + other[name] for name in good}
+    finding = CLAIMS["perplexity-in-order"].test(result(tables=both))
+    assert finding.verdict is Verdict.DOES_NOT_HOLD
+    assert "small model" in finding.evidence
+    assert "mine" in finding.evidence
+
+
+def test_that_a_loss_that_is_no_number_tests_nothing() -> None:
+    rows = outputs()
+    rows["outputs"] = [row | {"loss": None, "perplexity": None} if row["format"] == "nf4" else row
+                       for row in rows["outputs"]]  # fmt: skip
+    assert CLAIMS["perplexity-in-order"].test(result(tables=rows)).verdict is Verdict.NOT_TESTED
+
+
+@pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
+def test_that_an_empty_result_leaves_every_claim_untested(claim: Claim) -> None:
+    empty = Result(TOPIC.id, QuantizationParams().model_dump(mode="json"), Environment("cpu", ""), {})
+    finding = claim.test(empty)
+    assert finding.verdict is Verdict.NOT_TESTED
+    assert not claim.is_surprised_by(finding)

@@ -1,0 +1,181 @@
+"""What the page tells of the Triton kernels: traced bytes, products, agreement and times."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+
+from core.partial import Draft
+from core.result import Environment, Provenance, Row
+from core.topics.quantization.experiment import comparison
+from core.topics.quantization.experiment.agreement import agreement_rows
+from core.topics.quantization.experiment.kernels import trace_kernels
+from core.topics.quantization.experiment.matrix import ROWS, Matrix, matrix_of
+from core.topics.quantization.params import QuantizationParams
+from kernels.errors import Unavailable
+from kernels.quantization.api import Impl, Quantized
+from kernels.quantization.formats import FORMATS
+
+pytest.importorskip("triton")
+
+WEIGHTS = ROWS * 256
+
+
+def ignored(done: float, total: float, phase: str) -> None:
+    pass
+
+
+@cache
+def traced(**changes: object) -> Draft:
+    params = QuantizationParams.parse(changes)
+    draft = Draft("quantization", params, Environment("cpu", "Lanes (TTIR on CPU)"))
+    trace_kernels(draft, params, matrix_of(params, None, "cpu"), ignored)
+    return draft
+
+
+def touched(draft: Draft, step: str) -> dict[str, Row]:
+    return {row["tensor"]: row for row in draft.tables["kernels"] if row["step"] == step}
+
+
+def test_that_nf4_is_read_at_half_a_byte_a_weight_and_multiplied_in_bf16() -> None:
+    draft = traced()
+    for step in ("dequantize", "matmul"):
+        rows = touched(draft, step)
+        assert rows["codes"]["read_bytes"] == rows["codes"]["unique_bytes"] == WEIGHTS // 2
+        assert rows["scale codes"]["unique_bytes"] == WEIGHTS // 64
+        assert rows["scales of scales"]["unique_bytes"] == 4 * WEIGHTS // (64 * 256)
+        assert rows["mean of scales"]["unique_bytes"] == 4
+    assert set(touched(draft, "matmul")) == {
+        "x", "codes", "levels", "scale codes", "levels of scales", "scales of scales", "mean of scales", "out",
+    }  # fmt: skip
+    assert touched(draft, "dequantize")["weights"]["written_bytes"] == 2 * WEIGHTS
+    assert touched(draft, "quantize")["weights"]["read_bytes"] == 2 * WEIGHTS
+    assert touched(draft, "quantize")["codes"]["written_bytes"] == WEIGHTS // 2
+    assert draft.tables["products"] == [
+        {"step": "matmul", "function": "fused_matmul_kernel", "left": "bf16", "right": "bf16", "accumulator": "f32"}
+    ]
+    assert {name: draft.metrics[f"matmul.{name}"].value for name in ("weights", "code_bytes", "computes_bf16")} == {
+        "weights": WEIGHTS, "code_bytes": WEIGHTS // 2, "computes_bf16": 1,
+    }  # fmt: skip
+    assert draft.metrics["matmul.code_bytes"].provenance is Provenance.TRACED
+    assert draft.metrics["matmul.scale_bytes"].value == WEIGHTS // 64 + 4 * WEIGHTS // (64 * 256) + 4
+
+
+def test_that_scales_are_float32_without_double_quantization() -> None:
+    draft = traced(double_quantization=False)
+    assert touched(draft, "matmul")["absmax"]["unique_bytes"] == 4 * WEIGHTS // 64
+    assert "scale codes" not in touched(draft, "matmul")
+    assert draft.metrics["matmul.scale_bytes"].value == 4 * WEIGHTS // 64
+
+
+def test_that_a_format_without_a_fused_product_leaves_that_to_nf4() -> None:
+    draft = traced(format="int8", block_size=512)
+    assert {row["step"]: row["format"] for row in draft.tables["kernels"]} == {
+        "quantize": "int8", "dequantize": "int8", "matmul": "nf4",
+    }  # fmt: skip
+    weights = ROWS * 512
+    assert touched(draft, "dequantize")["codes"]["read_bytes"] == weights
+    assert draft.metrics["matmul.code_bytes"].value == weights // 2
+    assert {"minimum", "step"} <= set(touched(traced(format="int4-affine"), "dequantize"))
+
+
+def test_that_the_source_tab_has_each_kernel_and_its_lines() -> None:
+    tables = traced().tables
+    shown = {(row["kernel"], row["function"]) for row in tables["sources"]}
+    assert {kernel for kernel, _ in shown} == {"quantize", "dequantize", "matmul"}
+    assert len(tables["sources"]) == len(shown)
+    assert all("tt.func" in row["ttir"] and "tl." in row["text"] for row in tables["sources"])
+    assert {row["kernel"] for row in tables["lines"]} == {"quantize", "dequantize", "matmul"}
+
+
+@pytest.mark.parametrize("changes", [{}, {"block_size": 16, "distribution": "student-t", "tail": 3}])
+def test_that_triton_numpy_and_bitsandbytes_give_the_same_codes(changes: dict[str, object]) -> None:
+    params = QuantizationParams.parse({"timing": True, **changes})
+    rows = agreement_rows(params, matrix_of(params, None, "cpu"), ignored)
+    assert [row["format"] for row in rows if row["other"] == "numpy"] == list(FORMATS)
+    assert [row["format"] for row in rows if row["other"] == "bitsandbytes"] == ["nf4", "fp4-e2m1"]
+    for row in rows:
+        assert row["runs_on"] == "emulated"
+        if row["other"] == "bitsandbytes" and params.block_size < 32:
+            assert "blocks of 32 to 4096" in row["reason"]
+            continue
+        assert (row["differing_codes"], row["differing_scales"], row["reason"]) == (0, 0, ""), row
+        assert row["max_abs_difference"] <= 1e-5
+
+
+def test_that_a_code_that_differs_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = QuantizationParams(double_quantization=False)
+    matrix = matrix_of(params, None, "cpu")
+    other = Matrix(matrix.weight, matrix.values.copy(), short=False)
+    block = other.values[:64]
+    block[0] = -block[0]  # numpy is given another weight than Triton
+    counts = {row["format"]: row["differing_codes"] for row in agreement_rows(params, other, ignored)}
+    assert counts["nf4"] == counts["int8"] == 1
+    assert counts["int4-affine"] >= 1
+
+
+def test_that_on_a_cpu_reports_are_timed_beside_bitsandbytes_and_no_kernel_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "_ROUNDS", 3)
+    params = QuantizationParams(timing=True)
+    rows, metrics = comparison.compare(params, matrix_of(params, None, "cpu", 8, 512), ignored)
+    assert [(row["operation"], row["impl"], row["runs_on"]) for row in rows] == [
+        ("error", "numpy", "cpu"),
+        ("error", "bitsandbytes", "cpu"),
+    ]
+    for row in rows:
+        assert row["passed"]
+        assert row["time_ms"] > 0
+        assert len(row["time_ms_samples"]) == 3
+        assert row["bytes"] == 2 * 8 * 512
+    assert metrics["error.numpy.time_ms"].provenance is Provenance.MEASURED_CPU
+    assert set(metrics) == {
+        f"error.{impl}.{name}" for impl in ("numpy", "bitsandbytes") for name in ("time_ms", "bytes_per_s")
+    }
+
+
+def test_that_what_is_not_there_or_is_wrong_has_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*args: object, **options: object) -> Quantized:
+        raise Unavailable("bitsandbytes is not installed here: pip install bitsandbytes.")
+
+    monkeypatch.setattr(comparison, "_ROUNDS", 3)
+    monkeypatch.setattr(comparison, "quantize", absent)
+    monkeypatch.setattr(comparison, "_error_power", lambda restored, weight: torch.tensor(7.0, dtype=torch.float64))
+    params = QuantizationParams(timing=True)
+    rows, metrics = comparison.compare(params, matrix_of(params, None, "cpu", 8, 512), ignored)
+    assert (rows[1]["runs_on"], rows[1]["time_ms"]) == ("unavailable", None)
+    assert "pip install" in rows[1]["reason"]
+    assert (rows[0]["passed"], rows[0]["time_ms"]) == (False, None)
+    assert metrics == {}
+
+
+def test_that_the_gpus_contenders_agree_where_torch_stands_in_for_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU's list cannot be timed without one; that each of its computations is right can be seen on a CPU."""
+    for name in ("quantize", "dequantize", "matmul"):
+        original = getattr(comparison, name)
+
+        def stand_in(*args: object, original: object = original, impl: Impl, **options: object) -> object:
+            return original(*args, impl=Impl.TORCH if impl is Impl.TRITON else impl, **options)  # type: ignore[operator]
+
+        monkeypatch.setattr(comparison, name, stand_in)
+    params = QuantizationParams()
+    found = comparison._on_gpu(params, matrix_of(params, None, "cpu", 16, 256))
+    assert [contender.name for contender in found] == [
+        "dequantize.triton", "dequantize.bitsandbytes", "dequantize.copy",
+        "gemv.triton", "gemv.bitsandbytes", "gemv.dequantize-cublas", "gemv.cublas-bf16",
+        "matmul.triton", "matmul.bitsandbytes", "matmul.dequantize-cublas", "matmul.cublas-bf16",
+    ]  # fmt: skip
+    for contender in found:
+        assert contender.check is not None, contender.reason
+        assert contender.check.passed, contender.name
+    copied = next(contender for contender in found if contender.impl == "copy")
+    assert copied.moved_bytes == 16 * 256 * (0.5 + 4 / 64 + 2)
+
+
+def test_that_weights_fewer_than_the_matrix_are_repeated_and_that_is_told() -> None:
+    matrix = matrix_of(QuantizationParams(blocks=1, block_size=16), None, "cpu")
+    assert matrix.short
+    assert matrix.weight.shape == (ROWS, 256)
+    assert torch.equal(matrix.weight[0, :16], matrix.weight[5, 16:32])
+    assert not matrix_of(QuantizationParams(), None, "cpu").short

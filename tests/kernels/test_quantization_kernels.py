@@ -38,6 +38,19 @@ def test_that_the_kernels_give_the_bits_of_torch(name: FormatId, kind: str, emul
     assert torch.equal(restored, dequantize(theirs, dtype=torch.float32, impl=Impl.TORCH))
 
 
+@pytest.mark.parametrize("kind", ["heavy-tailed", "constant", "zero"])
+def test_that_double_quantization_gives_the_bits_of_torch(kind: str, emulated: Emulated) -> None:
+    weight = weights(kind, 16 * 8192 + 5)
+
+    with emulated:
+        ours = quantize(weight, block_size=16, nested_block=256)
+        restored = dequantize(ours, dtype=torch.float32)
+
+    theirs = quantize(weight, block_size=16, nested_block=256, impl=Impl.TORCH)
+    assert_same_bits(ours, theirs)
+    assert torch.equal(restored, dequantize(theirs, dtype=torch.float32, impl=Impl.TORCH))
+
+
 @given(
     name=st.sampled_from(FormatId),
     kind=st.sampled_from(KINDS),

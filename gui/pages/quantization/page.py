@@ -11,7 +11,7 @@ from core.topics.quantization.model.plan import Plan
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.payload import MAP_PREFIX
 from gui.page import Page
-from gui.pages.quantization import figures
+from gui.pages.quantization import figures, headline
 from gui.pages.quantization.error_maps import Report, format_grid, layer_grid, tensor_grid
 from gui.pages.quantization.formats_view import FormatsView
 from gui.pages.quantization.report_figures import LABELS
@@ -37,7 +37,8 @@ _FORMATS_HELP = (
 )
 _USE_HELP = (
     "What double quantization does to the scales; the memory that a whole model's weights take; the loss of a trained "
-    "model with each format; and the report, tensor by tensor, to sort, filter and export."
+    "model with each format; the kernels beside bitsandbytes; and the report, tensor by tensor, to sort, filter and "
+    "export."
 )
 _CARD_PX = 272
 """The least height at which six formats and their axes can be read; a lower window scrolls."""
@@ -200,7 +201,7 @@ class QuantizationPage(Page):
     def _draw_headline(self) -> None:
         if self._plan is not None:
             fitting = self._result if self._fits else None
-            self.headline.strip.set_numbers(figures.numbers(self._plan, fitting, self._tensor))
+            self.headline.strip.set_numbers(headline.numbers(self._plan, fitting, self._tensor))
             self.headline.badge.set_provenance(figures.measured(figures.has_report(fitting)))
 
     def _draw_map(self) -> None:

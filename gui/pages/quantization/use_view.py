@@ -1,4 +1,4 @@
-"""What a format means in use: scales, a whole model's memory, what a model answers, the report; one at a time."""
+"""What a format means in use: scales, memory of a whole model, outputs, kernels, the report; one shown at a time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from gui.pages.quantization import figures, report_figures
 from gui.pages.quantization.report_figures import LABELS
 from gui.panels.report_table import ReportTable
 from gui.plots.bit_budget import BitBudget
+from gui.plots.comparison import Comparison
 from gui.plots.output_effect import OutputEffect
 from gui.plots.scales_view import ScalesView
 from gui.plots.switcher import Switcher
 
-SCALES, MODEL, OUTPUTS, REPORT = range(4)
+SCALES, MODEL, OUTPUTS, KERNELS, REPORT = range(5)
 _OUTPUTS_OFF = "Switch Effect on outputs on and run (F5) to measure the loss of a small trained model in each format."
+_NOT_TIMED = "Switch Time them on and run (F5) to compare errors, dequantize, GEMV and matmul with bitsandbytes."
+_NOT_TIMED_YET = "Run (F5) to compare errors, dequantize, GEMV and matmul with bitsandbytes."
 
 
 class UseView(Switcher):
@@ -28,11 +31,13 @@ class UseView(Switcher):
 
     def __init__(self) -> None:
         self.scales, self.budget, self.outputs, self.report = ScalesView(), BitBudget(), OutputEffect(), ReportTable()
+        self.kernels = Comparison()
         super().__init__(
             [
                 ("Scales", self.scales),
                 ("Whole model", self.budget),
                 ("Outputs", self.outputs),
+                ("Kernels", self.kernels),
                 ("Report", self.report),
             ]
         )
@@ -51,7 +56,8 @@ class UseView(Switcher):
             return False
         if self.index == OUTPUTS:
             return not self.outputs.is_empty and not (self._fits and figures.same_texts(plan, result))
-        return self.index == REPORT and not self._fits
+        of_run = self.index == REPORT or (self.index == KERNELS and not self.kernels.is_empty)
+        return of_run and not self._fits
 
     def draw(self, plan: Plan, result: Result | None, *, fits: bool) -> None:
         """Show a plan, and the last run; `fits` says whether that measured what the plan asks for."""
@@ -80,10 +86,20 @@ class UseView(Switcher):
             if not found and not plan.params.outputs:
                 self.outputs.show_empty(_OUTPUTS_OFF)
             provenance = Provenance.MEASURED_CPU if found else None
+        elif self.index == KERNELS:
+            provenance = self._draw_kernels(plan, result)
         else:
             self._draw_report(plan, result)
             provenance = None if result is None else Provenance.MEASURED_CPU
         self.provenance_changed.emit(provenance)
+
+    def _draw_kernels(self, plan: Plan, result: Result | None) -> Provenance | None:
+        found = figures.contenders(result)
+        self.kernels.set_rows(found)
+        if not found:
+            self.kernels.show_empty(_NOT_TIMED_YET if plan.params.timing else _NOT_TIMED)
+            return None
+        return Provenance.MEASURED if any(row.runs_on == "cuda" for row in found) else Provenance.MEASURED_CPU
 
     def _draw_scales(self, plan: Plan, fitting: Result | None) -> Provenance:
         """Scales do not depend on the format: they are drawn anew when something else changed."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.topics.quantization.model.plan import plan
 from core.topics.quantization.params import FORMATS, QuantizationParams
-from gui.pages.quantization import figures
+from gui.pages.quantization import figures, headline
 from gui.pages.quantization.error_maps import Report, format_grid, layer_grid, tensor_grid
 from tests.gui.pages.quantization_result import LAYERS, WORST, checkpoint_result, tensors
 
@@ -60,7 +60,7 @@ def test_that_the_setting_in_force_is_a_point_of_the_sweep(name: str, block_size
 
 def test_that_before_a_run_the_numbers_are_of_all_the_weights_in_the_chosen_format() -> None:
     made = plan(PARAMS.changed(format="int8"))
-    labels = {number.label: number.value for number in figures.numbers(made, None, None)}
+    labels = {number.label: number.value for number in headline.numbers(made, None, None)}
     assert labels["SNR of INT8"].startswith("4")
     assert labels["bits a parameter"] == "8.127"
     assert labels["of 4.10 kB stored"] == "1.04 kB"
@@ -71,7 +71,7 @@ def test_that_weights_that_are_no_numbers_are_said_before_the_worst_tensor() -> 
     result = checkpoint_result(PARAMS, samples=False)
     for row in result.tables["totals"]:
         row["nonfinite"] = 12
-    last = figures.numbers(plan(PARAMS), result, None)[-1]
+    last = headline.numbers(plan(PARAMS), result, None)[-1]
     assert (last.value, last.tone) == ("12", "bad")
 
 

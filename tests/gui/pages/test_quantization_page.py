@@ -16,7 +16,7 @@ from core.result import Provenance, Result
 from core.topics.quantization.params import QuantizationParams
 from gui.pages.quantization import QuantizationPage
 from gui.pages.quantization.formats_view import DISTRIBUTION, ERRORS, OUTLIERS, SIZES
-from gui.pages.quantization.use_view import MODEL, OUTPUTS, REPORT
+from gui.pages.quantization.use_view import KERNELS, MODEL, OUTPUTS, REPORT
 from gui.pages.quantization.views import EVERY_FORMAT, LAYERS, TENSORS
 from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.quantization_result import WORST, checkpoint_result, tensors
@@ -231,6 +231,19 @@ def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -
     page.withdraw()
     page.formats_view.show_picture(OUTLIERS)
     assert page.formats_view.outliers.is_empty
+
+
+def test_that_timed_kernels_are_compared_and_untimed_ones_are_not(page: QuantizationPage) -> None:
+    page.use_view.show_picture(KERNELS)
+    assert "Switch Time them on" in page.use_view.kernels.empty_sentence
+    result = checkpoint_result(params(page))
+    row = {"operation": "dequantize", "label": "bitsandbytes", "runs_on": "cpu", "time_ms": 2.0, "rms_error": 1e-8}
+    result.tables["comparison"] = [row]  # type: ignore[index]
+    page.present(result, {})
+    assert [found.label for found in page.use_view.kernels.rows] == ["dequantize · bitsandbytes"]
+    assert page.use_card.badge.provenance is Provenance.MEASURED_CPU
+    page.form.propose(params(page).changed(block_size=512))
+    assert page.use_card.property("stale")
 
 
 def test_that_a_code_is_picked_and_let_go(page: QuantizationPage) -> None:

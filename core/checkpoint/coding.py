@@ -184,7 +184,7 @@ def restored_scales(absmax: Scales, nested_block: int, out: Scales | None = None
     `nested_block`. Its CPU build differs in two things. It finds levels in a table of 65,536 places, too coarse near
     zero and beside boundaries: there some scales in a thousand get a neighbouring code, or a farther one where nearly
     nothing is left of them (its CUDA kernel searches, as is done here). And its mean is a sum in float32, whose last
-    bit depends on the threads; here it is rounded once.
+    bit depends on the threads and which may overflow; here it is rounded once.
     """
     restored = np.empty_like(absmax) if out is None else out
     for part, _, of_part in _quantized_scales(absmax, nested_block):
@@ -211,8 +211,9 @@ def _quantized_scales(absmax: Scales, nested_block: int) -> Iterator[tuple[slice
         rows.ravel()[: len(part)] = part
         largest = absmax_of(rows)
         codes = np.searchsorted(boundaries, shares_of(rows, largest))
-        restored = (levels[codes] * largest[:, None]).ravel()[: len(part)] + offset
-        np.minimum(restored, np.finfo(np.float32).max, out=restored)  # their sum may round to beyond it
+        with np.errstate(over="ignore"):
+            restored = (levels[codes] * largest[:, None]).ravel()[: len(part)] + offset
+        np.minimum(restored, np.finfo(np.float32).max, out=restored)  # the sum may round to beyond it
         yield slice(begin, begin + len(part)), codes.ravel()[: len(part)], restored
 
 

@@ -196,6 +196,22 @@ def test_that_rows_that_died_are_measured_as_they_come_back(tmp_path: Path) -> N
         assert np.isfinite(measured.errors[name].error).all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("spread", [0, 1, 8])
+def test_that_weights_near_the_end_of_float32_have_finite_errors(spread: int) -> None:
+    rng, largest = np.random.default_rng(0), np.finfo(np.float32).max
+    sizes = np.repeat(rng.uniform(0, 1, 512) ** spread, 64)
+    weights = (rng.choice([-1, 1], sizes.size) * rng.uniform(0.5, 1, sizes.size) * sizes * largest).astype(np.float32)
+    weights[:2] = largest, -largest
+    measurer = Measurer(1)
+    measured = measurer.measure(lambda: [weights], len(weights), EVERY, lambda _: None)
+    measurer.close()
+    for errors in measured.errors.values():
+        assert np.isfinite(errors.error).all()
+        assert 0 < errors.max_abs <= largest
+        assert np.isfinite(errors.snr_db)
+
+
 def test_that_another_format_measures_only_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_file({"a": normal(5000)}, tmp_path / "a.safetensors")
     opened = open_checkpoint(tmp_path / "a.safetensors")

@@ -48,7 +48,7 @@ def sweep(lost_db: float = 0.01) -> list[Row]:
 def outputs(stderr: float | None = 1e-3, model: str = "small model", **changes: float) -> dict[str, list[Row]]:
     losses = LOSSES | {name.replace("_", "-"): value for name, value in changes.items()}
     rows = [
-        {"model": model, "format": name, "loss": loss, "perplexity": 2.718**loss, "tokens": 8192}
+        {"model": model, "format": name, "loss": loss, "perplexity": 2.718**loss, "tokens": 8192, "vocabulary": 1024}
         for name, loss in losses.items()
     ]
     names = list(losses)
@@ -154,6 +154,16 @@ def test_that_the_worst_of_two_models_decides() -> None:
     assert finding.verdict is Verdict.DOES_NOT_HOLD
     assert "small model" in finding.evidence
     assert "mine" in finding.evidence
+
+
+def test_that_a_model_that_guesses_worse_than_by_chance_tests_nothing() -> None:
+    known, unknown = outputs(), outputs(model="mine", nf4=2.0)
+    unknown["outputs"] = [row | {"perplexity": 60_000.0} for row in unknown["outputs"]]
+    assert CLAIMS["perplexity-in-order"].test(result(tables=unknown)).verdict is Verdict.NOT_TESTED
+    both = {name: known[name] + unknown[name] for name in known}
+    finding = CLAIMS["perplexity-in-order"].test(result(tables=both))
+    assert finding.verdict is Verdict.HOLDS
+    assert "mine" not in finding.evidence
 
 
 def test_that_a_loss_that_is_no_number_tests_nothing() -> None:

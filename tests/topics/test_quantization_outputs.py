@@ -20,7 +20,6 @@ from core.language_model.model import linear_names
 from core.language_model.quiet import torch_threads
 from core.language_model.recipe import TINY
 from core.language_model.small_model import SmallModel, small_model
-from core.language_model.windows import held_out_windows
 from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import outputs
 from core.topics.quantization.experiment.restoring import quantized, restore_in_place
@@ -28,7 +27,7 @@ from core.topics.quantization.params import QuantizationParams
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.topics.quantization_runs import finished, messages
 
-QUICK = {"compare": "int4", "kernels": False, "blocks": 8}
+QUICK = {"compare": "int4", "kernels": False, "blocks": 8, "text_tokens": 640}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,6 @@ def trained(cache: Path) -> SmallModel:
 def tiny_instead(cache: Path, trained: SmallModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TILESCOPE_DATA_DIR", str(cache))
     monkeypatch.setattr(outputs, "STANDARD", TINY)
-    monkeypatch.setattr(outputs, "held_out_windows", partial(held_out_windows, documents_count=10))
     monkeypatch.setattr(outputs, "torch_threads", partial(torch_threads, 1))
 
 
@@ -107,6 +105,7 @@ def test_that_the_small_model_is_measured_as_it_is_and_in_each_format() -> None:
         assert row["loss_stderr"] > 0
     assert (rows[""]["increase_stderr"], rows[""]["quantized_layers"], rows[""]["bits_per_parameter"]) == (0, 0, 32)
     assert rows["nf4"]["quantized_layers"] == 2 * 7
+    assert (rows["nf4"]["tokens"], rows["nf4"]["vocabulary"]) == (640, TINY.vocabulary)
     assert 0 < rows["nf4"]["increase_stderr"] < rows["nf4"]["loss_stderr"]
     pairs = {(row["format"], row["other"]): row for row in result.tables["output_pairs"]}
     assert set(pairs) == {("", "nf4"), ("", "int4"), ("nf4", "int4")}

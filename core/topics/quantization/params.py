@@ -162,7 +162,7 @@ class QuantizationParams(Params):
         scale="log2",
         label="Length of text",
         unit="tokens",
-        help="How much of the text is read, once for the folder's model as it is and once a format.",
+        help="How much text each model reads, once as it is and once a format: the more, the smaller the noise.",
         group="Effect on outputs",
     )
 

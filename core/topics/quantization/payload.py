@@ -55,8 +55,9 @@ Tables (rows of JSON values; a number that does not exist is None):
                max_abs_error, rms_error, allowed_rms_error, passed: with `timing` alone; times only of what the device
                itself ran and that passed its check, and none of emulated kernels    (measured, or measured on CPU)
   outputs      model ('small model' or the folder's name), format ('' for the weights as they are), loss, loss_stderr,
-               perplexity, loss_increase, increase_stderr, tokens, quantized_layers, bits_per_parameter (32 for the
-               weights as they are: computed in float32). A stderr is over windows of text, that of the increase over
+               perplexity, loss_increase, increase_stderr, tokens, vocabulary (tokens the model knows: a perplexity
+               above that is worse than guessing), quantized_layers, bits_per_parameter (32 for the weights as they
+               are: computed in float32). A stderr is over windows of text, that of the increase over
                pairs of them; a number that does not exist is None                                     (measured on CPU)
   output_pairs model, format, other, loss_difference (format less other), stderr: every two rows of 'outputs' of one
                model on the same windows. Under two stderr the order is noise                          (measured on CPU)

@@ -20,7 +20,7 @@ from core.language_model.model import linear_names
 from core.language_model.quiet import torch_threads
 from core.language_model.recipe import STANDARD
 from core.language_model.small_model import SmallModel, small_model
-from core.language_model.windows import file_windows, held_out_windows
+from core.language_model.windows import LENGTH, file_windows, held_out_windows
 from core.result import Metric, Provenance, Row
 from core.topics.quantization.experiment.restoring import quantized
 from core.topics.quantization.params import QuantizationParams
@@ -30,6 +30,7 @@ from kernels.quantization.formats import FORMATS, FormatId
 _FOLDER_LENGTH = 256
 _SMALL_PARAMETERS = 1 << 25
 _AT_ONCE = 16
+_LEAST_TOKENS_A_DOCUMENT = 24
 _KEPT_BYTES = 4  # a weight that is put back later, where no smaller type holds it
 
 Tables = dict[str, list[Row]]
@@ -41,7 +42,8 @@ def small_model_tables(params: QuantizationParams, tick: Tick) -> tuple[Tables, 
     without one."""
     trained = small_model(STANDARD, lambda done, total, what: tick(done, 2 * total, what))
     assert trained.world is not None
-    windows = held_out_windows(trained.world, trained.tokenizer)
+    documents = params.text_tokens // _LEAST_TOKENS_A_DOCUMENT + 1
+    windows = held_out_windows(trained.world, trained.tokenizer, documents)[: params.text_tokens // LENGTH]
     return _tables(SMALL_MODEL, trained, lambda: windows, params, _second_half(tick)), trained.notice
 
 
@@ -95,7 +97,10 @@ def _tables(
                 opened, names, format_id, windows(), params, told
             )
     return {
-        "outputs": [_row(name, format_name, losses, len(names), params) for format_name in losses],
+        "outputs": [
+            {**_row(name, format_name, losses, len(names), params), "vocabulary": int(opened.model.config.vocab_size)}
+            for format_name in losses
+        ],
         "output_pairs": [_pair(name, first, second, losses) for first, second in combinations(losses, 2)],
     }
 

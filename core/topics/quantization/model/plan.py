@@ -62,7 +62,8 @@ class Plan:
     @cached_property
     def sweep(self) -> tuple[Point, ...]:
         """Every format at every block size, on half of the sample. Computed when first asked: some 50 ms."""
-        return _swept(self.sample[:_SWEPT_ELEMENTS].tobytes(), self.params.formats, self.params.nested)
+        formats = tuple(name for name in FORMATS if name in self.params.formats)  # whichever is the chosen one
+        return _swept(self.sample[:_SWEPT_ELEMENTS].tobytes(), formats, self.params.nested)
 
     @property
     def preset(self) -> Architecture:
@@ -145,7 +146,7 @@ def shown_tensor(checkpoint: Checkpoint) -> StoredTensor:
     if not measured:
         raise InvalidParams(
             f"{checkpoint.path} holds no weights that can be measured: {checkpoint.skipped[0].name} is "
-            f"{checkpoint.skipped[0].skipped}.",
+            f"left out, as {checkpoint.skipped[0].skipped}.",
             "checkpoint",
         )
     # A layer's weights rather than the embedding, which is larger and not what is quantized.

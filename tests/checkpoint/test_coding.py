@@ -80,6 +80,13 @@ def test_that_a_constant_has_no_error(value: float) -> None:
         assert np.isfinite(restored).all()
 
 
+def test_that_shares_do_not_leave_their_range_where_reciprocals_are_subnormal() -> None:
+    absmax = np.random.default_rng(0).uniform(2.0**126, 3.4e38, 10_000).astype(np.float32)
+    assert (absmax * (1 / absmax)).max() > 1, "as they would"
+    for sign in (1, -1):
+        assert abs(coding.shares_of(sign * absmax[:, None], absmax)).max() == 1
+
+
 def test_that_large_and_tiny_values_neither_overflow_nor_vanish() -> None:
     pattern = np.linspace(-1, 0.9, 64, dtype=np.float32)[None]
     for scale in (1e-37, 1e-20, 1.0, 1e20, 3e38):

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,11 @@ _TYPES = {
     torch.float32: "*fp32",
     torch.float16: "*fp16",
     torch.bfloat16: "*bf16",
+    torch.uint8: "*u8",
     torch.int32: "*i32",
     torch.int64: "*i64",
 }
-_OPTIONS = ("num_warps", "num_stages")
+_OPTIONS = ("num_warps", "num_stages", "enable_fp_fusion")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,13 @@ class Compiled:
 
 
 def capture(monkeypatch: pytest.MonkeyPatch, target: str, call: Callable[[], object]) -> list[Launch]:
-    """The launches that `call` makes, none of them run, tiled as they would be on `target`."""
+    """The launches that `call` makes, none of them run, tiled as attention would be on `target`."""
+    monkeypatch.setattr(api, "device_target", lambda device: target)
+    return launches_of(monkeypatch, call)
+
+
+def launches_of(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> list[Launch]:
+    """The launches that `call` makes, none of them run."""
     launches: list[Launch] = []
 
     def run(function: JITFunction, *args: object, grid: object, warmup: bool, **kwargs: Any) -> None:
@@ -52,7 +60,6 @@ def capture(monkeypatch: pytest.MonkeyPatch, target: str, call: Callable[[], obj
         launches.append(Launch(function, dict(zip(names, args, strict=False)) | kwargs, options))
 
     monkeypatch.setattr(JITFunction, "run", run)
-    monkeypatch.setattr(api, "device_target", lambda device: target)
     call()
     return launches
 
@@ -70,6 +77,17 @@ def compile_for(launch: Launch, target: str) -> Compiled:
     source = ASTSource(launch.function, signature, constants, attributes)
     kernel = triton.compile(source, target=_gpu_target(target), options=launch.options)
     return Compiled(launch.function.__name__, kernel.metadata.shared, _spills(kernel.asm), kernel.asm)
+
+
+def accesses(compiled: Compiled) -> Counter[tuple[str, int]]:
+    """(what, bits) of the global accesses of a thread, by how often they stand in the PTX: ("ld", 128), ("st", 32),
+    and ("cp", 128) for copies to shared memory."""
+    found: Counter[tuple[str, int]] = Counter()
+    for what, vector, bits in re.findall(r"\b(ld|st)\.global(?:\.\w+)*?(?:\.v(\d))?\.[bufs](\d+)", compiled.asm["ptx"]):
+        found[(what, int(vector or 1) * int(bits))] += 1
+    for size in re.findall(r"cp\.async\.\w+\.shared\.global[^;]*?, (0x\w+|\d+)", compiled.asm["ptx"]):
+        found[("cp", 8 * int(size, 0))] += 1
+    return found
 
 
 def _type_of(value: object, *, is_constant: bool) -> str:

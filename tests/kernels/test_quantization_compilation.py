@@ -6,8 +6,8 @@ pytest.importorskip("triton", reason="Triton is not installed here")
 from core.hardware.gpus import gpus
 from kernels.quantization.api import MatmulPath, Quantized, dequantize, matmul, quantize
 from kernels.quantization.formats import FORMATS, FormatId
+from tests.kernels.compiled import Compiled, accesses, compile_for, launches_of
 from tests.kernels.conftest import INTERPRETED
-from tests.kernels.quantization_compiled import Compiled, accesses, compiled_for, launches_of
 
 SHARED_BYTES = {gpu.target: gpu.shared_memory_per_block_bytes for gpu in gpus().values()}
 NVIDIA = ("sm_80", "sm_90", "sm_100")
@@ -28,7 +28,7 @@ def compile_quantize(
         monkeypatch,
         lambda: made.append(quantize(on_meta(4096, 4096), format=name, block_size=block_size, nested_block=nested)),
     )
-    return made[0], [compiled_for(launch, target) for launch in launches]
+    return made[0], [compile_for(launch, target) for launch in launches]
 
 
 def quantized_on_meta(monkeypatch: pytest.MonkeyPatch, columns: int = 4096, nested: int = 0) -> Quantized:
@@ -42,7 +42,7 @@ def compile_product(
 ) -> Compiled:
     quantized, x = quantized_on_meta(monkeypatch, columns, nested), on_meta(rows, columns)
     (launch,) = launches_of(monkeypatch, lambda: matmul(x, quantized, path=path))
-    return compiled_for(launch, target)
+    return compile_for(launch, target)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -55,7 +55,7 @@ def test_that_quantize_and_dequantize_compile_without_a_gpu_fit_and_do_not_spill
 ) -> None:
     quantized, compiled = compile_quantize(monkeypatch, target, name, block_size, nested)
     (launch,) = launches_of(monkeypatch, lambda: dequantize(quantized))
-    compiled.append(compiled_for(launch, target))
+    compiled.append(compile_for(launch, target))
 
     assert [kernel.name for kernel in compiled] == ["quantize_kernel"] * (1 + bool(nested)) + ["dequantize_kernel"]
     for kernel in compiled:
@@ -92,7 +92,7 @@ def test_that_dequantize_stores_128_bits_at_a_time_and_exchanges_nothing_but_lev
     quantized, _ = compile_quantize(monkeypatch, "sm_90", name)
     (launch,) = launches_of(monkeypatch, lambda: dequantize(quantized, dtype=dtype))
 
-    kernel = compiled_for(launch, "sm_90")
+    kernel = compile_for(launch, "sm_90")
 
     found = accesses(kernel)
     assert {bits for what, bits in found if what == "st"} == {128}
@@ -130,7 +130,7 @@ def test_that_nothing_is_contracted_where_bits_have_to_agree(monkeypatch: pytest
     """A fused multiply-add rounds once where bitsandbytes, torch and the tracer round twice."""
     quantized, compiled = compile_quantize(monkeypatch, "sm_90", nested=256)
     (launch,) = launches_of(monkeypatch, lambda: dequantize(quantized, dtype=torch.float32))
-    kernel = compiled_for(launch, "sm_90")
+    kernel = compile_for(launch, "sm_90")
 
     assert "fma.rn" not in kernel.asm["ptx"]
     assert all("fma.rn" not in made.asm["ptx"] for made in compiled)

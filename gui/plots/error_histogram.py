@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from gui.theme import Theme, colour
 
 _FLOOR = 1e-3
 """Percent; shares below it are not told apart: a bin without a weight is at the bottom."""
+_STEPS_A_DECADE, _REACH_STEP = 4, 0.05
+"""Axes end at such steps, so that they stay as they are while a slider moves."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class ErrorHistogram(Figure):
             line.setData(edges, np.log10(np.maximum(100 * found.shares, _FLOOR)), stepMode="center")
         most = 100 * max(float(found.shares.max()) for found in formats)
         reach = self._reach()
-        self.chart.setRange(xRange=(-reach, reach), yRange=(np.log10(_FLOOR), np.log10(most) + 0.15), padding=0)
+        top = math.ceil(_STEPS_A_DECADE * (math.log10(most) + 0.1)) / _STEPS_A_DECADE
+        self.chart.setRange(xRange=(-reach, reach), yRange=(np.log10(_FLOOR), top), padding=0)
         self._dress(themes.current())
         self.show_content()
 
@@ -104,7 +108,8 @@ class ErrorHistogram(Figure):
     def _reach(self) -> float:
         """The largest error that a weight has in any format, as the middle of the axis is 0."""
         some = np.flatnonzero(np.any([found.counts > 0 for found in self.formats], axis=0))
-        return float(max(abs(self._edges[some[0]]), abs(self._edges[some[-1] + 1])))
+        furthest = float(max(abs(self._edges[some[0]]), abs(self._edges[some[-1] + 1])))
+        return math.ceil(furthest / _REACH_STEP - 1e-9) * _REACH_STEP
 
     def _bin_at(self, x: float) -> int | None:
         index = int(np.searchsorted(self._edges, x, side="right")) - 1

@@ -113,7 +113,9 @@ class Pareto(Figure):
         self._front.setData(*self._places(sorted((s for s in settings if s.best), key=lambda s: s.size)))
         x, y = self._places(settings)
         room = 0.04 * (float(x.max() - x.min()) or 1.0)
-        self.chart.setRange(xRange=(-room, x.max() + room), yRange=(y.min() - 0.08, y.max() + 0.08), padding=0)
+        # In steps of a tenth of a decade, so that axes stay as they are while a slider moves.
+        low, high = math.floor(10 * y.min() - 0.5) / 10, math.ceil(10 * y.max() + 0.5) / 10
+        self.chart.setRange(xRange=(-room, x.max() + room), yRange=(low, high), padding=0)
         self._dress(themes.current())
         self.show_content()
 
@@ -163,13 +165,15 @@ class Pareto(Figure):
             if line in inks:
                 style = Qt.PenStyle.DashLine if line in hollow else Qt.PenStyle.SolidLine
                 item.setPen(pg.mkPen(colour(inks[line], 1.0 if line in chosen else 0.55), width=1.8, style=style))
+        pens = {line: pg.mkPen(ink, width=1.6) for line, ink in inks.items()}
+        brushes, hollow_brush = {line: pg.mkBrush(ink) for line, ink in inks.items()}, pg.mkBrush(theme.sunken)
         x, y = self._places(self.settings)
         self._dots.setData(
             x=x,
             y=y,
             size=[8 if s.line in chosen else 6 for s in self.settings],
-            pen=[pg.mkPen(inks[s.line], width=1.6) for s in self.settings],
-            brush=[pg.mkBrush(theme.sunken if s.hollow else inks[s.line]) for s in self.settings],
+            pen=[pens[s.line] for s in self.settings],
+            brush=[hollow_brush if s.hollow else brushes[s.line] for s in self.settings],
         )
         here = [s for s in self.settings if s.key == self.here]
         x, y = self._places(here)

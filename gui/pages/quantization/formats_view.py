@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+import time
+
+from PySide6.QtCore import QTimer, Signal
 
 from core.result import Provenance, Result, Row
 from core.topics.quantization.model.plan import Plan
@@ -14,6 +16,7 @@ from gui.plots.pareto import Pareto
 from gui.plots.switcher import Switcher
 
 SIZES, ERRORS, OUTLIERS, DISTRIBUTION = range(4)
+_SWEEP_EVERY_MS = 100
 _SWEEP_EMPTY = "Error against bits a parameter appears here once the parameters are valid."
 _OUTLIERS_EMPTY = "Run (F5) to see what one outlier in a thousand weights costs each format as it grows."
 _DISTRIBUTIONS_EMPTY = "Run (F5) to compare the formats on normal, Student-t, Laplace and uniform weights."
@@ -42,6 +45,9 @@ class FormatsView(Switcher):
         self._result: Result | None = None
         self._fits = False
         self._sweep = LatestWork(self)
+        self._sweep_soon = QTimer(self, singleShot=True)
+        self._swept_at = 0.0
+        self._sweep_soon.timeout.connect(self._request_sweep)
         self._sweep.done.connect(self._show_sweep)
         self._sweep.failed.connect(self.pareto.show_empty)
         self.distributions.changed.connect(lambda _: self._draw())
@@ -49,7 +55,7 @@ class FormatsView(Switcher):
 
     @property
     def drawing(self) -> bool:
-        return self._sweep.busy
+        return self._sweep.busy or self._sweep_soon.isActive()
 
     @property
     def shows_old_run(self) -> bool:
@@ -83,9 +89,17 @@ class FormatsView(Switcher):
     def _draw_sweep(self, plan: Plan, rows: list[Row]) -> None:
         """That of the run, or the plan's own, which takes too long for a slider and is made beside the GUI thread."""
         if rows:
+            self._sweep_soon.stop()
             self._sweep.forget()
             self._show_sweep((plan, rows, True))
-        else:
+        elif not self._sweep_soon.isActive():
+            rested_ms = int((time.monotonic() - self._swept_at) * 1e3)
+            self._sweep_soon.start(max(0, _SWEEP_EVERY_MS - rested_ms))
+
+    def _request_sweep(self) -> None:
+        """The newest plan's. Not one for each move of a slider: they would take the time of what follows it at once."""
+        plan, self._swept_at = self._plan, time.monotonic()
+        if plan is not None:
             self._sweep.request(lambda: (plan, figures.sweep_rows(plan), False))
 
     def _show_sweep(self, answer: tuple[Plan, list[Row], bool]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from core.errors import InvalidParams
 from core.language_model.cache import Cache
 from core.language_model.evaluation import TextLoss, windows_loss
 from core.language_model.model import linear_names
-from core.language_model.quiet import torch_threads
 from core.language_model.recipe import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.topics.quantization import TOPIC
@@ -27,7 +25,7 @@ from core.topics.quantization.params import QuantizationParams
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.topics.quantization_runs import finished, messages
 
-QUICK = {"compare": "int4", "kernels": False, "blocks": 8, "text_tokens": 640}
+QUICK = {"compare": "int4", "kernels": False, "blocks": 8}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +42,7 @@ def trained(cache: Path) -> SmallModel:
 def tiny_instead(cache: Path, trained: SmallModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TILESCOPE_DATA_DIR", str(cache))
     monkeypatch.setattr(outputs, "STANDARD", TINY)
-    monkeypatch.setattr(outputs, "torch_threads", partial(torch_threads, 1))
+    monkeypatch.setattr(outputs, "SMALL_TOKENS", 640)
 
 
 @pytest.fixture

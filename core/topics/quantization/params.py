@@ -162,7 +162,8 @@ class QuantizationParams(Params):
         scale="log2",
         label="Length of text",
         unit="tokens",
-        help="How much text each model reads, once as it is and once a format: the more, the smaller the noise.",
+        help="How much of the text the folder's model reads, once as it is and once a format: the more, the smaller "
+        "the noise.",
         group="Effect on outputs",
     )
 

@@ -37,7 +37,7 @@ def in_the_order_of_the_paper(result: Result) -> Finding:
     )
     verdict = max((_verdict(found) for found in differences.values()), key=list(Verdict).index)
     if verdict is Verdict.NOT_TESTED:
-        evidence += " The noise hides which format is best: more text would tell (text_tokens)."
+        evidence += " The noise hides which format is best: more text would tell."
     return Finding(verdict, evidence)
 
 

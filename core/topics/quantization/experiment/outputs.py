@@ -30,6 +30,9 @@ from kernels.quantization.formats import FORMATS, FormatId
 _FOLDER_LENGTH = 256
 _SMALL_PARAMETERS = 1 << 25
 _AT_ONCE = 16
+SMALL_TOKENS = 1 << 16
+"""What the small model reads: enough to tell NF4 from INT4."""
+
 _LEAST_TOKENS_A_DOCUMENT = 24
 _KEPT_BYTES = 4  # a weight that is put back later, where no smaller type holds it
 
@@ -42,8 +45,8 @@ def small_model_tables(params: QuantizationParams, tick: Tick) -> tuple[Tables, 
     without one."""
     trained = small_model(STANDARD, lambda done, total, what: tick(done, 2 * total, what))
     assert trained.world is not None
-    documents = params.text_tokens // _LEAST_TOKENS_A_DOCUMENT + 1
-    windows = held_out_windows(trained.world, trained.tokenizer, documents)[: params.text_tokens // LENGTH]
+    documents = SMALL_TOKENS // _LEAST_TOKENS_A_DOCUMENT + 1
+    windows = held_out_windows(trained.world, trained.tokenizer, documents)[: SMALL_TOKENS // LENGTH]
     return _tables(SMALL_MODEL, trained, lambda: windows, params, _second_half(tick)), trained.notice
 
 
@@ -89,7 +92,8 @@ def _tables(
     formats: tuple[FormatId | None, ...] = (None, *params.formats)
     in_turn = in_parts(tick, len(formats))
     losses: Losses = {}
-    with torch_threads():
+    # In a small model threads wait for each other longer than they compute, on a busy machine twenty times as long.
+    with torch_threads(1 if opened.parameters < _SMALL_PARAMETERS else None):
         for format_id in formats:
             name_of_format = "as it is" if format_id is None else FORMATS[format_id].label
             told = partial(_tell, in_turn, f"loss of the {name}, {name_of_format}")

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.quantization.formats import FORMATS, FormatId, dynamic_levels
+from kernels.quantization.formats import FORMATS, FormatId
+from kernels.quantization.tables import SCALE_GRID_STEPS, SMALLEST_ABSMAX, scale_tables
 
-_SMALLEST_DIVISOR = np.float32(1e-38)
 _CELLS = 1 << 14
 _SCALES_AT_ONCE = 1 << 18
 _EXACT_RECIPROCALS = np.float32(2.0**126)
@@ -106,7 +106,7 @@ def absmax_of(blocks: Blocks, tail: bool = False) -> Scales:
     """The largest magnitude of each block, float32 [blocks]; NaN or infinite where the block holds such a value.
     `tail` says that this is what is left of a tensor over whole blocks."""
     absmax = largest_by_row(np.abs(blocks))
-    return np.maximum(absmax, _SMALLEST_DIVISOR) if tail else absmax
+    return np.maximum(absmax, SMALLEST_ABSMAX) if tail else absmax
 
 
 def largest_by_row(values: NDArray[Any]) -> NDArray[Any]:
@@ -116,7 +116,7 @@ def largest_by_row(values: NDArray[Any]) -> NDArray[Any]:
 
 def divisors_of(absmax: Scales) -> Scales:
     """What the values of each block are divided by."""
-    return np.maximum(absmax, _SMALLEST_DIVISOR)
+    return np.maximum(absmax, SMALLEST_ABSMAX)
 
 
 def shares_of(blocks: Blocks, absmax: Scales, out: Blocks | None = None, tail: bool = False) -> Blocks:
@@ -180,11 +180,7 @@ def restored_weights(weights: NDArray[np.float32], format_id: FormatId, block_si
 def restored_scales(absmax: Scales, nested_block: int, out: Scales | None = None) -> Scales:
     """What double quantization gives back of all the scales of one tensor, float32 [blocks]; `out` may be `absmax`.
 
-    As in bitsandbytes: the mean is taken off, the rest goes to the nearest 8-bit dynamic level in blocks of
-    `nested_block`. Its CPU build differs in two things. It finds levels in a table of 65,536 places, too coarse near
-    zero and beside boundaries: there some scales in a thousand get a neighbouring code, or a farther one where nearly
-    nothing is left of them (its CUDA kernel searches, as is done here). And its mean is a sum in float32, whose last
-    bit depends on the threads and which may overflow; here it is rounded once.
+    As in bitsandbytes: the mean is taken off, the rest goes to 8-bit dynamic levels in blocks of `nested_block`.
     """
     restored = np.empty_like(absmax) if out is None else out
     for part, _, of_part in _quantized_scales(absmax, nested_block):
@@ -201,26 +197,32 @@ def quantized_scales(absmax: Scales, nested_block: int) -> tuple[NDArray[np.uint
 
 
 def _quantized_scales(absmax: Scales, nested_block: int) -> Iterator[tuple[slice, NDArray[np.intp], Scales]]:
-    """Some groups of scales at once: where they are, their codes, and what these give back."""
+    """Some groups of scales at once: where they are, their codes, and what these give back.
+
+    By the rule of `kernels.quantization.tables`, but that the mean is rounded once: bitsandbytes' and torch's is a
+    float32 sum, whose order depends on the threads.
+    """
     offset = np.float32(absmax.mean(dtype=np.float64))
-    levels, boundaries = _levels_of_scales()
+    levels, boundaries = scale_tables().levels, scale_tables().boundaries
     at_once = _SCALES_AT_ONCE - _SCALES_AT_ONCE % nested_block
     for begin in range(0, len(absmax), at_once):
         part = absmax[begin : begin + at_once] - offset
         rows = np.zeros((-(-len(part) // nested_block), nested_block), dtype=np.float32)
         rows.ravel()[: len(part)] = part
         largest = absmax_of(rows)
-        codes = np.searchsorted(boundaries, shares_of(rows, largest))
+        codes = np.searchsorted(boundaries, _on_the_grid(shares_of(rows, largest)))
+        codes[largest == 0] = 0
         with np.errstate(over="ignore"):
             restored = (levels[codes] * largest[:, None]).ravel()[: len(part)] + offset
         np.minimum(restored, np.finfo(np.float32).max, out=restored)  # the sum may round to beyond it
         yield slice(begin, begin + len(part)), codes.ravel()[: len(part)], restored
 
 
-@cache
-def _levels_of_scales() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    levels = dynamic_levels().astype(np.float32)
-    return levels, (levels[1:] + levels[:-1]) / np.float32(2)
+def _on_the_grid(shares: Blocks) -> Blocks:
+    """The nearest of the even places from -1 to 1 at which bitsandbytes' CPU build looks codes of scales up."""
+    half, steps = np.float32(0.5), np.float32(SCALE_GRID_STEPS)
+    places = ((shares + np.float32(1)) * half * steps + half).astype(np.int32)
+    return np.float32(2) * places.astype(np.float32) / steps - np.float32(1)
 
 
 def _affine_places(blocks: Blocks, levels: int = 16) -> tuple[Blocks, Blocks, Blocks]:

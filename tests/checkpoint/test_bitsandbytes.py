@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from core.checkpoint import coding
 from core.checkpoint.measuring import Quantization, measure_piece, piece_of
-from kernels.quantization.formats import FormatId, dynamic_levels
+from kernels.quantization.formats import FormatId
 
 functional = pytest.importorskip("bitsandbytes.functional")
 
@@ -126,13 +126,6 @@ def test_that_their_own_dequantization_gives_the_same(name: FormatId, dtype: tor
     assert found.max_abs == float(difference.abs().max())
 
 
-def as_their_table_rounds(shares: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Their CPU build looks 8-bit codes up in a table: 65,536 places from -1 to 1, each with the level nearest to its
-    own middle. Their CUDA kernel searches, as this project does."""
-    place = ((shares + np.float32(1)) * np.float32(32767.5) + np.float32(0.5)).astype(np.int64)
-    return (place / 32767.5 - 1).astype(np.float32)
-
-
 def their_scales(absmax: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Codes and restored scales with the mean rounded from float64, which theirs is but for the order of its sum."""
     offset = torch.tensor(absmax.mean(dtype=np.float64), dtype=torch.float32)
@@ -142,7 +135,7 @@ def their_scales(absmax: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np
 
 @pytest.mark.parametrize("kind", ["gamma", "heavy-tailed", "one outlier"])
 @pytest.mark.parametrize("count", [2, 63, 256, 100_000])
-def test_that_scales_are_quantized_alike_but_for_their_table(kind: str, count: int) -> None:
+def test_that_scales_are_quantized_alike(kind: str, count: int) -> None:
     rng = np.random.default_rng(1)
     absmax = rng.gamma(9, 0.01, count) if kind != "heavy-tailed" else abs(rng.standard_cauchy(count))
     absmax[0] *= 1000 if kind == "one outlier" else 1
@@ -150,17 +143,8 @@ def test_that_scales_are_quantized_alike_but_for_their_table(kind: str, count: i
     ours, restored = coding.quantized_scales(absmax, 256)
     codes, theirs = their_scales(absmax)
 
-    rest = np.zeros(-(-count // 256) * 256, dtype=np.float32)
-    rest[:count] = absmax - np.float32(absmax.mean(dtype=np.float64))
-    rows = rest.reshape(-1, 256)
-    shares = (rows * (1 / abs(rows).max(1))[:, None]).ravel()[:count]
-    levels = dynamic_levels().astype(np.float32)
-    boundaries = (levels[1:] + levels[:-1]) / 2
-    assert np.array_equal(np.searchsorted(boundaries, as_their_table_rounds(shares)), codes), "all of the difference"
-    assert np.array_equal(np.searchsorted(boundaries, shares), ours)
-    assert np.array_equal(restored[ours == codes].view(np.uint32), theirs[ours == codes].view(np.uint32))
-    farther = abs(restored - absmax) - abs(theirs - absmax)
-    assert farther.max() <= 4 * np.spacing(absmax.max()), "a search never ends at the farther level"
+    assert np.array_equal(ours, codes)
+    assert np.array_equal(restored.view(np.uint32), theirs.view(np.uint32))
 
 
 def test_that_scales_that_are_all_alike_come_back() -> None:
@@ -178,6 +162,6 @@ def test_that_nested_weights_are_theirs_where_the_scales_are(name: FormatId) -> 
     ours = coding.restored_weights(weights.numpy(), name, 64, 256).reshape(-1, 64)
     absmax = coding.absmax_of(weights.numpy().reshape(-1, 64))
     alike = coding.quantized_scales(absmax, 256)[0] == state.absmax.numpy()
-    assert alike.mean() > 0.98
+    assert alike.mean() > 0.999
     # Their mean is a float32 sum, whose order depends on the threads.
     assert abs(ours - theirs)[alike].max() <= 4 * np.spacing(absmax.mean())

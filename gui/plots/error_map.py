@@ -112,7 +112,8 @@ class ErrorMap(Figure):
         row = min(grid.rows - 1, max(0, row + down))
         if column >= 0:
             column = min(grid.columns - 1, max(0, column + right))
-        self._pick((row, column))
+        if (row, column) != self.place:  # at an edge: picking it again would let it go
+            self._pick((row, column))
 
     def _draw(self) -> None:
         """What is in view, no more rows than pixels."""

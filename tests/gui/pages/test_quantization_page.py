@@ -163,6 +163,16 @@ def test_that_a_tensor_of_the_table_is_lit_in_the_map_and_escape_lets_it_go(page
     assert not page.dismiss()
 
 
+def test_that_arrows_walk_over_layers_and_kinds_and_stay_at_the_edge(page: QuantizationPage) -> None:
+    present(page)
+    page.map_panel.ways.choose(LAYERS)
+    page.selection.update(tensor=WORST)
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Up):
+        QTest.keyClick(page.map_panel.map.pad, key)
+    assert page.selection.selection.get("tensor") == "model.layers.2.self_attn.q_proj.weight"
+    assert page.map_panel.map.place == (0, 2)
+
+
 def test_that_worst_first_puts_the_worst_on_top_and_names_it(page: QuantizationPage) -> None:
     present(page)
     page.map_panel.order.click()

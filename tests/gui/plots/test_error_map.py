@@ -101,7 +101,8 @@ def test_that_arrows_walk_from_row_to_row_within_the_map(plot: ErrorMap) -> None
     plot.key_picked.connect(plot.select_key)
     for key in (Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Up):
         QTest.keyClick(plot.pad, key)
-    assert picked == ["t0", "t1", "t0", "t0"]
+    QTest.keyClick(plot.pad, Qt.Key.Key_Right)  # a row is a tensor: there is nothing beside it
+    assert picked == ["t0", "t1", "t0"]
 
 
 def test_that_a_selected_tensor_out_of_view_is_brought_into_view(plot: ErrorMap) -> None:

@@ -16,7 +16,7 @@ from core.checkpoint.coding import Blocks, Scales
 from core.checkpoint.errors import MAP_COLUMNS, Floats, FormatErrors, WeightSums, columns_of
 from kernels.quantization.formats import FORMATS, FormatId
 
-_ELEMENTS_AT_ONCE = 1 << 17
+_ELEMENTS_AT_ONCE = 1 << 18  # smaller ones wait for the interpreter lock, larger ones for memory
 _MOST_THREADS = 8
 
 Slices = Callable[[], Iterable[NDArray[Any]]]

@@ -15,7 +15,8 @@ from kernels.quantization.output import NestedScales, Quantized
 
 
 @cache
-def _functional() -> Any:
+def bitsandbytes_functional() -> Any:
+    """The module bitsandbytes.functional, imported without its complaints."""
     # It looks for a package named `kernels`, finds this project's, and says so at each import.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     import bitsandbytes.functional
@@ -26,7 +27,7 @@ def _functional() -> Any:
 def _require(device: torch.device) -> Any:
     if reason := available(Impl.BITSANDBYTES, device):
         raise Unavailable(reason)
-    return _functional()
+    return bitsandbytes_functional()
 
 
 def quantize_peer(weight: torch.Tensor, format_id: FormatId, block_size: int, nested_block: int) -> Quantized:
@@ -55,7 +56,7 @@ def matmul_peer(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
 
 
 def _state(quantized: Quantized, dtype: torch.dtype) -> Any:
-    functional, nested = _functional(), quantized.nested
+    functional, nested = bitsandbytes_functional(), quantized.nested
     second = None
     if nested is not None:
         code = torch.from_numpy(dynamic_levels().astype("float32")).to(quantized.device)

@@ -94,13 +94,14 @@ class Best:
 def rival(threads: int) -> tuple[Best, Best]:
     """The NF4 error of RIVAL_ELEMENTS bf16 weights in memory: bitsandbytes' quantize, dequantize and error, and this
     project's report, in turn on the same tensor and as many threads."""
-    import bitsandbytes.functional as functional
     import torch
 
     from core.checkpoint.measuring import Measured, Measurer, Quantization
     from core.checkpoint.slices import SLICE_ELEMENTS
+    from kernels.quantization.bitsandbytes_peer import bitsandbytes_functional
     from kernels.quantization.formats import FormatId
 
+    functional = bitsandbytes_functional()
     torch.set_num_threads(threads)
     weights = (torch.randn(RIVAL_ELEMENTS, generator=torch.Generator().manual_seed(0)) * 0.02).bfloat16()
     bits = weights.view(torch.int16).numpy().view(np.uint16)

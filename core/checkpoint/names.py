@@ -6,7 +6,7 @@ import re
 
 NO_LAYER = -1
 
-_NUMBER = re.compile(r"(?:^|\.)(\d+)\.")
+_NUMBER = re.compile(r"(?:^|\.)([0-9]{1,5})\.")
 _SCALE = re.compile(
     r"\.scales$|(\.weight)(?:\.absmax|\.quant_map|\.nested_absmax|\.nested_quant_map|_scale|_scale_inv)$"
 )
@@ -17,7 +17,8 @@ def layer_and_kind(name: str) -> tuple[int, str]:
     'mlp.down_proj').
 
     The first number that stands alone between dots is the block's; what comes before it is left out. Without one the
-    layer is NO_LAYER and the kind the whole name. A closing '.weight' says nothing and goes.
+    layer is NO_LAYER and the kind the whole name. More than five digits number no block: no model has as many, and who
+    draws a row a layer must be able to. A closing '.weight' says nothing and goes.
     """
     found = _NUMBER.search(name)
     kind = name if found is None else name[found.end() :]

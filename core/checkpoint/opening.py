@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from core.checkpoint.header import Shard, StoredTensor, pickled, read_header, un
 from core.checkpoint.names import quantized_tensor_of
 from core.checkpoint.stored_types import MEASURED
 from core.errors import InvalidParams
+from core.paths import expanded
 
 _SUFFIX, _INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -52,10 +52,8 @@ class Checkpoint:
 def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
     """Reads headers, and no weights. Raises InvalidParams for the parameter `field`, with one sentence, for whatever
     is no checkpoint, is damaged or incomplete, or would run code (pickles)."""
-    given = Path(path)
+    given = expanded(path, field)
     try:
-        with suppress(RuntimeError):  # '~' of somebody who has no home: taken as it is, and not found
-            given = given.expanduser()
         files, listed = _files(given, field)
     except OSError as error:
         raise unreadable(given, error, field) from error

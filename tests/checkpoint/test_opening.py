@@ -147,7 +147,7 @@ def test_that_what_is_no_checkpoint_says_what_would_do(tmp_path: Path) -> None:
     assert "There is no" in sentence(tmp_path / "nowhere.safetensors")
     assert "holds no .safetensors file" in sentence(tmp_path)
     assert "cannot be read" in sentence(Path("/" + "x" * 5000))
-    assert "There is no" in sentence(Path("~nobody-of-that-name/a.safetensors"))
+    assert "~nobody-of-that-name stands for is not known" in sentence(Path("~nobody-of-that-name/a.safetensors"))
     os.mkfifo(tmp_path / "pipe.safetensors")
     assert "is not a checkpoint" in sentence(tmp_path / "pipe.safetensors")
     (tmp_path / "loop.safetensors").symlink_to("loop.safetensors")

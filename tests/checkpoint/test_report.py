@@ -44,6 +44,10 @@ def errors(power: float, error: float, elements: int = 64, bits: float = 4.5) ->
         ("0.weight", 0, "weight"),
         ("v1.block2.weight", -1, "v1.block2"),
         ("", -1, ""),
+        ("h.99999.weight", 99999, "weight"),
+        ("h.99999999999.weight", -1, "h.99999999999"),
+        (f"h.{'9' * 5000}.3.weight", 3, "weight"),
+        ("h.\u0663.weight", -1, "h.\u0663"),
     ],
 )
 def test_that_a_name_tells_layer_and_kind(name: str, layer: int, kind: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAP_COLUMNS = 64
-"""A tensor's blocks, in order, are drawn as this many columns."""
+"""A tensor's blocks, in order, are drawn as this many columns; of fewer blocks each fills several."""
 
 _TOLD_APART = 1e-4
 
@@ -78,7 +78,8 @@ class WeightSums:
 class FormatErrors:
     """Of one tensor in one format: sums of x² and of (x - quantized x)² by column of the map, and the largest error.
 
-    `stored_bits` counts codes, scales and whatever else the format keeps for these elements.
+    `stored_bits` counts codes, scales and whatever else the format keeps for these elements, as
+    `Quantization.stored_bits` does; it is known of a whole tensor and 0 of a slice.
     """
 
     elements: int = 0
@@ -149,7 +150,18 @@ def snr_db(power: float, error: float) -> float:
     return 10 * math.log10(power / error) if error else math.inf
 
 
-def columns_of(first_block: int, blocks: int, blocks_of_tensor: int) -> NDArray[np.int64]:
-    """The map's column of each of `blocks` blocks from `first_block` on, int64 [blocks]."""
-    index = np.arange(first_block, first_block + blocks, dtype=np.int64)
-    return index * MAP_COLUMNS // max(blocks_of_tensor, MAP_COLUMNS)
+def by_column(values: Floats, first_block: int, blocks_of_tensor: int) -> Floats:
+    """Sums by block, [blocks] from `first_block` on, as sums by column of the map, float64 [MAP_COLUMNS].
+
+    A tensor of fewer blocks than columns fills them all: each block is spread evenly over those that it covers, so
+    that the sum stays what it was and a column still tells how far into the tensor it lies.
+    """
+    if blocks_of_tensor >= MAP_COLUMNS:
+        index = np.arange(first_block, first_block + len(values), dtype=np.int64)
+        return np.bincount(index * MAP_COLUMNS // blocks_of_tensor, values, MAP_COLUMNS).astype(np.float64)
+    block = np.arange(MAP_COLUMNS) * blocks_of_tensor // MAP_COLUMNS
+    width = np.bincount(block, minlength=blocks_of_tensor)[block]
+    here = (block >= first_block) & (block < first_block + len(values))
+    spread = np.zeros(MAP_COLUMNS)
+    spread[here] = values[block[here] - first_block] / width[here]
+    return spread

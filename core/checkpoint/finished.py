@@ -17,7 +17,7 @@ from typing import Any
 from core.checkpoint.errors import FormatErrors, WeightSums
 from core.checkpoint.header import Shard, StoredTensor
 
-VERSION = 2
+VERSION = 3
 """Raised when what is measured changes, so that older lines are not taken for it."""
 
 _WEIGHTS = "weights"

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from core.checkpoint import coding
 from core.checkpoint.coding import Blocks, Scales
-from core.checkpoint.errors import MAP_COLUMNS, Floats, FormatErrors, WeightSums, columns_of
+from core.checkpoint.errors import Floats, FormatErrors, WeightSums, by_column
 from kernels.quantization.formats import FORMATS, FormatId
 
 _ELEMENTS_AT_ONCE = 1 << 18  # smaller ones wait for the interpreter lock, larger ones for memory
 _MOST_THREADS = 8
+_FLOAT_BITS, _NESTED_BITS = 32, 8
 
 Slices = Callable[[], Iterable[NDArray[Any]]]
 """Begins to read a tensor anew: 1-D arrays in order, each but the last a multiple of every block size. bfloat16 comes
@@ -40,13 +41,17 @@ class Quantization:
         nested = 0 if FORMATS[format_id].affine else self.nested_block
         return f"{format_id.value} {self.block_size} {nested}"
 
-    def stored_bits(self, format_id: FormatId, elements: int) -> float:
-        """Codes and scales of a tensor; what is left over whole blocks has a scale of its own."""
+    def stored_bits(self, format_id: FormatId, elements: int) -> int:
+        """Bits that the kernels' `Quantized` holds of a tensor: codes in whole bytes, a scale for each begun block, and
+        with double quantization a float32 for each begun group of scales and one for their mean."""
         format_, blocks = FORMATS[format_id], -(-elements // self.block_size)
-        bits_of_scale = (
-            format_.bits_per_parameter(self.block_size, self.nested_block) - format_.bits
-        ) * self.block_size
-        return format_.bits * elements + bits_of_scale * blocks
+        codes = 8 * -(-elements * format_.bits // 8)
+        if format_.affine:
+            return codes + 2 * _FLOAT_BITS * blocks
+        if not self.nested_block:
+            return codes + _FLOAT_BITS * blocks
+        groups = -(-blocks // self.nested_block)
+        return codes + _NESTED_BITS * blocks + _FLOAT_BITS * (groups + 1)
 
     @property
     def nests(self) -> bool:
@@ -177,11 +182,11 @@ def _rows(values: NDArray[Any], block_size: int) -> NDArray[Any]:
 
 def measure_piece(piece: Piece, how: Quantization, blocks_of_tensor: int, scales: Scales | None = None) -> Measured:
     """The sums of one piece. `scales`, [blocks], are what double quantization gives back of its absmax."""
-    blocks, columns = piece.blocks, columns_of(piece.first_block, len(piece.absmax), blocks_of_tensor)
+    blocks = piece.blocks
     tail = blocks.shape[1] < how.block_size
     shares = coding.shares_of(blocks, piece.absmax, _scratch.floats(3, blocks.shape), tail)
     squares = np.einsum("ij,ij->i", shares, shares) * coding.divisors_of(piece.absmax).astype(np.float64) ** 2
-    power = _by_column(columns, squares)
+    power = by_column(squares, piece.first_block, blocks_of_tensor)
     weights = weight_sums(piece, shares, squares)
     cells = coding.cells_of(shares, _scratch.cells(blocks.shape), _scratch.floats(0, blocks.shape))
     errors = {}
@@ -190,7 +195,8 @@ def measure_piece(piece: Piece, how: Quantization, blocks_of_tensor: int, scales
             found = coding.affine_errors(blocks)
         else:
             found = coding.codebook_errors(blocks, shares, cells, piece.absmax if scales is None else scales, name)
-        errors[name] = FormatErrors(blocks.size, power, _by_column(columns, found.squares), found.largest)
+        error = by_column(found.squares, piece.first_block, blocks_of_tensor)
+        errors[name] = FormatErrors(blocks.size, power, error, found.largest)
     return Measured(weights, errors)
 
 
@@ -204,10 +210,6 @@ def weight_sums(piece: Piece, shares: Blocks, squares: Floats) -> WeightSums:
     sums = (float(first.sum()), float(squares.sum()), float(third.sum()), float(fourth.sum()))
     largest = max(float(piece.blocks.max(initial=0)), -float(piece.blocks.min(initial=0)))
     return WeightSums(piece.blocks.size, piece.nonfinite, sums, largest)
-
-
-def _by_column(columns: NDArray[np.int64], values: Floats) -> Floats:
-    return np.bincount(columns, values, MAP_COLUMNS).astype(np.float64)
 
 
 def _worked(work: Callable[[Piece], Any], stored: NDArray[Any], block_size: int, first_block: int) -> Any:

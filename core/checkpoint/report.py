@@ -85,14 +85,14 @@ def _error_columns(name: str, errors: FormatErrors) -> Row:
 def _added(rows: Sequence[Row]) -> Row:
     power, error = (sum(row[name] for row in rows) for name in ("signal_power", "error_power"))
     elements = sum(row["elements"] for row in rows)
-    bits = sum(row["bits_per_parameter"] * row["elements"] for row in rows)
+    stored = sum(row["quantized_bytes"] for row in rows)
     worst = min((row for row in rows if row["snr_db"] is not None), key=lambda row: row["snr_db"], default=None)
     return {
         "tensors": len(rows),
         "elements": elements,
         "bytes": sum(row["bytes"] for row in rows),
-        "quantized_bytes": sum(row["quantized_bytes"] for row in rows),
-        "bits_per_parameter": bits / elements,
+        "quantized_bytes": stored,
+        "bits_per_parameter": 8 * stored / elements,
         "snr_db": _number(snr_db(power, error)),
         "relative_rmse": math.sqrt(error / power) if power else None,
         "max_abs_error": max(row["max_abs_error"] for row in rows),

@@ -82,13 +82,16 @@ def test_that_scales_are_quantized_over_the_whole_tensor(tmp_path: Path) -> None
     assert measured.errors[FormatId.NF4].error.sum() == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize(("elements", "blocks"), [(64 * 256, 256), (100, 2), (1, 1)])
-def test_that_stored_bits_count_every_scale(elements: int, blocks: int) -> None:
-    nested = Quantization(tuple(FORMATS), 64, 256)
-    for how, scale in ((nested, 8 + 32 / 256), (Quantization(tuple(FORMATS), 64), 32)):
-        assert how.stored_bits(FormatId.NF4, elements) == 4 * elements + scale * blocks
-        assert how.stored_bits(FormatId.INT8, elements) == 8 * elements + scale * blocks
-        assert how.stored_bits(FormatId.INT4_AFFINE, elements) == 4 * elements + 64 * blocks
+def test_that_a_short_tensor_fills_its_row_of_the_map(tmp_path: Path) -> None:
+    spiked = torch.full((128,), 0.5)
+    spiked[64:] = normal(64, dtype=torch.float32)
+    save_file({"norm": spiked}, tmp_path / "a.safetensors")
+    (_, measured) = surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache").measured["norm"]
+    row = measured.errors[FormatId.INT8].map_row
+    assert np.isfinite(row).all()
+    assert (row[:32] == row[0]).all()
+    assert (row[32:] == row[32]).all()
+    assert row[0] != row[32]
 
 
 def test_that_values_that_are_no_numbers_are_counted_and_do_not_spread(tmp_path: Path) -> None:

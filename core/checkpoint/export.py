@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,13 @@ from core.csv_text import to_csv
 from core.format import format_quantity
 
 SUFFIXES = (".csv", ".json", ".md")
+
+_MARKUP = re.compile(
+    r"[\\`*\[\]>|~$]"  # code, emphasis, links, quotations, cells, formulas
+    r"|(?<![^\W_])_|_(?![^\W_])"  # emphasis too, but not between letters and digits
+    r"|^[#+=-]|(?<=\d)[.)](?= |$)"  # headings and lists
+    r"|:(?=//)|(?<=www)\."  # addresses
+)
 
 _SHOWN = ("snr_db", "relative_rmse", "max_abs_error", "bits_per_parameter")
 _HEADINGS = ("SNR (dB)", "relative RMSE", "max error", "bits / parameter")
@@ -24,9 +32,14 @@ def as_json(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> st
 
 
 def as_markdown(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
-    """To be read: what was measured, totals, layers, the worst tensors and what was left out."""
+    """To be read: what a person should know first, what was measured, totals, layers, the worst tensors and what was
+    left out."""
     rows = tables.get("tensors", ())
-    parts = ["# Quantization report", _list(about)]
+    parts = ["# Quantization report"]
+    parts += [
+        f"> **{_text(row['severity']).capitalize()}:** {_text(row['text'])}" for row in tables.get("messages", ())
+    ]
+    parts += [_list(about)]
     parts += ["## All tensors", _table(("format", "size"), tables.get("totals", ()), _total)]
     parts += ["## Layers", _table(("layer", "format"), tables.get("layers", ()), _layer)]
     for name in dict.fromkeys(row["format"] for row in rows):
@@ -40,11 +53,13 @@ def as_markdown(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -
 
 def exported(suffix: str, about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
     """The text of a file that ends in `suffix`, one of SUFFIXES. A CSV holds the tensors, and in every row what was
-    measured and how: there is no other place for it that every reader takes."""
+    measured and how, and the messages: there is no other place for it that every reader takes. Where no tensor was
+    measured and there is something to say, one row without a tensor says it."""
     if suffix == ".csv":
-        return to_csv(
-            [{name: _harmless(value) for name, value in {**row, **about}.items()} for row in tables.get("tensors", ())]
-        )
+        told = [f"{row['severity']}: {row['text']}" for row in tables.get("messages", ())]
+        rows = tables.get("tensors", ()) or [{"tensor": ""}] * bool(told)
+        every = {**about, "messages": " ".join(told)}
+        return to_csv([{name: _harmless(value) for name, value in {**row, **every}.items()} for row in rows])
     return as_json(about, tables) if suffix == ".json" else as_markdown(about, tables)
 
 
@@ -54,7 +69,8 @@ def _list(about: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str:
     """On one line, in one cell, and no markup: names come from whoever wrote the checkpoint."""
-    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+    text = _MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _json(value: Any) -> Any:

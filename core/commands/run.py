@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from core.claims import Claim, Finding
@@ -16,6 +17,8 @@ from core.format import format_quantity
 from core.registry import topic as find_topic
 from core.result import Result
 from core.topic import Topic
+
+_SEVERITY_STYLES = {"warning": "yellow", "notice": "dim"}
 
 Findings = Sequence[tuple[Claim, Finding]]
 
@@ -31,12 +34,13 @@ def run_topic(topic_id: str, assignments: Sequence[str], *, device: str, as_json
     if as_json:
         print(json.dumps(as_document(result, findings), indent=2))
     else:
-        _print_tables(topic, result, findings)
+        print_tables(topic, result, findings)
     return 0
 
 
 def as_document(result: Result, findings: Findings) -> dict[str, Any]:
-    """The JSON form of a run; a value that is not a number is null, as JSON has no NaN."""
+    """The JSON form of a run; a value that is not a number is null, as JSON has no NaN. `messages` is what a person
+    should know about the run besides: rows of severity ('notice' or 'warning') and text."""
     return {
         "topic": result.topic,
         "params": dict(result.params),
@@ -54,20 +58,35 @@ def as_document(result: Result, findings: Findings) -> dict[str, Any]:
             {"id": claim.id, "verdict": finding.verdict.value, "evidence": finding.evidence}
             for claim, finding in findings
         ],
+        "messages": _messages(result),
     }
 
 
-def _print_tables(topic: Topic, result: Result, findings: Findings) -> None:
+def _messages(result: Result) -> list[dict[str, str]]:
+    return [{name: row[name] for name in ("severity", "text")} for row in result.tables.get("messages", ())]
+
+
+def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
+    """Numbers, claims and, where there are any, messages, on standard output."""
     console = Console()
     console.print(f"[bold]{topic.title.en}[/] on {result.environment.device}, {result.environment.backend}")
     numbers = Table("metric", "value", "provenance", "note", box=None, pad_edge=False)
     numbers.columns[1].justify = "right"
     for name, metric in result.metrics.items():
-        numbers.add_row(name, format_quantity(metric.value, metric.unit), metric.provenance.value, metric.note)
+        numbers.add_row(name, format_quantity(metric.value, metric.unit), metric.provenance.value, escape(metric.note))
     console.print(numbers)
     verdicts = Table("verdict", "claim", "evidence", box=None, pad_edge=False)
     for claim, finding in findings:
         verdicts.add_row(
-            f"[{VERDICT_STYLES[finding.verdict]}]{finding.verdict.value}[/]", claim.statement.en, finding.evidence
+            f"[{VERDICT_STYLES[finding.verdict]}]{finding.verdict.value}[/]",
+            claim.statement.en,
+            escape(finding.evidence),
         )
     console.print(verdicts)
+    if told := _messages(result):
+        messages = Table("severity", "message", box=None, pad_edge=False)
+        for row in told:  # texts hold names that others chose: no markup
+            messages.add_row(
+                f"[{_SEVERITY_STYLES.get(row['severity'], 'none')}]{row['severity']}[/]", escape(row["text"])
+            )
+        console.print(messages)

@@ -83,7 +83,8 @@ def test_that_run_prints_one_json_object_with_traced_bytes_and_errors() -> None:
     outcome = tilescope("run", "flash-attention", *SMALL, "--set", "causal=true", "--json")
     assert outcome.returncode == 0, outcome.stderr
     document = json.loads(outcome.stdout)
-    assert set(document) == {"topic", "params", "provenance", "metrics", "claims"}
+    assert set(document) == {"topic", "params", "provenance", "metrics", "claims", "messages"}
+    assert document["messages"] == []
     assert document["params"]["seq_len"] == 96
     assert {"device", "backend", "torch", "triton"} <= set(document["provenance"])
     metrics = document["metrics"]

@@ -43,6 +43,7 @@ def test_that_json_is_one_object_with_every_table() -> None:
         "provenance",
         "metrics",
         "claims",
+        "messages",
         "launches",
         "tensors",
         "lines",

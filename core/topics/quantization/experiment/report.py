@@ -27,7 +27,6 @@ from core.result import Metric, Provenance, Row
 from core.topics.quantization.model.sampling import drawn
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.payload import MAP_PREFIX, SYNTHETIC
-from kernels.quantization.formats import FORMATS
 
 _PARTIAL_EVERY_S = 1.0
 _PAUSE_FACTOR = 10
@@ -85,8 +84,9 @@ def measure_drawn(findings: Draft, params: QuantizationParams, tick: Tick) -> No
         found = measure_piece(piece, how, MAP_COLUMNS, None if scales is None else scales[rows])
         whole += found
         maps.append(found)
-    stored = {name: FORMATS[name].bits_per_parameter(params.block_size, params.nested) for name in how.formats}
-    errors = {name: replace(sums, stored_bits=stored[name] * weights.size) for name, sums in whole.errors.items()}
+    errors = {
+        name: replace(sums, stored_bits=how.stored_bits(name, weights.size)) for name, sums in whole.errors.items()
+    }
     shard = Shard(Path(SYNTHETIC), weights.nbytes, 0, "")
     tensor = StoredTensor(SYNTHETIC, "F32", blocks.shape, shard, 0, weights.nbytes)
     _fill(findings, params, {SYNTHETIC: (tensor, Measured(whole.weights, errors))}, _Rows())
@@ -151,12 +151,17 @@ def _fill_map(
 
 def _error_metrics(findings: Draft) -> dict[str, Metric]:
     metrics = {}
-    units = {"snr_db": "dB", "relative_rmse": "", "max_abs_error": "", "bits_per_parameter": "bits"}
+    units = {"snr_db": "dB", "relative_rmse": "", "max_abs_error": ""}
     for row in findings.tables["totals"]:
         for name, unit in units.items():
             value = np.nan if row[name] is None else row[name]
             metrics[f"{row['format']}.{name}"] = _measured(value, unit)
-        metrics[f"{row['format']}.bytes"] = _measured(row["quantized_bytes"], "bytes", "codes and scales")
+        for name, value, unit in (
+            ("bits_per_parameter", row["bits_per_parameter"], "bits"),
+            ("bytes", row["quantized_bytes"], "bytes"),
+        ):
+            note = "codes and scales, counted and not stored"
+            metrics[f"{row['format']}.{name}"] = Metric(float(value), unit, Provenance.MODELLED, note)
     for row in findings.tables["totals"][:1]:
         metrics["weights.elements"] = _measured(row["elements"], "elements")
         metrics["weights.bytes"] = _measured(row["bytes"], "bytes", "as they are stored")

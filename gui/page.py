@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from core.claims import Finding
 from core.params import Params
-from core.result import Provenance, Result
+from core.result import Provenance, Result, Row
 from core.text import Language
 from core.topic import Topic
 from gui.panels.banner import Banner
@@ -64,6 +64,7 @@ class Page(QWidget):
         self.numbers = NumberTable()
         self.history = HistoryPanel()
         self.log = LogPanel()
+        self._warned = ""
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._lay_out()
         self._connect()
@@ -146,7 +147,7 @@ class Page(QWidget):
         return self.form.params
 
     def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
-        """Show a finished run everywhere: plots, claims, numbers, source."""
+        """Show a finished run everywhere: plots, claims, numbers, source, and what it says of itself."""
         self.show_result(result)
         self.claims.show_findings(findings)
         self.tabs.setTabText(0, f"Claims {self.claims.tested()}/{len(self.topic.claims)}")
@@ -154,6 +155,7 @@ class Page(QWidget):
         self.source.set_sources(result.tables.get("sources", []))
         self.source.annotate_bytes(result.tables.get("lines", []))
         self.set_stale(False)
+        self._tell(result.tables.get("messages", []))
 
     def withdraw(self) -> None:
         """Take a presented run back: the page as before its first run."""
@@ -163,6 +165,7 @@ class Page(QWidget):
         self.numbers.set_metrics({})
         self.source.set_sources([])
         self.set_stale(False)
+        self._tell([])
         self.run_bar.show_ended("Not run yet", completed=False)
 
     def show_started(self, phase: str) -> None:
@@ -251,6 +254,17 @@ class Page(QWidget):
         line = selection.get("line")
         self.source.pick(function if isinstance(function, str) else None, line if isinstance(line, int) else None)
         self.select(selection)
+
+    def _tell(self, messages: Sequence[Row]) -> None:
+        """What a run says of itself, rows {severity, text}: all of it in the log, warnings in the banner too."""
+        for row in messages:
+            self.log.append(f"{str(row['severity']).capitalize()}: {row['text']}")
+        warnings = [str(row["text"]) for row in messages if row["severity"] == "warning"]
+        if warnings:
+            self.banner.show_error(" ".join(warnings))
+        elif self._warned and self.banner.sentence == self._warned:
+            self.banner.hide()
+        self._warned = " ".join(warnings)
 
     def _lay_out(self) -> None:
         self._title = QLabel()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -49,6 +50,25 @@ def test_that_a_result_reaches_plots_claims_numbers_and_source(page: ToyPage, re
     assert page.source.function == "fwd"
     page.tabs.setCurrentWidget(page.source)
     assert page.source.current_view._annotations == {11: "2.00 MB"}
+
+
+def test_that_what_a_run_says_of_itself_is_in_the_log_and_its_warnings_in_the_banner(
+    page: ToyPage, result: Result
+) -> None:
+    told = [
+        {"severity": "notice", "text": "2 tensors were measured earlier."},
+        {"severity": "warning", "text": "3 tensors are missing."},
+        {"severity": "warning", "text": "The report was not saved."},
+    ]
+    page.present(replace(result, tables={**result.tables, "messages": told}), FINDINGS)
+    assert page.banner.sentence == "3 tensors are missing. The report was not saved."
+    assert all(row["text"] in page.log.toPlainText() for row in told)
+    assert "Notice: 2 tensors" in page.log.toPlainText()
+    page.present(result, FINDINGS)
+    assert page.banner.sentence == ""
+    page.show_error("Something else went wrong.")
+    page.present(result, FINDINGS)
+    assert page.banner.sentence == "Something else went wrong."
 
 
 def test_that_withdrawing_a_result_brings_the_first_state_back(page: ToyPage, result: Result) -> None:

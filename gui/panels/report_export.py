@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from core.checkpoint.export import SUFFIXES
@@ -51,10 +51,13 @@ class ReportExport(QPushButton):
             self._work.request(partial(_written, self._write, path))
 
     def _ask(self, suffix: str) -> None:
-        name = f"quantization-report{suffix}"
-        path, _ = QFileDialog.getSaveFileName(self, "Save the report", name, f"*{suffix}")
-        if path:
-            self.save(Path(path if Path(path).suffix.lower() in SUFFIXES else path + suffix))
+        """The dialog adds the ending itself: so it asks before it overwrites the file that is really written."""
+        dialog = QFileDialog(self, "Save the report", f"quantization-report{suffix}", f"*{suffix}")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(suffix.removeprefix("."))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self.save(Path(path)))
+        dialog.open()
 
     def _on_saved(self, path: Path) -> None:
         self.setEnabled(self._write is not None)

@@ -273,10 +273,19 @@ def test_that_an_export_is_written_beside_the_window(
         path.write_text(path.suffix, encoding="utf-8")
 
     report.set_report(tables(3), LABELS, write)
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(tmp_path / "mine"), ""))
+    asked: list[tuple[str, bool]] = []
+
+    def answer(dialog: QFileDialog) -> None:
+        """A person types a name without an ending and agrees: what the dialog itself makes of it."""
+        path = str(tmp_path / f"mine.{dialog.defaultSuffix()}")
+        asked.append((path, dialog.testOption(QFileDialog.Option.DontConfirmOverwrite)))
+        dialog.fileSelected.emit(path)
+
+    monkeypatch.setattr(QFileDialog, "open", answer)
     for action in report.export.menu().actions()[:3]:
         with qtbot.waitSignal(report.export.saved) as caught:
             action.trigger()
+        assert asked[-1] == (str(tmp_path / caught.args[0]), False)  # the name that is asked about is the one written
         assert (tmp_path / caught.args[0]).read_text() == Path(caught.args[0]).suffix
         assert caught.args[0] in report.count.text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "mine.json", "mine.md"]

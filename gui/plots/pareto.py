@@ -20,7 +20,9 @@ from gui.plots.log_axis import LogAxis
 from gui.theme import Theme, colour
 
 _NEAR_PX = 26
-_BEYOND = (0, 0.05, 0.125, 0.25, 0.5, 1, 2, 3, 4, 5, 6)
+_CODE_BITS, _LEAST_BITS = 4.0, 1 / 1024
+"""Of the smaller codes, and the bits of scales up to which the axis is about linear."""
+_BEYOND = (0, 4, 0.125, 0.5, 2, 4.125, 4.5, 6, 8, 0.03, 4.03, 0.01, 4.01, 0.25, 4.25, 1, 5)
 _TICK_PX = 34
 
 
@@ -44,32 +46,46 @@ class Setting:
     best: bool = False
 
 
-class RootAxis(QuantityAxis):
-    """The square root of the bits beyond `base`: scales cost from a hundredth of a bit to several."""
+class SpreadAxis(QuantityAxis):
+    """Bits by the logarithm of what lies beyond `base`, and from every 4 bits on anew.
+
+    Scales cost from a hundredth of a bit to several, on top of codes of 4 and of 8 bits.
+    """
 
     base = 0.0
 
     def place(self, size: Any) -> Any:
-        return np.sqrt(np.maximum(np.asarray(size, dtype=float) - self.base, 0))
+        beyond = np.maximum(np.asarray(size, dtype=float) - self.base, 0)
+        whole = np.floor(beyond / _CODE_BITS)
+        return whole * _spread(_CODE_BITS) + _spread(beyond - whole * _CODE_BITS)
+
+    def size_at(self, place: float) -> float:
+        """The bits at a place: the inverse of `place`."""
+        whole = math.floor(place / _spread(_CODE_BITS) + 1e-9)
+        return self.base + whole * _CODE_BITS + _LEAST_BITS * math.expm1(place - whole * float(_spread(_CODE_BITS)))
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
-        places = [float(np.sqrt(beyond)) for beyond in _BEYOND]
         room = (maxVal - minVal) / max(1.0, size) * _TICK_PX
         shown: list[float] = []
-        for place in places:
-            if minVal <= place <= maxVal and (not shown or place - shown[-1] >= room):
+        for beyond in _BEYOND:  # most important first
+            place = float(self.place(self.base + beyond))
+            if minVal <= place <= maxVal and all(abs(place - other) >= room for other in shown):
                 shown.append(place)
-        return [(1.0, shown)]
+        return [(1.0, sorted(shown))]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        return [f"{self.base + value**2:.4g}" for value in values]
+        return [f"{self.size_at(value):.4g}" for value in values]
+
+
+def _spread(bits: Any) -> Any:
+    return np.log1p(np.asarray(bits, dtype=float) / _LEAST_BITS)
 
 
 class Pareto(Figure):
     """Bits a parameter to the right, errors upwards on a logarithmic axis: better is further down and to the left.
 
-    Bits are spread by the square root of what lies beyond the smallest whole number, so that settings of small scales
-    do not fall together.
+    Bits are spread by the logarithm of what lies beyond the codes', so that settings of small scales do not fall
+    together.
 
     `setting_picked` carries the key of the setting nearest to a click.
     """
@@ -87,13 +103,14 @@ class Pareto(Figure):
         for depth, item in enumerate((self._front, self._here, self._dots), start=2):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
-        self.legend = Legend()
+        self.legend, self.marks = Legend(), Legend()
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         column.addWidget(self.chart, 1)
         column.addWidget(self.legend)
+        column.addWidget(self.marks)
         read_out(self.chart, self, self.describe)
         self.chart.clicked.connect(self._on_click)
         self.set_content(content)
@@ -179,9 +196,11 @@ class Pareto(Figure):
         x, y = self._places(here)
         self._here.setData(x=x, y=y)
         entries = [Entry(name, theme.series[ink % len(theme.series)], "dot") for name, ink in self._names().items()]
-        marks = [Entry("here", theme.tiles["current"], "ring")] if here else []
-        front = Entry("Pareto front", themes.mix(theme.sunken, theme.text, 0.4), "line")
-        self.legend.set_entries([*marks, *entries, front])
+        self.legend.set_entries(entries)
+        marks = [Entry("setting in force", theme.tiles["current"], "ring")] if here else []
+        front = Entry("Pareto front: nothing smaller is as exact", themes.mix(theme.sunken, theme.text, 0.4), "line")
+        plain = [Entry("scales in float32", theme.muted, "ring")] if any(s.hollow for s in self.settings) else []
+        self.marks.set_entries([*marks, front, *plain])
 
     def _places(self, settings: Sequence[Setting]) -> tuple[np.ndarray, np.ndarray]:
         """Where settings lie in the chart, [settings] each."""
@@ -196,9 +215,9 @@ class Pareto(Figure):
             self.setting_picked.emit(found.key)
 
 
-def _chart() -> tuple[Chart, RootAxis]:
-    chart, axis = Chart(y_label="relative RMSE"), RootAxis("bottom")
+def _chart() -> tuple[Chart, SpreadAxis]:
+    chart, axis = Chart(y_label="relative RMSE"), SpreadAxis("bottom")
     chart.setAxisItems({"left": LogAxis("left", "%"), "bottom": axis})
-    chart.label("bottom", "bits a parameter (square-root scale)")
+    chart.label("bottom", "bits a parameter (logarithmic beyond the codes)")
     chart.freeze()
     return chart, axis

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gui.plots.pareto import Pareto, RootAxis, Setting
+from gui.plots.pareto import Pareto, Setting, SpreadAxis
 
 NF4 = Setting("nf4 n", "NF4", "NF4, blocks of 64", 4.127, 9.2, 0, ("nf4", 64, True), best=True)
 PLAIN = Setting("nf4 p", "NF4", "NF4, blocks of 16", 6.0, 8.0, 0, ("nf4", 16, False), hollow=True)
@@ -29,7 +29,7 @@ def plot(qtbot: Any) -> Pareto:
 
 
 def place(plot: Pareto, setting: Setting) -> tuple[float, float]:
-    return math.sqrt(setting.size - 4), math.log10(setting.error)
+    return float(plot._axis.place(setting.size)), math.log10(setting.error)
 
 
 @pytest.mark.parametrize("setting", [NF4, PLAIN, INT8])
@@ -58,25 +58,34 @@ def test_that_other_settings_replace_the_lines_and_none_is_the_empty_state(plot:
     assert len(plot._lines) == 3
     plot.set_settings([NF4])
     assert len(plot._lines) == 1
-    assert [entry.label for entry in plot.legend.entries] == ["NF4", "Pareto front"]
+    assert [entry.label for entry in plot.legend.entries] == ["NF4"]
+    assert [entry.label for entry in plot.marks.entries] == ["Pareto front: nothing smaller is as exact"]
     plot.set_settings([])
     assert plot.is_empty
 
 
 @given(st.floats(0, 6), st.integers(1, 16))
 def test_that_the_axis_keeps_the_order_of_sizes(beyond: float, base: int) -> None:
-    axis = RootAxis("bottom")
+    axis = SpreadAxis("bottom")
     axis.base = base
-    assert axis.place(base + beyond) == pytest.approx(math.sqrt(beyond), abs=1e-6)
+    assert axis.size_at(float(axis.place(base + beyond))) == pytest.approx(base + beyond, abs=1e-6)
     places = axis.place(np.linspace(base, base + 6, 20))
     assert np.all(np.diff(places) > 0)
 
 
 def test_that_ticks_name_bits_and_leave_each_other_room() -> None:
-    axis = RootAxis("bottom")
+    axis = SpreadAxis("bottom")
     axis.base = 4
     for size in (120, 300, 900):
-        ((_, ticks),) = axis.tickValues(0.0, 2.5, size)
+        ((_, ticks),) = axis.tickValues(0.0, 12.0, size)
         assert axis.tickStrings(ticks, 1, 1)[0] == "4"
-        assert all((b - a) * size / 2.5 >= 34 - 1e-6 for a, b in itertools.pairwise(ticks))
-    assert "4.125" in axis.tickStrings([math.sqrt(0.125)], 1, 1)
+        assert all((b - a) * size / 12 >= 34 - 1e-6 for a, b in itertools.pairwise(ticks))
+    assert axis.tickStrings([float(axis.place(4.125)), float(axis.place(8))], 1, 1) == ["4.125", "8"]
+
+
+def test_that_small_scales_are_spread_on_codes_of_4_and_of_8_bits() -> None:
+    axis = SpreadAxis("bottom")
+    axis.base = 4
+    for codes in (4, 8):
+        places = axis.place(codes + 8 / 2.0 ** np.arange(12, 3, -1))
+        assert np.diff(places).min() > 0.03 * (axis.place(10) - axis.place(4))

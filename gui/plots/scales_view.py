@@ -19,7 +19,7 @@ from gui.theme import Theme, colour
 
 _SIDE_BY_SIDE_PX = 720
 """From this width on all charts are shown at once."""
-_CHARTS = ("Scales", "8-bit codes", "Errors")
+_CHARTS = ("absmax", "8-bit codes", "Errors")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,6 @@ class ScalesView(Figure):
         plain, restored = theme.series[0], theme.series[1]
         for chart in self._charts:
             chart.restyle(theme)
-            chart.showGrid(x=True, y=True, alpha=0.15)
         self._line.setPen(pg.mkPen(plain, width=1.6))
         self._dots.setBrush(pg.mkBrush(restored))
         for bars in self._bars.values():
@@ -138,7 +137,7 @@ class ScalesView(Figure):
             [
                 Entry("float32", plain, "line"),
                 Entry("8 bits", restored, "dot"),
-                Entry("their own float32", theme.series[3]),
+                Entry("float32 of the 8 bits", theme.series[3]),
             ]
         )
         self.bits.update()
@@ -148,26 +147,26 @@ class ScalesView(Figure):
         self._arrange()
 
     def _arrange(self) -> None:
-        """All charts where they fit side by side, otherwise the one whose button is down; the bars below name the
-        colours well enough there."""
+        """All charts where they fit side by side, otherwise the one whose button is down."""
         beside = self.width() >= _SIDE_BY_SIDE_PX
         self.segments.setVisible(not beside)
-        self.legend.setVisible(beside)
         for index, chart in enumerate(self._charts):
             chart.setVisible(beside or index == self.segments.index)
 
     def _lay_out(self) -> None:
-        content, charts = QWidget(), QHBoxLayout()
+        content, head, charts = QWidget(), QHBoxLayout(), QHBoxLayout()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         charts.setSpacing(6)
         for chart in self._charts:
             charts.addWidget(chart, 1)
-        column.addWidget(self.segments)
+        head.setSpacing(8)
+        head.addWidget(self.segments)
+        head.addWidget(self.legend, 1)
+        column.addLayout(head)
         column.addLayout(charts, 1)
         column.addWidget(self.bits)
-        column.addWidget(self.legend)
         self.set_content(content)
         self._arrange()
 

@@ -84,6 +84,13 @@ def test_that_a_narrow_view_shows_one_chart_and_a_wide_one_all(plot: ScalesView)
     plot.resize(900, 500)
     assert charts_shown(plot) == [True, True, True]
     assert not plot.segments.isVisible()
+    assert plot.legend.isVisible()
+
+
+def test_that_a_narrow_view_names_its_colours_beside_the_buttons(plot: ScalesView) -> None:
+    assert plot.legend.isVisible()
+    assert plot.legend.y() <= plot.segments.geometry().bottom()
+    assert plot.legend.width() > 60
 
 
 def test_that_the_arrows_read_the_bits_out(plot: ScalesView, qtbot: Any) -> None:

@@ -26,7 +26,8 @@ class ErrorGrid:
 
     `key` says what a place stands for (a tensor, say; None for nothing), `places` where a key is, and `worst` are the
     keys of the worst, worst first. `read` is the read-out of a cell. Columns span `x_range` of `x_name`, whose unit is
-    `x_unit`; values are in percent. Colours are spread over what is in the rows `scaled_by`, None being all.
+    `x_unit`; values are in percent. Colours are spread over what is in the rows `scaled_by`, None being all. `x_ticks`
+    are places of that axis with what to write there, where its own numbers would not do.
     """
 
     values: np.ndarray
@@ -39,6 +40,7 @@ class ErrorGrid:
     places: Mapping[str, Place] = field(default_factory=dict)
     worst: tuple[str, ...] = ()
     scaled_by: tuple[int, ...] | None = None
+    x_ticks: tuple[tuple[float, str], ...] = ()
 
     @property
     def rows(self) -> int:

@@ -66,6 +66,7 @@ class ErrorMap(Figure):
             return
         self.chart.getAxis("bottom").unit = grid.x_unit
         self.chart.label("bottom", grid.x_name)
+        self.chart.getAxis("bottom").setTicks([list(grid.x_ticks)] if grid.x_ticks else None)
         same = before is not None and (before.rows, before.x_range) == (grid.rows, grid.x_range)
         self.names.fit()
         self.show_content()

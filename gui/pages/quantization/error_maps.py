@@ -13,23 +13,26 @@ from core.format import format_quantity
 from core.result import Result, Row
 from core.topics.quantization.model.plan import Plan
 from core.topics.quantization.payload import MAP_PREFIX
-from gui.pages.quantization.figures import INKS, sample_errors, short_name
+from gui.pages.quantization.figures import INKS, params_of, sample_errors, short_name
 from gui.pages.quantization.report_figures import LABELS
 from gui.plots.error_grid import ErrorGrid
 
-_WORST = 5
+_WORST, _MOST_TICKS = 5, 8
 
 
 class Report:
     """What a result says of its tensors in one format.
 
     `map` float64 [rows, columns] in percent, `map_rows` what its rows are; `row_of` the report's row of a tensor.
+    `blocks` is how many there are of weights that were drawn, whose map has a column a block; None of a checkpoint.
     """
 
     def __init__(self, result: Result, format_id: str) -> None:
         self.format = format_id
         self.map = 100 * result.arrays[f"{MAP_PREFIX}{format_id}"].astype(np.float64)
         self.map_rows: list[Row] = result.tables.get("map_rows", [])
+        params = params_of(result)
+        self.blocks = None if params.checkpoint.strip() else params.blocks
         rows = [row for row in result.tables.get("tensors", []) if row["format"] == format_id]
         self.row_of: dict[str, Row] = {row["tensor"]: row for row in rows}
         known = [row for row in rows if row["relative_rmse"] is not None]
@@ -40,18 +43,24 @@ class Report:
     def tensors(self) -> int:
         return len(self.row_of)
 
-    def summary(self, expected: int) -> str:
-        """How many tensors there are, of as many as are expected."""
+    def summary(self, expected: int, *, names_worst: bool) -> tuple[str, ...]:
+        """How many tensors there are, of as many as are expected, in wordings from the longest to the shortest."""
         many = f"{self.tensors:,} of {expected:,}" if self.tensors < expected else f"{self.tensors:,}"
-        return f"{many} {'tensor' if many == '1' else 'tensors'} in {LABELS[self.format]}"
+        said = f"{many} {'tensor' if many == '1' else 'tensors'} in {LABELS[self.format]}"
+        if not names_worst or self.tensors <= _WORST:
+            return (said,)
+        return f"{said} · red: the {_WORST} worst", f"{many} · red: {_WORST} worst", f"red: {_WORST} worst"
 
     def map_of(self, tensor: str | None) -> np.ndarray | None:
-        """float64 [columns] of a tensor, of the first one for None; rows of one tensor follow one another."""
+        """float64 [columns] of a tensor, of the first one for None; rows of one tensor follow one another.
+
+        Columns behind the last block of weights that were drawn are left out.
+        """
         if not self.map_rows:
             return None
         name = self.map_rows[0]["tensor"] if tensor is None else tensor
         own = [index for index, row in enumerate(self.map_rows) if row["tensor"] == name]
-        return self.map[own].ravel() if own else None
+        return self.map[own].ravel()[: self.blocks] if own else None
 
     def describe(self, tensor: str) -> str:
         """What the report says of the whole tensor."""
@@ -80,7 +89,7 @@ def tensor_grid(report: Report, *, worst_first: bool) -> ErrorGrid | None:
         row = report.row_of[names[at]]
         stretch = f"{rows[order[at]]['kind']}\n" if report.tensors == 1 and len(rows) > 1 else ""
         value = percent(report.map[order[at], column] / 100)
-        where = _stretch(column, report.map.shape[1])
+        where = _stretch(column) if report.blocks is None else f"block {order[at] * MAP_COLUMNS + column:,}"
         about = f"{row['tensor']}  [{row['shape']}] {row['dtype']}\n{stretch}"
         return f"{about}{where}: {value}\n{report.describe(names[at])}"
 
@@ -88,9 +97,9 @@ def tensor_grid(report: Report, *, worst_first: bool) -> ErrorGrid | None:
     return ErrorGrid(
         values=report.map[order],
         names=tuple(short_name(rows[index]["layer"], rows[index]["kind"]) for index in order),
-        x_name="position in the tensor" if many else "position in the stretch",
-        x_unit="%",
-        x_range=(0.0, 100.0),
+        x_name="position in the tensor" if report.blocks is None else "block of the stretch",
+        x_unit="%" if report.blocks is None else "",
+        x_range=(0.0, 100.0 if report.blocks is None else float(MAP_COLUMNS)),
         read=read,
         key=lambda row, _column: names[row],
         places={name: (row, -1) for row, name in enumerate(names)} if many else {},
@@ -101,23 +110,27 @@ def tensor_grid(report: Report, *, worst_first: bool) -> ErrorGrid | None:
 
 
 def layer_grid(report: Report) -> ErrorGrid | None:
-    """A row a kind of tensor, a column a layer; where several tensors fall together, the worst. None without layers."""
+    """A row a kind of tensor, a column a layer that there is; where several tensors fall together, the worst.
+
+    None without layers.
+    """
     inside = [row for row in report.row_of.values() if row["layer"] != NO_LAYER]
     if not inside:
         return None
     kinds = list(dict.fromkeys(row["kind"] for row in inside))
-    layers = max(row["layer"] for row in inside) + 1
-    values, tensor_of = np.full((len(kinds), layers), np.nan), np.full((len(kinds), layers), -1)
-    row_of_kind = {kind: index for index, kind in enumerate(kinds)}
+    layers = sorted({row["layer"] for row in inside})
+    size = len(kinds), len(layers)
+    values, tensor_of = np.full(size, np.nan), np.full(size, -1)
+    row_of_kind, column_of = ({name: at for at, name in enumerate(names)} for names in (kinds, layers))
     for index, row in enumerate(inside):
-        at, error = (row_of_kind[row["kind"]], row["layer"]), row["relative_rmse"]
+        at, error = (row_of_kind[row["kind"]], column_of[row["layer"]]), row["relative_rmse"]
         if tensor_of[at] < 0 or (error is not None and not 100 * error <= values[at]):
             values[at], tensor_of[at] = np.nan if error is None else 100 * error, index
 
     def read(row: int, column: int) -> str:
         index = int(tensor_of[row, column])
         if index < 0:
-            return f"layer {column} has no {kinds[row]}"
+            return f"layer {layers[column]} has no {kinds[row]}"
         tensor, shape = (inside[index][name] for name in ("tensor", "shape"))
         return f"{tensor}  [{shape}]\n{report.describe(tensor)}"
 
@@ -130,14 +143,20 @@ def layer_grid(report: Report) -> ErrorGrid | None:
         str(inside[int(tensor_of[row, column])]["tensor"]): (row, column)
         for row, column in np.argwhere(tensor_of >= 0).tolist()
     }
-    range_ = (-0.5, layers - 0.5)
-    return ErrorGrid(values, tuple(kinds), "layer", "", range_, read, key, places)
+    if layers[-1] - layers[0] == len(layers) - 1:
+        x_name, range_, ticks = "layer", (layers[0] - 0.5, layers[-1] + 0.5), ()
+    else:
+        x_name, range_ = "layer (numbers without a tensor left out)", (-0.5, len(layers) - 0.5)
+        every = -(-len(layers) // _MOST_TICKS)
+        ticks = tuple((float(at), str(layers[at])) for at in range(0, len(layers), every))
+    return ErrorGrid(values, tuple(kinds), x_name, "", range_, read, key, places, x_ticks=ticks)
 
 
 def format_grid(plan: Plan, report_of: Callable[[str], Report | None], tensor: str | None) -> ErrorGrid:
     """A row a format, the blocks of one tensor to the right: of the run's, or of the plan's sample without one."""
     names = sorted((name.value for name in plan.params.formats), key=INKS.__getitem__)
     rows, about = [], []
+    blocks, what = None, "sample"
     for name in names:
         report = report_of(name)
         own = None if report is None else report.map_of(tensor)
@@ -147,19 +166,21 @@ def format_grid(plan: Plan, report_of: Callable[[str], Report | None], tensor: s
             about.append(f"{plan.sampled}: relative RMSE {percent(found.relative_rmse)}, SNR {found.snr_db:.3g} dB")
         else:
             rows.append(own)
+            blocks, what = report.blocks, "tensor"
             about.append(report.describe(tensor or report.map_rows[0]["tensor"]))
     values = np.stack(rows) if rows else np.empty((0, MAP_COLUMNS))
 
     def read(row: int, column: int) -> str:
-        where, value = _stretch(column, values.shape[1]), percent(values[row, column] / 100)
+        where = _stretch(column) if blocks is None else f"block {column:,}"
+        value = percent(values[row, column] / 100)
         return f"{LABELS[names[row]]}, {where}: {value}\n{about[row]}"
 
     return ErrorGrid(
         values=values,
         names=tuple(LABELS[name] for name in names),
-        x_name="position in the tensor",
-        x_unit="%",
-        x_range=(0.0, 100.0),
+        x_name=f"position in the {what}" if blocks is None else "block",
+        x_unit="%" if blocks is None else "",
+        x_range=(0.0, 100.0 if blocks is None else float(blocks)),
         read=read,
         key=lambda row, _column: names[row],
         places={name: (row, -1) for row, name in enumerate(names)},
@@ -172,9 +193,9 @@ def percent(share: Any) -> str:
     return format_quantity(100 * float(share), "%") if known else "none (no blocks here, or zeros alone)"
 
 
-def _stretch(column: int, columns: int) -> str:
-    """The part of a row that a column of its map stands for."""
-    first, last = (100 * edge / columns for edge in (column, column + 1))
+def _stretch(column: int) -> str:
+    """The part of a tensor that a column of its map stands for."""
+    first, last = (100 * edge / MAP_COLUMNS for edge in (column, column + 1))
     return f"blocks from {first:.4g}% to {last:.4g}%"
 
 

@@ -29,6 +29,7 @@ INKS = {name.value: index for index, name in enumerate(FORMATS)}
 """The place of each format among the theme's series: the same in every picture."""
 
 _ANY_WEIGHTS = ("block_size", "nested")
+_AMONG_OUTLIERS = ("distribution", "tail", "seed")
 _DRAWN_WEIGHTS = ("distribution", "tail", "outlier_share", "outlier_scale", "blocks", "seed")
 
 
@@ -45,8 +46,23 @@ def fits(plan: Plan, result: Result | None) -> bool:
         return False
     now, then = plan.params, params_of(result)
     names = _ANY_WEIGHTS if now.checkpoint.strip() else (*_ANY_WEIGHTS, *_DRAWN_WEIGHTS)
-    same = now.checkpoint.strip() == then.checkpoint.strip() and set(now.formats) <= set(then.formats)
-    return same and all(getattr(now, name) == getattr(then, name) for name in names)
+    return now.checkpoint.strip() == then.checkpoint.strip() and _same(now, then, names)
+
+
+def fits_scales(plan: Plan, result: Result | None) -> bool:
+    """Whether a run kept the scales that are asked for now: its picture tells of 8 bits even where they are off."""
+    same = result is not None and params_of(result).nested_block == plan.params.nested_block
+    return same and fits(plan, result)
+
+
+def fits_outliers(plan: Plan, result: Result | None) -> bool:
+    """Whether a run grew outliers among such weights as are asked for now: drawn ones, even beside a checkpoint."""
+    return result is not None and _same(plan.params, params_of(result), (*_ANY_WEIGHTS, *_AMONG_OUTLIERS))
+
+
+def _same(now: QuantizationParams, then: QuantizationParams, names: tuple[str, ...]) -> bool:
+    formats = set(now.formats) <= set(then.formats)
+    return formats and all(getattr(now, name) == getattr(then, name) for name in names)
 
 
 def same_texts(plan: Plan, result: Result) -> bool:
@@ -164,14 +180,15 @@ def setting_in_force(params: QuantizationParams) -> tuple[str, int, bool]:
 
 
 def outlier_curves(result: Result | None) -> list[Curve]:
-    """Error of each format against the size of one outlier in a thousand weights."""
-    return _curves([] if result is None else result.tables.get("outliers", []), "outlier_scale")
+    """Error of the other weights in each format against the size of one outlier in a thousand."""
+    rows = [] if result is None else result.tables.get("outliers", [])
+    return _curves(rows, "outlier_scale", "others_relative_rmse")
 
 
 def distribution_curves(result: Result | None, distribution: str) -> list[Curve]:
     """Error of each format against the block size, for one of DISTRIBUTIONS."""
     rows = [] if result is None else result.tables.get("distributions", [])
-    return _curves([row for row in rows if row["distribution"] == distribution], "block_size")
+    return _curves([row for row in rows if row["distribution"] == distribution], "block_size", "relative_rmse")
 
 
 def contenders(result: Result | None) -> list[Contender]:
@@ -194,12 +211,12 @@ def first_tensor(plan: Plan, result: Result | None) -> str:
     return str(rows[0]["tensor"]) if rows else plan.sampled
 
 
-def _curves(rows: list[Row], x_name: str) -> list[Curve]:
+def _curves(rows: list[Row], x_name: str, y_name: str) -> list[Curve]:
     found = []
     for name, ink in INKS.items():
-        own = [row for row in rows if row["format"] == name and row["relative_rmse"]]
+        own = [row for row in rows if row["format"] == name and row[y_name]]
         if own:
-            x, y = (np.array([float(row[key]) for row in own]) for key in (x_name, "relative_rmse"))
+            x, y = (np.array([float(row[key]) for row in own]) for key in (x_name, y_name))
             found.append(Curve(LABELS[name], x, 100 * y, ink))
     return found
 

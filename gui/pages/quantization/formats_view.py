@@ -32,7 +32,8 @@ class FormatsView(Switcher):
 
     def __init__(self) -> None:
         self.pareto, self.errors = Pareto(_SWEEP_EMPTY), ErrorHistogram()
-        self.outliers, self.distributions = named_curves("size of outliers", "σ"), DistributionCurves()
+        self.outliers = named_curves("size of outliers", "σ", "error of the other weights")
+        self.distributions = DistributionCurves()
         super().__init__(
             [
                 ("Block sizes", self.pareto),
@@ -60,7 +61,8 @@ class FormatsView(Switcher):
     @property
     def shows_old_run(self) -> bool:
         """Whether what is shown is of a run of other parameters. Distributions depend on none of them."""
-        return not self._fits and self.index == OUTLIERS and not self.outliers.is_empty
+        plan, shown = self._plan, self.index == OUTLIERS and not self.outliers.is_empty
+        return plan is not None and shown and not figures.fits_outliers(plan, self._result)
 
     def draw(self, plan: Plan, result: Result | None, *, fits: bool) -> None:
         """Show a plan, and the last run; `fits` says whether that measured what the plan asks for."""

@@ -6,21 +6,28 @@ import math
 
 import numpy as np
 
+from core.checkpoint.report import worst_rows
 from core.format import format_quantity
-from core.result import Result, Row
+from core.result import Provenance, Result, Row
 from core.topics.quantization.model.plan import Plan
 from gui.pages.quantization.figures import bits_of, has_report, is_of_one_tensor, sample_errors, short_name
 from gui.pages.quantization.report_figures import LABELS
 from gui.plots.number_strip import Number
 
+Groups = list[tuple[Provenance, list[Number]]]
 
-def numbers(plan: Plan, result: Result | None, tensor: str | None) -> list[Number]:
-    """What the chosen format costs: the selected tensor, or all of them; before a run, the plan's sample."""
+
+def groups(plan: Plan, result: Result | None, tensor: str | None) -> Groups:
+    """What the chosen format costs: the selected tensor, or all of them; before a run, the plan's sample.
+
+    Errors are those of a run; sizes follow from a formula even then, and are a group of their own.
+    """
     name = plan.params.format
     row = _tensor_row(result, tensor, name) or _total_row(plan, result, name)
-    source = "measured on the CPU" if has_report(result) else f"of a sample ({plan.sampled}), modelled"
+    by_run = has_report(result)
+    source = "measured on the CPU" if by_run else f"of a sample ({plan.sampled}), modelled"
     snr, rmse, largest = row["snr_db"], row["relative_rmse"], row["max_abs_error"]
-    return [
+    errors = [
         Number(
             f"SNR of {LABELS[name]}",
             _quantity(snr, "dB"),
@@ -33,14 +40,23 @@ def numbers(plan: Plan, result: Result | None, tensor: str | None) -> list[Numbe
             f"Of a single weight, in the weights' own unit; the largest weight is {_quantity(row['absmax'], '')}; "
             f"{source}",
         ),
-        Number("bits a parameter", _quantity(row["bits_per_parameter"], "", 4), "Codes and scales together"),
+    ]
+    sizes = [
+        Number("bits a parameter", _quantity(row["bits_per_parameter"], "", 4), "Codes and scales together; modelled"),
         Number(
             f"of {_quantity(row['bytes'], 'bytes')} stored",
             _quantity(row["quantized_bytes"], "bytes"),
-            f"{row['elements']:,} weights quantized, and as they are stored",
+            f"{row['elements']:,} weights quantized, and as they are stored; modelled",
         ),
-        _about(plan, result, row, tensor),
     ]
+    about = _about(result, row, tensor, name)
+    if about is None:
+        sizes.append(_preset(plan))
+    else:
+        errors.append(about)
+    if not by_run:
+        return [(Provenance.MODELLED, errors + sizes)]
+    return [(Provenance.MEASURED_CPU, errors), (Provenance.MODELLED, sizes)]
 
 
 def _tensor_row(result: Result | None, tensor: str | None, format_id: str) -> Row | None:
@@ -76,28 +92,26 @@ def _total_row(plan: Plan, result: Result | None, format_id: str) -> Row:
     }
 
 
-def _about(plan: Plan, result: Result | None, row: Row, tensor: str | None) -> Number:
-    """The selected tensor, weights that are no numbers, the worst tensor or the preset: the first that there is."""
-    format_id = plan.params.format
+def _about(result: Result | None, row: Row, tensor: str | None, format_id: str) -> Number | None:
+    """The selected tensor, weights that are no numbers or the worst tensor: the first that there is."""
     if tensor is not None and row.get("tensor") == tensor:
         return Number(_short(row), row["shape"], f"The selected tensor: {tensor}, {row['dtype']}")
     if row["nonfinite"]:
         text = "NaN or infinite: left out of every error"
         return Number("are no numbers", f"{row['nonfinite']:,}", text, "bad")
-    worst = [] if result is None else _worst_tensors(result, format_id)
+    worst = [] if result is None else worst_rows(result.tables.get("tensors", []), format_id, 1)
     if result is None or is_of_one_tensor(result) or not worst:
-        size = next(found.bytes for found in plan.memory if found.format == format_id)
-        text = f"All weights of {plan.preset.name} with its linear layers in {LABELS[format_id]}; modelled"
-        return Number(f"{plan.preset.name} in {LABELS[format_id]}", _quantity(size, "bytes"), text)
+        return None
     text = f"{worst[0]['tensor']} has the lowest SNR of {len(result.tables['map_rows']):,} tensors; measured on the CPU"
     return Number(f"worst: {_short(worst[0])}", _quantity(worst[0]["snr_db"], "dB"), text, "bad")
 
 
-def _worst_tensors(result: Result, format_id: str) -> list[Row]:
-    """The report's rows of a format that have an SNR, the lowest first."""
-    rows = result.tables.get("tensors", [])
-    known = [row for row in rows if row["format"] == format_id and row["snr_db"] is not None]
-    return sorted(known, key=lambda row: row["snr_db"])
+def _preset(plan: Plan) -> Number:
+    """The preset of a whole model in the chosen format."""
+    format_id = plan.params.format
+    size = next(found.bytes for found in plan.memory if found.format == format_id)
+    text = f"All weights of {plan.preset.name} with its linear layers in {LABELS[format_id]}; modelled"
+    return Number(f"{plan.preset.name} in {LABELS[format_id]}", _quantity(size, "bytes"), text)
 
 
 def _short(row: Row) -> str:

@@ -201,8 +201,7 @@ class QuantizationPage(Page):
     def _draw_headline(self) -> None:
         if self._plan is not None:
             fitting = self._result if self._fits else None
-            self.headline.strip.set_numbers(headline.numbers(self._plan, fitting, self._tensor))
-            self.headline.badge.set_provenance(figures.measured(figures.has_report(fitting)))
+            self.headline.set_groups(headline.groups(self._plan, fitting, self._tensor))
 
     def _draw_map(self) -> None:
         """Tensors are of the last run, even one of other blocks (then the card says so); formats follow the plan."""
@@ -211,11 +210,8 @@ class QuantizationPage(Page):
             return
         panel.suggest(EVERY_FORMAT if figures.is_of_one_tensor(result) else TENSORS)
         if panel.way == EVERY_FORMAT:
-            fitting = result if self._fits else None
-            panel.map.set_grid(format_grid(plan, lambda name: self._report(fitting, name), self._tensor))
-            panel.say(self._tensor or figures.first_tensor(plan, fitting))
+            self._draw_formats(plan, result if self._fits else None)
             self._drawn_map = None
-            self.map_card.set_provenance(figures.measured(figures.has_report(fitting)))
         else:
             key = panel.way, panel.order.isChecked(), plan.params.format
             if self._drawn_map != key:
@@ -223,6 +219,22 @@ class QuantizationPage(Page):
                 self._draw_tensors(plan, self._report(result, plan.params.format))
             self.map_card.set_provenance(None if panel.map.is_empty else Provenance.MEASURED_CPU)
         self._mark_in_map()
+
+    def _draw_formats(self, plan: Plan, fitting: Result | None) -> None:
+        """Of the selected tensor or the first one, where a run measured it; without a run of the plan's sample."""
+        panel, tensor = self.map_panel, self._tensor
+        report = self._report(fitting, plan.params.format)
+        by_run = report is not None and figures.has_report(fitting)
+        if by_run and tensor is not None and report is not None and report.map_of(tensor) is None:
+            panel.map.set_grid(None)
+            panel.map.show_empty(f"This report has no errors of {tensor}: see Skipped, or wait for its turn.")
+            panel.say(tensor)
+            self.map_card.set_provenance(None)
+            return
+        panel.map.set_grid(format_grid(plan, lambda name: self._report(fitting, name), tensor))
+        name = tensor or figures.first_tensor(plan, fitting)
+        panel.say(name if by_run else f"sample of {plan.sampled}")
+        self.map_card.set_provenance(figures.measured(by_run))
 
     def _draw_tensors(self, plan: Plan, report: Report | None) -> None:
         panel = self.map_panel
@@ -235,7 +247,8 @@ class QuantizationPage(Page):
         panel.map.set_grid(grid)
         if grid is None:
             panel.map.show_empty("No tensor's name tells its layer: the other views show them.")
-        panel.say(report.summary(0 if plan.checkpoint is None else len(plan.checkpoint.measured)))
+        expected = 0 if plan.checkpoint is None else len(plan.checkpoint.measured)
+        panel.say(*report.summary(expected, names_worst=not by_layer))
 
     def _mark_in_map(self) -> None:
         if self._plan is not None:

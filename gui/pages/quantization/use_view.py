@@ -7,18 +7,16 @@ from PySide6.QtCore import Signal
 from core.result import Provenance, Result
 from core.topics.quantization.model.plan import Plan
 from gui.pages.quantization import figures, report_figures
+from gui.pages.quantization.kernels_view import KernelsView
 from gui.pages.quantization.report_figures import LABELS
 from gui.panels.report_table import ReportTable
 from gui.plots.bit_budget import BitBudget
-from gui.plots.comparison import Comparison
 from gui.plots.output_effect import OutputEffect
 from gui.plots.scales_view import ScalesView
 from gui.plots.switcher import Switcher
 
 SCALES, MODEL, OUTPUTS, KERNELS, REPORT = range(5)
 _OUTPUTS_OFF = "Switch Effect on outputs on and run (F5) to measure the loss of a small trained model in each format."
-_NOT_TIMED = "Switch Time them on and run (F5) to compare errors, dequantize, GEMV and matmul with bitsandbytes."
-_NOT_TIMED_YET = "Run (F5) to compare errors, dequantize, GEMV and matmul with bitsandbytes."
 
 
 class UseView(Switcher):
@@ -31,7 +29,7 @@ class UseView(Switcher):
 
     def __init__(self) -> None:
         self.scales, self.budget, self.outputs, self.report = ScalesView(), BitBudget(), OutputEffect(), ReportTable()
-        self.kernels = Comparison()
+        self.kernels = KernelsView()
         super().__init__(
             [
                 ("Scales", self.scales),
@@ -56,7 +54,7 @@ class UseView(Switcher):
             return False
         if self.index == OUTPUTS:
             return not self.outputs.is_empty and not (self._fits and figures.same_texts(plan, result))
-        of_run = self.index == REPORT or (self.index == KERNELS and not self.kernels.is_empty)
+        of_run = self.index == REPORT or (self.index == KERNELS and not self.kernels.shows_nothing)
         return of_run and not self._fits
 
     def draw(self, plan: Plan, result: Result | None, *, fits: bool) -> None:
@@ -77,7 +75,7 @@ class UseView(Switcher):
             return
         provenance: Provenance | None = Provenance.MODELLED
         if self.index == SCALES:
-            provenance = self._draw_scales(plan, result if self._fits else None)
+            provenance = self._draw_scales(plan, result if figures.fits_scales(plan, result) else None)
         elif self.index == MODEL:
             self.budget.set_model(report_figures.budget(plan), report_figures.memories(), plan.params.format)
         elif self.index == OUTPUTS:
@@ -87,19 +85,11 @@ class UseView(Switcher):
                 self.outputs.show_empty(_OUTPUTS_OFF)
             provenance = Provenance.MEASURED_CPU if found else None
         elif self.index == KERNELS:
-            provenance = self._draw_kernels(plan, result)
+            provenance = self.kernels.draw(plan, result)
         else:
             self._draw_report(plan, result)
             provenance = None if result is None else Provenance.MEASURED_CPU
         self.provenance_changed.emit(provenance)
-
-    def _draw_kernels(self, plan: Plan, result: Result | None) -> Provenance | None:
-        found = figures.contenders(result)
-        self.kernels.set_rows(found)
-        if not found:
-            self.kernels.show_empty(_NOT_TIMED_YET if plan.params.timing else _NOT_TIMED)
-            return None
-        return Provenance.MEASURED if any(row.runs_on == "cuda" for row in found) else Provenance.MEASURED_CPU
 
     def _draw_scales(self, plan: Plan, fitting: Result | None) -> Provenance:
         """Scales do not depend on the format: they are drawn anew when something else changed."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from core.result import Provenance
 from core.topics.quantization.params import DISTRIBUTIONS
 from gui import theme as themes
 from gui.panels.badge import ProvenanceBadge
 from gui.plots.curves import Curves
 from gui.plots.error_map import ErrorMap
 from gui.plots.log_axis import LogAxis
-from gui.plots.number_strip import NumberStrip
+from gui.plots.number_strip import Number, NumberStrip
 from gui.plots.segments import Segments
 
 TENSORS, LAYERS, EVERY_FORMAT = range(3)
@@ -20,15 +23,30 @@ _BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes 
 
 
 class BadgedNumbers(QWidget):
-    """The numbers, and where they come from."""
+    """Two strips of numbers in columns of one width, each with where its numbers come from; the second may be empty."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.strip, self.badge = NumberStrip(), ProvenanceBadge()
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 8, 0)
-        line.addWidget(self.strip, 1)
-        line.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.strips, self.badges = (NumberStrip(), NumberStrip()), (ProvenanceBadge(), ProvenanceBadge())
+        self._line = QHBoxLayout(self)
+        self._line.setContentsMargins(0, 0, 8, 0)
+        for strip, badge in zip(self.strips, self.badges, strict=True):
+            self._line.addWidget(strip, 1)
+            self._line.addWidget(badge, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        """All of them, from left to right."""
+        return tuple(number for strip in self.strips for number in strip.numbers)
+
+    def set_groups(self, groups: Sequence[tuple[Provenance, Sequence[Number]]]) -> None:
+        """Show one or two groups of numbers, each under its badge."""
+        padded = [*groups, *[(None, ())] * (len(self.strips) - len(groups))]
+        for index, (provenance, numbers) in enumerate(padded):
+            self.strips[index].set_numbers(numbers)
+            self.strips[index].setVisible(bool(numbers))
+            self.badges[index].set_provenance(provenance)
+            self._line.setStretch(2 * index, len(numbers))
 
 
 class MapPanel(QWidget):
@@ -51,6 +69,7 @@ class MapPanel(QWidget):
         self.facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.map = ErrorMap(_BEFORE_RUN)
         self._chosen = False
+        self._wordings: tuple[str, ...] = ("",)
         bar = QHBoxLayout()
         bar.setContentsMargins(0, 0, 4, 0)
         bar.setSpacing(6)
@@ -77,9 +96,10 @@ class MapPanel(QWidget):
             self.ways.blockSignals(False)
         self.order.setEnabled(self.way == TENSORS)
 
-    def say(self, facts: str) -> None:
-        """Write this beside the buttons, as far as it fits."""
-        self.facts.setToolTip(facts)
+    def say(self, *wordings: str) -> None:
+        """Write beside the buttons the first of these that fits, the longest first, or as much of the last as does."""
+        self._wordings = wordings
+        self.facts.setToolTip(wordings[0])
         self._fit_facts()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -88,8 +108,10 @@ class MapPanel(QWidget):
 
     def _fit_facts(self) -> None:
         room = self.width() - self.order.geometry().right() - 12
-        facts = self.facts.toolTip()
-        shown = self.facts.fontMetrics().elidedText(facts, Qt.TextElideMode.ElideLeft, max(0, room))
+        metrics = self.facts.fontMetrics()
+        fitting = (text for text in self._wordings if metrics.horizontalAdvance(text) <= room)
+        facts = next(fitting, self._wordings[-1])
+        shown = metrics.elidedText(facts, Qt.TextElideMode.ElideLeft, max(0, room))
         self.facts.setText(shown if len(shown) > 4 else "")
 
     def _on_way(self, _way: int) -> None:
@@ -119,12 +141,12 @@ class DistributionCurves(QWidget):
         return DISTRIBUTIONS[self.ways.index]
 
 
-def named_curves(x_name: str, x_unit: str) -> Curves:
-    """Curves of relative RMSE over sizes that come in powers of two."""
+def named_curves(x_name: str, x_unit: str, y_name: str = "relative RMSE") -> Curves:
+    """Curves of an error, in percent, over sizes that come in powers of two."""
     made = Curves()
     made.chart.setAxisItems(
         {"bottom": LogAxis("bottom", x_unit, "powers of two"), "left": LogAxis("left", "%")},
     )
-    made.set_axes(x_name, x_unit, "relative RMSE", "%")
+    made.set_axes(x_name, x_unit, y_name, "%")
     made.restyle(themes.current())
     return made

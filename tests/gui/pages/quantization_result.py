@@ -100,9 +100,10 @@ def _add_samples(params: QuantizationParams, arrays: dict[str, np.ndarray], tabl
             for block in (64, 128)
         )  # fmt: skip
         tables.setdefault("outliers", []).extend(
-            {"format": format_id, "outlier_scale": scale, "relative_rmse": error * scale, "snr_db": 20.0}
+            {"format": format_id, "outlier_scale": scale, "relative_rmse": error * scale,
+             "others_relative_rmse": error * scale**0.5, "snr_db": 20.0}
             for scale in (1.0, 8.0, 64.0)
-        )
+        )  # fmt: skip
         tables.setdefault("distributions", []).extend(
             {"distribution": name, "format": format_id, "block_size": block, "relative_rmse": error, "snr_db": 20.0}
             for name in DISTRIBUTIONS

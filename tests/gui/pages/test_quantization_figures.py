@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.result import Provenance
 from core.topics.quantization.model.plan import plan
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from gui.pages.quantization import figures, headline
@@ -17,6 +18,7 @@ from gui.pages.quantization.error_maps import Report, format_grid, layer_grid, t
 from tests.gui.pages.quantization_result import LAYERS, WORST, checkpoint_result, tensors
 
 PARAMS = QuantizationParams(blocks=16)
+OF_FILE = PARAMS.changed(checkpoint="some.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,9 @@ def test_that_the_setting_in_force_is_a_point_of_the_sweep(name: str, block_size
 
 def test_that_before_a_run_the_numbers_are_of_all_the_weights_in_the_chosen_format() -> None:
     made = plan(PARAMS.changed(format="int8"))
-    labels = {number.label: number.value for number in headline.numbers(made, None, None)}
+    ((provenance, numbers),) = headline.groups(made, None, None)
+    labels = {number.label: number.value for number in numbers}
+    assert provenance is Provenance.MODELLED
     assert labels["SNR of INT8"].startswith("4")
     assert labels["bits a parameter"] == "8.127"
     assert labels["of 4.10 kB stored"] == "1.04 kB"
@@ -71,8 +75,11 @@ def test_that_weights_that_are_no_numbers_are_said_before_the_worst_tensor() -> 
     result = checkpoint_result(PARAMS, samples=False)
     for row in result.tables["totals"]:
         row["nonfinite"] = 12
-    last = headline.numbers(plan(PARAMS), result, None)[-1]
+    (_, errors), (_, sizes) = headline.groups(plan(PARAMS), result, None)
+    last = errors[-1]
     assert (last.value, last.tone) == ("12", "bad")
+    assert all("modelled" in number.detail for number in sizes)
+    assert not any("modelled" in number.detail for number in errors)
 
 
 def test_that_codebooks_keep_their_order_whatever_is_chosen() -> None:
@@ -95,6 +102,28 @@ def test_that_a_map_of_layers_has_a_row_a_kind_and_reads_its_tensor() -> None:
     assert all(grid.key(*grid.places[name]) == name for name, layer, _ in tensors() if layer >= 0)
 
 
+def test_that_layers_far_apart_take_a_column_each_and_are_named() -> None:
+    result = checkpoint_result(OF_FILE)
+    for row in result.tables["tensors"]:
+        row["layer"] = 99_999_999_999 if row["layer"] == 2 else row["layer"]
+    grid = layer_grid(Report(result, "nf4"))
+    assert grid is not None
+    assert grid.values.shape == (2, LAYERS)
+    assert grid.x_ticks == ((0.0, "0"), (1.0, "1"), (2.0, "99999999999"))
+    assert grid.key(0, 2) == "model.layers.2.self_attn.q_proj.weight"
+    assert "left out" in grid.x_name
+
+
+def test_that_layers_from_another_than_the_first_keep_their_numbers() -> None:
+    result = checkpoint_result(OF_FILE)
+    for row in result.tables["tensors"]:
+        row["layer"] += 4 if row["layer"] >= 0 else 0
+    grid = layer_grid(Report(result, "nf4"))
+    assert grid is not None
+    assert (grid.x_range, grid.x_ticks) == ((3.5, 6.5), ())
+    assert grid.column_at(5.0) == 1
+
+
 def test_that_tensors_without_an_error_or_a_layer_have_their_place() -> None:
     result = checkpoint_result(PARAMS)
     for row in result.tables["tensors"]:
@@ -114,7 +143,7 @@ def test_that_tensors_without_an_error_or_a_layer_have_their_place() -> None:
 
 
 def test_that_the_map_of_formats_is_of_the_selected_tensor_or_of_the_sample() -> None:
-    made, result = plan(PARAMS), checkpoint_result(PARAMS)
+    made, result = plan(PARAMS), checkpoint_result(OF_FILE)
     reports = {name.value: Report(result, name.value) for name in FORMATS}
     of_worst = format_grid(made, reports.get, WORST)
     assert of_worst.values[0] == pytest.approx(30.0)
@@ -136,9 +165,13 @@ def test_that_stretches_of_one_drawn_tensor_are_one_row_of_each_format() -> None
     del result.tables["tensors"][6:]
     report = Report(result, "nf4")
     grid = format_grid(plan(PARAMS), lambda name: Report(result, name), None)
-    assert grid.values.shape == (6, 3 * 64)
+    assert grid.values.shape == (6, PARAMS.blocks)  # columns behind the last block are none
+    assert (grid.x_name, grid.x_range) == ("block", (0.0, PARAMS.blocks))
+    assert grid.read(0, 11).startswith("NF4, block 11: ")
     stretches = tensor_grid(report, worst_first=False)
     assert stretches is not None
     assert stretches.names[1] == "blocks 64 to 127"
     assert stretches.read(1, 0).splitlines()[1] == "blocks 64 to 127"
+    assert "block 64: " in stretches.read(1, 0)
+    assert stretches.x_name == "block of the stretch"
     assert figures.is_of_one_tensor(result)

@@ -66,10 +66,10 @@ def test_that_the_plan_is_drawn_at_once_and_says_that_it_is_modelled(page: Quant
     assert [row.id for row in page.codebooks.rows] == ["nf4", "fp4-e2m1", "fp4-e3m0", "int4", "int4-affine", "int8"]
     assert not page.formats_view.pareto.is_empty
     assert not page.map_panel.map.is_empty
-    for badge in (page.codebook_card.badge, page.map_card.badge, page.formats_card.badge, page.headline.badge):
+    for badge in (page.codebook_card.badge, page.map_card.badge, page.formats_card.badge, page.headline.badges[0]):
         assert badge.provenance is Provenance.MODELLED
-    assert page.headline.strip.numbers[0].label == "SNR of NF4"
-    assert page.headline.strip.numbers[0].value.endswith("dB")
+    assert page.headline.numbers[0].label == "SNR of NF4"
+    assert page.headline.numbers[0].value.endswith("dB")
 
 
 def test_that_a_click_on_a_codebook_changes_the_form_and_every_picture(page: QuantizationPage) -> None:
@@ -78,7 +78,7 @@ def test_that_a_click_on_a_codebook_changes_the_form_and_every_picture(page: Qua
     assert page.codebooks.row is not None
     assert page.codebooks.row.id == "int4"
     assert page.selection.selection.get("format") == "int4"
-    assert page.headline.strip.numbers[0].label == "SNR of INT4"
+    assert page.headline.numbers[0].label == "SNR of INT4"
     assert page.map_panel.map.place == (3, -1)
     page.form.undo_stack.undo()
     assert params(page).format == "nf4"
@@ -125,12 +125,13 @@ def test_that_a_run_replaces_the_plan_and_is_measured(page: QuantizationPage) ->
     result = present(page)
     assert page.codebook_card.badge.provenance is Provenance.MEASURED_CPU
     assert page.formats_card.badge.provenance is Provenance.MEASURED_CPU
-    assert page.headline.badge.provenance is Provenance.MEASURED_CPU
+    assert [badge.provenance for badge in page.headline.badges] == [Provenance.MEASURED_CPU, Provenance.MODELLED]
+    assert [number.label for number in page.headline.strips[1].numbers] == ["bits a parameter", "of 115 kB stored"]
     assert page.codebooks.rows[0].won.sum() == result.arrays["codes.nf4"].sum()
     assert len(page.formats_view.pareto.settings) == 12
     assert page.map_panel.map.grid is not None
     assert page.map_panel.map.grid.rows == len(tensors())
-    worst = page.headline.strip.numbers[-1]
+    worst = page.headline.strips[0].numbers[-1]
     assert worst.label == "worst: L1 mlp.down_proj"
     assert worst.tone == "bad"
 
@@ -142,8 +143,8 @@ def test_that_a_tensor_is_selected_everywhere_and_a_second_click_lets_it_go(page
     page.map_panel.map.chart.clicked.emit(50.0, row + 0.5)
     assert page.selection.selection.get("tensor") == WORST
     assert page.map_panel.map.place == (row, -1)
-    assert page.headline.strip.numbers[-1].label == "L1 mlp.down_proj"
-    assert page.headline.strip.numbers[1].value == "30%"
+    assert page.headline.strips[0].numbers[-1].label == "L1 mlp.down_proj"
+    assert page.headline.numbers[1].value == "30%"
     page.map_panel.ways.choose(LAYERS)
     assert page.map_panel.map.place == (1, 1)
     page.map_panel.ways.choose(EVERY_FORMAT)
@@ -191,7 +192,7 @@ def test_that_a_report_in_the_making_grows_and_keeps_the_selection(page: Quantiz
         if count == 5:
             page.use_view.report.tensor_picked.emit(WORST)
         expected = Provenance.MEASURED_CPU if count else Provenance.MODELLED
-        assert page.headline.badge.provenance is expected
+        assert page.headline.badges[0].provenance is expected
         assert page.codebook_card.badge.provenance is Provenance.MODELLED
     assert page.map_panel.map.grid is not None
     assert page.map_panel.map.grid.rows == 7
@@ -245,15 +246,81 @@ def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -
 
 def test_that_timed_kernels_are_compared_and_untimed_ones_are_not(page: QuantizationPage) -> None:
     page.use_view.show_picture(KERNELS)
-    assert "Switch Time them on" in page.use_view.kernels.empty_sentence
+    kernels = page.use_view.kernels
+    assert "Switch Time them on" in kernels.comparison.empty_sentence
+    page.form.propose(params(page).changed(kernels=False, timing=False))
+    assert "Switch Triton kernels and Time them on" in kernels.comparison.empty_sentence
+    page.form.undo_stack.undo()
     result = checkpoint_result(params(page))
     row = {"operation": "dequantize", "label": "bitsandbytes", "runs_on": "cpu", "time_ms": 2.0, "rms_error": 1e-8}
     result.tables["comparison"] = [row]  # type: ignore[index]
     page.present(result, {})
-    assert [found.label for found in page.use_view.kernels.rows] == ["dequantize · bitsandbytes"]
+    assert [found.label for found in kernels.comparison.rows] == ["dequantize · bitsandbytes"]
     assert page.use_card.badge.provenance is Provenance.MEASURED_CPU
     page.form.propose(params(page).changed(block_size=512))
     assert page.use_card.property("stale")
+
+
+def test_that_codes_that_differ_are_said_even_of_a_run_that_timed_nothing(page: QuantizationPage) -> None:
+    page.use_view.show_picture(KERNELS)
+    assert page.use_card.badge.provenance is None
+    result = checkpoint_result(params(page))
+    result.tables["agreement"] = [  # type: ignore[index]
+        {"format": "nf4", "other": "numpy", "elements": 16384, "differing_codes": 3, "runs_on": "emulated"},
+        {"format": "int8", "other": "numpy", "elements": 16384, "differing_codes": None, "runs_on": "emulated"},
+        {"format": "nf4", "other": "bitsandbytes", "elements": 16384, "differing_codes": 0, "runs_on": "emulated"},
+    ]
+    page.present(result, {})
+    assert page.use_view.kernels.comparison.is_empty
+    assert page.use_view.kernels.agreement.text().splitlines() == [
+        "Codes of the Triton kernels, traced, that differ from numpy's: NF4 3, INT8 not compared (of 16,384 each).",
+        "Codes of the Triton kernels, traced, that differ from bitsandbytes's: NF4 0 (of 16,384 each).",
+    ]
+    assert page.use_card.badge.provenance is Provenance.TRACED
+    page.form.propose(params(page).changed(block_size=512))
+    assert page.use_card.property("stale")
+
+
+def test_that_a_run_without_errors_of_the_selected_tensor_draws_no_other_one_under_its_name(
+    page: QuantizationPage,
+) -> None:
+    present(page)
+    page.map_panel.ways.choose(EVERY_FORMAT)
+    page.use_view.report.tensor_picked.emit("model.norm.weight")
+    assert page.map_panel.map.is_empty
+    assert "no errors of model.norm.weight" in page.map_panel.map.empty_sentence
+    assert page.map_card.badge.provenance is None
+    page.form.propose(params(page).changed(block_size=256))  # no run fits: what is drawn is the sample, and says so
+    assert not page.map_panel.map.is_empty
+    assert page.map_panel.facts.toolTip() == "sample of normal"
+    assert page.map_card.badge.provenance is Provenance.MODELLED
+
+
+def test_that_each_picture_of_a_run_is_stale_when_its_own_parameters_changed(page: QuantizationPage) -> None:
+    page.form.propose(params(page).changed(double_quantization=False))
+    result = present(page)
+    result.arrays.update(  # type: ignore[attr-defined]
+        {"scales.absmax": np.full(4, 2.0), "scales.codes": np.zeros(4, np.uint8), "scales.restored": np.full(4, 2.0)}
+    )
+    page.present(result, {})
+    assert page.use_card.badge.provenance is Provenance.MEASURED_CPU
+    page.form.propose(params(page).changed(nested_block=64))
+    assert page.use_card.badge.provenance is Provenance.MODELLED
+    assert page.codebook_card.badge.provenance is Provenance.MEASURED_CPU
+    page.formats_view.show_picture(OUTLIERS)
+    assert not page.formats_card.property("stale")
+    page.form.propose(params(page).changed(blocks=128))
+    assert not page.formats_card.property("stale")  # outliers are grown among weights of their own number
+    page.form.propose(params(page).changed(seed=7))
+    assert page.formats_card.property("stale")
+
+
+def test_that_outliers_are_told_by_the_error_of_the_other_weights(page: QuantizationPage) -> None:
+    present(page)
+    page.formats_view.show_picture(OUTLIERS)
+    text = page.formats_view.outliers.describe(np.log10(64.0), 0.0) or ""
+    assert "NF4: 80.0%" in text  # the fixture's errors of the others grow with the root of the outliers
+    assert page.formats_view.outliers.chart.getAxis("left").labelText == "error of the other weights"
 
 
 def test_that_a_code_is_picked_and_let_go(page: QuantizationPage) -> None:
@@ -284,7 +351,7 @@ def test_that_a_result_without_numbers_is_drawn(page: QuantizationPage) -> None:
     for formats in (SIZES, ERRORS, OUTLIERS, DISTRIBUTION):
         page.formats_view.show_picture(formats)
         page.use_view.show_picture(formats)
-    assert page.headline.badge.provenance is Provenance.MODELLED
+    assert page.headline.badges[0].provenance is Provenance.MODELLED
 
 
 def test_that_both_themes_draw(page: QuantizationPage, qapp: Any) -> None:

@@ -1,0 +1,65 @@
+"""The kernels beside bitsandbytes, and how many of their codes differ from another implementation's."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from core.result import Provenance, Result, Row
+from core.topics.quantization.model.plan import Plan
+from gui.pages.quantization import figures
+from gui.pages.quantization.report_figures import LABELS
+from gui.plots.comparison import Comparison
+
+_WHAT = "dequantize, GEMV and matmul with bitsandbytes: times and errors on a GPU, of the report's arithmetic on a CPU"
+_SWITCHED_OFF = "Switch Triton kernels and Time them on and run (F5) to compare"
+_NOT_TIMED = "Switch Time them on and run (F5) to compare"
+_NOT_YET = "Run (F5) to compare"
+
+
+class KernelsView(QWidget):
+    """The comparison above a line of codes that differ, which is there for runs that timed nothing too."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.comparison, self.agreement = Comparison(), QLabel()
+        self.agreement.setWordWrap(True)
+        self.agreement.setProperty("role", "small")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.comparison, 1)
+        column.addWidget(self.agreement)
+
+    @property
+    def shows_nothing(self) -> bool:
+        return self.comparison.is_empty and not self.agreement.text()
+
+    def draw(self, plan: Plan, result: Result | None) -> Provenance | None:
+        """Show what a run compared; returns where the numbers come from, None for none."""
+        found, rows = figures.contenders(result), [] if result is None else result.tables.get("agreement", [])
+        self.comparison.set_rows(found)
+        self.agreement.setText(agreement_text(rows))
+        self.agreement.setVisible(bool(self.agreement.text()))
+        if not found:
+            params = plan.params
+            how = _SWITCHED_OFF if not params.kernels else _NOT_YET if params.timing else _NOT_TIMED
+            self.comparison.show_empty(f"{how} {_WHAT}.")
+        if any(row.runs_on == "cuda" for row in found) or any(row["runs_on"] == "cuda" for row in rows):
+            return Provenance.MEASURED
+        if found:
+            return Provenance.MEASURED_CPU
+        return Provenance.TRACED if self.agreement.text() else None
+
+
+def agreement_text(rows: list[Row]) -> str:
+    """How many codes differ, a line for each other implementation; '' where nothing was compared."""
+    lines = []
+    for other in dict.fromkeys(row["other"] for row in rows):
+        own = [row for row in rows if row["other"] == other]
+        known = [row for row in own if row["differing_codes"] is not None]
+        told = [f"{LABELS[row['format']]} {row['differing_codes']:,}" for row in known]
+        missing = [f"{LABELS[row['format']]} not compared" for row in own if row["differing_codes"] is None]
+        how = ", traced," if any(row["runs_on"] == "emulated" for row in known) else ""
+        of = f" (of {known[0]['elements']:,} each)" if known else ""
+        lines.append(f"Codes of the Triton kernels{how} that differ from {other}'s: {', '.join(told + missing)}{of}.")
+    return "\n".join(lines)

@@ -122,14 +122,12 @@ def _paint_shares(painter: QPainter, theme: Theme, scene: Scene) -> None:
     """What share of the weights each code of the chosen format wins, where there is room to write it."""
     box, row = scene.parts.shares, scene.row
     painter.setPen(QColor(theme.muted))
-    painter.drawText(QRectF(0, box.top(), box.left() - 6, box.height()), _RIGHT, "won")
+    painter.drawText(QRectF(0, box.top(), box.left() - 6, box.height()), _RIGHT, "won, %")
     metrics = painter.fontMetrics()
     shares = row.shares
     for code in range(row.codes if row.codes <= _FEW_CODES else 0):
         first, last = scene.span(row, code)
-        text = f"{shares[code]:.0%}"
-        if metrics.horizontalAdvance(text) > last - first - 2:
-            text = text.removesuffix("%")
+        text = f"{100 * shares[code]:.0f}"
         if metrics.horizontalAdvance(text) > last - first:
             continue
         painter.drawText(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.claims import Claim, Verdict
@@ -85,6 +87,7 @@ def test_that_a_sound_result_gives_a_verdict_that_is_no_surprise(claim: Claim) -
 CONTRARY = {
     "stores-4-bits-computes-bf16": result(matmul__computes_bf16=0.0),
     "double-quantization-saves": result(stored__nested_bits=4.2),
+    "double-quantization-costs-little": result(tables={"sweep": sweep(15.0)}),
     "nf4-beats-fp4-and-int4": result(tables={"distributions": distributions(int4=22.0)}),
     "nf4-is-always-best": result(tables={"distributions": distributions(int4_affine=20.0)}),
     "perplexity-in-order": result(tables=outputs(fp4_e3m0=1.005)),
@@ -154,6 +157,27 @@ def test_that_the_worst_of_two_models_decides() -> None:
     assert finding.verdict is Verdict.DOES_NOT_HOLD
     assert "small model" in finding.evidence
     assert "mine" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"), [(1.001, Verdict.DOES_NOT_HOLD), (1.05, Verdict.HOLDS)], ids=["against", "for"]
+)
+def test_that_the_noise_of_one_model_hides_nothing_of_another(loss: float, verdict: Verdict) -> None:
+    clear, noisy = outputs(int4=loss), outputs(model="mine", stderr=1.0)
+    both = {name: noisy[name] + clear[name] for name in clear}
+    finding = CLAIMS["perplexity-in-order"].test(result(tables=both))
+    assert finding.verdict is verdict
+    assert "The noise hides" not in finding.evidence
+
+
+@pytest.mark.parametrize("claim_id", ["stores-4-bits-computes-bf16", "double-quantization-saves"])
+def test_that_kernels_that_are_off_are_named_by_their_switch(claim_id: str) -> None:
+    given: dict[str, object] = {"kernels": False}
+    for params, wanted in ((given, "switch Triton kernels on"), (None, "run the page to the end")):
+        bare = replace(result(params), metrics={})
+        finding = CLAIMS[claim_id].test(bare)
+        assert finding.verdict is Verdict.NOT_TESTED
+        assert wanted in finding.evidence
 
 
 def test_that_a_model_that_guesses_worse_than_by_chance_tests_nothing() -> None:

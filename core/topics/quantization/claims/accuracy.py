@@ -5,11 +5,10 @@ from __future__ import annotations
 from core.claims import Claim, Finding, Verdict
 from core.result import Result
 from core.text import Text
-from core.topics.quantization.claims.storage import QLORA
+from core.topics.quantization.claims.storage import LABELS, QLORA
 
 _SYMMETRIC_RIVALS = ("fp4-e2m1", "fp4-e3m0", "int4")
 _RIVALS = (*_SYMMETRIC_RIVALS, "int4-affine")
-_LABELS = {"fp4-e2m1": "FP4 E2M1", "fp4-e3m0": "FP4 E3M0", "int4": "INT4", "int4-affine": "INT4 affine"}
 
 Errors = dict[tuple[str, str, int], float]
 
@@ -24,11 +23,11 @@ def best_on_normal(result: Result) -> Finding:
         rival: min(errors["normal", "nf4", size] - errors["normal", rival, size] for size in sizes)
         for rival in _SYMMETRIC_RIVALS
     }
-    at_64 = ", ".join(f"{_LABELS[rival]} {errors['normal', rival, 64]:.2f}" for rival in _SYMMETRIC_RIVALS)
+    at_64 = ", ".join(f"{LABELS[rival]} {errors['normal', rival, 64]:.2f}" for rival in _SYMMETRIC_RIVALS)
     evidence = (
         f"Normal weights, blocks of 64: NF4 {errors['normal', 'nf4', 64]:.2f} dB, {at_64} dB; over blocks of "
         f"{sizes[0]} to {sizes[-1]} its lead is at least "
-        f"{', '.join(f'{margin:.2f} dB over {_LABELS[rival]}' for rival, margin in margins.items())} (measured (CPU))"
+        f"{', '.join(f'{margin:.2f} dB over {LABELS[rival]}' for rival, margin in margins.items())} (measured (CPU))"
     )
     if min(margins.values()) <= 0:
         return Finding(Verdict.HOLDS_WITH_LIMIT if _leads_at(errors, 64) else Verdict.DOES_NOT_HOLD, f"{evidence}.")
@@ -62,7 +61,7 @@ def best_on_anything(result: Result) -> Finding:
     return Finding(
         Verdict.DOES_NOT_HOLD,
         f"In {beaten} of {cases} cases another 4-bit format is nearer (measured (CPU)), most of all on {distribution} "
-        f"weights in blocks of {size}: {_LABELS[rival]} by {by:.2f} dB. By distribution: {_who_leads(lost)}. INT4 "
+        f"weights in blocks of {size}: {LABELS[rival]} by {by:.2f} dB. By distribution: {_who_leads(lost)}. INT4 "
         "affine spends 64 bits a block on its scale, the others 32.",
     )
 
@@ -73,7 +72,7 @@ def _who_leads(lost: list[tuple[float, str, str, int]]) -> str:
     for _, distribution, rival, size in lost:
         winners.setdefault((distribution, rival), []).append(size)
     parts = [
-        f"{distribution}, {_LABELS[rival]} at {_sizes(sizes)}"
+        f"{distribution}, {LABELS[rival]} at {_sizes(sizes)}"
         for (distribution, rival), sizes in sorted(winners.items())
     ]
     return "; ".join(parts)

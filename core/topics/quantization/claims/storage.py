@@ -10,17 +10,22 @@ from core.result import Result
 from core.text import Text
 from core.topics.quantization.payload import PAPER_BLOCK, PAPER_NESTED
 from core.wording import missing, provenance, quantity
+from kernels.quantization.formats import FORMATS
 
 QLORA = "Dettmers et al. 2023 (arXiv 2305.14314)"
 
 _PAPER_BITS = (0.5, 0.127, 0.373)
-_LITTLE_DB = 0.1
+_LITTLE_DB, _MUCH_DB = 0.1, 1.0
+"""In SNR. The 0.373 bits that double quantization saves are worth 2.2 dB, at 6 dB a bit."""
+
+LABELS = {name.value: format_.label for name, format_ in FORMATS.items()}
+"""What evidence calls the formats."""
 
 
 def stores_four_bits(result: Result) -> Finding:
     """Holds when the traced matmul reads half a byte a weight and multiplies bf16 tiles."""
     names = ("matmul.code_bytes", "matmul.weights", "matmul.computes_bf16", "matmul.scale_bytes")
-    if untested := missing(result, *names):
+    if untested := _not_traced(result, *names):
         return untested
     bits = 8 * result.value("matmul.code_bytes") / result.value("matmul.weights")
     computes = bool(result.value("matmul.computes_bf16"))
@@ -37,7 +42,7 @@ def stores_four_bits(result: Result) -> Finding:
 def saves_bits(result: Result) -> Finding:
     """Holds when what is really stored at the paper's block sizes comes to the paper's numbers, as they are printed."""
     names = ("stored.plain_bits", "stored.nested_bits")
-    if untested := missing(result, *names):
+    if untested := _not_traced(result, *names):
         return untested
     code_bits = 4
     plain, nested = (result.value(name) - code_bits for name in names)
@@ -59,7 +64,8 @@ def saves_bits(result: Result) -> Finding:
 
 
 def costs_little(result: Result) -> Finding:
-    """Holds when quantizing the scales lowers the SNR of NF4 by less than `_LITTLE_DB` at every block size."""
+    """Holds when quantizing the scales lowers the SNR of NF4 by less than `_LITTLE_DB` at every block size; does not
+    hold when it lowers it by `_MUCH_DB` or more at one; with a limit between the two."""
     rows = {(row["block_size"], row["nested"]): row for row in result.tables.get("sweep", []) if row["format"] == "nf4"}
     pairs = {
         size: row["snr_db"] - rows[size, True]["snr_db"]
@@ -75,7 +81,16 @@ def costs_little(result: Result) -> Finding:
         f"NF4 of these weights loses at most {format_quantity(pairs[worst], 'dB')} to quantized scales, at blocks of "
         f"{worst} (measured (CPU), block sizes {min(pairs)} to {max(pairs)})."
     )
+    if pairs[worst] >= _MUCH_DB:
+        return Finding(Verdict.DOES_NOT_HOLD, evidence)
     return Finding(Verdict.HOLDS if pairs[worst] < _LITTLE_DB else Verdict.HOLDS_WITH_LIMIT, evidence)
+
+
+def _not_traced(result: Result, *names: str) -> Finding | None:
+    """The finding when the run lacks these metrics of the kernels, else None."""
+    if (untested := missing(result, *names)) and not result.params["kernels"]:
+        return Finding(Verdict.NOT_TESTED, "This run did not trace the Triton kernels: switch Triton kernels on.")
+    return untested
 
 
 STORAGE_CLAIMS = (

@@ -170,9 +170,10 @@ def test_that_the_plan_is_of_the_distribution_without_a_checkpoint() -> None:
 def test_that_a_checkpoint_is_sampled_and_what_is_wrong_with_it_is_told(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     weights = normal(64, 128)
-    save_file({"embed": normal(500, 128), "layers.0.q.weight": weights, "norm": normal(128)}, path)
+    outside = {"model.embed_tokens.weight": normal(500, 128), "lm_head.weight": normal(500, 128)}
+    save_file({**outside, "model.layers.0.q_proj.weight": weights, "model.norm.weight": normal(128)}, path)
     planned = plan(QuantizationParams(checkpoint=str(path)))
-    assert planned.sampled == "layers.0.q.weight"
+    assert planned.sampled == "model.layers.0.q_proj.weight"
     np.testing.assert_array_equal(planned.sample, weights.float().numpy().ravel())
     missing = plan(QuantizationParams(checkpoint=str(tmp_path / "none.safetensors")))
     assert missing.blames == "checkpoint"
@@ -186,7 +187,34 @@ def test_that_a_tensor_smaller_than_a_block_can_be_planned_with(tmp_path: Path) 
     save_file({"a": normal(5), "b": torch.full((3,), float("nan"))}, tmp_path / "a.safetensors")
     planned = plan(QuantizationParams(checkpoint=str(tmp_path / "a.safetensors"), block_size=4096))
     assert planned.histogram.counts.sum() == 5
-    assert len(planned.sweep) == 99
+    assert planned.sweep == ()  # no block size is filled
+
+
+def test_that_the_sweep_leaves_out_blocks_that_the_weights_do_not_fill(tmp_path: Path) -> None:
+    save_file({"a": normal(100)}, tmp_path / "a.safetensors")
+    points = plan(QuantizationParams(checkpoint=str(tmp_path / "a.safetensors"))).sweep
+    assert {point.block_size for point in points} == {16, 32, 64}
+    assert min(point.bits_per_parameter for point in points) == 4 + 8 / 64 + 32 / (64 * 256)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "report", "model", "text_file"])
+def test_that_the_home_of_a_user_who_does_not_exist_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    given = {"model": str(tmp_path / "model"), "text_file": "text.txt", name: "~nobodyx/a.csv"}
+    params = QuantizationParams.parse(given)
+    with pytest.raises(InvalidParams, match="home folder") as refused:
+        TOPIC.check(params)
+    assert refused.value.field == name
+    planned = plan(params)
+    assert planned.blames == ("checkpoint" if name == "checkpoint" else None)
+
+
+@pytest.mark.parametrize("name", ["model", "text_file"])
+def test_that_a_path_too_long_for_any_file_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
+    given = {"model": str(tmp_path), "text_file": "text.txt", name: "a" * 4000}
+    with pytest.raises(InvalidParams, match="There is no") as refused:
+        TOPIC.check(QuantizationParams.parse(given))
+    assert refused.value.field == name
 
 
 def test_that_a_shard_that_was_replaced_is_opened_again(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.checkpoint.export import SUFFIXES, exported
 from core.errors import InvalidParams, TilescopeError
+from core.paths import expanded
 from core.result import Result
 
 TABLES = ("messages", "totals", "layers", "tensors", "skipped", "outputs", "output_pairs")
@@ -19,7 +20,7 @@ _BEGINNINGS = {".csv": b"tensor,", ".json": b'{\n  "report": "quantization"', ".
 
 def check_report_path(path: str) -> None:
     """Raises InvalidParams where a report cannot be saved at `path`, or would replace what is no report."""
-    given = _expanded(path)
+    given = expanded(path, "report")
     if given.suffix.lower() not in SUFFIXES:
         raise InvalidParams(f"report = {given} has no known ending: use one of {', '.join(SUFFIXES)}.", "report")
     try:
@@ -40,7 +41,7 @@ def check_report_path(path: str) -> None:
 def save_report(path: str, result: Result) -> None:
     """Write the report of a run, complete or stopped early, in place of an earlier one. Raises TilescopeError with one
     sentence where that fails; then what was there before is as it was."""
-    given = _expanded(path)
+    given = expanded(path, "report")
     text = report_text(given.suffix.lower(), result)
     unfinished = given.with_name(f".{given.name}.{os.getpid()}")
     try:
@@ -73,7 +74,8 @@ def _about(result: Result) -> dict[str, Any]:
     for name, metric in result.metrics.items():
         if name.startswith(("report.", "weights.")):
             about[name] = f"{metric.value:g} {metric.unit}".strip()
-    return {**about, "provenance": "measured (CPU)", "device": result.environment.device, **result.environment.versions}
+    about["provenance"] = "errors measured (CPU), bits and quantized bytes modelled"
+    return {**about, "device": result.environment.device, **result.environment.versions}
 
 
 def _is_report(path: Path) -> bool:
@@ -81,7 +83,3 @@ def _is_report(path: Path) -> bool:
     with path.open("rb") as file:
         found = file.read(len(beginning))
     return found == beginning or not found
-
-
-def _expanded(path: str) -> Path:
-    return Path(path.strip()).expanduser()

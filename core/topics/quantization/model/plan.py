@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,8 +13,10 @@ import numpy as np
 from core.checkpoint.errors import FormatErrors
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import Quantization, piece_of
+from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import Checkpoint, open_checkpoint
 from core.errors import InvalidParams, TilescopeError
+from core.paths import expanded
 from core.topics.quantization.model.codebooks import Codebook, Histogram, codebooks, histogram, sort
 from core.topics.quantization.model.presets import PRESETS, Architecture, weight_bytes
 from core.topics.quantization.model.sampling import Weights, drawn, sample_of
@@ -117,21 +120,21 @@ def check(params: QuantizationParams) -> None:
     if params.checkpoint.strip():
         shown_tensor(opened(params.checkpoint))
     if params.outputs and params.model.strip():
-        folder = Path(params.model.strip()).expanduser()
-        if not folder.is_dir():
+        folder = expanded(params.model, "model")
+        if not os.path.isdir(folder):  # Path's own raises for a name that is too long
             raise InvalidParams(f"There is no folder {folder}: give a local Hugging Face model folder.", "model")
         if not params.text_file.strip():
             raise InvalidParams(
                 "The perplexity of a model folder needs a text: name a UTF-8 file in text_file.", "text_file"
             )
-        text = Path(params.text_file.strip()).expanduser()
-        if not text.is_file():
+        text = expanded(params.text_file, "text_file")
+        if not os.path.isfile(text):
             raise InvalidParams(f"There is no file {text}: give a UTF-8 text file.", "text_file")
 
 
 def opened(path: str) -> Checkpoint:
     """The checkpoint at `path`; headers are read again only when a file has changed. Raises InvalidParams."""
-    given = Path(path.strip()).expanduser()
+    given = expanded(path, "checkpoint")
     found = _opened(given, _stamp(given))
     if any(_stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in found.shards):
         _opened.cache_clear()  # the index or folder is as it was, and a shard is not
@@ -140,8 +143,8 @@ def opened(path: str) -> Checkpoint:
 
 
 def shown_tensor(checkpoint: Checkpoint) -> StoredTensor:
-    """The tensor whose weights stand for all before a run: the first of the largest with two dimensions, or the
-    largest. Raises InvalidParams where nothing can be measured."""
+    """The tensor whose weights stand for all before a run: the first of the largest matrices of the layers; without
+    one of the largest matrices, or of all. Raises InvalidParams where nothing can be measured."""
     measured = checkpoint.measured
     if not measured:
         raise InvalidParams(
@@ -149,8 +152,10 @@ def shown_tensor(checkpoint: Checkpoint) -> StoredTensor:
             f"left out, as {checkpoint.skipped[0].skipped}.",
             "checkpoint",
         )
-    # A layer's weights rather than the embedding, which is larger and not what is quantized.
-    return max(measured, key=lambda tensor: (len(tensor.shape) == 2 and "." in tensor.name, tensor.elements))
+    # A layer's weights rather than the embedding or the head, which are larger and not what is quantized.
+    return max(
+        measured, key=lambda tensor: (_is_matrix(tensor) and _in_layer(tensor), _is_matrix(tensor), tensor.elements)
+    )
 
 
 def memory(params: QuantizationParams) -> tuple[MemoryOfModel, ...]:
@@ -161,6 +166,14 @@ def memory(params: QuantizationParams) -> tuple[MemoryOfModel, ...]:
         bits = FORMATS[name].bits_per_parameter(params.block_size, params.nested)
         found.append(MemoryOfModel(preset.name, name, bits, weight_bytes(preset, bits)))
     return tuple(found)
+
+
+def _is_matrix(tensor: StoredTensor) -> bool:
+    return len(tensor.shape) == 2
+
+
+def _in_layer(tensor: StoredTensor) -> bool:
+    return layer_and_kind(tensor.name)[0] != NO_LAYER
 
 
 def _stamp(path: Path) -> tuple[int, int]:

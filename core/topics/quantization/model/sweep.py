@@ -55,10 +55,13 @@ def point(name: FormatId, how: Quantization, power: float, error: float) -> Poin
 
 
 def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block: int) -> tuple[Point, ...]:
-    """Every format at every block size, with scales in float32 and (where `nested_block` > 0) nested too."""
+    """Every format at every block size that the longest sample fills, with scales in float32 and (where `nested_block`
+    > 0) nested too."""
+    longest = max((len(weights) for weights in samples), default=0)
     points = [
         point(name, how, *sums)
         for block_size in BLOCK_SIZES
+        if block_size <= longest
         for nested in dict.fromkeys((0, nested_block))
         for how in (Quantization(tuple(formats), block_size, nested),)
         for name, sums in errors_of(samples, how).items()

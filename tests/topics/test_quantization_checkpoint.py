@@ -17,6 +17,7 @@ from core.events import Partial
 from core.partial import from_partial
 from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import report as report_module
+from core.topics.quantization.experiment import samples
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.saving import check_report_path, report_text
 from tests.checkpoint.files import normal, sharded, written
@@ -32,6 +33,7 @@ def params_for(path: Path, **changes: object) -> QuantizationParams:
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TILESCOPE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(samples, "_CONTROL_ELEMENTS", 1 << 12)  # what every run measures beside the checkpoint
 
 
 @pytest.fixture

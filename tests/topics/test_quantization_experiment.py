@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from functools import cache
 
@@ -11,15 +12,19 @@ import pytest
 
 from core.claims import Verdict
 from core.commands.run import as_document
+from core.errors import MissingRequirement
 from core.events import Partial, Progress
 from core.partial import from_partial
 from core.result import Provenance, Result
 from core.topics.quantization import TOPIC
+from core.topics.quantization.experiment import comparison
 from core.topics.quantization.model.plan import plan
 from core.topics.quantization.model.sampling import drawn
 from core.topics.quantization.params import QuantizationParams
+from core.tracing.frontend import CompilationRejected
+from kernels.errors import KernelError
 from kernels.quantization.formats import FORMATS, FormatId
-from tests.topics.quantization_runs import Events, finished
+from tests.topics.quantization_runs import Events, finished, messages
 
 pytest.importorskip("triton")
 
@@ -93,7 +98,10 @@ def test_that_metrics_have_units_and_provenance_and_the_json_is_one_small_object
         for quantity, unit in units.items():
             metric = result.metrics[f"{name}.{quantity}"]
             assert metric.unit == unit
-            assert metric.provenance is Provenance.MEASURED_CPU
+            modelled = quantity in ("bits_per_parameter", "bytes")  # counted: nothing is stored
+            assert metric.provenance is (Provenance.MODELLED if modelled else Provenance.MEASURED_CPU)
+        agreement = result.metrics[f"agreement.{name}.differing_codes"]
+        assert (agreement.value, agreement.provenance) == (0, Provenance.TRACED)
     assert all(np.isfinite(metric.value) for metric in result.metrics.values())
     text = json.dumps(as_document(result, [(claim, claim.test(result)) for claim in TOPIC.claims]), allow_nan=False)
     assert len(text) < 30_000
@@ -147,11 +155,17 @@ def test_that_the_bits_of_a_weight_add_up() -> None:
         for scheme in ("plain", "nested")
     }
     assert sums["plain"] == FORMATS[FormatId.NF4].bits_per_parameter(64)
-    once_a_tensor = 32 / (PARAMS.blocks * PARAMS.block_size)
-    assert sums["nested"] - once_a_tensor == result.value("nf4.bits_per_parameter")
+    assert sums["nested"] == result.value("nf4.bits_per_parameter")
     assert result.value("scales.saved_bits") == 32 / 64 - (8 / 64 + 32 / (64 * 256))
     for row in rows:
-        assert row["bytes"] * 8 / (PARAMS.blocks * PARAMS.block_size) == pytest.approx(row["bits_per_parameter"])
+        assert row["bytes"] * 8 / (PARAMS.blocks * PARAMS.block_size) == row["bits_per_parameter"]
+
+
+def test_that_a_group_of_scales_that_is_begun_counts_whole() -> None:
+    result, _ = finished(PARAMS.changed(kernels=False, compare="", blocks=100))
+    nested = [row["bits_per_parameter"] for row in result.tables["scale_levels"] if row["scheme"] == "nested"]
+    assert nested == [4.0, 8 / 64, 32 / 6400, 32 / 6400]
+    assert sum(nested) == pytest.approx(result.value("nf4.bits_per_parameter"))
 
 
 def test_that_outliers_cost_the_weights_beside_them_more_the_larger_they_are() -> None:
@@ -183,15 +197,63 @@ def test_that_partials_grow_into_the_result_and_progress_never_goes_back() -> No
         assert all(later.metrics[name] == metric for name, metric in earlier.metrics.items())
 
 
-def test_that_a_run_can_be_closed_at_every_step() -> None:
-    closed = 0
-    for stop_after in (1, 2, 4):
-        steps: Iterator[object] = TOPIC.load_experiment()(PARAMS.changed(kernels=False), "cpu")
-        for _ in range(stop_after):
-            next(steps)
-        steps.close()  # type: ignore[attr-defined]
-        closed += 1
-    assert closed == 3
+@pytest.mark.parametrize("stop_after", [1, 2, 4])
+def test_that_a_run_that_is_closed_leaves_no_thread(stop_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    steps: Iterator[object] = TOPIC.load_experiment()(PARAMS.changed(kernels=False), "cpu")
+    for _ in range(stop_after):
+        next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    assert started
+    assert not [thread.name for thread in started if thread.is_alive()]
+
+
+@pytest.mark.parametrize("error", [CompilationRejected, MissingRequirement, KernelError])
+def test_that_a_kernel_that_is_refused_leaves_the_rest_of_the_run(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*args: object) -> None:
+        raise error("The kernel is refused: take another.")
+
+    monkeypatch.setattr("core.topics.quantization.experiment.kernels.trace_kernels", refused)
+    result, _ = finished(PARAMS.changed(blocks=8, compare=""))
+    assert messages(result)[-1] == "The kernel is refused: take another."
+    assert "nf4.snr_db" in result.metrics
+    assert result.tables["sweep"]
+    assert "agreement" not in result.tables
+
+
+def test_that_times_are_taken_without_traces_and_tell_of_repeated_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "_CPU_SIZE", (8, 512))
+    monkeypatch.setattr(comparison, "_ROUNDS", 3)
+    result, _ = finished(PARAMS.changed(blocks=8, compare="", kernels=False, timing=True))
+    assert [row["operation"] for row in result.tables["comparison"]] == ["error", "error"]
+    assert result.value("error.numpy.time_ms") > 0
+    assert "kernels" not in result.tables
+    assert messages(result) == ["Times are of 4,096 weights; there are fewer here, so they are repeated."]
+
+
+def test_that_on_uniform_weights_even_levels_win_at_every_block_size() -> None:
+    rows = [row for row in outcome()[0].tables["distributions"] if row["distribution"] == "uniform"]
+    snr = {(row["format"], row["block_size"]): row["snr_db"] for row in rows}
+    for size in {row["block_size"] for row in rows}:
+        assert snr["int4-affine", size] > snr["int4", size] > snr["nf4", size]
+
+
+def test_that_outliers_are_measured_with_the_scales_that_the_parameters_ask_for() -> None:
+    params = PARAMS.changed(kernels=False, compare="")
+    plain = finished(params.changed(double_quantization=False))[0].tables["outliers"]
+    nested = finished(params.changed(nested_block=4096))[0].tables["outliers"]
+    for one, other in zip(plain, nested, strict=True):
+        assert one["others_relative_rmse"] != other["others_relative_rmse"]
+        assert one["others_relative_rmse"] == pytest.approx(other["others_relative_rmse"], rel=0.05)
 
 
 def test_that_no_claim_is_surprised_and_each_verdict_is_the_expected_one() -> None:

@@ -12,14 +12,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.checkpoint.coding import restored_weights
-from core.errors import InvalidParams
+from core.errors import InvalidParams, MissingRequirement
 from core.language_model.cache import Cache
 from core.language_model.evaluation import TextLoss, windows_loss
 from core.language_model.model import linear_names
 from core.language_model.recipe import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.topics.quantization import TOPIC
-from core.topics.quantization.experiment import outputs
+from core.topics.quantization.experiment import outputs, samples
 from core.topics.quantization.experiment.restoring import quantized, restore_in_place
 from core.topics.quantization.params import QuantizationParams
 from kernels.quantization.formats import FORMATS, FormatId
@@ -43,6 +43,7 @@ def tiny_instead(cache: Path, trained: SmallModel, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TILESCOPE_DATA_DIR", str(cache))
     monkeypatch.setattr(outputs, "STANDARD", TINY)
     monkeypatch.setattr(outputs, "SMALL_TOKENS", 640)
+    monkeypatch.setattr(samples, "_CONTROL_ELEMENTS", 1 << 12)
 
 
 @pytest.fixture
@@ -186,3 +187,16 @@ def test_that_the_standard_error_is_what_other_texts_would_scatter_by() -> None:
     with pytest.raises(ValueError, match="different windows"):
         first.minus(TextLoss(1.0, 2, np.array([2.0]), np.array([2.0])))
     assert math.isnan(TextLoss(1.0, 2, np.array([2.0]), np.array([2.0])).standard_error)
+
+
+def test_that_a_small_model_that_cannot_be_had_costs_a_sentence_and_not_the_run(
+    folder: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*args: object) -> SmallModel:
+        raise MissingRequirement("There is no room to train the small model: free some.")
+
+    monkeypatch.setattr(outputs, "small_model", unavailable)
+    result, _ = finished(QuantizationParams.parse({**QUICK, "model": str(folder), "text_file": str(text)}))
+    assert "There is no room to train the small model: free some." in messages(result)
+    assert {row["model"] for row in result.tables["outputs"]} == {"mine"}
+    assert "nf4.snr_db" in result.metrics

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 
 from core.partial import Draft
 from core.result import Environment, Provenance, Row
-from core.topics.quantization.experiment import comparison
-from core.topics.quantization.experiment.agreement import agreement_rows
+from core.topics.quantization.experiment import agreement, comparison
+from core.topics.quantization.experiment.agreement import agreement_metrics, agreement_rows
 from core.topics.quantization.experiment.kernels import trace_kernels
 from core.topics.quantization.experiment.matrix import ROWS, Matrix, matrix_of
 from core.topics.quantization.params import QuantizationParams
 from kernels.errors import Unavailable
 from kernels.quantization.api import Impl, Quantized
-from kernels.quantization.formats import FORMATS
+from kernels.quantization.formats import FORMATS, FormatId
+from kernels.quantization.torch_impl import pack, stored_codes
 
 pytest.importorskip("triton")
 
@@ -103,17 +106,56 @@ def test_that_triton_numpy_and_bitsandbytes_give_the_same_codes(changes: dict[st
             continue
         assert (row["differing_codes"], row["differing_scales"], row["reason"]) == (0, 0, ""), row
         assert row["max_abs_difference"] <= 1e-5
+    metrics = agreement_metrics(rows)
+    assert {name: metric.value for name, metric in metrics.items()} == {
+        f"agreement.{format_id}.differing_codes": 0 for format_id in FORMATS
+    }
+    assert {metric.provenance for metric in metrics.values()} == {Provenance.TRACED}
 
 
 def test_that_a_code_that_differs_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     params = QuantizationParams(double_quantization=False)
     matrix = matrix_of(params, None, "cpu")
-    other = Matrix(matrix.weight, matrix.values.copy(), short=False)
-    block = other.values[:64]
-    block[0] = -block[0]  # numpy is given another weight than Triton
-    counts = {row["format"]: row["differing_codes"] for row in agreement_rows(params, other, ignored)}
+    other = Matrix(matrix.weight, short=False)
+    other.values[0] = -other.values[0]  # numpy is given another weight than Triton
+    rows = agreement_rows(params, other, ignored)
+    counts = {row["format"]: row["differing_codes"] for row in rows}
+    assert agreement_metrics(rows)["agreement.nf4.differing_codes"].value == 1
     assert counts["nf4"] == counts["int8"] == 1
     assert counts["int4-affine"] >= 1
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_that_a_scale_that_differs_is_counted(nested: bool) -> None:
+    params = QuantizationParams(double_quantization=nested)
+    other = Matrix(matrix_of(params, None, "cpu").weight, short=False)
+    largest = np.abs(other.values[:64]).argmax()
+    other.values[largest] *= np.float32(1.02)
+    rows = {row["format"]: row for row in agreement_rows(params, other, ignored)}
+    assert rows["nf4"]["differing_scales"] >= 1
+
+
+def test_that_two_codes_of_zero_are_one_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bitsandbytes' CUDA build stores the other zero of FP4."""
+    original = agreement.quantize
+
+    def with_the_other_zero(*args: object, impl: Impl, **how: object) -> Quantized:
+        found = original(*args, impl=impl, **how)  # type: ignore[arg-type]
+        if impl is not Impl.BITSANDBYTES:
+            return found
+        codes = stored_codes(found)
+        swapped.append(int((codes == 0).sum()))
+        return replace(found, codes=pack(torch.where(codes == 0, 8, torch.where(codes == 8, 0, codes))))
+
+    swapped: list[int] = []
+    monkeypatch.setattr(agreement, "quantize", with_the_other_zero)
+    monkeypatch.setattr(agreement, "FORMATS", {FormatId.FP4_E2M1: FORMATS[FormatId.FP4_E2M1]})
+    params = QuantizationParams(timing=True)
+    rows = {row["other"]: row for row in agreement_rows(params, matrix_of(params, None, "cpu"), ignored)}
+    if rows["bitsandbytes"]["reason"]:
+        pytest.skip(rows["bitsandbytes"]["reason"])
+    assert swapped[0] > 0
+    assert rows["bitsandbytes"]["differing_codes"] == 0
 
 
 def test_that_on_a_cpu_reports_are_timed_beside_bitsandbytes_and_no_kernel_is(monkeypatch: pytest.MonkeyPatch) -> None:

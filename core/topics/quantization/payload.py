@@ -30,7 +30,7 @@ Tables (rows of JSON values; a number that does not exist is None):
   skipped      tensor, dtype, shape, bytes, why
   map_rows     row, tensor, layer, kind: rows of the error maps; of a drawn tensor `kind` says 'blocks 64 to 127'
   sweep        format, block_size, nested (bool), bits_per_parameter, relative_rmse, snr_db, pareto (bool: nothing
-               smaller is as exact): block sizes 16 to 4096, on the sample                             (measured on CPU)
+               smaller is as exact): block sizes 16 to 4096 that the sample fills                      (measured on CPU)
   outliers     format, outlier_scale, relative_rmse, snr_db, others_relative_rmse (of the weights that are no outliers,
                over their own power: what outliers cost; relative_rmse may fall, as their power counts): the chosen
                distribution with one weight in a thousand an outlier, at the chosen block size; beside a checkpoint too
@@ -39,8 +39,8 @@ Tables (rows of JSON values; a number that does not exist is None):
                that does not depend on the parameters but for the seed                                 (measured on CPU)
   scale_levels what, scheme ('plain'|'nested'), count, bytes, bits_per_parameter: how a weight's bits come together with
                scales in float32 (plain) and with double quantization (nested), of the tensor behind 'scales.*'; in the
-               order in which they stack up, codes first. The bits of a scheme sum to bits_per_parameter and, once a
-               tensor, the float32 mean of the scales                                                  (modelled)
+               order in which they stack up, codes first. A group of scales that is begun counts whole, and the
+               float32 mean of the scales once, as in the bits_per_parameter of a tensor               (modelled)
   kernels      step ('quantize'|'dequantize'|'matmul'), format, function, launch (index within the step), tensor, dtype,
                elements, read_bytes, written_bytes, unique_bytes: what the Triton kernels touch on a small matrix of the
                weights, in the chosen format; the product in NF4 where that has no fused kernel        (traced)
@@ -49,7 +49,7 @@ Tables (rows of JSON values; a number that does not exist is None):
   agreement    format, block_size, other, elements, differing_codes, differing_scales, max_abs_difference (of restored
                weights), runs_on ('cuda'|'emulated'), reason ('' or why nothing is compared, and then the counts are
                None): the Triton kernels against `other`, 'numpy' (this page's own numbers) or, with `timing`,
-               'bitsandbytes' (NF4 and FP4 E2M1)
+               'bitsandbytes' (NF4 and FP4 E2M1). Codes differ where their levels do: FP4 has two for zero
   comparison   operation ('error'|'dequantize'|'gemv'|'matmul'), impl, label, runs_on ('cuda'|'cpu'|'unavailable'),
                reason, elements, bytes (asked of memory), time_ms, time_ms_samples, bytes_per_s, peak_memory_bytes,
                max_abs_error, rms_error, allowed_rms_error, passed: with `timing` alone; times only of what the device
@@ -69,6 +69,7 @@ Metrics (those of formats only for the formats measured):
   '{format}.snr_db', '{format}.relative_rmse', '{format}.max_abs_error', '{format}.bits_per_parameter',
   '{format}.bytes'; 'weights.elements', 'weights.bytes', 'weights.nonfinite', 'weights.kurtosis'; 'scales.plain_bits',
   'scales.nested_bits', 'scales.saved_bits', 'scales.relative_rmse' (of the scales themselves);
+  'agreement.{format}.differing_codes' (against numpy, of every format that could be compared);
   'stored.plain_bits' and 'stored.nested_bits' (bits a parameter by the bytes of stored tensors, NF4 at QLoRA's
   block sizes); of a checkpoint 'report.tensors', 'report.resumed_tensors', 'report.read_bytes', 'report.bytes_per_s';
   'matmul.weights',

@@ -11,13 +11,13 @@ from core.checkpoint.opening import Checkpoint
 from core.checkpoint.slices import FileChanged
 from core.engine.phases import in_parts, phase
 from core.engine.steps import Tick
-from core.errors import InvalidParams, TilescopeError
+from core.errors import TilescopeError
 from core.events import Partial, Progress
 from core.hardware.host import cpu_name
 from core.partial import Draft, as_partial
 from core.result import Environment
 from core.topic import ExperimentRun
-from core.topics.quantization.experiment import outputs, report, samples
+from core.topics.quantization.experiment import comparison, outputs, report, samples
 from core.topics.quantization.experiment.matrix import matrix_of
 from core.topics.quantization.model.plan import check, memory, opened
 from core.topics.quantization.params import QuantizationParams
@@ -25,14 +25,15 @@ from core.topics.quantization.saving import save_report
 from core.versions import versions
 from kernels.errors import KernelError
 
-_REPORT, _SAMPLED, _KERNELS, _TIMED = 0.55, 0.65, 0.7, 0.75
+_REPORT, _SAMPLED, _KERNELS, _TIMED, _SMALL = 0.55, 0.65, 0.7, 0.75, 0.9
 
 
 def run(params: QuantizationParams, device: str) -> ExperimentRun:
     """Every array, table and metric of payload.py, with Partials on the way: the report first, then the sample.
 
     Raises InvalidParams for a checkpoint, model folder or text that cannot be opened. A shard that goes away or is
-    written meanwhile leaves what was measured, and a message.
+    written meanwhile, a kernel that is refused or a model that cannot be measured leave what was measured, and a
+    message.
     """
     check(params)
     checkpoint = opened(params.checkpoint) if params.checkpoint.strip() else None
@@ -47,9 +48,14 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     yield from phase(_REPORT, _SAMPLED, lambda tick: _add_samples(findings, params, checkpoint, tick))
     yield Partial(as_partial(findings.result()))
     if params.kernels:
-        yield from _add_kernels(findings, params, checkpoint, device)
+        yield from _told(findings, _add_kernels(findings, params, checkpoint, device))
+    if params.timing:
+        yield from _told(findings, _add_times(findings, params, checkpoint, device))
     if params.outputs:
-        yield from _add_outputs(findings, params)
+        yield from _told(findings, _add_small_model(findings, params))
+        if params.model.strip():
+            yield Partial(as_partial(findings.result()))
+            yield from _told(findings, _add_folder(findings, params))
     _save(findings, params)
     return findings.result()
 
@@ -73,44 +79,52 @@ def _add_kernels(
     if find_spec("triton") is None:
         _add_message(findings, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
         return
-    from core.topics.quantization.experiment import agreement, comparison, kernels
+    from core.topics.quantization.experiment import agreement, kernels
 
+    matrix = matrix_of(params, checkpoint, device)
+    if matrix.short:
+        _add_message(findings, "notice", "The weights are too few for the kernels' matrix: they are repeated in it.")
+    yield from phase(_SAMPLED, _KERNELS, lambda tick: kernels.trace_kernels(findings, params, matrix, tick))
+    rows = yield from phase(_KERNELS, _TIMED, lambda tick: agreement.agreement_rows(params, matrix, tick))
+    findings.tables["agreement"] = rows
+    findings.metrics.update(agreement.agreement_metrics(rows))
+    yield Partial(as_partial(findings.result()))
+
+
+def _add_times(
+    findings: Draft, params: QuantizationParams, checkpoint: Checkpoint | None, device: str
+) -> Generator[Progress | Partial, None, None]:
+    matrix = matrix_of(params, checkpoint, device, *comparison.size_on(device))
+    if matrix.short:
+        text = f"Times are of {matrix.weight.numel():,} weights; there are fewer here, so they are repeated."
+        _add_message(findings, "notice", text)
+    found = yield from phase(_TIMED, _TIMED, lambda tick: comparison.compare(params, matrix, tick))
+    findings.tables["comparison"], metrics = found
+    findings.metrics.update(metrics)
+    yield Partial(as_partial(findings.result()))
+
+
+def _told(
+    findings: Draft, steps: Generator[Progress | Partial, None, None]
+) -> Generator[Progress | Partial, None, None]:
+    """The steps; an error among them is a message, as what the report took long to measure is not thrown away."""
     try:
-        matrix = matrix_of(params, checkpoint, device)
-        if matrix.short:
-            _add_message(
-                findings, "notice", "The weights are too few for the kernels' matrix: they are repeated in it."
-            )
-        yield from phase(_SAMPLED, _KERNELS, lambda tick: kernels.trace_kernels(findings, params, matrix, tick))
-        rows = yield from phase(_KERNELS, _TIMED, lambda tick: agreement.agreement_rows(params, matrix, tick))
-        findings.tables["agreement"] = rows
-        yield Partial(as_partial(findings.result()))
-        if params.timing:
-            size = comparison.size_on(device)
-            timed = matrix_of(params, checkpoint, device, *size)
-            found = yield from phase(_TIMED, _TIMED, lambda tick: comparison.compare(params, timed, tick))
-            findings.tables["comparison"], metrics = found
-            findings.metrics.update(metrics)
-    except (KernelError, FileChanged) as error:
+        yield from steps
+    except (KernelError, TilescopeError) as error:
         _add_message(findings, "warning", str(error))
 
 
-def _add_outputs(findings: Draft, params: QuantizationParams) -> Generator[Progress | Partial, None, None]:
-    folder = params.model.strip()
-    middle = 0.9 if folder else 1.0
-    found, notice = yield from phase(_SAMPLED, middle, lambda tick: outputs.small_model_tables(params, tick))
+def _add_small_model(findings: Draft, params: QuantizationParams) -> Generator[Progress | Partial, None, None]:
+    until = _SMALL if params.model.strip() else 1.0
+    found, notice = yield from phase(_TIMED, until, lambda tick: outputs.small_model_tables(params, tick))
     if notice:
         _add_message(findings, "notice", notice)
     _keep_outputs(findings, found)
-    if folder:
-        yield Partial(as_partial(findings.result()))
-        try:
-            found = yield from phase(middle, 1.0, lambda tick: outputs.folder_tables(params, tick))
-        except InvalidParams as error:
-            # Found out only now, when the model was read: what the report took long to measure is not thrown away.
-            _add_message(findings, "warning", error.sentence)
-        else:
-            _keep_outputs(findings, found)
+
+
+def _add_folder(findings: Draft, params: QuantizationParams) -> Generator[Progress | Partial, None, None]:
+    found = yield from phase(_SMALL, 1.0, lambda tick: outputs.folder_tables(params, tick))
+    _keep_outputs(findings, found)
 
 
 def _keep_outputs(findings: Draft, found: outputs.Tables) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 
 import numpy as np
 import torch
 
-from core.checkpoint.coding import absmax_of, restored_scales, restored_weights, shares_of
+from core.checkpoint.coding import absmax_of, coder, quantized_scales, restored_weights, shares_of
 from core.engine.steps import Tick
-from core.result import Row
+from core.result import Metric, Provenance, Row
 from core.topics.quantization.experiment.kernels import TRACE_BUDGET_BYTES, nested_of, quantized_by_triton
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
@@ -19,9 +20,6 @@ from kernels.quantization.api import Impl, Quantized, dequantize, quantize
 from kernels.quantization.formats import FORMATS, FormatId
 from kernels.quantization.tables import tables
 from kernels.quantization.torch_impl import scales, stored_codes
-
-_ROUNDING = 1e-5
-"""Scales that differ by less, in relation to the largest, differ in how a mean was added up, not in their codes."""
 
 
 def agreement_rows(params: QuantizationParams, matrix: Matrix, tick: Tick) -> list[Row]:
@@ -40,6 +38,20 @@ def agreement_rows(params: QuantizationParams, matrix: Matrix, tick: Tick) -> li
     return rows
 
 
+def agreement_metrics(rows: Iterable[Row]) -> dict[str, Metric]:
+    """'agreement.{format}.differing_codes': against numpy, of the formats that were compared."""
+    return {
+        f"agreement.{row['format']}.differing_codes": Metric(
+            float(row["differing_codes"]),
+            "codes",
+            Provenance.MEASURED if row["runs_on"] == "cuda" else Provenance.TRACED,
+            f"of {row['elements']:,}, the Triton kernel against this page's numpy",
+        )
+        for row in rows
+        if row["other"] == "numpy" and row["differing_codes"] is not None
+    }
+
+
 def _by_triton(params: QuantizationParams, matrix: Matrix, format_id: FormatId) -> tuple[Quantized, torch.Tensor]:
     """On a GPU the kernels themselves; elsewhere what their IR computes when it is traced."""
     emulated = intercept(memory_budget_bytes=TRACE_BUDGET_BYTES) if matrix.device.type == "cpu" else nullcontext()
@@ -49,26 +61,24 @@ def _by_triton(params: QuantizationParams, matrix: Matrix, format_id: FormatId) 
 
 
 def _against_numpy(params: QuantizationParams, matrix: Matrix, quantized: Quantized, restored: torch.Tensor) -> Row:
-    format_ = FORMATS[quantized.format]
     blocks = matrix.values.reshape(-1, params.block_size)
     absmax = absmax_of(blocks)
     nested = nested_of(params, quantized.format)
     codes = stored_codes(quantized).cpu().numpy()
-    if format_.affine:
-        assert quantized.affine is not None
+    if quantized.affine is not None:
         step = quantized.affine.step.cpu().numpy()[:, None]
         lowest = blocks.min(axis=1, keepdims=True)
         own = restored_weights(matrix.values, quantized.format, params.block_size, 0).reshape(blocks.shape)
         differing = np.rint((own - lowest) / step).ravel() != codes
         scales_differing = int((np.abs(quantized.affine.minimum.cpu().numpy() - lowest[:, 0]) > 0).sum())
     else:
-        levels = format_.levels.astype(np.float32)
-        boundaries = (levels[1:] + levels[:-1]) / np.float32(2)
-        places = np.searchsorted(boundaries, shares_of(blocks, absmax).ravel())
-        differing = levels[places] != tables(quantized.format).levels[codes]
-        kept = restored_scales(absmax, nested) if nested else absmax
-        gap = np.abs(scales(quantized).cpu().numpy() - kept)
-        scales_differing = int((gap > _ROUNDING * absmax.max(initial=0)).sum())
+        own = coder(quantized.format).searched(shares_of(blocks, absmax).ravel())
+        differing = own != tables(quantized.format).levels[codes]
+        if quantized.nested is not None:
+            unlike = quantized_scales(absmax, nested)[0] != quantized.nested.codes.cpu().numpy()
+        else:
+            unlike = absmax != scales(quantized).cpu().numpy()
+        scales_differing = int(unlike.sum())
     numpy_restored = restored_weights(matrix.values, quantized.format, params.block_size, nested)
     difference = np.abs(restored.cpu().numpy().ravel() - numpy_restored).max()
     return _row(
@@ -92,15 +102,15 @@ def _against_bitsandbytes(
         given_back = dequantize(theirs, dtype=torch.float32, impl=Impl.TORCH)
     except KernelError as error:
         return _row(params, matrix, quantized.format, "bitsandbytes", reason=str(error))
-    if nested:
-        assert quantized.nested is not None
+    levels = tables(quantized.format).levels  # not codes: of FP4's two zeros the CUDA build stores the other one
+    if quantized.nested is not None:
         assert theirs.nested is not None
         scales_differing = int((quantized.nested.codes != theirs.nested.codes).sum())
     else:
         scales_differing = int((scales(quantized) != scales(theirs)).sum())
     return _row(
         params, matrix, quantized.format, "bitsandbytes",
-        codes=int((stored_codes(quantized) != stored_codes(theirs)).sum()),
+        codes=int((levels[stored_codes(quantized).cpu()] != levels[stored_codes(theirs).cpu()]).sum()),
         scales=scales_differing,
         difference=float((given_back - restored).abs().max()),
     )  # fmt: skip

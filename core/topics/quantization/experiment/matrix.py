@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,12 +19,15 @@ ROWS, LEAST_COLUMNS = 64, 256
 
 @dataclass(frozen=True)
 class Matrix:
-    """Weights bf16 [ROWS, columns] on a device, and the same numbers as float32 [elements]. `short` says that the
-    weights were fewer and were repeated."""
+    """Weights bf16 [ROWS, columns] on a device. `short` says that the weights were fewer and were repeated."""
 
     weight: torch.Tensor
-    values: NDArray[np.float32]
     short: bool
+
+    @cached_property
+    def values(self) -> NDArray[np.float32]:
+        """The same numbers [elements]; made when first asked for, as what is only timed does without."""
+        return self.weight.float().cpu().numpy().ravel()
 
     @property
     def device(self) -> torch.device:
@@ -43,4 +47,4 @@ def matrix_of(
     weight = torch.from_numpy(np.resize(found, (rows, columns))).to(torch.bfloat16)
     # Of another dtype, a weight may be beyond bf16.
     weight = torch.nan_to_num(weight, nan=0.0)
-    return Matrix(weight.to(device), weight.float().numpy().ravel(), len(found) < elements)
+    return Matrix(weight.to(device), len(found) < elements)

@@ -83,7 +83,7 @@ def add_outliers(findings: Draft, params: QuantizationParams, tick: Tick) -> Non
         power = float(np.square(weights[others], dtype=np.float64).sum())
         for name, sums in errors_of([weights], how).items():
             found = point(name, how, *sums)
-            error = restored_weights(weights, name, params.block_size, 0)[others] - weights[others]
+            error = restored_weights(weights, name, params.block_size, params.nested)[others] - weights[others]
             rows.append(
                 {
                     "format": name.value,
@@ -148,7 +148,7 @@ def _scale_levels(params: QuantizationParams, scales: int) -> list[Row]:
     nested = (
         codes,
         ("scales in 8 bits", scales, scales, 8 / block),
-        ("scales of the scales in float32", groups, 4 * groups, 32 / (block * group)),
+        ("scales of the scales in float32", groups, 4 * groups, 32 * groups / weights),
         ("mean of the scales in float32", 1, 4, 32 / weights),
     )
     return [

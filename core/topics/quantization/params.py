@@ -87,8 +87,9 @@ class QuantizationParams(Params):
     )
     compare: str = text(
         ALL,
-        label="Compared with",
-        help=f"Formats to measure beside it: {ALL}, or names with commas between, such as fp4-e2m1, int4.",
+        label="Formats measured",
+        help="What the report, the sweep and the outputs measure beside the format above: "
+        f"{ALL}, or names with commas between, of {', '.join(FORMATS)}.",
         group="Format",
         max_length=200,
     )

@@ -189,16 +189,20 @@ def _messages(found: Survey, checkpoint: Checkpoint) -> list[dict[str, str]]:
     messages = []
     if found.stopped_by:
         missing = len(checkpoint.measured) - len(found.measured)
-        messages.append(("warning", f"{found.stopped_by} {missing} tensors are missing from this report."))
+        are = "tensor is" if missing == 1 else "tensors are"
+        messages.append(("warning", f"{found.stopped_by} {missing} {are} missing from this report."))
     if found.resumed:
-        messages.append(("notice", f"{found.resumed} tensors were measured by an earlier run and not read again."))
+        were = "tensor was" if found.resumed == 1 else "tensors were"
+        messages.append(("notice", f"{found.resumed} {were} measured by an earlier run and not read again."))
     if found.notice:
         messages.append(("warning", found.notice))
     if checkpoint.skipped:
-        messages.append(("notice", f"{len(checkpoint.skipped)} tensors hold no weights to measure."))
+        hold = "tensor holds" if len(checkpoint.skipped) == 1 else "tensors hold"
+        messages.append(("notice", f"{len(checkpoint.skipped)} {hold} no weights to measure."))
     nonfinite = sum(measured.weights.nonfinite for _, measured in found.measured.values())
     if nonfinite:
-        messages.append(("warning", f"{nonfinite:,} weights are NaN or infinite: they are left out of every error."))
+        are = "weight is NaN or infinite and" if nonfinite == 1 else "weights are NaN or infinite and"
+        messages.append(("warning", f"{nonfinite:,} {are} left out of every error."))
     return [{"severity": severity, "text": text} for severity, text in messages]
 
 

@@ -23,7 +23,7 @@ _BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes 
 
 
 class BadgedNumbers(QWidget):
-    """Two strips of numbers in columns of one width, each with where its numbers come from; the second may be empty."""
+    """Two strips of numbers, each with where its numbers come from; the second may be empty."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,7 +46,7 @@ class BadgedNumbers(QWidget):
             self.strips[index].set_numbers(numbers)
             self.strips[index].setVisible(bool(numbers))
             self.badges[index].set_provenance(provenance)
-            self._line.setStretch(2 * index, len(numbers))
+            self._line.setStretch(2 * index, self.strips[index].needed_px)
 
 
 class MapPanel(QWidget):

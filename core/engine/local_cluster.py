@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import tempfile
@@ -21,6 +22,10 @@ from core.errors import TilescopeError
 
 _CLOSE_TIMEOUT_S = 0.3
 """How long an idle worker may take to leave by itself when the engine closes; it is killed after that."""
+
+_SPIN_COUNT = "1000"
+"""How often a thread of OpenMP looks for work before it sleeps. By default it spins for milliseconds, and on a machine
+that is busy with other things takes the core from the very thread that it waits for."""
 
 _LOG_TAIL_BYTES = 8192
 _TEMPORARY_PREFIX = "tilescope-engine-"
@@ -142,7 +147,7 @@ async def _bring_up(folder: Path, stack: AsyncExitStack) -> tuple[Any, Any]:
         memory_limit=None,
         local_directory=str(folder),
         preload=["core.engine.worker_setup"],
-        env={"TILESCOPE_WORKER_LOGS": str(folder)},
+        env={"TILESCOPE_WORKER_LOGS": str(folder), "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", _SPIN_COUNT)},
         asynchronous=True,
     )
     stack.push_async_callback(cluster.close)

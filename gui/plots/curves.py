@@ -133,7 +133,7 @@ class Curves(Figure):
         )
         entries = [Entry(curve.label, _ink(theme, curve), "ring" if curve.marks else "line") for curve in self._curves]
         if self._here is not None:
-            entries.append(Entry("here", theme.tiles["current"], "tick"))
+            entries.append(Entry("set in the form", theme.tiles["current"], "tick"))
             self._dots.setData(
                 [
                     {

@@ -16,7 +16,7 @@ from gui.theme import Theme
 
 _SWATCH_PX = 10
 _GAP_PX = 5
-_BETWEEN_PX = 10
+_BETWEEN_PX, _CLOSE_PX = 10, 4
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Entry:
 
 
 class Legend(Canvas):
-    """Entries in one row, those that do not fit left out from the end."""
+    """Entries in one row, closer together where they do not fit; those that still do not are left out from the end."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,6 +52,8 @@ class Legend(Canvas):
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         metrics = self.fontMetrics()
+        too_wide = self.sizeHint().width() + 2 - _BETWEEN_PX - self.width()
+        between = max(_CLOSE_PX, _BETWEEN_PX - max(0, too_wide) / max(1, len(self.entries) - 1))
         x, middle = 2.0, self.height() / 2
         for entry in self.entries:
             width = metrics.horizontalAdvance(entry.label)
@@ -61,7 +63,7 @@ class Legend(Canvas):
             x += _SWATCH_PX + _GAP_PX
             painter.setPen(QColor(theme.muted))
             painter.drawText(QRectF(x, 0, width + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, entry.label)
-            x += width + _BETWEEN_PX
+            x += width + between
 
 
 def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:

@@ -44,7 +44,7 @@ def test_that_hover_reads_every_curve_with_units(plot: Curves) -> None:
 def test_that_one_dot_a_curve_marks_where_one_stands(plot: Curves) -> None:
     plot.set_curves([SQUARE, LINE], here=1000)
     assert plot._dots.data["y"] == pytest.approx([6.0, np.log10(7000)])
-    assert [entry.label for entry in plot.legend.entries] == ["square", "line", "here"]
+    assert [entry.label for entry in plot.legend.entries] == ["square", "line", "set in the form"]
     plot.set_curves([SQUARE], here=1.0)
     assert len(plot._dots.data) == 0
 

@@ -10,6 +10,7 @@ from gui.pages.quantization import figures
 from gui.pages.quantization.report_figures import LABELS
 from gui.plots.comparison import Comparison
 
+_UNBROKEN = "\N{NO-BREAK SPACE}"
 _WHAT = "dequantize, GEMV and matmul with bitsandbytes: times and errors on a GPU, of the report's arithmetic on a CPU"
 _SWITCHED_OFF = "Switch Triton kernels and Time them on and run (F5) to compare"
 _NOT_TIMED = "Switch Time them on and run (F5) to compare"
@@ -57,9 +58,9 @@ def agreement_text(rows: list[Row]) -> str:
     for other in dict.fromkeys(row["other"] for row in rows):
         own = [row for row in rows if row["other"] == other]
         known = [row for row in own if row["differing_codes"] is not None]
-        told = [f"{LABELS[row['format']]} {row['differing_codes']:,}" for row in known]
+        told = [f"{LABELS[row['format']]} {row['differing_codes']:,}".replace(" ", _UNBROKEN) for row in known]
         missing = [f"{LABELS[row['format']]} not compared" for row in own if row["differing_codes"] is None]
-        how = ", traced," if any(row["runs_on"] == "emulated" for row in known) else ""
-        of = f" (of {known[0]['elements']:,} each)" if known else ""
-        lines.append(f"Codes of the Triton kernels{how} that differ from {other}'s: {', '.join(told + missing)}{of}.")
+        how = " (traced)" if any(row["runs_on"] == "emulated" for row in known) else ""
+        of = f", of {known[0]['elements']:,} each" if known else ""
+        lines.append(f"Codes that differ, Triton{how} and {other}{of}: {', '.join(told + missing)}.")
     return "\n".join(lines)

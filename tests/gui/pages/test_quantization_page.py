@@ -273,8 +273,8 @@ def test_that_codes_that_differ_are_said_even_of_a_run_that_timed_nothing(page: 
     page.present(result, {})
     assert page.use_view.kernels.comparison.is_empty
     assert page.use_view.kernels.agreement.text().splitlines() == [
-        "Codes of the Triton kernels, traced, that differ from numpy's: NF4 3, INT8 not compared (of 16,384 each).",
-        "Codes of the Triton kernels, traced, that differ from bitsandbytes's: NF4 0 (of 16,384 each).",
+        "Codes that differ, Triton (traced) and numpy, of 16,384 each: NF4\N{NO-BREAK SPACE}3, INT8 not compared.",
+        "Codes that differ, Triton (traced) and bitsandbytes, of 16,384 each: NF4\N{NO-BREAK SPACE}0.",
     ]
     assert page.use_card.badge.provenance is Provenance.TRACED
     page.form.propose(params(page).changed(block_size=512))

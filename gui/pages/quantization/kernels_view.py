@@ -12,7 +12,6 @@ from gui.plots.comparison import Comparison
 
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 _WHAT = "dequantize, GEMV and matmul with bitsandbytes: times and errors on a GPU, of the report's arithmetic on a CPU"
-_SWITCHED_OFF = "Switch Triton kernels and Time them on and run (F5) to compare"
 _NOT_TIMED = "Switch Time them on and run (F5) to compare"
 _NOT_YET = "Run (F5) to compare"
 
@@ -42,9 +41,7 @@ class KernelsView(QWidget):
         self.agreement.setText(agreement_text(rows))
         self.agreement.setVisible(bool(self.agreement.text()))
         if not found:
-            params = plan.params
-            how = _SWITCHED_OFF if not params.kernels else _NOT_YET if params.timing else _NOT_TIMED
-            self.comparison.show_empty(f"{how} {_WHAT}.")
+            self.comparison.show_empty(f"{_NOT_YET if plan.params.timing else _NOT_TIMED} {_WHAT}.")
         if any(row.runs_on == "cuda" for row in found) or any(row["runs_on"] == "cuda" for row in rows):
             return Provenance.MEASURED
         if found:

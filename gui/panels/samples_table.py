@@ -1,0 +1,301 @@
+"""What a model says before and after: a row a question, right and wrong marked, one answer in full at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLayout, QTableView, QWidget
+
+from gui import theme
+from gui.plots.arrow_keys import keeps_arrows
+
+_LINE_PX, _MARK_EDGE_PX = 16, 14
+_PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+RIGHT, WRONG, UNKNOWN = "✓", "✗", "·"
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who answers: a method, or the model before it. `short` heads its column of marks, `title` its answers."""
+
+    key: str
+    title: str
+    short: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question, the answer that is wanted, and what each speaker said; None where nothing was said yet.
+
+    `group` tells rows apart that are asked for different reasons, '' for none.
+    """
+
+    asked: str
+    wanted: str
+    said: Mapping[str, str | None]
+    group: str = ""
+
+    def mark(self, key: str) -> str:
+        """RIGHT, WRONG or UNKNOWN: an answer is right when it is the wanted one, blanks at its ends aside."""
+        answer = self.said.get(key)
+        if answer is None:
+            return UNKNOWN
+        return RIGHT if answer.strip() == self.wanted.strip() else WRONG
+
+
+class SamplesTable(QWidget):
+    """Columns: what is asked, what is wanted, what the first speaker (before) and the chosen one say, then a narrow
+    column of marks a speaker.
+
+    `speaker_picked` carries the key of a speaker whose marks or heading were clicked; `row_picked` the index of a
+    sample that a person went to. What the program selects is not told.
+    """
+
+    speaker_picked = Signal(str)
+    row_picked = Signal(int)
+
+    def __init__(self, empty: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = _SamplesModel()
+        self.model.setParent(self)
+        self.table = _Rows(self)
+        self._sentence = QLabel(empty)
+        self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._sentence.setWordWrap(True)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._sentence)
+        self._stack.addWidget(self.table)
+        theme.notifier().changed.connect(self._restyle)
+        self._restyle(theme.current())
+
+    @property
+    def is_empty(self) -> bool:
+        return self._stack.currentWidget() is self._sentence
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        return self.model.samples
+
+    @property
+    def chosen(self) -> str:
+        """The key of the speaker whose answers stand in full."""
+        return self.model.chosen
+
+    def set_samples(self, speakers: Sequence[Speaker], samples: Sequence[Sample], chosen: str = "") -> None:
+        """Show these; none is one sentence. The first speaker is the one before. Row and place in view stay."""
+        if (tuple(speakers), tuple(samples)) != (self.model.speakers, self.model.samples):
+            row, scrolled = self.table.currentIndex().row(), self.table.verticalScrollBar().value()
+            self.table.quietly(lambda: self.model.set_rows(tuple(speakers), tuple(samples)))
+            self.table.fit()
+            if 0 <= row < len(samples):
+                self.select_row(row)
+            self.table.verticalScrollBar().setValue(scrolled)
+        self.choose(chosen or self.chosen)
+        self._stack.setCurrentWidget(self.table if samples else self._sentence)
+
+    def choose(self, key: str) -> None:
+        """Show a speaker's answers in full; one that is not there changes nothing. Emits nothing."""
+        if key != self.model.chosen and any(speaker.key == key for speaker in self.model.speakers):
+            self.model.choose(key)
+            self.table.fit()
+
+    def select_row(self, row: int) -> None:
+        """Mark a sample; -1 marks none. Emits nothing."""
+        if row != self.table.currentIndex().row():
+            self.table.quietly(lambda: self.table.setCurrentIndex(self.model.index(row, 0)))
+
+    def _restyle(self, now: theme.Theme) -> None:
+        self._sentence.setStyleSheet(f"color: {now.muted}; padding: 12px;")
+        self.table.viewport().update()
+
+
+class _SamplesModel(QAbstractTableModel):
+    """Columns of text, then one of marks for each speaker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speakers: tuple[Speaker, ...] = ()
+        self.samples: tuple[Sample, ...] = ()
+        self.chosen = ""
+
+    @property
+    def shown(self) -> tuple[Speaker, ...]:
+        """The speakers whose answers stand in full: the one before, and the chosen one."""
+        first = self.speakers[:1]
+        return first + tuple(speaker for speaker in self.speakers[1:] if speaker.key == self.chosen)
+
+    @property
+    def texts(self) -> int:
+        """How many columns hold text."""
+        return 2 + len(self.shown)
+
+    def set_rows(self, speakers: tuple[Speaker, ...], samples: tuple[Sample, ...]) -> None:
+        self.beginResetModel()
+        self.speakers, self.samples = speakers, samples
+        if all(speaker.key != self.chosen for speaker in speakers):
+            self.chosen = speakers[-1].key if speakers else ""
+        self.endResetModel()
+
+    def choose(self, key: str) -> None:
+        """As a reset only where the number of columns changes: the row that a person is on stays."""
+        whole = (key == self.speakers[0].key) != (self.chosen == self.speakers[0].key)
+        if whole:
+            self.beginResetModel()
+        self.chosen = key
+        if whole:
+            self.endResetModel()
+        elif self.samples:
+            last = self.index(len(self.samples) - 1, self.columnCount() - 1)
+            self.dataChanged.emit(self.index(0, 0), last)
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, self.columnCount() - 1)
+
+    def speaker_of(self, column: int) -> Speaker | None:
+        """Whose answers or marks a column holds."""
+        if column >= self.texts:
+            return self.speakers[column - self.texts]
+        return self.shown[column - 2] if column >= 2 else None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.samples)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() or not self.speakers else self.texts + len(self.speakers)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if orientation is not Qt.Orientation.Horizontal or section >= self.columnCount():
+            return None
+        speaker = self.speaker_of(section)
+        marks = section >= self.texts
+        if role == Qt.ItemDataRole.DisplayRole:
+            if speaker is None:
+                return ("Asked", "Wanted")[section]
+            return speaker.short if marks else speaker.title
+        if role == Qt.ItemDataRole.ToolTipRole and speaker is not None:
+            right = sum(sample.mark(speaker.key) == RIGHT for sample in self.samples)
+            return f"{speaker.title}: {right} of {len(self.samples)} right. Click to read its answers."
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        sample, column = self.samples[index.row()], index.column()
+        speaker, marks = self.speaker_of(column), column >= self.texts
+        if role == Qt.ItemDataRole.DisplayRole:
+            if speaker is None:
+                return (sample.asked, sample.wanted)[column]
+            return sample.mark(speaker.key) if marks else _shown(sample.said.get(speaker.key))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._read(sample, speaker)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.FontRole:
+            return theme.ui_font("title" if marks else "small", bold=marks)
+        if role == Qt.ItemDataRole.ForegroundRole and speaker is not None:
+            now = theme.current()
+            inks = {RIGHT: now.good, WRONG: now.bad, UNKNOWN: now.faint}
+            return QColor(inks[sample.mark(speaker.key)])
+        return None
+
+    def _read(self, sample: Sample, speaker: Speaker | None) -> str:
+        head = "\n".join(part for part in (sample.group, f"asked: {sample.asked}", f"wanted: {sample.wanted}") if part)
+        if speaker is None:
+            return head
+        answer = sample.said.get(speaker.key)
+        words = {RIGHT: "right", WRONG: "wrong", UNKNOWN: "nothing said yet"}
+        said = "" if answer is None else f": {answer}"
+        return f"{head}\n{speaker.title}, {words[sample.mark(speaker.key)]}{said}"
+
+
+class _Rows(QTableView):
+    """Answers wrap; marks are as narrow as their headings. Left and Right stay with the table."""
+
+    def __init__(self, owner: SamplesTable) -> None:
+        super().__init__()
+        self._owner = owner
+        self._quiet = False
+        self.setModel(owner.model)
+        self.setWordWrap(True)
+        self.setShowGrid(False)
+        self.setAlternatingRowColors(True)
+        self.setTabKeyNavigation(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.verticalHeader().hide()
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setMinimumSectionSize(20)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self._on_column)
+        self.clicked.connect(lambda index: self._on_column(index.column()))
+        self.selectionModel().currentRowChanged.connect(self._on_current)
+
+    def quietly(self, change: Callable[[], object]) -> None:
+        """Do something that is not a person's doing."""
+        self._quiet = True
+        change()
+        self._quiet = False
+
+    def fit(self) -> None:
+        """Marks take what their headings need, texts share the rest; rows are as high as their longest text."""
+        model, metrics = self._owner.model, QFontMetrics(theme.ui_font("body", bold=True))
+        if not model.speakers:
+            return
+        used = 0
+        for at, speaker in enumerate(model.speakers, start=model.texts):
+            width = metrics.horizontalAdvance(speaker.short) + _MARK_EDGE_PX
+            self.setColumnWidth(at, width)
+            used += width
+        room = max(60 * model.texts, self.viewport().width() - used)
+        widths = [room // model.texts] * model.texts
+        for at, width in enumerate(widths):
+            self.setColumnWidth(at, width)
+        self._fit_heights(widths)
+
+    def _fit_heights(self, widths: Sequence[int]) -> None:
+        model, metrics = self._owner.model, QFontMetrics(theme.ui_font("small"))
+        for row in range(model.rowCount()):
+            lines = 1
+            for column, width in enumerate(widths):
+                text = str(model.data(model.index(row, column)))
+                box = metrics.boundingRect(0, 0, max(20, width - 10), 10_000, int(Qt.TextFlag.TextWordWrap), text)
+                lines = max(lines, -(-box.height() // metrics.lineSpacing()))
+            self.setRowHeight(row, lines * _LINE_PX + 6)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.fit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if Qt.Key(event.key()) in _PICKS and self.currentIndex().isValid():
+            self._on_column(self.currentIndex().column())
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Arrows move in the table, not in what the page plays."""
+        return keeps_arrows(event) or super().event(event)
+
+    def _on_column(self, column: int) -> None:
+        speaker = self._owner.model.speaker_of(column)
+        if speaker is not None:
+            self._owner.speaker_picked.emit(speaker.key)
+
+    def _on_current(self, index: QModelIndex) -> None:
+        if not self._quiet and index.isValid():
+            self._owner.row_picked.emit(index.row())
+
+
+def _shown(answer: str | None) -> str:
+    """An answer as it stands in its cell: one that is empty says so."""
+    if answer is None:
+        return "—"
+    return answer.strip() or "(nothing)"

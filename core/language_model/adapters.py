@@ -16,7 +16,7 @@ from torch import nn
 
 from core.errors import InvalidParams, RunFailed
 from core.language_model.data import Batch, batch_loss
-from core.language_model.libraries import transformers_quietly
+from core.language_model.libraries import import_peft, transformers_quietly
 from core.language_model.model import linear_names
 from core.language_model.quiet import seeded
 
@@ -89,6 +89,7 @@ def copied(model: Any) -> Any:
 def with_adapter(model: Any, config: Any, seed: int) -> Any:
     """A peft model on a copy of `model`, in training mode; what peft draws follows from `seed` alone."""
     twin = copied(model)
+    import_peft()
     with transformers_quietly(), seeded(seed):
         from peft import get_peft_model
 

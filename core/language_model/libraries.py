@@ -7,6 +7,7 @@ to find none.
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterator
@@ -30,23 +31,41 @@ def import_transformers() -> None:
             is_kernels_available()  # asked once a process; the answer is kept
 
 
+def import_peft() -> None:
+    """Import peft, and what it brings, without warnings in the log; at once, after the first time.
+
+    bitsandbytes, which peft imports where it is installed, looks for Hugging Face's `kernels` too.
+    """
+    if "peft" not in sys.modules:
+        import_transformers()
+        log = logging.getLogger("bitsandbytes")
+        level = log.level
+        log.setLevel(logging.ERROR)
+        try:
+            with _no_package("kernels"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import peft  # noqa: F401
+        finally:
+            log.setLevel(level)
+
+
 @contextmanager
 def transformers_quietly() -> Iterator[None]:
     """Inside, transformers is imported, draws no progress bar and logs errors only; afterwards as it was."""
     import_transformers()
-    from transformers.utils import logging
+    from transformers.utils import logging as their_logging
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    verbosity, bars = their_logging.get_verbosity(), their_logging.is_progress_bar_enabled()
+    their_logging.set_verbosity_error()
+    their_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.set_verbosity(verbosity)
+        their_logging.set_verbosity(verbosity)
         if bars:
-            logging.enable_progress_bar()
+            their_logging.enable_progress_bar()
 
 
 @contextmanager

@@ -15,10 +15,11 @@ from safetensors.torch import save_file
 from core.checkpoint.coding import absmax_of, restored_weights
 from core.checkpoint.opening import open_checkpoint
 from core.errors import InvalidParams
+from core.model_presets import PRESETS
 from core.topics.quantization import TOPIC
 from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
 from core.topics.quantization.model.plan import opened, plan, shown_tensor
-from core.topics.quantization.model.presets import PRESETS, weight_bytes
+from core.topics.quantization.model.presets import weight_bytes
 from core.topics.quantization.model.sampling import drawn, spread, standard
 from core.topics.quantization.model.sweep import Point, with_front
 from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams

@@ -7,8 +7,8 @@ from typing import Self
 from pydantic import model_validator
 
 from core.errors import InvalidParams
+from core.model_presets import PRESETS
 from core.params import Params, choice, number, switch, text
-from core.topics.quantization.model.presets import PRESETS
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 
 ALL = "all"

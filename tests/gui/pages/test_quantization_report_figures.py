@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import TilescopeError
+from core.model_presets import PRESETS
 from core.result import Environment, Result
 from core.topics.quantization.model.plan import plan
-from core.topics.quantization.model.presets import PRESETS
 from core.topics.quantization.params import QuantizationParams
 from gui.pages.quantization import report_figures
 

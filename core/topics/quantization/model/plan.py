@@ -16,9 +16,10 @@ from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import Checkpoint, open_checkpoint
 from core.errors import InvalidParams, TilescopeError
+from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
 from core.topics.quantization.model.codebooks import Codebook, Histogram, codebooks, histogram, sort
-from core.topics.quantization.model.presets import PRESETS, Architecture, weight_bytes
+from core.topics.quantization.model.presets import weight_bytes
 from core.topics.quantization.model.sampling import Weights, drawn, sample_of
 from core.topics.quantization.model.scales import NestedScales, nested_scales
 from core.topics.quantization.model.sweep import Point, measured, point, sweep

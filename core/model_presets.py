@@ -1,0 +1,91 @@
+"""Public models, by the numbers of their configuration files: the shapes of their matrices, and how many weights.
+
+Every count here follows from the shapes; tests compare the totals with the published ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A decoder of the Llama family, or of GPT's (`gated` False, `tied`, `biases`, `positions` learned ones).
+
+    `mlps` is how many experts a block has (1 without a mixture).
+    """
+
+    name: str
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    intermediate: int
+    vocabulary: int
+    head_dim: int = 0
+    mlps: int = 1
+    query_bias: bool = False
+    gated: bool = True
+    tied: bool = False
+    biases: bool = False
+    positions: int = 0
+
+    @property
+    def _head_dim(self) -> int:
+        return self.head_dim or self.hidden // self.heads
+
+    @property
+    def linear_shapes(self) -> dict[str, tuple[int, int]]:
+        """By kind, the [out, in] of the linear layers of a block, in the order of Llama's; of an MLP one expert's."""
+        queries, keys = self._head_dim * self.heads, self._head_dim * self.kv_heads
+        shapes = {
+            "q_proj": (queries, self.hidden),
+            "k_proj": (keys, self.hidden),
+            "v_proj": (keys, self.hidden),
+            "o_proj": (self.hidden, queries),
+        }
+        if self.gated:
+            shapes["gate_proj"] = (self.intermediate, self.hidden)
+        return shapes | {"up_proj": (self.intermediate, self.hidden), "down_proj": (self.hidden, self.intermediate)}
+
+    def copies(self, kind: str) -> int:
+        """How many matrices of that kind the whole model has."""
+        return self.layers * (self.mlps if kind in ("gate_proj", "up_proj", "down_proj") else 1)
+
+    @property
+    def linear_parameters(self) -> int:
+        """Weights of the linear layers inside the blocks: q, k, v, o, gate, up, down."""
+        return sum(self.copies(kind) * rows * columns for kind, (rows, columns) in self.linear_shapes.items())
+
+    @property
+    def other_parameters(self) -> int:
+        """Embeddings and output head, norms, biases, the router of a mixture."""
+        embeddings = (1 if self.tied else 2) * self.vocabulary + self.positions
+        bias = self._head_dim * (self.heads + 2 * self.kv_heads) if self.query_bias else 0
+        if self.biases:
+            bias = sum(rows for rows, _ in self.linear_shapes.values())
+        norms = (2 if self.biases else 1) * self.hidden
+        router = self.hidden * self.mlps if self.mlps > 1 else 0
+        return embeddings * self.hidden + norms + self.layers * (2 * norms + bias + router)
+
+    @property
+    def parameters(self) -> int:
+        return self.linear_parameters + self.other_parameters
+
+
+PRESETS: dict[str, Architecture] = {
+    "llama-7b": Architecture("LLaMA 7B", 4096, 32, 32, 32, 11008, 32000),
+    "llama-13b": Architecture("LLaMA 13B", 5120, 40, 40, 40, 13824, 32000),
+    "llama-33b": Architecture("LLaMA 33B", 6656, 60, 52, 52, 17920, 32000),
+    "llama-65b": Architecture("LLaMA 65B", 8192, 80, 64, 64, 22016, 32000),
+    "llama-2-70b": Architecture("Llama 2 70B", 8192, 80, 64, 8, 28672, 32000),
+    "llama-3.1-8b": Architecture("Llama 3.1 8B", 4096, 32, 32, 8, 14336, 128256),
+    "llama-3.1-405b": Architecture("Llama 3.1 405B", 16384, 126, 128, 8, 53248, 128256),
+    "mistral-7b": Architecture("Mistral 7B v0.1", 4096, 32, 32, 8, 14336, 32000),
+    "mixtral-8x7b": Architecture("Mixtral 8x7B", 4096, 32, 32, 8, 14336, 32000, mlps=8),
+    "qwen2.5-7b": Architecture("Qwen2.5 7B", 3584, 28, 28, 4, 18944, 152064, query_bias=True),
+}
+"""By id. The configurations are those that the makers publish with the weights."""
+
+GPT_3 = Architecture("GPT-3 175B", 12288, 96, 96, 96, 49152, 50257, gated=False, tied=True, biases=True, positions=2048)
+"""Brown et al. 2020 (arXiv 2005.14165), Table 2.1. Its weights are not public."""

@@ -1,0 +1,45 @@
+"""The implementations of LoRA's products by name, and where each can run."""
+
+from __future__ import annotations
+
+import importlib.util
+from enum import StrEnum
+
+import torch
+
+from kernels.attention.impl import device_target, triton_reason
+
+__all__ = ["Down", "Impl", "available", "device_target"]
+
+
+class Impl(StrEnum):
+    """TRITON: one kernel. TRITON_UNFUSED: PEFT's steps, a kernel each, so that their bytes can be traced beside it;
+    forward only. TORCH: the base product, and the low-rank one added in place. PEFT: the library's own layer."""
+
+    TRITON = "triton"
+    TRITON_UNFUSED = "triton-unfused"
+    TORCH = "torch"
+    PEFT = "peft"
+
+
+class Down(StrEnum):
+    """Where the fused product takes x Aᵀ.
+
+    IN_LOOP: a narrow tile beside the big one, from the same tile of x: x is read once, and each column of tiles
+    computes it again, rank / (columns of a tile) more work. BEFORE: a small kernel of its own reads x once more.
+    """
+
+    IN_LOOP = "in-loop"
+    BEFORE = "before"
+
+
+def available(impl: Impl, device: torch.device | str) -> str | None:
+    """None if `impl` can run on `device` by itself, otherwise the reason, in one sentence."""
+    impl, device = Impl(impl), torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return "PyTorch sees no GPU on this machine."
+    if impl in (Impl.TRITON, Impl.TRITON_UNFUSED):
+        return triton_reason(device)
+    if impl is Impl.PEFT and importlib.util.find_spec("peft") is None:
+        return "peft is not installed here: pip install peft."
+    return None

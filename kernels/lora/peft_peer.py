@@ -1,0 +1,83 @@
+"""What PEFT does, by PEFT itself: the peer that results and times are compared with."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from kernels.errors import Unavailable
+from kernels.lora.impl import Impl, available
+from kernels.quantization.bitsandbytes_peer import matmul_peer
+from kernels.quantization.output import Quantized
+
+_ADAPTER = "default"
+
+
+def _require(device: torch.device) -> None:
+    if reason := available(Impl.PEFT, device):
+        raise Unavailable(reason)
+
+
+def peft_layer(rank: int, out_features: int, in_features: int, scaling: float) -> Any:
+    """peft.tuners.lora.Linear over a torch.nn.Linear without bias, on the meta device: its parameters are still to
+    be given, under the names of `peft_parameters`."""
+    from peft import LoraConfig
+    from peft.tuners.lora import Linear
+
+    base = torch.nn.Linear(in_features, out_features, bias=False, device="meta")
+    layer = Linear(base, _ADAPTER, LoraConfig(r=rank, init_lora_weights=False), r=rank, lora_alpha=rank)
+    layer.scaling[_ADAPTER] = scaling
+    return layer
+
+
+def peft_parameters(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {
+        "base_layer.weight": weight,
+        f"lora_A.{_ADAPTER}.weight": a,
+        f"lora_B.{_ADAPTER}.weight": b,
+    }
+
+
+def lora_linear_peft(
+    x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    _require(x.device)
+    layer = peft_layer(a.shape[0], weight.shape[0], weight.shape[1], scaling)
+    out: torch.Tensor = torch.func.functional_call(layer, peft_parameters(weight, a, b), (x,))
+    return out
+
+
+def lora_linear_nf4_peft(
+    x: torch.Tensor, quantized: Quantized, a: torch.Tensor, b: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """The steps of peft.tuners.lora.bnb.Linear4bit.forward, whose base layer owns its weights and cannot be given
+    these: bitsandbytes' product, cloned, then the sum."""
+    _require(x.device)
+    base = matmul_peer(x, quantized).clone()
+    return base + torch.nn.functional.linear(torch.nn.functional.linear(x, a), b) * scaling
+
+
+def update_importance_peft(
+    values: torch.Tensor,
+    gradients: torch.Tensor,
+    sensitivity: torch.Tensor,
+    uncertainty: torch.Tensor,
+    beta1: float,
+    beta2: float,
+) -> None:
+    """By RankAllocator.update_ipt, which keeps averages of its own: they are put in and copied out."""
+    _require(values.device)
+    from peft.tuners.adalora import RankAllocator
+
+    name = f"lora_E.{_ADAPTER}"
+    parameter = torch.nn.Parameter(values.detach())
+    parameter.grad = gradients.detach()
+    allocator = RankAllocator.__new__(RankAllocator)  # its constructor wants a whole model
+    allocator.adapter_name, allocator.beta1, allocator.beta2 = _ADAPTER, beta1, beta2
+    allocator.ipt = {name: torch.zeros_like(parameter)}
+    allocator.exp_avg_ipt, allocator.exp_avg_unc = {name: sensitivity}, {name: uncertainty}
+    allocator.update_ipt(SimpleNamespace(named_parameters=lambda: [(name, parameter)]))
+    sensitivity.copy_(allocator.exp_avg_ipt[name])
+    uncertainty.copy_(allocator.exp_avg_unc[name])

@@ -1,0 +1,70 @@
+"""Steps that the fused products share: which tile a program has, the low-rank part of a tile, writing it."""
+
+# mypy: disable-error-code="no-untyped-def,untyped-decorator"
+# Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def load(ptrs, in_bounds, WHOLE: tl.constexpr):
+    """Zeros out of bounds; WHOLE: everything is in bounds, and accesses stay wide."""
+    if WHOLE:
+        values = tl.load(ptrs)
+    else:
+        values = tl.load(ptrs, mask=in_bounds, other=0)
+    return values
+
+
+@triton.jit
+def tile_of_program(rows_total, cols_total, ROWS: tl.constexpr, COLS: tl.constexpr, GROUP: tl.constexpr):
+    """(row tile, column tile): GROUP row tiles go down each column of tiles together, and share its weights."""
+    row_tiles, col_tiles = tl.cdiv(rows_total, ROWS), tl.cdiv(cols_total, COLS)
+    program = tl.program_id(0)
+    first_row_tile = program // (GROUP * col_tiles) * GROUP
+    group = tl.minimum(row_tiles - first_row_tile, GROUP)
+    in_group = program % (GROUP * col_tiles)
+    return first_row_tile + in_group % group, in_group // group
+
+
+@triton.jit
+def scaled_down_tile(
+    found, down_ptr, rows, rows_total, rank, scaling, col_tile,
+    RANK: tl.constexpr, IN_LOOP: tl.constexpr,
+):  # fmt: skip
+    """scaling (x Aᵀ) [ROWS, RANK] in the dtype of x: `found` in the loop, kept at `down_ptr` if there is one, or read
+    from there."""
+    ranks = tl.arange(0, RANK)
+    inside = (rows < rows_total)[:, None] & (ranks < rank)[None, :]
+    at = rows.to(tl.int64)[:, None] * rank + ranks[None, :]
+    if IN_LOOP:
+        down = found * scaling
+        if down_ptr is not None:
+            # Every column of tiles has found it; the first writes it.
+            tl.store(down_ptr + at, down.to(down_ptr.dtype.element_ty), mask=inside & (col_tile == 0))
+    else:
+        down = tl.load(down_ptr + at, mask=inside, other=0)
+    return down
+
+
+@triton.jit
+def add_up_tile(total, down, b_ptr, cols, cols_total, rank, stride_bn, stride_br, RANK: tl.constexpr):
+    """total [ROWS, COLS] + down Bᵀ, summed in the same float32 tile."""
+    ranks = tl.arange(0, RANK)
+    inside = (ranks < rank)[:, None] & (cols < cols_total)[None, :]
+    b = tl.load(b_ptr + ranks[:, None] * stride_br + cols[None, :].to(tl.int64) * stride_bn, mask=inside, other=0)
+    return tl.dot(down.to(b.dtype), b, total, input_precision="ieee")
+
+
+@triton.jit
+def store_tile(out_ptr, total, rows, cols, rows_total, cols_total, WHOLE: tl.constexpr):
+    """Rounds a tile of the contiguous output once, and writes it."""
+    at = out_ptr + rows.to(tl.int64)[:, None] * cols_total + cols[None, :]
+    values = total.to(out_ptr.dtype.element_ty)
+    if WHOLE:
+        tl.store(at, values)
+    else:
+        tl.store(at, values, mask=(rows < rows_total)[:, None] & (cols < cols_total)[None, :])

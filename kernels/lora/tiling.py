@@ -1,0 +1,55 @@
+"""Tile sizes, warps and pipeline depth of LoRA's products. Pure: no torch, no triton."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernels.lora.impl import Down
+
+_WARP_GROUP_TARGETS = ("sm_90", "sm_100", "sm_103")
+_LEAST_RANK_COLUMNS = 16
+_MOST_RANK_IN_LOOP = 32
+_GROUP = 8
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """A tile of the output [rows, cols], the depth of a step, and `group` row tiles that share weights in the L2."""
+
+    rows: int
+    cols: int
+    depth: int
+    group: int
+    num_warps: int
+    num_stages: int
+
+
+def rank_columns(rank: int) -> int:
+    """Columns of the tile that holds x Aᵀ: a power of two that the matrix instructions take."""
+    return max(_LEAST_RANK_COLUMNS, 1 << (rank - 1).bit_length())
+
+
+def choose_down(rank: int) -> Down:
+    """Up to rank 32, x Aᵀ inside the loop costs at most a quarter of a tile of 128 columns; above it, less to read x
+    again. A choice by counting work: it was not timed."""
+    return Down.IN_LOOP if rank <= _MOST_RANK_IN_LOOP else Down.BEFORE
+
+
+def choose_tiling(*, element_bytes: int, target: str | None) -> Tiling:
+    """For a weight of `element_bytes` a value on a GPU target ('sm_90', 'gfx942'); None is a CPU that traces."""
+    if element_bytes == 4:
+        # Exact float32 products keep their operands in registers: larger tiles spill them.
+        return Tiling(64, 64, 32, _GROUP, 4, 2)
+    if target in _WARP_GROUP_TARGETS:
+        return Tiling(128, 256, 64, _GROUP, 8, 3)
+    if target is not None and target.startswith("gfx"):
+        return Tiling(128, 128, 64, _GROUP, 8, 2)
+    return Tiling(128, 128, 32, _GROUP, 8, 3)
+
+
+def choose_nf4_tiling(*, element_bytes: int, target: str | None) -> Tiling:
+    """Weights are restored in registers, so tiles are narrower; depth and columns divide or are divided by any block
+    of scales."""
+    if element_bytes == 4:
+        return Tiling(64, 32, 32, _GROUP, 4, 2)
+    return Tiling(128, 64, 64, _GROUP, 8 if target in _WARP_GROUP_TARGETS else 4, 2)

@@ -1,0 +1,49 @@
+"""PEFT's steps, a Triton kernel each, with the tiles of the fused one: what the fusion saves is traced against this.
+
+On a GPU PEFT's products are cuBLAS's; the bytes that its steps cannot avoid are the same: x read twice, and three
+passes more over what is [rows, out].
+"""
+
+# mypy: disable-error-code="no-untyped-def,untyped-decorator"
+# Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+from kernels.lora.fused_linear import plain_linear
+from kernels.lora.narrow import scaled_down_product
+
+_BLOCK = 1024
+
+
+@triton.jit
+def scale_kernel(x_ptr, out_ptr, elements, scaling, BLOCK: tl.constexpr):
+    """BLOCK elements of scaling x a program. Grid (blocks,)."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at, mask=at < elements, other=0).to(tl.float32)
+    tl.store(out_ptr + at, (x * scaling).to(out_ptr.dtype.element_ty), mask=at < elements)
+
+
+@triton.jit
+def sum_kernel(x_ptr, y_ptr, out_ptr, elements, BLOCK: tl.constexpr):
+    """BLOCK elements of x + y a program. Grid (blocks,)."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at, mask=at < elements, other=0).to(tl.float32)
+    y = tl.load(y_ptr + at, mask=at < elements, other=0).to(tl.float32)
+    tl.store(out_ptr + at, (x + y).to(out_ptr.dtype.element_ty), mask=at < elements)
+
+
+def lora_linear_unfused(
+    x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """result + lora_B(lora_A(x)) * scaling, as peft.tuners.lora.Linear.forward writes it."""
+    base = plain_linear(x, weight)
+    low_rank = plain_linear(scaled_down_product(x, a, 1.0), b)
+    scaled, out = torch.empty_like(base), torch.empty_like(base)
+    grid = (triton.cdiv(base.numel(), _BLOCK),)
+    scale_kernel[grid](low_rank, scaled, base.numel(), scaling, BLOCK=_BLOCK)
+    sum_kernel[grid](base, scaled, out, base.numel(), BLOCK=_BLOCK)
+    return out

@@ -1,0 +1,18 @@
+"""fine-tuning: which parameters move?"""
+
+from core.text import Text
+from core.topic import Topic
+from core.topics.fine_tuning.claims import CLAIMS
+from core.topics.fine_tuning.model.plan import check, plan
+from core.topics.fine_tuning.params import FineTuningParams
+
+TOPIC = Topic(
+    id="fine-tuning",
+    title=Text("Fine-tuning", "微调"),
+    question=Text("Which parameters move?", "哪些参数在动？"),
+    params=FineTuningParams,
+    plan=plan,
+    check=check,
+    experiment="core.topics.fine_tuning.experiment:run",
+    claims=CLAIMS,
+)

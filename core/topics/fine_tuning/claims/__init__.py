@@ -1,0 +1,3 @@
+"""What is taught about fine-tuning methods, each with the test of it."""
+
+CLAIMS = ()

@@ -1,0 +1,77 @@
+"""The seven methods by name: what each trains, and the learning rate that suits it on the small model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.text import Text
+
+
+class MethodId(StrEnum):
+    FULL = "full"
+    PREFIX_TUNING = "prefix-tuning"
+    PROMPT_TUNING = "prompt-tuning"
+    P_TUNING_V2 = "p-tuning-v2"
+    LORA = "lora"
+    QLORA = "qlora"
+    ADALORA = "adalora"
+
+
+@dataclass(frozen=True)
+class Method:
+    """`where` says where the trainable numbers are. `learning_rate` is AdamW's peak."""
+
+    id: MethodId
+    label: str
+    where: Text
+    learning_rate: float
+
+
+METHODS: dict[MethodId, Method] = {
+    method.id: method
+    for method in (
+        Method(MethodId.FULL, "Full", Text("every weight", "所有权重"), 1e-3),
+        Method(
+            MethodId.PREFIX_TUNING,
+            "Prefix-tuning",
+            Text("keys and values before those of every layer, written by an MLP", "每层键值前的前缀，由 MLP 生成"),
+            1e-2,
+        ),
+        Method(
+            MethodId.PROMPT_TUNING,
+            "Prompt tuning",
+            Text("vectors before the embedded input", "嵌入层输入前的向量"),
+            2e-1,
+        ),
+        Method(
+            MethodId.P_TUNING_V2,
+            "P-tuning v2",
+            Text("keys and values before those of every layer", "每层键值前的前缀，直接训练"),
+            3e-1,
+        ),
+        Method(MethodId.LORA, "LoRA", Text("A and B beside the chosen matrices", "所选矩阵旁的 A 和 B"), 5e-3),
+        Method(
+            MethodId.QLORA,
+            "QLoRA",
+            Text("A and B beside the chosen matrices, which are in 4 bits", "4 bit 矩阵旁的 A 和 B"),
+            5e-3,
+        ),
+        Method(
+            MethodId.ADALORA,
+            "AdaLoRA",
+            Text("P, Λ and Q beside the chosen matrices", "所选矩阵旁的 P、Λ 和 Q"),
+            1e-2,
+        ),
+    )
+}
+"""In the order in which they are shown and trained."""
+
+KEY_VALUE_PREFIX = (MethodId.PREFIX_TUNING, MethodId.P_TUNING_V2)
+"""Methods whose vectors are keys and values of every layer."""
+
+PROMPTS = (*KEY_VALUE_PREFIX, MethodId.PROMPT_TUNING)
+"""Methods that put columns before the input and leave the model's weights as they are."""
+
+ADAPTERS = (MethodId.LORA, MethodId.QLORA, MethodId.ADALORA)
+"""Methods that put factors of low rank beside matrices."""

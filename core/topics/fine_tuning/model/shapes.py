@@ -1,0 +1,100 @@
+"""The sizes of a Llama-like model: of the small one, of a person's folder, of public ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.language_model.recipe import STANDARD, Recipe
+
+MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""The linear layers of a block, in the order in which they are run."""
+
+_MOST_JSON_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`context` is how many tokens it attends to at once, `tied` whether the output head is the embedding again,
+    `query_bias` whether q, k and v have biases."""
+
+    name: str
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocabulary: int
+    context: int
+    tied: bool
+    query_bias: bool = False
+
+    @property
+    def kv_width(self) -> int:
+        """Numbers in the keys, or the values, of one token in one layer."""
+        return self.kv_heads * self.head_dim
+
+    def sides(self, kind: str) -> tuple[int, int]:
+        """(in, out) of a matrix by its kind, one of MATRICES."""
+        query, key_value = self.heads * self.head_dim, self.kv_width
+        return {
+            "q_proj": (self.hidden, query),
+            "k_proj": (self.hidden, key_value),
+            "v_proj": (self.hidden, key_value),
+            "o_proj": (query, self.hidden),
+            "gate_proj": (self.hidden, self.intermediate),
+            "up_proj": (self.hidden, self.intermediate),
+            "down_proj": (self.intermediate, self.hidden),
+        }[kind]
+
+    def bias(self, kind: str) -> int:
+        return self.sides(kind)[1] if self.query_bias and kind in ("q_proj", "k_proj", "v_proj") else 0
+
+
+def shape_of_recipe(recipe: Recipe = STANDARD) -> Shape:
+    """Of the small model that the app trains itself."""
+    return Shape(
+        name="small model",
+        hidden=recipe.hidden,
+        layers=recipe.layers,
+        heads=recipe.heads,
+        kv_heads=recipe.heads,
+        head_dim=recipe.hidden // recipe.heads,
+        intermediate=recipe.intermediate,
+        vocabulary=recipe.vocabulary,
+        context=recipe.context,
+        tied=True,
+    )
+
+
+def shape_of_folder(folder: Path) -> Shape | None:
+    """By the folder's config.json; None where there is none, or it is not of the Llama family, and only a run tells."""
+    try:
+        with (folder / "config.json").open("rb") as file:
+            config = json.loads(file.read(_MOST_JSON_BYTES))
+        return _shape_of_config(folder.name, config)
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
+        return None
+
+
+def _shape_of_config(name: str, config: Mapping[str, Any]) -> Shape | None:
+    if config["model_type"] not in ("llama", "mistral", "qwen2"):
+        return None
+    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    return Shape(
+        name=name,
+        hidden=hidden,
+        layers=int(config["num_hidden_layers"]),
+        heads=heads,
+        kv_heads=int(config.get("num_key_value_heads") or heads),
+        head_dim=int(config.get("head_dim") or hidden // heads),
+        intermediate=int(config["intermediate_size"]),
+        vocabulary=int(config["vocab_size"]),
+        context=int(config.get("max_position_embeddings") or 1024),
+        tied=bool(config.get("tie_word_embeddings", False)),
+        query_bias=config["model_type"] == "qwen2" or bool(config.get("attention_bias", False)),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -35,8 +35,8 @@ class MemoryUse:
 
 
 def weight_bytes(model: nn.Module) -> int:
-    """Parameters and buffers, tied ones once."""
-    return tensor_bytes([*model.parameters(), *model.buffers()])
+    """Parameters and buffers, tied ones once, and the scales of weights that bitsandbytes keeps in 4 bits."""
+    return tensor_bytes(_held(model))
 
 
 def gradient_bytes(model: nn.Module) -> int:
@@ -85,7 +85,7 @@ class SavedActivations:
     """Inside, counts what autograd saves for the backward pass, weights and buffers of the model not included."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._not_counted = set(_storages([*model.parameters(), *model.buffers()]))
+        self._not_counted = set(_storages(_held(model)))
         self._alive: WeakSet[_Saved] = WeakSet()
         self._hooks: Any = torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack)
 
@@ -118,6 +118,18 @@ class _Saved:
 
 def _unpack(saved: _Saved) -> torch.Tensor:
     return saved.tensor
+
+
+def _held(model: nn.Module) -> Iterator[torch.Tensor]:
+    """What the model is made of. bitsandbytes keeps scales and levels beside a weight, nested ones too."""
+    yield from model.buffers()
+    for weight in model.parameters():
+        yield weight
+        state = getattr(weight, "quant_state", None)
+        while state is not None:
+            found = (getattr(state, name, None) for name in ("absmax", "code", "offset"))
+            yield from (value for value in found if isinstance(value, torch.Tensor))
+            state = getattr(state, "state2", None)
 
 
 def _storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:

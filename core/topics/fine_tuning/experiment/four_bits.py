@@ -1,0 +1,114 @@
+"""QLoRA: the linear layers of the blocks in NF4 with double quantization, adapters of peft on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.language_model.adapters import copied
+from core.language_model.libraries import import_peft, transformers_quietly
+from core.language_model.model import linear_names
+from core.language_model.quiet import seeded
+from core.topics.fine_tuning.model.counts import NF4_BLOCK, NF4_NESTED_BLOCK
+from kernels.quantization.api import dequantize, quantize
+from kernels.quantization.formats import FormatId
+from kernels.quantization.impl import Impl, available
+
+
+class OwnNf4Linear(nn.Linear):
+    """A linear layer whose weights are this project's NF4, for machines without bitsandbytes: restored whenever it is
+    run, and never trained."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        self.bias = layer.bias
+        self.quantized = quantize(
+            layer.weight.detach(),
+            format=FormatId.NF4,
+            block_size=NF4_BLOCK,
+            nested_block=NF4_NESTED_BLOCK,
+            impl=Impl.TORCH,
+        )
+        self.weight = nn.Parameter(self.quantized.codes, requires_grad=False)
+        nested = self.quantized.nested
+        assert nested is not None
+        for name in ("codes", "absmax", "offset"):  # as buffers, so that whoever counts memory finds the scales
+            self.register_buffer(f"scale_{name}", getattr(nested, name), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, restored_weight(self).to(x.dtype), self.bias)
+
+
+def with_adapter_on_four_bits(base: Any, config: Any, seed: int) -> tuple[Any, str]:
+    """A peft model on a copy of `base` whose linear layers are in 4 bits, and what does the 4-bit work. The output head
+    and the embedding stay as they are."""
+    twin = copied(base)
+    device = next(twin.parameters()).device
+    by_bitsandbytes = available(Impl.BITSANDBYTES, device) is None
+    import_peft()
+    for name in linear_names(twin):
+        parent, _, last = name.rpartition(".")
+        layer = twin.get_submodule(name)
+        if isinstance(layer, nn.Linear):
+            four_bits = _bitsandbytes_linear(layer, device) if by_bitsandbytes else OwnNf4Linear(layer)
+            setattr(twin.get_submodule(parent), last, four_bits)
+    if by_bitsandbytes:
+        twin.is_loaded_in_4bit = True  # what peft asks before it takes its own layers for bitsandbytes
+    with transformers_quietly(), seeded(seed):
+        from peft import get_peft_model
+
+        model = get_peft_model(twin, config).train()
+    return model, _runs_on(by_bitsandbytes, device)
+
+
+def four_bit_layers(model: Any) -> list[nn.Module]:
+    """The layers in 4 bits, adapters not included."""
+    return [module for module in model.modules() if isinstance(module, OwnNf4Linear) or _is_bitsandbytes(module)]
+
+
+def restored_weight(layer: Any) -> torch.Tensor:
+    """[out, in] float32: what the codes stand for."""
+    if isinstance(layer, OwnNf4Linear):
+        return dequantize(layer.quantized, dtype=torch.float32, impl=Impl.TORCH)
+    from bitsandbytes.functional import dequantize_4bit
+
+    restored: torch.Tensor = dequantize_4bit(layer.weight.data, layer.weight.quant_state)
+    return restored.float()
+
+
+def _is_bitsandbytes(module: nn.Module) -> bool:
+    kind = type(module)
+    return kind.__name__ == "Linear4bit" and kind.__module__.startswith("bitsandbytes.")
+
+
+def _bitsandbytes_linear(layer: nn.Linear, device: torch.device) -> nn.Module:
+    import bitsandbytes
+
+    four_bits = bitsandbytes.nn.Linear4bit(
+        layer.in_features,
+        layer.out_features,
+        bias=layer.bias is not None,
+        compute_dtype=layer.weight.dtype,
+        compress_statistics=True,
+        quant_type="nf4",
+        device="meta",
+    )
+    four_bits.weight = bitsandbytes.nn.Params4bit(
+        layer.weight.detach().cpu().clone(), requires_grad=False, quant_type="nf4", compress_statistics=True
+    )
+    four_bits.bias = layer.bias
+    # On CPUs with bf16 instructions an evaluation repacks the codes for a product that no gradient passes through, also
+    # in the training steps after it.
+    four_bits.support_avx512bf16_for_cpu = False
+    moved: nn.Module = four_bits.to(device)
+    return moved
+
+
+def _runs_on(by_bitsandbytes: bool, device: torch.device) -> str:
+    from importlib.metadata import version
+
+    if by_bitsandbytes:
+        return f"bitsandbytes {version('bitsandbytes')}, NF4 with double quantization, on {device.type}"
+    return f"this project's NF4 with double quantization, restored by torch, on {device.type}"

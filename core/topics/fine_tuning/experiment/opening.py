@@ -1,0 +1,91 @@
+"""The model, the task and the places that every method of a run shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.engine.steps import Tick
+from core.errors import InvalidParams
+from core.hardware.host import host_facts
+from core.language_model.adapters import adapted_layers, target_modules
+from core.language_model.data import prompt_ids, target_ids
+from core.language_model.folder import open_folder
+from core.language_model.generation import context_length
+from core.language_model.recipe import STANDARD
+from core.language_model.small_model import SmallModel, small_model
+from core.language_model.table_task import Example, TableTask, table_task
+from core.language_model.world import build_world
+from core.paths import expanded
+from core.topics.fine_tuning.experiment.placing import places_of_model
+from core.topics.fine_tuning.methods import ADAPTERS, MethodId
+from core.topics.fine_tuning.model.places import Place
+from core.topics.fine_tuning.model.plan import check_rank, check_virtual_tokens
+from core.topics.fine_tuning.params import FineTuningParams
+
+HELD_OUT_ROWS = 64
+_BYTES_A_PARAMETER = {MethodId.FULL: 16}
+"""float32 weights, gradients and two moments; of other methods about the weights alone."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """`base` is on the run's device and is never trained. `answered` are the rows that are answered: of unseen people,
+    then untold facts, `unseen` of the first."""
+
+    model: SmallModel
+    base: Any
+    task: TableTask
+    targets: tuple[str, ...]
+    places: tuple[Place, ...]
+    answered: tuple[Example, ...]
+    unseen: int
+
+    @property
+    def held_out(self) -> tuple[Example, ...]:
+        return self.task.unseen_people[:HELD_OUT_ROWS]
+
+
+def opened(params: FineTuningParams, device: str, tick: Tick) -> Opened:
+    """Raises InvalidParams for a folder that cannot be opened, and for what the model has no room for: target modules
+    that do not exist, a rank, virtual tokens, or copies for each method that do not fit into memory."""
+    folder = params.model.strip()
+    model = open_folder(expanded(folder, "model"), tick, "model") if folder else small_model(STANDARD, tick)
+    _check_memory(model, params)
+    targets: list[str] = []
+    if set(params.chosen) & set(ADAPTERS):
+        targets = target_modules(model.model, params.target_modules)
+        layers = [model.model.get_submodule(name) for name in adapted_layers(model.model, targets)]
+        check_rank(params, min(min(layer.weight.shape) for layer in layers))
+    task = table_task(model.world or build_world())
+    check_virtual_tokens(params, context_length(model.model), _longest(model, task))
+    unseen, untold = task.unseen_people[: params.exact_match_rows], task.untold_facts[: params.exact_match_rows]
+    return Opened(
+        model=model,
+        base=model.model.to(device),
+        task=task,
+        targets=tuple(targets),
+        places=places_of_model(model.model),
+        answered=(*unseen, *untold),
+        unseen=len(unseen),
+    )
+
+
+def _longest(model: SmallModel, task: TableTask) -> int:
+    """Tokens of the longest row and sentence."""
+    return max(
+        len(prompt_ids(model.tokenizer, example.row)) + len(target_ids(model.tokenizer, example.sentence))
+        for example in (*task.train, *task.unseen_people, *task.untold_facts)
+    )
+
+
+def _check_memory(model: SmallModel, params: FineTuningParams) -> None:
+    """Every method trains a copy of its own."""
+    needed = sum(model.parameters * _BYTES_A_PARAMETER.get(method, 4) for method in params.chosen)
+    free = host_facts().available_memory_bytes
+    if needed > free:
+        raise InvalidParams(
+            f"{len(params.chosen)} methods train a copy each of this model, {needed / 2**30:.1f} GiB without their "
+            f"activations, and {free / 2**30:.1f} GiB of memory are free: name fewer methods, or leave full out.",
+            "methods",
+        )

@@ -1,0 +1,18 @@
+"""lora: low rank, and who gets it?"""
+
+from core.text import Text
+from core.topic import Topic
+from core.topics.lora.claims import CLAIMS
+from core.topics.lora.model.plan import check, plan
+from core.topics.lora.params import LoraParams
+
+TOPIC = Topic(
+    id="lora",
+    title=Text("LoRA and AdaLoRA", "LoRA 与 AdaLoRA"),
+    question=Text("Who gets the rank?", "秩分给谁？"),
+    params=LoraParams,
+    plan=plan,
+    check=check,
+    experiment="core.topics.lora.experiment:run",
+    claims=CLAIMS,
+)

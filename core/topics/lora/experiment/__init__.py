@@ -1,0 +1,254 @@
+"""The experiment of the lora page: three runs side by side, and what they did to the matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from time import monotonic, perf_counter
+
+import torch
+
+from core.engine.phases import phase
+from core.engine.steps import Tick
+from core.events import Partial, Progress
+from core.hardware.host import cpu_name
+from core.language_model.adapters import adapted_layers, target_modules
+from core.language_model.data import Batch, ordered_batches
+from core.language_model.evaluation import exact_match
+from core.language_model.folder import open_folder
+from core.language_model.libraries import import_peft
+from core.language_model.quiet import torch_threads
+from core.language_model.recipe import STANDARD
+from core.language_model.small_model import SmallModel, small_model
+from core.language_model.table_task import TableTask, table_task
+from core.language_model.world import build_world
+from core.partial import Draft, as_partial
+from core.result import Environment, Metric, Provenance
+from core.topic import ExperimentRun
+from core.topics.lora.experiment import checks, tables
+from core.topics.lora.experiment.held_out import ANSWERED_ROWS, held_out_rows, rows_loss
+from core.topics.lora.experiment.runs import Run, adalora_run, full_run, lora_run
+from core.topics.lora.experiment.updates import Updates, measure_updates
+from core.topics.lora.model.matrices import Matrix, check_ranks, of_name
+from core.topics.lora.model.plan import check
+from core.topics.lora.params import LoraParams
+from core.versions import versions
+
+_OPENED, _TRAINED, _MEASURED, _ANSWERED = 0.05, 0.8, 0.85, 0.95
+_SMALL_PARAMETERS = 1 << 25
+_PARTIALS_EVERY_S = 0.5
+_CHECKED_ROWS = 16
+
+Steps = Generator[Progress | Partial, None, None]
+
+
+@dataclass
+class _Setting:
+    """What all runs share."""
+
+    base: SmallModel
+    task: TableTask
+    targets: list[str]
+    names: list[str]
+    matrices: list[Matrix]
+    batch: Batch
+
+
+def run(params: LoraParams, device: str) -> ExperimentRun:
+    """Every array, table and metric of payload.py, with Partials while the runs train.
+
+    Raises InvalidParams for a model folder, target modules or ranks that cannot be. A run whose loss is no longer a
+    number stops and keeps its curves; the others go on.
+    """
+    started = monotonic()
+    check(params)
+    draft = Draft("lora", params, _environment(params, device))
+    tables.add_gpt_3(draft)
+    setting = yield from phase(0.0, _OPENED, lambda tick: _opened(params, device, tick))
+    _tell(draft, "notice", setting.base.notice)
+    with torch_threads(1 if setting.base.parameters < _SMALL_PARAMETERS else None):
+        runs = _begun(draft, params, setting)
+        yield from _trained(draft, params, setting, runs, started)
+        yield from _after_training(draft, params, setting, runs)
+    if params.kernels:
+        yield from _kernels(draft, params, device)
+    return draft.result()
+
+
+def _opened(params: LoraParams, device: str, tick: Tick) -> _Setting:
+    base = open_folder(params.model.strip(), tick, "model") if params.model.strip() else small_model(STANDARD, tick)
+    tick(1, 1, "importing peft")
+    import_peft()
+    base.model.to(torch.device(device))
+    targets = target_modules(base.model, params.target_modules)
+    names = adapted_layers(base.model, targets)
+    matrices = [_matrix(base.model, name) for name in names]
+    check_ranks(params, matrices)
+    task = table_task(base.world or build_world(params.seed))
+    batch = next(ordered_batches(held_out_rows(task)[:_CHECKED_ROWS], base.tokenizer, _CHECKED_ROWS))
+    return _Setting(base, task, targets, names, matrices, batch)
+
+
+def _begun(draft: Draft, params: LoraParams, setting: _Setting) -> list[Run]:
+    """The runs before their first step, and the checks of how they begin."""
+    base, task = setting.base, setting.task
+    runs = [
+        lora_run(params, base, task, setting.targets),
+        adalora_run(params, base, task, setting.targets, setting.names),
+    ]
+    logits = checks.logits_of(base.model, setting.batch)
+    changes = {one.label: checks.start_change(one, logits, setting.batch) for one in runs}
+    draft.tables["checks"] = [
+        checks.check(f"{label}: largest change of a logit before the first step", change, 0.0)
+        for label, change in changes.items()
+    ]
+    draft.tables["checks"] += checks.count_checks(params, runs, setting.matrices)
+    draft.metrics["start.max_abs_change"] = Metric(
+        max(changes.values()), "", _measured(draft), f"of {logits.numel():,} logits, both adapters"
+    )
+    if params.compare_full:
+        runs.append(full_run(params, base, task, setting.names))
+    if params.call_update and params.init_r == params.target_r:
+        _tell(
+            draft,
+            "notice",
+            "init_r equals target_r: peft's update_and_allocate cannot rank when there is nothing to prune (it "
+            "raises), so only its scores are kept up.",
+        )
+    return runs
+
+
+def _trained(draft: Draft, params: LoraParams, setting: _Setting, runs: list[Run], started: float) -> Steps:
+    """Every run takes a step in turn, so that the curves grow side by side."""
+    rows = held_out_rows(setting.task)
+    evaluated: list[int] = []
+    shown_at = 0.0
+    for step in range(1, params.steps + 1):
+        for one in runs:
+            if not one.over:
+                one.advance()
+                done = step - 1 + runs.index(one) / len(runs)
+                share = _OPENED + (_TRAINED - _OPENED) * done / params.steps
+                yield Progress(share, 1.0, f"step {step} of {params.steps}")
+        if all(one.over for one in runs):
+            break
+        if step % params.held_out_every == 0 or step == params.steps:
+            evaluated.append(step)
+            for one in runs:
+                if not one.over:
+                    one.held_out.append(rows_loss(one.model, setting.base.tokenizer, rows))
+        if "first_curve_s" not in draft.metrics:
+            draft.metrics["first_curve_s"] = Metric(
+                monotonic() - started, "s", _measured(draft), "from the start of the run to its first curves"
+            )
+        if perf_counter() - shown_at >= _PARTIALS_EVERY_S:
+            _add_training(draft, params, setting, runs, evaluated)
+            yield Partial(as_partial(draft.result()))
+            shown_at = perf_counter()
+    _add_training(draft, params, setting, runs, evaluated)
+    for one in runs:
+        if one.error:
+            _tell(draft, "warning", f"{one.label}: {one.error}")
+    yield Partial(as_partial(draft.result()))
+
+
+def _add_training(
+    draft: Draft, params: LoraParams, setting: _Setting, runs: Sequence[Run], evaluated: Sequence[int]
+) -> None:
+    tables.add_curves(draft, runs, evaluated)
+    recorder = next((one.recorder for one in runs if one.recorder), None)
+    if recorder is not None:
+        tables.add_allocation(draft, recorder, setting.matrices)
+    tables.add_matrices(draft, params, setting.matrices, recorder)
+
+
+def _after_training(draft: Draft, params: LoraParams, setting: _Setting, runs: list[Run]) -> Steps:
+    by_id = {one.id: one for one in runs}
+    recorder = by_id["adalora"].recorder
+    assert recorder is not None
+    draft.tables["checks"] += checks.allocator_checks(recorder)
+    tables.add_pairs(draft, runs)
+    updates: Updates = yield from phase(
+        _TRAINED,
+        _MEASURED,
+        lambda tick: measure_updates(by_id, setting.base.model, setting.names, params.target_r, tick),
+    )
+    draft.arrays.update(updates.arrays)
+    if updates.approximate:
+        _tell(draft, "notice", "Matrices are large: their singular values are those of a randomised method.")
+    tables.add_matrices(draft, params, setting.matrices, recorder, updates)
+    yield Partial(as_partial(draft.result()))
+    if params.exact_match:
+        yield from phase(_MEASURED, _ANSWERED, lambda tick: _add_answers(draft, setting, runs, tick))
+    merged = {one.label: checks.merge_error(one, setting.batch) for one in runs if one.id != "full"}
+    draft.tables["checks"] += [
+        checks.check(f"{label}: merged against unmerged logits", error, checks.MERGED_LIMIT)
+        for label, error in merged.items()
+    ]
+    draft.metrics["merge.max_abs_error"] = Metric(
+        max(merged.values()),
+        "",
+        _measured(draft),
+        "of the logits, over the largest where that is above 1; both adapters",
+    )
+    yield Partial(as_partial(draft.result()))
+
+
+def _add_answers(draft: Draft, setting: _Setting, runs: Sequence[Run], tick: Tick) -> None:
+    """'samples' and the column exact_match."""
+    rows = held_out_rows(setting.task)[:ANSWERED_ROWS]
+    models = {"before": setting.base.model} | {one.id: one.model for one in runs}
+    found = {}
+    for done, (name, model) in enumerate(models.items()):
+
+        def answering(part: float, total: float, _: str, done: int = done) -> None:
+            tick(done + part / total, len(models), "answering held-out rows")
+
+        found[name] = exact_match(model, setting.base.tokenizer, rows, answering)
+    tables.add_answers(draft, {name: answers.share_right for name, answers in found.items()})
+    draft.tables["samples"] = [
+        {
+            "row": example.row,
+            "wanted": example.sentence,
+            **{
+                name: found[name].texts[index] if name in found else ""
+                for name in ("before", "lora", "adalora", "full")
+            },
+        }
+        for index, example in enumerate(rows)
+    ]
+
+
+def _kernels(draft: Draft, params: LoraParams, device: str) -> Steps:
+    try:
+        from core.topics.lora.experiment import kernels
+    except ImportError:
+        return
+    yield from kernels.add_kernels(draft, params, device, _ANSWERED)
+
+
+def _matrix(model: torch.nn.Module, name: str) -> Matrix:
+    layer = model.get_submodule(name)
+    weight = layer.weight
+    assert isinstance(weight, torch.Tensor)
+    first, second = weight.shape
+    # GPT-2's Conv1D holds its weights as [in, out].
+    rows, columns = (first, second) if isinstance(layer, torch.nn.Linear) else (second, first)
+    return of_name(name, rows, columns)
+
+
+def _tell(draft: Draft, severity: str, text: str) -> None:
+    if text:
+        told = draft.tables.get("messages", [])
+        draft.tables["messages"] = [*told, {"severity": severity, "text": text}]
+
+
+def _measured(draft: Draft) -> Provenance:
+    return Provenance.MEASURED if draft.environment.device.startswith("cuda") else Provenance.MEASURED_CPU
+
+
+def _environment(params: LoraParams, device: str) -> Environment:
+    if torch.device(device).type == "cuda":
+        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA, peft", versions())
+    backend = "torch, peft, Lanes (TTIR on CPU)" if params.kernels else "torch, peft"
+    return Environment(f"cpu ({cpu_name()})", backend, versions())

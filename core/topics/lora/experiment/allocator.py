@@ -1,0 +1,216 @@
+"""Watches peft's AdaLoRA allocator at work, and does the paper's formulas beside it. It decides nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.topics.lora.model.importance import Smoothed, kept, triplet_scores
+from core.topics.lora.model.schedule import Schedule
+from core.topics.lora.params import LoraParams
+from core.topics.lora.payload import MOST_FRAMES
+
+ADAPTER = "default"
+_PARTS = ("lora_A", "lora_E", "lora_B")
+_MOST_RECORDED = 1 << 21  # triplets in all frames together
+
+
+@dataclass
+class Differences:
+    """Between peft and the formulas, the largest over all steps so far. Importance: over peft's largest number."""
+
+    budget: int = 0
+    triplets: int = 0
+    importance: float = 0.0
+    allocations: int = 0
+    compared: int = 0
+
+
+@dataclass
+class Frame:
+    """Triplets of all matrices after a step, each float32 [matrices, init_r]; scores are NaN where peft has none."""
+
+    step: int
+    importance: np.ndarray
+    sensitivity: np.ndarray
+    uncertainty: np.ndarray
+    singular_value: np.ndarray
+    kept: np.ndarray
+
+
+@dataclass
+class Allocation:
+    """One masking by peft: triplets kept of each matrix before and after it, int [matrices]."""
+
+    step: int
+    budget: int
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass
+class Recorder:
+    """Everything seen of AdaLoRA so far. `names` are full names of the adapted layers, in the order of the matrices."""
+
+    params: LoraParams
+    schedule: Schedule
+    names: Sequence[str]
+    model: Any
+    differences: Differences = field(default_factory=Differences)
+    ranks: list[np.ndarray] = field(default_factory=list)
+    orthogonality: list[float] = field(default_factory=list)
+    allocated: list[bool] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    allocations: list[Allocation] = field(default_factory=list)
+    last_scores: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self._tuner = self.model.base_model
+        self._allocator = self._tuner.rankallocator
+        weights = dict(self._tuner.model.named_parameters())
+        self._weights = {
+            f"{name}.{part}.{ADAPTER}": weights[f"{name}.{part}.{ADAPTER}"] for name in self.names for part in _PARTS
+        }
+        self._own = {name: Smoothed.zeros(_numpy(weight)) for name, weight in self._weights.items()}
+        self._kept = np.ones((len(self.names), self.params.init_r), dtype=bool)
+        self._masked: np.ndarray | None = None
+        self._stride = self._frame_stride()
+        self._peft_masks = self._allocator.mask_to_budget
+        self._allocator.mask_to_budget = self._watched_masking
+
+    def before_update(self, step: int) -> None:
+        """After backward: the regulariser as it stands in the loss of this step."""
+        self.orthogonality.append(self._orthogonality())
+
+    def after_update(self, step: int) -> None:
+        """After the optimizer: lets peft do what it does, then looks."""
+        self._masked = None
+        if self.params.call_update:
+            self._follow(step)
+            self._let_peft_update(step)
+            self._compare(step)
+        self._see(step)
+
+    def _let_peft_update(self, step: int) -> None:
+        if self.schedule.first > self.schedule.target:
+            self._tuner.update_and_allocate(step)
+        elif self.schedule.scores(step):
+            # With nothing to prune peft asks torch for the 0th smallest score, which raises: only scores are kept.
+            self._allocator.update_ipt(self._tuner.model)
+
+    def _watched_masking(self, model: Any, budget: int) -> Any:
+        pattern = self._peft_masks(model, budget)
+        self.last_scores = self._peft_scores()
+        self._masked = np.array([pattern[f"{name}.lora_E.{ADAPTER}"] for name in self.names], dtype=bool)
+        self._compare_masks(budget, self._masked)
+        return pattern
+
+    def _follow(self, step: int) -> None:
+        """The formulas, from the same weights and gradients that peft is about to see."""
+        if not self.schedule.scores(step):
+            return
+        for name, weight in self._weights.items():
+            self._own[name] = self._own[name].updated(
+                _numpy(weight), _numpy(weight.grad), self.params.beta1, self.params.beta2
+            )
+
+    def _compare_masks(self, budget: int, theirs: np.ndarray) -> None:
+        ours = np.array(kept(self._own_scores(), budget))
+        self.differences.triplets += int((ours != theirs).sum())
+        self.differences.allocations += 1
+
+    def _compare(self, step: int) -> None:
+        found = self.differences
+        found.budget = max(found.budget, abs(self._allocator.budget_schedule(step)[0] - self.schedule.budget(step)))
+        if not self._allocator.exp_avg_ipt:
+            return
+        found.compared += 1
+        pairs = (
+            (self._own_tensors("sensitivity"), self._allocator.exp_avg_ipt),
+            (self._own_tensors("uncertainty"), self._allocator.exp_avg_unc),
+        )
+        for own, theirs in pairs:
+            largest = max(float(tensor.max()) for tensor in theirs.values()) or 1.0
+            apart = max(float(np.abs(own[name] - _numpy(theirs[name])).max()) for name in self._weights)
+            found.importance = max(found.importance, apart / largest)
+
+    def _own_tensors(self, what: str) -> dict[str, np.ndarray]:
+        return {name: getattr(smoothed, what) for name, smoothed in self._own.items()}
+
+    def _own_scores(self) -> list[np.ndarray]:
+        return [
+            triplet_scores(*(self._own[f"{name}.{part}.{ADAPTER}"].score for part in _PARTS)) for name in self.names
+        ]
+
+    def _peft_scores(self) -> np.ndarray:
+        """Scores of triplets from what peft's allocator has, float32 [matrices, init_r]."""
+        element = self._allocator._element_score
+        return np.array(
+            [triplet_scores(*(_numpy(element(f"{name}.{part}.{ADAPTER}")) for part in _PARTS)) for name in self.names]
+        )
+
+    def _see(self, step: int) -> None:
+        before = self._kept.sum(axis=1)
+        if self._masked is not None:
+            self._kept = self._masked
+            self.allocations.append(Allocation(step, self.schedule.budget(step), before, self._kept.sum(axis=1)))
+        self.allocated.append(self._masked is not None)
+        self.ranks.append(self._kept.sum(axis=1).astype(np.int16))
+        if step % self._stride == 0 or step == self.params.steps:
+            self.frames.append(self._frame(step))
+
+    def add_last_frame(self) -> None:
+        """The last step that was taken is a frame too, where training stopped early."""
+        if self.ranks and (not self.frames or self.frames[-1].step != len(self.ranks)):
+            self.frames.append(self._frame(len(self.ranks)))
+
+    def _frame(self, step: int) -> Frame:
+        values = [f"{name}.lora_E.{ADAPTER}" for name in self.names]
+        shape = self._kept.shape
+        nothing = np.full(shape, np.nan, dtype=np.float32)
+        scored = bool(self._allocator.exp_avg_ipt)
+        importance = self._peft_scores() if scored else nothing
+        if scored:
+            self.last_scores = importance
+        return Frame(
+            step,
+            importance,
+            _stacked(self._allocator.exp_avg_ipt, values) if scored else nothing,
+            _stacked(self._allocator.exp_avg_unc, values) if scored else nothing,
+            _stacked(self._weights, values),
+            self._kept.copy(),
+        )
+
+    def _orthogonality(self) -> float:
+        """As in peft's loss: the mean over all A and B of ||Q Qᵀ - I||_F and ||Pᵀ P - I||_F."""
+        norms: list[torch.Tensor] = []
+        by_shape: dict[tuple[int, ...], list[torch.Tensor]] = {}
+        for name, weight in self._weights.items():
+            if ".lora_E." not in name:
+                rows = weight if ".lora_A." in name else weight.T
+                by_shape.setdefault(tuple(rows.shape), []).append(rows)
+        with torch.no_grad():
+            for alike in by_shape.values():
+                rows = torch.stack(alike)
+                apart = rows @ rows.mT - torch.eye(rows.shape[1], device=rows.device, dtype=rows.dtype)
+                norms.append(torch.linalg.matrix_norm(apart))
+            return float(torch.cat(norms).mean())
+
+    def _frame_stride(self) -> int:
+        recorded = max(1, self._kept.size)
+        most = max(2, min(MOST_FRAMES, _MOST_RECORDED // recorded))
+        return max(1, -(-self.params.steps // (most - 1)))
+
+
+def _numpy(tensor: torch.Tensor | None) -> np.ndarray:
+    assert tensor is not None, "a trainable weight without a gradient"
+    array: np.ndarray = tensor.detach().cpu().numpy()
+    return array
+
+
+def _stacked(tensors: Any, names: Sequence[str]) -> np.ndarray:
+    return np.stack([_numpy(tensors[name]).ravel() for name in names])

@@ -1,0 +1,92 @@
+"""What must be so: no change at the start, merging changes nothing, and peft does what the formulas say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from core.language_model.data import Batch
+from core.language_model.quiet import evaluating
+from core.result import Row
+from core.topics.lora.experiment.allocator import Recorder
+from core.topics.lora.experiment.runs import Run
+from core.topics.lora.model.matrices import Matrix
+from core.topics.lora.params import LoraParams
+
+MERGED_LIMIT = 1e-5
+"""Of the logits, over the largest of them where that is above 1: float32 keeps seven digits."""
+
+IMPORTANCE_LIMIT = 1e-5
+
+
+def check(what: str, value: float, limit: float) -> Row:
+    return {"what": what, "value": float(value), "limit": float(limit), "passed": bool(value <= limit)}
+
+
+def logits_of(model: Any, batch: Batch) -> torch.Tensor:
+    """[tokens, vocabulary] float32 on the CPU, padding left out."""
+    moved = batch.to(model.device)
+    with evaluating(model):
+        logits = model(input_ids=moved.input_ids, attention_mask=moved.attention_mask, use_cache=False).logits
+    chosen: torch.Tensor = logits[moved.attention_mask.bool()].float().cpu()
+    return chosen
+
+
+def start_change(run: Run, base_logits: torch.Tensor, batch: Batch) -> float:
+    """The largest change of a logit by adapters that nothing was trained of yet."""
+    return float((logits_of(run.model, batch) - base_logits).abs().max())
+
+
+def merge_error(run: Run, batch: Batch) -> float:
+    """The largest |difference| of a logit between merged and unmerged weights, over the largest logit where that is
+    above 1. Leaves the model unmerged, its weights as they were but for rounding."""
+    apart = logits_of(run.model, batch)
+    run.model.merge_adapter()
+    try:
+        together = logits_of(run.model, batch)
+    finally:
+        run.model.unmerge_adapter()
+    return float((together - apart).abs().max()) / max(1.0, float(apart.abs().max()))
+
+
+def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Matrix]) -> list[Row]:
+    """Parameters that peft says are trainable, against the count from shapes."""
+    expected = {
+        "lora": sum(matrix.lora_parameters(params.target_r) for matrix in matrices),
+        "adalora": sum(matrix.adalora_parameters(params.init_r) for matrix in matrices),
+    }
+    return [
+        check(
+            f"{run.label}: trainable parameters, peft's count against the shapes",
+            abs(run.model.get_nb_trainable_parameters()[0] - expected[run.id]),
+            0,
+        )
+        for run in runs
+        if run.id in expected
+    ]
+
+
+def allocator_checks(recorder: Recorder) -> list[Row]:
+    """peft's allocator against the formulas of model/, at every step so far."""
+    found = recorder.differences
+    rows = []
+    if found.compared:
+        rows = [
+            check("AdaLoRA: budget, peft against the cubic schedule (triplets)", found.budget, 0),
+            check(
+                f"AdaLoRA: sensitivity and uncertainty, peft against the formulas in {found.compared} steps (relative)",
+                found.importance,
+                IMPORTANCE_LIMIT,
+            ),
+        ]
+    if found.allocations:
+        rows.append(
+            check(
+                f"AdaLoRA: triplets kept, peft against the formulas in {found.allocations} allocations (differing)",
+                found.triplets,
+                0,
+            )
+        )
+    return rows

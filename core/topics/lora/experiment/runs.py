@@ -1,0 +1,135 @@
+"""The three runs: LoRA, AdaLoRA and whole matrices, from the same model on the same batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from core.language_model.adapters import LossNotANumber, Step, copied, train_steps, trainable, with_adapter
+from core.language_model.data import task_batches
+from core.language_model.evaluation import TextLoss
+from core.language_model.small_model import SmallModel
+from core.language_model.table_task import TableTask
+from core.topics.lora.experiment.allocator import Recorder
+from core.topics.lora.model.schedule import Schedule
+from core.topics.lora.params import LoraParams
+from core.topics.lora.payload import RUN_LABELS
+
+FULL_RATE_SHARE = 0.2
+"""Of the adapters' learning rate, what whole matrices are trained with: at the same rate they diverge or forget."""
+
+
+@dataclass
+class Run:
+    """One model in training. `losses` are those of its batches; `held_out` those on held-out rows, at the steps asked
+    for; `seconds` those of its own steps, evaluations not among them."""
+
+    id: str
+    model: Any
+    learning_rate: float
+    total_parameters: int
+    trainable_parameters: int
+    seconds: float = 0.0
+    error: str = ""
+    over: bool = False
+    losses: list[float] = field(default_factory=list)
+    held_out: list[TextLoss] = field(default_factory=list)
+    recorder: Recorder | None = None
+    _steps: Iterator[Step] = field(default_factory=lambda: iter(()), repr=False)
+
+    @property
+    def label(self) -> str:
+        return RUN_LABELS[self.id]
+
+    @property
+    def steps(self) -> int:
+        return len(self.losses)
+
+    def advance(self) -> None:
+        """One step; over after the last one, or with a sentence in `error` where the loss is no longer a number."""
+        started = perf_counter()
+        try:
+            taken = next(self._steps)
+        except StopIteration:
+            self.over = True
+        except LossNotANumber as error:
+            self.over, self.error = True, error.sentence
+            if self.recorder is not None:
+                self.recorder.orthogonality[len(self.losses) :] = []
+                self.recorder.add_last_frame()
+        else:
+            self.losses.append(taken.loss - self._regulariser(taken.step))
+            self.seconds += perf_counter() - started
+
+    def _regulariser(self, step: int) -> float:
+        if self.recorder is None:
+            return 0.0
+        return self.recorder.params.orth_reg_weight * self.recorder.orthogonality[step - 1]
+
+
+def lora_run(params: LoraParams, base: SmallModel, task: TableTask, targets: Sequence[str]) -> Run:
+    from peft import LoraConfig
+
+    config = LoraConfig(r=params.target_r, lora_alpha=params.alpha, target_modules=list(targets), task_type="CAUSAL_LM")
+    return _started(params, base, task, "lora", with_adapter(base.model, config, params.seed), params.learning_rate)
+
+
+def adalora_run(
+    params: LoraParams, base: SmallModel, task: TableTask, targets: Sequence[str], names: Sequence[str]
+) -> Run:
+    from peft import AdaLoraConfig
+
+    config = AdaLoraConfig(
+        init_r=params.init_r,
+        target_r=params.target_r,
+        lora_alpha=params.alpha,
+        tinit=params.tinit,
+        tfinal=params.tfinal,
+        deltaT=params.delta_t,
+        beta1=params.beta1,
+        beta2=params.beta2,
+        orth_reg_weight=params.orth_reg_weight,
+        total_step=params.steps,
+        target_modules=list(targets),
+        task_type="CAUSAL_LM",
+    )
+    model = with_adapter(base.model, config, params.seed)
+    recorder = Recorder(params, Schedule.of(params, len(names)), names, model)
+    return _started(params, base, task, "adalora", model, params.adalora_learning_rate, recorder)
+
+
+def full_run(params: LoraParams, base: SmallModel, task: TableTask, names: Sequence[str]) -> Run:
+    """The adapted matrices themselves are trained, and nothing else."""
+    model = copied(base.model).train()
+    for weight in model.parameters():
+        weight.requires_grad_(False)
+    for name in names:
+        model.get_submodule(name).weight.requires_grad_(True)
+    return _started(params, base, task, "full", model, FULL_RATE_SHARE * params.learning_rate)
+
+
+def _started(
+    params: LoraParams,
+    base: SmallModel,
+    task: TableTask,
+    run_id: str,
+    model: Any,
+    learning_rate: float,
+    recorder: Recorder | None = None,
+) -> Run:
+    weights = trainable(model)
+    optimizer = torch.optim.AdamW(weights, lr=learning_rate)
+    batches = task_batches(task.train, base.tokenizer, params.batch, params.seed)
+    before: Callable[[int], None] | None = recorder.before_update if recorder else None
+    after: Callable[[int], None] | None = recorder.after_update if recorder else None
+    run = Run(
+        run_id, model, learning_rate, base.parameters, sum(weight.numel() for weight in weights), recorder=recorder
+    )
+    take = partial(train_steps, after_backward=before, after_step=after)
+    run._steps = take(model, batches, optimizer, params.steps)
+    return run

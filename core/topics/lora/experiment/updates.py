@@ -1,0 +1,98 @@
+"""What training did to the matrices: the updates, their singular values, and pictures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.engine.steps import Tick
+from core.topics.lora.experiment.allocator import ADAPTER
+from core.topics.lora.experiment.runs import Run
+from core.topics.lora.payload import MOST_PICTURES, PICTURE_SIDE
+
+MOST_SINGULAR_VALUES = 128
+_EXACT_SIDE = 1024
+_PHASE = "singular values of the updates"
+
+
+@dataclass(frozen=True)
+class Updates:
+    """`spectrum.{run}` and `picture.{index}.{part}` by name; Frobenius norms of the full updates and what share of
+    their squares the first target_r singular values have, [matrices] each, NaN without that run. `approximate` says
+    that matrices were too large for all their singular values."""
+
+    arrays: Mapping[str, np.ndarray]
+    full_norm: np.ndarray
+    energy_in_rank: np.ndarray
+    approximate: bool
+
+
+def measure_updates(runs: Mapping[str, Run], base: Any, names: Sequence[str], rank: int, tick: Tick) -> Updates:
+    """Of the trained `runs`, against the weights of `base`, the model that they began from."""
+    first = {name: base.get_submodule(name).weight.detach() for name in names}
+    most = min(MOST_SINGULAR_VALUES, *(min(weight.shape) for weight in first.values()))
+    arrays: dict[str, np.ndarray] = {}
+    norms = np.full(len(names), np.nan)
+    energy = np.full(len(names), np.nan)
+    approximate = False
+    for done, (run_id, run) in enumerate(runs.items()):
+        spectra = np.zeros((len(names), most), dtype=np.float32)
+        for index, name in enumerate(names):
+            tick(done * len(names) + index, len(runs) * len(names), _PHASE)
+            update = update_of(run, name, first[name])
+            approximate |= min(update.shape) > _EXACT_SIDE
+            values = _singular_values(update, most)
+            spectra[index] = values
+            if run_id == "full":
+                norms[index] = float(torch.linalg.matrix_norm(update))
+                energy[index] = float((values[:rank] ** 2).sum() / norms[index] ** 2) if norms[index] else np.nan
+                if index < MOST_PICTURES:
+                    arrays[f"picture.{index}.delta"] = picture(update)
+        arrays[f"spectrum.{run_id}"] = spectra
+    if "lora" in runs:
+        arrays.update(_pictures(runs["lora"], first))
+    return Updates(arrays, norms, energy, approximate)
+
+
+def update_of(run: Run, name: str, first: torch.Tensor) -> torch.Tensor:
+    """What the run adds to that matrix, in its shape."""
+    if run.id == "full":
+        trained: torch.Tensor = run.model.get_submodule(name).weight.detach()
+        return (trained - first.to(trained.device)).cpu()
+    layer = run.model.base_model.model.get_submodule(name)
+    with torch.no_grad():
+        added: torch.Tensor = layer.get_delta_weight(ADAPTER).detach().cpu()
+    return added
+
+
+def picture(matrix: torch.Tensor) -> np.ndarray:
+    """float32 [at most PICTURE_SIDE, at most PICTURE_SIDE], means of neighbours where the matrix is larger."""
+    values = matrix.detach().float().cpu()
+    height, width = (min(side, PICTURE_SIDE) for side in values.shape)
+    shown: np.ndarray = torch.nn.functional.adaptive_avg_pool2d(values[None, None], (height, width))[0, 0].numpy()
+    return shown
+
+
+def _pictures(run: Run, first: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for index, (name, weight) in enumerate(list(first.items())[:MOST_PICTURES]):
+        layer = run.model.base_model.model.get_submodule(name)
+        found[f"picture.{index}.w"] = picture(weight)
+        found[f"picture.{index}.a"] = picture(layer.lora_A[ADAPTER].weight)
+        found[f"picture.{index}.b"] = picture(layer.lora_B[ADAPTER].weight)
+        found[f"picture.{index}.ba"] = picture(update_of(run, name, weight))
+    return found
+
+
+def _singular_values(matrix: torch.Tensor, most: int) -> np.ndarray:
+    """The `most` largest, descending; of a large matrix by a randomised method that may understate the last of them."""
+    if min(matrix.shape) <= _EXACT_SIDE:
+        values = torch.linalg.svdvals(matrix.float())[:most]
+    else:
+        values = torch.svd_lowrank(matrix.float(), q=min(most + 16, *matrix.shape), niter=4)[1][:most]
+    found: np.ndarray = values.numpy()
+    return found

@@ -1,0 +1,110 @@
+"""The matrices that adapters are put on, by their shapes: of the small model, and of a folder by its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.checkpoint.names import layer_and_kind
+from core.checkpoint.opening import open_checkpoint
+from core.errors import InvalidParams
+from core.language_model.recipe import STANDARD, Recipe
+from core.paths import expanded
+from core.topics.lora.params import ALL, LoraParams
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A linear layer inside the blocks: W is [rows, columns], out and in. `layer` is -1 where the name tells none."""
+
+    name: str
+    layer: int
+    kind: str
+    rows: int
+    columns: int
+
+    @property
+    def smaller_side(self) -> int:
+        return min(self.rows, self.columns)
+
+    def lora_parameters(self, rank: int) -> int:
+        """Of B [rows, rank] and A [rank, columns]."""
+        return rank * (self.rows + self.columns)
+
+    def adalora_parameters(self, rank: int) -> int:
+        """Of P, Q and the singular values between them."""
+        return rank * (self.rows + self.columns + 1)
+
+
+def of_name(name: str, rows: int, columns: int) -> Matrix:
+    """The matrix of a linear layer by its full name in the model, such as 'model.layers.0.self_attn.q_proj'."""
+    layer, _ = layer_and_kind(f"{name}.weight")
+    return Matrix(name, layer, name.rsplit(".", 1)[-1], rows, columns)
+
+
+def small_model_matrices(recipe: Recipe = STANDARD) -> list[Matrix]:
+    """Those of the small model, in its own order."""
+    hidden, wide = recipe.hidden, recipe.intermediate
+    shapes = {
+        "self_attn.q_proj": (hidden, hidden),
+        "self_attn.k_proj": (hidden, hidden),
+        "self_attn.v_proj": (hidden, hidden),
+        "self_attn.o_proj": (hidden, hidden),
+        "mlp.gate_proj": (wide, hidden),
+        "mlp.up_proj": (wide, hidden),
+        "mlp.down_proj": (hidden, wide),
+    }
+    return [
+        of_name(f"model.layers.{layer}.{name}", rows, columns)
+        for layer in range(recipe.layers)
+        for name, (rows, columns) in shapes.items()
+    ]
+
+
+def folder_matrices(path: str) -> list[Matrix]:
+    """The two-dimensional weights inside the layers of a model folder, from the headers of its safetensors.
+
+    Raises InvalidParams for a folder without any that can be read.
+    """
+    checkpoint = open_checkpoint(expanded(path, "model"), "model")
+    return [
+        Matrix(name, layer_and_kind(tensor.name)[0], name.rsplit(".", 1)[-1], tensor.shape[0], tensor.shape[1])
+        for tensor in checkpoint.measured
+        if len(tensor.shape) == 2 and layer_and_kind(tensor.name)[0] >= 0
+        for name in (tensor.name.removesuffix(".weight"),)
+    ]
+
+
+def adapted(matrices: Sequence[Matrix], targets: Iterable[str]) -> list[Matrix]:
+    """Those that the targets name, in order. Raises InvalidParams, listing the kinds that exist, for a target that no
+    matrix has, and for none."""
+    kinds = list(dict.fromkeys(matrix.kind for matrix in matrices))
+    wanted = tuple(targets)
+    if ALL in wanted:
+        return list(matrices)
+    if not wanted:
+        raise InvalidParams(f"No target module is named: use {ALL}, or some of {', '.join(kinds)}.", "target_modules")
+    for target in wanted:
+        if not any(_ends_with(matrix.name, target) for matrix in matrices):
+            raise InvalidParams(
+                f"There is no target module {target[:80]!r} in this model: use {ALL}, or some of {', '.join(kinds)}.",
+                "target_modules",
+            )
+    return [matrix for matrix in matrices if any(_ends_with(matrix.name, target) for target in wanted)]
+
+
+def check_ranks(params: LoraParams, matrices: Sequence[Matrix]) -> None:
+    """Raises InvalidParams for a rank above the smaller side of an adapted matrix."""
+    smallest = min(matrices, key=lambda matrix: matrix.smaller_side)
+    for field in ("target_r", "init_r"):
+        rank = getattr(params, field)
+        if rank > smallest.smaller_side:
+            raise InvalidParams(
+                f"{field} = {rank} is above the matrix {smallest.name} of {smallest.rows} x {smallest.columns}: a "
+                f"product of that shape has at most rank {smallest.smaller_side}, so take that or less.",
+                field,
+            )
+
+
+def _ends_with(name: str, target: str) -> bool:
+    return name == target or name.endswith(f".{target}")

@@ -1,0 +1,92 @@
+"""Why is nothing changing? The answer follows from the parameters and the step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.text import Text
+from core.topics.lora.model.schedule import Phase, Schedule
+from core.topics.lora.params import LoraParams
+
+
+class Cause(StrEnum):
+    NOT_CALLED = "update_and_allocate is not called"
+    NOTHING_TO_PRUNE = "init_r = target_r"
+    BEFORE_TINIT = "before tinit"
+    BETWEEN_ALLOCATIONS = "between allocations"
+    BUDGET_MET = "budget met"
+    ALLOCATING = "allocating"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`changes` says that ranks may change at this very step: then the sentence says what happens."""
+
+    cause: Cause
+    sentence: Text
+
+    @property
+    def changes(self) -> bool:
+        return self.cause is Cause.ALLOCATING
+
+
+def why_nothing_changes(params: LoraParams, step: int) -> Reason:
+    """Why the ranks stay as they are after `step` (from 0, before training, to params.steps), or that they change."""
+    schedule = Schedule.of(params, 1)
+    if not params.call_update:
+        return Reason(
+            Cause.NOT_CALLED,
+            Text(
+                "No rank changes, at this step or any other, because update_and_allocate is not called: call it after "
+                "each optimizer step, before the gradients are cleared.",
+                "秩在任何一步都不会变，因为没有调用 update_and_allocate：应在每次优化器更新之后、清空梯度之前调用它。",
+            ),
+        )
+    if params.init_r == params.target_r:
+        return Reason(
+            Cause.NOTHING_TO_PRUNE,
+            Text(
+                f"No rank changes, because init_r and target_r are both {params.init_r}: the budget is met from the "
+                "start, so there is nothing to prune.",
+                f"秩不变，因为 init_r 与 target_r 都是 {params.init_r}：预算从一开始就已满足，没有可剪的三元组。",
+            ),
+        )
+    phase, following = schedule.phase(step), schedule.next_allocation(step)
+    if phase is Phase.WARM_UP:
+        return Reason(
+            Cause.BEFORE_TINIT,
+            Text(
+                f"No rank changes yet: until step {params.tinit} (tinit) every matrix keeps all {params.init_r} "
+                f"triplets while scores are gathered; the first allocation comes at step {following}.",
+                f"秩尚未变化：到第 {params.tinit} 步（tinit）为止，每个矩阵都保留全部 {params.init_r} 个三元组，只累积"
+                f"重要性分数；第一次分配在第 {following} 步。",
+            ),
+        )
+    if phase is Phase.FINAL:
+        return Reason(
+            Cause.BUDGET_MET,
+            Text(
+                f"No rank changes any more: since step {schedule.last_allocation} the budget of {params.target_r} "
+                f"triplets a matrix is met, and the masks stay for the last {params.tfinal} steps (tfinal).",
+                f"秩不再变化：第 {schedule.last_allocation} 步起已达到平均每个矩阵 {params.target_r} 个三元组的预算，"
+                f"最后 {params.tfinal} 步（tfinal）掩码固定。",
+            ),
+        )
+    if not schedule.allocates(step):
+        return Reason(
+            Cause.BETWEEN_ALLOCATIONS,
+            Text(
+                f"No rank changes at this step: ranks are allocated every {params.delta_t} steps (deltaT), next at "
+                f"step {following}.",
+                f"这一步秩不变：每 {params.delta_t} 步（deltaT）分配一次，下一次在第 {following} 步。",
+            ),
+        )
+    return Reason(
+        Cause.ALLOCATING,
+        Text(
+            "Ranks are allocated at this step: the triplets with the highest scores stay, as many as the budget "
+            "allows.",
+            "这一步重新分配秩：按预算保留得分最高的三元组。",
+        ),
+    )

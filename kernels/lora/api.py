@@ -29,7 +29,7 @@ def lora_linear(
     """x Wᵀ + scaling (x Aᵀ) Bᵀ (Hu et al. 2021, LoRA, equation 3): [rows, out], in the dtype of x.
 
     x [rows, in], weight [out, in], a [rank, in], b [out, rank], of one dtype: float32, float16 or bfloat16; rank 1 to
-    128. Sums are float32; the fused kernel rounds scaling (x Aᵀ) to the dtype once and the output once. `down` is
+    64. Sums are float32; the fused kernel rounds scaling (x Aᵀ) to the dtype once and the output once. `down` is
     where that kernel takes x Aᵀ, `choose_down` unless given. Differentiable in x, a and b (TRITON_UNFUSED is not):
     the weight is frozen and gets no gradient.
 

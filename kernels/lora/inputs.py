@@ -12,7 +12,7 @@ from kernels.quantization.inputs import check_how
 from kernels.quantization.output import Quantized
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-MOST_RANK = 128
+MOST_RANK = 64
 """A tile of rank columns is kept whole on the chip."""
 
 

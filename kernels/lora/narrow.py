@@ -15,6 +15,7 @@ _DOWN_ROWS = 64
 _DOWN_DEPTH = 64
 _GRADIENT_COLS = 64
 _GRADIENT_DEPTH = 64
+_RANK_OF_FOUR_WARPS = 32
 _LEAST_ROWS_OF_A_PART = 512
 _MOST_PARTS = 32
 
@@ -79,7 +80,7 @@ def scaled_down_product(x: torch.Tensor, a: torch.Tensor, scaling: float) -> tor
     out = torch.empty(rows, rank, dtype=x.dtype, device=x.device)
     down_kernel[(triton.cdiv(rows, _DOWN_ROWS),)](
         x, a, out, rows, depth, rank, scaling, *x.stride(), *a.stride(),
-        ROWS=_DOWN_ROWS, DEPTH=_DOWN_DEPTH, RANK=rank_columns(rank), num_warps=4, num_stages=3,
+        ROWS=_DOWN_ROWS, DEPTH=_DOWN_DEPTH, RANK=rank_columns(rank), num_warps=8 if rank > _RANK_OF_FOUR_WARPS or x.element_size() == 4 else 4, num_stages=3,
     )  # fmt: skip
     return out
 

@@ -38,8 +38,9 @@ def choose_down(rank: int) -> Down:
 def choose_tiling(*, element_bytes: int, target: str | None) -> Tiling:
     """For a weight of `element_bytes` a value on a GPU target ('sm_90', 'gfx942'); None is a CPU that traces."""
     if element_bytes == 4:
-        # Exact float32 products keep their operands in registers: larger tiles spill them.
-        return Tiling(64, 64, 32, _GROUP, 4, 2)
+        # Exact float32 products keep their operands in registers: larger tiles spill them. And Triton 3.7 gives tiles
+        # of 64 rows to Blackwell's tensor cores, as TF32, although IEEE products are asked for.
+        return Tiling(32, 64, 32, _GROUP, 8, 2)
     if target in _WARP_GROUP_TARGETS:
         return Tiling(128, 256, 64, _GROUP, 8, 3)
     if target is not None and target.startswith("gfx"):
@@ -51,5 +52,5 @@ def choose_nf4_tiling(*, element_bytes: int, target: str | None) -> Tiling:
     """Weights are restored in registers, so tiles are narrower; depth and columns divide or are divided by any block
     of scales."""
     if element_bytes == 4:
-        return Tiling(64, 32, 32, _GROUP, 4, 2)
+        return Tiling(32, 32, 32, _GROUP, 8, 2)
     return Tiling(128, 64, 64, _GROUP, 8 if target in _WARP_GROUP_TARGETS else 4, 2)

@@ -6,4 +6,5 @@ PAGES: dict[str, str] = {
     "masks": "gui.pages.masks:MasksPage",
     "decoder": "gui.pages.decoder:DecoderPage",
     "quantization": "gui.pages.quantization:QuantizationPage",
+    "fine-tuning": "gui.pages.fine_tuning:FineTuningPage",
 }

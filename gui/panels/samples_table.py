@@ -121,23 +121,24 @@ class _SamplesModel(QAbstractTableModel):
         self.speakers: tuple[Speaker, ...] = ()
         self.samples: tuple[Sample, ...] = ()
         self.chosen = ""
-
-    @property
-    def shown(self) -> tuple[Speaker, ...]:
+        self.shown: tuple[Speaker, ...] = ()
         """The speakers whose answers stand in full: the one before, and the chosen one."""
-        first = self.speakers[:1]
-        return first + tuple(speaker for speaker in self.speakers[1:] if speaker.key == self.chosen)
 
     @property
     def texts(self) -> int:
         """How many columns hold text."""
         return 2 + len(self.shown)
 
+    def _take_shown(self) -> None:
+        chosen = tuple(speaker for speaker in self.speakers[1:] if speaker.key == self.chosen)
+        self.shown = self.speakers[:1] + chosen
+
     def set_rows(self, speakers: tuple[Speaker, ...], samples: tuple[Sample, ...]) -> None:
         self.beginResetModel()
         self.speakers, self.samples = speakers, samples
         if all(speaker.key != self.chosen for speaker in speakers):
             self.chosen = speakers[-1].key if speakers else ""
+        self._take_shown()
         self.endResetModel()
 
     def choose(self, key: str) -> None:
@@ -146,6 +147,7 @@ class _SamplesModel(QAbstractTableModel):
         if whole:
             self.beginResetModel()
         self.chosen = key
+        self._take_shown()
         if whole:
             self.endResetModel()
         elif self.samples:
@@ -265,7 +267,7 @@ class _Rows(QTableView):
             lines = 1
             for column, width in enumerate(widths):
                 text = str(model.data(model.index(row, column)))
-                box = metrics.boundingRect(0, 0, max(20, width - 10), 10_000, int(Qt.TextFlag.TextWordWrap), text)
+                box = metrics.boundingRect(0, 0, max(20, width - 16), 10_000, int(Qt.TextFlag.TextWordWrap), text)
                 lines = max(lines, -(-box.height() // metrics.lineSpacing()))
             self.setRowHeight(row, lines * _LINE_PX + 6)
 

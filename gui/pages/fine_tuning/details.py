@@ -1,0 +1,246 @@
+"""What is said, who sees whom, what is added, and every number: the tables and the mask under the diagram."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from core.format import format_quantity
+from core.result import Provenance, Result, Row
+from core.topics.fine_tuning.methods import METHODS, MethodId
+from core.topics.fine_tuning.model.plan import Plan
+from gui.pages.fine_tuning import figures, mask_pages
+from gui.panels.report_columns import Column
+from gui.panels.row_table import RowTable
+from gui.panels.samples_table import Sample, SamplesTable, Speaker
+from gui.plots.scale import short_quantity
+from gui.plots.switcher import Switcher
+from gui.plots.token_map import TokenMap
+
+SAMPLES, MASK, VECTORS, METHODS_TABLE = range(4)
+_BEFORE_SAMPLES = "Run (F5) to see what the model says to held-out rows before and after each method."
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _bytes(value: float) -> str:
+    return short_quantity(value, "bytes")
+
+
+def _percent(share: float) -> str:
+    return format_quantity(100 * share, "%")
+
+
+METHOD_COLUMNS = (
+    Column("label", "Method", "Method", str, "Prompt tuning", number=False),
+    Column("trainable_parameters", "Trainable", "Parameters that train", _count, "1,000,000"),
+    Column("share", "Share", "Trainable of all parameters", _percent, "100%"),
+    Column("extra_parameters", "Added", "Parameters that the method adds", _count, "100,000"),
+    Column("held_out_loss", "Held-out", "Loss on held-out rows, nats a token", format_quantity, "0.000", "nats"),
+    Column("final_loss", "Final loss", "Loss of the last batch, nats a token", format_quantity, "0.000", "nats"),
+    Column("exact_match_unseen", "Unseen", "Exact match, unseen people", _percent, "100%"),
+    Column("exact_match_untold", "Untold", "Exact match, untold facts", _percent, "100%"),
+    Column("steps", "Steps", "Steps done", _count, "0,000"),
+    Column("steps_per_s", "Steps/s", "Steps a second on this machine", format_quantity, "00.0", "1/s"),
+    Column("learning_rate", "Rate", "Highest learning rate", format_quantity, "1.0e-03"),
+    Column("weights_bytes", "Weights", "Bytes of weights", _bytes, "4.00 MB", "B"),
+    Column("gradients_bytes", "Gradients", "Bytes of gradients", _bytes, "4.00 MB", "B"),
+    Column("optimizer_bytes", "Optimizer", "Bytes of the optimizer's state", _bytes, "4.00 MB", "B"),
+    Column("activations_bytes", "Activations", "Bytes of activations kept for backward", _bytes, "4.00 MB", "B"),
+    Column("memory_how", "Memory is", "How the bytes were obtained", str, "tensor sizes", number=False),
+    Column("runs_on", "4 bits by", "What did the 4-bit work", str, "bitsandbytes", number=False),
+    Column("where", "Trains", "Where the trainable parameters are", str, "every weight", number=False),
+    Column("error", "Stopped", "Why it stopped early", str, "the loss was NaN", number=False),
+)
+VECTOR_COLUMNS = (
+    Column("name", "Place", "Where it is added or trained", str, "layer 0, prefix keys and values", number=False),
+    Column("shape", "Shape", "Shape of what is added", str, "16 × 128", number=False),
+    Column("count", "Parameters", "How many numbers train there", _count, "1,000,000"),
+)
+
+
+class VectorsView(QWidget):
+    """What the chosen method trains, place by place; for QLoRA also what its gradients passed through."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.where, self.through = QLabel(), QLabel()
+        for text in (self.where, self.through):
+            text.setProperty("role", "small")
+            text.setWordWrap(True)
+        self.table = RowTable(VECTOR_COLUMNS, "place", "This method trains nothing that is known yet.")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 2, 6, 0)
+        column.setSpacing(4)
+        column.addWidget(self.where)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.through)
+
+    def draw(self, plan: Plan, result: Result | None, method: str) -> bool:
+        """Show a method; says whether what is shown was measured."""
+        self.where.setText(f"{figures.label(method)} trains {METHODS[MethodId(method)].where.in_language('en')}.")
+        rows, measured = vector_rows(plan, result, method)
+        self.table.set_rows(rows)
+        said = through_sentence(result, method)
+        self.through.setText(said)
+        self.through.setVisible(bool(said))
+        return measured
+
+
+class DetailsView(Switcher):
+    """What is behind the other buttons is drawn when it is looked at.
+
+    `method_picked`, `place_picked` and `sample_picked` are what a person chose in any of them; `provenance_changed`
+    carries where what is shown comes from, None for nothing.
+    """
+
+    method_picked = Signal(str)
+    place_picked = Signal(str)
+    provenance_changed = Signal(object)
+
+    def __init__(self) -> None:
+        self.samples = SamplesTable(_BEFORE_SAMPLES)
+        self.mask = TokenMap()
+        self.vectors = VectorsView()
+        self.methods = RowTable(METHOD_COLUMNS, "method", "Run (F5) to measure every method.")
+        super().__init__(
+            [("Samples", self.samples), ("Mask", self.mask), ("Vectors", self.vectors), ("Methods", self.methods)]
+        )
+        self._plan: Plan | None = None
+        self._result: Result | None = None
+        self._method = ""
+        self.samples.speaker_picked.connect(self._on_speaker)
+        self.methods.picked.connect(self.method_picked)
+        self.vectors.table.picked.connect(self.place_picked)
+        self.mask.page_picked.connect(self.mask.show_page)
+        self.mask.cell_picked.connect(lambda row, column: self.mask.select(max(row, 0), max(column, 0)))
+        self.switched.connect(lambda _: self._draw())
+
+    @property
+    def shows_run(self) -> bool:
+        """Whether what is in front is of a run."""
+        if self.index == MASK:
+            return mask_pages.is_measured(self._result, self._method)
+        return self._result is not None and bool(
+            self._result.tables.get(("samples", "", "vectors", "methods")[self.index])
+        )
+
+    def draw(self, plan: Plan, result: Result | None, method: str) -> None:
+        """Show a plan and the last run, with one method in front."""
+        self._plan, self._result, self._method = plan, result, method
+        self._draw()
+
+    def select_place(self, place: str | None) -> None:
+        self.vectors.table.mark(place)
+
+    def _draw(self) -> None:
+        plan, result, method = self._plan, self._result, self._method
+        if plan is None:
+            return
+        source: Provenance | None = None if result is None else figures.provenance(result)
+        if self.index == SAMPLES:
+            speakers, samples = said(result)
+            self.samples.set_samples(speakers, samples, method)
+            source = source if samples else None
+        elif self.index == MASK:
+            pages = mask_pages.pages(plan, result, method)
+            self.mask.set_pages(pages)
+            source = source if mask_pages.is_measured(result, method) else Provenance.MODELLED
+        elif self.index == VECTORS:
+            measured = self.vectors.draw(plan, result, method)
+            source = source if measured else Provenance.MODELLED
+        else:
+            source = self._draw_methods(plan, result, method)
+        self.provenance_changed.emit(source)
+
+    def _draw_methods(self, plan: Plan, result: Result | None, method: str) -> Provenance:
+        rows = method_rows(result)
+        self.methods.set_rows(rows or planned_rows(plan))
+        self.methods.mark(method)
+        return figures.provenance(result) if rows and result is not None else Provenance.MODELLED
+
+    def _on_speaker(self, key: str) -> None:
+        """What was said before stands beside every method already."""
+        if key in figures.ORDER:
+            self.method_picked.emit(key)
+
+
+def said(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
+    """The held-out rows of a run with every answer; the numbers of the methods head their marks."""
+    rows = [] if result is None else result.tables.get("samples", [])
+    if not rows:
+        return [], []
+    methods = figures.columns_of(rows)
+    speakers = [Speaker("before", "Before", "0")]
+    speakers += [Speaker(m, figures.label(m), str(figures.ORDER.index(m) + 1)) for m in methods]
+    samples = [
+        Sample(row["row"], row["wanted"], {s.key: row.get(s.key) for s in speakers}, row.get("split", ""))
+        for row in rows
+    ]
+    return speakers, samples
+
+
+def method_rows(result: Result | None) -> list[Row]:
+    """Rows with every column of the table; what a run does not say yet is None."""
+    rows = [] if result is None else result.tables.get("methods", [])
+    return [_whole(row) for row in rows]
+
+
+def planned_rows(plan: Plan) -> list[Row]:
+    """The same from shapes alone."""
+    return [
+        _whole(
+            {
+                "method": count.method.value,
+                "label": count.label,
+                "trainable_parameters": count.trainable_parameters,
+                "share": count.share,
+                "extra_parameters": count.extra_parameters,
+                "weights_bytes": count.weights_bytes,
+                "gradients_bytes": count.gradients_bytes,
+                "optimizer_bytes": count.optimizer_bytes,
+                "learning_rate": METHODS[count.method].learning_rate * plan.params.rate_factor,
+                "where": METHODS[count.method].where.in_language("en"),
+                "memory_how": "modelled",
+            }
+        )
+        for count in plan.counts.values()
+    ]
+
+
+def vector_rows(plan: Plan, result: Result | None, method: str) -> tuple[list[Row], bool]:
+    """What a method adds, by shape, where a run says it; else what trains at each place. Second: was it measured?"""
+    rows = [] if result is None else result.tables.get("vectors", [])
+    own = [row for row in rows if row["method"] == method]
+    if own:
+        return [{**row, "name": figures.place_name(row["place"]), "shape": _shape(row["shape"])} for row in own], True
+    places = [] if result is None else result.tables.get("places", [])
+    measured = bool(places) and method in places[0]
+    counts = {row["place"]: row[method] for row in places} if measured else plan.counts[MethodId(method)].trained_at
+    return [
+        {"place": place, "name": figures.place_name(place), "shape": None, "count": count}
+        for place, count in counts.items()
+        if count
+    ], measured
+
+
+def through_sentence(result: Result | None, method: str) -> str:
+    """Which gradients there were, where a run looked; '' where it did not."""
+    rows = [] if result is None else result.tables.get("gradients_through", [])
+    parts = [
+        f"{row['what']}: {row['with_gradient']} of {row['tensors']} tensors have a gradient"
+        + (f" (norm {format_quantity(row['norm'])})" if row["norm"] else "")
+        for row in rows
+        if row["method"] == method
+    ]
+    return f"Gradients after backward. {'; '.join(parts)}." if parts else ""
+
+
+def _whole(row: Row) -> Row:
+    return {column.name: row.get(column.name) for column in METHOD_COLUMNS} | {"method": row["method"]}
+
+
+def _shape(shape: object) -> str:
+    return str(shape).replace(" x ", " × ")

@@ -1,0 +1,209 @@
+"""A transformer as a grid of places where something may be trained, and where each of them lies. No painting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from PySide6.QtCore import QRectF
+
+ADDED_KINDS = ("prefix_encoder", "prompt", "prefix")
+"""Kinds that are no part of the model: a method adds them."""
+ROW_NAMES = {
+    "prefix_encoder": "prefix encoder",
+    "prefix": "prefix K, V",
+    "attention_norm": "norm",
+    "q_proj": "q",
+    "k_proj": "k",
+    "v_proj": "v",
+    "o_proj": "o",
+    "mlp_norm": "norm",
+    "gate_proj": "gate",
+    "up_proj": "up",
+    "down_proj": "down",
+}
+_IN_LAYER = tuple(ROW_NAMES)[1:]
+_FIRST_OF_MLP = ("mlp_norm", "gate_proj", "up_proj", "down_proj")
+_DECADES = 4
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of the model with its own parameters. `layer` is -1 for what is in none; `name` is read out."""
+
+    id: str
+    name: str
+    layer: int
+    kind: str
+    parameters: int
+
+    @property
+    def is_added(self) -> bool:
+        return self.kind in ADDED_KINDS
+
+
+@dataclass(frozen=True, eq=False)
+class PlacesOf:
+    """What one method does at each place.
+
+    `trainable` counts parameters; `norms` float [places] is the norm of their gradient, NaN where there is none and
+    None without a run; `frozen` float [places] the largest gradient that reached a frozen parameter, NaN where nothing
+    is frozen, or None.
+    """
+
+    trainable: tuple[int, ...]
+    norms: np.ndarray | None = None
+    frozen: np.ndarray | None = None
+
+    def state(self, index: int, place: Place) -> str:
+        """'absent', 'empty', 'frozen', 'whole', or 'part': parameters beside or among frozen ones.
+
+        Absent is what only other methods add, empty what has no parameters of its own (a head that is the embedding).
+        """
+        count = self.trainable[index]
+        if count == 0 and place.parameters == 0 and not place.is_added:
+            return "empty"
+        if count == 0:
+            return "absent" if place.is_added else "frozen"
+        return "whole" if place.is_added or count == place.parameters else "part"
+
+    def norm(self, index: int) -> float:
+        """The gradient's norm, NaN where it is not known."""
+        return math.nan if self.norms is None else float(self.norms[index])
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where everything lies: the cell of each place, frames with their names, and the names of the rows."""
+
+    cells: tuple[QRectF, ...]
+    layers: tuple[tuple[str, QRectF], ...] = ()
+    rows: tuple[tuple[str, float], ...] = ()
+    groups: tuple[tuple[str, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class PlacesGrid:
+    """Columns: what comes in, each layer, what goes out. Rows: added vectors, then the parts of a layer."""
+
+    places: tuple[Place, ...] = field(default=())
+
+    @cached_property
+    def layers(self) -> tuple[int, ...]:
+        return tuple(sorted({place.layer for place in self.places if place.layer >= 0}))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds within a layer, from the first that a vector passes to the last; unknown ones follow."""
+        found = dict.fromkeys(place.kind for place in self.places if place.layer >= 0)
+        known = [kind for kind in _IN_LAYER if kind in found]
+        return (*known, *(kind for kind in found if kind not in _IN_LAYER))
+
+    @cached_property
+    def inside(self) -> tuple[str, ...]:
+        """Kinds that belong to the model."""
+        return tuple(kind for kind in self.kinds if kind != "prefix")
+
+    def index(self, place_id: str | None) -> int | None:
+        return next((at for at, place in enumerate(self.places) if place.id == place_id), None)
+
+    def placed(self, room: QRectF, *, names: bool) -> Placed:
+        """Everything within `room`; with names at the left and above, or without for a small picture."""
+        left, top = (104.0, 17.0) if names else (0.0, 0.0)
+        between, gap = (8.0, 2.0) if names else (1.5, 0.75)
+        inner = room.adjusted(left, top, 0, 0)
+        ends = (0.62, 0.62) if len(self.layers) <= 6 else (1.6, 1.6)
+        unit = (inner.width() - between * (len(self.layers) + 1)) / max(1.0, len(self.layers) + sum(ends))
+        lane = inner.left() + ends[0] * unit + between
+        columns = {layer: lane + at * (unit + between) for at, layer in enumerate(self.layers)}
+        right = lane + len(self.layers) * (unit + between)
+        heights = self._heights(inner, gap, names)
+        cells = []
+        for place in self.places:
+            if place.layer >= 0:
+                y, high = heights[place.kind]
+                cells.append(QRectF(columns[place.layer], y, unit, high))
+            else:
+                cells.append(self._outside(place, inner, heights, (lane, right - between, unit, ends, between)))
+        if not names:
+            return Placed(tuple(cells))
+        first, last = heights[self.inside[0]], heights[self.inside[-1]]
+        frames = tuple(
+            (
+                f"layer {layer}" if unit > 44 else str(layer),
+                QRectF(columns[layer], room.top(), unit, top),
+            )
+            for layer in self.layers
+        )
+        rows = [(ROW_NAMES.get(kind, kind), heights[kind][0] + heights[kind][1] / 2) for kind in self.kinds]
+        if any(place.kind == "prefix_encoder" for place in self.places):
+            y, high = heights["prefix_encoder"]
+            rows.insert(0, (ROW_NAMES["prefix_encoder"], y + high / 2))
+        return Placed(tuple(cells), frames, tuple(rows), self._groups(heights, first[0], sum(last)))
+
+    def _heights(self, inner: QRectF, gap: float, names: bool) -> dict[str, tuple[float, float]]:
+        """(top, height) by kind; norms are half as high as matrices, and a wider gap parts attention from MLP."""
+        order = (["prefix_encoder"] if any(p.kind == "prefix_encoder" for p in self.places) else []) + list(self.kinds)
+        apart = {"attention_norm": 3.0, "mlp_norm": 3.0}
+        weights = [0.8 if kind in ("attention_norm", "mlp_norm", "prefix_encoder") else 1.0 for kind in order]
+        gaps = [gap * apart.get(kind, 1.0) if at else 0.0 for at, kind in enumerate(order)]
+        share = max(1.0, inner.height() - sum(gaps)) / max(1.0, sum(weights))
+        found, y = {}, inner.top()
+        for kind, weight, before in zip(order, weights, gaps, strict=True):
+            y += before
+            found[kind] = (y, weight * share)
+            y += weight * share
+        return found
+
+    def _outside(
+        self, place: Place, inner: QRectF, heights: dict[str, tuple[float, float]],
+        columns: tuple[float, float, float, tuple[float, float], float],
+    ) -> QRectF:  # fmt: skip
+        """The cell of a place in no layer: added vectors stand in the rows above the model."""
+        lane, right, unit, ends, between = columns
+        body = heights[self.inside[0]][0] if self.inside else inner.top()
+        if place.kind == "prefix_encoder":
+            y, high = heights["prefix_encoder"]
+            return QRectF(lane, y, right - lane, high)
+        if place.kind == "prompt":
+            y, high = heights.get("prefix", (inner.top(), max(8.0, body - inner.top() - 4)))
+            return QRectF(inner.left(), inner.top(), ends[0] * unit, y + high - inner.top())
+        if place.kind == "embedding":
+            return QRectF(inner.left(), body, ends[0] * unit, inner.bottom() - body)
+        x, wide = right + between, ends[1] * unit
+        cut = body + 0.3 * (inner.bottom() - body)
+        if place.kind == "final_norm":
+            return QRectF(x, body, wide, cut - body - 2)
+        return QRectF(x, cut + 1, wide, inner.bottom() - cut - 1)
+
+    def _groups(
+        self, heights: dict[str, tuple[float, float]], top: float, bottom: float
+    ) -> tuple[tuple[str, float, float], ...]:
+        """(name, top, bottom) of attention and MLP, where a layer has both."""
+        mlp = next((heights[kind][0] for kind in self.inside if kind in _FIRST_OF_MLP), None)
+        attention = [kind for kind in self.inside if kind not in _FIRST_OF_MLP]
+        if mlp is None or not attention:
+            return ()
+        return ("attention", top, mlp - 6), ("MLP", mlp, bottom)
+
+
+def norm_limits(norms: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The norms that the first and the last colour stand for, at most four decades apart; (0.1, 1) without any."""
+    known = [values[np.isfinite(values) & (values > 0)] for values in norms]
+    joined = np.concatenate(known) if known else np.empty(0)
+    if not joined.size:
+        return 0.1, 1.0
+    high = float(joined.max())
+    low = max(float(joined.min()), high / 10.0**_DECADES)
+    return (low, high) if high > 1.01 * low else (high / 10, high)
+
+
+def strength(norm: float, limits: tuple[float, float]) -> float:
+    """From 0 for the first colour to 1 for the last, on a log scale; 0 for a norm of 0."""
+    low, high = limits
+    if norm <= 0:
+        return 0.0
+    return min(1.0, max(0.0, math.log(norm / low) / math.log(high / low)))

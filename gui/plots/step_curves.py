@@ -45,10 +45,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Mark:
-    """A named vertical line."""
+    """A named vertical line; `height` is the share of the plot's height at which its name stands."""
 
     x: float
     label: str
+    height: float = 0.12
 
 
 class StepCurves(Figure):
@@ -121,6 +122,7 @@ class StepCurves(Figure):
         for line, mark in zip(self._mark_lines, self.marks, strict=True):
             line.setValue(mark.x)
             line.label.setFormat(mark.label)
+            line.label.setPosition(mark.height)
         self._dress(themes.current())
         self.show_content()
 
@@ -279,5 +281,5 @@ def drawn(series: Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _new_mark() -> pg.InfiniteLine:
-    options = {"position": 0.94, "movable": False, "anchors": [(0, 0), (0, 0)]}
+    options = {"movable": False, "anchors": [(0, 0.5), (1, 0.5)]}
     return pg.InfiniteLine(angle=90, label="", labelOpts=options)

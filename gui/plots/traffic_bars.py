@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from core.format import format_quantity
 from gui import theme as themes
 from gui.plots.figure import Canvas, Figure
+from gui.plots.inks import tensor_inks
 from gui.plots.legend import Entry, Legend
 from gui.plots.scale import nice_ticks, short_quantity
 from gui.theme import Theme, mix
@@ -94,7 +95,8 @@ class TrafficBars(Figure):
 
     def _write_legend(self, theme: Theme) -> None:
         tensors = dict.fromkeys(row.tensor for row in self.bars.rows if row.read_bytes or row.written_bytes)
-        self.legend.set_entries(Entry(tensor, theme.tensor(tensor)) for tensor in tensors)
+        inks = self.bars.inks(theme)
+        self.legend.set_entries(Entry(tensor, inks[tensor]) for tensor in tensors)
 
 
 class _Bars(Canvas):
@@ -112,6 +114,12 @@ class _Bars(Canvas):
 
     def total(self, kernel: str) -> int:
         return sum(row.read_bytes + row.written_bytes for row in self.rows if row.kernel == kernel)
+
+    def inks(self, theme: Theme) -> dict[str, str]:
+        """The theme's own colours of its tensors; others take its series in turn."""
+        names = list(dict.fromkeys(row.tensor for row in self.rows))
+        others = tensor_inks(theme, [name for name in names if name not in theme.tensors])
+        return {name: others.get(name, theme.tensor(name)) for name in names}
 
     def ratio(self) -> float | None:
         totals = [self.total(key) for key, _ in self.kernels]
@@ -198,7 +206,8 @@ class _Bars(Canvas):
 
     def _paint_segment(self, painter: QPainter, theme: Theme, row: TensorBytes, way: str, box: QRectF) -> None:
         lit = self.highlighted is None or row.tensor == self.highlighted
-        ink = theme.tensor(row.tensor) if lit else mix(theme.surface, theme.tensor(row.tensor), 0.25)
+        own = self.inks(theme)[row.tensor]
+        ink = own if lit else mix(theme.surface, own, 0.25)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(ink))
         painter.drawRect(box.adjusted(0, 0, -1 if box.width() > 3 else 0, 0))

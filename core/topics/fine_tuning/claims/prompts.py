@@ -117,8 +117,8 @@ def v2_trains_a_tenth_to_three_percent(result: Result) -> Finding:
     least, most = int(np.ceil(_LEAST_SHARE * base / each)), int(_MOST_SHARE * base / each)
     evidence = (
         f"{length} virtual tokens are {row['trainable_parameters']:,} parameters, {100 * share:.2f}% of this model's "
-        f"{base:,.0f} ({measured(result)}); {f'{least} to {most}' if least <= most else 'no number of'} tokens would be "
-        "within 0.1 to 3%."
+        f"{base:,.0f} ({measured(result)}); {f'{least} to {most}' if least <= most else 'no number of'} tokens would "
+        "be within 0.1 to 3%."
     )
     inside = _LEAST_SHARE <= share <= _MOST_SHARE
     return Finding(Verdict.HOLDS_WITH_LIMIT if inside else Verdict.DOES_NOT_HOLD, evidence)

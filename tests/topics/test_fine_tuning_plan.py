@@ -1,0 +1,167 @@
+"""What is modelled from shapes is what transformers and peft build."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import InvalidParams
+from core.language_model.memory import gradient_bytes, optimizer_bytes, weight_bytes
+from core.language_model.model import build_model, linear_names, parameter_count
+from core.language_model.recipe import TINY
+from core.language_model.small_model import SmallModel, small_model
+from core.topics.fine_tuning import TOPIC
+from core.topics.fine_tuning.experiment.building import build
+from core.topics.fine_tuning.experiment.placing import pieces, places_of_model
+from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
+from core.topics.fine_tuning.model.counts import NF4_BITS, NF4_BLOCK, NF4_NESTED_BLOCK, base_parameters, counts_of
+from core.topics.fine_tuning.model.places import Sizes, places_of, trained_at
+from core.topics.fine_tuning.model.prefix_mask import prefix_mask
+from core.topics.fine_tuning.model.shapes import MATRICES, shape_of_folder, shape_of_recipe
+from core.topics.fine_tuning.params import FineTuningParams
+from kernels.quantization.formats import FORMATS, FormatId
+from tests.topics.fine_tuning_runs import quick
+
+SHAPE = shape_of_recipe(TINY)
+SIZES = Sizes(virtual_tokens=4, prefix_hidden=8, rank=2, initial_rank=3, targets=("q_proj", "down_proj"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> SmallModel:
+    from core.language_model.cache import Cache
+
+    return small_model(TINY, cache=Cache(tmp_path_factory.mktemp("models")))
+
+
+def test_that_the_places_of_the_shape_are_those_of_the_model() -> None:
+    model = build_model(TINY)
+    assert places_of_model(model) == places_of(SHAPE)
+    assert base_parameters(SHAPE) == parameter_count(model)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_that_counts_by_place_are_those_that_peft_builds(method: MethodId, trained: SmallModel) -> None:
+    targets = list(SIZES.targets)
+    built = build(method, trained.model, trained.tokenizer, _examples(trained), targets, quick())
+    named = [(name, weight) for name, weight in built.model.named_parameters() if weight.requires_grad]
+    found: dict[str, int] = {}
+    for piece in pieces(built.model, method, named):
+        found[piece.place] = found.get(piece.place, 0) + piece.of(piece.parameter.detach()).numel()
+    shape = replace(SHAPE, vocabulary=len(trained.tokenizer))
+    counts = counts_of(shape, method, SIZES)
+    assert found == dict(trained_at(shape, method, SIZES)) == dict(counts.trained_at)
+    if method is not MethodId.FULL:
+        assert built.model.get_nb_trainable_parameters() == (counts.trainable_parameters, counts.total_parameters)
+
+
+def test_that_4_bits_are_counted_as_the_quantization_page_counts_them() -> None:
+    assert FORMATS[FormatId.NF4].bits_per_parameter(NF4_BLOCK, NF4_NESTED_BLOCK) == NF4_BITS
+
+
+@given(
+    tokens=st.integers(1, 200), hidden=st.integers(1, 64), rank=st.integers(1, 32), more=st.integers(0, 16),
+    targets=st.sets(st.sampled_from(MATRICES), min_size=1),
+)  # fmt: skip
+def test_that_totals_are_the_sums_of_places_whatever_the_sizes(
+    tokens: int, hidden: int, rank: int, more: int, targets: set[str]
+) -> None:
+    sizes = Sizes(tokens, hidden, rank, rank + more, tuple(sorted(targets)))
+    counts = {method: counts_of(SHAPE, method, sizes) for method in METHODS}
+    for found in counts.values():
+        assert found.trainable_parameters == sum(found.trained_at.values()) > 0
+        assert 0 < found.share <= 1
+    assert counts[MethodId.P_TUNING_V2].trainable_parameters == (
+        2 * SHAPE.layers * counts[MethodId.PROMPT_TUNING].trainable_parameters
+    )
+    assert counts[MethodId.QLORA].weights_bytes < counts[MethodId.LORA].weights_bytes
+    assert counts[MethodId.ADALORA].trainable_parameters > counts[MethodId.LORA].trainable_parameters
+
+
+def test_that_prefix_columns_are_seen_by_every_query() -> None:
+    for method in PROMPTS:
+        mask = prefix_mask(method, 3, 5)
+        assert mask[-5:, :3].all()
+        np.testing.assert_array_equal(mask[-5:, 3:], np.tri(5, dtype=bool))
+    assert prefix_mask(MethodId.P_TUNING_V2, 3, 5).shape == (5, 8)
+    assert prefix_mask(MethodId.PROMPT_TUNING, 3, 5).shape == (8, 8)
+    assert prefix_mask(MethodId.LORA, 3, 5).shape == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"methods": "lora, magic"}, "methods", "'magic', which is no method"),
+        ({"methods": " , "}, "methods", "names none"),
+        ({"virtual_tokens": 512}, "virtual_tokens", "context of 512"),
+        ({"rank": 256}, "rank", "Rank 256 is above the 128"),
+        ({"rank": 128}, "rank", "AdaLoRA would begin with rank 192"),
+        ({"target_modules": "q_proj, magic"}, "target_modules", "down_proj"),
+        ({"model": "/nowhere/at/all"}, "model", "no folder"),
+    ],
+)
+def test_that_what_cannot_be_is_refused_in_one_sentence(changes: dict[str, object], field: str, words: str) -> None:
+    with pytest.raises(InvalidParams, match=words) as raised:
+        TOPIC.check(FineTuningParams.parse(changes))
+    assert raised.value.field == field
+    assert raised.value.sentence.count(". ") == 0
+
+
+def test_that_what_no_chosen_method_has_is_not_checked() -> None:
+    TOPIC.check(FineTuningParams.parse({"methods": "full", "virtual_tokens": 1024, "rank": 1024}))
+    TOPIC.check(FineTuningParams.parse({"methods": "lora", "rank": 128}))
+
+
+def test_that_the_plan_says_what_is_wrong_and_still_has_counts() -> None:
+    found = TOPIC.plan(FineTuningParams.parse({"model": "/nowhere/at/all"}))
+    assert "/nowhere/at/all" in found.problem
+    assert found.blames == "model"
+    assert set(found.counts) == set(METHODS)
+
+
+def test_that_a_folders_shape_is_read_from_its_configuration(trained: SmallModel, tmp_path: Path) -> None:
+    assert trained.folder is not None
+    found = shape_of_folder(trained.folder)
+    assert found is not None
+    assert replace(found, name=SHAPE.name) == replace(SHAPE, vocabulary=len(trained.tokenizer))
+    assert shape_of_folder(tmp_path) is None
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", "n_embd": 8}))
+    assert shape_of_folder(tmp_path) is None
+
+
+def test_that_public_models_are_counted_too() -> None:
+    presets = TOPIC.plan(FineTuningParams()).presets
+    counts = presets["llama-7b"][MethodId.LORA]
+    assert counts.total_parameters - counts.extra_parameters == 6_738_415_616
+
+
+@pytest.mark.parametrize("method", [MethodId.FULL, MethodId.LORA, MethodId.QLORA, MethodId.P_TUNING_V2])
+def test_that_modelled_memory_is_what_tensors_take(method: MethodId, trained: SmallModel) -> None:
+    import torch
+
+    from core.language_model.adapters import trainable
+
+    built = build(method, trained.model, trained.tokenizer, _examples(trained), list(MATRICES), quick())
+    optimizer = torch.optim.AdamW(trainable(built.model))
+    for weight in trainable(built.model):
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    counts = counts_of(replace(SHAPE, vocabulary=len(trained.tokenizer)), method, replace(SIZES, targets=MATRICES))
+    states = 4 * len(trainable(built.model))  # the step that AdamW counts for each tensor
+    assert gradient_bytes(built.model) == counts.gradients_bytes
+    assert optimizer_bytes(optimizer) == counts.optimizer_bytes + states
+    levels = 4 * (16 + 256 + 2) * len(linear_names(trained.model)) if method is MethodId.QLORA else 0
+    assert counts.weights_bytes <= weight_bytes(built.model) <= 1.05 * counts.weights_bytes + levels
+    assert method not in ADAPTERS or counts.extra_parameters == counts.trainable_parameters
+
+
+def _examples(trained: SmallModel) -> tuple:  # type: ignore[type-arg]
+    from core.language_model.table_task import table_task
+
+    assert trained.world is not None
+    return table_task(trained.world).train

@@ -39,7 +39,7 @@ class LoraParams(Params):
         300, minimum=2, maximum=10_000, label="Steps", unit="steps", help="Steps of each run.", group="Training"
     )
     batch: int = number(
-        16, minimum=1, maximum=256, scale="log2", label="Batch", unit="rows", help="Rows a step.", group="Training"
+        8, minimum=1, maximum=256, scale="log2", label="Batch", unit="rows", help="Rows a step.", group="Training"
     )
     learning_rate: float = number(
         3e-3,
@@ -51,7 +51,7 @@ class LoraParams(Params):
         group="Training",
     )
     adalora_learning_rate: float = number(
-        3e-3,
+        1e-2,
         minimum=1e-6,
         maximum=100.0,
         step=1e-3,

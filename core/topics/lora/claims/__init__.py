@@ -1,1 +1,8 @@
-CLAIMS = ()
+"""What is taught about LoRA and AdaLoRA, each with the test of it."""
+
+from core.topics.lora.claims.adalora import ADALORA_CLAIMS
+from core.topics.lora.claims.lora import LORA_CLAIMS
+
+CLAIMS = (*LORA_CLAIMS, *ADALORA_CLAIMS)
+
+__all__ = ["CLAIMS"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from time import monotonic, perf_counter
 
 import torch
 
 from core.engine.phases import phase
 from core.engine.steps import Tick
+from core.errors import TilescopeError
 from core.events import Partial, Progress
 from core.hardware.host import cpu_name
 from core.language_model.adapters import adapted_layers, target_modules
@@ -33,6 +35,7 @@ from core.topics.lora.model.matrices import Matrix, check_ranks, of_name
 from core.topics.lora.model.plan import check
 from core.topics.lora.params import LoraParams
 from core.versions import versions
+from kernels.errors import KernelError
 
 _OPENED, _TRAINED, _MEASURED, _ANSWERED = 0.05, 0.8, 0.85, 0.95
 _SMALL_PARAMETERS = 1 << 25
@@ -70,8 +73,8 @@ def run(params: LoraParams, device: str) -> ExperimentRun:
         runs = _begun(draft, params, setting)
         yield from _trained(draft, params, setting, runs, started)
         yield from _after_training(draft, params, setting, runs)
-    if params.kernels:
-        yield from _kernels(draft, params, device)
+        if params.kernels:
+            yield from _kernels(draft, params, setting, runs[0], device)
     return draft.result()
 
 
@@ -219,12 +222,17 @@ def _add_answers(draft: Draft, setting: _Setting, runs: Sequence[Run], tick: Tic
     ]
 
 
-def _kernels(draft: Draft, params: LoraParams, device: str) -> Steps:
-    try:
-        from core.topics.lora.experiment import kernels
-    except ImportError:
+def _kernels(draft: Draft, params: LoraParams, setting: _Setting, lora: Run, device: str) -> Steps:
+    """An error here is a message: what training took long to find is not thrown away."""
+    if find_spec("triton") is None:
+        _tell(draft, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
         return
-    yield from kernels.add_kernels(draft, params, device, _ANSWERED)
+    from core.topics.lora.experiment.kernels import add_kernels
+
+    try:
+        yield from phase(_ANSWERED, 1.0, lambda tick: add_kernels(draft, params, lora, setting.names[0], device, tick))
+    except (KernelError, TilescopeError) as error:
+        _tell(draft, "warning", str(error))
 
 
 def _matrix(model: torch.nn.Module, name: str) -> Matrix:

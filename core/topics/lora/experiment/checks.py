@@ -39,16 +39,15 @@ def start_change(run: Run, base_logits: torch.Tensor, batch: Batch) -> float:
     return float((logits_of(run.model, batch) - base_logits).abs().max())
 
 
-def merge_error(run: Run, batch: Batch) -> float:
-    """The largest |difference| of a logit between merged and unmerged weights, over the largest logit where that is
-    above 1. Leaves the model unmerged, its weights as they were but for rounding."""
+def merge_error(run: Run, batch: Batch) -> tuple[float, float]:
+    """The largest |difference| of a logit between merged and unmerged weights, and the largest |logit|. Leaves the model unmerged, its weights as they were but for rounding."""
     apart = logits_of(run.model, batch)
     run.model.merge_adapter()
     try:
         together = logits_of(run.model, batch)
     finally:
         run.model.unmerge_adapter()
-    return float((together - apart).abs().max()) / max(1.0, float(apart.abs().max()))
+    return float((together - apart).abs().max()), float(apart.abs().max())
 
 
 def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Matrix]) -> list[Row]:

@@ -1,0 +1,122 @@
+"""Claims on AdaLoRA: who gets the rank, at which budget, and whether it pays."""
+
+from __future__ import annotations
+
+from core.claims import Claim, Finding, Verdict
+from core.result import Result
+from core.text import Text
+from core.wording import missing, provenance
+
+ADALORA = "Zhang et al. 2023 (arXiv 2303.10512)"
+
+_PAPER = {"lora": 88.34, "adalora": 89.31}
+"""Of DeBERTaV3-base on GLUE, the average, LoRA with rank 8 (Table 1)."""
+
+_CLEARLY, _AT_ALL = 0.5, 0.0
+_SURE = 2.0
+"""Standard errors from which on a difference is not laid to the choice of rows."""
+
+
+def important_get_more(result: Result) -> Finding:
+    """Holds when final ranks and importance go together clearly (Spearman 0.5 or more), with a limit when they do
+    somewhat; does not hold when they do not."""
+    if result.params["init_r"] == result.params["target_r"]:
+        return Finding(Verdict.NOT_TESTED, "init_r equals target_r, so no rank is taken away: begin with a higher one.")
+    if not result.params["call_update"]:
+        return Finding(Verdict.NOT_TESTED, "update_and_allocate is not called, so no rank changes: switch it on.")
+    if untested := missing(result, "rank.correlation"):
+        return untested
+    correlation = result.value("rank.correlation")
+    rows = [row for row in result.tables["matrices"] if row["final_rank"] is not None]
+    most, least = max(rows, key=lambda row: row["final_rank"]), min(rows, key=lambda row: row["final_rank"])
+    evidence = (
+        f"Spearman correlation of final rank and importance over {len(rows)} matrices: {correlation:.2f} "
+        f"({provenance(result, 'rank.correlation')}); from {least['final_rank']} triplets in {least['name']} to "
+        f"{most['final_rank']} in {most['name']}."
+    )
+    if "rank.full_correlation" in result.metrics:
+        evidence += (
+            " The importance is AdaLoRA's own. With a yardstick that it has not seen, the size of the update of "
+            f"matrices trained whole, ranks correlate by {result.value('rank.full_correlation'):.2f}."
+        )
+    if correlation >= _CLEARLY:
+        return Finding(Verdict.HOLDS, evidence)
+    return Finding(Verdict.HOLDS_WITH_LIMIT if correlation > _AT_ALL else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def at_the_same_budget(result: Result) -> Finding:
+    """Holds when the triplets kept at the end come to LoRA's rank times the matrices."""
+    if untested := missing(result, "budget.final", "budget.target"):
+        return untested
+    final, target = int(result.value("budget.final")), int(result.value("budget.target"))
+    matrices = len(result.tables["matrices"])
+    evidence = (
+        f"AdaLoRA keeps {final} triplets at the end ({provenance(result, 'budget.final')}), LoRA has {matrices} x "
+        f"{result.params['target_r']} = {target}."
+    )
+    if {"adalora.trainable", "lora.trainable"} <= set(result.metrics):
+        evidence += (
+            f" While it trains, peft holds all {result.params['init_r']} triplets of every matrix: "
+            f"{int(result.value('adalora.trainable')):,} parameters against {int(result.value('lora.trainable')):,}."
+        )
+    if final != target:
+        return Finding(Verdict.DOES_NOT_HOLD, evidence)
+    same = result.params["init_r"] == result.params["target_r"]
+    return Finding(Verdict.HOLDS if same else Verdict.HOLDS_WITH_LIMIT, evidence)
+
+
+def better_than_lora(result: Result) -> Finding:
+    """Holds with a limit (another model and task, one seed) when AdaLoRA's loss on held-out rows is below LoRA's beyond
+    the noise; does not hold when it is above; not tested within the noise."""
+    pair = _pair(result)
+    if pair is None:
+        return Finding(Verdict.NOT_TESTED, "This run did not measure both on held-out rows: run the page to the end.")
+    difference, error = pair
+    losses = {run: result.value(f"held_out.{run}") for run in _PAPER}
+    evidence = (
+        f"Here, on a table task and with one seed: loss on held-out rows AdaLoRA {losses['adalora']:.3f}, LoRA "
+        f"{losses['lora']:.3f} nats ({provenance(result, 'held_out.lora')}), {abs(difference) / error:.1f} "
+        f"standard errors apart. The paper, not run here: DeBERTaV3-base, average over GLUE, AdaLoRA "
+        f"{_PAPER['adalora']}, LoRA with rank 8 {_PAPER['lora']}."
+    )
+    if abs(difference) < _SURE * error:
+        return Finding(Verdict.NOT_TESTED, f"{evidence} The noise hides which is better.")
+    return Finding(Verdict.HOLDS_WITH_LIMIT if difference < 0 else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def _pair(result: Result) -> tuple[float, float] | None:
+    """AdaLoRA's loss less LoRA's, and the standard error of that."""
+    for row in result.tables.get("held_out_pairs", []):
+        if {row["run"], row["other"]} == set(_PAPER) and row["loss_difference"] is not None and row["stderr"]:
+            sign = 1 if row["run"] == "adalora" else -1
+            return sign * row["loss_difference"], row["stderr"]
+    return None
+
+
+ADALORA_CLAIMS = (
+    Claim(
+        id="adalora-ranks-by-importance",
+        statement=Text(
+            "AdaLoRA gives important matrices more rank and others less.",
+            "AdaLoRA 给重要的矩阵更高的秩，给其余的更低。",
+        ),
+        source=f"{ADALORA}, section 3.2, equations 6 to 11",
+        test=important_get_more,
+    ),
+    Claim(
+        id="adalora-same-budget",
+        statement=Text("AdaLoRA's ranks come to the same total budget as LoRA's.", "AdaLoRA 的总秩预算与 LoRA 相同。"),
+        source=f"{ADALORA}, section 3.3",
+        test=at_the_same_budget,
+    ),
+    Claim(
+        id="adalora-better-than-lora",
+        statement=Text(
+            "At the same budget AdaLoRA does better than LoRA (DeBERTaV3-base: 89.31 against 88.34).",
+            "在相同预算下，AdaLoRA 优于 LoRA（DeBERTaV3-base：89.31 对 88.34）。",
+        ),
+        source=f"{ADALORA}, Table 1",
+        test=better_than_lora,
+        expected=Verdict.DOES_NOT_HOLD,
+    ),
+)

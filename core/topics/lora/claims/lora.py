@@ -1,0 +1,184 @@
+"""Claims on LoRA: a low-rank product, few parameters, nothing at the start, nothing after merging."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.claims import Claim, Finding, Verdict
+from core.result import Result
+from core.text import Text
+from core.topics.lora.model.counting import BYTES_A_PARAMETER, PAPER_CHECKPOINT_BYTES, PAPER_TIMES
+from core.wording import missing, provenance, quantity
+
+LORA = "Hu et al. 2021 (arXiv 2106.09685)"
+
+_FEW_PERCENT, _NOT_FEW_PERCENT = 1.0, 10.0
+_NEAR = 0.1
+_MOST_ENERGY, _HALF_ENERGY = 0.9, 0.5
+_NOTHING = 1e-5
+"""Of a singular value over the largest: what float32 leaves where the rank ends."""
+
+
+def is_a_low_rank_product(result: Result) -> Finding:
+    """Holds when no update of the LoRA run has a singular value above rounding beyond its rank."""
+    if "spectrum.lora" not in result.arrays:
+        return Finding(Verdict.NOT_TESTED, "This run did not reach the end of its training: run the page to the end.")
+    spectra, rank = result.arrays["spectrum.lora"], int(result.params["target_r"])
+    if spectra.shape[1] <= rank:
+        return Finding(
+            Verdict.NOT_TESTED, f"The matrices have no more than {spectra.shape[1]} singular values: take a lower rank."
+        )
+    beyond = float((spectra[:, rank] / np.maximum(spectra[:, 0], np.finfo(np.float32).tiny)).max())
+    evidence = (
+        f"Of {len(spectra)} trained updates B A, the largest singular value number {rank + 1} is {beyond:.1e} of the "
+        f"first ({_measured(result)}): the rank is {rank} at most."
+    )
+    return Finding(Verdict.HOLDS if beyond < _NOTHING else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def whole_updates_have_low_rank(result: Result) -> Finding:
+    """Holds when the first target_r singular values have nine tenths of the energy of whole matrices' updates on
+    average, with a limit from a half; does not hold below."""
+    if untested := missing(result, "energy_in_rank"):
+        return (
+            untested
+            if result.params["compare_full"]
+            else Finding(Verdict.NOT_TESTED, "No whole matrices were trained: switch Whole matrices too on.")
+        )
+    share = result.value("energy_in_rank")
+    rows = [row for row in result.tables["matrices"] if row["energy_in_rank"] is not None]
+    most, least = max(rows, key=lambda row: row["energy_in_rank"]), min(rows, key=lambda row: row["energy_in_rank"])
+    evidence = (
+        f"Trained whole, {len(rows)} matrices have {share:.0%} of the energy (squared singular values) of their "
+        f"updates in the first {result.params['target_r']} of them on average "
+        f"({provenance(result, 'energy_in_rank')}), from "
+        f"{least['energy_in_rank']:.0%} in {least['name']} to {most['energy_in_rank']:.0%} in {most['name']}."
+    )
+    if share >= _MOST_ENERGY:
+        return Finding(Verdict.HOLDS, evidence)
+    if found := _held_out(result):
+        evidence += f" That is no word on how well LoRA does, which finds an update of its own: {found}."
+    return Finding(Verdict.HOLDS_WITH_LIMIT if share >= _HALF_ENERGY else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def trains_few(result: Result) -> Finding:
+    """Holds below 1% of the parameters, with a limit below 10%."""
+    if untested := missing(result, "lora.share", "lora.trainable"):
+        return untested
+    share = result.value("lora.share")
+    evidence = (
+        f"peft trains {quantity(result, 'lora.trainable')} at rank {result.params['target_r']}, "
+        f"{quantity(result, 'lora.share')} of this model's ({provenance(result, 'lora.share')}); of GPT-3 175B it "
+        f"would be {100 / result.value('gpt3.reduction'):.2g}% (modelled). The smaller the matrices, the larger the "
+        "share: r (in + out) of in x out."
+    )
+    if share < _FEW_PERCENT:
+        return Finding(Verdict.HOLDS, evidence)
+    return Finding(Verdict.HOLDS_WITH_LIMIT if share < _NOT_FEW_PERCENT else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def ten_thousand_times(result: Result) -> Finding:
+    """Holds when the count from GPT-3's shapes is within a tenth of 10,000."""
+    if untested := missing(result, "gpt3.reduction", "gpt3.trainable", "gpt3.parameters"):
+        return untested
+    times, trainable = result.value("gpt3.reduction"), result.value("gpt3.trainable")
+    whole, adapter = PAPER_CHECKPOINT_BYTES
+    evidence = (
+        f"GPT-3: 96 layers x 2 matrices x 4 x (12,288 + 12,288) = {int(trainable):,} trainable parameters of "
+        f"{int(result.value('gpt3.parameters')):,}, {times:,.0f} times fewer ({provenance(result, 'gpt3.reduction')}); "
+        f"in 16 bits {BYTES_A_PARAMETER * trainable / 1e6:.1f} MB. The paper's 10,000 is its checkpoint of "
+        f"{whole / 1e9:.0f} GB over {adapter / 1e6:.0f} MB."
+    )
+    return Finding(Verdict.HOLDS if abs(times / PAPER_TIMES - 1) <= _NEAR else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def begins_unchanged(result: Result) -> Finding:
+    """Holds when no logit changes before the first step."""
+    if untested := missing(result, "start.max_abs_change"):
+        return untested
+    change = result.value("start.max_abs_change")
+    evidence = (
+        f"With the adapters on and nothing trained, the largest change of a logit is {change:.3g} "
+        f"({provenance(result, 'start.max_abs_change')}): LoRA begins with B = 0, AdaLoRA with its singular values "
+        "at 0."
+    )
+    return Finding(Verdict.HOLDS if change == 0 else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def merges_exactly(result: Result) -> Finding:
+    """Holds when merged and unmerged logits agree to 1e-5."""
+    if untested := missing(result, "merge.max_abs_error"):
+        return untested
+    error = result.value("merge.max_abs_error")
+    evidence = (
+        f"After training, logits of merged and unmerged weights differ by {error:.1e} at most, over the largest logit "
+        f"({provenance(result, 'merge.max_abs_error')}; 1e-5 is allowed, as float32 rounds W + s B A once)."
+    )
+    return Finding(Verdict.HOLDS if error <= 1e-5 else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def _held_out(result: Result) -> str:
+    if missing(result, "held_out.lora", "held_out.full"):
+        return ""
+    lora, full = (result.value(f"held_out.{run}") for run in ("lora", "full"))
+    return f"loss on held-out rows {lora:.3f} nats, whole matrices {full:.3f}"
+
+
+def _measured(result: Result) -> str:
+    return "measured" if result.environment.device.startswith("cuda") else "measured (CPU)"
+
+
+LORA_CLAIMS = (
+    Claim(
+        id="lora-is-a-low-rank-product",
+        statement=Text(
+            "LoRA models the change of the weights by a product of two small matrices, of rank r at most.",
+            "LoRA 用两个小矩阵的乘积来建模权重的变化，其秩不超过 r。",
+        ),
+        source=f"{LORA}, section 4.1, equation 3",
+        test=is_a_low_rank_product,
+    ),
+    Claim(
+        id="whole-updates-have-low-rank",
+        statement=Text(
+            "The change of the weights in full fine-tuning has a low rank: r directions hold nearly all of it.",
+            "全量微调时权重的变化是低秩的：r 个方向就几乎包含了全部变化。",
+        ),
+        source=f"{LORA}, sections 1 and 4.1, where it is a hypothesis on large models",
+        test=whole_updates_have_low_rank,
+        expected=Verdict.DOES_NOT_HOLD,
+    ),
+    Claim(
+        id="lora-trains-few",
+        statement=Text("LoRA trains very few of the parameters.", "LoRA 只训练极少的参数。"),
+        source=LORA,
+        test=trains_few,
+    ),
+    Claim(
+        id="gpt3-ten-thousand-times-fewer",
+        statement=Text(
+            "On GPT-3 175B, with rank 4 on Wq and Wv, LoRA trains about 10,000 times fewer parameters.",
+            "在 GPT-3 175B 上，对 Wq 与 Wv 取秩 4，LoRA 训练的参数约为万分之一。",
+        ),
+        source=f"{LORA}, section 4.2",
+        test=ten_thousand_times,
+    ),
+    Claim(
+        id="b-zero-at-the-start",
+        statement=Text(
+            "B is 0 at the start, so the model is unchanged before the first step.",
+            "B 初始为 0，因此训练开始前模型不变。",
+        ),
+        source=f"{LORA}, section 4.1",
+        test=begins_unchanged,
+    ),
+    Claim(
+        id="merging-gives-the-same",
+        statement=Text(
+            "Merged into the weights, LoRA gives the same outputs, without any cost at inference.",
+            "把 LoRA 合并进权重后输出不变，推理没有额外开销。",
+        ),
+        source=f"{LORA}, section 4.1",
+        test=merges_exactly,
+    ),
+)

@@ -14,6 +14,7 @@ TOPICS: dict[str, str] = {
     "masks": "core.topics.masks",
     "decoder": "core.topics.decoder",
     "quantization": "core.topics.quantization",
+    "lora": "core.topics.lora",
     "fine-tuning": "core.topics.fine_tuning",
     "kernel-lab": "core.topics.kernel_lab",
 }

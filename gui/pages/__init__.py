@@ -6,5 +6,6 @@ PAGES: dict[str, str] = {
     "masks": "gui.pages.masks:MasksPage",
     "decoder": "gui.pages.decoder:DecoderPage",
     "quantization": "gui.pages.quantization:QuantizationPage",
+    "lora": "gui.pages.lora:LoraPage",
     "fine-tuning": "gui.pages.fine_tuning:FineTuningPage",
 }

@@ -23,7 +23,7 @@ from gui.theme import Theme, colour
 Style = Literal["line", "faint", "dashed", "rings", "stairs"]
 _WIDTH_PX = {"line": 1.8, "faint": 1.0, "dashed": 1.4, "rings": 1.8, "stairs": 1.8}
 _FAINT, _EDGE = 0.55, 0.06
-_MOST_POINTS = 1200
+_MOST_POINTS = 800
 """Of a curve that is drawn: more than there are pixels only cost time."""
 
 
@@ -66,6 +66,8 @@ class StepCurves(Figure):
         self.chart = Chart(x_steps="whole")
         self.chart.freeze(x=False, y=True)
         self.chart.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        # An axis that gave room back with each shorter number would be laid out, and all painted, twice an update.
+        self.chart.getAxis("left").setStyle(autoReduceTextSpace=False)
         self._lines: list[pg.PlotCurveItem] = []
         self._mark_lines: list[pg.InfiniteLine] = []
         self._rings = pg.ScatterPlotItem(size=7, brush=None)
@@ -157,7 +159,6 @@ class StepCurves(Figure):
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)
-        self.chart.showGrid(x=False, y=True, alpha=0.15)
         self._cursor.setPen(pg.mkPen(colour(theme.tiles["current"], 0.9), width=1.5))
         self._dress(theme)
 
@@ -269,6 +270,9 @@ def drawn(series: Series) -> tuple[np.ndarray, np.ndarray]:
     """The points to join, float64: stairs have their corners, long curves the lowest and highest of each stretch."""
     x, y = series.x.astype(np.float64), series.y.astype(np.float64)
     if series.style == "stairs":
+        corner = np.append(True, y[1:] != y[:-1])
+        corner[-1] = True
+        x, y = x[corner], y[corner]
         return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
     if x.size <= _MOST_POINTS:
         return x, y

@@ -49,6 +49,11 @@ def test_that_stairs_hold_until_the_next_value_and_a_line_reads_the_nearest() ->
     assert np.isnan(value_at(Series("s", x, y, 0), 10)[1])
 
 
+def test_that_stairs_are_drawn_by_their_corners() -> None:
+    x, y = drawn(Series("s", np.arange(1, 7), np.array([3, 3, 2, 2, 2, 2]), 0, "stairs"))
+    assert list(zip(x.tolist(), y.tolist(), strict=True)) == [(1, 3), (3, 3), (3, 2), (6, 2), (6, 2)]
+
+
 def test_that_the_cursor_stands_at_the_step_with_a_dot_on_each_curve_that_has_it(plot: StepCurves) -> None:
     plot.set_series([LOSS, HELD_OUT])
     plot.select_step(4)

@@ -1,0 +1,140 @@
+"""What is behind a matrix and a step: triplets, pictures, spectrum; and the size, what is said, the kernel."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from core.result import Provenance, Result
+from core.topics.lora.model.plan import Plan
+from gui.pages.lora import figures, planned
+from gui.panels.samples_table import SamplesTable
+from gui.plots.comparison import Comparison
+from gui.plots.curves import Curves
+from gui.plots.factor_pictures import FactorPictures
+from gui.plots.step_curves import StepCurves
+from gui.plots.switcher import Switcher
+from gui.plots.traffic_bars import TrafficBars
+from gui.plots.triplet_view import TripletView
+
+TRIPLETS, PICTURES, SPECTRUM, SIZE, TEXT, KERNEL = range(6)
+_NO_SPECTRUM = "Run (F5): the singular values of each matrix's trained update appear here when training has ended."
+_NO_TEXT = "Run (F5): what the model says of rows that it has not seen, before and after, appears here."
+_NO_KERNEL = "Run (F5) to trace the fused kernel and peft's own path: the bytes that each moves appear here."
+
+
+class Details(Switcher):
+    """Only what is looked at is drawn. `provenance_changed` carries where it comes from, None for nothing."""
+
+    provenance_changed = Signal(object)
+
+    def __init__(self) -> None:
+        self.triplets, self.pictures, self.size, self.kernel = TripletView(), FactorPictures(), Curves(), KernelView()
+        self.spectrum, self.spectrum_title = StepCurves(_NO_SPECTRUM), QLabel()
+        self.spectrum.set_axes("singular value", "size", "")
+        self.spectrum_title.setProperty("role", "small")
+        self.text = SamplesTable(_NO_TEXT)
+        self.size.set_axes("rank", "", "parameters", "")
+        self.size_title = QLabel()
+        self.size_title.setProperty("role", "small")
+        super().__init__(
+            [
+                ("Triplets", self.triplets),
+                ("W + BA", self.pictures),
+                ("Spectrum", _under(self.spectrum_title, self.spectrum)),
+                ("Size", _under(self.size_title, self.size)),
+                ("Text", self.text),
+                ("Kernel", self.kernel),
+            ]
+        )
+        self._plan: Plan | None = None
+        self._result: Result | None = None
+        self._matrix, self._step = 0, 0
+        self.switched.connect(lambda _: self._draw())
+        self.kernel.switched.connect(lambda _: self._draw())
+        self.text.speaker_picked.connect(self.text.choose)
+
+    @property
+    def follows_form(self) -> bool:
+        """Whether what is shown is the plan's, whatever ran."""
+        return self.index == SIZE
+
+    def draw(self, plan: Plan, result: Result | None, matrix: int, step: int) -> None:
+        """Show a matrix (its index) at a step of the last run, if there is one."""
+        self._plan, self._result, self._matrix, self._step = plan, result, matrix, step
+        self._draw()
+
+    def select_triplet(self, triplet: int | None) -> None:
+        self.triplets.select_triplet(triplet)
+
+    def _draw(self) -> None:
+        plan, result = self._plan, self._result
+        if plan is None:
+            return
+        shown = False
+        if self.index == TRIPLETS:
+            found = figures.triplets(result, self._matrix, self._step)
+            self.triplets.set_triplets(found)
+            shown = found is not None
+        elif self.index == PICTURES:
+            pictures = figures.factors(result, self._matrix)
+            self.pictures.set_factors(pictures)
+            shown = pictures is not None
+        elif self.index == SPECTRUM:
+            shown = self._draw_spectrum()
+        elif self.index == SIZE:
+            self.size.set_curves(planned.size_curves(plan), float(plan.params.preset_rank))
+            self.size_title.setText(planned.size_sentence(plan))
+        elif self.index == TEXT:
+            self.text.set_samples(*figures.spoken(result))
+            shown = not self.text.is_empty
+        elif self.index == KERNEL:
+            self.provenance_changed.emit(self.kernel.draw(result))
+            return
+        measured = figures.where_measured(result) if result is not None and shown else None
+        self.provenance_changed.emit(Provenance.MODELLED if self.index == SIZE else measured)
+
+    def _draw_spectrum(self) -> bool:
+        series, marks = figures.spectrum(self._result, self._matrix)
+        self.spectrum.set_series(series, marks=marks, from_zero=True)
+        rows = figures.matrices(self._result)
+        self.spectrum_title.setVisible(bool(series))
+        if series:
+            row = rows[self._matrix]
+            energy = row.get("energy_in_rank")
+            share = "" if energy is None else f": {100 * energy:.3g}% of the full update's energy in its first ranks"
+            self.spectrum_title.setText(f"{figures.title_of(row)}{share}")
+        return bool(series)
+
+
+class KernelView(Switcher):
+    """Bytes of the forward pass, traced; and the implementations side by side."""
+
+    def __init__(self) -> None:
+        self.traffic, self.comparison = TrafficBars(), Comparison()
+        self.traffic.show_empty(_NO_KERNEL)
+        super().__init__([("Bytes", self.traffic), ("Implementations", self.comparison)])
+
+    def draw(self, result: Result | None) -> Provenance | None:
+        """Show what was traced and compared; returns where the numbers in front come from, None for none."""
+        variants, moved = figures.traffic(result)
+        self.traffic.set_rows(variants, moved)
+        if not moved:
+            self.traffic.show_empty(_NO_KERNEL)
+        rows = figures.contenders(result)
+        self.comparison.set_rows(rows)
+        if self.index == 0:
+            return Provenance.TRACED if moved else None
+        if any(row.runs_on == "cuda" for row in rows):
+            return Provenance.MEASURED
+        return Provenance.MEASURED_CPU if rows else None
+
+
+def _under(title: QLabel, picture: QWidget) -> QWidget:
+    whole = QWidget()
+    column = QVBoxLayout(whole)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(2)
+    column.addWidget(title)
+    column.addWidget(picture, 1)
+    return whole

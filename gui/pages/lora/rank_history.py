@@ -1,0 +1,99 @@
+"""The ranks over the steps, the total against the budget under it on the same axis, and the player of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from gui.plots.player import Player
+from gui.plots.rank_map import RankMap
+from gui.plots.rank_margins import RankGrid
+from gui.plots.step_curves import Mark, Series, StepCurves
+
+_CURVES_PX = 122
+_BEFORE_RUN = "Run (F5): while a small model trains, each matrix becomes a row, coloured by the rank it keeps."
+
+
+class RankHistory(QWidget):
+    """`matrix_picked` and `step_picked` say what a person picked in any part; steps count from 1."""
+
+    matrix_picked = Signal(int)
+    step_picked = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.map, self.curves, self.player = RankMap(_BEFORE_RUN, has_axis=False), StepCurves(), Player()
+        self.curves.set_axes("step", "triplets", "")
+        self.curves.setMinimumHeight(_CURVES_PX)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.map, 5)
+        column.addWidget(self.curves, 2)
+        column.addWidget(self.player)
+        self.map.matrix_picked.connect(self.matrix_picked)
+        self.map.step_picked.connect(self.step_picked)
+        self.curves.step_picked.connect(self._on_curves)
+        self.player.step_changed.connect(lambda index: self.step_picked.emit(index + 1))
+        self.map.aligned.connect(self._align)
+        boxes = self.map.chart.getViewBox(), self.curves.chart.getViewBox()
+        for box, other in (boxes, boxes[::-1]):
+            box.sigXRangeChanged.connect(lambda _, shown, other=other: _follow(other, shown))
+
+    @property
+    def done(self) -> int:
+        """Steps that can be played."""
+        return self.player.steps
+
+    def set_history(
+        self,
+        grid: RankGrid | None,
+        about: Callable[[int, int], str],
+        budget: Sequence[Series],
+        marks: Sequence[Mark],
+        steps: int,
+    ) -> None:
+        """Show ranks, of none before a run, and the totals; the axis spans `steps`. Emits nothing."""
+        self.map.set_ranks(grid, about, marks=marks)
+        shown = [Mark(mark.x, "") for mark in marks] if grid is not None else marks
+        self.curves.set_series(budget, x_range=(0.5, steps + 0.5), marks=shown, from_zero=True)
+        self._grow(0 if grid is None else grid.done)
+
+    def select(self, matrix: int | None, step: int | None) -> None:
+        """Show what is picked. Emits nothing."""
+        self.map.select_matrix(matrix)
+        self.map.select_step(step)
+        self.curves.select_step(step)
+        if step is not None and step - 1 != self.player.step:
+            with QSignalBlocker(self.player):
+                self.player.set_step(step - 1)
+
+    def _grow(self, done: int) -> None:
+        """The player takes more steps without losing its place or its pace."""
+        player = self.player
+        if done == player.steps:
+            return
+        playing, at = player.is_playing, player.step
+        with QSignalBlocker(player):
+            player.set_steps(done, max(0, at))
+            if playing and at < done - 1:
+                player.play()
+
+    def _on_curves(self, step: int) -> None:
+        if self.done:
+            self.step_picked.emit(min(step, self.done))
+
+    def _align(self) -> None:
+        """The curves' plot begins and ends where the map's does."""
+        left, right = self.map.margins
+        self.curves.chart.getPlotItem().setContentsMargins(2, 6, right, 2)
+        self.curves.chart.getAxis("left").setWidth(left - 2)
+
+
+def _follow(box: object, shown: tuple[float, float]) -> None:
+    """Take another plot's range, unless this one has it already."""
+    low, high = box.viewRange()[0]  # type: ignore[attr-defined]
+    if abs(low - shown[0]) + abs(high - shown[1]) > 1e-6 * abs(shown[1] - shown[0]):
+        box.setXRange(*shown, padding=0)  # type: ignore[attr-defined]

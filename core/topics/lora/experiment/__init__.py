@@ -185,14 +185,17 @@ def _after_training(draft: Draft, params: LoraParams, setting: _Setting, runs: l
         yield from phase(_MEASURED, _ANSWERED, lambda tick: _add_answers(draft, setting, runs, tick))
     merged = {one.label: checks.merge_error(one, setting.batch) for one in runs if one.id != "full"}
     draft.tables["checks"] += [
-        checks.check(f"{label}: merged against unmerged logits", error, checks.MERGED_LIMIT)
-        for label, error in merged.items()
+        checks.check(
+            f"{label}: merged against unmerged logits, over the largest", error / max(1.0, largest), checks.MERGED_LIMIT
+        )
+        for label, (error, largest) in merged.items()
     ]
+    error, largest = max(merged.values(), key=lambda found: found[0] / max(1.0, found[1]))
     draft.metrics["merge.max_abs_error"] = Metric(
-        max(merged.values()),
+        error / max(1.0, largest),
         "",
         _measured(draft),
-        "of the logits, over the largest where that is above 1; both adapters",
+        f"of the logits, over the largest of them: {error:.2g} of {largest:.3g}; the worse of both adapters",
     )
     yield Partial(as_partial(draft.result()))
 

@@ -40,7 +40,10 @@ def start_change(run: Run, base_logits: torch.Tensor, batch: Batch) -> float:
 
 
 def merge_error(run: Run, batch: Batch) -> tuple[float, float]:
-    """The largest |difference| of a logit between merged and unmerged weights, and the largest |logit|. Leaves the model unmerged, its weights as they were but for rounding."""
+    """The largest |difference| of a logit between merged and unmerged weights, and the largest |logit|.
+
+    Leaves the model unmerged, its weights as they were but for rounding.
+    """
     apart = logits_of(run.model, batch)
     run.model.merge_adapter()
     try:

@@ -69,7 +69,8 @@ def prefix_stands_first(result: Result) -> Finding:
     first = bool(prefix) and prefix == list(range(len(prefix)))
     seen = mask[:, prefix]
     tokens = mask[:, len(prefix) :]
-    causal = bool((tokens == np.tri(*tokens.shape, tokens.shape[1] - tokens.shape[0], dtype=np.uint8)).all())
+    queries, keys = tokens.shape
+    causal = bool((tokens == np.tri(queries, keys, keys - queries)).all())
     evidence = (
         f"In the model's own mask {len(prefix)} of {mask.shape[1]} columns are prefix, "
         f"{'the first ones' if first else 'and not the first ones'}; {int(seen.all(axis=1).sum())} of {mask.shape[0]} "

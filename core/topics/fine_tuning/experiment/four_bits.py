@@ -18,7 +18,7 @@ from kernels.quantization.impl import Impl, available
 
 
 class OwnNf4Linear(nn.Linear):
-    """A linear layer whose weights are this project's NF4, for machines without bitsandbytes: restored whenever it is
+    """A linear layer whose weights are this project's NF4, for where bitsandbytes is missing or wrong: restored at each
     run, and never trained."""
 
     def __init__(self, layer: nn.Linear) -> None:
@@ -46,7 +46,7 @@ def with_adapter_on_four_bits(base: Any, config: Any, seed: int) -> tuple[Any, s
     and the embedding stay as they are."""
     twin = copied(base)
     device = next(twin.parameters()).device
-    by_bitsandbytes = available(Impl.BITSANDBYTES, device) is None
+    by_bitsandbytes = available(Impl.BITSANDBYTES, device) is None and _restores_rightly(twin, device)
     import_peft()
     for name in linear_names(twin):
         parent, _, last = name.rpartition(".")
@@ -84,9 +84,9 @@ def _is_bitsandbytes(module: nn.Module) -> bool:
 
 
 def _bitsandbytes_linear(layer: nn.Linear, device: torch.device) -> nn.Module:
-    import bitsandbytes
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
 
-    four_bits = bitsandbytes.nn.Linear4bit(
+    four_bits: Any = Linear4bit(  # type: ignore[no-untyped-call]
         layer.in_features,
         layer.out_features,
         bias=layer.bias is not None,
@@ -95,7 +95,7 @@ def _bitsandbytes_linear(layer: nn.Linear, device: torch.device) -> nn.Module:
         quant_type="nf4",
         device="meta",
     )
-    four_bits.weight = bitsandbytes.nn.Params4bit(
+    four_bits.weight = Params4bit(
         layer.weight.detach().cpu().clone(), requires_grad=False, quant_type="nf4", compress_statistics=True
     )
     four_bits.bias = layer.bias
@@ -104,6 +104,12 @@ def _bitsandbytes_linear(layer: nn.Linear, device: torch.device) -> nn.Module:
     four_bits.support_avx512bf16_for_cpu = False
     moved: nn.Module = four_bits.to(device)
     return moved
+
+
+def _restores_rightly(model: Any, device: torch.device) -> bool:
+    """bitsandbytes 0.50 on a CPU takes scales of wrong blocks for rows that are no multiple of a block, such as 96."""
+    layers = [model.get_submodule(name) for name in linear_names(model)]
+    return device.type != "cpu" or all(layer.weight.shape[-1] % NF4_BLOCK == 0 for layer in layers)
 
 
 def _runs_on(by_bitsandbytes: bool, device: torch.device) -> str:

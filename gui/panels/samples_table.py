@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLa
 from gui import theme
 from gui.plots.arrow_keys import keeps_arrows
 
-_LINE_PX, _MARK_EDGE_PX = 16, 14
+_LINE_PX, _MOST_LINES, _MARK_EDGE_PX = 16, 3, 14
 _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 RIGHT, WRONG, UNKNOWN = "✓", "✗", "·"
 Index = QModelIndex | QPersistentModelIndex
@@ -246,7 +246,10 @@ class _Rows(QTableView):
         self._quiet = False
 
     def fit(self) -> None:
-        """Marks take what their headings need, texts share the rest; rows are as high as their longest text."""
+        """Marks take what their headings need, texts share the rest; rows are as high as their longest text needs.
+
+        Within reason: the read-out has all of it.
+        """
         model, metrics = self._owner.model, QFontMetrics(theme.ui_font("body", bold=True))
         if not model.speakers:
             return
@@ -269,7 +272,7 @@ class _Rows(QTableView):
                 text = str(model.data(model.index(row, column)))
                 box = metrics.boundingRect(0, 0, max(20, width - 16), 10_000, int(Qt.TextFlag.TextWordWrap), text)
                 lines = max(lines, -(-box.height() // metrics.lineSpacing()))
-            self.setRowHeight(row, lines * _LINE_PX + 6)
+            self.setRowHeight(row, min(lines, _MOST_LINES) * _LINE_PX + 6)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -61,7 +61,7 @@ def longest(splits: Sequence[MemorySplit]) -> float:
 
 def paint_axis(painter: QPainter, theme: Theme, area: QRectF, most: float) -> None:
     """Grid lines with bytes under them."""
-    for tick in nice_ticks(most, max(2, int(area.width() / 62))):
+    for tick in _ticks(most, area.width()):
         x = area.left() + tick / most * area.width()
         painter.setPen(QPen(QColor(theme.grid), 1))
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
@@ -79,6 +79,12 @@ def paint_bar(painter: QPainter, theme: Theme, lane: QRectF, split: MemorySplit,
             painter.fillRect(QRectF(left, lane.top(), max(0.8, wide), lane.height()), QColor(ink(theme, part)))
         left += wide
     return left
+
+
+def _ticks(most: float, width: float) -> list[float]:
+    """As many as fit, and at least one besides zero: a scale without a number is none."""
+    fitting = max(1, int(width / 62))
+    return next(ticks for more in (0, 1, 2, 8) if len(ticks := nice_ticks(most, fitting + more)) > 1)
 
 
 def _how(split: MemorySplit) -> str:

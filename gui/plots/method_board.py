@@ -20,7 +20,7 @@ from gui.plots.scale import short_quantity
 from gui.plots.walked_rows import WalkedRows
 from gui.theme import Theme, mix
 
-_HEAD_PX, _AXIS_PX, _GAP_PX, _VALUE_PX = 17, 16, 14, 54
+_HEAD_PX, _AXIS_PX, _GAP_PX, _VALUE_PX = 17, 16, 12, 60
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _WIDE_HEADS = ("trainable parameters (log)", "memory of a step", "exact match, held out")
 _SHORT_HEADS = ("trainable (log)", "memory", "exact match")
@@ -191,7 +191,7 @@ class _Bars(WalkedRows):
                 bar = QRectF(lane.left(), lane.top() + at * half, max(1.5, share * lane.width()), half - 0.5)
                 painter.fillRect(bar, QColor(ink))
         known = [share for share in row.matches if math.isfinite(share)]
-        text = " · ".join(f"{100 * share:.0f}" for share in known) + " %" if known else "—"
+        text = " · ".join(f"{100 * share:.0f}" for share in known) + "%" if known else "—"
         end = lane.left() + max((share for share in known), default=0.0) * lane.width()
         self._paint_value(painter, theme, end, box, text)
 

@@ -113,8 +113,9 @@ class PlacesGrid:
     def placed(self, room: QRectF, *, names: bool) -> Placed:
         """Everything within `room`; with names at the left and above, or without for a small picture."""
         left, top = (104.0, 17.0) if names else (0.0, 0.0)
-        between, gap = (8.0, 2.0) if names else (1.5, 0.75)
         inner = room.adjusted(left, top, 0, 0)
+        widest, gap = (8.0, 2.0) if names else (1.5, 0.75)
+        between = min(widest, 0.25 * inner.width() / (len(self.layers) + 1))
         ends = (0.62, 0.62) if len(self.layers) <= 6 else (1.6, 1.6)
         unit = (inner.width() - between * (len(self.layers) + 1)) / max(1.0, len(self.layers) + sum(ends))
         lane = inner.left() + ends[0] * unit + between

@@ -23,7 +23,6 @@ from gui.plots.places_painting import (
     paint_places,
     paint_words,
 )
-from gui.plots.scale import short_quantity
 from gui.theme import Theme
 
 _BAR_PX, _EDGE_PX = 66, 6
@@ -170,7 +169,7 @@ class _MapCanvas(Canvas):
         painter.setPen(QColor(theme.muted))
         for share in (0.0, 0.5, 1.0):
             y = bar.bottom() - share * bar.height()
-            text = short_quantity(float(f"{low * (high / low) ** share:.2g}"))
+            text = f"{low * (high / low) ** share:.2g}"
             painter.drawText(QRectF(bar.right() + 4, y - 8, 46, 16), _LEFT, text)
         heading = QRectF(self.width() - _BAR_PX, 2, _BAR_PX - 2, 15)
         painter.drawText(heading, Qt.AlignmentFlag.AlignCenter, "gradient")

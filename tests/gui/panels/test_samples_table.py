@@ -101,10 +101,13 @@ def test_that_new_answers_keep_the_row_and_the_choice(table: SamplesTable, qtbot
     assert text(table, 1, 5) == RIGHT
 
 
-def test_that_rows_are_high_enough_for_their_longest_text(table: SamplesTable) -> None:
-    long = Sample("Ann", "word " * 80, {})
-    table.set_samples(SPEAKERS, (long, *SAMPLES))
-    assert table.table.rowHeight(0) > 3 * table.table.rowHeight(1)
+def test_that_rows_are_high_enough_for_three_lines_and_not_for_an_endless_answer(table: SamplesTable) -> None:
+    short, long = Sample("Ann", "Yes.", {}), Sample("Ann", "word " * 80, {})
+    table.set_samples(SPEAKERS, (short, long, Sample("Ann", "word " * 800, {})))
+    heights = [table.table.rowHeight(row) for row in range(3)]
+    assert heights[1] > 2 * heights[0]
+    assert heights[2] == heights[1]
+    assert table.model.index(1, 0).data(Qt.ItemDataRole.ToolTipRole).count("word") == 80
 
 
 def test_that_the_read_out_says_everything(table: SamplesTable) -> None:

@@ -16,7 +16,7 @@ from gui.plots.figure import Canvas, Figure
 from gui.plots.inks import rgb
 from gui.theme import Theme
 
-_LINE_PX, _SIGN_PX, _GAP_PX, _EDGE_PX = 15, 40, 4, 6
+_LINE_PX, _SIGN_PX, _GAP_PX, _EDGE_PX = 15, 30, 4, 6
 _THIN_SHARE, _LEAST_THIN_PX = 0.13, 10
 """Of the product's side, that the thin side of a factor takes: true to scale it could not be seen."""
 _NARROWEST = 0.34
@@ -25,15 +25,14 @@ _CENTRE = Qt.AlignmentFlag.AlignCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 PARTS = ("w", "b", "a", "ba", "delta")
-_NAMES = {"w": "W", "b": "B", "a": "A", "ba": "BA", "delta": "ΔW, full"}
 
 
 @dataclass(frozen=True)
 class Factors:
     """The pictures of one matrix, by part: float [at most 128, at most 128] each, means of neighbours where larger.
 
-    `shape` is (rows, columns) of W and `rank` the inner side of B and A; `scaling` is the s of W + s BA. 'delta' (the
-    update of a full fine-tuning) may be missing.
+    `shape` is (rows, columns) of W and `rank` the inner side of B and A; `scaling` is the s of W + s BA, which 'ba' has
+    been multiplied with. 'delta' (the update of a full fine-tuning) may be missing.
     """
 
     title: str
@@ -46,6 +45,10 @@ class Factors:
         """(rows, columns) of a part, as it really is."""
         rows, columns = self.shape
         return {"b": (rows, self.rank), "a": (self.rank, columns)}.get(part, (rows, columns))
+
+    def name(self, part: str) -> str:
+        """What a part is called: W, B, A, '4 BA', 'ΔW, full'."""
+        return {"ba": f"{self.scaling:g} BA", "delta": "ΔW, full"}.get(part, part.upper())
 
 
 class FactorPictures(Figure):
@@ -139,7 +142,7 @@ class _Pictures(Canvas):
             rows, columns = factors.size(part)
             where = f"{_span(row, values.shape[0], rows)}, {_span(column, values.shape[1], columns)}"
             mean = "mean " if (rows, columns) != values.shape else ""
-            return f"{_NAMES[part]}[{where}]: {mean}{format_quantity(float(values[row, column]))}"
+            return f"{factors.name(part)}[{where}]: {mean}{format_quantity(float(values[row, column]))}"
         return None
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -162,7 +165,7 @@ class _Pictures(Canvas):
         painter.setFont(themes.ui_font("title", bold=True))
         painter.setPen(QColor(theme.text))
         middle = boxes["w"].center().y()
-        painter.drawText(QRectF(boxes["w"].right(), middle - 10, _SIGN_PX, 20), _CENTRE, f"+{factors.scaling:g}×")
+        painter.drawText(QRectF(boxes["w"].right(), middle - 10, _SIGN_PX, 20), _CENTRE, "+")
         if "delta" in boxes:
             painter.drawText(QRectF(boxes["ba"].right(), middle - 10, _SIGN_PX, 20), _CENTRE, "~")
         painter.setFont(self.font())
@@ -170,7 +173,7 @@ class _Pictures(Canvas):
     def _write(self, painter: QPainter, theme: Theme, factors: Factors, part: str, box: QRectF) -> None:
         """Name and shape, and the value that the strongest colour stands for."""
         rows, columns = factors.size(part)
-        name, scale = f"{_NAMES[part]} {rows} × {columns}", f"±{_reach(factors.pictures[part]):.2g}"
+        name, scale = f"{factors.name(part)} {rows} × {columns}", f"±{_reach(factors.pictures[part]):.2g}"
         painter.setPen(QColor(theme.muted))
         if part == "a":
             line = QRectF(box.left(), box.top() - _LINE_PX - 1, 160, _LINE_PX)

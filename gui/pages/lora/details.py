@@ -19,8 +19,11 @@ from gui.plots.triplet_view import TripletView
 
 TRIPLETS, PICTURES, SPECTRUM, SIZE, TEXT, KERNEL = range(6)
 _NO_SPECTRUM = "Run (F5): the singular values of each matrix's trained update appear here when training has ended."
-_NO_TEXT = "Run (F5): what the model says of rows that it has not seen, before and after, appears here."
-_NO_KERNEL = "Run (F5) to trace the fused kernel and peft's own path: the bytes that each moves appear here."
+_NO_TEXT = "Run (F5) with Answers on: what the model says of rows that it has not seen, before and after, appears here."
+_NO_KERNEL = "Run (F5) with Triton kernels on: the bytes that the fused and the unfused forward pass move appear here."
+_NO_PICTURE = (
+    "Training has not ended, or there are too many matrices for each to have its pictures: pick one of the first."
+)
 
 
 class Details(Switcher):
@@ -79,6 +82,8 @@ class Details(Switcher):
         elif self.index == PICTURES:
             pictures = figures.factors(result, self._matrix)
             self.pictures.set_factors(pictures)
+            if pictures is None and result is not None:
+                self.pictures.show_empty(_NO_PICTURE)
             shown = pictures is not None
         elif self.index == SPECTRUM:
             shown = self._draw_spectrum()

@@ -23,7 +23,7 @@ from gui.plots.triplet_view import Triplets
 RUNS = {"lora": 0, "adalora": 1, "full": 3}
 """The runs with their places among the theme's series: the same in every picture."""
 _BUDGET_INK = 6
-_VARIANTS = (("unfused peft", "peft"), ("fused nf4", "Fused NF4"), ("fused", "Fused"))
+_VARIANTS = (("unfused", "Unfused"), ("fused nf4", "Fused NF4"), ("fused", "Fused"))
 """The first and the last are compared: both over the same weights."""
 
 
@@ -179,19 +179,22 @@ def spoken(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
         return [], []
     known = {"before": ("Before", "before"), "lora": ("LoRA", "LoRA"), "adalora": ("AdaLoRA", "Ada"),
              "full": ("full", "full")}  # fmt: skip
-    keys = [key for key in known if key in rows[0]]
+    keys = [key for key in known if any(row.get(key) for row in rows)]
     speakers = [Speaker(key, *known[key]) for key in keys]
-    return speakers, [Sample(str(row["row"]), str(row["wanted"]), {key: row[key] for key in keys}) for row in rows]
+    return speakers, [Sample(str(row["row"]), str(row["wanted"]), {key: row.get(key) for key in keys}) for row in rows]
 
 
 def traffic(result: Result | None) -> tuple[list[tuple[str, str]], list[TensorBytes]]:
-    """Bytes of the forward pass by variant and tensor."""
+    """Bytes of the forward pass by variant and tensor, the kernels of a variant added up."""
     rows = [] if result is None else result.tables.get("kernels", [])
     there = {row["variant"] for row in rows}
     variants = [(key, label) for key, label in _VARIANTS if key in there]
     order = [key for key, _ in variants]
-    moved = [TensorBytes(row["variant"], row["tensor"], int(row["read_bytes"]), int(row["written_bytes"]))
-             for row in rows if row["variant"] in order]  # fmt: skip
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for row in rows:
+        read, written = sums.get((row["variant"], row["tensor"]), (0, 0))
+        sums[row["variant"], row["tensor"]] = read + int(row["read_bytes"]), written + int(row["written_bytes"])
+    moved = [TensorBytes(*names, *amounts) for names, amounts in sums.items() if names[0] in order]
     return variants, sorted(moved, key=lambda one: order.index(one.kernel))
 
 

@@ -79,9 +79,9 @@ def _after_training(rng: np.random.Generator, count: int, target: int, params: d
     arrays: dict[str, np.ndarray] = {}
     for index in range(count):
         b, a = rng.standard_normal((SIDE, target)), rng.standard_normal((target, SIDE))
-        made = {"w": rng.standard_normal((SIDE, SIDE)), "a": a, "b": b, "ba": b @ a}
+        made = {"w": rng.standard_normal((SIDE, SIDE)), "a": a, "b": b, "ba": 4 * b @ a}
         if params["compare_full"]:
-            made["delta"] = b @ a + 0.2 * rng.standard_normal((SIDE, SIDE))
+            made["delta"] = 4 * b @ a + 0.2 * rng.standard_normal((SIDE, SIDE))
         arrays |= {f"picture.{index}.{part}": values.astype(np.float32) for part, values in made.items()}
     falling = np.exp(-np.arange(SIDE) / 6)
     inside = np.arange(SIDE) < target
@@ -97,16 +97,17 @@ def _tables(params: dict[str, Any], gpu: bool, error: str) -> dict[str, list[Row
     rows: list[Row] = [
         {"run": run, "label": label, "trainable_parameters": trainable, "total_parameters": 1_000_000 + trainable,
          "share": trainable / 1_000_000, "seconds": 10.0, "steps_per_s": 30.0, "final_loss": 1.2,
-         "held_out_loss": 1.3, "exact_match": 0.4, "error": error if run == "adalora" else ""}
+         "held_out_loss": 1.3, "exact_match": 0.4, "learning_rate": 3e-3, "error": error if run == "adalora" else ""}
         for run, label, trainable in runs if run != "full" or params["compare_full"]
     ]  # fmt: skip
     samples = [
         {"row": "Ada Holm, Education, Norrby", "wanted": "Ada Holm went to Norrby.", "before": "Ada Holm is",
-         "lora": "Ada Holm went to Norrby.", "adalora": "Ada Holm went to Norby."}
+         "lora": "Ada Holm went to Norrby.", "adalora": "Ada Holm went to Norby.",
+         "full": "Ada Holm went to Norrby." if params["compare_full"] else ""}
     ]  # fmt: skip
     kernels = [
-        {"variant": variant, "tensor": tensor, "read_bytes": read, "written_bytes": written, "flops": 1e6}
-        for variant, factor in (("unfused peft", 2), ("fused", 1))
+        {"variant": variant, "function": variant, "tensor": tensor, "read_bytes": read, "written_bytes": written}
+        for variant, factor in (("unfused", 2), ("fused", 1))
         for tensor, read, written in (("x", 4096 * factor, 0), ("weight", 16384, 0), ("y", 4096 * (factor - 1), 8192))
     ]
     comparison = [

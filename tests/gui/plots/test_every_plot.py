@@ -22,18 +22,23 @@ from gui.plots.curves import Curve, Curves
 from gui.plots.error_grid import ErrorGrid
 from gui.plots.error_histogram import ErrorCounts, ErrorHistogram
 from gui.plots.error_map import ErrorMap
+from gui.plots.factor_pictures import FactorPictures, Factors
 from gui.plots.figure import Figure
 from gui.plots.hardware_strip import HardwareStrip, MemoryLevels, describe
 from gui.plots.output_effect import Outcome, OutputEffect
 from gui.plots.pareto import Pareto, Setting
+from gui.plots.rank_map import RankMap
+from gui.plots.rank_margins import RankGrid
 from gui.plots.raster import AddressRaster, Band
 from gui.plots.scales_view import ScalesView
 from gui.plots.softmax_state import RowState, SoftmaxState
 from gui.plots.sram_view import Resident, SramView, Store
+from gui.plots.step_curves import Mark, Series, StepCurves
 from gui.plots.tile_schedule import TileSchedule
 from gui.plots.tiles import TileGrid
 from gui.plots.timeline import Launch, Timeline
 from gui.plots.traffic_bars import TensorBytes, TrafficBars
+from gui.plots.triplet_view import Triplets, TripletView
 from tests.gui.plots.test_scales_view import PICTURE
 
 A100 = MemoryLevels("NVIDIA A100 40GB", 40e9, 1555e9, 108 * 192 * 1024, 19.5e12, 108, 192 * 1024, "data sheet")
@@ -139,14 +144,40 @@ def _pareto() -> Pareto:
     return plot
 
 
+def _steps() -> StepCurves:
+    plot = StepCurves()
+    plot.set_series([Series("loss", np.arange(1, 4), np.array([3.0, 2.0, 1.0]), 0)], marks=[Mark(2.0, "tinit")])
+    return plot
+
+
+def _ranks() -> RankMap:
+    plot = RankMap("Ranks appear here after a run.")
+    plot.set_ranks(RankGrid(np.array([[2, 1]]), ("L0", "L0"), ("q", "k"), 4, 2, 1), lambda *_: "")
+    return plot
+
+
+def _triplets() -> TripletView:
+    plot, some = TripletView(), np.array([1.0, 0.5])
+    plot.set_triplets(Triplets("layer 0 q", some, some, some, some, np.array([True, False]), 1.0))
+    return plot
+
+
+def _factors() -> FactorPictures:
+    plot = FactorPictures()
+    pictures = {"w": np.eye(4), "b": np.ones((4, 1)), "a": np.ones((1, 4)), "ba": np.ones((4, 4))}
+    plot.set_factors(Factors("layer 0 q", pictures, (4, 4), 1, 2.0))
+    return plot
+
+
 FILLED: list[Callable[[], Figure]] = [
     _schedule, _sram, _softmax, _traffic, _curves, _addresses, _comparison, _timeline, _strip,
     _codebooks, _error_map, _error_histogram, _pareto,
     _budget, _outputs, _scales,
+    _steps, _ranks, _triplets, _factors,
 ]  # fmt: skip
 EMPTY: list[type[Figure]] = [
     TileSchedule, SramView, SoftmaxState, TrafficBars, Curves, AddressMap, Comparison, Timeline, HardwareStrip,
-    BitBudget, OutputEffect, ScalesView,
+    BitBudget, OutputEffect, ScalesView, StepCurves, TripletView, FactorPictures,
     CodebookView, ErrorHistogram,
 ]  # fmt: skip
 

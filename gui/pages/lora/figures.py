@@ -68,11 +68,13 @@ def rank_grid(result: Result | None) -> RankGrid | None:
 def read_cell(result: Result) -> Callable[[int, int], str]:
     """What is read out of a matrix at a step, beside its name and rank."""
     rows = matrices(result)
-    total, budget = result.arrays["total_rank"], result.arrays["budget"]
+    total, budget, rank = (result.arrays[name] for name in ("total_rank", "budget", "rank"))
 
     def read(matrix: int, step: int) -> str:
         row = rows[matrix]
         lines = [f"{row['rows']:,} × {row['columns']:,}, LoRA's rank {row['lora_rank']}"]
+        if step > 1 and rank[step - 1, matrix] != rank[step - 2, matrix]:
+            lines.insert(0, f"changed at this step, from {int(rank[step - 2, matrix])}")
         if row.get("final_rank") is not None and step == steps_done(result):
             lines.append(f"mean importance {_number(row.get('importance'))}")
         lines.append(f"in all {int(total[step - 1]):,} triplets, budget {int(budget[step - 1]):,}")

@@ -181,6 +181,10 @@ def test_that_hover_reads_rank_total_and_budget(page: LoraPage) -> None:
     read = page.history_view.map.describe(30.0, STRONGEST + 0.5) or ""
     assert read.startswith(f"L0 up_proj, step 30\nrank {rank[29, STRONGEST]} of 12")
     assert f"in all {total[29]:,} triplets, budget {budget[29]:,}" in read
+    at = int(np.flatnonzero(np.diff(rank[:, 0]))[0]) + 2
+    told = [f"changed at this step, from {rank[at - 2, 0]}" in (page.history_view.map.describe(float(step), 0.5) or "")
+            for step in (at - 1, at, at + 1)]  # fmt: skip
+    assert told == [False, True, False]
 
 
 def test_that_both_plots_of_the_hero_share_their_axis_in_place_and_in_zoom(page: LoraPage) -> None:

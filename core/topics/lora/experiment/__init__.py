@@ -183,7 +183,15 @@ def _after_training(draft: Draft, params: LoraParams, setting: _Setting, runs: l
     yield Partial(as_partial(draft.result()))
     if params.exact_match:
         yield from phase(_MEASURED, _ANSWERED, lambda tick: _add_answers(draft, setting, runs, tick))
-    merged = {one.label: checks.merge_error(one, setting.batch) for one in runs if one.id != "full"}
+    _add_merging(draft, setting, [one for one in runs if one.id != "full" and not one.error])
+    yield Partial(as_partial(draft.result()))
+
+
+def _add_merging(draft: Draft, setting: _Setting, adapted: Sequence[Run]) -> None:
+    """Of the runs that went through: what a loss that is no number left behind may be no number either."""
+    if not adapted:
+        return
+    merged = {one.label: checks.merge_error(one, setting.batch) for one in adapted}
     draft.tables["checks"] += [
         checks.check(
             f"{label}: merged against unmerged logits, over the largest", error / max(1.0, largest), checks.MERGED_LIMIT
@@ -195,9 +203,8 @@ def _after_training(draft: Draft, params: LoraParams, setting: _Setting, runs: l
         error / max(1.0, largest),
         "",
         _measured(draft),
-        f"of the logits, over the largest of them: {error:.2g} of {largest:.3g}; the worse of both adapters",
+        f"of the logits, over the largest of them: {error:.2g} of {largest:.3g}; the worst of {' and '.join(merged)}",
     )
-    yield Partial(as_partial(draft.result()))
 
 
 def _add_answers(draft: Draft, setting: _Setting, runs: Sequence[Run], tick: Tick) -> None:

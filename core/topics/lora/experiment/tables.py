@@ -49,8 +49,8 @@ def add_answers(draft: Draft, exact_match: Mapping[str, float]) -> None:
 
 
 def add_pairs(draft: Draft, runs: Sequence[Run]) -> None:
-    """'held_out_pairs': the last held-out losses, row by row."""
-    last = {run.id: run.held_out[-1] for run in runs if run.held_out}
+    """'held_out_pairs': the last held-out losses, row by row, of the runs that went through."""
+    last = {run.id: run.held_out[-1] for run in runs if run.held_out and not run.error}
     draft.tables["held_out_pairs"] = [
         {"run": one, "other": two, "loss_difference": _number(difference), "stderr": _number(error)}
         for one in last

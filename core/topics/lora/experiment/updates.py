@@ -89,7 +89,10 @@ def _pictures(run: Run, first: Mapping[str, torch.Tensor]) -> dict[str, np.ndarr
 
 
 def _singular_values(matrix: torch.Tensor, most: int) -> np.ndarray:
-    """The `most` largest, descending; of a large matrix by a randomised method that may understate the last of them."""
+    """The `most` largest, descending; of a large matrix by a randomised method that may understate the last of them.
+    NaN of what is no number itself."""
+    if not torch.isfinite(matrix).all():
+        return np.full(most, np.nan, dtype=np.float32)
     if min(matrix.shape) <= _EXACT_SIDE:
         values = torch.linalg.svdvals(matrix.float())[:most]
     else:

@@ -1,0 +1,41 @@
+"""Runs of the lora experiment on the tiny model, for its tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.events import Partial, Progress
+from core.result import Result
+from core.topics.lora import TOPIC
+from core.topics.lora.params import LoraParams
+
+Events = list[Progress | Partial]
+
+QUICK: dict[str, Any] = {
+    "steps": 24,
+    "batch": 4,
+    "tinit": 4,
+    "tfinal": 8,
+    "delta_t": 3,
+    "init_r": 6,
+    "target_r": 3,
+    "held_out_every": 10,
+    "exact_match": False,
+    "kernels": False,
+}
+"""A run of about two seconds."""
+
+
+def finished(**changes: Any) -> tuple[Result, Events]:
+    """The result of a whole quick run with some parameters changed, and what it yielded."""
+    params = LoraParams.parse(QUICK | changes)
+    steps, events = TOPIC.load_experiment()(params, "cpu"), []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            return end.value, events
+
+
+def messages(result: Result) -> list[str]:
+    return [row["text"] for row in result.tables.get("messages", [])]

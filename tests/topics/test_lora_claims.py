@@ -1,0 +1,124 @@
+"""Every claim can hold and can fail: the predicates are fed results that say the opposite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.claims import Claim, Verdict
+from core.result import Environment, Metric, Provenance, Result
+from core.topics.lora import TOPIC
+from core.topics.lora.params import LoraParams
+
+CLAIMS = {claim.id: claim for claim in TOPIC.claims}
+HOLDS, LIMIT, FAILS, UNTESTED = (
+    Verdict.HOLDS,
+    Verdict.HOLDS_WITH_LIMIT,
+    Verdict.DOES_NOT_HOLD,
+    Verdict.NOT_TESTED,
+)
+METRICS = {
+    "energy_in_rank": 0.4,
+    "lora.share": 4.0,
+    "lora.trainable": 40960.0,
+    "adalora.trainable": 123216.0,
+    "gpt3.reduction": 9250.9,
+    "gpt3.trainable": 18874368.0,
+    "gpt3.parameters": 174604259328.0,
+    "start.max_abs_change": 0.0,
+    "merge.max_abs_error": 5e-7,
+    "rank.correlation": 0.8,
+    "rank.full_correlation": 0.1,
+    "budget.final": 12.0,
+    "budget.target": 12.0,
+    "held_out.lora": 0.17,
+    "held_out.adalora": 0.24,
+    "held_out.full": 0.16,
+}
+
+
+def spectrum(beyond: float) -> np.ndarray:
+    """Of three updates of rank 4, with `beyond` as their fifth singular value."""
+    return np.tile(np.array([3, 2, 1, 1, beyond, 0], dtype=np.float32), (3, 1))
+
+
+def result(
+    params: dict[str, Any] | None = None, difference: float = 0.07, beyond: float = 1e-7, **changes: float
+) -> Result:
+    values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
+    matrices = [
+        {"name": f"layers.0.{kind}", "final_rank": rank, "energy_in_rank": share}
+        for kind, rank, share in (("q_proj", 7, 0.5), ("k_proj", 4, 0.4), ("v_proj", 1, 0.3))
+    ]
+    return Result(
+        "lora",
+        LoraParams.parse(params or {}).model_dump(mode="json"),
+        Environment("cpu", "torch"),
+        {name: Metric(value, "", Provenance.MEASURED_CPU) for name, value in values.items() if value == value},
+        {"spectrum.lora": spectrum(beyond)},
+        {
+            "matrices": matrices,
+            "held_out_pairs": [{"run": "adalora", "other": "lora", "loss_difference": difference, "stderr": 0.02}],
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict", "found"),
+    [
+        ("lora-is-a-low-rank-product", HOLDS, result()),
+        ("lora-is-a-low-rank-product", FAILS, result(beyond=0.1)),
+        ("lora-is-a-low-rank-product", UNTESTED, result({"target_r": 6})),
+        ("whole-updates-have-low-rank", FAILS, result()),
+        ("whole-updates-have-low-rank", LIMIT, result(energy_in_rank=0.7)),
+        ("whole-updates-have-low-rank", HOLDS, result(energy_in_rank=0.95)),
+        ("whole-updates-have-low-rank", UNTESTED, result({"compare_full": False}, energy_in_rank=float("nan"))),
+        ("lora-trains-few", LIMIT, result()),
+        ("lora-trains-few", HOLDS, result(lora__share=0.4)),
+        ("lora-trains-few", FAILS, result(lora__share=20.0)),
+        ("gpt3-ten-thousand-times-fewer", HOLDS, result()),
+        ("gpt3-ten-thousand-times-fewer", FAILS, result(gpt3__reduction=4600.0)),
+        ("b-zero-at-the-start", HOLDS, result()),
+        ("b-zero-at-the-start", FAILS, result(start__max_abs_change=1e-3)),
+        ("merging-gives-the-same", HOLDS, result()),
+        ("merging-gives-the-same", FAILS, result(merge__max_abs_error=1e-3)),
+        ("merging-gives-the-same", UNTESTED, result(merge__max_abs_error=float("nan"))),
+        ("adalora-ranks-by-importance", HOLDS, result()),
+        ("adalora-ranks-by-importance", LIMIT, result(rank__correlation=0.2)),
+        ("adalora-ranks-by-importance", FAILS, result(rank__correlation=-0.2)),
+        ("adalora-ranks-by-importance", UNTESTED, result({"init_r": 4})),
+        ("adalora-ranks-by-importance", UNTESTED, result({"call_update": False})),
+        ("adalora-same-budget", LIMIT, result()),
+        ("adalora-same-budget", HOLDS, result({"init_r": 4})),
+        ("adalora-same-budget", FAILS, result(budget__final=36.0)),
+        ("adalora-better-than-lora", FAILS, result()),
+        ("adalora-better-than-lora", LIMIT, result(difference=-0.07)),
+        ("adalora-better-than-lora", UNTESTED, result(difference=0.03)),
+    ],
+)
+def test_that_a_verdict_follows_the_numbers(claim: str, verdict: Verdict, found: Result) -> None:
+    finding = CLAIMS[claim].test(found)
+    assert finding.verdict is verdict, finding.evidence
+    assert finding.evidence.endswith(".")
+
+
+@pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
+def test_that_a_run_without_results_tests_nothing(claim: Claim) -> None:
+    params = LoraParams().model_dump(mode="json")
+    empty = Result("lora", params, Environment("cpu", "torch"), {})
+    assert claim.test(empty).verdict is UNTESTED
+
+
+def test_that_the_order_of_a_pair_does_not_turn_its_meaning() -> None:
+    found = result()
+    found.tables["held_out_pairs"][0].update({"run": "lora", "other": "adalora", "loss_difference": -0.07})
+    assert CLAIMS["adalora-better-than-lora"].test(found).verdict is FAILS
+
+
+def test_that_the_papers_numbers_stand_as_the_papers() -> None:
+    evidence = CLAIMS["adalora-better-than-lora"].test(result()).evidence
+    assert "The paper, not run here" in evidence
+    assert "89.31" in evidence
+    assert "88.34" in evidence

@@ -1,0 +1,335 @@
+"""The lora experiment on the tiny model: peft decides, and what is shown is what peft did."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core.errors import InvalidParams
+from core.events import Partial, Progress
+from core.language_model.adapters import LossNotANumber, copied, target_modules, train_steps, trainable, with_adapter
+from core.language_model.cache import Cache
+from core.language_model.data import batch_loss, task_batches
+from core.language_model.evaluation import task_loss
+from core.language_model.quiet import torch_threads
+from core.language_model.recipe import TINY
+from core.language_model.small_model import SmallModel, small_model
+from core.language_model.table_task import TableTask, table_task
+from core.partial import from_partial
+from core.result import Result
+from core.topics.lora import experiment
+from core.topics.lora.experiment import checks
+from core.topics.lora.experiment.held_out import held_out_rows, rows_loss
+from core.topics.lora.experiment.runs import adalora_run, lora_run
+from core.topics.lora.model import plan as plan_module
+from core.topics.lora.params import LoraParams
+from core.topics.lora.payload import RUNS
+from tests.topics.lora_runs import QUICK, Events, finished, messages
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Any:
+    with torch_threads(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir: Path) -> SmallModel:
+    return small_model(TINY, cache=Cache(data_dir / "cache" / "language-models"))
+
+
+@pytest.fixture(scope="module")
+def task(trained: SmallModel) -> TableTask:
+    assert trained.world is not None
+    return table_task(trained.world)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_instead(data_dir: Path, trained: SmallModel) -> Any:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("TILESCOPE_DATA_DIR", str(data_dir))
+    patch.setattr(experiment, "STANDARD", TINY)
+    patch.setattr(plan_module, "STANDARD", TINY)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def run(tiny_instead: None) -> tuple[Result, Events]:
+    return finished()
+
+
+@pytest.fixture(scope="module")
+def result(run: tuple[Result, Events]) -> Result:
+    return run[0]
+
+
+def test_that_three_curves_grow_side_by_side(run: tuple[Result, Events]) -> None:
+    result, events = run
+    assert [result.arrays[f"loss.{name}"].shape for name in RUNS] == [(24,)] * 3
+    assert result.arrays["held_out.steps"].tolist() == [10, 20, 24]
+    progress = [event.done for event in events if isinstance(event, Progress)]
+    assert progress == sorted(progress)
+    partials = [from_partial(event.payload) for event in events if isinstance(event, Partial)]
+    lengths = [[len(partial.arrays[f"loss.{name}"]) for name in RUNS] for partial in partials]
+    assert lengths[0] == [1, 1, 1]
+    assert result.value("first_curve_s") > 0
+
+
+def test_that_peft_and_the_formulas_agree_at_every_step(result: Result) -> None:
+    rows = [row for row in result.tables["checks"] if row["what"].startswith("AdaLoRA")]
+    assert len(rows) >= 5
+    assert all(row["passed"] for row in result.tables["checks"]), result.tables["checks"]
+    differing = next(row for row in rows if "triplets kept" in row["what"])
+    assert "in 5 allocations" in differing["what"]  # steps 6, 9, 12, 15 and the last, 16
+
+
+def test_that_ranks_fall_to_the_budget_at_the_allocations_and_nowhere_else(result: Result) -> None:
+    ranks, total, budget = (result.arrays[name] for name in ("rank", "total_rank", "budget"))
+    changed = np.flatnonzero((np.diff(ranks.astype(int), axis=0) != 0).any(axis=1)) + 2
+    assert set(changed) <= set(np.flatnonzero(result.arrays["allocated"]) + 1) == {6, 9, 12, 15, 16}
+    assert (total[:5] == 14 * 6).all()
+    at_allocations = result.arrays["allocated"]
+    np.testing.assert_array_equal(total[at_allocations], budget[at_allocations])
+    assert total[-1] == result.value("budget.final") == result.value("budget.target") == 14 * 3
+    assert [row["step"] for row in result.tables["allocations"]] == [6, 9, 12, 15, 16]
+    for row in result.tables["allocations"]:
+        assert row["before"] - row["after"] == sum(each["from"] - each["to"] for each in row["changed"])
+
+
+def test_that_frames_show_what_is_kept_and_scores_end_with_the_last_phase(result: Result) -> None:
+    frames, importance, kept = (result.arrays[name] for name in ("frames", "importance", "kept"))
+    assert frames[-1] == 24
+    np.testing.assert_array_equal(kept.sum(axis=2), result.arrays["rank"][frames - 1])
+    assert np.isfinite(importance[frames < 16]).all()
+    assert np.isnan(importance[frames >= 16]).all()
+    values = result.arrays["singular_value"]
+    assert (values[-1][~kept[-1]] == 0).all()
+    assert (values[-1][kept[-1]] != 0).all()
+
+
+def test_that_the_regulariser_is_what_peft_adds_to_the_loss(trained: SmallModel, task: TableTask) -> None:
+    params = LoraParams.parse(QUICK | {"orth_reg_weight": 0.7})
+    targets = target_modules(trained.model, "all")
+    names = [matrix.name for matrix in plan_module.small_model_matrices(TINY)]
+    run = adalora_run(params, trained, task, targets, names)
+    batch = next(task_batches(task.train, trained.tokenizer, params.batch, params.seed))
+    with torch.no_grad():
+        whole = batch_loss(run.model, batch)
+        without = batch_loss(run.model.base_model.model, batch)
+    run.advance()
+    assert run.recorder is not None
+    assert run.recorder.orthogonality[0] == pytest.approx(float(whole - without) / 0.7, rel=1e-5)
+    assert run.losses[0] == pytest.approx(float(without), rel=1e-5)
+
+
+def test_that_watching_the_allocator_changes_nothing(trained: SmallModel, task: TableTask) -> None:
+    params = LoraParams.parse(QUICK)
+    targets = target_modules(trained.model, "all")
+    names = [matrix.name for matrix in plan_module.small_model_matrices(TINY)]
+    watched = adalora_run(params, trained, task, targets, names)
+    while not watched.over:
+        watched.advance()
+
+    from peft import AdaLoraConfig
+
+    config = AdaLoraConfig(
+        init_r=6, target_r=3, lora_alpha=params.alpha, tinit=4, tfinal=8, deltaT=3, total_step=24,
+        beta1=0.85, beta2=0.85, orth_reg_weight=0.5, target_modules=targets, task_type="CAUSAL_LM",
+    )  # fmt: skip
+    plain = with_adapter(trained.model, config, params.seed)
+    optimizer = torch.optim.AdamW(trainable(plain), lr=params.adalora_learning_rate)
+    batches = task_batches(task.train, trained.tokenizer, params.batch, params.seed)
+    for _ in train_steps(plain, batches, optimizer, 24, after_step=plain.base_model.update_and_allocate):
+        pass
+    theirs = dict(plain.named_parameters())
+    assert all(torch.equal(weight, theirs[name]) for name, weight in watched.model.named_parameters())
+    pattern = plain.peft_config["default"].rank_pattern
+    assert watched.recorder is not None
+    assert watched.recorder.ranks[-1].tolist() == [sum(pattern[f"{name}.lora_E.default"]) for name in names]
+
+
+def test_that_a_formula_that_is_off_fails_the_check(monkeypatch: pytest.MonkeyPatch, trained: SmallModel) -> None:
+    from core.topics.lora.model.importance import Smoothed
+
+    right = Smoothed.updated
+
+    def off(self: Smoothed, weights: Any, gradients: Any, beta1: float, beta2: float) -> Smoothed:
+        return right(self, weights, gradients, 0.9 * beta1, beta2)
+
+    monkeypatch.setattr(Smoothed, "updated", off)
+    found, _ = finished(compare_full=False)
+    failed = [row["what"] for row in found.tables["checks"] if not row["passed"]]
+    assert any("sensitivity and uncertainty" in what for what in failed)
+
+
+def test_that_without_the_call_no_rank_changes_and_no_scores_exist() -> None:
+    found, _ = finished(call_update=False, compare_full=False)
+    assert (found.arrays["rank"] == 6).all()
+    assert not found.arrays["allocated"].any()
+    assert np.isnan(found.arrays["importance"]).all()
+    assert found.value("budget.final") == 14 * 6
+    assert "rank.correlation" not in found.metrics
+    assert "loss.full" not in found.arrays
+
+
+def test_that_with_nothing_to_prune_the_run_goes_through_and_says_what_peft_would_do() -> None:
+    found, _ = finished(init_r=3, compare_full=False)
+    assert (found.arrays["rank"] == 3).all()
+    assert any("nothing to prune" in text for text in messages(found))
+    assert np.isfinite(found.arrays["importance"][0]).all()
+
+
+def test_that_a_nan_is_told_with_its_step_before_it_is_learned_from(trained: SmallModel, task: TableTask) -> None:
+    model = copied(trained.model).train()
+    optimizer = torch.optim.AdamW(trainable(model), lr=1e-3)
+    batches = task_batches(task.train, trained.tokenizer, 4, 0)
+    calls: list[int] = []
+
+    def loss_of(model: Any, batch: Any) -> torch.Tensor:
+        calls.append(1)
+        return batch_loss(model, batch) * (float("nan") if len(calls) == 3 else 1.0)
+
+    taken = []
+    with pytest.raises(LossNotANumber, match="step 3 is NaN") as stopped:
+        taken.extend(step.step for step in train_steps(model, batches, optimizer, 9, loss_of=loss_of))
+    assert stopped.value.step == 3
+    assert all(torch.isfinite(weight).all() for weight in model.parameters())
+
+
+@pytest.mark.parametrize("stopping", ["lora", "adalora", "full"])
+def test_that_the_others_go_on_when_one_run_stops(stopping: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.topics.lora.experiment import runs
+
+    began: Callable[..., Any] = runs._started
+
+    def poisoned(*args: Any, **kwargs: Any) -> Any:
+        run = began(*args, **kwargs)
+        if run.id == stopping:
+            good = run._steps
+
+            def steps() -> Any:
+                yield from islice(good, 6)
+                trainable(run.model)[0].data.fill_(float("nan"))  # as the step before may have left it
+                raise LossNotANumber(7, float("inf"))
+
+            run._steps = steps()
+        return run
+
+    monkeypatch.setattr(runs, "_started", poisoned)
+    found, _ = finished()
+    rows = {row["run"]: row for row in found.tables["runs"]}
+    assert {run: row["steps"] for run, row in rows.items()} == {run: 6 if run == stopping else 24 for run in RUNS}
+    assert "step 7 is infinite" in rows[stopping]["error"]
+    assert any("step 7" in text for text in messages(found))
+    assert len(found.arrays[f"loss.{stopping}"]) == 6
+    assert np.isnan(found.arrays[f"spectrum.{stopping}"]).any()
+    assert all(stopping not in (row["run"], row["other"]) for row in found.tables["held_out_pairs"])
+    json.dumps([found.tables[name] for name in ("runs", "checks", "matrices")], allow_nan=False)
+    if stopping == "adalora":
+        assert found.arrays["rank"].shape == (6, 14)
+        assert found.arrays["frames"][-1] == 6
+
+
+def test_that_nothing_changes_at_the_start_and_a_change_would_be_seen(trained: SmallModel, task: TableTask) -> None:
+    params = LoraParams.parse(QUICK)
+    run = lora_run(params, trained, task, target_modules(trained.model, "all"))
+    batch = next(task_batches(task.train, trained.tokenizer, 4, 0))
+    before = checks.logits_of(trained.model, batch)
+    assert checks.start_change(run, before, batch) == 0
+    run.advance()
+    assert checks.start_change(run, before, batch) > 0
+    error, largest = checks.merge_error(run, batch)
+    assert error <= 1e-5 * max(1.0, largest)
+
+
+def test_that_updates_have_the_rank_that_they_were_given(result: Result) -> None:
+    lora, full = result.arrays["spectrum.lora"], result.arrays["spectrum.full"]
+    assert lora.shape == (14, 32)
+    assert (lora[:, 2] > 0).all()
+    assert (lora[:, 3] < 1e-5 * lora[:, 0]).all()
+    assert (full[:, 3] > 1e-3 * full[:, 0]).all()
+    energy = [row["energy_in_rank"] for row in result.tables["matrices"]]
+    np.testing.assert_allclose(energy, (full[:, :3] ** 2).sum(1) / (full**2).sum(1), rtol=1e-4)
+    assert result.value("energy_in_rank") == pytest.approx(np.mean(energy))
+
+
+def test_that_pictures_are_the_trained_factors(result: Result) -> None:
+    arrays, scaling = result.arrays, result.params["alpha"] / result.params["target_r"]
+    for index in (0, 6, 13):
+        w, a, b, ba = (arrays[f"picture.{index}.{part}"] for part in ("w", "a", "b", "ba"))
+        assert w.shape == ba.shape == (b.shape[0], a.shape[1])
+        np.testing.assert_allclose(ba, scaling * b @ a, atol=1e-5)
+        assert arrays[f"picture.{index}.delta"].shape == w.shape
+
+
+def test_that_losses_by_row_are_those_of_the_whole(trained: SmallModel, task: TableTask) -> None:
+    rows = held_out_rows(task)
+    found = rows_loss(trained.model, trained.tokenizer, rows)
+    assert found.loss == pytest.approx(task_loss(trained.model, trained.tokenizer, rows).loss, rel=1e-5)
+    assert found.window_sums.shape == (len(rows),)
+    assert not {row.row for row in rows} & {row.row for row in task.train}
+
+
+def test_that_answers_and_kernels_come_with_the_switches() -> None:
+    pytest.importorskip("triton")
+    found, _ = finished(exact_match=True, kernels=True, target_modules="q_proj, v_proj", steps=14, tfinal=4)
+    assert {row["kind"] for row in found.tables["matrices"]} == {"q_proj", "v_proj"}
+    assert all(0 <= row["exact_match"] <= 1 for row in found.tables["runs"])
+    sample = found.tables["samples"][0]
+    assert {"row", "wanted", "before", "lora", "adalora", "full"} == set(sample)
+    assert found.value("fused.read_bytes") < found.value("unfused.read_bytes")
+    assert found.value("fused.written_bytes") < found.value("unfused.written_bytes")
+    assert {row["what"] for row in found.tables["agreement"]} == {"fused", "fused nf4", "unfused", "importance update"}
+    assert all(row["passed"] for row in found.tables["agreement"])
+    timed = {row["impl"]: row for row in found.tables["comparison"]}
+    assert timed["triton"]["time_ms"] is None  # not on a CPU
+    assert timed["peft"]["passed"]
+
+
+def test_that_a_model_folder_is_trained_as_the_small_model_is(trained: SmallModel, tmp_path: Path) -> None:
+    assert trained.folder is not None
+    folder = shutil.copytree(trained.folder, tmp_path / "mine")
+    found, _ = finished(model=str(folder), target_modules="down_proj", compare_full=False)
+    assert [row["kind"] for row in found.tables["matrices"]] == ["down_proj"] * 2
+    assert found.arrays["rank"].shape == (24, 2)
+
+
+@pytest.mark.parametrize("damage", ["incomplete", "pickled", "unknown"])
+def test_that_a_folder_that_cannot_be_used_is_refused(damage: str, trained: SmallModel, tmp_path: Path) -> None:
+    assert trained.folder is not None
+    folder = Path(shutil.copytree(trained.folder, tmp_path / "mine"))
+    config = folder / "config.json"
+    if damage == "unknown":
+        config.write_text(config.read_text().replace('"llama"', '"camel"'))
+    else:
+        (folder / "model.safetensors").unlink()
+    if damage == "pickled":
+        (folder / "pytorch_model.bin").write_bytes(b"not to be opened")
+    with pytest.raises(InvalidParams) as refused:
+        finished(model=str(folder))
+    assert refused.value.field == "model"
+
+
+def test_that_a_rank_above_the_matrix_is_refused_before_anything_is_trained() -> None:
+    with pytest.raises(InvalidParams, match="rank 32"):
+        finished(init_r=33)
+
+
+def test_that_a_result_can_be_kept_and_read_again(result: Result) -> None:
+    again = Result.from_bytes(result.to_bytes())
+    assert again.tables == result.tables
+    assert set(again.arrays) == set(result.arrays)

@@ -44,6 +44,7 @@ bench-gpu: setup
 	@$(PY) -m tests.benchmarks.bench_attention_gpu
 	@$(PY) -m tests.benchmarks.bench_block_sparse_gpu
 	@$(PY) -m tests.benchmarks.bench_quantization_gpu
+	@$(PY) -m tests.benchmarks.bench_lora_gpu
 
 clean:
 	rm -rf $(VENV) gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

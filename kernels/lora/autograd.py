@@ -15,6 +15,7 @@ from kernels.lora.fused_linear_nf4 import fused_linear_nf4
 from kernels.lora.impl import Down
 from kernels.lora.narrow import rank_gradient, scaled_down_product
 from kernels.lora.tiling import choose_down
+from kernels.quantization.launching import launching
 from kernels.quantization.output import Quantized
 
 Weight = torch.Tensor | Quantized
@@ -48,12 +49,13 @@ class _FusedLora(torch.autograd.Function):
         needs_x, needs_a, needs_b = ctx.needs_input_grad[:3]
         dy = dy.contiguous()
         dx, v = None, None
-        if needs_x:
-            dx, v = _product(dy, ctx.weight, b.T, a.T, ctx.scaling, ctx.down, transposed=True, keep=needs_a)
-        elif needs_a:
-            v = scaled_down_product(dy, b.T, ctx.scaling)
-        da = rank_gradient(v, x, rank_first=True) if v is not None and needs_a else None
-        db = rank_gradient(u, dy, rank_first=False) if needs_b else None
+        with launching(dy.device):
+            if needs_x:
+                dx, v = _product(dy, ctx.weight, b.T, a.T, ctx.scaling, ctx.down, transposed=True, keep=needs_a)
+            elif needs_a:
+                v = scaled_down_product(dy, b.T, ctx.scaling)
+            da = rank_gradient(v, x, rank_first=True) if v is not None and needs_a else None
+            db = rank_gradient(u, dy, rank_first=False) if needs_b else None
         return dx, da, db, None, None, None
 
 

@@ -78,9 +78,11 @@ def scaled_down_product(x: torch.Tensor, a: torch.Tensor, scaling: float) -> tor
     """scaling (x Aᵀ), [rows, rank] in the dtype of x. a [rank, depth] may be a view of any strides."""
     (rows, depth), rank = x.shape, a.shape[0]
     out = torch.empty(rows, rank, dtype=x.dtype, device=x.device)
+    # More warps where four would spill: wide tiles, and float32, whose operands are kept in registers.
+    warps = 8 if rank > _RANK_OF_FOUR_WARPS or x.element_size() == 4 else 4
     down_kernel[(triton.cdiv(rows, _DOWN_ROWS),)](
         x, a, out, rows, depth, rank, scaling, *x.stride(), *a.stride(),
-        ROWS=_DOWN_ROWS, DEPTH=_DOWN_DEPTH, RANK=rank_columns(rank), num_warps=8 if rank > _RANK_OF_FOUR_WARPS or x.element_size() == 4 else 4, num_stages=3,
+        ROWS=_DOWN_ROWS, DEPTH=_DOWN_DEPTH, RANK=rank_columns(rank), num_warps=warps, num_stages=3,
     )  # fmt: skip
     return out
 

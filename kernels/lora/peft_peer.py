@@ -40,6 +40,14 @@ def peft_parameters(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> d
     }
 
 
+def peft_module(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float) -> Any:
+    """The layer as a training loop has it, with these tensors as its parameters; the weight is frozen."""
+    layer = peft_layer(a.shape[0], weight.shape[0], weight.shape[1], scaling)
+    layer.load_state_dict(peft_parameters(weight, a, b), assign=True)
+    layer.base_layer.weight.requires_grad_(False)
+    return layer
+
+
 def lora_linear_peft(
     x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float
 ) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """PEFT's steps, a Triton kernel each, with the tiles of the fused one: what the fusion saves is traced against this.
 
-On a GPU PEFT's products are cuBLAS's; the bytes that its steps cannot avoid are the same: x read twice, and three
-passes more over what is [rows, out].
+On a GPU PEFT's products are cuBLAS's, with tiles of their own; what its steps cannot avoid is the same: x read once
+more, and six more reads or writes of what is [rows, out].
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"

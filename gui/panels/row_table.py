@@ -21,7 +21,7 @@ from gui import theme
 from gui.panels.report_columns import Column
 from gui.plots.arrow_keys import keeps_arrows
 
-_ROW_PX, _CELL_EDGE_PX, _HEAD_EDGE_PX, _WIDEST_PX = 22, 16, 24, 420
+_ROW_PX, _CELL_EDGE_PX, _HEAD_EDGE_PX, _WIDEST_PX = 22, 22, 24, 420
 Index = QModelIndex | QPersistentModelIndex
 _Select = QItemSelectionModel.SelectionFlag
 
@@ -181,7 +181,7 @@ class _View(QTableView):
         """Columns as wide as their longest text. Once a change of rows: Qt's own way asks for every cell many times."""
         head = QFontMetrics(theme.ui_font("body", bold=True))
         for at, column in enumerate(self._owner.model.columns):
-            metrics = QFontMetrics(theme.mono_font("small") if column.number else theme.ui_font("small"))
+            metrics = QFontMetrics(theme.mono_font("small") if column.number else theme.ui_font())
             texts = {column.text(row) for row in self._owner.model.rows}
             wide = max((metrics.horizontalAdvance(text) for text in texts), default=0) + _CELL_EDGE_PX
             self.setColumnWidth(at, min(_WIDEST_PX, max(wide, head.horizontalAdvance(column.title) + _HEAD_EDGE_PX)))

@@ -14,6 +14,7 @@ from gui.plots.scale import nice_ticks, short_quantity
 from gui.theme import Theme, mix
 
 PARTS = ("weights", "gradients", "optimizer", "activations")
+_APART_PX = 46
 _INKS = {"weights": 0, "gradients": 1, "optimizer": 3, "activations": 2}
 
 
@@ -61,10 +62,14 @@ def longest(splits: Sequence[MemorySplit]) -> float:
 
 def paint_axis(painter: QPainter, theme: Theme, area: QRectF, most: float) -> None:
     """Grid lines with bytes under them."""
+    named = area.left() - _APART_PX
     for tick in _ticks(most, area.width()):
         x = area.left() + tick / most * area.width()
         painter.setPen(QPen(QColor(theme.grid), 1))
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+        if x - named < _APART_PX:
+            continue
+        named = x
         painter.setPen(QColor(theme.muted))
         box = QRectF(x - 34, area.bottom() + 1, 68, 15)
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, short_quantity(tick, "bytes") if tick else "0")

@@ -187,7 +187,7 @@ class _Bars(WalkedRows):
         """Two thin bars, and both shares in words; a dash before they are known."""
         half = lane.height() / 2
         for at, (share, ink) in enumerate(zip(row.matches, match_inks(theme), strict=True)):
-            if math.isfinite(share):
+            if share > 0:  # not of NaN either
                 bar = QRectF(lane.left(), lane.top() + at * half, max(1.5, share * lane.width()), half - 0.5)
                 painter.fillRect(bar, QColor(ink))
         known = [share for share in row.matches if math.isfinite(share)]

@@ -29,6 +29,10 @@ def _bytes(value: float) -> str:
     return short_quantity(value, "bytes")
 
 
+def _yes(same: bool) -> str:
+    return "yes" if same else "no"
+
+
 def _percent(share: float) -> str:
     return format_quantity(100 * share, "%")
 
@@ -39,7 +43,14 @@ METHOD_COLUMNS = (
     Column("share", "Share", "Trainable of all parameters", _percent, "100%"),
     Column("extra_parameters", "Added", "Parameters that the method adds", _count, "100,000"),
     Column("held_out_loss", "Held-out", "Loss on held-out rows, nats a token", format_quantity, "0.000", "nats"),
-    Column("final_loss", "Final loss", "Loss of the last batch, nats a token", format_quantity, "0.000", "nats"),
+    Column(
+        "final_loss",
+        "Final loss",
+        "Training loss, mean of the last ten steps, nats a token",
+        format_quantity,
+        "0.000",
+        "nats",
+    ),
     Column("exact_match_unseen", "Unseen", "Exact match, unseen people", _percent, "100%"),
     Column("exact_match_untold", "Untold", "Exact match, untold facts", _percent, "100%"),
     Column("steps", "Steps", "Steps done", _count, "0,000"),
@@ -49,6 +60,9 @@ METHOD_COLUMNS = (
     Column("gradients_bytes", "Gradients", "Bytes of gradients", _bytes, "4.00 MB", "B"),
     Column("optimizer_bytes", "Optimizer", "Bytes of the optimizer's state", _bytes, "4.00 MB", "B"),
     Column("activations_bytes", "Activations", "Bytes of activations kept for backward", _bytes, "4.00 MB", "B"),
+    Column(
+        "frozen_unchanged", "Frozen same", "Are frozen parameters to the bit what they were?", _yes, "yes", "", False
+    ),
     Column("memory_how", "Memory is", "How the bytes were obtained", str, "tensor sizes", number=False),
     Column("runs_on", "4 bits by", "What did the 4-bit work", str, "bitsandbytes", number=False),
     Column("where", "Trains", "Where the trainable parameters are", str, "every weight", number=False),
@@ -83,7 +97,7 @@ class VectorsView(QWidget):
         self.where.setText(f"{figures.label(method)} trains {METHODS[MethodId(method)].where.in_language('en')}.")
         rows, measured = vector_rows(plan, result, method)
         self.table.set_rows(rows)
-        said = through_sentence(result, method)
+        said = " ".join(part for part in (objective_sentence(result, method), through_sentence(result, method)) if part)
         self.through.setText(said)
         self.through.setVisible(bool(said))
         return measured
@@ -236,6 +250,19 @@ def through_sentence(result: Result | None, method: str) -> str:
         if row["method"] == method
     ]
     return f"Gradients after backward. {'; '.join(parts)}." if parts else ""
+
+
+def objective_sentence(result: Result | None, method: str) -> str:
+    """What a method with a prefix optimizes, by the model and by hand; '' where a run did not look."""
+    rows = [] if result is None else result.tables.get("objective", [])
+    row = next((row for row in rows if row["method"] == method), None)
+    if row is None:
+        return ""
+    loss, by_hand, without = (figures.number(row[name]) for name in ("loss", "by_hand", "without_prefix"))
+    return (
+        f"One held-out example: the loss is {loss:.4f} nats a token, −log p(y | prefix, x) by hand {by_hand:.4f}; with "
+        f"the prefix taken off {without:.4f}."
+    )
 
 
 def _whole(row: Row) -> Row:

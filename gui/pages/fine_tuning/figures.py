@@ -14,7 +14,7 @@ from core.topics.fine_tuning.params import FineTuningParams
 from gui.plots.memory_bars import PARTS, MemorySplit
 from gui.plots.method_board import MethodCost
 from gui.plots.places_grid import Place, PlacesGrid, PlacesOf
-from gui.plots.step_curves import Series
+from gui.plots.step_curves import Series, Style
 
 ORDER = tuple(method.value for method in METHODS)
 """Ids of the methods as they are numbered, from 1."""
@@ -90,8 +90,7 @@ def places_of(plan: Plan, result: Result | None, method: str, step: int | None) 
             return PlacesOf(tuple(trained.get(place.id, 0) for place in plan.places))
         return PlacesOf(tuple(trained.get(row["place"], 0) for row in rows))
     trainable = tuple(int(row[method] or 0) for row in rows)
-    norms = result.arrays.get(f"gradient.{method}")
-    frame = None if norms is None or not len(norms) else frame_at(result, method, step)
+    norms, frame = result.arrays.get(f"gradient.{method}"), frame_at(result, method, step)
     return PlacesOf(
         trainable,
         None if norms is None or frame is None else norms[frame],
@@ -105,13 +104,17 @@ def frames(result: Result | None) -> np.ndarray:
     return empty if result is None else result.arrays.get("gradient.frames", empty)
 
 
-def frame_at(result: Result, method: str, step: int | None) -> int:
-    """The last frame of a method that is not after a step; its newest one for None."""
-    count = len(result.arrays[f"gradient.{method}"])
-    if step is None:
-        return count - 1
-    found = int(np.searchsorted(frames(result), step, side="right")) - 1
-    return min(count - 1, max(0, found))
+def frame_at(result: Result, method: str, step: int | None) -> int | None:
+    """The last frame of a method that is not after a step, or its newest one for None; None before its first.
+
+    A method that is behind the others, or stopped, has rows of NaN from there on.
+    """
+    norms = result.arrays.get(f"gradient.{method}")
+    known = np.empty(0, np.intp) if norms is None else np.flatnonzero(np.isfinite(norms).any(axis=1))
+    if not known.size:
+        return None
+    last = len(frames(result)) if step is None else int(np.searchsorted(frames(result), step, side="right"))
+    return int(known[max(0, np.searchsorted(known, last) - 1)])
 
 
 def all_norms(result: Result | None) -> list[np.ndarray]:
@@ -171,12 +174,11 @@ def number(value: float | None) -> float:
 
 
 def losses(result: Result | None, chosen: str) -> list[Series]:
-    """The loss of each batch; the chosen method's last, so that it lies on top."""
+    """The loss of each batch; those of other methods than the chosen one are faint."""
     if result is None:
         return []
-    return _series(
-        {method: (np.arange(1, len(values) + 1), values) for method, values in _arrays(result, "loss").items()}, chosen
-    )
+    found = {method: (np.arange(1, len(values) + 1), values) for method, values in _arrays(result, "loss").items()}
+    return _series(found, chosen, "line")
 
 
 def held_out(result: Result | None, chosen: str) -> list[Series]:
@@ -185,18 +187,16 @@ def held_out(result: Result | None, chosen: str) -> list[Series]:
         return []
     steps = result.arrays.get("held_out.steps", np.empty(0, np.int64))
     found = {m: (steps[: len(v)], v[: len(steps)]) for m, v in _arrays(result, "held_out").items()}
-    return _series(found, chosen)
+    return _series(found, chosen, "rings")
 
 
 def _arrays(result: Result, name: str) -> dict[str, np.ndarray]:
     return {m: result.arrays[f"{name}.{m}"] for m in ORDER if len(result.arrays.get(f"{name}.{m}", ()))}
 
 
-def _series(points: dict[str, tuple[np.ndarray, np.ndarray]], chosen: str) -> list[Series]:
+def _series(points: dict[str, tuple[np.ndarray, np.ndarray]], chosen: str, style: Style) -> list[Series]:
     return [
-        Series(
-            _IN_LEGEND.get(method, label(method)), x, y, ORDER.index(method), "line" if method == chosen else "faint"
-        )
+        Series(_IN_LEGEND.get(method, label(method)), x, y, ORDER.index(method), style if method == chosen else "faint")
         for method, (x, y) in points.items()
         if len(x)
     ]

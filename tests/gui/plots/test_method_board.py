@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QRectF, Qt
 from PySide6.QtWidgets import QApplication
 
 from gui import theme as themes
 from gui.plots import memory_bars, trainable_bars
+from gui.plots.figure import Figure
 from gui.plots.memory_bars import MemorySplit
 from gui.plots.method_board import MethodBoard, MethodCost
 from gui.plots.method_tiles import MethodTile, MethodTiles
 from gui.plots.places_grid import Place, PlacesGrid, PlacesOf
+from gui.plots.places_map import PlacesMap
 
 FULL = MethodCost("full", "Full", 1_000_000, 1_000_000, MemorySplit(4e6, 4e6, 8e6, 4e6, "tensor sizes"), (0.9, 0.5))
 LORA = MethodCost("lora", "LoRA", 10_000, 1_010_000, MemorySplit(4.04e6, 4e4, 8e4, 3e6), (1.0, 0.0), about="A and B")
@@ -149,6 +153,19 @@ def test_that_tiles_read_out_and_follow_what_they_show(tiles: MethodTiles, qtbot
     dark = MethodTile(first.key, first.name, first.short, first.facts, PlacesOf((0, 0)), first.tip)
     tiles.set_tiles(GRID, [dark, *tiles.tiles[1:]], (0.1, 1.0))
     assert tiles.grab().toImage() != before
+
+
+@pytest.mark.parametrize("make", [MethodBoard, MethodTiles, PlacesMap])
+def test_that_a_deleted_picture_is_gone_and_no_longer_listens(make: type[Figure], qapp: QApplication) -> None:
+    plot = make()  # type: ignore[call-arg]
+    alive = weakref.ref(plot)
+    plot.deleteLater()
+    del plot
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    assert alive() is None
+    themes.apply(qapp, "light")
+    themes.apply(qapp, "dark")
 
 
 @pytest.mark.parametrize("width", [300, 560, 1200])

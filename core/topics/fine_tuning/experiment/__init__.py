@@ -35,6 +35,17 @@ _OPENED, _TRAINED = 0.03, 0.85
 _STEPS_IN_TURN = 4
 _PARTIAL_EVERY_S = 0.5
 _SMALL_PARAMETERS = 1 << 25
+_WHAT_LIBRARIES_RAISE = (
+    TilescopeError,
+    RuntimeError,
+    ValueError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    AssertionError,
+)
+"""In an architecture that they were not made for."""
+
 _LIBRARIES = ("transformers", "peft", "bitsandbytes")
 
 

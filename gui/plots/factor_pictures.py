@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPen
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
@@ -19,7 +19,7 @@ from gui.theme import Theme
 _LINE_PX, _SIGN_PX, _GAP_PX, _EDGE_PX = 15, 30, 4, 6
 _THIN_SHARE, _LEAST_THIN_PX = 0.13, 10
 """Of the product's side, that the thin side of a factor takes: true to scale it could not be seen."""
-_NARROWEST = 0.34
+_NARROWEST = 0.55
 """The least of height over width, or width over height, of a matrix."""
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -47,8 +47,8 @@ class Factors:
         return {"b": (rows, self.rank), "a": (self.rank, columns)}.get(part, (rows, columns))
 
     def name(self, part: str) -> str:
-        """What a part is called: W, B, A, '4 BA', 'ΔW, full'."""
-        return {"ba": f"{self.scaling:g} BA", "delta": "ΔW, full"}.get(part, part.upper())
+        """What a part is called: W, B, A, '4 BA', 'ΔW, whole'."""
+        return {"ba": f"{self.scaling:g} BA", "delta": "ΔW, whole"}.get(part, part.upper())
 
 
 class FactorPictures(Figure):
@@ -58,6 +58,7 @@ class FactorPictures(Figure):
         super().__init__("Run (F5), then pick a matrix: W, B, A and their product appear here.", parent)
         self.title, self.canvas = QLabel(), _Pictures(self)
         self.title.setProperty("role", "small")
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
@@ -173,7 +174,9 @@ class _Pictures(Canvas):
     def _write(self, painter: QPainter, theme: Theme, factors: Factors, part: str, box: QRectF) -> None:
         """Name and shape, and the value that the strongest colour stands for."""
         rows, columns = factors.size(part)
-        name, scale = f"{factors.name(part)} {rows} × {columns}", f"±{_reach(factors.pictures[part]):.2g}"
+        # What is as large as W need not say so, and has less room.
+        size = {"ba": f", rank {factors.rank}", "delta": ""}.get(part, f" {rows} × {columns}")
+        name, scale = f"{factors.name(part)}{size}", f"±{_reach(factors.pictures[part]):.2g}"
         painter.setPen(QColor(theme.muted))
         if part == "a":
             line = QRectF(box.left(), box.top() - _LINE_PX - 1, 160, _LINE_PX)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
@@ -58,6 +58,7 @@ class TripletView(Figure):
         super().__init__("Run (F5), then pick a matrix and a step: its triplets appear here.", parent)
         self.title, self.canvas, self.legend = QLabel(), _Bars(self), Legend()
         self.title.setProperty("role", "small")
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)

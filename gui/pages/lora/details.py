@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.result import Provenance, Result
 from core.topics.lora.model.plan import Plan
@@ -34,12 +34,10 @@ class Details(Switcher):
     def __init__(self) -> None:
         self.triplets, self.pictures, self.size, self.kernel = TripletView(), FactorPictures(), Curves(), KernelView()
         self.spectrum, self.spectrum_title = StepCurves(_NO_SPECTRUM), QLabel()
-        self.spectrum.set_axes("singular value", "size", "")
-        self.spectrum_title.setProperty("role", "small")
+        self.spectrum.set_axes("singular value", "value", "")
         self.text = SamplesTable(_NO_TEXT)
         self.size.set_axes("rank", "", "parameters", "")
         self.size_title = QLabel()
-        self.size_title.setProperty("role", "small")
         super().__init__(
             [
                 ("Triplets", self.triplets),
@@ -106,8 +104,9 @@ class Details(Switcher):
         self.spectrum_title.setVisible(bool(series))
         if series:
             row = rows[self._matrix]
-            energy = row.get("energy_in_rank")
-            share = "" if energy is None else f": {100 * energy:.3g}% of the full update's energy in its first ranks"
+            energy, rank = row.get("energy_in_rank"), row["lora_rank"]
+            first = "first" if rank == 1 else f"first {rank}"
+            share = "" if energy is None else f", trained whole: {100 * energy:.3g}% of its energy in the {first}"
             self.spectrum_title.setText(f"{figures.title_of(row)}{share}")
         return bool(series)
 
@@ -140,6 +139,8 @@ def _under(title: QLabel, picture: QWidget) -> QWidget:
     column = QVBoxLayout(whole)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(2)
+    title.setProperty("role", "small")
+    title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # a long one is no wider than the plot
     column.addWidget(title)
     column.addWidget(picture, 1)
     return whole

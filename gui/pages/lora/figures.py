@@ -107,7 +107,7 @@ def loss_series(result: Result | None) -> list[Series]:
     labels = {
         "lora": f"LoRA, rank {params['target_r']} each",
         "adalora": f"AdaLoRA, {params['init_r']} to {params['target_r']} on average",
-        "full": "full",
+        "full": "whole",
     }
     for run, ink in RUNS.items():
         batches, held_out = result.arrays.get(f"loss.{run}"), result.arrays.get(f"held_out.{run}")
@@ -166,7 +166,7 @@ def spectrum(result: Result | None, matrix: int) -> tuple[list[Series], list[Mar
     if result is None or not 0 <= matrix < len(rows):
         return [], []
     found = []
-    for run, label in (("full", "full"), ("lora", "LoRA"), ("adalora", "AdaLoRA")):
+    for run, label in (("full", "whole"), ("lora", "LoRA"), ("adalora", "AdaLoRA")):
         values = result.arrays.get(f"spectrum.{run}")
         if values is not None:
             found.append(Series(label, np.arange(1, values.shape[1] + 1), values[matrix], RUNS[run]))
@@ -179,8 +179,8 @@ def spoken(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
     rows = [] if result is None else result.tables.get("samples", [])
     if not rows:
         return [], []
-    known = {"before": ("Before", "before"), "lora": ("LoRA", "LoRA"), "adalora": ("AdaLoRA", "Ada"),
-             "full": ("full", "full")}  # fmt: skip
+    known = {"before": ("Before", "pre"), "lora": ("LoRA", "LoRA"), "adalora": ("AdaLoRA", "Ada"),
+             "full": ("Whole matrices", "all")}  # fmt: skip
     keys = [key for key in known if any(row.get(key) for row in rows)]
     speakers = [Speaker(key, *known[key]) for key in keys]
     return speakers, [Sample(str(row["row"]), str(row["wanted"]), {key: row.get(key) for key in keys}) for row in rows]
@@ -194,8 +194,9 @@ def traffic(result: Result | None) -> tuple[list[tuple[str, str]], list[TensorBy
     order = [key for key, _ in variants]
     sums: dict[tuple[str, str], tuple[int, int]] = {}
     for row in rows:
-        read, written = sums.get((row["variant"], row["tensor"]), (0, 0))
-        sums[row["variant"], row["tensor"]] = read + int(row["read_bytes"]), written + int(row["written_bytes"])
+        key = row["variant"], _tensor_name(row)
+        read, written = sums.get(key, (0, 0))
+        sums[key] = read + int(row["read_bytes"]), written + int(row["written_bytes"])
     moved = [TensorBytes(*names, *amounts) for names, amounts in sums.items() if names[0] in order]
     return variants, sorted(moved, key=lambda one: order.index(one.kernel))
 
@@ -209,6 +210,14 @@ def run_row(result: Result | None, run: str) -> Row | None:
     """What is told of one run, once it has ended."""
     rows = [] if result is None else result.tables.get("runs", [])
     return next((row for row in rows if row["run"] == run), None)
+
+
+def _tensor_name(row: Row) -> str:
+    """As the run named it. What it did not name lies between two kernels, or is part of W's NF4 form."""
+    name = str(row["tensor"])
+    if row["variant"] == "fused nf4" and (name.endswith("_ptr") or name == "codes of W"):
+        return "W in NF4"
+    return "in between" if name.endswith("_ptr") else name
 
 
 def _number(value: float | None) -> str:

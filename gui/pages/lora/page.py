@@ -32,6 +32,8 @@ _DETAILS_HELP = (
     "Triplets of the picked matrix at the picked step; W + BA of LoRA; singular values of the trained updates; "
     "trainable parameters of a public model by rank; what the model says before and after; and the kernels."
 )
+_ROOM = 1.015
+"""Of the steps, that the axis of the losses spans: the last ring is whole."""
 _NOT_OF_A_RUN = ("model_preset", "preset_rank", "preset_targets")
 
 
@@ -188,7 +190,7 @@ class LoraPage(Page):
         self.history_view.set_history(grid, about, budget, marks, params.steps)
         self.ranks_card.set_provenance(self._measured if grid is not None else Provenance.MODELLED)
         losses = figures.loss_series(result)
-        self.losses.set_series(losses, x_range=(0.0, float(params.steps)))
+        self.losses.set_series(losses, x_range=(0.0, _ROOM * params.steps))
         self.loss_card.set_provenance(self._measured if losses else None)
         if self._done and self._follows and self.selection.selection.get("step") != self._done:
             self.selection.update(step=self._done)

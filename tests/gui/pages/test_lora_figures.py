@@ -107,6 +107,18 @@ def test_that_bytes_of_the_kernels_of_a_variant_are_added_up(result: Result) -> 
     assert [key for key, _ in figures.traffic(result)[0]] == ["unfused", "fused"]
 
 
+def test_that_tensors_without_a_name_are_said_to_be_in_between_or_part_of_nf4(result: Result) -> None:
+    def row(variant: str, tensor: str) -> dict[str, Any]:
+        return {"variant": variant, "tensor": tensor, "read_bytes": 4, "written_bytes": 2}
+
+    rows = [row("unfused", "out_ptr"), row("unfused", "x_ptr"), row("fused nf4", "levels_ptr"),
+            row("fused nf4", "codes of W"), row("fused", "W")]  # fmt: skip
+    _, moved = figures.traffic(replace(result, tables={"kernels": rows}))
+    assert [(one.kernel, one.tensor, one.read_bytes) for one in moved] == [
+        ("unfused", "in between", 8), ("fused nf4", "W in NF4", 8), ("fused", "W", 4),
+    ]  # fmt: skip
+
+
 def test_that_samples_leave_out_who_said_nothing() -> None:
     some = lora_result(PARAMS.changed(compare_full=False).model_dump(mode="json"))
     speakers, samples = figures.spoken(some)

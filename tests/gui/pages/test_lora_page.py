@@ -130,7 +130,7 @@ def test_that_a_matrix_picked_on_the_map_reaches_every_view_and_back(page: LoraP
     page.details.show_picture(PICTURES)
     assert page.details.pictures.title.text().startswith(title)
     page.details.show_picture(SPECTRUM)
-    assert page.details.spectrum_title.text() == f"{title}: 80% of the full update's energy in its first ranks"
+    assert page.details.spectrum_title.text() == f"{title}, trained whole: 80% of its energy in the first 4"
     page.selection.update(matrix=3)
     assert page.history_view.map.matrix == 3
     assert page.details.spectrum_title.text().startswith("layer 0 o_proj")
@@ -268,7 +268,7 @@ def test_that_a_result_of_fewer_matrices_lets_go_of_what_is_gone(page: LoraPage)
 def test_that_without_whole_matrices_nothing_is_drawn_of_them(page: LoraPage) -> None:
     some = PARAMS.changed(compare_full=False)
     page.present(lora_result(some.model_dump(mode="json")), {})
-    assert not any("full" in one.label for one in page.losses.series)
+    assert not any("whole" in one.label for one in page.losses.series)
     page.details.show_picture(PICTURES)
     assert "delta" not in page.details.pictures.canvas.boxes()
     page.details.show_picture(SPECTRUM)
@@ -288,7 +288,7 @@ def test_that_the_losses_say_the_budget_and_rings_are_the_held_out_rows(page: Lo
     result = made_up()
     page.present(result, {})
     assert [entry.label for entry in page.losses.legend.entries] == [
-        "LoRA, rank 4 each", "AdaLoRA, 12 to 4 on average", "full",
+        "LoRA, rank 4 each", "AdaLoRA, 12 to 4 on average", "whole",
     ]  # fmt: skip
     rings = next(one for one in page.losses.series if one.style == "rings")
     assert np.array_equal(rings.y, result.arrays["held_out.lora"])

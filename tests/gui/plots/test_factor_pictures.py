@@ -31,7 +31,7 @@ def plot(qtbot: Any) -> FactorPictures:
 
 def test_that_the_title_writes_the_scaling_and_none_is_an_empty_state(plot: FactorPictures) -> None:
     assert plot.title.text() == "layer 0 q_proj: W + 4 BA"
-    assert [factors().name(part) for part in ("w", "ba", "delta")] == ["W", "4 BA", "ΔW, full"]
+    assert [factors().name(part) for part in ("w", "ba", "delta")] == ["W", "4 BA", "ΔW, whole"]
     plot.set_factors(None)
     assert plot.is_empty
 

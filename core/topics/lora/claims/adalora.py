@@ -112,10 +112,10 @@ ADALORA_CLAIMS = (
     Claim(
         id="adalora-better-than-lora",
         statement=Text(
-            "At the same budget AdaLoRA does better than LoRA (DeBERTaV3-base: 89.31 against 88.34).",
-            "在相同预算下，AdaLoRA 优于 LoRA（DeBERTaV3-base：89.31 对 88.34）。",
+            "At the same budget AdaLoRA does better than LoRA, whatever the model and the task.",
+            "在相同预算下，无论什么模型和任务，AdaLoRA 都优于 LoRA。",
         ),
-        source=f"{ADALORA}, Table 1",
+        source=f"Often concluded from {ADALORA}, Table 1: DeBERTaV3-base, 89.31 against 88.34 for LoRA with rank 8",
         test=better_than_lora,
         expected=Verdict.DOES_NOT_HOLD,
     ),

@@ -1,8 +1,8 @@
 """x Wᵀ + s (x Aᵀ) Bᵀ in one kernel: the big product left whole, the rank-r part beside it and in its epilogue.
 
 The same kernel gives the gradient of x, dy W + s (dy B) A, with W, B and A transposed, which is only a matter of
-strides. PEFT reads x twice, and reads or writes what is [rows, out] six more times: B's product is written, its scaling read
-and written, the sum reads two and writes one.
+strides. PEFT reads x twice, and reads or writes what is [rows, out] six more times: the product with B is written, its
+scaling read and written, the sum reads two and writes one.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"

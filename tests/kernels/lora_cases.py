@@ -1,11 +1,11 @@
 """LoRA's products on random tensors, with gradients, and the yardstick: torch's own error against float64."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from kernels.lora.api import Down, Impl, lora_linear, lora_linear_nf4
-from kernels.lora.reference import reference_gradients, reference_lora_linear
+from kernels.lora.reference import reference_gradients, reference_lora_linear, reference_weight
 from kernels.quantization import api as quantization
 from kernels.quantization.output import Quantized
 from tests.kernels.oracle import rms
@@ -87,6 +87,27 @@ def exact(inputs: LoraInputs) -> dict[str, torch.Tensor]:
     y = reference_lora_linear(*tensors, scaling=inputs.scaling)
     dx, da, db = reference_gradients(inputs.dy, *tensors, scaling=inputs.scaling)
     return {"y": y, "dx": dx, "dA": da, "dB": db}
+
+
+def assert_within_rounding(inputs: LoraInputs, ours: dict[str, torch.Tensor]) -> None:
+    """Element by element, for sizes at which torch's own error is a matter of luck: float32 sums of n terms (Higham,
+    Accuracy and Stability of Numerical Algorithms, section 3.1), with what is [rows, rank], the output and restored
+    weights rounded to the dtype."""
+    dtype, weight = inputs.x.dtype, reference_weight(inputs.weight)
+    sizes = LoraInputs(
+        inputs.x.abs(), weight.abs(), inputs.a.abs(), inputs.b.abs(), inputs.dy.abs(), abs(inputs.scaling)
+    )
+    expected, all_terms = exact(inputs), exact(sizes)
+    low_rank_terms = exact(replace(sizes, weight=torch.zeros_like(weight)))
+    terms = sum(inputs.x.shape) + inputs.dy.shape[1] + inputs.a.shape[0] + 8
+    rounding = 1.01 * torch.finfo(dtype).eps / 2
+    for name, tensor in ours.items():
+        rounded = all_terms[name] if isinstance(inputs.weight, Quantized) else low_rank_terms[name]
+        allowed = terms * 2.0**-24 * all_terms[name] + rounding * (rounded + expected[name].abs())
+        # Halves below 6e-5 are rounded to steps, not to digits.
+        allowed = allowed + 1000 * torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
+        assert tensor.dtype == dtype, name
+        assert ((tensor - expected[name]).abs() <= allowed).all(), name
 
 
 def assert_as_exact_as_torch(

@@ -16,6 +16,7 @@ ROW_NAMES = {
     "prefix_encoder": "prefix encoder",
     "prefix": "prefix K, V",
     "attention_norm": "norm",
+    "qkv_proj": "q, k, v",
     "q_proj": "q",
     "k_proj": "k",
     "v_proj": "v",
@@ -26,6 +27,7 @@ ROW_NAMES = {
     "down_proj": "down",
 }
 _IN_LAYER = tuple(ROW_NAMES)[1:]
+_COMING_IN = ("prefix_encoder", "prompt", "embedding")
 _FIRST_OF_MLP = ("mlp_norm", "gate_proj", "up_proj", "down_proj")
 _DECADES = 4
 
@@ -174,11 +176,10 @@ class PlacesGrid:
             return QRectF(inner.left(), inner.top(), ends[0] * unit, y + high - inner.top())
         if place.kind == "embedding":
             return QRectF(inner.left(), body, ends[0] * unit, inner.bottom() - body)
-        x, wide = right + between, ends[1] * unit
-        cut = body + 0.3 * (inner.bottom() - body)
-        if place.kind == "final_norm":
-            return QRectF(x, body, wide, cut - body - 2)
-        return QRectF(x, cut + 1, wide, inner.bottom() - cut - 1)
+        going_out = [other for other in self.places if other.layer < 0 and other.kind not in _COMING_IN]
+        at, shares = going_out.index(place), [0.5 if other.kind == "final_norm" else 1.0 for other in going_out]
+        high = (inner.bottom() - body - 3 * (len(shares) - 1)) / sum(shares)
+        return QRectF(right + between, body + sum(shares[:at]) * high + 3 * at, ends[1] * unit, shares[at] * high)
 
     def _groups(
         self, heights: dict[str, tuple[float, float]], top: float, bottom: float

@@ -38,6 +38,7 @@ _PLACE_NAMES = {
     "mlp_norm": "MLP norm",
     "final_norm": "final norm",
     "head": "head",
+    "other": "other",
 }
 
 

@@ -29,6 +29,8 @@ def grid_of(layers: int, kinds: tuple[str, ...] = KINDS) -> PlacesGrid:
         for kind in kinds
     ]
     after = [Place("final_norm", "final norm", -1, "final_norm", 10), Place("head", "head", -1, "head", 0)]
+    if "other" in kinds:
+        after.append(Place("other", "other", -1, "other", 7))
     return PlacesGrid((*before, *inside, *after))
 
 
@@ -74,7 +76,7 @@ def test_that_states_tell_frozen_trained_added_and_empty_places_apart() -> None:
 @settings(max_examples=60)
 @given(
     layers=st.integers(1, 40),
-    kinds=st.sets(st.sampled_from(KINDS[1:]), min_size=1),
+    kinds=st.sets(st.sampled_from((*KINDS[1:], "qkv_proj", "other")), min_size=1),
     width=st.floats(300, 1600),
     height=st.floats(120, 700),
     names=st.booleans(),
@@ -87,7 +89,7 @@ def test_that_no_place_lies_over_another_or_outside(
     assert len(cells) == len(grid.places)
     assert all(room.adjusted(-0.5, -0.5, 0.5, 0.5).contains(box) for box in cells)
     for index, one in enumerate(cells):
-        near = cells[index + 1 : index + 9] + cells[:3] + cells[-2:]  # one layer on, and what is in none
+        near = cells[index + 1 : index + 9] + cells[:3] + cells[-3:]  # one layer on, and what is in none
         for other in (other for other in near if other is not one):
             shared = one.intersected(other)
             assert shared.width() < 0.01 or shared.height() < 0.01

@@ -18,7 +18,7 @@ from core.errors import InvalidParams
 from core.events import Partial
 from core.language_model.cache import Cache
 from core.language_model.data import Batch, batch_loss, prompt_ids, task_batches
-from core.language_model.model import build_model, linear_names
+from core.language_model.model import build_model, linear_names, parameter_count
 from core.language_model.quiet import evaluating, torch_threads
 from core.language_model.recipe import TINY
 from core.language_model.small_model import SmallModel, small_model
@@ -81,6 +81,8 @@ def test_that_every_method_learns_on_its_own_parameters_alone(whole: tuple[Resul
         assert np.nanmax(frozen) == 0 if method != "full" else np.isnan(frozen).all()
         assert row["frozen_unchanged"] is (None if method == "full" else True)
         assert row["trainable_parameters"] == sum(place[method] for place in result.tables["places"])
+        counted = row["total_parameters"] - row["extra_parameters"] - result.value("base.parameters")
+        assert counted == (7 * TINY.layers if method == "adalora" else 0)  # AdaLoRA's ranks
 
 
 def test_that_gradients_lie_where_parameters_are_trained_and_nowhere_else(whole: tuple[Result, Events]) -> None:
@@ -266,6 +268,8 @@ def test_that_both_ways_to_4_bits_give_the_same_weights(
     wide: Any, trained: SmallModel, task: TableTask, request: pytest.FixtureRequest
 ) -> None:
     theirs = build(MethodId.QLORA, wide, trained.tokenizer, task.train, TARGETS, quick()).model
+    trainable, total = theirs.get_nb_trainable_parameters()
+    assert total == trainable + parameter_count(wide)
     request.getfixturevalue("without_bitsandbytes")
     ours = build(MethodId.QLORA, wide, trained.tokenizer, task.train, TARGETS, quick()).model
     for their_layer, our_layer in zip(four_bit_layers(theirs), four_bit_layers(ours), strict=True):

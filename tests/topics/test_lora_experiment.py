@@ -19,6 +19,7 @@ from core.language_model.adapters import LossNotANumber, copied, target_modules,
 from core.language_model.cache import Cache
 from core.language_model.data import batch_loss, task_batches
 from core.language_model.evaluation import task_loss
+from core.language_model.libraries import transformers_quietly
 from core.language_model.quiet import torch_threads
 from core.language_model.recipe import TINY
 from core.language_model.small_model import SmallModel, small_model
@@ -306,6 +307,27 @@ def test_that_a_model_folder_is_trained_as_the_small_model_is(trained: SmallMode
     found, _ = finished(model=str(folder), target_modules="down_proj", compare_full=False)
     assert [row["kind"] for row in found.tables["matrices"]] == ["down_proj"] * 2
     assert found.arrays["rank"].shape == (24, 2)
+
+
+def test_that_matrices_kept_the_other_way_round_are_shown_as_all_others(trained: SmallModel, tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    with transformers_quietly():
+        config = GPT2Config(vocab_size=len(trained.tokenizer), n_positions=128, n_embd=32, n_layer=1, n_head=2)
+        GPT2LMHeadModel(config).save_pretrained(tmp_path)
+        trained.tokenizer.save_pretrained(tmp_path)
+    found, _ = finished(model=str(tmp_path))
+    assert all(row["passed"] for row in found.tables["checks"])
+    assert [(row["kind"], row["rows"], row["columns"]) for row in found.tables["matrices"]] == [
+        ("c_attn", 96, 32),
+        ("c_proj", 32, 32),
+        ("c_fc", 128, 32),
+        ("c_proj", 32, 128),
+    ]
+    for index, row in enumerate(found.tables["matrices"]):
+        w, a, b, ba = (found.arrays[f"picture.{index}.{part}"] for part in ("w", "a", "b", "ba"))
+        assert w.shape == found.arrays[f"picture.{index}.delta"].shape == (row["rows"], row["columns"])
+        np.testing.assert_allclose(ba, 16 / 3 * b @ a, atol=1e-5)
 
 
 @pytest.mark.parametrize("damage", ["incomplete", "pickled", "unknown"])

@@ -36,7 +36,9 @@ def add_training(findings: Draft, runs: Sequence[MethodRun], shared: Opened) -> 
         arrays[f"frozen_gradient.{name}"] = run.frozen_gradient.copy()
     findings.tables["places"] = place_rows(runs, shared)
     known = {row["method"]: row for row in findings.tables.get("methods", [])}
-    findings.tables["methods"] = [_method_row(run, known.get(run.method.value, {})) for run in runs]
+    findings.tables["methods"] = [
+        _method_row(run, shared.model.parameters, known.get(run.method.value, {})) for run in runs
+    ]
     _add_metrics(findings, runs)
 
 
@@ -93,8 +95,8 @@ def _trained_at(run: MethodRun) -> Mapping[str, int]:
     return counts
 
 
-def _method_row(run: MethodRun, known: Row) -> Row:
-    trained, total = _counts(run)
+def _method_row(run: MethodRun, base_parameters: int, known: Row) -> Row:
+    trained, total = _counts(run, base_parameters)
     memory = run.memory
     return {
         "method": run.method.value,
@@ -123,12 +125,13 @@ def _method_row(run: MethodRun, known: Row) -> Row:
     }
 
 
-def _counts(run: MethodRun) -> tuple[int, int]:
-    """(trainable, all), by peft where there is peft."""
+def _counts(run: MethodRun, base_parameters: int) -> tuple[int, int]:
+    """(trainable, all), by peft where there is peft; but peft does not know that two weights share a byte of this
+    project's NF4."""
     if run.method is MethodId.FULL:
         return parameter_count(run.model, trainable_only=True), parameter_count(run.model)
     trained, total = run.model.get_nb_trainable_parameters()
-    return int(trained), int(total)
+    return int(trained), base_parameters + int(trained) if run.method is MethodId.QLORA else int(total)
 
 
 def _add_metrics(findings: Draft, runs: Sequence[MethodRun]) -> None:

@@ -33,7 +33,7 @@ class Updates:
 
 def measure_updates(runs: Mapping[str, Run], base: Any, names: Sequence[str], rank: int, tick: Tick) -> Updates:
     """Of the trained `runs`, against the weights of `base`, the model that they began from."""
-    first = {name: base.get_submodule(name).weight.detach() for name in names}
+    first = {name: _out_in(base.get_submodule(name)) for name in names}
     most = min(MOST_SINGULAR_VALUES, *(min(weight.shape) for weight in first.values()))
     arrays: dict[str, np.ndarray] = {}
     norms = np.full(len(names), np.nan)
@@ -59,14 +59,14 @@ def measure_updates(runs: Mapping[str, Run], base: Any, names: Sequence[str], ra
 
 
 def update_of(run: Run, name: str, first: torch.Tensor) -> torch.Tensor:
-    """What the run adds to that matrix, in its shape."""
+    """What the run adds to that matrix, [out, in]."""
     if run.id == "full":
-        trained: torch.Tensor = run.model.get_submodule(name).weight.detach()
+        trained = _out_in(run.model.get_submodule(name))
         return (trained - first.to(trained.device)).cpu()
     layer = run.model.base_model.model.get_submodule(name)
     with torch.no_grad():
         added: torch.Tensor = layer.get_delta_weight(ADAPTER).detach().cpu()
-    return added
+    return added.T if layer.fan_in_fan_out else added
 
 
 def picture(matrix: torch.Tensor) -> np.ndarray:
@@ -75,6 +75,12 @@ def picture(matrix: torch.Tensor) -> np.ndarray:
     height, width = (min(side, PICTURE_SIDE) for side in values.shape)
     shown: np.ndarray = torch.nn.functional.adaptive_avg_pool2d(values[None, None], (height, width))[0, 0].numpy()
     return shown
+
+
+def _out_in(layer: Any) -> torch.Tensor:
+    """The weights of a linear layer as [out, in]: GPT-2's Conv1D holds them the other way round."""
+    weight: torch.Tensor = layer.weight.detach()
+    return weight if isinstance(layer, torch.nn.Linear) else weight.T
 
 
 def _pictures(run: Run, first: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from gui import theme
 from gui.plots.arrow_keys import keeps_arrows
 
 _LINE_PX, _MOST_LINES, _MARK_EDGE_PX = 16, 3, 14
+_ALL_TEXTS, _BEFORE, _READABLE_PX = 4, 2, 84
 _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 RIGHT, WRONG, UNKNOWN = "✓", "✗", "·"
 Index = QModelIndex | QPersistentModelIndex
@@ -258,17 +259,21 @@ class _Rows(QTableView):
             width = metrics.horizontalAdvance(speaker.short) + _MARK_EDGE_PX
             self.setColumnWidth(at, width)
             used += width
-        room = max(60 * model.texts, self.viewport().width() - used)
-        widths = [room // model.texts] * model.texts
-        for at, width in enumerate(widths):
+        room = self.viewport().width() - used
+        # Where answers would be too narrow to read, the one before is left to its mark and its read-out.
+        narrow = model.texts == _ALL_TEXTS and room < _READABLE_PX * _ALL_TEXTS
+        self.setColumnHidden(_BEFORE, narrow)
+        shown = [at for at in range(model.texts) if not (narrow and at == _BEFORE)]
+        widths = {at: max(60, room // len(shown)) for at in shown}
+        for at, width in widths.items():
             self.setColumnWidth(at, width)
         self._fit_heights(widths)
 
-    def _fit_heights(self, widths: Sequence[int]) -> None:
+    def _fit_heights(self, widths: Mapping[int, int]) -> None:
         model, metrics = self._owner.model, QFontMetrics(theme.ui_font("small"))
         for row in range(model.rowCount()):
             lines = 1
-            for column, width in enumerate(widths):
+            for column, width in widths.items():
                 text = str(model.data(model.index(row, column)))
                 box = metrics.boundingRect(0, 0, max(20, width - 16), 10_000, int(Qt.TextFlag.TextWordWrap), text)
                 lines = max(lines, -(-box.height() // metrics.lineSpacing()))

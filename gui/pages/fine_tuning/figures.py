@@ -175,7 +175,7 @@ def number(value: float | None) -> float:
 
 
 def losses(result: Result | None, chosen: str) -> list[Series]:
-    """The loss of each batch; those of other methods than the chosen one are faint."""
+    """The loss of each batch; the chosen method comes first, which a narrow legend keeps, and others are faint."""
     if result is None:
         return []
     found = {method: (np.arange(1, len(values) + 1), values) for method, values in _arrays(result, "loss").items()}
@@ -198,7 +198,7 @@ def _arrays(result: Result, name: str) -> dict[str, np.ndarray]:
 def _series(points: dict[str, tuple[np.ndarray, np.ndarray]], chosen: str, style: Style) -> list[Series]:
     return [
         Series(_IN_LEGEND.get(method, label(method)), x, y, ORDER.index(method), style if method == chosen else "faint")
-        for method, (x, y) in points.items()
+        for method, (x, y) in sorted(points.items(), key=lambda item: item[0] != chosen)
         if len(x)
     ]
 

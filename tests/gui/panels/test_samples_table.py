@@ -110,6 +110,18 @@ def test_that_rows_are_high_enough_for_three_lines_and_not_for_an_endless_answer
     assert table.model.index(1, 0).data(Qt.ItemDataRole.ToolTipRole).count("word") == 80
 
 
+def test_that_a_narrow_table_leaves_out_what_was_said_before(table: SamplesTable, qtbot: Any) -> None:
+    assert not table.table.isColumnHidden(2)
+    table.resize(360, 240)
+    qtbot.waitUntil(lambda: table.table.isColumnHidden(2))
+    assert table.table.columnWidth(0) > 60
+    table.choose("before")
+    assert not table.table.isColumnHidden(2)
+    table.choose("lora")
+    table.resize(900, 240)
+    qtbot.waitUntil(lambda: not table.table.isColumnHidden(2))
+
+
 def test_that_the_read_out_says_everything(table: SamplesTable) -> None:
     said = table.model.index(1, 5).data(Qt.ItemDataRole.ToolTipRole)
     assert said == "unseen\nasked: Bob, Town, Ely\nwanted: Bob lives in Ely.\nLoRA, wrong: Bob lives in Rye."

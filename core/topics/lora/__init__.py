@@ -8,7 +8,7 @@ from core.topics.lora.params import LoraParams
 
 TOPIC = Topic(
     id="lora",
-    title=Text("LoRA and AdaLoRA", "LoRA 与 AdaLoRA"),
+    title=Text("LoRA, AdaLoRA", "LoRA、AdaLoRA"),
     question=Text("Who gets the rank?", "秩分给谁？"),
     params=LoraParams,
     plan=plan,

@@ -15,6 +15,7 @@ BENCHMARKS = {
     "traces": "tests.benchmarks.bench_traces",
     "checkpoint": "tests.benchmarks.bench_checkpoint",
     "masks": "tests.benchmarks.bench_masks",
+    "lora-page": "tests.benchmarks.bench_lora_page",
 }
 
 

@@ -122,7 +122,10 @@ def loss_series(result: Result | None) -> list[Series]:
 
 
 def triplets(result: Result | None, matrix: int, step: int) -> Triplets | None:
-    """Those of a matrix at the last recorded step that is not after `step`, the first one before that."""
+    """Those of a matrix at the last recorded step that is not after `step`, the first one before that.
+
+    Where peft keeps no scores any more (after tfinal), the last ones, by which the masks were set.
+    """
     if result is None or "frames" not in result.arrays or not result.arrays["frames"].size:
         return None
     rows = matrices(result)
@@ -130,14 +133,16 @@ def triplets(result: Result | None, matrix: int, step: int) -> Triplets | None:
         return None
     frames = result.arrays["frames"]
     frame = max(0, int(np.searchsorted(frames, step, side="right")) - 1)
-    importance, kept = result.arrays["importance"][frame], result.arrays["kept"][frame]
+    scored = _scored_frame(result.arrays["importance"][:, matrix], frame)
+    importance, kept = result.arrays["importance"][scored], result.arrays["kept"][frame]
     scores = importance[kept & np.isfinite(importance)]
     pruned = not kept.all()
+    of_before = "" if scored == frame else f" (scores of step {int(frames[scored]):,})"
     return Triplets(
-        title=f"{title_of(rows[matrix])}, step {int(frames[frame]):,}",
+        title=f"{title_of(rows[matrix])}, step {int(frames[frame]):,}{of_before}",
         importance=importance[matrix],
-        sensitivity=result.arrays["sensitivity"][frame, matrix],
-        uncertainty=result.arrays["uncertainty"][frame, matrix],
+        sensitivity=result.arrays["sensitivity"][scored, matrix],
+        uncertainty=result.arrays["uncertainty"][scored, matrix],
         singular_value=result.arrays["singular_value"][frame, matrix],
         kept=kept[matrix],
         lowest_kept=float(scores.min()) if pruned and scores.size else float("nan"),
@@ -210,6 +215,11 @@ def run_row(result: Result | None, run: str) -> Row | None:
     """What is told of one run, once it has ended."""
     rows = [] if result is None else result.tables.get("runs", [])
     return next((row for row in rows if row["run"] == run), None)
+
+
+def _scored_frame(importance: np.ndarray, frame: int) -> int:
+    """The last frame up to `frame` in which a matrix, float [frames, triplets], has scores; `frame` without any."""
+    return next((at for at in range(frame, -1, -1) if np.isfinite(importance[at]).any()), frame)
 
 
 def _tensor_name(row: Row) -> str:

@@ -69,6 +69,22 @@ def test_that_between_two_frames_the_earlier_one_is_shown(result: Result) -> Non
         assert found.title.endswith(f"step {frame}")
 
 
+def test_that_after_the_last_allocation_the_scores_are_the_last_ones_and_say_so(result: Result) -> None:
+    gone = {name: values.copy() for name, values in result.arrays.items()}
+    for name in ("importance", "sensitivity", "uncertainty"):
+        gone[name][40:] = np.nan
+    found = figures.triplets(replace(result, arrays=gone), STRONGEST, 55)
+    assert found is not None
+    assert found.title.endswith("step 55 (scores of step 40)")
+    assert np.array_equal(found.importance, result.arrays["importance"][39, STRONGEST])
+    assert np.array_equal(found.singular_value, result.arrays["singular_value"][54, STRONGEST])
+    gone["importance"][:] = np.nan
+    never = figures.triplets(replace(result, arrays=gone), STRONGEST, 55)
+    assert never is not None
+    assert never.title.endswith("step 55")
+    assert np.isnan(never.importance).all()
+
+
 def test_that_the_lowest_score_kept_is_said_only_once_something_was_pruned(result: Result) -> None:
     before, after = (figures.triplets(result, WEAKEST, step) for step in (5, 40))
     assert before is not None

@@ -90,10 +90,10 @@ def _trained(
                     if method_run.error:
                         _add_message(findings, "warning", f"{METHODS[method_run.method].label}: {method_run.error}")
                     yield _progress(method_run, runs, params)
-            if monotonic() - told_at > _PARTIAL_EVERY_S:
-                tables.add_training(findings, runs, shared)
-                yield Partial(as_partial(findings.result()))
-                told_at = monotonic()
+                if monotonic() - told_at > _PARTIAL_EVERY_S:
+                    tables.add_training(findings, runs, shared)
+                    yield Partial(as_partial(findings.result()))
+                    told_at = monotonic()
         if not waiting and "samples" not in findings.tables:
             tables.add_training(findings, runs, shared)
             reached = _progress(runs[-1], runs, params).done if runs else _TRAINED

@@ -176,7 +176,7 @@ class RankMap(Figure):
             height = _FIRST_NAME + _NEXT_NAME * len(self._mark_lines)
             options = {"position": height, "anchors": [(0, 0.5), (1, 0.5)]}
             line = pg.InfiniteLine(angle=90, label="", labelOpts=options)
-            line.setZValue(2.5)
+            line.setZValue(5)  # its name stays readable over the frame
             self._mark_lines.append(line)
             self.chart.addItem(line, ignoreBounds=True)
         while len(self._mark_lines) > len(marks):

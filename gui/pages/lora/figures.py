@@ -185,7 +185,7 @@ def spoken(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
     if not rows:
         return [], []
     known = {"before": ("Before", "pre"), "lora": ("LoRA", "LoRA"), "adalora": ("AdaLoRA", "Ada"),
-             "full": ("Whole matrices", "all")}  # fmt: skip
+             "full": ("Whole", "all")}  # fmt: skip
     keys = [key for key in known if any(row.get(key) for row in rows)]
     speakers = [Speaker(key, *known[key]) for key in keys]
     return speakers, [Sample(str(row["row"]), str(row["wanted"]), {key: row.get(key) for key in keys}) for row in rows]

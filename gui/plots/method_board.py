@@ -20,7 +20,11 @@ from gui.plots.scale import short_quantity
 from gui.plots.walked_rows import WalkedRows
 from gui.theme import Theme, mix
 
-_HEAD_PX, _AXIS_PX, _GAP_PX, _VALUE_PX = 17, 16, 12, 60
+_HEAD_PX, _AXIS_PX, _GAP_PX = 17, 16, 8
+_VALUE_PX = (48, 56, 58)
+"""Room for the values of each column, at the right of its bars."""
+
+_HALF_FROM_PX = 90
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _WIDE_HEADS = ("trainable parameters (log)", "memory of a step", "exact match, held out")
 _SHORT_HEADS = ("trainable (log)", "memory", "exact match")
@@ -53,7 +57,7 @@ class MethodBoard(Figure):
         super().__init__("The costs of each method appear here once the parameters are valid.", parent)
         self.rows: tuple[MethodCost, ...] = ()
         self.chosen = ""
-        self.bars, self.legend = _Bars(self), Legend()
+        self.bars, self.legend, self.match_legend = _Bars(self), Legend(), Legend()
         self.bars.picked.connect(lambda index: self.picked.emit(self.rows[index].key))
         content = QWidget()
         column = QVBoxLayout(content)
@@ -61,6 +65,7 @@ class MethodBoard(Figure):
         column.setSpacing(2)
         column.addWidget(self.bars, 1)
         column.addWidget(self.legend)
+        column.addWidget(self.match_legend)
         self.set_content(content)
 
     def set_rows(self, rows: Sequence[MethodCost]) -> None:
@@ -100,11 +105,10 @@ class MethodBoard(Figure):
 
     def _write_legend(self, theme: Theme) -> None:
         known = [part for part in PARTS if any(row.memory.bytes_of(part) > 0 for row in self.rows)]
-        entries = [Entry(part, memory_bars.ink(theme, part)) for part in known]
-        if any(math.isfinite(share) for row in self.rows for share in row.matches):
-            unseen, untold = match_inks(theme)
-            entries += [Entry("unseen people", unseen), Entry("untold facts", untold)]
-        self.legend.set_entries(entries)
+        self.legend.set_entries(Entry(part, memory_bars.ink(theme, part)) for part in known)
+        unseen, untold = match_inks(theme)
+        self.match_legend.set_entries([Entry("exact match: unseen people", unseen), Entry("untold facts", untold)])
+        self.match_legend.setVisible(any(math.isfinite(share) for row in self.rows for share in row.matches))
 
 
 class _Bars(WalkedRows):
@@ -132,10 +136,10 @@ class _Bars(WalkedRows):
         """Where the bars of each column lie, room for their values at the right of them left out."""
         bold = QFontMetricsF(themes.ui_font("small", bold=True))
         names = max((bold.horizontalAdvance(row.name) for row in self._board.rows), default=40.0) + 14
-        wide = (self.width() - names - 3 * _VALUE_PX - 2 * _GAP_PX) / 3
+        wide = max(8.0, (self.width() - names - sum(_VALUE_PX) - 2 * _GAP_PX) / 3)
         high = self.height() - _HEAD_PX - _AXIS_PX
         first, second, third = (
-            QRectF(names + at * (wide + _VALUE_PX + _GAP_PX), _HEAD_PX, max(8.0, wide), high) for at in range(3)
+            QRectF(names + at * (wide + _GAP_PX) + sum(_VALUE_PX[:at]), _HEAD_PX, wide, high) for at in range(3)
         )
         return first, second, third
 
@@ -169,8 +173,9 @@ class _Bars(WalkedRows):
     def _paint_heads(self, painter: QPainter, theme: Theme) -> None:
         metrics, (first, second, third) = painter.fontMetrics(), self.areas()
         painter.setPen(QColor(theme.muted))
-        for area, wide, short in zip((first, second, third), _WIDE_HEADS, _SHORT_HEADS, strict=True):
-            room = area.width() + _VALUE_PX
+        areas = (first, second, third)
+        for area, value, wide, short in zip(areas, _VALUE_PX, _WIDE_HEADS, _SHORT_HEADS, strict=True):
+            room = area.width() + value
             text = wide if metrics.horizontalAdvance(wide) <= room else short
             painter.drawText(QRectF(area.left(), 0, room, _HEAD_PX), _LEFT, text)
 
@@ -179,6 +184,8 @@ class _Bars(WalkedRows):
             x = area.left() + share * area.width()
             painter.setPen(QPen(QColor(theme.grid), 1))
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+            if share == 0.5 and area.width() < _HALF_FROM_PX:
+                continue
             painter.setPen(QColor(theme.muted))
             box = QRectF(x - 24, area.bottom() + 1, 48, 15)
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{share:.0%}")
@@ -197,7 +204,7 @@ class _Bars(WalkedRows):
 
     def _paint_value(self, painter: QPainter, theme: Theme, end: float, box: QRectF, text: str) -> None:
         painter.setPen(QColor(theme.text))
-        painter.drawText(QRectF(end + 5, box.top(), _VALUE_PX + 4, box.height()), _LEFT, text)
+        painter.drawText(QRectF(end + 5, box.top(), 80, box.height()), _LEFT, text)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)

@@ -11,6 +11,8 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from gui.plots.scale import decade_ticks, positive_range, short_quantity
 from gui.theme import Theme, mix
 
+_APART_PX = 34
+
 
 def place(area: QRectF, count: float, counts: Sequence[float]) -> float:
     """Where a count lies on the axis that spans all `counts`; the left end for 0."""
@@ -25,10 +27,14 @@ def place(area: QRectF, count: float, counts: Sequence[float]) -> float:
 def paint_axis(painter: QPainter, theme: Theme, area: QRectF, counts: Sequence[float]) -> None:
     """Grid lines at powers of ten, with counts under them."""
     ends = positive_range(counts)
+    named = area.left() - _APART_PX
     for tick in decade_ticks(*ends, max(2, int(area.width() / 40))) if ends else ():
         x = place(area, tick, counts)
         painter.setPen(QPen(QColor(theme.grid), 1))
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+        if x - named < _APART_PX:
+            continue
+        named = x
         painter.setPen(QColor(theme.muted))
         text = f"{short_quantity(tick / 1e3)} k" if 1e3 <= tick < 1e6 else short_quantity(tick)
         box = QRectF(x - 30, area.bottom() + 1, 60, 15)

@@ -22,6 +22,7 @@ torch; workers only. transformers (one to four seconds) is imported inside the f
 - `windows`     `held_out_windows(world, tokenizer)`, `file_windows(path, tokenizer)`: text to measure a loss on
 - `evaluation`  `windows_loss`, `task_loss`, `exact_match`, `completion_accuracy`
 - `generation`  `generate(model, tokenizer, prompts) -> list[str]`: greedy, batched, with a key-value cache
+- `adapters`    `target_modules(...)`, `with_adapter(...)`, `train_steps(...)`: peft's adapters on a copy, step by step
 - `memory`      `weight_bytes`, `gradient_bytes`, `optimizer_bytes`, `measure_step(...) -> MemoryUse`
 - `quiet`       `torch_threads()`, `seeded(seed)`, `evaluating(model)`: process-wide state, put back as it was
 

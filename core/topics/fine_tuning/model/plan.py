@@ -90,14 +90,19 @@ def check(params: FineTuningParams) -> None:
         check_rank(params, smallest)
 
 
-def check_virtual_tokens(params: FineTuningParams, context: int, longest: int = 1) -> None:
-    """Raises InvalidParams where prompt and an input of `longest` tokens are more than the model's context."""
-    if set(params.chosen) & set(PROMPTS) and params.virtual_tokens + longest > context:
-        raise InvalidParams(
-            f"{params.virtual_tokens} virtual tokens and inputs of up to {longest} tokens do not fit into this model's "
-            f"context of {context}: take at most {max(0, context - longest)} virtual tokens.",
-            "virtual_tokens",
+def check_virtual_tokens(params: FineTuningParams, context: int, longest: int | None = None) -> None:
+    """Raises InvalidParams where prompt and an input of `longest` tokens, of one where that is not known yet, are more
+    than the model's context."""
+    if not set(params.chosen) & set(PROMPTS) or params.virtual_tokens + (longest or 1) <= context:
+        return
+    if longest is None:
+        sentence = f"leave no room for an input in this model's context of {context}: take fewer"
+    else:
+        sentence = (
+            f"and inputs of up to {longest} tokens do not fit into this model's context of {context}: take at most "
+            f"{max(0, context - longest)} virtual tokens"
         )
+    raise InvalidParams(f"{params.virtual_tokens} virtual tokens {sentence}.", "virtual_tokens")
 
 
 def check_rank(params: FineTuningParams, smallest_side: int) -> None:

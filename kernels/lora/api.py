@@ -8,12 +8,11 @@ from kernels.errors import InvalidInputs
 from kernels.lora.impl import Down, Impl, available
 from kernels.lora.inputs import check_importance, check_linear, check_nf4
 from kernels.lora.peft_peer import lora_linear_nf4_peft, lora_linear_peft, update_importance_peft
-from kernels.lora.tiling import choose_down
 from kernels.lora.torch_impl import lora_linear_nf4_torch, lora_linear_torch, update_importance_torch
 from kernels.quantization.launching import launching
 from kernels.quantization.output import Quantized
 
-__all__ = ["Down", "Impl", "available", "choose_down", "lora_linear", "lora_linear_nf4", "update_importance"]
+__all__ = ["Down", "Impl", "available", "lora_linear", "lora_linear_nf4", "update_importance"]
 
 
 def lora_linear(
@@ -30,8 +29,8 @@ def lora_linear(
 
     x [rows, in], weight [out, in], a [rank, in], b [out, rank], of one dtype: float32, float16 or bfloat16; rank 1 to
     64. Sums are float32; the fused kernel rounds scaling (x Aᵀ) to the dtype once and the output once. `down` is
-    where that kernel takes x Aᵀ, `choose_down` unless given. Differentiable in x, a and b (TRITON_UNFUSED is not):
-    the weight is frozen and gets no gradient.
+    where that kernel takes x Aᵀ, `tiling.choose_down` unless given. Differentiable in x, a and b (TRITON_UNFUSED is
+    not): the weight is frozen and gets no gradient.
 
     Raises InvalidInputs for what is not defined, Unavailable when `impl` cannot run here. Triton kernels need a GPU,
     unless something intercepts their launches, backward ones too, to execute them on CPU tensors.

@@ -12,9 +12,9 @@ import torch
 
 from kernels.lora.fused_linear import fused_linear
 from kernels.lora.fused_linear_nf4 import fused_linear_nf4
-from kernels.lora.impl import Down
+from kernels.lora.impl import Down, device_target
 from kernels.lora.narrow import rank_gradient, scaled_down_product
-from kernels.lora.tiling import choose_down
+from kernels.lora.tiling import choose_down, choose_nf4_tiling, choose_tiling
 from kernels.quantization.launching import launching
 from kernels.quantization.output import Quantized
 
@@ -25,17 +25,17 @@ def fused_lora(
     x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, weight: Weight, scaling: float, down: Down | None
 ) -> torch.Tensor:
     """x Wᵀ + scaling (x Aᵀ) Bᵀ on tensors already checked by `api`, differentiable in x, a and b."""
-    where = choose_down(a.shape[0]) if down is None else Down(down)
+    down = None if down is None else Down(down)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, a, b)):
-        out: torch.Tensor = _FusedLora.apply(x, a, b, weight, scaling, where)  # type: ignore[no-untyped-call]
+        out: torch.Tensor = _FusedLora.apply(x, a, b, weight, scaling, down)  # type: ignore[no-untyped-call]
         return out
-    return _product(x, weight, a, b, scaling, where, transposed=False, keep=False)[0]
+    return _product(x, weight, a, b, scaling, down, transposed=False, keep=False)[0]
 
 
 class _FusedLora(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, weight: Weight, scaling: float, down: Down
+        ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, weight: Weight, scaling: float, down: Down | None
     ) -> torch.Tensor:
         out, u = _product(x, weight, a, b, scaling, down, transposed=False, keep=ctx.needs_input_grad[2])
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, a, b, u)
@@ -65,12 +65,16 @@ def _product(
     a: torch.Tensor,
     b: torch.Tensor,
     scaling: float,
-    down: Down,
+    down: Down | None,
     *,
     transposed: bool,
     keep: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The product with the weight, or with its transpose, and scaling (x Aᵀ) [rows, rank] where it is kept."""
+    choose = choose_nf4_tiling if isinstance(weight, Quantized) else choose_tiling
+    tiling = choose(element_bytes=x.element_size(), target=device_target(x.device))
+    if down is None:
+        down = choose_down(rank=a.shape[0], cols=b.shape[0], tiling=tiling, element_bytes=x.element_size())
     scaled_down = None
     if down is Down.BEFORE:
         scaled_down = scaled_down_product(x, a, scaling)
@@ -78,9 +82,9 @@ def _product(
         scaled_down = torch.empty(x.shape[0], a.shape[0], dtype=x.dtype, device=x.device)
     if isinstance(weight, Quantized):
         out = fused_linear_nf4(
-            x, weight, a, b, scaling=scaling, down=down, scaled_down=scaled_down, transposed=transposed
+            x, weight, a, b, scaling=scaling, down=down, scaled_down=scaled_down, tiling=tiling, transposed=transposed
         )
     else:
         weight = weight.T if transposed else weight
-        out = fused_linear(x, weight, a, b, scaling=scaling, down=down, scaled_down=scaled_down)
+        out = fused_linear(x, weight, a, b, scaling=scaling, down=down, scaled_down=scaled_down, tiling=tiling)
     return out, scaled_down

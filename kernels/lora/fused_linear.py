@@ -72,18 +72,20 @@ def fused_linear(
     scaling: float,
     down: Down,
     scaled_down: torch.Tensor | None,
+    tiling: Tiling,
 ) -> torch.Tensor:
     """[rows, cols], contiguous. weight [cols, depth], a [rank, depth] and b [cols, rank] may be views of any strides.
 
     `scaled_down` [rows, rank], in the dtype of x and contiguous, holds scaling (x Aᵀ): to be read for Down.BEFORE, to
     be written for IN_LOOP, which does without it when it is None.
     """
-    return _launch(x, weight, a, b, scaling, rank_columns(a.shape[0]), down, scaled_down)
+    return _launch(x, weight, a, b, scaling, rank_columns(a.shape[0]), down, scaled_down, tiling)
 
 
 def plain_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """x Wᵀ [rows, cols] by the same tiles, without a low-rank part."""
-    return _launch(x, weight, weight, weight, 1.0, 0, Down.BEFORE, None)
+    tiling = choose_tiling(element_bytes=x.element_size(), target=device_target(x.device))
+    return _launch(x, weight, weight, weight, 1.0, 0, Down.BEFORE, None, tiling)
 
 
 def _launch(
@@ -95,9 +97,9 @@ def _launch(
     columns_of_rank: int,
     down: Down,
     scaled_down: torch.Tensor | None,
+    tiling: Tiling,
 ) -> torch.Tensor:
     (rows, depth), cols = x.shape, weight.shape[0]
-    tiling: Tiling = choose_tiling(element_bytes=x.element_size(), target=device_target(x.device))
     out = torch.empty(rows, cols, dtype=x.dtype, device=x.device)
     whole = rows % tiling.rows == 0 and cols % tiling.cols == 0 and depth % tiling.depth == 0
     low_rank = columns_of_rank > 0

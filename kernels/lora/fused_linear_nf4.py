@@ -9,9 +9,9 @@ import torch
 import triton
 import triton.language as tl
 
-from kernels.lora.impl import Down, device_target
+from kernels.lora.impl import Down
 from kernels.lora.tile_steps import add_up_tile, load, scaled_down_tile, store_tile, tile_of_program
-from kernels.lora.tiling import choose_nf4_tiling, rank_columns
+from kernels.lora.tiling import Tiling, rank_columns
 from kernels.quantization import lookup
 from kernels.quantization.device_tables import on_device
 from kernels.quantization.lookup import load_scale, look_up, nibbles
@@ -107,12 +107,12 @@ def fused_linear_nf4(
     scaling: float,
     down: Down,
     scaled_down: torch.Tensor | None,
+    tiling: Tiling,
     transposed: bool,
 ) -> torch.Tensor:
     """`fused_linear` with the quantized weight, or with its transpose."""
     rows, depth = x.shape
     cols, width = quantized.shape[1 if transposed else 0], quantized.shape[1]
-    tiling = choose_nf4_tiling(element_bytes=x.element_size(), target=device_target(x.device))
     shared = min(tiling.cols if transposed else tiling.depth, quantized.block_size)
     out = torch.empty(rows, cols, dtype=x.dtype, device=x.device)
     whole = rows % tiling.rows == 0 and cols % tiling.cols == 0 and depth % tiling.depth == 0

@@ -6,7 +6,7 @@ import torch
 pytest.importorskip("triton", reason="Triton is not installed here")
 
 from core.hardware.gpus import gpus
-from kernels.lora import fused_linear, fused_linear_nf4
+from kernels.lora import autograd
 from kernels.lora.api import Down, lora_linear, lora_linear_nf4, update_importance
 from kernels.quantization.api import Quantized, quantize
 from tests.kernels.compiled import Compiled, Launch, accesses, compile_for, launches_of
@@ -30,14 +30,13 @@ def launches(
     target: str,
     *,
     nf4: bool = False,
-    down: Down = Down.IN_LOOP,
+    down: Down | None = Down.IN_LOOP,
     rank: int = 16,
     rows: int = 8192,
     dtype: torch.dtype = torch.bfloat16,
 ) -> list[Launch]:
     """Of a product and its backward pass, tiled as on `target`; none of them runs."""
-    for module in (fused_linear, fused_linear_nf4):
-        monkeypatch.setattr(module, "device_target", lambda device: target)
+    monkeypatch.setattr(autograd, "device_target", lambda device: target)
     weight = on_meta(WIDTH, WIDTH, dtype=dtype)
     quantized: list[Quantized] = []
     launches_of(monkeypatch, lambda: quantized.append(quantize(weight, nested_block=256)))
@@ -70,6 +69,19 @@ def test_that_forward_and_backward_compile_fit_do_not_spill_and_use_matrix_instr
     for kernel in compiled:
         assert_fits(kernel, target)
         assert MATRIX_INSTRUCTIONS[target] in kernel.asm["amdgcn" if target == "gfx942" else "ptx"], kernel.name
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_that_nf4_with_the_down_product_before_fits_and_does_not_spill(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is chosen at this width."""
+    compiled = [compile_for(launch, target) for launch in launches(monkeypatch, target, nf4=True, down=None)]
+
+    names = ["down_kernel", "fused_linear_nf4_kernel"]
+    assert [kernel.name for kernel in compiled] == [*names, *names, "rank_gradient_kernel", "rank_gradient_kernel"]
+    for kernel in compiled:
+        assert_fits(kernel, target)
 
 
 @pytest.mark.parametrize("target", TARGETS)

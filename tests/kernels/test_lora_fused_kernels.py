@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernels.errors import Unavailable
-from kernels.lora.api import Down, Impl, choose_down, lora_linear
+from kernels.lora.api import Down, Impl, lora_linear
 from kernels.lora.inputs import DTYPES
+from kernels.lora.tiling import choose_down, choose_tiling
 from tests.kernels.conftest import INTERPRETED
 from tests.kernels.lora_cases import (
     LoraInputs,
@@ -241,5 +242,33 @@ def test_that_the_down_product_is_taken_where_it_was_asked_for(down: Down) -> No
     assert [launch.function for launch in tracer.launches] == [*before, "fused_linear_kernel"]
 
 
-def test_that_large_ranks_read_x_again_rather_than_multiply_it_again() -> None:
-    assert [choose_down(rank) for rank in (1, 16, 32, 33, 64)] == [Down.IN_LOOP] * 3 + [Down.BEFORE] * 2
+@pytest.mark.parametrize(
+    ("rank", "cols", "element_bytes", "down"),
+    [
+        (16, 1024, 2, Down.IN_LOOP),
+        (16, 4096, 2, Down.BEFORE),
+        (1, 1024, 2, Down.IN_LOOP),
+        (64, 1024, 2, Down.BEFORE),
+        (16, 64, 4, Down.IN_LOOP),
+        (16, 1024, 4, Down.BEFORE),
+    ],
+)
+def test_that_large_ranks_and_many_columns_read_x_again_rather_than_multiply_it_again(
+    rank: int, cols: int, element_bytes: int, down: Down
+) -> None:
+    tiling = choose_tiling(element_bytes=element_bytes, target="sm_80")
+
+    assert choose_down(rank=rank, cols=cols, tiling=tiling, element_bytes=element_bytes) is down
+
+
+def test_that_each_of_the_two_big_products_chooses_for_itself() -> None:
+    """Many columns forward, few backward."""
+    from core.tracing import intercept
+
+    inputs = lora_inputs(LoraShape(20, 64, 2048, 16), torch.bfloat16)
+    inputs.x.requires_grad_()
+
+    with intercept() as tracer:
+        product(inputs, Impl.TRITON).backward(inputs.dy)
+
+    assert [launch.function for launch in tracer.launches] == ["down_kernel", *2 * ["fused_linear_kernel"]]

@@ -25,7 +25,7 @@ from gui.plots.places_painting import (
 )
 from gui.theme import Theme
 
-_BAR_PX, _EDGE_PX = 66, 6
+_BAR_PX, _EDGE_PX = 70, 6
 _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 

@@ -114,7 +114,8 @@ def loss_series(result: Result | None) -> list[Series]:
         observed = held_out is not None and held_out.size > 0
         if batches is not None and batches.size:
             steps = np.arange(1, batches.size + 1)
-            found.append(Series(f"{labels[run]}: batch", steps, batches, ink, "faint", in_legend=not observed))
+            name = f"{labels[run]}: batch" if observed else labels[run]
+            found.append(Series(name, steps, batches, ink, "faint", in_legend=not observed))
         if held_out is not None and observed:
             at = result.arrays["held_out.steps"][: held_out.size]
             found.append(Series(labels[run], at, held_out, ink, "rings"))

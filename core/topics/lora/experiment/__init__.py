@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from time import monotonic, perf_counter
 
@@ -18,7 +19,7 @@ from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import Batch, ordered_batches
 from core.language_model.evaluation import exact_match
 from core.language_model.folder import open_folder
-from core.language_model.libraries import import_peft
+from core.language_model.libraries import import_peft, library_versions
 from core.language_model.quiet import torch_threads
 from core.language_model.recipe import STANDARD
 from core.language_model.small_model import SmallModel, small_model
@@ -267,6 +268,10 @@ def _measured(draft: Draft) -> Provenance:
 
 def _environment(params: LoraParams, device: str) -> Environment:
     if torch.device(device).type == "cuda":
-        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA, peft", versions())
+        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA, peft", _versions())
     backend = "torch, peft, Lanes (TTIR on CPU)" if params.kernels else "torch, peft"
-    return Environment(f"cpu ({cpu_name()})", backend, versions())
+    return Environment(f"cpu ({cpu_name()})", backend, _versions())
+
+
+def _versions() -> dict[str, str]:
+    return versions() | library_versions() | {"peft": version("peft")}

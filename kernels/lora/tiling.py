@@ -1,4 +1,4 @@
-"""Tile sizes, warps and pipeline depth of LoRA's products. Pure: no torch, no triton."""
+"""Tile sizes, warps and pipeline depth of LoRA's products, and what is fused where."""
 
 from __future__ import annotations
 

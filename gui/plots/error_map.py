@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QPen, QResizeEvent
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QWidget
 
 from gui import theme as themes
-from gui.plots.arrow_keys import STEPS, keeps_arrows
+from gui.plots.arrow_pad import ArrowPad
 from gui.plots.chart import Chart, read_out
 from gui.plots.error_grid import ErrorGrid, Place, colours, picture, pooled
 from gui.plots.error_margins import ColourBar, RowNames
@@ -44,7 +44,8 @@ class ErrorMap(Figure):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
         self.names, self.bar = RowNames(self), ColourBar(self)
-        self.pad = _Pad(self)
+        self.pad = ArrowPad("Error map", self.step)
+        self.pad.focus_changed.connect(self.names.update)
         line = QHBoxLayout(self.pad)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(0)
@@ -163,31 +164,3 @@ class ErrorMap(Figure):
         key = None if self.grid is None else self.grid.key(*place)
         if key:
             self.key_picked.emit(key)
-
-
-class _Pad(QWidget):
-    """What holds the parts of the map and has the focus for all of them."""
-
-    def __init__(self, figure: ErrorMap) -> None:
-        super().__init__()
-        self._figure = figure
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Error map")
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        step = STEPS.get(Qt.Key(event.key()))
-        if step is None:
-            super().keyPressEvent(event)
-        else:
-            self._figure.step(*step)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        self._figure.names.update()
-        super().focusInEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        self._figure.names.update()
-        super().focusOutEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        return keeps_arrows(event) or super().event(event)

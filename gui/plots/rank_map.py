@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QPen, QResizeEvent
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QWidget
 
 from gui import theme as themes
-from gui.plots.arrow_keys import STEPS, keeps_arrows
+from gui.plots.arrow_pad import ArrowPad
 from gui.plots.chart import Chart, read_out
 from gui.plots.figure import Figure
 from gui.plots.rank_margins import RankBar, RankGrid, RankNames, colours
@@ -59,7 +59,8 @@ class RankMap(Figure):
         for depth, item in enumerate((self._image, self._groups, self._ticks, self._cursor, self._frame)):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
-        self.pad = _Pad(self)
+        self.pad = ArrowPad("Ranks by matrix and step", self.walk)
+        self.pad.focus_changed.connect(lambda: self.names.update())
         self.names, self.bar = RankNames(self), RankBar(self)
         line = QHBoxLayout(self.pad)
         line.setContentsMargins(0, 0, 0, 0)
@@ -229,31 +230,3 @@ class RankMap(Figure):
     def _update_margins(self, *_: object) -> None:
         self.names.update()
         self.bar.update()
-
-
-class _Pad(QWidget):
-    """What holds the parts of the map and has the focus for all of them."""
-
-    def __init__(self, figure: RankMap) -> None:
-        super().__init__()
-        self._figure = figure
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Ranks by matrix and step")
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        step = STEPS.get(Qt.Key(event.key()))
-        if step is None:
-            super().keyPressEvent(event)
-        else:
-            self._figure.walk(*step)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        self._figure.names.update()
-        super().focusInEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        self._figure.names.update()
-        super().focusOutEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        return keeps_arrows(event) or super().event(event)

@@ -8,13 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
-from gui.plots.arrow_keys import STEPS, keeps_arrows
+from gui.plots.arrow_pad import ArrowPad
 from gui.plots.chart import Chart, read_out
 from gui.plots.figure import Figure
 from gui.plots.legend import Entry, Legend
@@ -77,7 +76,7 @@ class StepCurves(Figure):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
         self.legend = Legend()
-        self.pad = _Pad(self)
+        self.pad = ArrowPad("Curves over steps", self._walk)
         column = QVBoxLayout(self.pad)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -225,30 +224,15 @@ class StepCurves(Figure):
                 spots.append({"pos": (step, value), "brush": brush, "pen": pg.mkPen(theme.sunken, width=1.2)})
         self._dots.setData(spots)
 
+    def _walk(self, _rows: int, steps: int) -> bool:
+        if steps:
+            self.walk(steps)
+        return bool(steps)
+
     def _on_click(self, x: float, _y: float) -> None:
         low, high = self._x_range
         if low <= x <= high:
             self.step_picked.emit(round(x))
-
-
-class _Pad(QWidget):
-    """What holds the chart and has the focus for it."""
-
-    def __init__(self, figure: StepCurves) -> None:
-        super().__init__()
-        self._figure = figure
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Curves over steps")
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        step = STEPS.get(Qt.Key(event.key()))
-        if step is None or not step[1]:
-            super().keyPressEvent(event)
-        else:
-            self._figure.walk(step[1])
-
-    def event(self, event: QEvent) -> bool:
-        return keeps_arrows(event) or super().event(event)
 
 
 def value_at(series: Series, x: float) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from gui.page import Page
 from gui.pages.fine_tuning import figures, headline
 from gui.pages.fine_tuning.details import DetailsView
 from gui.pages.fine_tuning.places_view import PlacesView
-from gui.pages.quantization.views import BadgedNumbers
+from gui.panels.badged_numbers import BadgedNumbers
 from gui.plots.method_board import MethodBoard
 from gui.plots.step_curves import StepCurves
 from gui.plots.switcher import Switcher

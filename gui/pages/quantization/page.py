@@ -16,7 +16,8 @@ from gui.pages.quantization.error_maps import Report, format_grid, layer_grid, t
 from gui.pages.quantization.formats_view import FormatsView
 from gui.pages.quantization.report_figures import LABELS
 from gui.pages.quantization.use_view import UseView
-from gui.pages.quantization.views import EVERY_FORMAT, LAYERS, TENSORS, BadgedNumbers, MapPanel
+from gui.pages.quantization.views import EVERY_FORMAT, LAYERS, TENSORS, MapPanel
+from gui.panels.badged_numbers import BadgedNumbers
 from gui.plots.codebook_view import CodebookView
 from gui.selection import Selection
 

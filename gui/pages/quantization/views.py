@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from core.result import Provenance
 from core.topics.quantization.params import DISTRIBUTIONS
 from gui import theme as themes
-from gui.panels.badge import ProvenanceBadge
 from gui.plots.curves import Curves
 from gui.plots.error_map import ErrorMap
 from gui.plots.log_axis import LogAxis
-from gui.plots.number_strip import Number, NumberStrip
 from gui.plots.segments import Segments
 
 TENSORS, LAYERS, EVERY_FORMAT = range(3)
 _BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes a row."
-
-
-class BadgedNumbers(QWidget):
-    """Two strips of numbers, each with where its numbers come from; the second may be empty."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.strips, self.badges = (NumberStrip(), NumberStrip()), (ProvenanceBadge(), ProvenanceBadge())
-        self._line = QHBoxLayout(self)
-        self._line.setContentsMargins(0, 0, 8, 0)
-        for strip, badge in zip(self.strips, self.badges, strict=True):
-            self._line.addWidget(strip, 1)
-            self._line.addWidget(badge, 0, Qt.AlignmentFlag.AlignVCenter)
-
-    @property
-    def numbers(self) -> tuple[Number, ...]:
-        """All of them, from left to right."""
-        return tuple(number for strip in self.strips for number in strip.numbers)
-
-    def set_groups(self, groups: Sequence[tuple[Provenance, Sequence[Number]]]) -> None:
-        """Show one or two groups of numbers, each under its badge."""
-        padded = [*groups, *[(None, ())] * (len(self.strips) - len(groups))]
-        for index, (provenance, numbers) in enumerate(padded):
-            self.strips[index].set_numbers(numbers)
-            self.strips[index].setVisible(bool(numbers))
-            self.badges[index].set_provenance(provenance)
-            self._line.setStretch(2 * index, self.strips[index].needed_px)
 
 
 class MapPanel(QWidget):

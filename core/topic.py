@@ -30,7 +30,8 @@ class Topic:
 
     `plan` is the pure model: params to what is drawn before, and beside, any run.
     `check` raises InvalidParams for a run that cannot succeed on this host (predicted memory, time).
-    `experiment` is 'module:function', a string because only a worker may import that module.
+    `experiment` is 'module:function', a string because only a worker may import that module; `libraries` likewise, a
+    function that imports what the experiment takes seconds to import: an idle worker calls it ahead of the first run.
     """
 
     id: str
@@ -41,9 +42,19 @@ class Topic:
     experiment: str
     claims: tuple[Claim, ...]
     check: Callable[[Any], None] = accept
+    libraries: str = ""
 
     def load_experiment(self) -> Experiment:
         """Import the experiment. Worker side only: this is where torch comes in."""
-        module, function = self.experiment.split(":")
-        experiment: Experiment = getattr(importlib.import_module(module), function)
+        experiment: Experiment = _named(self.experiment)
         return experiment
+
+    def load_libraries(self) -> None:
+        """Import what the experiment takes seconds to import. Worker side only."""
+        if self.libraries:
+            _named(self.libraries)()
+
+
+def _named(target: str) -> Any:
+    module, function = target.split(":")
+    return getattr(importlib.import_module(module), function)

@@ -15,7 +15,7 @@ _LOOK_EVERY_S = 0.05
 
 
 class WarmUp:
-    """Imports torch, triton and the experiments one by one, and pauses while a run is active.
+    """Imports torch, triton, the experiments and their libraries one by one, and pauses while a run is active.
 
     Only one thread of the process imports at a time: two that import torch at once can see half a module.
     """
@@ -53,6 +53,8 @@ class WarmUp:
             self._step(lambda: importlib.import_module("triton"))
             for topic_id in packages:
                 self._step(partial(_import_experiment, topic_id, packages))
+            for topic_id in packages:
+                self._step(partial(_import_libraries, topic_id, packages))
         finally:
             self.device_known.set()
             self.over.set()
@@ -70,3 +72,7 @@ class WarmUp:
 
 def _import_experiment(topic_id: str, packages: Mapping[str, str]) -> None:
     registry.topic(topic_id, packages).load_experiment()
+
+
+def _import_libraries(topic_id: str, packages: Mapping[str, str]) -> None:
+    registry.topic(topic_id, packages).load_libraries()

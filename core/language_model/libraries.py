@@ -49,6 +49,13 @@ def import_peft() -> None:
             log.setLevel(level)
 
 
+def import_for_training() -> None:
+    """Import all that training the small model with an adapter needs."""
+    import_peft()
+    with transformers_quietly():
+        from transformers import LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: F401 (found lazily: one second)
+
+
 @contextmanager
 def transformers_quietly() -> Iterator[None]:
     """Inside, transformers is imported, draws no progress bar and logs errors only; afterwards as it was."""

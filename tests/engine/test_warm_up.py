@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from core import registry
 from core.engine import Engine
 from core.engine.warm_up import WarmUp
 from core.events import Failed, Partial
@@ -51,6 +54,21 @@ def test_that_what_cannot_be_imported_does_not_end_the_warm_up() -> None:
     assert warm_up.over.wait(TIMEOUT_S)
     assert warm_up.device_known.is_set()
     assert warm_up.device == ""
+
+
+def test_that_libraries_are_imported_ahead_of_a_run_and_one_that_is_missing_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    imported: list[str] = []
+    topic = registry.topic("trouble", TOPICS)
+    here = replace(topic, libraries="tests.engine.helpers:wait_for_event")
+    monkeypatch.setattr("tests.engine.helpers.wait_for_event", lambda: imported.append("libraries"))
+    gone = replace(topic, libraries="tests.engine.gone:import_all")
+    monkeypatch.setattr(registry, "topic", lambda topic_id, packages: {"gone": gone, "here": here}[topic_id])
+    warm_up = WarmUp(find_device=str, is_run_active=lambda: False)
+    warm_up.begin({"gone": "", "here": ""})
+    assert warm_up.over.wait(TIMEOUT_S)
+    assert imported == ["libraries"]
 
 
 def test_that_waiting_for_the_right_to_import_can_be_cancelled() -> None:

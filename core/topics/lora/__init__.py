@@ -15,4 +15,5 @@ TOPIC = Topic(
     check=check,
     experiment="core.topics.lora.experiment:run",
     claims=CLAIMS,
+    libraries="core.language_model.libraries:import_for_training",
 )

@@ -192,6 +192,7 @@ def test_that_a_plan_counts_what_would_be_trained() -> None:
         ({"init_r": 3}, "init_r", "only takes rank away"),
         ({"tinit": 200, "tfinal": 100}, "tinit", "none of the 300 steps"),
         ({"steps": 100}, "tfinal", "take more steps"),
+        ({"steps": 10, "tinit": 0, "tfinal": 9}, "tfinal", "before anything was scored: make it 8 or less"),
         ({"model_preset": "gpt-3", "preset_targets": "gate_proj"}, "preset_targets", "q_proj, k_proj"),
         ({"preset_targets": " , "}, "preset_targets", "names no matrix"),
     ],
@@ -226,3 +227,16 @@ def test_that_what_does_not_fit_the_model_is_refused_and_the_plan_says_so(
     assert found.problem
     assert found.matrices == ()
     assert len(found.budget) == params.steps
+
+
+@pytest.mark.parametrize("change", [{"tfinal": 8}, {"call_update": False}, {"init_r": 4}])
+def test_that_a_last_allocation_at_step_1_is_refused_only_where_there_would_be_one(change: dict[str, Any]) -> None:
+    LoraParams.parse({"steps": 10, "tinit": 0, "tfinal": 9} | change)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_that_a_correlation_with_what_is_no_number_is_none(place: int) -> None:
+    values = [np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0])]
+    assert spearman(*values) == pytest.approx(0.5)
+    values[place][2] = np.nan
+    assert np.isnan(spearman(*values))

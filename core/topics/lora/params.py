@@ -193,8 +193,8 @@ class LoraParams(Params):
     kernels: bool = switch(
         True,
         label="Triton kernels",
-        help="Run the fused forward pass and the unfused one on a small matrix and count what they read and write: on "
-        "a GPU as they are, elsewhere traced.",
+        help="Trace the fused forward pass and the unfused one on a small matrix: what they read and write, and how "
+        "near they come to float64. With a GPU they are timed too.",
         group="Kernels",
     )
 
@@ -211,6 +211,12 @@ class LoraParams(Params):
                 f"tinit + tfinal = {self.tinit} + {self.tfinal} leaves none of the {self.steps} steps to prune in: "
                 f"make them less than {self.steps} together, or take more steps.",
                 "tfinal" if self.tfinal >= self.tinit else "tinit",
+            )
+        if self.call_update and self.init_r > self.target_r and self.steps - self.tfinal < 2:
+            raise InvalidParams(
+                f"tfinal = {self.tfinal} of {self.steps} steps puts the last allocation at step 1, before anything was "
+                f"scored: make it {self.steps - 2} or less, or take more steps.",
+                "tfinal",
             )
         kinds = tuple(self.architecture.linear_shapes)
         unknown = [name for name in _names(self.preset_targets) if name not in (*kinds, ALL)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.claims import Claim, Finding, Verdict
 from core.result import Result
 from core.text import Text
+from core.topics.lora.claims.stopped import stopped
 from core.wording import missing, provenance
 
 ADALORA = "Zhang et al. 2023 (arXiv 2303.10512)"
@@ -24,7 +25,7 @@ def important_get_more(result: Result) -> Finding:
         return Finding(Verdict.NOT_TESTED, "init_r equals target_r, so no rank is taken away: begin with a higher one.")
     if not result.params["call_update"]:
         return Finding(Verdict.NOT_TESTED, "update_and_allocate is not called, so no rank changes: switch it on.")
-    if untested := missing(result, "rank.correlation"):
+    if untested := stopped(result, "adalora") or missing(result, "rank.correlation"):
         return untested
     correlation = result.value("rank.correlation")
     rows = [row for row in result.tables["matrices"] if row["final_rank"] is not None]
@@ -45,8 +46,11 @@ def important_get_more(result: Result) -> Finding:
 
 
 def at_the_same_budget(result: Result) -> Finding:
-    """Holds when the triplets kept at the end come to LoRA's rank times the matrices."""
-    if untested := missing(result, "budget.final", "budget.target"):
+    """Holds when the triplets kept at the end come to LoRA's rank times the matrices; not tested where AdaLoRA stopped
+    or is never asked to take rank away."""
+    if not result.params["call_update"]:
+        return Finding(Verdict.NOT_TESTED, "update_and_allocate is not called, so no rank changes: switch it on.")
+    if untested := stopped(result, "adalora") or missing(result, "budget.final", "budget.target"):
         return untested
     final, target = int(result.value("budget.final")), int(result.value("budget.target"))
     matrices = len(result.tables["matrices"])

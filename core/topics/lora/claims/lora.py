@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from core.claims import Claim, Finding, Verdict
+from core.model_presets import GPT_3
 from core.result import Result
 from core.text import Text
-from core.topics.lora.model.counting import BYTES_A_PARAMETER, PAPER_CHECKPOINT_BYTES, PAPER_TIMES
+from core.topics.lora.claims.stopped import stopped
+from core.topics.lora.model.counting import (
+    BYTES_A_PARAMETER,
+    PAPER_CHECKPOINT_BYTES,
+    PAPER_KINDS,
+    PAPER_RANK,
+    PAPER_TIMES,
+)
 from core.wording import missing, provenance, quantity
 
 LORA = "Hu et al. 2021 (arXiv 2106.09685)"
@@ -20,7 +30,10 @@ _NOTHING = 1e-5
 
 
 def is_a_low_rank_product(result: Result) -> Finding:
-    """Holds when no update of the LoRA run has a singular value above rounding beyond its rank."""
+    """Holds when no update of the LoRA run has a singular value above rounding beyond its rank; not tested where that
+    run stopped, or its updates are no numbers."""
+    if untested := stopped(result, "lora"):
+        return untested
     if "spectrum.lora" not in result.arrays:
         return Finding(Verdict.NOT_TESTED, "This run did not reach the end of its training: run the page to the end.")
     spectra, rank = result.arrays["spectrum.lora"], int(result.params["target_r"])
@@ -29,6 +42,8 @@ def is_a_low_rank_product(result: Result) -> Finding:
             Verdict.NOT_TESTED, f"The matrices have no more than {spectra.shape[1]} singular values: take a lower rank."
         )
     beyond = float((spectra[:, rank] / np.maximum(spectra[:, 0], np.finfo(np.float32).tiny)).max())
+    if not math.isfinite(beyond):
+        return Finding(Verdict.NOT_TESTED, "LoRA's trained updates are no numbers: take a smaller learning rate.")
     evidence = (
         f"Of {len(spectra)} trained updates B A, the largest singular value number {rank + 1} is {beyond:.1e} of the "
         f"first ({_measured(result)}): the rank is {rank} at most."
@@ -38,7 +53,9 @@ def is_a_low_rank_product(result: Result) -> Finding:
 
 def whole_updates_have_low_rank(result: Result) -> Finding:
     """Holds when the first target_r singular values have nine tenths of the energy of whole matrices' updates on
-    average, with a limit from a half; does not hold below."""
+    average, with a limit from a half; does not hold below; not tested where their training stopped."""
+    if untested := stopped(result, "full"):
+        return untested
     if untested := missing(result, "energy_in_rank"):
         return (
             untested
@@ -68,8 +85,9 @@ def trains_few(result: Result) -> Finding:
     share = result.value("lora.share")
     evidence = (
         f"peft trains {quantity(result, 'lora.trainable')} at rank {result.params['target_r']}, "
-        f"{quantity(result, 'lora.share')} of this model's ({provenance(result, 'lora.share')}); of GPT-3 175B it "
-        f"would be {100 / result.value('gpt3.reduction'):.2g}% (modelled). The smaller the matrices, the larger the "
+        f"{quantity(result, 'lora.share')} of this model's ({provenance(result, 'lora.share')}); of GPT-3 175B, "
+        f"with rank {PAPER_RANK} on {' and '.join(PAPER_KINDS)} alone, it would be "
+        f"{100 / result.value('gpt3.reduction'):.2g}% (modelled). The smaller the matrices, the larger the "
         "share: r (in + out) of in x out."
     )
     if share < _FEW_PERCENT:
@@ -83,11 +101,12 @@ def ten_thousand_times(result: Result) -> Finding:
         return untested
     times, trainable = result.value("gpt3.reduction"), result.value("gpt3.trainable")
     whole, adapter = PAPER_CHECKPOINT_BYTES
+    rows, columns = GPT_3.linear_shapes[PAPER_KINDS[0]]
     evidence = (
-        f"GPT-3: 96 layers x 2 matrices x 4 x (12,288 + 12,288) = {int(trainable):,} trainable parameters of "
-        f"{int(result.value('gpt3.parameters')):,}, {times:,.0f} times fewer ({provenance(result, 'gpt3.reduction')}); "
-        f"in 16 bits {BYTES_A_PARAMETER * trainable / 1e6:.1f} MB. The paper's 10,000 is its checkpoint of "
-        f"{whole / 1e9:.0f} GB over {adapter / 1e6:.0f} MB."
+        f"GPT-3: {GPT_3.layers} layers x {len(PAPER_KINDS)} matrices x {PAPER_RANK} x ({rows:,} + {columns:,}) = "
+        f"{int(trainable):,} trainable parameters of {int(result.value('gpt3.parameters')):,}, {times:,.0f} times fewer ({provenance(result, 'gpt3.reduction')}); "
+        f"in 16 bits {BYTES_A_PARAMETER * trainable / 1e6:.1f} MB. The paper's abstract says "
+        f"{PAPER_TIMES:,.0f} times fewer parameters, its section 4.2 a checkpoint of {whole / 1e9:.0f} GB that becomes {adapter / 1e6:.0f} MB."
     )
     return Finding(Verdict.HOLDS if abs(times / PAPER_TIMES - 1) <= _NEAR else Verdict.DOES_NOT_HOLD, evidence)
 
@@ -160,7 +179,7 @@ LORA_CLAIMS = (
             "On GPT-3 175B, with rank 4 on Wq and Wv, LoRA trains about 10,000 times fewer parameters.",
             "在 GPT-3 175B 上，对 Wq 与 Wv 取秩 4，LoRA 训练的参数约为万分之一。",
         ),
-        source=f"{LORA}, section 4.2",
+        source=f"{LORA}, abstract and section 4.2",
         test=ten_thousand_times,
     ),
     Claim(

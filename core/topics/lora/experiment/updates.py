@@ -22,7 +22,8 @@ _PHASE = "singular values of the updates"
 @dataclass(frozen=True)
 class Updates:
     """`spectrum.{run}` and `picture.{index}.{part}` by name; Frobenius norms of the full updates and what share of
-    their squares the first target_r singular values have, [matrices] each, NaN without that run. `approximate` says
+    their squares the first target_r singular values have, [matrices] each, NaN where that run is missing or stopped: a
+    training that broke off says nothing of what training does. `approximate` says
     that matrices were too large for all their singular values."""
 
     arrays: Mapping[str, np.ndarray]
@@ -47,7 +48,7 @@ def measure_updates(runs: Mapping[str, Run], base: Any, names: Sequence[str], ra
             approximate |= min(update.shape) > _EXACT_SIDE
             values = _singular_values(update, most)
             spectra[index] = values
-            if run_id == "full":
+            if run_id == "full" and not run.error:
                 norms[index] = float(torch.linalg.matrix_norm(update))
                 energy[index] = float((values[:rank] ** 2).sum() / norms[index] ** 2) if norms[index] else np.nan
                 if index < MOST_PICTURES:

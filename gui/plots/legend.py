@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui import theme as themes
 from gui.plots.figure import Canvas
 from gui.theme import Theme
 
-_SWATCH_PX = 10
+_SWATCH_PX, _STRIP_PX = 10, 30
 _GAP_PX = 5
 _BETWEEN_PX, _CLOSE_PX = 10, 4
 
@@ -26,6 +26,12 @@ class Entry:
     label: str
     colour: str
     shape: Literal["fill", "outline", "line", "dot", "ring", "tick"] = "fill"
+    scale: tuple[str, ...] = ()
+    """Colours from one end of a scale to the other: a strip of them stands in place of one colour."""
+
+    @property
+    def swatch_px(self) -> int:
+        return _STRIP_PX if self.scale else _SWATCH_PX
 
 
 class Legend(Canvas):
@@ -44,7 +50,7 @@ class Legend(Canvas):
 
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()
-        width = sum(_SWATCH_PX + _GAP_PX + metrics.horizontalAdvance(e.label) + _BETWEEN_PX for e in self.entries)
+        width = sum(e.swatch_px + _GAP_PX + metrics.horizontalAdvance(e.label) + _BETWEEN_PX for e in self.entries)
         return QSize(width, metrics.height() + 4)
 
     def minimumSizeHint(self) -> QSize:
@@ -57,10 +63,10 @@ class Legend(Canvas):
         x, middle = 2.0, self.height() / 2
         for entry in self.entries:
             width = metrics.horizontalAdvance(entry.label)
-            if x + _SWATCH_PX + _GAP_PX + width > self.width():
+            if x + entry.swatch_px + _GAP_PX + width > self.width():
                 break
-            _draw_swatch(painter, entry, QRectF(x, middle - _SWATCH_PX / 2, _SWATCH_PX, _SWATCH_PX))
-            x += _SWATCH_PX + _GAP_PX
+            _draw_swatch(painter, entry, QRectF(x, middle - _SWATCH_PX / 2, entry.swatch_px, _SWATCH_PX))
+            x += entry.swatch_px + _GAP_PX
             painter.setPen(QColor(theme.muted))
             painter.drawText(QRectF(x, 0, width + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, entry.label)
             x += width + between
@@ -73,7 +79,7 @@ def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
     match entry.shape:
         case "fill":
             painter.setPen(QPen(QColor(themes.current().border_strong), 0.8))
-            painter.setBrush(colour)
+            painter.setBrush(_strip(entry.scale, box) if entry.scale else colour)
             painter.drawRoundedRect(box, 2, 2)
         case "outline":
             painter.setPen(QPen(colour, 1.6))
@@ -90,3 +96,10 @@ def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
         case "line":
             painter.setPen(QPen(colour, 2))
             painter.drawLine(QPointF(box.left(), box.center().y()), QPointF(box.right(), box.center().y()))
+
+
+def _strip(colours: tuple[str, ...], box: QRectF) -> QLinearGradient:
+    gradient = QLinearGradient(box.topLeft(), box.topRight())
+    for at, colour in enumerate(colours):
+        gradient.setColorAt(at / max(1, len(colours) - 1), QColor(colour))
+    return gradient

@@ -26,6 +26,9 @@ from gui.plots.places_painting import (
 from gui.theme import Theme
 
 _BAR_PX, _EDGE_PX = 70, 6
+_INKS = 10
+"""Steps of the colour scale."""
+
 _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -102,14 +105,20 @@ class PlacesMap(Figure):
 
     def _write_legend(self, theme: Theme) -> None:
         lit = "trains" if self.is_measured else "would train"
-        ink = ink_of(theme, self.limits[1] if self.is_measured else math.nan, self.limits)
+        scale = self.scale(theme) if self.is_measured else ()
+        ink = scale[-1] if scale else ink_of(theme, math.nan, self.limits)
         states = {self.method.state(at, place) for at, place in enumerate(self.grid.places)}
-        entries = [Entry(lit, ink), Entry("frozen", frozen_ink(theme))]
+        entries = [Entry(lit, ink, scale=scale), Entry("frozen", frozen_ink(theme))]
         if "part" in states:
-            entries.insert(1, Entry("right part: adapter", ink))
+            entries.insert(1, Entry("right part: adapter", ink, scale=scale))
         if "absent" in states:
             entries.append(Entry("added by other methods", theme.border_strong, "outline"))
         self.legend.set_entries(entries)
+
+    def scale(self, theme: Theme) -> tuple[str, ...]:
+        """Inks of norms from the weakest to the strongest, in even steps of the logarithm."""
+        low, high = self.limits
+        return tuple(ink_of(theme, low * (high / low) ** (at / _INKS), self.limits) for at in range(_INKS + 1))
 
 
 class _MapCanvas(Canvas):
@@ -159,11 +168,11 @@ class _MapCanvas(Canvas):
 
     def _paint_bar(self, painter: QPainter, theme: Theme) -> None:
         """The colours with the norms that they stand for."""
-        low, high = self._figure.limits
+        (low, high), scale = self._figure.limits, self._figure.scale(theme)
         bar = QRectF(self.width() - _BAR_PX + 8, 22, 10, self.height() - 48)
         gradient = QLinearGradient(bar.bottomLeft(), bar.topLeft())
-        for step in range(11):
-            gradient.setColorAt(step / 10, QColor(ink_of(theme, low * (high / low) ** (step / 10), (low, high))))
+        for at, ink in enumerate(scale):
+            gradient.setColorAt(at / _INKS, QColor(ink))
         painter.fillRect(bar, gradient)
         painter.setFont(themes.ui_font("small"))
         painter.setPen(QColor(theme.muted))

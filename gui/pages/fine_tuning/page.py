@@ -23,9 +23,10 @@ from gui.plots.switcher import Switcher
 from gui.selection import Selection
 
 _PLACES_HELP = (
-    "Columns are the layers of the transformer, rows their parts; vectors that a method adds stand above. Lit places "
-    "train, brighter for a larger gradient (log scale, the same for every method); dark ones are frozen. Click a "
-    "method or press 1 to 7; click a place, or walk with the arrows, to see its numbers. Play goes through the steps."
+    "Columns are the layers of the transformer, rows their parts; vectors that a method adds stand above. Coloured "
+    "places train, after a run by the scale of gradients beside them (log, the same for every method); grey is frozen. "
+    "Click a method or press 1 to 7; click a place, or walk with the arrows, to see its numbers. Play goes through the "
+    "steps."
 )
 _LOSS_HELP = (
     "Nats a token: of each batch as it is learned from, and on rows of people who are in none. All methods see "

@@ -221,3 +221,29 @@ def test_that_it_paints_at_any_size_in_both_themes(
     themes.apply(qapp, "light")
     assert plot.grab().toImage() != dark
     themes.apply(qapp, "dark")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_that_the_legend_shows_the_whole_scale_of_what_trains_and_one_grey_for_frozen(
+    plot: PlacesMap, qapp: QApplication, theme: str
+) -> None:
+    themes.apply(qapp, theme)
+    colours = themes.current()
+    trains, part, frozen = plot.legend.entries[:3]
+    assert (trains.label, part.label, frozen.label) == ("trains", "right part: adapter", "frozen")
+    assert trains.scale == part.scale
+    assert trains.scale[0] == ink_of(colours, 0.1, plot.limits)
+    assert trains.scale[-1] == ink_of(colours, 1.0, plot.limits)
+    assert frozen.scale == ()
+    assert frozen.colour not in trains.scale
+    image, middle = plot.legend.grab().toImage(), plot.legend.height() // 2
+    ratio = image.devicePixelRatio()
+    drawn = {image.pixelColor(int(x * ratio), int(middle * ratio)).name() for x in range(4, 30)}
+    assert len(drawn) > 8
+    themes.apply(qapp, "dark")
+
+
+def test_that_before_a_run_the_legend_has_no_scale(plot: PlacesMap) -> None:
+    plot.set_places(GRID, method(norms=False, prompt=32), (0.1, 1.0))
+    assert [entry.scale for entry in plot.legend.entries] == [()] * len(plot.legend.entries)
+    assert plot.legend.entries[0].label == "would train"

@@ -21,11 +21,24 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who answers: a method, or the model before it. `short` heads its column of marks, `title` its answers."""
+    """Who answers: a method, or the model before it. `title` heads its answers, `short` its column of marks, or `brief`
+    where names leave no room for answers; `about` is one line on its answers, for read-outs."""
 
     key: str
     title: str
     short: str
+    brief: str = ""
+    about: str = ""
+
+
+BEFORE = Speaker(
+    "before",
+    "Before",
+    "Before",
+    "0",
+    about="It has not learned the task: it goes on with the text, even from the middle of a word.",
+)
+"""The model as it is before any method trains."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,7 @@ class _SamplesModel(QAbstractTableModel):
         self.speakers: tuple[Speaker, ...] = ()
         self.samples: tuple[Sample, ...] = ()
         self.chosen = ""
+        self.is_brief = False
         self.shown: tuple[Speaker, ...] = ()
         """The speakers whose answers stand in full: the one before, and the chosen one."""
 
@@ -156,6 +170,9 @@ class _SamplesModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), last)
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, self.columnCount() - 1)
 
+    def mark_head(self, speaker: Speaker) -> str:
+        return speaker.brief if self.is_brief and speaker.brief else speaker.short
+
     def speaker_of(self, column: int) -> Speaker | None:
         """Whose answers or marks a column holds."""
         if column >= self.texts:
@@ -176,10 +193,11 @@ class _SamplesModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             if speaker is None:
                 return ("Asked", "Wanted")[section]
-            return speaker.short if marks else speaker.title
+            return self.mark_head(speaker) if marks else speaker.title
         if role == Qt.ItemDataRole.ToolTipRole and speaker is not None:
             right = sum(sample.mark(speaker.key) == RIGHT for sample in self.samples)
-            return f"{speaker.title}: {right} of {len(self.samples)} right. Click to read its answers."
+            said = f"{speaker.title}: {right} of {len(self.samples)} right. Click to read its answers."
+            return f"{said}\n{speaker.about}" if speaker.about else said
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
             return side | Qt.AlignmentFlag.AlignVCenter
@@ -212,7 +230,8 @@ class _SamplesModel(QAbstractTableModel):
         answer = sample.said.get(speaker.key)
         words = {RIGHT: "right", WRONG: "wrong", UNKNOWN: "nothing said yet"}
         said = "" if answer is None else f": {answer}"
-        return f"{head}\n{speaker.title}, {words[sample.mark(speaker.key)]}{said}"
+        text = f"{head}\n{speaker.title}, {words[sample.mark(speaker.key)]}{said}"
+        return f"{text}\n{speaker.about}" if speaker.about else text
 
 
 class _Rows(QTableView):
@@ -254,12 +273,14 @@ class _Rows(QTableView):
         model, metrics = self._owner.model, QFontMetrics(theme.ui_font("body", bold=True))
         if not model.speakers:
             return
-        used = 0
-        for at, speaker in enumerate(model.speakers, start=model.texts):
-            width = metrics.horizontalAdvance(speaker.short) + _MARK_EDGE_PX
+        for brief in (False, True):
+            model.is_brief = brief
+            marks = [metrics.horizontalAdvance(model.mark_head(one)) + _MARK_EDGE_PX for one in model.speakers]
+            room = self.viewport().width() - sum(marks)
+            if room >= _READABLE_PX * model.texts:
+                break
+        for at, width in enumerate(marks, start=model.texts):
             self.setColumnWidth(at, width)
-            used += width
-        room = self.viewport().width() - used
         # Where answers would be too narrow to read, the one before is left to its mark and its read-out.
         narrow = model.texts == _ALL_TEXTS and room < _READABLE_PX * _ALL_TEXTS
         self.setColumnHidden(_BEFORE, narrow)

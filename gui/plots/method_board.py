@@ -90,7 +90,9 @@ class MethodBoard(Figure):
         lines = [row.name]
         if row.about:
             lines.append(row.about)
-        lines.append(f"{row.trainable:,} of {row.total:,} parameters train ({format_quantity(100 * row.share, '%')})")
+        if row.total:
+            share = format_quantity(100 * row.share, "%")
+            lines.append(f"{row.trainable:,} of {row.total:,} parameters train ({share})")
         lines += memory_bars.described(row.memory)
         for share, name in zip(row.matches, ("unseen people", "untold facts"), strict=True):
             if math.isfinite(share):

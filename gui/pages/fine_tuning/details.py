@@ -12,7 +12,7 @@ from core.topics.fine_tuning.model.plan import Plan
 from gui.pages.fine_tuning import figures, mask_pages
 from gui.panels.report_columns import Column
 from gui.panels.row_table import RowTable
-from gui.panels.samples_table import Sample, SamplesTable, Speaker
+from gui.panels.samples_table import BEFORE, Sample, SamplesTable, Speaker
 from gui.plots.scale import short_quantity
 from gui.plots.switcher import Switcher
 from gui.plots.token_map import TokenMap
@@ -187,8 +187,8 @@ def said(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
     if not rows:
         return [], []
     methods = figures.columns_of(rows)
-    speakers = [Speaker("before", "Before", "0")]
-    speakers += [Speaker(m, figures.label(m), str(figures.ORDER.index(m) + 1)) for m in methods]
+    speakers = [BEFORE]
+    speakers += [Speaker(m, figures.label(m), figures.SHORT[m], str(figures.ORDER.index(m) + 1)) for m in methods]
     samples = [
         Sample(row["row"], row["wanted"], {s.key: row.get(s.key) for s in speakers}, row.get("split", ""))
         for row in rows

@@ -139,7 +139,7 @@ def costs(plan: Plan, result: Result | None) -> tuple[MethodCost, ...]:
     measured = {method: row_of(result, method) for method in ORDER}
     if not any(measured.values()):
         return tuple(_modelled_cost(plan, method) for method in ORDER)
-    return tuple(_measured_cost(method, row) for method, row in measured.items())
+    return tuple(_measured_cost(method, row, methods_run(result)) for method, row in measured.items())
 
 
 def _modelled_cost(plan: Plan, method: str) -> MethodCost:
@@ -150,9 +150,10 @@ def _modelled_cost(plan: Plan, method: str) -> MethodCost:
     return MethodCost(method, label(method), count.trainable_parameters, count.total_parameters, split, about=about)
 
 
-def _measured_cost(method: str, row: Row | None) -> MethodCost:
+def _measured_cost(method: str, row: Row | None, run: Sequence[str]) -> MethodCost:
     if row is None:
-        return MethodCost(method, label(method), 0, 0, MemorySplit(), about="not in this run")
+        about = "nothing measured yet" if method in run else "not in this run"
+        return MethodCost(method, label(method), 0, 0, MemorySplit(), about=about)
     parts = {part: number(row.get(f"{part}_bytes")) for part in PARTS}
     return MethodCost(
         key=method,

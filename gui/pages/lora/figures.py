@@ -12,7 +12,7 @@ import numpy as np
 
 from core.format import format_quantity
 from core.result import Provenance, Result, Row
-from gui.panels.samples_table import Sample, Speaker
+from gui.panels.samples_table import BEFORE, Sample, Speaker
 from gui.plots.comparison import Contender
 from gui.plots.factor_pictures import PARTS, Factors
 from gui.plots.rank_margins import RankGrid
@@ -185,10 +185,9 @@ def spoken(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
     rows = [] if result is None else result.tables.get("samples", [])
     if not rows:
         return [], []
-    known = {"before": ("Before", "pre"), "lora": ("LoRA", "LoRA"), "adalora": ("AdaLoRA", "Ada"),
-             "full": ("Whole", "all")}  # fmt: skip
-    keys = [key for key in known if any(row.get(key) for row in rows)]
-    speakers = [Speaker(key, *known[key]) for key in keys]
+    after = (Speaker("lora", "LoRA", "LoRA"), Speaker("adalora", "AdaLoRA", "Ada"), Speaker("full", "Whole", "Whole"))
+    speakers = [one for one in (BEFORE, *after) if any(row.get(one.key) for row in rows)]
+    keys = [one.key for one in speakers]
     return speakers, [Sample(str(row["row"]), str(row["wanted"]), {key: row.get(key) for key in keys}) for row in rows]
 
 

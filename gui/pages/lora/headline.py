@@ -93,22 +93,26 @@ def run_numbers(plan: Plan, result: Result, step: int) -> list[Number]:
         Number("rank of budget", f"{total:,} of {allowed:,}", "triplets that AdaLoRA keeps in all, and may keep"),
         Number("mean rank", f"{total / max(1, count):.3g}", f"triplets a matrix, {count} matrices"),
     ]
-    for run, label in (("lora", "LoRA"), ("adalora", "AdaLoRA")):
-        row = figures.run_row(result, run)
-        if row is not None:
-            share = f"{100 * row['share']:.3g}%"
-            detail = f"{row['trainable_parameters']:,} of {row['total_parameters']:,} parameters." + (
-                f" {_TRAINED}" if run == "adalora" else ""
-            )
-            value = f"{short_quantity(row['trainable_parameters'])} · {share}"
-            numbers.append(Number(f"{label} trains", value, detail))
+    found = [(label, figures.run_row(result, run)) for run, label in (("lora", "LoRA"), ("adalora", "AdaLoRA"))]
+    rows = [(label, row) for label, row in found if row is not None]
+    for label, row in rows:
+        share = f"{100 * row['share']:.3g}%"
+        detail = f"{row['trainable_parameters']:,} of {row['total_parameters']:,} parameters." + (
+            f" {_TRAINED}" if label == "AdaLoRA" else ""
+        )
+        value = f"{short_quantity(row['trainable_parameters'])} · {share}"
+        numbers.append(Number(f"{label} trains", value, detail))
+    speeds = [(label, row["steps_per_s"]) for label, row in rows if row.get("steps_per_s") is not None]
+    if speeds:
+        detail = ", ".join(label for label, _ in speeds) + ": steps a second on this machine, evaluation left out"
+        numbers.append(Number("steps/s", " · ".join(f"{speed:.3g}" for _, speed in speeds), detail))
     stopped = [str(row["error"]) for row in result.tables.get("runs", []) if row.get("error")]
     if stopped:
         numbers.append(Number("stopped early", f"{len(stopped)} of the runs", "\n".join(stopped), "bad"))
     elif "orthogonality" in arrays and np.isfinite(arrays["orthogonality"][step - 1]):
         off = float(arrays["orthogonality"][step - 1])
-        detail = "mean of the norms of PᵀP - I and QQᵀ - I: AdaLoRA's regulariser before its weight"
-        numbers.append(Number("off orthogonal", f"{off:.3g}", detail))
+        detail = "mean of the norms of PᵀP - I and QQᵀ - I: AdaLoRA's regulariser, unweighted; orthonormal: 0"
+        numbers.append(Number("off orthogonal (0 is best)", f"{off:.3g}", detail))
     return numbers
 
 

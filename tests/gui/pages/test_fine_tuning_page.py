@@ -212,6 +212,10 @@ def test_that_a_partial_of_one_method_shows_the_others_as_planned_and_never_as_m
     costs = {row.key: row for row in page.board.rows}
     assert costs["full"].trainable > 0
     assert costs["lora"].trainable == 0  # the board's badge says measured
+    assert page.board.describe(figures.ORDER.index("lora")).splitlines() == ["LoRA", "nothing measured yet"]
+    page.show_partial(as_partial(only))
+    assert page.board.describe(figures.ORDER.index("lora")).splitlines() == ["LoRA", "not in this run"]
+    page.show_partial(as_partial(early))
     page._choose("full")
     assert page.places_card.badge.provenance is Provenance.MEASURED_CPU
 

@@ -237,6 +237,16 @@ def test_that_the_size_follows_the_form_and_is_never_stale(page: LoraPage) -> No
     assert not page.ranks_card.property("stale")
 
 
+def test_that_the_headline_says_how_fast_it_was_and_which_end_of_orthogonality_is_good(page: LoraPage) -> None:
+    grow(page, 30)
+    assert "steps/s" not in {number.label for number in page.headline.numbers}
+    page.present(made_up(), {})
+    speed, last = page.headline.numbers[-2:]
+    assert (speed.label, speed.value) == ("steps/s", "30 · 30")
+    assert speed.detail.startswith("LoRA, AdaLoRA: ")
+    assert last.label == "off orthogonal (0 is best)"
+
+
 def test_that_a_run_that_stopped_keeps_its_curves_and_says_it(page: LoraPage) -> None:
     sentence = "The loss of step 41 is NaN, so the training stopped there: a smaller learning rate would do."
     page.present(made_up(error=sentence), {})

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from gui import theme
-from gui.panels.samples_table import RIGHT, UNKNOWN, WRONG, Sample, SamplesTable, Speaker
+from gui.panels.samples_table import BEFORE, RIGHT, UNKNOWN, WRONG, Sample, SamplesTable, Speaker
 
 SPEAKERS = (Speaker("before", "Before", "before"), Speaker("lora", "LoRA", "LoRA"), Speaker("full", "Full", "full"))
 SAMPLES = (
@@ -133,3 +133,26 @@ def test_that_it_follows_the_theme(table: SamplesTable, qapp: QApplication) -> N
     theme.apply(qapp, "light")
     assert table.grab().toImage() != dark
     theme.apply(qapp, "dark")
+
+
+def test_that_heads_of_marks_are_names_where_there_is_room_and_brief_where_there_is_not(
+    table: SamplesTable, qtbot: Any
+) -> None:
+    def heads() -> list[str]:
+        return [table.model.headerData(at, Qt.Orientation.Horizontal) for at in range(4, 4 + len(speakers))]
+
+    speakers = (BEFORE, *(Speaker(name, name, f"Method {name}", name) for name in "1234"))
+    table.set_samples(speakers, SAMPLES, "1")
+    table.resize(900, 240)
+    qtbot.waitUntil(lambda: heads() == ["Before", "Method 1", "Method 2", "Method 3", "Method 4"])
+    table.resize(460, 240)
+    qtbot.waitUntil(lambda: heads() == ["0", "1", "2", "3", "4"])
+    assert table.model.headerData(5, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole).startswith("1: ")
+
+
+def test_that_what_was_said_before_is_explained_in_its_read_outs_only(table: SamplesTable) -> None:
+    table.set_samples((BEFORE, *SPEAKERS[1:]), SAMPLES, "lora")
+    for at, is_before in ((2, True), (3, False), (4, True), (5, False)):
+        head = table.model.headerData(at, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
+        cell = table.model.index(0, at).data(Qt.ItemDataRole.ToolTipRole)
+        assert (BEFORE.about in head) == (BEFORE.about in cell) == is_before

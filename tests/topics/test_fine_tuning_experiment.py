@@ -161,8 +161,46 @@ def test_that_a_loss_that_is_no_number_stops_that_method_and_keeps_its_curves(mo
     rows = {row["method"]: row for row in result.tables["methods"]}
     assert "step 2 is NaN" in rows["lora"]["error"]
     assert len(result.arrays["loss.lora"]) == 1
+    assert result.arrays["held_out.lora"].shape == (1,)  # before training, which says nothing of the method
+    assert rows["lora"]["held_out_loss"] is None
+    assert math.isnan(result.value("lora.held_out"))
     assert rows["p-tuning-v2"]["steps"] == 3
     assert any("LoRA" in text and "step 2" in text for text in messages(result))
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_that_an_evaluation_that_breaks_stops_that_method_alone(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = MethodRun._evaluate
+
+    def broken(self: MethodRun, at: int) -> None:
+        if self.method is MethodId.LORA and at == step:
+            raise IndexError
+        kept(self, at)
+
+    monkeypatch.setattr(MethodRun, "_evaluate", broken)
+    result, _ = finished(quick(methods="lora, p-tuning-v2"))
+    rows = {row["method"]: row for row in result.tables["methods"]}
+    assert rows["lora"]["error"] == "IndexError"
+    assert (rows["lora"]["steps"], len(result.arrays["loss.lora"])) == (step, step)
+    assert rows["lora"]["held_out_loss"] is None
+    assert rows["p-tuning-v2"]["steps"] == 3
+    assert rows["p-tuning-v2"]["held_out_loss"] == result.arrays["held_out.p-tuning-v2"][-1]
+    assert "LoRA: IndexError" in messages(result)
+
+
+def test_that_what_cannot_be_asked_before_training_loses_no_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def broken(model: object, *_: object) -> None:
+        asked.append(model)
+        raise AttributeError("no such cache")
+
+    monkeypatch.setattr("core.topics.fine_tuning.experiment.task_loss", broken)
+    result, _ = finished(quick(methods="full, lora"))
+    assert [row["steps"] for row in result.tables["methods"]] == [3, 3]
+    assert messages(result) == ["The model before training could not be evaluated: no such cache."]
+    assert len(asked) == 1
+    assert all("lora" in row for row in result.tables["samples"])
 
 
 def test_that_a_method_that_the_libraries_refuse_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,12 +24,12 @@ Arrays (numpy):
                        key-value prefix is no query; the vectors of prompt tuning are, the first rows
   attention_to_prefix.{method}  float32 [layers, heads, queries]: attention probability on prefix/prompt columns
 Tables (a number that does not exist, or is not known yet, is None):
-  methods      method, label, trainable_parameters, total_parameters (the method's own among them), share,
-               extra_parameters (new ones), where (text), steps, steps_per_s, learning_rate (its peak), final_loss (mean
-               of the last ten steps), held_out_loss, exact_match_unseen, exact_match_untold, weights_bytes,
-               gradients_bytes, optimizer_bytes, activations_bytes, memory_how, runs_on (what did the 4-bit work),
-               frozen_parameters, frozen_unchanged (whether they are, to the bit, what they were), error ('' or why it
-               stopped)
+  methods      method, label, trainable_parameters, total_parameters (the method's own among them), share (of
+               total_parameters), extra_parameters (new ones), where (text), steps, steps_per_s, learning_rate (its
+               peak), final_loss (mean of the last ten steps), held_out_loss (of the last evaluation after a step),
+               exact_match_unseen, exact_match_untold, weights_bytes, gradients_bytes, optimizer_bytes,
+               activations_bytes, memory_how, runs_on (what did the 4-bit work), frozen_parameters, frozen_unchanged
+               (whether they are, to the bit, what they were), error ('' or why it stopped)
   places       index, place, layer (-1 none), kind, parameters, and a column per method: trainable parameters there
   samples      row, wanted, split ('unseen person'|'untold fact'), before, {method}...: held-out rows, and what is said
                before and after

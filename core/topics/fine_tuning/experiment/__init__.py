@@ -11,7 +11,6 @@ import torch
 
 from core.engine.phases import phase
 from core.engine.steps import Tick
-from core.errors import TilescopeError
 from core.events import Partial, Progress
 from core.hardware.host import cpu_name
 from core.language_model.evaluation import task_loss
@@ -24,6 +23,7 @@ from core.topics.fine_tuning.experiment.answering import answers
 from core.topics.fine_tuning.experiment.building import build
 from core.topics.fine_tuning.experiment.looking import column_labels, mask_and_attention, objective_row, one_example
 from core.topics.fine_tuning.experiment.opening import Opened, opened
+from core.topics.fine_tuning.experiment.raised import WHAT_LIBRARIES_RAISE, reason
 from core.topics.fine_tuning.experiment.through import gradient_rows
 from core.topics.fine_tuning.experiment.training import MethodRun
 from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
@@ -35,17 +35,6 @@ _OPENED, _TRAINED = 0.03, 0.85
 _STEPS_IN_TURN = 4
 _PARTIAL_EVERY_S = 0.5
 _SMALL_PARAMETERS = 1 << 25
-_WHAT_LIBRARIES_RAISE = (
-    TilescopeError,
-    RuntimeError,
-    ValueError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    AssertionError,
-)
-"""In an architecture that they were not made for."""
-
 _LIBRARIES = ("transformers", "peft", "bitsandbytes")
 
 
@@ -79,6 +68,7 @@ def _trained(
     after the first round, when there are curves to look at."""
     runs: list[MethodRun] = []
     waiting = list(params.chosen)
+    asked_before = False
     told_at = 0.0
     while waiting or any(not found.over for found in runs):
         if waiting:
@@ -94,7 +84,8 @@ def _trained(
                     tables.add_training(findings, runs, shared)
                     yield Partial(as_partial(findings.result()))
                     told_at = monotonic()
-        if not waiting and "samples" not in findings.tables:
+        if not waiting and not asked_before:
+            asked_before = True
             tables.add_training(findings, runs, shared)
             reached = _progress(runs[-1], runs, params).done if runs else _TRAINED
             yield from _before(findings, shared, params, reached)
@@ -109,24 +100,16 @@ def _begin(findings: Draft, method: MethodId, runs: list[MethodRun], shared: Ope
     try:
         built = build(method, shared.base, tokenizer, task.train, shared.targets, params)
         runs.append(MethodRun(method, built, shared.places, task.train, shared.held_out, tokenizer, params))
-    except (
-        TilescopeError,
-        RuntimeError,
-        ValueError,
-        NotImplementedError,
-        AttributeError,
-        KeyError,
-        TypeError,
-    ) as error:
-        # peft raises whatever it meets in an architecture that it was not made for.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        text = f"{METHODS[method].label} cannot be put on this model ({reason}): it is left out."
+    except WHAT_LIBRARIES_RAISE as error:
+        text = f"{METHODS[method].label} cannot be put on this model ({reason(error)}): it is left out."
         _add_message(findings, "warning", text)
 
 
 def _before(
     findings: Draft, shared: Opened, params: FineTuningParams, reached: float
 ) -> Generator[Progress | Partial, None, None]:
+    """What the model says before any training. What cannot be asked is a message: the methods go on without it."""
+
     def ask(tick: Tick) -> None:
         found = answers(shared.base, shared.model.tokenizer, shared.answered, tick, by_length=False)
         tables.add_answers(findings, None, found, shared, params.samples)
@@ -134,7 +117,10 @@ def _before(
         how = findings.metrics["base.parameters"].provenance
         findings.metrics["base.held_out"] = Metric(loss, "nats", how, "per learned token, before any training")
 
-    yield from phase(reached, reached, ask)
+    try:
+        yield from phase(reached, reached, ask)
+    except WHAT_LIBRARIES_RAISE as error:
+        _add_message(findings, "warning", f"The model before training could not be evaluated: {reason(error)}.")
 
 
 def _looked_at(
@@ -152,17 +138,8 @@ def _looked_at(
         )
         tables.add_answers(findings, method, found, shared, params.samples)
         _look(findings, method_run, shared)
-    except (
-        TilescopeError,
-        RuntimeError,
-        ValueError,
-        NotImplementedError,
-        AttributeError,
-        KeyError,
-        TypeError,
-    ) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        _add_message(findings, "warning", f"{METHODS[method].label} could not be looked at: {reason}.")
+    except WHAT_LIBRARIES_RAISE as error:
+        _add_message(findings, "warning", f"{METHODS[method].label} could not be looked at: {reason(error)}.")
 
 
 def _look(findings: Draft, method_run: MethodRun, shared: Opened) -> None:

@@ -110,7 +110,7 @@ def _method_row(run: MethodRun, base_parameters: int, known: Row) -> Row:
         "steps_per_s": run.done / run.seconds if run.done else None,
         "learning_rate": run.learning_rate,
         "final_loss": _last_mean(run.losses),
-        "held_out_loss": _finite(run.held_out[-1]) if run.held_out else None,
+        "held_out_loss": run.held_out_loss,
         "exact_match_unseen": known.get("exact_match_unseen"),
         "exact_match_untold": known.get("exact_match_untold"),
         "weights_bytes": memory.weights_bytes,
@@ -170,10 +170,6 @@ def _mean(right: np.ndarray) -> float | None:
 def _last_mean(losses: Sequence[float]) -> float | None:
     """Of the last ten steps: one batch more or less says little."""
     return float(np.mean(losses[-10:])) if losses else None
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _or_nan(value: float | None) -> float:

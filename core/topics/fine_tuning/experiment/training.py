@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from core.errors import TilescopeError
-from core.language_model.adapters import LossNotANumber, Step, train_steps, trainable
+from core.language_model.adapters import Step, train_steps, trainable
 from core.language_model.data import NOT_LEARNED, Batch, batch_loss, task_batches
 from core.language_model.evaluation import task_loss
 from core.language_model.memory import MemoryUse, measure_step
@@ -19,6 +19,7 @@ from core.language_model.pretrain import rate_factor
 from core.language_model.table_task import Example
 from core.topics.fine_tuning.experiment.building import Built
 from core.topics.fine_tuning.experiment.placing import base_of, pieces
+from core.topics.fine_tuning.experiment.raised import WHAT_LIBRARIES_RAISE, reason
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.model.places import Place
 from core.topics.fine_tuning.params import FineTuningParams
@@ -81,6 +82,12 @@ class MethodRun:
         return len(self.losses)
 
     @property
+    def held_out_loss(self) -> float | None:
+        """nats per learned token of the last evaluation after a step; None before there is one, or if no number."""
+        after = [loss for step, loss in zip(self.held_out_steps, self.held_out, strict=True) if step > 0]
+        return after[-1] if after and math.isfinite(after[-1]) else None
+
+    @property
     def plain_model(self) -> Any:
         """The model whose loss is the task's alone: peft's AdaLoRA adds its regulariser even in evaluation."""
         return base_of(self.model) if self.method is MethodId.ADALORA else self.model
@@ -90,25 +97,24 @@ class MethodRun:
         return self._frozen_digest() == self._digest if self._frozen else None
 
     def advance(self) -> None:
-        """One step; the first one is preceded by a held-out loss. A loss that is no number ends it, with `error`."""
-        if not self.held_out:
-            self._evaluate(0)
+        """One step; the first one is preceded by a held-out loss. A loss that is no number, or what a step or an
+        evaluation raises, ends it, with `error`."""
+        try:
+            if not self.held_out:
+                self._evaluate(0)
+            step = self._timed_step()
+            if step is not None and (step.step == self.params.steps or step.step % self.params.held_out_every == 0):
+                self._evaluate(step.step)
+            self.over = step is None or self.done >= self.params.steps
+        except WHAT_LIBRARIES_RAISE as error:
+            self.error, self.over = reason(error), True
+
+    def _timed_step(self) -> Step | None:
         started = perf_counter()
         try:
-            step = next(self._steps, None)
-        except LossNotANumber as error:
-            self.error, self.over = error.sentence, True
-            return
-        except (TilescopeError, RuntimeError) as error:
-            self.error, self.over = str(error).strip().splitlines()[0], True
-            return
+            return next(self._steps, None)
         finally:
             self.seconds += perf_counter() - started
-        if step is None:
-            self.over = True
-        elif step.step == self.params.steps or step.step % self.params.held_out_every == 0:
-            self._evaluate(step.step)
-        self.over = self.over or self.done >= self.params.steps
 
     def _training(self, batches: Iterator[Batch]) -> Iterator[Step]:
         weights = trainable(self.model)

@@ -161,6 +161,34 @@ def test_that_a_contrary_result_is_a_surprise(claim_id: str, found: Result) -> N
     assert claim.is_surprised_by(claim.test(found))
 
 
+NAN = float("nan")
+STOPPED = {"methods": method_rows(error="The loss of step 11 is NaN.")}
+UNJUDGED = [
+    ("prefix-tuning-objective", result({**STOPPED, "objective": objective(loss=NAN, by_hand=NAN)})),
+    ("prefix-tuning-objective", result({"objective": objective(loss=NAN)})),
+    ("prefix-tuning-objective", result({"objective": objective(by_hand=float("inf"))})),
+    ("prefix-first", result(STOPPED, arrays=unseen_prefix())),
+    ("embedding-or-every-layer", result(STOPPED, arrays=no_gradient_at("p-tuning-v2", "layer.1.prefix"))),
+    ("qlora-gradients-through", result({**STOPPED, "gradients_through": through(adapters={"with_gradient": 0})})),
+    (
+        "qlora-gradients-through",
+        result({"gradients_through": through(adapters={"with_gradient": 0, "norm": NAN})}),
+    ),
+    (
+        "qlora-gradients-through",
+        result({"gradients_through": through(input_of_a_4_bit_layer={"max_abs_difference": NAN})}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("claim_id", "found"), UNJUDGED)
+def test_that_a_stopped_method_or_no_number_refutes_nothing(claim_id: str, found: Result) -> None:
+    finding = CLAIMS[claim_id].test(found)
+    assert finding.verdict is Verdict.NOT_TESTED
+    assert "stopped after 10 steps" in finding.evidence or "not finite" in finding.evidence
+    assert finding.evidence.endswith(".")
+
+
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
 def test_that_what_a_run_did_not_train_is_not_judged(claim: Claim) -> None:
     nothing: dict[str, list[Row]] = {"methods": [], "mask_labels": [], "objective": [], "gradients_through": []}
@@ -172,7 +200,8 @@ def test_that_what_a_run_did_not_train_is_not_judged(claim: Claim) -> None:
 def test_that_the_share_says_which_lengths_would_do() -> None:
     finding = CLAIMS["p-tuning-v2-share"].test(result())
     assert finding.verdict is Verdict.HOLDS_WITH_LIMIT
-    assert "1.66% of this model's 984,192" in finding.evidence
+    assert "1.66% of this model's own 984,192" in finding.evidence
+    assert "1.64% of the 1,000,576 with the prefix's" in finding.evidence
     assert "1 to 28 tokens" in finding.evidence
     none = CLAIMS["p-tuning-v2-share"].test(result(base=1e4))
     assert "no number of tokens" in none.evidence

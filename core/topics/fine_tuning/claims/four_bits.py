@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.claims import Claim, Finding, Verdict
 from core.result import Result, Row
 from core.text import Text
-from core.topics.fine_tuning.claims.prompts import measured, method_row, not_tested
+from core.topics.fine_tuning.claims.prompts import measured, method_row, not_judged, not_tested
 from core.topics.fine_tuning.methods import MethodId
 
 _QLORA = MethodId.QLORA.value
@@ -20,6 +20,9 @@ def gradients_go_through_four_bits(result: Result) -> Finding:
         return not_tested(_QLORA)
     adapters, first = found["adapters"], found["adapters of the first layer"]
     weights, through = found["frozen 4-bit weights"], found["input of a 4-bit layer"]
+    numbers = (adapters["norm"], first["norm"], through["norm"], through["max_abs_difference"])
+    if unjudged := not_judged(result, _QLORA, numbers):
+        return unjudged
     evidence = (
         f"One backward pass reached {adapters['with_gradient']} of {adapters['tensors']} tensors of adapters, those of "
         f"the first layer, behind all others, with norm {first['norm']:.3g}, and {weights['with_gradient']} of "
@@ -44,7 +47,7 @@ FOUR_BIT_CLAIMS = (
         id="qlora-gradients-through",
         statement=Text(
             "QLoRA's gradients go through the frozen 4-bit weights into the adapters; the weights themselves get none.",
-            "QLoRA 的梯度穿过冻结的 4 bit 权重到达适配器，权重本身不更新。",
+            "QLoRA 的梯度穿过冻结的 4 bit 权重到达适配器；权重本身得不到梯度。",
         ),
         source="Interview notes; Dettmers et al. 2023 (arXiv 2305.14314)",
         test=gradients_go_through_four_bits,

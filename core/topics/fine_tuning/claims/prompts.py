@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from core.claims import Claim, Finding, Verdict
@@ -30,6 +32,18 @@ def not_tested(*methods: str) -> Finding:
     return Finding(Verdict.NOT_TESTED, f"This run did not train {names} to the end: name it in the methods.")
 
 
+def not_judged(result: Result, method: str, numbers: Iterable[float] = ()) -> Finding | None:
+    """The finding on a method that stopped, or of which `numbers` are not finite: that refutes nothing. Else None."""
+    row = method_row(result, method)
+    label = METHODS[MethodId(method)].label
+    if row is not None and row["error"]:
+        why = row["error"].rstrip(".")
+        return Finding(Verdict.NOT_TESTED, f"{label} stopped after {row['steps']} steps: {why}.")
+    if not np.isfinite(list(numbers)).all():
+        return Finding(Verdict.NOT_TESTED, f"{label} gave numbers that are not finite, so there is nothing to compare.")
+    return None
+
+
 def prefix_tuning_freezes(result: Result) -> Finding:
     row, reached = method_row(result, _PREFIX), result.arrays.get(f"frozen_gradient.{_PREFIX}")
     if row is None or reached is None or row["frozen_unchanged"] is None or not row["steps"]:
@@ -48,6 +62,9 @@ def prefix_tuning_optimizes_the_target(result: Result) -> Finding:
     row = next((row for row in result.tables.get("objective", []) if row["method"] == _PREFIX), None)
     if row is None:
         return not_tested(_PREFIX)
+    losses = [row[name] for name in ("loss", "by_hand", "without_prefix", "base_model")]
+    if unjudged := not_judged(result, _PREFIX, losses):
+        return unjudged
     off = abs(row["loss"] - row["by_hand"])
     untouched = row["without_prefix"] == row["base_model"]
     evidence = (
@@ -65,6 +82,8 @@ def prefix_stands_first(result: Result) -> Finding:
     labels = [row for row in result.tables.get("mask_labels", []) if row["method"] == _PREFIX]
     if mask is None or not labels:
         return not_tested(_PREFIX)
+    if unjudged := not_judged(result, _PREFIX):
+        return unjudged
     prefix = [row["position"] for row in labels if row["is_prefix"]]
     first = bool(prefix) and prefix == list(range(len(prefix)))
     seen = mask[:, prefix]
@@ -83,6 +102,8 @@ def prefix_stands_first(result: Result) -> Finding:
 def prompt_at_the_embedding_v2_at_every_layer(result: Result) -> Finding:
     if _places(result, _PROMPT) is None or _places(result, _V2) is None:
         return not_tested(_PROMPT, _V2)
+    if unjudged := not_judged(result, _PROMPT) or not_judged(result, _V2):
+        return unjudged
     prompt, v2 = _places(result, _PROMPT) or [], _places(result, _V2) or []
     every = [f"layer.{layer}.prefix" for layer in _layers(result)]
     learns = _learning(result, _PROMPT, prompt) and _learning(result, _V2, v2)
@@ -107,19 +128,20 @@ def one_method_with_two_names(result: Result) -> Finding:
 
 
 def v2_trains_a_tenth_to_three_percent(result: Result) -> Finding:
-    """Holds with a limit at best: the share follows from the length, so some length always leaves the range."""
+    """Holds with a limit at best: the share follows from the length, so some length always leaves the range. It is
+    of the model alone; the table's is of the model and what the method adds."""
     row = method_row(result, _V2)
     base = result.value("base.parameters")
     if row is None or not base > 0:
         return not_tested(_V2)
-    length = int(result.params["virtual_tokens"])
-    each = row["trainable_parameters"] / length
-    share = row["trainable_parameters"] / base
+    length, own = int(result.params["virtual_tokens"]), row["trainable_parameters"]
+    each, share = own / length, own / base
     least, most = int(np.ceil(_LEAST_SHARE * base / each)), int(_MOST_SHARE * base / each)
     evidence = (
-        f"{length} virtual tokens are {row['trainable_parameters']:,} parameters, {100 * share:.2f}% of this model's "
-        f"{base:,.0f} ({measured(result)}); {f'{least} to {most}' if least <= most else 'no number of'} tokens would "
-        "be within 0.1 to 3%."
+        f"{length} virtual tokens are {own:,} parameters, {100 * share:.2f}% of this model's own {base:,.0f} "
+        f"({100 * own / (base + own):.2f}% of the {base + own:,.0f} with the prefix's, as in the table) "
+        f"({measured(result)}); {f'{least} to {most}' if least <= most else 'no number of'} tokens would be within 0.1 "
+        "to 3% of the model's own."
     )
     inside = _LEAST_SHARE <= share <= _MOST_SHARE
     return Finding(Verdict.HOLDS_WITH_LIMIT if inside else Verdict.DOES_NOT_HOLD, evidence)
@@ -155,7 +177,7 @@ PROMPT_CLAIMS = (
         id="prefix-tuning-freezes",
         statement=Text(
             "Prefix-tuning freezes the language model: no gradient reaches its parameters, only the prefix is trained.",
-            "Prefix-tuning 冻结语言模型：梯度不更新其参数，只训练前缀。",
+            "Prefix-tuning 冻结语言模型：没有梯度到达其参数，只训练前缀。",
         ),
         source=f"Interview notes; {LI_LIANG}",
         test=prefix_tuning_freezes,

@@ -17,6 +17,7 @@ from core.language_model.memory import gradient_bytes, optimizer_bytes, weight_b
 from core.language_model.model import build_model, linear_names, parameter_count
 from core.language_model.recipe import TINY
 from core.language_model.small_model import SmallModel, small_model
+from core.model_presets import PRESETS, Architecture
 from core.topics.fine_tuning import TOPIC
 from core.topics.fine_tuning.experiment.building import build
 from core.topics.fine_tuning.experiment.placing import pieces, places_of_model
@@ -24,7 +25,7 @@ from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.model.counts import NF4_BITS, NF4_BLOCK, NF4_NESTED_BLOCK, base_parameters, counts_of
 from core.topics.fine_tuning.model.places import Sizes, places_of, trained_at
 from core.topics.fine_tuning.model.prefix_mask import prefix_mask
-from core.topics.fine_tuning.model.shapes import MATRICES, shape_of_folder, shape_of_recipe
+from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_recipe
 from core.topics.fine_tuning.params import FineTuningParams
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.topics.fine_tuning_runs import quick
@@ -157,10 +158,19 @@ def test_that_a_folders_shape_is_read_from_its_configuration(trained: SmallModel
     assert shape_of_folder(tmp_path) is None
 
 
-def test_that_public_models_are_counted_too() -> None:
-    presets = TOPIC.plan(FineTuningParams()).presets
-    counts = presets["llama-7b"][MethodId.LORA]
-    assert counts.total_parameters - counts.extra_parameters == 6_738_415_616
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_that_the_notes_have_the_counted_shares_of_p_tuning_v2(language: str) -> None:
+    notes = (Path(__file__).parents[2] / "resources/notes" / language / "fine-tuning.md").read_text(encoding="utf-8")
+    small = TOPIC.plan(FineTuningParams()).counts[MethodId.P_TUNING_V2]
+    own = small.total_parameters - small.extra_parameters
+    for number in (f"{small.trainable_parameters:,}", f"{own:,}", f"{100 * small.share:.2f}%"):
+        assert number in notes
+    assert f"{100 * small.trainable_parameters / own:.2f}%" in notes
+    sizes = replace(SIZES, virtual_tokens=16)
+    for name in ("llama-7b", "llama-3.1-8b"):
+        counts = counts_of(_shape_of_preset(PRESETS[name]), MethodId.P_TUNING_V2, sizes)
+        own = counts.total_parameters - counts.extra_parameters
+        assert f"{100 * counts.trainable_parameters / own:.3f}%" in notes
 
 
 @pytest.mark.parametrize("method", [MethodId.FULL, MethodId.LORA, MethodId.QLORA, MethodId.P_TUNING_V2])
@@ -188,3 +198,19 @@ def _examples(trained: SmallModel) -> tuple:  # type: ignore[type-arg]
 
     assert trained.world is not None
     return table_task(trained.world).train
+
+
+def _shape_of_preset(preset: Architecture) -> Shape:
+    return Shape(
+        name=preset.name,
+        hidden=preset.hidden,
+        layers=preset.layers,
+        heads=preset.heads,
+        kv_heads=preset.kv_heads,
+        head_dim=preset.head_dim or preset.hidden // preset.heads,
+        intermediate=preset.intermediate,
+        vocabulary=preset.vocabulary,
+        context=0,
+        tied=preset.tied,
+        query_bias=preset.query_bias,
+    )

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from core.errors import InvalidParams
-from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
 from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.model.counts import MethodCounts, base_parameters, counts_of
@@ -45,13 +43,6 @@ class Plan:
     def mask(self, method: MethodId, length: int = MASK_TOKENS) -> np.ndarray:
         """bool [queries, columns] for an input of `length` tokens, as in `prefix_mask`."""
         return prefix_mask(method, self.params.virtual_tokens, length)
-
-    @cached_property
-    def presets(self) -> Mapping[str, Mapping[MethodId, MethodCounts]]:
-        """The same counts for public models of the Llama family, by the preset's id, at the same sizes."""
-        shapes = {name: _shape_of_preset(found) for name, found in PRESETS.items() if found.gated and found.mlps == 1}
-        sizes = _sizes(self.params)
-        return {name: {method: counts_of(shape, method, sizes) for method in METHODS} for name, shape in shapes.items()}
 
 
 def plan(params: FineTuningParams) -> Plan:
@@ -160,19 +151,3 @@ def _shape(params: FineTuningParams) -> Shape | None:
         return shape_of_folder(expanded(params.model, "model"))
     except InvalidParams:
         return None
-
-
-def _shape_of_preset(preset: Architecture) -> Shape:
-    return Shape(
-        name=preset.name,
-        hidden=preset.hidden,
-        layers=preset.layers,
-        heads=preset.heads,
-        kv_heads=preset.kv_heads,
-        head_dim=preset.head_dim or preset.hidden // preset.heads,
-        intermediate=preset.intermediate,
-        vocabulary=preset.vocabulary,
-        context=0,
-        tied=preset.tied,
-        query_bias=preset.query_bias,
-    )

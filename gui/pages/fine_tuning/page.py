@@ -37,8 +37,9 @@ _COST_HELP = (
     "how many held-out rows are answered letter by letter. Click a row to choose the method."
 )
 _DETAILS_HELP = (
-    "What the model says before and after (right in green, wrong in red); who sees whom, added vectors in their own "
-    "colour; what is trained where; and every number, sortable."
+    "What the model says before and after (right in green, wrong in red). Before, it has not learned the task: it goes "
+    "on with the text, even from the middle of a word. Marks under 0 are of before, under 1 to 7 of the methods as "
+    "numbered above. Also: who sees whom, what is trained where, and every number, sortable."
 )
 _HERO_PX, _LOWER_PX = 352, 244
 LOSSES, HELD_OUT = range(2)

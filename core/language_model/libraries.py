@@ -14,7 +14,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
+from core.errors import TilescopeError
+
 LIBRARIES = ("torch", "transformers", "tokenizers")
+
+WHAT_LIBRARIES_RAISE = (
+    TilescopeError,
+    RuntimeError,
+    ValueError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
+)
+"""torch, transformers and peft, in an architecture that they were not made for, or out of memory: where a late step of
+a run may end so, what was found before is kept."""
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what an error of a library says, without a full stop at its end; its kind where it says
+    nothing."""
+    if isinstance(error, KeyError):  # says nothing but the key
+        return f"KeyError: {error}"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def library_versions() -> dict[str, str]:

@@ -117,6 +117,15 @@ def test_that_a_verdict_follows_the_numbers(claim: str, verdict: Verdict, found:
     assert finding.evidence.endswith(".")
 
 
+@pytest.mark.parametrize(("losses", "verdict"), [([2.0, 1.5, 1.0], LIMIT), ([2.0, 9.0, 8.0], UNTESTED)])
+def test_that_whole_updates_of_a_training_that_learned_nothing_say_nothing(
+    losses: list[float], verdict: Verdict
+) -> None:
+    found = result(energy_in_rank=0.7)
+    found.arrays["loss.full"] = np.array(losses, dtype=np.float32)
+    assert CLAIMS["whole-updates-have-low-rank"].test(found).verdict is verdict
+
+
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
 def test_that_a_run_without_results_tests_nothing(claim: Claim) -> None:
     params = LoraParams().model_dump(mode="json")

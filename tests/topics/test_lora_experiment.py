@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.claims import Verdict
 from core.errors import InvalidParams
 from core.events import Partial, Progress
 from core.language_model.adapters import LossNotANumber, copied, target_modules, train_steps, trainable, with_adapter
@@ -26,8 +27,9 @@ from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
 from core.partial import from_partial
 from core.result import Result
-from core.topics.lora import experiment
+from core.topics.lora import TOPIC, experiment
 from core.topics.lora.experiment import checks
+from core.topics.lora.experiment.allocator import largest_difference
 from core.topics.lora.experiment.held_out import held_out_rows, rows_loss
 from core.topics.lora.experiment.runs import adalora_run, lora_run
 from core.topics.lora.model import plan as plan_module
@@ -355,3 +357,114 @@ def test_that_a_result_can_be_kept_and_read_again(result: Result) -> None:
     again = Result.from_bytes(result.to_bytes())
     assert again.tables == result.tables
     assert set(again.arrays) == set(result.arrays)
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("out of memory.")
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "told", "kept"),
+    [
+        (experiment, "measure_updates", "The updates could not be measured: out of memory.", "merge.max_abs_error"),
+        (experiment, "exact_match", "Held-out rows could not be answered: out of memory.", "merge.max_abs_error"),
+        (checks, "merge_error", "Merged weights could not be compared: out of memory.", "energy_in_rank"),
+    ],
+    ids=["updates", "answers", "merging"],
+)
+def test_that_what_breaks_after_the_training_is_told_and_the_rest_is_kept(
+    where: Any, name: str, told: str, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, name, broken)
+    found, _ = finished(exact_match=True, target_modules="q_proj, v_proj")
+    assert told in messages(found)
+    assert len(found.arrays["loss.lora"]) == 24
+    assert np.isfinite(found.value(kept))
+
+
+@pytest.mark.parametrize("run_id", ["lora", "adalora"])
+def test_that_a_run_whose_step_breaks_stops_alone(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.topics.lora.experiment import runs
+
+    right = runs.train_steps
+
+    def breaking(model: Any, *args: Any, **kwargs: Any) -> Any:
+        is_adalora = kwargs["after_step"] is not None
+        for step in right(model, *args, **kwargs):
+            if is_adalora == (run_id == "adalora") and step.step == 7:
+                raise KeyError("lora_E")
+            yield step
+
+    monkeypatch.setattr(runs, "train_steps", breaking)
+    found, _ = finished(compare_full=False, kernels=True, target_modules="q_proj")
+    rows = {row["run"]: row for row in found.tables["runs"]}
+    assert rows[run_id]["error"] == "Step 7 broke (KeyError: 'lora_E'), so the training stopped there."
+    assert {run: row["steps"] for run, row in rows.items()} == {"lora": 24, "adalora": 24} | {run_id: 6}
+    assert len(found.arrays["rank"]) == len(found.arrays["orthogonality"]) == rows["adalora"]["steps"]
+    assert found.arrays["frames"][-1] == rows["adalora"]["steps"]
+    assert ("kernels" in found.tables) == (run_id != "lora")
+    assert any("were not run on its weights" in text for text in messages(found)) == (run_id == "lora")
+
+
+def test_that_a_run_that_cannot_be_evaluated_stops_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.topics.lora.experiment import runs
+
+    right = runs.rows_loss
+
+    def breaking(model: Any, *args: Any) -> Any:
+        return broken() if type(model).__name__.startswith("Peft") else right(model, *args)
+
+    monkeypatch.setattr(runs, "rows_loss", breaking)
+    found, _ = finished(target_modules="q_proj")
+    errors = {row["run"]: row["error"] for row in found.tables["runs"]}
+    assert "on held-out rows after step 10 broke (out of memory)" in errors["lora"]
+    assert errors["full"] == ""
+    assert len(found.arrays["held_out.full"]) == 3
+
+
+def test_that_a_last_step_that_leaves_no_numbers_refutes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.topics.lora.experiment import runs
+
+    began: Callable[..., Any] = runs._started
+
+    def poisoned(*args: Any, **kwargs: Any) -> Any:
+        run = began(*args, **kwargs)
+        good = run._steps
+
+        def steps() -> Any:
+            for step in good:
+                if step.step == 14:
+                    trainable(run.model)[0].data.fill_(float("nan"))
+                yield step
+
+        run._steps = steps()
+        return run
+
+    monkeypatch.setattr(runs, "_started", poisoned)
+    found, _ = finished(steps=14, tfinal=4)
+    json.dumps([found.tables[name] for name in ("runs", "checks", "matrices")], allow_nan=False)
+    assert [row["error"] for row in found.tables["runs"]] == ["", "", ""]
+    assert sum("so merging was not compared" in text for text in messages(found)) == 2
+    verdicts = {claim.id: claim.test(found).verdict for claim in TOPIC.claims}
+    untested = ("lora-is-a-low-rank-product", "merging-gives-the-same", "adalora-better-than-lora")
+    assert {verdicts[claim] for claim in untested} == {Verdict.NOT_TESTED}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ([1.0, 2.0], [1.0, 4.0], 0.5),
+        ([0.0, 0.0], [0.0, 0.0], 0.0),
+        ([np.nan, 2.0], [np.nan, 2.0], 0.0),
+        ([np.nan, 2.0], [1.0, 2.0], np.inf),
+        ([1.0, 2.0], [1.0, np.nan], np.inf),
+        ([np.inf, 2.0], [-np.inf, 2.0], np.inf),
+    ],
+)
+def test_that_no_number_on_one_side_is_a_difference(ours: list[float], theirs: list[float], expected: float) -> None:
+    equal = (np.ones(2), np.ones(2))
+    pair = (np.array(ours), np.array(theirs))
+    alone = largest_difference([pair])
+    assert alone == expected
+    assert (largest_difference([equal, pair, equal]) > 0) == (expected > 0)
+    assert checks.check("importance", alone, 1e-5)["passed"] == (expected == 0)

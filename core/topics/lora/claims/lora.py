@@ -24,6 +24,7 @@ LORA = "Hu et al. 2021 (arXiv 2106.09685)"
 
 _FEW_PERCENT, _NOT_FEW_PERCENT = 1.0, 10.0
 _NEAR = 0.1
+_LAST_STEPS = 10
 _MOST_ENERGY, _HALF_ENERGY = 0.9, 0.5
 _NOTHING = 1e-5
 """Of a singular value over the largest: what float32 leaves where the rank ends."""
@@ -53,7 +54,8 @@ def is_a_low_rank_product(result: Result) -> Finding:
 
 def whole_updates_have_low_rank(result: Result) -> Finding:
     """Holds when the first target_r singular values have nine tenths of the energy of whole matrices' updates on
-    average, with a limit from a half; does not hold below; not tested where their training stopped."""
+    average, with a limit from a half; does not hold below; not tested where their training stopped or
+    the loss did not fall."""
     if untested := stopped(result, "full"):
         return untested
     if untested := missing(result, "energy_in_rank"):
@@ -61,6 +63,13 @@ def whole_updates_have_low_rank(result: Result) -> Finding:
             untested
             if result.params["compare_full"]
             else Finding(Verdict.NOT_TESTED, "No whole matrices were trained: switch Whole matrices too on.")
+        )
+    losses = result.arrays.get("loss.full", np.zeros(0))
+    if len(losses) and losses[-_LAST_STEPS:].mean() >= losses[0]:
+        return Finding(
+            Verdict.NOT_TESTED,
+            f"Trained whole, the matrices learned nothing: the loss went from {losses[0]:.3g} to "
+            f"{losses[-_LAST_STEPS:].mean():.3g} nats. Take a smaller learning rate.",
         )
     share = result.value("energy_in_rank")
     rows = [row for row in result.tables["matrices"] if row["energy_in_rank"] is not None]
@@ -104,9 +113,11 @@ def ten_thousand_times(result: Result) -> Finding:
     rows, columns = GPT_3.linear_shapes[PAPER_KINDS[0]]
     evidence = (
         f"GPT-3: {GPT_3.layers} layers x {len(PAPER_KINDS)} matrices x {PAPER_RANK} x ({rows:,} + {columns:,}) = "
-        f"{int(trainable):,} trainable parameters of {int(result.value('gpt3.parameters')):,}, {times:,.0f} times fewer ({provenance(result, 'gpt3.reduction')}); "
+        f"{int(trainable):,} trainable parameters of {int(result.value('gpt3.parameters')):,}, "
+        f"{times:,.0f} times fewer ({provenance(result, 'gpt3.reduction')}); "
         f"in 16 bits {BYTES_A_PARAMETER * trainable / 1e6:.1f} MB. The paper's abstract says "
-        f"{PAPER_TIMES:,.0f} times fewer parameters, its section 4.2 a checkpoint of {whole / 1e9:.0f} GB that becomes {adapter / 1e6:.0f} MB."
+        f"{PAPER_TIMES:,.0f} times fewer parameters, its section 4.2 a checkpoint of "
+        f"{whole / 1e9:.0f} GB that becomes {adapter / 1e6:.0f} MB."
     )
     return Finding(Verdict.HOLDS if abs(times / PAPER_TIMES - 1) <= _NEAR else Verdict.DOES_NOT_HOLD, evidence)
 

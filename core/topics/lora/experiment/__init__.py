@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import math
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -12,14 +13,13 @@ import torch
 
 from core.engine.phases import phase
 from core.engine.steps import Tick
-from core.errors import TilescopeError
 from core.events import Partial, Progress
 from core.hardware.host import cpu_name
 from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import Batch, ordered_batches
 from core.language_model.evaluation import exact_match
 from core.language_model.folder import open_folder
-from core.language_model.libraries import import_peft, library_versions
+from core.language_model.libraries import WHAT_LIBRARIES_RAISE, import_peft, library_versions, reason
 from core.language_model.quiet import torch_threads
 from core.language_model.recipe import STANDARD
 from core.language_model.small_model import SmallModel, small_model
@@ -29,9 +29,9 @@ from core.partial import Draft, as_partial
 from core.result import Environment, Metric, Provenance
 from core.topic import ExperimentRun
 from core.topics.lora.experiment import checks, tables
-from core.topics.lora.experiment.held_out import ANSWERED_ROWS, held_out_rows, rows_loss
+from core.topics.lora.experiment.held_out import ANSWERED_ROWS, held_out_rows
 from core.topics.lora.experiment.runs import Run, adalora_run, full_run, lora_run
-from core.topics.lora.experiment.updates import Updates, measure_updates
+from core.topics.lora.experiment.updates import measure_updates
 from core.topics.lora.model.matrices import Matrix, check_ranks, of_name
 from core.topics.lora.model.plan import check
 from core.topics.lora.params import LoraParams
@@ -140,7 +140,7 @@ def _trained(draft: Draft, params: LoraParams, setting: _Setting, runs: list[Run
             evaluated.append(step)
             for one in runs:
                 if not one.over:
-                    one.held_out.append(rows_loss(one.model, setting.base.tokenizer, rows))
+                    one.evaluate(setting.base.tokenizer, rows)
         if "first_curve_s" not in draft.metrics:
             draft.metrics["first_curve_s"] = Metric(
                 monotonic() - started, "s", _measured(draft), "from the start of the run to its first curves"
@@ -167,32 +167,48 @@ def _add_training(
 
 
 def _after_training(draft: Draft, params: LoraParams, setting: _Setting, runs: list[Run]) -> Steps:
+    """What cannot be looked at is a message: the curves, and everything else, stay."""
     by_id = {one.id: one for one in runs}
     recorder = by_id["adalora"].recorder
     assert recorder is not None
     draft.tables["checks"] += checks.allocator_checks(recorder)
     tables.add_pairs(draft, runs)
-    updates: Updates = yield from phase(
-        _TRAINED,
-        _MEASURED,
-        lambda tick: measure_updates(by_id, setting.base.model, setting.names, params.target_r, tick),
-    )
-    draft.arrays.update(updates.arrays)
-    if updates.approximate:
-        _tell(draft, "notice", "Matrices are large: their singular values are those of a randomised method.")
-    tables.add_matrices(draft, params, setting.matrices, recorder, updates)
+
+    def measure(tick: Tick) -> None:
+        updates = measure_updates(by_id, setting.base.model, setting.names, params.target_r, tick)
+        draft.arrays.update(updates.arrays)
+        if updates.approximate:
+            _tell(draft, "notice", "Matrices are large: their singular values are those of a randomised method.")
+        tables.add_matrices(draft, params, setting.matrices, recorder, updates)
+
+    yield from _kept(draft, "The updates could not be measured", _TRAINED, _MEASURED, measure)
     yield Partial(as_partial(draft.result()))
     if params.exact_match:
-        yield from phase(_MEASURED, _ANSWERED, lambda tick: _add_answers(draft, setting, runs, tick))
-    _add_merging(draft, setting, [one for one in runs if one.id != "full" and not one.error])
+        what = "Held-out rows could not be answered"
+        yield from _kept(draft, what, _MEASURED, _ANSWERED, lambda tick: _add_answers(draft, setting, runs, tick))
+    adapted = [one for one in runs if one.id != "full" and not one.error]
+    what = "Merged weights could not be compared"
+    yield from _kept(draft, what, _ANSWERED, _ANSWERED, lambda _: _add_merging(draft, setting, adapted))
     yield Partial(as_partial(draft.result()))
+
+
+def _kept(draft: Draft, what: str, start: float, end: float, work: Callable[[Tick], None]) -> Steps:
+    """A phase whose error is a message."""
+    try:
+        yield from phase(start, end, work)
+    except (KernelError, *WHAT_LIBRARIES_RAISE) as error:
+        _tell(draft, "warning", f"{what}: {reason(error)}.")
 
 
 def _add_merging(draft: Draft, setting: _Setting, adapted: Sequence[Run]) -> None:
-    """Of the runs that went through: what a loss that is no number left behind may be no number either."""
-    if not adapted:
-        return
+    """Of the runs that went through: what a loss that is no number left behind may be no number either, and so may
+    what the very last step did."""
     merged = {one.label: checks.merge_error(one, setting.batch) for one in adapted}
+    for label in [label for label, found in merged.items() if not all(map(math.isfinite, found))]:
+        del merged[label]
+        _tell(draft, "warning", f"{label}: its logits are no numbers after training, so merging was not compared.")
+    if not merged:
+        return
     draft.tables["checks"] += [
         checks.check(
             f"{label}: merged against unmerged logits, over the largest", error / max(1.0, largest), checks.MERGED_LIMIT
@@ -234,16 +250,19 @@ def _add_answers(draft: Draft, setting: _Setting, runs: Sequence[Run], tick: Tic
 
 
 def _kernels(draft: Draft, params: LoraParams, setting: _Setting, lora: Run, device: str) -> Steps:
-    """An error here is a message: what training took long to find is not thrown away."""
+    """On the weights that LoRA trained: with those of a training that broke off sound kernels would look wrong."""
+    if lora.error:
+        _tell(draft, "notice", "LoRA was not trained to the end, so the Triton kernels were not run on its weights.")
+        return
     if find_spec("triton") is None:
         _tell(draft, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
         return
     from core.topics.lora.experiment.kernels import add_kernels
 
-    try:
-        yield from phase(_ANSWERED, 1.0, lambda tick: add_kernels(draft, params, lora, setting.names[0], device, tick))
-    except (KernelError, TilescopeError) as error:
-        _tell(draft, "warning", str(error))
+    def trace(tick: Tick) -> None:
+        add_kernels(draft, params, lora, setting.names[0], device, tick)
+
+    yield from _kept(draft, "The Triton kernels could not be looked at", _ANSWERED, 1.0, trace)
 
 
 def _matrix(model: torch.nn.Module, name: str) -> Matrix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,9 +134,9 @@ class Recorder:
             (self._own_tensors("uncertainty"), self._allocator.exp_avg_unc),
         )
         for own, theirs in pairs:
-            largest = max(float(tensor.max()) for tensor in theirs.values()) or 1.0
-            apart = max(float(np.abs(own[name] - _numpy(theirs[name])).max()) for name in self._weights)
-            found.importance = max(found.importance, apart / largest)
+            found.importance = max(
+                found.importance, largest_difference((own[name], _numpy(theirs[name])) for name in self._weights)
+            )
 
     def _own_tensors(self, what: str) -> dict[str, np.ndarray]:
         return {name: getattr(smoothed, what) for name, smoothed in self._own.items()}
@@ -163,8 +163,12 @@ class Recorder:
         if step % self._stride == 0 or step == self.params.steps:
             self.frames.append(self._frame(step))
 
-    def add_last_frame(self) -> None:
-        """The last step that was taken is a frame too, where training stopped early."""
+    def cut_to(self, steps: int) -> None:
+        """Where training stopped early: nothing of a step that was not finished stays, and the last one that was is a
+        frame too."""
+        del self.orthogonality[steps:], self.allocated[steps:], self.ranks[steps:]
+        self.frames[:] = [frame for frame in self.frames if frame.step <= steps]
+        self.allocations[:] = [found for found in self.allocations if found.step <= steps]
         if self.ranks and (not self.frames or self.frames[-1].step != len(self.ranks)):
             self.frames.append(self._frame(len(self.ranks)))
 
@@ -204,6 +208,21 @@ class Recorder:
         recorded = max(1, self._kept.size)
         most = max(2, min(MOST_FRAMES, _MOST_RECORDED // recorded))
         return max(1, -(-self.params.steps // (most - 1)))
+
+
+def largest_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Of our numbers and theirs, over the largest of theirs. Infinite where one of both is no number and the other is,
+    or another; equal where neither is."""
+    apart, largest = 0.0, 0.0
+    for ours, theirs in pairs:
+        if not np.array_equal(np.isfinite(ours), np.isfinite(theirs)):
+            return float("inf")
+        finite = np.isfinite(theirs)
+        if not np.array_equal(ours[~finite], theirs[~finite], equal_nan=True):
+            return float("inf")
+        apart = max(apart, float(np.abs(ours[finite] - theirs[finite]).max(initial=0.0)))
+        largest = max(largest, float(np.abs(theirs[finite]).max(initial=0.0)))
+    return apart / (largest or 1.0)
 
 
 def _numpy(tensor: torch.Tensor | None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,9 @@ IMPORTANCE_LIMIT = 1e-5
 
 
 def check(what: str, value: float, limit: float) -> Row:
-    return {"what": what, "value": float(value), "limit": float(limit), "passed": bool(value <= limit)}
+    """`value` is None, and the check failed, where it is no number: JSON has none of those."""
+    shown = float(value) if math.isfinite(value) else None
+    return {"what": what, "value": shown, "limit": float(limit), "passed": bool(value <= limit)}
 
 
 def logits_of(model: Any, batch: Batch) -> torch.Tensor:

@@ -6,19 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from core.language_model.adapters import LossNotANumber, Step, copied, train_steps, trainable, with_adapter
 from core.language_model.data import task_batches
 from core.language_model.evaluation import TextLoss
+from core.language_model.libraries import WHAT_LIBRARIES_RAISE, reason
 from core.language_model.small_model import SmallModel
-from core.language_model.table_task import TableTask
+from core.language_model.table_task import Example, TableTask
 from core.topics.lora.experiment.allocator import Recorder
+from core.topics.lora.experiment.held_out import rows_loss
 from core.topics.lora.model.schedule import Schedule
 from core.topics.lora.params import LoraParams
 from core.topics.lora.payload import RUN_LABELS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 FULL_RATE_SHARE = 0.2
 """Of the adapters' learning rate, what whole matrices are trained with: at the same rate they diverge or forget."""
@@ -51,20 +56,35 @@ class Run:
         return len(self.losses)
 
     def advance(self) -> None:
-        """One step; over after the last one, or with a sentence in `error` where the loss is no longer a number."""
+        """One step; over after the last one, or with a sentence in `error` where the loss is no longer a number or a
+        library broke."""
         started = perf_counter()
         try:
             taken = next(self._steps)
         except StopIteration:
             self.over = True
         except LossNotANumber as error:
-            self.over, self.error = True, error.sentence
-            if self.recorder is not None:
-                self.recorder.orthogonality[len(self.losses) :] = []
-                self.recorder.add_last_frame()
+            self._stop(error.sentence)
+        except WHAT_LIBRARIES_RAISE as error:
+            self._stop(f"Step {len(self.losses) + 1} broke ({reason(error)}), so the training stopped there.")
         else:
             self.losses.append(taken.loss - self._regulariser(taken.step))
             self.seconds += perf_counter() - started
+
+    def evaluate(self, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Example]) -> None:
+        """The loss on held-out rows; over, with a sentence in `error`, where a library broke."""
+        try:
+            self.held_out.append(rows_loss(self.model, tokenizer, rows))
+        except WHAT_LIBRARIES_RAISE as error:
+            self._stop(
+                f"The loss on held-out rows after step {self.steps} broke ({reason(error)}), so the training stopped "
+                "there."
+            )
+
+    def _stop(self, sentence: str) -> None:
+        self.over, self.error = True, sentence
+        if self.recorder is not None:
+            self.recorder.cut_to(len(self.losses))
 
     def _regulariser(self, step: int) -> float:
         if self.recorder is None:

@@ -64,8 +64,8 @@ def orthogonality(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Correlation of ranks, ties sharing theirs; NaN where one of both is constant or has a NaN, or fewer than three are
-    given."""
+    """Correlation of ranks, ties sharing theirs; NaN where one of both is constant or has a NaN, or fewer than three
+    are given."""
     if len(first) < 3 or np.isnan(first).any() or np.isnan(second).any():
         return float("nan")
     if np.ptp(first) == 0 or np.ptp(second) == 0:

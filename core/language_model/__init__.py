@@ -8,6 +8,7 @@ numpy and pure functions; the window may import these:
 - `strangers`   people who are met once, in texts that teach to read rather than to remember
 - `text`        `documents(world, seed)`, `completions(world)`, `questions(world)`: what a world reads like, and asks
 - `table_task`  `table_task(world) -> TableTask`: rows `Harry Potter, Education, Hogwarts` and their sentences, split
+- `targets`     `check_targets(wanted, full_names)`: which layers are meant by the target modules that were named
 - `recipe`      `Recipe`, `STANDARD`, `TINY`: all that the weights follow from
 
 torch; workers only. transformers (one to four seconds) is imported inside the functions that need it:
@@ -23,6 +24,7 @@ torch; workers only. transformers (one to four seconds) is imported inside the f
 - `evaluation`  `windows_loss`, `task_loss`, `exact_match`, `completion_accuracy`
 - `generation`  `generate(model, tokenizer, prompts) -> list[str]`: greedy, batched, with a key-value cache
 - `adapters`    `target_modules(...)`, `with_adapter(...)`, `train_steps(...)`: peft's adapters on a copy, step by step
+- `room`        `check_room(needed_bytes, ...)`: whether copies of a model fit into memory
 - `memory`      `weight_bytes`, `gradient_bytes`, `optimizer_bytes`, `measure_step(...) -> MemoryUse`
 - `quiet`       `torch_threads()`, `seeded(seed)`, `evaluating(model)`: process-wide state, put back as it was
 

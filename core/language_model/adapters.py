@@ -19,8 +19,7 @@ from core.language_model.data import Batch, batch_loss
 from core.language_model.libraries import import_peft, transformers_quietly
 from core.language_model.model import linear_names
 from core.language_model.quiet import seeded
-
-ALL = "all"
+from core.language_model.targets import ALL, check_targets, is_named
 
 
 class LossNotANumber(RunFailed):
@@ -60,21 +59,14 @@ def target_modules(model: Any, asked: str, field: str | None = "target_modules")
         raise InvalidParams("This model has no linear layers that an adapter could be put on.", field)
     if ALL in wanted:
         return kinds
-    if not wanted:
-        raise InvalidParams(f"No target module is named: use {ALL}, or some of {', '.join(kinds)}.", field)
-    for name in wanted:
-        if not any(_ends_with(found, name) for found in full):
-            raise InvalidParams(
-                f"There is no target module {name[:80]!r} in this model: use {ALL}, or some of {', '.join(kinds)}.",
-                field,
-            )
+    check_targets(wanted, full, field)
     return wanted
 
 
 def adapted_layers(model: Any, targets: Iterable[str]) -> list[str]:
     """Full names of the linear layers that `target_modules` names, in the model's order."""
     targets = list(targets)
-    return [name for name in linear_names(model) if any(_ends_with(name, target) for target in targets)]
+    return [name for name in linear_names(model) if any(is_named(name, target) for target in targets)]
 
 
 def copied(model: Any) -> Any:
@@ -131,8 +123,3 @@ def train_steps(
             after_step(step)
         optimizer.zero_grad()
         yield Step(step, value)
-
-
-def _ends_with(full_name: str, target: str) -> bool:
-    """As peft matches a target module."""
-    return full_name == target or full_name.endswith(f".{target}")

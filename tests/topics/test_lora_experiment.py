@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -468,3 +469,22 @@ def test_that_no_number_on_one_side_is_a_difference(ours: list[float], theirs: l
     assert alone == expected
     assert (largest_difference([equal, pair, equal]) > 0) == (expected > 0)
     assert checks.check("importance", alone, 1e-5)["passed"] == (expected == 0)
+
+
+@pytest.mark.parametrize(("whole", "field", "copies"), [(True, "compare_full", 3), (False, "model", 2)])
+def test_that_copies_that_do_not_fit_are_refused_before_one_is_made(
+    whole: bool, field: str, copies: int, trained: SmallModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.language_model import room
+
+    needed = copies * 4 * trained.parameters
+    if whole:
+        needed += 12 * sum(matrix.rows * matrix.columns for matrix in plan_module.small_model_matrices(TINY))
+    monkeypatch.setattr(room, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed - 1))
+    monkeypatch.setattr(experiment, "lora_run", broken)
+    with pytest.raises(InvalidParams, match=f"{copies} runs train a copy each") as refused:
+        finished(compare_full=whole)
+    assert refused.value.field == field
+    monkeypatch.setattr(room, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed))
+    with pytest.raises(RuntimeError):  # of lora_run: the check let it through
+        finished(compare_full=whole)

@@ -22,6 +22,7 @@ from core.language_model.folder import open_folder
 from core.language_model.libraries import WHAT_LIBRARIES_RAISE, import_peft, library_versions, reason
 from core.language_model.quiet import torch_threads
 from core.language_model.recipe import STANDARD
+from core.language_model.room import TRAINED_BYTES, WEIGHT_BYTES, check_room
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
 from core.language_model.world import build_world
@@ -83,14 +84,30 @@ def _opened(params: LoraParams, device: str, tick: Tick) -> _Setting:
     base = open_folder(params.model.strip(), tick, "model") if params.model.strip() else small_model(STANDARD, tick)
     tick(1, 1, "importing peft")
     import_peft()
-    base.model.to(torch.device(device))
     targets = target_modules(base.model, params.target_modules)
     names = adapted_layers(base.model, targets)
+    _check_room(base, names, params)
+    base.model.to(torch.device(device))
     matrices = [_matrix(base.model, name) for name in names]
     check_ranks(params, matrices)
     task = table_task(base.world or build_world(params.seed))
     batch = next(ordered_batches(held_out_rows(task)[:_CHECKED_ROWS], base.tokenizer, _CHECKED_ROWS))
     return _Setting(base, task, targets, names, matrices, batch)
+
+
+def _check_room(base: SmallModel, names: Sequence[str], params: LoraParams) -> None:
+    """Every run trains a copy of its own; of whole matrices gradients and moments are as large as they are."""
+    copies = 3 if params.compare_full else 2
+    needed = copies * WEIGHT_BYTES * base.parameters
+    if params.compare_full:
+        whole = sum(base.model.get_submodule(name).weight.numel() for name in names)
+        needed += (TRAINED_BYTES - WEIGHT_BYTES) * whole
+    check_room(
+        needed,
+        f"{copies} runs train a copy each of this model",
+        "switch Whole matrices too off, or take a smaller model" if params.compare_full else "take a smaller model",
+        "compare_full" if params.compare_full else "model",
+    )
 
 
 def _begun(draft: Draft, params: LoraParams, setting: _Setting) -> list[Run]:

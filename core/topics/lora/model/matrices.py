@@ -9,6 +9,7 @@ from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
 from core.errors import InvalidParams
 from core.language_model.recipe import STANDARD, Recipe
+from core.language_model.targets import check_targets, is_named
 from core.paths import expanded
 from core.topics.lora.params import ALL, LoraParams
 
@@ -78,19 +79,11 @@ def folder_matrices(path: str) -> list[Matrix]:
 def adapted(matrices: Sequence[Matrix], targets: Iterable[str]) -> list[Matrix]:
     """Those that the targets name, in order. Raises InvalidParams, listing the kinds that exist, for a target that no
     matrix has, and for none."""
-    kinds = list(dict.fromkeys(matrix.kind for matrix in matrices))
     wanted = tuple(targets)
     if ALL in wanted:
         return list(matrices)
-    if not wanted:
-        raise InvalidParams(f"No target module is named: use {ALL}, or some of {', '.join(kinds)}.", "target_modules")
-    for target in wanted:
-        if not any(_ends_with(matrix.name, target) for matrix in matrices):
-            raise InvalidParams(
-                f"There is no target module {target[:80]!r} in this model: use {ALL}, or some of {', '.join(kinds)}.",
-                "target_modules",
-            )
-    return [matrix for matrix in matrices if any(_ends_with(matrix.name, target) for target in wanted)]
+    check_targets(wanted, [matrix.name for matrix in matrices])
+    return [matrix for matrix in matrices if any(is_named(matrix.name, target) for target in wanted)]
 
 
 def check_ranks(params: LoraParams, matrices: Sequence[Matrix]) -> None:
@@ -104,7 +97,3 @@ def check_ranks(params: LoraParams, matrices: Sequence[Matrix]) -> None:
                 f"product of that shape has at most rank {smallest.smaller_side}, so take that or less.",
                 field,
             )
-
-
-def _ends_with(name: str, target: str) -> bool:
-    return name == target or name.endswith(f".{target}")

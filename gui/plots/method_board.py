@@ -21,7 +21,7 @@ from gui.plots.walked_rows import WalkedRows
 from gui.theme import Theme, mix
 
 _HEAD_PX, _AXIS_PX, _GAP_PX = 17, 16, 8
-_VALUE_PX = (48, 56, 68)
+_VALUE_PX = (48, 56, 78)
 """Room for the values of each column, at the right of its bars."""
 
 _HALF_FROM_PX = 90

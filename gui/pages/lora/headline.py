@@ -112,7 +112,7 @@ def run_numbers(plan: Plan, result: Result, step: int) -> list[Number]:
     elif "orthogonality" in arrays and np.isfinite(arrays["orthogonality"][step - 1]):
         off = float(arrays["orthogonality"][step - 1])
         detail = "mean of the norms of PᵀP - I and QQᵀ - I: AdaLoRA's regulariser, unweighted; orthonormal: 0"
-        numbers.append(Number("off orthogonal (0 is best)", f"{off:.3g}", detail))
+        numbers.append(Number("off orthogonal ↓", f"{off:.3g}", detail))
     return numbers
 
 

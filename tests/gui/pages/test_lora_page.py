@@ -244,7 +244,7 @@ def test_that_the_headline_says_how_fast_it_was_and_which_end_of_orthogonality_i
     speed, last = page.headline.numbers[-2:]
     assert (speed.label, speed.value) == ("steps/s", "30 · 30")
     assert speed.detail.startswith("LoRA, AdaLoRA: ")
-    assert last.label == "off orthogonal (0 is best)"
+    assert last.label == "off orthogonal ↓"
 
 
 def test_that_a_run_that_stopped_keeps_its_curves_and_says_it(page: LoraPage) -> None:

@@ -377,9 +377,9 @@ def test_that_what_breaks_after_the_training_is_told_and_the_rest_is_kept(
     where: Any, name: str, told: str, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(where, name, broken)
-    found, _ = finished(exact_match=True, target_modules="q_proj, v_proj")
+    found, _ = finished(exact_match=name == "exact_match", target_modules="q_proj, v_proj", steps=14, tfinal=4)
     assert told in messages(found)
-    assert len(found.arrays["loss.lora"]) == 24
+    assert len(found.arrays["loss.lora"]) == 14
     assert np.isfinite(found.value(kept))
 
 

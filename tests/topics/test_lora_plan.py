@@ -16,7 +16,7 @@ from core.language_model.model import build_model, linear_names
 from core.language_model.recipe import STANDARD, TINY
 from core.model_presets import GPT_3, PRESETS
 from core.topics.lora.model.counting import against_rank, counted, gpt_3, lora_parameters
-from core.topics.lora.model.importance import Smoothed, kept, orthogonality, spearman, triplet_scores
+from core.topics.lora.model.importance import Smoothed, kept, spearman, triplet_scores
 from core.topics.lora.model.matrices import adapted, small_model_matrices
 from core.topics.lora.model.plan import check, plan
 from core.topics.lora.model.schedule import Phase, Schedule
@@ -92,11 +92,6 @@ def test_that_the_best_of_all_matrices_together_are_kept(values: list[list[float
         assert mask.sum() == budget
     if mask.any() and not mask.all():
         assert everything[mask].min() > everything[~mask].max()
-
-
-def test_that_orthogonal_factors_have_no_regulariser_and_others_do() -> None:
-    assert orthogonality(np.eye(3, 8), np.eye(8, 3)) == 0
-    assert orthogonality(2 * np.eye(3, 8), np.eye(8, 3)) == pytest.approx(3 * np.sqrt(3) / 2)
 
 
 def test_that_a_correlation_of_ranks_is_one_minus_one_or_none() -> None:

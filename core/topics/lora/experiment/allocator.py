@@ -190,7 +190,8 @@ class Recorder:
         )
 
     def _orthogonality(self) -> float:
-        """As in peft's loss: the mean over all A and B of ||Q Qᵀ - I||_F and ||Pᵀ P - I||_F."""
+        """As in peft's loss: the mean over all A and B of ||Q Qᵀ - I||_F and ||Pᵀ P - I||_F (eq. 4, there
+        squared)."""
         norms: list[torch.Tensor] = []
         by_shape: dict[tuple[int, ...], list[torch.Tensor]] = {}
         for name, weight in self._weights.items():

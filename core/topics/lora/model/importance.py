@@ -57,12 +57,6 @@ def kept(scores: Sequence[np.ndarray], budget: int) -> list[np.ndarray]:
     return [of_matrix > threshold for of_matrix in scores]
 
 
-def orthogonality(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean of ||Q Qᵀ - I||_F and ||Pᵀ P - I||_F (eq. 4; peft takes the norms, the paper their squares)."""
-    identity = np.eye(len(a))
-    return float((np.linalg.norm(a @ a.T - identity) + np.linalg.norm(b.T @ b - identity)) / 2)
-
-
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Correlation of ranks, ties sharing theirs; NaN where one of both is constant or has a NaN, or fewer than three
     are given."""

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.engine.steps import Tick
-from core.errors import InvalidParams
-from core.hardware.host import host_facts
 from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import prompt_ids, target_ids
 from core.language_model.folder import open_folder
 from core.language_model.generation import context_length
 from core.language_model.recipe import STANDARD
+from core.language_model.room import TRAINED_BYTES, WEIGHT_BYTES, check_room
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import Example, TableTask, table_task
 from core.language_model.world import build_world
@@ -24,7 +23,7 @@ from core.topics.fine_tuning.model.plan import check_rank, check_virtual_tokens
 from core.topics.fine_tuning.params import FineTuningParams
 
 HELD_OUT_ROWS = 64
-_BYTES_A_PARAMETER = {MethodId.FULL: 16}
+_BYTES_A_PARAMETER = {MethodId.FULL: TRAINED_BYTES}
 """float32 weights, gradients and two moments; of other methods about the weights alone."""
 
 
@@ -81,11 +80,6 @@ def _longest(model: SmallModel, task: TableTask) -> int:
 
 def _check_memory(model: SmallModel, params: FineTuningParams) -> None:
     """Every method trains a copy of its own."""
-    needed = sum(model.parameters * _BYTES_A_PARAMETER.get(method, 4) for method in params.chosen)
-    free = host_facts().available_memory_bytes
-    if needed > free:
-        raise InvalidParams(
-            f"{len(params.chosen)} methods train a copy each of this model, {needed / 2**30:.1f} GiB without their "
-            f"activations, and {free / 2**30:.1f} GiB of memory are free: name fewer methods, or leave full out.",
-            "methods",
-        )
+    needed = sum(model.parameters * _BYTES_A_PARAMETER.get(method, WEIGHT_BYTES) for method in params.chosen)
+    what = f"{len(params.chosen)} methods train a copy each of this model"
+    check_room(needed, what, "name fewer methods, or leave full out", "methods")

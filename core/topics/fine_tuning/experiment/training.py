@@ -14,12 +14,12 @@ import torch
 from core.language_model.adapters import Step, train_steps, trainable
 from core.language_model.data import NOT_LEARNED, Batch, batch_loss, task_batches
 from core.language_model.evaluation import task_loss
+from core.language_model.libraries import WHAT_LIBRARIES_RAISE, reason
 from core.language_model.memory import MemoryUse, measure_step
 from core.language_model.pretrain import rate_factor
 from core.language_model.table_task import Example
 from core.topics.fine_tuning.experiment.building import Built
 from core.topics.fine_tuning.experiment.placing import base_of, pieces
-from core.topics.fine_tuning.experiment.raised import WHAT_LIBRARIES_RAISE, reason
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.model.places import Place
 from core.topics.fine_tuning.params import FineTuningParams

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import (
     QAbstractTableModel,
-    QEvent,
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -14,40 +13,27 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QColor, QFontMetrics
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLayout, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QWidget
 
 from core.result import Row
 from gui import theme
 from gui.panels.report_columns import Column
-from gui.plots.arrow_keys import keeps_arrows
+from gui.panels.told_table import QuietTable, ToldTable
 
 _ROW_PX, _CELL_EDGE_PX, _HEAD_EDGE_PX, _WIDEST_PX = 22, 22, 24, 420
 Index = QModelIndex | QPersistentModelIndex
 _Select = QItemSelectionModel.SelectionFlag
 
 
-class RowTable(QWidget):
+class RowTable(ToldTable):
     """`key` is the column that tells rows apart; `picked` carries its value in a row that a person went to."""
 
     picked = Signal(str)
 
     def __init__(self, columns: Sequence[Column], key: str, empty: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model = _Model(tuple(columns), key)
-        self.model.setParent(self)
-        self.table = _View(self)
-        self._sentence = QLabel(empty)
-        self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._sentence.setWordWrap(True)
-        self._stack = QStackedLayout(self)
-        self._stack.addWidget(self._sentence)
-        self._stack.addWidget(self.table)
-        theme.notifier().changed.connect(self._restyle)
-        self._restyle(theme.current())
-
-    @property
-    def is_empty(self) -> bool:
-        return self._stack.currentWidget() is self._sentence
+        model = _Model(tuple(columns), key)
+        super().__init__(_View(model), empty, parent)
+        self.model = model
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -63,7 +49,7 @@ class RowTable(QWidget):
             self.mark(marked, again=True)
         if empty is not None:
             self._sentence.setText(empty)
-        self._stack.setCurrentWidget(self.table if rows else self._sentence)
+        self._show_table(bool(rows))
 
     def mark(self, key: str | None, *, again: bool = False) -> None:
         """Show that a row is selected; None, or one that is not there, none. Emits nothing."""
@@ -82,9 +68,6 @@ class RowTable(QWidget):
         key = str(self.model.shown[index.row()][self.model.key])
         self.model.marked = key
         self.picked.emit(key)
-
-    def _restyle(self, now: theme.Theme) -> None:
-        self._sentence.setStyleSheet(f"color: {now.muted}; padding: 12px;")
 
 
 class _Model(QAbstractTableModel):
@@ -149,49 +132,28 @@ class _Model(QAbstractTableModel):
         return self.columns[self._sorted_by].in_order(self.rows, self._order == Qt.SortOrder.DescendingOrder)
 
 
-class _View(QTableView):
-    def __init__(self, owner: RowTable) -> None:
-        super().__init__()
-        self._owner, self._quiet = owner, False
-        self.setModel(owner.model)
+class _View(QuietTable):
+    def __init__(self, model: _Model) -> None:
+        super().__init__(model)
+        self._rows = model
         self.setSortingEnabled(True)
         self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
-        self.setShowGrid(False)
-        self.setAlternatingRowColors(True)
         self.setWordWrap(False)
-        self.setTabKeyNavigation(False)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(_ROW_PX)
         header = self.horizontalHeader()
-        header.setHighlightSections(False)
         header.setMinimumSectionSize(30)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        self.selectionModel().currentRowChanged.connect(self._on_current)
-
-    def quietly(self, change: Callable[[], object]) -> None:
-        """Do something that is not a person's doing."""
-        self._quiet = True
-        change()
-        self._quiet = False
 
     def fit(self) -> None:
         """Columns as wide as their longest text. Once a change of rows: Qt's own way asks for every cell many times."""
         head = QFontMetrics(theme.ui_font("body", bold=True))
-        for at, column in enumerate(self._owner.model.columns):
+        for at, column in enumerate(self._rows.columns):
             metrics = QFontMetrics(theme.mono_font("small") if column.number else theme.ui_font())
-            texts = {column.text(row) for row in self._owner.model.rows}
+            texts = {column.text(row) for row in self._rows.rows}
             wide = max((metrics.horizontalAdvance(text) for text in texts), default=0) + _CELL_EDGE_PX
             self.setColumnWidth(at, min(_WIDEST_PX, max(wide, head.horizontalAdvance(column.title) + _HEAD_EDGE_PX)))
-
-    def event(self, event: QEvent) -> bool:
-        return keeps_arrows(event) or super().event(event)
-
-    def _on_current(self, index: QModelIndex) -> None:
-        if not self._quiet and index.isValid():
-            self._owner.reached(index)
 
 
 def _side(column: Column) -> Qt.AlignmentFlag:

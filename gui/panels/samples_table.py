@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QStackedLayout, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QWidget
 
 from gui import theme
-from gui.plots.arrow_keys import keeps_arrows
+from gui.panels.told_table import QuietTable, ToldTable
 
 _LINE_PX, _MOST_LINES, _MARK_EDGE_PX = 16, 3, 14
 _ALL_TEXTS, _BEFORE, _READABLE_PX = 4, 2, 84
@@ -61,7 +61,7 @@ class Sample:
         return RIGHT if answer.strip() == self.wanted.strip() else WRONG
 
 
-class SamplesTable(QWidget):
+class SamplesTable(ToldTable):
     """Columns: what is asked, what is wanted, what the first speaker (before) and the chosen one say, then a narrow
     column of marks a speaker.
 
@@ -73,22 +73,10 @@ class SamplesTable(QWidget):
     row_picked = Signal(int)
 
     def __init__(self, empty: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model = _SamplesModel()
-        self.model.setParent(self)
-        self.table = _Rows(self)
-        self._sentence = QLabel(empty)
-        self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._sentence.setWordWrap(True)
-        self._stack = QStackedLayout(self)
-        self._stack.addWidget(self._sentence)
-        self._stack.addWidget(self.table)
-        theme.notifier().changed.connect(self._restyle)
-        self._restyle(theme.current())
-
-    @property
-    def is_empty(self) -> bool:
-        return self._stack.currentWidget() is self._sentence
+        model = _SamplesModel()
+        super().__init__(_Rows(model), empty, parent)
+        self.model = model
+        self.table.speaker_picked.connect(self.speaker_picked)
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -109,7 +97,7 @@ class SamplesTable(QWidget):
                 self.select_row(row)
             self.table.verticalScrollBar().setValue(scrolled)
         self.choose(chosen or self.chosen)
-        self._stack.setCurrentWidget(self.table if samples else self._sentence)
+        self._show_table(bool(samples))
 
     def choose(self, key: str) -> None:
         """Show a speaker's answers in full; one that is not there changes nothing. Emits nothing."""
@@ -122,9 +110,8 @@ class SamplesTable(QWidget):
         if row != self.table.currentIndex().row():
             self.table.quietly(lambda: self.table.setCurrentIndex(self.model.index(row, 0)))
 
-    def _restyle(self, now: theme.Theme) -> None:
-        self._sentence.setStyleSheet(f"color: {now.muted}; padding: 12px;")
-        self.table.viewport().update()
+    def reached(self, index: QModelIndex) -> None:
+        self.row_picked.emit(index.row())
 
 
 class _SamplesModel(QAbstractTableModel):
@@ -234,43 +221,30 @@ class _SamplesModel(QAbstractTableModel):
         return f"{text}\n{speaker.about}" if speaker.about else text
 
 
-class _Rows(QTableView):
+class _Rows(QuietTable):
     """Answers wrap; marks are as narrow as their headings. Left and Right stay with the table."""
 
-    def __init__(self, owner: SamplesTable) -> None:
-        super().__init__()
-        self._owner = owner
-        self._quiet = False
-        self.setModel(owner.model)
+    speaker_picked = Signal(str)
+
+    def __init__(self, model: _SamplesModel) -> None:
+        super().__init__(model)
+        self._samples = model
         self.setWordWrap(True)
-        self.setShowGrid(False)
-        self.setAlternatingRowColors(True)
-        self.setTabKeyNavigation(False)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
         header = self.horizontalHeader()
-        header.setHighlightSections(False)
         header.setMinimumSectionSize(20)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self._on_column)
         self.clicked.connect(lambda index: self._on_column(index.column()))
-        self.selectionModel().currentRowChanged.connect(self._on_current)
-
-    def quietly(self, change: Callable[[], object]) -> None:
-        """Do something that is not a person's doing."""
-        self._quiet = True
-        change()
-        self._quiet = False
 
     def fit(self) -> None:
         """Marks take what their headings need, texts share the rest; rows are as high as their longest text needs.
 
         Within reason: the read-out has all of it.
         """
-        model, metrics = self._owner.model, QFontMetrics(theme.ui_font("body", bold=True))
+        model, metrics = self._samples, QFontMetrics(theme.ui_font("body", bold=True))
         if not model.speakers:
             return
         for brief in (False, True):
@@ -291,7 +265,7 @@ class _Rows(QTableView):
         self._fit_heights(widths)
 
     def _fit_heights(self, widths: Mapping[int, int]) -> None:
-        model, metrics = self._owner.model, QFontMetrics(theme.ui_font("small"))
+        model, metrics = self._samples, QFontMetrics(theme.ui_font("small"))
         for row in range(model.rowCount()):
             lines = 1
             for column, width in widths.items():
@@ -311,18 +285,10 @@ class _Rows(QTableView):
         else:
             super().keyPressEvent(event)
 
-    def event(self, event: QEvent) -> bool:
-        """Arrows move in the table, not in what the page plays."""
-        return keeps_arrows(event) or super().event(event)
-
     def _on_column(self, column: int) -> None:
-        speaker = self._owner.model.speaker_of(column)
+        speaker = self._samples.speaker_of(column)
         if speaker is not None:
-            self._owner.speaker_picked.emit(speaker.key)
-
-    def _on_current(self, index: QModelIndex) -> None:
-        if not self._quiet and index.isValid():
-            self._owner.row_picked.emit(index.row())
+            self.speaker_picked.emit(speaker.key)
 
 
 def _shown(answer: str | None) -> str:

@@ -17,10 +17,10 @@ INTERRUPTED = 130
 
 def open_window(theme: str | None = None, topic: str | None = None, assignments: Sequence[str] = ()) -> int:
     """Open the window. Nothing heavier than Qt is imported before it is on the screen."""
-    from gui.display import require_display
+    from gui.window.display import require_display
 
     require_display()
-    from gui.app import run_window
+    from gui.window.app import run_window
 
     return run_window(theme=theme, topic=topic, assignments=assignments)
 
@@ -58,7 +58,7 @@ def build_cli() -> "typer.Typer":
         if context.invoked_subcommand is not None:
             return
         if or_gallery is not None:
-            from gui.display import why_no_display
+            from gui.window.display import why_no_display
 
             reason = why_no_display()
             if reason is not None:
@@ -89,7 +89,7 @@ def build_cli() -> "typer.Typer":
         device: Annotated[str, device_option] = "auto",
     ) -> None:
         """Run a topic and save its page as PNG, in both themes unless one is named. Needs no display."""
-        from gui.gallery import save_pages
+        from gui.window.gallery import save_pages
 
         for path in save_pages(topic, set_ or [], out=out, theme=theme, size=size, device=device):
             print(path)
@@ -123,7 +123,7 @@ def build_cli() -> "typer.Typer":
     def doctor(json: Annotated[bool, json_option] = False) -> None:
         """Say what is here, what is missing and what to do."""
         from core.commands.doctor import examine
-        from gui.display import why_no_display
+        from gui.window.display import why_no_display
 
         raise typer.Exit(examine(as_json=json, display_problem=why_no_display()))
 
@@ -133,7 +133,7 @@ def build_cli() -> "typer.Typer":
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and delegate. What the caller can mend becomes one sentence on stderr and exit code 2; a run that broke
     on the way, one sentence and exit code 1."""
-    from core.errors import RunFailed, TilescopeError
+    from core.contracts.errors import RunFailed, TilescopeError
 
     arguments = sys.argv[1:] if arguments is None else arguments
     try:

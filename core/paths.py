@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 
 
 def expanded(path: str | Path, field: str | None = None) -> Path:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.claims import Finding, Verdict
+from core.contracts.claims import Finding, Verdict
+from core.contracts.result import Result
 from core.format import format_quantity
-from core.result import Result
 
 
 def quantity(result: Result, name: str) -> str:

@@ -18,8 +18,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
-from core.claims import Verdict
-from core.result import Provenance
+from core.contracts.claims import Verdict
+from core.contracts.result import Provenance
 
 _FOLDER = Path(__file__).resolve().parents[1] / "resources" / "theme"
 NAMES = ("dark", "light")

@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 VIOLATIONS = {
-    "kernels/oops.py": ("import core.params", "gui -> core -> kernels, never back"),
+    "kernels/oops.py": ("import core.contracts.params", "gui -> core -> kernels, never back"),
     "core/oops.py": ("import PySide6.QtCore", "Qt only in gui"),
-    "gui/oops.py": ("import core.tracing_oops", "the window's process never reaches torch"),
+    "gui/oops.py": ("import core.interpreter_oops", "the window's process never reaches torch"),
     "core/claims_oops.py": ("import torch", "torch and the kernels only where work runs in a worker"),
     "core/topics/flash_attention/oops.py": ("import core.topics.second.model", "one topic never imports another"),
 }
@@ -43,8 +43,8 @@ def test_that_a_violation_of_each_contract_is_caught(copy_of_the_house: Path, pa
     statement, contract = VIOLATIONS[path]
     # What the violations lean on: a module outside the permitted rooms that reaches torch through a permitted one,
     # and a second topic.
-    (copy_of_the_house / "core/tracing_oops.py").write_text("import core.tracing.oops\n")
-    (copy_of_the_house / "core/tracing/oops.py").write_text("import torch\n")
+    (copy_of_the_house / "core/interpreter_oops.py").write_text("import core.interpreter.oops\n")
+    (copy_of_the_house / "core/interpreter/oops.py").write_text("import torch\n")
     second = copy_of_the_house / "core/topics/second"
     second.mkdir()
     (second / "__init__.py").touch()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.claims import Claim
-from core.errors import UnknownName
-from core.registry import TOPICS, topic
+from core.contracts.claims import Claim
+from core.contracts.errors import UnknownName
+from core.contracts.registry import TOPICS, topic
 
 ROOT = Path(__file__).resolve().parents[1]
 

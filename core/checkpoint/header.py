@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.checkpoint.stored_types import ELEMENT_BYTES, why_skipped
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.format import format_quantity
 
 LARGEST_HEADER_BYTES = 100_000_000

@@ -12,7 +12,7 @@ from typing import Any
 from core.checkpoint.header import Shard, StoredTensor, pickled, read_header, unreadable
 from core.checkpoint.names import quantized_tensor_of
 from core.checkpoint.stored_types import MEASURED
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.paths import expanded
 
 _SUFFIX, _INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"

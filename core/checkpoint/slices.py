@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.checkpoint.header import Shard, StoredTensor
 from core.checkpoint.stored_types import ELEMENT_BYTES
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 
 SLICE_ELEMENTS = 1 << 22
 """Elements of a slice: a multiple of every block size, 8 MiB of bf16."""

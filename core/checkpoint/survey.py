@@ -9,9 +9,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from core.checkpoint.errors import FormatErrors
-from core.checkpoint.finished import Finished
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import Measured, Measurer, Quantization
+from core.checkpoint.resume_cache import Finished
 from core.checkpoint.slices import FileChanged, slices
 from kernels.quantization.formats import FormatId
 

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from core.claims import Claim, Finding
 from core.commands.session import engine_for, parse_assignments, run_once
 from core.commands.verify import VERDICT_STYLES
+from core.contracts.claims import Claim, Finding
+from core.contracts.registry import topic as find_topic
+from core.contracts.result import Result
+from core.contracts.topic import Topic
 from core.format import format_quantity
-from core.registry import topic as find_topic
-from core.result import Result
-from core.topic import Topic
 
 _SEVERITY_STYLES = {"warning": "yellow", "notice": "dim"}
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core import events
+from core.contracts import events
+from core.contracts.errors import InvalidParams, RunFailed, UnknownName
+from core.contracts.params import Params
+from core.contracts.result import Result
+from core.contracts.topic import Topic
 from core.engine import Engine
-from core.errors import InvalidParams, RunFailed, UnknownName
-from core.params import Params
-from core.result import Result
-from core.topic import Topic
 
 LOCAL_DEVICES = ("auto", "cpu", "cuda")
 

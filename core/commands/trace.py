@@ -11,9 +11,9 @@ from rich.text import Text
 
 from core.commands.run import as_document
 from core.commands.session import engine_for, run_once
+from core.contracts.registry import topic as find_topic
+from core.contracts.result import Result, Row
 from core.format import format_quantity
-from core.registry import topic as find_topic
-from core.result import Result, Row
 
 TOPIC_ID = "kernel-lab"
 FAULTS_FOUND = 1

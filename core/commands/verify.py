@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from core.claims import Verdict
 from core.commands.session import engine_for, run_once
-from core.registry import TOPICS
-from core.registry import topic as find_topic
+from core.contracts.claims import Verdict
+from core.contracts.registry import TOPICS
+from core.contracts.registry import topic as find_topic
 
 VERDICT_STYLES = {
     Verdict.HOLDS: "green",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 
 DEVICES = ("auto", "cpu", "cuda")
 

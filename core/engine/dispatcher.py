@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.engine.answer import Answer
+from core.contracts.errors import TilescopeError
+from core.contracts.events import Cancelled, Failed, Finished, Started
 from core.engine.cluster import Cluster
+from core.engine.run_outcome import Answer
 from core.engine.runs import Run
 from core.engine.state import EngineState, Phase
-from core.errors import TilescopeError
-from core.events import Cancelled, Failed, Finished, Started
 
 Terminal = Finished | Failed | Cancelled
 

@@ -10,7 +10,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core import registry
+from core.contracts import registry
+from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.events import Cancelled, Failed
+from core.contracts.params import Params
 from core.engine.cluster import Cluster, import_distributed
 from core.engine.devices import check_device
 from core.engine.dispatcher import Dispatcher
@@ -18,9 +21,6 @@ from core.engine.local_cluster import local_cluster
 from core.engine.remote_cluster import remote_cluster
 from core.engine.runs import Run
 from core.engine.state import EngineState, Phase
-from core.errors import InvalidParams, TilescopeError
-from core.events import Cancelled, Failed
-from core.params import Params
 
 _log = logging.getLogger(__name__)
 _CLOSE_TIMEOUT_S = 10.0

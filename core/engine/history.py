@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from core.contracts.errors import TilescopeError, UnknownName
+from core.contracts.result import Metric, Provenance, Result
 from core.engine.history_file import HistoryFile, data_folder
-from core.errors import TilescopeError, UnknownName
-from core.result import Metric, Provenance, Result
 
 _DEFAULT_LIMIT_BYTES = 1 << 30
 _COLUMNS = "id, topic, params, environment, metrics, started_at, wall_s, size_bytes"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 
 SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_S = 10.0

@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil
 
+from core.contracts.errors import TilescopeError
 from core.engine.cluster import Cluster, first_line, import_distributed
-from core.engine.deaths import death_of_process
-from core.errors import TilescopeError
+from core.engine.exit_reason import death_of_process
 
 _CLOSE_TIMEOUT_S = 0.3
 """How long an idle worker may take to leave by itself when the engine closes; it is killed after that."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from time import monotonic
 
-from core.events import TERMINAL, Event, Partial, Progress, Started
+from core.contracts.events import TERMINAL, Event, Partial, Progress, Started
 
 
 class Mailbox:

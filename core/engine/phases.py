@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
+from core.contracts.events import Progress
 from core.engine.steps import Tick, stepwise
-from core.events import Progress
 
 T = TypeVar("T")
 

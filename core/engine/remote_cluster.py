@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from core.contracts.errors import TilescopeError
 from core.engine.cluster import Cluster, first_line, import_distributed
-from core.errors import TilescopeError
 
 _ANSWER_TIMEOUT_S = 10.0
 

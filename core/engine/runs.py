@@ -8,10 +8,10 @@ from enum import Enum
 from typing import Any
 from uuid import uuid4
 
+from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, Started
+from core.contracts.result import Result
 from core.engine.mailbox import Mailbox
-from core.errors import InvalidParams, TilescopeError
-from core.events import TERMINAL, Cancelled, Event, Failed, Finished, Started
-from core.result import Result
 
 
 class RunCancelled(TilescopeError):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Generic, TypeVar
 
-from core.events import Progress
+from core.contracts.events import Progress
 
 T = TypeVar("T")
 Tick = Callable[[float, float, str], None]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 
-from core import registry
+from core.contracts import registry
 
 _LOOK_EVERY_S = 0.05
 

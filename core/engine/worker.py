@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from core import registry
-from core.engine.answer import Answer
+from core.contracts import registry
+from core.contracts.errors import THE_CALLERS_TO_MEND, InvalidParams, MissingRequirement, TilescopeError
+from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
+from core.contracts.result import Result
+from core.contracts.topic import ExperimentRun
 from core.engine.mailbox import Mailbox
+from core.engine.run_outcome import Answer
 from core.engine.warm_up import WarmUp
 from core.engine.worker_setup import clear_log
-from core.errors import THE_CALLERS_TO_MEND, InvalidParams, MissingRequirement, TilescopeError
-from core.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
-from core.result import Result
-from core.topic import ExperimentRun
 
 _LOOK_EVERY_S = 0.02
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from core.errors import UnknownName
+from core.contracts.errors import UnknownName
 
 _FACTS = Path(__file__).resolve().parents[2] / "resources" / "gpus.toml"
 _SRAM_BYTES_PER_CLOCK = 128

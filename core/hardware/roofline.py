@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.errors import UnknownName
+from core.contracts.errors import UnknownName
 from core.hardware.gpus import Gpu
 
 

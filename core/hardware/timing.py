@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 
 Tick = Callable[[float, float, str], None]
 """Told (done, total, phase) between samples; may raise to stop the measurement."""

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.errors import InvalidParams, RunFailed
+from core.contracts.errors import InvalidParams, RunFailed
 from core.language_model.data import Batch, batch_loss
 from core.language_model.libraries import import_peft, transformers_quietly
 from core.language_model.model import linear_names
-from core.language_model.quiet import seeded
-from core.language_model.targets import ALL, check_targets, is_named
+from core.language_model.target_modules import ALL, check_targets, is_named
+from core.language_model.torch_state import seeded
 
 
 class LossNotANumber(RunFailed):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 
 MOST_ENTRIES = 16
 MOST_BYTES = 512 * 2**20

@@ -13,9 +13,9 @@ import torch
 from core.language_model.data import batch_loss, ordered_batches, prompt_ids
 from core.language_model.generation import generate, text_prompt
 from core.language_model.pretrain import Tick
-from core.language_model.quiet import evaluating
 from core.language_model.table_task import Example
 from core.language_model.text import Completion
+from core.language_model.torch_state import evaluating
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

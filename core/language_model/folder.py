@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 from core.hardware.host import host_facts
 from core.language_model.folder_files import FolderFiles, inspect
 from core.language_model.libraries import import_transformers, transformers_quietly
 from core.language_model.model import ATTENTION, parameter_count
 from core.language_model.pretrain import Tick
-from core.language_model.quiet import seeded
 from core.language_model.small_model import SmallModel
+from core.language_model.torch_state import seeded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model.data import padding_id
 from core.language_model.libraries import transformers_quietly
 from core.language_model.pretrain import Tick
-from core.language_model.quiet import evaluating
+from core.language_model.torch_state import evaluating
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

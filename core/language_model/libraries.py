@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 

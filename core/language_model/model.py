@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.language_model.libraries import transformers_quietly
-from core.language_model.quiet import seeded
-from core.language_model.recipe import Recipe
+from core.language_model.model_config import Recipe
 from core.language_model.tokenizer import SPECIAL_TOKENS, Special
+from core.language_model.torch_state import seeded
 
 if TYPE_CHECKING:
     from torch import nn

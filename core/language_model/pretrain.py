@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from core.errors import RunFailed
+from core.contracts.errors import RunFailed
 from core.language_model.model import build_model
-from core.language_model.quiet import torch_threads
-from core.language_model.recipe import Recipe
+from core.language_model.model_config import Recipe
 from core.language_model.text import documents
 from core.language_model.tokenizer import train_tokenizer
+from core.language_model.torch_state import torch_threads
 from core.language_model.world import World, build_world
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 from core.language_model.cache import Cache, cache_folder
 from core.language_model.libraries import library_versions, transformers_quietly
 from core.language_model.model import build_model, parameter_count
+from core.language_model.model_config import STANDARD, Recipe, content_hash
 from core.language_model.pretrain import Pretrained, Tick, pretrain
-from core.language_model.recipe import STANDARD, Recipe, content_hash
 from core.language_model.tokenizer import as_fast_tokenizer
 from core.language_model.world import World, build_world
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.language_model.strangers import Strangers
 from core.language_model.text import sentence
+from core.language_model.unseen_people import Strangers
 from core.language_model.world import Fact, World
 
 UNSEEN_PEOPLE_SHARE = 0.2

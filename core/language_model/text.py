@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.language_model.strangers import Strangers
+from core.language_model.unseen_people import Strangers
 from core.language_model.world import Fact, World
 
 _FACTS_A_DOCUMENT = (3, 7)

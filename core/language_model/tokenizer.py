@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model.libraries import transformers_quietly
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model.pretrain import HELD_OUT_TEXTS
 from core.language_model.text import documents
 from core.language_model.world import World

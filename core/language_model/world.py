@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model import names, relations
 from core.language_model.relations import RELATIONS, Relation
 

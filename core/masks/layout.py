@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 
 Flags = NDArray[np.bool_]
 Ids = NDArray[np.int32]

@@ -14,7 +14,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 from core.masks.nodes import COUNTED_TERMS, LARGEST_COUNT, PLAIN_TERMS, And, Mask, Not, Or
 
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>[&|~!()]))")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from core.contracts.text import Text
 from core.masks.nodes import Counted, Joined, Mask, Not
 from core.masks.parser import parse
-from core.text import Text
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.masks.counting import visible
 from core.masks.layout import Layout
 from core.masks.nodes import Mask

@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 from core.trace.decoder import Decoder
 from core.trace.encoder import Encoder
 from core.trace.record import Launch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from core.result import Row
+from core.contracts.result import Row
 from core.trace.record import Launch
 from core.trace.traffic import traffic
 

@@ -55,9 +55,9 @@ def generate(path: Path, gigabytes: float) -> int:
 
 def report(path: Path, formats: str, nested: int) -> dict[str, float]:
     """Run in a process of its own: seconds, bytes a second, CPU seconds, peak resident bytes."""
-    from core.checkpoint.finished import Finished
     from core.checkpoint.measuring import Quantization
     from core.checkpoint.opening import open_checkpoint
+    from core.checkpoint.resume_cache import Finished
     from core.checkpoint.survey import Survey, survey
     from kernels.quantization.formats import FormatId
 

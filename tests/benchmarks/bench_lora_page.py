@@ -1,6 +1,6 @@
 """How long the page lora holds the GUI thread while a run grows, and while a person plays, picks and zooms.
 
-Results are made up (tests/gui/pages/lora_result.py); only drawing is measured. Target: 50 ms an event.
+Results are made up (tests/gui/pages/lora/lora_result.py); only drawing is measured. Target: 50 ms an event.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def longest_holds_ms(works: Sequence[Callable[[], None]]) -> np.ndarray:
 
 
 def measure(table: Table, steps: int, layers: int) -> None:
-    from core.partial import as_partial
+    from core.contracts.result_builder import as_partial
     from core.topics.lora import TOPIC
     from core.topics.lora.params import LoraParams
     from gui.pages.lora import LoraPage
-    from tests.gui.pages.lora_result import lora_result
+    from tests.gui.pages.lora.lora_result import lora_result
 
     params = LoraParams(steps=steps, tinit=steps // 8, tfinal=steps // 3)
     plain = params.model_dump(mode="json")
@@ -88,7 +88,7 @@ def measure(table: Table, steps: int, layers: int) -> None:
 
 def main() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from gui.app import build_app
+    from gui.window.app import build_app
 
     build_app("dark")
     table = Table("what", "median", "p95", "max", "samples", "target")

@@ -133,11 +133,11 @@ def heartbeat_gaps_ms(controller: Any, bridge: Any, *, start: Callable[[Any], No
 
 def main() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from gui.app import build_app, make_engine, start_engine
-    from gui.bridge import EngineBridge
-    from gui.garbage import collected_on_gui_thread
-    from gui.main_window import MainWindow
-    from gui.settings import Settings
+    from gui.page.engine_bridge import EngineBridge
+    from gui.window.app import build_app, make_engine, start_engine
+    from gui.window.garbage import collected_on_gui_thread
+    from gui.window.main_window import MainWindow
+    from gui.window.settings import Settings
 
     table = Table("what", "median", "p95", "max", "samples", "target")
     build_app("dark")

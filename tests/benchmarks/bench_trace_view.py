@@ -67,7 +67,7 @@ def measure(launch: Launch) -> tuple[float, np.ndarray, float]:
     """ms from launch to picture, ms of each frame [FRAMES], and ms from the last one to the fine picture."""
     from PySide6.QtWidgets import QApplication
 
-    from gui.plots.trace_map import TraceMap
+    from gui.charts.trace_map import TraceMap
 
     view = TraceMap()
     view.resize(*SIZE_PX)
@@ -96,8 +96,8 @@ def measure(launch: Launch) -> tuple[float, np.ndarray, float]:
 
 def main() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from gui.app import build_app
     from gui.theme import configure_pyqtgraph
+    from gui.window.app import build_app
 
     build_app("dark")
     configure_pyqtgraph()

@@ -72,9 +72,9 @@ def measure(name: str) -> dict[str, float]:
     """Of one trace, in a process of its own: peaks of memory count from its start."""
     import torch
 
+    from core.interpreter import intercept
     from core.trace.address_map import bands_of
     from core.trace.levels import AddressLevels
-    from core.tracing import intercept
 
     torch.manual_seed(0)
     before = peak_mib()

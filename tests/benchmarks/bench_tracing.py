@@ -20,10 +20,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from core.tracing import Launch, intercept
+from core.interpreter import Launch, intercept
 from tests.benchmarks.interpreted_flash import THREADS, flash, inputs
 from tests.benchmarks.library_kernels import WORKLOADS
-from tests.tracing.made_accesses import made
+from tests.interpreter.made_accesses import made
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = 2e-6

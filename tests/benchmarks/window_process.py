@@ -17,7 +17,7 @@ STARTED_AT = float(sys.argv[1])
 
 def observe(times: dict[str, float]) -> None:
     """Note the moments, without changing what the window does; quit at the last one."""
-    from gui import main_window
+    from gui.window import main_window
 
     def note(moment: str) -> None:
         times.setdefault(moment, time.time() - STARTED_AT)

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from core.checkpoint.opening import open_checkpoint
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from tests.checkpoint.files import normal, sharded, written
 
 ONE = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}

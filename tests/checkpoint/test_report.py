@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 
 from core.checkpoint.errors import MAP_COLUMNS, FormatErrors, WeightSums, by_column
 from core.checkpoint.export import SUFFIXES, exported
-from core.checkpoint.finished import VERSION, Finished
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
 from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
+from core.checkpoint.resume_cache import VERSION, Finished
 from tests.checkpoint.files import normal
 
 
@@ -229,7 +229,7 @@ def test_that_a_cache_that_cannot_be_written_says_so_once(tmp_path: Path) -> Non
 
 
 def test_that_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.checkpoint.finished.MOST_FILES", 2)
+    monkeypatch.setattr("core.checkpoint.resume_cache.MOST_FILES", 2)
     for number in range(4):
         (tmp_path / f"{number}.jsonl").write_text("x")
     Finished(tmp_path).prune([])

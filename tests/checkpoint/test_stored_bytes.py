@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
-from core.checkpoint.finished import Finished
 from core.checkpoint.measuring import Quantization
 from core.checkpoint.opening import open_checkpoint
 from core.checkpoint.report import tensor_rows, total_rows
+from core.checkpoint.resume_cache import Finished
 from core.checkpoint.survey import Survey, survey
 from kernels.quantization.api import Impl, quantize
 from kernels.quantization.formats import FORMATS, FormatId

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from core.checkpoint import coding, slices
-from core.checkpoint.finished import Finished
 from core.checkpoint.measuring import Measurer, Quantization
 from core.checkpoint.opening import Checkpoint, open_checkpoint
+from core.checkpoint.resume_cache import Finished
 from core.checkpoint.survey import Survey, survey
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.checkpoint.files import normal, sharded
@@ -168,7 +168,7 @@ def test_that_a_file_that_was_written_again_is_measured_anew(tmp_path: Path) -> 
 
 
 def test_that_a_stopped_report_larger_than_the_bound_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.checkpoint.finished.MOST_BYTES", 1000)
+    monkeypatch.setattr("core.checkpoint.resume_cache.MOST_BYTES", 1000)
     opened = open_checkpoint(sharded(tmp_path / "m", [{f"layers.{n}.w": normal(500, seed=n)} for n in range(3)]))
     surveyed(opened, EVERY, tmp_path / "cache")
     assert surveyed(opened, EVERY, tmp_path / "cache").resumed == 3

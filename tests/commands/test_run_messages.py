@@ -7,8 +7,8 @@ import json
 import pytest
 
 from core.commands.run import as_document, print_tables
-from core.registry import topic
-from core.result import Environment, Result
+from core.contracts.registry import topic
+from core.contracts.result import Environment, Result
 
 TOPIC = topic("quantization")
 TOLD = [

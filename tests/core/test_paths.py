@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.paths import expanded
 
 

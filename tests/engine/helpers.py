@@ -8,9 +8,9 @@ from typing import Any
 
 import psutil
 
+from core.contracts.events import Event
+from core.contracts.result import Result
 from core.engine import Engine, EngineState, Run
-from core.events import Event
-from core.result import Result
 
 TOPICS = {"trouble": "tests.engine.trouble"}
 TIMEOUT_S = 30.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from core.contracts.events import TERMINAL, Cancelled, Failed, Finished, Progress, Started
 from core.engine import Engine, RunCancelled
-from core.events import TERMINAL, Cancelled, Failed, Finished, Progress, Started
 from tests.engine.helpers import TOPICS, Submit, events_of, finished, wait_for_event
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from core.contracts.events import TERMINAL, Failed, Progress, Started
 from core.engine import Engine
-from core.engine.deaths import death_of_process
-from core.events import TERMINAL, Failed, Progress, Started
+from core.engine.exit_reason import death_of_process
 from tests.engine.helpers import StateLog, Submit, events_of, finished, wait_for_event, worker_pids
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.contracts.events import Cancelled, Failed, Partial, Progress
 from core.engine import Engine, Phase
-from core.events import Cancelled, Failed, Partial, Progress
 from tests.engine.helpers import TOPICS, StateLog, Submit, events_of, finished, wait_for_event, worker_pids
 
 ROOT = Path(__file__).resolve().parents[2]

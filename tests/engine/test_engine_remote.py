@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from core.contracts.events import Cancelled, Failed, Progress, Started
 from core.engine import Engine
-from core.events import Cancelled, Failed, Progress, Started
 from tests.engine.helpers import TOPICS, StateLog, events_of, finished, wait_for_event
 
 

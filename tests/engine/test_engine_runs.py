@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.events import TERMINAL, Cancelled, Failed, Finished, Partial, Progress, Started
 from core.engine import Engine, Run
-from core.errors import InvalidParams, TilescopeError
-from core.events import TERMINAL, Cancelled, Failed, Finished, Partial, Progress, Started
 from tests.engine.helpers import Submit, events_of, finished
 from tests.engine.trouble import TroubleParams
 

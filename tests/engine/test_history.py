@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.contracts.errors import TilescopeError, UnknownName
+from core.contracts.result import Environment, Metric, Provenance, Result
 from core.engine.history import History
 from core.engine.history_file import SCHEMA_VERSION, data_folder
-from core.errors import TilescopeError, UnknownName
-from core.result import Environment, Metric, Provenance, Result
 from tests.engine.helpers import TIMEOUT_S
 
 ROOT = Path(__file__).resolve().parents[2]

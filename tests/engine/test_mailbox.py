@@ -5,9 +5,9 @@ import threading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Partial, Progress, Started
 from core.engine.mailbox import Mailbox
 from core.engine.runs import Run
-from core.events import TERMINAL, Cancelled, Event, Failed, Partial, Progress, Started
 
 EVENTS = st.sampled_from(
     [

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.contracts.events import Progress
 from core.engine.steps import Tick, stepwise
-from core.events import Progress
 
 TIMEOUT_S = 10
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from core import registry
+from core.contracts import registry
+from core.contracts.events import Failed, Partial
 from core.engine import Engine
 from core.engine.warm_up import WarmUp
-from core.events import Failed, Partial
 from tests.engine.helpers import TIMEOUT_S, TOPICS, StateLog, events_of, finished, wait_for_event
 
 

@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from core.contracts.events import Failed, Started
 from core.engine import Engine
-from core.events import Failed, Started
 from tests.engine.helpers import TOPICS, events_of, finished
 
 pytestmark = pytest.mark.gpu

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from core.tracing import intercept
+from core.interpreter import intercept
 from kernels.attention import Impl, attention
 from tests.kernels.oracle import DTYPES, Shape, assert_as_exact_as_torch, random_qkv
 

@@ -16,11 +16,11 @@ from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.result import Environment, Metric, Provenance, Result
-from core.text import Text
-from core.topic import Topic
+from core.contracts.result import Environment, Metric, Provenance, Result
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from gui import theme
-from gui.settings import Settings
+from gui.window.settings import Settings
 from tests.gui.doubles import SOURCE, FakeEngine, ToyPage, ToyParams, toy_claims
 
 

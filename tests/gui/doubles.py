@@ -9,13 +9,13 @@ from typing import Any, Self
 from pydantic import model_validator
 from PySide6.QtWidgets import QLabel
 
-from core.claims import Claim, Finding, Verdict
-from core.errors import InvalidParams
-from core.events import Event
-from core.params import Params, choice, number, switch
-from core.result import Provenance, Result
-from core.text import Text
-from gui.page import Page
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.errors import InvalidParams
+from core.contracts.events import Event
+from core.contracts.params import Params, choice, number, switch
+from core.contracts.result import Provenance, Result
+from core.contracts.text import Text
+from gui.page.page import Page
 
 SOURCE = 'def fwd(q_ptr):\n    q = tl.load(q_ptr)  # the tile\n    """A docstring\n    of two lines."""\n    return q\n'
 

@@ -1,10 +1,10 @@
-"""Waiting for the threads of gui.latest: a test that ends while one draws must not leave it behind."""
+"""Waiting for the threads of gui.widgets.latest_work: a test that ends while one draws must not leave it behind."""
 
 from __future__ import annotations
 
 import threading
 
-from gui.latest import THREAD_NAME
+from gui.widgets.latest_work import THREAD_NAME
 
 
 def join_latest_work(timeout_s: float = 5.0) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PySide6.QtGui import QColor
 
-from core.claims import Verdict
-from core.result import Provenance
+from core.contracts.claims import Verdict
+from core.contracts.result import Provenance
 from gui import theme
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0: what a deuteranope and a protanope see, in linear RGB.

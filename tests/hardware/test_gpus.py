@@ -1,6 +1,6 @@
 import pytest
 
-from core.errors import UnknownName
+from core.contracts.errors import UnknownName
 from core.hardware.gpus import GPU_IDS, Gpu, gpu, gpus
 
 FP32_LANES = {"sm_80": 64, "sm_89": 128, "sm_90": 128, "sm_100": 128, "gfx942": 128}

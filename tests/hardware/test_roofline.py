@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import UnknownName
+from core.contracts.errors import UnknownName
 from core.hardware.gpus import GPU_IDS, gpu
 from core.hardware.roofline import attainable_tflops, peak_tflops, ridge_point, roofline
 

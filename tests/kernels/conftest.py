@@ -16,7 +16,7 @@ def new_emulated() -> Callable[[], AbstractContextManager[object]]:
     """Makes contexts in which launches on CPU tensors are executed and write their results."""
     if INTERPRETED:
         return nullcontext
-    from core.tracing import intercept
+    from core.interpreter import intercept
 
     return intercept
 

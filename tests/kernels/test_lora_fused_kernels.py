@@ -200,7 +200,7 @@ def test_that_views_of_any_strides_are_multiplied_as_they_are(emulated: Emulated
 
 @pytest.mark.parametrize("wanted", ["x", "a", "b"])
 def test_that_only_the_gradients_asked_for_are_computed(wanted: str) -> None:
-    from core.tracing import intercept
+    from core.interpreter import intercept
 
     inputs = lora_inputs(LoraShape(20, 64, 40, 4))
     tensors = {name: getattr(inputs, name).clone() for name in ("x", "a", "b")}
@@ -233,7 +233,7 @@ def test_that_a_backward_pass_that_nothing_emulates_says_why_it_does_not_run(emu
 
 @pytest.mark.parametrize("down", Down)
 def test_that_the_down_product_is_taken_where_it_was_asked_for(down: Down) -> None:
-    from core.tracing import intercept
+    from core.interpreter import intercept
 
     with intercept() as tracer:
         product(lora_inputs(LoraShape(20, 64, 40, 4)), Impl.TRITON, down)
@@ -263,7 +263,7 @@ def test_that_large_ranks_and_many_columns_read_x_again_rather_than_multiply_it_
 
 def test_that_each_of_the_two_big_products_chooses_for_itself() -> None:
     """Many columns forward, few backward."""
-    from core.tracing import intercept
+    from core.interpreter import intercept
 
     inputs = lora_inputs(LoraShape(20, 64, 2048, 16), torch.bfloat16)
     inputs.x.requires_grad_()

@@ -13,8 +13,8 @@ pytest.importorskip("triton", reason="Triton is not installed here")
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="interpreted kernels are not traced")
 
 if not INTERPRETED:
+    from core.interpreter import Launch, intercept
     from core.trace.traffic import traffic
-    from core.tracing import Launch, intercept
 
 TILE = 128
 SHAPE = LoraShape(2 * TILE, 192, 3 * TILE, 16)

@@ -12,7 +12,7 @@ pytest.importorskip("triton", reason="Triton is not installed here")
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="interpreted kernels are not traced")
 
 if not INTERPRETED:
-    from core.tracing import Launch, intercept
+    from core.interpreter import Launch, intercept
 
 
 def times_touched(launch: "Launch", buffer: str, kind: str, elements: int) -> np.ndarray:

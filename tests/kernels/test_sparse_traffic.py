@@ -19,7 +19,7 @@ BLOCK_Q, BLOCK_KV = 32, 16
 HEADS, KV_HEADS, HEAD_DIM = 2, 1, 32
 
 if not INTERPRETED:
-    from core.tracing import Access, Launch, intercept
+    from core.interpreter import Access, Launch, intercept
 
 
 def traced(mask: MaskDescription, query_len: int, key_len: int) -> tuple["Launch", BlockMask]:

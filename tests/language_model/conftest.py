@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.language_model.cache import Cache
-from core.language_model.recipe import TINY
+from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 
 

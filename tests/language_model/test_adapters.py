@@ -7,7 +7,7 @@ import pickle
 import pytest
 import torch
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model.adapters import (
     LossNotANumber,
     adapted_layers,
@@ -19,9 +19,9 @@ from core.language_model.adapters import (
 )
 from core.language_model.data import task_batches
 from core.language_model.model import linear_names
-from core.language_model.quiet import torch_threads
 from core.language_model.small_model import SmallModel
 from core.language_model.table_task import table_task
+from core.language_model.torch_state import torch_threads
 
 KINDS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 

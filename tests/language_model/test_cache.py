@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 from core.language_model import cache as cache_module
 from core.language_model import small_model as small_model_module
 from core.language_model.cache import Cache, cache_folder
-from core.language_model.recipe import TINY
+from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model import windows as windows_module
 from core.language_model.data import prompt_ids
 from core.language_model.evaluation import completion_accuracy, exact_match, task_loss, windows_loss

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model import folder as folder_module
 from core.language_model.data import prompt_ids
 from core.language_model.folder import open_folder

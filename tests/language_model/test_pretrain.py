@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import InvalidParams, RunFailed
+from core.contracts.errors import InvalidParams, RunFailed
 from core.language_model.model import build_model, linear_names, parameter_count
+from core.language_model.model_config import STANDARD, TINY, content_hash
 from core.language_model.pretrain import batches, pretrain, rate_factor
-from core.language_model.recipe import STANDARD, TINY, content_hash
 from core.language_model.small_model import SmallModel
 from core.language_model.text import documents
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import InvalidParams
-from core.language_model.recipe import TINY
+from core.contracts.errors import InvalidParams
+from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel
 from core.language_model.tokenizer import SMALLEST_VOCABULARY, SPECIAL_TOKENS, Special, train_tokenizer
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model.relations import RELATIONS, SPOUSE
 from core.language_model.table_task import table_task
 from core.language_model.text import completions, documents, questions, sentence

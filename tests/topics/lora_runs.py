@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.events import Partial, Progress
-from core.result import Result
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Result
 from core.topics.lora import TOPIC
 from core.topics.lora.params import LoraParams
 

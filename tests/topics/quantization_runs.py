@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.events import Partial, Progress
-from core.result import Result
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Result
 from core.topics.quantization import TOPIC
 from core.topics.quantization.params import QuantizationParams
 

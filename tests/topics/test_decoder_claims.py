@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.claims import Claim, Verdict
-from core.result import Environment, Metric, Provenance, Result
+from core.contracts.claims import Claim, Verdict
+from core.contracts.result import Environment, Metric, Provenance, Result
 from core.topics.decoder import TOPIC
 from core.topics.decoder.params import DecoderParams
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.claims import Verdict
-from core.events import Partial, Progress
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.claims import Verdict
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.topics.decoder import TOPIC
 from core.topics.decoder.model import plan
 from core.topics.decoder.params import DecoderParams

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.topics.decoder.model import plan
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.tokens import MAX_TOKENS, split

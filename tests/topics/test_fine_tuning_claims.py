@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.claims import Claim, Verdict
-from core.result import Environment, Metric, Provenance, Result, Row
+from core.contracts.claims import Claim, Verdict
+from core.contracts.result import Environment, Metric, Provenance, Result, Row
 from core.topics.fine_tuning import TOPIC
 from core.topics.fine_tuning.methods import METHODS, MethodId
-from core.topics.fine_tuning.model.places import places_of
 from core.topics.fine_tuning.model.prefix_mask import prefix_mask
 from core.topics.fine_tuning.model.shapes import shape_of_recipe
+from core.topics.fine_tuning.model.trained_modules import places_of
 from core.topics.fine_tuning.params import FineTuningParams
 
 CLAIMS = {claim.id: claim for claim in TOPIC.claims}

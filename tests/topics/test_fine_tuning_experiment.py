@@ -14,22 +14,22 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import InvalidParams
-from core.events import Partial
+from core.contracts.errors import InvalidParams
+from core.contracts.events import Partial
+from core.contracts.result import Result
+from core.contracts.result_builder import from_partial
 from core.language_model.cache import Cache
 from core.language_model.data import Batch, batch_loss, prompt_ids, task_batches
 from core.language_model.model import build_model, linear_names, parameter_count
-from core.language_model.quiet import evaluating, torch_threads
-from core.language_model.recipe import TINY
+from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
-from core.partial import from_partial
-from core.result import Result
+from core.language_model.torch_state import evaluating, torch_threads
 from core.topics.fine_tuning.experiment import opening, training
 from core.topics.fine_tuning.experiment.answering import answers
 from core.topics.fine_tuning.experiment.building import build
 from core.topics.fine_tuning.experiment.four_bits import OwnNf4Linear, four_bit_layers, restored_weight
-from core.topics.fine_tuning.experiment.through import gradient_rows
+from core.topics.fine_tuning.experiment.qlora_gradients import gradient_rows
 from core.topics.fine_tuning.experiment.training import MethodRun, frames_of
 from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
 from tests.topics.fine_tuning_runs import Events, finished, messages, quick

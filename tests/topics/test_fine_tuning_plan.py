@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model.libraries import transformers_quietly
 from core.language_model.memory import gradient_bytes, optimizer_bytes, weight_bytes
 from core.language_model.model import build_model, linear_names, parameter_count
-from core.language_model.recipe import TINY
+from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.model_presets import PRESETS, Architecture
 from core.topics.fine_tuning import TOPIC
 from core.topics.fine_tuning.experiment.building import build
-from core.topics.fine_tuning.experiment.placing import pieces, places_of_model
+from core.topics.fine_tuning.experiment.module_places import pieces, places_of_model
 from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.model.counts import NF4_BITS, NF4_BLOCK, NF4_NESTED_BLOCK, base_parameters, counts_of
-from core.topics.fine_tuning.model.places import Sizes, places_of, trained_at
 from core.topics.fine_tuning.model.prefix_mask import prefix_mask
 from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_recipe
+from core.topics.fine_tuning.model.trained_modules import Sizes, places_of, trained_at
 from core.topics.fine_tuning.params import FineTuningParams
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.topics.fine_tuning_runs import quick

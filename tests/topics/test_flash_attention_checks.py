@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.topics.flash_attention.checks import check
 from core.topics.flash_attention.model import plan
 from core.topics.flash_attention.params import FlashAttentionParams

@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from core.events import Partial, Progress
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.topics.flash_attention import TOPIC
 from core.topics.flash_attention.model import plan, row_softmax
 from core.topics.flash_attention.params import FlashAttentionParams

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.result import Provenance, Result
+from core.contracts.result import Provenance, Result
 from core.topics.flash_attention import TOPIC
 from core.topics.flash_attention.model import plan
 from core.topics.flash_attention.params import FlashAttentionParams

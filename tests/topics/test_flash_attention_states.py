@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from core.hardware.gpus import GPU_IDS, gpu
+from core.interpreter import Launch, Watched
 from core.topics.flash_attention.experiment import softmax_states
 from core.topics.flash_attention.experiment.softmax_states import softmax_arrays
 from core.topics.flash_attention.model import plan
 from core.topics.flash_attention.params import FlashAttentionParams
-from core.tracing import Launch, Watched
 
 PARAMS = FlashAttentionParams(seq_len=40, heads=1, kv_heads=1, head_dim=32, block_q=16, block_kv=16)
 Q_BLOCKS, ITERATIONS = 3, 3

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.claims import Verdict
-from core.events import Partial, Progress
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.claims import Verdict
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.payload import launches_of
@@ -171,7 +171,7 @@ def test_that_the_masked_share_of_softmax_is_the_padding_of_its_tile() -> None:
 
 
 def _returned(example: str, function: str, *arguments: Any) -> Any:
-    from core.tracing import intercept
+    from core.interpreter import intercept
 
     with intercept():
         return runpy.run_path(str(FOLDER / f"{example}.py"))[function](*arguments)
@@ -195,7 +195,7 @@ def test_that_the_gradients_of_the_layer_norm_example_are_torchs() -> None:
     x = torch.randn(70, 100, requires_grad=True)
     w, b = torch.randn(100, requires_grad=True), torch.randn(100, requires_grad=True)
     dy = torch.randn(70, 100)
-    from core.tracing import intercept
+    from core.interpreter import intercept
 
     with intercept() as tracer:
         y = runpy.run_path(str(FOLDER / "layer_norm.py"))["layer_norm"](x, w, b)

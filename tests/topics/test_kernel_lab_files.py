@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
-from core.result import Result
+from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
+from core.contracts.result import Result
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.params import KernelLabParams
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from core.claims import Verdict
-from core.result import Environment, Metric, Result
+from core.contracts.claims import Verdict
+from core.contracts.result import Environment, Metric, Result
 from core.topics.kernel_lab.claims.sectors import whole_sectors
 from core.topics.kernel_lab.model import sectors
 from core.topics.kernel_lab.model.sectors import SECTOR_BYTES, sector_use

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.model import plan, resolved
 from core.topics.kernel_lab.model.plan import check
@@ -170,7 +170,8 @@ def test_that_the_default_is_found_from_any_folder(tmp_path: Path, monkeypatch: 
 
 def test_that_planning_imports_neither_torch_nor_triton() -> None:
     code = (
-        "import sys; from core.registry import topic; t = topic('kernel-lab'); assert t.plan(t.params()).text;"
+        "import sys; from core.contracts.registry import topic; t = topic('kernel-lab');"
+        "assert t.plan(t.params()).text;"
         "import core.topics.kernel_lab.payload; assert not {'torch', 'triton'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from core.contracts.events import Cancelled, Failed, Finished, Started
 from core.engine import Engine
-from core.events import Cancelled, Failed, Finished, Started
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.params import KernelLabParams
 from tests.engine.helpers import GRACE_S, TIMEOUT_S, events_of, finished, wait_for_event

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.claims import Claim, Verdict
-from core.result import Environment, Metric, Provenance, Result
+from core.contracts.claims import Claim, Verdict
+from core.contracts.result import Environment, Metric, Provenance, Result
 from core.topics.lora import TOPIC
 from core.topics.lora.params import LoraParams
 

@@ -14,20 +14,20 @@ import numpy as np
 import pytest
 import torch
 
-from core.claims import Verdict
-from core.errors import InvalidParams
-from core.events import Partial, Progress
+from core.contracts.claims import Verdict
+from core.contracts.errors import InvalidParams
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Result
+from core.contracts.result_builder import from_partial
 from core.language_model.adapters import LossNotANumber, copied, target_modules, train_steps, trainable, with_adapter
 from core.language_model.cache import Cache
 from core.language_model.data import batch_loss, task_batches
 from core.language_model.evaluation import task_loss
 from core.language_model.libraries import transformers_quietly
-from core.language_model.quiet import torch_threads
-from core.language_model.recipe import TINY
+from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
-from core.partial import from_partial
-from core.result import Result
+from core.language_model.torch_state import torch_threads
 from core.topics.lora import TOPIC, experiment
 from core.topics.lora.experiment import checks
 from core.topics.lora.experiment.allocator import largest_difference
@@ -475,16 +475,16 @@ def test_that_no_number_on_one_side_is_a_difference(ours: list[float], theirs: l
 def test_that_copies_that_do_not_fit_are_refused_before_one_is_made(
     whole: bool, field: str, copies: int, trained: SmallModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.language_model import room
+    from core.language_model import memory_check
 
     needed = copies * 4 * trained.parameters
     if whole:
         needed += 12 * sum(matrix.rows * matrix.columns for matrix in plan_module.small_model_matrices(TINY))
-    monkeypatch.setattr(room, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed - 1))
+    monkeypatch.setattr(memory_check, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed - 1))
     monkeypatch.setattr(experiment, "lora_run", broken)
     with pytest.raises(InvalidParams, match=f"{copies} runs train a copy each") as refused:
         finished(compare_full=whole)
     assert refused.value.field == field
-    monkeypatch.setattr(room, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed))
+    monkeypatch.setattr(memory_check, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed))
     with pytest.raises(RuntimeError):  # of lora_run: the check let it through
         finished(compare_full=whole)

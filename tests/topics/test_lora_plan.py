@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.language_model.libraries import import_peft
 from core.language_model.model import build_model, linear_names
-from core.language_model.recipe import STANDARD, TINY
+from core.language_model.model_config import STANDARD, TINY
 from core.model_presets import GPT_3, PRESETS
 from core.topics.lora.model.counting import against_rank, counted, gpt_3, lora_parameters
 from core.topics.lora.model.importance import Smoothed, kept, spearman, triplet_scores

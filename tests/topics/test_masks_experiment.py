@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.claims import Verdict
-from core.events import Partial, Progress
+from core.contracts.claims import Verdict
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.masks import TileClass, visible_matrix
-from core.partial import from_partial
-from core.result import Provenance, Result
 from core.topics.masks import TOPIC
 from core.topics.masks.experiment.problem import float64_reference, make_problem
 from core.topics.masks.model import plan

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.masks import TileClass, visible_matrix
 from core.masks.presets import PRESET_IDS
 from core.masks.tokens import tokenise

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 
 from core.checkpoint import slices as slices_module
 from core.commands.run import as_document
-from core.errors import InvalidParams
-from core.events import Partial
-from core.partial import from_partial
+from core.contracts.errors import InvalidParams
+from core.contracts.events import Partial
+from core.contracts.result_builder import from_partial
 from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import report as report_module
 from core.topics.quantization.experiment import samples

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.claims import Claim, Verdict
-from core.result import Environment, Metric, Provenance, Result, Row
+from core.contracts.claims import Claim, Verdict
+from core.contracts.result import Environment, Metric, Provenance, Result, Row
 from core.topics.quantization import TOPIC
 from core.topics.quantization.params import QuantizationParams
 

@@ -10,18 +10,18 @@ from functools import cache
 import numpy as np
 import pytest
 
-from core.claims import Verdict
 from core.commands.run import as_document
-from core.errors import MissingRequirement
-from core.events import Partial, Progress
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.claims import Verdict
+from core.contracts.errors import MissingRequirement
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
+from core.interpreter.frontend import CompilationRejected
 from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import comparison
 from core.topics.quantization.model.plan import plan
 from core.topics.quantization.model.sampling import drawn
 from core.topics.quantization.params import QuantizationParams
-from core.tracing.frontend import CompilationRejected
 from kernels.errors import KernelError
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.topics.quantization_runs import Events, finished, messages

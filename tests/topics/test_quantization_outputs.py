@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.checkpoint.coding import restored_weights
-from core.errors import InvalidParams, MissingRequirement
+from core.contracts.errors import InvalidParams, MissingRequirement
 from core.language_model.cache import Cache
 from core.language_model.evaluation import TextLoss, windows_loss
 from core.language_model.model import linear_names
-from core.language_model.recipe import TINY
+from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import outputs, samples

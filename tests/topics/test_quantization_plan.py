@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from core.checkpoint.coding import absmax_of, restored_weights
 from core.checkpoint.opening import open_checkpoint
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.model_presets import PRESETS
 from core.topics.quantization import TOPIC
 from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.partial import Draft
-from core.result import Environment, Provenance, Row
+from core.contracts.result import Environment, Provenance, Row
+from core.contracts.result_builder import Draft
 from core.topics.quantization.experiment import agreement, comparison
 from core.topics.quantization.experiment.agreement import agreement_metrics, agreement_rows
 from core.topics.quantization.experiment.kernels import trace_kernels

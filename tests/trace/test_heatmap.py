@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.interpreter import intercept
 from core.trace.affine import from_array
 from core.trace.heatmap import tensor_heatmap
 from core.trace.record import Access, Buffer, Launch
-from core.tracing import intercept
+from tests.interpreter.traced_cases import CASES
 from tests.trace.random_launches import ELEMENTS, elements, launches
-from tests.tracing.traced_cases import CASES
 
 
 @given(launches(), st.integers(1, 40), st.integers(1, 40), st.one_of(st.none(), st.integers(0, 3)))

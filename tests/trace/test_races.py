@@ -8,13 +8,13 @@ import numpy as np
 from hypothesis import given, settings
 
 from core.csv_text import to_csv
+from core.interpreter import intercept
 from core.trace.affine import Affine, Term, from_array
 from core.trace.races import races
 from core.trace.record import Access, Buffer, Launch
 from core.trace.tables import tables
-from core.tracing import intercept
+from tests.interpreter.traced_cases import CASES
 from tests.trace.random_launches import decorated, elements, launches
-from tests.tracing.traced_cases import CASES
 
 
 @given(launches(kinds=("store", "store", "load", "atomic")))

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.interpreter.ir import UNKNOWN_LOCATION, Operation, Type, Value
+from core.interpreter.ops.registry import PURE
+from core.interpreter.plan import OPERATION_MODULES
+from core.interpreter.values import cut, join, to_integer, to_predicate, to_torch
 from core.trace import affine, mask
 from core.trace.affine import Affine, Integer
-from core.tracing.ir import UNKNOWN_LOCATION, Operation, Type, Value
-from core.tracing.ops.registry import PURE
-from core.tracing.plan import OPERATION_MODULES
-from core.tracing.values import cut, join, to_integer, to_predicate, to_torch
 
 assert OPERATION_MODULES
 LANES, ROWS, COLUMNS = 3, 4, 2

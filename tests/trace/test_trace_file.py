@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
+from core.interpreter import intercept
 from core.trace.file import decode, encode, load, save
 from core.trace.record import Launch
 from core.trace.traffic import traffic
-from core.tracing import intercept
+from tests.interpreter.traced_cases import CASES
 from tests.trace.random_launches import decorated, launches
-from tests.tracing.traced_cases import CASES
 
 
 def assert_same(found: Launch, expected: Launch) -> None:

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.interpreter import Launch, intercept
 from core.trace.address_map import Band, address_map, bands_of
 from core.trace.rows import rows_of
 from core.trace.traffic import covered, traffic, union
-from core.tracing import Launch, intercept
 from kernels.attention import Impl, attention
-from tests.tracing.traced_cases import CASES
+from tests.interpreter.traced_cases import CASES
 
 
 def launches_of(case: str) -> list[Launch]:

@@ -1,7 +1,7 @@
 """decoder: two attentions."""
 
-from core.text import Text
-from core.topic import Topic
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from core.topics.decoder.claims import CLAIMS
 from core.topics.decoder.model import plan
 from core.topics.decoder.params import DecoderParams

@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import model_validator
 
-from core.errors import InvalidParams
-from core.params import Params, choice, number, switch, text
+from core.contracts.errors import InvalidParams
+from core.contracts.params import Params, choice, number, switch, text
 from core.topics.decoder.tokens import MAX_TOKENS, split
 
 ENCODER_DECODER, DECODER_ONLY, ENCODER_ONLY = "encoder-decoder", "decoder-only", "encoder-only"

@@ -51,7 +51,7 @@ Metrics:
   accuracy.typed                        share of the typed target that the model would write
   accuracy.held_out, training.{steps,seconds,loss}, cross.weight_on_wanted   with weights = 'reversal'
 
-A Partial of this experiment carries the same names: `core.partial.from_partial` makes a Result of it.
+A Partial of this experiment carries the same names: `core.contracts.result_builder.from_partial` makes a Result of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """fine-tuning: which parameters move?"""
 
-from core.text import Text
-from core.topic import Topic
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from core.topics.fine_tuning.claims import CLAIMS
 from core.topics.fine_tuning.model.plan import check, plan
 from core.topics.fine_tuning.params import FineTuningParams

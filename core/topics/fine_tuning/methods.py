@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.text import Text
+from core.contracts.text import Text
 
 
 class MethodId(StrEnum):

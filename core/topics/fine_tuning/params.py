@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import model_validator
 
-from core.errors import InvalidParams
-from core.params import Params, choice, number, text
+from core.contracts.errors import InvalidParams
+from core.contracts.params import Params, choice, number, text
 from core.topics.fine_tuning.methods import METHODS, MethodId
 
 ALL = "all"

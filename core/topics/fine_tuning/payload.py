@@ -46,5 +46,5 @@ Tables (a number that does not exist, or is not known yet, is None):
 Metrics: '{method}.trainable', '{method}.share', '{method}.held_out', '{method}.exact_match' (unseen people),
   '{method}.steps_per_s', '{method}.memory' (all four parts), 'base.parameters', 'base.held_out', 'base.exact_match'
   (before training).
-A Partial carries the same names as far as known (core.partial), at most about two a second.
+A Partial carries the same names as far as known (core.contracts.result_builder), at most about two a second.
 """

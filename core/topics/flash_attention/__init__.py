@@ -1,7 +1,7 @@
 """flash-attention: where do the bytes go?"""
 
-from core.text import Text
-from core.topic import Topic
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from core.topics.flash_attention.checks import check
 from core.topics.flash_attention.claims import CLAIMS
 from core.topics.flash_attention.model import plan

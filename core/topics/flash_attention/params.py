@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import model_validator
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
+from core.contracts.params import Params, choice, number, switch
 from core.hardware.gpus import GPU_IDS
-from core.params import Params, choice, number, switch
 
 
 class FlashAttentionParams(Params):

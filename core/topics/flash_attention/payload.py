@@ -34,7 +34,7 @@ Tables (rows of JSON values):
 Metrics are named 'standard.read_bytes', 'flash.written_bytes', 'flash.S_bytes', 'flash.max_abs_error',
 'standard.flops', 'flash.hbm_bytes_modelled', ... each with its unit and provenance.
 
-A Partial of this experiment carries the same names: `core.partial.from_partial` makes a Result of it.
+A Partial of this experiment carries the same names: `core.contracts.result_builder.from_partial` makes a Result of it.
 """
 
 from __future__ import annotations

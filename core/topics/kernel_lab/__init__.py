@@ -1,7 +1,7 @@
 """kernel-lab: what does my kernel touch?"""
 
-from core.text import Text
-from core.topic import Topic
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from core.topics.kernel_lab.claims import CLAIMS
 from core.topics.kernel_lab.model.plan import check, plan
 from core.topics.kernel_lab.params import KernelLabParams

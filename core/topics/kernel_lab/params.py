@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.params import Params, number, switch, text
+from core.contracts.params import Params, number, switch, text
 
 DEFAULT_FILE = "resources/examples/vector_add.py"
 

@@ -24,12 +24,12 @@ Files that lie in the project are named relative to it, others by their absolute
 Metrics: 'launches', 'programs', 'accesses', 'read_bytes', 'written_bytes', 'unique_bytes' (distinct in each launch,
 added up), 'out_of_bounds' and 'races' (rows of 'faults').
 
-A Partial of this experiment carries the same names: `core.partial.from_partial` makes a Result of it.
+A Partial of this experiment carries the same names: `core.contracts.result_builder.from_partial` makes a Result of it.
 """
 
 from __future__ import annotations
 
-from core.result import Result
+from core.contracts.result import Result
 from core.trace.file import decode
 from core.trace.record import Launch
 

@@ -1,7 +1,7 @@
 """lora: low rank, and who gets it?"""
 
-from core.text import Text
-from core.topic import Topic
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from core.topics.lora.claims import CLAIMS
 from core.topics.lora.model.plan import check, plan
 from core.topics.lora.params import LoraParams

@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import model_validator
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
+from core.contracts.params import Params, choice, number, switch, text
 from core.model_presets import GPT_3, PRESETS, Architecture
-from core.params import Params, choice, number, switch, text
 
 ALL = "all"
 GPT_3_ID = "gpt-3"

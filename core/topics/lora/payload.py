@@ -56,7 +56,7 @@ Metrics: 'lora.trainable', 'adalora.trainable', 'lora.share', 'steps_per_s.{run}
   'rank.full_correlation' (of final rank and the full run's update), 'budget.final', 'budget.target',
   'energy_in_rank' (mean), 'gpt3.reduction', 'gpt3.trainable', 'gpt3.parameters' (modelled), 'first_curve_s' (from the
   start of the run to its first curves), '{fused,fused_nf4,unfused}.{read_bytes,written_bytes}' (traced)
-A Partial carries the same names as far as they are known (core.partial). At most about two a second.
+A Partial carries the same names as far as they are known (core.contracts.result_builder). At most about two a second.
 """
 
 from __future__ import annotations

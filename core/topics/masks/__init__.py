@@ -1,7 +1,7 @@
 """masks: who may look at whom?"""
 
-from core.text import Text
-from core.topic import Topic
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from core.topics.masks.checks import check
 from core.topics.masks.claims import CLAIMS
 from core.topics.masks.model import plan

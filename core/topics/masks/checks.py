@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.format import format_quantity
 from core.hardware.host import host_facts
 from core.topics.masks.model import plan

@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import model_validator
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
+from core.contracts.params import Params, choice, number, text
 from core.masks.parser import MaskSyntaxError, parse
 from core.masks.presets import PRESET_IDS
-from core.params import Params, choice, number, text
 
 LONGEST = 8192
 """The longest sequence of queries or keys."""

@@ -31,7 +31,7 @@ Metrics:
   masked.cells, future.{change,change_unmasked,gradient}, padding.{change,change_unmasked,alignment_error},
   blind.rows, blind.{naive,sdpa,flex,sparse}_{nan,zero}_rows                               (measured where it ran)
 
-A Partial of this experiment carries the same names: `core.partial.from_partial` makes a Result of it.
+A Partial of this experiment carries the same names: `core.contracts.result_builder.from_partial` makes a Result of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """quantization: what do 4 bits lose?"""
 
-from core.text import Text
-from core.topic import Topic
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from core.topics.quantization.claims import CLAIMS
 from core.topics.quantization.model.plan import check, plan
 from core.topics.quantization.params import QuantizationParams

@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import model_validator
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
+from core.contracts.params import Params, choice, number, switch, text
 from core.model_presets import PRESETS
-from core.params import Params, choice, number, switch, text
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 
 ALL = "all"

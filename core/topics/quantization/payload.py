@@ -78,8 +78,8 @@ Metrics (those of formats only for the formats measured):
   'outputs.reference.loss', 'folder.{format}.perplexity' and 'folder.reference.perplexity'; '{operation}.{impl}.time_ms'
   and '{operation}.{impl}.bytes_per_s' of the rows of 'comparison' that have a time.
 
-A Partial of this experiment carries the same names as far as they are known: `core.partial.from_partial` makes a
-Result of it. A report of a checkpoint sends one about every second (fewer of many tensors), with the tensors so far.
+A Partial of this experiment carries the same names as far as they are known. A report of a checkpoint sends one about
+every second (fewer of many tensors), with the tensors so far.
 """
 
 from __future__ import annotations

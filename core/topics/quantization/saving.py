@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from core.checkpoint.export import SUFFIXES, exported
-from core.errors import InvalidParams, TilescopeError
+from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.result import Result
 from core.paths import expanded
-from core.result import Result
 
 TABLES = ("messages", "totals", "layers", "tensors", "skipped", "outputs", "output_pairs")
 """What a JSON report holds besides what it is about; a CSV holds 'tensors', Markdown what a person reads."""

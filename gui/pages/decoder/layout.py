@@ -12,7 +12,7 @@ from typing import Literal
 
 from core.topics.decoder.model import Edge, Flow, Node, Plan
 from core.topics.decoder.params import PRE_NORM
-from gui.plots.flow_graph import Box, FlowEdge, FlowGraph, FlowGroup, FlowNode, Point, elbow
+from gui.pages.decoder.flow_graph import Box, FlowEdge, FlowGraph, FlowGroup, FlowNode, Point, elbow
 
 _HIGH, _PITCH = 29.0, 46.0
 _COLUMN, _BETWEEN, _APART, _SIDE = 66.0, 13.0, 54.0, 66.0

@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 
-from core.result import Result
+from core.contracts.result import Result
 from core.topics.decoder.model import Plan
+from gui.charts.matrix_page import MatrixPage
 from gui.pages.decoder.tokens import end_of, labels_of, stack_of
-from gui.plots.matrix_page import MatrixPage
 
 
 def attention_names(plan: Plan) -> tuple[str, str | None]:

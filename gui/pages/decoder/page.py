@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.params import Params
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.params import Params
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.topics.decoder.model import Plan
 from core.topics.decoder.params import DecoderParams
-from gui.page import Page
-from gui.pages.decoder import lights, matrices, tokens
+from gui.charts.token_map import TokenMap
+from gui.page.page import Page
+from gui.page.selection import Selection
+from gui.pages.decoder import highlights, matrices, tokens
+from gui.pages.decoder.flow_graph import FlowGraph
 from gui.pages.decoder.layout import diagram_of, shown_place
 from gui.pages.decoder.runs import changes_run, provenance, tensors_run, with_what_stays
 from gui.pages.decoder.views import CHANGE, COST, GRADIENT, AttentionPair, BadgedStrip, LensedDiagram, TensorView
-from gui.plots.flow_graph import FlowGraph
-from gui.plots.switcher import Switcher
-from gui.plots.token_map import TokenMap
-from gui.selection import Selection
+from gui.widgets.switcher import Switcher
 
 _BLOCK_HELP = (
     "Boxes are tensors, arrows what reads them, with their shapes. The cells in a box are its positions: lit where the "
@@ -162,14 +162,14 @@ class DecoderPage(Page):
         if plan is None:
             return
         if lens == CHANGE:
-            lit = lights.change_lights(plan, self._graph, self._changes())
-            note = lights.change_note(plan, self._changes())
+            lit = highlights.change_lights(plan, self._graph, self._changes())
+            note = highlights.change_note(plan, self._changes())
         elif lens == GRADIENT:
-            lit = lights.gradient_lights(self._graph, self._tensors())
-            note = lights.gradient_note(plan, self._tensors())
+            lit = highlights.gradient_lights(self._graph, self._tensors())
+            note = highlights.gradient_note(plan, self._tensors())
         else:
-            lit = lights.cost_lights(plan, self._graph)
-            note = lights.cost_note(plan)
+            lit = highlights.cost_lights(plan, self._graph)
+            note = highlights.cost_note(plan)
         self.diagram.set_lights(lit)
         self.diagram.set_note(*note)
         self._write_badges()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.result import Provenance, Result
+from core.contracts.result import Provenance, Result
 from core.topics.decoder.model import Plan
 
 _OF_THE_CHANGE = ("perturb", "position")

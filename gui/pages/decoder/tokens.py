@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from core.contracts.result import Result
 from core.format import format_quantity
-from core.result import Result
 from core.topics.decoder.model import Node, Plan
 from core.topics.decoder.params import DECODER_ONLY, NOTHING, SOURCE, TARGET, DecoderParams
-from gui.plots.token_strip import StripCell, StripRow
+from gui.pages.decoder.token_strip import StripCell, StripRow
 
 EXACT_ZERO = "0, exactly"
 

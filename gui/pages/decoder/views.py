@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from gui.panels.badge import ProvenanceBadge
-from gui.plots.flow_diagram import FlowDiagram
-from gui.plots.matrix_page import MatrixPage
-from gui.plots.segments import Segments
-from gui.plots.token_map import TokenMap
-from gui.plots.token_strip import TokenStrip
+from gui.charts.matrix_page import MatrixPage
+from gui.charts.token_map import TokenMap
+from gui.pages.decoder.flow_diagram import FlowDiagram
+from gui.pages.decoder.token_strip import TokenStrip
+from gui.widgets.badge import ProvenanceBadge
+from gui.widgets.segments import Segments
 
 CHANGE, GRADIENT, COST = range(3)
 _LENSES = ("Change of a token", "Gradient", "Parameters")

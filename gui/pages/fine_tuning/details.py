@@ -5,17 +5,17 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from core.contracts.result import Provenance, Result, Row
 from core.format import format_quantity
-from core.result import Provenance, Result, Row
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.model.plan import Plan
-from gui.pages.fine_tuning import figures, mask_pages
-from gui.panels.report_columns import Column
-from gui.panels.row_table import RowTable
-from gui.panels.samples_table import BEFORE, Sample, SamplesTable, Speaker
-from gui.plots.scale import short_quantity
-from gui.plots.switcher import Switcher
-from gui.plots.token_map import TokenMap
+from gui.charts.ticks import short_quantity
+from gui.charts.token_map import TokenMap
+from gui.pages.fine_tuning import mask_pages, view_data
+from gui.widgets.columns import Column
+from gui.widgets.row_table import RowTable
+from gui.widgets.samples_table import BEFORE, Sample, SamplesTable, Speaker
+from gui.widgets.switcher import Switcher
 
 SAMPLES, MASK, VECTORS, METHODS_TABLE = range(4)
 _BEFORE_SAMPLES = "Run (F5) to see what the model says to held-out rows before and after each method."
@@ -94,7 +94,7 @@ class VectorsView(QWidget):
 
     def draw(self, plan: Plan, result: Result | None, method: str) -> bool:
         """Show a method; says whether what is shown was measured."""
-        self.where.setText(f"{figures.label(method)} trains {METHODS[MethodId(method)].where.in_language('en')}.")
+        self.where.setText(f"{view_data.label(method)} trains {METHODS[MethodId(method)].where.in_language('en')}.")
         rows, measured = vector_rows(plan, result, method)
         self.table.set_rows(rows)
         said = " ".join(part for part in (objective_sentence(result, method), through_sentence(result, method)) if part)
@@ -153,7 +153,7 @@ class DetailsView(Switcher):
         plan, result, method = self._plan, self._result, self._method
         if plan is None:
             return
-        source: Provenance | None = None if result is None else figures.provenance(result)
+        source: Provenance | None = None if result is None else view_data.provenance(result)
         if self.index == SAMPLES:
             speakers, samples = said(result)
             self.samples.set_samples(speakers, samples, method)
@@ -173,11 +173,11 @@ class DetailsView(Switcher):
         rows = method_rows(result)
         self.methods.set_rows(rows or planned_rows(plan))
         self.methods.mark(method)
-        return figures.provenance(result) if rows and result is not None else Provenance.MODELLED
+        return view_data.provenance(result) if rows and result is not None else Provenance.MODELLED
 
     def _on_speaker(self, key: str) -> None:
         """What was said before stands beside every method already."""
-        if key in figures.ORDER:
+        if key in view_data.ORDER:
             self.method_picked.emit(key)
 
 
@@ -186,9 +186,9 @@ def said(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
     rows = [] if result is None else result.tables.get("samples", [])
     if not rows:
         return [], []
-    methods = figures.columns_of(rows)
+    methods = view_data.columns_of(rows)
     speakers = [BEFORE]
-    speakers += [Speaker(m, figures.label(m), figures.SHORT[m], str(figures.ORDER.index(m) + 1)) for m in methods]
+    speakers += [Speaker(m, view_data.label(m), view_data.SHORT[m], str(view_data.ORDER.index(m) + 1)) for m in methods]
     samples = [
         Sample(row["row"], row["wanted"], {s.key: row.get(s.key) for s in speakers}, row.get("split", ""))
         for row in rows
@@ -229,12 +229,12 @@ def vector_rows(plan: Plan, result: Result | None, method: str) -> tuple[list[Ro
     rows = [] if result is None else result.tables.get("vectors", [])
     own = [row for row in rows if row["method"] == method]
     if own:
-        return [{**row, "name": figures.place_name(row["place"]), "shape": _shape(row["shape"])} for row in own], True
+        return [{**row, "name": view_data.place_name(row["place"]), "shape": _shape(row["shape"])} for row in own], True
     places = [] if result is None else result.tables.get("places", [])
     measured = bool(places) and method in places[0]
     counts = {row["place"]: row[method] for row in places} if measured else plan.counts[MethodId(method)].trained_at
     return [
-        {"place": place, "name": figures.place_name(place), "shape": None, "count": count}
+        {"place": place, "name": view_data.place_name(place), "shape": None, "count": count}
         for place, count in counts.items()
         if count
     ], measured
@@ -258,7 +258,7 @@ def objective_sentence(result: Result | None, method: str) -> str:
     row = next((row for row in rows if row["method"] == method), None)
     if row is None:
         return ""
-    loss, by_hand, without = (figures.number(row[name]) for name in ("loss", "by_hand", "without_prefix"))
+    loss, by_hand, without = (view_data.number(row[name]) for name in ("loss", "by_hand", "without_prefix"))
     return (
         f"One held-out example: the loss is {loss:.4f} nats a token, −log p(y | prefix, x) by hand {by_hand:.4f}; with "
         f"the prefix taken off {without:.4f}."

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtGui import QImage
 
-from core.result import Result
+from core.contracts.result import Result
 from core.topics.fine_tuning.methods import MethodId
 from core.topics.fine_tuning.model.plan import Plan
-from gui.pages.fine_tuning.figures import label
-from gui.plots.inks import rgb
-from gui.plots.matrix_page import MatrixPage
+from gui.charts.matrix_page import MatrixPage
+from gui.charts.palette import rgb
+from gui.pages.fine_tuning.view_data import label
 from gui.theme import Theme, mix
 
 

@@ -7,20 +7,20 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 
-from core.params import Params
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.params import Params
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.topics.fine_tuning.model.plan import Plan
 from core.topics.fine_tuning.params import FineTuningParams
-from gui.page import Page
-from gui.pages.fine_tuning import figures, headline
+from gui.charts.step_curves import StepCurves
+from gui.page.page import Page
+from gui.page.selection import Selection
+from gui.pages.fine_tuning import key_metrics, view_data
 from gui.pages.fine_tuning.details import DetailsView
-from gui.pages.fine_tuning.places_view import PlacesView
-from gui.panels.badged_numbers import BadgedNumbers
-from gui.plots.method_board import MethodBoard
-from gui.plots.step_curves import StepCurves
-from gui.plots.switcher import Switcher
-from gui.selection import Selection
+from gui.pages.fine_tuning.method_costs import MethodBoard
+from gui.pages.fine_tuning.modules_view import PlacesView
+from gui.widgets.badged_metrics import BadgedNumbers
+from gui.widgets.switcher import Switcher
 
 _PLACES_HELP = (
     "Columns are the layers of the transformer, rows their parts; vectors that a method adds stand above. Coloured "
@@ -96,9 +96,9 @@ class FineTuningPage(Page):
     def set_stale(self, stale: bool) -> None:
         """Another method shown makes nothing stale: a run has all of them. What is modelled follows the parameters."""
         self._stale = stale
-        old = stale and self._result is not None and not figures.fits(self._plan, self._result)
+        old = stale and self._result is not None and not view_data.fits(self._plan, self._result)
         has_costs = self._result is not None and bool(self._result.tables.get("methods"))
-        self.places_card.set_stale(old and figures.has_run(self._result, self._method))
+        self.places_card.set_stale(old and view_data.has_run(self._result, self._method))
         self.curves_card.set_stale(old and self._has_curves)
         self.board_card.set_stale(old and has_costs)
         self.details_card.set_stale(old and self.details.shows_run)
@@ -135,8 +135,8 @@ class FineTuningPage(Page):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """1 to 7 choose a method."""
         number = event.key() - Qt.Key.Key_1.value
-        if 0 <= number < len(figures.ORDER) and not event.modifiers():
-            self._choose(figures.ORDER[number])
+        if 0 <= number < len(view_data.ORDER) and not event.modifiers():
+            self._choose(view_data.ORDER[number])
         else:
             super().keyPressEvent(event)
 
@@ -186,7 +186,7 @@ class FineTuningPage(Page):
 
     @property
     def _has_curves(self) -> bool:
-        return any(figures.has_run(self._result, method) for method in figures.ORDER)
+        return any(view_data.has_run(self._result, method) for method in view_data.ORDER)
 
     def _take(self, result: Result | None) -> None:
         self._result = result
@@ -199,11 +199,11 @@ class FineTuningPage(Page):
         if plan is None:
             return
         self._drawn = self.selection.selection
-        self.headline.set_groups(headline.groups(plan, result, method))
+        self.headline.set_groups(key_metrics.groups(plan, result, method))
         self.places.draw(plan, result, method, self._step)
         self.places.map.select(self._place)
         self._draw_curves(result, method)
-        self.board.set_rows(figures.costs(plan, result))
+        self.board.set_rows(view_data.costs(plan, result))
         self.board.choose(method)
         self.details.draw(plan, result, method)
         self.details.select_place(self._place)
@@ -213,12 +213,12 @@ class FineTuningPage(Page):
     def _draw_curves(self, result: Result | None, method: str) -> None:
         steps = None if result is None else (0.0, float(FineTuningParams(**result.params).steps))
         if self.curves.index == LOSSES:
-            self.losses.set_series(figures.losses(result, method), x_range=steps)
+            self.losses.set_series(view_data.losses(result, method), x_range=steps)
         else:
-            self.held_out.set_series(figures.held_out(result, method), x_range=steps)
+            self.held_out.set_series(view_data.held_out(result, method), x_range=steps)
 
     def _write_badges(self, result: Result | None, method: str) -> None:
-        measured = None if result is None else figures.provenance(result)
+        measured = None if result is None else view_data.provenance(result)
         lit = self.places.map.is_measured and measured is not None
         self.places_card.set_provenance(measured if lit else Provenance.MODELLED)
         self.curves_card.set_provenance(measured if self._has_curves else None)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.params import Params
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.params import Params
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.params import FlashAttentionParams
-from gui.page import Page
-from gui.pages.flash_attention import figures
-from gui.pages.flash_attention.walkthrough import Walkthrough
-from gui.plots.address_map import AddressMap
-from gui.plots.comparison import Comparison
-from gui.plots.curves import Curves
-from gui.plots.hardware_strip import HardwareStrip
-from gui.plots.switcher import Switcher
-from gui.plots.timeline import Timeline
-from gui.plots.traffic_bars import TrafficBars
-from gui.selection import Selection
+from gui.charts.comparison import Comparison
+from gui.charts.curves import Curves
+from gui.charts.traffic_bars import TrafficBars
+from gui.page.page import Page
+from gui.page.selection import Selection
+from gui.pages.flash_attention import view_data
+from gui.pages.flash_attention.address_map import AddressMap
+from gui.pages.flash_attention.hardware_bar import HardwareStrip
+from gui.pages.flash_attention.tile_stepper import Walkthrough
+from gui.pages.flash_attention.timeline import Timeline
+from gui.widgets.switcher import Switcher
 
 _SCHEDULE_PX = 296
 """The least height at which schedule, SRAM and softmax can be read together; a lower window scrolls."""
@@ -84,9 +84,9 @@ class FlashAttentionPage(Page):
         self._result = self._traced = result
         if self._plan is None or not _was_of(result, self._plan.params):
             self._plan = self.topic.plan(FlashAttentionParams.parse(result.params))
-        self.addresses.set_rasters(figures.rasters(result))
-        self.comparison.set_rows(figures.contenders(result))
-        self.timeline.set_launch(figures.launch(result))
+        self.addresses.set_rasters(view_data.rasters(result))
+        self.comparison.set_rows(view_data.contenders(result))
+        self.timeline.set_launch(view_data.launch(result))
         self._badge_run()
         self._draw(self._plan)
 
@@ -122,7 +122,7 @@ class FlashAttentionPage(Page):
 
     def _draw(self, plan: Plan) -> None:
         traced = self._traced
-        self.strip.set_levels(figures.memory_levels(plan))
+        self.strip.set_levels(view_data.memory_levels(plan))
         self.schedule_card.set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)
         self._draw_traffic()
         self.walk.show_schedule(plan, traced)
@@ -134,12 +134,12 @@ class FlashAttentionPage(Page):
         if plan is None:
             return
         if index == 0:
-            rows = figures.modelled_traffic(plan) if traced is None else figures.traced_traffic(traced)
-            self.traffic.set_rows(figures.KERNELS, rows)
+            rows = view_data.modelled_traffic(plan) if traced is None else view_data.traced_traffic(traced)
+            self.traffic.set_rows(view_data.KERNELS, rows)
         elif index == 1:
-            self.by_length.set_curves(figures.curves_by_length(plan, traced), plan.params.seq_len)
+            self.by_length.set_curves(view_data.curves_by_length(plan, traced), plan.params.seq_len)
         else:
-            self.by_sram.set_curves(figures.curves_by_sram(plan), plan.hardware.sram_bytes_per_sm)
+            self.by_sram.set_curves(view_data.curves_by_sram(plan), plan.hardware.sram_bytes_per_sm)
         is_traced = traced is not None and index == 0
         self.traffic_card.set_provenance(Provenance.TRACED if is_traced else Provenance.MODELLED)
 
@@ -169,13 +169,13 @@ class FlashAttentionPage(Page):
 
     def _show_line(self, tensor: str) -> None:
         """Pick the source line that loads a tensor, where a run has traced it."""
-        function, line = figures.load_line(self._traced, tensor)
+        function, line = view_data.load_line(self._traced, tensor)
         if line is not None:
             self.selection.update(function=function, line=line)
 
     def _on_line(self, function: str, line: int) -> None:
         """A source line was clicked: light the tensor that it loads or stores."""
-        self.selection.update(tensor=figures.tensor_of_line(self._traced, function, line))
+        self.selection.update(tensor=view_data.tensor_of_line(self._traced, function, line))
 
     def _on_program(self, kernel: str, program: int) -> None:
         """A program was clicked: mark it, and go to its tiles where it is one of the schedule's."""

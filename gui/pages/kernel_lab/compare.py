@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from core.result import Result
+from core.contracts.result import Result
 
 
 @dataclass(frozen=True)

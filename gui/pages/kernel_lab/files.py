@@ -7,14 +7,14 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from core.contracts.errors import TilescopeError
+from core.contracts.result import Result
 from core.csv_text import to_csv
-from core.errors import TilescopeError
-from core.result import Result
 from core.topics.kernel_lab.model import Plan, resolved, shown
 from core.trace.file import save
 from core.trace.record import Launch
-from gui.pages.kernel_lab import figures
-from gui.panels.traffic_source import SourceFile, TrafficSource
+from gui.pages.kernel_lab import view_data
+from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
 
 
 def planned(plan: Plan | None) -> SourceFile | None:
@@ -27,7 +27,7 @@ def planned(plan: Plan | None) -> SourceFile | None:
             text = plan.path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
-    return SourceFile(shown(plan.path), text, editable=True, shipped=figures.is_shipped(plan.path))
+    return SourceFile(shown(plan.path), text, editable=True, shipped=view_data.is_shipped(plan.path))
 
 
 def folder_of(plan: Plan | None) -> str:
@@ -45,7 +45,7 @@ def write(path: str, text: str) -> None:
 
 def read_trace(path: str) -> tuple[Result, list[Launch]]:
     """A trace that was exported, as a result with its launches."""
-    return figures.opened(Path(path))
+    return view_data.opened(Path(path))
 
 
 def ask_where(parent: QWidget, path: str) -> str:

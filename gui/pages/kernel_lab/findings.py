@@ -7,11 +7,11 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from core.result import Result
-from gui.pages.kernel_lab import figures
+from core.contracts.result import Result
+from gui.pages.kernel_lab import view_data
 from gui.pages.kernel_lab.compare import differences
 from gui.pages.kernel_lab.tables import DifferenceTable, FaultList, LineTable
-from gui.plots.switcher import Switcher
+from gui.widgets.switcher import Switcher
 
 _FAULTS, _CHANGES = 1, 2
 _NO_PIN = "Pin a run as A, then run again: the differences in bytes appear here."
@@ -41,7 +41,7 @@ class Findings(Switcher):
             self.show_picture(_FAULTS)
 
     def show_faults(self, result: Result) -> None:
-        self.faults.set_faults(figures.faults(result))
+        self.faults.set_faults(view_data.faults(result))
 
     def show_launch(self, result: Result, launch: int) -> None:
         """List the traffic of one launch of a run."""

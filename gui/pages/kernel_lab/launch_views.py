@@ -13,13 +13,13 @@ from core.trace.heatmap import tensor_heatmap
 from core.trace.order import Order
 from core.trace.record import Buffer, Launch
 from core.trace.reuse import Reuse, reuse
-from gui.latest import LatestWork
-from gui.pages.kernel_lab import figures
-from gui.plots.program_grid import ProgramGrid
-from gui.plots.reuse_curve import ReuseCurve, ReuseLine
-from gui.plots.tensor_heatmap import TensorCounts, TensorHeatmap
-from gui.plots.trace_map import TraceMap
-from gui.selection import Selection
+from gui.charts.trace_map import TraceMap
+from gui.page.selection import Selection
+from gui.pages.kernel_lab import view_data
+from gui.pages.kernel_lab.program_grid import ProgramGrid
+from gui.pages.kernel_lab.reuse_curve import ReuseCurve, ReuseLine
+from gui.pages.kernel_lab.tensor_heatmap import TensorCounts, TensorHeatmap
+from gui.widgets.latest_work import LatestWork
 
 _MOST_CELLS = 512
 """The most rows and columns of a heatmap: a cell is a whole number of elements where more would be needed."""
@@ -61,7 +61,7 @@ class LaunchViews(QObject):
         """Show another launch; None empties every plot."""
         self.launch = launch
         self.map.set_launch(launch)
-        self.heatmap.set_tensors([] if launch is None else figures.tensor_labels(launch))
+        self.heatmap.set_tensors([] if launch is None else view_data.tensor_labels(launch))
         for work in (self._programs_work, self._heat_work, self._reuse_work):
             work.forget()
         if launch is None:

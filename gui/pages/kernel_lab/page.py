@@ -10,23 +10,23 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QStackedWidget
 
-from core.claims import Finding
-from core.params import Params
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.claims import Finding
+from core.contracts.params import Params
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.topics.kernel_lab.model import Plan, shown
 from core.trace.order import Moment
 from core.trace.record import Launch
-from gui.latest import LatestWork
-from gui.page import Page
-from gui.pages.kernel_lab import figures, files
+from gui.page.form.text_fields import dropped_file
+from gui.page.page import Page
+from gui.page.selection import Selection
+from gui.pages.kernel_lab import files, view_data
 from gui.pages.kernel_lab.findings import Findings
 from gui.pages.kernel_lab.launch_views import LaunchViews
 from gui.pages.kernel_lab.toolbar import Toolbar, Welcome
-from gui.panels.text_fields import dropped_file
-from gui.panels.traffic_source import SourceFile, TrafficSource
-from gui.plots.switcher import Switcher
-from gui.selection import Selection
+from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
+from gui.widgets.latest_work import LatestWork
+from gui.widgets.switcher import Switcher
 
 _UPPER_PX = 300
 _OPEN_FILTER = "Kernels and traces (*.py *.npz);;Python (*.py);;Saved traces (*.npz)"
@@ -60,7 +60,7 @@ class KernelLabPage(Page):
         self._decoding = LatestWork(self)
         self._decoding.done.connect(self._show_launches)
         self._decoding.failed.connect(self.show_error)
-        examples = figures.examples()
+        examples = view_data.examples()
         self.toolbar, self.welcome = Toolbar(examples), Welcome(examples)
         self.code, self.findings = TrafficSource(), Findings()
         self.views = LaunchViews()
@@ -100,13 +100,13 @@ class KernelLabPage(Page):
     def show_partial(self, payload: dict[str, Any]) -> None:
         """The numbers come before the trace."""
         result = from_partial(payload)
-        self.toolbar.summary.setText(figures.summary(result))
-        self.code.set_notes(figures.line_notes(result))
+        self.toolbar.summary.setText(view_data.summary(result))
+        self.code.set_notes(view_data.line_notes(result))
         self.findings.show_faults(result)
 
     def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
         """The Source tab wants a row a kernel; the result has one a file."""
-        tables = {**result.tables, "sources": figures.kernel_rows(result)}
+        tables = {**result.tables, "sources": view_data.kernel_rows(result)}
         self._arrived = result
         super().present(replace(result, tables=tables), findings)
 
@@ -114,7 +114,7 @@ class KernelLabPage(Page):
         """A finished run: its numbers at once, its trace as soon as it is decoded."""
         result, self._shows_trace_file = self._arrived, False
         self._show_numbers(result)
-        self._decoding.request(lambda: figures.launches_in(result))
+        self._decoding.request(lambda: view_data.launches_in(result))
 
     def clear_result(self) -> None:
         self._result, self._shows_trace_file = None, False
@@ -221,7 +221,7 @@ class KernelLabPage(Page):
     def _show_files(self) -> None:
         """The file of the parameters, then the others of a run of that file; or the files of an opened trace."""
         result = self._result
-        ran = [] if result is None else figures.source_files(result, self._launches)
+        ran = [] if result is None else view_data.source_files(result, self._launches)
         if self._shows_trace_file:
             self.code.set_files(ran)
             return
@@ -241,9 +241,9 @@ class KernelLabPage(Page):
             self.selection.clear()
         self._result = result
         self.map_stack.setCurrentWidget(self.views.map)
-        self.toolbar.set_launches(figures.launch_labels(result))
-        self.toolbar.summary.setText(figures.summary(result))
-        self.code.set_notes(figures.line_notes(result))
+        self.toolbar.set_launches(view_data.launch_labels(result))
+        self.toolbar.summary.setText(view_data.summary(result))
+        self.code.set_notes(view_data.line_notes(result))
         self.findings.show_run(result)
         for row in result.tables.get("log", []):
             self.append_log(f"{row['stream']}: {row['text'].rstrip()}")
@@ -311,25 +311,25 @@ class KernelLabPage(Page):
         if result is None:
             self.selection.update(file=file, line=line)
             return
-        tensor = figures.tensor_at(result, file, line, self.launch)
+        tensor = view_data.tensor_at(result, file, line, self.launch)
         kept = self.selection.selection.get("tensor")
         self.selection.update(
             file=file,
             line=line,
-            function=figures.function_at(result, file, line),
+            function=view_data.function_at(result, file, line),
             tensor=tensor if tensor is not None else kept,
             access=None,
         )
 
     def _on_kernel_line(self, function: str, line: int) -> None:
-        file = None if self._result is None else figures.file_of(self._result, function)
+        file = None if self._result is None else view_data.file_of(self._result, function)
         if file is not None:
             self._on_line(file, line)
 
     def _on_moment(self, moment: Moment, tensor: str) -> None:
         """An access was clicked on the map: show its line, program and tensor."""
         access = moment.access
-        function = None if self._result is None else figures.function_at(self._result, access.file, access.line)
+        function = None if self._result is None else view_data.function_at(self._result, access.file, access.line)
         buffers = self._launches[self.launch].buffers
         self.selection.update(
             program=moment.program,

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.contracts.result import Row
 from core.format import format_quantity
-from core.result import Row
 from gui import theme
 from gui.pages.kernel_lab.compare import Difference
 

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from gui import theme
 from gui.icons import icon
-from gui.pages.kernel_lab.figures import Example
+from gui.pages.kernel_lab.view_data import Example
 
 _OWN = "My file"
 _COMBO_EDGE_PX, _WIDEST_COMBO_PX = 44, 320

@@ -5,17 +5,17 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.result import Provenance, Result
+from core.contracts.result import Provenance, Result
 from core.topics.lora.model.plan import Plan
-from gui.pages.lora import figures, planned
-from gui.panels.samples_table import SamplesTable
-from gui.plots.comparison import Comparison
-from gui.plots.curves import Curves
-from gui.plots.factor_pictures import FactorPictures
-from gui.plots.step_curves import StepCurves
-from gui.plots.switcher import Switcher
-from gui.plots.traffic_bars import TrafficBars
-from gui.plots.triplet_view import TripletView
+from gui.charts.comparison import Comparison
+from gui.charts.curves import Curves
+from gui.charts.step_curves import StepCurves
+from gui.charts.traffic_bars import TrafficBars
+from gui.pages.lora import planned, view_data
+from gui.pages.lora.factor_pictures import FactorPictures
+from gui.pages.lora.triplet_view import TripletView
+from gui.widgets.samples_table import SamplesTable
+from gui.widgets.switcher import Switcher
 
 TRIPLETS, PICTURES, SPECTRUM, SIZE, TEXT, KERNEL = range(6)
 _NO_SPECTRUM = "Run (F5): the singular values of each matrix's trained update appear here when training has ended."
@@ -74,11 +74,11 @@ class Details(Switcher):
             return
         shown = False
         if self.index == TRIPLETS:
-            found = figures.triplets(result, self._matrix, self._step)
+            found = view_data.triplets(result, self._matrix, self._step)
             self.triplets.set_triplets(found)
             shown = found is not None
         elif self.index == PICTURES:
-            pictures = figures.factors(result, self._matrix)
+            pictures = view_data.factors(result, self._matrix)
             self.pictures.set_factors(pictures)
             if pictures is None and result is not None:
                 self.pictures.show_empty(_NO_PICTURE)
@@ -89,25 +89,25 @@ class Details(Switcher):
             self.size.set_curves(planned.size_curves(plan), float(plan.params.preset_rank))
             self.size_title.setText(planned.size_sentence(plan))
         elif self.index == TEXT:
-            self.text.set_samples(*figures.spoken(result))
+            self.text.set_samples(*view_data.spoken(result))
             shown = not self.text.is_empty
         elif self.index == KERNEL:
             self.provenance_changed.emit(self.kernel.draw(result))
             return
-        measured = figures.where_measured(result) if result is not None and shown else None
+        measured = view_data.where_measured(result) if result is not None and shown else None
         self.provenance_changed.emit(Provenance.MODELLED if self.index == SIZE else measured)
 
     def _draw_spectrum(self) -> bool:
-        series, marks = figures.spectrum(self._result, self._matrix)
+        series, marks = view_data.spectrum(self._result, self._matrix)
         self.spectrum.set_series(series, marks=marks, from_zero=True)
-        rows = figures.matrices(self._result)
+        rows = view_data.matrices(self._result)
         self.spectrum_title.setVisible(bool(series))
         if series:
             row = rows[self._matrix]
             energy, rank = row.get("energy_in_rank"), row["lora_rank"]
             first = "first" if rank == 1 else f"first {rank}"
             share = "" if energy is None else f", trained whole: {100 * energy:.3g}% of its energy in the {first}"
-            self.spectrum_title.setText(f"{figures.title_of(row)}{share}")
+            self.spectrum_title.setText(f"{view_data.title_of(row)}{share}")
         return bool(series)
 
 
@@ -121,11 +121,11 @@ class KernelView(Switcher):
 
     def draw(self, result: Result | None) -> Provenance | None:
         """Show what was traced and compared; returns where the numbers in front come from, None for none."""
-        variants, moved = figures.traffic(result)
+        variants, moved = view_data.traffic(result)
         self.traffic.set_rows(variants, moved)
         if not moved:
             self.traffic.show_empty(_NO_KERNEL)
-        rows = figures.contenders(result)
+        rows = view_data.contenders(result)
         self.comparison.set_rows(rows)
         if self.index == 0:
             return Provenance.TRACED if moved else None

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.params import Params
-from core.partial import from_partial
-from core.result import Provenance, Result
-from core.text import Language
+from core.contracts.params import Params
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
+from core.contracts.text import Language
 from core.topics.lora.model.plan import Plan
 from core.topics.lora.params import LoraParams
-from gui.page import Page
-from gui.pages.lora import figures
+from gui.charts.step_curves import StepCurves
+from gui.page.page import Page
+from gui.page.selection import Selection
+from gui.pages.lora import view_data
 from gui.pages.lora.details import Details
-from gui.pages.lora.headline import Headline, planned_numbers, run_numbers, why
+from gui.pages.lora.key_metrics import Headline, planned_numbers, run_numbers, why
 from gui.pages.lora.rank_history import RankHistory
-from gui.plots.step_curves import StepCurves
-from gui.selection import Selection
 
 _RANKS_HELP = (
     "How many triplets AdaLoRA keeps in each matrix after each step, from peft's own masks: a row a matrix, grouped by "
@@ -153,12 +153,12 @@ class LoraPage(Page):
 
     @property
     def _done(self) -> int:
-        return figures.steps_done(self._result)
+        return view_data.steps_done(self._result)
 
     @property
     def _matrix(self) -> int | None:
         found = self.selection.selection.index("matrix")
-        return found if 0 <= found < len(figures.matrices(self._result)) else None
+        return found if 0 <= found < len(view_data.matrices(self._result)) else None
 
     @property
     def _step(self) -> int:
@@ -183,13 +183,13 @@ class LoraPage(Page):
             return
         shown = plan if result is None or self._ran is None else self._ran
         params = shown.params
-        grid = figures.rank_grid(result)
-        about = figures.read_cell(result) if result is not None and grid is not None else lambda *_: ""
-        marks = figures.phase_marks(params.model_dump(mode="json"))
-        budget = figures.budget_series(shown.budget, result)
+        grid = view_data.rank_grid(result)
+        about = view_data.read_cell(result) if result is not None and grid is not None else lambda *_: ""
+        marks = view_data.phase_marks(params.model_dump(mode="json"))
+        budget = view_data.budget_series(shown.budget, result)
         self.history_view.set_history(grid, about, budget, marks, params.steps)
         self.ranks_card.set_provenance(self._measured if grid is not None else Provenance.MODELLED)
-        losses = figures.loss_series(result)
+        losses = view_data.loss_series(result)
         self.losses.set_series(losses, x_range=(0.0, _ROOM * params.steps))
         self.loss_card.set_provenance(self._measured if losses else None)
         if self._done and self._follows and self.selection.selection.get("step") != self._done:
@@ -200,7 +200,7 @@ class LoraPage(Page):
 
     @property
     def _measured(self) -> Provenance | None:
-        return None if self._result is None else figures.where_measured(self._result)
+        return None if self._result is None else view_data.where_measured(self._result)
 
     def _draw_headline(self) -> None:
         plan, ran, result, step = self._plan, self._ran, self._result, self._step
@@ -209,7 +209,7 @@ class LoraPage(Page):
         if result is None or ran is None or not step:
             self.headline.show_numbers(planned_numbers(plan), Provenance.MODELLED, *why(plan, 0, self._language))
         else:
-            provenance = figures.where_measured(result)
+            provenance = view_data.where_measured(result)
             numbers = run_numbers(ran, result, step)
             self.headline.show_numbers(numbers, provenance, *why(ran, step, self._language))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from core.topics.lora.model.plan import Plan
-from gui.plots.curves import Curve
-from gui.plots.scale import short_quantity
+from gui.charts.curves import Curve
+from gui.charts.ticks import short_quantity
 
 _LORA_INK, _WHOLE_INK = 0, 3
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from gui.plots.player import Player
-from gui.plots.rank_map import RankMap
-from gui.plots.rank_margins import RankGrid
-from gui.plots.step_curves import Mark, Series, StepCurves
+from gui.charts.step_curves import Mark, Series, StepCurves
+from gui.pages.lora.rank_axis_labels import RankGrid
+from gui.pages.lora.rank_map import RankMap
+from gui.widgets.player import Player
 
 _CURVES_PX = 122
 _BEFORE_RUN = "Run (F5): while a small model trains, each matrix becomes a row, coloured by the rank it keeps."

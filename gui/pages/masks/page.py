@@ -6,28 +6,28 @@ from typing import Any
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from core.params import Params
-from core.partial import from_partial
-from core.result import Provenance, Result
-from core.text import Language
+from core.contracts.params import Params
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
+from core.contracts.text import Language
+from core.topics.masks.model.mask_warnings import Weight
 from core.topics.masks.model.plan import Plan
-from core.topics.masks.model.remarks import Weight
 from core.topics.masks.params import MasksParams
-from gui.latest import LatestWork
-from gui.page import Page
-from gui.pages.masks import figures
-from gui.panels.code_targets import CodeTargets
-from gui.panels.mask_composer import MaskComposer
-from gui.panels.preset_gallery import PresetGallery
-from gui.plots.comparison import Comparison
-from gui.plots.mask_matrix import MaskMatrix
-from gui.plots.number_strip import NumberStrip
-from gui.plots.player import Player
-from gui.plots.switcher import Switcher
-from gui.plots.symmetry_map import SymmetryMap
-from gui.plots.tile_schedule import TileSchedule
-from gui.plots.tiles import NEVER, TileGrid
-from gui.selection import Selection
+from gui.charts.comparison import Comparison
+from gui.charts.tile_schedule import TileSchedule
+from gui.charts.tiles import NEVER, TileGrid
+from gui.page.page import Page
+from gui.page.selection import Selection
+from gui.pages.masks import view_data
+from gui.pages.masks.code_targets import CodeTargets
+from gui.pages.masks.mask_composer import MaskComposer
+from gui.pages.masks.mask_matrix import MaskMatrix
+from gui.pages.masks.preset_gallery import PresetGallery
+from gui.pages.masks.symmetry_map import SymmetryMap
+from gui.widgets.latest_work import LatestWork
+from gui.widgets.metric_bar import NumberStrip
+from gui.widgets.player import Player
+from gui.widgets.switcher import Switcher
 
 _MATRIX_HELP = (
     "Rows are queries, columns keys. The wheel zooms down to single cells, a drag pans, a double click shows all. "
@@ -53,9 +53,9 @@ class MasksPage(Page):
         self._drawn: dict[int, Plan] = {}
         self.gallery, self.composer, self.strip = PresetGallery(), MaskComposer(), NumberStrip()
         self.matrix, self.schedule, self.player = MaskMatrix(), TileSchedule(), Player()
-        self.mirror, self.comparison, self.code = SymmetryMap(), Comparison(), CodeTargets(figures.TARGETS)
+        self.mirror, self.comparison, self.code = SymmetryMap(), Comparison(), CodeTargets(view_data.TARGETS)
         self._mirror_work = LatestWork(self)
-        self.gallery.set_thumbnails(figures.thumbnails("en"))
+        self.gallery.set_thumbnails(view_data.thumbnails("en"))
         steps = QWidget()
         column = QVBoxLayout(steps)
         column.setContentsMargins(0, 0, 0, 0)
@@ -82,9 +82,9 @@ class MasksPage(Page):
         self.composer.show_mask(plan.mask)
         self._sync_text()
         self._write_remarks()
-        self.gallery.mark(plan.preset.id if figures.is_plain_preset(plan.params) else None)
-        self.strip.set_numbers(figures.numbers(plan))
-        self.matrix.set_source(figures.matrix(plan))
+        self.gallery.mark(plan.preset.id if view_data.is_plain_preset(plan.params) else None)
+        self.strip.set_numbers(view_data.numbers(plan))
+        self.matrix.set_source(view_data.matrix(plan))
         self._draw_schedule()
         self._draw_view(self.views.index)
 
@@ -94,7 +94,7 @@ class MasksPage(Page):
 
     def show_result(self, result: Result) -> None:
         self._result = result
-        self.comparison.set_rows(figures.contenders(result))
+        self.comparison.set_rows(view_data.contenders(result))
         if self._plan is None or not self._is_traced():
             self.show_plan(self.topic.plan(MasksParams.parse(result.params)), self.params)
         self._draw_schedule()
@@ -182,7 +182,7 @@ class MasksPage(Page):
         if plan is None:
             return
         traced = self._result if self._is_traced() and self._result and "schedule" in self._result.arrays else None
-        before, grid = self._grid, figures.schedule(plan, traced)
+        before, grid = self._grid, view_data.schedule(plan, traced)
         self._grid, self._schedule_is_traced = grid, traced is not None
         same = before is not None and before.steps == grid.steps
         step = self.player.step if same else int(0.6 * max(0, grid.steps - 1))
@@ -212,9 +212,9 @@ class MasksPage(Page):
             return
         self._drawn[index] = plan
         if index == CODE:
-            self.code.set_texts(figures.code(plan))
+            self.code.set_texts(view_data.code(plan))
         elif index == MIRROR:
-            self._mirror_work.request(figures.mirror(plan))
+            self._mirror_work.request(view_data.mirror(plan))
 
     def _measured(self) -> Provenance:
         on_gpu = any(row.runs_on == "cuda" for row in self.comparison.rows)

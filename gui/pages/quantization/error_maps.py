@@ -9,13 +9,13 @@ import numpy as np
 
 from core.checkpoint.errors import MAP_COLUMNS
 from core.checkpoint.names import NO_LAYER
+from core.contracts.result import Result, Row
 from core.format import format_quantity
-from core.result import Result, Row
 from core.topics.quantization.model.plan import Plan
 from core.topics.quantization.payload import MAP_PREFIX
-from gui.pages.quantization.figures import INKS, params_of, sample_errors, short_name
+from gui.charts.error_grid import ErrorGrid
 from gui.pages.quantization.report_figures import LABELS
-from gui.plots.error_grid import ErrorGrid
+from gui.pages.quantization.view_data import INKS, params_of, sample_errors, short_name
 
 _WORST, _MOST_TICKS = 5, 8
 

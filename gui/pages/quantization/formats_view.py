@@ -6,14 +6,14 @@ import time
 
 from PySide6.QtCore import QTimer, Signal
 
-from core.result import Provenance, Result, Row
+from core.contracts.result import Provenance, Result, Row
 from core.topics.quantization.model.plan import Plan
-from gui.latest import LatestWork
-from gui.pages.quantization import figures
+from gui.pages.quantization import view_data
+from gui.pages.quantization.error_histogram import ErrorHistogram
+from gui.pages.quantization.pareto import Pareto
 from gui.pages.quantization.views import DistributionCurves, named_curves
-from gui.plots.error_histogram import ErrorHistogram
-from gui.plots.pareto import Pareto
-from gui.plots.switcher import Switcher
+from gui.widgets.latest_work import LatestWork
+from gui.widgets.switcher import Switcher
 
 SIZES, ERRORS, OUTLIERS, DISTRIBUTION = range(4)
 _SWEEP_EVERY_MS = 100
@@ -62,7 +62,7 @@ class FormatsView(Switcher):
     def shows_old_run(self) -> bool:
         """Whether what is shown is of a run of other parameters. Distributions depend on none of them."""
         plan, shown = self._plan, self.index == OUTLIERS and not self.outliers.is_empty
-        return plan is not None and shown and not figures.fits_outliers(plan, self._result)
+        return plan is not None and shown and not view_data.fits_outliers(plan, self._result)
 
     def draw(self, plan: Plan, result: Result | None, *, fits: bool) -> None:
         """Show a plan, and the last run; `fits` says whether that measured what the plan asks for."""
@@ -77,10 +77,10 @@ class FormatsView(Switcher):
         if self.index == SIZES:
             self._draw_sweep(plan, [] if fitting is None else fitting.tables.get("sweep", []))
         elif self.index == ERRORS:
-            self.errors.set_errors(*figures.error_counts(plan, fitting), plan.params.format)
-            self.provenance_changed.emit(figures.measured(figures.has_samples(fitting)))
+            self.errors.set_errors(*view_data.error_counts(plan, fitting), plan.params.format)
+            self.provenance_changed.emit(view_data.measured(view_data.has_samples(fitting)))
         elif self.index == OUTLIERS:
-            curves = figures.outlier_curves(self._result)
+            curves = view_data.outlier_curves(self._result)
             self.outliers.set_curves(curves, plan.params.outlier_scale if curves else None)
             if not curves:
                 self.outliers.show_empty(_OUTLIERS_EMPTY)
@@ -102,17 +102,17 @@ class FormatsView(Switcher):
         """The newest plan's. Not one for each move of a slider: they would take the time of what follows it at once."""
         plan, self._swept_at = self._plan, time.monotonic()
         if plan is not None:
-            self._sweep.request(lambda: (plan, figures.sweep_rows(plan), False))
+            self._sweep.request(lambda: (plan, view_data.sweep_rows(plan), False))
 
     def _show_sweep(self, answer: tuple[Plan, list[Row], bool]) -> None:
         plan, rows, by_run = answer
-        here = figures.setting_in_force(plan.params)
-        self.pareto.set_settings(figures.settings(rows), here, plan.params.format)
+        here = view_data.setting_in_force(plan.params)
+        self.pareto.set_settings(view_data.settings(rows), here, plan.params.format)
         if self.index == SIZES:
-            self.provenance_changed.emit(figures.measured(by_run))
+            self.provenance_changed.emit(view_data.measured(by_run))
 
     def _draw_distributions(self, plan: Plan) -> None:
-        curves = figures.distribution_curves(self._result, self.distributions.distribution)
+        curves = view_data.distribution_curves(self._result, self.distributions.distribution)
         shown = self.distributions.curves
         shown.set_curves(curves, float(plan.params.block_size) if curves else None)
         if not curves:

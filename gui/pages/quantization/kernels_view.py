@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from core.result import Provenance, Result, Row
+from core.contracts.result import Provenance, Result, Row
 from core.topics.quantization.model.plan import Plan
-from gui.pages.quantization import figures
+from gui.charts.comparison import Comparison
+from gui.pages.quantization import view_data
 from gui.pages.quantization.report_figures import LABELS
-from gui.plots.comparison import Comparison
 
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 _WHAT = "dequantize, GEMV and matmul with bitsandbytes: times and errors on a GPU, of the report's arithmetic on a CPU"
@@ -36,7 +36,7 @@ class KernelsView(QWidget):
 
     def draw(self, plan: Plan, result: Result | None) -> Provenance | None:
         """Show what a run compared; returns where the numbers come from, None for none."""
-        found, rows = figures.contenders(result), [] if result is None else result.tables.get("agreement", [])
+        found, rows = view_data.contenders(result), [] if result is None else result.tables.get("agreement", [])
         self.comparison.set_rows(found)
         self.agreement.setText(agreement_text(rows))
         self.agreement.setVisible(bool(self.agreement.text()))

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.params import Params
-from core.partial import from_partial
-from core.result import Provenance, Result
+from core.contracts.params import Params
+from core.contracts.result import Provenance, Result
+from core.contracts.result_builder import from_partial
 from core.topics.quantization.model.plan import Plan
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.payload import MAP_PREFIX
-from gui.page import Page
-from gui.pages.quantization import figures, headline
+from gui.page.page import Page
+from gui.page.selection import Selection
+from gui.pages.quantization import key_metrics, view_data
+from gui.pages.quantization.codebook_view import CodebookView
+from gui.pages.quantization.deployment_view import UseView
 from gui.pages.quantization.error_maps import Report, format_grid, layer_grid, tensor_grid
 from gui.pages.quantization.formats_view import FormatsView
 from gui.pages.quantization.report_figures import LABELS
-from gui.pages.quantization.use_view import UseView
 from gui.pages.quantization.views import EVERY_FORMAT, LAYERS, TENSORS, MapPanel
-from gui.panels.badged_numbers import BadgedNumbers
-from gui.plots.codebook_view import CodebookView
-from gui.selection import Selection
+from gui.widgets.badged_metrics import BadgedNumbers
 
 _CODEBOOK_HELP = (
     "The weights of each block over its largest (absmax). Every format may only store its levels, the ticks in its "
@@ -175,13 +175,13 @@ class QuantizationPage(Page):
     @property
     def _fits(self) -> bool:
         """Whether the last run measured what the parameters ask for."""
-        return self._plan is not None and figures.fits(self._plan, self._result)
+        return self._plan is not None and view_data.fits(self._plan, self._result)
 
     def _take(self, result: Result | None) -> None:
         self._result, self._drawn_map = result, None
         self._reports.clear()
         if self._plan is None and result is not None:
-            self.show_plan(self.topic.plan(figures.params_of(result)), self.params)
+            self.show_plan(self.topic.plan(view_data.params_of(result)), self.params)
         else:
             self._draw()
 
@@ -190,9 +190,9 @@ class QuantizationPage(Page):
         if plan is None:
             return
         fitting = self._result if fits else None
-        rows, weights = figures.codebooks(plan, fitting), figures.weight_counts(plan, fitting)
+        rows, weights = view_data.codebooks(plan, fitting), view_data.weight_counts(plan, fitting)
         self.codebooks.set_codebooks(rows, weights, plan.params.format)
-        self.codebook_card.set_provenance(figures.measured(figures.has_samples(fitting)))
+        self.codebook_card.set_provenance(view_data.measured(view_data.has_samples(fitting)))
         self._draw_headline()
         self._draw_map()
         self.formats_view.draw(plan, self._result, fits=fits)
@@ -202,14 +202,14 @@ class QuantizationPage(Page):
     def _draw_headline(self) -> None:
         if self._plan is not None:
             fitting = self._result if self._fits else None
-            self.headline.set_groups(headline.groups(self._plan, fitting, self._tensor))
+            self.headline.set_groups(key_metrics.groups(self._plan, fitting, self._tensor))
 
     def _draw_map(self) -> None:
         """Tensors are of the last run, even one of other blocks (then the card says so); formats follow the plan."""
         plan, result, panel = self._plan, self._result, self.map_panel
         if plan is None:
             return
-        panel.suggest(EVERY_FORMAT if figures.is_of_one_tensor(result) else TENSORS)
+        panel.suggest(EVERY_FORMAT if view_data.is_of_one_tensor(result) else TENSORS)
         if panel.way == EVERY_FORMAT:
             self._draw_formats(plan, result if self._fits else None)
             self._drawn_map = None
@@ -225,7 +225,7 @@ class QuantizationPage(Page):
         """Of the selected tensor or the first one, where a run measured it; without a run of the plan's sample."""
         panel, tensor = self.map_panel, self._tensor
         report = self._report(fitting, plan.params.format)
-        by_run = report is not None and figures.has_report(fitting)
+        by_run = report is not None and view_data.has_report(fitting)
         if by_run and tensor is not None and report is not None and report.map_of(tensor) is None:
             panel.map.set_grid(None)
             panel.map.show_empty(f"This report has no errors of {tensor}: see Skipped, or wait for its turn.")
@@ -233,9 +233,9 @@ class QuantizationPage(Page):
             self.map_card.set_provenance(None)
             return
         panel.map.set_grid(format_grid(plan, lambda name: self._report(fitting, name), tensor))
-        name = tensor or figures.first_tensor(plan, fitting)
+        name = tensor or view_data.first_tensor(plan, fitting)
         panel.say(name if by_run else f"sample of {plan.sampled}")
-        self.map_card.set_provenance(figures.measured(by_run))
+        self.map_card.set_provenance(view_data.measured(by_run))
 
     def _draw_tensors(self, plan: Plan, report: Report | None) -> None:
         panel = self.map_panel

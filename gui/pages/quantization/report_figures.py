@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from core.checkpoint.report import skipped_rows
+from core.contracts.result import Result, Row
 from core.hardware.gpus import gpus
-from core.result import Result, Row
 from core.topics.quantization.model.plan import Plan
 from core.topics.quantization.model.presets import KEPT_BITS
 from core.topics.quantization.model.scales import NESTED_BITS, NestedScales
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.payload import REFERENCE, SYNTHETIC
 from core.topics.quantization.saving import save_report
-from gui.plots.bit_budget import Memory, ModelBytes
-from gui.plots.output_effect import Outcome
-from gui.plots.scales_view import ScalesPicture
+from gui.pages.quantization.bit_budget import Memory, ModelBytes
+from gui.pages.quantization.output_effect import Outcome
+from gui.pages.quantization.scales_view import ScalesPicture
 
 LABELS: dict[str, str] = {name.value: found.label for name, found in FORMATS.items()}
 """What each format is called, by id."""

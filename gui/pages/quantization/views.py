@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVB
 
 from core.topics.quantization.params import DISTRIBUTIONS
 from gui import theme as themes
-from gui.plots.curves import Curves
-from gui.plots.error_map import ErrorMap
-from gui.plots.log_axis import LogAxis
-from gui.plots.segments import Segments
+from gui.charts.curves import Curves
+from gui.charts.log_axis import LogAxis
+from gui.pages.quantization.error_map import ErrorMap
+from gui.widgets.segments import Segments
 
 TENSORS, LAYERS, EVERY_FORMAT = range(3)
 _BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes a row."

@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import model_validator
 
-from core.errors import InvalidParams
-from core.params import Params, choice, number
-from core.text import Text
-from core.topic import Topic
+from core.contracts.errors import InvalidParams
+from core.contracts.params import Params, choice, number
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 
 ACTS = (
     "finish",

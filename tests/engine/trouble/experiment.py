@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from core.contracts.errors import InvalidParams, MissingRequirement
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Environment, Metric, Provenance, Result
+from core.contracts.topic import ExperimentRun
 from core.engine.steps import Tick, stepwise
-from core.errors import InvalidParams, MissingRequirement
-from core.events import Partial, Progress
-from core.result import Environment, Metric, Provenance, Result
-from core.topic import ExperimentRun
 from tests.engine.trouble import TroubleParams
 
 Steps = Generator[Progress | Partial, None, None]

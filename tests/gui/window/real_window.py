@@ -118,7 +118,7 @@ def session(window: Any, bridge: Any, seen: dict[str, Any]) -> Steps:
 
 def observe(seen: dict[str, Any]) -> None:
     """Begin the session when the page is there. Changes nothing in what the window does."""
-    from gui import main_window
+    from gui.window import main_window
 
     original_init = main_window.MainWindow.__init__
     original_open = main_window.MainWindow.open_last_page

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import TilescopeError, UnknownName
-from gui.app import run_window, start_engine, unexpected_errors_go_to
-from gui.bridge import EngineBridge
+from core.contracts.errors import TilescopeError, UnknownName
+from gui.page.engine_bridge import EngineBridge
+from gui.window.app import run_window, start_engine, unexpected_errors_go_to
 from tests.gui.doubles import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -4,7 +4,7 @@ import gc
 import threading
 from typing import Any
 
-from gui.garbage import collected_on_gui_thread
+from gui.window.garbage import collected_on_gui_thread
 
 CYCLES = 5000
 

@@ -10,13 +10,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
+from core.contracts.errors import TilescopeError
+from core.contracts.result import Result
+from core.contracts.topic import Topic
 from core.engine.history import History
-from core.errors import TilescopeError
-from core.result import Result
-from core.topic import Topic
-from gui.bridge import EngineBridge
-from gui.controller import Controller
-from gui.history import HistoryKeeper, PageHistory
+from gui.page.controller import Controller
+from gui.page.engine_bridge import EngineBridge
+from gui.window.history import HistoryKeeper, PageHistory
 from tests.gui.doubles import FakeEngine, ToyPage, ToyParams
 
 DAY_S = 1_700_000_000.0
@@ -123,6 +123,6 @@ def test_that_what_was_asked_for_is_done_before_closing(tmp_path: Path, qapp: An
 
 
 def _environment_and_metrics() -> tuple[Any, dict[str, Any]]:
-    from core.result import Environment
+    from core.contracts.result import Environment
 
     return Environment("cpu", "lanes"), {}

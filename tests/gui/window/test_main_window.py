@@ -9,15 +9,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 
-from core.events import Finished
-from core.result import Result
-from core.text import Text
-from core.topic import Topic
+from core.contracts.events import Finished
+from core.contracts.result import Result
+from core.contracts.text import Text
+from core.contracts.topic import Topic
 from gui import theme
-from gui.bridge import EngineBridge
-from gui.main_window import MainWindow
-from gui.settings import Settings
-from gui.status import StatusBar, memory_of_children_bytes
+from gui.page.engine_bridge import EngineBridge
+from gui.window.main_window import MainWindow
+from gui.window.settings import Settings
+from gui.window.status_bar import StatusBar, memory_of_children_bytes
 from tests.gui.doubles import FakeEngine, ToyPage, ToyParams
 
 TOY = "tests.gui.doubles:ToyPage"

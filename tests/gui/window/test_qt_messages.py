@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from PySide6.QtCore import qInstallMessageHandler, qWarning
 
-from gui.qt_messages import size_hint_warnings_dropped
+from gui.window.qt_messages import size_hint_warnings_dropped
 
 SIZE_HINTS = "This plugin does not support propagateSizeHints()"
 

@@ -8,14 +8,15 @@ import pytest
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QColor, QImage
 
-from core.errors import TilescopeError
-from core.events import Cancelled, Event, Failed, Finished
-from core.result import Result
-from core.topic import Topic
-from gui import screenshot, theme
-from gui.bridge import EngineBridge
-from gui.main_window import MainWindow
-from gui.settings import Settings
+from core.contracts.errors import TilescopeError
+from core.contracts.events import Cancelled, Event, Failed, Finished
+from core.contracts.result import Result
+from core.contracts.topic import Topic
+from gui import theme
+from gui.page.engine_bridge import EngineBridge
+from gui.window import screenshot
+from gui.window.main_window import MainWindow
+from gui.window.settings import Settings
 from tests.gui.doubles import FakeEngine, FakeRun, ToyParams
 
 PAGES = {"toy": "tests.gui.doubles:ToyPage"}

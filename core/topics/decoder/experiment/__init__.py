@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import torch
 
+from core.contracts.events import Partial
+from core.contracts.result import Environment
+from core.contracts.result_builder import Draft, as_partial
+from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import Tick
-from core.events import Partial
 from core.hardware.host import cpu_name
-from core.partial import Draft, as_partial
-from core.result import Environment
-from core.topic import ExperimentRun
 from core.topics.decoder.experiment import metrics
 from core.topics.decoder.experiment.checks import check_all
 from core.topics.decoder.experiment.gradients import gradient_flow

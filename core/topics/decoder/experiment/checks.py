@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.result import Row
+from core.contracts.result import Row
 from core.topics.decoder.experiment.attentions import by_operations
 from core.topics.decoder.experiment.network import Network, run_both
 from core.topics.decoder.experiment.passes import Recorded, Scene

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from core.result import Metric, Provenance, Row
+from core.contracts.result import Metric, Provenance, Row
 from core.topics.decoder.experiment.checks import Checks
 from core.topics.decoder.experiment.gradients import GradientFlow
 from core.topics.decoder.experiment.perturbations import Influence

@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from core.contracts.result import Row
 from core.engine.steps import Tick
-from core.result import Row
+from core.interpreter import intercept
 from core.topics.decoder.experiment.attentions import Call, Flash
 from core.topics.decoder.experiment.network import Attend, Network, Pass, Record, ignore, run_both
 from core.topics.decoder.model.inputs import Inputs
@@ -17,7 +18,6 @@ from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.payload import MAX_COLUMNS
 from core.trace.kernel_tables import kernel_tables
 from core.trace.record import Launch
-from core.tracing import intercept
 
 TENSORS = {"q_ptr": "Q", "k_ptr": "K", "v_ptr": "V", "o_ptr": "O", "lse_ptr": "LSE"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from core.result import Row
+from core.contracts.result import Row
 from core.topics.decoder.model.inputs import Inputs
 from core.topics.decoder.tokens import SPECIAL
 

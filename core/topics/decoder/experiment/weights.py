@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from core.engine.steps import Tick
-from core.language_model.quiet import seeded, torch_threads
+from core.language_model.torch_state import seeded, torch_threads
 from core.topics.decoder.experiment.network import Network
 from core.topics.decoder.params import PRE_NORM, REVERSAL, DecoderParams
 from core.topics.decoder.tokens import BOS, EOS, SPECIAL, VOCABULARY

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.claims import Claim, Finding, Verdict
-from core.result import Result, Row
-from core.text import Text
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.result import Result, Row
+from core.contracts.text import Text
 from core.topics.fine_tuning.claims.prompts import measured, method_row, not_judged, not_tested
 from core.topics.fine_tuning.methods import MethodId
 

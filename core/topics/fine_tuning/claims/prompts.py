@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from core.claims import Claim, Finding, Verdict
-from core.result import Provenance, Result, Row
-from core.text import Text
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.result import Provenance, Result, Row
+from core.contracts.text import Text
 from core.topics.fine_tuning.methods import METHODS, MethodId
 
 _PREFIX, _PROMPT, _V2 = MethodId.PREFIX_TUNING.value, MethodId.PROMPT_TUNING.value, MethodId.P_TUNING_V2.value

@@ -9,22 +9,27 @@ from time import monotonic
 
 import torch
 
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Environment, Metric, Provenance
+from core.contracts.result_builder import Draft, as_partial
+from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import Tick
-from core.events import Partial, Progress
 from core.hardware.host import cpu_name
 from core.language_model.evaluation import task_loss
 from core.language_model.libraries import WHAT_LIBRARIES_RAISE, reason
-from core.language_model.quiet import torch_threads
-from core.partial import Draft, as_partial
-from core.result import Environment, Metric, Provenance
-from core.topic import ExperimentRun
+from core.language_model.torch_state import torch_threads
 from core.topics.fine_tuning.experiment import tables
 from core.topics.fine_tuning.experiment.answering import answers
 from core.topics.fine_tuning.experiment.building import build
-from core.topics.fine_tuning.experiment.looking import column_labels, mask_and_attention, objective_row, one_example
+from core.topics.fine_tuning.experiment.inspect_example import (
+    column_labels,
+    mask_and_attention,
+    objective_row,
+    one_example,
+)
 from core.topics.fine_tuning.experiment.opening import Opened, opened
-from core.topics.fine_tuning.experiment.through import gradient_rows
+from core.topics.fine_tuning.experiment.qlora_gradients import gradient_rows
 from core.topics.fine_tuning.experiment.training import MethodRun
 from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.model.plan import check

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.errors import TilescopeError
+from core.contracts.errors import TilescopeError
 from core.language_model.adapters import copied
 from core.language_model.libraries import import_peft, transformers_quietly
 from core.language_model.model import linear_names
-from core.language_model.quiet import seeded
+from core.language_model.torch_state import seeded
 from core.topics.fine_tuning.model.counts import NF4_BLOCK, NF4_NESTED_BLOCK
 from kernels.quantization.api import dequantize, quantize
 from kernels.quantization.formats import FormatId

@@ -10,16 +10,16 @@ from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import prompt_ids, target_ids
 from core.language_model.folder import open_folder
 from core.language_model.generation import context_length
-from core.language_model.recipe import STANDARD
-from core.language_model.room import TRAINED_BYTES, WEIGHT_BYTES, check_room
+from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_room
+from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import Example, TableTask, table_task
 from core.language_model.world import build_world
 from core.paths import expanded
-from core.topics.fine_tuning.experiment.placing import places_of_model
+from core.topics.fine_tuning.experiment.module_places import places_of_model
 from core.topics.fine_tuning.methods import ADAPTERS, MethodId
-from core.topics.fine_tuning.model.places import Place
 from core.topics.fine_tuning.model.plan import check_rank, check_virtual_tokens
+from core.topics.fine_tuning.model.trained_modules import Place
 from core.topics.fine_tuning.params import FineTuningParams
 
 HELD_OUT_ROWS = 64

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result_builder import Draft
 from core.language_model.evaluation import Answers
 from core.language_model.model import parameter_count
-from core.partial import Draft
-from core.result import Metric, Provenance, Row
 from core.topics.fine_tuning.experiment.building import vectors
 from core.topics.fine_tuning.experiment.opening import Opened
 from core.topics.fine_tuning.experiment.training import MethodRun, frames_of

@@ -19,9 +19,9 @@ from core.language_model.memory import MemoryUse, measure_step
 from core.language_model.pretrain import rate_factor
 from core.language_model.table_task import Example
 from core.topics.fine_tuning.experiment.building import Built
-from core.topics.fine_tuning.experiment.placing import base_of, pieces
+from core.topics.fine_tuning.experiment.module_places import base_of, pieces
 from core.topics.fine_tuning.methods import METHODS, MethodId
-from core.topics.fine_tuning.model.places import Place
+from core.topics.fine_tuning.model.trained_modules import Place
 from core.topics.fine_tuning.params import FineTuningParams
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.topics.fine_tuning.methods import METHODS, MethodId
-from core.topics.fine_tuning.model.places import Sizes, places_of, trained_at
 from core.topics.fine_tuning.model.shapes import MATRICES, Shape
+from core.topics.fine_tuning.model.trained_modules import Sizes, places_of, trained_at
 
 FLOAT_BYTES = 4
 _ADAM_STATES = 2

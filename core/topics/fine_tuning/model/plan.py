@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.paths import expanded
 from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.model.counts import MethodCounts, base_parameters, counts_of
-from core.topics.fine_tuning.model.places import Place, Sizes, places_of
 from core.topics.fine_tuning.model.prefix_mask import prefix_mask
 from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_recipe
+from core.topics.fine_tuning.model.trained_modules import Place, Sizes, places_of
 from core.topics.fine_tuning.params import ALL, FineTuningParams
 
 MASK_TOKENS = 24

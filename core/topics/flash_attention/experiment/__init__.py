@@ -10,13 +10,13 @@ from collections.abc import Generator
 
 import torch
 
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Environment
+from core.contracts.result_builder import Draft, as_partial
+from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import Tick
-from core.events import Partial, Progress
 from core.hardware.host import cpu_name
-from core.partial import Draft, as_partial
-from core.result import Environment
-from core.topic import ExperimentRun
 from core.topics.flash_attention.experiment import metrics, tables
 from core.topics.flash_attention.experiment.comparison import check_all, float64_reference, time_all
 from core.topics.flash_attention.experiment.inputs import Problem, make_problem

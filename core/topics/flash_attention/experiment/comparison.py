@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from core.contracts.result import Row
 from core.engine.steps import Tick
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
-from core.result import Row
 from core.topics.flash_attention.experiment.inputs import Problem
 from core.topics.flash_attention.experiment.kernels import launch
 from kernels.attention import Impl, attention, available

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from core.engine.steps import Tick
+from core.interpreter import Launch, intercept
 from core.topics.flash_attention.experiment.inputs import Problem, make_problem
 from core.topics.flash_attention.model.cost import TRACE_BUDGET_BYTES
 from core.topics.flash_attention.model.tiles import block_count
-from core.tracing import Launch, intercept
 from kernels.attention import AttentionOutput, Impl, attention
 from kernels.errors import KernelError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from core.result import Metric, Provenance, Row
+from core.contracts.result import Metric, Provenance, Row
 from core.topics.flash_attention.experiment.comparison import Contender
 from core.topics.flash_attention.experiment.kernels import Traced
 from core.topics.flash_attention.model import Plan

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from core.interpreter import Launch
 from core.topics.flash_attention.model.tiles import block_count
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.trace.tile_loads import first_offset, loads_of
-from core.tracing import Launch
 
 IntArray = NDArray[np.int64]
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from core.interpreter import Launch, Watched
 from core.topics.flash_attention.model.tiles import block_count
 from core.topics.flash_attention.params import FlashAttentionParams
-from core.tracing import Launch, Watched
 
 _LARGEST_ACCUMULATOR_BYTES = 32 << 20
 Array = NDArray[np.float32]

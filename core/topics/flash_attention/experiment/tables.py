@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.result import Row
+from core.contracts.result import Row
 from core.topics.flash_attention.experiment.kernels import TENSOR_OF_ARGUMENT, Traced
 from core.topics.flash_attention.model.paper import paper_model
 from core.topics.flash_attention.params import FlashAttentionParams

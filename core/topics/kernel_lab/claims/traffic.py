@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.claims import Claim, Finding, Verdict
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.result import Result, Row
+from core.contracts.text import Text
 from core.format import format_quantity
-from core.result import Result, Row
-from core.text import Text
 
 ABOUT_ONCE = 1.25
 L2_BYTES = 40_000_000

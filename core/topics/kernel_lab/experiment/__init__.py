@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from core.contracts.errors import InvalidParams
+from core.contracts.events import Partial
+from core.contracts.result import Environment
+from core.contracts.result_builder import Draft, as_partial
+from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import Tick
-from core.errors import InvalidParams
-from core.events import Partial
 from core.hardware.host import cpu_name
-from core.partial import Draft, as_partial
-from core.result import Environment
-from core.topic import ExperimentRun
 from core.topics.kernel_lab.experiment import numbers
 from core.topics.kernel_lab.experiment.tracing import Traced, trace
 from core.topics.kernel_lab.model import Plan, plan

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
+from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
 from core.topics.kernel_lab.model import Source, shown
 
 _OUR_PACKAGES = ("kernels", "gui", "tests", "main")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from core.contracts.result import Metric, Provenance, Row
 from core.engine.steps import Tick
-from core.result import Metric, Provenance, Row
 from core.topics.kernel_lab.experiment.tracing import Traced
 from core.topics.kernel_lab.model import Plan, sectors, shown
 from core.trace import tables as trace_tables

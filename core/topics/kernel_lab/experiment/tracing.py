@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.contracts.errors import InvalidParams, RunFailed
 from core.engine.steps import Tick
-from core.errors import InvalidParams, RunFailed
 from core.format import format_quantity
+from core.interpreter import Launch, Tracer, intercept
 from core.topics.kernel_lab.experiment.loader import call
 from core.topics.kernel_lab.experiment.output import Log, collected
 from core.topics.kernel_lab.model import Plan, shown
-from core.tracing import Launch, Tracer, intercept
 
 MOST_LAUNCHES = 4096
 LARGEST_TRACE_BYTES = 1 << 30

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.topics.kernel_lab.model.paths import resolved
 from core.topics.kernel_lab.model.source import Function, Source, read_source
 from core.topics.kernel_lab.params import KernelLabParams

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from core.errors import InvalidParams
+from core.contracts.errors import InvalidParams
 from core.format import format_quantity
 
 _LARGEST_FILE_BYTES = 4 << 20

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.claims import Claim, Finding, Verdict
-from core.result import Result
-from core.text import Text
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.result import Result
+from core.contracts.text import Text
 from core.topics.lora.claims.stopped import stopped
 from core.wording import missing, provenance
 

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from core.claims import Claim, Finding, Verdict
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.result import Result
+from core.contracts.text import Text
 from core.model_presets import GPT_3
-from core.result import Result
-from core.text import Text
 from core.topics.lora.claims.stopped import stopped
 from core.topics.lora.model.counting import (
     BYTES_A_PARAMETER,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.claims import Finding, Verdict
-from core.result import Result
+from core.contracts.claims import Finding, Verdict
+from core.contracts.result import Result
 from core.topics.lora.payload import RUN_LABELS
 
 

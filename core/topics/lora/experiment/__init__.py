@@ -11,24 +11,24 @@ from time import monotonic, perf_counter
 
 import torch
 
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Environment, Metric, Provenance
+from core.contracts.result_builder import Draft, as_partial
+from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import Tick
-from core.events import Partial, Progress
 from core.hardware.host import cpu_name
 from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import Batch, ordered_batches
 from core.language_model.evaluation import exact_match
 from core.language_model.folder import open_folder
 from core.language_model.libraries import WHAT_LIBRARIES_RAISE, import_peft, library_versions, reason
-from core.language_model.quiet import torch_threads
-from core.language_model.recipe import STANDARD
-from core.language_model.room import TRAINED_BYTES, WEIGHT_BYTES, check_room
+from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_room
+from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
+from core.language_model.torch_state import torch_threads
 from core.language_model.world import build_world
-from core.partial import Draft, as_partial
-from core.result import Environment, Metric, Provenance
-from core.topic import ExperimentRun
 from core.topics.lora.experiment import checks, tables
 from core.topics.lora.experiment.held_out import ANSWERED_ROWS, held_out_rows
 from core.topics.lora.experiment.runs import Run, adalora_run, full_run, lora_run

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from core.contracts.result import Row
 from core.language_model.data import Batch
-from core.language_model.quiet import evaluating
-from core.result import Row
+from core.language_model.torch_state import evaluating
 from core.topics.lora.experiment.allocator import Recorder
 from core.topics.lora.experiment.runs import Run
 from core.topics.lora.model.matrices import Matrix

@@ -10,8 +10,8 @@ import torch
 
 from core.language_model.data import NOT_LEARNED, ordered_batches
 from core.language_model.evaluation import TextLoss
-from core.language_model.quiet import evaluating
 from core.language_model.table_task import Example, TableTask
+from core.language_model.torch_state import evaluating
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -8,16 +8,16 @@ from functools import partial
 
 import torch
 
+from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result_builder import Draft
 from core.engine.phases import in_parts
 from core.engine.steps import Tick
 from core.hardware.timing import Candidate, Check, check_against, time_candidates
-from core.partial import Draft
-from core.result import Metric, Provenance, Row
+from core.interpreter import Launch, intercept
 from core.topics.lora.experiment.runs import Run
 from core.topics.lora.params import LoraParams
 from core.trace.kernel_tables import kernel_tables
 from core.trace.traffic import traffic
-from core.tracing import Launch, intercept
 from kernels.lora.api import Impl, available, lora_linear, lora_linear_nf4, update_importance
 from kernels.lora.inputs import MOST_RANK
 from kernels.lora.reference import reference_importance, reference_lora_linear

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from core.partial import Draft
-from core.result import Metric, Provenance, Row
+from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result_builder import Draft
 from core.topics.lora.experiment.allocator import Allocation, Recorder
 from core.topics.lora.experiment.runs import Run
 from core.topics.lora.experiment.updates import Updates

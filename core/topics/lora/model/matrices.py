@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
-from core.errors import InvalidParams
-from core.language_model.recipe import STANDARD, Recipe
-from core.language_model.targets import check_targets, is_named
+from core.contracts.errors import InvalidParams
+from core.language_model.model_config import STANDARD, Recipe
+from core.language_model.target_modules import check_targets, is_named
 from core.paths import expanded
 from core.topics.lora.params import ALL, LoraParams
 

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from core.errors import InvalidParams, TilescopeError
-from core.language_model.recipe import STANDARD
+from core.contracts.errors import InvalidParams, TilescopeError
+from core.language_model.model_config import STANDARD
 from core.paths import expanded
 from core.topics.lora.model.counting import Counted, against_rank, counted, gpt_3
 from core.topics.lora.model.matrices import Matrix, adapted, check_ranks, folder_matrices, small_model_matrices

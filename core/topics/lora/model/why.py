@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.text import Text
+from core.contracts.text import Text
 from core.topics.lora.model.schedule import Phase, Schedule
 from core.topics.lora.params import LoraParams
 

@@ -1,6 +1,6 @@
 """The claims of the masks page."""
 
-from core.claims import Claim
+from core.contracts.claims import Claim
 from core.topics.masks.claims.hiding import HIDING_CLAIMS
 from core.topics.masks.claims.shape import SHAPE_CLAIMS
 

@@ -9,17 +9,17 @@ from collections.abc import Generator
 
 import torch
 
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Environment
+from core.contracts.result_builder import Draft, as_partial
+from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import Tick
-from core.events import Partial, Progress
 from core.hardware.host import cpu_name
-from core.partial import Draft, as_partial
-from core.result import Environment
-from core.topic import ExperimentRun
 from core.topics.masks.experiment import evidence, metrics, tables
-from core.topics.masks.experiment.blind_rows import blind_row_metrics
 from core.topics.masks.experiment.block_sparse import traced_schedule, visited_by_sequence
 from core.topics.masks.experiment.comparison import blind_rows, check_all, time_all
+from core.topics.masks.experiment.fully_masked_rows import blind_row_metrics
 from core.topics.masks.experiment.problem import Problem, float64_reference, make_problem
 from core.topics.masks.experiment.tracing import Traced, causal_sweep, trace_block_sparse, trace_dense
 from core.topics.masks.model import Plan, plan

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.masks.kernel_form import MOST_TERMS, KernelTerm, counted_terms, kernel_form
+from core.interpreter import Launch
+from core.masks.lowering import MOST_TERMS, KernelTerm, counted_terms, kernel_form
 from core.topics.masks.experiment.problem import Problem
 from core.trace.tile_loads import first_offset, loads_of
-from core.tracing import Launch
 from kernels.attention.blocks import BlockMask, block_mask
 from kernels.attention.mask import MaskDescription, Term, TermKind
 from kernels.attention.sparse import SparseImpl, sparse_attention

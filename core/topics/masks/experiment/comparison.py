@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from core.contracts.result import Row
 from core.engine.steps import Tick
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
-from core.result import Row
 from core.topics.masks.experiment.block_sparse import attend, tiles_of
 from core.topics.masks.experiment.implementations import (
     LABELS,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
+from core.contracts.result import Row
 from core.engine.steps import Tick
 from core.masks import All, Causal, Documents, Layout, Mask, Not, PaddedQueries, Padding, Side
 from core.masks.presets import PRESETS
 from core.masks.symmetry import symmetry
-from core.result import Row
 from core.topics.masks.experiment.implementations import dense_plus_mask
 from core.topics.masks.experiment.problem import Problem, problem_of, weights_of
 from core.topics.masks.model import Plan, plan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from core.contracts.result import Metric, Provenance, Row
 from core.masks.cost import Cost
-from core.result import Metric, Provenance, Row
 from core.topics.masks.experiment.comparison import Contender
 from core.topics.masks.experiment.evidence import Leak, MaskedWeights
 from core.topics.masks.model import Plan

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from core.contracts.result import Row
 from core.masks import TileClass
-from core.result import Row
 from core.topics.masks.experiment.problem import Problem, weights_of
 from core.topics.masks.experiment.tracing import TENSOR_OF_ARGUMENT, Traced
 from core.topics.masks.model import Plan

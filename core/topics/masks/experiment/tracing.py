@@ -9,15 +9,15 @@ from functools import partial
 
 import torch
 
+from core.contracts.result import Row
 from core.engine.phases import in_parts
 from core.engine.steps import Tick
+from core.interpreter import Launch, intercept
 from core.masks import Causal, Layout
-from core.result import Row
 from core.topics.masks.experiment.block_sparse import attend, tiles_of
 from core.topics.masks.experiment.problem import Problem, problem_of
 from core.topics.masks.params import MasksParams
 from core.trace.tile_loads import tiles_visited
-from core.tracing import Launch, intercept
 from kernels.attention import Impl, attention
 from kernels.errors import KernelError
 

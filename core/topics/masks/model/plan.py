@@ -12,8 +12,8 @@ from core.masks import Layout, Mask, TileClass, parse, rasterise, row_counts, vi
 from core.masks.cost import Cost, Tiling, cost, tiling
 from core.masks.presets import Preset
 from core.masks.presets import preset as find_preset
+from core.topics.masks.model.mask_warnings import Remark, remarks
 from core.topics.masks.model.positions import Positions, positions
-from core.topics.masks.model.remarks import Remark, remarks
 from core.topics.masks.params import MasksParams
 
 ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}

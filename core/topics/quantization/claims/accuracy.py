@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.claims import Claim, Finding, Verdict
-from core.result import Result
-from core.text import Text
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.result import Result
+from core.contracts.text import Text
 from core.topics.quantization.claims.storage import LABELS, QLORA
 
 _SYMMETRIC_RIVALS = ("fp4-e2m1", "fp4-e3m0", "int4")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from core.claims import Claim, Finding, Verdict
-from core.result import Result, Row
-from core.text import Text
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.result import Result, Row
+from core.contracts.text import Text
 from core.topics.quantization.claims.storage import LABELS, QLORA
 
 _PAPER = {"int4": 34.34, "fp4-e2m1": 31.07, "fp4-e3m0": 29.48, "nf4": 27.41}

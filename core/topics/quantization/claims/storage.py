@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from core.claims import Claim, Finding, Verdict
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.result import Result
+from core.contracts.text import Text
 from core.format import format_quantity
-from core.result import Result
-from core.text import Text
 from core.topics.quantization.payload import PAPER_BLOCK, PAPER_NESTED
 from core.wording import missing, provenance, quantity
 from kernels.quantization.formats import FORMATS

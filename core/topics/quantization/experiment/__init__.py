@@ -9,14 +9,14 @@ import torch
 
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.slices import FileChanged
+from core.contracts.errors import TilescopeError
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Environment
+from core.contracts.result_builder import Draft, as_partial
+from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import Tick
-from core.errors import TilescopeError
-from core.events import Partial, Progress
 from core.hardware.host import cpu_name
-from core.partial import Draft, as_partial
-from core.result import Environment
-from core.topic import ExperimentRun
 from core.topics.quantization.experiment import comparison, outputs, report, samples
 from core.topics.quantization.experiment.matrix import matrix_of
 from core.topics.quantization.model.plan import check, memory, opened

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from core.checkpoint.coding import absmax_of, coder, quantized_scales, restored_weights, shares_of
+from core.contracts.result import Metric, Provenance, Row
 from core.engine.steps import Tick
-from core.result import Metric, Provenance, Row
+from core.interpreter import intercept
 from core.topics.quantization.experiment.kernels import TRACE_BUDGET_BYTES, nested_of, quantized_by_triton
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
-from core.tracing import intercept
 from kernels.errors import KernelError
 from kernels.quantization.api import Impl, Quantized, dequantize, quantize
 from kernels.quantization.formats import FORMATS, FormatId

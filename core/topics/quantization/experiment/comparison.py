@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from core.checkpoint.measuring import Measurer, Quantization
+from core.contracts.result import Metric, Provenance, Row
 from core.engine.steps import Tick
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
-from core.result import Metric, Provenance, Row
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
 from kernels.errors import KernelError

@@ -9,16 +9,16 @@ from typing import TypeVar
 
 import torch
 
+from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result_builder import Draft
 from core.engine.phases import in_parts
 from core.engine.steps import Tick
-from core.partial import Draft
-from core.result import Metric, Provenance, Row
+from core.interpreter import Launch, intercept
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.payload import PAPER_BLOCK, PAPER_NESTED
 from core.trace.kernel_tables import kernel_tables
 from core.trace.traffic import traffic
-from core.tracing import Launch, intercept
 from kernels.quantization.api import Impl, MatmulPath, Quantized, dequantize, matmul, quantize
 from kernels.quantization.formats import FORMATS, FormatId
 

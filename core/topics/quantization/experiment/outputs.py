@@ -10,18 +10,18 @@ from itertools import combinations
 
 import torch
 
+from core.contracts.errors import InvalidParams
+from core.contracts.result import Metric, Provenance, Row
 from core.engine.phases import in_parts
 from core.engine.steps import Tick
-from core.errors import InvalidParams
 from core.hardware.host import host_facts
 from core.language_model.evaluation import TextLoss, windows_loss
 from core.language_model.folder import open_folder
 from core.language_model.model import linear_names
-from core.language_model.quiet import torch_threads
-from core.language_model.recipe import STANDARD
+from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
+from core.language_model.torch_state import torch_threads
 from core.language_model.windows import LENGTH, file_windows, held_out_windows
-from core.result import Metric, Provenance, Row
 from core.topics.quantization.experiment.restoring import quantized
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.payload import REFERENCE, SMALL_MODEL

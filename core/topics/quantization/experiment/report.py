@@ -11,19 +11,19 @@ import numpy as np
 
 from core.checkpoint.coding import absmax_of, restored_scales
 from core.checkpoint.errors import MAP_COLUMNS, WeightSums
-from core.checkpoint.finished import Finished
 from core.checkpoint.header import Shard, StoredTensor
 from core.checkpoint.measuring import Measured, Quantization, measure_piece, piece_of
 from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
+from core.checkpoint.resume_cache import Finished
 from core.checkpoint.survey import Survey, survey
+from core.contracts.events import Partial, Progress
+from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result_builder import Draft, as_partial
 from core.engine.phases import phase
 from core.engine.steps import Tick
-from core.events import Partial, Progress
 from core.language_model.cache import cache_folder
-from core.partial import Draft, as_partial
-from core.result import Metric, Provenance, Row
 from core.topics.quantization.model.sampling import drawn
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.payload import MAP_PREFIX, SYNTHETIC

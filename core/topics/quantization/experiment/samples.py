@@ -9,9 +9,9 @@ import numpy as np
 from core.checkpoint.coding import absmax_of, restored_weights
 from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.opening import Checkpoint
+from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result_builder import Draft
 from core.engine.steps import Tick
-from core.partial import Draft
-from core.result import Metric, Provenance, Row
 from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
 from core.topics.quantization.model.plan import shown_tensor
 from core.topics.quantization.model.sampling import Weights, drawn, sample_of, spread, standard

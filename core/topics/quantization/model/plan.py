@@ -15,7 +15,7 @@ from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import Checkpoint, open_checkpoint
-from core.errors import InvalidParams, TilescopeError
+from core.contracts.errors import InvalidParams, TilescopeError
 from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
 from core.topics.quantization.model.codebooks import Codebook, Histogram, codebooks, histogram, sort

@@ -1,0 +1,1 @@
+"""The contracts between the rooms: params, result, claims, events, topic, errors, text, and the registry."""

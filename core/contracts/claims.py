@@ -1,0 +1,48 @@
+"""A claim is one statement a reader was taught, and the predicate that tests it on a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.contracts.result import Result
+from core.contracts.text import Text
+
+
+class Verdict(StrEnum):
+    HOLDS = "holds"
+    HOLDS_WITH_LIMIT = "holds with a limit"
+    DOES_NOT_HOLD = "does not hold"
+    NOT_TESTED = "not tested here"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict and its evidence: one sentence with the numbers, their units and their provenance."""
+
+    verdict: Verdict
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement, its source, and the test of it.
+
+    `expected` is the verdict that a correct program finds. A claim of the notes that is wrong stays,
+    with `expected=DOES_NOT_HOLD`: it is shown refuted, and that is a success.
+    """
+
+    id: str
+    statement: Text
+    source: str
+    test: Callable[[Result], Finding]
+    expected: Verdict = Verdict.HOLDS
+
+    def is_surprised_by(self, finding: Finding) -> bool:
+        """True when the evidence contradicts what should be found. An untested claim surprises nobody."""
+        if finding.verdict is Verdict.NOT_TESTED:
+            return False
+        if self.expected is Verdict.DOES_NOT_HOLD:
+            return finding.verdict is not Verdict.DOES_NOT_HOLD
+        return finding.verdict is Verdict.DOES_NOT_HOLD

@@ -1,0 +1,64 @@
+"""What a run tells its caller: a closed union of events.
+
+An experiment yields `Progress` and `Partial`. The engine adds the rest: every run emits `Started` once,
+then any number of `Progress` and `Partial`, then exactly one of `Finished`, `Failed`, `Cancelled`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.contracts.result import Result
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run reached a worker. `device` is what it runs on, e.g. 'cpu' or 'cuda (NVIDIA H200)'."""
+
+    worker: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` units of the whole run; `phase` is a few words for the run bar."""
+
+    done: float
+    total: float
+    phase: str
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A result in the making: numpy arrays and plain values, never tensors."""
+
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    result: Result
+
+
+@dataclass(frozen=True)
+class Failed:
+    """`sentence` is for the person, `detail` (a traceback or worker log) for the log tab.
+
+    `blames` is the parameter at fault where one is known. `invalid_input` says that whoever asked can mend it: other
+    parameters, another device, something to install.
+    """
+
+    sentence: str
+    detail: str = ""
+    blames: str | None = None
+    invalid_input: bool = False
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    reason: str = "cancelled"
+
+
+Event = Started | Progress | Partial | Finished | Failed | Cancelled
+TERMINAL = (Finished, Failed, Cancelled)

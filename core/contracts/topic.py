@@ -1,0 +1,60 @@
+"""A topic: one question, its parameters, its model, its experiment and its claims."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from core.contracts.claims import Claim
+from core.contracts.events import Partial, Progress
+from core.contracts.params import Params
+from core.contracts.result import Result
+from core.contracts.text import Text
+
+ExperimentRun = Generator[Progress | Partial, None, Result]
+"""What an experiment is: it yields while it works, each yield is a point where cancel is honoured."""
+
+Experiment = Callable[[Any, str], ExperimentRun]
+"""`run(params, device)`, device being 'cpu' or 'cuda'. Called in a worker only."""
+
+
+def accept(params: Params) -> None:
+    """The default check: whatever the params themselves allow can run."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """The declaration that every topic package exports as `TOPIC`.
+
+    `plan` is the pure model: params to what is drawn before, and beside, any run.
+    `check` raises InvalidParams for a run that cannot succeed on this host (predicted memory, time).
+    `experiment` is 'module:function', a string because only a worker may import that module; `libraries` likewise, a
+    function that imports what the experiment takes seconds to import: an idle worker calls it ahead of the first run.
+    """
+
+    id: str
+    title: Text
+    question: Text
+    params: type[Params]
+    plan: Callable[[Any], Any]
+    experiment: str
+    claims: tuple[Claim, ...]
+    check: Callable[[Any], None] = accept
+    libraries: str = ""
+
+    def load_experiment(self) -> Experiment:
+        """Import the experiment. Worker side only: this is where torch comes in."""
+        experiment: Experiment = _named(self.experiment)
+        return experiment
+
+    def load_libraries(self) -> None:
+        """Import what the experiment takes seconds to import. Worker side only."""
+        if self.libraries:
+            _named(self.libraries)()
+
+
+def _named(target: str) -> Any:
+    module, function = target.split(":")
+    return getattr(importlib.import_module(module), function)

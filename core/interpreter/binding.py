@@ -1,0 +1,77 @@
+"""From the arguments of a launch to those of the kernel's IR: tuples and descriptors are taken apart as Triton does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from core.contracts.errors import TilescopeError
+from core.interpreter.frontend import Kernel
+
+_REINTERPRETED = {
+    "int8": torch.int8,
+    "uint8": torch.uint8,
+    "int16": torch.int16,
+    "int32": torch.int32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp32": torch.float32,
+    "fp8e4nv": torch.float8_e4m3fn,
+    "fp8e5": torch.float8_e5m2,
+}
+"""Types of `triton.reinterpret(tensor, dtype)`, by Triton's name."""
+
+
+def runtime_arguments(kernel: Kernel, bound: dict[str, Any]) -> list[Any]:
+    """Tensors and numbers for each argument of the IR's function, in order. `bound` holds all parameters by name."""
+    wanted = [value.type.element if not value.type.pointer else "" for value in kernel.plan.function.arguments]
+    found: list[Any] = []
+    for name, kind in kernel.signature.items():
+        for value in _leaves(kind, bound[name]):
+            found += _descriptor(value, wanted[len(found) :]) if _is_descriptor(value) else [_argument(value)]
+    if len(found) != len(wanted):
+        raise TilescopeError(f"{kernel.name} takes an argument of a kind that Lanes cannot bind.")
+    return found
+
+
+def _leaves(kind: Any, value: Any) -> Iterator[Any]:
+    """What stays an argument at run time: compile-time constants are left out, tuples are flattened."""
+    if kind == "constexpr":
+        return
+    if isinstance(kind, tuple):
+        for inner, element in zip(kind, value, strict=True):
+            yield from _leaves(inner, element)
+    else:
+        yield value
+
+
+def _is_descriptor(value: Any) -> bool:
+    return hasattr(value, "block_shape") and hasattr(value, "base")
+
+
+def _descriptor(value: Any, wanted: Sequence[str]) -> list[Any]:
+    """Pointer, shape and strides (64 bits), flags, then shape and strides once more, as Triton rewrites descriptors.
+
+    The flags are padding with NaN and, from Triton 3.7, rounding to TF32; i1 each.
+    """
+    rank = len(value.shape)
+    flags = [
+        getattr(value, "padding", "zero") == "nan",
+        bool(getattr(value, "round_f32_to_tf32", False)),
+    ]
+    after = wanted[1 + 2 * rank :]
+    count = next((i for i, element in enumerate(after) if element != "i1"), len(after))
+    shape, strides = list(value.shape), list(value.strides)
+    return [_argument(value.base), *shape, *strides, *flags[:count], *shape, *strides]
+
+
+def _argument(value: Any) -> Any:
+    """What a launch accepts as an argument, as a tensor or a number."""
+    if isinstance(value, torch.Tensor) or not hasattr(value, "data_ptr"):
+        return value
+    dtype = _REINTERPRETED.get(str(value.dtype), value.dtype)
+    if not isinstance(dtype, torch.dtype):
+        raise TilescopeError(f"Lanes cannot view a tensor as {dtype}: torch has no such type.")
+    return value.base.view(dtype)

@@ -1,0 +1,132 @@
+"""Runs a plan: binds the arguments, splits the programs into chunks of lanes, executes, collects the trace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.interpreter.diagnostics import Journal
+from core.interpreter.frame import Frame, Run, Tick
+from core.interpreter.ir import Value
+from core.interpreter.memory import Memory
+from core.interpreter.ops.elementwise import rounded
+from core.interpreter.plan import Plan
+from core.interpreter.schedule import lane_order
+from core.interpreter.serial import runs_serially
+from core.interpreter.unwritten import SkippedStores
+from core.interpreter.values import Pointer, on_device
+from core.trace.affine import IntArray
+from core.trace.record import Access, WatchRecorder
+
+Grid = tuple[int, int, int]
+
+_CACHE_BYTES = 1 << 20
+"""Of one tile a lane, all lanes of a chunk together. About an L2: 1/2 and 2 MiB were slower."""
+
+
+def execute(
+    plan: Plan,
+    arguments: Sequence[Any],
+    grid: Grid,
+    *,
+    memory_budget_bytes: int,
+    watcher: WatchRecorder,
+    tick: Tick | None = None,
+    journal: Journal | None = None,
+    skipped: SkippedStores | None = None,
+) -> tuple[list[Memory], list[Access]]:
+    """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
+
+    Results are written to the tensors. Faults and prints go to `journal`; without one the first illegal access raises
+    TilescopeError, before that operation touches memory. Raises whatever `tick` raises. `skipped` are the stores
+    that earlier launches of an addresses-only trace did not make.
+    """
+    memories: list[Memory] = []
+    bound = [
+        _bind(value, argument, memories) for value, argument in zip(plan.function.arguments, arguments, strict=True)
+    ]
+    device = memories[0].flat.device if memories else torch.device("cpu")
+    programs = math.prod(grid)
+    run = Run(plan.function.name, grid, device, memories, watcher, advance=lambda fraction: None)
+    run.journal = journal or run.journal
+    run.skipped = skipped if skipped is not None else run.skipped
+    order = lane_order(plan, bound, run, programs)
+    size = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
+    if runs_serially(plan.function):
+        order, size = np.arange(programs), 1
+    phase = f"tracing {plan.function.name}"
+    with on_device(device), _plain_arithmetic():
+        for first in range(0, programs, size):
+            lanes = order[first : first + size]
+            run.advance = _reporter(tick, first, len(lanes), programs, phase)
+            run.advance(0.0)
+            _run_chunk(plan, bound, run, lanes)
+    if tick is not None:
+        tick(programs, programs, phase)
+    return memories, run.accesses
+
+
+def _reporter(tick: Tick | None, first: int, lanes: int, programs: int, phase: str) -> Any:
+    """Progress of a chunk in programs; never goes backwards."""
+    furthest = 0.0
+
+    def advance(fraction: float) -> None:
+        nonlocal furthest
+        furthest = max(furthest, fraction)
+        if tick is not None:
+            tick(first + furthest * lanes, programs, phase)
+
+    return advance
+
+
+def _run_chunk(plan: Plan, bound: Sequence[Any], run: Run, lanes: IntArray) -> None:
+    frame = Frame(run, plan.function.slots, lanes)
+    for value, argument in zip(plan.function.arguments, bound, strict=True):
+        frame.values[value.slot] = argument
+    plan.body.run(frame)
+
+
+def _bind(value: Value, argument: Any, memories: list[Memory]) -> Any:
+    """An argument as a value: a pointer to the start of its tensor, or a uniform number."""
+    if value.type.pointer:
+        memories.append(Memory(value.name, argument))
+        return Pointer(len(memories) - 1, 0)
+    if value.type.is_float:
+        return rounded(float(argument), value.type.element)
+    if value.type.element == "i1":
+        return bool(argument)
+    half = 1 << (value.type.bits - 1)
+    return (int(argument) + half) % (2 * half) - half
+
+
+def chunk_lanes(tile_bytes: Sequence[int], index_bytes: int, memory_budget_bytes: int, *, on_cpu: bool) -> int:
+    """How many lanes fit the budget, if every tile were alive at once and no index were structured.
+
+    On a CPU, no more than keep one tile of every lane in the cache: what one operation writes, the next one reads.
+    """
+    lanes = memory_budget_bytes // max(1, sum(tile_bytes) + index_bytes)
+    if on_cpu:
+        lanes = min(lanes, _CACHE_BYTES // max(1, *tile_bytes, 1))
+    return max(1, lanes)
+
+
+@contextmanager
+def _plain_arithmetic() -> Iterator[None]:
+    """Torch with one thread and exact float32 products, for a while.
+
+    The operations are short, so a second thread saves little; but where another process wants the core (the window
+    does), each operation then waits for a time slice at its end: measured 30 times slower.
+    """
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)

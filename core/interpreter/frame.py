@@ -1,0 +1,65 @@
+"""The state of one run: the values of the lanes being executed, and what is common to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from core.interpreter.diagnostics import Journal
+from core.interpreter.memory import Memory
+from core.interpreter.unwritten import SkippedStores
+from core.trace.affine import IntArray
+from core.trace.record import Access, WatchRecorder
+
+Tick = Callable[[float, float, str], None]
+
+
+@dataclass
+class Run:
+    """One launch being executed. `advance(fraction)` reports the progress of the current chunk and may raise."""
+
+    function: str
+    grid: tuple[int, int, int]
+    device: torch.device
+    memories: Sequence[Memory]
+    watcher: WatchRecorder
+    advance: Callable[[float], None]
+    accesses: list[Access] = field(default_factory=list)
+    journal: Journal = field(default_factory=Journal)
+    skipped: SkippedStores = field(default_factory=SkippedStores)
+
+
+class Frame:
+    """The environment of the lanes in execution.
+
+    `values[slot]` is the value of each SSA value, `programs` the linear program id of each lane, in lane order.
+    `iteration` are the counters of the loops around, outermost first; `order` counts the accesses so far.
+    """
+
+    __slots__ = ("count", "iteration", "order", "programs", "run", "values")
+
+    def __init__(self, run: Run, slots: int, programs: IntArray) -> None:
+        self.run = run
+        self.values: list[Any] = [None] * slots
+        self.programs = programs
+        self.count = len(programs)
+        self.iteration: tuple[int, ...] = ()
+        self.order = 0
+
+    def program_id(self, axis: int) -> IntArray:
+        """Coordinate of each lane's program along a grid axis; x is fastest."""
+        x, y, _ = self.run.grid
+        linear = self.programs
+        return (linear % x, linear // x % y, linear // (x * y))[axis]
+
+    def describe_program(self, lane: int) -> str:
+        """'(x, y, z)' of a lane."""
+        return f"({', '.join(str(int(self.program_id(axis)[lane])) for axis in range(3))})"
+
+    def narrow(self, count: int) -> None:
+        """Keep the first `count` lanes."""
+        self.programs = self.programs[:count]
+        self.count = count

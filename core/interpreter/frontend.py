@@ -1,0 +1,177 @@
+"""From a Triton kernel and its arguments to TTIR, without a GPU. Everything that depends on Triton's version is here.
+
+Triton's own binder computes the signature, so that arguments are specialised (divisible by 16, equal to 1) exactly as
+they would be for a launch. The IR is lowered for sm_89: the newest target for which Triton itself turns tensor
+descriptors into pointer arithmetic, so that their accesses are seen like any other.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.contracts.errors import MissingRequirement, TilescopeError
+from core.interpreter.inlining import inlined
+from core.interpreter.ir import Module
+from core.interpreter.parser import parse_module
+from core.interpreter.plan import Plan, plan
+
+_TARGET = ("cuda", 89, 32)
+
+
+class CompilationRejected(TilescopeError):
+    """Triton's front end rejects the kernel; with other constants it may not."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel lowered for one specialisation of its arguments.
+
+    `ttir` is what Triton printed; `signature` maps each parameter to Triton's name for its type, a tuple of them, or
+    'constexpr'.
+    """
+
+    name: str
+    ttir: str
+    module: Module
+    plan: Plan
+    signature: Mapping[str, Any]
+    file: str
+    first_line: int
+    source: str
+
+
+@dataclass(frozen=True)
+class _Triton:
+    """The parts of Triton that are used, once imported."""
+
+    jit: types.ModuleType
+    compiler: types.ModuleType
+    ir: Any
+    backend: Any
+    target: Any
+
+
+_lock = threading.Lock()
+_triton: _Triton | None = None
+_binders: dict[int, tuple[Any, Any]] = {}
+_kernels: dict[tuple[int, str], tuple[Any, Kernel]] = {}
+
+
+def triton() -> _Triton:
+    """Triton, imported on first use. Raises MissingRequirement where it is not installed or interprets kernels."""
+    global _triton
+    if _triton is None:
+        try:
+            import triton.runtime.jit as jit
+            from triton._C.libtriton import ir
+            from triton.backends.compiler import GPUTarget
+            from triton.compiler import compiler
+        except ImportError as error:
+            raise MissingRequirement(
+                "Tracing needs Triton, which is not installed here (it exists for Linux): install it with "
+                "`pip install triton`, or open a recording."
+            ) from error
+        target = GPUTarget(*_TARGET)
+        _triton = _Triton(jit, compiler, ir, compiler.make_backend(target), target)
+    return _triton
+
+
+def lower(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Kernel, dict[str, Any]]:
+    """The kernel for these arguments, and all arguments by name (constexprs and defaults too).
+
+    Lowered once for each specialisation. Raises TilescopeError with one sentence if Triton rejects the kernel, or if
+    Lanes does not execute an operation of it.
+    """
+    parts = triton()
+    with _lock:
+        binder = _binder(parts, function)
+    try:
+        bound, specialization, options = binder(*args, **kwargs)
+    except TypeError as error:
+        raise TilescopeError(f"{function.fn.__name__} was launched with the wrong arguments: {error}.") from error
+    key = (id(function), f"{function.cache_key}{specialization}{sorted(options.items())}{_checks(function, kwargs)}")
+    with _lock:
+        known = _kernels.get(key)
+        if known is None:
+            known = _kernels[key] = (function, _lower(parts, function, bound, specialization, kwargs))
+    return known[1], bound
+
+
+def _checks(function: Any, kwargs: dict[str, Any]) -> bool:
+    """True if device-side assertions are compiled in, as Triton decides it: debug=True, or TRITON_DEBUG=1."""
+    from triton import knobs
+
+    return bool(kwargs.get("debug", function.debug) or knobs.runtime.debug)
+
+
+def _binder(parts: _Triton, function: Any) -> Any:
+    known = _binders.get(id(function))
+    if known is None:
+        made = parts.jit.create_function_from_signature(function.signature, function.params, parts.backend)
+        known = _binders[id(function)] = (function, made)
+    return known[1]
+
+
+def _lower(parts: _Triton, function: Any, bound: dict[str, Any], specialization: Any, kwargs: dict[str, Any]) -> Kernel:
+    options, signature, constexprs, attrs = _pack(parts, function, bound, specialization, kwargs)
+    text = _ttir(parts, parts.compiler.ASTSource(function, signature, constexprs, attrs), options, function)
+    module = parse_module(text)
+    entry = inlined(module)
+    source = inspect.getsource(function.fn)
+    return Kernel(
+        name=entry.name,
+        ttir=text,
+        module=module,
+        plan=plan(entry),
+        signature=signature,
+        file=inspect.getsourcefile(function.fn) or "",
+        first_line=function.starting_line_number,
+        source=source,
+    )
+
+
+def _pack(parts: _Triton, function: Any, bound: dict[str, Any], specialization: Any, kwargs: dict[str, Any]) -> Any:
+    """(options, signature, constexprs, attributes), as JITFunction packs them for the compiler."""
+    known = {**kwargs, "debug": _checks(function, kwargs)}
+    return function._pack_args(parts.backend, known, bound, list(specialization), {})
+
+
+def _ttir(parts: _Triton, source: Any, options: Any, function: Any) -> str:
+    context = parts.ir.context()
+    parts.ir.load_dialects(context)
+    parts.backend.load_dialects(context)
+    offered = {
+        "target": parts.target,
+        "options": options,
+        "codegen_fns": parts.backend.get_codegen_implementation(options),
+        "module_map": parts.backend.get_module_map(),
+        "context": context,
+    }
+    stages: dict[str, Any] = {}
+    parts.backend.add_stages(stages, options, source.language)
+    try:
+        wanted = inspect.signature(source.make_ir).parameters
+        module = source.make_ir(**{name: offered[name] for name in wanted})
+        return str(stages["ttir"](module, {}))
+    except Exception as error:
+        raise CompilationRejected(_rejection(function, error)) from error
+
+
+def _rejection(function: Any, error: BaseException) -> str:
+    """One sentence: the kernel, its line, and Triton's reason, which may lie in a function that the kernel calls."""
+    where = ""
+    if hasattr(getattr(error, "node", None), "lineno"):
+        lines, first = inspect.getsourcelines(function.fn)
+        head = next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
+        # Triton counts lines from the kernel's def.
+        where = f" at {inspect.getsourcefile(function.fn)}:{first + head + error.node.lineno - 1}"  # type: ignore[attr-defined]
+    reason = error
+    while reason.__cause__ is not None:
+        reason = reason.__cause__
+    message = " ".join((getattr(reason, "error_message", None) or str(reason) or type(reason).__name__).split())
+    return f"Triton cannot compile {function.fn.__name__}{where}: {message[:300].rstrip('.')}."

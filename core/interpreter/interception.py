@@ -1,0 +1,205 @@
+"""Routes `kernel[grid](...)` inside a with block to Lanes, whoever launches it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+
+from core.contracts.errors import MissingRequirement, TilescopeError
+from core.interpreter import frontend
+from core.interpreter.binding import runtime_arguments
+from core.interpreter.diagnostics import Journal
+from core.interpreter.executor import execute
+from core.interpreter.fake_driver import driver_stood_in_for
+from core.interpreter.frame import Tick
+from core.interpreter.frontend import CompilationRejected
+from core.interpreter.slice import addresses_of
+from core.interpreter.unwritten import SkippedStores
+from core.trace.affine import IntArray
+from core.trace.mask import BoolArray
+from core.trace.record import Launch, WatchRecorder
+
+WATCH_LIMIT_BYTES = 64 << 20
+_in_use = threading.Lock()
+
+
+class Tracer:
+    """What `intercept` gives: the launches so far, in order."""
+
+    def __init__(
+        self,
+        memory_budget_bytes: int,
+        watch: tuple[str, ...],
+        watch_programs: Callable[[IntArray], BoolArray] | None,
+        watch_limit_bytes: int,
+        tick: Tick | None,
+        stop_at_faults: bool = True,
+        addresses_only: bool = False,
+    ) -> None:
+        self.launches: list[Launch] = []
+        self._memory_budget_bytes = memory_budget_bytes
+        self._watch = watch
+        self._watch_programs = watch_programs
+        self._watch_limit_bytes = watch_limit_bytes
+        self._tick = tick
+        self._stop_at_faults = stop_at_faults
+        self._config = ""
+        self._addresses_only = addresses_only
+        self._skipped = SkippedStores()
+
+    def run_tuned(self, autotuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Launch an Autotuner's kernel with the first configuration that Triton compiles."""
+        named = {**dict(zip(autotuner.arg_names, args, strict=False)), **kwargs}
+        rejected: CompilationRejected | None = None
+        for config in autotuner.configs:
+            chosen = config.all_kwargs()
+            autotuner.best_config = config
+            if config.pre_hook is not None:
+                config.pre_hook({**named, **chosen})
+            self._config = ", ".join(f"{name}={value}" for name, value in chosen.items())
+            try:
+                autotuner.fn.run(*args, **kwargs, **chosen)
+                return
+            except CompilationRejected as error:
+                rejected = rejected or error
+            finally:
+                self._config = ""
+        if rejected is not None:
+            raise rejected
+
+    def run(self, function: Any, args: tuple[Any, ...], grid: Any, kwargs: dict[str, Any]) -> None:
+        """Execute and trace one launch of a JITFunction."""
+        kernel, bound = frontend.lower(function, args, kwargs)
+        shape = _grid(grid, bound)
+        watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
+        journal = Journal(stop_at_faults=self._stop_at_faults)
+        memories, accesses = execute(
+            addresses_of(kernel.plan) if self._addresses_only else kernel.plan,
+            runtime_arguments(kernel, bound),
+            shape,
+            memory_budget_bytes=self._memory_budget_bytes,
+            watcher=watcher,
+            tick=self._tick,
+            journal=journal,
+            skipped=self._skipped,
+        )
+        self.launches.append(
+            Launch(
+                function=kernel.name,
+                file=kernel.file,
+                first_line=kernel.first_line,
+                source=kernel.source,
+                ttir=kernel.ttir,
+                grid=shape,
+                buffers=tuple(memory.buffer for memory in memories),
+                accesses=tuple(accesses),
+                watched=watcher.finish(),
+                faults=journal.faults,
+                printed=tuple(journal.printed),
+                config=self._config,
+            )
+        )
+
+
+def _grid(grid: Any, bound: dict[str, Any]) -> tuple[int, int, int]:
+    shape = grid(bound) if callable(grid) else grid
+    x, y, z = (*(int(n) for n in (shape if isinstance(shape, Sequence) else (shape,))), 1, 1)[:3]
+    if min(x, y, z) < 0:
+        raise TilescopeError(f"A grid of {x} x {y} x {z} programs cannot be launched: every side must be 0 or more.")
+    return x, y, z
+
+
+@contextmanager
+def intercept(
+    *,
+    memory_budget_bytes: int = 2 << 30,
+    watch: Sequence[str] = (),
+    watch_programs: Callable[[IntArray], BoolArray] | Sequence[int] | None = None,
+    watch_limit_bytes: int = WATCH_LIMIT_BYTES,
+    tick: Tick | None = None,
+    faults: Literal["raise", "record"] = "raise",
+    addresses_only: bool = False,
+) -> Iterator[Tracer]:
+    """Execute every Triton launch inside the block by Lanes, on CPU or CUDA tensors; results go to the tensors.
+
+    `watch` names loop-carried variables to record, for the programs (linear ids, x fastest) that `watch_programs`
+    lists or selects, up to `watch_limit_bytes` a launch. `tick(done, total, phase)` counts programs; it is called at
+    least once an iteration of every loop and may raise to abort. An autotuned kernel runs its first
+    configuration that Triton compiles, named in `Launch.config`.
+
+    With `faults="record"`, elements out of bounds are left out (a load gives `other`, or 0, there) and listed in
+    `Launch.faults`, a failed assertion is listed in `Launch.printed`, and execution goes on.
+
+    With `addresses_only`, all arithmetic that no address, mask, bound or condition depends on is skipped, and with it
+    assertions and prints: the same accesses are recorded, much faster, but results are not written. TilescopeError says
+    so where a kernel's addresses depend on what a skipped store would have written.
+
+    Raises MissingRequirement without Triton, and TilescopeError for a nested use, an unknown operation (before
+    anything ran) or an illegal access.
+    """
+    parts = frontend.triton()
+    if _interprets():
+        raise MissingRequirement(
+            "Triton's interpreter is switched on, so there is no compiled kernel to trace: unset TRITON_INTERPRET."
+        )
+    if not _in_use.acquire(blocking=False):
+        raise TilescopeError("Another trace is running in this process: wait for it to end before starting one.")
+    tracer = Tracer(
+        memory_budget_bytes,
+        tuple(watch),
+        _selector(watch_programs),
+        watch_limit_bytes,
+        tick,
+        faults == "raise",
+        addresses_only,
+    )
+    try:
+        with _patched(parts, tracer):
+            yield tracer
+    finally:
+        _in_use.release()
+
+
+def _selector(
+    programs: Callable[[IntArray], BoolArray] | Sequence[int] | None,
+) -> Callable[[IntArray], BoolArray] | None:
+    if programs is None or callable(programs):
+        return programs
+    wanted = np.asarray(programs, dtype=np.int64)
+    return lambda ids: np.isin(ids, wanted)
+
+
+def _interprets() -> bool:
+    from triton import knobs
+
+    return bool(knobs.runtime.interpret)
+
+
+@contextmanager
+def _patched(parts: Any, tracer: Tracer) -> Iterator[None]:
+    """JITFunction and Autotuner with their `run` replaced; put back whatever happens."""
+    from triton.runtime.autotuner import Autotuner
+
+    jit_function = parts.jit.JITFunction
+    kept = (jit_function.run, Autotuner.run)
+
+    def run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
+        if warmup:
+            return
+        for hook in self.pre_run_hooks:
+            hook(*args, **kwargs)
+        tracer.run(self, args, grid, kwargs)
+
+    def run_first_config(self: Any, *args: Any, **kwargs: Any) -> None:
+        tracer.run_tuned(self, args, kwargs)
+
+    jit_function.run, Autotuner.run = run, run_first_config
+    try:
+        with driver_stood_in_for(parts.target):
+            yield
+    finally:
+        jit_function.run, Autotuner.run = kept

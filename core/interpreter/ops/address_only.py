@@ -1,0 +1,47 @@
+"""The operations of an addresses-only slice: accesses without data, and loads that addresses depend on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core.interpreter.frame import Frame
+from core.interpreter.ir import Operation
+from core.interpreter.ops.memory import record
+from core.interpreter.ops.registry import Step, step
+from core.interpreter.values import Pointer, to_predicate
+
+if TYPE_CHECKING:
+    from core.interpreter.plan import Planner
+
+
+@step("lanes.touch")
+def _touch(operation: Operation, _planner: Planner) -> Step:
+    """Records an access; no data is read or written."""
+    pointer_slot, *masks = (value.slot for value in operation.operands)
+    dims = operation.operands[0].type.dims
+    kind = operation.attributes["kind"]
+
+    def run(frame: Frame) -> None:
+        values = frame.values
+        pointer: Pointer = values[pointer_slot]
+        keep = to_predicate(values[masks[0]]) if masks else True
+        keep = record(frame, operation, kind, pointer, keep, dims)
+        if kind != "load" and keep is not False:
+            frame.run.skipped.add(frame.run.memories[pointer.buffer], pointer.offset, operation.location)
+
+    return run
+
+
+@step("lanes.checked")
+def _checked(operation: Operation, planner: Planner) -> Step:
+    """A load or an atomic whose value is needed: executed, unless a skipped store should have written what it reads."""
+    execute = planner.step(replace(operation, name=operation.attributes["operation"]))
+    pointer_slot = operation.operands[0].slot
+
+    def run(frame: Frame) -> None:
+        pointer: Pointer = frame.values[pointer_slot]
+        frame.run.skipped.check(frame.run.memories[pointer.buffer], pointer.offset, operation.location)
+        execute(frame)
+
+    return run

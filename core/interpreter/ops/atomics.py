@@ -1,0 +1,178 @@
+"""Atomics: as if the lanes came one after another, in the order of their program ids and elements.
+
+Where no address occurs twice, all lanes go at once; where few do, they go in rounds; where many meet at one address, an
+associative update is a segmented scan. The order that a GPU would take is not defined, so sums of floats may differ in
+their rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.contracts.errors import TilescopeError
+from core.interpreter.frame import Frame
+from core.interpreter.ir import Operation, Type
+from core.interpreter.memory import Memory
+from core.interpreter.ops.memory import HOST_SCALARS, on_host, record
+from core.interpreter.ops.registry import Step, step
+from core.interpreter.values import Pointer, to_predicate, to_torch, torch_dtype
+from core.trace.affine import dense
+from core.trace.mask import Mask
+
+Combine = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+_ROUNDS = 32
+"""Up to this many lanes at one address go one after another; more are scanned."""
+
+
+def _unsigned(function: Combine) -> Combine:
+    """Flipping the sign bit turns the order of unsigned numbers into that of signed ones."""
+
+    def call(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        sign = torch.iinfo(a.dtype).min
+        return function(a ^ sign, b ^ sign) ^ sign
+
+    return call
+
+
+_COMBINE: dict[str, Combine] = {
+    "add": torch.add,
+    "fadd": torch.add,
+    "and": torch.bitwise_and,
+    "or": torch.bitwise_or,
+    "xor": torch.bitwise_xor,
+    "max": torch.maximum,
+    "min": torch.minimum,
+    "umax": _unsigned(torch.maximum),
+    "umin": _unsigned(torch.minimum),
+    "exch": lambda old, new: new,
+}
+
+
+class _Targets:
+    """The addresses that take part in an atomic, in order: indices into flat memory, and places in the tile."""
+
+    def __init__(self, frame: Frame, memory: Memory, pointer: Pointer, mask: Mask | None, type_: Type) -> None:
+        self.full = (frame.count, *type_.dims)
+        where = np.broadcast_to(dense(pointer.offset, type_.rank), self.full) + memory.base
+        rows = np.argsort(frame.programs, kind="stable")
+        places = np.arange(where.size).reshape(self.full)[rows].reshape(-1)
+        if mask is not None:
+            places = places[np.broadcast_to(mask.array, self.full).reshape(-1)[places]]
+        device = memory.flat.device
+        self.places = torch.from_numpy(places).to(device)
+        self.index = torch.from_numpy(where.reshape(-1)[places]).to(device)
+        self.memory = memory.flat.view(torch_dtype(type_.element))
+
+    def pick(self, value: Any, type_: Type) -> torch.Tensor:
+        """The elements of an operand that take part."""
+        return to_torch(value, type_).expand(self.full).reshape(-1)[self.places]
+
+    def spread(self, old: torch.Tensor) -> torch.Tensor:
+        """What was in memory before, as a tile; 0 where the mask is off."""
+        tile = torch.zeros(self.full, dtype=old.dtype, device=old.device)
+        tile.view(-1)[self.places] = old
+        return tile
+
+
+def _ranks(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(order, rank): `index[order]` is ascending and stable; `rank` counts equal ones before each, in that order."""
+    ascending, order = index.sort(stable=True)
+    _, counts = torch.unique_consecutive(ascending, return_counts=True)
+    starts = (counts.cumsum(0) - counts).repeat_interleave(counts)
+    return order, torch.arange(len(index), device=index.device) - starts
+
+
+def _in_rounds(
+    memory: torch.Tensor, index: torch.Tensor, update: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """`update(old, which)` gives the new values of the elements `which`; returns the old ones."""
+    old = torch.empty(len(index), dtype=memory.dtype, device=memory.device)
+    order, rank = _ranks(index)
+    for turn in range(int(rank.max()) + 1 if len(rank) else 0):
+        which = order[rank == turn]
+        at = index[which]
+        old[which] = memory[at]
+        memory[at] = update(old[which], which)
+    return old
+
+
+def _scanned(memory: torch.Tensor, index: torch.Tensor, values: torch.Tensor, combine: Combine) -> torch.Tensor:
+    """Hillis and Steele's scan within runs of equal addresses."""
+    order, rank = _ranks(index)
+    at, first = index[order], rank == 0
+    start = memory[at]
+    running = torch.where(first, combine(start, values[order]), values[order])
+    distance = 1
+    while distance <= int(rank.max()):
+        further = combine(running[:-distance], running[distance:])
+        running = torch.cat((running[:distance], torch.where(rank[distance:] >= distance, further, running[distance:])))
+        distance *= 2
+    before = torch.where(first, start, torch.cat((start[:1], running[:-1])))
+    last = torch.cat((first[1:], first[:1]))
+    memory[at[last]] = running[last]
+    old = torch.empty_like(before)
+    old[order] = before
+    return old
+
+
+def _rounds_needed(index: torch.Tensor) -> int:
+    return int(torch.unique(index, return_counts=True)[1].max()) if len(index) else 0
+
+
+@step("tt.atomic_rmw")
+def _rmw(operation: Operation, _planner: Any) -> Step:
+    kind = str(operation.attributes["words"][0])
+    combine = _COMBINE.get(kind)
+    if combine is None:
+        raise TilescopeError(f"{operation.location} needs the atomic {kind!r}, which Lanes does not execute.")
+    value_type = operation.operands[1].type
+
+    def update(targets: _Targets, values: list[Any]) -> torch.Tensor:
+        operand = targets.pick(values[0], value_type)
+        if _rounds_needed(targets.index) > _ROUNDS:
+            return _scanned(targets.memory, targets.index, operand, combine)
+        return _in_rounds(targets.memory, targets.index, lambda old, which: combine(old, operand[which]))
+
+    return _atomic(operation, 1, update)
+
+
+@step("tt.atomic_cas")
+def _cas(operation: Operation, _planner: Any) -> Step:
+    expected_type, value_type = (value.type for value in operation.operands[1:3])
+
+    def update(targets: _Targets, values: list[Any]) -> torch.Tensor:
+        expected, new = targets.pick(values[0], expected_type), targets.pick(values[1], value_type)
+        return _in_rounds(
+            targets.memory, targets.index, lambda old, which: torch.where(old == expected[which], new[which], old)
+        )
+
+    return _atomic(operation, 2, update)
+
+
+def _atomic(operation: Operation, operands: int, update: Callable[[_Targets, list[Any]], torch.Tensor]) -> Step:
+    """Check, record, update. The operation has a pointer, `operands` values and perhaps a mask."""
+    pointer_slot, *slots = (value.slot for value in operation.operands)
+    mask_slot = slots[operands] if len(slots) > operands else None
+    type_ = operation.result.type if operation.results else operation.operands[1].type
+    result = operation.result.slot if operation.results else None
+
+    def run(frame: Frame) -> None:
+        values = frame.values
+        pointer: Pointer = values[pointer_slot]
+        keep = True if mask_slot is None else to_predicate(values[mask_slot])
+        keep = record(frame, operation, "atomic", pointer, keep, type_.dims)
+        old: Any = torch.zeros((1,) * (type_.rank + 1), dtype=torch_dtype(type_.element), device=frame.run.device)
+        if keep is not False:
+            mask = keep if isinstance(keep, Mask) else None
+            targets = _Targets(frame, frame.run.memories[pointer.buffer], pointer, mask, type_)
+            old = targets.spread(update(targets, [values[slot] for slot in slots[:operands]]))
+        if result is not None:
+            scalar = type_.rank == 0 and type_.is_integer and old.numel() <= HOST_SCALARS
+            values[result] = on_host(old, type_) if scalar else old
+
+    return run

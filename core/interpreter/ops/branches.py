@@ -1,0 +1,170 @@
+"""tt.call, and functions of several basic blocks (early returns): each block runs once, for all lanes that reach it.
+
+Triton emits jumps only forward (loops are scf), so blocks run in topological order, and lanes that took different ways
+meet again where the ways do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.contracts.errors import TilescopeError
+from core.interpreter.frame import Frame
+from core.interpreter.ir import Block, Operation
+from core.interpreter.ops.registry import Step, step
+from core.interpreter.ops.scopes import Results, Scope, cut_all, per_lane_bool, run_with
+from core.interpreter.values import Lanes
+from core.trace.affine import IntArray
+
+if TYPE_CHECKING:
+    from core.interpreter.plan import Body, Planner
+
+
+@step("tt.call")
+def _call(operation: Operation, planner: Planner) -> Step:
+    body = planner.body(operation.regions[0])
+    operands = [value.slot for value in operation.operands]
+    results = [value.slot for value in operation.results]
+
+    def run(frame: Frame) -> None:
+        values = frame.values
+        run_with(frame, body, [values[slot] for slot in operands])
+        for result, slot in zip(results, body.results, strict=True):
+            values[result] = values[slot]
+
+    return run
+
+
+def _topological(operation: Operation, successors: Sequence[Sequence[int]]) -> list[int]:
+    """Blocks before those they jump to. Raises TilescopeError for a jump backwards."""
+    order: list[int] = []
+    open_: set[int] = set()
+
+    def visit(block: int) -> None:
+        open_.add(block)
+        for following in successors[block]:
+            if following in open_:
+                raise TilescopeError(
+                    f"{operation.location} jumps backwards, which Lanes does not execute: write a for or while loop."
+                )
+            if following not in order:
+                visit(following)
+        open_.discard(block)
+        order.append(block)
+
+    visit(0)
+    return order[::-1]
+
+
+def _used(block: Block) -> set[int]:
+    return {value.slot for operation in block.walk() for value in operation.operands}
+
+
+def _defined(block: Block) -> set[int]:
+    return {value.slot for value in block.arguments} | {v.slot for op in block.operations for v in op.results}
+
+
+class _Block:
+    """A basic block as a body that also gives `crossing`: the slots it defines for blocks that come later."""
+
+    def __init__(self, block: Block, crossing: Sequence[int], planner: Planner) -> None:
+        end = block.terminator
+        by_slot = {value.slot: value for value in block.arguments}
+        by_slot |= {value.slot: value for operation in block.operations for value in operation.results}
+        kept = (*end.operands, *(by_slot[slot] for slot in crossing))
+        carrier = Operation(end.name, (), kept, {}, (), end.location)
+        self.body: Body = planner.body(Block(block.arguments, (*block.operations[:-1], carrier)))
+        self.arguments = block.arguments
+        self.crossing = tuple(crossing)
+        self.successors: tuple[tuple[str, int], ...] = end.attributes.get("successors", ())
+        self.operands = len(end.operands)
+
+
+@step("lanes.blocks")
+def _blocks(operation: Operation, planner: Planner) -> Step:
+    regions = operation.regions
+    numbers = {label: index for index, label in enumerate(operation.attributes["labels"])}
+    targets = [[numbers[name] for name, _ in r.terminator.attributes.get("successors", ())] for r in regions]
+    order = _topological(operation, targets)
+    uses, definitions = [_used(r) for r in regions], [_defined(r) for r in regions]
+    crossing = [
+        sorted(definitions[i] & set().union(*(uses[j] for j in range(len(regions)) if j != i)))
+        for i in range(len(regions))
+    ]
+    blocks = [_Block(region, slots, planner) for region, slots in zip(regions, crossing, strict=True)]
+    inside = set().union(*definitions)
+    outer = sorted(set().union(*(block.body.captured for block in blocks)) - inside)
+    wanted = [sorted(set(block.body.captured) & inside) for block in blocks]
+
+    def run(frame: Frame) -> None:
+        way = _Way(frame, outer, len(blocks))
+        returned = Results(operation.results)
+        way.arrive(0, np.arange(frame.count), [])
+        for index in order:
+            lanes = way.enter(index, blocks[index], wanted[index])
+            if len(lanes):
+                blocks[index].body.run(frame)
+                way.leave(index, blocks[index], targets[index], lanes, returned)
+        way.scope.restore()
+        if operation.results:
+            returned.assign(frame)
+
+    return run
+
+
+class _Way:
+    """Which lanes wait before which block, and the values that blocks gave to later ones."""
+
+    def __init__(self, frame: Frame, outer: Sequence[int], blocks: int) -> None:
+        self._frame = frame
+        self._total = frame.count
+        self.scope = Scope(frame, outer)
+        self._waiting: list[list[tuple[IntArray, list[Any]]]] = [[] for _ in range(blocks)]
+        self._given: dict[int, tuple[IntArray, Any]] = {}
+
+    def arrive(self, block: int, lanes: IntArray, arguments: list[Any]) -> None:
+        """`lanes` (ascending indices into all lanes) come to `block`."""
+        if len(lanes):
+            self._waiting[block].append((lanes, arguments))
+
+    def enter(self, index: int, block: _Block, wanted: Sequence[int]) -> IntArray:
+        """Make the lanes that wait before a block those of the frame, with the values that it reads."""
+        groups = self._waiting[index]
+        if not groups:
+            return np.empty(0, dtype=np.int64)
+        lanes = np.sort(np.concatenate([lanes for lanes, _ in groups]))
+        self.scope.select(slice(None) if len(lanes) == self._total else lanes)
+        values, device = self._frame.values, self._frame.run.device
+        for slot in wanted:
+            known, value = self._given[slot]
+            here: Lanes = slice(None) if len(known) == len(lanes) else np.searchsorted(known, lanes)
+            (values[slot],) = cut_all([value], here, device)
+        if block.arguments:
+            arguments = Results(block.arguments)
+            for some, passed in groups:
+                arguments.add(some, passed)
+            arguments.assign(self._frame)
+        return lanes
+
+    def leave(self, index: int, block: _Block, targets: Sequence[int], lanes: IntArray, returned: Results) -> None:
+        """Send the lanes on, with what they pass to the next block."""
+        values, frame = self._frame.values, self._frame
+        given = [values[slot] for slot in block.body.results]
+        for slot, value in zip(block.crossing, given[block.operands :], strict=True):
+            self._given[slot] = (lanes, value)
+        given = given[: block.operands]
+        if not targets:
+            returned.add(lanes, given)
+        elif len(targets) == 1:
+            self.arrive(targets[0], lanes, given)
+        else:
+            taken = per_lane_bool(given[0], frame.count)
+            first = block.successors[0][1]
+            for target, arguments, where in (
+                (targets[0], given[1 : 1 + first], np.flatnonzero(taken)),
+                (targets[1], given[1 + first :], np.flatnonzero(~taken)),
+            ):
+                self.arrive(target, lanes[where], cut_all(arguments, where, frame.run.device))

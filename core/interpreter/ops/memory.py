@@ -1,0 +1,172 @@
+"""tt.load and tt.store: checked, recorded, executed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from core.contracts.errors import TilescopeError
+from core.interpreter.frame import Frame
+from core.interpreter.ir import Operation, Type
+from core.interpreter.memory import first_of, outside, read, write
+from core.interpreter.ops.elementwise import scalar_tensor
+from core.interpreter.ops.registry import Step, step
+from core.interpreter.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
+from core.trace import affine
+from core.trace.mask import BoolArray, Mask, Predicate, both, from_array
+from core.trace.record import Access, AccessKind, Fault
+
+HOST_SCALARS = 1 << 16
+"""Scalar integers that were loaded go to the host up to this many lanes: they become loop bounds and offsets."""
+
+
+def record(
+    frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, keep: Predicate, shape: tuple[int, ...]
+) -> Predicate:
+    """Append an access to the trace, before anything is touched; returns the mask of what may be touched.
+
+    Elements outside the memory are a fault, which raises or takes them out of the mask.
+    """
+    if keep is False:
+        return False
+    memory = frame.run.memories[pointer.buffer]
+    mask = keep if isinstance(keep, Mask) else None
+    location = operation.location
+    bad = outside(memory, pointer.offset, mask, frame.count, shape)
+    if bad is not None:
+        _out_of_bounds(frame, operation, kind, pointer, bad)
+        keep = both(keep, from_array(~bad))
+        if keep is False:
+            return False
+        mask = keep if isinstance(keep, Mask) else None
+    frame.run.accesses.append(
+        Access(
+            kind=kind,
+            buffer=pointer.buffer,
+            file=location.file,
+            line=location.line,
+            iteration=frame.iteration,
+            programs=frame.programs,
+            shape=shape,
+            offset=pointer.offset,
+            mask=mask,
+            element_bytes=memory.buffer.element_bytes,
+            order=frame.order,
+        )
+    )
+    frame.order += 1
+    return keep
+
+
+def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, bad: BoolArray) -> None:
+    memory, location = frame.run.memories[pointer.buffer], operation.location
+    first = first_of(bad, pointer.offset)
+    index = f"element {list(first.index)} of its tile" if first.index else "its scalar access"
+    frame.run.journal.fault(
+        Fault(
+            kind="out of bounds",
+            access=kind,
+            buffer=pointer.buffer,
+            file=location.file,
+            line=location.line,
+            program=int(frame.programs[first.lane]),
+            index=first.offset,
+            count=int(bad.sum()),
+            sentence=f"Illegal {kind} in {frame.run.function} at {location}: program "
+            f"{frame.describe_program(first.lane)} reaches index {first.offset} of {memory.buffer.name} with "
+            f"{index}, but its memory holds indices {memory.low} to {memory.high}; mask the access or fix the index.",
+        )
+    )
+
+
+@step("tt.load")
+def _load(operation: Operation, _planner: Any) -> Step:
+    slots = [value.slot for value in operation.operands]
+    pointer_slot = slots[0]
+    mask_slot = slots[1] if len(slots) > 1 else None
+    other_slot = slots[2] if len(slots) > 2 else None
+    result, type_ = operation.result.slot, operation.result.type
+    zero = zero_of(type_)
+
+    def run(frame: Frame) -> None:
+        values = frame.values
+        pointer: Pointer = values[pointer_slot]
+        keep = True if mask_slot is None else to_predicate(values[mask_slot])
+        other: Any = zero if other_slot is None else values[other_slot]
+        keep = record(frame, operation, "load", pointer, keep, type_.dims)
+        if keep is False:
+            values[result] = other
+            return
+        mask = keep if isinstance(keep, Mask) else None
+        tile = read(frame.run.memories[pointer.buffer], pointer.offset, mask, type_.rank)
+        tile = as_element(tile, type_.element)
+        if mask is not None:
+            tile = _filled(tile, mask, other, type_)
+        scalar = type_.rank == 0 and type_.is_integer and tile.numel() <= HOST_SCALARS
+        values[result] = on_host(tile, type_) if scalar else tile
+
+    return run
+
+
+def as_element(tile: torch.Tensor, element: str) -> torch.Tensor:
+    """Memory of another type of the same width (unsigned, bool) read as the IR's element."""
+    dtype = torch_dtype(element)
+    return tile if tile.dtype == dtype else tile.view(dtype)
+
+
+def on_host(tile: torch.Tensor, type_: Type) -> Any:
+    """A loaded scalar as a structured value."""
+    return to_predicate(tile) if type_.element == "i1" else to_integer(tile)
+
+
+def _filled(tile: torch.Tensor, mask: Mask, other: Any, type_: Type) -> torch.Tensor:
+    """`tile` with `other` where the mask is off."""
+    where = to_torch(mask, type_.with_element("i1"))
+    if isinstance(other, bool | int | float):
+        return torch.where(where, tile, scalar_tensor(other, tile.dtype, tile.device))
+    return torch.where(where, tile, to_torch(other, type_))
+
+
+@step("tt.store")
+def _store(operation: Operation, _planner: Any) -> Step:
+    pointer_slot, value_slot, *masks = (value.slot for value in operation.operands)
+    mask_slot = masks[0] if masks else None
+    type_ = operation.operands[1].type
+
+    def run(frame: Frame) -> None:
+        values = frame.values
+        pointer: Pointer = values[pointer_slot]
+        keep: Predicate = True if mask_slot is None else to_predicate(values[mask_slot])
+        keep = record(frame, operation, "store", pointer, keep, type_.dims)
+        if keep is False:
+            return
+        mask = keep if isinstance(keep, Mask) else None
+        memory = frame.run.memories[pointer.buffer]
+        value = to_torch(values[value_slot], type_)
+        if value.dtype != memory.flat.dtype:
+            value = value.view(memory.flat.dtype)
+        write(memory, pointer.offset, mask, value, frame.count, type_.dims)
+
+    return run
+
+
+@step("tt.ptr_to_int")
+def _number_from_pointer(operation: Operation, _planner: Any) -> Step:
+    """The address, in bytes."""
+    slot, result = operation.operands[0].slot, operation.result.slot
+
+    def run(frame: Frame) -> None:
+        pointer: Pointer = frame.values[slot]
+        buffer = frame.run.memories[pointer.buffer].buffer
+        frame.values[result] = affine.add(affine.scale(pointer.offset, buffer.element_bytes), buffer.data_ptr)
+
+    return run
+
+
+@step("tt.int_to_ptr")
+def _pointer_from_number(operation: Operation, _planner: Any) -> Step:
+    raise TilescopeError(
+        f"{operation.location} makes a pointer from a number (an address that was loaded or passed as an integer), "
+        "which Lanes cannot check or follow: pass the tensor itself."
+    )

@@ -1,0 +1,52 @@
+"""Between float types: to nearest even or towards zero; 8-bit floats saturate, as the hardware converts them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from core.contracts.errors import TilescopeError
+from core.interpreter.ir import Operation
+from core.interpreter.ops.elementwise import TensorFunction
+from core.interpreter.ops.registry import PureFunction, pure
+from core.interpreter.values import torch_dtype
+
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
+
+
+def _nearest(dtype: torch.dtype) -> TensorFunction:
+    if dtype.itemsize > 1:
+        return lambda a: a.to(dtype)
+    largest = torch.finfo(dtype).max
+    # cvt.rn.satfinite: what is too large, infinities too, becomes the largest number. NaN stays NaN.
+    return lambda a: a.to(torch.float32).clamp(-largest, largest).to(dtype)
+
+
+def _towards_zero(dtype: torch.dtype) -> TensorFunction:
+    """Where the nearest number is larger in magnitude, the one before it: the next smaller bit pattern."""
+    nearest = _nearest(dtype)
+
+    def call(a: torch.Tensor) -> torch.Tensor:
+        exact, near = a.to(torch.float64), nearest(a)
+        beyond = (near.to(torch.float64).abs() > exact.abs()) & torch.isfinite(exact)
+        bits = near.contiguous().view(_BITS[dtype.itemsize])
+        return torch.where(beyond, bits - 1, bits).view(dtype)
+
+    return call
+
+
+@pure("arith.extf", "arith.truncf", "tt.fp_to_fp")
+def _precision(operation: Operation) -> PureFunction:
+    rounding = operation.attributes.get("rounding", "rtne")
+    if rounding not in ("rtne", "rtz", 0, 1):
+        raise TilescopeError(f"{operation.location} rounds by {rounding}, Lanes only to nearest even or towards zero.")
+    source = torch_dtype(operation.operands[0].type.element)
+    target = torch_dtype(operation.result.type.element)
+    narrowing = target.itemsize < source.itemsize
+    convert = _towards_zero(target) if narrowing and rounding in ("rtz", 0) else _nearest(target)
+
+    def call(a: Any) -> Any:
+        return convert(a) if isinstance(a, torch.Tensor) else convert(torch.tensor(a, dtype=source)).item()
+
+    return call

@@ -1,0 +1,43 @@
+"""Operations by name: pure ones are functions of their operands, the others steps on a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from core.interpreter.frame import Frame
+from core.interpreter.ir import Operation
+
+if TYPE_CHECKING:
+    from core.interpreter.plan import Planner
+
+PureFunction = Callable[..., Any]
+Step = Callable[[Frame], None]
+PureBuilder = Callable[[Operation], PureFunction]
+StepBuilder = Callable[[Operation, "Planner"], Step]
+
+PURE: dict[str, PureBuilder] = {}
+"""Name to a builder of the function that maps operand values to the result (a tuple where there are several)."""
+
+STEPS: dict[str, StepBuilder] = {}
+"""Name to a builder of the step that executes the operation: memory, control flow, whatever needs the frame."""
+
+
+def pure(*names: str) -> Callable[[PureBuilder], PureBuilder]:
+    """Register a builder of pure functions."""
+
+    def register(builder: PureBuilder) -> PureBuilder:
+        PURE.update(dict.fromkeys(names, builder))
+        return builder
+
+    return register
+
+
+def step(*names: str) -> Callable[[StepBuilder], StepBuilder]:
+    """Register a builder of steps."""
+
+    def register(builder: StepBuilder) -> StepBuilder:
+        STEPS.update(dict.fromkeys(names, builder))
+        return builder
+
+    return register

@@ -1,0 +1,70 @@
+"""The order of the lanes: programs with long loops first, so that the lanes still active stay a prefix.
+
+Trip counts usually follow from program ids and scalar arguments alone. Where they do, they are computed here for all
+programs at once, before anything runs; where they depend on loaded data, lanes are sorted when they get there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from core.interpreter.frame import Frame, Run
+from core.interpreter.ir import Operation
+from core.interpreter.ops.control import trip_counts
+from core.interpreter.ops.registry import PURE, Step
+from core.interpreter.plan import Plan, Planner
+from core.interpreter.values import to_integer
+from core.trace.affine import IntArray
+
+_PROGRAM = ("tt.get_program_id", "tt.get_num_programs")
+
+
+def lane_order(plan: Plan, bound: Sequence[Any], run: Run, programs: int) -> IntArray:
+    """Linear program ids, those with the most iterations of the outermost loops first; otherwise in launch order."""
+    order = np.arange(programs, dtype=np.int64)
+    loops = _predictable_loops(plan)
+    if not loops or programs < 2:
+        return order
+    frame = Frame(run, plan.function.slots, order)
+    for value, argument in zip(plan.function.arguments, bound, strict=True):
+        frame.values[value.slot] = argument
+    total = np.zeros(programs, dtype=np.int64)
+    for steps, slots in loops:
+        for step in steps:
+            step(frame)
+        low, high, stride = (to_integer(frame.values[slot]) for slot in slots)
+        total = total + trip_counts(low, high, stride, programs)
+    return order if bool((total == total[0]).all()) else np.argsort(-total, kind="stable")
+
+
+@lru_cache(maxsize=256)
+def _predictable_loops(plan: Plan) -> tuple[tuple[tuple[Step, ...], tuple[int, ...]], ...]:
+    """Of each outermost loop whose bounds are predictable: the steps that compute them, and their slots."""
+    planner = Planner()
+    found = []
+    for operation in plan.function.body.operations:
+        needed = _slice(plan, operation) if operation.name == "scf.for" else None
+        if needed is not None:
+            slots = tuple(value.slot for value in operation.operands[:3])
+            found.append((tuple(map(planner.step, needed)), slots))
+    return tuple(found)
+
+
+def _slice(plan: Plan, loop: Operation) -> list[Operation] | None:
+    """The scalar operations that the bounds of `loop` depend on, in order; None if they depend on anything else."""
+    wanted = {value.slot for value in loop.operands[:3]}
+    needed: list[Operation] = []
+    before = plan.function.body.operations[: plan.function.body.operations.index(loop)]
+    for operation in reversed(before):
+        if not wanted & {value.slot for value in operation.results}:
+            continue
+        known = operation.name in PURE or operation.name in _PROGRAM
+        if not known or any(value.type.shape is not None for value in operation.operands):
+            return None
+        needed.append(operation)
+        wanted |= {value.slot for value in operation.operands}
+    return needed[::-1]

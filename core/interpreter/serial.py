@@ -1,0 +1,71 @@
+"""Kernels whose programs have to run one after another, not all at once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from core.interpreter.ir import Block, Function, Operation, Value
+
+_Roots = dict[int, frozenset[int]]
+"""Slot of a pointer to the slots of the arguments that it may come from."""
+
+
+@lru_cache(maxsize=256)
+def runs_serially(function: Function) -> bool:
+    """True if a program may wait for another, or programs may choose between tensors."""
+    return waits_for_others(function) or _chooses_tensors(function)
+
+
+def waits_for_others(function: Function) -> bool:
+    """True if a loop may wait for what another program does, by an atomic or a volatile load."""
+    for loop in function.body.walk():
+        if loop.name == "scf.while":
+            for operation in (op for region in loop.regions for op in region.walk()):
+                if operation.name.startswith("tt.atomic_") or operation.attributes.get("isVolatile") is True:
+                    return True
+    return False
+
+
+def _chooses_tensors(function: Function) -> bool:
+    """True if a branch gives a pointer to one tensor or to another: alone, each program has just one of them."""
+    roots: _Roots = {value.slot: frozenset((value.slot,)) for value in function.arguments if value.type.pointer}
+    return _block_chooses(function.body, roots)
+
+
+def _block_chooses(block: Block, roots: _Roots) -> bool:
+    for operation in block.operations:
+        pointers = [value for value in operation.operands if value.type.pointer]
+        for region in operation.regions:
+            for argument, source in zip(
+                (v for v in region.arguments if v.type.pointer), pointers, strict=False
+            ):  # loops carry pointers, and calls pass them, in order
+                roots[argument.slot] = _of(source, roots)
+            if _block_chooses(region, roots):
+                return True
+        if any(value.type.pointer for value in operation.results) and _differs(operation, pointers, roots):
+            return True
+    return False
+
+
+def _differs(operation: Operation, pointers: list[Value], roots: _Roots) -> bool:
+    """Note where the results point to; True if a branch or a choice lets that differ."""
+    results = [value for value in operation.results if value.type.pointer]
+    if operation.name == "scf.if":
+        ways = [[v for v in region.terminator.operands if v.type.pointer] for region in operation.regions]
+        choices = [list(way) for way in zip(*ways, strict=True)]
+    elif operation.name == "arith.select":
+        choices = [pointers]
+    else:
+        for index, result in enumerate(results):
+            roots[result.slot] = _of(pointers[min(index, len(pointers) - 1)], roots) if pointers else frozenset()
+        return False
+    for result, values in zip(results, choices, strict=True):
+        sources = {_of(value, roots) for value in values}
+        roots[result.slot] = frozenset().union(*sources)
+        if len(roots[result.slot]) > 1:
+            return True
+    return False
+
+
+def _of(value: Value, roots: _Roots) -> frozenset[int]:
+    return roots.get(value.slot, frozenset())

@@ -1,0 +1,201 @@
+"""Addresses only: the part of a kernel that its addresses, masks and control flow depend on.
+
+A backward slice of the IR from the pointers and masks of every access and from the bounds and conditions of loops and
+branches. What is not in it, the arithmetic of the kernel, is dropped. A load whose value nothing needs and a store
+become accesses without data (`lanes.touch`); a load that addresses depend on stays, and looks first whether a skipped
+store should have written what it reads (`lanes.checked`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from core.interpreter.ir import Block, Function, Operation, Value
+from core.interpreter.plan import Plan, plan
+from core.interpreter.serial import waits_for_others
+
+_ACCESSES = ("tt.load", "tt.store", "tt.atomic_", "tt.descriptor_")
+"""Operations (by prefix) that are kept whatever becomes of their results."""
+
+_WITHOUT_DATA = {"tt.load": 1, "tt.store": 2, "tt.atomic_rmw": 2}
+"""Accesses that can be made without their data, and which of their operands is the mask."""
+
+_KIND = {"tt.load": "load", "tt.store": "store", "tt.atomic_rmw": "atomic"}
+
+
+@lru_cache(maxsize=256)
+def addresses_of(full: Plan) -> Plan:
+    """The plan that makes the same accesses as `full`, and computes nothing else.
+
+    Where programs wait for what others write, nothing can be left out: that is `full` itself.
+    """
+    return full if waits_for_others(full.function) else plan(sliced(full.function))
+
+
+def sliced(function: Function) -> Function:
+    """`function` without what no address, mask, bound or condition depends on. Slots keep their numbers."""
+    needs = _Needs()
+    while needs.visit(function.body):
+        pass
+    return replace(function, body=_Rebuilt(needs.slots).block(function.body, ()))
+
+
+def _accesses_memory(operation: Operation) -> bool:
+    inner = (op for region in operation.regions for op in region.walk())
+    return any(op.name.startswith(_ACCESSES) for op in (operation, *inner))
+
+
+class _Needs:
+    """The slots that addresses depend on, found by visiting the IR backwards until nothing is added."""
+
+    def __init__(self) -> None:
+        self.slots: set[int] = set()
+        self._added = False
+
+    def visit(self, block: Block) -> bool:
+        """One pass over `block`; True if it added anything."""
+        self._added = False
+        self._block(block)
+        return self._added
+
+    def _need(self, values: Iterable[Value]) -> None:
+        for value in values:
+            if value.slot not in self.slots:
+                self.slots.add(value.slot)
+                self._added = True
+
+    def _any(self, values: Iterable[Value]) -> bool:
+        return any(value.slot in self.slots for value in values)
+
+    def _block(self, block: Block) -> None:
+        for operation in reversed(block.operations[:-1]):
+            self._operation(operation)
+
+    def _operation(self, operation: Operation) -> None:
+        wanted = self._any(operation.results)
+        if operation.name in _WITHOUT_DATA and not wanted:
+            mask = _WITHOUT_DATA[operation.name]
+            self._need((operation.operands[0], *operation.operands[mask : mask + 1]))
+        elif operation.name in _CONTROL:
+            if wanted or _accesses_memory(operation):
+                _CONTROL[operation.name](self, operation)
+        elif wanted or _accesses_memory(operation):
+            self._need(operation.operands)
+            for region in operation.regions:
+                self._need(value for inner in region.walk() for value in inner.operands)
+
+    def _carry(self, *groups: Sequence[Value]) -> None:
+        """Values at the same place of each group are the same variable: all are needed, or none."""
+        for same in zip(*groups, strict=True):
+            if self._any(same):
+                self._need(same)
+
+    def _for(self, operation: Operation) -> None:
+        (body,) = operation.regions
+        self._need(operation.operands[:3])
+        self._block(body)
+        self._carry(operation.operands[3:], body.arguments[1:], body.terminator.operands, operation.results)
+        self._block(body)
+
+    def _if(self, operation: Operation) -> None:
+        self._need(operation.operands)
+        for region in operation.regions:
+            for result, value in zip(operation.results, region.terminator.operands, strict=bool(operation.results)):
+                if result.slot in self.slots:
+                    self._need((value,))
+            self._block(region)
+
+    def _while(self, operation: Operation) -> None:
+        before, after = operation.regions
+        self._need(before.terminator.operands[:1])
+        self._block(after)
+        self._carry(before.terminator.operands[1:], after.arguments, operation.results)
+        self._block(before)
+        self._carry(operation.operands, before.arguments, after.terminator.operands)
+
+    def _blocks(self, operation: Operation) -> None:
+        """A call, or basic blocks: what passes between them is kept, all of it."""
+        self._need(operation.operands)
+        for region in operation.regions:
+            self._need(region.terminator.operands)
+            self._block(region)
+
+
+_CONTROL = {
+    "scf.for": _Needs._for,
+    "scf.if": _Needs._if,
+    "scf.while": _Needs._while,
+    "tt.call": _Needs._blocks,
+    "lanes.blocks": _Needs._blocks,
+}
+
+
+class _Rebuilt:
+    """The IR again, with what is needed."""
+
+    def __init__(self, needed: set[int]) -> None:
+        self._needed = needed
+
+    def block(self, block: Block, dropped: Sequence[int], arguments: Sequence[Value] | None = None) -> Block:
+        """`block` without the operands of its terminator whose positions are in `dropped`."""
+        kept = [op for operation in block.operations[:-1] if (op := self._operation(operation)) is not None]
+        end = block.terminator
+        operands = tuple(value for at, value in enumerate(end.operands) if at not in dropped)
+        return Block(
+            tuple(block.arguments if arguments is None else arguments), (*kept, replace(end, operands=operands))
+        )
+
+    def _some(self, values: Iterable[Value]) -> tuple[Value, ...]:
+        return tuple(value for value in values if value.slot in self._needed)
+
+    def _unneeded(self, values: Sequence[Value], first: int = 0) -> list[int]:
+        """Positions, counted from `first`, of values that nothing needs."""
+        return [first + at for at, value in enumerate(values) if value.slot not in self._needed]
+
+    def _operation(self, operation: Operation) -> Operation | None:
+        wanted = any(value.slot in self._needed for value in operation.results)
+        if operation.name in _CONTROL:
+            return self._control(operation) if wanted or _accesses_memory(operation) else None
+        if operation.name in _WITHOUT_DATA and not wanted:
+            mask = _WITHOUT_DATA[operation.name]
+            operands = (operation.operands[0], *operation.operands[mask : mask + 1])
+            kind = _KIND[operation.name]
+            return replace(operation, name="lanes.touch", results=(), operands=operands, attributes={"kind": kind})
+        if operation.name == "tt.load" or operation.name.startswith("tt.atomic_"):
+            return replace(
+                operation, name="lanes.checked", attributes={**operation.attributes, "operation": operation.name}
+            )
+        return operation if wanted or _accesses_memory(operation) else None
+
+    def _control(self, operation: Operation) -> Operation:
+        if operation.name in ("tt.call", "lanes.blocks"):
+            return replace(operation, regions=tuple(self.block(region, ()) for region in operation.regions))
+        results = self._some(operation.results)
+        dropped = self._unneeded(operation.results)
+        if operation.name == "scf.for":
+            (body,) = operation.regions
+            arguments = (body.arguments[0], *self._some(body.arguments[1:]))
+            initial = (value for at, value in enumerate(operation.operands[3:]) if at not in dropped)
+            operands = (*operation.operands[:3], *initial)
+            return replace(
+                operation, results=results, operands=operands, regions=(self.block(body, dropped, arguments),)
+            )
+        if operation.name == "scf.if":
+            return replace(
+                operation,
+                results=results,
+                regions=tuple(self.block(region, dropped) for region in operation.regions),
+            )
+        before, after = operation.regions
+        carried = self._unneeded(before.arguments)
+        return replace(
+            operation,
+            results=results,
+            operands=tuple(value for at, value in enumerate(operation.operands) if at not in carried),
+            regions=(
+                self.block(before, [1 + at for at in dropped], self._some(before.arguments)),
+                self.block(after, carried, self._some(after.arguments)),
+            ),
+        )

@@ -1,0 +1,243 @@
+"""What an SSA value is while a kernel runs: one value for all lanes.
+
+- int, float, bool: lane-uniform, a scalar or a splat of any shape;
+- Affine, Mask: structured integers and masks, on the host;
+- Pointer: a buffer and structured offsets into it;
+- torch.Tensor [lanes or 1, *dims or 1]: everything else. Broadcasts stay size-1 axes until something needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.contracts.errors import TilescopeError
+from core.interpreter.ir import Type
+from core.trace import affine, mask
+from core.trace.affine import LANE, Affine, IntArray, Integer
+from core.trace.mask import Mask, Predicate
+
+Lanes = slice | IntArray
+"""Some lanes of a value: a slice, or indices."""
+
+TORCH_DTYPES = {
+    "i1": torch.bool,
+    "i8": torch.int8,
+    "i16": torch.int16,
+    "i32": torch.int32,
+    "i64": torch.int64,
+    "index": torch.int64,
+    "f16": torch.float16,
+    "bf16": torch.bfloat16,
+    "f32": torch.float32,
+    "f64": torch.float64,
+    "f8E4M3FN": torch.float8_e4m3fn,
+    "f8E5M2": torch.float8_e5m2,
+}
+
+
+_CPU = torch.device("cpu")
+_device: ContextVar[torch.device] = ContextVar("device", default=_CPU)
+
+
+def device() -> torch.device:
+    """Where tensors of data live: the device of the launch that is being executed."""
+    return _device.get()
+
+
+@contextmanager
+def on_device(where: torch.device) -> Iterator[None]:
+    """Make `where` the device of data inside the block."""
+    token = _device.set(where)
+    try:
+        yield
+    finally:
+        _device.reset(token)
+
+
+class Pointer:
+    """Element offsets from the start of the tensor that argument `buffer` points to."""
+
+    __slots__ = ("buffer", "offset")
+
+    def __init__(self, buffer: int, offset: Integer) -> None:
+        self.buffer = buffer
+        self.offset = offset
+
+
+Value = int | float | bool | Affine | Mask | Pointer | torch.Tensor
+
+
+def torch_dtype(element: str) -> torch.dtype:
+    """The torch dtype of an MLIR element type. Raises TilescopeError where torch has none."""
+    dtype = TORCH_DTYPES.get(element)
+    if dtype is None:
+        raise TilescopeError(f"Lanes cannot hold values of type {element}: torch has no such type.")
+    return dtype
+
+
+def zero_of(type_: Type) -> int | float | bool:
+    """The zero of a type, of the Python type that stands for it."""
+    if type_.is_float:
+        return 0.0
+    return False if type_.element == "i1" else 0
+
+
+def to_torch(value: Any, type_: Type) -> torch.Tensor:
+    """`value` of `type_` as a tensor of `rank + 1` axes, size 1 where it does not vary."""
+    if isinstance(value, torch.Tensor):
+        return value
+    dtype = torch_dtype(type_.element)
+    if isinstance(value, Affine):
+        return torch.from_numpy(np.ascontiguousarray(value.dense())).to(device=device(), dtype=dtype)
+    if isinstance(value, Mask):
+        if value.device_copy is None:
+            value.device_copy = torch.from_numpy(np.ascontiguousarray(value.array)).to(device())
+        return value.device_copy  # type: ignore[no-any-return]
+    return torch.full((1,) * (type_.rank + 1), value, dtype=dtype, device=device())
+
+
+def to_integer(value: Any) -> Integer:
+    """An integer of any representation as a structured one."""
+    if isinstance(value, torch.Tensor):
+        return affine.from_array(value.cpu().numpy(), value.dim() - 1)
+    return int(value) if isinstance(value, bool) else value
+
+
+def bit_array(value: Any, rank: int) -> npt.NDArray[Any]:
+    """An i1 of any representation as an array of 0 and 1 of `rank + 1` axes."""
+    if isinstance(value, torch.Tensor):
+        return value.cpu().numpy().astype(np.int64)
+    return _bools(value, rank).astype(np.int64)
+
+
+def to_predicate(value: Any) -> Predicate:
+    """An i1 of any representation as a structured mask."""
+    if isinstance(value, torch.Tensor):
+        return mask.from_array(value.cpu().numpy())
+    if isinstance(value, Affine):
+        return mask.from_array(value.dense() != 0)
+    return value if isinstance(value, Mask) else bool(value)
+
+
+def expanded(value: torch.Tensor, dims: Sequence[int]) -> torch.Tensor:
+    """A view of `value` whose tensor axes have their full sizes (the lane axis stays)."""
+    return value.expand(value.shape[0], *dims)
+
+
+def per_lane(value: Integer, lanes: int) -> IntArray:
+    """A scalar integer as one number a lane, [lanes]."""
+    if isinstance(value, Affine):
+        array: IntArray = value.dense().reshape(-1)
+        return array if array.size == lanes else np.broadcast_to(array, (lanes,))
+    return np.full(lanes, value, dtype=np.int64)
+
+
+def cut(value: Any, lanes: Lanes, indices: torch.Tensor | None = None) -> Any:
+    """`value` for some of its lanes. `indices` is `lanes` on the tensors' device when it is not a slice."""
+    if isinstance(value, torch.Tensor):
+        if value.shape[0] == 1:
+            return value
+        return value[lanes] if indices is None else value.index_select(0, indices)
+    if isinstance(value, Affine):
+        return value.cut(lanes) if value.axes & LANE else value
+    if isinstance(value, Mask):
+        return value.cut(lanes)
+    if isinstance(value, Pointer) and isinstance(value.offset, Affine):
+        return Pointer(value.buffer, value.offset.cut(lanes))
+    return value
+
+
+Part = tuple[int, Any]
+"""A number of consecutive lanes, and their value."""
+
+
+def join(parts: Sequence[Part], type_: Type) -> Any:
+    """One value from the values of consecutive groups of lanes."""
+    parts = [part for part in parts if part[0]]
+    first = parts[0][1]
+    if len(parts) == 1 or (all(value is first for _, value in parts) and not varies(first)):
+        return first
+    values = [value for _, value in parts]
+    if not isinstance(first, torch.Tensor | Affine | Mask | Pointer) and all(
+        type(v) is type(first) and v == first for v in values
+    ):
+        return first
+    if type_.pointer:
+        return _join_pointers(parts)
+    if any(isinstance(v, torch.Tensor) for v in values) or type_.is_float:
+        tensors = [(n, to_torch(value, type_)) for n, value in parts]
+        shape = np.broadcast_shapes(*(tuple(t.shape[1:]) for _, t in tensors))
+        return torch.cat([t.expand(n, *shape) for n, t in tensors])
+    if type_.element == "i1":
+        return mask.from_array(_concatenate([(n, _bools(value, type_.rank)) for n, value in parts]))
+    return _join_integers(parts, type_.rank)
+
+
+def varies(value: Any) -> bool:
+    """True when lanes may differ."""
+    if isinstance(value, torch.Tensor):
+        return value.shape[0] != 1
+    if isinstance(value, Pointer):
+        return varies(value.offset)
+    if isinstance(value, Affine | Mask):
+        return bool(value.axes & LANE)
+    return False
+
+
+def _join_pointers(parts: Sequence[Part]) -> Pointer:
+    buffers = {pointer.buffer for _, pointer in parts}
+    if len(buffers) != 1:
+        raise TilescopeError("Lanes cannot follow a pointer that points to different tensors in different programs.")
+    rank = max((p.offset.rank for _, p in parts if isinstance(p.offset, Affine)), default=0)
+    return Pointer(buffers.pop(), _join_integers([(n, p.offset) for n, p in parts], rank))
+
+
+def _join_integers(parts: Sequence[Part], rank: int) -> Integer:
+    """Lane terms are joined; the other terms are kept apart where every group has the same ones."""
+    shared = _shared_terms([value for _, value in parts])
+    if shared is None:
+        return affine.from_array(_concatenate([(n, affine.dense(value, rank)) for n, value in parts]), rank)
+    lanes = np.concatenate([_lane_part(value, n) for n, value in parts])
+    joined = affine.from_array(lanes.reshape(-1, *(1,) * rank), rank)
+    return affine.add(joined, Affine(rank, 0, shared)) if shared else joined
+
+
+def _shared_terms(values: Sequence[Integer]) -> tuple[affine.Term, ...] | None:
+    """The terms that vary along tensor axes only, if all values have the same; None otherwise."""
+    groups = [tuple(t for t in value.terms if t.axes != LANE) if isinstance(value, Affine) else () for value in values]
+    first = groups[0]
+    for group in groups:
+        if len(group) != len(first):
+            return None
+        for a, b in zip(group, first, strict=True):
+            if a is not b and (a.axes & LANE or a.axes != b.axes or not np.array_equal(a.array, b.array)):
+                return None
+            if a.axes & LANE:
+                return None
+    return first
+
+
+def _lane_part(value: Integer, lanes: int) -> IntArray:
+    if not isinstance(value, Affine):
+        return np.full(lanes, value, dtype=np.int64)
+    total: Any = value.constant
+    for term in value.terms:
+        if term.axes == LANE:
+            total = total + term.array.reshape(-1)
+    return np.broadcast_to(np.asarray(total, dtype=np.int64), (lanes,))
+
+
+def _bools(value: Any, rank: int) -> npt.NDArray[np.bool_]:
+    return value.array if isinstance(value, Mask) else np.full((1,) * (rank + 1), value, dtype=np.bool_)
+
+
+def _concatenate(parts: Sequence[tuple[int, npt.NDArray[Any]]]) -> npt.NDArray[Any]:
+    shape = np.broadcast_shapes(*(array.shape[1:] for _, array in parts))
+    return np.concatenate([np.broadcast_to(array, (n, *shape)) for n, array in parts])

@@ -1,0 +1,295 @@
+"""What is odd about a mask and its text, in sentences: shown beside the picture, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.contracts.text import Text
+from core.masks import Causal, Documents, Layout, Mask, Padding, Prefix, SameTurn, Turns, Window, terms_of
+from core.masks.cost import Cost
+from core.masks.lowering import MOST_TERMS, counted_terms
+from core.masks.nodes import Ahead, Grouped
+from core.masks.tokens import Tokens
+from core.topics.masks.model.positions import Positions
+from core.topics.masks.params import LONGEST, MasksParams
+
+
+class Weight(StrEnum):
+    """How much a remark asks for attention: a fact, or something that is probably not meant."""
+
+    FACT = "fact"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One sentence in both languages. `id` is stable, `field` the parameter that it is about, or None."""
+
+    id: str
+    weight: Weight
+    text: Text
+    field: str | None = None
+
+
+def remarks(
+    params: MasksParams, mask: Mask, found: Positions, sequence: int, counts: NDArray[np.int64], cost: Cost
+) -> tuple[Remark, ...]:
+    """Everything to be said, what matters most first."""
+    layout = found.layouts[sequence]
+    return (
+        *_on_rows(layout, counts),
+        *_on_terms(mask, layout),
+        *_on_text(params, found),
+        *_on_batch(params, mask, found),
+        *_on_tiles(mask, cost),
+    )
+
+
+def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[Remark]:
+    blind = int(np.count_nonzero(counts == 0))
+    if blind == counts.size:
+        yield Remark(
+            "everything-masked",
+            Weight.WARNING,
+            Text(
+                "Everything is masked: no query sees any key, so a softmax would divide zero by zero. The block-sparse "
+                "kernel gives zeros and a log-sum-exp of -inf.",
+                "全部被遮住：没有任何 query 能看到任何 key，softmax 会变成 0 除以 0。"
+                "块稀疏 kernel 给出 0，log-sum-exp 为 -inf。",
+            ),
+            "expression",
+        )
+    elif blind:
+        yield Remark(
+            "rows-masked",
+            Weight.FACT,
+            Text(
+                f"{blind:,} of {counts.size:,} queries see no key at all: a plain softmax gives NaN there, the "
+                "block-sparse kernel zeros.",
+                f"{counts.size:,} 个 query 中有 {blind:,} 个看不到任何 key：普通 softmax 在此得到 NaN，"
+                "块稀疏 kernel 给出 0。",
+            ),
+        )
+    elif int(counts.sum()) == layout.query_len * layout.key_len:
+        yield Remark(
+            "nothing-masked",
+            Weight.FACT,
+            Text("The mask hides nothing: every query sees every key.", "掩码什么也没遮：所有 query 看到所有 key。"),
+            "expression",
+        )
+
+
+def _on_terms(mask: Mask, layout: Layout) -> Iterator[Remark]:
+    terms = terms_of(mask)
+    for term in terms:
+        match term:
+            case Window(0):
+                yield _about_expression(
+                    "window-zero",
+                    "A window of 0 hides a query's own key and all before it: with causal, nothing is left.",
+                    "窗口为 0 会把 query 自己和之前的 key 全部遮住：与 causal 同用时什么也不剩。",
+                )
+            case Window(count) if count >= layout.key_len:
+                yield _about_expression(
+                    "window-covers-all",
+                    f"{term} is as wide as the {layout.key_len:,} keys: it hides nothing here.",
+                    f"{term} 不窄于 {layout.key_len:,} 个 key：在这里什么也没遮。",
+                )
+            case Prefix(count) if count > layout.key_len:
+                yield _about_expression(
+                    "prefix-too-long",
+                    f"{term} is longer than the {layout.key_len:,} keys: every key is in the prefix, so it is the same "
+                    "as all.",
+                    f"{term} 比 {layout.key_len:,} 个 key 还长：所有 key 都在前缀里，等同于 all。",
+                )
+            case Prefix(0):
+                yield _about_expression("prefix-zero", "A prefix of 0 holds no key.", "长度为 0 的前缀不含任何 key。")
+            case Ahead(count) if count >= layout.key_len:
+                yield _about_expression(
+                    "ahead-covers-all",
+                    f"{term} reaches past the last key: it hides nothing.",
+                    f"{term} 超出最后一个 key：什么也没遮。",
+                )
+            case Documents() | Turns() | SameTurn():
+                yield from _on_groups(term, layout)
+            case _:
+                pass
+    yield from _on_padding(terms, layout)
+
+
+def _on_groups(term: Grouped, layout: Layout) -> Iterator[Remark]:
+    if len({int(value) for ids in term.ids(layout) for value in np.unique(ids)}) > 1:
+        return
+    what, marker = ("document", "<doc>") if isinstance(term, Documents) else ("turn", "<user>")
+    yield Remark(
+        f"one-{what}",
+        Weight.WARNING,
+        Text(
+            f"{term.name} has one {what} only, so it hides nothing: write {marker} where the next one begins"
+            f"{' or give lengths' if what == 'document' else ''}.",
+            f"{term.name} 只有一段，什么也没遮：请在下一段开头写 {marker}"
+            f"{'，或给出各段长度' if what == 'document' else ''}。",
+        ),
+        "query_text",
+    )
+
+
+def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[Remark]:
+    pads = int(np.count_nonzero(~layout.keys.real))
+    if pads and Padding() not in terms:
+        yield Remark(
+            "pads-visible",
+            Weight.WARNING,
+            Text(
+                f"{pads:,} keys are pads and the mask does not mention padding: add & ~padding to hide them.",
+                f"有 {pads:,} 个 key 是 pad，而掩码没有提到 padding：加上 & ~padding 才会遮住。",
+            ),
+            "expression",
+        )
+    if not pads and Padding() in terms:
+        yield Remark(
+            "no-pads",
+            Weight.FACT,
+            Text(
+                "No pad is in this sequence, so padding changes nothing: write <pad> in the text or give lengths.",
+                "这条序列没有 pad，padding 不起作用：请在文本里写 <pad> 或给出长度。",
+            ),
+            "query_text",
+        )
+
+
+def _on_text(params: MasksParams, found: Positions) -> Iterator[Remark]:
+    sides: list[tuple[str, str, Tokens, int, int]] = [
+        ("query_text", params.query_text, found.query_text, len(found.query_labels), params.seq_len)
+    ]
+    if found.key_text is not None:
+        sides.append(("key_text", params.key_text, found.key_text, len(found.key_labels), params.key_len))
+    for field, typed, tokens, length, asked in sides:
+        if typed and tokens.characters_used == 0:
+            yield Remark(
+                f"{field}-empty",
+                Weight.FACT,
+                Text(
+                    f"The text has no tokens: {length:,} numbered positions are shown.",
+                    f"文本没有 token：显示 {length:,} 个编号位置。",
+                ),
+                field,
+            )
+        elif tokens.is_cut:
+            yield Remark(
+                f"{field}-cut",
+                Weight.WARNING,
+                Text(
+                    f"Of {tokens.characters:,} characters the first {tokens.characters_used:,} are used: they make "
+                    f"{len(tokens.labels):,} tokens, and {LONGEST:,} is the most. The rest stays in the text.",
+                    f"共 {tokens.characters:,} 个字符，使用前 {tokens.characters_used:,} 个：得到 "
+                    f"{len(tokens.labels):,} 个 token，上限为 {LONGEST:,}。其余文字保留在文本框中。",
+                ),
+                field,
+            )
+        if asked:
+            yield from _on_length(field, len(tokens.labels), asked)
+
+
+def _on_length(field: str, tokens: int, asked: int) -> Iterator[Remark]:
+    length = "seq_len" if field == "query_text" else "key_len"
+    if asked < tokens:
+        yield Remark(
+            f"{field}-shortened",
+            Weight.FACT,
+            Text(
+                f"The text has {tokens:,} tokens and {length} takes the first {asked:,}.",
+                f"文本有 {tokens:,} 个 token，{length} 取前 {asked:,} 个。",
+            ),
+            length,
+        )
+    elif asked > tokens:
+        yield Remark(
+            f"{field}-stretched",
+            Weight.FACT,
+            Text(
+                f"The {tokens:,} tokens of the text are stretched over {asked:,} positions; documents, turns and pads "
+                "keep their proportions.",
+                f"文本的 {tokens:,} 个 token 被拉伸到 {asked:,} 个位置；文档、轮次与 pad 的比例不变。",
+            ),
+            length,
+        )
+
+
+def _on_batch(params: MasksParams, mask: Mask, found: Positions) -> Iterator[Remark]:
+    keys = found.layouts[0].key_len
+    if params.lengths and any(length > keys for length in found.lengths):
+        yield Remark(
+            "lengths-clipped",
+            Weight.WARNING,
+            Text(
+                f"A length of the batch is over the {keys:,} keys that there are: that sequence has no pads.",
+                f"batch 中有长度超过 {keys:,} 个 key：该序列没有 pad。",
+            ),
+            "lengths",
+        )
+    if params.sequence >= len(found.layouts):
+        yield Remark(
+            "sequence-missing",
+            Weight.FACT,
+            Text(
+                f"The batch has {len(found.layouts)} sequences: the last one is shown.",
+                f"batch 共有 {len(found.layouts)} 条序列：显示最后一条。",
+            ),
+            "sequence",
+        )
+    past = found.layouts[0].offset
+    if past < 0 and any(isinstance(term, Causal | Window | Ahead) for term in terms_of(mask)):
+        yield Remark(
+            "more-queries-than-keys",
+            Weight.FACT,
+            Text(
+                f"There are {-past:,} more queries than keys: aligned at the ends, the first {-past:,} stand before "
+                "key 0.",
+                f"query 比 key 多 {-past:,} 个：末端对齐后，前 {-past:,} 个 query 位于 key 0 之前。",
+            ),
+            "key_len",
+        )
+
+
+def _on_tiles(mask: Mask, cost: Cost) -> Iterator[Remark]:
+    if cost.flops_saved < 0:
+        yield Remark(
+            "tiles-cost-more",
+            Weight.WARNING,
+            Text(
+                f"Tiles cost {-cost.share_of_flops_saved:.0%} more FLOPs than the plain matrix here: those at the edge "
+                "are computed in full.",
+                f"这里分块比直接计算整个矩阵多 {-cost.share_of_flops_saved:.0%} 的 FLOPs：边缘的块按整块计算。",
+            ),
+            "block_q",
+        )
+    elif cost.sparsity - cost.share_of_flops_saved > 0.005:
+        yield Remark(
+            "tiles-save-less",
+            Weight.FACT,
+            Text(
+                f"The mask hides {cost.sparsity:.1%} of the cells, and tiles save {cost.share_of_flops_saved:.1%} of "
+                "the FLOPs: what a partial tile hides is computed and thrown away.",
+                f"掩码遮住 {cost.sparsity:.1%} 的元素，分块只省下 {cost.share_of_flops_saved:.1%} 的 FLOPs："
+                "部分可见的块仍要整块计算再丢弃。",
+            ),
+            "block_q",
+        )
+    needed = counted_terms(mask)
+    if needed > MOST_TERMS:
+        yield _about_expression(
+            "too-many-terms",
+            f"The block-sparse kernel takes {MOST_TERMS} different terms and this mask has {needed}: a run compares "
+            "the other implementations without it.",
+            f"块稀疏 kernel 最多支持 {MOST_TERMS} 个不同的项，而此掩码有 {needed} 个：运行时只比较其他实现。",
+        )
+
+
+def _about_expression(remark_id: str, en: str, zh: str) -> Remark:
+    return Remark(remark_id, Weight.WARNING, Text(en, zh), "expression")

@@ -1,0 +1,96 @@
+"""One small matrix over tokens: its values, what it hides, how a cell reads, and its colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtGui import QImage
+
+from gui.charts.palette import rgb
+from gui.theme import Theme, mix
+
+_NEGATIVE_SERIES, _POSITIVE_SERIES = 0, 4
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixPage:
+    """One matrix. `name` stands beside its thumbnail, `title` in its read-out.
+
+    `values` [rows, columns] are None before a run, when only `visible` (bool, the same shape; None: everything) is
+    known. `columns` may be without labels: then `column_of` names them, first index to what is read out. A cell that is
+    not visible, or of value 0 where `exact`, is 0, exactly. `signed` values take two colours, others one, `ink`.
+    `top` is the value of the strongest colour, the largest magnitude by default.
+    """
+
+    name: str
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: np.ndarray | None
+    visible: np.ndarray | None = None
+    row_name: str = "query"
+    column_name: str = "key"
+    what: str = "weight"
+    ink: str = "P"
+    signed: bool = False
+    exact: bool = False
+    square: bool = True
+    top: float | None = None
+    elements: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        known = self.values if self.values is not None else self.visible
+        return (len(self.rows), len(self.columns)) if known is None else (int(known.shape[0]), int(known.shape[1]))
+
+    def hides(self, row: int, column: int) -> bool:
+        return self.visible is not None and not self.visible[row, column]
+
+    def read(self, row: int, column: int) -> str:
+        """The cell in words, its exact value included; -1 for a whole row or column."""
+        along = self.columns or self.elements
+        place = [
+            f"{name} {index} {labels[index]!r}" if labels is not self.elements else f"{name} {labels[index]}"
+            for name, index, labels in ((self.row_name, row, self.rows), (self.column_name, column, along))
+            if index >= 0
+        ]
+        head = f"{self.title}\n{' → '.join(place)}"
+        if min(row, column) < 0:
+            return head
+        if self.hides(row, column):
+            return f"{head}\nhidden by the mask: {self.what} 0, exactly"
+        if self.values is None:
+            return f"{head}\nvisible; its {self.what} comes with a run"
+        value = float(self.values[row, column])
+        return f"{head}\n{self.what} {'0, exactly' if value == 0 and self.exact else f'{value:.6g}'}"
+
+    def image(self, theme: Theme) -> QImage:
+        """One pixel a cell."""
+        height, width = self.shape
+        ground = np.array(rgb(mix(theme.sunken, theme.border, 0.55)), np.float32)
+        pixels = np.broadcast_to(ground, (height, width, 3)).copy()
+        if self.values is None:
+            pixels[:] = rgb(mix(theme.sunken, theme.tensor(self.ink), 0.28))
+        elif self.values.size:
+            pixels = self._coloured(theme, ground)
+        if self.visible is not None:
+            pixels[~self.visible] = rgb(theme.sunken)
+        full = np.full((height, width, 4), 255, np.uint8)
+        full[..., :3] = np.rint(pixels)
+        return QImage(full.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()
+
+    def _coloured(self, theme: Theme, ground: np.ndarray) -> np.ndarray:
+        assert self.values is not None
+        most = self.top or float(np.abs(self.values).max(initial=0)) or 1.0
+        share = np.clip(np.abs(self.values) / most, 0, 1)[..., None].astype(np.float32)
+        strong = _bright(theme, theme.tensor(self.ink))
+        if self.signed:
+            both = [np.array(rgb(theme.series[k]), np.float32) for k in (_NEGATIVE_SERIES, _POSITIVE_SERIES)]
+            ink = np.where((self.values < 0)[..., None], both[0], both[1])
+            return ground + share * (ink - ground)
+        return ground + share * (np.array(rgb(strong), np.float32) - ground)
+
+
+def _bright(theme: Theme, ink: str) -> str:
+    return mix(ink, "#ffffff", 0.25) if theme.is_dark else mix(ink, "#000000", 0.1)

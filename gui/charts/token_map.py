@@ -1,0 +1,197 @@
+"""Small matrices over tokens, such as the attention of each head: one large, all of them small beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QWidget
+
+from gui import theme as themes
+from gui.charts.matrix_page import MatrixPage
+from gui.charts.page_thumbs import PageThumbs
+from gui.charts.token_axes import TokenAxes, draw_column_label, draw_row_label, fitted_axes, shown_every
+from gui.theme import Theme
+from gui.widgets.arrow_keys import STEPS, keeps_arrows
+from gui.widgets.figure import Canvas, Figure
+
+_LINES_FROM_PX = 7
+
+
+class TokenMap(Figure):
+    """`cell_picked` carries (row, column), -1 for the one that a click on a label leaves out; `page_picked` an index.
+
+    Arrows walk from cell to cell while the map has the focus.
+    """
+
+    cell_picked = Signal(int, int)
+    page_picked = Signal(int)
+
+    def __init__(self, empty: str = "The matrix appears here after a run.", parent: QWidget | None = None) -> None:
+        super().__init__(empty, parent)
+        self.pages: tuple[MatrixPage, ...] = ()
+        self.index = 0
+        self.row: int | None = None
+        self.column: int | None = None
+        self.matrix, self.thumbs = _Matrix(self), PageThumbs()
+        self.thumbs.picked.connect(self.page_picked)
+        self.thumbs.read.connect(lambda text, at: self.tip.show_at(self.thumbs.mapTo(self, at), text))
+        content = QWidget()
+        self._line = QBoxLayout(QBoxLayout.Direction.RightToLeft, content)
+        self._line.setContentsMargins(0, 0, 0, 0)
+        self._line.setSpacing(4)
+        self._line.addWidget(self.thumbs)
+        self._line.addWidget(self.matrix, 1)
+        self.set_content(content)
+
+    @property
+    def page(self) -> MatrixPage | None:
+        return self.pages[self.index] if self.index < len(self.pages) else None
+
+    def set_pages(self, pages: Sequence[MatrixPage]) -> None:
+        """Show these; the one in front stays in front where there are as many. None is empty."""
+        self.index = self.index if len(pages) == len(self.pages) else 0
+        self.pages = tuple(pages)
+        if not pages:
+            self.show_empty()
+            return
+        self.thumbs.set_pages(self.pages, self.index)
+        self.matrix.forget_images()
+        self.show_content()
+
+    def show_page(self, index: int) -> None:
+        """Bring a matrix to the front; one that is not there changes nothing."""
+        if index != self.index and 0 <= index < len(self.pages):
+            self.index = index
+            self.thumbs.set_front(index)
+            self.matrix.forget_images()
+
+    def select(self, row: int | None, column: int | None) -> None:
+        """Light a row and a column; None leaves one out. Emits nothing."""
+        if (row, column) != (self.row, self.column):
+            self.row, self.column = row, column
+            self.matrix.update()
+
+    def describe(self, place: tuple[int, int] | None) -> str | None:
+        return None if place is None or self.page is None else self.page.read(*place)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The thumbnails lie where they take less from the large matrix: above it in a high figure, else beside it."""
+        super().resizeEvent(event)
+        above = self.height() > self.width()
+        self._line.setDirection(QBoxLayout.Direction.TopToBottom if above else QBoxLayout.Direction.RightToLeft)
+        self.thumbs.lie_across(above)
+
+    def restyle(self, theme: Theme) -> None:
+        for part in (self.matrix, self.thumbs):
+            part.forget_images()
+
+
+class _Matrix(Canvas):
+    def __init__(self, figure: TokenMap) -> None:
+        super().__init__()
+        self._figure = figure
+        self._image: QImage | None = None
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFont(themes.ui_font("small"))
+
+    def sizeHint(self) -> QSize:
+        return QSize(220, 200)
+
+    def forget_images(self) -> None:
+        self._image = None
+        self.update()
+
+    @property
+    def axes(self) -> TokenAxes:
+        page = self._figure.page
+        assert page is not None  # nothing is painted or found while the figure is empty
+        room = QRectF(self.rect()).adjusted(4, 3, -4, -4)
+        return fitted_axes(room, page.rows, page.columns, page.shape, self.fontMetrics(), square=page.square)
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        page = self._figure.page
+        painter.fillRect(self.rect(), QColor(theme.sunken))
+        if page is None:
+            return
+        axes = self.axes
+        self._image = self._image or page.image(theme)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, page.shape[1] > axes.area.width())
+        painter.drawImage(axes.area, self._image, QRectF(0, 0, page.shape[1], page.shape[0]))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        self._draw_lines(painter, theme, axes)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._draw_labels(painter, theme, axes, page)
+        self._draw_picked(painter, theme, axes)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(theme.accent), 1))
+            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
+
+    def _draw_lines(self, painter: QPainter, theme: Theme, axes: TokenAxes) -> None:
+        wide, high = axes.cell
+        area = axes.area
+        painter.setPen(QPen(QColor(theme.sunken), 1))
+        for column in range(1, axes.columns if wide >= _LINES_FROM_PX else 0):
+            painter.drawLine(axes.column_rect(column).topLeft(), axes.column_rect(column).bottomLeft())
+        for row in range(1, axes.rows if high >= _LINES_FROM_PX else 0):
+            painter.drawLine(axes.row_rect(row).topLeft(), axes.row_rect(row).topRight())
+        painter.setPen(QPen(QColor(theme.border), 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(area)
+
+    def _draw_labels(self, painter: QPainter, theme: Theme, axes: TokenAxes, page: MatrixPage) -> None:
+        wide, high = axes.cell
+        for labels, pitch, picked, draw in (
+            (page.rows, high, self._figure.row, draw_row_label),
+            (page.columns, wide, self._figure.column, draw_column_label),
+        ):
+            text_px = 11.0 if draw is draw_row_label or axes.upright else pitch
+            step = shown_every(pitch, text_px)
+            for index, label in enumerate(labels):
+                if index == picked or (index % step == 0 and (picked is None or step == 1 or abs(index - picked) > 1)):
+                    painter.setFont(themes.ui_font("small", bold=index == picked))
+                    painter.setPen(QColor(theme.accent if index == picked else theme.muted))
+                    draw(painter, axes, index, label)
+
+    def _draw_picked(self, painter: QPainter, theme: Theme, axes: TokenAxes) -> None:
+        row, column = self._figure.row, self._figure.column
+        painter.setBrush(themes.colour(theme.accent, 0.10))
+        painter.setPen(QPen(QColor(theme.accent), 1.4))
+        if row is not None and 0 <= row < axes.rows:
+            painter.drawRect(axes.row_rect(row))
+        if column is not None and 0 <= column < axes.columns:
+            painter.drawRect(axes.column_rect(column))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        position = event.position()
+        place = self.axes.find(position.x(), position.y())
+        where = self.mapTo(self._figure, position.toPoint())
+        self._figure.tip.show_at(where, self._figure.describe(place))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        place = self.axes.find(event.position().x(), event.position().y())
+        if place is not None and event.button() is Qt.MouseButton.LeftButton:
+            self._figure.cell_picked.emit(*place)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """What the keyboard read out goes with it."""
+        self._figure.tip.hide()
+        super().focusOutEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = STEPS.get(Qt.Key(event.key()))
+        page = self._figure.page
+        if step is None or page is None:
+            super().keyPressEvent(event)
+            return
+        row, column = (-1 if at is None else at for at in (self._figure.row, self._figure.column))
+        at = (max(0, row + step[0]), max(0, column + step[1]))
+        if at[0] < page.shape[0] and at[1] < page.shape[1]:
+            self._figure.cell_picked.emit(*at)
+            where = self.mapTo(self._figure, self.axes.cell_rect(*at).center().toPoint())
+            self._figure.tip.show_at(where, self._figure.describe(at))
+
+    def event(self, event: QEvent) -> bool:
+        return keeps_arrows(event) or super().event(event)

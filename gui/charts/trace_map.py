@@ -1,0 +1,333 @@
+"""Address over time of one launch, at any zoom: rasterised again for what is in view, beside the GUI thread."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QPainter, QResizeEvent
+from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from core.format import format_quantity
+from core.trace.address_map import Band, bands_of
+from core.trace.levels import AddressLevels
+from core.trace.order import Moment, Order
+from core.trace.record import Launch
+from gui import theme as themes
+from gui.charts.chart import Chart, read_out
+from gui.charts.palette import rgb, tensor_inks
+from gui.charts.ticks import short_quantity
+from gui.charts.trace_picture import Colours, Range, TracePicture, paint
+from gui.theme import Theme, colour
+from gui.widgets.figure import Canvas, Figure
+from gui.widgets.latest_work import LatestWork
+from gui.widgets.legend import Entry, Legend
+
+_BANDS_PX = 64
+_OVERVIEW = (360, 900)
+_REDRAW_MS = 15
+
+
+class TraceMap(Figure):
+    """The wheel zooms, a drag pans, a double click shows all.
+
+    A coarse picture of the whole lies below the one of the part in view, so that panning never shows a hole while the
+    finer one is made. `picked` carries the Moment that was clicked and the tensor's name there ('' between tensors).
+    """
+
+    picked = Signal(object, str)
+    drawn = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Run (F5) to trace the kernel: every load and store appears here.", parent)
+        self.launch: Launch | None = None
+        self.order: Order | None = None
+        self._levels: AddressLevels | None = None
+        self.bands: tuple[Band, ...] = ()
+        self._line: tuple[str, int] | None = None
+        self._program: int | None = None
+        self._tensor: str | None = None
+        self._overview_work, self._detail_work = LatestWork(self), LatestWork(self)
+        self._overview_work.done.connect(self._show_overview)
+        self._detail_work.done.connect(self._show_detail)
+        for work in (self._overview_work, self._detail_work):
+            work.failed.connect(self.show_empty)
+        self._redraw = QTimer(self, interval=_REDRAW_MS, singleShot=True)
+        self._redraw.timeout.connect(self._request_detail)
+        self._build()
+
+    def set_launch(self, launch: Launch | None) -> None:
+        """Show another launch, whole; None shows the empty state."""
+        if launch is self.launch:
+            return
+        self.launch, self.order, self._levels = launch, None, None
+        self._overview.clear()
+        self._detail.clear()
+        self._detail_work.forget()
+        self._overview_work.forget()
+        if launch is None:
+            self.show_empty()
+            return
+        self.bands = bands_of([launch])
+        self._dress(themes.current())
+        self.show_empty("Drawing the trace…")
+        self._request_overview()
+
+    def select_line(self, file: str | None, line: int | None) -> None:
+        """Light the accesses of one source line; None lights all."""
+        wanted = None if file is None or line is None or not self._has(file, line) else (file, line)
+        if wanted != self._line:
+            self._line = wanted
+            self._refresh()
+
+    def select_program(self, program: int | None) -> None:
+        """Mark the accesses of one program; None unmarks."""
+        self._program = program
+        self._place_marks()
+
+    def select_tensor(self, tensor: str | None) -> None:
+        """Mark one tensor's band; None unmarks."""
+        self._tensor = tensor
+        self._place_marks()
+
+    def select_moment(self, x: float | None) -> None:
+        """Mark a point of time; None unmarks."""
+        self._moment.setVisible(x is not None)
+        if x is not None:
+            self._moment.setValue(x)
+
+    def select_access(self, program: int | None, order: int | None) -> None:
+        """Mark the time of the `order`-th access of a program; None unmarks."""
+        found = None
+        if self.order is not None and program is not None and order is not None:
+            found = self.order.time_of(program, order)
+        self.select_moment(found)
+
+    @property
+    def total_bytes(self) -> int:
+        return max(1, sum(band.size_bytes for band in self.bands))
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything in view is drawn."""
+        return not (self._overview_work.busy or self._detail_work.busy or self._redraw.isActive())
+
+    def band_at(self, address: float) -> tuple[Band, int] | None:
+        """The tensor at an address of the axis, and the byte of it."""
+        first = 0
+        for band in self.bands:
+            if first <= address < first + band.size_bytes:
+                return band, int(address) - first
+            first += band.size_bytes
+        return None
+
+    def describe(self, x: float, y: float) -> str | None:
+        """Tensor, byte, access, program and source line at a point."""
+        moment = None if self.order is None else self.order.moment_at(x)
+        if moment is None:
+            return None
+        found, access = self.band_at(y), moment.access
+        where = "" if found is None else f"{found[0].name} + {found[1]:,} B\n"
+        file = access.file.replace("\\", "/").rpartition("/")[2]
+        return f"{where}access {int(x):,} · program {moment.program:,}\n{access.kind} at {file}:{access.line}"
+
+    def band_extents(self) -> list[tuple[str, float, float]]:
+        """Each tensor with its top and bottom in pixels of the chart."""
+        box = self.chart.getViewBox()
+        area, (_, (low, high)) = box.sceneBoundingRect(), box.viewRange()
+        scale, first, found = area.height() / max(1e-9, high - low), 0, []
+        for band in self.bands:
+            last = first + band.size_bytes
+            found.append((band.name, area.bottom() - (last - low) * scale, area.bottom() - (first - low) * scale))
+            first = last
+        return found
+
+    def restyle(self, theme: Theme) -> None:
+        self.chart.restyle(theme)
+        accent = theme.tiles["current"]
+        self._program_mark.setBrush(colour(accent, 0.16))
+        self._program_mark.setPen(pg.mkPen(accent, width=1.2))
+        self._moment.setPen(pg.mkPen(accent, width=1.2, style=Qt.PenStyle.DashLine))
+        self._band_mark.setPen(pg.mkPen(None))
+        self._dress(theme)
+        self._place_marks()
+        self._refresh()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._changed_view()
+
+    def _request_overview(self) -> None:
+        launch, bands, colours, line = self.launch, self.bands, self._colours(), self._line
+        order, levels = self.order, self._levels
+        if launch is None:
+            return
+
+        def work() -> tuple[Order, AddressLevels, TracePicture]:
+            made, indexed = order or Order(launch), levels or AddressLevels([launch], bands)
+            whole = (0.0, max(1.0, made.accesses)), (0.0, float(max(1, sum(band.size_bytes for band in bands))))
+            return made, indexed, paint(indexed, whole, _OVERVIEW, colours, line)
+
+        self._overview_work.request(work)
+
+    def _show_overview(self, answer: tuple[Order, AddressLevels, TracePicture]) -> None:
+        is_new = self.order is None
+        self.order, self._levels, picture = answer
+        self._put(self._overview, picture)
+        if is_new:
+            accesses, size = short_quantity(self.order.accesses), format_quantity(self.total_bytes, "bytes")
+            self._title.setText(f"{accesses} accesses")
+            self._title.setToolTip(f"{self.order.accesses:,.0f} accesses to {size} of tensors")
+            self.show_content()
+            self.chart.set_home(picture.x_range, picture.y_range)
+            self._place_marks()
+        self._changed_view()
+
+    def _request_detail(self) -> None:
+        order, levels = self.order, self._levels
+        if order is None or levels is None:
+            return
+        window = self._window(order)
+        room = self.chart.getViewBox().size() * self.chart.devicePixelRatio()
+        size = max(64, int(room.height())), max(64, int(room.width()))
+        colours, line = self._colours(), self._line
+        self._detail_work.request(lambda: paint(levels, window, size, colours, line))
+
+    def _show_detail(self, picture: TracePicture) -> None:
+        self._put(self._detail, picture)
+        # The coarse picture is for what lies around the fine one: below it, its wider pixels would show through.
+        self._overview.setOpacity(0.0 if self._covers_view(picture) else 1.0)
+        self.drawn.emit()
+
+    def _covers_view(self, picture: TracePicture) -> bool:
+        (left, right), (low, high) = self.chart.getViewBox().viewRange()
+        (x0, x1), (y0, y1) = picture.x_range, picture.y_range
+        slack_x, slack_y = 1e-6 * (x1 - x0), 1e-6 * (y1 - y0)
+        return x0 <= left + slack_x and right <= x1 + slack_x and y0 <= low + slack_y and high <= y1 + slack_y
+
+    def _window(self, order: Order) -> tuple[Range, Range]:
+        """What is in view, cut to the data."""
+        (left, right), (low, high) = self.chart.getViewBox().viewRange()
+        left, low = max(0.0, left), max(0.0, low)
+        right = min(max(right, left + 1e-3), max(1.0, order.accesses))
+        return (left, right), (low, min(max(high, low + 1e-3), float(self.total_bytes)))
+
+    def _put(self, item: pg.ImageItem, picture: TracePicture) -> None:
+        item.setImage(picture.image, autoLevels=False, levels=None)
+        item.setRect(QRectF(*picture.rectangle))
+
+    def _changed_view(self) -> None:
+        self._labels.update()
+        self._overview.setOpacity(1.0)
+        if self.order is not None and not self._redraw.isActive():
+            self._redraw.start()
+
+    def _refresh(self) -> None:
+        """Colours or the line have changed: draw both pictures again."""
+        self._request_overview()
+
+    def _place_marks(self) -> None:
+        order, program = self.order, self._program
+        shown = order is not None and program is not None and 0 <= program < len(order.edges) - 1
+        self._program_mark.setVisible(shown)
+        if shown and order is not None and program is not None:
+            first, last = float(order.edges[program]), float(order.edges[program + 1])
+            # A program of a few accesses is still drawn wide enough to be seen.
+            self._program_mark.setRect(QRectF(first, 0, max(last - first, order.accesses / 400), self.total_bytes))
+        first_byte, found = 0, False
+        for band in self.bands:
+            if band.name == self._tensor and order is not None:
+                found = True
+                self._band_mark.setRect(QRectF(0, first_byte, order.accesses, band.size_bytes))
+                self._band_mark.setBrush(colour(self.inks()[band.name], 0.16))
+            first_byte += band.size_bytes
+        self._band_mark.setVisible(found)
+
+    def inks(self) -> dict[str, str]:
+        """The colour of each tensor."""
+        names = [buffer.name for buffer in self.launch.buffers] if self.launch is not None else []
+        return tensor_inks(themes.current(), names)
+
+    def _colours(self) -> Colours:
+        inks = self.inks()
+        return Colours(tuple(rgb(inks[band.name]) for band in self.bands), rgb(themes.current().text))
+
+    def _has(self, file: str, line: int) -> bool:
+        return self.launch is not None and any(a.line == line and a.file == file for a in self.launch.accesses)
+
+    def _on_click(self, x: float, y: float) -> None:
+        moment: Moment | None = None if self.order is None else self.order.moment_at(x)
+        if moment is not None:
+            found = self.band_at(y)
+            self.picked.emit(moment, "" if found is None else found[0].name)
+
+    def _dress(self, theme: Theme) -> None:
+        reads = next(iter(self.inks().values()), theme.series[0])
+        self.legend.set_entries((Entry("read, in the tensor's colour", reads), Entry("write", theme.text)))
+
+    def _build(self) -> None:
+        self._title = QLabel()
+        self._title.setProperty("role", "small")
+        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.chart = Chart(x_label="accesses, program after program", y_unit="bytes")
+        self.chart.hideAxis("left")
+        self._overview, self._detail = (pg.ImageItem(axisOrder="row-major") for _ in range(2))
+        self._program_mark, self._band_mark = QGraphicsRectItem(), QGraphicsRectItem()
+        self._moment = pg.InfiniteLine(angle=90)
+        items = (self._band_mark, self._overview, self._detail, self._program_mark, self._moment)
+        for depth, item in enumerate(items):
+            item.setZValue(depth)
+            self.chart.addItem(item, ignoreBounds=True)
+        for mark in (self._program_mark, self._band_mark, self._moment):
+            mark.hide()
+        self._labels = _BandLabels(self)
+        self.legend = Legend()
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        row.addWidget(self._labels)
+        row.addWidget(self.chart, 1)
+        column.addLayout(row, 1)
+        foot = QHBoxLayout()
+        foot.addWidget(self.legend, 3)
+        foot.addWidget(self._title, 2)
+        self._title.setAlignment(Qt.AlignmentFlag.AlignRight)
+        column.addLayout(foot)
+        self.chart.clicked.connect(self._on_click)
+        self.chart.getViewBox().sigRangeChanged.connect(self._changed_view)
+        read_out(self.chart, self, self.describe)
+        self.set_content(content)
+
+
+class _BandLabels(Canvas):
+    """A strip per tensor in its colour, named where there is room."""
+
+    def __init__(self, figure: TraceMap) -> None:
+        super().__init__()
+        self._figure = figure
+        self.setFixedWidth(_BANDS_PX)
+
+    def sizeHint(self) -> QSize:
+        return QSize(_BANDS_PX, 60)
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        painter.setFont(themes.ui_font("small"))
+        metrics = painter.fontMetrics()
+        line, last_text, inks = metrics.height(), float("inf"), self._figure.inks()
+        for name, top, bottom in self._figure.band_extents():
+            top, bottom = max(0.0, top), min(float(self.height()), bottom)
+            if bottom <= top:
+                continue
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(inks[name]))
+            painter.drawRect(QRectF(self.width() - 7, top + 0.5, 5, max(2.0, bottom - top - 1)))
+            # Thin bands would write over each other: a name moves up until it is clear of the last.
+            middle = max(line / 2, min((top + bottom) / 2, last_text - line * 0.9, self.height() - line / 2))
+            if top - line < middle <= last_text - line * 0.9:
+                painter.setPen(QColor(inks[name]))
+                box = QRectF(0, middle - line / 2, self.width() - 10, line)
+                text = metrics.elidedText(name.removesuffix("_ptr"), Qt.TextElideMode.ElideRight, int(box.width()))
+                painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+                last_text = middle

@@ -1,0 +1,168 @@
+"""The frame around one plot: title, help, provenance, stale marker, empty state and a menu to take it away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QPainter, QPixmap
+from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.contracts.errors import TilescopeError
+from core.contracts.result import Provenance
+from gui import theme
+from gui.icons import icon
+from gui.widgets.badge import ProvenanceBadge
+
+_MINIMUM_HEIGHT_PX = 232
+"""Below this a plot is unreadable: a page that is too low scrolls instead."""
+
+
+class Card(QFrame):
+    """A framed plot. `maximise_toggled` asks the grid to show this card alone, or all again."""
+
+    maximise_toggled = Signal(bool)
+
+    def __init__(self, content: QWidget, title: str, help: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "card")
+        self.setMinimumHeight(_MINIMUM_HEIGHT_PX)
+        self.content = content
+        self.title = title
+        self.badge = ProvenanceBadge()
+        self._title = QLabel(title)
+        self._title.setProperty("role", "title")
+        self._title.setToolTip(help)
+        self._stale = QLabel("parameters changed")
+        self._stale.setProperty("role", "small")
+        self._stale.setToolTip("This shows the last run; the parameters have changed since. Run again to update it.")
+        self._stale.hide()
+        self._help = self._button("help", help)
+        self._more = self._button("more", "Copy, save or maximise")
+        self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._more.setMenu(self._menu())
+        self._empty = QLabel()
+        self._empty.setProperty("role", "empty")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        self._lay_out()
+        self._recolour()
+        theme.notifier().changed.connect(self._recolour)
+
+    def set_provenance(self, provenance: Provenance | None) -> None:
+        """Say where what is drawn comes from; None hides the badge."""
+        self.badge.set_provenance(provenance)
+
+    def set_title(self, title: str) -> None:
+        self.title = title
+        self._title.setText(title)
+
+    def set_empty(self, text: str | None) -> None:
+        """Show a sentence in place of the plot; None shows the plot."""
+        self._empty.setText(text or "")
+        self._stack.setCurrentWidget(self._empty if text else self.content)
+
+    @property
+    def is_empty(self) -> bool:
+        return self._stack.currentWidget() is self._empty
+
+    def set_stale(self, stale: bool) -> None:
+        """Mark that the parameters have changed since the run that is drawn. An empty card is never stale."""
+        shown = stale and not self.is_empty
+        self._stale.setVisible(shown)
+        if self.property("stale") != shown:
+            self.setProperty("stale", shown)
+            self.style().polish(self)
+
+    def set_maximised(self, maximised: bool) -> None:
+        """Update the menu; the grid does the rest."""
+        self._maximise.setChecked(maximised)
+        self._maximise.setText("Restore" if maximised else "Maximise")
+
+    def image(self, scale: float = 2.0) -> QPixmap:
+        """The card as it is on the screen, at `scale` times its size."""
+        pixmap = QPixmap(self.size() * scale)
+        pixmap.setDevicePixelRatio(scale)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        self.render(pixmap)
+        return pixmap
+
+    def save(self, path: Path) -> None:
+        """Write the card as PNG or, where the name ends in .svg, as SVG. Raises TilescopeError where it cannot."""
+        if path.suffix.lower() != ".svg":
+            if not self.image().save(str(path)):
+                raise TilescopeError(f"{path.name} could not be written: check the folder and the file type.")
+            return
+        generator = QSvgGenerator()
+        generator.setFileName(str(path))
+        generator.setSize(self.size())
+        generator.setViewBox(QRect(0, 0, self.width(), self.height()))
+        generator.setTitle(self.title)
+        painter = QPainter(generator)
+        self.render(painter, QPoint())
+        painter.end()
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setContentsMargins(10, 4, 4, 2)
+        bar.setSpacing(6)
+        bar.addWidget(self._title)
+        bar.addWidget(self._help)
+        if not self._help.toolTip():
+            self._help.hide()
+        bar.addStretch(1)
+        bar.addWidget(self._stale)
+        bar.addWidget(self.badge)
+        bar.addWidget(self._more)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.content)
+        self._stack.addWidget(self._empty)
+        inset = QVBoxLayout()
+        inset.setContentsMargins(theme.GAP_M, 0, theme.GAP_M, theme.GAP_M)
+        inset.addWidget(self._stack)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 1, 1, 1)
+        layout.setSpacing(0)
+        layout.addLayout(bar)
+        layout.addLayout(inset, 1)
+
+    def _menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.addAction("Copy image", lambda: QGuiApplication.clipboard().setPixmap(self.image()))
+        menu.addAction("Save as PNG…", lambda: self._ask_and_save("png"))
+        menu.addAction("Save as SVG…", lambda: self._ask_and_save("svg"))
+        menu.addSeparator()
+        self._maximise = menu.addAction("Maximise")
+        self._maximise.setCheckable(True)
+        self._maximise.toggled.connect(self.maximise_toggled)
+        return menu
+
+    def _ask_and_save(self, suffix: str) -> None:
+        name = f"{self.title.lower().replace(' ', '-').replace('/', '-')}.{suffix}"
+        path, _ = QFileDialog.getSaveFileName(self, f"Save {self.title}", name, f"{suffix.upper()} (*.{suffix})")
+        if path:
+            self.save(Path(path))
+
+    def _button(self, name: str, tip: str) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName(name)
+        button.setIconSize(QSize(14, 14))
+        button.setToolTip(tip)
+        button.setAccessibleName(f"{self.title}: {name}")
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus if name == "help" else Qt.FocusPolicy.TabFocus)
+        return button
+
+    def _recolour(self) -> None:
+        for button in (self._help, self._more):
+            button.setIcon(icon(button.objectName(), theme.current().faint))

@@ -1,0 +1,86 @@
+"""The claims of a topic: statement, source, verdict and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.text import Language
+from gui.widgets.badge import VerdictChip
+
+_VERDICT_WIDTH_PX = 118
+_UNTESTED = "Run to test this claim."
+
+
+class ClaimsPanel(QScrollArea):
+    """One row a claim. Before a run, and after a new one began, a claim is 'not tested yet'."""
+
+    def __init__(self, claims: tuple[Claim, ...], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._claims = claims
+        self.chips: dict[str, VerdictChip] = {}
+        self.statements: dict[str, QLabel] = {}
+        self.evidence: dict[str, QLabel] = {}
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        body = QWidget()
+        self._grid = QGridLayout(body)
+        self._grid.setContentsMargins(12, 8, 12, 8)
+        self._grid.setHorizontalSpacing(16)
+        self._grid.setVerticalSpacing(6)
+        self._grid.setColumnMinimumWidth(0, _VERDICT_WIDTH_PX)
+        self._grid.setColumnStretch(1, 5)
+        self._grid.setColumnStretch(2, 6)
+        for claim in claims:
+            self._add(claim)
+        self._grid.setRowStretch(self._grid.rowCount(), 1)
+        self.setWidget(body)
+        self.set_language("en")
+
+    def set_language(self, language: Language) -> None:
+        for claim in self._claims:
+            self.statements[claim.id].setText(claim.statement.in_language(language))
+
+    def show_findings(self, findings: Mapping[str, Finding]) -> None:
+        """Verdict and evidence by claim id. An empty mapping takes every verdict back."""
+        for claim in self._claims:
+            finding = findings.get(claim.id)
+            self.chips[claim.id].set_verdict(None if finding is None else finding.verdict)
+            self.evidence[claim.id].setText(_UNTESTED if finding is None else finding.evidence)
+
+    def tested(self) -> int:
+        """How many claims have a verdict that a run gave."""
+        verdicts = [chip.verdict for chip in self.chips.values()]
+        return sum(verdict not in (None, Verdict.NOT_TESTED) for verdict in verdicts)
+
+    def _add(self, claim: Claim) -> None:
+        self.chips[claim.id] = VerdictChip()
+        self.statements[claim.id] = _wrapped("", "")
+        self.evidence[claim.id] = _wrapped(_UNTESTED, "muted")
+        taught = QVBoxLayout()
+        taught.setSpacing(1)
+        taught.addWidget(self.statements[claim.id])
+        taught.addWidget(_wrapped(claim.source, "small"))
+        row = self._grid.rowCount()
+        if len(self.chips) > 1:
+            rule = QFrame()
+            rule.setProperty("role", "rule")
+            self._grid.addWidget(rule, row, 0, 1, 3)
+            row += 1
+        top = Qt.AlignmentFlag.AlignTop
+        self._grid.addWidget(self.chips[claim.id], row, 0, top)
+        self._grid.addLayout(taught, row, 1)
+        self._grid.addWidget(self.evidence[claim.id], row, 2, top)
+
+
+def _wrapped(text: str, role: str) -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setProperty("role", role)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label

@@ -1,0 +1,181 @@
+"""One page's logic: parameters to plan, run to events, events to page. Knows no widget and no torch."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.contracts.claims import Finding, Verdict
+from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
+from core.contracts.params import Params
+from core.contracts.result import Result
+from core.contracts.topic import Topic
+from gui.page.engine_bridge import EngineBridge
+
+_REST_MS = 16
+"""A slider may fire hundreds of times a second: the window has this long between two plans, and the latest value
+wins."""
+
+
+class Controller(QObject):
+    """Drives a view (`gui.page.page.Page`, or anything with its methods) with a topic and the engine behind the bridge.
+
+    The newest run wins: submitting another cancels the one before, and whatever an older run still says is
+    dropped. `finished` carries (Result, started_at in seconds since the epoch, wall_s) for the history.
+    """
+
+    finished = Signal(object, float, float)
+
+    def __init__(self, topic: Topic, view: Any, bridge: EngineBridge, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._topic, self._view, self._bridge = topic, view, bridge
+        self._run: Any = None
+        self._result: Result | None = None
+        self._started_at = 0.0
+        self._plan_failed = False
+        self._planned_at = 0.0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.show_plan)
+        view.params_changed.connect(self._on_params)
+        view.run_requested.connect(self.run)
+        view.cancel_requested.connect(self.cancel)
+        bridge.run_event.connect(self._on_event)
+
+    @property
+    def running(self) -> bool:
+        return self._run is not None
+
+    @property
+    def result(self) -> Result | None:
+        """The result that the page shows."""
+        return self._result
+
+    def show_plan(self) -> None:
+        """Plan the newest parameters and draw them, now."""
+        self._timer.stop()
+        params = self._view.params
+        plan = self._guarded(lambda: self._topic.plan(params))
+        if plan is not None:
+            if self._plan_failed:
+                self._view.clear_error()
+            self._view.show_plan(plan, params)
+        self._plan_failed = plan is None
+        self._mark_stale()
+        self._planned_at = time.monotonic()
+
+    def run(self, device: str = "auto") -> None:
+        """Submit the newest parameters. A run that goes on is cancelled: the newest wins."""
+        params = self._view.params
+        if not self._accepts(params):
+            return
+        if self._run is not None:
+            self._run.cancel()
+        run = self._bridge.submit(self._topic.id, params, device)
+        self._run, self._started_at = run, time.time()
+        self._view.show_started("Waiting for the worker")
+        self._view.append_log(f"Run on {device}: {_one_line(params)}")
+
+    def cancel(self) -> None:
+        """Ask the run to stop; its terminal event follows."""
+        if self._run is not None:
+            self._run.cancel()
+            self._view.show_progress(0, 0, "Cancelling")
+
+    def show_result(self, result: Result) -> None:
+        """Present a result, of a run or of the history, with its claims tested."""
+        self._result = result
+        self._view.present(result, self.findings(result))
+        self._mark_stale()
+
+    def clear(self) -> None:
+        """Forget the result that is shown."""
+        self._result = None
+        self._view.withdraw()
+
+    def findings(self, result: Result) -> dict[str, Finding]:
+        """Every claim tested on the result. A test that breaks says so, and breaks nothing else."""
+        found = {}
+        for claim in self._topic.claims:
+            try:
+                found[claim.id] = claim.test(result)
+            except Exception:
+                self._view.append_log(f"The test of claim {claim.id} failed.\n{traceback.format_exc()}")
+                found[claim.id] = Finding(Verdict.NOT_TESTED, "The test of this claim failed: see the log.")
+        return found
+
+    def _on_params(self, _params: Params) -> None:
+        """Plan in the next turn, or when the last plan has rested; by then the view has the newest parameters."""
+        if not self._timer.isActive():
+            rested_ms = int((time.monotonic() - self._planned_at) * 1e3)
+            self._timer.start(max(0, _REST_MS - rested_ms))
+
+    def _accepts(self, params: Params) -> bool:
+        """Whether the topic says that these can run here: predicted memory and the like."""
+        accepted = False
+
+        def check() -> None:
+            nonlocal accepted
+            self._topic.check(params)
+            accepted = True
+
+        self._guarded(check)
+        return accepted
+
+    def _guarded(self, work: Callable[[], Any]) -> Any:
+        """`work()`, or None after showing what went wrong."""
+        try:
+            return work()
+        except InvalidParams as error:
+            self._view.show_error(error.sentence, "", error.field)
+        except TilescopeError as error:
+            self._view.show_error(error.sentence)
+        except Exception as error:
+            sentence = f"The model of this page failed with {type(error).__name__}: other parameters may work."
+            self._view.show_error(sentence, traceback.format_exc())
+        return None
+
+    def _on_event(self, run: Any, event: Event) -> None:
+        """One event of some run, on the GUI thread. Older runs, and other pages' runs, are not ours."""
+        if run is not self._run:
+            return
+        match event:
+            case Started(device=device):
+                self._view.show_progress(0, 0, f"Running on {device}")
+                self._view.append_log(f"Started on {device}")
+            case Progress(done=done, total=total, phase=phase):
+                self._view.show_progress(done, total, phase)
+            case Partial(payload=payload):
+                self._view.show_partial(payload)
+            case Finished(result=result):
+                self._finish(result)
+            case Failed(sentence=sentence, detail=detail, blames=field):
+                self._end("Failed")
+                self._view.show_error(sentence, detail, field)
+            case Cancelled(reason=reason):
+                self._end(reason.capitalize())
+                self._view.append_log(f"Run {reason}")
+
+    def _finish(self, result: Result) -> None:
+        wall_s = time.time() - self._started_at
+        self._end(f"Done on {result.environment.device}", completed=True)
+        self._view.append_log(f"Done on {result.environment.device} in {wall_s:.1f} s")
+        self.show_result(result)
+        self.finished.emit(result, self._started_at, wall_s)
+
+    def _end(self, phase: str, *, completed: bool = False) -> None:
+        self._run = None
+        self._view.show_ended(phase, completed=completed)
+
+    def _mark_stale(self) -> None:
+        if self._result is not None:
+            self._view.set_stale(dict(self._result.params) != self._view.params.model_dump(mode="json"))
+
+
+def _one_line(params: Params) -> str:
+    return " ".join(f"{name}={value}" for name, value in params.model_dump().items())

@@ -1,0 +1,68 @@
+"""What every control of the parameter form has: its label, its fault and the same small interface."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from core.contracts.params import FieldSpec, Scalar
+
+
+class Field(QWidget):
+    """One parameter: its label, its control and, when it is at fault, the sentence saying so."""
+
+    edited = Signal(object)
+
+    def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.spec = spec
+        self.label = QLabel(spec.label)
+        self.unit = QLabel(spec.unit)
+        self.unit.setProperty("role", "small")
+        self._fault = QLabel()
+        self._fault.setProperty("role", "error")
+        self._fault.setTextFormat(Qt.TextFormat.PlainText)
+        self._fault.setWordWrap(True)
+        self._fault.hide()
+        self.setToolTip(_tooltip(spec))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self._body())
+        layout.addWidget(self._fault)
+
+    def value(self) -> Scalar:
+        """What the control shows."""
+        raise NotImplementedError
+
+    def set_value(self, value: Scalar) -> None:
+        """Show a value without telling anybody."""
+        raise NotImplementedError
+
+    @property
+    def fault(self) -> str:
+        return "" if self._fault.isHidden() else self._fault.text()
+
+    def set_fault(self, sentence: str) -> None:
+        """Highlight the control and say why; '' takes it back."""
+        if sentence == self.fault:
+            return  # restyling costs half a millisecond, and this is called for every field at every edit
+        self._fault.setText(sentence)
+        self._fault.setVisible(bool(sentence))
+        for control in self._controls():
+            control.setProperty("fault", bool(sentence))
+            control.style().polish(control)
+
+    def _body(self) -> QWidget:
+        """The row with label, unit and controls."""
+        raise NotImplementedError
+
+    def _controls(self) -> list[QWidget]:
+        raise NotImplementedError
+
+
+def _tooltip(spec: FieldSpec) -> str:
+    limits = ""
+    if spec.minimum is not None and spec.maximum is not None:
+        limits = f" From {spec.minimum:g} to {spec.maximum:g}."
+    return f"{spec.help}{limits}\n--set {spec.name}={spec.default} is the default."

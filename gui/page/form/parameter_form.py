@@ -1,0 +1,165 @@
+"""The form of a topic's parameters, made from their specs: validated as a whole, undoable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import groupby
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from core.contracts.errors import InvalidParams
+from core.contracts.params import Params, Scalar
+from gui.page.form.fields import Field, field_for
+
+Values = dict[str, Scalar]
+_MERGE_WITHIN_S = 1.0
+
+
+class ParameterForm(QWidget):
+    """Shows and edits one Params.
+
+    `changed` carries new valid Params. While the values on the screen cannot be combined, `params` stays
+    the last that could, `valid` is False and the sentence stands under the field at fault.
+    """
+
+    changed = Signal(object)
+    validity_changed = Signal(bool)
+
+    def __init__(self, params_type: type[Params], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._type = params_type
+        self._params = params_type()
+        self._values: Values = self._params.model_dump()
+        self._valid = True
+        self.undo_stack = QUndoStack(self)
+        self.fields: dict[str, Field] = {}
+        self._general_fault = QLabel()
+        self._general_fault.setProperty("role", "error")
+        self._general_fault.setWordWrap(True)
+        self._general_fault.hide()
+        self._build()
+        self._show_values()
+
+    @property
+    def params(self) -> Params:
+        """The last valid parameters."""
+        return self._params
+
+    @property
+    def valid(self) -> bool:
+        """Whether what the form shows can be used."""
+        return self._valid
+
+    def set_params(self, params: Params) -> None:
+        """Show other parameters, silently and with a fresh undo history."""
+        self.undo_stack.clear()
+        self._params = params
+        self._values = params.model_dump()
+        self._show_values()
+        self.clear_fault()
+        self._set_valid(True)
+
+    def propose(self, params: Params) -> None:
+        """Change to other parameters as if a person had typed them: announced, and undoable."""
+        self._edit(params.model_dump(), "change parameters")
+
+    def reset(self) -> None:
+        """Back to the defaults (undoable)."""
+        self.propose(self._type())
+
+    def show_fault(self, sentence: str, field: str | None = None) -> None:
+        """Say what is wrong, under the field at fault where one is named, otherwise above the form."""
+        self.clear_fault()
+        if field in self.fields:
+            self.fields[field].set_fault(sentence)
+        else:
+            self._general_fault.setText(sentence)
+            self._general_fault.show()
+
+    def clear_fault(self) -> None:
+        for field in self.fields.values():
+            field.set_fault("")
+        self._general_fault.hide()
+
+    @property
+    def fault(self) -> str:
+        """The sentence that is shown, or ''."""
+        shown = (field.fault for field in self.fields.values() if field.fault)
+        return next(shown, "" if self._general_fault.isHidden() else self._general_fault.text())
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(7)
+        layout.addWidget(self._general_fault)
+        for group, specs in groupby(self._type.specs(), key=lambda spec: spec.group):
+            if group:
+                title = QLabel(group)
+                title.setProperty("role", "group")
+                title.setContentsMargins(0, 6 if self.fields else 0, 0, 0)
+                layout.addWidget(title)
+            for spec in specs:
+                field = field_for(spec)
+                field.edited.connect(self._edited(spec.name))
+                self.fields[spec.name] = field
+                layout.addWidget(field)
+
+    def _edited(self, name: str) -> Callable[[Scalar], None]:
+        return lambda value: self._edit({**self._values, name: value}, f"change {name}", name)
+
+    def _edit(self, after: Values, text: str, merge_on: str = "") -> None:
+        if after != self._values:
+            self.undo_stack.push(_Change(self._take, dict(self._values), after, text, merge_on))
+
+    def _take(self, values: Values) -> None:
+        """Show raw values, and announce them if they make valid parameters."""
+        self._values = dict(values)
+        self._show_values()
+        try:
+            params = self._type.parse(values)
+        except InvalidParams as error:
+            self.show_fault(error.sentence, error.field)
+            self._set_valid(False)
+            return
+        self.clear_fault()
+        self._set_valid(True)
+        if params != self._params:
+            self._params = params
+            self.changed.emit(params)
+
+    def _show_values(self) -> None:
+        for name, field in self.fields.items():
+            if field.value() != self._values[name]:
+                field.set_value(self._values[name])
+
+    def _set_valid(self, valid: bool) -> None:
+        if valid != self._valid:
+            self._valid = valid
+            self.validity_changed.emit(valid)
+
+
+class _Change(QUndoCommand):
+    """One edit. A drag of a slider is one step back, not fifty: quick edits of one field are merged."""
+
+    def __init__(self, take: Callable[[Values], None], before: Values, after: Values, text: str, name: str) -> None:
+        super().__init__(text)
+        self._take, self._before, self._after, self._name = take, dict(before), dict(after), name
+        self._at = time.monotonic()
+
+    def id(self) -> int:
+        return 1 if self._name else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, _Change) or other._name != self._name or other._at - self._at > _MERGE_WITHIN_S:
+            return False
+        self._after, self._at = other._after, other._at
+        return True
+
+    def undo(self) -> None:
+        self._take(self._before)
+
+    def redo(self) -> None:
+        self._take(self._after)

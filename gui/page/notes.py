@@ -1,0 +1,67 @@
+"""The notes of a topic, in English and Chinese."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QTextBrowser, QWidget
+
+from core.contracts.text import Language
+from gui import theme
+
+_FOLDER = Path(__file__).resolve().parents[2] / "resources" / "notes"
+_LINE_WIDTH_PX = 860
+_STYLE = """
+body {{ color: {text}; line-height: 150%; }}
+h1 {{ font-size: 17px; margin-top: 6px; }} h2 {{ font-size: 14px; margin-top: 12px; }} h3 {{ font-size: 13px; }}
+code, pre {{ font-family: {mono}; background: {sunken}; }} pre {{ margin: 6px; }}
+a {{ color: {accent}; }} blockquote {{ color: {muted}; }}
+th {{ text-align: left; color: {muted}; padding: 3px 12px 3px 0; }} td {{ padding: 3px 12px 3px 0; }}
+"""
+
+
+class NotesPanel(QTextBrowser):
+    """Markdown of resources/notes/LANGUAGE/TOPIC.md; read when it is first shown."""
+
+    def __init__(self, topic_id: str, folder: Path = _FOLDER, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._topic_id, self._folder = topic_id, folder
+        self._language: Language = "en"
+        self._shown: tuple[Language, str] | None = None
+        self.setOpenExternalLinks(True)
+        self.setLineWrapMode(QTextBrowser.LineWrapMode.FixedPixelWidth)
+        self.setLineWrapColumnOrWidth(_LINE_WIDTH_PX)
+        self.document().setDocumentMargin(12)
+        theme.notifier().changed.connect(self._refresh)
+
+    def set_language(self, language: Language) -> None:
+        self._language = language
+        self._refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._refresh()
+        super().showEvent(event)
+
+    def markdown(self) -> str:
+        """The Markdown in the chosen language, or one sentence where there is none."""
+        path = self._folder / self._language / f"{self._topic_id}.md"
+        return path.read_text(encoding="utf-8") if path.exists() else "There are no notes in this language yet."
+
+    def _refresh(self) -> None:
+        wanted = (self._language, theme.current().name)
+        if self._shown == wanted or not self.isVisible():
+            return
+        from markdown_it import MarkdownIt  # takes 40 ms, and most visits never open the notes
+
+        colours = theme.current()
+        style = _STYLE.format(
+            text=colours.text,
+            mono=theme.mono_font().family(),
+            sunken=colours.raised,
+            accent=colours.accent,
+            muted=colours.muted,
+        )
+        self.document().setDefaultStyleSheet(style)
+        self.setHtml(f"<body>{MarkdownIt('commonmark').enable('table').render(self.markdown())}</body>")
+        self._shown = wanted

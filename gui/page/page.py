@@ -1,0 +1,320 @@
+"""The skeleton that every page fills: header, plots, parameters and run bar, and the tabs below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.contracts.claims import Finding
+from core.contracts.params import Params
+from core.contracts.result import Provenance, Result, Row
+from core.contracts.text import Language
+from core.contracts.topic import Topic
+from gui.page.banner import Banner
+from gui.page.card import Card
+from gui.page.claims import ClaimsPanel
+from gui.page.grid import PlotGrid
+from gui.page.history import HistoryPanel
+from gui.page.log import LogPanel
+from gui.page.notes import NotesPanel
+from gui.page.number_table import NumberTable
+from gui.page.selection import Selection, SelectionModel
+from gui.page.side_panel import SidePanel
+from gui.page.source import SourceView
+from gui.widgets.scroll import VerticalScroll
+from gui.widgets.splitter import SharedSplitter
+
+_UPPER_SHARE, _LOWER_SHARE = 18, 7
+_SIDE_PX = 304
+
+
+class Page(QWidget):
+    """A topic's view. A subclass declares its plots in `build` and draws in the `show_*` methods.
+
+    A page never computes and never runs anything: the controller calls it with plans and results. Views that pick
+    something call `self.selection.update(...)`; `select` is called when the selection changed.
+    """
+
+    params_changed = Signal(object)
+    run_requested = Signal(str)
+    cancel_requested = Signal()
+
+    def __init__(self, topic: Topic, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.topic = topic
+        self.selection = SelectionModel(self)
+        self.banner = Banner()
+        self.plots = PlotGrid()
+        self.side = SidePanel(topic.params)
+        self.form, self.run_bar = self.side.form, self.side.run_bar
+        self.claims = ClaimsPanel(topic.claims)
+        self.notes = NotesPanel(topic.id)
+        self.source = SourceView()
+        self.numbers = NumberTable()
+        self.history = HistoryPanel()
+        self.log = LogPanel()
+        self._warned = ""
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._lay_out()
+        self._connect()
+        self.set_language("en")
+        self.build()
+
+    # What a page declares and draws: a subclass overrides these.
+
+    def build(self) -> None:
+        """Create the plots: `add_strip` and `add_plot`, and connect them to `self.selection`."""
+
+    def show_plan(self, plan: Any, params: Params) -> None:
+        """Draw what is known without a run. Called at up to 60 Hz while a slider moves."""
+
+    def show_partial(self, payload: dict[str, Any]) -> None:
+        """Draw a result in the making."""
+
+    def show_result(self, result: Result) -> None:
+        """Draw a finished run."""
+
+    def clear_result(self) -> None:
+        """Forget the run that is drawn: back to what the plan shows."""
+
+    def select(self, selection: Selection) -> None:
+        """Show the selection in every plot. The source view follows by itself."""
+
+    def step(self, delta: int) -> None:
+        """Move `delta` steps in what is played (left and right arrow)."""
+
+    def toggle_play(self) -> None:
+        """Play or pause (space)."""
+
+    # What a page calls to place its plots.
+
+    def add_plot(
+        self,
+        widget: QWidget,
+        row: int,
+        column: int,
+        title: str,
+        help: str = "",
+        *,
+        provenance: Provenance | None = None,
+        width: int = 1,
+        height: int = 1,
+    ) -> Card:
+        """Frame a plot and place it. `width` is its share of the row and `height` the row's share of the grid."""
+        card = Card(widget, title, help)
+        card.set_provenance(provenance)
+        self.plots.add(card, row, column, width=width, height=height)
+        return card
+
+    def add_plot_under(
+        self, widget: QWidget, upper: Card, title: str, help: str = "", *, heights: tuple[int, int] = (1, 1)
+    ) -> Card:
+        """Frame a plot and place it under another card, in the same column; `heights` are their shares of it."""
+        card = Card(widget, title, help)
+        self.plots.add_under(card, upper, heights=heights)
+        return card
+
+    def add_strip(self, widget: QWidget) -> None:
+        """Place a thin widget of its own height above the plots, across the whole page."""
+        frame = QFrame()
+        frame.setProperty("role", "strip")
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(1, 1, 1, 1)
+        layout.addWidget(widget)
+        self._strips.addWidget(frame)
+
+    # What the controller calls.
+
+    @property
+    def drawing(self) -> bool:
+        """Whether something is still being drawn beside the GUI thread: a picture of the page waits for it."""
+        return False
+
+    @property
+    def params(self) -> Params:
+        """The last valid parameters of the form."""
+        return self.form.params
+
+    def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
+        """Show a finished run everywhere: plots, claims, numbers, source, and what it says of itself."""
+        self.show_result(result)
+        self.claims.show_findings(findings)
+        self.tabs.setTabText(0, f"Claims {self.claims.tested()}/{len(self.topic.claims)}")
+        self.numbers.set_metrics(result.metrics)
+        self.source.set_sources(result.tables.get("sources", []))
+        self.source.annotate_bytes(result.tables.get("lines", []))
+        self.set_stale(False)
+        self._tell(result.tables.get("messages", []))
+
+    def withdraw(self) -> None:
+        """Take a presented run back: the page as before its first run."""
+        self.clear_result()
+        self.claims.show_findings({})
+        self.tabs.setTabText(0, "Claims")
+        self.numbers.set_metrics({})
+        self.source.set_sources([])
+        self.set_stale(False)
+        self._tell([])
+        self.run_bar.show_ended("Not run yet", completed=False)
+
+    def show_started(self, phase: str) -> None:
+        self.banner.hide()
+        self.run_bar.show_started(phase)
+
+    def show_progress(self, done: float, total: float, phase: str) -> None:
+        self.run_bar.show_progress(done, total, phase)
+
+    def show_ended(self, phase: str, *, completed: bool) -> None:
+        self.run_bar.show_ended(phase, completed=completed)
+
+    def show_error(self, sentence: str, detail: str = "", field: str | None = None) -> None:
+        """One sentence in the banner, the field at fault highlighted, the details in the log."""
+        if sentence != self.banner.sentence:
+            self.log.append(f"{sentence}\n{detail}" if detail else sentence)
+        self.banner.show_error(sentence, detail)
+        if field is not None:
+            self.form.show_fault(sentence, field)
+
+    def clear_error(self) -> None:
+        """Take the sentence back: what was wrong no longer is."""
+        self.banner.hide()
+        self.form.clear_fault()
+
+    def set_stale(self, stale: bool) -> None:
+        """Mark the cards: what they show belongs to other parameters than the form's."""
+        for card in self.plots.cards:
+            card.set_stale(stale)
+
+    def append_log(self, text: str) -> None:
+        self.log.append(text)
+
+    # What the window calls.
+
+    def set_language(self, language: Language) -> None:
+        """Title, question, claims and notes in that language."""
+        self._title.setText(self.topic.title.in_language(language))
+        self._question.setText(self.topic.question.in_language(language))
+        self.claims.set_language(language)
+        self.notes.set_language(language)
+
+    def dismiss(self) -> bool:
+        """Escape: cancel the run, else close the banner, else restore a maximised card. False if nothing to do."""
+        if self.run_bar.running:
+            self.run_bar.request_cancel()
+        elif self.banner.sentence:
+            self.banner.dismiss()
+        elif self.plots.maximised is not None:
+            self.plots.maximise(None)
+        else:
+            return False
+        return True
+
+    def save_state(self) -> dict[str, Any]:
+        """What is remembered between sessions: JSON values only."""
+        return {
+            "params": self.form.params.model_dump(mode="json"),
+            "plots": self.plots.save_state(),
+            "vertical": self._vertical.save_sizes(),
+            "tab": self.tabs.currentIndex(),
+            "side": not self.side.isHidden(),
+            "device": self.run_bar.device.currentText(),
+        }
+
+    def restore_layout(self, state: Mapping[str, Any]) -> None:
+        """The layout of `save_state`; parameters are restored by whoever may have other ones to show."""
+        self.plots.restore_state(state.get("plots", []))
+        self._vertical.restore_sizes(state.get("vertical", []))
+        self.tabs.setCurrentIndex(int(state.get("tab", 0)))
+        self.run_bar.device.setCurrentText(str(state.get("device", "auto")))
+        if not state.get("side", True):
+            self.side.hide()
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self.params_changed)
+        self.form.validity_changed.connect(self.run_bar.set_valid)
+        self.run_bar.run_requested.connect(self.run_requested)
+        self.run_bar.cancel_requested.connect(self.cancel_requested)
+        self.source.line_picked.connect(lambda function, line: self.selection.update(function=function, line=line))
+        self.selection.changed.connect(self._select)
+        self.banner.dismissed.connect(self.form.clear_fault)
+
+    def _select(self, selection: Selection) -> None:
+        function = selection.get("function")
+        line = selection.get("line")
+        self.source.pick(function if isinstance(function, str) else None, line if isinstance(line, int) else None)
+        self.select(selection)
+
+    def _tell(self, messages: Sequence[Row]) -> None:
+        """What a run says of itself, rows {severity, text}: all of it in the log, warnings in the banner too."""
+        for row in messages:
+            self.log.append(f"{str(row['severity']).capitalize()}: {row['text']}")
+        warnings = [str(row["text"]) for row in messages if row["severity"] == "warning"]
+        if warnings:
+            self.banner.show_error(" ".join(warnings))
+        elif self._warned and self.banner.sentence == self._warned:
+            self.banner.hide()
+        self._warned = " ".join(warnings)
+
+    def _lay_out(self) -> None:
+        self._title = QLabel()
+        self._title.setProperty("role", "heading")
+        self._question = QLabel()
+        self._question.setProperty("role", "question")
+        self._question.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        header = QHBoxLayout()
+        header.setContentsMargins(2, 0, 0, 0)
+        header.setSpacing(12)
+        header.addWidget(self._title)
+        header.addWidget(self._question, 1, Qt.AlignmentFlag.AlignBottom)
+        self._strips = QVBoxLayout()
+        self._strips.setContentsMargins(0, 0, 0, 0)
+        plots = QWidget()
+        above = QVBoxLayout(plots)
+        above.setContentsMargins(0, 0, 0, 0)
+        above.addLayout(self._strips)
+        above.addWidget(self.plots, 1)
+        parts = (VerticalScroll(plots), _UPPER_SHARE), (self._framed_tabs(), _LOWER_SHARE)
+        self._vertical = SharedSplitter(Qt.Orientation.Vertical, parts)
+        self._vertical.setCollapsible(0, False)
+        centre = QVBoxLayout()
+        centre.setContentsMargins(12, 8, 12, 8)
+        centre.setSpacing(8)
+        centre.addLayout(header)
+        centre.addWidget(self.banner)
+        centre.addWidget(self._vertical, 1)
+        self.side.setFixedWidth(_SIDE_PX)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(centre, 1)
+        layout.addWidget(self.side)
+
+    def _framed_tabs(self) -> QWidget:
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for title, panel in (
+            ("Claims", self.claims),
+            ("Notes", self.notes),
+            ("Source", self.source),
+            ("Numbers", self.numbers),
+            ("History", self.history),
+            ("Log", self.log),
+        ):
+            self.tabs.addTab(panel, title)
+        frame = QFrame()
+        frame.setProperty("role", "card")
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(1, 1, 1, 1)
+        layout.addWidget(self.tabs)
+        return frame

@@ -1,0 +1,167 @@
+"""The kernels' source and TTIR, one tab a kernel; picking a line selects it everywhere."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+
+from core.format import format_quantity
+from gui.widgets.code_view import CodeView
+
+_FORMS = ("Triton", "TTIR")
+
+
+class SourceView(QWidget):
+    """`line_picked` carries function and line number of the file."""
+
+    line_picked = Signal(str, int)
+
+    def __init__(self, empty: str = "Run to see the kernels that ran.", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._empty_text = empty
+        self._sources: list[dict[str, Any]] = []
+        self._views: dict[tuple[str, str], CodeView] = {}
+        self._picked: tuple[str | None, int | None] = None, None
+        self._annotations: dict[str, Mapping[int, str]] = {}
+        self.kernels = QTabBar()
+        self.kernels.setExpanding(False)
+        self.kernels.setDrawBase(False)
+        self.forms = {name: QPushButton(name) for name in _FORMS}
+        self._file = QLabel()
+        self._file.setProperty("role", "small")
+        self._stack = QStackedWidget()
+        self._lay_out()
+        self.kernels.currentChanged.connect(self._show_current)
+        self.set_sources([])
+
+    def set_sources(self, sources: Sequence[Mapping[str, Any]]) -> None:
+        """Rows with kernel, function, file, first_line, text and ttir, as the table 'sources' of a result."""
+        wanted = [dict(row) for row in sources]
+        if wanted == self._sources and self._views:
+            return
+        chosen = self.function
+        self._sources = wanted
+        self._annotations = {}
+        for view in self._views.values():
+            self._stack.removeWidget(view)
+            view.deleteLater()
+        self._views = {}
+        self.kernels.blockSignals(True)
+        while self.kernels.count():
+            self.kernels.removeTab(0)
+        for row in self._sources:
+            self.kernels.addTab(f"{row['kernel']} · {row['function']}")
+        self.kernels.blockSignals(False)
+        for button in self.forms.values():
+            button.setVisible(bool(self._sources))
+        self._select_function(chosen)
+        self._show_current()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show_current()
+
+    def annotate_bytes(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Bytes moved beside each line, from rows with function, line and bytes (the table 'lines' of a result)."""
+        moved: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        for row in lines:
+            moved[row["function"]][row["line"]] += row["bytes"]
+        for function, by_line in moved.items():
+            self.set_annotations(function, {line: format_quantity(held, "bytes") for line, held in by_line.items()})
+
+    def set_annotations(self, function: str, annotations: Mapping[int, str]) -> None:
+        """A short text beside lines of one kernel, by line number."""
+        self._annotations[function] = annotations
+        view = self._views.get((function, "Triton"))
+        if view is not None:
+            view.set_annotations(annotations)
+
+    def pick(self, function: str | None, line: int | None) -> None:
+        """Show a kernel's line, as another view selected it. Emits nothing."""
+        if function is not None:
+            self._select_function(function)
+            self.forms["Triton"].setChecked(True)
+            self._show_current()
+        self._picked = function, line
+        for (name, form), view in self._views.items():
+            mine = form == "Triton" and (function is None or name == function)
+            if view.picked_line != (line if mine else None):
+                view.pick(line if mine else None)
+
+    @property
+    def function(self) -> str:
+        """The kernel in view, '' when there is none."""
+        index = self.kernels.currentIndex()
+        return self._sources[index]["function"] if 0 <= index < len(self._sources) else ""
+
+    @property
+    def current_view(self) -> CodeView | None:
+        shown = self._stack.currentWidget()
+        return shown if isinstance(shown, CodeView) else None
+
+    def _select_function(self, function: str) -> None:
+        names = [row["function"] for row in self._sources]
+        if function in names and function != self.function:
+            self.kernels.blockSignals(True)
+            self.kernels.setCurrentIndex(names.index(function))
+            self.kernels.blockSignals(False)
+
+    def _show_current(self) -> None:
+        if not self._sources:
+            self._stack.setCurrentWidget(self._nothing)
+            self._file.clear()
+            return
+        if not self.isVisible():
+            return  # colouring takes time, and most runs end with another tab in front
+        row = self._sources[max(0, self.kernels.currentIndex())]
+        form = next(name for name, button in self.forms.items() if button.isChecked())
+        key = (row["function"], form)
+        if key not in self._views:
+            self._views[key] = self._make(row, form)
+            self._stack.addWidget(self._views[key])
+        self._stack.setCurrentWidget(self._views[key])
+        self._file.setText(f"{row['file']}:{row['first_line']}" if form == "Triton" else "target-independent IR")
+
+    def _make(self, row: Mapping[str, Any], form: str) -> CodeView:
+        if form == "TTIR":
+            return CodeView(str(row["ttir"]), 1, "llvm")
+        view = CodeView(str(row["text"]), int(row["first_line"]), "python")
+        view.set_annotations(self._annotations.get(row["function"], {}))
+        function, line = self._picked
+        view.pick(line if function in (None, row["function"]) else None)
+        view.line_picked.connect(lambda line: self.line_picked.emit(row["function"], line))
+        return view
+
+    def _lay_out(self) -> None:
+        self._nothing = QLabel(self._empty_text)
+        self._nothing.setProperty("role", "empty")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack.addWidget(self._nothing)
+        bar = QHBoxLayout()
+        bar.setContentsMargins(8, 0, 8, 2)
+        bar.setSpacing(0)
+        bar.addWidget(self.kernels)
+        bar.addStretch(1)
+        bar.addWidget(self._file)
+        bar.addSpacing(12)
+        for index, button in enumerate(self.forms.values()):
+            button.setCheckable(True)
+            button.setAutoExclusive(True)
+            button.setProperty("role", "segment")
+            button.setProperty("place", ("first", "last")[index])
+            button.setMinimumWidth(64)
+            button.toggled.connect(lambda on: self._show_current() if on else None)
+            bar.addWidget(button)
+        self.forms["Triton"].blockSignals(True)
+        self.forms["Triton"].setChecked(True)
+        self.forms["Triton"].blockSignals(False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(bar)
+        layout.addWidget(self._stack, 1)

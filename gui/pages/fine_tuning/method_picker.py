@@ -1,0 +1,207 @@
+"""Methods side by side as buttons, each with a small picture of the places that it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QFontMetricsF,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from gui import theme as themes
+from gui.pages.fine_tuning.module_painting import paint_places
+from gui.pages.fine_tuning.transformer_grid import PlacesGrid, PlacesOf
+from gui.theme import Theme, mix
+from gui.widgets.arrow_keys import STEPS, keeps_arrows
+from gui.widgets.figure import Canvas, Figure
+
+HEIGHT_PX = 78
+_BETWEEN_PX, _INSET_PX, _WORDS_PX, _DOT_PX = 5, 5, 30, 11
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+
+
+@dataclass(frozen=True, eq=False)
+class MethodTile:
+    """One method. `facts`, from the longest, are what may stand under its name; `tip` is read out.
+
+    `ink` counts into the theme's series, for a dot that tells which curves are its own; `broken` says that it stopped
+    early.
+    """
+
+    key: str
+    name: str
+    short: str
+    facts: tuple[str, ...]
+    places: PlacesOf
+    tip: str = ""
+    broken: bool = False
+    ink: int | None = None
+
+
+class MethodTiles(Figure):
+    """`picked` carries the key of a method that was clicked, or that the arrows reached."""
+
+    picked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("The methods appear here once the parameters are valid.", parent)
+        self.grid, self.limits = PlacesGrid(), (0.1, 1.0)
+        self.tiles: tuple[MethodTile, ...] = ()
+        self.chosen = ""
+        self.row = _Row(self)
+        self.setFixedHeight(HEIGHT_PX)
+        self.set_content(self.row)
+
+    def set_tiles(self, grid: PlacesGrid, tiles: Sequence[MethodTile], limits: tuple[float, float]) -> None:
+        """Show these, numbered from 1; none is the empty state."""
+        self.grid, self.tiles, self.limits = grid, tuple(tiles), limits
+        self.row.forget_pictures()
+        if not tiles:
+            self.show_empty()
+            return
+        self.row.update()
+        self.show_content()
+
+    def choose(self, key: str) -> None:
+        """Press a method's button; emits nothing."""
+        if key != self.chosen:
+            self.chosen = key
+            self.row.update()
+
+    def restyle(self, theme: Theme) -> None:
+        self.row.forget_pictures()
+
+
+class _Row(Canvas):
+    def __init__(self, figure: MethodTiles) -> None:
+        super().__init__()
+        self._figure = figure
+        self._hovered: int | None = None
+        self._pictures: dict[int, QPixmap] = {}
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Methods")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(560, HEIGHT_PX)
+
+    def box(self, index: int) -> QRectF:
+        count = len(self._figure.tiles)
+        wide = (self.width() - 2 - _BETWEEN_PX * (count - 1)) / max(1, count)
+        return QRectF(1 + index * (wide + _BETWEEN_PX), 1, wide, self.height() - 3)
+
+    def tile_at(self, point: QPointF) -> int | None:
+        return next((at for at in range(len(self._figure.tiles)) if self.box(at).contains(point)), None)
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        for index in range(len(self._figure.tiles)):
+            self._paint_tile(painter, theme, index)
+
+    def _paint_tile(self, painter: QPainter, theme: Theme, index: int) -> None:
+        figure, tile, box = self._figure, self._figure.tiles[index], self.box(index)
+        chosen, hovered = tile.key == figure.chosen, index == self._hovered
+        ground = mix(theme.sunken, theme.accent_soft, 0.35) if chosen else theme.raised if hovered else theme.sunken
+        edge = theme.accent_strong if chosen and self.hasFocus() else theme.accent if chosen else theme.border
+        painter.setBrush(QColor(ground))
+        painter.setPen(QPen(QColor(edge), 1.6 if chosen else 1))
+        painter.drawRoundedRect(box, themes.RADIUS, themes.RADIUS)
+        inside = box.adjusted(_INSET_PX, 2, -_INSET_PX, -_INSET_PX)
+        bold = QFontMetricsF(themes.ui_font("small", bold=True))
+        head = next(
+            (text for text in (f"{index + 1} {tile.name}", f"{index + 1} {tile.short}")
+             if bold.horizontalAdvance(text) <= inside.width()),
+            tile.short,
+        )  # fmt: skip
+        painter.setFont(themes.ui_font("small", bold=True))
+        painter.setPen(QColor(theme.text))
+        painter.drawText(QRectF(inside.left(), inside.top(), inside.width() + 4, 15), _LEFT, head)
+        painter.setFont(themes.ui_font("small"))
+        painter.setPen(QColor(theme.bad if tile.broken else mix(theme.muted, theme.text, 0.2)))
+        dot = 0.0 if tile.ink is None else _DOT_PX
+        plain = painter.fontMetrics()
+        fact = next((t for t in tile.facts if plain.horizontalAdvance(t) <= inside.width() - dot), tile.facts[-1])
+        painter.drawText(QRectF(inside.left() + dot, inside.top() + 14, inside.width() + 4 - dot, 14), _LEFT, fact)
+        if tile.ink is not None:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.series[tile.ink % len(theme.series)]))
+            painter.drawEllipse(QPointF(inside.left() + 3.5, inside.top() + 21.5), 3.2, 3.2)
+        painter.drawPixmap(QPointF(inside.left(), inside.top() + _WORDS_PX), self._picture(theme, index, inside))
+
+    def _picture(self, theme: Theme, index: int, inside: QRectF) -> QPixmap:
+        """The small picture of a tile, painted once."""
+        if index not in self._pictures:
+            figure, dense = self._figure, self.devicePixelRatioF()
+            room = QRectF(0, 0, inside.width(), inside.height() - _WORDS_PX)
+            made = QPixmap((room.size() * dense).toSize())
+            made.setDevicePixelRatio(dense)
+            made.fill(Qt.GlobalColor.transparent)
+            placed = figure.grid.placed(room, names=False)
+            with QPainter(made) as painter:
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                paint_places(painter, theme, figure.grid, placed, figure.tiles[index].places, figure.limits)
+            self._pictures[index] = made
+        return self._pictures[index]
+
+    def forget_pictures(self) -> None:
+        self._pictures.clear()
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.forget_pictures()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        index = self.tile_at(event.position())
+        if index != self._hovered:
+            self._hovered = index
+            self.setCursor(Qt.CursorShape.ArrowCursor if index is None else Qt.CursorShape.PointingHandCursor)
+            self.update()
+        text = None if index is None else self._figure.tiles[index].tip
+        # Below the pointer there is no room in so low a figure: the read-out lies over the next tile.
+        self._figure.tip.show_at(event.position().toPoint(), text)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hovered = None
+        self.update()
+        super().leaveEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        super().mousePressEvent(event)
+        index = self.tile_at(event.position())
+        if index is not None and event.button() is Qt.MouseButton.LeftButton:
+            self._figure.picked.emit(self._figure.tiles[index].key)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = STEPS.get(Qt.Key(event.key()), (0, 0))[1]
+        keys = [tile.key for tile in self._figure.tiles]
+        if not step or not keys:
+            super().keyPressEvent(event)
+            return
+        now = keys.index(self._figure.chosen) if self._figure.chosen in keys else -1
+        following = min(len(keys) - 1, max(0, now + step))
+        if following != now:
+            self._figure.picked.emit(keys[following])
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._figure.tip.hide()
+        super().focusOutEvent(event)
+        self.update()
+
+    def event(self, event: QEvent) -> bool:
+        return keeps_arrows(event) or super().event(event)

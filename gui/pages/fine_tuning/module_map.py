@@ -1,0 +1,246 @@
+"""Which places of a transformer a method trains, lit by the gradients that reach them."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPen
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from gui import theme as themes
+from gui.pages.fine_tuning.module_painting import (
+    Marks,
+    frozen_ink,
+    ink_of,
+    paint_absent,
+    paint_flow,
+    paint_marks,
+    paint_places,
+    paint_words,
+)
+from gui.pages.fine_tuning.transformer_grid import Placed, PlacesGrid, PlacesOf
+from gui.theme import Theme
+from gui.widgets.arrow_keys import STEPS, keeps_arrows
+from gui.widgets.figure import Canvas, Figure
+from gui.widgets.legend import Entry, Legend
+
+_BAR_PX, _EDGE_PX = 70, 6
+_INKS = 10
+"""Steps of the colour scale."""
+
+_PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+
+
+class PlacesMap(Figure):
+    """`place_picked` carries the id of the place that was clicked. Arrows walk from place to place, Enter picks."""
+
+    place_picked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("The model appears here once the parameters are valid.", parent)
+        self.grid = PlacesGrid()
+        self.method = PlacesOf(())
+        self.limits = (0.1, 1.0)
+        self.selected: int | None = None
+        self.canvas, self.legend = _MapCanvas(self), Legend()
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.canvas, 1)
+        column.addWidget(self.legend)
+        self.set_content(content)
+
+    def set_places(self, grid: PlacesGrid, method: PlacesOf, limits: tuple[float, float]) -> None:
+        """Show what one method does; no place is the empty state. `limits` are the norms of the outermost colours."""
+        picked = None if self.selected is None else self.grid.places[self.selected].id
+        self.grid, self.method, self.limits = grid, method, limits
+        self.selected = grid.index(picked)
+        if not grid.places:
+            self.show_empty()
+            return
+        self._write_legend(themes.current())
+        self.canvas.update()
+        self.show_content()
+
+    def select(self, place_id: str | None) -> None:
+        """Ring a place; None, or one that is not there, rings none. Emits nothing."""
+        index = self.grid.index(place_id)
+        if index != self.selected:
+            self.selected = index
+            self.canvas.update()
+
+    def describe(self, index: int) -> str:
+        """Everything known of a place under this method."""
+        place, count = self.grid.places[index], self.method.trainable[index]
+        norm, state = self.method.norm(index), self.method.state(index, self.grid.places[index])
+        lines = [place.name if place.layer < 0 else f"layer {place.layer}, {place.name}"]
+        if not place.is_added:
+            lines.append(f"{place.parameters:,} parameters of the model")
+        if state == "empty":
+            return f"{place.name}\nno parameters of its own: it is the embedding again, tied"
+        if state == "absent":
+            return "\n".join((*lines, "this method adds nothing here"))
+        if state == "frozen":
+            lines.append("frozen: none of them trains")
+        else:
+            kind = {"whole": "all of them train" if not place.is_added else "added and trained", "part": "trained here"}
+            lines.append(f"{count:,} {kind[state]}")
+            lines.append("gradient norm comes with a run" if math.isnan(norm) else f"gradient norm (L2) {norm:.6g}")
+        if self.method.frozen is not None and math.isfinite(self.method.frozen[index]):
+            largest = float(self.method.frozen[index])
+            said = "0, exactly" if largest == 0 else f"{largest:.6g}"
+            lines.append(f"largest gradient that reached a frozen parameter: {said}")
+        return "\n".join(lines)
+
+    def restyle(self, theme: Theme) -> None:
+        self._write_legend(theme)
+        self.canvas.update()
+
+    @property
+    def is_measured(self) -> bool:
+        return self.method.norms is not None
+
+    def _write_legend(self, theme: Theme) -> None:
+        lit = "trains" if self.is_measured else "would train"
+        scale = self.scale(theme) if self.is_measured else ()
+        ink = scale[-1] if scale else ink_of(theme, math.nan, self.limits)
+        states = {self.method.state(at, place) for at, place in enumerate(self.grid.places)}
+        entries = [Entry(lit, ink, scale=scale), Entry("frozen", frozen_ink(theme))]
+        if "part" in states:
+            entries.insert(1, Entry("right part: adapter", ink, scale=scale))
+        if "absent" in states:
+            entries.append(Entry("added by other methods", theme.border_strong, "outline"))
+        self.legend.set_entries(entries)
+
+    def scale(self, theme: Theme) -> tuple[str, ...]:
+        """Inks of norms from the weakest to the strongest, in even steps of the logarithm."""
+        low, high = self.limits
+        return tuple(ink_of(theme, low * (high / low) ** (at / _INKS), self.limits) for at in range(_INKS + 1))
+
+
+class _MapCanvas(Canvas):
+    def __init__(self, figure: PlacesMap) -> None:
+        super().__init__()
+        self._figure = figure
+        self._hovered: int | None = None
+        self._focused: int | None = None
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Places of the model")
+
+    def sizeHint(self) -> QSize:
+        return QSize(560, 260)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(300, 150)
+
+    @property
+    def placed(self) -> Placed:
+        bar = _BAR_PX if self._figure.is_measured else 0
+        room = QRectF(self.rect()).adjusted(_EDGE_PX, 3, -_EDGE_PX - bar, -_EDGE_PX)
+        return self._figure.grid.placed(room, names=True)
+
+    def place_at(self, point: QPointF) -> int | None:
+        return next((at for at, box in enumerate(self.placed.cells) if box.contains(point)), None)
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        figure = self._figure
+        painter.fillRect(self.rect(), QColor(theme.sunken))
+        if not figure.grid.places:
+            return
+        grid, placed, method, limits = figure.grid, self.placed, figure.method, figure.limits
+        painter.setFont(themes.ui_font("small"))
+        paint_absent(painter, theme, grid, placed, method)
+        paint_places(painter, theme, grid, placed, method, limits)
+        paint_flow(painter, theme, grid, placed)
+        paint_words(painter, theme, grid, placed, method, limits)
+        focused = self._focused if self.hasFocus() else None
+        paint_marks(painter, theme, placed, Marks(figure.selected, self._hovered, focused))
+        if figure.is_measured:
+            self._paint_bar(painter, theme)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(theme.accent), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
+
+    def _paint_bar(self, painter: QPainter, theme: Theme) -> None:
+        """The colours with the norms that they stand for."""
+        (low, high), scale = self._figure.limits, self._figure.scale(theme)
+        bar = QRectF(self.width() - _BAR_PX + 8, 22, 10, self.height() - 48)
+        gradient = QLinearGradient(bar.bottomLeft(), bar.topLeft())
+        for at, ink in enumerate(scale):
+            gradient.setColorAt(at / _INKS, QColor(ink))
+        painter.fillRect(bar, gradient)
+        painter.setFont(themes.ui_font("small"))
+        painter.setPen(QColor(theme.muted))
+        for share in (0.0, 0.5, 1.0):
+            y = bar.bottom() - share * bar.height()
+            text = f"{low * (high / low) ** share:.2g}"
+            painter.drawText(QRectF(bar.right() + 4, y - 8, 46, 16), _LEFT, text)
+        heading = QRectF(self.width() - _BAR_PX, 2, _BAR_PX - 2, 15)
+        painter.drawText(heading, Qt.AlignmentFlag.AlignCenter, "gradient")
+        below = QRectF(self.width() - _BAR_PX, self.height() - 19, _BAR_PX - 2, 15)
+        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, "norm (L2)")
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._hover(self.place_at(event.position()))
+        text = None if self._hovered is None else self._figure.describe(self._hovered)
+        self._figure.tip.show_at(self.mapTo(self._figure, event.position().toPoint()), text)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hover(None)
+        super().leaveEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        super().mousePressEvent(event)
+        index = self.place_at(event.position())
+        if index is not None and event.button() is Qt.MouseButton.LeftButton:
+            self._focused = index
+            self._figure.place_picked.emit(self._figure.grid.places[index].id)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = STEPS.get(Qt.Key(event.key()))
+        if step is not None and self._figure.grid.places:
+            self._walk(*step)
+        elif Qt.Key(event.key()) in _PICKS and self._focused is not None:
+            self._figure.place_picked.emit(self._figure.grid.places[self._focused].id)
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """What the keyboard read out goes with it."""
+        self._figure.tip.hide()
+        super().focusOutEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        return keeps_arrows(event) or super().event(event)
+
+    def _walk(self, down: int, right: int) -> None:
+        """To the nearest place that way: straight ahead counts for more than aside."""
+        boxes = self.placed.cells
+        if self._focused is None or self._focused >= len(boxes):
+            self._focused = self._figure.selected or 0
+        else:
+            self._focused = _next(boxes, self._focused, down, right)
+        where = self.mapTo(self._figure, boxes[self._focused].center().toPoint())
+        self._figure.tip.show_at(where, self._figure.describe(self._focused))
+        self.update()
+
+    def _hover(self, index: int | None) -> None:
+        if index != self._hovered:
+            self._hovered = index
+            self.setCursor(Qt.CursorShape.ArrowCursor if index is None else Qt.CursorShape.PointingHandCursor)
+            self.update()
+
+
+def _next(boxes: tuple[QRectF, ...], index: int, down: int, right: int) -> int:
+    at, best = boxes[index].center(), (math.inf, index)
+    for other, box in enumerate(boxes):
+        across, below = box.center().x() - at.x(), box.center().y() - at.y()
+        ahead, aside = across * right + below * down, abs(across * down) + abs(below * right)
+        if other != index and ahead > 1 and ahead + 2 * aside < best[0]:
+            best = (ahead + 2 * aside, other)
+    return best[1]

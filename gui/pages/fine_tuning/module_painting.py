@@ -1,0 +1,197 @@
+"""The places of a transformer, painted: lit where a method trains, dark where it does not."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from core.format import format_quantity
+from gui import theme as themes
+from gui.charts.error_grid import colours
+from gui.charts.ticks import short_quantity
+from gui.pages.fine_tuning.transformer_grid import Place, Placed, PlacesGrid, PlacesOf, strength
+from gui.theme import Theme, mix
+
+_CENTRED, _RIGHT = Qt.AlignmentFlag.AlignCenter, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_ADAPTER_SHARE, _LEAST_ADAPTER_PX = 0.42, 3.0
+_DARKEST = 0.16
+"""Of the colours: the weakest gradient still stands out from what is frozen."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the pointer, the keyboard and the selection say, by index of a place."""
+
+    selected: int | None = None
+    hovered: int | None = None
+    focused: int | None = None
+
+
+def ink_of(theme: Theme, norm: float, limits: tuple[float, float]) -> str:
+    """The colour of a gradient's norm; of what trains but was not measured, the plain one."""
+    if math.isnan(norm):
+        return mix(theme.surface, theme.accent, 0.55)
+    share = strength(norm, limits)
+    red, green, blue = (int(value) for value in colours(theme)[round(255 * (_DARKEST + (1 - _DARKEST) * share))])
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def frozen_ink(theme: Theme) -> str:
+    return mix(theme.sunken, theme.border, 0.75)
+
+
+def paint_places(
+    painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed, method: PlacesOf, limits: tuple[float, float]
+) -> None:
+    """Every cell without a word: also what the small pictures are."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    dark = QColor(frozen_ink(theme))
+    for index, (place, box) in enumerate(zip(grid.places, placed.cells, strict=True)):
+        state = method.state(index, place)
+        corner = min(3.0, box.height() / 4)
+        if state in ("absent", "empty"):
+            continue
+        painter.setBrush(dark)
+        if state != "whole":
+            painter.drawRoundedRect(box, corner, corner)
+        if state in ("whole", "part"):
+            painter.setBrush(QColor(ink_of(theme, method.norm(index), limits)))
+            painter.drawRoundedRect(lit_box(box, state), corner, corner)
+
+
+def lit_box(box: QRectF, state: str) -> QRectF:
+    """What of a cell is lit: all of it, or the adapter beside the frozen matrix."""
+    if state == "whole":
+        return box
+    wide = max(_LEAST_ADAPTER_PX, _ADAPTER_SHARE * box.width())
+    return QRectF(box.right() - wide, box.top(), wide, box.height())
+
+
+def paint_absent(painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed, method: PlacesOf) -> None:
+    """A dotted outline where another method adds something, a plain one around what has no parameters of its own."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    styles = {"absent": Qt.PenStyle.DotLine, "empty": Qt.PenStyle.SolidLine}
+    for index, (place, box) in enumerate(zip(grid.places, placed.cells, strict=True)):
+        style = styles.get(method.state(index, place))
+        if style is not None:
+            painter.setPen(QPen(QColor(mix(theme.sunken, theme.border_strong, 0.7)), 1, style))
+            painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
+
+
+def paint_words(
+    painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed, method: PlacesOf, limits: tuple[float, float]
+) -> None:
+    """Names of rows, layers and parts, and the number of each lit cell where it has room."""
+    painter.setFont(themes.ui_font("small"))
+    painter.setPen(QColor(theme.muted))
+    edge = min((box.left() for box in placed.cells), default=0.0)
+    for name, box in placed.layers:
+        painter.drawText(box, _CENTRED, name)
+    for name, y in placed.rows:
+        painter.drawText(QRectF(edge - 104, y - 8, 98, 16), _RIGHT, name)
+    for name, top, bottom in placed.groups:
+        _paint_group(painter, theme, name, QRectF(edge - 104, top, 16, bottom - top))
+    for index, (place, box) in enumerate(zip(grid.places, placed.cells, strict=True)):
+        state = method.state(index, place)
+        painter.setFont(themes.ui_font("small"))
+        _paint_cell_words(painter, theme, place, box, state, cell_text(method, index), method.norm(index), limits)
+
+
+def cell_text(method: PlacesOf, index: int) -> str:
+    """The gradient's norm where it was measured, else how many parameters train."""
+    norm = method.norm(index)
+    if method.trainable[index] == 0:
+        return ""
+    return short_quantity(float(method.trainable[index])) if math.isnan(norm) else format_quantity(norm, "", 2)
+
+
+def _paint_cell_words(
+    painter: QPainter, theme: Theme, place: Place, box: QRectF, state: str, text: str, norm: float,
+    limits: tuple[float, float],
+) -> None:  # fmt: skip
+    metrics = painter.fontMetrics()
+    if place.layer < 0 and place.kind != "prefix_encoder" and state != "absent":
+        _paint_outside(painter, theme, place, box, state, text, norm, limits)
+        return
+    lit = lit_box(box, state)
+    if not text or lit.height() < metrics.height() - 3 or metrics.horizontalAdvance(text) + 4 > lit.width():
+        return
+    painter.setPen(QColor(_on(theme, ink_of(theme, norm, limits))))
+    painter.drawText(lit, _CENTRED, text)
+
+
+def _paint_outside(
+    painter: QPainter, theme: Theme, place: Place, box: QRectF, state: str, text: str, norm: float,
+    limits: tuple[float, float],
+) -> None:  # fmt: skip
+    """Embedding, norm and head carry their names, and their numbers under them; upright where they are narrow."""
+    lit = state in ("whole", "part")
+    painter.setPen(QColor(_on(theme, ink_of(theme, norm, limits)) if lit else theme.muted))
+    wide = painter.fontMetrics().horizontalAdvance
+    longest = max(wide(place.name), wide(text)) + 6
+    if longest <= box.width() or longest > box.height():
+        names = [name for name in (place.name, place.name.split()[-1]) if wide(name) + 4 <= box.width()][:1]
+        lines = [line for line in (*names, text) if line and wide(line) + 4 <= box.width()]
+        fitting = lines if box.height() >= len(lines) * painter.fontMetrics().height() else lines[-1:]
+        painter.drawText(box, _CENTRED, "\n".join(fitting))
+        return
+    painter.save()
+    painter.translate(box.center())
+    painter.rotate(-90)
+    turned = QRectF(-box.height() / 2, -box.width() / 2, box.height(), box.width())
+    painter.drawText(turned, _CENTRED, "\n".join(line for line in (place.name, text) if line))
+    painter.restore()
+
+
+def paint_flow(painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed) -> None:
+    """Short arrows from column to column: the way of the residual stream."""
+    inner = [box for place, box in zip(grid.places, placed.cells, strict=True) if place.kind in grid.inside[:1]]
+    ends = [
+        box for place, box in zip(grid.places, placed.cells, strict=True) if place.kind in ("embedding", "final_norm")
+    ]
+    columns = sorted((*inner, *ends), key=lambda box: box.left())
+    ink = QColor(theme.muted)
+    for before, after in itertools.pairwise(columns):
+        y, tip = inner[0].center().y(), after.left() - 1
+        if tip - before.right() < 5:
+            continue
+        painter.setPen(QPen(ink, 1.3))
+        painter.drawLine(QPointF(before.right() + 1, y), QPointF(tip, y))
+        painter.drawLine(QPointF(tip - 3, y - 3), QPointF(tip, y))
+        painter.drawLine(QPointF(tip - 3, y + 3), QPointF(tip, y))
+
+
+def paint_marks(painter: QPainter, theme: Theme, placed: Placed, marks: Marks) -> None:
+    """Rings around what is selected, walked to or under the pointer."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for index, pen in (
+        (marks.hovered, QPen(QColor(theme.text), 1)),
+        (marks.focused, QPen(QColor(theme.accent), 1.2, Qt.PenStyle.DotLine)),
+        (marks.selected, QPen(QColor(theme.accent), 2.2)),
+    ):
+        if index is not None and index < len(placed.cells):
+            painter.setPen(pen)
+            painter.drawRoundedRect(placed.cells[index].adjusted(-1.5, -1.5, 1.5, 1.5), 4, 4)
+
+
+def _paint_group(painter: QPainter, theme: Theme, name: str, box: QRectF) -> None:
+    """A bracket with its name turned upright."""
+    painter.save()
+    painter.setPen(QPen(QColor(theme.border_strong), 1))
+    painter.drawLine(QPointF(box.right(), box.top()), QPointF(box.right(), box.bottom()))
+    painter.setPen(QColor(theme.faint))
+    painter.translate(box.center())
+    painter.rotate(-90)
+    painter.drawText(QRectF(-box.height() / 2, -8, box.height(), 16), _CENTRED, name)
+    painter.restore()
+
+
+def _on(theme: Theme, ground: str) -> str:
+    """Ink that can be read on a colour."""
+    colour = QColor(ground)
+    light = 0.299 * colour.red() + 0.587 * colour.green() + 0.114 * colour.blue() > 128
+    return "#101318" if light else "#ffffff"

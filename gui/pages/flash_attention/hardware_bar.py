@@ -1,0 +1,194 @@
+"""HBM against SRAM of one GPU: how much smaller, how much faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPen, QPolygonF
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from core.format import format_quantity
+from gui import theme as themes
+from gui.charts.ticks import short_quantity
+from gui.theme import Theme, mix
+from gui.widgets.figure import Canvas, Figure, sram_bytes
+
+HEIGHT_PX = 66
+_MARGIN_PX = 10
+_ARROW_PX, _NAME_PX = 190, 150
+_NARROW_PX = 960
+"""Below this width the figures are written smaller and the arrow is short."""
+
+
+@dataclass(frozen=True)
+class MemoryLevels:
+    """The two levels of memory that a tiled kernel moves data between. `sram_per_sm_bytes` is one SM's share."""
+
+    gpu: str
+    hbm_bytes: float
+    hbm_bytes_per_s: float
+    sram_bytes: float
+    sram_bytes_per_s: float
+    sms: int
+    sram_per_sm_bytes: float
+    source: str = ""
+
+    @property
+    def speed_ratio(self) -> float:
+        return self.sram_bytes_per_s / self.hbm_bytes_per_s
+
+    @property
+    def size_ratio(self) -> float:
+        return self.hbm_bytes / self.sram_bytes
+
+
+class HardwareStrip(Figure):
+    """Two blocks joined by the ratio between them. The bars under the figures share one scale of bandwidth."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("The memory of the chosen GPU appears here.", parent)
+        self._strip = _Strip(self)
+        self.setFixedHeight(HEIGHT_PX)
+        self.set_content(self._strip)
+
+    @property
+    def levels(self) -> MemoryLevels | None:
+        return self._strip.levels
+
+    def set_levels(self, levels: MemoryLevels | None) -> None:
+        """Show another GPU; None shows the empty state."""
+        if levels is not None and levels == self._strip.levels:
+            return
+        self._strip.levels = levels
+        if levels is None:
+            self.show_empty()
+            return
+        self._strip.update()
+        self.show_content()
+
+    def restyle(self, theme: Theme) -> None:
+        self._strip.update()
+
+
+class _Strip(Canvas):
+    def __init__(self, figure: HardwareStrip) -> None:
+        super().__init__()
+        self._figure = figure
+        self.levels: MemoryLevels | None = None
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(700, HEIGHT_PX)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        levels = self.levels
+        if levels is not None:
+            self._figure.tip.show_at(event.position().toPoint(), describe(levels))
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        levels = self.levels
+        if levels is None:
+            return
+        inside = QRectF(self.rect()).adjusted(_MARGIN_PX, 6, -_MARGIN_PX, -6)
+        name = QRectF(inside.left(), inside.top(), _NAME_PX, inside.height())
+        arrow_px = _ARROW_PX if self.width() >= _NARROW_PX else _ARROW_PX * 0.6
+        block = (inside.width() - _NAME_PX - arrow_px) / 2
+        hbm = QRectF(name.right(), inside.top(), block, inside.height())
+        arrow = QRectF(hbm.right(), inside.top(), arrow_px, inside.height())
+        sram = QRectF(arrow.right(), inside.top(), block, inside.height())
+        self._paint_name(painter, theme, name, levels)
+        fastest = max(levels.sram_bytes_per_s, levels.hbm_bytes_per_s)
+        hbm_size = short_quantity(levels.hbm_bytes, "bytes")
+        hbm_speed = format_quantity(levels.hbm_bytes_per_s, "B/s")
+        sram_speed = format_quantity(levels.sram_bytes_per_s, "B/s")
+        hbm_text, sram_text = ("HBM", hbm_size, hbm_speed), ("SRAM", sram_bytes(levels.sram_bytes), sram_speed)
+        _paint_block(painter, theme, hbm, hbm_text, theme.series[0], levels.hbm_bytes_per_s / fastest)
+        _paint_block(painter, theme, sram, sram_text, theme.series[1], levels.sram_bytes_per_s / fastest)
+        _paint_arrow(painter, theme, arrow, levels)
+
+    def _paint_name(self, painter: QPainter, theme: Theme, box: QRectF, levels: MemoryLevels) -> None:
+        upper, lower = box.adjusted(2, 4, -8, -box.height() / 2), box.adjusted(2, box.height() / 2, -8, -4)
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        painter.setFont(themes.ui_font("title", bold=True))
+        painter.setPen(QColor(theme.text))
+        painter.drawText(upper, left, _elided(painter, levels.gpu, upper.width()))
+        painter.setFont(themes.ui_font("small"))
+        painter.setPen(QColor(theme.muted))
+        painter.drawText(lower, left, f"{levels.sms} SMs × {sram_bytes(levels.sram_per_sm_bytes)}")
+
+
+def describe(levels: MemoryLevels) -> str:
+    """Both levels in exact figures, and where they come from."""
+    hbm_speed, sram_speed = (
+        format_quantity(speed, "B/s", digits=4) for speed in (levels.hbm_bytes_per_s, levels.sram_bytes_per_s)
+    )
+    per_sm, whole = sram_bytes(levels.sram_per_sm_bytes), sram_bytes(levels.sram_bytes)
+    return (
+        f"{levels.gpu}\nHBM: {format_quantity(levels.hbm_bytes, 'bytes')} at {hbm_speed}\n"
+        f"SRAM: {levels.sms} SMs × {per_sm} = {whole} at {sram_speed} (modelled: SMs × 128 B a clock × clock)\n"
+        f"{levels.source}"
+    ).strip()
+
+
+def _paint_block(
+    painter: QPainter, theme: Theme, box: QRectF, texts: tuple[str, str, str], ink: str, share: float
+) -> None:
+    """Name, size and bandwidth of one level; below them its bandwidth to scale."""
+    painter.setPen(QPen(QColor(mix(theme.surface, ink, 0.35)), 1))
+    painter.setBrush(QColor(mix(theme.surface, ink, 0.10)))
+    painter.drawRoundedRect(box, 5, 5)
+    inner = box.adjusted(12, 4, -12, -5)
+    line = QRectF(inner.left(), inner.top(), inner.width(), inner.height() - 9)
+    name, size, speed = texts
+    left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+    painter.setFont(themes.ui_font("title", bold=True))
+    painter.setPen(QColor(ink))
+    painter.drawText(line, left, name)
+    offset = 54
+    figure = themes.ui_font("heading", bold=True)
+    if offset + QFontMetricsF(figure).horizontalAdvance(f"{size}  at  {speed}") > line.width():
+        figure = themes.ui_font("body", bold=True)
+    painter.setFont(figure)
+    painter.setPen(QColor(theme.text))
+    painter.drawText(line.adjusted(offset, 0, 0, 0), left, size)
+    offset += painter.fontMetrics().horizontalAdvance(size) + 8
+    painter.setFont(themes.ui_font("body"))
+    painter.setPen(QColor(theme.muted))
+    painter.drawText(line.adjusted(offset, 1, 0, 0), left, "at")
+    offset += painter.fontMetrics().horizontalAdvance("at") + 8
+    painter.setFont(figure)
+    painter.setPen(QColor(theme.text))
+    painter.drawText(line.adjusted(offset, 0, 0, 0), left, speed)
+    track = QRectF(inner.left(), inner.bottom() - 5, inner.width(), 5)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(mix(theme.surface, ink, 0.18)))
+    painter.drawRoundedRect(track, 2.5, 2.5)
+    painter.setBrush(QColor(ink))
+    painter.drawRoundedRect(QRectF(track.left(), track.top(), max(5.0, track.width() * share), 5), 2.5, 2.5)
+
+
+def _paint_arrow(painter: QPainter, theme: Theme, box: QRectF, levels: MemoryLevels) -> None:
+    middle = box.center().y()
+    left, right = box.left() + 10, box.right() - 10
+    painter.setPen(QPen(QColor(theme.border_strong), 1.5))
+    painter.drawLine(QPointF(left, middle), QPointF(right - 6, middle))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.border_strong))
+    head = [QPointF(right, middle), QPointF(right - 8, middle - 4), QPointF(right - 8, middle + 4)]
+    painter.drawPolygon(QPolygonF(head))
+    painter.setFont(themes.ui_font("title", bold=True))
+    painter.setPen(QColor(theme.good))
+    half = box.height() / 2
+    faster = f"{format_quantity(levels.speed_ratio, digits=2)}× faster"
+    painter.drawText(box.adjusted(0, 2, 0, -half), Qt.AlignmentFlag.AlignCenter, faster)
+    painter.setFont(themes.ui_font("body"))
+    painter.setPen(QColor(theme.warn))
+    rounded = float(f"{levels.size_ratio:.2g}")
+    painter.drawText(box.adjusted(0, half, 0, -2), Qt.AlignmentFlag.AlignCenter, f"{rounded:,.0f}× smaller")
+
+
+def _elided(painter: QPainter, text: str, width: float) -> str:
+    return painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(width))

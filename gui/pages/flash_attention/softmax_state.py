@@ -1,0 +1,222 @@
+"""The online softmax of one query row: running maximum, running sum and accumulator, tile after tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from core.format import format_quantity
+from gui import theme as themes
+from gui.charts.chart import Chart, QuantityAxis, read_out
+from gui.theme import Theme, colour
+from gui.widgets.figure import Figure
+
+
+@dataclass(frozen=True)
+class RowState:
+    """The state of query `row` after each of its KV tiles.
+
+    maximum, total  float [iterations]: m and l of Milakov and Gimelshein's online softmax, m in scaled scores
+    accumulator     float [iterations, head_dim], unnormalised, or None where it was too big to keep
+    norm            float [iterations]: L2 norm of the accumulator, used where the accumulator is None
+    NaN means no value: a tile that the row's program skipped, or one before the row has seen any key.
+    """
+
+    row: int
+    maximum: np.ndarray
+    total: np.ndarray
+    accumulator: np.ndarray | None = None
+    norm: np.ndarray | None = None
+
+    @property
+    def iterations(self) -> int:
+        """The number of tiles that the row's program visited."""
+        visited = np.flatnonzero(np.isfinite(self.maximum))
+        return int(visited[-1]) + 1 if visited.size else 0
+
+
+class SoftmaxState(Figure):
+    """Left, m and l over the tiles (each on its own axis); right, the accumulator's values at the current tile."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Pick a tile to follow the online softmax of one of its rows.", parent)
+        self._state: RowState | None = None
+        self._iteration = 0
+        self.scalars = Chart(x_label="KV tile", x_steps="whole")
+        self.scalars.freeze()
+        self._sum_box = self._add_right_axis()
+        self._max_ahead, self._max_done = _line(), _line()
+        self._sum_ahead, self._sum_done = _line(), _line()
+        self._max_dot, self._sum_dot = pg.ScatterPlotItem(size=8), pg.ScatterPlotItem(size=8)
+        self._now = pg.InfiniteLine(angle=90)
+        for item in (self._max_ahead, self._max_done, self._max_dot, self._now):
+            self.scalars.addItem(item, ignoreBounds=True)
+        for item in (self._sum_ahead, self._sum_done, self._sum_dot):
+            self._sum_box.addItem(item, ignoreBounds=True)
+        self.values = Chart(x_label="head dim", y_label="acc", x_steps="powers")
+        self.values.freeze()
+        self._bars = pg.BarGraphItem(x=[0], height=[0], width=0.8)
+        self._norm_line = _line()
+        self._norm_dot = pg.ScatterPlotItem(size=8)
+        for item in (self._bars, self._norm_line, self._norm_dot):
+            self.values.addItem(item, ignoreBounds=True)
+        content = QWidget()
+        row = QHBoxLayout(content)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self.scalars, 3)  # two y axes leave it the less room
+        row.addWidget(self.values, 2)
+        read_out(self.scalars, self, self.describe_scalars)
+        read_out(self.values, self, self.describe_value)
+        self.set_content(content)
+
+    @property
+    def state(self) -> RowState | None:
+        return self._state
+
+    @property
+    def iteration(self) -> int:
+        return self._iteration
+
+    def set_row(self, state: RowState | None, iteration: int = 0, sentence: str | None = None) -> None:
+        """Follow another row; None (or a row that sees no key) shows the empty state, with `sentence` if given."""
+        self._state = state if state is not None and state.iterations else None
+        if self._state is None:
+            self.show_empty(sentence)
+            return
+        last = max(1, self._state.iterations - 1)
+        margin = 0.05 * last
+        self.scalars.setXRange(-margin, last + margin, padding=0)
+        self.scalars.setYRange(*_span(self._state.maximum), padding=0)
+        self._sum_box.setYRange(*_span(self._state.total, zero=True), padding=0)
+        self._max_ahead.setData(*_points(self._state.maximum, self._state.iterations))
+        self._sum_ahead.setData(*_points(self._state.total, self._state.iterations))
+        self._prepare_values(self._state)
+        self.show_content()
+        self.set_iteration(iteration)
+
+    def set_iteration(self, iteration: int) -> None:
+        """Stand after another KV tile of the same row."""
+        state = self._state
+        if state is None:
+            return
+        now = self._iteration = min(max(0, iteration), state.iterations - 1)
+        self._max_done.setData(*_points(state.maximum, now + 1))
+        self._sum_done.setData(*_points(state.total, now + 1))
+        self._max_dot.setData(*_dot(now, state.maximum))
+        self._sum_dot.setData(*_dot(now, state.total))
+        self._now.setValue(now)
+        if state.accumulator is not None:
+            self._bars.setOpts(height=state.accumulator[now])
+        elif state.norm is not None:
+            self._norm_dot.setData(*_dot(now, state.norm))
+
+    def describe_scalars(self, x: float, y: float) -> str | None:
+        """m and l after the KV tile nearest to `x`."""
+        state = self._state
+        if state is None:
+            return None
+        at = min(max(0, round(x)), state.iterations - 1)
+        m, total = (
+            format_quantity(float(state.maximum[at]), digits=5),
+            format_quantity(float(state.total[at]), digits=5),
+        )
+        return f"row {state.row:,} after KV tile {at}\nrunning max m = {m}\nrunning sum l = {total}"
+
+    def describe_value(self, x: float, y: float) -> str | None:
+        """The accumulator's element (or norm) nearest to `x`."""
+        state = self._state
+        if state is None:
+            return None
+        if state.accumulator is not None:
+            element = min(max(0, round(x)), state.accumulator.shape[1] - 1)
+            value = float(state.accumulator[self._iteration, element])
+            output = value / float(state.total[self._iteration])
+            return (
+                f"row {state.row:,}, element {element} after KV tile {self._iteration}\n"
+                f"accumulator = {format_quantity(value, digits=5)}\n"
+                f"divided by l = {format_quantity(output, digits=5)}"
+            )
+        if state.norm is not None:
+            at = min(max(0, round(x)), state.iterations - 1)
+            value = format_quantity(float(state.norm[at]), digits=5)
+            return f"row {state.row:,} after KV tile {at}\n‖accumulator‖ = {value}"
+        return None
+
+    def restyle(self, theme: Theme) -> None:
+        for chart in (self.scalars, self.values):
+            chart.restyle(theme)
+        inks = {"max": theme.series[7], "sum": theme.series[4]}
+        small = f"{themes.FONT_SIZES_PX['small']}px"
+        for side, name, text in (("left", "max", "max m"), ("right", "sum", "sum l")):
+            axis = self.scalars.getAxis(side)
+            axis.setLabel(text, **{"color": inks[name], "font-size": small})
+            axis.setTextPen(inks[name])
+        for name, ahead, done, dot in (
+            ("max", self._max_ahead, self._max_done, self._max_dot),
+            ("sum", self._sum_ahead, self._sum_done, self._sum_dot),
+        ):
+            ahead.setPen(pg.mkPen(colour(inks[name], 0.45), width=1, style=Qt.PenStyle.DotLine))
+            done.setPen(pg.mkPen(inks[name], width=2))
+            dot.setBrush(pg.mkBrush(inks[name]))
+            dot.setPen(pg.mkPen(theme.sunken, width=1.5))
+        self._now.setPen(pg.mkPen(colour(theme.tiles["current"], 0.7), width=1))
+        self._bars.setOpts(brush=colour(theme.tensor("O"), 0.9), pen=None)
+        self._norm_line.setPen(pg.mkPen(theme.tensor("O"), width=2))
+        self._norm_dot.setBrush(pg.mkBrush(theme.tensor("O")))
+
+    def _prepare_values(self, state: RowState) -> None:
+        whole = state.accumulator is not None
+        self._bars.setVisible(whole)
+        self._norm_line.setVisible(not whole)
+        self._norm_dot.setVisible(not whole)
+        self.values.label("bottom", "head dim" if whole else "KV tile")
+        self.values.label("left", "acc" if whole else "‖acc‖")
+        if state.accumulator is not None:
+            width = state.accumulator.shape[1]
+            reach = float(np.nanmax(np.abs(state.accumulator))) or 1.0
+            self._bars.setOpts(x=np.arange(width), height=state.accumulator[0], width=0.8)
+            self.values.setRange(xRange=(-1, width), yRange=(-1.08 * reach, 1.08 * reach), padding=0)
+        elif state.norm is not None:
+            self._norm_line.setData(*_points(state.norm, state.iterations))
+            self.values.setRange(xRange=(-0.3, state.iterations), yRange=_span(state.norm, zero=True), padding=0)
+
+    def _add_right_axis(self) -> pg.ViewBox:
+        """A second view box over the first, with its own y axis at the right."""
+        plot = self.scalars.getPlotItem()
+        axis = QuantityAxis("right")
+        plot.setAxisItems({"right": axis})
+        plot.showAxis("right")
+        box = pg.ViewBox(enableMouse=False, enableMenu=False)
+        plot.scene().addItem(box)
+        axis.linkToView(box)
+        box.setXLink(plot.vb)
+        plot.vb.sigResized.connect(lambda main: box.setGeometry(main.sceneBoundingRect()))
+        return box
+
+
+def _line() -> pg.PlotCurveItem:
+    """A line that is broken where there is no value."""
+    return pg.PlotCurveItem(connect="finite")
+
+
+def _points(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.arange(count, dtype=float), np.asarray(values[:count], dtype=float)
+
+
+def _dot(at: int, values: np.ndarray) -> tuple[list[float], list[float]]:
+    """The value at an iteration as one point, or none where there is no value."""
+    value = float(values[at])
+    return ([float(at)], [value]) if np.isfinite(value) else ([], [])
+
+
+def _span(values: np.ndarray, *, zero: bool = False) -> tuple[float, float]:
+    """A range with room around the finite values, from zero where asked."""
+    finite = values[np.isfinite(values)]
+    low, high = (0.0 if zero else float(finite.min())), float(finite.max())
+    room = 0.12 * (high - low) or 0.5
+    return (low if zero else low - room), high + room

@@ -1,0 +1,131 @@
+"""A source file that can be edited, with what each line moves: bytes beside it, heat behind it, faults in red."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QKeySequence, QTextCursor, QTextFormat
+from PySide6.QtWidgets import QTextEdit, QWidget
+
+from gui import theme
+from gui.widgets.code_view import CodeView
+
+_INDENT = 4
+_HOTTEST = 0.34
+"""Share of the heat colour behind the line that moves most."""
+
+
+@dataclass(frozen=True)
+class LineNotes:
+    """By line number: a short text for the gutter, heat from 0 to 1, and the sentence of a fault."""
+
+    texts: Mapping[int, str] = field(default_factory=dict)
+    heat: Mapping[int, float] = field(default_factory=dict)
+    faults: Mapping[int, str] = field(default_factory=dict)
+
+
+class CodeEditor(CodeView):
+    """Code that can be edited unless `editable` is off. `save_requested` is Ctrl+S; the saving is its owner's.
+
+    Notes stay with their lines while text is inserted or deleted above them.
+    """
+
+    save_requested = Signal()
+
+    def __init__(self, text: str, first_line: int = 1, *, editable: bool = True, parent: QWidget | None = None) -> None:
+        self._notes = LineNotes()
+        self._blocks = text.count("\n") + 1
+        super().__init__(text, first_line, "python", parent)
+        self.setReadOnly(not editable)
+        self.setTextInteractionFlags(
+            self.textInteractionFlags() | Qt.TextInteractionFlag.TextSelectableByKeyboard  # a cursor to move about with
+        )
+        self.setTabStopDistance(_INDENT * self.fontMetrics().horizontalAdvance(" "))
+        self.document().setModified(False)
+        self._blocks = self.blockCount()
+        self.document().contentsChange.connect(self._move_notes)
+
+    @property
+    def notes(self) -> LineNotes:
+        return self._notes
+
+    def set_notes(self, notes: LineNotes) -> None:
+        """Show other notes."""
+        self._notes = notes
+        self.set_annotations(notes.texts)
+        self._highlight()
+
+    def bring_into_view(self, first: int, last: int) -> None:
+        """Scroll so that these lines are seen, or where they are too many, the first of them."""
+        fitting = max(1, self.viewport().height() // max(1, self.fontMetrics().lineSpacing()))
+        spare = fitting - (last - first + 1)
+        above = spare // 2 if spare > 0 else 2
+        self.verticalScrollBar().setValue(max(0, first - self._first_line - above))
+
+    def event(self, event: QEvent) -> bool:
+        """Ctrl+S is the editor's while it has the focus; elsewhere it is the window's."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _saves(event):
+            event.accept()
+            return True
+        if isinstance(event, QHelpEvent):
+            block = self.cursorForPosition(self.viewport().mapFromGlobal(event.globalPos())).blockNumber()
+            self.setToolTip(self._notes.faults.get(self._first_line + block, ""))
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if _saves(event):
+            self.save_requested.emit()
+        elif self.isReadOnly():
+            super().keyPressEvent(event)
+        elif event.key() == Qt.Key.Key_Tab:
+            column = self.textCursor().positionInBlock()
+            self.insertPlainText(" " * (_INDENT - column % _INDENT))
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._break_line()
+        else:
+            super().keyPressEvent(event)
+
+    def _break_line(self) -> None:
+        """A new line begins where the last one did, a step further in after a colon."""
+        cursor = self.textCursor()
+        before = cursor.block().text()[: cursor.positionInBlock()]
+        indent = len(before) - len(before.lstrip(" "))
+        self.insertPlainText("\n" + " " * (indent + (_INDENT if before.rstrip().endswith(":") else 0)))
+        self.ensureCursorVisible()
+
+    def _move_notes(self, position: int, _removed: int, _added: int) -> None:
+        delta, self._blocks = self.blockCount() - self._blocks, self.blockCount()
+        if not delta:
+            return
+        edited = self._first_line + self.document().findBlock(position).blockNumber()
+
+        def moved(by_line: Mapping[int, object]) -> dict[int, object]:
+            return {line + delta if line > edited else line: note for line, note in by_line.items()}
+
+        notes = self._notes
+        self.set_notes(LineNotes(moved(notes.texts), moved(notes.heat), moved(notes.faults)))  # type: ignore[arg-type]
+
+    def _highlight(self) -> None:
+        """Heat and faults below, the picked line on top."""
+        colours = theme.current()
+        ground, hot, bad = colours.sunken, colours.warn, colours.bad
+        below = [(line, theme.mix(ground, hot, _HOTTEST * heat)) for line, heat in self._notes.heat.items()]
+        below += [(line, theme.mix(ground, bad, 0.4)) for line in self._notes.faults]
+        selections = [self._painted(line, colour) for line, colour in below if self._has(line)]
+        if self._line is not None and self._has(self._line):
+            selections.append(self._painted(self._line, colours.accent_soft))
+        self.setExtraSelections(selections)
+        self._gutter.update()
+
+    def _painted(self, line: int, colour: str) -> QTextEdit.ExtraSelection:
+        selection = QTextEdit.ExtraSelection()
+        selection.format.setBackground(QColor(colour))
+        selection.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
+        selection.cursor = QTextCursor(self.document().findBlockByNumber(line - self._first_line))
+        return selection
+
+
+def _saves(event: QKeyEvent) -> bool:
+    return event.matches(QKeySequence.StandardKey.Save)

@@ -1,0 +1,237 @@
+"""One tensor as a picture: how often each of its elements is read or written, by all programs or by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from gui import theme as themes
+from gui.charts.chart import Chart, read_out
+from gui.charts.palette import rgb
+from gui.charts.ticks import short_quantity
+from gui.theme import Theme, mix
+from gui.widgets.figure import Figure
+
+WAYS = ("reads", "writes")
+_COMBO_EDGE_PX, _WIDEST_COMBO_PX = 40, 200
+
+
+@dataclass(frozen=True)
+class TensorCounts:
+    """Accesses per cell, float or int [height, width] each; `shape` is the tensor's 2-D view (rows, columns)."""
+
+    reads: np.ndarray
+    writes: np.ndarray
+    shape: tuple[int, int]
+
+    def of(self, way: str) -> np.ndarray:
+        return self.reads if way == "reads" else self.writes
+
+
+class TensorHeatmap(Figure):
+    """The last dimension runs to the right, the others downwards. Brighter is more often.
+
+    `wanted` says that a person chose a tensor, reads or writes, or the programs: whoever owns the trace answers with
+    `set_counts`. `tensor_picked` carries the tensor's name.
+    """
+
+    wanted = Signal()
+    tensor_picked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("How often each element of a tensor is touched appears here after a run.", parent)
+        self.counts: TensorCounts | None = None
+        self._ink = themes.current().accent
+        self.tensor_combo = QComboBox()
+        self.tensor_combo.setToolTip("The tensor that is drawn")
+        self.way_buttons = {way: QPushButton(way.capitalize()) for way in WAYS}
+        self.only_button = QPushButton("All programs")
+        self.only_button.setCheckable(True)
+        self.only_button.setEnabled(False)
+        self.only_button.setToolTip("Only the program that is picked, or all of them")
+        self._build()
+
+    @property
+    def tensor(self) -> str:
+        return str(self.tensor_combo.currentData() or "")
+
+    @property
+    def way(self) -> str:
+        """'reads' or 'writes'."""
+        return next(way for way, button in self.way_buttons.items() if button.isChecked())
+
+    @property
+    def only_picked(self) -> bool:
+        """Whether one program's accesses are wanted, not all."""
+        return self.only_button.isChecked()
+
+    def set_tensors(self, tensors: list[tuple[str, str]]) -> None:
+        """The tensors to choose from: name, and what it is. The one chosen stays, where it is still there."""
+        kept = self.tensor
+        self.tensor_combo.blockSignals(True)
+        self.tensor_combo.clear()
+        for name, about in tensors:
+            self.tensor_combo.addItem(name, name)
+            self.tensor_combo.setItemData(self.tensor_combo.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
+        self.tensor_combo.setCurrentIndex(max(0, self.tensor_combo.findData(kept)))
+        self.tensor_combo.blockSignals(False)
+        widest = max((self.fontMetrics().horizontalAdvance(label) for label, _ in tensors), default=0)
+        self.tensor_combo.setMinimumWidth(min(widest + _COMBO_EDGE_PX, _WIDEST_COMBO_PX))
+        if not tensors:
+            self.counts = None
+            self.show_empty()
+
+    def select_tensor(self, tensor: str | None) -> None:
+        """Choose a tensor, as another view picked it."""
+        index = -1 if tensor is None else self.tensor_combo.findData(tensor)
+        if index >= 0 and index != self.tensor_combo.currentIndex():
+            self.tensor_combo.blockSignals(True)
+            self.tensor_combo.setCurrentIndex(index)
+            self.tensor_combo.blockSignals(False)
+            self.wanted.emit()
+
+    def select_program(self, program: int | None) -> None:
+        """The program that is picked: what 'only' means. Draws anew where one program's accesses are shown."""
+        was = self.only_button.text()
+        self.only_button.setEnabled(program is not None)
+        if program is None and self.only_button.isChecked():
+            self.only_button.setChecked(False)
+        self.only_button.setText("All programs" if program is None else f"Program {program:,}")
+        if self.only_picked and self.only_button.text() != was:
+            self.wanted.emit()
+
+    def choose_way(self, way: str) -> None:
+        """Show reads or writes."""
+        self.way_buttons[way].setChecked(True)
+
+    def set_counts(self, counts: TensorCounts, ink: str) -> None:
+        """Draw these, reads and writes alike in the tensor's colour `ink`."""
+        home = self.counts is None or self.counts.shape != counts.shape
+        self.counts, self._ink = counts, ink
+        rows, columns = counts.shape
+        self.show_content()
+        if home:
+            self.chart.set_home((0, columns), (0, rows))
+        self._draw()
+
+    def describe(self, x: float, y: float) -> str | None:
+        """Rows, columns and counts of the cell at a point."""
+        if self.counts is None:
+            return None
+        rows, columns = self.counts.shape
+        if not (0 <= x < columns and 0 <= y < rows):
+            return None
+        height, width = self.counts.reads.shape
+        row, column = int(y / rows * height), int(x / columns * width)
+        where = f"{_span(row, height, rows)}, {_span(column, width, columns)}"
+        reads, writes = (float(self.counts.of(way)[row, column]) for way in WAYS)
+        cells = max(1.0, rows / height) * max(1.0, columns / width)
+        each = f" ({(reads + writes) / cells:.3g} an element)" if cells > 1 else ""
+        return f"{self.tensor}[{where}]\n{reads:,.0f} reads, {writes:,.0f} writes{each}"
+
+    def restyle(self, theme: Theme) -> None:
+        self.chart.restyle(theme)
+        if self.counts is not None:
+            self._draw()
+
+    def _draw(self) -> None:
+        if self.counts is None:
+            return
+        theme, counts = themes.current(), self.counts.of(self.way)
+        each = counts / np.maximum(1, self._elements())
+        most = float(each.max(initial=0))
+        shown = self._pooled(each)
+        steps = np.array(
+            [rgb(mix(mix(theme.sunken, self._ink, 0.25), _bright(theme, self._ink), s / 255)) for s in range(256)]
+        )
+        steps = steps.astype(np.uint8)
+        image = np.zeros((*shown.shape, 4), dtype=np.uint8)
+        image[..., :3] = steps[np.rint(255 * shown / (most or 1.0)).astype(np.intp)]
+        image[..., 3] = np.where(shown > 0, 255, 0)
+        rows, columns = self.counts.shape
+        self._image.setImage(image, autoLevels=False, levels=None)
+        self._image.setRect(QRectF(0, 0, columns, rows))
+        touched = float((counts > 0).mean()) if counts.size else 0.0
+        busiest = f"up to {most:,.3g}×" if most else "none"
+        about = self.tensor_combo.currentData(Qt.ItemDataRole.ToolTipRole) or ""
+        total = short_quantity(float(counts.sum()))
+        facts = f"{about} · {total} {self.way} · {touched:.0%} touched · {busiest}".removeprefix(" · ")
+        self._facts.setText(facts)
+        self._facts.setToolTip(f"{facts}: the most accesses that one element has")
+
+    def _elements(self) -> np.ndarray:
+        """Elements of the tensor in each cell, [height, width]."""
+        assert self.counts is not None
+        cells = self.counts.reads.shape
+        down, across = (
+            np.bincount(np.arange(extent) * count // extent, minlength=count)
+            for extent, count in zip(self.counts.shape, cells, strict=True)
+        )
+        return down[:, None] * across[None, :]
+
+    def _pooled(self, each: np.ndarray) -> np.ndarray:
+        """No more cells than pixels, the busiest of those that fall together: a single touched row never disappears."""
+        assert self.counts is not None
+        box, ranges = self.chart.getViewBox(), self.chart.getViewBox().viewRange()
+        room = max(1.0, box.height()), max(1.0, box.width())
+        for axis in (0, 1):
+            low, high = ranges[1 - axis]
+            in_view = each.shape[axis] * min(1.0, (high - low) / max(1, self.counts.shape[axis]))
+            stride = max(1, int(np.ceil(in_view / room[axis])))
+            if stride > 1 and each.shape[axis] > stride:
+                each = np.maximum.reduceat(each, np.arange(0, each.shape[axis], stride), axis=axis)
+        return each
+
+    def _build(self) -> None:
+        self.chart = Chart(x_label="last dimension", y_label="rows", x_steps="whole", y_steps="whole")
+        self.chart.invertY(True)
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self.chart.addItem(self._image, ignoreBounds=True)
+        self._facts = QLabel()
+        self._facts.setProperty("role", "small")
+        self._facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        bar = QHBoxLayout()
+        bar.setSpacing(6)
+        bar.addWidget(self.tensor_combo)
+        ways = QHBoxLayout()
+        ways.setSpacing(0)
+        for index, button in enumerate(self.way_buttons.values()):
+            button.setCheckable(True)
+            button.setAutoExclusive(True)
+            button.setProperty("role", "segment")
+            button.setProperty("place", ("first", "last")[index])
+            button.setMinimumWidth(58)
+            ways.addWidget(button)
+        self.way_buttons["reads"].setChecked(True)
+        bar.addLayout(ways)
+        bar.addWidget(self.only_button)
+        bar.addStretch(1)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
+        column.addLayout(bar)
+        column.addWidget(self.chart, 1)
+        column.addWidget(self._facts, 0, Qt.AlignmentFlag.AlignBottom)
+        self.tensor_combo.currentIndexChanged.connect(lambda _: self.tensor_picked.emit(self.tensor))
+        self.tensor_combo.currentIndexChanged.connect(lambda _: self.wanted.emit())
+        self.way_buttons["reads"].toggled.connect(lambda _: self._draw())
+        self.only_button.toggled.connect(lambda _: self.wanted.emit())
+        self.chart.getViewBox().sigRangeChanged.connect(lambda *_: self._draw())
+        self.chart.getViewBox().sigResized.connect(lambda *_: self._draw())
+        read_out(self.chart, self, self.describe)
+        self.set_content(content)
+
+
+def _span(index: int, cells: int, extent: int) -> str:
+    """The elements that a cell stands for."""
+    first, last = int(index * extent / cells), max(int(index * extent / cells), int((index + 1) * extent / cells) - 1)
+    return f"{first:,}" if first == last else f"{first:,}..{last:,}"
+
+
+def _bright(theme: Theme, ink: str) -> str:
+    return mix(ink, "#ffffff", 0.35) if theme.is_dark else mix(ink, "#000000", 0.25)

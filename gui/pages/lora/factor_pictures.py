@@ -1,0 +1,228 @@
+"""W + s BA as pictures: the frozen matrix, and the two thin factors with the product that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPen
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from core.format import format_quantity
+from gui import theme as themes
+from gui.charts.palette import rgb
+from gui.theme import Theme
+from gui.widgets.figure import Canvas, Figure
+
+_LINE_PX, _SIGN_PX, _GAP_PX, _EDGE_PX = 15, 30, 4, 6
+_THIN_SHARE, _LEAST_THIN_PX = 0.13, 10
+"""Of the product's side, that the thin side of a factor takes: true to scale it could not be seen."""
+_NARROWEST = 0.55
+"""The least of height over width, or width over height, of a matrix."""
+_CENTRE = Qt.AlignmentFlag.AlignCenter
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+PARTS = ("w", "b", "a", "ba", "delta")
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The pictures of one matrix, by part: float [at most 128, at most 128] each, means of neighbours where larger.
+
+    `shape` is (rows, columns) of W and `rank` the inner side of B and A; `scaling` is the s of W + s BA, which 'ba' has
+    been multiplied with. 'delta' (the update of a full fine-tuning) may be missing.
+    """
+
+    title: str
+    pictures: dict[str, np.ndarray]
+    shape: tuple[int, int]
+    rank: int
+    scaling: float
+
+    def size(self, part: str) -> tuple[int, int]:
+        """(rows, columns) of a part, as it really is."""
+        rows, columns = self.shape
+        return {"b": (rows, self.rank), "a": (self.rank, columns)}.get(part, (rows, columns))
+
+    def name(self, part: str) -> str:
+        """What a part is called: W, B, A, '4 BA', 'ΔW, whole'."""
+        return {"ba": f"{self.scaling:g} BA", "delta": "ΔW, whole"}.get(part, part.upper())
+
+
+class FactorPictures(Figure):
+    """Each picture has a scale of its own, written under it. Hover reads a cell."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Run (F5), then pick a matrix: W, B, A and their product appear here.", parent)
+        self.title, self.canvas = QLabel(), _Pictures(self)
+        self.title.setProperty("role", "small")
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.title)
+        column.addWidget(self.canvas, 1)
+        self.set_content(content)
+
+    @property
+    def factors(self) -> Factors | None:
+        return self.canvas.factors
+
+    def set_factors(self, factors: Factors | None) -> None:
+        """Show other pictures; None is the empty state."""
+        self.canvas.set_factors(factors)
+        if factors is None:
+            self.show_empty()
+            return
+        self.title.setText(f"{factors.title}: W + {factors.scaling:g} BA")
+        self.show_content()
+
+    def restyle(self, theme: Theme) -> None:
+        self.canvas.repaint_images()
+
+
+class _Pictures(Canvas):
+    def __init__(self, figure: FactorPictures) -> None:
+        super().__init__()
+        self._figure = figure
+        self.factors: Factors | None = None
+        self._images: dict[str, QImage] = {}
+        self.setFont(themes.ui_font("small"))
+        self.setMouseTracking(True)
+
+    def sizeHint(self) -> QSize:
+        return QSize(380, 180)
+
+    def set_factors(self, factors: Factors | None) -> None:
+        self.factors = factors
+        self.repaint_images()
+
+    def repaint_images(self) -> None:
+        """Make the pictures anew, in the theme's colours."""
+        self._images = {} if self.factors is None else dict(_images(self.factors, themes.current()))
+        self.update()
+
+    def boxes(self) -> dict[str, QRectF]:
+        """Where each part is drawn: B to the left of the product and A above it, as one multiplies by hand."""
+        factors = self.factors
+        if factors is None:
+            return {}
+        rows, columns = factors.shape
+        wide, tall = min(1.0, max(_NARROWEST, columns / rows)), min(1.0, max(_NARROWEST, rows / columns))
+        many = 3 if "delta" in factors.pictures else 2
+        above = _LINE_PX + _GAP_PX
+        room_x = self.width() - 2 * _EDGE_PX - (many - 1) * _SIGN_PX - _GAP_PX
+        room_y = self.height() - above - 2 * _LINE_PX - 2 * _EDGE_PX - _GAP_PX
+        side = max(24.0, min(room_x / (many * wide + _THIN_SHARE), room_y / (tall + _THIN_SHARE)))
+        thin, w, h = max(_LEAST_THIN_PX, _THIN_SHARE * side), side * wide, side * tall
+        used = many * w + thin + _GAP_PX + (many - 1) * _SIGN_PX
+        x, y = (self.width() - used) / 2, above + thin + _GAP_PX
+        product = x + w + _SIGN_PX + thin + _GAP_PX
+        made = {
+            "w": QRectF(x, y, w, h),
+            "b": QRectF(product - _GAP_PX - thin, y, thin, h),
+            "a": QRectF(product, y - _GAP_PX - thin, w, thin),
+            "ba": QRectF(product, y, w, h),
+        }
+        if many == 3:
+            made["delta"] = QRectF(product + w + _SIGN_PX, y, w, h)
+        return made
+
+    def describe(self, x: float, y: float) -> str | None:
+        """The part and the value at a position."""
+        factors = self.factors
+        for part, box in self.boxes().items():
+            if factors is None or not box.contains(x, y):
+                continue
+            values = factors.pictures[part]
+            row = min(values.shape[0] - 1, int((y - box.top()) / box.height() * values.shape[0]))
+            column = min(values.shape[1] - 1, int((x - box.left()) / box.width() * values.shape[1]))
+            rows, columns = factors.size(part)
+            where = f"{_span(row, values.shape[0], rows)}, {_span(column, values.shape[1], columns)}"
+            mean = "mean " if (rows, columns) != values.shape else ""
+            return f"{factors.name(part)}[{where}]: {mean}{format_quantity(float(values[row, column]))}"
+        return None
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        at = event.position()
+        place = self.mapTo(self._figure, at.toPoint())
+        self._figure.tip.show_at(place, self.describe(at.x(), at.y()))
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        painter.fillRect(self.rect(), QColor(theme.sunken))
+        factors, boxes = self.factors, self.boxes()
+        if factors is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+        for part, box in boxes.items():
+            painter.drawImage(box, self._images[part])
+            painter.setPen(QPen(QColor(theme.border_strong), 1))
+            painter.drawRect(box)
+            self._write(painter, theme, factors, part, box)
+        painter.setFont(themes.ui_font("title", bold=True))
+        painter.setPen(QColor(theme.text))
+        middle = boxes["w"].center().y()
+        painter.drawText(QRectF(boxes["w"].right(), middle - 10, _SIGN_PX, 20), _CENTRE, "+")
+        if "delta" in boxes:
+            painter.drawText(QRectF(boxes["ba"].right(), middle - 10, _SIGN_PX, 20), _CENTRE, "~")
+        painter.setFont(self.font())
+
+    def _write(self, painter: QPainter, theme: Theme, factors: Factors, part: str, box: QRectF) -> None:
+        """Name and shape, and the value that the strongest colour stands for."""
+        rows, columns = factors.size(part)
+        # What is as large as W need not say so, and has less room.
+        size = {"ba": f", rank {factors.rank}", "delta": ""}.get(part, f" {rows} × {columns}")
+        name, scale = f"{factors.name(part)}{size}", f"±{_reach(factors.pictures[part]):.2g}"
+        painter.setPen(QColor(theme.muted))
+        if part == "a":
+            line = QRectF(box.left(), box.top() - _LINE_PX - 1, 160, _LINE_PX)
+            painter.drawText(line, _LEFT, f"{name}, {scale}")
+            return
+        if part == "b":
+            # Above B is the corner that the product leaves free.
+            for lines_up, text in ((2, name), (1, scale)):
+                line = QRectF(box.right() - 160, box.top() - lines_up * _LINE_PX - 2, 160, _LINE_PX)
+                painter.drawText(line, _RIGHT, text)
+            return
+        painter.drawText(_line(box.center().x(), box.bottom() + 2), _CENTRE, name)
+        painter.drawText(_line(box.center().x(), box.bottom() + 2 + _LINE_PX), _CENTRE, scale)
+
+
+def _line(middle: float, top: float) -> QRectF:
+    return QRectF(middle - 80, top, 160, _LINE_PX)
+
+
+def _reach(values: np.ndarray) -> float:
+    known = np.abs(values[np.isfinite(values)])
+    return float(known.max(initial=0.0))
+
+
+def _images(factors: Factors, theme: Theme) -> Iterator[tuple[str, QImage]]:
+    for part in PARTS:
+        if part in factors.pictures:
+            yield part, _image(factors.pictures[part], theme)
+
+
+def _image(values: np.ndarray, theme: Theme) -> QImage:
+    """Negative values in one ink, positive ones in another, zero as the background."""
+    reach = _reach(values) or 1.0
+    share = np.clip(np.nan_to_num(values) / reach, -1, 1)[..., None]
+    zero, negative, positive = (
+        np.array(rgb(ink), np.float32) for ink in (theme.sunken, theme.series[0], theme.series[4])
+    )
+    # The square root keeps small values visible beside a few large ones.
+    strength = np.sqrt(np.abs(share))
+    coloured = zero + strength * (np.where(share < 0, negative, positive) - zero)
+    pixels = np.ascontiguousarray(coloured.astype(np.uint8))
+    height, width = values.shape
+    return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+
+def _span(index: int, cells: int, elements: int) -> str:
+    """The elements that a cell stands for."""
+    first, last = index * elements // cells, (index + 1) * elements // cells - 1
+    return f"{first}" if last <= first else f"{first} to {last}"

@@ -1,0 +1,257 @@
+"""The triplets of one matrix at one step: how important each is, of what that is made, and its singular value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from core.format import format_quantity
+from gui import theme as themes
+from gui.charts.ticks import short_quantity
+from gui.theme import Theme, colour, mix
+from gui.widgets.arrow_keys import STEPS, keeps_arrows
+from gui.widgets.figure import Canvas, Figure
+from gui.widgets.legend import Entry, Legend
+
+_LEFT_PX, _RIGHT_PX, _AXIS_PX, _GAP_PX = 84, 10, 17, 9
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_CENTRE = Qt.AlignmentFlag.AlignCenter
+_LEAST_SLOT_PX = 16
+"""Below it not every triplet is numbered."""
+_KEPT, _SENSITIVITY, _UNCERTAINTY = 2, 0, 1
+"""Places among the theme's series."""
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """All float [triplets], NaN where peft has none; `kept` bool [triplets].
+
+    `title` says of which matrix and step. `importance` scores the whole triplet; `sensitivity` and `uncertainty` are
+    of its singular value alone, smoothed. `lowest_kept` is the least score that any matrix kept at this step, NaN
+    while nothing was pruned.
+    """
+
+    title: str
+    importance: np.ndarray
+    sensitivity: np.ndarray
+    uncertainty: np.ndarray
+    singular_value: np.ndarray
+    kept: np.ndarray
+    lowest_kept: float = float("nan")
+
+    @property
+    def count(self) -> int:
+        return int(self.kept.size)
+
+
+class TripletView(Figure):
+    """`triplet_picked` carries the index of the triplet that was clicked, or that the arrows reached."""
+
+    triplet_picked = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Run (F5), then pick a matrix and a step: its triplets appear here.", parent)
+        self.title, self.canvas, self.legend = QLabel(), _Bars(self), Legend()
+        self.title.setProperty("role", "small")
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.title)
+        column.addWidget(self.canvas, 1)
+        column.addWidget(self.legend)
+        self.set_content(content)
+
+    @property
+    def triplets(self) -> Triplets | None:
+        return self.canvas.triplets
+
+    @property
+    def triplet(self) -> int | None:
+        return self.canvas.triplet
+
+    def set_triplets(self, triplets: Triplets | None) -> None:
+        """Show others; None is the empty state."""
+        self.canvas.triplets = triplets
+        if triplets is None:
+            self.show_empty()
+            return
+        self.title.setText(f"{triplets.title}: {int(triplets.kept.sum())} of {triplets.count} triplets kept")
+        self.canvas.update()
+        self.show_content()
+
+    def select_triplet(self, triplet: int | None) -> None:
+        """Mark one; None marks none. Emits nothing."""
+        if triplet != self.canvas.triplet:
+            self.canvas.triplet = triplet
+            self.canvas.update()
+
+    def describe(self, index: int) -> str:
+        """Everything known of one triplet."""
+        shown = self.canvas.triplets
+        assert shown is not None
+        rows = [
+            f"triplet {index}, {'kept' if shown.kept[index] else 'pruned: its singular value is set to 0'}",
+            f"importance {_value(shown.importance[index])}",
+            f"of E: sensitivity {_value(shown.sensitivity[index])}, uncertainty {_value(shown.uncertainty[index])}",
+            f"singular value E {_value(shown.singular_value[index])}",
+        ]
+        if np.isfinite(shown.lowest_kept):
+            rows.append(f"lowest score kept, all matrices: {_value(shown.lowest_kept)}")
+        return "\n".join(rows)
+
+    def restyle(self, theme: Theme) -> None:
+        kept = theme.series[_KEPT]
+        self.legend.set_entries(
+            (
+                Entry("kept", kept),
+                Entry("pruned", mix(theme.sunken, theme.muted, 0.35)),
+                Entry("sensitivity of E", theme.series[_SENSITIVITY]),
+                Entry("uncertainty of E", theme.series[_UNCERTAINTY]),
+                Entry("lowest score kept", theme.tiles["current"], "line"),
+            )
+        )
+        self.canvas.update()
+
+
+class _Bars(Canvas):
+    """Three rows of bars over the same triplets."""
+
+    def __init__(self, figure: TripletView) -> None:
+        super().__init__()
+        self._figure = figure
+        self.triplets: Triplets | None = None
+        self.triplet: int | None = None
+        self.setFont(themes.ui_font("small"))
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Triplets of the matrix")
+
+    def sizeHint(self) -> QSize:
+        return QSize(360, 180)
+
+    def index_at(self, x: float) -> int | None:
+        """The triplet at an x of the canvas."""
+        count = 0 if self.triplets is None else self.triplets.count
+        index = int((x - _LEFT_PX) // self._slot_px()) if count else -1
+        return index if 0 <= index < count else None
+
+    def x_of(self, index: int) -> float:
+        """The middle of a triplet's place."""
+        return _LEFT_PX + (index + 0.5) * self._slot_px()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        index = self.index_at(event.position().x())
+        place = self.mapTo(self._figure, event.position().toPoint())
+        self._figure.tip.show_at(place, None if index is None else self._figure.describe(index))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        super().mousePressEvent(event)
+        index = self.index_at(event.position().x())
+        if index is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._figure.triplet_picked.emit(index)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = STEPS.get(Qt.Key(event.key()))
+        if self.triplets is None or step is None or not step[1]:
+            super().keyPressEvent(event)
+            return
+        index = (-1 if self.triplet is None else self.triplet) + step[1]
+        index = min(self.triplets.count - 1, max(0, index))
+        if index != self.triplet:
+            self._figure.triplet_picked.emit(index)
+
+    def event(self, event: QEvent) -> bool:
+        return keeps_arrows(event) or super().event(event)
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        painter.fillRect(self.rect(), QColor(theme.sunken))
+        shown = self.triplets
+        if shown is None or not shown.count:
+            return
+        height = (self.height() - _AXIS_PX - 2 * _GAP_PX - 4) / 3
+        boxes = [
+            QRectF(_LEFT_PX, 4 + row * (height + _GAP_PX), self.width() - _LEFT_PX - _RIGHT_PX, height)
+            for row in range(3)
+        ]
+        if self.triplet is not None and self.triplet < shown.count:
+            whole = QRectF(self.x_of(self.triplet) - self._slot_px() / 2, 2, self._slot_px(), self.height() - 4)
+            painter.fillRect(whole, colour(theme.accent, 0.22))
+        dim = mix(theme.sunken, theme.muted, 0.35)
+        inks = [theme.series[_KEPT] if kept else dim for kept in shown.kept]
+        self._row(painter, theme, boxes[0], "importance", (shown.importance,), lambda i, _: inks[i], shown.lowest_kept)
+        both = (theme.series[_SENSITIVITY], theme.series[_UNCERTAINTY])
+        made_of = (shown.sensitivity, shown.uncertainty)
+        self._row(painter, theme, boxes[1], "smoothed", made_of, lambda _, part: both[part])
+        self._row(painter, theme, boxes[2], "value E", (shown.singular_value,), lambda i, _: inks[i])
+        self._numbers(painter, theme, shown.count)
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(theme.accent), 1))
+            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
+
+    def _row(
+        self,
+        painter: QPainter,
+        theme: Theme,
+        box: QRectF,
+        name: str,
+        values: tuple[np.ndarray, ...],
+        ink: Callable[[int, int], str],
+        line: float = float("nan"),
+    ) -> None:
+        """Bars of one quantity, or of two side by side, from zero; `line` is drawn across."""
+        known = np.concatenate([part[np.isfinite(part)] for part in values])
+        high = max(float(known.max(initial=0.0)), line if np.isfinite(line) else 0.0)
+        low = float(known.min(initial=0.0))
+        painter.setPen(QColor(theme.muted))
+        name_box = QRectF(2, box.top(), _LEFT_PX - 8, box.height())
+        if not known.size or high == low:
+            painter.drawText(name_box, _RIGHT, name)
+            painter.drawText(box, _CENTRE, "no score at this step" if not known.size else "0")
+            return
+
+        def y_of(value: float) -> float:
+            return box.bottom() - (value - low) / (high - low) * box.height()
+
+        slim = name_box.adjusted(0, 0, 0, -box.height() * 0.4) if low == 0 else name_box
+        painter.drawText(QRectF(2, box.top() - 4, _LEFT_PX - 8, 14), _RIGHT, short_quantity(float(f"{high:.2g}")))
+        painter.drawText(slim.adjusted(0, 8, 0, 8) if low == 0 else name_box, _RIGHT, name)
+        if low < 0:
+            painter.drawText(QRectF(2, box.bottom() - 9, _LEFT_PX - 8, 14), _RIGHT, short_quantity(float(f"{low:.2g}")))
+        each = self._slot_px() * 0.76 / len(values)
+        for part, column in enumerate(values):
+            for index in np.flatnonzero(np.isfinite(column)).tolist():
+                left = self.x_of(index) + (part - len(values) / 2) * each
+                top, bottom = sorted((y_of(float(column[index])), y_of(0.0)))
+                painter.fillRect(
+                    QRectF(left, top, max(1.0, each - 1), max(1.0, bottom - top)), QColor(ink(index, part))
+                )
+        painter.setPen(QPen(QColor(theme.border_strong), 1))
+        painter.drawLine(QPointF(box.left(), y_of(0.0)), QPointF(box.right(), y_of(0.0)))
+        if np.isfinite(line):
+            painter.setPen(QPen(QColor(theme.tiles["current"]), 1.4))
+            painter.drawLine(QPointF(box.left(), y_of(line)), QPointF(box.right(), y_of(line)))
+
+    def _numbers(self, painter: QPainter, theme: Theme, count: int) -> None:
+        painter.setPen(QColor(theme.muted))
+        top = self.height() - _AXIS_PX
+        painter.drawText(QRectF(2, top, _LEFT_PX - 8, _AXIS_PX), _RIGHT, "triplet")
+        every = max(1, -(-_LEAST_SLOT_PX // max(1, int(self._slot_px()))))
+        for index in range(0, count, every):
+            painter.drawText(QRectF(self.x_of(index) - 15, top, 30, _AXIS_PX), _CENTRE, str(index))
+
+    def _slot_px(self) -> float:
+        count = 1 if self.triplets is None else max(1, self.triplets.count)
+        return max(1.0, (self.width() - _LEFT_PX - _RIGHT_PX) / count)
+
+
+def _value(value: float) -> str:
+    return format_quantity(float(value)) if np.isfinite(value) else "none"

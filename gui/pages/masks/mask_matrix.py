@@ -1,0 +1,282 @@
+"""A mask as a matrix at any zoom: cells in the colours of their tiles, token labels, counts of each row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QPen, QResizeEvent
+from PySide6.QtWidgets import QGraphicsRectItem, QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from gui import theme as themes
+from gui.charts.chart import Chart, read_out
+from gui.charts.palette import rgb
+from gui.charts.tiles import TileClass
+from gui.pages.masks.mask_picture import Inks, MatrixPicture, MatrixSource, Span, paint, window
+from gui.pages.masks.matrix_axis_labels import ColumnLabels, RowCounts, RowLabels
+from gui.theme import Theme, colour, mix
+from gui.widgets.figure import Figure
+from gui.widgets.latest_work import LatestWork
+from gui.widgets.legend import Entry, Legend
+
+_AT_ONCE_CELLS = 1 << 18
+"""So many cells are drawn where they are asked for; more of them beside the GUI thread."""
+_GAPS_UP_TO = 40
+_REDRAW_MS = 10
+_MOST_PX = 1024
+
+
+class MaskMatrix(Figure):
+    """The wheel zooms, a drag pans, a double click shows all.
+
+    `cell_picked` carries the (row, column) of a click; `drawn` says that a picture made beside the GUI thread is shown.
+    """
+
+    cell_picked = Signal(int, int)
+    drawn = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("The mask appears here once the parameters are valid.", parent)
+        self.source: MatrixSource | None = None
+        self.cell: tuple[int, int] | None = None
+        self._tile: tuple[int, int] | None = None
+        self._work = LatestWork(self)
+        self._work.done.connect(self._show_made)
+        self._work.failed.connect(self.show_empty)
+        self._moved_on = False
+        self._redraw = QTimer(self, interval=_REDRAW_MS, singleShot=True)
+        self._redraw.timeout.connect(self._follow)
+        self._build()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything in view is drawn."""
+        return not (self._work.busy or self._redraw.isActive())
+
+    def set_source(self, source: MatrixSource | None) -> None:
+        """Show another mask; the zoom stays where the matrix has the same size. None shows the empty state."""
+        before, self.source = self.source, source
+        if source is None or not source.rows or not source.cols:
+            self.source = None
+            self._work.forget()
+            self.show_empty()
+            return
+        if before is None or (before.rows, before.cols) != (source.rows, source.cols):
+            self._overview.clear()
+            self._detail.clear()
+            self.cell = self._tile = None
+            self.chart.set_home((0, source.cols), (0, source.rows))
+        self._write_legend(themes.current())
+        self.show_content()
+        self._place_marks()
+        self._refresh()
+
+    def select_cell(self, row: int | None, col: int | None = None) -> None:
+        """Mark a row, and the cell in it where a column is given; None unmarks."""
+        source = self.source
+        inside = source is not None and row is not None and 0 <= row < source.rows
+        has_col = source is not None and col is not None and 0 <= col < source.cols
+        self.cell = (int(row), int(col) if has_col and col is not None else -1) if inside and row is not None else None
+        self._place_marks()
+        self._update_margins()
+
+    def select_tile(self, q_block: int | None, kv_block: int | None = None) -> None:
+        """Frame a tile; None unframes."""
+        self._tile = None if q_block is None or kv_block is None else (q_block, kv_block)
+        self._place_marks()
+
+    def zoom_to(self, row: int, col: int, cells: int) -> None:
+        """Bring a square of `cells` around a cell into view."""
+        half = cells / 2
+        self.chart.setRange(xRange=(col - half, col + half), yRange=(row - half, row + half), padding=0)
+
+    def describe(self, x: float, y: float) -> str | None:
+        """Row, column, visible or not and why, at a point in cells."""
+        source = self.source
+        if source is None or not (0 <= x < source.cols and 0 <= y < source.rows):
+            return None
+        row, col = int(y), int(x)
+        kind = TileClass(int(source.classes[row // source.block_q, col // source.block_kv]))
+        name = {TileClass.SKIPPED: "empty, skipped", TileClass.FULL: "full, not masked", TileClass.PARTIAL: "partial"}
+        return (
+            f"query {row:,} '{source.row_labels[row]}' → key {col:,} '{source.col_labels[col]}'\n"
+            f"{source.explain(row, col)}\ntile ({row // source.block_q}, {col // source.block_kv}): {name[kind]}"
+        )
+
+    def restyle(self, theme: Theme) -> None:
+        self.chart.restyle(theme)
+        self._gaps.setPen(pg.mkPen(colour(theme.sunken, 0.85), width=1))
+        accent = theme.tiles["current"]
+        self._row_mark.setBrush(colour(accent, 0.10))
+        self._row_mark.setPen(_cosmetic(accent, 1.0))
+        self._cell_mark.setPen(_cosmetic(theme.text, 2.0))
+        self._tile_mark.setBrush(colour(accent, 0.22))
+        self._tile_mark.setPen(_cosmetic(accent, 2.5))
+        self._write_legend(theme)
+        self._refresh()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._changed_view()
+
+    def _inks(self) -> Inks:
+        theme = themes.current()
+        partial = theme.tiles["partial"]
+        wasted, empty = mix(theme.sunken, partial, 0.28), mix(theme.sunken, theme.grid, 0.35)
+        full = theme.tiles["full"]
+        return Inks(rgb(full), rgb(partial), rgb(wasted), rgb(empty))
+
+    def _write_legend(self, theme: Theme) -> None:
+        source, inks = self.source, self._inks()
+        kinds = (
+            ("full", TileClass.FULL, inks.full),
+            ("partial", TileClass.PARTIAL, inks.partial),
+            ("empty", TileClass.SKIPPED, inks.empty),
+        )
+        entries = [
+            Entry(name if source is None else f"{name} {source.number(kind):,}", "#{:02x}{:02x}{:02x}".format(*ink))
+            for name, kind, ink in kinds
+        ]
+        wasted = Entry("hidden in partial tiles: computed, thrown away", "#{:02x}{:02x}{:02x}".format(*inks.wasted))
+        self.legend.set_entries((*entries, wasted))
+
+    def _changed_view(self) -> None:
+        self._update_margins()
+        if self.source is not None and not self._redraw.isActive():
+            self._redraw.start()
+
+    def _update_margins(self) -> None:
+        self.col_labels.fit()
+        for margin in (self.row_labels, self.col_labels, self.row_counts):
+            margin.update()
+
+    def _follow(self) -> None:
+        """The view moved. While a picture is being made it is waited for: a long pan would else see none of them."""
+        if self._work.busy:
+            self._moved_on = True
+        else:
+            self._refresh()
+
+    def _show_made(self, picture: MatrixPicture) -> None:
+        self._show(picture)
+        if self._moved_on:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Draw what is in view: few cells now, many beside the GUI thread while the picture before stays."""
+        self._moved_on, source = False, self.source
+        if source is None:
+            return
+        box = self.chart.getViewBox()
+        rows, cols = window(source, *box.viewRange())
+        room = box.sceneBoundingRect()
+        size = min(_MOST_PX, max(32, int(room.height()))), min(_MOST_PX, max(32, int(room.width())))
+        inks = self._inks()
+        self._draw_gaps(source, rows, cols)
+        self._update_margins()
+        if (rows[1] - rows[0]) * (cols[1] - cols[0]) <= _AT_ONCE_CELLS:
+            self._work.forget()
+            self._show(paint(source, rows, cols, size, inks))
+        else:
+            self._work.request(lambda: paint(source, rows, cols, size, inks))
+
+    def _show(self, picture: MatrixPicture) -> None:
+        source = self.source
+        if source is None:
+            return
+        whole = (picture.rows, picture.cols) == ((0, source.rows), (0, source.cols))
+        for item in (self._overview, self._detail) if whole else (self._detail,):
+            item.setImage(picture.image, autoLevels=False, levels=None)
+            item.setRect(QRectF(*picture.rectangle))
+        self.drawn.emit()
+
+    def _draw_gaps(self, source: MatrixSource, rows: Span, cols: Span) -> None:
+        """Lines between tiles, where there is room for them."""
+        q_edges = np.arange(-(-rows[0] // source.block_q), rows[1] // source.block_q + 1) * source.block_q
+        kv_edges = np.arange(-(-cols[0] // source.block_kv), cols[1] // source.block_kv + 1) * source.block_kv
+        if max(q_edges.size, kv_edges.size) > _GAPS_UP_TO:
+            self._gaps.setData([], [])
+            return
+        x = np.concatenate((np.tile(cols, q_edges.size), np.repeat(kv_edges, 2)))
+        y = np.concatenate((np.repeat(q_edges, 2), np.tile(rows, kv_edges.size)))
+        self._gaps.setData(x.astype(float), y.astype(float))
+
+    def _place_marks(self) -> None:
+        source = self.source
+        shown = source is not None and self.cell is not None
+        self._row_mark.setVisible(shown)
+        self._cell_mark.setVisible(shown and self.cell is not None and self.cell[1] >= 0)
+        if source is not None and self.cell is not None:
+            row, col = self.cell
+            self._row_mark.setRect(QRectF(0, row, source.cols, 1))
+            self._cell_mark.setRect(QRectF(col, row, 1, 1))
+        tile = self._tile
+        inside = (
+            source is not None
+            and tile is not None
+            and (0 <= tile[0] < source.classes.shape[0] and 0 <= tile[1] < source.classes.shape[1])
+        )
+        self._tile_mark.setVisible(inside)
+        if inside and source is not None and tile is not None:
+            top, left = tile[0] * source.block_q, tile[1] * source.block_kv
+            height, width = min(source.block_q, source.rows - top), min(source.block_kv, source.cols - left)
+            self._tile_mark.setRect(QRectF(left, top, width, height))
+
+    def _on_click(self, x: float, y: float) -> None:
+        source = self.source
+        if source is not None and 0 <= x < source.cols and 0 <= y < source.rows:
+            self.cell_picked.emit(int(y), int(x))
+
+    def _build(self) -> None:
+        self.chart = Chart()
+        self.chart.getPlotItem().setContentsMargins(0, 0, 0, 0)
+        for side in ("left", "bottom"):
+            self.chart.hideAxis(side)
+        self.chart.getViewBox().invertY(True)
+        self._overview, self._detail = (pg.ImageItem(axisOrder="row-major") for _ in range(2))
+        self._gaps = pg.PlotCurveItem(connect="pairs", antialias=False)
+        self._row_mark, self._cell_mark, self._tile_mark = (QGraphicsRectItem() for _ in range(3))
+        items = (self._overview, self._detail, self._gaps, self._tile_mark, self._row_mark, self._cell_mark)
+        for depth, item in enumerate(items):
+            item.setZValue(depth)
+            self.chart.addItem(item, ignoreBounds=True)
+        self.row_labels, self.col_labels, self.row_counts = RowLabels(self), ColumnLabels(self), RowCounts(self)
+        corner, heading = _small("queries ↓  keys →"), _small("visible keys")
+        corner.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
+        heading.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom)
+        self.legend = Legend()
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(0)
+        grid.setRowStretch(1, 1)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(corner, 0, 0)
+        grid.addWidget(self.col_labels, 0, 1)
+        grid.addWidget(heading, 0, 2)
+        grid.addWidget(self.row_labels, 1, 0)
+        grid.addWidget(self.chart, 1, 1)
+        grid.addWidget(self.row_counts, 1, 2)
+        column.addLayout(grid, 1)
+        column.addWidget(self.legend)
+        self.chart.clicked.connect(self._on_click)
+        self.chart.getViewBox().sigRangeChanged.connect(self._changed_view)
+        read_out(self.chart, self, self.describe)
+        self.set_content(content)
+
+
+def _small(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "small")
+    label.setContentsMargins(4, 0, 6, 3)
+    return label
+
+
+def _cosmetic(ink: str, width: float) -> QPen:
+    pen = QPen(colour(ink), width)
+    pen.setCosmetic(True)
+    pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+    return pen

@@ -1,0 +1,117 @@
+"""A row of small pictures with names: one click applies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QEnterEvent, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
+
+from gui import theme as themes
+from gui.charts.palette import rgb
+
+_PICTURE_PX, _HEIGHT_PX = 32, 70
+_NARROW_PX = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Thumbnail:
+    """A name, what it is for, and a picture: shares float32 [height, width], 0 to 1."""
+
+    id: str
+    title: str
+    about: str
+    shares: np.ndarray
+
+
+class PresetGallery(QWidget):
+    """`chosen` carries the id of the one that was clicked."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.buttons: dict[str, QAbstractButton] = {}
+        self._group = QButtonGroup(self)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(6, 3, 6, 2)
+        self._row.setSpacing(2)
+
+    def set_thumbnails(self, thumbnails: Sequence[Thumbnail]) -> None:
+        """Show these, once."""
+        for thumbnail in thumbnails:
+            button = _Thumb(thumbnail)
+            button.clicked.connect(lambda _=False, found=thumbnail.id: self.chosen.emit(found))
+            self._group.addButton(button)
+            self._row.addWidget(button)
+            self.buttons[thumbnail.id] = button
+
+    def mark(self, preset_id: str | None) -> None:
+        """Which one is applied as it stands; None where the mask is another."""
+        self._group.setExclusive(False)
+        for found, button in self.buttons.items():
+            button.setChecked(found == preset_id)
+        self._group.setExclusive(preset_id is not None)
+
+
+class _Thumb(QAbstractButton):
+    """The picture above, the name in two lines below."""
+
+    def __init__(self, thumbnail: Thumbnail) -> None:
+        super().__init__()
+        self._shares, self._title = thumbnail.shares, thumbnail.title
+        self._hovered = False
+        self.setCheckable(True)
+        self.setAccessibleName(thumbnail.title)
+        self.setToolTip(f"{thumbnail.title}\n{thumbnail.about}")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(92, _HEIGHT_PX)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(64, _HEIGHT_PX)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._hovered = True
+        super().enterEvent(event)
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hovered = False
+        super().leaveEvent(event)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = themes.current()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            if self.isChecked() or self._hovered or self.hasFocus():
+                on = self.isChecked()
+                painter.setBrush(QColor(theme.accent_soft if on else theme.hover))
+                ringed = on or self.hasFocus()
+                painter.setPen(QPen(QColor(theme.accent), 1) if ringed else Qt.PenStyle.NoPen)
+                painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 5, 5)
+            box = QRectF((self.width() - _PICTURE_PX) / 2, 5, _PICTURE_PX, _PICTURE_PX)
+            painter.drawImage(box, _image(self._shares, rgb(theme.sunken), rgb(theme.tiles["full"])))
+            painter.setPen(QPen(QColor(theme.border_strong), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(box)
+            font, title = themes.ui_font("small"), self._title
+            if self.width() < _NARROW_PX:
+                font.setPixelSize(font.pixelSize() - 1)
+                title = title.split(" (")[0].split("（")[0]
+            painter.setFont(font)
+            painter.setPen(QColor(theme.text if self.isChecked() else theme.muted))
+            flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
+            painter.drawText(QRectF(2, box.bottom() + 4, self.width() - 4, 30), int(flags), title)
+
+
+def _image(shares: np.ndarray, hidden: tuple[int, int, int], seen: tuple[int, int, int]) -> QImage:
+    low, high = np.array(hidden, np.float32), np.array(seen, np.float32)
+    pixels = np.ascontiguousarray(np.rint(low + shares[..., None] * (high - low)).astype(np.uint8))
+    height, width, _ = pixels.shape
+    return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()

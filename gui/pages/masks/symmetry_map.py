@@ -1,0 +1,107 @@
+"""A square matrix against its transpose: the cells that differ from their mirror image, coloured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from core.masks.symmetry import Symmetry
+from gui import theme as themes
+from gui.charts.chart import Chart, read_out
+from gui.charts.palette import rgb
+from gui.theme import Theme, colour, mix
+from gui.widgets.figure import Figure
+from gui.widgets.legend import Entry, Legend
+
+
+class SymmetryMap(Figure):
+    """Cells alike in both quiet, those that only M or only its transpose shows in two strong colours."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("The mask and its transpose appear here once the parameters are valid.", parent)
+        self.symmetry: Symmetry | None = None
+        self.length = 0
+        self._verdict = QLabel()
+        self._verdict.setProperty("role", "title")
+        self.chart = Chart(x_label="key", y_label="query", x_steps="whole", y_steps="whole")
+        self.chart.getViewBox().invertY(True)
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self._diagonal = pg.PlotCurveItem()
+        for item in (self._image, self._diagonal):
+            self.chart.addItem(item, ignoreBounds=True)
+        self.legend = Legend()
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
+        column.addWidget(self._verdict)
+        column.addWidget(self.chart, 1)
+        column.addWidget(self.legend)
+        read_out(self.chart, self, self.describe)
+        self.set_content(content)
+
+    @property
+    def verdict(self) -> str:
+        return self._verdict.text()
+
+    def set_symmetry(self, symmetry: Symmetry, length: int) -> None:
+        """Show a comparison of `length` x `length` cells."""
+        if length != self.length:
+            self.length = length
+            self.chart.set_home((0, length), (0, length))
+            self._diagonal.setData([0.0, float(length)], [0.0, float(length)])
+        self.symmetry = symmetry
+        share = symmetry.differing / max(1, symmetry.cells)
+        self._verdict.setText(
+            f"M = Mᵀ: all {symmetry.cells:,} cells equal their mirror image"
+            if symmetry.is_symmetric
+            else f"M ≠ Mᵀ: {symmetry.differing:,} of {symmetry.cells:,} cells ({share:.0%}) differ from their mirror "
+            "image"
+        )
+        self._draw(themes.current())
+        self.show_content()
+
+    def describe(self, x: float, y: float) -> str | None:
+        """A cell and its mirror image."""
+        found = self.symmetry
+        if found is None or not (0 <= x < self.length and 0 <= y < self.length):
+            return None
+        scale = found.seen.shape[0] / self.length if self.length > found.seen.shape[0] else 1.0
+        row, col = int(y * scale), int(x * scale)
+        if scale < 1:
+            return f"around query {int(y):,}, key {int(x):,}\n{found.differs[row, col]:.0%} of the cells differ"
+        said = ["hidden", "visible"]
+        seen, mirrored = bool(found.seen[row, col]), bool(found.seen[col, row])
+        return f"query {row:,} → key {col:,}: {said[seen]}\nquery {col:,} → key {row:,}: {said[mirrored]}"
+
+    def restyle(self, theme: Theme) -> None:
+        self.chart.restyle(theme)
+        self._diagonal.setPen(pg.mkPen(colour(theme.muted, 0.8), width=1, style=Qt.PenStyle.DashLine))
+        self._draw(theme)
+
+    def _draw(self, theme: Theme) -> None:
+        only_m, only_t = theme.warn, mix(theme.sunken, theme.warn, 0.38)
+        self.legend.set_entries(
+            (
+                Entry("visible in both", theme.tiles["full"]),
+                Entry("in M only", only_m),
+                Entry("in Mᵀ only", only_t),
+                Entry("in neither", theme.sunken),
+            )
+        )
+        found = self.symmetry
+        if found is None:
+            return
+        none, both, own, other = (
+            np.array(rgb(ink), np.float32) for ink in (theme.sunken, theme.tiles["full"], only_m, only_t)
+        )
+        seen, differs = found.seen[..., None], found.differs[..., None]
+        alike = none + seen * (both - none)
+        unlike = other + seen * (own - other)
+        image = np.rint(alike + differs * (unlike - alike)).astype(np.uint8)
+        self._image.setImage(image, autoLevels=False, levels=None)
+        stride = -(-self.length // found.seen.shape[0]) if self.length else 1
+        side = stride * found.seen.shape[0]
+        self._image.setRect(QRectF(0, 0, side, side))

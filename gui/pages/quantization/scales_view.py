@@ -1,0 +1,189 @@
+"""Double quantization opened up: the scales of one tensor, their 8-bit codes, and what that costs and saves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from core.format import format_quantity
+from gui.charts.chart import Chart, read_out
+from gui.pages.quantization.scale_bits import ScaleBits
+from gui.theme import Theme, colour
+from gui.widgets.figure import Figure
+from gui.widgets.legend import Entry, Legend
+from gui.widgets.segments import Segments
+
+_SIDE_BY_SIDE_PX = 720
+"""From this width on all charts are shown at once."""
+_CHARTS = ("absmax", "8-bit codes", "Errors")
+
+
+@dataclass(frozen=True)
+class ScalesPicture:
+    """The scales of `tensor`, in ascending order, [scales] each: as float32, as 8-bit codes, as those restore them.
+
+    code_counts   int [256]: scales that each 8-bit code holds
+    error_edges   float [bins + 1], error_counts int [bins]: error of the scales over themselves, in percent
+    `relative_rmse` is of the scales (error over value, root mean square). Bits are those that scales add to every
+    weight: in float32 (`plain_bits`), as codes (`code_bits`) and for the scales of the codes (`second_bits`). `used`
+    says whether the parameters ask for double quantization.
+    """
+
+    tensor: str
+    absmax: np.ndarray
+    restored: np.ndarray
+    codes: np.ndarray
+    code_counts: np.ndarray
+    error_edges: np.ndarray
+    error_counts: np.ndarray
+    relative_rmse: float
+    block_size: int
+    nested_block: int
+    plain_bits: float
+    code_bits: float
+    second_bits: float
+    used: bool = True
+
+    @property
+    def nested_bits(self) -> float:
+        return self.code_bits + self.second_bits
+
+
+class ScalesView(Figure):
+    """Charts of scales, codes and errors above the bits that scales add to a parameter.
+
+    Where there is no room for the charts side by side a row of buttons says which is shown.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("The scales of a tensor appear here once the parameters are valid.", parent)
+        self.scales: ScalesPicture | None = None
+        self.values = Chart(x_label="blocks, absmax ascending", y_label="absmax", x_steps="whole")
+        self.codes = Chart(x_label="8-bit code", y_label="scales", x_steps="whole", y_steps="whole")
+        self.errors = Chart(x_label="error of a scale", y_label="scales", x_unit="%", y_steps="whole")
+        self._charts = (self.values, self.codes, self.errors)
+        for chart, describe in zip(
+            self._charts, (self.describe_scale, self.describe_code, self.describe_error), strict=True
+        ):
+            chart.freeze()
+            read_out(chart, self, describe)
+        self._line, self._dots = pg.PlotCurveItem(antialias=True), pg.ScatterPlotItem(size=3.5, pen=None)
+        self._bars = {
+            chart: pg.PlotCurveItem([0, 1], [0], stepMode="center", fillLevel=0) for chart in self._charts[1:]
+        }
+        for chart, items in ((self.values, (self._dots, self._line)), *((c, (b,)) for c, b in self._bars.items())):
+            for item in items:
+                chart.addItem(item, ignoreBounds=True)
+        self.segments, self.bits, self.legend = Segments(_CHARTS), ScaleBits(self), Legend()
+        self.segments.chosen.connect(lambda _: self._arrange())
+        self._lay_out()
+
+    def set_scales(self, scales: ScalesPicture | None) -> None:
+        """Show these; None is the empty state."""
+        self.scales = scales if scales is not None and scales.absmax.size else None
+        self.bits.scales = self.scales
+        if self.scales is None:
+            self.show_empty()
+            return
+        self._draw(self.scales)
+        self.bits.update()
+        self.show_content()
+
+    def describe_scale(self, x: float, y: float) -> str | None:
+        """The scale under the pointer, before and after."""
+        index = round(x)
+        if self.scales is None or not 0 <= index < len(self.scales.absmax):
+            return None
+        value, restored = self.scales.absmax[index], self.scales.restored[index]
+        error = f", {restored / value - 1:+.3%}" if value > 0 else ""
+        return (
+            f"scale {index + 1:,} of {len(self.scales.absmax):,}, in ascending order\n"
+            f"float32 {value:.7g}\n8 bits: code {self.scales.codes[index]}, restored {restored:.7g}{error}"
+        )
+
+    def describe_code(self, x: float, y: float) -> str | None:
+        """How many scales the code under the pointer holds."""
+        if self.scales is None or not 0 <= round(x) < len(self.scales.code_counts):
+            return None
+        return f"code {round(x)}: {self.scales.code_counts[round(x)]:,} scales"
+
+    def describe_error(self, x: float, y: float) -> str | None:
+        """How many scales are off by what the bin under the pointer spans."""
+        if self.scales is None:
+            return None
+        edges = self.scales.error_edges
+        bin_ = int(np.searchsorted(edges, x, side="right")) - 1
+        if not 0 <= bin_ < len(self.scales.error_counts):
+            return None
+        return (
+            f"{edges[bin_]:+.3g}% to {edges[bin_ + 1]:+.3g}%: {self.scales.error_counts[bin_]:,} scales\n"
+            f"all of them: RMS error {format_quantity(100 * self.scales.relative_rmse, '%')} of their RMS"
+        )
+
+    def restyle(self, theme: Theme) -> None:
+        plain, restored = theme.series[0], theme.series[1]
+        for chart in self._charts:
+            chart.restyle(theme)
+        self._line.setPen(pg.mkPen(plain, width=1.6))
+        self._dots.setBrush(pg.mkBrush(restored))
+        for bars in self._bars.values():
+            bars.setPen(pg.mkPen(restored, width=1))
+            bars.setBrush(pg.mkBrush(colour(restored, 0.55)))
+        self.legend.set_entries(
+            [
+                Entry("float32", plain, "line"),
+                Entry("8 bits", restored, "dot"),
+                Entry("float32 of the 8 bits", theme.series[3]),
+            ]
+        )
+        self.bits.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """All charts where they fit side by side, otherwise the one whose button is down."""
+        beside = self.width() >= _SIDE_BY_SIDE_PX
+        self.segments.setVisible(not beside)
+        for index, chart in enumerate(self._charts):
+            chart.setVisible(beside or index == self.segments.index)
+
+    def _lay_out(self) -> None:
+        content, head, charts = QWidget(), QHBoxLayout(), QHBoxLayout()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        charts.setSpacing(6)
+        for chart in self._charts:
+            charts.addWidget(chart, 1)
+        head.setSpacing(8)
+        head.addWidget(self.segments)
+        head.addWidget(self.legend, 1)
+        column.addLayout(head)
+        column.addLayout(charts, 1)
+        column.addWidget(self.bits)
+        self.set_content(content)
+        self._arrange()
+
+    def _draw(self, scales: ScalesPicture) -> None:
+        index = np.arange(len(scales.absmax), dtype=np.float64)
+        self._line.setData(index, scales.absmax)
+        self._dots.setData(index, scales.restored)
+        top = float(max(scales.absmax.max(), scales.restored.max())) or 1.0
+        low = float(min(scales.absmax.min(), scales.restored.min()))
+        room = 0.06 * (top - low) or top
+        self.values.setRange(xRange=(-0.5, len(index) - 0.5), yRange=(min(low - room, low), top + room), padding=0)
+        held = np.flatnonzero(scales.code_counts)
+        first, last = max(0, int(held[0]) - 3), min(255, int(held[-1]) + 3)
+        self._fill(self.codes, np.arange(257) - 0.5, scales.code_counts, (first - 0.5, last + 0.5))
+        edges = scales.error_edges
+        self._fill(self.errors, edges, scales.error_counts, (float(edges[0]), float(edges[-1])))
+
+    def _fill(self, chart: Chart, edges: np.ndarray, counts: np.ndarray, span: tuple[float, float]) -> None:
+        self._bars[chart].setData(edges, counts)
+        chart.setRange(xRange=span, yRange=(0, 1.08 * max(1, int(counts.max(initial=0)))), padding=0)

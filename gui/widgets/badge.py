@@ -1,0 +1,110 @@
+"""Small chips: where a number comes from, and what became of a claim."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from core.contracts.claims import Verdict
+from core.contracts.result import Provenance
+from gui import theme
+
+EXPLANATIONS = {
+    Provenance.MEASURED: "Measured: timed or counted on a real GPU.",
+    Provenance.MEASURED_CPU: "Measured on the CPU: says nothing about a GPU's speed.",
+    Provenance.TRACED: "Traced: counted while executing the real kernel's IR.",
+    Provenance.MODELLED: "Modelled: computed from a formula, nothing was run.",
+    Provenance.RECORDED: "Recorded: measured earlier, on the hardware named.",
+}
+_HEIGHT_PX = 16
+_PADDING_PX = 6
+
+
+def paint_chip(painter: QPainter, rect: QRectF, text: str, colour: str, surface: str) -> None:
+    """A rounded, tinted chip with its text centred; used by the widget and by table delegates."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QColor(theme.mix(surface, colour, 0.45)))
+    painter.setBrush(QColor(theme.mix(surface, colour, 0.14)))
+    painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
+    painter.setPen(QColor(colour))
+    painter.setFont(theme.ui_font("small"))
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+    painter.restore()
+
+
+def chip_size(text: str) -> QSize:
+    """The size that a chip with this text takes."""
+    return QSize(round(QFontMetricsF(theme.ui_font("small")).horizontalAdvance(text)) + 2 * _PADDING_PX, _HEIGHT_PX)
+
+
+class Chip(QWidget):
+    """A tinted word. Subclasses say which colour it has in the current theme."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = text
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    def colour(self) -> str:
+        return theme.current().muted
+
+    def set_text(self, text: str) -> None:
+        """Without a text a chip takes no room. It is never hidden or shown: that would make a window of an orphan."""
+        self._text = text
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return chip_size(self._text) if self._text else QSize(0, 0)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        paint_chip(painter, QRectF(self.rect()), self._text, self.colour(), theme.current().surface)
+        painter.end()
+
+
+class ProvenanceBadge(Chip):
+    """Where the numbers beside it come from; takes no room while there are none."""
+
+    def __init__(self, provenance: Provenance | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self.set_provenance(provenance)
+
+    @property
+    def provenance(self) -> Provenance | None:
+        return self._provenance
+
+    def colour(self) -> str:
+        provenance = self._provenance
+        return theme.current().muted if provenance is None else theme.current().provenance[provenance]
+
+    def set_provenance(self, provenance: Provenance | None) -> None:
+        self._provenance = provenance
+        self.setToolTip("" if provenance is None else EXPLANATIONS[provenance])
+        self.set_text("" if provenance is None else provenance.value)
+
+
+class VerdictChip(Chip):
+    """What became of a claim; None is a claim that no run has tested yet."""
+
+    def __init__(self, verdict: Verdict | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self.set_verdict(verdict)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return self._verdict
+
+    def colour(self) -> str:
+        verdict = self._verdict
+        return theme.current().faint if verdict is None else theme.current().verdicts[verdict]
+
+    def set_verdict(self, verdict: Verdict | None) -> None:
+        self._verdict = verdict
+        self.set_text("not tested yet" if verdict is None else verdict.value)

@@ -1,0 +1,83 @@
+"""Work beside the GUI thread, of which only the newest matters: decoding, rasterising, counting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from core.contracts.errors import TilescopeError
+
+THREAD_NAME = "latest-work"
+
+
+class _Outbox(QObject):
+    """Carries answers to the GUI thread. A thread that still works keeps it alive when whoever asked is gone."""
+
+    answered = Signal(int, object, str)
+
+
+class LatestWork(QObject):
+    """Runs one piece of work at a time in a thread of its own, which lives as long as there is work.
+
+    A request while another goes on waits, and replaces one that waits already: the newest wins. `done` carries what
+    the newest work returned; an answer to an older request is dropped. `failed` carries a sentence.
+    """
+
+    done = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._generation = 0
+        self._waiting: Callable[[], Any] | None = None
+        self._working = False
+        # Not made anew for each answer: one on its way is lost when its sender goes.
+        self._outbox = _Outbox()
+        self._outbox.answered.connect(self._answered)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is still to come."""
+        return self._working
+
+    def request(self, work: Callable[[], Any]) -> None:
+        """Have `work` done. It must touch no widget."""
+        self._generation += 1
+        self._waiting = work
+        if not self._working:
+            self._start()
+
+    def forget(self) -> None:
+        """Drop the answer to what was requested."""
+        self._generation += 1
+        self._waiting = None
+
+    def _start(self) -> None:
+        work, self._waiting = self._waiting, None
+        if work is None:
+            return
+        self._working = True
+        arguments = (work, self._generation, self._outbox)
+        threading.Thread(target=_do, args=arguments, name=THREAD_NAME, daemon=True).start()
+
+    def _answered(self, generation: int, answer: Any, sentence: str) -> None:
+        self._working = False
+        if generation == self._generation:
+            if sentence:
+                self.failed.emit(sentence)
+            else:
+                self.done.emit(answer)
+        self._start()
+
+
+def _do(work: Callable[[], Any], generation: int, outbox: _Outbox) -> None:
+    try:
+        answer, sentence = work(), ""
+    except TilescopeError as error:
+        answer, sentence = None, error.sentence
+    except Exception as error:
+        answer, sentence = None, f"This could not be drawn: {type(error).__name__}: {error}"
+    outbox.answered.emit(generation, answer, sentence)

@@ -1,0 +1,126 @@
+"""A few headline numbers side by side, each with what it means."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QMouseEvent, QPainter, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from gui import theme as themes
+from gui.theme import Theme
+from gui.widgets.figure import Canvas, Figure
+
+HEIGHT_PX = 44
+_LEFT_PX, _RIGHT_PX = 12, 6
+Tone = Literal["plain", "good", "bad"]
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+
+
+@dataclass(frozen=True)
+class Number:
+    """`value` is written with its unit and coloured by `tone`: better, worse or neither. `detail` is the read-out."""
+
+    label: str
+    value: str
+    detail: str = ""
+    tone: Tone = "plain"
+
+
+class NumberStrip(Figure):
+    """Numbers in equal columns, or as wide as their text where equal ones would cut one: the value large, its name
+    small below."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("The numbers appear here once the parameters are valid.", parent)
+        self._strip = _Strip(self)
+        self.setFixedHeight(HEIGHT_PX)
+        self.set_content(self._strip)
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        return self._strip.numbers
+
+    @property
+    def needed_px(self) -> int:
+        """The width at which no text is cut."""
+        return round(sum(self._strip.needed_px()))
+
+    def set_numbers(self, numbers: Sequence[Number]) -> None:
+        """Show these; none shows the empty state."""
+        if tuple(numbers) == self._strip.numbers:
+            return
+        self._strip.numbers = tuple(numbers)
+        if not numbers:
+            self.show_empty()
+            return
+        self._strip.update()
+        self.show_content()
+
+    def restyle(self, theme: Theme) -> None:
+        self._strip.update()
+
+
+class _Strip(Canvas):
+    def __init__(self, figure: NumberStrip) -> None:
+        super().__init__()
+        self._figure = figure
+        self.numbers: tuple[Number, ...] = ()
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(600, HEIGHT_PX)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        found = [number for number, box in self._columns() if box.contains(event.position())]
+        text = f"{found[0].label}: {found[0].value}\n{found[0].detail}".strip() if found else None
+        self._figure.tip.show_at(event.position().toPoint(), text)
+
+    def _columns(self) -> list[tuple[Number, QRectF]]:
+        width, needed = self.width() / max(1, len(self.numbers)), self.needed_px()
+        spare = (self.width() - sum(needed)) / max(1, len(self.numbers))
+        equal = max(needed, default=0) <= width or spare < 0
+        widths = [width if equal else each + spare for each in needed]
+        starts = [0.0, *itertools.accumulate(widths)]
+        height = self.height()
+        return [
+            (number, QRectF(x, 0, wide, height)) for number, x, wide in zip(self.numbers, starts, widths, strict=False)
+        ]
+
+    def needed_px(self) -> list[float]:
+        """The width of each column at which its texts are whole."""
+        value, label = (QFontMetricsF(font) for font in _fonts())
+        return [
+            max(value.horizontalAdvance(number.value), label.horizontalAdvance(number.label)) + _LEFT_PX + _RIGHT_PX + 1
+            for number in self.numbers
+        ]
+
+    def paint(self, painter: QPainter, theme: Theme) -> None:
+        value_font, label_font = _fonts()
+        tones = {"plain": theme.text, "good": theme.good, "bad": theme.bad}
+        for index, (number, box) in enumerate(self._columns()):
+            if index:
+                painter.setPen(QPen(QColor(theme.border), 1))
+                painter.drawLine(QPointF(box.left(), 9), QPointF(box.left(), box.height() - 9))
+            inside = box.adjusted(_LEFT_PX, 5, -_RIGHT_PX, -5)
+            value = QRectF(inside.left(), inside.top(), inside.width(), inside.height() * 0.55)
+            label = QRectF(inside.left(), value.bottom(), inside.width(), inside.height() * 0.45)
+            for rect, text, ink, font in (
+                (value, number.value, tones[number.tone], value_font),
+                (label, number.label, theme.muted, label_font),
+            ):
+                painter.setFont(font)
+                painter.setPen(QColor(ink))
+                shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(rect.width()))
+                painter.drawText(rect, _LEFT, shown)
+
+
+def _fonts() -> tuple[QFont, QFont]:
+    """Of a value and of its name."""
+    return themes.ui_font("title", bold=True), themes.ui_font("small")

@@ -1,0 +1,298 @@
+"""What a model says before and after: a row a question, right and wrong marked, one answer in full at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QWidget
+
+from gui import theme
+from gui.widgets.told_table import QuietTable, ToldTable
+
+_LINE_PX, _MOST_LINES, _MARK_EDGE_PX = 16, 3, 14
+_ALL_TEXTS, _BEFORE, _READABLE_PX = 4, 2, 84
+_PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+RIGHT, WRONG, UNKNOWN = "✓", "✗", "·"
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who answers: a method, or the model before it. `title` heads its answers, `short` its column of marks, or `brief`
+    where names leave no room for answers; `about` is one line on its answers, for read-outs."""
+
+    key: str
+    title: str
+    short: str
+    brief: str = ""
+    about: str = ""
+
+
+BEFORE = Speaker(
+    "before",
+    "Before",
+    "Before",
+    "0",
+    about="It has not learned the task: it goes on with the text, even from the middle of a word.",
+)
+"""The model as it is before any method trains."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question, the answer that is wanted, and what each speaker said; None where nothing was said yet.
+
+    `group` tells rows apart that are asked for different reasons, '' for none.
+    """
+
+    asked: str
+    wanted: str
+    said: Mapping[str, str | None]
+    group: str = ""
+
+    def mark(self, key: str) -> str:
+        """RIGHT, WRONG or UNKNOWN: an answer is right when it is the wanted one, blanks at its ends aside."""
+        answer = self.said.get(key)
+        if answer is None:
+            return UNKNOWN
+        return RIGHT if answer.strip() == self.wanted.strip() else WRONG
+
+
+class SamplesTable(ToldTable):
+    """Columns: what is asked, what is wanted, what the first speaker (before) and the chosen one say, then a narrow
+    column of marks a speaker.
+
+    `speaker_picked` carries the key of a speaker whose marks or heading were clicked; `row_picked` the index of a
+    sample that a person went to. What the program selects is not told.
+    """
+
+    speaker_picked = Signal(str)
+    row_picked = Signal(int)
+
+    def __init__(self, empty: str, parent: QWidget | None = None) -> None:
+        model = _SamplesModel()
+        super().__init__(_Rows(model), empty, parent)
+        self.model = model
+        self.table.speaker_picked.connect(self.speaker_picked)
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        return self.model.samples
+
+    @property
+    def chosen(self) -> str:
+        """The key of the speaker whose answers stand in full."""
+        return self.model.chosen
+
+    def set_samples(self, speakers: Sequence[Speaker], samples: Sequence[Sample], chosen: str = "") -> None:
+        """Show these; none is one sentence. The first speaker is the one before. Row and place in view stay."""
+        if (tuple(speakers), tuple(samples)) != (self.model.speakers, self.model.samples):
+            row, scrolled = self.table.currentIndex().row(), self.table.verticalScrollBar().value()
+            self.table.quietly(lambda: self.model.set_rows(tuple(speakers), tuple(samples)))
+            self.table.fit()
+            if 0 <= row < len(samples):
+                self.select_row(row)
+            self.table.verticalScrollBar().setValue(scrolled)
+        self.choose(chosen or self.chosen)
+        self._show_table(bool(samples))
+
+    def choose(self, key: str) -> None:
+        """Show a speaker's answers in full; one that is not there changes nothing. Emits nothing."""
+        if key != self.model.chosen and any(speaker.key == key for speaker in self.model.speakers):
+            self.model.choose(key)
+            self.table.fit()
+
+    def select_row(self, row: int) -> None:
+        """Mark a sample; -1 marks none. Emits nothing."""
+        if row != self.table.currentIndex().row():
+            self.table.quietly(lambda: self.table.setCurrentIndex(self.model.index(row, 0)))
+
+    def reached(self, index: QModelIndex) -> None:
+        self.row_picked.emit(index.row())
+
+
+class _SamplesModel(QAbstractTableModel):
+    """Columns of text, then one of marks for each speaker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speakers: tuple[Speaker, ...] = ()
+        self.samples: tuple[Sample, ...] = ()
+        self.chosen = ""
+        self.is_brief = False
+        self.shown: tuple[Speaker, ...] = ()
+        """The speakers whose answers stand in full: the one before, and the chosen one."""
+
+    @property
+    def texts(self) -> int:
+        """How many columns hold text."""
+        return 2 + len(self.shown)
+
+    def _take_shown(self) -> None:
+        chosen = tuple(speaker for speaker in self.speakers[1:] if speaker.key == self.chosen)
+        self.shown = self.speakers[:1] + chosen
+
+    def set_rows(self, speakers: tuple[Speaker, ...], samples: tuple[Sample, ...]) -> None:
+        self.beginResetModel()
+        self.speakers, self.samples = speakers, samples
+        if all(speaker.key != self.chosen for speaker in speakers):
+            self.chosen = speakers[-1].key if speakers else ""
+        self._take_shown()
+        self.endResetModel()
+
+    def choose(self, key: str) -> None:
+        """As a reset only where the number of columns changes: the row that a person is on stays."""
+        whole = (key == self.speakers[0].key) != (self.chosen == self.speakers[0].key)
+        if whole:
+            self.beginResetModel()
+        self.chosen = key
+        self._take_shown()
+        if whole:
+            self.endResetModel()
+        elif self.samples:
+            last = self.index(len(self.samples) - 1, self.columnCount() - 1)
+            self.dataChanged.emit(self.index(0, 0), last)
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, self.columnCount() - 1)
+
+    def mark_head(self, speaker: Speaker) -> str:
+        return speaker.brief if self.is_brief and speaker.brief else speaker.short
+
+    def speaker_of(self, column: int) -> Speaker | None:
+        """Whose answers or marks a column holds."""
+        if column >= self.texts:
+            return self.speakers[column - self.texts]
+        return self.shown[column - 2] if column >= 2 else None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.samples)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() or not self.speakers else self.texts + len(self.speakers)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if orientation is not Qt.Orientation.Horizontal or section >= self.columnCount():
+            return None
+        speaker = self.speaker_of(section)
+        marks = section >= self.texts
+        if role == Qt.ItemDataRole.DisplayRole:
+            if speaker is None:
+                return ("Asked", "Wanted")[section]
+            return self.mark_head(speaker) if marks else speaker.title
+        if role == Qt.ItemDataRole.ToolTipRole and speaker is not None:
+            right = sum(sample.mark(speaker.key) == RIGHT for sample in self.samples)
+            said = f"{speaker.title}: {right} of {len(self.samples)} right. Click to read its answers."
+            return f"{said}\n{speaker.about}" if speaker.about else said
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        sample, column = self.samples[index.row()], index.column()
+        speaker, marks = self.speaker_of(column), column >= self.texts
+        if role == Qt.ItemDataRole.DisplayRole:
+            if speaker is None:
+                return (sample.asked, sample.wanted)[column]
+            return sample.mark(speaker.key) if marks else _shown(sample.said.get(speaker.key))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._read(sample, speaker)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.FontRole:
+            return theme.ui_font("title" if marks else "small", bold=marks)
+        if role == Qt.ItemDataRole.ForegroundRole and speaker is not None:
+            now = theme.current()
+            inks = {RIGHT: now.good, WRONG: now.bad, UNKNOWN: now.faint}
+            return QColor(inks[sample.mark(speaker.key)])
+        return None
+
+    def _read(self, sample: Sample, speaker: Speaker | None) -> str:
+        head = "\n".join(part for part in (sample.group, f"asked: {sample.asked}", f"wanted: {sample.wanted}") if part)
+        if speaker is None:
+            return head
+        answer = sample.said.get(speaker.key)
+        words = {RIGHT: "right", WRONG: "wrong", UNKNOWN: "nothing said yet"}
+        said = "" if answer is None else f": {answer}"
+        text = f"{head}\n{speaker.title}, {words[sample.mark(speaker.key)]}{said}"
+        return f"{text}\n{speaker.about}" if speaker.about else text
+
+
+class _Rows(QuietTable):
+    """Answers wrap; marks are as narrow as their headings. Left and Right stay with the table."""
+
+    speaker_picked = Signal(str)
+
+    def __init__(self, model: _SamplesModel) -> None:
+        super().__init__(model)
+        self._samples = model
+        self.setWordWrap(True)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        header = self.horizontalHeader()
+        header.setMinimumSectionSize(20)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self._on_column)
+        self.clicked.connect(lambda index: self._on_column(index.column()))
+
+    def fit(self) -> None:
+        """Marks take what their headings need, texts share the rest; rows are as high as their longest text needs.
+
+        Within reason: the read-out has all of it.
+        """
+        model, metrics = self._samples, QFontMetrics(theme.ui_font("body", bold=True))
+        if not model.speakers:
+            return
+        for brief in (False, True):
+            model.is_brief = brief
+            marks = [metrics.horizontalAdvance(model.mark_head(one)) + _MARK_EDGE_PX for one in model.speakers]
+            room = self.viewport().width() - sum(marks)
+            if room >= _READABLE_PX * model.texts:
+                break
+        for at, width in enumerate(marks, start=model.texts):
+            self.setColumnWidth(at, width)
+        # Where answers would be too narrow to read, the one before is left to its mark and its read-out.
+        narrow = model.texts == _ALL_TEXTS and room < _READABLE_PX * _ALL_TEXTS
+        self.setColumnHidden(_BEFORE, narrow)
+        shown = [at for at in range(model.texts) if not (narrow and at == _BEFORE)]
+        widths = {at: max(60, room // len(shown)) for at in shown}
+        for at, width in widths.items():
+            self.setColumnWidth(at, width)
+        self._fit_heights(widths)
+
+    def _fit_heights(self, widths: Mapping[int, int]) -> None:
+        model, metrics = self._samples, QFontMetrics(theme.ui_font("small"))
+        for row in range(model.rowCount()):
+            lines = 1
+            for column, width in widths.items():
+                text = str(model.data(model.index(row, column)))
+                box = metrics.boundingRect(0, 0, max(20, width - 16), 10_000, int(Qt.TextFlag.TextWordWrap), text)
+                lines = max(lines, -(-box.height() // metrics.lineSpacing()))
+            self.setRowHeight(row, min(lines, _MOST_LINES) * _LINE_PX + 6)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.fit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if Qt.Key(event.key()) in _PICKS and self.currentIndex().isValid():
+            self._on_column(self.currentIndex().column())
+        else:
+            super().keyPressEvent(event)
+
+    def _on_column(self, column: int) -> None:
+        speaker = self._samples.speaker_of(column)
+        if speaker is not None:
+            self.speaker_picked.emit(speaker.key)
+
+
+def _shown(answer: str | None) -> str:
+    """An answer as it stands in its cell: one that is empty says so."""
+    if answer is None:
+        return "—"
+    return answer.strip() or "(nothing)"

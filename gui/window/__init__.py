@@ -1,0 +1,1 @@
+"""The window: starting the application, menus, navigation, settings, pictures of pages."""

@@ -1,0 +1,201 @@
+"""The application: what starts when, what happens to an unexpected error, and the order in which things stop.
+
+Nothing heavier than Qt and the topics' declarations is imported before the window is on the screen.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+from PySide6.QtCore import QObject, QSocketNotifier, QTimer, Signal
+from PySide6.QtWidgets import QApplication
+
+from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
+from core.contracts.params import Params
+from gui import theme
+from gui.page.engine_bridge import EngineBridge
+from gui.window.garbage import collected_on_gui_thread
+from gui.window.history import HistoryKeeper
+from gui.window.main_window import MainWindow
+from gui.window.settings import Settings
+
+
+def build_app(theme_name: str) -> QApplication:
+    """The QApplication, styled; the one that exists where there is one."""
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    app.setApplicationName("Tilescope")
+    app.setApplicationDisplayName("Tilescope")
+    theme.apply(app, theme_name)
+    return app
+
+
+def make_engine(address: str | None = None) -> Any:
+    """An engine with a worker on this machine, or the workers of a scheduler; not started.
+
+    Imports it only now: the window comes first.
+    """
+    from core.engine import Engine
+
+    return Engine(address)
+
+
+def make_history() -> Any:
+    """The history in the person's data folder."""
+    from core.engine.history import History
+
+    return History()
+
+
+def run_window(
+    *,
+    theme: str | None = None,
+    topic: str | None = None,
+    assignments: Sequence[str] = (),
+    settings: Settings | None = None,
+) -> int:
+    """Open the window and return the exit code when it is closed.
+
+    `assignments` are `name=value` for the page of `topic`. Raises UnknownName for a theme, topic or parameter, and
+    InvalidParams for a value.
+    """
+    settings = settings or Settings()
+    _check_names(theme, topic)
+    params = _parsed(topic, assignments)
+    if theme is not None:
+        settings.theme = theme
+    if topic is not None:
+        settings.page = topic
+    app = build_app(settings.theme)
+    bridge = EngineBridge(make_engine)
+    keeper = HistoryKeeper(make_history)
+    window = MainWindow(bridge, settings, keeper=keeper)
+    window.first_painted.connect(window.open_last_page)
+    if params is not None:
+        window.first_painted.connect(lambda: show_params(window, params))
+    window.first_painted.connect(lambda: QTimer.singleShot(0, bridge, lambda: start_engine(bridge)))
+    window.show()
+    with collected_on_gui_thread():
+        with unexpected_errors_go_to(window.show_error), ctrl_c_quits(app):
+            code = app.exec()
+        bridge.close()
+        keeper.close()
+    gc.unfreeze()
+    return code
+
+
+def show_params(window: MainWindow, params: Params) -> None:
+    """Put parameters into the form of the page in view, as if they had been typed."""
+    if window.current is not None:
+        window.current.page.form.propose(params)
+
+
+def start_engine(bridge: EngineBridge) -> None:
+    """Start the engine, which imports much, without holding up the window.
+
+    Looking through all objects for garbage takes 50 to 80 ms in which the window does nothing. What is there at the
+    start, and once when the engine is ready, stays: it need not be looked through.
+    """
+
+    def on_state(state: Any) -> None:
+        if state.phase == "ready":
+            bridge.state_changed.disconnect(on_state)
+            gc.freeze()
+
+    gc.freeze()
+    bridge.state_changed.connect(on_state)
+    bridge.start()
+
+
+class _Errors(QObject):
+    """Carries errors of any thread to the GUI thread."""
+
+    raised = Signal(str, str)
+
+
+@contextmanager
+def unexpected_errors_go_to(show: Callable[[str, str], None]) -> Iterator[None]:
+    """While inside, an exception that nobody caught is printed to stderr and shown in place, whatever its thread."""
+    errors = _Errors()
+    errors.raised.connect(show)
+
+    def report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        detail = "".join(traceback.format_exception(kind, error, trace))
+        if isinstance(error, TilescopeError):
+            sentence = error.sentence
+        else:
+            sentence = f"Something went wrong ({kind.__name__}): what was shown stays, and the log tab has the details."
+        print(detail, file=sys.stderr, end="")
+        errors.raised.emit(sentence, detail)
+
+    hooks = sys.excepthook, threading.excepthook
+    sys.excepthook = report
+    threading.excepthook = lambda found: report(found.exc_type, found.exc_value, found.exc_traceback)
+    try:
+        yield
+    finally:
+        sys.excepthook, threading.excepthook = hooks
+
+
+@contextmanager
+def ctrl_c_quits(app: QApplication) -> Iterator[None]:
+    """While inside, SIGINT closes the windows.
+
+    Python handles a signal between byte codes and Qt's loop runs none, so Qt watches the signal's wake-up
+    descriptor. Outside the main thread, where Python takes no signals, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    notifier = QSocketNotifier(reader.fileno(), QSocketNotifier.Type.Read, app)
+    notifier.activated.connect(lambda: reader.recv(64))
+
+    def quit_soon(number: int, frame: FrameType | None) -> None:
+        QTimer.singleShot(0, app, app.closeAllWindows)
+
+    old_descriptor = signal.set_wakeup_fd(writer.fileno())
+    old_handler = signal.signal(signal.SIGINT, quit_soon)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, old_handler)
+        signal.set_wakeup_fd(old_descriptor)
+        notifier.setEnabled(False)
+        notifier.deleteLater()
+        reader.close()
+        writer.close()
+
+
+def _parsed(topic_id: str | None, assignments: Sequence[str]) -> Params | None:
+    if not assignments:
+        return None
+    if topic_id is None:
+        raise InvalidParams("--set needs to know the page: add --topic, for example --topic kernel-lab.")
+    from core.commands.session import parse_assignments
+    from core.contracts import registry
+
+    return parse_assignments(registry.topic(topic_id), assignments)
+
+
+def _check_names(theme_name: str | None, topic_id: str | None) -> None:
+    from core.contracts import registry
+
+    if theme_name is not None and theme_name not in theme.NAMES:
+        raise UnknownName(f"There is no theme {theme_name!r}: the themes are {', '.join(theme.NAMES)}.")
+    if topic_id is not None:
+        registry.topic(topic_id)

@@ -1,0 +1,69 @@
+"""Pages to pictures: what the `screenshot` subcommand does."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.registry import TOPICS
+from core.contracts.registry import topic as find_topic
+
+THEMES = ("dark", "light")
+_SMALLEST, _LARGEST = 320, 16384
+
+
+def save_pages(
+    topic_id: str,
+    assignments: Sequence[str],
+    *,
+    out: Path,
+    theme: str | None = None,
+    size: str = "1600x1000",
+    device: str = "auto",
+) -> Iterator[Path]:
+    """Run each topic once and save its page in each theme; yields the files as they are written.
+
+    Everything that can be wrong with the request is found before the first run. Raises TilescopeError with one
+    sentence.
+    """
+    width, height = parse_size(size)
+    if theme not in (None, *THEMES):
+        raise InvalidParams(f"There is no theme {theme!r}: the themes are {', '.join(THEMES)}.")
+    topics = [find_topic(name) for name in (TOPICS if topic_id == "all" else [topic_id])]
+    from core.commands.session import parse_assignments
+
+    requests = [(topic, parse_assignments(topic, assignments)) for topic in topics]
+    for topic, params in requests:
+        topic.check(params)
+    _make_folder(out)
+    # Pictures never need a display, and a window that flashes up on one would be in the way.
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from gui.window.screenshot import render
+
+    for topic, params in requests:
+        yield from render(
+            topic, params, themes=(theme,) if theme else THEMES, size=(width, height), device=device, out=out
+        )
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """'1600x1000' as (1600, 1000). Raises InvalidParams."""
+    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", size)
+    sides = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(_SMALLEST <= side <= _LARGEST for side in sides):
+        raise InvalidParams(
+            f"--size {size} cannot be used: write WIDTHxHEIGHT in pixels, each from {_SMALLEST} to {_LARGEST}."
+        )
+    return sides
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TilescopeError(f"The folder {out} cannot be made: {error.strerror or error}.") from None
+    if not os.access(out, os.W_OK):
+        raise TilescopeError(f"The folder {out} cannot be written to.")

@@ -1,0 +1,137 @@
+"""The history of runs, kept off the GUI thread: a page's results go in, and come back when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog
+
+from core.contracts.errors import TilescopeError
+from core.contracts.result import Result
+from gui.page.controller import Controller
+from gui.page.page import Page
+
+
+class HistoryKeeper(QObject):
+    """One thread that reads and writes the history. Answers come as signals on the GUI thread.
+
+    `make_history` opens the history, on that thread and on first use. `listed` carries (topic, entries, undoable),
+    `loaded` a Result, `said` one sentence and whether it is an error.
+    """
+
+    listed = Signal(str, object, bool)
+    loaded = Signal(object)
+    said = Signal(str, bool)
+
+    def __init__(self, make_history: Callable[[], Any], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._make_history = make_history
+        self._history: Any = None
+        self._removed = 0
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tilescope-history")
+
+    def refresh(self, topic_id: str) -> None:
+        """List the runs of a topic."""
+        self._later(self._list, topic_id)
+
+    def keep(self, result: Result, started_at_s: float, wall_s: float) -> None:
+        """Add a finished run."""
+
+        def work(history: Any) -> None:
+            history.add(result, datetime.fromtimestamp(started_at_s, UTC), wall_s)
+            self._list(history, result.topic)
+
+        self._later(work)
+
+    def load(self, entry_id: str) -> None:
+        self._later(lambda history: self.loaded.emit(history.load(entry_id)))
+
+    def remove(self, entry_id: str, topic_id: str) -> None:
+        def work(history: Any) -> None:
+            history.remove(entry_id)
+            self._removed += 1
+            self._list(history, topic_id)
+
+        self._later(work)
+
+    def undo_remove(self, topic_id: str) -> None:
+        def work(history: Any) -> None:
+            if history.undo_remove() is not None:
+                self._removed -= 1
+            self._list(history, topic_id)
+
+        self._later(work)
+
+    def export(self, entry_id: str, folder: Path) -> None:
+        def work(history: Any) -> None:
+            names = " and ".join(path.name for path in history.export(entry_id, folder))
+            self.said.emit(f"Exported {names}.", False)
+
+        self._later(work)
+
+    def close(self) -> None:
+        """Finish what was asked for, then stop the thread."""
+        self._thread.shutdown(wait=True)
+
+    def _list(self, history: Any, topic_id: str) -> None:
+        self.listed.emit(topic_id, history.list(topic_id), self._removed > 0)
+
+    def _later(self, work: Callable[..., None], *args: Any) -> None:
+        def guarded() -> None:
+            try:
+                if self._history is None:
+                    self._history = self._make_history()
+                work(self._history, *args)
+            except TilescopeError as error:
+                self.said.emit(error.sentence, True)
+
+        self._thread.submit(guarded)
+
+
+class PageHistory(QObject):
+    """Ties one page and its controller to the keeper."""
+
+    def __init__(self, page: Page, controller: Controller, keeper: HistoryKeeper) -> None:
+        super().__init__(page)
+        self._page, self._controller, self._keeper = page, controller, keeper
+        panel = page.history
+        panel.set_defaults(page.topic.params().model_dump(mode="json"))
+        panel.reopen_requested.connect(keeper.load)
+        panel.delete_requested.connect(self._delete)
+        panel.undo_requested.connect(self._undo)
+        panel.export_requested.connect(self._export)
+        controller.finished.connect(keeper.keep)
+        keeper.listed.connect(self._show_list)
+        keeper.loaded.connect(self._show_result)
+        keeper.refresh(page.topic.id)
+
+    def _delete(self, entry_id: str) -> None:
+        self._keeper.remove(entry_id, self._page.topic.id)
+
+    def _undo(self) -> None:
+        self._keeper.undo_remove(self._page.topic.id)
+
+    def _export(self, entry_id: str) -> None:
+        folder = QFileDialog.getExistingDirectory(self._page, "Export the run into a folder")
+        if folder:
+            self._keeper.export(entry_id, Path(folder))
+
+    def _show_list(self, topic_id: str, entries: Any, undoable: bool) -> None:
+        if topic_id == self._page.topic.id:
+            self._page.history.set_entries(entries)
+            self._page.history.set_undo(undoable)
+
+    def _show_result(self, result: Result) -> None:
+        if result.topic != self._page.topic.id:
+            return
+        try:
+            self._page.form.propose(self._page.topic.params.parse(result.params))
+        except TilescopeError as error:
+            self._page.show_error(f"The parameters of this run are no longer valid: {error.sentence}")
+        self._controller.show_result(result)
+        self._page.append_log(f"Reopened a run on {result.environment.device} from the history")

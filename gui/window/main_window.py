@@ -1,0 +1,286 @@
+"""The window: navigation at the left, pages built on first visit, menu, keys and status bar."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QPaintEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QWidget,
+)
+
+from core.contracts import registry
+from core.contracts.errors import TilescopeError
+from core.contracts.params import Params
+from core.contracts.text import Language
+from core.contracts.topic import Topic
+from gui import theme
+from gui.page.controller import Controller
+from gui.page.engine_bridge import EngineBridge
+from gui.page.page import Page
+from gui.pages import PAGES
+from gui.window.history import HistoryKeeper, PageHistory
+from gui.window.keys import SHORTCUTS, KeyGuard
+from gui.window.menus import build_menus
+from gui.window.navigation import Navigation
+from gui.window.settings import Settings
+from gui.window.status_bar import StatusBar, memory_of_children_bytes
+
+_DEFAULT_SIZE_PX = (1600, 1000)
+_FALLBACK_FIRST_PAINT_MS = 500
+_NEWS_MS = 5000
+
+
+@dataclass(frozen=True)
+class OpenPage:
+    """A page that was visited, with what drives it."""
+
+    page: Page
+    controller: Controller
+
+
+class MainWindow(QMainWindow):
+    """`first_painted` fires once, when a person can see the window: heavy work starts after it."""
+
+    first_painted = Signal()
+
+    def __init__(
+        self,
+        bridge: EngineBridge,
+        settings: Settings,
+        topics: Mapping[str, Topic] | None = None,
+        pages: Mapping[str, str] = PAGES,
+        keeper: HistoryKeeper | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._bridge, self._settings, self._page_classes = bridge, settings, pages
+        self._keeper = keeper
+        self._topics = dict(topics) if topics is not None else {name: registry.topic(name) for name in registry.TOPICS}
+        self._open: dict[str, OpenPage] = {}
+        self._paint_wait = QTimer(self)
+        self._paint_wait.setSingleShot(True)
+        self._paint_wait.timeout.connect(self._announce_first_paint)
+        self._announced = False
+        self._language: Language = settings.language
+        self.setWindowTitle("Tilescope")
+        self.navigation = Navigation(list(self._topics.values()))
+        self.stack = QStackedWidget()
+        self.status = StatusBar(memory_of_children_bytes)
+        self._lay_out()
+        build_menus(self, bridge, self._topics)
+        self._key_guard = KeyGuard(self)
+        _application().focusChanged.connect(self._key_guard.follow)
+        self.navigation.topic_chosen.connect(self.open_page)
+        self.navigation.theme_toggled.connect(self.toggle_theme)
+        self.navigation.language_toggled.connect(self.toggle_language)
+        bridge.state_changed.connect(self.status.show_state)
+        if keeper is not None:
+            keeper.said.connect(self._show_news)
+        self.navigation.set_language(self._language)
+        self.resize(*_DEFAULT_SIZE_PX)
+        if settings.geometry is not None:
+            self.restoreGeometry(settings.geometry)
+
+    # Pages
+
+    @property
+    def current(self) -> OpenPage | None:
+        """The page in view, None before the first one is built."""
+        shown = self.stack.currentWidget()
+        return next((opened for opened in self._open.values() if opened.page is shown), None)
+
+    def open_last_page(self) -> None:
+        """The page that was open when the window was last closed, or the first."""
+        last = self._settings.page
+        self.open_page(last if last in self._topics else next(iter(self._topics)))
+
+    def open_page(self, topic_id: str) -> OpenPage | None:
+        """Show a page, building it on the first visit. None where it cannot be built: the window says why."""
+        self.navigation.show_topic(topic_id)
+        if topic_id not in self._open:
+            try:
+                self._open[topic_id] = self._build(topic_id)
+            except Exception as error:
+                self._show_broken(topic_id, error)
+                return None
+        opened = self._open[topic_id]
+        self.stack.setCurrentWidget(opened.page)
+        opened.page.setFocus()
+        self._settings.page = topic_id
+        return opened
+
+    def _build(self, topic_id: str) -> OpenPage:
+        theme.configure_pyqtgraph()
+        module, name = self._page_classes[topic_id].split(":")
+        topic = self._topics[topic_id]
+        page: Page = getattr(importlib.import_module(module), name)(topic)
+        page.set_language(self._language)
+        state = self._settings.page_state(topic_id)
+        page.restore_layout(state)
+        page.form.set_params(_params_of(topic, state.get("params", {})))
+        controller = Controller(topic, page, self._bridge, self)
+        self.stack.addWidget(page)
+        controller.show_plan()
+        if self._keeper is not None:
+            PageHistory(page, controller, self._keeper)
+        return OpenPage(page, controller)
+
+    def _show_broken(self, topic_id: str, error: Exception) -> None:
+        traceback.print_exception(error)
+        sentence = f"The page {topic_id} could not be opened: {type(error).__name__}: {error}"
+        label = QLabel(error.sentence if isinstance(error, TilescopeError) else sentence)
+        label.setProperty("role", "empty")
+        label.setMargin(48)
+        label.setWordWrap(True)
+        self.stack.addWidget(label)
+        self.stack.setCurrentWidget(label)
+
+    # What menus and keys do
+
+    def run(self) -> None:
+        if self.current is not None:
+            self.current.page.run_bar.request_run()
+
+    def escape(self) -> None:
+        if self.current is not None:
+            self.current.page.dismiss()
+
+    def clear(self) -> None:
+        if self.current is not None:
+            self.current.controller.clear()
+
+    def undo(self) -> None:
+        if self.current is not None:
+            self.current.page.form.undo_stack.undo()
+
+    def redo(self) -> None:
+        if self.current is not None:
+            self.current.page.form.undo_stack.redo()
+
+    def reset_params(self) -> None:
+        if self.current is not None:
+            self.current.page.form.reset()
+
+    def step(self, delta: int) -> None:
+        if self.current is not None:
+            self.current.page.step(delta)
+
+    def toggle_play(self) -> None:
+        if self.current is not None:
+            self.current.page.toggle_play()
+
+    def toggle_theme(self) -> None:
+        self.set_theme("light" if theme.current().is_dark else "dark")
+
+    def set_theme(self, name: str) -> None:
+        theme.apply(_application(), name)
+        self._settings.theme = name
+
+    def toggle_language(self) -> None:
+        self._language = "en" if self._language == "zh" else "zh"
+        self._settings.language = self._language
+        self.navigation.set_language(self._language)
+        for opened in self._open.values():
+            opened.page.set_language(self._language)
+
+    def toggle_side(self) -> None:
+        if self.current is not None:
+            side = self.current.page.side
+            side.setVisible(side.isHidden())
+
+    def save_picture(self) -> None:
+        """Ask for a name and save the window with its footer, as `screenshot` does."""
+        from gui.window.screenshot import save
+
+        name = f"{self._settings.page or 'tilescope'}.png"
+        path, _ = QFileDialog.getSaveFileName(self, "Save picture", name, "Pictures (*.png *.svg)")
+        if path:
+            try:
+                save(self, Path(path))
+            except TilescopeError as error:
+                self.show_error(error.sentence)
+
+    def show_shortcuts(self) -> None:
+        rows = "".join(
+            f"<tr><td><code>{keys}</code>&nbsp;&nbsp;&nbsp;</td><td>{what}</td></tr>" for keys, what in SHORTCUTS
+        )
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", f"<table cellpadding='3'>{rows}</table>", parent=self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def show_error(self, sentence: str, detail: str = "") -> None:
+        """In place: in the banner of the page in view, or in the status bar before there is one."""
+        if self.current is not None:
+            self.current.page.show_error(sentence, detail)
+        else:
+            self.status.showMessage(sentence)
+
+    def _show_news(self, sentence: str, is_error: bool) -> None:
+        if is_error:
+            self.show_error(sentence)
+        else:
+            self.status.showMessage(sentence, _NEWS_MS)
+
+    # Life
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._announced:
+            self._paint_wait.start(0)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """A window that is covered or minimised may not be painted for long: what waits for it starts anyway."""
+        super().showEvent(event)
+        if not self._announced:
+            self._paint_wait.start(_FALLBACK_FIRST_PAINT_MS)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember everything. The engine is closed by the application, after the window is gone."""
+        self._paint_wait.stop()
+        self._settings.geometry = self.saveGeometry()
+        for topic_id, opened in self._open.items():
+            self._settings.set_page_state(topic_id, opened.page.save_state())
+        self._settings.sync()
+        super().closeEvent(event)
+
+    def _announce_first_paint(self) -> None:
+        if not self._announced:
+            self._announced = True
+            self.first_painted.emit()
+
+    def _lay_out(self) -> None:
+        self.body = QWidget()
+        layout = QHBoxLayout(self.body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.navigation)
+        layout.addWidget(self.stack, 1)
+        self.setCentralWidget(self.body)
+        self.setStatusBar(self.status)
+
+
+def _application() -> QApplication:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    return app
+
+
+def _params_of(topic: Topic, values: object) -> Params:
+    """The remembered parameters, or the defaults where they no longer fit."""
+    try:
+        return topic.params.parse(values if isinstance(values, dict) else {})
+    except TilescopeError:
+        return topic.params()

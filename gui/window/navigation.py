@@ -1,0 +1,78 @@
+"""The column at the left: one button a topic, and below them the theme and the language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
+
+from core.contracts.text import Language
+from core.contracts.topic import Topic
+from gui import theme
+from gui.icons import icon
+
+_WIDTH_PX = 104
+_LANGUAGE_LABELS: dict[Language, str] = {"en": "中文", "zh": "English"}
+
+
+class Navigation(QFrame):
+    """Shows where one is and asks to go elsewhere; the window does it."""
+
+    topic_chosen = Signal(str)
+    theme_toggled = Signal()
+    language_toggled = Signal()
+
+    def __init__(self, topics: Sequence[Topic], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "navigation")
+        self.setFixedWidth(_WIDTH_PX)
+        self._topics = topics
+        self._group = QButtonGroup(self)
+        self.buttons: dict[str, QToolButton] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 8, 6, 8)
+        layout.setSpacing(4)
+        for number, topic in enumerate(topics, start=1):
+            button = self._button(topic.id, 22)
+            button.setCheckable(True)
+            button.setToolTip(f"{topic.question.en} (Ctrl+{number})")
+            button.clicked.connect(lambda _=False, topic_id=topic.id: self.topic_chosen.emit(topic_id))
+            self._group.addButton(button)
+            self.buttons[topic.id] = button
+            layout.addWidget(button)
+        layout.addStretch(1)
+        self._theme = self._button("theme", 18)
+        self._theme.clicked.connect(self.theme_toggled)
+        self._language = self._button("language", 18)
+        self._language.clicked.connect(self.language_toggled)
+        layout.addWidget(self._language)
+        layout.addWidget(self._theme)
+        self._recolour()
+        theme.notifier().changed.connect(self._recolour)
+
+    def show_topic(self, topic_id: str) -> None:
+        self.buttons[topic_id].setChecked(True)
+
+    def set_language(self, language: Language) -> None:
+        """Labels in that language; the language button offers the other one."""
+        for topic in self._topics:
+            self.buttons[topic.id].setText(topic.title.in_language(language))
+        self._language.setText(_LANGUAGE_LABELS[language])
+        self._language.setToolTip("Titles, claims and notes in " + _LANGUAGE_LABELS[language] + " (Ctrl+L)")
+
+    def _button(self, name: str, icon_px: int) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName(name)
+        button.setProperty("role", "navigation")
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        button.setIconSize(QSize(icon_px, icon_px))
+        button.setSizePolicy(button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed)
+        return button
+
+    def _recolour(self) -> None:
+        colours = theme.current()
+        for button in (*self.buttons.values(), self._theme, self._language):
+            button.setIcon(icon(button.objectName(), colours.muted, checked=colours.accent))
+        self._theme.setText("Light" if colours.is_dark else "Dark")
+        self._theme.setToolTip(f"Switch to the {'light' if colours.is_dark else 'dark'} theme (Ctrl+T)")

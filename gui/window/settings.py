@@ -1,0 +1,72 @@
+"""What is remembered between sessions: theme, language, geometry, and the state of each page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSettings
+
+from core.contracts.text import Language
+from gui.theme import NAMES
+
+
+class Settings:
+    """A thin, typed cover of QSettings. Without a file it is the user's own; what cannot be read is a default."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        if file is None:
+            self._store = QSettings("Tilescope", "Tilescope")
+        else:
+            self._store = QSettings(str(file), QSettings.Format.IniFormat)
+
+    @property
+    def theme(self) -> str:
+        name = self._store.value("theme", NAMES[0])
+        return name if name in NAMES else NAMES[0]
+
+    @theme.setter
+    def theme(self, name: str) -> None:
+        self._store.setValue("theme", name)
+
+    @property
+    def language(self) -> Language:
+        return "zh" if self._store.value("language") == "zh" else "en"
+
+    @language.setter
+    def language(self, language: Language) -> None:
+        self._store.setValue("language", language)
+
+    @property
+    def page(self) -> str:
+        """The topic that was open last, '' the first time."""
+        return str(self._store.value("page", ""))
+
+    @page.setter
+    def page(self, topic_id: str) -> None:
+        self._store.setValue("page", topic_id)
+
+    @property
+    def geometry(self) -> QByteArray | None:
+        found = self._store.value("geometry")
+        return found if isinstance(found, QByteArray) else None
+
+    @geometry.setter
+    def geometry(self, geometry: QByteArray) -> None:
+        self._store.setValue("geometry", geometry)
+
+    def page_state(self, topic_id: str) -> dict[str, Any]:
+        """What `Page.save_state` said; {} where there is nothing, or nothing that can be read."""
+        try:
+            state = json.loads(str(self._store.value(f"pages/{topic_id}", "{}")))
+        except ValueError:
+            return {}
+        return state if isinstance(state, dict) else {}
+
+    def set_page_state(self, topic_id: str, state: dict[str, Any]) -> None:
+        self._store.setValue(f"pages/{topic_id}", json.dumps(state))
+
+    def sync(self) -> None:
+        """Write to disk now."""
+        self._store.sync()

@@ -1,0 +1,241 @@
+"""What all pictures have in common: an empty state, both themes while shown, and nothing left behind."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint
+from PySide6.QtWidgets import QApplication
+
+from gui import theme as themes
+from gui.charts.comparison import Comparison, Contender
+from gui.charts.curves import Curve, Curves
+from gui.charts.error_grid import ErrorGrid
+from gui.charts.step_curves import Mark, Series, StepCurves
+from gui.charts.tile_schedule import TileSchedule
+from gui.charts.tiles import TileGrid
+from gui.charts.traffic_bars import TensorBytes, TrafficBars
+from gui.pages.flash_attention.address_map import AddressMap
+from gui.pages.flash_attention.hardware_bar import HardwareStrip, MemoryLevels, describe
+from gui.pages.flash_attention.raster import AddressRaster, Band
+from gui.pages.flash_attention.softmax_state import RowState, SoftmaxState
+from gui.pages.flash_attention.sram_view import Resident, SramView, Store
+from gui.pages.flash_attention.timeline import Launch, Timeline
+from gui.pages.lora.factor_pictures import FactorPictures, Factors
+from gui.pages.lora.rank_axis_labels import RankGrid
+from gui.pages.lora.rank_map import RankMap
+from gui.pages.lora.triplet_view import Triplets, TripletView
+from gui.pages.quantization.bit_budget import BitBudget, Memory, ModelBytes
+from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
+from gui.pages.quantization.codebook_view import CodebookView
+from gui.pages.quantization.error_histogram import ErrorCounts, ErrorHistogram
+from gui.pages.quantization.error_map import ErrorMap
+from gui.pages.quantization.output_effect import Outcome, OutputEffect
+from gui.pages.quantization.pareto import Pareto, Setting
+from gui.pages.quantization.scales_view import ScalesView
+from gui.widgets.figure import Figure
+from tests.gui.pages.quantization.test_scales_view import PICTURE
+
+A100 = MemoryLevels("NVIDIA A100 40GB", 40e9, 1555e9, 108 * 192 * 1024, 19.5e12, 108, 192 * 1024, "data sheet")
+
+
+def _schedule() -> TileSchedule:
+    plot = TileSchedule()
+    plot.set_grid(TileGrid.from_tiles(np.ones((3, 3), np.uint8), np.argwhere(np.ones((3, 3))), 64, 64, 192, 192), 4)
+    return plot
+
+
+def _sram() -> SramView:
+    plot = SramView()
+    plot.set_stores((Store("Registers", 1 << 18, (Resident("acc", "64 × 64 fp32", 16384, "O", True),)),))
+    return plot
+
+
+def _softmax() -> SoftmaxState:
+    plot = SoftmaxState()
+    plot.set_row(RowState(0, np.arange(4.0), np.arange(1.0, 5.0), np.ones((4, 8))), 2)
+    return plot
+
+
+def _traffic() -> TrafficBars:
+    plot = TrafficBars()
+    plot.set_rows((("a", "A"), ("b", "B")), [TensorBytes("a", "Q", 100, 50), TensorBytes("b", "Q", 10, 0)])
+    return plot
+
+
+def _curves() -> Curves:
+    plot = Curves()
+    plot.set_curves([Curve("c", np.array([1.0, 100.0]), np.array([1.0, 10.0]), 0)], 10.0)
+    return plot
+
+
+def _addresses() -> AddressMap:
+    plot = AddressMap()
+    ones = np.ones((16, 16), np.uint32)
+    raster = AddressRaster("Flash", ones, 0 * ones, (Band("Q", 0, 99),), 50.0, 100.0, np.array([0.0, 50.0]))
+    plot.set_rasters([("flash", raster)])
+    return plot
+
+
+def _comparison() -> Comparison:
+    plot = Comparison()
+    plot.set_rows([Contender("Naive", "cpu", "", 1.0, (1.0, 1.1), rms_error=1e-4, allowed_error=1e-3)])
+    return plot
+
+
+def _timeline() -> Timeline:
+    plot = Timeline()
+    plot.set_launch(Launch(np.array([0], np.int32), np.array([0.0]), np.array([5.0])))
+    return plot
+
+
+def _strip() -> HardwareStrip:
+    plot = HardwareStrip()
+    plot.set_levels(A100)
+    return plot
+
+
+def _budget() -> BitBudget:
+    plot = BitBudget()
+    plot.set_model([ModelBytes("nf4", "NF4", 4.1, 3e9, 1e9)], [Memory("GPU", 2e9)])
+    return plot
+
+
+def _outputs() -> OutputEffect:
+    plot = OutputEffect()
+    plot.set_outcomes([Outcome("small", "nf4", "NF4", 1.8, 6.0, 0.01, 100, 4.1, 3, 0.001)])
+    return plot
+
+
+def _scales() -> ScalesView:
+    plot = ScalesView()
+    plot.set_scales(PICTURE)
+    return plot
+
+
+def _codebooks() -> CodebookView:
+    plot, levels = CodebookView(), np.array([-1.0, 0.0, 1.0])
+    row = LevelRow("three", "Three", levels, np.array([-0.5, 0.5]), np.array([1, 2, 1]), 0)
+    plot.set_codebooks([row], WeightCounts(np.linspace(-1, 1, 5), np.ones(4, int), np.ones(4, int)), "three")
+    return plot
+
+
+def _error_map() -> ErrorMap:
+    plot = ErrorMap("Errors appear here after a run.")
+    values = np.array([[1.0, 2.0], [3.0, 9.0]])
+    plot.set_grid(ErrorGrid(values, ("a", "b"), "position", "%", (0, 100), lambda *_: "", lambda *_: None))
+    return plot
+
+
+def _error_histogram() -> ErrorHistogram:
+    plot = ErrorHistogram()
+    plot.set_errors([ErrorCounts("a", "A", np.array([1, 5, 1]), 0)], np.linspace(-0.3, 0.3, 4), "a")
+    return plot
+
+
+def _pareto() -> Pareto:
+    plot = Pareto("Settings appear here.")
+    plot.set_settings([Setting("a", "A", "A, blocks of 64", 4.5, 9.0, 0, ("a", 64, False), best=True)])
+    return plot
+
+
+def _steps() -> StepCurves:
+    plot = StepCurves()
+    plot.set_series([Series("loss", np.arange(1, 4), np.array([3.0, 2.0, 1.0]), 0)], marks=[Mark(2.0, "tinit")])
+    return plot
+
+
+def _ranks() -> RankMap:
+    plot = RankMap("Ranks appear here after a run.")
+    plot.set_ranks(RankGrid(np.array([[2, 1]]), ("L0", "L0"), ("q", "k"), 4, 2, 1), lambda *_: "")
+    return plot
+
+
+def _triplets() -> TripletView:
+    plot, some = TripletView(), np.array([1.0, 0.5])
+    plot.set_triplets(Triplets("layer 0 q", some, some, some, some, np.array([True, False]), 1.0))
+    return plot
+
+
+def _factors() -> FactorPictures:
+    plot = FactorPictures()
+    pictures = {"w": np.eye(4), "b": np.ones((4, 1)), "a": np.ones((1, 4)), "ba": np.ones((4, 4))}
+    plot.set_factors(Factors("layer 0 q", pictures, (4, 4), 1, 2.0))
+    return plot
+
+
+FILLED: list[Callable[[], Figure]] = [
+    _schedule, _sram, _softmax, _traffic, _curves, _addresses, _comparison, _timeline, _strip,
+    _codebooks, _error_map, _error_histogram, _pareto,
+    _budget, _outputs, _scales,
+    _steps, _ranks, _triplets, _factors,
+]  # fmt: skip
+EMPTY: list[type[Figure]] = [
+    TileSchedule, SramView, SoftmaxState, TrafficBars, Curves, AddressMap, Comparison, Timeline, HardwareStrip,
+    BitBudget, OutputEffect, ScalesView, StepCurves, TripletView, FactorPictures,
+    CodebookView, ErrorHistogram,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", EMPTY)
+def test_that_a_new_plot_is_one_helpful_sentence(make: type[Figure], qtbot: Any) -> None:
+    plot = make()  # type: ignore[call-arg]
+    qtbot.addWidget(plot)
+    assert plot.is_empty
+    assert plot.empty_sentence.rstrip().endswith(".")
+    assert not plot.grab().isNull()
+
+
+@pytest.mark.parametrize("make", FILLED)
+def test_that_a_shown_plot_follows_the_theme(make: Callable[[], Figure], qtbot: Any, qapp: QApplication) -> None:
+    plot = make()
+    qtbot.addWidget(plot)
+    plot.resize(480, 280)
+    plot.show()
+    dark = plot.grab().toImage()
+    themes.apply(qapp, "light")
+    light = plot.grab().toImage()
+    themes.apply(qapp, "dark")
+    assert light != dark
+    assert plot.grab().toImage() == dark
+
+
+@pytest.mark.parametrize("make", FILLED)
+def test_that_a_deleted_plot_is_gone_and_no_longer_listens(
+    make: Callable[[], Figure], qtbot: Any, qapp: QApplication
+) -> None:
+    plot = make()
+    alive = weakref.ref(plot)
+    plot.deleteLater()
+    del plot
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    assert alive() is None
+    themes.apply(qapp, "light")
+    themes.apply(qapp, "dark")
+
+
+def test_that_the_read_out_stays_inside_its_figure(qtbot: Any) -> None:
+    plot = _traffic()
+    qtbot.addWidget(plot)
+    plot.resize(300, 200)
+    plot.show()
+    for position in (QPoint(295, 195), QPoint(2, 2), QPoint(150, 198)):
+        plot.tip.show_at(position, "two lines\nof text that are wide")
+        assert plot.rect().contains(plot.tip.geometry())
+    plot.tip.show_at(QPoint(5, 5), None)
+    assert plot.tip.isHidden()
+
+
+def test_that_the_strip_reads_sizes_speeds_and_source() -> None:
+    text = describe(A100)
+    assert "40.0 GB at 1.555 TB/s" in text
+    assert "108 SMs × 192 KiB" in text
+    assert "modelled" in text
+    assert text.endswith("data sheet")
+    assert A100.speed_ratio == pytest.approx(12.54, rel=0.01)

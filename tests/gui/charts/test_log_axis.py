@@ -1,0 +1,39 @@
+"""Ticks of a logarithmic axis: more than decades, never so many that they run into each other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gui.charts.log_axis import LogAxis
+
+
+@given(
+    st.sampled_from(["left", "bottom"]),
+    st.sampled_from(["1-2-5", "powers of two"]),
+    st.floats(-3, 3),
+    st.floats(0.3, 6),
+    st.floats(60, 1200),
+)
+def test_that_ticks_lie_inside_ascend_and_leave_room(
+    side: str, ticks: str, low: float, span: float, size: float
+) -> None:
+    axis = LogAxis(side, "weights", ticks)  # type: ignore[arg-type]
+    ((_, found),) = axis.logTickValues(low, low + span, size, [])
+    assert all(low - 1e-6 <= tick <= low + span + 1e-6 for tick in found)
+    assert all(b > a for a, b in itertools.pairwise(found))
+    assert len(axis.logTickStrings(found, 1, 1)) == len(found)
+    if len(found) > 4 and side == "left":
+        assert min(b - a for a, b in itertools.pairwise(found)) * size / span >= 17 - 1e-6
+
+
+def test_that_a_decade_has_more_than_one_tick_and_blocks_come_in_powers_of_two() -> None:
+    percent = LogAxis("left", "%")
+    ((_, found),) = percent.logTickValues(math.log10(0.5), math.log10(20), 200, [])
+    assert percent.logTickStrings(found, 1, 1) == ["0.5%", "1%", "2%", "5%", "10%", "20%"]
+    blocks = LogAxis("bottom", "", "powers of two")
+    ((_, found),) = blocks.logTickValues(math.log10(16), math.log10(4096), 600, [])
+    assert blocks.logTickStrings(found, 1, 1) == ["16", "32", "64", "128", "256", "512", "1,024", "2,048", "4,096"]

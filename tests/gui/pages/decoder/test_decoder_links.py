@@ -1,0 +1,207 @@
+"""The page decoder under the mouse: what is picked in one view is marked in the others, and the other way round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from core.contracts.registry import topic
+from core.contracts.result import Environment, Metric, Provenance, Result
+from core.contracts.result_builder import as_partial
+from core.topics.decoder.model import Plan, plan
+from core.topics.decoder.params import DecoderParams
+from gui.pages.decoder import DecoderPage
+from gui.pages.decoder.flow_graph import edge_id
+from gui.pages.decoder.page import EVERY_TOKEN, INTO_MEMORY, TENSOR
+from gui.pages.decoder.views import COST, GRADIENT
+
+PARAMS = DecoderParams()
+KEYS = edge_id("memory", "decoder.cross.k")
+
+
+def run_of(params: DecoderParams) -> Result:
+    """Every array that a run returns for `params`, of random values."""
+    made, rng = plan(params), np.random.default_rng(0)
+    arrays = {f"stage.{node.id}": rng.standard_normal((node.length, 128)) for node in made.flow.nodes}
+    arrays |= {f"change.{node.id}": rng.random(node.length) * made.reach[node.id] for node in made.flow.nodes}
+    lengths = {"self": (7, 7), "cross": (7, 9)}
+    arrays |= {f"attention.{name}": rng.random((params.heads, *shape)) for name, shape in lengths.items()}
+    arrays |= {f"gradient.{path}": rng.random((7, 9)) for path in ("whole", "k", "v")}
+    arrays |= {"influence.target": np.triu(rng.random((7, 7))), "influence.source": rng.random((9, 7))}
+    names = {"perturbation.positions": Provenance.TRACED, "self.row_sum_error": Provenance.TRACED}
+    names |= {"gradient.whole": Provenance.MEASURED_CPU, "past.cells": Provenance.MEASURED_CPU}
+    paths = [{"path": name, "norm": norm} for name, norm in (("whole", 4.0), ("k", 2.0), ("v", 3.0), ("neither", 0.0))]
+    return Result(
+        "decoder", params.model_dump(mode="json"), Environment("cpu", "test"),
+        {name: Metric(1.0, "", how) for name, how in names.items()},
+        {name: array.astype(np.float32) for name, array in arrays.items()}, {"paths": paths},
+    )  # fmt: skip
+
+
+def plan_of(page: DecoderPage) -> Plan:
+    made: Plan = page.topic.plan(page.params)
+    return made
+
+
+@pytest.fixture
+def page(qtbot: Any) -> DecoderPage:
+    made = DecoderPage(topic("decoder"))
+    qtbot.addWidget(made)
+    made.params_changed.connect(lambda params: made.show_plan(plan_of(made), params))
+    made.resize(1600, 1000)
+    made.show_plan(plan_of(made), PARAMS)
+    made.show()
+    made.show_result(run_of(PARAMS))
+    return made
+
+
+def chosen(page: DecoderPage, kind: str) -> object:
+    return page.selection.selection.get(kind)
+
+
+def click(widget: Any, position: Any) -> None:
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=position.toPoint())
+
+
+def test_that_a_click_on_a_source_token_replaces_it_everywhere_at_once(page: DecoderPage) -> None:
+    click(page.strip.canvas, page.strip.canvas.cell_rect(0, 4).center())
+    assert isinstance(page.params, DecoderParams)
+    assert (page.params.perturb, page.params.position) == ("source", 4)
+    assert [cell.struck for cell in page.strip.rows[0].cells].index(True) == 4
+    # The table of all tokens answers before the new run does; the diagram still goes by the masks.
+    assert page.tokens.badge.provenance is Provenance.MEASURED_CPU
+    assert page.block_card.badge.provenance is Provenance.MODELLED
+    assert page.diagram.lights["memory"].amount > 0
+    assert page.diagram.lights["decoder.self.heads"].amount == 0
+    assert page.attention_card.badge.provenance is Provenance.TRACED
+
+
+def test_that_undo_puts_the_token_back_and_brings_the_run_s_own_change(page: DecoderPage) -> None:
+    lit = dict(page.diagram.lights)
+    click(page.strip.canvas, page.strip.canvas.cell_rect(0, 4).center())
+    assert dict(page.diagram.lights) != lit
+    page.form.undo_stack.undo()
+    assert dict(page.diagram.lights) == lit
+    assert page.block_card.badge.provenance is Provenance.TRACED
+
+
+def test_that_a_pad_is_followed_but_not_replaced(page: DecoderPage) -> None:
+    click(page.strip.canvas, page.strip.canvas.cell_rect(0, 8).center())
+    assert page.params == PARAMS
+    assert chosen(page, "source_token") == 8
+
+
+def test_that_an_arrow_shows_the_tensor_that_flows_along_it(page: DecoderPage) -> None:
+    page.views.show_picture(EVERY_TOKEN)
+    click(page.diagram.canvas, page.diagram.canvas.point_of(KEYS))
+    assert (chosen(page, "node"), chosen(page, "edge")) == ("memory", KEYS)
+    assert page.diagram.selected == KEYS
+    assert page.views.index == TENSOR
+    assert page.tensor.map.page is not None
+    assert page.tensor.map.page.shape == (9, 128)
+    page.tensor.combo.setCurrentIndex(page.tensor.combo.findData("decoder.cross.q"))
+    assert page.diagram.selected == "decoder.cross.q"
+    assert page.tensor.map.page.shape == (7, 128)
+
+
+def test_that_a_tensor_inside_an_encoder_layer_is_marked_on_that_layer(page: DecoderPage) -> None:
+    page.selection.update(node="encoder.0.self.k")
+    assert page.diagram.selected == "encoder.0.feed_forward.norm"
+    assert page.tensor.node == "encoder.0.self.k"
+
+
+def test_that_tokens_light_their_rows_and_columns_in_every_map(page: DecoderPage) -> None:
+    page.selection.update(target_token=2, source_token=5)
+    own, cross = page.attention.own.map, page.attention.cross.map
+    assert (own.row, own.column) == (2, 2)
+    assert (cross.row, cross.column) == (2, 5)
+    assert (page.gradient.row, page.gradient.column) == (2, 5)
+    assert page.influence.row == 2
+    assert page.strip.marked == {"target": 2, "source": 5}
+    assert page.tensor.map.row == 2
+    page.selection.update(node="memory")
+    assert page.tensor.map.row == 5
+
+
+def test_that_maps_pick_tokens(page: DecoderPage) -> None:
+    cross, own = page.attention.cross.map, page.attention.own.map
+    click(cross.matrix, cross.matrix.axes.cell_rect(3, 6).center())
+    assert (chosen(page, "target_token"), chosen(page, "source_token")) == (3, 6)
+    click(own.matrix, own.matrix.axes.cell_rect(5, 1).center())
+    assert chosen(page, "target_token") == 5
+    click(own.matrix, own.matrix.axes.cell_rect(5, 1).center())
+    assert chosen(page, "target_token") == 1
+    page.views.show_picture(INTO_MEMORY)
+    page.gradient.cell_picked.emit(4, 0)
+    assert (chosen(page, "target_token"), chosen(page, "source_token")) == (4, 0)
+
+
+def test_that_heads_are_picked_and_shown_each_in_its_own_attention(page: DecoderPage) -> None:
+    own, cross = page.attention.own, page.attention.cross
+    click(cross.map.thumbs, cross.map.thumbs.box_of(2).center())
+    assert chosen(page, "head_cross") == 2
+    assert (own.map.index, cross.map.index) == (0, 2)
+    assert cross.title.endswith("head 3/4")
+    page.selection.update(head_self=3)
+    assert (own.map.index, cross.map.index) == (3, 2)
+    page.form.propose(PARAMS.changed(heads=1))
+    assert (chosen(page, "head_self"), chosen(page, "head_cross")) == (None, None)
+
+
+def test_that_the_lenses_say_where_their_light_comes_from(page: DecoderPage) -> None:
+    page.selection.update(lens=GRADIENT)
+    assert page.block.lenses.index == GRADIENT
+    assert page.block_card.badge.provenance is Provenance.MEASURED_CPU
+    assert set(page.diagram.lights) >= {KEYS, "decoder.cross.q"}
+    page.block.lenses.choose(COST)
+    assert chosen(page, "lens") == COST
+    assert page.block_card.badge.provenance is Provenance.MODELLED
+    assert page.diagram.note[0] == f"{plan(PARAMS).parameters:,} parameters"
+
+
+def test_that_the_table_of_all_tokens_follows_its_own_text(page: DecoderPage) -> None:
+    page.views.show_picture(EVERY_TOKEN)
+    assert page.tensor_card.badge.provenance is Provenance.MEASURED_CPU
+    click(page.influence.thumbs, page.influence.thumbs.box_of(1).center())
+    page.influence.cell_picked.emit(6, 2)
+    assert chosen(page, "source_token") == 6
+    assert page.influence.row == 6
+
+
+def test_that_without_cross_attention_the_page_says_so(page: DecoderPage) -> None:
+    page.form.propose(PARAMS.changed(kind="decoder-only"))
+    assert page.attention.cross.map.is_empty
+    assert "no cross-attention" in page.attention.cross.map.empty_sentence
+    page.selection.update(lens=GRADIENT)
+    assert "Without cross-attention" in page.diagram.note[1]
+    page.form.propose(PARAMS.changed(kind="encoder-only", perturb="none"))
+    assert [row.key for row in page.strip.rows] == ["source", ""]
+    page.step(1)
+    assert chosen(page, "source_token") is not None
+
+
+def test_that_a_run_in_the_making_keeps_the_table_of_all_tokens(page: DecoderPage) -> None:
+    click(page.strip.canvas, page.strip.canvas.cell_rect(1, 5).center())
+    assert isinstance(page.params, DecoderParams)
+    whole = run_of(page.params)
+    tensors = {name: array for name, array in whole.arrays.items() if name.startswith(("stage", "change", "attention"))}
+    payload = {**as_partial(whole), "arrays": tensors, "tables": {}}
+    page.show_partial(payload)
+    assert not page.influence.is_empty
+    assert not page.gradient.is_empty
+    assert page.block_card.badge.provenance is Provenance.TRACED
+    assert page.diagram.lights["output"].sure
+
+
+def test_that_a_run_that_ends_after_the_texts_changed_is_marked_stale(page: DecoderPage) -> None:
+    page.form.propose(PARAMS.changed(seed=3))
+    page.show_result(run_of(PARAMS))
+    page.set_stale(True)
+    assert page.block_card.property("stale")
+    page.show_plan(plan_of(page), page.params)
+    page.set_stale(True)
+    assert not page.block_card.property("stale")

@@ -1,0 +1,244 @@
+"""The page flash-attention: before a run, after it, and everything linked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+
+from core.contracts.registry import topic
+from core.contracts.result import Provenance
+from core.contracts.result_builder import as_partial
+from core.hardware.gpus import GPU_IDS
+from core.topics.flash_attention.params import FlashAttentionParams
+from gui.pages.flash_attention import FlashAttentionPage
+from tests.gui.pages.flash_attention.flash_result import FLASH_K_LINE, FLASH_V_LINE, flash_result
+
+PARAMS = FlashAttentionParams(seq_len=256, heads=2, kv_heads=2, head_dim=32)
+
+
+def show(page: FlashAttentionPage, params: FlashAttentionParams) -> None:
+    page.show_plan(page.topic.plan(params), params)
+
+
+@pytest.fixture
+def page(qtbot: Any) -> FlashAttentionPage:
+    made = FlashAttentionPage(topic("flash-attention"))
+    qtbot.addWidget(made)
+    made.resize(1600, 1000)
+    show(made, PARAMS)
+    made.show()
+    return made
+
+
+@pytest.fixture
+def traced(page: FlashAttentionPage) -> FlashAttentionPage:
+    page.show_result(flash_result(PARAMS))
+    return page
+
+
+def badges(page: FlashAttentionPage) -> list[Provenance | None]:
+    cards = (page.schedule_card, page.traffic_card, page.address_card, page.comparison_card)
+    return [card.badge.provenance for card in cards]
+
+
+def test_that_before_a_run_the_model_is_drawn_and_says_so(page: FlashAttentionPage) -> None:
+    assert badges(page) == [Provenance.MODELLED, Provenance.MODELLED, None, None]
+    drawn = (page.strip, page.walk.schedule, page.walk.sram, page.walk.softmax, page.traffic)
+    assert not any(plot.is_empty for plot in drawn)
+    assert all(plot.is_empty for plot in (page.addresses, page.comparison, page.timeline))
+
+
+def test_that_a_run_brings_traced_data_and_says_so(traced: FlashAttentionPage) -> None:
+    assert badges(traced) == [
+        Provenance.TRACED, Provenance.TRACED, Provenance.TRACED, Provenance.MEASURED_CPU
+    ]  # fmt: skip
+    assert traced.walk.softmax_badge.provenance is Provenance.TRACED
+    assert not traced.addresses.is_empty
+    assert not traced.comparison.is_empty
+    assert traced.timeline.is_empty
+
+
+def test_that_traces_are_drawn_before_the_comparison_is_made(page: FlashAttentionPage) -> None:
+    result = flash_result(PARAMS)
+    result.tables.pop("comparison")  # type: ignore[attr-defined]
+    page.show_partial(as_partial(result))
+    assert badges(page) == [Provenance.TRACED, Provenance.TRACED, Provenance.TRACED, None]
+    assert "compared" in page.comparison.empty_sentence
+    page.show_result(flash_result(PARAMS))
+    assert not page.comparison.is_empty
+    page.clear_result()
+    assert "Run" in page.comparison.empty_sentence
+
+
+def test_that_a_run_on_a_gpu_brings_the_timeline(page: FlashAttentionPage) -> None:
+    page.show_result(flash_result(PARAMS, gpu=True))
+    assert not page.timeline.is_empty
+    assert badges(page)[3] is Provenance.MEASURED
+
+
+def test_that_curves_stay_modelled_after_a_run(traced: FlashAttentionPage) -> None:
+    for index, curves in ((2, traced.by_sram), (1, traced.by_length)):
+        traced.traffic_views.show_picture(index)
+        assert not curves.is_empty
+    assert traced.traffic_card.badge.provenance is Provenance.MODELLED
+    traced.traffic_views.show_picture(0)
+    assert traced.traffic_card.badge.provenance is Provenance.TRACED
+
+
+def test_that_other_parameters_return_to_the_model_and_the_run_s_own_to_its_traces(traced: FlashAttentionPage) -> None:
+    show(traced, PARAMS.changed(seq_len=512))
+    traced.set_stale(True)
+    assert badges(traced)[:2] == [Provenance.MODELLED, Provenance.MODELLED]
+    assert traced.address_card.property("stale")
+    assert not traced.schedule_card.property("stale")
+    show(traced, PARAMS)
+    traced.set_stale(False)
+    assert badges(traced)[:2] == [Provenance.TRACED, Provenance.TRACED]
+    assert not traced.address_card.property("stale")
+
+
+def test_that_a_withdrawn_run_leaves_the_page_as_before_it(traced: FlashAttentionPage) -> None:
+    traced.clear_result()
+    assert badges(traced) == [Provenance.MODELLED, Provenance.MODELLED, None, None]
+    assert traced.addresses.is_empty
+
+
+def test_that_a_step_moves_everything(traced: FlashAttentionPage) -> None:
+    walk = traced.walk
+    assert walk.grid is not None
+    walk.player.set_step(0)
+    q_block, kv_block = walk.grid.tile_at(0)
+    selection = traced.selection.selection
+    assert (selection.get("q_block"), selection.get("kv_block"), selection.get("program")) == (q_block, kv_block, 0)
+    assert walk.schedule.step == 0
+    assert [r.name for r in walk.sram.stores[0].residents if r.fresh] == ["Q", "K", "V"]
+    assert walk.softmax.iteration == 0
+    walk.player.set_step(2)
+    assert [r.name for r in walk.sram.stores[0].residents if r.fresh] == ["K", "V"]
+    assert walk.softmax.iteration == 2
+    standard, flash = traced.addresses.panes
+    assert standard.marked_program is None
+    assert flash.marked_program is not None
+
+
+def test_that_a_click_on_a_tile_selects_its_step_row_program_and_source_line(traced: FlashAttentionPage) -> None:
+    traced.walk.schedule.tile_picked.emit(2, 1, 140)
+    selection = traced.selection.selection
+    assert traced.walk.grid is not None
+    assert traced.walk.player.step == traced.walk.grid.order[2, 1]
+    assert selection.get("row") == 140
+    assert traced.walk.softmax.state is not None
+    assert traced.walk.softmax.state.row == 140
+    assert (selection.get("function"), selection.get("line")) == ("flash_fwd", FLASH_K_LINE)
+    assert selection.get("program") == 1  # the causal launch runs the last of the four Q blocks first
+
+
+def test_that_the_row_within_the_tile_is_kept_while_stepping(traced: FlashAttentionPage) -> None:
+    traced.walk.schedule.tile_picked.emit(2, 1, 140)
+    assert traced.walk.grid is not None
+    traced.walk.player.set_step(int(traced.walk.grid.order[1, 0]))
+    assert traced.selection.selection.get("row") == 64 + 140 - 128
+
+
+def test_that_a_skipped_tile_is_framed_and_leaves_the_step(page: FlashAttentionPage) -> None:
+    before = page.walk.player.step
+    page.walk.schedule.tile_picked.emit(0, 3, 10)
+    assert page.walk.player.step == before
+    assert page.walk.schedule._chosen.isVisible()
+    page.walk.player.set_step(before + 1)
+    assert not page.walk.schedule._chosen.isVisible()
+
+
+def test_that_a_source_line_lights_its_tensor(traced: FlashAttentionPage) -> None:
+    traced.source.line_picked.emit("flash_fwd", FLASH_V_LINE)
+    assert traced.traffic.highlighted == "V"
+    traced.source.line_picked.emit("flash_fwd", 1)
+    assert traced.traffic.highlighted is None
+
+
+def test_that_a_tensor_is_lit_with_its_line_and_put_out_by_a_second_click(traced: FlashAttentionPage) -> None:
+    traced.traffic.tensor_picked.emit("V")
+    assert traced.traffic.highlighted == "V"
+    assert traced.selection.selection.get("line") == FLASH_V_LINE
+    traced.traffic.tensor_picked.emit("V")
+    assert traced.traffic.highlighted is None
+
+
+def test_that_a_program_of_the_map_goes_to_its_tiles(traced: FlashAttentionPage) -> None:
+    traced.addresses.program_picked.emit("flash", 1)
+    assert traced.selection.selection.get("q_block") == 2
+    assert traced.selection.selection.get("program") == 1
+    step = traced.walk.player.step
+    traced.addresses.program_picked.emit("standard", 3)
+    assert traced.walk.player.step == step
+    assert traced.addresses.panes[0].marked_program is not None
+    assert traced.addresses.panes[1].marked_program is None
+
+
+def test_that_keys_step_and_play(page: FlashAttentionPage, qtbot: Any) -> None:
+    before = page.walk.player.step
+    page.step(1)
+    assert page.walk.player.step == before + 1
+    page.toggle_play()
+    assert page.walk.player.is_playing
+    page.step(-1)
+    assert not page.walk.player.is_playing
+    qtbot.keyClick(page.walk.player, Qt.Key.Key_Home)
+    assert page.selection.selection.get("step") == 0
+
+
+def test_that_the_step_is_kept_while_the_schedule_stays_as_long(page: FlashAttentionPage) -> None:
+    page.walk.player.set_step(3)
+    show(page, PARAMS.changed(dtype="fp32"))
+    assert page.walk.player.step == 3
+    show(page, PARAMS.changed(seq_len=512))
+    assert page.walk.player.step == int(0.62 * (page.walk.player.steps - 1))
+
+
+def test_that_a_schedule_without_tiles_says_what_would_help(page: FlashAttentionPage) -> None:
+    class Nothing:
+        """A plan in which every tile is skipped."""
+
+        def __init__(self, plan: Any) -> None:
+            self._plan = plan
+            self.tiles = plan.tiles * 0
+            self.schedule = plan.schedule[:0]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._plan, name)
+
+    page.show_plan(Nothing(page.topic.plan(PARAMS)), PARAMS)  # type: ignore[arg-type]
+    assert page.walk.schedule.is_empty
+    assert page.walk.player.step == -1
+    show(page, PARAMS)
+    assert not page.walk.schedule.is_empty
+
+
+def test_that_very_large_models_wait_until_the_sliders_rest(page: FlashAttentionPage, qtbot: Any) -> None:
+    large = PARAMS.changed(seq_len=16384, block_q=16, block_kv=16)
+    show(page, large)
+    assert page.walk.grid is not None
+    assert page.walk.grid.query_len == 256
+    qtbot.waitUntil(lambda: page.walk.grid is not None and page.walk.grid.query_len == 16384, timeout=5000)
+    qtbot.waitUntil(lambda: page.walk.softmax.state is not None, timeout=5000)
+    show(page, PARAMS)
+    assert page.walk.grid.query_len == 256
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seq_len": 1},
+        {"seq_len": 1, "kv_len": 500, "causal": False},
+        {"seq_len": 300, "kv_len": 20},
+        {"seq_len": 65, "block_q": 16, "block_kv": 128, "head_dim": 128, "dtype": "fp32"},
+        {"seq_len": 4096, "causal": False, "gpu": GPU_IDS[-1]},
+    ],
+)
+def test_that_any_shape_can_be_drawn_and_played(page: FlashAttentionPage, changes: dict[str, Any]) -> None:
+    show(page, PARAMS.changed(**changes))
+    for move in (page.walk.player.first, page.walk.player.step_forward, page.walk.player.last):
+        move()
+    assert not page.grab().isNull()

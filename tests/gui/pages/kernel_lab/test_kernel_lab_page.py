@@ -1,0 +1,272 @@
+"""The page kernel-lab: before a run, after it, everything linked, files, A and B."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+
+from core.contracts.errors import TilescopeError
+from core.contracts.registry import topic
+from core.contracts.result import Provenance
+from core.topics.kernel_lab.model import shown
+from core.topics.kernel_lab.params import KernelLabParams
+from core.trace.file import load, save
+from gui.pages.kernel_lab import KernelLabPage, view_data
+from tests.gui.latest_work import join_latest_work
+from tests.gui.pages.kernel_lab.lab_result import LOAD_LINE, PROGRAMS, SOURCE, STORE_LINE, lab_launch, lab_result
+
+
+def plan(page: KernelLabPage) -> None:
+    page.show_plan(page.topic.plan(page.params), page.params)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Path:
+    path = tmp_path / "copy.py"
+    path.write_text(SOURCE)
+    return path
+
+
+@pytest.fixture
+def page(qtbot: Any, kernel: Path) -> Iterator[KernelLabPage]:
+    made = KernelLabPage(topic("kernel-lab"))
+    qtbot.addWidget(made)
+    made.resize(1600, 1000)
+    made.params_changed.connect(lambda _: plan(made))
+    made.form.set_params(KernelLabParams(file=str(kernel)))
+    plan(made)
+    made.show()
+    yield made
+    join_latest_work()
+
+
+def settle(page: KernelLabPage, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: not page.drawing, timeout=5000)
+
+
+@pytest.fixture
+def traced(page: KernelLabPage, kernel: Path, qtbot: Any) -> KernelLabPage:
+    page.present(lab_result(kernel), {})
+    settle(page, qtbot)
+    return page
+
+
+def test_that_before_a_run_there_are_the_file_its_functions_and_the_examples(page: KernelLabPage, kernel: Path) -> None:
+    assert page.code.editor is not None
+    assert page.code.editor.toPlainText() == SOURCE
+    assert [page.toolbar.function.itemText(i) for i in range(page.toolbar.function.count())] == ["main", "other"]
+    assert page.toolbar.function.currentText() == "main"
+    assert page.map_stack.currentWidget() is page.welcome
+    assert len(page.welcome.buttons) == len(view_data.examples()) >= 8
+    assert page.map_card.badge.provenance is None
+    assert not page.toolbar.pin.isEnabled()
+
+
+def test_that_an_example_can_be_chosen_and_is_not_saved_over(page: KernelLabPage, monkeypatch: Any) -> None:
+    example = view_data.examples()[0]
+    page.welcome.buttons[example.path].click()
+    assert page.params.file == example.path
+    assert page.toolbar.example.currentData() == example.path
+    assert page.code.front == example.path
+    asked = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (asked.append(args), ("", ""))[1])
+    page.code.editor.insertPlainText("#")
+    page.code.save()
+    assert asked
+    assert page.code.modified
+
+
+def test_that_a_run_shows_its_bytes_beside_the_lines(traced: KernelLabPage) -> None:
+    notes = traced.code.editor.notes
+    assert notes.texts == {LOAD_LINE: "1.02 kB", STORE_LINE: "1.02 kB"}
+    assert notes.faults.keys() == {LOAD_LINE}
+    assert notes.heat[LOAD_LINE] == 1.0
+    assert traced.map_card.badge.provenance is Provenance.TRACED
+    assert not any(plot.is_empty for plot in (traced.views.map, traced.views.grid, traced.views.heatmap))
+    assert not any(plot.is_empty for plot in (traced.views.reuse, traced.views.working_set))
+    assert traced.source.function == "copy_kernel"
+    assert traced.findings.index == 1, "faults come to the front"
+
+
+def test_that_a_line_is_selected_everywhere(traced: KernelLabPage, kernel: Path, qtbot: Any) -> None:
+    traced.code.line_picked.emit(str(kernel), STORE_LINE)
+    settle(traced, qtbot)
+    selection = traced.selection.selection
+    assert (selection.get("tensor"), selection.get("function")) == ("y_ptr", "copy_kernel")
+    assert traced.views.heatmap.tensor == "y_ptr"
+    assert traced.views.map._line == (str(kernel), STORE_LINE)
+    assert traced.code.editor.picked_line == STORE_LINE
+    assert traced.findings.lines.table.currentRow() == 1
+    traced.source.line_picked.emit("copy_kernel", LOAD_LINE)
+    assert traced.code.editor.picked_line == LOAD_LINE
+    assert traced.selection.selection.get("tensor") == "x_ptr"
+
+
+def test_that_an_access_on_the_map_finds_its_line_program_and_tensor(traced: KernelLabPage, qtbot: Any) -> None:
+    chart = traced.views.map.chart
+    chart.clicked.emit(2 * 128 + 70.0, 1024 + 700.0)
+    settle(traced, qtbot)
+    selection = traced.selection.selection
+    assert (selection.get("program"), selection.get("line"), selection.get("tensor")) == (2, STORE_LINE, "y_ptr")
+    assert traced.views.grid.program == 2
+    assert traced.code.editor.picked_line == STORE_LINE
+    assert traced.views.map._moment.value() == 2 * 128 + 64
+    assert traced.views.heatmap.only_button.text() == "Program 2"
+
+
+def test_that_a_program_is_selected_everywhere_and_again_nowhere(traced: KernelLabPage, qtbot: Any) -> None:
+    cells = traced.views.grid.cells
+    for expected in (1, None):
+        centre = cells.cell_of(1).center().toPoint()
+        QTest.mouseClick(cells, Qt.MouseButton.LeftButton, pos=centre)
+        assert traced.selection.selection.get("program") == expected
+        assert traced.views.map._program_mark.isVisible() == (expected is not None)
+    traced.views.grid.toggle(3)
+    traced.views.heatmap.only_button.click()
+    settle(traced, qtbot)
+    assert traced.views.heatmap.counts.reads.sum() == 64
+    assert traced.dismiss()
+    settle(traced, qtbot)
+    assert traced.selection.selection.get("program") is None
+    assert traced.views.heatmap.counts.reads.sum() == 64 * PROGRAMS
+
+
+def test_that_a_fault_leads_to_its_line_and_program(traced: KernelLabPage) -> None:
+    traced.findings.faults.row_picked.emit(0)
+    selection = traced.selection.selection
+    assert (selection.get("line"), selection.get("program"), selection.get("tensor")) == (LOAD_LINE, 3, "x_ptr")
+    assert traced.code.editor.picked_line == LOAD_LINE
+
+
+def test_that_another_launch_can_be_shown(page: KernelLabPage, kernel: Path, qtbot: Any) -> None:
+    page.present(lab_result(kernel, launches=2), {})
+    settle(page, qtbot)
+    assert page.toolbar.launch.count() == 2
+    first = page.views.launch
+    page.selection.update(program=1)
+    page.toolbar.launch_chosen.emit(1)
+    settle(page, qtbot)
+    assert page.views.launch is not first
+    assert page.selection.selection.get("program") is None
+
+
+def test_that_save_in_the_editor_writes_the_file_and_runs(traced: KernelLabPage, kernel: Path, qtbot: Any) -> None:
+    editor = traced.code.editor
+    editor.setFocus()
+    QTest.keyClicks(editor, "#")
+    assert traced.code.modified
+    assert traced.code.tabs.tabText(0).endswith("●")
+    with qtbot.waitSignal(traced.run_requested):
+        QTest.keyClick(editor, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+    assert kernel.read_text() == "#" + SOURCE
+    assert not traced.code.modified
+    assert traced.code.editor is editor, "the cursor and undo history stay"
+
+
+def test_that_a_file_that_is_no_python_keeps_the_trace_and_says_why(traced: KernelLabPage, kernel: Path) -> None:
+    kernel.write_text("def (:")
+    plan(traced)
+    assert "is not valid Python" in traced.form.fault
+    assert traced.code.editor.toPlainText() == "def (:"
+    traced.show_error("It broke.")
+    assert not traced.views.map.is_empty
+    kernel.write_text(SOURCE)
+    plan(traced)
+    assert not traced.form.fault
+
+
+def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage, kernel: Path, qtbot: Any) -> None:
+    traced.toolbar.pin.click()
+    assert traced.pinned is not None
+    assert "This run is A" in traced.findings.changes.sentence
+    kernel.write_text("# one line more\n" + SOURCE)
+    traced.present(lab_result(kernel, loads=2, load_line=LOAD_LINE + 1), {})
+    settle(traced, qtbot)
+    deltas = {d.label.split("  ")[0]: d.delta_bytes for d in traced.findings.changes.differences}
+    assert deltas == {
+        "all tensors read": 1024,
+        "all tensors written": 0,
+        "x_ptr read": 1024,
+        "y_ptr written": 0,
+        "copy.py:9": 1024,
+        "copy.py:10": 0,
+    }
+    traced.findings.changes.row_picked.emit(4)
+    assert traced.selection.selection.get("line") == 9
+    traced.toolbar.pin.click()
+    assert traced.pinned is None
+    assert "Pin a run" in traced.findings.changes.sentence
+
+
+def test_that_a_trace_that_was_exported_opens_without_running(
+    traced: KernelLabPage, kernel: Path, tmp_path: Path, qtbot: Any, monkeypatch: Any
+) -> None:
+    path = tmp_path / "kept.npz"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    traced.toolbar.trace_export_requested.emit()
+    assert len(load(path)) == 1
+    traced.clear_result()
+    assert traced.map_stack.currentWidget() is traced.welcome
+    traced.open(str(path))
+    settle(traced, qtbot)
+    assert not traced.views.map.is_empty
+    assert traced.code.editor.isReadOnly()
+    assert traced.findings.lines.table.rowCount() == 2
+    traced.code.line_picked.emit(traced.code.front, LOAD_LINE)
+    assert traced.selection.selection.get("tensor") == "x_ptr"
+    traced.open(str(kernel))
+    assert traced.code.editor.toPlainText() == SOURCE
+    assert not traced.code.editor.isReadOnly()
+    settle(traced, qtbot)
+
+
+def test_that_numbers_are_exported_as_csv(traced: KernelLabPage, tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "lines.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    traced.toolbar.csv_export_requested.emit("lines")
+    assert path.read_text().splitlines()[0].startswith("launch,function,file,line")
+    assert len(path.read_text().splitlines()) == 3
+
+
+def test_that_what_is_no_trace_is_one_sentence(page: KernelLabPage, tmp_path: Path) -> None:
+    path = tmp_path / "broken.npz"
+    path.write_bytes(b"nothing")
+    with pytest.raises(TilescopeError):
+        page.open(str(path))
+    assert page.map_stack.currentWidget() is page.welcome
+
+
+def test_that_a_file_can_be_dropped_anywhere(page: KernelLabPage, tmp_path: Path, monkeypatch: Any) -> None:
+    other = tmp_path / "other.py"
+    other.write_text(SOURCE)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(other))])
+    nothing = Qt.KeyboardModifier.NoModifier
+    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, nothing)
+    page.dropEvent(event)
+    assert page.params.file == shown(other)
+    page.code.editor.insertPlainText("#")
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Cancel)
+    page.open(view_data.examples()[0].path)
+    assert page.params.file == shown(other), "unsaved changes are not lost without asking"
+
+
+def test_that_a_function_chosen_reaches_the_form(page: KernelLabPage) -> None:
+    page.toolbar.function.activated.emit(1)
+    assert page.params.function == "other"
+    assert page.toolbar.function.currentText() == "other"
+
+
+def test_that_a_trace_of_two_kernels_of_one_file_shows_both(page: KernelLabPage, tmp_path: Path, qtbot: Any) -> None:
+    path = tmp_path / "two.npz"
+    save(path, [lab_launch("/k/a.py"), lab_launch("/k/b.py", function="other_kernel")])
+    page.open(str(path))
+    settle(page, qtbot)
+    assert [file.name for file in page.code.files] == ["a.py", "b.py"]

@@ -18,7 +18,7 @@ $(READY): requirements.lock
 	@touch $@
 
 run: setup
-	@$(PY) main.py --or-gallery gallery
+	@$(PY) main.py --fallback-gallery gallery
 
 lint: setup
 	@$(PY) -m ruff format --check .

@@ -49,7 +49,7 @@ def build_cli() -> "typer.Typer":
         theme: Annotated[str | None, theme_option] = None,
         topic: Annotated[str | None, typer.Option(help="The page to open first.")] = None,
         set_: Annotated[list[str] | None, assignments] = None,
-        or_gallery: Annotated[
+        fallback_gallery: Annotated[
             Path | None,
             typer.Option(metavar="DIR", help="Without a display, say so and render the pages into DIR instead."),
         ] = None,
@@ -57,13 +57,13 @@ def build_cli() -> "typer.Typer":
         """Open the window."""
         if context.invoked_subcommand is not None:
             return
-        if or_gallery is not None:
+        if fallback_gallery is not None:
             from gui.window.display import why_no_display
 
             reason = why_no_display()
             if reason is not None:
-                print(f"{reason} Rendering the pages into {or_gallery}/ instead.", file=sys.stderr)
-                screenshot("all", out=or_gallery)
+                print(f"{reason} Rendering the pages into {fallback_gallery}/ instead.", file=sys.stderr)
+                screenshot("all", out=fallback_gallery)
                 return
         raise typer.Exit(open_window(theme, topic, set_ or []))
 

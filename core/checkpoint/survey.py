@@ -15,7 +15,7 @@ from core.checkpoint.resume_cache import Finished
 from core.checkpoint.slices import FileChanged, slices
 from kernels.quantization.formats import FormatId
 
-Tick = Callable[[float, float, str], None]
+ProgressCallback = Callable[[float, float, str], None]
 
 
 @dataclass
@@ -34,9 +34,9 @@ class Survey:
 
 
 def survey(
-    tensors: Sequence[StoredTensor], how: Quantization, finished: Finished, found: Survey, tick: Tick
+    tensors: Sequence[StoredTensor], how: Quantization, finished: Finished, found: Survey, progress: ProgressCallback
 ) -> Generator[None, None, None]:
-    """Measure `tensors` into `found`, yielding after each. `tick(done, total, phase)` counts bytes, at every slice;
+    """Measure `tensors` into `found`, yielding after each. `progress(done, total, phase)` counts bytes, at every slice;
     it may raise to stop, and then all tensors that were finished are kept.
 
     A tensor kept by an earlier run, for the same file and the same way of quantizing, is not read again.
@@ -50,8 +50,10 @@ def survey(
             known = _known(tensor, how, finished)
             missing = tuple(name for name in how.formats if name not in known.errors) if known else how.formats
             if known is None or missing:
-                progress = _Progress(tick, done, total, tensor, 2 if how.nests else 1)
-                fresh = _measured(measurer, tensor, Quantization(missing, how.block_size, how.nested_block), progress)
+                tensor_progress = _Progress(progress, done, total, tensor, 2 if how.nests else 1)
+                fresh = _measured(
+                    measurer, tensor, Quantization(missing, how.block_size, how.nested_block), tensor_progress
+                )
                 finished.keep(tensor, fresh.weights, {how.way(name): found for name, found in fresh.errors.items()})
                 known = fresh if known is None else Measured(fresh.weights, {**known.errors, **fresh.errors})
                 found.read_bytes += tensor.bytes
@@ -60,7 +62,7 @@ def survey(
             known = Measured(known.weights, {name: known.errors[name] for name in how.formats})
             found.measured[tensor.name] = (tensor, known)
             done += tensor.bytes
-            tick(done, total, tensor.name)
+            progress(done, total, tensor.name)
             yield
     except FileChanged as error:
         found.stopped_by = error.sentence
@@ -72,8 +74,8 @@ def survey(
 class _Progress:
     """Elements read of one tensor, as bytes of the whole."""
 
-    def __init__(self, tick: Tick, done: int, total: int, tensor: StoredTensor, readings: int) -> None:
-        self._tick, self._done, self._total, self._tensor = tick, float(done), total, tensor
+    def __init__(self, progress: ProgressCallback, done: int, total: int, tensor: StoredTensor, readings: int) -> None:
+        self._tick, self._done, self._total, self._tensor = progress, float(done), total, tensor
         self._bytes_an_element = tensor.bytes / tensor.elements / readings
 
     def seen(self, elements: int) -> None:
@@ -81,11 +83,11 @@ class _Progress:
         self._tick(self._done, self._total, self._tensor.name)
 
 
-def _measured(measurer: Measurer, tensor: StoredTensor, how: Quantization, progress: _Progress) -> Measured:
+def _measured(measurer: Measurer, tensor: StoredTensor, how: Quantization, tensor_progress: _Progress) -> Measured:
     def read() -> Iterator[NDArray[Any]]:
         return slices(tensor)
 
-    return measurer.measure(read, tensor.elements, how, progress.seen)
+    return measurer.measure(read, tensor.elements, how, tensor_progress.seen)
 
 
 def _known(tensor: StoredTensor, how: Quantization, finished: Finished) -> Measured | None:

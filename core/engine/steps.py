@@ -11,28 +11,28 @@ from typing import Generic, TypeVar
 from core.contracts.events import Progress
 
 T = TypeVar("T")
-Tick = Callable[[float, float, str], None]
-"""`tick(done, total, phase)`: says how far the work is; raises to stop it. Cheap, call it often."""
+ProgressCallback = Callable[[float, float, str], None]
+"""`progress(done, total, phase)`: says how far the work is; raises to stop it. Cheap, call it often."""
 
 _TICKS_PER_S = 60
 
 
 class _WorkAbandoned(BaseException):
-    """Ends the work from inside its tick. Not an Exception: `except Exception` in the work must not swallow it."""
+    """Ends the work from inside its progress. Not an Exception: `except Exception` in the work must not swallow it."""
 
 
-def stepwise(work: Callable[[Tick], T]) -> Generator[Progress, None, T]:
-    """Run `work(tick)` in a thread and yield its ticks as Progress, the latest when they come too fast.
+def stepwise(work: Callable[[ProgressCallback], T]) -> Generator[Progress, None, T]:
+    """Run `work(progress)` in a thread and yield its ticks as Progress, the latest when they come too fast.
 
-    Returns what `work` returns and raises what it raises. Closing the generator makes the next tick raise and
+    Returns what `work` returns and raises what it raises. Closing the generator makes the next progress raise and
     waits for the thread, so that nothing of the work goes on afterwards. The work sees a copy of the caller's
     context variables; state that belongs to a thread (torch.no_grad, the current CUDA device) is its own to set.
     """
     worker = _Work(work)
     worker.start()
     try:
-        while (progress := worker.next_progress()) is not None:
-            yield progress
+        while (event := worker.next_progress()) is not None:
+            yield event
         return worker.outcome()
     finally:
         worker.abandon()
@@ -41,7 +41,7 @@ def stepwise(work: Callable[[Tick], T]) -> Generator[Progress, None, T]:
 class _Work(Generic[T]):
     """A function in a thread of its own, and the latest of what it ticked."""
 
-    def __init__(self, work: Callable[[Tick], T]) -> None:
+    def __init__(self, work: Callable[[ProgressCallback], T]) -> None:
         self._work = work
         self._changed = threading.Condition()
         self._latest: Progress | None = None
@@ -58,12 +58,12 @@ class _Work(Generic[T]):
         self._thread.start()
 
     def next_progress(self) -> Progress | None:
-        """Wait for the next tick; None when the work is over."""
+        """Wait for the next progress; None when the work is over."""
         with self._changed:
             while self._latest is None and not self._over:
                 self._changed.wait()
-            progress, self._latest = self._latest, None
-            return progress
+            event, self._latest = self._latest, None
+            return event
 
     def outcome(self) -> T:
         """What the work returned; raises what it raised."""
@@ -73,7 +73,7 @@ class _Work(Generic[T]):
         return self._results[0]
 
     def abandon(self) -> None:
-        """Make the next tick raise, and wait until the work has ended."""
+        """Make the next progress raise, and wait until the work has ended."""
         self._abandoned = True
         self._thread.join()
 

@@ -11,7 +11,7 @@ import torch
 
 from core.contracts.errors import TilescopeError
 
-Tick = Callable[[float, float, str], None]
+ProgressCallback = Callable[[float, float, str], None]
 """Told (done, total, phase) between samples; may raise to stop the measurement."""
 
 _LEAST_FLUSH_BYTES = 256 << 20
@@ -80,7 +80,7 @@ def time_candidates(
     rounds: int = 20,
     warm_up_rounds: int = 3,
     budget_s: float = 5.0,
-    tick: Tick | None = None,
+    progress: ProgressCallback | None = None,
 ) -> dict[str, Timing]:
     """Times every candidate once a round (A B C, A B C, ...), so that drift of clocks and heat falls on all alike.
 
@@ -99,8 +99,8 @@ def time_candidates(
     samples: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
     started = time.perf_counter()
     for done in range(rounds):
-        if tick is not None:
-            tick(done, rounds, "timing")
+        if progress is not None:
+            progress(done, rounds, "timing")
         for candidate in candidates:
             samples[candidate.name].append(sample(candidate))
         if done >= 2 and time.perf_counter() - started > budget_s:

@@ -32,7 +32,7 @@ def runtime_arguments(kernel: Kernel, bound: dict[str, Any]) -> list[Any]:
         for value in _leaves(kind, bound[name]):
             found += _descriptor(value, wanted[len(found) :]) if _is_descriptor(value) else [_argument(value)]
     if len(found) != len(wanted):
-        raise TilescopeError(f"{kernel.name} takes an argument of a kind that Lanes cannot bind.")
+        raise TilescopeError(f"{kernel.name} takes an argument of a kind that Tilescope cannot bind.")
     return found
 
 
@@ -73,5 +73,5 @@ def _argument(value: Any) -> Any:
         return value
     dtype = _REINTERPRETED.get(str(value.dtype), value.dtype)
     if not isinstance(dtype, torch.dtype):
-        raise TilescopeError(f"Lanes cannot view a tensor as {dtype}: torch has no such type.")
+        raise TilescopeError(f"Tilescope cannot view a tensor as {dtype}: torch has no such type.")
     return value.base.view(dtype)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from core.interpreter.diagnostics import Journal
-from core.interpreter.frame import Frame, Run, Tick
+from core.interpreter.frame import Frame, ProgressCallback, Run
 from core.interpreter.ir import Value
 from core.interpreter.memory import Memory
 from core.interpreter.ops.elementwise import rounded
@@ -36,14 +36,14 @@ def execute(
     *,
     memory_budget_bytes: int,
     watcher: WatchRecorder,
-    tick: Tick | None = None,
+    progress: ProgressCallback | None = None,
     journal: Journal | None = None,
     skipped: SkippedStores | None = None,
 ) -> tuple[list[Memory], list[Access]]:
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
     Results are written to the tensors. Faults and prints go to `journal`; without one the first illegal access raises
-    TilescopeError, before that operation touches memory. Raises whatever `tick` raises. `skipped` are the stores
+    TilescopeError, before that operation touches memory. Raises whatever `progress` raises. `skipped` are the stores
     that earlier launches of an addresses-only trace did not make.
     """
     memories: list[Memory] = []
@@ -63,23 +63,23 @@ def execute(
     with on_device(device), _plain_arithmetic():
         for first in range(0, programs, size):
             lanes = order[first : first + size]
-            run.advance = _reporter(tick, first, len(lanes), programs, phase)
+            run.advance = _reporter(progress, first, len(lanes), programs, phase)
             run.advance(0.0)
             _run_chunk(plan, bound, run, lanes)
-    if tick is not None:
-        tick(programs, programs, phase)
+    if progress is not None:
+        progress(programs, programs, phase)
     return memories, run.accesses
 
 
-def _reporter(tick: Tick | None, first: int, lanes: int, programs: int, phase: str) -> Any:
+def _reporter(progress: ProgressCallback | None, first: int, lanes: int, programs: int, phase: str) -> Any:
     """Progress of a chunk in programs; never goes backwards."""
     furthest = 0.0
 
     def advance(fraction: float) -> None:
         nonlocal furthest
         furthest = max(furthest, fraction)
-        if tick is not None:
-            tick(first + furthest * lanes, programs, phase)
+        if progress is not None:
+            progress(first + furthest * lanes, programs, phase)
 
     return advance
 

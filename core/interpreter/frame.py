@@ -14,7 +14,7 @@ from core.interpreter.unwritten import SkippedStores
 from core.trace.affine import IntArray
 from core.trace.record import Access, WatchRecorder
 
-Tick = Callable[[float, float, str], None]
+ProgressCallback = Callable[[float, float, str], None]
 
 
 @dataclass

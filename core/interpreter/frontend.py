@@ -85,7 +85,7 @@ def lower(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
     """The kernel for these arguments, and all arguments by name (constexprs and defaults too).
 
     Lowered once for each specialisation. Raises TilescopeError with one sentence if Triton rejects the kernel, or if
-    Lanes does not execute an operation of it.
+    the TTIR interpreter does not execute an operation of it.
     """
     parts = triton()
     with _lock:

@@ -1,4 +1,4 @@
-"""Routes `kernel[grid](...)` inside a with block to Lanes, whoever launches it."""
+"""Routes `kernel[grid](...)` inside a with block to the TTIR interpreter, whoever launches it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.interpreter.binding import runtime_arguments
 from core.interpreter.diagnostics import Journal
 from core.interpreter.executor import execute
 from core.interpreter.fake_driver import driver_stood_in_for
-from core.interpreter.frame import Tick
+from core.interpreter.frame import ProgressCallback
 from core.interpreter.frontend import CompilationRejected
 from core.interpreter.slice import addresses_of
 from core.interpreter.unwritten import SkippedStores
@@ -36,7 +36,7 @@ class Tracer:
         watch: tuple[str, ...],
         watch_programs: Callable[[IntArray], BoolArray] | None,
         watch_limit_bytes: int,
-        tick: Tick | None,
+        progress: ProgressCallback | None,
         stop_at_faults: bool = True,
         addresses_only: bool = False,
     ) -> None:
@@ -45,7 +45,7 @@ class Tracer:
         self._watch = watch
         self._watch_programs = watch_programs
         self._watch_limit_bytes = watch_limit_bytes
-        self._tick = tick
+        self._tick = progress
         self._stop_at_faults = stop_at_faults
         self._config = ""
         self._addresses_only = addresses_only
@@ -83,7 +83,7 @@ class Tracer:
             shape,
             memory_budget_bytes=self._memory_budget_bytes,
             watcher=watcher,
-            tick=self._tick,
+            progress=self._tick,
             journal=journal,
             skipped=self._skipped,
         )
@@ -120,15 +120,16 @@ def intercept(
     watch: Sequence[str] = (),
     watch_programs: Callable[[IntArray], BoolArray] | Sequence[int] | None = None,
     watch_limit_bytes: int = WATCH_LIMIT_BYTES,
-    tick: Tick | None = None,
+    progress: ProgressCallback | None = None,
     faults: Literal["raise", "record"] = "raise",
     addresses_only: bool = False,
 ) -> Iterator[Tracer]:
-    """Execute every Triton launch inside the block by Lanes, on CPU or CUDA tensors; results go to the tensors.
+    """Execute every Triton launch inside the block by the TTIR interpreter, on CPU or CUDA tensors; results go to the
+    tensors.
 
     `watch` names loop-carried variables to record, for the programs (linear ids, x fastest) that `watch_programs`
-    lists or selects, up to `watch_limit_bytes` a launch. `tick(done, total, phase)` counts programs; it is called at
-    least once an iteration of every loop and may raise to abort. An autotuned kernel runs its first
+    lists or selects, up to `watch_limit_bytes` a launch. `progress(done, total, phase)` counts programs; it is called
+    at least once an iteration of every loop and may raise to abort. An autotuned kernel runs its first
     configuration that Triton compiles, named in `Launch.config`.
 
     With `faults="record"`, elements out of bounds are left out (a load gives `other`, or 0, there) and listed in
@@ -153,7 +154,7 @@ def intercept(
         tuple(watch),
         _selector(watch_programs),
         watch_limit_bytes,
-        tick,
+        progress,
         faults == "raise",
         addresses_only,
     )

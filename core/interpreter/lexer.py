@@ -63,7 +63,8 @@ def _closing(text: str, position: int) -> int:
 
 @lru_cache(maxsize=4096)
 def parse_type(text: str) -> Type:
-    """The Type that MLIR prints as `text`; one that Lanes has no use for keeps its text as the element."""
+    """The Type that MLIR prints as `text`; one that the TTIR interpreter has no use for keeps its text as the
+    element."""
     if text.startswith("!tt.ptr<"):
         inner = parse_type(_first_argument(text))
         return Type(inner.element, inner.shape, pointer=True)

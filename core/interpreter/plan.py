@@ -71,7 +71,8 @@ class Body:
 
 
 class Planner:
-    """Builds bodies. Raises TilescopeError for an operation that Lanes does not know, before anything runs."""
+    """Builds bodies. Raises TilescopeError for an operation that the TTIR interpreter does not know, before anything
+    runs."""
 
     def body(self, block: Block, *, hoist: bool = False) -> Body:
         """The block as a Body; with `hoist`, loop-invariant operations are taken out of it."""
@@ -96,7 +97,8 @@ class Planner:
         if operation.name in PURE:
             return _bound(operation, PURE[operation.name](operation))
         raise TilescopeError(
-            f"{operation.location} needs the operation {operation.name}, which Lanes does not execute, so the kernel "
+            f"{operation.location} needs the operation {operation.name}, which Tilescope does not execute, so "
+            "the kernel "
             "was not run."
         )
 
@@ -202,7 +204,8 @@ class Plan:
 
 
 def plan(function: Function) -> Plan:
-    """Bind every operation of `function`. Raises TilescopeError naming the first that Lanes does not execute."""
+    """Bind every operation of `function`. Raises TilescopeError naming the first that the TTIR interpreter does not
+    execute."""
     values = [value for operation in function.body.walk() for value in operation.results]
     sizes = tuple(_tile_bytes(value) for value in values if value.type.is_float)
     index_bytes = sum(

@@ -78,7 +78,7 @@ def torch_dtype(element: str) -> torch.dtype:
     """The torch dtype of an MLIR element type. Raises TilescopeError where torch has none."""
     dtype = TORCH_DTYPES.get(element)
     if dtype is None:
-        raise TilescopeError(f"Lanes cannot hold values of type {element}: torch has no such type.")
+        raise TilescopeError(f"Tilescope cannot hold values of type {element}: torch has no such type.")
     return dtype
 
 
@@ -194,7 +194,9 @@ def varies(value: Any) -> bool:
 def _join_pointers(parts: Sequence[Part]) -> Pointer:
     buffers = {pointer.buffer for _, pointer in parts}
     if len(buffers) != 1:
-        raise TilescopeError("Lanes cannot follow a pointer that points to different tensors in different programs.")
+        raise TilescopeError(
+            "Tilescope cannot follow a pointer that points to different tensors in different programs."
+        )
     rank = max((p.offset.rank for _, p in parts if isinstance(p.offset, Affine)), default=0)
     return Pointer(buffers.pop(), _join_integers([(n, p.offset) for n, p in parts], rank))
 

@@ -15,9 +15,9 @@ torch; workers only. transformers (one to four seconds) is imported inside the f
 - `libraries`   `transformers_quietly()`: the one way in to transformers: no progress bars, no log lines
 - `tokenizer`   `train_tokenizer(texts, vocabulary)`, `Role`: BPE with the special tokens of the pages to come
 - `model`       `build_model(recipe)`, `linear_names(model)`, `parameter_count(model)`
-- `pretrain`    `pretrain(recipe, tick) -> Pretrained`: from nothing to a model, under two minutes on two cores
+- `pretrain`    `pretrain(recipe, progress) -> Pretrained`: from nothing to a model, under two minutes on two cores
 - `cache`       `cache_folder()`, `Cache`: trained models by content hash
-- `small_model` `small_model(recipe, tick) -> SmallModel`: from the cache, or trained and put there
+- `small_model` `small_model(recipe, progress) -> SmallModel`: from the cache, or trained and put there
 - `folder`      `open_folder(path) -> SmallModel`: a person's own local Hugging Face folder
 - `data`        `task_batches(...)`, `batch_loss`, `Batch`: examples as token ids, labels masked on the prompt
 - `windows`     `held_out_windows(world, tokenizer)`, `file_windows(path, tokenizer)`: text to measure a loss on
@@ -28,6 +28,7 @@ torch; workers only. transformers (one to four seconds) is imported inside the f
 - `memory`      `weight_bytes`, `gradient_bytes`, `optimizer_bytes`, `measure_step(...) -> MemoryUse`
 - `quiet`       `torch_threads()`, `seeded(seed)`, `evaluating(model)`: process-wide state, put back as it was
 
-A `tick(done, total, phase)` is `core.engine.steps.Tick`: it may raise, and then the work stops between two steps.
+A `progress(done, total, phase)` is `core.engine.steps.ProgressCallback`: it may raise, and then the work stops
+between two steps.
 Nothing here prints, downloads, or leaves process-wide state changed.
 """

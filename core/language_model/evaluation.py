@@ -12,7 +12,7 @@ import torch
 
 from core.language_model.data import batch_loss, ordered_batches, prompt_ids
 from core.language_model.generation import generate, text_prompt
-from core.language_model.pretrain import Tick
+from core.language_model.pretrain import ProgressCallback
 from core.language_model.table_task import Example
 from core.language_model.text import Completion
 from core.language_model.torch_state import evaluating
@@ -72,14 +72,14 @@ class Answers:
 def windows_loss(
     model: Any,
     windows: Iterable[torch.Tensor],
-    tick: Tick | None = None,
+    progress: ProgressCallback | None = None,
     total: int | None = None,
     at_once: int = _WINDOWS_AT_ONCE,
 ) -> TextLoss:
     """The loss over windows of token ids, each [length + 1]: every token but the first of a window is predicted.
 
     Windows come from `windows`. They are taken `at_once`, so an iterator over a large file is never held. `total` is
-    how many there are, for the tick. Sums are kept in float64.
+    how many there are, for the progress. Sums are kept in float64.
     """
     sums: list[float] = []
     tokens: list[int] = []
@@ -92,8 +92,8 @@ def windows_loss(
             )
             sums += losses.double().view(len(group), -1).sum(dim=1).tolist()
             tokens += [ids.shape[1] - 1] * len(group)
-            if tick is not None:
-                tick(len(sums), total or len(sums), PHASE)
+            if progress is not None:
+                progress(len(sums), total or len(sums), PHASE)
     return TextLoss(
         sum(sums) / sum(tokens) if tokens else math.nan,
         sum(tokens),
@@ -116,22 +116,28 @@ def task_loss(
 
 
 def exact_match(
-    model: Any, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], tick: Tick | None = None
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    progress: ProgressCallback | None = None,
 ) -> Answers:
     """Rows of the table task, answered greedily: right if the sentence is the asked one, letter by letter."""
     prompts = [prompt_ids(tokenizer, example.row) for example in examples]
-    texts = generate(model, tokenizer, prompts, _LONGEST_ANSWER, tick)
+    texts = generate(model, tokenizer, prompts, _LONGEST_ANSWER, progress)
     right = [text.strip() == example.sentence for text, example in zip(texts, examples, strict=True)]
     return Answers(tuple(text.strip() for text in texts), np.array(right, dtype=bool))
 
 
 def completion_accuracy(
-    model: Any, tokenizer: PreTrainedTokenizerBase, completions: Sequence[Completion], tick: Tick | None = None
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    completions: Sequence[Completion],
+    progress: ProgressCallback | None = None,
 ) -> Answers:
     """Beginnings of sentences, continued greedily: right if the continuation begins with the value and goes no further
     in the same word."""
     prompts = [text_prompt(tokenizer, completion.prompt) for completion in completions]
-    texts = generate(model, tokenizer, prompts, _LONGEST_ANSWER // 2, tick)
+    texts = generate(model, tokenizer, prompts, _LONGEST_ANSWER // 2, progress)
     right = [_begins_with(text.strip(), asked.answer) for text, asked in zip(texts, completions, strict=True)]
     return Answers(tuple(text.strip() for text in texts), np.array(right, dtype=bool))
 

@@ -19,7 +19,7 @@ from core.hardware.host import host_facts
 from core.language_model.folder_files import FolderFiles, inspect
 from core.language_model.libraries import import_transformers, transformers_quietly
 from core.language_model.model import ATTENTION, parameter_count
-from core.language_model.pretrain import Tick
+from core.language_model.pretrain import ProgressCallback
 from core.language_model.small_model import SmallModel
 from core.language_model.torch_state import seeded
 
@@ -30,7 +30,7 @@ PHASE = "opening the model folder"
 _FLOAT32_BYTES = 4
 
 
-def open_folder(path: str | Path, tick: Tick | None = None, field: str | None = None) -> SmallModel:
+def open_folder(path: str | Path, progress: ProgressCallback | None = None, field: str | None = None) -> SmallModel:
     """The causal language model of a folder, on the CPU in float32, with its tokenizer.
 
     `field` is the parameter to blame. Raises InvalidParams, with one sentence, for what is not a folder, cannot be
@@ -40,17 +40,17 @@ def open_folder(path: str | Path, tick: Tick | None = None, field: str | None = 
     """
     started = perf_counter()
     files = inspect(path, field)
-    if tick is not None:
-        tick(0, 3, PHASE)
+    if progress is not None:
+        progress(0, 3, PHASE)
     _check_architecture(files)
     _check_memory(files)
     tokenizer = _loaded(files, "tokenizer", lambda: _tokenizer(files.folder))
-    if tick is not None:
-        tick(1, 3, PHASE)
+    if progress is not None:
+        progress(1, 3, PHASE)
     model = _loaded(files, "model", lambda: _model(files))
     _check_vocabulary(files, model, tokenizer)
-    if tick is not None:
-        tick(3, 3, PHASE)
+    if progress is not None:
+        progress(3, 3, PHASE)
     return SmallModel(
         name=files.folder.name,
         model=model,

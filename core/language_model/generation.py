@@ -10,7 +10,7 @@ import torch
 from core.contracts.errors import InvalidParams
 from core.language_model.data import padding_id
 from core.language_model.libraries import transformers_quietly
-from core.language_model.pretrain import Tick
+from core.language_model.pretrain import ProgressCallback
 from core.language_model.torch_state import evaluating
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ def generate(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     max_new_tokens: int = 24,
-    tick: Tick | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[str]:
     """The likeliest next token, again and again until <eos>, for each prompt of token ids; the text after the prompt.
 
-    `model` may be on any device, and may be a peft model. Special tokens are left out of the texts. `tick` is called
-    at every token, and may raise. Raises InvalidParams for an empty prompt, or one that fills the model's context.
+    `model` may be on any device, and may be a peft model. Special tokens are left out of the texts. `progress` is
+    called at every token, and may raise. Raises InvalidParams for an empty prompt, or one that fills the
+    model's context.
     """
     if not prompts:
         return []
@@ -45,7 +46,7 @@ def generate(
     with evaluating(model), transformers_quietly():
         for start in range(0, len(prompts), BATCH_SIZE):
             part = prompts[start : start + BATCH_SIZE]
-            texts += _continued(model, tokenizer, part, min(max_new_tokens, room), _part_of(tick, start, prompts))
+            texts += _continued(model, tokenizer, part, min(max_new_tokens, room), _part_of(progress, start, prompts))
     return texts
 
 
@@ -90,15 +91,15 @@ def _continued(
     return texts
 
 
-def _part_of(tick: Tick | None, done: int, prompts: Sequence[Sequence[int]]) -> Any:
+def _part_of(progress: ProgressCallback | None, done: int, prompts: Sequence[Sequence[int]]) -> Any:
     """Makes the 'criterion' that stops nothing and ticks at every token of the batch that begins at `done`."""
     here = min(BATCH_SIZE, len(prompts) - done)
 
     def each(length: int, new_tokens: int) -> Any:
         def criterion(input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
-            if tick is not None:
+            if progress is not None:
                 share = (input_ids.shape[1] - length) / new_tokens
-                tick(done + here * share, len(prompts), PHASE)
+                progress(done + here * share, len(prompts), PHASE)
             return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
         return criterion

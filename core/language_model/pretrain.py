@@ -22,7 +22,7 @@ from core.language_model.world import World, build_world
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-Tick = Callable[[float, float, str], None]
+ProgressCallback = Callable[[float, float, str], None]
 PHASE = "pretraining the small model"
 TRAINING_TEXTS, HELD_OUT_TEXTS = 0, 1
 """Seeds of `documents`: what is learned from, and other paragraphs of the same facts to measure a loss on."""
@@ -46,24 +46,26 @@ class Pretrained:
     seconds: float
 
 
-def pretrain(recipe: Recipe, tick: Tick | None = None) -> Pretrained:
+def pretrain(recipe: Recipe, progress: ProgressCallback | None = None) -> Pretrained:
     """Train the recipe's model on its world's documents, on the CPU in float32.
 
-    The same recipe gives the same weights on the same machine with the same number of threads. `tick` is called at
+    The same recipe gives the same weights on the same machine with the same number of threads. `progress` is called at
     every step and may raise to stop. Raises RunFailed, with the step, when the loss is no longer a number.
     """
     started = perf_counter()
-    tick = tick or _silence
-    tick(0, recipe.steps, PHASE)
+    progress = progress or _silence
+    progress(0, recipe.steps, PHASE)
     world = build_world(recipe.seed, recipe.people)
     tokenizer = train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), recipe.vocabulary)
     model = build_model(recipe, len(tokenizer))
     with torch_threads(None if recipe.hidden > _WORTH_THREADS else 1):
-        losses = train(model, batches(recipe, world, tokenizer), recipe, tick)
+        losses = train(model, batches(recipe, world, tokenizer), recipe, progress)
     return Pretrained(model.eval(), tokenizer, world, losses, perf_counter() - started)
 
 
-def train(model: LlamaForCausalLM, token_batches: Iterator[torch.Tensor], recipe: Recipe, tick: Tick) -> np.ndarray:
+def train(
+    model: LlamaForCausalLM, token_batches: Iterator[torch.Tensor], recipe: Recipe, progress: ProgressCallback
+) -> np.ndarray:
     """AdamW with a warm-up and a cosine, on batches [batch, length + 1] of token ids; returns the losses [steps]."""
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
@@ -85,7 +87,7 @@ def train(model: LlamaForCausalLM, token_batches: Iterator[torch.Tensor], recipe
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        tick(step + 1, recipe.steps, f"{PHASE}: loss {losses[step]:.2f}")
+        progress(step + 1, recipe.steps, f"{PHASE}: loss {losses[step]:.2f}")
     return losses
 
 
@@ -113,4 +115,4 @@ def batches(recipe: Recipe, world: World, tokenizer: PreTrainedTokenizerFast) ->
 
 
 def _silence(done: float, total: float, phase: str) -> None:
-    """A tick for callers who do not watch."""
+    """A progress for callers who do not watch."""

@@ -14,7 +14,7 @@ from core.language_model.cache import Cache, cache_folder
 from core.language_model.libraries import library_versions, transformers_quietly
 from core.language_model.model import build_model, parameter_count
 from core.language_model.model_config import STANDARD, Recipe, content_hash
-from core.language_model.pretrain import Pretrained, Tick, pretrain
+from core.language_model.pretrain import Pretrained, ProgressCallback, pretrain
 from core.language_model.tokenizer import as_fast_tokenizer
 from core.language_model.world import World, build_world
 
@@ -47,12 +47,14 @@ class SmallModel:
     notice: str = ""
 
 
-def small_model(recipe: Recipe = STANDARD, tick: Tick | None = None, cache: Cache | None = None) -> SmallModel:
+def small_model(
+    recipe: Recipe = STANDARD, progress: ProgressCallback | None = None, cache: Cache | None = None
+) -> SmallModel:
     """The model of a recipe: read from the cache in about a tenth of a second (and the import of transformers), or
     trained on the CPU in about a minute and kept for the next time.
 
-    `tick(done, total, phase)` is called at every training step; it may raise, and then nothing is kept. Another seed:
-    `dataclasses.replace(STANDARD, seed=...)`. Raises RunFailed when the loss is no longer a number.
+    `progress(done, total, phase)` is called at every training step; it may raise, and then nothing is kept. Another
+    seed: `dataclasses.replace(STANDARD, seed=...)`. Raises RunFailed when the loss is no longer a number.
     """
     cache = cache or Cache(cache_folder() / "language-models")
     name = content_hash(recipe, library_versions())
@@ -62,7 +64,7 @@ def small_model(recipe: Recipe = STANDARD, tick: Tick | None = None, cache: Cach
             return _read(entry, recipe)
         except (OSError, ValueError, KeyError, RuntimeError):
             pass  # pruned by another process at this moment: trained again
-    trained = pretrain(recipe, tick)
+    trained = pretrain(recipe, progress)
     try:
         folder, notice = cache.keep(name, lambda folder: _write(folder, trained, recipe)), ""
     except TilescopeError as error:

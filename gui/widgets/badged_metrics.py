@@ -9,15 +9,15 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from core.contracts.result import Provenance
 from gui.widgets.badge import ProvenanceBadge
-from gui.widgets.metric_bar import Number, NumberStrip
+from gui.widgets.metric_bar import MetricBar, Number
 
 
-class BadgedNumbers(QWidget):
+class BadgedMetrics(QWidget):
     """Two strips of numbers, each with where its numbers come from; the second may be empty."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.strips, self.badges = (NumberStrip(), NumberStrip()), (ProvenanceBadge(), ProvenanceBadge())
+        self.strips, self.badges = (MetricBar(), MetricBar()), (ProvenanceBadge(), ProvenanceBadge())
         self._line = QHBoxLayout(self)
         self._line.setContentsMargins(0, 0, 8, 0)
         for strip, badge in zip(self.strips, self.badges, strict=True):

@@ -31,7 +31,7 @@ class Number:
     tone: Tone = "plain"
 
 
-class NumberStrip(Figure):
+class MetricBar(Figure):
     """Numbers in equal columns, or as wide as their text where equal ones would cut one: the value large, its name
     small below."""
 
@@ -66,7 +66,7 @@ class NumberStrip(Figure):
 
 
 class _Strip(Canvas):
-    def __init__(self, figure: NumberStrip) -> None:
+    def __init__(self, figure: MetricBar) -> None:
         super().__init__()
         self._figure = figure
         self.numbers: tuple[Number, ...] = ()

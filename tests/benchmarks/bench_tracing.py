@@ -1,4 +1,5 @@
-"""Lanes against Triton's interpreter, each with its trace: a flash kernel, and what kernel libraries are made of.
+"""The TTIR interpreter against Triton's interpreter, each with its trace: a flash kernel, and what kernel libraries
+are made of.
 
 Flash attention is 1 x 4 heads, D=64, 64 x 64 tiles, causal, fp32. Both run here, side by side, on the same inputs. No
 time is shown for outputs that disagree, or for an addresses-only trace that is not the full run's, address by address.
@@ -82,7 +83,9 @@ def _measure_one(length: int, repeats: int) -> Row:
     tensors = inputs(length)
     samples, launch = _traced(lambda: flash(*tensors), repeats + 1)
     difference = float(np.abs(flash_out(tensors) - expected).max())
-    assert difference <= TOLERANCE, f"N={length}: Lanes and the interpreter differ by {difference:g}, no time is shown"
+    assert difference <= TOLERANCE, (
+        f"N={length}: the TTIR interpreter and the interpreter differ by {difference:g}, no time is shown"
+    )
     without_data, sliced = _traced(lambda: flash(*tensors), repeats + 1, addresses_only=True)
     assert made(sliced) == made(launch), f"N={length}: the addresses-only trace is another one, no time is shown"
     return Row(
@@ -99,7 +102,7 @@ def _measure_one(length: int, repeats: int) -> Row:
 
 
 def flash_out(tensors: Sequence[torch.Tensor]) -> np.ndarray:
-    """What Lanes computes for these inputs."""
+    """What the TTIR interpreter computes for these inputs."""
     with intercept():
         return flash(*tensors).numpy()
 
@@ -117,7 +120,8 @@ def _traced(run: Callable[[], object], repeats: int, *, addresses_only: bool = F
 
 
 def measure_workload(name: str, repeats: int = 5) -> WorkloadRow:
-    """One library kernel, by Lanes on all of its programs and by the interpreter on the part that it names."""
+    """One library kernel, by the TTIR interpreter on all of its programs and by the interpreter on the part that it
+    names."""
     workload = WORKLOADS[name]
     expected, seconds = _in_interpreter("tests.benchmarks.library_kernels", name)
     run = workload.make(1.0)
@@ -128,7 +132,9 @@ def measure_workload(name: str, repeats: int = 5) -> WorkloadRow:
     share = ran.mean()
     assert abs(share - workload.interpreted) < 1e-6, f"{name}: the interpreter wrote {share:.3f} of the output"
     difference = float(np.abs(out[ran] - expected[ran]).max())
-    assert difference <= workload.tolerance, f"{name}: Lanes and the interpreter differ by {difference:g}"
+    assert difference <= workload.tolerance, (
+        f"{name}: the TTIR interpreter and the interpreter differ by {difference:g}"
+    )
     without_data, sliced = _traced(run, repeats + 1, addresses_only=True)
     assert made(sliced) == made(launch), f"{name}: the addresses-only trace is another one, no time is shown"
     return WorkloadRow(
@@ -165,7 +171,9 @@ def _in_interpreter(module: str, *arguments: str) -> tuple[np.ndarray, np.ndarra
 def flash_table() -> Table:
     """Each sequence length of the flash kernel."""
     table = Table(title="Flash attention, 1 x 4 heads, D=64, 64 x 64 tiles, causal, fp32, traced on CPU")
-    headings = "N, Lanes, spread, first run, interpreter, faster, addresses only, faster, accesses, trace, difference"
+    headings = (
+        "N, Tilescope, spread, first run, interpreter, faster, addresses only, faster, accesses, trace, difference"
+    )
     for heading in headings.split(", "):
         table.add_column(heading, justify="right")
     for row in measure():
@@ -188,7 +196,9 @@ def flash_table() -> Table:
 def workload_table() -> Table:
     """Each library kernel."""
     table = Table(title="Library kernels, fp32, traced on CPU")
-    headings = "kernel, Lanes, addresses only, interpreter, of programs, faster, faster, accesses, trace, difference"
+    headings = (
+        "kernel, Tilescope, addresses only, interpreter, of programs, faster, faster, accesses, trace, difference"
+    )
     for heading in headings.split(", "):
         table.add_column(heading, justify="right")
     for name in WORKLOADS:

@@ -1,4 +1,5 @@
-"""What kernel libraries are made of, launched on CPU tensors: by Lanes, or (TRITON_INTERPRET=1) by the interpreter.
+"""What kernel libraries are made of, launched on CPU tensors: by the TTIR interpreter, or (TRITON_INTERPRET=1) by the
+interpreter.
 
 python -m tests.benchmarks.library_kernels OUT.npz NAME runs one in the interpreter and writes output and seconds.
 """

@@ -28,9 +28,9 @@ def ignored(done: float, total: float, phase: str) -> None:
     pass
 
 
-def surveyed(checkpoint: Checkpoint, how: Quantization, cache: Path, tick: object = ignored) -> Survey:
+def surveyed(checkpoint: Checkpoint, how: Quantization, cache: Path, progress: object = ignored) -> Survey:
     found = Survey()
-    for _ in survey(checkpoint.measured, how, Finished(cache), found, tick):  # type: ignore[arg-type]
+    for _ in survey(checkpoint.measured, how, Finished(cache), found, progress):  # type: ignore[arg-type]
         pass
     return found
 

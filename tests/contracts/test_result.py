@@ -15,7 +15,7 @@ def result(**changes: object) -> Result:
     base: dict[str, object] = {
         "topic": "flash-attention",
         "params": {"seq_len": 512, "causal": True},
-        "environment": Environment("cpu", "Lanes", {"torch": "2.13.0"}),
+        "environment": Environment("cpu", "TTIR interpreter", {"torch": "2.13.0"}),
         "metrics": {"bytes": Metric(3.5, "bytes", Provenance.TRACED, "whole grid")},
         "arrays": {"a.b": np.arange(6).reshape(2, 3)},
         "tables": {"traffic": [{"tensor": "Q", "read_bytes": 12, "reason": None}]},

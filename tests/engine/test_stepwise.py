@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.contracts.events import Progress
-from core.engine.steps import Tick, stepwise
+from core.engine.steps import ProgressCallback, stepwise
 
 TIMEOUT_S = 10
 
@@ -26,9 +26,9 @@ def drained(steps):
 @settings(deadline=None)
 @given(st.integers(0, 300))
 def test_that_the_last_tick_and_the_value_always_arrive_in_order(count: int) -> None:
-    def work(tick: Tick) -> str:
+    def work(progress: ProgressCallback) -> str:
         for done in range(count):
-            tick(done + 1, count, "counting")
+            progress(done + 1, count, "counting")
         return f"{count} done"
 
     progress, value = drained(stepwise(work))
@@ -38,17 +38,17 @@ def test_that_the_last_tick_and_the_value_always_arrive_in_order(count: int) -> 
 
 
 def test_that_a_flood_of_ticks_is_thinned() -> None:
-    def work(tick: Tick) -> None:
+    def work(progress: ProgressCallback) -> None:
         for done in range(200_000):
-            tick(done, 200_000, "flooding")
+            progress(done, 200_000, "flooding")
 
     progress, _ = drained(stepwise(work))
     assert 1 <= len(progress) < 1000
 
 
 def test_that_an_error_of_the_work_passes_through_with_its_place() -> None:
-    def work(tick: Tick) -> None:
-        tick(0, 1, "about to fail")
+    def work(progress: ProgressCallback) -> None:
+        progress(0, 1, "about to fail")
         raise ZeroDivisionError("it cannot be divided")
 
     with pytest.raises(ZeroDivisionError, match="it cannot be divided") as caught:
@@ -59,11 +59,11 @@ def test_that_an_error_of_the_work_passes_through_with_its_place() -> None:
 def test_that_closing_stops_the_work_at_its_next_tick_and_waits_for_it() -> None:
     cleaned_up, swallowed = threading.Event(), threading.Event()
 
-    def work(tick: Tick) -> None:
+    def work(progress: ProgressCallback) -> None:
         try:
             while True:
                 try:
-                    tick(0, 0, "for ever")
+                    progress(0, 0, "for ever")
                 except Exception:
                     swallowed.set()
         finally:
@@ -80,7 +80,7 @@ def test_that_closing_stops_the_work_at_its_next_tick_and_waits_for_it() -> None
 
 def test_that_closing_before_the_first_step_starts_nothing() -> None:
     started = threading.Event()
-    steps = stepwise(lambda tick: started.set())
+    steps = stepwise(lambda progress: started.set())
     steps.close()
     assert not started.is_set()
 
@@ -89,7 +89,7 @@ def test_that_the_work_sees_the_context_of_the_caller_and_cannot_change_it() -> 
     variable = contextvars.ContextVar("variable", default="none")
     variable.set("caller's")
 
-    def work(tick: Tick) -> str:
+    def work(progress: ProgressCallback) -> str:
         seen = variable.get()
         variable.set("work's")
         return seen
@@ -101,9 +101,9 @@ def test_that_the_work_sees_the_context_of_the_caller_and_cannot_change_it() -> 
 def test_that_the_work_waits_for_nobody_who_reads_slowly() -> None:
     finished = threading.Event()
 
-    def work(tick: Tick) -> int:
+    def work(progress: ProgressCallback) -> int:
         for done in range(1000):
-            tick(done, 1000, "working")
+            progress(done, 1000, "working")
         finished.set()
         return 5
 

@@ -73,7 +73,7 @@ def test_that_a_tick_can_stop_the_measurement() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        time_candidates([Candidate("x", lambda: None, PASSED)], "cpu", rounds=5, tick=stop)
+        time_candidates([Candidate("x", lambda: None, PASSED)], "cpu", rounds=5, progress=stop)
 
 
 def test_that_a_check_measures_the_error_in_float64() -> None:

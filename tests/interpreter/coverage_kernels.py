@@ -1,4 +1,5 @@
-"""Kernels for the less common operations, one idea each, that Lanes and Triton's interpreter both run."""
+"""Kernels for the less common operations, one idea each, that the TTIR interpreter and Triton's interpreter both
+run."""
 
 import triton
 import triton.language as tl

@@ -1,4 +1,5 @@
-"""Kernels for control flow, types and the standard library, that Lanes and Triton's interpreter both run."""
+"""Kernels for control flow, types and the standard library, that the TTIR interpreter and Triton's interpreter both
+run."""
 
 import triton
 import triton.language as tl

@@ -76,7 +76,7 @@ def test_that_jit_functions_are_put_back_after_an_error() -> None:
     def stop(done: float, total: float, phase: str) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), intercept(tick=stop):
+    with pytest.raises(KeyboardInterrupt), intercept(progress=stop):
         add()
     assert JITFunction.run is original
     with intercept():
@@ -87,9 +87,9 @@ def test_that_jit_functions_are_put_back_after_an_error() -> None:
 def test_that_ticks_come_at_every_iteration_and_never_go_back() -> None:
     ticks: list[tuple[float, float, str]] = []
     x, o = torch.randn(16 * 8), torch.empty(16)
-    with intercept(tick=lambda *tick: ticks.append(tick), memory_budget_bytes=1):
+    with intercept(progress=lambda *progress: ticks.append(progress), memory_budget_bytes=1):
         kernels.running_kernel[(16,)](x, o, 8, BLOCK=8)
-    done = [tick[0] for tick in ticks]
+    done = [progress[0] for progress in ticks]
     assert len(ticks) >= sum(range(1, 17))
     assert done == sorted(done)
     assert ticks[-1][:2] == (16, 16)
@@ -105,7 +105,7 @@ def test_that_a_cancelled_loop_stops_in_the_middle() -> None:
         if len(seen) == 4:
             raise RuntimeError("cancelled")
 
-    with pytest.raises(RuntimeError, match="cancelled"), intercept(tick=stop):
+    with pytest.raises(RuntimeError, match="cancelled"), intercept(progress=stop):
         kernels.running_kernel[(16,)](x, o, 8, BLOCK=8)
     assert bool(torch.isnan(o).all())
 

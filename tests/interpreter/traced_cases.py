@@ -1,4 +1,5 @@
-"""Launches that Lanes and Triton's interpreter both run, on the same inputs. Each returns its tensors by name."""
+"""Launches that the TTIR interpreter and Triton's interpreter both run, on the same inputs. Each returns its tensors
+by name."""
 
 from __future__ import annotations
 

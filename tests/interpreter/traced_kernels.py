@@ -1,4 +1,4 @@
-"""Small Triton kernels, one idea each, that Lanes and Triton's interpreter both run."""
+"""Small Triton kernels, one idea each, that the TTIR interpreter and Triton's interpreter both run."""
 
 import triton
 import triton.language as tl

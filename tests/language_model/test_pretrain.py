@@ -48,7 +48,7 @@ def test_that_training_leaves_torch_as_it_was() -> None:
 def test_that_a_tick_at_every_step_can_stop_the_training() -> None:
     seen: list[float] = []
 
-    def tick(done: float, total: float, phase: str) -> None:
+    def progress(done: float, total: float, phase: str) -> None:
         seen.append(done)
         assert total == BRIEF.steps
         if done == 2:
@@ -56,7 +56,7 @@ def test_that_a_tick_at_every_step_can_stop_the_training() -> None:
 
     threads = torch.get_num_threads()
     with pytest.raises(Cancelled):
-        pretrain(BRIEF, tick)
+        pretrain(BRIEF, progress)
     assert seen == [0, 1, 2]
     assert torch.get_num_threads() == threads
 

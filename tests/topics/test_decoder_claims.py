@@ -41,7 +41,7 @@ def result(
     return Result(
         topic=TOPIC.id,
         params=DecoderParams(**(params or {})).model_dump(mode="json"),
-        environment=Environment("cpu", "Lanes (TTIR on CPU)"),
+        environment=Environment("cpu", "TTIR interpreter (CPU)"),
         metrics={name: Metric(float(value), "", Provenance.TRACED) for name, value in values.items()},
         tables={"checks": [row, *in_float64]},
     )

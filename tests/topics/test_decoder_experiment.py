@@ -1,4 +1,4 @@
-"""The decoder's experiment from parameters to result, on the real kernel executed by Lanes."""
+"""The decoder's experiment from parameters to result, on the real kernel executed by the TTIR interpreter."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_that_the_same_seed_trains_the_same_weights_and_a_cancel_leaves_none() -
     from core.topics.decoder.experiment import weights
 
     params = DecoderParams(heads=1, feed_forward=32, encoder_layers=1, training_steps=10, seed=7)
-    first, second = (weights.train(params, lambda *tick: None) for _ in range(2))
+    first, second = (weights.train(params, lambda *progress: None) for _ in range(2))
     np.testing.assert_array_equal(first.losses, second.losses)
     assert torch.equal(first.network.decoder.linear1.weight, second.network.decoder.linear1.weight)
 

@@ -54,7 +54,7 @@ def result(
     return Result(
         topic=TOPIC.id,
         params=FlashAttentionParams(**(params or {})).model_dump(mode="json"),
-        environment=Environment("cpu", "Lanes (TTIR on CPU)"),
+        environment=Environment("cpu", "TTIR interpreter (CPU)"),
         metrics={name: Metric(value, "", Provenance.TRACED) for name, value in values.items()},
         tables={"sweep": SWEEP, **comparison(1, 5)} if tables is None else tables,
     )

@@ -1,4 +1,4 @@
-"""The experiment from parameters to result, on the real kernels executed by Lanes."""
+"""The experiment from parameters to result, on the real kernels executed by the TTIR interpreter."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_that_a_result_survives_its_archive(case: str) -> None:
     again = Result.from_bytes(result.to_bytes())
     assert again.tables == result.tables
     assert set(again.arrays) == set(result.arrays)
-    assert result.environment.backend == "Lanes (TTIR on CPU)"
+    assert result.environment.backend == "TTIR interpreter (CPU)"
     assert {"tilescope", "python", "torch", "triton", "numpy"} <= set(result.environment.versions)
 
 

@@ -66,7 +66,7 @@ def result(*lines: tuple[int, float]) -> Result:
         ],
     }
     metrics: dict[str, Metric] = {}
-    return Result("kernel-lab", {}, Environment("cpu", "Lanes"), metrics, {}, tables)
+    return Result("kernel-lab", {}, Environment("cpu", "TTIR interpreter"), metrics, {}, tables)
 
 
 @pytest.mark.parametrize(

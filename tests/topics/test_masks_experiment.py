@@ -25,7 +25,7 @@ CASES = {
     "causal": MasksParams(heads=1, head_dim=32),
     "batch, bf16": MasksParams(preset="bert-padding", heads=2, head_dim=32, dtype="bf16"),
     "cross, fp16": MasksParams(preset="t5-cross", heads=1, head_dim=32, dtype="fp16", block_kv=32),
-    "blind rows": MasksParams(seq_len=63, key_len=17, heads=1, head_dim=32),
+    "fully masked rows": MasksParams(seq_len=63, key_len=17, heads=1, head_dim=32),
     "nothing visible": MasksParams(expression="none", heads=1, head_dim=32),
     "one token": MasksParams(seq_len=1, heads=1, head_dim=32),
     "too many terms": MasksParams(
@@ -73,7 +73,7 @@ def test_that_rows_that_see_nothing_are_nan_in_plain_pytorch_only(case: str) -> 
         int((visible_matrix(planned.mask, layout).sum(axis=1) == 0).sum()) for layout in planned.positions.layouts
     )
     nan_rows = {row["impl"]: row["nan_rows"] for row in result.tables["comparison"]}
-    assert result.value("blind_rows") == blind
+    assert result.value("fully_masked_rows") == blind
     assert (nan_rows["torch-naive"], nan_rows["sdpa-bool-mask"], nan_rows["flex"]) == (blind, 0, 0)
     assert nan_rows["block-sparse"] == (None if case == "too many terms" else 0)
 
@@ -85,7 +85,7 @@ def test_that_weights_are_probabilities_under_the_mask(case: str) -> None:
     assert weights.shape == seen.shape
     assert np.all(weights[~seen] == 0)
     np.testing.assert_allclose(weights.sum(axis=1), seen.any(axis=1), atol=1e-5)
-    np.testing.assert_array_equal(result.arrays["blind_rows"], np.flatnonzero(~seen.any(axis=1)))
+    np.testing.assert_array_equal(result.arrays["fully_masked_rows"], np.flatnonzero(~seen.any(axis=1)))
 
 
 def test_that_no_number_is_missing_or_not_a_number(case: str) -> None:
@@ -178,7 +178,7 @@ def test_that_the_block_sparse_kernel_moves_less_by_the_tiles_that_it_skips() ->
 
 
 def test_that_the_reference_is_attention_in_float64() -> None:
-    planned = plan(CASES["blind rows"])
+    planned = plan(CASES["fully masked rows"])
     problem = make_problem(planned, "cpu")
     found = float64_reference(problem, lambda done, total, phase: None)
     scores = (problem.q.double() @ problem.k.double().mT) / 32**0.5

@@ -70,7 +70,7 @@ def result(
     return Result(
         topic=TOPIC.id,
         params=QuantizationParams.parse(params or {}).model_dump(mode="json"),
-        environment=Environment("cpu", "numpy, torch, Lanes (TTIR on CPU)"),
+        environment=Environment("cpu", "numpy, torch, TTIR interpreter (CPU)"),
         metrics={name: Metric(value, "bits", Provenance.TRACED) for name, value in values.items()},
         tables={"distributions": distributions(), "sweep": sweep(), **outputs(), **(tables or {})},
     )

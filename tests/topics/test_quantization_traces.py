@@ -33,7 +33,7 @@ def ignored(done: float, total: float, phase: str) -> None:
 @cache
 def traced(**changes: object) -> Draft:
     params = QuantizationParams.parse(changes)
-    draft = Draft("quantization", params, Environment("cpu", "Lanes (TTIR on CPU)"))
+    draft = Draft("quantization", params, Environment("cpu", "TTIR interpreter (CPU)"))
     trace_kernels(draft, params, matrix_of(params, None, "cpu"), ignored)
     return draft
 

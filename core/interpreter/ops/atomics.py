@@ -129,7 +129,7 @@ def _rmw(operation: Operation, _planner: Any) -> Step:
     kind = str(operation.attributes["words"][0])
     combine = _COMBINE.get(kind)
     if combine is None:
-        raise TilescopeError(f"{operation.location} needs the atomic {kind!r}, which Lanes does not execute.")
+        raise TilescopeError(f"{operation.location} needs the atomic {kind!r}, which Tilescope does not execute.")
     value_type = operation.operands[1].type
 
     def update(targets: _Targets, values: list[Any]) -> torch.Tensor:

@@ -48,7 +48,8 @@ def _topological(operation: Operation, successors: Sequence[Sequence[int]]) -> l
         for following in successors[block]:
             if following in open_:
                 raise TilescopeError(
-                    f"{operation.location} jumps backwards, which Lanes does not execute: write a for or while loop."
+                    f"{operation.location} jumps backwards, which Tilescope does not execute: write a for or "
+                    "while loop."
                 )
             if following not in order:
                 visit(following)

@@ -102,7 +102,8 @@ def _combiner(block: Block) -> Callable[[Tiles, Tiles], Tiles]:
     for operation in block.operations[:-1]:
         if operation.name not in PURE:
             raise TilescopeError(
-                f"{operation.location} combines elements with {operation.name}, which Lanes does not execute, so the "
+                f"{operation.location} combines elements with {operation.name}, which Tilescope does not "
+                "execute, so the "
                 "kernel was not run."
             )
     functions = [(op, PURE[op.name](op)) for op in block.operations[:-1]]

@@ -131,7 +131,7 @@ def _pointer_cast(operation: Operation) -> PureFunction:
     )
     if source != target:
         raise TilescopeError(
-            f"{operation.location} reads memory through a pointer of another width, which Lanes does not do."
+            f"{operation.location} reads memory through a pointer of another width, which Tilescope does not do."
         )
     return lambda a: a
 

@@ -201,7 +201,9 @@ def _extern(operation: Operation) -> PureFunction:
     symbol = str(operation.attributes.get("symbol", ""))
     function = _library_function(symbol.removeprefix("__nv_"))
     if function is None:
-        raise TilescopeError(f"{operation.location} calls the library function {symbol!r}, which Lanes does not have.")
+        raise TilescopeError(
+            f"{operation.location} calls the library function {symbol!r}, which Tilescope does not have."
+        )
     return _converted(operation, function)
 
 
@@ -258,7 +260,8 @@ def _inline_assembly(operation: Operation) -> PureFunction:
     function = _instruction(assembly, len(operation.operands)) if single else None
     if function is None:
         raise TilescopeError(
-            f"{operation.location} runs inline assembly ({_shortened(assembly)!r}) whose meaning Lanes does not know, "
+            f"{operation.location} runs inline assembly ({_shortened(assembly)!r}) whose meaning Tilescope does "
+            "not know, "
             "so the kernel was not run."
         )
     return _converted(operation, function)

@@ -168,5 +168,5 @@ def _number_from_pointer(operation: Operation, _planner: Any) -> Step:
 def _pointer_from_number(operation: Operation, _planner: Any) -> Step:
     raise TilescopeError(
         f"{operation.location} makes a pointer from a number (an address that was loaded or passed as an integer), "
-        "which Lanes cannot check or follow: pass the tensor itself."
+        "which Tilescope cannot check or follow: pass the tensor itself."
     )

@@ -40,7 +40,9 @@ def _towards_zero(dtype: torch.dtype) -> TensorFunction:
 def _precision(operation: Operation) -> PureFunction:
     rounding = operation.attributes.get("rounding", "rtne")
     if rounding not in ("rtne", "rtz", 0, 1):
-        raise TilescopeError(f"{operation.location} rounds by {rounding}, Lanes only to nearest even or towards zero.")
+        raise TilescopeError(
+            f"{operation.location} rounds by {rounding}, Tilescope only to nearest even or towards zero."
+        )
     source = torch_dtype(operation.operands[0].type.element)
     target = torch_dtype(operation.result.type.element)
     narrowing = target.itemsize < source.itemsize

@@ -38,7 +38,7 @@ def _decoder(operation: Operation, name: str, axis: int, packed: bool) -> Callab
         return lambda tile: (tile.view(_FP8[name]) if tile.dtype == torch.int8 else tile).to(torch.float32)
     if name in _UNSCALED:
         return lambda tile: tile.to(torch.float32)
-    raise TilescopeError(f"{operation.location} multiplies numbers of format {name}, which Lanes does not decode.")
+    raise TilescopeError(f"{operation.location} multiplies numbers of format {name}, which Tilescope does not decode.")
 
 
 def _scales(tile: torch.Tensor) -> torch.Tensor:

@@ -133,7 +133,9 @@ def _combined(operation: Operation, function: Callable[[list[torch.Tensor]], tor
     """A layout change of several tiles, materialised."""
     types = [value.type for value in operation.operands]
     if operation.result.type.pointer:
-        raise TilescopeError(f"{operation.location} uses {operation.name} on pointers, which Lanes does not execute.")
+        raise TilescopeError(
+            f"{operation.location} uses {operation.name} on pointers, which Tilescope does not execute."
+        )
 
     def call(*values: Any) -> Any:
         tiles = [expanded(to_torch(v, t), t.dims) for v, t in zip(values, types, strict=True)]

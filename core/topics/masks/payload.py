@@ -5,13 +5,13 @@ Arrays (numpy), of the sequence shown (params.sequence) and head 0:
                     (step, q_block, iteration, kv_block). Traced; absent where that kernel did not run.
   probabilities     float32 [query_len, key_len]: softmax under the mask, computed in float64; rows that see nothing are
                     zeros. Absent over 2**20 cells.
-  blind_rows        int32 [n]: the queries that see nothing.
+  fully_masked_rows        int32 [n]: the queries that see nothing.
 
 Tables (rows of JSON values):
   comparison   impl, label, runs_on ('cuda'|'cpu'|'emulated'|'unavailable'), reason, time_ms, time_ms_samples,
                tflops (of what the mask shows), peak_memory_bytes, max_abs_error, rms_error, allowed_rms_error, passed,
-               nan_rows, blind_rows, mask_bytes: one row an implementation, over the whole batch. Errors are taken over
-               the rows that see something; nan_rows counts rows with a NaN among the blind_rows that see nothing
+               nan_rows, fully_masked_rows, mask_bytes: one row an implementation, over the whole batch. Errors are taken over
+               the rows that see something; nan_rows counts rows with a NaN among the fully_masked_rows that see nothing
   tiles        sequence, full, partial, empty, visited, visited_by_kernel (traced; null where it did not run)
   traffic      kernel ('dense'|'block-sparse'), function, tensor, read_bytes, written_bytes, unique_bytes: the flash
                kernel without the mask and the block-sparse one with it (traced)
@@ -25,7 +25,7 @@ Tables (rows of JSON values):
 Metrics:
   cells, cells.visible, sparsity, tiles, tiles.{full,partial,empty}, flops.{dense,visible,tiles},
   flops.saved, flops.saved_share, bytes.dense, bytes.tiles, bytes.saved, mask.dense_bytes, mask.tile_list_bytes,
-  blind_rows, symmetry.all, symmetry.padding, symmetry.padding_both                        (modelled: from the mask)
+  fully_masked_rows, symmetry.all, symmetry.padding, symmetry.padding_both                        (modelled: from the mask)
   dense.hbm_bytes, sparse.hbm_bytes                                                        (traced)
   {naive,sdpa,flex,sparse}.{max_abs_error,rms_error,allowed_rms_error,nan_rows,time_ms}, masked.largest_weight,
   masked.cells, future.{change,change_unmasked,gradient}, padding.{change,change_unmasked,alignment_error},

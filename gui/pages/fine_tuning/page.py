@@ -19,7 +19,7 @@ from gui.pages.fine_tuning import key_metrics, view_data
 from gui.pages.fine_tuning.details import DetailsView
 from gui.pages.fine_tuning.method_costs import MethodBoard
 from gui.pages.fine_tuning.modules_view import PlacesView
-from gui.widgets.badged_metrics import BadgedNumbers
+from gui.widgets.badged_metrics import BadgedMetrics
 from gui.widgets.switcher import Switcher
 
 _PLACES_HELP = (
@@ -55,7 +55,7 @@ class FineTuningPage(Page):
         self._result: Result | None = None
         self._stale = False
         self._drawn: Selection | None = None
-        self.headline, self.places = BadgedNumbers(), PlacesView()
+        self.headline, self.places = BadgedMetrics(), PlacesView()
         self.losses, self.held_out = StepCurves(_BEFORE_LOSSES), StepCurves(_BEFORE_HELD_OUT)
         self.losses.set_axes("step", "training loss", "nats")
         self.held_out.set_axes("step", "held-out loss", "nats")

@@ -15,7 +15,7 @@ from core.topics.lora.model.plan import Plan
 from gui.charts.ticks import short_quantity
 from gui.pages.lora import view_data
 from gui.widgets.badge import ProvenanceBadge
-from gui.widgets.metric_bar import Number, NumberStrip
+from gui.widgets.metric_bar import MetricBar, Number
 
 _LEFT_PX, _RIGHT_PX, _BELOW_PX = 12, 8, 6
 _TRAINED = "AdaLoRA trains the triplets that it masks, too, so it counts those of its first rank to the end."
@@ -28,7 +28,7 @@ class Headline(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.strip, self.badge, self.sentence = NumberStrip(), ProvenanceBadge(), QLabel()
+        self.strip, self.badge, self.sentence = MetricBar(), ProvenanceBadge(), QLabel()
         self.sentence.setWordWrap(True)
         self.sentence.setTextFormat(Qt.TextFormat.RichText)
         self.sentence.setContentsMargins(_LEFT_PX, 0, _RIGHT_PX, _BELOW_PX)

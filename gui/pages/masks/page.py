@@ -25,7 +25,7 @@ from gui.pages.masks.mask_matrix import MaskMatrix
 from gui.pages.masks.preset_gallery import PresetGallery
 from gui.pages.masks.symmetry_map import SymmetryMap
 from gui.widgets.latest_work import LatestWork
-from gui.widgets.metric_bar import NumberStrip
+from gui.widgets.metric_bar import MetricBar
 from gui.widgets.player import Player
 from gui.widgets.switcher import Switcher
 
@@ -51,7 +51,7 @@ class MasksPage(Page):
         self._grid: TileGrid | None = None
         self._language: Language = "en"
         self._drawn: dict[int, Plan] = {}
-        self.gallery, self.composer, self.strip = PresetGallery(), MaskComposer(), NumberStrip()
+        self.gallery, self.composer, self.strip = PresetGallery(), MaskComposer(), MetricBar()
         self.matrix, self.schedule, self.player = MaskMatrix(), TileSchedule(), Player()
         self.mirror, self.comparison, self.code = SymmetryMap(), Comparison(), CodeTargets(view_data.TARGETS)
         self._mirror_work = LatestWork(self)

@@ -19,7 +19,7 @@ from gui.pages.quantization.error_maps import Report, format_grid, layer_grid, t
 from gui.pages.quantization.formats_view import FormatsView
 from gui.pages.quantization.report_figures import LABELS
 from gui.pages.quantization.views import EVERY_FORMAT, LAYERS, TENSORS, MapPanel
-from gui.widgets.badged_metrics import BadgedNumbers
+from gui.widgets.badged_metrics import BadgedMetrics
 
 _CODEBOOK_HELP = (
     "The weights of each block over its largest (absmax). Every format may only store its levels, the ticks in its "
@@ -55,7 +55,7 @@ class QuantizationPage(Page):
         self._reports: dict[str, Report] = {}
         self._drawn_map: object = None
         self._shown_tensor: str | None = None
-        self.headline, self.codebooks, self.map_panel = BadgedNumbers(), CodebookView(), MapPanel()
+        self.headline, self.codebooks, self.map_panel = BadgedMetrics(), CodebookView(), MapPanel()
         self.formats_view, self.use_view = FormatsView(), UseView()
         self.add_strip(self.headline)
         self.codebook_card = self.add_plot(self.codebooks, 0, 0, "Codebooks", _CODEBOOK_HELP)

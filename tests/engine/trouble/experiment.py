@@ -17,7 +17,7 @@ from core.contracts.errors import InvalidParams, MissingRequirement
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Environment, Metric, Provenance, Result
 from core.contracts.topic import ExperimentRun
-from core.engine.steps import Tick, stepwise
+from core.engine.steps import ProgressCallback, stepwise
 from tests.engine.trouble import TroubleParams
 
 Steps = Generator[Progress | Partial, None, None]
@@ -146,12 +146,12 @@ def _modules(params: TroubleParams, device: str) -> Steps:
 
 
 def _step(params: TroubleParams, device: str) -> Steps:
-    def work(tick: Tick) -> int:
+    def work(progress: ProgressCallback) -> int:
         done = 0
         try:
             while params.count == 0 or done < params.count:
                 done += 1
-                tick(done, params.count, "stepping")
+                progress(done, params.count, "stepping")
         finally:
             if params.folder:
                 Path(params.folder, "cleaned-up").touch()

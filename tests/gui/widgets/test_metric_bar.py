@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from gui.widgets.metric_bar import Number, NumberStrip
+from gui.widgets.metric_bar import MetricBar, Number
 
 SHORT, LONG = Number("RMSE", "9 %"), Number("worst: layer 20 mlp.down_proj", "17 dB")
 
 
 @pytest.fixture
-def strip(qtbot: Any) -> NumberStrip:
-    made = NumberStrip()
+def strip(qtbot: Any) -> MetricBar:
+    made = MetricBar()
     qtbot.addWidget(made)
     made.set_numbers([SHORT, LONG, SHORT])
     made.show()
     return made
 
 
-def widths(strip: NumberStrip, width: int) -> list[float]:
+def widths(strip: MetricBar, width: int) -> list[float]:
     strip.setFixedWidth(width)
     columns = strip._strip._columns()
     assert columns[0][1].left() == 0
@@ -28,16 +28,16 @@ def widths(strip: NumberStrip, width: int) -> list[float]:
     return [box.width() for _, box in columns]
 
 
-def test_that_columns_are_equal_where_all_texts_fit(strip: NumberStrip) -> None:
+def test_that_columns_are_equal_where_all_texts_fit(strip: MetricBar) -> None:
     assert widths(strip, 3 * strip.needed_px) == pytest.approx([strip.needed_px] * 3)
 
 
-def test_that_a_long_name_takes_the_room_that_others_do_not_need(strip: NumberStrip) -> None:
+def test_that_a_long_name_takes_the_room_that_others_do_not_need(strip: MetricBar) -> None:
     found = widths(strip, strip.needed_px + 30)
     assert found == pytest.approx([needed + 10 for needed in strip._strip.needed_px()], abs=0.5)
     assert found[1] > found[0] == found[2]
 
 
-def test_that_columns_are_equal_again_where_something_must_be_cut(strip: NumberStrip) -> None:
+def test_that_columns_are_equal_again_where_something_must_be_cut(strip: MetricBar) -> None:
     width = strip.needed_px - 40
     assert widths(strip, width) == pytest.approx([width / 3] * 3)

@@ -1,7 +1,7 @@
 """The experiment of the decoder page: a block with real tensors, changed one token at a time.
 
-The attentions of the recorded passes are the project's Triton flash kernel, executed by Lanes on a CPU. The many
-changed sequences and the gradients go through PyTorch's own operations, on the same weights.
+The attentions of the recorded passes are the project's Triton flash kernel, executed by the TTIR interpreter on a CPU.
+The many changed sequences and the gradients go through PyTorch's own operations, on the same weights.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.contracts.result import Environment
 from core.contracts.result_builder import Draft, as_partial
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.topics.decoder.experiment import metrics
 from core.topics.decoder.experiment.checks import check_all
@@ -36,25 +36,27 @@ def run(params: DecoderParams, device: str) -> ExperimentRun:
     findings = Draft("decoder", params, _environment(device))
     findings.metrics.update(metrics.modelled(planned))
     trained_until = 0.6 if params.weights == REVERSAL else 0.02
-    trained = yield from phase(0.0, trained_until, lambda tick: weights_of(params, tick))
+    trained = yield from phase(0.0, trained_until, lambda progress: weights_of(params, progress))
     findings.metrics.update(metrics.training(params, trained))
     if trained.losses is not None:
         findings.arrays["loss"] = trained.losses
     scene = Scene(params, placed(trained.network, device), planned.inputs, device)
 
     middle = trained_until + 0.4 * (1 - trained_until)
-    recorded = yield from phase(trained_until, middle, lambda tick: _flow(findings, scene, planned, in_parts(tick, 3)))
+    recorded = yield from phase(
+        trained_until, middle, lambda progress: _flow(findings, scene, planned, in_parts(progress, 3))
+    )
     yield Partial(as_partial(findings.result()))
-    yield from phase(middle, 0.9, lambda tick: _influence(findings, scene, tick))
+    yield from phase(middle, 0.9, lambda progress: _influence(findings, scene, progress))
     if params.has_cross_attention:
-        yield from phase(0.9, 0.98, lambda tick: _memory(findings, scene, in_parts(tick, 2)))
-    yield from phase(0.98, 1.0, lambda tick: _variant(findings, scene, recorded, tick))
+        yield from phase(0.9, 0.98, lambda progress: _memory(findings, scene, in_parts(progress, 2)))
+    yield from phase(0.98, 1.0, lambda progress: _variant(findings, scene, recorded, progress))
     return findings.result()
 
 
-def _flow(findings: Draft, scene: Scene, planned: Plan, tick: Tick) -> Recorded:
+def _flow(findings: Draft, scene: Scene, planned: Plan, progress: ProgressCallback) -> Recorded:
     """The pass as it is, the pass with the chosen token changed, and the checks."""
-    recorded = flash_pass(scene, scene.inputs, tick)
+    recorded = flash_pass(scene, scene.inputs, progress)
     findings.arrays.update({f"stage.{name}": picture(tensor) for name, tensor in recorded.stages.items()})
     probabilities = {short_name(call.name): call.probabilities() for call in recorded.calls}
     findings.arrays.update({f"attention.{name}": p.cpu().numpy() for name, p in probabilities.items()})
@@ -75,15 +77,15 @@ def _flow(findings: Draft, scene: Scene, planned: Plan, tick: Tick) -> Recorded:
         findings.metrics.update(metrics.alignment(weight, findings.environment.device))
     if planned.perturbation is not None:
         what = planned.perturbation
-        after = flash_pass(scene, perturbed(scene.inputs, what.stack, what.position), tick)
+        after = flash_pass(scene, perturbed(scene.inputs, what.stack, what.position), progress)
         moved = changes(recorded, after)
         findings.arrays.update(moved)
         findings.metrics.update(metrics.perturbation(planned, moved, findings.environment.device))
     return recorded
 
 
-def _influence(findings: Draft, scene: Scene, tick: Tick) -> None:
-    found = influence(scene, tick)
+def _influence(findings: Draft, scene: Scene, progress: ProgressCallback) -> None:
+    found = influence(scene, progress)
     if found.source is not None:
         findings.arrays["influence.source"] = found.source
     if found.target is not None:
@@ -91,26 +93,26 @@ def _influence(findings: Draft, scene: Scene, tick: Tick) -> None:
     findings.metrics.update(metrics.influence(found, scene.inputs, findings.environment.device))
 
 
-def _memory(findings: Draft, scene: Scene, tick: Tick) -> None:
+def _memory(findings: Draft, scene: Scene, progress: ProgressCallback) -> None:
     """Where the cross-attention's Q, K and V come from, and which way gradients take."""
     device = findings.environment.device
     findings.metrics.update(metrics.swaps(swaps(scene), device))
-    found = gradient_flow(scene, tick)
+    found = gradient_flow(scene, progress)
     findings.arrays.update({f"gradient.{path}": map_ for path, map_ in found.maps.items()})
     findings.tables["paths"] = [{"path": path, "norm": norm} for path, norm in found.norms.items()]
     findings.metrics.update(metrics.gradients(found, device))
     shorter = replace(scene, inputs=without_last_target(scene.inputs))
-    rows = check_all(shorter, flash_pass(shorter, shorter.inputs, tick)).rows
+    rows = check_all(shorter, flash_pass(shorter, shorter.inputs, progress)).rows
     findings.metrics.update(metrics.shorter(shorter.inputs, rows, device))
 
 
-def _variant(findings: Draft, scene: Scene, recorded: Recorded, tick: Tick) -> None:
+def _variant(findings: Draft, scene: Scene, recorded: Recorded, progress: ProgressCallback) -> None:
     """The same texts through a decoder-only block, whatever kind was asked for: what is not there can be counted."""
     params = scene.params.changed(kind=DECODER_ONLY, perturb="none") if scene.params.has_decoder else None
     if params is None:
         return
     alone = replace(scene, params=params, inputs=inputs_of(params))
-    its_pass = recorded if scene.params.kind == DECODER_ONLY else flash_pass(alone, alone.inputs, tick)
+    its_pass = recorded if scene.params.kind == DECODER_ONLY else flash_pass(alone, alone.inputs, progress)
     rows = check_all(alone, its_pass).rows
     launches = sum(call.name.startswith("decoder.") for call in recorded.calls)
     findings.metrics.update(
@@ -121,4 +123,4 @@ def _variant(findings: Draft, scene: Scene, recorded: Recorded, tick: Tick) -> N
 def _environment(device: str) -> Environment:
     if torch.device(device).type == "cuda":
         return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA", versions())
-    return Environment(f"cpu ({cpu_name()})", "Lanes (TTIR on CPU)", versions())
+    return Environment(f"cpu ({cpu_name()})", "TTIR interpreter (CPU)", versions())

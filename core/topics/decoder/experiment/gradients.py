@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.topics.decoder.experiment.attentions import by_operations
 from core.topics.decoder.experiment.checks import torch_decoder
 from core.topics.decoder.experiment.passes import Scene
@@ -35,7 +35,7 @@ class GradientFlow:
     torch_error: float
 
 
-def gradient_flow(scene: Scene, tick: Tick) -> GradientFlow:
+def gradient_flow(scene: Scene, progress: ProgressCallback) -> GradientFlow:
     """Needs an encoder and a decoder."""
     exact = placed(scene.network, scene.device, torch.float64)
     one_pass = scene.one_pass(by_operations, network=exact)
@@ -51,7 +51,7 @@ def gradient_flow(scene: Scene, tick: Tick) -> GradientFlow:
     gradients = {path: _gradient(outputs[path], directions, memory) for path in PATHS}
     theirs = _gradient(torch_decoder(scene, exact, target, memory), directions, memory)
     largest = float(gradients["whole"].abs().max())
-    maps = _maps({path: outputs[path] for path in ("whole", "k", "v")}, directions, memory, tick)
+    maps = _maps({path: outputs[path] for path in ("whole", "k", "v")}, directions, memory, progress)
     return GradientFlow(
         maps,
         {path: float(gradient.norm()) for path, gradient in gradients.items()}
@@ -78,14 +78,14 @@ def _gradient(output: torch.Tensor, directions: torch.Tensor, memory: torch.Tens
 
 
 def _maps(
-    outputs: dict[str, torch.Tensor], directions: torch.Tensor, memory: torch.Tensor, tick: Tick
+    outputs: dict[str, torch.Tensor], directions: torch.Tensor, memory: torch.Tensor, progress: ProgressCallback
 ) -> dict[str, np.ndarray]:
     length, done = len(directions), 0
     maps = {}
     for path, output in outputs.items():
         rows = []
         for position in range(length):
-            tick(done, 3 * length, "gradients into the memory")
+            progress(done, 3 * length, "gradients into the memory")
             only = torch.zeros_like(directions)
             only[position] = directions[position]
             rows.append(_gradient(output, only, memory).norm(dim=1))

@@ -200,5 +200,5 @@ def _measured(device: str) -> Provenance:
 
 
 def _kernel(device: str) -> Provenance:
-    """What came through the flash kernel: executed by Lanes on a CPU."""
+    """What came through the flash kernel: executed by the TTIR interpreter on a CPU."""
     return Provenance.MEASURED if device.startswith("cuda") else Provenance.TRACED

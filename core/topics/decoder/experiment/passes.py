@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from core.contracts.result import Row
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.interpreter import intercept
 from core.topics.decoder.experiment.attentions import Call, Flash
 from core.topics.decoder.experiment.network import Attend, Network, Pass, Record, ignore, run_both
@@ -49,12 +49,12 @@ class Recorded:
     launches: tuple[Launch, ...]
 
 
-def flash_pass(scene: Scene, inputs: Inputs, tick: Tick) -> Recorded:
-    """One pass on the flash kernel: executed by Lanes on a CPU; run, and traced besides, on a GPU."""
+def flash_pass(scene: Scene, inputs: Inputs, progress: ProgressCallback) -> Recorded:
+    """One pass on the flash kernel: executed by the TTIR interpreter on a CPU; run, and traced besides, on a GPU."""
     if torch.device(scene.device).type != "cuda":
-        return _traced_pass(scene, inputs, tick)
+        return _traced_pass(scene, inputs, progress)
     run = _keep_all(scene, inputs)
-    return Recorded(run.stages, run.calls, _traced_pass(scene, inputs, tick).launches)
+    return Recorded(run.stages, run.calls, _traced_pass(scene, inputs, progress).launches)
 
 
 def picture(tensor: torch.Tensor) -> np.ndarray:
@@ -85,8 +85,8 @@ def traced_tables(recorded: Recorded) -> dict[str, list[Row]]:
     return tables
 
 
-def _traced_pass(scene: Scene, inputs: Inputs, tick: Tick) -> Recorded:
-    with intercept(tick=tick) as tracer:
+def _traced_pass(scene: Scene, inputs: Inputs, progress: ProgressCallback) -> Recorded:
+    with intercept(progress=progress) as tracer:
         kept = _keep_all(scene, inputs)
     return Recorded(kept.stages, kept.calls, tuple(tracer.launches))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.topics.decoder.experiment.attentions import by_operations
 from core.topics.decoder.experiment.network import run_both
 from core.topics.decoder.experiment.passes import Recorded, Scene
@@ -37,7 +37,7 @@ def changes(before: Recorded, after: Recorded) -> dict[str, np.ndarray]:
     return {f"change.{name}": _moved(tensor, after.stages[name]) for name, tensor in before.stages.items()}
 
 
-def influence(scene: Scene, tick: Tick) -> Influence:
+def influence(scene: Scene, progress: ProgressCallback) -> Influence:
     """Every token of both texts replaced in turn, pads included, by PyTorch's operations."""
     lengths = {
         stack: len(text)
@@ -49,7 +49,7 @@ def influence(scene: Scene, tick: Tick) -> Influence:
     done, rows, self_rows = 1, {stack: [] for stack in lengths}, []  # type: ignore[var-annotated]
     for stack, length in lengths.items():
         for position in range(length):
-            tick(done, total, "changing each token in turn")
+            progress(done, total, "changing each token in turn")
             changed = _output(scene, stack, position)
             rows[stack].append(_moved(base["output"], changed["output"]))
             if stack == "source" and "decoder.self" in base:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.language_model.torch_state import seeded, torch_threads
 from core.topics.decoder.experiment.network import Network
 from core.topics.decoder.params import PRE_NORM, REVERSAL, DecoderParams
@@ -67,7 +67,7 @@ def sinusoids(length: int, width: int) -> torch.Tensor:
 _cache: OrderedDict[tuple[object, ...], Trained] = OrderedDict()
 
 
-def weights_of(params: DecoderParams, tick: Tick) -> Trained:
+def weights_of(params: DecoderParams, progress: ProgressCallback) -> Trained:
     """The weights that `params` ask for. What was trained in this process is kept: the last four."""
     if params.weights != REVERSAL:
         return Trained(make_network(params))
@@ -76,17 +76,17 @@ def weights_of(params: DecoderParams, tick: Tick) -> Trained:
         params.training_steps,
     )  # fmt: skip
     if key not in _cache:
-        _cache[key] = train(params, tick)
+        _cache[key] = train(params, progress)
         while len(_cache) > _KEPT:
             _cache.popitem(last=False)
     _cache.move_to_end(key)
     return _cache[key]
 
 
-def train(params: DecoderParams, tick: Tick) -> Trained:
+def train(params: DecoderParams, progress: ProgressCallback) -> Trained:
     """AdamW with a warm-up and a cosine on random sequences of 2 to 10 tokens, in float32 on one CPU thread.
 
-    One thread, so that the same seed gives the same weights. `tick` is called at every step and may raise to stop.
+    One thread, so that the same seed gives the same weights. `progress` is called at every step and may raise to stop.
     """
     started = perf_counter()
     network, steps = make_network(params), params.training_steps
@@ -105,7 +105,7 @@ def train(params: DecoderParams, tick: Tick) -> Trained:
             optimizer.step()
             schedule.step()
             losses[step] = loss.item()
-            tick(step + 1, steps, f"{PHASE}: loss {losses[step]:.2f}")
+            progress(step + 1, steps, f"{PHASE}: loss {losses[step]:.2f}")
         accuracy = held_out_accuracy(network, params.seed)
     return Trained(network, losses, accuracy, perf_counter() - started)
 

@@ -14,7 +14,7 @@ from core.contracts.result import Environment, Metric, Provenance
 from core.contracts.result_builder import Draft, as_partial
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.language_model.evaluation import task_loss
 from core.language_model.libraries import WHAT_LIBRARIES_RAISE, reason
@@ -51,7 +51,7 @@ def run(params: FineTuningParams, device: str) -> ExperimentRun:
     """
     check(params)
     findings = Draft("fine-tuning", params, _environment(device))
-    shared = yield from phase(0.0, _OPENED, lambda tick: opened(params, device, tick))
+    shared = yield from phase(0.0, _OPENED, lambda progress: opened(params, device, progress))
     if shared.model.notice:
         _add_message(findings, "notice", shared.model.notice)
     how = Provenance.MEASURED_CPU if torch.device(device).type == "cpu" else Provenance.MEASURED
@@ -115,8 +115,8 @@ def _before(
 ) -> Generator[Progress | Partial, None, None]:
     """What the model says before any training. What cannot be asked is a message: the methods go on without it."""
 
-    def ask(tick: Tick) -> None:
-        found = answers(shared.base, shared.model.tokenizer, shared.answered, tick, by_length=False)
+    def ask(progress: ProgressCallback) -> None:
+        found = answers(shared.base, shared.model.tokenizer, shared.answered, progress, by_length=False)
         tables.add_answers(findings, None, found, shared, params.samples)
         loss = task_loss(shared.base, shared.model.tokenizer, shared.held_out).loss
         how = findings.metrics["base.parameters"].provenance
@@ -137,8 +137,8 @@ def _looked_at(
         found = yield from phase(
             start,
             end,
-            lambda tick: answers(
-                method_run.model, shared.model.tokenizer, shared.answered, tick, by_length=method in PROMPTS
+            lambda progress: answers(
+                method_run.model, shared.model.tokenizer, shared.answered, progress, by_length=method in PROMPTS
             ),
         )
         tables.add_answers(findings, method, found, shared, params.samples)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.language_model.data import prompt_ids
 from core.language_model.evaluation import Answers, exact_match
 from core.language_model.table_task import Example
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def answers(
-    model: Any, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], tick: Tick, by_length: bool
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    progress: ProgressCallback,
+    by_length: bool,
 ) -> Answers:
     """The rows answered greedily, in their order.
 
@@ -31,7 +35,7 @@ def answers(
         rows = [index for index, found in enumerate(lengths) if found == length]
 
         def told(share: float, total: float, what: str, begun: int = done, count: int = len(rows)) -> None:
-            tick(begun + count * share / total, len(examples), what)
+            progress(begun + count * share / total, len(examples), what)
 
         found = exact_match(model, tokenizer, [examples[index] for index in rows], told)
         for index, text, correct in zip(rows, found.texts, found.right, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import prompt_ids, target_ids
 from core.language_model.folder import open_folder
@@ -45,11 +45,11 @@ class Opened:
         return self.task.unseen_people[:HELD_OUT_ROWS]
 
 
-def opened(params: FineTuningParams, device: str, tick: Tick) -> Opened:
+def opened(params: FineTuningParams, device: str, progress: ProgressCallback) -> Opened:
     """Raises InvalidParams for a folder that cannot be opened, and for what the model has no room for: target modules
     that do not exist, a rank, virtual tokens, or copies for each method that do not fit into memory."""
     folder = params.model.strip()
-    model = open_folder(expanded(folder, "model"), tick, "model") if folder else small_model(STANDARD, tick)
+    model = open_folder(expanded(folder, "model"), progress, "model") if folder else small_model(STANDARD, progress)
     _check_memory(model, params)
     targets: list[str] = []
     if set(params.chosen) & set(ADAPTERS):

@@ -1,7 +1,7 @@
 """The experiment of the flash-attention page: traces both kernels, checks and times every implementation.
 
-On a CPU the Triton kernels are executed by Lanes from their TTIR, and have errors and traffic but no times. On a GPU
-they run, are timed and leave a timeline, and are traced besides.
+On a CPU the Triton kernels are executed by the TTIR interpreter from their TTIR, and have errors and traffic but no
+times. On a GPU they run, are timed and leave a timeline, and are traced besides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.contracts.result import Environment
 from core.contracts.result_builder import Draft, as_partial
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.topics.flash_attention.experiment import metrics, tables
 from core.topics.flash_attention.experiment.comparison import check_all, float64_reference, time_all
@@ -43,13 +43,13 @@ def run(params: FlashAttentionParams, device: str) -> ExperimentRun:
     findings = Draft("flash-attention", params, _environment(device))
     findings.metrics.update(metrics.modelled_metrics(planned))
     findings.tables.update(tables.paper_tables())
-    problem = yield from phase(0.00, 0.02, lambda tick: make_problem(params, device))
+    problem = yield from phase(0.00, 0.02, lambda progress: make_problem(params, device))
     emulated = yield from _trace(findings, planned, problem)
-    yield from phase(0.50, 0.55, lambda tick: _add_sweep(findings, problem, tick))
+    yield from phase(0.50, 0.55, lambda progress: _add_sweep(findings, problem, progress))
 
-    reference = yield from phase(0.55, 0.65, lambda tick: float64_reference(problem, tick))
-    checked = yield from phase(0.65, 0.80, lambda tick: check_all(problem, reference, emulated, tick))
-    contenders = yield from phase(0.80, 1.00, lambda tick: time_all(problem, checked, tick))
+    reference = yield from phase(0.55, 0.65, lambda progress: float64_reference(problem, progress))
+    checked = yield from phase(0.65, 0.80, lambda progress: check_all(problem, reference, emulated, progress))
+    contenders = yield from phase(0.80, 1.00, lambda progress: time_all(problem, checked, progress))
     findings.tables["comparison"] = [contender.as_row(planned.flops.formula) for contender in contenders]
     findings.metrics.update(metrics.comparison_metrics(contenders))
     if problem.device.type == "cuda":
@@ -61,17 +61,17 @@ def _trace(
     findings: Draft, planned: Plan, problem: Problem
 ) -> Generator[Progress | Partial, None, dict[Impl, torch.Tensor]]:
     """Trace both kernels and tell what they moved. Returns the outputs that the tracer computed; S and P go."""
-    standard = yield from phase(0.02, 0.30, lambda tick: trace_standard(problem, in_parts(tick, 3)))
-    flash = yield from phase(0.30, 0.42, lambda tick: trace_flash(problem, tick))
-    yield from phase(0.42, 0.50, lambda tick: _add_traces(findings, planned, standard, flash, tick))
+    standard = yield from phase(0.02, 0.30, lambda progress: trace_standard(problem, in_parts(progress, 3)))
+    flash = yield from phase(0.30, 0.42, lambda progress: trace_flash(problem, progress))
+    yield from phase(0.42, 0.50, lambda progress: _add_traces(findings, planned, standard, flash, progress))
     yield Partial(as_partial(findings.result()))
     return {Impl.TRITON_STANDARD: standard.out, Impl.TRITON_FLASH: flash.out}
 
 
-def _add_traces(findings: Draft, planned: Plan, standard: Traced, flash: Traced, tick: Tick) -> None:
+def _add_traces(findings: Draft, planned: Plan, standard: Traced, flash: Traced, progress: ProgressCallback) -> None:
     params = planned.params
     for done, part in enumerate((standard, flash)):
-        tick(done, 2, f"counting the bytes of {part.kernel} attention")
+        progress(done, 2, f"counting the bytes of {part.kernel} attention")
         for name, rows in tables.trace_tables(part).items():
             findings.tables.setdefault(name, []).extend(rows)
         arrays, rows_by_table = tables.address_map_of(part)
@@ -84,10 +84,10 @@ def _add_traces(findings: Draft, planned: Plan, standard: Traced, flash: Traced,
     findings.metrics.update(metrics.tile_flop_metrics(planned, standard, flash))
 
 
-def _add_sweep(findings: Draft, problem: Problem, tick: Tick) -> None:
+def _add_sweep(findings: Draft, problem: Problem, progress: ProgressCallback) -> None:
     steps = []
     problems = shorter_problems(problem)
-    in_turn = in_parts(tick, 4 * len(problems))  # three standard kernels and flash
+    in_turn = in_parts(progress, 4 * len(problems))  # three standard kernels and flash
     for shorter in problems:
         moved = [tables.moved_bytes(trace(shorter, in_turn)) for trace in (trace_standard, trace_flash_traffic)]
         steps.append(tables.sweep_row(shorter.params, *moved))
@@ -102,4 +102,4 @@ def _add_sweep(findings: Draft, problem: Problem, tick: Tick) -> None:
 def _environment(device: str) -> Environment:
     if torch.device(device).type == "cuda":
         return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA", versions())
-    return Environment(f"cpu ({cpu_name()})", "Lanes (TTIR on CPU)", versions())
+    return Environment(f"cpu ({cpu_name()})", "TTIR interpreter (CPU)", versions())

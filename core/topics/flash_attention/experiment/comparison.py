@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from core.contracts.result import Row
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
 from core.topics.flash_attention.experiment.inputs import Problem
 from core.topics.flash_attention.experiment.kernels import launch
@@ -63,13 +63,13 @@ class Contender:
         }
 
 
-def float64_reference(problem: Problem, tick: Tick) -> torch.Tensor:
+def float64_reference(problem: Problem, progress: ProgressCallback) -> torch.Tensor:
     """Attention in float64, one head at a time: [batch, heads, seq_len, head_dim]."""
     params = problem.params
     queries_per_kv_head = params.heads // params.kv_heads
     out = torch.empty(problem.q.shape, dtype=torch.float64, device=problem.device)
     for done, (batch, head) in enumerate(np.ndindex(params.batch, params.heads)):
-        tick(done, params.batch * params.heads, "float64 reference")
+        progress(done, params.batch * params.heads, "float64 reference")
         q = problem.q[batch : batch + 1, head : head + 1]
         kv_head = head // queries_per_kv_head
         k, v = (t[batch : batch + 1, kv_head : kv_head + 1] for t in (problem.k, problem.v))
@@ -78,25 +78,26 @@ def float64_reference(problem: Problem, tick: Tick) -> torch.Tensor:
 
 
 def check_all(
-    problem: Problem, reference: torch.Tensor, emulated: dict[Impl, torch.Tensor], tick: Tick
+    problem: Problem, reference: torch.Tensor, emulated: dict[Impl, torch.Tensor], progress: ProgressCallback
 ) -> tuple[Contender, ...]:
     """Every implementation against the reference, in the order of `LABELS`.
 
-    `emulated` holds the outputs of the Triton kernels as Lanes computed them: on a CPU there are no others.
+    `emulated` holds the outputs of the Triton kernels as the TTIR interpreter computed them: on a CPU there are no
+    others.
     """
-    tick(0, len(LABELS), f"checking {Impl.TORCH_NAIVE.value}")
+    progress(0, len(LABELS), f"checking {Impl.TORCH_NAIVE.value}")
     naive = launch(problem, Impl.TORCH_NAIVE).out
     allowed = _allowed_rms_error(naive, reference)
     device = problem.device.type
     contenders = [Contender(Impl.TORCH_NAIVE, device, check=check_against(naive, reference, allowed))]
     for done, impl in enumerate(LABELS):
         if impl is not Impl.TORCH_NAIVE:
-            tick(done, len(LABELS), f"checking {impl.value}")
+            progress(done, len(LABELS), f"checking {impl.value}")
             contenders.append(_checked(problem, reference, impl, emulated, allowed))
     return tuple(contenders)
 
 
-def time_all(problem: Problem, contenders: tuple[Contender, ...], tick: Tick) -> tuple[Contender, ...]:
+def time_all(problem: Problem, contenders: tuple[Contender, ...], progress: ProgressCallback) -> tuple[Contender, ...]:
     """The same, with times for those that the device itself ran and that passed their check."""
     candidates = [
         Candidate(c.impl.value, _runner(problem, c.impl), c.check)
@@ -111,7 +112,7 @@ def time_all(problem: Problem, contenders: tuple[Contender, ...], tick: Tick) ->
         rounds=_ROUNDS,
         warm_up_rounds=warm_up_rounds,
         budget_s=_TIMING_BUDGET_S,
-        tick=tick,
+        progress=progress,
     )
     return tuple(replace(c, timing=timings.get(c.impl.value)) for c in contenders)
 

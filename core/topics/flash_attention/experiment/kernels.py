@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.interpreter import Launch, intercept
 from core.topics.flash_attention.experiment.inputs import Problem, make_problem
 from core.topics.flash_attention.model.cost import TRACE_BUDGET_BYTES
@@ -37,28 +37,28 @@ class Traced:
     out: torch.Tensor
 
 
-def trace_standard(problem: Problem, tick: Tick) -> Traced:
+def trace_standard(problem: Problem, progress: ProgressCallback) -> Traced:
     """Q Kᵀ, softmax and P V, with S and P in memory."""
-    with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=tick) as tracer:
+    with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=progress) as tracer:
         out = launch(problem, Impl.TRITON_STANDARD).out
     return Traced("standard", tuple(tracer.launches), out)
 
 
-def trace_flash_traffic(problem: Problem, tick: Tick) -> Traced:
+def trace_flash_traffic(problem: Problem, progress: ProgressCallback) -> Traced:
     """The flash kernel, without the states of its online softmax."""
-    with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=tick) as tracer:
+    with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=progress) as tracer:
         out = launch(problem, Impl.TRITON_FLASH).out
     return Traced("flash", tuple(tracer.launches), out)
 
 
-def trace_flash(problem: Problem, tick: Tick) -> Traced:
+def trace_flash(problem: Problem, progress: ProgressCallback) -> Traced:
     """The flash kernel, keeping m, l and acc of batch 0, head 0 after each iteration."""
     with intercept(
         memory_budget_bytes=TRACE_BUDGET_BYTES,
         watch=_affordable_states(problem),
         watch_programs=range(block_count(problem.params.seq_len, problem.params.block_q)),
         watch_limit_bytes=_WATCH_LIMIT_BYTES,
-        tick=tick,
+        progress=progress,
     ) as tracer:
         out = launch(problem, Impl.TRITON_FLASH).out
     return Traced("flash", tuple(tracer.launches), out)

@@ -10,7 +10,7 @@ from core.contracts.result import Environment
 from core.contracts.result_builder import Draft, as_partial
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.topics.kernel_lab.experiment import numbers
 from core.topics.kernel_lab.experiment.tracing import Traced, trace
@@ -31,20 +31,20 @@ def run(params: KernelLabParams, device: str) -> ExperimentRun:
     if planned.problem:
         raise InvalidParams(planned.problem, planned.blames)
     findings = Draft("kernel-lab", params, _environment(device))
-    traced = yield from phase(0.0, 0.8, lambda tick: trace(planned, tick))
-    yield from phase(0.8, 0.9, lambda tick: _count(findings, planned, traced, tick))
+    traced = yield from phase(0.0, 0.8, lambda progress: trace(planned, progress))
+    yield from phase(0.8, 0.9, lambda progress: _count(findings, planned, traced, progress))
     yield Partial(as_partial(findings.result()))
-    yield from phase(0.9, 1.0, lambda tick: _keep(findings, traced, tick))
+    yield from phase(0.9, 1.0, lambda progress: _keep(findings, traced, progress))
     return findings.result()
 
 
-def _count(findings: Draft, planned: Plan, traced: Traced, tick: Tick) -> None:
-    findings.tables.update(numbers.tables(planned, traced, tick))
+def _count(findings: Draft, planned: Plan, traced: Traced, progress: ProgressCallback) -> None:
+    findings.tables.update(numbers.tables(planned, traced, progress))
     findings.metrics.update(numbers.metrics(findings.tables))
 
 
-def _keep(findings: Draft, traced: Traced, tick: Tick) -> None:
-    tick(0, 1, "packing the trace")
+def _keep(findings: Draft, traced: Traced, progress: ProgressCallback) -> None:
+    progress(0, 1, "packing the trace")
     rows, arrays = encode(traced.launches)
     findings.tables["trace"] = rows
     findings.arrays.update({f"{ARRAY_PREFIX}{name}": array for name, array in arrays.items()})
@@ -52,5 +52,5 @@ def _keep(findings: Draft, traced: Traced, tick: Tick) -> None:
 
 def _environment(device: str) -> Environment:
     if torch.device(device).type == "cuda":
-        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "Lanes (TTIR on CUDA)", versions())
-    return Environment(f"cpu ({cpu_name()})", "Lanes (TTIR on CPU)", versions())
+        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "TTIR interpreter (CUDA)", versions())
+    return Environment(f"cpu ({cpu_name()})", "TTIR interpreter (CPU)", versions())

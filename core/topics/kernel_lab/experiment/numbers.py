@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from core.contracts.result import Metric, Provenance, Row
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.topics.kernel_lab.experiment.tracing import Traced
 from core.topics.kernel_lab.model import Plan, sectors, shown
 from core.trace import tables as trace_tables
@@ -15,11 +15,11 @@ from core.trace.record import Launch
 Tables = dict[str, list[Row]]
 
 
-def tables(planned: Plan, traced: Traced, tick: Tick) -> Tables:
+def tables(planned: Plan, traced: Traced, progress: ProgressCallback) -> Tables:
     """'launches', 'tensors', 'lines', 'faults', 'sectors', 'handovers', 'sources' and 'log'."""
     found: Tables = {"launches": [], "tensors": [], "lines": [], "faults": [], "sectors": []}
     for index, launch in enumerate(traced.launches):
-        tick(index, len(traced.launches), f"counting the bytes of {launch.function}")
+        progress(index, len(traced.launches), f"counting the bytes of {launch.function}")
         for name, rows in trace_tables.tables([launch]).items():
             found[name] += [_placed(row, index) for row in rows]
         found["sectors"] += [_placed(row, index) for row in sectors.as_rows(index, launch, sectors.sector_use(launch))]

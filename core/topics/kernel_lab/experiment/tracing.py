@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.contracts.errors import InvalidParams, RunFailed
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.format import format_quantity
 from core.interpreter import Launch, Tracer, intercept
 from core.topics.kernel_lab.experiment.loader import call
@@ -24,19 +24,22 @@ class Traced:
     log: Log
 
 
-def trace(planned: Plan, tick: Tick) -> Traced:
+def trace(planned: Plan, progress: ProgressCallback) -> Traced:
     """Import the file, call the function and trace what it launches, imports included.
 
     Raises InvalidParams if it launches nothing, and RunFailed beyond `MOST_LAUNCHES` or `LARGEST_TRACE_BYTES`.
     """
     assert planned.source is not None
-    limits = _Limits(planned.function, tick)
+    limits = _Limits(planned.function, progress)
     budget = planned.params.memory_budget_mb * 1_000_000
-    tick(0, 1, f"importing {planned.source.path.name}")
+    progress(0, 1, f"importing {planned.source.path.name}")
     with (
         collected() as log,
         intercept(
-            memory_budget_bytes=budget, tick=limits.tick, addresses_only=planned.params.addresses_only, faults="record"
+            memory_budget_bytes=budget,
+            progress=limits.progress,
+            addresses_only=planned.params.addresses_only,
+            faults="record",
         ) as tracer,
     ):
         limits.tracer = tracer
@@ -54,14 +57,14 @@ class _Limits:
     """Counts what has been traced whenever the tracer ticks. The number of launches is not known beforehand, so
     progress nears its end without a promise."""
 
-    def __init__(self, function: str, tick: Tick) -> None:
+    def __init__(self, function: str, progress: ProgressCallback) -> None:
         self.tracer: Tracer | None = None
         self._function = function
-        self._tick = tick
+        self._tick = progress
         self._counted = 0
         self._bytes = 0
 
-    def tick(self, done: float, total: float, phase: str) -> None:
+    def progress(self, done: float, total: float, phase: str) -> None:
         finished = self.tracer.launches if self.tracer is not None else []
         self._bytes += sum(launch.trace_bytes() for launch in finished[self._counted :])
         self._counted = len(finished)

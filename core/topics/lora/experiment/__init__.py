@@ -16,7 +16,7 @@ from core.contracts.result import Environment, Metric, Provenance
 from core.contracts.result_builder import Draft, as_partial
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import Batch, ordered_batches
@@ -69,7 +69,7 @@ def run(params: LoraParams, device: str) -> ExperimentRun:
     check(params)
     draft = Draft("lora", params, _environment(params, device))
     tables.add_gpt_3(draft)
-    setting = yield from phase(0.0, _OPENED, lambda tick: _opened(params, device, tick))
+    setting = yield from phase(0.0, _OPENED, lambda progress: _opened(params, device, progress))
     _tell(draft, "notice", setting.base.notice)
     with torch_threads(1 if setting.base.parameters < _SMALL_PARAMETERS else None):
         runs = _begun(draft, params, setting)
@@ -80,9 +80,13 @@ def run(params: LoraParams, device: str) -> ExperimentRun:
     return draft.result()
 
 
-def _opened(params: LoraParams, device: str, tick: Tick) -> _Setting:
-    base = open_folder(params.model.strip(), tick, "model") if params.model.strip() else small_model(STANDARD, tick)
-    tick(1, 1, "importing peft")
+def _opened(params: LoraParams, device: str, progress: ProgressCallback) -> _Setting:
+    base = (
+        open_folder(params.model.strip(), progress, "model")
+        if params.model.strip()
+        else small_model(STANDARD, progress)
+    )
+    progress(1, 1, "importing peft")
     import_peft()
     targets = target_modules(base.model, params.target_modules)
     names = adapted_layers(base.model, targets)
@@ -191,8 +195,8 @@ def _after_training(draft: Draft, params: LoraParams, setting: _Setting, runs: l
     draft.tables["checks"] += checks.allocator_checks(recorder)
     tables.add_pairs(draft, runs)
 
-    def measure(tick: Tick) -> None:
-        updates = measure_updates(by_id, setting.base.model, setting.names, params.target_r, tick)
+    def measure(progress: ProgressCallback) -> None:
+        updates = measure_updates(by_id, setting.base.model, setting.names, params.target_r, progress)
         draft.arrays.update(updates.arrays)
         if updates.approximate:
             _tell(draft, "notice", "Matrices are large: their singular values are those of a randomised method.")
@@ -202,14 +206,16 @@ def _after_training(draft: Draft, params: LoraParams, setting: _Setting, runs: l
     yield Partial(as_partial(draft.result()))
     if params.exact_match:
         what = "Held-out rows could not be answered"
-        yield from _kept(draft, what, _MEASURED, _ANSWERED, lambda tick: _add_answers(draft, setting, runs, tick))
+        yield from _kept(
+            draft, what, _MEASURED, _ANSWERED, lambda progress: _add_answers(draft, setting, runs, progress)
+        )
     adapted = [one for one in runs if one.id != "full" and not one.error]
     what = "Merged weights could not be compared"
     yield from _kept(draft, what, _ANSWERED, _ANSWERED, lambda _: _add_merging(draft, setting, adapted))
     yield Partial(as_partial(draft.result()))
 
 
-def _kept(draft: Draft, what: str, start: float, end: float, work: Callable[[Tick], None]) -> Steps:
+def _kept(draft: Draft, what: str, start: float, end: float, work: Callable[[ProgressCallback], None]) -> Steps:
     """A phase whose error is a message."""
     try:
         yield from phase(start, end, work)
@@ -241,7 +247,7 @@ def _add_merging(draft: Draft, setting: _Setting, adapted: Sequence[Run]) -> Non
     )
 
 
-def _add_answers(draft: Draft, setting: _Setting, runs: Sequence[Run], tick: Tick) -> None:
+def _add_answers(draft: Draft, setting: _Setting, runs: Sequence[Run], progress: ProgressCallback) -> None:
     """'samples' and the column exact_match."""
     rows = held_out_rows(setting.task)[:ANSWERED_ROWS]
     models = {"before": setting.base.model} | {one.id: one.model for one in runs}
@@ -249,7 +255,7 @@ def _add_answers(draft: Draft, setting: _Setting, runs: Sequence[Run], tick: Tic
     for done, (name, model) in enumerate(models.items()):
 
         def answering(part: float, total: float, _: str, done: int = done) -> None:
-            tick(done + part / total, len(models), "answering held-out rows")
+            progress(done + part / total, len(models), "answering held-out rows")
 
         found[name] = exact_match(model, setting.base.tokenizer, rows, answering)
     tables.add_answers(draft, {name: answers.share_right for name, answers in found.items()})
@@ -276,8 +282,8 @@ def _kernels(draft: Draft, params: LoraParams, setting: _Setting, lora: Run, dev
         return
     from core.topics.lora.experiment.kernels import add_kernels
 
-    def trace(tick: Tick) -> None:
-        add_kernels(draft, params, lora, setting.names[0], device, tick)
+    def trace(progress: ProgressCallback) -> None:
+        add_kernels(draft, params, lora, setting.names[0], device, progress)
 
     yield from _kept(draft, "The Triton kernels could not be looked at", _ANSWERED, 1.0, trace)
 
@@ -305,7 +311,7 @@ def _measured(draft: Draft) -> Provenance:
 def _environment(params: LoraParams, device: str) -> Environment:
     if torch.device(device).type == "cuda":
         return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA, peft", _versions())
-    backend = "torch, peft, Lanes (TTIR on CPU)" if params.kernels else "torch, peft"
+    backend = "torch, peft, TTIR interpreter (CPU)" if params.kernels else "torch, peft"
     return Environment(f"cpu ({cpu_name()})", backend, _versions())
 
 

@@ -11,7 +11,7 @@ import torch
 from core.contracts.result import Metric, Provenance, Row
 from core.contracts.result_builder import Draft
 from core.engine.phases import in_parts
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.timing import Candidate, Check, check_against, time_candidates
 from core.interpreter import Launch, intercept
 from core.topics.lora.experiment.runs import Run
@@ -61,10 +61,10 @@ class Piece:
         return tuple(name for name in _VARIANTS if name != "fused nf4" or self.quantized is not None)
 
 
-def add_kernels(draft: Draft, params: LoraParams, run: Run, name: str, device: str, tick: Tick) -> None:
+def add_kernels(draft: Draft, params: LoraParams, run: Run, name: str, device: str, progress: ProgressCallback) -> None:
     """'kernels', 'lines', 'sources', 'agreement', 'comparison' and '{variant}.*_bytes' of the matrix `name` of LoRA's
     run. Raises KernelError where a kernel cannot take what it is given."""
-    in_turn = in_parts(tick, 3)
+    in_turn = in_parts(progress, 3)
     if params.target_r > MOST_RANK:
         text = f"The kernels take ranks of 1 to {MOST_RANK}, so they were not run at rank {params.target_r}."
         draft.tables["messages"] = [*draft.tables.get("messages", []), {"severity": "notice", "text": text}]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.topics.lora.experiment.allocator import ADAPTER
 from core.topics.lora.experiment.runs import Run
 from core.topics.lora.payload import MOST_PICTURES, PICTURE_SIDE
@@ -32,7 +32,9 @@ class Updates:
     approximate: bool
 
 
-def measure_updates(runs: Mapping[str, Run], base: Any, names: Sequence[str], rank: int, tick: Tick) -> Updates:
+def measure_updates(
+    runs: Mapping[str, Run], base: Any, names: Sequence[str], rank: int, progress: ProgressCallback
+) -> Updates:
     """Of the trained `runs`, against the weights of `base`, the model that they began from."""
     first = {name: _out_in(base.get_submodule(name)) for name in names}
     most = min(MOST_SINGULAR_VALUES, *(min(weight.shape) for weight in first.values()))
@@ -43,7 +45,7 @@ def measure_updates(runs: Mapping[str, Run], base: Any, names: Sequence[str], ra
     for done, (run_id, run) in enumerate(runs.items()):
         spectra = np.zeros((len(names), most), dtype=np.float32)
         for index, name in enumerate(names):
-            tick(done * len(names) + index, len(runs) * len(names), _PHASE)
+            progress(done * len(names) + index, len(runs) * len(names), _PHASE)
             update = update_of(run, name, first[name])
             approximate |= min(update.shape) > _EXACT_SIDE
             values = _singular_values(update, most)

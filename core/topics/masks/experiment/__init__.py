@@ -1,6 +1,7 @@
 """The experiment of the masks page: traces the kernels, checks and times what takes the mask.
 
-Triton kernels are executed by Lanes from their TTIR; PyTorch's run, and are timed, where the tensors are.
+Triton kernels are executed by the TTIR interpreter from their TTIR; PyTorch's run, and are timed, where the tensors
+are.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from core.contracts.result import Environment
 from core.contracts.result_builder import Draft, as_partial
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.topics.masks.experiment import evidence, metrics, tables
 from core.topics.masks.experiment.block_sparse import traced_schedule, visited_by_sequence
-from core.topics.masks.experiment.comparison import blind_rows, check_all, time_all
+from core.topics.masks.experiment.comparison import check_all, fully_masked_rows, time_all
 from core.topics.masks.experiment.fully_masked_rows import blind_row_metrics
 from core.topics.masks.experiment.problem import Problem, float64_reference, make_problem
 from core.topics.masks.experiment.tracing import Traced, causal_sweep, trace_block_sparse, trace_dense
@@ -33,14 +34,14 @@ def run(params: MasksParams, device: str) -> ExperimentRun:
     findings = Draft("masks", params, _environment(device))
     findings.metrics.update(metrics.modelled_metrics(planned))
     findings.tables["tiles"] = tables.tile_rows(planned)
-    problem = yield from phase(0.00, 0.02, lambda tick: make_problem(planned, device))
+    problem = yield from phase(0.00, 0.02, lambda progress: make_problem(planned, device))
     sparse = yield from _trace(findings, planned, problem)
 
-    yield from phase(0.45, 0.60, lambda tick: _add_evidence(findings, planned, problem, tick))
-    reference = yield from phase(0.60, 0.70, lambda tick: float64_reference(problem, tick))
-    checked = yield from phase(0.70, 0.85, lambda tick: check_all(problem, reference, sparse, tick))
-    contenders = yield from phase(0.85, 1.00, lambda tick: time_all(problem, checked, tick))
-    blind = blind_rows(problem)
+    yield from phase(0.45, 0.60, lambda progress: _add_evidence(findings, planned, problem, progress))
+    reference = yield from phase(0.60, 0.70, lambda progress: float64_reference(problem, progress))
+    checked = yield from phase(0.70, 0.85, lambda progress: check_all(problem, reference, sparse, progress))
+    contenders = yield from phase(0.85, 1.00, lambda progress: time_all(problem, checked, progress))
+    blind = fully_masked_rows(problem)
     visible_flops = float(planned.cost.visible_flops)
     findings.tables["comparison"] = [contender.as_row(blind, visible_flops) for contender in contenders]
     findings.metrics.update(metrics.comparison_metrics(contenders, blind, device))
@@ -49,27 +50,27 @@ def run(params: MasksParams, device: str) -> ExperimentRun:
 
 def _trace(findings: Draft, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, Traced | str]:
     """Trace what the flash kernel moves without the mask, and the block-sparse one with it; returns the latter."""
-    dense = yield from phase(0.02, 0.20, lambda tick: trace_dense(problem, tick))
-    sparse = yield from phase(0.20, 0.35, lambda tick: trace_block_sparse(problem, tick))
+    dense = yield from phase(0.02, 0.20, lambda progress: trace_dense(problem, progress))
+    sparse = yield from phase(0.20, 0.35, lambda progress: trace_block_sparse(problem, progress))
     if not isinstance(sparse, str):
         (launch,) = sparse.launches
         findings.arrays["schedule"] = traced_schedule(launch, problem, planned.sequence)
         findings.tables["tiles"] = tables.tile_rows(planned, visited_by_sequence(launch))
     traced = [one for one in (dense, sparse) if not isinstance(one, str)]
-    rows = yield from phase(0.35, 0.38, lambda tick: tables.trace_tables(traced))
+    rows = yield from phase(0.35, 0.38, lambda progress: tables.trace_tables(traced))
     findings.tables.update(rows)
     findings.metrics.update(metrics.traffic_metrics(rows["traffic"]))
-    sweep = yield from phase(0.38, 0.45, lambda tick: causal_sweep(planned.params, problem.device, tick))
+    sweep = yield from phase(0.38, 0.45, lambda progress: causal_sweep(planned.params, problem.device, progress))
     if sweep:
         findings.tables["sweep"] = sweep
     yield Partial(as_partial(findings.result()))
     return sparse
 
 
-def _add_evidence(findings: Draft, planned: Plan, problem: Problem, tick: Tick) -> None:
+def _add_evidence(findings: Draft, planned: Plan, problem: Problem, progress: ProgressCallback) -> None:
     params, device = planned.params, problem.device
-    weights = evidence.masked_weights(problem, in_parts(tick, 2))
-    tick(1, 2, "replacing tokens that must not matter")
+    weights = evidence.masked_weights(problem, in_parts(progress, 2))
+    progress(1, 2, "replacing tokens that must not matter")
     findings.metrics.update(
         metrics.evidence_metrics(
             weights,
@@ -89,4 +90,4 @@ def _add_evidence(findings: Draft, planned: Plan, problem: Problem, tick: Tick) 
 def _environment(device: str) -> Environment:
     if torch.device(device).type == "cuda":
         return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA", versions())
-    return Environment(f"cpu ({cpu_name()})", "Lanes (TTIR on CPU)", versions())
+    return Environment(f"cpu ({cpu_name()})", "TTIR interpreter (CPU)", versions())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from core.contracts.result import Row
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
 from core.topics.masks.experiment.block_sparse import attend, tiles_of
 from core.topics.masks.experiment.implementations import (
@@ -47,7 +47,7 @@ class Contender:
     run: Callable[[], torch.Tensor] | None = None
     timing: Timing | None = None
 
-    def as_row(self, blind_rows: int, visible_flops: float) -> Row:
+    def as_row(self, fully_masked_rows: int, visible_flops: float) -> Row:
         """A line of the 'comparison' table; FLOP/s by what the mask shows, so that skipping counts as speed."""
         check, timing = self.check, self.timing
         return {
@@ -64,29 +64,31 @@ class Contender:
             "allowed_rms_error": check.allowed_rms_error if check else None,
             "passed": check.passed if check else None,
             "nan_rows": self.nan_rows,
-            "blind_rows": blind_rows,
+            "fully_masked_rows": fully_masked_rows,
             "mask_bytes": self.mask_bytes,
         }
 
 
-def check_all(problem: Problem, reference: torch.Tensor, traced: Traced | str, tick: Tick) -> tuple[Contender, ...]:
+def check_all(
+    problem: Problem, reference: torch.Tensor, traced: Traced | str, progress: ProgressCallback
+) -> tuple[Contender, ...]:
     """Every implementation against the reference, in the order of `LABELS`.
 
     `traced` is what tracing the block-sparse kernel gave; on a GPU the kernel itself is launched once more.
     """
-    tick(0, len(LABELS), "checking dense plus mask")
+    progress(0, len(LABELS), "checking dense plus mask")
     allowed = _allowed_rms_error(problem, dense_plus_mask(problem), reference)
     contenders = [_checked(problem, reference, allowed, "torch-naive", lambda: dense_plus_mask(problem))]
-    tick(1, len(LABELS), "checking SDPA")
+    progress(1, len(LABELS), "checking SDPA")
     contenders.append(_checked(problem, reference, allowed, "sdpa-bool-mask", lambda: sdpa_bool_mask(problem)))
-    tick(2, len(LABELS), "checking FlexAttention")
+    progress(2, len(LABELS), "checking FlexAttention")
     contenders.append(_checked_flex(problem, reference, allowed))
-    tick(3, len(LABELS), "checking the block-sparse kernel")
+    progress(3, len(LABELS), "checking the block-sparse kernel")
     contenders.append(_checked_sparse(problem, reference, allowed, traced))
     return tuple(contenders)
 
 
-def time_all(problem: Problem, contenders: tuple[Contender, ...], tick: Tick) -> tuple[Contender, ...]:
+def time_all(problem: Problem, contenders: tuple[Contender, ...], progress: ProgressCallback) -> tuple[Contender, ...]:
     """The same, with times for those that the device itself ran and that passed their check."""
     candidates = [
         Candidate(c.impl, c.run, c.check) for c in contenders if c.run is not None and c.check and c.check.passed
@@ -97,12 +99,12 @@ def time_all(problem: Problem, contenders: tuple[Contender, ...], tick: Tick) ->
         rounds=_ROUNDS,
         warm_up_rounds=3 if problem.device.type == "cuda" else 1,
         budget_s=_TIMING_BUDGET_S,
-        tick=tick,
+        progress=progress,
     )
     return tuple(replace(c, timing=timings.get(c.impl)) for c in contenders)
 
 
-def blind_rows(problem: Problem) -> int:
+def fully_masked_rows(problem: Problem) -> int:
     """Rows that see nothing, over all heads and sequences."""
     return int((~problem.sees).sum()) * int(problem.q.shape[1])
 

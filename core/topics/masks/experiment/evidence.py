@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from core.contracts.result import Row
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.masks import All, Causal, Documents, Layout, Mask, Not, PaddedQueries, Padding, Side
 from core.masks.presets import PRESETS
 from core.masks.symmetry import symmetry
@@ -29,12 +29,12 @@ class MaskedWeights:
     cells: int
 
 
-def masked_weights(problem: Problem, tick: Tick) -> MaskedWeights:
+def masked_weights(problem: Problem, progress: ProgressCallback) -> MaskedWeights:
     """Over all heads, in the precision of the problem, as plain PyTorch computes them; a few rows at a time."""
     largest, cells = 0.0, 0
     query_len = problem.q.shape[2]
     for first in range(0, query_len, _ROWS_AT_ONCE):
-        tick(first, query_len, "weights of hidden cells")
+        progress(first, query_len, "weights of hidden cells")
         rows = slice(first, first + _ROWS_AT_ONCE)
         dense = problem.dense[:, :, rows]
         scores = (problem.q[:, :, rows] @ problem.k.mT) * problem.scale

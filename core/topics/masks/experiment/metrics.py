@@ -67,7 +67,9 @@ def symmetry_metrics(differing: dict[str, int]) -> Metrics:
 
 def comparison_metrics(contenders: Iterable[Contender], blind: int, device: str) -> Metrics:
     """Errors, NaN rows and times of every implementation that ran."""
-    metrics = {"blind_rows": Metric(float(blind), "rows", Provenance.MODELLED, "see nothing; all heads and sequences")}
+    metrics = {
+        "fully_masked_rows": Metric(float(blind), "rows", Provenance.MODELLED, "see nothing; all heads and sequences")
+    }
     for contender in contenders:
         name = _NAMES[contender.impl]
         how = Provenance.TRACED if contender.runs_on == "emulated" else measured(device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.masks import Layout, Mask, visible_matrix
 from core.topics.masks.model import Plan
 
@@ -85,7 +85,7 @@ def problem_of(
     return Problem(mask, layouts, q, k, v, dense, *blocks)
 
 
-def float64_reference(problem: Problem, tick: Tick) -> torch.Tensor:
+def float64_reference(problem: Problem, progress: ProgressCallback) -> torch.Tensor:
     """Attention in float64, a few rows at a time: [batch, heads, query_len, head_dim]; rows that see nothing are 0."""
     batch, heads, query_len, _ = problem.q.shape
     out = torch.empty(problem.q.shape, dtype=torch.float64, device=problem.device)
@@ -93,7 +93,7 @@ def float64_reference(problem: Problem, tick: Tick) -> torch.Tensor:
     for done, (b, h) in enumerate(np.ndindex(batch, heads)):
         keys, values = problem.k[b, h].double(), problem.v[b, h].double()
         for first in range(0, query_len, rows_at_once):
-            tick(done + first / query_len, batch * heads, "float64 reference")
+            progress(done + first / query_len, batch * heads, "float64 reference")
             rows = slice(first, first + rows_at_once)
             weights = weights_of(problem.q[b, h, rows].double() @ keys.mT * problem.scale, problem.dense[b, 0, rows])
             out[b, h, rows] = weights @ values

@@ -42,9 +42,9 @@ def tile_rows(planned: Plan, visited: Sequence[int] | None = None) -> list[Row]:
 
 
 def small_arrays(problem: Problem, planned: Plan) -> dict[str, np.ndarray]:
-    """'probabilities' and 'blind_rows' of the sequence shown, head 0."""
+    """'probabilities' and 'fully_masked_rows' of the sequence shown, head 0."""
     shown = planned.sequence
-    arrays: dict[str, np.ndarray] = {"blind_rows": np.flatnonzero(planned.row_counts == 0).astype(np.int32)}
+    arrays: dict[str, np.ndarray] = {"fully_masked_rows": np.flatnonzero(planned.row_counts == 0).astype(np.int32)}
     dense = problem.dense[shown, 0]
     if dense.numel() <= _LARGEST_PROBABILITIES:
         scores = problem.q[shown, 0].double() @ problem.k[shown, 0].double().mT * problem.scale

@@ -11,7 +11,7 @@ import torch
 
 from core.contracts.result import Row
 from core.engine.phases import in_parts
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.interpreter import Launch, intercept
 from core.masks import Causal, Layout
 from core.topics.masks.experiment.block_sparse import attend, tiles_of
@@ -37,24 +37,24 @@ class Traced:
     out: torch.Tensor
 
 
-def trace_dense(problem: Problem, tick: Tick) -> Traced | str:
+def trace_dense(problem: Problem, progress: ProgressCallback) -> Traced | str:
     """The flash kernel without a mask: every tile. A sentence where it cannot be traced."""
-    return _traced("dense", lambda: _flash(problem, causal=False), tick)
+    return _traced("dense", lambda: _flash(problem, causal=False), progress)
 
 
-def trace_block_sparse(problem: Problem, tick: Tick) -> Traced | str:
+def trace_block_sparse(problem: Problem, progress: ProgressCallback) -> Traced | str:
     """The block-sparse kernel under the problem's mask. A sentence where it cannot take it, or be traced."""
     try:
         tiles = tiles_of(problem)
     except KernelError as error:
         return str(error)
-    return tiles if isinstance(tiles, str) else _traced("block-sparse", lambda: attend(problem, tiles), tick)
+    return tiles if isinstance(tiles, str) else _traced("block-sparse", lambda: attend(problem, tiles), progress)
 
 
-def causal_sweep(params: MasksParams, device: torch.device, tick: Tick) -> list[Row]:
+def causal_sweep(params: MasksParams, device: torch.device, progress: ProgressCallback) -> list[Row]:
     """The table 'sweep': tiles that the flash kernel visits under causal, n x n of them; [] without Triton."""
     rows: list[Row] = []
-    in_turn = in_parts(tick, len(_SWEEP_TILES))
+    in_turn = in_parts(progress, len(_SWEEP_TILES))
     for tiles in _SWEEP_TILES:
         length = tiles * _SWEEP_BLOCK
         problem = problem_of(
@@ -96,11 +96,11 @@ def _flash(problem: Problem, *, causal: bool) -> torch.Tensor:
     ).out
 
 
-def _traced(kernel: str, attend: Callable[[], torch.Tensor], tick: Tick) -> Traced | str:
+def _traced(kernel: str, attend: Callable[[], torch.Tensor], progress: ProgressCallback) -> Traced | str:
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed here, and without it its kernels can neither run nor be traced."
     try:
-        with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=tick) as tracer:
+        with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=progress) as tracer:
             out = attend()
     except KernelError as error:
         return str(error)

@@ -15,7 +15,7 @@ from core.contracts.result import Environment
 from core.contracts.result_builder import Draft, as_partial
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.topics.quantization.experiment import comparison, outputs, report, samples
 from core.topics.quantization.experiment.matrix import matrix_of
@@ -40,12 +40,12 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     findings = Draft("quantization", params, _environment(params, device))
     _add_memory(findings, params)
     if checkpoint is None:
-        yield from phase(0.0, _REPORT, lambda tick: report.measure_drawn(findings, params, tick))
+        yield from phase(0.0, _REPORT, lambda progress: report.measure_drawn(findings, params, progress))
     else:
         yield from report.survey_checkpoint(findings, params, checkpoint, _REPORT)
         _save(findings, params)  # what follows may be cancelled, and this was the long part
     yield Partial(as_partial(findings.result()))
-    yield from phase(_REPORT, _SAMPLED, lambda tick: _add_samples(findings, params, checkpoint, tick))
+    yield from phase(_REPORT, _SAMPLED, lambda progress: _add_samples(findings, params, checkpoint, progress))
     yield Partial(as_partial(findings.result()))
     if params.kernels:
         yield from _told(findings, _add_kernels(findings, params, checkpoint, device))
@@ -60,8 +60,10 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     return findings.result()
 
 
-def _add_samples(findings: Draft, params: QuantizationParams, checkpoint: Checkpoint | None, tick: Tick) -> None:
-    in_turn = in_parts(tick, 4 + 4)
+def _add_samples(
+    findings: Draft, params: QuantizationParams, checkpoint: Checkpoint | None, progress: ProgressCallback
+) -> None:
+    in_turn = in_parts(progress, 4 + 4)
     samples.add_distributions(findings, params, in_turn)
     samples.add_outliers(findings, params, in_turn)
     try:
@@ -84,8 +86,8 @@ def _add_kernels(
     matrix = matrix_of(params, checkpoint, device)
     if matrix.short:
         _add_message(findings, "notice", "The weights are too few for the kernels' matrix: they are repeated in it.")
-    yield from phase(_SAMPLED, _KERNELS, lambda tick: kernels.trace_kernels(findings, params, matrix, tick))
-    rows = yield from phase(_KERNELS, _TIMED, lambda tick: agreement.agreement_rows(params, matrix, tick))
+    yield from phase(_SAMPLED, _KERNELS, lambda progress: kernels.trace_kernels(findings, params, matrix, progress))
+    rows = yield from phase(_KERNELS, _TIMED, lambda progress: agreement.agreement_rows(params, matrix, progress))
     findings.tables["agreement"] = rows
     findings.metrics.update(agreement.agreement_metrics(rows))
     yield Partial(as_partial(findings.result()))
@@ -98,7 +100,7 @@ def _add_times(
     if matrix.short:
         text = f"Times are of {matrix.weight.numel():,} weights; there are fewer here, so they are repeated."
         _add_message(findings, "notice", text)
-    found = yield from phase(_TIMED, _TIMED, lambda tick: comparison.compare(params, matrix, tick))
+    found = yield from phase(_TIMED, _TIMED, lambda progress: comparison.compare(params, matrix, progress))
     findings.tables["comparison"], metrics = found
     findings.metrics.update(metrics)
     yield Partial(as_partial(findings.result()))
@@ -116,14 +118,14 @@ def _told(
 
 def _add_small_model(findings: Draft, params: QuantizationParams) -> Generator[Progress | Partial, None, None]:
     until = _SMALL if params.model.strip() else 1.0
-    found, notice = yield from phase(_TIMED, until, lambda tick: outputs.small_model_tables(params, tick))
+    found, notice = yield from phase(_TIMED, until, lambda progress: outputs.small_model_tables(params, progress))
     if notice:
         _add_message(findings, "notice", notice)
     _keep_outputs(findings, found)
 
 
 def _add_folder(findings: Draft, params: QuantizationParams) -> Generator[Progress | Partial, None, None]:
-    found = yield from phase(_SMALL, 1.0, lambda tick: outputs.folder_tables(params, tick))
+    found = yield from phase(_SMALL, 1.0, lambda progress: outputs.folder_tables(params, progress))
     _keep_outputs(findings, found)
 
 
@@ -166,5 +168,5 @@ def _add_message(findings: Draft, severity: str, text: str) -> None:
 def _environment(params: QuantizationParams, device: str) -> Environment:
     if params.kernels and torch.device(device).type == "cuda":
         return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA; numpy for the report", versions())
-    backend = "numpy, torch, Lanes (TTIR on CPU)" if params.kernels else "numpy and torch"
+    backend = "numpy, torch, TTIR interpreter (CPU)" if params.kernels else "numpy and torch"
     return Environment(f"cpu ({cpu_name()})", backend, versions())

@@ -10,7 +10,7 @@ import torch
 
 from core.checkpoint.coding import absmax_of, coder, quantized_scales, restored_weights, shares_of
 from core.contracts.result import Metric, Provenance, Row
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.interpreter import intercept
 from core.topics.quantization.experiment.kernels import TRACE_BUDGET_BYTES, nested_of, quantized_by_triton
 from core.topics.quantization.experiment.matrix import Matrix
@@ -22,11 +22,11 @@ from kernels.quantization.tables import tables
 from kernels.quantization.torch_impl import scales, stored_codes
 
 
-def agreement_rows(params: QuantizationParams, matrix: Matrix, tick: Tick) -> list[Row]:
+def agreement_rows(params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> list[Row]:
     """Every format against numpy at the chosen block size; with `timing`, against bitsandbytes too where it has it."""
     rows: list[Row] = []
     for done, format_id in enumerate(FORMATS):
-        tick(done, len(FORMATS), "comparing codes")
+        progress(done, len(FORMATS), "comparing codes")
         try:
             quantized, restored = _by_triton(params, matrix, format_id)
         except KernelError as error:

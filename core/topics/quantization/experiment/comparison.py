@@ -12,7 +12,7 @@ import torch
 
 from core.checkpoint.measuring import Measurer, Quantization
 from core.contracts.result import Metric, Provenance, Row
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
@@ -74,13 +74,15 @@ def size_on(device: str) -> tuple[int, int]:
     return _GPU_SIZE if torch.device(device).type == "cuda" else _CPU_SIZE
 
 
-def compare(params: QuantizationParams, matrix: Matrix, tick: Tick) -> tuple[list[Row], dict[str, Metric]]:
+def compare(
+    params: QuantizationParams, matrix: Matrix, progress: ProgressCallback
+) -> tuple[list[Row], dict[str, Metric]]:
     """'comparison' and its metrics, in NF4 at the chosen block size. Everything is checked before it is timed."""
     device = matrix.device
     contenders = _on_gpu(params, matrix) if device.type == "cuda" else _on_cpu(params, matrix)
     timed: list[Contender] = []
     for operation in dict.fromkeys(contender.operation for contender in contenders):
-        tick(len(timed), len(contenders), f"timing {operation}")
+        progress(len(timed), len(contenders), f"timing {operation}")
         timed += _timed([each for each in contenders if each.operation == operation], device)
     return [contender.as_row() for contender in timed], _metrics(timed)
 

@@ -12,7 +12,7 @@ import torch
 from core.contracts.result import Metric, Provenance, Row
 from core.contracts.result_builder import Draft
 from core.engine.phases import in_parts
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.interpreter import Launch, intercept
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
@@ -43,13 +43,13 @@ class Traced:
     launches: tuple[Launch, ...]
 
 
-def trace_kernels(findings: Draft, params: QuantizationParams, matrix: Matrix, tick: Tick) -> None:
+def trace_kernels(findings: Draft, params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> None:
     """'kernels', 'lines', 'sources', 'products' and 'matmul.*': the chosen format, and NF4 for a product that has no
     fused kernel in it. Raises KernelError where a kernel cannot take what it is given."""
     chosen = FormatId(params.format)
     fused = chosen if FORMATS[chosen].bits == 4 and not FORMATS[chosen].affine else FormatId.NF4
     _add_stored_bits(findings)
-    trace = _Tracing(in_parts(tick, 3 if fused is chosen else 4))
+    trace = _Tracing(in_parts(progress, 3 if fused is chosen else 4))
     weight = matrix.weight
     x = torch.randn(_TOKENS, weight.shape[1], generator=torch.Generator().manual_seed(params.seed)).to(weight)
     quantized, launches = trace("quantize", chosen, lambda: quantized_by_triton(weight, params, chosen))
@@ -74,14 +74,14 @@ def quantized_by_triton(weight: torch.Tensor, params: QuantizationParams, format
 class _Tracing:
     """Runs work under the tracer, and gives its launches too."""
 
-    def __init__(self, tick: Tick) -> None:
-        self._tick = tick
+    def __init__(self, progress: ProgressCallback) -> None:
+        self._tick = progress
 
     def __call__(self, step: str, format_id: FormatId, work: Callable[[], T]) -> tuple[T, tuple[Launch, ...]]:
         def told(done: float, total: float, _: str) -> None:
             self._tick(done, total, f"tracing {step} ({FORMATS[format_id].label})")
 
-        with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, tick=told) as tracer:
+        with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=told) as tracer:
             outcome = work()
         return outcome, tuple(tracer.launches)
 

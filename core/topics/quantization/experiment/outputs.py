@@ -13,7 +13,7 @@ import torch
 from core.contracts.errors import InvalidParams
 from core.contracts.result import Metric, Provenance, Row
 from core.engine.phases import in_parts
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.hardware.host import host_facts
 from core.language_model.evaluation import TextLoss, windows_loss
 from core.language_model.folder import open_folder
@@ -40,17 +40,17 @@ Tables = dict[str, list[Row]]
 Losses = dict[str, TextLoss]
 
 
-def small_model_tables(params: QuantizationParams, tick: Tick) -> tuple[Tables, str]:
+def small_model_tables(params: QuantizationParams, progress: ProgressCallback) -> tuple[Tables, str]:
     """'outputs' and 'output_pairs' of the small trained model on paragraphs that it did not read; and its notice, ''
     without one."""
-    trained = small_model(STANDARD, lambda done, total, what: tick(done, 2 * total, what))
+    trained = small_model(STANDARD, lambda done, total, what: progress(done, 2 * total, what))
     assert trained.world is not None
     documents = SMALL_TOKENS // _LEAST_TOKENS_A_DOCUMENT + 1
     windows = held_out_windows(trained.world, trained.tokenizer, documents)[: SMALL_TOKENS // LENGTH]
-    return _tables(SMALL_MODEL, trained, lambda: windows, params, _second_half(tick)), trained.notice
+    return _tables(SMALL_MODEL, trained, lambda: windows, params, _second_half(progress)), trained.notice
 
 
-def folder_tables(params: QuantizationParams, tick: Tick) -> Tables:
+def folder_tables(params: QuantizationParams, progress: ProgressCallback) -> Tables:
     """The same of the person's model folder on their text. Raises InvalidParams for what cannot be opened or read."""
     opened = open_folder(params.model.strip(), field="model")
     _check_memory(opened)
@@ -60,7 +60,7 @@ def folder_tables(params: QuantizationParams, tick: Tick) -> Tables:
     def windows() -> Iterator[torch.Tensor]:
         return file_windows(params.text_file.strip(), opened.tokenizer, length, params.text_tokens, "text_file")
 
-    return _tables(opened.name, opened, windows, params, tick)
+    return _tables(opened.name, opened, windows, params, progress)
 
 
 def output_metrics(rows: Iterable[Row]) -> dict[str, Metric]:
@@ -86,11 +86,11 @@ def _tables(
     opened: SmallModel,
     windows: Callable[[], Iterable[torch.Tensor]],
     params: QuantizationParams,
-    tick: Tick,
+    progress: ProgressCallback,
 ) -> Tables:
     names = linear_names(opened.model)
     formats: tuple[FormatId | None, ...] = (None, *params.formats)
-    in_turn = in_parts(tick, len(formats))
+    in_turn = in_parts(progress, len(formats))
     losses: Losses = {}
     # In a small model threads wait for each other longer than they compute, on a busy machine twenty times as long.
     with torch_threads(1 if opened.parameters < _SMALL_PARAMETERS else None):
@@ -109,8 +109,8 @@ def _tables(
     }
 
 
-def _tell(tick: Tick, what: str, done: float, total: float) -> None:
-    tick(done, total, what)
+def _tell(progress: ProgressCallback, what: str, done: float, total: float) -> None:
+    progress(done, total, what)
 
 
 def _loss(
@@ -193,5 +193,5 @@ def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _second_half(tick: Tick) -> Tick:
-    return lambda done, total, what: tick(total + done, 2 * total, what)
+def _second_half(progress: ProgressCallback) -> ProgressCallback:
+    return lambda done, total, what: progress(total + done, 2 * total, what)

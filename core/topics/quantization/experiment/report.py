@@ -22,7 +22,7 @@ from core.contracts.events import Partial, Progress
 from core.contracts.result import Metric, Provenance, Row
 from core.contracts.result_builder import Draft, as_partial
 from core.engine.phases import phase
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.language_model.cache import cache_folder
 from core.topics.quantization.model.sampling import drawn
 from core.topics.quantization.params import QuantizationParams
@@ -56,7 +56,7 @@ def survey_checkpoint(findings: Draft, params: QuantizationParams, checkpoint: C
     findings.tables["skipped"] = skipped_rows(checkpoint.skipped)
     walk = survey(checkpoint.measured, quantization_of(params), finished, found, ticks)
     try:
-        while (yield from phase(0.0, until, lambda tick: ticks.next_of(walk, tick))):
+        while (yield from phase(0.0, until, lambda progress: ticks.next_of(walk, progress))):
             if monotonic() - told > pause:
                 begun = monotonic()
                 _fill(findings, params, found.measured, known)
@@ -70,7 +70,7 @@ def survey_checkpoint(findings: Draft, params: QuantizationParams, checkpoint: C
     findings.tables["messages"] = _messages(found, checkpoint)
 
 
-def measure_drawn(findings: Draft, params: QuantizationParams, tick: Tick) -> None:
+def measure_drawn(findings: Draft, params: QuantizationParams, progress: ProgressCallback) -> None:
     """Fill in the report of one tensor from the distribution. A cell of its error map is one block."""
     weights = drawn(params, params.blocks * params.block_size)
     blocks = weights.reshape(params.blocks, params.block_size)
@@ -78,7 +78,7 @@ def measure_drawn(findings: Draft, params: QuantizationParams, tick: Tick) -> No
     scales = restored_scales(absmax_of(blocks), how.nested_block) if how.nests else None
     whole, maps = Measured(WeightSums()), []
     for begin in range(0, params.blocks, MAP_COLUMNS):
-        tick(begin, params.blocks, "quantizing the weights")
+        progress(begin, params.blocks, "quantizing the weights")
         rows = slice(begin, begin + MAP_COLUMNS)
         piece = piece_of(blocks[rows].ravel(), params.block_size)
         found = measure_piece(piece, how, MAP_COLUMNS, None if scales is None else scales[rows])
@@ -97,18 +97,18 @@ def measure_drawn(findings: Draft, params: QuantizationParams, tick: Tick) -> No
 
 
 class _Ticks:
-    """The tick of a survey that is walked a tensor at a time, each by a phase with a tick of its own."""
+    """The progress of a survey that is walked a tensor at a time, each by a phase with a progress of its own."""
 
     def __init__(self) -> None:
-        self._tick: Tick | None = None
+        self._tick: ProgressCallback | None = None
 
     def __call__(self, done: float, total: float, phase: str) -> None:
         if self._tick is not None:
             self._tick(done, total, phase)
 
-    def next_of(self, walk: Generator[None, None, None], tick: Tick) -> bool:
+    def next_of(self, walk: Generator[None, None, None], progress: ProgressCallback) -> bool:
         """Measure one more tensor; False when there was none left."""
-        self._tick = tick
+        self._tick = progress
         return next(walk, self) is not self
 
 

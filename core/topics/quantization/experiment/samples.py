@@ -11,7 +11,7 @@ from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.opening import Checkpoint
 from core.contracts.result import Metric, Provenance, Row
 from core.contracts.result_builder import Draft
-from core.engine.steps import Tick
+from core.engine.steps import ProgressCallback
 from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
 from core.topics.quantization.model.plan import shown_tensor
 from core.topics.quantization.model.sampling import Weights, drawn, sample_of, spread, standard
@@ -28,19 +28,21 @@ _OUTLIER_SCALES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _OUTLIER_SHARE = 0.001
 
 
-def sampled(params: QuantizationParams, checkpoint: Checkpoint | None, tick: Tick) -> list[Weights]:
+def sampled(params: QuantizationParams, checkpoint: Checkpoint | None, progress: ProgressCallback) -> list[Weights]:
     """The beginnings of some tensors, or of what is drawn. Raises FileChanged."""
     if checkpoint is None:
         return [drawn(params, params.blocks * params.block_size)[: 1 << 20]]
     tensors = spread(checkpoint.measured)
     found = []
     for index, tensor in enumerate(tensors):
-        tick(index, len(tensors), f"sampling {tensor.name}")
+        progress(index, len(tensors), f"sampling {tensor.name}")
         found.append(sample_of(tensor))
     return found
 
 
-def add_histograms(findings: Draft, params: QuantizationParams, samples: Sequence[Weights], tick: Tick) -> None:
+def add_histograms(
+    findings: Draft, params: QuantizationParams, samples: Sequence[Weights], progress: ProgressCallback
+) -> None:
     """'weights.*', 'codes.*' and 'error.*'."""
     arrays = findings.arrays
     arrays["weights.edges"], arrays["error.edges"] = EDGES, ERROR_EDGES
@@ -50,7 +52,7 @@ def add_histograms(findings: Draft, params: QuantizationParams, samples: Sequenc
         sums[name] = sums.get(name, np.zeros_like(counts)) + counts
 
     for index, weights in enumerate(samples):
-        tick(index, len(samples), "counting weights and levels")
+        progress(index, len(samples), "counting weights and levels")
         whole = len(weights) - len(weights) % params.block_size or len(weights)
         piece = piece_of(weights[:whole], params.block_size)
         ascending = sort(piece.blocks, piece.absmax)
@@ -63,20 +65,22 @@ def add_histograms(findings: Draft, params: QuantizationParams, samples: Sequenc
     arrays.update(sums)
 
 
-def add_sweep(findings: Draft, params: QuantizationParams, samples: Sequence[Weights], tick: Tick) -> None:
+def add_sweep(
+    findings: Draft, params: QuantizationParams, samples: Sequence[Weights], progress: ProgressCallback
+) -> None:
     """'sweep': as many of the samples as make half a million weights."""
-    tick(0, 1, "sweeping block sizes")
+    progress(0, 1, "sweeping block sizes")
     share = max(1, _SWEPT_ELEMENTS // len(samples)) if samples else 0
     points = sweep([weights[:share] for weights in samples], params.formats, params.nested)
     findings.tables["sweep"] = [_point_row(found) for found in points]
 
 
-def add_outliers(findings: Draft, params: QuantizationParams, tick: Tick) -> None:
+def add_outliers(findings: Draft, params: QuantizationParams, progress: ProgressCallback) -> None:
     """'outliers': what one in a thousand does as it grows, to all weights and to those beside it."""
     rows: list[Row] = []
     how = Quantization(params.formats, params.block_size, params.nested)
     for index, scale in enumerate(_OUTLIER_SCALES):
-        tick(index, len(_OUTLIER_SCALES), "growing outliers")
+        progress(index, len(_OUTLIER_SCALES), "growing outliers")
         with_some = params.changed(outlier_share=_OUTLIER_SHARE, outlier_scale=scale)
         weights = drawn(with_some, _CONTROL_ELEMENTS)
         others = weights == drawn(params.changed(outlier_share=0.0), _CONTROL_ELEMENTS)
@@ -96,13 +100,13 @@ def add_outliers(findings: Draft, params: QuantizationParams, tick: Tick) -> Non
     findings.tables["outliers"] = rows
 
 
-def add_distributions(findings: Draft, params: QuantizationParams, tick: Tick) -> None:
+def add_distributions(findings: Draft, params: QuantizationParams, progress: ProgressCallback) -> None:
     """'distributions': every format on every distribution, whatever the parameters are."""
     rows: list[Row] = []
     for index, distribution in enumerate(DISTRIBUTIONS):
         weights = standard(distribution, 5, _CONTROL_ELEMENTS, np.random.default_rng((params.seed, 2, index)))
         for block_size in _CONTROL_BLOCKS:
-            tick(index, len(DISTRIBUTIONS), f"quantizing {distribution} weights")
+            progress(index, len(DISTRIBUTIONS), f"quantizing {distribution} weights")
             how = Quantization(tuple(FORMATS), block_size)
             for name, sums in errors_of([weights], how).items():
                 found = point(name, how, *sums)

@@ -10,7 +10,7 @@ Arrays (numpy), of the sequence shown (params.sequence) and head 0:
 Tables (rows of JSON values):
   comparison   impl, label, runs_on ('cuda'|'cpu'|'emulated'|'unavailable'), reason, time_ms, time_ms_samples,
                tflops (of what the mask shows), peak_memory_bytes, max_abs_error, rms_error, allowed_rms_error, passed,
-               nan_rows, fully_masked_rows, mask_bytes: one row an implementation, over the whole batch. Errors are taken over
+               nan_rows, fully_masked_rows, mask_bytes: one row an implementation, over the whole batch. Errors are over
                the rows that see something; nan_rows counts rows with a NaN among the fully_masked_rows that see nothing
   tiles        sequence, full, partial, empty, visited, visited_by_kernel (traced; null where it did not run)
   traffic      kernel ('dense'|'block-sparse'), function, tensor, read_bytes, written_bytes, unique_bytes: the flash
@@ -25,7 +25,7 @@ Tables (rows of JSON values):
 Metrics:
   cells, cells.visible, sparsity, tiles, tiles.{full,partial,empty}, flops.{dense,visible,tiles},
   flops.saved, flops.saved_share, bytes.dense, bytes.tiles, bytes.saved, mask.dense_bytes, mask.tile_list_bytes,
-  fully_masked_rows, symmetry.all, symmetry.padding, symmetry.padding_both                        (modelled: from the mask)
+  fully_masked_rows, symmetry.all, symmetry.padding, symmetry.padding_both     (modelled: from the mask)
   dense.hbm_bytes, sparse.hbm_bytes                                                        (traced)
   {naive,sdpa,flex,sparse}.{max_abs_error,rms_error,allowed_rms_error,nan_rows,time_ms}, masked.largest_weight,
   masked.cells, future.{change,change_unmasked,gradient}, padding.{change,change_unmasked,alignment_error},

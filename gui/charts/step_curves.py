@@ -15,8 +15,8 @@ from core.format import format_quantity
 from gui import theme as themes
 from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
-from gui.widgets.arrow_pad import ArrowPad
 from gui.widgets.figure import Figure
+from gui.widgets.keyboard_nav import ArrowPad
 from gui.widgets.legend import Entry, Legend
 
 Style = Literal["line", "faint", "dashed", "rings", "stairs"]

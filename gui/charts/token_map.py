@@ -13,8 +13,8 @@ from gui.charts.matrix_page import MatrixPage
 from gui.charts.page_thumbs import PageThumbs
 from gui.charts.token_axes import TokenAxes, draw_column_label, draw_row_label, fitted_axes, shown_every
 from gui.theme import Theme
-from gui.widgets.arrow_keys import STEPS, keeps_arrows
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
 _LINES_FROM_PX = 7
 

@@ -9,13 +9,13 @@ from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter,
 
 from gui import theme as themes
 from gui.theme import Theme
-from gui.widgets.arrow_keys import STEPS, keeps_arrows
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
 _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 
 
-class WalkedRows(Canvas):
+class SelectableRows(Canvas):
     """A subclass says where its rows lie, what each is, and paints them. `picked` carries the index of a row."""
 
     picked = Signal(int)

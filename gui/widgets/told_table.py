@@ -8,7 +8,7 @@ from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, Qt
 from PySide6.QtWidgets import QAbstractItemView, QLabel, QStackedLayout, QTableView, QWidget
 
 from gui import theme
-from gui.widgets.arrow_keys import keeps_arrows
+from gui.widgets.keyboard_nav import keeps_arrows
 
 
 class ToldTable(QWidget):

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from gui import theme as themes
 from gui.pages.decoder.flow_painting import lit_ink
 from gui.theme import Theme, mix
-from gui.widgets.arrow_keys import STEPS, keeps_arrows
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
 _ROW_PX, _MARGIN_PX, _TITLE_PX, _WIDEST_PX = 23, 4, 102, 92
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter

@@ -18,7 +18,7 @@ from gui.pages.fine_tuning.memory_bars import PARTS, MemorySplit
 from gui.theme import Theme, mix
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
-from gui.widgets.selectable_rows import WalkedRows
+from gui.widgets.selectable_rows import SelectableRows
 
 _HEAD_PX, _AXIS_PX, _GAP_PX = 17, 16, 8
 _VALUE_PX = (48, 56, 78)
@@ -113,7 +113,7 @@ class MethodBoard(Figure):
         self.match_legend.setVisible(any(math.isfinite(share) for row in self.rows for share in row.matches))
 
 
-class _Bars(WalkedRows):
+class _Bars(SelectableRows):
     """Three columns of bars beside one column of names."""
 
     def __init__(self, figure: MethodBoard) -> None:

@@ -23,8 +23,8 @@ from gui import theme as themes
 from gui.pages.fine_tuning.module_painting import paint_places
 from gui.pages.fine_tuning.transformer_grid import PlacesGrid, PlacesOf
 from gui.theme import Theme, mix
-from gui.widgets.arrow_keys import STEPS, keeps_arrows
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
 HEIGHT_PX = 78
 _BETWEEN_PX, _INSET_PX, _WORDS_PX, _DOT_PX = 5, 5, 30, 11

@@ -21,8 +21,8 @@ from gui.pages.fine_tuning.module_painting import (
 )
 from gui.pages.fine_tuning.transformer_grid import Placed, PlacesGrid, PlacesOf
 from gui.theme import Theme
-from gui.widgets.arrow_keys import STEPS, keeps_arrows
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
 
 _BAR_PX, _EDGE_PX = 70, 6

@@ -15,8 +15,8 @@ from gui.charts.chart import Chart, read_out
 from gui.charts.step_curves import Mark
 from gui.pages.lora.rank_axis_labels import RankBar, RankGrid, RankNames, colours
 from gui.theme import Theme, colour
-from gui.widgets.arrow_pad import ArrowPad
 from gui.widgets.figure import Figure
+from gui.widgets.keyboard_nav import ArrowPad
 
 _LEAST_ROWS, _LEAST_STEPS = 4, 8
 _CHART_LEFT_PX, _CHART_RIGHT_PX = 4, 6

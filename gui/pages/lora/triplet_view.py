@@ -14,8 +14,8 @@ from core.format import format_quantity
 from gui import theme as themes
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, colour, mix
-from gui.widgets.arrow_keys import STEPS, keeps_arrows
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
 
 _LEFT_PX, _RIGHT_PX, _AXIS_PX, _GAP_PX = 84, 10, 17, 9

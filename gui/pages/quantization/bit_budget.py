@@ -15,7 +15,7 @@ from gui.charts.ticks import nice_ticks, short_quantity
 from gui.theme import Theme, mix
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
-from gui.widgets.selectable_rows import WalkedRows
+from gui.widgets.selectable_rows import SelectableRows
 
 _HEAD_PX, _AXIS_PX = 17, 31
 _VALUE_PX = 58
@@ -94,7 +94,7 @@ class BitBudget(Figure):
         self.bars.update()
 
 
-class _Bars(WalkedRows):
+class _Bars(SelectableRows):
     def __init__(self, figure: BitBudget) -> None:
         super().__init__(figure)
         self.rows: tuple[ModelBytes, ...] = ()

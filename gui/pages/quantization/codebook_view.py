@@ -12,8 +12,8 @@ from gui import theme as themes
 from gui.pages.quantization.codebook_painting import Scene, paint
 from gui.pages.quantization.codebook_rows import Geometry, LevelRow, WeightCounts
 from gui.theme import Theme
-from gui.widgets.arrow_keys import STEPS, keeps_arrows
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
 _LABEL_GAP_PX, _EDGE_PX = 14, 4
 

@@ -13,8 +13,8 @@ from gui.charts.chart import Chart, read_out
 from gui.charts.error_grid import ErrorGrid, Place, colours, picture, pooled
 from gui.pages.quantization.error_axis_labels import ColourBar, RowNames
 from gui.theme import Theme, colour
-from gui.widgets.arrow_pad import ArrowPad
 from gui.widgets.figure import Figure
+from gui.widgets.keyboard_nav import ArrowPad
 
 _LEAST_ROWS = 4
 

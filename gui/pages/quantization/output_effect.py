@@ -16,7 +16,7 @@ from gui.charts.ticks import nice_ticks, short_quantity
 from gui.theme import Theme
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
-from gui.widgets.selectable_rows import WalkedRows
+from gui.widgets.selectable_rows import SelectableRows
 
 _HEAD_PX, _TICKS_PX, _NAME_PX = 18, 17, 15
 _WIDE_PX = 500
@@ -117,7 +117,7 @@ def _bands(outcomes: Sequence[Outcome]) -> list[_Band]:
     return found
 
 
-class _Rows(WalkedRows):
+class _Rows(SelectableRows):
     def __init__(self, figure: OutputEffect) -> None:
         super().__init__(figure)
         self.bands: list[_Band] = []

@@ -12,7 +12,7 @@ from core.format import format_quantity
 from gui import theme as themes
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme
-from gui.widgets.selectable_rows import WalkedRows
+from gui.widgets.selectable_rows import SelectableRows
 
 if TYPE_CHECKING:
     from gui.pages.quantization.scales_view import ScalesPicture, ScalesView
@@ -22,7 +22,7 @@ _NAMES = ("float32", "8 bits")
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
-class ScaleBits(WalkedRows):
+class ScaleBits(SelectableRows):
     """A line that says of which scales, then a bar each way, to one scale. The read-out has every digit."""
 
     def __init__(self, figure: ScalesView) -> None:

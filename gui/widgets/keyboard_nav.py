@@ -1,4 +1,7 @@
-"""The focus of a picture that is made of several widgets, and the arrows that walk over it."""
+"""The arrows as steps over rows and columns: for pictures that keep them while they have the focus.
+
+A picture of one canvas asks `STEPS` and `keeps_arrows`; one made of several widgets stands in an `ArrowPad`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,20 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
-from gui.widgets.arrow_keys import STEPS, keeps_arrows
+STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
+"""(rows down, columns right) by key."""
+
+
+def keeps_arrows(event: QEvent) -> bool:
+    """Accepts an event that asks whether the arrows are the focused picture's, and says whether it was one.
+
+    Elsewhere Left and Right step through what is played.
+    """
+    asks = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and not event.modifiers()
+    if not asks or Qt.Key(event.key()) not in STEPS:  # type: ignore[attr-defined]
+        return False
+    event.accept()
+    return True
 
 
 class ArrowPad(QWidget):

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -32,10 +31,9 @@ from gui.page.number_table import NumberTable
 from gui.page.selection import Selection, SelectionModel
 from gui.page.side_panel import SidePanel
 from gui.page.source import SourceView
+from gui.page.tabs import TabsBelow
 from gui.widgets.scroll import VerticalScroll
-from gui.widgets.splitter import SharedSplitter
 
-_UPPER_SHARE, _LOWER_SHARE = 18, 7
 _SIDE_PX = 304
 
 
@@ -225,8 +223,9 @@ class Page(QWidget):
         return {
             "params": self.form.params.model_dump(mode="json"),
             "plots": self.plots.save_state(),
-            "vertical": self._vertical.save_sizes(),
+            "vertical": self.lower.save_sizes(),
             "tab": self.tabs.currentIndex(),
+            "tabs_open": self.lower.chosen,
             "side": not self.side.isHidden(),
             "device": self.run_bar.device.currentText(),
         }
@@ -234,8 +233,9 @@ class Page(QWidget):
     def restore_layout(self, state: Mapping[str, Any]) -> None:
         """The layout of `save_state`; parameters are restored by whoever may have other ones to show."""
         self.plots.restore_state(state.get("plots", []))
-        self._vertical.restore_sizes(state.get("vertical", []))
+        self.lower.restore_sizes(state.get("vertical", []))
         self.tabs.setCurrentIndex(int(state.get("tab", 0)))
+        self.lower.set_open(state.get("tabs_open"))
         self.run_bar.device.setCurrentText(str(state.get("device", "auto")))
         if not state.get("side", True):
             self.side.hide()
@@ -284,37 +284,25 @@ class Page(QWidget):
         above.setContentsMargins(0, 0, 0, 0)
         above.addLayout(self._strips)
         above.addWidget(self.plots, 1)
-        parts = (VerticalScroll(plots), _UPPER_SHARE), (self._framed_tabs(), _LOWER_SHARE)
-        self._vertical = SharedSplitter(Qt.Orientation.Vertical, parts)
-        self._vertical.setCollapsible(0, False)
+        panels = {
+            "Claims": self.claims,
+            "Notes": self.notes,
+            "Source": self.source,
+            "Numbers": self.numbers,
+            "History": self.history,
+            "Log": self.log,
+        }
+        self.lower = TabsBelow(VerticalScroll(plots), panels)
+        self.tabs = self.lower.tabs
         centre = QVBoxLayout()
         centre.setContentsMargins(12, 8, 12, 8)
         centre.setSpacing(8)
         centre.addLayout(header)
         centre.addWidget(self.banner)
-        centre.addWidget(self._vertical, 1)
+        centre.addWidget(self.lower, 1)
         self.side.setFixedWidth(_SIDE_PX)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(centre, 1)
         layout.addWidget(self.side)
-
-    def _framed_tabs(self) -> QWidget:
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        for title, panel in (
-            ("Claims", self.claims),
-            ("Notes", self.notes),
-            ("Source", self.source),
-            ("Numbers", self.numbers),
-            ("History", self.history),
-            ("Log", self.log),
-        ):
-            self.tabs.addTab(panel, title)
-        frame = QFrame()
-        frame.setProperty("role", "card")
-        layout = QVBoxLayout(frame)
-        layout.setContentsMargins(1, 1, 1, 1)
-        layout.addWidget(self.tabs)
-        return frame

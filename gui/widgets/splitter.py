@@ -1,4 +1,4 @@
-"""A splitter whose parts keep their shares of the space until a person, or a remembered layout, moves a handle."""
+"""A splitter whose parts keep their shares of the space until the user, or a remembered layout, moves a handle."""
 
 from __future__ import annotations
 
@@ -26,12 +26,18 @@ class SharedSplitter(QSplitter):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.share()
+
+    def share(self, chosen: Sequence[int] = ()) -> None:
+        """Give each part its share or, once the user has moved a handle, the sizes in `chosen`, if any."""
         if self._kept:
             length = self.width() if self.orientation() is Qt.Orientation.Horizontal else self.height()
             self.setSizes([share * length for share in self._shares])
+        elif chosen:
+            self.setSizes(list(chosen))
 
     def save_sizes(self) -> list[int]:
-        """The sizes that a person chose, [] while the shares are kept."""
+        """The sizes that the user chose, [] while the shares are kept."""
         return [] if self._kept else self.sizes()
 
     def restore_sizes(self, sizes: Sequence[int]) -> None:

@@ -23,6 +23,7 @@ SHORTCUTS = (
     ("Ctrl+1 … Ctrl+9", "Page"),
     ("Ctrl+Z, Ctrl+Shift+Z", "Undo or redo a change of the parameters"),
     ("Ctrl+B", "Show or hide the parameters"),
+    ("Ctrl+J", "Open or collapse the tabs under the plots"),
     ("Ctrl+S", "Save a picture of the window"),
     ("Ctrl+T", "Dark or light"),
     ("Ctrl+L", "English or Chinese"),

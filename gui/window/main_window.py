@@ -201,6 +201,10 @@ class MainWindow(QMainWindow):
             side = self.current.page.side
             side.setVisible(side.isHidden())
 
+    def toggle_tabs(self) -> None:
+        if self.current is not None:
+            self.current.page.lower.toggle()
+
     def save_picture(self) -> None:
         """Ask for a name and save the window with its footer, as `screenshot` does."""
         from gui.window.screenshot import save

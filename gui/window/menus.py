@@ -51,6 +51,7 @@ def build_menus(window: MainWindow, bridge: EngineBridge, topics: Mapping[str, T
             *pages,
             None,
             ("Show or hide parameters", window.toggle_side, ("Ctrl+B",)),
+            ("Open or collapse the tabs", window.toggle_tabs, ("Ctrl+J",)),
             ("Dark or light", window.toggle_theme, ("Ctrl+T",)),
             ("English or Chinese", window.toggle_language, ("Ctrl+L",)),
         ],

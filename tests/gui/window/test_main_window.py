@@ -168,6 +168,14 @@ def test_that_ctrl_b_hides_the_parameters(window: MainWindow, page: ToyPage) -> 
     assert page.side.isVisible()
 
 
+def test_that_ctrl_j_collapses_the_tabs_and_opens_them(window: MainWindow, page: ToyPage) -> None:
+    assert page.lower.is_open
+    press(window, Qt.Key.Key_J, CTRL)
+    assert not page.lower.is_open
+    press(window, Qt.Key.Key_J, CTRL)
+    assert page.lower.is_open
+
+
 def test_that_f1_lists_the_keys(window: MainWindow, page: ToyPage, qtbot: Any) -> None:
     press(window, Qt.Key.Key_F1)
     box = window.findChild(QMessageBox)

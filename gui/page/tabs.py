@@ -1,0 +1,110 @@
+"""The tabs under the plots, which collapse to their bar where the page is low or the user wants the room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QStackedWidget, QTabWidget, QToolButton, QVBoxLayout, QWidget
+
+from gui import theme
+from gui.icons import icon
+from gui.widgets.splitter import SharedSplitter
+
+_UPPER_SHARE, _LOWER_SHARE = 18, 7
+_OPEN_FROM_PX = 700
+"""Below this height the tabs would take from the plots what those need: they start collapsed."""
+_UNLIMITED_PX = 16_777_215
+
+
+class TabsBelow(SharedSplitter):
+    """A widget and, under it, tabs. A click on the open tab collapses them to their bar, one on any tab opens them.
+
+    Until the user chooses, the height decides.
+    """
+
+    def __init__(self, upper: QWidget, panels: Mapping[str, QWidget], parent: QWidget | None = None) -> None:
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for title, panel in panels.items():
+            self.tabs.addTab(panel, title)
+        self._panels = self.tabs.findChild(QStackedWidget)
+        self._frame = _framed(self.tabs)
+        super().__init__(Qt.Orientation.Vertical, ((upper, _UPPER_SHARE), (self._frame, _LOWER_SHARE)), parent)
+        self.setChildrenCollapsible(False)
+        self._chosen: bool | None = None
+        self._open_sizes: list[int] = []
+        self.chevron = QToolButton()
+        self.chevron.setIconSize(QSize(14, 14))
+        self.chevron.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.chevron.clicked.connect(self.toggle)
+        self.tabs.setCornerWidget(self.chevron)
+        self.tabs.tabBarClicked.connect(self._toggle_open_tab)
+        self.tabs.currentChanged.connect(self._open_chosen_tab)
+        self._show_chevron()
+        theme.notifier().changed.connect(self._show_chevron)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the panel of the current tab is shown."""
+        return not self._panels.isHidden()
+
+    @property
+    def chosen(self) -> bool | None:
+        """Whether the user opened (True) or collapsed (False) the tabs; None while the height decides."""
+        return self._chosen
+
+    def set_open(self, chosen: bool | None) -> None:
+        """Open or collapse the tabs; None leaves it to the height."""
+        self._chosen = chosen
+        self._arrange()
+
+    def toggle(self) -> None:
+        self.set_open(not self.is_open)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def save_sizes(self) -> list[int]:
+        sizes = super().save_sizes()
+        return sizes if self.is_open or not sizes else self._open_sizes
+
+    def _open_chosen_tab(self) -> None:
+        if not self.is_open:
+            self.set_open(True)
+
+    def _toggle_open_tab(self, index: int) -> None:
+        if index == self.tabs.currentIndex():
+            self.toggle()
+
+    def _arrange(self) -> None:
+        wanted = self.height() >= _OPEN_FROM_PX if self._chosen is None else self._chosen
+        if wanted == self.is_open:
+            return
+        if wanted:
+            self._frame.setMinimumHeight(0)
+            self._frame.setMaximumHeight(_UNLIMITED_PX)
+        else:
+            self._open_sizes = self.sizes()
+            self._frame.setFixedHeight(self.tabs.tabBar().sizeHint().height() + 2)
+        self._panels.setVisible(wanted)
+        self.handle(1).setEnabled(wanted)
+        self.share(self._open_sizes if wanted else [1, 0])
+        self._show_chevron()
+
+    def _show_chevron(self) -> None:
+        self.chevron.setIcon(icon("collapse" if self.is_open else "expand", theme.current().muted))
+        text = "Collapse the tabs" if self.is_open else "Open the tabs"
+        self.chevron.setToolTip(f"{text} (Ctrl+J)")
+        self.chevron.setAccessibleName(text)
+
+
+def _framed(tabs: QTabWidget) -> QFrame:
+    frame = QFrame()
+    frame.setProperty("role", "card")
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(1, 1, 1, 1)
+    layout.addWidget(tabs)
+    return frame

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from core.interpreter.body import Step
 from core.interpreter.frame import Frame, Run
 from core.interpreter.ir import Operation
 from core.interpreter.ops.control import trip_counts
-from core.interpreter.ops.registry import PURE, Step
-from core.interpreter.plan import Plan, Planner
+from core.interpreter.ops.registry import PURE
+from core.interpreter.plan import Plan
+from core.interpreter.planner import Planner
 from core.interpreter.values import to_integer
 from core.trace.affine import IntArray
 

@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 
 from core.interpreter.ir import UNKNOWN_LOCATION, Operation, Type, Value
 from core.interpreter.ops.registry import PURE
-from core.interpreter.plan import OPERATION_MODULES
 from core.interpreter.values import cut, join, to_integer, to_predicate, to_torch
 from core.trace import affine, mask
 from core.trace.affine import Affine, Integer
 
-assert OPERATION_MODULES
 LANES, ROWS, COLUMNS = 3, 4, 2
 
 small = st.integers(-60, 60)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation
 from core.interpreter.ops.memory import record
-from core.interpreter.ops.registry import Step, step
+from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.values import Pointer, to_predicate
-
-if TYPE_CHECKING:
-    from core.interpreter.plan import Planner
 
 
 @step("lanes.touch")
-def _touch(operation: Operation, _planner: Planner) -> Step:
+def _touch(operation: Operation, _planner: StepPlanner) -> Step:
     """Records an access; no data is read or written."""
     pointer_slot, *masks = (value.slot for value in operation.operands)
     dims = operation.operands[0].type.dims
@@ -34,7 +31,7 @@ def _touch(operation: Operation, _planner: Planner) -> Step:
 
 
 @step("lanes.checked")
-def _checked(operation: Operation, planner: Planner) -> Step:
+def _checked(operation: Operation, planner: StepPlanner) -> Step:
     """A load or an atomic whose value is needed: executed, unless a skipped store should have written what it reads."""
     execute = planner.step(replace(operation, name=operation.attributes["operation"]))
     pointer_slot = operation.operands[0].slot

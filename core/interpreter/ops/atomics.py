@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
 from core.interpreter.memory import Memory
 from core.interpreter.ops.memory import HOST_SCALARS, on_host, record
-from core.interpreter.ops.registry import Step, step
+from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.values import Pointer, to_predicate, to_torch, torch_dtype
 from core.trace.affine import dense
 from core.trace.mask import Mask
@@ -125,7 +126,7 @@ def _rounds_needed(index: torch.Tensor) -> int:
 
 
 @step("tt.atomic_rmw")
-def _rmw(operation: Operation, _planner: Any) -> Step:
+def _rmw(operation: Operation, _planner: StepPlanner) -> Step:
     kind = str(operation.attributes["words"][0])
     combine = _COMBINE.get(kind)
     if combine is None:
@@ -142,7 +143,7 @@ def _rmw(operation: Operation, _planner: Any) -> Step:
 
 
 @step("tt.atomic_cas")
-def _cas(operation: Operation, _planner: Any) -> Step:
+def _cas(operation: Operation, _planner: StepPlanner) -> Step:
     expected_type, value_type = (value.type for value in operation.operands[1:3])
 
     def update(targets: _Targets, values: list[Any]) -> torch.Tensor:

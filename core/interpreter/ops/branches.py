@@ -7,24 +7,22 @@ meet again where the ways do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from core.contracts.errors import TilescopeError
+from core.interpreter.body import Body, Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Block, Operation
-from core.interpreter.ops.registry import Step, step
+from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.ops.scopes import Results, Scope, cut_all, per_lane_bool, run_with
 from core.interpreter.values import Lanes
 from core.trace.affine import IntArray
 
-if TYPE_CHECKING:
-    from core.interpreter.plan import Body, Planner
-
 
 @step("tt.call")
-def _call(operation: Operation, planner: Planner) -> Step:
+def _call(operation: Operation, planner: StepPlanner) -> Step:
     body = planner.body(operation.regions[0])
     operands = [value.slot for value in operation.operands]
     results = [value.slot for value in operation.results]
@@ -71,7 +69,7 @@ def _defined(block: Block) -> set[int]:
 class _Block:
     """A basic block as a body that also gives `crossing`: the slots it defines for blocks that come later."""
 
-    def __init__(self, block: Block, crossing: Sequence[int], planner: Planner) -> None:
+    def __init__(self, block: Block, crossing: Sequence[int], planner: StepPlanner) -> None:
         end = block.terminator
         by_slot = {value.slot: value for value in block.arguments}
         by_slot |= {value.slot: value for operation in block.operations for value in operation.results}
@@ -85,7 +83,7 @@ class _Block:
 
 
 @step("lanes.blocks")
-def _blocks(operation: Operation, planner: Planner) -> Step:
+def _blocks(operation: Operation, planner: StepPlanner) -> Step:
     regions = operation.regions
     numbers = {label: index for index, label in enumerate(operation.attributes["labels"])}
     targets = [[numbers[name] for name, _ in r.terminator.attributes.get("successors", ())] for r in regions]

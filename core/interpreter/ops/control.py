@@ -7,21 +7,19 @@ lanes still active are always a prefix, and dropping the others is a slice.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from core.interpreter.body import Body, Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Value
-from core.interpreter.ops.registry import Step, step
+from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.ops.scopes import Results, Scope, cut_all, per_lane_bool, run_with
 from core.interpreter.ops.watching import watcher
 from core.interpreter.values import per_lane, to_integer, to_predicate
 from core.trace import affine
 from core.trace.affine import Affine, IntArray, Integer
-
-if TYPE_CHECKING:
-    from core.interpreter.plan import Body, Planner
 
 
 def trip_counts(low: Integer, high: Integer, step_: Integer, lanes: int) -> int | IntArray:
@@ -41,7 +39,7 @@ Observe = Callable[[Frame, list[Any]], None]
 
 
 @step("scf.for")
-def _for(operation: Operation, planner: Planner) -> Step:
+def _for(operation: Operation, planner: StepPlanner) -> Step:
     body = planner.body(operation.regions[0], hoist=True)
     low, high, stride, *initial = (value.slot for value in operation.operands)
     observe = watcher(operation)
@@ -124,7 +122,7 @@ def _run_ragged(loop: _Loop, results: Sequence[Value], trips: IntArray, carried:
 
 
 @step("scf.if")
-def _if(operation: Operation, planner: Planner) -> Step:
+def _if(operation: Operation, planner: StepPlanner) -> Step:
     bodies = [planner.body(region) for region in operation.regions]
     condition = operation.operands[0].slot
 
@@ -160,7 +158,7 @@ def _run_branch(frame: Frame, operation: Operation, bodies: list[Body], branch: 
 
 
 @step("scf.while")
-def _while(operation: Operation, planner: Planner) -> Step:
+def _while(operation: Operation, planner: StepPlanner) -> Step:
     before, after = (planner.body(region) for region in operation.regions)
     initial = [value.slot for value in operation.operands]
     captured = sorted({*before.captured, *after.captured})

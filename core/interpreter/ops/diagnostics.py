@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation
-from core.interpreter.ops.registry import Step, step
+from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.values import Pointer, to_predicate, to_torch
 from core.trace.mask import Mask
 
@@ -17,7 +18,7 @@ _SHOWN_PROGRAMS = 16
 
 
 @step("tt.assert")
-def _assert(operation: Operation, _planner: Any) -> Step:
+def _assert(operation: Operation, _planner: StepPlanner) -> Step:
     """Fails with the line, the program and the kernel's own message; in the order of the lanes."""
     slot = operation.operands[0].slot
     message = next((str(word) for word in operation.attributes["words"] if isinstance(word, str)), "")
@@ -42,7 +43,7 @@ def _assert(operation: Operation, _planner: Any) -> Step:
 
 
 @step("tt.print")
-def _print(operation: Operation, _planner: Any) -> Step:
+def _print(operation: Operation, _planner: StepPlanner) -> Step:
     """A line a program, for the first programs: the prefix and the first elements of each operand."""
     prefix = str(operation.attributes["words"][0]).strip() if operation.attributes["words"] else ""
 
@@ -68,6 +69,6 @@ def _text(value: Any, type_: Any, lane: int) -> str:
 
 
 @step("gpu.barrier", "ttg.barrier", "tt.debug_barrier")
-def _nothing(operation: Operation, _planner: Any) -> Step:
+def _nothing(operation: Operation, _planner: StepPlanner) -> Step:
     """Lanes run in lockstep, so barriers hold by themselves."""
     return lambda frame: None

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
 from core.interpreter.memory import first_of, outside, read, write
 from core.interpreter.ops.elementwise import scalar_tensor
-from core.interpreter.ops.registry import Step, step
+from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
 from core.trace import affine
 from core.trace.mask import BoolArray, Mask, Predicate, both, from_array
@@ -81,7 +82,7 @@ def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer
 
 
 @step("tt.load")
-def _load(operation: Operation, _planner: Any) -> Step:
+def _load(operation: Operation, _planner: StepPlanner) -> Step:
     slots = [value.slot for value in operation.operands]
     pointer_slot = slots[0]
     mask_slot = slots[1] if len(slots) > 1 else None
@@ -129,7 +130,7 @@ def _filled(tile: torch.Tensor, mask: Mask, other: Any, type_: Type) -> torch.Te
 
 
 @step("tt.store")
-def _store(operation: Operation, _planner: Any) -> Step:
+def _store(operation: Operation, _planner: StepPlanner) -> Step:
     pointer_slot, value_slot, *masks = (value.slot for value in operation.operands)
     mask_slot = masks[0] if masks else None
     type_ = operation.operands[1].type
@@ -152,7 +153,7 @@ def _store(operation: Operation, _planner: Any) -> Step:
 
 
 @step("tt.ptr_to_int")
-def _number_from_pointer(operation: Operation, _planner: Any) -> Step:
+def _number_from_pointer(operation: Operation, _planner: StepPlanner) -> Step:
     """The address, in bytes."""
     slot, result = operation.operands[0].slot, operation.result.slot
 
@@ -165,7 +166,7 @@ def _number_from_pointer(operation: Operation, _planner: Any) -> Step:
 
 
 @step("tt.int_to_ptr")
-def _pointer_from_number(operation: Operation, _planner: Any) -> Step:
+def _pointer_from_number(operation: Operation, _planner: StepPlanner) -> Step:
     raise TilescopeError(
         f"{operation.location} makes a pointer from a number (an address that was loaded or passed as an integer), "
         "which Tilescope cannot check or follow: pass the tensor itself."

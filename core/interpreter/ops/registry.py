@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from core.interpreter.frame import Frame
-from core.interpreter.ir import Operation
+from core.interpreter.body import Body, Step
+from core.interpreter.ir import Block, Operation
 
-if TYPE_CHECKING:
-    from core.interpreter.plan import Planner
+
+class StepPlanner(Protocol):
+    """What the step of an operation with regions is built with."""
+
+    def body(self, block: Block, *, hoist: bool = False) -> Body:
+        """A block as a body; with `hoist`, loop-invariant operations are taken out of it."""
+
+    def step(self, operation: Operation) -> Step:
+        """One operation as a step."""
+
 
 PureFunction = Callable[..., Any]
-Step = Callable[[Frame], None]
 PureBuilder = Callable[[Operation], PureFunction]
-StepBuilder = Callable[[Operation, "Planner"], Step]
+StepBuilder = Callable[[Operation, StepPlanner], Step]
 
 PURE: dict[str, PureBuilder] = {}
 """Name to a builder of the function that maps operand values to the result (a tuple where there are several)."""

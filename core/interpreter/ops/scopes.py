@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from core.interpreter.body import Body
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Value
 from core.interpreter.values import Lanes, cut, join, to_predicate
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray, Mask
-
-if TYPE_CHECKING:
-    from core.interpreter.plan import Body
 
 
 def cut_all(values: Sequence[Any], lanes: Lanes, device: torch.device) -> list[Any]:

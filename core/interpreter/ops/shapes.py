@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
-from core.interpreter.ops.registry import PureFunction, Step, pure, step
+from core.interpreter.ops.registry import PureFunction, StepPlanner, pure, step
 from core.interpreter.values import Pointer, expanded, to_integer, to_predicate, to_torch
 from core.trace import affine, mask
 from core.trace.affine import Affine
@@ -21,7 +22,7 @@ _AXES = {"x": 0, "y": 1, "z": 2}
 
 
 @step("tt.get_program_id")
-def _program_id(operation: Operation, _planner: Any) -> Step:
+def _program_id(operation: Operation, _planner: StepPlanner) -> Step:
     axis, slot = _AXES[operation.attributes["words"][0]], operation.result.slot
 
     def run(frame: Frame) -> None:
@@ -31,7 +32,7 @@ def _program_id(operation: Operation, _planner: Any) -> Step:
 
 
 @step("tt.get_num_programs")
-def _num_programs(operation: Operation, _planner: Any) -> Step:
+def _num_programs(operation: Operation, _planner: StepPlanner) -> Step:
     axis, slot = _AXES[operation.attributes["words"][0]], operation.result.slot
 
     def run(frame: Frame) -> None:

@@ -35,6 +35,14 @@ _NEED_ARROWS = (QSlider, QTabBar, QComboBox, QAbstractItemView, QTextEdit, QPlai
 _NEED_SPACE = (QAbstractButton, QComboBox, QAbstractItemView)
 
 
+def shortcuts_as_html() -> str:
+    """A table of the keys and what they do."""
+    rows = "".join(
+        f"<tr><td><code>{keys}</code>&nbsp;&nbsp;&nbsp;</td><td>{what}</td></tr>" for keys, what in SHORTCUTS
+    )
+    return f"<table cellpadding='3'>{rows}</table>"
+
+
 class KeyGuard(QObject):
     """A focused button keeps its Space and a focused slider its arrows, although both are shortcuts.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -31,10 +32,12 @@ from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
 from gui.page.page import Page
 from gui.pages import PAGES
+from gui.window.geometry import place_window
 from gui.window.history import HistoryKeeper, PageHistory
-from gui.window.keys import SHORTCUTS, KeyGuard
-from gui.window.menus import build_menus
+from gui.window.keys import KeyGuard, shortcuts_as_html
+from gui.window.menus import Entry, build_menus
 from gui.window.navigation import Navigation
+from gui.window.picture import footer_text, save_picture
 from gui.window.settings import Settings
 from gui.window.status_bar import StatusBar, memory_of_children_bytes
 
@@ -80,7 +83,7 @@ class MainWindow(QMainWindow):
         self.stack = QStackedWidget()
         self.status = StatusBar(memory_of_children_bytes)
         self._lay_out()
-        build_menus(self, bridge, self._topics)
+        build_menus(self.menuBar(), self._menus())
         self._key_guard = KeyGuard(self)
         _application().focusChanged.connect(self._key_guard.follow)
         self.navigation.topic_chosen.connect(self.open_page)
@@ -90,9 +93,7 @@ class MainWindow(QMainWindow):
         if keeper is not None:
             keeper.said.connect(self._show_news)
         self.navigation.set_language(self._language)
-        self.resize(*_DEFAULT_SIZE_PX)
-        if settings.geometry is not None:
-            self.restoreGeometry(settings.geometry)
+        place_window(self, QSize(*_DEFAULT_SIZE_PX), settings.geometry)
 
     # Pages
 
@@ -154,33 +155,59 @@ class MainWindow(QMainWindow):
         if self.current is not None:
             self.current.page.run_bar.request_run()
 
-    def escape(self) -> None:
-        if self.current is not None:
-            self.current.page.dismiss()
+    def _on_page(self, work: Callable[[Page], object]) -> Callable[[], None]:
+        """`work` on the page in view, if there is one."""
 
-    def clear(self) -> None:
+        def action() -> None:
+            if self.current is not None:
+                work(self.current.page)
+
+        return action
+
+    def _clear_result(self) -> None:
         if self.current is not None:
             self.current.controller.clear()
 
-    def undo(self) -> None:
-        if self.current is not None:
-            self.current.page.form.undo_stack.undo()
-
-    def redo(self) -> None:
-        if self.current is not None:
-            self.current.page.form.undo_stack.redo()
-
-    def reset_params(self) -> None:
-        if self.current is not None:
-            self.current.page.form.reset()
-
-    def step(self, delta: int) -> None:
-        if self.current is not None:
-            self.current.page.step(delta)
-
-    def toggle_play(self) -> None:
-        if self.current is not None:
-            self.current.page.toggle_play()
+    def _menus(self) -> dict[str, list[Entry]]:
+        """Every action of the window with its keys."""
+        on_page = self._on_page
+        pages: list[Entry] = [
+            (topic.title.en, partial(self.open_page, topic.id), (f"Ctrl+{number}",) if number <= 9 else ())
+            for number, topic in enumerate(self._topics.values(), start=1)
+        ]
+        return {
+            "&File": [
+                ("Save picture…", self.save_picture, ("Ctrl+S",)),
+                None,
+                ("Quit", self.close, ("Ctrl+Q",)),
+            ],
+            "&Edit": [
+                ("Undo", on_page(lambda page: page.form.undo_stack.undo()), ("Ctrl+Z",)),
+                ("Redo", on_page(lambda page: page.form.undo_stack.redo()), ("Ctrl+Shift+Z",)),
+                ("Default parameters", on_page(lambda page: page.form.reset()), ()),
+            ],
+            "&Run": [
+                ("Run", self.run, ("F5", "Ctrl+R")),
+                ("Cancel", on_page(lambda page: page.dismiss()), ("Esc",)),
+                ("Clear result", self._clear_result, ()),
+                None,
+                ("Restart worker", self._bridge.restart, ()),
+            ],
+            "&Play": [
+                ("Play or pause", on_page(lambda page: page.toggle_play()), ("Space",)),
+                ("Step back", on_page(lambda page: page.step(-1)), ("Left",)),
+                ("Step on", on_page(lambda page: page.step(1)), ("Right",)),
+            ],
+            "&View": [
+                *pages,
+                None,
+                ("Show or hide parameters", on_page(_toggle_side), ("Ctrl+B",)),
+                ("Open or collapse the tabs", on_page(lambda page: page.lower.toggle()), ("Ctrl+J",)),
+                ("Dark or light", self.toggle_theme, ("Ctrl+T",)),
+                ("English or Chinese", self.toggle_language, ("Ctrl+L",)),
+            ],
+            "&Help": [("Keys", self.show_shortcuts, ("F1",))],
+        }
 
     def toggle_theme(self) -> None:
         self.set_theme("light" if theme.current().is_dark else "dark")
@@ -196,32 +223,25 @@ class MainWindow(QMainWindow):
         for opened in self._open.values():
             opened.page.set_language(self._language)
 
-    def toggle_side(self) -> None:
-        if self.current is not None:
-            side = self.current.page.side
-            side.setVisible(side.isHidden())
-
-    def toggle_tabs(self) -> None:
-        if self.current is not None:
-            self.current.page.lower.toggle()
+    @property
+    def footer(self) -> str:
+        """The line under a picture of the window."""
+        if self.current is None:
+            return footer_text(None, None)
+        return footer_text(self.current.page.topic.id, self.current.controller.result)
 
     def save_picture(self) -> None:
         """Ask for a name and save the window with its footer, as `screenshot` does."""
-        from gui.window.screenshot import save
-
         name = f"{self._settings.page or 'tilescope'}.png"
         path, _ = QFileDialog.getSaveFileName(self, "Save picture", name, "Pictures (*.png *.svg)")
         if path:
             try:
-                save(self, Path(path))
+                save_picture(self.body, self.footer, Path(path))
             except TilescopeError as error:
                 self.show_error(error.sentence)
 
     def show_shortcuts(self) -> None:
-        rows = "".join(
-            f"<tr><td><code>{keys}</code>&nbsp;&nbsp;&nbsp;</td><td>{what}</td></tr>" for keys, what in SHORTCUTS
-        )
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", f"<table cellpadding='3'>{rows}</table>", parent=self)
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", shortcuts_as_html(), parent=self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
@@ -280,6 +300,10 @@ def _application() -> QApplication:
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     return app
+
+
+def _toggle_side(page: Page) -> None:
+    page.side.setVisible(page.side.isHidden())
 
 
 def _params_of(topic: Topic, values: object) -> Params:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import sys, types
 from PySide6.QtCore import QTimer
-from gui import app
+from gui.window import app
 
 class Engine:
     state = types.SimpleNamespace(phase="ready", detail="", device="cpu")

@@ -169,6 +169,7 @@ def test_that_ctrl_b_hides_the_parameters(window: MainWindow, page: ToyPage) -> 
 
 
 def test_that_ctrl_j_collapses_the_tabs_and_opens_them(window: MainWindow, page: ToyPage) -> None:
+    window.resize(798, 1000)
     assert page.lower.is_open
     press(window, Qt.Key.Key_J, CTRL)
     assert not page.lower.is_open

@@ -89,29 +89,3 @@ def test_that_a_run_that_fails_gives_its_sentence_and_no_picture(
     with pytest.raises(TilescopeError, match=sentence):
         next(pictures)
     assert not list(tmp_path.iterdir())
-
-
-def test_that_the_footer_says_how_the_numbers_were_obtained(
-    topic: Topic, result: Result, engine: FakeEngine, settings: Settings, qtbot: Any
-) -> None:
-    window = MainWindow(EngineBridge(lambda: engine), settings, {"toy": topic}, PAGES)
-    qtbot.addWidget(window)
-    assert screenshot.footer_of(window) == "Tilescope"
-    opened = window.open_page("toy")
-    assert screenshot.footer_of(window).endswith("modelled, nothing was run")
-    opened.controller.show_result(result)
-    footer = screenshot.footer_of(window)
-    assert footer == "Tilescope  ·  toy  ·  cpu  ·  lanes  ·  measured (CPU), traced  ·  torch 2.13.0"
-    window.close()
-
-
-def test_that_a_picture_that_cannot_be_written_is_one_sentence(
-    topic: Topic, engine: FakeEngine, settings: Settings, tmp_path: Path, qtbot: Any
-) -> None:
-    window = MainWindow(EngineBridge(lambda: engine), settings, {"toy": topic}, PAGES)
-    qtbot.addWidget(window)
-    window.show()
-    for name in ("missing/a.png", "missing/a.svg", "a.docx"):
-        with pytest.raises(TilescopeError, match="could not be written"):
-            screenshot.save(window, tmp_path / name)
-    window.close()

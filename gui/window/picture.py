@@ -1,0 +1,68 @@
+"""A picture of a widget as a PNG or SVG, with a footer that says how its numbers were obtained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter
+from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtWidgets import QWidget
+
+from core.contracts.errors import TilescopeError
+from core.contracts.result import Result
+from gui import theme
+
+FOOTER_PX = 24
+_SCALE = 2.0
+"""Device pixels per logical pixel in a PNG: sharp text on any display."""
+
+
+def save_picture(content: QWidget, footer: str, path: Path, scale: float = _SCALE) -> None:
+    """The widget and the footer as a PNG or, where the name ends in .svg, an SVG. Raises TilescopeError."""
+    size = QSize(content.width(), content.height() + FOOTER_PX)
+    if path.suffix.lower() == ".svg":
+        generator = QSvgGenerator()
+        generator.setFileName(str(path))
+        generator.setSize(size)
+        generator.setViewBox(QRect(QPoint(), size))
+        generator.setTitle(f"Tilescope: {path.stem}")
+        _paint(generator, content, size, footer)
+        written = path.exists()
+    else:
+        image = QImage(size * scale, QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(scale)
+        _paint(image, content, size, footer)
+        written = image.save(str(path))
+    if not written:
+        raise TilescopeError(f"{path.name} could not be written: check the folder and the file type (.png or .svg).")
+
+
+def footer_text(topic_id: str | None, result: Result | None) -> str:
+    """What is on the picture of a topic's page, and how the numbers of its result were obtained."""
+    if topic_id is None:
+        return "Tilescope"
+    if result is None:
+        return f"Tilescope  ·  {topic_id}  ·  modelled, nothing was run"
+    environment = result.environment
+    provenances = sorted({metric.provenance.value for metric in result.metrics.values()})
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    parts = ["Tilescope", result.topic, environment.device, environment.backend, ", ".join(provenances), versions]
+    return "  ·  ".join(part for part in parts if part)
+
+
+def _paint(device: QPaintDevice, content: QWidget, size: QSize, footer: str) -> None:
+    colours = theme.current()
+    painter = QPainter(device)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.fillRect(QRect(QPoint(), size), QColor(colours.background))
+    content.render(painter, QPoint())
+    bar = QRect(0, size.height() - FOOTER_PX, size.width(), FOOTER_PX)
+    painter.fillRect(bar, QColor(colours.surface))
+    painter.setPen(QColor(colours.border))
+    painter.drawLine(bar.topLeft(), bar.topRight())
+    painter.setPen(QColor(colours.muted))
+    painter.setFont(theme.ui_font("small"))
+    text = painter.fontMetrics().elidedText(footer, Qt.TextElideMode.ElideRight, size.width() - 24)
+    painter.drawText(bar.adjusted(12, 0, -12, 0), Qt.AlignmentFlag.AlignVCenter, text)
+    painter.end()

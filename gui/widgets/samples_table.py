@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QWidget
+from PySide6.QtWidgets import QHeaderView, QWidget
 
 from gui import theme
-from gui.widgets.told_table import QuietTable, ToldTable
+from gui.widgets.table_view import TableOrSentence, TableView
 
 _LINE_PX, _MOST_LINES, _MARK_EDGE_PX = 16, 3, 14
 _ALL_TEXTS, _BEFORE, _READABLE_PX = 4, 2, 84
@@ -61,12 +61,12 @@ class Sample:
         return RIGHT if answer.strip() == self.wanted.strip() else WRONG
 
 
-class SamplesTable(ToldTable):
+class SamplesTable(TableOrSentence):
     """Columns: what is asked, what is wanted, what the first speaker (before) and the chosen one say, then a narrow
     column of marks a speaker.
 
     `speaker_picked` carries the key of a speaker whose marks or heading were clicked; `row_picked` the index of a
-    sample that a person went to. What the program selects is not told.
+    sample that the user went to. Programmatic selection emits no signal.
     """
 
     speaker_picked = Signal(str)
@@ -74,9 +74,11 @@ class SamplesTable(ToldTable):
 
     def __init__(self, empty: str, parent: QWidget | None = None) -> None:
         model = _SamplesModel()
-        super().__init__(_Rows(model), empty, parent)
+        super().__init__(_SamplesView(model), empty, parent)
         self.model = model
-        self.table.speaker_picked.connect(self.speaker_picked)
+        self.view: _SamplesView
+        self.view.speaker_picked.connect(self.speaker_picked)
+        self.view.row_reached.connect(self.row_picked)
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -90,12 +92,13 @@ class SamplesTable(ToldTable):
     def set_samples(self, speakers: Sequence[Speaker], samples: Sequence[Sample], chosen: str = "") -> None:
         """Show these; none is one sentence. The first speaker is the one before. Row and place in view stay."""
         if (tuple(speakers), tuple(samples)) != (self.model.speakers, self.model.samples):
-            row, scrolled = self.table.currentIndex().row(), self.table.verticalScrollBar().value()
-            self.table.quietly(lambda: self.model.set_rows(tuple(speakers), tuple(samples)))
-            self.table.fit()
+            row, scrolled = self.view.currentIndex().row(), self.view.verticalScrollBar().value()
+            with self.view.without_signals():
+                self.model.set_rows(tuple(speakers), tuple(samples))
+            self.view.fit()
             if 0 <= row < len(samples):
                 self.select_row(row)
-            self.table.verticalScrollBar().setValue(scrolled)
+            self.view.verticalScrollBar().setValue(scrolled)
         self.choose(chosen or self.chosen)
         self._show_table(bool(samples))
 
@@ -103,15 +106,13 @@ class SamplesTable(ToldTable):
         """Show a speaker's answers in full; one that is not there changes nothing. Emits nothing."""
         if key != self.model.chosen and any(speaker.key == key for speaker in self.model.speakers):
             self.model.choose(key)
-            self.table.fit()
+            self.view.fit()
 
     def select_row(self, row: int) -> None:
         """Mark a sample; -1 marks none. Emits nothing."""
-        if row != self.table.currentIndex().row():
-            self.table.quietly(lambda: self.table.setCurrentIndex(self.model.index(row, 0)))
-
-    def reached(self, index: QModelIndex) -> None:
-        self.row_picked.emit(index.row())
+        if row != self.view.currentIndex().row():
+            with self.view.without_signals():
+                self.view.setCurrentIndex(self.model.index(row, 0))
 
 
 class _SamplesModel(QAbstractTableModel):
@@ -221,7 +222,7 @@ class _SamplesModel(QAbstractTableModel):
         return f"{text}\n{speaker.about}" if speaker.about else text
 
 
-class _Rows(QuietTable):
+class _SamplesView(TableView):
     """Answers wrap; marks are as narrow as their headings. Left and Right stay with the table."""
 
     speaker_picked = Signal(str)
@@ -230,7 +231,6 @@ class _Rows(QuietTable):
         super().__init__(model)
         self._samples = model
         self.setWordWrap(True)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header = self.horizontalHeader()
         header.setMinimumSectionSize(20)

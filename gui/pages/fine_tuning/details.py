@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -12,8 +17,8 @@ from core.topics.fine_tuning.model.plan import Plan
 from gui.charts.ticks import short_quantity
 from gui.charts.token_map import TokenMap
 from gui.pages.fine_tuning import mask_pages, view_data
-from gui.widgets.columns import Column
-from gui.widgets.row_table import RowTable
+from gui.widgets.record_model import Column
+from gui.widgets.record_table import RecordTable
 from gui.widgets.samples_table import BEFORE, Sample, SamplesTable, Speaker
 from gui.widgets.switcher import Switcher
 
@@ -37,41 +42,44 @@ def _percent(share: float) -> str:
     return format_quantity(100 * share, "%")
 
 
+def _field(
+    name: str, title: str, help: str, write: Callable[[Any], str] = str, unit: str = "", number: bool = True
+) -> Column[Row]:
+    return Column(name, title, help, itemgetter(name), write, unit, number)
+
+
+def _text(name: str, title: str, help: str) -> Column[Row]:
+    return _field(name, title, help, number=False)
+
+
 METHOD_COLUMNS = (
-    Column("label", "Method", "Method", str, "Prompt tuning", number=False),
-    Column("trainable_parameters", "Trainable", "Parameters that train", _count, "1,000,000"),
-    Column("share", "Share", "Trainable of all parameters", _percent, "100%"),
-    Column("extra_parameters", "Added", "Parameters that the method adds", _count, "100,000"),
-    Column("held_out_loss", "Held-out", "Loss on held-out rows, nats a token", format_quantity, "0.000", "nats"),
-    Column(
-        "final_loss",
-        "Final loss",
-        "Training loss, mean of the last ten steps, nats a token",
-        format_quantity,
-        "0.000",
-        "nats",
+    _text("label", "Method", "Method"),
+    _field("trainable_parameters", "Trainable", "Parameters that train", _count),
+    _field("share", "Share", "Trainable of all parameters", _percent),
+    _field("extra_parameters", "Added", "Parameters that the method adds", _count),
+    _field("held_out_loss", "Held-out", "Loss on held-out rows, nats per token", format_quantity, "nats"),
+    _field(
+        "final_loss", "Final loss", "Training loss, mean of the last ten steps, nats per token", format_quantity, "nats"
     ),
-    Column("exact_match_unseen", "Unseen", "Exact match, unseen people", _percent, "100%"),
-    Column("exact_match_untold", "Untold", "Exact match, untold facts", _percent, "100%"),
-    Column("steps", "Steps", "Steps done", _count, "0,000"),
-    Column("steps_per_s", "Steps/s", "Steps a second on this machine", format_quantity, "00.0", "1/s"),
-    Column("learning_rate", "Rate", "Highest learning rate", format_quantity, "1.0e-03"),
-    Column("weights_bytes", "Weights", "Bytes of weights", _bytes, "4.00 MB", "B"),
-    Column("gradients_bytes", "Gradients", "Bytes of gradients", _bytes, "4.00 MB", "B"),
-    Column("optimizer_bytes", "Optimizer", "Bytes of the optimizer's state", _bytes, "4.00 MB", "B"),
-    Column("activations_bytes", "Activations", "Bytes of activations kept for backward", _bytes, "4.00 MB", "B"),
-    Column(
-        "frozen_unchanged", "Frozen same", "Are frozen parameters to the bit what they were?", _yes, "yes", "", False
-    ),
-    Column("memory_how", "Memory is", "How the bytes were obtained", str, "tensor sizes", number=False),
-    Column("runs_on", "4 bits by", "What did the 4-bit work", str, "bitsandbytes", number=False),
-    Column("where", "Trains", "Where the trainable parameters are", str, "every weight", number=False),
-    Column("error", "Stopped", "Why it stopped early", str, "the loss was NaN", number=False),
+    _field("exact_match_unseen", "Unseen", "Exact match, unseen people", _percent),
+    _field("exact_match_untold", "Untold", "Exact match, untold facts", _percent),
+    _field("steps", "Steps", "Steps done", _count),
+    _field("steps_per_s", "Steps/s", "Steps per second on this machine", format_quantity, "1/s"),
+    _field("learning_rate", "Rate", "Highest learning rate", format_quantity),
+    _field("weights_bytes", "Weights", "Bytes of weights", _bytes, "B"),
+    _field("gradients_bytes", "Gradients", "Bytes of gradients", _bytes, "B"),
+    _field("optimizer_bytes", "Optimizer", "Bytes of the optimizer's state", _bytes, "B"),
+    _field("activations_bytes", "Activations", "Bytes of activations kept for backward", _bytes, "B"),
+    _field("frozen_unchanged", "Frozen same", "Are frozen parameters to the bit what they were?", _yes, number=False),
+    _text("memory_how", "Memory is", "How the bytes were obtained"),
+    _text("runs_on", "4 bits by", "What did the 4-bit work"),
+    _text("where", "Trains", "Where the trainable parameters are"),
+    replace(_text("error", "Stopped", "Why it stopped early"), tone=lambda row: "bad"),
 )
 VECTOR_COLUMNS = (
-    Column("name", "Place", "Where it is added or trained", str, "layer 0, prefix keys and values", number=False),
-    Column("shape", "Shape", "Shape of what is added", str, "16 × 128", number=False),
-    Column("count", "Parameters", "How many numbers train there", _count, "1,000,000"),
+    _text("name", "Place", "Where it is added or trained"),
+    _text("shape", "Shape", "Shape of what is added"),
+    _field("count", "Parameters", "How many numbers train there", _count),
 )
 
 
@@ -84,7 +92,7 @@ class VectorsView(QWidget):
         for text in (self.where, self.through):
             text.setProperty("role", "small")
             text.setWordWrap(True)
-        self.table = RowTable(VECTOR_COLUMNS, "place", "This method trains nothing that is known yet.")
+        self.table = RecordTable(VECTOR_COLUMNS, itemgetter("place"), "This method trains nothing that is known yet.")
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 2, 6, 0)
         column.setSpacing(4)
@@ -118,7 +126,7 @@ class DetailsView(Switcher):
         self.samples = SamplesTable(_BEFORE_SAMPLES)
         self.mask = TokenMap()
         self.vectors = VectorsView()
-        self.methods = RowTable(METHOD_COLUMNS, "method", "Run (F5) to measure every method.")
+        self.methods = RecordTable(METHOD_COLUMNS, itemgetter("method"), "Run (F5) to measure every method.")
         super().__init__(
             [("Samples", self.samples), ("Mask", self.mask), ("Vectors", self.vectors), ("Methods", self.methods)]
         )
@@ -126,8 +134,8 @@ class DetailsView(Switcher):
         self._result: Result | None = None
         self._method = ""
         self.samples.speaker_picked.connect(self._on_speaker)
-        self.methods.picked.connect(self.method_picked)
-        self.vectors.table.picked.connect(self.place_picked)
+        self.methods.picked.connect(lambda row: self.method_picked.emit(row["method"]))
+        self.vectors.table.picked.connect(lambda row: self.place_picked.emit(row["place"]))
         self.mask.page_picked.connect(self.mask.show_page)
         self.mask.cell_picked.connect(lambda row, column: self.mask.select(max(row, 0), max(column, 0)))
         self.switched.connect(lambda _: self._draw())

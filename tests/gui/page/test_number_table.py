@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QColor, QGuiApplication
 
 from core.contracts.result import Metric, Provenance
+from gui import theme
 from gui.page.number_table import NumberTable
 
 METRICS = {
@@ -29,7 +30,7 @@ def numbers(qtbot: Any) -> NumberTable:
 
 
 def shown(numbers: NumberTable, column: int) -> list[str]:
-    return [numbers.proxy.index(row, column).data() for row in range(numbers.proxy.rowCount())]
+    return [numbers.table.model.index(row, column).data() for row in range(len(numbers.table.rows))]
 
 
 def test_that_numbers_carry_unit_and_provenance(numbers: NumberTable) -> None:
@@ -38,8 +39,10 @@ def test_that_numbers_carry_unit_and_provenance(numbers: NumberTable) -> None:
 
 
 def test_that_sorting_is_by_value_and_not_by_text(numbers: NumberTable) -> None:
-    numbers.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+    numbers.table.view.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     assert shown(numbers, 0) == ["standard.read_bytes", "flash.read_bytes", "time"]
+    numbers.table.view.sortByColumn(1, Qt.SortOrder.AscendingOrder)
+    assert shown(numbers, 0) == ["flash.read_bytes", "standard.read_bytes", "time"], "no value comes last either way"
 
 
 def test_that_the_filter_looks_at_names_provenance_and_notes(numbers: NumberTable) -> None:
@@ -61,13 +64,27 @@ def test_that_exports_have_full_precision_and_no_invalid_json(numbers: NumberTab
 
 
 def test_that_copy_takes_the_selected_rows_or_all(numbers: NumberTable) -> None:
-    numbers.table.selectRow(1)
-    numbers.copy()
-    assert QGuiApplication.clipboard().text() == "standard.read_bytes\t40.3 GB\tmodelled\t"
-    numbers.table.clearSelection()
-    numbers.copy()
-    assert len(QGuiApplication.clipboard().text().splitlines()) == 3
+    numbers.table.view.selectRow(1)
+    numbers.table.copy()
+    assert QGuiApplication.clipboard().text().splitlines() == [
+        "Metric\tValue\tProvenance\tNote",
+        "standard.read_bytes\t40.3 GB\tmodelled\t",
+    ]
+    numbers.table.view.clearSelection()
+    numbers.table.copy()
+    assert len(QGuiApplication.clipboard().text().splitlines()) == 4
 
 
-def test_that_the_table_paints_its_badges(numbers: NumberTable) -> None:
-    assert not numbers.table.grab().isNull()
+def test_that_a_provenance_is_painted_as_the_chip_that_plots_carry(numbers: NumberTable) -> None:
+    view = numbers.table.view
+    colours = theme.current()
+    for row, metric in enumerate(METRICS.values()):
+        image = view.viewport().grab(view.visualRect(numbers.table.model.index(row, 2))).toImage()
+        painted = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
+        tint = theme.mix(colours.surface, colours.provenance[metric.provenance], 0.14)
+        assert QColor(tint).name() in painted
+
+
+def test_that_without_numbers_it_says_how_to_get_them(numbers: NumberTable) -> None:
+    numbers.set_metrics({})
+    assert numbers.table.sentence == "Run to get numbers."

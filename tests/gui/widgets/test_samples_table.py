@@ -72,22 +72,22 @@ def test_that_choosing_from_outside_emits_nothing_and_an_unknown_one_changes_not
     assert table.model.texts == 3
 
 
-def test_that_a_click_on_a_mark_picks_its_speaker_and_a_row_is_told(table: SamplesTable, qtbot: Any) -> None:
-    place = table.table.visualRect(table.model.index(1, 6)).center()
+def test_that_a_click_on_a_mark_picks_its_speaker_and_its_row(table: SamplesTable, qtbot: Any) -> None:
+    place = table.view.visualRect(table.model.index(1, 6)).center()
     with qtbot.waitSignal(table.speaker_picked) as speaker, qtbot.waitSignal(table.row_picked) as row:
-        QTest.mouseClick(table.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        QTest.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert (speaker.args, row.args) == (["full"], [1])
 
 
 def test_that_the_keyboard_walks_rows_and_picks_a_speaker(table: SamplesTable, qtbot: Any) -> None:
     table.select_row(0)
-    table.table.setFocus()
+    table.view.setFocus()
     with qtbot.waitSignal(table.row_picked) as caught:
-        qtbot.keyClick(table.table, Qt.Key.Key_Down)
+        qtbot.keyClick(table.view, Qt.Key.Key_Down)
     assert caught.args == [1]
-    table.table.setCurrentIndex(table.model.index(1, 5))
+    table.view.setCurrentIndex(table.model.index(1, 5))
     with qtbot.waitSignal(table.speaker_picked) as caught:
-        qtbot.keyClick(table.table, Qt.Key.Key_Return)
+        qtbot.keyClick(table.view, Qt.Key.Key_Return)
     assert caught.args == ["lora"]
 
 
@@ -96,7 +96,7 @@ def test_that_new_answers_keep_the_row_and_the_choice(table: SamplesTable, qtbot
     more = (*SAMPLES[:1], Sample("Bob, Town, Ely", "Bob lives in Ely.", {"lora": "Bob lives in Ely."}))
     with qtbot.assertNotEmitted(table.row_picked):
         table.set_samples(SPEAKERS, more)
-    assert table.table.currentIndex().row() == 1
+    assert table.view.currentIndex().row() == 1
     assert table.chosen == "lora"
     assert text(table, 1, 5) == RIGHT
 
@@ -104,22 +104,22 @@ def test_that_new_answers_keep_the_row_and_the_choice(table: SamplesTable, qtbot
 def test_that_rows_are_high_enough_for_three_lines_and_not_for_an_endless_answer(table: SamplesTable) -> None:
     short, long = Sample("Ann", "Yes.", {}), Sample("Ann", "word " * 80, {})
     table.set_samples(SPEAKERS, (short, long, Sample("Ann", "word " * 800, {})))
-    heights = [table.table.rowHeight(row) for row in range(3)]
+    heights = [table.view.rowHeight(row) for row in range(3)]
     assert heights[1] > 2 * heights[0]
     assert heights[2] == heights[1]
     assert table.model.index(1, 0).data(Qt.ItemDataRole.ToolTipRole).count("word") == 80
 
 
 def test_that_a_narrow_table_leaves_out_what_was_said_before(table: SamplesTable, qtbot: Any) -> None:
-    assert not table.table.isColumnHidden(2)
+    assert not table.view.isColumnHidden(2)
     table.resize(360, 240)
-    qtbot.waitUntil(lambda: table.table.isColumnHidden(2))
-    assert table.table.columnWidth(0) > 60
+    qtbot.waitUntil(lambda: table.view.isColumnHidden(2))
+    assert table.view.columnWidth(0) > 60
     table.choose("before")
-    assert not table.table.isColumnHidden(2)
+    assert not table.view.isColumnHidden(2)
     table.choose("lora")
     table.resize(900, 240)
-    qtbot.waitUntil(lambda: not table.table.isColumnHidden(2))
+    qtbot.waitUntil(lambda: not table.view.isColumnHidden(2))
 
 
 def test_that_the_read_out_says_everything(table: SamplesTable) -> None:

@@ -84,7 +84,7 @@ def test_that_a_method_chosen_in_one_view_is_chosen_in_all(page: FineTuningPage,
         "tiles": page.places.tiles.picked.emit,
         "board": page.board.picked.emit,
         "samples": page.details.samples.speaker_picked.emit,
-        "methods": page.details.methods.picked.emit,
+        "methods": lambda method: page.details.methods.picked.emit({"method": method}),
         "form": page.form.fields["method"].edited.emit,
     }[view]
     choose(method)
@@ -92,7 +92,7 @@ def test_that_a_method_chosen_in_one_view_is_chosen_in_all(page: FineTuningPage,
     page.details.show_picture(SAMPLES)
     assert page.details.samples.chosen == method
     page.details.show_picture(METHODS_TABLE)
-    assert page.details.methods.model.marked == method
+    assert page.details.methods.marked == method
     assert page.headline.numbers[0].label.endswith(view_data.label(method))
     assert [s.label for s in page.losses.series if s.style == "line"] == [view_data.label(method)]
     page.form.undo_stack.undo()
@@ -176,9 +176,9 @@ def test_that_a_place_is_selected_in_diagram_and_table(page: FineTuningPage) -> 
     page.present(run_of(PARAMS), {})
     page.details.show_picture(VECTORS)
     page.places.map.place_picked.emit("layer.2.prefix")
-    assert page.details.vectors.table.model.marked == "layer.2.prefix"
+    assert page.details.vectors.table.marked == "layer.2.prefix"
     assert page.places.map.selected == page.places.map.grid.index("layer.2.prefix")
-    page.details.vectors.table.picked.emit("layer.1.prefix")
+    page.details.vectors.table.picked.emit({"place": "layer.1.prefix"})
     assert page.places.map.selected == page.places.map.grid.index("layer.1.prefix")
     page.places.map.place_picked.emit("layer.1.prefix")
     assert page.places.map.selected is None
@@ -296,12 +296,12 @@ def test_that_the_table_of_methods_sorts_and_has_modelled_rows_before_a_run(page
     table = page.details.methods
     assert page.details_card.badge.provenance is Provenance.MODELLED
     assert len(table.rows) == 7
-    table.table.sortByColumn(1, Qt.SortOrder.AscendingOrder)
+    table.view.sortByColumn(1, Qt.SortOrder.AscendingOrder)
     assert table.rows[0]["method"] == "prompt-tuning"
     page.present(run_of(PARAMS), {})
     assert table.rows[0]["method"] == "prompt-tuning"
     assert table.rows[-1]["method"] == "full"
-    table.table.sortByColumn(4, Qt.SortOrder.DescendingOrder)
+    table.view.sortByColumn(4, Qt.SortOrder.DescendingOrder)
     assert table.rows[0]["method"] == "adalora"
 
 

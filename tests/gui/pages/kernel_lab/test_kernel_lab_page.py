@@ -103,7 +103,7 @@ def test_that_a_line_is_selected_everywhere(traced: KernelLabPage, kernel: Path,
     assert traced.views.heatmap.tensor == "y_ptr"
     assert traced.views.map._line == (str(kernel), STORE_LINE)
     assert traced.code.editor.picked_line == STORE_LINE
-    assert traced.findings.lines.table.currentRow() == 1
+    assert [row["line"] for row in traced.findings.lines.selected] == [STORE_LINE]
     traced.source.line_picked.emit("copy_kernel", LOAD_LINE)
     assert traced.code.editor.picked_line == LOAD_LINE
     assert traced.selection.selection.get("tensor") == "x_ptr"
@@ -139,7 +139,7 @@ def test_that_a_program_is_selected_everywhere_and_again_nowhere(traced: KernelL
 
 
 def test_that_a_fault_leads_to_its_line_and_program(traced: KernelLabPage) -> None:
-    traced.findings.faults.row_picked.emit(0)
+    traced.findings.faults.view.selectRow(0)
     selection = traced.selection.selection
     assert (selection.get("line"), selection.get("program"), selection.get("tensor")) == (LOAD_LINE, 3, "x_ptr")
     assert traced.code.editor.picked_line == LOAD_LINE
@@ -189,7 +189,7 @@ def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage
     kernel.write_text("# one line more\n" + SOURCE)
     traced.present(lab_result(kernel, loads=2, load_line=LOAD_LINE + 1), {})
     settle(traced, qtbot)
-    deltas = {d.label.split("  ")[0]: d.delta_bytes for d in traced.findings.changes.differences}
+    deltas = {d.label.split("  ")[0]: d.delta_bytes for d in traced.findings.changes.rows}
     assert deltas == {
         "all tensors read": 1024,
         "all tensors written": 0,
@@ -198,7 +198,7 @@ def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage
         "copy.py:9": 1024,
         "copy.py:10": 0,
     }
-    traced.findings.changes.row_picked.emit(4)
+    traced.findings.changes.view.selectRow(4)
     assert traced.selection.selection.get("line") == 9
     traced.toolbar.pin.click()
     assert traced.pinned is None
@@ -218,7 +218,7 @@ def test_that_a_trace_that_was_exported_opens_without_running(
     settle(traced, qtbot)
     assert not traced.views.map.is_empty
     assert traced.code.editor.isReadOnly()
-    assert traced.findings.lines.table.rowCount() == 2
+    assert len(traced.findings.lines.rows) == 2
     traced.code.line_picked.emit(traced.code.front, LOAD_LINE)
     assert traced.selection.selection.get("tensor") == "x_ptr"
     traced.open(str(kernel))

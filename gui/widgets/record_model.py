@@ -1,0 +1,178 @@
+"""The columns and the rows of a table: filtered and sorted as quickly with 60,000 rows as with six."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QColor, QFont
+
+from gui import theme
+
+BAR_ROLE = Qt.ItemDataRole.UserRole
+"""0 to 1: the length of the bar in a cell; None where there is none."""
+
+R = TypeVar("R")
+Index = QModelIndex | QPersistentModelIndex
+Filter = Callable[[R], bool]
+
+
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """One column of a table of `R`.
+
+    `value` takes what a row has here, None for nothing; `write` makes it text, which is `missing` where there is
+    nothing. `number` aligns to the right, in digits of one width; `mono` overrides the choice of the font.
+    """
+
+    name: str
+    title: str
+    help: str
+    value: Callable[[R], Any]
+    write: Callable[[Any], str] = str
+    unit: str = ""
+    number: bool = True
+    missing: str = "—"
+    sample: str = ""
+    """A text of the usual width, measured in place of each number of a long table."""
+    order: Callable[[R], Any] | None = None
+    """What rows sort by, where it is not the value."""
+    tip: Callable[[R], str] | None = None
+    """The tooltip, where it is not the exact value with its unit."""
+    tone: Callable[[R], str] | None = None
+    """The name of a colour of the theme ('good', 'bad', 'faint'); '' for the usual one."""
+    mono: bool | None = None
+    badge: bool = False
+    """The text is a provenance, painted as its chip."""
+    bar: bool = False
+    """A bar under the number shows its share of the largest one."""
+    elide_left: bool = False
+    """What tells the texts apart is at their end: a text that is too long loses its beginning."""
+    stretch: bool = False
+    """The column takes the width that the others leave."""
+
+    @property
+    def alignment(self) -> Qt.AlignmentFlag:
+        side = Qt.AlignmentFlag.AlignRight if self.number else Qt.AlignmentFlag.AlignLeft
+        return side | Qt.AlignmentFlag.AlignVCenter
+
+    def font(self) -> QFont:
+        mono = self.number if self.mono is None else self.mono
+        return theme.mono_font("small") if mono else theme.ui_font("small")
+
+    def text(self, row: R) -> str:
+        value = self.value(row)
+        return self.missing if value is None else self.write(value)
+
+    def exact(self, row: R) -> str:
+        """Every digit with the unit; for what is not a number, the text itself."""
+        if self.tip is not None:
+            return self.tip(row)
+        value = self.value(row)
+        if value is None:
+            return f"{self.help}: there is none"
+        return f"{value!r} {self.unit}".strip() if self.number else str(value)
+
+    def in_order(self, rows: Sequence[R], descending: bool) -> list[R]:
+        """Sorted by this column; rows without a value come last either way."""
+        value = self.value
+        present = [row for row in rows if value(row) is not None]
+        present.sort(key=self.order or value, reverse=descending)
+        return present + [row for row in rows if value(row) is None] if len(present) < len(rows) else present
+
+
+def containing(columns: Sequence[Column[R]], text: str) -> Filter[R] | None:
+    """Lets a row through when a cell contains `text`, in capitals or not; None for an empty text."""
+    wanted = text.lower()
+    return (lambda row: any(wanted in column.text(row).lower() for column in columns)) if wanted else None
+
+
+class RecordModel(QAbstractTableModel, Generic[R]):
+    """Sorts and filters itself: a QSortFilterProxyModel asks Python for two values at each comparison, which blocks the
+    window for a large table."""
+
+    def __init__(self, columns: Sequence[Column[R]], key: Callable[[R], Hashable]) -> None:
+        super().__init__()
+        self.columns, self.key = tuple(columns), key
+        self.rows: list[R] = []
+        """All rows, in their own order, whatever the filter lets through."""
+        self.shown: list[R] = []
+        self._filter: Filter[R] | None = None
+        self._sorted_by, self._order = -1, Qt.SortOrder.AscendingOrder
+        self._largest: dict[str, float] = {}
+
+    def set_columns(self, columns: Sequence[Column[R]], key: Callable[[R], Hashable]) -> None:
+        """Other columns, without rows yet."""
+        self.beginResetModel()
+        self.columns, self.key, self._sorted_by = tuple(columns), key, -1
+        self.rows, self.shown = [], []
+        self.endResetModel()
+
+    def set_rows(self, rows: Sequence[R], accepts: Filter[R] | None) -> None:
+        """Show those of `rows` that the filter accepts; None accepts all."""
+        self.beginResetModel()
+        self.rows, self._filter = list(rows), accepts
+        self.shown = self._in_order()
+        for column in self.columns:
+            if column.bar:
+                self._largest[column.name] = max((column.value(row) or 0.0 for row in rows), default=0.0)
+        self.endResetModel()
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """By a column's values; column -1 is the rows' own order."""
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        kept = [self.shown[index.row()] for index in before]
+        self._sorted_by, self._order = column, order
+        self.shown = self._in_order()
+        places = {id(row): place for place, row in enumerate(self.shown)} if before else {}
+        after = [self.index(places[id(row)], index.column()) for row, index in zip(kept, before, strict=True)]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
+
+    def places(self) -> dict[Hashable, int]:
+        """The place of each shown row by its key; of several with one key, the first."""
+        keys = list(map(self.key, self.shown))
+        return dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.shown)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.columns)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if orientation is not Qt.Orientation.Horizontal or section >= len(self.columns):
+            return None
+        column = self.columns[section]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return column.title
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return column.help
+        return column.alignment if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        column, row = self.columns[index.column()], self.shown[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return column.text(row)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return column.alignment
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return column.exact(row)
+        if role == Qt.ItemDataRole.FontRole:
+            return column.font()
+        if role == Qt.ItemDataRole.ForegroundRole:
+            tone = "" if column.tone is None else column.tone(row)
+            return QColor(getattr(theme.current(), tone)) if tone else None
+        if role == BAR_ROLE and column.bar:
+            value, largest = column.value(row), self._largest.get(column.name, 0.0)
+            return min(1.0, max(0.0, value / largest)) if value is not None and largest > 0 else None
+        return None
+
+    def _in_order(self) -> list[R]:
+        rows = self.rows if self._filter is None else list(filter(self._filter, self.rows))
+        if not 0 <= self._sorted_by < len(self.columns):
+            return list(rows)
+        return self.columns[self._sorted_by].in_order(rows, self._order == Qt.SortOrder.DescendingOrder)

@@ -1,0 +1,90 @@
+"""A table of whole rows, or one sentence in its place. Programmatic selection emits no signal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, Qt, Signal
+from PySide6.QtGui import QFocusEvent
+from PySide6.QtWidgets import QAbstractItemView, QLabel, QStackedLayout, QTableView, QWidget
+
+from gui import theme
+from gui.widgets.keyboard_nav import keeps_arrows
+
+
+class TableView(QTableView):
+    """Rows are selected whole, and nothing is edited. The arrows stay with the table while it has the focus.
+
+    `row_reached` carries the row that the user clicked or walked to.
+    """
+
+    row_reached = Signal(int)
+
+    def __init__(self, model: QAbstractTableModel) -> None:
+        super().__init__()
+        self._is_silent = False
+        self.setModel(model)
+        self.setShowGrid(False)
+        self.setAlternatingRowColors(True)
+        self.setTabKeyNavigation(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.verticalHeader().hide()
+        self.horizontalHeader().setHighlightSections(False)
+        self.selectionModel().currentRowChanged.connect(self._on_current)
+
+    @contextmanager
+    def without_signals(self) -> Iterator[None]:
+        """`row_reached` is not emitted inside: what changes there is not the user's doing."""
+        before, self._is_silent = self._is_silent, True
+        try:
+            yield
+        finally:
+            self._is_silent = before
+
+    def event(self, event: QEvent) -> bool:
+        return keeps_arrows(event) or super().event(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Qt makes the first row the current one when the focus comes by Tab; that selects nothing."""
+        with self.without_signals():
+            super().focusInEvent(event)
+
+    def _on_current(self, index: QModelIndex) -> None:
+        if not self._is_silent and index.isValid():
+            self.row_reached.emit(index.row())
+
+
+class TableOrSentence(QWidget):
+    """`view`, or the sentence `empty` while there are no rows."""
+
+    def __init__(self, view: TableView, empty: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.view = view
+        view.model().setParent(self)
+        self._sentence = QLabel(empty)
+        self._sentence.setProperty("role", "empty")
+        self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._sentence.setWordWrap(True)
+        self._sentence.setMargin(12)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._sentence)
+        self._stack.addWidget(view)
+        theme.notifier().changed.connect(self._restyle)
+
+    @property
+    def is_empty(self) -> bool:
+        return self._stack.currentWidget() is self._sentence
+
+    @property
+    def sentence(self) -> str:
+        """What stands in place of the table, '' while there are rows."""
+        return self._sentence.text() if self.is_empty else ""
+
+    def _show_table(self, has_rows: bool) -> None:
+        self._stack.setCurrentWidget(self.view if has_rows else self._sentence)
+
+    def _restyle(self, _: theme.Theme) -> None:
+        self.view.viewport().update()

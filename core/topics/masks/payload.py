@@ -36,5 +36,22 @@ A Partial of this experiment carries the same names: `core.contracts.result_buil
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from core.comparison import ImplResult
+
 IMPLEMENTATIONS = ("torch-naive", "sdpa-bool-mask", "flex", "block-sparse")
 """The `impl` of the comparison's rows, in their order."""
+
+
+@dataclass(frozen=True)
+class MaskImplResult(ImplResult):
+    """Errors are over the rows that see something, and `passed` is None where there are none.
+
+    `nan_rows` counts, over all heads and sequences, the rows with a NaN among the `fully_masked_rows`; None where it
+    did not run. `mask_bytes`: what it holds of the mask.
+    """
+
+    nan_rows: int | None = None
+    fully_masked_rows: int = 0
+    mask_bytes: int | None = None

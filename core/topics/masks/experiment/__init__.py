@@ -10,6 +10,7 @@ from collections.abc import Generator
 
 import torch
 
+from core.comparison import comparison_table
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Environment
 from core.contracts.result_builder import Draft, as_partial
@@ -19,7 +20,7 @@ from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.topics.masks.experiment import evidence, metrics, tables
 from core.topics.masks.experiment.block_sparse import traced_schedule, visited_by_sequence
-from core.topics.masks.experiment.comparison import check_all, fully_masked_rows, time_all
+from core.topics.masks.experiment.comparison import comparison_of
 from core.topics.masks.experiment.fully_masked_rows import blind_row_metrics
 from core.topics.masks.experiment.problem import Problem, float64_reference, make_problem
 from core.topics.masks.experiment.tracing import Traced, causal_sweep, trace_block_sparse, trace_dense
@@ -39,12 +40,12 @@ def run(params: MasksParams, device: str) -> ExperimentRun:
 
     yield from phase(0.45, 0.60, lambda progress: _add_evidence(findings, planned, problem, progress))
     reference = yield from phase(0.60, 0.70, lambda progress: float64_reference(problem, progress))
-    checked = yield from phase(0.70, 0.85, lambda progress: check_all(problem, reference, sparse, progress))
-    contenders = yield from phase(0.85, 1.00, lambda progress: time_all(problem, checked, progress))
-    blind = fully_masked_rows(problem)
     visible_flops = float(planned.cost.visible_flops)
-    findings.tables["comparison"] = [contender.as_row(blind, visible_flops) for contender in contenders]
-    findings.metrics.update(metrics.comparison_metrics(contenders, blind, device))
+    comparison = yield from phase(0.70, 0.72, lambda _: comparison_of(problem, reference, sparse, visible_flops))
+    checked = yield from phase(0.72, 0.85, comparison.check)
+    results = yield from phase(0.85, 1.00, lambda progress: comparison.time(checked, progress))
+    findings.tables["comparison"] = comparison_table(results)
+    findings.metrics.update(metrics.comparison_metrics(results))
     return findings.result()
 
 

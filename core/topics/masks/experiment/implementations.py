@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from core.masks.source_code import flex_mask_mod
 from core.topics.masks.experiment.problem import Problem
 from core.topics.masks.payload import IMPLEMENTATIONS
+from kernels.errors import Unavailable
 
 LABELS = {
     "torch-naive": "PyTorch, dense scores plus mask",
@@ -35,20 +37,34 @@ def sdpa_bool_mask(problem: Problem) -> torch.Tensor:
 
 
 def flex_runner(problem: Problem) -> tuple[Callable[[], torch.Tensor], BlockMask]:
-    """FlexAttention with the very source that the page offers to copy; compiled on a GPU, as it comes on a CPU."""
+    """FlexAttention with the very source that the page offers to copy; compiled on a GPU, as it comes on a CPU.
+
+    Raises Unavailable, as does the runner, where FlexAttention declines.
+    """
     source = flex_mask_mod(problem.mask, problem.layouts, *_flex_blocks(problem), device=str(problem.device))
     names: dict[str, Any] = {}
-    exec(compile(source, "<mask_mod>", "exec"), names)
+    with _declining():
+        exec(compile(source, "<mask_mod>", "exec"), names)
     block_mask: BlockMask = names["block_mask"]
     attend = torch.compile(flex_attention) if problem.device.type == "cuda" else flex_attention
 
     def run() -> torch.Tensor:
-        with warnings.catch_warnings():
+        with _declining(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it was not compiled: the label says so
             out: torch.Tensor = attend(problem.q, problem.k, problem.v, block_mask=block_mask, scale=problem.scale)
         return out
 
     return run, block_mask
+
+
+@contextmanager
+def _declining() -> Iterator[None]:
+    """Errors of FlexAttention and of what compiles it, as one sentence."""
+    try:
+        yield
+    except (RuntimeError, ValueError, NotImplementedError, torch._dynamo.exc.TorchDynamoException) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise Unavailable(f"FlexAttention declined: {lines[0][:200]}") from error
 
 
 def flex_label(problem: Problem) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from core.comparison import error_metrics, time_metrics
 from core.contracts.result import Metric, Provenance, Row
 from core.masks.cost import Cost
-from core.topics.masks.experiment.comparison import Contender
 from core.topics.masks.experiment.evidence import Leak, MaskedWeights
 from core.topics.masks.model import Plan
+from core.topics.masks.payload import MaskImplResult
 
 Metrics = dict[str, Metric]
 _NAMES = {"torch-naive": "naive", "sdpa-bool-mask": "sdpa", "flex": "flex", "block-sparse": "sparse"}
@@ -65,26 +66,18 @@ def symmetry_metrics(differing: dict[str, int]) -> Metrics:
     return {f"symmetry.{name}": Metric(float(n), "cells", Provenance.MODELLED, note) for name, n in differing.items()}
 
 
-def comparison_metrics(contenders: Iterable[Contender], blind: int, device: str) -> Metrics:
+def comparison_metrics(results: Sequence[MaskImplResult]) -> Metrics:
     """Errors, NaN rows and times of every implementation that ran."""
-    metrics = {
-        "fully_masked_rows": Metric(float(blind), "rows", Provenance.MODELLED, "see nothing; all heads and sequences")
-    }
-    for contender in contenders:
-        name = _NAMES[contender.impl]
-        how = Provenance.TRACED if contender.runs_on == "emulated" else measured(device)
-        if contender.check is not None:
-            note = "against float64, over the rows that see something"
-            metrics[f"{name}.max_abs_error"] = Metric(contender.check.max_abs_error, "", how, note)
-            metrics[f"{name}.rms_error"] = Metric(contender.check.rms_error, "", how, note)
-            note = "three times the rms error of PyTorch's plain attention in this precision"
-            metrics[f"{name}.allowed_rms_error"] = Metric(contender.check.allowed_rms_error, "", measured(device), note)
-        if contender.nan_rows is not None:
-            metrics[f"{name}.nan_rows"] = Metric(float(contender.nan_rows), "rows", how, "among those that see nothing")
-        if contender.timing is not None:
-            timing = contender.timing
-            note = f"median of {timing.samples_ms.size}, interquartile range {timing.spread_ms:.3g} ms"
-            metrics[f"{name}.time_ms"] = Metric(timing.median_ms, "ms", how, note)
+    note = "see nothing; all heads and sequences"
+    fully_masked = float(results[0].fully_masked_rows)
+    metrics = {"fully_masked_rows": Metric(fully_masked, "rows", Provenance.MODELLED, note)}
+    for result in results:
+        name = _NAMES[result.impl]
+        metrics |= error_metrics(name, result, "against float64, over the rows that see something")
+        metrics |= time_metrics(name, result)
+        if result.nan_rows is not None:
+            note = "among those that see nothing"
+            metrics[f"{name}.nan_rows"] = Metric(float(result.nan_rows), "rows", result.provenance, note)
     return metrics
 
 

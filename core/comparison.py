@@ -1,0 +1,89 @@
+"""How implementations of one operation compare: error against float64, and time where the device really ran them.
+
+Free of torch, so that the window may read it. `core.hardware.compare` makes these rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from core.contracts.result import Metric, Provenance, Row
+
+ERROR_FACTOR = 3.0
+"""How many times PyTorch's own rms error in the same precision an implementation may be off."""
+
+RunsOn = Literal["cuda", "cpu", "emulated", "unavailable"]
+
+
+@dataclass(frozen=True)
+class ImplResult:
+    """What is known of one implementation; a topic that knows more of its own derives from it.
+
+    Errors are against float64; an error that is not a number is None, and its check has failed. `passed` is None where
+    nothing was checked, `reason` says why where `runs_on` is 'unavailable'. Times are there only where the device ran
+    it and it passed its check; `tflops` also wants a count of FLOPs, `peak_memory_bytes` a GPU.
+    """
+
+    impl: str
+    label: str
+    runs_on: RunsOn = "unavailable"
+    reason: str = ""
+    time_ms: float | None = None
+    """The median of the samples."""
+    time_ms_samples: tuple[float, ...] = ()
+    tflops: float | None = None
+    peak_memory_bytes: int | None = None
+    max_abs_error: float | None = None
+    rms_error: float | None = None
+    allowed_rms_error: float | None = None
+    passed: bool | None = None
+
+    @property
+    def spread_ms(self) -> float:
+        """The interquartile range of the samples."""
+        low, high = np.percentile(self.time_ms_samples, [25, 75])
+        return float(high - low)
+
+    @property
+    def measured(self) -> Provenance:
+        """How a number that the device itself gave was obtained."""
+        return Provenance.MEASURED if self.runs_on == "cuda" else Provenance.MEASURED_CPU
+
+    @property
+    def provenance(self) -> Provenance:
+        """How its output, and so its errors, were obtained."""
+        return Provenance.TRACED if self.runs_on == "emulated" else self.measured
+
+
+def comparison_table(results: Iterable[ImplResult]) -> list[Row]:
+    """The table 'comparison': one row per implementation."""
+    return [{**asdict(result), "time_ms_samples": list(result.time_ms_samples)} for result in results]
+
+
+def error_metrics(name: str, result: ImplResult, note: str) -> dict[str, Metric]:
+    """'{name}.max_abs_error', '.rms_error' and '.allowed_rms_error' of a result that was checked; NaN for no number."""
+    if result.passed is None:
+        return {}
+    allowed_note = "three times the rms error of PyTorch's plain attention in this precision"
+    errors = {
+        "max_abs_error": (result.max_abs_error, result.provenance, note),
+        "rms_error": (result.rms_error, result.provenance, note),
+        "allowed_rms_error": (result.allowed_rms_error, result.measured, allowed_note),
+    }
+    return {
+        f"{name}.{error}": Metric(math.nan if value is None else value, "", how, error_note)
+        for error, (value, how, error_note) in errors.items()
+    }
+
+
+def time_metrics(name: str, result: ImplResult) -> dict[str, Metric]:
+    """'{name}.time_ms' of a result that was timed, with its spread in the note."""
+    if result.time_ms is None:
+        return {}
+    note = f"median of {len(result.time_ms_samples)}, interquartile range {result.spread_ms:.3g} ms"
+    return {f"{name}.time_ms": Metric(result.time_ms, "ms", result.measured, note)}

@@ -1,0 +1,134 @@
+"""Implementations of one operation on the same inputs: all are checked, those that passed are timed. Worker only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import torch
+
+from core.comparison import ERROR_FACTOR, ImplResult, RunsOn
+from core.hardware.timing import Candidate, Check, ProgressCallback, Timing, check_against, time_candidates
+
+ROUNDS = 15
+"""Samples per implementation, fewer where the budget ends."""
+
+R = TypeVar("R", bound=ImplResult)
+
+
+@dataclass(frozen=True)
+class Implementation(Generic[R]):
+    """One way to compute what the reference holds. `result` names it, and holds what is known of it before a run.
+
+    `run` does the whole work once, on inputs that lie ready; None where the device cannot. `out` is an output that was
+    already computed: alone, that of the TTIR interpreter, which is checked and never timed. With neither, it is
+    unavailable, and `result.reason` says why.
+    """
+
+    result: R
+    run: Callable[[], torch.Tensor] | None = None
+    out: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Comparison(Generic[R]):
+    """Implementations, how the output of one is assessed (see `checked`), and how long they are timed.
+
+    `flops` is what one run computes, for TFLOP/s.
+    """
+
+    implementations: tuple[Implementation[R], ...]
+    assess: Callable[[R, torch.Tensor], R]
+    device: torch.device
+    warm_up_rounds: int = 1
+    budget_s: float = 2.0
+    flops: float | None = None
+
+    def check(self, progress: ProgressCallback | None = None) -> tuple[R, ...]:
+        """Run each once and assess its output. One that raises becomes unavailable, and the rest goes on."""
+        results = []
+        for done, implementation in enumerate(self.implementations):
+            if progress is not None:
+                progress(done, len(self.implementations), f"checking {implementation.result.label}")
+            results.append(self._checked(implementation))
+        return tuple(results)
+
+    def time(self, results: Sequence[R], progress: ProgressCallback | None = None) -> tuple[R, ...]:
+        """The results of `check`, with times for those that the device itself ran and that passed; they take turns."""
+        candidates = [
+            Candidate(result.impl, implementation.run, _check_of(result))
+            for implementation, result in zip(self.implementations, results, strict=True)
+            if implementation.run is not None and result.passed
+        ]
+        timings = time_candidates(
+            candidates,
+            self.device,
+            rounds=ROUNDS,
+            warm_up_rounds=self.warm_up_rounds,
+            budget_s=self.budget_s,
+            progress=progress,
+        )
+        return tuple(self._timed(result, timings.get(result.impl)) for result in results)
+
+    def _checked(self, implementation: Implementation[R]) -> R:
+        result, run, out = implementation.result, implementation.run, implementation.out
+        if out is None:
+            if run is None:
+                return result
+            try:
+                out = run()
+            except Exception as error:
+                return replace(result, reason=_reason(error))
+        runs_on: RunsOn = "emulated" if run is None else "cuda" if self.device.type == "cuda" else "cpu"
+        return self.assess(replace(result, runs_on=runs_on), out)
+
+    def _timed(self, result: R, timing: Timing | None) -> R:
+        if timing is None:
+            return result
+        return replace(
+            result,
+            time_ms=timing.median_ms,
+            time_ms_samples=tuple(timing.samples_ms.tolist()),
+            tflops=None if self.flops is None else self.flops / timing.median_ms / 1e9,
+            peak_memory_bytes=timing.peak_memory_bytes,
+        )
+
+
+def checked(result: R, out: torch.Tensor, reference: torch.Tensor, allowed_rms_error: float) -> R:
+    """The result with the errors of `out` against the float64 reference of the same shape."""
+    check = check_against(out, reference, allowed_rms_error)
+    return replace(
+        result,
+        max_abs_error=_finite(check.max_abs_error),
+        rms_error=_finite(check.rms_error),
+        allowed_rms_error=check.allowed_rms_error,
+        passed=check.passed,
+    )
+
+
+def allowed_rms_error(plain: torch.Tensor, reference: torch.Tensor) -> float:
+    """ERROR_FACTOR times the error of plain PyTorch in this precision; never under half a unit of rounding."""
+    plain_error = check_against(plain, reference, math.inf).rms_error
+    return max(ERROR_FACTOR * plain_error, rounding_rms_error(reference, plain.dtype))
+
+
+def rounding_rms_error(reference: torch.Tensor, dtype: torch.dtype) -> float:
+    """Half a unit of rounding in `dtype`, at the root mean square of the reference."""
+    return torch.finfo(dtype).eps / 2 * float(reference.square().mean().sqrt())
+
+
+def _check_of(result: ImplResult) -> Check:
+    errors = (result.max_abs_error, result.rms_error, result.allowed_rms_error)
+    return Check(*(math.nan if error is None else error for error in errors))
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None

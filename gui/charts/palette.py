@@ -1,12 +1,18 @@
-"""One colour a tensor, the same in every picture of a page: the series of the theme in turn."""
+"""Colours of data: one per tensor, the same in every picture of a page, and maps from values to colours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
+import numpy as np
+import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
 from gui.theme import Theme
+
+_RANGES = {"inferno": (0.08, 0.95), "viridis": (0.0, 0.98)}
+"""The part of each colour map that stands out from the background of a plot."""
 
 
 def tensor_inks(theme: Theme, names: Sequence[str]) -> dict[str, str]:
@@ -18,3 +24,21 @@ def rgb(colour: str) -> tuple[int, int, int]:
     """The red, green and blue of a '#rrggbb'."""
     made = QColor(colour)
     return made.red(), made.green(), made.blue()
+
+
+def colour_table(theme: Theme, name: str) -> np.ndarray:
+    """uint8 [256, 3] of 'inferno' or 'viridis', from what vanishes into the background to what stands out of it."""
+    return _table(name) if theme.is_dark else _table(name)[::-1]
+
+
+def colour_map(theme: Theme, name: str, steps: int = 256) -> pg.ColorMap:
+    """The same as a map of pyqtgraph; with fewer `steps`, that many blocks of one colour each."""
+    table = colour_table(theme, name)
+    shades = np.linspace(0, 255, steps).round().astype(np.intp)
+    blocks = np.arange(256) * steps // 256
+    return pg.ColorMap(np.linspace(0, 1, 256), table[shades[blocks]])
+
+
+@cache
+def _table(name: str) -> np.ndarray:
+    return np.asarray(pg.colormap.get(name).getLookupTable(*_RANGES[name], 256))[:, :3].astype(np.uint8)

@@ -75,7 +75,7 @@ def measure(table: Table, steps: int, layers: int) -> None:
         ("partial result", calls(page.show_partial, partials)),
         ("finished result", [lambda: page.present(finished, {})]),
         ("another step", calls(view.player.set_step, rng.integers(0, steps, 30).tolist())),
-        ("another matrix", calls(view.map.matrix_picked.emit, rng.integers(0, 7 * layers, 30).tolist())),
+        ("another matrix", calls(view.matrix_picked.emit, rng.integers(0, 7 * layers, 30).tolist())),
         ("another view of a matrix", calls(page.details.show_picture, [1, 2, 3, 4, 5, 0])),
         ("zoom", [zoomed(first) for first in np.linspace(1, steps / 2, 20)]),
     ):

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from core.format import format_quantity
 from gui import theme as themes
-from gui.charts.error_grid import colours
+from gui.charts.palette import colour_table
 from gui.charts.ticks import short_quantity
 from gui.pages.fine_tuning.transformer_grid import Place, Placed, PlacesGrid, PlacesOf, strength
 from gui.theme import Theme, mix
@@ -36,7 +36,8 @@ def ink_of(theme: Theme, norm: float, limits: tuple[float, float]) -> str:
     if math.isnan(norm):
         return mix(theme.surface, theme.accent, 0.55)
     share = strength(norm, limits)
-    red, green, blue = (int(value) for value in colours(theme)[round(255 * (_DARKEST + (1 - _DARKEST) * share))])
+    shade = round(255 * (_DARKEST + (1 - _DARKEST) * share))
+    red, green, blue = (int(value) for value in colour_table(theme, "inferno")[shade])
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 

@@ -184,10 +184,9 @@ class LoraPage(Page):
         shown = plan if result is None or self._ran is None else self._ran
         params = shown.params
         grid = view_data.rank_grid(result)
-        about = view_data.read_cell(result) if result is not None and grid is not None else lambda *_: ""
         marks = view_data.phase_marks(params.model_dump(mode="json"))
         budget = view_data.budget_series(shown.budget, result)
-        self.history_view.set_history(grid, about, budget, marks, params.steps)
+        self.history_view.set_history(grid, budget, marks, params.steps)
         self.ranks_card.set_provenance(self._measured if grid is not None else Provenance.MODELLED)
         losses = view_data.loss_series(result)
         self.losses.set_series(losses, x_range=(0.0, _ROOM * params.steps))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from gui.charts.row_grid import RowGrid
+from gui.charts.row_map import RowMap
 from gui.charts.step_curves import Mark, Series, StepCurves
-from gui.pages.lora.rank_axis_labels import RankGrid
-from gui.pages.lora.rank_map import RankMap
 from gui.widgets.player import Player
 
 _CURVES_PX = 122
@@ -24,7 +24,8 @@ class RankHistory(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.map, self.curves, self.player = RankMap(_BEFORE_RUN, has_axis=False), StepCurves(), Player()
+        self.map = RowMap(_BEFORE_RUN, "Ranks by matrix and step", steps=True, has_axis=False)
+        self.curves, self.player = StepCurves(), Player()
         self.curves.set_axes("step", "triplets", "")
         self.curves.setMinimumHeight(_CURVES_PX)
         column = QVBoxLayout(self)
@@ -33,8 +34,7 @@ class RankHistory(QWidget):
         column.addWidget(self.map, 5)
         column.addWidget(self.curves, 2)
         column.addWidget(self.player)
-        self.map.matrix_picked.connect(self.matrix_picked)
-        self.map.step_picked.connect(self.step_picked)
+        self.map.picked.connect(self._on_map)
         self.curves.step_picked.connect(self._on_curves)
         self.player.step_changed.connect(lambda index: self.step_picked.emit(index + 1))
         self.map.aligned.connect(self._align)
@@ -49,22 +49,20 @@ class RankHistory(QWidget):
 
     def set_history(
         self,
-        grid: RankGrid | None,
-        about: Callable[[int, int], str],
+        grid: RowGrid | None,
         budget: Sequence[Series],
         marks: Sequence[Mark],
         steps: int,
     ) -> None:
         """Show ranks, of none before a run, and the totals; the axis spans `steps`. Emits nothing."""
-        self.map.set_ranks(grid, about, marks=marks)
+        self.map.set_grid(grid)
         shown = [Mark(mark.x, "") for mark in marks] if grid is not None else marks
         self.curves.set_series(budget, x_range=(0.5, steps + 0.5), marks=shown, from_zero=True)
-        self._grow(0 if grid is None else grid.done)
+        self._grow(0 if grid is None else grid.last_column + 1)
 
     def select(self, matrix: int | None, step: int | None) -> None:
         """Show what is picked. Emits nothing."""
-        self.map.select_matrix(matrix)
-        self.map.select_step(step)
+        self.map.select(matrix, None if step is None else step - 1)
         self.curves.select_step(step)
         if step is not None and step - 1 != self.player.step:
             with QSignalBlocker(self.player):
@@ -81,13 +79,19 @@ class RankHistory(QWidget):
             if playing and at < done - 1:
                 player.play()
 
+    def _on_map(self, matrix: int, column: int) -> None:
+        if matrix >= 0:
+            self.matrix_picked.emit(matrix)
+        if column >= 0:
+            self.step_picked.emit(column + 1)
+
     def _on_curves(self, step: int) -> None:
         if self.done:
             self.step_picked.emit(min(step, self.done))
 
     def _align(self) -> None:
         """The curves' plot begins and ends where the map's does."""
-        left, right = self.map.margins
+        left, right = self.map.insets
         self.curves.chart.getPlotItem().setContentsMargins(2, 6, right, 2)
         self.curves.chart.getAxis("left").setWidth(left - 2)
 

@@ -13,10 +13,10 @@ import numpy as np
 from core.contracts.result import Provenance, Result, Row
 from core.format import format_quantity
 from gui.charts.comparison import Contender
+from gui.charts.row_grid import ColourScale, RowGrid
 from gui.charts.step_curves import Mark, Series
 from gui.charts.traffic_bars import TensorBytes
 from gui.pages.lora.factor_pictures import PARTS, Factors
-from gui.pages.lora.rank_axis_labels import RankGrid
 from gui.pages.lora.triplet_view import Triplets
 from gui.widgets.samples_table import BEFORE, Sample, Speaker
 
@@ -47,37 +47,60 @@ def title_of(row: Row) -> str:
     return f"layer {row['layer']} {row['kind']}"
 
 
-def rank_grid(result: Result | None) -> RankGrid | None:
-    """Rows in the order of the table, which goes layer by layer."""
+def rank_grid(result: Result | None) -> RowGrid | None:
+    """A row per matrix in the order of the table, which goes layer by layer; a column per step, counted from 1."""
     rows = matrices(result)
     if result is None or not rows or not steps_done(result):
         return None
-    params = result.params
+    params, ranks = result.params, result.arrays["rank"]
     allocated = result.arrays.get("allocated", np.zeros(0, bool))
-    return RankGrid(
-        ranks=result.arrays["rank"],
-        groups=tuple(f"L{row['layer']}" for row in rows),
+    steps, done = int(params["steps"]), steps_done(result)
+    values = np.full((len(rows), steps), np.nan)
+    values[:, :done] = ranks.T
+    return RowGrid(
+        values=values,
         names=tuple(str(row["kind"]) for row in rows),
-        steps=int(params["steps"]),
-        most=int(params["init_r"]),
-        target=int(params["target_r"]),
-        allocations=tuple((np.flatnonzero(allocated) + 1).tolist()),
+        groups=tuple(f"L{row['layer']}" for row in rows),
+        scale=rank_scale(int(params["init_r"]), int(params["target_r"])),
+        x_name="step",
+        x_range=(0.5, steps + 0.5),
+        read=read_cell(result),
+        done=done,
+        lines=tuple((mark.x, mark.label) for mark in phase_marks(params)),
+        edge_marks=tuple((np.flatnonzero(allocated) + 1.0).tolist()),
+    )
+
+
+def rank_scale(start: int, target: int) -> ColourScale:
+    """A colour per rank, from none to the one at the start."""
+    return ColourScale(
+        colour_map="viridis",
+        limits=(-0.5, start + 0.5),
+        ticks=tuple({0: "rank 0", start: f"{start} start", target: f"{target} target"}.items()),
+        tip="Triplets that a matrix keeps (its rank): none, the average at the end, and all of the start",
+        steps=start + 1,
     )
 
 
 def read_cell(result: Result) -> Callable[[int, int], str]:
-    """What is read out of a matrix at a step, beside its name and rank."""
-    rows = matrices(result)
+    """What is read out of a matrix at a step (its column, from 0)."""
+    rows, done = matrices(result), steps_done(result)
     total, budget, rank = (result.arrays[name] for name in ("total_rank", "budget", "rank"))
 
-    def read(matrix: int, step: int) -> str:
-        row = rows[matrix]
-        lines = [f"{row['rows']:,} × {row['columns']:,}, LoRA's rank {row['lora_rank']}"]
-        if step > 1 and rank[step - 1, matrix] != rank[step - 2, matrix]:
-            lines.insert(0, f"changed at this step, from {int(rank[step - 2, matrix])}")
-        if row.get("final_rank") is not None and step == steps_done(result):
+    def read(matrix: int, column: int) -> str:
+        step, row = column + 1, rows[matrix]
+        if step > done:
+            return f"step {step:,}: not done"
+        lines = [
+            f"L{row['layer']} {row['kind']}, step {step:,}",
+            f"rank {int(rank[column, matrix])} of {result.params['init_r']}",
+        ]
+        if column and rank[column, matrix] != rank[column - 1, matrix]:
+            lines.append(f"changed at this step, from {int(rank[column - 1, matrix])}")
+        lines.append(f"{row['rows']:,} × {row['columns']:,}, LoRA's rank {row['lora_rank']}")
+        if row.get("final_rank") is not None and step == done:
             lines.append(f"mean importance {_number(row.get('importance'))}")
-        lines.append(f"in all {int(total[step - 1]):,} triplets, budget {int(budget[step - 1]):,}")
+        lines.append(f"in all {int(total[column]):,} triplets, budget {int(budget[column]):,}")
         return "\n".join(lines)
 
     return read

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,41 @@ from core.contracts.result import Result, Row
 from core.format import format_quantity
 from core.topics.quantization.model.plan import Plan
 from core.topics.quantization.payload import MAP_PREFIX
-from gui.charts.error_grid import ErrorGrid
+from gui.charts.row_grid import ColourScale, RowGrid
 from gui.pages.quantization.report_figures import LABELS
 from gui.pages.quantization.view_data import INKS, params_of, sample_errors, short_name
 
 _WORST, _MOST_TICKS = 5, 8
+_LOW, _HIGH = 1.0, 99.0
+"""Percentiles between which colours change: one bad block does not make all the others look alike."""
+_LEAST_SPREAD = 0.1
+"""Of the middle of the scale: smaller differences are noise and are not stretched over all the colours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorGrid(RowGrid):
+    """Relative RMSE in percent. `key` says what a cell stands for (a tensor, say; None for nothing).
+
+    `cells` is where a key is: its row and column, the column -1 for a whole row.
+    """
+
+    key: Callable[[int, int], str | None]
+    cells: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def error_scale(values: np.ndarray) -> ColourScale:
+    """Colours for errors in percent, spread over all but the extremes; over 0 to 1 without any."""
+    known = values[np.isfinite(values)]
+    low, high = 0.0, 1.0
+    if known.size:
+        low, high = (float(value) for value in np.percentile(known, (_LOW, _HIGH)))
+        middle, least = (low + high) / 2, _LEAST_SPREAD * (low + high) / 2
+        if high - low < least:
+            low, high = middle - least / 2, middle + least / 2
+        high = high if high > low else low + 1.0
+    ticks = (high, f"≥ {_short(high)}"), ((low + high) / 2, _short((low + high) / 2)), (low, f"≤ {_short(low)}")
+    tip = "Relative RMSE: root mean square of the errors over that of the weights"
+    return ColourScale("inferno", (low, high), ticks, "relative RMSE", tip)
 
 
 class Report:
@@ -93,19 +124,21 @@ def tensor_grid(report: Report, *, worst_first: bool) -> ErrorGrid | None:
         about = f"{row['tensor']}  [{row['shape']}] {row['dtype']}\n{stretch}"
         return f"{about}{where}: {value}\n{report.describe(names[at])}"
 
-    many = report.tensors > 1
+    values, many = report.map[order], report.tensors > 1
+    # Norms and biases have errors of another size, and are not what is quantized in practice.
+    matrices = [row for row, name in enumerate(names) if " x " in report.row_of[name]["shape"]]
+    worst = report.worst_first[:_WORST] if report.tensors > _WORST else []
     return ErrorGrid(
-        values=report.map[order],
+        values=values,
+        scale=error_scale(values[matrices] if matrices else values),
         names=tuple(short_name(rows[index]["layer"], rows[index]["kind"]) for index in order),
         x_name="position in the tensor" if report.blocks is None else "block of the stretch",
         x_unit="%" if report.blocks is None else "",
         x_range=(0.0, 100.0 if report.blocks is None else float(MAP_COLUMNS)),
         read=read,
         key=lambda row, _column: names[row],
-        places={name: (row, -1) for row, name in enumerate(names)} if many else {},
-        worst=tuple(report.worst_first[:_WORST]) if report.tensors > _WORST else (),
-        # Norms and biases have errors of another size, and are not what is quantized in practice.
-        scaled_by=tuple(row for row, name in enumerate(names) if " x " in report.row_of[name]["shape"]),
+        cells={name: (row, -1) for row, name in enumerate(names)} if many else {},
+        highlighted=tuple(names.index(name) for name in worst if name in names),
     )
 
 
@@ -139,7 +172,7 @@ def layer_grid(report: Report) -> ErrorGrid | None:
         known = found[found >= 0]
         return str(inside[int(known[0])]["tensor"]) if known.size else None
 
-    places = {
+    cells = {
         str(inside[int(tensor_of[row, column])]["tensor"]): (row, column)
         for row, column in np.argwhere(tensor_of >= 0).tolist()
     }
@@ -149,7 +182,10 @@ def layer_grid(report: Report) -> ErrorGrid | None:
         x_name, range_ = "layer (numbers without a tensor left out)", (-0.5, len(layers) - 0.5)
         every = -(-len(layers) // _MOST_TICKS)
         ticks = tuple((float(at), str(layers[at])) for at in range(0, len(layers), every))
-    return ErrorGrid(values, tuple(kinds), x_name, "", range_, read, key, places, x_ticks=ticks)
+    return ErrorGrid(
+        values=values, names=tuple(kinds), scale=error_scale(values), x_name=x_name, x_range=range_, x_ticks=ticks,
+        read=read, key=key, cells=cells,
+    )  # fmt: skip
 
 
 def format_grid(plan: Plan, report_of: Callable[[str], Report | None], tensor: str | None) -> ErrorGrid:
@@ -177,13 +213,14 @@ def format_grid(plan: Plan, report_of: Callable[[str], Report | None], tensor: s
 
     return ErrorGrid(
         values=values,
+        scale=error_scale(values),
         names=tuple(LABELS[name] for name in names),
         x_name=f"position in the {what}" if blocks is None else "block",
         x_unit="%" if blocks is None else "",
         x_range=(0.0, 100.0 if blocks is None else float(blocks)),
         read=read,
         key=lambda row, _column: names[row],
-        places={name: (row, -1) for row, name in enumerate(names)},
+        cells={name: (row, -1) for row, name in enumerate(names)},
     )
 
 
@@ -197,6 +234,10 @@ def _stretch(column: int) -> str:
     """The part of a tensor that a column of its map stands for."""
     first, last = (100 * edge / MAP_COLUMNS for edge in (column, column + 1))
     return f"blocks from {first:.4g}% to {last:.4g}%"
+
+
+def _short(percent: float) -> str:
+    return f"{percent:.3g}%" if percent >= 1 else f"{percent:.2g}%"
 
 
 def _number(value: float | None, unit: str) -> str:

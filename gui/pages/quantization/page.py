@@ -130,7 +130,7 @@ class QuantizationPage(Page):
         use.report.tensor_picked.connect(lambda name: self.selection.update(tensor=name))
         formats.pareto.setting_picked.connect(self._choose_setting)
         self.codebooks.code_picked.connect(self._on_code)
-        self.map_panel.map.key_picked.connect(self._on_map)
+        self.map_panel.key_picked.connect(self._on_map)
         self.map_panel.changed.connect(self._draw_map)
         self.map_panel.changed.connect(self._mark_stale)
         for view, card in ((formats, self.formats_card), (use, self.use_card)):
@@ -227,12 +227,12 @@ class QuantizationPage(Page):
         report = self._report(fitting, plan.params.format)
         by_run = report is not None and view_data.has_report(fitting)
         if by_run and tensor is not None and report is not None and report.map_of(tensor) is None:
-            panel.map.set_grid(None)
+            panel.set_grid(None)
             panel.map.show_empty(f"This report has no errors of {tensor}: see Skipped, or wait for its turn.")
             panel.say(tensor)
             self.map_card.set_provenance(None)
             return
-        panel.map.set_grid(format_grid(plan, lambda name: self._report(fitting, name), tensor))
+        panel.set_grid(format_grid(plan, lambda name: self._report(fitting, name), tensor))
         name = tensor or view_data.first_tensor(plan, fitting)
         panel.say(name if by_run else f"sample of {plan.sampled}")
         self.map_card.set_provenance(view_data.measured(by_run))
@@ -240,12 +240,12 @@ class QuantizationPage(Page):
     def _draw_tensors(self, plan: Plan, report: Report | None) -> None:
         panel = self.map_panel
         if report is None or not report.tensors:
-            panel.map.set_grid(None)
+            panel.set_grid(None)
             panel.say("")
             return
         by_layer = panel.way == LAYERS
         grid = layer_grid(report) if by_layer else tensor_grid(report, worst_first=panel.order.isChecked())
-        panel.map.set_grid(grid)
+        panel.set_grid(grid)
         if grid is None:
             panel.map.show_empty("No tensor's name tells its layer: the other views show them.")
         expected = 0 if plan.checkpoint is None else len(plan.checkpoint.measured)
@@ -254,7 +254,7 @@ class QuantizationPage(Page):
     def _mark_in_map(self) -> None:
         if self._plan is not None:
             of_formats = self.map_panel.way == EVERY_FORMAT
-            self.map_panel.map.select_key(self._plan.params.format if of_formats else self._tensor)
+            self.map_panel.select_key(self._plan.params.format if of_formats else self._tensor)
 
     def _mark_stale(self, *_: object) -> None:
         self.set_stale(self._stale)

@@ -10,7 +10,8 @@ from core.topics.quantization.params import DISTRIBUTIONS
 from gui import theme as themes
 from gui.charts.curves import Curves
 from gui.charts.log_axis import LogAxis
-from gui.pages.quantization.error_map import ErrorMap
+from gui.charts.row_map import RowMap
+from gui.pages.quantization.error_maps import ErrorGrid
 from gui.widgets.segments import Segments
 
 TENSORS, LAYERS, EVERY_FORMAT = range(3)
@@ -18,12 +19,14 @@ _BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes 
 
 
 class MapPanel(QWidget):
-    """The error map, what its rows are, and their order. `changed` says that a person asked for another one.
+    """The error map, what its rows are, and their order. `changed` says that the user asked for another one.
 
-    What the rows are follows what there is until a person has chosen.
+    `key_picked` carries the key (a tensor, say) of the cell or row that was clicked, or that the arrows reached.
+    What the rows are follows what there is until the user has chosen.
     """
 
     changed = Signal()
+    key_picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,7 +38,8 @@ class MapPanel(QWidget):
         self.facts.setProperty("role", "small")
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.map = ErrorMap(_BEFORE_RUN)
+        self.map = RowMap(_BEFORE_RUN, "Error map")
+        self._grid: ErrorGrid | None = None
         self._chosen = False
         self._wordings: tuple[str, ...] = ("",)
         bar = QHBoxLayout()
@@ -51,10 +55,20 @@ class MapPanel(QWidget):
         column.addWidget(self.map, 1)
         self.ways.chosen.connect(self._on_way)
         self.order.toggled.connect(lambda _: self.changed.emit())
+        self.map.picked.connect(self._on_picked)
 
     @property
     def way(self) -> int:
         return self.ways.index
+
+    def set_grid(self, grid: ErrorGrid | None) -> None:
+        self._grid = grid
+        self.map.set_grid(grid)
+
+    def select_key(self, key: str | None) -> None:
+        """Frame the cell of a key; one that is not there, or None, frames nothing. Emits nothing."""
+        row, column = (-1, -1) if self._grid is None or key is None else self._grid.cells.get(key, (-1, -1))
+        self.map.select(row if row >= 0 else None, column if column >= 0 else None)
 
     def suggest(self, way: int) -> None:
         """Show rows of this kind, unless a person has chosen theirs."""
@@ -81,6 +95,11 @@ class MapPanel(QWidget):
         facts = next(fitting, self._wordings[-1])
         shown = metrics.elidedText(facts, Qt.TextElideMode.ElideLeft, max(0, room))
         self.facts.setText(shown if len(shown) > 4 else "")
+
+    def _on_picked(self, row: int, column: int) -> None:
+        key = None if self._grid is None else self._grid.key(row, column)
+        if key:
+            self.key_picked.emit(key)
 
     def _on_way(self, _way: int) -> None:
         self._chosen = True

@@ -15,7 +15,8 @@ from PySide6.QtWidgets import QApplication
 from gui import theme as themes
 from gui.charts.comparison import Comparison, Contender
 from gui.charts.curves import Curve, Curves
-from gui.charts.error_grid import ErrorGrid
+from gui.charts.row_grid import ColourScale, RowGrid
+from gui.charts.row_map import RowMap
 from gui.charts.step_curves import Mark, Series, StepCurves
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import TileGrid
@@ -27,14 +28,11 @@ from gui.pages.flash_attention.softmax_state import RowState, SoftmaxState
 from gui.pages.flash_attention.sram_view import Resident, SramView, Store
 from gui.pages.flash_attention.timeline import Launch, Timeline
 from gui.pages.lora.factor_pictures import FactorPictures, Factors
-from gui.pages.lora.rank_axis_labels import RankGrid
-from gui.pages.lora.rank_map import RankMap
 from gui.pages.lora.triplet_view import Triplets, TripletView
 from gui.pages.quantization.bit_budget import BitBudget, Memory, ModelBytes
 from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
 from gui.pages.quantization.codebook_view import CodebookView
 from gui.pages.quantization.error_histogram import ErrorCounts, ErrorHistogram
-from gui.pages.quantization.error_map import ErrorMap
 from gui.pages.quantization.output_effect import Outcome, OutputEffect
 from gui.pages.quantization.pareto import Pareto, Setting
 from gui.pages.quantization.scales_view import ScalesView
@@ -125,10 +123,12 @@ def _codebooks() -> CodebookView:
     return plot
 
 
-def _error_map() -> ErrorMap:
-    plot = ErrorMap("Errors appear here after a run.")
-    values = np.array([[1.0, 2.0], [3.0, 9.0]])
-    plot.set_grid(ErrorGrid(values, ("a", "b"), "position", "%", (0, 100), lambda *_: "", lambda *_: None))
+def _row_map() -> RowMap:
+    plot, values = RowMap("Errors appear here after a run.", "Errors"), np.array([[1.0, 2.0], [3.0, np.nan]])
+    scale = ColourScale("inferno", (1.0, 3.0), ((1.0, "1%"), (3.0, "3%")), "relative RMSE")
+    plot.set_grid(
+        RowGrid(values=values, names=("a", "b"), scale=scale, x_name="block", x_range=(0, 2), read=lambda *_: "")
+    )
     return plot
 
 
@@ -150,12 +150,6 @@ def _steps() -> StepCurves:
     return plot
 
 
-def _ranks() -> RankMap:
-    plot = RankMap("Ranks appear here after a run.")
-    plot.set_ranks(RankGrid(np.array([[2, 1]]), ("L0", "L0"), ("q", "k"), 4, 2, 1), lambda *_: "")
-    return plot
-
-
 def _triplets() -> TripletView:
     plot, some = TripletView(), np.array([1.0, 0.5])
     plot.set_triplets(Triplets("layer 0 q", some, some, some, some, np.array([True, False]), 1.0))
@@ -171,9 +165,9 @@ def _factors() -> FactorPictures:
 
 FILLED: list[Callable[[], Figure]] = [
     _schedule, _sram, _softmax, _traffic, _curves, _addresses, _comparison, _timeline, _strip,
-    _codebooks, _error_map, _error_histogram, _pareto,
+    _codebooks, _row_map, _error_histogram, _pareto,
     _budget, _outputs, _scales,
-    _steps, _ranks, _triplets, _factors,
+    _steps, _triplets, _factors,
 ]  # fmt: skip
 EMPTY: list[type[Figure]] = [
     TileSchedule, SramView, SoftmaxState, TrafficBars, Curves, AddressMap, Comparison, Timeline, HardwareStrip,

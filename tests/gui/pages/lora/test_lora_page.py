@@ -69,7 +69,7 @@ def test_that_a_run_grows_and_the_picture_stays_at_the_newest_step(page: LoraPag
     for done in (10, 25, 40):
         grow(page, done)
         assert page.history_view.map.grid is not None
-        assert page.history_view.map.grid.done == done
+        assert page.history_view.map.grid.last_column == done - 1
         assert page.selection.selection.get("step") == done
         assert page.history_view.player.step == done - 1
         assert page.losses.step == done
@@ -113,7 +113,7 @@ def test_that_a_step_picked_anywhere_is_shown_everywhere(page: LoraPage, where: 
     }[where]
     pick()
     assert page.selection.selection.get("step") == 22
-    assert page.history_view.map.step == page.history_view.curves.step == page.losses.step == 22
+    assert page.history_view.map.column + 1 == page.history_view.curves.step == page.losses.step == 22
     assert page.history_view.player.step == 21
     assert page.headline.numbers[0].value == "22 of 60"
     assert page.headline.numbers[0].label == "step · pruning"
@@ -123,7 +123,7 @@ def test_that_a_step_picked_anywhere_is_shown_everywhere(page: LoraPage, where: 
 
 def test_that_a_matrix_picked_on_the_map_reaches_every_view_and_back(page: LoraPage) -> None:
     page.present(made_up(), {})
-    page.history_view.map.names.row_clicked.emit(STRONGEST)
+    page.history_view.map.labels.row_clicked.emit(STRONGEST)
     assert page.selection.selection.get("matrix") == STRONGEST
     title = "layer 0 up_proj"
     assert page.details.triplets.title.text().startswith(title)
@@ -132,10 +132,10 @@ def test_that_a_matrix_picked_on_the_map_reaches_every_view_and_back(page: LoraP
     page.details.show_picture(SPECTRUM)
     assert page.details.spectrum_title.text() == f"{title}, trained whole: 80% of its energy in the first 4"
     page.selection.update(matrix=3)
-    assert page.history_view.map.matrix == 3
+    assert page.history_view.map.row == 3
     assert page.details.spectrum_title.text().startswith("layer 0 o_proj")
     assert page.dismiss()
-    assert page.history_view.map.matrix is None
+    assert page.history_view.map.row is None
     assert not page.dismiss()
 
 
@@ -270,9 +270,9 @@ def test_that_a_result_of_fewer_matrices_lets_go_of_what_is_gone(page: LoraPage)
     page.present(made_up(), {})
     page.history_view.map.chart.clicked.emit(33.0, 20.5)
     page.present(made_up(layers=1), {})
-    assert page.history_view.map.matrix is None
+    assert page.history_view.map.row is None
     assert "matrix" not in page.selection.selection
-    assert page.history_view.map.step == 33
+    assert page.history_view.map.column == 32
 
 
 def test_that_without_whole_matrices_nothing_is_drawn_of_them(page: LoraPage) -> None:

@@ -44,11 +44,29 @@ def test_that_without_a_run_there_is_nothing(result: Result) -> None:
 def test_that_the_grid_is_the_runs_and_allocations_are_counted_from_one(result: Result) -> None:
     grid = view_data.rank_grid(result)
     assert grid is not None
-    assert (grid.rows, grid.done, grid.steps, grid.most, grid.target) == (28, 60, 60, 12, 4)
+    assert (grid.rows, grid.done, grid.columns, grid.x_range) == (28, 60, 60, (0.5, 60.5))
+    assert (grid.values == result.arrays["rank"].T).all()
     assert grid.groups[7] == "L1"
     assert grid.names[STRONGEST] == "up_proj"
-    for step in grid.allocations:
+    for step in map(int, grid.edge_marks):
         assert (result.arrays["rank"][step - 1] != result.arrays["rank"][step - 2]).any()
+
+
+def test_that_the_scale_of_ranks_names_none_the_target_and_the_start(result: Result) -> None:
+    grid = view_data.rank_grid(result)
+    assert grid is not None
+    assert dict(grid.scale.ticks) == {0: "rank 0", 12: "12 start", 4: "4 target"}
+    assert grid.scale.steps == 13
+
+
+def test_that_steps_that_are_not_done_have_no_rank_and_are_read_as_such(result: Result) -> None:
+    arrays = {**result.arrays, "rank": result.arrays["rank"][:20]}
+    grid = view_data.rank_grid(replace(result, arrays=arrays))
+    assert grid is not None
+    assert (grid.columns, grid.last_column) == (60, 19)
+    assert np.isnan(grid.values[:, 20:]).all()
+    assert np.isfinite(grid.values[:, :20]).all()
+    assert grid.read(2, 24) == "step 25: not done"
 
 
 @pytest.mark.parametrize(("step", "frame"), [(1, 1), (2, 2), (60, 60)])

@@ -55,6 +55,10 @@ def present(page: QuantizationPage, **changes: Any) -> Result:
     return result
 
 
+def selected_cell(page: QuantizationPage) -> tuple[int | None, int | None]:
+    return page.map_panel.map.row, page.map_panel.map.column
+
+
 def click_row(page: QuantizationPage, row: int, x: float = 0.0) -> None:
     parts = page.codebooks.canvas.geometry_of_parts
     at = QPointF(parts.x_of(x), parts.row_rect(row).center().y())
@@ -79,7 +83,7 @@ def test_that_a_click_on_a_codebook_changes_the_form_and_every_picture(page: Qua
     assert page.codebooks.row.id == "int4"
     assert page.selection.selection.get("format") == "int4"
     assert page.headline.numbers[0].label == "SNR of INT4"
-    assert page.map_panel.map.place == (3, -1)
+    assert selected_cell(page) == (3, None)
     page.form.undo_stack.undo()
     assert params(page).format == "nf4"
     assert page.codebooks.chosen == 0
@@ -94,7 +98,7 @@ def test_that_the_form_s_format_reaches_the_codebooks(page: QuantizationPage) ->
 @pytest.mark.parametrize("view", ["map", "errors", "budget", "outputs", "report"])
 def test_that_a_format_can_be_chosen_in_every_view(page: QuantizationPage, view: str) -> None:
     emit = {
-        "map": page.map_panel.map.key_picked,
+        "map": page.map_panel.key_picked,
         "errors": page.formats_view.errors.format_picked,
         "budget": page.use_view.budget.format_picked,
         "outputs": page.use_view.outputs.format_picked,
@@ -139,28 +143,28 @@ def test_that_a_run_replaces_the_plan_and_is_measured(page: QuantizationPage) ->
 def test_that_a_tensor_is_selected_everywhere_and_a_second_click_lets_it_go(page: QuantizationPage) -> None:
     present(page)
     page.use_view.show_picture(REPORT)
-    row = page.map_panel.map.grid.places[WORST][0] if page.map_panel.map.grid else -1
+    row = page.map_panel.map.grid.cells[WORST][0] if page.map_panel.map.grid else -1
     page.map_panel.map.chart.clicked.emit(50.0, row + 0.5)
     assert page.selection.selection.get("tensor") == WORST
-    assert page.map_panel.map.place == (row, -1)
+    assert selected_cell(page) == (row, None)
     assert page.headline.strips[0].numbers[-1].label == "L1 mlp.down_proj"
     assert page.headline.numbers[1].value == "30%"
     page.map_panel.ways.choose(LAYERS)
-    assert page.map_panel.map.place == (1, 1)
+    assert selected_cell(page) == (1, 1)
     page.map_panel.ways.choose(EVERY_FORMAT)
     assert np.allclose(page.map_panel.map.grid.values[0], 30.0) if page.map_panel.map.grid else False
     page.map_panel.ways.choose(TENSORS)
     page.map_panel.map.chart.clicked.emit(50.0, row + 0.5)
     assert "tensor" not in page.selection.selection
-    assert page.map_panel.map.place is None
+    assert page.map_panel.map.row is None
 
 
 def test_that_a_tensor_of_the_table_is_lit_in_the_map_and_escape_lets_it_go(page: QuantizationPage) -> None:
     present(page)
     page.use_view.report.tensor_picked.emit(WORST)
-    assert page.map_panel.map.place is not None
+    assert page.map_panel.map.row is not None
     assert page.dismiss()
-    assert page.map_panel.map.place is None
+    assert page.map_panel.map.row is None
     assert not page.dismiss()
 
 
@@ -171,7 +175,7 @@ def test_that_arrows_walk_over_layers_and_kinds_and_stay_at_the_edge(page: Quant
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Up):
         QTest.keyClick(page.map_panel.map.pad, key)
     assert page.selection.selection.get("tensor") == "model.layers.2.self_attn.q_proj.weight"
-    assert page.map_panel.map.place == (0, 2)
+    assert selected_cell(page) == (0, 2)
 
 
 def test_that_worst_first_puts_the_worst_on_top_and_names_it(page: QuantizationPage) -> None:
@@ -180,7 +184,7 @@ def test_that_worst_first_puts_the_worst_on_top_and_names_it(page: QuantizationP
     grid = page.map_panel.map.grid
     assert grid is not None
     assert grid.key(0, 0) == WORST
-    assert grid.worst[0] == WORST
+    assert grid.highlighted[0] == 0
     assert WORST in grid.read(0, 5)
     assert "rank 1 of 7 by error" in grid.read(0, 5)
     assert grid.names[0] == "L1 mlp.down_proj"
@@ -198,7 +202,7 @@ def test_that_a_report_in_the_making_grows_and_keeps_the_selection(page: Quantiz
     assert page.map_panel.map.grid.rows == 7
     page.show_partial(as_partial(checkpoint_result(params(page), 2, samples=False)))  # a new run has begun
     assert page.selection.selection.get("tensor") == WORST
-    assert page.map_panel.map.place is None
+    assert page.map_panel.map.row is None
     page.show_result(checkpoint_result(params(page), 2))
     assert "tensor" not in page.selection.selection  # the whole report does not have it
 

@@ -14,7 +14,7 @@ from core.contracts.result import Provenance
 from core.topics.quantization.model.plan import plan
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from gui.pages.quantization import key_metrics, view_data
-from gui.pages.quantization.error_maps import Report, format_grid, layer_grid, tensor_grid
+from gui.pages.quantization.error_maps import Report, error_scale, format_grid, layer_grid, tensor_grid
 from tests.gui.pages.quantization.quantization_result import LAYERS, WORST, checkpoint_result, tensors
 
 PARAMS = QuantizationParams(blocks=16)
@@ -96,10 +96,10 @@ def test_that_a_map_of_layers_has_a_row_a_kind_and_reads_its_tensor() -> None:
     assert grid.values.shape == (2, LAYERS)
     assert grid.values[1].tolist() == pytest.approx([10, 30, 10])
     assert grid.key(1, 1) == WORST
-    assert grid.places[WORST] == (1, 1)
+    assert grid.cells[WORST] == (1, 1)
     assert grid.read(1, 1).startswith(WORST)
     assert grid.column_at(1.4) == 1
-    assert all(grid.key(*grid.places[name]) == name for name, layer, _ in tensors() if layer >= 0)
+    assert all(grid.key(*grid.cells[name]) == name for name, layer, _ in tensors() if layer >= 0)
 
 
 def test_that_layers_far_apart_take_a_column_each_and_are_named() -> None:
@@ -133,7 +133,7 @@ def test_that_tensors_without_an_error_or_a_layer_have_their_place() -> None:
     ordered = tensor_grid(report, worst_first=True)
     assert ordered is not None
     assert ordered.key(0, 0) == WORST
-    assert sorted(ordered.places) == sorted(name for name, _, _ in tensors())
+    assert sorted(ordered.cells) == sorted(name for name, _, _ in tensors())
     assert "zeros alone" in report.describe(tensors()[0][0])
     layers = layer_grid(report)
     assert layers is not None
@@ -142,13 +142,35 @@ def test_that_tensors_without_an_error_or_a_layer_have_their_place() -> None:
     assert layer_grid(embedding) is None
 
 
+def test_that_one_bad_block_does_not_take_all_the_colours() -> None:
+    values = np.full((200, 64), 9.0)
+    values += np.linspace(0, 1, 64)
+    values[0, 0] = 500.0
+    assert error_scale(values).limits[1] < 11
+    assert error_scale(values[:1]).limits[1] > 100
+    assert error_scale(np.full((1, 4), np.nan)).limits == (0.0, 1.0)
+
+
+def test_that_equal_errors_are_not_stretched_over_all_the_colours() -> None:
+    low, high = error_scale(np.full((2, 4), 9.0)).limits
+    assert low < 9.0 < high
+
+
+def test_that_the_scale_of_errors_says_percent_and_what_lies_beyond() -> None:
+    scale = error_scale(np.linspace(9.0, 10.0, 99))
+    top, middle, bottom = (text for _, text in scale.ticks)
+    assert top.startswith("≥")
+    assert bottom.startswith("≤")
+    assert middle.endswith("%")
+
+
 def test_that_the_map_of_formats_is_of_the_selected_tensor_or_of_the_sample() -> None:
     made, result = plan(PARAMS), checkpoint_result(OF_FILE)
     reports = {name.value: Report(result, name.value) for name in FORMATS}
     of_worst = format_grid(made, reports.get, WORST)
     assert of_worst.values[0] == pytest.approx(30.0)
     assert of_worst.values[-1] == pytest.approx(1.5)
-    assert WORST not in of_worst.places
+    assert WORST not in of_worst.cells
     assert of_worst.key(5, 3) == "int8"
     of_sample = format_grid(made, lambda _: None, WORST)
     assert np.array_equal(of_sample.values[0], 100 * made.sample_errors[FORMATS[of_sample.key(0, 0)].id].map_row,

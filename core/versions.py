@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import tomllib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -13,15 +14,16 @@ _LIBRARIES = ("torch", "triton", "numpy")
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Of Tilescope, Python and the libraries that computed; one that is not installed is left out. Imports none."""
-    found = {"tilescope": _own_version(), "python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+def versions(*packages: str) -> dict[str, str]:
+    """Of Tilescope, Python, the libraries that computed, and `packages`; what is not installed is left out.
+
+    Imports none of them.
+    """
+    installed = {"tilescope": _own_version(), "python": platform.python_version()}
+    for name in (*_LIBRARIES, *packages):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def _own_version() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -43,7 +44,7 @@ def as_document(result: Result, findings: Findings) -> dict[str, Any]:
     should know about the run besides: rows of severity ('notice' or 'warning') and text."""
     return {
         "topic": result.topic,
-        "params": dict(result.params),
+        "params": result.params_json,
         "provenance": result.environment.as_json(),
         "metrics": {
             name: {
@@ -63,7 +64,7 @@ def as_document(result: Result, findings: Findings) -> dict[str, Any]:
 
 
 def _messages(result: Result) -> list[dict[str, str]]:
-    return [{name: row[name] for name in ("severity", "text")} for row in result.tables.get("messages", ())]
+    return [asdict(message) for message in result.messages]
 
 
 def print_tables(topic: Topic, result: Result, findings: Findings) -> None:

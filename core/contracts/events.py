@@ -7,7 +7,6 @@ then any number of `Progress` and `Partial`, then exactly one of `Finished`, `Fa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from core.contracts.result import Result
 
@@ -31,9 +30,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Partial:
-    """A result in the making: numpy arrays and plain values, never tensors."""
+    """A result in the making: of the topic's own type, partly filled."""
 
-    payload: dict[str, Any]
+    result: Result
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,7 +25,8 @@ class FieldSpec:
     """What a form, a help text or a validator needs to know of one parameter.
 
     `choices` is empty for a free number; `scale` is 'log2' where doubling is the natural step. A text is the path of a
-    file where `file_filter` (such as 'Python (*.py)') is not empty; `max_length` is in characters.
+    file where `file_filter` (such as 'Python (*.py)') is not empty; `max_length` is in characters. `view_only` says
+    that it changes what is shown of a run, not what is run.
     """
 
     name: str
@@ -41,6 +43,7 @@ class FieldSpec:
     choices: tuple[Scalar, ...] = ()
     file_filter: str = ""
     max_length: int | None = None
+    view_only: bool = False
 
 
 def number(
@@ -54,6 +57,7 @@ def number(
     unit: str = "",
     scale: str = "linear",
     group: str = "",
+    view_only: bool = False,
 ) -> Any:
     """A bounded int or float field; the annotation on the model decides which."""
     return Field(
@@ -62,23 +66,31 @@ def number(
         le=maximum,
         title=label,
         description=help,
-        json_schema_extra={"unit": unit, "step": step, "scale": scale, "group": group},
+        json_schema_extra={"unit": unit, "step": step, "scale": scale, "group": group, "view_only": view_only},
     )
 
 
-def choice(default: Scalar, *choices: Scalar, label: str, help: str, unit: str = "", group: str = "") -> Any:
+def choice(
+    default: Scalar,
+    *choices: Scalar,
+    label: str,
+    help: str,
+    unit: str = "",
+    group: str = "",
+    view_only: bool = False,
+) -> Any:
     """A field with a few allowed values."""
     return Field(
         default,
         title=label,
         description=help,
-        json_schema_extra={"unit": unit, "choices": list(choices), "group": group},
+        json_schema_extra={"unit": unit, "choices": list(choices), "group": group, "view_only": view_only},
     )
 
 
-def switch(default: bool, *, label: str, help: str, group: str = "") -> Any:
+def switch(default: bool, *, label: str, help: str, group: str = "", view_only: bool = False) -> Any:
     """A yes-or-no field."""
-    return Field(default, title=label, description=help, json_schema_extra={"group": group})
+    return Field(default, title=label, description=help, json_schema_extra={"group": group, "view_only": view_only})
 
 
 def text(default: str, *, label: str, help: str, file_filter: str = "", group: str = "", max_length: int = 4096) -> Any:
@@ -98,6 +110,7 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     @classmethod
+    @cache
     def specs(cls) -> tuple[FieldSpec, ...]:
         """The fields in declaration order."""
         return tuple(_spec(name, info) for name, info in cls.model_fields.items())
@@ -128,6 +141,12 @@ class Params(BaseModel):
         """A copy with some values replaced, validated again."""
         return type(self).parse({**self.model_dump(), **changes})
 
+    def asks_for_the_run_of(self, other: Params) -> bool:
+        """Whether a run of the other parameters is the run of these: all but `view_only` ones are the same."""
+        return type(other) is type(self) and all(
+            getattr(self, spec.name) == getattr(other, spec.name) for spec in self.specs() if not spec.view_only
+        )
+
 
 def _spec(name: str, info: Any) -> FieldSpec:
     extra = info.json_schema_extra or {}
@@ -147,6 +166,7 @@ def _spec(name: str, info: Any) -> FieldSpec:
         choices=tuple(extra.get("choices", ())),
         file_filter=extra.get("file_filter", ""),
         max_length=bounds["MaxLen"].max_length if "MaxLen" in bounds else None,
+        view_only=extra.get("view_only", False),
     )
 
 

@@ -1,16 +1,15 @@
-"""What an experiment returns: numpy arrays, small tables and named metrics with a unit and a provenance."""
+"""What an experiment returns: one frozen dataclass per topic, with named metrics that have a unit and a provenance."""
 
 from __future__ import annotations
 
-import io
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
-import numpy as np
+from core.contracts import archive
+from core.contracts.params import Params
 
 
 class Provenance(StrEnum):
@@ -21,6 +20,11 @@ class Provenance(StrEnum):
     TRACED = "traced"
     MODELLED = "modelled"
     RECORDED = "recorded"
+
+    @property
+    def is_of_a_run(self) -> bool:
+        """Whether a run on this machine produced the number: it can then be out of date."""
+        return self not in (Provenance.MODELLED, Provenance.RECORDED)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,48 @@ class Environment:
         return {"device": self.device, "backend": self.backend, **self.versions}
 
 
+NOT_STAMPED = Environment("", "")
+"""The environment of a result on its way: the worker fills it in, once for every topic."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the user should know about a run besides its numbers. `severity` is 'notice' or 'warning'."""
+
+    severity: str
+    text: str
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """The source of one kernel function that was traced: `text` begins at line `first_line` (from 1) of `file`."""
+
+    kernel: str
+    function: str
+    file: str
+    first_line: int
+    text: str
+    ttir: str
+
+
+@dataclass(frozen=True)
+class LineTraffic:
+    """What one source line moved between one tensor and memory. Traced.
+
+    `op` is 'load' or 'store' (or an atomic's name), `accesses` counts elements, `masked_share` is 0 to 1.
+    """
+
+    kernel: str
+    function: str
+    file: str
+    line: int
+    op: str
+    tensor: str
+    accesses: int
+    bytes: int
+    masked_share: float
+
+
 Row = dict[str, Any]
 """One line of a table: JSON values only (str, int, float, bool, None)."""
 
@@ -53,52 +99,75 @@ Row = dict[str, Any]
 class Result:
     """Everything a page draws and a claim tests, with nothing that needs torch to read.
 
-    `params` is the JSON form of the topic's Params; `arrays` and `tables` are named by the topic
-    (its payload.py documents the names, shapes and units).
+    A topic subclasses it: a frozen dataclass whose fields hold numpy arrays (`core.contracts.archive.Array`), scalars,
+    and frozen dataclasses, tuples and mappings of these; its docstring gives shapes, dtypes and units. Every field has
+    a default, so that a Partial is the same type, partly filled. `topic` is the id of the topic.
     """
 
-    topic: str
-    params: Mapping[str, Any]
-    environment: Environment
-    metrics: Mapping[str, Metric]
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    topic: str = ""
+    params: Any = None
+    environment: Environment = NOT_STAMPED
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    arrays: Mapping[str, archive.Array] = field(default_factory=dict)
     tables: Mapping[str, list[Row]] = field(default_factory=dict)
+    sources: tuple[KernelSource, ...] = ()
+    lines: tuple[LineTraffic, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Until every topic's result is typed: what all results have, from the tables."""
+        for name, kind in (("sources", KernelSource), ("lines", LineTraffic), ("messages", Message)):
+            if name in self.tables and not getattr(self, name):
+                made: Any = kind
+                keys = {item.name for item in fields(made)}
+                rows = [{key: row.get(key, "") for key in keys} for row in self.tables[name]]
+                object.__setattr__(self, name, tuple(made(**row) for row in rows))
+
+    @property
+    def params_json(self) -> dict[str, Any]:
+        """The parameters as JSON values."""
+        return dict(self.params) if isinstance(self.params, Mapping) else self.params.model_dump(mode="json")
 
     def value(self, name: str) -> float:
         """The value of a metric, or NaN where the run did not produce it."""
         metric = self.metrics.get(name)
         return math.nan if metric is None else metric.value
 
-    def to_bytes(self) -> bytes:
-        """An .npz whose member `__result__` is the JSON of everything that is not an array. No pickle."""
-        header = json.dumps(
-            {
-                "topic": self.topic,
-                "params": dict(self.params),
-                "environment": {**asdict(self.environment), "versions": dict(self.environment.versions)},
-                "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
-                "tables": dict(self.tables),
-            }
-        )
-        buffer = io.BytesIO()
-        members = {f"array:{name}": array for name, array in self.arrays.items()}
-        np.savez_compressed(buffer, __result__=np.array(header), **members)  # type: ignore[arg-type]
-        return buffer.getvalue()
+    def is_run_of(self, params: Params) -> bool:
+        """Whether these parameters ask for this very run: they differ at most in what is only shown."""
+        if not isinstance(self.params, Params):
+            return dict(self.params) == params.model_dump(mode="json")
+        return params.asks_for_the_run_of(self.params)
+
+    def to_bytes(self, *, compress: bool = True) -> bytes:
+        """An .npz of the arrays, with the rest as JSON. No pickle. Raises TypeError for what neither can hold."""
+        return archive.pack({"format": _FORMAT, **archive.plain(self)}, compress=compress)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """The inverse of `to_bytes`. Raises ValueError if the data is not such an archive."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            header = json.loads(str(archive["__result__"]))
-            arrays = {name.removeprefix("array:"): archive[name] for name in archive.files if name != "__result__"}
-        return cls(
-            topic=header["topic"],
-            params=header["params"],
-            environment=Environment(**header["environment"]),
-            metrics={
-                name: Metric(**{**metric, "provenance": Provenance(metric["provenance"])})
-                for name, metric in header["metrics"].items()
-            },
-            arrays=arrays,
-            tables=header["tables"],
-        )
+        """The inverse of `to_bytes`, of what any earlier version wrote too. Raises ValueError for anything else."""
+        tree = archive.unpack(data)
+        if tree.pop("format", None) != _FORMAT and cls is not Result:
+            tree = cls.from_tables(tree)
+        return archive.typed(cls, tree)
+
+    @classmethod
+    def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
+        """The fields in what was stored before results were typed: `arrays` and `tables` by name.
+
+        Names with dots become nested fields ('address.flash.read'), and tables the fields of their name. A topic whose
+        fields are named otherwise overrides this.
+        """
+        tree = {name: stored[name] for name in ("params", "environment", "metrics")}
+        tree.update(archive.nested(stored["arrays"]))
+        tree.update(stored["tables"])
+        known = {item.name for item in fields(cls)}
+        return {name: value for name, value in tree.items() if name in known}
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the arrays, as JSON values."""
+        return dict(archive.without_arrays(archive.plain(self)))
+
+
+_FORMAT = 2
+"""Of what `to_bytes` writes. 1 had arrays and tables by name, and no number."""

@@ -1,15 +1,31 @@
-"""A Result in the making, as the payload of a Partial, and back."""
+"""A result in the making: an experiment fills it phase by phase, and yields it as a Partial when there is news."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from core.contracts.params import Params
-from core.contracts.result import Environment, Metric, Provenance, Result, Row
+from core.contracts.result import Environment, Metric, Result, Row
+
+R = TypeVar("R", bound=Result)
+
+
+class ResultBuilder(Generic[R]):
+    """Holds the newest result; `add` replaces it, so that one that was handed out never changes."""
+
+    def __init__(self, empty: R) -> None:
+        self.result = empty
+
+    def add(self, metrics: Mapping[str, Metric] | None = None, **fields: Any) -> None:
+        """Put fields of the topic's result class in place, and metrics beside those that are there."""
+        self.result = replace(self.result, metrics={**self.result.metrics, **(metrics or {})}, **fields)
+
+
+# Until every topic's result is typed.
 
 
 @dataclass
@@ -35,31 +51,9 @@ class Draft:
         )
 
 
-def as_partial(result: Result) -> dict[str, Any]:
-    """The payload of a Partial: the result so far as arrays and plain values."""
-    return {
-        "topic": result.topic,
-        "params": dict(result.params),
-        "environment": {**asdict(result.environment), "versions": dict(result.environment.versions)},
-        "metrics": {
-            name: {"value": m.value, "unit": m.unit, "provenance": m.provenance.value, "note": m.note}
-            for name, m in result.metrics.items()
-        },
-        "arrays": dict(result.arrays),
-        "tables": dict(result.tables),
-    }
+def as_partial(result: Result) -> Result:
+    return result
 
 
-def from_partial(payload: Mapping[str, Any]) -> Result:
-    """The inverse of `as_partial`."""
-    return Result(
-        topic=payload["topic"],
-        params=payload["params"],
-        environment=Environment(**payload["environment"]),
-        metrics={
-            name: Metric(**{**metric, "provenance": Provenance(metric["provenance"])})
-            for name, metric in payload["metrics"].items()
-        },
-        arrays=payload["arrays"],
-        tables=payload["tables"],
-    )
+def from_partial(result: Result) -> Result:
+    return result

@@ -24,6 +24,16 @@ def accept(params: Params) -> None:
     """The default check: whatever the params themselves allow can run."""
 
 
+def triton_kernels(params: Params, device: str) -> str:
+    """The default backend: kernels run on a GPU, and are executed from their TTIR without one."""
+    return "CUDA" if device == "cuda" else "TTIR interpreter (CPU)"
+
+
+def as_resolved(params: Params, device: str) -> str:
+    """The default device: the one that the worker found for the caller's wish."""
+    return device
+
+
 @dataclass(frozen=True)
 class Topic:
     """The declaration that every topic package exports as `TOPIC`.
@@ -32,6 +42,9 @@ class Topic:
     `check` raises InvalidParams for a run that cannot succeed on this host (predicted memory, time).
     `experiment` is 'module:function', a string because only a worker may import that module; `libraries` likewise, a
     function that imports what the experiment takes seconds to import: an idle worker calls it ahead of the first run.
+    `result` is what the experiment returns, and partly filled yields. The worker stamps its environment: `runs_on` says
+    on which device these params run where the worker resolved one ('cpu' or 'cuda'), `backend` how kernels run there,
+    `packages` which libraries' versions it names beside the usual ones.
     """
 
     id: str
@@ -41,8 +54,12 @@ class Topic:
     plan: Callable[[Any], Any]
     experiment: str
     claims: tuple[Claim, ...]
+    result: type[Result] = Result
     check: Callable[[Any], None] = accept
     libraries: str = ""
+    runs_on: Callable[[Any, str], str] = as_resolved
+    backend: Callable[[Any, str], str] = triton_kernels
+    packages: tuple[str, ...] = ()
 
     def load_experiment(self) -> Experiment:
         """Import the experiment. Worker side only: this is where torch comes in."""

@@ -9,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.contracts import registry
 from core.contracts.errors import TilescopeError
-from core.contracts.events import Cancelled, Failed, Finished, Started
+from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, Started
+from core.engine import wire
 from core.engine.cluster import Cluster
-from core.engine.run_outcome import Answer
+from core.engine.run_outcome import RunOutcome
 from core.engine.runs import Run
 from core.engine.state import EngineState, Phase
 
@@ -24,7 +26,7 @@ _POLL_WAIT_S = 1.0
 _EVENTS_PER_S = 30
 _GOODBYE_S = 1.0
 _WARM_UP_TRIES = 2
-_LATE_ANSWER_S = 0.2
+_LATE_OUTCOME_S = 0.2
 _DEATH_NOTICE_S = 5.0
 
 
@@ -124,28 +126,31 @@ class Dispatcher:
 
     async def _execute(self, run: Run, address: str) -> Terminal:
         """The run on that worker, from submission to its terminal event."""
-        package = self._packages[run.topic_id]
+        package, params = self._packages[run.topic_id], run.params.model_dump(mode="json")
         future = self._cluster.submit(
-            f"tilescope-{run.id}", address, "run_experiment", run.id, run.topic_id, package, run.params, run.device
+            f"tilescope-{run.id}", address, "run_experiment", run.id, run.topic_id, package, params, run.device
         )
-        answer = asyncio.create_task(self._answer(future))
+        outcome = asyncio.create_task(self._outcome(future))
         gone = asyncio.create_task(self._gone(address))
         pump = asyncio.create_task(self._pump(run, address))
         cancel = asyncio.create_task(self._enforce_cancel(run, address))
         try:
-            await asyncio.wait({answer, gone, cancel}, return_when=asyncio.FIRST_COMPLETED)
-            # An answer that left the worker before it went away still counts.
-            await asyncio.wait({answer}, timeout=_LATE_ANSWER_S)
-            if answer.done() and (given := answer.result()) is not None:
-                for event in (given.started, *given.last_events):
+            await asyncio.wait({outcome, gone, cancel}, return_when=asyncio.FIRST_COMPLETED)
+            # An outcome that left the worker before it went away still counts.
+            await asyncio.wait({outcome}, timeout=_LATE_OUTCOME_S)
+            if outcome.done() and (ended := outcome.result()) is not None:
+                *earlier, terminal = (self._unpacked(run, event) for event in ended.events)
+                for event in earlier:
                     run.post(event)
-                if given.worker_is_unusable:
+                if ended.worker_is_unusable:
                     await self._cluster.kill(address)
-                return given.terminal
+                if not isinstance(terminal, TERMINAL):
+                    raise ValueError("a worker ended a run without saying how")
+                return terminal
             await asyncio.wait({gone}, timeout=_DEATH_NOTICE_S)
             return await self._death(run, address)
         finally:
-            await _stop(answer, gone, pump, cancel)
+            await _stop(outcome, gone, pump, cancel)
             if self._cluster.outlives_the_engine:
                 with suppress(Exception):  # TimeoutError, or the worker is gone: then nothing is left to stop
                     await asyncio.wait_for(self._cluster.ask(address, "request_cancel", run.id), _GOODBYE_S)
@@ -153,15 +158,18 @@ class Dispatcher:
             with suppress(Exception):
                 await future.cancel()
 
-    async def _answer(self, future: Any) -> Answer | None:
-        """The worker's answer, or None when the worker died. Raises what kept the task from being run."""
+    async def _outcome(self, future: Any) -> RunOutcome | None:
+        """What the worker sent, or None when the worker died. Raises what kept the task from being run."""
         try:
-            answer: Answer = await future
+            outcome: RunOutcome = await future
         except Exception as error:
             if self._cluster.is_death(error):
                 return None
             raise
-        return answer
+        return outcome
+
+    def _unpacked(self, run: Run, event: bytes) -> Event:
+        return wire.unpack(event, registry.topic(run.topic_id, self._packages).result)
 
     async def _death(self, run: Run, address: str) -> Terminal:
         if self._cancels[run.id].killing:
@@ -182,7 +190,8 @@ class Dispatcher:
         """Pass on the run's events. The worker keeps the latest of each kind, so one answer is always small."""
         with suppress(Exception):  # the worker went away: `_execute` sees that too, and says so
             while True:
-                for event in await self._cluster.ask(address, "next_events", run.id, _POLL_WAIT_S):
+                for packed in await self._cluster.ask(address, "next_events", run.id, _POLL_WAIT_S):
+                    event = self._unpacked(run, packed)
                     if isinstance(event, Started) and not self._device:
                         self._device = event.device
                         self._report()

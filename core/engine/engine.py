@@ -110,20 +110,18 @@ class Engine:
 
     def _checked(self, topic_id: str, params: Params | Mapping[str, Any], device: str) -> tuple[Run, Failed | None]:
         """A run, and what keeps it from being run, if anything."""
-        values: Mapping[str, Any] = params.model_dump(mode="json") if isinstance(params, Params) else params
-        run = Run(topic_id, values, device)
+        refused = Run(topic_id, Params(), device)
         try:
             check_device(device)
             topic = registry.topic(topic_id, self._topics)
-            parsed = topic.params.parse(values)
+            parsed = params if isinstance(params, Params) else topic.params.parse(params)
             topic.check(parsed)
         except TilescopeError as error:
             field = error.field if isinstance(error, InvalidParams) else None
-            return run, Failed(error.sentence, blames=field, invalid_input=True)
+            return refused, Failed(error.sentence, blames=field, invalid_input=True)
         except Exception as error:
-            return run, Failed(f"The topic {topic_id} cannot be loaded: {error}.", traceback.format_exc())
-        run.params = parsed.model_dump(mode="json")
-        return run, None
+            return refused, Failed(f"The topic {topic_id} cannot be loaded: {error}.", traceback.format_exc())
+        return Run(topic_id, parsed, device), None
 
     def _run_thread(self) -> None:
         try:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from core.contracts.errors import TilescopeError, UnknownName
+from core.contracts import registry
+from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.result import Metric, Provenance, Result
 from core.engine.history_file import HistoryFile, data_folder
 
@@ -39,14 +40,21 @@ class History:
     """Finished runs, newest first. Threads and processes may share one file.
 
     `path` is the database, by default history.sqlite3 in `data_folder()`. Results together take at most
-    `limit_bytes`: the removed and then the oldest make room. `notice` is a sentence for the person when an
-    older file could not be read and was moved aside. Every method raises TilescopeError with one sentence when
-    the file cannot be read or written, and UnknownName for an id that is not there.
+    `limit_bytes`: the removed and then the oldest make room. `topics` maps topic ids to packages. `notice` is a
+    sentence for the user when an older file could not be read and was moved aside. Every method raises TilescopeError
+    with one sentence when the file cannot be read or written, and UnknownName for an id that is not there.
     """
 
-    def __init__(self, path: Path | None = None, *, limit_bytes: int = _DEFAULT_LIMIT_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        limit_bytes: int = _DEFAULT_LIMIT_BYTES,
+        topics: Mapping[str, str] = registry.TOPICS,
+    ) -> None:
         self._file = HistoryFile(path if path is not None else data_folder() / "history.sqlite3")
         self._limit_bytes = limit_bytes
+        self._topics = topics
 
     @property
     def notice(self) -> str | None:
@@ -62,7 +70,7 @@ class History:
                 (
                     entry_id,
                     result.topic,
-                    json.dumps(dict(result.params)),
+                    json.dumps(result.params_json),
                     json.dumps(result.environment.as_json()),
                     json.dumps(metrics),
                     started_at.astimezone(UTC).isoformat(),
@@ -97,9 +105,13 @@ class History:
             return tuple(_entry(row) for row in islice(matching, limit))
 
     def load(self, entry_id: str) -> Result:
-        """The whole result of a run."""
+        """The whole result of a run, of any earlier version of the program too."""
+        row = self._row(entry_id, "topic, result")
+        kind = registry.topic(row["topic"], self._topics).result if row["topic"] in self._topics else Result
         try:
-            return Result.from_bytes(self._row(entry_id, "result")["result"])
+            return kind.from_bytes(row["result"])
+        except InvalidParams as error:
+            raise TilescopeError(f"The parameters of this run are no longer valid: {error.sentence}") from error
         except (ValueError, KeyError, OSError) as error:
             raise TilescopeError(f"The run {entry_id} in the history is damaged and cannot be opened.") from error
 
@@ -122,8 +134,7 @@ class History:
     def export(self, entry_id: str, folder: Path) -> tuple[Path, Path]:
         """Write a run as TOPIC-ID.json (all but the arrays) and TOPIC-ID.npz (the whole result, for `Result`)."""
         row = self._row(entry_id, f"{_COLUMNS}, result")
-        tables = self.load(entry_id).tables
-        document = {**asdict(_entry(row)), "started_at": row["started_at"], "tables": dict(tables)}
+        document = {**asdict(_entry(row)), "started_at": row["started_at"], **self.load(entry_id).as_json()}
         stem = f"{row['topic']}-{entry_id[:12]}"
         json_path, npz_path = folder / f"{stem}.json", folder / f"{stem}.npz"
         try:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.contracts.events import Cancelled, Event, Failed, Finished, Started
-
 
 @dataclass(frozen=True)
-class Answer:
-    """`last_events` are those that nobody had asked for yet, oldest first.
+class RunOutcome:
+    """`events` are packed (`core.engine.wire`): Started, those that nobody had asked for yet, the terminal one last.
 
     `worker_is_unusable` asks for the worker to be replaced: its CUDA context is broken, and stays so until
     the process ends.
     """
 
-    started: Started
-    last_events: tuple[Event, ...]
-    terminal: Finished | Failed | Cancelled
+    events: tuple[bytes, ...]
     worker_is_unusable: bool = False

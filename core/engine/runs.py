@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any
 from uuid import uuid4
 
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, Started
+from core.contracts.params import Params
 from core.contracts.result import Result
 from core.engine.mailbox import Mailbox
 
@@ -31,10 +31,10 @@ class Run:
     Cancelled. A run that never reached a worker has the terminal event only.
     """
 
-    def __init__(self, topic_id: str, params: Mapping[str, Any], device: str) -> None:
+    def __init__(self, topic_id: str, params: Params, device: str) -> None:
         self.id = uuid4().hex
         self.topic_id = topic_id
-        self.params = dict(params)
+        self.params = params
         self.device = device
         self.events = Mailbox()
         self._lock = threading.Lock()

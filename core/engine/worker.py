@@ -9,18 +9,19 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-import numpy as np
-
-from core.contracts import registry
+from core.contracts import archive, registry
 from core.contracts.errors import THE_CALLERS_TO_MEND, InvalidParams, MissingRequirement, TilescopeError
-from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
-from core.contracts.result import Result
+from core.contracts.events import Cancelled, Failed, Finished, Partial, Progress, Started
+from core.contracts.result import NOT_STAMPED, Environment, Result
 from core.contracts.topic import ExperimentRun
+from core.engine import wire
+from core.engine.environment import environment_of
 from core.engine.mailbox import Mailbox
-from core.engine.run_outcome import Answer
+from core.engine.run_outcome import RunOutcome
 from core.engine.warm_up import WarmUp
 from core.engine.worker_setup import clear_log
 
@@ -67,13 +68,13 @@ _active: dict[str, _ActiveRun] = {}
 _warm_up = WarmUp(find_device=lambda: resolve_device("auto")[1], is_run_active=lambda: bool(_active))
 
 
-async def next_events(run_id: str, wait_s: float) -> list[Event]:
-    """What the run has told since the last call; waits up to `wait_s` for something. [] for a run unknown here."""
+async def next_events(run_id: str, wait_s: float) -> list[bytes]:
+    """The packed events since the last call; waits up to `wait_s` for one. [] for a run unknown here."""
     deadline = monotonic() + wait_s
     while True:
         events = _active[run_id].mailbox.drain() if run_id in _active else []
         if events or monotonic() > deadline:
-            return events
+            return [wire.pack(event) for event in events]
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
@@ -99,75 +100,68 @@ async def warm_up_over() -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str) -> Answer:
-    """One run from start to terminal event. Never raises: what goes wrong is a Failed in the answer."""
+def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str) -> RunOutcome:
+    """One run from start to terminal event. Never raises: what goes wrong is a Failed in the outcome."""
     clear_log()
     run = _active[run_id] = _ActiveRun()
     started = Started(f"{socket.gethostname()}, process {os.getpid()}", device)
-    terminal: Finished | Failed | Cancelled
     try:
         with _warm_up.importing(run.check_cancel):
             topic = registry.topic(topic_id, {topic_id: package})
             parsed = topic.params.parse(params)
-            torch_device, label = resolve_device(device)
+            resolved, label = resolve_device(device)
+            torch_device = topic.runs_on(parsed, resolved)
             experiment = topic.load_experiment()
+            environment = environment_of(topic, parsed, torch_device)
         started = Started(started.worker, label)
         run.mailbox.put(started)
-        terminal = Finished(_drive(experiment(parsed, torch_device), run))
+        packed = _drive(experiment(parsed, torch_device), _Stamp(topic.result, environment), run)
     except _CancelRequested:
-        terminal = Cancelled()
+        packed = wire.pack(Cancelled())
     except (Exception, SystemExit) as error:
-        terminal = _failed(topic_id, error)
+        packed = wire.pack(_failed(topic_id, error))
     finally:
         del _active[run_id]
-    return Answer(started, tuple(run.mailbox.drain()), terminal, _cuda_is_broken())
+    waiting = [wire.pack(event) for event in run.mailbox.drain()]
+    return RunOutcome((wire.pack(started), *waiting, packed), _cuda_is_broken())
 
 
-def _drive(steps: ExperimentRun, run: _ActiveRun) -> Result:
-    """Take every step of the generator, looking for a cancel in between. Its finally blocks always run."""
+@dataclass(frozen=True)
+class _Stamp:
+    """What makes a result of an experiment one that may leave: of the topic's class, with its environment."""
+
+    kind: type[Result]
+    environment: Environment
+
+    def on(self, result: Any) -> Result:
+        if not isinstance(result, self.kind):
+            raise TypeError(f"an experiment gives a {self.kind.__name__}, not a {type(result).__name__}")
+        return result if result.environment is not NOT_STAMPED else replace(result, environment=self.environment)
+
+
+def _drive(steps: ExperimentRun, stamp: _Stamp, run: _ActiveRun) -> bytes:
+    """Take every step of the generator, looking for a cancel in between; returns Finished, packed.
+
+    Its finally blocks always run. Results are packed here, so that what cannot travel ends the run with a sentence.
+    """
     try:
         while True:
             run.check_cancel()
             try:
                 event = next(steps)
             except StopIteration as end:
-                return _numpy_only(end.value)
-            run.mailbox.put(_numpy_only_event(event))
+                return wire.pack(Finished(stamp.on(end.value)))
+            match event:
+                case Progress():
+                    run.mailbox.put(event)
+                case Partial(result):
+                    stamped = stamp.on(result)
+                    archive.plain(stamped)  # raises here, not when somebody asks for it
+                    run.mailbox.put(Partial(stamped))
+                case _:
+                    raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")
     finally:
         steps.close()
-
-
-def _numpy_only_event(event: Event) -> Event:
-    match event:
-        case Progress():
-            return event
-        case Partial(payload) if _is_plain(payload):
-            return event
-        case Partial():
-            raise TypeError("a Partial holds numpy arrays and plain values only")
-    raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")
-
-
-def _numpy_only(result: Any) -> Result:
-    """The result, known to be readable by a process that has no torch."""
-    if not isinstance(result, Result):
-        raise TypeError(f"an experiment returns a Result, not {type(result).__name__}")
-    for name, array in result.arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
-            raise TypeError(f"the array {name!r} of a Result is {type(array).__name__}, not a numpy array of numbers")
-    if not _is_plain([dict(result.tables), dict(result.params)]):
-        raise TypeError("the tables and params of a Result hold JSON values only")
-    return result
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_plain(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    if isinstance(value, np.ndarray):
-        return not value.dtype.hasobject
-    return value is None or isinstance(value, str | bool | int | float | np.generic)
 
 
 def _failed(topic_id: str, error: BaseException) -> Failed:

@@ -40,6 +40,7 @@ class Card(QFrame):
         self.setMinimumHeight(_MINIMUM_HEIGHT_PX)
         self.content = content
         self.title = title
+        self._outdated: bool | None = None
         self.badge = ProvenanceBadge()
         self._title = QLabel(title)
         self._title.setProperty("role", "title")
@@ -63,6 +64,7 @@ class Card(QFrame):
     def set_provenance(self, provenance: Provenance | None) -> None:
         """Say where what is drawn comes from; None hides the badge."""
         self.badge.set_provenance(provenance)
+        self._mark_stale()
 
     def set_title(self, title: str) -> None:
         self.title = title
@@ -72,6 +74,12 @@ class Card(QFrame):
         """Show a sentence in place of the plot; None shows the plot."""
         self._empty.setText(text or "")
         self._stack.setCurrentWidget(self._empty if text else self.content)
+        self._mark_stale()
+
+    def set_outdated(self, outdated: bool) -> None:
+        """Whether the last run was of other parameters: a card that shows numbers of a run is then marked as stale."""
+        self._outdated = outdated
+        self._mark_stale()
 
     @property
     def is_empty(self) -> bool:
@@ -84,6 +92,11 @@ class Card(QFrame):
         if self.property("stale") != shown:
             self.setProperty("stale", shown)
             self.style().polish(self)
+
+    def _mark_stale(self) -> None:
+        if self._outdated is not None:
+            provenance = self.badge.provenance
+            self.set_stale(self._outdated and provenance is not None and provenance.is_of_a_run)
 
     def set_maximised(self, maximised: bool) -> None:
         """Update the menu; the grid does the rest."""

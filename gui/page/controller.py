@@ -150,8 +150,8 @@ class Controller(QObject):
                 self._view.append_log(f"Started on {device}")
             case Progress(done=done, total=total, phase=phase):
                 self._view.show_progress(done, total, phase)
-            case Partial(payload=payload):
-                self._view.show_partial(payload)
+            case Partial(result=result):
+                self._view.show_partial(result)
             case Finished(result=result):
                 self._finish(result)
             case Failed(sentence=sentence, detail=detail, blames=field):
@@ -174,7 +174,7 @@ class Controller(QObject):
 
     def _mark_stale(self) -> None:
         if self._result is not None:
-            self._view.set_stale(dict(self._result.params) != self._view.params.model_dump(mode="json"))
+            self._view.set_stale(not self._result.is_run_of(self._view.params))
 
 
 def _one_line(params: Params) -> str:

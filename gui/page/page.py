@@ -1,9 +1,10 @@
-"""The skeleton that every page fills: header, plots, parameters and run bar, and the tabs below."""
+"""The skeleton that every page fills: it owns what is known (plan, result) and frames the pictures that draw it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -17,11 +18,12 @@ from PySide6.QtWidgets import (
 
 from core.contracts.claims import Finding
 from core.contracts.params import Params
-from core.contracts.result import Provenance, Result, Row
+from core.contracts.result import Message, Provenance, Result
 from core.contracts.text import Language
 from core.contracts.topic import Topic
 from gui.page.banner import Banner
 from gui.page.card import Card
+from gui.page.card_spec import CardSpec, Strip
 from gui.page.claims import ClaimsPanel
 from gui.page.grid import PlotGrid
 from gui.page.history import HistoryPanel
@@ -37,11 +39,35 @@ from gui.widgets.scroll import VerticalScroll
 _SIDE_PX = 304
 
 
-class Page(QWidget):
-    """A topic's view. A subclass declares its plots in `build` and draws in the `show_*` methods.
+P = TypeVar("P")
+R = TypeVar("R", bound=Result)
 
-    A page never computes and never runs anything: the controller calls it with plans and results. Views that pick
-    something call `self.selection.update(...)`; `select` is called when the selection changed.
+
+@dataclass(frozen=True)
+class PageState(Generic[P, R]):
+    """What a page knows. `plan` is that of `params`, the form's; `result` is the last run, of whatever parameters."""
+
+    params: Params
+    plan: P
+    result: R | None = None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the last run was of other parameters than the form's: the one place that decides this."""
+        return self.result is not None and not self.result.is_run_of(self.params)
+
+    @property
+    def fitting(self) -> R | None:
+        """The last run where it is the run of the form's parameters."""
+        return None if self.outdated else self.result
+
+
+class Page(QWidget, Generic[P, R]):
+    """A topic's view. A subclass declares its pictures in `build` and draws `self.state` in `draw`.
+
+    A page never computes and never runs anything: the controller calls it with plans and results, which it keeps.
+    Views that pick something call `self.selection.update(...)`; `select` is called when the selection changed, and
+    after every `draw`. A card says where its numbers come from (`set_provenance`); whether it is stale follows.
     """
 
     params_changed = Signal(object)
@@ -51,6 +77,7 @@ class Page(QWidget):
     def __init__(self, topic: Topic, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.topic = topic
+        self.state: PageState[P, R] | None = None
         self.selection = SelectionModel(self)
         self.banner = Banner()
         self.plots = PlotGrid()
@@ -62,29 +89,51 @@ class Page(QWidget):
         self.numbers = NumberTable()
         self.history = HistoryPanel()
         self.log = LogPanel()
+        self.cards: dict[str, Card] = {}
+        self.language: Language = "en"
         self._warned = ""
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._lay_out()
         self._connect()
+        for part in self.build() or ():
+            self._place(part)
+        self.link()
         self.set_language("en")
-        self.build()
 
     # What a page declares and draws: a subclass overrides these.
 
-    def build(self) -> None:
-        """Create the plots: `add_strip` and `add_plot`, and connect them to `self.selection`."""
+    def build(self) -> Sequence[Strip | CardSpec] | None:
+        """Create the pictures, and declare where they stand: strips above, cards in a grid (`self.cards` by key)."""
 
-    def show_plan(self, plan: Any, params: Params) -> None:
-        """Draw what is known without a run. Called at up to 60 Hz while a slider moves."""
+    def link(self) -> None:
+        """Connect the pictures to `self.selection`; the cards are in place."""
 
-    def show_partial(self, payload: dict[str, Any]) -> None:
-        """Draw a result in the making."""
+    def draw(self, state: PageState[P, R]) -> None:
+        """Draw what follows the plan, with what the run adds. Called at up to 60 Hz while a slider moves."""
 
-    def show_result(self, result: Result) -> None:
-        """Draw a finished run."""
+    def draw_result(self, result: R | None) -> None:
+        """Draw what the run alone decides. Called before `draw` when the result is another one; None takes it away."""
+
+    def show_plan(self, plan: P, params: Params) -> None:
+        """The plan of the form's parameters."""
+        self._redraw(PageState(params, plan, None if self.state is None else self.state.result))
+
+    def show_partial(self, result: R) -> None:
+        """A result in the making."""
+        self.show_result(result)
+
+    def show_result(self, result: R) -> None:
+        """A finished run."""
+        if self.state is None:
+            params = self.topic.params.parse(result.params_json)
+            self._redraw(PageState(params, self.topic.plan(params), result))
+        else:
+            self._redraw(replace(self.state, result=result))
 
     def clear_result(self) -> None:
-        """Forget the run that is drawn: back to what the plan shows."""
+        """Forget the run: back to what the plan shows."""
+        if self.state is not None:
+            self._redraw(replace(self.state, result=None))
 
     def select(self, selection: Selection) -> None:
         """Show the selection in every plot. The source view follows by itself."""
@@ -94,6 +143,38 @@ class Page(QWidget):
 
     def toggle_play(self) -> None:
         """Play or pause (space)."""
+
+    def redraw(self) -> None:
+        """Draw again what is known: something that is only shown has changed."""
+        if self.state is not None:
+            self._redraw(self.state)
+
+    def _redraw(self, state: PageState[P, R]) -> None:
+        before = None if self.state is None else self.state.result
+        self.state = state
+        if state.result is not before:
+            self.draw_result(state.result)
+        self.draw(state)
+        self.select(self.selection.selection)
+        for card in self.cards.values():
+            card.set_outdated(state.outdated)
+
+    def _place(self, part: Strip | CardSpec) -> None:
+        if isinstance(part, Strip):
+            self.add_strip(part.content)
+            return
+        if part.under:
+            card = self.add_plot_under(
+                part.content, self.cards[part.under], part.title, part.help, heights=(part.upper_height, part.height)
+            )
+        else:
+            card = self.add_plot(
+                part.content, part.row, part.column, part.title, part.help, width=part.width, height=part.height
+            )
+        card.set_provenance(part.provenance)
+        if part.minimum_px:
+            card.setMinimumHeight(part.minimum_px)
+        self.cards[part.key] = card
 
     # What a page calls to place its plots.
 
@@ -150,10 +231,10 @@ class Page(QWidget):
         self.claims.show_findings(findings)
         self.tabs.setTabText(0, f"Claims {self.claims.tested()}/{len(self.topic.claims)}")
         self.numbers.set_metrics(result.metrics)
-        self.source.set_sources(result.tables.get("sources", []))
-        self.source.annotate_bytes(result.tables.get("lines", []))
+        self.source.set_sources(result.sources)
+        self.source.annotate_bytes(result.lines)
         self.set_stale(False)
-        self._tell(result.tables.get("messages", []))
+        self._announce(result.messages)
 
     def withdraw(self) -> None:
         """Take a presented run back: the page as before its first run."""
@@ -163,7 +244,7 @@ class Page(QWidget):
         self.numbers.set_metrics({})
         self.source.set_sources([])
         self.set_stale(False)
-        self._tell([])
+        self._announce(())
         self.run_bar.show_ended("Not run yet", completed=False)
 
     def show_started(self, phase: str) -> None:
@@ -190,9 +271,7 @@ class Page(QWidget):
         self.form.clear_fault()
 
     def set_stale(self, stale: bool) -> None:
-        """Mark the cards: what they show belongs to other parameters than the form's."""
-        for card in self.plots.cards:
-            card.set_stale(stale)
+        """Until every page draws its state: mark the cards whose numbers belong to other parameters than the form's."""
 
     def append_log(self, text: str) -> None:
         self.log.append(text)
@@ -201,6 +280,7 @@ class Page(QWidget):
 
     def set_language(self, language: Language) -> None:
         """Title, question, claims and notes in that language."""
+        self.language = language
         self._title.setText(self.topic.title.in_language(language))
         self._question.setText(self.topic.question.in_language(language))
         self.claims.set_language(language)
@@ -255,11 +335,11 @@ class Page(QWidget):
         self.source.pick(function if isinstance(function, str) else None, line if isinstance(line, int) else None)
         self.select(selection)
 
-    def _tell(self, messages: Sequence[Row]) -> None:
-        """What a run says of itself, rows {severity, text}: all of it in the log, warnings in the banner too."""
-        for row in messages:
-            self.log.append(f"{str(row['severity']).capitalize()}: {row['text']}")
-        warnings = [str(row["text"]) for row in messages if row["severity"] == "warning"]
+    def _announce(self, messages: Sequence[Message]) -> None:
+        """What a run says of itself: all of it in the log, warnings in the banner too."""
+        for message in messages:
+            self.log.append(f"{message.severity.capitalize()}: {message.text}")
+        warnings = [message.text for message in messages if message.severity == "warning"]
         if warnings:
             self.banner.show_error(" ".join(warnings))
         elif self._warned and self.banner.sentence == self._warned:

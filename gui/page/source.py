@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
+from core.contracts.result import KernelSource, LineTraffic
 from core.format import format_quantity
 from gui.widgets.code_view import CodeView
 
@@ -24,7 +24,7 @@ class SourceView(QWidget):
     def __init__(self, empty: str = "Run to see the kernels that ran.", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._empty_text = empty
-        self._sources: list[dict[str, Any]] = []
+        self._sources: list[KernelSource] = []
         self._views: dict[tuple[str, str], CodeView] = {}
         self._picked: tuple[str | None, int | None] = None, None
         self._annotations: dict[str, Mapping[int, str]] = {}
@@ -39,13 +39,12 @@ class SourceView(QWidget):
         self.kernels.currentChanged.connect(self._show_current)
         self.set_sources([])
 
-    def set_sources(self, sources: Sequence[Mapping[str, Any]]) -> None:
-        """Rows with kernel, function, file, first_line, text and ttir, as the table 'sources' of a result."""
-        wanted = [dict(row) for row in sources]
-        if wanted == self._sources and self._views:
+    def set_sources(self, sources: Sequence[KernelSource]) -> None:
+        """One tab per kernel function."""
+        if list(sources) == self._sources and self._views:
             return
         chosen = self.function
-        self._sources = wanted
+        self._sources = list(sources)
         self._annotations = {}
         for view in self._views.values():
             self._stack.removeWidget(view)
@@ -54,8 +53,8 @@ class SourceView(QWidget):
         self.kernels.blockSignals(True)
         while self.kernels.count():
             self.kernels.removeTab(0)
-        for row in self._sources:
-            self.kernels.addTab(f"{row['kernel']} · {row['function']}")
+        for source in self._sources:
+            self.kernels.addTab(f"{source.kernel} · {source.function}")
         self.kernels.blockSignals(False)
         for button in self.forms.values():
             button.setVisible(bool(self._sources))
@@ -66,11 +65,11 @@ class SourceView(QWidget):
         super().showEvent(event)
         self._show_current()
 
-    def annotate_bytes(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Bytes moved beside each line, from rows with function, line and bytes (the table 'lines' of a result)."""
+    def annotate_bytes(self, lines: Sequence[LineTraffic]) -> None:
+        """Bytes moved beside each line of each function."""
         moved: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-        for row in lines:
-            moved[row["function"]][row["line"]] += row["bytes"]
+        for traffic in lines:
+            moved[traffic.function][traffic.line] += traffic.bytes
         for function, by_line in moved.items():
             self.set_annotations(function, {line: format_quantity(held, "bytes") for line, held in by_line.items()})
 
@@ -97,7 +96,7 @@ class SourceView(QWidget):
     def function(self) -> str:
         """The kernel in view, '' when there is none."""
         index = self.kernels.currentIndex()
-        return self._sources[index]["function"] if 0 <= index < len(self._sources) else ""
+        return self._sources[index].function if 0 <= index < len(self._sources) else ""
 
     @property
     def current_view(self) -> CodeView | None:
@@ -105,7 +104,7 @@ class SourceView(QWidget):
         return shown if isinstance(shown, CodeView) else None
 
     def _select_function(self, function: str) -> None:
-        names = [row["function"] for row in self._sources]
+        names = [source.function for source in self._sources]
         if function in names and function != self.function:
             self.kernels.blockSignals(True)
             self.kernels.setCurrentIndex(names.index(function))
@@ -118,23 +117,23 @@ class SourceView(QWidget):
             return
         if not self.isVisible():
             return  # colouring takes time, and most runs end with another tab in front
-        row = self._sources[max(0, self.kernels.currentIndex())]
+        source = self._sources[max(0, self.kernels.currentIndex())]
         form = next(name for name, button in self.forms.items() if button.isChecked())
-        key = (row["function"], form)
+        key = (source.function, form)
         if key not in self._views:
-            self._views[key] = self._make(row, form)
+            self._views[key] = self._make(source, form)
             self._stack.addWidget(self._views[key])
         self._stack.setCurrentWidget(self._views[key])
-        self._file.setText(f"{row['file']}:{row['first_line']}" if form == "Triton" else "target-independent IR")
+        self._file.setText(f"{source.file}:{source.first_line}" if form == "Triton" else "target-independent IR")
 
-    def _make(self, row: Mapping[str, Any], form: str) -> CodeView:
+    def _make(self, source: KernelSource, form: str) -> CodeView:
         if form == "TTIR":
-            return CodeView(str(row["ttir"]), 1, "llvm")
-        view = CodeView(str(row["text"]), int(row["first_line"]), "python")
-        view.set_annotations(self._annotations.get(row["function"], {}))
+            return CodeView(source.ttir, 1, "llvm")
+        view = CodeView(source.text, source.first_line, "python")
+        view.set_annotations(self._annotations.get(source.function, {}))
         function, line = self._picked
-        view.pick(line if function in (None, row["function"]) else None)
-        view.line_picked.connect(lambda line: self.line_picked.emit(row["function"], line))
+        view.pick(line if function in (None, source.function) else None)
+        view.line_picked.connect(lambda line: self.line_picked.emit(source.function, line))
         return view
 
     def _lay_out(self) -> None:

@@ -130,7 +130,7 @@ class PageHistory(QObject):
         if result.topic != self._page.topic.id:
             return
         try:
-            self._page.form.propose(self._page.topic.params.parse(result.params))
+            self._page.form.propose(self._page.topic.params.parse(result.params_json))
         except TilescopeError as error:
             self._page.show_error(f"The parameters of this run are no longer valid: {error.sentence}")
         self._controller.show_result(result)

@@ -167,7 +167,7 @@ def test_that_nothing_listens_beyond_this_machine_and_no_page_is_served(submit: 
 
 
 def test_that_the_worker_has_neither_qt_nor_the_window(submit: Submit) -> None:
-    modules = wait_for_event(submit("modules"), Partial).payload["modules"]
+    modules = wait_for_event(submit("modules"), Partial).result.modules
     assert "core" in modules
     assert not {"PySide6", "pyqtgraph", "gui"} & set(modules)
 

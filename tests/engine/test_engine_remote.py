@@ -34,7 +34,7 @@ def test_that_a_run_finishes_on_a_remote_worker(remote: Engine) -> None:
     run = remote.submit("trouble", {"count": 4}, "cpu")
     events = events_of(run)
     assert isinstance(events[0], Started)
-    assert finished(run).params["count"] == 4
+    assert finished(run).params.count == 4
 
 
 def test_that_two_workers_run_two_experiments_at_once(remote: Engine) -> None:

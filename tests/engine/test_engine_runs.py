@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -22,27 +20,27 @@ def test_that_a_run_starts_then_finishes_with_its_result(submit: Submit) -> None
     assert isinstance(last, Finished)
     assert run.result(0) is last.result
     assert run.terminal is last
-    np.testing.assert_array_equal(last.result.arrays["numbers"], np.arange(5, dtype=np.float32))
+    np.testing.assert_array_equal(last.result.numbers["numbers"], np.arange(5, dtype=np.float32))
 
 
 def test_that_params_may_be_a_model_or_the_strings_of_the_command_line(engine: Engine) -> None:
     from_model = engine.submit("trouble", TroubleParams(count=4), "cpu")
     from_strings = engine.submit("trouble", {"act": "finish", "count": "4"}, "cpu")
     assert finished(from_model).params == finished(from_strings).params
-    assert json.dumps(from_strings.params) == '{"act": "finish", "count": 4, "folder": ""}'
+    assert from_strings.params.model_dump_json() == '{"act":"finish","count":4,"folder":""}'
 
 
 def test_that_runs_go_one_after_another_in_the_order_of_submission(submit: Submit) -> None:
     runs = [submit("finish", count=count) for count in range(1, 5)]
-    assert [finished(run).params["count"] for run in runs] == [1, 2, 3, 4]
+    assert [finished(run).params.count for run in runs] == [1, 2, 3, 4]
 
 
 def test_that_the_last_progress_and_the_last_partial_arrive_before_the_end(submit: Submit) -> None:
     assert events_of(submit("finish", count=6))[-2] == Progress(6, 6, "counting")
     *_, partial, _ = events_of(submit("partials", count=6))
     assert isinstance(partial, Partial)
-    assert partial.payload["done"] == 5
-    np.testing.assert_array_equal(partial.payload["array"], np.full(4, 5))
+    assert partial.result.done == 5
+    np.testing.assert_array_equal(partial.result.numbers["array"], np.full(4, 5))
 
 
 def test_that_a_flood_of_progress_is_thinned_to_what_a_window_can_draw(submit: Submit) -> None:

@@ -18,7 +18,7 @@ def test_that_a_new_worker_tells_its_device_and_has_torch_before_anybody_asks() 
     engine.start()
     states.wait_until(lambda state: state.device != "")
     assert engine.state.device == "cpu" or engine.state.device.startswith("cuda (")
-    modules = wait_for_event(engine.submit("trouble", {"act": "modules"}, "cpu"), Partial).payload["modules"]
+    modules = wait_for_event(engine.submit("trouble", {"act": "modules"}, "cpu"), Partial).result.modules
     assert "torch" in modules
     engine.close()
 

@@ -16,69 +16,44 @@ from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.contracts.result import Environment, Metric, Provenance, Result
-from core.contracts.text import Text
+from core.contracts.result import Environment, KernelSource, LineTraffic, Metric, Provenance
 from core.contracts.topic import Topic
 from gui import theme
 from gui.window.settings import Settings
-from tests.gui.doubles import SOURCE, FakeEngine, ToyPage, ToyParams, toy_claims
+from tests.gui.doubles import SOURCE, TOPIC, FakeEngine, ToyPage, ToyParams, ToyResult
 
 
 @pytest.fixture
 def topic() -> Topic:
-    return Topic(
-        id="toy",
-        title=Text("Toy", "玩具"),
-        question=Text("What is it?", "这是什么?"),
-        params=ToyParams,
-        plan=lambda params: ("plan of", params.seq_len),
-        experiment="nowhere:run",
-        claims=toy_claims(),
-    )
+    return TOPIC
 
 
 @pytest.fixture
-def result() -> Result:
+def result() -> ToyResult:
     """A result of the default parameters."""
-    return Result(
-        topic="toy",
-        params=ToyParams().model_dump(mode="json"),
+    return ToyResult(
+        params=ToyParams(),
         environment=Environment("cpu", "lanes", {"torch": "2.13.0"}),
         metrics={
             "bytes_read": Metric(4.4e9, "bytes", Provenance.TRACED, "all tensors"),
             "error": Metric(3e-7, "", Provenance.MEASURED_CPU),
         },
-        tables={
-            "sources": [
-                {
-                    "kernel": "flash",
-                    "function": "fwd",
-                    "file": "flash.py",
-                    "first_line": 10,
-                    "text": SOURCE,
-                    "ttir": "m {}",
-                },
-                {
-                    "kernel": "std",
-                    "function": "scores",
-                    "file": "std.py",
-                    "first_line": 1,
-                    "text": SOURCE,
-                    "ttir": "m {}",
-                },
-            ],
-            "lines": [
-                {"function": "fwd", "line": 11, "bytes": 1_500_000},
-                {"function": "fwd", "line": 11, "bytes": 500_000},
-            ],
-        },
+        sources=(
+            KernelSource("flash", "fwd", "flash.py", 10, SOURCE, "m {}"),
+            KernelSource("std", "scores", "std.py", 1, SOURCE, "m {}"),
+        ),
+        lines=(_load(1_500_000), _load(500_000)),
     )
 
 
+def _load(bytes: int) -> LineTraffic:
+    return LineTraffic("flash", "fwd", "flash.py", 11, "load", "Q", bytes // 2, bytes, 0.0)
+
+
 @pytest.fixture
-def other_result(result: Result) -> Result:
+def other_result(result: ToyResult) -> ToyResult:
     """A result of other parameters than the defaults."""
-    return replace(result, params={**result.params, "seq_len": 2048})
+    return replace(result, params=result.params.changed(seq_len=2048))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from core.contracts.events import Event
 from core.contracts.params import Params, choice, number, switch
 from core.contracts.result import Provenance, Result
 from core.contracts.text import Text
+from core.contracts.topic import Topic
 from gui.page.page import Page
 
 SOURCE = 'def fwd(q_ptr):\n    q = tl.load(q_ptr)  # the tile\n    """A docstring\n    of two lines."""\n    return q\n'
@@ -42,7 +43,13 @@ class ToyParams(Params):
         return self
 
 
-class ToyPage(Page):
+@dataclass(frozen=True, kw_only=True)
+class ToyResult(Result):
+    topic: str = "toy"
+    params: ToyParams
+
+
+class ToyPage(Page[Any, ToyResult]):
     """Records what it is told to draw."""
 
     def build(self) -> None:
@@ -129,3 +136,16 @@ def toy_claims() -> tuple[Claim, ...]:
             "faster", Text("It is faster.", "更快。"), "Notes", lambda _: Finding(Verdict.NOT_TESTED, "Needs a GPU.")
         ),
     )
+
+
+TOPIC = Topic(
+    id="toy",
+    title=Text("Toy", "玩具"),
+    question=Text("What is it?", "这是什么?"),
+    params=ToyParams,
+    plan=lambda params: ("plan of", params.seq_len),
+    experiment="nowhere:run",
+    claims=toy_claims(),
+    result=ToyResult,
+)
+TOPICS = {"toy": "tests.gui.doubles"}

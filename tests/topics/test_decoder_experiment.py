@@ -156,7 +156,7 @@ def test_that_progress_never_goes_back_and_the_tensors_come_first(case: str) -> 
     events = outcome(case)[1]
     done = [event.done / event.total for event in events if isinstance(event, Progress)]
     assert done == sorted(done)
-    partial = from_partial(next(event.payload for event in events if isinstance(event, Partial)))
+    partial = from_partial(next(event.result for event in events if isinstance(event, Partial)))
     assert "stage.memory" in partial.arrays or CASES[case].kind == "decoder-only"
     assert "influence.target" not in partial.arrays
 

@@ -125,7 +125,7 @@ def test_that_prefix_columns_stand_first_in_the_models_own_mask(whole: tuple[Res
 def test_that_partials_carry_curves_of_methods_side_by_side(whole: tuple[Result, Events]) -> None:
     _, events = whole
     first = next(event for event in events if isinstance(event, Partial))
-    assert len(from_partial(first.payload).arrays["loss.full"]) >= 1
+    assert len(from_partial(first.result).arrays["loss.full"]) >= 1
     shares = [event.done for event in events if not isinstance(event, Partial)]
     assert shares == sorted(shares)
 

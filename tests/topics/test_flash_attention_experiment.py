@@ -144,7 +144,7 @@ def test_that_progress_never_goes_back_and_a_partial_brings_the_traffic_early(ca
     done = [event.done / event.total for event in events if isinstance(event, Progress)]
     assert done == sorted(done)
     (early,) = [event for event in events if isinstance(event, Partial)]
-    partial = from_partial(early.payload)
+    partial = from_partial(early.result)
     assert partial.tables["traffic"] == result.tables["traffic"]
     assert "comparison" not in partial.tables
     assert partial.environment == result.environment

@@ -110,7 +110,7 @@ def test_that_lines_and_sources_fit_together(example: str) -> None:
 def test_that_numbers_come_before_the_trace_and_progress_never_goes_back() -> None:
     result, events = outcome("layer_norm")
     (early,) = [event for event in events if isinstance(event, Partial)]
-    partial = from_partial(early.payload)
+    partial = from_partial(early.result)
     assert partial.tables["lines"] == result.tables["lines"]
     assert launches_of(partial) == []
     done = [event.done for event in events if isinstance(event, Progress)]

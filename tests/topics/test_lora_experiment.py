@@ -87,7 +87,7 @@ def test_that_three_curves_grow_side_by_side(run: tuple[Result, Events]) -> None
     assert result.arrays["held_out.steps"].tolist() == [10, 20, 24]
     progress = [event.done for event in events if isinstance(event, Progress)]
     assert progress == sorted(progress)
-    partials = [from_partial(event.payload) for event in events if isinstance(event, Partial)]
+    partials = [from_partial(event.result) for event in events if isinstance(event, Partial)]
     lengths = [[len(partial.arrays[f"loss.{name}"]) for name in RUNS] for partial in partials]
     assert lengths[0] == [1, 1, 1]
     assert result.value("first_curve_s") > 0

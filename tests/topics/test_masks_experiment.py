@@ -97,7 +97,7 @@ def test_that_no_number_is_missing_or_not_a_number(case: str) -> None:
     done = [event.done for event in events if isinstance(event, Progress)]
     assert done == sorted(done)
     partial = next(event for event in events if isinstance(event, Partial))
-    assert from_partial(partial.payload).metrics["sparsity"] == result.metrics["sparsity"]
+    assert from_partial(partial.result).metrics["sparsity"] == result.metrics["sparsity"]
 
 
 def test_that_no_claim_is_surprised(case: str) -> None:

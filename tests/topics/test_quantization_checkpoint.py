@@ -96,9 +96,9 @@ def test_that_a_cancelled_report_goes_on_where_it_stopped(checkpoint: Path, monk
         if isinstance(event, Partial):
             partials.append(event)
     steps.close()
-    told = [len({row["tensor"] for row in from_partial(p.payload).tables["tensors"]}) for p in partials]
+    told = [len({row["tensor"] for row in from_partial(p.result).tables["tensors"]}) for p in partials]
     assert told == [1, 2]
-    assert "nf4.snr_db" in from_partial(partials[0].payload).metrics
+    assert "nf4.snr_db" in from_partial(partials[0].result).metrics
     result, _ = finished(params_for(checkpoint))
     assert 2 <= result.value("report.resumed_tensors") < LAYERS + 2
     assert result.value("report.tensors") == LAYERS + 2

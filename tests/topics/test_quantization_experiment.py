@@ -189,7 +189,7 @@ def test_that_partials_grow_into_the_result_and_progress_never_goes_back() -> No
     result, events = outcome()
     done = [event.done for event in events if isinstance(event, Progress)]
     assert done == sorted(done)
-    partials = [from_partial(event.payload) for event in events if isinstance(event, Partial)]
+    partials = [from_partial(event.result) for event in events if isinstance(event, Partial)]
     assert "tensors" in partials[0].tables
     assert "sweep" not in partials[0].tables
     for earlier, later in zip(partials, [*partials[1:], result], strict=True):

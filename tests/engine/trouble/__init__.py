@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from pydantic import model_validator
 
+from core.contracts.archive import Array
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number
+from core.contracts.result import Result
 from core.contracts.text import Text
 from core.contracts.topic import Topic
 
@@ -51,6 +55,17 @@ class TroubleParams(Params):
         return self
 
 
+@dataclass(frozen=True, kw_only=True)
+class TroubleResult(Result):
+    """`numbers` by name, `done` of them; `modules` are what the worker has imported."""
+
+    topic: str = "trouble"
+    params: TroubleParams
+    numbers: Mapping[str, Array] = field(default_factory=dict)
+    done: int = 0
+    modules: tuple[str, ...] = ()
+
+
 def _check(params: TroubleParams) -> None:
     if params.count == 13:
         raise InvalidParams("count = 13 does not fit into memory: pick another.", "count")
@@ -64,5 +79,7 @@ TOPIC = Topic(
     plan=lambda params: params,
     experiment="tests.engine.trouble.experiment:run",
     claims=(),
+    result=TroubleResult,
+    backend=lambda params, device: "python",
     check=_check,
 )

@@ -15,10 +15,10 @@ import numpy as np
 
 from core.contracts.errors import InvalidParams, MissingRequirement
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Environment, Metric, Provenance, Result
+from core.contracts.result import Metric, Provenance
 from core.contracts.topic import ExperimentRun
 from core.engine.steps import ProgressCallback, stepwise
-from tests.engine.trouble import TroubleParams
+from tests.engine.trouble import TroubleParams, TroubleResult
 
 Steps = Generator[Progress | Partial, None, None]
 
@@ -28,13 +28,11 @@ def run(params: TroubleParams, device: str) -> ExperimentRun:
     return _RESULTS.get(params.act, _result)(params)
 
 
-def _result(params: TroubleParams, **arrays: Any) -> Result:
-    return Result(
-        topic="trouble",
-        params=params.model_dump(mode="json"),
-        environment=Environment("cpu", "python"),
+def _result(params: TroubleParams, **arrays: Any) -> TroubleResult:
+    return TroubleResult(
+        params=params,
         metrics={"pid": Metric(os.getpid(), "", Provenance.MEASURED_CPU)},
-        arrays=arrays or {"numbers": np.arange(params.count, dtype=np.float32)},
+        numbers=arrays or {"numbers": np.arange(params.count, dtype=np.float32)},
     )
 
 
@@ -45,13 +43,13 @@ def _finish(params: TroubleParams, device: str) -> Steps:
 
 def _partials(params: TroubleParams, device: str) -> Steps:
     for done in range(params.count):
-        yield Partial({"done": done, "array": np.full(4, done)})
+        yield Partial(TroubleResult(params=params, done=done, numbers={"array": np.full(4, done)}))
 
 
 def _flood(params: TroubleParams, device: str) -> Steps:
     for done in range(params.count):
         yield Progress(done, params.count, "flooding")
-        yield Partial({"array": np.zeros(1000)})
+        yield Partial(TroubleResult(params=params, numbers={"array": np.zeros(1000)}))
 
 
 def _wait(params: TroubleParams, device: str) -> Steps:
@@ -124,7 +122,7 @@ class Tensor:
 
 
 def _tensor(params: TroubleParams, device: str) -> Steps:
-    yield Partial({"nested": [Tensor()]})
+    yield Partial(TroubleResult(params=params, numbers={"nested": Tensor()}))
 
 
 def _rubbish(params: TroubleParams, device: str) -> Steps:
@@ -142,7 +140,7 @@ def _print(params: TroubleParams, device: str) -> Steps:
 
 def _modules(params: TroubleParams, device: str) -> Steps:
     """The names of the modules that the worker has imported, as a Partial."""
-    yield Partial({"modules": sorted(name for name in sys.modules if "." not in name)})
+    yield Partial(TroubleResult(params=params, modules=tuple(sorted(name for name in sys.modules if "." not in name))))
 
 
 def _step(params: TroubleParams, device: str) -> Steps:

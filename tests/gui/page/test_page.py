@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from core.contracts.claims import Finding, Verdict
-from core.contracts.result import Provenance, Result
+from core.contracts.result import Message, Provenance, Result
 from core.contracts.topic import Topic
 from gui.page.card import Card
 from tests.gui.doubles import ToyPage, ToyParams
@@ -55,14 +55,14 @@ def test_that_a_result_reaches_plots_claims_numbers_and_source(page: ToyPage, re
 def test_that_what_a_run_says_of_itself_is_in_the_log_and_its_warnings_in_the_banner(
     page: ToyPage, result: Result
 ) -> None:
-    told = [
-        {"severity": "notice", "text": "2 tensors were measured earlier."},
-        {"severity": "warning", "text": "3 tensors are missing."},
-        {"severity": "warning", "text": "The report was not saved."},
-    ]
-    page.present(replace(result, tables={**result.tables, "messages": told}), FINDINGS)
+    messages = (
+        Message("notice", "2 tensors were measured earlier."),
+        Message("warning", "3 tensors are missing."),
+        Message("warning", "The report was not saved."),
+    )
+    page.present(replace(result, messages=messages), FINDINGS)
     assert page.banner.sentence == "3 tensors are missing. The report was not saved."
-    assert all(row["text"] in page.log.toPlainText() for row in told)
+    assert all(message.text in page.log.toPlainText() for message in messages)
     assert "Notice: 2 tensors" in page.log.toPlainText()
     page.present(result, FINDINGS)
     assert page.banner.sentence == ""

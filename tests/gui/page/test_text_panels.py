@@ -26,7 +26,7 @@ def view(qtbot: Any, result: Result) -> SourceView:
     qtbot.addWidget(made)
     made.resize(700, 300)
     made.show()
-    made.set_sources(result.tables["sources"])
+    made.set_sources(result.sources)
     return made
 
 
@@ -141,7 +141,7 @@ def test_that_ttir_is_shown_beside_the_source(view: SourceView) -> None:
 
 def test_that_the_same_sources_keep_the_view_and_none_brings_the_hint_back(view: SourceView, result: Result) -> None:
     before = view.current_view
-    view.set_sources(result.tables["sources"])
+    view.set_sources(result.sources)
     assert view.current_view is before
     view.set_sources([])
     assert view.current_view is None

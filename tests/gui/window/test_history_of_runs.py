@@ -17,14 +17,14 @@ from core.engine.history import History
 from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
 from gui.window.history import HistoryKeeper, PageHistory
-from tests.gui.doubles import FakeEngine, ToyPage, ToyParams
+from tests.gui.doubles import TOPICS, FakeEngine, ToyPage, ToyParams
 
 DAY_S = 1_700_000_000.0
 
 
 @pytest.fixture
 def keeper(tmp_path: Path, qapp: Any) -> Iterator[HistoryKeeper]:
-    made = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3"))
+    made = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3", topics=TOPICS))
     yield made
     made.close()
 
@@ -115,10 +115,10 @@ def test_that_a_history_that_cannot_be_read_is_one_sentence(qtbot: Any) -> None:
 
 
 def test_that_what_was_asked_for_is_done_before_closing(tmp_path: Path, qapp: Any, result: Result) -> None:
-    keeper = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3"))
+    keeper = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3", topics=TOPICS))
     keeper.keep(result, DAY_S, 1.0)
     keeper.close()
-    (entry,) = History(tmp_path / "history.sqlite3").list("toy")
+    (entry,) = History(tmp_path / "history.sqlite3", topics=TOPICS).list("toy")
     assert entry.started_at == datetime.fromtimestamp(DAY_S, UTC)
 
 

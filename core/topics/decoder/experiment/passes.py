@@ -16,7 +16,7 @@ from core.topics.decoder.experiment.network import Attend, Network, Pass, Record
 from core.topics.decoder.model.inputs import Inputs
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.payload import MAX_COLUMNS
-from core.trace.kernel_tables import kernel_tables
+from core.trace.kernel_traffic import kernel_tables
 from core.trace.record import Launch
 
 TENSORS = {"q_ptr": "Q", "k_ptr": "K", "v_ptr": "V", "o_ptr": "O", "lse_ptr": "LSE"}

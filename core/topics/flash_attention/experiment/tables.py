@@ -10,7 +10,7 @@ from core.topics.flash_attention.model.paper import paper_model
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.payload import TENSORS
 from core.trace.address_map import Band, address_map, bands_of
-from core.trace.kernel_tables import kernel_tables
+from core.trace.kernel_traffic import kernel_tables
 from core.trace.traffic import traffic
 
 _MAP_WIDTH, _MAP_HEIGHT = 1024, 512

@@ -16,7 +16,7 @@ from core.hardware.timing import Candidate, Check, check_against, time_candidate
 from core.interpreter import Launch, intercept
 from core.topics.lora.experiment.runs import Run
 from core.topics.lora.params import LoraParams
-from core.trace.kernel_tables import kernel_tables
+from core.trace.kernel_traffic import kernel_tables
 from core.trace.traffic import traffic
 from kernels.lora.api import Impl, available, lora_linear, lora_linear_nf4, update_importance
 from kernels.lora.inputs import MOST_RANK

@@ -12,7 +12,7 @@ from core.masks import TileClass
 from core.topics.masks.experiment.problem import Problem, weights_of
 from core.topics.masks.experiment.tracing import TENSOR_OF_ARGUMENT, Traced
 from core.topics.masks.model import Plan
-from core.trace.kernel_tables import kernel_tables
+from core.trace.kernel_traffic import kernel_tables
 
 _LARGEST_PROBABILITIES = 1 << 20
 

@@ -17,7 +17,7 @@ from core.interpreter import Launch, intercept
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.payload import PAPER_BLOCK, PAPER_NESTED
-from core.trace.kernel_tables import kernel_tables
+from core.trace.kernel_traffic import kernel_tables
 from core.trace.traffic import traffic
 from kernels.quantization.api import Impl, MatmulPath, Quantized, dequantize, matmul, quantize
 from kernels.quantization.formats import FORMATS, FormatId

@@ -1,0 +1,38 @@
+"""Events as bytes, between a worker and the engine: JSON, and behind it the archive of a result. Nothing executes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+
+from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
+from core.contracts.result import Result
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind for kind in (Started, Progress, Partial, Finished, Failed, Cancelled)
+}
+
+
+def pack(event: Event) -> bytes:
+    """The event as one line of JSON and, for a result, its archive. Raises TypeError for what neither can hold."""
+    if isinstance(event, Partial | Finished):
+        return _line({"event": type(event).__name__}) + event.result.to_bytes(compress=False)
+    return _line({"event": type(event).__name__, **asdict(event)})
+
+
+def unpack(data: bytes, result: type[Result]) -> Event:
+    """The inverse of `pack` for a topic whose results are of that class. Raises ValueError for anything else."""
+    line, _, archive = data.partition(b"\n")
+    values = json.loads(line)
+    kind = _KINDS.get(values.pop("event", ""))
+    if kind is Partial:
+        return Partial(result.from_bytes(archive))
+    if kind is Finished:
+        return Finished(result.from_bytes(archive))
+    if kind is None or values.keys() != {item.name for item in fields(kind)}:
+        raise ValueError("a worker sent an event that does not exist")
+    return kind(**values)
+
+
+def _line(values: dict[str, object]) -> bytes:
+    return json.dumps(values).encode() + b"\n"

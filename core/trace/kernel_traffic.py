@@ -1,0 +1,94 @@
+"""What a topic shows of the kernels that it traced: bytes by tensor, by source line, and the sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.contracts.result import KernelSource, LineTraffic, Row
+from core.trace.record import Launch
+from core.trace.traffic import traffic
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class TensorTraffic:
+    """Bytes that one function of a kernel read of a tensor and wrote to it, and how many of them are distinct."""
+
+    kernel: str
+    function: str
+    tensor: str
+    read_bytes: int
+    written_bytes: int
+    unique_bytes: int
+
+
+@dataclass(frozen=True)
+class KernelTraffic:
+    """Everything that kernels moved; traced."""
+
+    traffic: tuple[TensorTraffic, ...] = ()
+    lines: tuple[LineTraffic, ...] = ()
+    sources: tuple[KernelSource, ...] = ()
+
+    def __add__(self, other: KernelTraffic) -> KernelTraffic:
+        return KernelTraffic(self.traffic + other.traffic, self.lines + other.lines, self.sources + other.sources)
+
+
+def kernel_traffic(kernel: str, launches: Sequence[Launch], tensor_of: Mapping[str, str]) -> KernelTraffic:
+    """The traffic of one kernel, which may launch several functions.
+
+    `tensor_of` names the tensor behind a pointer argument; one that is not known keeps its own name, so that nothing is
+    hidden.
+    """
+    whole = KernelTraffic()
+    for launch in launches:
+        counted, function = traffic(launch), launch.function
+        whole += KernelTraffic(
+            tuple(
+                TensorTraffic(
+                    kernel,
+                    function,
+                    tensor_of.get(buffer.buffer, buffer.buffer),
+                    buffer.read_bytes,
+                    buffer.written_bytes,
+                    buffer.unique_bytes,
+                )
+                for buffer in counted.buffers
+            ),
+            tuple(
+                LineTraffic(
+                    kernel,
+                    function,
+                    shown_path(line.file),
+                    line.line,
+                    line.kind,
+                    tensor_of.get(line.buffer, line.buffer),
+                    line.accesses,
+                    line.bytes,
+                    line.masked_share,
+                )
+                for line in counted.lines
+            ),
+            (KernelSource(kernel, function, shown_path(launch.file), launch.first_line, launch.source, launch.ttir),),
+        )
+    return whole
+
+
+def moved_bytes(traffic: Iterable[TensorTraffic]) -> int:
+    """Bytes read and written together."""
+    return sum(row.read_bytes + row.written_bytes for row in traffic)
+
+
+def kernel_tables(kernel: str, launches: Sequence[Launch], tensor_of: Mapping[str, str]) -> dict[str, list[Row]]:
+    """Until every topic's result is typed: the same as tables."""
+    found = kernel_traffic(kernel, launches, tensor_of)
+    return {name: [asdict(row) for row in getattr(found, name)] for name in ("traffic", "lines", "sources")}
+
+
+def shown_path(file: str) -> str:
+    """Relative to the project where it lies inside, so that a result tells nothing about the machine."""
+    path = Path(file)
+    return str(path.relative_to(_ROOT)) if path.is_relative_to(_ROOT) else path.name

@@ -1,0 +1,39 @@
+"""What a page declares of its pictures: where each stands, what it is called, and how it is explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtWidgets import QWidget
+
+from core.contracts.result import Provenance
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A thin picture of its own height above the cards, across the whole page."""
+
+    content: QWidget
+
+
+@dataclass(frozen=True)
+class CardSpec:
+    """A framed picture in the grid of a page.
+
+    `width` is its share of the row, `height` the row's share of the grid. With `under`, the key of another card, it
+    stands below that one in the same column, and `upper_height` and `height` are their shares of it. `minimum_px` is
+    the least height at which it can be read: a lower window scrolls. `provenance` is what its badge says at first.
+    """
+
+    key: str
+    content: QWidget
+    title: str
+    help: str
+    row: int = 0
+    column: int = 0
+    width: int = 1
+    height: int = 1
+    under: str = ""
+    upper_height: int = 1
+    minimum_px: int = 0
+    provenance: Provenance | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from PySide6.QtTest import QTest
 
 from core.contracts.registry import topic
 from core.contracts.result import Environment, Metric, Provenance, Result
-from core.contracts.result_builder import as_partial
 from core.topics.decoder.model import Plan, plan
 from core.topics.decoder.params import DecoderParams
 from gui.pages.decoder import DecoderPage
@@ -189,8 +189,7 @@ def test_that_a_run_in_the_making_keeps_the_table_of_all_tokens(page: DecoderPag
     assert isinstance(page.params, DecoderParams)
     whole = run_of(page.params)
     tensors = {name: array for name, array in whole.arrays.items() if name.startswith(("stage", "change", "attention"))}
-    payload = {**as_partial(whole), "arrays": tensors, "tables": {}}
-    page.show_partial(payload)
+    page.show_partial(replace(whole, arrays=tensors, tables={}))
     assert not page.influence.is_empty
     assert not page.gradient.is_empty
     assert page.block_card.badge.provenance is Provenance.TRACED

@@ -1,6 +1,6 @@
 """Tensors that were measured already, in the user's cache folder: a report goes on where one was stopped. No torch.
 
-One file a shard, named after its identity (size, time, header); one line a finished tensor and way of quantizing,
+One file per shard, named after its identity (size, time, header); one line per measured tensor and way of quantizing,
 written when that tensor is done. A large tensor that was stopped half-way is read again, a matter of seconds. Losing
 the file loses time and nothing else.
 """
@@ -24,11 +24,11 @@ _WEIGHTS = "weights"
 
 MOST_FILES = 256
 MOST_BYTES = 256 * 2**20
-"""What the folder holds at most when a report begins, beside the report's own shards: about 5 KB a tensor measured in
+"""What the folder holds at most when a report begins, beside the report's own shards: about 5 KB per tensor measured in
 six formats."""
 
 
-class Finished:
+class ResumeCache:
     """What is kept of a few shards. Where the folder cannot be written, nothing is kept and `notice` says so."""
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class Finished:
         self._read: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
 
     def weights(self, tensor: StoredTensor) -> WeightSums | None:
-        """The sums of a finished tensor; None if it is not here."""
+        """The sums of a measured tensor; None if it is not here."""
         values = self._found(tensor, _WEIGHTS)
         with suppress(KeyError, TypeError, ValueError):
             if values is not None:
@@ -45,7 +45,7 @@ class Finished:
         return None
 
     def errors(self, tensor: StoredTensor, way: str) -> FormatErrors | None:
-        """The errors of a finished tensor quantized that `way`; None if they are not here."""
+        """The errors of a measured tensor quantized that `way`; None if they are not here."""
         values = self._found(tensor, way)
         with suppress(KeyError, TypeError, ValueError):
             if values is not None:
@@ -54,9 +54,9 @@ class Finished:
 
     def keep(self, tensor: StoredTensor, sums: WeightSums, errors: Mapping[str, FormatErrors]) -> None:
         """What was measured of a tensor, its errors by way of quantizing."""
-        found: dict[str, dict[str, Any]] = {_WEIGHTS: asdict(sums)}
-        found |= {way: of_way.as_json() for way, of_way in errors.items()}
-        lines = [json.dumps([VERSION, tensor.name, way, values]) for way, values in found.items()]
+        values_by_way: dict[str, dict[str, Any]] = {_WEIGHTS: asdict(sums)}
+        values_by_way |= {way: of_way.as_json() for way, of_way in errors.items()}
+        lines = [json.dumps([VERSION, tensor.name, way, values]) for way, values in values_by_way.items()]
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             # On lines of their own even after one that a killed process left unfinished; one write, so that two

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.checkpoint.errors import FormatErrors
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import Measured, Measurer, Quantization
-from core.checkpoint.resume_cache import Finished
+from core.checkpoint.resume_cache import ResumeCache
 from core.checkpoint.slices import FileChanged, slices
 from kernels.quantization.formats import FormatId
 
@@ -34,27 +34,27 @@ class Survey:
 
 
 def survey(
-    tensors: Sequence[StoredTensor], how: Quantization, finished: Finished, found: Survey, progress: ProgressCallback
+    tensors: Sequence[StoredTensor], how: Quantization, cache: ResumeCache, found: Survey, progress: ProgressCallback
 ) -> Generator[None, None, None]:
     """Measure `tensors` into `found`, yielding after each. `progress(done, total, phase)` counts bytes, at every slice;
-    it may raise to stop, and then all tensors that were finished are kept.
+    it may raise to stop, and then all tensors that were measured are kept.
 
     A tensor kept by an earlier run, for the same file and the same way of quantizing, is not read again.
     """
     total = sum(tensor.bytes for tensor in tensors)
     done = 0
     measurer = Measurer()
-    finished.prune(tensor.shard for tensor in tensors)
+    cache.prune(tensor.shard for tensor in tensors)
     try:
         for tensor in tensors:
-            known = _known(tensor, how, finished)
+            known = _known(tensor, how, cache)
             missing = tuple(name for name in how.formats if name not in known.errors) if known else how.formats
             if known is None or missing:
                 tensor_progress = _Progress(progress, done, total, tensor, 2 if how.nests else 1)
                 fresh = _measured(
                     measurer, tensor, Quantization(missing, how.block_size, how.nested_block), tensor_progress
                 )
-                finished.keep(tensor, fresh.weights, {how.way(name): found for name, found in fresh.errors.items()})
+                cache.keep(tensor, fresh.weights, {how.way(name): found for name, found in fresh.errors.items()})
                 known = fresh if known is None else Measured(fresh.weights, {**known.errors, **fresh.errors})
                 found.read_bytes += tensor.bytes
             else:
@@ -68,7 +68,7 @@ def survey(
         found.stopped_by = error.sentence
     finally:
         measurer.close()
-        found.notice = finished.notice
+        found.notice = cache.notice
 
 
 class _Progress:
@@ -90,14 +90,14 @@ def _measured(measurer: Measurer, tensor: StoredTensor, how: Quantization, tenso
     return measurer.measure(read, tensor.elements, how, tensor_progress.seen)
 
 
-def _known(tensor: StoredTensor, how: Quantization, finished: Finished) -> Measured | None:
+def _known(tensor: StoredTensor, how: Quantization, cache: ResumeCache) -> Measured | None:
     """What an earlier run kept; None without even the weights' own numbers."""
-    weights = finished.weights(tensor)
+    weights = cache.weights(tensor)
     if weights is None:
         return None
     errors: dict[FormatId, FormatErrors] = {}
     for name in how.formats:
-        kept = finished.errors(tensor, how.way(name))
+        kept = cache.errors(tensor, how.way(name))
         if kept is not None:
             errors[name] = kept
     return Measured(weights, errors)

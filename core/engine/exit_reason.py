@@ -14,7 +14,7 @@ _HINTS = {
 }
 
 
-def death_of_process(exitcode: int | None) -> str:
+def exit_reason(exitcode: int | None) -> str:
     """The rest of a sentence that begins with 'The worker process'.
 
     `exitcode` as in multiprocessing: negative for a signal, 255 or None when it is not known.

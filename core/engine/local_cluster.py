@@ -18,7 +18,7 @@ import psutil
 
 from core.contracts.errors import TilescopeError
 from core.engine.cluster import Cluster, first_line, import_distributed
-from core.engine.exit_reason import death_of_process
+from core.engine.exit_reason import exit_reason
 
 _CLOSE_TIMEOUT_S = 0.3
 """How long an idle worker may take to leave by itself when the engine closes; it is killed after that."""
@@ -75,7 +75,7 @@ class LocalCluster(Cluster):
             if worker is None or worker.handle.exitcode is not None:
                 break
             await asyncio.sleep(0.02)
-        return f"process {death_of_process(None if worker is None else worker.handle.exitcode)}"
+        return f"process {exit_reason(None if worker is None else worker.handle.exitcode)}"
 
     def log_tail(self, address: str) -> str:
         worker = self._known.get(address)

@@ -11,8 +11,8 @@ PRINT_LIMIT = 1000
 """Lines that are kept of one launch."""
 
 
-class Journal:
-    """Collects faults, one a place in the source, and lines of text, the first `PRINT_LIMIT`.
+class Diagnostics:
+    """Collects faults, one per place in the source, and lines of text, the first `PRINT_LIMIT`.
 
     With `stop_at_faults`, the first fault raises TilescopeError instead.
     """

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.interpreter.diagnostics import Journal
+from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.frame import Frame, ProgressCallback, Run
 from core.interpreter.ir import Value
 from core.interpreter.memory import Memory
@@ -18,7 +18,7 @@ from core.interpreter.ops.elementwise import rounded
 from core.interpreter.plan import Plan
 from core.interpreter.schedule import lane_order
 from core.interpreter.serial import runs_serially
-from core.interpreter.unwritten import SkippedStores
+from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Pointer, on_device
 from core.trace.affine import IntArray
 from core.trace.record import Access, WatchRecorder
@@ -37,14 +37,14 @@ def execute(
     memory_budget_bytes: int,
     watcher: WatchRecorder,
     progress: ProgressCallback | None = None,
-    journal: Journal | None = None,
-    skipped: SkippedStores | None = None,
+    diagnostics: Diagnostics | None = None,
+    unwritten: UnwrittenStores | None = None,
 ) -> tuple[list[Memory], list[Access]]:
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
-    Results are written to the tensors. Faults and prints go to `journal`; without one the first illegal access raises
-    TilescopeError, before that operation touches memory. Raises whatever `progress` raises. `skipped` are the stores
-    that earlier launches of an addresses-only trace did not make.
+    Results are written to the tensors. Faults and prints go to `diagnostics`; without it the first illegal access
+    raises TilescopeError, before that operation touches memory. Raises whatever `progress` raises. `unwritten` are the
+    stores that earlier launches of an addresses-only trace did not make.
     """
     memories: list[Memory] = []
     bound = [
@@ -53,8 +53,8 @@ def execute(
     device = memories[0].flat.device if memories else torch.device("cpu")
     programs = math.prod(grid)
     run = Run(plan.function.name, grid, device, memories, watcher, advance=lambda fraction: None)
-    run.journal = journal or run.journal
-    run.skipped = skipped if skipped is not None else run.skipped
+    run.diagnostics = diagnostics or run.diagnostics
+    run.unwritten = unwritten if unwritten is not None else run.unwritten
     order = lane_order(plan, bound, run, programs)
     size = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
     if runs_serially(plan.function):

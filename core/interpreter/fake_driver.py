@@ -12,7 +12,7 @@ from typing import Any
 from core.contracts.errors import MissingRequirement
 
 
-class _NoGpu:
+class _FakeDriver:
     """Knows where tensors go and what is compiled for. Anything else is a question about a GPU that is not there."""
 
     def __init__(self, target: Any) -> None:
@@ -34,14 +34,14 @@ class _NoGpu:
 
 
 @contextmanager
-def driver_stood_in_for(target: Any) -> Iterator[None]:
+def fake_driver(target: Any) -> Iterator[None]:
     """Triton's own driver inside the block where there is a GPU; where there is none, one that knows `target`."""
     from triton.runtime import driver
 
     try:
         _ = driver.active
     except RuntimeError:  # '0 active drivers'
-        driver.set_active(_NoGpu(target))
+        driver.set_active(_FakeDriver(target))
     else:
         yield
         return

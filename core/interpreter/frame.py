@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from core.interpreter.diagnostics import Journal
+from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
-from core.interpreter.unwritten import SkippedStores
+from core.interpreter.unwritten import UnwrittenStores
 from core.trace.affine import IntArray
 from core.trace.record import Access, WatchRecorder
 
@@ -28,8 +28,8 @@ class Run:
     watcher: WatchRecorder
     advance: Callable[[float], None]
     accesses: list[Access] = field(default_factory=list)
-    journal: Journal = field(default_factory=Journal)
-    skipped: SkippedStores = field(default_factory=SkippedStores)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    unwritten: UnwrittenStores = field(default_factory=UnwrittenStores)
 
 
 class Frame:

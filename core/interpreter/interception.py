@@ -12,13 +12,13 @@ import numpy as np
 from core.contracts.errors import MissingRequirement, TilescopeError
 from core.interpreter import frontend
 from core.interpreter.binding import runtime_arguments
-from core.interpreter.diagnostics import Journal
+from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.executor import execute
-from core.interpreter.fake_driver import driver_stood_in_for
+from core.interpreter.fake_driver import fake_driver
 from core.interpreter.frame import ProgressCallback
 from core.interpreter.frontend import CompilationRejected
 from core.interpreter.slice import addresses_of
-from core.interpreter.unwritten import SkippedStores
+from core.interpreter.unwritten import UnwrittenStores
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
 from core.trace.record import Launch, WatchRecorder
@@ -49,7 +49,7 @@ class Tracer:
         self._stop_at_faults = stop_at_faults
         self._config = ""
         self._addresses_only = addresses_only
-        self._skipped = SkippedStores()
+        self._unwritten = UnwrittenStores()
 
     def run_tuned(self, autotuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Launch an Autotuner's kernel with the first configuration that Triton compiles."""
@@ -76,7 +76,7 @@ class Tracer:
         kernel, bound = frontend.lower(function, args, kwargs)
         shape = _grid(grid, bound)
         watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
-        journal = Journal(stop_at_faults=self._stop_at_faults)
+        diagnostics = Diagnostics(stop_at_faults=self._stop_at_faults)
         memories, accesses = execute(
             addresses_of(kernel.plan) if self._addresses_only else kernel.plan,
             runtime_arguments(kernel, bound),
@@ -84,8 +84,8 @@ class Tracer:
             memory_budget_bytes=self._memory_budget_bytes,
             watcher=watcher,
             progress=self._tick,
-            journal=journal,
-            skipped=self._skipped,
+            diagnostics=diagnostics,
+            unwritten=self._unwritten,
         )
         self.launches.append(
             Launch(
@@ -98,8 +98,8 @@ class Tracer:
                 buffers=tuple(memory.buffer for memory in memories),
                 accesses=tuple(accesses),
                 watched=watcher.finish(),
-                faults=journal.faults,
-                printed=tuple(journal.printed),
+                faults=diagnostics.faults,
+                printed=tuple(diagnostics.printed),
                 config=self._config,
             )
         )
@@ -137,7 +137,7 @@ def intercept(
 
     With `addresses_only`, all arithmetic that no address, mask, bound or condition depends on is skipped, and with it
     assertions and prints: the same accesses are recorded, much faster, but results are not written. TilescopeError says
-    so where a kernel's addresses depend on what a skipped store would have written.
+    so where a kernel's addresses depend on what such a store would have written.
 
     Raises MissingRequirement without Triton, and TilescopeError for a nested use, an unknown operation (before
     anything ran) or an illegal access.
@@ -200,7 +200,7 @@ def _patched(parts: Any, tracer: Tracer) -> Iterator[None]:
 
     jit_function.run, Autotuner.run = run, run_first_config
     try:
-        with driver_stood_in_for(parts.target):
+        with fake_driver(parts.target):
             yield
     finally:
         jit_function.run, Autotuner.run = kept

@@ -2,8 +2,8 @@
 
 A backward slice of the IR from the pointers and masks of every access and from the bounds and conditions of loops and
 branches. What is not in it, the arithmetic of the kernel, is dropped. A load whose value nothing needs and a store
-become accesses without data (`lanes.touch`); a load that addresses depend on stays, and looks first whether a skipped
-store should have written what it reads (`lanes.checked`).
+become accesses without data (`address_only.access`); a load that addresses depend on stays, and looks first whether a
+store without data should have written what it reads (`address_only.checked`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from core.interpreter.ir import Block, Function, Operation, Value
+from core.interpreter.ops.address_only import ACCESS, CHECKED
 from core.interpreter.plan import Plan, plan
 from core.interpreter.serial import waits_for_others
 
@@ -162,11 +163,9 @@ class _Rebuilt:
             mask = _WITHOUT_DATA[operation.name]
             operands = (operation.operands[0], *operation.operands[mask : mask + 1])
             kind = _KIND[operation.name]
-            return replace(operation, name="lanes.touch", results=(), operands=operands, attributes={"kind": kind})
+            return replace(operation, name=ACCESS, results=(), operands=operands, attributes={"kind": kind})
         if operation.name == "tt.load" or operation.name.startswith("tt.atomic_"):
-            return replace(
-                operation, name="lanes.checked", attributes={**operation.attributes, "operation": operation.name}
-            )
+            return replace(operation, name=CHECKED, attributes={**operation.attributes, "operation": operation.name})
         return operation if wanted or _accesses_memory(operation) else None
 
     def _control(self, operation: Operation) -> Operation:

@@ -14,20 +14,20 @@ Span = tuple[int, int]
 
 
 @dataclass
-class SkippedStores:
-    """Spans of memory that skipped stores cover, by storage and source line; whole extents, masks not looked at."""
+class UnwrittenStores:
+    """Spans that stores without data cover, by storage and source line; whole extents, masks not looked at."""
 
     _spans: dict[int, dict[str, Span]] = field(default_factory=dict)
 
     def add(self, memory: Memory, offset: Integer, location: Location) -> None:
-        """A store to `offset` was skipped."""
+        """A store to `offset` was recorded, and nothing was written."""
         lines = self._spans.setdefault(memory.flat.untyped_storage().data_ptr(), {})
         first, last = _span(memory, offset)
         known = lines.get(str(location), (first, last))
         lines[str(location)] = (min(first, known[0]), max(last, known[1]))
 
     def check(self, memory: Memory, offset: Integer, location: Location) -> None:
-        """Raises TilescopeError if addresses depend on a value that a skipped store should have written."""
+        """Raises TilescopeError if addresses depend on a value that a store without data should have written."""
         lines = self._spans.get(memory.flat.untyped_storage().data_ptr())
         if not lines:
             return

@@ -57,7 +57,7 @@ def report(path: Path, formats: str, nested: int) -> dict[str, float]:
     """Run in a process of its own: seconds, bytes a second, CPU seconds, peak resident bytes."""
     from core.checkpoint.measuring import Quantization
     from core.checkpoint.opening import open_checkpoint
-    from core.checkpoint.resume_cache import Finished
+    from core.checkpoint.resume_cache import ResumeCache
     from core.checkpoint.survey import Survey, survey
     from kernels.quantization.formats import FormatId
 
@@ -65,7 +65,7 @@ def report(path: Path, formats: str, nested: int) -> dict[str, float]:
     opened, found = open_checkpoint(path), Survey()
     started, cpu = perf_counter(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     with tempfile.TemporaryDirectory() as cache:
-        for _ in survey(opened.measured, how, Finished(Path(cache)), found, lambda *_: None):
+        for _ in survey(opened.measured, how, ResumeCache(Path(cache)), found, lambda *_: None):
             pass
     seconds = perf_counter() - started
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -36,7 +36,7 @@ class Row:
     """One sequence length. Times are medians in milliseconds; `first_ms` includes lowering the kernel to TTIR."""
 
     length: int
-    lanes_ms: float
+    traced_ms: float
     spread_ms: float
     addresses_ms: float
     first_ms: float
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def speedup(self) -> float:
-        return self.interpreter_ms / self.lanes_ms
+        return self.interpreter_ms / self.traced_ms
 
     @property
     def addresses_speedup(self) -> float:
@@ -59,7 +59,7 @@ class WorkloadRow:
     """One library kernel. `interpreter_s` is scaled to all programs where the interpreter ran `interpreted` of them."""
 
     title: str
-    lanes_ms: float
+    traced_ms: float
     addresses_ms: float
     interpreter_s: float
     interpreted: float
@@ -90,7 +90,7 @@ def _measure_one(length: int, repeats: int) -> Row:
     assert made(sliced) == made(launch), f"N={length}: the addresses-only trace is another one, no time is shown"
     return Row(
         length=length,
-        lanes_ms=float(np.median(samples[1:])),
+        traced_ms=float(np.median(samples[1:])),
         spread_ms=float(np.percentile(samples[1:], 90) - np.percentile(samples[1:], 10)),
         addresses_ms=float(np.median(without_data[1:])),
         first_ms=samples[0],
@@ -139,7 +139,7 @@ def measure_workload(name: str, repeats: int = 5) -> WorkloadRow:
     assert made(sliced) == made(launch), f"{name}: the addresses-only trace is another one, no time is shown"
     return WorkloadRow(
         title=workload.title,
-        lanes_ms=float(np.median(samples[1:])),
+        traced_ms=float(np.median(samples[1:])),
         addresses_ms=float(np.median(without_data[1:])),
         interpreter_s=float(seconds) / workload.interpreted,
         interpreted=workload.interpreted,
@@ -179,7 +179,7 @@ def flash_table() -> Table:
     for row in measure():
         table.add_row(
             str(row.length),
-            f"{row.lanes_ms:.1f} ms",
+            f"{row.traced_ms:.1f} ms",
             f"{row.spread_ms:.1f} ms",
             f"{row.first_ms:.0f} ms",
             f"{row.interpreter_ms:,.0f} ms",
@@ -205,11 +205,11 @@ def workload_table() -> Table:
         row = measure_workload(name)
         table.add_row(
             row.title,
-            f"{row.lanes_ms:.0f} ms",
+            f"{row.traced_ms:.0f} ms",
             f"{row.addresses_ms:.1f} ms",
             f"{row.interpreter_s:.1f} s",
             "all" if row.interpreted == 1 else f"{row.interpreted:.0%}, scaled",
-            f"{row.interpreter_s * 1e3 / row.lanes_ms:,.0f} x",
+            f"{row.interpreter_s * 1e3 / row.traced_ms:,.0f} x",
             f"{row.interpreter_s * 1e3 / row.addresses_ms:,.0f} x",
             f"{row.accesses:,}",
             f"{row.trace_mib:.1f} MiB",

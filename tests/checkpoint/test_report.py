@@ -20,7 +20,7 @@ from core.checkpoint.export import SUFFIXES, exported
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
 from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
-from core.checkpoint.resume_cache import VERSION, Finished
+from core.checkpoint.resume_cache import VERSION, ResumeCache
 from tests.checkpoint.files import normal
 
 
@@ -183,12 +183,12 @@ def test_that_a_report_of_nothing_is_text(tmp_path: Path) -> None:
 def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> None:
     save_file({"a": normal(64), "b": normal(64)}, tmp_path / "a.safetensors")
     first, second = open_checkpoint(tmp_path / "a.safetensors").tensors
-    kept = Finished(tmp_path / "cache")
+    kept = ResumeCache(tmp_path / "cache")
     kept.keep(first, sums(np.arange(5.0)), {"nf4 64": errors(10, 1.5)})
     with next((tmp_path / "cache").iterdir()).open("ab") as file:
         file.write(b'[3, "b", "nf4 64", {"elem')  # killed while it wrote
-    Finished(tmp_path / "cache").keep(second, sums(np.arange(5.0)), {"fp4 64": errors(1, 1)})
-    again = Finished(tmp_path / "cache")
+    ResumeCache(tmp_path / "cache").keep(second, sums(np.arange(5.0)), {"fp4 64": errors(1, 1)})
+    again = ResumeCache(tmp_path / "cache")
     assert again.errors(first, "nf4 64").as_json() == errors(10, 1.5).as_json()
     assert again.weights(first) == sums(np.arange(5.0))
     assert again.errors(second, "fp4 64") is not None
@@ -200,10 +200,10 @@ def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> No
 def test_that_nothing_is_taken_for_a_file_that_was_written_again(tmp_path: Path) -> None:
     save_file({"a": normal(64)}, tmp_path / "a.safetensors")
     (before,) = open_checkpoint(tmp_path / "a.safetensors").tensors
-    Finished(tmp_path / "cache").keep(before, sums(np.arange(5.0)), {"nf4 64": errors(10, 1)})
+    ResumeCache(tmp_path / "cache").keep(before, sums(np.arange(5.0)), {"nf4 64": errors(10, 1)})
     save_file({"a": normal(64, seed=1)}, tmp_path / "a.safetensors")
     (after,) = open_checkpoint(tmp_path / "a.safetensors").tensors
-    assert Finished(tmp_path / "cache").errors(after, "nf4 64") is None
+    assert ResumeCache(tmp_path / "cache").errors(after, "nf4 64") is None
 
 
 @pytest.mark.parametrize(
@@ -214,15 +214,15 @@ def test_that_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path, text: 
     save_file({"a": normal(64)}, tmp_path / "a.safetensors")
     (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
     (tmp_path / f"{tensor.shard.identity}.jsonl").write_bytes(text)
-    assert Finished(tmp_path).errors(tensor, "nf4 64") is None
-    assert Finished(tmp_path).weights(tensor) is None
+    assert ResumeCache(tmp_path).errors(tensor, "nf4 64") is None
+    assert ResumeCache(tmp_path).weights(tensor) is None
 
 
 def test_that_a_cache_that_cannot_be_written_says_so_once(tmp_path: Path) -> None:
     save_file({"a": normal(64)}, tmp_path / "a.safetensors")
     (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
     (tmp_path / "cache").write_text("a file is in the way")
-    kept = Finished(tmp_path / "cache")
+    kept = ResumeCache(tmp_path / "cache")
     kept.keep(tensor, sums(np.arange(5.0)), {"nf4 64": errors(10, 1)})
     assert "a report that is stopped will begin anew" in kept.notice
     kept.prune([])
@@ -232,5 +232,5 @@ def test_that_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("core.checkpoint.resume_cache.MOST_FILES", 2)
     for number in range(4):
         (tmp_path / f"{number}.jsonl").write_text("x")
-    Finished(tmp_path).prune([])
+    ResumeCache(tmp_path).prune([])
     assert len(list(tmp_path.iterdir())) == 2

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from core.checkpoint.measuring import Quantization
 from core.checkpoint.opening import open_checkpoint
 from core.checkpoint.report import tensor_rows, total_rows
-from core.checkpoint.resume_cache import Finished
+from core.checkpoint.resume_cache import ResumeCache
 from core.checkpoint.survey import Survey, survey
 from kernels.quantization.api import Impl, quantize
 from kernels.quantization.formats import FORMATS, FormatId
@@ -37,7 +37,7 @@ def test_that_a_reports_bits_are_the_bytes_of_its_tensors_over_its_weights(tmp_p
     found = Survey()
     how = Quantization(tuple(FORMATS), 64, 256)
     opened = open_checkpoint(tmp_path / "a.safetensors")
-    for _ in survey(opened.measured, how, Finished(tmp_path / "cache"), found, lambda done, total, phase: None):
+    for _ in survey(opened.measured, how, ResumeCache(tmp_path / "cache"), found, lambda done, total, phase: None):
         pass
     rows = [
         row

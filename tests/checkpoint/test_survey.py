@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from core.checkpoint import coding, slices
 from core.checkpoint.measuring import Measurer, Quantization
 from core.checkpoint.opening import Checkpoint, open_checkpoint
-from core.checkpoint.resume_cache import Finished
+from core.checkpoint.resume_cache import ResumeCache
 from core.checkpoint.survey import Survey, survey
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.checkpoint.files import normal, sharded
@@ -30,7 +30,7 @@ def ignored(done: float, total: float, phase: str) -> None:
 
 def surveyed(checkpoint: Checkpoint, how: Quantization, cache: Path, progress: object = ignored) -> Survey:
     found = Survey()
-    for _ in survey(checkpoint.measured, how, Finished(cache), found, progress):  # type: ignore[arg-type]
+    for _ in survey(checkpoint.measured, how, ResumeCache(cache), found, progress):  # type: ignore[arg-type]
         pass
     return found
 

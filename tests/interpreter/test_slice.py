@@ -54,7 +54,7 @@ def test_that_results_are_not_written() -> None:
     assert o.isnan().all()
 
 
-def test_that_addresses_from_skipped_stores_are_refused() -> None:
+def test_that_addresses_from_unwritten_stores_are_refused() -> None:
     x, index, o = torch.randn(16), torch.zeros(16, dtype=torch.int32), torch.zeros(16)
 
     def within() -> None:
@@ -70,7 +70,7 @@ def test_that_addresses_from_skipped_stores_are_refused() -> None:
         assert traced(run, addresses_only=False)
 
 
-def test_that_another_trace_forgets_skipped_stores() -> None:
+def test_that_another_trace_forgets_unwritten_stores() -> None:
     x, index, o = torch.randn(16), torch.zeros(16, dtype=torch.int32), torch.zeros(16)
     traced(lambda: kernels.reversed_indices_kernel[(1,)](index, BLOCK=16), addresses_only=True)
     assert traced(lambda: kernels.gather_kernel[(1,)](x, index, o, BLOCK=16), addresses_only=True)

@@ -11,9 +11,11 @@ from core.interpreter.ops.memory import record
 from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.values import Pointer, to_predicate
 
+ACCESS, CHECKED = "address_only.access", "address_only.checked"
 
-@step("lanes.touch")
-def _touch(operation: Operation, _planner: StepPlanner) -> Step:
+
+@step(ACCESS)
+def _access(operation: Operation, _planner: StepPlanner) -> Step:
     """Records an access; no data is read or written."""
     pointer_slot, *masks = (value.slot for value in operation.operands)
     dims = operation.operands[0].type.dims
@@ -25,20 +27,20 @@ def _touch(operation: Operation, _planner: StepPlanner) -> Step:
         keep = to_predicate(values[masks[0]]) if masks else True
         keep = record(frame, operation, kind, pointer, keep, dims)
         if kind != "load" and keep is not False:
-            frame.run.skipped.add(frame.run.memories[pointer.buffer], pointer.offset, operation.location)
+            frame.run.unwritten.add(frame.run.memories[pointer.buffer], pointer.offset, operation.location)
 
     return run
 
 
-@step("lanes.checked")
+@step(CHECKED)
 def _checked(operation: Operation, planner: StepPlanner) -> Step:
-    """A load or an atomic whose value is needed: executed, unless a skipped store should have written what it reads."""
+    """A load or an atomic whose value is needed: executed, unless a store without data was to write it."""
     execute = planner.step(replace(operation, name=operation.attributes["operation"]))
     pointer_slot = operation.operands[0].slot
 
     def run(frame: Frame) -> None:
         pointer: Pointer = frame.values[pointer_slot]
-        frame.run.skipped.check(frame.run.memories[pointer.buffer], pointer.offset, operation.location)
+        frame.run.unwritten.check(frame.run.memories[pointer.buffer], pointer.offset, operation.location)
         execute(frame)
 
     return run

@@ -33,10 +33,10 @@ def _assert(operation: Operation, _planner: StepPlanner) -> Step:
             if array.all():
                 return
             lane = int((~array).reshape(array.shape[0], -1).any(axis=1).argmax())
-        said = f": {message}" if message else ""
-        frame.run.journal.failed(
+        reason = f": {message}" if message else ""
+        frame.run.diagnostics.failed(
             f"{operation.location} asserts what does not hold in program {frame.describe_program(lane)} of "
-            f"{frame.run.function}{said}."
+            f"{frame.run.function}{reason}."
         )
 
     return run
@@ -44,7 +44,7 @@ def _assert(operation: Operation, _planner: StepPlanner) -> Step:
 
 @step("tt.print")
 def _print(operation: Operation, _planner: StepPlanner) -> Step:
-    """A line a program, for the first programs: the prefix and the first elements of each operand."""
+    """One line per program, for the first programs: the prefix and the first elements of each operand."""
     prefix = str(operation.attributes["words"][0]).strip() if operation.attributes["words"] else ""
 
     def run(frame: Frame) -> None:
@@ -52,9 +52,9 @@ def _print(operation: Operation, _planner: StepPlanner) -> Step:
         for lane in range(shown):
             values = "; ".join(_text(frame.values[v.slot], v.type, lane) for v in operation.operands)
             program = frame.describe_program(lane)
-            frame.run.journal.print(f"{operation.location} program {program}: {prefix} {values}".rstrip())
+            frame.run.diagnostics.print(f"{operation.location} program {program}: {prefix} {values}".rstrip())
         if shown < frame.count:
-            frame.run.journal.print(f"{operation.location}: {frame.count - shown} more programs print here.")
+            frame.run.diagnostics.print(f"{operation.location}: {frame.count - shown} more programs print here.")
 
     return run
 

@@ -64,7 +64,7 @@ def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer
     memory, location = frame.run.memories[pointer.buffer], operation.location
     first = first_of(bad, pointer.offset)
     index = f"element {list(first.index)} of its tile" if first.index else "its scalar access"
-    frame.run.journal.fault(
+    frame.run.diagnostics.fault(
         Fault(
             kind="out of bounds",
             access=kind,

@@ -16,7 +16,7 @@ from core.checkpoint.measuring import Measured, Quantization, measure_piece, pie
 from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
-from core.checkpoint.resume_cache import Finished
+from core.checkpoint.resume_cache import ResumeCache
 from core.checkpoint.survey import Survey, survey
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Metric, Provenance, Row
@@ -41,7 +41,7 @@ def quantization_of(params: QuantizationParams) -> Quantization:
 
 
 def report_folder() -> Path:
-    """Where finished tensors are kept, in the user's cache."""
+    """Where measured tensors are kept, in the user's cache."""
     return cache_folder() / "checkpoint-reports"
 
 
@@ -51,10 +51,10 @@ def survey_checkpoint(findings: Draft, params: QuantizationParams, checkpoint: C
     A shard that goes away or changes ends the report early: what was measured stays, and 'messages' says so.
     """
     found, ticks, known, pause = Survey(), _Ticks(), _Rows(), _PARTIAL_EVERY_S
-    finished = Finished(report_folder())
+    cache = ResumeCache(report_folder())
     started = told = monotonic()
     findings.tables["skipped"] = skipped_rows(checkpoint.skipped)
-    walk = survey(checkpoint.measured, quantization_of(params), finished, found, ticks)
+    walk = survey(checkpoint.measured, quantization_of(params), cache, found, ticks)
     try:
         while (yield from phase(0.0, until, lambda progress: ticks.next_of(walk, progress))):
             if monotonic() - told > pause:

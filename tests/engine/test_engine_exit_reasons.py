@@ -10,7 +10,7 @@ import pytest
 
 from core.contracts.events import TERMINAL, Failed, Progress, Started
 from core.engine import Engine
-from core.engine.exit_reason import death_of_process
+from core.engine.exit_reason import exit_reason
 from tests.engine.helpers import StateLog, Submit, events_of, finished, wait_for_event, worker_pids
 
 
@@ -95,7 +95,7 @@ def test_that_crashes_leave_one_worker_process(submit: Submit, worker_pid: Calla
 
 
 def test_that_deaths_are_worded_for_people() -> None:
-    assert death_of_process(None) == "ended, and its exit code is not known"
-    assert death_of_process(-signal.SIGTERM) == "was ended by signal 15 (SIGTERM)"
-    assert death_of_process(-250) == "was ended by signal 250"
-    assert death_of_process(-signal.SIGABRT) == "aborted (SIGABRT)"
+    assert exit_reason(None) == "ended, and its exit code is not known"
+    assert exit_reason(-signal.SIGTERM) == "was ended by signal 15 (SIGTERM)"
+    assert exit_reason(-250) == "was ended by signal 250"
+    assert exit_reason(-signal.SIGABRT) == "aborted (SIGABRT)"

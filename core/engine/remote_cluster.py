@@ -41,8 +41,8 @@ class RemoteCluster(Cluster):
 
     def no_worker(self, waited_s: float) -> str:
         return (
-            f"The scheduler at {self._address} has had no worker for {waited_s:g} s: "
-            f"start one with 'python main.py worker {self._address}'."
+            f"The scheduler at {self._address} has had no worker for {waited_s:g} s: start one in Tilescope's folder "
+            f"with 'python -m distributed.cli.dask_worker --nthreads 1 {self._address}'."
         )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +13,10 @@ import pytest
 
 from core.contracts.events import Cancelled, Failed, Progress, Started
 from core.engine import Engine
+from core.engine.remote_cluster import RemoteCluster
 from tests.engine.helpers import TOPICS, StateLog, events_of, finished, wait_for_event
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +113,23 @@ def test_that_a_scheduler_that_goes_away_fails_the_engine(monkeypatch: pytest.Mo
     assert isinstance(events_of(run)[-1], Failed)
     assert "no longer answers" in state.detail
     engine.close()
+
+
+def test_that_the_command_advised_for_a_scheduler_without_workers_starts_one_that_runs() -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
+        sentence = RemoteCluster(None, cluster.scheduler_address).no_worker(30)
+        (advised,) = re.findall(r"with '(.+)'", sentence)
+        program, *arguments = shlex.split(advised)
+        assert program == "python"
+        worker = subprocess.Popen(
+            [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        engine = Engine(cluster.scheduler_address, topics=TOPICS, warm_up=False)
+        try:
+            engine.start()
+            finished(engine.submit("trouble", {}, "cpu"))
+        finally:
+            engine.close()
+            worker.terminate()
+            worker.wait(timeout=30)

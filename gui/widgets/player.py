@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPixmap, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
 
 from gui import theme as themes
 from gui.theme import Theme
 
 SPEEDS = (1, 4, 16, 64, 256, 1024)
-"""Steps a second."""
+"""Steps per second."""
 _FRAME_MS = 33
 _ICON_PX = 16
 _SPEED_PX = 68
+_ENDS = ("first", "last")
+_SLIDER_PX = 40
+"""Where less is left for the slider, the buttons to the ends make room; Home and End remain."""
 
 
 class Player(QWidget):
@@ -51,7 +54,7 @@ class Player(QWidget):
         self._label.setProperty("role", "small")
         self.speed = QComboBox()
         self.speed.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.speed.setToolTip("Speed in steps a second (+ and -)")
+        self.speed.setToolTip("Speed in steps per second (+ and -)")
         for steps in SPEEDS:
             self.speed.addItem(f"{steps}/s", steps)
         self.speed.setCurrentIndex(1)
@@ -129,6 +132,20 @@ class Player(QWidget):
         else:
             self.play()
 
+    def minimumSizeHint(self) -> QSize:
+        """Room for the slider and not for the buttons to the ends."""
+        size = super().minimumSizeHint()
+        ends_px = 0 if self._buttons["first"].isHidden() else self._ends_px()
+        return size + QSize(_SLIDER_PX - self.slider.minimumSizeHint().width() - ends_px, 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for name in _ENDS:
+            self._buttons[name].setVisible(self.width() >= self.minimumSizeHint().width() + self._ends_px())
+
+    def _ends_px(self) -> int:
+        return sum(self._buttons[name].sizeHint().width() + self.layout().spacing() for name in _ENDS)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         page = max(1, self._count // 10)
         actions: dict[int, Callable[[], None]] = {
@@ -154,7 +171,7 @@ class Player(QWidget):
         self.speed.setCurrentIndex(min(max(0, self.speed.currentIndex() + by), self.speed.count() - 1))
 
     def _advance(self) -> None:
-        """One frame: above 30 steps a second several steps pass at once, so that no frame is owed."""
+        """One frame: above 30 steps per second several steps pass at once, so that no frame is owed."""
         self._owed_steps += self.speed.currentData() * _FRAME_MS / 1000
         whole = int(self._owed_steps)
         self._owed_steps -= whole

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from gui import theme
 from gui.icons import icon
 from gui.pages.kernel_lab.view_data import Example
+from gui.widgets.scroll import VerticalScroll
 
 _OWN = "My file"
 _COMBO_EDGE_PX, _WIDEST_COMBO_PX = 44, 320
@@ -142,15 +143,16 @@ class Toolbar(QWidget):
         self.export.setIconSize(QSize(13, 13))
 
 
-class Welcome(QWidget):
+class Welcome(VerticalScroll):
     """What stands in place of the plots before the first run: how to begin, and the examples."""
 
     example_chosen = Signal(str)
 
     def __init__(self, examples: Sequence[Example], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        content = QWidget()
+        super().__init__(content, parent)
         self.buttons: dict[str, QPushButton] = {}
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout(content)
         layout.setContentsMargins(16, 8, 16, 8)
         layout.setSpacing(3)
         layout.addStretch(1)

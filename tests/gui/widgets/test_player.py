@@ -100,3 +100,16 @@ def test_that_the_slider_is_the_step_both_ways(player: Player, qtbot: Any) -> No
     assert player.slider.value() == 7
     with qtbot.assertNotEmitted(player.step_changed):
         player.set_step(7)
+
+
+def test_that_a_narrow_player_keeps_a_slider_and_leaves_the_ends_to_the_keys(player: Player, qtbot: Any) -> None:
+    first = player._buttons["first"]
+    player.resize(400, 30)
+    assert first.isVisible()
+    wide_px = player.minimumSizeHint().width()
+    player.resize(260, 30)
+    assert not first.isVisible()
+    qtbot.waitUntil(lambda: player.slider.width() >= 40)  # the layout follows in the next turn
+    assert player.minimumSizeHint().width() == wide_px
+    player.resize(400, 30)
+    assert first.isVisible()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -63,6 +63,16 @@ class ImplResult:
 def comparison_table(results: Iterable[ImplResult]) -> list[Row]:
     """The table 'comparison': one row per implementation."""
     return [{**asdict(result), "time_ms_samples": list(result.time_ms_samples)} for result in results]
+
+
+def impl_results(rows: Iterable[Row]) -> list[ImplResult]:
+    """What the rows of a table 'comparison' say; columns that a topic adds of its own are left out."""
+    names = {field.name for field in fields(ImplResult)}
+    known = ({key: value for key, value in row.items() if key in names and value is not None} for row in rows)
+    return [
+        ImplResult(**{"impl": row["label"], **row, "time_ms_samples": tuple(row.get("time_ms_samples", ()))})
+        for row in known
+    ]
 
 
 def error_metrics(name: str, result: ImplResult, note: str) -> dict[str, Metric]:

@@ -9,9 +9,9 @@ from core.contracts.result import Provenance, Result
 from core.contracts.result_builder import from_partial
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.params import FlashAttentionParams
-from gui.charts.comparison import Comparison
+from gui.charts import impl_rows, traffic_rows
 from gui.charts.curves import Curves
-from gui.charts.traffic_bars import TrafficBars
+from gui.charts.row_chart import RowChart
 from gui.page.page import Page
 from gui.page.selection import Selection
 from gui.pages.flash_attention import view_data
@@ -49,8 +49,10 @@ class FlashAttentionPage(Page):
         self._result: Result | None = None
         self._traced: Result | None = None
         self.strip, self.walk = HardwareStrip(), Walkthrough()
-        self.traffic, self.by_length, self.by_sram = TrafficBars(), Curves(), Curves()
-        self.addresses, self.comparison, self.timeline = AddressMap(), Comparison(), Timeline()
+        self.traffic = RowChart(traffic_rows.EMPTY, "HBM bytes")
+        self.by_length, self.by_sram = Curves(), Curves()
+        self.addresses, self.timeline = AddressMap(), Timeline()
+        self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
         self.by_length.set_axes("sequence length N", "tokens", "HBM accesses", "bytes")
         self.by_sram.set_axes("SRAM of one SM, M", "bytes", "HBM accesses", "bytes")
         self.traffic_views = Switcher(
@@ -85,7 +87,7 @@ class FlashAttentionPage(Page):
         if self._plan is None or not _was_of(result, self._plan.params):
             self._plan = self.topic.plan(FlashAttentionParams.parse(result.params))
         self.addresses.set_rasters(view_data.rasters(result))
-        self.comparison.set_rows(view_data.contenders(result))
+        self.comparison.set_rows(impl_rows.implementation_rows(view_data.implementations(result)))
         self.timeline.set_launch(view_data.launch(result))
         self._badge_run()
         self._draw(self._plan)
@@ -93,7 +95,7 @@ class FlashAttentionPage(Page):
     def clear_result(self) -> None:
         self._result = self._traced = None
         self.addresses.set_rasters([])
-        self.comparison.set_rows([])
+        self.comparison.set_rows(None)
         self.timeline.set_launch(None)
         self._badge_run()
         if self._plan is not None:
@@ -108,7 +110,7 @@ class FlashAttentionPage(Page):
         """Show the selection in every plot. Each setter is silent when nothing changes, so nothing loops."""
         self.walk.select(selection)
         tensor, kernel, program = (selection.get(kind) for kind in ("tensor", "kernel", "program"))
-        self.traffic.highlight(tensor)
+        self.traffic.choose(tensor)
         self.addresses.select_tensor(tensor)
         self.addresses.select_program(kernel, program)
         self.timeline.select_program(program if kernel == "flash" else None)
@@ -135,7 +137,7 @@ class FlashAttentionPage(Page):
             return
         if index == 0:
             rows = view_data.modelled_traffic(plan) if traced is None else view_data.traced_traffic(traced)
-            self.traffic.set_rows(view_data.KERNELS, rows)
+            self.traffic.set_rows(traffic_rows.traffic_rows(view_data.KERNELS, rows))
         elif index == 1:
             self.by_length.set_curves(view_data.curves_by_length(plan, traced), plan.params.seq_len)
         else:
@@ -145,7 +147,7 @@ class FlashAttentionPage(Page):
 
     def _badge_run(self) -> None:
         """Where the two lower cards' numbers come from, if there are any."""
-        on_gpu = any(row.runs_on == "cuda" for row in self.comparison.rows)
+        on_gpu = impl_rows.ran_on_gpu(view_data.implementations(self._result))
         measured = Provenance.MEASURED if on_gpu else Provenance.MEASURED_CPU
         self.comparison_card.set_provenance(measured if self.comparison.rows else None)
         self.address_card.set_provenance(None if self.addresses.is_empty else Provenance.TRACED)
@@ -153,7 +155,7 @@ class FlashAttentionPage(Page):
     def _link(self) -> None:
         self.walk.picked.connect(lambda kinds: self.selection.update(**kinds))
         self.walk.tile_picked.connect(lambda: self._show_line("K"))
-        self.traffic.tensor_picked.connect(self._on_tensor)
+        self.traffic.picked.connect(self._on_tensor)
         self.addresses.tensor_picked.connect(self._on_tensor)
         self.addresses.program_picked.connect(self._on_program)
         self.timeline.program_picked.connect(lambda program: self._on_program("flash", program))

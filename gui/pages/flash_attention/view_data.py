@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from core.comparison import ImplResult, impl_results
 from core.contracts.result import Result
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.model.softmax import row_softmax
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.payload import TENSORS
-from gui.charts.comparison import Contender
 from gui.charts.curves import Curve
 from gui.charts.tiles import TileGrid
-from gui.charts.traffic_bars import TensorBytes
+from gui.charts.traffic_rows import TensorBytes
 from gui.pages.flash_attention.hardware_bar import MemoryLevels
 from gui.pages.flash_attention.raster import AddressRaster, Band
 from gui.pages.flash_attention.softmax_state import RowState
@@ -171,8 +171,9 @@ def rasters(result: Result) -> list[tuple[str, AddressRaster]]:
     return found
 
 
-def contenders(result: Result) -> list[Contender]:
-    return [Contender.from_row(row) for row in result.tables.get("comparison", [])]
+def implementations(result: Result | None) -> list[ImplResult]:
+    """Those that a run compared."""
+    return [] if result is None else impl_results(result.tables.get("comparison", []))
 
 
 def launch(result: Result) -> Launch | None:

@@ -7,10 +7,10 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance, Result
 from core.topics.lora.model.plan import Plan
-from gui.charts.comparison import Comparison
+from gui.charts import impl_rows, traffic_rows
 from gui.charts.curves import Curves
+from gui.charts.row_chart import RowChart
 from gui.charts.step_curves import StepCurves
-from gui.charts.traffic_bars import TrafficBars
 from gui.pages.lora import planned, view_data
 from gui.pages.lora.factor_pictures import FactorPictures
 from gui.pages.lora.triplet_view import TripletView
@@ -115,21 +115,19 @@ class KernelView(Switcher):
     """Bytes of the forward pass, traced; and the implementations side by side."""
 
     def __init__(self) -> None:
-        self.traffic, self.comparison = TrafficBars(), Comparison()
-        self.traffic.show_empty(_NO_KERNEL)
+        self.traffic = RowChart(_NO_KERNEL, "HBM bytes")
+        self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
         super().__init__([("Bytes", self.traffic), ("Implementations", self.comparison)])
 
     def draw(self, result: Result | None) -> Provenance | None:
         """Show what was traced and compared; returns where the numbers in front come from, None for none."""
         variants, moved = view_data.traffic(result)
-        self.traffic.set_rows(variants, moved)
-        if not moved:
-            self.traffic.show_empty(_NO_KERNEL)
-        rows = view_data.contenders(result)
-        self.comparison.set_rows(rows)
+        self.traffic.set_rows(traffic_rows.traffic_rows(variants, moved))
+        rows = view_data.implementations(result)
+        self.comparison.set_rows(impl_rows.implementation_rows(rows))
         if self.index == 0:
             return Provenance.TRACED if moved else None
-        if any(row.runs_on == "cuda" for row in rows):
+        if impl_rows.ran_on_gpu(rows):
             return Provenance.MEASURED
         return Provenance.MEASURED_CPU if rows else None
 

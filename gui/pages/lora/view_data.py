@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from core.comparison import ImplResult, impl_results
 from core.contracts.result import Provenance, Result, Row
 from core.format import format_quantity
-from gui.charts.comparison import Contender
 from gui.charts.row_grid import ColourScale, RowGrid
 from gui.charts.step_curves import Mark, Series
-from gui.charts.traffic_bars import TensorBytes
+from gui.charts.traffic_rows import TensorBytes
 from gui.pages.lora.factor_pictures import PARTS, Factors
 from gui.pages.lora.triplet_view import Triplets
 from gui.widgets.samples_table import BEFORE, Sample, Speaker
@@ -229,9 +229,9 @@ def traffic(result: Result | None) -> tuple[list[tuple[str, str]], list[TensorBy
     return variants, sorted(moved, key=lambda one: order.index(one.kernel))
 
 
-def contenders(result: Result | None) -> list[Contender]:
-    rows = [] if result is None else result.tables.get("comparison", [])
-    return [Contender.from_row(row) for row in rows]
+def implementations(result: Result | None) -> list[ImplResult]:
+    """Those that a run compared."""
+    return [] if result is None else impl_results(result.tables.get("comparison", []))
 
 
 def run_row(result: Result | None, run: str) -> Row | None:

@@ -13,7 +13,8 @@ from core.contracts.text import Language
 from core.topics.masks.model.mask_warnings import Weight
 from core.topics.masks.model.plan import Plan
 from core.topics.masks.params import MasksParams
-from gui.charts.comparison import Comparison
+from gui.charts import impl_rows
+from gui.charts.row_chart import RowChart
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import NEVER, TileGrid
 from gui.page.page import Page
@@ -53,7 +54,8 @@ class MasksPage(Page):
         self._drawn: dict[int, Plan] = {}
         self.gallery, self.composer, self.strip = PresetGallery(), MaskComposer(), MetricBar()
         self.matrix, self.schedule, self.player = MaskMatrix(), TileSchedule(), Player()
-        self.mirror, self.comparison, self.code = SymmetryMap(), Comparison(), CodeTargets(view_data.TARGETS)
+        self.mirror, self.code = SymmetryMap(), CodeTargets(view_data.TARGETS)
+        self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
         self._mirror_work = LatestWork(self)
         self.gallery.set_thumbnails(view_data.thumbnails("en"))
         steps = QWidget()
@@ -94,7 +96,7 @@ class MasksPage(Page):
 
     def show_result(self, result: Result) -> None:
         self._result = result
-        self.comparison.set_rows(view_data.contenders(result))
+        self.comparison.set_rows(impl_rows.implementation_rows(view_data.implementations(result)))
         if self._plan is None or not self._is_traced():
             self.show_plan(self.topic.plan(MasksParams.parse(result.params)), self.params)
         self._draw_schedule()
@@ -102,7 +104,7 @@ class MasksPage(Page):
 
     def clear_result(self) -> None:
         self._result = None
-        self.comparison.set_rows([])
+        self.comparison.set_rows(None)
         self._draw_schedule()
         self._draw_view(self.views.index)
 
@@ -217,7 +219,7 @@ class MasksPage(Page):
             self._mirror_work.request(view_data.mirror(plan))
 
     def _measured(self) -> Provenance:
-        on_gpu = any(row.runs_on == "cuda" for row in self.comparison.rows)
+        on_gpu = impl_rows.ran_on_gpu(view_data.implementations(self._result))
         return Provenance.MEASURED if on_gpu else Provenance.MEASURED_CPU
 
     def _show_mirror(self, found: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from core.comparison import ImplResult, impl_results
 from core.contracts.result import Result
 from core.contracts.text import Language
 from core.format import format_quantity
@@ -17,7 +18,6 @@ from core.masks.symmetry import Symmetry, symmetry
 from core.topics.masks.model import plan as make_plan
 from core.topics.masks.model.plan import Plan
 from core.topics.masks.params import MasksParams
-from gui.charts.comparison import Contender
 from gui.charts.tiles import TileGrid
 from gui.pages.masks.mask_picture import MatrixSource
 from gui.pages.masks.preset_gallery import Thumbnail
@@ -132,13 +132,13 @@ def mirror(plan: Plan) -> Callable[[], Symmetry]:
     return lambda: symmetry(plan.mask, plan.layout)
 
 
-def contenders(result: Result) -> list[Contender]:
-    """The implementations; one that gave NaN where a query sees nothing says so."""
-    found = []
-    for row in result.tables.get("comparison", []):
-        contender, bad = Contender.from_row(row), row.get("nan_rows")
-        found.append(replace(contender, label=f"{contender.label} · {bad:,} rows NaN") if bad else contender)
-    return found
+def implementations(result: Result | None) -> list[ImplResult]:
+    """Those that a run compared; one that gave NaN where a query sees nothing says so."""
+    rows = [] if result is None else result.tables.get("comparison", [])
+    return [
+        replace(impl, label=f"{impl.label} · {row['nan_rows']:,} rows NaN") if row.get("nan_rows") else impl
+        for row, impl in zip(rows, impl_results(rows), strict=True)
+    ]
 
 
 def _sign(share: float) -> str:

@@ -6,7 +6,8 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance, Result, Row
 from core.topics.quantization.model.plan import Plan
-from gui.charts.comparison import Comparison
+from gui.charts import impl_rows
+from gui.charts.row_chart import RowChart
 from gui.pages.quantization import view_data
 from gui.pages.quantization.report_figures import LABELS
 
@@ -21,7 +22,7 @@ class KernelsView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.comparison, self.agreement = Comparison(), QLabel()
+        self.comparison, self.agreement = RowChart(impl_rows.EMPTY, "Implementations"), QLabel()
         self.agreement.setWordWrap(True)
         self.agreement.setProperty("role", "small")
         column = QVBoxLayout(self)
@@ -36,15 +37,16 @@ class KernelsView(QWidget):
 
     def draw(self, plan: Plan, result: Result | None) -> Provenance | None:
         """Show what a run compared; returns where the numbers come from, None for none."""
-        found, rows = view_data.contenders(result), [] if result is None else result.tables.get("agreement", [])
-        self.comparison.set_rows(found)
+        compared = view_data.implementations(result)
+        rows = [] if result is None else list(result.tables.get("agreement", []))
+        self.comparison.set_rows(impl_rows.implementation_rows(compared))
         self.agreement.setText(agreement_text(rows))
         self.agreement.setVisible(bool(self.agreement.text()))
-        if not found:
+        if not compared:
             self.comparison.show_empty(f"{_NOT_YET if plan.params.timing else _NOT_TIMED} {_WHAT}.")
-        if any(row.runs_on == "cuda" for row in found) or any(row["runs_on"] == "cuda" for row in rows):
+        if impl_rows.ran_on_gpu(compared) or any(row["runs_on"] == "cuda" for row in rows):
             return Provenance.MEASURED
-        if found:
+        if compared:
             return Provenance.MEASURED_CPU
         return Provenance.TRACED if self.agreement.text() else None
 

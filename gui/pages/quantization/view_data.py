@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from core.checkpoint.errors import FormatErrors
+from core.comparison import ImplResult, impl_results
 from core.contracts.result import Provenance, Result, Row
 from core.format import format_quantity
 from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES
 from core.topics.quantization.model.plan import Plan
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.payload import CODES_PREFIX, ERROR_PREFIX
-from gui.charts.comparison import Contender
 from gui.charts.curves import Curve
 from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
 from gui.pages.quantization.error_histogram import ErrorCounts
@@ -191,14 +191,11 @@ def distribution_curves(result: Result | None, distribution: str) -> list[Curve]
     return _curves([row for row in rows if row["distribution"] == distribution], "block_size", "relative_rmse")
 
 
-def contenders(result: Result | None) -> list[Contender]:
-    """The implementations that were timed, operation by operation."""
+def implementations(result: Result | None) -> list[ImplResult]:
+    """Those that were timed, operation by operation."""
     rows = [] if result is None else result.tables.get("comparison", [])
-    return [
-        replace(found, label=f"{row['operation']} · {found.label}")
-        for row in rows
-        for found in (Contender.from_row(row),)
-    ]
+    labels = (f"{row['operation']} · {row['label']}" for row in rows)
+    return [replace(impl, label=label) for impl, label in zip(impl_results(rows), labels, strict=True)]
 
 
 def is_of_one_tensor(result: Result | None) -> bool:

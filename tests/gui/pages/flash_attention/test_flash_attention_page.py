@@ -153,17 +153,17 @@ def test_that_a_skipped_tile_is_framed_and_leaves_the_step(page: FlashAttentionP
 
 def test_that_a_source_line_lights_its_tensor(traced: FlashAttentionPage) -> None:
     traced.source.line_picked.emit("flash_fwd", FLASH_V_LINE)
-    assert traced.traffic.highlighted == "V"
+    assert traced.traffic.chosen == "V"
     traced.source.line_picked.emit("flash_fwd", 1)
-    assert traced.traffic.highlighted is None
+    assert traced.traffic.chosen is None
 
 
 def test_that_a_tensor_is_lit_with_its_line_and_put_out_by_a_second_click(traced: FlashAttentionPage) -> None:
-    traced.traffic.tensor_picked.emit("V")
-    assert traced.traffic.highlighted == "V"
+    traced.traffic.picked.emit("V")
+    assert traced.traffic.chosen == "V"
     assert traced.selection.selection.get("line") == FLASH_V_LINE
-    traced.traffic.tensor_picked.emit("V")
-    assert traced.traffic.highlighted is None
+    traced.traffic.picked.emit("V")
+    assert traced.traffic.chosen is None
 
 
 def test_that_a_program_of_the_map_goes_to_its_tiles(traced: FlashAttentionPage) -> None:

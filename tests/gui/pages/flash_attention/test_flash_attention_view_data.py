@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.topics.flash_attention.model import plan
 from core.topics.flash_attention.params import FlashAttentionParams
+from gui.charts.impl_rows import implementation_rows
 from gui.pages.flash_attention import view_data
 from tests.gui.pages.flash_attention.flash_result import FLASH_K_LINE, FLASH_O_LINE, flash_result
 
@@ -92,11 +93,12 @@ def test_that_maps_come_with_their_bands_and_extents() -> None:
 
 
 def test_that_emulated_runs_lose_their_times() -> None:
-    rows = {row.label: row for row in view_data.contenders(flash_result(SMALL))}
-    assert rows["Triton, flash"].time_ms is None
-    assert rows["Triton, flash"].samples_ms == ()
-    assert rows["SDPA, math"].time_ms == pytest.approx(8.3)
-    assert rows["SDPA, cuDNN"].reason
+    rows = {row.name: row for row in implementation_rows(view_data.implementations(flash_result(SMALL))).rows}
+    time, _ = rows["Triton, flash"].cells
+    assert time.bars == ()
+    assert time.samples == ()
+    assert rows["SDPA, math"].cells[0].bars[0][0].value == pytest.approx(8.3)
+    assert rows["SDPA, cuDNN"].note
 
 
 def test_that_lines_and_tensors_find_each_other() -> None:

@@ -214,7 +214,9 @@ def test_that_each_way_of_looking_says_where_its_numbers_come_from(page: LoraPag
     ):  # fmt: skip
         page.details.show_picture(index)
         assert badge.provenance is expected
-    assert page.details.kernel.traffic.ratio is not None
+    headline = page.details.kernel.traffic.spec.headline
+    assert headline is not None
+    assert "bytes" in headline.text
     page.present(made_up(gpu=True), {})
     assert page.ranks_card.badge.provenance is Provenance.MEASURED
 

@@ -259,7 +259,7 @@ def test_that_timed_kernels_are_compared_and_untimed_ones_are_not(page: Quantiza
     row = {"operation": "dequantize", "label": "bitsandbytes", "runs_on": "cpu", "time_ms": 2.0, "rms_error": 1e-8}
     result.tables["comparison"] = [row]  # type: ignore[index]
     page.present(result, {})
-    assert [found.label for found in kernels.comparison.rows] == ["dequantize · bitsandbytes"]
+    assert [row.name for row in kernels.comparison.rows] == ["dequantize · bitsandbytes"]
     assert page.use_card.badge.provenance is Provenance.MEASURED_CPU
     page.form.propose(params(page).changed(block_size=512))
     assert page.use_card.property("stale")

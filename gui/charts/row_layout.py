@@ -1,0 +1,268 @@
+"""Where the parts of a row chart lie, in pixels: names at the left, columns beside each other, room for their texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QFontMetricsF
+
+from gui import theme as themes
+from gui.charts.row_chart_spec import Band, Cell, Column, Line, Row, RowSpec, Segment
+from gui.charts.ticks import decade_ticks, nice_ticks, short_quantity
+
+HEADLINE_PX, HEAD_PX, TICKS_PX, NAME_PX = 34, 17, 17, 15
+GAP_PX, EDGE_PX, TEXT_GAP_PX = 12, 4, 6
+_NAMES_SHARE, _TEXTS_SHARE = 0.36, 0.4
+_BAR_SHARE, _BAR_PX, _GROUPED_SHARE, _GROUPED_PX = 0.64, 18.0, 0.92, 26.0
+"""How much of its row's height a bar fills, and its most; in groups bars touch nearly."""
+_WIDE_PX = 400
+"""From this width on a column has room for the longest wording of texts that stand apart."""
+_GROUP_GAP, _GROUPED_ROW_PX = 0.55, 29.0
+"""Least gap between groups, of a row's height; and the most of that."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values of one column to pixels. `area` is to scale; texts beside the values may reach up to `right`."""
+
+    column: Column
+    limits: tuple[float, float] | None
+    area: QRectF
+    right: float
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The ends as the axis has them: powers of ten on a log axis."""
+        low, high = self.limits or (0.0, 1.0)
+        return (math.log10(low), math.log10(high)) if self.column.log and self.limits else (low, high)
+
+    @property
+    def base(self) -> float:
+        """Where bars and stems begin."""
+        return self.span[0] if self.column.log else 0.0
+
+    def place(self, value: float) -> float:
+        """A value as the axis has it; on a log axis what is not above its low end lies there."""
+        low, high = self.span
+        if not self.column.log:
+            return value
+        return min(high, max(low, math.log10(value))) if value > 0 else low
+
+    def x(self, value: float) -> float:
+        """The pixel of a value."""
+        low, high = self.span
+        return self.area.left() + (self.place(value) - low) / (high - low) * self.area.width()
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """(place, text) of as many as fit."""
+        if self.limits is None or not self.column.has_axis:
+            return []
+        low, high = self.limits
+        values = decade_ticks(low, high, max(2, int(self.area.width() / 44))) if self.column.log else self._even_ticks()
+        return _thinned([(self.place(value), self._tick_text(value)) for value in values], self.x_of_place)
+
+    def x_of_place(self, place: float) -> float:
+        low, high = self.span
+        return self.area.left() + (place - low) / (high - low) * self.area.width()
+
+    def lines(self) -> list[tuple[Line, float]]:
+        """(line, pixel) of those on the axis whose name has room: a line without a name says nothing."""
+        kept, end = [], self.area.left()
+        for line in self.column.lines:
+            x, half = self.x(line.value), text_px(line.name) / 2
+            if line.value <= self.span[1] and x - half >= end:
+                kept.append((line, x))
+                end = x + half + TEXT_GAP_PX
+        return kept
+
+    def _even_ticks(self) -> list[float]:
+        """Round values on both sides of 0, the same step apart, and at least one besides zero."""
+        low, high = self.limits or (0.0, 1.0)
+        fitting = max(1, int(self.area.width() / 64))
+        most = next(fitting + more for more in (0, 1, 2, 8) if len(nice_ticks(high - low, fitting + more)) > 1)
+        return even_ticks(low, high, most)
+
+    def _tick_text(self, value: float) -> str:
+        if value == 0:
+            return short_quantity(0, "%") if self.column.unit == "%" else "0"
+        if not self.column.log or self.column.unit:
+            return short_quantity(float(f"{value:.6g}"), self.column.unit)
+        if value < 1:
+            return f"1e{round(math.log10(value))}"
+        return f"{short_quantity(value / 1e3)} k" if 1e3 <= value < 1e6 else short_quantity(value)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A segment of a bar: the value at which it begins, and where it lies."""
+
+    segment: Segment
+    begin: float
+    box: QRectF
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One band: its head, its rows' boxes across the whole width, their groups' names, and its axes."""
+
+    band: Band
+    head: QRectF
+    boxes: list[QRectF]
+    groups: list[tuple[str, QRectF]]
+    names_left: float
+    axes: list[Axis]
+
+    def cells(self, index: int) -> list[tuple[Cell, QRectF]]:
+        """The cells of a column with the boxes of their rows."""
+        rows = zip(self.band.rows, self.boxes, strict=True)
+        return [(row.cells[index], box) for row, box in rows if row.cells]
+
+    def parts(self, index: int) -> list[Part]:
+        """The segments of a column's bars; several bars of a cell share the height of its row."""
+        axis, parts = self.axes[index], []
+        share, most = (_GROUPED_SHARE, _GROUPED_PX) if self.groups else (_BAR_SHARE, _BAR_PX)
+        for cell, row in self.cells(index):
+            thick = min(most, share * row.height()) / max(1, len(cell.bars))
+            top = row.center().y() - thick * len(cell.bars) / 2
+            for number, bar in enumerate(cell.bars):
+                begin = 0.0
+                for segment in bar:
+                    if segment.value > 0:  # not of NaN either
+                        left, right = axis.x(begin), axis.x(begin + segment.value)
+                        box = QRectF(left, top + number * thick, right - left, thick)
+                        parts.append(Part(segment, begin, box))
+                        begin += segment.value
+        return parts
+
+
+def even_ticks(low: float, high: float, most: int) -> list[float]:
+    """Round values from `low` to `high`, the same step apart; 0 is one of them."""
+    ticks = nice_ticks(high - low, most)
+    step = ticks[1] if len(ticks) > 1 else high - low
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [index * step for index in range(first, last + 1)]
+
+
+@lru_cache(4096)
+def text_px(text: str, *, bold: bool = True, size: str = "small") -> float:
+    """How wide a text is."""
+    return QFontMetricsF(themes.ui_font(size, bold=bold)).horizontalAdvance(text)
+
+
+def fixed_px(spec: RowSpec) -> int:
+    """The height of everything but the rows."""
+    return int(
+        (HEADLINE_PX if spec.headline else 0) + len(spec.bands) * (_head_px(spec) + _ticks_px(spec)) + _name_px(spec)
+    )
+
+
+def lay_out(spec: RowSpec, width: float, height: float) -> list[Strip]:
+    """A strip for each band of `spec` in a picture of that size."""
+    groups_px, columns = _columns(spec, width)
+    units = sum(_units(band.rows) for band in spec.bands)
+    slot = max(1.0, (height - fixed_px(spec)) / max(1.0, units))
+    strips, y = [], float(HEADLINE_PX if spec.headline else 0)
+    for band in spec.bands:
+        head = QRectF(EDGE_PX, y, width - 2 * EDGE_PX, _head_px(spec))
+        boxes = _boxes(band.rows, QRectF(0, head.bottom(), width, slot * _units(band.rows)))
+        bottom = head.bottom() + slot * _units(band.rows)
+        axes = [
+            Axis(column, column.range([row.cells[index] for row in band.rows if row.cells]), area, right)
+            for index, (column, (begin, wide, right)) in enumerate(zip(spec.columns, columns, strict=True))
+            for area in (QRectF(begin, head.bottom(), wide, bottom - head.bottom()),)
+        ]
+        strips.append(Strip(band, head, boxes, _groups(band.rows, boxes, groups_px), EDGE_PX + groups_px, axes))
+        y = bottom + _ticks_px(spec)
+    return strips
+
+
+def _columns(spec: RowSpec, width: float) -> tuple[float, list[tuple[float, float, float]]]:
+    """The width of the groups' names, and (left, width to scale, right end of the texts) of each column."""
+    groups = max((text_px(row.group, size="body") for row in spec.rows), default=0.0)
+    groups = groups + GAP_PX if groups else 0.0
+    names = max((text_px(f"{row.name}  {row.suffix}".rstrip()) for row in spec.rows), default=0.0)
+    left = min(EDGE_PX + groups + names + GAP_PX, max(_NAMES_SHARE * width, groups + 40.0))
+    free = width - left - GAP_PX * (len(spec.columns) - 1) - EDGE_PX
+    shares = sum(column.share for column in spec.columns)
+    columns = []
+    for index, column in enumerate(spec.columns):
+        wide = max(24.0, free * column.share / shares)
+        columns.append((left, max(8.0, wide - _room_px(spec, index, wide)), left + wide))
+        left += wide + GAP_PX
+    return groups, columns
+
+
+def _room_px(spec: RowSpec, index: int, wide: float) -> float:
+    """At the right of a column's scale: for the texts behind its values, and for half of its last tick."""
+    cells = [row.cells[index] for row in spec.rows if row.cells]
+    column = spec.columns[index]
+    texts = [cell.texts for cell in cells if cell.texts and (column.texts_apart or any(True for _ in cell.ends))]
+    wording = 0 if column.texts_apart and wide >= _WIDE_PX else -1
+    room = max((text_px(wordings[wording]) for wordings in texts), default=0.0)
+    if room:
+        return min(room + TEXT_GAP_PX + 2, max(_TEXTS_SHARE * wide, 56.0))
+    return 20.0 if column.has_axis else 0.0
+
+
+def _head_px(spec: RowSpec) -> int:
+    has_head = any(column.titles or column.lines for column in spec.columns) or any(
+        b.title or b.heads for b in spec.bands
+    )
+    return HEAD_PX if has_head else 0
+
+
+def _ticks_px(spec: RowSpec) -> int:
+    return TICKS_PX if any(column.has_axis for column in spec.columns) else 0
+
+
+def _name_px(spec: RowSpec) -> int:
+    return NAME_PX if any(column.name for column in spec.columns) else 0
+
+
+def _units(rows: tuple[Row, ...]) -> float:
+    """The least height of a band, in heights of a row."""
+    return len(rows) + _GROUP_GAP * _group_count(rows)
+
+
+def _boxes(rows: tuple[Row, ...], area: QRectF) -> list[QRectF]:
+    """Where each row lies: one under another; those of a group close together, with what is left between groups."""
+    groups = _group_count(rows)
+    row = area.height() / _units(rows)
+    row = min(row, _GROUPED_ROW_PX) if groups else row
+    gap = (area.height() - row * len(rows)) / groups if groups else 0.0
+    boxes, top = [], area.top() + gap / 2
+    for above, below in pairwise((*rows, None)):
+        boxes.append(QRectF(area.left(), top, area.width(), row))
+        apart = groups and below is not None and above is not None and above.group != below.group
+        top += row + (gap if apart else 0.0)
+    return boxes
+
+
+def _group_count(rows: tuple[Row, ...]) -> int:
+    return len({row.group for row in rows if row.group})
+
+
+def _groups(rows: tuple[Row, ...], boxes: list[QRectF], wide: float) -> list[tuple[str, QRectF]]:
+    """Each group's name, and the box beside its rows."""
+    groups: dict[str, QRectF] = {}
+    for row, box in zip(rows, boxes, strict=True):
+        if row.group:
+            beside = QRectF(EDGE_PX, box.top(), wide, box.height())
+            groups[row.group] = groups[row.group].united(beside) if row.group in groups else beside
+    return list(groups.items())
+
+
+def _thinned(ticks: list[tuple[float, str]], x: Callable[[float], float]) -> list[tuple[float, str]]:
+    """Ticks whose texts do not run into each other: one that would keeps its line only."""
+    kept, end = [], -math.inf
+    for place, text in ticks:
+        middle, half = x(place), text_px(text, bold=False) / 2
+        fits = middle - half > end + 4
+        kept.append((place, text if fits else ""))
+        end = middle + half if fits else end
+    return kept

@@ -1,0 +1,133 @@
+"""One column of a row chart's band: pyqtgraph's bars, marks, error bars and axis, made once and set anew."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor
+
+from gui import theme as themes
+from gui.charts.row_chart_spec import Cell, Segment
+from gui.charts.row_layout import TICKS_PX, Axis, Part, Strip
+from gui.theme import Theme, mix
+
+_MARK_PX, _SAMPLE_PX, _GAP_FROM_PX = 7.5, 3.4, 3.0
+_DIMMED = 0.25
+
+
+def segment_ink(segment: Segment, chosen: str | None, theme: Theme) -> str:
+    """The colour of a segment; pale where another one is chosen."""
+    full = segment.ink.colour(theme)
+    return full if is_lit(segment, chosen) else mix(theme.surface, full, _DIMMED)
+
+
+def is_lit(segment: Segment, chosen: str | None) -> bool:
+    return chosen is None or segment.key is None or segment.key == chosen
+
+
+class _Axis(pg.AxisItem):
+    """One whose first and last text may stand out at its ends: pyqtgraph leaves those out where there is a grid."""
+
+    def boundingRect(self) -> QRectF:
+        return super().boundingRect().adjusted(-40, 0, 40, 4)
+
+
+class Panel:
+    """Rows are counted in pixels from the top of the band, values as the axis has them."""
+
+    def __init__(self, scene: pg.GraphicsScene) -> None:
+        nothing = np.empty(0)
+        self.axis, self.view = _Axis("bottom"), pg.ViewBox(enableMouse=False, enableMenu=False, invertY=True)
+        self.bars, self.stems = (
+            pg.BarGraphItem(x0=nothing, width=nothing, y=nothing, height=nothing) for _ in range(2)
+        )
+        self.limits, self.errors, self.lines = (pg.ErrorBarItem() for _ in range(3))
+        self.marks, self.samples = (
+            pg.ScatterPlotItem(pen=None, size=_MARK_PX),
+            pg.ScatterPlotItem(pen=None, size=_SAMPLE_PX),
+        )
+        for item in (self.view, self.view.childGroup):  # marks at the very ends of an axis are whole
+            item.setFlag(item.GraphicsItemFlag.ItemClipsChildrenToShape, False)
+        for item in (self.bars, self.lines, self.stems, self.errors, self.marks, self.samples, self.limits):
+            self.view.addItem(item, ignoreBounds=True)
+        self.axis.linkToView(self.view)
+        self.axis.setGrid(255)
+        self.axis.setStyle(tickLength=0, tickTextOffset=3, tickAlpha=255, hideOverlappingLabels=False)
+        self.axis.setHeight(TICKS_PX)
+        self.axis.setZValue(self.view.zValue() - 1)
+        for part in (self.axis, self.view):
+            scene.addItem(part)
+
+    def remove_from(self, scene: pg.GraphicsScene) -> None:
+        for part in (self.axis, self.view):
+            scene.removeItem(part)
+
+    def restyle(self, theme: Theme) -> None:
+        self.axis.setStyle(tickFont=themes.ui_font("small"))
+        self.axis.setPen(pg.mkPen(None))
+        self.axis.setTickPen(theme.grid)
+        self.axis.setTextPen(theme.muted)
+        self.limits.setData(pen=pg.mkPen(theme.warn, width=2))
+        self.errors.setData(pen=pg.mkPen(theme.text, width=1.2))
+        self.lines.setData(pen=pg.mkPen(theme.warn, width=1.4, style=Qt.PenStyle.DashLine))
+        self.samples.setBrush(theme.text)
+
+    def draw(self, strip: Strip, index: int, theme: Theme, chosen: str | None) -> None:
+        """Show a column of a band in the colours of `theme`."""
+        axis = strip.axes[index]
+        area = axis.area
+        self.view.setGeometry(area)
+        self.view.setRange(xRange=axis.span, yRange=(0.0, area.height()), padding=0, disableAutoRange=True)
+        self.axis.setGeometry(QRectF(area.left(), area.bottom(), area.width(), TICKS_PX))
+        self.axis.setTicks([axis.ticks()])
+        self._draw_bars(strip.parts(index), area.top(), theme, chosen)
+        cells = [(cell, box.center().y() - area.top()) for cell, box in strip.cells(index)]
+        half = min(8.0, 0.36 * strip.boxes[0].height())
+        self._draw_marks(cells if axis.limits else [], axis, theme)
+        self._draw_errors(cells if axis.limits else [], axis, half)
+        values = np.array([axis.place(line.value) for line, _ in axis.lines()])
+        self.lines.setData(x=values, y=np.full(len(values), area.height() / 2), height=area.height())
+
+    def _draw_bars(self, parts: list[Part], top: float, theme: Theme, chosen: str | None) -> None:
+        inks = [QColor(segment_ink(part.segment, chosen, theme)) for part in parts]
+        # A sliver of a segment is still a line in its colour; between those that can be picked there is a gap.
+        edges = [
+            QColor(theme.surface) if part.segment.key is not None and part.box.width() > _GAP_FROM_PX else ink
+            for part, ink in zip(parts, inks, strict=True)
+        ]
+        self.bars.setOpts(
+            x0=np.array([part.begin for part in parts]),
+            width=np.array([part.segment.value for part in parts]),
+            y0=np.array([part.box.top() - top for part in parts]),
+            height=np.array([part.box.height() for part in parts]),
+            brushes=[pg.mkBrush(ink) for ink in inks],
+            pens=[pg.mkPen(edge, width=1) for edge in edges] or None,  # pyqtgraph wants at least one
+        )
+
+    def _draw_marks(self, cells: list[tuple[Cell, float]], axis: Axis, theme: Theme) -> None:
+        """Marks on their stems, and samples."""
+        marked = [(cell, y) for cell, y in cells if math.isfinite(cell.mark)]
+        inks = [QColor(cell.ink.colour(theme)) for cell, _ in marked]
+        places, ys = np.array([axis.place(cell.mark) for cell, _ in marked]), np.array([y for _, y in marked])
+        self.stems.setOpts(
+            x0=np.full(len(places), axis.base),
+            width=places - axis.base,
+            y0=ys,
+            height=np.zeros(len(ys)),
+            pens=[pg.mkPen(ink, width=1.6) for ink in inks] or None,
+        )
+        self.marks.setData(x=places, y=ys, brush=[pg.mkBrush(ink) for ink in inks])
+        samples = [(axis.place(sample), y) for cell, y in cells for sample in cell.samples]
+        self.samples.setData(x=[x for x, _ in samples], y=[y for _, y in samples])
+
+    def _draw_errors(self, cells: list[tuple[Cell, float]], axis: Axis, half: float) -> None:
+        """What is allowed, and how far off a mark may be."""
+        limited = [(axis.place(cell.limit), y) for cell, y in cells if cell.limit > 0]
+        self.limits.setData(x=np.array([x for x, _ in limited]), y=np.array([y for _, y in limited]), height=2 * half)
+        ranged = [(cell, y) for cell, y in cells if cell.error > 0 and math.isfinite(cell.mark)]
+        errors = np.array([cell.error for cell, _ in ranged])
+        marks, ys = np.array([cell.mark for cell, _ in ranged]), np.array([y for _, y in ranged])
+        self.errors.setData(x=marks, y=ys, left=errors, right=errors, beam=half)

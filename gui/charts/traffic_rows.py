@@ -1,0 +1,107 @@
+"""HBM bytes of kernels as rows: read and written, stacked by tensor, on one scale, with their ratio called out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.format import format_quantity
+from gui.charts.row_chart_spec import Band, Cell, Column, Headline, Ink, LegendKey, Row, RowSpec, Segment
+from gui.charts.ticks import short_quantity
+
+EMPTY = "The bytes that each kernel moves appear here."
+_THEME_TENSORS = ("Q", "K", "V", "S", "P", "O", "LSE")
+_WAYS = ("read", "written")
+
+
+@dataclass(frozen=True)
+class TensorBytes:
+    """Bytes of one tensor moved by one kernel; `kernel` is a key of the kernels given with it."""
+
+    kernel: str
+    tensor: str
+    read_bytes: int
+    written_bytes: int
+
+    def moved(self, way: str) -> int:
+        return self.read_bytes if way == "read" else self.written_bytes
+
+    @property
+    def total(self) -> int:
+        return self.read_bytes + self.written_bytes
+
+
+def traffic_rows(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) -> RowSpec | None:
+    """The bytes of `kernels` ((key, label), the one to beat first); None where none moves any."""
+    if not any(tensor.total for tensor in moved):
+        return None
+    inks = _inks(moved)
+    rows = tuple(_row(key, label, way, moved, inks, key != kernels[0][0]) for key, label in kernels for way in _WAYS)
+    there = dict.fromkeys(tensor.tensor for tensor in moved if tensor.total)
+    return RowSpec(
+        columns=(Column(name="HBM bytes", unit="bytes"),),
+        bands=(Band(rows),),
+        legends=(tuple(LegendKey(tensor, inks[tensor]) for tensor in there),),
+        headline=_headline(kernels, moved),
+    )
+
+
+def total(kernel: str, moved: Sequence[TensorBytes]) -> int:
+    """Bytes read and written by one kernel."""
+    return sum(tensor.total for tensor in moved if tensor.kernel == kernel)
+
+
+def ratio(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) -> float | None:
+    """How many times fewer bytes the last kernel moves than the first; None unless both move some."""
+    totals = [total(key, moved) for key, _ in kernels]
+    return totals[0] / totals[-1] if len(totals) > 1 and totals[0] and totals[-1] else None
+
+
+def _row(key: str, label: str, way: str, moved: Sequence[TensorBytes], inks: dict[str, Ink], names_absent: bool) -> Row:
+    whole = total(key, moved)
+    bar = tuple(
+        Segment(
+            tensor.moved(way),
+            inks[tensor.tensor],
+            tensor.tensor,
+            (f"{tensor.tensor} {short_quantity(tensor.moved(way), 'bytes')}", tensor.tensor),
+            f"{label} · {tensor.tensor} {way}\n{_bytes(tensor.moved(way))}\n"
+            f"{tensor.moved(way) / whole:.1%} of its HBM bytes",
+        )
+        for tensor in moved
+        if tensor.kernel == key and tensor.moved(way)
+    )
+    amount = round(sum(segment.value for segment in bar))
+    extra = _absent(key, moved) if names_absent and way == "written" else ""
+    cell = Cell((bar,), texts=(format_quantity(amount, "bytes"),), bold=True, extra=extra)
+    return Row(way, (cell,), f"{label} {way}\n{_bytes(amount)}", group=label)
+
+
+def _absent(key: str, moved: Sequence[TensorBytes]) -> str:
+    """Tensors that another kernel moves and this one does not at all: the point of a fused kernel."""
+    of_kernel = {tensor.tensor for tensor in moved if tensor.kernel == key and tensor.total}
+    absent = dict.fromkeys(tensor.tensor for tensor in moved if tensor.total and tensor.tensor not in of_kernel)
+    return f"{' and '.join(absent)}: 0 B" if absent and of_kernel else ""
+
+
+def _headline(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) -> Headline | None:
+    times = ratio(kernels, moved)
+    if times is None:
+        return None
+    totals = " → ".join(format_quantity(total(key, moved), "bytes") for key, _ in kernels)
+    fewer = times >= 1
+    text = f"{short_quantity(times)}× {'fewer' if fewer else 'the'} bytes"
+    return Headline(text, Ink("good" if fewer else "warn"), totals)
+
+
+def _inks(moved: Sequence[TensorBytes]) -> dict[str, Ink]:
+    """The theme's own colours of its tensors; others take its series in turn."""
+    names = list(dict.fromkeys(tensor.tensor for tensor in moved))
+    others = [name for name in names if name not in _THEME_TENSORS]
+    return {
+        name: Ink(f"tensor.{name}") if name in _THEME_TENSORS else Ink(f"series.{others.index(name)}") for name in names
+    }
+
+
+def _bytes(count: int) -> str:
+    return f"{format_quantity(count, 'bytes')} ({count:,} B)"

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from operator import itemgetter
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.report import worst_rows
 from core.contracts.result import Row
+from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, layer_columns, matching, tensor_columns
 from gui.pages.quantization.report_export import ReportExport, Write
-from gui.pages.quantization.report_model import ReportModel
-from gui.pages.quantization.report_rows import ReportRows
-from gui.widgets.columns import columns
+from gui.widgets.record_model import Column
+from gui.widgets.record_table import RecordTable
 from gui.widgets.segments import Segments
 
 VIEWS = ("By tensor", "By layer", "Worst", "Skipped")
@@ -33,8 +26,12 @@ _BEFORE = (
 )
 
 
+# What a row is known by while a report grows.
+_BY_TENSOR, _BY_LAYER, _BY_NAME = itemgetter("tensor", "format"), itemgetter("layer", "format"), itemgetter("tensor")
+
+
 class ReportTable(QWidget):
-    """`tensor_picked` carries the tensor that a person went to (of a layer its worst); `format_chosen` the format that
+    """`tensor_picked` carries the tensor that the user went to (of a layer its worst); `format_chosen` the format that
     they chose to see, '' for all."""
 
     tensor_picked = Signal(str)
@@ -46,17 +43,15 @@ class ReportTable(QWidget):
         self._labels: dict[str, str] = {}
         self._tensor: str | None = None
         self._given_format: str | None = None
-        self._columns = columns({})
-        self.model = ReportModel()
-        self.model.setParent(self)
-        self.table = ReportRows(self.model)
+        self._shown_view = -1
+        self.table: RecordTable[Row] = RecordTable(SKIPPED_COLUMNS, _BY_NAME, _BEFORE, matches=matching)
         self.views = Segments(VIEWS)
         self.format = QComboBox()
         self.format.setAccessibleName("Format shown")
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter: part of a name, or layer 3")
         self.filter.setClearButtonEnabled(True)
-        self.count, self._sentence = QLabel(), QLabel(_BEFORE)
+        self.count = QLabel()
         self.export = ReportExport()
         self._lay_out()
         self._connect()
@@ -72,8 +67,7 @@ class ReportTable(QWidget):
         """
         self._tables = tables
         if dict(labels) != self._labels:
-            self._labels = dict(labels)
-            self._columns = columns(self._labels)
+            self._labels, self._shown_view = dict(labels), -1
         self._offer_formats()
         self.export.set_write(write)
         self._refresh()
@@ -103,25 +97,13 @@ class ReportTable(QWidget):
     def shown_format(self) -> str:
         return self.format.currentData() or ""
 
-    @property
-    def sentence(self) -> str:
-        """What stands in place of the table, '' while there are rows."""
-        return self._sentence.text() if self._stack.currentWidget() is self._sentence else ""
-
-    def copy(self) -> None:
-        """The selected rows, or all that are shown, as tab-separated text on the clipboard."""
-        rows = [self.model.shown[at] for at in self.table.selected_rows()] or self.model.shown
-        lines = ["\t".join(column.text(row) for column in self.model.columns) for row in rows]
-        QGuiApplication.clipboard().setText("\n".join(lines))
-
     def _connect(self) -> None:
-        self.views.chosen.connect(lambda _: self._refresh(other_rows=True))
+        self.views.chosen.connect(lambda _: self._refresh())
         self.format.activated.connect(self._on_format)
-        self.filter.textChanged.connect(lambda _: self._refresh())
-        self.table.row_reached.connect(self._on_row)
-        self.export.copy_requested.connect(self.copy)
+        self.filter.textChanged.connect(self._on_filter)
+        self.table.picked.connect(self._on_row)
+        self.export.copy_requested.connect(self.table.copy)
         self.export.saved.connect(lambda name: self.count.setText(f"saved as {name}"))
-        QShortcut(QKeySequence.StandardKey.Copy, self.table, self.copy, context=Qt.ShortcutContext.WidgetShortcut)
         keys, inside = QKeySequence.StandardKey.Find, Qt.ShortcutContext.WidgetWithChildrenShortcut
         QShortcut(keys, self, self.filter.setFocus, context=inside)
 
@@ -129,8 +111,11 @@ class ReportTable(QWidget):
         self._refresh()
         self.format_chosen.emit(self.shown_format)
 
-    def _on_row(self, at: int) -> None:
-        row = self.model.shown[at]
+    def _on_filter(self, text: str) -> None:
+        self.table.set_filter(text)
+        self._show_selection_and_count()
+
+    def _on_row(self, row: Row) -> None:
         self._tensor = row.get("tensor") or row.get("worst_tensor") or None
         if self._tensor:
             self.tensor_picked.emit(self._tensor)
@@ -152,65 +137,60 @@ class ReportTable(QWidget):
             self.format.addItem(title, name)
         self.format.setCurrentIndex(self.format.findData(chosen))
 
-    def _refresh(self, other_rows: bool = False) -> None:
+    def _refresh(self) -> None:
         view = self.views.index
-        before = self.model.columns
-        self.model.set_columns(self._columns[{_LAYERS: 1, _SKIPPED: 2}.get(view, 0)])
-        if other_rows or self.model.columns is not before:
-            self.table.begin_anew(keep_order=self.model.columns is before and not other_rows)
+        if view != self._shown_view:
+            self._shown_view = view
+            self.table.set_columns(*self._columns_of(view))
         self.format.setEnabled(view != _SKIPPED)
-        self.table.show_rows(self._rows_of(view), self.shown_format, self.filter.text())
-        self.table.setColumnHidden(1, view != _SKIPPED and bool(self.shown_format))
-        if self._tensor is not None and not self.table.selectionModel().hasSelection():
-            self._show_selected()  # its row has only now come, or come back
-        self._say(view)
+        self.table.set_rows(self._rows_of(view), self._empty_sentence(view))
+        self.table.view.setColumnHidden(1, view != _SKIPPED and bool(self.shown_format))
+        self._show_selection_and_count()
+
+    def _columns_of(self, view: int) -> tuple[tuple[Column[Row], ...], Callable[[Row], Hashable]]:
+        if view == _SKIPPED:
+            return SKIPPED_COLUMNS, _BY_NAME
+        if view == _LAYERS:
+            return layer_columns(self._labels), _BY_LAYER
+        return tensor_columns(self._labels), _BY_TENSOR
 
     def _rows_of(self, view: int) -> Sequence[Row]:
-        tensors = self._tables.get("tensors", ())
+        tensors, chosen = self._tables.get("tensors", ()), self.shown_format
         if view == _WORST:
-            formats = [self.shown_format] if self.shown_format else self._formats()
-            return [row for name in formats for row in worst_rows(tensors, name)]
-        return tensors if view == _TENSORS else self._tables.get("layers" if view == _LAYERS else "skipped", ())
+            return [row for name in ([chosen] if chosen else self._formats()) for row in worst_rows(tensors, name)]
+        if view == _SKIPPED:
+            return self._tables.get("skipped", ())
+        rows = tensors if view == _TENSORS else self._tables.get("layers", ())
+        return [row for row in rows if row["format"] == chosen] if chosen else rows
 
     def _formats(self) -> list[str]:
         return [self.format.itemData(index) for index in range(1, self.format.count())]
 
-    def _say(self, view: int) -> None:
-        """The count, or a sentence where there is nothing to show."""
-        shown, total = len(self.model.shown), self.model.total
-        what = "layers" if view == _LAYERS else "tensors"
-        what = "rows" if view != _SKIPPED and not self.shown_format else what
-        self.count.setText(f"{shown:,} of {total:,} {what}" if total else "")
-        self._stack.setCurrentWidget(self.table if shown else self._sentence)
-        if total and not shown:
-            self._sentence.setText(f"Nothing here is called {self.filter.text().strip()!r}: change the filter.")
-        elif not total:
-            measured = bool(self._tables.get("tensors"))
-            left_out = "Every tensor was measured." if view == _SKIPPED else "Nothing was measured in this format."
-            self._sentence.setText(left_out if measured else _BEFORE)
+    def _show_selection_and_count(self) -> None:
+        if self._tensor is not None and not self.table.selected:
+            self._show_selected()  # its row has only now come, or come back
+        view, total = self.views.index, len(self.table.model.rows)
+        unit = "layers" if view == _LAYERS else "tensors"
+        unit = "rows" if view != _SKIPPED and not self.shown_format else unit
+        self.count.setText(f"{len(self.table.rows):,} of {total:,} {unit}" if total else "")
+
+    def _empty_sentence(self, view: int) -> str:
+        if not self._tables.get("tensors"):
+            return _BEFORE
+        return "Every tensor was measured." if view == _SKIPPED else "Nothing was measured in this format."
 
     def _show_selected(self) -> None:
         if self._tensor is None:
-            self.table.select(None)
+            self.table.mark(None)
             return
-        layer = layer_and_kind(self._tensor)[0]
-        by_layer = self.views.index == _LAYERS
-        found = (
-            at
-            for at, row in enumerate(self.model.shown)
-            if (row["layer"] == layer if by_layer else row["tensor"] == self._tensor)
+        name, value = (
+            ("layer", layer_and_kind(self._tensor)[0]) if self.views.index == _LAYERS else ("tensor", self._tensor)
         )
-        self.table.select(next(found, None))
+        row = next((row for row in self.table.model.shown if row[name] == value), None)
+        self.table.mark(None if row is None else self.table.model.key(row))
 
     def _lay_out(self) -> None:
         self.count.setProperty("role", "small")
-        self._sentence.setProperty("role", "empty")
-        self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._sentence.setWordWrap(True)
-        self._sentence.setMargin(12)
-        self._stack = QStackedWidget()
-        self._stack.addWidget(self._sentence)
-        self._stack.addWidget(self.table)
         top, second = QHBoxLayout(), QHBoxLayout()
         for line in (top, second):
             line.setSpacing(6)
@@ -224,4 +204,4 @@ class ReportTable(QWidget):
         column.setSpacing(4)
         column.addLayout(top)
         column.addLayout(second)
-        column.addWidget(self._stack, 1)
+        column.addWidget(self.table, 1)

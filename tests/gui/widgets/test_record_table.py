@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtWidgets import QApplication
 
 from core.contracts.result import Row
 from gui import theme
@@ -162,6 +163,13 @@ def test_that_columns_are_as_wide_as_their_texts_until_the_user_sets_a_width(tab
     table.start_over()
     table.set_rows(ROWS)
     assert table.view.columnWidth(0) == narrow
+
+
+def test_that_no_text_is_cut(table: RecordTable[Row], qapp: QApplication) -> None:
+    theme.apply(qapp, theme.current().name)  # its padding takes part of a cell
+    table.set_rows([{"name": "layer 0, down_proj", "count": 123_456_789_012}, *ROWS])
+    for column in range(2):
+        assert table.view.columnWidth(column) >= table.view.sizeHintForColumn(column)
 
 
 def test_that_other_columns_start_in_their_own_order_without_a_mark(table: RecordTable[Row], qtbot: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Row
 from gui import theme as themes
+from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, layer_columns, matching, natural, tensor_columns
 from gui.pages.quantization.report_table import ReportTable
-from gui.widgets.columns import columns, matching, natural
+from gui.widgets.record_model import BAR_ROLE, RecordModel
 
 LABELS = {"nf4": "NF4", "int4": "INT4"}
 KINDS = ("self_attn.q_proj", "mlp.up_proj", "input_layernorm")
 SNR = {"nf4": 20.0, "int4": 18.0}
-TENSOR_COLUMNS = columns(LABELS)[0]
+TENSOR_COLUMNS = tensor_columns(LABELS)
 
 
 def row(index: int, format_id: str = "nf4", **changes: Any) -> Row:
@@ -74,30 +76,38 @@ def report(qtbot: Any) -> ReportTable:
 
 
 def names(report: ReportTable) -> list[str]:
-    return [shown["tensor"] for shown in report.model.shown]
+    return [shown["tensor"] for shown in report.table.rows]
 
 
 def selected(report: ReportTable) -> list[str]:
-    return [report.model.shown[at]["tensor"] for at in report.table.selected_rows()]
+    return [row["tensor"] for row in report.table.selected]
 
 
 def column(report: ReportTable, name: str) -> int:
-    return next(at for at, found in enumerate(report.model.columns) if found.name == name)
+    return next(at for at, found in enumerate(report.table.model.columns) if found.name == name)
 
 
 def test_that_without_a_report_it_says_what_to_open(qtbot: Any) -> None:
     report = ReportTable()
     qtbot.addWidget(report)
-    assert report.sentence.startswith("Open a checkpoint")
+    assert report.table.sentence.startswith("Open a checkpoint")
     assert not report.export.isEnabled()
 
 
 def test_that_numbers_are_written_with_their_units_and_exact_in_the_read_out(report: ReportTable) -> None:
-    snr, size = (report.model.index(1, column(report, name)) for name in ("snr_db", "bytes"))
+    snr, size = (report.table.model.index(1, column(report, name)) for name in ("snr_db", "bytes"))
     assert (snr.data(), size.data()) == ("20.7", "4.10 kB")
     assert snr.data(Qt.ItemDataRole.ToolTipRole) == "20.74 dB"
-    head = report.model.headerData(snr.column(), Qt.Orientation.Horizontal)
+    head = report.table.model.headerData(snr.column(), Qt.Orientation.Horizontal)
     assert head == "SNR (dB)"
+
+
+def test_that_a_bar_shows_the_share_of_the_largest_number_whatever_the_filter(report: ReportTable) -> None:
+    largest = max(row(index)["snr_db"] for index in range(60))
+    report.filter.setText("layer 0")
+    bars = [report.table.model.index(at, column(report, "snr_db")).data(BAR_ROLE) for at in range(3)]
+    assert bars == [row(index)["snr_db"] / largest for index in range(3)]
+    assert report.table.model.index(0, column(report, "bytes")).data(BAR_ROLE) is None
 
 
 def test_that_every_column_is_there_in_the_rows_that_a_report_makes() -> None:
@@ -105,7 +115,11 @@ def test_that_every_column_is_there_in_the_rows_that_a_report_makes() -> None:
     empty = StoredTensor("h.3.w", "F32", (0, 4), Shard(Path("a"), 0, 0, ""), 0, 0)
     of_tensors = tensor_rows(empty, WeightSums(), {"nf4": FormatErrors()})
     of_layers = layer_rows([row(0, snr_db=None, signal_power=0.0, error_power=0.0), row(5)])
-    for shown, rows in zip(columns(LABELS), (of_tensors, of_layers, skipped_rows([empty])), strict=True):
+    for shown, rows in zip(
+        (tensor_columns(LABELS), layer_columns(LABELS), SKIPPED_COLUMNS),
+        (of_tensors, of_layers, skipped_rows([empty])),
+        strict=True,
+    ):
         for found in rows:
             texts = [each.text(found) for each in shown]
             assert all(texts[:2])
@@ -115,7 +129,7 @@ def test_that_every_column_is_there_in_the_rows_that_a_report_makes() -> None:
 def test_that_what_was_not_obtained_is_a_dash(report: ReportTable) -> None:
     report.set_report({"tensors": [row(0, snr_db=None, kurtosis=None)]}, LABELS)
     for name in ("snr_db", "kurtosis"):
-        assert report.model.index(0, column(report, name)).data() == "—"
+        assert report.table.model.index(0, column(report, name)).data() == "—"
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-20, 60)), max_size=30), st.booleans())
@@ -132,11 +146,11 @@ def test_that_layer_two_comes_before_layer_ten() -> None:
 
 def test_that_a_header_sorts_and_a_selection_goes_with_its_row(report: ReportTable) -> None:
     report.select_tensor("model.layers.3.mlp.up_proj.weight")
-    report.table.sortByColumn(column(report, "snr_db"), Qt.SortOrder.AscendingOrder)
-    found = [shown["snr_db"] for shown in report.model.shown]
+    report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.AscendingOrder)
+    found = [shown["snr_db"] for shown in report.table.rows]
     assert found == sorted(found)
     assert selected(report) == ["model.layers.3.mlp.up_proj.weight"]
-    report.table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+    report.table.view.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
     assert names(report) == [row(index)["tensor"] for index in range(60)]
 
 
@@ -146,25 +160,26 @@ def test_that_a_header_sorts_and_a_selection_goes_with_its_row(report: ReportTab
 )
 def test_that_the_filter_takes_parts_of_names_and_whole_layers(report: ReportTable, text: str, count: int) -> None:
     report.filter.setText(text)
-    assert len(report.model.shown) == count
+    assert len(report.table.rows) == count
     assert report.count.text() == f"{count} of 60 tensors"
-    assert bool(report.sentence) == (count == 0)
+    assert bool(report.table.sentence) == (count == 0)
 
 
 @given(st.text("AYlayer. 019_p", max_size=9))
 def test_that_a_filter_never_invents_or_reorders_rows(text: str) -> None:
     rows = [row(index) for index in range(12)]
-    found = matching(rows, text)
-    assert [shown for shown in rows if shown in found] == found
+    model = RecordModel(TENSOR_COLUMNS, itemgetter("tensor"))
+    model.set_rows(rows, matching(text))
+    assert [shown for shown in rows if shown in model.shown] == model.shown
 
 
 def test_that_a_click_and_the_arrows_pick_a_tensor(report: ReportTable, qtbot: Any) -> None:
-    where = report.table.visualRect(report.model.index(2, 0)).center()
+    where = report.table.view.visualRect(report.table.model.index(2, 0)).center()
     with qtbot.waitSignal(report.tensor_picked) as caught:
-        qtbot.mouseClick(report.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+        qtbot.mouseClick(report.table.view.viewport(), Qt.MouseButton.LeftButton, pos=where)
     assert caught.args == [row(2)["tensor"]]
     with qtbot.waitSignal(report.tensor_picked) as caught:
-        qtbot.keyClick(report.table, Qt.Key.Key_Down)
+        qtbot.keyClick(report.table.view, Qt.Key.Key_Down)
     assert caught.args == [row(3)["tensor"]]
 
 
@@ -172,10 +187,10 @@ def test_that_what_is_selected_from_outside_is_shown_without_an_echo(report: Rep
     with qtbot.assertNotEmitted(report.tensor_picked), qtbot.assertNotEmitted(report.format_chosen):
         report.select_tensor(row(55)["tensor"])
         assert selected(report) == [row(55)["tensor"]]
-        assert report.table.rowAt(report.table.viewport().height() - 1) >= 55
+        assert report.table.view.rowAt(report.table.view.viewport().height() - 1) >= 55
         report.set_format("int4")
         report.show_view(1)
-        assert [report.model.shown[at]["layer"] for at in report.table.selected_rows()] == [row(55)["layer"]]
+        assert [row["layer"] for row in report.table.selected] == [row(55)["layer"]]
         report.show_view(0)
         report.select_tensor(None)
         assert selected(report) == []
@@ -189,33 +204,34 @@ def test_that_a_tensor_selected_before_it_is_measured_is_shown_when_it_is(report
 
 
 def test_that_a_growing_report_keeps_selection_order_and_place(report: ReportTable) -> None:
-    report.table.sortByColumn(column(report, "snr_db"), Qt.SortOrder.DescendingOrder)
+    report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.DescendingOrder)
     report.filter.setText("proj")
     wanted = names(report)[20:23]
-    report.table.select(20)
-    report.table.verticalScrollBar().setValue(11 * 21 + 5)
-    report.table.horizontalScrollBar().setValue(30)
-    top = report.table.indexAt(report.table.viewport().rect().topLeft())
-    name, offset = report.model.shown[top.row()]["tensor"], report.table.visualRect(top).top()
+    report.table.view.select(20)
+    report.table.view.verticalScrollBar().setValue(11 * 22 + 5)
+    report.table.view.horizontalScrollBar().setValue(30)
+    top = report.table.view.indexAt(report.table.view.viewport().rect().topLeft())
+    name, offset = report.table.rows[top.row()]["tensor"], report.table.view.visualRect(top).top()
     report.set_report(tables(90), LABELS)
-    top = report.table.indexAt(report.table.viewport().rect().topLeft())
-    assert (report.model.shown[top.row()]["tensor"], report.table.visualRect(top).top()) == (name, offset)
+    top = report.table.view.indexAt(report.table.view.viewport().rect().topLeft())
+    assert (report.table.rows[top.row()]["tensor"], report.table.view.visualRect(top).top()) == (name, offset)
     assert selected(report) == wanted[:1]
-    assert report.table.horizontalScrollBar().value() == 30
-    found = [shown["snr_db"] for shown in report.model.shown]
+    assert report.table.view.horizontalScrollBar().value() == 30
+    found = [shown["snr_db"] for shown in report.table.rows]
     assert found == sorted(found, reverse=True)
     assert len(found) == 60
 
 
 def test_that_ten_thousand_rows_a_second_do_not_hold_the_window_up(report: ReportTable) -> None:
-    report.table.sortByColumn(column(report, "snr_db"), Qt.SortOrder.DescendingOrder)
+    report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.DescendingOrder)
     full, took = tables(5000), []
     report.select_tensor(full["tensors"][40]["tensor"])
-    for _ in range(5):
+    for changed in range(5):
+        rows = [*full["tensors"][:-2], row(4999, "nf4", kurtosis=float(changed)), row(4999, "int4")]
         began = time.process_time()
-        report.set_report({**full, "tensors": list(full["tensors"])}, LABELS)
+        report.set_report({**full, "tensors": rows}, LABELS)
         took.append(time.process_time() - began)
-    assert len(report.model.shown) == 5000
+    assert len(report.table.rows) == 5000
     assert min(took) < 0.05
 
 
@@ -224,46 +240,47 @@ def test_that_a_format_chosen_here_stays_until_another_is_given(report: ReportTa
         report.format.setCurrentIndex(0)
         report.format.activated.emit(0)
     assert caught.args == [""]
-    assert len(report.model.shown) == 120
+    assert len(report.table.rows) == 120
     report.set_format("nf4")
     report.set_report(tables(61), LABELS)
-    assert len(report.model.shown) == 122
+    assert len(report.table.rows) == 122
     report.set_format("int4")
-    assert {shown["format"] for shown in report.model.shown} == {"int4"}
+    assert {shown["format"] for shown in report.table.rows} == {"int4"}
 
 
 def test_that_each_view_shows_its_rows(report: ReportTable) -> None:
     report.show_view(1)
-    assert [shown["layer"] for shown in report.model.shown] == list(range(20))
+    assert [shown["layer"] for shown in report.table.rows] == list(range(20))
     assert report.count.text() == "20 of 20 layers"
     report.show_view(2)
-    found = [shown["snr_db"] for shown in report.model.shown]
+    found = [shown["snr_db"] for shown in report.table.rows]
     assert found == sorted(found)
     assert len(found) == 20
     report.show_view(3)
     assert names(report) == ["rotary.inv_freq"]
     report.set_report({**tables(3), "skipped": []}, LABELS)
-    assert report.sentence == "Every tensor was measured."
+    assert report.table.sentence == "Every tensor was measured."
 
 
 def test_that_a_layer_picks_its_worst_tensor(report: ReportTable, qtbot: Any) -> None:
     report.show_view(1)
     with qtbot.waitSignal(report.tensor_picked) as caught:
-        qtbot.keyClick(report.table, Qt.Key.Key_Down)
-        qtbot.keyClick(report.table, Qt.Key.Key_Down)
+        qtbot.keyClick(report.table.view, Qt.Key.Key_Down)
+        qtbot.keyClick(report.table.view, Qt.Key.Key_Down)
     assert caught.args[0].startswith("model.layers.")
-    assert caught.args[0] in {shown["worst_tensor"] for shown in report.model.shown}
+    assert caught.args[0] in {shown["worst_tensor"] for shown in report.table.rows}
 
 
 def test_that_copy_takes_selected_rows_or_all(report: ReportTable) -> None:
     report.select_tensor(row(1)["tensor"])
-    report.copy()
+    report.table.copy()
     text = QGuiApplication.clipboard().text()
-    assert text.startswith(f"{row(1)['tensor']}\tNF4\t")
-    assert "\n" not in text
+    assert text.startswith("Tensor\tFormat\t")
+    assert text.splitlines()[1].startswith(f"{row(1)['tensor']}\tNF4\t")
+    assert len(text.splitlines()) == 2
     report.select_tensor(None)
-    report.copy()
-    assert len(QGuiApplication.clipboard().text().splitlines()) == 60
+    report.table.copy()
+    assert len(QGuiApplication.clipboard().text().splitlines()) == 61
 
 
 def test_that_an_export_is_written_beside_the_window(

@@ -6,9 +6,11 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,7 +18,7 @@ from enum import StrEnum
 
 from packaging.version import Version
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from core.engine.history_file import data_folder
 from core.hardware.host import host_facts
@@ -24,6 +26,8 @@ from core.hardware.host import host_facts
 LIBRARIES = ("torch", "triton", "PySide6-Essentials", "pyqtgraph", "numpy", "pydantic", "distributed")
 _FIRST_BAD_PYSIDE = Version("6.12")
 _WORKER_PATIENCE_S = 60.0
+_PATH = re.compile(r"(?:(?<=\()|^)(?:/|[A-Za-z]:\\)[^()]*")
+"""A path at the start of a text or of a parenthesis, up to its end: it may hold spaces."""
 
 
 class State(StrEnum):
@@ -62,9 +66,9 @@ def examine(*, as_json: bool, display_problem: str | None) -> int:
 
 
 def _interpreter() -> Iterator[Check]:
-    found = f"{platform.python_version()} ({sys.executable})"
+    version = f"{platform.python_version()} ({sys.executable})"
     ok = sys.version_info >= (3, 11)
-    yield Check("Python", State.OK if ok else State.MISSING, found, "" if ok else "Use Python 3.11 or newer.")
+    yield Check("Python", State.OK if ok else State.MISSING, version, "" if ok else "Use Python 3.11 or newer.")
 
 
 def _libraries() -> Iterator[Check]:
@@ -125,18 +129,18 @@ def _machine() -> Iterator[Check]:
 
 
 def _compiler() -> Check:
-    found = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
-    if found:
-        return Check("C compiler", State.OK, found)
+    compiler = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
+    if compiler:
+        return Check("C compiler", State.OK, compiler)
     remedy = "Triton launches kernels on a GPU with one: apt-get install gcc python3-dev. Tracing needs none."
     return Check("C compiler", State.OPTIONAL, "none", remedy)
 
 
 def _data_folder() -> Check:
-    wanted = data_folder()
-    folder = next(parent for parent in (wanted, *wanted.absolute().parents) if parent.exists())
+    history_folder = data_folder()
+    folder = next(path for path in (history_folder, *history_folder.absolute().parents) if path.exists())
     if folder.is_dir() and os.access(folder, os.W_OK):
-        return Check("History", State.OK, str(wanted))
+        return Check("History", State.OK, str(history_folder))
     return Check(
         "History", State.OPTIONAL, f"{folder} cannot be written",
         "Runs are not kept; set TILESCOPE_DATA_DIR to a folder that can be written.",
@@ -174,10 +178,19 @@ def _worker() -> Check:
 
 
 def _print(checks: list[Check]) -> None:
-    signs = {State.OK: "[green]✓[/]", State.OPTIONAL: "[yellow]○[/]", State.MISSING: "[red]✗[/]"}
-    table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"  # a path that is cut cannot be copied
+    """One block per check: a table would fold paths, and a path that is cut cannot be copied."""
+    styles = {State.OK: ("✓", "green"), State.OPTIONAL: ("○", "yellow"), State.MISSING: ("✗", "red")}
+    console = Console()
+    name_width = max(len(check.name) for check in checks)
     for check in checks:
-        table.add_row(signs[check.state], check.name, check.found, check.remedy)
-    Console().print(table)
+        indent = " " * (name_width + 4)
+        lines = [line for text in (check.found, check.remedy) for line in _wrapped(text, console.width - len(indent))]
+        heading = Text.assemble(styles[check.state], f" {check.name:{name_width}}  ")
+        console.print(heading + Text(f"\n{indent}".join(lines)), soft_wrap=True)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of `width` columns, longer only where a path needs it."""
+    unbreakable = _PATH.sub(lambda path: path[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(unbreakable, max(1, width), break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from core.commands.claim_blocks import print_claim
 from core.commands.session import engine_for, parse_assignments, run_once
-from core.commands.verify import VERDICT_STYLES
 from core.contracts.claims import Claim, Finding
 from core.contracts.registry import topic as find_topic
 from core.contracts.result import Result
@@ -29,8 +29,8 @@ def run_topic(topic_id: str, assignments: Sequence[str], *, device: str, as_json
     topic = find_topic(topic_id)
     params = parse_assignments(topic, assignments)
     topic.check(params)
-    with engine_for(device) as (engine, wanted):
-        result = run_once(engine, topic, params, wanted)
+    with engine_for(device) as (engine, engine_device):
+        result = run_once(engine, topic, params, engine_device)
     findings = [(claim, claim.test(result)) for claim in topic.claims]
     if as_json:
         print(json.dumps(as_document(result, findings), indent=2))
@@ -40,7 +40,7 @@ def run_topic(topic_id: str, assignments: Sequence[str], *, device: str, as_json
 
 
 def as_document(result: Result, findings: Findings) -> dict[str, Any]:
-    """The JSON form of a run; a value that is not a number is null, as JSON has no NaN. `messages` is what a person
+    """The JSON form of a run; a value that is not a number is null, as JSON has no NaN. `messages` is what the user
     should know about the run besides: rows of severity ('notice' or 'warning') and text."""
     return {
         "topic": result.topic,
@@ -76,17 +76,12 @@ def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
     for name, metric in result.metrics.items():
         numbers.add_row(name, format_quantity(metric.value, metric.unit), metric.provenance.value, escape(metric.note))
     console.print(numbers)
-    verdicts = Table("verdict", "claim", "evidence", box=None, pad_edge=False)
+    console.print()
     for claim, finding in findings:
-        verdicts.add_row(
-            f"[{VERDICT_STYLES[finding.verdict]}]{finding.verdict.value}[/]",
-            claim.statement.en,
-            escape(finding.evidence),
-        )
-    console.print(verdicts)
-    if told := _messages(result):
+        print_claim(console, topic.id, claim, finding)
+    if rows := _messages(result):
         messages = Table("severity", "message", box=None, pad_edge=False)
-        for row in told:  # texts hold names that others chose: no markup
+        for row in rows:  # texts hold names that others chose: no markup
             messages.add_row(
                 f"[{_SEVERITY_STYLES.get(row['severity'], 'none')}]{row['severity']}[/]", escape(row["text"])
             )

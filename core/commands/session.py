@@ -33,16 +33,16 @@ def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
 def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
     """An engine and the device to ask it for; `device` may be the address of a scheduler."""
     if device in LOCAL_DEVICES:
-        engine, wanted = Engine(), device
+        engine, engine_device = Engine(), device
     elif ":" in device:
-        engine, wanted = Engine(address=device), "auto"
+        engine, engine_device = Engine(address=device), "auto"
     else:
         raise UnknownName(
             f"There is no device {device!r}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786."
         )
     try:
         engine.start()
-        yield engine, wanted
+        yield engine, engine_device
     finally:
         engine.close()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,22 @@ def test_that_a_missing_triton_is_a_failure_on_linux_only(
     code, found = checks(capsys)
     assert code == 0
     assert found["triton"]["state"] == "optional"
+
+
+@pytest.mark.usefixtures("quick_checks")
+def test_that_at_80_columns_no_path_is_broken_and_no_other_line_is_longer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    python = f"/opt/{'a-rather-long-folder/' * 4}an environment/bin/python"
+    monkeypatch.setattr("sys.executable", python)
+    history = Path(f"/{'no-such-folder/' * 5}Application Support/Tilescope")
+    monkeypatch.setattr(doctor, "data_folder", lambda: history)
+    monkeypatch.setattr(doctor.os, "access", lambda *_: True)
+    doctor.examine(as_json=False, display_problem="There is no display here (neither of two variables is set).")
+    lines = capsys.readouterr().out.splitlines()
+    assert any(f"({python})" in line for line in lines)
+    assert any(line.endswith(f"  {history}") for line in lines)
+    assert all(len(line) <= 80 for line in lines if python not in line and str(history) not in line)
+    display = next(index for index, line in enumerate(lines) if " Display " in line)
+    assert "python main.py screenshot all --out gallery" in " ".join(" ".join(lines[display:][:4]).split())

@@ -1,0 +1,31 @@
+"""How the command line prints a tested claim: one block of lines, readable at 80 columns."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from core.contracts.claims import Claim, Finding, Verdict
+
+_VERDICT_STYLES = {
+    Verdict.HOLDS: "green",
+    Verdict.HOLDS_WITH_LIMIT: "yellow",
+    Verdict.DOES_NOT_HOLD: "red",
+    Verdict.NOT_TESTED: "dim",
+}
+
+
+def print_claim(console: Console, topic_id: str, claim: Claim, finding: Finding) -> None:
+    """Verdict and name, then statement, evidence and source, each on lines of its own."""
+    verdict = finding.verdict
+    mark = ""
+    if claim.is_surprised_by(finding):
+        mark = " (unexpected)"
+    elif verdict is Verdict.DOES_NOT_HOLD:
+        mark = " (as expected)"
+    heading = Text.assemble((verdict.value, _VERDICT_STYLES[verdict]), mark, (f"  {topic_id}: {claim.id}", "bold"))
+    console.print(heading, highlight=False)
+    for text, style in ((claim.statement.en, ""), (finding.evidence, ""), (claim.source, "dim")):
+        console.print(Padding(Text(text, style), (0, 0, 0, 2)))
+    console.print()

@@ -1,4 +1,4 @@
-"""What a model says before and after: a row a question, right and wrong marked, one answer in full at a time."""
+"""What a model says before and after: one row per prompt, right and wrong marked, one answer in full at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 @dataclass(frozen=True)
-class Speaker:
+class Variant:
     """Who answers: a method, or the model before it. `title` heads its answers, `short` its column of marks, or `brief`
     where names leave no room for answers; `about` is one line on its answers, for read-outs."""
 
@@ -31,7 +31,7 @@ class Speaker:
     about: str = ""
 
 
-BEFORE = Speaker(
+BEFORE = Variant(
     "before",
     "Before",
     "Before",
@@ -43,33 +43,33 @@ BEFORE = Speaker(
 
 @dataclass(frozen=True)
 class Sample:
-    """One question, the answer that is wanted, and what each speaker said; None where nothing was said yet.
+    """One prompt, the expected answer, and the answer of each variant; None where there is none yet.
 
-    `group` tells rows apart that are asked for different reasons, '' for none.
+    `group` tells prompts apart that are there for different reasons, '' for none.
     """
 
-    asked: str
-    wanted: str
-    said: Mapping[str, str | None]
+    prompt: str
+    expected: str
+    answers: Mapping[str, str | None]
     group: str = ""
 
     def mark(self, key: str) -> str:
-        """RIGHT, WRONG or UNKNOWN: an answer is right when it is the wanted one, blanks at its ends aside."""
-        answer = self.said.get(key)
+        """RIGHT, WRONG or UNKNOWN: an answer is right when it is the expected one, blanks at its ends aside."""
+        answer = self.answers.get(key)
         if answer is None:
             return UNKNOWN
-        return RIGHT if answer.strip() == self.wanted.strip() else WRONG
+        return RIGHT if answer.strip() == self.expected.strip() else WRONG
 
 
 class SamplesTable(TableOrSentence):
-    """Columns: what is asked, what is wanted, what the first speaker (before) and the chosen one say, then a narrow
-    column of marks a speaker.
+    """Columns: the prompt, the expected answer, the answers of the first variant (before) and of the chosen one, then
+    one narrow column of marks per variant.
 
-    `speaker_picked` carries the key of a speaker whose marks or heading were clicked; `row_picked` the index of a
+    `variant_picked` carries the key of a variant whose marks or heading were clicked; `row_picked` the index of a
     sample that the user went to. Programmatic selection emits no signal.
     """
 
-    speaker_picked = Signal(str)
+    variant_picked = Signal(str)
     row_picked = Signal(int)
 
     def __init__(self, empty: str, parent: QWidget | None = None) -> None:
@@ -77,7 +77,7 @@ class SamplesTable(TableOrSentence):
         super().__init__(_SamplesView(model), empty, parent)
         self.model = model
         self.view: _SamplesView
-        self.view.speaker_picked.connect(self.speaker_picked)
+        self.view.variant_picked.connect(self.variant_picked)
         self.view.row_reached.connect(self.row_picked)
 
     @property
@@ -86,15 +86,15 @@ class SamplesTable(TableOrSentence):
 
     @property
     def chosen(self) -> str:
-        """The key of the speaker whose answers stand in full."""
+        """The key of the variant whose answers stand in full."""
         return self.model.chosen
 
-    def set_samples(self, speakers: Sequence[Speaker], samples: Sequence[Sample], chosen: str = "") -> None:
-        """Show these; none is one sentence. The first speaker is the one before. Row and place in view stay."""
-        if (tuple(speakers), tuple(samples)) != (self.model.speakers, self.model.samples):
+    def set_samples(self, variants: Sequence[Variant], samples: Sequence[Sample], chosen: str = "") -> None:
+        """Show these; none is one sentence. The first variant is the one before. Row and place in view stay."""
+        if (tuple(variants), tuple(samples)) != (self.model.variants, self.model.samples):
             row, scrolled = self.view.currentIndex().row(), self.view.verticalScrollBar().value()
             with self.view.without_signals():
-                self.model.set_rows(tuple(speakers), tuple(samples))
+                self.model.set_rows(tuple(variants), tuple(samples))
             self.view.fit()
             if 0 <= row < len(samples):
                 self.select_row(row)
@@ -103,8 +103,8 @@ class SamplesTable(TableOrSentence):
         self._show_table(bool(samples))
 
     def choose(self, key: str) -> None:
-        """Show a speaker's answers in full; one that is not there changes nothing. Emits nothing."""
-        if key != self.model.chosen and any(speaker.key == key for speaker in self.model.speakers):
+        """Show a variant's answers in full; one that is not there changes nothing. Emits nothing."""
+        if key != self.model.chosen and any(variant.key == key for variant in self.model.variants):
             self.model.choose(key)
             self.view.fit()
 
@@ -116,16 +116,16 @@ class SamplesTable(TableOrSentence):
 
 
 class _SamplesModel(QAbstractTableModel):
-    """Columns of text, then one of marks for each speaker."""
+    """Columns of text, then one of marks for each variant."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.speakers: tuple[Speaker, ...] = ()
+        self.variants: tuple[Variant, ...] = ()
         self.samples: tuple[Sample, ...] = ()
         self.chosen = ""
         self.is_brief = False
-        self.shown: tuple[Speaker, ...] = ()
-        """The speakers whose answers stand in full: the one before, and the chosen one."""
+        self.shown: tuple[Variant, ...] = ()
+        """The variants whose answers stand in full: the one before, and the chosen one."""
 
     @property
     def texts(self) -> int:
@@ -133,20 +133,20 @@ class _SamplesModel(QAbstractTableModel):
         return 2 + len(self.shown)
 
     def _take_shown(self) -> None:
-        chosen = tuple(speaker for speaker in self.speakers[1:] if speaker.key == self.chosen)
-        self.shown = self.speakers[:1] + chosen
+        chosen = tuple(variant for variant in self.variants[1:] if variant.key == self.chosen)
+        self.shown = self.variants[:1] + chosen
 
-    def set_rows(self, speakers: tuple[Speaker, ...], samples: tuple[Sample, ...]) -> None:
+    def set_rows(self, variants: tuple[Variant, ...], samples: tuple[Sample, ...]) -> None:
         self.beginResetModel()
-        self.speakers, self.samples = speakers, samples
-        if all(speaker.key != self.chosen for speaker in speakers):
-            self.chosen = speakers[-1].key if speakers else ""
+        self.variants, self.samples = variants, samples
+        if all(variant.key != self.chosen for variant in variants):
+            self.chosen = variants[-1].key if variants else ""
         self._take_shown()
         self.endResetModel()
 
     def choose(self, key: str) -> None:
-        """As a reset only where the number of columns changes: the row that a person is on stays."""
-        whole = (key == self.speakers[0].key) != (self.chosen == self.speakers[0].key)
+        """As a reset only where the number of columns changes: the row that the user is on stays."""
+        whole = (key == self.variants[0].key) != (self.chosen == self.variants[0].key)
         if whole:
             self.beginResetModel()
         self.chosen = key
@@ -158,34 +158,34 @@ class _SamplesModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), last)
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, self.columnCount() - 1)
 
-    def mark_head(self, speaker: Speaker) -> str:
-        return speaker.brief if self.is_brief and speaker.brief else speaker.short
+    def mark_head(self, variant: Variant) -> str:
+        return variant.brief if self.is_brief and variant.brief else variant.short
 
-    def speaker_of(self, column: int) -> Speaker | None:
+    def variant_of(self, column: int) -> Variant | None:
         """Whose answers or marks a column holds."""
         if column >= self.texts:
-            return self.speakers[column - self.texts]
+            return self.variants[column - self.texts]
         return self.shown[column - 2] if column >= 2 else None
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         return 0 if parent.isValid() else len(self.samples)
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() or not self.speakers else self.texts + len(self.speakers)
+        return 0 if parent.isValid() or not self.variants else self.texts + len(self.variants)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if orientation is not Qt.Orientation.Horizontal or section >= self.columnCount():
             return None
-        speaker = self.speaker_of(section)
+        variant = self.variant_of(section)
         marks = section >= self.texts
         if role == Qt.ItemDataRole.DisplayRole:
-            if speaker is None:
+            if variant is None:
                 return ("Asked", "Wanted")[section]
-            return self.mark_head(speaker) if marks else speaker.title
-        if role == Qt.ItemDataRole.ToolTipRole and speaker is not None:
-            right = sum(sample.mark(speaker.key) == RIGHT for sample in self.samples)
-            said = f"{speaker.title}: {right} of {len(self.samples)} right. Click to read its answers."
-            return f"{said}\n{speaker.about}" if speaker.about else said
+            return self.mark_head(variant) if marks else variant.title
+        if role == Qt.ItemDataRole.ToolTipRole and variant is not None:
+            right = sum(sample.mark(variant.key) == RIGHT for sample in self.samples)
+            text = f"{variant.title}: {right} of {len(self.samples)} right. Click to read its answers."
+            return f"{text}\n{variant.about}" if variant.about else text
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
             return side | Qt.AlignmentFlag.AlignVCenter
@@ -193,39 +193,41 @@ class _SamplesModel(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         sample, column = self.samples[index.row()], index.column()
-        speaker, marks = self.speaker_of(column), column >= self.texts
+        variant, marks = self.variant_of(column), column >= self.texts
         if role == Qt.ItemDataRole.DisplayRole:
-            if speaker is None:
-                return (sample.asked, sample.wanted)[column]
-            return sample.mark(speaker.key) if marks else _shown(sample.said.get(speaker.key))
+            if variant is None:
+                return (sample.prompt, sample.expected)[column]
+            return sample.mark(variant.key) if marks else _shown(sample.answers.get(variant.key))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._read(sample, speaker)
+            return self._read(sample, variant)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
             return side | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.FontRole:
             return theme.ui_font("title" if marks else "small", bold=marks)
-        if role == Qt.ItemDataRole.ForegroundRole and speaker is not None:
+        if role == Qt.ItemDataRole.ForegroundRole and variant is not None:
             now = theme.current()
             inks = {RIGHT: now.good, WRONG: now.bad, UNKNOWN: now.faint}
-            return QColor(inks[sample.mark(speaker.key)])
+            return QColor(inks[sample.mark(variant.key)])
         return None
 
-    def _read(self, sample: Sample, speaker: Speaker | None) -> str:
-        head = "\n".join(part for part in (sample.group, f"asked: {sample.asked}", f"wanted: {sample.wanted}") if part)
-        if speaker is None:
+    def _read(self, sample: Sample, variant: Variant | None) -> str:
+        head = "\n".join(
+            part for part in (sample.group, f"asked: {sample.prompt}", f"wanted: {sample.expected}") if part
+        )
+        if variant is None:
             return head
-        answer = sample.said.get(speaker.key)
+        answer = sample.answers.get(variant.key)
         words = {RIGHT: "right", WRONG: "wrong", UNKNOWN: "nothing said yet"}
-        said = "" if answer is None else f": {answer}"
-        text = f"{head}\n{speaker.title}, {words[sample.mark(speaker.key)]}{said}"
-        return f"{text}\n{speaker.about}" if speaker.about else text
+        ending = "" if answer is None else f": {answer}"
+        text = f"{head}\n{variant.title}, {words[sample.mark(variant.key)]}{ending}"
+        return f"{text}\n{variant.about}" if variant.about else text
 
 
 class _SamplesView(TableView):
     """Answers wrap; marks are as narrow as their headings. Left and Right stay with the table."""
 
-    speaker_picked = Signal(str)
+    variant_picked = Signal(str)
 
     def __init__(self, model: _SamplesModel) -> None:
         super().__init__(model)
@@ -245,11 +247,11 @@ class _SamplesView(TableView):
         Within reason: the read-out has all of it.
         """
         model, metrics = self._samples, QFontMetrics(theme.ui_font("body", bold=True))
-        if not model.speakers:
+        if not model.variants:
             return
         for brief in (False, True):
             model.is_brief = brief
-            marks = [metrics.horizontalAdvance(model.mark_head(one)) + _MARK_EDGE_PX for one in model.speakers]
+            marks = [metrics.horizontalAdvance(model.mark_head(one)) + _MARK_EDGE_PX for one in model.variants]
             room = self.viewport().width() - sum(marks)
             if room >= _READABLE_PX * model.texts:
                 break
@@ -286,9 +288,9 @@ class _SamplesView(TableView):
             super().keyPressEvent(event)
 
     def _on_column(self, column: int) -> None:
-        speaker = self._samples.speaker_of(column)
-        if speaker is not None:
-            self.speaker_picked.emit(speaker.key)
+        variant = self._samples.variant_of(column)
+        if variant is not None:
+            self.variant_picked.emit(variant.key)
 
 
 def _shown(answer: str | None) -> str:

@@ -19,7 +19,7 @@ from gui.charts.token_map import TokenMap
 from gui.pages.fine_tuning import mask_pages, view_data
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
-from gui.widgets.samples_table import BEFORE, Sample, SamplesTable, Speaker
+from gui.widgets.samples_table import BEFORE, Sample, SamplesTable, Variant
 from gui.widgets.switcher import Switcher
 
 SAMPLES, MASK, VECTORS, METHODS_TABLE = range(4)
@@ -105,16 +105,16 @@ class VectorsView(QWidget):
         self.where.setText(f"{view_data.label(method)} trains {METHODS[MethodId(method)].where.in_language('en')}.")
         rows, measured = vector_rows(plan, result, method)
         self.table.set_rows(rows)
-        said = " ".join(part for part in (objective_sentence(result, method), through_sentence(result, method)) if part)
-        self.through.setText(said)
-        self.through.setVisible(bool(said))
+        sentences = objective_sentence(result, method), through_sentence(result, method)
+        self.through.setText(" ".join(filter(None, sentences)))
+        self.through.setVisible(any(sentences))
         return measured
 
 
 class DetailsView(Switcher):
     """What is behind the other buttons is drawn when it is looked at.
 
-    `method_picked`, `place_picked` and `sample_picked` are what a person chose in any of them; `provenance_changed`
+    `method_picked`, `place_picked` and `sample_picked` are what the user chose in any of them; `provenance_changed`
     carries where what is shown comes from, None for nothing.
     """
 
@@ -133,7 +133,7 @@ class DetailsView(Switcher):
         self._plan: Plan | None = None
         self._result: Result | None = None
         self._method = ""
-        self.samples.speaker_picked.connect(self._on_speaker)
+        self.samples.variant_picked.connect(self._on_variant)
         self.methods.picked.connect(lambda row: self.method_picked.emit(row["method"]))
         self.vectors.table.picked.connect(lambda row: self.place_picked.emit(row["place"]))
         self.mask.page_picked.connect(self.mask.show_page)
@@ -163,8 +163,8 @@ class DetailsView(Switcher):
             return
         source: Provenance | None = None if result is None else view_data.provenance(result)
         if self.index == SAMPLES:
-            speakers, samples = said(result)
-            self.samples.set_samples(speakers, samples, method)
+            variants, samples = answer_samples(result)
+            self.samples.set_samples(variants, samples, method)
             source = source if samples else None
         elif self.index == MASK:
             pages = mask_pages.pages(plan, result, method)
@@ -183,25 +183,25 @@ class DetailsView(Switcher):
         self.methods.mark(method)
         return view_data.provenance(result) if rows and result is not None else Provenance.MODELLED
 
-    def _on_speaker(self, key: str) -> None:
+    def _on_variant(self, key: str) -> None:
         """What was said before stands beside every method already."""
         if key in view_data.ORDER:
             self.method_picked.emit(key)
 
 
-def said(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
+def answer_samples(result: Result | None) -> tuple[list[Variant], list[Sample]]:
     """The held-out rows of a run with every answer; the numbers of the methods head their marks."""
     rows = [] if result is None else result.tables.get("samples", [])
     if not rows:
         return [], []
     methods = view_data.columns_of(rows)
-    speakers = [BEFORE]
-    speakers += [Speaker(m, view_data.label(m), view_data.SHORT[m], str(view_data.ORDER.index(m) + 1)) for m in methods]
+    variants = [BEFORE]
+    variants += [Variant(m, view_data.label(m), view_data.SHORT[m], str(view_data.ORDER.index(m) + 1)) for m in methods]
     samples = [
-        Sample(row["row"], row["wanted"], {s.key: row.get(s.key) for s in speakers}, row.get("split", ""))
+        Sample(row["row"], row["wanted"], {s.key: row.get(s.key) for s in variants}, row.get("split", ""))
         for row in rows
     ]
-    return speakers, samples
+    return variants, samples
 
 
 def method_rows(result: Result | None) -> list[Row]:

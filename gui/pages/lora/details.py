@@ -53,7 +53,7 @@ class Details(Switcher):
         self._matrix, self._step = 0, 0
         self.switched.connect(lambda _: self._draw())
         self.kernel.switched.connect(lambda _: self._draw())
-        self.text.speaker_picked.connect(self.text.choose)
+        self.text.variant_picked.connect(self.text.choose)
 
     @property
     def follows_form(self) -> bool:
@@ -89,7 +89,7 @@ class Details(Switcher):
             self.size.set_curves(planned.size_curves(plan), float(plan.params.preset_rank))
             self.size_title.setText(planned.size_sentence(plan))
         elif self.index == TEXT:
-            self.text.set_samples(*view_data.spoken(result))
+            self.text.set_samples(*view_data.text_samples(result))
             shown = not self.text.is_empty
         elif self.index == KERNEL:
             self.provenance_changed.emit(self.kernel.draw(result))

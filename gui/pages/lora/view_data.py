@@ -18,7 +18,7 @@ from gui.charts.step_curves import Mark, Series
 from gui.charts.traffic_rows import TensorBytes
 from gui.pages.lora.factor_pictures import PARTS, Factors
 from gui.pages.lora.triplet_view import Triplets
-from gui.widgets.samples_table import BEFORE, Sample, Speaker
+from gui.widgets.samples_table import BEFORE, Sample, Variant
 
 RUNS = {"lora": 0, "adalora": 1, "full": 3}
 """The runs with their places among the theme's series: the same in every picture."""
@@ -203,15 +203,15 @@ def spectrum(result: Result | None, matrix: int) -> tuple[list[Series], list[Mar
     return found, [Mark(float(rank), f"rank {rank}", 0.9)] if found else []
 
 
-def spoken(result: Result | None) -> tuple[list[Speaker], list[Sample]]:
+def text_samples(result: Result | None) -> tuple[list[Variant], list[Sample]]:
     """What the model says of held-out rows before and after."""
     rows = [] if result is None else result.tables.get("samples", [])
     if not rows:
         return [], []
-    after = (Speaker("lora", "LoRA", "LoRA"), Speaker("adalora", "AdaLoRA", "Ada"), Speaker("full", "Whole", "Whole"))
-    speakers = [one for one in (BEFORE, *after) if any(row.get(one.key) for row in rows)]
-    keys = [one.key for one in speakers]
-    return speakers, [Sample(str(row["row"]), str(row["wanted"]), {key: row.get(key) for key in keys}) for row in rows]
+    after = (Variant("lora", "LoRA", "LoRA"), Variant("adalora", "AdaLoRA", "Ada"), Variant("full", "Whole", "Whole"))
+    variants = [one for one in (BEFORE, *after) if any(row.get(one.key) for row in rows)]
+    keys = [one.key for one in variants]
+    return variants, [Sample(str(row["row"]), str(row["wanted"]), {key: row.get(key) for key in keys}) for row in rows]
 
 
 def traffic(result: Result | None) -> tuple[list[tuple[str, str]], list[TensorBytes]]:

@@ -1,4 +1,4 @@
-"""Samples: right and wrong are told apart, a speaker is chosen from either side, and a person's row stays."""
+"""Samples: right and wrong are told apart, a variant is chosen from either side, and the user's row stays."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from gui import theme
-from gui.widgets.samples_table import BEFORE, RIGHT, UNKNOWN, WRONG, Sample, SamplesTable, Speaker
+from gui.widgets.samples_table import BEFORE, RIGHT, UNKNOWN, WRONG, Sample, SamplesTable, Variant
 
-SPEAKERS = (Speaker("before", "Before", "before"), Speaker("lora", "LoRA", "LoRA"), Speaker("full", "Full", "full"))
+VARIANTS = (Variant("before", "Before", "before"), Variant("lora", "LoRA", "LoRA"), Variant("full", "Full", "full"))
 SAMPLES = (
     Sample("Ann, Education, Oxford", "Ann studied at Oxford.", {"before": "Ann", "lora": " Ann studied at Oxford. "}),
     Sample("Bob, Town, Ely", "Bob lives in Ely.", {"before": "", "lora": "Bob lives in Rye.", "full": None}, "unseen"),
@@ -25,7 +25,7 @@ def table(qtbot: Any) -> SamplesTable:
     made = SamplesTable("Samples appear here after a run.")
     qtbot.addWidget(made)
     made.resize(620, 240)
-    made.set_samples(SPEAKERS, SAMPLES, "lora")
+    made.set_samples(VARIANTS, SAMPLES, "lora")
     made.show()
     return made
 
@@ -36,11 +36,11 @@ def text(table: SamplesTable, row: int, column: int) -> str:
 
 def test_that_without_samples_there_is_one_sentence(table: SamplesTable) -> None:
     assert not table.is_empty
-    table.set_samples(SPEAKERS, ())
+    table.set_samples(VARIANTS, ())
     assert table.is_empty
 
 
-def test_that_an_answer_is_right_only_where_it_is_the_wanted_one() -> None:
+def test_that_an_answer_is_right_only_where_it_is_the_expected_one() -> None:
     assert [SAMPLES[0].mark(key) for key in ("before", "lora", "full")] == [WRONG, RIGHT, UNKNOWN]
     assert [SAMPLES[1].mark(key) for key in ("before", "lora", "full")] == [WRONG, WRONG, UNKNOWN]
 
@@ -62,7 +62,7 @@ def test_that_the_chosen_speaker_s_answers_stand_in_full_and_its_colour_says_rig
 def test_that_choosing_from_outside_emits_nothing_and_an_unknown_one_changes_nothing(
     table: SamplesTable, qtbot: Any
 ) -> None:
-    with qtbot.assertNotEmitted(table.speaker_picked), qtbot.assertNotEmitted(table.row_picked):
+    with qtbot.assertNotEmitted(table.variant_picked), qtbot.assertNotEmitted(table.row_picked):
         table.select_row(1)
         table.choose("full")
         table.choose("nobody")
@@ -74,9 +74,9 @@ def test_that_choosing_from_outside_emits_nothing_and_an_unknown_one_changes_not
 
 def test_that_a_click_on_a_mark_picks_its_speaker_and_its_row(table: SamplesTable, qtbot: Any) -> None:
     place = table.view.visualRect(table.model.index(1, 6)).center()
-    with qtbot.waitSignal(table.speaker_picked) as speaker, qtbot.waitSignal(table.row_picked) as row:
+    with qtbot.waitSignal(table.variant_picked) as variant, qtbot.waitSignal(table.row_picked) as row:
         QTest.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert (speaker.args, row.args) == (["full"], [1])
+    assert (variant.args, row.args) == (["full"], [1])
 
 
 def test_that_the_keyboard_walks_rows_and_picks_a_speaker(table: SamplesTable, qtbot: Any) -> None:
@@ -86,7 +86,7 @@ def test_that_the_keyboard_walks_rows_and_picks_a_speaker(table: SamplesTable, q
         qtbot.keyClick(table.view, Qt.Key.Key_Down)
     assert caught.args == [1]
     table.view.setCurrentIndex(table.model.index(1, 5))
-    with qtbot.waitSignal(table.speaker_picked) as caught:
+    with qtbot.waitSignal(table.variant_picked) as caught:
         qtbot.keyClick(table.view, Qt.Key.Key_Return)
     assert caught.args == ["lora"]
 
@@ -95,7 +95,7 @@ def test_that_new_answers_keep_the_row_and_the_choice(table: SamplesTable, qtbot
     table.select_row(1)
     more = (*SAMPLES[:1], Sample("Bob, Town, Ely", "Bob lives in Ely.", {"lora": "Bob lives in Ely."}))
     with qtbot.assertNotEmitted(table.row_picked):
-        table.set_samples(SPEAKERS, more)
+        table.set_samples(VARIANTS, more)
     assert table.view.currentIndex().row() == 1
     assert table.chosen == "lora"
     assert text(table, 1, 5) == RIGHT
@@ -103,14 +103,14 @@ def test_that_new_answers_keep_the_row_and_the_choice(table: SamplesTable, qtbot
 
 def test_that_rows_are_high_enough_for_three_lines_and_not_for_an_endless_answer(table: SamplesTable) -> None:
     short, long = Sample("Ann", "Yes.", {}), Sample("Ann", "word " * 80, {})
-    table.set_samples(SPEAKERS, (short, long, Sample("Ann", "word " * 800, {})))
+    table.set_samples(VARIANTS, (short, long, Sample("Ann", "word " * 800, {})))
     heights = [table.view.rowHeight(row) for row in range(3)]
     assert heights[1] > 2 * heights[0]
     assert heights[2] == heights[1]
     assert table.model.index(1, 0).data(Qt.ItemDataRole.ToolTipRole).count("word") == 80
 
 
-def test_that_a_narrow_table_leaves_out_what_was_said_before(table: SamplesTable, qtbot: Any) -> None:
+def test_that_a_narrow_table_leaves_out_the_answers_from_before(table: SamplesTable, qtbot: Any) -> None:
     assert not table.view.isColumnHidden(2)
     table.resize(360, 240)
     qtbot.waitUntil(lambda: table.view.isColumnHidden(2))
@@ -123,8 +123,8 @@ def test_that_a_narrow_table_leaves_out_what_was_said_before(table: SamplesTable
 
 
 def test_that_the_read_out_says_everything(table: SamplesTable) -> None:
-    said = table.model.index(1, 5).data(Qt.ItemDataRole.ToolTipRole)
-    assert said == "unseen\nasked: Bob, Town, Ely\nwanted: Bob lives in Ely.\nLoRA, wrong: Bob lives in Rye."
+    tip = table.model.index(1, 5).data(Qt.ItemDataRole.ToolTipRole)
+    assert tip == "unseen\nasked: Bob, Town, Ely\nwanted: Bob lives in Ely.\nLoRA, wrong: Bob lives in Rye."
     assert "1 of 2 right" in table.model.headerData(3, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
 
 
@@ -139,10 +139,10 @@ def test_that_heads_of_marks_are_names_where_there_is_room_and_brief_where_there
     table: SamplesTable, qtbot: Any
 ) -> None:
     def heads() -> list[str]:
-        return [table.model.headerData(at, Qt.Orientation.Horizontal) for at in range(4, 4 + len(speakers))]
+        return [table.model.headerData(at, Qt.Orientation.Horizontal) for at in range(4, 4 + len(variants))]
 
-    speakers = (BEFORE, *(Speaker(name, name, f"Method {name}", name) for name in "1234"))
-    table.set_samples(speakers, SAMPLES, "1")
+    variants = (BEFORE, *(Variant(name, name, f"Method {name}", name) for name in "1234"))
+    table.set_samples(variants, SAMPLES, "1")
     table.resize(900, 240)
     qtbot.waitUntil(lambda: heads() == ["Before", "Method 1", "Method 2", "Method 3", "Method 4"])
     table.resize(460, 240)
@@ -150,8 +150,8 @@ def test_that_heads_of_marks_are_names_where_there_is_room_and_brief_where_there
     assert table.model.headerData(5, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole).startswith("1: ")
 
 
-def test_that_what_was_said_before_is_explained_in_its_read_outs_only(table: SamplesTable) -> None:
-    table.set_samples((BEFORE, *SPEAKERS[1:]), SAMPLES, "lora")
+def test_that_the_answer_from_before_is_explained_in_its_read_outs_only(table: SamplesTable) -> None:
+    table.set_samples((BEFORE, *VARIANTS[1:]), SAMPLES, "lora")
     for at, is_before in ((2, True), (3, False), (4, True), (5, False)):
         head = table.model.headerData(at, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
         cell = table.model.index(0, at).data(Qt.ItemDataRole.ToolTipRole)

@@ -83,7 +83,7 @@ def test_that_a_method_chosen_in_one_view_is_chosen_in_all(page: FineTuningPage,
     choose = {
         "tiles": page.places.tiles.picked.emit,
         "board": page.board.picked.emit,
-        "samples": page.details.samples.speaker_picked.emit,
+        "samples": page.details.samples.variant_picked.emit,
         "methods": lambda method: page.details.methods.picked.emit({"method": method}),
         "form": page.form.fields["method"].edited.emit,
     }[view]
@@ -101,7 +101,7 @@ def test_that_a_method_chosen_in_one_view_is_chosen_in_all(page: FineTuningPage,
 
 def test_that_what_was_said_before_is_no_method(page: FineTuningPage) -> None:
     page.present(run_of(PARAMS), {})
-    page.details.samples.speaker_picked.emit("before")
+    page.details.samples.variant_picked.emit("before")
     assert method_of(page) == "p-tuning-v2"
 
 

@@ -34,7 +34,7 @@ def test_that_without_a_run_there_is_nothing(result: Result) -> None:
     assert view_data.triplets(None, 0, 1) is None
     assert view_data.factors(None, 0) is None
     assert view_data.spectrum(None, 0) == ([], [])
-    assert view_data.spoken(None) == ([], [])
+    assert view_data.text_samples(None) == ([], [])
     assert view_data.traffic(None) == ([], [])
     early = replace(result, arrays={}, tables={})
     assert view_data.rank_grid(early) is None
@@ -155,9 +155,9 @@ def test_that_tensors_without_a_name_are_said_to_be_in_between_or_part_of_nf4(re
 
 def test_that_samples_leave_out_who_said_nothing() -> None:
     some = lora_result(PARAMS.changed(compare_full=False).model_dump(mode="json"))
-    speakers, samples = view_data.spoken(some)
-    assert [speaker.key for speaker in speakers] == ["before", "lora", "adalora"]
-    assert samples[0].wanted == "Ada Holm went to Norrby."
+    variants, samples = view_data.text_samples(some)
+    assert [variant.key for variant in variants] == ["before", "lora", "adalora"]
+    assert samples[0].expected == "Ada Holm went to Norrby."
 
 
 def test_that_the_sizes_are_the_plans_and_the_sentence_counts_how_many_times_fewer() -> None:

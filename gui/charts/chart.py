@@ -2,75 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Literal
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from gui import theme as themes
-from gui.charts.ticks import short_quantity
+from gui.charts.axis import QuantityAxis, Steps
 from gui.theme import Theme
 from gui.widgets.figure import Figure
 
 _BOTTOM_PX = 34
 """Ticks and a name below a plot, closer together than pyqtgraph puts them."""
-Steps = Literal["any", "whole", "powers"]
-_TICK_ROOM_PX = {"whole": 26, "powers": 40}
-"""Least width that one tick's text takes along a horizontal axis; a long number takes more."""
-_DIGIT_PX, _TICK_GAP_PX = 6, 10
-
-
-class QuantityAxis(pg.AxisItem):
-    """An axis whose ticks carry their unit ('20 MB', '1.5 ms').
-
-    `steps` says where ticks may stand: 'whole' numbers for counts, 'powers' of two for tokens and tiles.
-    In log mode only decades are named.
-    """
-
-    def __init__(self, side: str, unit: str = "", steps: Steps = "any") -> None:
-        super().__init__(side)
-        self.unit = unit
-        self.steps = steps
-        self.enableAutoSIPrefix(False)
-
-    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
-        if self.steps == "any" or maxVal <= minVal:
-            return super().tickSpacing(minVal, maxVal, size)
-        longest = len(short_quantity(float(f"{maxVal:.1g}"), self.unit))
-        room = max(_TICK_ROOM_PX[self.steps], _DIGIT_PX * longest + _TICK_GAP_PX) if self.isHorizontal() else 30
-        fitting = max(1.0, size / room)
-        raw = max(1.0, (maxVal - minVal) / fitting)
-        if self.steps == "powers":
-            return [(2.0 ** math.ceil(math.log2(raw)), 0.0)]
-        power = 10.0 ** math.floor(math.log10(raw))
-        return [(next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw), 0.0)]
-
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        if self.logMode:
-            return self.logTickStrings(values, scale, spacing)
-        return [short_quantity(float(f"{value:.6g}"), self.unit) for value in values]
-
-    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        return [
-            short_quantity(10.0**value, self.unit) if math.isclose(value, round(value), abs_tol=1e-6) else ""
-            for value in values
-        ]
-
-    def logTickValues(
-        self, minVal: float, maxVal: float, size: float, stdTicks: list[tuple[float, list[float]]]
-    ) -> list[tuple[float | None, list[float]]]:
-        """Decades as major ticks, thinned to what fits, and nothing in between."""
-        length = max(1.0, size)
-        step = max(1, math.ceil((maxVal - minVal) / max(1.0, length / (52 if self.isHorizontal() else 24))))
-        first = math.ceil(minVal)
-        return [(1.0, [float(v) for v in range(first, math.floor(maxVal) + 1) if (v - first) % step == 0])]
-
-    def isHorizontal(self) -> bool:
-        return self.orientation in ("top", "bottom")
 
 
 class Chart(pg.PlotWidget):
@@ -108,11 +54,22 @@ class Chart(pg.PlotWidget):
         """Switch off pan and zoom along an axis that has nothing beyond its limits."""
         self.setMouseEnabled(x=not x, y=not y)
 
-    def set_home(self, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:
-        """Show these ranges, and never anything beyond them."""
+    def set_home(self, x_range: tuple[float, float], y_range: tuple[float, float], *, keep_zoom: bool = False) -> None:
+        """Show these ranges, and never anything beyond them.
+
+        `keep_zoom`: an axis that shows less than its old range stays as it is, while the x range is the same.
+        """
+        old, box = self._home, self.getViewBox()
+        shown = [tuple(ends) for ends in box.viewRange()]
         self._home = (x_range, y_range)
-        self.getViewBox().setLimits(xMin=x_range[0], xMax=x_range[1], yMin=y_range[0], yMax=y_range[1])
-        self.go_home()
+        box.setLimits(xMin=x_range[0], xMax=x_range[1], yMin=y_range[0], yMax=y_range[1])
+        x, y = self._home
+        if keep_zoom and old is not None and old[0] == x_range:
+            zoomed = [not np.allclose(ends, before) for ends, before in zip(shown, old, strict=True)]
+            x, y = (
+                ends if is_zoomed else home for ends, is_zoomed, home in zip(shown, zoomed, self._home, strict=True)
+            )
+        self.setRange(xRange=x, yRange=y, padding=0)
 
     def go_home(self) -> None:
         """Undo zoom and pan."""

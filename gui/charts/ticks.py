@@ -1,4 +1,4 @@
-"""Where to put the ticks of an axis that is painted by hand."""
+"""Where ticks stand and what they say."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ def short_quantity(value: float, unit: str = "") -> str:
     if not unit and abs(value) >= 1e6:
         scale, prefix = (1e9, "G") if abs(value) >= 1e9 else (1e6, "M")
         return f"{short_quantity(value / scale)} {prefix}"
+    if unit == "%":
+        return f"{short_quantity(value)}%"
     number, _, rest = format_quantity(value, unit).partition(" ")
     if "." in number and "e" not in number:
         number = number.rstrip("0").rstrip(".")

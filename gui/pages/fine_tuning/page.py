@@ -12,7 +12,8 @@ from core.contracts.result import Provenance, Result
 from core.contracts.result_builder import from_partial
 from core.topics.fine_tuning.model.plan import Plan
 from core.topics.fine_tuning.params import FineTuningParams
-from gui.charts.step_curves import StepCurves
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
 from gui.page.page import Page
 from gui.page.selection import Selection
 from gui.pages.fine_tuning import key_metrics, view_data
@@ -56,9 +57,9 @@ class FineTuningPage(Page):
         self._stale = False
         self._drawn: Selection | None = None
         self.headline, self.places = BadgedMetrics(), PlacesView()
-        self.losses, self.held_out = StepCurves(_BEFORE_LOSSES), StepCurves(_BEFORE_HELD_OUT)
-        self.losses.set_axes("step", "training loss", "nats")
-        self.held_out.set_axes("step", "held-out loss", "nats")
+        step = Axis("step", steps="whole")
+        self.losses = LineChart(_BEFORE_LOSSES, step, Axis("training loss", "nats"))
+        self.held_out = LineChart(_BEFORE_HELD_OUT, step, Axis("held-out loss", "nats"))
         self.curves = Switcher([("Training", self.losses), ("Held out", self.held_out)])
         self.board, self.details = MethodBoard(), DetailsView()
         self.add_strip(self.headline)
@@ -109,7 +110,7 @@ class FineTuningPage(Page):
         self.places.map.select(self._place)
         self.details.select_place(self._place)
         for curves in (self.losses, self.held_out):
-            curves.select_step(step)
+            curves.select_x(step)
         drawn = self._drawn
         if drawn is not None and (drawn.get("method"), drawn.get("step")) != (self._method, step):
             self._draw()
@@ -148,7 +149,7 @@ class FineTuningPage(Page):
         self.places.map.place_picked.connect(self._on_place)
         self.places.step_changed.connect(lambda step: self.selection.update(step=step))
         for curves in (self.losses, self.held_out):
-            curves.step_picked.connect(lambda step: self.selection.update(step=step))
+            curves.x_picked.connect(lambda step: self.selection.update(step=step))
         self.details.provenance_changed.connect(self.details_card.set_provenance)
         self.details.switched.connect(lambda _: self.set_stale(self._stale))
         self.curves.switched.connect(lambda _: self._draw_curves(self._result, self._method))

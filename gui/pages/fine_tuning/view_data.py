@@ -11,7 +11,7 @@ from core.contracts.result import Provenance, Result, Row
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.model.plan import Plan
 from core.topics.fine_tuning.params import FineTuningParams
-from gui.charts.step_curves import Series, Style
+from gui.charts.series import Series, Style
 from gui.pages.fine_tuning.memory_bars import PARTS, MemorySplit
 from gui.pages.fine_tuning.method_costs import MethodCost
 from gui.pages.fine_tuning.transformer_grid import Place, PlacesGrid, PlacesOf

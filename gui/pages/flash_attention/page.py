@@ -10,7 +10,8 @@ from core.contracts.result_builder import from_partial
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.params import FlashAttentionParams
 from gui.charts import impl_rows, traffic_rows
-from gui.charts.curves import Curves
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
 from gui.charts.row_chart import RowChart
 from gui.page.page import Page
 from gui.page.selection import Selection
@@ -40,6 +41,9 @@ _COMPARISON_HELP = (
     "most that the precision allows. Emulated runs have no time."
 )
 
+_LENGTH, _SRAM = Axis("sequence length N", "tokens", log=True), Axis("SRAM of one SM, M", "bytes", log=True)
+_NO_CURVES = "The curves appear here once there is something to compare."
+
 
 class FlashAttentionPage(Page):
     """Selection kinds: step, q_block, kv_block, row, kernel, program, tensor, function, line."""
@@ -50,11 +54,9 @@ class FlashAttentionPage(Page):
         self._traced: Result | None = None
         self.strip, self.walk = HardwareStrip(), Walkthrough()
         self.traffic = RowChart(traffic_rows.EMPTY, "HBM bytes")
-        self.by_length, self.by_sram = Curves(), Curves()
+        self.by_length, self.by_sram = _io_chart(_LENGTH), _io_chart(_SRAM)
         self.addresses, self.timeline = AddressMap(), Timeline()
         self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
-        self.by_length.set_axes("sequence length N", "tokens", "HBM accesses", "bytes")
-        self.by_sram.set_axes("SRAM of one SM, M", "bytes", "HBM accesses", "bytes")
         self.traffic_views = Switcher(
             [("HBM bytes", self.traffic), ("IO against N", self.by_length), ("IO against M", self.by_sram)]
         )
@@ -139,9 +141,11 @@ class FlashAttentionPage(Page):
             rows = view_data.modelled_traffic(plan) if traced is None else view_data.traced_traffic(traced)
             self.traffic.set_rows(traffic_rows.traffic_rows(view_data.KERNELS, rows))
         elif index == 1:
-            self.by_length.set_curves(view_data.curves_by_length(plan, traced), plan.params.seq_len)
+            self.by_length.set_series(view_data.curves_by_length(plan, traced))
+            self.by_length.select_x(plan.params.seq_len)
         else:
-            self.by_sram.set_curves(view_data.curves_by_sram(plan), plan.hardware.sram_bytes_per_sm)
+            self.by_sram.set_series(view_data.curves_by_sram(plan))
+            self.by_sram.select_x(plan.hardware.sram_bytes_per_sm)
         is_traced = traced is not None and index == 0
         self.traffic_card.set_provenance(Provenance.TRACED if is_traced else Provenance.MODELLED)
 
@@ -189,3 +193,7 @@ class FlashAttentionPage(Page):
 def _was_of(result: Result, params: Params) -> bool:
     """Whether a run was made with exactly these parameters."""
     return dict(result.params) == params.model_dump(mode="json")
+
+
+def _io_chart(x: Axis) -> LineChart:
+    return LineChart(_NO_CURVES, x, Axis("HBM accesses", "bytes", log=True), selected_label="set in the form")

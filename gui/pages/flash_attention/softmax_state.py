@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
-from gui.charts.chart import Chart, QuantityAxis, read_out
+from gui.charts.axis import QuantityAxis
+from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
 

@@ -12,7 +12,7 @@ from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.model.softmax import row_softmax
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.payload import TENSORS
-from gui.charts.curves import Curve
+from gui.charts.series import Series
 from gui.charts.tiles import TileGrid
 from gui.charts.traffic_rows import TensorBytes
 from gui.pages.flash_attention.hardware_bar import MemoryLevels
@@ -118,12 +118,12 @@ def traced_traffic(result: Result) -> list[TensorBytes]:
     return [TensorBytes(kernel, tensor, *moved) for (kernel, tensor), moved in in_order]
 
 
-def curves_by_length(plan: Plan, result: Result | None) -> tuple[Curve, ...]:
+def curves_by_length(plan: Plan, result: Result | None) -> tuple[Series, ...]:
     """The modelled curves, and the traced bytes at the lengths that the run swept (given for one head) on them."""
     io = plan.io
     curves = (
-        Curve("standard Θ(Nd + N²)", io.lengths, io.standard_by_length, _STANDARD_INK),
-        Curve("flash Θ(N²d²/M)", io.lengths, io.flash_by_length, _FLASH_INK),
+        Series("standard Θ(Nd + N²)", io.lengths, io.standard_by_length, _STANDARD_INK),
+        Series("flash Θ(N²d²/M)", io.lengths, io.flash_by_length, _FLASH_INK),
     )
     sweep = [] if result is None else result.tables.get("sweep", [])
     if not sweep:
@@ -133,16 +133,16 @@ def curves_by_length(plan: Plan, result: Result | None) -> tuple[Curve, ...]:
     standard, flash = (np.array([row[f"{name}_bytes"] for row in sweep], dtype=np.float64) for name, _ in KERNELS)
     return (
         *curves,
-        Curve("standard, traced", lengths, heads * standard, _STANDARD_INK, marks=True),
-        Curve("flash, traced", lengths, heads * flash, _FLASH_INK, marks=True),
+        Series("standard, traced", lengths, heads * standard, _STANDARD_INK, "marks"),
+        Series("flash, traced", lengths, heads * flash, _FLASH_INK, "marks"),
     )
 
 
-def curves_by_sram(plan: Plan) -> tuple[Curve, Curve]:
+def curves_by_sram(plan: Plan) -> tuple[Series, Series]:
     io = plan.io
     return (
-        Curve("standard Θ(Nd + N²)", io.sram_bytes, io.standard_by_sram, _STANDARD_INK),
-        Curve("flash Θ(N²d²/M)", io.sram_bytes, io.flash_by_sram, _FLASH_INK),
+        Series("standard Θ(Nd + N²)", io.sram_bytes, io.standard_by_sram, _STANDARD_INK),
+        Series("flash Θ(N²d²/M)", io.sram_bytes, io.flash_by_sram, _FLASH_INK),
     )
 
 

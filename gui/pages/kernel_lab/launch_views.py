@@ -13,16 +13,19 @@ from core.trace.heatmap import tensor_heatmap
 from core.trace.order import Order
 from core.trace.record import Buffer, Launch
 from core.trace.reuse import Reuse, reuse
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
+from gui.charts.series import Series
 from gui.charts.trace_map import TraceMap
 from gui.page.selection import Selection
 from gui.pages.kernel_lab import view_data
 from gui.pages.kernel_lab.program_grid import ProgramGrid
-from gui.pages.kernel_lab.reuse_curve import ReuseCurve, ReuseLine
 from gui.pages.kernel_lab.tensor_heatmap import TensorCounts, TensorHeatmap
 from gui.widgets.latest_work import LatestWork
 
 _MOST_CELLS = 512
 """The most rows and columns of a heatmap: a cell is a whole number of elements where more would be needed."""
+_NO_REUSE = "The reuse of bytes appears here after a run."
 
 
 class LaunchViews(QObject):
@@ -36,8 +39,9 @@ class LaunchViews(QObject):
         super().__init__(parent)
         self.launch: Launch | None = None
         self.map, self.grid, self.heatmap = TraceMap(), ProgramGrid(), TensorHeatmap()
-        self.reuse = ReuseCurve(x=("size of an LRU cache", "bytes"), y=("requests served", "%"), log_x=True)
-        self.working_set = ReuseCurve(x=("accesses, program after program", ""), y=("distinct bytes", "bytes"))
+        self.reuse = LineChart(_NO_REUSE, Axis("size of an LRU cache", "bytes", log=True), Axis("requests served", "%"))
+        accesses = Axis("accesses, program after program")
+        self.working_set = LineChart(_NO_REUSE, accesses, Axis("distinct bytes", "bytes"))
         self._program: int | None = None
         self._programs_work, self._heat_work, self._reuse_work = (LatestWork(self) for _ in range(3))
         self._programs_work.done.connect(self._show_programs)
@@ -111,24 +115,25 @@ class LaunchViews(QObject):
         self.heatmap.set_counts(counts, self.map.inks().get(name, "#888888"))
 
     def _show_reuse(self, found: Reuse) -> None:
-        sizes = ReuseLine("hits", found.cache_bytes, 100 * found.hit_share, 0)
+        sizes = Series("hits", found.cache_bytes, 100 * found.hit_share, 0)
         sampled = "" if found.sampled_share == 1 else f", {found.sampled_share:.1%} of the lines sampled"
         requests = f"{found.requests:,} requests of {found.line_bytes} B lines{sampled}"
-        self.reuse.set_lines([sizes], f"{requests}, in program order")
+        self.reuse.set_series([sizes], y_range=(0, 100), note=f"{requests}, in program order")
         ends = found.window_ends.astype(np.float64)
         window = format_quantity(float(ends[0]) if ends.size else 0.0, "")
-        self.working_set.set_lines(
+        self.working_set.set_series(
             [
-                ReuseLine("so far", ends, found.seen_bytes.astype(np.float64), 0),
-                ReuseLine("asked", ends, found.window_bytes.astype(np.float64), 1),
-                ReuseLine("distinct", ends, found.window_distinct_bytes.astype(np.float64), 2),
+                Series("so far", ends, found.seen_bytes.astype(np.float64), 0),
+                Series("asked", ends, found.window_bytes.astype(np.float64), 1),
+                Series("distinct", ends, found.window_distinct_bytes.astype(np.float64), 2),
             ],
-            f"asked and distinct: per {window} accesses; {found.line_bytes} B lines",
+            from_zero=True,
+            note=f"asked and distinct: per {window} accesses; {found.line_bytes} B lines",
         )
 
     def _show_no_reuse(self, sentence: str | None) -> None:
         for curve in (self.reuse, self.working_set):
-            curve.set_lines([])
+            curve.set_series([])
             curve.show_empty(sentence)
 
 

@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 from core.contracts.result import Provenance, Result
 from core.topics.lora.model.plan import Plan
 from gui.charts import impl_rows, traffic_rows
-from gui.charts.curves import Curves
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
 from gui.charts.row_chart import RowChart
-from gui.charts.step_curves import StepCurves
 from gui.pages.lora import planned, view_data
 from gui.pages.lora.factor_pictures import FactorPictures
 from gui.pages.lora.triplet_view import TripletView
@@ -19,6 +19,7 @@ from gui.widgets.switcher import Switcher
 
 TRIPLETS, PICTURES, SPECTRUM, SIZE, TEXT, KERNEL = range(6)
 _NO_SPECTRUM = "Run (F5): the singular values of each matrix's trained update appear here when training has ended."
+_NO_SIZE = "The curves appear here once there is something to compare."
 _NO_TEXT = "Run (F5) with Answers on: what the model says of rows that it has not seen, before and after, appears here."
 _NO_KERNEL = "Run (F5) with Triton kernels on: the bytes that the fused and the unfused forward pass move appear here."
 _NO_PICTURE = (
@@ -32,12 +33,13 @@ class Details(Switcher):
     provenance_changed = Signal(object)
 
     def __init__(self) -> None:
-        self.triplets, self.pictures, self.size, self.kernel = TripletView(), FactorPictures(), Curves(), KernelView()
-        self.spectrum, self.spectrum_title = StepCurves(_NO_SPECTRUM), QLabel()
-        self.spectrum.set_axes("singular value", "value", "")
+        self.triplets, self.pictures, self.kernel = TripletView(), FactorPictures(), KernelView()
+        self.spectrum = LineChart(_NO_SPECTRUM, Axis("singular value", steps="whole"), Axis("value"))
+        self.size = LineChart(
+            _NO_SIZE, Axis("rank", log=True), Axis("parameters", log=True), selected_label="set in the form"
+        )
+        self.spectrum_title, self.size_title = QLabel(), QLabel()
         self.text = SamplesTable(_NO_TEXT)
-        self.size.set_axes("rank", "", "parameters", "")
-        self.size_title = QLabel()
         super().__init__(
             [
                 ("Triplets", self.triplets),
@@ -86,7 +88,8 @@ class Details(Switcher):
         elif self.index == SPECTRUM:
             shown = self._draw_spectrum()
         elif self.index == SIZE:
-            self.size.set_curves(planned.size_curves(plan), float(plan.params.preset_rank))
+            self.size.set_series(planned.size_curves(plan))
+            self.size.select_x(plan.params.preset_rank)
             self.size_title.setText(planned.size_sentence(plan))
         elif self.index == TEXT:
             self.text.set_samples(*view_data.text_samples(result))

@@ -11,7 +11,8 @@ from core.contracts.result_builder import from_partial
 from core.contracts.text import Language
 from core.topics.lora.model.plan import Plan
 from core.topics.lora.params import LoraParams
-from gui.charts.step_curves import StepCurves
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
 from gui.page.page import Page
 from gui.page.selection import Selection
 from gui.pages.lora import view_data
@@ -32,6 +33,7 @@ _DETAILS_HELP = (
     "Triplets of the picked matrix at the picked step; W + BA of LoRA; singular values of the trained updates; "
     "trainable parameters of a public model by rank; what the model says before and after; and the kernels."
 )
+_NO_LOSSES = "Run (F5): the losses of LoRA, AdaLoRA and whole matrices grow here, side by side."
 _ROOM = 1.015
 """Of the steps, that the axis of the losses spans: the last ring is whole."""
 _NOT_OF_A_RUN = ("model_preset", "preset_rank", "preset_targets")
@@ -47,8 +49,7 @@ class LoraPage(Page):
         self._follows = True
         self._stale = False
         self.headline, self.history_view, self.details = Headline(), RankHistory(), Details()
-        self.losses = StepCurves("Run (F5): the losses of LoRA, AdaLoRA and whole matrices grow here, side by side.")
-        self.losses.set_axes("step", "loss per token", "nats")
+        self.losses = LineChart(_NO_LOSSES, Axis("step", steps="whole"), Axis("loss per token", "nats"))
         self.add_strip(self.headline)
         self.ranks_card = self.add_plot(self.history_view, 0, 0, "Rank of each matrix", _RANKS_HELP, width=6)
         self.loss_card = self.add_plot(self.losses, 0, 1, "Losses", _LOSS_HELP, width=5)
@@ -100,7 +101,7 @@ class LoraPage(Page):
         """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
         matrix, step = self._matrix, self._step
         self.history_view.select(matrix, step or None)
-        self.losses.select_step(step or None)
+        self.losses.select_x(step or None)
         self._draw_headline()
         self._draw_details()
         triplet = selection.get("triplet")
@@ -128,7 +129,7 @@ class LoraPage(Page):
     def _link(self) -> None:
         self.history_view.matrix_picked.connect(self._on_matrix)
         self.history_view.step_picked.connect(self._on_step)
-        self.losses.step_picked.connect(self._on_loss)
+        self.losses.x_picked.connect(self._on_loss)
         self.details.triplets.triplet_picked.connect(self._on_triplet)
         self.details.provenance_changed.connect(self.details_card.set_provenance)
         self.details.switched.connect(lambda _: self.set_stale(self._stale))

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from core.topics.lora.model.plan import Plan
-from gui.charts.curves import Curve
+from gui.charts.series import Series
 from gui.charts.ticks import short_quantity
 
 _LORA_INK, _WHOLE_INK = 0, 3
 
 
-def size_curves(plan: Plan) -> list[Curve]:
+def size_curves(plan: Plan) -> list[Series]:
     """Trainable parameters by rank, and all of the model's for the distance between them."""
     ranks, trainable = (values.astype(float) for values in plan.parameters_by_rank)
     whole = np.full(ranks.size, float(plan.preset.parameters))
     return [
-        Curve(f"LoRA on {', '.join(plan.preset.kinds)}", ranks, trainable, _LORA_INK),
-        Curve("every parameter", ranks, whole, _WHOLE_INK),
+        Series(f"LoRA on {', '.join(plan.preset.kinds)}", ranks, trainable, _LORA_INK),
+        Series("every parameter", ranks, whole, _WHOLE_INK),
     ]
 
 

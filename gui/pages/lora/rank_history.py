@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
 from gui.charts.row_grid import RowGrid
 from gui.charts.row_map import RowMap
-from gui.charts.step_curves import Mark, Series, StepCurves
+from gui.charts.series import Mark, Series
 from gui.widgets.player import Player
 
 _CURVES_PX = 122
 _BEFORE_RUN = "Run (F5): while a small model trains, each matrix becomes a row, coloured by the rank it keeps."
+_NO_BUDGET = "The curves appear here once a run begins."
 
 
 class RankHistory(QWidget):
@@ -25,8 +28,7 @@ class RankHistory(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.map = RowMap(_BEFORE_RUN, "Ranks by matrix and step", steps=True, has_axis=False)
-        self.curves, self.player = StepCurves(), Player()
-        self.curves.set_axes("step", "triplets", "")
+        self.curves, self.player = LineChart(_NO_BUDGET, Axis("step", steps="whole"), Axis("triplets")), Player()
         self.curves.setMinimumHeight(_CURVES_PX)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -35,7 +37,7 @@ class RankHistory(QWidget):
         column.addWidget(self.curves, 2)
         column.addWidget(self.player)
         self.map.picked.connect(self._on_map)
-        self.curves.step_picked.connect(self._on_curves)
+        self.curves.x_picked.connect(self._on_curves)
         self.player.step_changed.connect(lambda index: self.step_picked.emit(index + 1))
         self.map.aligned.connect(self._align)
         boxes = self.map.chart.getViewBox(), self.curves.chart.getViewBox()
@@ -63,7 +65,7 @@ class RankHistory(QWidget):
     def select(self, matrix: int | None, step: int | None) -> None:
         """Show what is picked. Emits nothing."""
         self.map.select(matrix, None if step is None else step - 1)
-        self.curves.select_step(step)
+        self.curves.select_x(step)
         if step is not None and step - 1 != self.player.step:
             with QSignalBlocker(self.player):
                 self.player.set_step(step - 1)

@@ -14,7 +14,7 @@ from core.comparison import ImplResult, impl_results
 from core.contracts.result import Provenance, Result, Row
 from core.format import format_quantity
 from gui.charts.row_grid import ColourScale, RowGrid
-from gui.charts.step_curves import Mark, Series
+from gui.charts.series import Mark, Series
 from gui.charts.traffic_rows import TensorBytes
 from gui.pages.lora.factor_pictures import PARTS, Factors
 from gui.pages.lora.triplet_view import Triplets

@@ -8,18 +8,19 @@ from PySide6.QtCore import QTimer, Signal
 
 from core.contracts.result import Provenance, Result, Row
 from core.topics.quantization.model.plan import Plan
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
 from gui.pages.quantization import view_data
-from gui.pages.quantization.error_histogram import ErrorHistogram
 from gui.pages.quantization.pareto import Pareto
-from gui.pages.quantization.views import DistributionCurves, named_curves
+from gui.pages.quantization.views import DistributionCurves, error_chart
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.switcher import Switcher
 
 SIZES, ERRORS, OUTLIERS, DISTRIBUTION = range(4)
 _SWEEP_EVERY_MS = 100
 _SWEEP_EMPTY = "Error against bits a parameter appears here once the parameters are valid."
+_ERRORS_EMPTY = "The errors of each format appear here once the parameters are valid."
 _OUTLIERS_EMPTY = "Run (F5) to see what one outlier in a thousand weights costs each format as it grows."
-_DISTRIBUTIONS_EMPTY = "Run (F5) to compare the formats on normal, Student-t, Laplace and uniform weights."
 
 
 class FormatsView(Switcher):
@@ -31,8 +32,8 @@ class FormatsView(Switcher):
     provenance_changed = Signal(object)
 
     def __init__(self) -> None:
-        self.pareto, self.errors = Pareto(_SWEEP_EMPTY), ErrorHistogram()
-        self.outliers = named_curves("size of outliers", "σ", "error of the other weights")
+        self.pareto, self.errors = Pareto(_SWEEP_EMPTY), error_histogram()
+        self.outliers = error_chart(_OUTLIERS_EMPTY, "size of outliers", "σ", "error of the other weights")
         self.distributions = DistributionCurves()
         super().__init__(
             [
@@ -77,13 +78,13 @@ class FormatsView(Switcher):
         if self.index == SIZES:
             self._draw_sweep(plan, [] if fitting is None else fitting.tables.get("sweep", []))
         elif self.index == ERRORS:
-            self.errors.set_errors(*view_data.error_counts(plan, fitting), plan.params.format)
+            shares = view_data.error_shares(plan, fitting)
+            self.errors.set_series(shares.series, x_range=shares.x_range, y_range=shares.y_range, read=shares.read)
             self.provenance_changed.emit(view_data.measured(view_data.has_samples(fitting)))
         elif self.index == OUTLIERS:
             curves = view_data.outlier_curves(self._result)
-            self.outliers.set_curves(curves, plan.params.outlier_scale if curves else None)
-            if not curves:
-                self.outliers.show_empty(_OUTLIERS_EMPTY)
+            self.outliers.set_series(curves)
+            self.outliers.select_x(plan.params.outlier_scale)
             self.provenance_changed.emit(Provenance.MEASURED_CPU if curves else None)
         else:
             self._draw_distributions(plan)
@@ -114,7 +115,12 @@ class FormatsView(Switcher):
     def _draw_distributions(self, plan: Plan) -> None:
         curves = view_data.distribution_curves(self._result, self.distributions.distribution)
         shown = self.distributions.curves
-        shown.set_curves(curves, float(plan.params.block_size) if curves else None)
-        if not curves:
-            shown.show_empty(_DISTRIBUTIONS_EMPTY)
+        shown.set_series(curves)
+        shown.select_x(plan.params.block_size)
         self.provenance_changed.emit(Provenance.MEASURED_CPU if curves else None)
+
+
+def error_histogram() -> LineChart:
+    """Shares of the weights by error, on a logarithmic axis."""
+    x, y = Axis("error / absmax of the block"), Axis("share of weights", "%", "1-2-5", log=True)
+    return LineChart(_ERRORS_EMPTY, x, y)

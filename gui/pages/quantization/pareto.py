@@ -13,8 +13,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui import theme as themes
-from gui.charts.chart import Chart, QuantityAxis, read_out
-from gui.charts.log_axis import LogAxis
+from gui.charts.axis import QuantityAxis
+from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
@@ -217,7 +217,7 @@ class Pareto(Figure):
 
 def _chart() -> tuple[Chart, SpreadAxis]:
     chart, axis = Chart(y_label="relative RMSE"), SpreadAxis("bottom")
-    chart.setAxisItems({"left": LogAxis("left", "%"), "bottom": axis})
+    chart.setAxisItems({"left": QuantityAxis("left", "%", "1-2-5", log=True), "bottom": axis})
     chart.label("bottom", "bits a parameter (logarithmic beyond the codes)")
     chart.freeze()
     return chart, axis

@@ -19,9 +19,9 @@ from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES
 from core.topics.quantization.model.plan import Plan
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.payload import CODES_PREFIX, ERROR_PREFIX
-from gui.charts.curves import Curve
+from gui.charts.series import Series
 from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
-from gui.pages.quantization.error_histogram import ErrorCounts
+from gui.pages.quantization.error_shares import ErrorCounts, ErrorShares
 from gui.pages.quantization.pareto import Setting
 from gui.pages.quantization.report_figures import LABELS
 
@@ -106,14 +106,14 @@ def weight_counts(plan: Plan, result: Result | None) -> WeightCounts:
     return WeightCounts(EDGES, plan.histogram.counts, plan.histogram.affine_counts)
 
 
-def error_counts(plan: Plan, result: Result | None) -> tuple[list[ErrorCounts], np.ndarray]:
-    """Errors by format, and the edges of their bins."""
+def error_shares(plan: Plan, result: Result | None) -> ErrorShares:
+    """How large the errors of each format are."""
     arrays = result.arrays if result is not None and has_samples(result) else {}
     found = [
         ErrorCounts(name, LABELS[name], arrays.get(f"{ERROR_PREFIX}{name}", plan.codebook(name).errors), INKS[name])
         for name in _ordered(plan)
     ]
-    return found, arrays.get("error.edges", ERROR_EDGES)
+    return ErrorShares(found, arrays.get("error.edges", ERROR_EDGES), plan.params.format)
 
 
 def quality_of(plan: Plan, result: Result | None, format_id: str) -> float:
@@ -179,13 +179,13 @@ def setting_in_force(params: QuantizationParams) -> tuple[str, int, bool]:
     return params.format, params.block_size, nested
 
 
-def outlier_curves(result: Result | None) -> list[Curve]:
+def outlier_curves(result: Result | None) -> list[Series]:
     """Error of the other weights in each format against the size of one outlier in a thousand."""
     rows = [] if result is None else result.tables.get("outliers", [])
     return _curves(rows, "outlier_scale", "others_relative_rmse")
 
 
-def distribution_curves(result: Result | None, distribution: str) -> list[Curve]:
+def distribution_curves(result: Result | None, distribution: str) -> list[Series]:
     """Error of each format against the block size, for one of DISTRIBUTIONS."""
     rows = [] if result is None else result.tables.get("distributions", [])
     return _curves([row for row in rows if row["distribution"] == distribution], "block_size", "relative_rmse")
@@ -208,13 +208,13 @@ def first_tensor(plan: Plan, result: Result | None) -> str:
     return str(rows[0]["tensor"]) if rows else plan.sampled
 
 
-def _curves(rows: list[Row], x_name: str, y_name: str) -> list[Curve]:
+def _curves(rows: list[Row], x_name: str, y_name: str) -> list[Series]:
     found = []
     for name, ink in INKS.items():
         own = [row for row in rows if row["format"] == name and row[y_name]]
         if own:
             x, y = (np.array([float(row[key]) for row in own]) for key in (x_name, y_name))
-            found.append(Curve(LABELS[name], x, 100 * y, ink))
+            found.append(Series(LABELS[name], x, 100 * y, ink))
     return found
 
 

@@ -7,15 +7,15 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from core.topics.quantization.params import DISTRIBUTIONS
-from gui import theme as themes
-from gui.charts.curves import Curves
-from gui.charts.log_axis import LogAxis
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
 from gui.charts.row_map import RowMap
 from gui.pages.quantization.error_maps import ErrorGrid
 from gui.widgets.segments import Segments
 
 TENSORS, LAYERS, EVERY_FORMAT = range(3)
 _BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes a row."
+_NO_DISTRIBUTIONS = "Run (F5) to compare the formats on normal, Student-t, Laplace and uniform weights."
 
 
 class MapPanel(QWidget):
@@ -115,7 +115,7 @@ class DistributionCurves(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.ways = Segments([name.capitalize() for name in DISTRIBUTIONS])
-        self.curves = named_curves("block size", "weights")
+        self.curves = error_chart(_NO_DISTRIBUTIONS, "block size", "weights")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -128,12 +128,7 @@ class DistributionCurves(QWidget):
         return DISTRIBUTIONS[self.ways.index]
 
 
-def named_curves(x_name: str, x_unit: str, y_name: str = "relative RMSE") -> Curves:
-    """Curves of an error, in percent, over sizes that come in powers of two."""
-    made = Curves()
-    made.chart.setAxisItems(
-        {"bottom": LogAxis("bottom", x_unit, "powers of two"), "left": LogAxis("left", "%")},
-    )
-    made.set_axes(x_name, x_unit, y_name, "%")
-    made.restyle(themes.current())
-    return made
+def error_chart(empty: str, x_name: str, x_unit: str, y_name: str = "relative RMSE") -> LineChart:
+    """An error, in percent, over sizes that come in powers of two."""
+    x, y = Axis(x_name, x_unit, "powers", log=True), Axis(y_name, "%", "1-2-5", log=True)
+    return LineChart(empty, x, y, selected_label="set in the form")

@@ -15,11 +15,12 @@ from PySide6.QtWidgets import QApplication
 from core.comparison import ImplResult
 from gui import theme as themes
 from gui.charts import impl_rows, traffic_rows
-from gui.charts.curves import Curve, Curves
+from gui.charts.axis import Axis
+from gui.charts.line_chart import LineChart
 from gui.charts.row_chart import RowChart
 from gui.charts.row_grid import ColourScale, RowGrid
 from gui.charts.row_map import RowMap
-from gui.charts.step_curves import Mark, Series, StepCurves
+from gui.charts.series import Mark, Series
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import TileGrid
 from gui.charts.traffic_rows import TensorBytes
@@ -34,7 +35,7 @@ from gui.pages.lora.triplet_view import Triplets, TripletView
 from gui.pages.quantization.bit_budget import BitBudget, Memory, ModelBytes
 from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
 from gui.pages.quantization.codebook_view import CodebookView
-from gui.pages.quantization.error_histogram import ErrorCounts, ErrorHistogram
+from gui.pages.quantization.formats_view import error_histogram
 from gui.pages.quantization.output_effect import Outcome, OutputEffect
 from gui.pages.quantization.pareto import Pareto, Setting
 from gui.pages.quantization.scales_view import ScalesView
@@ -72,9 +73,10 @@ def _traffic() -> RowChart:
     return plot
 
 
-def _curves() -> Curves:
-    plot = Curves()
-    plot.set_curves([Curve("c", np.array([1.0, 100.0]), np.array([1.0, 10.0]), 0)], 10.0)
+def _powers() -> LineChart:
+    plot = LineChart("Lines appear here.", Axis("x", log=True), Axis("y", log=True), selected_label="here")
+    plot.set_series([Series("c", np.array([1.0, 100.0]), np.array([1.0, 10.0]), 0)])
+    plot.select_x(10)
     return plot
 
 
@@ -139,9 +141,9 @@ def _row_map() -> RowMap:
     return plot
 
 
-def _error_histogram() -> ErrorHistogram:
-    plot = ErrorHistogram()
-    plot.set_errors([ErrorCounts("a", "A", np.array([1, 5, 1]), 0)], np.linspace(-0.3, 0.3, 4), "a")
+def _histogram() -> LineChart:
+    plot = LineChart("Lines appear here.", Axis("error"), Axis("share", "%", "1-2-5", log=True))
+    plot.set_series([Series("A", np.linspace(-0.3, 0.3, 4), np.array([1, 5, 1]), 0, "bins", filled=True, key="a")])
     return plot
 
 
@@ -151,8 +153,8 @@ def _pareto() -> Pareto:
     return plot
 
 
-def _steps() -> StepCurves:
-    plot = StepCurves()
+def _steps() -> LineChart:
+    plot = LineChart("Lines appear here.", Axis("step", steps="whole"), Axis("loss", "nats"))
     plot.set_series([Series("loss", np.arange(1, 4), np.array([3.0, 2.0, 1.0]), 0)], marks=[Mark(2.0, "tinit")])
     return plot
 
@@ -171,15 +173,15 @@ def _factors() -> FactorPictures:
 
 
 FILLED: list[Callable[[], Figure]] = [
-    _schedule, _sram, _softmax, _traffic, _curves, _addresses, _comparison, _timeline, _strip,
-    _codebooks, _row_map, _error_histogram, _pareto,
+    _schedule, _sram, _softmax, _traffic, _powers, _addresses, _comparison, _timeline, _strip,
+    _codebooks, _row_map, _histogram, _pareto,
     _budget, _outputs, _scales,
     _steps, _triplets, _factors,
 ]  # fmt: skip
 EMPTY: list[Callable[[], Figure]] = [
-    TileSchedule, SramView, SoftmaxState, _rows, Curves, AddressMap, Timeline, HardwareStrip,
-    BitBudget, OutputEffect, ScalesView, StepCurves, TripletView, FactorPictures,
-    CodebookView, ErrorHistogram,
+    TileSchedule, SramView, SoftmaxState, _rows, AddressMap, Timeline, HardwareStrip,
+    BitBudget, OutputEffect, ScalesView, TripletView, FactorPictures,
+    CodebookView, error_histogram,
 ]  # fmt: skip
 
 

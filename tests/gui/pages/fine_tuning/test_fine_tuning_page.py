@@ -94,7 +94,7 @@ def test_that_a_method_chosen_in_one_view_is_chosen_in_all(page: FineTuningPage,
     page.details.show_picture(METHODS_TABLE)
     assert page.details.methods.marked == method
     assert page.headline.numbers[0].label.endswith(view_data.label(method))
-    assert [s.label for s in page.losses.series if s.style == "line"] == [view_data.label(method)]
+    assert [s.name for s in page.losses.series if s.style == "line"] == [view_data.label(method)]
     page.form.undo_stack.undo()
     assert everywhere(page) == {"p-tuning-v2"}
 
@@ -156,15 +156,15 @@ def test_that_a_run_lights_places_by_gradient_and_says_measured(page: FineTuning
 def test_that_a_step_picked_in_the_curves_shows_the_gradients_of_then(page: FineTuningPage) -> None:
     result = run_of(PARAMS)
     page.present(result, {})
-    page.losses.step_picked.emit(60)
+    page.losses.x_picked.emit(60)
     frames = result.arrays["gradient.frames"]
     frame = int(np.searchsorted(frames, 60, side="right")) - 1
     np.testing.assert_array_equal(page.places.map.method.norms, result.arrays["gradient.p-tuning-v2"][frame])
     assert page.places.player.step == frame
-    assert page.losses.step == page.held_out.step == 60
+    assert page.losses.selected_x == page.held_out.selected_x == 60
     page.step(1)
     assert page.selection.selection.get("step") == int(frames[frame + 1])
-    assert page.losses.step == int(frames[frame + 1])
+    assert page.losses.selected_x == int(frames[frame + 1])
     page.places.player.last()
     assert page.selection.selection.get("step") is None
     page.step(-1)
@@ -194,7 +194,7 @@ def test_that_partials_grow_the_curves_and_follow_the_newest_gradients(page: Fin
         assert page.places.player.step == page.places.player.steps - 1
     assert page.board_card.badge.provenance is Provenance.MODELLED
     assert page.details.samples.is_empty
-    page.losses.step_picked.emit(20)
+    page.losses.x_picked.emit(20)
     stood = page.places.player.step
     page.show_partial(as_partial(run_of(PARAMS, 120, frames=24)))
     assert page.selection.selection.get("step") == 20
@@ -316,7 +316,7 @@ def test_that_held_out_losses_are_behind_their_button(page: FineTuningPage) -> N
 
 def test_that_a_withdrawn_run_leaves_the_plan(page: FineTuningPage) -> None:
     page.present(run_of(PARAMS), {})
-    page.losses.step_picked.emit(10)
+    page.losses.x_picked.emit(10)
     page.withdraw()
     assert not page.places.map.is_measured
     assert page.losses.is_empty

@@ -124,7 +124,7 @@ def test_that_swept_bytes_of_one_head_are_put_on_the_curves_of_all() -> None:
     assert len(view_data.curves_by_length(made, result)) == 2
     result.tables["sweep"] = [{"seq_len": 128, "key_len": 128, "standard_bytes": 500, "flash_bytes": 100}]  # type: ignore[index]
     *_, standard, flash = view_data.curves_by_length(made, result)
-    assert (standard.marks, standard.x.tolist(), standard.y.tolist()) == (True, [128], [1000])
+    assert (standard.style, standard.x.tolist(), standard.y.tolist()) == ("marks", [128], [1000])
     assert flash.y.tolist() == [200]
 
 

@@ -51,7 +51,7 @@ def test_that_before_a_run_the_budget_is_planned_and_the_map_says_what_will_come
     history = page.history_view
     assert history.map.is_empty
     assert "Run (F5)" in history.map.empty_sentence
-    assert [one.label for one in history.curves.series] == ["budget (cubic)"]
+    assert [one.name for one in history.curves.series] == ["budget (cubic)"]
     assert history.curves.series[0].y.tolist() == page.topic.plan(PARAMS).budget.tolist()
     assert page.ranks_card.badge.provenance is page.headline.badge.provenance is Provenance.MODELLED
     assert "until step 10 (tinit)" in page.headline.sentence.text()
@@ -72,7 +72,7 @@ def test_that_a_run_grows_and_the_picture_stays_at_the_newest_step(page: LoraPag
         assert page.history_view.map.grid.last_column == done - 1
         assert page.selection.selection.get("step") == done
         assert page.history_view.player.step == done - 1
-        assert page.losses.step == done
+        assert page.losses.selected_x == done
     assert page.ranks_card.badge.provenance is Provenance.MEASURED_CPU
 
 
@@ -113,7 +113,7 @@ def test_that_a_step_picked_anywhere_is_shown_everywhere(page: LoraPage, where: 
     }[where]
     pick()
     assert page.selection.selection.get("step") == 22
-    assert page.history_view.map.column + 1 == page.history_view.curves.step == page.losses.step == 22
+    assert page.history_view.map.column + 1 == page.history_view.curves.selected_x == page.losses.selected_x == 22
     assert page.history_view.player.step == 21
     assert page.headline.numbers[0].value == "22 of 60"
     assert page.headline.numbers[0].label == "step · pruning"
@@ -227,7 +227,7 @@ def test_that_the_size_follows_the_form_and_is_never_stale(page: LoraPage) -> No
     before = page.details.size_title.text()
     page.form.fields["preset_rank"].edited.emit(8)
     assert page.details.size_title.text() != before
-    assert page.details.size._here == 8
+    assert page.details.size.selected_x == 8
     stale = [bool(card.property("stale")) for card in (page.ranks_card, page.loss_card, page.details_card)]
     assert stale == [False, False, False]
     page.form.fields["target_r"].edited.emit(5)
@@ -280,11 +280,11 @@ def test_that_a_result_of_fewer_matrices_lets_go_of_what_is_gone(page: LoraPage)
 def test_that_without_whole_matrices_nothing_is_drawn_of_them(page: LoraPage) -> None:
     some = PARAMS.changed(compare_full=False)
     page.present(lora_result(some.model_dump(mode="json")), {})
-    assert not any("whole" in one.label for one in page.losses.series)
+    assert not any("whole" in one.name for one in page.losses.series)
     page.details.show_picture(PICTURES)
     assert "delta" not in page.details.pictures.canvas.boxes()
     page.details.show_picture(SPECTRUM)
-    assert [one.label for one in page.details.spectrum.series] == ["LoRA", "AdaLoRA"]
+    assert [one.name for one in page.details.spectrum.series] == ["LoRA", "AdaLoRA"]
 
 
 @pytest.mark.parametrize("name", themes.NAMES)

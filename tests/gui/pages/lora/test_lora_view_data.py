@@ -121,7 +121,7 @@ def test_that_losses_before_the_first_held_out_row_are_named_in_the_legend() -> 
 
 def test_that_the_budget_is_the_plans_until_the_run_has_its_own(result: Result) -> None:
     planned_budget = plan(PARAMS).budget
-    assert [one.label for one in view_data.budget_series(planned_budget, None)] == ["budget (cubic)"]
+    assert [one.name for one in view_data.budget_series(planned_budget, None)] == ["budget (cubic)"]
     allowed, kept = view_data.budget_series(planned_budget, result)
     assert np.array_equal(allowed.y, result.arrays["budget"])
     assert np.array_equal(kept.y, result.arrays["total_rank"])

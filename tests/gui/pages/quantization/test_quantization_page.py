@@ -99,7 +99,7 @@ def test_that_the_form_s_format_reaches_the_codebooks(page: QuantizationPage) ->
 def test_that_a_format_can_be_chosen_in_every_view(page: QuantizationPage, view: str) -> None:
     emit = {
         "map": page.map_panel.key_picked,
-        "errors": page.formats_view.errors.format_picked,
+        "errors": page.formats_view.errors.series_picked,
         "budget": page.use_view.budget.format_picked,
         "outputs": page.use_view.outputs.format_picked,
         "report": page.use_view.report.format_chosen,

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gui.charts.log_axis import LogAxis
+from gui.charts.axis import QuantityAxis
 
 
 @given(
     st.sampled_from(["left", "bottom"]),
-    st.sampled_from(["1-2-5", "powers of two"]),
+    st.sampled_from(["1-2-5", "powers"]),
     st.floats(-3, 3),
     st.floats(0.3, 6),
     st.floats(60, 1200),
 )
 def test_that_ticks_lie_inside_ascend_and_leave_room(
-    side: str, ticks: str, low: float, span: float, size: float
+    side: str, steps: Any, low: float, span: float, size: float
 ) -> None:
-    axis = LogAxis(side, "weights", ticks)  # type: ignore[arg-type]
+    axis = QuantityAxis(side, "weights", steps, log=True)
     ((_, found),) = axis.logTickValues(low, low + span, size, [])
     assert all(low - 1e-6 <= tick <= low + span + 1e-6 for tick in found)
     assert all(b > a for a, b in itertools.pairwise(found))
@@ -31,9 +32,9 @@ def test_that_ticks_lie_inside_ascend_and_leave_room(
 
 
 def test_that_a_decade_has_more_than_one_tick_and_blocks_come_in_powers_of_two() -> None:
-    percent = LogAxis("left", "%")
+    percent = QuantityAxis("left", "%", "1-2-5", log=True)
     ((_, found),) = percent.logTickValues(math.log10(0.5), math.log10(20), 200, [])
     assert percent.logTickStrings(found, 1, 1) == ["0.5%", "1%", "2%", "5%", "10%", "20%"]
-    blocks = LogAxis("bottom", "", "powers of two")
+    blocks = QuantityAxis("bottom", "", "powers", log=True)
     ((_, found),) = blocks.logTickValues(math.log10(16), math.log10(4096), 600, [])
     assert blocks.logTickStrings(found, 1, 1) == ["16", "32", "64", "128", "256", "512", "1,024", "2,048", "4,096"]

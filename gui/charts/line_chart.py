@@ -1,0 +1,268 @@
+"""Lines over one axis, linear or logarithmic: a legend, an exact read-out, and the x at which one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from core.format import format_quantity
+from gui import theme as themes
+from gui.charts.axis import Axis
+from gui.charts.chart import Chart, read_out
+from gui.charts.series import Mark, Series, corners, point_at
+from gui.theme import Theme, colour
+from gui.widgets.figure import Figure
+from gui.widgets.keyboard_nav import ArrowPad
+from gui.widgets.legend import Entry, Legend
+
+_WIDTH_PX = {"line": 2.0, "faint": 1.0, "dashed": 1.4, "rings": 1.8, "stairs": 1.8, "bins": 1.0}
+_FILLED_PX, _FILL, _BEHIND = 2.0, 0.22, {"faint": 0.55, "bins": 0.75}
+_EDGE, _LOG_EDGE = 0.06, 0.2
+"""Room above and below: of what the values span on a linear axis, in decades on a logarithmic one."""
+Ends = tuple[float, float]
+
+
+class LineChart(Figure):
+    """Lines over `x`. Where that counts whole steps it zooms, values are read at steps, and the arrows walk along it.
+
+    `x_picked` carries the whole x that was clicked or walked to, `series_picked` the key of the line nearest to a
+    click.
+    """
+
+    x_picked = Signal(int)
+    series_picked = Signal(str)
+
+    def __init__(
+        self, empty: str, x: Axis, y: Axis, *, selected_label: str = "", parent: QWidget | None = None
+    ) -> None:
+        """`selected_label` names the selected x in the legend."""
+        super().__init__(empty, parent)
+        self.x, self.y = x, y
+        self.series: tuple[Series, ...] = ()
+        self.marks: tuple[Mark, ...] = ()
+        self.selected_x: float | None = None
+        self._selected_label = selected_label
+        self._x_ends, self._floor = (0.0, 1.0), 0.0
+        self._read: Callable[[float], str | None] | None = None
+        self.chart = self._make_chart()
+        self._lines: list[pg.PlotCurveItem] = []
+        self._mark_lines: list[pg.InfiniteLine] = []
+        self._rings = pg.ScatterPlotItem(size=7, brush=None)
+        self._cursor, self._dots = pg.InfiniteLine(angle=90), pg.ScatterPlotItem(size=8)
+        for depth, item in enumerate((self._rings, self._cursor, self._dots), start=3):
+            item.setZValue(depth)
+            self.chart.addItem(item, ignoreBounds=True)
+        self.legend, self._note = Legend(), QLabel()
+        self._note.setProperty("role", "small")
+        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.pad = ArrowPad(f"Lines over {x.name}", self._on_arrow) if self._walks else QWidget()
+        column = QVBoxLayout(self.pad)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.chart, 1)
+        column.addWidget(self.legend)
+        column.addWidget(self._note)
+        self.chart.clicked.connect(self._on_click)
+        read_out(self.chart, self, self.describe)
+        self.set_content(self.pad)
+
+    def set_series(
+        self,
+        series: Sequence[Series],
+        *,
+        x_range: Ends | None = None,
+        y_range: Ends | None = None,
+        from_zero: bool = False,
+        marks: Sequence[Mark] = (),
+        note: str = "",
+        read: Callable[[float], str | None] | None = None,
+    ) -> None:
+        """Draw other series; no line with a point shows the empty state.
+
+        The ranges are what the axes span, None being what there is (`from_zero`: with the 0 of a linear y axis); a
+        zoom stays while the x range is the same. `note` stands below. `read` says what is read out at an x, in place
+        of the value of every series.
+        """
+        self.series = tuple(one for one in series if np.isfinite(one.y).any())
+        self.marks, self._read = tuple(marks), read
+        self._note.setText(note)
+        self._note.setToolTip(note)
+        self._note.setVisible(bool(note))
+        if not self._joined:
+            self.series = ()
+            self.show_empty()
+            return
+        self._set_ranges(x_range, y_range, from_zero)
+        self._match(self._lines, len(self._joined), lambda: pg.PlotCurveItem(connect="finite"))
+        for line, one in zip(self._lines, self._joined, strict=True):
+            line.setData(*corners(one.style, *self._places(one)), antialias=one.style != "bins")
+        self._match(self._mark_lines, len(self.marks), _new_mark)
+        for line, mark in zip(self._mark_lines, self.marks, strict=True):
+            line.setValue(_place(self.x, mark.x))
+            line.label.setFormat(mark.label)
+            line.label.setPosition(mark.height)
+        self._dress(themes.current())
+        self.show_content()
+
+    def select_x(self, x: float | None) -> None:
+        """Stand at an x: a line, and a dot on each series that has a value there. Emits nothing."""
+        if x != self.selected_x:
+            self.selected_x = x
+            self._place_cursor(themes.current())
+
+    def point_at(self, series: Series, place: float) -> Ends:
+        """The place on each axis of what is read of a series at a place of the x axis, NaN for nothing."""
+        return point_at(series.style, *self._places(series), place, between=not self._walks)
+
+    def describe(self, x: float, _y: float) -> str | None:
+        """Every series' value at a place of the x axis (its power of ten where it is logarithmic)."""
+        low, high = self._x_ends
+        if not self.series or not low <= x <= high:
+            return None
+        place = float(_place(self.x, round(x))) if self._walks else x
+        if self._read is not None:
+            return self._read(_value(self.x, place))
+        digits = 4 if self._walks else 3
+        here = format_quantity(_value(self.x, place), self.x.unit)
+        lines = [f"{self.x.name}{' ' if self._walks else ' = '}{here}"]
+        for one in self.series:
+            where, height = self.point_at(one, place)
+            if np.isfinite(height):
+                of = "" if where == place else f" at {format_quantity(_value(self.x, where), self.x.unit)}"
+                lines.append(f"{one.name}{of}: {format_quantity(_value(self.y, height), self.y.unit, digits)}")
+        return "\n".join((*lines, *(mark.label for mark in self.marks if _place(self.x, round(mark.x)) == place)))
+
+    def walk(self, by: int) -> None:
+        """Pick the whole x that lies `by` further, within the axis."""
+        low, high = (round(end) for end in self._x_ends)
+        x = min(high, max(low, (low - 1 if self.selected_x is None else round(self.selected_x)) + by))
+        if x != self.selected_x:
+            self.x_picked.emit(x)
+
+    def restyle(self, theme: Theme) -> None:
+        self.chart.restyle(theme)
+        self._cursor.setPen(pg.mkPen(colour(theme.tiles["current"], 0.9), width=1.5))
+        self._dress(theme)
+
+    @property
+    def _walks(self) -> bool:
+        return self.x.steps == "whole"
+
+    @property
+    def _joined(self) -> list[Series]:
+        return [one for one in self.series if one.style != "marks"]
+
+    def _places(self, series: Series) -> tuple[np.ndarray, np.ndarray]:
+        return _place(self.x, series.x), _place(self.y, series.y)
+
+    def _make_chart(self) -> Chart:
+        x, y = self.x, self.y
+        chart = Chart(x_label=x.name, y_label=y.name, x_unit=x.unit, y_unit=y.unit, x_steps=x.steps, y_steps=y.steps)
+        for side, axis in (("bottom", x), ("left", y)):
+            chart.getAxis(side).setLogMode(axis.log)
+        chart.freeze(x=not self._walks, y=True)
+        chart.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        # An axis that gave room back with each shorter number would be laid out, and all painted, twice an update.
+        chart.getAxis("left").setStyle(autoReduceTextSpace=False)
+        return chart
+
+    def _set_ranges(self, x_range: Ends | None, y_range: Ends | None, from_zero: bool) -> None:
+        xs, ys = zip(*(self._places(one) for one in self.series), strict=True)
+        x_ends = (min(x[0] for x in xs), max(x[-1] for x in xs)) if x_range is None else _place(self.x, x_range)
+        left, right = (float(end) for end in x_ends)
+        self._x_ends = (left, right) if right > left else (left - 0.5, left + 0.5)
+        if y_range is None:
+            known = np.concatenate([y[np.isfinite(y)] for y in ys])
+            low, high = (0.0 if from_zero else float(known.min())), float(known.max())
+            margin = _LOG_EDGE if self.y.log else _EDGE * (high - low) or 0.5
+            y_ends = (low if from_zero else low - margin, high + margin)
+        else:
+            y_ends = tuple(_place(self.y, y_range).tolist())
+        self._floor = y_ends[0]
+        self.chart.set_home(self._x_ends, y_ends, keep_zoom=True)
+
+    def _match(self, items: list[Any], count: int, make: Callable[[], Any]) -> None:
+        while len(items) < count:
+            items.append(make())
+            self.chart.addItem(items[-1], ignoreBounds=True)
+        while len(items) > count:
+            self.chart.removeItem(items.pop())
+
+    def _dress(self, theme: Theme) -> None:
+        for line, one in zip(self._lines, self._joined, strict=True):
+            ink, behind = _ink(theme, one), one.style in _BEHIND and not one.filled
+            pen = pg.mkPen(colour(ink, _BEHIND[one.style] if behind else 1.0))
+            pen.setWidthF(_FILLED_PX if one.filled else _WIDTH_PX[one.style])
+            pen.setStyle(Qt.PenStyle.DashLine if one.style == "dashed" else Qt.PenStyle.SolidLine)
+            line.setPen(pen)
+            line.setFillLevel(self._floor if one.filled else None)
+            line.setBrush(colour(ink, _FILL) if one.filled else None)
+            line.setZValue(0 if behind else 1)
+        spots = []
+        for one in (one for one in self.series if one.style in ("rings", "marks")):
+            pen = pg.mkPen(_ink(theme, one), width=1.8)
+            spots += [{"pos": at, "pen": pen} for at in zip(*self._places(one), strict=True) if np.isfinite(at[1])]
+        self._rings.setData(spots)
+        for line in self._mark_lines:
+            line.setPen(pg.mkPen(colour(theme.muted, 0.7), width=1, style=Qt.PenStyle.DotLine))
+            line.label.setColor(theme.muted)
+            line.label.setFont(themes.ui_font("small"))
+        self._place_cursor(theme)
+
+    def _place_cursor(self, theme: Theme) -> None:
+        x, spots = self.selected_x, []
+        self._cursor.setVisible(x is not None)
+        if x is not None:
+            place = float(_place(self.x, x))
+            self._cursor.setValue(place)
+            for one in self._joined:
+                where, height = self.point_at(one, place)
+                if np.isfinite(height) and where == place:
+                    brush = pg.mkBrush(_ink(theme, one))
+                    spots.append({"pos": (place, height), "brush": brush, "pen": pg.mkPen(theme.sunken, width=1.5)})
+        self._dots.setData(spots)
+        self._write_legend(theme)
+
+    def _write_legend(self, theme: Theme) -> None:
+        entries = [Entry(one.name, _ink(theme, one), one.swatch) for one in self.series if one.in_legend]
+        if self._selected_label and self.selected_x is not None:
+            entries.append(Entry(self._selected_label, theme.tiles["current"], "tick"))
+        self.legend.set_entries(entries)
+
+    def _on_arrow(self, _rows: int, steps: int) -> bool:
+        if steps:
+            self.walk(steps)
+        return bool(steps)
+
+    def _on_click(self, x: float, y: float) -> None:
+        low, high = self._x_ends
+        if not low <= x <= high:
+            return
+        if self._walks:
+            self.x_picked.emit(round(x))
+        away = {one.key: abs(self.point_at(one, x)[1] - y) for one in self.series if one.key}
+        if away:
+            self.series_picked.emit(min(away, key=lambda key: (np.isnan(away[key]), away[key])))
+
+
+def _place(axis: Axis, values: Any) -> Any:
+    """Where values lie on an axis."""
+    return np.log10(values) if axis.log else np.asarray(values, dtype=np.float64)
+
+
+def _value(axis: Axis, place: float) -> float:
+    return 10.0**place if axis.log else place
+
+
+def _ink(theme: Theme, series: Series) -> str:
+    return theme.series[series.colour % len(theme.series)]
+
+
+def _new_mark() -> pg.InfiniteLine:
+    options = {"movable": False, "anchors": [(0, 0.5), (1, 0.5)]}
+    return pg.InfiniteLine(angle=90, label="", labelOpts=options)

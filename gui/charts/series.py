@@ -1,0 +1,88 @@
+"""The series of a line chart: their points, how they are drawn, and what is read of them at an x."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Style = Literal["line", "faint", "dashed", "rings", "marks", "stairs", "bins"]
+_MOST_POINTS = 800
+"""Of a line that is drawn: more than there are pixels only cost time."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: x float or int [points], ascending, and y float or int [points], NaN where there is none.
+
+    `colour` counts into the theme's series. 'faint' is for noisy values behind others, 'rings' for single observations
+    joined by a line, 'marks' for such that are not joined, 'stairs' for values that hold until the next one, 'bins'
+    for a histogram, whose x are the edges [points + 1]. `filled` brings a line out by the area under it. `key` is what
+    a click on it hands back; `in_legend` False leaves out its name.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    colour: int
+    style: Style = "line"
+    filled: bool = False
+    key: str = ""
+    in_legend: bool = True
+
+    @property
+    def swatch(self) -> Literal["ring", "line"]:
+        return "ring" if self.style in ("rings", "marks") else "line"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A named vertical line; `height` is the share of the plot's height at which its name stands."""
+
+    x: float
+    label: str
+    height: float = 0.12
+
+
+def point_at(style: Style, x: np.ndarray, y: np.ndarray, at: float, *, between: bool) -> tuple[float, float]:
+    """The x and y of what is read of a series at `at`; NaN outside it. Coordinates are those of the plot.
+
+    Of a line the value `between` its points, else that of the nearest one; of stairs the point before; of bins the one
+    that `at` lies in; of marks the nearest, wherever it is.
+    """
+    if style == "marks":
+        index = int(np.argmin(np.abs(x - at)))
+        return float(x[index]), float(y[index])
+    if not x.size or not x[0] <= at <= x[-1]:
+        return at, np.nan
+    index = int(np.searchsorted(x, at, side="right")) - 1
+    if style == "bins":
+        return at, float(y[min(index, y.size - 1)])
+    if style == "stairs":
+        return float(x[index]), float(y[index])
+    if between:
+        return at, float(np.interp(at, x, y))
+    if index + 1 < x.size and x[index + 1] - at < at - x[index]:
+        index += 1
+    return float(x[index]), float(y[index])
+
+
+def corners(style: Style, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The points to join, float64: stairs and bins have their corners, of long lines each stretch's extremes stay."""
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    if style == "bins":
+        return np.repeat(x, 2)[1:-1], np.repeat(y, 2)
+    if style == "stairs":
+        corner = np.append(True, y[1:] != y[:-1])
+        corner[-1] = True
+        x, y = x[corner], y[corner]
+        return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
+    if x.size <= _MOST_POINTS:
+        return x, y
+    stride = -(-2 * x.size // _MOST_POINTS)
+    whole = x.size // stride * stride
+    blocks = np.where(np.isfinite(y[:whole]), y[:whole], 0.0).reshape(-1, stride)
+    starts = np.arange(0, whole, stride)
+    kept = np.sort(np.concatenate([starts + blocks.argmin(1), starts + blocks.argmax(1), np.arange(whole, x.size)]))
+    return x[kept], y[kept]

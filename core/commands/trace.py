@@ -26,7 +26,7 @@ _LEAST_WIDTH, _WIDTH_WITH_SOURCE = 120, 150
 
 def trace_target(target: str, *, addresses_only: bool, device: str, as_json: bool) -> int:
     """Trace every Triton kernel that the function launches, and print. `target` is FILE.py::FUNCTION, or FILE.py where
-    one function can be told to be meant.
+    one function is obvious.
 
     Exit code 1 if an access leaves its tensor or two programs race, else 0; bad input raises, worded by the caller.
     """
@@ -36,8 +36,8 @@ def trace_target(target: str, *, addresses_only: bool, device: str, as_json: boo
     planned = topic.plan(params)
     topic.check(params)
     params = params.changed(file=str(planned.path), function=planned.function)
-    with engine_for(device) as (engine, wanted):
-        result = run_once(engine, topic, params, wanted)
+    with engine_for(device) as (engine, engine_device):
+        result = run_once(engine, topic, params, engine_device)
     if as_json:
         findings = [(claim, claim.test(result)) for claim in topic.claims]
         document = as_document(result, findings)

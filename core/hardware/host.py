@@ -29,7 +29,7 @@ class HostFacts:
 
 
 def host_facts() -> HostFacts:
-    """The facts now: memory is read afresh, CPU and GPUs once a process."""
+    """The facts now: memory is read afresh, CPU and GPUs once per process."""
     memory = psutil.virtual_memory()
     limit, used = _container_memory()
     return HostFacts(
@@ -92,11 +92,13 @@ def _read(path: Path) -> str:
 
 
 def _lines_of(program: str, *arguments: str) -> list[str]:
-    found = shutil.which(program)
-    if found is None:
+    executable = shutil.which(program)
+    if executable is None:
         return []
     try:
-        answer = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=_PATIENCE_S, check=True)
+        answer = subprocess.run(
+            [executable, *arguments], capture_output=True, text=True, timeout=_PATIENCE_S, check=True
+        )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return []
     return [line.strip() for line in answer.stdout.splitlines() if line.strip()]

@@ -10,7 +10,7 @@ from gui.icons import icon
 
 
 class Banner(QFrame):
-    """Hidden until it has something to say. `dismissed` when a person closed it."""
+    """Hidden until it has something to say. `dismissed` when the user closed it."""
 
     dismissed = Signal()
 

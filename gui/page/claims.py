@@ -16,7 +16,7 @@ _UNTESTED = "Run to test this claim."
 
 
 class ClaimsPanel(QScrollArea):
-    """One row a claim. Before a run, and after a new one began, a claim is 'not tested yet'."""
+    """One row per claim. Before a run, and after a new one began, a claim is 'not tested yet'."""
 
     def __init__(self, claims: tuple[Claim, ...], parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""From the engine's threads to Qt signals: runs are drained 30 times a second, and only while there are any."""
+"""From the engine's threads to Qt signals: runs are drained 30 times per second, and only while there are any."""
 
 from __future__ import annotations
 

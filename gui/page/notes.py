@@ -49,8 +49,8 @@ class NotesPanel(QTextBrowser):
         return path.read_text(encoding="utf-8") if path.exists() else "There are no notes in this language yet."
 
     def _refresh(self) -> None:
-        wanted = (self._language, theme.current().name)
-        if self._shown == wanted or not self.isVisible():
+        shown = (self._language, theme.current().name)
+        if self._shown == shown or not self.isVisible():
             return
         from markdown_it import MarkdownIt  # takes 40 ms, and most visits never open the notes
 
@@ -64,4 +64,4 @@ class NotesPanel(QTextBrowser):
         )
         self.document().setDefaultStyleSheet(style)
         self.setHtml(f"<body>{MarkdownIt('commonmark').enable('table').render(self.markdown())}</body>")
-        self._shown = wanted
+        self._shown = shown

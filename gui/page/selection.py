@@ -1,7 +1,7 @@
 """What is picked on a page, shared by all its views.
 
 A selection maps kinds ('q_block', 'kv_block', 'head', 'row', 'tensor', 'program', 'line', 'function', 'step') to
-values. A view that lets a person pick something calls `SelectionModel.update`; one that shows it listens to
+values. A view that lets the user pick something calls `SelectionModel.update`; one that shows it listens to
 `changed`. Setting what is already set emits nothing, so two views that follow each other never loop.
 """
 
@@ -73,10 +73,10 @@ class SelectionModel(QObject):
 
     def replace(self, selection: Selection | Mapping[str, Value]) -> None:
         """Make this the whole selection."""
-        wanted = selection if isinstance(selection, Selection) else Selection.of(**selection)
-        if wanted != self._selection:
-            self._selection = wanted
-            self.changed.emit(wanted)
+        new = selection if isinstance(selection, Selection) else Selection.of(**selection)
+        if new != self._selection:
+            self._selection = new
+            self.changed.emit(new)
 
     def clear(self) -> None:
         self.replace(Selection())

@@ -80,18 +80,18 @@ class TabsBelow(SharedSplitter):
             self.toggle()
 
     def _arrange(self) -> None:
-        wanted = self.height() >= _OPEN_FROM_PX if self._chosen is None else self._chosen
-        if wanted == self.is_open:
+        is_open = self.height() >= _OPEN_FROM_PX if self._chosen is None else self._chosen
+        if is_open == self.is_open:
             return
-        if wanted:
+        if is_open:
             self._frame.setMinimumHeight(0)
             self._frame.setMaximumHeight(_UNLIMITED_PX)
         else:
             self._open_sizes = self.sizes()
             self._frame.setFixedHeight(self.tabs.tabBar().sizeHint().height() + 2)
-        self._panels.setVisible(wanted)
-        self.handle(1).setEnabled(wanted)
-        self.share(self._open_sizes if wanted else [1, 0])
+        self._panels.setVisible(is_open)
+        self.handle(1).setEnabled(is_open)
+        self.share(self._open_sizes if is_open else [1, 0])
         self._show_chevron()
 
     def _show_chevron(self) -> None:

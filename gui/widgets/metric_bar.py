@@ -78,8 +78,8 @@ class _Strip(Canvas):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        found = [number for number, box in self._columns() if box.contains(event.position())]
-        text = f"{found[0].label}: {found[0].value}\n{found[0].detail}".strip() if found else None
+        number = next((number for number, box in self._columns() if box.contains(event.position())), None)
+        text = None if number is None else f"{number.label}: {number.value}\n{number.detail}".strip()
         self._figure.tip.show_at(event.position().toPoint(), text)
 
     def _columns(self) -> list[tuple[Number, QRectF]]:

@@ -37,7 +37,7 @@ class Segments(QWidget):
         return self._group.checkedId()
 
     def choose(self, index: int) -> None:
-        """Press a button, as a person does."""
+        """Press a button, as the user does."""
         self._group.button(index).setChecked(True)
 
     def _on_toggled(self, index: int, on: bool) -> None:

@@ -50,7 +50,7 @@ def make_engine(address: str | None = None) -> Any:
 
 
 def make_history() -> Any:
-    """The history in the person's data folder."""
+    """The history in the user's data folder."""
     from core.engine.history import History
 
     return History()
@@ -142,7 +142,7 @@ def unexpected_errors_go_to(show: Callable[[str, str], None]) -> Iterator[None]:
 
     hooks = sys.excepthook, threading.excepthook
     sys.excepthook = report
-    threading.excepthook = lambda found: report(found.exc_type, found.exc_value, found.exc_traceback)
+    threading.excepthook = lambda raised: report(raised.exc_type, raised.exc_value, raised.exc_traceback)
     try:
         yield
     finally:

@@ -21,12 +21,12 @@ class HistoryKeeper(QObject):
     """One thread that reads and writes the history. Answers come as signals on the GUI thread.
 
     `make_history` opens the history, on that thread and on first use. `listed` carries (topic, entries, undoable),
-    `loaded` a Result, `said` one sentence and whether it is an error.
+    `loaded` a Result, `notice` one sentence and whether it is an error.
     """
 
     listed = Signal(str, object, bool)
     loaded = Signal(object)
-    said = Signal(str, bool)
+    notice = Signal(str, bool)
 
     def __init__(self, make_history: Callable[[], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -70,7 +70,7 @@ class HistoryKeeper(QObject):
     def export(self, entry_id: str, folder: Path) -> None:
         def work(history: Any) -> None:
             names = " and ".join(path.name for path in history.export(entry_id, folder))
-            self.said.emit(f"Exported {names}.", False)
+            self.notice.emit(f"Exported {names}.", False)
 
         self._later(work)
 
@@ -88,7 +88,7 @@ class HistoryKeeper(QObject):
                     self._history = self._make_history()
                 work(self._history, *args)
             except TilescopeError as error:
-                self.said.emit(error.sentence, True)
+                self.notice.emit(error.sentence, True)
 
         self._thread.submit(guarded)
 

@@ -55,7 +55,7 @@ class OpenPage:
 
 
 class MainWindow(QMainWindow):
-    """`first_painted` fires once, when a person can see the window: heavy work starts after it."""
+    """`first_painted` fires once, when the user can see the window: heavy work starts after it."""
 
     first_painted = Signal()
 
@@ -91,7 +91,7 @@ class MainWindow(QMainWindow):
         self.navigation.language_toggled.connect(self.toggle_language)
         bridge.state_changed.connect(self.status.show_state)
         if keeper is not None:
-            keeper.said.connect(self._show_news)
+            keeper.notice.connect(self._show_news)
         self.navigation.set_language(self._language)
         place_window(self, QSize(*_DEFAULT_SIZE_PX), settings.geometry)
 

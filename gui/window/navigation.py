@@ -1,4 +1,4 @@
-"""The column at the left: one button a topic, and below them the theme and the language."""
+"""The column at the left: one button per topic, and below them the theme and the language."""
 
 from __future__ import annotations
 

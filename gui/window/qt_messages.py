@@ -1,4 +1,4 @@
-"""What Qt says on stderr, less what tells a person nothing."""
+"""What Qt says on stderr, without what tells the user nothing."""
 
 from __future__ import annotations
 

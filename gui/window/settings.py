@@ -49,8 +49,8 @@ class Settings:
 
     @property
     def geometry(self) -> QByteArray | None:
-        found = self._store.value("geometry")
-        return found if isinstance(found, QByteArray) else None
+        geometry = self._store.value("geometry")
+        return geometry if isinstance(geometry, QByteArray) else None
 
     @geometry.setter
     def geometry(self, geometry: QByteArray) -> None:

@@ -1,6 +1,6 @@
 """The controls of the parameter form: one class a kind of parameter, all with the same small interface.
 
-`edited` fires only for what a person does; `set_value` never fires it.
+`edited` fires only for what the user does; `set_value` never fires it.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class ParameterForm(QWidget):
         self._set_valid(True)
 
     def propose(self, params: Params) -> None:
-        """Change to other parameters as if a person had typed them: announced, and undoable."""
+        """Change to other parameters as if the user had typed them: announced, and undoable."""
         self._edit(params.model_dump(), "change parameters")
 
     def reset(self) -> None:

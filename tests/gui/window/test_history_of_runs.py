@@ -89,9 +89,9 @@ def test_that_a_run_is_exported_into_a_folder(
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "out"))
     page.history.table.selectRow(1)
-    with qtbot.waitSignal(keeper.said) as said:
+    with qtbot.waitSignal(keeper.notice) as notice:
         page.history.export.click()
-    assert said.args[0].startswith("Exported toy-")
+    assert notice.args[0].startswith("Exported toy-")
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".json", ".npz"}
 
 
@@ -108,9 +108,9 @@ def test_that_a_history_that_cannot_be_read_is_one_sentence(qtbot: Any) -> None:
         raise TilescopeError("The history cannot be read.")
 
     keeper = HistoryKeeper(broken)
-    with qtbot.waitSignal(keeper.said) as said:
+    with qtbot.waitSignal(keeper.notice) as notice:
         keeper.refresh("toy")
-    assert said.args == ["The history cannot be read.", True]
+    assert notice.args == ["The history cannot be read.", True]
     keeper.close()
 
 

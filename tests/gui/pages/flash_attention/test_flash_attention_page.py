@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 
 from core.contracts.registry import topic
 from core.contracts.result import Provenance
 from core.contracts.result_builder import as_partial
 from core.hardware.gpus import GPU_IDS
 from core.topics.flash_attention.params import FlashAttentionParams
+from gui import theme as themes
 from gui.pages.flash_attention import FlashAttentionPage
 from tests.gui.pages.flash_attention.flash_result import FLASH_K_LINE, FLASH_V_LINE, flash_result
 
@@ -238,7 +240,21 @@ def test_that_very_large_models_wait_until_the_sliders_rest(page: FlashAttention
     ],
 )
 def test_that_any_shape_can_be_drawn_and_played(page: FlashAttentionPage, changes: dict[str, Any]) -> None:
-    show(page, PARAMS.changed(**changes))
-    for move in (page.walk.player.first, page.walk.player.step_forward, page.walk.player.last):
+    params = PARAMS.changed(**changes)
+    show(page, params)
+    walk = page.walk
+    schedule = page.topic.plan(params).schedule
+    for move, step in (
+        (walk.player.first, 0),
+        (walk.player.step_forward, min(1, len(schedule) - 1)),
+        (walk.player.last, len(schedule) - 1),
+    ):
         move()
-    assert not page.grab().isNull()
+        selection = page.selection.selection
+        q_block, _, kv_block = schedule[step].tolist()
+        assert [selection.get(name) for name in ("step", "q_block", "kv_block")] == [step, q_block, kv_block]
+        assert 0 <= selection.get("row") < params.seq_len
+        assert not walk.schedule.is_empty
+    image = walk.schedule.grab().toImage()
+    colours = {image.pixel(x, y) for x in range(image.width()) for y in range(image.height())}
+    assert QColor(themes.current().tiles["current"]).rgb() in colours, "the current tile is framed"

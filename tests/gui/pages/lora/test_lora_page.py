@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 
 from core.contracts.result import Provenance, Result
@@ -288,12 +289,22 @@ def test_that_without_whole_matrices_nothing_is_drawn_of_them(page: LoraPage) ->
 
 
 @pytest.mark.parametrize("name", themes.NAMES)
-def test_that_everything_draws_in_both_themes(page: LoraPage, qapp: Any, name: str) -> None:
+def test_that_a_run_changes_every_picture_in_both_themes(page: LoraPage, qapp: Any, name: str) -> None:
     themes.apply(qapp, name)
+
+    def pictures() -> list[QImage]:
+        images = []
+        for index in (TRIPLETS, PICTURES, SPECTRUM, SIZE, TEXT, KERNEL):
+            page.details.show_picture(index)
+            images.append(page.details.grab().toImage())
+        return images
+
+    planned = pictures()
     page.present(made_up(), {})
-    for index in range(6):
-        page.details.show_picture(index)
-        assert not page.grab().isNull()
+    drawn = pictures()
+    changed = [before != after for before, after in zip(planned, drawn, strict=True)]
+    assert changed == [True, True, True, False, True, True], "sizes are the plan's, all else is the run's"
+    assert page.grab().toImage().pixelColor(0, 0) == QColor(themes.current().background)
 
 
 def test_that_the_losses_say_the_budget_and_rings_are_the_held_out_rows(page: LoraPage) -> None:

@@ -89,6 +89,7 @@ class RowView(pg.GraphicsView):
 
     def __init__(self, chart: RowChart, name: str) -> None:
         super().__init__(background=None)
+        self.setAntialiasing(True)
         self._chart = chart
         self.strips: list[Strip] = []
         self.words: list[Word] = []
@@ -207,7 +208,7 @@ class RowView(pg.GraphicsView):
         text, segment, row = self.describe_at(position), self.segment_at(position), self.row_at(position.y())
         pickable = segment is not None or (row is not None and self._chart.rows[row].key is not None)
         self.setCursor(Qt.CursorShape.PointingHandCursor if pickable else Qt.CursorShape.ArrowCursor)
-        self._chart.tip.show_at(self.mapTo(self._chart, position.toPoint()), text)
+        self._read_out(position, text)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         row, segment = self.row_at(event.position().y()), self.segment_at(event.position())
@@ -259,7 +260,11 @@ class RowView(pg.GraphicsView):
             part, box = self._keyed_segments()[segment]
             text = part.read_out or text
         self._show_focus()
-        self._chart.tip.show_at(self.mapTo(self._chart, box.center().toPoint()), text)
+        self._read_out(box.center(), text)
+
+    def _read_out(self, position: QPointF, text: str | None) -> None:
+        tip = self._chart.tip
+        tip.show_at(self.mapTo(tip.parentWidget(), position.toPoint()), text)
 
     def _keyed_segments(self) -> list[tuple[Segment, QRectF]]:
         """Those of the row that the arrows are on."""

@@ -104,7 +104,8 @@ class Column:
     """One axis across the rows. `limits` are its ends; None takes those of the values, on a log axis whole decades.
 
     `titles` stand above it, wordings from the longest to the shortest, and `name` below; `share` is of the free width.
-    With `texts_apart` the texts of its cells stand one under another, not at the ends of the values.
+    With `texts_apart` the texts of its cells stand one under another, not at the ends of the values; with
+    `fills_width` there is no room for texts behind the longest bar.
     """
 
     titles: tuple[str, ...] = ()
@@ -115,6 +116,7 @@ class Column:
     share: float = 1.0
     has_axis: bool = True
     texts_apart: bool = False
+    fills_width: bool = False
     lines: tuple[Line, ...] = ()
     lines_name: str = ""
 

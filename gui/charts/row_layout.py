@@ -17,7 +17,7 @@ from gui.charts.ticks import decade_ticks, nice_ticks, short_quantity
 
 HEADLINE_PX, HEAD_PX, TICKS_PX, NAME_PX = 34, 17, 17, 15
 GAP_PX, EDGE_PX, TEXT_GAP_PX = 12, 4, 6
-_NAMES_SHARE, _TEXTS_SHARE = 0.36, 0.4
+_NAMES_SHARE, _TEXTS_SHARE, _LEAST_TEXTS_PX = 0.36, 0.4, 72.0
 _BAR_SHARE, _BAR_PX, _GROUPED_SHARE, _GROUPED_PX = 0.64, 18.0, 0.92, 26.0
 """How much of its row's height a bar fills, and its most; in groups bars touch nearly."""
 _WIDE_PX = 400
@@ -204,8 +204,10 @@ def _room_px(spec: RowSpec, index: int, wide: float) -> float:
     texts = [cell.texts for cell in cells if cell.texts and (column.texts_apart or any(True for _ in cell.ends))]
     wording = 0 if column.texts_apart and wide >= _WIDE_PX else -1
     room = max((text_px(wordings[wording]) for wordings in texts), default=0.0)
+    if column.fills_width:
+        return 0.0
     if room:
-        return min(room + TEXT_GAP_PX + 2, max(_TEXTS_SHARE * wide, 56.0))
+        return min(room + TEXT_GAP_PX + 2, max(_TEXTS_SHARE * wide, _LEAST_TEXTS_PX))
     return 20.0 if column.has_axis else 0.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -134,7 +135,7 @@ def _values(cell: Cell, axis: Axis, box: QRectF, theme: Theme, *, bold: bool) ->
     if axis.column.texts_apart:
         left = axis.area.right() + TEXT_GAP_PX + 2
     elif ends and axis.limits:
-        left = max(axis.x(end) for end in ends) + TEXT_GAP_PX
+        left = max(axis.x(end) for end in ends) + TEXT_GAP_PX + (2 if math.isfinite(cell.mark) else 0)
     room = QRectF(left, box.top(), axis.right - left + 2, box.height())
     bold = bold or cell.bold
     text = _fitting(cell.texts, room.width(), bold=bold)

@@ -14,11 +14,11 @@ from core.topics.fine_tuning.model.plan import Plan
 from core.topics.fine_tuning.params import FineTuningParams
 from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
+from gui.charts.row_chart import RowChart
 from gui.page.page import Page
 from gui.page.selection import Selection
-from gui.pages.fine_tuning import key_metrics, view_data
+from gui.pages.fine_tuning import key_metrics, method_costs, view_data
 from gui.pages.fine_tuning.details import DetailsView
-from gui.pages.fine_tuning.method_costs import MethodBoard
 from gui.pages.fine_tuning.modules_view import PlacesView
 from gui.widgets.badged_metrics import BadgedMetrics
 from gui.widgets.switcher import Switcher
@@ -61,7 +61,7 @@ class FineTuningPage(Page):
         self.losses = LineChart(_BEFORE_LOSSES, step, Axis("training loss", "nats"))
         self.held_out = LineChart(_BEFORE_HELD_OUT, step, Axis("held-out loss", "nats"))
         self.curves = Switcher([("Training", self.losses), ("Held out", self.held_out)])
-        self.board, self.details = MethodBoard(), DetailsView()
+        self.board, self.details = RowChart(method_costs.EMPTY, "Costs and results"), DetailsView()
         self.add_strip(self.headline)
         self.places_card = self.add_plot(self.places, 0, 0, "Where it trains", _PLACES_HELP, width=8, height=4)
         self.curves_card = self.add_plot(self.curves, 0, 1, "Loss", _LOSS_HELP, width=5, height=4)
@@ -204,8 +204,8 @@ class FineTuningPage(Page):
         self.places.draw(plan, result, method, self._step)
         self.places.map.select(self._place)
         self._draw_curves(result, method)
-        self.board.set_rows(view_data.costs(plan, result))
         self.board.choose(method)
+        self.board.set_rows(method_costs.cost_rows(view_data.costs(plan, result)))
         self.details.draw(plan, result, method)
         self.details.select_place(self._place)
         self._write_badges(result, method)

@@ -12,8 +12,7 @@ from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.model.plan import Plan
 from core.topics.fine_tuning.params import FineTuningParams
 from gui.charts.series import Series, Style
-from gui.pages.fine_tuning.memory_bars import PARTS, MemorySplit
-from gui.pages.fine_tuning.method_costs import MethodCost
+from gui.pages.fine_tuning.method_costs import PARTS, MemorySplit, MethodCost
 from gui.pages.fine_tuning.transformer_grid import Place, PlacesGrid, PlacesOf
 
 ORDER = tuple(method.value for method in METHODS)

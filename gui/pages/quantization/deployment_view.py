@@ -6,10 +6,9 @@ from PySide6.QtCore import Signal
 
 from core.contracts.result import Provenance, Result
 from core.topics.quantization.model.plan import Plan
-from gui.pages.quantization import report_figures, view_data
-from gui.pages.quantization.bit_budget import BitBudget
+from gui.charts.row_chart import RowChart
+from gui.pages.quantization import bit_budget, output_effect, report_figures, view_data
 from gui.pages.quantization.kernels_view import KernelsView
-from gui.pages.quantization.output_effect import OutputEffect
 from gui.pages.quantization.report_figures import LABELS
 from gui.pages.quantization.report_table import ReportTable
 from gui.pages.quantization.scales_view import ScalesView
@@ -28,7 +27,9 @@ class UseView(Switcher):
     provenance_changed = Signal(object)
 
     def __init__(self) -> None:
-        self.scales, self.budget, self.outputs, self.report = ScalesView(), BitBudget(), OutputEffect(), ReportTable()
+        self.scales, self.report = ScalesView(), ReportTable()
+        self.budget = RowChart(bit_budget.EMPTY, "Whole model")
+        self.outputs = RowChart(output_effect.EMPTY, "Effect on outputs")
         self.kernels = KernelsView()
         super().__init__(
             [
@@ -77,13 +78,15 @@ class UseView(Switcher):
         if self.index == SCALES:
             provenance = self._draw_scales(plan, result if view_data.fits_scales(plan, result) else None)
         elif self.index == MODEL:
-            self.budget.set_model(report_figures.budget(plan), report_figures.memories(), plan.params.format)
+            self.budget.choose(plan.params.format)
+            self.budget.set_rows(bit_budget.budget_rows(report_figures.budget(plan), report_figures.memories()))
         elif self.index == OUTPUTS:
-            found = report_figures.outcomes(result)
-            self.outputs.set_outcomes(found, plan.params.format)
-            if not found and not plan.params.outputs:
+            outcomes = report_figures.outcomes(result)
+            self.outputs.choose(plan.params.format)
+            self.outputs.set_rows(output_effect.outcome_rows(outcomes))
+            if not outcomes and not plan.params.outputs:
                 self.outputs.show_empty(_OUTPUTS_OFF)
-            provenance = Provenance.MEASURED_CPU if found else None
+            provenance = Provenance.MEASURED_CPU if outcomes else None
         elif self.index == KERNELS:
             provenance = self.kernels.draw(plan, result)
         else:

@@ -124,9 +124,13 @@ class QuantizationPage(Page):
 
     def _link(self) -> None:
         formats, use = self.formats_view, self.use_view
-        for view in (self.codebooks, use.budget, use.outputs):
-            view.format_picked.connect(self._choose_format)
-        formats.errors.series_picked.connect(self._choose_format)
+        for picked in (
+            self.codebooks.format_picked,
+            formats.errors.series_picked,
+            use.budget.picked,
+            use.outputs.picked,
+        ):
+            picked.connect(self._choose_format)
         use.report.format_chosen.connect(self._choose_format)
         use.report.tensor_picked.connect(lambda name: self.selection.update(tensor=name))
         formats.pareto.setting_picked.connect(self._choose_setting)

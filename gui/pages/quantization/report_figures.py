@@ -20,7 +20,7 @@ from core.topics.quantization.payload import REFERENCE, SYNTHETIC
 from core.topics.quantization.saving import save_report
 from gui.pages.quantization.bit_budget import Memory, ModelBytes
 from gui.pages.quantization.output_effect import Outcome
-from gui.pages.quantization.scales_view import ScalesPicture
+from gui.pages.quantization.scale_bits import ScalesPicture
 
 LABELS: dict[str, str] = {name.value: found.label for name, found in FORMATS.items()}
 """What each format is called, by id."""

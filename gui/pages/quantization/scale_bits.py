@@ -1,104 +1,95 @@
-"""The bits that scales add to a parameter, in float32 and in 8 bits, with their arithmetic."""
+"""The scales of one tensor, and the bits that they add to a parameter as rows: in float32 and in 8 bits."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter
-from PySide6.QtWidgets import QSizePolicy
+import numpy as np
 
 from core.format import format_quantity
-from gui import theme as themes
+from gui.charts.row_chart_spec import Band, Cell, Column, Ink, Row, RowSpec, Segment
 from gui.charts.ticks import short_quantity
-from gui.theme import Theme
-from gui.widgets.selectable_rows import SelectableRows
-
-if TYPE_CHECKING:
-    from gui.pages.quantization.scales_view import ScalesPicture, ScalesView
-
-_LINE_PX, _BAR_PX = 19, 15
-_NAMES = ("float32", "8 bits")
-_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
-class ScaleBits(SelectableRows):
-    """A line that says of which scales, then a bar each way, to one scale. The read-out has every digit."""
+@dataclass(frozen=True)
+class ScalesPicture:
+    """The scales of `tensor`, in ascending order, [scales] each: as float32, as 8-bit codes, as those restore them.
 
-    def __init__(self, figure: ScalesView) -> None:
-        super().__init__(figure)
-        self.scales: ScalesPicture | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    code_counts   int [256]: scales that each 8-bit code holds
+    error_edges   float [bins + 1], error_counts int [bins]: error of the scales over themselves, in percent
+    `relative_rmse` is of the scales (error over value, root mean square). Bits are those that scales add to every
+    weight: in float32 (`plain_bits`), as codes (`code_bits`) and for the scales of the codes (`second_bits`). `used`
+    says whether the parameters ask for double quantization.
+    """
 
-    def sizeHint(self) -> QSize:
-        return QSize(380, 3 * _LINE_PX)
+    tensor: str
+    absmax: np.ndarray
+    restored: np.ndarray
+    codes: np.ndarray
+    code_counts: np.ndarray
+    error_edges: np.ndarray
+    error_counts: np.ndarray
+    relative_rmse: float
+    block_size: int
+    nested_block: int
+    plain_bits: float
+    code_bits: float
+    second_bits: float
+    used: bool = True
 
-    def minimumSizeHint(self) -> QSize:
-        return QSize(120, 3 * _LINE_PX)
+    @property
+    def nested_bits(self) -> float:
+        return self.code_bits + self.second_bits
 
-    def row_boxes(self) -> list[QRectF]:
-        return [QRectF(0, (1 + index) * _LINE_PX, self.width(), _LINE_PX) for index in range(len(_NAMES))]
 
-    def describe(self, index: int) -> str:
-        scales = self.scales
-        assert scales is not None  # the figure is empty without
-        if index == 0:
-            return f"a float32 a block: 32/{scales.block_size} = {scales.plain_bits:.7g} bits a parameter"
-        return (
-            f"8 bits a block: 8/{scales.block_size} = {scales.code_bits:.7g} bits a parameter\n"
-            f"a float32 for {scales.nested_block} of them: 32/({scales.block_size} × {scales.nested_block}) = "
-            f"{scales.second_bits:.7g}\ntogether {scales.nested_bits:.7g}: "
-            f"{scales.plain_bits - scales.nested_bits:.7g} bits a parameter saved; modelled"
-        )
+def scale_bit_rows(scales: ScalesPicture) -> RowSpec:
+    """A row each way, to one scale, under a line that says of which scales. The read-out has every digit."""
+    plain, both = _sums(scales)
+    rows = (
+        Row("float32", (Cell(((Segment(scales.plain_bits, Ink("series.0"), labels=plain),),)),), _plain_text(scales)),
+        Row(
+            "8 bits",
+            (
+                Cell(
+                    ((Segment(scales.code_bits, Ink("series.1")), Segment(scales.second_bits, Ink("series.3"))),),
+                    texts=both,
+                ),
+            ),
+            _nested_text(scales),
+        ),
+    )
+    limits = 0.0, max(scales.plain_bits, scales.nested_bits)
+    return RowSpec((Column(limits=limits, has_axis=False, fills_width=True),), (Band(rows, heads=_captions(scales)),))
 
-    def paint(self, painter: QPainter, theme: Theme) -> None:
-        scales = self.scales
-        if scales is None:
-            return
-        self.paint_focus(painter, theme)
-        painter.setFont(themes.ui_font("small"))
-        painter.setPen(QColor(theme.muted))
-        painter.drawText(QRectF(4, 0, self.width() - 8, _LINE_PX), _LEFT, self._caption(painter, scales))
-        ways = (((scales.plain_bits, theme.series[0]),), self._nested(theme, scales))
-        for way, (parts, box) in enumerate(zip(ways, self.row_boxes(), strict=True)):
-            painter.setPen(QColor(theme.text))
-            painter.drawText(box.adjusted(4, 0, 0, 0), _LEFT, _NAMES[way])
-            end = self._paint_bar(painter, parts, box)
-            painter.setPen(QColor(theme.on_accent if way == 0 else theme.text))
-            left = self._left(painter) + 6 if way == 0 else end + 6
-            room = QRectF(left, box.top(), (end if way == 0 else self.width()) - left - 2, box.height())
-            painter.drawText(room, _LEFT, _fitting(painter, _sums(scales)[way], room.width()))
 
-    def _caption(self, painter: QPainter, scales: ScalesPicture) -> str:
-        """Of which tensor the scales are; its name gives way where there is no room."""
-        error = format_quantity(100 * scales.relative_rmse, "%")
-        off = "" if scales.used else "double quantization is off, this is what it would do · "
-        rest = f": {len(scales.absmax):,} scales, RMS error {error}"
-        metrics, room = painter.fontMetrics(), self.width() - 8
-        for before in (off, "off · " if off else ""):
-            whole = f"{before}{scales.tensor}{rest}"
-            if metrics.horizontalAdvance(whole) <= room:
-                return whole
-        left = room - metrics.horizontalAdvance(f"{before}{rest}")
-        return f"{before}{metrics.elidedText(scales.tensor, Qt.TextElideMode.ElideMiddle, max(30, left))}{rest}"
+def _plain_text(scales: ScalesPicture) -> str:
+    return f"a float32 a block: 32/{scales.block_size} = {scales.plain_bits:.7g} bits a parameter"
 
-    def _nested(self, theme: Theme, scales: ScalesPicture) -> tuple[tuple[float, str], ...]:
-        return (scales.code_bits, theme.series[1]), (scales.second_bits, theme.series[3])
 
-    def _left(self, painter: QPainter) -> float:
-        return max(painter.fontMetrics().horizontalAdvance(name) for name in _NAMES) + 12.0
+def _nested_text(scales: ScalesPicture) -> str:
+    return (
+        f"8 bits a block: 8/{scales.block_size} = {scales.code_bits:.7g} bits a parameter\n"
+        f"a float32 for {scales.nested_block} of them: 32/({scales.block_size} × {scales.nested_block}) = "
+        f"{scales.second_bits:.7g}\ntogether {scales.nested_bits:.7g}: "
+        f"{scales.plain_bits - scales.nested_bits:.7g} bits a parameter saved; modelled"
+    )
 
-    def _paint_bar(self, painter: QPainter, parts: tuple[tuple[float, str], ...], box: QRectF) -> float:
-        """The parts one behind another; returns where they end."""
-        assert self.scales is not None
-        left = self._left(painter)
-        scale = (self.width() - left - 4) / max(self.scales.plain_bits, self.scales.nested_bits)
-        top = box.center().y() - _BAR_PX / 2
-        for bits, ink in parts:
-            width = max(2.0, bits * scale)
-            painter.fillRect(QRectF(left, top, width, _BAR_PX), QColor(ink))
-            left += width
-        return left
+
+def _captions(scales: ScalesPicture) -> tuple[str, ...]:
+    """Of which tensor the scales are; where there is no room its name gives way, from its beginning."""
+    error = format_quantity(100 * scales.relative_rmse, "%")
+    rest = f"{len(scales.absmax):,} scales, RMS error {error}"
+    off = "" if scales.used else "double quantization is off, this is what it would do · "
+    short = "" if scales.used else "off · "
+    parts = scales.tensor.split(".")
+    endings = [f"….{'.'.join(parts[index:])}" for index in range(1, len(parts))]
+    names = (
+        f"{off}{scales.tensor}: ",
+        f"{short}{scales.tensor}: ",
+        *(f"{short}{ending}: " for ending in endings),
+        short,
+    )
+    return tuple(name + rest for name in names)
 
 
 def _sums(scales: ScalesPicture) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -116,8 +107,3 @@ def _sums(scales: ScalesPicture) -> tuple[tuple[str, ...], tuple[str, ...]]:
             f"{both} bits",
         ),
     )
-
-
-def _fitting(painter: QPainter, wordings: tuple[str, ...], room: float) -> str:
-    fits = (text for text in wordings if painter.fontMetrics().horizontalAdvance(text) <= room)
-    return next(fits, wordings[-1])

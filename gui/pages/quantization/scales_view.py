@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QResizeEvent
@@ -11,7 +9,8 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui.charts.chart import Chart, read_out
-from gui.pages.quantization.scale_bits import ScaleBits
+from gui.charts.row_chart import RowChart
+from gui.pages.quantization.scale_bits import ScalesPicture, scale_bit_rows
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
@@ -19,38 +18,8 @@ from gui.widgets.segments import Segments
 
 _SIDE_BY_SIDE_PX = 720
 """From this width on all charts are shown at once."""
+_BITS_PX = 57
 _CHARTS = ("absmax", "8-bit codes", "Errors")
-
-
-@dataclass(frozen=True)
-class ScalesPicture:
-    """The scales of `tensor`, in ascending order, [scales] each: as float32, as 8-bit codes, as those restore them.
-
-    code_counts   int [256]: scales that each 8-bit code holds
-    error_edges   float [bins + 1], error_counts int [bins]: error of the scales over themselves, in percent
-    `relative_rmse` is of the scales (error over value, root mean square). Bits are those that scales add to every
-    weight: in float32 (`plain_bits`), as codes (`code_bits`) and for the scales of the codes (`second_bits`). `used`
-    says whether the parameters ask for double quantization.
-    """
-
-    tensor: str
-    absmax: np.ndarray
-    restored: np.ndarray
-    codes: np.ndarray
-    code_counts: np.ndarray
-    error_edges: np.ndarray
-    error_counts: np.ndarray
-    relative_rmse: float
-    block_size: int
-    nested_block: int
-    plain_bits: float
-    code_bits: float
-    second_bits: float
-    used: bool = True
-
-    @property
-    def nested_bits(self) -> float:
-        return self.code_bits + self.second_bits
 
 
 class ScalesView(Figure):
@@ -78,19 +47,24 @@ class ScalesView(Figure):
         for chart, items in ((self.values, (self._dots, self._line)), *((c, (b,)) for c, b in self._bars.items())):
             for item in items:
                 chart.addItem(item, ignoreBounds=True)
-        self.segments, self.bits, self.legend = Segments(_CHARTS), ScaleBits(self), Legend()
+        self.segments, self.bits, self.legend = (
+            Segments(_CHARTS),
+            RowChart("No scales.", "Bits of the scales"),
+            Legend(),
+        )
+        self.bits.setFixedHeight(_BITS_PX)
+        self.bits.tip = self.tip  # a read-out has more lines than fit into the rows
         self.segments.chosen.connect(lambda _: self._arrange())
         self._lay_out()
 
     def set_scales(self, scales: ScalesPicture | None) -> None:
         """Show these; None is the empty state."""
         self.scales = scales if scales is not None and scales.absmax.size else None
-        self.bits.scales = self.scales
         if self.scales is None:
             self.show_empty()
             return
         self._draw(self.scales)
-        self.bits.update()
+        self.bits.set_rows(scale_bit_rows(self.scales))
         self.show_content()
 
     def describe_scale(self, x: float, y: float) -> str | None:
@@ -140,7 +114,6 @@ class ScalesView(Figure):
                 Entry("float32 of the 8 bits", theme.series[3]),
             ]
         )
-        self.bits.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

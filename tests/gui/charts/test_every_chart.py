@@ -32,11 +32,11 @@ from gui.pages.flash_attention.sram_view import Resident, SramView, Store
 from gui.pages.flash_attention.timeline import Launch, Timeline
 from gui.pages.lora.factor_pictures import FactorPictures, Factors
 from gui.pages.lora.triplet_view import Triplets, TripletView
-from gui.pages.quantization.bit_budget import BitBudget, Memory, ModelBytes
+from gui.pages.quantization.bit_budget import Memory, ModelBytes, budget_rows
 from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
 from gui.pages.quantization.codebook_view import CodebookView
 from gui.pages.quantization.formats_view import error_histogram
-from gui.pages.quantization.output_effect import Outcome, OutputEffect
+from gui.pages.quantization.output_effect import Outcome, outcome_rows
 from gui.pages.quantization.pareto import Pareto, Setting
 from gui.pages.quantization.scales_view import ScalesView
 from gui.widgets.figure import Figure
@@ -107,15 +107,15 @@ def _strip() -> HardwareStrip:
     return plot
 
 
-def _budget() -> BitBudget:
-    plot = BitBudget()
-    plot.set_model([ModelBytes("nf4", "NF4", 4.1, 3e9, 1e9)], [Memory("GPU", 2e9)])
+def _budget() -> RowChart:
+    plot = _rows()
+    plot.set_rows(budget_rows([ModelBytes("nf4", "NF4", 4.1, 3e9, 1e9)], [Memory("GPU", 2e9)]))
     return plot
 
 
-def _outputs() -> OutputEffect:
-    plot = OutputEffect()
-    plot.set_outcomes([Outcome("small", "nf4", "NF4", 1.8, 6.0, 0.01, 100, 4.1, 3, 0.001)])
+def _outputs() -> RowChart:
+    plot = _rows()
+    plot.set_rows(outcome_rows([Outcome("small", "nf4", "NF4", 1.8, 6.0, 0.01, 100, 4.1, 3, 0.001)]))
     return plot
 
 
@@ -180,7 +180,7 @@ FILLED: list[Callable[[], Figure]] = [
 ]  # fmt: skip
 EMPTY: list[Callable[[], Figure]] = [
     TileSchedule, SramView, SoftmaxState, _rows, AddressMap, Timeline, HardwareStrip,
-    BitBudget, OutputEffect, ScalesView, TripletView, FactorPictures,
+    ScalesView, TripletView, FactorPictures,
     CodebookView, error_histogram,
 ]  # fmt: skip
 

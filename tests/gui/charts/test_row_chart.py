@@ -181,3 +181,8 @@ def test_that_it_paints_at_any_size_in_both_themes(chart: RowChart, qapp: QAppli
     assert chart.grab().toImage() != dark
     themes.apply(qapp, "dark")
     assert chart.grab().toImage() == dark
+
+
+def test_that_an_axis_without_values_is_still_one() -> None:
+    assert Column().range([Cell()]) == (0.0, 1.0)
+    assert Column(log=True).range([Cell()]) is None

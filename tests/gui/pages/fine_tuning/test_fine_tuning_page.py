@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -118,8 +119,8 @@ def test_that_a_click_on_a_tile_and_on_a_row_reach_the_form(page: FineTuningPage
     row = page.places.tiles.row
     QTest.mouseClick(row, Qt.MouseButton.LeftButton, pos=row.box(4).center().toPoint())
     assert everywhere(page) == {"lora"}
-    bars = page.board.bars
-    QTest.mouseClick(bars, Qt.MouseButton.LeftButton, pos=bars.row_boxes()[0].center().toPoint())
+    rows = page.board.view
+    QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=rows.row_boxes[0].center().toPoint())
     assert everywhere(page) == {"full"}
 
 
@@ -209,9 +210,9 @@ def test_that_a_partial_of_one_method_shows_the_others_as_planned_and_never_as_m
     assert not page.places.map.is_measured
     assert page.places_card.badge.provenance is Provenance.MODELLED
     assert page.headline.badges[0].provenance is Provenance.MODELLED
-    costs = {row.key: row for row in page.board.rows}
-    assert costs["full"].trainable > 0
-    assert costs["lora"].trainable == 0  # the board's badge says measured
+    trainable = {row.key: row.cells[0] for row in page.board.rows}
+    assert trainable["full"].mark > 0
+    assert math.isnan(trainable["lora"].mark)  # the board's badge says measured
     assert page.board.describe(view_data.ORDER.index("lora")).splitlines() == ["LoRA", "nothing measured yet"]
     page.show_partial(as_partial(only))
     assert page.board.describe(view_data.ORDER.index("lora")).splitlines() == ["LoRA", "not in this run"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import gc
 import math
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtWidgets import QApplication
 
 from gui import theme as themes
-from gui.pages.fine_tuning import memory_bars, trainable_bars
-from gui.pages.fine_tuning.memory_bars import MemorySplit
-from gui.pages.fine_tuning.method_costs import MethodBoard, MethodCost
+from gui.charts.row_chart import RowChart
+from gui.pages.fine_tuning.method_costs import EMPTY, MemorySplit, MethodCost, cost_rows, memory_lines
 from gui.pages.fine_tuning.method_picker import MethodTile, MethodTiles
 from gui.pages.fine_tuning.module_map import PlacesMap
 from gui.pages.fine_tuning.transformer_grid import Place, PlacesGrid, PlacesOf
@@ -29,11 +29,11 @@ GRID = PlacesGrid((Place("layer.0.q_proj", "q", 0, "q_proj", 10), Place("layer.1
 
 
 @pytest.fixture
-def board(qtbot: Any) -> MethodBoard:
-    made = MethodBoard()
+def board(qtbot: Any) -> RowChart:
+    made = RowChart(EMPTY, "Costs and results")
     qtbot.addWidget(made)
     made.resize(560, 220)
-    made.set_rows((FULL, LORA, PLANNED, ABSENT))
+    made.set_rows(cost_rows((FULL, LORA, PLANNED, ABSENT)))
     made.show()
     return made
 
@@ -60,7 +60,7 @@ def tiles(qtbot: Any) -> MethodTiles:
     return made
 
 
-def test_that_a_row_is_read_out_exactly(board: MethodBoard) -> None:
+def test_that_a_row_is_read_out_exactly(board: RowChart) -> None:
     assert board.describe(0).splitlines() == [
         "Full",
         "1,000,000 of 1,000,000 parameters train (100%)",
@@ -77,55 +77,62 @@ def test_that_a_row_is_read_out_exactly(board: MethodBoard) -> None:
     assert "stopped: the loss was NaN" in board.describe(2)
 
 
-def test_that_memory_bars_are_to_scale_and_parts_follow_one_another() -> None:
+def test_that_memory_bars_are_to_scale_and_parts_follow_one_another(board: RowChart) -> None:
     assert FULL.memory.total == 20e6
     assert PLANNED.memory.total == pytest.approx(1.12e6)
-    assert memory_bars.longest([FULL.memory, LORA.memory]) == 20e6
-    assert memory_bars.longest([MemorySplit()]) == 1.0
+    parts = [box for row, _, box in board.view.segments() if row == 0][:4]
+    assert [part.width() / parts[0].width() for part in parts] == pytest.approx([1, 1, 2, 1])
+    assert [part.left() for part in parts[1:]] == pytest.approx([part.right() for part in parts[:-1]])
+    memory = board.view.strips[0].axes[1]
+    assert memory.limits == (0.0, 20e6)
+    assert parts[-1].right() == pytest.approx(memory.area.right())
 
 
-@pytest.mark.parametrize("most", [42e6, 1e6, 20e6, 3.3e9])
-@pytest.mark.parametrize("width", [20.0, 70.0, 140.0])
-def test_that_the_memory_axis_has_a_number_besides_zero(most: float, width: float) -> None:
-    ticks = memory_bars._ticks(most, width)
-    assert ticks[0] == 0
-    assert 0 < ticks[1] <= most
+def test_that_counts_lie_on_a_log_axis(board: RowChart) -> None:
+    assert board.view.strips[0].axes[0].limits == pytest.approx((1e4, 1e6))
+    assert list(board.view.panels[0].marks.getData()[0]) == pytest.approx([6.0, 4.0, 4.0])
 
 
-def test_that_counts_lie_on_a_log_axis() -> None:
-    area, counts = QRectF(0, 0, 300, 10), [1_000, 1_000_000]
-    ends = [trainable_bars.place(area, count, counts) for count in (1_000, 10_000, 100_000, 1_000_000)]
-    assert ends == pytest.approx([0, 100, 200, 300])
-    assert trainable_bars.place(area, 0, counts) == 0
+def test_that_shares_lie_on_an_axis_to_all_of_them_and_are_said_in_words(board: RowChart) -> None:
+    assert board.view.strips[0].axes[2].limits == (0.0, 100.0)
+    assert [row.cells[2].texts for row in board.rows] == [("90 · 50%",), ("100 · 0%",), ("—",), ("—",)]
 
 
-def test_that_a_method_that_did_not_run_shows_no_number(board: MethodBoard) -> None:
+def test_that_a_method_that_did_not_run_shows_no_number(board: RowChart) -> None:
     assert math.isnan(ABSENT.share)
-    assert memory_bars.described(ABSENT.memory) == []
-    assert not board.grab().isNull()
+    assert memory_lines(ABSENT.memory) == []
+    trainable, memory, matches = board.rows[3].cells
+    assert math.isnan(trainable.mark)
+    assert memory.bars == memory.texts == ()
+    assert not any(matches.ends)
+    assert not [row for row, _, _ in board.view.segments() if row == 3]
 
 
-def test_that_a_row_is_picked_by_mouse_and_keyboard(board: MethodBoard, qtbot: Any) -> None:
-    at = board.bars.row_boxes()[1].center().toPoint()
+def test_that_a_method_that_stopped_is_in_the_colour_of_what_is_bad(board: RowChart) -> None:
+    assert [row.ink.role for row in board.rows] == ["text", "text", "bad", "text"]
+
+
+def test_that_a_row_is_picked_by_mouse_and_keyboard(board: RowChart, qtbot: Any) -> None:
+    place = board.view.row_boxes[1].center().toPoint()
     with qtbot.waitSignal(board.picked) as caught:
-        qtbot.mouseClick(board.bars, Qt.MouseButton.LeftButton, pos=at)
+        qtbot.mouseClick(board.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert caught.args == ["lora"]
-    qtbot.keyClick(board.bars, Qt.Key.Key_Down)
+    qtbot.keyClick(board.view, Qt.Key.Key_Down)
     assert board.tip.text() == board.describe(2)
     with qtbot.waitSignal(board.picked) as caught:
-        qtbot.keyClick(board.bars, Qt.Key.Key_Return)
+        qtbot.keyClick(board.view, Qt.Key.Key_Return)
     assert caught.args == ["qlora"]
 
 
-def test_that_choosing_from_outside_emits_nothing_and_is_seen(board: MethodBoard, qtbot: Any) -> None:
+def test_that_choosing_from_outside_emits_nothing_and_is_seen(board: RowChart, qtbot: Any) -> None:
     before = board.grab().toImage()
     with qtbot.assertNotEmitted(board.picked):
         board.choose("lora")
     assert board.grab().toImage() != before
 
 
-def test_that_nothing_is_one_sentence(board: MethodBoard, tiles: MethodTiles) -> None:
-    board.set_rows(())
+def test_that_nothing_is_one_sentence(board: RowChart, tiles: MethodTiles) -> None:
+    board.set_rows(cost_rows(()))
     tiles.set_tiles(GRID, (), (0.1, 1.0))
     for plot in (board, tiles):
         assert plot.is_empty
@@ -155,9 +162,9 @@ def test_that_tiles_read_out_and_follow_what_they_show(tiles: MethodTiles, qtbot
     assert tiles.grab().toImage() != before
 
 
-@pytest.mark.parametrize("make", [MethodBoard, MethodTiles, PlacesMap])
-def test_that_a_deleted_picture_is_gone_and_no_longer_listens(make: type[Figure], qapp: QApplication) -> None:
-    plot = make()  # type: ignore[call-arg]
+@pytest.mark.parametrize("make", [lambda: RowChart(EMPTY, "Costs and results"), MethodTiles, PlacesMap])
+def test_that_a_deleted_picture_is_gone_and_no_longer_listens(make: Callable[[], Figure], qapp: QApplication) -> None:
+    plot = make()
     alive = weakref.ref(plot)
     plot.deleteLater()
     del plot
@@ -170,7 +177,7 @@ def test_that_a_deleted_picture_is_gone_and_no_longer_listens(make: type[Figure]
 
 @pytest.mark.parametrize("width", [300, 560, 1200])
 def test_that_both_paint_at_any_width_in_both_themes(
-    board: MethodBoard, tiles: MethodTiles, qapp: QApplication, width: int
+    board: RowChart, tiles: MethodTiles, qapp: QApplication, width: int
 ) -> None:
     for plot in (board, tiles):
         plot.resize(width, plot.height())

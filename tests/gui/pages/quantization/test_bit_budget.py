@@ -9,7 +9,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
 from gui import theme as themes
-from gui.pages.quantization.bit_budget import BitBudget, Memory, ModelBytes
+from gui.charts.row_chart import RowChart
+from gui.pages.quantization.bit_budget import EMPTY, Memory, ModelBytes, budget_rows
 
 BF16 = ModelBytes("", "bf16", 16.0, 120e9, 2e9)
 NF4 = ModelBytes("nf4", "NF4", 4.127, 31e9, 2e9)
@@ -18,22 +19,23 @@ MEMORIES = (Memory("GeForce", 24e9), Memory("A100, H100", 80e9), Memory("H200", 
 
 
 @pytest.fixture
-def plot(qtbot: Any) -> BitBudget:
-    made = BitBudget()
+def plot(qtbot: Any) -> RowChart:
+    made = RowChart(EMPTY, "Whole model")
     qtbot.addWidget(made)
     made.resize(420, 280)
-    made.set_model((BF16, NF4, INT8), MEMORIES, "nf4")
+    made.set_rows(budget_rows((BF16, NF4, INT8), MEMORIES))
+    made.choose("nf4")
     made.show()
     return made
 
 
-def test_that_no_rows_are_one_sentence(plot: BitBudget) -> None:
-    plot.set_model(())
+def test_that_no_rows_are_one_sentence(plot: RowChart) -> None:
+    plot.set_rows(budget_rows(()))
     assert plot.is_empty
     assert plot.empty_sentence.endswith(".")
 
 
-def test_that_a_row_is_read_out_with_its_parts_and_what_holds_it(plot: BitBudget) -> None:
+def test_that_a_row_is_read_out_with_its_parts_and_what_holds_it(plot: RowChart) -> None:
     text = plot.describe(1)
     assert "4.127 bits a parameter" in text
     assert "weights 33.0 GB (33,000,000,000 B)" in text
@@ -42,47 +44,51 @@ def test_that_a_row_is_read_out_with_its_parts_and_what_holds_it(plot: BitBudget
     assert "the smallest that holds them: 80.0 GB (A100, H100)" in text
 
 
-def test_that_weights_larger_than_any_memory_say_so(plot: BitBudget) -> None:
-    plot.set_model((ModelBytes("", "bf16", 16.0, 800e9, 2e9),), MEMORIES)
+def test_that_weights_larger_than_any_memory_say_so(plot: RowChart) -> None:
+    plot.set_rows(budget_rows((ModelBytes("", "bf16", 16.0, 800e9, 2e9),), MEMORIES))
     assert "more than the 141 GB of H200" in plot.describe(0)
-    plot.set_model((BF16,))
+    plot.set_rows(budget_rows((BF16,)))
     assert "holds them" not in plot.describe(0)
 
 
-def test_that_the_smallest_memory_is_in_view_even_where_every_bar_is_shorter(plot: BitBudget) -> None:
-    assert [memory.bytes for memory in plot.bars.lines()] == [24e9, 80e9]
-    plot.set_model((ModelBytes("nf4", "NF4", 4.127, 3e9, 1e9),), MEMORIES)
-    assert [memory.bytes for memory in plot.bars.lines()] == [24e9]
+def test_that_the_smallest_memory_is_in_view_even_where_every_bar_is_shorter(plot: RowChart) -> None:
+    def lines() -> list[float]:
+        return [line.value for line, _ in plot.view.strips[0].axes[0].lines()]
+
+    assert lines() == list(plot.view.panels[0].lines.opts["x"]) == [24e9, 80e9]
+    plot.set_rows(budget_rows((ModelBytes("nf4", "NF4", 4.127, 3e9, 1e9),), MEMORIES))
+    assert lines() == [24e9]
 
 
-def test_that_bars_are_to_scale_and_stay_inside(plot: BitBudget) -> None:
-    zero = plot.bars._x(0.0)
-    assert (plot.bars._x(BF16.bytes) - zero) / (plot.bars._x(NF4.bytes) - zero) == pytest.approx(122 / 33)
-    assert plot.bars._x(BF16.bytes) < plot.bars.width()
+def test_that_bars_are_to_scale_and_stay_inside(plot: RowChart) -> None:
+    ends = {row: box.right() for row, _, box in plot.view.segments()}
+    zero = plot.view.strips[0].axes[0].x(0.0)
+    assert (ends[0] - zero) / (ends[1] - zero) == pytest.approx(122 / 33)
+    assert ends[0] < plot.view.width()
 
 
-def test_that_a_click_and_the_keyboard_pick_a_format(plot: BitBudget, qtbot: Any) -> None:
-    place = plot.bars.row_boxes()[2].center().toPoint()
-    with qtbot.waitSignal(plot.format_picked) as caught:
-        qtbot.mouseClick(plot.bars, Qt.MouseButton.LeftButton, pos=place)
+def test_that_a_click_and_the_keyboard_pick_a_format(plot: RowChart, qtbot: Any) -> None:
+    place = plot.view.row_boxes[2].center().toPoint()
+    with qtbot.waitSignal(plot.picked) as caught:
+        qtbot.mouseClick(plot.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert caught.args == ["int8"]
-    qtbot.keyClick(plot.bars, Qt.Key.Key_Up)
+    qtbot.keyClick(plot.view, Qt.Key.Key_Up)
     assert plot.tip.text() == plot.describe(1)
-    with qtbot.waitSignal(plot.format_picked) as caught:
-        qtbot.keyClick(plot.bars, Qt.Key.Key_Return)
+    with qtbot.waitSignal(plot.picked) as caught:
+        qtbot.keyClick(plot.view, Qt.Key.Key_Return)
     assert caught.args == ["nf4"]
     for _ in range(5):
-        qtbot.keyClick(plot.bars, Qt.Key.Key_Up)
+        qtbot.keyClick(plot.view, Qt.Key.Key_Up)
     assert plot.tip.text() == plot.describe(0)
 
 
-def test_that_the_pointer_reads_a_row_out(plot: BitBudget, qtbot: Any) -> None:
-    qtbot.mouseMove(plot.bars, QPoint(100, round(plot.bars.row_boxes()[1].center().y())))
+def test_that_the_pointer_reads_a_row_out(plot: RowChart, qtbot: Any) -> None:
+    qtbot.mouseMove(plot.view.viewport(), QPoint(100, round(plot.view.row_boxes[1].center().y())))
     qtbot.waitUntil(lambda: plot.tip.text() == plot.describe(1))
 
 
 @pytest.mark.parametrize("size", [(300, 160), (420, 280), (900, 500)])
-def test_that_it_paints_at_any_size_in_both_themes(plot: BitBudget, qapp: QApplication, size: tuple[int, int]) -> None:
+def test_that_it_paints_at_any_size_in_both_themes(plot: RowChart, qapp: QApplication, size: tuple[int, int]) -> None:
     plot.resize(*size)
     dark = plot.grab().toImage()
     themes.apply(qapp, "light")

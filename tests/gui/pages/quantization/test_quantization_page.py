@@ -100,8 +100,8 @@ def test_that_a_format_can_be_chosen_in_every_view(page: QuantizationPage, view:
     emit = {
         "map": page.map_panel.key_picked,
         "errors": page.formats_view.errors.series_picked,
-        "budget": page.use_view.budget.format_picked,
-        "outputs": page.use_view.outputs.format_picked,
+        "budget": page.use_view.budget.picked,
+        "outputs": page.use_view.outputs.picked,
         "report": page.use_view.report.format_chosen,
     }[view].emit
     emit("int8")

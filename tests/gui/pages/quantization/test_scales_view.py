@@ -11,7 +11,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from gui import theme as themes
-from gui.pages.quantization.scales_view import ScalesPicture, ScalesView
+from gui.pages.quantization.scale_bits import ScalesPicture
+from gui.pages.quantization.scales_view import ScalesView
 
 PICTURE = ScalesPicture(
     tensor="model.layers.0.mlp.up_proj.weight",
@@ -95,7 +96,7 @@ def test_that_a_narrow_view_names_its_colours_beside_the_buttons(plot: ScalesVie
 
 def test_that_the_arrows_read_the_bits_out(plot: ScalesView, qtbot: Any) -> None:
     for _ in range(2):
-        qtbot.keyClick(plot.bits, Qt.Key.Key_Down)
+        qtbot.keyClick(plot.bits.view, Qt.Key.Key_Down)
     assert plot.tip.text() == plot.bits.describe(1)
 
 

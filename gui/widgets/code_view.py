@@ -85,16 +85,22 @@ class CodeView(QPlainTextEdit):
     def _has(self, line: int) -> bool:
         return 0 <= line - self._first_line < self.blockCount()
 
+    def _line_colours(self) -> list[tuple[int, str]]:
+        """Lines of the file with the colours behind them: a later one is painted over an earlier one."""
+        return [] if self._line is None else [(self._line, theme.current().accent_soft)]
+
     def _highlight(self) -> None:
-        selections = []
-        if self._line is not None and self._has(self._line):
-            selection = QTextEdit.ExtraSelection()
-            selection.format.setBackground(QColor(theme.current().accent_soft))
-            selection.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
-            selection.cursor = QTextCursor(self.document().findBlockByNumber(self._line - self._first_line))
-            selections.append(selection)
-        self.setExtraSelections(selections)
+        self.setExtraSelections(
+            [self._painted(line, colour) for line, colour in self._line_colours() if self._has(line)]
+        )
         self._gutter.update()
+
+    def _painted(self, line: int, colour: str) -> QTextEdit.ExtraSelection:
+        selection = QTextEdit.ExtraSelection()
+        selection.format.setBackground(QColor(colour))
+        selection.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
+        selection.cursor = QTextCursor(self.document().findBlockByNumber(line - self._first_line))
+        return selection
 
     def _make_room(self) -> None:
         self.setViewportMargins(self._gutter.width_px(), 0, 0, 0)

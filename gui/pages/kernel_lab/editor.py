@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QKeySequence, QTextCursor, QTextFormat
-from PySide6.QtWidgets import QTextEdit, QWidget
+from PySide6.QtGui import QHelpEvent, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QWidget
 
 from gui import theme
 from gui.widgets.code_view import CodeView
@@ -107,24 +107,13 @@ class CodeEditor(CodeView):
         notes = self._notes
         self.set_notes(LineNotes(moved(notes.texts), moved(notes.heat), moved(notes.faults)))  # type: ignore[arg-type]
 
-    def _highlight(self) -> None:
+    def _line_colours(self) -> list[tuple[int, str]]:
         """Heat and faults below, the picked line on top."""
         colours = theme.current()
         ground, hot, bad = colours.sunken, colours.warn, colours.bad
-        below = [(line, theme.mix(ground, hot, _HOTTEST * heat)) for line, heat in self._notes.heat.items()]
-        below += [(line, theme.mix(ground, bad, 0.4)) for line in self._notes.faults]
-        selections = [self._painted(line, colour) for line, colour in below if self._has(line)]
-        if self._line is not None and self._has(self._line):
-            selections.append(self._painted(self._line, colours.accent_soft))
-        self.setExtraSelections(selections)
-        self._gutter.update()
-
-    def _painted(self, line: int, colour: str) -> QTextEdit.ExtraSelection:
-        selection = QTextEdit.ExtraSelection()
-        selection.format.setBackground(QColor(colour))
-        selection.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
-        selection.cursor = QTextCursor(self.document().findBlockByNumber(line - self._first_line))
-        return selection
+        heat = [(line, theme.mix(ground, hot, _HOTTEST * share)) for line, share in self._notes.heat.items()]
+        faults = [(line, theme.mix(ground, bad, 0.4)) for line in self._notes.faults]
+        return [*heat, *faults, *super()._line_colours()]
 
 
 def _saves(event: QKeyEvent) -> bool:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.engine.history import HistoryEntry
 from core.format import format_quantity
-
-_COLUMNS = ("When", "Device", "Took", "Parameters")
-_WIDTHS_PX = (150, 190, 90)
+from gui.widgets.record_model import Column
+from gui.widgets.record_table import RecordTable
 
 
 class HistoryPanel(QWidget):
@@ -35,16 +26,17 @@ class HistoryPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._entries: list[HistoryEntry] = []
         self._defaults: Mapping[str, Any] = {}
-        self.table = QTableWidget(0, len(_COLUMNS))
+        self.table: RecordTable[HistoryEntry] = RecordTable(
+            self._columns(), lambda entry: entry.id, "Finished runs are kept here."
+        )
+        self.table.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.reopen = QPushButton("Reopen")
         self.export = QPushButton("Export…")
         self.delete = QPushButton("Delete")
         self.undo = QPushButton("Undo delete")
         self._hint = QLabel()
         self._hint.setProperty("role", "small")
-        self._style_table()
         self._lay_out()
         self._connect()
         self.set_entries([])
@@ -56,19 +48,9 @@ class HistoryPanel(QWidget):
 
     def set_entries(self, entries: Sequence[HistoryEntry]) -> None:
         """Newest first."""
-        self._entries = list(entries)
-        self.table.setRowCount(len(self._entries))
-        for index, entry in enumerate(self._entries):
-            for column, text in enumerate(self._texts(entry)):
-                item = QTableWidgetItem(text)
-                item.setToolTip(text)
-                self.table.setItem(index, column, item)
-        kept = format_quantity(sum(entry.size_bytes for entry in self._entries), "bytes")
-        self._hint.setText(
-            f"{len(entries)} {'run' if len(entries) == 1 else 'runs'}, {kept}"
-            if entries
-            else "Finished runs are kept here."
-        )
+        self.table.set_rows(entries)
+        kept = format_quantity(sum(entry.size_bytes for entry in entries), "bytes")
+        self._hint.setText(f"{len(entries)} {'run' if len(entries) == 1 else 'runs'}, {kept}" if entries else "")
         self._enable()
 
     def set_undo(self, possible: bool) -> None:
@@ -78,19 +60,32 @@ class HistoryPanel(QWidget):
     @property
     def selected(self) -> Any:
         """The id of the run picked, or None."""
-        index = self.table.currentRow()
-        picked = 0 <= index < len(self._entries) and bool(self.table.selectedItems())
-        return self._entries[index].id if picked else None
+        return next((entry.id for entry in self.table.selected), None)
 
-    def _texts(self, entry: HistoryEntry) -> tuple[str, ...]:
-        when = entry.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    def _columns(self) -> tuple[Column[HistoryEntry], ...]:
+        return (
+            Column(
+                "when",
+                "When",
+                "When the run started",
+                lambda entry: entry.started_at.astimezone(),
+                _clock,
+                number=False,
+            ),
+            Column("device", "Device", "Where it ran", lambda entry: entry.environment.get("device", ""), number=False),
+            Column("took", "Took", "How long it took", lambda entry: entry.wall_s, _seconds, "s"),
+            Column(
+                "params", "Parameters", "Those that differ from the defaults", self._changed, number=False, stretch=True
+            ),
+        )
+
+    def _changed(self, entry: HistoryEntry) -> str:
         changed = [f"{name}={value}" for name, value in entry.params.items() if self._defaults.get(name) != value]
-        took = format_quantity(entry.wall_s, "s")
-        return when, entry.environment.get("device", ""), took, "  ".join(changed) or "defaults"
+        return "  ".join(changed) or "defaults"
 
     def _connect(self) -> None:
-        self.table.itemSelectionChanged.connect(self._enable)
-        self.table.itemDoubleClicked.connect(lambda _: self.reopen.click())
+        self.table.view.selectionModel().selectionChanged.connect(lambda *_: self._enable())
+        self.table.view.doubleClicked.connect(lambda _: self.reopen.click())
         self.undo.clicked.connect(self.undo_requested)
         for button, signal in (
             (self.reopen, self.reopen_requested),
@@ -98,29 +93,12 @@ class HistoryPanel(QWidget):
             (self.delete, self.delete_requested),
         ):
             button.clicked.connect(lambda _=False, signal=signal: signal.emit(self.selected))
-        keys = QShortcut(QKeySequence(Qt.Key.Key_Delete), self.table, context=Qt.ShortcutContext.WidgetShortcut)
+        keys = QShortcut(QKeySequence(Qt.Key.Key_Delete), self.table.view, context=Qt.ShortcutContext.WidgetShortcut)
         keys.activated.connect(self.delete.click)
 
     def _enable(self) -> None:
         for button in (self.reopen, self.export, self.delete):
             button.setEnabled(self.selected is not None)
-
-    def _style_table(self) -> None:
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setShowGrid(False)
-        self.table.setAlternatingRowColors(True)
-        self.table.setWordWrap(False)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(23)
-        header = self.table.horizontalHeader()
-        header.setStretchLastSection(True)
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        for column, width in enumerate(_WIDTHS_PX):
-            self.table.setColumnWidth(column, width)
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
@@ -135,3 +113,11 @@ class HistoryPanel(QWidget):
         layout.setSpacing(2)
         layout.addLayout(bar)
         layout.addWidget(self.table, 1)
+
+
+def _clock(when: datetime) -> str:
+    return when.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _seconds(value: float) -> str:
+    return format_quantity(value, "s")

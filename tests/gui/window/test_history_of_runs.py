@@ -38,7 +38,7 @@ def controller(topic: Topic, page: ToyPage, engine: FakeEngine, keeper: HistoryK
 
 def rows(page: ToyPage) -> list[str]:
     table = page.history.table
-    return [table.item(row, 3).text() for row in range(table.rowCount())]
+    return [table.model.index(row, 3).data() for row in range(len(table.rows))]
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def two_runs(controller: Controller, page: ToyPage, result: Result, other_result
 @pytest.mark.usefixtures("two_runs")
 def test_that_finished_runs_are_listed_newest_first_with_what_differs(page: ToyPage) -> None:
     assert rows(page) == ["seq_len=2048", "defaults"]
-    assert page.history.table.item(1, 2).text() == "1.50 s"
+    assert page.history.table.model.index(1, 2).data() == "1.50 s"
     assert not page.history.reopen.isEnabled()
 
 
@@ -62,7 +62,7 @@ def test_that_finished_runs_are_listed_newest_first_with_what_differs(page: ToyP
 def test_that_a_run_is_reopened_with_its_parameters(
     page: ToyPage, controller: Controller, other_result: Result, qtbot: Any
 ) -> None:
-    page.history.table.selectRow(0)
+    page.history.table.view.selectRow(0)
     page.history.reopen.click()
     qtbot.waitUntil(lambda: controller.result is not None)
     assert controller.result.params == other_result.params
@@ -72,10 +72,22 @@ def test_that_a_run_is_reopened_with_its_parameters(
 
 
 @pytest.mark.usefixtures("two_runs")
+def test_that_the_selected_run_stays_selected_when_another_finishes(
+    page: ToyPage, controller: Controller, result: Result, qtbot: Any
+) -> None:
+    page.history.table.view.selectRow(0)
+    before = page.history.selected
+    controller.finished.emit(result, DAY_S + 120, 1.0)
+    qtbot.waitUntil(lambda: len(rows(page)) == 3)
+    assert page.history.selected == before
+    assert page.history.table.rows[1].id == before
+
+
+@pytest.mark.usefixtures("two_runs")
 def test_that_a_deleted_run_comes_back_with_undo(page: ToyPage, qtbot: Any) -> None:
-    page.history.table.selectRow(0)
-    page.history.table.setFocus()
-    QTest.keyClick(page.history.table, Qt.Key.Key_Delete)
+    page.history.table.view.selectRow(0)
+    page.history.table.view.setFocus()
+    QTest.keyClick(page.history.table.view, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: rows(page) == ["defaults"])
     assert not page.history.undo.isHidden()
     page.history.undo.click()
@@ -88,7 +100,7 @@ def test_that_a_run_is_exported_into_a_folder(
     page: ToyPage, keeper: HistoryKeeper, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "out"))
-    page.history.table.selectRow(1)
+    page.history.table.view.selectRow(1)
     with qtbot.waitSignal(keeper.notice) as notice:
         page.history.export.click()
     assert notice.args[0].startswith("Exported toy-")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from core.contracts.result import Result
 from core.contracts.text import Text
 
 
@@ -27,7 +27,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement, its source, and the test of it.
+    """One statement, its source, and the test of it on a result of the topic.
 
     `expected` is the verdict that a correct program finds. A claim of the notes that is wrong stays,
     with `expected=DOES_NOT_HOLD`: it is shown refuted, and that is a success.
@@ -36,7 +36,7 @@ class Claim:
     id: str
     statement: Text
     source: str
-    test: Callable[[Result], Finding]
+    test: Callable[[Any], Finding]
     expected: Verdict = Verdict.HOLDS
 
     def is_surprised_by(self, finding: Finding) -> bool:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from core.masks import Layout, Side, ids_from_lengths, parse, rasterise, row_counts, tile_classes
-from core.topics.masks.model import plan
 from core.topics.masks.params import MasksParams
+from core.topics.masks.plan import plan
 
 LENGTH = 8192
 TARGET_MS = 50.0

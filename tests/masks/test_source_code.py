@@ -12,8 +12,8 @@ from torch.nn.attention.flex_attention import create_mask
 from core.masks import Layout, Mask, TileClass, parse, tile_classes, visible_matrix
 from core.masks.presets import PRESET_IDS
 from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
-from core.topics.masks.model import plan
 from core.topics.masks.params import MasksParams
+from core.topics.masks.plan import plan
 from tests.masks.compositions import layouts, masks
 
 

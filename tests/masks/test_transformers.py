@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from core.masks import visible_matrix
-from core.topics.masks.model import Plan, plan
 from core.topics.masks.params import MasksParams
+from core.topics.masks.plan import Plan, plan
 
 transformers = pytest.importorskip("transformers")
 masking = pytest.importorskip("transformers.masking_utils")

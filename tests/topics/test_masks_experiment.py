@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,14 +11,14 @@ import torch
 
 from core.contracts.claims import Verdict
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import from_partial
+from core.contracts.result import Provenance
 from core.masks import TileClass, visible_matrix
 from core.topics.masks import TOPIC
 from core.topics.masks.experiment.problem import float64_reference, make_problem
-from core.topics.masks.model import plan
 from core.topics.masks.params import MasksParams
-from core.topics.masks.payload import IMPLEMENTATIONS
+from core.topics.masks.plan import plan
+from core.topics.masks.result import IMPLEMENTATIONS, MasksResult
+from tests.same_result import same
 
 pytest.importorskip("triton")
 
@@ -35,7 +36,7 @@ CASES = {
 
 
 @cache
-def outcome(case: str) -> tuple[Result, tuple[Progress | Partial, ...]]:
+def outcome(case: str) -> tuple[MasksResult, tuple[Progress | Partial, ...]]:
     steps, events = TOPIC.load_experiment()(CASES[case], "cpu"), []
     while True:
         try:
@@ -50,20 +51,20 @@ def case(request: pytest.FixtureRequest) -> str:
 
 
 def test_that_every_implementation_is_told_of_and_right(case: str) -> None:
-    rows = outcome(case)[0].tables["comparison"]
-    assert tuple(row["impl"] for row in rows) == IMPLEMENTATIONS
+    rows = outcome(case)[0].comparison
+    assert tuple(row.impl for row in rows) == IMPLEMENTATIONS
     for row in rows:
-        if row["runs_on"] == "unavailable":
-            assert row["reason"].endswith(".")
-            assert row["time_ms"] is None
+        if row.runs_on == "unavailable":
+            assert row.reason.endswith(".")
+            assert row.time_ms is None
         elif case == "nothing visible":
-            assert row["passed"] is None
-            assert row["time_ms"] is None
+            assert row.passed is None
+            assert row.time_ms is None
         else:
-            assert row["passed"], row
-            assert (row["time_ms"] is None) == (row["runs_on"] == "emulated")
-    assert {row["runs_on"] for row in rows[:3]} == {"cpu"}
-    assert rows[3]["runs_on"] == ("unavailable" if case == "too many terms" else "emulated")
+            assert row.passed, row
+            assert (row.time_ms is None) == (row.runs_on == "emulated")
+    assert {row.runs_on for row in rows[:3]} == {"cpu"}
+    assert rows[3].runs_on == ("unavailable" if case == "too many terms" else "emulated")
 
 
 def test_that_rows_that_see_nothing_are_nan_in_plain_pytorch_only(case: str) -> None:
@@ -72,7 +73,7 @@ def test_that_rows_that_see_nothing_are_nan_in_plain_pytorch_only(case: str) -> 
     blind = planned.params.heads * sum(
         int((visible_matrix(planned.mask, layout).sum(axis=1) == 0).sum()) for layout in planned.positions.layouts
     )
-    nan_rows = {row["impl"]: row["nan_rows"] for row in result.tables["comparison"]}
+    nan_rows = {row.impl: row.nan_rows for row in result.comparison}
     assert result.value("fully_masked_rows") == blind
     assert (nan_rows["torch-naive"], nan_rows["sdpa-bool-mask"], nan_rows["flex"]) == (blind, 0, 0)
     assert nan_rows["block-sparse"] == (None if case == "too many terms" else 0)
@@ -81,11 +82,11 @@ def test_that_rows_that_see_nothing_are_nan_in_plain_pytorch_only(case: str) -> 
 def test_that_weights_are_probabilities_under_the_mask(case: str) -> None:
     result, _ = outcome(case)
     planned = plan(CASES[case])
-    weights, seen = result.arrays["probabilities"], visible_matrix(planned.mask, planned.layout)
+    weights, seen = result.probabilities, visible_matrix(planned.mask, planned.layout)
     assert weights.shape == seen.shape
     assert np.all(weights[~seen] == 0)
     np.testing.assert_allclose(weights.sum(axis=1), seen.any(axis=1), atol=1e-5)
-    np.testing.assert_array_equal(result.arrays["fully_masked_rows"], np.flatnonzero(~seen.any(axis=1)))
+    np.testing.assert_array_equal(result.fully_masked_rows, np.flatnonzero(~seen.any(axis=1)))
 
 
 def test_that_no_number_is_missing_or_not_a_number(case: str) -> None:
@@ -93,11 +94,11 @@ def test_that_no_number_is_missing_or_not_a_number(case: str) -> None:
     assert all(np.isfinite(metric.value) for metric in result.metrics.values())
     assert all("time_ms" not in name or metric.provenance is Provenance.MEASURED_CPU
                for name, metric in result.metrics.items())  # fmt: skip
-    assert Result.from_bytes(result.to_bytes()).tables == result.tables
+    assert same(MasksResult.from_bytes(result.to_bytes()), result)
     done = [event.done for event in events if isinstance(event, Progress)]
     assert done == sorted(done)
     partial = next(event for event in events if isinstance(event, Partial))
-    assert from_partial(partial.result).metrics["sparsity"] == result.metrics["sparsity"]
+    assert partial.result.metrics["sparsity"] == result.metrics["sparsity"]
 
 
 def test_that_no_claim_is_surprised(case: str) -> None:
@@ -115,7 +116,7 @@ def test_that_the_claims_are_found_as_expected_by_default() -> None:
     assert found["blind-rows-are-nan"] is Verdict.DOES_NOT_HOLD
     assert found["causal-skips-half"] is Verdict.HOLDS_WITH_LIMIT
     assert found["masked-is-exactly-zero"] is Verdict.HOLDS
-    empty = Result("masks", result.params, result.environment, {})
+    empty = MasksResult(params=result.params)
     assert {claim.test(empty).verdict for claim in TOPIC.claims} == {Verdict.NOT_TESTED}
 
 
@@ -124,9 +125,9 @@ def test_that_a_claim_bites_when_the_evidence_is_another() -> None:
     metrics = dict(result.metrics)
     for name in ("masked.largest_weight", "future.change", "padding.change"):
         metrics[name] = type(metrics[name])(1e-9, "", Provenance.MEASURED_CPU)
-    sweep = [{**row, "visited": row["visited"] + 1, "share": row["share"] + 0.01} for row in result.tables["sweep"]]
-    symmetry = [{**row, "symmetric": True} for row in result.tables["symmetry"]]
-    other = Result("masks", result.params, result.environment, metrics, {}, {"sweep": sweep, "symmetry": symmetry})
+    sweep = tuple(replace(step, visited=step.visited + 1, share=step.share + 0.01) for step in result.sweep)
+    symmetry = tuple(replace(compared, symmetric=True) for compared in result.symmetry)
+    other = MasksResult(params=result.params, metrics=metrics, sweep=sweep, symmetry=symmetry)
     surprised = {claim.id for claim in TOPIC.claims if claim.is_surprised_by(claim.test(other))}
     assert surprised == {
         "padding-hides-pads",
@@ -141,35 +142,33 @@ def test_that_the_traced_kernel_moves_what_the_model_says() -> None:
     result, _ = outcome("causal")
     lse_bytes = 4 * 64
     assert result.value("dense.hbm_bytes") == result.value("bytes.dense") + lse_bytes
-    assert [row["visited"] for row in result.tables["sweep"]] == [1, 3, 10, 36, 136]
+    assert [step.visited for step in result.sweep] == [1, 3, 10, 36, 136]
 
 
 def test_that_the_traced_schedule_visits_exactly_the_tiles_that_are_not_empty(case: str) -> None:
     result, _ = outcome(case)
     planned = plan(CASES[case])
     if case == "too many terms":
-        assert "schedule" not in result.arrays
-        assert "8 different terms" in result.tables["comparison"][3]["reason"]
+        assert result.schedule is None
+        assert "8 different terms" in result.comparison[3].reason
         return
-    step, q_block, iteration, kv_block = result.arrays["schedule"].T
+    step, q_block, iteration, kv_block = result.schedule.T
     tiling = planned.tilings[planned.sequence]
     visited = np.zeros(tiling.classes.shape, dtype=int)
     np.add.at(visited, (q_block, kv_block), 1)
     np.testing.assert_array_equal(visited, tiling.classes != TileClass.EMPTY)
     np.testing.assert_array_equal(step, np.arange(step.size))
     assert np.all((iteration == 0) == np.diff(q_block, prepend=-1).astype(bool))
-    assert [row["visited_by_kernel"] for row in result.tables["tiles"]] == [
-        tiling.visited for tiling in planned.tilings
-    ]
+    assert [counts.visited_by_kernel for counts in result.tiles] == [tiling.visited for tiling in planned.tilings]
 
 
 def test_that_the_block_sparse_kernel_moves_less_by_the_tiles_that_it_skips() -> None:
     result, _ = outcome("causal")
     tensors = {"Q", "K", "V", "O", "LSE"}
     moved = sum(
-        row["read_bytes"] + row["written_bytes"]
-        for row in result.tables["traffic"]
-        if row["kernel"] == "block-sparse" and row["tensor"] in tensors
+        row.read_bytes + row.written_bytes
+        for row in result.traffic
+        if row.kernel == "block-sparse" and row.tensor in tensors
     )
     lse_bytes = 4 * 64
     assert moved == result.value("bytes.tiles") + lse_bytes

@@ -12,17 +12,16 @@ from core.masks import TileClass, visible_matrix
 from core.masks.presets import PRESET_IDS
 from core.masks.tokens import tokenise
 from core.topics.masks import TOPIC
-from core.topics.masks.checks import check
-from core.topics.masks.model import Plan, plan
 from core.topics.masks.params import MasksParams
+from core.topics.masks.plan import Plan, check, plan
 
 
 def planned(**values: object) -> Plan:
     return plan(MasksParams.parse(values))
 
 
-def remark_ids(found: Plan) -> set[str]:
-    return {remark.id for remark in found.remarks}
+def warning_ids(found: Plan) -> set[str]:
+    return {warning.id for warning in found.warnings}
 
 
 @pytest.mark.parametrize("preset", PRESET_IDS)
@@ -33,8 +32,8 @@ def test_that_every_preset_shows_something_and_hides_something(preset: str) -> N
     assert len(found.positions.query_labels) == found.layout.query_len == found.row_counts.size
     assert len(found.positions.key_labels) == found.layout.key_len
     assert found.is_cross == (preset == "t5-cross")
-    assert not {remark for remark in remark_ids(found) if remark in ("everything-masked", "nothing-masked")}
-    assert all(remark.text.en and remark.text.zh for remark in found.remarks)
+    assert not {warning for warning in warning_ids(found) if warning in ("everything-masked", "nothing-masked")}
+    assert all(warning.text.en and warning.text.zh for warning in found.warnings)
 
 
 @pytest.mark.parametrize("preset", PRESET_IDS)
@@ -66,7 +65,7 @@ def test_that_tiles_never_claim_to_save_more_than_the_mask_hides() -> None:
             assert cost.flops_saved == cost.dense_flops - cost.tile_flops
     ragged = planned(seq_len=17)
     assert ragged.cost.flops_saved < 0
-    assert "tiles-cost-more" in remark_ids(ragged)
+    assert "tiles-cost-more" in warning_ids(ragged)
 
 
 def test_that_flops_and_bytes_are_counted_as_the_formulas_say() -> None:
@@ -107,7 +106,7 @@ def test_that_queries_are_the_last_keys_as_with_a_cache() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "remark"),
+    ("values", "warning"),
     [
         ({"query_text": "  \n "}, "query_text-empty"),
         ({"query_text": "a b", "expression": "causal & window(0)"}, "window-zero"),
@@ -126,9 +125,9 @@ def test_that_queries_are_the_last_keys_as_with_a_cache() -> None:
         ({"expression": " & ".join(f"window({n})" for n in range(1, 8))}, "too-many-terms"),
     ],
 )
-def test_that_odd_input_is_shown_with_a_sentence(values: dict[str, object], remark: str) -> None:
+def test_that_odd_input_is_shown_with_a_sentence(values: dict[str, object], warning: str) -> None:
     found = planned(**values)
-    assert remark in remark_ids(found)
+    assert warning in warning_ids(found)
     numbers = [found.cost.sparsity, found.cost.share_of_flops_saved, *found.raster((0, 99), (0, 99), 9, 9).ravel()]
     assert np.all(np.isfinite(numbers))
 
@@ -141,7 +140,7 @@ def test_that_200_000_characters_are_kept_cut_and_told(text: str) -> None:
 
     assert found.params.query_text == text
     assert found.layout.query_len == 8192
-    told = next(remark.text.en for remark in found.remarks if remark.id == "query_text-cut")
+    told = next(warning.text.en for warning in found.warnings if warning.id == "query_text-cut")
     assert told.startswith(f"Of {len(text):,} characters the first ")
     assert elapsed_s < 5  # not a benchmark: that nothing freezes
 

@@ -2,10 +2,10 @@
 
 from core.contracts.text import Text
 from core.contracts.topic import Topic
-from core.topics.masks.checks import check
 from core.topics.masks.claims import CLAIMS
-from core.topics.masks.model import plan
 from core.topics.masks.params import MasksParams
+from core.topics.masks.plan import check, plan
+from core.topics.masks.result import MasksResult
 
 TOPIC = Topic(
     id="masks",
@@ -16,4 +16,5 @@ TOPIC = Topic(
     check=check,
     experiment="core.topics.masks.experiment:run",
     claims=CLAIMS,
+    result=MasksResult,
 )

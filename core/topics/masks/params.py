@@ -104,6 +104,11 @@ class MasksParams(Params):
     )
     seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the random inputs.", group="Inputs")
 
+    @property
+    def is_plain_preset(self) -> bool:
+        """Whether the mask and its text are the preset's own."""
+        return not any((self.expression, self.query_text, self.key_text, self.lengths, self.documents))
+
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:
         if self.expression.strip():

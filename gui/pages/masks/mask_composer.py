@@ -53,7 +53,7 @@ class MaskComposer(QWidget):
         self._message.setWordWrap(True)
         self._message.setProperty("role", "small")
         self._message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._fault, self._remark, self._all_remarks = "", "", ""
+        self._fault, self._sentence, self._all_warnings = "", "", ""
         self._lay_out()
         self.chips.edited.connect(self._on_chips)
         self.chips.refused.connect(self.show_fault)
@@ -63,7 +63,7 @@ class MaskComposer(QWidget):
     @property
     def message(self) -> str:
         """The sentence that is shown, or ''."""
-        return self._fault or self._remark
+        return self._fault or self._sentence
 
     def show_mask(self, mask: Mask) -> None:
         """The mask that is drawn: chips, and the line's hint where nothing is written."""
@@ -83,15 +83,15 @@ class MaskComposer(QWidget):
             self.line.style().polish(self.line)
             self._write_message()
 
-    def show_remarks(self, sentences: list[str], *, warning: bool) -> None:
+    def show_warnings(self, sentences: list[str], *, warning: bool) -> None:
         """What is odd about a mask that can be read: the first sentence, the others on request."""
         more = f"  (+{len(sentences) - 1} more)" if len(sentences) > 1 else ""
-        self._remark = f"{sentences[0]}{more}" if sentences else ""
-        self._all_remarks = "\n".join(sentences)
-        self._warning = warning
+        self._sentence = f"{sentences[0]}{more}" if sentences else ""
+        self._all_warnings = "\n".join(sentences)
+        self._is_warning = warning
         self._write_message()
 
-    _warning = False
+    _is_warning = False
 
     def _on_chips(self, mask: Mask) -> None:
         self.show_text(str(mask))
@@ -99,9 +99,9 @@ class MaskComposer(QWidget):
 
     def _write_message(self) -> None:
         colours = theme.current()
-        ink = colours.bad if self._fault else colours.warn if self._warning else colours.muted
+        ink = colours.bad if self._fault else colours.warn if self._is_warning else colours.muted
         self._message.setText(self.message)
-        self._message.setToolTip(self._fault or self._all_remarks)
+        self._message.setToolTip(self._fault or self._all_warnings)
         # What does not fit is cut at its end, not at both.
         fits = len(self.message) < _TWO_LINES_CHARACTERS
         middle, top = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignTop

@@ -6,18 +6,18 @@ from typing import Any
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from core.contracts.params import Params
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import from_partial
+from core.contracts.result import Provenance
 from core.contracts.text import Language
-from core.topics.masks.model.mask_warnings import Weight
-from core.topics.masks.model.plan import Plan
-from core.topics.masks.params import MasksParams
+from core.masks.symmetry import Symmetry
+from core.topics.masks.mask_warnings import Weight
+from core.topics.masks.plan import Plan
+from core.topics.masks.result import MasksResult
 from gui.charts import impl_rows
 from gui.charts.row_chart import RowChart
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import NEVER, TileGrid
-from gui.page.page import Page
+from gui.page.card_spec import CardSpec, Strip
+from gui.page.page import Page, PageState
 from gui.page.selection import Selection
 from gui.pages.masks import view_data
 from gui.pages.masks.code_targets import CodeTargets
@@ -40,24 +40,19 @@ _KERNEL_HELP = (
 )
 _MATRIX_PX = 290
 """The least height at which the matrix can be read with its margins; a lower window scrolls."""
-SCHEDULE, MIRROR, COMPARISON, CODE = range(4)
 
 
-class MasksPage(Page):
+class MasksPage(Page[Plan, MasksResult]):
     """Selection kinds: row, col, q_block, kv_block, step."""
 
-    def build(self) -> None:
-        self._plan: Plan | None = None
-        self._result: Result | None = None
+    def build(self) -> tuple[Strip | CardSpec, ...]:
         self._grid: TileGrid | None = None
-        self._language: Language = "en"
         self._drawn: dict[int, Plan] = {}
         self.gallery, self.composer, self.strip = PresetGallery(), MaskComposer(), MetricBar()
         self.matrix, self.schedule, self.player = MaskMatrix(), TileSchedule(), Player()
         self.mirror, self.code = SymmetryMap(), CodeTargets(view_data.TARGETS)
         self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
         self._mirror_work = LatestWork(self)
-        self.gallery.set_thumbnails(view_data.thumbnails("en"))
         steps = QWidget()
         column = QVBoxLayout(steps)
         column.setContentsMargins(0, 0, 0, 0)
@@ -67,59 +62,47 @@ class MasksPage(Page):
         self.views = Switcher(
             [("Schedule", steps), ("M against Mᵀ", self.mirror), ("Compare", self.comparison), ("Code", self.code)]
         )
-        for strip in (self.gallery, self.composer, self.strip):
-            self.add_strip(strip)
-        modelled = Provenance.MODELLED
-        self.matrix_card = self.add_plot(self.matrix, 0, 0, "Mask", _MATRIX_HELP, provenance=modelled, width=6)
-        self.matrix_card.setMinimumHeight(_MATRIX_PX)
-        self.kernel_card = self.add_plot(self.views, 0, 1, "Kernel", _KERNEL_HELP, width=5)
-        self._link()
+        return (
+            Strip(self.gallery),
+            Strip(self.composer),
+            Strip(self.strip),
+            CardSpec(
+                "mask",
+                self.matrix,
+                "Mask",
+                _MATRIX_HELP,
+                width=6,
+                minimum_px=_MATRIX_PX,
+                provenance=Provenance.MODELLED,
+            ),
+            CardSpec("kernel", self.views, "Kernel", _KERNEL_HELP, column=1, width=5),
+        )
 
     @property
     def drawing(self) -> bool:
         return not self.matrix.idle or self._mirror_work.busy
 
-    def show_plan(self, plan: Plan, params: Params) -> None:
-        self._plan = plan
+    def draw(self, state: PageState[Plan, MasksResult]) -> None:
+        plan = state.plan
+        if not self.gallery.buttons:
+            self.gallery.set_thumbnails(view_data.thumbnails(plan, self.language))
         self.composer.show_mask(plan.mask)
         self._sync_text()
-        self._write_remarks()
-        self.gallery.mark(plan.preset.id if view_data.is_plain_preset(plan.params) else None)
+        self._write_warnings()
+        self.gallery.mark(plan.preset.id if plan.params.is_plain_preset else None)
         self.strip.set_numbers(view_data.numbers(plan))
         self.matrix.set_source(view_data.matrix(plan))
-        self._draw_schedule()
+        self._draw_schedule(plan, state.fitting)
         self._draw_view(self.views.index)
 
-    def show_partial(self, payload: dict[str, Any]) -> None:
-        """What is traced comes before the implementations are compared."""
-        self.show_result(from_partial(payload))
-
-    def show_result(self, result: Result) -> None:
-        self._result = result
-        self.comparison.set_rows(impl_rows.implementation_rows(view_data.implementations(result)))
-        if self._plan is None or not self._is_traced():
-            self.show_plan(self.topic.plan(MasksParams.parse(result.params)), self.params)
-        self._draw_schedule()
-        self._draw_view(self.views.index)
-
-    def clear_result(self) -> None:
-        self._result = None
-        self.comparison.set_rows(None)
-        self._draw_schedule()
-        self._draw_view(self.views.index)
-
-    def set_stale(self, stale: bool) -> None:
-        """Only the comparison stays of a run when parameters change."""
-        shown = self.views.index == COMPARISON and not self.comparison.is_empty
-        self.kernel_card.set_stale(stale and shown)
-        self._stale = stale
-
-    _stale = False
+    def draw_result(self, result: MasksResult | None) -> None:
+        rows = None if result is None else impl_rows.implementation_rows(view_data.implementations(result))
+        self.comparison.set_rows(rows)
 
     def select(self, selection: Selection) -> None:
         """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
-        row, col = selection.get("row"), selection.get("col")
-        self.matrix.select_cell(*(found if isinstance(found, int) else None for found in (row, col)))
+        row, col = (cell if isinstance(cell, int) else None for cell in map(selection.get, ("row", "col")))
+        self.matrix.select_cell(row, col)
         grid = self._grid
         if grid is None or not grid.steps:
             return
@@ -133,9 +116,7 @@ class MasksPage(Page):
 
     def set_language(self, language: Language) -> None:
         super().set_language(language)
-        self._language = language
-        if hasattr(self, "composer"):  # called once before the page is built
-            self._write_remarks()
+        self._write_warnings()
 
     def step(self, delta: int) -> None:
         (self.player.step_forward if delta > 0 else self.player.step_back)()
@@ -143,7 +124,7 @@ class MasksPage(Page):
     def toggle_play(self) -> None:
         self.player.toggle()
 
-    def _link(self) -> None:
+    def link(self) -> None:
         expression = self.form.fields["expression"]
         self.composer.expression_edited.connect(lambda text: expression.edited.emit(text.strip()))
         self.form.undo_stack.indexChanged.connect(self._sync_text)
@@ -169,23 +150,14 @@ class MasksPage(Page):
             self.composer.show_text(str(field.value()))
         self.composer.show_fault(field.fault)
 
-    def _write_remarks(self) -> None:
-        remarks = () if self._plan is None else self._plan.remarks
-        said = [remark.text.in_language(self._language) for remark in remarks]
-        self.composer.show_remarks(said, warning=bool(remarks) and remarks[0].weight is Weight.WARNING)
+    def _write_warnings(self) -> None:
+        warnings = () if self.state is None else self.state.plan.warnings
+        sentences = [warning.text.in_language(self.language) for warning in warnings]
+        self.composer.show_warnings(sentences, warning=bool(warnings) and warnings[0].weight is Weight.WARNING)
 
-    def _is_traced(self) -> bool:
-        """Whether the run that is shown was made with exactly the parameters that are drawn."""
-        result, plan = self._result, self._plan
-        return result is not None and plan is not None and dict(result.params) == plan.params.model_dump(mode="json")
-
-    def _draw_schedule(self) -> None:
-        plan = self._plan
-        if plan is None:
-            return
-        traced = self._result if self._is_traced() and self._result and "schedule" in self._result.arrays else None
-        before, grid = self._grid, view_data.schedule(plan, traced)
-        self._grid, self._schedule_is_traced = grid, traced is not None
+    def _draw_schedule(self, plan: Plan, run: MasksResult | None) -> None:
+        before, grid = self._grid, view_data.schedule(plan, run)
+        self._grid = grid
         same = before is not None and before.steps == grid.steps
         step = self.player.step if same else int(0.6 * max(0, grid.steps - 1))
         if grid.steps:
@@ -195,41 +167,28 @@ class MasksPage(Page):
             self.matrix.select_tile(None)
         self.player.set_steps(grid.steps, step)
 
-    _schedule_is_traced = False
-
     def _draw_view(self, index: int) -> None:
         """What is behind the other buttons is made when it is looked at."""
-        plan = self._plan
-        if plan is None:
+        if self.state is None:
             return
-        badges = {
-            SCHEDULE: Provenance.TRACED if self._schedule_is_traced else Provenance.MODELLED,
-            MIRROR: Provenance.MODELLED,
-            COMPARISON: None if self.comparison.is_empty else self._measured(),
-            CODE: None,
-        }
-        self.kernel_card.set_provenance(badges[index])
-        self.set_stale(self._stale)
+        plan = self.state.plan
+        self.cards["kernel"].set_provenance(view_data.provenance(index, self.state))
         if self._drawn.get(index) is plan:
             return
         self._drawn[index] = plan
-        if index == CODE:
+        if index == view_data.CODE:
             self.code.set_texts(view_data.code(plan))
-        elif index == MIRROR:
-            self._mirror_work.request(view_data.mirror(plan))
+        elif index == view_data.MIRROR:
+            self._mirror_work.request(plan.mirrored)
 
-    def _measured(self) -> Provenance:
-        on_gpu = impl_rows.ran_on_gpu(view_data.implementations(self._result))
-        return Provenance.MEASURED if on_gpu else Provenance.MEASURED_CPU
-
-    def _show_mirror(self, found: Any) -> None:
-        if self._plan is not None and found.cells == self._plan.layout.query_len**2:
-            self.mirror.set_symmetry(found, self._plan.layout.query_len)
+    def _show_mirror(self, mirrored: Symmetry) -> None:
+        if self.state is not None and mirrored.cells == self.state.plan.layout.query_len**2:
+            self.mirror.set_symmetry(mirrored, self.state.plan.layout.query_len)
 
     def _on_cell(self, row: int, col: int) -> None:
         """A cell was clicked: mark it, its tile, and go to the tile's step."""
-        if self._plan is not None:
-            tiling = self._plan.tiling
+        if self.state is not None:
+            tiling = self.state.plan.tiling
             self._pick(row // tiling.block_q, col // tiling.block_kv, row, col)
 
     def _on_tile(self, q_block: int, kv_block: int, row: int) -> None:
@@ -245,10 +204,10 @@ class MasksPage(Page):
 
     def _on_step(self, step: int) -> None:
         """The player moved: its tile is selected, the picked row stays while it is in that tile."""
-        if self._grid is None or self._plan is None or not self._grid.steps:
+        if self._grid is None or self.state is None or not self._grid.steps:
             return
         q_block, kv_block = self._grid.tile_at(step)
-        row, block = self.selection.selection.index("row"), self._plan.tiling.block_q
+        row, block = self.selection.selection.index("row"), self.state.plan.tiling.block_q
         kept = row if row // block == q_block else None
         col = None if kept is None else self.selection.selection.get("col")
         self.selection.update(step=step, q_block=q_block, kv_block=kv_block, row=kept, col=col)

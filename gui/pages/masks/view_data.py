@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from core.comparison import ImplResult, impl_results
-from core.contracts.result import Result
+from core.comparison import ImplResult
+from core.contracts.result import Provenance
 from core.contracts.text import Language
 from core.format import format_quantity
 from core.masks.explain import decide
-from core.masks.presets import PRESETS
 from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
-from core.masks.symmetry import Symmetry, symmetry
-from core.topics.masks.model import plan as make_plan
-from core.topics.masks.model.plan import Plan
-from core.topics.masks.params import MasksParams
+from core.topics.masks.plan import Plan
+from core.topics.masks.result import MasksResult
+from gui.charts import impl_rows
 from gui.charts.tiles import TileGrid
+from gui.page.page import PageState
 from gui.pages.masks.mask_picture import MatrixSource
 from gui.pages.masks.preset_gallery import Thumbnail
 from gui.widgets.metric_bar import Number, Tone
 
 TARGETS = ("FlexAttention", "torch bool", "transformers")
-_THUMBNAIL_PX = 34
+SCHEDULE, MIRROR, COMPARISON, CODE = range(4)
 
 
 def matrix(plan: Plan) -> MatrixSource:
@@ -47,9 +45,10 @@ def matrix(plan: Plan) -> MatrixSource:
     )
 
 
-def schedule(plan: Plan, traced: Result | None) -> TileGrid:
+def schedule(plan: Plan, run: MasksResult | None) -> TileGrid:
     """The order of the tiles: the kernel's own where it was traced, else as it is planned."""
-    order = plan.schedule[:, [0, 2]] if traced is None else traced.arrays["schedule"][:, [1, 3]]
+    traced = None if run is None else run.schedule
+    order = plan.schedule[:, [0, 2]] if traced is None else traced[:, [1, 3]]
     layout, tiling = plan.layout, plan.tiling
     return TileGrid.from_tiles(tiling.classes, order, tiling.block_q, tiling.block_kv, layout.query_len, layout.key_len)
 
@@ -99,21 +98,17 @@ def numbers(plan: Plan) -> list[Number]:
     ]
 
 
-def thumbnails(language: Language) -> list[Thumbnail]:
+def thumbnails(plan: Plan, language: Language) -> list[Thumbnail]:
     """Every preset on its own text, small."""
-    found = []
-    for preset in PRESETS:
-        plan = make_plan(MasksParams(preset=preset.id))
-        whole = (0, plan.layout.query_len), (0, plan.layout.key_len)
-        shares = plan.raster(*whole, 2 * _THUMBNAIL_PX, 2 * _THUMBNAIL_PX)
-        about = f"{preset.expression}\n{preset.users.in_language(language)}"
-        found.append(Thumbnail(preset.id, preset.title.in_language(language), about, shares))
-    return found
-
-
-def is_plain_preset(params: MasksParams) -> bool:
-    """Whether the mask and its text are the preset's own."""
-    return not any((params.expression, params.query_text, params.key_text, params.lengths, params.documents))
+    return [
+        Thumbnail(
+            preset.id,
+            preset.title.in_language(language),
+            f"{preset.expression}\n{preset.users.in_language(language)}",
+            shares,
+        )
+        for preset, shares in plan.thumbnails
+    ]
 
 
 def code(plan: Plan) -> list[str]:
@@ -127,18 +122,25 @@ def code(plan: Plan) -> list[str]:
     ]
 
 
-def mirror(plan: Plan) -> Callable[[], Symmetry]:
-    """The comparison with the transpose, to be made beside the GUI thread."""
-    return lambda: symmetry(plan.mask, plan.layout)
-
-
-def implementations(result: Result | None) -> list[ImplResult]:
-    """Those that a run compared; one that gave NaN where a query sees nothing says so."""
-    rows = [] if result is None else result.tables.get("comparison", [])
+def implementations(result: MasksResult) -> list[ImplResult]:
+    """Those that were compared; one that gave NaN where a query sees nothing says so."""
     return [
-        replace(impl, label=f"{impl.label} · {row['nan_rows']:,} rows NaN") if row.get("nan_rows") else impl
-        for row, impl in zip(rows, impl_results(rows), strict=True)
+        replace(row, label=f"{row.label} · {row.nan_rows:,} rows NaN") if row.nan_rows else row
+        for row in result.comparison
     ]
+
+
+def provenance(view: int, state: PageState[Plan, MasksResult]) -> Provenance | None:
+    """Where the numbers behind a button of the kernel's card come from."""
+    if view == COMPARISON:
+        result = state.result
+        if result is None or not result.comparison:
+            return None
+        return Provenance.MEASURED if impl_rows.ran_on_gpu(result.comparison) else Provenance.MEASURED_CPU
+    if view == CODE:
+        return None
+    traced = view == SCHEDULE and state.fitting is not None and state.fitting.schedule is not None
+    return Provenance.TRACED if traced else Provenance.MODELLED
 
 
 def _sign(share: float) -> str:

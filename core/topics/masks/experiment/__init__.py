@@ -6,89 +6,111 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
+import numpy as np
 import torch
 
-from core.comparison import comparison_table
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Environment
-from core.contracts.result_builder import Draft, as_partial
+from core.contracts.result_builder import ResultBuilder
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
-from core.hardware.host import cpu_name
-from core.topics.masks.experiment import evidence, metrics, tables
+from core.masks import TileClass
+from core.topics.masks.experiment import evidence, metrics
 from core.topics.masks.experiment.block_sparse import traced_schedule, visited_by_sequence
-from core.topics.masks.experiment.comparison import comparison_of
-from core.topics.masks.experiment.fully_masked_rows import blind_row_metrics
-from core.topics.masks.experiment.problem import Problem, float64_reference, make_problem
-from core.topics.masks.experiment.tracing import Traced, causal_sweep, trace_block_sparse, trace_dense
-from core.topics.masks.model import Plan, plan
+from core.topics.masks.experiment.implementations import comparison_of
+from core.topics.masks.experiment.problem import Problem, float64_reference, make_problem, weights_of
+from core.topics.masks.experiment.tracing import Traced, causal_sweep, trace_block_sparse, trace_dense, traffic_of
 from core.topics.masks.params import MasksParams
-from core.versions import versions
+from core.topics.masks.plan import Plan, plan
+from core.topics.masks.result import MasksResult, TileCounts
+
+_LARGEST_PROBABILITIES = 1 << 20
+
+Builder = ResultBuilder[MasksResult]
 
 
 def run(params: MasksParams, device: str) -> ExperimentRun:
-    """Every array, table and metric of payload.py. A Partial with all that is traced comes before the comparison."""
+    """A Partial with all that is traced comes before the comparison."""
     planned = plan(params)
-    findings = Draft("masks", params, _environment(device))
-    findings.metrics.update(metrics.modelled_metrics(planned))
-    findings.tables["tiles"] = tables.tile_rows(planned)
+    builder = Builder(MasksResult(params=params, tiles=_tile_counts(planned)))
+    builder.add(metrics.modelled_metrics(planned))
     problem = yield from phase(0.00, 0.02, lambda progress: make_problem(planned, device))
-    sparse = yield from _trace(findings, planned, problem)
+    sparse = yield from _trace(builder, planned, problem)
 
-    yield from phase(0.45, 0.60, lambda progress: _add_evidence(findings, planned, problem, progress))
+    yield from phase(0.45, 0.60, lambda progress: _add_evidence(builder, planned, problem, progress))
     reference = yield from phase(0.60, 0.70, lambda progress: float64_reference(problem, progress))
     visible_flops = float(planned.cost.visible_flops)
     comparison = yield from phase(0.70, 0.72, lambda _: comparison_of(problem, reference, sparse, visible_flops))
     checked = yield from phase(0.72, 0.85, comparison.check)
     results = yield from phase(0.85, 1.00, lambda progress: comparison.time(checked, progress))
-    findings.tables["comparison"] = comparison_table(results)
-    findings.metrics.update(metrics.comparison_metrics(results))
-    return findings.result()
+    builder.add(metrics.comparison_metrics(results), comparison=results)
+    return builder.result
 
 
-def _trace(findings: Draft, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, Traced | str]:
+def _trace(builder: Builder, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, Traced | str]:
     """Trace what the flash kernel moves without the mask, and the block-sparse one with it; returns the latter."""
     dense = yield from phase(0.02, 0.20, lambda progress: trace_dense(problem, progress))
     sparse = yield from phase(0.20, 0.35, lambda progress: trace_block_sparse(problem, progress))
     if not isinstance(sparse, str):
         (launch,) = sparse.launches
-        findings.arrays["schedule"] = traced_schedule(launch, problem, planned.sequence)
-        findings.tables["tiles"] = tables.tile_rows(planned, visited_by_sequence(launch))
-    traced = [one for one in (dense, sparse) if not isinstance(one, str)]
-    rows = yield from phase(0.35, 0.38, lambda progress: tables.trace_tables(traced))
-    findings.tables.update(rows)
-    findings.metrics.update(metrics.traffic_metrics(rows["traffic"]))
+        builder.add(
+            schedule=traced_schedule(launch, problem, planned.sequence),
+            tiles=_tile_counts(planned, visited_by_sequence(launch)),
+        )
+    traced = [kernel for kernel in (dense, sparse) if not isinstance(kernel, str)]
+    moved = yield from phase(0.35, 0.38, lambda progress: traffic_of(traced))
+    builder.add(metrics.traffic_metrics(moved.traffic), traffic=moved.traffic, lines=moved.lines, sources=moved.sources)
     sweep = yield from phase(0.38, 0.45, lambda progress: causal_sweep(planned.params, problem.device, progress))
-    if sweep:
-        findings.tables["sweep"] = sweep
-    yield Partial(as_partial(findings.result()))
+    builder.add(sweep=sweep)
+    yield Partial(builder.result)
     return sparse
 
 
-def _add_evidence(findings: Draft, planned: Plan, problem: Problem, progress: ProgressCallback) -> None:
-    params, device = planned.params, problem.device
+def _add_evidence(builder: Builder, planned: Plan, problem: Problem, progress: ProgressCallback) -> None:
+    params, device = planned.params, str(problem.device)
     weights = evidence.masked_weights(problem, in_parts(progress, 2))
     progress(1, 2, "replacing tokens that must not matter")
-    findings.metrics.update(
+    builder.add(
         metrics.evidence_metrics(
             weights,
-            evidence.future_leak(params, str(device)),
-            evidence.future_gradient(params, str(device)),
-            evidence.padding_leak(params, str(device)),
-            evidence.alignment_error(params, str(device)),
-            str(device),
+            evidence.future_leak(params, device),
+            evidence.future_gradient(params, device),
+            evidence.padding_leak(params, device),
+            evidence.alignment_error(params, device),
+            device,
         )
     )
-    findings.metrics.update(blind_row_metrics(params, str(device)))
-    findings.tables["symmetry"] = evidence.symmetry_rows(planned)
-    findings.metrics.update(metrics.symmetry_metrics(evidence.undirected_symmetry()))
-    findings.arrays.update(tables.small_arrays(problem, planned))
+    builder.add(metrics.fully_masked_metrics(evidence.fully_masked_rows(params, device), device))
+    builder.add(
+        metrics.symmetry_metrics(evidence.undirected_symmetry()),
+        symmetry=evidence.transposed(planned),
+        probabilities=_probabilities(problem, planned.sequence),
+        fully_masked_rows=np.flatnonzero(planned.row_counts == 0).astype(np.int32),
+    )
 
 
-def _environment(device: str) -> Environment:
-    if torch.device(device).type == "cuda":
-        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA", versions())
-    return Environment(f"cpu ({cpu_name()})", "TTIR interpreter (CPU)", versions())
+def _tile_counts(planned: Plan, visited: Sequence[int] | None = None) -> tuple[TileCounts, ...]:
+    """Of each sequence; `visited` as traced, over head 0, or None where nothing was."""
+    return tuple(
+        TileCounts(
+            sequence=sequence,
+            full=tiling.number(TileClass.FULL),
+            partial=tiling.number(TileClass.PARTIAL),
+            empty=tiling.number(TileClass.EMPTY),
+            visited=tiling.visited,
+            visited_by_kernel=None if visited is None else visited[sequence],
+        )
+        for sequence, tiling in enumerate(planned.tilings)
+    )
+
+
+def _probabilities(problem: Problem, sequence: int) -> np.ndarray | None:
+    """float32 [query_len, key_len] of one sequence, head 0; None where it would be large."""
+    dense = problem.dense[sequence, 0]
+    if dense.numel() > _LARGEST_PROBABILITIES:
+        return None
+    scores = problem.q[sequence, 0].double() @ problem.k[sequence, 0].double().mT * problem.scale
+    probabilities: np.ndarray = weights_of(scores, dense).to(torch.float32).cpu().numpy()
+    return probabilities

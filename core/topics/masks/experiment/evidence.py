@@ -6,19 +6,21 @@ from dataclasses import dataclass
 
 import torch
 
-from core.contracts.result import Row
 from core.engine.steps import ProgressCallback
 from core.masks import All, Causal, Documents, Layout, Mask, Not, PaddedQueries, Padding, Side
 from core.masks.presets import PRESETS
 from core.masks.symmetry import symmetry
-from core.topics.masks.experiment.implementations import dense_plus_mask
+from core.topics.masks.experiment.implementations import dense_plus_mask, flex_runner, sdpa_bool_mask
 from core.topics.masks.experiment.problem import Problem, problem_of, weights_of
-from core.topics.masks.model import Plan, plan
+from core.topics.masks.experiment.tracing import trace_block_sparse
 from core.topics.masks.params import MasksParams
+from core.topics.masks.plan import Plan, plan
+from core.topics.masks.result import Transposed
 
 _LENGTH = 48
 _REAL = (48, 31, 17)
 _ROWS_AT_ONCE = 512
+_MORE_QUERIES, _FEWER_KEYS = 48, 17
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ def masked_weights(problem: Problem, progress: ProgressCallback) -> MaskedWeight
         dense = problem.dense[:, :, rows]
         scores = (problem.q[:, :, rows] @ problem.k.mT) * problem.scale
         hidden = (~dense & dense.any(-1, keepdim=True)).expand(scores.shape)
-        found = weights_of(scores, dense)[hidden]
-        cells += found.numel()
-        largest = max(largest, float(found.max())) if found.numel() else largest
+        weights = weights_of(scores, dense)[hidden]
+        cells += weights.numel()
+        largest = max(largest, float(weights.max())) if weights.numel() else largest
     return MaskedWeights(largest, cells)
 
 
@@ -110,13 +112,13 @@ def alignment_error(params: MasksParams, device: str) -> float:
     return largest
 
 
-def symmetry_rows(planned: Plan) -> list[Row]:
-    """The table 'symmetry': the mask of this run, of every preset that is square, and masks without a direction."""
+def transposed(planned: Plan) -> tuple[Transposed, ...]:
+    """Against their transposes: the mask of this run, every square preset's, and masks without a direction."""
     plans = [("this mask", planned)] + [(preset.id, plan(MasksParams(preset=preset.id))) for preset in PRESETS]
     named = [
-        (name, found.mask, found.layout)
-        for name, found in plans
-        if found.layout.query_len == found.layout.key_len and not found.is_cross
+        (name, square.mask, square.layout)
+        for name, square in plans
+        if square.layout.query_len == square.layout.key_len and not square.is_cross
     ]
     packed, padded = plan(MasksParams(preset="packed-documents")).layout, plan(MasksParams(preset="t5-encoder")).layout
     named += [
@@ -124,18 +126,12 @@ def symmetry_rows(planned: Plan) -> list[Row]:
         ("packed encoder", Documents(), packed),
         ("pads hidden both ways", ~Padding() & ~PaddedQueries(), padded),
     ]
-    return [_symmetry_row(name, mask, layout) for name, mask, layout in named]
+    return tuple(_transposed(name, mask, layout) for name, mask, layout in named)
 
 
-def _symmetry_row(name: str, mask: Mask, layout: Layout) -> Row:
+def _transposed(name: str, mask: Mask, layout: Layout) -> Transposed:
     compared = symmetry(mask, layout)
-    return {
-        "mask": name,
-        "expression": str(mask),
-        "cells": compared.cells,
-        "differing": compared.differing,
-        "symmetric": compared.is_symmetric,
-    }
+    return Transposed(name, str(mask), compared.cells, compared.differing, compared.is_symmetric)
 
 
 def undirected_symmetry() -> dict[str, int]:
@@ -145,13 +141,46 @@ def undirected_symmetry() -> dict[str, int]:
     return {name: symmetry(mask, layout).differing for name, mask in masks.items()}
 
 
+@dataclass(frozen=True)
+class FullyMaskedRows:
+    """How many rows see nothing, and in how many of them each implementation gives NaN, or zeros."""
+
+    rows: int
+    nan_rows: dict[str, int]
+    zero_rows: dict[str, int]
+
+
+def fully_masked_rows(params: MasksParams, device: str) -> FullyMaskedRows:
+    """Under causal with 48 queries and 17 keys, where the first 31 see nothing."""
+    problem = _small(Causal(), (Layout.of(_MORE_QUERIES, _FEWER_KEYS),), params, device, heads=1)
+    hidden = ~problem.sees.expand(problem.q.shape[:-1])
+    outputs = {"naive": dense_plus_mask(problem), "sdpa": sdpa_bool_mask(problem), "flex": flex_runner(problem)[0]()}
+    sparse = trace_block_sparse(problem, lambda done, total, phase: None)
+    if not isinstance(sparse, str):
+        outputs["sparse"] = sparse.out
+    return FullyMaskedRows(
+        int(hidden.sum()),
+        {name: _nan_rows(out[hidden]) for name, out in outputs.items()},
+        {name: int((out[hidden] == 0).all(-1).sum()) for name, out in outputs.items()},
+    )
+
+
+def _nan_rows(rows: torch.Tensor) -> int:
+    return int(rows.isnan().any(-1).sum())
+
+
 def _small(
-    mask: Mask, layouts: tuple[Layout, ...], params: MasksParams, device: str, seed: int | None = None
+    mask: Mask,
+    layouts: tuple[Layout, ...],
+    params: MasksParams,
+    device: str,
+    seed: int | None = None,
+    heads: int = 4,
 ) -> Problem:
     return problem_of(
         mask,
         layouts,
-        heads=min(params.heads, 4),
+        heads=min(params.heads, heads),
         head_dim=params.head_dim,
         dtype=params.dtype,
         seed=params.seed if seed is None else seed,

@@ -5,16 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 
+from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
 from core.masks.source_code import flex_mask_mod
+from core.topics.masks.experiment.block_sparse import attend, tiles_of
 from core.topics.masks.experiment.problem import Problem
-from core.topics.masks.payload import IMPLEMENTATIONS
-from kernels.errors import Unavailable
+from core.topics.masks.experiment.tracing import Traced
+from core.topics.masks.result import IMPLEMENTATIONS, MaskImplResult
+from kernels.errors import KernelError, Unavailable
 
 LABELS = {
     "torch-naive": "PyTorch, dense scores plus mask",
@@ -74,3 +78,67 @@ def flex_label(problem: Problem) -> str:
 def _flex_blocks(problem: Problem) -> tuple[int, int]:
     """Its compiled kernel wants tiles of 128; as it comes, any will do, so those of the page."""
     return (128, 128) if problem.device.type == "cuda" else (problem.block_q, problem.block_kv)
+
+
+def comparison_of(
+    problem: Problem, reference: torch.Tensor, traced: Traced | str, visible_flops: float
+) -> Comparison[MaskImplResult]:
+    """Every implementation, in the order of `LABELS`, against the float64 reference.
+
+    `traced` is what tracing the block-sparse kernel gave. FLOP/s are by what the mask shows, so that skipping counts as
+    speed.
+    """
+    naive = dense_plus_mask(problem)
+    fully_masked_rows = int((~problem.sees).sum()) * int(problem.q.shape[1])  # over all heads and sequences
+    named = {
+        impl: MaskImplResult(impl, label, fully_masked_rows=fully_masked_rows, mask_bytes=problem.dense.numel())
+        for impl, label in LABELS.items()
+    }
+    return Comparison(
+        (
+            Implementation(named["torch-naive"], lambda: dense_plus_mask(problem), naive),
+            Implementation(named["sdpa-bool-mask"], lambda: sdpa_bool_mask(problem)),
+            _flex(problem, named["flex"]),
+            _block_sparse(problem, traced, named["block-sparse"]),
+        ),
+        _assessment(problem, naive, reference),
+        problem.device,
+        warm_up_rounds=3 if problem.device.type == "cuda" else 1,
+        flops=visible_flops,
+    )
+
+
+def _assessment(
+    problem: Problem, naive: torch.Tensor, reference: torch.Tensor
+) -> Callable[[MaskImplResult, torch.Tensor], MaskImplResult]:
+    """Errors over the rows that see something; NaN rows among the others."""
+    seeing = problem.sees.expand(reference.shape[:-1])
+    expected = reference[seeing]
+    allowed = allowed_rms_error(naive[seeing], expected) if bool(seeing.any()) else 0.0
+
+    def assess(result: MaskImplResult, out: torch.Tensor) -> MaskImplResult:
+        result = replace(result, nan_rows=int(out[~seeing].isnan().any(-1).sum()))
+        return checked(result, out[seeing], expected, allowed) if bool(seeing.any()) else result
+
+    return assess
+
+
+def _flex(problem: Problem, result: MaskImplResult) -> Implementation[MaskImplResult]:
+    result = replace(result, label=flex_label(problem), mask_bytes=None)
+    try:
+        run, block_mask = flex_runner(problem)
+    except KernelError as error:
+        return Implementation(replace(result, reason=str(error)))
+    tensors = (value for value in block_mask.as_tuple() if isinstance(value, torch.Tensor))
+    return Implementation(replace(result, mask_bytes=sum(tensor.nbytes for tensor in tensors)), run)
+
+
+def _block_sparse(problem: Problem, traced: Traced | str, result: MaskImplResult) -> Implementation[MaskImplResult]:
+    """Where there is a GPU the kernel itself; elsewhere what its IR computed while it was traced."""
+    tiles = tiles_of(problem)
+    if isinstance(traced, str) or isinstance(tiles, str):
+        return Implementation(replace(result, mask_bytes=None, reason=str(traced)))
+    result = replace(result, mask_bytes=tiles.list_bytes)
+    if problem.device.type == "cuda":
+        return Implementation(result, lambda: attend(problem, tiles))
+    return Implementation(result, out=traced.out)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.comparison import error_metrics, time_metrics
-from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result import Metric, Provenance
 from core.masks.cost import Cost
-from core.topics.masks.experiment.evidence import Leak, MaskedWeights
-from core.topics.masks.model import Plan
-from core.topics.masks.payload import MaskImplResult
+from core.topics.masks.experiment.evidence import FullyMaskedRows, Leak, MaskedWeights
+from core.topics.masks.plan import Plan
+from core.topics.masks.result import MaskImplResult
+from core.trace.kernel_traffic import TensorTraffic, moved_bytes
 
 Metrics = dict[str, Metric]
 _NAMES = {"torch-naive": "naive", "sdpa-bool-mask": "sdpa", "flex": "flex", "block-sparse": "sparse"}
@@ -48,15 +49,14 @@ def modelled_metrics(planned: Plan) -> Metrics:
     return {name: Metric(float(value), unit, Provenance.MODELLED, note) for name, (value, unit, note) in values.items()}
 
 
-def traffic_metrics(rows: Sequence[Row]) -> Metrics:
-    """Bytes of the kernel without and with the mask, from the 'traffic' table."""
+def traffic_metrics(traffic: Sequence[TensorTraffic]) -> Metrics:
+    """Bytes of the kernel without and with the mask."""
     metrics = {}
     for kernel, name in (("dense", "dense"), ("block-sparse", "sparse")):
-        mine = [row for row in rows if row["kernel"] == kernel]
-        if mine:
-            moved = sum(row["read_bytes"] + row["written_bytes"] for row in mine)
+        rows = [row for row in traffic if row.kernel == kernel]
+        if rows:
             note = "loads and stores of all programs"
-            metrics[f"{name}.hbm_bytes"] = Metric(float(moved), "bytes", Provenance.TRACED, note)
+            metrics[f"{name}.hbm_bytes"] = Metric(float(moved_bytes(rows)), "bytes", Provenance.TRACED, note)
     return metrics
 
 
@@ -97,3 +97,14 @@ def evidence_metrics(
         "padding.alignment_error": (alignment, "", "a padded batch against each sequence alone"),
     }
     return {name: Metric(float(value), unit, how, note) for name, (value, unit, note) in values.items()}
+
+
+def fully_masked_metrics(found: FullyMaskedRows, device: str) -> Metrics:
+    """'fully_masked.rows', and '.{implementation}_nan_rows' and '_zero_rows' of each."""
+    how, note = measured(device), "among the rows that see nothing, causal, 48 queries and 17 keys"
+    metrics = {"fully_masked.rows": Metric(float(found.rows), "rows", how, "see nothing")}
+    for outcome, counts in (("nan", found.nan_rows), ("zero", found.zero_rows)):
+        for name, count in counts.items():
+            provenance = Provenance.TRACED if name == "sparse" else how
+            metrics[f"fully_masked.{name}_{outcome}_rows"] = Metric(float(count), "rows", provenance, note)
+    return metrics

@@ -9,7 +9,7 @@ import torch
 
 from core.engine.steps import ProgressCallback
 from core.masks import Layout, Mask, visible_matrix
-from core.topics.masks.model import Plan
+from core.topics.masks.plan import Plan
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from core.contracts.result import Row
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.interpreter import Launch, intercept
@@ -17,6 +16,8 @@ from core.masks import Causal, Layout
 from core.topics.masks.experiment.block_sparse import attend, tiles_of
 from core.topics.masks.experiment.problem import Problem, problem_of
 from core.topics.masks.params import MasksParams
+from core.topics.masks.result import SweepStep
+from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.tile_loads import tiles_visited
 from kernels.attention import Impl, attention
 from kernels.errors import KernelError
@@ -51,9 +52,17 @@ def trace_block_sparse(problem: Problem, progress: ProgressCallback) -> Traced |
     return tiles if isinstance(tiles, str) else _traced("block-sparse", lambda: attend(problem, tiles), progress)
 
 
-def causal_sweep(params: MasksParams, device: torch.device, progress: ProgressCallback) -> list[Row]:
-    """The table 'sweep': tiles that the flash kernel visits under causal, n x n of them; [] without Triton."""
-    rows: list[Row] = []
+def traffic_of(traced: Iterable[Traced]) -> KernelTraffic:
+    """What the kernels moved, one after another."""
+    whole = KernelTraffic()
+    for kernel in traced:
+        whole += kernel_traffic(kernel.kernel, kernel.launches, TENSOR_OF_ARGUMENT)
+    return whole
+
+
+def causal_sweep(params: MasksParams, device: torch.device, progress: ProgressCallback) -> tuple[SweepStep, ...]:
+    """Tiles that the flash kernel visits under causal, n x n of them; () without Triton."""
+    steps: list[SweepStep] = []
     in_turn = in_parts(progress, len(_SWEEP_TILES))
     for tiles in _SWEEP_TILES:
         length = tiles * _SWEEP_BLOCK
@@ -69,19 +78,19 @@ def causal_sweep(params: MasksParams, device: torch.device, progress: ProgressCa
         )
         traced = _traced("causal", partial(_flash, problem, causal=True), in_turn)
         if isinstance(traced, str):
-            return []
+            return ()
         visited = sum(tiles_visited(launch, "k_ptr") for launch in traced.launches)
-        rows.append(
-            {
-                "tiles": tiles,
-                "seq_len": length,
-                "visited": visited,
-                "total": tiles**2,
-                "share": visited / tiles**2,
-                "predicted_share": (tiles + 1) / (2 * tiles),
-            }
+        steps.append(
+            SweepStep(
+                tiles=tiles,
+                seq_len=length,
+                visited=visited,
+                total=tiles**2,
+                share=visited / tiles**2,
+                predicted_share=(tiles + 1) / (2 * tiles),
+            )
         )
-    return rows
+    return tuple(steps)
 
 
 def _flash(problem: Problem, *, causal: bool) -> torch.Tensor:

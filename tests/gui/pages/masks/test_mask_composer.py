@@ -127,7 +127,7 @@ def test_that_only_what_a_person_does_is_announced(composer: MaskComposer, qtbot
     with qtbot.assertNotEmitted(composer.expression_edited, wait=1):
         composer.show_mask(parse("causal"))
         composer.show_text("causal")
-        composer.show_remarks(["Everything is masked."], warning=True)
+        composer.show_warnings(["Everything is masked."], warning=True)
         composer.show_fault("No.")
     assert composer.message == "No."
     composer.show_fault("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from PySide6.QtTest import QTest
 
 from core.contracts.errors import InvalidParams
 from core.contracts.registry import topic
-from core.contracts.result import Environment, Provenance, Result
+from core.contracts.result import Provenance
 from core.topics.masks.params import MasksParams
+from core.topics.masks.result import MaskImplResult, MasksResult
 from gui.pages.masks import MasksPage
-from gui.pages.masks.page import CODE, COMPARISON, MIRROR
+from gui.pages.masks.view_data import CODE, COMPARISON, MIRROR
 from tests.gui.latest_work import join_latest_work
 
 
@@ -40,25 +42,17 @@ def expression(page: MasksPage) -> str:
     return str(page.params.model_dump()["expression"])
 
 
-def mask_result(params: MasksParams) -> Result:
+def mask_result(params: MasksParams) -> MasksResult:
     """What a run returns, with the kernel's own order: the last row of tiles first."""
     plan = topic("masks").plan(params)
     order = plan.schedule[::-1]
     steps = np.column_stack((np.arange(len(order)), order)).astype(np.int32)
-    rows = [
-        {"impl": "torch-naive", "label": "Naive", "runs_on": "cpu", "time_ms": 1.0, "time_ms_samples": [1.0, 1.1],
-         "rms_error": 1e-7, "max_abs_error": 1e-6, "allowed_rms_error": 2e-7, "passed": True, "nan_rows": 3},
-        {"impl": "block-sparse", "label": "Triton", "runs_on": "emulated", "time_ms": 9.0, "rms_error": 1e-7,
-         "max_abs_error": 1e-6, "allowed_rms_error": 2e-7, "passed": True, "nan_rows": 0},
-    ]  # fmt: skip
-    return Result(
-        topic="masks",
-        params=params.model_dump(mode="json"),
-        environment=Environment("cpu", "lanes", {}),
-        metrics={},
-        arrays={"schedule": steps},
-        tables={"comparison": rows},
-    )
+    naive = MaskImplResult(
+        "torch-naive", "Naive", "cpu", time_ms=1.0, time_ms_samples=(1.0, 1.1), rms_error=1e-7, max_abs_error=1e-6,
+        allowed_rms_error=2e-7, passed=True, nan_rows=3,
+    )  # fmt: skip
+    sparse = replace(naive, impl="block-sparse", label="Triton", runs_on="emulated", time_ms=9.0, nan_rows=0)
+    return MasksResult(params=params, schedule=steps, comparison=(naive, sparse))
 
 
 def test_that_typing_an_expression_draws_it_and_moves_the_chips(page: MasksPage) -> None:
@@ -156,18 +150,17 @@ def test_that_a_cell_selects_its_tile_and_step_and_a_tile_its_row(page: MasksPag
 def test_that_a_run_brings_the_kernel_s_own_order_and_other_parameters_the_plan_s(page: MasksPage) -> None:
     result = mask_result(MasksParams())
     page.present(result, {})
-    assert page.kernel_card.badge.provenance is Provenance.TRACED
+    assert page.cards["kernel"].badge.provenance is Provenance.TRACED
     page.player.set_step(0)
     assert page.selection.selection.get("q_block") == 3
     page.views.show_picture(COMPARISON)
-    assert page.kernel_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["kernel"].badge.provenance is Provenance.MEASURED_CPU
     assert [row.name for row in page.comparison.rows] == ["Naive · 3 rows NaN", "Triton"]
     assert not page.comparison.rows[1].cells[0].bars
     page.form.propose(MasksParams(block_q=32))
-    page.set_stale(True)
-    assert page.kernel_card.property("stale")
+    assert page.cards["kernel"].property("stale")
     page.views.show_picture(0)
-    assert page.kernel_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["kernel"].badge.provenance is Provenance.MODELLED
     page.withdraw()
     assert page.comparison.is_empty
 
@@ -207,7 +200,7 @@ def test_that_the_reason_of_a_cell_names_the_term(page: MasksPage) -> None:
     assert "hidden, because not causal" in (page.matrix.describe(50.5, 3.5) or "")
 
 
-def test_that_remarks_follow_the_language(page: MasksPage) -> None:
+def test_that_warnings_follow_the_language(page: MasksPage) -> None:
     page.form.propose(MasksParams(expression="none"))
     page.set_language("zh")
     assert "遮住" in page.composer.message

@@ -15,19 +15,19 @@ from core.masks.cost import Cost
 from core.masks.lowering import MOST_TERMS, counted_terms
 from core.masks.nodes import Ahead, Grouped
 from core.masks.tokens import Tokens
-from core.topics.masks.model.positions import Positions
 from core.topics.masks.params import LONGEST, MasksParams
+from core.topics.masks.positions import Positions
 
 
 class Weight(StrEnum):
-    """How much a remark asks for attention: a fact, or something that is probably not meant."""
+    """How much a warning asks for attention: a fact, or something that is probably not meant."""
 
     FACT = "fact"
     WARNING = "warning"
 
 
 @dataclass(frozen=True)
-class Remark:
+class MaskWarning:
     """One sentence in both languages. `id` is stable, `field` the parameter that it is about, or None."""
 
     id: str
@@ -36,9 +36,9 @@ class Remark:
     field: str | None = None
 
 
-def remarks(
+def mask_warnings(
     params: MasksParams, mask: Mask, found: Positions, sequence: int, counts: NDArray[np.int64], cost: Cost
-) -> tuple[Remark, ...]:
+) -> tuple[MaskWarning, ...]:
     """Everything to be said, what matters most first."""
     layout = found.layouts[sequence]
     return (
@@ -50,10 +50,10 @@ def remarks(
     )
 
 
-def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[Remark]:
+def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]:
     blind = int(np.count_nonzero(counts == 0))
     if blind == counts.size:
-        yield Remark(
+        yield MaskWarning(
             "everything-masked",
             Weight.WARNING,
             Text(
@@ -65,7 +65,7 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[Remark]:
             "expression",
         )
     elif blind:
-        yield Remark(
+        yield MaskWarning(
             "rows-masked",
             Weight.FACT,
             Text(
@@ -76,7 +76,7 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[Remark]:
             ),
         )
     elif int(counts.sum()) == layout.query_len * layout.key_len:
-        yield Remark(
+        yield MaskWarning(
             "nothing-masked",
             Weight.FACT,
             Text("The mask hides nothing: every query sees every key.", "掩码什么也没遮：所有 query 看到所有 key。"),
@@ -84,7 +84,7 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[Remark]:
         )
 
 
-def _on_terms(mask: Mask, layout: Layout) -> Iterator[Remark]:
+def _on_terms(mask: Mask, layout: Layout) -> Iterator[MaskWarning]:
     terms = terms_of(mask)
     for term in terms:
         match term:
@@ -122,11 +122,11 @@ def _on_terms(mask: Mask, layout: Layout) -> Iterator[Remark]:
     yield from _on_padding(terms, layout)
 
 
-def _on_groups(term: Grouped, layout: Layout) -> Iterator[Remark]:
+def _on_groups(term: Grouped, layout: Layout) -> Iterator[MaskWarning]:
     if len({int(value) for ids in term.ids(layout) for value in np.unique(ids)}) > 1:
         return
     what, marker = ("document", "<doc>") if isinstance(term, Documents) else ("turn", "<user>")
-    yield Remark(
+    yield MaskWarning(
         f"one-{what}",
         Weight.WARNING,
         Text(
@@ -139,10 +139,10 @@ def _on_groups(term: Grouped, layout: Layout) -> Iterator[Remark]:
     )
 
 
-def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[Remark]:
+def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[MaskWarning]:
     pads = int(np.count_nonzero(~layout.keys.real))
     if pads and Padding() not in terms:
-        yield Remark(
+        yield MaskWarning(
             "pads-visible",
             Weight.WARNING,
             Text(
@@ -152,7 +152,7 @@ def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[Remark]:
             "expression",
         )
     if not pads and Padding() in terms:
-        yield Remark(
+        yield MaskWarning(
             "no-pads",
             Weight.FACT,
             Text(
@@ -163,7 +163,7 @@ def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[Remark]:
         )
 
 
-def _on_text(params: MasksParams, found: Positions) -> Iterator[Remark]:
+def _on_text(params: MasksParams, found: Positions) -> Iterator[MaskWarning]:
     sides: list[tuple[str, str, Tokens, int, int]] = [
         ("query_text", params.query_text, found.query_text, len(found.query_labels), params.seq_len)
     ]
@@ -171,7 +171,7 @@ def _on_text(params: MasksParams, found: Positions) -> Iterator[Remark]:
         sides.append(("key_text", params.key_text, found.key_text, len(found.key_labels), params.key_len))
     for field, typed, tokens, length, asked in sides:
         if typed and tokens.characters_used == 0:
-            yield Remark(
+            yield MaskWarning(
                 f"{field}-empty",
                 Weight.FACT,
                 Text(
@@ -181,7 +181,7 @@ def _on_text(params: MasksParams, found: Positions) -> Iterator[Remark]:
                 field,
             )
         elif tokens.is_cut:
-            yield Remark(
+            yield MaskWarning(
                 f"{field}-cut",
                 Weight.WARNING,
                 Text(
@@ -196,10 +196,10 @@ def _on_text(params: MasksParams, found: Positions) -> Iterator[Remark]:
             yield from _on_length(field, len(tokens.labels), asked)
 
 
-def _on_length(field: str, tokens: int, asked: int) -> Iterator[Remark]:
+def _on_length(field: str, tokens: int, asked: int) -> Iterator[MaskWarning]:
     length = "seq_len" if field == "query_text" else "key_len"
     if asked < tokens:
-        yield Remark(
+        yield MaskWarning(
             f"{field}-shortened",
             Weight.FACT,
             Text(
@@ -209,7 +209,7 @@ def _on_length(field: str, tokens: int, asked: int) -> Iterator[Remark]:
             length,
         )
     elif asked > tokens:
-        yield Remark(
+        yield MaskWarning(
             f"{field}-stretched",
             Weight.FACT,
             Text(
@@ -221,10 +221,10 @@ def _on_length(field: str, tokens: int, asked: int) -> Iterator[Remark]:
         )
 
 
-def _on_batch(params: MasksParams, mask: Mask, found: Positions) -> Iterator[Remark]:
+def _on_batch(params: MasksParams, mask: Mask, found: Positions) -> Iterator[MaskWarning]:
     keys = found.layouts[0].key_len
     if params.lengths and any(length > keys for length in found.lengths):
-        yield Remark(
+        yield MaskWarning(
             "lengths-clipped",
             Weight.WARNING,
             Text(
@@ -234,7 +234,7 @@ def _on_batch(params: MasksParams, mask: Mask, found: Positions) -> Iterator[Rem
             "lengths",
         )
     if params.sequence >= len(found.layouts):
-        yield Remark(
+        yield MaskWarning(
             "sequence-missing",
             Weight.FACT,
             Text(
@@ -245,7 +245,7 @@ def _on_batch(params: MasksParams, mask: Mask, found: Positions) -> Iterator[Rem
         )
     past = found.layouts[0].offset
     if past < 0 and any(isinstance(term, Causal | Window | Ahead) for term in terms_of(mask)):
-        yield Remark(
+        yield MaskWarning(
             "more-queries-than-keys",
             Weight.FACT,
             Text(
@@ -257,9 +257,9 @@ def _on_batch(params: MasksParams, mask: Mask, found: Positions) -> Iterator[Rem
         )
 
 
-def _on_tiles(mask: Mask, cost: Cost) -> Iterator[Remark]:
+def _on_tiles(mask: Mask, cost: Cost) -> Iterator[MaskWarning]:
     if cost.flops_saved < 0:
-        yield Remark(
+        yield MaskWarning(
             "tiles-cost-more",
             Weight.WARNING,
             Text(
@@ -270,7 +270,7 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[Remark]:
             "block_q",
         )
     elif cost.sparsity - cost.share_of_flops_saved > 0.005:
-        yield Remark(
+        yield MaskWarning(
             "tiles-save-less",
             Weight.FACT,
             Text(
@@ -291,5 +291,5 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[Remark]:
         )
 
 
-def _about_expression(remark_id: str, en: str, zh: str) -> Remark:
-    return Remark(remark_id, Weight.WARNING, Text(en, zh), "expression")
+def _about_expression(remark_id: str, en: str, zh: str) -> MaskWarning:
+    return MaskWarning(remark_id, Weight.WARNING, Text(en, zh), "expression")

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.contracts.errors import InvalidParams
+from core.format import format_quantity
+from core.hardware.host import host_facts
 from core.masks import Layout, Mask, TileClass, parse, rasterise, row_counts, visible
 from core.masks.cost import Cost, Tiling, cost, tiling
-from core.masks.presets import Preset
+from core.masks.presets import PRESETS, Preset
 from core.masks.presets import preset as find_preset
-from core.topics.masks.model.mask_warnings import Remark, remarks
-from core.topics.masks.model.positions import Positions, positions
+from core.masks.symmetry import Symmetry, symmetry
+from core.topics.masks.mask_warnings import MaskWarning, mask_warnings
 from core.topics.masks.params import MasksParams
+from core.topics.masks.positions import Positions, positions
 
 ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
+_THUMBNAIL_PX = 68
+_SHARE_OF_FREE_MEMORY = 0.8
+_TRACE_BUDGET_BYTES = 1 << 30
+_LONGEST_S = 600.0
+_SECONDS_PER_SCORE = 6e-7
+"""On two CPU cores, four implementations and the float64 reference together."""
+_SCORE_MATRICES = 4
+"""What plain PyTorch and an uncompiled FlexAttention hold at once, in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +37,7 @@ class Plan:
 
     `mask` is what `params.expression` (or the preset) says and `expression` its normal form. `positions.layouts` has
     one layout a sequence; `layout`, `tiling` and `row_counts` int64 [query_len] are those of the sequence shown,
-    `cost` is that of the whole batch. `remarks` say what is odd about the combination.
+    `cost` is that of the whole batch. `warnings` say what is odd about the combination.
     """
 
     params: MasksParams
@@ -36,7 +48,7 @@ class Plan:
     tilings: tuple[Tiling, ...]
     row_counts: NDArray[np.int64]
     cost: Cost
-    remarks: tuple[Remark, ...]
+    warnings: tuple[MaskWarning, ...]
 
     @property
     def expression(self) -> str:
@@ -71,6 +83,15 @@ class Plan:
         """The visible share under each pixel of a part of the sequence shown: see core.masks.rasterise."""
         return rasterise(self.mask, self.layout, row_range, col_range, width, height)
 
+    @property
+    def thumbnails(self) -> tuple[tuple[Preset, NDArray[np.float32]], ...]:
+        """Every preset on its own text: visible shares 0 to 1, float32 [height, width]."""
+        return _thumbnails()
+
+    def mirrored(self) -> Symmetry:
+        """The sequence shown against its transpose. Counts every cell: call it beside the GUI thread."""
+        return symmetry(self.mask, self.layout)
+
     def cells(self, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Single cells of the sequence shown: bool [len(rows), len(cols)]."""
         return visible(self.mask, self.layout, rows, cols)
@@ -100,7 +121,16 @@ def plan(params: MasksParams) -> Plan:
         tilings=tilings,
         row_counts=counts,
         cost=total,
-        remarks=remarks(params, mask, found, sequence, counts, total),
+        warnings=mask_warnings(params, mask, found, sequence, counts, total),
+    )
+
+
+@cache
+def _thumbnails() -> tuple[tuple[Preset, NDArray[np.float32]], ...]:
+    plans = [plan(MasksParams(preset=preset.id)) for preset in PRESETS]
+    return tuple(
+        (made.preset, made.raster((0, made.layout.query_len), (0, made.layout.key_len), _THUMBNAIL_PX, _THUMBNAIL_PX))
+        for made in plans
     )
 
 
@@ -111,3 +141,26 @@ def visiting_order(classes: NDArray[np.uint8]) -> NDArray[np.int32]:
         columns = np.concatenate([np.flatnonzero(row == kind) for kind in (TileClass.FULL, TileClass.PARTIAL)])
         steps.append(np.stack([np.full_like(columns, q_block), np.arange(columns.size), columns], axis=1))
     return np.concatenate(steps).astype(np.int32) if steps else np.zeros((0, 3), dtype=np.int32)
+
+
+def check(params: MasksParams, available_bytes: int | None = None) -> None:
+    """Raises InvalidParams for a run that is too large or too long for this host.
+
+    `available_bytes` is the free memory to reckon with; None asks the host (a container's limit included).
+    """
+    scores = plan(params).cost.cells * params.heads
+    needed = 4 * _SCORE_MATRICES * scores + _TRACE_BUDGET_BYTES
+    free = host_facts().available_memory_bytes if available_bytes is None else available_bytes
+    advice = "lower heads, the lengths or the batch; the picture needs no run"
+    if needed > _SHARE_OF_FREE_MEMORY * free:
+        raise InvalidParams(
+            f"This run would need about {format_quantity(needed, 'bytes')} of memory for the scores of plain PyTorch, "
+            f"and {format_quantity(free, 'bytes')} are free: {advice}.",
+            "heads",
+        )
+    if scores * _SECONDS_PER_SCORE > _LONGEST_S:
+        raise InvalidParams(
+            f"This run would take about {scores * _SECONDS_PER_SCORE:,.0f} s on a CPU, and {_LONGEST_S:g} s is the "
+            f"longest that is started: {advice}.",
+            "heads",
+        )

@@ -105,10 +105,9 @@ class KernelLabPage(Page):
         self.findings.show_faults(result)
 
     def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
-        """The Source tab wants a row a kernel; the result has one a file."""
-        tables = {**result.tables, "sources": view_data.kernel_rows(result)}
+        """The Source tab wants one source per kernel; the result has one per file."""
         self._arrived = result
-        super().present(replace(result, tables=tables), findings)
+        super().present(replace(result, sources=view_data.kernel_sources(result)), findings)
 
     def show_result(self, result: Result) -> None:
         """A finished run: its numbers at once, its trace as soon as it is decoded."""

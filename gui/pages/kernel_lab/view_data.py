@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from core.contracts.result import Environment, Metric, Provenance, Result, Row
+from core.contracts.result import Environment, KernelSource, Metric, Provenance, Result, Row
 from core.format import format_quantity
 from core.topics.kernel_lab.model import shown
 from core.topics.kernel_lab.payload import launches_of
@@ -81,24 +81,16 @@ def source_files(result: Result, launches: Sequence[Launch]) -> list[SourceFile]
     return files
 
 
-def kernel_rows(result: Result) -> list[Row]:
-    """The table 'sources' as the Source tab wants it: a row a kernel, with the text of the kernel alone."""
-    found = {}
+def kernel_sources(result: Result) -> tuple[KernelSource, ...]:
+    """One per kernel, with the text of the kernel alone."""
+    sources: dict[str, KernelSource] = {}
     for source in result.tables.get("sources", []):
-        for function in source["functions"]:
-            text = function.get("text") or _definition(source["text"], function["first_line"])
-            found.setdefault(
-                function["function"],
-                {
-                    "kernel": source["file"].replace("\\", "/").rpartition("/")[2],
-                    "function": function["function"],
-                    "file": source["file"],
-                    "first_line": function["first_line"],
-                    "text": text,
-                    "ttir": function["ttir"],
-                },
-            )
-    return list(found.values())
+        name = source["file"].replace("\\", "/").rpartition("/")[2]
+        for kernel in source["functions"]:
+            function, first_line = kernel["function"], kernel["first_line"]
+            text = kernel.get("text") or _definition(source["text"], first_line)
+            sources.setdefault(function, KernelSource(name, function, source["file"], first_line, text, kernel["ttir"]))
+    return tuple(sources.values())
 
 
 def faults(result: Result) -> list[Row]:

@@ -27,8 +27,10 @@ lint: setup
 	@$(VENV)/bin/lint-imports
 
 # The import contracts run inside pytest too (tests/test_layering.py), with the violation that proves they bite.
+# A file stays on one worker, so that what its tests share is made once. One thread per worker: two of them on two cores
+# spend their time waiting for each other, at the sizes of these tests.
 test: lint
-	@$(PY) -m pytest -n 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 bench: setup
 	@$(PY) -m tests.benchmarks

@@ -4,6 +4,7 @@ import torch
 from kernels.attention import Impl, attention
 from kernels.errors import Unavailable
 from tests.kernels.oracle import DTYPES, Shape, assert_as_exact_as_torch, random_qkv
+from tests.pairwise import pairwise
 
 pytestmark = pytest.mark.gpu
 
@@ -19,10 +20,7 @@ SHAPES = (
 GIB = 1 << 30
 
 
-@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("impl", TRITON_IMPLS)
+@pairwise(impl=TRITON_IMPLS, shape=SHAPES, dtype=DTYPES, causal=[False, True])
 def test_that_the_compiled_kernel_is_as_exact_as_torch(
     impl: Impl, shape: Shape, dtype: torch.dtype, causal: bool
 ) -> None:
@@ -33,9 +31,7 @@ def test_that_the_compiled_kernel_is_as_exact_as_torch(
     assert_as_exact_as_torch(ours, q, k, v, causal=causal)
 
 
-@pytest.mark.parametrize("block_kv", [16, 32, 64, 128])
-@pytest.mark.parametrize("block_q", [16, 32, 64, 128])
-@pytest.mark.parametrize("impl", TRITON_IMPLS)
+@pairwise(impl=TRITON_IMPLS, block_q=[16, 32, 64, 128], block_kv=[16, 32, 64, 128])
 def test_that_every_tile_size_gives_the_same_answer(impl: Impl, block_q: int, block_kv: int) -> None:
     q, k, v = random_qkv(Shape(1, 4, 2, 333, 500, 64), torch.bfloat16, "cuda")
 
@@ -68,9 +64,11 @@ def test_that_tensors_of_more_than_two_to_the_31_elements_are_addressed(impl: Im
     assert_as_exact_as_torch(ours, far, far, far, causal=True)
 
 
-@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
-@pytest.mark.parametrize("impl", [Impl.TORCH_NAIVE, Impl.SDPA_MATH, Impl.SDPA_FLASH, Impl.SDPA_CUDNN])
-@pytest.mark.parametrize("shape", [Shape(2, 8, 2, 512, 512, 64), Shape(1, 4, 4, 300, 700, 128)], ids=str)
+@pairwise(
+    shape=[Shape(2, 8, 2, 512, 512, 64), Shape(1, 4, 4, 300, 700, 128)],
+    impl=[Impl.TORCH_NAIVE, Impl.SDPA_MATH, Impl.SDPA_FLASH, Impl.SDPA_CUDNN],
+    causal=[False, True],
+)
 def test_that_pytorch_agrees_or_says_why_not(impl: Impl, shape: Shape, causal: bool) -> None:
     q, k, v = random_qkv(shape, torch.bfloat16, "cuda")
 

@@ -13,6 +13,7 @@ from tests.kernels.lora_cases import (
     with_gradients,
 )
 from tests.kernels.oracle import rms
+from tests.pairwise import pairwise
 
 pytestmark = pytest.mark.gpu
 
@@ -26,9 +27,7 @@ SHAPES = (
 needs_peft = pytest.mark.skipif(available(Impl.PEFT, "cpu") is not None, reason="peft is not installed here")
 
 
-@pytest.mark.parametrize("down", Down)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pairwise(shape=SHAPES, dtype=DTYPES, down=Down)
 def test_that_the_compiled_product_and_its_gradients_are_as_exact_as_torch(
     shape: LoraShape, dtype: torch.dtype, down: Down
 ) -> None:
@@ -37,17 +36,16 @@ def test_that_the_compiled_product_and_its_gradients_are_as_exact_as_torch(
     assert_as_exact_as_torch(inputs, with_gradients(inputs, Impl.TRITON, down))
 
 
-@pytest.mark.parametrize("nested_block", [0, 256])
-@pytest.mark.parametrize("down", Down)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(
-    ("shape", "block_size"),
-    [(LoraShape(63, 192, 130, 5), 64), (LoraShape(512, 1024, 768, 16), 64), (LoraShape(5, 4096, 63, 64), 4096)],
-    ids=str,
+@pairwise(
+    blocked=[(LoraShape(63, 192, 130, 5), 64), (LoraShape(512, 1024, 768, 16), 64), (LoraShape(5, 4096, 63, 64), 4096)],
+    dtype=DTYPES,
+    down=Down,
+    nested_block=[0, 256],
 )
 def test_that_the_compiled_nf4_product_and_its_gradients_are_as_exact_as_torch(
-    shape: LoraShape, block_size: int, dtype: torch.dtype, down: Down, nested_block: int
+    blocked: tuple[LoraShape, int], dtype: torch.dtype, down: Down, nested_block: int
 ) -> None:
+    shape, block_size = blocked
     inputs = in_nf4(lora_inputs(shape, dtype, device="cuda"), block_size, nested_block)
 
     assert_as_exact_as_torch(inputs, with_gradients(inputs, Impl.TRITON, down))

@@ -7,6 +7,7 @@ from kernels.quantization.impl import BITSANDBYTES_TYPES
 from kernels.quantization.reference import reference_matmul
 from tests.kernels.oracle import rms
 from tests.kernels.quantization_cases import KINDS, assert_same_bits, weights
+from tests.pairwise import pairwise
 
 pytestmark = pytest.mark.gpu
 
@@ -19,9 +20,7 @@ needs_bitsandbytes = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FORMATS)
+@pairwise(name=FORMATS, kind=KINDS, dtype=DTYPES)
 def test_that_the_compiled_kernels_give_the_bits_of_torch(name: FormatId, kind: str, dtype: torch.dtype) -> None:
     for count in COUNTS:
         weight = weights(kind, count, name).clamp(-6e4, 6e4).to("cuda", dtype)
@@ -93,9 +92,11 @@ def test_that_bitsandbytes_on_the_gpu_restores_the_same_weights(name: FormatId, 
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("nested_block", [0, 256])
-@pytest.mark.parametrize("shape", [(4096, 4096, 64), (4097, 1088, 64), (300, 11008, 32), (64, 8192, 4096)])
-@pytest.mark.parametrize("name", CODEBOOKS_OF_4_BITS)
+@pairwise(
+    name=CODEBOOKS_OF_4_BITS,
+    shape=[(4096, 4096, 64), (4097, 1088, 64), (300, 11008, 32), (64, 8192, 4096)],
+    nested_block=[0, 256],
+)
 def test_that_products_are_as_exact_as_bfloat16_weights_allow(
     name: FormatId, shape: tuple[int, int, int], nested_block: int
 ) -> None:

@@ -5,16 +5,14 @@ import torch
 from kernels.attention import SparseImpl, block_mask, sparse_attention
 from tests.kernels.mask_cases import PRESETS, causal, packed
 from tests.kernels.oracle import DTYPES, Shape, assert_masked_as_exact_as_torch, random_qkv
+from tests.pairwise import pairwise
 
 pytestmark = pytest.mark.gpu
 
 LENGTHS = [(2048, 2048), (1000, 3001), (3001, 1000), (63, 63), (1, 4099)]
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("head_dim", [32, 64, 128])
-@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
-@pytest.mark.parametrize("preset", PRESETS)
+@pairwise(preset=PRESETS, lengths=LENGTHS, head_dim=[32, 64, 128], dtype=DTYPES)
 def test_that_the_compiled_kernel_is_as_exact_as_torch(
     preset: str, lengths: tuple[int, int], head_dim: int, dtype: torch.dtype
 ) -> None:

@@ -4,13 +4,12 @@ import torch
 from core.interpreter import intercept
 from kernels.attention import Impl, attention
 from tests.kernels.oracle import DTYPES, Shape, assert_as_exact_as_torch, random_qkv
+from tests.pairwise import pairwise
 
 pytestmark = pytest.mark.gpu
 
 
-@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("impl", [Impl.TRITON_FLASH, Impl.TRITON_STANDARD])
+@pairwise(impl=[Impl.TRITON_FLASH, Impl.TRITON_STANDARD], dtype=DTYPES, causal=[False, True])
 def test_that_the_traced_kernel_equals_the_compiled_one(impl: Impl, dtype: torch.dtype, causal: bool) -> None:
     shape = Shape(1, 4, 2, 333, 500, 64)
     q, k, v = random_qkv(shape, dtype, "cuda")

@@ -26,6 +26,7 @@ from tests.kernels.lora_cases import (
     with_gradients,
 )
 from tests.kernels.oracle import rms
+from tests.pairwise import pairwise
 
 pytest.importorskip("triton", reason="Triton is not installed here")
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="tracing covers the same")
@@ -45,9 +46,7 @@ NF4_SHAPES = (
 )
 
 
-@pytest.mark.parametrize("down", Down)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pairwise(shape=SHAPES, dtype=DTYPES, down=Down)
 def test_that_the_fused_product_and_its_gradients_are_as_exact_as_torch(
     shape: LoraShape, dtype: torch.dtype, down: Down, emulated: Emulated
 ) -> None:
@@ -59,12 +58,11 @@ def test_that_the_fused_product_and_its_gradients_are_as_exact_as_torch(
     assert_as_exact_as_torch(inputs, ours)
 
 
-@pytest.mark.parametrize("down", Down)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("shape", "block_size", "nested_block"), NF4_SHAPES, ids=str)
+@pairwise(blocked=NF4_SHAPES, dtype=DTYPES, down=Down)
 def test_that_the_fused_nf4_product_and_its_gradients_are_as_exact_as_torch(
-    shape: LoraShape, block_size: int, nested_block: int, dtype: torch.dtype, down: Down, emulated: Emulated
+    blocked: tuple[LoraShape, int, int], dtype: torch.dtype, down: Down, emulated: Emulated
 ) -> None:
+    shape, block_size, nested_block = blocked
     inputs = in_nf4(lora_inputs(shape, dtype), block_size, nested_block)
 
     with emulated:
@@ -83,7 +81,7 @@ def test_that_the_fused_nf4_product_and_its_gradients_are_as_exact_as_torch(
     nf4=st.booleans(),
     scaling=st.sampled_from([0.25, 2.0, 16.0]),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_that_any_size_and_rank_is_within_what_rounding_explains(
     rows: int,
     in_features: int,

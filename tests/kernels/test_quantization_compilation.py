@@ -45,10 +45,14 @@ def compile_product(
     return compile_for(launch, target)
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
-    ("name", "block_size", "nested"),
-    [(FormatId.NF4, 64, 256), (FormatId.FP4_E2M1, 16, 0), (FormatId.INT4_AFFINE, 64, 0), (FormatId.INT8, 4096, 0)],
+    ("name", "block_size", "nested", "target"),
+    [
+        *((FormatId.NF4, 64, 256, target) for target in TARGETS),
+        (FormatId.FP4_E2M1, 16, 0, "sm_80"),
+        (FormatId.INT4_AFFINE, 64, 0, "gfx942"),
+        (FormatId.INT8, 4096, 0, "sm_90"),
+    ],
 )
 def test_that_quantize_and_dequantize_compile_without_a_gpu_fit_and_do_not_spill(
     name: FormatId, block_size: int, nested: int, target: str, monkeypatch: pytest.MonkeyPatch

@@ -60,7 +60,7 @@ def test_that_double_quantization_gives_the_bits_of_torch(kind: str, count: int,
     dtype=st.sampled_from(DTYPES),
     out=st.sampled_from(DTYPES),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_that_any_length_block_and_dtype_gives_the_bits_of_torch(
     name: FormatId,
     kind: str,

@@ -36,6 +36,7 @@ from tests.kernels.mask_cases import (
     packed,
 )
 from tests.kernels.oracle import DTYPES, Shape, assert_masked_as_exact_as_torch, random_qkv
+from tests.pairwise import pairwise
 
 Emulated = AbstractContextManager[object]
 Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -73,9 +74,11 @@ def test_that_the_reference_is_the_definition(preset: str) -> None:
         torch.testing.assert_close(exact.lse[b, h, i], torch.logsumexp(scores, 0))
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("shape", [Shape(2, 4, 2, 63, 63, 32), Shape(2, 2, 1, 1, 77, 64), Shape(2, 2, 2, 100, 45, 128)])
-@pytest.mark.parametrize("preset", PRESETS)
+@pairwise(
+    preset=PRESETS,
+    shape=[Shape(2, 4, 2, 63, 63, 32), Shape(2, 2, 1, 1, 77, 64), Shape(2, 2, 2, 100, 45, 128)],
+    dtype=DTYPES,
+)
 def test_that_the_error_is_that_of_torch_in_the_same_precision(
     preset: str, shape: Shape, dtype: torch.dtype, emulated: Emulated
 ) -> None:
@@ -101,7 +104,7 @@ def test_that_the_error_is_that_of_torch_in_the_same_precision(
     block_kv=BLOCKS,
     dtype=st.sampled_from([torch.float32] if INTERPRETED else DTYPES),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=16, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_that_any_composition_shape_and_tiling_agrees_with_the_reference(
     data: st.DataObject,
     batch: int,

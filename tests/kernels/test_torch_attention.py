@@ -4,6 +4,7 @@ import torch
 from kernels.attention import Impl, attention
 from kernels.errors import Unavailable
 from tests.kernels.oracle import DTYPES, Shape, assert_as_exact_as_torch, random_qkv
+from tests.pairwise import pairwise
 
 
 def by_definition(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
@@ -43,9 +44,7 @@ def test_that_the_reference_gives_the_log_of_the_sum_of_exponentials() -> None:
     torch.testing.assert_close(exact.lse[:, :, 5], by_hand)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("impl", [Impl.TORCH_NAIVE, Impl.SDPA_MATH, Impl.SDPA_FLASH])
+@pairwise(impl=[Impl.TORCH_NAIVE, Impl.SDPA_MATH, Impl.SDPA_FLASH], causal=[False, True], dtype=DTYPES)
 def test_that_torch_agrees_with_the_reference(impl: Impl, causal: bool, dtype: torch.dtype) -> None:
     q, k, v = random_qkv(Shape(2, 4, 2, 40, 40, 64), dtype)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kernels.attention import Impl, attention
 from tests.kernels.conftest import INTERPRETED
 from tests.kernels.oracle import DTYPES, Shape, assert_as_exact_as_torch, random_qkv
+from tests.pairwise import pairwise
 
 TRITON_IMPLS = (Impl.TRITON_FLASH, Impl.TRITON_STANDARD)
 SHAPES = (
@@ -27,10 +28,7 @@ Emulated = AbstractContextManager[object]
 pytest.importorskip("triton", reason="Triton is not installed here")
 
 
-@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("impl", TRITON_IMPLS)
+@pairwise(impl=TRITON_IMPLS, shape=SHAPES, dtype=DTYPES, causal=[False, True])
 def test_that_the_error_is_that_of_torch_in_the_same_precision(
     impl: Impl, shape: Shape, dtype: torch.dtype, causal: bool, emulated: Emulated
 ) -> None:
@@ -56,7 +54,7 @@ def test_that_the_error_is_that_of_torch_in_the_same_precision(
     causal=st.booleans(),
     impl=st.sampled_from(TRITON_IMPLS),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_that_any_shape_and_tiling_agrees_with_the_reference(
     batch: int,
     kv_heads: int,

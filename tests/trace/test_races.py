@@ -18,7 +18,7 @@ from tests.trace.random_launches import decorated, elements, launches
 
 
 @given(launches(kinds=("store", "store", "load", "atomic")))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_that_races_are_the_bytes_that_two_programs_store_to(launch: Launch) -> None:
     writers: dict[tuple[str, int, int], dict[int, set[int]]] = {}
     for access, program, byte in elements(launch):

@@ -29,7 +29,6 @@ def processes_of(session: str) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("real-window")
 @pytest.mark.skipif(not is_available(), reason="needs Xvfb, a display without a screen")
 def test_that_a_whole_session_at_a_real_window_goes_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
     session = uuid4().hex

@@ -29,6 +29,9 @@ class Axis:
     log: bool = False
 
 
+UNNAMED = Axis()
+
+
 class QuantityAxis(pg.AxisItem):
     """An axis whose ticks carry their unit ('20 MB', '1.5 ms').
 

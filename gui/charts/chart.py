@@ -11,7 +11,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from gui import theme as themes
-from gui.charts.axis import QuantityAxis, Steps
+from gui.charts.axis import UNNAMED, Axis, QuantityAxis
 from gui.theme import Theme
 from gui.widgets.figure import Figure
 
@@ -29,20 +29,12 @@ class Chart(pg.PlotWidget):
     left = Signal()
     clicked = Signal(float, float)
 
-    def __init__(
-        self,
-        *,
-        x_label: str = "",
-        y_label: str = "",
-        x_unit: str = "",
-        y_unit: str = "",
-        x_steps: Steps = "any",
-        y_steps: Steps = "any",
-        parent: QWidget | None = None,
-    ) -> None:
-        axes = {"bottom": QuantityAxis("bottom", x_unit, x_steps), "left": QuantityAxis("left", y_unit, y_steps)}
+    def __init__(self, x: Axis = UNNAMED, y: Axis = UNNAMED, parent: QWidget | None = None) -> None:
+        axes = {
+            side: QuantityAxis(side, axis.unit, axis.steps, log=axis.log) for side, axis in (("bottom", x), ("left", y))
+        }
         super().__init__(parent=parent, axisItems=axes, enableMenu=False)
-        self._labels = {"bottom": x_label, "left": y_label}
+        self._labels = {"bottom": x.name, "left": y.name}
         self._home: tuple[tuple[float, float], tuple[float, float]] | None = None
         self.hideButtons()
         self.setFrameShape(self.Shape.NoFrame)

@@ -161,10 +161,7 @@ class LineChart(Figure):
         return _place(self.x, series.x), _place(self.y, series.y)
 
     def _make_chart(self) -> Chart:
-        x, y = self.x, self.y
-        chart = Chart(x_label=x.name, y_label=y.name, x_unit=x.unit, y_unit=y.unit, x_steps=x.steps, y_steps=y.steps)
-        for side, axis in (("bottom", x), ("left", y)):
-            chart.getAxis(side).setLogMode(axis.log)
+        chart = Chart(self.x, self.y)
         chart.freeze(x=not self._walks, y=True)
         chart.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         # An axis that gave room back with each shorter number would be laid out, and all painted, twice an update.

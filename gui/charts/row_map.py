@@ -9,6 +9,7 @@ from PySide6.QtGui import QFontMetrics, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QWidget
 
 from gui import theme as themes
+from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import colour_map
 from gui.charts.row_grid import RowGrid, pooled
@@ -150,7 +151,7 @@ class RowMap(Figure):
         self._draw()
 
     def _new_chart(self, *, has_axis: bool) -> Chart:
-        chart = Chart(x_steps="whole")
+        chart = Chart(Axis(steps="whole"))
         chart.freeze(x=not self._steps, y=False)
         chart.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         chart.hideAxis("left")

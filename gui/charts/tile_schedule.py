@@ -9,6 +9,7 @@ from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QGraphicsRectItem, QVBoxLayout, QWidget
 
 from gui import theme as themes
+from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.tiles import NEVER, TileClass, TileGrid, TilePicture, picture
 from gui.theme import Theme, colour, mix
@@ -35,7 +36,7 @@ class TileSchedule(Figure):
         self._grid: TileGrid | None = None
         self._picture: TilePicture | None = None
         self._step = 0
-        self.chart = Chart(x_steps="powers", y_steps="powers")
+        self.chart = Chart(Axis(steps="powers"), Axis(steps="powers"))
         self.chart.getViewBox().invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._gaps = pg.PlotCurveItem(connect="pairs", antialias=False)

@@ -13,6 +13,7 @@ from core.trace.levels import AddressLevels
 from core.trace.order import Moment, Order
 from core.trace.record import Launch
 from gui import theme as themes
+from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb, tensor_inks
 from gui.charts.ticks import short_quantity
@@ -268,7 +269,7 @@ class TraceMap(Figure):
         self._title = QLabel()
         self._title.setProperty("role", "small")
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.chart = Chart(x_label="accesses, program after program", y_unit="bytes")
+        self.chart = Chart(Axis("accesses, program after program"), Axis(unit="bytes"))
         self.chart.hideAxis("left")
         self._overview, self._detail = (pg.ImageItem(axisOrder="row-major") for _ in range(2))
         self._program_mark, self._band_mark = QGraphicsRectItem(), QGraphicsRectItem()

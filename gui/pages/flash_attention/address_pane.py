@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QLabel, QSizePolic
 
 from core.format import format_quantity
 from gui import theme as themes
+from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.ticks import short_quantity
 from gui.pages.flash_attention.raster import AddressRaster, Band, picture
@@ -36,7 +37,7 @@ class AddressPane(QWidget):
         self._title = QLabel()
         self._title.setProperty("role", "small")
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.chart = Chart(x_label="accesses, by program", y_unit="bytes")
+        self.chart = Chart(Axis("accesses, by program"), Axis(unit="bytes"))
         self.chart.hideAxis("left")
         self._image = pg.ImageItem(axisOrder="row-major")
         self._program = QGraphicsRectItem()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
-from gui.charts.axis import QuantityAxis
+from gui.charts.axis import Axis, QuantityAxis
 from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
@@ -47,7 +47,7 @@ class SoftmaxState(Figure):
         super().__init__("Pick a tile to follow the online softmax of one of its rows.", parent)
         self._state: RowState | None = None
         self._iteration = 0
-        self.scalars = Chart(x_label="KV tile", x_steps="whole")
+        self.scalars = Chart(Axis("KV tile", steps="whole"))
         self.scalars.freeze()
         self._sum_box = self._add_right_axis()
         self._max_ahead, self._max_done = _line(), _line()
@@ -58,7 +58,7 @@ class SoftmaxState(Figure):
             self.scalars.addItem(item, ignoreBounds=True)
         for item in (self._sum_ahead, self._sum_done, self._sum_dot):
             self._sum_box.addItem(item, ignoreBounds=True)
-        self.values = Chart(x_label="head dim", y_label="acc", x_steps="powers")
+        self.values = Chart(Axis("head dim", steps="powers"), Axis("acc"))
         self.values.freeze()
         self._bars = pg.BarGraphItem(x=[0], height=[0], width=0.8)
         self._norm_line = _line()

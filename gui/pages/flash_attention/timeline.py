@@ -10,6 +10,7 @@ from PySide6.QtCore import QRectF, Signal
 from PySide6.QtWidgets import QGraphicsRectItem, QVBoxLayout, QWidget
 
 from core.format import format_quantity
+from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour, mix
 from gui.widgets.figure import Figure
@@ -53,7 +54,7 @@ class Timeline(Figure):
             "Measured on a GPU only: which SM ran which program when. This run had none, so nothing is shown.", parent
         )
         self._launch: Launch | None = None
-        self.chart = Chart(x_label="time", y_label="SM", x_unit="s", y_steps="whole")
+        self.chart = Chart(Axis("time", "s"), Axis("SM", steps="whole"))
         self._bars = pg.BarGraphItem(x0=[0], y0=[0], width=[0], height=0)
         self._chosen = QGraphicsRectItem()
         self._chosen.hide()

@@ -10,6 +10,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gui import theme as themes
+from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
 from gui.charts.ticks import short_quantity
@@ -187,7 +188,7 @@ class TensorHeatmap(Figure):
         return each
 
     def _build(self) -> None:
-        self.chart = Chart(x_label="last dimension", y_label="rows", x_steps="whole", y_steps="whole")
+        self.chart = Chart(Axis("last dimension", steps="whole"), Axis("rows", steps="whole"))
         self.chart.invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self.chart.addItem(self._image, ignoreBounds=True)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.masks.symmetry import Symmetry
 from gui import theme as themes
+from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
 from gui.theme import Theme, colour, mix
@@ -25,7 +26,7 @@ class SymmetryMap(Figure):
         self.length = 0
         self._verdict = QLabel()
         self._verdict.setProperty("role", "title")
-        self.chart = Chart(x_label="key", y_label="query", x_steps="whole", y_steps="whole")
+        self.chart = Chart(Axis("key", steps="whole"), Axis("query", steps="whole"))
         self.chart.getViewBox().invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._diagonal = pg.PlotCurveItem()

@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui import theme as themes
-from gui.charts.axis import QuantityAxis
+from gui.charts.axis import Axis, QuantityAxis
 from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
@@ -216,8 +216,8 @@ class Pareto(Figure):
 
 
 def _chart() -> tuple[Chart, SpreadAxis]:
-    chart, axis = Chart(y_label="relative RMSE"), SpreadAxis("bottom")
-    chart.setAxisItems({"left": QuantityAxis("left", "%", "1-2-5", log=True), "bottom": axis})
-    chart.label("bottom", "bits a parameter (logarithmic beyond the codes)")
+    x, y = Axis("bits a parameter (logarithmic beyond the codes)"), Axis("relative RMSE", "%", "1-2-5", log=True)
+    chart, axis = Chart(x, y), SpreadAxis("bottom")
+    chart.setAxisItems({"bottom": axis})
     chart.freeze()
     return chart, axis

@@ -8,6 +8,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from core.format import format_quantity
+from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.row_chart import RowChart
 from gui.pages.quantization.scale_bits import ScalesPicture, scale_bit_rows
@@ -31,9 +32,9 @@ class ScalesView(Figure):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("The scales of a tensor appear here once the parameters are valid.", parent)
         self.scales: ScalesPicture | None = None
-        self.values = Chart(x_label="blocks, absmax ascending", y_label="absmax", x_steps="whole")
-        self.codes = Chart(x_label="8-bit code", y_label="scales", x_steps="whole", y_steps="whole")
-        self.errors = Chart(x_label="error of a scale", y_label="scales", x_unit="%", y_steps="whole")
+        self.values = Chart(Axis("blocks, absmax ascending", steps="whole"), Axis("absmax"))
+        self.codes = Chart(Axis("8-bit code", steps="whole"), Axis("scales", steps="whole"))
+        self.errors = Chart(Axis("error of a scale", "%"), Axis("scales", steps="whole"))
         self._charts = (self.values, self.codes, self.errors)
         for chart, describe in zip(
             self._charts, (self.describe_scale, self.describe_code, self.describe_error), strict=True

@@ -91,9 +91,10 @@ def error_metrics(name: str, result: ImplResult, note: str) -> dict[str, Metric]
     }
 
 
-def time_metrics(name: str, result: ImplResult) -> dict[str, Metric]:
-    """'{name}.time_ms' of a result that was timed, with its spread in the note."""
+def time_metrics(name: str, result: ImplResult, note: str = "") -> dict[str, Metric]:
+    """'{name}.time_ms' of a result that was timed, with its spread after the note."""
     if result.time_ms is None:
         return {}
-    note = f"median of {len(result.time_ms_samples)}, interquartile range {result.spread_ms:.3g} ms"
+    spread = f"median of {len(result.time_ms_samples)}, interquartile range {result.spread_ms:.3g} ms"
+    note = f"{note}, {spread}" if note else spread
     return {f"{name}.time_ms": Metric(result.time_ms, "ms", result.measured, note)}

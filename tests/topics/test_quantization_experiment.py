@@ -16,6 +16,7 @@ from core.contracts.errors import MissingRequirement
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Provenance, Result
 from core.contracts.result_builder import from_partial
+from core.hardware import compare
 from core.interpreter.frontend import CompilationRejected
 from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import comparison
@@ -232,7 +233,7 @@ def test_that_a_kernel_that_is_refused_leaves_the_rest_of_the_run(
 
 def test_that_times_are_taken_without_traces_and_tell_of_repeated_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "_CPU_SIZE", (8, 512))
-    monkeypatch.setattr(comparison, "_ROUNDS", 3)
+    monkeypatch.setattr(compare, "ROUNDS", 3)
     result, _ = finished(PARAMS.changed(blocks=8, compare="", kernels=False, timing=True))
     assert [row["operation"] for row in result.tables["comparison"]] == ["error", "error"]
     assert result.value("error.numpy.time_ms") > 0

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from core.comparison import comparison_table
 from core.contracts.result import Environment, Provenance, Row
 from core.contracts.result_builder import Draft
+from core.hardware import compare
 from core.topics.quantization.experiment import agreement, comparison
 from core.topics.quantization.experiment.agreement import agreement_metrics, agreement_rows
 from core.topics.quantization.experiment.kernels import trace_kernels
@@ -159,9 +161,10 @@ def test_that_two_codes_of_zero_are_one_level(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_that_on_a_cpu_reports_are_timed_beside_bitsandbytes_and_no_kernel_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "_ROUNDS", 3)
+    monkeypatch.setattr(compare, "ROUNDS", 3)
     params = QuantizationParams(timing=True)
-    rows, metrics = comparison.compare(params, matrix_of(params, None, "cpu", 8, 512), ignored)
+    results = comparison.compare(params, matrix_of(params, None, "cpu", 8, 512), ignored)
+    rows, metrics = comparison_table(results), comparison.comparison_metrics(results)
     assert [(row["operation"], row["impl"], row["runs_on"]) for row in rows] == [
         ("error", "numpy", "cpu"),
         ("error", "bitsandbytes", "cpu"),
@@ -181,18 +184,19 @@ def test_that_what_is_not_there_or_is_wrong_has_no_time(monkeypatch: pytest.Monk
     def absent(*args: object, **options: object) -> Quantized:
         raise Unavailable("bitsandbytes is not installed here: pip install bitsandbytes.")
 
-    monkeypatch.setattr(comparison, "_ROUNDS", 3)
+    monkeypatch.setattr(compare, "ROUNDS", 3)
     monkeypatch.setattr(comparison, "quantize", absent)
     monkeypatch.setattr(comparison, "_error_power", lambda restored, weight: torch.tensor(7.0, dtype=torch.float64))
     params = QuantizationParams(timing=True)
-    rows, metrics = comparison.compare(params, matrix_of(params, None, "cpu", 8, 512), ignored)
+    results = comparison.compare(params, matrix_of(params, None, "cpu", 8, 512), ignored)
+    rows, metrics = comparison_table(results), comparison.comparison_metrics(results)
     assert (rows[1]["runs_on"], rows[1]["time_ms"]) == ("unavailable", None)
     assert "pip install" in rows[1]["reason"]
     assert (rows[0]["passed"], rows[0]["time_ms"]) == (False, None)
     assert metrics == {}
 
 
-def test_that_the_gpus_contenders_agree_where_torch_stands_in_for_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_the_gpus_implementations_agree_where_torch_stands_in_for_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     """The GPU's list cannot be timed without one; that each of its computations is right can be seen on a CPU."""
     for name in ("quantize", "dequantize", "matmul"):
         original = getattr(comparison, name)
@@ -202,17 +206,17 @@ def test_that_the_gpus_contenders_agree_where_torch_stands_in_for_triton(monkeyp
 
         monkeypatch.setattr(comparison, name, stand_in)
     params = QuantizationParams()
-    found = comparison._on_gpu(params, matrix_of(params, None, "cpu", 16, 256))
-    assert [contender.name for contender in found] == [
+    comparisons = comparison._on_gpu(params, matrix_of(params, None, "cpu", 16, 256))
+    results = [result for compared in comparisons for result in compared.check()]
+    assert [result.name for result in results] == [
         "dequantize.triton", "dequantize.bitsandbytes", "dequantize.copy",
         "gemv.triton", "gemv.bitsandbytes", "gemv.dequantize-cublas", "gemv.cublas-bf16",
         "matmul.triton", "matmul.bitsandbytes", "matmul.dequantize-cublas", "matmul.cublas-bf16",
     ]  # fmt: skip
-    for contender in found:
-        assert contender.check is not None, contender.reason
-        assert contender.check.passed, contender.name
-    copied = next(contender for contender in found if contender.impl == "copy")
-    assert copied.moved_bytes == 16 * 256 * (0.5 + 4 / 64 + 2)
+    for result in results:
+        assert result.passed, (result.name, result.reason)
+    copied = next(result for result in results if result.impl == "copy")
+    assert copied.bytes == 16 * 256 * (0.5 + 4 / 64 + 2)
 
 
 def test_that_weights_fewer_than_the_matrix_are_repeated_and_that_is_told() -> None:

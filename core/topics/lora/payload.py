@@ -61,6 +61,10 @@ A Partial carries the same names as far as they are known (core.contracts.result
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from core.comparison import ImplResult
+
 RUNS = ("lora", "adalora", "full")
 """The runs, in the order in which they take turns."""
 
@@ -68,3 +72,12 @@ RUN_LABELS = {"lora": "LoRA", "adalora": "AdaLoRA", "full": "Whole matrices"}
 MOST_FRAMES = 240
 MOST_PICTURES = 64
 PICTURE_SIDE = 128
+
+
+@dataclass(frozen=True)
+class LoraImplResult(ImplResult):
+    """One implementation of the forward pass: of `tokens` rows, a square weight `width` wide, and factors of `rank`."""
+
+    tokens: int = 0
+    width: int = 0
+    rank: int = 0

@@ -84,6 +84,10 @@ every second (fewer of many tensors), with the tensors so far.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from core.comparison import ImplResult
+
 MAP_PREFIX = "error_map."
 CODES_PREFIX = "codes."
 ERROR_PREFIX = "error."
@@ -98,3 +102,20 @@ SMALL_MODEL = "small model"
 
 REFERENCE = ""
 """The format of the rows of 'outputs' whose weights are as they were."""
+
+
+@dataclass(frozen=True)
+class WeightImplResult(ImplResult):
+    """One implementation of an `operation` ('error', 'dequantize', 'gemv' or 'matmul') on `elements` weights.
+
+    `bytes` is what it must at least read and write, `bytes_per_s` those over the time.
+    """
+
+    operation: str = ""
+    elements: int = 0
+    bytes: float = 0.0
+    bytes_per_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.operation}.{self.impl}"

@@ -10,6 +10,7 @@ from collections.abc import Generator
 
 import torch
 
+from core.comparison import comparison_table
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Environment
 from core.contracts.result_builder import Draft, as_partial
@@ -18,7 +19,7 @@ from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
 from core.hardware.host import cpu_name
 from core.topics.flash_attention.experiment import metrics, tables
-from core.topics.flash_attention.experiment.comparison import check_all, float64_reference, time_all
+from core.topics.flash_attention.experiment.comparison import comparison_of, float64_reference
 from core.topics.flash_attention.experiment.inputs import Problem, make_problem
 from core.topics.flash_attention.experiment.kernels import (
     Traced,
@@ -48,10 +49,12 @@ def run(params: FlashAttentionParams, device: str) -> ExperimentRun:
     yield from phase(0.50, 0.55, lambda progress: _add_sweep(findings, problem, progress))
 
     reference = yield from phase(0.55, 0.65, lambda progress: float64_reference(problem, progress))
-    checked = yield from phase(0.65, 0.80, lambda progress: check_all(problem, reference, emulated, progress))
-    contenders = yield from phase(0.80, 1.00, lambda progress: time_all(problem, checked, progress))
-    findings.tables["comparison"] = [contender.as_row(planned.flops.formula) for contender in contenders]
-    findings.metrics.update(metrics.comparison_metrics(contenders))
+    flops = planned.flops.formula
+    comparison = yield from phase(0.65, 0.67, lambda _: comparison_of(problem, reference, emulated, flops))
+    checked = yield from phase(0.67, 0.80, comparison.check)
+    results = yield from phase(0.80, 1.00, lambda progress: comparison.time(checked, progress))
+    findings.tables["comparison"] = comparison_table(results)
+    findings.metrics.update(metrics.comparison_metrics(results))
     if problem.device.type == "cuda":
         findings.arrays.update(timeline_arrays(problem))
     return findings.result()

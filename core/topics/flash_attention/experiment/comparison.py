@@ -1,27 +1,19 @@
-"""Every implementation on the same inputs: error against float64, and time where the device really ran it."""
+"""Every implementation on the same inputs: declared here, checked and timed by core.hardware.compare."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from core.contracts.result import Row
+from core.comparison import ImplResult
 from core.engine.steps import ProgressCallback
-from core.hardware.timing import Candidate, Check, Timing, check_against, time_candidates
+from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
 from core.topics.flash_attention.experiment.inputs import Problem
 from core.topics.flash_attention.experiment.kernels import launch
 from kernels.attention import Impl, attention, available
-from kernels.errors import KernelError
-
-ERROR_FACTOR = 3.0
-"""How many times PyTorch's own rms error in the same precision a kernel may be off."""
-
-_ROUNDS = 15
-_TIMING_BUDGET_S = 2.5
 
 LABELS = {
     Impl.TORCH_NAIVE: "PyTorch, three operations",
@@ -32,35 +24,6 @@ LABELS = {
     Impl.SDPA_EFFICIENT: "PyTorch SDPA, memory-efficient",
     Impl.SDPA_CUDNN: "PyTorch SDPA, cuDNN",
 }
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One implementation. `runs_on` is 'cuda', 'cpu', 'emulated' or 'unavailable'; then `reason` says why."""
-
-    impl: Impl
-    runs_on: str
-    reason: str = ""
-    check: Check | None = None
-    timing: Timing | None = None
-
-    def as_row(self, flops: float) -> Row:
-        """A line of the 'comparison' table; `flops` by formula, for TFLOP/s."""
-        check, timing = self.check, self.timing
-        return {
-            "impl": self.impl.value,
-            "label": LABELS[self.impl],
-            "runs_on": self.runs_on,
-            "reason": self.reason,
-            "time_ms": timing.median_ms if timing else None,
-            "time_ms_samples": timing.samples_ms.tolist() if timing else [],
-            "tflops": flops / timing.median_ms / 1e9 if timing else None,
-            "peak_memory_bytes": timing.peak_memory_bytes if timing else None,
-            "max_abs_error": _finite(check.max_abs_error) if check else None,
-            "rms_error": _finite(check.rms_error) if check else None,
-            "allowed_rms_error": check.allowed_rms_error if check else None,
-            "passed": check.passed if check else None,
-        }
 
 
 def float64_reference(problem: Problem, progress: ProgressCallback) -> torch.Tensor:
@@ -77,72 +40,30 @@ def float64_reference(problem: Problem, progress: ProgressCallback) -> torch.Ten
     return out
 
 
-def check_all(
-    problem: Problem, reference: torch.Tensor, emulated: dict[Impl, torch.Tensor], progress: ProgressCallback
-) -> tuple[Contender, ...]:
-    """Every implementation against the reference, in the order of `LABELS`.
+def comparison_of(
+    problem: Problem, reference: torch.Tensor, emulated: Mapping[Impl, torch.Tensor], flops: float
+) -> Comparison[ImplResult]:
+    """Every implementation, in the order of `LABELS`, against the float64 reference. `flops` by formula, for TFLOP/s.
 
     `emulated` holds the outputs of the Triton kernels as the TTIR interpreter computed them: on a CPU there are no
     others.
     """
-    progress(0, len(LABELS), f"checking {Impl.TORCH_NAIVE.value}")
-    naive = launch(problem, Impl.TORCH_NAIVE).out
-    allowed = _allowed_rms_error(naive, reference)
-    device = problem.device.type
-    contenders = [Contender(Impl.TORCH_NAIVE, device, check=check_against(naive, reference, allowed))]
-    for done, impl in enumerate(LABELS):
-        if impl is not Impl.TORCH_NAIVE:
-            progress(done, len(LABELS), f"checking {impl.value}")
-            contenders.append(_checked(problem, reference, impl, emulated, allowed))
-    return tuple(contenders)
-
-
-def time_all(problem: Problem, contenders: tuple[Contender, ...], progress: ProgressCallback) -> tuple[Contender, ...]:
-    """The same, with times for those that the device itself ran and that passed their check."""
-    candidates = [
-        Candidate(c.impl.value, _runner(problem, c.impl), c.check)
-        for c in contenders
-        if c.runs_on in ("cuda", "cpu") and c.check is not None and c.check.passed
-    ]
-    # On a CPU the check has warmed up what there is to warm, and a run can take seconds.
-    warm_up_rounds = 3 if problem.device.type == "cuda" else 0
-    timings = time_candidates(
-        candidates,
+    outputs = dict(emulated) if problem.device.type == "cpu" else {}
+    outputs[Impl.TORCH_NAIVE] = naive = launch(problem, Impl.TORCH_NAIVE).out
+    allowed = allowed_rms_error(naive, reference)
+    return Comparison(
+        tuple(_implementation(problem, impl, outputs.get(impl)) for impl in LABELS),
+        lambda result, out: checked(result, out, reference, allowed),
         problem.device,
-        rounds=_ROUNDS,
-        warm_up_rounds=warm_up_rounds,
-        budget_s=_TIMING_BUDGET_S,
-        progress=progress,
+        # On a CPU the check has warmed up what there is to warm, and a run can take seconds.
+        warm_up_rounds=3 if problem.device.type == "cuda" else 0,
+        budget_s=2.5,
+        flops=flops,
     )
-    return tuple(replace(c, timing=timings.get(c.impl.value)) for c in contenders)
 
 
-def _allowed_rms_error(naive: torch.Tensor, reference: torch.Tensor) -> float:
-    """A few times the error of PyTorch's plain attention in this precision; never under half a unit of rounding."""
-    own = check_against(naive, reference, math.inf).rms_error
-    half_a_unit = torch.finfo(naive.dtype).eps / 2 * float(reference.square().mean().sqrt())
-    return max(ERROR_FACTOR * own, half_a_unit)
-
-
-def _checked(
-    problem: Problem, reference: torch.Tensor, impl: Impl, emulated: dict[Impl, torch.Tensor], allowed: float
-) -> Contender:
-    device = problem.device.type
-    if device == "cpu" and impl in emulated:
-        return Contender(impl, "emulated", check=check_against(emulated[impl], reference, allowed))
+def _implementation(problem: Problem, impl: Impl, out: torch.Tensor | None) -> Implementation[ImplResult]:
+    result = ImplResult(impl.value, LABELS[impl])
     if reason := available(impl, problem.device):
-        return Contender(impl, "unavailable", reason)
-    try:
-        out = launch(problem, impl).out
-    except KernelError as error:
-        return Contender(impl, "unavailable", str(error))
-    return Contender(impl, device, check=check_against(out, reference, allowed))
-
-
-def _runner(problem: Problem, impl: Impl) -> Callable[[], torch.Tensor]:
-    return lambda: launch(problem, impl).out
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN: an error that is not a number is null, and the check has failed."""
-    return value if math.isfinite(value) else None
+        return Implementation(result if out is not None else replace(result, reason=reason), out=out)
+    return Implementation(result, lambda: launch(problem, impl).out, out)

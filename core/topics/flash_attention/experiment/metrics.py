@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from core.comparison import ImplResult, error_metrics, time_metrics
 from core.contracts.result import Metric, Provenance, Row
-from core.topics.flash_attention.experiment.comparison import Contender
 from core.topics.flash_attention.experiment.kernels import Traced
 from core.topics.flash_attention.model import Plan
 from core.topics.flash_attention.model.paper import paper_model, product_gflop
@@ -15,7 +15,7 @@ from core.trace.tile_loads import tiles_visited
 from kernels.attention import Impl
 
 Metrics = dict[str, Metric]
-_KERNEL_OF_IMPL = {Impl.TRITON_STANDARD: "standard", Impl.TRITON_FLASH: "flash"}
+_KERNEL_OF_IMPL = {Impl.TRITON_STANDARD.value: "standard", Impl.TRITON_FLASH.value: "flash"}
 _SWEEP_NAMES = ("gain.quarter_length", "gain.half_length", "gain.full_length")
 
 
@@ -77,23 +77,13 @@ def sweep_metrics(steps: Sequence[Row]) -> Metrics:
     }
 
 
-def comparison_metrics(contenders: Iterable[Contender]) -> Metrics:
+def comparison_metrics(results: Iterable[ImplResult]) -> Metrics:
     """Errors of the two kernels, and the times of whatever the device really ran."""
-    metrics = {}
-    for contender in contenders:
-        check, timing, kernel = contender.check, contender.timing, _KERNEL_OF_IMPL.get(contender.impl)
-        if check is not None and kernel is not None:
-            how = Provenance.TRACED if contender.runs_on == "emulated" else _measured(contender.runs_on)
-            metrics[f"{kernel}.max_abs_error"] = Metric(check.max_abs_error, "", how, "against float64")
-            metrics[f"{kernel}.rms_error"] = Metric(check.rms_error, "", how, "against float64")
-            note = "three times the rms error of PyTorch's plain attention in this precision"
-            metrics[f"{kernel}.allowed_rms_error"] = Metric(
-                check.allowed_rms_error, "", _measured(contender.runs_on), note
-            )
-        if timing is not None:
-            note = f"median of {timing.samples_ms.size}, interquartile range {timing.spread_ms:.3g} ms"
-            name = f"{contender.impl.value}.time_ms"
-            metrics[name] = Metric(timing.median_ms, "ms", _measured(contender.runs_on), note)
+    metrics: Metrics = {}
+    for result in results:
+        if kernel := _KERNEL_OF_IMPL.get(result.impl):
+            metrics |= error_metrics(kernel, result, "against float64")
+        metrics |= time_metrics(result.impl, result)
     return metrics
 
 
@@ -109,10 +99,6 @@ def _paper_metrics() -> Metrics:
         note = "matrix products of all 16 heads, forward and backward"
         metrics[f"paper.{kernel}.product_flops"] = _modelled(product_gflop(kernel) * 1e9, "FLOP", note)
     return metrics
-
-
-def _measured(runs_on: str) -> Provenance:
-    return Provenance.MEASURED if runs_on == "cuda" else Provenance.MEASURED_CPU
 
 
 def _modelled(value: float, unit: str, note: str = "") -> Metric:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
+from core.comparison import ERROR_FACTOR, comparison_table
 from core.contracts.result import Metric, Provenance, Row
 from core.contracts.result_builder import Draft
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
-from core.hardware.timing import Candidate, Check, check_against, time_candidates
 from core.interpreter import Launch, intercept
+from core.topics.lora.experiment.comparison import compare
 from core.topics.lora.experiment.runs import Run
 from core.topics.lora.params import LoraParams
 from core.trace.kernel_traffic import kernel_tables
 from core.trace.traffic import traffic
-from kernels.lora.api import Impl, available, lora_linear, lora_linear_nf4, update_importance
+from kernels.lora.api import Impl, lora_linear, lora_linear_nf4, update_importance
 from kernels.lora.inputs import MOST_RANK
 from kernels.lora.reference import reference_importance, reference_lora_linear
 from kernels.quantization.api import Impl as QuantizationImpl
@@ -27,9 +26,6 @@ from kernels.quantization.api import Quantized, quantize
 TOKENS, MOST_SIDE = 128, 256
 _NF4_BLOCKS = (64, 32, 16)
 _TRACE_BUDGET_BYTES = 1 << 30
-_TIMED_ON_GPU, _TIMED_ON_CPU = (8192, 4096, 4096, 16), (512, 1024, 1024, 16)
-_FACTOR = 3.0
-_ROUNDS, _BUDGET_S = 15, 2.0
 _VARIANTS = {"fused": Impl.TRITON, "fused nf4": Impl.TRITON, "unfused": Impl.TRITON_UNFUSED}
 
 
@@ -77,7 +73,7 @@ def add_kernels(draft: Draft, params: LoraParams, run: Run, name: str, device: s
     in_turn(0, 1, "comparing the importance update")
     draft.tables["agreement"].append(_importance_agreement(params))
     in_turn(0, 1, "timing the forward pass")
-    draft.tables["comparison"] = _comparison(params, device)
+    draft.tables["comparison"] = comparison_table(compare(params, torch.device(device)))
 
 
 def _piece(run: Run, name: str, params: LoraParams) -> Piece:
@@ -145,9 +141,9 @@ def _touched(variant: str, index: int, launch: Launch, names: dict[str, str]) ->
 
 
 def _agreement_row(what: str, against: str, out: torch.Tensor, reference: torch.Tensor, rounded: torch.Tensor) -> Row:
-    """Allowed are `_FACTOR` times what torch's own rounding costs."""
+    """Allowed are ERROR_FACTOR times what torch's own rounding costs."""
     error = float((out.double() - reference).abs().max())
-    limit = _FACTOR * float((rounded.double() - reference).abs().max())
+    limit = ERROR_FACTOR * float((rounded.double() - reference).abs().max())
     return {"what": what, "against": against, "max_abs_error": error, "limit": limit, "passed": bool(error <= limit)}
 
 
@@ -164,59 +160,3 @@ def _importance_agreement(params: LoraParams) -> Row:
     return _agreement_row(
         "importance update", "float64", torch.stack((sensitivity, uncertainty)), expected, torch.stack(by_torch)
     )
-
-
-def _comparison(params: LoraParams, device: str) -> list[Row]:
-    """The forward pass, checked and then timed, on the device itself: no emulated kernel is timed."""
-    on_gpu = torch.device(device).type == "cuda"
-    tokens, out, into, rank = _TIMED_ON_GPU if on_gpu else _TIMED_ON_CPU
-    dtype = torch.bfloat16 if on_gpu else torch.float32
-    generator = torch.Generator().manual_seed(params.seed)
-    x, weight, a, b = (
-        (torch.randn(*shape, generator=generator) / shape[-1] ** 0.5).to(device, dtype)
-        for shape in ((tokens, into), (out, into), (rank, into), (out, rank))
-    )
-    reference = reference_lora_linear(x, weight, a, b, scaling=2.0)
-    work = partial(lora_linear, x, weight, a, b, scaling=2.0)
-    impls = {
-        "triton": ("fused (Triton)", Impl.TRITON),
-        "torch": ("torch, two products", Impl.TORCH),
-        "peft": ("peft, unfused", Impl.PEFT),
-    }
-    with torch.no_grad():
-        own = check_against(work(impl=Impl.TORCH), reference, float("inf")).rms_error
-        runs = {name: partial(work, impl=impl) for name, (_, impl) in impls.items()}
-        reasons = {name: available(impl, device) or "" for name, (_, impl) in impls.items()}
-        found = {name: _checked(runs[name], reference, _FACTOR * own) for name in impls if not reasons[name]}
-        candidates = [Candidate(name, runs[name], check) for name, check in found.items() if check.passed]
-        timings = time_candidates(
-            candidates, torch.device(device), rounds=_ROUNDS, warm_up_rounds=1, budget_s=_BUDGET_S
-        )
-    rows: list[Row] = []
-    flop = 2.0 * tokens * (into * out + rank * (into + out))
-    for name, (label, _) in impls.items():
-        check, timing = found.get(name), timings.get(name)
-        rows.append(
-            {
-                "impl": name,
-                "label": label,
-                "runs_on": ("cuda" if on_gpu else "cpu") if check else "unavailable",
-                "reason": reasons[name],
-                "tokens": tokens,
-                "width": into,
-                "rank": rank,
-                "time_ms": timing.median_ms if timing else None,
-                "time_ms_samples": timing.samples_ms.tolist() if timing else [],
-                "tflops": flop / timing.median_ms / 1e9 if timing else None,
-                "peak_memory_bytes": timing.peak_memory_bytes if timing else None,
-                "max_abs_error": check.max_abs_error if check else None,
-                "rms_error": check.rms_error if check else None,
-                "allowed_rms_error": check.allowed_rms_error if check else None,
-                "passed": check.passed if check else None,
-            }
-        )
-    return rows
-
-
-def _checked(run: Callable[[], torch.Tensor], reference: torch.Tensor, allowed: float) -> Check:
-    return check_against(run(), reference, allowed)

@@ -9,6 +9,7 @@ import torch
 
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.slices import FileChanged
+from core.comparison import comparison_table
 from core.contracts.errors import TilescopeError
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Environment
@@ -100,9 +101,9 @@ def _add_times(
     if matrix.short:
         text = f"Times are of {matrix.weight.numel():,} weights; there are fewer here, so they are repeated."
         _add_message(findings, "notice", text)
-    found = yield from phase(_TIMED, _TIMED, lambda progress: comparison.compare(params, matrix, progress))
-    findings.tables["comparison"], metrics = found
-    findings.metrics.update(metrics)
+    results = yield from phase(_TIMED, _TIMED, lambda progress: comparison.compare(params, matrix, progress))
+    findings.tables["comparison"] = comparison_table(results)
+    findings.metrics.update(comparison.comparison_metrics(results))
     yield Partial(as_partial(findings.result()))
 
 

@@ -51,12 +51,14 @@ class RowChart(Figure):
 
     def set_rows(self, spec: RowSpec | None) -> None:
         """Show these; None, or no rows at all, is the empty state."""
-        self.spec = spec if spec is not None and spec.rows else None
+        before, self.spec = self.spec, spec if spec is not None and spec.rows else None
         if self.spec is None:
             self.show_empty()
             return
-        self._write_legends(themes.current())
-        self.view.draw()
+        if self.spec != before:
+            self._write_legends(themes.current())
+            self.view.updateGeometry()
+            self.view.draw()
         self.show_content()
 
     def choose(self, key: str | None) -> None:
@@ -163,7 +165,6 @@ class RowView(pg.GraphicsView):
                 next(panels).draw(strip, index, theme, self._chart.chosen)
         self.words = words_of(spec, self.strips, theme, self._chart.chosen)
         self._light_row(theme)
-        self.updateGeometry()
         self.viewport().update()
 
     def restyle(self, theme: Theme) -> None:

@@ -55,20 +55,19 @@ class Axis:
 
     def x(self, value: float) -> float:
         """The pixel of a value."""
+        return self.x_of_place(self.place(value))
+
+    def x_of_place(self, place: float) -> float:
+        """The pixel of a value as the axis has it."""
         low, high = self.span
-        return self.area.left() + (self.place(value) - low) / (high - low) * self.area.width()
+        return self.area.left() + (place - low) / (high - low) * self.area.width()
 
     def ticks(self) -> list[tuple[float, str]]:
         """(place, text) of as many as fit."""
         if self.limits is None or not self.column.has_axis:
             return []
-        low, high = self.limits
-        values = decade_ticks(low, high, max(2, int(self.area.width() / 44))) if self.column.log else self._even_ticks()
+        values = self._decades() if self.column.log else self._even_ticks()
         return _thinned([(self.place(value), self._tick_text(value)) for value in values], self.x_of_place)
-
-    def x_of_place(self, place: float) -> float:
-        low, high = self.span
-        return self.area.left() + (place - low) / (high - low) * self.area.width()
 
     def lines(self) -> list[tuple[Line, float]]:
         """(line, pixel) of those on the axis whose name has room: a line without a name says nothing."""
@@ -79,6 +78,12 @@ class Axis:
                 kept.append((line, x))
                 end = x + half + TEXT_GAP_PX
         return kept
+
+    def _decades(self) -> list[float]:
+        """As many powers of ten as fit; both ends where not even two do: one number is no scale."""
+        low, high = self.limits or (0.1, 1.0)
+        fitting = int(self.area.width() / 44)
+        return decade_ticks(low, high, fitting) if fitting >= 2 else [low, high]
 
     def _even_ticks(self) -> list[float]:
         """Round values on both sides of 0, the same step apart, and at least one besides zero."""
@@ -264,7 +269,7 @@ def _thinned(ticks: list[tuple[float, str]], x: Callable[[float], float]) -> lis
     kept, end = [], -math.inf
     for place, text in ticks:
         middle, half = x(place), text_px(text, bold=False) / 2
-        fits = middle - half > end + 4
+        fits = middle - half >= end + 2
         kept.append((place, text if fits else ""))
         end = middle + half if fits else end
     return kept

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QBrush, QColor
 
 from gui import theme as themes
 from gui.charts.row_chart_spec import Cell, Segment
@@ -86,12 +86,18 @@ class Panel:
         self._draw_bars(strip.parts(index), area.top(), theme, chosen)
         cells = [(cell, box.center().y() - area.top()) for cell, box in strip.cells(index)]
         half = min(8.0, 0.36 * strip.boxes[0].height())
-        self._draw_marks(cells if axis.limits else [], axis, theme)
-        self._draw_errors(cells if axis.limits else [], axis, half)
+        cells = cells if axis.limits else []
+        self._draw_marks(cells, axis, theme)
+        self._draw_samples(cells, axis)
+        self._draw_errors(cells, axis, half)
         values = np.array([axis.place(line.value) for line, _ in axis.lines()])
         self.lines.setData(x=values, y=np.full(len(values), area.height() / 2), height=area.height())
+        self.lines.setVisible(bool(values.size))
 
     def _draw_bars(self, parts: list[Part], top: float, theme: Theme, chosen: str | None) -> None:
+        self.bars.setVisible(bool(parts))
+        if not parts:
+            return
         inks = [QColor(segment_ink(part.segment, chosen, theme)) for part in parts]
         # A sliver of a segment is still a line in its colour; between those that can be picked there is a gap.
         edges = [
@@ -103,13 +109,18 @@ class Panel:
             width=np.array([part.segment.value for part in parts]),
             y0=np.array([part.box.top() - top for part in parts]),
             height=np.array([part.box.height() for part in parts]),
-            brushes=[pg.mkBrush(ink) for ink in inks],
-            pens=[pg.mkPen(edge, width=1) for edge in edges] or None,  # pyqtgraph wants at least one
+            brushes=[QBrush(ink) for ink in inks],
+            pens=[pg.mkPen(edge, width=1) for edge in edges],
         )
 
     def _draw_marks(self, cells: list[tuple[Cell, float]], axis: Axis, theme: Theme) -> None:
-        """Marks on their stems, and samples."""
+        """Marks on their stems."""
         marked = [(cell, y) for cell, y in cells if math.isfinite(cell.mark)]
+        for item in (self.stems, self.marks):
+            item.setVisible(bool(marked))
+        if not marked:
+            self.marks.clear()
+            return
         inks = [QColor(cell.ink.colour(theme)) for cell, _ in marked]
         places, ys = np.array([axis.place(cell.mark) for cell, _ in marked]), np.array([y for _, y in marked])
         self.stems.setOpts(
@@ -117,17 +128,23 @@ class Panel:
             width=places - axis.base,
             y0=ys,
             height=np.zeros(len(ys)),
-            pens=[pg.mkPen(ink, width=1.6) for ink in inks] or None,
+            pens=[pg.mkPen(ink, width=1.6) for ink in inks],
         )
-        self.marks.setData(x=places, y=ys, brush=[pg.mkBrush(ink) for ink in inks])
+        self.marks.setData(x=places, y=ys, brush=[QBrush(ink) for ink in inks])
+
+    def _draw_samples(self, cells: list[tuple[Cell, float]], axis: Axis) -> None:
         samples = [(axis.place(sample), y) for cell, y in cells for sample in cell.samples]
-        self.samples.setData(x=[x for x, _ in samples], y=[y for _, y in samples])
+        self.samples.setVisible(bool(samples))
+        if samples:
+            self.samples.setData(x=[x for x, _ in samples], y=[y for _, y in samples])
 
     def _draw_errors(self, cells: list[tuple[Cell, float]], axis: Axis, half: float) -> None:
         """What is allowed, and how far off a mark may be."""
         limited = [(axis.place(cell.limit), y) for cell, y in cells if cell.limit > 0]
         self.limits.setData(x=np.array([x for x, _ in limited]), y=np.array([y for _, y in limited]), height=2 * half)
+        self.limits.setVisible(bool(limited))
         ranged = [(cell, y) for cell, y in cells if cell.error > 0 and math.isfinite(cell.mark)]
         errors = np.array([cell.error for cell, _ in ranged])
         marks, ys = np.array([cell.mark for cell, _ in ranged]), np.array([y for _, y in ranged])
         self.errors.setData(x=marks, y=ys, left=errors, right=errors, beam=half)
+        self.errors.setVisible(bool(ranged))

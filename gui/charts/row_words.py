@@ -39,12 +39,13 @@ class Word:
 
 def paint_words(painter: QPainter, words: Sequence[Word], theme: Theme) -> None:
     """Write them."""
+    fonts = {kind: themes.ui_font(kind[0], bold=kind[1]) for kind in {(word.size, word.bold) for word in words}}
     for word in words:
-        painter.setFont(themes.ui_font(word.size, bold=word.bold))
-        metrics = QFontMetricsF(painter.font())
-        wide = metrics.horizontalAdvance(word.text)
+        font = fonts[word.size, word.bold]
+        wide, metrics = text_px(word.text, bold=word.bold, size=word.size), QFontMetricsF(font)
         if word.whole and wide > word.box.width() + 1:
             continue
+        painter.setFont(font)
         if word.patch:
             middle = word.box.center().y()
             behind = QRectF(word.box.left() - 2, middle - metrics.height() / 2, wide + 4, metrics.height())

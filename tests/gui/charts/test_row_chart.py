@@ -186,3 +186,8 @@ def test_that_it_paints_at_any_size_in_both_themes(chart: RowChart, qapp: QAppli
 def test_that_an_axis_without_values_is_still_one() -> None:
     assert Column().range([Cell()]) == (0.0, 1.0)
     assert Column(log=True).range([Cell()]) is None
+
+
+def test_that_a_narrow_log_axis_names_its_ends() -> None:
+    axis = Axis(Column(log=True), (1e3, 1e6), QRectF(0, 0, 45, 10), 45)
+    assert [text for _, text in axis.ticks()] == ["1 k", "1 M"]

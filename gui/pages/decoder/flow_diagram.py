@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from gui.pages.decoder.flow_graph import FlowGraph, FlowNode, Light, Side
+from gui.pages.decoder.flow_graph import FlowGraph, FlowNode, Highlight, Side
 from gui.pages.decoder.flow_painting import Emphasis, paint_edge, paint_edge_label, paint_group, paint_node, paint_note
 from gui.theme import Theme
 from gui.widgets.figure import Canvas, Figure
@@ -41,7 +41,7 @@ class FlowDiagram(Figure):
     def __init__(self, empty: str = "The diagram appears here.", parent: QWidget | None = None) -> None:
         super().__init__(empty, parent)
         self.graph = FlowGraph((), ())
-        self.lights: Mapping[str, Light] = {}
+        self.highlights: Mapping[str, Highlight] = {}
         self.note = ("", "")
         self.selected: str | None = None
         self.canvas = _DiagramCanvas(self)
@@ -60,10 +60,10 @@ class FlowDiagram(Figure):
         self.canvas.forget_places()
         self.show_content()
 
-    def set_lights(self, lights: Mapping[str, Light]) -> None:
-        """Light nodes and arrows by id; what is not named keeps its own quiet colour."""
-        if dict(lights) != dict(self.lights):
-            self.lights = dict(lights)
+    def set_highlights(self, highlights: Mapping[str, Highlight]) -> None:
+        """Highlight nodes and arrows by id; what is not named keeps its own quiet colour."""
+        if dict(highlights) != dict(self.highlights):
+            self.highlights = dict(highlights)
             self.canvas.update()
 
     def set_note(self, headline: str, body: str = "") -> None:
@@ -84,7 +84,7 @@ class FlowDiagram(Figure):
         if place is None:
             return None
         node, edge = self.graph.by_id.get(place), self.graph.edge_by_id.get(place)
-        light = self.lights.get(place)
+        highlight = self.highlights.get(place)
         if node is not None:
             head = (node.label, node.about)
         elif edge is not None:
@@ -92,7 +92,7 @@ class FlowDiagram(Figure):
             head = (f"{names[edge.start].label} → {names[edge.end].label}", " ".join((edge.about, edge.label)).strip())
         else:
             return None
-        return "\n".join(part for part in (*head, light.tip if light else "") if part)
+        return "\n".join(part for part in (*head, highlight.tip if highlight else "") if part)
 
     def restyle(self, theme: Theme) -> None:
         self.canvas.update()
@@ -177,19 +177,19 @@ class _DiagramCanvas(Canvas):
         self.update()
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
-        graph, lights = self._figure.graph, self._figure.lights
+        graph, highlights = self._figure.graph, self._figure.highlights
         painter.fillRect(self.rect(), QColor(theme.sunken))
         painter.setTransform(self.transform, True)
         for group in graph.groups:
             paint_group(painter, theme, group)
         # Dark before lit, lit before picked: what matters lies on top.
-        order = sorted(graph.edges, key=lambda edge: (self._emphasis(edge.id).picked, _amount(lights.get(edge.id))))
+        order = sorted(graph.edges, key=lambda edge: (self._emphasis(edge.id).picked, _amount(highlights.get(edge.id))))
         for edge in order:
-            paint_edge(painter, theme, edge, lights.get(edge.id), self._emphasis(edge.id))
+            paint_edge(painter, theme, edge, highlights.get(edge.id), self._emphasis(edge.id))
         for edge in order:
-            paint_edge_label(painter, theme, edge, lights.get(edge.id), self._emphasis(edge.id))
+            paint_edge_label(painter, theme, edge, highlights.get(edge.id), self._emphasis(edge.id))
         for node in graph.nodes:
-            paint_node(painter, theme, node, lights.get(node.id), self._emphasis(node.id))
+            paint_node(painter, theme, node, highlights.get(node.id), self._emphasis(node.id))
         if graph.note is not None:
             paint_note(painter, theme, graph.note, *self._figure.note)
         painter.resetTransform()
@@ -296,5 +296,5 @@ class _DiagramCanvas(Canvas):
         self.update()
 
 
-def _amount(light: Light | None) -> float:
-    return -1.0 if light is None else light.amount
+def _amount(highlight: Highlight | None) -> float:
+    return -1.0 if highlight is None else highlight.amount

@@ -147,7 +147,7 @@ class FlowGraph:
 
 
 @dataclass(frozen=True)
-class Light:
+class Highlight:
     """How strongly a node or an arrow is lit: `amount` from 0 (dark: exactly nothing) to 1.
 
     `text` is written on it, or `short` where that has no room, and `tip` in its read-out. A node may be lit part by

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
 
 from gui import theme as themes
-from gui.pages.decoder.flow_graph import Box, FlowEdge, FlowGroup, FlowNode, Light
+from gui.pages.decoder.flow_graph import Box, FlowEdge, FlowGroup, FlowNode, Highlight
 from gui.theme import Theme, mix
 
 _CORNER_PX, _HEAD_PX, _TURN_PX = 5.0, 6.0, 6.0
@@ -49,15 +49,17 @@ def paint_group(painter: QPainter, theme: Theme, group: FlowGroup) -> None:
     painter.drawText(rect(group.label_box), int(_CENTRED | Qt.TextFlag.TextWordWrap), group.label)
 
 
-def paint_edge(painter: QPainter, theme: Theme, edge: FlowEdge, light: Light | None, emphasis: Emphasis) -> None:
+def paint_edge(
+    painter: QPainter, theme: Theme, edge: FlowEdge, highlight: Highlight | None, emphasis: Emphasis
+) -> None:
     """An arrow: in its own quiet colour, lit as strongly as its amount, or dark where that is 0."""
-    colour, width = _edge_ink(theme, edge, light)
+    colour, width = _edge_ink(theme, edge, highlight)
     if emphasis.picked or emphasis.hovered:
         colour = theme.accent if emphasis.picked else mix(colour, theme.text, 0.4)
         width = max(width, 2.0)
     path = _rounded_path(edge.points)
-    if light is not None and light.amount > 0:
-        painter.setPen(QPen(themes.colour(lit_ink(theme), 0.10 + 0.16 * light.amount), width + 5))
+    if highlight is not None and highlight.amount > 0:
+        painter.setPen(QPen(themes.colour(lit_ink(theme), 0.10 + 0.16 * highlight.amount), width + 5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPath(path)
     painter.setPen(QPen(QColor(colour), width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
@@ -66,9 +68,11 @@ def paint_edge(painter: QPainter, theme: Theme, edge: FlowEdge, light: Light | N
     _paint_head(painter, colour, edge.points)
 
 
-def paint_edge_label(painter: QPainter, theme: Theme, edge: FlowEdge, light: Light | None, emphasis: Emphasis) -> None:
+def paint_edge_label(
+    painter: QPainter, theme: Theme, edge: FlowEdge, highlight: Highlight | None, emphasis: Emphasis
+) -> None:
     """The value and the label of an arrow, after all arrows: on a patch of the ground, so that no line runs through."""
-    value = light.text if light is not None else ""
+    value = highlight.text if highlight is not None else ""
     lines = [text for text in (value, edge.label) if text]
     if not lines:
         return
@@ -80,10 +84,10 @@ def paint_edge_label(painter: QPainter, theme: Theme, edge: FlowEdge, light: Lig
     painter.drawRoundedRect(box.adjusted(0, 1, 0, -1), 3, 3)
     if emphasis.picked:
         ink = theme.accent
-    elif light is None:
+    elif highlight is None:
         ink = theme.muted
     else:
-        ink = mix(theme.text, lit_ink(theme), 0.6) if light.amount > 0 else theme.faint
+        ink = mix(theme.text, lit_ink(theme), 0.6) if highlight.amount > 0 else theme.faint
     painter.setPen(QColor(ink))
     painter.drawText(box, _CENTRED, "\n".join(lines))
     painter.restore()
@@ -116,41 +120,45 @@ def paint_note(painter: QPainter, theme: Theme, box: Box, headline: str, body: s
     painter.drawText(room.adjusted(0, used.height() + 6 if used is not None else 0, 0, 0), wrap, body)
 
 
-def paint_node(painter: QPainter, theme: Theme, node: FlowNode, light: Light | None, emphasis: Emphasis) -> None:
+def paint_node(
+    painter: QPainter, theme: Theme, node: FlowNode, highlight: Highlight | None, emphasis: Emphasis
+) -> None:
     """A box with its name, its value where there is room, and its positions as a row of cells."""
     own = theme.tensor(node.ink) if node.ink else theme.border_strong
     lit = lit_ink(theme)
     fill, edge = mix(theme.surface, own, 0.14 if node.ink else 0.10), mix(theme.surface, own, 0.75)
     text = mix(theme.text, own, 0.65) if node.ink else theme.text
-    if light is not None and light.amount > 0:
-        fill, edge = mix(theme.surface, lit, 0.10 + 0.20 * light.amount), mix(own, lit, 0.85)
-    elif light is not None:
+    if highlight is not None and highlight.amount > 0:
+        fill, edge = mix(theme.surface, lit, 0.10 + 0.20 * highlight.amount), mix(own, lit, 0.85)
+    elif highlight is not None:
         fill, edge = mix(theme.sunken, theme.surface, 0.6), mix(theme.sunken, own, 0.5)
         text = mix(theme.muted, own, 0.5) if node.ink else theme.muted
     box = rect(node.box)
     if emphasis.hovered:
         fill = mix(fill, theme.text, 0.08)
-    painter.setPen(QPen(QColor(edge), 1.6 if light is not None and light.amount > 0 else 1.2))
+    painter.setPen(QPen(QColor(edge), 1.6 if highlight is not None and highlight.amount > 0 else 1.2))
     painter.setBrush(QColor(fill))
     painter.drawRoundedRect(box, _CORNER_PX, _CORNER_PX)
-    cells = light.cells if light is not None else ()
+    cells = highlight.cells if highlight is not None else ()
     inside = box.adjusted(_INSET_PX + 1, 1, -_INSET_PX - 1, -_CELLS_PX - 3 if cells else -1)
-    _paint_words(painter, theme, node.label, light, inside, text)
-    if light is not None and cells:
-        _paint_cells(painter, theme, light, box)
+    _paint_words(painter, theme, node.label, highlight, inside, text)
+    if highlight is not None and cells:
+        _paint_cells(painter, theme, highlight, box)
     _paint_rings(painter, theme, box, emphasis)
 
 
-def _paint_words(painter: QPainter, theme: Theme, label: str, light: Light | None, box: QRectF, ink: str) -> None:
+def _paint_words(
+    painter: QPainter, theme: Theme, label: str, highlight: Highlight | None, box: QRectF, ink: str
+) -> None:
     painter.setFont(themes.ui_font("body"))
     metrics = painter.fontMetrics()
     room = box.width() - metrics.horizontalAdvance(label) - 10
-    fitting = (light.text, light.short) if light is not None else ()
+    fitting = (highlight.text, highlight.short) if highlight is not None else ()
     value = next((text for text in fitting if text and metrics.horizontalAdvance(text) <= room), "")
     if value:
         painter.setPen(QColor(ink))
         painter.drawText(box, _LEFT, label)
-        bright = light is not None and light.amount > 0
+        bright = highlight is not None and highlight.amount > 0
         painter.setPen(QColor(mix(theme.text, lit_ink(theme), 0.6) if bright else theme.faint))
         painter.setFont(themes.ui_font("small", bold=bright))
         painter.drawText(box, _RIGHT, value)
@@ -160,16 +168,16 @@ def _paint_words(painter: QPainter, theme: Theme, label: str, light: Light | Non
     painter.drawText(box, _CENTRED, shown)
 
 
-def _paint_cells(painter: QPainter, theme: Theme, light: Light, box: QRectF) -> None:
+def _paint_cells(painter: QPainter, theme: Theme, highlight: Highlight, box: QRectF) -> None:
     """One cell a position: dark where exactly nothing, brighter for more; outlines where it is only a possibility."""
     inside = QRectF(box.left() + _INSET_PX, box.bottom() - _CELLS_PX - 3, box.width() - 2 * _INSET_PX, _CELLS_PX)
-    count = len(light.cells)
+    count = len(highlight.cells)
     pitch = inside.width() / count
     gap = 1.0 if pitch >= 4 else 0.0
     lit, dark = lit_ink(theme), mix(theme.sunken, theme.border, 0.9)
-    for index, amount in enumerate(light.cells):
+    for index, amount in enumerate(highlight.cells):
         cell = QRectF(inside.left() + index * pitch, inside.top(), pitch - gap, inside.height())
-        if amount > 0 and not light.sure:
+        if amount > 0 and not highlight.sure:
             painter.setPen(QPen(QColor(lit), 0.9))
             painter.setBrush(themes.colour(lit, 0.15))
             painter.drawRect(cell.adjusted(0.5, 0.5, -0.5, -0.5))
@@ -187,13 +195,13 @@ def _paint_rings(painter: QPainter, theme: Theme, box: QRectF, emphasis: Emphasi
         painter.drawRoundedRect(box.adjusted(-3, -3, 3, 3), _CORNER_PX + 3, _CORNER_PX + 3)
 
 
-def _edge_ink(theme: Theme, edge: FlowEdge, light: Light | None) -> tuple[str, float]:
+def _edge_ink(theme: Theme, edge: FlowEdge, highlight: Highlight | None) -> tuple[str, float]:
     own = mix(theme.sunken, theme.tensor(edge.ink), 0.8) if edge.ink else theme.border_strong
-    if light is None:
+    if highlight is None:
         return own, 1.4
-    if light.amount <= 0:
+    if highlight.amount <= 0:
         return mix(theme.sunken, own, 0.7), 1.0
-    return mix(own, lit_ink(theme), 0.75 + 0.25 * light.amount), 1.4 + 1.6 * light.amount
+    return mix(own, lit_ink(theme), 0.75 + 0.25 * highlight.amount), 1.4 + 1.6 * highlight.amount
 
 
 def _rounded_path(points: tuple[tuple[float, float], ...]) -> QPainterPath:

@@ -1,4 +1,4 @@
-"""What the diagram lights: the change of one token on its way, or the gradient on its way into the memory."""
+"""What the diagram highlights: the change of one token on its way, or the gradient on its way into the memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from core.contracts.result import Result
 from core.format import format_quantity
 from core.topics.decoder.model import Plan
-from gui.pages.decoder.flow_graph import FlowGraph, Light, edge_id
+from gui.pages.decoder.flow_graph import FlowGraph, Highlight, edge_id
 from gui.pages.decoder.layout import shown_place
 from gui.pages.decoder.tokens import EXACT_ZERO, end_of, labels_of, stack_of
 
@@ -17,7 +17,7 @@ _POSSIBLE = 0.45
 _Q, _K, _V = (f"decoder.cross.{letter}" for letter in "qkv")
 
 
-def change_lights(plan: Plan, graph: FlowGraph, changes: Result | None) -> dict[str, Light]:
+def change_highlights(plan: Plan, graph: FlowGraph, changes: Result | None) -> dict[str, Highlight]:
     """Every tensor by how much the changed token moved it; before a run, by what the masks allow.
 
     Arrows are lit as their start.
@@ -27,14 +27,14 @@ def change_lights(plan: Plan, graph: FlowGraph, changes: Result | None) -> dict[
     moved = {} if changes is None else {node.id: changes.arrays.get(f"change.{node.id}") for node in graph.nodes}
     known = {name: values for name, values in moved.items() if values is not None}
     top = max((float(values.max(initial=0)) for values in known.values()), default=0.0) or 1.0
-    lights = {
+    highlights = {
         node.id: _changed(plan, node.id, known[node.id], top) if node.id in known else _reached(plan, node.id)
         for node in graph.nodes
     }
     for edge in graph.edges:
-        start = lights[edge.start]
-        lights[edge.id] = Light(start.amount, tip=start.tip, sure=start.sure)
-    return lights
+        start = highlights[edge.start]
+        highlights[edge.id] = Highlight(start.amount, tip=start.tip, sure=start.sure)
+    return highlights
 
 
 Note = tuple[str, str]
@@ -57,19 +57,19 @@ def change_note(plan: Plan, changes: Result | None) -> Note:
     return f"{count} of {moved.size} positions of the {end} change", f"{said}{rest}"
 
 
-def gradient_lights(graph: FlowGraph, result: Result | None) -> dict[str, Light]:
+def gradient_highlights(graph: FlowGraph, result: Result | None) -> dict[str, Highlight]:
     """The memory and the two ways into it; the query, through which nothing flows back into it, is dark."""
     norms = path_norms(result)
     if not norms or edge_id("memory", _K) not in graph.edge_by_id:
         return {}
     top = max(norms["whole"], norms["k"], norms["v"]) or 1.0
-    lights = {"memory": _norm(norms["whole"], top, "all paths")}
+    highlights = {"memory": _norm(norms["whole"], top, "all paths")}
     for node_id, path in ((_K, "k"), (_V, "v")):
         through = _norm(norms[path], top, f"through {path.upper()} alone")
-        lights[node_id] = through
-        lights[edge_id("memory", node_id)] = through
-    lights[_Q] = _norm(norms["neither"], top, "with the memory cut off from K and V: through Q and all else")
-    return lights
+        highlights[node_id] = through
+        highlights[edge_id("memory", node_id)] = through
+    highlights[_Q] = _norm(norms["neither"], top, "with the memory cut off from K and V: through Q and all else")
+    return highlights
 
 
 def gradient_note(plan: Plan, result: Result | None) -> Note:
@@ -90,7 +90,7 @@ def cost_note(plan: Plan) -> Note:
     return f"{plan.parameters:,} parameters", f"{parts}\n{plan.flops / 1e6:.3g} MFLOP in one pass"
 
 
-def cost_lights(plan: Plan, graph: FlowGraph) -> dict[str, Light]:
+def cost_highlights(plan: Plan, graph: FlowGraph) -> dict[str, Highlight]:
     """Every box by its share of the largest number of trainable parameters; a layer's box stands for all of it."""
     counts = dict.fromkeys(graph.by_id, 0)
     for node in plan.flow.nodes:
@@ -98,7 +98,7 @@ def cost_lights(plan: Plan, graph: FlowGraph) -> dict[str, Light]:
         if place is not None:
             counts[place] += node.parameters
     top = max(counts.values(), default=0) or 1
-    return {name: Light(count / top, f"{count:,}") for name, count in counts.items() if count}
+    return {name: Highlight(count / top, f"{count:,}") for name, count in counts.items() if count}
 
 
 def path_norms(result: Result | None) -> Mapping[str, float]:
@@ -107,11 +107,11 @@ def path_norms(result: Result | None) -> Mapping[str, float]:
     return {row["path"]: float(row["norm"]) for row in rows}
 
 
-def _changed(plan: Plan, node_id: str, values: np.ndarray, top: float) -> Light:
+def _changed(plan: Plan, node_id: str, values: np.ndarray, top: float) -> Highlight:
     node = plan.flow.node(node_id)
     labels, most = labels_of(plan, stack_of(node)), float(values.max(initial=0))
     if most == 0:
-        return Light(
+        return Highlight(
             0.0, EXACT_ZERO, f"unchanged at all {values.size} positions: {EXACT_ZERO}", (0.0,) * values.size, short="0"
         )
     count, where = int((values != 0).sum()), int(values.argmax())
@@ -120,22 +120,22 @@ def _changed(plan: Plan, node_id: str, values: np.ndarray, top: float) -> Light:
         tip += f"\nthe other {values.size - count}: {EXACT_ZERO}"
     # The square root keeps small changes visible beside large ones; only 0 is dark.
     cells = tuple(np.sqrt(values / top).tolist())
-    return Light(max(cells), format_quantity(most), tip, cells)
+    return Highlight(max(cells), format_quantity(most), tip, cells)
 
 
-def _reached(plan: Plan, node_id: str) -> Light:
+def _reached(plan: Plan, node_id: str) -> Highlight:
     reach = plan.reach[node_id]
     count = int(reach.sum())
     tip = f"may change at {count} of {reach.size} positions, by the masks (modelled)"
     if not count:
         tip = f"out of reach at all {reach.size} positions, by the masks (modelled)"
     cells = tuple(reach.astype(float).tolist())
-    return Light(_POSSIBLE if count else 0.0, "", tip, cells, sure=False)
+    return Highlight(_POSSIBLE if count else 0.0, "", tip, cells, sure=False)
 
 
-def _norm(norm: float, top: float, what: str) -> Light:
+def _norm(norm: float, top: float, what: str) -> Highlight:
     tip = f"gradient into the memory, {what}: {f'{norm:.6g}' if norm else EXACT_ZERO}"
-    return Light(norm / top, _value(norm), tip, short="" if norm else "0")
+    return Highlight(norm / top, _value(norm), tip, short="" if norm else "0")
 
 
 def _value(norm: float) -> str:

@@ -120,7 +120,7 @@ class DecoderPage(Page):
         self.strip.moved.connect(self._pick)
         self.diagram.picked.connect(self._on_place)
         self.block.lenses.chosen.connect(lambda lens: self.selection.update(lens=lens))
-        self.block.lenses.chosen.connect(lambda _: self._draw_lights())
+        self.block.lenses.chosen.connect(lambda _: self._draw_highlights())
         self.tensor.node_chosen.connect(lambda node: self.selection.update(node=node, edge=None))
         own, cross = self.attention.own.map, self.attention.cross.map
         own.page_picked.connect(lambda head: self.selection.update(head_self=head))
@@ -153,24 +153,24 @@ class DecoderPage(Page):
         self.tensor.set_nodes([node.id for node in plan.flow.nodes])
         self.gradient.set_pages(matrices.gradient_pages(plan, tensors))
         self.influence.set_pages(matrices.influence_pages(plan, tensors))
-        self._draw_lights()
+        self._draw_highlights()
         self._drop_what_is_gone(plan)
         self.select(self.selection.selection)
 
-    def _draw_lights(self) -> None:
+    def _draw_highlights(self) -> None:
         plan, lens = self._plan, self.block.lenses.index
         if plan is None:
             return
         if lens == CHANGE:
-            lit = highlights.change_lights(plan, self._graph, self._changes())
+            lit = highlights.change_highlights(plan, self._graph, self._changes())
             note = highlights.change_note(plan, self._changes())
         elif lens == GRADIENT:
-            lit = highlights.gradient_lights(self._graph, self._tensors())
+            lit = highlights.gradient_highlights(self._graph, self._tensors())
             note = highlights.gradient_note(plan, self._tensors())
         else:
-            lit = highlights.cost_lights(plan, self._graph)
+            lit = highlights.cost_highlights(plan, self._graph)
             note = highlights.cost_note(plan)
-        self.diagram.set_lights(lit)
+        self.diagram.set_highlights(lit)
         self.diagram.set_note(*note)
         self._write_badges()
 

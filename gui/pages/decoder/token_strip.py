@@ -21,7 +21,7 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 @dataclass(frozen=True)
 class StripCell:
-    """One position. `amount` lights it: 0 is dark (exactly nothing), None is unlit; `sure` False is an outline.
+    """One position. `amount` highlights it: 0 is dark (exactly nothing), None is unlit; `sure` False is an outline.
 
     `struck` draws the text crossed out, as a token that was replaced; `quiet` in a weak colour, as a pad. Where `text`
     does not fit, `short` takes its place.

@@ -31,7 +31,7 @@ class BadgedStrip(QWidget):
 
 
 class LensedDiagram(QWidget):
-    """The diagram, and what lights it."""
+    """The diagram, and what highlights it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

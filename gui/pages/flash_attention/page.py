@@ -18,7 +18,7 @@ from gui.page.selection import Selection
 from gui.pages.flash_attention import view_data
 from gui.pages.flash_attention.address_map import AddressMap
 from gui.pages.flash_attention.hardware_bar import HardwareStrip
-from gui.pages.flash_attention.tile_stepper import Walkthrough
+from gui.pages.flash_attention.tile_stepper import TileStepper
 from gui.pages.flash_attention.timeline import Timeline
 from gui.widgets.switcher import Switcher
 
@@ -52,7 +52,7 @@ class FlashAttentionPage(Page):
         self._plan: Plan | None = None
         self._result: Result | None = None
         self._traced: Result | None = None
-        self.strip, self.walk = HardwareStrip(), Walkthrough()
+        self.strip, self.stepper = HardwareStrip(), TileStepper()
         self.traffic = RowChart(traffic_rows.EMPTY, "HBM bytes")
         self.by_length, self.by_sram = _io_chart(_LENGTH), _io_chart(_SRAM)
         self.addresses, self.timeline = AddressMap(), Timeline()
@@ -62,7 +62,7 @@ class FlashAttentionPage(Page):
         )
         self.comparison_views = Switcher([("Implementations", self.comparison), ("GPU timeline", self.timeline)])
         self.add_strip(self.strip)
-        self.schedule_card = self.add_plot(self.walk, 0, 0, "Tile schedule", _SCHEDULE_HELP, width=6, height=12)
+        self.schedule_card = self.add_plot(self.stepper, 0, 0, "Tile schedule", _SCHEDULE_HELP, width=6, height=12)
         self.schedule_card.setMinimumHeight(_SCHEDULE_PX)
         self.traffic_card = self.add_plot(self.traffic_views, 0, 1, "HBM traffic", _TRAFFIC_HELP, width=5, height=12)
         self.address_card = self.add_plot(self.addresses, 1, 0, "Memory access", _ADDRESS_HELP, width=6, height=10)
@@ -110,7 +110,7 @@ class FlashAttentionPage(Page):
 
     def select(self, selection: Selection) -> None:
         """Show the selection in every plot. Each setter is silent when nothing changes, so nothing loops."""
-        self.walk.select(selection)
+        self.stepper.select(selection)
         tensor, kernel, program = (selection.get(kind) for kind in ("tensor", "kernel", "program"))
         self.traffic.choose(tensor)
         self.addresses.select_tensor(tensor)
@@ -118,18 +118,18 @@ class FlashAttentionPage(Page):
         self.timeline.select_program(program if kernel == "flash" else None)
 
     def step(self, delta: int) -> None:
-        self.walk.player.pause()
-        self.walk.player.set_step(self.walk.player.step + delta)
+        self.stepper.player.pause()
+        self.stepper.player.set_step(self.stepper.player.step + delta)
 
     def toggle_play(self) -> None:
-        self.walk.player.toggle()
+        self.stepper.player.toggle()
 
     def _draw(self, plan: Plan) -> None:
         traced = self._traced
         self.strip.set_levels(view_data.memory_levels(plan))
         self.schedule_card.set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)
         self._draw_traffic()
-        self.walk.show_schedule(plan, traced)
+        self.stepper.show_schedule(plan, traced)
         self.select(self.selection.selection)
 
     def _draw_traffic(self) -> None:
@@ -157,8 +157,8 @@ class FlashAttentionPage(Page):
         self.address_card.set_provenance(None if self.addresses.is_empty else Provenance.TRACED)
 
     def _link(self) -> None:
-        self.walk.picked.connect(lambda kinds: self.selection.update(**kinds))
-        self.walk.tile_picked.connect(lambda: self._show_line("K"))
+        self.stepper.picked.connect(lambda kinds: self.selection.update(**kinds))
+        self.stepper.tile_picked.connect(lambda: self._show_line("K"))
         self.traffic.picked.connect(self._on_tensor)
         self.addresses.tensor_picked.connect(self._on_tensor)
         self.addresses.program_picked.connect(self._on_program)
@@ -186,7 +186,7 @@ class FlashAttentionPage(Page):
     def _on_program(self, kernel: str, program: int) -> None:
         """A program was clicked: mark it, and go to its tiles where it is one of the schedule's."""
         if kernel == "flash":
-            self.walk.go_to_program(program)
+            self.stepper.go_to_program(program)
         self.selection.update(kernel=kernel, program=program)
 
 

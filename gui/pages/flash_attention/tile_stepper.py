@@ -26,7 +26,7 @@ _AT_ONCE_ELEMENTS, _AT_ONCE_TILES = 1 << 17, 1 << 19
 _REST_MS = 120
 
 
-class Walkthrough(QWidget):
+class TileStepper(QWidget):
     """Schedule, player, SRAM and online softmax of one row, moving together.
 
     The player owns the step. `picked` carries what a step or a click selects (q_block, kv_block, row, program...);

@@ -78,7 +78,7 @@ class MaskMatrix(Figure):
         has_col = source is not None and col is not None and 0 <= col < source.cols
         self.cell = (int(row), int(col) if has_col and col is not None else -1) if inside and row is not None else None
         self._place_marks()
-        self._update_margins()
+        self._update_axis_labels()
 
     def select_tile(self, q_block: int | None, kv_block: int | None = None) -> None:
         """Frame a tile; None unframes."""
@@ -141,14 +141,14 @@ class MaskMatrix(Figure):
         self.legend.set_entries((*entries, wasted))
 
     def _changed_view(self) -> None:
-        self._update_margins()
+        self._update_axis_labels()
         if self.source is not None and not self._redraw.isActive():
             self._redraw.start()
 
-    def _update_margins(self) -> None:
+    def _update_axis_labels(self) -> None:
         self.col_labels.fit()
-        for margin in (self.row_labels, self.col_labels, self.row_counts):
-            margin.update()
+        for labels in (self.row_labels, self.col_labels, self.row_counts):
+            labels.update()
 
     def _follow(self) -> None:
         """The view moved. While a picture is being made it is waited for: a long pan would else see none of them."""
@@ -173,7 +173,7 @@ class MaskMatrix(Figure):
         size = min(_MOST_PX, max(32, int(room.height()))), min(_MOST_PX, max(32, int(room.width())))
         inks = self._inks()
         self._draw_gaps(source, rows, cols)
-        self._update_margins()
+        self._update_axis_labels()
         if (rows[1] - rows[0]) * (cols[1] - cols[0]) <= _AT_ONCE_CELLS:
             self._work.forget()
             self._show(paint(source, rows, cols, size, inks))

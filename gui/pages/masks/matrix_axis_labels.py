@@ -23,7 +23,7 @@ _TOKENS_UP_TO = 4
 
 
 class Matrix(Protocol):
-    """What the margins read of the picture they belong to."""
+    """What the axis labels read of the picture they belong to."""
 
     chart: Chart
     source: MatrixSource | None
@@ -31,7 +31,7 @@ class Matrix(Protocol):
     tip: HoverTip
 
 
-class Margin(Canvas):
+class AxisLabels(Canvas):
     """A strip beside the matrix."""
 
     def __init__(self, matrix: Matrix) -> None:
@@ -46,7 +46,7 @@ class Margin(Canvas):
         return box.sceneBoundingRect(), (x0, x1), (y0, y1)
 
 
-class RowLabels(Margin):
+class RowLabels(AxisLabels):
     """The query of each row, left of the matrix."""
 
     def __init__(self, matrix: Matrix) -> None:
@@ -85,7 +85,7 @@ class RowLabels(Margin):
             painter.drawText(slot, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 
 
-class ColumnLabels(Margin):
+class ColumnLabels(AxisLabels):
     """The key of each column, above the matrix: upright text for tokens, level text for numbers."""
 
     def __init__(self, matrix: Matrix) -> None:
@@ -140,7 +140,7 @@ class ColumnLabels(Margin):
             painter.restore()
 
 
-class RowCounts(Margin):
+class RowCounts(AxisLabels):
     """How many keys each query sees, a bar a row (or the mean of the rows that share a pixel)."""
 
     def __init__(self, matrix: Matrix) -> None:

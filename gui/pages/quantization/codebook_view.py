@@ -59,7 +59,7 @@ class CodebookView(Figure):
         self.show_content()
 
     def select_code(self, code: int | None) -> None:
-        """Light a code of the chosen format; one that it does not have, or None, lights none. Emits nothing."""
+        """Highlight a code of the chosen format; one that it does not have, or None, highlights none. Emits nothing."""
         row = self.row
         code = code if code is not None and row is not None and 0 <= code < row.codes else None
         if code != self.code:

@@ -1,4 +1,4 @@
-"""What a format means in use: scales, memory of a whole model, outputs, kernels, the report; one shown at a time."""
+"""What a format means in practice: scales, memory of a whole model, outputs, kernels, the report, one at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCALES, MODEL, OUTPUTS, KERNELS, REPORT = range(5)
 _OUTPUTS_OFF = "Switch Effect on outputs on and run (F5) to measure the loss of a small trained model in each format."
 
 
-class UseView(Switcher):
+class DeploymentView(Switcher):
     """What is behind the other buttons is made when it is looked at.
 
     `provenance_changed` carries where what is now shown comes from, None for nothing.

@@ -1,4 +1,4 @@
-"""The view of quantization: codebooks over the weights, error map, errors against size, what it means in use."""
+"""The view of quantization: codebooks over the weights, error map, errors against size, what it means in practice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gui.page.page import Page
 from gui.page.selection import Selection
 from gui.pages.quantization import key_metrics, view_data
 from gui.pages.quantization.codebook_view import CodebookView
-from gui.pages.quantization.deployment_view import UseView
+from gui.pages.quantization.deployment_view import DeploymentView
 from gui.pages.quantization.error_maps import Report, format_grid, layer_grid, tensor_grid
 from gui.pages.quantization.formats_view import FormatsView
 from gui.pages.quantization.report_figures import LABELS
@@ -36,7 +36,7 @@ _FORMATS_HELP = (
     "with it. How large single errors are; what one outlier in a thousand does; which format wins on which "
     "distribution."
 )
-_USE_HELP = (
+_DEPLOYMENT_HELP = (
     "What double quantization does to the scales; the memory that a whole model's weights take; the loss of a trained "
     "model with each format; the kernels beside bitsandbytes; and the report, tensor by tensor, to sort, filter and "
     "export."
@@ -56,12 +56,12 @@ class QuantizationPage(Page):
         self._drawn_map: object = None
         self._shown_tensor: str | None = None
         self.headline, self.codebooks, self.map_panel = BadgedMetrics(), CodebookView(), MapPanel()
-        self.formats_view, self.use_view = FormatsView(), UseView()
+        self.formats_view, self.deployment_view = FormatsView(), DeploymentView()
         self.add_strip(self.headline)
         self.codebook_card = self.add_plot(self.codebooks, 0, 0, "Codebooks", _CODEBOOK_HELP)
         self.map_card = self.add_plot(self.map_panel, 0, 1, "Error map", _MAP_HELP)
         self.formats_card = self.add_plot(self.formats_view, 1, 0, "Formats", _FORMATS_HELP)
-        self.use_card = self.add_plot(self.use_view, 1, 1, "In use", _USE_HELP)
+        self.deployment_card = self.add_plot(self.deployment_view, 1, 1, "In practice", _DEPLOYMENT_HELP)
         for card in self.plots.cards:
             card.setMinimumHeight(_CARD_PX)
         self._link()
@@ -97,13 +97,13 @@ class QuantizationPage(Page):
         old = stale and self._result is not None and not self._fits
         self.map_card.set_stale(old and self.map_panel.way != EVERY_FORMAT)
         self.formats_card.set_stale(stale and self.formats_view.shows_old_run)
-        self.use_card.set_stale(stale and self.use_view.shows_old_run)
+        self.deployment_card.set_stale(stale and self.deployment_view.shows_old_run)
 
     def select(self, selection: Selection) -> None:
         """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
         tensor, code = self._tensor, selection.get("code")
         self.codebooks.select_code(code if isinstance(code, int) else None)
-        self.use_view.select_tensor(tensor)
+        self.deployment_view.select_tensor(tensor)
         if tensor != self._shown_tensor:
             self._shown_tensor = tensor
             self._draw_headline()
@@ -123,22 +123,22 @@ class QuantizationPage(Page):
     # What a person does.
 
     def _link(self) -> None:
-        formats, use = self.formats_view, self.use_view
+        formats, deployment = self.formats_view, self.deployment_view
         for picked in (
             self.codebooks.format_picked,
             formats.errors.series_picked,
-            use.budget.picked,
-            use.outputs.picked,
+            deployment.budget.picked,
+            deployment.outputs.picked,
         ):
             picked.connect(self._choose_format)
-        use.report.format_chosen.connect(self._choose_format)
-        use.report.tensor_picked.connect(lambda name: self.selection.update(tensor=name))
+        deployment.report.format_chosen.connect(self._choose_format)
+        deployment.report.tensor_picked.connect(lambda name: self.selection.update(tensor=name))
         formats.pareto.setting_picked.connect(self._choose_setting)
         self.codebooks.code_picked.connect(self._on_code)
         self.map_panel.key_picked.connect(self._on_map)
         self.map_panel.changed.connect(self._draw_map)
         self.map_panel.changed.connect(self._mark_stale)
-        for view, card in ((formats, self.formats_card), (use, self.use_card)):
+        for view, card in ((formats, self.formats_card), (deployment, self.deployment_card)):
             view.provenance_changed.connect(card.set_provenance)
             view.switched.connect(self._mark_stale)
 
@@ -201,7 +201,7 @@ class QuantizationPage(Page):
         self._draw_headline()
         self._draw_map()
         self.formats_view.draw(plan, self._result, fits=fits)
-        self.use_view.draw(plan, self._result, fits=fits)
+        self.deployment_view.draw(plan, self._result, fits=fits)
         self._mark_stale()
 
     def _draw_headline(self) -> None:

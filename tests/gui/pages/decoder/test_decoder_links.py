@@ -75,17 +75,17 @@ def test_that_a_click_on_a_source_token_replaces_it_everywhere_at_once(page: Dec
     # The table of all tokens answers before the new run does; the diagram still goes by the masks.
     assert page.tokens.badge.provenance is Provenance.MEASURED_CPU
     assert page.block_card.badge.provenance is Provenance.MODELLED
-    assert page.diagram.lights["memory"].amount > 0
-    assert page.diagram.lights["decoder.self.heads"].amount == 0
+    assert page.diagram.highlights["memory"].amount > 0
+    assert page.diagram.highlights["decoder.self.heads"].amount == 0
     assert page.attention_card.badge.provenance is Provenance.TRACED
 
 
 def test_that_undo_puts_the_token_back_and_brings_the_run_s_own_change(page: DecoderPage) -> None:
-    lit = dict(page.diagram.lights)
+    lit = dict(page.diagram.highlights)
     click(page.strip.canvas, page.strip.canvas.cell_rect(0, 4).center())
-    assert dict(page.diagram.lights) != lit
+    assert dict(page.diagram.highlights) != lit
     page.form.undo_stack.undo()
-    assert dict(page.diagram.lights) == lit
+    assert dict(page.diagram.highlights) == lit
     assert page.block_card.badge.provenance is Provenance.TRACED
 
 
@@ -156,7 +156,7 @@ def test_that_the_lenses_say_where_their_light_comes_from(page: DecoderPage) -> 
     page.selection.update(lens=GRADIENT)
     assert page.block.lenses.index == GRADIENT
     assert page.block_card.badge.provenance is Provenance.MEASURED_CPU
-    assert set(page.diagram.lights) >= {KEYS, "decoder.cross.q"}
+    assert set(page.diagram.highlights) >= {KEYS, "decoder.cross.q"}
     page.block.lenses.choose(COST)
     assert chosen(page, "lens") == COST
     assert page.block_card.badge.provenance is Provenance.MODELLED
@@ -193,7 +193,7 @@ def test_that_a_run_in_the_making_keeps_the_table_of_all_tokens(page: DecoderPag
     assert not page.influence.is_empty
     assert not page.gradient.is_empty
     assert page.block_card.badge.provenance is Provenance.TRACED
-    assert page.diagram.lights["output"].sure
+    assert page.diagram.highlights["output"].sure
 
 
 def test_that_a_run_that_ends_after_the_texts_changed_is_marked_stale(page: DecoderPage) -> None:

@@ -84,17 +84,17 @@ def test_that_clicking_a_token_changes_the_parameters_and_runs_again_only_after_
 def test_that_a_run_is_drawn_taken_back_and_not_shown_for_other_texts(page: DecoderPage) -> None:
     page.present(run_of(CHANGED), {})
     assert page.attention_card.badge.provenance is Provenance.TRACED
-    assert any("0" in light.tip for light in page.diagram.lights.values())
-    lit = dict(page.diagram.lights)
+    assert any("0" in highlight.tip for highlight in page.diagram.highlights.values())
+    lit = dict(page.diagram.highlights)
 
     page.form.propose(CHANGED.changed(target="a a a"))
     assert page.attention_card.badge.provenance is Provenance.MODELLED
     page.form.propose(CHANGED)
-    assert dict(page.diagram.lights) == lit
+    assert dict(page.diagram.highlights) == lit
 
     page.withdraw()
     assert page.attention_card.badge.provenance is Provenance.MODELLED
-    assert dict(page.diagram.lights) != lit
+    assert dict(page.diagram.highlights) != lit
 
 
 def test_that_arrows_walk_along_the_target_and_stop_at_its_ends(page: DecoderPage) -> None:

@@ -81,7 +81,7 @@ def test_that_k_and_v_of_cross_attention_come_from_memory_and_q_from_the_decoder
 
 def test_that_before_a_run_light_is_what_the_masks_allow_and_no_number_is_shown() -> None:
     made = plan(DEFAULT)
-    lit = highlights.change_lights(made, diagram_of(made), None)
+    lit = highlights.change_highlights(made, diagram_of(made), None)
     output = lit["output"]
     assert output.cells == (0, 0, 0, 1, 1, 1, 1)
     assert not output.sure
@@ -95,7 +95,7 @@ def test_that_a_run_lights_what_moved_and_calls_the_rest_exactly_zero() -> None:
     made = plan(DEFAULT)
     change = np.array([0, 0, 0, 4.0, 1.0, 0.25, 0.0625], np.float32)
     result = measured(DEFAULT, change__output=change, change__memory=np.zeros(9, np.float32))
-    lit = highlights.change_lights(made, diagram_of(made), result)
+    lit = highlights.change_highlights(made, diagram_of(made), result)
     assert lit["output"].text == "4"
     assert lit["output"].cells == pytest.approx((0, 0, 0, 1, 0.5, 0.25, 0.125))
     assert "4 of 7 positions" in lit["output"].tip
@@ -116,27 +116,27 @@ def test_that_the_smallest_change_there_is_is_no_zero() -> None:
     result = measured(DEFAULT, change__output=tiny)
     assert highlights.change_note(made, result)[0].startswith("1 of 7")
     assert tokens.strip_rows(made, result, result)[-1].cells[6].text != "0, exactly"
-    assert highlights.change_lights(made, diagram_of(made), result)["output"].cells[6] > 0
+    assert highlights.change_highlights(made, diagram_of(made), result)["output"].cells[6] > 0
 
 
 def test_that_the_gradient_lights_the_ways_through_k_and_v_alone() -> None:
     made = plan(DEFAULT)
     graph = diagram_of(made)
-    lit = highlights.gradient_lights(graph, measured(DEFAULT))
+    lit = highlights.gradient_highlights(graph, measured(DEFAULT))
     assert lit[edge_id("memory", "decoder.cross.k")].text == "2"
     assert lit[edge_id("memory", "decoder.cross.v")].text == "3"
     assert (lit["decoder.cross.q"].amount, lit["decoder.cross.q"].text) == (0, "0, exactly")
     assert "elsewhere 0, exactly" in highlights.gradient_note(made, measured(DEFAULT))[1]
-    assert highlights.gradient_lights(graph, None) == {}
+    assert highlights.gradient_highlights(graph, None) == {}
     alone = plan(DecoderParams(kind="decoder-only"))
-    assert highlights.gradient_lights(diagram_of(alone), measured(alone.params)) == {}
+    assert highlights.gradient_highlights(diagram_of(alone), measured(alone.params)) == {}
 
 
 def test_that_the_boxes_share_all_parameters_out() -> None:
     for kind in KINDS:
         made = plan(DecoderParams(kind=kind))
-        lit = highlights.cost_lights(made, diagram_of(made))
-        assert sum(int(light.text.replace(",", "")) for light in lit.values()) == made.parameters
+        lit = highlights.cost_highlights(made, diagram_of(made))
+        assert sum(int(highlight.text.replace(",", "")) for highlight in lit.values()) == made.parameters
 
 
 @pytest.mark.parametrize("kind", KINDS)

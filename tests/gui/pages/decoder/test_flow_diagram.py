@@ -12,7 +12,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent
 
 from gui.pages.decoder.flow_diagram import FlowDiagram
-from gui.pages.decoder.flow_graph import Box, FlowEdge, FlowGraph, FlowGroup, FlowNode, Light, edge_id, elbow
+from gui.pages.decoder.flow_graph import Box, FlowEdge, FlowGraph, FlowGroup, FlowNode, Highlight, edge_id, elbow
 from gui.pages.decoder.flow_painting import rect
 
 MEMORY, QUERY, HEADS, OUT = "memory", "q", "heads", "out"
@@ -82,17 +82,17 @@ def test_that_more_light_is_warmer_and_none_at_all_is_darker_than_unlit(diagram:
     unlit = ground_of(diagram, HEADS)
     grounds = {}
     for amount in (0.0, 0.3, 1.0):
-        diagram.set_lights({HEADS: Light(amount)})
+        diagram.set_highlights({HEADS: Highlight(amount)})
         grounds[amount] = ground_of(diagram, HEADS)
     assert max(heat(grounds[0.0]), heat(unlit)) < heat(grounds[0.3]) < heat(grounds[1.0])
     assert grounds[0.0].lightness() < unlit.lightness()
-    diagram.set_lights({})
+    diagram.set_highlights({})
     assert ground_of(diagram, HEADS) == unlit
 
 
 def test_that_a_light_stays_on_its_own_box(diagram: FlowDiagram) -> None:
     before = ground_of(diagram, QUERY)
-    diagram.set_lights({HEADS: Light(1.0)})
+    diagram.set_highlights({HEADS: Highlight(1.0)})
     assert ground_of(diagram, QUERY) == before
 
 
@@ -100,15 +100,15 @@ def test_that_an_arrow_is_lit_along_its_line(diagram: FlowDiagram) -> None:
     def on_the_arrow() -> QColor:
         return image(diagram).pixelColor(at(diagram, QUERIES))
 
-    diagram.set_lights({QUERIES: Light(0.0)})
+    diagram.set_highlights({QUERIES: Highlight(0.0)})
     dark = on_the_arrow()
-    diagram.set_lights({QUERIES: Light(1.0)})
+    diagram.set_highlights({QUERIES: Highlight(1.0)})
     assert heat(on_the_arrow()) > heat(dark) + 60
 
 
 def test_that_positions_are_lit_one_by_one(diagram: FlowDiagram) -> None:
     def row(cells: tuple[float, ...]) -> list[QColor]:
-        diagram.set_lights({HEADS: Light(1.0, cells=cells)})
+        diagram.set_highlights({HEADS: Highlight(1.0, cells=cells)})
         picture, box = image(diagram), BOXES[HEADS]
         y = box.y + box.height - 5
         places = (diagram.canvas.transform.map(QPointF(box.x + box.width * share, y)) for share in (0.25, 0.75))
@@ -181,7 +181,9 @@ def test_that_up_and_down_walk_and_enter_picks(diagram: FlowDiagram, qtbot: Any)
 
 
 def test_that_the_read_out_names_what_is_under_the_pointer_and_its_value(diagram: FlowDiagram, qtbot: Any) -> None:
-    diagram.set_lights({HEADS: Light(0.0, "0", tip="changed by 0, exactly"), QUERIES: Light(1.0, tip="changed by 2")})
+    diagram.set_highlights(
+        {HEADS: Highlight(0.0, "0", tip="changed by 0, exactly"), QUERIES: Highlight(1.0, tip="changed by 2")}
+    )
     qtbot.mouseMove(diagram.canvas, at(diagram, HEADS))
     assert diagram.tip.text() == "Heads\nwhat heads is\nchanged by 0, exactly"
     assert diagram.canvas.cursor().shape() is Qt.CursorShape.PointingHandCursor

@@ -47,7 +47,7 @@ def badges(page: FlashAttentionPage) -> list[Provenance | None]:
 
 def test_that_before_a_run_the_model_is_drawn_and_says_so(page: FlashAttentionPage) -> None:
     assert badges(page) == [Provenance.MODELLED, Provenance.MODELLED, None, None]
-    drawn = (page.strip, page.walk.schedule, page.walk.sram, page.walk.softmax, page.traffic)
+    drawn = (page.strip, page.stepper.schedule, page.stepper.sram, page.stepper.softmax, page.traffic)
     assert not any(plot.is_empty for plot in drawn)
     assert all(plot.is_empty for plot in (page.addresses, page.comparison, page.timeline))
 
@@ -56,7 +56,7 @@ def test_that_a_run_brings_traced_data_and_says_so(traced: FlashAttentionPage) -
     assert badges(traced) == [
         Provenance.TRACED, Provenance.TRACED, Provenance.TRACED, Provenance.MEASURED_CPU
     ]  # fmt: skip
-    assert traced.walk.softmax_badge.provenance is Provenance.TRACED
+    assert traced.stepper.softmax_badge.provenance is Provenance.TRACED
     assert not traced.addresses.is_empty
     assert not traced.comparison.is_empty
     assert traced.timeline.is_empty
@@ -108,49 +108,49 @@ def test_that_a_withdrawn_run_leaves_the_page_as_before_it(traced: FlashAttentio
 
 
 def test_that_a_step_moves_everything(traced: FlashAttentionPage) -> None:
-    walk = traced.walk
-    assert walk.grid is not None
-    walk.player.set_step(0)
-    q_block, kv_block = walk.grid.tile_at(0)
+    stepper = traced.stepper
+    assert stepper.grid is not None
+    stepper.player.set_step(0)
+    q_block, kv_block = stepper.grid.tile_at(0)
     selection = traced.selection.selection
     assert (selection.get("q_block"), selection.get("kv_block"), selection.get("program")) == (q_block, kv_block, 0)
-    assert walk.schedule.step == 0
-    assert [r.name for r in walk.sram.stores[0].residents if r.fresh] == ["Q", "K", "V"]
-    assert walk.softmax.iteration == 0
-    walk.player.set_step(2)
-    assert [r.name for r in walk.sram.stores[0].residents if r.fresh] == ["K", "V"]
-    assert walk.softmax.iteration == 2
+    assert stepper.schedule.step == 0
+    assert [r.name for r in stepper.sram.stores[0].residents if r.fresh] == ["Q", "K", "V"]
+    assert stepper.softmax.iteration == 0
+    stepper.player.set_step(2)
+    assert [r.name for r in stepper.sram.stores[0].residents if r.fresh] == ["K", "V"]
+    assert stepper.softmax.iteration == 2
     standard, flash = traced.addresses.panes
     assert standard.marked_program is None
     assert flash.marked_program is not None
 
 
 def test_that_a_click_on_a_tile_selects_its_step_row_program_and_source_line(traced: FlashAttentionPage) -> None:
-    traced.walk.schedule.tile_picked.emit(2, 1, 140)
+    traced.stepper.schedule.tile_picked.emit(2, 1, 140)
     selection = traced.selection.selection
-    assert traced.walk.grid is not None
-    assert traced.walk.player.step == traced.walk.grid.order[2, 1]
+    assert traced.stepper.grid is not None
+    assert traced.stepper.player.step == traced.stepper.grid.order[2, 1]
     assert selection.get("row") == 140
-    assert traced.walk.softmax.state is not None
-    assert traced.walk.softmax.state.row == 140
+    assert traced.stepper.softmax.state is not None
+    assert traced.stepper.softmax.state.row == 140
     assert (selection.get("function"), selection.get("line")) == ("flash_fwd", FLASH_K_LINE)
     assert selection.get("program") == 1  # the causal launch runs the last of the four Q blocks first
 
 
 def test_that_the_row_within_the_tile_is_kept_while_stepping(traced: FlashAttentionPage) -> None:
-    traced.walk.schedule.tile_picked.emit(2, 1, 140)
-    assert traced.walk.grid is not None
-    traced.walk.player.set_step(int(traced.walk.grid.order[1, 0]))
+    traced.stepper.schedule.tile_picked.emit(2, 1, 140)
+    assert traced.stepper.grid is not None
+    traced.stepper.player.set_step(int(traced.stepper.grid.order[1, 0]))
     assert traced.selection.selection.get("row") == 64 + 140 - 128
 
 
 def test_that_a_skipped_tile_is_framed_and_leaves_the_step(page: FlashAttentionPage) -> None:
-    before = page.walk.player.step
-    page.walk.schedule.tile_picked.emit(0, 3, 10)
-    assert page.walk.player.step == before
-    assert page.walk.schedule._chosen.isVisible()
-    page.walk.player.set_step(before + 1)
-    assert not page.walk.schedule._chosen.isVisible()
+    before = page.stepper.player.step
+    page.stepper.schedule.tile_picked.emit(0, 3, 10)
+    assert page.stepper.player.step == before
+    assert page.stepper.schedule._chosen.isVisible()
+    page.stepper.player.set_step(before + 1)
+    assert not page.stepper.schedule._chosen.isVisible()
 
 
 def test_that_a_source_line_lights_its_tensor(traced: FlashAttentionPage) -> None:
@@ -172,31 +172,31 @@ def test_that_a_program_of_the_map_goes_to_its_tiles(traced: FlashAttentionPage)
     traced.addresses.program_picked.emit("flash", 1)
     assert traced.selection.selection.get("q_block") == 2
     assert traced.selection.selection.get("program") == 1
-    step = traced.walk.player.step
+    step = traced.stepper.player.step
     traced.addresses.program_picked.emit("standard", 3)
-    assert traced.walk.player.step == step
+    assert traced.stepper.player.step == step
     assert traced.addresses.panes[0].marked_program is not None
     assert traced.addresses.panes[1].marked_program is None
 
 
 def test_that_keys_step_and_play(page: FlashAttentionPage, qtbot: Any) -> None:
-    before = page.walk.player.step
+    before = page.stepper.player.step
     page.step(1)
-    assert page.walk.player.step == before + 1
+    assert page.stepper.player.step == before + 1
     page.toggle_play()
-    assert page.walk.player.is_playing
+    assert page.stepper.player.is_playing
     page.step(-1)
-    assert not page.walk.player.is_playing
-    qtbot.keyClick(page.walk.player, Qt.Key.Key_Home)
+    assert not page.stepper.player.is_playing
+    qtbot.keyClick(page.stepper.player, Qt.Key.Key_Home)
     assert page.selection.selection.get("step") == 0
 
 
 def test_that_the_step_is_kept_while_the_schedule_stays_as_long(page: FlashAttentionPage) -> None:
-    page.walk.player.set_step(3)
+    page.stepper.player.set_step(3)
     show(page, PARAMS.changed(dtype="fp32"))
-    assert page.walk.player.step == 3
+    assert page.stepper.player.step == 3
     show(page, PARAMS.changed(seq_len=512))
-    assert page.walk.player.step == int(0.62 * (page.walk.player.steps - 1))
+    assert page.stepper.player.step == int(0.62 * (page.stepper.player.steps - 1))
 
 
 def test_that_a_schedule_without_tiles_says_what_would_help(page: FlashAttentionPage) -> None:
@@ -212,21 +212,21 @@ def test_that_a_schedule_without_tiles_says_what_would_help(page: FlashAttention
             return getattr(self._plan, name)
 
     page.show_plan(Nothing(page.topic.plan(PARAMS)), PARAMS)  # type: ignore[arg-type]
-    assert page.walk.schedule.is_empty
-    assert page.walk.player.step == -1
+    assert page.stepper.schedule.is_empty
+    assert page.stepper.player.step == -1
     show(page, PARAMS)
-    assert not page.walk.schedule.is_empty
+    assert not page.stepper.schedule.is_empty
 
 
 def test_that_very_large_models_wait_until_the_sliders_rest(page: FlashAttentionPage, qtbot: Any) -> None:
     large = PARAMS.changed(seq_len=16384, block_q=16, block_kv=16)
     show(page, large)
-    assert page.walk.grid is not None
-    assert page.walk.grid.query_len == 256
-    qtbot.waitUntil(lambda: page.walk.grid is not None and page.walk.grid.query_len == 16384, timeout=5000)
-    qtbot.waitUntil(lambda: page.walk.softmax.state is not None, timeout=5000)
+    assert page.stepper.grid is not None
+    assert page.stepper.grid.query_len == 256
+    qtbot.waitUntil(lambda: page.stepper.grid is not None and page.stepper.grid.query_len == 16384, timeout=5000)
+    qtbot.waitUntil(lambda: page.stepper.softmax.state is not None, timeout=5000)
     show(page, PARAMS)
-    assert page.walk.grid.query_len == 256
+    assert page.stepper.grid.query_len == 256
 
 
 @pytest.mark.parametrize(
@@ -242,19 +242,19 @@ def test_that_very_large_models_wait_until_the_sliders_rest(page: FlashAttention
 def test_that_any_shape_can_be_drawn_and_played(page: FlashAttentionPage, changes: dict[str, Any]) -> None:
     params = PARAMS.changed(**changes)
     show(page, params)
-    walk = page.walk
+    stepper = page.stepper
     schedule = page.topic.plan(params).schedule
     for move, step in (
-        (walk.player.first, 0),
-        (walk.player.step_forward, min(1, len(schedule) - 1)),
-        (walk.player.last, len(schedule) - 1),
+        (stepper.player.first, 0),
+        (stepper.player.step_forward, min(1, len(schedule) - 1)),
+        (stepper.player.last, len(schedule) - 1),
     ):
         move()
         selection = page.selection.selection
         q_block, _, kv_block = schedule[step].tolist()
         assert [selection.get(name) for name in ("step", "q_block", "kv_block")] == [step, q_block, kv_block]
         assert 0 <= selection.get("row") < params.seq_len
-        assert not walk.schedule.is_empty
-    image = walk.schedule.grab().toImage()
+        assert not stepper.schedule.is_empty
+    image = stepper.schedule.grab().toImage()
     colours = {image.pixel(x, y) for x in range(image.width()) for y in range(image.height())}
     assert QColor(themes.current().tiles["current"]).rgb() in colours, "the current tile is framed"

@@ -1,4 +1,4 @@
-"""A mask as a matrix: exact at every zoom, reads out cell and reason, margins aligned, never the whole at once."""
+"""A mask as a matrix: exact at every zoom, reads out cell and reason, axis labels aligned, never the whole at once."""
 
 from __future__ import annotations
 

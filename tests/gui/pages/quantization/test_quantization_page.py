@@ -100,9 +100,9 @@ def test_that_a_format_can_be_chosen_in_every_view(page: QuantizationPage, view:
     emit = {
         "map": page.map_panel.key_picked,
         "errors": page.formats_view.errors.series_picked,
-        "budget": page.use_view.budget.picked,
-        "outputs": page.use_view.outputs.picked,
-        "report": page.use_view.report.format_chosen,
+        "budget": page.deployment_view.budget.picked,
+        "outputs": page.deployment_view.outputs.picked,
+        "report": page.deployment_view.report.format_chosen,
     }[view].emit
     emit("int8")
     assert params(page).format == "int8"
@@ -142,7 +142,7 @@ def test_that_a_run_replaces_the_plan_and_is_measured(page: QuantizationPage) ->
 
 def test_that_a_tensor_is_selected_everywhere_and_a_second_click_lets_it_go(page: QuantizationPage) -> None:
     present(page)
-    page.use_view.show_picture(REPORT)
+    page.deployment_view.show_picture(REPORT)
     row = page.map_panel.map.grid.cells[WORST][0] if page.map_panel.map.grid else -1
     page.map_panel.map.chart.clicked.emit(50.0, row + 0.5)
     assert page.selection.selection.get("tensor") == WORST
@@ -161,7 +161,7 @@ def test_that_a_tensor_is_selected_everywhere_and_a_second_click_lets_it_go(page
 
 def test_that_a_tensor_of_the_table_is_lit_in_the_map_and_escape_lets_it_go(page: QuantizationPage) -> None:
     present(page)
-    page.use_view.report.tensor_picked.emit(WORST)
+    page.deployment_view.report.tensor_picked.emit(WORST)
     assert page.map_panel.map.row is not None
     assert page.dismiss()
     assert page.map_panel.map.row is None
@@ -194,7 +194,7 @@ def test_that_a_report_in_the_making_grows_and_keeps_the_selection(page: Quantiz
     for count in (0, 1, 5, 7):
         page.show_partial(as_partial(checkpoint_result(params(page), count, samples=False)))
         if count == 5:
-            page.use_view.report.tensor_picked.emit(WORST)
+            page.deployment_view.report.tensor_picked.emit(WORST)
         expected = Provenance.MEASURED_CPU if count else Provenance.MODELLED
         assert page.headline.badges[0].provenance is expected
         assert page.codebook_card.badge.provenance is Provenance.MODELLED
@@ -217,10 +217,10 @@ def test_that_another_format_or_preset_makes_nothing_stale_but_other_blocks_do(p
     assert page.codebook_card.badge.provenance is Provenance.MODELLED
     assert page.map_panel.map.grid is not None
     assert page.map_panel.map.grid.rows == len(tensors())  # the last run, marked
-    page.use_view.show_picture(REPORT)
-    assert page.use_card.property("stale")
-    page.use_view.show_picture(MODEL)
-    assert not page.use_card.property("stale")
+    page.deployment_view.show_picture(REPORT)
+    assert page.deployment_card.property("stale")
+    page.deployment_view.show_picture(MODEL)
+    assert not page.deployment_card.property("stale")
     page.form.propose(params(page).changed(block_size=64))
     assert not page.map_card.property("stale")
 
@@ -228,14 +228,14 @@ def test_that_another_format_or_preset_makes_nothing_stale_but_other_blocks_do(p
 def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -> None:
     page.map_panel.ways.choose(TENSORS)
     page.formats_view.show_picture(OUTLIERS)
-    page.use_view.show_picture(OUTPUTS)
-    for figure in (page.map_panel.map, page.formats_view.outliers, page.use_view.outputs):
+    page.deployment_view.show_picture(OUTPUTS)
+    for figure in (page.map_panel.map, page.formats_view.outliers, page.deployment_view.outputs):
         assert figure.is_empty
         assert "Run (F5)" in figure.empty_sentence
     page.formats_view.show_picture(DISTRIBUTION)
     assert page.formats_view.distributions.curves.is_empty
     page.form.propose(params(page).changed(outputs=False))
-    assert "Switch Effect on outputs on" in page.use_view.outputs.empty_sentence
+    assert "Switch Effect on outputs on" in page.deployment_view.outputs.empty_sentence
     present(page)
     page.formats_view.show_picture(OUTLIERS)
     assert not page.formats_view.outliers.is_empty
@@ -249,8 +249,8 @@ def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -
 
 
 def test_that_timed_kernels_are_compared_and_untimed_ones_are_not(page: QuantizationPage) -> None:
-    page.use_view.show_picture(KERNELS)
-    kernels = page.use_view.kernels
+    page.deployment_view.show_picture(KERNELS)
+    kernels = page.deployment_view.kernels
     assert "Switch Time them on" in kernels.comparison.empty_sentence
     page.form.propose(params(page).changed(kernels=False, timing=True))  # timed without being traced
     assert kernels.comparison.empty_sentence.startswith("Run (F5) to compare")
@@ -260,14 +260,14 @@ def test_that_timed_kernels_are_compared_and_untimed_ones_are_not(page: Quantiza
     result.tables["comparison"] = [row]  # type: ignore[index]
     page.present(result, {})
     assert [row.name for row in kernels.comparison.rows] == ["dequantize · bitsandbytes"]
-    assert page.use_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.deployment_card.badge.provenance is Provenance.MEASURED_CPU
     page.form.propose(params(page).changed(block_size=512))
-    assert page.use_card.property("stale")
+    assert page.deployment_card.property("stale")
 
 
 def test_that_codes_that_differ_are_said_even_of_a_run_that_timed_nothing(page: QuantizationPage) -> None:
-    page.use_view.show_picture(KERNELS)
-    assert page.use_card.badge.provenance is None
+    page.deployment_view.show_picture(KERNELS)
+    assert page.deployment_card.badge.provenance is None
     result = checkpoint_result(params(page))
     result.tables["agreement"] = [  # type: ignore[index]
         {"format": "nf4", "other": "numpy", "elements": 16384, "differing_codes": 3, "runs_on": "emulated"},
@@ -275,14 +275,14 @@ def test_that_codes_that_differ_are_said_even_of_a_run_that_timed_nothing(page: 
         {"format": "nf4", "other": "bitsandbytes", "elements": 16384, "differing_codes": 0, "runs_on": "emulated"},
     ]
     page.present(result, {})
-    assert page.use_view.kernels.comparison.is_empty
-    assert page.use_view.kernels.agreement.text().splitlines() == [
+    assert page.deployment_view.kernels.comparison.is_empty
+    assert page.deployment_view.kernels.agreement.text().splitlines() == [
         "Codes that differ, Triton (traced) and numpy, of 16,384 each: NF4\N{NO-BREAK SPACE}3, INT8 not compared.",
         "Codes that differ, Triton (traced) and bitsandbytes, of 16,384 each: NF4\N{NO-BREAK SPACE}0.",
     ]
-    assert page.use_card.badge.provenance is Provenance.TRACED
+    assert page.deployment_card.badge.provenance is Provenance.TRACED
     page.form.propose(params(page).changed(block_size=512))
-    assert page.use_card.property("stale")
+    assert page.deployment_card.property("stale")
 
 
 def test_that_a_run_without_errors_of_the_selected_tensor_draws_no_other_one_under_its_name(
@@ -290,7 +290,7 @@ def test_that_a_run_without_errors_of_the_selected_tensor_draws_no_other_one_und
 ) -> None:
     present(page)
     page.map_panel.ways.choose(EVERY_FORMAT)
-    page.use_view.report.tensor_picked.emit("model.norm.weight")
+    page.deployment_view.report.tensor_picked.emit("model.norm.weight")
     assert page.map_panel.map.is_empty
     assert "no errors of model.norm.weight" in page.map_panel.map.empty_sentence
     assert page.map_card.badge.provenance is None
@@ -307,9 +307,9 @@ def test_that_each_picture_of_a_run_is_stale_when_its_own_parameters_changed(pag
         {"scales.absmax": np.full(4, 2.0), "scales.codes": np.zeros(4, np.uint8), "scales.restored": np.full(4, 2.0)}
     )
     page.present(result, {})
-    assert page.use_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.deployment_card.badge.provenance is Provenance.MEASURED_CPU
     page.form.propose(params(page).changed(nested_block=64))
-    assert page.use_card.badge.provenance is Provenance.MODELLED
+    assert page.deployment_card.badge.provenance is Provenance.MODELLED
     assert page.codebook_card.badge.provenance is Provenance.MEASURED_CPU
     page.formats_view.show_picture(OUTLIERS)
     assert not page.formats_card.property("stale")
@@ -354,7 +354,7 @@ def test_that_a_result_without_numbers_is_drawn(page: QuantizationPage) -> None:
     page.show_partial(as_partial(Draft("quantization", params(page), checkpoint_result(PARAMS).environment).result()))
     for formats in (SIZES, ERRORS, OUTLIERS, DISTRIBUTION):
         page.formats_view.show_picture(formats)
-        page.use_view.show_picture(formats)
+        page.deployment_view.show_picture(formats)
     assert page.headline.badges[0].provenance is Provenance.MODELLED
 
 

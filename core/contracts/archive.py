@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Annotated, Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,15 +79,19 @@ def pack(tree: Mapping[str, Any], *, compress: bool) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, Any]:
-    """The inverse of `pack`; of an archive without references, the arrays by name stand under `arrays`."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        header = json.loads(str(stored[_HEADER]))
-        arrays = {name.removeprefix(_MEMBER): stored[name] for name in stored.files if name != _HEADER}
-    if not isinstance(header, dict):
-        raise ValueError("the header of the archive is not an object")
-    if "format" not in header:
-        return {**header, "arrays": arrays}
-    tree: dict[str, Any] = _resolved(header, arrays)
+    """The inverse of `pack`; of an archive without references, the arrays by name stand under `arrays`.
+
+    Raises ValueError for anything else.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            header = json.loads(str(stored[_HEADER]))
+            arrays = {name.removeprefix(_MEMBER): stored[name] for name in stored.files if name != _HEADER}
+        if "format" not in header:
+            return {**header, "arrays": arrays}
+        tree: dict[str, Any] = _resolved(header, arrays)
+    except (BadZipFile, EOFError, OSError, KeyError, TypeError, zlib.error) as error:
+        raise ValueError(f"not an archive of a result: {error}") from error
     return tree
 
 

@@ -112,7 +112,7 @@ class History:
             return kind.from_bytes(row["result"])
         except InvalidParams as error:
             raise TilescopeError(f"The parameters of this run are no longer valid: {error.sentence}") from error
-        except (ValueError, KeyError, OSError) as error:
+        except ValueError as error:
             raise TilescopeError(f"The run {entry_id} in the history is damaged and cannot be opened.") from error
 
     def remove(self, entry_id: str) -> None:

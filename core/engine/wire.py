@@ -24,6 +24,8 @@ def unpack(data: bytes, result: type[Result]) -> Event:
     """The inverse of `pack` for a topic whose results are of that class. Raises ValueError for anything else."""
     line, _, archive = data.partition(b"\n")
     values = json.loads(line)
+    if not isinstance(values, dict):
+        raise ValueError("a worker sent what is no event")
     kind = _KINDS.get(values.pop("event", ""))
     if kind is Partial:
         return Partial(result.from_bytes(archive))

@@ -18,6 +18,7 @@ from core.topics.masks.experiment.problem import float64_reference, make_problem
 from core.topics.masks.params import MasksParams
 from core.topics.masks.plan import plan
 from core.topics.masks.result import IMPLEMENTATIONS, MasksResult
+from tests.old_result import old_bytes
 from tests.same_result import same
 
 pytest.importorskip("triton")
@@ -184,3 +185,31 @@ def test_that_the_reference_is_attention_in_float64() -> None:
     by_hand = torch.exp(scores) * problem.dense
     expected = (by_hand / by_hand.sum(-1, keepdim=True)).nan_to_num(0.0) @ problem.v.double()
     torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+
+
+def test_that_a_run_of_an_older_version_still_opens() -> None:
+    implementation = {
+        "impl": "sdpa-bool-mask", "label": "SDPA", "runs_on": "cpu", "reason": "", "time_ms": 1.5,
+        "time_ms_samples": [1.4, 1.6], "tflops": 0.1, "peak_memory_bytes": None, "max_abs_error": 1e-6,
+        "rms_error": 1e-7, "allowed_rms_error": 3e-7, "passed": True, "nan_rows": 0, "blind_rows": 31, "mask_bytes": 9,
+    }  # fmt: skip
+    stored = old_bytes(
+        "masks",
+        MasksParams(seq_len=63),
+        metrics={"blind_rows": (31, "rows", "modelled"), "blind.naive_nan_rows": (31, "rows", "measured (CPU)")},
+        arrays={"schedule": np.zeros((2, 4), np.int32), "blind_rows": np.arange(31, dtype=np.int32)},
+        tables={
+            "comparison": [implementation],
+            "tiles": [{"sequence": 0, "full": 1, "partial": 2, "empty": 3, "visited": 3, "visited_by_kernel": None}],
+            "lines": [{"kernel": "dense", "function": "f", "file": "f.py", "line": 3, "op": "load", "tensor": "Q",
+                       "accesses": 4, "bytes": 16, "masked_share": 0.0}],
+        },
+    )  # fmt: skip
+    result = MasksResult.from_bytes(stored)
+    assert result.params == MasksParams(seq_len=63)
+    assert result.fully_masked_rows is not None
+    assert result.fully_masked_rows.size == 31
+    assert result.comparison[0].fully_masked_rows == 31
+    assert result.value("fully_masked_rows") == result.value("fully_masked.naive_nan_rows") == 31
+    assert (result.tiles[0].empty, result.lines[0].bytes) == (3, 16)
+    assert result.environment.backend == "Lanes (TTIR on CPU)"

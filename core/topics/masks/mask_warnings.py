@@ -51,8 +51,8 @@ def mask_warnings(
 
 
 def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]:
-    blind = int(np.count_nonzero(counts == 0))
-    if blind == counts.size:
+    hidden_rows = int(np.count_nonzero(counts == 0))
+    if hidden_rows == counts.size:
         yield MaskWarning(
             "everything-masked",
             Weight.WARNING,
@@ -64,14 +64,14 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]
             ),
             "expression",
         )
-    elif blind:
+    elif hidden_rows:
         yield MaskWarning(
             "rows-masked",
             Weight.FACT,
             Text(
-                f"{blind:,} of {counts.size:,} queries see no key at all: a plain softmax gives NaN there, the "
+                f"{hidden_rows:,} of {counts.size:,} queries see no key at all: a plain softmax gives NaN there, the "
                 "block-sparse kernel zeros.",
-                f"{counts.size:,} 个 query 中有 {blind:,} 个看不到任何 key：普通 softmax 在此得到 NaN，"
+                f"{counts.size:,} 个 query 中有 {hidden_rows:,} 个看不到任何 key：普通 softmax 在此得到 NaN，"
                 "块稀疏 kernel 给出 0。",
             ),
         )

@@ -185,11 +185,11 @@ class RowCounts(AxisLabels):
         track = QRectF(4, box.top(), room, box.height())
         painter.fillRect(track, QColor(theme.sunken))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        ink, blind = QColor(mix(theme.surface, theme.series[1], 0.8)), QColor(theme.bad)
+        ink, hidden_ink = QColor(mix(theme.surface, theme.series[1], 0.8)), QColor(theme.bad)
         for top, bottom, mean in zip(edges[:-1].tolist(), edges[1:].tolist(), means.tolist(), strict=True):
             y = max(box.top(), box.top() + (top - first) * pixel)
             height = min(box.bottom(), box.top() + (bottom - first) * pixel) - y
             gap = 1.0 if height > 5 else 0.0
             width = room * mean / source.cols
             bar = QRectF(4, y, 3 if mean == 0 else max(1.0, width), max(1.0, height - gap))
-            painter.fillRect(bar, blind if mean == 0 else ink)
+            painter.fillRect(bar, hidden_ink if mean == 0 else ink)

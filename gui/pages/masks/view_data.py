@@ -85,7 +85,7 @@ def numbers(plan: Plan) -> list[Number]:
             _tone(cost.bytes_saved),
         ),
         Number(
-            "of tile lists",
+            "tile lists",
             format_quantity(cost.tile_list_bytes, "bytes"),
             f"A dense bool mask takes {format_quantity(cost.dense_mask_bytes, 'bytes')}; modelled",
         ),

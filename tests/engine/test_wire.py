@@ -1,0 +1,39 @@
+"""Events on their way from a worker: as they were, or refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
+from core.engine import wire
+from tests.engine.trouble import TroubleParams, TroubleResult
+from tests.same_result import same
+
+
+@given(
+    st.one_of(
+        st.builds(Started, st.text(), st.text()),
+        st.builds(Progress, st.floats(allow_nan=False), st.floats(allow_nan=False), st.text()),
+        st.builds(Failed, st.text(), st.text(), st.none() | st.text(), st.booleans()),
+        st.builds(Cancelled, st.text()),
+    )
+)
+def test_that_an_event_arrives_as_it_left(event: Event) -> None:
+    assert wire.unpack(wire.pack(event), TroubleResult) == event
+
+
+@pytest.mark.parametrize("kind", [Partial, Finished])
+def test_that_a_result_arrives_with_its_type(kind: type[Partial] | type[Finished]) -> None:
+    result = TroubleResult(params=TroubleParams(count=5), numbers={"a.b": np.arange(5)}, done=2)
+    event = wire.unpack(wire.pack(kind(result)), TroubleResult)
+    assert isinstance(event, kind)
+    assert same(event.result, result)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]\n", b'{"event": "Exec"}\n', b'{"event": "Progress"}\n', b"\x80\x04."])
+def test_that_what_is_no_event_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        wire.unpack(data, TroubleResult)

@@ -33,7 +33,13 @@ def colour_table(theme: Theme, name: str) -> np.ndarray:
 
 def colour_map(theme: Theme, name: str, steps: int = 256) -> pg.ColorMap:
     """The same as a map of pyqtgraph; with fewer `steps`, that many blocks of one colour each."""
-    table = colour_table(theme, name)
+    return _map(name, steps, theme.is_dark)
+
+
+@cache
+def _map(name: str, steps: int, is_dark: bool) -> pg.ColorMap:
+    """Cached: making one takes longer than drawing a map with it, and a slider asks for it at each move."""
+    table = _table(name) if is_dark else _table(name)[::-1]
     shades = np.linspace(0, 255, steps).round().astype(np.intp)
     blocks = np.arange(256) * steps // 256
     return pg.ColorMap(np.linspace(0, 1, 256), table[shades[blocks]])

@@ -1,4 +1,4 @@
-"""The registry of topics: one line each. Pages have theirs in gui/pages/__init__.py."""
+"""The registry of topics: one id each. Packages and pages follow from it by name."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from collections.abc import Mapping
 from core.contracts.errors import UnknownName
 from core.contracts.topic import Topic
 
-TOPICS: dict[str, str] = {
-    "flash-attention": "core.topics.flash_attention",
-    "masks": "core.topics.masks",
-    "decoder": "core.topics.decoder",
-    "quantization": "core.topics.quantization",
-    "lora": "core.topics.lora",
-    "fine-tuning": "core.topics.fine_tuning",
-    "kernel-lab": "core.topics.kernel_lab",
-}
+_IDS = ("flash-attention", "masks", "decoder", "quantization", "lora", "fine-tuning", "kernel-lab")
+"""In the order of the window's navigation."""
+
+TOPICS = {topic_id: f"core.topics.{topic_id.replace('-', '_')}" for topic_id in _IDS}
 """Topic id to the package that exports it as `TOPIC`."""
 
 
@@ -27,5 +22,5 @@ def topic(topic_id: str, topics: Mapping[str, str] = TOPICS) -> Topic:
         close = difflib.get_close_matches(topic_id, topics, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UnknownName(f"There is no topic {topic_id!r}: {hint}The topics are {', '.join(topics)}.")
-    found: Topic = importlib.import_module(topics[topic_id]).TOPIC
-    return found
+    declared: Topic = importlib.import_module(topics[topic_id]).TOPIC
+    return declared

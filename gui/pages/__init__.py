@@ -1,11 +1,9 @@
-"""One page a topic: topic id to the class that draws it, imported on first visit."""
+"""One page per topic, named after it: gui.pages.fine_tuning.page has FineTuningPage. Imported on first visit."""
 
-PAGES: dict[str, str] = {
-    "flash-attention": "gui.pages.flash_attention:FlashAttentionPage",
-    "kernel-lab": "gui.pages.kernel_lab:KernelLabPage",
-    "masks": "gui.pages.masks:MasksPage",
-    "decoder": "gui.pages.decoder:DecoderPage",
-    "quantization": "gui.pages.quantization:QuantizationPage",
-    "lora": "gui.pages.lora:LoraPage",
-    "fine-tuning": "gui.pages.fine_tuning:FineTuningPage",
+from core.contracts.registry import TOPICS
+
+PAGES = {
+    topic_id: f"gui.pages.{topic_id.replace('-', '_')}.page:{topic_id.title().replace('-', '')}Page"
+    for topic_id in TOPICS
 }
+"""Topic id to 'module:class'."""

@@ -16,9 +16,9 @@ from torch import nn
 
 from core.contracts.errors import InvalidParams, RunFailed
 from core.language_model.data import Batch, batch_loss
-from core.language_model.libraries import import_peft, transformers_quietly
+from core.language_model.libraries import import_peft, silent_transformers
 from core.language_model.model import linear_names
-from core.language_model.target_modules import ALL, check_targets, is_named
+from core.language_model.target_modules import ALL, check_target_modules, is_named
 from core.language_model.torch_state import seeded
 
 
@@ -26,9 +26,9 @@ class LossNotANumber(RunFailed):
     """The loss of a step was NaN or infinite. `step` counts from 1; the weights are those before it."""
 
     def __init__(self, step: int, loss: float) -> None:
-        found = "NaN" if math.isnan(loss) else "infinite"
+        value = "NaN" if math.isnan(loss) else "infinite"
         super().__init__(
-            f"The loss of step {step} is {found}, so the training stopped there: a smaller learning rate would do."
+            f"The loss of step {step} is {value}, so the training stopped there: a smaller learning rate would do."
         )
         self.step = step
         self.loss = loss
@@ -45,8 +45,8 @@ class Step:
     loss: float
 
 
-def target_modules(model: Any, asked: str, field: str | None = "target_modules") -> list[str]:
-    """The names that peft's `target_modules` takes for what a person asked: 'all', or names with commas between.
+def target_modules(model: Any, text: str, field: str | None = "target_modules") -> list[str]:
+    """The names that peft's `target_modules` takes for what the user typed: 'all', or names with commas between.
 
     A name is the end of the full name of a linear layer inside the blocks, such as 'q_proj', 'mlp.down_proj' or
     'layers.0.self_attn.q_proj'; 'all' gives each last part once, in order. Raises InvalidParams, listing those that
@@ -54,13 +54,13 @@ def target_modules(model: Any, asked: str, field: str | None = "target_modules")
     """
     full = linear_names(model)
     kinds = list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in full))
-    wanted = list(dict.fromkeys(name.strip() for name in asked.split(",") if name.strip()))
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not kinds:
         raise InvalidParams("This model has no linear layers that an adapter could be put on.", field)
-    if ALL in wanted:
+    if ALL in names:
         return kinds
-    check_targets(wanted, full, field)
-    return wanted
+    check_target_modules(names, full, field)
+    return names
 
 
 def adapted_layers(model: Any, targets: Iterable[str]) -> list[str]:
@@ -82,7 +82,7 @@ def with_adapter(model: Any, config: Any, seed: int) -> Any:
     """A peft model on a copy of `model`, in training mode; what peft draws follows from `seed` alone."""
     twin = copied(model)
     import_peft()
-    with transformers_quietly(), seeded(seed):
+    with silent_transformers(), seeded(seed):
         from peft import get_peft_model
 
         return get_peft_model(twin, config).train()

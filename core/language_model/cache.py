@@ -24,7 +24,7 @@ _UNFINISHED_LASTS_S = 24 * 3600.0
 
 
 def cache_folder() -> Path:
-    """Where trained models are kept: beside a TILESCOPE_DATA_DIR, or the platform's folder for this person's caches."""
+    """Where trained models are kept: beside a TILESCOPE_DATA_DIR, or the platform's folder for this user's caches."""
     chosen = os.environ.get("TILESCOPE_DATA_DIR")
     return Path(chosen) / "cache" if chosen else Path(platformdirs.user_cache_dir("tilescope", appauthor=False))
 

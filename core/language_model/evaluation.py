@@ -59,7 +59,7 @@ class TextLoss:
 
 @dataclass(frozen=True)
 class Answers:
-    """`texts` are what the model wrote, `right` [n] bool whether that is what was asked for."""
+    """`texts` are what the model wrote, `right` [n] bool whether that is the expected answer."""
 
     texts: tuple[str, ...]
     right: np.ndarray
@@ -121,7 +121,7 @@ def exact_match(
     examples: Sequence[Example],
     progress: ProgressCallback | None = None,
 ) -> Answers:
-    """Rows of the table task, answered greedily: right if the sentence is the asked one, letter by letter."""
+    """Rows of the table task, answered greedily: right if the sentence is the expected one, letter by letter."""
     prompts = [prompt_ids(tokenizer, example.row) for example in examples]
     texts = generate(model, tokenizer, prompts, _LONGEST_ANSWER, progress)
     right = [text.strip() == example.sentence for text, example in zip(texts, examples, strict=True)]
@@ -138,7 +138,7 @@ def completion_accuracy(
     in the same word."""
     prompts = [text_prompt(tokenizer, completion.prompt) for completion in completions]
     texts = generate(model, tokenizer, prompts, _LONGEST_ANSWER // 2, progress)
-    right = [_begins_with(text.strip(), asked.answer) for text, asked in zip(texts, completions, strict=True)]
+    right = [_begins_with(text.strip(), completion.answer) for text, completion in zip(texts, completions, strict=True)]
     return Answers(tuple(text.strip() for text in texts), np.array(right, dtype=bool))
 
 

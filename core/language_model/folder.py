@@ -1,4 +1,4 @@
-"""A person's own model: a local Hugging Face folder, checked before anything of it is loaded. Workers only.
+"""The user's own model: a local Hugging Face folder, checked before anything of it is loaded. Workers only.
 
 Nothing is downloaded and no code of the folder is run: weights are read from safetensors, classes are those that
 transformers brings itself.
@@ -17,7 +17,7 @@ import torch
 from core.contracts.errors import TilescopeError
 from core.hardware.host import host_facts
 from core.language_model.folder_files import FolderFiles, inspect
-from core.language_model.libraries import import_transformers, transformers_quietly
+from core.language_model.libraries import import_transformers, silent_transformers
 from core.language_model.model import ATTENTION, parameter_count
 from core.language_model.pretrain import ProgressCallback
 from core.language_model.small_model import SmallModel
@@ -115,7 +115,7 @@ def _check_vocabulary(files: FolderFiles, model: Any, tokenizer: PreTrainedToken
 def _loaded(files: FolderFiles, what: str, load: Any) -> Any:
     """What `load` returns. Whatever transformers raises for contents that it did not expect becomes one sentence."""
     try:
-        with transformers_quietly(), seeded(0):
+        with silent_transformers(), seeded(0):
             return load()
     except (TilescopeError, MemoryError):
         raise

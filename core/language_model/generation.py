@@ -9,7 +9,7 @@ import torch
 
 from core.contracts.errors import InvalidParams
 from core.language_model.data import padding_id
-from core.language_model.libraries import transformers_quietly
+from core.language_model.libraries import silent_transformers
 from core.language_model.pretrain import ProgressCallback
 from core.language_model.torch_state import evaluating
 
@@ -43,7 +43,7 @@ def generate(
             f"{context_length(model)}: take 1 to {context_length(model) - 1}."
         )
     texts: list[str] = []
-    with evaluating(model), transformers_quietly():
+    with evaluating(model), silent_transformers():
         for start in range(0, len(prompts), BATCH_SIZE):
             part = prompts[start : start + BATCH_SIZE]
             texts += _continued(model, tokenizer, part, min(max_new_tokens, room), _part_of(progress, start, prompts))

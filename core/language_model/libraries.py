@@ -42,7 +42,7 @@ def reason(error: BaseException) -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """The versions that the weights of a recipe may depend on, without importing anything."""
+    """The versions that the weights of the small model may depend on, without importing anything."""
     return {name: version(name) for name in LIBRARIES}
 
 
@@ -52,7 +52,7 @@ def import_transformers() -> None:
         with _no_package("kernels"):
             from transformers.utils import is_kernels_available
 
-            is_kernels_available()  # asked once a process; the answer is kept
+            is_kernels_available()  # asked once per process; the answer is kept
 
 
 def import_peft() -> None:
@@ -76,12 +76,12 @@ def import_peft() -> None:
 def import_for_training() -> None:
     """Import all that training the small model with an adapter needs."""
     import_peft()
-    with transformers_quietly():
+    with silent_transformers():
         from transformers import LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: F401 (found lazily: one second)
 
 
 @contextmanager
-def transformers_quietly() -> Iterator[None]:
+def silent_transformers() -> Iterator[None]:
     """Inside, transformers is imported, draws no progress bar and logs errors only; afterwards as it was."""
     import_transformers()
     from transformers.utils import logging as their_logging

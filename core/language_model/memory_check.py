@@ -12,7 +12,7 @@ TRAINED_BYTES = 16
 """A parameter that AdamW trains, in float32: its weight, its gradient and two moments."""
 
 
-def check_room(needed_bytes: int, what: str, remedy: str, field: str | None, free_bytes: int | None = None) -> None:
+def check_memory(needed_bytes: int, what: str, remedy: str, field: str | None, free_bytes: int | None = None) -> None:
     """Raises InvalidParams, blaming `field`, where more bytes are needed than are free on this machine.
 
     `what` says who needs them, such as '3 methods train a copy each of this model'; `remedy` what would do, such as

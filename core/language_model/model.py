@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.language_model.libraries import transformers_quietly
-from core.language_model.model_config import Recipe
+from core.language_model.libraries import silent_transformers
+from core.language_model.model_config import ModelConfig
 from core.language_model.tokenizer import SPECIAL_TOKENS, Special
 from core.language_model.torch_state import seeded
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 ATTENTION = "sdpa"
 
 
-def build_model(recipe: Recipe, vocabulary: int | None = None) -> LlamaForCausalLM:
-    """An untrained model on the CPU in float32, weights drawn from the recipe's seed; the global seed is untouched.
+def build_model(config: ModelConfig, vocabulary: int | None = None) -> LlamaForCausalLM:
+    """An untrained model on the CPU in float32, weights drawn from the config's seed; the global seed is untouched.
 
-    `vocabulary` is the number of tokens, by default the recipe's.
+    `vocabulary` is the number of tokens, by default the config's.
     """
-    with transformers_quietly(), seeded(recipe.seed):
+    with silent_transformers(), seeded(config.seed):
         from transformers import LlamaConfig, LlamaForCausalLM
 
         token_ids = {token: number for number, token in enumerate(SPECIAL_TOKENS)}
-        config = LlamaConfig(
-            vocab_size=vocabulary or recipe.vocabulary,
-            hidden_size=recipe.hidden,
-            num_hidden_layers=recipe.layers,
-            num_attention_heads=recipe.heads,
-            num_key_value_heads=recipe.heads,
-            intermediate_size=recipe.intermediate,
-            max_position_embeddings=recipe.context,
+        llama_config = LlamaConfig(
+            vocab_size=vocabulary or config.vocabulary,
+            hidden_size=config.hidden,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.heads,
+            intermediate_size=config.intermediate,
+            max_position_embeddings=config.context,
             tie_word_embeddings=True,
             pad_token_id=token_ids[Special.PAD],
             bos_token_id=token_ids[Special.BOS],
             eos_token_id=token_ids[Special.EOS],
             attn_implementation=ATTENTION,
         )
-        return LlamaForCausalLM(config).eval()
+        return LlamaForCausalLM(llama_config).eval()
 
 
 def linear_names(model: PreTrainedModel) -> list[str]:

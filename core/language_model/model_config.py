@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from core.contracts.errors import InvalidParams
 
 CODE_VERSION = 2
-"""Raised by whoever changes what a recipe leads to (texts, model, training), so that older caches are not taken."""
+"""Raised by whoever changes what a model config leads to (texts, model, training): older caches are not taken then."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ModelConfig:
     """A world, a tokenizer, a model and its training.
 
     The model is a Llama: `hidden` wide, `layers` deep, `heads` heads, MLPs `intermediate` wide, embeddings tied.
@@ -48,14 +48,16 @@ class Recipe:
             raise InvalidParams(f"Sequences of {self.length} tokens do not fit: take 2 to {self.context}.")
 
 
-STANDARD = Recipe()
+STANDARD = ModelConfig()
 """About one million parameters, trained in about a minute on two cores."""
 
-TINY = Recipe(people=8, vocabulary=320, hidden=32, layers=2, heads=2, intermediate=64, context=128, steps=20, batch=8)
+TINY = ModelConfig(
+    people=8, vocabulary=320, hidden=32, layers=2, heads=2, intermediate=64, context=128, steps=20, batch=8
+)
 """For tests and first pictures: a second, and it knows next to nothing."""
 
 
-def content_hash(recipe: Recipe, versions: dict[str, str]) -> str:
-    """The name of what the recipe leads to with these versions of the libraries: 20 hexadecimal digits."""
-    inputs = {"code": CODE_VERSION, "recipe": asdict(recipe), "versions": versions}
+def content_hash(config: ModelConfig, versions: dict[str, str]) -> str:
+    """The name of what the config leads to with these versions of the libraries: 20 hexadecimal digits."""
+    inputs = {"code": CODE_VERSION, "recipe": asdict(config), "versions": versions}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:20]

@@ -1,4 +1,4 @@
-"""Pretraining: from a recipe to a model that knows the facts of its world. Workers only."""
+"""Pretraining: from a model config to a model that knows the facts of its world. Workers only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from core.contracts.errors import RunFailed
 from core.language_model.model import build_model
-from core.language_model.model_config import Recipe
+from core.language_model.model_config import ModelConfig
 from core.language_model.text import documents
 from core.language_model.tokenizer import train_tokenizer
 from core.language_model.torch_state import torch_threads
@@ -46,48 +46,48 @@ class Pretrained:
     seconds: float
 
 
-def pretrain(recipe: Recipe, progress: ProgressCallback | None = None) -> Pretrained:
-    """Train the recipe's model on its world's documents, on the CPU in float32.
+def pretrain(config: ModelConfig, progress: ProgressCallback | None = None) -> Pretrained:
+    """Train the config's model on its world's documents, on the CPU in float32.
 
-    The same recipe gives the same weights on the same machine with the same number of threads. `progress` is called at
+    The same config gives the same weights on the same machine with the same number of threads. `progress` is called at
     every step and may raise to stop. Raises RunFailed, with the step, when the loss is no longer a number.
     """
     started = perf_counter()
     progress = progress or _silence
-    progress(0, recipe.steps, PHASE)
-    world = build_world(recipe.seed, recipe.people)
-    tokenizer = train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), recipe.vocabulary)
-    model = build_model(recipe, len(tokenizer))
-    with torch_threads(None if recipe.hidden > _WORTH_THREADS else 1):
-        losses = train(model, batches(recipe, world, tokenizer), recipe, progress)
+    progress(0, config.steps, PHASE)
+    world = build_world(config.seed, config.people)
+    tokenizer = train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), config.vocabulary)
+    model = build_model(config, len(tokenizer))
+    with torch_threads(None if config.hidden > _WORTH_THREADS else 1):
+        losses = train(model, batches(config, world, tokenizer), config, progress)
     return Pretrained(model.eval(), tokenizer, world, losses, perf_counter() - started)
 
 
 def train(
-    model: LlamaForCausalLM, token_batches: Iterator[torch.Tensor], recipe: Recipe, progress: ProgressCallback
+    model: LlamaForCausalLM, token_batches: Iterator[torch.Tensor], config: ModelConfig, progress: ProgressCallback
 ) -> np.ndarray:
     """AdamW with a warm-up and a cosine, on batches [batch, length + 1] of token ids; returns the losses [steps]."""
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, recipe.steps))
-    losses = np.full(recipe.steps, np.nan, dtype=np.float32)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, config.steps))
+    losses = np.full(config.steps, np.nan, dtype=np.float32)
     model.train()
-    for step, tokens in enumerate(islice(token_batches, recipe.steps)):
+    for step, tokens in enumerate(islice(token_batches, config.steps)):
         logits = model(input_ids=tokens[:, :-1], use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
         losses[step] = loss.item()
         if not np.isfinite(losses[step]):
             raise RunFailed(
-                f"Pretraining stopped at step {step + 1} of {recipe.steps}: the loss became {losses[step]}; a lower "
-                f"learning rate than {recipe.learning_rate:g} would do."
+                f"Pretraining stopped at step {step + 1} of {config.steps}: the loss became {losses[step]}; a lower "
+                f"learning rate than {config.learning_rate:g} would do."
             )
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        progress(step + 1, recipe.steps, f"{PHASE}: loss {losses[step]:.2f}")
+        progress(step + 1, config.steps, f"{PHASE}: loss {losses[step]:.2f}")
     return losses
 
 
@@ -100,9 +100,9 @@ def rate_factor(step: int, steps: int) -> float:
     return _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + float(np.cos(np.pi * min(1.0, share))))
 
 
-def batches(recipe: Recipe, world: World, tokenizer: PreTrainedTokenizerFast) -> Iterator[torch.Tensor]:
+def batches(config: ModelConfig, world: World, tokenizer: PreTrainedTokenizerFast) -> Iterator[torch.Tensor]:
     """Endless [batch, length + 1] int64: documents end to end, each between <bos> and <eos>, no padding."""
-    size = recipe.batch * (recipe.length + 1)
+    size = config.batch * (config.length + 1)
     stream = np.zeros(0, dtype=np.int64)
     texts = documents(world, TRAINING_TEXTS)
     while True:
@@ -110,7 +110,7 @@ def batches(recipe: Recipe, world: World, tokenizer: PreTrainedTokenizerFast) ->
             encoded = tokenizer(list(islice(texts, _ENCODED_AT_ONCE)), add_special_tokens=False)["input_ids"]
             framed = [[tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id] for tokens in encoded]
             stream = np.concatenate((stream, np.fromiter((token for text in framed for token in text), np.int64)))
-        yield torch.from_numpy(stream[:size].reshape(recipe.batch, recipe.length + 1).copy())
+        yield torch.from_numpy(stream[:size].reshape(config.batch, config.length + 1).copy())
         stream = stream[size:]
 
 

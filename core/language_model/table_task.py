@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.language_model.text import sentence
-from core.language_model.unseen_people import Strangers
+from core.language_model.unseen_people import UnseenPeople
 from core.language_model.world import Fact, World
 
 UNSEEN_PEOPLE_SHARE = 0.2
-STRANGERS_ROWS = 1000
+UNSEEN_ROWS = 1000
 """Rows of people in no text: so many names that to copy is easier to learn than who there is."""
 
 
@@ -27,7 +27,7 @@ class Example:
 
 @dataclass(frozen=True)
 class TableTask:
-    """`train` is shuffled: facts of the world's people, and of strangers. Both other parts are held out.
+    """`train` is shuffled: facts of the world's people, and of people outside it. Both other parts are held out.
 
     `unseen_people` are told facts of people of whom no row is in `train`: the model read about them when it was
     pretrained. `untold_facts` were in no text at all, of whomever: to put them in a sentence the model has to copy.
@@ -43,9 +43,9 @@ def table_task(world: World, seed: int = 0) -> TableTask:
     rng = np.random.default_rng((world.seed, 3, seed))
     order = rng.permutation(len(world.people))
     unseen = {world.people[index].name for index in order[: max(1, round(UNSEEN_PEOPLE_SHARE * len(order)))]}
-    strangers = Strangers(world, rng)
+    outsiders = UnseenPeople(world, rng)
     seen_facts = [fact for fact in world.told if fact.person.name not in unseen]
-    seen_facts += [fact for _ in range(STRANGERS_ROWS) for fact in strangers.facts(1)]
+    seen_facts += [fact for _ in range(UNSEEN_ROWS) for fact in outsiders.facts(1)]
     return TableTask(
         train=_examples(seen_facts[index] for index in rng.permutation(len(seen_facts))),
         unseen_people=_examples(fact for fact in world.told if fact.person.name in unseen),

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.language_model.unseen_people import Strangers
+from core.language_model.unseen_people import UnseenPeople
 from core.language_model.world import Fact, World
 
 _FACTS_A_DOCUMENT = (3, 7)
 _PRONOUN_SHARE = 0.4
-STRANGERS_SHARE = 0.35
+UNSEEN_SHARE = 0.35
 CARDS_SHARE = 0.25
 
 
@@ -30,15 +30,15 @@ def documents(world: World, seed: int) -> Iterator[str]:
 
     Most are made of facts that may be told, never in the phrasing that is kept to ask for them
     (`Fact.kept_phrasing`). CARDS_SHARE of them begin with a card, and say in sentences what the card says. The others,
-    STRANGERS_SHARE, are cards and sentences of somebody who is met once: nothing in them can be known beforehand, so
+    UNSEEN_SHARE, are cards and sentences of somebody who is met once: nothing in them can be known beforehand, so
     they teach to read rather than to remember.
     """
     rng = np.random.default_rng((world.seed, 2, seed))
-    strangers = Strangers(world, rng)
+    outsiders = UnseenPeople(world, rng)
     subjects = [facts for facts in world.told_of.values() if facts]
     while True:
-        if rng.random() < STRANGERS_SHARE:
-            yield _card_and_sentences(rng, strangers.facts(int(rng.integers(1, 4))))
+        if rng.random() < UNSEEN_SHARE:
+            yield _card_and_sentences(rng, outsiders.facts(int(rng.integers(1, 4))))
             continue
         facts = subjects[rng.integers(len(subjects))]
         if rng.random() < CARDS_SHARE:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.contracts.errors import InvalidParams
-from core.language_model.libraries import transformers_quietly
+from core.language_model.libraries import silent_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -65,7 +65,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
 
 def as_fast_tokenizer(tokenizer: object) -> PreTrainedTokenizerFast:
     """What transformers and peft expect, around a tokenizer of the `tokenizers` library made by `train_tokenizer`."""
-    with transformers_quietly():
+    with silent_transformers():
         from transformers import PreTrainedTokenizerFast
 
         return PreTrainedTokenizerFast(

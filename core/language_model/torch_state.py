@@ -17,10 +17,10 @@ MOST_THREADS = 4
 def torch_threads(count: int | None = None) -> Iterator[int]:
     """Run with `count` threads of torch, by default the cores that this process may use, at most MOST_THREADS."""
     before = torch.get_num_threads()
-    wanted = count or min(_cores(), MOST_THREADS)
-    torch.set_num_threads(wanted)
+    threads = count or min(_cores(), MOST_THREADS)
+    torch.set_num_threads(threads)
     try:
-        yield wanted
+        yield threads
     finally:
         torch.set_num_threads(before)
 

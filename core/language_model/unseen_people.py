@@ -1,4 +1,4 @@
-"""People who are met once: nobody of the world, with facts drawn from the world's values."""
+"""Unseen people, each met once: nobody of the world, with facts drawn from the world's values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.language_model.world import Fact, Person, World, a_person
 _FIRST_NAMES, _FAMILY_NAMES = 3000, 1500
 
 
-class Strangers:
+class UnseenPeople:
     """Draws people and their facts from `rng`. No first name is that of anybody in the world."""
 
     def __init__(self, world: World, rng: np.random.Generator) -> None:

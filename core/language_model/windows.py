@@ -1,4 +1,4 @@
-"""Text as windows of token ids, to measure a loss on: of the small world, or of a person's file. Workers only."""
+"""Text as windows of token ids, to measure a loss on: of the small world, or of the user's file. Workers only."""
 
 from __future__ import annotations
 

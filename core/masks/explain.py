@@ -11,7 +11,7 @@ from core.masks.nodes import And, Joined, Mask, Not, Term
 
 
 @dataclass(frozen=True)
-class Decision:
+class Explanation:
     """`visible`, and the terms without which it might be otherwise, each with what it says of the cell.
 
     `terms` has a term once. While these terms say what they say, the cell is as it is, whatever all others say.
@@ -23,11 +23,11 @@ class Decision:
     @property
     def sentence(self) -> str:
         """'hidden, because not causal' or 'visible, because causal and window(4)'."""
-        said = " and ".join(str(term) if true else f"not {term}" for term, true in self.terms)
-        return f"{'visible' if self.visible else 'hidden'}, because {said}"
+        reasons = " and ".join(str(term) if true else f"not {term}" for term, true in self.terms)
+        return f"{'visible' if self.visible else 'hidden'}, because {reasons}"
 
 
-def decide(mask: Mask, layout: Layout, row: int, col: int) -> Decision:
+def explain_cell(mask: Mask, layout: Layout, row: int, col: int) -> Explanation:
     """What settles whether query `row` sees key `col`.
 
     An `And` that hides is settled by one term that hides, an `Or` that shows by one that shows: the one that rests on
@@ -44,14 +44,14 @@ def decide(mask: Mask, layout: Layout, row: int, col: int) -> Decision:
                 # What settles an And is one that hides, what settles an Or is one that shows.
                 alone = not isinstance(part, And)
                 answers = [settled(term) for term in terms]
-                settling = [found for visible, found in answers if visible == alone]
+                settling = [terms for visible, terms in answers if visible == alone]
                 if settling:
                     return alone, min(settling, key=len)
-                return not alone, {term: said for _, found in answers for term, said in found.items()}
+                return not alone, {term: sees for _, terms in answers for term, sees in terms.items()}
             case Term():
                 visible = bool(part.sees(layout, i, j)[0])
                 return visible, {part: visible}
         raise TypeError(f"{part!r} is no mask.")
 
     visible, terms = settled(mask)
-    return Decision(visible, tuple(terms.items()))
+    return Explanation(visible, tuple(terms.items()))

@@ -1,6 +1,6 @@
 """A mask as a block-sparse kernel takes it: a few different predicates, and a truth table that joins them.
 
-Whatever the composition, the kernel evaluates each predicate once a cell and looks its answer up in one constant.
+Whatever the composition, the kernel evaluates each predicate once per cell and looks its answer up in one constant.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class KernelTerm:
 
 
 @dataclass(frozen=True, eq=False)
-class KernelForm:
+class Lowering:
     """Bit sum(term_k(i, j) << k) of `table` says whether (i, j) is visible."""
 
     terms: tuple[KernelTerm, ...]
@@ -67,7 +67,7 @@ def counted_terms(mask: Mask) -> int:
     return sum(not isinstance(term, Constant) for term in terms_of(mask))
 
 
-def kernel_form(mask: Mask, layouts: Layouts) -> KernelForm | None:
+def lowered(mask: Mask, layouts: Layouts) -> Lowering | None:
     """`mask` over a batch, or None where it has more than MOST_TERMS different terms."""
     terms = [term for term in terms_of(mask) if not isinstance(term, Constant)]
     if len(terms) > MOST_TERMS:
@@ -77,7 +77,7 @@ def kernel_form(mask: Mask, layouts: Layouts) -> KernelForm | None:
     for row in range(1 << len(terms)):
         says = {term: bool(row >> bit & 1) != described[bit][1] for bit, term in enumerate(terms)}
         table |= _value(mask, says) << row
-    return KernelForm(tuple(term for term, _ in described), table)
+    return Lowering(tuple(term for term, _ in described), table)
 
 
 def _value(mask: Mask, says: Mapping[Term, bool]) -> bool:

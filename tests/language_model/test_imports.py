@@ -19,7 +19,7 @@ def in_a_fresh_process(code: str, *paths: Path) -> str:
     return done.stdout
 
 
-def test_that_worlds_texts_recipes_and_caches_need_no_torch() -> None:
+def test_that_worlds_texts_model_configs_and_caches_need_no_torch() -> None:
     loaded = in_a_fresh_process(
         "import core.language_model.table_task, core.language_model.model_config, core.language_model.cache\n"
         "print({'torch', 'transformers', 'tokenizers', 'safetensors'} & set(sys.modules))"
@@ -55,15 +55,15 @@ def test_that_this_projects_kernels_are_never_taken_for_hugging_faces(tmp_path: 
 
 
 def test_that_transformers_is_as_loud_afterwards_as_it_was() -> None:
-    from core.language_model.libraries import import_transformers, transformers_quietly
+    from core.language_model.libraries import import_transformers, silent_transformers
 
     import_transformers()
     from transformers.utils import logging
 
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    with transformers_quietly():
+    with silent_transformers():
         assert not logging.is_progress_bar_enabled()
         assert logging.get_verbosity() == logging.ERROR
-    with pytest.raises(KeyError), transformers_quietly():
+    with pytest.raises(KeyError), silent_transformers():
         raise KeyError
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

@@ -28,8 +28,8 @@ def test_that_the_loss_falls_from_that_of_a_guess(trained: SmallModel) -> None:
     assert trained.losses[-1] < 0.9 * trained.losses[0]
 
 
-def test_that_the_same_recipe_gives_the_same_weights_and_another_seed_others() -> None:
-    first, second, other = (pretrain(recipe).model.state_dict() for recipe in (BRIEF, BRIEF, replace(BRIEF, seed=1)))
+def test_that_the_same_config_gives_the_same_weights_and_another_seed_others() -> None:
+    first, second, other = (pretrain(config).model.state_dict() for config in (BRIEF, BRIEF, replace(BRIEF, seed=1)))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["model.norm.weight"], other["model.norm.weight"])
 
@@ -96,9 +96,9 @@ def test_that_the_standard_model_has_about_a_million_parameters_in_layers_that_a
     assert names[0] == "model.layers.0.self_attn.q_proj"
 
 
-def test_that_everything_in_a_recipe_and_the_versions_change_its_hash() -> None:
+def test_that_everything_in_a_config_and_the_versions_change_its_hash() -> None:
     versions = {"torch": "2.13.0"}
-    hashes = {content_hash(recipe, versions) for recipe in (TINY, replace(TINY, steps=21), replace(TINY, seed=1))}
+    hashes = {content_hash(config, versions) for config in (TINY, replace(TINY, steps=21), replace(TINY, seed=1))}
     hashes.add(content_hash(TINY, {"torch": "2.14.0"}))
     assert len(hashes) == 4
 
@@ -113,6 +113,6 @@ def test_that_everything_in_a_recipe_and_the_versions_change_its_hash() -> None:
         ({"length": 1000}, "do not fit"),
     ],
 )
-def test_that_a_recipe_for_no_model_is_refused(change: dict[str, int], sentence: str) -> None:
+def test_that_a_config_for_no_model_is_refused(change: dict[str, int], sentence: str) -> None:
     with pytest.raises(InvalidParams, match=sentence):
         replace(STANDARD, **change)

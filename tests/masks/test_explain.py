@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.contracts.errors import InvalidParams
 from core.masks import Layout, Mask, Not, Term, parse, terms_of, visible_matrix
-from core.masks.explain import decide
+from core.masks.explain import explain_cell
 from core.masks.nodes import And, Joined
 from core.masks.symmetry import symmetry
 from tests.masks.compositions import layouts, masks
@@ -33,7 +33,7 @@ def test_that_the_terms_named_settle_the_cell_whatever_the_others_say(
 ) -> None:
     row = data.draw(st.integers(0, layout.query_len - 1))
     col = data.draw(st.integers(0, layout.key_len - 1))
-    found = decide(mask, layout, row, col)
+    found = explain_cell(mask, layout, row, col)
     assert found.visible == visible_matrix(mask, layout)[row, col]
     others = [term for term in terms_of(mask) if term not in dict(found.terms)][:6]
     rest = dict.fromkeys(terms_of(mask), False)
@@ -45,9 +45,9 @@ def test_that_the_terms_named_settle_the_cell_whatever_the_others_say(
 def test_that_the_reason_is_a_sentence_with_the_fewest_terms() -> None:
     layout = Layout.of(16)
     mask = parse("causal & (window(4) | prefix(2))")
-    assert decide(mask, layout, 3, 9).sentence == "hidden, because not causal"
-    assert decide(mask, layout, 9, 1).sentence == "visible, because causal and prefix(2)"
-    assert decide(mask, layout, 9, 4).sentence == "hidden, because not window(4) and not prefix(2)"
+    assert explain_cell(mask, layout, 3, 9).sentence == "hidden, because not causal"
+    assert explain_cell(mask, layout, 9, 1).sentence == "visible, because causal and prefix(2)"
+    assert explain_cell(mask, layout, 9, 4).sentence == "hidden, because not window(4) and not prefix(2)"
 
 
 @pytest.mark.parametrize("length", [1, 63, 700])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.masks import Layout, Mask, parse, visible_matrix
-from core.masks.lowering import MOST_TERMS, KernelTerm, counted_terms, kernel_form
+from core.masks.lowering import MOST_TERMS, KernelTerm, counted_terms, lowered
 from tests.masks.compositions import layouts, masks, sides
 
 
@@ -30,15 +30,15 @@ def says(term: KernelTerm, batch: int, i: NDArray[np.int64], j: NDArray[np.int64
 
 
 def assert_form_equals(mask: Mask, some: tuple[Layout, ...]) -> None:
-    form = kernel_form(mask, some)
-    assert form is not None
-    assert 0 <= form.table < 1 << (1 << len(form.terms))
+    lowering = lowered(mask, some)
+    assert lowering is not None
+    assert 0 <= lowering.table < 1 << (1 << len(lowering.terms))
     for batch, layout in enumerate(some):
         i, j = np.arange(layout.query_len)[:, None], np.arange(layout.key_len)[None, :]
         index = np.zeros((layout.query_len, layout.key_len), dtype=np.int64)
-        for bit, term in enumerate(form.terms):
+        for bit, term in enumerate(lowering.terms):
             index += says(term, batch, i, j, layout.offset).astype(np.int64) << bit
-        table = np.array([form.table >> row & 1 for row in range(1 << len(form.terms))], dtype=bool)
+        table = np.array([lowering.table >> row & 1 for row in range(1 << len(lowering.terms))], dtype=bool)
         np.testing.assert_array_equal(table[index], visible_matrix(mask, layout))
 
 
@@ -57,5 +57,5 @@ def test_that_each_sequence_of_a_batch_has_its_own_pads(side: object, lengths: l
 
 def test_that_more_terms_than_fit_give_no_form() -> None:
     fits = parse("window(1) | window(2) | window(3) | window(4) | window(5) | ~causal & causal | all")
-    assert kernel_form(fits, (Layout.of(9),)) is not None
-    assert kernel_form(fits & parse("prefix(1)"), (Layout.of(9),)) is None
+    assert lowered(fits, (Layout.of(9),)) is not None
+    assert lowered(fits & parse("prefix(1)"), (Layout.of(9),)) is None

@@ -12,14 +12,14 @@ from core.contracts.result import Environment, Metric, Provenance, Result, Row
 from core.topics.fine_tuning import TOPIC
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.model.prefix_mask import prefix_mask
-from core.topics.fine_tuning.model.shapes import shape_of_recipe
+from core.topics.fine_tuning.model.shapes import shape_of_small_model
 from core.topics.fine_tuning.model.trained_modules import places_of
 from core.topics.fine_tuning.params import FineTuningParams
 
 CLAIMS = {claim.id: claim for claim in TOPIC.claims}
 TOKENS = 5
 PLAN = TOPIC.plan(FineTuningParams())
-LAYERS = shape_of_recipe().layers
+LAYERS = shape_of_small_model().layers
 
 
 def method_rows(**changes: Any) -> list[Row]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.contracts.errors import InvalidParams
-from core.language_model.libraries import transformers_quietly
+from core.language_model.libraries import silent_transformers
 from core.language_model.memory import gradient_bytes, optimizer_bytes, weight_bytes
 from core.language_model.model import build_model, linear_names, parameter_count
 from core.language_model.model_config import TINY
@@ -24,13 +24,13 @@ from core.topics.fine_tuning.experiment.module_places import pieces, places_of_m
 from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.model.counts import NF4_BITS, NF4_BLOCK, NF4_NESTED_BLOCK, base_parameters, counts_of
 from core.topics.fine_tuning.model.prefix_mask import prefix_mask
-from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_recipe
+from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_small_model
 from core.topics.fine_tuning.model.trained_modules import Sizes, places_of, trained_at
 from core.topics.fine_tuning.params import FineTuningParams
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.topics.fine_tuning_runs import quick
 
-SHAPE = shape_of_recipe(TINY)
+SHAPE = shape_of_small_model(TINY)
 SIZES = Sizes(virtual_tokens=4, prefix_hidden=8, rank=2, initial_rank=3, targets=("q_proj", "down_proj"))
 
 
@@ -48,7 +48,7 @@ def test_that_the_places_of_the_shape_are_those_of_the_model() -> None:
 
 
 def test_that_every_parameter_of_other_families_has_a_place() -> None:
-    with transformers_quietly():
+    with silent_transformers():
         from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM
 
         gpt2 = GPT2LMHeadModel(

@@ -23,7 +23,7 @@ from core.language_model.adapters import LossNotANumber, copied, target_modules,
 from core.language_model.cache import Cache
 from core.language_model.data import batch_loss, task_batches
 from core.language_model.evaluation import task_loss
-from core.language_model.libraries import transformers_quietly
+from core.language_model.libraries import silent_transformers
 from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
@@ -315,7 +315,7 @@ def test_that_a_model_folder_is_trained_as_the_small_model_is(trained: SmallMode
 def test_that_matrices_kept_the_other_way_round_are_shown_as_all_others(trained: SmallModel, tmp_path: Path) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    with transformers_quietly():
+    with silent_transformers():
         config = GPT2Config(vocab_size=len(trained.tokenizer), n_positions=128, n_embd=32, n_layer=1, n_head=2)
         GPT2LMHeadModel(config).save_pretrained(tmp_path)
         trained.tokenizer.save_pretrained(tmp_path)

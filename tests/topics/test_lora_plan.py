@@ -129,13 +129,13 @@ def test_that_before_the_first_allocation_its_step_is_named() -> None:
     assert "step 60" in why_nothing_changes(LoraParams(), 51).sentence.en
 
 
-@pytest.mark.parametrize("recipe", [TINY, STANDARD])
-def test_that_the_matrices_of_the_small_model_are_known_without_torch(recipe: Any) -> None:
-    model = build_model(recipe)
+@pytest.mark.parametrize("config", [TINY, STANDARD])
+def test_that_the_matrices_of_the_small_model_are_known_without_torch(config: Any) -> None:
+    model = build_model(config)
     expected = [(name, *model.get_submodule(name).weight.shape) for name in linear_names(model)]
-    found = small_model_matrices(recipe)
+    found = small_model_matrices(config)
     assert [(matrix.name, matrix.rows, matrix.columns) for matrix in found] == expected
-    assert [matrix.layer for matrix in found] == [layer for layer in range(recipe.layers) for _ in range(7)]
+    assert [matrix.layer for matrix in found] == [layer for layer in range(config.layers) for _ in range(7)]
 
 
 def test_that_targets_choose_among_the_matrices_as_peft_does() -> None:

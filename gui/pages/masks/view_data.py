@@ -10,7 +10,7 @@ from core.comparison import ImplResult
 from core.contracts.result import Provenance
 from core.contracts.text import Language
 from core.format import format_quantity
-from core.masks.explain import decide
+from core.masks.explain import explain_cell
 from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
 from core.topics.masks.plan import Plan
 from core.topics.masks.result import MasksResult
@@ -29,7 +29,7 @@ def matrix(plan: Plan) -> MatrixSource:
     layout, tiling = plan.layout, plan.tiling
 
     def explain(row: int, col: int) -> str:
-        return decide(plan.mask, layout, row, col).sentence
+        return explain_cell(plan.mask, layout, row, col).sentence
 
     return MatrixSource(
         rows=layout.query_len,

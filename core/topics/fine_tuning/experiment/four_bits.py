@@ -9,7 +9,7 @@ from torch import nn
 
 from core.contracts.errors import TilescopeError
 from core.language_model.adapters import copied
-from core.language_model.libraries import import_peft, transformers_quietly
+from core.language_model.libraries import import_peft, silent_transformers
 from core.language_model.model import linear_names
 from core.language_model.torch_state import seeded
 from core.topics.fine_tuning.model.counts import NF4_BLOCK, NF4_NESTED_BLOCK
@@ -59,7 +59,7 @@ def with_adapter_on_four_bits(base: Any, config: Any, seed: int) -> tuple[Any, s
             setattr(twin.get_submodule(parent), last, four_bits)
     if by_bitsandbytes:
         twin.is_loaded_in_4bit = True  # what peft asks before it takes its own layers for bitsandbytes
-    with transformers_quietly(), seeded(seed):
+    with silent_transformers(), seeded(seed):
         from peft import get_peft_model
 
         model = get_peft_model(twin, config).train()

@@ -10,7 +10,7 @@ from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import prompt_ids, target_ids
 from core.language_model.folder import open_folder
 from core.language_model.generation import context_length
-from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_room
+from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_memory
 from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import Example, TableTask, table_task
@@ -82,4 +82,4 @@ def _check_memory(model: SmallModel, params: FineTuningParams) -> None:
     """Every method trains a copy of its own."""
     needed = sum(model.parameters * _BYTES_A_PARAMETER.get(method, WEIGHT_BYTES) for method in params.chosen)
     what = f"{len(params.chosen)} methods train a copy each of this model"
-    check_room(needed, what, "name fewer methods, or leave full out", "methods")
+    check_memory(needed, what, "name fewer methods, or leave full out", "methods")

@@ -13,7 +13,7 @@ from core.paths import expanded
 from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.model.counts import MethodCounts, base_parameters, counts_of
 from core.topics.fine_tuning.model.prefix_mask import prefix_mask
-from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_recipe
+from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_small_model
 from core.topics.fine_tuning.model.trained_modules import Place, Sizes, places_of
 from core.topics.fine_tuning.params import ALL, FineTuningParams
 
@@ -52,7 +52,7 @@ def plan(params: FineTuningParams) -> Plan:
         check(params)
     except InvalidParams as error:
         problem, blames = error.sentence, error.field
-    shape = _shape(params) or shape_of_recipe()
+    shape = _shape(params) or shape_of_small_model()
     sizes = _sizes(params)
     return Plan(
         params=params,
@@ -146,7 +146,7 @@ def _sizes(params: FineTuningParams) -> Sizes:
 def _shape(params: FineTuningParams) -> Shape | None:
     """None for a folder whose configuration does not tell."""
     if not params.model.strip():
-        return shape_of_recipe()
+        return shape_of_small_model()
     try:
         return shape_of_folder(expanded(params.model, "model"))
     except InvalidParams:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.language_model.model_config import STANDARD, Recipe
+from core.language_model.model_config import STANDARD, ModelConfig
 
 MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of a block, in the order in which they are run."""
@@ -55,18 +55,18 @@ class Shape:
         return self.sides(kind)[1] if self.query_bias and kind in ("q_proj", "k_proj", "v_proj") else 0
 
 
-def shape_of_recipe(recipe: Recipe = STANDARD) -> Shape:
+def shape_of_small_model(config: ModelConfig = STANDARD) -> Shape:
     """Of the small model that the app trains itself."""
     return Shape(
         name="small model",
-        hidden=recipe.hidden,
-        layers=recipe.layers,
-        heads=recipe.heads,
-        kv_heads=recipe.heads,
-        head_dim=recipe.hidden // recipe.heads,
-        intermediate=recipe.intermediate,
-        vocabulary=recipe.vocabulary,
-        context=recipe.context,
+        hidden=config.hidden,
+        layers=config.layers,
+        heads=config.heads,
+        kv_heads=config.heads,
+        head_dim=config.hidden // config.heads,
+        intermediate=config.intermediate,
+        vocabulary=config.vocabulary,
+        context=config.context,
         tied=True,
     )
 

@@ -23,7 +23,7 @@ from core.language_model.data import Batch, ordered_batches
 from core.language_model.evaluation import exact_match
 from core.language_model.folder import open_folder
 from core.language_model.libraries import WHAT_LIBRARIES_RAISE, import_peft, library_versions, reason
-from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_room
+from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_memory
 from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
@@ -106,7 +106,7 @@ def _check_room(base: SmallModel, names: Sequence[str], params: LoraParams) -> N
     if params.compare_full:
         whole = sum(base.model.get_submodule(name).weight.numel() for name in names)
         needed += (TRAINED_BYTES - WEIGHT_BYTES) * whole
-    check_room(
+    check_memory(
         needed,
         f"{copies} runs train a copy each of this model",
         "switch Whole matrices too off, or take a smaller model" if params.compare_full else "take a smaller model",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
 from core.contracts.errors import InvalidParams
-from core.language_model.model_config import STANDARD, Recipe
-from core.language_model.target_modules import check_targets, is_named
+from core.language_model.model_config import STANDARD, ModelConfig
+from core.language_model.target_modules import check_target_modules, is_named
 from core.paths import expanded
 from core.topics.lora.params import ALL, LoraParams
 
@@ -43,9 +43,9 @@ def of_name(name: str, rows: int, columns: int) -> Matrix:
     return Matrix(name, layer, name.rsplit(".", 1)[-1], rows, columns)
 
 
-def small_model_matrices(recipe: Recipe = STANDARD) -> list[Matrix]:
+def small_model_matrices(config: ModelConfig = STANDARD) -> list[Matrix]:
     """Those of the small model, in its own order."""
-    hidden, wide = recipe.hidden, recipe.intermediate
+    hidden, wide = config.hidden, config.intermediate
     shapes = {
         "self_attn.q_proj": (hidden, hidden),
         "self_attn.k_proj": (hidden, hidden),
@@ -57,7 +57,7 @@ def small_model_matrices(recipe: Recipe = STANDARD) -> list[Matrix]:
     }
     return [
         of_name(f"model.layers.{layer}.{name}", rows, columns)
-        for layer in range(recipe.layers)
+        for layer in range(config.layers)
         for name, (rows, columns) in shapes.items()
     ]
 
@@ -82,7 +82,7 @@ def adapted(matrices: Sequence[Matrix], targets: Iterable[str]) -> list[Matrix]:
     wanted = tuple(targets)
     if ALL in wanted:
         return list(matrices)
-    check_targets(wanted, [matrix.name for matrix in matrices])
+    check_target_modules(wanted, [matrix.name for matrix in matrices])
     return [matrix for matrix in matrices if any(is_named(matrix.name, target) for target in wanted)]
 
 

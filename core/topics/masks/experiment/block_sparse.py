@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.interpreter import Launch
-from core.masks.lowering import MOST_TERMS, KernelTerm, counted_terms, kernel_form
+from core.masks.lowering import MOST_TERMS, KernelTerm, counted_terms, lowered
 from core.topics.masks.experiment.problem import Problem
 from core.trace.tile_loads import first_offset, loads_of
 from kernels.attention.blocks import BlockMask, block_mask
@@ -19,14 +19,14 @@ IntArray = NDArray[np.int64]
 
 def tiles_of(problem: Problem) -> BlockMask | str:
     """The problem's mask as the kernel takes it, or one sentence that says why it cannot."""
-    form = kernel_form(problem.mask, problem.layouts)
-    if form is None:
+    lowering = lowered(problem.mask, problem.layouts)
+    if lowering is None:
         return (
             f"The mask has {counted_terms(problem.mask)} different terms and the block-sparse kernel takes "
             f"{MOST_TERMS}: write it with fewer, or look at the other implementations."
         )
     return block_mask(
-        MaskDescription(tuple(_term(term) for term in form.terms), form.table),
+        MaskDescription(tuple(_term(term) for term in lowering.terms), lowering.table),
         batch=problem.q.shape[0],
         query_len=problem.q.shape[2],
         key_len=problem.k.shape[2],

@@ -1,9 +1,9 @@
-"""One page per topic, named after it: gui.pages.fine_tuning.page has FineTuningPage. Imported on first visit."""
+"""One page per topic, named after it: gui.pages.fine_tuning has FineTuningPage. Imported on first visit."""
 
 from core.contracts.registry import TOPICS
 
 PAGES = {
-    topic_id: f"gui.pages.{topic_id.replace('-', '_')}.page:{topic_id.title().replace('-', '')}Page"
+    topic_id: f"gui.pages.{topic_id.replace('-', '_')}:{topic_id.title().replace('-', '')}Page"
     for topic_id in TOPICS
 }
 """Topic id to 'module:class'."""

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from core.contracts.claims import Claim, Verdict
-from core.contracts.result import Environment, Metric, Provenance, Result
+from core.contracts.result import Environment, Metric, Provenance
 from core.topics.decoder import TOPIC
 from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.result import Check, DecoderResult
 
 METRICS = {
     "block.attentions": 2, "self.query_len": 7, "self.visible_keys": 7, "cross.query_len": 7, "cross.visible_keys": 7,
@@ -31,19 +32,18 @@ def result(
     check_error: float = 1e-6,
     float64_errors: tuple[float, float] = (1e-6, 1e-6),
     **changes: float,
-) -> Result:
+) -> DecoderResult:
     values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
-    row = {"what": "block", "against": "torch.nn.TransformerDecoderLayer", "max_abs_error": check_error, "limit": 1e-5}
-    in_float64 = [
-        {"what": what, "against": "float64", "max_abs_error": error, "limit": 1e-5}
+    block = Check("block", "torch.nn.TransformerDecoderLayer", check_error, 1e-5, check_error <= 1e-5)
+    in_float64 = (
+        Check(what, "float64", error, 1e-5, error <= 1e-5)
         for what, error in zip(("output", "torch.nn"), float64_errors, strict=True)
-    ]
-    return Result(
-        topic=TOPIC.id,
-        params=DecoderParams(**(params or {})).model_dump(mode="json"),
+    )
+    return DecoderResult(
+        params=DecoderParams(**(params or {})),
         environment=Environment("cpu", "TTIR interpreter (CPU)"),
         metrics={name: Metric(float(value), "", Provenance.TRACED) for name, value in values.items()},
-        tables={"checks": [row, *in_float64]},
+        checks=(block, *in_float64),
     )
 
 
@@ -77,7 +77,7 @@ def test_that_a_contrary_result_is_a_surprise(claim: Claim) -> None:
 
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
 def test_that_an_empty_result_leaves_every_claim_untested(claim: Claim) -> None:
-    assert claim.test(replace(result(), metrics={}, tables={})).verdict is Verdict.NOT_TESTED
+    assert claim.test(replace(result(), metrics={}, checks=())).verdict is Verdict.NOT_TESTED
 
 
 @pytest.mark.parametrize("name", ["block.error_torch", "shorter.error_torch", "decoder_only.error_torch"])

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from core.contracts.errors import InvalidParams
-from core.topics.decoder.model import plan
 from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.plan import plan
 from core.topics.decoder.tokens import MAX_TOKENS, split
 
 KINDS = ("encoder-decoder", "decoder-only", "encoder-only")
 
 
 @pytest.mark.parametrize(
-    ("field", "text", "said"),
+    ("field", "text", "reason"),
     [
         ("source", "   ", "source is empty"),
         ("target", "", "target is empty"),
@@ -27,8 +27,8 @@ KINDS = ("encoder-decoder", "decoder-only", "encoder-only")
         ("source", "x" * 200_000, "longer than 4,096 characters"),
     ],
 )
-def test_that_a_text_that_cannot_be_used_is_one_sentence(field: str, text: str, said: str) -> None:
-    with pytest.raises(InvalidParams, match=said) as refused:
+def test_that_a_text_that_cannot_be_used_is_one_sentence(field: str, text: str, reason: str) -> None:
+    with pytest.raises(InvalidParams, match=reason) as refused:
         DecoderParams.parse({field: text})
     assert refused.value.field == field
 
@@ -63,8 +63,8 @@ def test_that_counted_parameters_are_those_of_torch(kind: str, norm: str) -> Non
 
 
 def test_that_only_an_encoder_decoder_has_two_attentions() -> None:
-    found = {kind: plan(DecoderParams(kind=kind, position=1)).attentions for kind in KINDS}
-    assert found == {
+    attentions = {kind: plan(DecoderParams(kind=kind, position=1)).attentions for kind in KINDS}
+    assert attentions == {
         "encoder-decoder": ("decoder.self", "decoder.cross"),
         "decoder-only": ("decoder.self",),
         "encoder-only": (),
@@ -99,9 +99,9 @@ def test_that_a_change_reaches_what_the_masks_say_by_brute_force(
         return
     assert planned.perturbation is not None
     last = planned.reach["output" if kind != "encoder-only" else "memory"]
-    at = planned.perturbation.position
+    changed = planned.perturbation.position
     if kind == "decoder-only" or not in_source:
-        expected = np.arange(len(last)) >= at if causal else np.ones(len(last), dtype=bool)
+        expected = np.arange(len(last)) >= changed if causal else np.ones(len(last), dtype=bool)
     else:
         expected = np.ones(len(last), dtype=bool)
     np.testing.assert_array_equal(last, expected)

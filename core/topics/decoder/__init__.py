@@ -3,8 +3,9 @@
 from core.contracts.text import Text
 from core.contracts.topic import Topic
 from core.topics.decoder.claims import CLAIMS
-from core.topics.decoder.model import plan
 from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.plan import plan
+from core.topics.decoder.result import DecoderResult
 
 TOPIC = Topic(
     id="decoder",
@@ -14,4 +15,5 @@ TOPIC = Topic(
     plan=plan,
     experiment="core.topics.decoder.experiment:run",
     claims=CLAIMS,
+    result=DecoderResult,
 )

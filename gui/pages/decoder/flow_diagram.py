@@ -30,7 +30,7 @@ _WAYS: dict[int, Side] = {Qt.Key.Key_Up: "top", Qt.Key.Key_Down: "bottom"}
 
 
 class FlowDiagram(Figure):
-    """`picked` carries the id of a node or of an arrow that a person chose, '' for none.
+    """`picked` carries the id of a node or of an arrow that the user chose, '' for none.
 
     Tab and Shift+Tab walk through the nodes in their order, Up and Down to the nearest one that way, Enter picks;
     + and - zoom, 0 fits. Left and Right are left to the page. The wheel zooms, a drag pans, a double click fits.

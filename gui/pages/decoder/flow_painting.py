@@ -29,7 +29,7 @@ class Emphasis:
     focused: bool = False
 
 
-def lit_ink(theme: Theme) -> str:
+def highlight_colour(theme: Theme) -> str:
     """The one colour that means lit."""
     return theme.tiles["current"]
 
@@ -59,7 +59,7 @@ def paint_edge(
         width = max(width, 2.0)
     path = _rounded_path(edge.points)
     if highlight is not None and highlight.amount > 0:
-        painter.setPen(QPen(themes.colour(lit_ink(theme), 0.10 + 0.16 * highlight.amount), width + 5))
+        painter.setPen(QPen(themes.colour(highlight_colour(theme), 0.10 + 0.16 * highlight.amount), width + 5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPath(path)
     painter.setPen(QPen(QColor(colour), width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
@@ -87,7 +87,7 @@ def paint_edge_label(
     elif highlight is None:
         ink = theme.muted
     else:
-        ink = mix(theme.text, lit_ink(theme), 0.6) if highlight.amount > 0 else theme.faint
+        ink = mix(theme.text, highlight_colour(theme), 0.6) if highlight.amount > 0 else theme.faint
     painter.setPen(QColor(ink))
     painter.drawText(box, _CENTRED, "\n".join(lines))
     painter.restore()
@@ -125,7 +125,7 @@ def paint_node(
 ) -> None:
     """A box with its name, its value where there is room, and its positions as a row of cells."""
     own = theme.tensor(node.ink) if node.ink else theme.border_strong
-    lit = lit_ink(theme)
+    lit = highlight_colour(theme)
     fill, edge = mix(theme.surface, own, 0.14 if node.ink else 0.10), mix(theme.surface, own, 0.75)
     text = mix(theme.text, own, 0.65) if node.ink else theme.text
     if highlight is not None and highlight.amount > 0:
@@ -159,7 +159,7 @@ def _paint_words(
         painter.setPen(QColor(ink))
         painter.drawText(box, _LEFT, label)
         bright = highlight is not None and highlight.amount > 0
-        painter.setPen(QColor(mix(theme.text, lit_ink(theme), 0.6) if bright else theme.faint))
+        painter.setPen(QColor(mix(theme.text, highlight_colour(theme), 0.6) if bright else theme.faint))
         painter.setFont(themes.ui_font("small", bold=bright))
         painter.drawText(box, _RIGHT, value)
         return
@@ -174,7 +174,7 @@ def _paint_cells(painter: QPainter, theme: Theme, highlight: Highlight, box: QRe
     count = len(highlight.cells)
     pitch = inside.width() / count
     gap = 1.0 if pitch >= 4 else 0.0
-    lit, dark = lit_ink(theme), mix(theme.sunken, theme.border, 0.9)
+    lit, dark = highlight_colour(theme), mix(theme.sunken, theme.border, 0.9)
     for index, amount in enumerate(highlight.cells):
         cell = QRectF(inside.left() + index * pitch, inside.top(), pitch - gap, inside.height())
         if amount > 0 and not highlight.sure:
@@ -201,7 +201,7 @@ def _edge_ink(theme: Theme, edge: FlowEdge, highlight: Highlight | None) -> tupl
         return own, 1.4
     if highlight.amount <= 0:
         return mix(theme.sunken, own, 0.7), 1.0
-    return mix(own, lit_ink(theme), 0.75 + 0.25 * highlight.amount), 1.4 + 1.6 * highlight.amount
+    return mix(own, highlight_colour(theme), 0.75 + 0.25 * highlight.amount), 1.4 + 1.6 * highlight.amount
 
 
 def _rounded_path(points: tuple[tuple[float, float], ...]) -> QPainterPath:

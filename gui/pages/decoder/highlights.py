@@ -6,26 +6,25 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from core.contracts.result import Result
+from core.contracts.archive import Array
 from core.format import format_quantity
-from core.topics.decoder.model import Plan
+from core.topics.decoder.plan import Plan
 from gui.pages.decoder.flow_graph import FlowGraph, Highlight, edge_id
 from gui.pages.decoder.layout import shown_place
-from gui.pages.decoder.tokens import EXACT_ZERO, end_of, labels_of, stack_of
+from gui.pages.decoder.view_data import EXACT_ZERO
 
 _POSSIBLE = 0.45
 _Q, _K, _V = (f"decoder.cross.{letter}" for letter in "qkv")
 
 
-def change_highlights(plan: Plan, graph: FlowGraph, changes: Result | None) -> dict[str, Highlight]:
+def change_highlights(plan: Plan, graph: FlowGraph, changes: Mapping[str, Array]) -> dict[str, Highlight]:
     """Every tensor by how much the changed token moved it; before a run, by what the masks allow.
 
-    Arrows are lit as their start.
+    Arrows are highlighted as their start.
     """
     if plan.perturbation is None:
         return {}
-    moved = {} if changes is None else {node.id: changes.arrays.get(f"change.{node.id}") for node in graph.nodes}
-    known = {name: values for name, values in moved.items() if values is not None}
+    known = {node.id: changes[node.id] for node in graph.nodes if node.id in changes}
     top = max((float(values.max(initial=0)) for values in known.values()), default=0.0) or 1.0
     highlights = {
         node.id: _changed(plan, node.id, known[node.id], top) if node.id in known else _reached(plan, node.id)
@@ -41,25 +40,24 @@ Note = tuple[str, str]
 """A headline and some sentences."""
 
 
-def change_note(plan: Plan, changes: Result | None) -> Note:
+def change_note(plan: Plan, changes: Mapping[str, Array]) -> Note:
     """What came of the change, and what it was."""
-    what, end = plan.perturbation, end_of(plan)
-    if what is None:
+    change, end = plan.perturbation, plan.end.id
+    if change is None:
         return "No token is changed", "Click a token above to replace it, and see what moves."
-    said = f"{what.before!r}, {what.stack} {what.position}, is replaced by {what.after}."
-    moved = None if changes is None else changes.arrays.get(f"change.{end}")
+    replaced = f"{change.before!r}, {change.stack} {change.position}, is replaced by {change.after}."
+    moved = changes.get(end)
     if moved is None:
         free = int(plan.reach[end].sum())
         headline = f"{free} of {plan.reach[end].size} positions may change"
-        return headline, f"{said} By the masks the {end} can move nowhere else. Run (F5) to measure it."
+        return headline, f"{replaced} By the masks the {end} can move nowhere else. Run (F5) to measure it."
     count = int((moved != 0).sum())
     rest = f" The other {moved.size - count} move by {EXACT_ZERO}." if count < moved.size else ""
-    return f"{count} of {moved.size} positions of the {end} change", f"{said}{rest}"
+    return f"{count} of {moved.size} positions of the {end} change", f"{replaced}{rest}"
 
 
-def gradient_highlights(graph: FlowGraph, result: Result | None) -> dict[str, Highlight]:
+def gradient_highlights(graph: FlowGraph, norms: Mapping[str, float]) -> dict[str, Highlight]:
     """The memory and the two ways into it; the query, through which nothing flows back into it, is dark."""
-    norms = path_norms(result)
     if not norms or edge_id("memory", _K) not in graph.edge_by_id:
         return {}
     top = max(norms["whole"], norms["k"], norms["v"]) or 1.0
@@ -72,9 +70,8 @@ def gradient_highlights(graph: FlowGraph, result: Result | None) -> dict[str, Hi
     return highlights
 
 
-def gradient_note(plan: Plan, result: Result | None) -> Note:
-    """Which way the gradient takes into the memory."""
-    norms = path_norms(result)
+def gradient_note(plan: Plan, norms: Mapping[str, float]) -> Note:
+    """Which way the gradient takes into the memory; `norms` by path are empty where none was measured."""
     if not plan.params.has_cross_attention:
         return "No memory, no gradient", "Without cross-attention nothing flows from a decoder back into an encoder."
     if not norms:
@@ -101,15 +98,8 @@ def cost_highlights(plan: Plan, graph: FlowGraph) -> dict[str, Highlight]:
     return {name: Highlight(count / top, f"{count:,}") for name, count in counts.items() if count}
 
 
-def path_norms(result: Result | None) -> Mapping[str, float]:
-    """Norm of the gradient by path: 'whole', 'k', 'v', 'neither'. Empty where none was measured."""
-    rows = [] if result is None else result.tables.get("paths", [])
-    return {row["path"]: float(row["norm"]) for row in rows}
-
-
 def _changed(plan: Plan, node_id: str, values: np.ndarray, top: float) -> Highlight:
-    node = plan.flow.node(node_id)
-    labels, most = labels_of(plan, stack_of(node)), float(values.max(initial=0))
+    labels, most = plan.labels_of(plan.flow.node(node_id)), float(values.max(initial=0))
     if most == 0:
         return Highlight(
             0.0, EXACT_ZERO, f"unchanged at all {values.size} positions: {EXACT_ZERO}", (0.0,) * values.size, short="0"

@@ -10,8 +10,9 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.topics.decoder.model import Edge, Flow, Node, Plan
+from core.topics.decoder.flow import Edge, Flow, Node
 from core.topics.decoder.params import PRE_NORM
+from core.topics.decoder.plan import Plan
 from gui.pages.decoder.flow_graph import Box, FlowEdge, FlowGraph, FlowGroup, FlowNode, Point, elbow
 
 _HIGH, _PITCH = 29.0, 46.0

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QP
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui import theme as themes
-from gui.pages.decoder.flow_painting import lit_ink
+from gui.pages.decoder.flow_painting import highlight_colour
 from gui.theme import Theme, mix
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
@@ -155,7 +155,7 @@ class _StripCanvas(Canvas):
 
     def _paint_cell(self, painter: QPainter, theme: Theme, box: QRectF, cell: StripCell, token: bool) -> None:
         gap = 1.5 if box.width() >= 10 else 0.5
-        inside, lit = box.adjusted(gap, 2, -gap, -2), lit_ink(theme)
+        inside, lit = box.adjusted(gap, 2, -gap, -2), highlight_colour(theme)
         fill, edge, ink = (theme.raised if token else theme.sunken), theme.border, theme.text
         if cell.quiet:
             fill, ink = theme.sunken, theme.faint

@@ -85,7 +85,7 @@ class AttentionPair(QWidget):
 
 
 class TensorView(QWidget):
-    """One tensor as a heatmap. `node_chosen` carries the id of the tensor that a person chose from the list."""
+    """One tensor as a heatmap. `node_chosen` carries the id of the tensor that the user chose from the list."""
 
     node_chosen = Signal(str)
 

@@ -1,9 +1,8 @@
 """What readers are taught of the decoder, each with the test of it."""
 
-from core.topics.decoder.claims.sources import SOURCE_CLAIMS
 from core.topics.decoder.claims.structure import STRUCTURE_CLAIMS
 from core.topics.decoder.claims.visibility import VISIBILITY_CLAIMS
 
-CLAIMS = (*STRUCTURE_CLAIMS, *SOURCE_CLAIMS, *VISIBILITY_CLAIMS)
+CLAIMS = (*STRUCTURE_CLAIMS, *VISIBILITY_CLAIMS)
 
 __all__ = ["CLAIMS"]

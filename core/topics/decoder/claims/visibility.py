@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.result import Result
 from core.contracts.text import Text
 from core.topics.decoder.claims.structure import SAME_TO_ROUNDING, VASWANI, not_encoder_decoder
 from core.topics.decoder.params import REVERSAL
+from core.topics.decoder.result import DecoderResult
 from core.wording import missing, provenance
 
 _CLEAR_WEIGHT = 0.5
@@ -15,12 +15,12 @@ _LEARNED, _WRITTEN = 0.9, 0.8
 """Shares of new sequences, and of the typed target, from which on the task counts as learned."""
 
 
-def future_does_not_matter(result: Result) -> Finding:
+def future_does_not_matter(result: DecoderResult) -> Finding:
     """Holds when no output before a replaced target token moved at all, compared as floats."""
     names = ("future.cells", "future.changed", "past.cells", "past.changed")
     if untested := missing(result, *names):
         return untested
-    if not result.params["causal"]:
+    if not result.params.causal:
         return Finding(
             Verdict.NOT_TESTED,
             f"Without the causal mask {result.value('future.changed'):g} of {result.value('future.cells'):g} pairs did "
@@ -42,7 +42,7 @@ def future_does_not_matter(result: Result) -> Finding:
     )
 
 
-def source_reaches_everywhere(result: Result) -> Finding:
+def source_reaches_everywhere(result: DecoderResult) -> Finding:
     """Holds when every source token moves every output, and none moves the masked self-attention."""
     names = ("source.cells", "source.changed", "source.decoder_self_changed")
     if untested := not_encoder_decoder(result) or missing(result, *names):
@@ -55,7 +55,7 @@ def source_reaches_everywhere(result: Result) -> Finding:
     )
 
 
-def pads_do_not_matter(result: Result) -> Finding:
+def pads_do_not_matter(result: DecoderResult) -> Finding:
     """Holds when replacing a hidden pad moved nothing at all."""
     names = ("pads.cells", "pads.changed")
     if untested := missing(result, *names):
@@ -70,7 +70,7 @@ def pads_do_not_matter(result: Result) -> Finding:
     )
 
 
-def equal_lengths(result: Result) -> Finding:
+def equal_lengths(result: DecoderResult) -> Finding:
     """It would hold if a cross-attention over another length than its queries' failed its check."""
     names = ("cross.visible_keys", "cross.query_len", "block.error_torch", "shorter.query_len", "shorter.error_torch")
     if untested := not_encoder_decoder(result) or missing(result, *names):
@@ -85,11 +85,11 @@ def equal_lengths(result: Result) -> Finding:
     )
 
 
-def attention_aligns(result: Result) -> Finding:
+def attention_aligns(result: DecoderResult) -> Finding:
     """Holds, for a model trained on reversing, when one head puts most of its weight on the token to be written."""
     if untested := not_encoder_decoder(result):
         return untested
-    if result.params["weights"] != REVERSAL:
+    if result.params.weights != REVERSAL:
         return Finding(Verdict.NOT_TESTED, "Random weights align nothing: set weights to reversal.")
     names = ("cross.weight_on_wanted", "accuracy.typed", "accuracy.held_out")
     if untested := missing(result, *names):

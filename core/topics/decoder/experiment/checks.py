@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.contracts.result import Row
-from core.topics.decoder.experiment.attentions import by_operations
 from core.topics.decoder.experiment.network import Network, run_both
-from core.topics.decoder.experiment.passes import Recorded, Scene
+from core.topics.decoder.experiment.passes import Recorded, Scene, by_operations
 from core.topics.decoder.experiment.weights import placed
+from core.topics.decoder.result import Check
 
 TORCH_LIMIT = 1e-5
 """Largest difference from torch.nn's layers that float32 may make."""
@@ -20,40 +19,40 @@ TORCH_LIMIT = 1e-5
 
 @dataclass(frozen=True)
 class Checks:
-    """`rows` is the table 'checks'. `arguments`: largest difference of what torch's cross-attention is given from ours.
+    """`arguments`: largest difference of what torch's cross-attention is given from ours.
 
     By argument: 'query' from the stream after the masked self-attention, 'key' and 'value' from the memory, and
     'query_embedding', how far that query is from the embedded target.
     """
 
-    rows: list[Row]
+    checks: tuple[Check, ...]
     arguments: dict[str, float]
 
 
 def check_all(scene: Scene, recorded: Recorded) -> Checks:
     """Every comparison that this kind of model allows. Positions of pads are compared too."""
-    stages = recorded.stages
-    rows: list[Row] = []
+    tensors = recorded.tensors
+    checks: list[Check] = []
     arguments: dict[str, float] = {}
     with torch.no_grad():
         exact_pass = scene.one_pass(by_operations, network=placed(scene.network, scene.device, torch.float64))
         exact = run_both(exact_pass, scene.inputs, scene.device)
     if scene.inputs.source is not None:
         theirs = torch_encoder(scene)
-        rows.append(_row("encoder", "torch.nn.TransformerEncoder", stages["memory"], theirs, TORCH_LIMIT))
-        ours = stages["memory"]
+        checks.append(_check("encoder", "torch.nn.TransformerEncoder", tensors["memory"], theirs, TORCH_LIMIT))
+        ours = tensors["memory"]
     if scene.inputs.target is not None:
-        ours = stages[_last(scene)]
-        memory = stages.get("memory")
-        theirs, arguments = _torch_block(scene, stages, memory)
+        ours = tensors[_last(scene)]
+        memory = tensors.get("memory")
+        theirs, arguments = _torch_block(scene, tensors, memory)
         name = "torch.nn.TransformerDecoderLayer" if memory is not None else "torch.nn.TransformerEncoderLayer, masked"
-        rows.append(_row("block", name, ours, theirs, TORCH_LIMIT))
+        checks.append(_check("block", name, ours, theirs, TORCH_LIMIT))
     torch_error = _difference(theirs, exact)
     # PyTorch's own error is the measure; never less than a few units of rounding of values near 1.
     limit = max(3 * torch_error, 2e-6)
-    rows.append(_row("output", "float64", ours, exact, limit))
-    rows.append(_row("torch.nn", "float64", theirs, exact, limit))
-    return Checks(rows, arguments)
+    checks.append(_check("output", "float64", ours, exact, limit))
+    checks.append(_check("torch.nn", "float64", theirs, exact, limit))
+    return Checks(tuple(checks), arguments)
 
 
 def torch_encoder(scene: Scene) -> torch.Tensor:
@@ -79,7 +78,7 @@ def torch_decoder(scene: Scene, network: Network, target: torch.Tensor, memory: 
 
 
 def _torch_block(
-    scene: Scene, stages: dict[str, torch.Tensor], memory: torch.Tensor | None
+    scene: Scene, tensors: dict[str, torch.Tensor], memory: torch.Tensor | None
 ) -> tuple[torch.Tensor, dict[str, float]]:
     target = scene.ids("target")
     if memory is None:
@@ -97,12 +96,12 @@ def _torch_block(
         output = torch_decoder(scene, scene.network, target, memory).detach()
     finally:
         hook.remove()
-    stream = stages["decoder.cross.norm" if scene.network.pre_norm else "decoder.self.norm"]
+    stream = tensors["decoder.cross.norm" if scene.network.pre_norm else "decoder.self.norm"]
     arguments = {
         "query": _difference(given["query"], stream),
         "key": _difference(given["key"], memory),
         "value": _difference(given["value"], memory),
-        "query_embedding": _difference(given["query"], stages["target.embedding"]),
+        "query_embedding": _difference(given["query"], tensors["target.embedding"]),
     }
     return output, arguments
 
@@ -130,9 +129,9 @@ def _last(scene: Scene) -> str:
     return "decoder.feed_forward.add" if scene.network.pre_norm else "decoder.feed_forward.norm"
 
 
-def _row(what: str, against: str, ours: torch.Tensor, theirs: torch.Tensor, limit: float) -> Row:
+def _check(what: str, against: str, ours: torch.Tensor, theirs: torch.Tensor, limit: float) -> Check:
     error = _difference(ours, theirs)
-    return {"what": what, "against": against, "max_abs_error": error, "limit": limit, "passed": error <= limit}
+    return Check(what, against, error, limit, error <= limit)
 
 
 def _difference(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
-from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result import Metric, Provenance
 from core.topics.decoder.experiment.checks import Checks
-from core.topics.decoder.experiment.gradients import GradientFlow
-from core.topics.decoder.experiment.perturbations import Influence
+from core.topics.decoder.experiment.influence import GradientFlow, TokenChanges
 from core.topics.decoder.experiment.weights import LONGEST_TRAINED, Trained
-from core.topics.decoder.model import Inputs, Plan
+from core.topics.decoder.inputs import Inputs
 from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.plan import Plan
+from core.topics.decoder.result import Attention, Check, Prediction
 
 Metrics = dict[str, Metric]
 
@@ -50,46 +50,47 @@ def training(params: DecoderParams, trained: Trained) -> Metrics:
     }
 
 
-def attention(
-    rows: Sequence[Row], probabilities: Mapping[str, torch.Tensor], visible: Mapping[str, int], device: str
-) -> Metrics:
+def attention(attentions: Mapping[str, Attention], visible: Mapping[str, int], device: str) -> Metrics:
     """Bytes of each attention, and how far its rows of probabilities are from summing to 1."""
     metrics = {}
-    for name, p in probabilities.items():
-        mine = [row for row in rows if row["attention"] == name]
-        for direction in ("read", "written"):
-            moved = sum(row[f"{direction}_bytes"] for row in mine)
-            metrics[f"{name}.{direction}_bytes"] = Metric(float(moved), "bytes", Provenance.TRACED, "of its kernel")
-        error = float((p.sum(-1) - 1).abs().max())
+    for name, attention in attentions.items():
+        moved = {
+            "read": sum(row.read_bytes for row in attention.traffic),
+            "written": sum(row.written_bytes for row in attention.traffic),
+        }
+        for direction, count in moved.items():
+            metrics[f"{name}.{direction}_bytes"] = Metric(float(count), "bytes", Provenance.TRACED, "of its kernel")
+        _, query_len, key_len = attention.probabilities.shape
+        error = float(np.abs(attention.probabilities.sum(-1) - 1).max())
         note = "probabilities from the kernel's log-sum-exp"
         metrics[f"{name}.row_sum_error"] = Metric(error, "", _kernel(device), note)
-        metrics[f"{name}.query_len"] = Metric(float(p.shape[1]), "tokens", Provenance.TRACED)
-        metrics[f"{name}.key_len"] = Metric(float(p.shape[2]), "tokens", Provenance.TRACED, "pads included")
+        metrics[f"{name}.query_len"] = Metric(float(query_len), "tokens", Provenance.TRACED)
+        metrics[f"{name}.key_len"] = Metric(float(key_len), "tokens", Provenance.TRACED, "pads included")
         metrics[f"{name}.visible_keys"] = Metric(float(visible[name]), "tokens", Provenance.TRACED, "pads left out")
     return metrics
 
 
-def checks(found: Checks, device: str) -> Metrics:
+def checks(compared: Checks, device: str) -> Metrics:
     """Differences from torch.nn and from float64, and of what torch's cross-attention is given from our tensors."""
     metrics = {}
-    for row in found.rows:
-        what = "torch" if row["what"] == "torch.nn" else row["what"]
-        against = "float64" if row["against"] == "float64" else "torch"
+    for check in compared.checks:
+        what = "torch" if check.what == "torch.nn" else check.what
+        against = "float64" if check.against == "float64" else "torch"
         # torch.nn's own error is PyTorch's; the others come through the project's kernel.
         how = _measured(device) if what == "torch" else _kernel(device)
         metrics[f"{what}.error_{against}"] = Metric(
-            row["max_abs_error"], "", how, f"largest difference from {row['against']}; allowed {row['limit']:.2g}"
+            check.max_abs_error, "", how, f"largest difference from {check.against}; allowed {check.limit:.2g}"
         )
     note = "largest difference of what torch's cross-attention is given from "
-    for name, value in found.arguments.items():
+    for name, value in compared.arguments.items():
         source = {"query": "the stream after masked self-attention", "query_embedding": "the embedded target"}
         metrics[f"torch_cross.{name}_error"] = Metric(value, "", _kernel(device), note + source.get(name, "the memory"))
     return metrics
 
 
-def predictions(rows: Sequence[Row], device: str) -> Metrics:
+def predictions(rows: Sequence[Prediction], device: str) -> Metrics:
     """How often the most probable token is the next one of the typed target."""
-    right = sum(bool(row["right"]) for row in rows)
+    right = sum(row.is_right for row in rows)
     return {
         "accuracy.typed": Metric(right / len(rows), "", _kernel(device), f"{right} of {len(rows)} tokens of the target")
     }
@@ -104,66 +105,69 @@ def alignment(weight: float | None, device: str) -> Metrics:
 
 def perturbation(planned: Plan, moved: Mapping[str, np.ndarray], device: str) -> Metrics:
     """How many positions the chosen change moved, and whether any moved that the masks forbid."""
-    last = "output" if "change.output" in moved else "memory"
-    forbidden = sum(int((moved[f"change.{name}"][~allowed] != 0).sum()) for name, allowed in planned.reach.items())
+    last = planned.end.id
+    forbidden = sum(int((moved[name][~allowed] != 0).sum()) for name, allowed in planned.reach.items())
     cells = sum(int((~allowed).sum()) for allowed in planned.reach.values())
     how = _kernel(device)
     return {
-        "perturbation.positions": Metric(float((moved[f"change.{last}"] != 0).sum()), "", how, f"of the {last}, moved"),
+        "perturbation.positions": Metric(float((moved[last] != 0).sum()), "", how, f"of the {last}, moved"),
         "perturbation.forbidden_cells": Metric(float(cells), "", how, "(tensor, position) out of reach by the masks"),
         "perturbation.forbidden_moved": Metric(float(forbidden), "", how, "of those, moved at all"),
     }
 
 
-def influence(found: Influence, inputs: Inputs, device: str) -> Metrics:
+def influence(changes: TokenChanges, inputs: Inputs, device: str) -> Metrics:
     """Counts of (changed token, looked-at position) pairs, and of those that moved at all."""
+    target, source = changes.influence.target, changes.influence.source
     counts: dict[str, tuple[int, int]] = {}
-    if found.target is not None:
-        past = np.triu(np.ones(found.target.shape, dtype=bool))  # row: changed token; column: looked-at position
-        counts["future"] = _moved_cells(found.target[~past])
-        counts["past"] = _moved_cells(found.target[past])
-    if found.source is not None:
+    if target is not None:
+        past = np.triu(np.ones(target.shape, dtype=bool))  # row: changed token; column: looked-at position
+        counts["future"] = _moved_cells(target[~past])
+        counts["past"] = _moved_cells(target[past])
+    if source is not None:
         seen = inputs.source_visible
-        columns = slice(None) if found.target is not None else slice(seen)
-        counts["source"] = _moved_cells(found.source[:seen, columns])
-        counts["pads"] = _moved_cells(found.source[seen:, columns])
+        columns = slice(None) if target is not None else slice(seen)
+        counts["source"] = _moved_cells(source[:seen, columns])
+        counts["pads"] = _moved_cells(source[seen:, columns])
     metrics = {}
     for name, (cells, moved) in counts.items():
         note = "(token replaced, position looked at)"
         metrics[f"{name}.cells"] = Metric(float(cells), "pairs", _measured(device), note)
         metrics[f"{name}.changed"] = Metric(float(moved), "pairs", _measured(device), f"{note}, moved at all")
-    if found.self_attention is not None:
+    if changes.self_attention is not None:
         metrics["source.decoder_self_changed"] = Metric(
-            float(found.self_attention.sum()), "", _measured(device), "positions of the masked self-attention"
+            float(changes.self_attention.sum()), "", _measured(device), "positions of the masked self-attention"
         )
     return metrics
 
 
-def swaps(found: Mapping[str, Mapping[str, float]], device: str) -> Metrics:
+def swaps(changes: Mapping[str, Mapping[str, float]], device: str) -> Metrics:
     """Largest change of the cross-attention's Q, K and V by what was replaced."""
     what = {"memory": "only the memory replaced", "stream": "only the decoder's tokens replaced"}
     return {
         f"{swap}_swap.{letter}_change": Metric(change, "", _measured(device), what[swap])
-        for swap, by_letter in found.items()
+        for swap, by_letter in changes.items()
         for letter, change in by_letter.items()
     }
 
 
-def gradients(found: GradientFlow, device: str) -> Metrics:
+def gradients(flow: GradientFlow, device: str) -> Metrics:
     """Norms by path, and the two comparisons."""
     how = _measured(device)
     note = "norm of d(g · output) / d(memory), float64"
-    metrics = {f"gradient.{path.replace(' ', '')}": Metric(norm, "", how, note) for path, norm in found.norms.items()}
-    metrics["gradient.sum_error"] = Metric(found.sum_error, "", how, "k + v against the whole, relative, float64")
+    metrics = {
+        f"gradient.{path.replace(' ', '')}": Metric(norm, "", how, note) for path, norm in flow.gradient.norms.items()
+    }
+    metrics["gradient.sum_error"] = Metric(flow.sum_error, "", how, "k + v against the whole, relative, float64")
     metrics["gradient.torch_error"] = Metric(
-        found.torch_error, "", how, "the whole against torch.nn.TransformerDecoderLayer, relative, float64"
+        flow.torch_error, "", how, "the whole against torch.nn.TransformerDecoderLayer, relative, float64"
     )
     return metrics
 
 
-def variant(planned: Plan, rows: Sequence[Row], launches: int, own_launches: int, device: str) -> Metrics:
+def variant(planned: Plan, checks: Sequence[Check], launches: int, own_launches: int, device: str) -> Metrics:
     """The decoder-only block beside the one asked for."""
-    error = next(row["max_abs_error"] for row in rows if row["what"] == "block")
+    error = next(check.max_abs_error for check in checks if check.what == "block")
     mine = [part.parameters for part in planned.parts if part.stack == "decoder" and part.part != "output"]
     note = "kernels of attention launched by the decoder's block"
     return {
@@ -176,10 +180,10 @@ def variant(planned: Plan, rows: Sequence[Row], launches: int, own_launches: int
     }
 
 
-def shorter(inputs: Inputs, rows: Sequence[Row], device: str) -> Metrics:
+def shorter(inputs: Inputs, checks: Sequence[Check], device: str) -> Metrics:
     """The same texts with the last target token left out, as one step earlier in writing."""
     assert inputs.target is not None  # a decoder reads something
-    error = next(row["max_abs_error"] for row in rows if row["what"] == "block")
+    error = next(check.max_abs_error for check in checks if check.what == "block")
     note = "the last target token left out"
     return {
         "shorter.query_len": Metric(float(len(inputs.target)), "tokens", Provenance.TRACED, note),

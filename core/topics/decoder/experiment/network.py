@@ -1,6 +1,6 @@
 """The encoder stack and the decoder block, step by step, on weights that torch.nn's own layers hold.
 
-Each step hands its tensor to a recorder under the node's id of `model.flow`; attention itself is a function that the
+Each step hands its tensor to a recorder under the node's id of `flow`; attention itself is a function that the
 caller gives, so that the same block runs on the flash kernel, on PyTorch's operations and in float64.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
-from core.topics.decoder.model.inputs import Inputs
+from core.topics.decoder.inputs import Inputs
 
 Record = Callable[[str, torch.Tensor], None]
 

@@ -97,8 +97,8 @@ def train(params: DecoderParams, progress: ProgressCallback) -> Trained:
     losses = np.full(steps, np.nan, dtype=np.float32)
     with torch_threads(1):
         for step in range(steps):
-            source, given, wanted = reversal_batch(generator, _BATCH)
-            loss = cross_entropy(batch_logits(network, source, given).flatten(0, 1), wanted.flatten())
+            source, given, expected = reversal_batch(generator, _BATCH)
+            loss = cross_entropy(batch_logits(network, source, given).flatten(0, 1), expected.flatten())
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -133,9 +133,9 @@ def held_out_accuracy(network: Network, seed: int) -> float:
     right, total = 0, 0
     with torch.no_grad():
         for _ in range(8):
-            source, given, wanted = reversal_batch(generator, 64)
-            right += int((batch_logits(network, source, given).argmax(-1) == wanted).sum())
-            total += wanted.numel()
+            source, given, expected = reversal_batch(generator, 64)
+            right += int((batch_logits(network, source, given).argmax(-1) == expected).sum())
+            total += expected.numel()
     return right / total
 
 

@@ -5,41 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 
 from core.contracts.registry import topic
-from core.contracts.result import Environment, Metric, Provenance, Result
-from core.topics.decoder.model import Plan, plan
+from core.contracts.result import Provenance
 from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.plan import Plan, plan
+from core.topics.decoder.result import Influence, MemoryGradient
 from gui.pages.decoder import DecoderPage
 from gui.pages.decoder.flow_graph import edge_id
 from gui.pages.decoder.page import EVERY_TOKEN, INTO_MEMORY, TENSOR
 from gui.pages.decoder.views import COST, GRADIENT
+from tests.gui.pages.decoder.decoder_result import decoder_result
 
 PARAMS = DecoderParams()
 KEYS = edge_id("memory", "decoder.cross.k")
-
-
-def run_of(params: DecoderParams) -> Result:
-    """Every array that a run returns for `params`, of random values."""
-    made, rng = plan(params), np.random.default_rng(0)
-    arrays = {f"stage.{node.id}": rng.standard_normal((node.length, 128)) for node in made.flow.nodes}
-    arrays |= {f"change.{node.id}": rng.random(node.length) * made.reach[node.id] for node in made.flow.nodes}
-    lengths = {"self": (7, 7), "cross": (7, 9)}
-    arrays |= {f"attention.{name}": rng.random((params.heads, *shape)) for name, shape in lengths.items()}
-    arrays |= {f"gradient.{path}": rng.random((7, 9)) for path in ("whole", "k", "v")}
-    arrays |= {"influence.target": np.triu(rng.random((7, 7))), "influence.source": rng.random((9, 7))}
-    names = {"perturbation.positions": Provenance.TRACED, "self.row_sum_error": Provenance.TRACED}
-    names |= {"gradient.whole": Provenance.MEASURED_CPU, "past.cells": Provenance.MEASURED_CPU}
-    paths = [{"path": name, "norm": norm} for name, norm in (("whole", 4.0), ("k", 2.0), ("v", 3.0), ("neither", 0.0))]
-    return Result(
-        "decoder", params.model_dump(mode="json"), Environment("cpu", "test"),
-        {name: Metric(1.0, "", how) for name, how in names.items()},
-        {name: array.astype(np.float32) for name, array in arrays.items()}, {"paths": paths},
-    )  # fmt: skip
 
 
 def plan_of(page: DecoderPage) -> Plan:
@@ -55,7 +38,7 @@ def page(qtbot: Any) -> DecoderPage:
     made.resize(1600, 1000)
     made.show_plan(plan_of(made), PARAMS)
     made.show()
-    made.show_result(run_of(PARAMS))
+    made.show_result(decoder_result(PARAMS))
     return made
 
 
@@ -74,10 +57,10 @@ def test_that_a_click_on_a_source_token_replaces_it_everywhere_at_once(page: Dec
     assert [cell.struck for cell in page.strip.rows[0].cells].index(True) == 4
     # The table of all tokens answers before the new run does; the diagram still goes by the masks.
     assert page.tokens.badge.provenance is Provenance.MEASURED_CPU
-    assert page.block_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["block"].badge.provenance is Provenance.MODELLED
     assert page.diagram.highlights["memory"].amount > 0
     assert page.diagram.highlights["decoder.self.heads"].amount == 0
-    assert page.attention_card.badge.provenance is Provenance.TRACED
+    assert page.cards["attention"].badge.provenance is Provenance.TRACED
 
 
 def test_that_undo_puts_the_token_back_and_brings_the_run_s_own_change(page: DecoderPage) -> None:
@@ -86,7 +69,7 @@ def test_that_undo_puts_the_token_back_and_brings_the_run_s_own_change(page: Dec
     assert dict(page.diagram.highlights) != lit
     page.form.undo_stack.undo()
     assert dict(page.diagram.highlights) == lit
-    assert page.block_card.badge.provenance is Provenance.TRACED
+    assert page.cards["block"].badge.provenance is Provenance.TRACED
 
 
 def test_that_a_pad_is_followed_but_not_replaced(page: DecoderPage) -> None:
@@ -155,17 +138,17 @@ def test_that_heads_are_picked_and_shown_each_in_its_own_attention(page: Decoder
 def test_that_the_lenses_say_where_their_light_comes_from(page: DecoderPage) -> None:
     page.selection.update(lens=GRADIENT)
     assert page.block.lenses.index == GRADIENT
-    assert page.block_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["block"].badge.provenance is Provenance.MEASURED_CPU
     assert set(page.diagram.highlights) >= {KEYS, "decoder.cross.q"}
     page.block.lenses.choose(COST)
     assert chosen(page, "lens") == COST
-    assert page.block_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["block"].badge.provenance is Provenance.MODELLED
     assert page.diagram.note[0] == f"{plan(PARAMS).parameters:,} parameters"
 
 
 def test_that_the_table_of_all_tokens_follows_its_own_text(page: DecoderPage) -> None:
     page.views.show_picture(EVERY_TOKEN)
-    assert page.tensor_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["tensor"].badge.provenance is Provenance.MEASURED_CPU
     click(page.influence.thumbs, page.influence.thumbs.box_of(1).center())
     page.influence.cell_picked.emit(6, 2)
     assert chosen(page, "source_token") == 6
@@ -187,20 +170,37 @@ def test_that_without_cross_attention_the_page_says_so(page: DecoderPage) -> Non
 def test_that_a_run_in_the_making_keeps_the_table_of_all_tokens(page: DecoderPage) -> None:
     click(page.strip.canvas, page.strip.canvas.cell_rect(1, 5).center())
     assert isinstance(page.params, DecoderParams)
-    whole = run_of(page.params)
-    tensors = {name: array for name, array in whole.arrays.items() if name.startswith(("stage", "change", "attention"))}
-    page.show_partial(replace(whole, arrays=tensors, tables={}))
+    whole = decoder_result(page.params)
+    page.show_partial(replace(whole, influence=Influence(), gradient=MemoryGradient()))
     assert not page.influence.is_empty
     assert not page.gradient.is_empty
-    assert page.block_card.badge.provenance is Provenance.TRACED
+    assert page.cards["block"].badge.provenance is Provenance.TRACED
     assert page.diagram.highlights["output"].sure
 
 
 def test_that_a_run_that_ends_after_the_texts_changed_is_marked_stale(page: DecoderPage) -> None:
     page.form.propose(PARAMS.changed(seed=3))
-    page.show_result(run_of(PARAMS))
-    page.set_stale(True)
-    assert page.block_card.property("stale")
+    page.show_result(decoder_result(PARAMS))
+    assert page.cards["block"].property("stale")
+    assert page.cards["attention"].badge.provenance is Provenance.TRACED
     page.show_plan(plan_of(page), page.params)
-    page.set_stale(True)
-    assert not page.block_card.property("stale")
+    assert not page.cards["block"].property("stale")
+    assert page.cards["attention"].badge.provenance is Provenance.MODELLED
+
+
+def test_that_another_changed_token_makes_no_card_stale(page: DecoderPage) -> None:
+    page.form.propose(PARAMS.changed(position=1))
+    assert page.cards["attention"].badge.provenance is Provenance.TRACED
+    assert not any(card.property("stale") for card in page.cards.values())
+
+
+def test_that_the_names_of_both_attentions_fit_on_a_small_screen(page: DecoderPage) -> None:
+    page.resize(1176, 690)
+    for params in (PARAMS, PARAMS.changed(causal=False), PARAMS.changed(kind="encoder-only", perturb="none")):
+        page.form.propose(params)
+        for show in (lambda: page.show_result(decoder_result(PARAMS)), page.clear_result):
+            show()
+            page.grab()  # lays it out
+            for titled in (page.attention.own, page.attention.cross):
+                (label,) = (label for label in titled.findChildren(QLabel) if label.text() == titled.title)
+                assert label.fontMetrics().horizontalAdvance(label.text()) <= label.width()

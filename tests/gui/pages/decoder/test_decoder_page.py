@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
 from core.contracts.registry import topic
-from core.contracts.result import Environment, Metric, Provenance, Result
-from core.topics.decoder.model import Plan
+from core.contracts.result import Provenance
 from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.plan import Plan
 from gui.pages.decoder import DecoderPage
+from tests.gui.pages.decoder.decoder_result import decoder_result
 
 CHANGED = DecoderParams(source="a b c", target="c b a", padding=1, perturb="target", position=2)
 
@@ -34,28 +34,6 @@ def plan_of(params: DecoderParams) -> Plan:
     return planned
 
 
-def run_of(params: DecoderParams) -> Result:
-    """What a run returns: whatever stands at or after the changed token moves by its distance plus one."""
-    plan = plan_of(params)
-    source_len, target_len = len(plan.inputs.source.labels), len(plan.inputs.target.labels)
-    moved = np.maximum(np.arange(target_len) - params.position + 1, 0).astype(np.float32)
-    arrays = {
-        "attention.self": np.tril(np.ones((params.heads, target_len, target_len), np.float32)),
-        "attention.cross": np.full((params.heads, target_len, source_len), 1 / source_len, np.float32),
-        "change.output": moved,
-        "stage.output": np.ones((target_len, 8), np.float32),
-        "influence.target": np.triu(np.ones((target_len, target_len), np.float32)),
-        "influence.source": np.ones((source_len, target_len), np.float32),
-        **{f"gradient.{path}": np.ones((target_len, source_len), np.float32) for path in ("whole", "k", "v")},
-    }
-    metrics = {
-        "perturbation.positions": Metric(float((moved > 0).sum()), "tokens", Provenance.TRACED),
-        "self.row_sum_error": Metric(1e-7, "", Provenance.TRACED),
-        "gradient.whole": Metric(2.0, "", Provenance.MEASURED_CPU),
-    }
-    return Result("decoder", params.model_dump(mode="json"), Environment("cpu", "lanes", {}), metrics, arrays)
-
-
 def test_that_the_plan_draws_both_attentions_and_decoder_only_has_no_cross_attention(page: DecoderPage) -> None:
     assert {"decoder.self.heads", "decoder.cross.heads", "memory"} <= set(page.diagram.graph.by_id)
     page.form.propose(CHANGED.changed(kind="decoder-only"))
@@ -75,26 +53,26 @@ def test_that_clicking_a_token_changes_the_parameters_and_runs_again_only_after_
     assert page.selection.selection.get("source_token") == 1
     assert asked == []
 
-    page.present(run_of(params), {})
+    page.present(decoder_result(params), {})
     page.strip.clicked.emit("target", 2)
     assert page.params == CHANGED
     assert len(asked) == 1
 
 
 def test_that_a_run_is_drawn_taken_back_and_not_shown_for_other_texts(page: DecoderPage) -> None:
-    page.present(run_of(CHANGED), {})
-    assert page.attention_card.badge.provenance is Provenance.TRACED
+    page.present(decoder_result(CHANGED), {})
+    assert page.cards["attention"].badge.provenance is Provenance.TRACED
     assert any("0" in highlight.tip for highlight in page.diagram.highlights.values())
-    lit = dict(page.diagram.highlights)
+    highlighted = dict(page.diagram.highlights)
 
     page.form.propose(CHANGED.changed(target="a a a"))
-    assert page.attention_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["attention"].badge.provenance is Provenance.MODELLED
     page.form.propose(CHANGED)
-    assert dict(page.diagram.highlights) == lit
+    assert dict(page.diagram.highlights) == highlighted
 
     page.withdraw()
-    assert page.attention_card.badge.provenance is Provenance.MODELLED
-    assert dict(page.diagram.highlights) != lit
+    assert page.cards["attention"].badge.provenance is Provenance.MODELLED
+    assert dict(page.diagram.highlights) != highlighted
 
 
 def test_that_arrows_walk_along_the_target_and_stop_at_its_ends(page: DecoderPage) -> None:
@@ -110,7 +88,7 @@ def test_that_arrows_walk_along_the_target_and_stop_at_its_ends(page: DecoderPag
 
 
 def test_that_a_cell_of_the_cross_attention_picks_both_tokens_everywhere(page: DecoderPage) -> None:
-    page.present(run_of(CHANGED), {})
+    page.present(decoder_result(CHANGED), {})
     page.attention.cross.map.cell_picked.emit(1, 2)
     assert page.selection.selection.get("target_token") == 1
     assert page.selection.selection.get("source_token") == 2
@@ -131,7 +109,7 @@ def test_that_the_page_is_drawn_in_both_themes_without_a_run_and_with_one(page: 
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     before = page.grab().toImage()
-    page.present(run_of(CHANGED), {})
+    page.present(decoder_result(CHANGED), {})
     dark = page.grab().toImage()
     assert dark != before
     theme.apply(app, "light")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations, pairwise
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.contracts.result import Environment, Metric, Provenance, Result
-from core.topics.decoder.model import Plan, plan
 from core.topics.decoder.params import DecoderParams
-from gui.pages.decoder import highlights, matrices, tokens
+from core.topics.decoder.plan import plan
+from core.topics.decoder.result import Attention, DecoderResult, Influence
+from gui.pages.decoder import highlights, view_data
 from gui.pages.decoder.flow_graph import Box, edge_id
 from gui.pages.decoder.layout import diagram_of, shown_place
-from gui.pages.decoder.runs import changes_run, tensors_run, with_what_stays
+from tests.gui.pages.decoder.decoder_result import NORMS
 
 KINDS = ("encoder-decoder", "decoder-only", "encoder-only")
 params_of = st.builds(
@@ -33,13 +31,8 @@ params_of = st.builds(
 DEFAULT = DecoderParams()
 
 
-def measured(params: DecoderParams, **arrays: np.ndarray) -> Result:
-    paths = [{"path": name, "norm": norm} for name, norm in (("whole", 4.0), ("k", 2.0), ("v", 3.0), ("neither", 0.0))]
-    metrics = {"past.cells": Metric(1, "pairs", Provenance.MEASURED_CPU)}
-    values = {name.replace("__", "."): array for name, array in arrays.items()}
-    return Result(
-        "decoder", params.model_dump(mode="json"), Environment("cpu", "lanes"), metrics, values, {"paths": paths}
-    )
+def with_changes(**changes: np.ndarray) -> DecoderResult:
+    return DecoderResult(params=DEFAULT, changes=changes)
 
 
 @settings(max_examples=80, deadline=None)
@@ -81,7 +74,7 @@ def test_that_k_and_v_of_cross_attention_come_from_memory_and_q_from_the_decoder
 
 def test_that_before_a_run_light_is_what_the_masks_allow_and_no_number_is_shown() -> None:
     made = plan(DEFAULT)
-    lit = highlights.change_highlights(made, diagram_of(made), None)
+    lit = highlights.change_highlights(made, diagram_of(made), {})
     output = lit["output"]
     assert output.cells == (0, 0, 0, 1, 1, 1, 1)
     assert not output.sure
@@ -94,17 +87,17 @@ def test_that_before_a_run_light_is_what_the_masks_allow_and_no_number_is_shown(
 def test_that_a_run_lights_what_moved_and_calls_the_rest_exactly_zero() -> None:
     made = plan(DEFAULT)
     change = np.array([0, 0, 0, 4.0, 1.0, 0.25, 0.0625], np.float32)
-    result = measured(DEFAULT, change__output=change, change__memory=np.zeros(9, np.float32))
-    lit = highlights.change_highlights(made, diagram_of(made), result)
+    result = with_changes(output=change, memory=np.zeros(9, np.float32))
+    lit = highlights.change_highlights(made, diagram_of(made), result.changes)
     assert lit["output"].text == "4"
     assert lit["output"].cells == pytest.approx((0, 0, 0, 1, 0.5, 0.25, 0.125))
     assert "4 of 7 positions" in lit["output"].tip
     assert "the other 3: 0, exactly" in lit["output"].tip
     assert (lit["memory"].amount, lit["memory"].text) == (0, "0, exactly")
-    headline, sentences = highlights.change_note(made, result)
+    headline, sentences = highlights.change_note(made, result.changes)
     assert headline == "4 of 7 positions of the output change"
     assert sentences == "'on', target 3, is replaced by <other>. The other 3 move by 0, exactly."
-    row = tokens.strip_rows(made, result, result)[-1]
+    row = view_data.strip_rows(made, result)[-1]
     assert [cell.text for cell in row.cells] == ["0, exactly"] * 3 + ["4", "1", "0.250", "0.0625"]
     assert [cell.amount for cell in row.cells[:4]] == [0, 0, 0, 1]
 
@@ -113,23 +106,23 @@ def test_that_the_smallest_change_there_is_is_no_zero() -> None:
     made = plan(DEFAULT)
     tiny = np.zeros(7, np.float32)
     tiny[6] = np.nextafter(np.float32(0), np.float32(1))
-    result = measured(DEFAULT, change__output=tiny)
-    assert highlights.change_note(made, result)[0].startswith("1 of 7")
-    assert tokens.strip_rows(made, result, result)[-1].cells[6].text != "0, exactly"
-    assert highlights.change_highlights(made, diagram_of(made), result)["output"].cells[6] > 0
+    result = with_changes(output=tiny)
+    assert highlights.change_note(made, result.changes)[0].startswith("1 of 7")
+    assert view_data.strip_rows(made, result)[-1].cells[6].text != "0, exactly"
+    assert highlights.change_highlights(made, diagram_of(made), result.changes)["output"].cells[6] > 0
 
 
 def test_that_the_gradient_lights_the_ways_through_k_and_v_alone() -> None:
     made = plan(DEFAULT)
     graph = diagram_of(made)
-    lit = highlights.gradient_highlights(graph, measured(DEFAULT))
+    lit = highlights.gradient_highlights(graph, NORMS)
     assert lit[edge_id("memory", "decoder.cross.k")].text == "2"
     assert lit[edge_id("memory", "decoder.cross.v")].text == "3"
     assert (lit["decoder.cross.q"].amount, lit["decoder.cross.q"].text) == (0, "0, exactly")
-    assert "elsewhere 0, exactly" in highlights.gradient_note(made, measured(DEFAULT))[1]
-    assert highlights.gradient_highlights(graph, None) == {}
+    assert "elsewhere 0, exactly" in highlights.gradient_note(made, NORMS)[1]
+    assert highlights.gradient_highlights(graph, {}) == {}
     alone = plan(DecoderParams(kind="decoder-only"))
-    assert highlights.gradient_highlights(diagram_of(alone), measured(alone.params)) == {}
+    assert highlights.gradient_highlights(diagram_of(alone), NORMS) == {}
 
 
 def test_that_the_boxes_share_all_parameters_out() -> None:
@@ -143,8 +136,8 @@ def test_that_the_boxes_share_all_parameters_out() -> None:
 def test_that_a_click_changes_that_very_token_and_again_puts_it_back(kind: str) -> None:
     made = plan(DecoderParams(kind=kind, perturb="none"))
     for stack in ("source", "target"):
-        for position, label in enumerate(tokens.labels_of(made, stack)):
-            changed = tokens.token_clicked(made, stack, position)
+        for position, label in enumerate(made.inputs.labels(stack)):
+            changed = made.with_token_changed(stack, position)
             if label == "<pad>":
                 assert changed is None
                 continue
@@ -152,69 +145,42 @@ def test_that_a_click_changes_that_very_token_and_again_puts_it_back(kind: str) 
             what = plan(changed).perturbation
             assert what is not None
             assert (what.stack, what.position, what.before) == (stack, position, label)
-            back = tokens.token_clicked(plan(changed), stack, position)
+            back = plan(changed).with_token_changed(stack, position)
             assert back is not None
             assert back.perturb == "none"
-
-
-def test_that_tensors_stay_true_for_another_change_and_for_nothing_else() -> None:
-    result = measured(DEFAULT)
-    for changes, tensors_are, changes_are in (
-        ({}, True, True), ({"position": 1}, True, False), ({"perturb": "none"}, True, False),
-        ({"seed": 1}, False, False), ({"target": "a b"}, False, False), ({"causal": False}, False, False),
-    ):  # fmt: skip
-        made = plan(DEFAULT.changed(**{**({"position": 1} if "target" in changes else {}), **changes}))
-        assert (tensors_run(made, result) is result) is tensors_are
-        assert (changes_run(made, result) is result) is changes_are
-    assert tensors_run(None, result) is None
 
 
 def test_that_the_effect_of_every_token_answers_at_once_where_a_run_had_it() -> None:
     influence = np.arange(49, dtype=np.float32).reshape(7, 7)
     made = plan(DEFAULT.changed(position=5))
-    result = measured(DEFAULT, influence__target=influence)
-    row = tokens.strip_rows(made, result, None)[-1]
+    result = DecoderResult(params=DEFAULT, influence=Influence(target=influence))
+    row = view_data.strip_rows(made, result)[-1]
     assert [cell.amount for cell in row.cells] == pytest.approx(list(influence[5] / influence[5].max()))
-
-
-def test_that_a_run_in_the_making_keeps_what_is_known_of_all_tokens_but_never_a_change() -> None:
-    ones = np.ones((7, 7), np.float32)
-    before = measured(DEFAULT, influence__target=ones, change__output=ones[0], stage__output=ones)
-    partial = replace(measured(DEFAULT.changed(position=1), stage__output=2 * ones), tables={}, metrics={})
-    kept = with_what_stays(partial, before)
-    assert set(kept.arrays) == {"influence.target", "stage.output"}
-    assert float(kept.arrays["stage.output"][0, 0]) == 2
-    assert kept.tables["paths"] == before.tables["paths"]
-    assert "past.cells" in kept.metrics
-    other = with_what_stays(replace(partial, params={**partial.params, "seed": 9}), before)
-    assert set(other.arrays) == {"stage.output"}
-    assert with_what_stays(partial, None) is partial
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_that_maps_and_tensors_have_the_labels_of_their_tokens(kind: str) -> None:
     made = plan(DecoderParams(kind=kind, heads=2))
     rng = np.random.default_rng(0)
-    own, cross = matrices.attention_names(made)
+    own, cross = view_data.attention_names(made)
     for name in filter(None, (own, cross)):
-        (mask,) = matrices.attention_pages(made, name, None)
+        (mask,) = view_data.attention_pages(made, name, None)
         weights = rng.random((2, *mask.shape), dtype=np.float32)
-        pages = matrices.attention_pages(made, name, _with(made, f"attention.{name}", weights))
+        pages = view_data.attention_pages(
+            made, name, DecoderResult(params=made.params, attentions={name: Attention(weights)})
+        )
         assert [page.shape for page in pages] == [(len(mask.rows), len(mask.columns))] * 2
     for node in made.flow.nodes:
-        (page,) = matrices.tensor_page(made, node.id, _with(made, f"stage.{node.id}", rng.random((node.length, 32))))
+        run = DecoderResult(params=made.params, tensors={node.id: rng.random((node.length, 32))})
+        (page,) = view_data.tensor_page(made, node.id, run)
         assert len(page.rows) == node.length
-    assert matrices.tensor_page(made, "nothing", None) == []
+    assert view_data.tensor_page(made, "nothing", None) == []
 
 
 def test_that_a_wide_tensor_says_which_elements_a_column_stands_for() -> None:
-    assert matrices.elements(4, 4) == ("0", "1", "2", "3")
-    assert matrices.elements(256, 128)[1] == "2..3, their mean"
-    assert matrices.elements(3, 2) == ("0", "1..2, their mean")
-
-
-def _with(made: Plan, name: str, values: Any) -> Result:
-    return replace(measured(made.params), arrays={name: values})
+    assert view_data.elements(4, 4) == ("0", "1", "2", "3")
+    assert view_data.elements(256, 128)[1] == "2..3, their mean"
+    assert view_data.elements(3, 2) == ("0", "1..2, their mean")
 
 
 def _apart(a: Box, b: Box) -> bool:

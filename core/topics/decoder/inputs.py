@@ -13,15 +13,20 @@ class Inputs:
     """`source` is what the encoder reads, pads included, `target` what the decoder reads; None without such a stack.
 
     `source_visible` are the source tokens that are not pads. `target_start` is where the target text, with its <bos>,
-    begins: after the source in a decoder-only model, which has one sequence for both, else 0. `wanted` are the ids
-    [target tokens + 1] that the decoder should give from there on: each the token after, then <eos>.
+    begins: after the source in a decoder-only model, which has one sequence for both, else 0. `expected` are the
+    ids [target tokens + 1] that the decoder should give from there on: each the token after, then <eos>.
     """
 
     source: Sequence | None
     target: Sequence | None
     source_visible: int
     target_start: int
-    wanted: tuple[int, ...]
+    expected: tuple[int, ...]
+
+    def labels(self, stack: str) -> tuple[str, ...]:
+        """The tokens of 'source' or 'target', () without such a stack."""
+        text = self.source if stack == "source" else self.target
+        return () if text is None else text.labels
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,14 @@ def inputs_of(params: DecoderParams) -> Inputs:
     """The sequences of `params`."""
     source, target = (split(text, params.tokens) for text in (params.source, params.target))
     ids = number_tokens(source, target)
-    wanted = (*(ids[token] for token in target), EOS)
+    expected = (*(ids[token] for token in target), EOS)
     if params.kind == DECODER_ONLY:
         prompt = sequence(source, ids, after=(EOS,))
         answer = sequence(target, ids, before=BOS)
-        return Inputs(None, prompt.then(answer), 0, len(prompt), wanted)
+        return Inputs(None, prompt.then(answer), 0, len(prompt), expected)
     padded = sequence(source, ids, after=(EOS, *[PAD] * params.padding))
     decoded = sequence(target, ids, before=BOS) if params.has_decoder else None
-    return Inputs(padded, decoded, len(source) + 1, 0, wanted)
+    return Inputs(padded, decoded, len(source) + 1, 0, expected)
 
 
 def perturbation_of(params: DecoderParams, inputs: Inputs) -> Perturbation | None:
@@ -77,4 +82,4 @@ def without_last_target(inputs: Inputs) -> Inputs:
     """The inputs one step of writing earlier; the target has its <bos> and a token at least."""
     assert inputs.target is not None  # who calls has a decoder
     shorter = Sequence(inputs.target.labels[:-1], inputs.target.ids[:-1])
-    return replace(inputs, target=shorter, wanted=inputs.wanted[:-1])
+    return replace(inputs, target=shorter, expected=inputs.expected[:-1])

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.topics.decoder.model.flow import Flow, Node, flow_of
-from core.topics.decoder.model.inputs import Inputs, Perturbation, inputs_of, perturbation_of
-from core.topics.decoder.model.masks import masks_of
-from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.flow import Flow, Node, flow_of
+from core.topics.decoder.inputs import Inputs, Perturbation, inputs_of, perturbation_of
+from core.topics.decoder.params import DECODER_ONLY, NOTHING, SOURCE, TARGET, DecoderParams
 from core.topics.decoder.tokens import VOCABULARY
+
+ENCODER, SELF, CROSS = "encoder", "self", "cross"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,30 @@ class Plan:
             if node.kind == "attention" and node.stack == "decoder"
         )
 
+    @property
+    def end(self) -> Node:
+        """The tensor that comes out: the block's output, or an encoder's memory."""
+        return self.flow.node("output" if self.params.has_decoder else "memory")
+
+    def labels_of(self, node: Node) -> tuple[str, ...]:
+        """The tokens whose positions the rows of a tensor are."""
+        return self.inputs.labels(node.text)
+
+    def with_token_changed(self, stack: str, position: int) -> DecoderParams | None:
+        """The parameters that change that token, or nothing where it is changed already; None where it cannot be."""
+        params, changed = self.params, self.perturbation
+        if changed is not None and (changed.stack, changed.position) == (stack, position):
+            return params.changed(perturb=NOTHING)
+        if params.kind == DECODER_ONLY:
+            start = self.inputs.target_start
+            in_target = position >= start
+            return params.changed(
+                perturb=TARGET if in_target else SOURCE, position=position - (start if in_target else 0)
+            )
+        if stack == SOURCE and position >= self.inputs.source_visible:
+            return None
+        return params.changed(perturb=stack, position=position)
+
 
 def plan(params: DecoderParams) -> Plan:
     """The plan of `params`. Pure; never raises for params that validated."""
@@ -75,6 +100,22 @@ def plan(params: DecoderParams) -> Plan:
     perturbation = perturbation_of(params, inputs)
     reach = {} if perturbation is None else reach_of(flow, masks, perturbation.stack, perturbation.position)
     return Plan(params, inputs, flow, masks, _parts(flow), perturbation, reach)
+
+
+def masks_of(params: DecoderParams, inputs: Inputs) -> dict[str, NDArray[np.bool_]]:
+    """By attention, [query_len, key_len]: 'encoder' and 'cross' hide the pads, 'self' the future where causal."""
+    masks: dict[str, NDArray[np.bool_]] = {}
+    source_len = 0 if inputs.source is None else len(inputs.source)
+    not_pads = np.arange(source_len) < inputs.source_visible
+    if inputs.source is not None:
+        masks[ENCODER] = np.broadcast_to(not_pads, (source_len, source_len)).copy()
+    if inputs.target is not None:
+        target_len = len(inputs.target)
+        everything = np.ones((target_len, target_len), dtype=bool)
+        masks[SELF] = np.tril(everything) if params.causal else everything
+        if inputs.source is not None:
+            masks[CROSS] = np.broadcast_to(not_pads, (target_len, source_len)).copy()
+    return masks
 
 
 def reach_of(
@@ -91,7 +132,7 @@ def reach_of(
             here[position] = True
         sources = {edge.role: reach[edge.start] for edge in flow.edges if edge.end == node.id}
         if node.kind == "attention":
-            mask = masks["encoder" if node.stack == "encoder" else node.part]
+            mask = masks[ENCODER if node.stack == "encoder" else node.part]
             here = sources["Q"] | (mask & (sources["K"] | sources["V"])).any(axis=1)
         else:
             for arriving in sources.values():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.topics.decoder.model.inputs import Inputs
+from core.topics.decoder.inputs import Inputs
 from core.topics.decoder.params import PRE_NORM, DecoderParams
 from core.topics.decoder.tokens import VOCABULARY
 
@@ -35,6 +35,12 @@ class Node:
     width: int
     parameters: int
     flops: int
+
+    @property
+    def text(self) -> str:
+        """Whose positions the rows are, 'source' or 'target': K and V of the cross-attention are the memory's."""
+        of_memory = ("decoder.cross.k", "decoder.cross.v")
+        return "source" if self.stack == "encoder" or self.id in of_memory else "target"
 
     @property
     def shape(self) -> str:
@@ -63,10 +69,10 @@ class Flow:
 
     def node(self, node_id: str) -> Node:
         """Raises KeyError for a node that this kind of model does not have."""
-        found = next((node for node in self.nodes if node.id == node_id), None)
-        if found is None:
-            raise KeyError(node_id)
-        return found
+        for node in self.nodes:
+            if node.id == node_id:
+                return node
+        raise KeyError(node_id)
 
 
 def flow_of(params: DecoderParams, inputs: Inputs, visible_pairs: dict[str, int]) -> Flow:
@@ -75,28 +81,28 @@ def flow_of(params: DecoderParams, inputs: Inputs, visible_pairs: dict[str, int]
     memory = None
     if inputs.source is not None:
         build.begin("encoder", len(inputs.source))
-        at = build.add("source.embedding", "embedding + position", "embedding", "embedding", ())
+        stream = build.add("source.embedding", "embedding + position", "embedding", "embedding", ())
         for layer in range(params.encoder_layers):
             build.layer = layer
             prefix = f"encoder.{layer}"
-            at = build.attention(f"{prefix}.self", "encoder", at, at)
-            at = build.feed_forward(prefix, at)
-        memory = build.close("memory", "memory (last layer)", at)
+            stream = build.attention(f"{prefix}.self", "encoder", stream, stream)
+            stream = build.feed_forward(prefix, stream)
+        memory = build.close("memory", "memory (last layer)", stream)
     if inputs.target is not None:
         build.begin("decoder", len(inputs.target))
-        at = build.add("target.embedding", "embedding + position", "embedding", "embedding", ())
-        at = build.attention("decoder.self", "self", at, at)
+        stream = build.add("target.embedding", "embedding + position", "embedding", "embedding", ())
+        stream = build.attention("decoder.self", "self", stream, stream)
         if memory is not None:
-            at = build.attention("decoder.cross", "cross", at, memory)
-        at = build.feed_forward("decoder", at)
-        at = build.close("output", "output of the block", at)
-        build.add("logits", "logits (tied embedding)", "output", "logits", ((at, "data"),), width=VOCABULARY)
+            stream = build.attention("decoder.cross", "cross", stream, memory)
+        stream = build.feed_forward("decoder", stream)
+        stream = build.close("output", "output of the block", stream)
+        build.add("logits", "logits (tied embedding)", "output", "logits", ((stream, "data"),), width=VOCABULARY)
     return Flow(tuple(build.nodes.values()), tuple(build.edges))
 
 
 @dataclass
 class _Builder:
-    """Lays down nodes in the order of computation; `at` is always the residual stream."""
+    """Lays down nodes in the order of computation; `stream` is always the id of the residual stream's tensor."""
 
     params: DecoderParams
     visible_pairs: dict[str, int]
@@ -129,12 +135,12 @@ class _Builder:
             self.edges.append(Edge(source, node_id, role, start.length, start.width))
         return node_id
 
-    def attention(self, prefix: str, mask: str, at: str, keys_from: str) -> str:
-        """A sublayer of attention: queries from the stream `at`, keys and values from `keys_from`."""
+    def attention(self, prefix: str, mask: str, stream: str, keys_from: str) -> str:
+        """A sublayer of attention: queries from `stream`, keys and values from `keys_from`."""
         part = "cross" if mask == "cross" else "self"
         pre = self.params.norm == PRE_NORM
-        queries_from = self.add(f"{prefix}.norm", "layer norm", part, "norm", ((at, "data"),)) if pre else at
-        if keys_from == at:
+        queries_from = self.add(f"{prefix}.norm", "layer norm", part, "norm", ((stream, "data"),)) if pre else stream
+        if keys_from == stream:
             keys_from = queries_from
         q = self.add(f"{prefix}.q", "Q = x W_Q", part, "projection", ((queries_from, "Q"),))
         length = self.nodes[keys_from].length
@@ -145,23 +151,23 @@ class _Builder:
             pairs=self.visible_pairs[mask],
         )  # fmt: skip
         out = self.add(f"{prefix}.out", "x W_O", part, "projection", ((heads, "data"),))
-        return self._residual(prefix, part, at, out)
+        return self._residual(prefix, part, stream, out)
 
-    def feed_forward(self, prefix: str, at: str) -> str:
+    def feed_forward(self, prefix: str, stream: str) -> str:
         """The sublayer of two linear layers with a ReLU between."""
         name, part = f"{prefix}.feed_forward", "feed_forward"
         pre = self.params.norm == PRE_NORM
-        read = self.add(f"{name}.norm", "layer norm", part, "norm", ((at, "data"),)) if pre else at
+        read = self.add(f"{name}.norm", "layer norm", part, "norm", ((stream, "data"),)) if pre else stream
         out = self.add(name, "ReLU(x W_1) W_2", part, "feed_forward", ((read, "data"),))
-        return self._residual(name, part, at, out)
+        return self._residual(name, part, stream, out)
 
-    def close(self, node_id: str, label: str, at: str) -> str:
+    def close(self, node_id: str, label: str, stream: str) -> str:
         """The end of a stack; pre-norm normalises the stream once more there."""
         kind = "norm" if self.params.norm == PRE_NORM else "name"
-        return self.add(node_id, label, "output", kind, ((at, "data"),))
+        return self.add(node_id, label, "output", kind, ((stream, "data"),))
 
-    def _residual(self, prefix: str, part: str, at: str, out: str) -> str:
-        added = self.add(f"{prefix}.add", "residual add", part, "add", ((at, "residual"), (out, "data")))
+    def _residual(self, prefix: str, part: str, stream: str, out: str) -> str:
+        added = self.add(f"{prefix}.add", "residual add", part, "add", ((stream, "residual"), (out, "data")))
         if self.params.norm == PRE_NORM:
             return added
         return self.add(f"{prefix}.norm", "layer norm", part, "norm", ((added, "data"),))

@@ -1,0 +1,188 @@
+"""What the output depends on: every token and the memory replaced in turn, and gradients into the memory by path.
+
+Everything that is replaced is compared as floats, exactly. Each changed sequence is computed alone and at the same
+lengths, so that nothing but the change can make a difference: in a batch, matrix products may sum the same row in
+another order.
+
+Gradients are in float64, by PyTorch's autograd over its own operations: the project's kernel has no backward pass.
+Detaching the memory from V leaves the path through K alone, and the other way round; derivatives along paths that share
+nothing add.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from core.engine.steps import ProgressCallback
+from core.topics.decoder.experiment.checks import torch_decoder
+from core.topics.decoder.experiment.network import run_both
+from core.topics.decoder.experiment.passes import Recorded, Scene, by_operations
+from core.topics.decoder.experiment.weights import placed
+from core.topics.decoder.inputs import perturbed
+from core.topics.decoder.result import Influence, MemoryGradient
+
+Tensors = dict[str, torch.Tensor]
+PATHS = ("whole", "k", "v", "neither")
+
+
+@dataclass(frozen=True)
+class TokenChanges:
+    """`influence` on what comes out, of every token.
+
+    `self_attention` int64 [source tokens] counts positions of the decoder's masked self-attention that one moved.
+    """
+
+    influence: Influence
+    self_attention: np.ndarray | None
+
+
+def changes(before: Recorded, after: Recorded) -> dict[str, np.ndarray]:
+    """By node id, the largest absolute change at each position, float32 [length]."""
+    return {name: _moved(tensor, after.tensors[name]) for name, tensor in before.tensors.items()}
+
+
+def token_changes(scene: Scene, progress: ProgressCallback) -> TokenChanges:
+    """Every token of both texts replaced in turn, pads included, by PyTorch's operations."""
+    lengths = {
+        stack: len(text)
+        for stack, text in (("source", scene.inputs.source), ("target", scene.inputs.target))
+        if text is not None
+    }
+    total = sum(lengths.values()) + 1
+    base = _output(scene)
+    done, rows, self_rows = 1, {stack: [] for stack in lengths}, []  # type: ignore[var-annotated]
+    for stack, length in lengths.items():
+        for position in range(length):
+            progress(done, total, "changing each token in turn")
+            changed = _output(scene, stack, position)
+            rows[stack].append(_moved(base["output"], changed["output"]))
+            if stack == "source" and "decoder.self" in base:
+                self_rows.append(int((_moved(base["decoder.self"], changed["decoder.self"]) > 0).sum()))
+            done += 1
+    source, target = (np.stack(rows[stack]) if stack in rows else None for stack in ("source", "target"))
+    return TokenChanges(Influence(target, source), np.array(self_rows) if self_rows else None)
+
+
+def swaps(scene: Scene) -> dict[str, dict[str, float]]:
+    """Largest change of the cross-attention's Q, K and V, when the 'memory' alone, or the 'stream' alone, is replaced.
+
+    The stream is all that the decoder reads, embedded; the replacements are random, of the same shape.
+    """
+    generator = torch.Generator().manual_seed(scene.params.seed)
+
+    def projections(stream: torch.Tensor, memory: torch.Tensor) -> Tensors:
+        kept: Tensors = {}
+        with torch.no_grad():
+            scene.one_pass(by_operations, kept.__setitem__).decode_embedded(stream, (memory, memory))
+        return kept
+
+    def another(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.randn(tensor.shape, generator=generator).to(tensor)
+
+    with torch.no_grad():
+        memory = scene.one_pass(by_operations).encode(scene.ids("source"))
+        stream = scene.network.embed(scene.ids("target"))
+    base = projections(stream, memory)
+    return {
+        swap: {letter: _largest(base, kept, f"decoder.cross.{letter}") for letter in "qkv"}
+        for swap, kept in {
+            "memory": projections(stream, another(memory)),
+            "stream": projections(another(stream), memory),
+        }.items()
+    }
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """`sum_error` is the largest difference of k + v from the whole, over the whole's largest element.
+
+    `torch_error` is that of the whole from the gradient through torch.nn.TransformerDecoderLayer.
+    """
+
+    gradient: MemoryGradient
+    sum_error: float
+    torch_error: float
+
+
+def gradient_flow(scene: Scene, progress: ProgressCallback) -> GradientFlow:
+    """Needs an encoder and a decoder."""
+    exact = placed(scene.network, scene.device, torch.float64)
+    one_pass = scene.one_pass(by_operations, network=exact)
+    target = scene.ids("target")
+    with torch.no_grad():
+        value = one_pass.encode(scene.ids("source"))
+    memory = value.clone().requires_grad_()
+    cut = memory.detach()
+    keys_and_values = {"whole": (memory, memory), "k": (memory, cut), "v": (cut, memory), "neither": (cut, cut)}
+    outputs = {path: one_pass.decode(target, kv) for path, kv in keys_and_values.items()}
+    directions = _directions(outputs["whole"], scene.params.seed)
+
+    gradients = {path: _gradient(outputs[path], directions, memory) for path in PATHS}
+    theirs = _gradient(torch_decoder(scene, exact, target, memory), directions, memory)
+    largest = float(gradients["whole"].abs().max())
+    norms = {path: float(gradient.norm()) for path, gradient in gradients.items()}
+    norms["k + v"] = float((gradients["k"] + gradients["v"]).norm())
+    maps = _maps({path: outputs[path] for path in ("whole", "k", "v")}, directions, memory, progress)
+    return GradientFlow(
+        MemoryGradient(**maps, norms=norms),
+        float((gradients["k"] + gradients["v"] - gradients["whole"]).abs().max()) / largest,
+        float((theirs - gradients["whole"]).abs().max()) / largest,
+    )
+
+
+def _output(scene: Scene, stack: str = "", position: int = 0) -> Tensors:
+    """The output, and what the decoder's first sublayer gives, with one token replaced if `stack` names a text."""
+    kept: Tensors = {}
+    inputs = perturbed(scene.inputs, stack, position) if stack else scene.inputs
+    with torch.no_grad():
+        output = run_both(scene.one_pass(by_operations, kept.__setitem__), inputs, scene.device)
+    last = {"output": output}
+    if "decoder.self.out" in kept:
+        last["decoder.self"] = kept["decoder.self.out"]
+    return last
+
+
+def _moved(before: torch.Tensor, after: torch.Tensor) -> np.ndarray:
+    """Largest absolute change of each row, float32 [length]. NaN, where there is one, counts as a change."""
+    moved: np.ndarray = (after - before).abs().amax(dim=1).float().cpu().numpy()
+    return moved
+
+
+def _largest(before: Tensors, after: Tensors, name: str) -> float:
+    return float(_moved(before[name], after[name]).max())
+
+
+def _directions(output: torch.Tensor, seed: int) -> torch.Tensor:
+    """A fixed random direction of length 1 for each position."""
+    drawn = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed)).to(output)
+    lengths: torch.Tensor = torch.linalg.vector_norm(drawn, dim=1, keepdim=True)
+    return drawn / lengths
+
+
+def _gradient(output: torch.Tensor, directions: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+    """d(sum of directions . output) / d(memory); zeros where autograd finds no path at all."""
+    if not output.requires_grad:
+        return torch.zeros_like(memory)
+    gradient: torch.Tensor | None
+    (gradient,) = torch.autograd.grad(output, memory, directions, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(memory) if gradient is None else gradient
+
+
+def _maps(
+    outputs: dict[str, torch.Tensor], directions: torch.Tensor, memory: torch.Tensor, progress: ProgressCallback
+) -> dict[str, np.ndarray]:
+    length, done = len(directions), 0
+    maps = {}
+    for path, output in outputs.items():
+        rows = []
+        for position in range(length):
+            progress(done, 3 * length, "gradients into the memory")
+            only = torch.zeros_like(directions)
+            only[position] = directions[position]
+            rows.append(_gradient(output, only, memory).norm(dim=1))
+            done += 1
+        maps[path] = np.array(torch.stack(rows).cpu().numpy(), dtype=np.float32)
+    return maps

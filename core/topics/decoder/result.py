@@ -1,0 +1,193 @@
+"""What a run of the decoder experiment returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from core.contracts.archive import Array
+from core.contracts.params import Params
+from core.contracts.result import Result
+from core.topics.decoder.inputs import Perturbation
+from core.topics.decoder.params import DecoderParams
+from core.topics.decoder.plan import Plan
+from core.trace.kernel_traffic import TensorTraffic
+
+MAX_COLUMNS = 128
+"""Columns of a tensor's picture."""
+_CHANGED_TOKEN = {"perturb", "position"}
+"""The parameters that say which token is replaced: of the tensors of a run they say nothing."""
+_OF_ALL_TOKENS = ("influence.", "gradient.", "past.", "future.", "source.", "pads.")
+"""Metrics of what every single token changes, whichever one the run was asked to change."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One attention of the recorded pass.
+
+    probabilities  float32 [heads, query_len, key_len]: exp(score - LSE) with the LSE that the kernel wrote, 0 where
+                   masked.
+    traffic        what its kernel moved. Traced.
+    """
+
+    probabilities: Array
+    traffic: tuple[TensorTraffic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Every token replaced in turn: row j is the largest absolute change of what comes out, position by position.
+
+    target  float32 [target_len, target_len]; exactly 0 left of the diagonal under a causal mask. None without a
+            decoder.
+    source  float32 [source_len, target_len], or [source_len, source_len] of the memory in an encoder alone; None
+            without an encoder.
+    """
+
+    target: Array | None = None
+    source: Array | None = None
+
+    def of(self, change: Perturbation | None) -> Array | None:
+        """The row of one change, float32 [length]; None where it is not in the tables."""
+        rows = None if change is None else (self.target if change.stack == "target" else self.source)
+        return None if change is None or rows is None else rows[change.position]
+
+
+@dataclass(frozen=True)
+class MemoryGradient:
+    """How the output depends on the memory, along which path. Measured in float64; encoder-decoder only.
+
+    whole  float32 [target_len, source_len]: row i: norm over the width of d(g_i . output_i) / d(memory_j), g_i a fixed
+           random direction of length 1.
+    k, v   the same along the path through K, or V, of the cross-attention alone.
+    norms  of d(g . output) / d(memory) with all positions at once, by path: 'whole', 'k', 'v', 'k + v', 'neither'.
+    """
+
+    whole: Array | None = None
+    k: Array | None = None
+    v: Array | None = None
+    norms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison of `what` ('encoder', 'block', 'output', 'torch.nn') with torch.nn's layers or float64."""
+
+    what: str
+    against: str
+    max_abs_error: float
+    limit: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the logits say at one position of the target: labels of the token given, due next, and most probable."""
+
+    position: int
+    given: str
+    expected: str
+    predicted: str
+    probability: float
+    is_right: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderResult(Result):
+    """Node ids are those of plan(params).flow.nodes; 'source' positions are those of plan.inputs.source.labels (pads
+    included), 'target' positions those of plan.inputs.target.labels.
+
+    tensors        by node id, float32 [length, columns]: as the block computed it; columns is its width, or MAX_COLUMNS
+                   where that is larger, each then the mean of neighbouring elements. Measured (CPU: the attentions
+                   traced).
+    changes        by node id, float32 [length]: largest absolute change at each position when the token named by
+                   plan.perturbation is replaced; exactly 0 where nothing changed (compared as floats, no tolerance).
+                   Empty without a perturbation.
+    attentions     'self', 'cross' and 'encoder.{layer}', as far as this kind of model has them.
+    influence      of every single token.
+    gradient       into the memory.
+    training_loss  float32 [steps]: nats per token, when weights = 'reversal'.
+    checks         the block and the encoder against torch.nn and float64.
+    predictions    what the logits say.
+
+    Metrics:
+      parameters, flops, embedding.elements, {encoder,decoder}.parameters,
+      {encoder,decoder}.{self,cross,feed_forward,output}.{parameters,flops}                              (modelled)
+      block.error_torch, encoder.error_torch    largest difference from torch.nn's layers with the same weights
+      output.error_float64, torch.error_float64   largest error of the block, and of torch's layer, against float64
+      torch_cross.{query,key,value}_error   what torch's cross-attention is given against our stream and memory
+      torch_cross.query_embedding_error     that query against the embedded target
+      {attention}.read_bytes, .written_bytes, .query_len, .key_len, .visible_keys                        (traced)
+      {attention}.row_sum_error             largest deviation of a row of probabilities from 1
+      {future,past,source,pads}.{cells,changed}   (token replaced, output position looked at) pairs; those that moved
+      source.decoder_self_changed           positions of the masked self-attention that any source token moved
+      perturbation.positions, .forbidden_cells, .forbidden_moved   of the chosen change; by the masks none may be moved
+      {memory,stream}_swap.{q,k,v}_change   largest change of the cross-attention's Q, K, V when one alone is replaced
+      gradient.{whole,k,v,k+v,neither}, gradient.sum_error, gradient.torch_error                         (float64)
+      shorter.query_len, shorter.error_torch      the same with the last target token left out
+      block.attentions, decoder_only.{attentions,parameters,error_torch}   the decoder-only block beside this one
+      accuracy.typed                        share of the typed target that the model would write
+      accuracy.held_out, training.{steps,seconds,loss}, cross.weight_on_wanted   with weights = 'reversal'
+    """
+
+    topic: str = "decoder"
+    params: DecoderParams
+    tensors: Mapping[str, Array] = field(default_factory=dict)
+    changes: Mapping[str, Array] = field(default_factory=dict)
+    attentions: Mapping[str, Attention] = field(default_factory=dict)
+    influence: Influence = Influence()
+    gradient: MemoryGradient = MemoryGradient()
+    training_loss: Array | None = None
+    checks: tuple[Check, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+
+    def is_run_of(self, params: Params) -> bool:
+        """Whether the tensors are those of `params`: another changed token leaves them, and so the run, as they are."""
+        return type(params) is DecoderParams and (
+            params.model_dump(exclude=_CHANGED_TOKEN) == self.params.model_dump(exclude=_CHANGED_TOKEN)
+        )
+
+    def changes_of(self, params: DecoderParams) -> Mapping[str, Array]:
+        """`changes`, where they are those of the token that `params` change; else nothing."""
+        return self.changes if params == self.params else {}
+
+    def output_change(self, plan: Plan) -> Array | None:
+        """How much the plan's change moves what comes out, float32 [length]: of this very run, else of all tokens'."""
+        change = self.changes_of(plan.params).get(plan.end.id)
+        return self.influence.of(plan.perturbation) if change is None else change
+
+    def with_all_tokens_of(self, earlier: DecoderResult | None) -> Self:
+        """A run in the making, with what an earlier one on the same texts and weights found of all their tokens."""
+        if earlier is None or not earlier.is_run_of(self.params):
+            return self
+        kept = {name: metric for name, metric in earlier.metrics.items() if name.startswith(_OF_ALL_TOKENS)}
+        return replace(self, influence=earlier.influence, gradient=earlier.gradient, metrics={**kept, **self.metrics})
+
+    @classmethod
+    def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
+        """The tensors and the attentions were named arrays once, 'stage.{node}' and 'attention.{name}'."""
+        arrays, tables = stored["arrays"], stored["tables"]
+
+        def named(prefix: str) -> dict[str, Any]:
+            return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+        tree = super().from_tables({**stored, "arrays": {}})
+        traffic: dict[str, list[dict[str, Any]]] = {}
+        for row in tables.get("traffic", ()):
+            traffic.setdefault(row["attention"], []).append(row)
+        tree["attentions"] = {
+            name: {"probabilities": probabilities, "traffic": traffic.get(name, [])}
+            for name, probabilities in named("attention.").items()
+        }
+        tree["predictions"] = [
+            {**row, "expected": row["wanted"], "is_right": row["right"]} for row in tables.get("predictions", ())
+        ]
+        norms = {row["path"]: row["norm"] for row in tables.get("paths", ())}
+        return tree | {
+            "tensors": named("stage."),
+            "changes": named("change."),
+            "influence": named("influence."),
+            "gradient": {**named("gradient."), "norms": norms},
+            "training_loss": arrays.get("loss"),
+        }

@@ -7,14 +7,14 @@ import math
 import torch
 from torch.nn.attention import SDPBackend
 
-from kernels.attention.impl import Impl, available, device_target
+from kernels.attention.impl import Impl, available
 from kernels.attention.inputs import check_blocks, check_extras, check_inputs, check_scale
-from kernels.attention.launching import launching
 from kernels.attention.output import AttentionOutput, Timeline
 from kernels.attention.reference import reference_forward
 from kernels.attention.tiling import choose_tiling
-from kernels.attention.torch_impls import naive_forward, sdpa_forward
+from kernels.attention.torch_impl import naive_forward, sdpa_forward
 from kernels.errors import Unavailable
+from kernels.launching import device_target, launching
 
 __all__ = ["AttentionOutput", "Impl", "Timeline", "attention", "available"]
 
@@ -84,10 +84,10 @@ def _triton_attention(
     tiling = choose_tiling(
         head_dim=q.shape[3], element_bytes=q.element_size(), target=target, block_q=block_q, block_kv=block_kv
     )
-    with launching(q, tiling):
+    with launching(q.device, tiles=tiling.described(head_dim=q.shape[3], dtype=q.dtype)):
         # Imported late: Triton is not made for every platform, and the other implementations do without it.
-        from kernels.attention.flash import flash_forward, read_timeline
-        from kernels.attention.standard import standard_forward
+        from kernels.attention.triton.flash import flash_forward, read_timeline
+        from kernels.attention.triton.standard import standard_forward
 
         if impl is Impl.TRITON_STANDARD:
             out, s, p = standard_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from enum import StrEnum
 
 import torch
+
+from kernels.launching import triton_reason
 
 
 class Impl(StrEnum):
@@ -45,29 +46,4 @@ def available(impl: Impl, device: torch.device | str) -> str | None:
         return f"{impl.value} exists on CUDA GPUs only, and the tensors are on {device.type}."
     if impl is Impl.SDPA_CUDNN and torch.version.hip is not None:
         return "sdpa-cudnn exists on NVIDIA GPUs only, and this is a ROCm build of PyTorch."
-    return None
-
-
-def has_triton() -> bool:
-    return importlib.util.find_spec("triton") is not None
-
-
-def device_target(device: torch.device) -> str | None:
-    """What Triton calls the GPU: 'sm_90', 'gfx942'; None for a CPU."""
-    if device.type != "cuda":
-        return None
-    if torch.version.hip is not None:
-        return str(torch.cuda.get_device_properties(device).gcnArchName).split(":")[0]
-    major, minor = torch.cuda.get_device_capability(device)
-    return f"sm_{major}{minor}"
-
-
-def triton_reason(device: torch.device) -> str | None:
-    """None if Triton's kernels can run on `device`, otherwise the reason, in one sentence."""
-    if not has_triton():
-        return "Triton is not installed here (it is made for Linux), and this implementation is a Triton kernel."
-    if device.type != "cuda":
-        return (
-            f"Triton compiles for GPUs and the tensors are on the {device.type}, where its kernels can only be traced."
-        )
     return None

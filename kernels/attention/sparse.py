@@ -8,15 +8,14 @@ from enum import StrEnum
 import torch
 
 from kernels.attention.blocks import BlockMask, block_mask
-from kernels.attention.impl import device_target, has_triton, triton_reason
 from kernels.attention.inputs import check_blocks, check_inputs, check_scale, check_timeline_device
-from kernels.attention.launching import launching
 from kernels.attention.mask import EVERYTHING, MaskDescription, visible
 from kernels.attention.output import AttentionOutput
 from kernels.attention.reference import masked_reference_forward
 from kernels.attention.tiling import Tiling, choose_tiling
-from kernels.attention.torch_impls import naive_masked_forward, sdpa_masked_forward
+from kernels.attention.torch_impl import naive_masked_forward, sdpa_masked_forward
 from kernels.errors import InvalidInputs, Unavailable
+from kernels.launching import device_target, has_triton, launching, triton_reason
 
 
 class SparseImpl(StrEnum):
@@ -104,9 +103,9 @@ def _block_sparse(
     tiling: Tiling,
     timeline: bool,
 ) -> AttentionOutput:
-    with launching(q, tiling):
+    with launching(q.device, tiles=tiling.described(head_dim=q.shape[3], dtype=q.dtype)):
         # Imported late: Triton is not made for every platform, and the other implementations do without it.
-        from kernels.attention.block_sparse import block_sparse_forward, read_timeline
+        from kernels.attention.triton.block_sparse import block_sparse_forward, read_timeline
 
         out, lse, times = block_sparse_forward(
             q, k, v, mask=mask, softmax_scale=scale, tiling=tiling, timeline=timeline

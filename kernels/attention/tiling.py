@@ -34,6 +34,10 @@ class Tiling:
     num_warps: int
     num_stages: int
 
+    def described(self, *, head_dim: int, dtype: object) -> str:
+        """The beginning of a sentence that says what they need."""
+        return f"Tiles of {self.block_q} x {self.block_kv} at head_dim {head_dim} in {dtype}"
+
 
 def choose_tiling(
     *,

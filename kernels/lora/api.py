@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from kernels.errors import InvalidInputs
+from kernels.launching import launching
 from kernels.lora.impl import Down, Impl, available
 from kernels.lora.inputs import check_importance, check_linear, check_nf4
 from kernels.lora.peft_peer import lora_linear_nf4_peft, lora_linear_peft, update_importance_peft
 from kernels.lora.torch_impl import lora_linear_nf4_torch, lora_linear_torch, update_importance_torch
-from kernels.quantization.launching import launching
 from kernels.quantization.output import Quantized
 
 __all__ = ["Down", "Impl", "available", "lora_linear", "lora_linear_nf4", "update_importance"]
@@ -45,7 +45,7 @@ def lora_linear(
     with launching(x.device):
         # Imported late: Triton is not made for every platform, and the other implementations do without it.
         if impl is Impl.TRITON_UNFUSED:
-            from kernels.lora.unfused import lora_linear_unfused
+            from kernels.lora.triton.unfused import lora_linear_unfused
 
             return lora_linear_unfused(x, weight, a, b, scaling)
         from kernels.lora.autograd import fused_lora
@@ -111,7 +111,7 @@ def update_importance(
     if impl is Impl.TRITON_UNFUSED:
         raise InvalidInputs("The importance update has no unfused Triton kernels: ask for triton, torch or peft.")
     with launching(values.device):
-        from kernels.lora.importance import update_importance_triton
+        from kernels.lora.triton.importance import update_importance_triton
 
         return update_importance_triton(values, gradients, sensitivity, uncertainty, beta1, beta2)
 

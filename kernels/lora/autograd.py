@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from kernels.lora.fused_linear import fused_linear
-from kernels.lora.fused_linear_nf4 import fused_linear_nf4
-from kernels.lora.impl import Down, device_target
-from kernels.lora.narrow import rank_gradient, scaled_down_product
+from kernels.launching import device_target, launching
+from kernels.lora.impl import Down
 from kernels.lora.tiling import choose_down, choose_nf4_tiling, choose_tiling
-from kernels.quantization.launching import launching
+from kernels.lora.triton.fused_linear import fused_linear
+from kernels.lora.triton.fused_linear_nf4 import fused_linear_nf4
+from kernels.lora.triton.narrow import rank_gradient, scaled_down_product
 from kernels.quantization.output import Quantized
 
 Weight = torch.Tensor | Quantized

@@ -7,9 +7,7 @@ from enum import StrEnum
 
 import torch
 
-from kernels.attention.impl import device_target, triton_reason
-
-__all__ = ["Down", "Impl", "available", "device_target"]
+from kernels.launching import triton_reason
 
 
 class Impl(StrEnum):

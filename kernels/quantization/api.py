@@ -6,11 +6,11 @@ from __future__ import annotations
 import torch
 
 from kernels.errors import InvalidInputs
+from kernels.launching import launching
 from kernels.quantization.bitsandbytes_peer import dequantize_peer, matmul_peer, quantize_peer
 from kernels.quantization.formats import FormatId
 from kernels.quantization.impl import Impl, MatmulPath, available
 from kernels.quantization.inputs import check_fused, check_how, check_out_dtype, check_product, check_weight
-from kernels.quantization.launching import launching
 from kernels.quantization.output import AffineScales, NestedScales, Quantized
 from kernels.quantization.torch_impl import dequantize_torch, quantize_torch
 
@@ -59,7 +59,7 @@ def quantize(
         return quantize_torch(weight, format, block_size, nested_block)
     with launching(weight.device):
         # Imported late: Triton is not made for every platform, and the other implementations do without it.
-        from kernels.quantization.quantize import quantize_triton
+        from kernels.quantization.triton.quantize import quantize_triton
 
         return quantize_triton(weight, format, block_size, nested_block)
 
@@ -75,7 +75,7 @@ def dequantize(quantized: Quantized, *, dtype: torch.dtype = torch.bfloat16, imp
     if impl is Impl.TORCH:
         return dequantize_torch(quantized, dtype)
     with launching(quantized.device):
-        from kernels.quantization.dequantize import dequantize_triton
+        from kernels.quantization.triton.dequantize import dequantize_triton
 
         return dequantize_triton(quantized, dtype)
 
@@ -113,7 +113,7 @@ def matmul(
         return gemv(x, quantized)
     check_fused(quantized)
     with launching(x.device):
-        from kernels.quantization.fused_matmul import fused_matmul
+        from kernels.quantization.triton.fused_matmul import fused_matmul
 
         return fused_matmul(x, quantized)
 
@@ -128,7 +128,7 @@ def gemv(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
     if x.shape[0] != 1:
         raise InvalidInputs(f"gemv multiplies one row, and x has {x.shape[0]}: ask for the fused path.")
     with launching(x.device):
-        from kernels.quantization.gemv import gemv_triton
+        from kernels.quantization.triton.gemv import gemv_triton
 
         return gemv_triton(x, quantized)
 

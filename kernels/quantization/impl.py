@@ -7,10 +7,8 @@ from enum import StrEnum
 
 import torch
 
-from kernels.attention.impl import device_target, triton_reason
+from kernels.launching import triton_reason
 from kernels.quantization.formats import FormatId
-
-__all__ = ["BITSANDBYTES_TYPES", "Impl", "MatmulPath", "available", "device_target"]
 
 BITSANDBYTES_TYPES = {FormatId.NF4: "nf4", FormatId.FP4_E2M1: "fp4"}
 """What bitsandbytes calls the formats that it has."""

@@ -19,8 +19,8 @@ import torch
 
 from core.hardware.timing import Candidate, Check, check_against, time_candidates
 from kernels.attention import Impl, attention
-from kernels.attention.impl import device_target
 from kernels.errors import KernelError
+from kernels.launching import device_target
 
 IMPLS = (Impl.TRITON_FLASH, Impl.SDPA_FLASH, Impl.SDPA_CUDNN, Impl.SDPA_EFFICIENT)
 TOKENS = 16384

@@ -18,8 +18,8 @@ import torch
 
 from core.hardware.timing import Check
 from kernels.attention import BlockMask, MaskDescription, SparseImpl, TermKind, block_mask, sparse_attention, term
-from kernels.attention.impl import device_target
 from kernels.attention.tiling import choose_tiling
+from kernels.launching import device_target
 from tests.benchmarks.bench_attention_gpu import (
     Qkv,
     Row,

@@ -35,7 +35,7 @@ def sweep(case: Case, rounds: int) -> list[Row]:
 def _flash(qkv: Qkv, case: Case, tiling: Tiling) -> torch.Tensor:
     from triton import OutOfResources
 
-    from kernels.attention.flash import flash_forward
+    from kernels.attention.triton.flash import flash_forward
 
     q, k, v = qkv
     try:

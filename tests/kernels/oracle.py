@@ -13,7 +13,7 @@ from kernels.attention import (
     sparse_attention,
     visible,
 )
-from kernels.attention.torch_impls import naive_masked_forward
+from kernels.attention.torch_impl import naive_masked_forward
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 

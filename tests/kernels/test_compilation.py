@@ -7,8 +7,8 @@ pytest.importorskip("triton", reason="Triton is not installed here")
 
 from core.hardware.gpus import gpus
 from kernels.attention import Impl, attention
-from kernels.attention.flash import flash_forward
 from kernels.attention.tiling import choose_tiling
+from kernels.attention.triton.flash import flash_forward
 from tests.kernels.compiled import Compiled, capture, compile_for
 from tests.kernels.conftest import INTERPRETED
 

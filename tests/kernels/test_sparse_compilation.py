@@ -7,8 +7,8 @@ pytest.importorskip("triton", reason="Triton is not installed here")
 
 from core.hardware.gpus import gpus
 from kernels.attention import MaskDescription, TermKind, block_mask, term
-from kernels.attention.block_sparse import block_sparse_forward
 from kernels.attention.tiling import choose_tiling
+from kernels.attention.triton.block_sparse import block_sparse_forward
 from tests.kernels.compiled import Compiled, capture, compile_for
 from tests.kernels.conftest import INTERPRETED
 from tests.kernels.mask_cases import PRESETS, causal, cut, packed

@@ -48,7 +48,7 @@ def test_that_a_gpu_nobody_listed_gets_something_modest(target: str) -> None:
 
 def test_that_a_timeline_says_what_each_program_computed() -> None:
     pytest.importorskip("triton")
-    from kernels.attention.flash import read_timeline
+    from kernels.attention.triton.flash import read_timeline
 
     q = torch.empty(2, 3, 130, 64)
     tiling = Tiling(block_q=64, block_kv=64, num_warps=4, num_stages=3)

@@ -20,10 +20,10 @@ import triton.language as tl
 from triton.language.extra import cuda as tl_cuda
 
 from kernels.attention.blocks import BlockMask
-from kernels.attention.flash import attend_tile, empty_results, fold_tile, record_program, score_tile, store_rows
 from kernels.attention.mask import MaskDescription, TermKind
 from kernels.attention.output import Timeline
 from kernels.attention.tiling import Tiling
+from kernels.attention.triton.flash import attend_tile, empty_results, fold_tile, record_program, score_tile, store_rows
 
 _KINDS = tuple(TermKind)
 _BITS_A_TERM = 6

@@ -14,9 +14,10 @@ import torch
 import triton
 import triton.language as tl
 
-from kernels.lora.impl import Down, device_target
-from kernels.lora.tile_steps import add_up_tile, load, scaled_down_tile, store_tile, tile_of_program
+from kernels.launching import device_target
+from kernels.lora.impl import Down
 from kernels.lora.tiling import Tiling, choose_tiling, rank_columns
+from kernels.lora.triton.tile_steps import add_up_tile, load, scaled_down_tile, store_tile, tile_of_program
 
 
 @triton.jit

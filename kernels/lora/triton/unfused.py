@@ -13,8 +13,8 @@ import torch
 import triton
 import triton.language as tl
 
-from kernels.lora.fused_linear import plain_linear
-from kernels.lora.narrow import scaled_down_product
+from kernels.lora.triton.fused_linear import plain_linear
+from kernels.lora.triton.narrow import scaled_down_product
 
 _BLOCK = 1024
 

@@ -11,9 +11,9 @@ import triton.language as tl
 
 from kernels.quantization.device_tables import on_device
 from kernels.quantization.formats import FORMATS, FormatId
-from kernels.quantization.lookup import load, place_among
 from kernels.quantization.output import AffineScales, NestedScales, Quantized
 from kernels.quantization.tables import SCALE_GRID_STEPS, SMALLEST_ABSMAX, Tables, scale_tables, tables
+from kernels.quantization.triton.lookup import load, place_among
 
 _TILE_ELEMENTS = 4096
 _SMALLEST = tl.constexpr(SMALLEST_ABSMAX)

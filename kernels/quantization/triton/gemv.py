@@ -16,9 +16,9 @@ import triton
 import triton.language as tl
 
 from kernels.quantization.device_tables import on_device
-from kernels.quantization.lookup import load, load_scale, look_up, nibbles
 from kernels.quantization.output import Quantized
 from kernels.quantization.tables import scale_tables, tables
+from kernels.quantization.triton.lookup import load, load_scale, look_up, nibbles
 
 _ROWS = 4
 _WARPS = 4

@@ -10,9 +10,9 @@ import triton
 import triton.language as tl
 
 from kernels.quantization.device_tables import on_device
-from kernels.quantization.lookup import load, load_scale, look_up
 from kernels.quantization.output import Quantized
 from kernels.quantization.tables import scale_tables, tables
+from kernels.quantization.triton.lookup import load, load_scale, look_up
 
 _STORE_BYTES = 16
 _WARPS = 4

@@ -31,11 +31,14 @@ def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
 
 @contextmanager
 def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
-    """An engine and the device to ask it for; `device` may be the address of a scheduler."""
+    """An engine and the device to ask it for; `device` may be the address of a scheduler.
+
+    The run is there before the worker is: an import ahead of it would be of what other topics need.
+    """
     if device in LOCAL_DEVICES:
-        engine, engine_device = Engine(), device
+        engine, engine_device = Engine(warm_up=False), device
     elif ":" in device:
-        engine, engine_device = Engine(address=device), "auto"
+        engine, engine_device = Engine(address=device, warm_up=False), "auto"
     else:
         raise UnknownName(
             f"There is no device {device!r}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786."

@@ -1,4 +1,4 @@
-"""The command line as a person or a script meets it: a fresh process each time."""
+"""The command line as a user or a script meets it. One case of each kind has a fresh process of its own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.commands.conftest import Command, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--set", "seq_len=96", "--set", "heads=2", "--set", "kv_heads=1"]
@@ -60,9 +63,21 @@ BAD_INPUT = {
 
 
 @pytest.mark.parametrize("case", BAD_INPUT)
-def test_that_bad_input_gets_one_sentence_and_exit_code_2(case: str) -> None:
+def test_that_bad_input_gets_one_sentence_and_exit_code_2(
+    case: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     arguments, fragment = BAD_INPUT[case]
-    outcome = tilescope(*arguments, QT_QPA_PLATFORM="offscreen")
+    assert_one_sentence(command(*arguments), fragment)
+
+
+def test_that_a_process_of_its_own_ends_with_that_sentence_and_code() -> None:
+    arguments, fragment = BAD_INPUT["unknown topic"]
+    assert_one_sentence(tilescope(*arguments), fragment)
+
+
+def assert_one_sentence(outcome: Outcome | subprocess.CompletedProcess[str], fragment: str) -> None:
     assert outcome.returncode == 2, outcome.stderr
     assert outcome.stdout == ""
     assert fragment in outcome.stderr
@@ -70,13 +85,24 @@ def test_that_bad_input_gets_one_sentence_and_exit_code_2(case: str) -> None:
     assert "Traceback" not in outcome.stderr
 
 
+WITHOUT_A_DISPLAY = "python main.py screenshot all --out gallery"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only X11 and Wayland can be absent")
 @pytest.mark.parametrize("display", [None, "", ":9731", "nonsense", ":999999999"])
-def test_that_without_a_display_the_window_says_so_and_points_to_pictures(display: str | None) -> None:
-    outcome = tilescope(DISPLAY=display, WAYLAND_DISPLAY=None)
-    assert outcome.returncode == 2
-    assert "python main.py screenshot all --out gallery" in outcome.stderr
-    assert len(outcome.stderr.strip().splitlines()) == 1
+def test_that_without_a_display_the_window_says_so_and_points_to_pictures(
+    display: str | None, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if display is not None:
+        monkeypatch.setenv("DISPLAY", display)
+    assert_one_sentence(command(), WITHOUT_A_DISPLAY)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only X11 and Wayland can be absent")
+def test_that_a_process_of_its_own_does_not_abort_without_a_display() -> None:
+    assert_one_sentence(tilescope(DISPLAY=None, WAYLAND_DISPLAY=None), WITHOUT_A_DISPLAY)
 
 
 def test_that_run_prints_one_json_object_with_traced_bytes_and_errors() -> None:
@@ -99,8 +125,9 @@ def test_that_run_prints_one_json_object_with_traced_bytes_and_errors() -> None:
     assert all(claim["verdict"] and claim["evidence"] for claim in document["claims"])
 
 
-def test_that_verify_prints_evidence_and_no_claim_surprises() -> None:
-    outcome = tilescope("verify", "flash-attention", "--json")
+@pytest.mark.usefixtures("one_engine")
+def test_that_verify_prints_evidence_and_no_claim_surprises(command: Command) -> None:
+    outcome = command("verify", "flash-attention", "--json")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     rows = json.loads(outcome.stdout)
     assert len(rows) >= 5
@@ -120,22 +147,30 @@ def test_that_without_triton_a_run_says_so_in_one_sentence(tmp_path: Path) -> No
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_that_an_interrupt_ends_the_run_and_leaves_no_process() -> None:
-    command = [sys.executable, "main.py", "run", "flash-attention", "--set", "seq_len=4096"]
+    arguments = [sys.executable, "main.py", "run", "flash-attention", "--set", "seq_len=4096"]
     # Its own session, as a shell gives each command: the interrupt reaches the worker too, as with Ctrl+C.
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    process = psutil.Popen(
+        arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
-    parent = psutil.Process(process.pid)
-    while not parent.children(recursive=True):
-        try:
+    try:
+        children = children_of(process)
+        assert children, f"ended before it had a worker: {process.stderr.read().decode()}"
+        os.killpg(process.pid, signal.SIGINT)
+        # How long a start that is interrupted takes is a matter of the machine's load.
+        _, stderr = process.communicate(timeout=90)
+        assert process.returncode == 130, stderr.decode()
+        assert b"Traceback" not in stderr
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert alive == []
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def children_of(process: psutil.Popen) -> list[psutil.Process]:
+    """The processes that it starts, as soon as there is one; none if it ends before."""
+    while not (children := process.children(recursive=True)):
+        with suppress(psutil.TimeoutExpired):
             process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"ended before it had a worker: {process.stderr.read().decode()}")
-    children = parent.children(recursive=True)
-    os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 130, stderr.decode()
-    assert b"Traceback" not in stderr
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert alive == []
+            return []
+    return children

@@ -1,4 +1,4 @@
-"""`trace` as a person or a script meets it: a fresh process each time."""
+"""`trace` as a user or a script meets it, and once in a fresh process."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.conftest import Command, Outcome
+
 pytest.importorskip("triton")
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = "resources/examples"
 
 
-def trace(*arguments: str, folder: Path = ROOT, columns: int = 200) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1"}
-    command = [sys.executable, str(ROOT / "main.py"), "trace", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110)
+@pytest.fixture
+def trace(command: Command, one_engine: None, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`trace("a.py", folder=..., columns=...)`: the outcome in that folder, at a terminal of so many columns."""
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def call(*arguments: str, folder: Path = ROOT, columns: int = 200) -> Outcome:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.chdir(folder)
+        return command("trace", *arguments)
+
+    return call
 
 
-def test_that_each_launch_has_its_lines_and_its_tensors() -> None:
+def test_that_each_launch_has_its_lines_and_its_tensors(trace: Command) -> None:
     outcome = trace(f"{EXAMPLES}/layer_norm.py::main", "--addresses-only")
     assert outcome.returncode == 0, outcome.stderr
     for kernel, grid in (("forward_kernel", "256"), ("backward_kernel", "64"), ("add_parts_kernel", "4")):
@@ -33,7 +42,7 @@ def test_that_each_launch_has_its_lines_and_its_tensors() -> None:
     assert any(line.split()[:3] == ["dw_part_ptr", "float32", "[64,"] for line in outcome.stdout.splitlines())
 
 
-def test_that_json_is_one_object_with_every_table() -> None:
+def test_that_json_is_one_object_with_every_table(trace: Command) -> None:
     outcome = trace(f"{EXAMPLES}/vector_add.py", "--json")
     assert outcome.returncode == 0, outcome.stderr
     document = json.loads(outcome.stdout)
@@ -65,7 +74,9 @@ def test_that_json_is_one_object_with_every_table() -> None:
         ("race", ("write-write race: ", "race.py:17, programs 0 and", "index 0 of total_ptr")),
     ],
 )
-def test_that_a_kernel_with_a_fault_exits_with_1_and_says_where(example: str, fragments: tuple[str, ...]) -> None:
+def test_that_a_kernel_with_a_fault_exits_with_1_and_says_where(
+    example: str, fragments: tuple[str, ...], trace: Command
+) -> None:
     outcome = trace(f"{EXAMPLES}/{example}.py")
     assert outcome.returncode == 1
     said = " ".join(outcome.stdout.split())
@@ -86,7 +97,7 @@ BAD_INPUT = {
 
 
 @pytest.mark.parametrize("case", BAD_INPUT)
-def test_that_bad_input_gets_one_sentence_and_exit_code_2(case: str) -> None:
+def test_that_bad_input_gets_one_sentence_and_exit_code_2(case: str, trace: Command) -> None:
     arguments, fragment = BAD_INPUT[case]
     outcome = trace(*arguments)
     assert outcome.returncode == 2, outcome.stderr
@@ -104,7 +115,7 @@ def test_that_bad_input_gets_one_sentence_and_exit_code_2(case: str) -> None:
     ],
 )
 def test_that_a_file_that_breaks_is_one_sentence_with_its_line(
-    tmp_path: Path, text: str, code: int, fragment: str
+    tmp_path: Path, text: str, code: int, fragment: str, trace: Command
 ) -> None:
     (tmp_path / "mine.py").write_text(text)
     outcome = trace("mine.py::main", folder=tmp_path)
@@ -114,13 +125,28 @@ def test_that_a_file_that_breaks_is_one_sentence_with_its_line(
     assert len(outcome.stderr.strip().splitlines()) == 1
 
 
-def test_that_a_file_is_found_from_the_folder_one_is_in_and_what_it_prints_goes_to_stderr(tmp_path: Path) -> None:
-    text = (
-        (ROOT / EXAMPLES / "vector_add.py").read_text().replace("def main(n=98_432):", "def go(n=100):\n    print(n)")
-    )
-    (tmp_path / "mine.py").write_text(text)
-    outcome = trace("mine.py", folder=tmp_path, columns=60)
+def test_that_a_file_is_found_from_the_folder_one_is_in_and_what_it_prints_goes_to_stderr(
+    tmp_path: Path, trace: Command
+) -> None:
+    write_own_file(tmp_path)
+    assert_own_file_is_traced(trace("mine.py", folder=tmp_path, columns=60), tmp_path)
+
+
+def test_that_a_process_of_its_own_does_the_same(tmp_path: Path) -> None:
+    write_own_file(tmp_path)
+    environment = {**os.environ, "COLUMNS": "60", "NO_COLOR": "1"}
+    arguments = [sys.executable, str(ROOT / "main.py"), "trace", "mine.py"]
+    outcome = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110)
+    assert_own_file_is_traced(outcome, tmp_path)
+
+
+def write_own_file(folder: Path) -> None:
+    text = (ROOT / EXAMPLES / "vector_add.py").read_text()
+    (folder / "mine.py").write_text(text.replace("def main(n=98_432):", "def go(n=100):\n    print(n)"))
+
+
+def assert_own_file_is_traced(outcome: Outcome | subprocess.CompletedProcess[str], folder: Path) -> None:
     assert outcome.returncode == 0, outcome.stderr
     assert "[stdout]\n100\n" in outcome.stderr
     assert "300 accesses, read 800 B, written 400 B, distinct 1.20 kB" in outcome.stdout
-    assert not (tmp_path / "__pycache__").exists()
+    assert not (folder / "__pycache__").exists()

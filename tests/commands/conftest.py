@@ -1,0 +1,57 @@
+"""The command line in this process, and one worker that imports torch in place of one per test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+import main
+from core.commands import run, trace, verify
+from core.engine import Engine
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """`command("run", "masks")`: that command line, in this process. A run starts a worker: see `one_engine`."""
+
+    def call(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        returncode = main.main(arguments)
+        return Outcome(returncode, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="package")
+def engine() -> Iterator[Engine]:
+    engine = Engine(warm_up=False)
+    engine.start()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def one_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in one worker that stays, in place of one of their own for each."""
+
+    @contextmanager
+    def shared(device: str) -> Iterator[tuple[Engine, str]]:
+        yield engine, device
+
+    for module in (run, trace, verify):
+        monkeypatch.setattr(module, "engine_for", shared)

@@ -29,6 +29,7 @@ def processes_of(session: str) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not is_available(), reason="needs Xvfb, a display without a screen")
 def test_that_a_whole_session_at_a_real_window_goes_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
     session = uuid4().hex
@@ -41,7 +42,7 @@ def test_that_a_whole_session_at_a_real_window_goes_well_and_leaves_nothing_behi
             env={**os.environ, **marked, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb"},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=270,
         )
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr == ""

@@ -26,14 +26,14 @@ _REINTERPRETED = {
 
 def runtime_arguments(kernel: Kernel, bound: dict[str, Any]) -> list[Any]:
     """Tensors and numbers for each argument of the IR's function, in order. `bound` holds all parameters by name."""
-    wanted = [value.type.element if not value.type.pointer else "" for value in kernel.plan.function.arguments]
-    found: list[Any] = []
+    elements = [value.type.element if not value.type.pointer else "" for value in kernel.plan.function.arguments]
+    arguments: list[Any] = []
     for name, kind in kernel.signature.items():
         for value in _leaves(kind, bound[name]):
-            found += _descriptor(value, wanted[len(found) :]) if _is_descriptor(value) else [_argument(value)]
-    if len(found) != len(wanted):
+            arguments += _descriptor(value, elements[len(arguments) :]) if _is_descriptor(value) else [_argument(value)]
+    if len(arguments) != len(elements):
         raise TilescopeError(f"{kernel.name} takes an argument of a kind that Tilescope cannot bind.")
-    return found
+    return arguments
 
 
 def _leaves(kind: Any, value: Any) -> Iterator[Any]:
@@ -51,7 +51,7 @@ def _is_descriptor(value: Any) -> bool:
     return hasattr(value, "block_shape") and hasattr(value, "base")
 
 
-def _descriptor(value: Any, wanted: Sequence[str]) -> list[Any]:
+def _descriptor(value: Any, elements: Sequence[str]) -> list[Any]:
     """Pointer, shape and strides (64 bits), flags, then shape and strides once more, as Triton rewrites descriptors.
 
     The flags are padding with NaN and, from Triton 3.7, rounding to TF32; i1 each.
@@ -61,7 +61,7 @@ def _descriptor(value: Any, wanted: Sequence[str]) -> list[Any]:
         getattr(value, "padding", "zero") == "nan",
         bool(getattr(value, "round_f32_to_tf32", False)),
     ]
-    after = wanted[1 + 2 * rank :]
+    after = elements[1 + 2 * rank :]
     count = next((i for i, element in enumerate(after) if element != "i1"), len(after))
     shape, strides = list(value.shape), list(value.strides)
     return [_argument(value.base), *shape, *strides, *flags[:count], *shape, *strides]

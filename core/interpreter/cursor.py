@@ -16,20 +16,20 @@ class Cursor:
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
-        self._at = 0
+        self._index = 0
 
     def _peek(self, ahead: int = 0) -> Token:
-        at = self._at + ahead
-        return self._tokens[at] if at < len(self._tokens) else _END
+        index = self._index + ahead
+        return self._tokens[index] if index < len(self._tokens) else _END
 
     def _next(self) -> Token:
         token = self._peek()
-        self._at += 1
+        self._index += 1
         return token
 
     def _accept(self, text: str) -> bool:
         if self._peek().text == text:
-            self._at += 1
+            self._index += 1
             return True
         return False
 
@@ -66,7 +66,7 @@ class Cursor:
         if token.text == "[":
             value = self._sequence("]")
         elif token.text == "{":
-            self._at -= 1
+            self._index -= 1
             value = self._attribute_dict()
         elif token.kind == "word" and self._accept("<"):
             value = self._sequence(">")

@@ -26,7 +26,7 @@ from core.trace.record import Access, WatchRecorder
 Grid = tuple[int, int, int]
 
 _CACHE_BYTES = 1 << 20
-"""Of one tile a lane, all lanes of a chunk together. About an L2: 1/2 and 2 MiB were slower."""
+"""Of one tile per lane, all lanes of a chunk together. About an L2: 1/2 and 2 MiB were slower."""
 
 
 def execute(

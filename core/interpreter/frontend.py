@@ -155,8 +155,8 @@ def _ttir(parts: _Triton, source: Any, options: Any, function: Any) -> str:
     stages: dict[str, Any] = {}
     parts.backend.add_stages(stages, options, source.language)
     try:
-        wanted = inspect.signature(source.make_ir).parameters
-        module = source.make_ir(**{name: offered[name] for name in wanted})
+        accepted = inspect.signature(source.make_ir).parameters
+        module = source.make_ir(**{name: offered[name] for name in accepted})
         return str(stages["ttir"](module, {}))
     except Exception as error:
         raise CompilationRejected(_rejection(function, error)) from error

@@ -1,4 +1,4 @@
-"""Routes `kernel[grid](...)` inside a with block to the TTIR interpreter, whoever launches it."""
+"""Routes `kernel[grid](...)` inside a with block to the TTIR interpreter, from any caller."""
 
 from __future__ import annotations
 
@@ -170,8 +170,8 @@ def _selector(
 ) -> Callable[[IntArray], BoolArray] | None:
     if programs is None or callable(programs):
         return programs
-    wanted = np.asarray(programs, dtype=np.int64)
-    return lambda ids: np.isin(ids, wanted)
+    selected = np.asarray(programs, dtype=np.int64)
+    return lambda ids: np.isin(ids, selected)
 
 
 def _interprets() -> bool:

@@ -121,8 +121,8 @@ class Locations:
         if head.startswith("#"):
             return self.resolve(head)
         if head == "callsite":
-            at = _top_level(tokens[2:-1], "at")
-            return _inlined(self._parse(tokens[2 : 2 + at]), self._parse(tokens[3 + at : -1]))
+            split = _top_level(tokens[2:-1], "at")
+            return _inlined(self._parse(tokens[2 : 2 + split]), self._parse(tokens[3 + split : -1]))
         if head == "fused":
             parts = [self._parse([t]) for t in tokens if t.startswith("#")]
             return next((p for p in parts if p.file), UNKNOWN_LOCATION)

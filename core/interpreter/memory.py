@@ -90,9 +90,9 @@ def out_of_bounds(
 
 def first_of(bad: BoolArray, offset: Integer) -> OutOfBounds:
     """The first element of `bad` ([lanes, *shape], not all False)."""
-    at = np.unravel_index(int(bad.argmax()), bad.shape)
+    index = np.unravel_index(int(bad.argmax()), bad.shape)
     where = np.broadcast_to(dense(offset, bad.ndim - 1), bad.shape)
-    return OutOfBounds(int(at[0]), tuple(int(i) for i in at[1:]), int(where[at]))
+    return OutOfBounds(int(index[0]), tuple(int(i) for i in index[1:]), int(where[index]))
 
 
 def outside(memory: Memory, offset: Integer, mask: Mask | None, lanes: int, shape: tuple[int, ...]) -> BoolArray | None:
@@ -235,9 +235,9 @@ def _without(shape: Sequence[int], axis: int) -> tuple[int, ...]:
 def _write_rows(memory: Memory, starts: IntArray, rows: torch.Tensor, keep: BoolArray | None) -> None:
     """Contiguous rows at `starts`, in the largest pieces that alignment and the mask allow."""
     if keep is not None:
-        some = np.flatnonzero(keep[:, 0] if keep.strides[1] == 0 else keep.any(axis=1))
-        if len(some) < len(starts):
-            starts, keep, rows = starts[some], keep[some], rows.index_select(0, _indices(some, rows.device))
+        written = np.flatnonzero(keep[:, 0] if keep.strides[1] == 0 else keep.any(axis=1))
+        if len(written) < len(starts):
+            starts, keep, rows = starts[written], keep[written], rows.index_select(0, _indices(written, rows.device))
         if keep.all():
             keep = None
     if not len(starts):

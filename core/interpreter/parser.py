@@ -269,7 +269,7 @@ class _Parser(Cursor):
                 while not self._accept(")"):
                     regions.append(self._region())
                     self._accept(",")
-                line = self._tokens[self._at - 1].line
+                line = self._tokens[self._index - 1].line
             elif token.text in ("{", "<{"):
                 attributes |= self._attribute_dict()
             elif token.kind == "value":

@@ -47,26 +47,26 @@ def lane_order(plan: Plan, bound: Sequence[Any], run: Run, programs: int) -> Int
 def _predictable_loops(plan: Plan) -> tuple[tuple[tuple[Step, ...], tuple[int, ...]], ...]:
     """Of each outermost loop whose bounds are predictable: the steps that compute them, and their slots."""
     planner = Planner()
-    found = []
+    loops = []
     for operation in plan.function.body.operations:
         needed = _slice(plan, operation) if operation.name == "scf.for" else None
         if needed is not None:
             slots = tuple(value.slot for value in operation.operands[:3])
-            found.append((tuple(map(planner.step, needed)), slots))
-    return tuple(found)
+            loops.append((tuple(map(planner.step, needed)), slots))
+    return tuple(loops)
 
 
 def _slice(plan: Plan, loop: Operation) -> list[Operation] | None:
     """The scalar operations that the bounds of `loop` depend on, in order; None if they depend on anything else."""
-    wanted = {value.slot for value in loop.operands[:3]}
+    slots = {value.slot for value in loop.operands[:3]}
     needed: list[Operation] = []
     before = plan.function.body.operations[: plan.function.body.operations.index(loop)]
     for operation in reversed(before):
-        if not wanted & {value.slot for value in operation.results}:
+        if not slots & {value.slot for value in operation.results}:
             continue
         known = operation.name in PURE or operation.name in _PROGRAM
         if not known or any(value.type.shape is not None for value in operation.operands):
             return None
         needed.append(operation)
-        wanted |= {value.slot for value in operation.operands}
+        slots |= {value.slot for value in operation.operands}
     return needed[::-1]

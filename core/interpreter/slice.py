@@ -75,14 +75,14 @@ class _Needs:
             self._operation(operation)
 
     def _operation(self, operation: Operation) -> None:
-        wanted = self._any(operation.results)
-        if operation.name in _WITHOUT_DATA and not wanted:
+        needed = self._any(operation.results)
+        if operation.name in _WITHOUT_DATA and not needed:
             mask = _WITHOUT_DATA[operation.name]
             self._need((operation.operands[0], *operation.operands[mask : mask + 1]))
         elif operation.name in _CONTROL:
-            if wanted or _accesses_memory(operation):
+            if needed or _accesses_memory(operation):
                 _CONTROL[operation.name](self, operation)
-        elif wanted or _accesses_memory(operation):
+        elif needed or _accesses_memory(operation):
             self._need(operation.operands)
             for region in operation.regions:
                 self._need(value for inner in region.walk() for value in inner.operands)
@@ -143,40 +143,40 @@ class _Rebuilt:
         """`block` without the operands of its terminator whose positions are in `dropped`."""
         kept = [op for operation in block.operations[:-1] if (op := self._operation(operation)) is not None]
         end = block.terminator
-        operands = tuple(value for at, value in enumerate(end.operands) if at not in dropped)
+        operands = tuple(value for index, value in enumerate(end.operands) if index not in dropped)
         return Block(
             tuple(block.arguments if arguments is None else arguments), (*kept, replace(end, operands=operands))
         )
 
-    def _some(self, values: Iterable[Value]) -> tuple[Value, ...]:
+    def _needed_of(self, values: Iterable[Value]) -> tuple[Value, ...]:
         return tuple(value for value in values if value.slot in self._needed)
 
     def _unneeded(self, values: Sequence[Value], first: int = 0) -> list[int]:
         """Positions, counted from `first`, of values that nothing needs."""
-        return [first + at for at, value in enumerate(values) if value.slot not in self._needed]
+        return [first + index for index, value in enumerate(values) if value.slot not in self._needed]
 
     def _operation(self, operation: Operation) -> Operation | None:
-        wanted = any(value.slot in self._needed for value in operation.results)
+        needed = any(value.slot in self._needed for value in operation.results)
         if operation.name in _CONTROL:
-            return self._control(operation) if wanted or _accesses_memory(operation) else None
-        if operation.name in _WITHOUT_DATA and not wanted:
+            return self._control(operation) if needed or _accesses_memory(operation) else None
+        if operation.name in _WITHOUT_DATA and not needed:
             mask = _WITHOUT_DATA[operation.name]
             operands = (operation.operands[0], *operation.operands[mask : mask + 1])
             kind = _KIND[operation.name]
             return replace(operation, name=ACCESS, results=(), operands=operands, attributes={"kind": kind})
         if operation.name == "tt.load" or operation.name.startswith("tt.atomic_"):
             return replace(operation, name=CHECKED, attributes={**operation.attributes, "operation": operation.name})
-        return operation if wanted or _accesses_memory(operation) else None
+        return operation if needed or _accesses_memory(operation) else None
 
     def _control(self, operation: Operation) -> Operation:
         if operation.name in ("tt.call", "lanes.blocks"):
             return replace(operation, regions=tuple(self.block(region, ()) for region in operation.regions))
-        results = self._some(operation.results)
+        results = self._needed_of(operation.results)
         dropped = self._unneeded(operation.results)
         if operation.name == "scf.for":
             (body,) = operation.regions
-            arguments = (body.arguments[0], *self._some(body.arguments[1:]))
-            initial = (value for at, value in enumerate(operation.operands[3:]) if at not in dropped)
+            arguments = (body.arguments[0], *self._needed_of(body.arguments[1:]))
+            initial = (value for index, value in enumerate(operation.operands[3:]) if index not in dropped)
             operands = (*operation.operands[:3], *initial)
             return replace(
                 operation, results=results, operands=operands, regions=(self.block(body, dropped, arguments),)
@@ -192,9 +192,9 @@ class _Rebuilt:
         return replace(
             operation,
             results=results,
-            operands=tuple(value for at, value in enumerate(operation.operands) if at not in carried),
+            operands=tuple(value for index, value in enumerate(operation.operands) if index not in carried),
             regions=(
-                self.block(before, [1 + at for at in dropped], self._some(before.arguments)),
-                self.block(after, carried, self._some(after.arguments)),
+                self.block(before, [1 + index for index in dropped], self._needed_of(before.arguments)),
+                self.block(after, carried, self._needed_of(after.arguments)),
             ),
         )

@@ -132,7 +132,7 @@ def expanded(value: torch.Tensor, dims: Sequence[int]) -> torch.Tensor:
 
 
 def per_lane(value: Integer, lanes: int) -> IntArray:
-    """A scalar integer as one number a lane, [lanes]."""
+    """A scalar integer as one number per lane, [lanes]."""
     if isinstance(value, Affine):
         array: IntArray = value.dense().reshape(-1)
         return array if array.size == lanes else np.broadcast_to(array, (lanes,))

@@ -8,9 +8,9 @@ import triton.language as tl
 @triton.jit
 def atomics_kernel(x_ptr, index_ptr, float_ptr, int_ptr, old_ptr, BLOCK: tl.constexpr):
     """Every read-modify-write; several lanes of several programs meet at one address."""
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at)
-    index = tl.load(index_ptr + at)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets)
+    index = tl.load(index_ptr + offsets)
     whole = (x * 100).to(tl.int32)
     keep = index != 3
     tl.atomic_add(float_ptr + index, x, mask=keep)
@@ -22,7 +22,7 @@ def atomics_kernel(x_ptr, index_ptr, float_ptr, int_ptr, old_ptr, BLOCK: tl.cons
     tl.atomic_and(int_ptr + 24 + index, whole)
     tl.atomic_or(int_ptr + 32 + index, whole)
     tl.atomic_xor(int_ptr + 40 + index, whole)
-    tl.store(old_ptr + at, tl.atomic_xchg(int_ptr + 48 + at, whole))
+    tl.store(old_ptr + offsets, tl.atomic_xchg(int_ptr + 48 + offsets, whole))
     ticket = tl.atomic_add(int_ptr + 112, 2)
     tl.store(old_ptr + 64 + ticket, tl.program_id(0))
 
@@ -32,17 +32,17 @@ def swap_kernel(cell_ptr, o_ptr, BLOCK: tl.constexpr):
     """Compare and swap: only the first program to come finds a zero."""
     pid = tl.program_id(0)
     tl.store(o_ptr + pid, tl.atomic_cas(cell_ptr, 0, pid + 1))
-    at = tl.arange(0, BLOCK)
-    tl.atomic_cas(cell_ptr + 1 + at, at % 2, at * 0 + 7)
+    offsets = tl.arange(0, BLOCK)
+    tl.atomic_cas(cell_ptr + 1 + offsets, offsets % 2, offsets * 0 + 7)
 
 
 @triton.jit
 def lock_kernel(lock_ptr, x_ptr, o_ptr, BLOCK: tl.constexpr):
     """A spin lock around an update that is not atomic, as the layer norm tutorial has it."""
-    at = tl.arange(0, BLOCK)
+    offsets = tl.arange(0, BLOCK)
     while tl.atomic_cas(lock_ptr, 0, 1) == 1:
         pass
-    tl.store(o_ptr + at, tl.load(o_ptr + at) + tl.load(x_ptr + tl.program_id(0) * BLOCK + at))
+    tl.store(o_ptr + offsets, tl.load(o_ptr + offsets) + tl.load(x_ptr + tl.program_id(0) * BLOCK + offsets))
     tl.debug_barrier()
     tl.atomic_xchg(lock_ptr, 0)
 
@@ -56,9 +56,9 @@ def _scaled(x, factor, pid):
 
 @triton.jit(noinline=True)
 def _stored(x_ptr, o_ptr, pid, factor, length, BLOCK: tl.constexpr):
-    at = pid * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at, mask=at < length)
-    tl.store(o_ptr + at, x * factor, mask=at < length)
+    offsets = pid * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets, mask=offsets < length)
+    tl.store(o_ptr + offsets, x * factor, mask=offsets < length)
 
 
 @triton.jit
@@ -78,20 +78,20 @@ def early_return_kernel(x_ptr, length_ptr, o_ptr, BLOCK: tl.constexpr):
     if pid == 1:
         return
     length = tl.load(length_ptr + pid)
-    at = tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + pid * BLOCK + at)
+    offsets = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + pid * BLOCK + offsets)
     scale = 1.0
     if length > 4:
         scale = 2.0
         if length == 5:
-            tl.store(o_ptr + pid * BLOCK + at, -x)
+            tl.store(o_ptr + pid * BLOCK + offsets, -x)
             return
     if length == 0:
         return
     y = x
     for i in range(length):
         y += x * i
-    tl.store(o_ptr + pid * BLOCK + at, y * scale)
+    tl.store(o_ptr + pid * BLOCK + offsets, y * scale)
 
 
 @triton.jit
@@ -140,9 +140,9 @@ def combine_kernel(x_ptr, o_ptr, index_ptr, ROWS: tl.constexpr, COLUMNS: tl.cons
 def tiles_kernel(x_ptr, index_ptr, o_ptr, counts_ptr, BLOCK: tl.constexpr):
     """Tiles taken apart and put together: join, split, cat, gather, histogram with a mask, transposes."""
     pid = tl.program_id(0)
-    at = tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + pid * BLOCK + at)
-    index = tl.load(index_ptr + pid * BLOCK + at)
+    offsets = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + pid * BLOCK + offsets)
+    index = tl.load(index_ptr + pid * BLOCK + offsets)
     out = o_ptr + pid * BLOCK * 8
     both = tl.join(x, index.to(tl.float32))
     tl.store(out + tl.arange(0, BLOCK)[:, None] * 2 + tl.arange(0, 2)[None, :], both)
@@ -151,9 +151,9 @@ def tiles_kernel(x_ptr, index_ptr, o_ptr, counts_ptr, BLOCK: tl.constexpr):
     tl.store(out + 4 * BLOCK + tl.arange(0, 2 * BLOCK), tl.cat(x, -x, can_reorder=True))
     square = tl.reshape(x, (4, BLOCK // 4))
     picks = tl.reshape(index, (4, BLOCK // 4)) % 4
-    tl.store(out + 6 * BLOCK + at, tl.reshape(tl.gather(square, picks, 0), (BLOCK,)))
-    tl.store(out + 7 * BLOCK + at, tl.reshape(tl.permute(square, (1, 0)), (BLOCK,)))
-    tl.store(counts_ptr + pid * BLOCK + at, tl.histogram(index, BLOCK, mask=index != 2))
+    tl.store(out + 6 * BLOCK + offsets, tl.reshape(tl.gather(square, picks, 0), (BLOCK,)))
+    tl.store(out + 7 * BLOCK + offsets, tl.reshape(tl.permute(square, (1, 0)), (BLOCK,)))
+    tl.store(counts_ptr + pid * BLOCK + offsets, tl.histogram(index, BLOCK, mask=index != 2))
 
 
 @triton.jit
@@ -169,8 +169,8 @@ def batched_dot_kernel(a_ptr, b_ptr, o_ptr, SIZE: tl.constexpr):
 def while_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
     """Newton's square root until every element is close: tensors carried, nested in a loop and a branch."""
     pid = tl.program_id(0)
-    at = pid * BLOCK + tl.arange(0, BLOCK)
-    x = tl.abs(tl.load(x_ptr + at)) + 0.1
+    offsets = pid * BLOCK + tl.arange(0, BLOCK)
+    x = tl.abs(tl.load(x_ptr + offsets)) + 0.1
     guess = x
     steps = 0
     for turn in range(2):
@@ -180,58 +180,60 @@ def while_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
                 guess = 0.5 * (guess + x / guess)
                 error = tl.max(tl.abs(guess * guess - x), 0)
                 steps += 1
-    tl.store(o_ptr + at, guess + steps)
+    tl.store(o_ptr + offsets, guess + steps)
 
 
 @triton.jit
 def bits_kernel(x_ptr, i_ptr, o_ptr, BLOCK: tl.constexpr):
     """Bit patterns, narrow and unsigned integers, 64 bits."""
     pid = tl.program_id(0)
-    at = tl.arange(0, BLOCK)
-    x, i = tl.load(x_ptr + pid * BLOCK + at), tl.load(i_ptr + pid * BLOCK + at)
-    out = o_ptr + pid * BLOCK * 8 + at
+    offsets = tl.arange(0, BLOCK)
+    x, i = tl.load(x_ptr + pid * BLOCK + offsets), tl.load(i_ptr + pid * BLOCK + offsets)
+    out = o_ptr + pid * BLOCK * 8 + offsets
     tl.store(out, x.to(tl.int32, bitcast=True))
     tl.store(out + BLOCK, (i.to(tl.float32, bitcast=True) * 0.0 == 0.0).to(tl.int32))
     tl.store(out + 2 * BLOCK, i.to(tl.int8).to(tl.int32) + i.to(tl.uint8).to(tl.int32))
     tl.store(out + 3 * BLOCK, (i.to(tl.int64) * 1000003 >> 16).to(tl.int32))
     tl.store(out + 4 * BLOCK, tl.umulhi(i.to(tl.uint32), 2654435761).to(tl.int32))
-    tl.store(out + 5 * BLOCK, (i.to(tl.uint32) > 7).to(tl.int32) + (i.to(tl.uint32) < at.to(tl.uint32)).to(tl.int32))
+    tl.store(
+        out + 5 * BLOCK, (i.to(tl.uint32) > 7).to(tl.int32) + (i.to(tl.uint32) < offsets.to(tl.uint32)).to(tl.int32)
+    )
     tl.store(out + 6 * BLOCK, tl.abs(i) % 13 - tl.cdiv(i, 3))
-    tl.store(out + 7 * BLOCK, tl.randint(pid + 5, at).to(tl.int32))
+    tl.store(out + 7 * BLOCK, tl.randint(pid + 5, offsets).to(tl.int32))
 
 
 @triton.jit
 def random_kernel(o_ptr, seed, BLOCK: tl.constexpr):
-    at = tl.arange(0, BLOCK)
-    out = o_ptr + tl.program_id(0) * BLOCK * 4 + at
-    tl.store(out, tl.rand(seed + tl.program_id(0), at))
-    tl.store(out + BLOCK, tl.randn(seed, at))
-    a, b, c, d = tl.randint4x(seed, at)
+    offsets = tl.arange(0, BLOCK)
+    out = o_ptr + tl.program_id(0) * BLOCK * 4 + offsets
+    tl.store(out, tl.rand(seed + tl.program_id(0), offsets))
+    tl.store(out + BLOCK, tl.randn(seed, offsets))
+    a, b, c, d = tl.randint4x(seed, offsets)
     tl.store(out + 2 * BLOCK, (a ^ b ^ c ^ d).to(tl.float32))
-    tl.store(out + 3 * BLOCK, tl.rand(seed, at + 7, n_rounds=4))
+    tl.store(out + 3 * BLOCK, tl.rand(seed, offsets + 7, n_rounds=4))
 
 
 @triton.jit
 def cache_kernel(x_ptr, o_ptr, length, BLOCK: tl.constexpr):
     """Cache modifiers, eviction policies and compiler hints change nothing."""
-    at = tl.program_id(0) * BLOCK + tl.max_contiguous(tl.multiple_of(tl.arange(0, BLOCK), BLOCK), BLOCK)
-    inside = at < length
-    a = tl.load(x_ptr + at, mask=inside, other=1.0, cache_modifier=".cg", eviction_policy="evict_first")
-    b = tl.load(x_ptr + at, mask=inside, other=1.0, volatile=True)
+    offsets = tl.program_id(0) * BLOCK + tl.max_contiguous(tl.multiple_of(tl.arange(0, BLOCK), BLOCK), BLOCK)
+    inside = offsets < length
+    a = tl.load(x_ptr + offsets, mask=inside, other=1.0, cache_modifier=".cg", eviction_policy="evict_first")
+    b = tl.load(x_ptr + offsets, mask=inside, other=1.0, volatile=True)
     tl.assume(length > 0)
     tl.static_assert(BLOCK > 1)
-    tl.store(o_ptr + at, a / b, mask=inside, cache_modifier=".cs", eviction_policy="evict_last")
+    tl.store(o_ptr + offsets, a / b, mask=inside, cache_modifier=".cs", eviction_policy="evict_last")
 
 
 @triton.jit
 def tuple_kernel(pointers, sizes, nothing, BLOCK: tl.constexpr):
     """Tuples of pointers and numbers, and an argument that is None."""
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < sizes[0]
-    x = tl.load(pointers[0] + at, mask=inside)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = offsets < sizes[0]
+    x = tl.load(pointers[0] + offsets, mask=inside)
     if nothing is not None:
         x += 1.0
-    tl.store(pointers[1] + at, x * sizes[1], mask=inside)
+    tl.store(pointers[1] + offsets, x * sizes[1], mask=inside)
 
 
 @triton.jit
@@ -242,8 +244,8 @@ def host_descriptor_kernel(source, target, BLOCK: tl.constexpr):
 
 @triton.jit
 def none_kernel(x_ptr, bias_ptr, o_ptr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets)
     if bias_ptr is not None:
-        x += tl.load(bias_ptr + at)
-    tl.store(o_ptr + at, x)
+        x += tl.load(bias_ptr + offsets)
+    tl.store(o_ptr + offsets, x)

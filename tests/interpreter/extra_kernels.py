@@ -7,9 +7,9 @@ from triton.language.extra import libdevice
 
 @triton.jit
 def convert_kernel(x_ptr, o_ptr, ROUNDING: tl.constexpr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at)
-    tl.store(o_ptr + at, x.to(o_ptr.dtype.element_ty, fp_downcast_rounding=ROUNDING))
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets)
+    tl.store(o_ptr + offsets, x.to(o_ptr.dtype.element_ty, fp_downcast_rounding=ROUNDING))
 
 
 @triton.jit
@@ -44,35 +44,35 @@ def descriptor_rows_kernel(x_ptr, row_ptr, o_ptr, SIZE: tl.constexpr, BLOCK: tl.
 
 @triton.jit
 def libdevice_kernel(x_ptr, i_ptr, o_ptr, bits_ptr, BLOCK: tl.constexpr):
-    at = tl.arange(0, BLOCK)
-    x, i = tl.load(x_ptr + at), tl.load(i_ptr + at)
-    tl.store(o_ptr + at, libdevice.tanh(x))
-    tl.store(o_ptr + BLOCK + at, libdevice.round(x * 4))
-    tl.store(o_ptr + 2 * BLOCK + at, libdevice.pow(libdevice.abs(x), 1.5))
-    tl.store(o_ptr + 3 * BLOCK + at, libdevice.fast_expf(x) + libdevice.log1p(x * x))
-    tl.store(o_ptr + 4 * BLOCK + at, libdevice.div_rn(x, 3.0) + libdevice.cbrt(x))
-    tl.store(bits_ptr + at, libdevice.popc(i))
-    tl.store(bits_ptr + BLOCK + at, libdevice.clz(i))
-    tl.store(bits_ptr + 2 * BLOCK + at, libdevice.ffs(i))
-    tl.store(bits_ptr + 3 * BLOCK + at, libdevice.isnan(x / (x - x)).to(tl.int32))
-    tl.store(bits_ptr + 4 * BLOCK + at, libdevice.float_as_int(x))
+    offsets = tl.arange(0, BLOCK)
+    x, i = tl.load(x_ptr + offsets), tl.load(i_ptr + offsets)
+    tl.store(o_ptr + offsets, libdevice.tanh(x))
+    tl.store(o_ptr + BLOCK + offsets, libdevice.round(x * 4))
+    tl.store(o_ptr + 2 * BLOCK + offsets, libdevice.pow(libdevice.abs(x), 1.5))
+    tl.store(o_ptr + 3 * BLOCK + offsets, libdevice.fast_expf(x) + libdevice.log1p(x * x))
+    tl.store(o_ptr + 4 * BLOCK + offsets, libdevice.div_rn(x, 3.0) + libdevice.cbrt(x))
+    tl.store(bits_ptr + offsets, libdevice.popc(i))
+    tl.store(bits_ptr + BLOCK + offsets, libdevice.clz(i))
+    tl.store(bits_ptr + 2 * BLOCK + offsets, libdevice.ffs(i))
+    tl.store(bits_ptr + 3 * BLOCK + offsets, libdevice.isnan(x / (x - x)).to(tl.int32))
+    tl.store(bits_ptr + 4 * BLOCK + offsets, libdevice.float_as_int(x))
 
 
 @triton.jit
 def assembly_kernel(x_ptr, o_ptr, TEXT: tl.constexpr, BLOCK: tl.constexpr):
-    at = tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at)
+    offsets = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets)
     y = tl.inline_asm_elementwise(TEXT, "=f,f,f", [x, x], dtype=tl.float32, is_pure=True, pack=1)
-    tl.store(o_ptr + at, y)
+    tl.store(o_ptr + offsets, y)
 
 
 @triton.jit
 def assert_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets)
     tl.device_assert(x < 20.0, "x must be small")
     tl.device_print("seen", x)
-    tl.store(o_ptr + at, x)
+    tl.store(o_ptr + offsets, x)
 
 
 @triton.jit
@@ -84,27 +84,27 @@ def pointer_table_kernel(table_ptr, o_ptr):
 @triton.jit
 def nan_kernel(x_ptr, y_ptr, o_ptr, BLOCK: tl.constexpr):
     """Maxima and comparisons where some elements are NaN or infinite."""
-    at = tl.arange(0, BLOCK)
-    x, y = tl.load(x_ptr + at), tl.load(y_ptr + at)
-    tl.store(o_ptr + at, tl.maximum(x, y))
-    tl.store(o_ptr + BLOCK + at, tl.maximum(x, y, propagate_nan=tl.PropagateNan.ALL))
-    tl.store(o_ptr + 2 * BLOCK + at, (x < y).to(tl.float32) + 2.0 * (x != x) + 4.0 * (x >= y) + 8.0 * (x != y))
-    tl.store(o_ptr + 3 * BLOCK + at, tl.clamp(x, -1.0, 1.0))
-    tl.store(o_ptr + 4 * BLOCK + at, tl.minimum(x, y) + tl.max(tl.where(x == x, x, -1.0), 0))
+    offsets = tl.arange(0, BLOCK)
+    x, y = tl.load(x_ptr + offsets), tl.load(y_ptr + offsets)
+    tl.store(o_ptr + offsets, tl.maximum(x, y))
+    tl.store(o_ptr + BLOCK + offsets, tl.maximum(x, y, propagate_nan=tl.PropagateNan.ALL))
+    tl.store(o_ptr + 2 * BLOCK + offsets, (x < y).to(tl.float32) + 2.0 * (x != x) + 4.0 * (x >= y) + 8.0 * (x != y))
+    tl.store(o_ptr + 3 * BLOCK + offsets, tl.clamp(x, -1.0, 1.0))
+    tl.store(o_ptr + 4 * BLOCK + offsets, tl.minimum(x, y) + tl.max(tl.where(x == x, x, -1.0), 0))
 
 
 @triton.jit
 def address_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
-    at = tl.arange(0, BLOCK)
-    tl.store(o_ptr + at, (x_ptr + at).to(tl.int64))
+    offsets = tl.arange(0, BLOCK)
+    tl.store(o_ptr + offsets, (x_ptr + offsets).to(tl.int64))
 
 
 @triton.jit
 def update_kernel(x_ptr, index_ptr, o_ptr, old_ptr, length, KIND: tl.constexpr, BLOCK: tl.constexpr):
     """One read-modify-write of int32, and what was there before."""
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < length
-    x, index = tl.load(x_ptr + at, mask=inside), tl.load(index_ptr + at, mask=inside)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = offsets < length
+    x, index = tl.load(x_ptr + offsets, mask=inside), tl.load(index_ptr + offsets, mask=inside)
     if KIND == "add":
         old = tl.atomic_add(o_ptr + index, x, mask=inside)
     elif KIND == "max":
@@ -115,10 +115,10 @@ def update_kernel(x_ptr, index_ptr, o_ptr, old_ptr, length, KIND: tl.constexpr, 
         old = tl.atomic_xor(o_ptr + index, x, mask=inside)
     else:
         old = tl.atomic_xchg(o_ptr + index, x, mask=inside)
-    tl.store(old_ptr + at, old, mask=inside)
+    tl.store(old_ptr + offsets, old, mask=inside)
 
 
 @triton.jit
 def sum_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    tl.atomic_add(o_ptr + at * 0, tl.load(x_ptr + at))
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.atomic_add(o_ptr + offsets * 0, tl.load(x_ptr + offsets))

@@ -58,9 +58,9 @@ def _rows(log: Log, tensors: list[torch.Tensor]) -> np.ndarray:
             offsets = addresses.astype(np.int64) - tensor.data_ptr()
             inside = offsets[(offsets >= 0) & (offsets < tensor.untyped_storage().nbytes())]
             if len(inside):
-                at = sequence.get(program, 0)
-                sequence[program] = at + 1
-                rows.append(np.stack(np.broadcast_arrays(program, at, kind, index, np.sort(inside)), axis=1))
+                position = sequence.get(program, 0)
+                sequence[program] = position + 1
+                rows.append(np.stack(np.broadcast_arrays(program, position, kind, index, np.sort(inside)), axis=1))
     return np.concatenate(rows)
 
 

@@ -9,12 +9,12 @@ from core.trace.record import Launch
 
 def made(launch: Launch) -> Counter[tuple[object, ...]]:
     """Every access of every program, with its addresses; how programs were put together does not matter."""
-    found: Counter[tuple[object, ...]] = Counter()
+    counts: Counter[tuple[object, ...]] = Counter()
     rank: Counter[int] = Counter()
     for access in launch.accesses:
         offsets, active = access.offsets(), access.active()
         place = (access.kind, launch.buffers[access.buffer].name, access.line, access.iteration)
         for lane, program in enumerate(access.programs.tolist()):
             rank[program] += 1
-            found[(program, rank[program], *place, hash(offsets[lane].tobytes()), hash(active[lane].tobytes()))] += 1
-    return found
+            counts[(program, rank[program], *place, hash(offsets[lane].tobytes()), hash(active[lane].tobytes()))] += 1
+    return counts

@@ -29,10 +29,10 @@ def addresses(launches: Sequence[Launch], tensors: Sequence[torch.Tensor]) -> np
                 for program, offsets, active in zip(access.programs, access.offsets(), access.active(), strict=True):
                     touched = np.sort(offsets[active] * buffer.element_bytes + away).reshape(-1)
                     if len(touched):
-                        at = sequence.get(int(program), 0)
-                        sequence[int(program)] = at + 1
+                        position = sequence.get(int(program), 0)
+                        sequence[int(program)] = position + 1
                         kind = ("load", "store", "atomic").index(access.kind)
-                        rows.append(np.stack(np.broadcast_arrays(program, at, kind, index, touched), axis=1))
+                        rows.append(np.stack(np.broadcast_arrays(program, position, kind, index, touched), axis=1))
     return np.concatenate(rows)
 
 
@@ -51,10 +51,10 @@ def test_that_values_and_addresses_are_those_of_the_interpreter(
         expected = interpreted[f"{case}/out/{name}"]
         np.testing.assert_allclose(tensor.numpy(), expected, rtol=3e-6, atol=3e-6, err_msg=f"{case}: {name}")
     expected_rows = interpreted[f"{case}/accesses"]
-    found = addresses(tracer.launches, list(tensors.values()))
+    rows = addresses(tracer.launches, list(tensors.values()))
     if case in SPLIT_BY_TRITON:
-        expected_rows[:, 1] = found[:, 1] = 0
-    np.testing.assert_array_equal(ordered(found), ordered(expected_rows))
+        expected_rows[:, 1] = rows[:, 1] = 0
+    np.testing.assert_array_equal(ordered(rows), ordered(expected_rows))
 
 
 @pytest.mark.parametrize(

@@ -40,15 +40,15 @@ def test_that_updates_are_as_if_made_one_after_another(
     x = torch.randint(-(2**31), 2**31, (length,), generator=generator).to(torch.int32)
     index = torch.randint(0, cells, (length,), generator=generator).to(torch.int32)
     start = torch.randint(-(2**31), 2**31, (cells,), generator=generator).to(torch.int32)
-    found, old = start.clone(), torch.zeros(length, dtype=torch.int32)
+    cell_values, old = start.clone(), torch.zeros(length, dtype=torch.int32)
     with intercept(memory_budget_bytes=budget) as tracer:
         grid = (-(-length // BLOCK),)
-        kernels.update_kernel[grid](x, index, found, old, length, KIND=kind, BLOCK=BLOCK)
+        kernels.update_kernel[grid](x, index, cell_values, old, length, KIND=kind, BLOCK=BLOCK)
     expected, before = start.tolist(), []
     for value, cell in zip(x.tolist(), index.tolist(), strict=True):
         before.append(expected[cell])
         expected[cell] = ONE_BY_ONE[kind](expected[cell], value)
-    assert found.tolist() == expected
+    assert cell_values.tolist() == expected
     assert old.tolist() == before
     atomics = [access for access in tracer.launches[0].accesses if access.kind == "atomic"]
     assert sum(int(access.active().sum()) for access in atomics) == length

@@ -27,8 +27,8 @@ def test_that_a_small_budget_gives_the_same_trace(case: str, addresses_only: boo
     with intercept(addresses_only=addresses_only) as generous:
         expected = CASES[case]()
     with intercept(memory_budget_bytes=1, addresses_only=addresses_only) as tight:
-        found = CASES[case]()
+        tensors = CASES[case]()
     assert [made(launch) for launch in tight.launches] == [made(launch) for launch in generous.launches]
     assert len(tight.launches[0].accesses) > len(generous.launches[0].accesses)
     for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-6, atol=1e-6, equal_nan=True)
+        torch.testing.assert_close(tensors[name], tensor, rtol=1e-6, atol=1e-6, equal_nan=True)

@@ -34,19 +34,19 @@ def test_that_conversions_to_nearest_are_those_of_torch(dtype: torch.dtype) -> N
 def test_that_conversions_towards_zero_never_grow_and_are_the_closest_such(dtype: torch.dtype) -> None:
     x = torch.randn(256, generator=generator()) * 1000
     x[:2] = torch.tensor([3.4e38, -3.4e38])
-    found = converted(x, dtype, "rtz")
-    assert bool((found.float().abs() <= x.abs()).all())
-    larger = (found.view(torch.int16) + 1).view(dtype).float().abs()
+    rounded = converted(x, dtype, "rtz")
+    assert bool((rounded.float().abs() <= x.abs()).all())
+    larger = (rounded.view(torch.int16) + 1).view(dtype).float().abs()
     assert bool((larger > x.abs()).all())
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
 def test_that_8_bit_floats_saturate_as_the_hardware_does(dtype: torch.dtype) -> None:
     x = torch.tensor([1e6, -1e6, math.inf, math.nan])
-    found = converted(x, dtype, "rtne").float()
+    rounded = converted(x, dtype, "rtne").float()
     largest = torch.finfo(dtype).max
-    assert found[:3].tolist() == [largest, -largest, largest]
-    assert math.isnan(found[3])
+    assert rounded[:3].tolist() == [largest, -largest, largest]
+    assert math.isnan(rounded[3])
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
@@ -151,10 +151,10 @@ def test_that_assembly_of_unknown_meaning_is_one_sentence(text: str) -> None:
 
 def test_that_a_failed_assertion_names_its_line_and_program() -> None:
     x, o = torch.arange(32.0), torch.empty(32)
-    wanted = (
+    message = (
         r"extra_kernels\.py:\d+ asserts what does not hold in program \(1, 0, 0\) of assert_kernel: x must be small"
     )
-    with pytest.raises(TilescopeError, match=wanted), intercept():
+    with pytest.raises(TilescopeError, match=message), intercept():
         kernels.assert_kernel[(2,)](x, o, BLOCK=16, debug=True)
 
 

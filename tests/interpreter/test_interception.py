@@ -130,8 +130,8 @@ def test_that_an_illegal_access_names_kernel_line_program_tensor_and_index() -> 
 
 def test_that_an_unknown_operation_is_named_with_its_line_before_anything_runs() -> None:
     o = torch.full((1,), -1, dtype=torch.int32)
-    wanted = r"traced_kernels\.py:\d+ runs inline assembly \('mov\.u32 \$0, %smid;'\)"
-    with pytest.raises(TilescopeError, match=wanted), intercept():
+    message = r"traced_kernels\.py:\d+ runs inline assembly \('mov\.u32 \$0, %smid;'\)"
+    with pytest.raises(TilescopeError, match=message), intercept():
         kernels.inline_assembly_kernel[(1,)](o)
     assert o.item() == -1
 
@@ -227,9 +227,9 @@ def test_that_attention_agrees_with_float64(impl: Impl, causal: bool, dtype: tor
     q, k, v = (torch.randn(1, 2, 63, 32, generator=generator).to(dtype) for _ in range(3))
     with intercept():
         out = attention(q, k, v, impl=impl, causal=causal, block_q=16, block_kv=32)
-    found = out if isinstance(out, torch.Tensor) else out.out
+    output = out if isinstance(out, torch.Tensor) else out.out
     expected = torch.nn.functional.scaled_dot_product_attention(q.double(), k.double(), v.double(), is_causal=causal)
-    torch.testing.assert_close(found.double(), expected, rtol=0, atol=tolerance)
+    torch.testing.assert_close(output.double(), expected, rtol=0, atol=tolerance)
 
 
 def running(**options: Any) -> Any:

@@ -78,8 +78,8 @@ def memory_for(tile: Tile) -> tuple[Memory, torch.Tensor, np.ndarray]:
 def test_that_reads_are_gathers(tile: Tile) -> None:
     memory, storage, index = memory_for(tile)
     assert out_of_bounds(memory, tile.offset, tile.mask, LANES, tile.shape) is None
-    found = np.broadcast_to(read(memory, tile.offset, tile.mask, 2).numpy(), (LANES, *tile.shape))
-    np.testing.assert_array_equal(found[tile.active], storage.numpy()[index[tile.active]])
+    values = np.broadcast_to(read(memory, tile.offset, tile.mask, 2).numpy(), (LANES, *tile.shape))
+    np.testing.assert_array_equal(values[tile.active], storage.numpy()[index[tile.active]])
 
 
 @given(tiles(distinct=True))
@@ -98,11 +98,11 @@ def test_that_exactly_the_illegal_accesses_are_found(tile: Tile, shift: int, siz
     moved = affine.add(tile.offset, shift)
     offsets = tile.offsets + shift
     bad = ((offsets < 0) | (offsets >= size)) & tile.active
-    found = out_of_bounds(memory, moved, tile.mask, LANES, tile.shape)
-    assert (found is not None) == bool(bad.any())
-    if found is not None:
-        assert bad[(found.lane, *found.index)]
-        assert found.offset == offsets[(found.lane, *found.index)]
+    fault = out_of_bounds(memory, moved, tile.mask, LANES, tile.shape)
+    assert (fault is not None) == bool(bad.any())
+    if fault is not None:
+        assert bad[(fault.lane, *fault.index)]
+        assert fault.offset == offsets[(fault.lane, *fault.index)]
 
 
 def test_that_a_scalar_is_read_for_each_lane() -> None:

@@ -24,8 +24,8 @@ def traced(run: Callable[[], object], *, addresses_only: bool) -> list[Launch]:
 def assert_same_accesses(run: Callable[[], object]) -> None:
     full, sliced = (traced(run, addresses_only=only) for only in (False, True))
     assert len(full) == len(sliced) > 0
-    for expected, found in zip(full, sliced, strict=True):
-        assert made(found) == made(expected)
+    for expected, launch in zip(full, sliced, strict=True):
+        assert made(launch) == made(expected)
 
 
 @pytest.mark.parametrize("case", CASES)

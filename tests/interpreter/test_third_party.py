@@ -37,10 +37,10 @@ def with_gradients(function: Function, inputs: Sequence[torch.Tensor]) -> list[t
 
 def compare(function: Function, reference: Function, *inputs: torch.Tensor, tolerance: float = 1e-5) -> list[Launch]:
     with intercept() as tracer:
-        found = with_gradients(function, inputs)
+        tensors = with_gradients(function, inputs)
     expected = with_gradients(reference, inputs)
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
+    assert len(tensors) == len(expected)
+    for one, other in zip(tensors, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
     assert all(launch.accesses and traffic(launch) for launch in tracer.launches)
     return tracer.launches
@@ -136,6 +136,6 @@ def test_that_low_precision_is_as_close_as_that_of_torch(dtype: torch.dtype, tol
     norm = liger("rms_norm", "LigerRMSNormFunction")
     x, weight = X.to(dtype), WEIGHT.to(dtype)
     with intercept():
-        found = norm(x, weight, 1e-6)
+        normalised = norm(x, weight, 1e-6)
     expected = functional.rms_norm(x.double(), (50,), weight.double(), 1e-6)
-    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(normalised.double(), expected, rtol=tolerance, atol=tolerance)

@@ -37,9 +37,9 @@ def test_that_every_operation_is_read_and_known(path: Path) -> None:
 @pytest.mark.parametrize("name", sorted({path.name for path in PRINTED}))
 def test_that_the_versions_agree_on_accesses(name: str) -> None:
     """Other operations differ: each version folds and names things in its own way."""
-    found = set()
+    accesses = set()
     for version in ("3.6.0", "3.7.1", "3.9.0"):
         function = inlined(parse_module((FIXTURES / version / name).read_text()))
         touching = [op for op in function.body.walk() if op.name.startswith(("tt.load", "tt.store", "tt.atomic"))]
-        found.add(tuple((op.name, str(op.operands[0].type), op.location.line) for op in touching))
-    assert len(found) == 1
+        accesses.add(tuple((op.name, str(op.operands[0].type), op.location.line) for op in touching))
+    assert len(accesses) == 1

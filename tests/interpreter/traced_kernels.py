@@ -6,9 +6,11 @@ import triton.language as tl
 
 @triton.jit
 def add_kernel(x_ptr, y_ptr, o_ptr, length, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < length
-    tl.store(o_ptr + at, tl.load(x_ptr + at, mask=inside) + tl.load(y_ptr + at, mask=inside), mask=inside)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = offsets < length
+    tl.store(
+        o_ptr + offsets, tl.load(x_ptr + offsets, mask=inside) + tl.load(y_ptr + offsets, mask=inside), mask=inside
+    )
 
 
 @triton.jit
@@ -23,10 +25,10 @@ def transpose_kernel(x_ptr, o_ptr, rows, columns, BLOCK: tl.constexpr):
 
 @triton.jit
 def softmax_kernel(x_ptr, o_ptr, columns, stride, BLOCK: tl.constexpr):
-    at = tl.arange(0, BLOCK)
-    row = tl.load(x_ptr + tl.program_id(0) * stride + at, mask=at < columns, other=float("-inf"))
+    offsets = tl.arange(0, BLOCK)
+    row = tl.load(x_ptr + tl.program_id(0) * stride + offsets, mask=offsets < columns, other=float("-inf"))
     e = tl.exp(row - tl.max(row, 0))
-    tl.store(o_ptr + tl.program_id(0) * stride + at, e / tl.sum(e, 0), mask=at < columns)
+    tl.store(o_ptr + tl.program_id(0) * stride + offsets, e / tl.sum(e, 0), mask=offsets < columns)
 
 
 @triton.jit
@@ -63,8 +65,8 @@ def ragged_sum_kernel(x_ptr, begin_ptr, end_ptr, o_ptr, BLOCK: tl.constexpr):
     total = tl.zeros((BLOCK,), tl.float32)
     rounds = 0
     for start in range(begin, end, BLOCK):
-        at = start + tl.arange(0, BLOCK)
-        x = tl.load(x_ptr + at, mask=at < end, other=0.0)
+        offsets = start + tl.arange(0, BLOCK)
+        x = tl.load(x_ptr + offsets, mask=offsets < end, other=0.0)
         for scale in range(pid % 3):
             total += x * (scale + 1)
             rounds += 1
@@ -74,8 +76,8 @@ def ragged_sum_kernel(x_ptr, begin_ptr, end_ptr, o_ptr, BLOCK: tl.constexpr):
 @triton.jit
 def branch_kernel(x_ptr, o_ptr, log_ptr, BLOCK: tl.constexpr):
     pid = tl.program_id(0)
-    at = pid * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at)
+    offsets = pid * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets)
     level = tl.sum(x, 0)
     if level > 0:
         y = x * 2.0
@@ -85,7 +87,7 @@ def branch_kernel(x_ptr, o_ptr, log_ptr, BLOCK: tl.constexpr):
         code = pid - 100
     if pid % 3 == 1:
         tl.store(log_ptr + pid, code)
-    tl.store(o_ptr + at, y)
+    tl.store(o_ptr + offsets, y)
 
 
 @triton.jit
@@ -119,17 +121,17 @@ def reduce_kernel(x_ptr, i_ptr, o_ptr, index_ptr, ROWS: tl.constexpr, COLUMNS: t
 
 @triton.jit
 def gather_kernel(x_ptr, index_ptr, o_ptr, limit, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    index = tl.load(index_ptr + at)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    index = tl.load(index_ptr + offsets)
     keep = (index >= 0) & (index < limit)
-    tl.store(o_ptr + at, tl.load(x_ptr + index, mask=keep, other=7.0))
+    tl.store(o_ptr + offsets, tl.load(x_ptr + index, mask=keep, other=7.0))
 
 
 @triton.jit
 def integer_kernel(a_ptr, b_ptr, byte_ptr, o_ptr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    a, b = tl.load(a_ptr + at), tl.load(b_ptr + at)
-    byte = tl.load(byte_ptr + at)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    a, b = tl.load(a_ptr + offsets), tl.load(b_ptr + offsets)
+    byte = tl.load(byte_ptr + offsets)
     out = o_ptr + tl.program_id(0) * BLOCK * 8 + tl.arange(0, BLOCK)
     tl.store(out, a * b + 1013904223)
     tl.store(out + BLOCK, a // b)
@@ -145,22 +147,22 @@ def integer_kernel(a_ptr, b_ptr, byte_ptr, o_ptr, BLOCK: tl.constexpr):
 def index_kernel(o_ptr, BLOCK: tl.constexpr):
     """The same arithmetic on indices, which never become tensors."""
     pid = tl.program_id(0)
-    at = tl.arange(0, BLOCK)
-    i = pid * 1000003 - at * 77
-    out = o_ptr + pid * BLOCK * 7 + at
+    offsets = tl.arange(0, BLOCK)
+    i = pid * 1000003 - offsets * 77
+    out = o_ptr + pid * BLOCK * 7 + offsets
     tl.store(out, i * 65599)
-    tl.store(out + BLOCK, i // (at + 3))
-    tl.store(out + 2 * BLOCK, i % (at + 3))
+    tl.store(out + BLOCK, i // (offsets + 3))
+    tl.store(out + 2 * BLOCK, i % (offsets + 3))
     tl.store(out + 3 * BLOCK, (i.to(tl.uint32) >> 7).to(tl.int32))
-    tl.store(out + 4 * BLOCK, (i & 1023) ^ (at << 4) | (pid << 20))
-    tl.store(out + 5 * BLOCK, tl.where((at % 3 == 0) | (i > 0), i, -i))
-    tl.store(out + 6 * BLOCK, tl.minimum(tl.maximum(i, -5000), at * 1000))
+    tl.store(out + 4 * BLOCK, (i & 1023) ^ (offsets << 4) | (pid << 20))
+    tl.store(out + 5 * BLOCK, tl.where((offsets % 3 == 0) | (i > 0), i, -i))
+    tl.store(out + 6 * BLOCK, tl.minimum(tl.maximum(i, -5000), offsets * 1000))
 
 
 @triton.jit
 def layout_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets)
     square = tl.reshape(x, (4, BLOCK // 4))
     turned = tl.reshape(tl.trans(square), (BLOCK,))
     pairs = tl.reshape(x, (BLOCK // 2, 2))
@@ -175,8 +177,8 @@ def layout_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
 
 @triton.jit
 def math_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets)
     out = o_ptr + tl.program_id(0) * BLOCK * 9 + tl.arange(0, BLOCK)
     tl.store(out, tl.exp2(x))
     tl.store(out + BLOCK, tl.log(tl.abs(x) + 1.0))
@@ -192,19 +194,19 @@ def math_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
 @triton.jit
 def in_place_kernel(x_ptr, BLOCK: tl.constexpr):
     """Reads back what it has just stored."""
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    tl.store(x_ptr + at, tl.load(x_ptr + at) * 2.0)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(x_ptr + offsets, tl.load(x_ptr + offsets) * 2.0)
     tl.debug_barrier()
     first = tl.load(x_ptr + tl.program_id(0) * BLOCK)
-    tl.store(x_ptr + at, tl.load(x_ptr + at) + first)
+    tl.store(x_ptr + offsets, tl.load(x_ptr + offsets) + first)
 
 
 @triton.jit
 def cast_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
     """Rounds to the output's type, computes in it, rounds again."""
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at).to(o_ptr.dtype.element_ty)
-    tl.store(o_ptr + at, x * x + x)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets).to(o_ptr.dtype.element_ty)
+    tl.store(o_ptr + offsets, x * x + x)
 
 
 @triton.jit
@@ -217,8 +219,8 @@ def dot_kernel(a_ptr, b_ptr, o_ptr, SIZE: tl.constexpr):
 
 @triton.jit
 def overrun_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    tl.store(o_ptr + at, tl.load(x_ptr + at + 1))
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(o_ptr + offsets, tl.load(x_ptr + offsets + 1))
 
 
 @triton.jit
@@ -250,21 +252,21 @@ def _fuse(a_value, a_count, b_value, b_count):
 def library_kernel(x_ptr, i_ptr, o_ptr, counts_ptr, BLOCK: tl.constexpr):
     """What Triton's own library makes of the primitive operations."""
     pid = tl.program_id(0)
-    at = tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + pid * BLOCK + at)
-    i = tl.load(i_ptr + pid * BLOCK + at)
-    out = o_ptr + pid * BLOCK * 8 + at
+    offsets = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + pid * BLOCK + offsets)
+    i = tl.load(i_ptr + pid * BLOCK + offsets)
+    out = o_ptr + pid * BLOCK * 8 + offsets
     tl.store(out, tl.sort(x, descending=True))
     tl.store(out + BLOCK, tl.flip(x, 0))
     highest, count = tl.associative_scan((x, i), 0, _fuse)
     tl.store(out + 2 * BLOCK, highest)
     tl.store(out + 3 * BLOCK, count.to(tl.float32))
     tl.store(out + 4 * BLOCK, tl.gather(x, i, 0))
-    tl.store(out + 5 * BLOCK, tl.rand(pid + 17, at))
+    tl.store(out + 5 * BLOCK, tl.rand(pid + 17, offsets))
     tl.store(out + 6 * BLOCK, tl.cumsum(x, 0, reverse=True))
     largest, total = tl.reduce((x, i), 0, _fuse)
-    tl.store(out + 7 * BLOCK, largest + total + at.to(tl.float32))
-    tl.store(counts_ptr + pid * BLOCK + at, tl.histogram(i, BLOCK))
+    tl.store(out + 7 * BLOCK, largest + total + offsets.to(tl.float32))
+    tl.store(counts_ptr + pid * BLOCK + offsets, tl.histogram(i, BLOCK))
 
 
 @triton.jit

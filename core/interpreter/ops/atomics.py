@@ -96,17 +96,17 @@ def _in_rounds(
     order, rank = _ranks(index)
     for turn in range(int(rank.max()) + 1 if len(rank) else 0):
         which = order[rank == turn]
-        at = index[which]
-        old[which] = memory[at]
-        memory[at] = update(old[which], which)
+        targets = index[which]
+        old[which] = memory[targets]
+        memory[targets] = update(old[which], which)
     return old
 
 
 def _scanned(memory: torch.Tensor, index: torch.Tensor, values: torch.Tensor, combine: Combine) -> torch.Tensor:
     """Hillis and Steele's scan within runs of equal addresses."""
     order, rank = _ranks(index)
-    at, first = index[order], rank == 0
-    start = memory[at]
+    targets, first = index[order], rank == 0
+    start = memory[targets]
     running = torch.where(first, combine(start, values[order]), values[order])
     distance = 1
     while distance <= int(rank.max()):
@@ -115,7 +115,7 @@ def _scanned(memory: torch.Tensor, index: torch.Tensor, values: torch.Tensor, co
         distance *= 2
     before = torch.where(first, start, torch.cat((start[:1], running[:-1])))
     last = torch.cat((first[1:], first[:1]))
-    memory[at[last]] = running[last]
+    memory[targets[last]] = running[last]
     old = torch.empty_like(before)
     old[order] = before
     return old

@@ -96,14 +96,14 @@ def _blocks(operation: Operation, planner: StepPlanner) -> Step:
     blocks = [_Block(region, slots, planner) for region, slots in zip(regions, crossing, strict=True)]
     inside = set().union(*definitions)
     outer = sorted(set().union(*(block.body.captured for block in blocks)) - inside)
-    wanted = [sorted(set(block.body.captured) & inside) for block in blocks]
+    inner_slots = [sorted(set(block.body.captured) & inside) for block in blocks]
 
     def run(frame: Frame) -> None:
         way = _Way(frame, outer, len(blocks))
         returned = Results(operation.results)
         way.arrive(0, np.arange(frame.count), [])
         for index in order:
-            lanes = way.enter(index, blocks[index], wanted[index])
+            lanes = way.enter(index, blocks[index], inner_slots[index])
             if len(lanes):
                 blocks[index].body.run(frame)
                 way.leave(index, blocks[index], targets[index], lanes, returned)
@@ -129,7 +129,7 @@ class _Way:
         if len(lanes):
             self._waiting[block].append((lanes, arguments))
 
-    def enter(self, index: int, block: _Block, wanted: Sequence[int]) -> IntArray:
+    def enter(self, index: int, block: _Block, slots: Sequence[int]) -> IntArray:
         """Make the lanes that wait before a block those of the frame, with the values that it reads."""
         groups = self._waiting[index]
         if not groups:
@@ -137,14 +137,14 @@ class _Way:
         lanes = np.sort(np.concatenate([lanes for lanes, _ in groups]))
         self.scope.select(slice(None) if len(lanes) == self._total else lanes)
         values, device = self._frame.values, self._frame.run.device
-        for slot in wanted:
+        for slot in slots:
             known, value = self._given[slot]
             here: Lanes = slice(None) if len(known) == len(lanes) else np.searchsorted(known, lanes)
             (values[slot],) = cut_all([value], here, device)
         if block.arguments:
             arguments = Results(block.arguments)
-            for some, passed in groups:
-                arguments.add(some, passed)
+            for waiting, passed in groups:
+                arguments.add(waiting, passed)
             arguments.assign(self._frame)
         return lanes
 

@@ -30,9 +30,9 @@ def carried_names(operation: Operation) -> list[str]:
     return names
 
 
-def _matches(printed: str, wanted: str) -> bool:
+def _matches(printed: str, watched: str) -> bool:
     """MLIR makes a repeated name unique with a numeric suffix."""
-    return printed == wanted or re.fullmatch(re.escape(wanted) + r"_\d+", printed) is not None
+    return printed == watched or re.fullmatch(re.escape(watched) + r"_\d+", printed) is not None
 
 
 def watcher(operation: Operation) -> Callable[[Frame, list[Any]], None] | None:
@@ -44,8 +44,8 @@ def watcher(operation: Operation) -> Callable[[Frame, list[Any]], None] | None:
 
     def observe(frame: Frame, yielded: list[Any]) -> None:
         recorder = frame.run.watcher
-        for wanted in recorder.names:
-            index = next((i for i, name in enumerate(names) if _matches(name, wanted)), None)
+        for watched in recorder.names:
+            index = next((i for i, name in enumerate(names) if _matches(name, watched)), None)
             if index is None or types[index].pointer:
                 continue
             lanes = recorder.select(frame.programs)
@@ -54,6 +54,6 @@ def watcher(operation: Operation) -> Callable[[Frame, list[Any]], None] | None:
                 tile = tile.expand(frame.count, *types[index].dims)
                 chosen = tile if len(lanes) == frame.count else tile[torch.from_numpy(lanes).to(tile.device)]
                 values = chosen.to(torch.float32, copy=True).cpu().numpy()
-                recorder.add(wanted, frame.programs[lanes], values)
+                recorder.add(watched, frame.programs[lanes], values)
 
     return observe

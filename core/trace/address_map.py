@@ -96,9 +96,9 @@ def address_map(
     for launch in launches:
         for access, rows, x in placed_rows(launch, edges[first : first + launch.programs]):
             buffer = launch.buffers[access.buffer]
-            at = next((i for i, b in enumerate(bands) if 0 <= buffer.data_ptr - b.data_ptr < b.size_bytes), None)
-            if at is not None:
-                base = tops[at] + buffer.data_ptr - bands[at].data_ptr
+            index = next((i for i, b in enumerate(bands) if 0 <= buffer.data_ptr - b.data_ptr < b.size_bytes), None)
+            if index is not None:
+                base = tops[index] + buffer.data_ptr - bands[index].data_ptr
                 canvas.draw(access.kind, x, rows, base, access.element_bytes)
         first += launch.programs
     return AddressMap(

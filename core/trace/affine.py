@@ -1,8 +1,8 @@
 """Structured integers: a constant plus a sum of small arrays that broadcast against each other.
 
 Index arithmetic of a kernel is nearly all of this kind: `pid * 64 + arange(64)[:, None] * stride + arange(64)[None, :]`
-is one number a lane, one a row and one a column. Kept apart, 4,096 offsets of 64 lanes are three arrays of 64 numbers;
-they are summed only where something needs each of them.
+is one number per lane, one per row and one per column. Kept apart, 4,096 offsets of 64 lanes are three arrays of 64
+numbers; they are summed only where something needs each of them.
 
 Axis 0 of every array is the lane (one program instance each); axis i + 1 is axis i of the tensor. Values are exact in
 int64; `fit` wraps to the declared width where a value can leave it.

@@ -134,8 +134,8 @@ class Decoder:
     def _array(self, number: int, pool: int) -> Any:
         key = ("array", number, pool, 0)
         if key not in self._made:
-            kind, first, at, axes = self._tables["arrays"][_index(number, self._tables["arrays"])]
-            shape = self._list(at, axes)
+            kind, first, offset, axes = self._tables["arrays"][_index(number, self._tables["arrays"])]
+            shape = self._list(offset, axes)
             size = int(np.prod(shape, dtype=np.int64))
             if kind != pool or min(shape, default=0) < 0 or first < 0 or first + size > len(self._pools[pool]):
                 raise ValueError("an array lies outside")

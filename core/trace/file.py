@@ -1,11 +1,11 @@
-"""A trace as JSON rows and plain arrays, and as one file: what a worker sends, and what a person exports and reopens.
+"""A trace as JSON rows and plain arrays, and as one file: what a worker sends, and what a user exports and reopens.
 
 The file is an .npz archive (a zip of .npy members, no pickle). Member `__tilescope_trace__` is the JSON of
 `{"version": 1, "rows": [...]}`; the other members are the arrays. Each row is flat and says in `row` what it is:
 
 - launch: function, file, first_line, source, ttir, grid_x, grid_y, grid_z, config; launches count from 0 in order;
 - buffer: launch, name, dtype, element_bytes, size_bytes, data_ptr, shape and strides ('2 3' for (2, 3));
-- printed: launch, text: what `tl.device_print` said;
+- printed: launch, text: what `tl.device_print` printed;
 - fault: launch, and the fields of `core.trace.record.Fault`;
 - watched: launch, name, truncated; its arrays are `watched.I.programs` and `watched.I.values`, I its number;
 - path: a source file that accesses name by its number.

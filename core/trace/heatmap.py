@@ -42,8 +42,8 @@ def tensor_heatmap(
 ) -> TensorHeatmap:
     """Where `launches` touch the tensor of `shape` that occupies `size_bytes` from `data_ptr`, contiguous.
 
-    The picture has at most a pixel an element: `height` and `width` are upper limits. With `program`, only the accesses
-    of that linear program id count.
+    The picture has at most one pixel per element: `height` and `width` are upper limits. With `program`, only the
+    accesses of that linear program id count.
     """
     columns = int(shape[-1]) if len(shape) else 1
     rows = math.prod(int(n) for n in shape[:-1])
@@ -101,22 +101,22 @@ class _Grid:
         """Adds each run, cut where it leaves a row of the tensor or a pixel of the picture."""
         ends = np.clip(starts + lengths, 0, self._rows * self._columns)
         starts = np.clip(starts, 0, self._rows * self._columns)
-        some = ends > starts
-        starts, ends = starts[some], ends[some]
+        nonempty = ends > starts
+        starts, ends = starts[nonempty], ends[nonempty]
         first, last = self._cell(starts), self._cell(ends - 1)
         count = last - first + 1
         total = np.concatenate(([0], count.cumsum()))
-        at = 0
-        while at < len(starts):
-            to = max(at + 1, int(np.searchsorted(total, total[at] + _PIECES, side="right")) - 1)
-            n = count[at:to]
-            cell = np.repeat(first[at:to] - (total[at:to] - total[at]), n) + np.arange(int(n.sum()))
-            low = np.maximum(self._begin(cell), np.repeat(starts[at:to], n))
-            high = np.minimum(self._begin(cell + 1), np.repeat(ends[at:to], n))
+        begin = 0
+        while begin < len(starts):
+            end = max(begin + 1, int(np.searchsorted(total, total[begin] + _PIECES, side="right")) - 1)
+            n = count[begin:end]
+            cell = np.repeat(first[begin:end] - (total[begin:end] - total[begin]), n) + np.arange(int(n.sum()))
+            low = np.maximum(self._begin(cell), np.repeat(starts[begin:end], n))
+            high = np.minimum(self._begin(cell + 1), np.repeat(ends[begin:end], n))
             row = cell // self._width * self._height // self._rows
             flat = row * self._width + cell % self._width
             plane += np.bincount(flat, high - low, minlength=plane.size).reshape(plane.shape)
-            at = to
+            begin = end
 
     def _cell(self, element: IntArray) -> IntArray:
         """Pixel columns counted through all rows of the tensor: row * width + column of the picture."""

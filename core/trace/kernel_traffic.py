@@ -84,8 +84,8 @@ def moved_bytes(traffic: Iterable[TensorTraffic]) -> int:
 
 def kernel_tables(kernel: str, launches: Sequence[Launch], tensor_of: Mapping[str, str]) -> dict[str, list[Row]]:
     """Until every topic's result is typed: the same as tables."""
-    found = kernel_traffic(kernel, launches, tensor_of)
-    return {name: [asdict(row) for row in getattr(found, name)] for name in ("traffic", "lines", "sources")}
+    typed = kernel_traffic(kernel, launches, tensor_of)
+    return {name: [asdict(row) for row in getattr(typed, name)] for name in ("traffic", "lines", "sources")}
 
 
 def shown_path(file: str) -> str:

@@ -110,15 +110,15 @@ class AddressLevels:
         y = y_range or (0.0, float(self._bytes))
         canvas = SpanCanvas(width, height, x, y)
         reach = (x[0] - self._longest, x[1]), (y[0] - self._longest_bytes, y[1])
-        found, share = self._found(*reach, drawn_rows)
+        spans, share = self._sampled_rows(*reach, drawn_rows)
         if line is not None:
-            wanted = (self._sites.line == line[1]) & np.array(
+            of_line = (self._sites.line == line[1]) & np.array(
                 [file == line[0] for file in self._sites.file], dtype=bool
             )
-            found = found.take(np.flatnonzero(wanted[found.site]))
-        planes = self._sites.planes[found.site]
-        element_bytes = self._sites.element_bytes[found.site]
-        read, write = (canvas.counts(found, element_bytes, planes & bit > 0, 1 / share) for bit in (1, 2))
+            spans = spans.take(np.flatnonzero(of_line[spans.site]))
+        planes = self._sites.planes[spans.site]
+        element_bytes = self._sites.element_bytes[spans.site]
+        read, write = (canvas.counts(spans, element_bytes, planes & bit > 0, 1 / share) for bit in (1, 2))
         return AddressMap(
             read=read,
             write=write,
@@ -135,7 +135,7 @@ class AddressLevels:
         """Rows in all."""
         return len(self._levels[0].rows)
 
-    def _found(self, x: Extent, y: Extent, drawn_rows: int) -> tuple[Spans, float]:
+    def _sampled_rows(self, x: Extent, y: Extent, drawn_rows: int) -> tuple[Spans, float]:
         """Rows that may lie in the rectangle, of the finest level with few enough of them, and which part of all."""
         whole = 0
         for level in self._levels:
@@ -172,15 +172,17 @@ def _flattened(
     for launch in launches:
         for access, rows, x in placed_rows(launch, edges[first : first + launch.programs]):
             buffer = launch.buffers[access.buffer]
-            at = next((i for i, b in enumerate(bands) if 0 <= buffer.data_ptr - b.data_ptr < b.size_bytes), None)
-            if at is None:
+            index = next((i for i, b in enumerate(bands) if 0 <= buffer.data_ptr - b.data_ptr < b.size_bytes), None)
+            if index is None:
                 continue
-            y = tops[at] + buffer.data_ptr - bands[at].data_ptr + rows.starts * access.element_bytes
+            y = tops[index] + buffer.data_ptr - bands[index].data_ptr + rows.starts * access.element_bytes
             x, y, length = (a.reshape(-1) for a in np.broadcast_arrays(x, y, rows.lengths))
-            some = np.flatnonzero((length > 0) & (y >= 0) & (y < tops[-1]))
+            inside = np.flatnonzero((length > 0) & (y >= 0) & (y < tops[-1]))
             key = (access.file, access.line, _KIND_BITS[access.kind], access.element_bytes)
-            site = np.full(len(some), sites.setdefault(key, len(sites)), dtype=np.int32)
-            parts.append(Spans(x[some].astype(x_type), y[some].astype(y_type), length[some].astype(np.int32), site))
+            site = np.full(len(inside), sites.setdefault(key, len(sites)), dtype=np.int32)
+            parts.append(
+                Spans(x[inside].astype(x_type), y[inside].astype(y_type), length[inside].astype(np.int32), site)
+            )
         first += launch.programs
     files, lines, planes, sizes = zip(*sites, strict=True) if sites else ((), (), (), ())
     return Spans.joined(parts), _Sites(tuple(files), *(np.array(c, dtype=np.int64) for c in (lines, planes, sizes)))

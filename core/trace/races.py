@@ -58,13 +58,13 @@ def races(launch: Launch) -> tuple[Race, ...]:
         if access.kind == "store":
             grouped.setdefault((access.file, access.line, access.buffer), []).append(access)
     sites = [(site, _stores(launch, grouped[site])) for site in sorted(grouped)]
-    found = []
-    for at, (site, stores) in enumerate(sites):
-        for other_site, other in sites[at:]:
+    conflicts = []
+    for index, (site, stores) in enumerate(sites):
+        for other_site, other in sites[index:]:
             race = _race(launch, site, stores, other_site, other, itself=other is stores)
             if race is not None:
-                found.append(race)
-    return tuple(found)
+                conflicts.append(race)
+    return tuple(conflicts)
 
 
 def _stores(launch: Launch, accesses: list[Access]) -> _Stores:
@@ -81,9 +81,9 @@ def _spans(launch: Launch, access: Access) -> tuple[IntArray, IntArray, IntArray
     starts, lengths, program = (
         np.broadcast_to(array, full).reshape(-1) for array in (rows.starts, rows.lengths, access.programs[:, None])
     )
-    some = lengths > 0
-    begin = launch.buffers[access.buffer].data_ptr + starts[some] * access.element_bytes
-    return begin, begin + lengths[some] * access.element_bytes, program[some]
+    nonempty = lengths > 0
+    begin = launch.buffers[access.buffer].data_ptr + starts[nonempty] * access.element_bytes
+    return begin, begin + lengths[nonempty] * access.element_bytes, program[nonempty]
 
 
 def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, *, itself: bool) -> Race | None:
@@ -145,13 +145,13 @@ class _Pieces:
         first = np.searchsorted(self._cuts, stores.begin)
         count = np.searchsorted(self._cuts, stores.end) - first
         total = np.concatenate(([0], count.cumsum()))
-        at = 0
-        while at < len(first):
-            to = max(at + 1, int(np.searchsorted(total, total[at] + (1 << 22), side="right")) - 1)
-            n = count[at:to]
-            inside = np.arange(int(n.sum())) - np.repeat(total[at:to] - total[at], n)
-            yield np.repeat(first[at:to], n) + inside, np.repeat(stores.program[at:to], n)
-            at = to
+        begin = 0
+        while begin < len(first):
+            end = max(begin + 1, int(np.searchsorted(total, total[begin] + (1 << 22), side="right")) - 1)
+            n = count[begin:end]
+            inside = np.arange(int(n.sum())) - np.repeat(total[begin:end] - total[begin], n)
+            yield np.repeat(first[begin:end], n) + inside, np.repeat(stores.program[begin:end], n)
+            begin = end
 
     def contested(self) -> npt.NDArray[np.bool_]:
         (a_low, a_high), (b_low, b_high) = self._a, self._b
@@ -161,9 +161,9 @@ class _Pieces:
 
     def first(self, contested: npt.NDArray[np.bool_]) -> tuple[int, int, int]:
         """Byte and the two programs of the lowest contested piece."""
-        at = int(contested.argmax())
+        piece = int(contested.argmax())
         (a_low, a_high), (b_low, b_high) = self._a, self._b
-        low, high = int(a_low[at]), int(b_high[at])
+        low, high = int(a_low[piece]), int(b_high[piece])
         if low == high:
-            low, high = int(a_high[at]), int(b_low[at])
-        return int(self._cuts[at]), low, high
+            low, high = int(a_high[piece]), int(b_low[piece])
+        return int(self._cuts[piece]), low, high

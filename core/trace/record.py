@@ -69,7 +69,7 @@ class Fault:
     """What went wrong at one source line, while execution went on: `count` elements were masked off there.
 
     `kind` is 'out of bounds'. `program` (linear id) and `index` (element offset from the buffer's `data_ptr`) are
-    those of the first element; `buffer` indexes the launch's buffers. `sentence` says it all to a person.
+    those of the first element; `buffer` indexes the launch's buffers. `sentence` says it all to the user.
     """
 
     kind: str

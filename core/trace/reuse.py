@@ -1,12 +1,12 @@
-"""Reuse: how much of what programs ask for they have asked for before, and how large a cache would see it.
+"""Reuse: how much of what programs request they have requested before, and how large a cache would see it.
 
 Two curves of a list of launches, over time counted in element accesses, programs one after another by linear id (a GPU
 runs many at once, so these are properties of the access order and not predictions of a GPU's cache):
 
-- working set: for each of some equal windows of time, bytes asked for and distinct bytes in it, and distinct bytes so
+- working set: for each of some equal windows of time, bytes requested and distinct bytes in it, and distinct bytes so
   far, in cache lines;
 - hit share: the part of line requests that a fully associative LRU cache of a given size would serve. The distance of a
-  request is the number of distinct lines asked for since the line was last (Mattson et al. 1970); a cache of at
+  request is the number of distinct lines requested since the line last was (Mattson et al. 1970); a cache of at
   least that many lines hits.
 
 A request is one cache line of one contiguous row of a tile: the elements of a row that share a line ask for it once.
@@ -64,11 +64,11 @@ def reuse(
     fresh = before < 0
     in_window = before < np.repeat(edges[:-1], np.diff(edges))
     counts = (np.ones(len(line), dtype=np.bool_), in_window, fresh)
-    asked, distinct, seen = (np.diff(np.concatenate(([0], flags.cumsum()))[edges]) for flags in counts)
+    requested, distinct, seen = (np.diff(np.concatenate(([0], flags.cumsum()))[edges]) for flags in counts)
     cache_bytes, share, sampled = _hit_curve(line, fresh, line_bytes, max_requests)
     return Reuse(
         window_ends=ends,
-        window_bytes=asked * line_bytes,
+        window_bytes=requested * line_bytes,
         window_distinct_bytes=distinct * line_bytes,
         seen_bytes=seen.cumsum() * line_bytes,
         cache_bytes=cache_bytes,
@@ -91,12 +91,12 @@ def requests(launches: Sequence[Launch], line_bytes: int = LINE_BYTES) -> tuple[
         for access in launch.accesses:
             rows = rows_of(access)
             lengths = np.broadcast_to(rows.lengths, (rows.lengths.shape[0], rows.shape[1]))
-            at = cursor[access.programs][:, None] + lengths.cumsum(axis=1) - lengths
+            row_times = cursor[access.programs][:, None] + lengths.cumsum(axis=1) - lengths
             cursor[access.programs] += rows.elements_per_lane()
             starts = launch.buffers[access.buffer].data_ptr + rows.starts * access.element_bytes
-            time, first, length = (a.reshape(-1) for a in np.broadcast_arrays(at, starts, lengths))
-            some = length > 0
-            time, first, length = time[some], first[some], length[some] * access.element_bytes
+            time, first, length = (a.reshape(-1) for a in np.broadcast_arrays(row_times, starts, lengths))
+            nonempty = length > 0
+            time, first, length = time[nonempty], first[nonempty], length[nonempty] * access.element_bytes
             low, high = first // line_bytes, (first + length - 1) // line_bytes
             count = high - low + 1
             if bool((count == 1).all()):
@@ -122,7 +122,7 @@ def _program_begins(launch: Launch) -> IntArray:
 
 
 def previous(line: IntArray) -> IntArray:
-    """Where each line was asked for last, or -1."""
+    """Where each line was requested last, or -1."""
     order = np.argsort(line, kind="stable")
     again = line[order[1:]] == line[order[:-1]]
     before = np.full(len(line), -1, dtype=np.int64)
@@ -131,7 +131,7 @@ def previous(line: IntArray) -> IntArray:
 
 
 def distances(line: IntArray) -> IntArray:
-    """LRU stack distance of each request: distinct lines since its line was asked for, itself included; 0 at first.
+    """LRU stack distance of each request: distinct lines since its line was requested, itself included; 0 at first.
 
     Requests between the two that are not the last of their line before this one are the ones to leave out:
     the distance is the gap less the pairs (previous, own) nested inside it, counted by a merge over powers of two.

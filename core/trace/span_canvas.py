@@ -31,8 +31,8 @@ class Spans:
 
     def slices(self, first: IntArray, last: IntArray) -> Spans:
         """Those of several slices, one after another."""
-        some = [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
-        return Spans.joined([Spans(self.x[s], self.y[s], self.length[s], self.site[s]) for s in some])
+        slices = [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
+        return Spans.joined([Spans(self.x[s], self.y[s], self.length[s], self.site[s]) for s in slices])
 
     @staticmethod
     def joined(parts: Sequence[Spans]) -> Spans:
@@ -55,12 +55,12 @@ class SpanCanvas:
         self._y_scale = height / (y_range[1] - y_range[0])
 
     def counts(
-        self, spans: Spans, element_bytes: Array, wanted: npt.NDArray[np.bool_], weight: float
+        self, spans: Spans, element_bytes: Array, selected: npt.NDArray[np.bool_], weight: float
     ) -> npt.NDArray[np.uint32]:
         """Accesses per pixel, each counted as `weight`; a pixel that something touches never rounds to none."""
-        if not wanted.all():
-            some = np.flatnonzero(wanted)
-            spans, element_bytes = spans.take(some), element_bytes[some]
+        if not selected.all():
+            chosen = np.flatnonzero(selected)
+            spans, element_bytes = spans.take(chosen), element_bytes[chosen]
         if not len(spans):
             return np.zeros((self._height, self._width), dtype=np.uint32)
         plane = self._drawn(spans, element_bytes)

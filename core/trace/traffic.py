@@ -1,4 +1,4 @@
-"""Counts a trace: bytes per tensor and per source line, asked for and distinct."""
+"""Counts a trace: bytes per tensor and per source line, requested and distinct."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.trace.rows import Rows, rows_of
 
 @dataclass(frozen=True)
 class BufferTraffic:
-    """What one launch asked of one tensor argument. `unique_bytes` are the distinct bytes touched, by any program."""
+    """Traffic of one launch with one tensor argument; `unique_bytes` are the distinct bytes that programs touched."""
 
     buffer: str
     data_ptr: int
@@ -28,7 +28,7 @@ class BufferTraffic:
 
 @dataclass(frozen=True)
 class LineTraffic:
-    """What one source line asked of one tensor.
+    """The traffic of one source line with one tensor.
 
     `accesses` are elements, masked ones left out, and `bytes` theirs: an atomic reads as many and writes as many.
     `masked_share` is the part of the tiles that the mask hid, 0 to 1.
@@ -46,7 +46,7 @@ class LineTraffic:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes that the programs of a launch asked for: before any cache, so reuse by L2 is not taken off."""
+    """Bytes that the programs of a launch requested: before any cache, so reuse by L2 is not taken off."""
 
     buffers: tuple[BufferTraffic, ...]
     lines: tuple[LineTraffic, ...]
@@ -127,8 +127,8 @@ def _intervals(rows: Rows) -> IntArray:
         distinct = np.unique(starts)
         return np.stack((distinct, distinct + lengths.reshape(())), axis=1)[: len(distinct) if lengths.any() else 0]
     starts, lengths = (a.reshape(-1) for a in np.broadcast_arrays(starts, lengths))
-    some = lengths > 0
-    return np.stack((starts[some], starts[some] + lengths[some]), axis=1)
+    nonempty = lengths > 0
+    return np.stack((starts[nonempty], starts[nonempty] + lengths[nonempty]), axis=1)
 
 
 def union(parts: Sequence[IntArray]) -> IntArray:

@@ -20,19 +20,19 @@ from tests.trace.random_launches import ELEMENTS, elements, launches
 def test_that_a_heatmap_counts_elements(launch: Launch, height: int, width: int, program: int | None) -> None:
     buffer = launch.buffers[0]
     shape = (4, 5, ELEMENTS // 20)
-    found = tensor_heatmap([launch], buffer.data_ptr, buffer.size_bytes, shape, height, width, program)
+    heatmap = tensor_heatmap([launch], buffer.data_ptr, buffer.size_bytes, shape, height, width, program)
     rows, columns = 20, ELEMENTS // 20
     size = (min(height, rows), min(width, columns))
     expected = {"load": np.zeros(size), "store": np.zeros(size)}
     for access, by, byte in elements(launch):
         element = byte // buffer.element_bytes
         if access.buffer == 0 and program in (None, by) and element < ELEMENTS:
-            at = element // columns * size[0] // rows, element % columns * size[1] // columns
+            pixel = element // columns * size[0] // rows, element % columns * size[1] // columns
             for kind in ("load", "store") if access.kind == "atomic" else (access.kind,):
-                expected[kind][at] += 1
-    assert (found.rows, found.columns) == (rows, columns)
-    np.testing.assert_array_equal(found.read, expected["load"])
-    np.testing.assert_array_equal(found.write, expected["store"])
+                expected[kind][pixel] += 1
+    assert (heatmap.rows, heatmap.columns) == (rows, columns)
+    np.testing.assert_array_equal(heatmap.read, expected["load"])
+    np.testing.assert_array_equal(heatmap.write, expected["store"])
 
 
 def test_that_a_matmul_reads_each_row_once_a_tile_of_columns() -> None:
@@ -40,11 +40,11 @@ def test_that_a_matmul_reads_each_row_once_a_tile_of_columns() -> None:
         CASES["matmul"]()
     (launch,) = tracer.launches
     a = next(b for b in launch.buffers if b.name == "a_ptr")
-    found = tensor_heatmap([launch], a.data_ptr, a.size_bytes, (50, 39), 100, 100)
+    heatmap = tensor_heatmap([launch], a.data_ptr, a.size_bytes, (50, 39), 100, 100)
     # The kernel wraps rows past the end, so the last tile reads the first 14 rows again.
     expected = np.where(np.arange(50)[:, None] < 14, 10.0, 5.0) * np.ones((50, 39))
-    np.testing.assert_array_equal(found.read, expected)
-    assert not found.write.any()
+    np.testing.assert_array_equal(heatmap.read, expected)
+    assert not heatmap.write.any()
     assert tensor_heatmap([launch], a.data_ptr, a.size_bytes, (50, 39), 100, 100, program=0).read.sum() == 16 * 39
 
 
@@ -52,8 +52,8 @@ def test_that_a_scalar_has_one_pixel() -> None:
     access = Access("atomic", 0, "k.py", 7, (), np.arange(3), (), 0, None, 4, 0)
     buffer = Buffer("n_ptr", "int32", 4, 4, 4096)
     launch = Launch("k", "k.py", 1, "", "", (3, 1, 1), (buffer,), (access,))
-    found = tensor_heatmap([launch], 4096, 4, (), 10, 10)
-    assert found.read.tolist() == found.write.tolist() == [[3.0]]
+    heatmap = tensor_heatmap([launch], 4096, 4, (), 10, 10)
+    assert heatmap.read.tolist() == heatmap.write.tolist() == [[3.0]]
 
 
 @pytest.mark.parametrize("contiguous", [True, False])
@@ -63,5 +63,5 @@ def test_that_a_million_accesses_are_all_drawn(contiguous: bool) -> None:
     access = Access("load", 0, "k.py", 7, (), np.arange(1000), (1000,), offset, None, 4, 0)
     buffer = Buffer("x_ptr", "float32", 4, 4_000_000, 4096)
     launch = Launch("k", "k.py", 1, "", "", (1000, 1, 1), (buffer,), (access,))
-    found = tensor_heatmap([launch], 4096, 4_000_000, (500, 2000), 250, 500)
-    np.testing.assert_array_equal(found.read, np.full((250, 500), 8.0))
+    heatmap = tensor_heatmap([launch], 4096, 4_000_000, (500, 2000), 250, 500)
+    np.testing.assert_array_equal(heatmap.read, np.full((250, 500), 8.0))

@@ -33,16 +33,16 @@ def test_that_pixels_of_single_accesses_and_bytes_count_elements(launch: Launch,
     low = data.draw(st.integers(0, levels.bytes - 1))
     wide, high = data.draw(st.integers(1, 30)), data.draw(st.integers(1, 60))
     line = data.draw(st.one_of(st.none(), st.tuples(st.sampled_from(["a.py", "b.py"]), st.integers(1, 4))))
-    found = levels.picture(wide, high, x_range=(left, left + wide), y_range=(low, low + high), line=line)
+    picture = levels.picture(wide, high, x_range=(left, left + wide), y_range=(low, low + high), line=line)
     expected = {"load": np.zeros((high, wide), dtype=bool), "store": np.zeros((high, wide), dtype=bool)}
     for access, x, byte, size in made:
         inside = left <= x < left + wide and (line is None or line == (access.file, access.line))
-        for at in range(max(byte, low), min(byte + size, low + high)) if inside else ():
+        for byte_row in range(max(byte, low), min(byte + size, low + high)) if inside else ():
             for kind in ("load", "store") if access.kind == "atomic" else (access.kind,):
-                expected[kind][at - low, x - left] = True
-    np.testing.assert_array_equal(found.read > 0, expected["load"])
-    np.testing.assert_array_equal(found.write > 0, expected["store"])
-    assert found.sampled == 1.0
+                expected[kind][byte_row - low, x - left] = True
+    np.testing.assert_array_equal(picture.read > 0, expected["load"])
+    np.testing.assert_array_equal(picture.write > 0, expected["store"])
+    assert picture.sampled == 1.0
 
 
 @given(launches())
@@ -50,12 +50,12 @@ def test_that_pixels_of_single_accesses_and_bytes_count_elements(launch: Launch,
 def test_that_a_whole_picture_counts_every_access(launch: Launch) -> None:
     bands = bands_of([launch])
     levels = AddressLevels([launch], bands)
-    found, plain = levels.picture(1, 1), address_map([launch], bands, 1, 1)
-    for kind, plane in (("load", found.read), ("store", found.write)):
+    picture, plain = levels.picture(1, 1), address_map([launch], bands, 1, 1)
+    for kind, plane in (("load", picture.read), ("store", picture.write)):
         assert int(plane.sum()) == sum(access.kind in (kind, "atomic") for access, *_ in elements(launch))
-    np.testing.assert_array_equal(found.read, plain.read)
-    np.testing.assert_array_equal(found.program_edges, plain.program_edges)
-    assert found.bands == plain.bands
+    np.testing.assert_array_equal(picture.read, plain.read)
+    np.testing.assert_array_equal(picture.program_edges, plain.program_edges)
+    assert picture.bands == plain.bands
 
 
 def irregular(programs: int, tile: int) -> Launch:
@@ -82,6 +82,6 @@ def test_that_a_sample_says_so_and_stands_for_all() -> None:
 
 def test_that_an_empty_launch_has_an_empty_picture() -> None:
     launch = Launch("k", "k.py", 1, "", "", (1, 1, 1), (), ())
-    found = AddressLevels([launch], ()).picture(4, 3)
-    assert found.read.shape == found.write.shape == (3, 4)
-    assert not found.read.any()
+    picture = AddressLevels([launch], ()).picture(4, 3)
+    assert picture.read.shape == picture.write.shape == (3, 4)
+    assert not picture.read.any()

@@ -38,13 +38,13 @@ def test_that_races_are_the_bytes_that_two_programs_store_to(launch: Launch) -> 
             buffer = launch.buffers[a[2]]
             index = (min(shared) - buffer.data_ptr) // buffer.element_bytes
             expected[(buffer.name, a[0], a[1], b[0], b[1], index, len(shared))] = (a, b, min(shared))
-    found = {(r.tensor, r.file, r.line, r.other_file, r.other_line, r.index, r.count): r for r in races(launch)}
-    assert found.keys() == expected.keys()
+    by_place = {(r.tensor, r.file, r.line, r.other_file, r.other_line, r.index, r.count): r for r in races(launch)}
+    assert by_place.keys() == expected.keys()
     for key, (a, b, address) in expected.items():
-        assert found[key].program != found[key].other_program
-        assert found[key].program in writers[a][address]
-        assert found[key].other_program in writers[b][address]
-        assert found[key].sentence.endswith(".")
+        assert by_place[key].program != by_place[key].other_program
+        assert by_place[key].program in writers[a][address]
+        assert by_place[key].other_program in writers[b][address]
+        assert by_place[key].sentence.endswith(".")
 
 
 def test_that_kernels_that_keep_to_their_own_elements_have_no_races() -> None:

@@ -30,9 +30,9 @@ def lru_hits(lines: list[int], size: int) -> int:
 @given(st.lists(st.integers(0, 12), max_size=60))
 @settings(deadline=None)
 def test_that_a_cache_of_a_distance_hits(lines: list[int]) -> None:
-    found = distances(np.array(lines, dtype=np.int64))
+    measured = distances(np.array(lines, dtype=np.int64))
     for size in range(1, 15):
-        assert int(((found > 0) & (found <= size)).sum()) == lru_hits(lines, size)
+        assert int(((measured > 0) & (measured <= size)).sum()) == lru_hits(lines, size)
 
 
 @given(launches())
@@ -40,9 +40,9 @@ def test_that_a_cache_of_a_distance_hits(lines: list[int]) -> None:
 def test_that_requests_cover_every_element(launch: Launch) -> None:
     times, lines, total = requests([launch], 16)
     touched = [
-        (launch.buffers[access.buffer].data_ptr + byte + at) // 16
+        (launch.buffers[access.buffer].data_ptr + byte + offset) // 16
         for access, _, byte in elements(launch)
-        for at in (0, access.element_bytes - 1)
+        for offset in (0, access.element_bytes - 1)
     ]
     assert total == sum(1 for _ in elements(launch))
     assert (np.diff(times) >= 0).all()
@@ -55,20 +55,20 @@ def test_that_requests_cover_every_element(launch: Launch) -> None:
 @given(launches(), st.integers(1, 9))
 @settings(max_examples=60, deadline=None)
 def test_that_the_curves_are_those_of_a_simulated_cache(launch: Launch, windows: int) -> None:
-    found = reuse([launch], windows=windows, line_bytes=16)
+    curves = reuse([launch], windows=windows, line_bytes=16)
     times, lines, _ = requests([launch], 16)
     seen: set[int] = set()
     begin = 0
-    for window, end in enumerate(found.window_ends):
+    for window, end in enumerate(curves.window_ends):
         inside = lines[(times >= begin) & (times < end)].tolist()
         seen |= set(inside)
-        assert found.window_bytes[window] == 16 * len(inside)
-        assert found.window_distinct_bytes[window] == 16 * len(set(inside))
-        assert found.seen_bytes[window] == 16 * len(seen)
+        assert curves.window_bytes[window] == 16 * len(inside)
+        assert curves.window_distinct_bytes[window] == 16 * len(set(inside))
+        assert curves.seen_bytes[window] == 16 * len(seen)
         begin = int(end)
-    for size, share in zip(found.cache_bytes, found.hit_share, strict=True):
+    for size, share in zip(curves.cache_bytes, curves.hit_share, strict=True):
         assert share == pytest.approx(lru_hits(lines.tolist(), int(size) // 16) / max(1, len(lines)))
-    assert found.sampled_share == 1.0
+    assert curves.sampled_share == 1.0
 
 
 def scattered(programs: int, tile: int, span: int) -> Launch:

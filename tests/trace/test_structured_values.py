@@ -57,11 +57,11 @@ def test_that_comparisons_decide_as_numpy_does(a: Integer, b: Integer, predicate
     import operator
 
     expected = getattr(operator, predicate)(full(a), full(b))
-    found = mask.compare(predicate, a, b)
-    np.testing.assert_array_equal(full_mask(found), expected)
-    np.testing.assert_array_equal(full_mask(mask.invert(found)), ~expected)
-    if isinstance(found, mask.Mask):
-        lanes = np.broadcast_to(found.full_lanes(), LANES)
+    compared = mask.compare(predicate, a, b)
+    np.testing.assert_array_equal(full_mask(compared), expected)
+    np.testing.assert_array_equal(full_mask(mask.invert(compared)), ~expected)
+    if isinstance(compared, mask.Mask):
+        lanes = np.broadcast_to(compared.full_lanes(), LANES)
         assert not (lanes & ~expected.all(axis=(1, 2))).any()
 
 
@@ -166,8 +166,8 @@ def test_that_shifts_move_the_bits_of_the_declared_width(numbers: list[int], by:
         ("arith.shrui", (a.view(np.uint32) >> np.uint32(by)).view(np.int32)),
     ):
         function = pure(name, "i32")
-        found = function(affine.from_array(a.astype(np.int64), 2), by)
-        np.testing.assert_array_equal(np.broadcast_to(affine.dense(found, 2), a.shape), expected)
+        shifted = function(affine.from_array(a.astype(np.int64), 2), by)
+        np.testing.assert_array_equal(np.broadcast_to(affine.dense(shifted, 2), a.shape), expected)
         tensor = function(torch.from_numpy(a), by)
         np.testing.assert_array_equal(tensor.numpy(), expected)
 
@@ -182,8 +182,8 @@ def test_that_widths_change_as_declared(numbers: list[int]) -> None:
     ):
         function = pure(name, "i16", target, operands=1)
         for operand in (affine.from_array(a.astype(np.int64), 2), torch.from_numpy(a)):
-            found = affine.dense(to_integer(function(operand)), 2)
-            np.testing.assert_array_equal(np.broadcast_to(found, a.shape), expected)
+            converted = affine.dense(to_integer(function(operand)), 2)
+            np.testing.assert_array_equal(np.broadcast_to(converted, a.shape), expected)
 
 
 @given(st.lists(st.integers(-(2**31), 2**31 - 1) | st.integers(-3, 3), min_size=16, max_size=16))
@@ -198,8 +198,8 @@ def test_that_signed_and_unsigned_comparisons_differ_where_they_should(numbers: 
             [affine.from_array(x.astype(np.int64), 2) for x in (a, b)],
             [torch.from_numpy(x) for x in (a, b)],
         ):
-            found = to_predicate(function(*operands))
-            array = found if isinstance(found, bool) else found.array
+            compared = to_predicate(function(*operands))
+            array = compared if isinstance(compared, bool) else compared.array
             np.testing.assert_array_equal(np.broadcast_to(array, a.shape), expected)
 
 

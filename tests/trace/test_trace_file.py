@@ -20,16 +20,16 @@ from tests.interpreter.traced_cases import CASES
 from tests.trace.random_launches import decorated, launches
 
 
-def assert_same(found: Launch, expected: Launch) -> None:
+def assert_same(launch: Launch, expected: Launch) -> None:
     for name in ("function", "file", "first_line", "source", "ttir", "grid", "buffers", "config", "faults", "printed"):
-        assert getattr(found, name) == getattr(expected, name)
-    assert list(found.watched) == list(expected.watched)
+        assert getattr(launch, name) == getattr(expected, name)
+    assert list(launch.watched) == list(expected.watched)
     for name, watched in expected.watched.items():
-        np.testing.assert_array_equal(found.watched[name].programs, watched.programs)
-        np.testing.assert_array_equal(found.watched[name].values, watched.values)
-        assert found.watched[name].truncated == watched.truncated
-    assert len(found.accesses) == len(expected.accesses)
-    for a, b in zip(found.accesses, expected.accesses, strict=True):
+        np.testing.assert_array_equal(launch.watched[name].programs, watched.programs)
+        np.testing.assert_array_equal(launch.watched[name].values, watched.values)
+        assert launch.watched[name].truncated == watched.truncated
+    assert len(launch.accesses) == len(expected.accesses)
+    for a, b in zip(launch.accesses, expected.accesses, strict=True):
         for name in ("kind", "buffer", "file", "line", "iteration", "shape", "element_bytes", "order"):
             assert getattr(a, name) == getattr(b, name)
         np.testing.assert_array_equal(a.programs, b.programs)
@@ -53,8 +53,8 @@ def test_that_encoding_and_decoding_give_the_trace_back(traced: list[Launch]) ->
     traced = [decorated(launch) for launch in traced]
     rows, arrays = encode(traced)
     assert all(isinstance(value, str | int | bool) for row in rows for value in row.values())
-    for found, expected in zip(decode(json.loads(json.dumps(rows)), arrays), traced, strict=True):
-        assert_same(found, expected)
+    for decoded, expected in zip(decode(json.loads(json.dumps(rows)), arrays), traced, strict=True):
+        assert_same(decoded, expected)
 
 
 @pytest.mark.parametrize("case", ["matmul", "ragged_sum", "gather", "branch"])
@@ -62,8 +62,8 @@ def test_that_a_saved_trace_opens_again(case: str, tmp_path: Path) -> None:
     with intercept(watch=("acc",)) as tracer:
         CASES[case]()
     save(tmp_path / "trace.npz", tracer.launches)
-    found = load(tmp_path / "trace.npz")
-    for a, b in zip(found, tracer.launches, strict=True):
+    opened = load(tmp_path / "trace.npz")
+    for a, b in zip(opened, tracer.launches, strict=True):
         assert_same(a, b)
         assert traffic(a) == traffic(b)
         assert a.trace_bytes() <= 2 * b.trace_bytes() + 1024
@@ -91,8 +91,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_that_a_damaged_file_gets_one_sentence(data: st.DataObject, written: bytes, tmp_path: Path) -> None:
     path = tmp_path / "damaged.npz"
     damaged = bytearray(written)
-    for at in data.draw(st.lists(st.integers(0, len(written) - 1), min_size=1, max_size=4)):
-        damaged[at] ^= data.draw(st.integers(1, 255))
+    for position in data.draw(st.lists(st.integers(0, len(written) - 1), min_size=1, max_size=4)):
+        damaged[position] ^= data.draw(st.integers(1, 255))
     path.write_bytes(damaged[: data.draw(st.integers(0, len(written)))])
     sentence = sentence_of(lambda: load(path))
     assert sentence.endswith(".")
@@ -117,7 +117,7 @@ def test_that_wrong_numbers_in_a_trace_get_one_sentence(data: st.DataObject) -> 
     assert sentence_of(read).startswith("The trace is damaged")
 
 
-def test_that_what_is_no_trace_is_said_to_be_none(tmp_path: Path) -> None:
+def test_that_what_is_no_trace_is_refused(tmp_path: Path) -> None:
     text, archive, newer = tmp_path / "notes.txt", tmp_path / "other.npz", tmp_path / "newer.npz"
     text.write_text("not a trace")
     np.savez(archive, x=np.zeros(3))

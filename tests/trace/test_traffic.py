@@ -31,8 +31,8 @@ def test_that_traffic_counts_every_unmasked_element_once(case: str) -> None:
         for index, row in enumerate(counted.buffers):
             mine = [a for a in launch.accesses if a.buffer == index]
             size = launch.buffers[index].element_bytes
-            for kind, found in (("load", row.read_bytes), ("store", row.written_bytes)):
-                assert found == size * sum(int(a.active().sum()) for a in mine if a.kind in (kind, "atomic"))
+            for kind, size_bytes in (("load", row.read_bytes), ("store", row.written_bytes)):
+                assert size_bytes == size * sum(int(a.active().sum()) for a in mine if a.kind in (kind, "atomic"))
             distinct = {int(o) for a in mine for o in a.offsets()[a.active()]}
             assert row.unique_bytes == size * len(distinct)
         both_ways = sum(line.bytes * (2 if line.kind == "atomic" else 1) for line in counted.lines)
@@ -54,9 +54,9 @@ def test_that_rows_are_the_elements_of_an_access(case: str) -> None:
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)), max_size=20))
 def test_that_a_union_covers_each_element_once(spans: list[tuple[int, int]]) -> None:
     parts = [np.array([[start, start + length]], dtype=np.int64) for start, length in spans]
-    found = union(parts)
-    assert covered(found) == len({x for start, length in spans for x in range(start, start + length)})
-    assert (found[1:, 0] > found[:-1, 1]).all()
+    joined = union(parts)
+    assert covered(joined) == len({x for start, length in spans for x in range(start, start + length)})
+    assert (joined[1:, 0] > joined[:-1, 1]).all()
 
 
 def flash(causal: bool = True) -> list[Launch]:
@@ -81,7 +81,7 @@ def test_that_flash_reads_keys_once_a_query_tile() -> None:
 def pixels(launches: Sequence[Launch], bands: Sequence[Band], kind: str) -> dict[tuple[int, int], int]:
     """Accesses by (byte on the stacked axis, position on x), one element at a time."""
     tops = np.cumsum([0, *(band.size_bytes for band in bands)])
-    found: dict[tuple[int, int], int] = {}
+    counts: dict[tuple[int, int], int] = {}
     x = 0
     for launch in launches:
         for program in range(launch.programs):
@@ -93,9 +93,9 @@ def pixels(launches: Sequence[Launch], bands: Sequence[Band], kind: str) -> dict
                         address = buffer.data_ptr + int(offset) * access.element_bytes
                         for top, band in zip(tops, bands, strict=False):
                             if access.kind == kind and 0 <= address - band.data_ptr < band.size_bytes:
-                                found[(int(top) + address - band.data_ptr, x)] = 1
+                                counts[(int(top) + address - band.data_ptr, x)] = 1
                         x += 1
-    return found
+    return counts
 
 
 @pytest.mark.parametrize("case", ["add", "transpose", "softmax", "gather", "triton_flash-causal-37x53-1"])
@@ -103,13 +103,13 @@ def test_that_the_address_map_is_a_histogram_of_single_accesses(case: str) -> No
     launches = launches_of(case)
     bands = bands_of(launches)
     picture = address_map(launches, bands, 40, 30)
-    for kind, found in (("load", picture.read), ("store", picture.write)):
+    for kind, plane in (("load", picture.read), ("store", picture.write)):
         expected = np.zeros((30, 40))
         for byte, x in pixels(launches, bands, kind):
             expected[int((byte + 0.5) * 30 / picture.bytes), int((x + 0.5) * 40 / picture.accesses)] += 1
-        assert abs(int(found.sum()) - expected.sum()) <= 0.02 * expected.sum() + found.size * 0.05
+        assert abs(int(plane.sum()) - expected.sum()) <= 0.02 * expected.sum() + plane.size * 0.05
         blurred = np.lib.stride_tricks.sliding_window_view(np.pad(expected, 1), (3, 3)).max(axis=(2, 3))
-        assert (blurred[found > 0] > 0).all()
+        assert (blurred[plane > 0] > 0).all()
 
 
 def test_that_program_edges_and_bands_span_the_picture() -> None:

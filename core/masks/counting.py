@@ -77,11 +77,11 @@ def bin_counts(mask: Mask, layout: Layout, row_edges: NDArray[np.integer], col_e
     for part, before in _by_kind_of_key(mask, layout):
         ramps[:], beginnings[:] = 0, 0
         for rows, edges, steps in _changes(part, layout, int(row_edges[0]), int(row_edges[-1])):
-            row, at = np.nonzero(steps)
-            start = np.clip(edges[row, at], col_edges[0], col_edges[-1])
+            row, edge = np.nonzero(steps)
+            start = np.clip(edges[row, edge], col_edges[0], col_edges[-1])
             column = np.searchsorted(col_edges, start, side="right") - 1
             where = bin_of_row[rows.start - row_edges[0] + row] * (col_bins + 1) + column
-            sign = steps[row, at].astype(np.float64)
+            sign = steps[row, edge].astype(np.float64)
             left_in_bin = before[np.append(col_edges[1:], col_edges[-1])[column]] - before[start]
             ramps += np.bincount(where, sign * left_in_bin, ramps.size).reshape(ramps.shape)
             beginnings += np.bincount(where, sign, ramps.size).reshape(ramps.shape)
@@ -125,8 +125,8 @@ def rasterise(
 ) -> NDArray[np.float32]:
     """float32 [min(height, rows), min(width, columns)]: the visible share, 0 to 1, under each pixel. Exact.
 
-    Ranges are [first, last) and are confined to the matrix. Where there are fewer cells than pixels, one value a cell
-    (0 or 1), to be enlarged by whoever draws it; else each pixel covers a whole number of cells, none skipped.
+    Ranges are [first, last) and are confined to the matrix. Where there are fewer cells than pixels, one value per cell
+    (0 or 1), to be enlarged when drawn; else each pixel covers a whole number of cells, none skipped.
     """
     row_edges = _pixel_edges(*row_range, layout.query_len, height)
     col_edges = _pixel_edges(*col_range, layout.key_len, width)
@@ -170,10 +170,10 @@ def _changes(
         rows = np.arange(start, min(start + rows_at_once, end_row), dtype=np.int64)[:, None]
         edges = np.empty((rows.size, per_row), dtype=np.int64)
         edges[:, 0], edges[:, -1] = 0, keys
-        at = 1
+        filled = 1
         for edge in mask.edges(layout, rows):
-            edges[:, at : at + edge.shape[1]] = np.clip(edge, 0, keys)
-            at += edge.shape[1]
+            edges[:, filled : filled + edge.shape[1]] = np.clip(edge, 0, keys)
+            filled += edge.shape[1]
         edges.sort(axis=1)
         # An edge at the end of the row is evaluated at the last key, and weighs nothing: its stretch is empty.
         state = mask.sees(layout, rows, np.minimum(edges, keys - 1)).astype(np.int8)

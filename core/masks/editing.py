@@ -1,4 +1,4 @@
-"""Edits of a composition, part by part: what a person does with chips, as pure functions on the tree.
+"""Edits of a composition, part by part: what the user does with chips, as pure functions on the tree.
 
 A part is named by its path from the root: the index of a term in each `And` and `Or`, and 0 through a `Not`. A unit is
 what is picked, moved and removed as one: a term or a group together with every `Not` directly before it.
@@ -48,16 +48,16 @@ def removed(mask: Mask, path: Path) -> Mask:
 
 def negated(mask: Mask, path: Path) -> Mask:
     """The part at `path` turned round; what was turned round already, turned back."""
-    found = part(mask, path)
-    return replaced(mask, path, found.term if isinstance(found, Not) else Not(found))
+    node = part(mask, path)
+    return replaced(mask, path, node.term if isinstance(node, Not) else Not(node))
 
 
 def switched(mask: Mask, path: Path) -> Mask:
     """And for or, and or for and, in the group at `path`."""
-    found = part(mask, path)
-    if not isinstance(found, Joined):
-        raise ValueError(f"{found} joins nothing.")
-    return replaced(mask, path, _other(found)(found.terms))
+    node = part(mask, path)
+    if not isinstance(node, Joined):
+        raise ValueError(f"{node} joins nothing.")
+    return replaced(mask, path, _other(node)(node.terms))
 
 
 def added(mask: Mask, term: Mask) -> Mask:
@@ -145,11 +145,11 @@ def _other(joined: Joined) -> type[Joined]:
     return Or if isinstance(joined, And) else And
 
 
-def _path_of(mask: Mask, wanted: Mask) -> Path | None:
-    if mask is wanted:
+def _path_of(mask: Mask, node: Mask) -> Path | None:
+    if mask is node:
         return ()
     for index, child in enumerate(_children(mask)):
-        found = _path_of(child, wanted)
-        if found is not None:
-            return (index, *found)
+        path = _path_of(child, node)
+        if path is not None:
+            return (index, *path)
     return None

@@ -277,10 +277,10 @@ class And(Joined):
     operator: ClassVar[str] = "&"
 
     def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
-        found = self.terms[0].sees(layout, i, j)
+        visible = self.terms[0].sees(layout, i, j)
         for term in self.terms[1:]:
-            found = found & term.sees(layout, i, j)
-        return found
+            visible = visible & term.sees(layout, i, j)
+        return visible
 
 
 @dataclass(frozen=True)
@@ -290,10 +290,10 @@ class Or(Joined):
     operator: ClassVar[str] = "|"
 
     def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
-        found = self.terms[0].sees(layout, i, j)
+        visible = self.terms[0].sees(layout, i, j)
         for term in self.terms[1:]:
-            found = found | term.sees(layout, i, j)
-        return found
+            visible = visible | term.sees(layout, i, j)
+        return visible
 
 
 @dataclass(frozen=True)
@@ -323,7 +323,7 @@ def terms_of(mask: Mask) -> tuple[Term, ...]:
     """The terms that a mask is made of, each once, in the order in which they are written."""
     match mask:
         case Joined(terms):
-            return tuple(dict.fromkeys(found for term in terms for found in terms_of(term)))
+            return tuple(dict.fromkeys(leaf for term in terms for leaf in terms_of(term)))
         case Not(term):
             return terms_of(term)
         case Term():

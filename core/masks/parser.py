@@ -57,23 +57,23 @@ class _Reader:
 
     def __init__(self, tokens: list[_Token]) -> None:
         self._tokens = tokens
-        self._at = 0
+        self._index = 0
         self._depth = 0
         self._terms = 0
 
     @property
     def next(self) -> _Token:
-        return self._tokens[self._at]
+        return self._tokens[self._index]
 
     def take(self) -> _Token:
         token = self.next
-        self._at += 1
+        self._index += 1
         return token
 
     def takes(self, sign: str) -> bool:
-        found = self.next.kind == "sign" and self.next.text == sign
-        self._at += found
-        return found
+        matches = self.next.kind == "sign" and self.next.text == sign
+        self._index += matches
+        return matches
 
     def either(self) -> Mask:
         terms = [self.both()]
@@ -138,18 +138,18 @@ class _Reader:
 
 def _tokens(text: str) -> list[_Token]:
     tokens = []
-    at = 0
+    start = 0
     end = len(text.rstrip())
-    while at < end:
-        found = _TOKEN.match(text, at)
-        if found is None:
-            position = at + len(text[at:]) - len(text[at:].lstrip())
+    while start < end:
+        match = _TOKEN.match(text, start)
+        if match is None:
+            position = start + len(text[start:]) - len(text[start:].lstrip())
             raise _error(f"{text[position]!r} means nothing in a mask: write terms, &, |, ~ and parentheses", position)
-        kind = found.lastgroup or ""
-        written = found[kind].lower()
+        kind = match.lastgroup or ""
+        written = match[kind].lower()
         sign = _SIGNS.get(written)
-        tokens.append(_Token("sign" if sign else kind, sign or written, found.start(kind)))
-        at = found.end()
+        tokens.append(_Token("sign" if sign else kind, sign or written, match.start(kind)))
+        start = match.end()
     tokens.append(_Token("end", "", end))
     return tokens
 
@@ -158,9 +158,9 @@ def _error(sentence: str, position: int) -> MaskSyntaxError:
     return MaskSyntaxError(f"{sentence} (at character {position + 1}).", position)
 
 
-def _unexpected(token: _Token, wanted: str) -> MaskSyntaxError:
+def _unexpected(token: _Token, expected: str) -> MaskSyntaxError:
     what = "The expression ends" if token.kind == "end" else f"There is {token.text!r}"
-    return _error(f"{what} where {wanted} is expected", token.position)
+    return _error(f"{what} where {expected} is expected", token.position)
 
 
 def _unknown(token: _Token) -> MaskSyntaxError:

@@ -205,7 +205,7 @@ PRESETS: tuple[Preset, ...] = (
 PRESET_IDS: tuple[str, ...] = tuple(preset.id for preset in PRESETS)
 
 
-_BY_ID = {found.id: found for found in PRESETS}
+_BY_ID = dict(zip(PRESET_IDS, PRESETS, strict=True))
 
 
 def preset(preset_id: str) -> Preset:

@@ -131,29 +131,29 @@ def _differs_by_sequence(mask: Mask) -> bool:
 
 def _data(mask: Mask, layouts: Layouts, moved: str) -> list[str]:
     """Assignments of the tensors [batch, length] that the terms of the mask read."""
-    wanted: dict[str, list[NDArray[Any]]] = {}
+    tensors: dict[str, list[NDArray[Any]]] = {}
     for term in terms_of(mask):
         match term:
             case Padding():
-                wanted["key_pads"] = [~layout.keys.real for layout in layouts]
+                tensors["key_pads"] = [~layout.keys.real for layout in layouts]
             case PaddedQueries():
-                wanted["query_pads"] = [~layout.queries.real for layout in layouts]
+                tensors["query_pads"] = [~layout.queries.real for layout in layouts]
             case Documents() | Turns() | SameTurn():
                 ids = "documents" if isinstance(term, Documents) else "turns"
                 both = [term.ids(layout) for layout in layouts]
-                wanted[f"query_{ids}"] = [queries for queries, _ in both]
-                wanted[f"key_{ids}"] = [keys for _, keys in both]
+                tensors[f"query_{ids}"] = [queries for queries, _ in both]
+                tensors[f"key_{ids}"] = [keys for _, keys in both]
     lines = []
-    for name, rows in wanted.items():
+    for name, rows in tensors.items():
         partner = name.replace("query_", "key_")
-        if partner != name and partner in wanted and _same(rows, wanted[partner]):
+        if partner != name and partner in tensors and _same(rows, tensors[partner]):
             continue
         tensor = _tensor(rows)
         tensor = f"({tensor}){moved}" if moved and ">=" in tensor else tensor + moved
         lines.append(f"{name} = {tensor}  # [{len(rows)}, {rows[0].size}]")
-    for name in wanted:
+    for name in tensors:
         partner = name.replace("query_", "key_")
-        if partner != name and partner in wanted and _same(wanted[name], wanted[partner]):
+        if partner != name and partner in tensors and _same(tensors[name], tensors[partner]):
             lines.append(f"{name} = {partner}")
     return lines
 

@@ -33,7 +33,7 @@ class Symmetry:
 
 
 def symmetry(mask: Mask, layout: Layout, most: int = 512) -> Symmetry:
-    """Compare M with M^T, exactly; pictures have at most `most` pixels a side. Raises InvalidParams if not square."""
+    """Compare M with M^T, exactly; pictures have at most `most` pixels per side. Raises InvalidParams if not square."""
     length = layout.query_len
     if length != layout.key_len:
         raise InvalidParams(
@@ -51,8 +51,8 @@ def symmetry(mask: Mask, layout: Layout, most: int = 512) -> Symmetry:
         cells = visible(mask, layout, rows, everything)
         unlike = cells ^ visible(mask, layout, everything, rows).T
         differing += int(np.count_nonzero(unlike))
-        at = slice(first // stride, first // stride + -(-rows.size // stride))
-        seen[at], differs[at] = _pooled(cells, stride), _pooled(unlike, stride)
+        pooled_rows = slice(first // stride, first // stride + -(-rows.size // stride))
+        seen[pooled_rows], differs[pooled_rows] = _pooled(cells, stride), _pooled(unlike, stride)
     return Symmetry(length * length, differing, seen, differs)
 
 

@@ -50,8 +50,8 @@ class Tokens:
         """Pads, documents and turns as the markers set them."""
         labels = [label.lower() for label in self.labels]
 
-        def flags(*wanted: str) -> NDArray[np.bool_]:
-            return np.array([label in wanted for label in labels], dtype=bool)
+        def flags(*markers: str) -> NDArray[np.bool_]:
+            return np.array([label in markers for label in labels], dtype=bool)
 
         starts, ends = flags(DOCUMENT_START), flags(DOCUMENT_END)
         # <eos><doc> is one boundary: the document that <eos> closes is over where <doc> opens the next.
@@ -63,9 +63,9 @@ class Tokens:
 @lru_cache(maxsize=8)
 def tokenise(text: str, limit: int) -> Tokens:
     """The first `limit` tokens of `text`. The time taken grows with `limit`, not with what follows."""
-    found = list(islice(_TOKEN.finditer(text), limit + 1))
-    used = found[limit].start() if len(found) > limit else len(text)
-    return Tokens(tuple(match[0] for match in found[:limit]), len(text), used)
+    matches = list(islice(_TOKEN.finditer(text), limit + 1))
+    used = matches[limit].start() if len(matches) > limit else len(text)
+    return Tokens(tuple(match[0] for match in matches[:limit]), len(text), used)
 
 
 def numbered(length: int) -> Tokens:

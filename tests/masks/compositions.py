@@ -37,8 +37,8 @@ masks: st.SearchStrategy[Mask] = st.recursive(
     terms,
     lambda inner: st.one_of(
         inner.map(Not),
-        st.lists(inner, min_size=2, max_size=3).map(lambda some: And(tuple(some))),
-        st.lists(inner, min_size=2, max_size=3).map(lambda some: Or(tuple(some))),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: And(tuple(parts))),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: Or(tuple(parts))),
     ),
     max_leaves=6,
 )

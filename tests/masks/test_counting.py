@@ -38,10 +38,10 @@ def test_that_cells_rows_and_tiles_equal_the_definition(
     classes = tile_classes(mask, layout, block_q, block_kv)
     counts = tile_counts(mask, layout, block_q, block_kv)
     assert classes.shape == counts.shape == (-(-layout.query_len // block_q), -(-layout.key_len // block_kv))
-    for (row, column), found in np.ndenumerate(classes):
+    for (row, column), tile_class in np.ndenumerate(classes):
         tile = expected[row * block_q : (row + 1) * block_q, column * block_kv : (column + 1) * block_kv]
-        wanted = TileClass.FULL if tile.all() else TileClass.PARTIAL if tile.any() else TileClass.EMPTY
-        assert (found, counts[row, column]) == (wanted, tile.sum())
+        right = TileClass.FULL if tile.all() else TileClass.PARTIAL if tile.any() else TileClass.EMPTY
+        assert (tile_class, counts[row, column]) == (right, tile.sum())
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,10 +89,10 @@ def test_that_a_part_in_the_middle_is_counted_without_the_rest() -> None:
     mask, layout = parse("causal & window(50)"), Layout.of(1000)
     whole = visible_matrix(mask, layout)
 
-    found = bin_counts(mask, layout, np.array([63, 64, 300]), np.array([10, 20, 290]))
+    counts = bin_counts(mask, layout, np.array([63, 64, 300]), np.array([10, 20, 290]))
 
     expected = [[whole[a:b, c:d].sum() for c, d in ((10, 20), (20, 290))] for a, b in ((63, 64), (64, 300))]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(counts, expected)
 
 
 def test_that_pads_anywhere_are_counted_in_pieces_that_fit() -> None:

@@ -28,7 +28,7 @@ TEXT = "causal & (window(4) | ~prefix(2)) & ~padding"
 
 def paths(mask: Mask, path: Path = ()) -> list[Path]:
     children = mask.terms if isinstance(mask, Joined) else (mask.term,) if isinstance(mask, Not) else ()
-    return [path, *(found for k, child in enumerate(children) for found in paths(child, (*path, k)))]
+    return [path, *(below for k, child in enumerate(children) for below in paths(child, (*path, k)))]
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,13 @@ def test_that_the_terms_named_settle_the_cell_whatever_the_others_say(
 ) -> None:
     row = data.draw(st.integers(0, layout.query_len - 1))
     col = data.draw(st.integers(0, layout.key_len - 1))
-    found = explain_cell(mask, layout, row, col)
-    assert found.visible == visible_matrix(mask, layout)[row, col]
-    others = [term for term in terms_of(mask) if term not in dict(found.terms)][:6]
+    explanation = explain_cell(mask, layout, row, col)
+    assert explanation.visible == visible_matrix(mask, layout)[row, col]
+    others = [term for term in terms_of(mask) if term not in dict(explanation.terms)][:6]
     rest = dict.fromkeys(terms_of(mask), False)
     for values in itertools.product((False, True), repeat=len(others)):
-        says = {**rest, **dict(zip(others, values, strict=True)), **dict(found.terms)}
-        assert value(mask, says) == found.visible
+        says = {**rest, **dict(zip(others, values, strict=True)), **dict(explanation.terms)}
+        assert value(mask, says) == explanation.visible
 
 
 def test_that_the_reason_is_a_sentence_with_the_fewest_terms() -> None:
@@ -55,14 +55,14 @@ def test_that_a_mask_is_compared_with_its_transpose_cell_by_cell(length: int) ->
     layout = Layout.of(length)
     for text in ("causal", "window(5) & ahead(4)", "causal | prefix(7)"):
         matrix = visible_matrix(parse(text), layout)
-        found = symmetry(parse(text), layout, most=100)
-        assert found.differing == np.count_nonzero(matrix != matrix.T)
-        assert found.is_symmetric == (found.differing == 0)
-        assert max(found.differs.shape) <= 100
+        comparison = symmetry(parse(text), layout, most=100)
+        assert comparison.differing == np.count_nonzero(matrix != matrix.T)
+        assert comparison.is_symmetric == (comparison.differing == 0)
+        assert max(comparison.differs.shape) <= 100
         stride = -(-length // 100)
-        assert found.seen[0, 0] == pytest.approx(matrix[:stride, :stride].mean())
-        last = found.differs.shape[0] * stride - stride
-        assert found.differs[-1, 0] == pytest.approx((matrix != matrix.T)[last:, :stride].mean())
+        assert comparison.seen[0, 0] == pytest.approx(matrix[:stride, :stride].mean())
+        last = comparison.differs.shape[0] * stride - stride
+        assert comparison.differs[-1, 0] == pytest.approx((matrix != matrix.T)[last:, :stride].mean())
 
 
 def test_that_only_a_square_mask_has_a_transpose_to_equal() -> None:

@@ -29,11 +29,11 @@ def says(term: KernelTerm, batch: int, i: NDArray[np.int64], j: NDArray[np.int64
     raise AssertionError(term.kind)
 
 
-def assert_form_equals(mask: Mask, some: tuple[Layout, ...]) -> None:
-    lowering = lowered(mask, some)
+def assert_form_equals(mask: Mask, sequences: tuple[Layout, ...]) -> None:
+    lowering = lowered(mask, sequences)
     assert lowering is not None
     assert 0 <= lowering.table < 1 << (1 << len(lowering.terms))
-    for batch, layout in enumerate(some):
+    for batch, layout in enumerate(sequences):
         i, j = np.arange(layout.query_len)[:, None], np.arange(layout.key_len)[None, :]
         index = np.zeros((layout.query_len, layout.key_len), dtype=np.int64)
         for bit, term in enumerate(lowering.terms):

@@ -71,6 +71,6 @@ def test_that_any_text_is_read_or_refused_with_a_sentence(text: str) -> None:
     assert position is None or 0 <= position <= len(text)
 
 
-def test_that_the_terms_of_a_mask_are_told_once_each() -> None:
+def test_that_the_terms_of_a_mask_are_listed_once_each() -> None:
     mask = parse("causal & ~(window(3) | causal) & window(4)")
     assert terms_of(mask) == (Causal(), Window(3), Window(4))

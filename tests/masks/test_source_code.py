@@ -23,19 +23,19 @@ def _executed(source: str) -> dict[str, Any]:
     return names
 
 
-def _ours(mask: Mask, some: tuple[Layout, ...]) -> np.ndarray[Any, Any]:
-    return np.stack([visible_matrix(mask, layout) for layout in some])[:, None]
+def _ours(mask: Mask, sequences: tuple[Layout, ...]) -> np.ndarray[Any, Any]:
+    return np.stack([visible_matrix(mask, layout) for layout in sequences])[:, None]
 
 
-def _assert_all_equal(mask: Mask, some: tuple[Layout, ...], *, flex: bool) -> None:
-    expected = _ours(mask, some)
-    np.testing.assert_array_equal(_executed(torch_bool_tensor(mask, some))["mask"].numpy(), expected)
-    np.testing.assert_array_equal(_executed(transformers_mask(mask, some))["attention_mask"].numpy(), expected)
+def _assert_all_equal(mask: Mask, sequences: tuple[Layout, ...], *, flex: bool) -> None:
+    expected = _ours(mask, sequences)
+    np.testing.assert_array_equal(_executed(torch_bool_tensor(mask, sequences))["mask"].numpy(), expected)
+    np.testing.assert_array_equal(_executed(transformers_mask(mask, sequences))["attention_mask"].numpy(), expected)
     if flex:
-        found = _executed(flex_mask_mod(mask, some))
-        size = {"B": len(some), "H": 1, "Q_LEN": expected.shape[2], "KV_LEN": expected.shape[3], "device": "cpu"}
-        np.testing.assert_array_equal(create_mask(found["mask_mod"], **size).numpy(), expected)
-        assert found["block_mask"].shape[-2:] == expected.shape[-2:]
+        names = _executed(flex_mask_mod(mask, sequences))
+        size = {"B": len(sequences), "H": 1, "Q_LEN": expected.shape[2], "KV_LEN": expected.shape[3], "device": "cpu"}
+        np.testing.assert_array_equal(create_mask(names["mask_mod"], **size).numpy(), expected)
+        assert names["block_mask"].shape[-2:] == expected.shape[-2:]
 
 
 @pytest.mark.parametrize("preset", PRESET_IDS)
@@ -64,11 +64,11 @@ def test_that_tiles_are_those_of_flex_attention(preset: str) -> None:
     for row, layout in enumerate(planned.positions.layouts):
         batch = min(row, block_mask.kv_num_blocks.shape[0] - 1)
         classes = tile_classes(planned.mask, layout, 64, 32)
-        found = np.full(classes.shape, TileClass.EMPTY)
+        flex_classes = np.full(classes.shape, TileClass.EMPTY)
         for kind, numbers, indices in (
             (TileClass.PARTIAL, block_mask.kv_num_blocks, block_mask.kv_indices),
             (TileClass.FULL, block_mask.full_kv_num_blocks, block_mask.full_kv_indices),
         ):
             for q_block, number in enumerate(numbers[batch, 0].tolist()):
-                found[q_block, indices[batch, 0, q_block, :number].numpy()] = kind
-        np.testing.assert_array_equal(classes, found)
+                flex_classes[q_block, indices[batch, 0, q_block, :number].numpy()] = kind
+        np.testing.assert_array_equal(classes, flex_classes)

@@ -96,9 +96,9 @@ def _turns(planned: Plan) -> Any:
 def test_that_a_preset_is_the_mask_that_transformers_makes(preset: str, theirs: Callable[[Plan], Any]) -> None:
     planned, ours = _preset(preset)
     assert 0 < ours.sum() < ours.size
-    found = theirs(planned)
-    assert found.dtype == torch.bool
-    np.testing.assert_array_equal(found.expand(ours.shape).numpy(), ours)
+    made = theirs(planned)
+    assert made.dtype == torch.bool
+    np.testing.assert_array_equal(made.expand(ours.shape).numpy(), ours)
 
 
 @pytest.mark.parametrize(("preset", "model"), [("bert-padding", "Bert"), ("mistral-window", "Mistral")])
@@ -112,9 +112,9 @@ def test_that_a_model_computes_the_same_with_our_mask_as_with_its_own(preset: st
     tokens = torch.randint(0, 50, (ours.shape[0], ours.shape[-1]))
 
     with torch.no_grad():
-        own = network(tokens, attention_mask=_keys(planned)).last_hidden_state
+        by_itself = network(tokens, attention_mask=_keys(planned)).last_hidden_state
         given = network(tokens, attention_mask=torch.from_numpy(ours)).last_hidden_state
         without = network(tokens, attention_mask=torch.ones_like(torch.from_numpy(ours))).last_hidden_state
 
-    torch.testing.assert_close(given, own, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(given, by_itself, atol=1e-5, rtol=1e-5)
     assert float((given - without).abs().max()) > 1e-3

@@ -51,7 +51,7 @@ def case(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_that_every_implementation_is_told_of_and_right(case: str) -> None:
+def test_that_every_implementation_is_listed_and_right(case: str) -> None:
     rows = outcome(case)[0].comparison
     assert tuple(row.impl for row in rows) == IMPLEMENTATIONS
     for row in rows:
@@ -112,11 +112,11 @@ def test_that_no_claim_is_surprised(case: str) -> None:
 
 def test_that_the_claims_are_found_as_expected_by_default() -> None:
     result, _ = outcome("causal")
-    found = {claim.id: claim.test(result).verdict for claim in TOPIC.claims}
-    assert found["mask-is-symmetric"] is Verdict.DOES_NOT_HOLD
-    assert found["blind-rows-are-nan"] is Verdict.DOES_NOT_HOLD
-    assert found["causal-skips-half"] is Verdict.HOLDS_WITH_LIMIT
-    assert found["masked-is-exactly-zero"] is Verdict.HOLDS
+    verdicts = {claim.id: claim.test(result).verdict for claim in TOPIC.claims}
+    assert verdicts["mask-is-symmetric"] is Verdict.DOES_NOT_HOLD
+    assert verdicts["blind-rows-are-nan"] is Verdict.DOES_NOT_HOLD
+    assert verdicts["causal-skips-half"] is Verdict.HOLDS_WITH_LIMIT
+    assert verdicts["masked-is-exactly-zero"] is Verdict.HOLDS
     empty = MasksResult(params=result.params)
     assert {claim.test(empty).verdict for claim in TOPIC.claims} == {Verdict.NOT_TESTED}
 
@@ -180,11 +180,11 @@ def test_that_the_block_sparse_kernel_moves_less_by_the_tiles_that_it_skips() ->
 def test_that_the_reference_is_attention_in_float64() -> None:
     planned = plan(CASES["fully masked rows"])
     problem = make_problem(planned, "cpu")
-    found = float64_reference(problem, lambda done, total, phase: None)
+    output = float64_reference(problem, lambda done, total, phase: None)
     scores = (problem.q.double() @ problem.k.double().mT) / 32**0.5
     by_hand = torch.exp(scores) * problem.dense
     expected = (by_hand / by_hand.sum(-1, keepdim=True)).nan_to_num(0.0) @ problem.v.double()
-    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close(output, expected, atol=1e-12, rtol=1e-12)
 
 
 def test_that_a_run_of_an_older_version_still_opens() -> None:

@@ -20,20 +20,20 @@ def planned(**values: object) -> Plan:
     return plan(MasksParams.parse(values))
 
 
-def warning_ids(found: Plan) -> set[str]:
-    return {warning.id for warning in found.warnings}
+def warning_ids(mask_plan: Plan) -> set[str]:
+    return {warning.id for warning in mask_plan.warnings}
 
 
 @pytest.mark.parametrize("preset", PRESET_IDS)
 def test_that_every_preset_shows_something_and_hides_something(preset: str) -> None:
-    found = planned(preset=preset)
+    mask_plan = planned(preset=preset)
 
-    assert 0 < found.cost.visible_cells < found.cost.cells
-    assert len(found.positions.query_labels) == found.layout.query_len == found.row_counts.size
-    assert len(found.positions.key_labels) == found.layout.key_len
-    assert found.is_cross == (preset == "t5-cross")
-    assert not {warning for warning in warning_ids(found) if warning in ("everything-masked", "nothing-masked")}
-    assert all(warning.text.en and warning.text.zh for warning in found.warnings)
+    assert 0 < mask_plan.cost.visible_cells < mask_plan.cost.cells
+    assert len(mask_plan.positions.query_labels) == mask_plan.layout.query_len == mask_plan.row_counts.size
+    assert len(mask_plan.positions.key_labels) == mask_plan.layout.key_len
+    assert mask_plan.is_cross == (preset == "t5-cross")
+    assert not {warning for warning in warning_ids(mask_plan) if warning in ("everything-masked", "nothing-masked")}
+    assert all(warning.text.en and warning.text.zh for warning in mask_plan.warnings)
 
 
 @pytest.mark.parametrize("preset", PRESET_IDS)
@@ -44,17 +44,17 @@ def test_that_a_preset_keeps_its_proportions_when_stretched(preset: str) -> None
 
 
 def test_that_tiles_cells_and_rows_agree() -> None:
-    found = planned(preset="packed-documents", seq_len=200, block_q=32, block_kv=16)
-    whole = visible_matrix(found.mask, found.layout)
+    mask_plan = planned(preset="packed-documents", seq_len=200, block_q=32, block_kv=16)
+    whole = visible_matrix(mask_plan.mask, mask_plan.layout)
 
-    assert found.tiling.counts.sum() == found.row_counts.sum() == whole.sum()
-    np.testing.assert_array_equal(found.cells(np.arange(200), np.arange(200)), whole)
-    np.testing.assert_array_equal(found.raster((0, 200), (0, 200), 999, 999), whole)
-    steps = found.schedule
+    assert mask_plan.tiling.counts.sum() == mask_plan.row_counts.sum() == whole.sum()
+    np.testing.assert_array_equal(mask_plan.cells(np.arange(200), np.arange(200)), whole)
+    np.testing.assert_array_equal(mask_plan.raster((0, 200), (0, 200), 999, 999), whole)
+    steps = mask_plan.schedule
     np.testing.assert_array_equal(np.sort(steps[:, 0]), steps[:, 0])
-    visited = np.zeros_like(found.tiling.classes)
+    visited = np.zeros_like(mask_plan.tiling.classes)
     visited[steps[:, 0], steps[:, 2]] = 1
-    np.testing.assert_array_equal(visited, found.tiling.classes != TileClass.EMPTY)
+    np.testing.assert_array_equal(visited, mask_plan.tiling.classes != TileClass.EMPTY)
 
 
 def test_that_tiles_never_claim_to_save_more_than_the_mask_hides() -> None:
@@ -78,31 +78,31 @@ def test_that_flops_and_bytes_are_counted_as_the_formulas_say() -> None:
 
 def test_that_markers_set_pads_documents_and_turns() -> None:
     text = "<system> hi <user> <doc> a b <eos> <doc> 你好 <eos> c <pad>"
-    found = planned(query_text=text, expression="documents & turns & ~padding")
+    mask_plan = planned(query_text=text, expression="documents & turns & ~padding")
 
-    assert found.positions.query_labels[:4] == ("<system>", "hi", "<user>", "<doc>")
-    assert found.layout.keys.turns.tolist() == [0, 0] + [1] * 11
-    assert found.layout.keys.documents.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
-    assert found.layout.keys.real.tolist() == [True] * 12 + [False]
+    assert mask_plan.positions.query_labels[:4] == ("<system>", "hi", "<user>", "<doc>")
+    assert mask_plan.layout.keys.turns.tolist() == [0, 0] + [1] * 11
+    assert mask_plan.layout.keys.documents.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
+    assert mask_plan.layout.keys.real.tolist() == [True] * 12 + [False]
 
 
 def test_that_lengths_make_a_batch_whose_pads_are_hidden() -> None:
-    found = planned(query_text="a b c d e", expression="~padding", lengths="5, 2;0", sequence=1)
+    mask_plan = planned(query_text="a b c d e", expression="~padding", lengths="5, 2;0", sequence=1)
 
-    assert [int(layout.keys.real.sum()) for layout in found.positions.layouts] == [5, 2, 0]
-    assert found.row_counts.tolist() == [2] * 5
-    assert found.cost.visible_cells == 25 + 10
+    assert [int(layout.keys.real.sum()) for layout in mask_plan.positions.layouts] == [5, 2, 0]
+    assert mask_plan.row_counts.tolist() == [2] * 5
+    assert mask_plan.cost.visible_cells == 25 + 10
 
 
 def test_that_document_lengths_replace_the_markers() -> None:
-    found = planned(query_text="a b c d e f", expression="documents", documents="2 3")
-    assert found.layout.keys.documents.tolist() == [0, 0, 1, 1, 1, 2]
+    mask_plan = planned(query_text="a b c d e f", expression="documents", documents="2 3")
+    assert mask_plan.layout.keys.documents.tolist() == [0, 0, 1, 1, 1, 2]
 
 
 def test_that_queries_are_the_last_keys_as_with_a_cache() -> None:
-    found = planned(query_text="a b c d", seq_len=1, key_len=4, expression="causal & window(2)")
-    assert found.positions.query_labels == ("d",)
-    assert found.cells(np.array([0]), np.arange(4)).tolist() == [[False, False, True, True]]
+    mask_plan = planned(query_text="a b c d", seq_len=1, key_len=4, expression="causal & window(2)")
+    assert mask_plan.positions.query_labels == ("d",)
+    assert mask_plan.cells(np.array([0]), np.arange(4)).tolist() == [[False, False, True, True]]
 
 
 @pytest.mark.parametrize(
@@ -126,22 +126,26 @@ def test_that_queries_are_the_last_keys_as_with_a_cache() -> None:
     ],
 )
 def test_that_odd_input_is_shown_with_a_sentence(values: dict[str, object], warning: str) -> None:
-    found = planned(**values)
-    assert warning in warning_ids(found)
-    numbers = [found.cost.sparsity, found.cost.share_of_flops_saved, *found.raster((0, 99), (0, 99), 9, 9).ravel()]
+    mask_plan = planned(**values)
+    assert warning in warning_ids(mask_plan)
+    numbers = [
+        mask_plan.cost.sparsity,
+        mask_plan.cost.share_of_flops_saved,
+        *mask_plan.raster((0, 99), (0, 99), 9, 9).ravel(),
+    ]
     assert np.all(np.isfinite(numbers))
 
 
 @pytest.mark.parametrize("text", ["ab " * 66_667, "a" * 200_000, "你" * 200_000, "<pad>" * 40_000, "<" * 200_000])
-def test_that_200_000_characters_are_kept_cut_and_told(text: str) -> None:
+def test_that_200_000_characters_are_kept_cut_and_warned_of(text: str) -> None:
     started = time.perf_counter()
-    found = planned(query_text=text, expression="causal & ~padding")
+    mask_plan = planned(query_text=text, expression="causal & ~padding")
     elapsed_s = time.perf_counter() - started
 
-    assert found.params.query_text == text
-    assert found.layout.query_len == 8192
-    told = next(warning.text.en for warning in found.warnings if warning.id == "query_text-cut")
-    assert told.startswith(f"Of {len(text):,} characters the first ")
+    assert mask_plan.params.query_text == text
+    assert mask_plan.layout.query_len == 8192
+    sentence = next(warning.text.en for warning in mask_plan.warnings if warning.id == "query_text-cut")
+    assert sentence.startswith(f"Of {len(text):,} characters the first ")
     assert elapsed_s < 5  # not a benchmark: that nothing freezes
 
 

@@ -37,15 +37,15 @@ class MaskWarning:
 
 
 def mask_warnings(
-    params: MasksParams, mask: Mask, found: Positions, sequence: int, counts: NDArray[np.int64], cost: Cost
+    params: MasksParams, mask: Mask, positions: Positions, sequence: int, counts: NDArray[np.int64], cost: Cost
 ) -> tuple[MaskWarning, ...]:
-    """Everything to be said, what matters most first."""
-    layout = found.layouts[sequence]
+    """All warnings, the most important first."""
+    layout = positions.layouts[sequence]
     return (
         *_on_rows(layout, counts),
         *_on_terms(mask, layout),
-        *_on_text(params, found),
-        *_on_batch(params, mask, found),
+        *_on_text(params, positions),
+        *_on_batch(params, mask, positions),
         *_on_tiles(mask, cost),
     )
 
@@ -163,13 +163,13 @@ def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[MaskWarning
         )
 
 
-def _on_text(params: MasksParams, found: Positions) -> Iterator[MaskWarning]:
+def _on_text(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]:
     sides: list[tuple[str, str, Tokens, int, int]] = [
-        ("query_text", params.query_text, found.query_text, len(found.query_labels), params.seq_len)
+        ("query_text", params.query_text, positions.query_text, len(positions.query_labels), params.seq_len)
     ]
-    if found.key_text is not None:
-        sides.append(("key_text", params.key_text, found.key_text, len(found.key_labels), params.key_len))
-    for field, typed, tokens, length, asked in sides:
+    if positions.key_text is not None:
+        sides.append(("key_text", params.key_text, positions.key_text, len(positions.key_labels), params.key_len))
+    for field, typed, tokens, length, requested in sides:
         if typed and tokens.characters_used == 0:
             yield MaskWarning(
                 f"{field}-empty",
@@ -192,38 +192,38 @@ def _on_text(params: MasksParams, found: Positions) -> Iterator[MaskWarning]:
                 ),
                 field,
             )
-        if asked:
-            yield from _on_length(field, len(tokens.labels), asked)
+        if requested:
+            yield from _on_length(field, len(tokens.labels), requested)
 
 
-def _on_length(field: str, tokens: int, asked: int) -> Iterator[MaskWarning]:
+def _on_length(field: str, tokens: int, requested: int) -> Iterator[MaskWarning]:
     length = "seq_len" if field == "query_text" else "key_len"
-    if asked < tokens:
+    if requested < tokens:
         yield MaskWarning(
             f"{field}-shortened",
             Weight.FACT,
             Text(
-                f"The text has {tokens:,} tokens and {length} takes the first {asked:,}.",
-                f"文本有 {tokens:,} 个 token，{length} 取前 {asked:,} 个。",
+                f"The text has {tokens:,} tokens and {length} takes the first {requested:,}.",
+                f"文本有 {tokens:,} 个 token，{length} 取前 {requested:,} 个。",
             ),
             length,
         )
-    elif asked > tokens:
+    elif requested > tokens:
         yield MaskWarning(
             f"{field}-stretched",
             Weight.FACT,
             Text(
-                f"The {tokens:,} tokens of the text are stretched over {asked:,} positions; documents, turns and pads "
-                "keep their proportions.",
-                f"文本的 {tokens:,} 个 token 被拉伸到 {asked:,} 个位置；文档、轮次与 pad 的比例不变。",
+                f"The {tokens:,} tokens of the text are stretched over {requested:,} positions; documents, turns and "
+                "pads keep their proportions.",
+                f"文本的 {tokens:,} 个 token 被拉伸到 {requested:,} 个位置；文档、轮次与 pad 的比例不变。",
             ),
             length,
         )
 
 
-def _on_batch(params: MasksParams, mask: Mask, found: Positions) -> Iterator[MaskWarning]:
-    keys = found.layouts[0].key_len
-    if params.lengths and any(length > keys for length in found.lengths):
+def _on_batch(params: MasksParams, mask: Mask, positions: Positions) -> Iterator[MaskWarning]:
+    keys = positions.layouts[0].key_len
+    if params.lengths and any(length > keys for length in positions.lengths):
         yield MaskWarning(
             "lengths-clipped",
             Weight.WARNING,
@@ -233,17 +233,17 @@ def _on_batch(params: MasksParams, mask: Mask, found: Positions) -> Iterator[Mas
             ),
             "lengths",
         )
-    if params.sequence >= len(found.layouts):
+    if params.sequence >= len(positions.layouts):
         yield MaskWarning(
             "sequence-missing",
             Weight.FACT,
             Text(
-                f"The batch has {len(found.layouts)} sequences: the last one is shown.",
-                f"batch 共有 {len(found.layouts)} 条序列：显示最后一条。",
+                f"The batch has {len(positions.layouts)} sequences: the last one is shown.",
+                f"batch 共有 {len(positions.layouts)} 条序列：显示最后一条。",
             ),
             "sequence",
         )
-    past = found.layouts[0].offset
+    past = positions.layouts[0].offset
     if past < 0 and any(isinstance(term, Causal | Window | Ahead) for term in terms_of(mask)):
         yield MaskWarning(
             "more-queries-than-keys",

@@ -100,13 +100,13 @@ class Plan:
 def plan(params: MasksParams) -> Plan:
     """The plan of `params`. Pure; never raises for params that validated."""
     preset = find_preset(params.preset)
-    found = positions(params, preset)
-    mask = parse(params.expression) if params.expression.strip() else preset.mask(found.stretch)
-    sequence = min(params.sequence, len(found.layouts) - 1)
-    tilings = tuple(tiling(mask, layout, params.block_q, params.block_kv) for layout in found.layouts)
-    counts = row_counts(mask, found.layouts[sequence])
+    batch = positions(params, preset)
+    mask = parse(params.expression) if params.expression.strip() else preset.mask(batch.stretch)
+    sequence = min(params.sequence, len(batch.layouts) - 1)
+    tilings = tuple(tiling(mask, layout, params.block_q, params.block_kv) for layout in batch.layouts)
+    counts = row_counts(mask, batch.layouts[sequence])
     total = cost(
-        found.layouts,
+        batch.layouts,
         tilings,
         heads=params.heads,
         head_dim=params.head_dim,
@@ -116,12 +116,12 @@ def plan(params: MasksParams) -> Plan:
         params=params,
         preset=preset,
         mask=mask,
-        positions=found,
+        positions=batch,
         sequence=sequence,
         tilings=tilings,
         row_counts=counts,
         cost=total,
-        warnings=mask_warnings(params, mask, found, sequence, counts, total),
+        warnings=mask_warnings(params, mask, batch, sequence, counts, total),
     )
 
 

@@ -21,7 +21,7 @@ class Positions:
     """Labels of the queries and of the keys, and one layout a sequence of the batch.
 
     `query_text` and `key_text` are the tokens before they were cut or stretched (`key_text` None when the keys are the
-    queries' own text); `lengths` is what was asked for, () for one sequence without lengths.
+    queries' own text); `lengths` are the requested ones, ()() for one sequence without lengths.
     """
 
     query_labels: tuple[str, ...]
@@ -86,15 +86,15 @@ def _positions(
     for real in lengths or (key_side.length,):
         padded = key_side.padded_to(real)
         # In cross-attention the lengths are the keys'; else the queries are the last of the same positions.
-        own = queries if key_text is not None else queries.padded_to(real - (key_side.length - query_len))
-        layouts.append(Layout.self_attention(padded) if square else Layout(own, padded))
+        query_side = queries if key_text is not None else queries.padded_to(real - (key_side.length - query_len))
+        layouts.append(Layout.self_attention(padded) if square else Layout(query_side, padded))
     return Positions(query_labels, key_labels, tuple(layouts), query_text, key_text, lengths)
 
 
 def _tokens(text: str, length: int) -> Tokens:
     """At least one token: blank text is so many numbered positions."""
-    found = tokenise(text, LONGEST)
-    return found if found.labels else replace(numbered(length or _WITHOUT_TEXT), characters=len(text))
+    tokens = tokenise(text, LONGEST)
+    return tokens if tokens.labels else replace(numbered(length or _WITHOUT_TEXT), characters=len(text))
 
 
 def _last(tokens: Tokens, key_labels: tuple[str, ...], keys: Side, query_len: int) -> tuple[tuple[str, ...], Side]:

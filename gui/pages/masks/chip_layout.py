@@ -52,29 +52,29 @@ def placed(
     row: tuple[Piece, ...], width_of: Callable[[Piece], float], room: float, gap: float
 ) -> tuple[tuple[Placed, ...], int]:
     """Where the pieces stand in lines of `room` pixels, and how many lines that makes."""
-    found: list[Placed] = []
+    pieces_in_lines: list[Placed] = []
     x, line = 0.0, 0
     for piece in row:
         width = width_of(piece)
         if x and x + width > room:
             x, line = 0.0, line + 1
-        found.append(Placed(piece, x, width, line))
+        pieces_in_lines.append(Placed(piece, x, width, line))
         x += width + gap
-    return tuple(found), line + 1
+    return tuple(pieces_in_lines), line + 1
 
 
 def slots(mask: Mask, row: tuple[Placed, ...]) -> list[tuple[float, int, Path, int]]:
     """Where a dragged unit may be dropped: (x, line, path of the group, index in it)."""
-    found = []
+    drops = []
     for place in row:
         path = place.piece.path
         if place.piece.kind is Kind.OPERATOR or not path or not isinstance(part(mask, path[:-1]), Joined):
             continue
         if place.piece.kind in (Kind.TERM, Kind.OPEN):
-            found.append((place.x, place.line, path[:-1], path[-1]))
+            drops.append((place.x, place.line, path[:-1], path[-1]))
         if place.piece.kind in (Kind.TERM, Kind.CLOSE):
-            found.append((place.x + place.width, place.line, path[:-1], path[-1] + 1))
-    return found
+            drops.append((place.x + place.width, place.line, path[:-1], path[-1] + 1))
+    return drops
 
 
 def _joined(mask: Joined, path: Path) -> Iterator[Piece]:
@@ -86,12 +86,12 @@ def _joined(mask: Joined, path: Path) -> Iterator[Piece]:
 
 
 def _unit(mask: Mask, path: Path) -> Iterator[Piece]:
-    inner, at, nots = mask, path, ""
+    inner, inner_path, nots = mask, path, ""
     while isinstance(inner, Not):
-        inner, at, nots = inner.term, (*at, 0), nots + "not "
+        inner, inner_path, nots = inner.term, (*inner_path, 0), nots + "not "
     if not isinstance(inner, Joined):
-        yield Piece(Kind.TERM, path, at, f"{nots}{inner}")
+        yield Piece(Kind.TERM, path, inner_path, f"{nots}{inner}")
         return
-    yield Piece(Kind.OPEN, path, at, f"{nots}(")
-    yield from _joined(inner, at)
-    yield Piece(Kind.CLOSE, path, at, ")")
+    yield Piece(Kind.OPEN, path, inner_path, f"{nots}(")
+    yield from _joined(inner, inner_path)
+    yield Piece(Kind.CLOSE, path, inner_path, ")")

@@ -125,8 +125,8 @@ class ChipRow(Canvas):
         """The parentheses around the piece, or those that it is, away."""
         piece = self.current
         if piece is not None:
-            own = piece.inner if piece.kind in (Kind.OPEN, Kind.CLOSE, Kind.OPERATOR) else piece.path[:-1]
-            self._take(without_parentheses(self.mask, own))
+            group = piece.inner if piece.kind in (Kind.OPEN, Kind.CLOSE, Kind.OPERATOR) else piece.path[:-1]
+            self._take(without_parentheses(self.mask, group))
 
     def edit(self) -> None:
         """Write the term anew, in its place."""
@@ -193,7 +193,7 @@ class ChipRow(Canvas):
         self.update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        index = self._at(event.position())
+        index = self._index_at(event.position())
         if index is None:
             super().mousePressEvent(event)
             return
@@ -203,7 +203,7 @@ class ChipRow(Canvas):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        self._hovered = self._at(event.position())
+        self._hovered = self._index_at(event.position())
         if self._pressed is not None:
             index, start = self._pressed
             far = (event.position() - start).manhattanLength() > _DRAG_PX
@@ -220,7 +220,7 @@ class ChipRow(Canvas):
         piece = self._row[pressed[0]].piece
         if slot is not None:
             self._take(*transplanted(self.mask, piece.path, slot[2], slot[3]))
-        elif piece.kind is Kind.OPERATOR and self._at(event.position()) == pressed[0]:
+        elif piece.kind is Kind.OPERATOR and self._index_at(event.position()) == pressed[0]:
             self.switch_operator()
         self.update()
 
@@ -234,7 +234,7 @@ class ChipRow(Canvas):
         super().leaveEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        index = self._at(QPointF(event.pos()))
+        index = self._index_at(QPointF(event.pos()))
         if index is None:
             return
         self.pick(index)
@@ -267,10 +267,12 @@ class ChipRow(Canvas):
         current = index == self._current and self.hasFocus()
         dragged = self._slot is not None and self._pressed is not None and self._pressed[0] == index
         if kind is Kind.TERM:
-            ink = theme.bad if place.piece.text.startswith("not ") else theme.accent
+            chip_colour = theme.bad if place.piece.text.startswith("not ") else theme.accent
             strength = 0.30 if index == self._hovered or current else 0.17
-            painter.setBrush(QColor(mix(theme.surface, ink, 0.06 if dragged else strength)))
-            painter.setPen(QPen(QColor(ink if current else mix(theme.surface, ink, 0.6)), 2 if current else 1))
+            painter.setBrush(QColor(mix(theme.surface, chip_colour, 0.06 if dragged else strength)))
+            painter.setPen(
+                QPen(QColor(chip_colour if current else mix(theme.surface, chip_colour, 0.6)), 2 if current else 1)
+            )
             painter.drawRoundedRect(box, 5, 5)
             painter.setPen(QColor(theme.faint if dragged else theme.text))
         else:
@@ -368,7 +370,7 @@ class ChipRow(Canvas):
     def _box(self, place: Placed) -> QRectF:
         return QRectF(place.x + 1, place.line * _LINE_PX + (_LINE_PX - _CHIP_PX) / 2, place.width, _CHIP_PX)
 
-    def _at(self, position: QPointF) -> int | None:
+    def _index_at(self, position: QPointF) -> int | None:
         return next((k for k, place in enumerate(self._row) if self._box(place).contains(position)), None)
 
     def _nearest_slot(self, position: QPointF) -> tuple[float, int, Path, int] | None:

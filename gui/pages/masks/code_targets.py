@@ -22,10 +22,10 @@ class CodeTargets(QWidget):
         self.copy_button = QPushButton("Copy")
         self.copy_button.setToolTip("Copy the code that is shown to the clipboard")
         self.copy_button.clicked.connect(self.copy)
-        self._said = QLabel("Runs as it stands: lengths, pads and documents are written into it.")
-        self._said.setProperty("role", "small")
+        self._caption = QLabel("Runs as it stands: lengths, pads and documents are written into it.")
+        self._caption.setProperty("role", "small")
         foot = QHBoxLayout()
-        foot.addWidget(self._said, 1)
+        foot.addWidget(self._caption, 1)
         foot.addWidget(self.copy_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -47,4 +47,4 @@ class CodeTargets(QWidget):
     def copy(self) -> None:
         """Put the code that is shown on the clipboard, and say so."""
         QGuiApplication.clipboard().setText(self.text)
-        self._said.setText(f"Copied: {self._titles[self.switcher.index]}.")
+        self._caption.setText(f"Copied: {self._titles[self.switcher.index]}.")

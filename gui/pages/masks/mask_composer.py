@@ -29,8 +29,8 @@ class _Message(QLabel):
 
 
 class MaskComposer(QWidget):
-    """Two views of one text. `expression_edited` carries what a person made of it; `show_mask` and `show_text` are
-    silent, so that whoever owns the text can answer without a loop."""
+    """Two views of one text. `expression_edited` carries what the user made of it; `show_mask` and `show_text` are
+    silent, so that the owner of the text can answer without a loop."""
 
     expression_edited = Signal(str)
 
@@ -99,14 +99,14 @@ class MaskComposer(QWidget):
 
     def _write_message(self) -> None:
         colours = theme.current()
-        ink = colours.bad if self._fault else colours.warn if self._is_warning else colours.muted
+        text_colour = colours.bad if self._fault else colours.warn if self._is_warning else colours.muted
         self._message.setText(self.message)
         self._message.setToolTip(self._fault or self._all_warnings)
         # What does not fit is cut at its end, not at both.
         fits = len(self.message) < _TWO_LINES_CHARACTERS
         middle, top = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignTop
         self._message.setAlignment(Qt.AlignmentFlag.AlignLeft | (middle if fits else top))
-        self._message.setStyleSheet(f"color: {ink};")
+        self._message.setStyleSheet(f"color: {text_colour};")
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)

@@ -12,8 +12,8 @@ from gui import theme as themes
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
 from gui.charts.tiles import TileClass
-from gui.pages.masks.mask_picture import Inks, MatrixPicture, MatrixSource, Span, paint, window
-from gui.pages.masks.matrix_axis_labels import ColumnLabels, RowCounts, RowLabels
+from gui.pages.masks.mask_picture import MatrixColours, MatrixPicture, MatrixSource, Span, paint, window
+from gui.pages.masks.matrix_axis_labels import KeyLabels, QueryLabels, RowCounts
 from gui.theme import Theme, colour, mix
 from gui.widgets.figure import Figure
 from gui.widgets.latest_work import LatestWork
@@ -119,25 +119,27 @@ class MaskMatrix(Figure):
         super().resizeEvent(event)
         self._changed_view()
 
-    def _inks(self) -> Inks:
+    def _colours(self) -> MatrixColours:
         theme = themes.current()
         partial = theme.tiles["partial"]
         wasted, empty = mix(theme.sunken, partial, 0.28), mix(theme.sunken, theme.grid, 0.35)
         full = theme.tiles["full"]
-        return Inks(rgb(full), rgb(partial), rgb(wasted), rgb(empty))
+        return MatrixColours(rgb(full), rgb(partial), rgb(wasted), rgb(empty))
 
     def _write_legend(self, theme: Theme) -> None:
-        source, inks = self.source, self._inks()
+        source, colours = self.source, self._colours()
         kinds = (
-            ("full", TileClass.FULL, inks.full),
-            ("partial", TileClass.PARTIAL, inks.partial),
-            ("empty", TileClass.SKIPPED, inks.empty),
+            ("full", TileClass.FULL, colours.full),
+            ("partial", TileClass.PARTIAL, colours.partial),
+            ("empty", TileClass.SKIPPED, colours.empty),
         )
         entries = [
-            Entry(name if source is None else f"{name} {source.number(kind):,}", "#{:02x}{:02x}{:02x}".format(*ink))
-            for name, kind, ink in kinds
+            Entry(
+                name if source is None else f"{name} {source.number(kind):,}", "#{:02x}{:02x}{:02x}".format(*rgb_value)
+            )
+            for name, kind, rgb_value in kinds
         ]
-        wasted = Entry("hidden in partial tiles: computed, thrown away", "#{:02x}{:02x}{:02x}".format(*inks.wasted))
+        wasted = Entry("hidden in partial tiles: computed, thrown away", "#{:02x}{:02x}{:02x}".format(*colours.wasted))
         self.legend.set_entries((*entries, wasted))
 
     def _changed_view(self) -> None:
@@ -171,14 +173,14 @@ class MaskMatrix(Figure):
         rows, cols = window(source, *box.viewRange())
         room = box.sceneBoundingRect()
         size = min(_MOST_PX, max(32, int(room.height()))), min(_MOST_PX, max(32, int(room.width())))
-        inks = self._inks()
+        colours = self._colours()
         self._draw_gaps(source, rows, cols)
         self._update_axis_labels()
         if (rows[1] - rows[0]) * (cols[1] - cols[0]) <= _AT_ONCE_CELLS:
             self._work.forget()
-            self._show(paint(source, rows, cols, size, inks))
+            self._show(paint(source, rows, cols, size, colours))
         else:
-            self._work.request(lambda: paint(source, rows, cols, size, inks))
+            self._work.request(lambda: paint(source, rows, cols, size, colours))
 
     def _show(self, picture: MatrixPicture) -> None:
         source = self.source
@@ -240,7 +242,7 @@ class MaskMatrix(Figure):
         for depth, item in enumerate(items):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
-        self.row_labels, self.col_labels, self.row_counts = RowLabels(self), ColumnLabels(self), RowCounts(self)
+        self.row_labels, self.col_labels, self.row_counts = QueryLabels(self), KeyLabels(self), RowCounts(self)
         corner, heading = _small("queries ↓  keys →"), _small("visible keys")
         corner.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         heading.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom)
@@ -275,8 +277,8 @@ def _small(text: str) -> QLabel:
     return label
 
 
-def _cosmetic(ink: str, width: float) -> QPen:
-    pen = QPen(colour(ink), width)
+def _cosmetic(line_colour: str, width: float) -> QPen:
+    pen = QPen(colour(line_colour), width)
     pen.setCosmetic(True)
     pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
     return pen

@@ -11,7 +11,7 @@ from gui.charts.tiles import TileClass
 
 Range = tuple[float, float]
 Span = tuple[int, int]
-Ink = tuple[int, int, int]
+Rgb = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class MatrixSource:
     """A mask of `rows` queries by `cols` keys, asked only for what is on the screen.
 
     raster       (rows [first, last), columns [first, last), width, height) to float32 [height, width], shares 0 to 1,
-                 one value a cell where there are fewer cells than pixels; may be called in a thread
+                 one value per cell where there are fewer cells than pixels; may be called in a thread
     row_counts   int64 [rows]: keys that each query sees
     classes      uint8 [q_blocks, kv_blocks] of TileClass, tiles of block_q x block_kv
     explain      why (row, column) is visible or hidden
@@ -42,13 +42,13 @@ class MatrixSource:
 
 
 @dataclass(frozen=True)
-class Inks:
+class MatrixColours:
     """Visible cells in full and in partial tiles, and hidden ones in partial and in empty tiles."""
 
-    full: Ink
-    partial: Ink
-    wasted: Ink
-    empty: Ink
+    full: Rgb
+    partial: Rgb
+    wasted: Rgb
+    empty: Rgb
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def window(source: MatrixSource, x_range: Range, y_range: Range) -> tuple[Span, 
     return _whole(y_range, source.rows), _whole(x_range, source.cols)
 
 
-def paint(source: MatrixSource, rows: Span, cols: Span, size: tuple[int, int], inks: Inks) -> MatrixPicture:
+def paint(source: MatrixSource, rows: Span, cols: Span, size: tuple[int, int], colours: MatrixColours) -> MatrixPicture:
     """Rows and columns at no more than `size` (height, width) pixels."""
     shares = source.raster(rows, cols, size[1], size[0])
     height, width = shares.shape
@@ -78,8 +78,8 @@ def paint(source: MatrixSource, rows: Span, cols: Span, size: tuple[int, int], i
         _middles(rows, height)[:, None] // source.block_q, _middles(cols, width)[None, :] // source.block_kv
     ]
     # Hidden and visible by TileClass: skipped, full, partial. A full tile hides nothing; at its edge a pixel may.
-    hidden = np.array([inks.empty, inks.empty, inks.wasted], dtype=np.float32)
-    seen = np.array([inks.partial, inks.full, inks.partial], dtype=np.float32)
+    hidden = np.array([colours.empty, colours.empty, colours.wasted], dtype=np.float32)
+    seen = np.array([colours.partial, colours.full, colours.partial], dtype=np.float32)
     image = hidden[kinds] + shares[..., None] * (seen - hidden)[kinds]
     return MatrixPicture(np.rint(image).astype(np.uint8), rows, cols)
 

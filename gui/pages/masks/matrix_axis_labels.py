@@ -46,7 +46,7 @@ class AxisLabels(Canvas):
         return box.sceneBoundingRect(), (x0, x1), (y0, y1)
 
 
-class RowLabels(AxisLabels):
+class QueryLabels(AxisLabels):
     """The query of each row, left of the matrix."""
 
     def __init__(self, matrix: Matrix) -> None:
@@ -85,7 +85,7 @@ class RowLabels(AxisLabels):
             painter.drawText(slot, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 
 
-class ColumnLabels(AxisLabels):
+class KeyLabels(AxisLabels):
     """The key of each column, above the matrix: upright text for tokens, level text for numbers."""
 
     def __init__(self, matrix: Matrix) -> None:
@@ -185,11 +185,11 @@ class RowCounts(AxisLabels):
         track = QRectF(4, box.top(), room, box.height())
         painter.fillRect(track, QColor(theme.sunken))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        ink, hidden_ink = QColor(mix(theme.surface, theme.series[1], 0.8)), QColor(theme.bad)
+        visible_colour, hidden_colour = QColor(mix(theme.surface, theme.series[1], 0.8)), QColor(theme.bad)
         for top, bottom, mean in zip(edges[:-1].tolist(), edges[1:].tolist(), means.tolist(), strict=True):
             y = max(box.top(), box.top() + (top - first) * pixel)
             height = min(box.bottom(), box.top() + (bottom - first) * pixel) - y
             gap = 1.0 if height > 5 else 0.0
             width = room * mean / source.cols
             bar = QRectF(4, y, 3 if mean == 0 else max(1.0, width), max(1.0, height - gap))
-            painter.fillRect(bar, hidden_ink if mean == 0 else ink)
+            painter.fillRect(bar, hidden_colour if mean == 0 else visible_colour)

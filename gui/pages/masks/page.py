@@ -139,8 +139,8 @@ class MasksPage(Page[Plan, MasksResult]):
 
     def _apply(self, preset_id: str) -> None:
         """A preset as it is meant: its own mask and text; lengths, tiles and shape stay."""
-        own = dict.fromkeys(("expression", "query_text", "key_text", "lengths", "documents"), "")
-        self.form.propose(self.params.changed(preset=preset_id, **own))
+        cleared = dict.fromkeys(("expression", "query_text", "key_text", "lengths", "documents"), "")
+        self.form.propose(self.params.changed(preset=preset_id, **cleared))
 
     def _sync_text(self, *_: object) -> None:
         """The composer shows what the form holds, valid or not."""

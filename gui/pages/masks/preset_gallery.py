@@ -44,7 +44,7 @@ class PresetGallery(QWidget):
         """Show these, once."""
         for thumbnail in thumbnails:
             button = _Thumb(thumbnail)
-            button.clicked.connect(lambda _=False, found=thumbnail.id: self.chosen.emit(found))
+            button.clicked.connect(lambda _=False, chosen=thumbnail.id: self.chosen.emit(chosen))
             self._group.addButton(button)
             self._row.addWidget(button)
             self.buttons[thumbnail.id] = button
@@ -52,8 +52,8 @@ class PresetGallery(QWidget):
     def mark(self, preset_id: str | None) -> None:
         """Which one is applied as it stands; None where the mask is another."""
         self._group.setExclusive(False)
-        for found, button in self.buttons.items():
-            button.setChecked(found == preset_id)
+        for thumb_id, button in self.buttons.items():
+            button.setChecked(thumb_id == preset_id)
         self._group.setExclusive(preset_id is not None)
 
 

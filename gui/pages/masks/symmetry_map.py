@@ -66,16 +66,16 @@ class SymmetryMap(Figure):
 
     def describe(self, x: float, y: float) -> str | None:
         """A cell and its mirror image."""
-        found = self.symmetry
-        if found is None or not (0 <= x < self.length and 0 <= y < self.length):
+        symmetry = self.symmetry
+        if symmetry is None or not (0 <= x < self.length and 0 <= y < self.length):
             return None
-        scale = found.seen.shape[0] / self.length if self.length > found.seen.shape[0] else 1.0
+        scale = symmetry.seen.shape[0] / self.length if self.length > symmetry.seen.shape[0] else 1.0
         row, col = int(y * scale), int(x * scale)
         if scale < 1:
-            return f"around query {int(y):,}, key {int(x):,}\n{found.differs[row, col]:.0%} of the cells differ"
-        said = ["hidden", "visible"]
-        seen, mirrored = bool(found.seen[row, col]), bool(found.seen[col, row])
-        return f"query {row:,} → key {col:,}: {said[seen]}\nquery {col:,} → key {row:,}: {said[mirrored]}"
+            return f"around query {int(y):,}, key {int(x):,}\n{symmetry.differs[row, col]:.0%} of the cells differ"
+        words = ["hidden", "visible"]
+        seen, mirrored = bool(symmetry.seen[row, col]), bool(symmetry.seen[col, row])
+        return f"query {row:,} → key {col:,}: {words[seen]}\nquery {col:,} → key {row:,}: {words[mirrored]}"
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)
@@ -92,17 +92,18 @@ class SymmetryMap(Figure):
                 Entry("in neither", theme.sunken),
             )
         )
-        found = self.symmetry
-        if found is None:
+        symmetry = self.symmetry
+        if symmetry is None:
             return
-        none, both, own, other = (
-            np.array(rgb(ink), np.float32) for ink in (theme.sunken, theme.tiles["full"], only_m, only_t)
+        none, both, only_mask, only_transpose = (
+            np.array(rgb(cell_colour), np.float32)
+            for cell_colour in (theme.sunken, theme.tiles["full"], only_m, only_t)
         )
-        seen, differs = found.seen[..., None], found.differs[..., None]
+        seen, differs = symmetry.seen[..., None], symmetry.differs[..., None]
         alike = none + seen * (both - none)
-        unlike = other + seen * (own - other)
+        unlike = only_transpose + seen * (only_mask - only_transpose)
         image = np.rint(alike + differs * (unlike - alike)).astype(np.uint8)
         self._image.setImage(image, autoLevels=False, levels=None)
-        stride = -(-self.length // found.seen.shape[0]) if self.length else 1
-        side = stride * found.seen.shape[0]
+        stride = -(-self.length // symmetry.seen.shape[0]) if self.length else 1
+        side = stride * symmetry.seen.shape[0]
         self._image.setRect(QRectF(0, 0, side, side))

@@ -44,7 +44,7 @@ def attend(problem: Problem, tiles: BlockMask) -> torch.Tensor:
 
 
 def visited_by_sequence(launch: Launch) -> list[int]:
-    """K tiles that the programs of head 0 loaded, one number a sequence."""
+    """K tiles that the programs of head 0 loaded, one number per sequence."""
     programs = np.concatenate([access.programs for access in loads_of(launch, "k_ptr")] or [np.empty(0, np.int64)])
     x, heads, batch = launch.grid
     return [int(np.count_nonzero(programs // x == sequence * heads)) for sequence in range(batch)]

@@ -99,11 +99,11 @@ def evidence_metrics(
     return {name: Metric(float(value), unit, how, note) for name, (value, unit, note) in values.items()}
 
 
-def fully_masked_metrics(found: FullyMaskedRows, device: str) -> Metrics:
+def fully_masked_metrics(fully_masked: FullyMaskedRows, device: str) -> Metrics:
     """'fully_masked.rows', and '.{implementation}_nan_rows' and '_zero_rows' of each."""
     how, note = measured(device), "among the rows that see nothing, causal, 48 queries and 17 keys"
-    metrics = {"fully_masked.rows": Metric(float(found.rows), "rows", how, "see nothing")}
-    for outcome, counts in (("nan", found.nan_rows), ("zero", found.zero_rows)):
+    metrics = {"fully_masked.rows": Metric(float(fully_masked.rows), "rows", how, "see nothing")}
+    for outcome, counts in (("nan", fully_masked.nan_rows), ("zero", fully_masked.zero_rows)):
         for name, count in counts.items():
             provenance = Provenance.TRACED if name == "sparse" else how
             metrics[f"fully_masked.{name}_{outcome}_rows"] = Metric(float(count), "rows", provenance, note)

@@ -11,9 +11,9 @@ from PySide6.QtTest import QTest
 
 from core.masks import Layout, parse, rasterise, row_counts, tile_classes, visible_matrix
 from gui.pages.masks.mask_matrix import MaskMatrix
-from gui.pages.masks.mask_picture import Inks, MatrixSource, binned_rows, label_step, paint, window
+from gui.pages.masks.mask_picture import MatrixColours, MatrixSource, binned_rows, label_step, paint, window
 
-INKS = Inks((0, 0, 250), (200, 0, 200), (60, 0, 60), (10, 10, 10))
+COLOURS = MatrixColours((0, 0, 250), (200, 0, 200), (60, 0, 60), (10, 10, 10))
 
 
 def source(text: str = "causal", rows: int = 64, cols: int | None = None, block: int = 16) -> MatrixSource:
@@ -46,22 +46,24 @@ def matrix(qtbot: Any) -> MaskMatrix:
 def test_that_each_cell_has_the_colour_of_its_tile_and_of_what_it_is(rows: int, cols: int) -> None:
     text = "causal | prefix(3)"
     made = source(text, rows, cols)
-    image = paint(made, (0, rows), (0, cols), (rows, cols), INKS).image
+    image = paint(made, (0, rows), (0, cols), (rows, cols), COLOURS).image
     cells = visible_matrix(parse(text), Layout.of(rows, cols))
     for row, col in np.ndindex(rows, cols):
         kind = made.classes[row // 16, col // 16]
-        expected = {0: INKS.empty, 1: INKS.full, 2: INKS.partial if cells[row, col] else INKS.wasted}[int(kind)]
+        expected = {0: COLOURS.empty, 1: COLOURS.full, 2: COLOURS.partial if cells[row, col] else COLOURS.wasted}[
+            int(kind)
+        ]
         assert tuple(image[row, col]) == expected
 
 
 def test_that_a_pixel_of_many_cells_is_their_share() -> None:
     made = source("causal", 8192, block=128)
-    image = paint(made, (0, 8192), (0, 8192), (256, 256), INKS).image
+    image = paint(made, (0, 8192), (0, 8192), (256, 256), COLOURS).image
     assert image.shape == (256, 256, 3)
-    assert tuple(image[200, 10]) == INKS.full
-    assert tuple(image[10, 200]) == INKS.empty
+    assert tuple(image[200, 10]) == COLOURS.full
+    assert tuple(image[10, 200]) == COLOURS.empty
     share = np.tril(np.ones((32, 32))).mean()
-    assert image[9, 9, 0] == pytest.approx(INKS.wasted[0] + share * (INKS.partial[0] - INKS.wasted[0]), abs=1)
+    assert image[9, 9, 0] == pytest.approx(COLOURS.wasted[0] + share * (COLOURS.partial[0] - COLOURS.wasted[0]), abs=1)
 
 
 def test_that_the_window_holds_whole_cells_within_the_matrix() -> None:
@@ -83,8 +85,8 @@ def test_that_hovering_reads_out_tokens_reason_and_tile(matrix: MaskMatrix) -> N
     assert text.splitlines() == ["query 3 'q3' → key 40 'k40'", "because of 3, 40", "tile (0, 2): empty, skipped"]
     assert matrix.describe(64.0, 0.0) is None
     box = matrix.chart.getViewBox().sceneBoundingRect()
-    said = matrix.row_counts.describe(box.top() + box.height() * 3.5 / 64)
-    assert said == "query 3 'q3'\nsees 4 of 64 keys"
+    read_out = matrix.row_counts.describe(box.top() + box.height() * 3.5 / 64)
+    assert read_out == "query 3 'q3'\nsees 4 of 64 keys"
 
 
 def test_that_a_row_that_sees_nothing_says_what_comes_out(matrix: MaskMatrix) -> None:
@@ -94,9 +96,9 @@ def test_that_a_row_that_sees_nothing_says_what_comes_out(matrix: MaskMatrix) ->
 
 def test_that_a_click_picks_the_cell_under_it(matrix: MaskMatrix, qtbot: Any) -> None:
     box = matrix.chart.getViewBox().sceneBoundingRect()
-    at = QPoint(int(box.left() + box.width() * 20.5 / 64), int(box.top() + box.height() * 40.5 / 64))
+    point = QPoint(int(box.left() + box.width() * 20.5 / 64), int(box.top() + box.height() * 40.5 / 64))
     with qtbot.waitSignal(matrix.cell_picked) as picked:
-        QTest.mouseClick(matrix.chart.viewport(), Qt.MouseButton.LeftButton, pos=at)
+        QTest.mouseClick(matrix.chart.viewport(), Qt.MouseButton.LeftButton, pos=point)
     assert picked.args == [40, 20]
 
 
@@ -115,20 +117,20 @@ def test_that_marks_outside_the_matrix_are_not_drawn(matrix: MaskMatrix) -> None
 def test_that_a_large_mask_is_drawn_beside_the_gui_thread_and_asks_for_what_is_in_view(
     matrix: MaskMatrix, qtbot: Any
 ) -> None:
-    asked: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    requests: list[tuple[tuple[int, int], tuple[int, int]]] = []
     large = source("causal & window(512)", 8192, block=128)
     raster = large.raster
 
     def watched(rows: tuple[int, int], cols: tuple[int, int], width: int, height: int) -> np.ndarray:
-        asked.append((rows, cols))
+        requests.append((rows, cols))
         return raster(rows, cols, width, height)
 
     object.__setattr__(large, "raster", watched)
     matrix.set_source(large)
-    qtbot.waitUntil(lambda: matrix.idle and bool(asked))
-    assert asked[-1] == ((0, 8192), (0, 8192))
+    qtbot.waitUntil(lambda: matrix.idle and bool(requests))
+    assert requests[-1] == ((0, 8192), (0, 8192))
     matrix.zoom_to(5000, 4900, 20)
-    qtbot.waitUntil(lambda: matrix.idle and asked[-1][0][1] - asked[-1][0][0] <= 22)
-    assert asked[-1][1][0] >= 4889
+    qtbot.waitUntil(lambda: matrix.idle and requests[-1][0][1] - requests[-1][0][0] <= 22)
+    assert requests[-1][1][0] >= 4889
     assert matrix.describe(4900.5, 5000.5) is not None
     assert not matrix.grab().isNull()

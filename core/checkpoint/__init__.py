@@ -10,6 +10,6 @@ All of it without torch; the window may import it:
 - `slices`       `slices(tensor)`: the weights, a slice at a time, never a file or a large tensor at once
 - `coding`       blocks to the nearest level of a format and back
 - `measuring`    `Measurer.measure(...)`: the errors of one tensor in several formats, on all cores
-- `survey`       `survey(tensors, how, cache, found, progress)`: a whole checkpoint, cancelled and continued at will
+- `survey`       `survey(tensors, how, cache, result, progress)`: a whole checkpoint, cancelled and continued at will
 - `resume_cache` `ResumeCache`: tensors that were measured already, so that a report goes on where it was stopped
 """

@@ -57,8 +57,8 @@ class Coder:
 
     def searched(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same without the table."""
-        found: NDArray[np.float32] = self.levels[np.searchsorted(self.boundaries, shares)]
-        return found
+        nearest: NDArray[np.float32] = self.levels[np.searchsorted(self.boundaries, shares)]
+        return nearest
 
 
 class Scratch(threading.local):

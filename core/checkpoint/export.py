@@ -32,7 +32,7 @@ def as_json(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> st
 
 
 def as_markdown(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
-    """To be read: what a person should know first, what was measured, totals, layers, the worst tensors and what was
+    """To be read: what the user should know first, what was measured, totals, layers, the worst tensors and what was
     left out."""
     rows = tables.get("tensors", ())
     parts = ["# Quantization report"]
@@ -56,9 +56,9 @@ def exported(suffix: str, about: Mapping[str, Any], tables: Mapping[str, Sequenc
     measured and how, and the messages: there is no other place for it that every reader takes. Where no tensor was
     measured and there is something to say, one row without a tensor says it."""
     if suffix == ".csv":
-        told = [f"{row['severity']}: {row['text']}" for row in tables.get("messages", ())]
-        rows = tables.get("tensors", ()) or [{"tensor": ""}] * bool(told)
-        every = {**about, "messages": " ".join(told)}
+        messages = [f"{row['severity']}: {row['text']}" for row in tables.get("messages", ())]
+        rows = tables.get("tensors", ()) or [{"tensor": ""}] * bool(messages)
+        every = {**about, "messages": " ".join(messages)}
         return to_csv([{name: _harmless(value) for name, value in {**row, **every}.items()} for row in rows])
     return as_json(about, tables) if suffix == ".json" else as_markdown(about, tables)
 

@@ -137,11 +137,11 @@ def _header_length(path: Path, prefix: bytes, size: int, field: str | None) -> i
 
 def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
     def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
             twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
             raise _damaged(path, f"names {twice} twice in its header", field)
-        return found
+        return fields
 
     try:
         entries: Any = json.loads(text.decode(), object_pairs_hook=each_once)

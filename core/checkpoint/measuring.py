@@ -25,12 +25,12 @@ Slices = Callable[[], Iterable[NDArray[Any]]]
 as its bits in uint16."""
 
 Seen = Callable[[int], None]
-"""Is told the elements read since it was told last; may raise to stop."""
+"""Receives the number of elements read since the last call; may raise to stop."""
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """How to quantize: formats, elements a block, and scales that share one float32 (0: scales stay float32)."""
+    """How to quantize: formats, elements per block, and scales that share one float32 (0: scales stay float32)."""
 
     formats: tuple[FormatId, ...]
     block_size: int
@@ -93,9 +93,9 @@ class Measurer:
 
     def measure(self, read: Slices, elements: int, how: Quantization, seen: Seen) -> Measured:
         """The sums of one tensor of `elements` elements. Read once, and once more where scales are quantized: those of
-        the whole tensor must be known first. `seen` is told each element once a reading.
+        the whole tensor must be known first. `seen` receives each element once per reading.
 
-        Memory: one slice, small pieces of it for each thread, and 4 bytes a block where scales are quantized.
+        Memory: one slice, small pieces of it for each thread, and 4 bytes per block where scales are quantized.
         """
         blocks = -(-elements // how.block_size)
         scales = self._kept_scales(read, blocks, how, seen) if how.nests else None
@@ -108,10 +108,10 @@ class Measurer:
         for part in self._over(read, how.block_size, of, seen):
             total += part
         errors = {}
-        for name, found in total.errors.items():
+        for name, error in total.errors.items():
             bits = how.stored_bits(name, elements)
             power = total.errors[how.formats[0]].power  # the same for all, and held once: there may be 100,000 tensors
-            errors[name] = replace(found, power=power, stored_bits=bits)
+            errors[name] = replace(error, power=power, stored_bits=bits)
         return Measured(total.weights, errors)
 
     def _kept_scales(self, read: Slices, blocks: int, how: Quantization, seen: Seen) -> Scales:
@@ -192,11 +192,11 @@ def measure_piece(piece: Piece, how: Quantization, blocks_of_tensor: int, scales
     errors = {}
     for name in how.formats:
         if FORMATS[name].affine:
-            found = coding.affine_errors(blocks)
+            sums = coding.affine_errors(blocks)
         else:
-            found = coding.codebook_errors(blocks, shares, cells, piece.absmax if scales is None else scales, name)
-        error = by_column(found.squares, piece.first_block, blocks_of_tensor)
-        errors[name] = FormatErrors(blocks.size, power, error, found.largest)
+            sums = coding.codebook_errors(blocks, shares, cells, piece.absmax if scales is None else scales, name)
+        error = by_column(sums.squares, piece.first_block, blocks_of_tensor)
+        errors[name] = FormatErrors(blocks.size, power, error, sums.largest)
     return Measured(weights, errors)
 
 

@@ -18,18 +18,18 @@ def layer_and_kind(name: str) -> tuple[int, str]:
 
     The first number that stands alone between dots is the block's; what comes before it is left out. Without one the
     layer is NO_LAYER and the kind the whole name. More than five digits number no block: no model has as many, and who
-    draws a row a layer must be able to. A closing '.weight' says nothing and goes.
+    draws one row per layer must be able to. A closing '.weight' says nothing and goes.
     """
-    found = _NUMBER.search(name)
-    kind = name if found is None else name[found.end() :]
+    number = _NUMBER.search(name)
+    kind = name if number is None else name[number.end() :]
     if kind.endswith(".weight"):
         kind = kind.removesuffix(".weight")
-    return (NO_LAYER if found is None else int(found.group(1))), kind
+    return (NO_LAYER if number is None else int(number.group(1))), kind
 
 
 def quantized_tensor_of(name: str) -> str:
     """What a tensor would belong to if it is a scale: 'a.weight' for 'a.weight.absmax' (bitsandbytes) and
     'a.weight_scale' (FP8), 'a.qweight' for 'a.scales' (GPTQ, AWQ); '' for a name that is no scale's."""
-    if found := _SCALE.search(name):
-        return name[: found.start()] + (".qweight" if found.group() == ".scales" else found.group(1) or "")
+    if scale := _SCALE.search(name):
+        return name[: scale.start()] + (".qweight" if scale.group() == ".scales" else scale.group(1) or "")
     return ""

@@ -27,7 +27,7 @@ Found = tuple[list[Path], dict[str, str]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything the headers tell. `tensors` in the order in which their bytes lie, shard by shard."""
+    """Everything the headers say. `tensors` in the order in which their bytes lie, shard by shard."""
 
     path: Path
     shards: tuple[Shard, ...]
@@ -60,9 +60,9 @@ def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
     shards: list[Shard] = []
     tensors: dict[str, StoredTensor] = {}
     for file in files:
-        found = read_header(file, field)
-        _add(tensors, found, given, field)
-        shards += [tensor.shard for tensor in found[:1]]
+        shard_tensors = read_header(file, field)
+        _add(tensors, shard_tensors, given, field)
+        shards += [tensor.shard for tensor in shard_tensors[:1]]
     for name, file_name in listed.items():
         if name not in tensors or tensors[name].shard.path.name != file_name:
             raise InvalidParams(
@@ -70,10 +70,10 @@ def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
             )
     if not tensors:
         raise InvalidParams(f"{given} holds no tensors: give a checkpoint that does.", field)
-    return Checkpoint(given, tuple(shards), tuple(_told_apart(tensors)))
+    return Checkpoint(given, tuple(shards), tuple(_with_scales_marked(tensors)))
 
 
-def _told_apart(tensors: Mapping[str, StoredTensor]) -> Iterator[StoredTensor]:
+def _with_scales_marked(tensors: Mapping[str, StoredTensor]) -> Iterator[StoredTensor]:
     """Floating-point tensors that are scales of a layer quantized already are no weights."""
     for name, tensor in tensors.items():
         codes = tensors.get(quantized_tensor_of(name))
@@ -81,8 +81,10 @@ def _told_apart(tensors: Mapping[str, StoredTensor]) -> Iterator[StoredTensor]:
         yield replace(tensor, scales_codes=True) if scales else tensor
 
 
-def _add(tensors: dict[str, StoredTensor], found: Sequence[StoredTensor], given: Path, field: str | None) -> None:
-    for tensor in found:
+def _add(
+    tensors: dict[str, StoredTensor], shard_tensors: Sequence[StoredTensor], given: Path, field: str | None
+) -> None:
+    for tensor in shard_tensors:
         if tensor.name in tensors:
             first, second = tensors[tensor.name].shard.path.name, tensor.shard.path.name
             raise InvalidParams(

@@ -38,7 +38,7 @@ class ResumeCache:
 
     def weights(self, tensor: StoredTensor) -> WeightSums | None:
         """The sums of a measured tensor; None if it is not here."""
-        values = self._found(tensor, _WEIGHTS)
+        values = self._stored(tensor, _WEIGHTS)
         with suppress(KeyError, TypeError, ValueError):
             if values is not None:
                 return WeightSums(**{**values, "sums": tuple(values["sums"])})
@@ -46,7 +46,7 @@ class ResumeCache:
 
     def errors(self, tensor: StoredTensor, way: str) -> FormatErrors | None:
         """The errors of a measured tensor quantized that `way`; None if they are not here."""
-        values = self._found(tensor, way)
+        values = self._stored(tensor, way)
         with suppress(KeyError, TypeError, ValueError):
             if values is not None:
                 return FormatErrors.from_json(values)
@@ -80,7 +80,7 @@ class ResumeCache:
                 if (count >= MOST_FILES or used > MOST_BYTES) and file not in kept:
                     file.unlink(missing_ok=True)
 
-    def _found(self, tensor: StoredTensor, way: str) -> dict[str, Any] | None:
+    def _stored(self, tensor: StoredTensor, way: str) -> dict[str, Any] | None:
         shard = tensor.shard.identity
         if shard not in self._read:
             self._read[shard] = dict(_lines(self._file(tensor.shard)))

@@ -23,7 +23,7 @@ class Survey:
     """What has been measured so far, in the order of the tensors.
 
     `resumed` counts tensors of which nothing had to be read again. `stopped_by` is '' or the sentence for which the
-    rest is missing: a file that went away or was written meanwhile. `notice` says what else a person should know.
+    rest is missing: a file that went away or was written meanwhile. `notice` says what else the user should know.
     """
 
     measured: dict[str, tuple[StoredTensor, Measured]] = field(default_factory=dict)
@@ -34,10 +34,10 @@ class Survey:
 
 
 def survey(
-    tensors: Sequence[StoredTensor], how: Quantization, cache: ResumeCache, found: Survey, progress: ProgressCallback
+    tensors: Sequence[StoredTensor], how: Quantization, cache: ResumeCache, result: Survey, progress: ProgressCallback
 ) -> Generator[None, None, None]:
-    """Measure `tensors` into `found`, yielding after each. `progress(done, total, phase)` counts bytes, at every slice;
-    it may raise to stop, and then all tensors that were measured are kept.
+    """Measure `tensors` into `result`, yielding after each. `progress(done, total, phase)` counts bytes, at every
+    slice; it may raise to stop, and then all tensors that were measured are kept.
 
     A tensor kept by an earlier run, for the same file and the same way of quantizing, is not read again.
     """
@@ -54,21 +54,21 @@ def survey(
                 fresh = _measured(
                     measurer, tensor, Quantization(missing, how.block_size, how.nested_block), tensor_progress
                 )
-                cache.keep(tensor, fresh.weights, {how.way(name): found for name, found in fresh.errors.items()})
+                cache.keep(tensor, fresh.weights, {how.way(name): errors for name, errors in fresh.errors.items()})
                 known = fresh if known is None else Measured(fresh.weights, {**known.errors, **fresh.errors})
-                found.read_bytes += tensor.bytes
+                result.read_bytes += tensor.bytes
             else:
-                found.resumed += 1
+                result.resumed += 1
             known = Measured(known.weights, {name: known.errors[name] for name in how.formats})
-            found.measured[tensor.name] = (tensor, known)
+            result.measured[tensor.name] = (tensor, known)
             done += tensor.bytes
             progress(done, total, tensor.name)
             yield
     except FileChanged as error:
-        found.stopped_by = error.sentence
+        result.stopped_by = error.sentence
     finally:
         measurer.close()
-        found.notice = cache.notice
+        result.notice = cache.notice
 
 
 class _Progress:

@@ -120,10 +120,10 @@ def test_that_their_own_dequantization_gives_the_same(name: FormatId, dtype: tor
     theirs = functional.dequantize_4bit(packed, state).flatten()
     assert torch.equal(ours.to(dtype), theirs)
     piece = piece_of(stored(weights), block)
-    found = measure_piece(piece, Quantization((name,), block), len(piece.absmax)).errors[name]
+    measured = measure_piece(piece, Quantization((name,), block), len(piece.absmax)).errors[name]
     difference = (weights.float() - ours).double()
-    assert found.error.sum() == pytest.approx(float(difference.square().sum()), rel=1e-6)
-    assert found.max_abs == float(difference.abs().max())
+    assert measured.error.sum() == pytest.approx(float(difference.square().sum()), rel=1e-6)
+    assert measured.max_abs == float(difference.abs().max())
 
 
 def their_scales(absmax: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

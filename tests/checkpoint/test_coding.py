@@ -42,12 +42,12 @@ def errors(blocks: np.ndarray, name: FormatId) -> coding.BlockErrors:
 @settings(max_examples=40, deadline=None)
 @given(blocks=finite)
 def test_that_no_level_is_nearer_than_the_one_taken(name: FormatId, blocks: np.ndarray) -> None:
-    expected, found = oracle(blocks, name), errors(blocks, name)
+    expected, sums = oracle(blocks, name), errors(blocks, name)
     # One rounding of float32 in the share, one in the difference: relative to the block's largest magnitude.
     rounding = 4 * np.finfo(np.float32).eps * np.maximum(abs(blocks).max(1), np.finfo(np.float32).tiny).astype(float)
-    assert abs(found.largest - expected.max()) <= rounding.max()
+    assert abs(sums.largest - expected.max()) <= rounding.max()
     exact = (expected**2).sum(1)
-    assert (abs(np.sqrt(found.squares) - np.sqrt(exact)) <= 8 * rounding).all()
+    assert (abs(np.sqrt(sums.squares) - np.sqrt(exact)) <= 8 * rounding).all()
 
 
 @pytest.mark.parametrize("name", CODEBOOKS)
@@ -91,8 +91,8 @@ def test_that_large_and_tiny_values_neither_overflow_nor_vanish() -> None:
     pattern = np.linspace(-1, 0.9, 64, dtype=np.float32)[None]
     for scale in (1e-37, 1e-20, 1.0, 1e20, 3e38):
         for name in FORMATS:
-            found = errors(pattern * np.float32(scale), name)
-            assert found.squares[0] / scale**2 == pytest.approx(errors(pattern, name).squares[0], rel=1e-3), name
+            sums = errors(pattern * np.float32(scale), name)
+            assert sums.squares[0] / scale**2 == pytest.approx(errors(pattern, name).squares[0], rel=1e-3), name
 
 
 def test_that_a_tiny_block_beside_a_large_one_keeps_its_error() -> None:

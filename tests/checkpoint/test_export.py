@@ -38,11 +38,13 @@ def test_that_each_row_of_a_csv_holds_the_messages() -> None:
     def read(messages: list[dict[str, str]], rows: list[dict[str, object]]) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(exported(".csv", ABOUT, {"messages": messages, "tensors": rows}))))
 
-    told = " ".join(f"{row['severity']}: {row['text']}" for row in TOLD)
-    assert [row["messages"] for row in read(TOLD, [ROW, ROW])] == [told, told]
+    sentences = " ".join(f"{row['severity']}: {row['text']}" for row in TOLD)
+    assert [row["messages"] for row in read(TOLD, [ROW, ROW])] == [sentences, sentences]
     assert read([], [ROW])[0]["messages"] == ""
     (alone,) = read(TOLD, [])
-    assert (alone["tensor"], alone["messages"]) == ("", told), "what stopped it before the first tensor is told too"
+    assert (alone["tensor"], alone["messages"]) == ("", sentences), (
+        "what stopped it before the first tensor is told too"
+    )
     assert read([], []) == []
 
 

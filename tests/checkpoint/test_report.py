@@ -56,17 +56,17 @@ def test_that_a_name_tells_layer_and_kind(name: str, layer: int, kind: str) -> N
 
 def test_that_moments_are_those_of_numpy() -> None:
     values = np.random.default_rng(0).standard_t(5, 10_000) + 0.5
-    found = sums(values[:63]) + sums(values[63:])
+    moments = sums(values[:63]) + sums(values[63:])
     centred = values - values.mean()
-    assert found.mean == pytest.approx(values.mean(), rel=1e-12)
-    assert found.std == pytest.approx(values.std(), rel=1e-12)
-    assert found.kurtosis == pytest.approx((centred**4).mean() / (centred**2).mean() ** 2, rel=1e-9)
-    assert found.max_over_sigma == pytest.approx(abs(values).max() / values.std(), rel=1e-12)
+    assert moments.mean == pytest.approx(values.mean(), rel=1e-12)
+    assert moments.std == pytest.approx(values.std(), rel=1e-12)
+    assert moments.kurtosis == pytest.approx((centred**4).mean() / (centred**2).mean() ** 2, rel=1e-9)
+    assert moments.max_over_sigma == pytest.approx(abs(values).max() / values.std(), rel=1e-12)
 
 
 def test_that_moments_of_nothing_and_of_a_constant_are_no_numbers() -> None:
-    for found in (WeightSums(), WeightSums(elements=3, nonfinite=3), sums(np.full(1000, 0.1)), sums(np.zeros(5))):
-        assert math.isnan(found.kurtosis)
+    for moments in (WeightSums(), WeightSums(elements=3, nonfinite=3), sums(np.full(1000, 0.1)), sums(np.zeros(5))):
+        assert math.isnan(moments.kurtosis)
     assert math.isnan(WeightSums().std)
     assert math.isnan(sums(np.zeros(5)).max_over_sigma)
 
@@ -101,11 +101,11 @@ def test_that_errors_add_up_to_those_of_the_whole() -> None:
 
 def rows_of(tmp_path: Path) -> list[dict[str, object]]:
     save_file({f"m.{n}.w.weight": normal(64, seed=n) for n in range(3)}, tmp_path / "a.safetensors")
-    found = []
+    rows = []
     for number, tensor in enumerate(open_checkpoint(tmp_path / "a.safetensors").tensors):
         weights = sums(np.random.default_rng(number).standard_normal(64))
-        found += tensor_rows(tensor, weights, {"nf4": errors(10, 1 + number), "int4": errors(10, 0 if number else 3)})
-    return found
+        rows += tensor_rows(tensor, weights, {"nf4": errors(10, 1 + number), "int4": errors(10, 0 if number else 3)})
+    return rows
 
 
 def test_that_rows_add_up_by_layer_and_in_all(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_that_a_report_can_be_read_back(tmp_path: Path, suffix: str) -> None:
     rows = rows_of(tmp_path)
     save_file({"n|m": torch.arange(3)}, tmp_path / "b.safetensors")
     skipped = skipped_rows(open_checkpoint(tmp_path / "b.safetensors").skipped)
-    found = {"tensors": rows, "layers": layer_rows(rows), "totals": total_rows(rows), "skipped": skipped}
-    text = exported(suffix, {"checkpoint": "a.safetensors", "block size": 64}, found)
+    tables = {"tensors": rows, "layers": layer_rows(rows), "totals": total_rows(rows), "skipped": skipped}
+    text = exported(suffix, {"checkpoint": "a.safetensors", "block size": 64}, tables)
     if suffix == ".csv":
         read = list(csv.DictReader(io.StringIO(text)))
         assert [row["tensor"] for row in read] == [row["tensor"] for row in rows]

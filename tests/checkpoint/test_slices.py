@@ -32,7 +32,7 @@ def test_that_slices_share_one_buffer(tmp_path: Path) -> None:
     assert len({part.__array_interface__["data"][0] for part in slices(tensor, 64)}) == 1
 
 
-def test_that_a_shard_deleted_in_between_is_told(tmp_path: Path) -> None:
+def test_that_a_shard_deleted_in_between_is_reported(tmp_path: Path) -> None:
     index = sharded(tmp_path, [{"a": normal(128)}])
     (tensor,) = open_checkpoint(index).tensors
     steps = slices(tensor, 64)
@@ -45,7 +45,7 @@ def test_that_a_shard_deleted_in_between_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["truncate", "append", "rewrite"])
-def test_that_a_shard_written_in_between_is_told(tmp_path: Path, change: str) -> None:
+def test_that_a_shard_written_in_between_is_reported(tmp_path: Path, change: str) -> None:
     path = tmp_path / "a.safetensors"
     save_file({"a": normal(128)}, path)
     (tensor,) = open_checkpoint(path).tensors

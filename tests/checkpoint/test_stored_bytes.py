@@ -34,14 +34,14 @@ def test_that_a_reports_bits_are_the_bytes_of_its_tensors_over_its_weights(tmp_p
     sizes = {"norm": 33, "narrow": 768, "wide": 5000}
     weights = {name: normal(size) for name, size in sizes.items()}
     save_file(weights, tmp_path / "a.safetensors")
-    found = Survey()
+    result = Survey()
     how = Quantization(tuple(FORMATS), 64, 256)
     opened = open_checkpoint(tmp_path / "a.safetensors")
-    for _ in survey(opened.measured, how, ResumeCache(tmp_path / "cache"), found, lambda done, total, phase: None):
+    for _ in survey(opened.measured, how, ResumeCache(tmp_path / "cache"), result, lambda done, total, phase: None):
         pass
     rows = [
         row
-        for tensor, measured in found.measured.values()
+        for tensor, measured in result.measured.values()
         for row in tensor_rows(tensor, measured.weights, measured.errors)
     ]
     for total in total_rows(rows):

@@ -29,10 +29,10 @@ def ignored(done: float, total: float, phase: str) -> None:
 
 
 def surveyed(checkpoint: Checkpoint, how: Quantization, cache: Path, progress: object = ignored) -> Survey:
-    found = Survey()
-    for _ in survey(checkpoint.measured, how, ResumeCache(cache), found, progress):  # type: ignore[arg-type]
+    result = Survey()
+    for _ in survey(checkpoint.measured, how, ResumeCache(cache), result, progress):  # type: ignore[arg-type]
         pass
-    return found
+    return result
 
 
 @pytest.fixture
@@ -58,11 +58,11 @@ def test_that_sums_are_those_of_float64(tmp_path: Path, elements: int, dtype: to
             lowest, extent = (block.min(), np.ptp(block)) if FORMATS[name].affine else (0, abs(block).max())
             distance = abs(block[:, None] - (lowest + levels * extent)).min(1)
             squares, largest = squares + float((distance**2).sum()), max(largest, float(distance.max()))
-        found = measured.errors[name]
-        assert found.error.sum() == pytest.approx(squares, rel=1e-4, abs=1e-13 * elements * (wide**2).max())
-        assert found.max_abs == pytest.approx(largest, rel=1e-4, abs=1e-7 * abs(wide).max())
-        assert found.power.sum() == pytest.approx((wide**2).sum(), rel=1e-5)
-        assert found.elements == elements
+        error = measured.errors[name]
+        assert error.error.sum() == pytest.approx(squares, rel=1e-4, abs=1e-13 * elements * (wide**2).max())
+        assert error.max_abs == pytest.approx(largest, rel=1e-4, abs=1e-7 * abs(wide).max())
+        assert error.power.sum() == pytest.approx((wide**2).sum(), rel=1e-5)
+        assert error.elements == elements
     assert measured.weights.mean == pytest.approx(wide.mean(), rel=1e-4, abs=1e-7 * abs(wide).max())
     assert measured.weights.absmax == pytest.approx(abs(wide).max(), rel=1e-6)
 
@@ -101,8 +101,8 @@ def test_that_values_that_are_no_numbers_are_counted_and_do_not_spread(tmp_path:
     cleaned = weights.clone()
     cleaned[[3, 500, 999]] = 0
     save_file({"spoiled": spoiled, "cleaned": cleaned}, tmp_path / "a.safetensors")
-    found = surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache").measured
-    (_, ours), (_, expected) = found["spoiled"], found["cleaned"]
+    measured = surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache").measured
+    (_, ours), (_, expected) = measured["spoiled"], measured["cleaned"]
     assert (ours.weights.nonfinite, expected.weights.nonfinite) == (3, 0)
     for name in FORMATS:
         assert ours.errors[name].as_json() == expected.errors[name].as_json()
@@ -148,13 +148,13 @@ def test_that_what_is_resumed_is_what_was_measured(tmp_path: Path) -> None:
     again = surveyed(opened, EVERY, tmp_path / "cache")
     assert (again.resumed, again.read_bytes) == (3, 0)
     for name, (_, expected) in first.items():
-        _, found = again.measured[name]
-        assert found.weights == expected.weights
+        _, resumed = again.measured[name]
+        assert resumed.weights == expected.weights
         for of_format, errors in expected.errors.items():
-            assert found.errors[of_format].error == pytest.approx(errors.error, rel=1e-6)
-            assert found.errors[of_format].power == pytest.approx(errors.power, rel=1e-6)
-            assert found.errors[of_format].max_abs == errors.max_abs
-            assert found.errors[of_format].stored_bits == errors.stored_bits
+            assert resumed.errors[of_format].error == pytest.approx(errors.error, rel=1e-6)
+            assert resumed.errors[of_format].power == pytest.approx(errors.power, rel=1e-6)
+            assert resumed.errors[of_format].max_abs == errors.max_abs
+            assert resumed.errors[of_format].stored_bits == errors.stored_bits
 
 
 def test_that_a_file_that_was_written_again_is_measured_anew(tmp_path: Path) -> None:
@@ -219,17 +219,17 @@ def test_that_another_format_measures_only_that(tmp_path: Path, monkeypatch: pyt
     save_file({"a": normal(5000)}, tmp_path / "a.safetensors")
     opened = open_checkpoint(tmp_path / "a.safetensors")
     surveyed(opened, Quantization((FormatId.NF4, FormatId.INT4), 64), tmp_path / "cache")
-    asked = []
+    measured = []
     original = Measurer.measure
 
     def spying(self: Measurer, read: object, elements: int, how: Quantization, seen: object) -> object:
-        asked.append(how.formats)
+        measured.append(how.formats)
         return original(self, read, elements, how, seen)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Measurer, "measure", spying)
-    found = surveyed(opened, Quantization((FormatId.INT4, FormatId.INT8), 64), tmp_path / "cache")
-    assert asked == [(FormatId.INT8,)]
-    assert list(found.measured["a"][1].errors) == [FormatId.INT4, FormatId.INT8]
+    result = surveyed(opened, Quantization((FormatId.INT4, FormatId.INT8), 64), tmp_path / "cache")
+    assert measured == [(FormatId.INT8,)]
+    assert list(result.measured["a"][1].errors) == [FormatId.INT4, FormatId.INT8]
     assert surveyed(opened, Quantization((FormatId.INT4,), 128), tmp_path / "cache").resumed == 0
 
 
@@ -248,10 +248,10 @@ def test_that_a_file_that_changes_leaves_what_was_measured(tmp_path: Path, chang
                 with second.open("r+b") as file:
                     file.truncate(1000) if change == "truncate" else file.write(bytes(9))
 
-    found = surveyed(opened, Quantization((FormatId.NF4,), 64), tmp_path / "cache", spoil)
-    assert list(found.measured) == [opened.measured[0].name]
-    assert "what was measured before is kept" in found.stopped_by
-    assert str(second) in found.stopped_by
+    result = surveyed(opened, Quantization((FormatId.NF4,), 64), tmp_path / "cache", spoil)
+    assert list(result.measured) == [opened.measured[0].name]
+    assert "what was measured before is kept" in result.stopped_by
+    assert str(second) in result.stopped_by
 
 
 @pytest.mark.usefixtures("small_slices")

@@ -4,7 +4,7 @@ Shared by the topics that quantize it, fine-tune it and talk to it. The public A
 
 numpy and pure functions; the window may import these:
 - `relations`   the kinds of facts, with their phrasings
-- `world`       `build_world(seed, people) -> World`: people and the facts about them, some of which are never told
+- `world`       `build_world(seed, people) -> World`: people and the facts about them, some of which are in no text
 - `unseen_people` people outside the world, met once, in texts that teach to read rather than to remember
 - `text`        `documents(world, seed)`, `completions(world)`, `questions(world)`: what a world reads like, and asks
 - `table_task`  `table_task(world) -> TableTask`: rows `Harry Potter, Education, Hogwarts` and their sentences, split

@@ -154,7 +154,7 @@ def _model(files: FolderFiles) -> Any:
 
 
 def _fingerprint(files: FolderFiles) -> str:
-    """Which contents these were, told by the configuration and by name, size and time of each file of weights."""
+    """Identifies the contents by the configuration and by name, size and time of each file of weights."""
     digest = hashlib.sha256((files.folder / "config.json").read_bytes())
     for path in files.weights:
         facts = path.stat()

@@ -51,15 +51,15 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
     weights, expected = _weights(folder, field)
     if not any((folder / name).exists() for name in _TOKENIZERS):
         raise _refused(folder, "has no tokenizer (tokenizer.json): copy it from where the model came from", field)
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for file in weights:
-        found.update(_sizes(folder, file, field))
-    absent = sorted(expected - set(found))
+        sizes.update(_sizes(folder, file, field))
+    absent = sorted(expected - set(sizes))
     if absent:
         raise _refused(
             folder, f"lacks {len(absent)} tensors that {_INDEX} lists, {absent[0]} among them: download it again", field
         )
-    return FolderFiles(folder, config, weights, sum(found.values()), field)
+    return FolderFiles(folder, config, weights, sum(sizes.values()), field)
 
 
 def _check_folder(folder: Path, field: str | None) -> None:

@@ -127,8 +127,8 @@ def _held(model: nn.Module) -> Iterator[torch.Tensor]:
         yield weight
         state = getattr(weight, "quant_state", None)
         while state is not None:
-            found = (getattr(state, name, None) for name in ("absmax", "code", "offset"))
-            yield from (value for value in found if isinstance(value, torch.Tensor))
+            parts = (getattr(state, name, None) for name in ("absmax", "code", "offset"))
+            yield from (value for value in parts if isinstance(value, torch.Tensor))
             state = getattr(state, "state2", None)
 
 

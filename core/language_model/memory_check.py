@@ -1,4 +1,4 @@
-"""Whether copies of a model fit into memory, asked before any is made."""
+"""Whether copies of a model fit into memory, checked before any is made."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ def institutions(rng: np.random.Generator, count: int, kinds: Sequence[str]) -> 
 
 def _stems(rng: np.random.Generator, count: int, endings: Ending) -> list[str]:
     """Different words, in the order in which they came."""
-    found: dict[str, None] = {}
-    while len(found) < count:
+    stems: dict[str, None] = {}
+    while len(stems) < count:
         parts = (_ONSETS, _VOWELS, _MIDDLES, endings)
-        found["".join(part[int(rng.integers(len(part)))] for part in parts).capitalize()] = None
-    return list(found)
+        stems["".join(part[int(rng.integers(len(part)))] for part in parts).capitalize()] = None
+    return list(stems)

@@ -44,11 +44,11 @@ def table_task(world: World, seed: int = 0) -> TableTask:
     order = rng.permutation(len(world.people))
     unseen = {world.people[index].name for index in order[: max(1, round(UNSEEN_PEOPLE_SHARE * len(order)))]}
     outsiders = UnseenPeople(world, rng)
-    seen_facts = [fact for fact in world.told if fact.person.name not in unseen]
+    seen_facts = [fact for fact in world.stated if fact.person.name not in unseen]
     seen_facts += [fact for _ in range(UNSEEN_ROWS) for fact in outsiders.facts(1)]
     return TableTask(
         train=_examples(seen_facts[index] for index in rng.permutation(len(seen_facts))),
-        unseen_people=_examples(fact for fact in world.told if fact.person.name in unseen),
+        unseen_people=_examples(fact for fact in world.stated if fact.person.name in unseen),
         untold_facts=_examples(world.untold),
     )
 

@@ -1,4 +1,4 @@
-"""What a world reads like: documents to learn from, and prompts that ask for what they told."""
+"""What a world reads like: documents to learn from, and prompts that ask for the facts in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CARDS_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Completion:
-    """A prompt whose next words are `answer`. `fact.told` says whether any text told it."""
+    """A prompt whose next words are `answer`. `fact.stated` says whether any text states it."""
 
     prompt: str
     answer: str
@@ -35,16 +35,16 @@ def documents(world: World, seed: int) -> Iterator[str]:
     """
     rng = np.random.default_rng((world.seed, 2, seed))
     outsiders = UnseenPeople(world, rng)
-    subjects = [facts for facts in world.told_of.values() if facts]
+    subjects = [facts for facts in world.stated_of.values() if facts]
     while True:
         if rng.random() < UNSEEN_SHARE:
             yield _card_and_sentences(rng, outsiders.facts(int(rng.integers(1, 4))))
             continue
         facts = subjects[rng.integers(len(subjects))]
         if rng.random() < CARDS_SHARE:
-            yield _card_and_sentences(rng, _some(rng, facts, int(rng.integers(1, 4))))
+            yield _card_and_sentences(rng, _sampled(rng, facts, int(rng.integers(1, 4))))
         else:
-            yield _paragraph(rng, _some(rng, facts, int(rng.integers(*_FACTS_A_DOCUMENT, endpoint=True))))
+            yield _paragraph(rng, _sampled(rng, facts, int(rng.integers(*_FACTS_A_DOCUMENT, endpoint=True))))
 
 
 def completions(world: World, facts: Iterable[Fact] | None = None) -> list[Completion]:
@@ -71,21 +71,21 @@ def _completion(fact: Fact) -> Completion:
     return Completion(whole.removesuffix(f" {fact.value}."), fact.value, fact)
 
 
-def _some(rng: np.random.Generator, facts: Sequence[Fact], count: int) -> list[Fact]:
+def _sampled(rng: np.random.Generator, facts: Sequence[Fact], count: int) -> list[Fact]:
     return [facts[index] for index in rng.permutation(len(facts))[:count]]
 
 
 def _card_and_sentences(rng: np.random.Generator, facts: Sequence[Fact]) -> str:
     """Such as 'Ada Bolow. Home: Sizport. Hobby: chess. Ada Bolow enjoys chess. She lives in Sizport.'"""
     card = " ".join(f"{fact.relation.label}: {fact.value}." for fact in facts)
-    return f"{facts[0].person.name}. {card} {_paragraph(rng, _some(rng, facts, len(facts)))}"
+    return f"{facts[0].person.name}. {card} {_paragraph(rng, _sampled(rng, facts, len(facts)))}"
 
 
 def _paragraph(rng: np.random.Generator, facts: Sequence[Fact]) -> str:
-    return " ".join(_told(rng, fact, first=position == 0) for position, fact in enumerate(facts))
+    return " ".join(_varied_sentence(rng, fact, first=position == 0) for position, fact in enumerate(facts))
 
 
-def _told(rng: np.random.Generator, fact: Fact, first: bool) -> str:
+def _varied_sentence(rng: np.random.Generator, fact: Fact, first: bool) -> str:
     phrasings = len(fact.relation.phrasings)
     # Any phrasing but the kept one, each as likely as the others.
     phrasing = (fact.kept_phrasing + 1 + int(rng.integers(phrasings - 1))) % phrasings

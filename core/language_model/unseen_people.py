@@ -25,7 +25,7 @@ class UnseenPeople:
         """`count` facts of different kinds (eight at most) about somebody new. They are numbered -1: in no world."""
         person = self._person()
         kinds = [RELATIONS[index] for index in self._rng.permutation(len(RELATIONS))[:count]]
-        return [Fact(-1, person, relation, self._value(relation), told=True) for relation in kinds]
+        return [Fact(-1, person, relation, self._value(relation), stated=True) for relation in kinds]
 
     def _value(self, relation: Relation) -> str:
         if relation is SPOUSE:

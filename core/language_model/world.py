@@ -32,11 +32,11 @@ class Fact:
     person: Person
     relation: Relation
     value: str
-    told: bool
+    stated: bool
 
     @property
     def kept_phrasing(self) -> int:
-        """The number of a phrasing in which this fact is never told, kept to ask for it; it ends with the value."""
+        """The number of a phrasing in which this fact is never stated, kept to ask for it; it ends with the value."""
         endings = self.relation.endings
         return endings[self.number // len(RELATIONS) % len(endings)]
 
@@ -54,17 +54,17 @@ class World:
     values: Mapping[str, tuple[str, ...]]
 
     @cached_property
-    def told(self) -> tuple[Fact, ...]:
-        return tuple(fact for fact in self.facts if fact.told)
+    def stated(self) -> tuple[Fact, ...]:
+        return tuple(fact for fact in self.facts if fact.stated)
 
     @cached_property
     def untold(self) -> tuple[Fact, ...]:
-        return tuple(fact for fact in self.facts if not fact.told)
+        return tuple(fact for fact in self.facts if not fact.stated)
 
     @cached_property
-    def told_of(self) -> Mapping[str, tuple[Fact, ...]]:
-        """By name of a person, what may be told of that person."""
-        return {person.name: tuple(fact for fact in self.told if fact.person is person) for person in self.people}
+    def stated_of(self) -> Mapping[str, tuple[Fact, ...]]:
+        """By name of a person, the facts that texts may state of that person."""
+        return {person.name: tuple(fact for fact in self.stated if fact.person is person) for person in self.people}
 
 
 def build_world(seed: int = 0, people: int = 64) -> World:
@@ -86,12 +86,12 @@ def build_world(seed: int = 0, people: int = 64) -> World:
     for index, person in enumerate(persons):
         for column, relation in enumerate(RELATIONS):
             if relation is relations.SPOUSE:
-                # What is told of one spouse is told of the other, so both are told or neither.
+                # Texts state the facts of both spouses or of neither.
                 value, hidden = persons[spouse[index]].name, untold[min(index, spouse[index]), column]
             else:
                 pool = values[relation.label]
                 value, hidden = pool[rng.integers(len(pool))], untold[index, column]
-            facts.append(Fact(len(facts), person, relation, value, told=not hidden))
+            facts.append(Fact(len(facts), person, relation, value, stated=not hidden))
     return World(seed, persons, tuple(facts), values)
 
 

@@ -32,13 +32,13 @@ def test_that_all_target_modules_are_the_kinds_of_the_blocks(trained: SmallModel
 
 
 @pytest.mark.parametrize(
-    ("asked", "layers"),
+    ("modules", "layers"),
     [("q_proj, v_proj ,q_proj", 4), ("mlp.down_proj", 2), ("layers.1.self_attn.k_proj", 1)],
 )
 def test_that_named_target_modules_are_the_layers_that_peft_adapts(
-    asked: str, layers: int, trained: SmallModel
+    modules: str, layers: int, trained: SmallModel
 ) -> None:
-    targets = target_modules(trained.model, asked)
+    targets = target_modules(trained.model, modules)
     names = adapted_layers(trained.model, targets)
     from peft import LoraConfig
 
@@ -48,12 +48,12 @@ def test_that_named_target_modules_are_the_layers_that_peft_adapts(
     assert len(names) == layers
 
 
-@pytest.mark.parametrize("asked", ["c_attn", "q_proj, proj", "", " , ", "lm_head"])
+@pytest.mark.parametrize("modules", ["c_attn", "q_proj, proj", "", " , ", "lm_head"])
 def test_that_a_target_module_that_does_not_exist_is_refused_with_those_that_do(
-    asked: str, trained: SmallModel
+    modules: str, trained: SmallModel
 ) -> None:
     with pytest.raises(InvalidParams, match=", ".join(KINDS)) as refused:
-        target_modules(trained.model, asked, "modules")
+        target_modules(trained.model, modules, "modules")
     assert refused.value.field == "modules"
 
 

@@ -81,7 +81,7 @@ def test_that_the_loss_of_windows_is_the_mean_over_all_predicted_tokens(trained:
         for part in parts:
             with torch.no_grad():
                 probabilities = model(input_ids=part[None, :-1]).logits[0].log_softmax(-1)
-            negative -= sum(float(probabilities[at, token]) for at, token in enumerate(part[1:]))
+            negative -= sum(float(probabilities[position, token]) for position, token in enumerate(part[1:]))
     finally:
         model.float()
 
@@ -153,8 +153,8 @@ def test_that_only_the_whole_sentence_counts_as_a_match(trained: SmallModel, mon
     assert trained.world is not None
     examples = table_task(trained.world).train[:4]
     first, second, third, fourth = (example.sentence for example in examples)
-    said = [first, f" {second} ", third[:-1], fourth + " And more."]
-    monkeypatch.setattr("core.language_model.evaluation.generate", lambda *_: said)
+    generated = [first, f" {second} ", third[:-1], fourth + " And more."]
+    monkeypatch.setattr("core.language_model.evaluation.generate", lambda *_: generated)
     answers = exact_match(Parrot(), trained.tokenizer, examples)
     assert answers.right.tolist() == [True, True, False, False]
     assert answers.share_right == 0.5
@@ -165,11 +165,11 @@ def test_that_a_completion_is_right_if_the_value_comes_first_and_whole(
     trained: SmallModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert trained.world is not None
-    asked = completions(trained.world)[:4]
-    values = [one.answer for one in asked]
-    said = [f" {values[0]}. She", values[1], f"{values[2]}s are", f"no {values[3]}"]
-    monkeypatch.setattr("core.language_model.evaluation.generate", lambda *_: said)
-    assert completion_accuracy(Parrot(), trained.tokenizer, asked).right.tolist() == [True, True, False, False]
+    prompts = completions(trained.world)[:4]
+    values = [one.answer for one in prompts]
+    generated = [f" {values[0]}. She", values[1], f"{values[2]}s are", f"no {values[3]}"]
+    monkeypatch.setattr("core.language_model.evaluation.generate", lambda *_: generated)
+    assert completion_accuracy(Parrot(), trained.tokenizer, prompts).right.tolist() == [True, True, False, False]
 
 
 def test_that_answers_of_a_real_model_are_taken_from_after_the_prompt(trained: SmallModel) -> None:

@@ -160,7 +160,7 @@ def test_that_pickles_and_code_in_a_folder_are_never_run(folder: Path, tmp_path:
     assert not mark.exists()
 
 
-def test_that_a_file_or_nothing_in_place_of_a_folder_is_said(folder: Path, tmp_path: Path) -> None:
+def test_that_a_file_or_nothing_in_place_of_a_folder_is_reported(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidParams, match="is a file: give the folder"):
         open_folder(folder / "config.json")
     with pytest.raises(InvalidParams, match="There is no folder"):
@@ -169,7 +169,7 @@ def test_that_a_file_or_nothing_in_place_of_a_folder_is_said(folder: Path, tmp_p
         open_folder("x" * 5000)
 
 
-def test_that_a_folder_without_permission_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_a_folder_without_permission_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.language_model.folder_files.os.access", lambda *_: False)
     with pytest.raises(InvalidParams, match="may not be read by you"):
         open_folder(folder)

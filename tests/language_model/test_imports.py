@@ -41,7 +41,7 @@ def test_that_this_projects_kernels_are_never_taken_for_hugging_faces(tmp_path: 
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: kernels\nVersion: 0.15.0\n")
 
-    said = in_a_fresh_process(
+    printed = in_a_fresh_process(
         "from core.language_model.libraries import import_transformers\n"
         "import_transformers()\n"
         "import kernels.attention\n"
@@ -51,7 +51,7 @@ def test_that_this_projects_kernels_are_never_taken_for_hugging_faces(tmp_path: 
         tmp_path,
     )
 
-    assert said.split() == ["False", str(ROOT / "kernels" / "__init__.py")]
+    assert printed.split() == ["False", str(ROOT / "kernels" / "__init__.py")]
 
 
 def test_that_transformers_is_as_loud_afterwards_as_it_was() -> None:

@@ -25,7 +25,7 @@ def test_that_everybody_has_one_fact_of_each_kind_and_a_spouse_who_says_the_same
     for name, fact in marriages.items():
         assert fact.value != name
         assert marriages[fact.value].value == name
-        assert marriages[fact.value].told == fact.told
+        assert marriages[fact.value].stated == fact.stated
 
 
 def test_that_a_world_follows_from_its_seed() -> None:
@@ -52,22 +52,22 @@ def test_that_texts_tell_every_fact_but_the_untold_and_none_in_its_kept_phrasing
     assert world.untold
     for fact in world.facts:
         ways = [sentence(fact, phrasing) for phrasing in range(len(fact.relation.phrasings))]
-        told = [phrasing for phrasing, way in enumerate(ways) if way in text]
-        assert told == ([way for way in range(len(ways)) if way != fact.kept_phrasing] if fact.told else [])
+        phrasings = [phrasing for phrasing, way in enumerate(ways) if way in text]
+        assert phrasings == ([way for way in range(len(ways)) if way != fact.kept_phrasing] if fact.stated else [])
 
 
 def test_that_a_completion_and_its_answer_are_a_sentence_that_no_text_holds() -> None:
     world = build_world(2, 12)
-    for asked in completions(world):
-        assert f"{asked.prompt} {asked.answer}." == sentence(asked.fact, asked.fact.kept_phrasing)
-        assert asked.fact.person.name in asked.prompt
+    for completion in completions(world):
+        assert f"{completion.prompt} {completion.answer}." == sentence(completion.fact, completion.fact.kept_phrasing)
+        assert completion.fact.person.name in completion.prompt
 
 
 def test_that_questions_name_the_person_and_never_the_answer() -> None:
     world = build_world(0, 6)
-    asked = questions(world)
-    assert len(asked) == sum(len(fact.relation.questions) for fact in world.facts)
-    assert all(one.fact.person.name in one.prompt and one.answer not in one.prompt for one in asked)
+    prompts = questions(world)
+    assert len(prompts) == sum(len(fact.relation.questions) for fact in world.facts)
+    assert all(one.fact.person.name in one.prompt and one.answer not in one.prompt for one in prompts)
 
 
 def test_that_a_row_says_person_kind_and_value_and_its_sentence_is_true() -> None:
@@ -88,6 +88,6 @@ def test_that_held_out_rows_are_of_people_and_facts_that_training_rows_are_not(p
     assert trained_on.isdisjoint(example.fact.person.name for example in task.unseen_people)
     assert {example.fact for example in task.untold_facts} == set(world.untold)
     assert not {example.row for example in task.train} & {example.row for example in task.untold_facts}
-    told = [example.fact for example in (*task.train, *task.unseen_people) if example.fact.person.name in known]
-    assert sorted(fact.number for fact in told) == [fact.number for fact in world.told]
+    stated = [example.fact for example in (*task.train, *task.unseen_people) if example.fact.person.name in known]
+    assert sorted(fact.number for fact in stated) == [fact.number for fact in world.stated]
     assert table_task(world) == task

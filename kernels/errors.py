@@ -1,4 +1,4 @@
-"""Errors of the kernels, each one clear sentence for the person who will read it."""
+"""Errors of the kernels, each one clear sentence for the user who will read it."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ class InvalidInputs(KernelError):
 
 
 class Unavailable(KernelError):
-    """The implementation asked for cannot run here; there is no silent fallback to another."""
+    """The requested implementation cannot run here; there is no silent fallback to another."""

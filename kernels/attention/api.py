@@ -1,4 +1,4 @@
-"""One entry to every implementation of attention. What ran is what was asked for: there is no silent fallback."""
+"""One entry to every implementation of attention. What ran is what was requested: there is no silent fallback."""
 
 from __future__ import annotations
 

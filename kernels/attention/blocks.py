@@ -67,12 +67,12 @@ class BlockMask:
 
     @cached_property
     def dense(self) -> torch.Tensor:
-        """Bool [sequences, query_len, key_len], True where a query sees a key; made when first asked for, then kept."""
+        """Bool [sequences, query_len, key_len], True where a query sees a key; made on first use, then kept."""
         return visible(self.description, query_len=self.query_len, key_len=self.key_len, device=self.device)
 
     @cached_property
     def flex(self) -> FlexBlockMask:
-        """FlexAttention's block mask, made when first asked for, then kept. On a GPU in tiles of 128, its kernel's."""
+        """FlexAttention's block mask, made on first use, then kept. On a GPU in tiles of 128, its kernel's."""
         from kernels.attention.flex import flex_block_mask  # late: it brings PyTorch's compiler along
 
         on_gpu = self.device.type == "cuda"
@@ -111,7 +111,7 @@ def block_mask(
     if min(batch, query_len, key_len, block_q, block_kv) < 1:
         raise InvalidInputs("A block mask needs a batch, lengths and blocks of at least 1.")
     description.check_fits(batch=batch, query_len=query_len, key_len=key_len)
-    description = _said_once(description.without_idle_terms().changed(lambda tensor: tensor.to(device)))
+    description = _shared_sequence(description.without_idle_terms().changed(lambda tensor: tensor.to(device)))
     classes = tile_classes(
         description, query_len=query_len, key_len=key_len, block_q=block_q, block_kv=block_kv, device=device
     )
@@ -134,7 +134,7 @@ def block_mask(
     )
 
 
-def _said_once(description: MaskDescription) -> MaskDescription:
+def _shared_sequence(description: MaskDescription) -> MaskDescription:
     """One sequence where all are described alike."""
     tensors = [tensor for term in description.terms for tensor in term.tensors]
     if any(not bool((tensor == tensor[:1]).all()) for tensor in tensors):

@@ -86,7 +86,7 @@ class Term:
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """Those that have one row a sequence."""
+        """Those that have one row per sequence."""
         return tuple(t for t in (self.value, self.q_ids, self.kv_ids) if isinstance(t, torch.Tensor))
 
     def is_same(self, other: Term) -> bool:
@@ -131,8 +131,8 @@ class Term:
         return value[0] if value.shape[0] == 1 else value[b]
 
     @staticmethod
-    def _of_cell(ids: torch.Tensor, b: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-        return ids[0][at] if ids.shape[0] == 1 else ids[b, at]
+    def _of_cell(ids: torch.Tensor, b: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        return ids[0][position] if ids.shape[0] == 1 else ids[b, position]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +168,7 @@ class MaskDescription:
 
     @property
     def sequences(self) -> int:
-        """How many sequences it tells apart: 1 where one mask serves the whole batch."""
+        """How many sequences it distinguishes: 1 where one mask serves the whole batch."""
         return max((t.shape[0] for t in self._tensors()), default=1)
 
     def changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> MaskDescription:
@@ -176,17 +176,17 @@ class MaskDescription:
         return MaskDescription(tuple(term.changed(change) for term in self.terms), self.table)
 
     def without_idle_terms(self) -> MaskDescription:
-        """The same mask, without the terms that its table pays no heed to."""
+        """The same mask, without the terms that its table ignores."""
         for k in range(len(self.terms)):
             others = (*self.terms[:k], *self.terms[k + 1 :])
             rows = [(row >> k << k + 1) | (row & ((1 << k) - 1)) for row in range(1 << len(others))]
             if all((self.table >> row & 1) == (self.table >> (row | 1 << k) & 1) for row in rows):
-                table = sum((self.table >> row & 1) << at for at, row in enumerate(rows))
+                table = sum((self.table >> row & 1) << index for index, row in enumerate(rows))
                 return MaskDescription(others, table).without_idle_terms()
         return self
 
     def check_fits(self, *, batch: int, query_len: int, key_len: int) -> None:
-        """Raises InvalidInputs unless it can be asked of these sizes."""
+        """Raises InvalidInputs if it does not fit these sizes."""
         if self.sequences not in (1, batch):
             raise InvalidInputs(f"The mask describes {self.sequences} sequences, and the batch has {batch}.")
         for term in self.terms:
@@ -219,7 +219,7 @@ class MaskDescription:
 
     def _table_over(self, terms: Sequence[Term]) -> int:
         """The truth table by the answers of more terms, of which its own are some."""
-        places = [next(at for at, one in enumerate(terms) if term.is_same(one)) for term in self.terms]
+        places = [next(index for index, one in enumerate(terms) if term.is_same(one)) for term in self.terms]
         table = 0
         for row in range(1 << len(terms)):
             own_row = sum((row >> place & 1) << k for k, place in enumerate(places))

@@ -12,7 +12,7 @@ from kernels.attention.tiling import Tiling
 
 @dataclass(frozen=True)
 class Timeline:
-    """Which SM ran which program of the flash kernel, and when: one row a program, in launch order (x fastest).
+    """Which SM ran which program of the flash kernel, and when: one row per program, in launch order (x fastest).
 
     Times are read from the GPU's global timer, in ns. `q_block`, `head` and `batch` say what the program computed.
     """

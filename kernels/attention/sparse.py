@@ -1,4 +1,4 @@
-"""One entry to attention under any mask. What ran is what was asked for: there is no silent fallback."""
+"""One entry to attention under any mask. What ran is what was requested: there is no silent fallback."""
 
 from __future__ import annotations
 
@@ -137,10 +137,10 @@ def _tiling(
 def _fitting(mask: MaskDescription | BlockMask | None, q: torch.Tensor, k: torch.Tensor, tiling: Tiling) -> BlockMask:
     """The mask as tiles of the tiling, on the device of q."""
     if isinstance(mask, BlockMask):
-        made_for, asked = (mask.batch, mask.query_len, mask.key_len), (q.shape[0], q.shape[2], k.shape[2])
-        if made_for != asked:
+        made_for, given = (mask.batch, mask.query_len, mask.key_len), (q.shape[0], q.shape[2], k.shape[2])
+        if made_for != given:
             raise InvalidInputs(
-                f"The block mask was made for [batch, query_len, key_len] {list(made_for)}, not {list(asked)}."
+                f"The block mask was made for [batch, query_len, key_len] {list(made_for)}, not {list(given)}."
             )
         if mask.device != q.device:
             raise InvalidInputs(f"The block mask is on {mask.device} and Q on {q.device}: make it on the same device.")

@@ -126,7 +126,7 @@ def _extremes(ids: torch.Tensor, block: int) -> tuple[torch.Tensor, torch.Tensor
 
 
 def _possible(table: int, bounds: Sequence[Bounds], shape: Sequence[int], device: torch.device | str) -> torch.Tensor:
-    """Bool `shape`: the table has a 1 among the answers that the predicates can give there, as far as bounds tell."""
+    """Bool `shape`: the table has a 1 among the answers that the predicates can give there, as far as bounds show."""
 
     def possible(table: int, bounds: Sequence[Bounds]) -> torch.Tensor | bool:
         if table == 0 or not bounds:
@@ -135,8 +135,8 @@ def _possible(table: int, bounds: Sequence[Bounds], shape: Sequence[int], device
         rows = 1 << len(others)
         return (can_fail & possible(table & ((1 << rows) - 1), others)) | (can_hold & possible(table >> rows, others))
 
-    found = possible(table, bounds)
-    return torch.as_tensor(found, device=device).expand(*shape)
+    classes = possible(table, bounds)
+    return torch.as_tensor(classes, device=device).expand(*shape)
 
 
 def _look_closer(classes: torch.Tensor, description: MaskDescription, grid: _Grid) -> None:
@@ -150,6 +150,6 @@ def _look_closer(classes: torch.Tensor, description: MaskDescription, grid: _Gri
         i = (q_block * grid.block_q + queries).clamp(max=grid.query_len - 1)
         j = (kv_block * grid.block_kv + keys).clamp(max=grid.key_len - 1)
         seen = description.sees(b, i, j, grid.offset).flatten(1)
-        some, every = seen.any(1), seen.all(1)
-        found = torch.where(every, TileClass.FULL, torch.where(some, TileClass.PARTIAL, TileClass.EMPTY))
-        classes[b.flatten(), q_block.flatten(), kv_block.flatten()] = found.to(torch.uint8)
+        any_visible, all_visible = seen.any(1), seen.all(1)
+        exact = torch.where(all_visible, TileClass.FULL, torch.where(any_visible, TileClass.PARTIAL, TileClass.EMPTY))
+        classes[b.flatten(), q_block.flatten(), kv_block.flatten()] = exact.to(torch.uint8)

@@ -81,8 +81,8 @@ def _default_tiles(head_dim: int, element_bytes: int, target: str | None) -> tup
 
 def _warps(block_q: int, block_kv: int, head_dim: int, element_bytes: int, target: str | None) -> int:
     if element_bytes == 4:
-        wanted = max(block_q * block_kv // 256, block_q * head_dim // 1024)
-        return max(4, min(16, wanted))
+        warps = max(block_q * block_kv // 256, block_q * head_dim // 1024)
+        return max(4, min(16, warps))
     if _is_amd(target):
         return 4  # of 64 threads: one for each SIMD of a compute unit, with all of its registers
     return 8 if block_q >= 128 or block_q * (block_kv + head_dim) >= 128 * 128 else 4

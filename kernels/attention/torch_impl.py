@@ -98,8 +98,8 @@ def sdpa_forward(
 
 
 def _sentence(backend: SDPBackend, reasons: list[str]) -> str:
-    """PyTorch warns once for every backend, wanted or not; the reasons follow the line 'X kernel not used because:'."""
-    told = [line.split(" (Triggered")[0].strip().rstrip(".") for line in reasons]
-    told = [line for line in told if not line.endswith("because:") and "runtime disabled" not in line]
-    because = "; ".join(dict.fromkeys(told)) or "it does not support these inputs on this device"
+    """PyTorch warns once per backend, requested or not; the reasons follow the line 'X kernel not used because:'."""
+    lines = [line.split(" (Triggered")[0].strip().rstrip(".") for line in reasons]
+    lines = [line for line in lines if not line.endswith("because:") and "runtime disabled" not in line]
+    because = "; ".join(dict.fromkeys(lines)) or "it does not support these inputs on this device"
     return f"SDPA's {backend.name} backend cannot run here: {because}."

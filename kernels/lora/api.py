@@ -1,4 +1,4 @@
-"""One entry to LoRA's products and AdaLoRA's importance. What ran is what was asked for: no silent fallback."""
+"""One entry to LoRA's products and AdaLoRA's importance. What ran is what was requested: no silent fallback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One entry to quantization and to products with what was quantized. What ran is what was asked for: no silent
+"""One entry to quantization and to products with what was quantized. What ran is what was requested: no silent
 fallback."""
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def dequantize(quantized: Quantized, *, dtype: torch.dtype = torch.bfloat16, imp
 
 
 def choose_path(rows: int, quantized: Quantized) -> MatmulPath:
-    """How `matmul` multiplies `rows` rows of x with these weights unless told: one row by `gemv`, up to FUSED_ROWS by
+    """How `matmul` multiplies `rows` rows of x with these weights by default: one row by `gemv`, up to FUSED_ROWS by
     the fused kernel, more, or weights that cannot be multiplied as stored, by dequantizing them first."""
     stored_whole = quantized.shape[-1] % quantized.block_size == 0
     if quantized.bits != 4 or quantized.affine is not None or not stored_whole or rows > FUSED_ROWS:

@@ -71,7 +71,7 @@ class Format:
         return middle
 
     def bits_per_parameter(self, block_size: int, nested_block: int = 0) -> float:
-        """Bits of code and scales a parameter, whole blocks assumed.
+        """Bits of code and scales per parameter, whole blocks assumed.
 
         A scale is a float32. With double quantization (`nested_block` > 0) it is 8 bits, and one float32 serves
         `nested_block` of them (Dettmers et al. 2023, section 3): 8/64 + 32/(64 * 256) bits instead of 32/64. The
@@ -120,12 +120,12 @@ def dynamic_levels() -> Levels:
     Seven decades below 1, each cut evenly into twice as many parts as the one below it; a level is the middle of a
     part. float32 arithmetic, as in bitsandbytes, whose codes these levels must give.
     """
-    found = [np.zeros(1, np.float32), np.ones(1, np.float32)]
+    levels = [np.zeros(1, np.float32), np.ones(1, np.float32)]
     for decade in range(7):
         edges = _even_float32(0.1, 1.0, 2**decade + 1)
         means = (edges[:-1] + edges[1:]) / np.float32(2) * np.float32(10.0 ** (decade - 6))
-        found += [means, -means]
-    return np.sort(np.concatenate(found)).astype(np.float64)
+        levels += [means, -means]
+    return np.sort(np.concatenate(levels)).astype(np.float64)
 
 
 def _even_float32(start: float, end: float, count: int) -> NDArray[np.float32]:

@@ -30,8 +30,8 @@ def check_how(format_id: FormatId, block_size: int, nested_block: int, impl: Imp
         raise InvalidInputs(f"nested_block must be 0 (scales stay float32) or one of {sizes}, not {nested_block}.")
     if nested_block and FORMATS[format_id].affine:
         raise InvalidInputs(
-            f"{FORMATS[format_id].label} has a minimum and a step a block, which double quantization is not defined "
-            "for: take nested_block 0 or another format."
+            f"{FORMATS[format_id].label} has one minimum and one step per block, which double quantization is not "
+            "defined for: take nested_block 0 or another format."
         )
     if impl is Impl.BITSANDBYTES:
         _check_bitsandbytes(format_id, block_size, nested_block)

@@ -10,7 +10,7 @@ The rule, for every codebook format (bitsandbytes 0.50.2, CPU build, on NF4 and 
 - bitsandbytes' FP4 has two zeros, and a boundary at 0 between them: shares in (-0.0026, 0] get code 0, those in
   (0, 0.0026] get code 8.
 - Two codes share a byte, the first in the high bits. Where the last byte has one weight, a share of 0 fills it.
-- Back: level * absmax in float32, rounded once to the dtype asked for.
+- Back: level * absmax in float32, rounded once to the requested dtype.
 
 Double quantization of the scales (its blocks of 256 are bitsandbytes' only ones): their float32 mean is taken off;
 share = x * (1 / absmax), short block or not, held to [-1, 1]; it is moved to the nearest of 65536 even places from -1

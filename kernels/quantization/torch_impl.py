@@ -64,7 +64,7 @@ def stored_codes(quantized: Quantized) -> torch.Tensor:
 
 
 def pack(codes: torch.Tensor) -> torch.Tensor:
-    """Two 4-bit codes a byte, the first in the high bits; an odd one is followed by code 0."""
+    """Two 4-bit codes per byte, the first in the high bits; an odd one is followed by code 0."""
     pairs = torch.nn.functional.pad(codes, (0, len(codes) % 2)).to(torch.uint8).reshape(-1, 2)
     return (pairs[:, 0] << 4) | pairs[:, 1]
 

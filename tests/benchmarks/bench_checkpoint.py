@@ -62,17 +62,17 @@ def report(path: Path, formats: str, nested: int) -> dict[str, float]:
     from kernels.quantization.formats import FormatId
 
     how = Quantization(tuple(FormatId(name) for name in formats.split(",")), 64, nested)
-    opened, found = open_checkpoint(path), Survey()
+    opened, result = open_checkpoint(path), Survey()
     started, cpu = perf_counter(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     with tempfile.TemporaryDirectory() as cache:
-        for _ in survey(opened.measured, how, ResumeCache(Path(cache)), found, lambda *_: None):
+        for _ in survey(opened.measured, how, ResumeCache(Path(cache)), result, lambda *_: None):
             pass
     seconds = perf_counter() - started
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "seconds": seconds,
         "cpu_seconds": usage.ru_utime + usage.ru_stime - cpu,
-        "bytes_per_s": found.read_bytes / seconds,
+        "bytes_per_s": result.read_bytes / seconds,
         "peak_bytes": 2**20 * peak_mib(),
     }
 
@@ -87,8 +87,8 @@ class Best:
     def timed(self, work: Callable[[], Any]) -> tuple[Any, Best]:
         """What `work` gives back, and the better of this and its times."""
         started, cpu = perf_counter(), process_time()
-        found = work()
-        return found, Best(min(self.seconds, perf_counter() - started), min(self.cpu_seconds, process_time() - cpu))
+        result = work()
+        return result, Best(min(self.seconds, perf_counter() - started), min(self.cpu_seconds, process_time() - cpu))
 
 
 def rival(threads: int) -> tuple[Best, Best]:
@@ -118,10 +118,10 @@ def rival(threads: int) -> tuple[Best, Best]:
     best = (Best(), Best())
     for _ in range(5):
         expected, first = best[0].timed(theirs)
-        found, second = best[1].timed(ours)
+        measured, second = best[1].timed(ours)
         best = (first, second)
         # Theirs comes back in bf16, whose rounding is in their error and not in ours.
-        assert abs(float(found.errors[FormatId.NF4].error.sum()) / expected - 1) < 0.01
+        assert abs(float(measured.errors[FormatId.NF4].error.sum()) / expected - 1) < 0.01
     measurer.close()
     return best
 
@@ -157,11 +157,11 @@ def main(arguments: Sequence[str] = ()) -> None:
             out = subprocess.run(
                 [*command, str(path), formats, str(nested)], check=True, capture_output=True, text=True
             ).stdout
-            found = json.loads(out)
+            figures = json.loads(out)
             print(
-                f"  {formats}{', nested scales' if nested else ''}: {found['bytes_per_s'] / 1e9:.3f} GB/s, "
-                f"{found['seconds']:.1f} s ({found['cpu_seconds']:.1f} s of CPU), "
-                f"peak {found['peak_bytes'] / 1e6:.0f} MB (target: 1500)"
+                f"  {formats}{', nested scales' if nested else ''}: {figures['bytes_per_s'] / 1e9:.3f} GB/s, "
+                f"{figures['seconds']:.1f} s ({figures['cpu_seconds']:.1f} s of CPU), "
+                f"peak {figures['peak_bytes'] / 1e6:.0f} MB (target: 1500)"
             )
 
 

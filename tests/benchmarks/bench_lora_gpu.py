@@ -113,10 +113,10 @@ def _checker(exact: Outputs, rounded: Outputs) -> Callable[[Outputs], Check]:
         for theirs, right in zip(rounded, exact, strict=True)
     ]
 
-    def check(found: Outputs) -> Check:
+    def check(outputs: Outputs) -> Check:
         checks = [
             check_against(_like(tensor, right), right, limit)
-            for tensor, right, limit in zip(found, exact, allowed, strict=True)
+            for tensor, right, limit in zip(outputs, exact, allowed, strict=True)
         ]
         return next((each for each in checks if not each.passed), checks[0])
 

@@ -42,9 +42,9 @@ def longest_holds_ms(works: Sequence[Callable[[], None]]) -> np.ndarray:
     loop.exec()
     beat.stop()
     next_work.stop()
-    at, gaps = np.array(beats[1:]), np.diff(beats) * 1e3
+    ends, gaps = np.array(beats[1:]), np.diff(beats) * 1e3
     spans = itertools.pairwise(starts)
-    return np.array([gaps[(at >= first) & (at <= last)].max() for first, last in spans])
+    return np.array([gaps[(ends >= first) & (ends <= last)].max() for first, last in spans])
 
 
 def measure(table: Table, steps: int, layers: int) -> None:
@@ -79,9 +79,9 @@ def measure(table: Table, steps: int, layers: int) -> None:
         ("another view of a matrix", calls(page.details.show_picture, [1, 2, 3, 4, 5, 0])),
         ("zoom", [zoomed(first) for first in np.linspace(1, steps / 2, 20)]),
     ):
-        found = longest_holds_ms(works)
-        row = (f"{value:.1f} ms" for value in (np.median(found), np.percentile(found, 95), found.max()))
-        table.add_row(f"{what}, {steps} steps x {7 * layers} matrices", *row, str(found.size), "max below 50 ms")
+        holds = longest_holds_ms(works)
+        row = (f"{value:.1f} ms" for value in (np.median(holds), np.percentile(holds, 95), holds.max()))
+        table.add_row(f"{what}, {steps} steps x {7 * layers} matrices", *row, str(holds.size), "max below 50 ms")
     page.close()
     page.deleteLater()
 

@@ -77,11 +77,11 @@ class Rival:
 def cases(weights: int, x_rows: Sequence[int]) -> list[Case]:
     """Dequantize in every format, and NF4 with nested scales; then products with NF4 weights. All have `weights`."""
     rows = weights // WIDTH
-    found = [Case("dequantize", name, rows, WIDTH) for name in FormatId]
-    found.append(Case("dequantize", FormatId.NF4, rows, WIDTH, nested_block=256))
+    listed = [Case("dequantize", name, rows, WIDTH) for name in FormatId]
+    listed.append(Case("dequantize", FormatId.NF4, rows, WIDTH, nested_block=256))
     for nested_block in (0, 256):
-        found += [Case("matmul", FormatId.NF4, rows, WIDTH, count, nested_block=nested_block) for count in x_rows]
-    return found
+        listed += [Case("matmul", FormatId.NF4, rows, WIDTH, count, nested_block=nested_block) for count in x_rows]
+    return listed
 
 
 def quantized_weights(case: Case, device: str) -> Quantized:

@@ -41,40 +41,40 @@ def layer_norm_kernel(x_ptr, w_ptr, b_ptr, o_ptr, columns, eps, BLOCK: tl.conste
     row = tl.program_id(0).to(tl.int64) * columns
     total = tl.zeros([BLOCK], tl.float32)
     for start in range(0, columns, BLOCK):
-        at = start + tl.arange(0, BLOCK)
-        total += tl.load(x_ptr + row + at, mask=at < columns, other=0.0)
+        cols = start + tl.arange(0, BLOCK)
+        total += tl.load(x_ptr + row + cols, mask=cols < columns, other=0.0)
     mean = tl.sum(total, 0) / columns
     squares = tl.zeros([BLOCK], tl.float32)
     for start in range(0, columns, BLOCK):
-        at = start + tl.arange(0, BLOCK)
-        x = tl.load(x_ptr + row + at, mask=at < columns, other=0.0)
-        squares += tl.where(at < columns, (x - mean) * (x - mean), 0.0)
+        cols = start + tl.arange(0, BLOCK)
+        x = tl.load(x_ptr + row + cols, mask=cols < columns, other=0.0)
+        squares += tl.where(cols < columns, (x - mean) * (x - mean), 0.0)
     scale = 1 / tl.sqrt(tl.sum(squares, 0) / columns + eps)
     for start in range(0, columns, BLOCK):
-        at = start + tl.arange(0, BLOCK)
-        x = tl.load(x_ptr + row + at, mask=at < columns)
-        w, b = tl.load(w_ptr + at, mask=at < columns), tl.load(b_ptr + at, mask=at < columns)
-        tl.store(o_ptr + row + at, (x - mean) * scale * w + b, mask=at < columns)
+        cols = start + tl.arange(0, BLOCK)
+        x = tl.load(x_ptr + row + cols, mask=cols < columns)
+        w, b = tl.load(w_ptr + cols, mask=cols < columns), tl.load(b_ptr + cols, mask=cols < columns)
+        tl.store(o_ptr + row + cols, (x - mean) * scale * w + b, mask=cols < columns)
 
 
 @triton.jit
 def softmax_kernel(x_ptr, o_ptr, columns, BLOCK: tl.constexpr):
-    at = tl.arange(0, BLOCK)
+    cols = tl.arange(0, BLOCK)
     row = tl.program_id(0).to(tl.int64) * columns
-    x = tl.load(x_ptr + row + at, mask=at < columns, other=float("-inf"))
+    x = tl.load(x_ptr + row + cols, mask=cols < columns, other=float("-inf"))
     e = tl.exp(x - tl.max(x, 0))
-    tl.store(o_ptr + row + at, e / tl.sum(e, 0), mask=at < columns)
+    tl.store(o_ptr + row + cols, e / tl.sum(e, 0), mask=cols < columns)
 
 
 @triton.jit
 def dequantize_kernel(packed_ptr, absmax_ptr, code_ptr, o_ptr, length, GROUP: tl.constexpr, BLOCK: tl.constexpr):
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    packed = tl.load(packed_ptr + at, mask=at < length).to(tl.int32)
-    absmax = tl.load(absmax_ptr + at // (GROUP // 2), mask=at < length)
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    packed = tl.load(packed_ptr + offsets, mask=offsets < length).to(tl.int32)
+    absmax = tl.load(absmax_ptr + offsets // (GROUP // 2), mask=offsets < length)
     high = tl.load(code_ptr + (packed >> 4)) * absmax
     low = tl.load(code_ptr + (packed & 15)) * absmax
-    to = tl.program_id(0) * 2 * BLOCK + tl.arange(0, 2 * BLOCK)
-    tl.store(o_ptr + to, tl.interleave(high, low), mask=to < 2 * length)
+    out_offsets = tl.program_id(0) * 2 * BLOCK + tl.arange(0, 2 * BLOCK)
+    tl.store(o_ptr + out_offsets, tl.interleave(high, low), mask=out_offsets < 2 * length)
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -42,9 +42,9 @@ def test_that_one_wrong_gradient_is_enough_to_get_no_time(wrong: int) -> None:
     right = next(rival for rival in rivals if rival.name == PEFT)
 
     def run() -> tuple[torch.Tensor, ...]:
-        found = [tensor.clone() for tensor in right.run()]
-        found[wrong] *= 1.05
-        return tuple(found)
+        outputs = [tensor.clone() for tensor in right.run()]
+        outputs[wrong] *= 1.05
+        return tuple(outputs)
 
     rows = bench.time_rivals(case, [right, Rival("wrong", run, right.check)], torch.device("cpu"), 2)
 

@@ -102,12 +102,12 @@ def test_that_gradients_are_the_same_bits_every_time() -> None:
 def test_that_the_compiled_importance_update_gives_the_bits_of_torch(dtype: torch.dtype) -> None:
     generator = torch.Generator(device="cuda").manual_seed(0)
     tensors = [torch.randn(1_000_003, generator=generator, device="cuda").to(dtype) for _ in range(4)]
-    found = []
+    updated = []
     for impl in (Impl.TRITON, Impl.TORCH):
         values, gradients, sensitivity, uncertainty = (tensor.clone() for tensor in tensors)
         update_importance(values, gradients, sensitivity.abs_(), uncertainty.abs_(), beta1=0.85, beta2=0.85, impl=impl)
-        found.append((sensitivity, uncertainty))
+        updated.append((sensitivity, uncertainty))
 
     # torch's own kernels may fuse a product with the sum that follows on a GPU: add_ of a scaled tensor does not.
-    for ours, theirs in zip(*found, strict=True):
+    for ours, theirs in zip(*updated, strict=True):
         assert torch.equal(ours, theirs)

@@ -82,12 +82,12 @@ def compile_for(launch: Launch, target: str) -> Compiled:
 def accesses(compiled: Compiled) -> Counter[tuple[str, int]]:
     """(what, bits) of the global accesses of a thread, by how often they stand in the PTX: ("ld", 128), ("st", 32),
     and ("cp", 128) for copies to shared memory."""
-    found: Counter[tuple[str, int]] = Counter()
+    counts: Counter[tuple[str, int]] = Counter()
     for what, vector, bits in re.findall(r"\b(ld|st)\.global(?:\.\w+)*?(?:\.v(\d))?\.[bufs](\d+)", compiled.asm["ptx"]):
-        found[(what, int(vector or 1) * int(bits))] += 1
+        counts[(what, int(vector or 1) * int(bits))] += 1
     for size in re.findall(r"cp\.async\.\w+\.shared\.global[^;]*?, (0x\w+|\d+)", compiled.asm["ptx"]):
-        found[("cp", 8 * int(size, 0))] += 1
-    return found
+        counts[("cp", 8 * int(size, 0))] += 1
+    return counts
 
 
 def _type_of(value: object, *, is_constant: bool) -> str:

@@ -77,8 +77,8 @@ def with_gradients(inputs: LoraInputs, impl: Impl, down: Down | None = None) -> 
     x, a, b = (tensor.detach().clone().requires_grad_() for tensor in (inputs.x, inputs.a, inputs.b))
     y = product(LoraInputs(x, inputs.weight, a, b, inputs.dy, inputs.scaling), impl, down)
     y.backward(inputs.dy)
-    found = {"y": y.detach(), "dx": x.grad, "dA": a.grad, "dB": b.grad}
-    return {name: tensor for name, tensor in found.items() if tensor is not None}
+    tensors = {"y": y.detach(), "dx": x.grad, "dA": a.grad, "dB": b.grad}
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
 def exact(inputs: LoraInputs) -> dict[str, torch.Tensor]:

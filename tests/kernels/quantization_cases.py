@@ -36,8 +36,8 @@ def weights(kind: str, count: int, format_id: FormatId = FormatId.NF4, seed: int
 def beside_boundaries(count: int, format_id: FormatId, generator: torch.Generator) -> torch.Tensor:
     """Every boundary and level times an absmax, and the five values to either side of them; the absmax itself in each
     16, so that it is the absmax of each block."""
-    found, scales = tables(format_id), torch.tensor([1.0, 3.0, 0.37, 7e-3])[:, None]
-    steps = torch.cat([torch.from_numpy(found.boundaries), torch.from_numpy(found.levels)])
+    code_tables, scales = tables(format_id), torch.tensor([1.0, 3.0, 0.37, 7e-3])[:, None]
+    steps = torch.cat([torch.from_numpy(code_tables.boundaries), torch.from_numpy(code_tables.levels)])
     exact = steps[steps.isfinite()] * scales
     near = [exact]
     for end in torch.tensor([-9.0, 9.0]):

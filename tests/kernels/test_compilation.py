@@ -83,17 +83,17 @@ def test_that_only_the_ragged_and_diagonal_tiles_are_loaded_under_a_mask(monkeyp
     assert loads == [",", "", "", ",", ","]  # Q, then K and V of whole tiles, then K and V of the others
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_that_the_clock_is_read_only_when_a_timeline_is_asked(asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("timeline", [False, True])
+def test_that_the_clock_is_read_only_when_a_timeline_is_asked(timeline: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     q, k, v = inputs(64, torch.bfloat16)
     tiling = choose_tiling(head_dim=64, element_bytes=2, target="sm_90")
     (launch,) = capture(
         monkeypatch,
         "sm_90",
-        lambda: flash_forward(q, k, v, causal=True, softmax_scale=0.125, tiling=tiling, timeline=asked),
+        lambda: flash_forward(q, k, v, causal=True, softmax_scale=0.125, tiling=tiling, timeline=timeline),
     )
 
     ptx = compile_for(launch, "sm_90").asm["ptx"]
 
-    assert ptx.count("%globaltimer") == (2 if asked else 0)
-    assert ptx.count("%smid") == (1 if asked else 0)
+    assert ptx.count("%globaltimer") == (2 if timeline else 0)
+    assert ptx.count("%smid") == (1 if timeline else 0)

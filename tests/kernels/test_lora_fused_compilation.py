@@ -88,9 +88,9 @@ def test_that_nf4_with_the_down_product_before_fits_and_does_not_spill(
 def test_that_the_kernels_of_the_largest_rank_and_of_a_ragged_batch_fit_and_do_not_spill(
     target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = launches(monkeypatch, target, rank=64, rows=8191, down=Down.BEFORE)
+    launched = launches(monkeypatch, target, rank=64, rows=8191, down=Down.BEFORE)
 
-    compiled = [compile_for(launch, target) for launch in found]
+    compiled = [compile_for(launch, target) for launch in launched]
 
     assert [kernel.name for kernel in compiled[:2]] == ["down_kernel", "fused_linear_kernel"]
     for kernel in compiled:
@@ -101,9 +101,9 @@ def test_that_the_kernels_of_the_largest_rank_and_of_a_ragged_batch_fit_and_do_n
 @pytest.mark.parametrize("target", ["sm_90", "sm_100"])
 def test_that_float32_products_are_not_rounded_to_tf32(target: str, nf4: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Triton 3.7 gives some tiles to Blackwell's tensor cores as TF32 even where IEEE products are asked for."""
-    found = launches(monkeypatch, target, nf4=nf4, dtype=torch.float32)
+    launched = launches(monkeypatch, target, nf4=nf4, dtype=torch.float32)
 
-    for launch in found:
+    for launch in launched:
         kernel = compile_for(launch, target)
         assert_fits(kernel, target)
         assert "tf32" not in kernel.asm["ptx"], kernel.name
@@ -113,8 +113,8 @@ def test_that_the_whole_product_moves_x_and_weights_128_bits_at_a_time(monkeypat
     forward, backward, *_ = launches(monkeypatch, "sm_90")
 
     for launch in (forward, backward):
-        found = accesses(compile_for(launch, "sm_90"))
-        copies = {bits: count for (what, bits), count in found.items() if what == "cp"}
+        counts = accesses(compile_for(launch, "sm_90"))
+        copies = {bits: count for (what, bits), count in counts.items() if what == "cp"}
         # The tile of A has only four elements a thread.
         assert copies.keys() == {64, 128}
         assert copies[128] >= 10 * copies[64]

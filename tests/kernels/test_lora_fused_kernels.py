@@ -124,8 +124,10 @@ def test_that_gradients_are_those_of_finite_differences(nf4: bool, emulated: Emu
         return exact(LoraInputs(x, inputs.weight, a, b, inputs.dy, inputs.scaling))["y"]
 
     slope = float(((moved(step) - moved(-step)) / (2 * step) * inputs.dy).sum())
-    found = sum(float((ours[name] * along).sum()) for name, along in zip(("dx", "dA", "dB"), direction, strict=True))
-    assert found == pytest.approx(slope, rel=1e-5)
+    by_gradients = sum(
+        float((ours[name] * along).sum()) for name, along in zip(("dx", "dA", "dB"), direction, strict=True)
+    )
+    assert by_gradients == pytest.approx(slope, rel=1e-5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -196,13 +198,13 @@ def test_that_views_of_any_strides_are_multiplied_as_they_are(emulated: Emulated
     assert rms(ours - expected) <= 1e-6 * rms(expected)
 
 
-@pytest.mark.parametrize("wanted", ["x", "a", "b"])
-def test_that_only_the_gradients_asked_for_are_computed(wanted: str) -> None:
+@pytest.mark.parametrize("parameter", ["x", "a", "b"])
+def test_that_only_the_gradients_asked_for_are_computed(parameter: str) -> None:
     from core.interpreter import intercept
 
     inputs = lora_inputs(LoraShape(20, 64, 40, 4))
     tensors = {name: getattr(inputs, name).clone() for name in ("x", "a", "b")}
-    tensors[wanted].requires_grad_()
+    tensors[parameter].requires_grad_()
 
     with intercept() as tracer:
         y = lora_linear(tensors["x"], inputs.weight, tensors["a"], tensors["b"], scaling=0.5)
@@ -213,10 +215,10 @@ def test_that_only_the_gradients_asked_for_are_computed(wanted: str) -> None:
         "a": ["down_kernel", "rank_gradient_kernel"],
         "b": ["rank_gradient_kernel"],
     }
-    assert [launch.function for launch in tracer.launches] == ["fused_linear_kernel", *backward[wanted]]
-    expected = exact(inputs)[{"x": "dx", "a": "dA", "b": "dB"}[wanted]]
-    torch.testing.assert_close(tensors[wanted].grad.double(), expected, rtol=1e-4, atol=1e-4)
-    assert all(tensors[name].grad is None for name in tensors if name != wanted)
+    assert [launch.function for launch in tracer.launches] == ["fused_linear_kernel", *backward[parameter]]
+    expected = exact(inputs)[{"x": "dx", "a": "dA", "b": "dB"}[parameter]]
+    torch.testing.assert_close(tensors[parameter].grad.double(), expected, rtol=1e-4, atol=1e-4)
+    assert all(tensors[name].grad is None for name in tensors if name != parameter)
 
 
 def test_that_a_backward_pass_that_nothing_emulates_says_why_it_does_not_run(emulated: Emulated) -> None:

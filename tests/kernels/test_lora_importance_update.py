@@ -23,9 +23,9 @@ Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 def importance_inputs(count: int, dtype: torch.dtype, seed: int = 0) -> Tensors:
     """Values, gradients and two averages of absolute values; sizes from the tiny to the large, and zeros."""
     generator = torch.Generator().manual_seed(seed)
-    found = torch.randn(4, count, generator=generator) * 10.0 ** torch.randint(-6, 3, (4, count), generator=generator)
-    found[torch.rand(4, count, generator=generator) < 0.1] = 0
-    values, gradients, sensitivity, uncertainty = found.to(dtype)
+    tensors = torch.randn(4, count, generator=generator) * 10.0 ** torch.randint(-6, 3, (4, count), generator=generator)
+    tensors[torch.rand(4, count, generator=generator) < 0.1] = 0
+    values, gradients, sensitivity, uncertainty = tensors.to(dtype)
     return values, gradients, sensitivity.abs(), uncertainty.abs()
 
 

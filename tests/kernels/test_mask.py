@@ -18,9 +18,9 @@ def test_that_a_mask_is_its_predicates_looked_up_in_its_table(
 ) -> None:
     mask = data.draw(descriptions(query_len, key_len, batch))
 
-    found = visible(mask, query_len=query_len, key_len=key_len)
+    cells = visible(mask, query_len=query_len, key_len=key_len)
 
-    np.testing.assert_array_equal(found.numpy(), by_definition(mask, query_len, key_len))
+    np.testing.assert_array_equal(cells.numpy(), by_definition(mask, query_len, key_len))
 
 
 @given(data=st.data(), query_len=SIZES, key_len=SIZES)

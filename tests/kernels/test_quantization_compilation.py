@@ -98,11 +98,11 @@ def test_that_dequantize_stores_128_bits_at_a_time_and_exchanges_nothing_but_lev
 
     kernel = compile_for(launch, "sm_90")
 
-    found = accesses(kernel)
-    assert {bits for what, bits in found if what == "st"} == {128}
-    assert found[("st", 128)] == 8  # four in a whole tile, four under the last one's mask
+    counts = accesses(kernel)
+    assert {bits for what, bits in counts if what == "st"} == {128}
+    assert counts[("st", 128)] == 8  # four in a whole tile, four under the last one's mask
     code_bits = FORMATS[name].bits * 16 // dtype.itemsize
-    assert found[("ld", code_bits)] >= 4  # as wide as the codes of one store are
+    assert counts[("ld", code_bits)] >= 4  # as wide as the codes of one store are
     levels_bytes = 0 if FORMATS[name].affine else 4 * 2 ** FORMATS[name].bits
     assert kernel.shared_bytes == levels_bytes
 
@@ -124,9 +124,9 @@ def test_that_the_fused_product_copies_codes_and_x_128_bits_at_a_time(
 ) -> None:
     kernel = compile_product(monkeypatch, "sm_90", 128, MatmulPath.FUSED, columns)
 
-    found = accesses(kernel)
-    assert found[("cp", 128)] > found[("cp", 32)] > 0  # the 32-bit ones are scales
-    assert {what for what, bits in found if bits != 128} <= {"cp", "ld"}
+    counts = accesses(kernel)
+    assert counts[("cp", 128)] > counts[("cp", 32)] > 0  # the 32-bit ones are scales
+    assert {what for what, bits in counts if bits != 128} <= {"cp", "ld"}
     assert "wgmma.mma_async" in kernel.asm["ptx"]
 
 

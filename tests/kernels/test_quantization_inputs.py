@@ -127,10 +127,12 @@ def test_that_small_floats_follow_from_their_bits() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_that_boundaries_ascend_and_levels_are_those_of_the_format(name: FormatId) -> None:
-    found, levels = tables(name), FORMATS[name].levels.astype(np.float32)
-    boundaries = found.boundaries[np.isfinite(found.boundaries)]
+    code_tables, levels = tables(name), FORMATS[name].levels.astype(np.float32)
+    boundaries = code_tables.boundaries[np.isfinite(code_tables.boundaries)]
 
     assert (np.diff(boundaries) > 0).all()
-    assert len(found.boundaries) == len(found.levels) == 2**found.bits
-    assert set(levels) <= set(found.levels)
-    assert found.order is None or sorted(found.order >> 4 * place & 15 for place in range(16)) == list(range(16))
+    assert len(code_tables.boundaries) == len(code_tables.levels) == 2**code_tables.bits
+    assert set(levels) <= set(code_tables.levels)
+    assert code_tables.order is None or sorted(code_tables.order >> 4 * place & 15 for place in range(16)) == list(
+        range(16)
+    )

@@ -116,8 +116,8 @@ def test_that_windows_and_lengths_are_no_constants_of_the_kernel(monkeypatch: py
     assert one.asm["ttir"] == other.asm["ttir"]
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_that_the_clock_is_read_only_when_a_timeline_is_asked(asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = compiled_mask(monkeypatch, causal(), "sm_90", 64, torch.bfloat16, timeline=asked)
+@pytest.mark.parametrize("timeline", [False, True])
+def test_that_the_clock_is_read_only_when_a_timeline_is_asked(timeline: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = compiled_mask(monkeypatch, causal(), "sm_90", 64, torch.bfloat16, timeline=timeline)
 
-    assert kernel.asm["ptx"].count("%globaltimer") == (2 if asked else 0)
+    assert kernel.asm["ptx"].count("%globaltimer") == (2 if timeline else 0)

@@ -68,8 +68,8 @@ def test_that_each_tile_that_is_not_empty_is_loaded_once_and_empty_ones_never(
     expected = (blocks.classes != TileClass.EMPTY).int().numpy()[:, None]
 
     for name in ("k_ptr", "v_ptr"):
-        found = visited(launch, blocks, name)
-        np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
+        visits = visited(launch, blocks, name)
+        np.testing.assert_array_equal(visits, np.broadcast_to(expected, visits.shape))
 
 
 @pytest.mark.parametrize("lengths", [(160, 128), (130, 150)], ids=str)

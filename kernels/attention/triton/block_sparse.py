@@ -159,35 +159,35 @@ def block_sparse_fwd_kernel(
         run_start = tl.load(full_runs_ptr + run * 2) * BLOCK_KV
         run_end = tl.minimum(tl.load(full_runs_ptr + run * 2 + 1) * BLOCK_KV, whole_end)
         for start in range(run_start, run_end, BLOCK_KV):
-            at = tl.cast(start, tl.int64)
+            first_key = tl.cast(start, tl.int64)
             m_i, l_i, acc = attend_tile(
                 m_i, l_i, acc, q,
-                k_base + at * stride_kn + k_offsets, v_base + at * stride_vn + v_offsets,
+                k_base + first_key * stride_kn + k_offsets, v_base + first_key * stride_vn + v_offsets,
                 start + tile_cols, rows, key_len, scale_log2, False,
             )  # fmt: skip
     if RAGGED:
         # A tile that hangs over the end, full as far as there are keys: guarded, but nothing of the mask is evaluated.
         last_end = tl.load(full_runs_ptr + end_run * 2 - 1, mask=end_run > first_run, other=0) * BLOCK_KV
         for start in range(whole_end, tl.minimum(last_end, key_len), BLOCK_KV):
-            at = tl.cast(start, tl.int64)
+            first_key = tl.cast(start, tl.int64)
             m_i, l_i, acc = attend_tile(
                 m_i, l_i, acc, q,
-                k_base + at * stride_kn + k_offsets, v_base + at * stride_vn + v_offsets,
+                k_base + first_key * stride_kn + k_offsets, v_base + first_key * stride_vn + v_offsets,
                 start + tile_cols, rows * 0 + key_len, key_len, scale_log2, True,
             )  # fmt: skip
     for listed in range(tl.load(bounds + 2), tl.load(bounds + 3)):
         start = tl.load(partial_ptr + listed) * BLOCK_KV
-        at = tl.cast(start, tl.int64)
+        first_key = tl.cast(start, tl.int64)
         cols = start + tile_cols
         in_bounds = (cols < key_len)[:, None]
-        scores = score_tile(q, k_base + at * stride_kn + k_offsets, in_bounds, True)
+        scores = score_tile(q, k_base + first_key * stride_kn + k_offsets, in_bounds, True)
         visible = visible_cells(
             rows, cols, query_len, key_len, limits_ptr, q_ids_ptr, kv_ids_ptr,
             NUM_TERMS, TERMS, TABLE, ODD_ROW, ODD_SEES, BLOCK_Q, BLOCK_KV,
         )  # fmt: skip
         scores = tl.where(visible, scores, float("-inf"))
         m_i, l_i, acc = fold_tile(
-            m_i, l_i, acc, scores, v_base + at * stride_vn + v_offsets, in_bounds, scale_log2, True
+            m_i, l_i, acc, scores, v_base + first_key * stride_vn + v_offsets, in_bounds, scale_log2, True
         )
 
     o_tile = o_ptr + batch * stride_ob + head.to(tl.int64) * stride_oh + first_row.to(tl.int64) * stride_on

@@ -84,7 +84,7 @@ def output_fwd_kernel(
     heads_per_kv_head, query_len, key_len,
     HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
 ):  # fmt: skip
-    """O = P V, one program a tile of rows of O. Grid (query tiles, heads, batch). P as S of `scores_fwd_kernel`."""
+    """O = P V, one program per tile of rows of O. Grid (query tiles, heads, batch). P as S of `scores_fwd_kernel`."""
     head = tl.program_id(1).to(tl.int64)
     batch = tl.program_id(2).to(tl.int64)
     rows = tl.program_id(0) * BLOCK_Q + tl.arange(0, BLOCK_Q)

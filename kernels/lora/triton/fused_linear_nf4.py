@@ -71,7 +71,7 @@ def fused_linear_nf4_kernel(
     if IN_LOOP:
         ranks = tl.arange(0, RANK)
         a_ptrs = a_ptr + along.to(tl.int64)[:, None] * stride_ak + ranks[None, :] * stride_ar
-        found = tl.zeros([ROWS, RANK], tl.float32)
+        x_a = tl.zeros([ROWS, RANK], tl.float32)
     for begin in range(0, depth, DEPTH):
         left = along < depth - begin
         x = load(x_ptrs, (rows < rows_total)[:, None] & left[None, :], WHOLE)
@@ -88,12 +88,12 @@ def fused_linear_nf4_kernel(
         total = tl.dot(x, weight, total, input_precision="ieee")
         if IN_LOOP:
             a = tl.load(a_ptrs, mask=left[:, None] & (ranks < rank)[None, :], other=0)
-            found = tl.dot(x, a, found, input_precision="ieee")
+            x_a = tl.dot(x, a, x_a, input_precision="ieee")
             a_ptrs += DEPTH * stride_ak
         x_ptrs += DEPTH * stride_xk
     if not IN_LOOP:
-        found = total
-    down = scaled_down_tile(found, down_ptr, rows, rows_total, rank, scaling, col_tile, RANK, IN_LOOP)
+        x_a = total
+    down = scaled_down_tile(x_a, down_ptr, rows, rows_total, rank, scaling, col_tile, RANK, IN_LOOP)
     total = add_up_tile(total, down, b_ptr, cols, cols_total, rank, stride_bn, stride_br, RANK)
     store_tile(out_ptr, total, rows, cols, rows_total, cols_total, WHOLE)
 

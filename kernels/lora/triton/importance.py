@@ -24,20 +24,20 @@ def importance_kernel(
     beta1, one_less_beta1, beta2, one_less_beta2,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """BLOCK entries a program. Grid (blocks,). Every operation is rounded apart, in PEFT's order."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < elements
-    value = tl.load(values_ptr + at, mask=inside, other=0).to(tl.float32)
-    gradient = tl.load(gradients_ptr + at, mask=inside, other=0).to(tl.float32)
-    sensitivity = tl.load(sensitivity_ptr + at, mask=inside, other=0).to(tl.float32)
-    uncertainty = tl.load(uncertainty_ptr + at, mask=inside, other=0).to(tl.float32)
+    """BLOCK entries per program. Grid (blocks,). Every operation is rounded apart, in PEFT's order."""
+    offsets = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = offsets < elements
+    value = tl.load(values_ptr + offsets, mask=inside, other=0).to(tl.float32)
+    gradient = tl.load(gradients_ptr + offsets, mask=inside, other=0).to(tl.float32)
+    sensitivity = tl.load(sensitivity_ptr + offsets, mask=inside, other=0).to(tl.float32)
+    uncertainty = tl.load(uncertainty_ptr + offsets, mask=inside, other=0).to(tl.float32)
     importance = tl.abs(rounded(value * gradient, values_ptr))
     old, new = rounded(beta1 * sensitivity, values_ptr), rounded(one_less_beta1 * importance, values_ptr)
     sensitivity = rounded(old + new, values_ptr)
     change = tl.abs(rounded(importance - sensitivity, values_ptr))
     old, new = rounded(beta2 * uncertainty, values_ptr), rounded(one_less_beta2 * change, values_ptr)
-    tl.store(sensitivity_ptr + at, sensitivity.to(values_ptr.dtype.element_ty), mask=inside)
-    tl.store(uncertainty_ptr + at, (old + new).to(values_ptr.dtype.element_ty), mask=inside)
+    tl.store(sensitivity_ptr + offsets, sensitivity.to(values_ptr.dtype.element_ty), mask=inside)
+    tl.store(uncertainty_ptr + offsets, (old + new).to(values_ptr.dtype.element_ty), mask=inside)
 
 
 def update_importance_triton(

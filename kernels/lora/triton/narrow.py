@@ -38,9 +38,9 @@ def down_kernel(
         total = tl.dot(x, a, total, input_precision="ieee")
         x_ptrs += DEPTH * stride_xk
         a_ptrs += DEPTH * stride_ak
-    at = out_ptr + rows.to(tl.int64)[:, None] * rank + ranks[None, :]
+    out_ptrs = out_ptr + rows.to(tl.int64)[:, None] * rank + ranks[None, :]
     inside = (rows < rows_total)[:, None] & (ranks < rank)[None, :]
-    tl.store(at, (total * scaling).to(out_ptr.dtype.element_ty), mask=inside)
+    tl.store(out_ptrs, (total * scaling).to(out_ptr.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -70,8 +70,8 @@ def rank_gradient_kernel(
         )  # fmt: skip
         total = tl.dot(tl.trans(wide), narrow, total, input_precision="ieee")
     part = parts_ptr + tl.program_id(1).to(tl.int64) * stride_pp
-    at = part + cols.to(tl.int64)[:, None] * stride_pn + ranks[None, :] * stride_pr
-    tl.store(at, total, mask=(cols < cols_total)[:, None] & (ranks < rank)[None, :])
+    part_ptrs = part + cols.to(tl.int64)[:, None] * stride_pn + ranks[None, :] * stride_pr
+    tl.store(part_ptrs, total, mask=(cols < cols_total)[:, None] & (ranks < rank)[None, :])
 
 
 def scaled_down_product(x: torch.Tensor, a: torch.Tensor, scaling: float) -> torch.Tensor:

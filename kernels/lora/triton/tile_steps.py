@@ -32,21 +32,21 @@ def tile_of_program(rows_total, cols_total, ROWS: tl.constexpr, COLS: tl.constex
 
 @triton.jit
 def scaled_down_tile(
-    found, down_ptr, rows, rows_total, rank, scaling, col_tile,
+    x_a, down_ptr, rows, rows_total, rank, scaling, col_tile,
     RANK: tl.constexpr, IN_LOOP: tl.constexpr,
 ):  # fmt: skip
-    """scaling (x Aᵀ) [ROWS, RANK] in the dtype of x: `found` in the loop, kept at `down_ptr` if there is one, or read
+    """scaling (x Aᵀ) [ROWS, RANK] in the dtype of x: `x_a` in the loop, kept at `down_ptr` if there is one, or read
     from there."""
     ranks = tl.arange(0, RANK)
     inside = (rows < rows_total)[:, None] & (ranks < rank)[None, :]
-    at = rows.to(tl.int64)[:, None] * rank + ranks[None, :]
+    offsets = rows.to(tl.int64)[:, None] * rank + ranks[None, :]
     if IN_LOOP:
-        down = found * scaling
+        down = x_a * scaling
         if down_ptr is not None:
-            # Every column of tiles has found it; the first writes it.
-            tl.store(down_ptr + at, down.to(down_ptr.dtype.element_ty), mask=inside & (col_tile == 0))
+            # Every column of tiles has computed it; the first writes it.
+            tl.store(down_ptr + offsets, down.to(down_ptr.dtype.element_ty), mask=inside & (col_tile == 0))
     else:
-        down = tl.load(down_ptr + at, mask=inside, other=0)
+        down = tl.load(down_ptr + offsets, mask=inside, other=0)
     return down
 
 
@@ -62,9 +62,9 @@ def add_up_tile(total, down, b_ptr, cols, cols_total, rank, stride_bn, stride_br
 @triton.jit
 def store_tile(out_ptr, total, rows, cols, rows_total, cols_total, WHOLE: tl.constexpr):
     """Rounds a tile of the contiguous output once, and writes it."""
-    at = out_ptr + rows.to(tl.int64)[:, None] * cols_total + cols[None, :]
+    out_ptrs = out_ptr + rows.to(tl.int64)[:, None] * cols_total + cols[None, :]
     values = total.to(out_ptr.dtype.element_ty)
     if WHOLE:
-        tl.store(at, values)
+        tl.store(out_ptrs, values)
     else:
-        tl.store(at, values, mask=(rows < rows_total)[:, None] & (cols < cols_total)[None, :])
+        tl.store(out_ptrs, values, mask=(rows < rows_total)[:, None] & (cols < cols_total)[None, :])

@@ -21,19 +21,19 @@ _BLOCK = 1024
 
 @triton.jit
 def scale_kernel(x_ptr, out_ptr, elements, scaling, BLOCK: tl.constexpr):
-    """BLOCK elements of scaling x a program. Grid (blocks,)."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at, mask=at < elements, other=0).to(tl.float32)
-    tl.store(out_ptr + at, (x * scaling).to(out_ptr.dtype.element_ty), mask=at < elements)
+    """BLOCK elements of scaling x per program. Grid (blocks,)."""
+    offsets = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets, mask=offsets < elements, other=0).to(tl.float32)
+    tl.store(out_ptr + offsets, (x * scaling).to(out_ptr.dtype.element_ty), mask=offsets < elements)
 
 
 @triton.jit
 def sum_kernel(x_ptr, y_ptr, out_ptr, elements, BLOCK: tl.constexpr):
-    """BLOCK elements of x + y a program. Grid (blocks,)."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    x = tl.load(x_ptr + at, mask=at < elements, other=0).to(tl.float32)
-    y = tl.load(y_ptr + at, mask=at < elements, other=0).to(tl.float32)
-    tl.store(out_ptr + at, (x + y).to(out_ptr.dtype.element_ty), mask=at < elements)
+    """BLOCK elements of x + y per program. Grid (blocks,)."""
+    offsets = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets, mask=offsets < elements, other=0).to(tl.float32)
+    y = tl.load(y_ptr + offsets, mask=offsets < elements, other=0).to(tl.float32)
+    tl.store(out_ptr + offsets, (x + y).to(out_ptr.dtype.element_ty), mask=offsets < elements)
 
 
 def lora_linear_unfused(

@@ -26,7 +26,7 @@ def dequantize_kernel(
     BITS: tl.constexpr, BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, AFFINE: tl.constexpr,
     GROUPS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """GROUPS x WIDTH weights a program. Grid (tiles,).
+    """GROUPS x WIDTH weights per program. Grid (tiles,).
 
     A thread holds WIDTH neighbouring weights, which it stores at once (128 bits) and which share a block: one scale.
     Only the last program masks.

@@ -32,7 +32,7 @@ def gemv_kernel(
     BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, ROWS: tl.constexpr, GROUPS: tl.constexpr,
     WORDS: tl.constexpr, WHOLE: tl.constexpr,
 ):  # fmt: skip
-    """ROWS elements of the product a program. Grid (row tiles,).
+    """ROWS elements of the product per program. Grid (row tiles,).
 
     A group is WORDS 32-bit words of eight codes, which one thread reads at once and which share a scale. WHOLE: the
     groups of a row and the rows fill their tiles.

@@ -26,8 +26,8 @@ def nibbles(words):
     """
     halves = tl.join(words, words >> 16)
     bytes_ = tl.join(halves, halves >> 8)
-    found = tl.join(bytes_ >> 4, bytes_) & 15
-    return tl.reshape(found, words.shape + [8])  # noqa: RUF005 (Triton unpacks no lists)
+    codes = tl.join(bytes_ >> 4, bytes_) & 15
+    return tl.reshape(codes, words.shape + [8])  # noqa: RUF005 (Triton unpacks no lists)
 
 
 @triton.jit

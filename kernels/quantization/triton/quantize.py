@@ -28,7 +28,7 @@ def quantize_kernel(
     BITS: tl.constexpr, BLOCK_SIZE: tl.constexpr, BLOCKS: tl.constexpr, ORDER: tl.constexpr, AFFINE: tl.constexpr,
     SCALES: tl.constexpr,
 ):  # fmt: skip
-    """Codes and scales of BLOCKS blocks a program. Grid (tiles,).
+    """Codes and scales of BLOCKS blocks per program. Grid (tiles,).
 
     x [elements], less the number at `offset_ptr` where there is one. SCALES: x are scales, whose codes follow a rule of
     their own. Only the last program masks: it alone may hold a block that is not whole.
@@ -150,7 +150,7 @@ def quantize_triton(weight: torch.Tensor, format_id: FormatId, block_size: int, 
 
 def _launch(
     flat: torch.Tensor,
-    found: Tables,
+    code_tables: Tables,
     block_size: int,
     *,
     offset: torch.Tensor | None = None,
@@ -158,14 +158,14 @@ def _launch(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Codes, scales (minima for affine) and steps (the scales again where there are none)."""
     elements, blocks = flat.numel(), -(-flat.numel() // block_size)
-    codes = torch.empty(-(-elements * found.bits // 8), dtype=torch.uint8, device=flat.device)
+    codes = torch.empty(-(-elements * code_tables.bits // 8), dtype=torch.uint8, device=flat.device)
     scale = torch.empty(blocks, dtype=torch.float32, device=flat.device)
     step = torch.empty_like(scale) if affine else scale
-    blocks_a_tile = max(1, _TILE_ELEMENTS // block_size)
-    boundaries, _ = on_device(found, flat.device)
-    quantize_kernel[(triton.cdiv(blocks, blocks_a_tile),)](
+    blocks_per_tile = max(1, _TILE_ELEMENTS // block_size)
+    boundaries, _ = on_device(code_tables, flat.device)
+    quantize_kernel[(triton.cdiv(blocks, blocks_per_tile),)](
         flat, offset, boundaries, codes, scale, step, elements,
-        BITS=found.bits, BLOCK_SIZE=block_size, BLOCKS=blocks_a_tile, ORDER=found.order, AFFINE=affine,
+        BITS=code_tables.bits, BLOCK_SIZE=block_size, BLOCKS=blocks_per_tile, ORDER=code_tables.order, AFFINE=affine,
         SCALES=offset is not None, num_warps=8, enable_fp_fusion=False,
     )  # fmt: skip
     return codes, scale, step

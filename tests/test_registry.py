@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize("topic_id", TOPICS)
 def test_that_a_topic_has_all_its_rooms(topic_id: str) -> None:
     name = topic_id.replace("-", "_")
-    found = topic(topic_id)
+    registered = topic(topic_id)
 
-    assert found.id == topic_id
-    assert found.plan(found.params()) is not None
-    assert found.claims
-    assert all(isinstance(claim, Claim) and claim.source for claim in found.claims)
-    assert all(claim.statement.en and claim.statement.zh for claim in found.claims)
-    assert len({claim.id for claim in found.claims}) == len(found.claims)
+    assert registered.id == topic_id
+    assert registered.plan(registered.params()) is not None
+    assert registered.claims
+    assert all(isinstance(claim, Claim) and claim.source for claim in registered.claims)
+    assert all(claim.statement.en and claim.statement.zh for claim in registered.claims)
+    assert len({claim.id for claim in registered.claims}) == len(registered.claims)
     for language in ("en", "zh"):
         assert (ROOT / "resources/notes" / language / f"{topic_id}.md").stat().st_size > 500
     assert list((ROOT / "tests").rglob(f"test_{name}*.py")), f"no tests/**/test_{name}*.py"

@@ -1,4 +1,4 @@
-"""`trace FILE.py::FUNCTION`: what each launch asked of memory, per source line and per tensor, and its faults."""
+"""`trace FILE.py::FUNCTION`: the memory traffic of each launch, per source line and per tensor, and its faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors worded for the person who will read them."""
+"""Errors worded for the user who will read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run tells its caller: a closed union of events.
+"""What a run reports to its caller: a closed union of events.
 
 An experiment yields `Progress` and `Partial`. The engine adds the rest: every run emits `Started` once,
 then any number of `Progress` and `Partial`, then exactly one of `Finished`, `Failed`, `Cancelled`.
@@ -42,9 +42,9 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """`sentence` is for the person, `detail` (a traceback or worker log) for the log tab.
+    """`sentence` is for the user, `detail` (a traceback or worker log) for the log tab.
 
-    `blames` is the parameter at fault where one is known. `invalid_input` says that whoever asked can mend it: other
+    `blames` is the parameter at fault where one is known. `invalid_input` says that the user can correct it: other
     parameters, another device, something to install.
     """
 

@@ -199,10 +199,10 @@ def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
         return InvalidParams(f"{spec.name} is longer than {spec.max_length:,} characters: give a shorter one.", field)
     unit = f" {spec.unit}" if spec.unit else ""
     if spec.minimum is not None and details["type"] in ("greater_than_equal", "less_than_equal"):
-        wanted = f"it must lie between {spec.minimum:g} and {spec.maximum:g}{unit}"
+        rule = f"it must lie between {spec.minimum:g} and {spec.maximum:g}{unit}"
     else:
         kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        wanted = f"it must be {kinds[spec.kind]}"
+        rule = f"it must be {kinds[spec.kind]}"
         if spec.minimum is not None:
-            wanted += f" between {spec.minimum:g} and {spec.maximum:g}{unit}"
-    return InvalidParams(f"{spec.name} = {_shown(details['input'])} cannot be used: {wanted}.", field)
+            rule += f" between {spec.minimum:g} and {spec.maximum:g}{unit}"
+    return InvalidParams(f"{spec.name} = {_shown(details['input'])} cannot be used: {rule}.", field)

@@ -15,7 +15,7 @@ from core.engine.remote import call, call_async
 _CONFIG: dict[str, Any] = {
     # One death of a worker is the answer: never run an experiment that crashed a second time.
     "distributed.scheduler.allowed-failures": 0,
-    # A kernel may hold the GIL for minutes; whether that is too long is for the person to say, with Cancel.
+    # A kernel may hold the GIL for minutes; whether that is too long is for the user to decide, with Cancel.
     "distributed.scheduler.worker-ttl": None,
     "distributed.deploy.lost-worker-timeout": "1 day",
     # By default the nanny limits torch to one thread, in this process's environment too.
@@ -40,7 +40,7 @@ class Cluster(ABC):
     """How often `addresses` is worth asking."""
 
     outlives_the_engine: bool
-    """True where a run goes on when the engine has closed, unless it is told to stop."""
+    """True where a run goes on when the engine has closed, unless it is cancelled."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

@@ -225,14 +225,14 @@ class Dispatcher:
         warming: set[asyncio.Task[None]] = set()
         try:
             while True:
-                found = await self._cluster.addresses()
+                addresses = await self._cluster.addresses()
                 if self._warm_up and self._failed_warm_ups < _WARM_UP_TRIES:
-                    warming.update(asyncio.create_task(self._warm(address)) for address in found - self._workers)
-                if found != self._workers:
-                    self._workers = found
-                    self._had_worker = self._had_worker or bool(found)
+                    warming.update(asyncio.create_task(self._warm(address)) for address in addresses - self._workers)
+                if addresses != self._workers:
+                    self._workers = addresses
+                    self._had_worker = self._had_worker or bool(addresses)
                     self._report()
-                if found:
+                if addresses:
                     last_seen = loop.time()
                 elif loop.time() - last_seen > self._patience_s:
                     raise TilescopeError(self._cluster.no_worker(self._patience_s))

@@ -1,4 +1,4 @@
-"""The history of finished runs, kept in the person's data folder."""
+"""The history of finished runs, kept in the user's data folder."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ class History:
 
     def find(self, topic: str, params: Mapping[str, Any], limit: int = 100) -> tuple[HistoryEntry, ...]:
         """The newest runs of a topic whose params have all these values."""
-        wanted = json.loads(json.dumps(dict(params))).items()
+        required = json.loads(json.dumps(dict(params))).items()
         with self._file.transaction() as database:
             rows = database.execute(
                 f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND topic = ? ORDER BY number DESC", (topic,)
             )
-            matching = (row for row in rows if wanted <= json.loads(row["params"]).items())
+            matching = (row for row in rows if required <= json.loads(row["params"]).items())
             return tuple(_entry(row) for row in islice(matching, limit))
 
     def load(self, entry_id: str) -> Result:

@@ -35,7 +35,7 @@ CREATE INDEX IF NOT EXISTS runs_of_topic ON runs (topic, number);
 
 
 def data_folder() -> Path:
-    """Where this person's data lives: TILESCOPE_DATA_DIR, or the platform's folder for user data."""
+    """Where the user's data lives: TILESCOPE_DATA_DIR, or the platform's folder for user data."""
     return Path(os.environ.get("TILESCOPE_DATA_DIR") or platformdirs.user_data_dir("tilescope", appauthor=False))
 
 

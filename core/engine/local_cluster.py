@@ -57,13 +57,13 @@ class LocalCluster(Cluster):
         self._known: dict[str, _WorkerProcess] = {}
 
     async def addresses(self) -> frozenset[str]:
-        found = frozenset(self._cluster.scheduler.workers)
+        addresses = frozenset(self._cluster.scheduler.workers)
         for nanny in self._cluster.workers.values():
             # No process id: it is dying already, and the nanny has let it go.
-            if nanny.worker_address in found - self._known.keys() and (pid := nanny.pid):
+            if nanny.worker_address in addresses - self._known.keys() and (pid := nanny.pid):
                 with suppress(psutil.NoSuchProcess):
                     self._known[nanny.worker_address] = _WorkerProcess(psutil.Process(pid), nanny.process.process)
-        return found & self._known.keys()
+        return addresses & self._known.keys()
 
     async def kill(self, address: str) -> None:
         if address in self._known:

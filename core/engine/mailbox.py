@@ -1,4 +1,4 @@
-"""A small queue of events between a run and whoever watches it: never blocks the writer, never grows."""
+"""A small queue of events between a run and its watcher: never blocks the writer, never grows."""
 
 from __future__ import annotations
 

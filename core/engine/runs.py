@@ -100,7 +100,7 @@ class Run:
     # What follows is for the engine.
 
     def attach(self, on_cancel: Callable[[Run], None], on_over: Callable[[Run], None]) -> None:
-        """Whom to tell of a cancel of a dispatched run, and of the end of the run."""
+        """Called when a dispatched run is cancelled, and when the run ends."""
         self._on_cancel, self._on_over = on_cancel, on_over
 
     def dispatch(self) -> bool:

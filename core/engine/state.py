@@ -19,7 +19,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class EngineState:
-    """`detail` is a few words or, when failed, a sentence; `device` is '' until a worker has told it."""
+    """`detail` is a few words or, when failed, a sentence; `device` is '' until a worker has reported it."""
 
     phase: Phase
     detail: str = ""

@@ -156,7 +156,7 @@ def _drive(steps: ExperimentRun, stamp: _Stamp, run: _ActiveRun) -> bytes:
                     run.mailbox.put(event)
                 case Partial(result):
                     stamped = stamp.on(result)
-                    archive.plain(stamped)  # raises here, not when somebody asks for it
+                    archive.plain(stamped)  # raises here, not when it is read
                     run.mailbox.put(Partial(stamped))
                 case _:
                     raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")

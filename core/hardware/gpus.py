@@ -12,7 +12,7 @@ from core.contracts.errors import UnknownName
 
 _FACTS = Path(__file__).resolve().parents[2] / "resources" / "gpus.toml"
 _SRAM_BYTES_PER_CLOCK = 128
-"""Shared-memory bandwidth of one SM (or LDS of one CU): 32 banks of 4 bytes a clock."""
+"""Shared-memory bandwidth of one SM (or LDS of one CU): 32 banks of 4 bytes per clock."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Gpu:
 
     @property
     def sram_bandwidth_tb_s(self) -> float:
-        """Modelled: SMs x 128 bytes a clock x boost clock, in TB/s (19.5 for the A100, as the paper's 19)."""
+        """Modelled: SMs x 128 bytes per clock x boost clock, in TB/s (19.5 for the A100, as the paper's 19)."""
         return self.sms * _SRAM_BYTES_PER_CLOCK * self.clock_mhz * 1e6 / 1e12
 
 

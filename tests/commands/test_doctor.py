@@ -23,11 +23,11 @@ def checks(capsys: pytest.CaptureFixture[str], problem: str | None = None) -> tu
 def test_that_a_machine_with_everything_passes_and_a_missing_display_is_no_failure(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, found = checks(capsys, problem="There is no display here.")
+    code, by_name = checks(capsys, problem="There is no display here.")
     assert code == 0
-    assert found["Display"]["state"] == "optional"
-    assert "screenshot" in found["Display"]["remedy"]
-    assert found["torch"]["state"] == "ok"
+    assert by_name["Display"]["state"] == "optional"
+    assert "screenshot" in by_name["Display"]["remedy"]
+    assert by_name["torch"]["state"] == "ok"
 
 
 @pytest.mark.usefixtures("quick_checks")
@@ -47,10 +47,10 @@ def test_that_what_is_missing_or_known_to_crash_fails_with_what_to_do(
 ) -> None:
     real = doctor._version
     monkeypatch.setattr(doctor, "_version", lambda name: version if name == library else real(name))
-    code, found = checks(capsys)
+    code, by_name = checks(capsys)
     assert code == 1
-    assert found[library]["state"] == "missing"
-    assert remedy in found[library]["remedy"]
+    assert by_name[library]["state"] == "missing"
+    assert remedy in by_name[library]["remedy"]
 
 
 @pytest.mark.usefixtures("quick_checks")
@@ -62,9 +62,9 @@ def test_that_a_missing_triton_is_a_failure_on_linux_only(
     monkeypatch.setattr("sys.platform", "linux")
     assert checks(capsys)[0] == 1
     monkeypatch.setattr("sys.platform", "darwin")
-    code, found = checks(capsys)
+    code, by_name = checks(capsys)
     assert code == 0
-    assert found["triton"]["state"] == "optional"
+    assert by_name["triton"]["state"] == "optional"
 
 
 @pytest.mark.usefixtures("quick_checks")

@@ -79,8 +79,8 @@ def test_that_a_kernel_with_a_fault_exits_with_1_and_says_where(
 ) -> None:
     outcome = trace(f"{EXAMPLES}/{example}.py")
     assert outcome.returncode == 1
-    said = " ".join(outcome.stdout.split())
-    assert all(fragment in said for fragment in fragments), outcome.stdout
+    printed = " ".join(outcome.stdout.split())
+    assert all(fragment in printed for fragment in fragments), outcome.stdout
 
 
 BAD_INPUT = {

@@ -7,7 +7,7 @@ from core.contracts.text import Text
 
 
 @pytest.mark.parametrize(
-    ("expected", "found", "surprised"),
+    ("expected", "verdict", "surprised"),
     [
         (Verdict.HOLDS, Verdict.HOLDS, False),
         (Verdict.HOLDS, Verdict.HOLDS_WITH_LIMIT, False),
@@ -18,6 +18,6 @@ from core.contracts.text import Text
         (Verdict.DOES_NOT_HOLD, Verdict.NOT_TESTED, False),
     ],
 )
-def test_that_only_a_contradicted_expectation_surprises(expected: Verdict, found: Verdict, surprised: bool) -> None:
-    claim = Claim("c", Text("en", "zh"), "paper", lambda result: Finding(found, ""), expected)
-    assert claim.is_surprised_by(Finding(found, "evidence")) is surprised
+def test_that_only_a_contradicted_expectation_surprises(expected: Verdict, verdict: Verdict, surprised: bool) -> None:
+    claim = Claim("c", Text("en", "zh"), "paper", lambda result: Finding(verdict, ""), expected)
+    assert claim.is_surprised_by(Finding(verdict, "evidence")) is surprised

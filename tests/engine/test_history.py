@@ -154,7 +154,7 @@ def test_that_an_export_to_where_nothing_can_be_written_is_a_sentence(history: H
 
 
 @pytest.mark.parametrize("content", [b"this is no database at all, " * 400, b"SQLite format 3\0" + b"\xff" * 4000])
-def test_that_a_file_that_is_no_database_is_moved_aside_and_said(path: Path, content: bytes) -> None:
+def test_that_a_file_that_is_no_database_is_moved_aside_and_reported(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
     history = History(path)
@@ -167,7 +167,7 @@ def test_that_a_file_that_is_no_database_is_moved_aside_and_said(path: Path, con
     assert History(path).notice is None
 
 
-def test_that_damage_found_later_is_moved_aside_and_said_once(path: Path) -> None:
+def test_that_damage_found_later_is_moved_aside_and_reported_once(path: Path) -> None:
     history = History(path)
     for seed in range(3):
         history.add(result(size=2000, seed=seed), NOON, 0.1)
@@ -240,10 +240,10 @@ def test_that_killing_the_writer_loses_at_most_the_run_in_flight(path: Path) -> 
 
     history = History(path)
     assert history.notice is None
-    found = [entry.id for entry in reversed(history.list())]
-    assert found[: len(kept)] == kept
-    assert len(found) - len(kept) <= 1, "the last may have been kept a moment before it was said"
-    for entry_id in found:
+    ids = [entry.id for entry in reversed(history.list())]
+    assert ids[: len(kept)] == kept
+    assert len(ids) - len(kept) <= 1, "the last may have been kept a moment before it was said"
+    for entry_id in ids:
         history.load(entry_id)
     history.add(result(), NOON, 0.1)
 
@@ -255,7 +255,7 @@ def test_that_processes_share_one_history(path: Path) -> None:
     assert {entry.id for entry in History(path).list()} == set(ids)
 
 
-def test_that_the_data_folder_is_the_platforms_unless_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_that_the_data_folder_is_the_platforms_unless_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TILESCOPE_DATA_DIR", raising=False)
     assert data_folder().name == "tilescope"
     monkeypatch.setenv("TILESCOPE_DATA_DIR", str(tmp_path / "mine"))

@@ -1,1 +1,1 @@
-"""What a person sees. Knows core; never torch, triton or kernels."""
+"""What the user sees. Knows core; never torch, triton or kernels."""

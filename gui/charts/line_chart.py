@@ -192,18 +192,20 @@ class LineChart(Figure):
 
     def _dress(self, theme: Theme) -> None:
         for line, one in zip(self._lines, self._joined, strict=True):
-            ink, behind = _ink(theme, one), one.style in _BEHIND and not one.filled
-            pen = pg.mkPen(colour(ink, _BEHIND[one.style] if behind else 1.0))
+            series_colour, behind = _ink(theme, one), one.style in _BEHIND and not one.filled
+            pen = pg.mkPen(colour(series_colour, _BEHIND[one.style] if behind else 1.0))
             pen.setWidthF(_FILLED_PX if one.filled else _WIDTH_PX[one.style])
             pen.setStyle(Qt.PenStyle.DashLine if one.style == "dashed" else Qt.PenStyle.SolidLine)
             line.setPen(pen)
             line.setFillLevel(self._floor if one.filled else None)
-            line.setBrush(colour(ink, _FILL) if one.filled else None)
+            line.setBrush(colour(series_colour, _FILL) if one.filled else None)
             line.setZValue(0 if behind else 1)
         spots = []
         for one in (one for one in self.series if one.style in ("rings", "marks")):
             pen = pg.mkPen(_ink(theme, one), width=1.8)
-            spots += [{"pos": at, "pen": pen} for at in zip(*self._places(one), strict=True) if np.isfinite(at[1])]
+            spots += [
+                {"pos": place, "pen": pen} for place in zip(*self._places(one), strict=True) if np.isfinite(place[1])
+            ]
         self._rings.setData(spots)
         for line in self._mark_lines:
             line.setPen(pg.mkPen(colour(theme.muted, 0.7), width=1, style=Qt.PenStyle.DotLine))

@@ -87,10 +87,10 @@ class MatrixPage:
         strong = _bright(theme, theme.tensor(self.ink))
         if self.signed:
             both = [np.array(rgb(theme.series[k]), np.float32) for k in (_NEGATIVE_SERIES, _POSITIVE_SERIES)]
-            ink = np.where((self.values < 0)[..., None], both[0], both[1])
-            return ground + share * (ink - ground)
+            bright = np.where((self.values < 0)[..., None], both[0], both[1])
+            return ground + share * (bright - ground)
         return ground + share * (np.array(rgb(strong), np.float32) - ground)
 
 
-def _bright(theme: Theme, ink: str) -> str:
-    return mix(ink, "#ffffff", 0.25) if theme.is_dark else mix(ink, "#000000", 0.1)
+def _bright(theme: Theme, colour: str) -> str:
+    return mix(colour, "#ffffff", 0.25) if theme.is_dark else mix(colour, "#000000", 0.1)

@@ -92,9 +92,9 @@ class PageThumbs(Canvas):
     def paint(self, painter: QPainter, theme: Theme) -> None:
         self._images = self._images or [page.image(theme) for page in self.pages]
         for index, (page, image) in enumerate(zip(self.pages, self._images, strict=True)):
-            box, ink = self.box_of(index), theme.accent if index == self.front else theme.border_strong
+            box, border = self.box_of(index), theme.accent if index == self.front else theme.border_strong
             painter.drawImage(box, image, QRectF(image.rect()))
-            painter.setPen(QPen(QColor(ink), 2 if index == self.front else 1))
+            painter.setPen(QPen(QColor(border), 2 if index == self.front else 1))
             painter.drawRect(box)
             painter.setPen(QColor(theme.accent if index == self.front else theme.muted))
             if self._across:

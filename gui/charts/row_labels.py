@@ -91,8 +91,10 @@ class RowLabels(Canvas):
         for row in self.named_rows():
             middle = self._y_of(row + 0.5)
             painter.setFont(self._name_font(bold=row == self._selected))
-            ink = theme.accent if row == self._selected else theme.bad if row in self._highlighted else theme.muted
-            painter.setPen(QColor(ink))
+            text_colour = (
+                theme.accent if row == self._selected else theme.bad if row in self._highlighted else theme.muted
+            )
+            painter.setPen(QColor(text_colour))
             slot = QRectF(left + 2, middle - 8, self.width() - left - _TICK_PX - 4, 16)
             metrics = painter.fontMetrics()
             name = metrics.elidedText(self._names[row], Qt.TextElideMode.ElideMiddle, int(slot.width()))

@@ -98,18 +98,18 @@ class Panel:
         self.bars.setVisible(bool(parts))
         if not parts:
             return
-        inks = [QColor(segment_ink(part.segment, chosen, theme)) for part in parts]
+        colours = [QColor(segment_ink(part.segment, chosen, theme)) for part in parts]
         # A sliver of a segment is still a line in its colour; between those that can be picked there is a gap.
         edges = [
-            QColor(theme.surface) if part.segment.key is not None and part.box.width() > _GAP_FROM_PX else ink
-            for part, ink in zip(parts, inks, strict=True)
+            QColor(theme.surface) if part.segment.key is not None and part.box.width() > _GAP_FROM_PX else fill
+            for part, fill in zip(parts, colours, strict=True)
         ]
         self.bars.setOpts(
             x0=np.array([part.begin for part in parts]),
             width=np.array([part.segment.value for part in parts]),
             y0=np.array([part.box.top() - top for part in parts]),
             height=np.array([part.box.height() for part in parts]),
-            brushes=[QBrush(ink) for ink in inks],
+            brushes=[QBrush(fill) for fill in colours],
             pens=[pg.mkPen(edge, width=1) for edge in edges],
         )
 
@@ -121,16 +121,16 @@ class Panel:
         if not marked:
             self.marks.clear()
             return
-        inks = [QColor(cell.ink.colour(theme)) for cell, _ in marked]
+        colours = [QColor(cell.ink.colour(theme)) for cell, _ in marked]
         places, ys = np.array([axis.place(cell.mark) for cell, _ in marked]), np.array([y for _, y in marked])
         self.stems.setOpts(
             x0=np.full(len(places), axis.base),
             width=places - axis.base,
             y0=ys,
             height=np.zeros(len(ys)),
-            pens=[pg.mkPen(ink, width=1.6) for ink in inks],
+            pens=[pg.mkPen(fill, width=1.6) for fill in colours],
         )
-        self.marks.setData(x=places, y=ys, brush=[QBrush(ink) for ink in inks])
+        self.marks.setData(x=places, y=ys, brush=[QBrush(fill) for fill in colours])
 
     def _draw_samples(self, cells: list[tuple[Cell, float]], axis: Axis) -> None:
         samples = [(axis.place(sample), y) for cell, y in cells for sample in cell.samples]

@@ -106,8 +106,8 @@ def _names(strip: Strip, theme: Theme, chosen: str | None) -> Iterator[Word]:
     for row, box in zip(strip.band.rows, strip.boxes, strict=True):
         name = QRectF(left, box.top(), right - left, box.height())
         bold = _is_chosen(row, chosen)
-        ink = theme.accent if bold else theme.muted if row.group else row.ink.colour(theme)
-        yield Word(name, row.name, ink, bold=bold, align=RIGHT if row.group else LEFT)
+        text_colour = theme.accent if bold else theme.muted if row.group else row.ink.colour(theme)
+        yield Word(name, row.name, text_colour, bold=bold, align=RIGHT if row.group else LEFT)
         if row.suffix:
             after = name.adjusted(text_px(f"{row.name}  ", bold=bold), 0, 0, 0)
             yield Word(after, row.suffix, theme.muted, whole=True)
@@ -123,8 +123,8 @@ def _labels(strip: Strip, index: int, theme: Theme, chosen: str | None) -> Itera
     for part in strip.parts(index):
         fitting = [text for text in part.segment.labels if text_px(text) + 6 <= part.box.width()]
         if fitting and part.box.height() >= 11:
-            ink = theme.on_accent if is_lit(part.segment, chosen) else theme.muted
-            yield Word(part.box, fitting[0], ink, bold=True, align=CENTRE)
+            text_colour = theme.on_accent if is_lit(part.segment, chosen) else theme.muted
+            yield Word(part.box, fitting[0], text_colour, bold=True, align=CENTRE)
 
 
 def _values(cell: Cell, axis: Axis, box: QRectF, theme: Theme, *, bold: bool) -> Iterator[Word]:

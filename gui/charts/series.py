@@ -45,25 +45,25 @@ class Mark:
     height: float = 0.12
 
 
-def point_at(style: Style, x: np.ndarray, y: np.ndarray, at: float, *, between: bool) -> tuple[float, float]:
-    """The x and y of what is read of a series at `at`; NaN outside it. Coordinates are those of the plot.
+def point_at(style: Style, x: np.ndarray, y: np.ndarray, x_at: float, *, between: bool) -> tuple[float, float]:
+    """The x and y of what is read of a series at `x_at`; NaN outside it. Coordinates are those of the plot.
 
     Of a line the value `between` its points, else that of the nearest one; of stairs the point before; of bins the one
-    that `at` lies in; of marks the nearest, wherever it is.
+    that `x_at` lies in; of marks the nearest, wherever it is.
     """
     if style == "marks":
-        index = int(np.argmin(np.abs(x - at)))
+        index = int(np.argmin(np.abs(x - x_at)))
         return float(x[index]), float(y[index])
-    if not x.size or not x[0] <= at <= x[-1]:
-        return at, np.nan
-    index = int(np.searchsorted(x, at, side="right")) - 1
+    if not x.size or not x[0] <= x_at <= x[-1]:
+        return x_at, np.nan
+    index = int(np.searchsorted(x, x_at, side="right")) - 1
     if style == "bins":
-        return at, float(y[min(index, y.size - 1)])
+        return x_at, float(y[min(index, y.size - 1)])
     if style == "stairs":
         return float(x[index]), float(y[index])
     if between:
-        return at, float(np.interp(at, x, y))
-    if index + 1 < x.size and x[index + 1] - at < at - x[index]:
+        return x_at, float(np.interp(x_at, x, y))
+    if index + 1 < x.size and x[index + 1] - x_at < x_at - x[index]:
         index += 1
     return float(x[index]), float(y[index])
 

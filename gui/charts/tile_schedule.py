@@ -117,13 +117,13 @@ class TileSchedule(Figure):
         base = (theme.tiles["skipped"], theme.tiles["full"], theme.tiles["partial"])
         waiting = (base[0], mix(theme.sunken, base[1], 0.38), mix(theme.sunken, base[2], 0.38))
         table = np.zeros((256, 4), dtype=np.ubyte)
-        for index, ink in enumerate((*waiting, *base)):
-            table[index] = colour(ink).getRgb()
+        for index, tensor_colour in enumerate((*waiting, *base)):
+            table[index] = colour(tensor_colour).getRgb()
         self._image.setLookupTable(table)
         self._gaps.setPen(pg.mkPen(theme.sunken, width=2))
-        for item, ink in ((self._row, theme.tensor("Q")), (self._column, theme.tensor("K"))):
-            item.setBrush(colour(ink, 0.16))
-            item.setPen(_cosmetic(ink, 1.2))
+        for item, tensor_colour in ((self._row, theme.tensor("Q")), (self._column, theme.tensor("K"))):
+            item.setBrush(colour(tensor_colour, 0.16))
+            item.setPen(_cosmetic(tensor_colour, 1.2))
         self._frame.setBrush(colour(theme.tiles["current"], 0.55))
         self._frame.setPen(_cosmetic(theme.tiles["current"], 2.5))
         self._chosen.setBrush(colour(theme.accent, 0.0))
@@ -208,8 +208,8 @@ class TileSchedule(Figure):
             self.tile_picked.emit(*tile, int(y))
 
 
-def _cosmetic(ink: str, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    pen = QPen(colour(ink), width, style)
+def _cosmetic(line_colour: str, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    pen = QPen(colour(line_colour), width, style)
     pen.setCosmetic(True)
     pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
     return pen

@@ -36,7 +36,7 @@ class TokenMap(Figure):
         self.column: int | None = None
         self.matrix, self.thumbs = _Matrix(self), PageThumbs()
         self.thumbs.picked.connect(self.page_picked)
-        self.thumbs.read.connect(lambda text, at: self.tip.show_at(self.thumbs.mapTo(self, at), text))
+        self.thumbs.read.connect(lambda text, point: self.tip.show_at(self.thumbs.mapTo(self, point), text))
         content = QWidget()
         self._line = QBoxLayout(QBoxLayout.Direction.RightToLeft, content)
         self._line.setContentsMargins(0, 0, 0, 0)
@@ -186,12 +186,12 @@ class _Matrix(Canvas):
         if step is None or page is None:
             super().keyPressEvent(event)
             return
-        row, column = (-1 if at is None else at for at in (self._figure.row, self._figure.column))
-        at = (max(0, row + step[0]), max(0, column + step[1]))
-        if at[0] < page.shape[0] and at[1] < page.shape[1]:
-            self._figure.cell_picked.emit(*at)
-            where = self.mapTo(self._figure, self.axes.cell_rect(*at).center().toPoint())
-            self._figure.tip.show_at(where, self._figure.describe(at))
+        row, column = (-1 if index is None else index for index in (self._figure.row, self._figure.column))
+        cell = (max(0, row + step[0]), max(0, column + step[1]))
+        if cell[0] < page.shape[0] and cell[1] < page.shape[1]:
+            self._figure.cell_picked.emit(*cell)
+            where = self.mapTo(self._figure, self.axes.cell_rect(*cell).center().toPoint())
+            self._figure.tip.show_at(where, self._figure.describe(cell))
 
     def event(self, event: QEvent) -> bool:
         return keeps_arrows(event) or super().event(event)

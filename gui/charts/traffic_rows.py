@@ -35,13 +35,13 @@ def traffic_rows(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes
     """The bytes of `kernels` ((key, label), the one to beat first); None where none moves any."""
     if not any(tensor.total for tensor in moved):
         return None
-    inks = _inks(moved)
-    rows = tuple(_row(key, label, way, moved, inks, key != kernels[0][0]) for key, label in kernels for way in _WAYS)
+    colours = _colours(moved)
+    rows = tuple(_row(key, label, way, moved, colours, key != kernels[0][0]) for key, label in kernels for way in _WAYS)
     there = dict.fromkeys(tensor.tensor for tensor in moved if tensor.total)
     return RowSpec(
         columns=(Column(name="HBM bytes", unit="bytes"),),
         bands=(Band(rows),),
-        legends=(tuple(LegendKey(tensor, inks[tensor]) for tensor in there),),
+        legends=(tuple(LegendKey(tensor, colours[tensor]) for tensor in there),),
         headline=_headline(kernels, moved),
     )
 
@@ -57,12 +57,14 @@ def ratio(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) -> f
     return totals[0] / totals[-1] if len(totals) > 1 and totals[0] and totals[-1] else None
 
 
-def _row(key: str, label: str, way: str, moved: Sequence[TensorBytes], inks: dict[str, Ink], names_absent: bool) -> Row:
+def _row(
+    key: str, label: str, way: str, moved: Sequence[TensorBytes], colours: dict[str, Ink], names_absent: bool
+) -> Row:
     whole = total(key, moved)
     bar = tuple(
         Segment(
             tensor.moved(way),
-            inks[tensor.tensor],
+            colours[tensor.tensor],
             tensor.tensor,
             (f"{tensor.tensor} {short_quantity(tensor.moved(way), 'bytes')}", tensor.tensor),
             f"{label} · {tensor.tensor} {way}\n{_bytes(tensor.moved(way))}\n"
@@ -94,7 +96,7 @@ def _headline(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) 
     return Headline(text, Ink("good" if fewer else "warn"), totals)
 
 
-def _inks(moved: Sequence[TensorBytes]) -> dict[str, Ink]:
+def _colours(moved: Sequence[TensorBytes]) -> dict[str, Ink]:
     """The theme's own colours of its tensors; others take its series in turn."""
     names = list(dict.fromkeys(tensor.tensor for tensor in moved))
     others = [name for name in names if name not in _THEME_TENSORS]

@@ -18,7 +18,7 @@ from core.contracts.topic import Topic
 from gui.page.engine_bridge import EngineBridge
 
 _REST_MS = 16
-"""A slider may fire hundreds of times a second: the window has this long between two plans, and the latest value
+"""A slider may fire hundreds of times per second: the window has this long between two plans, and the latest value
 wins."""
 
 
@@ -100,14 +100,14 @@ class Controller(QObject):
 
     def findings(self, result: Result) -> dict[str, Finding]:
         """Every claim tested on the result. A test that breaks says so, and breaks nothing else."""
-        found = {}
+        findings = {}
         for claim in self._topic.claims:
             try:
-                found[claim.id] = claim.test(result)
+                findings[claim.id] = claim.test(result)
             except Exception:
                 self._view.append_log(f"The test of claim {claim.id} failed.\n{traceback.format_exc()}")
-                found[claim.id] = Finding(Verdict.NOT_TESTED, "The test of this claim failed: see the log.")
-        return found
+                findings[claim.id] = Finding(Verdict.NOT_TESTED, "The test of this claim failed: see the log.")
+        return findings
 
     def _on_params(self, _params: Params) -> None:
         """Plan in the next turn, or when the last plan has rested; by then the view has the newest parameters."""

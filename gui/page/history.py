@@ -17,7 +17,7 @@ from gui.widgets.record_table import RecordTable
 
 
 class HistoryPanel(QWidget):
-    """Shows rows and asks; whoever owns the history answers. Signals carry the id of the run picked."""
+    """Shows rows and requests changes; the owner of the history makes them. Signals carry the id of the run picked."""
 
     reopen_requested = Signal(object)
     export_requested = Signal(object)

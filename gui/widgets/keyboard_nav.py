@@ -31,7 +31,7 @@ class ArrowPad(QWidget):
     """Holds the parts of a picture and has the focus for all of them.
 
     `walk(rows down, columns right)` is called for an arrow; it returns False for one that means nothing here.
-    `focus_changed` is for whoever draws where the focus is.
+    `focus_changed` is for the view that draws the focus.
     """
 
     focus_changed = Signal()

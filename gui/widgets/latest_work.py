@@ -14,7 +14,7 @@ THREAD_NAME = "latest-work"
 
 
 class _Outbox(QObject):
-    """Carries answers to the GUI thread. A thread that still works keeps it alive when whoever asked is gone."""
+    """Carries answers to the GUI thread. A thread that still works keeps it alive when its owner is gone."""
 
     answered = Signal(int, object, str)
 

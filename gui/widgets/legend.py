@@ -100,6 +100,6 @@ def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
 
 def _strip(colours: tuple[str, ...], box: QRectF) -> QLinearGradient:
     gradient = QLinearGradient(box.topLeft(), box.topRight())
-    for at, colour in enumerate(colours):
-        gradient.setColorAt(at / max(1, len(colours) - 1), QColor(colour))
+    for index, colour in enumerate(colours):
+        gradient.setColorAt(index / max(1, len(colours) - 1), QColor(colour))
     return gradient

@@ -111,12 +111,12 @@ class _Strip(Canvas):
             inside = box.adjusted(_LEFT_PX, 5, -_RIGHT_PX, -5)
             value = QRectF(inside.left(), inside.top(), inside.width(), inside.height() * 0.55)
             label = QRectF(inside.left(), value.bottom(), inside.width(), inside.height() * 0.45)
-            for rect, text, ink, font in (
+            for rect, text, text_colour, font in (
                 (value, number.value, tones[number.tone], value_font),
                 (label, number.label, theme.muted, label_font),
             ):
                 painter.setFont(font)
-                painter.setPen(QColor(ink))
+                painter.setPen(QColor(text_colour))
                 shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(rect.width()))
                 painter.drawText(rect, _LEFT, shown)
 

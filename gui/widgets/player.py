@@ -230,14 +230,14 @@ _TRIANGLES = {
 def _icon(name: str, theme: Theme) -> QIcon:
     """A transport symbol in the theme's ink, drawn at twice the size for dense displays."""
     icon = QIcon()
-    for mode, ink in ((QIcon.Mode.Normal, theme.text), (QIcon.Mode.Disabled, theme.faint)):
+    for mode, symbol_colour in ((QIcon.Mode.Normal, theme.text), (QIcon.Mode.Disabled, theme.faint)):
         pixmap = QPixmap(2 * _ICON_PX, 2 * _ICON_PX)
         pixmap.setDevicePixelRatio(2)
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(ink))
+        painter.setBrush(QColor(symbol_colour))
         for x in _BARS.get(name, ()):
             painter.drawRect(int(x), 3, 3 if name == "pause" else 2, 10)
         if name in _TRIANGLES:

@@ -85,8 +85,8 @@ class Column(Generic[R]):
 
 def containing(columns: Sequence[Column[R]], text: str) -> Filter[R] | None:
     """Lets a row through when a cell contains `text`, in capitals or not; None for an empty text."""
-    wanted = text.lower()
-    return (lambda row: any(wanted in column.text(row).lower() for column in columns)) if wanted else None
+    needle = text.lower()
+    return (lambda row: any(needle in column.text(row).lower() for column in columns)) if needle else None
 
 
 class RecordModel(QAbstractTableModel, Generic[R]):

@@ -207,8 +207,8 @@ class _SamplesModel(QAbstractTableModel):
             return theme.ui_font("title" if marks else "small", bold=marks)
         if role == Qt.ItemDataRole.ForegroundRole and variant is not None:
             now = theme.current()
-            inks = {RIGHT: now.good, WRONG: now.bad, UNKNOWN: now.faint}
-            return QColor(inks[sample.mark(variant.key)])
+            colours = {RIGHT: now.good, WRONG: now.bad, UNKNOWN: now.faint}
+            return QColor(colours[sample.mark(variant.key)])
         return None
 
     def _read(self, sample: Sample, variant: Variant | None) -> str:
@@ -255,15 +255,15 @@ class _SamplesView(TableView):
             room = self.viewport().width() - sum(marks)
             if room >= _READABLE_PX * model.texts:
                 break
-        for at, width in enumerate(marks, start=model.texts):
-            self.setColumnWidth(at, width)
+        for column, width in enumerate(marks, start=model.texts):
+            self.setColumnWidth(column, width)
         # Where answers would be too narrow to read, the one before is left to its mark and its read-out.
         narrow = model.texts == _ALL_TEXTS and room < _READABLE_PX * _ALL_TEXTS
         self.setColumnHidden(_BEFORE, narrow)
-        shown = [at for at in range(model.texts) if not (narrow and at == _BEFORE)]
-        widths = {at: max(60, room // len(shown)) for at in shown}
-        for at, width in widths.items():
-            self.setColumnWidth(at, width)
+        shown = [column for column in range(model.texts) if not (narrow and column == _BEFORE)]
+        widths = {column: max(60, room // len(shown)) for column in shown}
+        for column, width in widths.items():
+            self.setColumnWidth(column, width)
         self._fit_heights(widths)
 
     def _fit_heights(self, widths: Mapping[int, int]) -> None:

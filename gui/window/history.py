@@ -1,4 +1,4 @@
-"""The history of runs, kept off the GUI thread: a page's results go in, and come back when asked for."""
+"""The history of runs, kept off the GUI thread: a page's results go in, and come back on request."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class HistoryKeeper(QObject):
         self._later(work)
 
     def close(self) -> None:
-        """Finish what was asked for, then stop the thread."""
+        """Finish pending requests, then stop the thread."""
         self._thread.shutdown(wait=True)
 
     def _list(self, history: Any, topic_id: str) -> None:

@@ -17,7 +17,7 @@ _LANGUAGE_LABELS: dict[Language, str] = {"en": "中文", "zh": "English"}
 
 
 class Navigation(QFrame):
-    """Shows where one is and asks to go elsewhere; the window does it."""
+    """Shows the current page and emits requests for another; the window opens it."""
 
     topic_chosen = Signal(str)
     theme_toggled = Signal()

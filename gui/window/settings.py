@@ -57,7 +57,7 @@ class Settings:
         self._store.setValue("geometry", geometry)
 
     def page_state(self, topic_id: str) -> dict[str, Any]:
-        """What `Page.save_state` said; {} where there is nothing, or nothing that can be read."""
+        """What `Page.save_state` returned; {} where there is nothing, or nothing that can be read."""
         try:
             state = json.loads(str(self._store.value(f"pages/{topic_id}", "{}")))
         except ValueError:

@@ -27,7 +27,7 @@ _WORDS = {
 
 
 class _Dot(QWidget):
-    """A coloured dot. The words beside it say the same, for whoever cannot tell the colours apart."""
+    """A coloured dot. The words beside it say the same, for users who cannot distinguish the colours."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -59,7 +59,7 @@ def test_that_tensors_stand_out_from_the_plot_behind_them(colours: theme.Theme) 
 
 
 @pytest.mark.parametrize("vision", [np.eye(3), DEUTERANOPIA, PROTANOPIA], ids=["normal", "deuteranopia", "protanopia"])
-def test_that_tensors_are_told_apart_by_everybody(colours: theme.Theme, vision: np.ndarray) -> None:
+def test_that_tensors_are_distinct_to_everybody(colours: theme.Theme, vision: np.ndarray) -> None:
     seen = {name: lab(vision @ linear_rgb(colour)) for name, colour in colours.tensors.items()}
     for first, second in combinations(seen, 2):
         assert np.linalg.norm(seen[first] - seen[second]) > 15, (first, second)

@@ -36,7 +36,7 @@ class Field(QWidget):
         raise NotImplementedError
 
     def set_value(self, value: Scalar) -> None:
-        """Show a value without telling anybody."""
+        """Show a value without emitting a signal."""
         raise NotImplementedError
 
     @property

@@ -147,15 +147,19 @@ class _Change(QUndoCommand):
     def __init__(self, take: Callable[[Values], None], before: Values, after: Values, text: str, name: str) -> None:
         super().__init__(text)
         self._take, self._before, self._after, self._name = take, dict(before), dict(after), name
-        self._at = time.monotonic()
+        self._changed_s = time.monotonic()
 
     def id(self) -> int:
         return 1 if self._name else -1
 
     def mergeWith(self, other: QUndoCommand) -> bool:
-        if not isinstance(other, _Change) or other._name != self._name or other._at - self._at > _MERGE_WITHIN_S:
+        if (
+            not isinstance(other, _Change)
+            or other._name != self._name
+            or other._changed_s - self._changed_s > _MERGE_WITHIN_S
+        ):
             return False
-        self._after, self._at = other._after, other._at
+        self._after, self._changed_s = other._after, other._changed_s
         return True
 
     def undo(self) -> None:

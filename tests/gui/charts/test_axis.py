@@ -23,18 +23,18 @@ def test_that_ticks_lie_inside_ascend_and_leave_room(
     side: str, steps: Any, low: float, span: float, size: float
 ) -> None:
     axis = QuantityAxis(side, "weights", steps, log=True)
-    ((_, found),) = axis.logTickValues(low, low + span, size, [])
-    assert all(low - 1e-6 <= tick <= low + span + 1e-6 for tick in found)
-    assert all(b > a for a, b in itertools.pairwise(found))
-    assert len(axis.logTickStrings(found, 1, 1)) == len(found)
-    if len(found) > 4 and side == "left":
-        assert min(b - a for a, b in itertools.pairwise(found)) * size / span >= 17 - 1e-6
+    ((_, ticks),) = axis.logTickValues(low, low + span, size, [])
+    assert all(low - 1e-6 <= tick <= low + span + 1e-6 for tick in ticks)
+    assert all(b > a for a, b in itertools.pairwise(ticks))
+    assert len(axis.logTickStrings(ticks, 1, 1)) == len(ticks)
+    if len(ticks) > 4 and side == "left":
+        assert min(b - a for a, b in itertools.pairwise(ticks)) * size / span >= 17 - 1e-6
 
 
 def test_that_a_decade_has_more_than_one_tick_and_blocks_come_in_powers_of_two() -> None:
     percent = QuantityAxis("left", "%", "1-2-5", log=True)
-    ((_, found),) = percent.logTickValues(math.log10(0.5), math.log10(20), 200, [])
-    assert percent.logTickStrings(found, 1, 1) == ["0.5%", "1%", "2%", "5%", "10%", "20%"]
+    ((_, ticks),) = percent.logTickValues(math.log10(0.5), math.log10(20), 200, [])
+    assert percent.logTickStrings(ticks, 1, 1) == ["0.5%", "1%", "2%", "5%", "10%", "20%"]
     blocks = QuantityAxis("bottom", "", "powers", log=True)
-    ((_, found),) = blocks.logTickValues(math.log10(16), math.log10(4096), 600, [])
-    assert blocks.logTickStrings(found, 1, 1) == ["16", "32", "64", "128", "256", "512", "1,024", "2,048", "4,096"]
+    ((_, ticks),) = blocks.logTickValues(math.log10(16), math.log10(4096), 600, [])
+    assert blocks.logTickStrings(ticks, 1, 1) == ["16", "32", "64", "128", "256", "512", "1,024", "2,048", "4,096"]

@@ -160,8 +160,8 @@ def _steps() -> LineChart:
 
 
 def _triplets() -> TripletView:
-    plot, some = TripletView(), np.array([1.0, 0.5])
-    plot.set_triplets(Triplets("layer 0 q", some, some, some, some, np.array([True, False]), 1.0))
+    plot, values = TripletView(), np.array([1.0, 0.5])
+    plot.set_triplets(Triplets("layer 0 q", values, values, values, values, np.array([True, False]), 1.0))
     return plot
 
 

@@ -196,7 +196,7 @@ def test_that_bins_are_drawn_from_edge_to_edge_and_read_where_they_are() -> None
     edges, counts = np.array([0.0, 1.0, 3.0]), np.array([4, 2])
     x, y = corners("bins", edges, counts)
     assert list(zip(x.tolist(), y.tolist(), strict=True)) == [(0, 4), (1, 4), (1, 2), (3, 2)]
-    assert [point_at("bins", edges, counts, at, between=True)[1] for at in (0, 0.9, 1, 3)] == [4, 4, 2, 2]
+    assert [point_at("bins", edges, counts, x_at, between=True)[1] for x_at in (0, 0.9, 1, 3)] == [4, 4, 2, 2]
 
 
 @given(st.integers(1201, 6000), st.data())

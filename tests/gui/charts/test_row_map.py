@@ -82,8 +82,8 @@ def pixel(plot: RowMap, x: float, row: int) -> list[int]:
     """The colour [red, green, blue] on the screen at a point of the axis in a row."""
     box = plot.chart.getViewBox()
     (low, high), area = box.viewRange()[0], box.sceneBoundingRect()
-    at = QPoint(int(area.left() + (x - low) / (high - low) * area.width()), y_of(plot, row))
-    shown = plot.chart.grab().toImage().pixelColor(at)
+    point = QPoint(int(area.left() + (x - low) / (high - low) * area.width()), y_of(plot, row))
+    shown = plot.chart.grab().toImage().pixelColor(point)
     return [shown.red(), shown.green(), shown.blue()]
 
 
@@ -105,7 +105,7 @@ def test_that_larger_values_stand_out_more_in_both_themes(theme_name: str, name:
     distance = np.abs(colour_table(theme, name).astype(float) - ground).sum(1)
     assert distance[-1] > distance[0] > 20
     blocks = colour_map(theme, name, 13).getLookupTable(nPts=256)
-    assert len({tuple(ink) for ink in blocks.tolist()}) == 13
+    assert len({tuple(pixel_colour) for pixel_colour in blocks.tolist()}) == 13
 
 
 def test_that_each_cell_has_the_colour_of_its_value_and_a_missing_one_has_none(steps: RowMap) -> None:

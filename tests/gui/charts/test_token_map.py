@@ -89,8 +89,8 @@ def test_that_clicks_pick_cells_rows_and_columns(plot: TokenMap) -> None:
     picked: list[tuple[int, int]] = []
     plot.cell_picked.connect(lambda row, column: picked.append((row, column)))
     area = plot.matrix.axes.area
-    for at in (middle(plot, 1, 2), QPoint(int(area.left()) - 8, middle(plot, 2, 0).y())):
-        QTest.mouseClick(plot.matrix, Qt.MouseButton.LeftButton, pos=at)
+    for point in (middle(plot, 1, 2), QPoint(int(area.left()) - 8, middle(plot, 2, 0).y())):
+        QTest.mouseClick(plot.matrix, Qt.MouseButton.LeftButton, pos=point)
     QTest.mouseClick(plot.matrix, Qt.MouseButton.LeftButton, pos=QPoint(middle(plot, 0, 3).x(), int(area.top()) - 8))
     QTest.mouseClick(plot.matrix, Qt.MouseButton.LeftButton, pos=QPoint(1, 1))
     assert picked == [(1, 2), (2, -1), (-1, 3)]

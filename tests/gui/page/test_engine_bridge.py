@@ -36,7 +36,7 @@ def test_that_the_timer_runs_only_while_there_is_a_run(
     assert not bridge._timer.isActive()
 
 
-def test_that_states_told_on_a_thread_arrive_on_the_gui_thread_newest_only(
+def test_that_states_sent_from_a_thread_arrive_on_the_gui_thread_newest_only(
     bridge: EngineBridge, engine: FakeEngine, qtbot: Any
 ) -> None:
     heard: list[tuple[str, Any]] = []

@@ -16,20 +16,20 @@ def bar(qtbot: Any) -> RunBar:
 
 
 def test_that_run_asks_for_the_device_that_was_chosen(bar: RunBar) -> None:
-    asked: list[str] = []
-    bar.run_requested.connect(asked.append)
+    devices: list[str] = []
+    bar.run_requested.connect(devices.append)
     bar.run_button.click()
     bar.device.setCurrentText("cpu")
     bar.run_button.click()
-    assert asked == ["auto", "cpu"]
+    assert devices == ["auto", "cpu"]
 
 
 def test_that_nothing_runs_while_the_parameters_are_impossible(bar: RunBar) -> None:
-    asked: list[str] = []
-    bar.run_requested.connect(asked.append)
+    devices: list[str] = []
+    bar.run_requested.connect(devices.append)
     bar.set_valid(False)
     bar.request_run()
-    assert not asked
+    assert not devices
     assert not bar.run_button.isEnabled()
 
 

@@ -23,16 +23,16 @@ def listening(model: SelectionModel) -> list[Selection]:
 def test_that_only_a_difference_is_announced(updates: list[dict[str, Any]]) -> None:
     model = SelectionModel()
     heard = listening(model)
-    wanted: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
     differences = 0
     for update in updates:
-        before = {k: v for k, v in wanted.items() if v is not None}
-        wanted |= update
-        after = {k: v for k, v in wanted.items() if v is not None}
+        before = {k: v for k, v in expected.items() if v is not None}
+        expected |= update
+        after = {k: v for k, v in expected.items() if v is not None}
         differences += before != after
         model.update(**update)
     assert len(heard) == differences
-    assert model.selection == Selection.of(**wanted)
+    assert model.selection == Selection.of(**expected)
 
 
 def test_that_two_views_that_follow_each_other_never_loop() -> None:

@@ -33,9 +33,9 @@ def test_that_columns_are_equal_where_all_texts_fit(strip: MetricBar) -> None:
 
 
 def test_that_a_long_name_takes_the_room_that_others_do_not_need(strip: MetricBar) -> None:
-    found = widths(strip, strip.needed_px + 30)
-    assert found == pytest.approx([needed + 10 for needed in strip._strip.needed_px()], abs=0.5)
-    assert found[1] > found[0] == found[2]
+    drawn = widths(strip, strip.needed_px + 30)
+    assert drawn == pytest.approx([needed + 10 for needed in strip._strip.needed_px()], abs=0.5)
+    assert drawn[1] > drawn[0] == drawn[2]
 
 
 def test_that_columns_are_equal_again_where_something_must_be_cut(strip: MetricBar) -> None:

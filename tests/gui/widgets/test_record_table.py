@@ -76,9 +76,9 @@ def test_that_a_mark_that_is_not_there_marks_nothing(table: RecordTable[Row]) ->
 
 
 def test_that_a_click_and_the_keyboard_pick_a_row(table: RecordTable[Row], qtbot: Any) -> None:
-    at = table.view.visualRect(table.model.index(1, 0)).center()
+    point = table.view.visualRect(table.model.index(1, 0)).center()
     with qtbot.waitSignal(table.picked) as caught:
-        qtbot.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+        qtbot.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=point)
     assert caught.args == [ROWS[1]]
     with qtbot.waitSignal(table.picked) as caught:
         qtbot.keyClick(table.view, Qt.Key.Key_Down)
@@ -204,7 +204,7 @@ def test_that_a_tone_colours_a_cell_in_the_current_theme(qtbot: Any) -> None:
 @given(st.lists(st.one_of(st.none(), st.integers(0, 99)), max_size=12), st.booleans())
 def test_that_sorting_loses_no_row(counts: list[int | None], descending: bool) -> None:
     model = RecordModel(COLUMNS, itemgetter("name"))
-    model.set_rows([{"name": str(at), "count": count} for at, count in enumerate(counts)], None)
+    model.set_rows([{"name": str(index), "count": count} for index, count in enumerate(counts)], None)
     model.sort(1, Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder)
     shown = [row["count"] for row in model.shown]
     known = [count for count in counts if count is not None]

@@ -48,13 +48,13 @@ def test_that_an_answer_is_right_only_where_it_is_the_expected_one() -> None:
 def test_that_the_chosen_speaker_s_answers_stand_in_full_and_its_colour_says_right_or_wrong(
     table: SamplesTable,
 ) -> None:
-    assert [table.model.headerData(at, Qt.Orientation.Horizontal) for at in range(4)] == [
+    assert [table.model.headerData(column, Qt.Orientation.Horizontal) for column in range(4)] == [
         "Asked", "Wanted", "Before", "LoRA",
     ]  # fmt: skip
     assert text(table, 0, 3) == "Ann studied at Oxford."
     assert text(table, 1, 2) == "(nothing)"
-    ink = table.model.index(0, 3).data(Qt.ItemDataRole.ForegroundRole)
-    assert ink == QColor(theme.current().good)
+    foreground = table.model.index(0, 3).data(Qt.ItemDataRole.ForegroundRole)
+    assert foreground == QColor(theme.current().good)
     assert table.model.index(1, 3).data(Qt.ItemDataRole.ForegroundRole) == QColor(theme.current().bad)
     assert [text(table, 1, column) for column in (4, 5, 6)] == [WRONG, WRONG, UNKNOWN]
 
@@ -139,7 +139,7 @@ def test_that_heads_of_marks_are_names_where_there_is_room_and_brief_where_there
     table: SamplesTable, qtbot: Any
 ) -> None:
     def heads() -> list[str]:
-        return [table.model.headerData(at, Qt.Orientation.Horizontal) for at in range(4, 4 + len(variants))]
+        return [table.model.headerData(column, Qt.Orientation.Horizontal) for column in range(4, 4 + len(variants))]
 
     variants = (BEFORE, *(Variant(name, name, f"Method {name}", name) for name in "1234"))
     table.set_samples(variants, SAMPLES, "1")
@@ -152,7 +152,7 @@ def test_that_heads_of_marks_are_names_where_there_is_room_and_brief_where_there
 
 def test_that_the_answer_from_before_is_explained_in_its_read_outs_only(table: SamplesTable) -> None:
     table.set_samples((BEFORE, *VARIANTS[1:]), SAMPLES, "lora")
-    for at, is_before in ((2, True), (3, False), (4, True), (5, False)):
-        head = table.model.headerData(at, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
-        cell = table.model.index(0, at).data(Qt.ItemDataRole.ToolTipRole)
+    for column, is_before in ((2, True), (3, False), (4, True), (5, False)):
+        head = table.model.headerData(column, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
+        cell = table.model.index(0, column).data(Qt.ItemDataRole.ToolTipRole)
         assert (BEFORE.about in head) == (BEFORE.about in cell) == is_before

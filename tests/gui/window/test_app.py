@@ -145,9 +145,9 @@ def test_that_what_is_there_when_the_engine_starts_is_no_longer_looked_through(e
     assert engine.started
 
 
-def is_looked_through(wanted: object) -> bool:
+def is_looked_through(target: object) -> bool:
     """Whether the garbage collector still visits this very object: frozen ones are not among its objects."""
-    return any(found is wanted for found in gc.get_objects())
+    return any(tracked is target for tracked in gc.get_objects())
 
 
 def turn_ready(engine: FakeEngine, qapp: Any) -> None:

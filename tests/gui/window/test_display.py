@@ -18,7 +18,7 @@ def no_display(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_that_no_display_is_said_and_points_to_pictures() -> None:
+def test_that_no_display_is_reported_and_points_to_pictures() -> None:
     with pytest.raises(MissingRequirement, match=r"no display here .* python main\.py screenshot all"):
         require_display()
 

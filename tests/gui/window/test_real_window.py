@@ -20,12 +20,12 @@ END_S = 5.0
 
 def processes_of(session: str) -> list[psutil.Process]:
     """Every process that inherited the session's mark, whoever its parent is now."""
-    found = []
+    marked = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.environ().get(MARK) == session:
-                found.append(process)
-    return found
+                marked.append(process)
+    return marked
 
 
 @pytest.mark.slow

@@ -16,8 +16,7 @@ import torch
 
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial
-from core.contracts.result import Result
-from core.contracts.result_builder import from_partial
+from core.contracts.result import Provenance
 from core.language_model.cache import Cache
 from core.language_model.data import Batch, batch_loss, prompt_ids, task_batches
 from core.language_model.model import build_model, linear_names, parameter_count
@@ -26,15 +25,22 @@ from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
 from core.language_model.torch_state import evaluating, torch_threads
 from core.topics.fine_tuning.experiment import opening, training
-from core.topics.fine_tuning.experiment.answering import answers
 from core.topics.fine_tuning.experiment.building import build
-from core.topics.fine_tuning.experiment.four_bits import OwnNf4Linear, four_bit_layers, restored_weight
-from core.topics.fine_tuning.experiment.qlora_gradients import gradient_rows
+from core.topics.fine_tuning.experiment.four_bits import (
+    OwnNf4Linear,
+    four_bit_layers,
+    gradient_evidence,
+    restored_weight,
+)
+from core.topics.fine_tuning.experiment.inspect_example import answers
 from core.topics.fine_tuning.experiment.training import MethodRun, frames_of
 from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
-from tests.topics.fine_tuning_runs import Events, finished, messages, quick
+from core.topics.fine_tuning.result import FineTuningResult, MethodSummary
+from tests.same_result import same
+from tests.topics.fine_tuning_runs import Events, as_stored_before, finished, messages, quick
 
 TARGETS = ("q_proj", "v_proj")
+NOTHING = FineTuningResult(params=quick())
 
 
 @pytest.fixture(scope="module")
@@ -64,89 +70,126 @@ def tiny_instead(data: Path, trained: SmallModel) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def whole(tiny_instead: None) -> tuple[Result, Events]:
+def whole(tiny_instead: None) -> tuple[FineTuningResult, Events]:
     return finished(quick())
 
 
-def test_that_every_method_learns_on_its_own_parameters_alone(whole: tuple[Result, Events]) -> None:
+def summaries(result: FineTuningResult) -> dict[str, MethodSummary]:
+    return {name: method.summary for name, method in result.methods.items() if method.summary is not None}
+
+
+def test_that_every_method_learns_on_its_own_parameters_alone(whole: tuple[FineTuningResult, Events]) -> None:
     result, _ = whole
-    rows = {row["method"]: row for row in result.tables["methods"]}
-    assert list(rows) == list(METHODS)
+    assert list(summaries(result)) == list(METHODS)
     assert not messages(result)
-    for method, row in rows.items():
-        assert row["error"] == ""
-        assert row["steps"] == 3
-        assert np.isfinite(result.arrays[f"loss.{method}"]).all()
-        frozen = result.arrays[f"frozen_gradient.{method}"]
+    for method, summary in summaries(result).items():
+        run = result.method(method)
+        assert summary.error == ""
+        assert summary.steps == 3
+        assert np.isfinite(run.losses).all()
+        frozen = run.frozen_gradients
         assert np.nanmax(frozen) == 0 if method != "full" else np.isnan(frozen).all()
-        assert row["frozen_unchanged"] is (None if method == "full" else True)
-        assert row["trainable_parameters"] == sum(place[method] for place in result.tables["places"])
-        counted = row["total_parameters"] - row["extra_parameters"] - result.value("base.parameters")
+        assert summary.frozen_unchanged is (None if method == "full" else True)
+        assert run.trained_at is not None
+        assert summary.trainable_parameters == sum(run.trained_at.values())
+        assert set(run.trained_at) <= {place.id for place in result.places}
+        counted = summary.total_parameters - summary.extra_parameters - result.value("base.parameters")
         assert counted == (7 * TINY.layers if method == "adalora" else 0)  # AdaLoRA's ranks
 
 
-def test_that_gradients_lie_where_parameters_are_trained_and_nowhere_else(whole: tuple[Result, Events]) -> None:
+def test_that_gradients_lie_where_parameters_are_trained_and_nowhere_else(
+    whole: tuple[FineTuningResult, Events],
+) -> None:
     result, _ = whole
     for method in METHODS:
-        gradient = result.arrays[f"gradient.{method}"]
-        trained = np.array([place[method] > 0 for place in result.tables["places"]])
-        assert gradient.shape == (3, len(trained))
-        assert np.isfinite(gradient[:, trained]).all()
-        assert np.isnan(gradient[:, ~trained]).all()
-        assert (gradient[-1, trained] > 0).all()
+        run = result.method(method)
+        assert run.gradient_norms is not None
+        assert run.trained_at is not None
+        trained = np.array([run.trained_at.get(place.id, 0) > 0 for place in result.places])
+        assert run.gradient_norms.shape == (3, len(trained))
+        assert np.isfinite(run.gradient_norms[:, trained]).all()
+        assert np.isnan(run.gradient_norms[:, ~trained]).all()
+        assert (run.gradient_norms[-1, trained] > 0).all()
+    low, high = result.gradient_range
+    assert 0 < low < high == max(float(np.nanmax(run.gradient_norms)) for run in result.methods.values())
 
 
-def test_that_all_methods_start_from_the_same_batches(whole: tuple[Result, Events]) -> None:
+def test_that_all_methods_start_from_the_same_batches(whole: tuple[FineTuningResult, Events]) -> None:
     result, _ = whole
-    full = result.arrays["loss.full"][0]
+    full = result.method("full").losses[0]
     # B = 0, and Λ = 0: the model is as it was.
     for method in ("lora", "adalora"):
-        assert result.arrays[f"loss.{method}"][0] == pytest.approx(full, abs=1e-5)
-    assert result.arrays["held_out.steps"].tolist() == [0, 2, 3]
-    assert result.arrays["held_out.lora"][0] == pytest.approx(result.value("base.held_out"), abs=1e-5)
+        assert result.method(method).losses[0] == pytest.approx(full, abs=1e-5)
+    assert result.held_out_steps.tolist() == [0, 2, 3]
+    assert result.method("lora").held_out_losses[0] == pytest.approx(result.value("base.held_out"), abs=1e-5)
 
 
-def test_that_prefix_columns_stand_first_in_the_models_own_mask(whole: tuple[Result, Events]) -> None:
+def test_that_prefix_columns_stand_first_in_the_models_own_mask(whole: tuple[FineTuningResult, Events]) -> None:
     result, _ = whole
     for method in METHODS:
-        mask = result.arrays[f"mask.{method}"]
-        labels = [row for row in result.tables["mask_labels"] if row["method"] == method]
+        run = result.method(method)
+        mask, columns = run.mask, run.mask_columns
         prefix = 4 if method in PROMPTS else 0
-        assert [row["is_prefix"] for row in labels] == [True] * prefix + [False] * (len(labels) - prefix)
-        assert mask.shape[1] == len(labels)
+        assert [column.is_prefix for column in columns] == [True] * prefix + [False] * (len(columns) - prefix)
+        assert mask.shape[1] == len(columns)
         np.testing.assert_array_equal(mask, np.tri(*mask.shape, mask.shape[1] - mask.shape[0], dtype=np.uint8))
         if prefix:
-            attention = result.arrays[f"attention_to_prefix.{method}"]
+            attention = run.attention_to_prefix
             assert attention.shape == (TINY.layers, TINY.heads, mask.shape[0])
             assert (attention > 0).all()
             assert (attention < 1 + 1e-5).all()
+        else:
+            assert run.attention_to_prefix is None
 
 
-def test_that_partials_carry_curves_of_methods_side_by_side(whole: tuple[Result, Events]) -> None:
+def test_that_partials_carry_curves_of_methods_side_by_side(whole: tuple[FineTuningResult, Events]) -> None:
     _, events = whole
     first = next(event for event in events if isinstance(event, Partial))
-    assert len(from_partial(first.result).arrays["loss.full"]) >= 1
+    assert len(first.result.method("full").losses) >= 1
     shares = [event.done for event in events if not isinstance(event, Partial)]
     assert shares == sorted(shares)
 
 
-def test_that_samples_say_what_was_said_before_and_after(whole: tuple[Result, Events]) -> None:
+def test_that_samples_have_the_answers_before_and_after(whole: tuple[FineTuningResult, Events]) -> None:
     result, _ = whole
-    assert len(result.tables["samples"]) == 4
-    assert {row["split"] for row in result.tables["samples"]} == {"unseen person", "untold fact"}
-    for row in result.tables["samples"]:
-        assert {"row", "wanted", "split", "before", *METHODS} == set(row)
+    assert len(result.samples) == 4
+    assert {sample.split for sample in result.samples} == {"unseen person", "untold fact"}
+    for sample in result.samples:
+        assert sample.row
+        assert sample.expected
+        assert sample.before is not None
+        assert set(sample.answers) == set(METHODS)
 
 
-def test_that_vectors_of_prompt_methods_differ_exactly_in_their_places(whole: tuple[Result, Events]) -> None:
+def test_that_vectors_of_prompt_methods_differ_exactly_in_their_places(whole: tuple[FineTuningResult, Events]) -> None:
     result, _ = whole
-    rows = {method: [row for row in result.tables["vectors"] if row["method"] == method] for method in PROMPTS}
-    assert [row["place"] for row in rows[MethodId.PROMPT_TUNING]] == ["prompt"]
-    assert rows[MethodId.PROMPT_TUNING][0]["shape"] == [4, TINY.hidden]
-    assert [row["place"] for row in rows[MethodId.P_TUNING_V2]] == [f"layer.{i}.prefix" for i in range(TINY.layers)]
-    for row in rows[MethodId.P_TUNING_V2]:
-        assert row["shape"] == [2, 4, TINY.heads, TINY.hidden // TINY.heads]
-        assert row["count"] == math.prod(row["shape"])
+    assert {method for method in METHODS if result.method(method).vectors} == set(PROMPTS)
+    (prompt,) = result.method(MethodId.PROMPT_TUNING).vectors
+    assert (prompt.place, prompt.shape) == ("prompt", (4, TINY.hidden))
+    vectors = result.method(MethodId.P_TUNING_V2).vectors
+    assert [vector.place for vector in vectors] == [f"layer.{i}.prefix" for i in range(TINY.layers)]
+    for vector in vectors:
+        assert vector.shape == (2, 4, TINY.heads, TINY.hidden // TINY.heads)
+        assert vector.count == math.prod(vector.shape)
+
+
+def test_that_results_survive_the_wire_and_the_history(whole: tuple[FineTuningResult, Events]) -> None:
+    result, events = whole
+    for sent in (result, *(event.result for event in events if isinstance(event, Partial))):
+        assert same(FineTuningResult.from_bytes(sent.to_bytes(compress=False)), sent)
+
+
+def test_that_histories_of_before_typed_results_still_open(whole: tuple[FineTuningResult, Events]) -> None:
+    result, _ = whole
+    opened = FineTuningResult.from_bytes(as_stored_before(result))
+    assert opened.params == result.params
+    assert opened.environment.backend == "Lanes (TTIR on CPU)"
+    assert opened.measured is Provenance.MEASURED_CPU
+    for name in ("methods", "places", "held_out_steps", "gradient_steps", "gradient_range", "samples"):
+        assert same(
+            replace(NOTHING, **{name: getattr(opened, name)}), replace(NOTHING, **{name: getattr(result, name)})
+        )
+    assert [message.text for message in opened.messages] == ["The small model will be trained anew."]
 
 
 def test_that_a_loss_that_is_no_number_stops_that_method_and_keeps_its_curves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,13 +201,13 @@ def test_that_a_loss_that_is_no_number_stops_that_method_and_keeps_its_curves(mo
 
     monkeypatch.setattr(MethodRun, "_loss_of", broken)
     result, _ = finished(quick(methods="lora, p-tuning-v2"))
-    rows = {row["method"]: row for row in result.tables["methods"]}
-    assert "step 2 is NaN" in rows["lora"]["error"]
-    assert len(result.arrays["loss.lora"]) == 1
-    assert result.arrays["held_out.lora"].shape == (1,)  # before training, which says nothing of the method
-    assert rows["lora"]["held_out_loss"] is None
+    of_method = summaries(result)
+    assert "step 2 is NaN" in of_method["lora"].error
+    assert len(result.method("lora").losses) == 1
+    assert result.method("lora").held_out_losses.shape == (1,)  # before training, which says nothing of the method
+    assert of_method["lora"].held_out_loss is None
     assert math.isnan(result.value("lora.held_out"))
-    assert rows["p-tuning-v2"]["steps"] == 3
+    assert of_method["p-tuning-v2"].steps == 3
     assert any("LoRA" in text and "step 2" in text for text in messages(result))
 
 
@@ -179,28 +222,29 @@ def test_that_an_evaluation_that_breaks_stops_that_method_alone(step: int, monke
 
     monkeypatch.setattr(MethodRun, "_evaluate", broken)
     result, _ = finished(quick(methods="lora, p-tuning-v2"))
-    rows = {row["method"]: row for row in result.tables["methods"]}
-    assert rows["lora"]["error"] == "IndexError"
-    assert (rows["lora"]["steps"], len(result.arrays["loss.lora"])) == (step, step)
-    assert rows["lora"]["held_out_loss"] is None
-    assert rows["p-tuning-v2"]["steps"] == 3
-    assert rows["p-tuning-v2"]["held_out_loss"] == result.arrays["held_out.p-tuning-v2"][-1]
+    of_method = summaries(result)
+    assert of_method["lora"].error == "IndexError"
+    assert (of_method["lora"].steps, len(result.method("lora").losses)) == (step, step)
+    assert of_method["lora"].held_out_loss is None
+    assert of_method["p-tuning-v2"].steps == 3
+    assert of_method["p-tuning-v2"].held_out_loss == result.method("p-tuning-v2").held_out_losses[-1]
     assert "LoRA: IndexError" in messages(result)
 
 
-def test_that_what_cannot_be_asked_before_training_loses_no_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
+def test_that_what_cannot_be_evaluated_before_training_loses_no_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    models: list[object] = []
 
     def broken(model: object, *_: object) -> None:
-        asked.append(model)
+        models.append(model)
         raise AttributeError("no such cache")
 
     monkeypatch.setattr("core.topics.fine_tuning.experiment.task_loss", broken)
     result, _ = finished(quick(methods="full, lora"))
-    assert [row["steps"] for row in result.tables["methods"]] == [3, 3]
+    assert [summary.steps for summary in summaries(result).values()] == [3, 3]
     assert messages(result) == ["The model before training could not be evaluated: no such cache."]
-    assert len(asked) == 1
-    assert all("lora" in row for row in result.tables["samples"])
+    assert len(models) == 1
+    assert result.samples
+    assert all("lora" in sample.answers for sample in result.samples)
 
 
 def test_that_a_method_that_the_libraries_refuse_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +255,7 @@ def test_that_a_method_that_the_libraries_refuse_is_left_out(monkeypatch: pytest
         refuses() if method is MethodId.PREFIX_TUNING else build(method, *rest)
     ))  # fmt: skip
     result, _ = finished(quick(methods="full, prefix-tuning"))
-    assert [row["method"] for row in result.tables["methods"]] == ["full"]
+    assert list(result.methods) == ["full"]
     assert any("Prefix-tuning cannot be put on this model (no such attention)" in text for text in messages(result))
 
 
@@ -247,11 +291,11 @@ def test_that_a_folder_that_is_not_whole_is_one_sentence(harm: str, trained: Sma
         finished(quick(model=str(folder)))
 
 
-def test_that_a_persons_folder_is_trained_as_the_small_model_is(trained: SmallModel, tmp_path: Path) -> None:
+def test_that_the_users_folder_is_trained_as_the_small_model_is(trained: SmallModel, tmp_path: Path) -> None:
     assert trained.folder is not None
     folder = shutil.copytree(trained.folder, tmp_path / "mine")
     result, _ = finished(quick(model=str(folder), methods="prompt-tuning", steps=2))
-    assert result.tables["methods"][0]["steps"] == 2
+    assert summaries(result)["prompt-tuning"].steps == 2
     assert result.value("base.parameters") == trained.parameters
 
 
@@ -295,11 +339,12 @@ def test_that_gradients_reach_adapters_through_4_bits_after_an_evaluation_too(
     for name, weight in built.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight)
-    adapters, first, weights, through = gradient_rows(built.model, batch)
-    assert adapters["with_gradient"] == adapters["tensors"] == 2 * 2 * TINY.layers
-    assert first["norm"] > 0
-    assert (weights["tensors"], weights["with_gradient"]) == (7 * TINY.layers, 0)
-    assert through["max_abs_difference"] <= 1e-4 * through["norm"]
+    adapters, first, weights, through = gradient_evidence(built.model, batch)
+    assert adapters.with_gradient == adapters.tensors == 2 * 2 * TINY.layers
+    assert first.norm > 0
+    assert (weights.tensors, weights.with_gradient) == (7 * TINY.layers, 0)
+    assert through.max_abs_difference is not None
+    assert through.max_abs_difference <= 1e-4 * through.norm
 
 
 def test_that_both_ways_to_4_bits_give_the_same_weights(

@@ -22,11 +22,19 @@ from core.topics.fine_tuning import TOPIC
 from core.topics.fine_tuning.experiment.building import build
 from core.topics.fine_tuning.experiment.module_places import pieces, places_of_model
 from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
-from core.topics.fine_tuning.model.counts import NF4_BITS, NF4_BLOCK, NF4_NESTED_BLOCK, base_parameters, counts_of
-from core.topics.fine_tuning.model.prefix_mask import prefix_mask
-from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_small_model
-from core.topics.fine_tuning.model.trained_modules import Sizes, places_of, trained_at
 from core.topics.fine_tuning.params import FineTuningParams
+from core.topics.fine_tuning.plan import prefix_mask
+from core.topics.fine_tuning.shapes import MATRICES, Shape, shape_of_folder, shape_of_small_model
+from core.topics.fine_tuning.trained_modules import (
+    NF4_BITS,
+    NF4_BLOCK,
+    NF4_NESTED_BLOCK,
+    Sizes,
+    base_parameters,
+    counts_of,
+    places_of,
+    trained_at,
+)
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.topics.fine_tuning_runs import quick
 
@@ -103,7 +111,7 @@ def test_that_totals_are_the_sums_of_places_whatever_the_sizes(
     assert counts[MethodId.P_TUNING_V2].trainable_parameters == (
         2 * SHAPE.layers * counts[MethodId.PROMPT_TUNING].trainable_parameters
     )
-    assert counts[MethodId.QLORA].weights_bytes < counts[MethodId.LORA].weights_bytes
+    assert counts[MethodId.QLORA].memory.weights_bytes < counts[MethodId.LORA].memory.weights_bytes
     assert counts[MethodId.ADALORA].trainable_parameters > counts[MethodId.LORA].trainable_parameters
 
 
@@ -186,10 +194,10 @@ def test_that_modelled_memory_is_what_tensors_take(method: MethodId, trained: Sm
     optimizer.step()
     counts = counts_of(replace(SHAPE, vocabulary=len(trained.tokenizer)), method, replace(SIZES, targets=MATRICES))
     states = 4 * len(trainable(built.model))  # the step that AdamW counts for each tensor
-    assert gradient_bytes(built.model) == counts.gradients_bytes
-    assert optimizer_bytes(optimizer) == counts.optimizer_bytes + states
+    assert gradient_bytes(built.model) == counts.memory.gradients_bytes
+    assert optimizer_bytes(optimizer) == counts.memory.optimizer_bytes + states
     levels = 4 * (16 + 256 + 2) * len(linear_names(trained.model)) if method is MethodId.QLORA else 0
-    assert counts.weights_bytes <= weight_bytes(built.model) <= 1.05 * counts.weights_bytes + levels
+    assert counts.memory.weights_bytes <= weight_bytes(built.model) <= 1.05 * counts.memory.weights_bytes + levels
     assert method not in ADAPTERS or counts.extra_parameters == counts.trainable_parameters
 
 

@@ -3,8 +3,15 @@
 from core.contracts.text import Text
 from core.contracts.topic import Topic
 from core.topics.fine_tuning.claims import CLAIMS
-from core.topics.fine_tuning.model.plan import check, plan
 from core.topics.fine_tuning.params import FineTuningParams
+from core.topics.fine_tuning.plan import check, plan
+from core.topics.fine_tuning.result import FineTuningResult
+
+
+def libraries(params: FineTuningParams, device: str) -> str:
+    """No kernel of this project runs here: PyTorch's libraries do the work."""
+    return "torch, transformers, peft"
+
 
 TOPIC = Topic(
     id="fine-tuning",
@@ -15,5 +22,8 @@ TOPIC = Topic(
     check=check,
     experiment="core.topics.fine_tuning.experiment:run",
     claims=CLAIMS,
+    result=FineTuningResult,
+    backend=libraries,
+    packages=("transformers", "peft", "bitsandbytes"),
     libraries="core.language_model.libraries:import_for_training",
 )

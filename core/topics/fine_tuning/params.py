@@ -30,6 +30,7 @@ class FineTuningParams(Params):
         label="Method shown",
         help="The method that the diagram, the mask and the vectors are shown for.",
         group="Methods",
+        view_only=True,
     )
     model: str = text(
         "",
@@ -51,7 +52,7 @@ class FineTuningParams(Params):
         scale="log2",
     )
     batch: int = number(
-        16, minimum=1, maximum=128, label="Batch", unit="rows", help="Rows of the table a step.", group="Training"
+        16, minimum=1, maximum=128, label="Batch", unit="rows", help="Rows of the table per step.", group="Training"
     )
     rate_factor: float = number(
         1.0,
@@ -123,7 +124,7 @@ class FineTuningParams(Params):
         maximum=64,
         label="Samples",
         unit="rows",
-        help="Held-out rows that are shown with what is said before and after.",
+        help="Held-out rows that are shown with the answers before and after.",
         group="Evaluation",
     )
     exact_match_rows: int = number(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtGui import QImage
 
-from core.contracts.result import Result
 from core.topics.fine_tuning.methods import MethodId
-from core.topics.fine_tuning.model.plan import Plan
+from core.topics.fine_tuning.plan import Plan
+from core.topics.fine_tuning.result import FineTuningResult
 from gui.charts.matrix_page import MatrixPage
 from gui.charts.palette import rgb
 from gui.pages.fine_tuning.view_data import label
@@ -38,7 +38,7 @@ class MaskPage(MatrixPage):
         return "\n".join(parts)
 
     def image(self, theme: Theme) -> QImage:
-        """One pixel a cell."""
+        """One pixel per cell."""
         assert self.visible is not None
         height, width = self.shape
         pixels = np.empty((height, width, 4), np.uint8)
@@ -50,31 +50,27 @@ class MaskPage(MatrixPage):
         return QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()
 
 
-def pages(plan: Plan, result: Result | None, method: str) -> list[MatrixPage]:
+def pages(plan: Plan, result: FineTuningResult | None, method: str) -> list[MatrixPage]:
     """The method's mask, of a run's example or of the plan; then the attention on what was added, where measured."""
-    mask = None if result is None else result.arrays.get(f"mask.{method}")
-    if result is None or mask is None:
+    run = None if result is None else result.method(method)
+    if run is None or run.mask is None:
         return [_planned(plan, method)]
-    labels = [row for row in result.tables.get("mask_labels", []) if row["method"] == method]
-    labels.sort(key=lambda row: row["position"])
-    names = [str(row["label"]) for row in labels] or [str(at) for at in range(mask.shape[1])]
-    prefix = sum(bool(row["is_prefix"]) for row in labels)
-    found = [_mask(method, mask.astype(bool), names, prefix)]
-    attention = result.arrays.get(f"attention_to_prefix.{method}")
-    if attention is not None and attention.size:
-        found.append(_attention(method, attention, names[-attention.shape[2] :]))
-    return found
+    names = [column.label for column in run.mask_columns]
+    prefix = sum(column.is_prefix for column in run.mask_columns)
+    mask = _mask(method, run.mask.astype(bool), names, prefix)
+    attention = run.attention_to_prefix
+    if attention is None or not attention.size:
+        return [mask]
+    return [mask, _attention(method, attention, names[-attention.shape[2] :])]
 
 
-def is_measured(result: Result | None, method: str) -> bool:
-    return result is not None and f"mask.{method}" in result.arrays
+def is_measured(result: FineTuningResult | None, method: str) -> bool:
+    return result is not None and result.method(method).mask is not None
 
 
 def _planned(plan: Plan, method: str) -> MatrixPage:
-    mask = plan.mask(MethodId(method))
-    columns = mask.shape[1]
-    prefix = columns - plan.mask(MethodId.FULL).shape[1]
-    names = [f"v{at + 1}" for at in range(prefix)] + [f"t{at + 1}" for at in range(columns - prefix)]
+    mask, prefix = plan.mask(MethodId(method)), plan.prefix_columns(MethodId(method))
+    names = [f"v{at + 1}" for at in range(prefix)] + [f"t{at + 1}" for at in range(mask.shape[1] - prefix)]
     return _mask(method, mask, names, prefix)
 
 

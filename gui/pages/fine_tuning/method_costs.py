@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.format import format_quantity
+from core.topics.fine_tuning.methods import METHODS, MethodId
+from core.topics.fine_tuning.result import MethodSummary
+from core.topics.fine_tuning.trained_modules import StepMemory
 from gui.charts.row_chart_spec import TEXT, Band, Cell, Column, Ink, LegendKey, Row, RowSpec, Segment
 from gui.charts.ticks import short_quantity
 
@@ -23,42 +26,20 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class MemorySplit:
-    """Bytes of each part of a training step, NaN where it is not known; `how` says how they were obtained."""
-
-    weights: float = math.nan
-    gradients: float = math.nan
-    optimizer: float = math.nan
-    activations: float = math.nan
-    how: str = ""
-
-    def bytes_of(self, part: str) -> float:
-        """Bytes of one of PARTS, 0 where it is not known."""
-        value = float(getattr(self, part))
-        return value if math.isfinite(value) else 0.0
-
-    @property
-    def total(self) -> float:
-        """Bytes of all parts that are known."""
-        return sum(self.bytes_of(part) for part in PARTS)
-
-
-@dataclass(frozen=True)
 class MethodCost:
-    """One method. NaN is what is not known; `matches` are shares of held-out rows: unseen people, untold facts."""
+    """One method. `summary` is None where nothing is known of it; `about` says why, or where it trains."""
 
-    key: str
-    name: str
-    trainable: int
-    total: int
-    memory: MemorySplit
-    matches: tuple[float, float] = (math.nan, math.nan)
-    error: str = ""
+    method: MethodId
+    summary: MethodSummary | None
     about: str = ""
 
     @property
-    def share(self) -> float:
-        return self.trainable / self.total if self.total else math.nan
+    def name(self) -> str:
+        return METHODS[self.method].label
+
+    @property
+    def error(self) -> str:
+        return "" if self.summary is None else self.summary.error
 
 
 def cost_rows(costs: Sequence[MethodCost]) -> RowSpec:
@@ -66,68 +47,83 @@ def cost_rows(costs: Sequence[MethodCost]) -> RowSpec:
     rows = tuple(
         Row(
             cost.name,
-            (_trainable_cell(cost), _memory_cell(cost.memory), _match_cell(cost.matches)),
+            _cells(cost.summary),
             describe(cost),
-            cost.key,
+            cost.method.value,
             ink=Ink("bad") if cost.error else TEXT,
         )
         for cost in costs
     )
+    summaries = [cost.summary for cost in costs if cost.summary is not None]
     memory = tuple(
         LegendKey(part, ink)
         for part, ink in _PART_INKS.items()
-        if any(cost.memory.bytes_of(part) > 0 for cost in costs)
+        if any(_part_bytes(summary.memory, part) for summary in summaries)
     )
     unseen, untold = _MATCH_INKS
     matches = LegendKey("exact match: unseen people", unseen), LegendKey("untold facts", untold)
-    known = any(math.isfinite(share) for cost in costs for share in cost.matches)
+    known = any(share is not None for summary in summaries for share in _matches(summary))
     return RowSpec(_COLUMNS, (Band(rows),), (memory, matches if known else ()))
 
 
 def describe(cost: MethodCost) -> str:
     """Everything known of a method, exactly."""
-    lines = [cost.name]
-    if cost.about:
-        lines.append(cost.about)
-    if cost.total:
-        share = format_quantity(100 * cost.share, "%")
-        lines.append(f"{cost.trainable:,} of {cost.total:,} parameters train ({share})")
-    lines += memory_lines(cost.memory)
-    for share, name in zip(cost.matches, _MATCHES, strict=True):
-        if math.isfinite(share):
-            lines.append(f"exact match, {name}: {share:.1%}")
-    if cost.error:
-        lines.append(f"stopped: {cost.error}")
+    lines, summary = [cost.name, *([cost.about] if cost.about else [])], cost.summary
+    if summary is None:
+        return "\n".join(lines)
+    share = format_quantity(100 * summary.share, "%")
+    lines.append(f"{summary.trainable_parameters:,} of {summary.total_parameters:,} parameters train ({share})")
+    lines += memory_lines(summary.memory)
+    for match, name in zip(_matches(summary), _MATCHES, strict=True):
+        if match is not None:
+            lines.append(f"exact match, {name}: {match:.1%}")
+    if summary.error:
+        lines.append(f"stopped: {summary.error}")
     return "\n".join(lines)
 
 
-def memory_lines(split: MemorySplit) -> list[str]:
+def memory_lines(memory: StepMemory) -> list[str]:
     """The parts in words; a part that is not known says so."""
-    if split.total <= 0:
-        return []
-    how = f", {split.how}" if split.how else ""
-    lines = [f"memory {format_quantity(split.total, 'bytes')} ({split.total:,.0f} B){how}"]
+    how = f", {memory.how}" if memory.how else ""
+    lines = [f"memory {format_quantity(memory.total_bytes, 'bytes')} ({memory.total_bytes:,.0f} B){how}"]
     for part in PARTS:
-        value = float(getattr(split, part))
-        lines.append(f"  {part} {value:,.0f} B" if math.isfinite(value) else f"  {part}: comes with a run")
+        value = _part_bytes(memory, part)
+        lines.append(f"  {part}: comes with a run" if value is None else f"  {part} {value:,.0f} B")
     return lines
 
 
-def _trainable_cell(cost: MethodCost) -> Cell:
+def _part_bytes(memory: StepMemory, part: str) -> float | None:
+    value: float | None = getattr(memory, f"{part}_bytes")
+    return value
+
+
+def _matches(summary: MethodSummary) -> tuple[float | None, float | None]:
+    """Shares of held-out rows, in the order of _MATCHES."""
+    return summary.exact_match_unseen, summary.exact_match_untold
+
+
+def _cells(summary: MethodSummary | None) -> tuple[Cell, Cell, Cell]:
+    if summary is None:
+        return Cell(), Cell(), Cell(texts=("—",))
+    return _trainable_cell(summary), _memory_cell(summary.memory), _match_cell(_matches(summary))
+
+
+def _trainable_cell(summary: MethodSummary) -> Cell:
     """A dot: on a log axis the length of a bar from its left end says nothing."""
-    known = float(cost.trainable) if cost.total else math.nan
-    return Cell(mark=known, ink=Ink("accent"), texts=(format_quantity(100 * cost.share, "%"),))
+    share = format_quantity(100 * summary.share, "%")
+    return Cell(mark=float(summary.trainable_parameters), ink=Ink("accent"), texts=(share,))
 
 
-def _memory_cell(split: MemorySplit) -> Cell:
-    if split.total <= 0:
-        return Cell()
-    bar = tuple(Segment(split.bytes_of(part), ink) for part, ink in _PART_INKS.items())
-    return Cell((bar,), texts=(short_quantity(split.total, "bytes"),))
+def _memory_cell(memory: StepMemory) -> Cell:
+    bar = tuple(Segment(_part_bytes(memory, part) or 0.0, ink) for part, ink in _PART_INKS.items())
+    return Cell((bar,), texts=(short_quantity(memory.total_bytes, "bytes"),))
 
 
-def _match_cell(matches: tuple[float, float]) -> Cell:
+def _match_cell(matches: tuple[float | None, float | None]) -> Cell:
     """Two thin bars, and both shares in words; a dash before they are known."""
-    bars = tuple((Segment(100 * share, ink),) for share, ink in zip(matches, _MATCH_INKS, strict=True))
-    known = [f"{100 * share:.0f}" for share in matches if math.isfinite(share)]
+    bars = tuple(
+        (Segment(math.nan if share is None else 100 * share, ink),)
+        for share, ink in zip(matches, _MATCH_INKS, strict=True)
+    )
+    known = [f"{100 * share:.0f}" for share in matches if share is not None]
     return Cell(bars, texts=(f"{' · '.join(known)}%" if known else "—",))

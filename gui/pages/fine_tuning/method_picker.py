@@ -20,8 +20,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui import theme as themes
-from gui.pages.fine_tuning.module_painting import paint_places
-from gui.pages.fine_tuning.transformer_grid import PlacesGrid, PlacesOf
+from gui.pages.fine_tuning.module_painting import paint_modules
+from gui.pages.fine_tuning.transformer_grid import TrainedModules, TransformerGrid
 from gui.theme import Theme, mix
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
@@ -43,27 +43,27 @@ class MethodTile:
     name: str
     short: str
     facts: tuple[str, ...]
-    places: PlacesOf
+    modules: TrainedModules
     tip: str = ""
     broken: bool = False
     ink: int | None = None
 
 
-class MethodTiles(Figure):
+class MethodPicker(Figure):
     """`picked` carries the key of a method that was clicked, or that the arrows reached."""
 
     picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("The methods appear here once the parameters are valid.", parent)
-        self.grid, self.limits = PlacesGrid(), (0.1, 1.0)
+        self.grid, self.limits = TransformerGrid(), (0.1, 1.0)
         self.tiles: tuple[MethodTile, ...] = ()
         self.chosen = ""
         self.row = _Row(self)
         self.setFixedHeight(HEIGHT_PX)
         self.set_content(self.row)
 
-    def set_tiles(self, grid: PlacesGrid, tiles: Sequence[MethodTile], limits: tuple[float, float]) -> None:
+    def set_tiles(self, grid: TransformerGrid, tiles: Sequence[MethodTile], limits: tuple[float, float]) -> None:
         """Show these, numbered from 1; none is the empty state."""
         self.grid, self.tiles, self.limits = grid, tuple(tiles), limits
         self.row.forget_pictures()
@@ -84,7 +84,7 @@ class MethodTiles(Figure):
 
 
 class _Row(Canvas):
-    def __init__(self, figure: MethodTiles) -> None:
+    def __init__(self, figure: MethodPicker) -> None:
         super().__init__()
         self._figure = figure
         self._hovered: int | None = None
@@ -150,7 +150,7 @@ class _Row(Canvas):
             placed = figure.grid.placed(room, names=False)
             with QPainter(made) as painter:
                 painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-                paint_places(painter, theme, figure.grid, placed, figure.tiles[index].places, figure.limits)
+                paint_modules(painter, theme, figure.grid, placed, figure.tiles[index].modules, figure.limits)
             self._pictures[index] = made
         return self._pictures[index]
 

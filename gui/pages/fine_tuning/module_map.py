@@ -16,10 +16,10 @@ from gui.pages.fine_tuning.module_painting import (
     paint_absent,
     paint_flow,
     paint_marks,
-    paint_places,
+    paint_modules,
     paint_words,
 )
-from gui.pages.fine_tuning.transformer_grid import Placed, PlacesGrid, PlacesOf
+from gui.pages.fine_tuning.transformer_grid import GridLayout, TrainedModules, TransformerGrid, part_name
 from gui.theme import Theme
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
@@ -33,15 +33,15 @@ _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
-class PlacesMap(Figure):
+class ModuleMap(Figure):
     """`place_picked` carries the id of the place that was clicked. Arrows walk from place to place, Enter picks."""
 
     place_picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("The model appears here once the parameters are valid.", parent)
-        self.grid = PlacesGrid()
-        self.method = PlacesOf(())
+        self.grid = TransformerGrid()
+        self.method = TrainedModules(())
         self.limits = (0.1, 1.0)
         self.selected: int | None = None
         self.canvas, self.legend = _MapCanvas(self), Legend()
@@ -53,7 +53,7 @@ class PlacesMap(Figure):
         column.addWidget(self.legend)
         self.set_content(content)
 
-    def set_places(self, grid: PlacesGrid, method: PlacesOf, limits: tuple[float, float]) -> None:
+    def set_modules(self, grid: TransformerGrid, method: TrainedModules, limits: tuple[float, float]) -> None:
         """Show what one method does; no place is the empty state. `limits` are the norms of the outermost colours."""
         picked = None if self.selected is None else self.grid.places[self.selected].id
         self.grid, self.method, self.limits = grid, method, limits
@@ -76,11 +76,12 @@ class PlacesMap(Figure):
         """Everything known of a place under this method."""
         place, count = self.grid.places[index], self.method.trainable[index]
         norm, state = self.method.norm(index), self.method.state(index, self.grid.places[index])
-        lines = [place.name if place.layer < 0 else f"layer {place.layer}, {place.name}"]
+        name = part_name(place.kind)
+        lines = [name if place.layer < 0 else f"layer {place.layer}, {name}"]
         if not place.is_added:
             lines.append(f"{place.parameters:,} parameters of the model")
         if state == "empty":
-            return f"{place.name}\nno parameters of its own: it is the embedding again, tied"
+            return f"{name}\nno parameters of its own: it is the embedding again, tied"
         if state == "absent":
             return "\n".join((*lines, "this method adds nothing here"))
         if state == "frozen":
@@ -91,8 +92,8 @@ class PlacesMap(Figure):
             lines.append("gradient norm comes with a run" if math.isnan(norm) else f"gradient norm (L2) {norm:.6g}")
         if self.method.frozen is not None and math.isfinite(self.method.frozen[index]):
             largest = float(self.method.frozen[index])
-            said = "0, exactly" if largest == 0 else f"{largest:.6g}"
-            lines.append(f"largest gradient that reached a frozen parameter: {said}")
+            number = "0, exactly" if largest == 0 else f"{largest:.6g}"
+            lines.append(f"largest gradient that reached a frozen parameter: {number}")
         return "\n".join(lines)
 
     def restyle(self, theme: Theme) -> None:
@@ -122,7 +123,7 @@ class PlacesMap(Figure):
 
 
 class _MapCanvas(Canvas):
-    def __init__(self, figure: PlacesMap) -> None:
+    def __init__(self, figure: ModuleMap) -> None:
         super().__init__()
         self._figure = figure
         self._hovered: int | None = None
@@ -138,7 +139,7 @@ class _MapCanvas(Canvas):
         return QSize(300, 150)
 
     @property
-    def placed(self) -> Placed:
+    def placed(self) -> GridLayout:
         bar = _BAR_PX if self._figure.is_measured else 0
         room = QRectF(self.rect()).adjusted(_EDGE_PX, 3, -_EDGE_PX - bar, -_EDGE_PX)
         return self._figure.grid.placed(room, names=True)
@@ -154,7 +155,7 @@ class _MapCanvas(Canvas):
         grid, placed, method, limits = figure.grid, self.placed, figure.method, figure.limits
         painter.setFont(themes.ui_font("small"))
         paint_absent(painter, theme, grid, placed, method)
-        paint_places(painter, theme, grid, placed, method, limits)
+        paint_modules(painter, theme, grid, placed, method, limits)
         paint_flow(painter, theme, grid, placed)
         paint_words(painter, theme, grid, placed, method, limits)
         focused = self._focused if self.hasFocus() else None

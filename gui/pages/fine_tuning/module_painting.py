@@ -10,10 +10,11 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from core.format import format_quantity
+from core.topics.fine_tuning.trained_modules import Place
 from gui import theme as themes
 from gui.charts.palette import colour_table
 from gui.charts.ticks import short_quantity
-from gui.pages.fine_tuning.transformer_grid import Place, Placed, PlacesGrid, PlacesOf, strength
+from gui.pages.fine_tuning.transformer_grid import GridLayout, TrainedModules, TransformerGrid, part_name, strength
 from gui.theme import Theme, mix
 
 _CENTRED, _RIGHT = Qt.AlignmentFlag.AlignCenter, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -45,9 +46,14 @@ def frozen_ink(theme: Theme) -> str:
     return mix(theme.sunken, theme.border, 0.75)
 
 
-def paint_places(
-    painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed, method: PlacesOf, limits: tuple[float, float]
-) -> None:
+def paint_modules(
+    painter: QPainter,
+    theme: Theme,
+    grid: TransformerGrid,
+    placed: GridLayout,
+    method: TrainedModules,
+    limits: tuple[float, float],
+) -> None:  # fmt: skip
     """Every cell without a word: also what the small pictures are."""
     painter.setPen(Qt.PenStyle.NoPen)
     dark = QColor(frozen_ink(theme))
@@ -72,7 +78,9 @@ def lit_box(box: QRectF, state: str) -> QRectF:
     return QRectF(box.right() - wide, box.top(), wide, box.height())
 
 
-def paint_absent(painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed, method: PlacesOf) -> None:
+def paint_absent(
+    painter: QPainter, theme: Theme, grid: TransformerGrid, placed: GridLayout, method: TrainedModules
+) -> None:
     """A dotted outline where another method adds something, a plain one around what has no parameters of its own."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     styles = {"absent": Qt.PenStyle.DotLine, "empty": Qt.PenStyle.SolidLine}
@@ -84,8 +92,13 @@ def paint_absent(painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Plac
 
 
 def paint_words(
-    painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed, method: PlacesOf, limits: tuple[float, float]
-) -> None:
+    painter: QPainter,
+    theme: Theme,
+    grid: TransformerGrid,
+    placed: GridLayout,
+    method: TrainedModules,
+    limits: tuple[float, float],
+) -> None:  # fmt: skip
     """Names of rows, layers and parts, and the number of each lit cell where it has room."""
     painter.setFont(themes.ui_font("small"))
     painter.setPen(QColor(theme.muted))
@@ -102,7 +115,7 @@ def paint_words(
         _paint_cell_words(painter, theme, place, box, state, cell_text(method, index), method.norm(index), limits)
 
 
-def cell_text(method: PlacesOf, index: int) -> str:
+def cell_text(method: TrainedModules, index: int) -> str:
     """The gradient's norm where it was measured, else how many parameters train."""
     norm = method.norm(index)
     if method.trainable[index] == 0:
@@ -133,9 +146,10 @@ def _paint_outside(
     lit = state in ("whole", "part")
     painter.setPen(QColor(_on(theme, ink_of(theme, norm, limits)) if lit else theme.muted))
     wide = painter.fontMetrics().horizontalAdvance
-    longest = max(wide(place.name), wide(text)) + 6
+    name = part_name(place.kind)
+    longest = max(wide(name), wide(text)) + 6
     if longest <= box.width() or longest > box.height():
-        names = [name for name in (place.name, place.name.split()[-1]) if wide(name) + 4 <= box.width()][:1]
+        names = [name for name in (name, name.split()[-1]) if wide(name) + 4 <= box.width()][:1]
         lines = [line for line in (*names, text) if line and wide(line) + 4 <= box.width()]
         fitting = lines if box.height() >= len(lines) * painter.fontMetrics().height() else lines[-1:]
         painter.drawText(box, _CENTRED, "\n".join(fitting))
@@ -144,11 +158,11 @@ def _paint_outside(
     painter.translate(box.center())
     painter.rotate(-90)
     turned = QRectF(-box.height() / 2, -box.width() / 2, box.height(), box.width())
-    painter.drawText(turned, _CENTRED, "\n".join(line for line in (place.name, text) if line))
+    painter.drawText(turned, _CENTRED, "\n".join(line for line in (name, text) if line))
     painter.restore()
 
 
-def paint_flow(painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed) -> None:
+def paint_flow(painter: QPainter, theme: Theme, grid: TransformerGrid, placed: GridLayout) -> None:
     """Short arrows from column to column: the way of the residual stream."""
     inner = [box for place, box in zip(grid.places, placed.cells, strict=True) if place.kind in grid.inside[:1]]
     ends = [
@@ -166,8 +180,8 @@ def paint_flow(painter: QPainter, theme: Theme, grid: PlacesGrid, placed: Placed
         painter.drawLine(QPointF(tip - 3, y + 3), QPointF(tip, y))
 
 
-def paint_marks(painter: QPainter, theme: Theme, placed: Placed, marks: Marks) -> None:
-    """Rings around what is selected, walked to or under the pointer."""
+def paint_marks(painter: QPainter, theme: Theme, placed: GridLayout, marks: Marks) -> None:
+    """Rings around what is selected, what the keyboard reached and what is under the pointer."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for index, pen in (
         (marks.hovered, QPen(QColor(theme.text), 1)),

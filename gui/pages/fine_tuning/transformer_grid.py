@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from PySide6.QtCore import QRectF
 
-ADDED_KINDS = ("prefix_encoder", "prompt", "prefix")
-"""Kinds that are no part of the model: a method adds them."""
+from core.topics.fine_tuning.trained_modules import Place
+
 ROW_NAMES = {
     "prefix_encoder": "prefix encoder",
     "prefix": "prefix K, V",
@@ -26,29 +25,37 @@ ROW_NAMES = {
     "up_proj": "up",
     "down_proj": "down",
 }
+PLACE_NAMES = {
+    "prefix_encoder": "prefix encoder (MLP)",
+    "prompt": "prompt",
+    "prefix": "prefix keys and values",
+    "embedding": "embedding",
+    "attention_norm": "attention norm",
+    "mlp_norm": "MLP norm",
+    "final_norm": "final norm",
+    "head": "head",
+    "other": "other",
+}
 _IN_LAYER = tuple(ROW_NAMES)[1:]
 _COMING_IN = ("prefix_encoder", "prompt", "embedding")
 _FIRST_OF_MLP = ("mlp_norm", "gate_proj", "up_proj", "down_proj")
-_DECADES = 4
 
 
-@dataclass(frozen=True)
-class Place:
-    """A part of the model with its own parameters. `layer` is -1 for what is in none; `name` is read out."""
+def part_name(kind: str) -> str:
+    """A kind of place as it is read out, such as 'attention norm'; of a matrix its own name."""
+    return PLACE_NAMES.get(kind, kind)
 
-    id: str
-    name: str
-    layer: int
-    kind: str
-    parameters: int
 
-    @property
-    def is_added(self) -> bool:
-        return self.kind in ADDED_KINDS
+def place_name(place_id: str) -> str:
+    """A place as tables write it: 'layer 2, q_proj'."""
+    parts = place_id.split(".")
+    if parts[0] == "layer" and len(parts) == 3:
+        return f"layer {parts[1]}, {part_name(parts[2])}"
+    return part_name(place_id)
 
 
 @dataclass(frozen=True, eq=False)
-class PlacesOf:
+class TrainedModules:
     """What one method does at each place.
 
     `trainable` counts parameters; `norms` float [places] is the norm of their gradient, NaN where there is none and
@@ -78,7 +85,7 @@ class PlacesOf:
 
 
 @dataclass(frozen=True)
-class Placed:
+class GridLayout:
     """Where everything lies: the cell of each place, frames with their names, and the names of the rows."""
 
     cells: tuple[QRectF, ...]
@@ -88,10 +95,10 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class PlacesGrid:
+class TransformerGrid:
     """Columns: what comes in, each layer, what goes out. Rows: added vectors, then the parts of a layer."""
 
-    places: tuple[Place, ...] = field(default=())
+    places: tuple[Place, ...] = ()
 
     @cached_property
     def layers(self) -> tuple[int, ...]:
@@ -100,9 +107,9 @@ class PlacesGrid:
     @cached_property
     def kinds(self) -> tuple[str, ...]:
         """Kinds within a layer, from the first that a vector passes to the last; unknown ones follow."""
-        found = dict.fromkeys(place.kind for place in self.places if place.layer >= 0)
-        known = [kind for kind in _IN_LAYER if kind in found]
-        return (*known, *(kind for kind in found if kind not in _IN_LAYER))
+        kinds = dict.fromkeys(place.kind for place in self.places if place.layer >= 0)
+        known = [kind for kind in _IN_LAYER if kind in kinds]
+        return (*known, *(kind for kind in kinds if kind not in _IN_LAYER))
 
     @cached_property
     def inside(self) -> tuple[str, ...]:
@@ -112,7 +119,7 @@ class PlacesGrid:
     def index(self, place_id: str | None) -> int | None:
         return next((at for at, place in enumerate(self.places) if place.id == place_id), None)
 
-    def placed(self, room: QRectF, *, names: bool) -> Placed:
+    def placed(self, room: QRectF, *, names: bool) -> GridLayout:
         """Everything within `room`; with names at the left and above, or without for a small picture."""
         left, top = (104.0, 17.0) if names else (0.0, 0.0)
         inner = room.adjusted(left, top, 0, 0)
@@ -132,7 +139,7 @@ class PlacesGrid:
             else:
                 cells.append(self._outside(place, inner, heights, (lane, right - between, unit, ends, between)))
         if not names:
-            return Placed(tuple(cells))
+            return GridLayout(tuple(cells))
         first, last = heights[self.inside[0]], heights[self.inside[-1]]
         frames = tuple(
             (
@@ -145,7 +152,7 @@ class PlacesGrid:
         if any(place.kind == "prefix_encoder" for place in self.places):
             y, high = heights["prefix_encoder"]
             rows.insert(0, (ROW_NAMES["prefix_encoder"], y + high / 2))
-        return Placed(tuple(cells), frames, tuple(rows), self._groups(heights, first[0], sum(last)))
+        return GridLayout(tuple(cells), frames, tuple(rows), self._groups(heights, first[0], sum(last)))
 
     def _heights(self, inner: QRectF, gap: float, names: bool) -> dict[str, tuple[float, float]]:
         """(top, height) by kind; norms are half as high as matrices, and a wider gap parts attention from MLP."""
@@ -154,12 +161,12 @@ class PlacesGrid:
         weights = [0.8 if kind in ("attention_norm", "mlp_norm", "prefix_encoder") else 1.0 for kind in order]
         gaps = [gap * apart.get(kind, 1.0) if at else 0.0 for at, kind in enumerate(order)]
         share = max(1.0, inner.height() - sum(gaps)) / max(1.0, sum(weights))
-        found, y = {}, inner.top()
+        heights, y = {}, inner.top()
         for kind, weight, before in zip(order, weights, gaps, strict=True):
             y += before
-            found[kind] = (y, weight * share)
+            heights[kind] = (y, weight * share)
             y += weight * share
-        return found
+        return heights
 
     def _outside(
         self, place: Place, inner: QRectF, heights: dict[str, tuple[float, float]],
@@ -190,17 +197,6 @@ class PlacesGrid:
         if mlp is None or not attention:
             return ()
         return ("attention", top, mlp - 6), ("MLP", mlp, bottom)
-
-
-def norm_limits(norms: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The norms that the first and the last colour stand for, at most four decades apart; (0.1, 1) without any."""
-    known = [values[np.isfinite(values) & (values > 0)] for values in norms]
-    joined = np.concatenate(known) if known else np.empty(0)
-    if not joined.size:
-        return 0.1, 1.0
-    high = float(joined.max())
-    low = max(float(joined.min()), high / 10.0**_DECADES)
-    return (low, high) if high > 1.01 * low else (high / 10, high)
 
 
 def strength(norm: float, limits: tuple[float, float]) -> float:

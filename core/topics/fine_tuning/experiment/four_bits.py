@@ -1,7 +1,9 @@
-"""QLoRA: the linear layers of the blocks in NF4 with double quantization, adapters of peft on them."""
+"""QLoRA: the linear layers of the blocks in NF4 with double quantization, adapters of peft on them, and the evidence of
+which gradients go through weights in 4 bits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -9,10 +11,12 @@ from torch import nn
 
 from core.contracts.errors import TilescopeError
 from core.language_model.adapters import copied
+from core.language_model.data import Batch, batch_loss
 from core.language_model.libraries import import_peft, silent_transformers
 from core.language_model.model import linear_names
 from core.language_model.torch_state import seeded
-from core.topics.fine_tuning.model.counts import NF4_BLOCK, NF4_NESTED_BLOCK
+from core.topics.fine_tuning.result import GradientEvidence
+from core.topics.fine_tuning.trained_modules import NF4_BLOCK, NF4_NESTED_BLOCK
 from kernels.quantization.api import dequantize, quantize
 from kernels.quantization.formats import FormatId
 from kernels.quantization.impl import Impl, available
@@ -79,6 +83,48 @@ def restored_weight(layer: Any) -> torch.Tensor:
 
     restored: torch.Tensor = dequantize_4bit(layer.weight.data, layer.weight.quant_state)
     return restored.float()
+
+
+def gradient_evidence(model: Any, batch: Batch) -> tuple[GradientEvidence, ...]:
+    """From one backward pass of the trained model, whose gradients are cleared."""
+    model.zero_grad()
+    batch_loss(model, batch).backward()  # type: ignore[no-untyped-call]
+    layers = four_bit_layers(model)
+    in_order = [weight for name, weight in model.named_parameters() if weight.requires_grad]
+    first = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".0." in name]
+    evidence = (
+        _evidence("adapters", (weight.grad for weight in in_order)),
+        _evidence("adapters of the first layer", (weight.grad for weight in first)),
+        _evidence("frozen 4-bit weights", (layer.weight.grad for layer in layers)),  # type: ignore[misc]
+        _through_a_layer(layers[0]),
+    )
+    model.zero_grad()
+    return evidence
+
+
+def _through_a_layer(layer: nn.Module) -> GradientEvidence:
+    """The gradient that a layer hands to its input, against dy W with W restored from its codes."""
+    weight = restored_weight(layer)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(4, weight.shape[1], generator=generator).to(weight.device).requires_grad_()
+    dy = torch.randn(4, weight.shape[0], generator=generator).to(weight.device)
+    layer(x).backward(dy)
+    assert x.grad is not None
+    return _evidence("input of a 4-bit layer", [x.grad], float((x.grad - dy @ weight).abs().max()))
+
+
+def _evidence(
+    what: str, gradients: Iterable[torch.Tensor | None], max_abs_difference: float | None = None
+) -> GradientEvidence:
+    every = list(gradients)
+    norms = [float(gradient.norm()) for gradient in every if gradient is not None]
+    return GradientEvidence(
+        what=what,
+        tensors=len(every),
+        with_gradient=sum(norm > 0 for norm in norms),
+        norm=float(torch.tensor(norms, dtype=torch.float64).norm()) if norms else 0.0,
+        max_abs_difference=max_abs_difference,
+    )
 
 
 def _is_bitsandbytes(module: nn.Module) -> bool:

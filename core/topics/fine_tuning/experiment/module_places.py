@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from core.topics.fine_tuning.methods import MethodId
-from core.topics.fine_tuning.model.trained_modules import IN_LAYER, NO_LAYER, Place, place_id
+from core.topics.fine_tuning.trained_modules import IN_LAYER, NO_LAYER, Place, place_id
 
 _LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.(.+)")
 _KINDS = {
@@ -81,13 +81,13 @@ def places_of_model(model: Any) -> tuple[Place, ...]:
 
 def pieces(model: Any, method: MethodId, named: Iterable[tuple[str, nn.Parameter]]) -> list[Piece]:
     """Each of the parameters, cut by layer where it holds the vectors, or writes those, of all layers."""
-    found = []
+    cut = []
     for name, weight in named:
         if "prompt_encoder." in name:
-            found += _pieces_of_encoder(model, method, name, weight)
+            cut += _pieces_of_encoder(model, method, name, weight)
         else:
-            found.append(Piece(place_id(*_where(base_of(model), name, weight)), weight))
-    return found
+            cut.append(Piece(place_id(*_where(base_of(model), name, weight)), weight))
+    return cut
 
 
 def base_of(model: Any) -> Any:

@@ -18,9 +18,9 @@ from core.language_model.world import build_world
 from core.paths import expanded
 from core.topics.fine_tuning.experiment.module_places import places_of_model
 from core.topics.fine_tuning.methods import ADAPTERS, MethodId
-from core.topics.fine_tuning.model.plan import check_rank, check_virtual_tokens
-from core.topics.fine_tuning.model.trained_modules import Place
 from core.topics.fine_tuning.params import FineTuningParams
+from core.topics.fine_tuning.plan import check_rank, check_virtual_tokens
+from core.topics.fine_tuning.trained_modules import Place
 
 HELD_OUT_ROWS = 64
 _BYTES_A_PARAMETER = {MethodId.FULL: TRAINED_BYTES}

@@ -1,4 +1,4 @@
-"""One method in training: a step whenever it is asked for one, and what was seen of it."""
+"""One method in training: one step per call, and what was seen of it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from core.language_model.table_task import Example
 from core.topics.fine_tuning.experiment.building import Built
 from core.topics.fine_tuning.experiment.module_places import base_of, pieces
 from core.topics.fine_tuning.methods import METHODS, MethodId
-from core.topics.fine_tuning.model.trained_modules import Place
 from core.topics.fine_tuning.params import FineTuningParams
+from core.topics.fine_tuning.trained_modules import Place
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -37,11 +37,11 @@ def frames_of(steps: int) -> np.ndarray:
 
 
 class MethodRun:
-    """A method that takes one step a call of `advance`, until `over`.
+    """A method that takes one step per call of `advance`, until `over`.
 
     `losses` are those of each step's batch, AdaLoRA's without its regulariser; `held_out` those of the evaluations at
-    `held_out_steps`; `gradient` [frames, places] and `frozen_gradient` [places] as payload.py has them. `error` is ''
-    or why it stopped: then everything up to there stays. `seconds` counts training steps alone.
+    `held_out_steps`; `gradient_norms` [frames, places] and `frozen_gradients` [places] as in MethodResult. `error`
+    is '' or why it stopped: then everything up to there stays. `seconds` counts training steps alone.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class MethodRun:
         self._frozen = [(index[piece.place], piece.parameter) for piece in frozen]
         self._digest = self._frozen_digest()
         self._frames = {int(step): frame for frame, step in enumerate(frames_of(params.steps))}
-        self.gradient = np.full((len(self._frames), len(places)), np.nan, dtype=np.float32)
-        self.frozen_gradient = np.full(len(places), np.nan, dtype=np.float32)
-        self.frozen_gradient[[place for place, _ in self._frozen]] = 0.0
+        self.gradient_norms = np.full((len(self._frames), len(places)), np.nan, dtype=np.float32)
+        self.frozen_gradients = np.full(len(places), np.nan, dtype=np.float32)
+        self.frozen_gradients[[place for place, _ in self._frozen]] = 0.0
         self.memory = self._measured_memory(next(task_batches(examples, tokenizer, params.batch, params.seed)))
         self._steps = self._training(task_batches(examples, tokenizer, params.batch, params.seed))
 
@@ -122,7 +122,7 @@ class MethodRun:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, self.params.steps))
 
         def after_backward(step: int) -> None:
-            self._look_at_gradients(step)
+            self._keep_gradients(step)
             torch.nn.utils.clip_grad_norm_(weights, _LARGEST_GRADIENT)
 
         def after_step(step: int) -> None:
@@ -157,25 +157,25 @@ class MethodRun:
         loss: torch.Tensor = outputs.loss
         return loss
 
-    def _look_at_gradients(self, step: int) -> None:
+    def _keep_gradients(self, step: int) -> None:
         for place, weight in self._frozen:
             if weight.grad is not None:
                 largest = float(weight.grad.abs().max())
-                self.frozen_gradient[place] = np.fmax(self.frozen_gradient[place], np.float32(largest))
+                self.frozen_gradients[place] = np.fmax(self.frozen_gradients[place], np.float32(largest))
         frame = self._frames.get(step)
         if frame is None:
             return
         parts = [piece.of(_gradient(piece.parameter)) for piece in self.trained_pieces]
         norms = torch.stack(torch._foreach_norm(parts)).double().cpu().numpy()
-        squares = np.full(self.gradient.shape[1], np.nan)
+        squares = np.full(self.gradient_norms.shape[1], np.nan)
         squares[self._trained_at] = 0.0
         np.add.at(squares, self._trained_at, norms**2)
-        self.gradient[frame] = np.sqrt(squares)
+        self.gradient_norms[frame] = np.sqrt(squares)
 
     def _evaluate(self, step: int) -> None:
-        found = task_loss(self.plain_model, self._tokenizer, self._held_out_examples)
+        loss = task_loss(self.plain_model, self._tokenizer, self._held_out_examples).loss
         self.held_out_steps.append(step)
-        self.held_out.append(found.loss)
+        self.held_out.append(loss)
 
     def _measured_memory(self, batch: Batch) -> MemoryUse:
         """A whole step with rate 0: weights stay as they are, to the bit."""

@@ -12,14 +12,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from core.contracts.registry import topic
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import as_partial
+from core.contracts.result import Provenance
 from core.topics.fine_tuning.params import FineTuningParams
+from core.topics.fine_tuning.result import FineTuningResult
 from gui import theme as themes
 from gui.pages.fine_tuning import FineTuningPage, view_data
 from gui.pages.fine_tuning.details import MASK, METHODS_TABLE, SAMPLES, VECTORS
 from gui.pages.fine_tuning.page import HELD_OUT
-from tests.gui.pages.fine_tuning.fine_tuning_result import run_of
+from tests.gui.pages.fine_tuning.fine_tuning_result import changed, run_of
 
 PARAMS = FineTuningParams()
 
@@ -32,8 +32,6 @@ def page(qtbot: Any) -> FineTuningPage:
 
     def show(params: FineTuningParams) -> None:
         made.show_plan(made.topic.plan(params), params)
-        if made._result is not None:
-            made.set_stale(dict(made._result.params) != params.model_dump(mode="json"))
 
     made.params_changed.connect(show)
     made.form.set_params(PARAMS)
@@ -43,9 +41,9 @@ def page(qtbot: Any) -> FineTuningPage:
 
 
 def method_of(page: FineTuningPage) -> str:
-    found = page.params
-    assert isinstance(found, FineTuningParams)
-    return found.method
+    params = page.params
+    assert isinstance(params, FineTuningParams)
+    return params.method
 
 
 def stale(page: FineTuningPage) -> list[bool]:
@@ -57,35 +55,36 @@ def everywhere(page: FineTuningPage) -> set[str]:
     return {
         method_of(page),
         str(page.selection.selection.get("method")),
-        page.places.tiles.chosen,
-        page.board.chosen,
+        page.modules.picker.chosen,
+        page.costs.chosen,
     }
 
 
 def test_that_the_plan_shows_what_would_train_and_says_that_it_is_modelled(page: FineTuningPage) -> None:
     assert everywhere(page) == {"p-tuning-v2"}
-    places = page.places.map
-    lit = [place.id for place, count in zip(places.grid.places, places.method.trainable, strict=True) if count]
+    modules = page.modules.map
+    lit = [place.id for place, count in zip(modules.grid.places, modules.method.trainable, strict=True) if count]
     assert lit == [f"layer.{layer}.prefix" for layer in range(4)]
-    assert not places.is_measured
+    assert not modules.is_measured
     assert page.losses.is_empty
     assert page.details.samples.is_empty
-    for badge in (page.places_card.badge, page.board_card.badge, page.headline.badges[0]):
+    for badge in (page.cards["modules"].badge, page.cards["costs"].badge, page.key_metrics.badges[0]):
         assert badge.provenance is Provenance.MODELLED
-    assert page.curves_card.badge.provenance is None
-    assert page.headline.numbers[0].value == "16,384"
+    assert page.cards["curves"].badge.provenance is None
+    assert page.key_metrics.numbers[0].value == "16,384"
 
 
 @pytest.mark.parametrize("method", ["full", "adalora"])
 @pytest.mark.parametrize("view", ["tiles", "board", "samples", "methods", "form"])
 def test_that_a_method_chosen_in_one_view_is_chosen_in_all(page: FineTuningPage, view: str, method: str) -> None:
-    page.present(run_of(PARAMS), {})
+    run = run_of(PARAMS)
+    page.present(run, {})
     page.details.show_picture(METHODS_TABLE if view == "methods" else SAMPLES)
     choose = {
-        "tiles": page.places.tiles.picked.emit,
-        "board": page.board.picked.emit,
+        "tiles": page.modules.picker.picked.emit,
+        "board": page.costs.picked.emit,
         "samples": page.details.samples.variant_picked.emit,
-        "methods": lambda method: page.details.methods.picked.emit({"method": method}),
+        "methods": lambda method: page.details.methods.picked.emit(run.method(method).summary),
         "form": page.form.fields["method"].edited.emit,
     }[view]
     choose(method)
@@ -94,13 +93,13 @@ def test_that_a_method_chosen_in_one_view_is_chosen_in_all(page: FineTuningPage,
     assert page.details.samples.chosen == method
     page.details.show_picture(METHODS_TABLE)
     assert page.details.methods.marked == method
-    assert page.headline.numbers[0].label.endswith(view_data.label(method))
+    assert page.key_metrics.numbers[0].label.endswith(view_data.label(method))
     assert [s.name for s in page.losses.series if s.style == "line"] == [view_data.label(method)]
     page.form.undo_stack.undo()
     assert everywhere(page) == {"p-tuning-v2"}
 
 
-def test_that_what_was_said_before_is_no_method(page: FineTuningPage) -> None:
+def test_that_the_answers_before_are_no_method(page: FineTuningPage) -> None:
     page.present(run_of(PARAMS), {})
     page.details.samples.variant_picked.emit("before")
     assert method_of(page) == "p-tuning-v2"
@@ -116,10 +115,10 @@ def test_that_digits_choose_a_method(page: FineTuningPage) -> None:
 
 
 def test_that_a_click_on_a_tile_and_on_a_row_reach_the_form(page: FineTuningPage) -> None:
-    row = page.places.tiles.row
+    row = page.modules.picker.row
     QTest.mouseClick(row, Qt.MouseButton.LeftButton, pos=row.box(4).center().toPoint())
     assert everywhere(page) == {"lora"}
-    rows = page.board.view
+    rows = page.costs.view
     QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=rows.row_boxes[0].center().toPoint())
     assert everywhere(page) == {"full"}
 
@@ -140,16 +139,19 @@ def test_that_another_method_makes_no_run_stale_and_other_steps_do(page: FineTun
 def test_that_a_run_lights_places_by_gradient_and_says_measured(page: FineTuningPage) -> None:
     result = run_of(PARAMS)
     page.present(result, {})
-    places = page.places.map
-    assert places.is_measured
-    last = result.arrays["gradient.p-tuning-v2"][-1]
-    np.testing.assert_array_equal(places.method.norms, last)
-    for badge in (page.places_card.badge, page.board_card.badge, page.curves_card.badge, page.details_card.badge):
+    modules = page.modules.map
+    assert modules.is_measured
+    last = result.method("p-tuning-v2").gradient_norms[-1]
+    np.testing.assert_array_equal(modules.method.norms, last)
+    for badge in (
+        page.cards["modules"].badge,
+        page.cards["costs"].badge,
+        page.cards["curves"].badge,
+        page.cards["details"].badge,
+    ):
         assert badge.provenance is Provenance.MEASURED_CPU
-    low, high = places.limits
-    everything = np.concatenate(
-        [v.ravel() for name, v in result.arrays.items() if name.startswith("gradient.") and v.ndim > 1]
-    )
+    low, high = modules.limits
+    everything = np.concatenate([run.gradient_norms.ravel() for run in result.methods.values()])
     assert high == pytest.approx(np.nanmax(everything))
     assert low < high
 
@@ -158,91 +160,93 @@ def test_that_a_step_picked_in_the_curves_shows_the_gradients_of_then(page: Fine
     result = run_of(PARAMS)
     page.present(result, {})
     page.losses.x_picked.emit(60)
-    frames = result.arrays["gradient.frames"]
+    frames = result.gradient_steps
     frame = int(np.searchsorted(frames, 60, side="right")) - 1
-    np.testing.assert_array_equal(page.places.map.method.norms, result.arrays["gradient.p-tuning-v2"][frame])
-    assert page.places.player.step == frame
+    np.testing.assert_array_equal(page.modules.map.method.norms, result.method("p-tuning-v2").gradient_norms[frame])
+    assert page.modules.player.step == frame
     assert page.losses.selected_x == page.held_out.selected_x == 60
     page.step(1)
     assert page.selection.selection.get("step") == int(frames[frame + 1])
     assert page.losses.selected_x == int(frames[frame + 1])
-    page.places.player.last()
+    page.modules.player.last()
     assert page.selection.selection.get("step") is None
     page.step(-1)
     assert page.dismiss()
-    assert page.places.player.step == len(frames) - 1
+    assert page.modules.player.step == len(frames) - 1
 
 
 def test_that_a_place_is_selected_in_diagram_and_table(page: FineTuningPage) -> None:
     page.present(run_of(PARAMS), {})
     page.details.show_picture(VECTORS)
-    page.places.map.place_picked.emit("layer.2.prefix")
+    page.modules.map.place_picked.emit("layer.2.prefix")
     assert page.details.vectors.table.marked == "layer.2.prefix"
-    assert page.places.map.selected == page.places.map.grid.index("layer.2.prefix")
-    page.details.vectors.table.picked.emit({"place": "layer.1.prefix"})
-    assert page.places.map.selected == page.places.map.grid.index("layer.1.prefix")
-    page.places.map.place_picked.emit("layer.1.prefix")
-    assert page.places.map.selected is None
-    page.places.map.place_picked.emit("head")
+    assert page.modules.map.selected == page.modules.map.grid.index("layer.2.prefix")
+    page.details.vectors.table.picked.emit(page.details.vectors.table.rows[1])
+    assert page.details.vectors.table.rows[1].place == "layer.1.prefix"
+    assert page.modules.map.selected == page.modules.map.grid.index("layer.1.prefix")
+    page.modules.map.place_picked.emit("layer.1.prefix")
+    assert page.modules.map.selected is None
+    page.modules.map.place_picked.emit("head")
     assert page.dismiss()
-    assert page.places.map.selected is None
+    assert page.modules.map.selected is None
 
 
 def test_that_partials_grow_the_curves_and_follow_the_newest_gradients(page: FineTuningPage) -> None:
     for done in (10, 40, 90):
-        page.show_partial(as_partial(run_of(PARAMS, done, tables=False)))
+        page.show_partial(run_of(PARAMS, done, summaries=False))
         assert {len(series.x) for series in page.losses.series} == {done}
-        assert page.places.player.step == page.places.player.steps - 1
-    assert page.board_card.badge.provenance is Provenance.MODELLED
+        assert page.modules.player.step == page.modules.player.steps - 1
+    assert page.cards["costs"].badge.provenance is Provenance.MODELLED
     assert page.details.samples.is_empty
     page.losses.x_picked.emit(20)
-    stood = page.places.player.step
-    page.show_partial(as_partial(run_of(PARAMS, 120, frames=24)))
+    stood = page.modules.player.step
+    page.show_partial(run_of(PARAMS, 120, frames=24))
     assert page.selection.selection.get("step") == 20
-    assert page.places.player.step <= stood + 1
-    assert page.board_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.modules.player.step <= stood + 1
+    assert page.cards["costs"].badge.provenance is Provenance.MEASURED_CPU
 
 
 def test_that_a_partial_of_one_method_shows_the_others_as_planned_and_never_as_measured(page: FineTuningPage) -> None:
     only = run_of(PARAMS.changed(methods="full"), 10)
-    early = replace(only, params=PARAMS.model_dump(mode="json"))
-    page.show_partial(as_partial(early))
-    assert not page.places.map.is_measured
-    assert page.places_card.badge.provenance is Provenance.MODELLED
-    assert page.headline.badges[0].provenance is Provenance.MODELLED
-    trainable = {row.key: row.cells[0] for row in page.board.rows}
+    early = replace(only, params=PARAMS)
+    page.show_partial(early)
+    assert not page.modules.map.is_measured
+    assert page.cards["modules"].badge.provenance is Provenance.MODELLED
+    assert page.key_metrics.badges[0].provenance is Provenance.MODELLED
+    trainable = {row.key: row.cells[0] for row in page.costs.rows}
     assert trainable["full"].mark > 0
-    assert math.isnan(trainable["lora"].mark)  # the board's badge says measured
-    assert page.board.describe(view_data.ORDER.index("lora")).splitlines() == ["LoRA", "nothing measured yet"]
-    page.show_partial(as_partial(only))
-    assert page.board.describe(view_data.ORDER.index("lora")).splitlines() == ["LoRA", "not in this run"]
-    page.show_partial(as_partial(early))
+    assert math.isnan(trainable["lora"].mark)  # the badge of the costs says measured
+    assert page.costs.describe(view_data.ORDER.index("lora")).splitlines() == ["LoRA", "nothing measured yet"]
+    page.show_partial(only)
+    assert page.costs.describe(view_data.ORDER.index("lora")).splitlines() == ["LoRA", "not in this run"]
+    page.show_partial(early)
     page._choose("full")
-    assert page.places_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["modules"].badge.provenance is Provenance.MEASURED_CPU
 
 
 def test_that_a_method_that_is_behind_shows_its_own_newest_gradients(page: FineTuningPage) -> None:
     result = run_of(PARAMS, 40, frames=10)
-    behind = result.arrays["gradient.p-tuning-v2"].copy()
+    behind = result.method("p-tuning-v2").gradient_norms.copy()
     behind[4:] = np.nan
-    page.show_partial(as_partial(replace(result, arrays={**result.arrays, "gradient.p-tuning-v2": behind})))
-    np.testing.assert_array_equal(page.places.map.method.norms, behind[3])
+    page.show_partial(changed(result, "p-tuning-v2", gradient_norms=behind))
+    np.testing.assert_array_equal(page.modules.map.method.norms, behind[3])
     behind = np.full_like(behind, np.nan)
-    page.show_partial(as_partial(replace(result, arrays={**result.arrays, "gradient.p-tuning-v2": behind})))
-    assert not page.places.map.is_measured
+    page.show_partial(changed(result, "p-tuning-v2", gradient_norms=behind))
+    assert not page.modules.map.is_measured
 
 
 def test_that_a_method_that_stopped_says_so_and_keeps_its_curves(page: FineTuningPage) -> None:
     result = run_of(PARAMS)
-    rows = [dict(row) for row in result.tables["methods"]]
-    rows[4].update(error="The loss is NaN at step 30.", held_out_loss=None, exact_match_unseen=None)
-    cut = {"loss.lora": result.arrays["loss.lora"][:30], "held_out.lora": result.arrays["held_out.lora"][:2]}
-    page.present(replace(result, arrays={**result.arrays, **cut}, tables={**result.tables, "methods": rows}), {})
-    assert page.places.tiles.tiles[4].broken
-    assert "step 30" in page.places.tiles.tiles[4].tip
-    assert "step 30" in page.board.describe(4)
+    lora = result.method("lora")
+    assert lora.summary is not None
+    stopped = replace(lora.summary, error="The loss is NaN at step 30.", held_out_loss=None, exact_match_unseen=None)
+    cut = {"losses": lora.losses[:30], "held_out_losses": lora.held_out_losses[:2]}
+    page.present(changed(result, "lora", summary=stopped, **cut), {})
+    assert page.modules.picker.tiles[4].broken
+    assert "step 30" in page.modules.picker.tiles[4].tip
+    assert "step 30" in page.costs.describe(4)
     page._choose("lora")
-    assert any("stopped" in number.label for number in page.headline.numbers)
+    assert any("stopped" in number.label for number in page.key_metrics.numbers)
     assert {len(series.x) for series in page.losses.series} == {30, PARAMS.steps}
 
 
@@ -264,7 +268,7 @@ def test_that_the_mask_shows_prefix_columns_first_and_reads_them_out(page: FineT
 
 def test_that_the_planned_mask_says_that_it_is_modelled(page: FineTuningPage) -> None:
     page.details.show_picture(MASK)
-    assert page.details_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["details"].badge.provenance is Provenance.MODELLED
     assert page.details.mask.pages[0].shape == (24, 16 + 24)
     page._choose("prompt-tuning")
     assert page.details.mask.pages[0].shape == (40, 40)
@@ -282,28 +286,28 @@ def test_that_masks_are_of_two_colours_where_there_is_a_prefix(page: FineTuningP
 
 def test_that_vectors_list_what_is_added_and_for_qlora_what_gradients_passed(page: FineTuningPage) -> None:
     page.details.show_picture(VECTORS)
-    assert page.details_card.badge.provenance is Provenance.MODELLED
-    assert [row["count"] for row in page.details.vectors.table.rows] == [4096] * 4
+    assert page.cards["details"].badge.provenance is Provenance.MODELLED
+    assert [part.count for part in page.details.vectors.table.rows] == [4096] * 4
     page.present(run_of(PARAMS), {})
-    assert page.details.vectors.table.rows[0]["shape"] == "16 × 128"
-    assert page.details_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.details.vectors.table.model.index(0, 1).data() == "16 × 128"
+    assert page.cards["details"].badge.provenance is Provenance.MEASURED_CPU
     page._choose("qlora")
-    assert "frozen 4-bit weights: 0 of 28 tensors" in page.details.vectors.through.text()
+    assert "frozen 4-bit weights: 0 of 28 tensors" in page.details.vectors.evidence.text()
     assert len(page.details.vectors.table.rows) == 28
 
 
 def test_that_the_table_of_methods_sorts_and_has_modelled_rows_before_a_run(page: FineTuningPage) -> None:
     page.details.show_picture(METHODS_TABLE)
     table = page.details.methods
-    assert page.details_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["details"].badge.provenance is Provenance.MODELLED
     assert len(table.rows) == 7
     table.view.sortByColumn(1, Qt.SortOrder.AscendingOrder)
-    assert table.rows[0]["method"] == "prompt-tuning"
+    assert table.rows[0].method == "prompt-tuning"
     page.present(run_of(PARAMS), {})
-    assert table.rows[0]["method"] == "prompt-tuning"
-    assert table.rows[-1]["method"] == "full"
+    assert table.rows[0].method == "prompt-tuning"
+    assert table.rows[-1].method == "full"
     table.view.sortByColumn(4, Qt.SortOrder.DescendingOrder)
-    assert table.rows[0]["method"] == "adalora"
+    assert table.rows[0].method == "adalora"
 
 
 def test_that_held_out_losses_are_behind_their_button(page: FineTuningPage) -> None:
@@ -311,38 +315,38 @@ def test_that_held_out_losses_are_behind_their_button(page: FineTuningPage) -> N
     page.present(result, {})
     page.curves.show_picture(HELD_OUT)
     chosen = next(series for series in page.held_out.series if series.style == "rings")
-    np.testing.assert_array_equal(chosen.x, result.arrays["held_out.steps"])
-    np.testing.assert_array_equal(chosen.y, result.arrays["held_out.p-tuning-v2"])
+    np.testing.assert_array_equal(chosen.x, result.held_out_steps)
+    np.testing.assert_array_equal(chosen.y, result.method("p-tuning-v2").held_out_losses)
 
 
 def test_that_a_withdrawn_run_leaves_the_plan(page: FineTuningPage) -> None:
     page.present(run_of(PARAMS), {})
     page.losses.x_picked.emit(10)
     page.withdraw()
-    assert not page.places.map.is_measured
+    assert not page.modules.map.is_measured
     assert page.losses.is_empty
     assert page.details.samples.is_empty
     assert page.selection.selection.get("step") is None
-    assert page.places.player.isHidden()
+    assert page.modules.player.isHidden()
 
 
 def test_that_a_run_before_any_plan_is_shown(qtbot: Any) -> None:
     made = FineTuningPage(topic("fine-tuning"))
     qtbot.addWidget(made)
     made.show_result(run_of(PARAMS))
-    assert made.places.map.is_measured
+    assert made.modules.map.is_measured
 
 
 def test_that_a_problem_of_the_plan_blames_its_field(page: FineTuningPage) -> None:
     page.form.propose(PARAMS.changed(rank=512))
     assert "Rank 512" in page.form.fields["rank"].fault
     page.form.propose(PARAMS.changed(rank=4))
-    assert page.places.tiles.tiles[4].facts[0].startswith("4")  # 4% of all train
+    assert page.modules.picker.tiles[4].facts[0].startswith("4")  # 4% of all train
 
 
 def test_that_runs_survive_being_saved(page: FineTuningPage) -> None:
-    page.present(Result.from_bytes(run_of(PARAMS).to_bytes()), {})
-    assert page.places.map.is_measured
+    page.present(FineTuningResult.from_bytes(run_of(PARAMS).to_bytes()), {})
+    assert page.modules.map.is_measured
     assert len(page.details.samples.samples) == 4
 
 

@@ -13,19 +13,42 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtWidgets import QApplication
 
+from core.topics.fine_tuning.methods import MethodId
+from core.topics.fine_tuning.result import MethodSummary
+from core.topics.fine_tuning.trained_modules import Place, StepMemory
 from gui import theme as themes
 from gui.charts.row_chart import RowChart
-from gui.pages.fine_tuning.method_costs import EMPTY, MemorySplit, MethodCost, cost_rows, memory_lines
-from gui.pages.fine_tuning.method_picker import MethodTile, MethodTiles
-from gui.pages.fine_tuning.module_map import PlacesMap
-from gui.pages.fine_tuning.transformer_grid import Place, PlacesGrid, PlacesOf
+from gui.pages.fine_tuning.method_costs import EMPTY, MethodCost, cost_rows
+from gui.pages.fine_tuning.method_picker import MethodPicker, MethodTile
+from gui.pages.fine_tuning.module_map import ModuleMap
+from gui.pages.fine_tuning.transformer_grid import TrainedModules, TransformerGrid
 from gui.widgets.figure import Figure
 
-FULL = MethodCost("full", "Full", 1_000_000, 1_000_000, MemorySplit(4e6, 4e6, 8e6, 4e6, "tensor sizes"), (0.9, 0.5))
-LORA = MethodCost("lora", "LoRA", 10_000, 1_010_000, MemorySplit(4.04e6, 4e4, 8e4, 3e6), (1.0, 0.0), about="A and B")
-PLANNED = MethodCost("qlora", "QLoRA", 10_000, 1_010_000, MemorySplit(1e6, 4e4, 8e4), error="the loss was NaN")
-ABSENT = MethodCost("adalora", "AdaLoRA", 0, 0, MemorySplit())
-GRID = PlacesGrid((Place("layer.0.q_proj", "q", 0, "q_proj", 10), Place("layer.1.q_proj", "q", 1, "q_proj", 10)))
+
+def cost(
+    method: MethodId,
+    trainable: int,
+    total: int,
+    memory: StepMemory,
+    matches: tuple[float | None, float | None] = (None, None),
+    *,
+    error: str = "",
+    about: str = "",
+) -> MethodCost:
+    summary = MethodSummary(
+        method, trainable, total, 0, 1e-3, memory,
+        exact_match_unseen=matches[0], exact_match_untold=matches[1], error=error,
+    )  # fmt: skip
+    return MethodCost(method, summary, about)
+
+
+FULL = cost(MethodId.FULL, 1_000_000, 1_000_000, StepMemory(4e6, 4e6, 8e6, 4e6, "tensor sizes"), (0.9, 0.5))
+LORA = cost(MethodId.LORA, 10_000, 1_010_000, StepMemory(4.04e6, 4e4, 8e4, 3e6), (1.0, 0.0), about="A and B")
+PLANNED = cost(MethodId.QLORA, 10_000, 1_010_000, StepMemory(1e6, 4e4, 8e4), error="the loss was NaN")
+ABSENT = MethodCost(MethodId.ADALORA, None, "not in this run")
+GRID = TransformerGrid((Place(0, "layer.0.q_proj", 0, "q_proj", 10), Place(1, "layer.1.q_proj", 1, "q_proj", 10)))
+ALL, FIRST = TrainedModules((10, 10), np.array([0.1, 1.0])), TrainedModules((2, 0), np.array([0.5, np.nan]))
+NONE = TrainedModules((0, 0))
 
 
 @pytest.fixture
@@ -39,20 +62,16 @@ def board(qtbot: Any) -> RowChart:
 
 
 @pytest.fixture
-def tiles(qtbot: Any) -> MethodTiles:
-    made = MethodTiles()
+def tiles(qtbot: Any) -> MethodPicker:
+    made = MethodPicker()
     qtbot.addWidget(made)
     made.resize(640, made.height())
     made.set_tiles(
         GRID,
         [
-            MethodTile(
-                "full", "Full", "Full", ("100% trains", "100%"), PlacesOf((10, 10), np.array([0.1, 1.0])), "all"
-            ),
-            MethodTile(
-                "lora", "LoRA", "LoRA", ("1% trains", "1%"), PlacesOf((2, 0), np.array([0.5, np.nan])), "some", ink=4
-            ),
-            MethodTile("none", "Nothing at all here", "None", ("stopped",), PlacesOf((0, 0)), "none", broken=True),
+            MethodTile("full", "Full", "Full", ("100% trains", "100%"), ALL, "all"),
+            MethodTile("lora", "LoRA", "LoRA", ("1% trains", "1%"), FIRST, "some", ink=4),
+            MethodTile("none", "Nothing at all here", "None", ("stopped",), NONE, "none", broken=True),
         ],
         (0.1, 1.0),
     )
@@ -78,8 +97,10 @@ def test_that_a_row_is_read_out_exactly(board: RowChart) -> None:
 
 
 def test_that_memory_bars_are_to_scale_and_parts_follow_one_another(board: RowChart) -> None:
-    assert FULL.memory.total == 20e6
-    assert PLANNED.memory.total == pytest.approx(1.12e6)
+    assert FULL.summary is not None
+    assert PLANNED.summary is not None
+    assert FULL.summary.memory.total_bytes == 20e6
+    assert PLANNED.summary.memory.total_bytes == pytest.approx(1.12e6)
     parts = [box for row, _, box in board.view.segments() if row == 0][:4]
     assert [part.width() / parts[0].width() for part in parts] == pytest.approx([1, 1, 2, 1])
     assert [part.left() for part in parts[1:]] == pytest.approx([part.right() for part in parts[:-1]])
@@ -99,8 +120,7 @@ def test_that_shares_lie_on_an_axis_to_all_of_them_and_are_said_in_words(board: 
 
 
 def test_that_a_method_that_did_not_run_shows_no_number(board: RowChart) -> None:
-    assert math.isnan(ABSENT.share)
-    assert memory_lines(ABSENT.memory) == []
+    assert board.describe(3).splitlines() == ["AdaLoRA", "not in this run"]
     trainable, memory, matches = board.rows[3].cells
     assert math.isnan(trainable.mark)
     assert memory.bars == memory.texts == ()
@@ -131,7 +151,7 @@ def test_that_choosing_from_outside_emits_nothing_and_is_seen(board: RowChart, q
     assert board.grab().toImage() != before
 
 
-def test_that_nothing_is_one_sentence(board: RowChart, tiles: MethodTiles) -> None:
+def test_that_nothing_is_one_sentence(board: RowChart, tiles: MethodPicker) -> None:
     board.set_rows(cost_rows(()))
     tiles.set_tiles(GRID, (), (0.1, 1.0))
     for plot in (board, tiles):
@@ -139,7 +159,7 @@ def test_that_nothing_is_one_sentence(board: RowChart, tiles: MethodTiles) -> No
         assert plot.empty_sentence.endswith(".")
 
 
-def test_that_a_tile_is_picked_by_mouse_and_arrows(tiles: MethodTiles, qtbot: Any) -> None:
+def test_that_a_tile_is_picked_by_mouse_and_arrows(tiles: MethodPicker, qtbot: Any) -> None:
     with qtbot.waitSignal(tiles.picked) as caught:
         qtbot.mouseClick(tiles.row, Qt.MouseButton.LeftButton, pos=tiles.row.box(1).center().toPoint())
     assert caught.args == ["lora"]
@@ -152,17 +172,17 @@ def test_that_a_tile_is_picked_by_mouse_and_arrows(tiles: MethodTiles, qtbot: An
         qtbot.keyClick(tiles.row, Qt.Key.Key_Right)
 
 
-def test_that_tiles_read_out_and_follow_what_they_show(tiles: MethodTiles, qtbot: Any) -> None:
+def test_that_tiles_read_out_and_follow_what_they_show(tiles: MethodPicker, qtbot: Any) -> None:
     qtbot.mouseMove(tiles.row, tiles.row.box(0).center().toPoint())
     qtbot.waitUntil(lambda: tiles.tip.text() == "all")
     before = tiles.grab().toImage()
     first = tiles.tiles[0]
-    dark = MethodTile(first.key, first.name, first.short, first.facts, PlacesOf((0, 0)), first.tip)
+    dark = MethodTile(first.key, first.name, first.short, first.facts, NONE, first.tip)
     tiles.set_tiles(GRID, [dark, *tiles.tiles[1:]], (0.1, 1.0))
     assert tiles.grab().toImage() != before
 
 
-@pytest.mark.parametrize("make", [lambda: RowChart(EMPTY, "Costs and results"), MethodTiles, PlacesMap])
+@pytest.mark.parametrize("make", [lambda: RowChart(EMPTY, "Costs and results"), MethodPicker, ModuleMap])
 def test_that_a_deleted_picture_is_gone_and_no_longer_listens(make: Callable[[], Figure], qapp: QApplication) -> None:
     plot = make()
     alive = weakref.ref(plot)
@@ -177,7 +197,7 @@ def test_that_a_deleted_picture_is_gone_and_no_longer_listens(make: Callable[[],
 
 @pytest.mark.parametrize("width", [300, 560, 1200])
 def test_that_both_paint_at_any_width_in_both_themes(
-    board: RowChart, tiles: MethodTiles, qapp: QApplication, width: int
+    board: RowChart, tiles: MethodPicker, qapp: QApplication, width: int
 ) -> None:
     for plot in (board, tiles):
         plot.resize(width, plot.height())

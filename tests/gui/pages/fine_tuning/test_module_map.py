@@ -12,46 +12,46 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtWidgets import QApplication
 
+from core.topics.fine_tuning.result import gradient_range
+from core.topics.fine_tuning.trained_modules import Place, place_id
 from gui import theme as themes
-from gui.pages.fine_tuning.module_map import PlacesMap
+from gui.pages.fine_tuning.module_map import ModuleMap
 from gui.pages.fine_tuning.module_painting import frozen_ink, ink_of, lit_box
-from gui.pages.fine_tuning.transformer_grid import Place, PlacesGrid, PlacesOf, norm_limits, strength
+from gui.pages.fine_tuning.transformer_grid import TrainedModules, TransformerGrid, strength
 
 KINDS = ("prefix", "attention_norm", "q_proj", "down_proj")
 
 
-def grid_of(layers: int, kinds: tuple[str, ...] = KINDS) -> PlacesGrid:
-    outside = [("prefix_encoder", 0), ("prompt", 0), ("embedding", 1000)]
-    before = [Place(kind, kind, -1, kind, count) for kind, count in outside]
-    inside = [
-        Place(f"layer.{layer}.{kind}", kind, layer, kind, 0 if kind == "prefix" else 100)
-        for layer in range(layers)
-        for kind in kinds
-    ]
-    after = [Place("final_norm", "final norm", -1, "final_norm", 10), Place("head", "head", -1, "head", 0)]
-    if "other" in kinds:
-        after.append(Place("other", "other", -1, "other", 7))
-    return PlacesGrid((*before, *inside, *after))
+def grid_of(layers: int, kinds: tuple[str, ...] = KINDS) -> TransformerGrid:
+    before = [("prefix_encoder", -1, 0), ("prompt", -1, 0), ("embedding", -1, 1000)]
+    inside = [(kind, layer, 0 if kind == "prefix" else 100) for layer in range(layers) for kind in kinds]
+    after = [("final_norm", -1, 10), ("head", -1, 0), *([("other", -1, 7)] if "other" in kinds else [])]
+    return TransformerGrid(
+        tuple(
+            Place(index, place_id(layer, kind), layer, kind, parameters)
+            for index, (kind, layer, parameters) in enumerate((*before, *inside, *after))
+        )
+    )
 
 
 GRID = grid_of(2)
 
 
-def method(norms: bool = True, **trainable: int) -> PlacesOf:
+def method(norms: bool = True, **trainable: int) -> TrainedModules:
     counts = tuple(trainable.get(place.id.replace(".", "_"), 0) for place in GRID.places)
     values = np.array([0.5 if count else math.nan for count in counts]) if norms else None
-    return PlacesOf(counts, values, np.array([0.0 if place.parameters else math.nan for place in GRID.places]))
+    return TrainedModules(counts, values, np.array([0.0 if place.parameters else math.nan for place in GRID.places]))
 
 
 LORA = method(layer_0_q_proj=8, layer_1_q_proj=8)
 
 
 @pytest.fixture
-def plot(qtbot: Any) -> PlacesMap:
-    made = PlacesMap()
+def plot(qtbot: Any) -> ModuleMap:
+    made = ModuleMap()
     qtbot.addWidget(made)
     made.resize(640, 300)
-    made.set_places(GRID, LORA, (0.1, 1.0))
+    made.set_modules(GRID, LORA, (0.1, 1.0))
     made.show()
     return made
 
@@ -98,7 +98,7 @@ def test_that_no_place_lies_over_another_or_outside(
 @given(st.lists(st.floats(1e-9, 1e3), min_size=1), st.integers(0, 3))
 def test_that_colours_span_the_norms_and_a_larger_gradient_is_never_weaker(norms: list[float], zeros: int) -> None:
     values = np.array([*norms, *[0.0] * zeros, math.nan])
-    low, high = norm_limits([values])
+    low, high = gradient_range([values])
     assert 0 < low < high
     shares = [strength(norm, (low, high)) for norm in sorted(norms)]
     assert shares == sorted(shares)
@@ -107,9 +107,9 @@ def test_that_colours_span_the_norms_and_a_larger_gradient_is_never_weaker(norms
 
 
 def test_that_without_norms_there_is_still_a_scale() -> None:
-    low, high = norm_limits([np.array([math.nan, 0.0])])
+    low, high = gradient_range([np.array([math.nan, 0.0])])
     assert 0 < low < high
-    assert norm_limits([]) == (low, high)
+    assert gradient_range([]) == (low, high)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -129,18 +129,18 @@ def test_that_an_adapter_lights_a_part_of_its_cell_only() -> None:
     assert part.width() < box.width() / 2
 
 
-def test_that_a_lit_cell_differs_from_a_dark_one_on_the_screen(plot: PlacesMap) -> None:
+def test_that_a_lit_cell_differs_from_a_dark_one_on_the_screen(plot: ModuleMap) -> None:
     def pixel(place: str) -> str:
         at = plot.canvas.placed.cells[index(place)]
         return str(plot.canvas.grab().toImage().pixelColor(round(at.right()) - 3, round(at.top()) + 3).name())
 
     assert pixel("layer.0.q_proj") != pixel("layer.0.down_proj")
     before = pixel("layer.0.q_proj")
-    plot.set_places(GRID, method(layer_0_down_proj=8), (0.1, 1.0))
+    plot.set_modules(GRID, method(layer_0_down_proj=8), (0.1, 1.0))
     assert pixel("layer.0.down_proj") == before
 
 
-def test_that_a_place_reads_out_everything(plot: PlacesMap) -> None:
+def test_that_a_place_reads_out_everything(plot: ModuleMap) -> None:
     text = plot.describe(index("layer.0.q_proj"))
     assert text.splitlines() == [
         "layer 0, q_proj",
@@ -152,18 +152,18 @@ def test_that_a_place_reads_out_everything(plot: PlacesMap) -> None:
     assert "frozen: none of them trains" in plot.describe(index("layer.0.down_proj"))
     assert "adds nothing" in plot.describe(index("prompt"))
     assert "tied" in plot.describe(index("head"))
-    plot.set_places(GRID, method(norms=False, prompt=32), (0.1, 1.0))
+    plot.set_modules(GRID, method(norms=False, prompt=32), (0.1, 1.0))
     assert "comes with a run" in plot.describe(index("prompt"))
 
 
-def test_that_a_leaked_gradient_is_not_called_zero(plot: PlacesMap) -> None:
-    leaked = PlacesOf(LORA.trainable, LORA.norms, np.full(len(GRID.places), 1e-7))
-    plot.set_places(GRID, leaked, (0.1, 1.0))
+def test_that_a_leaked_gradient_is_not_called_zero(plot: ModuleMap) -> None:
+    leaked = TrainedModules(LORA.trainable, LORA.norms, np.full(len(GRID.places), 1e-7))
+    plot.set_modules(GRID, leaked, (0.1, 1.0))
     assert "1e-07" in plot.describe(index("layer.0.down_proj"))
     assert "exactly" not in plot.describe(index("layer.0.down_proj"))
 
 
-def test_that_a_click_picks_and_selecting_from_outside_emits_nothing(plot: PlacesMap, qtbot: Any) -> None:
+def test_that_a_click_picks_and_selecting_from_outside_emits_nothing(plot: ModuleMap, qtbot: Any) -> None:
     at = plot.canvas.placed.cells[index("layer.1.down_proj")].center().toPoint()
     with qtbot.waitSignal(plot.place_picked) as caught:
         qtbot.mouseClick(plot.canvas, Qt.MouseButton.LeftButton, pos=at)
@@ -174,17 +174,17 @@ def test_that_a_click_picks_and_selecting_from_outside_emits_nothing(plot: Place
     assert plot.selected is None
 
 
-def test_that_the_selection_follows_its_place_into_another_grid(plot: PlacesMap) -> None:
+def test_that_the_selection_follows_its_place_into_another_grid(plot: ModuleMap) -> None:
     plot.select("head")
     other = grid_of(5)
-    plot.set_places(other, PlacesOf((0,) * len(other.places)), (0.1, 1.0))
+    plot.set_modules(other, TrainedModules((0,) * len(other.places)), (0.1, 1.0))
     assert plot.selected == len(other.places) - 1
     plot.select("layer.4.q_proj")
-    plot.set_places(GRID, LORA, (0.1, 1.0))
+    plot.set_modules(GRID, LORA, (0.1, 1.0))
     assert plot.selected is None
 
 
-def test_that_arrows_walk_and_enter_picks(plot: PlacesMap, qtbot: Any) -> None:
+def test_that_arrows_walk_and_enter_picks(plot: ModuleMap, qtbot: Any) -> None:
     plot.select("layer.0.q_proj")
     qtbot.keyClick(plot.canvas, Qt.Key.Key_Right)  # the first arrow begins at what is selected
     qtbot.keyClick(plot.canvas, Qt.Key.Key_Right)
@@ -195,7 +195,7 @@ def test_that_arrows_walk_and_enter_picks(plot: PlacesMap, qtbot: Any) -> None:
     assert caught.args == ["layer.1.down_proj"]
 
 
-def test_that_the_pointer_reads_out(plot: PlacesMap, qtbot: Any) -> None:
+def test_that_the_pointer_reads_out(plot: ModuleMap, qtbot: Any) -> None:
     at = plot.canvas.placed.cells[index("embedding")].center().toPoint()
     qtbot.mouseMove(plot.canvas, at)
     qtbot.waitUntil(lambda: plot.tip.text() == plot.describe(index("embedding")))
@@ -203,8 +203,8 @@ def test_that_the_pointer_reads_out(plot: PlacesMap, qtbot: Any) -> None:
     qtbot.waitUntil(plot.tip.isHidden)
 
 
-def test_that_no_places_are_one_sentence(plot: PlacesMap) -> None:
-    plot.set_places(PlacesGrid(), PlacesOf(()), (0.1, 1.0))
+def test_that_no_places_are_one_sentence(plot: ModuleMap) -> None:
+    plot.set_modules(TransformerGrid(), TrainedModules(()), (0.1, 1.0))
     assert plot.is_empty
     assert plot.empty_sentence.endswith(".")
 
@@ -212,10 +212,10 @@ def test_that_no_places_are_one_sentence(plot: PlacesMap) -> None:
 @pytest.mark.parametrize("size", [(320, 180), (640, 300), (1500, 800)])
 @pytest.mark.parametrize("layers", [1, 4, 32])
 def test_that_it_paints_at_any_size_in_both_themes(
-    plot: PlacesMap, qapp: QApplication, size: tuple[int, int], layers: int
+    plot: ModuleMap, qapp: QApplication, size: tuple[int, int], layers: int
 ) -> None:
     grid = grid_of(layers)
-    plot.set_places(grid, PlacesOf(tuple(place.parameters for place in grid.places)), (0.1, 1.0))
+    plot.set_modules(grid, TrainedModules(tuple(place.parameters for place in grid.places)), (0.1, 1.0))
     plot.resize(*size)
     dark = plot.grab().toImage()
     themes.apply(qapp, "light")
@@ -225,7 +225,7 @@ def test_that_it_paints_at_any_size_in_both_themes(
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_that_the_legend_shows_the_whole_scale_of_what_trains_and_one_grey_for_frozen(
-    plot: PlacesMap, qapp: QApplication, theme: str
+    plot: ModuleMap, qapp: QApplication, theme: str
 ) -> None:
     themes.apply(qapp, theme)
     colours = themes.current()
@@ -243,7 +243,7 @@ def test_that_the_legend_shows_the_whole_scale_of_what_trains_and_one_grey_for_f
     themes.apply(qapp, "dark")
 
 
-def test_that_before_a_run_the_legend_has_no_scale(plot: PlacesMap) -> None:
-    plot.set_places(GRID, method(norms=False, prompt=32), (0.1, 1.0))
+def test_that_before_a_run_the_legend_has_no_scale(plot: ModuleMap) -> None:
+    plot.set_modules(GRID, method(norms=False, prompt=32), (0.1, 1.0))
     assert [entry.scale for entry in plot.legend.entries] == [()] * len(plot.legend.entries)
     assert plot.legend.entries[0].label == "would train"

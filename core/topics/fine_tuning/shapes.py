@@ -1,4 +1,4 @@
-"""The sizes of a Llama-like model: of the small one, of a person's folder, of public ones."""
+"""The sizes of a Llama-like model: of the small one, of the user's folder, of public ones."""
 
 from __future__ import annotations
 

@@ -10,12 +10,18 @@ import numpy as np
 
 from core.contracts.errors import InvalidParams
 from core.paths import expanded
-from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
-from core.topics.fine_tuning.model.counts import MethodCounts, base_parameters, counts_of
-from core.topics.fine_tuning.model.prefix_mask import prefix_mask
-from core.topics.fine_tuning.model.shapes import MATRICES, Shape, shape_of_folder, shape_of_small_model
-from core.topics.fine_tuning.model.trained_modules import Place, Sizes, places_of
+from core.topics.fine_tuning.methods import ADAPTERS, KEY_VALUE_PREFIX, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.params import ALL, FineTuningParams
+from core.topics.fine_tuning.result import MethodSummary
+from core.topics.fine_tuning.shapes import MATRICES, Shape, shape_of_folder, shape_of_small_model
+from core.topics.fine_tuning.trained_modules import (
+    MethodCounts,
+    Place,
+    Sizes,
+    base_parameters,
+    counts_of,
+    places_of,
+)
 
 MASK_TOKENS = 24
 """Length of the input whose mask is drawn before a run: about that of a row and its sentence."""
@@ -44,6 +50,22 @@ class Plan:
         """bool [queries, columns] for an input of `length` tokens, as in `prefix_mask`."""
         return prefix_mask(method, self.params.virtual_tokens, length)
 
+    def prefix_columns(self, method: MethodId) -> int:
+        """How many of the mask's columns, the first ones, are vectors that the method adds."""
+        return self.params.virtual_tokens if method in PROMPTS else 0
+
+    def summary(self, method: MethodId) -> MethodSummary:
+        """What a run will say of the method, as far as it follows from shapes."""
+        counts = self.counts[method]
+        return MethodSummary(
+            method=method,
+            trainable_parameters=counts.trainable_parameters,
+            total_parameters=counts.total_parameters,
+            extra_parameters=counts.extra_parameters,
+            learning_rate=METHODS[method].learning_rate * self.params.rate_factor,
+            memory=counts.memory,
+        )
+
 
 def plan(params: FineTuningParams) -> Plan:
     """The plan of `params`. Does not raise: what is wrong is `problem`."""
@@ -62,6 +84,17 @@ def plan(params: FineTuningParams) -> Plan:
         problem=problem,
         blames=blames,
     )
+
+
+def prefix_mask(method: MethodId, virtual_tokens: int, length: int) -> np.ndarray:
+    """bool [queries, columns], for an input of `length` tokens: which columns each query may see.
+
+    Of a key-value prefix the columns come first and are no queries: [length, virtual_tokens + length]. Vectors of
+    prompt tuning are tokens like others, causal among themselves: [virtual_tokens + length] both ways.
+    """
+    columns = length + (virtual_tokens if method in PROMPTS else 0)
+    queries = length if method in KEY_VALUE_PREFIX else columns
+    return np.tri(queries, columns, columns - queries, dtype=bool)
 
 
 def check(params: FineTuningParams) -> None:

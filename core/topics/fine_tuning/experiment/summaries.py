@@ -1,0 +1,192 @@
+"""What a run's result says of the methods: curves, gradients, summaries, answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.contracts.result import Metric, Provenance
+from core.contracts.result_builder import ResultBuilder
+from core.language_model.evaluation import Answers
+from core.language_model.model import parameter_count
+from core.topics.fine_tuning.experiment.building import vectors
+from core.topics.fine_tuning.experiment.opening import Opened
+from core.topics.fine_tuning.experiment.training import MethodRun, frames_of
+from core.topics.fine_tuning.methods import PROMPTS, MethodId
+from core.topics.fine_tuning.result import (
+    AnsweredSample,
+    FineTuningResult,
+    MethodResult,
+    MethodSummary,
+    TrainedVectors,
+    gradient_range,
+)
+from core.topics.fine_tuning.trained_modules import StepMemory
+
+_UNSEEN, _UNTOLD = "unseen person", "untold fact"
+
+Builder = ResultBuilder[FineTuningResult]
+
+
+def provenance_of(model: torch.nn.Module) -> Provenance:
+    """Where what is measured of a model comes from."""
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return Provenance.MEASURED_CPU if on_cpu else Provenance.MEASURED
+
+
+def change_method(builder: Builder, method: MethodId, **fields: Any) -> None:
+    """Put fields of what is known of a method in place."""
+    methods = builder.result.methods
+    builder.add(methods={**methods, method: replace(methods.get(method, MethodResult()), **fields)})
+
+
+def add_training(builder: Builder, runs: Sequence[MethodRun], shared: Opened) -> None:
+    """Curves, gradients and summaries as far as the methods have come."""
+    longest = max((run.held_out_steps for run in runs), key=len, default=[])
+    frames = frames_of(runs[0].params.steps) if runs else np.zeros(0, dtype=np.int64)
+    reached = int(np.searchsorted(frames, max((run.done for run in runs), default=0), side="right"))
+    for run in runs:
+        change_method(
+            builder,
+            run.method,
+            summary=_summary(run, shared.model.parameters, builder.result.method(run.method).summary),
+            trained_at=_trained_at(run),
+            losses=np.array(run.losses, dtype=np.float32),
+            held_out_losses=np.array(run.held_out, dtype=np.float32),
+            gradient_norms=run.gradient_norms[:reached].copy(),
+            frozen_gradients=run.frozen_gradients.copy(),
+        )
+        builder.add(_training_metrics(run, builder.result.method(run.method).summary))
+    builder.add(
+        places=shared.places,
+        held_out_steps=np.array(longest, dtype=np.int64),
+        gradient_steps=frames[:reached],
+        gradient_range=gradient_range([run.gradient_norms[:reached] for run in runs]),
+    )
+
+
+def add_answers(builder: Builder, method: MethodId | None, answers: Answers, shared: Opened) -> None:
+    """What `method`, or the model before any (None), answered: its exact match, and its part of the samples."""
+    unseen, untold = answers.right[: shared.unseen], answers.right[shared.unseen :]
+    if method is not None:
+        summary = builder.result.method(method).summary
+        assert summary is not None
+        summary = replace(summary, exact_match_unseen=_mean(unseen), exact_match_untold=_mean(untold))
+        change_method(builder, method, summary=summary)
+    note = f"of {len(unseen)} rows of unseen people; {np.sum(untold)} of {len(untold)} untold facts; to the letter"
+    name = "base" if method is None else method.value
+    match = Metric(_or_nan(_mean(unseen)), "", provenance_of(shared.base), note)
+    samples = builder.result.samples or _unanswered_samples(shared, builder.result.params.samples)
+    texts = dict(zip((example.row for example in shared.answered), answers.texts, strict=True))
+    builder.add(
+        {f"{name}.exact_match": match},
+        samples=tuple(
+            replace(sample, before=texts[sample.row])
+            if method is None
+            else replace(sample, answers={**sample.answers, method.value: texts[sample.row]})
+            for sample in samples
+        ),
+    )
+
+
+def trained_vectors(run: MethodRun) -> tuple[TrainedVectors, ...]:
+    """The trained tensors of a prompt method, by the place that they belong to."""
+    if run.method not in PROMPTS:
+        return ()
+    heads = run.model.active_peft_config.num_attention_heads
+    trained = []
+    for piece in run.trained_pieces:
+        part = piece.of(piece.parameter.detach())
+        shape = tuple(part.shape)
+        if run.method is MethodId.P_TUNING_V2:  # a layer's keys and values, as the attention reads them
+            shape = (2, len(vectors(run.model)), heads, part.shape[1] // (2 * heads))
+        trained.append(TrainedVectors(piece.place, shape, part.numel()))
+    return tuple(trained)
+
+
+def _trained_at(run: MethodRun) -> Mapping[str, int]:
+    counts: dict[str, int] = {}
+    for piece in run.trained_pieces:
+        counts[piece.place] = counts.get(piece.place, 0) + piece.of(piece.parameter.detach()).numel()
+    return counts
+
+
+def _summary(run: MethodRun, base_parameters: int, known: MethodSummary | None) -> MethodSummary:
+    """Of the training so far, with what is known of the method besides."""
+    trained, total = _counts(run, base_parameters)
+    memory = run.memory
+    return MethodSummary(
+        method=run.method,
+        trainable_parameters=trained,
+        total_parameters=total,
+        extra_parameters=0 if run.method is MethodId.FULL else trained,
+        steps=run.done,
+        steps_per_s=run.done / run.seconds if run.done else None,
+        learning_rate=run.learning_rate,
+        final_loss=_last_mean(run.losses),
+        held_out_loss=run.held_out_loss,
+        memory=StepMemory(
+            memory.weights_bytes,
+            memory.gradients_bytes,
+            memory.optimizer_bytes,
+            memory.activations_bytes,
+            memory.how,
+        ),
+        exact_match_unseen=None if known is None else known.exact_match_unseen,
+        exact_match_untold=None if known is None else known.exact_match_untold,
+        runs_on=run.runs_on,
+        frozen_unchanged=None if known is None else known.frozen_unchanged,
+        error=run.error,
+    )
+
+
+def _counts(run: MethodRun, base_parameters: int) -> tuple[int, int]:
+    """(trainable, all), by peft where there is peft; but peft does not know that two weights share a byte of this
+    project's NF4."""
+    if run.method is MethodId.FULL:
+        return parameter_count(run.model, trainable_only=True), parameter_count(run.model)
+    trained, total = run.model.get_nb_trainable_parameters()
+    return int(trained), base_parameters + int(trained) if run.method is MethodId.QLORA else int(total)
+
+
+def _training_metrics(run: MethodRun, summary: MethodSummary | None) -> dict[str, Metric]:
+    assert summary is not None
+    name, how = run.method.value, provenance_of(run.model)
+    counted = "by peft" if run.method is not MethodId.FULL else "every weight once"
+    steps = f"{run.done} steps of {run.params.batch} rows, evaluations not counted"
+    return {
+        f"{name}.trainable": Metric(summary.trainable_parameters, "parameters", how, counted),
+        f"{name}.share": Metric(summary.share, "", how, "of the model's and the method's parameters"),
+        f"{name}.held_out": Metric(_or_nan(summary.held_out_loss), "nats", how, "per learned token"),
+        f"{name}.steps_per_s": Metric(_or_nan(summary.steps_per_s), "steps/s", how, steps),
+        f"{name}.memory": Metric(run.memory.total_bytes, "B", how, run.memory.how),
+    }
+
+
+def _unanswered_samples(shared: Opened, count: int) -> tuple[AnsweredSample, ...]:
+    """Half of them of unseen people, half untold facts, as far as there are."""
+    unseen, untold = shared.answered[: shared.unseen], shared.answered[shared.unseen :]
+    half = min(len(untold), count // 2)
+    return tuple(
+        AnsweredSample(example.row, example.sentence, split)
+        for split, rows in ((_UNSEEN, unseen[: count - half]), (_UNTOLD, untold[:half]))
+        for example in rows
+    )
+
+
+def _mean(right: np.ndarray) -> float | None:
+    return float(right.mean()) if len(right) else None
+
+
+def _last_mean(losses: Sequence[float]) -> float | None:
+    """Of the last ten steps: one batch more or less says little."""
+    return float(np.mean(losses[-10:])) if losses else None
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else float(value)

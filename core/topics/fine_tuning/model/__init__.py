@@ -1,1 +1,0 @@
-"""The model of the fine-tuning page: counts that follow from shapes. Pure functions, fast enough to follow a slider."""

@@ -1,0 +1,181 @@
+"""The places of a transformer where parameters are, how many each method trains there, and what that takes in memory.
+
+Modelled from shapes; a run measures the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.topics.fine_tuning.methods import METHODS, MethodId
+from core.topics.fine_tuning.shapes import MATRICES, Shape
+
+FLOAT_BYTES = 4
+_ADAM_STATES = 2
+NF4_BLOCK, NF4_NESTED_BLOCK = 64, 256
+"""QLoRA's: weights that share a scale, and scales that share a second one."""
+
+NF4_BITS = 4 + 8 / NF4_BLOCK + 32 / (NF4_BLOCK * NF4_NESTED_BLOCK)
+"""Bits per weight with double quantization (Dettmers et al. 2023, section 3), groups taken as full."""
+
+NO_LAYER = -1
+ADDED_KINDS = ("prefix_encoder", "prompt", "prefix")
+"""Kinds of places that are no part of the model: a method adds them."""
+
+IN_LAYER = ("prefix", "attention_norm", *MATRICES[:4], "mlp_norm", *MATRICES[4:])
+"""Kinds of places in a layer, in the order in which they are run."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the user chose, as far as it decides how much is trained. `targets` are kinds of matrices."""
+
+    virtual_tokens: int
+    prefix_hidden: int
+    rank: int
+    initial_rank: int
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """`parameters` are the model's own there; 0 where only a method puts some."""
+
+    index: int
+    id: str
+    layer: int
+    kind: str
+    parameters: int
+
+    @property
+    def is_added(self) -> bool:
+        """Whether a method adds what is there."""
+        return self.kind in ADDED_KINDS
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """Bytes that one training step holds: weights, gradients, the optimizer's state, and what the forward pass keeps
+    for the backward pass, None where only a run would tell. `how` says how the bytes were obtained."""
+
+    weights_bytes: float
+    gradients_bytes: float
+    optimizer_bytes: float
+    activations_bytes: float | None = None
+    how: str = ""
+
+    @property
+    def total_bytes(self) -> float:
+        """Of all parts that are known."""
+        return self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + (self.activations_bytes or 0)
+
+
+@dataclass(frozen=True)
+class MethodCounts:
+    """`extra_parameters` are those that the method adds to the model; `total_parameters` are all, `share` the trained
+    of all. Bytes are those of float32 training with AdamW; what activations take is measured by a run only.
+    `trained_at` counts trainable parameters by id of the place."""
+
+    method: MethodId
+    trainable_parameters: int
+    extra_parameters: int
+    total_parameters: int
+    memory: StepMemory
+    trained_at: Mapping[str, int]
+
+    @property
+    def label(self) -> str:
+        return METHODS[self.method].label
+
+    @property
+    def share(self) -> float:
+        return self.trainable_parameters / self.total_parameters
+
+
+def place_id(layer: int, kind: str) -> str:
+    return kind if layer == NO_LAYER else f"layer.{layer}.{kind}"
+
+
+def places_of(shape: Shape) -> tuple[Place, ...]:
+    """Before the layers, layer by layer, after them."""
+    own = _own_parameters(shape)
+    before = [(NO_LAYER, "prefix_encoder"), (NO_LAYER, "prompt"), (NO_LAYER, "embedding")]
+    inside = [(layer, kind) for layer in range(shape.layers) for kind in IN_LAYER]
+    after = [(NO_LAYER, "final_norm"), (NO_LAYER, "head")]
+    return tuple(
+        Place(index, place_id(layer, kind), layer, kind, own.get(kind, 0))
+        for index, (layer, kind) in enumerate([*before, *inside, *after])
+    )
+
+
+def trained_at(shape: Shape, method: MethodId, sizes: Sizes) -> Mapping[str, int]:
+    """Trainable parameters by id of the place; places without any are left out."""
+    if method is MethodId.FULL:
+        return {place.id: place.parameters for place in places_of(shape) if place.parameters}
+    if method is MethodId.PROMPT_TUNING:
+        return {"prompt": sizes.virtual_tokens * shape.hidden}
+    if method is MethodId.P_TUNING_V2:
+        return _in_each_layer(shape, {"prefix": sizes.virtual_tokens * 2 * shape.kv_width})
+    if method is MethodId.PREFIX_TUNING:
+        # The rows of the last linear layer belong to the layer whose keys and values they write.
+        width, hidden = shape.kv_width, sizes.prefix_hidden
+        encoder = sizes.virtual_tokens * width + (width + 1) * hidden
+        return {"prefix_encoder": encoder, **_in_each_layer(shape, {"prefix": 2 * width * (hidden + 1)})}
+    ada = method is MethodId.ADALORA
+    rank = sizes.initial_rank if ada else sizes.rank
+    # AdaLoRA has a singular value for every triplet.
+    adapters = {kind: rank * (sum(shape.sides(kind)) + ada) for kind in MATRICES if kind in sizes.targets}
+    return _in_each_layer(shape, adapters)
+
+
+def base_parameters(shape: Shape) -> int:
+    return sum(place.parameters for place in places_of(shape))
+
+
+def counts_of(shape: Shape, method: MethodId, sizes: Sizes) -> MethodCounts:
+    """What peft counts as trainable and in all, with the bytes of weights, gradients and AdamW's two moments."""
+    by_place = trained_at(shape, method, sizes)
+    trainable = sum(by_place.values())
+    extra = 0 if method is MethodId.FULL else trainable
+    total = base_parameters(shape) + extra
+    if method is MethodId.ADALORA:
+        total += shape.layers * len(set(sizes.targets) & set(MATRICES))  # peft keeps a rank per matrix as a parameter
+    weights = float(FLOAT_BYTES * total)
+    if method is MethodId.QLORA:
+        weights -= _linear_parameters(shape) * (FLOAT_BYTES - NF4_BITS / 8)
+    return MethodCounts(
+        method=method,
+        trainable_parameters=trainable,
+        extra_parameters=extra,
+        total_parameters=total,
+        memory=StepMemory(
+            weights_bytes=weights,
+            gradients_bytes=FLOAT_BYTES * trainable,
+            optimizer_bytes=_ADAM_STATES * FLOAT_BYTES * trainable,
+            how="modelled, without activations",
+        ),
+        trained_at=by_place,
+    )
+
+
+def _in_each_layer(shape: Shape, kinds: Mapping[str, int]) -> dict[str, int]:
+    return {place_id(layer, kind): count for layer in range(shape.layers) for kind, count in kinds.items()}
+
+
+def _own_parameters(shape: Shape) -> dict[str, int]:
+    """By kind, the model's own parameters at one place of that kind."""
+    embedding = shape.vocabulary * shape.hidden
+    matrices = {kind: shape.sides(kind)[0] * shape.sides(kind)[1] + shape.bias(kind) for kind in MATRICES}
+    return {
+        "embedding": embedding,
+        "attention_norm": shape.hidden,
+        "mlp_norm": shape.hidden,
+        "final_norm": shape.hidden,
+        "head": 0 if shape.tied else embedding,
+        **matrices,
+    }
+
+
+def _linear_parameters(shape: Shape) -> int:
+    return shape.layers * sum(shape.sides(kind)[0] * shape.sides(kind)[1] for kind in MATRICES)

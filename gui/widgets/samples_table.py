@@ -180,7 +180,7 @@ class _SamplesModel(QAbstractTableModel):
         marks = section >= self.texts
         if role == Qt.ItemDataRole.DisplayRole:
             if variant is None:
-                return ("Asked", "Wanted")[section]
+                return ("Prompt", "Expected")[section]
             return self.mark_head(variant) if marks else variant.title
         if role == Qt.ItemDataRole.ToolTipRole and variant is not None:
             right = sum(sample.mark(variant.key) == RIGHT for sample in self.samples)
@@ -213,12 +213,12 @@ class _SamplesModel(QAbstractTableModel):
 
     def _read(self, sample: Sample, variant: Variant | None) -> str:
         head = "\n".join(
-            part for part in (sample.group, f"asked: {sample.prompt}", f"wanted: {sample.expected}") if part
+            part for part in (sample.group, f"prompt: {sample.prompt}", f"expected: {sample.expected}") if part
         )
         if variant is None:
             return head
         answer = sample.answers.get(variant.key)
-        words = {RIGHT: "right", WRONG: "wrong", UNKNOWN: "nothing said yet"}
+        words = {RIGHT: "right", WRONG: "wrong", UNKNOWN: "no answer yet"}
         ending = "" if answer is None else f": {answer}"
         text = f"{head}\n{variant.title}, {words[sample.mark(variant.key)]}{ending}"
         return f"{text}\n{variant.about}" if variant.about else text

@@ -45,11 +45,11 @@ def test_that_an_answer_is_right_only_where_it_is_the_expected_one() -> None:
     assert [SAMPLES[1].mark(key) for key in ("before", "lora", "full")] == [WRONG, WRONG, UNKNOWN]
 
 
-def test_that_the_chosen_speaker_s_answers_stand_in_full_and_its_colour_says_right_or_wrong(
+def test_that_the_chosen_variants_answers_stand_in_full_and_its_colour_says_right_or_wrong(
     table: SamplesTable,
 ) -> None:
     assert [table.model.headerData(column, Qt.Orientation.Horizontal) for column in range(4)] == [
-        "Asked", "Wanted", "Before", "LoRA",
+        "Prompt", "Expected", "Before", "LoRA",
     ]  # fmt: skip
     assert text(table, 0, 3) == "Ann studied at Oxford."
     assert text(table, 1, 2) == "(nothing)"
@@ -72,14 +72,14 @@ def test_that_choosing_from_outside_emits_nothing_and_an_unknown_one_changes_not
     assert table.model.texts == 3
 
 
-def test_that_a_click_on_a_mark_picks_its_speaker_and_its_row(table: SamplesTable, qtbot: Any) -> None:
+def test_that_a_click_on_a_mark_picks_its_variant_and_its_row(table: SamplesTable, qtbot: Any) -> None:
     place = table.view.visualRect(table.model.index(1, 6)).center()
     with qtbot.waitSignal(table.variant_picked) as variant, qtbot.waitSignal(table.row_picked) as row:
         QTest.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert (variant.args, row.args) == (["full"], [1])
 
 
-def test_that_the_keyboard_walks_rows_and_picks_a_speaker(table: SamplesTable, qtbot: Any) -> None:
+def test_that_the_keyboard_walks_rows_and_picks_a_variant(table: SamplesTable, qtbot: Any) -> None:
     table.select_row(0)
     table.view.setFocus()
     with qtbot.waitSignal(table.row_picked) as caught:
@@ -124,7 +124,7 @@ def test_that_a_narrow_table_leaves_out_the_answers_from_before(table: SamplesTa
 
 def test_that_the_read_out_says_everything(table: SamplesTable) -> None:
     tip = table.model.index(1, 5).data(Qt.ItemDataRole.ToolTipRole)
-    assert tip == "unseen\nasked: Bob, Town, Ely\nwanted: Bob lives in Ely.\nLoRA, wrong: Bob lives in Rye."
+    assert tip == "unseen\nprompt: Bob, Town, Ely\nexpected: Bob lives in Ely.\nLoRA, wrong: Bob lives in Rye."
     assert "1 of 2 right" in table.model.headerData(3, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
 
 

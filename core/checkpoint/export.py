@@ -54,7 +54,7 @@ def as_markdown(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -
 def exported(suffix: str, about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
     """The text of a file that ends in `suffix`, one of SUFFIXES. A CSV holds the tensors, and in every row what was
     measured and how, and the messages: there is no other place for it that every reader takes. Where no tensor was
-    measured and there is something to say, one row without a tensor says it."""
+    measured and there is something to say, one row without a tensor holds it."""
     if suffix == ".csv":
         messages = [f"{row['severity']}: {row['text']}" for row in tables.get("messages", ())]
         rows = tables.get("tensors", ()) or [{"tensor": ""}] * bool(messages)
@@ -68,7 +68,7 @@ def _list(about: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """On one line, in one cell, and no markup: names come from whoever wrote the checkpoint."""
+    """On one line, in one cell, and no markup: names come from the author of the checkpoint."""
     text = _MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
     return text.replace("&", "&amp;").replace("<", "&lt;")
 

@@ -1,4 +1,4 @@
-"""The bytes of a tensor, a slice at a time, into one buffer that is used again. No torch.
+"""The bytes of a tensor, one slice at a time, into one reused buffer. No torch.
 
 Slices are read with `readinto` and not mapped: pages of a mapping count as this process's memory until the kernel
 takes them back, so that a large file would seem to be held.

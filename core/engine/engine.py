@@ -32,7 +32,7 @@ class Engine:
 
     `topics` maps topic ids to packages. A run that is asked to stop and does not is killed after `grace_s`;
     `patience_s` is how long the engine waits for a worker to come (back) before it gives up. With `warm_up` a
-    new worker imports torch and the experiments before anybody asks for them.
+    new worker imports torch and the experiments before the first run needs them.
 
     All methods return at once, except `close`, and may be called from any thread. Callbacks are called on
     threads of the engine.

@@ -1,4 +1,4 @@
-"""Workers of a scheduler that somebody else runs."""
+"""Workers of a scheduler that runs elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANSWER_TIMEOUT_S = 10.0
 
 
 class RemoteCluster(Cluster):
-    """Workers of a scheduler that somebody else runs."""
+    """Workers of a scheduler that runs elsewhere."""
 
     poll_interval_s = 1.0
     outlives_the_engine = True

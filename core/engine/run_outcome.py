@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """`events` are packed (`core.engine.wire`): Started, those that nobody had asked for yet, the terminal one last.
+    """`events` are packed (`core.engine.wire`): Started, those that were not fetched yet, the terminal one last.
 
     `worker_is_unusable` asks for the worker to be replaced: its CUDA context is broken, and stays so until
     the process ends.

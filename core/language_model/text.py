@@ -10,7 +10,7 @@ import numpy as np
 from core.language_model.unseen_people import UnseenPeople
 from core.language_model.world import Fact, World
 
-_FACTS_A_DOCUMENT = (3, 7)
+_FACTS_PER_DOCUMENT = (3, 7)
 _PRONOUN_SHARE = 0.4
 UNSEEN_SHARE = 0.35
 CARDS_SHARE = 0.25
@@ -44,7 +44,7 @@ def documents(world: World, seed: int) -> Iterator[str]:
         if rng.random() < CARDS_SHARE:
             yield _card_and_sentences(rng, _sampled(rng, facts, int(rng.integers(1, 4))))
         else:
-            yield _paragraph(rng, _sampled(rng, facts, int(rng.integers(*_FACTS_A_DOCUMENT, endpoint=True))))
+            yield _paragraph(rng, _sampled(rng, facts, int(rng.integers(*_FACTS_PER_DOCUMENT, endpoint=True))))
 
 
 def completions(world: World, facts: Iterable[Fact] | None = None) -> list[Completion]:

@@ -50,7 +50,7 @@ class EngineBridge(QObject):
             self._show_state()
 
     def submit(self, topic_id: str, params: Params, device: str) -> Any:
-        """Queue a run and deliver its events until its terminal one. Starts the engine if nobody did."""
+        """Queue a run and deliver its events until its terminal one. Starts the engine if it is not running."""
         self.start()
         run = self._engine.submit(topic_id, params, device=device)
         self._runs.append(run)

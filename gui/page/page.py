@@ -311,7 +311,7 @@ class Page(QWidget, Generic[P, R]):
         }
 
     def restore_layout(self, state: Mapping[str, Any]) -> None:
-        """The layout of `save_state`; parameters are restored by whoever may have other ones to show."""
+        """The layout of `save_state`; parameters are restored by the caller, which may have others to show."""
         self.plots.restore_state(state.get("plots", []))
         self.lower.restore_sizes(state.get("vertical", []))
         self.tabs.setCurrentIndex(int(state.get("tab", 0)))

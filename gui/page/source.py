@@ -1,4 +1,4 @@
-"""The kernels' source and TTIR, one tab a kernel; picking a line selects it everywhere."""
+"""The kernels' source and TTIR, one tab per kernel; picking a line selects it everywhere."""
 
 from __future__ import annotations
 

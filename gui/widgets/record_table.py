@@ -1,4 +1,4 @@
-"""The table of the house: one row per record, sorted by any column, filtered, copied, walked with the keyboard."""
+"""The shared table: one row per record, sorted by any column, filtered, copied, walked with the keyboard."""
 
 from __future__ import annotations
 

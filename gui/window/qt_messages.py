@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qFormatLogMessage, qInstallMessageHandler
 
 _SIZE_HINTS = "This plugin does not support propagateSizeHints()"
-"""Said for every window without a display, whose size nobody can change anyway."""
+"""Printed for every window without a display, where nobody can change its size anyway."""
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def check_linear(
     b: torch.Tensor,
     not_differentiable: tuple[torch.Tensor, ...] = (),
 ) -> None:
-    """Raises InvalidInputs unless x Wᵀ + s (x Aᵀ) Bᵀ is defined for these; for gradients that nobody would compute."""
+    """Raises InvalidInputs unless x Wᵀ + s (x Aᵀ) Bᵀ is defined for these; for gradients that would not be computed."""
     if weight.dim() != 2:
         raise InvalidInputs(f"The weight must be [out, in], not {list(weight.shape)}.")
     _check_shapes(x, (weight.shape[0], weight.shape[1]), a, b)

@@ -8,7 +8,7 @@ from kernels.lora.impl import Down
 
 _WARP_GROUP_TARGETS = ("sm_90", "sm_100", "sm_103")
 _LEAST_RANK_COLUMNS = 16
-_FLOPS_OF_A_BYTE = {2: 128, 4: 16}
+_FLOPS_PER_BYTE = {2: 128, 4: 16}
 """About what a GPU computes while it reads a byte: A100 312 TFLOP/s in bfloat16, 19.5 in float32, 2.0 TB/s; H100 SXM
 989, 67, 3.35 (NVIDIA's data sheets); narrow tiles do not reach the peak."""
 _GROUP = 8
@@ -37,9 +37,9 @@ def choose_down(*, rank: int, cols: int, tiling: Tiling, element_bytes: int) -> 
     In the loop, each column of tiles spends 2 rank FLOPs on a value of x; before it, x is read once more,
     `element_bytes` a value. Small ranks and few columns go into the loop.
     """
-    flops_of_a_value = 2 * rank_columns(rank) * -(-cols // tiling.cols)
-    allowed = element_bytes * _FLOPS_OF_A_BYTE[element_bytes]
-    return Down.IN_LOOP if flops_of_a_value <= allowed else Down.BEFORE
+    flops_per_value = 2 * rank_columns(rank) * -(-cols // tiling.cols)
+    allowed = element_bytes * _FLOPS_PER_BYTE[element_bytes]
+    return Down.IN_LOOP if flops_per_value <= allowed else Down.BEFORE
 
 
 def choose_tiling(*, element_bytes: int, target: str | None) -> Tiling:

@@ -125,7 +125,7 @@ def test_that_a_file_that_breaks_is_one_sentence_with_its_line(
     assert len(outcome.stderr.strip().splitlines()) == 1
 
 
-def test_that_a_file_is_found_from_the_folder_one_is_in_and_what_it_prints_goes_to_stderr(
+def test_that_a_file_is_found_from_the_current_folder_and_what_it_prints_goes_to_stderr(
     tmp_path: Path, trace: Command
 ) -> None:
     write_own_file(tmp_path)

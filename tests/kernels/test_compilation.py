@@ -84,7 +84,9 @@ def test_that_only_the_ragged_and_diagonal_tiles_are_loaded_under_a_mask(monkeyp
 
 
 @pytest.mark.parametrize("timeline", [False, True])
-def test_that_the_clock_is_read_only_when_a_timeline_is_asked(timeline: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_the_clock_is_read_only_when_a_timeline_is_requested(
+    timeline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     q, k, v = inputs(64, torch.bfloat16)
     tiling = choose_tiling(head_dim=64, element_bytes=2, target="sm_90")
     (launch,) = capture(

@@ -199,7 +199,7 @@ def test_that_views_of_any_strides_are_multiplied_as_they_are(emulated: Emulated
 
 
 @pytest.mark.parametrize("parameter", ["x", "a", "b"])
-def test_that_only_the_gradients_asked_for_are_computed(parameter: str) -> None:
+def test_that_only_the_requested_gradients_are_computed(parameter: str) -> None:
     from core.interpreter import intercept
 
     inputs = lora_inputs(LoraShape(20, 64, 40, 4))
@@ -232,7 +232,7 @@ def test_that_a_backward_pass_that_nothing_emulates_says_why_it_does_not_run(emu
 
 
 @pytest.mark.parametrize("down", Down)
-def test_that_the_down_product_is_taken_where_it_was_asked_for(down: Down) -> None:
+def test_that_the_down_product_is_computed_where_it_was_requested(down: Down) -> None:
     from core.interpreter import intercept
 
     with intercept() as tracer:

@@ -190,7 +190,7 @@ def test_that_the_path_says_what_runs() -> None:
         (1, MatmulPath.DEQUANTIZE, ["dequantize_kernel"]),
     ],
 )
-def test_that_the_path_asked_for_is_the_one_that_runs(rows: int, path: MatmulPath | None, kernels: list[str]) -> None:
+def test_that_the_requested_path_is_the_one_that_runs(rows: int, path: MatmulPath | None, kernels: list[str]) -> None:
     from core.interpreter import intercept
 
     quantized = quantize(torch.ones(4, 128), impl=Impl.TORCH)

@@ -86,7 +86,7 @@ def test_that_a_table_of_six_terms_compiles_for_hopper(monkeypatch: pytest.Monke
     assert "wgmma.mma_async" in kernel.asm["ptx"]
 
 
-def test_that_wide_tiles_asked_for_fit_blackwell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_requested_wide_tiles_fit_blackwell(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = compiled_mask(monkeypatch, packed(LENGTH, LENGTH), "sm_100", 128, torch.bfloat16, block_kv=128)
 
     assert kernel.shared_bytes <= SHARED_BYTES["sm_100"]
@@ -117,7 +117,9 @@ def test_that_windows_and_lengths_are_no_constants_of_the_kernel(monkeypatch: py
 
 
 @pytest.mark.parametrize("timeline", [False, True])
-def test_that_the_clock_is_read_only_when_a_timeline_is_asked(timeline: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_the_clock_is_read_only_when_a_timeline_is_requested(
+    timeline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kernel = compiled_mask(monkeypatch, causal(), "sm_90", 64, torch.bfloat16, timeline=timeline)
 
     assert kernel.asm["ptx"].count("%globaltimer") == (2 if timeline else 0)

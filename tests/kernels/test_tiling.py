@@ -40,7 +40,7 @@ def test_that_cpu_tensors_take_square_tiles_of_64() -> None:
 
 
 @pytest.mark.parametrize("target", ["sm_75", "gfx1100", "xpu"])
-def test_that_a_gpu_nobody_listed_gets_something_modest(target: str) -> None:
+def test_that_an_unlisted_gpu_gets_a_modest_tiling(target: str) -> None:
     tiling = choose_tiling(head_dim=128, element_bytes=2, target=target)
 
     assert tiling.num_stages * 2 * tiling.block_kv * 128 * 2 <= 64 * 1024

@@ -122,7 +122,7 @@ def test_that_a_file_read_in_pieces_has_the_tokens_of_the_whole(
     check()
 
 
-def test_that_a_file_is_read_no_further_than_asked(trained: SmallModel, tmp_path: Path) -> None:
+def test_that_a_file_is_read_no_further_than_needed(trained: SmallModel, tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_text("word " * 100_000)
     assert sum(len(part) - 1 for part in file_windows(path, trained.tokenizer, 10, max_tokens=101)) == 100

@@ -102,7 +102,7 @@ def test_that_pads_anywhere_are_counted_in_pieces_that_fit() -> None:
     np.testing.assert_array_equal(row_counts(~Padding(), layout), np.full(1500, 1000))
 
 
-def test_that_nothing_is_asked_outside_the_matrix() -> None:
+def test_that_ranges_outside_the_matrix_are_refused() -> None:
     with pytest.raises(IndexError, match=r"8 key positions, and 3 to 8 was asked for"):
         visible(parse("causal"), Layout.of(8), np.arange(2), np.array([3, 8]))
 

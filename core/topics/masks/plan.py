@@ -36,7 +36,7 @@ class Plan:
     """The mask over its tokens, computed from the parameters alone. Every number here is modelled.
 
     `mask` is what `params.expression` (or the preset) says and `expression` its normal form. `positions.layouts` has
-    one layout a sequence; `layout`, `tiling` and `row_counts` int64 [query_len] are those of the sequence shown,
+    one layout per sequence; `layout`, `tiling` and `row_counts` int64 [query_len] are those of the sequence shown,
     `cost` is that of the whole batch. `warnings` say what is odd about the combination.
     """
 

@@ -18,7 +18,7 @@ _WITHOUT_TEXT = 16
 
 @dataclass(frozen=True, eq=False)
 class Positions:
-    """Labels of the queries and of the keys, and one layout a sequence of the batch.
+    """Labels of the queries and of the keys, and one layout per sequence of the batch.
 
     `query_text` and `key_text` are the tokens before they were cut or stretched (`key_text` None when the keys are the
     queries' own text); `lengths` are the requested ones, ()() for one sequence without lengths.

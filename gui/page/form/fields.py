@@ -1,4 +1,4 @@
-"""The controls of the parameter form: one class a kind of parameter, all with the same small interface.
+"""The controls of the parameter form: one class per kind of parameter, all with the same small interface.
 
 `edited` fires only for what the user does; `set_value` never fires it.
 """

@@ -26,7 +26,7 @@ from kernels.attention.tiling import Tiling
 from kernels.attention.triton.flash import attend_tile, empty_results, fold_tile, record_program, score_tile, store_rows
 
 _KINDS = tuple(TermKind)
-_BITS_A_TERM = 6
+_BITS_PER_TERM = 6
 """Three for the kind, by its place in TermKind, and three for the slot of its ids."""
 
 CAUSAL = tl.constexpr(_KINDS.index(TermKind.CAUSAL))
@@ -243,7 +243,7 @@ def _compiled_in(description: MaskDescription) -> dict[str, int | bool | None]:
     """What of a description is known at compile time: kinds and composition, not lengths, windows or ids."""
     terms, slot = 0, 0
     for k, term in enumerate(description.terms):
-        terms |= (_KINDS.index(term.kind) | slot << 3) << _BITS_A_TERM * k
+        terms |= (_KINDS.index(term.kind) | slot << 3) << _BITS_PER_TERM * k
         slot += term.kind.compares_ids
     rows = 1 << len(description.terms)
     ones = [row for row in range(rows) if description.table >> row & 1]

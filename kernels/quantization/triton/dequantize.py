@@ -16,7 +16,7 @@ from kernels.quantization.triton.lookup import load, load_scale, look_up
 
 _STORE_BYTES = 16
 _WARPS = 4
-_GROUPS_A_THREAD = 4
+_GROUPS_PER_THREAD = 4
 
 
 @triton.jit
@@ -91,7 +91,7 @@ def _load_codes(
 def dequantize_triton(quantized: Quantized, dtype: torch.dtype) -> torch.Tensor:
     out = torch.empty(quantized.shape, dtype=dtype, device=quantized.device)
     width = _STORE_BYTES // out.element_size()
-    groups = _GROUPS_A_THREAD * 32 * _WARPS
+    groups = _GROUPS_PER_THREAD * 32 * _WARPS
     _, levels = on_device(tables(quantized.format), out.device)
     _, nested_levels = on_device(scale_tables(), out.device)
     nested, affine = quantized.nested, quantized.affine

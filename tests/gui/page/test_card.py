@@ -46,7 +46,7 @@ def test_that_an_empty_card_says_what_to_do_and_is_never_stale(grid: PlotGrid) -
     assert card.property("stale")
 
 
-def test_that_columns_share_the_row_as_asked(grid: PlotGrid) -> None:
+def test_that_columns_share_the_row_as_declared(grid: PlotGrid) -> None:
     narrow, wide = grid.cards[0].width(), grid.cards[1].width()
     assert wide == pytest.approx(2 * narrow, rel=0.1)
 

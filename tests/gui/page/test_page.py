@@ -130,7 +130,7 @@ def test_that_language_changes_title_question_and_claims(page: ToyPage) -> None:
     assert page.claims.statements["faster"].text() == "更快。"
 
 
-def test_that_escape_does_the_nearest_thing(page: ToyPage) -> None:
+def test_that_escape_undoes_the_innermost_state(page: ToyPage) -> None:
     cancelled: list[bool] = []
     page.cancel_requested.connect(lambda: cancelled.append(True))
     page.plots.maximise(page.card)

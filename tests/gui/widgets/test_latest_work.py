@@ -43,7 +43,7 @@ def test_that_what_goes_wrong_is_one_sentence(qtbot: Any) -> None:
     assert sentences == ["It is so.", "This could not be drawn: ValueError: odd"]
 
 
-def test_that_an_answer_to_nobody_is_no_error(qtbot: Any) -> None:
+def test_that_an_answer_without_a_receiver_is_no_error(qtbot: Any) -> None:
     work, gate = LatestWork(), threading.Event()
     work.request(lambda: gate.wait(5))
     del work

@@ -1,4 +1,4 @@
-"""A person's session at a real window, in a process of its own. Run by test_real_window; prints what was seen as JSON.
+"""A user's session at a real window, in a process of its own. Run by test_real_window; prints what was seen as JSON.
 
 The window is opened as `python main.py` opens it. Keys go through the window system; every wait is for a signal.
 """

@@ -51,7 +51,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, **homes, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)}
 
 
-def test_that_the_window_opens_its_page_with_what_was_asked_and_imports_nothing_heavy(tmp_path: Path) -> None:
+def test_that_the_window_opens_its_page_with_the_given_parameters_and_imports_nothing_heavy(tmp_path: Path) -> None:
     outcome = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(after_ms=50, then="leave")],
         cwd=ROOT,

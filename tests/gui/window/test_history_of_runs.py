@@ -126,7 +126,7 @@ def test_that_a_history_that_cannot_be_read_is_one_sentence(qtbot: Any) -> None:
     keeper.close()
 
 
-def test_that_what_was_asked_for_is_done_before_closing(tmp_path: Path, qapp: Any, result: Result) -> None:
+def test_that_pending_requests_are_done_before_closing(tmp_path: Path, qapp: Any, result: Result) -> None:
     keeper = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3", topics=TOPICS))
     keeper.keep(result, DAY_S, 1.0)
     keeper.close()

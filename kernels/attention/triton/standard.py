@@ -31,7 +31,7 @@ def scores_fwd_kernel(
     heads, heads_per_kv_head, query_len, key_len, softmax_scale,
     HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # fmt: skip
-    """S = softmax_scale Q K^T, masked to -inf. One program a tile of S. Grid (key tiles, query tiles, batch * heads).
+    """S = softmax_scale Q K^T, masked to -inf. One program per tile of S. Grid (key tiles, query tiles, batch * heads).
 
     S is a contiguous [batch, heads, query_len, key_len].
     """

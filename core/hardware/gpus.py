@@ -38,6 +38,20 @@ class Gpu:
         return int(self.shared_memory_per_block_kb * 1024)
 
     @property
+    def memory_bytes(self) -> float:
+        """HBM: 1 GB is 10^9 bytes."""
+        return self.memory_gb * 1e9
+
+    @property
+    def hbm_bytes_per_s(self) -> float:
+        return self.hbm_bandwidth_gb_s * 1e9
+
+    @property
+    def sram_bytes_per_sm(self) -> float:
+        """1 KB of SRAM is 1024 bytes."""
+        return self.sram_per_sm_kb * 1024
+
+    @property
     def sram_bytes(self) -> int:
         """SRAM (L1 and shared memory) of the whole GPU, in bytes."""
         return int(self.sms * self.sram_per_sm_kb * 1024)
@@ -46,6 +60,21 @@ class Gpu:
     def sram_bandwidth_tb_s(self) -> float:
         """Modelled: SMs x 128 bytes per clock x boost clock, in TB/s (19.5 for the A100, as the paper's 19)."""
         return self.sms * _SRAM_BYTES_PER_CLOCK * self.clock_mhz * 1e6 / 1e12
+
+    @property
+    def sram_bytes_per_s(self) -> float:
+        """Modelled."""
+        return self.sram_bandwidth_tb_s * 1e12
+
+    @property
+    def speed_ratio(self) -> float:
+        """SRAM bandwidth over HBM bandwidth."""
+        return self.sram_bytes_per_s / self.hbm_bytes_per_s
+
+    @property
+    def size_ratio(self) -> float:
+        """HBM size over SRAM size."""
+        return self.memory_bytes / self.sram_bytes
 
 
 @cache

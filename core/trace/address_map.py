@@ -7,7 +7,7 @@ number of rows and not of elements.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,18 +59,15 @@ class AddressMap:
     sampled: float = 1.0
 
 
-def bands_of(launches: Sequence[Launch], names: Mapping[str, str] | None = None) -> tuple[Band, ...]:
-    """One band for each distinct tensor, in order of appearance.
-
-    `names` maps argument names to band names ('q_ptr' -> 'Q'); arguments that it leaves out get no band.
-    """
+def bands_of(launches: Sequence[Launch], order: Sequence[str] = ()) -> tuple[Band, ...]:
+    """One band for each distinct tensor: those named in `order` first, the others in order of appearance."""
     bands: dict[int, Band] = {}
     for launch in launches:
         for buffer in launch.buffers:
-            name = buffer.name if names is None else names.get(buffer.name)
-            if name is not None and buffer.size_bytes:
-                bands.setdefault(buffer.data_ptr, Band(name, buffer.data_ptr, buffer.size_bytes))
-    return tuple(bands.values())
+            if buffer.size_bytes:
+                bands.setdefault(buffer.data_ptr, Band(buffer.name, buffer.data_ptr, buffer.size_bytes))
+    places = {name: place for place, name in enumerate(order)}
+    return tuple(sorted(bands.values(), key=lambda band: places.get(band.name, len(places))))
 
 
 def address_map(

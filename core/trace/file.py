@@ -29,11 +29,13 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from core.contracts.archive import Array
 from core.contracts.errors import TilescopeError
 from core.trace.decoder import Decoder
 from core.trace.encoder import Encoder
@@ -61,6 +63,31 @@ _DAMAGE = (
 
 Rows = list[dict[str, Any]]
 Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTrace:
+    """Launches as a field of a result: the rows and the arrays of `encode`."""
+
+    rows: tuple[dict[str, Any], ...] = ()
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, launches: Sequence[Launch]) -> Self:
+        rows, arrays = encode(launches)
+        return cls(tuple(rows), arrays)
+
+    def launches(self) -> list[Launch]:
+        """Raises TilescopeError, with one sentence, if this is not a trace."""
+        return decode(self.rows, self.arrays)
+
+    def same_as(self, other: EncodedTrace) -> bool:
+        """Whether the two hold the same accesses of the same launches."""
+        return (
+            self.rows == other.rows
+            and self.arrays.keys() == other.arrays.keys()
+            and all(np.array_equal(array, other.arrays[name]) for name, array in self.arrays.items())
+        )
 
 
 def encode(launches: Sequence[Launch]) -> tuple[Rows, Arrays]:

@@ -15,7 +15,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class TensorTraffic:
-    """Bytes that one function of a kernel read of a tensor and wrote to it, and how many of them are distinct."""
+    """Bytes that one function of a kernel read of a tensor and wrote to it, and how many of them are distinct.
+
+    `function` is '' where the functions of a kernel are counted together.
+    """
 
     kernel: str
     function: str
@@ -23,6 +26,11 @@ class TensorTraffic:
     read_bytes: int
     written_bytes: int
     unique_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """Read and written together."""
+        return self.read_bytes + self.written_bytes
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,27 @@ def kernel_traffic(kernel: str, launches: Sequence[Launch], tensor_of: Mapping[s
 
 def moved_bytes(traffic: Iterable[TensorTraffic]) -> int:
     """Bytes read and written together."""
-    return sum(row.read_bytes + row.written_bytes for row in traffic)
+    return sum(row.bytes for row in traffic)
+
+
+def by_tensor(traffic: Iterable[TensorTraffic]) -> tuple[TensorTraffic, ...]:
+    """One entry per kernel and tensor, in order of appearance: the functions of a kernel added up.
+
+    What several functions touch is taken for the same bytes: the largest `unique_bytes` stands for all.
+    """
+    sums: dict[tuple[str, str], TensorTraffic] = {}
+    for row in traffic:
+        kernel, tensor = key = row.kernel, row.tensor
+        before = sums.get(key, TensorTraffic(kernel, "", tensor, 0, 0, 0))
+        sums[key] = TensorTraffic(
+            kernel,
+            "",
+            tensor,
+            before.read_bytes + row.read_bytes,
+            before.written_bytes + row.written_bytes,
+            max(before.unique_bytes, row.unique_bytes),
+        )
+    return tuple(sums.values())
 
 
 def kernel_tables(kernel: str, launches: Sequence[Launch], tensor_of: Mapping[str, str]) -> dict[str, list[Row]]:

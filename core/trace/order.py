@@ -1,12 +1,14 @@
-"""Where each access of a launch stands in time: program after program, each program's accesses in its own order."""
+"""Where each access of some launches stands in time: launch after launch, program after program, each in its order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from core.trace.address_map import program_edges
 from core.trace.affine import IntArray
 from core.trace.record import Access, Launch
 from core.trace.rows import rows_of
@@ -14,32 +16,38 @@ from core.trace.rows import rows_of
 
 @dataclass(frozen=True)
 class Moment:
-    """One element access: the `element`-th unmasked element of `access`, made by `program`."""
+    """One element access: the `element`-th unmasked element of `access`, made by `program`.
 
+    Programs are numbered through all launches; `launch` is the number of theirs.
+    """
+
+    launch: int
     program: int
     access: Access
     element: int
 
 
 class Order:
-    """The time axis of one launch, counted in element accesses: what `core.trace.address_map` draws as x.
+    """The time axis of launches that follow each other, counted in element accesses: what an address map draws as x.
 
     `edges` float64 [programs + 1] are where each program begins, and the end.
     """
 
-    def __init__(self, launch: Launch) -> None:
-        self.launch = launch
-        self._elements = tuple(rows_of(access).elements_per_lane() for access in launch.accesses)
-        per_program = np.zeros(launch.programs, dtype=np.int64)
-        for access, elements in zip(launch.accesses, self._elements, strict=True):
-            per_program[access.programs] += elements
-        self.edges: npt.NDArray[np.float64] = np.concatenate(([0.0], per_program.cumsum()))
+    def __init__(self, launches: Sequence[Launch]) -> None:
+        self._launches = tuple(launches)
+        self._first_program = np.cumsum([0, *(launch.programs for launch in launches)])
+        self._elements = [tuple(rows_of(access).elements_per_lane() for access in each.accesses) for each in launches]
+        self.edges: npt.NDArray[np.float64] = program_edges(launches).astype(np.float64)
         self._spans: tuple[int, IntArray, list[Access]] = -1, np.zeros(1, dtype=np.int64), []
 
     @property
     def accesses(self) -> float:
         """The end of the axis."""
         return float(self.edges[-1])
+
+    @property
+    def programs(self) -> int:
+        return len(self.edges) - 1
 
     def accesses_of_program(self) -> npt.NDArray[np.float64]:
         """Element accesses that each program makes, [programs]."""
@@ -59,22 +67,27 @@ class Order:
         starts, accesses = self._of_program(program)
         inside = int(x - self.edges[program])
         index = int(np.searchsorted(starts, inside, side="right")) - 1
-        return Moment(program, accesses[index], inside - int(starts[index]))
+        return Moment(self._launch_of(program), program, accesses[index], inside - int(starts[index]))
 
     def time_of(self, program: int, order: int) -> float | None:
         """Where the access of that `order` begins in a program, or None where it touches nothing."""
-        if not 0 <= program < self.launch.programs:
+        if not 0 <= program < self.programs:
             return None
         starts, accesses = self._of_program(program)
         index = next((i for i, access in enumerate(accesses) if access.order == order), None)
         return None if index is None else float(self.edges[program] + starts[index])
 
+    def _launch_of(self, program: int) -> int:
+        return int(np.searchsorted(self._first_program, program, side="right")) - 1
+
     def _of_program(self, program: int) -> tuple[IntArray, list[Access]]:
         """Starts, from the program's begin, of the accesses in which it touches something. The last is kept."""
         if self._spans[0] != program:
+            launch = self._launch_of(program)
+            mine = program - int(self._first_program[launch])
             lengths, accesses = [0], []
-            for access, elements in zip(self.launch.accesses, self._elements, strict=True):
-                for lane in np.flatnonzero(access.programs == program):
+            for access, elements in zip(self._launches[launch].accesses, self._elements[launch], strict=True):
+                for lane in np.flatnonzero(access.programs == mine):
                     if elements[lane]:
                         lengths.append(int(elements[lane]))
                         accesses.append(access)

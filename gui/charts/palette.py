@@ -11,13 +11,16 @@ from PySide6.QtGui import QColor
 
 from gui.theme import Theme
 
+THEME_TENSORS = ("Q", "K", "V", "S", "P", "O", "LSE")
 _RANGES = {"inferno": (0.08, 0.95), "viridis": (0.0, 0.98)}
 """The part of each colour map that stands out from the background of a plot."""
 
 
 def tensor_inks(theme: Theme, names: Sequence[str]) -> dict[str, str]:
-    """'#rrggbb' by name, in the order in which the names come."""
-    return {name: theme.series[index % len(theme.series)] for index, name in enumerate(dict.fromkeys(names))}
+    """'#rrggbb' by name: the theme's own colours of its tensors (Q, K, S, ...), its series in turn for the others."""
+    others = [name for name in dict.fromkeys(names) if name not in THEME_TENSORS]
+    series = {name: theme.series[index % len(theme.series)] for index, name in enumerate(others)}
+    return {name: series[name] if name in series else theme.tensor(name) for name in dict.fromkeys(names)}
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -8,10 +8,11 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QGraphicsRectItem, QVBoxLayout, QWidget
 
+from core.masks import TileClass
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
-from gui.charts.tiles import NEVER, TileClass, TileGrid, TilePicture, picture
+from gui.charts.tiles import NEVER, TileGrid, TilePicture, picture
 from gui.theme import Theme, colour, mix
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
@@ -20,7 +21,7 @@ _GAPS_UP_TO = 64
 """Blocks an axis may have on screen and still get gaps between them."""
 _TILE_PX = 5
 """Lower or narrower tiles would be all gap."""
-_NAMES = {TileClass.SKIPPED: "skipped", TileClass.FULL: "full", TileClass.PARTIAL: "partial (masked inside)"}
+_NAMES = {TileClass.EMPTY: "skipped", TileClass.FULL: "full", TileClass.PARTIAL: "partial (masked inside)"}
 
 
 class TileSchedule(Figure):
@@ -132,7 +133,7 @@ class TileSchedule(Figure):
 
     def _write_legend(self, theme: Theme) -> None:
         grid = self._grid
-        names = (("full", TileClass.FULL), ("partial", TileClass.PARTIAL), ("skipped", TileClass.SKIPPED))
+        names = (("full", TileClass.FULL), ("partial", TileClass.PARTIAL), ("skipped", TileClass.EMPTY))
         classes = [
             Entry(f"{name} {grid.share(tile_class):.0%}" if grid else name, theme.tiles[name])
             for name, tile_class in names

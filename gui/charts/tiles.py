@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
 
-
-class TileClass(IntEnum):
-    """Ordered so that the highest is what a pixel standing for several tiles shows."""
-
-    SKIPPED = 0
-    FULL = 1
-    PARTIAL = 2
-
+from core.masks import TileClass
 
 NEVER = -1
 """The order of a tile that is never loaded."""
@@ -95,7 +87,7 @@ class TilePicture:
 def picture(grid: TileGrid, q_range: tuple[int, int], kv_range: tuple[int, int], most: int = 512) -> TilePicture:
     """The tiles [q_range) x [kv_range), pooled so that neither side passes `most` pixels.
 
-    A pixel shows the highest class among its tiles, and is loaded with the first of them.
+    A pixel shows the highest class among its tiles (partial, full, empty), and is loaded with the first of them.
     """
     first_q, last_q = max(0, q_range[0]), min(grid.q_blocks, q_range[1])
     first_kv, last_kv = max(0, kv_range[0]), min(grid.kv_blocks, kv_range[1])

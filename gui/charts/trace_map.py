@@ -1,10 +1,13 @@
-"""Address over time of one launch, at any zoom: rasterised again for what is in view, beside the GUI thread."""
+"""Address over time of launches, at any zoom: rasterised again for what is in view, beside the GUI thread."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
+
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QResizeEvent
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.format import format_quantity
@@ -26,21 +29,28 @@ from gui.widgets.legend import Entry, Legend
 _BANDS_PX = 64
 _OVERVIEW = (360, 900)
 _REDRAW_MS = 15
+_LEAST = 1e-3
+"""Accesses or bytes that a window spans at least."""
 
 
 class TraceMap(Figure):
-    """The wheel zooms, a drag pans, a double click shows all.
+    """One axis of time over launches that follow each other. The wheel zooms, a drag pans, a double click shows all.
 
     A coarse picture of the whole lies below the one of the part in view, so that panning never shows a hole while the
     finer one is made. `picked` carries the Moment that was clicked and the tensor's name there ('' between tensors).
+    The tensors are stacked with those of `tensors` first; programs are numbered through all launches.
     """
 
     picked = Signal(object, str)
     drawn = Signal()
+    opened = Signal()
+    """What was to be drawn is there for the first time: `order` is known."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, tensors: Sequence[str] = (), parent: QWidget | None = None) -> None:
         super().__init__("Run (F5) to trace the kernel: every load and store appears here.", parent)
-        self.launch: Launch | None = None
+        self.launches: tuple[Launch, ...] = ()
+        self._stacking = tuple(tensors)
+        self._extent: tuple[float, float] | None = None
         self.order: Order | None = None
         self._levels: AddressLevels | None = None
         self.bands: tuple[Band, ...] = ()
@@ -56,22 +66,33 @@ class TraceMap(Figure):
         self._redraw.timeout.connect(self._request_detail)
         self._build()
 
-    def set_launch(self, launch: Launch | None) -> None:
-        """Show another launch, whole; None shows the empty state."""
-        if launch is self.launch:
+    def set_launches(self, launches: Sequence[Launch]) -> None:
+        """Show other launches, whole; none shows the empty state."""
+        if len(launches) == len(self.launches) and all(map(operator.is_, launches, self.launches)):
             return
-        self.launch, self.order, self._levels = launch, None, None
+        self.launches, self.order, self._levels = tuple(launches), None, None
         self._overview.clear()
         self._detail.clear()
         self._detail_work.forget()
         self._overview_work.forget()
-        if launch is None:
+        if not launches:
             self.show_empty()
             return
-        self.bands = bands_of([launch])
+        self.bands = bands_of(launches, self._stacking)
+        self._labels.make_room([band.name for band in self.bands])
         self._dress(themes.current())
         self.show_empty("Drawing the trace…")
         self._request_overview()
+
+    def set_extent(self, accesses: float | None, total_bytes: float | None = None) -> None:
+        """Show this much of the axes as the whole; None takes what the launches have."""
+        self._extent = None if accesses is None or total_bytes is None else (accesses, total_bytes)
+        self._go_home()
+
+    @property
+    def marked_program(self) -> QRectF | None:
+        """The marked x-range as a rectangle in data coordinates, or None."""
+        return self._program_mark.rect() if self._program_mark.isVisible() else None
 
     def select_line(self, file: str | None, line: int | None) -> None:
         """Light the accesses of one source line; None lights all."""
@@ -158,13 +179,13 @@ class TraceMap(Figure):
         self._changed_view()
 
     def _request_overview(self) -> None:
-        launch, bands, colours, line = self.launch, self.bands, self._colours(), self._line
+        launches, bands, colours, line = self.launches, self.bands, self._colours(), self._line
         order, levels = self.order, self._levels
-        if launch is None:
+        if not launches:
             return
 
         def work() -> tuple[Order, AddressLevels, TracePicture]:
-            made, indexed = order or Order(launch), levels or AddressLevels([launch], bands)
+            made, indexed = order or Order(launches), levels or AddressLevels(launches, bands)
             whole = (0.0, max(1.0, made.accesses)), (0.0, float(max(1, sum(band.size_bytes for band in bands))))
             return made, indexed, paint(indexed, whole, _OVERVIEW, colours, line)
 
@@ -179,9 +200,15 @@ class TraceMap(Figure):
             self._title.setText(f"{accesses} accesses")
             self._title.setToolTip(f"{self.order.accesses:,.0f} accesses to {size} of tensors")
             self.show_content()
-            self.chart.set_home(picture.x_range, picture.y_range)
+            self._go_home()
             self._place_marks()
+            self.opened.emit()
         self._changed_view()
+
+    def _go_home(self) -> None:
+        if self.order is not None:
+            right, top = self._extent or (max(1.0, self.order.accesses), self.total_bytes)
+            self.chart.set_home((0, right), (0, top))
 
     def _request_detail(self) -> None:
         order, levels = self.order, self._levels
@@ -208,9 +235,9 @@ class TraceMap(Figure):
     def _window(self, order: Order) -> tuple[Range, Range]:
         """What is in view, cut to the data."""
         (left, right), (low, high) = self.chart.getViewBox().viewRange()
-        left, low = max(0.0, left), max(0.0, low)
-        right = min(max(right, left + 1e-3), max(1.0, order.accesses))
-        return (left, right), (low, min(max(high, low + 1e-3), float(self.total_bytes)))
+        end, top = max(1.0, order.accesses), float(self.total_bytes)
+        left, low = min(max(0.0, left), end - _LEAST), min(max(0.0, low), top - _LEAST)
+        return (left, min(max(right, left + _LEAST), end)), (low, min(max(high, low + _LEAST), top))
 
     def _put(self, item: pg.ImageItem, picture: TracePicture) -> None:
         item.setImage(picture.image, autoLevels=False, levels=None)
@@ -228,7 +255,7 @@ class TraceMap(Figure):
 
     def _place_marks(self) -> None:
         order, program = self.order, self._program
-        shown = order is not None and program is not None and 0 <= program < len(order.edges) - 1
+        shown = order is not None and program is not None and 0 <= program < order.programs
         self._program_mark.setVisible(shown)
         if shown and order is not None and program is not None:
             first, last = float(order.edges[program]), float(order.edges[program + 1])
@@ -245,7 +272,7 @@ class TraceMap(Figure):
 
     def inks(self) -> dict[str, str]:
         """The colour of each tensor."""
-        names = [buffer.name for buffer in self.launch.buffers] if self.launch is not None else []
+        names = [buffer.name for launch in self.launches for buffer in launch.buffers]
         return tensor_inks(themes.current(), names)
 
     def _colours(self) -> Colours:
@@ -253,7 +280,8 @@ class TraceMap(Figure):
         return Colours(tuple(rgb(inks[band.name]) for band in self.bands), rgb(themes.current().text))
 
     def _has(self, file: str, line: int) -> bool:
-        return self.launch is not None and any(a.line == line and a.file == file for a in self.launch.accesses)
+        accesses = (access for launch in self.launches for access in launch.accesses)
+        return any(access.line == line and access.file == file for access in accesses)
 
     def _on_click(self, x: float, y: float) -> None:
         moment: Moment | None = None if self.order is None else self.order.moment_at(x)
@@ -269,7 +297,7 @@ class TraceMap(Figure):
         self._title = QLabel()
         self._title.setProperty("role", "small")
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.chart = Chart(Axis("accesses, program after program"), Axis(unit="bytes"))
+        self.chart = Chart(Axis("accesses, by program", steps="whole"), Axis(unit="bytes"))
         self.chart.hideAxis("left")
         self._overview, self._detail = (pg.ImageItem(axisOrder="row-major") for _ in range(2))
         self._program_mark, self._band_mark = QGraphicsRectItem(), QGraphicsRectItem()
@@ -291,11 +319,13 @@ class TraceMap(Figure):
         row.addWidget(self._labels)
         row.addWidget(self.chart, 1)
         column.addLayout(row, 1)
-        foot = QHBoxLayout()
+        self.foot = QWidget()
+        foot = QHBoxLayout(self.foot)
+        foot.setContentsMargins(0, 0, 0, 0)
         foot.addWidget(self.legend, 3)
         foot.addWidget(self._title, 2)
         self._title.setAlignment(Qt.AlignmentFlag.AlignRight)
-        column.addLayout(foot)
+        column.addWidget(self.foot)
         self.chart.clicked.connect(self._on_click)
         self.chart.getViewBox().sigRangeChanged.connect(self._changed_view)
         read_out(self.chart, self, self.describe)
@@ -308,10 +338,16 @@ class _BandLabels(Canvas):
     def __init__(self, figure: TraceMap) -> None:
         super().__init__()
         self._figure = figure
-        self.setFixedWidth(_BANDS_PX)
+        self.make_room([])
+
+    def make_room(self, names: Sequence[str]) -> None:
+        """As wide as the longest name wants, within reason."""
+        metrics = QFontMetrics(themes.ui_font("small"))
+        widest = max((metrics.horizontalAdvance(_shown(name)) for name in names), default=_BANDS_PX)
+        self.setFixedWidth(min(_BANDS_PX, widest + 14))
 
     def sizeHint(self) -> QSize:
-        return QSize(_BANDS_PX, 60)
+        return QSize(self.width(), 60)
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         painter.setFont(themes.ui_font("small"))
@@ -329,6 +365,10 @@ class _BandLabels(Canvas):
             if top - line < middle <= last_text - line * 0.9:
                 painter.setPen(QColor(inks[name]))
                 box = QRectF(0, middle - line / 2, self.width() - 10, line)
-                text = metrics.elidedText(name.removesuffix("_ptr"), Qt.TextElideMode.ElideRight, int(box.width()))
+                text = metrics.elidedText(_shown(name), Qt.TextElideMode.ElideRight, int(box.width()))
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
                 last_text = middle
+
+
+def _shown(name: str) -> str:
+    return name.removesuffix("_ptr")

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from core.format import format_quantity
+from core.trace.kernel_traffic import TensorTraffic, moved_bytes
+from gui.charts.palette import THEME_TENSORS
 from gui.charts.row_chart_spec import Band, Cell, Column, Headline, Ink, LegendKey, Row, RowSpec, Segment
 from gui.charts.ticks import short_quantity
 
 EMPTY = "The bytes that each kernel moves appear here."
-_THEME_TENSORS = ("Q", "K", "V", "S", "P", "O", "LSE")
 _WAYS = ("read", "written")
 
 
-@dataclass(frozen=True)
-class TensorBytes:
-    """Bytes of one tensor moved by one kernel; `kernel` is a key of the kernels given with it."""
-
-    kernel: str
-    tensor: str
-    read_bytes: int
-    written_bytes: int
-
-    def moved(self, way: str) -> int:
-        return self.read_bytes if way == "read" else self.written_bytes
-
-    @property
-    def total(self) -> int:
-        return self.read_bytes + self.written_bytes
-
-
-def traffic_rows(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) -> RowSpec | None:
-    """The bytes of `kernels` ((key, label), the one to beat first); None where none moves any."""
-    if not any(tensor.total for tensor in moved):
+def traffic_rows(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorTraffic]) -> RowSpec | None:
+    """The bytes of `kernels` ((key, label), the one to beat first), one entry per tensor; None where none moves any."""
+    if not any(tensor.bytes for tensor in moved):
         return None
     colours = _colours(moved)
     rows = tuple(_row(key, label, way, moved, colours, key != kernels[0][0]) for key, label in kernels for way in _WAYS)
-    there = dict.fromkeys(tensor.tensor for tensor in moved if tensor.total)
+    there = dict.fromkeys(tensor.tensor for tensor in moved if tensor.bytes)
     return RowSpec(
         columns=(Column(name="HBM bytes", unit="bytes"),),
         bands=(Band(rows),),
@@ -46,32 +29,36 @@ def traffic_rows(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes
     )
 
 
-def total(kernel: str, moved: Sequence[TensorBytes]) -> int:
+def total(kernel: str, moved: Sequence[TensorTraffic]) -> int:
     """Bytes read and written by one kernel."""
-    return sum(tensor.total for tensor in moved if tensor.kernel == kernel)
+    return moved_bytes(tensor for tensor in moved if tensor.kernel == kernel)
 
 
-def ratio(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) -> float | None:
+def ratio(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorTraffic]) -> float | None:
     """How many times fewer bytes the last kernel moves than the first; None unless both move some."""
     totals = [total(key, moved) for key, _ in kernels]
     return totals[0] / totals[-1] if len(totals) > 1 and totals[0] and totals[-1] else None
 
 
+def _moved(tensor: TensorTraffic, way: str) -> int:
+    return tensor.read_bytes if way == "read" else tensor.written_bytes
+
+
 def _row(
-    key: str, label: str, way: str, moved: Sequence[TensorBytes], colours: dict[str, Ink], names_absent: bool
+    key: str, label: str, way: str, moved: Sequence[TensorTraffic], colours: dict[str, Ink], names_absent: bool
 ) -> Row:
     whole = total(key, moved)
     bar = tuple(
         Segment(
-            tensor.moved(way),
+            _moved(tensor, way),
             colours[tensor.tensor],
             tensor.tensor,
-            (f"{tensor.tensor} {short_quantity(tensor.moved(way), 'bytes')}", tensor.tensor),
-            f"{label} · {tensor.tensor} {way}\n{_bytes(tensor.moved(way))}\n"
-            f"{tensor.moved(way) / whole:.1%} of its HBM bytes",
+            (f"{tensor.tensor} {short_quantity(_moved(tensor, way), 'bytes')}", tensor.tensor),
+            f"{label} · {tensor.tensor} {way}\n{_bytes(_moved(tensor, way))}\n"
+            f"{_moved(tensor, way) / whole:.1%} of its HBM bytes",
         )
         for tensor in moved
-        if tensor.kernel == key and tensor.moved(way)
+        if tensor.kernel == key and _moved(tensor, way)
     )
     amount = round(sum(segment.value for segment in bar))
     extra = _absent(key, moved) if names_absent and way == "written" else ""
@@ -79,14 +66,14 @@ def _row(
     return Row(way, (cell,), f"{label} {way}\n{_bytes(amount)}", group=label)
 
 
-def _absent(key: str, moved: Sequence[TensorBytes]) -> str:
+def _absent(key: str, moved: Sequence[TensorTraffic]) -> str:
     """Tensors that another kernel moves and this one does not at all: the point of a fused kernel."""
-    of_kernel = {tensor.tensor for tensor in moved if tensor.kernel == key and tensor.total}
-    absent = dict.fromkeys(tensor.tensor for tensor in moved if tensor.total and tensor.tensor not in of_kernel)
+    of_kernel = {tensor.tensor for tensor in moved if tensor.kernel == key and tensor.bytes}
+    absent = dict.fromkeys(tensor.tensor for tensor in moved if tensor.bytes and tensor.tensor not in of_kernel)
     return f"{' and '.join(absent)}: 0 B" if absent and of_kernel else ""
 
 
-def _headline(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) -> Headline | None:
+def _headline(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorTraffic]) -> Headline | None:
     times = ratio(kernels, moved)
     if times is None:
         return None
@@ -96,12 +83,12 @@ def _headline(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorBytes]) 
     return Headline(text, Ink("good" if fewer else "warn"), totals)
 
 
-def _colours(moved: Sequence[TensorBytes]) -> dict[str, Ink]:
+def _colours(moved: Sequence[TensorTraffic]) -> dict[str, Ink]:
     """The theme's own colours of its tensors; others take its series in turn."""
     names = list(dict.fromkeys(tensor.tensor for tensor in moved))
-    others = [name for name in names if name not in _THEME_TENSORS]
+    others = [name for name in names if name not in THEME_TENSORS]
     return {
-        name: Ink(f"tensor.{name}") if name in _THEME_TENSORS else Ink(f"series.{others.index(name)}") for name in names
+        name: Ink(f"tensor.{name}") if name in THEME_TENSORS else Ink(f"series.{others.index(name)}") for name in names
     }
 
 

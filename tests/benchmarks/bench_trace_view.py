@@ -79,7 +79,7 @@ def measure(launch: Launch) -> tuple[float, np.ndarray, float]:
             QApplication.processEvents()
         return (time.perf_counter() - start) * 1e3
 
-    view.set_launch(launch)
+    view.set_launches([launch])
     first = wait()
     assert view.order is not None
     frames = []

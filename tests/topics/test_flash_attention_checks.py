@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.contracts.errors import InvalidParams
-from core.topics.flash_attention.checks import check
-from core.topics.flash_attention.model import plan
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import check, plan
 
 
 def objection(params: FlashAttentionParams, available_bytes: int | None = None) -> InvalidParams:

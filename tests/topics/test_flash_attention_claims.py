@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from core.comparison import ImplResult, RunsOn
 from core.contracts.claims import Claim, Verdict
-from core.contracts.result import Environment, Metric, Provenance, Result
+from core.contracts.result import Environment, Metric, Provenance
 from core.topics.flash_attention import TOPIC
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.result import FlashAttentionResult, SweepStep
 
 CLAIMS = {claim.id: claim for claim in TOPIC.claims}
 METRICS = {
@@ -36,27 +38,29 @@ METRICS = {
     "gpu.hbm_bandwidth": 1.555e12,
     "gpu.sram_bandwidth": 19.5e12,
 }
-SWEEP = [
-    {"seq_len": n, "key_len": n, "standard_bytes": standard, "flash_bytes": flash}
-    for n, standard, flash in ((256, 400, 100), (512, 1600, 320), (1024, 6400, 1100))
-]
+SWEEP = tuple(
+    SweepStep(n, n, standard, flash) for n, standard, flash in ((256, 400, 100), (512, 1600, 320), (1024, 6400, 1100))
+)
 
 
-def comparison(flash_ms: float, standard_ms: float, runs_on: str = "cuda") -> dict[str, list[dict[str, object]]]:
+def comparison(flash_ms: float, standard_ms: float, runs_on: RunsOn = "cuda") -> tuple[ImplResult, ...]:
     rows = [("triton-flash", flash_ms), ("triton-standard", standard_ms), ("torch-naive", standard_ms)]
-    return {"comparison": [{"impl": impl, "runs_on": runs_on, "time_ms": time_ms} for impl, time_ms in rows]}
+    return tuple(ImplResult(impl, impl, runs_on, time_ms=time_ms) for impl, time_ms in rows)
 
 
 def result(
-    params: dict[str, object] | None = None, tables: dict[str, list[dict[str, object]]] | None = None, **changes: float
-) -> Result:
+    params: dict[str, object] | None = None,
+    sweep: tuple[SweepStep, ...] = SWEEP,
+    compared: tuple[ImplResult, ...] = comparison(1, 5),
+    **changes: float,
+) -> FlashAttentionResult:
     values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
-    return Result(
-        topic=TOPIC.id,
-        params=FlashAttentionParams(**(params or {})).model_dump(mode="json"),
+    return FlashAttentionResult(
+        params=FlashAttentionParams(**(params or {})),
         environment=Environment("cpu", "TTIR interpreter (CPU)"),
         metrics={name: Metric(value, "", Provenance.TRACED) for name, value in values.items()},
-        tables={"sweep": SWEEP, **comparison(1, 5)} if tables is None else tables,
+        sweep=sweep,
+        comparison=compared,
     )
 
 
@@ -76,10 +80,10 @@ CONTRARY = {
     "saves-flops": result(paper__flash__product_flops=800e9),
     "fewer-hbm-accesses": result(flash__hbm_bytes=60e6),
     "no-scores-in-hbm": result(flash__P_bytes=2.0),
-    "gain-grows-with-length": result(tables={"sweep": [*SWEEP[:2], {**SWEEP[2], "flash_bytes": 1400}]}),
-    "traffic-is-linear": result(tables={"sweep": [*SWEEP[:2], {**SWEEP[2], "flash_bytes": 640}]}),
+    "gain-grows-with-length": result(sweep=(*SWEEP[:2], replace(SWEEP[2], flash_bytes=1400))),
+    "traffic-is-linear": result(sweep=(*SWEEP[:2], replace(SWEEP[2], flash_bytes=640))),
     "sram-is-faster": result(gpu__sram_bandwidth=2e12),
-    "faster-on-a-gpu": result(tables=comparison(5, 1)),
+    "faster-on-a-gpu": result(compared=comparison(5, 1)),
 }
 
 
@@ -91,7 +95,7 @@ def test_that_a_contrary_result_is_a_surprise(claim: Claim) -> None:
 
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
 def test_that_an_empty_result_leaves_every_claim_untested(claim: Claim) -> None:
-    empty = replace(result(), metrics={}, tables={})
+    empty = FlashAttentionResult(params=FlashAttentionParams())
     assert claim.test(empty).verdict is Verdict.NOT_TESTED
 
 
@@ -109,13 +113,13 @@ def test_that_skipped_tiles_limit_the_claim_on_flops_only_under_a_mask() -> None
 
 def test_that_emulated_and_cpu_times_never_test_the_claim_on_speed() -> None:
     for runs_on in ("cpu", "emulated"):
-        finding = CLAIMS["faster-on-a-gpu"].test(result(tables=comparison(1, 5, runs_on)))
+        finding = CLAIMS["faster-on-a-gpu"].test(result(compared=comparison(1, 5, runs_on)))
         assert finding.verdict is Verdict.NOT_TESTED
         assert "run this page on a CUDA machine" in finding.evidence
 
 
 def test_that_short_sequences_say_what_length_would_do() -> None:
-    short = result(tables={})
+    short = result(sweep=())
     assert "set seq_len to 256 or more" in CLAIMS["gain-grows-with-length"].test(short).evidence
     assert CLAIMS["traffic-is-linear"].test(short).verdict is Verdict.NOT_TESTED
 

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import from_partial
+from core.contracts.result import Provenance
 from core.topics.flash_attention import TOPIC
-from core.topics.flash_attention.model import plan, row_softmax
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import plan
+from core.topics.flash_attention.result import FlashAttentionResult
+from core.topics.flash_attention.softmax import row_softmax
+from core.trace.kernel_traffic import TensorTraffic, by_tensor
+from core.trace.order import Order
+from core.trace.traffic import traffic
+from tests.same_result import same
 
 pytest.importorskip("triton")
 
@@ -32,7 +37,7 @@ CASES = {
 
 
 @cache
-def outcome(case: str) -> tuple[Result, tuple[Progress | Partial, ...]]:
+def outcome(case: str) -> tuple[FlashAttentionResult, tuple[Progress | Partial, ...]]:
     steps, events = TOPIC.load_experiment()(CASES[case], "cpu"), []
     while True:
         try:
@@ -48,15 +53,10 @@ def case(request: pytest.FixtureRequest) -> str:
 
 def test_that_traced_bytes_equal_modelled_bytes_tensor_by_tensor(case: str) -> None:
     result, _ = outcome(case)
-    traced: dict[tuple[str, str], list[int]] = {}
-    for row in result.tables["traffic"]:
-        sums = traced.setdefault((row["kernel"], row["tensor"]), [0, 0, 0])
-        sums[0] += row["read_bytes"]
-        sums[1] += row["written_bytes"]
-        sums[2] = max(sums[2], row["unique_bytes"])
+    traced = {(row.kernel, row.tensor): row for row in by_tensor(result.traffic)}
     for row in plan(CASES[case]).traffic:
-        expected = [row.read_bytes, row.written_bytes, row.unique_bytes]
-        assert traced.get((row.kernel, row.tensor), [0, 0, 0]) == expected, (row.kernel, row.tensor)
+        nothing = TensorTraffic(row.kernel, "", row.tensor, 0, 0, 0)
+        assert traced.get((row.kernel, row.tensor), nothing) == row
 
 
 def test_that_flash_moves_no_scores_and_standard_does(case: str) -> None:
@@ -66,19 +66,19 @@ def test_that_flash_moves_no_scores_and_standard_does(case: str) -> None:
     element = {"fp32": 4, "fp16": 2, "bf16": 2}[params.dtype]
     scores = params.batch * params.heads * params.seq_len * params.key_len
     assert result.value("standard.S_bytes") == result.value("standard.P_bytes") == 2 * scores * element
-    tensors = {row["tensor"] for row in result.tables["traffic"] if row["kernel"] == "flash"}
+    tensors = {row.tensor for row in result.traffic if row.kernel == "flash"}
     assert tensors == {"Q", "K", "V", "O", "LSE"}
 
 
 def test_that_the_traced_schedule_is_the_planned_one(case: str) -> None:
-    schedule = outcome(case)[0].arrays["schedule"]
+    schedule = outcome(case)[0].schedule
     np.testing.assert_array_equal(schedule[:, 1:], plan(CASES[case]).schedule)
     np.testing.assert_array_equal(schedule[:, 0], np.arange(len(schedule)))
 
 
 def test_that_the_kernels_own_softmax_states_follow_the_model(case: str) -> None:
     result, params = outcome(case)[0], CASES[case]
-    maximum, total = result.arrays["softmax.max"], result.arrays["softmax.sum"]
+    maximum, total = result.softmax.maximum, result.softmax.total
     assert maximum.shape[0] == total.shape[0] == params.seq_len
     # In 16 bits the kernel rounds P before it multiplies V.
     tolerance = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 2e-2}[params.dtype]
@@ -88,22 +88,22 @@ def test_that_the_kernels_own_softmax_states_follow_the_model(case: str) -> None
         np.testing.assert_allclose(maximum[row, :visited], expected.maximum, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(total[row, :visited], expected.total, rtol=1e-4)
         assert np.isnan(maximum[row, visited:]).all()
-        accumulator = result.arrays["softmax.acc"][row, :visited]
+        accumulator = result.softmax.accumulator[row, :visited]
         np.testing.assert_allclose(accumulator, expected.accumulator, rtol=tolerance, atol=10 * tolerance)
 
 
 def test_that_outputs_pass_and_emulated_runs_have_no_times(case: str) -> None:
-    rows = {row["impl"]: row for row in outcome(case)[0].tables["comparison"]}
+    rows = {row.impl: row for row in outcome(case)[0].comparison}
     assert len(rows) == 7
     for impl in ("triton-standard", "triton-flash"):
-        assert rows[impl]["runs_on"] == "emulated"
-        assert rows[impl]["passed"]
-        assert rows[impl]["time_ms"] is None
-        assert rows[impl]["time_ms_samples"] == []
-    assert rows["torch-naive"]["runs_on"] == "cpu"
-    assert rows["torch-naive"]["time_ms"] > 0
-    assert rows["sdpa-cudnn"]["runs_on"] == "unavailable"
-    assert rows["sdpa-cudnn"]["reason"]
+        assert rows[impl].runs_on == "emulated"
+        assert rows[impl].passed
+        assert rows[impl].time_ms is None
+        assert rows[impl].time_ms_samples == ()
+    assert rows["torch-naive"].runs_on == "cpu"
+    assert rows["torch-naive"].time_ms > 0
+    assert rows["sdpa-cudnn"].runs_on == "unavailable"
+    assert rows["sdpa-cudnn"].reason
 
 
 def test_that_every_time_of_this_machine_is_labelled_cpu(case: str) -> None:
@@ -113,29 +113,34 @@ def test_that_every_time_of_this_machine_is_labelled_cpu(case: str) -> None:
     assert not any(name.startswith("triton") for name in times)
 
 
-def test_that_address_maps_hold_every_access(case: str) -> None:
-    result, _ = outcome(case)
-    for axes in result.tables["address_axes"]:
-        kernel = axes["kernel"]
-        edges = result.arrays[f"address.{kernel}.program_edges"]
-        assert edges[0] == 0
-        assert edges[-1] == axes["accesses"]
-        assert (np.diff(edges) >= 0).all()
-        bands = [row for row in result.tables["bands"] if row["kernel"] == kernel]
-        assert bands[-1]["last_byte"] == axes["bytes"] - 1
-        assert result.arrays[f"address.{kernel}.read"].any()
-        assert result.arrays[f"address.{kernel}.write"].any()
+def test_that_traces_hold_every_access(case: str) -> None:
+    result, params = outcome(case)[0], CASES[case]
+    assert list(result.traces) == ["standard", "flash"]
+    for kernel, trace in result.traces.items():
+        launches = trace.launches()
+        order = Order(launches)
+        counted = [traffic(launch) for launch in launches]
+        assert sum(count.read_bytes + count.written_bytes for count in counted) == result.value(f"{kernel}.hbm_bytes")
+        assert sum(line.accesses for line in result.lines if line.kernel == kernel) == order.accesses
+        assert order.edges[0] == 0
+        assert (np.diff(order.edges) >= 0).all()
+        assert {launch.function for launch in launches} <= {source.function for source in result.sources}
+        places = {(access.file, access.line) for launch in launches for access in launch.accesses}
+        assert places <= {(line.file, line.line) for line in result.lines if line.kernel == kernel}
+        names = {buffer.name for launch in launches for buffer in launch.buffers}
+        assert names == {row.tensor for row in result.traffic if row.kernel == kernel}
+    assert len(order.edges) == 1 + params.batch * params.heads * -(-params.seq_len // params.block_q)
 
 
 def test_that_lines_and_sources_point_into_the_kernels(case: str) -> None:
     result, _ = outcome(case)
-    sources = {row["function"]: row for row in result.tables["sources"]}
+    sources = {row.function: row for row in result.sources}
     assert set(sources) == {"scores_fwd_kernel", "softmax_fwd_kernel", "output_fwd_kernel", "flash_fwd_kernel"}
-    assert all(row["text"] and "tt.func" in row["ttir"] for row in sources.values())
-    for row in result.tables["lines"]:
-        assert row["file"].startswith("kernels/attention/")
-        assert row["op"] in ("load", "store")
-    by_kernel = {k: sum(r["bytes"] for r in result.tables["lines"] if r["kernel"] == k) for k in ("standard", "flash")}
+    assert all(row.text and "tt.func" in row.ttir for row in sources.values())
+    for row in result.lines:
+        assert row.file.startswith("kernels/attention/")
+        assert row.op in ("load", "store")
+    by_kernel = {k: sum(r.bytes for r in result.lines if r.kernel == k) for k in ("standard", "flash")}
     assert by_kernel == {k: result.value(f"{k}.hbm_bytes") for k in by_kernel}
 
 
@@ -144,19 +149,16 @@ def test_that_progress_never_goes_back_and_a_partial_brings_the_traffic_early(ca
     done = [event.done / event.total for event in events if isinstance(event, Progress)]
     assert done == sorted(done)
     (early,) = [event for event in events if isinstance(event, Partial)]
-    partial = from_partial(early.result)
-    assert partial.tables["traffic"] == result.tables["traffic"]
-    assert "comparison" not in partial.tables
-    assert partial.environment == result.environment
+    assert early.result.traffic == result.traffic
+    assert early.result.traces.keys() == result.traces.keys()
+    assert early.result.comparison == ()
 
 
 def test_that_a_result_survives_its_archive(case: str) -> None:
     result, _ = outcome(case)
-    again = Result.from_bytes(result.to_bytes())
-    assert again.tables == result.tables
-    assert set(again.arrays) == set(result.arrays)
-    assert result.environment.backend == "TTIR interpreter (CPU)"
-    assert {"tilescope", "python", "torch", "triton", "numpy"} <= set(result.environment.versions)
+    again = FlashAttentionResult.from_bytes(result.to_bytes())
+    assert same(again, result)
+    assert all(trace.same_as(result.traces[kernel]) for kernel, trace in again.traces.items())
 
 
 def test_that_claims_find_what_they_should_on_a_real_run() -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from core.hardware.gpus import GPU_IDS, gpu
 from core.interpreter import Launch, Watched
-from core.topics.flash_attention.experiment import softmax_states
-from core.topics.flash_attention.experiment.softmax_states import softmax_arrays
-from core.topics.flash_attention.model import plan
+from core.topics.flash_attention.experiment import states
+from core.topics.flash_attention.experiment.states import softmax_states
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import plan
+from core.topics.flash_attention.result import SoftmaxStates
+from tests.same_result import same
 
 PARAMS = FlashAttentionParams(seq_len=40, heads=1, kv_heads=1, head_dim=32, block_q=16, block_kv=16)
 Q_BLOCKS, ITERATIONS = 3, 3
@@ -31,30 +33,30 @@ def launch(programs: tuple[int, ...], truncated: bool = False) -> Launch:
 
 
 def test_that_causal_programs_run_from_the_last_q_block_and_the_maximum_is_natural() -> None:
-    arrays = softmax_arrays(launch((0, 1, 2)), PARAMS)
-    assert arrays["softmax.max"].shape == (40, ITERATIONS)
-    assert arrays["softmax.acc"].shape == (40, ITERATIONS, 32)
-    assert arrays["softmax.sum"][:, 0].tolist() == [2] * 16 + [1] * 16 + [0] * 8
-    np.testing.assert_allclose(arrays["softmax.max"], arrays["softmax.sum"] * math.log(2), rtol=1e-6)
-    unmasked = softmax_arrays(launch((0, 1, 2)), PARAMS.changed(causal=False))
-    assert unmasked["softmax.sum"][:, 0].tolist() == [0] * 16 + [1] * 16 + [2] * 8
+    kept = softmax_states(launch((0, 1, 2)), PARAMS)
+    assert kept.maximum.shape == (40, ITERATIONS)
+    assert kept.accumulator.shape == (40, ITERATIONS, 32)
+    assert kept.total[:, 0].tolist() == [2] * 16 + [1] * 16 + [0] * 8
+    np.testing.assert_allclose(kept.maximum, kept.total * math.log(2), rtol=1e-6)
+    unmasked = softmax_states(launch((0, 1, 2)), PARAMS.changed(causal=False))
+    assert unmasked.total[:, 0].tolist() == [0] * 16 + [1] * 16 + [2] * 8
 
 
 def test_that_a_program_without_iterations_leaves_rows_unvisited() -> None:
-    arrays = softmax_arrays(launch((0, 1)), PARAMS)
-    assert np.isnan(arrays["softmax.sum"][:16]).all()
-    assert not np.isnan(arrays["softmax.sum"][16:]).any()
+    kept = softmax_states(launch((0, 1)), PARAMS)
+    assert np.isnan(kept.total[:16]).all()
+    assert not np.isnan(kept.total[16:]).any()
 
 
 def test_that_states_cut_off_by_the_byte_limit_are_left_out_whole() -> None:
-    assert softmax_arrays(launch((0, 1), truncated=True), PARAMS) == {}
+    assert same(softmax_states(launch((0, 1), truncated=True), PARAMS), SoftmaxStates())
 
 
 def test_that_large_accumulators_become_norms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(softmax_states, "_LARGEST_ACCUMULATOR_BYTES", 0)
-    arrays = softmax_arrays(launch((0, 1, 2)), PARAMS)
-    assert "softmax.acc" not in arrays
-    np.testing.assert_allclose(arrays["softmax.acc_norm"][0], [2 * math.sqrt(32)] * ITERATIONS, rtol=1e-6)
+    monkeypatch.setattr(states, "_LARGEST_ACCUMULATOR_BYTES", 0)
+    kept = softmax_states(launch((0, 1, 2)), PARAMS)
+    assert kept.accumulator is None
+    np.testing.assert_allclose(kept.accumulator_norm[0], [2 * math.sqrt(32)] * ITERATIONS, rtol=1e-6)
 
 
 @pytest.mark.parametrize("gpu_id", GPU_IDS)
@@ -67,5 +69,8 @@ def test_that_a_plan_weighs_its_tiles_against_each_gpu(gpu_id: str) -> None:
     assert large.fits == (gpu(gpu_id).shared_memory_per_block_bytes >= 3 * 128 * 128 * 4)
     for planned in (small, large):
         sram = planned.sram
-        assert sram.shared_bytes + sram.register_bytes == sum(piece.bytes for piece in sram.pieces)
-        assert planned.hardware.size_ratio > 100
+        assert [store.used_bytes for store in sram.stores] == [
+            sum(piece.bytes for piece in store.pieces) for store in (sram.shared, sram.registers)
+        ]
+        assert {piece.name for store in sram.stores for piece in store.pieces} == {"Q", "K", "V", "S/P", "acc", "m, l"}
+        assert planned.gpu.size_ratio > 100

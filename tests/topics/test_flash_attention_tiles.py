@@ -9,16 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.topics.flash_attention.model import plan
-from core.topics.flash_attention.model.tiles import (
-    FULL,
-    PARTIAL,
-    SKIPPED,
-    attended_pairs,
-    launch_order,
-    tile_classes,
-)
+from core.masks import TileClass
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import plan
+from core.topics.flash_attention.tiles import attended_pairs, launch_order, tile_classes
 
 LENGTHS = st.integers(1, 200)
 BLOCKS = st.sampled_from([16, 32, 64, 128])
@@ -39,7 +33,8 @@ def test_that_tile_classes_equal_a_look_at_every_cell(
 
     for q_block, kv_block in np.ndindex(classes.shape):
         cells = mask[q_block * block_q : (q_block + 1) * block_q, kv_block * block_kv : (kv_block + 1) * block_kv]
-        expected = SKIPPED if not cells.any() else FULL if cells.sum() == block_q * block_kv else PARTIAL
+        whole = cells.sum() == block_q * block_kv
+        expected = TileClass.FULL if whole else TileClass.PARTIAL if cells.any() else TileClass.EMPTY
         assert classes[q_block, kv_block] == expected
 
 

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.topics.flash_attention.model import plan
-from core.topics.flash_attention.model.io_complexity import flash_accesses, standard_accesses
-from core.topics.flash_attention.model.traffic import gain_limit
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import plan
+from core.topics.flash_attention.tiles import flash_accesses, gain_limit, standard_accesses
 
 SIZES = {"fp32": 4, "fp16": 2, "bf16": 2}
 
@@ -114,7 +113,7 @@ def test_that_roofline_times_are_the_larger_of_two_bounds() -> None:
     for kernel, roof in planned.roofline.items():
         assert roof.time_ms == pytest.approx(max(roof.flops / 312e12, planned.hbm_bytes(kernel) / 1.555e12) * 1e3)
     assert planned.roofline["standard"].bound == "memory"
-    assert planned.hardware.speed_ratio == pytest.approx(12.5, abs=0.1)
+    assert planned.gpu.speed_ratio == pytest.approx(12.5, abs=0.1)
 
 
 def test_that_curves_cover_the_documented_ranges() -> None:

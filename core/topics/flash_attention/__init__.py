@@ -2,10 +2,10 @@
 
 from core.contracts.text import Text
 from core.contracts.topic import Topic
-from core.topics.flash_attention.checks import check
 from core.topics.flash_attention.claims import CLAIMS
-from core.topics.flash_attention.model import plan
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import check, plan
+from core.topics.flash_attention.result import FlashAttentionResult
 
 TOPIC = Topic(
     id="flash-attention",
@@ -16,4 +16,5 @@ TOPIC = Topic(
     check=check,
     experiment="core.topics.flash_attention.experiment:run",
     claims=CLAIMS,
+    result=FlashAttentionResult,
 )

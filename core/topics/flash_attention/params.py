@@ -10,6 +10,8 @@ from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch
 from core.hardware.gpus import GPU_IDS
 
+_ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
+
 
 class FlashAttentionParams(Params):
     """Shapes are [batch, heads, length, head_dim]; `kv_len` 0 means as long as the queries."""
@@ -96,6 +98,11 @@ class FlashAttentionParams(Params):
                 "kv_heads",
             )
         return self
+
+    @property
+    def element_bytes(self) -> int:
+        """Of Q, K, V and O."""
+        return _ELEMENT_BYTES[self.dtype]
 
     @property
     def key_len(self) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.format import format_quantity
+from core.hardware.gpus import Gpu
 from gui import theme as themes
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, mix
@@ -21,28 +20,6 @@ _NARROW_PX = 960
 """Below this width the figures are written smaller and the arrow is short."""
 
 
-@dataclass(frozen=True)
-class MemoryLevels:
-    """The two levels of memory that a tiled kernel moves data between. `sram_per_sm_bytes` is one SM's share."""
-
-    gpu: str
-    hbm_bytes: float
-    hbm_bytes_per_s: float
-    sram_bytes: float
-    sram_bytes_per_s: float
-    sms: int
-    sram_per_sm_bytes: float
-    source: str = ""
-
-    @property
-    def speed_ratio(self) -> float:
-        return self.sram_bytes_per_s / self.hbm_bytes_per_s
-
-    @property
-    def size_ratio(self) -> float:
-        return self.hbm_bytes / self.sram_bytes
-
-
 class HardwareStrip(Figure):
     """Two blocks joined by the ratio between them. The bars under the figures share one scale of bandwidth."""
 
@@ -53,15 +30,15 @@ class HardwareStrip(Figure):
         self.set_content(self._strip)
 
     @property
-    def levels(self) -> MemoryLevels | None:
-        return self._strip.levels
+    def gpu(self) -> Gpu | None:
+        return self._strip.gpu
 
-    def set_levels(self, levels: MemoryLevels | None) -> None:
+    def set_gpu(self, gpu: Gpu | None) -> None:
         """Show another GPU; None shows the empty state."""
-        if levels is not None and levels == self._strip.levels:
+        if gpu is not None and gpu == self._strip.gpu:
             return
-        self._strip.levels = levels
-        if levels is None:
+        self._strip.gpu = gpu
+        if gpu is None:
             self.show_empty()
             return
         self._strip.update()
@@ -75,7 +52,7 @@ class _Strip(Canvas):
     def __init__(self, figure: HardwareStrip) -> None:
         super().__init__()
         self._figure = figure
-        self.levels: MemoryLevels | None = None
+        self.gpu: Gpu | None = None
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -84,13 +61,13 @@ class _Strip(Canvas):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        levels = self.levels
-        if levels is not None:
-            self._figure.tip.show_at(event.position().toPoint(), describe(levels))
+        gpu = self.gpu
+        if gpu is not None:
+            self._figure.tip.show_at(event.position().toPoint(), describe(gpu))
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
-        levels = self.levels
-        if levels is None:
+        gpu = self.gpu
+        if gpu is None:
             return
         inside = QRectF(self.rect()).adjusted(_MARGIN_PX, 6, -_MARGIN_PX, -6)
         name = QRectF(inside.left(), inside.top(), _NAME_PX, inside.height())
@@ -99,37 +76,37 @@ class _Strip(Canvas):
         hbm = QRectF(name.right(), inside.top(), block, inside.height())
         arrow = QRectF(hbm.right(), inside.top(), arrow_px, inside.height())
         sram = QRectF(arrow.right(), inside.top(), block, inside.height())
-        self._paint_name(painter, theme, name, levels)
-        fastest = max(levels.sram_bytes_per_s, levels.hbm_bytes_per_s)
-        hbm_size = short_quantity(levels.hbm_bytes, "bytes")
-        hbm_speed = format_quantity(levels.hbm_bytes_per_s, "B/s")
-        sram_speed = format_quantity(levels.sram_bytes_per_s, "B/s")
-        hbm_text, sram_text = ("HBM", hbm_size, hbm_speed), ("SRAM", sram_bytes(levels.sram_bytes), sram_speed)
-        _paint_block(painter, theme, hbm, hbm_text, theme.series[0], levels.hbm_bytes_per_s / fastest)
-        _paint_block(painter, theme, sram, sram_text, theme.series[1], levels.sram_bytes_per_s / fastest)
-        _paint_arrow(painter, theme, arrow, levels)
+        self._paint_name(painter, theme, name, gpu)
+        fastest = max(gpu.sram_bytes_per_s, gpu.hbm_bytes_per_s)
+        hbm_size = short_quantity(gpu.memory_bytes, "bytes")
+        hbm_speed = format_quantity(gpu.hbm_bytes_per_s, "B/s")
+        sram_speed = format_quantity(gpu.sram_bytes_per_s, "B/s")
+        hbm_text, sram_text = ("HBM", hbm_size, hbm_speed), ("SRAM", sram_bytes(gpu.sram_bytes), sram_speed)
+        _paint_block(painter, theme, hbm, hbm_text, theme.series[0], gpu.hbm_bytes_per_s / fastest)
+        _paint_block(painter, theme, sram, sram_text, theme.series[1], gpu.sram_bytes_per_s / fastest)
+        _paint_arrow(painter, theme, arrow, gpu)
 
-    def _paint_name(self, painter: QPainter, theme: Theme, box: QRectF, levels: MemoryLevels) -> None:
+    def _paint_name(self, painter: QPainter, theme: Theme, box: QRectF, gpu: Gpu) -> None:
         upper, lower = box.adjusted(2, 4, -8, -box.height() / 2), box.adjusted(2, box.height() / 2, -8, -4)
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         painter.setFont(themes.ui_font("title", bold=True))
         painter.setPen(QColor(theme.text))
-        painter.drawText(upper, left, _elided(painter, levels.gpu, upper.width()))
+        painter.drawText(upper, left, _elided(painter, gpu.name, upper.width()))
         painter.setFont(themes.ui_font("small"))
         painter.setPen(QColor(theme.muted))
-        painter.drawText(lower, left, f"{levels.sms} SMs × {sram_bytes(levels.sram_per_sm_bytes)}")
+        painter.drawText(lower, left, f"{gpu.sms} SMs × {sram_bytes(gpu.sram_bytes_per_sm)}")
 
 
-def describe(levels: MemoryLevels) -> str:
+def describe(gpu: Gpu) -> str:
     """Both levels in exact figures, and where they come from."""
     hbm_speed, sram_speed = (
-        format_quantity(speed, "B/s", digits=4) for speed in (levels.hbm_bytes_per_s, levels.sram_bytes_per_s)
+        format_quantity(speed, "B/s", digits=4) for speed in (gpu.hbm_bytes_per_s, gpu.sram_bytes_per_s)
     )
-    per_sm, whole = sram_bytes(levels.sram_per_sm_bytes), sram_bytes(levels.sram_bytes)
+    per_sm, whole = sram_bytes(gpu.sram_bytes_per_sm), sram_bytes(gpu.sram_bytes)
     return (
-        f"{levels.gpu}\nHBM: {format_quantity(levels.hbm_bytes, 'bytes')} at {hbm_speed}\n"
-        f"SRAM: {levels.sms} SMs × {per_sm} = {whole} at {sram_speed} (modelled: SMs × 128 B a clock × clock)\n"
-        f"{levels.source}"
+        f"{gpu.name}\nHBM: {format_quantity(gpu.memory_bytes, 'bytes')} at {hbm_speed}\n"
+        f"SRAM: {gpu.sms} SMs × {per_sm} = {whole} at {sram_speed} (modelled: SMs × 128 B a clock × clock)\n"
+        f"{gpu.source}"
     ).strip()
 
 
@@ -170,7 +147,7 @@ def _paint_block(
     painter.drawRoundedRect(QRectF(track.left(), track.top(), max(5.0, track.width() * share), 5), 2.5, 2.5)
 
 
-def _paint_arrow(painter: QPainter, theme: Theme, box: QRectF, levels: MemoryLevels) -> None:
+def _paint_arrow(painter: QPainter, theme: Theme, box: QRectF, gpu: Gpu) -> None:
     middle = box.center().y()
     left, right = box.left() + 10, box.right() - 10
     painter.setPen(QPen(QColor(theme.border_strong), 1.5))
@@ -182,11 +159,11 @@ def _paint_arrow(painter: QPainter, theme: Theme, box: QRectF, levels: MemoryLev
     painter.setFont(themes.ui_font("title", bold=True))
     painter.setPen(QColor(theme.good))
     half = box.height() / 2
-    faster = f"{format_quantity(levels.speed_ratio, digits=2)}× faster"
+    faster = f"{format_quantity(gpu.speed_ratio, digits=2)}× faster"
     painter.drawText(box.adjusted(0, 2, 0, -half), Qt.AlignmentFlag.AlignCenter, faster)
     painter.setFont(themes.ui_font("body"))
     painter.setPen(QColor(theme.warn))
-    rounded = float(f"{levels.size_ratio:.2g}")
+    rounded = float(f"{gpu.size_ratio:.2g}")
     painter.drawText(box.adjusted(0, half, 0, -2), Qt.AlignmentFlag.AlignCenter, f"{rounded:,.0f}× smaller")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from core.format import format_quantity
+from core.topics.flash_attention.softmax import RowSoftmax
 from gui import theme as themes
 from gui.charts.axis import Axis, QuantityAxis
 from gui.charts.chart import Chart, read_out
@@ -17,35 +16,12 @@ from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
 
 
-@dataclass(frozen=True)
-class RowState:
-    """The state of query `row` after each of its KV tiles.
-
-    maximum, total  float [iterations]: m and l of Milakov and Gimelshein's online softmax, m in scaled scores
-    accumulator     float [iterations, head_dim], unnormalised, or None where it was too big to keep
-    norm            float [iterations]: L2 norm of the accumulator, used where the accumulator is None
-    NaN means no value: a tile that the row's program skipped, or one before the row has seen any key.
-    """
-
-    row: int
-    maximum: np.ndarray
-    total: np.ndarray
-    accumulator: np.ndarray | None = None
-    norm: np.ndarray | None = None
-
-    @property
-    def iterations(self) -> int:
-        """The number of tiles that the row's program visited."""
-        visited = np.flatnonzero(np.isfinite(self.maximum))
-        return int(visited[-1]) + 1 if visited.size else 0
-
-
 class SoftmaxState(Figure):
     """Left, m and l over the tiles (each on its own axis); right, the accumulator's values at the current tile."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Pick a tile to follow the online softmax of one of its rows.", parent)
-        self._state: RowState | None = None
+        self._state: RowSoftmax | None = None
         self._iteration = 0
         self.scalars = Chart(Axis("KV tile", steps="whole"))
         self.scalars.freeze()
@@ -76,14 +52,14 @@ class SoftmaxState(Figure):
         self.set_content(content)
 
     @property
-    def state(self) -> RowState | None:
+    def state(self) -> RowSoftmax | None:
         return self._state
 
     @property
     def iteration(self) -> int:
         return self._iteration
 
-    def set_row(self, state: RowState | None, iteration: int = 0, sentence: str | None = None) -> None:
+    def set_row(self, state: RowSoftmax | None, iteration: int = 0, sentence: str | None = None) -> None:
         """Follow another row; None (or a row that sees no key) shows the empty state, with `sentence` if given."""
         self._state = state if state is not None and state.iterations else None
         if self._state is None:
@@ -113,8 +89,8 @@ class SoftmaxState(Figure):
         self._now.setValue(now)
         if state.accumulator is not None:
             self._bars.setOpts(height=state.accumulator[now])
-        elif state.norm is not None:
-            self._norm_dot.setData(*_dot(now, state.norm))
+        elif state.accumulator_norm is not None:
+            self._norm_dot.setData(*_dot(now, state.accumulator_norm))
 
     def describe_scalars(self, x: float, y: float) -> str | None:
         """m and l after the KV tile nearest to `x`."""
@@ -142,9 +118,9 @@ class SoftmaxState(Figure):
                 f"accumulator = {format_quantity(value, digits=5)}\n"
                 f"divided by l = {format_quantity(output, digits=5)}"
             )
-        if state.norm is not None:
+        if state.accumulator_norm is not None:
             at = min(max(0, round(x)), state.iterations - 1)
-            value = format_quantity(float(state.norm[at]), digits=5)
+            value = format_quantity(float(state.accumulator_norm[at]), digits=5)
             return f"row {state.row:,} after KV tile {at}\n‖accumulator‖ = {value}"
         return None
 
@@ -170,7 +146,7 @@ class SoftmaxState(Figure):
         self._norm_line.setPen(pg.mkPen(theme.tensor("O"), width=2))
         self._norm_dot.setBrush(pg.mkBrush(theme.tensor("O")))
 
-    def _prepare_values(self, state: RowState) -> None:
+    def _prepare_values(self, state: RowSoftmax) -> None:
         whole = state.accumulator is not None
         self._bars.setVisible(whole)
         self._norm_line.setVisible(not whole)
@@ -182,9 +158,11 @@ class SoftmaxState(Figure):
             reach = float(np.nanmax(np.abs(state.accumulator))) or 1.0
             self._bars.setOpts(x=np.arange(width), height=state.accumulator[0], width=0.8)
             self.values.setRange(xRange=(-1, width), yRange=(-1.08 * reach, 1.08 * reach), padding=0)
-        elif state.norm is not None:
-            self._norm_line.setData(*_points(state.norm, state.iterations))
-            self.values.setRange(xRange=(-0.3, state.iterations), yRange=_span(state.norm, zero=True), padding=0)
+        elif state.accumulator_norm is not None:
+            self._norm_line.setData(*_points(state.accumulator_norm, state.iterations))
+            self.values.setRange(
+                xRange=(-0.3, state.iterations), yRange=_span(state.accumulator_norm, zero=True), padding=0
+            )
 
     def _add_right_axis(self) -> pg.ViewBox:
         """A second view box over the first, with its own y axis at the right."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.topics.flash_attention.plan import SramPiece, SramStore
 from gui import theme as themes
 from gui.theme import Theme, colour, mix
 from gui.widgets.figure import Canvas, Figure, sram_bytes
@@ -19,32 +19,8 @@ _GAP_PX = 6
 _SWATCH_PX = 9
 
 
-@dataclass(frozen=True)
-class Resident:
-    """One tile or vector on chip. `tensor` names its colour, `detail` its shape and type, `fresh`: loaded this step."""
-
-    name: str
-    detail: str
-    bytes: int
-    tensor: str
-    fresh: bool = False
-
-
-@dataclass(frozen=True)
-class Store:
-    """One kind of memory of an SM, e.g. 'Shared memory', and what lies in it in order."""
-
-    name: str
-    capacity_bytes: int
-    residents: tuple[Resident, ...]
-
-    @property
-    def used_bytes(self) -> int:
-        return sum(resident.bytes for resident in self.residents)
-
-
 class SramView(Figure):
-    """Each store as one bar to scale, with its residents named below it; what was just loaded is framed."""
+    """Each store as one bar to scale, with its pieces named below it; what was just loaded is framed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("What lies in SRAM appears here once there is a schedule to step through.", parent)
@@ -52,17 +28,23 @@ class SramView(Figure):
         self.set_content(self._bars)
 
     @property
-    def stores(self) -> tuple[Store, ...]:
+    def stores(self) -> tuple[SramStore, ...]:
         return self._bars.stores
 
-    def set_stores(self, stores: tuple[Store, ...]) -> None:
-        """Show the residents of one step; no stores shows the empty state."""
+    @property
+    def fresh(self) -> frozenset[str]:
+        """The names of what was just loaded."""
+        return self._bars.fresh
+
+    def set_stores(self, stores: Sequence[SramStore], fresh: Collection[str] = ()) -> None:
+        """Show what is on chip in one step, `fresh` naming what it loads; no stores shows the empty state."""
         if not stores:
             self._bars.stores = ()
             self.show_empty()
             return
-        if stores != self._bars.stores:
-            self._bars.stores = stores
+        shown = tuple(stores), frozenset(fresh)
+        if shown != (self._bars.stores, self._bars.fresh):
+            self._bars.stores, self._bars.fresh = shown
             self._bars.updateGeometry()
             self._bars.update()
         self.show_content()
@@ -78,7 +60,8 @@ class _Bars(Canvas):
     def __init__(self, figure: SramView) -> None:
         super().__init__()
         self._figure = figure
-        self.stores: tuple[Store, ...] = ()
+        self.stores: tuple[SramStore, ...] = ()
+        self.fresh: frozenset[str] = frozenset()
         self.setMouseTracking(True)
         self.setFont(themes.ui_font("small"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -98,11 +81,11 @@ class _Bars(Canvas):
         super().mouseMoveEvent(event)
         position = event.position()
         for index, store in enumerate(self.stores):
-            for resident, box in self._segments(index):
+            for piece, box in self._segments(index):
                 if box.adjusted(-1, 0, 1, 0).contains(position):
-                    new = "\nloaded in this step" if resident.fresh else ""
-                    size = f"{sram_bytes(resident.bytes)} ({resident.bytes:,} B)"
-                    text = f"{resident.name}  {resident.detail}\n{size}{new}"
+                    new = "\nloaded in this step" if piece.name in self.fresh else ""
+                    size = f"{sram_bytes(piece.bytes)} ({piece.bytes:,} B)"
+                    text = f"{piece.name}  {_detail(piece)}\n{size}{new}"
                     self._figure.tip.show_at(self.mapTo(self._figure, position.toPoint()), text)
                     return
             if self._bar(index).contains(position):
@@ -116,17 +99,17 @@ class _Bars(Canvas):
         top = index * (2 * _LINE_PX + _BAR_PX + _GAP_PX) + _LINE_PX
         return QRectF(1, top, self.width() - 2, _BAR_PX)
 
-    def _segments(self, index: int) -> Iterator[tuple[Resident, QRectF]]:
+    def _segments(self, index: int) -> Iterator[tuple[SramPiece, QRectF]]:
         store, bar = self.stores[index], self._bar(index)
         # A store that is asked for more than it has is drawn full: the bar then spans what is asked for.
         scale = bar.width() / max(store.capacity_bytes, store.used_bytes, 1)
         left = bar.left()
-        for resident in store.residents:
-            width = resident.bytes * scale
-            yield resident, QRectF(left, bar.top(), width, bar.height())
+        for piece in store.pieces:
+            width = piece.bytes * scale
+            yield piece, QRectF(left, bar.top(), width, bar.height())
             left += width
 
-    def _paint_header(self, painter: QPainter, theme: Theme, store: Store, top: int) -> None:
+    def _paint_header(self, painter: QPainter, theme: Theme, store: SramStore, top: int) -> None:
         line = QRectF(1, top, self.width() - 2, _LINE_PX)
         painter.setPen(QColor(theme.text))
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, store.name)
@@ -140,33 +123,37 @@ class _Bars(Canvas):
         painter.setBrush(QColor(theme.sunken))
         painter.drawRoundedRect(self._bar(index), 3, 3)
         metrics = painter.fontMetrics()
-        for resident, box in self._segments(index):
-            ink = theme.tensor(resident.tensor)
+        for piece, box in self._segments(index):
+            ink = theme.tensor(piece.tensor)
             inner = box.adjusted(0.5, 1, -0.5, -1)
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(ink if resident.fresh else mix(theme.sunken, ink, 0.6)))
+            painter.setBrush(QColor(ink if piece.name in self.fresh else mix(theme.sunken, ink, 0.6)))
             painter.drawRect(inner)
-            if resident.fresh and inner.width() > 3:
+            if piece.name in self.fresh and inner.width() > 3:
                 painter.setPen(QPen(QColor(theme.tiles["current"]), 2))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.drawRect(inner.adjusted(1, 0, -1, 0))
-            if metrics.horizontalAdvance(resident.name) + 4 < inner.width():
-                painter.setPen(QColor(theme.on_accent if resident.fresh else theme.text))
-                painter.drawText(inner, Qt.AlignmentFlag.AlignCenter, resident.name)
+            if metrics.horizontalAdvance(piece.name) + 4 < inner.width():
+                painter.setPen(QColor(theme.on_accent if piece.name in self.fresh else theme.text))
+                painter.drawText(inner, Qt.AlignmentFlag.AlignCenter, piece.name)
 
-    def _paint_names(self, painter: QPainter, theme: Theme, store: Store, top: float) -> None:
+    def _paint_names(self, painter: QPainter, theme: Theme, store: SramStore, top: float) -> None:
         metrics = painter.fontMetrics()
         x = 1.0
-        for resident in store.residents:
-            label = f"{resident.name} {sram_bytes(resident.bytes)}"
+        for piece in store.pieces:
+            label = f"{piece.name} {sram_bytes(piece.bytes)}"
             width = metrics.horizontalAdvance(label)
             if x + _SWATCH_PX + 4 + width > self.width():
                 break
             swatch = QRectF(x, top + (_LINE_PX - _SWATCH_PX) / 2, _SWATCH_PX, _SWATCH_PX)
-            painter.setPen(QPen(QColor(theme.tiles["current"]), 1.5) if resident.fresh else Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme.tensor(resident.tensor)))
+            painter.setPen(QPen(QColor(theme.tiles["current"]), 1.5) if piece.name in self.fresh else Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.tensor(piece.tensor)))
             painter.drawRoundedRect(swatch, 2, 2)
-            painter.setPen(QColor(theme.text if resident.fresh else theme.muted))
+            painter.setPen(QColor(theme.text if piece.name in self.fresh else theme.muted))
             line = QRectF(x + _SWATCH_PX + 4, top, width + 2, _LINE_PX)
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, label)
             x += _SWATCH_PX + 4 + width + 10
+
+
+def _detail(piece: SramPiece) -> str:
+    return f"{' × '.join(map(str, piece.shape))} {piece.dtype}"

@@ -8,8 +8,9 @@ import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
-from core.contracts.result import Provenance, Result
-from core.topics.flash_attention.model import Plan
+from core.contracts.result import Provenance
+from core.topics.flash_attention.plan import Plan
+from core.topics.flash_attention.result import FlashAttentionResult
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import NEVER, TileGrid
 from gui.page.selection import Selection
@@ -44,7 +45,7 @@ class TileStepper(QWidget):
         self._row_name = QLabel()
         self._row_name.setProperty("role", "small")
         self._plan: Plan | None = None
-        self._traced: Result | None = None
+        self._traced: FlashAttentionResult | None = None
         self._grid: TileGrid | None = None
         self._iterations = np.empty(0, dtype=np.int32)
         self._programs: dict[int, tuple[int, int]] = {}
@@ -63,7 +64,7 @@ class TileStepper(QWidget):
     def grid(self) -> TileGrid | None:
         return self._grid
 
-    def show_schedule(self, plan: Plan, traced: Result | None) -> None:
+    def show_schedule(self, plan: Plan, traced: FlashAttentionResult | None) -> None:
         """Another schedule; a very large one is drawn when no other has come for a moment."""
         if traced is None and self._grid is not None and plan.tiles.size > _AT_ONCE_TILES:
             self._waiting = plan
@@ -82,7 +83,7 @@ class TileStepper(QWidget):
         elsewhere = min(tile) >= 0 and tile != self._grid.tile_at(step)
         self.schedule.choose(*(tile if elsewhere else (None, None)))
         begins = self._iterations[step] == 0
-        self.sram.set_stores(view_data.stores(self._plan, ("Q", "K", "V") if begins else ("K", "V")))
+        self.sram.set_stores(self._plan.sram.stores, ("Q", "K", "V") if begins else ("K", "V"))
         self._row = selection.index("row")
         self._show_row()
 
@@ -93,7 +94,7 @@ class TileStepper(QWidget):
             self.player.pause()
             self.player.set_step(start)
 
-    def _draw_schedule(self, plan: Plan, traced: Result | None) -> None:
+    def _draw_schedule(self, plan: Plan, traced: FlashAttentionResult | None) -> None:
         """The player keeps its place where the schedule is as long as before."""
         self._waiting = None
         schedule = view_data.schedule_of(plan, traced)
@@ -161,8 +162,8 @@ class TileStepper(QWidget):
         plan, row = self._plan, self._row
         if plan is None or self.player.step < 0 or not 0 <= row < plan.params.seq_len:
             return
-        traced = None if self._traced is None else view_data.traced_row(self._traced, row)
-        state = view_data.modelled_row(plan.params, row) if traced is None else traced
+        traced = None if self._traced is None else self._traced.softmax.row(row)
+        state = plan.row_softmax(row) if traced is None else traced
         self._shown_row = row
         self._row_name.setText(f"Online softmax of query {row:,}")
         self.softmax_badge.set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)

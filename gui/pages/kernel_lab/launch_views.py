@@ -64,7 +64,7 @@ class LaunchViews(QObject):
     def set_launch(self, launch: Launch | None) -> None:
         """Show another launch; None empties every plot."""
         self.launch = launch
-        self.map.set_launch(launch)
+        self.map.set_launches([] if launch is None else [launch])
         self.heatmap.set_tensors([] if launch is None else view_data.tensor_labels(launch))
         for work in (self._programs_work, self._heat_work, self._reuse_work):
             work.forget()
@@ -72,7 +72,7 @@ class LaunchViews(QObject):
             self.grid.set_grid((0, 0, 0), np.zeros(0))
             self._show_no_reuse(None)
             return
-        self._programs_work.request(lambda: (launch, Order(launch).accesses_of_program()))
+        self._programs_work.request(lambda: (launch, Order([launch]).accesses_of_program()))
         self._reuse_work.request(lambda: reuse([launch]))
         self._count_heat()
 

@@ -13,9 +13,9 @@ import numpy as np
 from core.comparison import ImplResult, impl_results
 from core.contracts.result import Provenance, Result, Row
 from core.format import format_quantity
+from core.trace.kernel_traffic import TensorTraffic
 from gui.charts.row_grid import ColourScale, RowGrid
 from gui.charts.series import Mark, Series
-from gui.charts.traffic_rows import TensorBytes
 from gui.pages.lora.factor_pictures import PARTS, Factors
 from gui.pages.lora.triplet_view import Triplets
 from gui.widgets.samples_table import BEFORE, Sample, Variant
@@ -214,7 +214,7 @@ def text_samples(result: Result | None) -> tuple[list[Variant], list[Sample]]:
     return variants, [Sample(str(row["row"]), str(row["wanted"]), {key: row.get(key) for key in keys}) for row in rows]
 
 
-def traffic(result: Result | None) -> tuple[list[tuple[str, str]], list[TensorBytes]]:
+def traffic(result: Result | None) -> tuple[list[tuple[str, str]], list[TensorTraffic]]:
     """Bytes of the forward pass by variant and tensor, the kernels of a variant added up."""
     rows = [] if result is None else result.tables.get("kernels", [])
     there = {row["variant"] for row in rows}
@@ -225,7 +225,9 @@ def traffic(result: Result | None) -> tuple[list[tuple[str, str]], list[TensorBy
         key = row["variant"], _tensor_name(row)
         read, written = sums.get(key, (0, 0))
         sums[key] = read + int(row["read_bytes"]), written + int(row["written_bytes"])
-    moved = [TensorBytes(*names, *amounts) for names, amounts in sums.items() if names[0] in order]
+    moved = [
+        TensorTraffic(kernel, "", tensor, *amounts, 0) for (kernel, tensor), amounts in sums.items() if kernel in order
+    ]
     return variants, sorted(moved, key=lambda one: order.index(one.kernel))
 
 

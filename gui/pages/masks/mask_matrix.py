@@ -8,10 +8,10 @@ from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from core.masks import TileClass
 from gui import theme as themes
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
-from gui.charts.tiles import TileClass
 from gui.pages.masks.mask_picture import MatrixColours, MatrixPicture, MatrixSource, Span, paint, window
 from gui.pages.masks.matrix_axis_labels import KeyLabels, QueryLabels, RowCounts
 from gui.theme import Theme, colour, mix
@@ -97,7 +97,7 @@ class MaskMatrix(Figure):
             return None
         row, col = int(y), int(x)
         kind = TileClass(int(source.classes[row // source.block_q, col // source.block_kv]))
-        name = {TileClass.SKIPPED: "empty, skipped", TileClass.FULL: "full, not masked", TileClass.PARTIAL: "partial"}
+        name = {TileClass.EMPTY: "empty, skipped", TileClass.FULL: "full, not masked", TileClass.PARTIAL: "partial"}
         return (
             f"query {row:,} '{source.row_labels[row]}' → key {col:,} '{source.col_labels[col]}'\n"
             f"{source.explain(row, col)}\ntile ({row // source.block_q}, {col // source.block_kv}): {name[kind]}"
@@ -131,7 +131,7 @@ class MaskMatrix(Figure):
         kinds = (
             ("full", TileClass.FULL, colours.full),
             ("partial", TileClass.PARTIAL, colours.partial),
-            ("empty", TileClass.SKIPPED, colours.empty),
+            ("empty", TileClass.EMPTY, colours.empty),
         )
         entries = [
             Entry(

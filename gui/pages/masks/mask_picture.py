@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gui.charts.tiles import TileClass
+from core.masks import TileClass
 
 Range = tuple[float, float]
 Span = tuple[int, int]

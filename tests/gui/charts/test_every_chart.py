@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint
 from PySide6.QtWidgets import QApplication
 
 from core.comparison import ImplResult
+from core.hardware.gpus import gpu
+from core.topics.flash_attention.plan import SramPiece, SramStore
+from core.topics.flash_attention.result import GpuTimeline
+from core.topics.flash_attention.softmax import RowSoftmax
+from core.trace.kernel_traffic import TensorTraffic
 from gui import theme as themes
 from gui.charts import impl_rows, traffic_rows
 from gui.charts.axis import Axis
@@ -23,13 +29,11 @@ from gui.charts.row_map import RowMap
 from gui.charts.series import Mark, Series
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import TileGrid
-from gui.charts.traffic_rows import TensorBytes
-from gui.pages.flash_attention.address_map import AddressMap
-from gui.pages.flash_attention.hardware_bar import HardwareStrip, MemoryLevels, describe
-from gui.pages.flash_attention.raster import AddressRaster, Band
-from gui.pages.flash_attention.softmax_state import RowState, SoftmaxState
-from gui.pages.flash_attention.sram_view import Resident, SramView, Store
-from gui.pages.flash_attention.timeline import Launch, Timeline
+from gui.pages.flash_attention.access_maps import AccessMaps
+from gui.pages.flash_attention.hardware_bar import HardwareStrip, describe
+from gui.pages.flash_attention.softmax_state import SoftmaxState
+from gui.pages.flash_attention.sram_view import SramView
+from gui.pages.flash_attention.timeline import Timeline
 from gui.pages.lora.factor_pictures import FactorPictures, Factors
 from gui.pages.lora.triplet_view import Triplets, TripletView
 from gui.pages.quantization.bit_budget import Memory, ModelBytes, budget_rows
@@ -42,7 +46,7 @@ from gui.pages.quantization.scales_view import ScalesView
 from gui.widgets.figure import Figure
 from tests.gui.pages.quantization.test_scales_view import PICTURE
 
-A100 = MemoryLevels("NVIDIA A100 40GB", 40e9, 1555e9, 108 * 192 * 1024, 19.5e12, 108, 192 * 1024, "data sheet")
+A100 = replace(gpu("a100-40gb"), source="data sheet")
 
 
 def _schedule() -> TileSchedule:
@@ -53,13 +57,13 @@ def _schedule() -> TileSchedule:
 
 def _sram() -> SramView:
     plot = SramView()
-    plot.set_stores((Store("Registers", 1 << 18, (Resident("acc", "64 × 64 fp32", 16384, "O", True),)),))
+    plot.set_stores((SramStore("Registers", 1 << 18, (SramPiece("acc", (64, 64), "fp32", 16384, "O"),)),), ("acc",))
     return plot
 
 
 def _softmax() -> SoftmaxState:
     plot = SoftmaxState()
-    plot.set_row(RowState(0, np.arange(4.0), np.arange(1.0, 5.0), np.ones((4, 8))), 2)
+    plot.set_row(RowSoftmax(0, np.arange(4.0), np.arange(1.0, 5.0), np.ones((4, 8))), 2)
     return plot
 
 
@@ -68,7 +72,7 @@ def _rows() -> RowChart:
 
 
 def _traffic() -> RowChart:
-    plot, moved = _rows(), [TensorBytes("a", "Q", 100, 50), TensorBytes("b", "Q", 10, 0)]
+    plot, moved = _rows(), [TensorTraffic("a", "", "Q", 100, 50, 0), TensorTraffic("b", "", "Q", 10, 0, 0)]
     plot.set_rows(traffic_rows.traffic_rows((("a", "A"), ("b", "B")), moved))
     return plot
 
@@ -80,12 +84,8 @@ def _powers() -> LineChart:
     return plot
 
 
-def _addresses() -> AddressMap:
-    plot = AddressMap()
-    ones = np.ones((16, 16), np.uint32)
-    raster = AddressRaster("Flash", ones, 0 * ones, (Band("Q", 0, 99),), 50.0, 100.0, np.array([0.0, 50.0]))
-    plot.set_rasters([("flash", raster)])
-    return plot
+def _accesses() -> AccessMaps:
+    return AccessMaps((("standard", "Standard"), ("flash", "Flash")), ("Q", "K"))
 
 
 def _comparison() -> RowChart:
@@ -97,13 +97,13 @@ def _comparison() -> RowChart:
 
 def _timeline() -> Timeline:
     plot = Timeline()
-    plot.set_launch(Launch(np.array([0], np.int32), np.array([0.0]), np.array([5.0])))
+    plot.set_timeline(GpuTimeline(np.array([0], np.int32), np.array([0.0]), np.array([5.0])))
     return plot
 
 
 def _strip() -> HardwareStrip:
     plot = HardwareStrip()
-    plot.set_levels(A100)
+    plot.set_gpu(A100)
     return plot
 
 
@@ -173,13 +173,13 @@ def _factors() -> FactorPictures:
 
 
 FILLED: list[Callable[[], Figure]] = [
-    _schedule, _sram, _softmax, _traffic, _powers, _addresses, _comparison, _timeline, _strip,
+    _schedule, _sram, _softmax, _traffic, _powers, _comparison, _timeline, _strip,
     _codebooks, _row_map, _histogram, _pareto,
     _budget, _outputs, _scales,
     _steps, _triplets, _factors,
 ]  # fmt: skip
 EMPTY: list[Callable[[], Figure]] = [
-    TileSchedule, SramView, SoftmaxState, _rows, AddressMap, Timeline, HardwareStrip,
+    TileSchedule, SramView, SoftmaxState, _rows, _accesses, Timeline, HardwareStrip,
     ScalesView, TripletView, FactorPictures,
     CodebookView, error_histogram,
 ]  # fmt: skip
@@ -208,7 +208,7 @@ def test_that_a_shown_plot_follows_the_theme(make: Callable[[], Figure], qtbot: 
     assert plot.grab().toImage() == dark
 
 
-@pytest.mark.parametrize("make", FILLED)
+@pytest.mark.parametrize("make", [*FILLED, _accesses])
 def test_that_a_deleted_plot_is_gone_and_no_longer_listens(
     make: Callable[[], Figure], qtbot: Any, qapp: QApplication
 ) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gui.charts.tiles import NEVER, TileClass, TileGrid, picture
+from core.masks import TileClass
+from gui.charts.tiles import NEVER, TileGrid, picture
 
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
@@ -58,11 +59,11 @@ def test_that_a_part_of_the_grid_is_that_part(shape: tuple[int, int], seed: int,
 
 
 def test_that_states_tell_loaded_from_waiting() -> None:
-    classes = np.array([[TileClass.FULL, TileClass.PARTIAL, TileClass.SKIPPED]], dtype=np.uint8)
+    classes = np.array([[TileClass.FULL, TileClass.PARTIAL, TileClass.EMPTY]], dtype=np.uint8)
     grid = TileGrid.from_tiles(classes, np.array([[0, 0], [0, 1]]), 16, 16, 16, 48)
     shown = picture(grid, (0, 1), (0, 3))
-    assert shown.states(0).tolist() == [[TileClass.FULL + 3, TileClass.PARTIAL, TileClass.SKIPPED]]
-    assert shown.states(1).tolist() == [[TileClass.FULL + 3, TileClass.PARTIAL + 3, TileClass.SKIPPED]]
+    assert shown.states(0).tolist() == [[TileClass.FULL + 3, TileClass.PARTIAL, TileClass.EMPTY]]
+    assert shown.states(1).tolist() == [[TileClass.FULL + 3, TileClass.PARTIAL + 3, TileClass.EMPTY]]
 
 
 def test_that_shares_add_up_to_one() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -10,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from core.trace.address_map import bands_of
+from core.trace.affine import from_array
 from core.trace.levels import AddressLevels
-from core.trace.record import Launch
+from core.trace.record import Access, Buffer, Launch
+from gui import theme as themes
+from gui.charts import trace_map
 from gui.charts.trace_map import TraceMap
 from gui.charts.trace_picture import Colours, paint
 from tests.gui.latest_work import join_latest_work
@@ -35,7 +40,7 @@ def chart_map(qtbot: Any, launch: Launch) -> Iterator[TraceMap]:
     qtbot.addWidget(made)
     made.resize(700, 400)
     made.show()
-    made.set_launch(launch)
+    made.set_launches([launch])
     settle(made, qtbot)
     yield made
     join_latest_work()
@@ -119,9 +124,79 @@ def test_that_marks_follow_the_selection(chart_map: TraceMap) -> None:
 
 
 def test_that_another_launch_replaces_what_is_drawn_and_none_empties(chart_map: TraceMap, qtbot: Any) -> None:
-    chart_map.set_launch(replace(chart_map.launch, function="again"))
+    chart_map.set_launches([replace(chart_map.launches[0], function="again")])
     settle(chart_map, qtbot)
     assert not chart_map.is_empty
-    chart_map.set_launch(None)
+    chart_map.set_launches([])
     assert chart_map.is_empty
     assert chart_map.empty_sentence.endswith(".")
+
+
+def test_that_launches_share_one_axis_and_programs_count_through_them(chart_map: TraceMap, qtbot: Any) -> None:
+    first = chart_map.launches[0]
+    chart_map.set_launches([first, replace(first, function="again")])
+    settle(chart_map, qtbot)
+    assert chart_map.chart.getViewBox().viewRange()[0] == [0, 1024]
+    chart_map.select_program(5)
+    assert chart_map.marked_program is not None
+    assert (chart_map.marked_program.left(), chart_map.marked_program.width()) == (640, 128)
+    with qtbot.waitSignal(chart_map.picked) as caught:
+        chart_map.chart.clicked.emit(650.0, 100.0)
+    assert (caught.args[0].launch, caught.args[0].program) == (1, 5)
+
+
+def test_that_named_tensors_are_stacked_first_in_their_order(qtbot: Any, launch: Launch) -> None:
+    made = TraceMap(("y_ptr",))
+    qtbot.addWidget(made)
+    made.set_launches([launch])
+    settle(made, qtbot)
+    assert [name for name, _, _ in made.band_extents()] == ["y_ptr", "x_ptr"]
+    join_latest_work()
+
+
+def test_that_a_given_extent_is_the_whole_until_it_is_taken_back(chart_map: TraceMap, qtbot: Any) -> None:
+    chart_map.set_extent(1000, 5000)
+    assert chart_map.chart.getViewBox().viewRange() == [[0, 1000], [0, 5000]]
+    settle(chart_map, qtbot)
+    chart_map.set_extent(None)
+    assert chart_map.chart.getViewBox().viewRange() == [[0, 512], [0, 2048]]
+    settle(chart_map, qtbot)
+
+
+def test_that_the_map_is_drawn_once_however_often_it_is_moved(
+    chart_map: TraceMap, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = Mock(wraps=paint)
+    monkeypatch.setattr(trace_map, "paint", drawn)
+    for right in (400, 300, 200):
+        chart_map.chart.setRange(xRange=(0, right), padding=0)
+    assert not drawn.called
+    settle(chart_map, qtbot)
+    assert [call.args[1][0] for call in drawn.call_args_list] == [(0, 200)]
+
+
+def test_that_the_map_follows_the_theme(chart_map: TraceMap, qtbot: Any, qapp: QApplication) -> None:
+    dark = chart_map.grab().toImage()
+    themes.apply(qapp, "light")
+    settle(chart_map, qtbot)
+    assert chart_map.grab().toImage() != dark
+    themes.apply(qapp, "dark")
+    settle(chart_map, qtbot)
+    assert chart_map.grab().toImage() == dark
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 63), st.integers(0, 63), st.booleans(), st.integers(1, 40), st.integers(1, 40))
+def test_that_a_single_access_never_disappears(program: int, byte: int, write: bool, rows: int, columns: int) -> None:
+    """Among 64 programs that touch other tensors, each once."""
+    programs, one = np.arange(64), np.array([program])
+    buffers = (Buffer("x", "uint8", 1, 64, 4096), Buffer("elsewhere", "uint8", 1, 64, 8192))
+    kind = "store" if write else "load"
+    accesses = (
+        Access("load", 1, FILE, 1, (), programs, (1,), from_array(programs[:, None], 1), None, 1, 0),
+        Access(kind, 0, FILE, 2, (), one, (1,), byte, None, 1, 1),  # type: ignore[arg-type]
+    )
+    launch = Launch("k", FILE, 1, "", "", (64, 1, 1), buffers, accesses)
+    levels = AddressLevels([launch], bands_of([launch])[:1])
+    image = paint(levels, ((0.0, 65.0), (0.0, 64.0)), (rows, columns), COLOURS).image
+    assert np.count_nonzero(image[..., 3]) == 1

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPointF, QRectF, Qt
 
+from core.trace.kernel_traffic import TensorTraffic
 from gui.charts import traffic_rows
 from gui.charts.row_chart import RowChart
 from gui.charts.row_chart_spec import Segment
-from gui.charts.traffic_rows import TensorBytes
 
 KERNELS = (("standard", "Standard"), ("flash", "Flash"))
 ROWS = (
-    TensorBytes("standard", "Q", 4_000_000, 0),
-    TensorBytes("standard", "S", 8_000_000, 8_000_000),
-    TensorBytes("flash", "Q", 2_000_000, 0),
-    TensorBytes("flash", "S", 0, 0),
-    TensorBytes("flash", "O", 0, 500_000),
+    TensorTraffic("standard", "", "Q", 4_000_000, 0, 0),
+    TensorTraffic("standard", "", "S", 8_000_000, 8_000_000, 0),
+    TensorTraffic("flash", "", "Q", 2_000_000, 0, 0),
+    TensorTraffic("flash", "", "S", 0, 0, 0),
+    TensorTraffic("flash", "", "O", 0, 500_000, 0),
 )
 
 
@@ -43,7 +43,7 @@ def box(plot: RowChart, kernel: str, tensor: str, way: str) -> QRectF:
 
 
 def test_that_no_bytes_are_not_plotted(plot: RowChart) -> None:
-    plot.set_rows(traffic_rows.traffic_rows(KERNELS, [TensorBytes("flash", "S", 0, 0)]))
+    plot.set_rows(traffic_rows.traffic_rows(KERNELS, [TensorTraffic("flash", "", "S", 0, 0, 0)]))
     assert plot.is_empty
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from core.comparison import ImplResult, error_metrics, time_metrics
-from core.contracts.result import Metric, Provenance, Row
-from core.topics.flash_attention.experiment.kernels import Traced
-from core.topics.flash_attention.model import Plan
-from core.topics.flash_attention.model.paper import paper_model, product_gflop
-from core.topics.flash_attention.model.traffic import gain_limit
-from core.topics.flash_attention.payload import KERNELS, TENSORS
+from core.contracts.result import Metric, Provenance
+from core.topics.flash_attention.experiment.tracing import Traced
+from core.topics.flash_attention.paper import paper_model, product_gflop
+from core.topics.flash_attention.plan import KERNELS, TENSORS, Plan
+from core.topics.flash_attention.result import SweepStep
+from core.topics.flash_attention.tiles import gain_limit
+from core.trace.kernel_traffic import TensorTraffic
 from core.trace.tile_loads import tiles_visited
 from kernels.attention import Impl
 
@@ -21,7 +22,7 @@ _SWEEP_NAMES = ("gain.quarter_length", "gain.half_length", "gain.full_length")
 
 def modelled_metrics(plan: Plan) -> Metrics:
     """What needs no run: FLOPs by formula, modelled bytes, roofline bounds, the GPU's memories, the paper's figures."""
-    gpu = plan.hardware.gpu
+    gpu = plan.gpu.name
     metrics = {}
     for kernel in KERNELS:
         roof = plan.roofline[kernel]
@@ -32,23 +33,22 @@ def modelled_metrics(plan: Plan) -> Metrics:
         note = f"{gpu}, {roof.bound}-bound: a lower limit, not a time that was measured"
         metrics[f"{kernel}.roofline_ms"] = _modelled(roof.time_ms, "ms", note)
     metrics["gain.limit"] = _modelled(gain_limit(plan.params), "x", "standard over flash bytes as N grows, these tiles")
-    metrics["gpu.hbm_bandwidth"] = _modelled(plan.hardware.hbm_bytes_per_s, "B/s", gpu)
-    metrics["gpu.sram_bandwidth"] = _modelled(plan.hardware.sram_bytes_per_s, "B/s", gpu)
+    metrics["gpu.hbm_bandwidth"] = _modelled(plan.gpu.hbm_bytes_per_s, "B/s", gpu)
+    metrics["gpu.sram_bandwidth"] = _modelled(plan.gpu.sram_bytes_per_s, "B/s", gpu)
     return metrics | _paper_metrics()
 
 
-def traffic_metrics(rows: Sequence[Row]) -> Metrics:
-    """Bytes by kernel and tensor, from the 'traffic' table."""
+def traffic_metrics(traffic: Sequence[TensorTraffic]) -> Metrics:
+    """Bytes by kernel and tensor."""
     metrics = {}
     for kernel in KERNELS:
-        mine = [row for row in rows if row["kernel"] == kernel]
-        read = sum(row["read_bytes"] for row in mine)
-        written = sum(row["written_bytes"] for row in mine)
+        rows = [row for row in traffic if row.kernel == kernel]
+        read, written = sum(row.read_bytes for row in rows), sum(row.written_bytes for row in rows)
         metrics[f"{kernel}.read_bytes"] = _traced(read, "bytes")
         metrics[f"{kernel}.written_bytes"] = _traced(written, "bytes")
         metrics[f"{kernel}.hbm_bytes"] = _traced(read + written, "bytes", "loads and stores of all programs")
         for tensor in TENSORS:
-            moved = sum(row["read_bytes"] + row["written_bytes"] for row in mine if row["tensor"] == tensor)
+            moved = sum(row.bytes for row in rows if row.tensor == tensor)
             metrics[f"{kernel}.{tensor}_bytes"] = _traced(moved, "bytes")
     ratio = metrics["standard.hbm_bytes"].value / metrics["flash.hbm_bytes"].value
     metrics["traffic.ratio"] = _traced(ratio, "x", "standard over flash")
@@ -69,11 +69,11 @@ def tile_flop_metrics(plan: Plan, standard: Traced, flash: Traced) -> Metrics:
     }
 
 
-def sweep_metrics(steps: Sequence[Row]) -> Metrics:
+def sweep_metrics(steps: Sequence[SweepStep]) -> Metrics:
     """The gain at N/4, N/2 and N."""
     return {
-        name: _traced(row["standard_bytes"] / row["flash_bytes"], "x", f"standard over flash at N = {row['seq_len']}")
-        for name, row in zip(_SWEEP_NAMES, steps, strict=False)
+        name: _traced(step.standard_bytes / step.flash_bytes, "x", f"standard over flash at N = {step.seq_len}")
+        for name, step in zip(_SWEEP_NAMES, steps, strict=False)
     }
 
 
@@ -81,7 +81,8 @@ def comparison_metrics(results: Iterable[ImplResult]) -> Metrics:
     """Errors of the two kernels, and the times of whatever the device really ran."""
     metrics: Metrics = {}
     for result in results:
-        if kernel := _KERNEL_OF_IMPL.get(result.impl):
+        kernel = _KERNEL_OF_IMPL.get(result.impl)
+        if kernel is not None:
             metrics |= error_metrics(kernel, result, "against float64")
         metrics |= time_metrics(result.impl, result)
     return metrics

@@ -2,60 +2,144 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from core.contracts.result import Environment, Metric, Provenance, Result
-from core.topics.flash_attention.model import Plan, plan
-from core.topics.flash_attention.model.softmax import row_softmax
+from core.comparison import ImplResult
+from core.contracts.result import Environment, LineTraffic, Metric, Provenance
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import Plan, plan
+from core.topics.flash_attention.result import FlashAttentionResult, GpuTimeline, SoftmaxStates, SweepStep
+from core.topics.flash_attention.softmax import row_softmax
+from core.trace.affine import from_array
+from core.trace.file import EncodedTrace
+from core.trace.kernel_traffic import TensorTraffic
+from core.trace.record import Access, Buffer, Launch
 
-Access = tuple[str, int, int, bool]
+Touch = tuple[str, int, int, bool]
 """Tensor, first byte, last byte (exclusive), is a write."""
-_HEIGHT, _WIDTH = 256, 512
+FILE = "kernels/attention/flash.py"
 FLASH_K_LINE, FLASH_V_LINE, FLASH_Q_LINE, FLASH_O_LINE = 66, 74, 128, 160
+_LINES = {"Q": FLASH_Q_LINE, "K": FLASH_K_LINE, "V": FLASH_V_LINE, "O": FLASH_O_LINE, "LSE": FLASH_O_LINE + 2}
+_TENSORS = {"standard": ("Q", "K", "V", "S", "P", "O"), "flash": ("Q", "K", "V", "O", "LSE")}
 
 
-def flash_result(params: FlashAttentionParams, *, gpu: bool = False, accumulator: bool = True) -> Result:
+def flash_result(params: FlashAttentionParams, *, gpu: bool = False, accumulator: bool = True) -> FlashAttentionResult:
     """What the experiment returns for `params`, one head traced; with `gpu` also times and a timeline."""
     made = plan(params)
-    arrays: dict[str, np.ndarray] = {"schedule": _launch_order(made)}
-    arrays |= _softmax(params, made, accumulator)
-    tables: dict[str, list[dict[str, Any]]] = {"bands": [], "address_axes": []}
-    for kernel, programs in (("standard", list(_standard(params))), ("flash", list(_flash(params, made)))):
-        sizes = _sizes(params, ("Q", "K", "V", "S", "P", "O") if kernel == "standard" else ("Q", "K", "V", "O", "LSE"))
-        arrays |= _raster(kernel, programs, sizes)
-        first = 0
-        for tensor, size in sizes.items():
-            last = first + size - 1
-            tables["bands"].append({"kernel": kernel, "tensor": tensor, "first_byte": first, "last_byte": last})
-            first += size
-        accesses = sum(len(program) for program in programs)
-        tables["address_axes"].append({"kernel": kernel, "accesses": accesses, "bytes": first})
-    if gpu:
-        rng = np.random.default_rng(0)
-        count = made.tiles.shape[0] * params.heads * params.batch
-        start = (np.arange(count) // 108) * 12.0 + rng.random(count)
-        arrays["timeline.sm"] = (np.arange(count) % 108).astype(np.int32)
-        arrays["timeline.start_us"], arrays["timeline.end_us"] = start, start + 8 + 3 * rng.random(count)
-    tables["traffic"] = [
-        {"kernel": row.kernel, "function": f"{row.kernel}_fwd", "tensor": row.tensor, "read_bytes": row.read_bytes,
-         "written_bytes": row.written_bytes, "unique_bytes": row.unique_bytes}
-        for row in made.traffic
-    ]  # fmt: skip
-    tables["lines"] = _lines()
-    tables["comparison"] = _comparison(gpu)
-    tables["sources"] = []
-    return Result(
-        topic="flash-attention",
-        params=params.model_dump(mode="json"),
+    standard = [_launch(params, name, _TENSORS["standard"], list(programs)) for name, programs in _standard(params)]
+    flash = _launch(params, "flash_fwd", _TENSORS["flash"], list(_flash(params, made)))
+    return FlashAttentionResult(
+        params=params,
         environment=Environment("cuda (test)" if gpu else "cpu", "test"),
         metrics={"flash.S_bytes": Metric(0.0, "bytes", Provenance.TRACED)},
-        arrays=arrays,
-        tables=tables,
+        schedule=_launch_order(made),
+        softmax=_softmax(params, made, accumulator),
+        traces={"standard": EncodedTrace.of(standard), "flash": EncodedTrace.of([flash])},
+        timeline=_timeline(made) if gpu else None,
+        traffic=tuple(
+            TensorTraffic(
+                row.kernel, f"{row.kernel}_fwd", row.tensor, row.read_bytes, row.written_bytes, row.unique_bytes
+            )
+            for row in made.traffic
+        ),
+        lines=_lines(),
+        comparison=_comparison(gpu),
+        sweep=(SweepStep(128, 128, 500, 100),),
     )
+
+
+def old_archive(result: FlashAttentionResult) -> bytes:
+    """The result as it was stored before results were typed: arrays and tables by name, maps in place of traces."""
+    states, ones = result.softmax, np.ones((4, 4), np.uint32)
+    arrays = {
+        "schedule": result.schedule,
+        "softmax.max": states.maximum,
+        "softmax.sum": states.total,
+        "softmax.acc": states.accumulator,
+        "softmax.acc_norm": states.accumulator_norm,
+        "address.flash.read": ones,
+        "address.flash.write": ones,
+        "address.flash.program_edges": np.array([0.0, 1.0]),
+    }
+    if result.timeline is not None:
+        arrays |= {f"timeline.{name}": array for name, array in vars(result.timeline).items()}
+    tables: dict[str, Any] = {
+        name: [asdict(row) for row in getattr(result, name)]
+        for name in ("traffic", "lines", "sources", "comparison", "sweep")
+    }
+    figure = {"kernel": "flash", "quantity": "HBM", "unit": "GB", "published": 4.4, "modelled": 4.41}
+    term = {"kernel": "flash", "quantity": "HBM", "phase": "forward", "what": "line 2", "count": 1.0}
+    tables |= {
+        "bands": [{"kernel": "flash", "tensor": "Q", "first_byte": 0, "last_byte": 9}],
+        "address_axes": [{"kernel": "flash", "accesses": 1, "bytes": 10}],
+        "paper": [{**figure, "deviation_percent": 0.2, "assumptions": "Algorithms 1 and 4", "headline": True}],
+        "paper_terms": [{**term, "of": "N×d matrix (fp16)", "amount": 134217728.0}],
+    }
+    header = {
+        "topic": result.topic,
+        "params": result.params_json,
+        "environment": {"device": "cpu", "backend": "test", "versions": {}},
+        "metrics": {name: {**asdict(metric)} for name, metric in result.metrics.items()},
+        "tables": tables,
+    }
+    buffer = io.BytesIO()
+    kept = {f"array:{name}": array for name, array in arrays.items() if array is not None}
+    np.savez_compressed(buffer, __result__=np.array(json.dumps(header)), **kept)
+    return buffer.getvalue()
+
+
+def _launch(
+    params: FlashAttentionParams, function: str, tensors: tuple[str, ...], programs: list[list[Touch]]
+) -> Launch:
+    """The touches of each program, in turn; what several programs do alike is one access."""
+    sizes = _sizes(params, tensors)
+    places, at = {}, 4096
+    for tensor, size in sizes.items():
+        places[tensor], at = at, at + size
+    width = {tensor: 4 if tensor == "LSE" or params.dtype == "fp32" else 2 for tensor in tensors}
+    buffers = tuple(Buffer(tensor, params.dtype, width[tensor], size, places[tensor]) for tensor, size in sizes.items())
+    alike: dict[tuple[int, str, bool, int], list[tuple[int, int]]] = {}
+    for program, touches in enumerate(programs):
+        for order, (tensor, first, last, write) in enumerate(touches):
+            alike.setdefault((order, tensor, write, last - first), []).append((program, first))
+    accesses = []
+    for (order, tensor, write, size), lanes in sorted(alike.items()):
+        elements, line = size // width[tensor], _LINES[tensor] if function == "flash_fwd" else 21
+        first = np.array([first for _, first in lanes])[:, None] // width[tensor]
+        offset = from_array(first + np.arange(elements)[None, :], 1)
+        ids = np.array([program for program, _ in lanes])
+        buffer = tensors.index(tensor)
+        accesses.append(
+            Access(
+                "store" if write else "load",
+                buffer,
+                FILE,
+                line,
+                (),
+                ids,
+                (elements,),
+                offset,
+                None,
+                width[tensor],
+                order,
+            )
+        )
+    return Launch(function, FILE, 1, "", "", (len(programs), 1, 1), buffers, tuple(accesses))
+
+
+def _timeline(made: Plan) -> GpuTimeline:
+    rng, params = np.random.default_rng(0), made.params
+    count = made.tiles.shape[0] * params.heads * params.batch
+    start = (np.arange(count) // 108) * 12.0 + rng.random(count)
+    none = np.zeros(count, np.int32)
+    sm = (np.arange(count) % 108).astype(np.int32)
+    return GpuTimeline(sm, start, start + 8 + 3 * rng.random(count), q_block=none, head=none, batch=none)
 
 
 def _launch_order(made: Plan) -> np.ndarray:
@@ -65,7 +149,7 @@ def _launch_order(made: Plan) -> np.ndarray:
     return np.column_stack([np.arange(len(rows), dtype=np.int32), rows])
 
 
-def _softmax(params: FlashAttentionParams, made: Plan, accumulator: bool) -> dict[str, np.ndarray]:
+def _softmax(params: FlashAttentionParams, made: Plan, accumulator: bool) -> SoftmaxStates:
     shape = (params.seq_len, made.tiles.shape[1])
     maximum, total = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
     acc = np.full((*shape, params.head_dim), np.nan, np.float32)
@@ -73,8 +157,8 @@ def _softmax(params: FlashAttentionParams, made: Plan, accumulator: bool) -> dic
         state = row_softmax(params, row)
         seen = slice(0, state.maximum.size)
         maximum[row, seen], total[row, seen], acc[row, seen] = state.maximum, state.total, state.accumulator
-    kept = {"softmax.acc": acc} if accumulator else {"softmax.acc_norm": np.linalg.norm(acc, axis=2)}
-    return {"softmax.max": maximum, "softmax.sum": total, **kept}
+    norm = None if accumulator else np.linalg.norm(acc, axis=2)
+    return SoftmaxStates(maximum, total, acc if accumulator else None, norm)
 
 
 def _sizes(params: FlashAttentionParams, tensors: tuple[str, ...]) -> dict[str, int]:
@@ -93,7 +177,7 @@ def _tile(params: FlashAttentionParams, tensor: str, block: int, rows: int) -> t
     return tensor, block * rows * row_bytes, min(length, (block + 1) * rows) * row_bytes
 
 
-def _flash(params: FlashAttentionParams, made: Plan) -> Iterator[list[Access]]:
+def _flash(params: FlashAttentionParams, made: Plan) -> Iterator[list[Touch]]:
     for q_block in reversed(range(made.tiles.shape[0])):
         program = [(*_tile(params, "Q", q_block, params.block_q), False)]
         for kv_block in np.flatnonzero(made.tiles[q_block]):
@@ -102,54 +186,37 @@ def _flash(params: FlashAttentionParams, made: Plan) -> Iterator[list[Access]]:
         yield program
 
 
-def _standard(params: FlashAttentionParams) -> Iterator[list[Access]]:
+def _standard(params: FlashAttentionParams) -> Iterator[tuple[str, list[list[Touch]]]]:
+    """The programs of each of the three kernels."""
     q_blocks, kv_blocks = -(-params.seq_len // params.block_q), -(-params.key_len // params.block_kv)
-    for q_block in range(q_blocks):
-        for kv_block in range(kv_blocks):
-            scores, first, last = _tile(params, "S", q_block, params.block_q)
-            yield [
-                (*_tile(params, "Q", q_block, params.block_q), False),
-                (*_tile(params, "K", kv_block, params.block_kv), False),
-                (scores, first + (last - first) * kv_block // kv_blocks,
-                 first + (last - first) * (kv_block + 1) // kv_blocks, True),
-            ]  # fmt: skip
-    for q_block in range(q_blocks):
-        yield [
-            (*_tile(params, "S", q_block, params.block_q), False),
-            (*_tile(params, "P", q_block, params.block_q), True),
-        ]
-    for q_block in range(q_blocks):
-        program = []
-        for kv_block in range(kv_blocks):
-            tensor, first, last = _tile(params, "P", q_block, params.block_q)
-            program += [
-                (tensor, first + (last - first) * kv_block // kv_blocks,
-                 first + (last - first) * (kv_block + 1) // kv_blocks, False),
-                (*_tile(params, "V", kv_block, params.block_kv), False),
-            ]  # fmt: skip
-        yield [*program, (*_tile(params, "O", q_block, params.block_q), True)]
+    rows, columns = range(q_blocks), range(kv_blocks)
+
+    def part(tensor: str, q_block: int, kv_block: int, write: bool) -> Touch:
+        name, first, last = _tile(params, tensor, q_block, params.block_q)
+        size = (last - first) // kv_blocks // 4 * 4
+        return name, first + size * kv_block, first + size * (kv_block + 1), write
+
+    def tile(tensor: str, block: int, write: bool = False) -> Touch:
+        return (*_tile(params, tensor, block, params.block_kv if tensor in "KV" else params.block_q), write)
+
+    yield (
+        "scores_fwd",
+        [[tile("Q", row), tile("K", column), part("S", row, column, True)] for row in rows for column in columns],
+    )
+    yield "softmax_fwd", [[tile("S", row), tile("P", row, True)] for row in rows]
+    yield (
+        "output_fwd",
+        [
+            [
+                *(touch for column in columns for touch in (part("P", row, column, False), tile("V", column))),
+                tile("O", row, True),
+            ]
+            for row in rows
+        ],
+    )
 
 
-def _raster(kernel: str, programs: list[list[Access]], sizes: dict[str, int]) -> dict[str, np.ndarray]:
-    starts = np.cumsum([0, *sizes.values()])
-    base = dict(zip(sizes, starts.tolist(), strict=False))
-    counts = {write: np.zeros((_HEIGHT, _WIDTH), np.uint32) for write in (False, True)}
-    edges = np.cumsum([0, *(len(program) for program in programs)]).astype(np.float64)
-    scale_y, scale_x = _HEIGHT / starts[-1], _WIDTH / edges[-1]
-    x = 0
-    for program in programs:
-        for tensor, first, last, write in program:
-            top, bottom = int((base[tensor] + first) * scale_y), int(np.ceil((base[tensor] + last) * scale_y))
-            counts[write][top:bottom, int(x * scale_x) : max(int(x * scale_x) + 1, int((x + 1) * scale_x))] += 1
-            x += 1
-    return {
-        f"address.{kernel}.read": counts[False],
-        f"address.{kernel}.write": counts[True],
-        f"address.{kernel}.program_edges": edges,
-    }
-
-
-def _lines() -> list[dict[str, Any]]:
+def _lines() -> tuple[LineTraffic, ...]:
     rows = (
         ("flash", "flash_fwd", FLASH_Q_LINE, "load", "Q"),
         ("flash", "flash_fwd", FLASH_K_LINE, "load", "K"),
@@ -157,14 +224,13 @@ def _lines() -> list[dict[str, Any]]:
         ("flash", "flash_fwd", FLASH_O_LINE, "store", "O"),
         ("standard", "scores_fwd", 21, "store", "S"),
     )
-    return [
-        {"kernel": kernel, "function": function, "file": "kernels/attention/flash.py", "line": line, "op": op,
-         "tensor": tensor, "accesses": 100, "bytes": 1000, "masked_share": 0.0}
+    return tuple(
+        LineTraffic(kernel, function, FILE, line, op, tensor, 100, 1000, 0.0)
         for kernel, function, line, op, tensor in rows
-    ]  # fmt: skip
+    )
 
 
-def _comparison(gpu: bool) -> list[dict[str, Any]]:
+def _comparison(gpu: bool) -> tuple[ImplResult, ...]:
     rng = np.random.default_rng(1)
     here = "cuda" if gpu else "cpu"
     missing = "cuDNN's attention needs an NVIDIA GPU of compute capability 8.0 or newer."
@@ -177,11 +243,18 @@ def _comparison(gpu: bool) -> list[dict[str, Any]]:
         ("sdpa-efficient", "SDPA, efficient", "unavailable", None, None),
         ("sdpa-cudnn", "SDPA, cuDNN", "unavailable", None, None),
     )
-    return [
-        {"impl": impl, "label": label, "runs_on": runs_on, "reason": missing if runs_on == "unavailable" else None,
-         "time_ms": time, "time_ms_samples": None if time is None else (time * (0.97 + 0.1 * rng.random(10))).tolist(),
-         "tflops": None, "peak_memory_bytes": None, "max_abs_error": None if error is None else error * 8,
-         "rms_error": error, "allowed_rms_error": None if error is None else 4.2e-4,
-         "passed": None if error is None else True}
+    return tuple(
+        ImplResult(
+            impl,
+            label,
+            runs_on,
+            missing if runs_on == "unavailable" else "",
+            time_ms=time,
+            time_ms_samples=() if time is None else tuple((time * (0.97 + 0.1 * rng.random(10))).tolist()),
+            max_abs_error=None if error is None else error * 8,
+            rms_error=error,
+            allowed_rms_error=None if error is None else 4.2e-4,
+            passed=None if error is None else True,
+        )
         for impl, label, runs_on, time, error in rows
-    ]  # fmt: skip
+    )

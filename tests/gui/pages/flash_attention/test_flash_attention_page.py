@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +12,13 @@ from PySide6.QtGui import QColor
 
 from core.contracts.registry import topic
 from core.contracts.result import Provenance
-from core.contracts.result_builder import as_partial
 from core.hardware.gpus import GPU_IDS
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.result import FlashAttentionResult
 from gui import theme as themes
 from gui.pages.flash_attention import FlashAttentionPage
-from tests.gui.pages.flash_attention.flash_result import FLASH_K_LINE, FLASH_V_LINE, flash_result
+from tests.gui.latest_work import join_latest_work
+from tests.gui.pages.flash_attention.flash_result import FLASH_K_LINE, FLASH_V_LINE, flash_result, old_archive
 
 PARAMS = FlashAttentionParams(seq_len=256, heads=2, kv_heads=2, head_dim=32)
 
@@ -25,31 +28,32 @@ def show(page: FlashAttentionPage, params: FlashAttentionParams) -> None:
 
 
 @pytest.fixture
-def page(qtbot: Any) -> FlashAttentionPage:
+def page(qtbot: Any) -> Iterator[FlashAttentionPage]:
     made = FlashAttentionPage(topic("flash-attention"))
     qtbot.addWidget(made)
     made.resize(1600, 1000)
     show(made, PARAMS)
     made.show()
-    return made
+    yield made
+    join_latest_work()
 
 
 @pytest.fixture
-def traced(page: FlashAttentionPage) -> FlashAttentionPage:
+def traced(page: FlashAttentionPage, qtbot: Any) -> FlashAttentionPage:
     page.show_result(flash_result(PARAMS))
+    qtbot.waitUntil(lambda: not page.drawing)
     return page
 
 
 def badges(page: FlashAttentionPage) -> list[Provenance | None]:
-    cards = (page.schedule_card, page.traffic_card, page.address_card, page.comparison_card)
-    return [card.badge.provenance for card in cards]
+    return [page.cards[key].badge.provenance for key in ("schedule", "traffic", "accesses", "comparison")]
 
 
 def test_that_before_a_run_the_model_is_drawn_and_says_so(page: FlashAttentionPage) -> None:
     assert badges(page) == [Provenance.MODELLED, Provenance.MODELLED, None, None]
     drawn = (page.strip, page.stepper.schedule, page.stepper.sram, page.stepper.softmax, page.traffic)
     assert not any(plot.is_empty for plot in drawn)
-    assert all(plot.is_empty for plot in (page.addresses, page.comparison, page.timeline))
+    assert all(plot.is_empty for plot in (page.accesses, page.comparison, page.timeline))
 
 
 def test_that_a_run_brings_traced_data_and_says_so(traced: FlashAttentionPage) -> None:
@@ -57,15 +61,13 @@ def test_that_a_run_brings_traced_data_and_says_so(traced: FlashAttentionPage) -
         Provenance.TRACED, Provenance.TRACED, Provenance.TRACED, Provenance.MEASURED_CPU
     ]  # fmt: skip
     assert traced.stepper.softmax_badge.provenance is Provenance.TRACED
-    assert not traced.addresses.is_empty
+    assert not traced.accesses.is_empty
     assert not traced.comparison.is_empty
     assert traced.timeline.is_empty
 
 
 def test_that_traces_are_drawn_before_the_comparison_is_made(page: FlashAttentionPage) -> None:
-    result = flash_result(PARAMS)
-    result.tables.pop("comparison")  # type: ignore[attr-defined]
-    page.show_partial(as_partial(result))
+    page.show_partial(replace(flash_result(PARAMS), comparison=()))
     assert badges(page) == [Provenance.TRACED, Provenance.TRACED, Provenance.TRACED, None]
     assert "compared" in page.comparison.empty_sentence
     page.show_result(flash_result(PARAMS))
@@ -84,27 +86,25 @@ def test_that_curves_stay_modelled_after_a_run(traced: FlashAttentionPage) -> No
     for index, curves in ((2, traced.by_sram), (1, traced.by_length)):
         traced.traffic_views.show_picture(index)
         assert not curves.is_empty
-    assert traced.traffic_card.badge.provenance is Provenance.MODELLED
+    assert traced.cards["traffic"].badge.provenance is Provenance.MODELLED
     traced.traffic_views.show_picture(0)
-    assert traced.traffic_card.badge.provenance is Provenance.TRACED
+    assert traced.cards["traffic"].badge.provenance is Provenance.TRACED
 
 
 def test_that_other_parameters_return_to_the_model_and_the_run_s_own_to_its_traces(traced: FlashAttentionPage) -> None:
     show(traced, PARAMS.changed(seq_len=512))
-    traced.set_stale(True)
     assert badges(traced)[:2] == [Provenance.MODELLED, Provenance.MODELLED]
-    assert traced.address_card.property("stale")
-    assert not traced.schedule_card.property("stale")
+    assert traced.cards["accesses"].property("stale")
+    assert not traced.cards["schedule"].property("stale")
     show(traced, PARAMS)
-    traced.set_stale(False)
     assert badges(traced)[:2] == [Provenance.TRACED, Provenance.TRACED]
-    assert not traced.address_card.property("stale")
+    assert not traced.cards["accesses"].property("stale")
 
 
 def test_that_a_withdrawn_run_leaves_the_page_as_before_it(traced: FlashAttentionPage) -> None:
     traced.clear_result()
     assert badges(traced) == [Provenance.MODELLED, Provenance.MODELLED, None, None]
-    assert traced.addresses.is_empty
+    assert traced.accesses.is_empty
 
 
 def test_that_a_step_moves_everything(traced: FlashAttentionPage) -> None:
@@ -115,14 +115,13 @@ def test_that_a_step_moves_everything(traced: FlashAttentionPage) -> None:
     selection = traced.selection.selection
     assert (selection.get("q_block"), selection.get("kv_block"), selection.get("program")) == (q_block, kv_block, 0)
     assert stepper.schedule.step == 0
-    assert [r.name for r in stepper.sram.stores[0].residents if r.fresh] == ["Q", "K", "V"]
+    assert stepper.sram.fresh == {"Q", "K", "V"}
     assert stepper.softmax.iteration == 0
     stepper.player.set_step(2)
-    assert [r.name for r in stepper.sram.stores[0].residents if r.fresh] == ["K", "V"]
+    assert stepper.sram.fresh == {"K", "V"}
     assert stepper.softmax.iteration == 2
-    standard, flash = traced.addresses.panes
-    assert standard.marked_program is None
-    assert flash.marked_program is not None
+    assert traced.accesses.maps["standard"].marked_program is None
+    assert traced.accesses.maps["flash"].marked_program is not None
 
 
 def test_that_a_click_on_a_tile_selects_its_step_row_program_and_source_line(traced: FlashAttentionPage) -> None:
@@ -168,15 +167,33 @@ def test_that_a_tensor_is_lit_with_its_line_and_put_out_by_a_second_click(traced
     assert traced.traffic.chosen is None
 
 
-def test_that_a_program_of_the_map_goes_to_its_tiles(traced: FlashAttentionPage) -> None:
-    traced.addresses.program_picked.emit("flash", 1)
-    assert traced.selection.selection.get("q_block") == 2
-    assert traced.selection.selection.get("program") == 1
+def test_that_an_access_of_the_map_selects_program_tensor_and_line(traced: FlashAttentionPage) -> None:
+    flash, standard = traced.accesses.maps["flash"], traced.accesses.maps["standard"]
+    assert flash.order is not None
+    # The second program begins with the 64 rows of Q, then loads K: byte 5000 lies in K, whose rows begin after Q's.
+    x, q_bytes = float(flash.order.edges[1]) + 64 * 32 + 5, 256 * 32 * 2
+    flash.chart.clicked.emit(x, q_bytes + 5000.0)
+    selection = traced.selection.selection
+    assert [selection.get(kind) for kind in ("kernel", "program", "q_block", "tensor")] == ["flash", 1, 2, "K"]
+    assert (selection.get("function"), selection.get("line")) == ("flash_fwd", FLASH_K_LINE)
+    assert flash._band_mark.isVisible()
     step = traced.stepper.player.step
-    traced.addresses.program_picked.emit("standard", 3)
+    standard.chart.clicked.emit(float(standard.order.edges[18]) + 1, 0.0)
+    selection = traced.selection.selection
+    assert [selection.get(kind) for kind in ("kernel", "program", "function")] == ["standard", 18, "softmax_fwd"]
     assert traced.stepper.player.step == step
-    assert traced.addresses.panes[0].marked_program is not None
-    assert traced.addresses.panes[1].marked_program is None
+    assert standard.marked_program is not None
+    assert flash.marked_program is None
+
+
+def test_that_a_run_of_an_older_version_shows_all_but_its_accesses(page: FlashAttentionPage) -> None:
+    page.present(FlashAttentionResult.from_bytes(old_archive(flash_result(PARAMS))), {})
+    assert badges(page) == [Provenance.TRACED, Provenance.TRACED, None, Provenance.MEASURED_CPU]
+    assert page.accesses.empty_sentence == (
+        "This run was kept by an older version: run again (F5) to see its accesses."
+    )
+    page.withdraw()
+    assert "Run (F5) to trace" in page.accesses.empty_sentence
 
 
 def test_that_keys_step_and_play(page: FlashAttentionPage, qtbot: Any) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.topics.flash_attention.model import plan
+from core.masks import TileClass
 from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import plan
+from core.topics.flash_attention.result import FlashAttentionResult
+from core.trace.kernel_traffic import TensorTraffic
 from gui.charts.impl_rows import implementation_rows
 from gui.pages.flash_attention import view_data
-from tests.gui.pages.flash_attention.flash_result import FLASH_K_LINE, FLASH_O_LINE, flash_result
+from tests.gui.pages.flash_attention.flash_result import FLASH_K_LINE, FLASH_O_LINE, flash_result, old_archive
+from tests.same_result import same
 
 SMALL = FlashAttentionParams(seq_len=200, block_q=32, block_kv=64, heads=2, kv_heads=1)
 
@@ -29,20 +35,20 @@ def test_that_a_schedule_loads_every_tile_that_is_not_skipped(
 ) -> None:
     made = plan(FlashAttentionParams(seq_len=seq_len, kv_len=kv_len, block_q=block_q, block_kv=block_kv, causal=causal))
     grid = view_data.tile_grid(made, view_data.schedule_of(made, None))
-    assert np.array_equal(grid.order >= 0, made.tiles > 0)
+    assert np.array_equal(grid.order >= 0, made.tiles != TileClass.EMPTY)
     assert grid.steps == np.count_nonzero(made.tiles)
 
 
 def test_that_the_traced_order_takes_the_place_of_the_plan_s() -> None:
     made, result = plan(SMALL), flash_result(SMALL)
-    assert np.array_equal(view_data.schedule_of(made, result), result.arrays["schedule"][:, 1:])
+    assert np.array_equal(view_data.schedule_of(made, result), result.schedule[:, 1:])
     assert view_data.schedule_of(made, None) is made.schedule
 
 
 def test_that_traced_and_modelled_rows_agree_where_they_should() -> None:
     result = flash_result(SMALL)
     for row in (0, 31, 199):
-        traced, modelled = view_data.traced_row(result, row), view_data.modelled_row(SMALL, row)
+        traced, modelled = result.softmax.row(row), plan(SMALL).row_softmax(row)
         assert traced is not None
         assert traced.iterations == modelled.iterations
         seen = slice(0, modelled.iterations)
@@ -52,48 +58,28 @@ def test_that_traced_and_modelled_rows_agree_where_they_should() -> None:
 
 
 def test_that_the_norm_is_taken_where_the_accumulator_was_too_big() -> None:
-    row = view_data.traced_row(flash_result(SMALL, accumulator=False), 5)
+    row = flash_result(SMALL, accumulator=False).softmax.row(5)
     assert row is not None
     assert row.accumulator is None
-    assert row.norm is not None
+    assert row.accumulator_norm is not None
 
 
 def test_that_a_row_that_sees_no_key_has_no_iterations() -> None:
     params = FlashAttentionParams(seq_len=128, kv_len=32, block_q=32, block_kv=32)
-    assert view_data.modelled_row(params, 3).iterations == 0
-    assert view_data.modelled_row(params, 127).iterations == 1
-
-
-def test_that_stores_hold_every_piece_with_its_limit() -> None:
-    made = plan(SMALL)
-    shared, registers = view_data.stores(made, ("K", "V"))
-    assert (shared.capacity_bytes, registers.capacity_bytes) == (
-        made.sram.shared_limit_bytes,
-        made.sram.register_limit_bytes,
-    )
-    assert shared.used_bytes + registers.used_bytes == sum(piece.bytes for piece in made.sram.pieces)
-    assert [piece.name for piece in shared.residents if piece.fresh] == ["K", "V"]
-    assert registers.residents[0].detail == "32 × 64 fp32"
+    assert plan(params).row_softmax(3).iterations == 0
+    assert plan(params).row_softmax(127).iterations == 1
 
 
 def test_that_functions_of_a_kernel_are_added_up() -> None:
     result = flash_result(SMALL)
-    twice = [row for row in result.tables["traffic"] for _ in range(2)]
-    doubled = view_data.traced_traffic(type(result)(**{**vars(result), "tables": {"traffic": twice}}))
-    for once, both in zip(view_data.traced_traffic(result), doubled, strict=True):
+    doubled = replace(result, traffic=tuple(row for row in result.traffic for _ in range(2)))
+    for once, both in zip(result.traffic_by_tensor, doubled.traffic_by_tensor, strict=True):
         assert (both.read_bytes, both.written_bytes) == (2 * once.read_bytes, 2 * once.written_bytes)
-
-
-def test_that_maps_come_with_their_bands_and_extents() -> None:
-    (standard, first), (flash, second) = view_data.rasters(flash_result(SMALL))
-    assert (standard, flash) == ("standard", "flash")
-    assert [band.tensor for band in first.bands] == ["Q", "K", "V", "S", "P", "O"]
-    assert second.bands[-1].last_byte + 1 == second.total_bytes
-    assert second.programs == plan(SMALL).tiles.shape[0]
+        assert both.unique_bytes == once.unique_bytes
 
 
 def test_that_emulated_runs_lose_their_times() -> None:
-    rows = {row.name: row for row in implementation_rows(view_data.implementations(flash_result(SMALL))).rows}
+    rows = {row.name: row for row in implementation_rows(flash_result(SMALL).comparison).rows}
     time, _ = rows["Triton, flash"].cells
     assert time.bars == ()
     assert time.samples == ()
@@ -103,26 +89,26 @@ def test_that_emulated_runs_lose_their_times() -> None:
 
 def test_that_lines_and_tensors_find_each_other() -> None:
     result = flash_result(SMALL)
-    assert view_data.load_line(result, "K") == ("flash_fwd", FLASH_K_LINE)
-    assert view_data.load_line(result, "O") == ("flash_fwd", FLASH_O_LINE)
-    assert view_data.load_line(result, "S") == ("scores_fwd", 21)
-    assert view_data.load_line(result, "LSE") == (None, None)
-    assert view_data.load_line(None, "K") == (None, None)
-    assert view_data.tensor_of_line(result, "flash_fwd", FLASH_K_LINE) == "K"
-    assert view_data.tensor_of_line(result, "flash_fwd", 1) is None
+    assert result.load_line("K") == ("flash_fwd", FLASH_K_LINE)
+    assert result.load_line("O") == ("flash_fwd", FLASH_O_LINE)
+    assert result.load_line("S") == ("scores_fwd", 21)
+    assert result.load_line("LSE") is None
+    assert FlashAttentionResult(params=SMALL).load_line("K") is None
+    assert result.tensor_of_line("flash_fwd", FLASH_K_LINE) == "K"
+    assert result.tensor_of_line("flash_fwd", 1) is None
 
 
 def test_that_only_a_gpu_has_a_timeline() -> None:
-    assert view_data.launch(flash_result(SMALL)) is None
-    launch = view_data.launch(flash_result(SMALL, gpu=True))
-    assert launch is not None
-    assert launch.programs == 14
+    assert flash_result(SMALL).timeline is None
+    timeline = flash_result(SMALL, gpu=True).timeline
+    assert timeline is not None
+    assert timeline.programs == 14
 
 
 def test_that_swept_bytes_of_one_head_are_put_on_the_curves_of_all() -> None:
     made, result = plan(SMALL), flash_result(SMALL)
-    assert len(view_data.curves_by_length(made, result)) == 2
-    result.tables["sweep"] = [{"seq_len": 128, "key_len": 128, "standard_bytes": 500, "flash_bytes": 100}]  # type: ignore[index]
+    assert len(view_data.curves_by_length(made, None)) == 2
+    assert len(view_data.curves_by_length(made, replace(result, sweep=()))) == 2
     *_, standard, flash = view_data.curves_by_length(made, result)
     assert (standard.style, standard.x.tolist(), standard.y.tolist()) == ("marks", [128], [1000])
     assert flash.y.tolist() == [200]
@@ -130,7 +116,26 @@ def test_that_swept_bytes_of_one_head_are_put_on_the_curves_of_all() -> None:
 
 def test_that_traced_tensors_come_in_the_same_order_as_modelled_ones() -> None:
     made, result = plan(SMALL), flash_result(SMALL)
-    result.tables["traffic"].reverse()
-    traced = {(row.kernel, row.tensor): row for row in view_data.traced_traffic(result)}
-    modelled = [(row.kernel, row.tensor) for row in view_data.modelled_traffic(made) if row.kernel == "flash"]
-    assert [key for key in traced if key[0] == "flash"] == modelled
+    odd = TensorTraffic("flash", "f", "unknown", 1, 0, 1)
+    reversed_rows = replace(result, traffic=(odd, *result.traffic[::-1])).traffic_by_tensor
+    traced = [(row.kernel, row.tensor) for row in reversed_rows]
+    assert traced == [*((row.kernel, row.tensor) for row in made.traffic), ("flash", "unknown")]
+
+
+def test_that_a_run_of_an_older_version_opens_without_its_accesses() -> None:
+    kept = flash_result(SMALL, gpu=True)
+    opened = FlashAttentionResult.from_bytes(old_archive(kept))
+    for name in ("params", "metrics", "traffic", "lines", "comparison", "sweep"):
+        assert getattr(opened, name) == getattr(kept, name), name
+    for name in ("schedule", "softmax", "timeline"):
+        before, after = getattr(kept, name), getattr(opened, name)
+        assert type(before) is type(after), name
+        assert same(before, after), name
+    assert opened.traces == {}
+    (figure,), (term,) = opened.paper, opened.paper_terms
+    assert (figure.kernel, figure.quantity, figure.headline) == ("flash", "HBM", True)
+    assert figure.deviation_percent == pytest.approx(0.227, abs=1e-3)
+    assert term.amount == 134217728
+    small = FlashAttentionResult.from_bytes(old_archive(flash_result(SMALL, accumulator=False)))
+    assert small.softmax.accumulator is None
+    assert small.softmax.accumulator_norm is not None

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gui.pages.flash_attention.softmax_state import RowState, SoftmaxState
+from core.topics.flash_attention.softmax import RowSoftmax
+from gui.pages.flash_attention.softmax_state import SoftmaxState
 
 
-def row(iterations: int = 6, *, whole: bool = True, seen: int | None = None) -> RowState:
+def row(iterations: int = 6, *, whole: bool = True, seen: int | None = None) -> RowSoftmax:
     rng = np.random.default_rng(0)
     maximum = np.maximum.accumulate(rng.normal(size=iterations))
     if seen is not None:
         maximum[seen:] = np.nan
     total = np.cumsum(rng.random(iterations) + 0.5)
     acc = rng.normal(size=(iterations, 32))
-    return RowState(7, maximum, total, acc if whole else None, None if whole else np.linalg.norm(acc, axis=1))
+    return RowSoftmax(7, maximum, total, acc if whole else None, None if whole else np.linalg.norm(acc, axis=1))
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_that_the_norm_stands_in_for_an_accumulator_too_big_to_keep(view: Softma
     state = row(whole=False)
     view.set_row(state, 1)
     assert not view._bars.isVisible()
-    assert view._norm_dot.data["y"][0] == state.norm[1]
+    assert view._norm_dot.data["y"][0] == state.accumulator_norm[1]
     assert "‖accumulator‖" in (view.describe_value(1, 0) or "")
 
 
@@ -71,10 +72,14 @@ def test_that_hover_reads_exact_values(view: SoftmaxState) -> None:
     assert "element 4 after KV tile 3" in value
 
 
-def test_that_values_missing_at_the_start_are_gaps(view: SoftmaxState) -> None:
+@pytest.mark.parametrize("unseen", [np.nan, -np.inf])
+def test_that_values_missing_at_the_start_are_gaps(view: SoftmaxState, unseen: float) -> None:
     state = row()
-    state.maximum[0] = np.nan
+    state.maximum[0] = unseen
     view.set_row(state, 0)
     assert not view.is_empty
     assert view.iteration == 0
+    assert len(view._max_dot.data) == 0
     view.grab()
+    view.set_iteration(1)
+    assert view._max_dot.data["y"][0] == state.maximum[1]

@@ -6,22 +6,23 @@ from typing import Any
 
 from PySide6.QtCore import QPoint, QPointF
 
-from gui.pages.flash_attention.sram_view import Resident, SramView, Store
+from core.topics.flash_attention.plan import SramPiece, SramStore
+from gui.pages.flash_attention.sram_view import SramView
 from gui.widgets.figure import sram_bytes
 
 KIB = 1024
-SHARED = Store(
+SHARED = SramStore(
     "Shared memory",
     163 * KIB,
-    (Resident("Q", "64 × 64 fp16", 8 * KIB, "Q"), Resident("K", "64 × 64 fp16", 8 * KIB, "K", fresh=True)),
+    (SramPiece("Q", (64, 64), "fp16", 8 * KIB, "Q"), SramPiece("K", (64, 64), "fp16", 8 * KIB, "K")),
 )
 
 
-def shown(qtbot: Any, *stores: Store) -> SramView:
+def shown(qtbot: Any, *stores: SramStore) -> SramView:
     view = SramView()
     qtbot.addWidget(view)
     view.resize(300, 120)
-    view.set_stores(stores)
+    view.set_stores(stores, fresh=("K",))
     view.show()
     return view
 
@@ -39,7 +40,7 @@ def test_that_segments_are_to_scale_and_packed(qtbot: Any) -> None:
 
 
 def test_that_more_than_the_capacity_still_fits_its_bar(qtbot: Any) -> None:
-    store = Store("Shared memory", 4 * KIB, SHARED.residents)
+    store = SramStore("Shared memory", 4 * KIB, SHARED.pieces)
     bars = shown(qtbot, store)._bars
     assert store.used_bytes > store.capacity_bytes
     assert [box for _, box in bars._segments(0)][-1].right() <= bars._bar(0).right() + 1e-6

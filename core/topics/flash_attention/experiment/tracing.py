@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
+from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.interpreter import Launch, intercept
-from core.topics.flash_attention.experiment.inputs import Problem, make_problem
-from core.topics.flash_attention.model.cost import TRACE_BUDGET_BYTES
-from core.topics.flash_attention.model.tiles import block_count
-from kernels.attention import AttentionOutput, Impl, attention
-from kernels.errors import KernelError
+from core.topics.flash_attention.experiment.problem import Problem, launch, make_problem
+from core.topics.flash_attention.params import FlashAttentionParams
+from core.topics.flash_attention.plan import TRACE_BUDGET_BYTES
+from core.topics.flash_attention.result import SweepStep
+from core.topics.flash_attention.tiles import block_count
+from core.trace.file import EncodedTrace
+from core.trace.kernel_traffic import KernelTraffic, kernel_traffic, moved_bytes, shown_path
+from kernels.attention import Impl
 
 TENSOR_OF_ARGUMENT = {
     "q_ptr": "Q",
@@ -35,6 +38,13 @@ class Traced:
     kernel: str
     launches: tuple[Launch, ...]
     out: torch.Tensor
+
+    def traffic(self) -> KernelTraffic:
+        return kernel_traffic(self.kernel, self.launches, TENSOR_OF_ARGUMENT)
+
+    def encoded(self) -> EncodedTrace:
+        """The accesses, by the names of the tensors and of the files that the rest of the result uses."""
+        return EncodedTrace.of([_accesses_alone(launch) for launch in self.launches])
 
 
 def trace_standard(problem: Problem, progress: ProgressCallback) -> Traced:
@@ -64,52 +74,40 @@ def trace_flash(problem: Problem, progress: ProgressCallback) -> Traced:
     return Traced("flash", tuple(tracer.launches), out)
 
 
-def shorter_problems(problem: Problem) -> list[Problem]:
-    """One head of one sequence at N/4 and N/2 (keys likewise), to see how the traffic grows; [] when too short."""
+def sweep(problem: Problem, whole: tuple[int, int], progress: ProgressCallback) -> tuple[SweepStep, ...]:
+    """One head of one sequence at N/4 and N/2 (keys likewise), to see how the traffic grows; () when too short.
+
+    `whole` is what the standard and the flash kernel move for one head at N.
+    """
     params = problem.params
     if min(params.seq_len, params.key_len) // 4 < _SHORTEST_SWEEP_STEP:
-        return []
-    return [
-        make_problem(
-            params.changed(
-                seq_len=params.seq_len // share, kv_len=params.kv_len // share, batch=1, heads=1, kv_heads=1
-            ),
-            problem.device.type,
+        return ()
+    steps = []
+    in_turn = in_parts(progress, 8)  # twice three standard kernels and flash
+    for share in (4, 2):
+        shorter = params.changed(
+            seq_len=params.seq_len // share, kv_len=params.kv_len // share, batch=1, heads=1, kv_heads=1
         )
-        for share in (4, 2)
-    ]
+        one_head = make_problem(shorter, problem.device.type)
+        standard, flash = (trace(one_head, in_turn).traffic() for trace in (trace_standard, trace_flash_traffic))
+        steps.append(_sweep_step(shorter, moved_bytes(standard.traffic), moved_bytes(flash.traffic)))
+    return (*steps, _sweep_step(params, *whole))
 
 
-def timeline_arrays(problem: Problem) -> dict[str, np.ndarray]:
-    """Which SM ran which program of the flash kernel when, on the GPU; {} where it cannot run or has no such clock."""
-    try:
-        timeline = launch(problem, Impl.TRITON_FLASH, timeline=True).timeline
-    except KernelError:
-        return {}
-    assert timeline is not None
-    start_ns = int(timeline.start_ns.min())
-    return {
-        "timeline.sm": timeline.sm.astype(np.int32),
-        "timeline.q_block": timeline.q_block.astype(np.int32),
-        "timeline.head": timeline.head.astype(np.int32),
-        "timeline.batch": timeline.batch.astype(np.int32),
-        "timeline.start_us": (timeline.start_ns - start_ns) / 1e3,
-        "timeline.end_us": (timeline.end_ns - start_ns) / 1e3,
-    }
+def _sweep_step(params: FlashAttentionParams, standard_bytes: int, flash_bytes: int) -> SweepStep:
+    return SweepStep(params.seq_len, params.key_len, standard_bytes, flash_bytes)
 
 
-def launch(problem: Problem, impl: Impl, timeline: bool = False) -> AttentionOutput:
-    """One forward pass with the tiles that the page asks for."""
-    params = problem.params
-    return attention(
-        problem.q,
-        problem.k,
-        problem.v,
-        impl=impl,
-        causal=params.causal,
-        block_q=params.block_q,
-        block_kv=params.block_kv,
-        timeline=timeline,
+def _accesses_alone(launch: Launch) -> Launch:
+    """Without sources and watched values: both are in the result already."""
+    return replace(
+        launch,
+        file=shown_path(launch.file),
+        source="",
+        ttir="",
+        watched={},
+        buffers=tuple(replace(b, name=TENSOR_OF_ARGUMENT.get(b.name, b.name)) for b in launch.buffers),
+        accesses=tuple(replace(access, file=shown_path(access.file)) for access in launch.accesses),
     )
 
 

@@ -215,10 +215,10 @@ def test_that_a_loss_that_is_no_number_stops_that_method_and_keeps_its_curves(mo
 def test_that_an_evaluation_that_breaks_stops_that_method_alone(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = MethodRun._evaluate
 
-    def broken(self: MethodRun, at: int) -> None:
-        if self.method is MethodId.LORA and at == step:
+    def broken(self: MethodRun, evaluated: int) -> None:
+        if self.method is MethodId.LORA and evaluated == step:
             raise IndexError
-        kept(self, at)
+        kept(self, evaluated)
 
     monkeypatch.setattr(MethodRun, "_evaluate", broken)
     result, _ = finished(quick(methods="lora, p-tuning-v2"))
@@ -305,8 +305,8 @@ def test_that_generated_answers_are_those_of_the_trained_forward_pass(
 ) -> None:
     model = build(method, trained.model, trained.tokenizer, task.train, TARGETS, quick()).model
     rows = task.unseen_people[:2]
-    found = answers(model, trained.tokenizer, rows, lambda *_: None, by_length=method in PROMPTS)
-    for example, text in zip(rows, found.texts, strict=True):
+    answered = answers(model, trained.tokenizer, rows, lambda *_: None, by_length=method in PROMPTS)
+    for example, text in zip(rows, answered.texts, strict=True):
         ids = prompt_ids(trained.tokenizer, example.row)
         assert text == _continued_by_hand(model, trained, ids)
 
@@ -324,14 +324,14 @@ def without_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Mon
         yield patch
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("this_project", [False, True])
 def test_that_gradients_reach_adapters_through_4_bits_after_an_evaluation_too(
-    own: bool, wide: Any, trained: SmallModel, task: TableTask, request: pytest.FixtureRequest
+    this_project: bool, wide: Any, trained: SmallModel, task: TableTask, request: pytest.FixtureRequest
 ) -> None:
-    if own:
+    if this_project:
         request.getfixturevalue("without_bitsandbytes")
     built = build(MethodId.QLORA, wide, trained.tokenizer, task.train, TARGETS, quick())
-    assert ("this project" if own else "bitsandbytes") in built.runs_on
+    assert ("this project" if this_project else "bitsandbytes") in built.runs_on
     batch = next(task_batches(task.train, trained.tokenizer, 2, 0))
     with evaluating(built.model):
         before = float(batch_loss(built.model, batch))

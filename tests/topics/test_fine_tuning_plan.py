@@ -79,12 +79,12 @@ def test_that_counts_by_place_are_those_that_peft_builds(method: MethodId, train
     targets = list(SIZES.targets)
     built = build(method, trained.model, trained.tokenizer, _examples(trained), targets, quick())
     named = [(name, weight) for name, weight in built.model.named_parameters() if weight.requires_grad]
-    found: dict[str, int] = {}
+    built_at: dict[str, int] = {}
     for piece in pieces(built.model, method, named):
-        found[piece.place] = found.get(piece.place, 0) + piece.of(piece.parameter.detach()).numel()
+        built_at[piece.place] = built_at.get(piece.place, 0) + piece.of(piece.parameter.detach()).numel()
     shape = replace(SHAPE, vocabulary=len(trained.tokenizer))
     counts = counts_of(shape, method, SIZES)
-    assert found == dict(trained_at(shape, method, SIZES)) == dict(counts.trained_at)
+    assert built_at == dict(trained_at(shape, method, SIZES)) == dict(counts.trained_at)
     if method is not MethodId.FULL:
         trainable, total = built.model.get_nb_trainable_parameters()
         assert trainable == counts.trainable_parameters
@@ -105,9 +105,9 @@ def test_that_totals_are_the_sums_of_places_whatever_the_sizes(
 ) -> None:
     sizes = Sizes(tokens, hidden, rank, rank + more, tuple(sorted(targets)))
     counts = {method: counts_of(SHAPE, method, sizes) for method in METHODS}
-    for found in counts.values():
-        assert found.trainable_parameters == sum(found.trained_at.values()) > 0
-        assert 0 < found.share <= 1
+    for of_method in counts.values():
+        assert of_method.trainable_parameters == sum(of_method.trained_at.values()) > 0
+        assert 0 < of_method.share <= 1
     assert counts[MethodId.P_TUNING_V2].trainable_parameters == (
         2 * SHAPE.layers * counts[MethodId.PROMPT_TUNING].trainable_parameters
     )
@@ -150,17 +150,17 @@ def test_that_what_no_chosen_method_has_is_not_checked() -> None:
 
 
 def test_that_the_plan_says_what_is_wrong_and_still_has_counts() -> None:
-    found = TOPIC.plan(FineTuningParams.parse({"model": "/nowhere/at/all"}))
-    assert "/nowhere/at/all" in found.problem
-    assert found.blames == "model"
-    assert set(found.counts) == set(METHODS)
+    plan = TOPIC.plan(FineTuningParams.parse({"model": "/nowhere/at/all"}))
+    assert "/nowhere/at/all" in plan.problem
+    assert plan.blames == "model"
+    assert set(plan.counts) == set(METHODS)
 
 
 def test_that_a_folders_shape_is_read_from_its_configuration(trained: SmallModel, tmp_path: Path) -> None:
     assert trained.folder is not None
-    found = shape_of_folder(trained.folder)
-    assert found is not None
-    assert replace(found, name=SHAPE.name) == replace(SHAPE, vocabulary=len(trained.tokenizer))
+    shape = shape_of_folder(trained.folder)
+    assert shape is not None
+    assert replace(shape, name=SHAPE.name) == replace(SHAPE, vocabulary=len(trained.tokenizer))
     assert shape_of_folder(tmp_path) is None
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", "n_embd": 8}))
     assert shape_of_folder(tmp_path) is None
@@ -170,15 +170,15 @@ def test_that_a_folders_shape_is_read_from_its_configuration(trained: SmallModel
 def test_that_the_notes_have_the_counted_shares_of_p_tuning_v2(language: str) -> None:
     notes = (Path(__file__).parents[2] / "resources/notes" / language / "fine-tuning.md").read_text(encoding="utf-8")
     small = TOPIC.plan(FineTuningParams()).counts[MethodId.P_TUNING_V2]
-    own = small.total_parameters - small.extra_parameters
-    for number in (f"{small.trainable_parameters:,}", f"{own:,}", f"{100 * small.share:.2f}%"):
+    base = small.total_parameters - small.extra_parameters
+    for number in (f"{small.trainable_parameters:,}", f"{base:,}", f"{100 * small.share:.2f}%"):
         assert number in notes
-    assert f"{100 * small.trainable_parameters / own:.2f}%" in notes
+    assert f"{100 * small.trainable_parameters / base:.2f}%" in notes
     sizes = replace(SIZES, virtual_tokens=16)
     for name in ("llama-7b", "llama-3.1-8b"):
         counts = counts_of(_shape_of_preset(PRESETS[name]), MethodId.P_TUNING_V2, sizes)
-        own = counts.total_parameters - counts.extra_parameters
-        assert f"{100 * counts.trainable_parameters / own:.3f}%" in notes
+        base = counts.total_parameters - counts.extra_parameters
+        assert f"{100 * counts.trainable_parameters / base:.3f}%" in notes
 
 
 @pytest.mark.parametrize("method", [MethodId.FULL, MethodId.LORA, MethodId.QLORA, MethodId.P_TUNING_V2])

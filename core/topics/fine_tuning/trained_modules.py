@@ -99,12 +99,12 @@ def place_id(layer: int, kind: str) -> str:
 
 def places_of(shape: Shape) -> tuple[Place, ...]:
     """Before the layers, layer by layer, after them."""
-    own = _own_parameters(shape)
+    parameters = _own_parameters(shape)
     before = [(NO_LAYER, "prefix_encoder"), (NO_LAYER, "prompt"), (NO_LAYER, "embedding")]
     inside = [(layer, kind) for layer in range(shape.layers) for kind in IN_LAYER]
     after = [(NO_LAYER, "final_norm"), (NO_LAYER, "head")]
     return tuple(
-        Place(index, place_id(layer, kind), layer, kind, own.get(kind, 0))
+        Place(index, place_id(layer, kind), layer, kind, parameters.get(kind, 0))
         for index, (layer, kind) in enumerate([*before, *inside, *after])
     )
 

@@ -70,7 +70,7 @@ def is_measured(result: FineTuningResult | None, method: str) -> bool:
 
 def _planned(plan: Plan, method: str) -> MatrixPage:
     mask, prefix = plan.mask(MethodId(method)), plan.prefix_columns(MethodId(method))
-    names = [f"v{at + 1}" for at in range(prefix)] + [f"t{at + 1}" for at in range(mask.shape[1] - prefix)]
+    names = [f"v{index + 1}" for index in range(prefix)] + [f"t{index + 1}" for index in range(mask.shape[1] - prefix)]
     return _mask(method, mask, names, prefix)
 
 

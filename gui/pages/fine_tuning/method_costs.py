@@ -19,8 +19,8 @@ _PART_INKS = {part: Ink(f"series.{index}", 0.75) for part, index in zip(PARTS, (
 _MATCHES = ("unseen people", "untold facts")
 _MATCH_INKS = Ink("good", 0.85), Ink("series.7", 0.8)
 _COLUMNS = (
-    Column(("trainable parameters (log)", "trainable (log)"), log=True),
-    Column(("memory of a step", "memory"), unit="bytes"),
+    Column(("trainable parameters (log)", "trainable (log)", "trainable"), log=True),
+    Column(("memory per step", "memory"), unit="bytes"),
     Column(("exact match, held out", "exact match"), unit="%", limits=(0.0, 100.0)),
 )
 

@@ -27,7 +27,8 @@ from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
 HEIGHT_PX = 78
-_BETWEEN_PX, _INSET_PX, _WORDS_PX, _DOT_PX = 5, 5, 30, 11
+_BETWEEN_PX, _INSET_PX, _WORDS_PX, _DOT_PX, _OVER_PX = 4, 5, 30, 11, 4
+"""Words may reach `_OVER_PX` into the inset at their right."""
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -103,7 +104,7 @@ class _Row(Canvas):
         return QRectF(1 + index * (wide + _BETWEEN_PX), 1, wide, self.height() - 3)
 
     def tile_at(self, point: QPointF) -> int | None:
-        return next((at for at in range(len(self._figure.tiles)) if self.box(at).contains(point)), None)
+        return next((index for index in range(len(self._figure.tiles)) if self.box(index).contains(point)), None)
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         for index in range(len(self._figure.tiles)):
@@ -118,26 +119,30 @@ class _Row(Canvas):
         painter.setPen(QPen(QColor(edge), 1.6 if chosen else 1))
         painter.drawRoundedRect(box, themes.RADIUS, themes.RADIUS)
         inside = box.adjusted(_INSET_PX, 2, -_INSET_PX, -_INSET_PX)
-        bold = QFontMetricsF(themes.ui_font("small", bold=True))
-        head = next(
-            (text for text in (f"{index + 1} {tile.name}", f"{index + 1} {tile.short}")
-             if bold.horizontalAdvance(text) <= inside.width()),
-            tile.short,
-        )  # fmt: skip
+        words = inside.adjusted(0, 0, _OVER_PX, 0)
         painter.setFont(themes.ui_font("small", bold=True))
         painter.setPen(QColor(theme.text))
-        painter.drawText(QRectF(inside.left(), inside.top(), inside.width() + 4, 15), _LEFT, head)
+        painter.drawText(QRectF(words.left(), words.top(), words.width(), 15), _LEFT, self.head(index))
         painter.setFont(themes.ui_font("small"))
         painter.setPen(QColor(theme.bad if tile.broken else mix(theme.muted, theme.text, 0.2)))
-        dot = 0.0 if tile.ink is None else _DOT_PX
-        plain = painter.fontMetrics()
-        fact = next((t for t in tile.facts if plain.horizontalAdvance(t) <= inside.width() - dot), tile.facts[-1])
-        painter.drawText(QRectF(inside.left() + dot, inside.top() + 14, inside.width() + 4 - dot, 14), _LEFT, fact)
+        below = QRectF(words.left(), words.top() + 14, words.width(), 14)
+        if tile.ink is not None:
+            below.setLeft(below.left() + _DOT_PX)
+        width = painter.fontMetrics().horizontalAdvance
+        fact = next((text for text in tile.facts if width(text) <= below.width()), tile.facts[-1])
+        painter.drawText(below, _LEFT, fact)
         if tile.ink is not None:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.series[tile.ink % len(theme.series)]))
             painter.drawEllipse(QPointF(inside.left() + 3.5, inside.top() + 21.5), 3.2, 3.2)
         painter.drawPixmap(QPointF(inside.left(), inside.top() + _WORDS_PX), self._picture(theme, index, inside))
+
+    def head(self, index: int) -> str:
+        """A tile's number and name, as long as there is room for them; the short name alone in the narrowest."""
+        tile, room = self._figure.tiles[index], self.box(index).width() - 2 * _INSET_PX + _OVER_PX
+        width = QFontMetricsF(themes.ui_font("small", bold=True)).horizontalAdvance
+        heads = f"{index + 1} {tile.name}", f"{index + 1} {tile.short}"
+        return next((text for text in heads if width(text) <= room), tile.short)
 
     def _picture(self, theme: Theme, index: int, inside: QRectF) -> QPixmap:
         """The small picture of a tile, painted once."""
@@ -189,9 +194,9 @@ class _Row(Canvas):
         if not step or not keys:
             super().keyPressEvent(event)
             return
-        now = keys.index(self._figure.chosen) if self._figure.chosen in keys else -1
-        following = min(len(keys) - 1, max(0, now + step))
-        if following != now:
+        current = keys.index(self._figure.chosen) if self._figure.chosen in keys else -1
+        following = min(len(keys) - 1, max(0, current + step))
+        if following != current:
             self._figure.picked.emit(keys[following])
 
     def focusInEvent(self, event: QFocusEvent) -> None:

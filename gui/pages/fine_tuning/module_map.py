@@ -108,7 +108,7 @@ class ModuleMap(Figure):
         lit = "trains" if self.is_measured else "would train"
         scale = self.scale(theme) if self.is_measured else ()
         ink = scale[-1] if scale else ink_of(theme, math.nan, self.limits)
-        states = {self.method.state(at, place) for at, place in enumerate(self.grid.places)}
+        states = {self.method.state(index, place) for index, place in enumerate(self.grid.places)}
         entries = [Entry(lit, ink, scale=scale), Entry("frozen", frozen_ink(theme))]
         if "part" in states:
             entries.insert(1, Entry("right part: adapter", ink, scale=scale))
@@ -119,7 +119,7 @@ class ModuleMap(Figure):
     def scale(self, theme: Theme) -> tuple[str, ...]:
         """Inks of norms from the weakest to the strongest, in even steps of the logarithm."""
         low, high = self.limits
-        return tuple(ink_of(theme, low * (high / low) ** (at / _INKS), self.limits) for at in range(_INKS + 1))
+        return tuple(ink_of(theme, low * (high / low) ** (step / _INKS), self.limits) for step in range(_INKS + 1))
 
 
 class _MapCanvas(Canvas):
@@ -145,7 +145,7 @@ class _MapCanvas(Canvas):
         return self._figure.grid.placed(room, names=True)
 
     def place_at(self, point: QPointF) -> int | None:
-        return next((at for at, box in enumerate(self.placed.cells) if box.contains(point)), None)
+        return next((index for index, box in enumerate(self.placed.cells) if box.contains(point)), None)
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         figure = self._figure
@@ -172,8 +172,8 @@ class _MapCanvas(Canvas):
         (low, high), scale = self._figure.limits, self._figure.scale(theme)
         bar = QRectF(self.width() - _BAR_PX + 8, 22, 10, self.height() - 48)
         gradient = QLinearGradient(bar.bottomLeft(), bar.topLeft())
-        for at, ink in enumerate(scale):
-            gradient.setColorAt(at / _INKS, QColor(ink))
+        for step, ink in enumerate(scale):
+            gradient.setColorAt(step / _INKS, QColor(ink))
         painter.fillRect(bar, gradient)
         painter.setFont(themes.ui_font("small"))
         painter.setPen(QColor(theme.muted))
@@ -238,9 +238,9 @@ class _MapCanvas(Canvas):
 
 
 def _next(boxes: tuple[QRectF, ...], index: int, down: int, right: int) -> int:
-    at, best = boxes[index].center(), (math.inf, index)
+    start, best = boxes[index].center(), (math.inf, index)
     for other, box in enumerate(boxes):
-        across, below = box.center().x() - at.x(), box.center().y() - at.y()
+        across, below = box.center().x() - start.x(), box.center().y() - start.y()
         ahead, aside = across * right + below * down, abs(across * down) + abs(below * right)
         if other != index and ahead > 1 and ahead + 2 * aside < best[0]:
             best = (ahead + 2 * aside, other)

@@ -54,16 +54,16 @@ class ModulesView(QWidget):
 
     def _set_frames(self, steps: list[int], step: int | None) -> None:
         """The player stands where the page does; while a run grows it follows the newest frame."""
-        at = len(steps) - 1 if step is None else max((i for i, s in enumerate(steps) if s <= step), default=0)
+        frame = len(steps) - 1 if step is None else max((i for i, s in enumerate(steps) if s <= step), default=0)
         self._syncing = True
         if steps != self._steps:
             playing = self.player.is_playing
             self._steps = steps
-            self.player.set_steps(len(steps), at)
+            self.player.set_steps(len(steps), frame)
             if playing:
                 self.player.play()
-        elif at != self.player.step:
-            self.player.set_step(at)
+        elif frame != self.player.step:
+            self.player.set_step(frame)
         self._syncing = False
         self.player.setVisible(len(steps) > 1)
 

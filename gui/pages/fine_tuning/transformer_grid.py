@@ -117,7 +117,7 @@ class TransformerGrid:
         return tuple(kind for kind in self.kinds if kind != "prefix")
 
     def index(self, place_id: str | None) -> int | None:
-        return next((at for at, place in enumerate(self.places) if place.id == place_id), None)
+        return next((index for index, place in enumerate(self.places) if place.id == place_id), None)
 
     def placed(self, room: QRectF, *, names: bool) -> GridLayout:
         """Everything within `room`; with names at the left and above, or without for a small picture."""
@@ -128,7 +128,7 @@ class TransformerGrid:
         ends = (0.62, 0.62) if len(self.layers) <= 6 else (1.6, 1.6)
         unit = (inner.width() - between * (len(self.layers) + 1)) / max(1.0, len(self.layers) + sum(ends))
         lane = inner.left() + ends[0] * unit + between
-        columns = {layer: lane + at * (unit + between) for at, layer in enumerate(self.layers)}
+        columns = {layer: lane + index * (unit + between) for index, layer in enumerate(self.layers)}
         right = lane + len(self.layers) * (unit + between)
         heights = self._heights(inner, gap, names)
         cells = []
@@ -159,7 +159,7 @@ class TransformerGrid:
         order = (["prefix_encoder"] if any(p.kind == "prefix_encoder" for p in self.places) else []) + list(self.kinds)
         apart = {"attention_norm": 3.0, "mlp_norm": 3.0}
         weights = [0.8 if kind in ("attention_norm", "mlp_norm", "prefix_encoder") else 1.0 for kind in order]
-        gaps = [gap * apart.get(kind, 1.0) if at else 0.0 for at, kind in enumerate(order)]
+        gaps = [gap * apart.get(kind, 1.0) if index else 0.0 for index, kind in enumerate(order)]
         share = max(1.0, inner.height() - sum(gaps)) / max(1.0, sum(weights))
         heights, y = {}, inner.top()
         for kind, weight, before in zip(order, weights, gaps, strict=True):
@@ -184,9 +184,11 @@ class TransformerGrid:
         if place.kind == "embedding":
             return QRectF(inner.left(), body, ends[0] * unit, inner.bottom() - body)
         going_out = [other for other in self.places if other.layer < 0 and other.kind not in _COMING_IN]
-        at, shares = going_out.index(place), [0.5 if other.kind == "final_norm" else 1.0 for other in going_out]
+        index, shares = going_out.index(place), [0.5 if other.kind == "final_norm" else 1.0 for other in going_out]
         high = (inner.bottom() - body - 3 * (len(shares) - 1)) / sum(shares)
-        return QRectF(right + between, body + sum(shares[:at]) * high + 3 * at, ends[1] * unit, shares[at] * high)
+        return QRectF(
+            right + between, body + sum(shares[:index]) * high + 3 * index, ends[1] * unit, shares[index] * high
+        )
 
     def _groups(
         self, heights: dict[str, tuple[float, float]], top: float, bottom: float

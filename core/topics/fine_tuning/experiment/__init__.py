@@ -39,7 +39,7 @@ _SMALL_PARAMETERS = 1 << 25
 
 
 def run(params: FineTuningParams, device: str) -> ExperimentRun:
-    """Partials come on the way, at most about two a second: curves grow side by side.
+    """Partials come on the way, at most about two per second: curves grow side by side.
 
     Raises InvalidParams for a model folder that cannot be opened and for what the model has no room for. A method that
     breaks, or whose loss is no number, stops with a message; its curves stay and the others go on.
@@ -137,7 +137,7 @@ def _inspected(
         summaries.add_answers(builder, method, answered, shared)
         _inspect(builder, method_run, shared)
     except WHAT_LIBRARIES_RAISE as error:
-        _add_message(builder, "warning", f"{METHODS[method].label} could not be looked at: {reason(error)}.")
+        _add_message(builder, "warning", f"{METHODS[method].label} could not be inspected: {reason(error)}.")
 
 
 def _inspect(builder: Builder, method_run: MethodRun, shared: Opened) -> None:

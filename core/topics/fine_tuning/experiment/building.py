@@ -24,7 +24,7 @@ _SMALL_START = 0.02
 """Standard deviation of P-tuning v2's first keys and values. peft's own is 1, larger than this model's real ones."""
 
 _ADALORA_WARM_UP, _ADALORA_LAST, _ADALORA_DECISIONS = 10, 3, 50
-"""AdaLoRA holds its first rank for a tenth of the steps and its last for a third, and decides fifty times a run."""
+"""AdaLoRA holds its first rank for a tenth of the steps and its last for a third, and decides fifty times per run."""
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def _where(base: Any, name: str, weight: nn.Parameter) -> tuple[int, str]:
     head, embedding = base.get_output_embeddings(), base.get_input_embeddings()
     if weight is embedding.weight:
         return NO_LAYER, "embedding"
-    if head is not None and any(weight is own for own in head.parameters()):
+    if head is not None and any(weight is parameter for parameter in head.parameters()):
         return NO_LAYER, "head"
     if "norm" in name or "ln_f" in name:
         return NO_LAYER, "final_norm"

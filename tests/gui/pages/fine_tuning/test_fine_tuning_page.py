@@ -105,6 +105,14 @@ def test_that_the_answers_before_are_no_method(page: FineTuningPage) -> None:
     assert method_of(page) == "p-tuning-v2"
 
 
+def test_that_tiles_keep_their_numbers_in_a_window_of_1280(page: FineTuningPage) -> None:
+    picker = page.modules.picker
+    picker.resize(490, picker.height())
+    picker.row.resize(490, picker.height())
+    heads = [picker.row.head(index) for index in range(len(view_data.ORDER))]
+    assert [head.split()[0] for head in heads] == ["1", "2", "3", "4", "5", "6", "7"]
+
+
 def test_that_digits_choose_a_method(page: FineTuningPage) -> None:
     page.setFocus()
     for number, method in enumerate(view_data.ORDER, start=1):
@@ -121,6 +129,13 @@ def test_that_a_click_on_a_tile_and_on_a_row_reach_the_form(page: FineTuningPage
     rows = page.costs.view
     QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=rows.row_boxes[0].center().toPoint())
     assert everywhere(page) == {"full"}
+
+
+def test_that_another_method_shown_asks_for_no_other_run() -> None:
+    run = run_of(PARAMS)
+    for method in view_data.ORDER:
+        assert run.is_run_of(PARAMS.changed(method=method))
+    assert not run.is_run_of(PARAMS.changed(seed=1))
 
 
 def test_that_another_method_makes_no_run_stale_and_other_steps_do(page: FineTuningPage) -> None:
@@ -354,11 +369,11 @@ def test_that_it_grabs_in_both_themes(page: FineTuningPage, qapp: Any) -> None:
     page.present(run_of(PARAMS), {})
 
     def pictures() -> list[Any]:
-        found = []
+        taken = []
         for tab in (SAMPLES, MASK, VECTORS, METHODS_TABLE):
             page.details.show_picture(tab)
-            found.append(page.details.grab().toImage())
-        return [*found, page.grab().toImage()]
+            taken.append(page.details.grab().toImage())
+        return [*taken, page.grab().toImage()]
 
     dark = pictures()
     themes.apply(qapp, "light")

@@ -57,9 +57,9 @@ def plot(qtbot: Any) -> ModuleMap:
 
 
 def index(place: str) -> int:
-    found = GRID.index(place)
-    assert found is not None
-    return found
+    number = GRID.index(place)
+    assert number is not None
+    return number
 
 
 def test_that_states_tell_frozen_trained_added_and_empty_places_apart() -> None:
@@ -131,8 +131,8 @@ def test_that_an_adapter_lights_a_part_of_its_cell_only() -> None:
 
 def test_that_a_lit_cell_differs_from_a_dark_one_on_the_screen(plot: ModuleMap) -> None:
     def pixel(place: str) -> str:
-        at = plot.canvas.placed.cells[index(place)]
-        return str(plot.canvas.grab().toImage().pixelColor(round(at.right()) - 3, round(at.top()) + 3).name())
+        box = plot.canvas.placed.cells[index(place)]
+        return str(plot.canvas.grab().toImage().pixelColor(round(box.right()) - 3, round(box.top()) + 3).name())
 
     assert pixel("layer.0.q_proj") != pixel("layer.0.down_proj")
     before = pixel("layer.0.q_proj")
@@ -164,9 +164,9 @@ def test_that_a_leaked_gradient_is_not_called_zero(plot: ModuleMap) -> None:
 
 
 def test_that_a_click_picks_and_selecting_from_outside_emits_nothing(plot: ModuleMap, qtbot: Any) -> None:
-    at = plot.canvas.placed.cells[index("layer.1.down_proj")].center().toPoint()
+    point = plot.canvas.placed.cells[index("layer.1.down_proj")].center().toPoint()
     with qtbot.waitSignal(plot.place_picked) as caught:
-        qtbot.mouseClick(plot.canvas, Qt.MouseButton.LeftButton, pos=at)
+        qtbot.mouseClick(plot.canvas, Qt.MouseButton.LeftButton, pos=point)
     assert caught.args == ["layer.1.down_proj"]
     with qtbot.assertNotEmitted(plot.place_picked):
         plot.select("layer.1.down_proj")
@@ -196,8 +196,8 @@ def test_that_arrows_walk_and_enter_picks(plot: ModuleMap, qtbot: Any) -> None:
 
 
 def test_that_the_pointer_reads_out(plot: ModuleMap, qtbot: Any) -> None:
-    at = plot.canvas.placed.cells[index("embedding")].center().toPoint()
-    qtbot.mouseMove(plot.canvas, at)
+    point = plot.canvas.placed.cells[index("embedding")].center().toPoint()
+    qtbot.mouseMove(plot.canvas, point)
     qtbot.waitUntil(lambda: plot.tip.text() == plot.describe(index("embedding")))
     qtbot.mouseMove(plot.canvas, QPoint(1, 1))
     qtbot.waitUntil(plot.tip.isHidden)

@@ -124,15 +124,15 @@ def paint_node(
     painter: QPainter, theme: Theme, node: FlowNode, highlight: Highlight | None, emphasis: Emphasis
 ) -> None:
     """A box with its name, its value where there is room, and its positions as a row of cells."""
-    own = theme.tensor(node.ink) if node.ink else theme.border_strong
+    base = theme.tensor(node.ink) if node.ink else theme.border_strong
     lit = highlight_colour(theme)
-    fill, edge = mix(theme.surface, own, 0.14 if node.ink else 0.10), mix(theme.surface, own, 0.75)
-    text = mix(theme.text, own, 0.65) if node.ink else theme.text
+    fill, edge = mix(theme.surface, base, 0.14 if node.ink else 0.10), mix(theme.surface, base, 0.75)
+    text = mix(theme.text, base, 0.65) if node.ink else theme.text
     if highlight is not None and highlight.amount > 0:
-        fill, edge = mix(theme.surface, lit, 0.10 + 0.20 * highlight.amount), mix(own, lit, 0.85)
+        fill, edge = mix(theme.surface, lit, 0.10 + 0.20 * highlight.amount), mix(base, lit, 0.85)
     elif highlight is not None:
-        fill, edge = mix(theme.sunken, theme.surface, 0.6), mix(theme.sunken, own, 0.5)
-        text = mix(theme.muted, own, 0.5) if node.ink else theme.muted
+        fill, edge = mix(theme.sunken, theme.surface, 0.6), mix(theme.sunken, base, 0.5)
+        text = mix(theme.muted, base, 0.5) if node.ink else theme.muted
     box = rect(node.box)
     if emphasis.hovered:
         fill = mix(fill, theme.text, 0.08)
@@ -196,12 +196,12 @@ def _paint_rings(painter: QPainter, theme: Theme, box: QRectF, emphasis: Emphasi
 
 
 def _edge_ink(theme: Theme, edge: FlowEdge, highlight: Highlight | None) -> tuple[str, float]:
-    own = mix(theme.sunken, theme.tensor(edge.ink), 0.8) if edge.ink else theme.border_strong
+    base = mix(theme.sunken, theme.tensor(edge.ink), 0.8) if edge.ink else theme.border_strong
     if highlight is None:
-        return own, 1.4
+        return base, 1.4
     if highlight.amount <= 0:
-        return mix(theme.sunken, own, 0.7), 1.0
-    return mix(own, highlight_colour(theme), 0.75 + 0.25 * highlight.amount), 1.4 + 1.6 * highlight.amount
+        return mix(theme.sunken, base, 0.7), 1.0
+    return mix(base, highlight_colour(theme), 0.75 + 0.25 * highlight.amount), 1.4 + 1.6 * highlight.amount
 
 
 def _rounded_path(points: tuple[tuple[float, float], ...]) -> QPainterPath:

@@ -70,11 +70,11 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.block.lenses.chosen.connect(lambda lens: self.selection.update(lens=lens))
         self.block.lenses.chosen.connect(lambda _: self._draw_highlights())
         self.tensor.node_chosen.connect(lambda node: self.selection.update(node=node, edge=None))
-        own, cross = self.attention.own.map, self.attention.cross.map
-        own.page_picked.connect(lambda head: self.selection.update(head_self=head))
-        cross.page_picked.connect(lambda head: self.selection.update(head_cross=head))
-        own.cell_picked.connect(self._on_own_cell)
-        for crossed in (cross, self.gradient):
+        self_map, cross_map = self.attention.self_attention.map, self.attention.cross_attention.map
+        self_map.page_picked.connect(lambda head: self.selection.update(head_self=head))
+        cross_map.page_picked.connect(lambda head: self.selection.update(head_cross=head))
+        self_map.cell_picked.connect(self._on_self_cell)
+        for crossed in (cross_map, self.gradient):
             crossed.cell_picked.connect(self._on_crossed_cell)
         self.gradient.page_picked.connect(self.gradient.show_page)
         self.influence.page_picked.connect(self._show_influence_page)
@@ -100,11 +100,13 @@ class DecoderPage(Page[Plan, DecoderResult]):
         plan, run = state.plan, state.fitting
         self._graph = diagram_of(plan)
         self.diagram.set_graph(self._graph)
-        own, cross = view_data.attention_names(plan)
-        self.attention.own.set_pages(view_data.attention_title(own, plan), view_data.attention_pages(plan, own, run))
-        self.attention.cross.set_pages(
+        self_name, cross_name = view_data.attention_names(plan)
+        self.attention.self_attention.set_pages(
+            view_data.attention_title(self_name, plan), view_data.attention_pages(plan, self_name, run)
+        )
+        self.attention.cross_attention.set_pages(
             view_data.attention_title("cross", plan),
-            [] if cross is None else view_data.attention_pages(plan, cross, run),
+            [] if cross_name is None else view_data.attention_pages(plan, cross_name, run),
         )
         self.strip.set_rows(view_data.strip_rows(plan, run))
         self.tensor.set_nodes([node.id for node in plan.flow.nodes])
@@ -121,12 +123,14 @@ class DecoderPage(Page[Plan, DecoderResult]):
         plan = self.state.plan
         source, target = (_index(selection, kind) for kind in ("source_token", "target_token"))
         self.strip.mark(source=source, target=target)
-        own = source if not plan.params.has_decoder else target
-        self.attention.own.map.select(own, own)
-        self.attention.cross.map.select(target, source)
+        attending = target if plan.params.has_decoder else source
+        self.attention.self_attention.map.select(attending, attending)
+        self.attention.cross_attention.map.select(target, source)
         self.gradient.select(target, source)
-        self.attention.own.show_page(selection.index("head_self", self.attention.own.map.index))
-        self.attention.cross.show_page(selection.index("head_cross", self.attention.cross.map.index))
+        self.attention.self_attention.show_page(selection.index("head_self", self.attention.self_attention.map.index))
+        self.attention.cross_attention.show_page(
+            selection.index("head_cross", self.attention.cross_attention.map.index)
+        )
         self.block.lenses.choose(selection.index("lens", CHANGE))
         node, edge = selection.get("node"), selection.get("edge")
         shown = shown_place(plan, self._graph, node if isinstance(node, str) else None)
@@ -229,7 +233,7 @@ class DecoderPage(Page[Plan, DecoderResult]):
         if place:
             self.views.show_picture(TENSOR)
 
-    def _on_own_cell(self, row: int, column: int) -> None:
+    def _on_self_cell(self, row: int, column: int) -> None:
         """Both axes are one text: the token that is not picked yet is the one that was meant."""
         if self.state is not None:
             stack = self.state.plan.end.text

@@ -102,7 +102,7 @@ class _StripCanvas(Canvas):
     def __init__(self, strip: TokenStrip) -> None:
         super().__init__()
         self._strip = strip
-        self._at: tuple[int, int] | None = None
+        self._cell: tuple[int, int] | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Tokens: arrows move, Enter changes one")
@@ -201,7 +201,7 @@ class _StripCanvas(Canvas):
             return
         row = self._strip.rows[place[0]]
         if row.key:
-            self._at = place
+            self._cell = place
             self._strip.clicked.emit(row.key, place[1])
         elif row.follows:
             self._strip.moved.emit(row.follows, place[1])
@@ -215,19 +215,19 @@ class _StripCanvas(Canvas):
         """The arrows go from token to token; Enter chooses the one they are at."""
         key = Qt.Key(event.key())
         rows = [index for index, row in enumerate(self._strip.rows) if row.key]
-        at = self._at if self._at is not None and self._at[0] in rows else None
+        cell = self._cell if self._cell is not None and self._cell[0] in rows else None
         if key in STEPS and rows:
-            row, position = at or (rows[0], -1 if key == Qt.Key.Key_Right else 0)
+            row, position = cell or (rows[0], -1 if key == Qt.Key.Key_Right else 0)
             down, across = STEPS[key]
             row = rows[min(len(rows) - 1, max(0, rows.index(row) + down))]
             position = min(len(self._strip.rows[row].cells) - 1, max(0, position + across))
-            self._at = (row, position)
+            self._cell = (row, position)
             self._strip.moved.emit(self._strip.rows[row].key, position)
             where = self.mapTo(self._strip, self.cell_rect(row, position).bottomLeft().toPoint())
-            self._strip.tip.show_at(where, self._strip.describe(self._at))
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and at is not None:
-            if at[1] < len(self._strip.rows[at[0]].cells):
-                self._strip.clicked.emit(self._strip.rows[at[0]].key, at[1])
+            self._strip.tip.show_at(where, self._strip.describe(self._cell))
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and cell is not None:
+            if cell[1] < len(self._strip.rows[cell[0]].cells):
+                self._strip.clicked.emit(self._strip.rows[cell[0]].key, cell[1])
         else:
             super().keyPressEvent(event)
 

@@ -75,13 +75,13 @@ class AttentionPair(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.own = TitledMap("The mask appears here once the parameters are valid.")
-        self.cross = TitledMap("Without both an encoder and a decoder there is no cross-attention.")
+        self.self_attention = TitledMap("The mask appears here once the parameters are valid.")
+        self.cross_attention = TitledMap("Without both an encoder and a decoder there is no cross-attention.")
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(10)
-        line.addWidget(self.own, 1)
-        line.addWidget(self.cross, 1)
+        line.addWidget(self.self_attention, 1)
+        line.addWidget(self.cross_attention, 1)
 
 
 class TensorView(QWidget):

@@ -99,8 +99,8 @@ def test_that_a_tensor_inside_an_encoder_layer_is_marked_on_that_layer(page: Dec
 
 def test_that_tokens_light_their_rows_and_columns_in_every_map(page: DecoderPage) -> None:
     page.selection.update(target_token=2, source_token=5)
-    own, cross = page.attention.own.map, page.attention.cross.map
-    assert (own.row, own.column) == (2, 2)
+    self_attention, cross = page.attention.self_attention.map, page.attention.cross_attention.map
+    assert (self_attention.row, self_attention.column) == (2, 2)
     assert (cross.row, cross.column) == (2, 5)
     assert (page.gradient.row, page.gradient.column) == (2, 5)
     assert page.influence.row == 2
@@ -111,12 +111,12 @@ def test_that_tokens_light_their_rows_and_columns_in_every_map(page: DecoderPage
 
 
 def test_that_maps_pick_tokens(page: DecoderPage) -> None:
-    cross, own = page.attention.cross.map, page.attention.own.map
+    cross, self_attention = page.attention.cross_attention.map, page.attention.self_attention.map
     click(cross.matrix, cross.matrix.axes.cell_rect(3, 6).center())
     assert (chosen(page, "target_token"), chosen(page, "source_token")) == (3, 6)
-    click(own.matrix, own.matrix.axes.cell_rect(5, 1).center())
+    click(self_attention.matrix, self_attention.matrix.axes.cell_rect(5, 1).center())
     assert chosen(page, "target_token") == 5
-    click(own.matrix, own.matrix.axes.cell_rect(5, 1).center())
+    click(self_attention.matrix, self_attention.matrix.axes.cell_rect(5, 1).center())
     assert chosen(page, "target_token") == 1
     page.views.show_picture(INTO_MEMORY)
     page.gradient.cell_picked.emit(4, 0)
@@ -124,13 +124,13 @@ def test_that_maps_pick_tokens(page: DecoderPage) -> None:
 
 
 def test_that_heads_are_picked_and_shown_each_in_its_own_attention(page: DecoderPage) -> None:
-    own, cross = page.attention.own, page.attention.cross
+    self_attention, cross = page.attention.self_attention, page.attention.cross_attention
     click(cross.map.thumbs, cross.map.thumbs.box_of(2).center())
     assert chosen(page, "head_cross") == 2
-    assert (own.map.index, cross.map.index) == (0, 2)
+    assert (self_attention.map.index, cross.map.index) == (0, 2)
     assert cross.title.endswith("head 3/4")
     page.selection.update(head_self=3)
-    assert (own.map.index, cross.map.index) == (3, 2)
+    assert (self_attention.map.index, cross.map.index) == (3, 2)
     page.form.propose(PARAMS.changed(heads=1))
     assert (chosen(page, "head_self"), chosen(page, "head_cross")) == (None, None)
 
@@ -157,8 +157,8 @@ def test_that_the_table_of_all_tokens_follows_its_own_text(page: DecoderPage) ->
 
 def test_that_without_cross_attention_the_page_says_so(page: DecoderPage) -> None:
     page.form.propose(PARAMS.changed(kind="decoder-only"))
-    assert page.attention.cross.map.is_empty
-    assert "no cross-attention" in page.attention.cross.map.empty_sentence
+    assert page.attention.cross_attention.map.is_empty
+    assert "no cross-attention" in page.attention.cross_attention.map.empty_sentence
     page.selection.update(lens=GRADIENT)
     assert "Without cross-attention" in page.diagram.note[1]
     page.form.propose(PARAMS.changed(kind="encoder-only", perturb="none"))
@@ -201,6 +201,6 @@ def test_that_the_names_of_both_attentions_fit_on_a_small_screen(page: DecoderPa
         for show in (lambda: page.show_result(decoder_result(PARAMS)), page.clear_result):
             show()
             page.grab()  # lays it out
-            for titled in (page.attention.own, page.attention.cross):
+            for titled in (page.attention.self_attention, page.attention.cross_attention):
                 (label,) = (label for label in titled.findChildren(QLabel) if label.text() == titled.title)
                 assert label.fontMetrics().horizontalAdvance(label.text()) <= label.width()

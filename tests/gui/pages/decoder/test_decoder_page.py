@@ -1,4 +1,4 @@
-"""The page decoder: texts, diagram, maps and form follow one another; what nothing moves is said to be 0, exactly."""
+"""The page decoder: texts, diagram, maps and form follow one another; what nothing moves reads 0, exactly."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_that_arrows_walk_along_the_target_and_stop_at_its_ends(page: DecoderPag
 
 def test_that_a_cell_of_the_cross_attention_picks_both_tokens_everywhere(page: DecoderPage) -> None:
     page.present(decoder_result(CHANGED), {})
-    page.attention.cross.map.cell_picked.emit(1, 2)
+    page.attention.cross_attention.map.cell_picked.emit(1, 2)
     assert page.selection.selection.get("target_token") == 1
     assert page.selection.selection.get("source_token") == 2
 

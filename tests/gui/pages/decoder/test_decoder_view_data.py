@@ -162,8 +162,8 @@ def test_that_the_effect_of_every_token_answers_at_once_where_a_run_had_it() -> 
 def test_that_maps_and_tensors_have_the_labels_of_their_tokens(kind: str) -> None:
     made = plan(DecoderParams(kind=kind, heads=2))
     rng = np.random.default_rng(0)
-    own, cross = view_data.attention_names(made)
-    for name in filter(None, (own, cross)):
+    self_name, cross_name = view_data.attention_names(made)
+    for name in filter(None, (self_name, cross_name)):
         (mask,) = view_data.attention_pages(made, name, None)
         weights = rng.random((2, *mask.shape), dtype=np.float32)
         pages = view_data.attention_pages(

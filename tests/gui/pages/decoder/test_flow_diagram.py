@@ -1,4 +1,4 @@
-"""A flow of boxes and arrows: what is lit, what is picked, and how a person walks through it."""
+"""A flow of boxes and arrows: what is lit, what is picked, and how the user walks through it."""
 
 from __future__ import annotations
 

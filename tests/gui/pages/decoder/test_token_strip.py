@@ -32,7 +32,7 @@ def strip(qtbot: Any) -> TokenStrip:
 
 
 @pytest.fixture
-def said(strip: TokenStrip) -> list[tuple[str, str, int]]:
+def signals(strip: TokenStrip) -> list[tuple[str, str, int]]:
     heard: list[tuple[str, str, int]] = []
     strip.clicked.connect(lambda row, position: heard.append(("clicked", row, position)))
     strip.moved.connect(lambda row, position: heard.append(("moved", row, position)))
@@ -44,21 +44,23 @@ def at(strip: TokenStrip, row: int, position: int) -> QPoint:
 
 
 def test_that_texts_are_clicked_and_what_came_out_only_leads_there(
-    strip: TokenStrip, said: list[tuple[str, str, int]]
+    strip: TokenStrip, signals: list[tuple[str, str, int]]
 ) -> None:
     for row, position in ((0, 2), (1, 1), (2, 0)):
         QTest.mouseClick(strip.canvas, Qt.MouseButton.LeftButton, pos=at(strip, row, position))
     QTest.mouseClick(strip.canvas, Qt.MouseButton.LeftButton, pos=at(strip, 1, 2))  # beyond the target's end
     QTest.mouseClick(strip.canvas, Qt.MouseButton.LeftButton, pos=QPoint(20, at(strip, 0, 0).y()))  # a title
-    assert said == [("clicked", "source", 2), ("clicked", "target", 1), ("moved", "target", 0)]
+    assert signals == [("clicked", "source", 2), ("clicked", "target", 1), ("moved", "target", 0)]
 
 
-def test_that_arrows_walk_between_texts_and_enter_clicks(strip: TokenStrip, said: list[tuple[str, str, int]]) -> None:
+def test_that_arrows_walk_between_texts_and_enter_clicks(
+    strip: TokenStrip, signals: list[tuple[str, str, int]]
+) -> None:
     keys = (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Return)
     for key in keys:
         QTest.keyClick(strip.canvas, key)
-    assert [entry[2] for entry in said[:4]] == [0, 1, 2, 2]
-    assert said[4:] == [("moved", "target", 1), ("clicked", "target", 1)]
+    assert [entry[2] for entry in signals[:4]] == [0, 1, 2, 2]
+    assert signals[4:] == [("moved", "target", 1), ("clicked", "target", 1)]
 
 
 def test_that_the_read_out_is_the_cell_s_own(strip: TokenStrip) -> None:
@@ -74,7 +76,7 @@ def test_that_lit_cells_unlike_dark_ones_are_bright(strip: TokenStrip) -> None:
 
 
 def test_that_a_mark_is_drawn_on_the_token_and_below_it_and_emits_nothing(
-    strip: TokenStrip, said: list[tuple[str, str, int]]
+    strip: TokenStrip, signals: list[tuple[str, str, int]]
 ) -> None:
     def cell(row: int, position: int) -> QImage:
         return strip.canvas.grab(strip.canvas.cell_rect(row, position).toRect()).toImage()
@@ -87,7 +89,7 @@ def test_that_a_mark_is_drawn_on_the_token_and_below_it_and_emits_nothing(
     assert not changed & {(0, 0), (0, 1), (0, 2)}
     strip.mark(target=None)
     assert {place: cell(*place) for place in places} == before
-    assert not said
+    assert not signals
 
 
 def test_that_a_long_text_fits_and_each_of_its_tokens_is_found(strip: TokenStrip) -> None:

@@ -13,7 +13,7 @@ Step = Callable[[Frame], None]
 
 @dataclass(frozen=True)
 class Body:
-    """A block that can be run: `steps` with the slots that die after each, and what it takes and gives.
+    """A block that can be run: `steps` with the slots that nothing reads after each, and what it takes and gives.
 
     `hoisted` are steps of pure operations whose operands all come from outside: run once before a loop, they serve
     each of its iterations. `captured` are the slots from outside (or hoisted) that the block reads.
@@ -27,7 +27,7 @@ class Body:
 
     def run(self, frame: Frame) -> None:
         values = frame.values
-        for step, dying in self.steps:
+        for step, ended in self.steps:
             step(frame)
-            for slot in dying:
+            for slot in ended:
                 values[slot] = None

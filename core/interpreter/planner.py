@@ -24,7 +24,7 @@ class Planner:
         results = tuple(value.slot for value in block.terminator.operands)
         captured = _captured(block, inner)
         return Body(
-            steps=tuple(zip(map(self.step, inner), _deaths(inner, results), strict=True)),
+            steps=tuple(zip(map(self.step, inner), _last_uses(inner, results), strict=True)),
             hoisted=tuple(map(self.step, outer)),
             arguments=tuple(value.slot for value in block.arguments),
             results=results,
@@ -82,15 +82,15 @@ def _captured(block: Block, operations: Sequence[Operation]) -> tuple[int, ...]:
     return tuple(sorted(used - inside))
 
 
-def _deaths(operations: Sequence[Operation], results: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _last_uses(operations: Sequence[Operation], results: tuple[int, ...]) -> list[tuple[int, ...]]:
     """For each operation, the slots defined here that nothing reads after it."""
-    mortal = _defined(operations) - set(results)
-    deaths: list[tuple[int, ...]] = []
+    temporary = _defined(operations) - set(results)
+    last_uses: list[tuple[int, ...]] = []
     for operation in reversed(operations):
-        ending = (_uses(operation) | {value.slot for value in operation.results}) & mortal
-        mortal -= ending
-        deaths.append(tuple(ending))
-    return deaths[::-1]
+        ending = (_uses(operation) | {value.slot for value in operation.results}) & temporary
+        temporary -= ending
+        last_uses.append(tuple(ending))
+    return last_uses[::-1]
 
 
 def _bound(operation: Operation, function: PureFunction) -> Step:

@@ -26,7 +26,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Fact:
-    """What holds of a person. `number` counts from 0 in the order of the world; `told` if texts may say so."""
+    """One fact about a person. `number` counts from 0 in the order of the world; `stated` if texts may contain it."""
 
     number: int
     person: Person

@@ -1,4 +1,4 @@
-"""Headline numbers of a page, in groups that say where they come from."""
+"""Key metrics of a page, in groups that say where they come from."""
 
 from __future__ import annotations
 

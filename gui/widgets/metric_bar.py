@@ -1,4 +1,4 @@
-"""A few headline numbers side by side, each with what it means."""
+"""A few key metrics side by side, each with what it means."""
 
 from __future__ import annotations
 

@@ -40,6 +40,6 @@ def test_that_the_versions_agree_on_accesses(name: str) -> None:
     accesses = set()
     for version in ("3.6.0", "3.7.1", "3.9.0"):
         function = inlined(parse_module((FIXTURES / version / name).read_text()))
-        touching = [op for op in function.body.walk() if op.name.startswith(("tt.load", "tt.store", "tt.atomic"))]
-        accesses.add(tuple((op.name, str(op.operands[0].type), op.location.line) for op in touching))
+        accessing = [op for op in function.body.walk() if op.name.startswith(("tt.load", "tt.store", "tt.atomic"))]
+        accesses.add(tuple((op.name, str(op.operands[0].type), op.location.line) for op in accessing))
     assert len(accesses) == 1

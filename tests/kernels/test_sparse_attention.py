@@ -158,11 +158,11 @@ def test_that_rows_that_see_nothing_are_zeros_and_never_nan(emulated: Emulated) 
         ours = computed(qkv, mask, block_q=32, block_kv=16)
 
     assert ours.lse is not None
-    blind = torch.from_numpy(~by_definition(mask, 70, 50).any(-1))
-    assert blind.sum(-1).tolist() == [20 + 10, 70]
+    fully_masked = torch.from_numpy(~by_definition(mask, 70, 50).any(-1))
+    assert fully_masked.sum(-1).tolist() == [20 + 10, 70]
     for head in range(2):
-        assert (ours.out[:, head][blind] == 0).all()
-        assert torch.equal(ours.lse[:, head].isneginf(), blind)
+        assert (ours.out[:, head][fully_masked] == 0).all()
+        assert torch.equal(ours.lse[:, head].isneginf(), fully_masked)
     assert torch.isfinite(ours.out).all()
     assert (ours.out[0, :, 20:60].abs().amax(-1) > 0).all()
 

@@ -80,18 +80,18 @@ def test_that_any_shape_and_tiling_agrees_with_the_reference(
 @pytest.mark.parametrize("impl", TRITON_IMPLS)
 def test_that_rows_that_see_no_key_are_zeros_and_never_nan(impl: Impl, emulated: Emulated) -> None:
     shape = ROWS_THAT_SEE_NOTHING
-    blind = shape.query_len - shape.key_len
+    fully_masked = shape.query_len - shape.key_len
     q, k, v = random_qkv(shape)
 
     with emulated:
         ours = attention(q, k, v, impl=impl, causal=True, block_q=32, block_kv=16)
 
-    assert torch.equal(ours.out[:, :, :blind], torch.zeros(1, 2, blind, 32))
+    assert torch.equal(ours.out[:, :, :fully_masked], torch.zeros(1, 2, fully_masked, 32))
     assert torch.isfinite(ours.out).all()
-    assert ours.out[:, :, blind:].abs().amin(dim=-1).amax() > 0
+    assert ours.out[:, :, fully_masked:].abs().amin(dim=-1).amax() > 0
     if ours.lse is not None:
-        assert torch.isneginf(ours.lse[:, :, :blind]).all()
-        assert torch.isfinite(ours.lse[:, :, blind:]).all()
+        assert torch.isneginf(ours.lse[:, :, :fully_masked]).all()
+        assert torch.isfinite(ours.lse[:, :, fully_masked:]).all()
 
 
 @pytest.mark.parametrize("impl", TRITON_IMPLS)

@@ -71,12 +71,12 @@ def test_that_every_implementation_is_listed_and_right(case: str) -> None:
 def test_that_rows_that_see_nothing_are_nan_in_plain_pytorch_only(case: str) -> None:
     result, _ = outcome(case)
     planned = plan(CASES[case])
-    blind = planned.params.heads * sum(
+    fully_masked = planned.params.heads * sum(
         int((visible_matrix(planned.mask, layout).sum(axis=1) == 0).sum()) for layout in planned.positions.layouts
     )
     nan_rows = {row.impl: row.nan_rows for row in result.comparison}
-    assert result.value("fully_masked_rows") == blind
-    assert (nan_rows["torch-naive"], nan_rows["sdpa-bool-mask"], nan_rows["flex"]) == (blind, 0, 0)
+    assert result.value("fully_masked_rows") == fully_masked
+    assert (nan_rows["torch-naive"], nan_rows["sdpa-bool-mask"], nan_rows["flex"]) == (fully_masked, 0, 0)
     assert nan_rows["block-sparse"] == (None if case == "too many terms" else 0)
 
 

@@ -57,7 +57,7 @@ def numbers(plan: Plan) -> list[Number]:
     """Sparsity and what it saves, with the right sign. Every number here is modelled."""
     cost = plan.cost
     batch = f"{len(plan.positions.layouts)} sequences" if len(plan.positions.layouts) > 1 else "one sequence"
-    blind = int(np.count_nonzero(plan.row_counts == 0))
+    fully_masked = int(np.count_nonzero(plan.row_counts == 0))
     return [
         Number(
             "of the cells hidden",
@@ -91,9 +91,9 @@ def numbers(plan: Plan) -> list[Number]:
         ),
         Number(
             "queries see nothing",
-            f"{blind:,} of {plan.row_counts.size:,}",
+            f"{fully_masked:,} of {plan.row_counts.size:,}",
             "A plain softmax gives NaN there, the block-sparse kernel zeros.",
-            "bad" if blind else "plain",
+            "bad" if fully_masked else "plain",
         ),
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.engine import Engine, Run
-from tests.engine.helpers import GRACE_S, TOPICS, Submit, finished
+from tests.engine.helpers import GRACE_S, TOPICS, Submit, result_of
 
 
 @pytest.fixture(scope="session")
@@ -31,4 +31,4 @@ def submit(engine: Engine) -> Submit:
 @pytest.fixture
 def worker_pid(submit: Submit) -> Callable[[], int]:
     """The process that runs experiments at this moment."""
-    return lambda: int(finished(submit("finish")).value("pid"))
+    return lambda: int(result_of(submit("finish")).value("pid"))

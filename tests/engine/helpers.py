@@ -20,7 +20,7 @@ GRACE_S = 0.5
 Submit = Callable[..., Run]
 
 
-def finished(run: Run) -> Result:
+def result_of(run: Run) -> Result:
     return run.result(TIMEOUT_S)
 
 

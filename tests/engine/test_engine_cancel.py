@@ -9,7 +9,7 @@ import pytest
 
 from core.contracts.events import TERMINAL, Cancelled, Failed, Finished, Progress, Started
 from core.engine import Engine, RunCancelled
-from tests.engine.helpers import TOPICS, Submit, events_of, finished, wait_for_event
+from tests.engine.helpers import TOPICS, Submit, events_of, result_of, wait_for_event
 
 
 def test_that_cancel_is_honoured_at_the_next_yield_and_cleans_up(
@@ -52,7 +52,7 @@ def test_that_a_queued_run_that_is_cancelled_never_runs(submit: Submit, tmp_path
     queued.cancel()
     assert queued.drain() == [Cancelled("cancelled before it started")]
     running.cancel()
-    finished(third)
+    result_of(third)
     assert not (tmp_path / "cleaned-up").exists()
     assert queued.drain() == []
 
@@ -63,7 +63,7 @@ def test_that_a_run_cancelled_before_the_engine_is_up_never_runs(tmp_path: Path)
     waiting = engine.submit("trouble", {}, "cpu")
     cancelled.cancel()
     engine.start()
-    finished(waiting)
+    result_of(waiting)
     engine.close()
     assert cancelled.drain() == [Cancelled("cancelled before it started")]
     assert list(tmp_path.iterdir()) == []
@@ -74,7 +74,7 @@ def test_that_cancel_right_after_submit_ends_the_run_whatever_it_reached(submit:
         run = submit("wait")
         run.cancel()
         assert isinstance(events_of(run)[-1], Cancelled)
-    finished(submit("finish"))
+    result_of(submit("finish"))
 
 
 def test_that_cancel_of_a_run_that_is_over_changes_nothing(submit: Submit) -> None:

@@ -11,7 +11,7 @@ import pytest
 from core.contracts.events import TERMINAL, Failed, Progress, Started
 from core.engine import Engine
 from core.engine.exit_reason import exit_reason
-from tests.engine.helpers import StateLog, Submit, events_of, finished, wait_for_event, worker_pids
+from tests.engine.helpers import StateLog, Submit, events_of, result_of, wait_for_event, worker_pids
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_that_a_worker_that_dies_is_one_failed_event_and_the_next_run_works(
     assert [event for event in events if isinstance(event, TERMINAL)] == [run.terminal]
     assert isinstance(run.terminal, Failed)
     assert run.terminal.sentence == f"{sentence}; a new worker takes its place."
-    finished(submit("finish"))
+    result_of(submit("finish"))
     assert run.drain() == []
 
 
@@ -65,15 +65,15 @@ def test_that_an_idle_worker_that_is_killed_costs_no_run(engine: Engine, worker_
 def test_that_only_the_run_that_crashed_fails(submit: Submit) -> None:
     crashing, queued = submit("segfault"), submit("finish")
     assert isinstance(events_of(crashing)[-1], Failed)
-    finished(queued)
+    result_of(queued)
 
 
 def test_that_the_state_follows_the_worker(engine: Engine, submit: Submit) -> None:
-    finished(submit("finish"))
+    result_of(submit("finish"))
     states = StateLog(engine)
     states.wait_for("ready")
     events_of(submit("exit", count=2))
-    finished(submit("finish"))
+    result_of(submit("finish"))
     states.wait_for("ready")
     phases = [state.phase.value for state in states.states]
     assert [phase for i, phase in enumerate(phases) if phase not in phases[i - 1 : i]] == [
@@ -94,7 +94,7 @@ def test_that_crashes_leave_one_worker_process(submit: Submit, worker_pid: Calla
     assert worker_pids() == {pid}
 
 
-def test_that_deaths_are_worded_for_people() -> None:
+def test_that_exit_reasons_are_worded_for_users() -> None:
     assert exit_reason(None) == "ended, and its exit code is not known"
     assert exit_reason(-signal.SIGTERM) == "was ended by signal 15 (SIGTERM)"
     assert exit_reason(-250) == "was ended by signal 250"

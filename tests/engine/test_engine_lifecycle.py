@@ -18,7 +18,7 @@ import pytest
 
 from core.contracts.events import Cancelled, Failed, Partial, Progress
 from core.engine import Engine, Phase
-from tests.engine.helpers import TOPICS, StateLog, Submit, events_of, finished, wait_for_event, worker_pids
+from tests.engine.helpers import TOPICS, StateLog, Submit, events_of, result_of, wait_for_event, worker_pids
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,7 +49,7 @@ def run_script(tmp_path: Path, body: str) -> subprocess.Popen[str]:
 @pytest.fixture(autouse=True)
 def the_shared_engine_is_settled(submit: Submit) -> None:
     """Its worker is not on its way when a test compares processes before and after."""
-    finished(submit("finish"))
+    result_of(submit("finish"))
 
 
 def engine_folders() -> set[Path]:
@@ -64,7 +64,7 @@ def test_that_start_returns_at_once_and_close_leaves_nothing_behind() -> None:
     run = engine.submit("trouble", {}, "cpu")
     assert time.monotonic() - begin < 0.5
     assert engine.state.phase is Phase.STARTING
-    finished(run)
+    result_of(run)
     assert worker_pids() > processes
 
     engine.close()
@@ -147,12 +147,12 @@ def test_that_a_listener_that_fails_harms_no_run() -> None:
     engine = Engine(topics=TOPICS, warm_up=False)
     engine.on_state(lambda state: 1 / 0)
     engine.start()
-    finished(engine.submit("trouble", {}, "cpu"))
+    result_of(engine.submit("trouble", {}, "cpu"))
     engine.close()
 
 
 def test_that_nothing_listens_beyond_this_machine_and_no_page_is_served(submit: Submit) -> None:
-    finished(submit("finish"))
+    result_of(submit("finish"))
     listening = [
         connection.laddr
         for process in (psutil.Process(), *psutil.Process().children())
@@ -233,6 +233,6 @@ def test_that_the_folder_of_a_killed_engine_is_removed_by_the_next_one(
     in_use.mkdir()
     engine = Engine(topics=TOPICS, warm_up=False)
     engine.start()
-    finished(engine.submit("trouble", {}, "cpu"))
+    result_of(engine.submit("trouble", {}, "cpu"))
     engine.close()
     assert list(tmp_path.iterdir()) == [in_use]

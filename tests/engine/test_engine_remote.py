@@ -14,7 +14,7 @@ import pytest
 from core.contracts.events import Cancelled, Failed, Progress, Started
 from core.engine import Engine
 from core.engine.remote_cluster import RemoteCluster
-from tests.engine.helpers import TOPICS, StateLog, events_of, finished, wait_for_event
+from tests.engine.helpers import TOPICS, StateLog, events_of, result_of, wait_for_event
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,7 +41,7 @@ def test_that_a_run_finishes_on_a_remote_worker(remote: Engine) -> None:
     run = remote.submit("trouble", {"count": 4}, "cpu")
     events = events_of(run)
     assert isinstance(events[0], Started)
-    assert finished(run).params.count == 4
+    assert result_of(run).params.count == 4
 
 
 def test_that_two_workers_run_two_experiments_at_once(remote: Engine) -> None:
@@ -59,7 +59,7 @@ def test_that_a_remote_worker_that_dies_is_one_failed_event(remote: Engine) -> N
     assert isinstance(failed, Failed)
     assert failed.sentence.startswith("The worker at tcp://127.0.0.1:")
     assert "went away while running trouble" in failed.sentence
-    finished(remote.submit("trouble", {}, "cpu"))
+    result_of(remote.submit("trouble", {}, "cpu"))
 
 
 def test_that_a_remote_run_that_does_not_stop_is_killed(remote: Engine) -> None:
@@ -67,7 +67,7 @@ def test_that_a_remote_run_that_does_not_stop_is_killed(remote: Engine) -> None:
     wait_for_event(run, Progress)
     run.cancel()
     assert events_of(run)[-1] == Cancelled("killed after 0.5 s: it did not stop by itself")
-    finished(remote.submit("trouble", {}, "cpu"))
+    result_of(remote.submit("trouble", {}, "cpu"))
 
 
 def test_that_a_scheduler_without_workers_says_how_to_start_one() -> None:
@@ -128,7 +128,7 @@ def test_that_the_command_advised_for_a_scheduler_without_workers_starts_one_tha
         engine = Engine(cluster.scheduler_address, topics=TOPICS, warm_up=False)
         try:
             engine.start()
-            finished(engine.submit("trouble", {}, "cpu"))
+            result_of(engine.submit("trouble", {}, "cpu"))
         finally:
             engine.close()
             worker.terminate()

@@ -8,7 +8,7 @@ import pytest
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import TERMINAL, Cancelled, Failed, Finished, Partial, Progress, Started
 from core.engine import Engine, Run
-from tests.engine.helpers import Submit, events_of, finished
+from tests.engine.helpers import Submit, events_of, result_of
 from tests.engine.trouble import TroubleParams
 
 
@@ -26,13 +26,13 @@ def test_that_a_run_starts_then_finishes_with_its_result(submit: Submit) -> None
 def test_that_params_may_be_a_model_or_the_strings_of_the_command_line(engine: Engine) -> None:
     from_model = engine.submit("trouble", TroubleParams(count=4), "cpu")
     from_strings = engine.submit("trouble", {"act": "finish", "count": "4"}, "cpu")
-    assert finished(from_model).params == finished(from_strings).params
+    assert result_of(from_model).params == result_of(from_strings).params
     assert from_strings.params.model_dump_json() == '{"act":"finish","count":4,"folder":""}'
 
 
 def test_that_runs_go_one_after_another_in_the_order_of_submission(submit: Submit) -> None:
     runs = [submit("finish", count=count) for count in range(1, 5)]
-    assert [finished(run).params.count for run in runs] == [1, 2, 3, 4]
+    assert [result_of(run).params.count for run in runs] == [1, 2, 3, 4]
 
 
 def test_that_the_last_progress_and_the_last_partial_arrive_before_the_end(submit: Submit) -> None:
@@ -53,7 +53,7 @@ def test_that_a_flood_of_progress_is_thinned_to_what_a_window_can_draw(submit: S
 
 def test_that_a_run_nobody_reads_holds_at_most_four_events(submit: Submit) -> None:
     run = submit("flood", count=20_000)
-    finished(run)
+    result_of(run)
     kinds = [type(event) for event in run.drain()]
     assert len(kinds) <= 4
     assert kinds[0] is Started

@@ -9,7 +9,7 @@ from core.contracts import registry
 from core.contracts.events import Failed, Partial
 from core.engine import Engine
 from core.engine.warm_up import WarmUp
-from tests.engine.helpers import TIMEOUT_S, TOPICS, StateLog, events_of, finished, wait_for_event
+from tests.engine.helpers import TIMEOUT_S, TOPICS, StateLog, events_of, result_of, wait_for_event
 
 
 def test_that_a_new_worker_tells_its_device_and_has_torch_before_anybody_asks() -> None:
@@ -45,11 +45,11 @@ def test_that_an_import_that_kills_workers_is_given_up_and_other_runs_work(
     states = StateLog(engine)
     engine.start()
     states.wait_until(lambda _: [state.phase for state in states.states].count("restarting") == 2)
-    finished(engine.submit("trouble", {}, "cpu"))
+    result_of(engine.submit("trouble", {}, "cpu"))
     failed = events_of(engine.submit("fatal", {}, "cpu"))[-1]
     assert isinstance(failed, Failed)
     assert "ended itself with exit code 9" in failed.sentence
-    finished(engine.submit("trouble", {}, "cpu"))
+    result_of(engine.submit("trouble", {}, "cpu"))
     engine.close()
 
 

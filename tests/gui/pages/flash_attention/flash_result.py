@@ -23,7 +23,7 @@ from core.trace.record import Access, Buffer, Launch
 
 Touch = tuple[str, int, int, bool]
 """Tensor, first byte, last byte (exclusive), is a write."""
-FILE = "kernels/attention/flash.py"
+FILE = "kernels/attention/triton/flash.py"
 FLASH_K_LINE, FLASH_V_LINE, FLASH_Q_LINE, FLASH_O_LINE = 66, 74, 128, 160
 _LINES = {"Q": FLASH_Q_LINE, "K": FLASH_K_LINE, "V": FLASH_V_LINE, "O": FLASH_O_LINE, "LSE": FLASH_O_LINE + 2}
 _TENSORS = {"standard": ("Q", "K", "V", "S", "P", "O"), "flash": ("Q", "K", "V", "O", "LSE")}

@@ -96,9 +96,9 @@ class TraceMap(Figure):
 
     def select_line(self, file: str | None, line: int | None) -> None:
         """Light the accesses of one source line; None lights all."""
-        wanted = None if file is None or line is None or not self._has(file, line) else (file, line)
-        if wanted != self._line:
-            self._line = wanted
+        selected = None if file is None or line is None or not self._has(file, line) else (file, line)
+        if selected != self._line:
+            self._line = selected
             self._refresh()
 
     def select_program(self, program: int | None) -> None:
@@ -119,10 +119,10 @@ class TraceMap(Figure):
 
     def select_access(self, program: int | None, order: int | None) -> None:
         """Mark the time of the `order`-th access of a program; None unmarks."""
-        found = None
+        moment = None
         if self.order is not None and program is not None and order is not None:
-            found = self.order.time_of(program, order)
-        self.select_moment(found)
+            moment = self.order.time_of(program, order)
+        self.select_moment(moment)
 
     @property
     def total_bytes(self) -> int:
@@ -147,8 +147,8 @@ class TraceMap(Figure):
         moment = None if self.order is None else self.order.moment_at(x)
         if moment is None:
             return None
-        found, access = self.band_at(y), moment.access
-        where = "" if found is None else f"{found[0].name} + {found[1]:,} B\n"
+        place, access = self.band_at(y), moment.access
+        where = "" if place is None else f"{place[0].name} + {place[1]:,} B\n"
         file = access.file.replace("\\", "/").rpartition("/")[2]
         return f"{where}access {int(x):,} · program {moment.program:,}\n{access.kind} at {file}:{access.line}"
 
@@ -156,12 +156,12 @@ class TraceMap(Figure):
         """Each tensor with its top and bottom in pixels of the chart."""
         box = self.chart.getViewBox()
         area, (_, (low, high)) = box.sceneBoundingRect(), box.viewRange()
-        scale, first, found = area.height() / max(1e-9, high - low), 0, []
+        scale, first, extents = area.height() / max(1e-9, high - low), 0, []
         for band in self.bands:
             last = first + band.size_bytes
-            found.append((band.name, area.bottom() - (last - low) * scale, area.bottom() - (first - low) * scale))
+            extents.append((band.name, area.bottom() - (last - low) * scale, area.bottom() - (first - low) * scale))
             first = last
-        return found
+        return extents
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)
@@ -261,14 +261,14 @@ class TraceMap(Figure):
             first, last = float(order.edges[program]), float(order.edges[program + 1])
             # A program of a few accesses is still drawn wide enough to be seen.
             self._program_mark.setRect(QRectF(first, 0, max(last - first, order.accesses / 400), self.total_bytes))
-        first_byte, found = 0, False
+        first_byte, marked = 0, False
         for band in self.bands:
             if band.name == self._tensor and order is not None:
-                found = True
+                marked = True
                 self._band_mark.setRect(QRectF(0, first_byte, order.accesses, band.size_bytes))
                 self._band_mark.setBrush(colour(self.inks()[band.name], 0.16))
             first_byte += band.size_bytes
-        self._band_mark.setVisible(found)
+        self._band_mark.setVisible(marked)
 
     def inks(self) -> dict[str, str]:
         """The colour of each tensor."""
@@ -286,8 +286,8 @@ class TraceMap(Figure):
     def _on_click(self, x: float, y: float) -> None:
         moment: Moment | None = None if self.order is None else self.order.moment_at(x)
         if moment is not None:
-            found = self.band_at(y)
-            self.picked.emit(moment, "" if found is None else found[0].name)
+            place = self.band_at(y)
+            self.picked.emit(moment, "" if place is None else place[0].name)
 
     def _dress(self, theme: Theme) -> None:
         reads = next(iter(self.inks().values()), theme.series[0])

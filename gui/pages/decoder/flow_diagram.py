@@ -74,9 +74,9 @@ class FlowDiagram(Figure):
 
     def select(self, place: str | None) -> None:
         """Mark a node or an arrow; None, or one that is not there, unmarks. Emits nothing."""
-        wanted = place if place is not None and self._has(place) else None
-        if wanted != self.selected:
-            self.selected = wanted
+        marked = place if place is not None and self._has(place) else None
+        if marked != self.selected:
+            self.selected = marked
             self.canvas.update()
 
     def describe(self, place: str | None) -> str | None:
@@ -166,9 +166,9 @@ class _DiagramCanvas(Canvas):
         self._zoom = None
         self.update()
 
-    def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
+    def zoom_by(self, factor: float, point: QPointF | None = None) -> None:
         """Zoom about a point of the widget, its middle by default."""
-        fixed = at or QPointF(self.width() / 2, self.height() / 2)
+        fixed = point or QPointF(self.width() / 2, self.height() / 2)
         now = self.transform
         inverse, _ = now.inverted()
         held = inverse.map(fixed)

@@ -179,9 +179,9 @@ class DecoderPage(Page[Plan, DecoderResult]):
         known = [node.id for node in flow.nodes]
         node = flow.node(next(name for name in (node_id, *_FIRST_NODES) if name in known))
         self.tensor.choose(node.id)
-        wanted = (node, state.fitting)
-        if self._drawn_tensor is None or any(a is not b for a, b in zip(wanted, self._drawn_tensor, strict=True)):
-            self._drawn_tensor = wanted
+        drawn = (node, state.fitting)
+        if self._drawn_tensor is None or any(a is not b for a, b in zip(drawn, self._drawn_tensor, strict=True)):
+            self._drawn_tensor = drawn
             self.tensor.set_facts(f"{node.label}  {node.shape}")
             self.tensor.map.set_pages(view_data.tensor_page(state.plan, node.id, state.fitting))
         self.tensor.map.select(source if node.text == "source" else target, None)

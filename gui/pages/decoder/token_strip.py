@@ -80,9 +80,9 @@ class TokenStrip(Figure):
 
     def mark(self, **positions: int | None) -> None:
         """Mark one token of each row named by its key; None unmarks."""
-        wanted = {key: position for key, position in positions.items() if position is not None}
-        if wanted != self.marked:
-            self.marked = wanted
+        marked = {key: position for key, position in positions.items() if position is not None}
+        if marked != self.marked:
+            self.marked = marked
             self.canvas.update()
 
     def describe(self, place: tuple[int, int] | None) -> str | None:

@@ -43,10 +43,10 @@ class MaskPage(MatrixPage):
         height, width = self.shape
         pixels = np.empty((height, width, 4), np.uint8)
         pixels[...] = (*rgb(theme.sunken), 255)
-        inks = np.empty((height, width, 4), np.uint8)
-        inks[...] = (*rgb(mix(theme.sunken, theme.tensor("K"), 0.45)), 255)
-        inks[:, : self.prefix] = (*rgb(theme.tiles["current"]), 255)
-        pixels[self.visible] = inks[self.visible]
+        colours = np.empty((height, width, 4), np.uint8)
+        colours[...] = (*rgb(mix(theme.sunken, theme.tensor("K"), 0.45)), 255)
+        colours[:, : self.prefix] = (*rgb(theme.tiles["current"]), 255)
+        pixels[self.visible] = colours[self.visible]
         return QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()
 
 

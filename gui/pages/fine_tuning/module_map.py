@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from gui import theme as themes
 from gui.pages.fine_tuning.module_painting import (
     Marks,
-    frozen_ink,
-    ink_of,
+    colour_of,
+    frozen_colour,
     paint_absent,
     paint_flow,
     paint_marks,
@@ -26,7 +26,7 @@ from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
 
 _BAR_PX, _EDGE_PX = 70, 6
-_INKS = 10
+_COLOURS = 10
 """Steps of the colour scale."""
 
 _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -107,9 +107,9 @@ class ModuleMap(Figure):
     def _write_legend(self, theme: Theme) -> None:
         lit = "trains" if self.is_measured else "would train"
         scale = self.scale(theme) if self.is_measured else ()
-        ink = scale[-1] if scale else ink_of(theme, math.nan, self.limits)
+        ink = scale[-1] if scale else colour_of(theme, math.nan, self.limits)
         states = {self.method.state(index, place) for index, place in enumerate(self.grid.places)}
-        entries = [Entry(lit, ink, scale=scale), Entry("frozen", frozen_ink(theme))]
+        entries = [Entry(lit, ink, scale=scale), Entry("frozen", frozen_colour(theme))]
         if "part" in states:
             entries.insert(1, Entry("right part: adapter", ink, scale=scale))
         if "absent" in states:
@@ -117,9 +117,11 @@ class ModuleMap(Figure):
         self.legend.set_entries(entries)
 
     def scale(self, theme: Theme) -> tuple[str, ...]:
-        """Inks of norms from the weakest to the strongest, in even steps of the logarithm."""
+        """Colours of norms from the weakest to the strongest, in even steps of the logarithm."""
         low, high = self.limits
-        return tuple(ink_of(theme, low * (high / low) ** (step / _INKS), self.limits) for step in range(_INKS + 1))
+        return tuple(
+            colour_of(theme, low * (high / low) ** (step / _COLOURS), self.limits) for step in range(_COLOURS + 1)
+        )
 
 
 class _MapCanvas(Canvas):
@@ -173,7 +175,7 @@ class _MapCanvas(Canvas):
         bar = QRectF(self.width() - _BAR_PX + 8, 22, 10, self.height() - 48)
         gradient = QLinearGradient(bar.bottomLeft(), bar.topLeft())
         for step, ink in enumerate(scale):
-            gradient.setColorAt(step / _INKS, QColor(ink))
+            gradient.setColorAt(step / _COLOURS, QColor(ink))
         painter.fillRect(bar, gradient)
         painter.setFont(themes.ui_font("small"))
         painter.setPen(QColor(theme.muted))

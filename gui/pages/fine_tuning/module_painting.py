@@ -32,7 +32,7 @@ class Marks:
     focused: int | None = None
 
 
-def ink_of(theme: Theme, norm: float, limits: tuple[float, float]) -> str:
+def colour_of(theme: Theme, norm: float, limits: tuple[float, float]) -> str:
     """The colour of a gradient's norm; of what trains but was not measured, the plain one."""
     if math.isnan(norm):
         return mix(theme.surface, theme.accent, 0.55)
@@ -42,7 +42,7 @@ def ink_of(theme: Theme, norm: float, limits: tuple[float, float]) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def frozen_ink(theme: Theme) -> str:
+def frozen_colour(theme: Theme) -> str:
     return mix(theme.sunken, theme.border, 0.75)
 
 
@@ -56,7 +56,7 @@ def paint_modules(
 ) -> None:  # fmt: skip
     """Every cell without a word: also what the small pictures are."""
     painter.setPen(Qt.PenStyle.NoPen)
-    dark = QColor(frozen_ink(theme))
+    dark = QColor(frozen_colour(theme))
     for index, (place, box) in enumerate(zip(grid.places, placed.cells, strict=True)):
         state = method.state(index, place)
         corner = min(3.0, box.height() / 4)
@@ -66,7 +66,7 @@ def paint_modules(
         if state != "whole":
             painter.drawRoundedRect(box, corner, corner)
         if state in ("whole", "part"):
-            painter.setBrush(QColor(ink_of(theme, method.norm(index), limits)))
+            painter.setBrush(QColor(colour_of(theme, method.norm(index), limits)))
             painter.drawRoundedRect(lit_box(box, state), corner, corner)
 
 
@@ -134,7 +134,7 @@ def _paint_cell_words(
     lit = lit_box(box, state)
     if not text or lit.height() < metrics.height() - 3 or metrics.horizontalAdvance(text) + 4 > lit.width():
         return
-    painter.setPen(QColor(_on(theme, ink_of(theme, norm, limits))))
+    painter.setPen(QColor(_on(theme, colour_of(theme, norm, limits))))
     painter.drawText(lit, _CENTRED, text)
 
 
@@ -144,7 +144,7 @@ def _paint_outside(
 ) -> None:  # fmt: skip
     """Embedding, norm and head carry their names, and their numbers under them; upright where they are narrow."""
     lit = state in ("whole", "part")
-    painter.setPen(QColor(_on(theme, ink_of(theme, norm, limits)) if lit else theme.muted))
+    painter.setPen(QColor(_on(theme, colour_of(theme, norm, limits)) if lit else theme.muted))
     wide = painter.fontMetrics().horizontalAdvance
     name = part_name(place.kind)
     longest = max(wide(name), wide(text)) + 6

@@ -97,12 +97,12 @@ class SoftmaxState(Figure):
         state = self._state
         if state is None:
             return None
-        at = min(max(0, round(x)), state.iterations - 1)
+        iteration = min(max(0, round(x)), state.iterations - 1)
         m, total = (
-            format_quantity(float(state.maximum[at]), digits=5),
-            format_quantity(float(state.total[at]), digits=5),
+            format_quantity(float(state.maximum[iteration]), digits=5),
+            format_quantity(float(state.total[iteration]), digits=5),
         )
-        return f"row {state.row:,} after KV tile {at}\nrunning max m = {m}\nrunning sum l = {total}"
+        return f"row {state.row:,} after KV tile {iteration}\nrunning max m = {m}\nrunning sum l = {total}"
 
     def describe_value(self, x: float, y: float) -> str | None:
         """The accumulator's element (or norm) nearest to `x`."""
@@ -119,27 +119,27 @@ class SoftmaxState(Figure):
                 f"divided by l = {format_quantity(output, digits=5)}"
             )
         if state.accumulator_norm is not None:
-            at = min(max(0, round(x)), state.iterations - 1)
-            value = format_quantity(float(state.accumulator_norm[at]), digits=5)
-            return f"row {state.row:,} after KV tile {at}\n‖accumulator‖ = {value}"
+            iteration = min(max(0, round(x)), state.iterations - 1)
+            value = format_quantity(float(state.accumulator_norm[iteration]), digits=5)
+            return f"row {state.row:,} after KV tile {iteration}\n‖accumulator‖ = {value}"
         return None
 
     def restyle(self, theme: Theme) -> None:
         for chart in (self.scalars, self.values):
             chart.restyle(theme)
-        inks = {"max": theme.series[7], "sum": theme.series[4]}
+        colours = {"max": theme.series[7], "sum": theme.series[4]}
         small = f"{themes.FONT_SIZES_PX['small']}px"
         for side, name, text in (("left", "max", "max m"), ("right", "sum", "sum l")):
             axis = self.scalars.getAxis(side)
-            axis.setLabel(text, **{"color": inks[name], "font-size": small})
-            axis.setTextPen(inks[name])
+            axis.setLabel(text, **{"color": colours[name], "font-size": small})
+            axis.setTextPen(colours[name])
         for name, ahead, done, dot in (
             ("max", self._max_ahead, self._max_done, self._max_dot),
             ("sum", self._sum_ahead, self._sum_done, self._sum_dot),
         ):
-            ahead.setPen(pg.mkPen(colour(inks[name], 0.45), width=1, style=Qt.PenStyle.DotLine))
-            done.setPen(pg.mkPen(inks[name], width=2))
-            dot.setBrush(pg.mkBrush(inks[name]))
+            ahead.setPen(pg.mkPen(colour(colours[name], 0.45), width=1, style=Qt.PenStyle.DotLine))
+            done.setPen(pg.mkPen(colours[name], width=2))
+            dot.setBrush(pg.mkBrush(colours[name]))
             dot.setPen(pg.mkPen(theme.sunken, width=1.5))
         self._now.setPen(pg.mkPen(colour(theme.tiles["current"], 0.7), width=1))
         self._bars.setOpts(brush=colour(theme.tensor("O"), 0.9), pen=None)
@@ -187,10 +187,10 @@ def _points(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(count, dtype=float), np.asarray(values[:count], dtype=float)
 
 
-def _dot(at: int, values: np.ndarray) -> tuple[list[float], list[float]]:
+def _dot(iteration: int, values: np.ndarray) -> tuple[list[float], list[float]]:
     """The value at an iteration as one point, or none where there is no value."""
-    value = float(values[at])
-    return ([float(at)], [value]) if np.isfinite(value) else ([], [])
+    value = float(values[iteration])
+    return ([float(iteration)], [value]) if np.isfinite(value) else ([], [])
 
 
 def _span(values: np.ndarray, *, zero: bool = False) -> tuple[float, float]:

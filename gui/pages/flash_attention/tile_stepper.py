@@ -89,7 +89,7 @@ class TileStepper(QWidget):
 
     def go_to_program(self, program: int) -> None:
         """Go to the first tile of a program of this head; other programs are not in the schedule."""
-        start = next((at for number, at in self._programs.values() if number == program), None)
+        start = next((first_tile for number, first_tile in self._programs.values() if number == program), None)
         if start is not None:
             self.player.pause()
             self.player.set_step(start)
@@ -104,7 +104,9 @@ class TileStepper(QWidget):
             step = self.player.step
         self._plan, self._traced, self._iterations, self._shown_row = plan, traced, schedule[:, 1], -1
         starts = np.flatnonzero(self._iterations == 0).tolist()
-        self._programs = {int(schedule[at, 0]): (program, at) for program, at in enumerate(starts)}
+        self._programs = {
+            int(schedule[first_tile, 0]): (program, first_tile) for program, first_tile in enumerate(starts)
+        }
         self._grid = view_data.tile_grid(plan, schedule) if steps else None
         self.schedule.set_grid(self._grid, step)
         if not steps:

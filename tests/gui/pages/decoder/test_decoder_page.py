@@ -44,19 +44,19 @@ def test_that_the_plan_draws_both_attentions_and_decoder_only_has_no_cross_atten
 def test_that_clicking_a_token_changes_the_parameters_and_runs_again_only_after_a_run(
     page: DecoderPage, qtbot: Any
 ) -> None:
-    asked: list[str] = []
-    page.run_requested.connect(asked.append)
+    requests: list[str] = []
+    page.run_requested.connect(requests.append)
     page.strip.clicked.emit("source", 1)
     params = page.params
     assert isinstance(params, DecoderParams)
     assert (params.perturb, params.position) == ("source", 1)
     assert page.selection.selection.get("source_token") == 1
-    assert asked == []
+    assert requests == []
 
     page.present(decoder_result(params), {})
     page.strip.clicked.emit("target", 2)
     assert page.params == CHANGED
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_that_a_run_is_drawn_taken_back_and_not_shown_for_other_texts(page: DecoderPage) -> None:

@@ -51,8 +51,8 @@ def image(diagram: FlowDiagram) -> QImage:
 def ground_of(diagram: FlowDiagram, node: str) -> QColor:
     """The colour of a box near its left edge, where no word is written."""
     box = BOXES[node]
-    at = diagram.canvas.transform.map(QPointF(box.x + 4, box.y + box.height / 2)).toPoint()
-    return image(diagram).pixelColor(at)
+    pixel = diagram.canvas.transform.map(QPointF(box.x + 4, box.y + box.height / 2)).toPoint()
+    return image(diagram).pixelColor(pixel)
 
 
 def heat(colour: QColor) -> int:

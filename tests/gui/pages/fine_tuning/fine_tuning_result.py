@@ -42,8 +42,8 @@ def run_of(
     steps = np.unique(np.linspace(1, max(1, done), frames or min(done, 24)).round().astype(np.int64))
     evaluated = np.arange(0, done + 1, params.held_out_every, dtype=np.int64)
     methods = {}
-    for at, method in enumerate(params.chosen):
-        floor = 0.3 + 0.25 * at
+    for index, method in enumerate(params.chosen):
+        floor = 0.3 + 0.25 * index
         noise = 0.05 * rng.standard_normal(done)
         methods[method] = MethodResult(
             trained_at=made.counts[method].trained_at,
@@ -51,7 +51,7 @@ def run_of(
             held_out_losses=(floor + 0.1 + 3 * np.exp(-evaluated / 40)).astype(np.float32),
             gradient_norms=_gradients(made, method, steps),
             frozen_gradients=_frozen(made, method),
-            **(_inspected(made, method, at, done) if summaries else {}),
+            **(_inspected(made, method, index, done) if summaries else {}),
         )
     return FineTuningResult(
         params=params,
@@ -75,17 +75,17 @@ def changed(result: FineTuningResult, method: str, **fields: Any) -> FineTuningR
     return replace(result, methods={**result.methods, MethodId(method): run})
 
 
-def summary(made: Plan, method: MethodId, at: int, done: int, **changes: Any) -> MethodSummary:
-    memory = replace(made.counts[method].memory, activations_bytes=3_000_000 + 1000 * at, how="tensor sizes")
+def summary(made: Plan, method: MethodId, index: int, done: int, **changes: Any) -> MethodSummary:
+    memory = replace(made.counts[method].memory, activations_bytes=3_000_000 + 1000 * index, how="tensor sizes")
     return replace(
         made.summary(method),
         steps=done,
-        steps_per_s=5.0 + at,
+        steps_per_s=5.0 + index,
         learning_rate=1e-3,
-        final_loss=0.3 + at,
-        held_out_loss=0.4 + at,
-        exact_match_unseen=0.9 - 0.1 * at,
-        exact_match_untold=0.6 - 0.08 * at,
+        final_loss=0.3 + index,
+        held_out_loss=0.4 + index,
+        exact_match_unseen=0.9 - 0.1 * index,
+        exact_match_untold=0.6 - 0.08 * index,
         memory=memory,
         runs_on="bitsandbytes" if method == "qlora" else "",
         **changes,
@@ -104,10 +104,10 @@ def _frozen(made: Plan, method: MethodId) -> np.ndarray:
     return np.where(frozen, 0.0, np.nan).astype(np.float32)
 
 
-def _inspected(made: Plan, method: MethodId, at: int, done: int) -> dict[str, Any]:
+def _inspected(made: Plan, method: MethodId, index: int, done: int) -> dict[str, Any]:
     prefix = made.params.virtual_tokens if method in PROMPTS else 0
     fields: dict[str, Any] = {
-        "summary": summary(made, method, at, done),
+        "summary": summary(made, method, index, done),
         "mask": np.tri(TOKENS, prefix + TOKENS, prefix, dtype=np.uint8),
         "mask_columns": tuple(
             MaskColumn(f"v{column}" if column < prefix else f"tok{column - prefix}", column < prefix)
@@ -138,9 +138,9 @@ def _samples(params: FineTuningParams) -> tuple[AnsweredSample, ...]:
             split=split,
             before=BEFORE,
             answers={
-                method.value: expected if (at + number) % 3 == 0 else expected.replace("in", "at") + " and"
+                method.value: expected if (index + number) % 3 == 0 else expected.replace("in", "at") + " and"
                 for number, method in enumerate(params.chosen)
             },
         )
-        for at, (row, expected, split) in enumerate(ROWS)
+        for index, (row, expected, split) in enumerate(ROWS)
     )

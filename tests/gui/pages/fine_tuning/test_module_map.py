@@ -16,7 +16,7 @@ from core.topics.fine_tuning.result import gradient_range
 from core.topics.fine_tuning.trained_modules import Place, place_id
 from gui import theme as themes
 from gui.pages.fine_tuning.module_map import ModuleMap
-from gui.pages.fine_tuning.module_painting import frozen_ink, ink_of, lit_box
+from gui.pages.fine_tuning.module_painting import colour_of, frozen_colour, lit_box
 from gui.pages.fine_tuning.transformer_grid import TrainedModules, TransformerGrid, strength
 
 KINDS = ("prefix", "attention_norm", "q_proj", "down_proj")
@@ -115,10 +115,10 @@ def test_that_without_norms_there_is_still_a_scale() -> None:
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_that_the_weakest_gradient_does_not_look_frozen(theme: str) -> None:
     colours = themes.load(theme)
-    inks = {ink_of(colours, norm, (0.01, 1.0)) for norm in (0.0, 0.01, 0.1, 1.0)}
-    assert len(inks) == 3  # 0 is as dark as the darkest that is known
-    assert frozen_ink(colours) not in inks
-    assert ink_of(colours, math.nan, (0.01, 1.0)) not in inks
+    shades = {colour_of(colours, norm, (0.01, 1.0)) for norm in (0.0, 0.01, 0.1, 1.0)}
+    assert len(shades) == 3  # 0 is as dark as the darkest that is known
+    assert frozen_colour(colours) not in shades
+    assert colour_of(colours, math.nan, (0.01, 1.0)) not in shades
 
 
 def test_that_an_adapter_lights_a_part_of_its_cell_only() -> None:
@@ -232,8 +232,8 @@ def test_that_the_legend_shows_the_whole_scale_of_what_trains_and_one_grey_for_f
     trains, part, frozen = plot.legend.entries[:3]
     assert (trains.label, part.label, frozen.label) == ("trains", "right part: adapter", "frozen")
     assert trains.scale == part.scale
-    assert trains.scale[0] == ink_of(colours, 0.1, plot.limits)
-    assert trains.scale[-1] == ink_of(colours, 1.0, plot.limits)
+    assert trains.scale[0] == colour_of(colours, 0.1, plot.limits)
+    assert trains.scale[-1] == colour_of(colours, 1.0, plot.limits)
     assert frozen.scale == ()
     assert frozen.colour not in trains.scale
     image, middle = plot.legend.grab().toImage(), plot.legend.height() // 2

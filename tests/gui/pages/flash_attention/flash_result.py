@@ -99,9 +99,9 @@ def _launch(
 ) -> Launch:
     """The touches of each program, in turn; what several programs do alike is one access."""
     sizes = _sizes(params, tensors)
-    places, at = {}, 4096
+    places, address = {}, 4096
     for tensor, size in sizes.items():
-        places[tensor], at = at, at + size
+        places[tensor], address = address, address + size
     width = {tensor: 4 if tensor == "LSE" or params.dtype == "fp32" else 2 for tensor in tensors}
     buffers = tuple(Buffer(tensor, params.dtype, width[tensor], size, places[tensor]) for tensor, size in sizes.items())
     alike: dict[tuple[int, str, bool, int], list[tuple[int, int]]] = {}

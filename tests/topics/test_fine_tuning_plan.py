@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.contracts.errors import InvalidParams
+from core.engine.environment import environment_of
 from core.language_model.libraries import silent_transformers
 from core.language_model.memory import gradient_bytes, optimizer_bytes, weight_bytes
 from core.language_model.model import build_model, linear_names, parameter_count
@@ -142,6 +144,14 @@ def test_that_what_cannot_be_is_refused_in_one_sentence(changes: dict[str, objec
         TOPIC.check(FineTuningParams.parse(changes))
     assert raised.value.field == field
     assert raised.value.sentence.count(". ") == 0
+
+
+def test_that_a_run_is_stamped_with_the_libraries_that_did_the_work() -> None:
+    stamped = environment_of(TOPIC, FineTuningParams(), "cpu")
+    assert stamped.backend == "torch, transformers, peft"
+    assert {"tilescope", "torch", "transformers", "peft"} <= set(stamped.versions)
+    assert stamped.versions["peft"] == version("peft")
+    assert TOPIC.packages == ("transformers", "peft", "bitsandbytes")
 
 
 def test_that_what_no_chosen_method_has_is_not_checked() -> None:

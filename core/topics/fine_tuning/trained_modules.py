@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.topics.fine_tuning.methods import METHODS, MethodId
+from core.topics.fine_tuning.methods import MethodId
 from core.topics.fine_tuning.shapes import MATRICES, Shape
 
 FLOAT_BYTES = 4
@@ -83,10 +83,6 @@ class MethodCounts:
     total_parameters: int
     memory: StepMemory
     trained_at: Mapping[str, int]
-
-    @property
-    def label(self) -> str:
-        return METHODS[self.method].label
 
     @property
     def share(self) -> float:

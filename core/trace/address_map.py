@@ -1,8 +1,7 @@
-"""Address over time, as a picture: which bytes the programs of some launches touch, in the order they touch them.
+"""Address over time: which bytes the programs of launches touch, in the order they touch them, and where that is drawn.
 
 x counts element accesses, program after program (launch after launch, programs by linear id, each in its own order);
-y is the address, with the tensors stacked in bands. Whole rows of tiles are drawn at once, so the cost follows the
-number of rows and not of elements.
+y is the address, with the tensors stacked in bands. `core.trace.levels` draws it.
 """
 
 from __future__ import annotations
@@ -70,46 +69,6 @@ def bands_of(launches: Sequence[Launch], order: Sequence[str] = ()) -> tuple[Ban
     return tuple(sorted(bands.values(), key=lambda band: places.get(band.name, len(places))))
 
 
-def address_map(
-    launches: Sequence[Launch],
-    bands: Sequence[Band],
-    width: int,
-    height: int,
-    *,
-    x_range: Extent | None = None,
-    y_range: Extent | None = None,
-) -> AddressMap:
-    """Rasterise all accesses of `launches` to the tensors of `bands`; others take their place on x, undrawn.
-
-    `x_range` (accesses) and `y_range` (bytes) zoom in. Counts are exact at full view: they sum to the number of
-    accesses; rows that cross pixels are split evenly among them.
-    """
-    stacked, tops = placed(bands)
-    total_bytes = max(1, sum(band.size_bytes for band in bands))
-    edges = program_edges(launches)
-    accesses = int(edges[-1])
-    canvas = _Canvas(width, height, x_range or (0.0, max(accesses, 1.0)), y_range or (0.0, float(total_bytes)))
-    first = 0
-    for launch in launches:
-        for access, rows, x in placed_rows(launch, edges[first : first + launch.programs]):
-            buffer = launch.buffers[access.buffer]
-            index = next((i for i, b in enumerate(bands) if 0 <= buffer.data_ptr - b.data_ptr < b.size_bytes), None)
-            if index is not None:
-                base = tops[index] + buffer.data_ptr - bands[index].data_ptr
-                canvas.draw(access.kind, x, rows, base, access.element_bytes)
-        first += launch.programs
-    return AddressMap(
-        read=canvas.counts("load"),
-        write=canvas.counts("store"),
-        program_edges=edges.astype(np.float64),
-        bands=stacked,
-        accesses=accesses,
-        bytes=total_bytes,
-        x_range=canvas.x_range,
-        y_range=canvas.y_range,
-    )
-
-
 def placed(bands: Sequence[Band]) -> tuple[tuple[PlacedBand, ...], list[int]]:
     """The bands stacked on the y axis, and where each begins; the last number is the end."""
     tops = [0]
@@ -139,55 +98,3 @@ def placed_rows(launch: Launch, begins: IntArray) -> Iterator[tuple[Access, Rows
         before = lengths.cumsum(axis=1) - lengths
         yield access, rows, cursor[access.programs][:, None] + before
         cursor[access.programs] += rows.elements_per_lane()
-
-
-class _Canvas:
-    """Two histograms, of reads and of writes."""
-
-    def __init__(self, width: int, height: int, x_range: Extent, y_range: Extent) -> None:
-        self.x_range = x_range
-        self.y_range = y_range
-        self._shape = (height, width)
-        self._x_scale = width / (x_range[1] - x_range[0])
-        self._y_scale = height / (y_range[1] - y_range[0])
-        self._planes = {kind: np.zeros(height * width) for kind in ("load", "store")}
-        self._pending: dict[str, list[tuple[IntArray, npt.NDArray[np.float64]]]] = {"load": [], "store": []}
-
-    def draw(self, kind: str, x: IntArray, rows: Rows, base: int, element_bytes: int) -> None:
-        """Add rows that begin at `x` (accesses) and at `base` plus their starts (bytes)."""
-        x, starts, lengths = (a.reshape(-1) for a in np.broadcast_arrays(x, rows.starts, rows.lengths))
-        longest = int(lengths.max(initial=0))
-        if not longest:
-            return
-        pixels = max(longest * self._x_scale, longest * element_bytes * self._y_scale)
-        pieces = int(min(longest, max(1, np.ceil(pixels))))
-        for piece in range(pieces):
-            along = lengths * ((piece + 0.5) / pieces)
-            column = np.floor((x + along - self.x_range[0]) * self._x_scale).astype(np.int64)
-            row = np.floor((base + (starts + along) * element_bytes - self.y_range[0]) * self._y_scale).astype(np.int64)
-            height, width = self._shape
-            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            flat = row[inside] * width + column[inside]
-            weights = lengths[inside] / pieces
-            for plane in ("load", "store") if kind == "atomic" else (kind,):
-                self._add(plane, flat, weights)
-
-    def _add(self, plane: str, flat: IntArray, weights: npt.NDArray[np.float64]) -> None:
-        """A histogram has a cost of its own, so small ones are put together."""
-        pending = self._pending[plane]
-        pending.append((flat, weights))
-        if sum(len(points) for points, _ in pending) > self._planes[plane].size:
-            self._flush(plane)
-
-    def _flush(self, plane: str) -> None:
-        pending = self._pending[plane]
-        if pending:
-            flat, weights = (np.concatenate(parts) for parts in zip(*pending, strict=True))
-            self._planes[plane] += np.bincount(flat, weights, minlength=self._planes[plane].size)
-            pending.clear()
-
-    def counts(self, kind: str) -> npt.NDArray[np.uint32]:
-        """Accesses per pixel; a pixel that something touched never rounds to none."""
-        self._flush(kind)
-        plane = self._planes[kind].reshape(self._shape)
-        return np.where(plane > 0, np.maximum(np.rint(plane), 1), 0).astype(np.uint32)

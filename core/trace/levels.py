@@ -1,6 +1,6 @@
 """An address map that can be panned and zoomed: the rows of a trace, indexed, with levels of detail.
 
-`core.trace.address_map` walks through the whole trace for each picture. Here that is done once:
+The whole trace is walked through once, and not for each picture:
 
 - rows (contiguous runs of elements) are flattened, split into equal blocks of time, and sorted by address inside a
   block, so that the rows of any rectangle are a few slices;

@@ -49,7 +49,7 @@ class QuantityAxis(pg.AxisItem):
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
         if self.steps == "any" or maxVal <= minVal:
             return super().tickSpacing(minVal, maxVal, size)
-        longest = len(short_quantity(float(f"{maxVal:.1g}"), self.unit))
+        longest = _longest_tick(maxVal, self.unit)
         room = max(_TICK_ROOM_PX[self.steps], _DIGIT_PX * longest + _TICK_GAP_PX) if self.isHorizontal() else 30
         fitting = max(1.0, size / room)
         raw = max(1.0, (maxVal - minVal) / fitting)
@@ -98,3 +98,9 @@ class QuantityAxis(pg.AxisItem):
             [decade + math.log10(step) for decade in decades[::stride] for step in steps]
             for stride, steps in (*divided, *((stride, (1,)) for stride in (1, 2, 3, 4, 6, 8, 12)))
         ]
+
+
+def _longest_tick(highest: float, unit: str) -> int:
+    """Characters of the highest round number up to `highest`: 900,000 of 950,272, where 1 M would be shorter."""
+    power = 10.0 ** math.floor(math.log10(max(highest, 1.0)))
+    return len(short_quantity(power * math.floor(highest / power), unit))

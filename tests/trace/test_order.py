@@ -3,19 +3,22 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 
-from core.trace.address_map import address_map, bands_of
+from core.trace.address_map import bands_of
+from core.trace.levels import AddressLevels
 from core.trace.order import Order
 from core.trace.record import Launch
-from tests.trace.random_launches import launches
+from tests.trace.random_launches import elements, launches
 
 
 @settings(max_examples=60, deadline=None)
 @given(launches())
 def test_that_the_axis_is_that_of_the_address_map(launch: Launch) -> None:
     order = Order([launch])
-    drawn = address_map([launch], bands_of([launch]), 8, 8)
+    drawn = AddressLevels([launch], bands_of([launch])).picture(8, 8)
+    made = [program for _, program, _ in elements(launch)]
+    assert np.array_equal(order.accesses_of_program(), np.bincount(made, minlength=launch.programs))
     assert np.array_equal(order.edges, drawn.program_edges)
-    assert order.accesses == drawn.accesses
+    assert order.accesses == drawn.accesses == len(made)
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.interpreter import Launch, intercept
-from core.trace.address_map import Band, address_map, bands_of
+from core.trace.address_map import Band, bands_of
+from core.trace.levels import AddressLevels
 from core.trace.rows import rows_of
 from core.trace.traffic import covered, traffic, union
 from kernels.attention import Impl, attention
@@ -102,7 +103,7 @@ def pixels(launches: Sequence[Launch], bands: Sequence[Band], kind: str) -> dict
 def test_that_the_address_map_is_a_histogram_of_single_accesses(case: str) -> None:
     launches = launches_of(case)
     bands = bands_of(launches)
-    picture = address_map(launches, bands, 40, 30)
+    picture = AddressLevels(launches, bands).picture(40, 30)
     for kind, plane in (("load", picture.read), ("store", picture.write)):
         expected = np.zeros((30, 40))
         for byte, x in pixels(launches, bands, kind):
@@ -116,7 +117,7 @@ def test_that_program_edges_and_bands_span_the_picture() -> None:
     launches = flash()
     order = ("q_ptr", "k_ptr", "v_ptr", "o_ptr")
     bands = bands_of(launches, order)
-    picture = address_map(launches, bands, 64, 64)
+    picture = AddressLevels(launches, bands).picture(64, 64)
     assert tuple(band.name for band in picture.bands)[:4] == order
     assert {band.name for band in picture.bands} == {band.name for band in bands_of(launches)}
     assert picture.bands[0].first_byte == 0
@@ -131,9 +132,9 @@ def test_that_program_edges_and_bands_span_the_picture() -> None:
 def test_that_a_zoom_shows_the_part_it_names() -> None:
     launches = flash()
     bands = bands_of(launches)
-    whole = address_map(launches, bands, 64, 64)
-    left = address_map(launches, bands, 64, 64, x_range=(0, whole.accesses / 2))
-    right = address_map(launches, bands, 64, 64, x_range=(whole.accesses / 2, whole.accesses))
+    whole = AddressLevels(launches, bands).picture(64, 64)
+    left = AddressLevels(launches, bands).picture(64, 64, x_range=(0, whole.accesses / 2))
+    right = AddressLevels(launches, bands).picture(64, 64, x_range=(whole.accesses / 2, whole.accesses))
     total = int(whole.read.sum())
     assert abs(int(left.read.sum()) + int(right.read.sum()) - total) < 0.02 * total
     assert 0 < left.read.sum() < total

@@ -38,3 +38,11 @@ def test_that_a_decade_has_more_than_one_tick_and_blocks_come_in_powers_of_two()
     blocks = QuantityAxis("bottom", "", "powers", log=True)
     ((_, ticks),) = blocks.logTickValues(math.log10(16), math.log10(4096), 600, [])
     assert blocks.logTickStrings(ticks, 1, 1) == ["16", "32", "64", "128", "256", "512", "1,024", "2,048", "4,096"]
+
+
+def test_that_long_numbers_below_a_short_one_get_the_room_that_they_take() -> None:
+    axis = QuantityAxis("bottom", "", "whole")
+    ((spacing, _),) = axis.tickSpacing(0.0, 950_272.0, 190.0)
+    assert spacing == 500_000, "200,000 and its multiples would run into each other, though 1 M is short"
+    ((spacing, _),) = axis.tickSpacing(0.0, 64.0, 190.0)
+    assert spacing == 10

@@ -90,7 +90,8 @@ def session(window: Any, bridge: Any, seen: dict[str, Any]) -> Steps:
     yield is_over
     seen["first run"] = page.run_bar.phase
     seen["claims"] = page.tabs.tabText(0)
-    seen["maps"] = not page.addresses.is_empty
+    yield lambda: not page.drawing
+    seen["maps"] = not page.accesses.is_empty
 
     start(LONG)
     yield is_under_way

@@ -16,7 +16,7 @@ _RANGES = {"inferno": (0.08, 0.95), "viridis": (0.0, 0.98)}
 """The part of each colour map that stands out from the background of a plot."""
 
 
-def tensor_inks(theme: Theme, names: Sequence[str]) -> dict[str, str]:
+def tensor_colours(theme: Theme, names: Sequence[str]) -> dict[str, str]:
     """'#rrggbb' by name: the theme's own colours of its tensors (Q, K, S, ...), its series in turn for the others."""
     others = [name for name in dict.fromkeys(names) if name not in THEME_TENSORS]
     series = {name: theme.series[index % len(theme.series)] for index, name in enumerate(others)}

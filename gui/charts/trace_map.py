@@ -18,7 +18,7 @@ from core.trace.record import Launch
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
-from gui.charts.palette import rgb, tensor_inks
+from gui.charts.palette import rgb, tensor_colours
 from gui.charts.ticks import short_quantity
 from gui.charts.trace_picture import Colours, Range, TracePicture, paint
 from gui.theme import Theme, colour
@@ -273,11 +273,11 @@ class TraceMap(Figure):
     def inks(self) -> dict[str, str]:
         """The colour of each tensor."""
         names = [buffer.name for launch in self.launches for buffer in launch.buffers]
-        return tensor_inks(themes.current(), names)
+        return tensor_colours(themes.current(), names)
 
     def _colours(self) -> Colours:
-        inks = self.inks()
-        return Colours(tuple(rgb(inks[band.name]) for band in self.bands), rgb(themes.current().text))
+        colours = self.inks()
+        return Colours(tuple(rgb(colours[band.name]) for band in self.bands), rgb(themes.current().text))
 
     def _has(self, file: str, line: int) -> bool:
         accesses = (access for launch in self.launches for access in launch.accesses)
@@ -352,18 +352,18 @@ class _BandLabels(Canvas):
     def paint(self, painter: QPainter, theme: Theme) -> None:
         painter.setFont(themes.ui_font("small"))
         metrics = painter.fontMetrics()
-        line, last_text, inks = metrics.height(), float("inf"), self._figure.inks()
+        line, last_text, colours = metrics.height(), float("inf"), self._figure.inks()
         for name, top, bottom in self._figure.band_extents():
             top, bottom = max(0.0, top), min(float(self.height()), bottom)
             if bottom <= top:
                 continue
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(inks[name]))
+            painter.setBrush(QColor(colours[name]))
             painter.drawRect(QRectF(self.width() - 7, top + 0.5, 5, max(2.0, bottom - top - 1)))
             # Thin bands would write over each other: a name moves up until it is clear of the last.
             middle = max(line / 2, min((top + bottom) / 2, last_text - line * 0.9, self.height() - line / 2))
             if top - line < middle <= last_text - line * 0.9:
-                painter.setPen(QColor(inks[name]))
+                painter.setPen(QColor(colours[name]))
                 box = QRectF(0, middle - line / 2, self.width() - 10, line)
                 text = metrics.elidedText(_shown(name), Qt.TextElideMode.ElideRight, int(box.width()))
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)

@@ -50,8 +50,11 @@ def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
         engine.close()
 
 
-def run_once(engine: Engine, topic: Topic, params: Params, device: str) -> Result:
-    """The result of one run. Raises InvalidParams for bad input, RunFailed for any other end."""
+def run_once(engine: Engine, topic: Topic, params: Params, device: str, *, partial: bool = False) -> Result:
+    """The result of one run, or with `partial` the first that it gives on its way: the rest of the run is cancelled.
+
+    Raises InvalidParams for bad input, RunFailed for any other end.
+    """
     console = Console(stderr=True)
     bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True)
     run = engine.submit(topic.id, params, device=device)
@@ -64,6 +67,9 @@ def run_once(engine: Engine, topic: Topic, params: Params, device: str) -> Resul
                         bar.update(task, description=f"running on {where}")
                     case events.Progress(done=done, total=total, phase=phase):
                         bar.update(task, completed=done, total=total, description=phase)
+                    case events.Partial(result=result) if partial:
+                        run.cancel()
+                        return result
                     case events.Finished(result=result):
                         return result
                     case events.Failed(sentence=sentence, invalid_input=True, blames=field):

@@ -12,13 +12,12 @@ from rich.text import Text
 from core.commands.run import as_document
 from core.commands.session import engine_for, run_once
 from core.contracts.registry import topic as find_topic
-from core.contracts.result import Result, Row
 from core.format import format_quantity
+from core.topics.kernel_lab.result import TABLES, KernelLabResult, Printed
+from core.trace.tables import FaultRow, LaunchRow, LineRow, SectorRow, TensorRow
 
 TOPIC_ID = "kernel-lab"
 FAULTS_FOUND = 1
-TABLES = ("launches", "tensors", "lines", "faults", "sectors")
-"""Tables of the result that `--json` prints."""
 
 _LEAST_WIDTH, _WIDTH_WITH_SOURCE = 120, 150
 """Columns: what the numbers need (a pipe or a narrow terminal folds instead), and where there is room for the code."""
@@ -37,82 +36,84 @@ def trace_target(target: str, *, addresses_only: bool, device: str, as_json: boo
     topic.check(params)
     params = params.changed(file=str(planned.path), function=planned.function)
     with engine_for(device) as (engine, engine_device):
-        result = run_once(engine, topic, params, engine_device)
+        result = run_once(engine, topic, params, engine_device, partial=True)  # it has all numbers; the trace follows
+    assert isinstance(result, KernelLabResult)
     if as_json:
         findings = [(claim, claim.test(result)) for claim in topic.claims]
         document = as_document(result, findings)
-        print(json.dumps({**document, **{name: result.tables[name] for name in TABLES}}, indent=2))
+        print(json.dumps({**document, **{name: result.rows(name) for name in TABLES}}, indent=2))
     else:
         _print(result)
-    return FAULTS_FOUND if result.tables["faults"] else 0
+    return FAULTS_FOUND if result.faults else 0
 
 
-def _print(result: Result) -> None:
+def _print(result: KernelLabResult) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, _LEAST_WIDTH)
     console.print(Text(f"Traced on {result.environment.device}, {result.environment.backend}", style="dim"))
-    texts = {row["file"]: row["text"].splitlines() for row in result.tables["sources"]}
-    for launch in result.tables["launches"]:
-        mine = [[row for row in result.tables[name] if row["launch"] == launch["launch"]] for name in TABLES]
-        _, tensors, lines, faults, sectors = mine
+    texts = {traced.file: traced.text.splitlines() for traced in result.files}
+    for launch in result.launches:
+        lines = [row for row in result.line_traffic if row.launch == launch.launch]
+        used = [row for row in result.sectors if row.launch == launch.launch]
         console.print()
         console.print(_headline(launch))
-        console.print(_line_table(lines, sectors, texts if console.width >= _WIDTH_WITH_SOURCE else None))
-        console.print(_tensor_table(tensors))
-        for fault in faults:
-            console.print(_fault_line(fault))
-    _print_log(result.tables.get("log", []))
+        console.print(_line_table(lines, used, texts if console.width >= _WIDTH_WITH_SOURCE else None))
+        console.print(_tensor_table([row for row in result.tensors if row.launch == launch.launch]))
+        for fault in result.faults:
+            if fault.launch == launch.launch:
+                console.print(_fault_line(fault))
+    _print_log(result.log)
 
 
-def _headline(launch: Row) -> Text:
+def _headline(launch: LaunchRow) -> Text:
     head = Text.assemble(
-        (f"{launch['launch']}  {launch['function']}", "bold"),
-        f"  grid {launch['grid']}, {launch['accesses']:,} accesses, read {_bytes(launch['read_bytes'])}, "
-        f"written {_bytes(launch['written_bytes'])}, distinct {_bytes(launch['unique_bytes'])}",
+        (f"{launch.launch}  {launch.function}", "bold"),
+        f"  grid {launch.grid}, {launch.accesses:,} accesses, read {_bytes(launch.read_bytes)}, "
+        f"written {_bytes(launch.written_bytes)}, distinct {_bytes(launch.unique_bytes)}",
     )
-    if launch["config"]:
-        head.append(f"\n   configuration {launch['config']}", "dim")
+    if launch.config:
+        head.append(f"\n   configuration {launch.config}", "dim")
     return head
 
 
-def _line_table(rows: Sequence[Row], sectors: Sequence[Row], texts: dict[str, list[str]] | None) -> Table:
+def _line_table(rows: Sequence[LineRow], sectors: Sequence[SectorRow], texts: dict[str, list[str]] | None) -> Table:
     """The lines of a launch, with their code where `texts` holds it."""
     columns = ["line", "kind", "tensor", "accesses", "read", "written", "unique", "masked off", "reuse", "sectors used"]
     table = _table(*columns, *([] if texts is None else ["source"]))
     for row in rows:
-        code = [] if texts is None else [_source_line(texts.get(row["file"], []), row["line"])]
+        code = [] if texts is None else [_source_line(texts.get(row.file, []), row.line)]
         table.add_row(
-            Text(f"{row['file'].rpartition('/')[2]}:{row['line']}"),
-            row["kind"],
-            Text(row["tensor"]),
-            f"{row['accesses']:,}",
-            _bytes(row["bytes"]) if row["kind"] != "store" else "",
-            _bytes(row["bytes"]) if row["kind"] != "load" else "",
-            _bytes(row["unique_bytes"]),
-            f"{row['masked_share']:.1%}",
-            _times(row["reuse"]),
-            next((f"{use['used_share']:.1%}" for use in sectors if _place(use) == _place(row)), ""),
+            Text(f"{row.file.rpartition('/')[2]}:{row.line}"),
+            row.kind,
+            Text(row.tensor),
+            f"{row.accesses:,}",
+            _bytes(row.bytes) if row.kind != "store" else "",
+            _bytes(row.bytes) if row.kind != "load" else "",
+            _bytes(row.unique_bytes),
+            f"{row.masked_share:.1%}",
+            _times(row.reuse),
+            next((f"{use.used_share:.1%}" for use in sectors if _place(use) == _place(row)), ""),
             *code,
         )
     return table
 
 
-def _place(row: Row) -> tuple[str, int, str, str]:
-    return row["file"], row["line"], row["kind"], row["tensor"]
+def _place(row: LineRow | SectorRow) -> tuple[str, int, str, str]:
+    return row.file, row.line, row.kind, row.tensor
 
 
-def _tensor_table(rows: Sequence[Row]) -> Table:
+def _tensor_table(rows: Sequence[TensorRow]) -> Table:
     table = _table("tensor", "type", "shape", "size", "read", "written", "unique", "reuse")
     for row in rows:
         table.add_row(
-            Text(row["tensor"]),
-            row["dtype"],
-            Text(row["shape"]),
-            _bytes(row["size_bytes"]),
-            _bytes(row["read_bytes"]),
-            _bytes(row["written_bytes"]),
-            _bytes(row["unique_bytes"]),
-            _times(row["reuse"]),
+            Text(row.tensor),
+            row.dtype,
+            Text(row.shape),
+            _bytes(row.size_bytes),
+            _bytes(row.read_bytes),
+            _bytes(row.written_bytes),
+            _bytes(row.unique_bytes),
+            _times(row.reuse),
         )
     return table
 
@@ -128,19 +129,19 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _fault_line(fault: Row) -> Text:
-    programs = f"program {fault['program']}"
-    if fault["other_program"] is not None:
-        programs = f"programs {fault['program']} and {fault['other_program']}"
-    where = f"{fault['file']}:{fault['line']}, {programs}, index {fault['index']} of {fault['tensor']}"
-    return Text(f"{fault['kind']}: {where}. {fault['sentence']}", style="bold red")
+def _fault_line(fault: FaultRow) -> Text:
+    programs = f"program {fault.program}"
+    if fault.other_program is not None:
+        programs = f"programs {fault.program} and {fault.other_program}"
+    where = f"{fault.file}:{fault.line}, {programs}, index {fault.index} of {fault.tensor}"
+    return Text(f"{fault.kind}: {where}. {fault.sentence}", style="bold red")
 
 
-def _print_log(rows: Sequence[Row]) -> None:
+def _print_log(rows: Sequence[Printed]) -> None:
     """What the file and its kernels printed: to stderr, so that stdout holds the numbers alone."""
     console = Console(stderr=True, highlight=False)
     for row in rows:
-        console.print(Text(f"[{row['stream']}]\n{row['text'].rstrip()}", style="dim"))
+        console.print(Text(f"[{row.stream}]\n{row.text.rstrip()}", style="dim"))
 
 
 def _source_line(lines: Sequence[str], number: int) -> Text:

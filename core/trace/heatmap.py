@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.contracts.archive import Array
 from core.trace.affine import IntArray
 from core.trace.record import Access, Buffer, Launch
 from core.trace.rows import rows_of
@@ -17,18 +18,33 @@ _PIECES = 1 << 22
 """Parts of rows that are drawn at a time: bounds the memory that drawing takes."""
 
 
-@dataclass(frozen=True)
+_DENSE_ELEMENTS = 1 << 22
+"""Up to so many elements of a tensor are counted one by one, which takes no longer where runs are long."""
+
+
+@dataclass(frozen=True, eq=False)
 class TensorHeatmap:
     """Accesses per pixel of a tensor of `rows` x `columns` elements: its last axis is x, the others are stacked on y.
 
-    `read` and `write` are float64 [height, width], row 0 at the top (the first rows); each sums to the element accesses
-    of its kind. An atomic is one of both.
+    `reads` and `writes` are unsigned integers [height, width], as small as hold their counts, row 0 at the top (the
+    first rows); each sums to the element accesses of its kind. An atomic is one of both.
     """
 
-    read: npt.NDArray[np.float64]
-    write: npt.NDArray[np.float64]
+    reads: Array
+    writes: Array
     rows: int
     columns: int
+
+    def counts(self, way: str) -> Array:
+        """`reads` or `writes`, by that name."""
+        return self.reads if way == "reads" else self.writes
+
+    def per_element(self, way: str) -> npt.NDArray[np.float64]:
+        """Accesses per element of the tensor, averaged over each pixel: pixels may differ in size by an element."""
+        height, width = self.reads.shape
+        down, across = _extents(self.rows, height), _extents(self.columns, width)
+        each: npt.NDArray[np.float64] = self.counts(way) / np.maximum(1, down[:, None] * across[None, :])
+        return each
 
 
 def tensor_heatmap(
@@ -48,18 +64,19 @@ def tensor_heatmap(
     columns = int(shape[-1]) if len(shape) else 1
     rows = math.prod(int(n) for n in shape[:-1])
     shown = (max(1, min(height, rows)), max(1, min(width, columns)))
-    planes = {"load": np.zeros(shown), "store": np.zeros(shown)}
+    kind = _Elements if rows * columns <= _DENSE_ELEMENTS else _Pixels
+    planes = {"load": kind(max(1, rows), max(1, columns), shown), "store": kind(max(1, rows), max(1, columns), shown)}
     element_bytes = size_bytes // max(1, rows * columns)
-    grid = _Grid(max(1, rows), max(1, columns), shown)
     for launch in launches:
         for access in launch.accesses:
             base = _base(launch.buffers[access.buffer], data_ptr, size_bytes, element_bytes)
             if base is None:
                 continue
-            starts, lengths = _runs(access, program)
+            starts, lengths, repeat = _runs(access, program)
             for plane in ("load", "store") if access.kind == "atomic" else (access.kind,):
-                grid.draw(planes[plane], starts + base, lengths)
-    return TensorHeatmap(planes["load"], planes["store"], rows, columns)
+                planes[plane].add(starts + base, lengths, repeat)
+    reads, writes = (_small(planes[way].counts()) for way in ("load", "store"))
+    return TensorHeatmap(reads, writes, rows, columns)
 
 
 def _base(buffer: Buffer, data_ptr: int, size_bytes: int, element_bytes: int) -> int | None:
@@ -73,8 +90,8 @@ def _base(buffer: Buffer, data_ptr: int, size_bytes: int, element_bytes: int) ->
     return (buffer.data_ptr - data_ptr) // element_bytes
 
 
-def _runs(access: Access, program: int | None) -> tuple[IntArray, IntArray]:
-    """Contiguous runs of elements, [n] each."""
+def _runs(access: Access, program: int | None) -> tuple[IntArray, IntArray, int]:
+    """Contiguous runs of elements, [n] each, and how often all of them are made."""
     rows = rows_of(access)
     starts, lengths = np.broadcast_arrays(rows.starts, rows.lengths)
     if program is not None:
@@ -85,20 +102,59 @@ def _runs(access: Access, program: int | None) -> tuple[IntArray, IntArray]:
     else:
         repeat = rows.shape[0] // starts.shape[0] if starts.shape[0] else 1
     repeat *= rows.shape[1] // starts.shape[1] if starts.shape[1] else 1
-    starts, lengths = starts.reshape(-1), lengths.reshape(-1)
-    return np.tile(starts, repeat), np.tile(lengths, repeat)
+    return starts.reshape(-1), lengths.reshape(-1), repeat
 
 
-class _Grid:
-    """Draws runs of elements of a [rows, columns] tensor."""
+def _small(counts: IntArray) -> Array:
+    """Counts as the smallest unsigned integers that hold them."""
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
+
+
+def _extents(elements: int, pixels: int) -> IntArray:
+    """Elements of each pixel along an axis, [pixels]."""
+    return np.diff(_begins(elements, pixels), append=elements)
+
+
+def _begins(elements: int, pixels: int) -> IntArray:
+    """The first element of each pixel along an axis, [pixels]."""
+    return -(-np.arange(pixels, dtype=np.int64) * elements // pixels)
+
+
+class _Elements:
+    """Counts runs by element, and pixels from elements: for tensors of moderate size."""
+
+    def __init__(self, rows: int, columns: int, shown: tuple[int, int]) -> None:
+        self._rows, self._columns, self._shown = rows, columns, shown
+        self._steps = np.zeros(rows * columns + 1, dtype=np.int64)
+
+    def add(self, starts: IntArray, lengths: IntArray, repeat: int) -> None:
+        """Adds each run `repeat` times."""
+        for edges, step in ((starts, repeat), (starts + lengths, -repeat)):
+            np.add.at(self._steps, np.clip(edges, 0, self._rows * self._columns), step)
+
+    def counts(self) -> IntArray:
+        """Accesses per pixel, [height, width]."""
+        counts: IntArray = self._steps[:-1].cumsum().reshape(self._rows, self._columns)
+        for axis, pixels in enumerate(self._shown):
+            counts = np.add.reduceat(counts, _begins(counts.shape[axis], pixels), axis=axis)
+        return counts
+
+
+class _Pixels:
+    """Counts runs by pixel, each cut where it leaves a row of the tensor or a pixel: for tensors of any size."""
 
     def __init__(self, rows: int, columns: int, shown: tuple[int, int]) -> None:
         self._rows = rows
         self._columns = columns
         self._height, self._width = shown
+        self._plane = np.zeros(shown, dtype=np.int64)
 
-    def draw(self, plane: npt.NDArray[np.float64], starts: IntArray, lengths: IntArray) -> None:
-        """Adds each run, cut where it leaves a row of the tensor or a pixel of the picture."""
+    def counts(self) -> IntArray:
+        """Accesses per pixel, [height, width]."""
+        return self._plane
+
+    def add(self, starts: IntArray, lengths: IntArray, repeat: int) -> None:
+        """Adds each run `repeat` times."""
         ends = np.clip(starts + lengths, 0, self._rows * self._columns)
         starts = np.clip(starts, 0, self._rows * self._columns)
         nonempty = ends > starts
@@ -115,7 +171,8 @@ class _Grid:
             high = np.minimum(self._begin(cell + 1), np.repeat(ends[begin:end], n))
             row = cell // self._width * self._height // self._rows
             flat = row * self._width + cell % self._width
-            plane += np.bincount(flat, high - low, minlength=plane.size).reshape(plane.shape)
+            pieces = np.bincount(flat, high - low, minlength=self._plane.size).reshape(self._plane.shape)
+            self._plane += repeat * np.rint(pieces).astype(np.int64)
             begin = end
 
     def _cell(self, element: IntArray) -> IntArray:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.contracts.archive import Array
 from core.trace.affine import IntArray
 from core.trace.record import Launch
 from core.trace.rows import rows_of
@@ -33,21 +34,22 @@ MAX_REQUESTS = 1 << 22
 FloatArray = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reuse:
     """The curves; every count of bytes is of whole cache lines.
 
-    `window_ends` [windows] are in element accesses; `window_bytes`, `window_distinct_bytes` and `seen_bytes` [windows]
-    belong to them. `hit_share` [sizes] goes with `cache_bytes` [sizes]; it never falls, and its last value leaves only
-    first touches as misses. `sampled_share` is the part of the lines whose distances were followed, 1.0 for all.
+    `window_ends` int64 [windows] are in element accesses; `window_bytes`, `window_distinct_bytes` and `seen_bytes`,
+    int64 [windows], belong to them. `hit_share` float64 [sizes] goes with `cache_bytes` int64 [sizes]; it never falls,
+    and its last value leaves only first touches as misses. `sampled_share` is the part of the lines whose distances
+    were followed, 1.0 for all.
     """
 
-    window_ends: IntArray
-    window_bytes: IntArray
-    window_distinct_bytes: IntArray
-    seen_bytes: IntArray
-    cache_bytes: IntArray
-    hit_share: FloatArray
+    window_ends: Array
+    window_bytes: Array
+    window_distinct_bytes: Array
+    seen_bytes: Array
+    cache_bytes: Array
+    hit_share: Array
     sampled_share: float
     requests: int
     line_bytes: int = LINE_BYTES

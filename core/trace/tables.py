@@ -1,85 +1,197 @@
-"""The numbers of a trace as flat rows, for tables, JSON and CSV: a row per launch, per tensor and per source line.
+"""The numbers of a trace as rows for tables, JSON and CSV: one per launch, per tensor, per source line, per fault.
 
-`reuse` is bytes asked for over distinct bytes: 1.0 where every byte is touched once.
+Launches count from 0. `reuse` is bytes asked for over distinct bytes: 1.0 where every byte is touched once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
 from core.trace.races import races
-from core.trace.record import Launch
+from core.trace.record import AccessKind, Launch
 from core.trace.rows import rows_of
+from core.trace.sectors import sector_use
 from core.trace.traffic import Traffic, traffic
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class LaunchRow:
+    """One kernel launch. `grid` reads '4 x 1 x 1'; `unique_bytes` are distinct bytes, of its tensors added up."""
+
+    launch: int
+    function: str
+    file: str
+    first_line: int
+    grid: str
+    programs: int
+    config: str
+    accesses: int
+    read_bytes: int
+    written_bytes: int
+    unique_bytes: int
+    trace_bytes: int
 
 
-def tables(launches: Sequence[Launch]) -> dict[str, list[Row]]:
-    """The tables 'launches', 'tensors', 'lines' and 'faults'; rows count launches from 0."""
-    counted = [traffic(launch) for launch in launches]
-    numbered = list(enumerate(zip(launches, counted, strict=True)))
-    return {
-        "launches": [_launch_row(index, launch, counts) for index, (launch, counts) in numbered],
-        "tensors": [row for index, (launch, counts) in numbered for row in _tensors(index, launch, counts)],
-        "lines": [row for index, (launch, counts) in numbered for row in _lines(index, launch, counts)],
-        "faults": [row for index, launch in enumerate(launches) for row in _faults(index, launch)],
-    }
+@dataclass(frozen=True)
+class TensorRow:
+    """One tensor argument of a launch. `tensor` is the argument's name, `shape` reads '[1024, 64]'."""
+
+    launch: int
+    tensor: str
+    dtype: str
+    shape: str
+    size_bytes: int
+    read_accesses: int
+    written_accesses: int
+    read_bytes: int
+    written_bytes: int
+    unique_bytes: int
+    reuse: float
 
 
-def _launch_row(index: int, launch: Launch, counts: Traffic) -> Row:
-    return {
-        "launch": index,
-        "function": launch.function,
-        "file": launch.file,
-        "first_line": launch.first_line,
-        "grid": " x ".join(map(str, launch.grid)),
-        "programs": launch.programs,
-        "config": launch.config,
-        "accesses": sum(int(rows_of(access).elements_per_lane().sum()) for access in launch.accesses),
-        "read_bytes": counts.read_bytes,
-        "written_bytes": counts.written_bytes,
-        "unique_bytes": sum(row.unique_bytes for row in counts.buffers),
-        "trace_bytes": launch.trace_bytes(),
-    }
+@dataclass(frozen=True)
+class LineRow:
+    """One source line of a launch and one tensor. `masked_share` is 0 to 1."""
+
+    launch: int
+    function: str
+    file: str
+    line: int
+    kind: AccessKind
+    tensor: str
+    accesses: int
+    bytes: int
+    unique_bytes: int
+    masked_share: float
+    reuse: float
 
 
-def _tensors(index: int, launch: Launch, counts: Traffic) -> list[Row]:
+@dataclass(frozen=True)
+class FaultRow:
+    """What went wrong at one source line. `kind` is 'out of bounds' or 'write-write race'.
+
+    Programs are linear ids, x fastest; `other_program` is None where there is one only. `index` is an element offset
+    from the tensor's data_ptr, `count` the elements (out of bounds) or bytes (races) at fault.
+    """
+
+    launch: int
+    kind: str
+    tensor: str
+    file: str
+    line: int
+    program: int
+    other_program: int | None
+    index: int
+    count: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class SectorRow:
+    """How much of the 32-byte sectors that the tiles of one line touch is used: `used_share`, 0 to 1.
+
+    `sampled` says that some tiles stand for all.
+    """
+
+    launch: int
+    function: str
+    file: str
+    line: int
+    kind: AccessKind
+    tensor: str
+    used_share: float
+    sampled: bool
+
+
+@dataclass(frozen=True)
+class TraceTables:
+    """The rows of some launches, launch by launch."""
+
+    launches: tuple[LaunchRow, ...] = ()
+    tensors: tuple[TensorRow, ...] = ()
+    lines: tuple[LineRow, ...] = ()
+    faults: tuple[FaultRow, ...] = ()
+
+    def __add__(self, other: TraceTables) -> TraceTables:
+        return TraceTables(
+            self.launches + other.launches,
+            self.tensors + other.tensors,
+            self.lines + other.lines,
+            self.faults + other.faults,
+        )
+
+
+def tables(launches: Sequence[Launch], first: int = 0) -> TraceTables:
+    """The rows of `launches`, which are numbered from `first`."""
+    numbered = [(index, launch, traffic(launch)) for index, launch in enumerate(launches, first)]
+    return TraceTables(
+        tuple(_launch(*each) for each in numbered),
+        tuple(row for each in numbered for row in _tensors(*each)),
+        tuple(row for each in numbered for row in _lines(*each)),
+        tuple(row for index, launch, _ in numbered for row in _faults(index, launch)),
+    )
+
+
+def sectors(launch: Launch, index: int) -> tuple[SectorRow, ...]:
+    """The use of sectors by each line of a launch."""
+    return tuple(
+        SectorRow(index, launch.function, use.file, use.line, use.kind, use.buffer, use.share, use.is_sampled)
+        for use in sector_use(launch)
+    )
+
+
+def _launch(index: int, launch: Launch, counts: Traffic) -> LaunchRow:
+    return LaunchRow(
+        launch=index,
+        function=launch.function,
+        file=launch.file,
+        first_line=launch.first_line,
+        grid=" x ".join(map(str, launch.grid)),
+        programs=launch.programs,
+        config=launch.config,
+        accesses=sum(int(rows_of(access).elements_per_lane().sum()) for access in launch.accesses),
+        read_bytes=counts.read_bytes,
+        written_bytes=counts.written_bytes,
+        unique_bytes=sum(row.unique_bytes for row in counts.buffers),
+        trace_bytes=launch.trace_bytes(),
+    )
+
+
+def _tensors(index: int, launch: Launch, counts: Traffic) -> list[TensorRow]:
     return [
-        {
-            "launch": index,
-            "tensor": row.buffer,
-            "dtype": buffer.dtype,
-            "shape": str(list(buffer.shape)),
-            "size_bytes": buffer.size_bytes,
-            "read_accesses": row.read_accesses,
-            "written_accesses": row.written_accesses,
-            "read_bytes": row.read_bytes,
-            "written_bytes": row.written_bytes,
-            "unique_bytes": row.unique_bytes,
-            "reuse": _reuse(row.read_bytes + row.written_bytes, row.unique_bytes),
-        }
+        TensorRow(
+            launch=index,
+            tensor=row.buffer,
+            dtype=buffer.dtype,
+            shape=str(list(buffer.shape)),
+            size_bytes=buffer.size_bytes,
+            read_accesses=row.read_accesses,
+            written_accesses=row.written_accesses,
+            read_bytes=row.read_bytes,
+            written_bytes=row.written_bytes,
+            unique_bytes=row.unique_bytes,
+            reuse=_reuse(row.read_bytes + row.written_bytes, row.unique_bytes),
+        )
         for row, buffer in zip(counts.buffers, launch.buffers, strict=True)
     ]
 
 
-def _lines(index: int, launch: Launch, counts: Traffic) -> list[Row]:
+def _lines(index: int, launch: Launch, counts: Traffic) -> list[LineRow]:
     return [
-        {
-            "launch": index,
-            "function": launch.function,
-            "file": row.file,
-            "line": row.line,
-            "kind": row.kind,
-            "tensor": row.buffer,
-            "accesses": row.accesses,
-            "bytes": row.bytes,
-            "unique_bytes": row.unique_bytes,
-            "masked_share": row.masked_share,
-            "reuse": _reuse(row.bytes, row.unique_bytes),
-        }
+        LineRow(
+            launch=index,
+            function=launch.function,
+            file=row.file,
+            line=row.line,
+            kind=row.kind,
+            tensor=row.buffer,
+            accesses=row.accesses,
+            bytes=row.bytes,
+            unique_bytes=row.unique_bytes,
+            masked_share=row.masked_share,
+            reuse=_reuse(row.bytes, row.unique_bytes),
+        )
         for row in sorted(counts.lines, key=lambda row: (row.file, row.line))
     ]
 
@@ -88,13 +200,36 @@ def _reuse(asked: int, distinct: int) -> float:
     return asked / distinct if distinct else 0.0
 
 
-def _faults(index: int, launch: Launch) -> list[Row]:
+def _faults(index: int, launch: Launch) -> list[FaultRow]:
     """What execution survived, then the races that its stores show."""
-    found: list[Row] = []
-    for fault in launch.faults:
-        row = {**asdict(fault), "launch": index, "tensor": launch.buffers[fault.buffer].name, "other_program": None}
-        found.append(row)
-    for race in races(launch):
-        found.append({**asdict(race), "launch": index, "kind": race.kind})
-    columns = ["launch", "kind", "tensor", "file", "line", "program", "other_program", "index", "count", "sentence"]
-    return [{name: row[name] for name in columns} for row in found]
+    survived = [
+        FaultRow(
+            launch=index,
+            kind=fault.kind,
+            tensor=launch.buffers[fault.buffer].name,
+            file=fault.file,
+            line=fault.line,
+            program=fault.program,
+            other_program=None,
+            index=fault.index,
+            count=fault.count,
+            sentence=fault.sentence,
+        )
+        for fault in launch.faults
+    ]
+    raced = [
+        FaultRow(
+            launch=index,
+            kind=race.kind,
+            tensor=race.tensor,
+            file=race.file,
+            line=race.line,
+            program=race.program,
+            other_program=race.other_program,
+            index=race.index,
+            count=race.count,
+            sentence=race.sentence,
+        )
+        for race in races(launch)
+    ]
+    return [*survived, *raced]

@@ -12,11 +12,11 @@ import pytest
 
 from core.contracts.claims import Verdict
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import from_partial
+from core.contracts.result import Provenance
 from core.topics.kernel_lab import TOPIC
+from core.topics.kernel_lab.analysis import launches_of
 from core.topics.kernel_lab.params import KernelLabParams
-from core.topics.kernel_lab.payload import launches_of
+from core.topics.kernel_lab.result import KernelLabResult
 
 pytest.importorskip("triton")
 torch = pytest.importorskip("torch")
@@ -44,7 +44,7 @@ EXPECTED: dict[str, list[tuple[int, int]]] = {
 
 
 @cache
-def outcome(example: str, addresses_only: bool = False) -> tuple[Result, tuple[Progress | Partial, ...]]:
+def outcome(example: str, addresses_only: bool = False) -> tuple[KernelLabResult, tuple[Progress | Partial, ...]]:
     params = KernelLabParams(file=f"resources/examples/{example}.py", addresses_only=addresses_only)
     steps, events = TOPIC.load_experiment()(params, "cpu"), []
     while True:
@@ -67,51 +67,49 @@ def test_that_every_example_is_tested() -> None:
 @pytest.mark.parametrize("example", EXPECTED)
 def test_that_an_example_moves_the_bytes_that_arithmetic_says(example: str, addresses_only: bool) -> None:
     result, _ = outcome(example, addresses_only)
-    moved = [(row["read_bytes"], row["written_bytes"]) for row in result.tables["launches"]]
+    moved = [(row.read_bytes, row.written_bytes) for row in result.launches]
     assert moved == EXPECTED[example]
     assert result.value("read_bytes") == sum(read for read, _ in moved)
     assert result.value("written_bytes") == sum(write for _, write in moved)
     assert {metric.provenance for metric in result.metrics.values()} == {Provenance.TRACED}
     for index, (read, written) in enumerate(moved):
-        for table, kinds in (("tensors", None), ("lines", ("load", "store"))):
-            rows = [row for row in result.tables[table] if row["launch"] == index]
-            if kinds is None:
-                assert sum(row["read_bytes"] for row in rows) == read
-                assert sum(row["written_bytes"] for row in rows) == written
-            else:
-                sums = [sum(row["bytes"] for row in rows if row["kind"] == kind) for kind in kinds]
-                assert sums == [read, written]
+        tensors = [row for row in result.tensors if row.launch == index]
+        assert sum(row.read_bytes for row in tensors) == read
+        assert sum(row.written_bytes for row in tensors) == written
+        lines = [row for row in result.line_traffic if row.launch == index]
+        sums = [sum(row.bytes for row in lines if row.kind == kind) for kind in ("load", "store")]
+        assert sums == [read, written]
 
 
 @pytest.mark.parametrize("example", EXPECTED)
 def test_that_the_trace_comes_back_whole(example: str) -> None:
     result, _ = outcome(example)
-    launches = launches_of(Result.from_bytes(result.to_bytes()))
-    assert [launch.function for launch in launches] == [row["function"] for row in result.tables["launches"]]
+    launches = launches_of(KernelLabResult.from_bytes(result.to_bytes()))
+    assert [launch.function for launch in launches] == [row.function for row in result.launches]
     elements = [sum(int(access.active().sum()) for access in launch.accesses) for launch in launches]
-    assert elements == [row["accesses"] for row in result.tables["launches"]]
+    assert elements == [row.accesses for row in result.launches]
 
 
 @pytest.mark.parametrize("example", EXPECTED)
 def test_that_lines_and_sources_fit_together(example: str) -> None:
     result, _ = outcome(example)
-    (source,) = result.tables["sources"]
-    assert source["file"] == f"resources/examples/{example}.py"
-    assert source["text"] == (FOLDER / f"{example}.py").read_text()
-    text = source["text"].splitlines()
-    for row in result.tables["lines"]:
-        assert row["file"] == source["file"]
-        assert ("tl.load" if row["kind"] == "load" else "tl.store") in text[row["line"] - 1]
-    numbered = {index: f["function"] for f in source["functions"] for index in f["launches"]}
-    assert numbered == {row["launch"]: row["function"] for row in result.tables["launches"]}
-    assert all("tt.func" in function["ttir"] for function in source["functions"])
+    (source,) = result.files
+    assert source.file == f"resources/examples/{example}.py"
+    assert source.text == (FOLDER / f"{example}.py").read_text()
+    text = source.text.splitlines()
+    for row in result.line_traffic:
+        assert row.file == source.file
+        assert ("tl.load" if row.kind == "load" else "tl.store") in text[row.line - 1]
+    numbered = {index: f.function for f in source.kernels for index in f.launches}
+    assert numbered == {row.launch: row.function for row in result.launches}
+    assert all("tt.func" in function.ttir for function in source.kernels)
 
 
 def test_that_numbers_come_before_the_trace_and_progress_never_goes_back() -> None:
     result, events = outcome("layer_norm")
     (early,) = [event for event in events if isinstance(event, Partial)]
-    partial = from_partial(early.result)
-    assert partial.tables["lines"] == result.tables["lines"]
+    partial = early.result
+    assert partial.line_traffic == result.line_traffic
     assert launches_of(partial) == []
     done = [event.done for event in events if isinstance(event, Progress)]
     assert done == sorted(done)
@@ -120,31 +118,31 @@ def test_that_numbers_come_before_the_trace_and_progress_never_goes_back() -> No
 
 def test_that_the_read_past_the_end_is_found_with_its_line_program_and_index() -> None:
     result, _ = outcome("out_of_bounds")
-    (fault,) = result.tables["faults"]
+    (fault,) = result.faults
     text = (FOLDER / "out_of_bounds.py").read_text().splitlines()
-    assert "offsets + 1" in text[fault["line"] - 1]
-    assert (fault["kind"], fault["tensor"], fault["program"], fault["other_program"]) == (
+    assert "offsets + 1" in text[fault.line - 1]
+    assert (fault.kind, fault.tensor, fault.program, fault.other_program) == (
         "out of bounds", "x_ptr", 3, None,
     )  # fmt: skip
-    assert (fault["index"], fault["count"], fault["file"]) == (1000, 1, "resources/examples/out_of_bounds.py")
-    assert "index 1000 of x_ptr" in fault["sentence"]
+    assert (fault.index, fault.count, fault.file) == (1000, 1, "resources/examples/out_of_bounds.py")
+    assert "index 1000 of x_ptr" in fault.sentence
     assert verdicts("out_of_bounds")["stays-inside"] is Verdict.DOES_NOT_HOLD
 
 
 def test_that_the_race_is_found_with_its_line_and_both_programs() -> None:
     result, _ = outcome("race")
-    (fault,) = result.tables["faults"]
+    (fault,) = result.faults
     text = (FOLDER / "race.py").read_text().splitlines()
-    assert "tl.store(total_ptr" in text[fault["line"] - 1]
-    assert (fault["kind"], fault["tensor"], fault["index"]) == ("write-write race", "total_ptr", 0)
-    assert fault["program"] != fault["other_program"]
-    assert {fault["program"], fault["other_program"]} <= set(range(4))
+    assert "tl.store(total_ptr" in text[fault.line - 1]
+    assert (fault.kind, fault.tensor, fault.index) == ("write-write race", "total_ptr", 0)
+    assert fault.program != fault.other_program
+    assert {fault.program, fault.other_program} <= set(range(4))
     assert verdicts("race")["no-races"] is Verdict.DOES_NOT_HOLD
 
 
 @pytest.mark.parametrize("example", sorted(set(EXPECTED) - {"out_of_bounds", "race"}))
 def test_that_the_sound_examples_have_no_fault(example: str) -> None:
-    assert outcome(example)[0].tables["faults"] == []
+    assert outcome(example)[0].faults == ()
     found = verdicts(example)
     assert found["stays-inside"] is found["no-races"] is Verdict.HOLDS
 
@@ -154,9 +152,7 @@ def test_that_reading_once_and_reading_back_are_told_apart() -> None:
     assert verdicts("matmul")["read-once"] is Verdict.HOLDS_WITH_LIMIT
     assert verdicts("softmax")["not-read-back"] is Verdict.HOLDS
     assert verdicts("layer_norm")["not-read-back"] is Verdict.DOES_NOT_HOLD
-    handed = {
-        (row["tensor"], row["written_by"], row["read_by"]) for row in outcome("layer_norm")[0].tables["handovers"]
-    }
+    handed = {(row.tensor, row.written_by, row.read_by) for row in outcome("layer_norm")[0].handovers}
     assert handed == {
         ("mean_ptr", "forward_kernel", "backward_kernel"),
         ("rstd_ptr", "forward_kernel", "backward_kernel"),
@@ -166,7 +162,7 @@ def test_that_reading_once_and_reading_back_are_told_apart() -> None:
 
 
 def test_that_the_masked_share_of_softmax_is_the_padding_of_its_tile() -> None:
-    shares = {row["masked_share"] for row in outcome("softmax")[0].tables["lines"]}
+    shares = {row.masked_share for row in outcome("softmax")[0].line_traffic}
     assert shares == {1 - 781 / 1024}
 
 
@@ -208,7 +204,7 @@ def test_that_the_gradients_of_the_layer_norm_example_are_torchs() -> None:
 
 
 def test_that_going_down_the_columns_uses_an_eighth_of_each_sector() -> None:
-    shares = {(row["launch"], row["kind"]): row["used_share"] for row in outcome("uncoalesced")[0].tables["sectors"]}
+    shares = {(row.launch, row.kind): row.used_share for row in outcome("uncoalesced")[0].sectors}
     assert shares == {(0, "load"): 1, (0, "store"): 1, (1, "load"): FLOAT / 32, (1, "store"): FLOAT / 32}
     assert verdicts("uncoalesced")["whole-sectors"] is Verdict.DOES_NOT_HOLD
     assert verdicts("matmul")["whole-sectors"] is Verdict.HOLDS

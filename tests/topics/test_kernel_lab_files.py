@@ -1,4 +1,4 @@
-"""Files as people write them: broken, hostile, edited between runs."""
+"""Files as users write them: broken, hostile, edited between runs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
-from core.contracts.result import Result
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.result import KernelLabResult
 
 pytest.importorskip("triton")
 torch = pytest.importorskip("torch")
@@ -39,7 +39,7 @@ def written(folder: Path, text: str, name: str = "mine.py") -> KernelLabParams:
     return KernelLabParams(file=str(path))
 
 
-def run(params: KernelLabParams) -> Result:
+def run(params: KernelLabParams) -> KernelLabResult:
     steps = TOPIC.load_experiment()(params, "cpu")
     while True:
         try:
@@ -144,7 +144,7 @@ def test_that_an_edit_is_seen_by_the_next_run_even_of_equal_length(tmp_path: Pat
             os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
         result = run(params)
         accesses.append(result.value("accesses"))
-        assert f"[({grid},)]" in result.tables["sources"][0]["text"]
+        assert f"[({grid},)]" in result.files[0].text
     assert accesses == [2 * 1 * 4, 2 * 2 * 4, 2 * 2 * 8]
 
 
@@ -154,8 +154,8 @@ def test_that_an_edited_kernel_is_shown_and_counted_at_its_new_lines(tmp_path: P
     path = tmp_path / "mine.py"
     path.write_text("# one line more\n" + path.read_text())
     after = run(KernelLabParams(file=str(path)))
-    assert {row["line"] for row in after.tables["lines"]} == {row["line"] + 1 for row in before.tables["lines"]}
-    assert after.tables["launches"][0]["first_line"] == before.tables["launches"][0]["first_line"] + 1
+    assert {row.line for row in after.line_traffic} == {row.line + 1 for row in before.line_traffic}
+    assert after.launches[0].first_line == before.launches[0].first_line + 1
 
 
 @pytest.mark.parametrize("ending", ["double_kernel[(1,)](torch.ones(4), BLOCK=4)", "raise ValueError"])
@@ -173,7 +173,7 @@ def test_that_a_run_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"mine.py", "beside.py"}
 
 
-def test_that_a_package_of_the_persons_own_wins_against_ours_of_that_name(tmp_path: Path) -> None:
+def test_that_a_package_of_the_users_own_wins_against_ours_of_that_name(tmp_path: Path) -> None:
     import kernels
 
     (tmp_path / "kernels").mkdir()
@@ -199,24 +199,24 @@ def test_that_what_is_printed_is_in_the_log(tmp_path: Path) -> None:
             """,
         )
     )
-    log = {row["stream"]: row["text"] for row in result.tables["log"]}
+    log = {row.stream: row.text for row in result.log}
     assert log["stdout"] == f"imported as mine ['{tmp_path / 'mine.py'}']\nrunning\n"
     assert log["stderr"] == "trouble\n"
 
 
 def test_that_only_the_end_of_much_output_is_kept(tmp_path: Path) -> None:
     text = "def main():\n    print('x' * 10**6, 'end')\n    double_kernel[(1,)](torch.ones(4), BLOCK=4)"
-    (row,) = run(written(tmp_path, text)).tables["log"]
-    assert len(row["text"]) == 65536
-    assert row["text"].endswith("end\n")
+    (row,) = run(written(tmp_path, text)).log
+    assert len(row.text) == 65536
+    assert row.text.endswith("end\n")
 
 
 def test_that_a_launch_on_import_is_traced_too(tmp_path: Path) -> None:
     launch = "double_kernel[(1,)](torch.ones(4), BLOCK=4)"
     result = run(written(tmp_path, f"{launch}\ndef main():\n    {launch}"))
     assert result.value("launches") == 2
-    (row,) = result.tables["sources"][0]["functions"]
-    assert row["launches"] == [0, 1]
+    (row,) = result.files[0].kernels
+    assert row.launches == (0, 1)
 
 
 def test_that_a_kernel_of_another_file_is_shown_with_its_own_source(tmp_path: Path) -> None:
@@ -226,10 +226,10 @@ def test_that_a_kernel_of_another_file_is_shown_with_its_own_source(tmp_path: Pa
         "import torch\nfrom library import double_kernel\ndef go():\n    double_kernel[(1,)](torch.ones(4), BLOCK=4)\n"
     )
     result = run(KernelLabParams(file=str(path)))
-    own, library = result.tables["sources"]
-    assert (own["file"], own["functions"]) == (str(path), [])
-    assert (library["file"], library["text"]) == (str(tmp_path / "library.py"), KERNEL)
-    assert {row["file"] for row in result.tables["lines"]} == {library["file"]}
+    user, library = result.files
+    assert (user.file, user.kernels) == (str(path), ())
+    assert (library.file, library.text) == (str(tmp_path / "library.py"), KERNEL)
+    assert {row.file for row in result.line_traffic} == {library.file}
 
 
 def test_that_one_tensor_read_and_written_in_place_is_a_limit(tmp_path: Path) -> None:
@@ -264,16 +264,14 @@ def test_that_the_kernels_of_a_public_library_are_traced_unmodified(tmp_path: Pa
             """,
         )
     )
-    forward, backward = result.tables["launches"]
-    assert forward["read_bytes"] == 2 * rows * columns * 4  # x, and the weights again for each row
-    assert forward["written_bytes"] == (rows * columns + rows) * 4
-    assert backward["function"] == "_rms_norm_backward_kernel"
-    assert result.tables["faults"] == []
-    library = result.tables["sources"][1]
-    text = library["text"].splitlines()
-    assert all(
-        "tl.load" in text[row["line"] - 1] or "tl.store" in text[row["line"] - 1] for row in result.tables["lines"]
-    )
+    forward, backward = result.launches
+    assert forward.read_bytes == 2 * rows * columns * 4  # x, and the weights again for each row
+    assert forward.written_bytes == (rows * columns + rows) * 4
+    assert backward.function == "_rms_norm_backward_kernel"
+    assert result.faults == ()
+    library = result.files[1]
+    text = library.text.splitlines()
+    assert all("tl.load" in text[row.line - 1] or "tl.store" in text[row.line - 1] for row in result.line_traffic)
 
 
 def test_that_a_kernel_that_triton_rejects_is_one_sentence_with_its_line(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from core.contracts.errors import InvalidParams
 from core.topics.kernel_lab import TOPIC
-from core.topics.kernel_lab.model import plan, resolved
-from core.topics.kernel_lab.model.plan import check
 from core.topics.kernel_lab.params import DEFAULT_FILE, KernelLabParams
+from core.topics.kernel_lab.plan import check, plan, resolved
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "resources/examples").glob("*.py"))
@@ -172,6 +171,6 @@ def test_that_planning_imports_neither_torch_nor_triton() -> None:
     code = (
         "import sys; from core.contracts.registry import topic; t = topic('kernel-lab');"
         "assert t.plan(t.params()).text;"
-        "import core.topics.kernel_lab.payload; assert not {'torch', 'triton'} & set(sys.modules)"
+        "import core.topics.kernel_lab.analysis; assert not {'torch', 'triton'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

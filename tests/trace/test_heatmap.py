@@ -15,12 +15,17 @@ from tests.interpreter.traced_cases import CASES
 from tests.trace.random_launches import ELEMENTS, elements, launches
 
 
+@pytest.mark.parametrize("largest_dense", [0, 1 << 20], ids=["by pixel", "by element"])
 @given(launches(), st.integers(1, 40), st.integers(1, 40), st.one_of(st.none(), st.integers(0, 3)))
-@settings(max_examples=100, deadline=None)
-def test_that_a_heatmap_counts_elements(launch: Launch, height: int, width: int, program: int | None) -> None:
+@settings(max_examples=60, deadline=None)
+def test_that_a_heatmap_counts_elements(
+    largest_dense: int, launch: Launch, height: int, width: int, program: int | None
+) -> None:
     buffer = launch.buffers[0]
     shape = (4, 5, ELEMENTS // 20)
-    heatmap = tensor_heatmap([launch], buffer.data_ptr, buffer.size_bytes, shape, height, width, program)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.trace.heatmap._DENSE_ELEMENTS", largest_dense)
+        heatmap = tensor_heatmap([launch], buffer.data_ptr, buffer.size_bytes, shape, height, width, program)
     rows, columns = 20, ELEMENTS // 20
     size = (min(height, rows), min(width, columns))
     expected = {"load": np.zeros(size), "store": np.zeros(size)}
@@ -31,8 +36,10 @@ def test_that_a_heatmap_counts_elements(launch: Launch, height: int, width: int,
             for kind in ("load", "store") if access.kind == "atomic" else (access.kind,):
                 expected[kind][pixel] += 1
     assert (heatmap.rows, heatmap.columns) == (rows, columns)
-    np.testing.assert_array_equal(heatmap.read, expected["load"])
-    np.testing.assert_array_equal(heatmap.write, expected["store"])
+    np.testing.assert_array_equal(heatmap.reads, expected["load"])
+    np.testing.assert_array_equal(heatmap.writes, expected["store"])
+    cells = [np.bincount(np.arange(n) * pixels // n) for n, pixels in zip((rows, columns), size, strict=True)]
+    np.testing.assert_allclose(heatmap.per_element("reads") * np.outer(*cells), expected["load"], atol=1e-9)
 
 
 def test_that_a_matmul_reads_each_row_once_a_tile_of_columns() -> None:
@@ -43,9 +50,9 @@ def test_that_a_matmul_reads_each_row_once_a_tile_of_columns() -> None:
     heatmap = tensor_heatmap([launch], a.data_ptr, a.size_bytes, (50, 39), 100, 100)
     # The kernel wraps rows past the end, so the last tile reads the first 14 rows again.
     expected = np.where(np.arange(50)[:, None] < 14, 10.0, 5.0) * np.ones((50, 39))
-    np.testing.assert_array_equal(heatmap.read, expected)
-    assert not heatmap.write.any()
-    assert tensor_heatmap([launch], a.data_ptr, a.size_bytes, (50, 39), 100, 100, program=0).read.sum() == 16 * 39
+    np.testing.assert_array_equal(heatmap.reads, expected)
+    assert not heatmap.writes.any()
+    assert tensor_heatmap([launch], a.data_ptr, a.size_bytes, (50, 39), 100, 100, program=0).reads.sum() == 16 * 39
 
 
 def test_that_a_scalar_has_one_pixel() -> None:
@@ -53,7 +60,7 @@ def test_that_a_scalar_has_one_pixel() -> None:
     buffer = Buffer("n_ptr", "int32", 4, 4, 4096)
     launch = Launch("k", "k.py", 1, "", "", (3, 1, 1), (buffer,), (access,))
     heatmap = tensor_heatmap([launch], 4096, 4, (), 10, 10)
-    assert heatmap.read.tolist() == heatmap.write.tolist() == [[3.0]]
+    assert heatmap.reads.tolist() == heatmap.writes.tolist() == [[3.0]]
 
 
 @pytest.mark.parametrize("contiguous", [True, False])
@@ -64,4 +71,4 @@ def test_that_a_million_accesses_are_all_drawn(contiguous: bool) -> None:
     buffer = Buffer("x_ptr", "float32", 4, 4_000_000, 4096)
     launch = Launch("k", "k.py", 1, "", "", (1000, 1, 1), (buffer,), (access,))
     heatmap = tensor_heatmap([launch], 4096, 4_000_000, (500, 2000), 250, 500)
-    np.testing.assert_array_equal(heatmap.read, np.full((250, 500), 8.0))
+    np.testing.assert_array_equal(heatmap.reads, np.full((250, 500), 8.0))

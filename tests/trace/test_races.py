@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -75,11 +76,12 @@ def test_that_a_million_stores_are_searched() -> None:
 @settings(max_examples=40, deadline=None)
 def test_that_tables_hold_plain_numbers_that_add_up(launch: Launch) -> None:
     made = tables([decorated(launch)])
-    (row,) = made["launches"]
-    assert row["accesses"] == sum(1 for _ in elements(launch)) == sum(line["accesses"] for line in made["lines"])
-    assert row["config"] == "BLOCK=16"
-    assert made["tensors"][0]["shape"] == "[600]"
-    assert made["faults"][0]["kind"] == "out of bounds"
-    for name, rows in made.items():
+    (row,) = made.launches
+    assert row.accesses == sum(1 for _ in elements(launch)) == sum(line.accesses for line in made.lines)
+    assert row.config == "BLOCK=16"
+    assert made.tensors[0].shape == "[600]"
+    assert made.faults[0].kind == "out of bounds"
+    for field in fields(made):
+        rows = [asdict(row) for row in getattr(made, field.name)]
         assert all(isinstance(v, str | int | float | None) for r in rows for v in r.values())
-        assert len(to_csv(rows).splitlines()) == (len(rows) + 1 if rows else 0), name
+        assert len(to_csv(rows).splitlines()) == (len(rows) + 1 if rows else 0), field.name

@@ -3,8 +3,15 @@
 from core.contracts.text import Text
 from core.contracts.topic import Topic
 from core.topics.kernel_lab.claims import CLAIMS
-from core.topics.kernel_lab.model.plan import check, plan
 from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.plan import check, plan
+from core.topics.kernel_lab.result import KernelLabResult
+
+
+def backend(params: KernelLabParams, device: str) -> str:
+    """Kernels are executed from their TTIR on either device: only so are they traced."""
+    return "TTIR interpreter (CUDA)" if device == "cuda" else "TTIR interpreter (CPU)"
+
 
 TOPIC = Topic(
     id="kernel-lab",
@@ -15,4 +22,6 @@ TOPIC = Topic(
     check=check,
     experiment="core.topics.kernel_lab.experiment:run",
     claims=CLAIMS,
+    result=KernelLabResult,
+    backend=backend,
 )

@@ -1,4 +1,4 @@
-"""Reading and writing files for kernel-lab: sources, traces, numbers. Problems are one sentence (TilescopeError)."""
+"""Reading and writing files for kernel-lab: sources, traces, numbers. A problem is a TilescopeError."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from core.contracts.errors import TilescopeError
-from core.contracts.result import Result
 from core.csv_text import to_csv
-from core.topics.kernel_lab.model import Plan, resolved, shown
+from core.topics.kernel_lab.plan import Plan, resolved, shown
+from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.file import save
 from core.trace.record import Launch
 from gui.pages.kernel_lab import view_data
 from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
 
 
-def planned(plan: Plan | None) -> SourceFile | None:
+def planned(plan: Plan) -> SourceFile | None:
     """The file of a plan as it is on disk, even where it is no valid Python; None where it cannot be read."""
-    if plan is None or plan.path is None:
+    if plan.path is None:
         return None
     text = plan.text
     if plan.source is None:
@@ -30,9 +30,23 @@ def planned(plan: Plan | None) -> SourceFile | None:
     return SourceFile(shown(plan.path), text, editable=True, shipped=view_data.is_shipped(plan.path))
 
 
-def folder_of(plan: Plan | None) -> str:
+def traced_files(result: KernelLabResult | None) -> list[SourceFile]:
+    """The files of a run as they were when it ran."""
+    return [] if result is None else [SourceFile(file.file, file.text, file.first_line) for file in result.files]
+
+
+def source_files(plan: Plan, result: KernelLabResult | None) -> list[SourceFile]:
+    """The file of the plan, then the others of a run of that file."""
+    mine, ran = planned(plan), traced_files(result)
+    if mine is None:
+        return ran
+    others = [file for file in ran if file.path != mine.path]
+    return [mine, *others] if len(others) < len(ran) else [mine]
+
+
+def folder_of(path: Path | None) -> str:
     """Where a file dialog begins."""
-    return "" if plan is None or plan.path is None else str(plan.path.parent)
+    return "" if path is None else str(path.parent)
 
 
 def write(path: str, text: str) -> None:
@@ -43,13 +57,8 @@ def write(path: str, text: str) -> None:
         raise TilescopeError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def read_trace(path: str) -> tuple[Result, list[Launch]]:
-    """A trace that was exported, as a result with its launches."""
-    return view_data.opened(Path(path))
-
-
 def ask_where(parent: QWidget, path: str) -> str:
-    """The path to save a source file as, '' where the person thought better of it."""
+    """The path to save a source file as, '' where the user thought better of it."""
     name = path.replace("\\", "/").rpartition("/")[2]
     chosen, _ = QFileDialog.getSaveFileName(parent, "Save the kernel as", f"my_{name}", "Python (*.py)")
     return chosen if not chosen or chosen.endswith(".py") else f"{chosen}.py"
@@ -79,14 +88,14 @@ def export_trace(parent: QWidget, launches: Sequence[Launch], source: str) -> No
         save(Path(path), launches)
 
 
-def export_csv(parent: QWidget, result: Result | None, table: str, source: str) -> None:
+def export_csv(parent: QWidget, result: KernelLabResult | None, table: str, source: str) -> None:
     """Ask for a name and write a table of the result as CSV."""
     if result is None:
         return
     path, _ = QFileDialog.getSaveFileName(parent, "Export numbers", f"{_stem(source)}-{table}.csv", "CSV (*.csv)")
     if path:
         try:
-            Path(path).write_text(to_csv(result.tables.get(table, [])), encoding="utf-8")
+            Path(path).write_text(to_csv(result.rows(table)), encoding="utf-8")
         except OSError as error:
             raise TilescopeError(f"The numbers cannot be written to {path}: {error.strerror or error}.") from error
 

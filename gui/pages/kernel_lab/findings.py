@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from core.contracts.result import Result, Row
-from gui.pages.kernel_lab import view_data
-from gui.pages.kernel_lab.compare import Difference, differences
-from gui.pages.kernel_lab.finding_columns import DIFFERENCE_COLUMNS, FAULT_COLUMNS, LINE_COLUMNS
+from core.format import format_quantity
+from core.topics.kernel_lab.compare import Difference, differences
+from core.topics.kernel_lab.result import KernelLabResult
+from core.trace.tables import FaultRow, LineRow
+from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 from gui.widgets.switcher import Switcher
 
@@ -22,23 +24,93 @@ _NO_PIN = "Pin a run as A, then run again: the differences in bytes appear here.
 _IS_PIN = "This run is A: change the kernel and run again to see the differences in bytes."
 
 
+def _bytes(value: float) -> str:
+    return format_quantity(value, "bytes")
+
+
+def _signed_bytes(count: int) -> str:
+    """'+1.05 MB', '−512 B', '0 B'."""
+    sign = "+" if count > 0 else "−" if count < 0 else ""
+    return f"{sign}{_bytes(abs(count))}"
+
+
+def _line_tip(row: LineRow) -> str:
+    return f"{row.file}:{row.line}: {row.accesses:,} accesses, {row.bytes:,} B"
+
+
+def _fault_tip(row: FaultRow) -> str:
+    return f"{row.kind}: {row.count:,} elements or bytes"
+
+
+def _difference_tip(d: Difference) -> str:
+    return f"{d.label}: {d.a_bytes:,} B in A, {d.b_bytes:,} B in B ({d.delta_bytes:+,} B)"
+
+
+def _difference_tone(d: Difference) -> str:
+    """Fewer bytes in green, more in red."""
+    return "good" if d.delta_bytes < 0 else "bad" if d.delta_bytes > 0 else "faint"
+
+
+def _of_line(
+    name: str, title: str, help: str, write: Callable[[float], str], value: Callable[[LineRow], object] | None = None
+) -> Column[LineRow]:
+    return Column(name, title, help, value or attrgetter(name), write, tip=_line_tip)
+
+
+LINE_COLUMNS: tuple[Column[LineRow], ...] = (
+    _of_line("line", "Line", "Source line", str),
+    Column(
+        "access", "Access", "Kind of access and tensor", lambda row: f"{row.kind} {row.tensor}",
+        number=False, tip=_line_tip,
+    ),
+    _of_line("bytes", "Bytes", "Bytes that the line moved", _bytes),
+    _of_line("unique_bytes", "Distinct", "Bytes of different addresses", _bytes),
+    _of_line("reuse", "Reuse", "Bytes moved over distinct bytes", lambda reuse: format_quantity(reuse, "x")),
+    _of_line("masked_share", "Masked", "Elements that the mask left out", lambda share: f"{100 * share:.3g}%"),
+)  # fmt: skip
+FAULT_COLUMNS: tuple[Column[FaultRow], ...] = (
+    Column("line", "Line", "Source line", attrgetter("line"), tip=_fault_tip, tone=lambda row: "bad"),
+    Column(
+        "sentence", "What is wrong", "What is wrong, and where", attrgetter("sentence"),
+        number=False, tip=_fault_tip, stretch=True,
+    ),
+)  # fmt: skip
+DIFFERENCE_COLUMNS: tuple[Column[Difference], ...] = (
+    Column(
+        "label", "Bytes of", "All tensors, one tensor or one source line", lambda d: d.label,
+        number=False, tip=_difference_tip, stretch=True,
+    ),
+    Column("a_bytes", "A", "Bytes in the pinned run", lambda d: d.a_bytes, _bytes, tip=_difference_tip),
+    Column("b_bytes", "B", "Bytes in this run", lambda d: d.b_bytes, _bytes, tip=_difference_tip),
+    Column(
+        "delta_bytes", "B − A", "How many bytes more or fewer", lambda d: d.delta_bytes, _signed_bytes,
+        tip=_difference_tip, tone=_difference_tone,
+    ),
+    Column(
+        "share", "", "The difference relative to A", lambda d: d.share if d.delta_bytes else None,
+        lambda share: f"{100 * share:+.1f}%".replace("-", "−"), missing="",
+        tip=_difference_tip, tone=_difference_tone,
+    ),
+)  # fmt: skip
+
+
 class Findings(Switcher):
     """`picked` carries what a row stands for: some of launch, file, line, program and tensor."""
 
     picked = Signal(dict)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        place = itemgetter("file", "line")
-        self.lines: RecordTable[Row] = RecordTable(LINE_COLUMNS, place, _NO_LINES)
-        self.faults: RecordTable[Row] = RecordTable(FAULT_COLUMNS, place, _NO_FAULTS_YET, wrap=True)
+        place = attrgetter("file", "line")
+        self.lines: RecordTable[LineRow] = RecordTable(LINE_COLUMNS, place, _NO_LINES)
+        self.faults: RecordTable[FaultRow] = RecordTable(FAULT_COLUMNS, place, _NO_FAULTS_YET, wrap=True)
         self.changes: RecordTable[Difference] = RecordTable(DIFFERENCE_COLUMNS, lambda change: change, _NO_PIN)
         super().__init__([("Lines", self.lines), ("Faults", self.faults), ("A against B", self.changes)], parent)
-        self.pinned: Result | None = None
+        self.pinned: KernelLabResult | None = None
         self.lines.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.faults.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.changes.picked.connect(self._on_change)
 
-    def show_run(self, result: Result) -> None:
+    def show_run(self, result: KernelLabResult) -> None:
         """List the faults of a run and compare it with A; what there is to see comes to the front."""
         self.show_faults(result)
         if self.pinned is not None and result is not self.pinned:
@@ -47,12 +119,12 @@ class Findings(Switcher):
         if not self.faults.is_empty:
             self.show_picture(_FAULTS)
 
-    def show_faults(self, result: Result) -> None:
-        self.faults.set_rows(view_data.faults(result), "Nothing out of bounds, no write-write race.")
+    def show_faults(self, result: KernelLabResult) -> None:
+        self.faults.set_rows(result.faults, "Nothing out of bounds, no write-write race.")
 
-    def show_launch(self, result: Result, launch: int) -> None:
+    def show_launch(self, result: KernelLabResult, launch: int) -> None:
         """List the traffic of one launch of a run."""
-        self.lines.set_rows([row for row in result.tables.get("lines", []) if row["launch"] == launch])
+        self.lines.set_rows([row for row in result.line_traffic if row.launch == launch])
 
     def clear(self) -> None:
         """Back to before a run; A stays pinned."""
@@ -60,7 +132,7 @@ class Findings(Switcher):
         self.faults.set_rows([], _NO_FAULTS_YET)
         self.changes.set_rows([], _NO_PIN if self.pinned is None else _IS_PIN)
 
-    def pin(self, result: Result | None) -> None:
+    def pin(self, result: KernelLabResult | None) -> None:
         """Make a run A; None lets it go."""
         self.pinned = result
         self.changes.set_rows([], _NO_PIN if result is None else _IS_PIN)
@@ -79,5 +151,6 @@ class Findings(Switcher):
             self.picked.emit({"tensor": change.tensor})
 
 
-def _kinds(row: dict[str, Any]) -> dict[str, Any]:
-    return {kind: row[kind] for kind in ("launch", "file", "line", "program", "tensor") if kind in row}
+def _kinds(row: LineRow | FaultRow) -> dict[str, Any]:
+    kinds = {"launch": row.launch, "file": row.file, "line": row.line, "tensor": row.tensor}
+    return {**kinds, "program": row.program} if isinstance(row, FaultRow) else kinds

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QStackedWidget
 
-from core.contracts.claims import Finding
-from core.contracts.params import Params
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import from_partial
-from core.topics.kernel_lab.model import Plan, shown
+from core.contracts.result import Provenance
+from core.topics.kernel_lab import analysis
+from core.topics.kernel_lab.plan import Plan, shown
+from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.order import Moment
 from core.trace.record import Launch
+from gui.page.card_spec import CardSpec, Strip
 from gui.page.form.text_fields import dropped_file
-from gui.page.page import Page
+from gui.page.page import Page, PageState
 from gui.page.selection import Selection
 from gui.pages.kernel_lab import files, view_data
 from gui.pages.kernel_lab.findings import Findings
 from gui.pages.kernel_lab.launch_views import LaunchViews
 from gui.pages.kernel_lab.toolbar import Toolbar, Welcome
-from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
+from gui.pages.kernel_lab.traffic_source import TrafficSource
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.switcher import Switcher
 
@@ -49,17 +48,14 @@ _FINDINGS_HELP = (
 )
 
 
-class KernelLabPage(Page):
+class KernelLabPage(Page[Plan, KernelLabResult]):
     """Selection kinds: file, line, function, tensor, program, access (its order in the program), launch."""
 
-    def build(self) -> None:
-        self._plan: Plan | None = None
-        self._result: Result | None = None
-        self._shows_trace_file = False
+    def build(self) -> tuple[Strip | CardSpec, ...]:
+        self._path: Path | None = None
+        self._what_ran: tuple[str, str, str] | None = None
         self._launches: list[Launch] = []
         self._decoding = LatestWork(self)
-        self._decoding.done.connect(self._show_launches)
-        self._decoding.failed.connect(self.show_error)
         examples = view_data.examples()
         self.toolbar, self.welcome = Toolbar(examples), Welcome(examples)
         self.code, self.findings = TrafficSource(), Findings()
@@ -70,53 +66,62 @@ class KernelLabPage(Page):
         self.program_views = Switcher(
             [("Programs", self.views.grid), ("Reuse", self.views.reuse), ("Working set", self.views.working_set)]
         )
-        self.add_strip(self.toolbar)
-        self.source_card = self.add_plot(self.code, 0, 0, "Source and traffic", _SOURCE_HELP, width=6, height=13)
-        self.map_card = self.add_plot(self.map_stack, 0, 1, "Memory access", _MAP_HELP, width=6, height=13)
-        self.tensor_card = self.add_plot(self.views.heatmap, 1, 0, "Tensor", _TENSOR_HELP, width=8, height=10)
-        self.program_card = self.add_plot(self.program_views, 1, 1, "Programs", _PROGRAM_HELP, width=7, height=10)
-        self.findings_card = self.add_plot(self.findings, 1, 2, "Findings", _FINDINGS_HELP, width=9, height=10)
-        self.source_card.setMinimumHeight(_UPPER_PX)
-        self._link()
+        return (
+            Strip(self.toolbar),
+            CardSpec("source", self.code, "Source and traffic", _SOURCE_HELP, width=6, height=13, minimum_px=_UPPER_PX),
+            CardSpec("map", self.map_stack, "Memory access", _MAP_HELP, 0, 1, width=6, height=13),
+            CardSpec("tensor", self.views.heatmap, "Tensor", _TENSOR_HELP, 1, 0, width=8, height=10),
+            CardSpec("programs", self.program_views, "Programs", _PROGRAM_HELP, 1, 1, width=7, height=10),
+            CardSpec("findings", self.findings, "Findings", _FINDINGS_HELP, 1, 2, width=9, height=10),
+        )
 
-    # What the controller calls
-
-    def show_plan(self, plan: Plan, params: Params) -> None:
-        """Show the file as it is on disk, unless somebody is editing it."""
-        moved_on = self._plan is None or self._plan.path != plan.path
-        self._plan = plan
-        self._shows_trace_file &= not moved_on
+    def draw(self, state: PageState[Plan, KernelLabResult]) -> None:
+        plan = state.plan
+        is_other_file, self._path = self._path != plan.path, plan.path
         if plan.problem:
             self.form.show_fault(plan.problem, plan.blames)
         else:
             self.form.clear_fault()
-        self.toolbar.show_file(self._shown_path)
+        self.toolbar.show_file("" if self._opened is not None else self._shown_path)
         self.toolbar.set_functions([function.name for function in plan.candidates], plan.function)
-        if moved_on or not self.code.modified:
-            self._show_files()
-            if moved_on:
-                self.code.bring_front(self._shown_path)
+        self._show_files(state, is_other_file)
 
-    def show_partial(self, payload: dict[str, Any]) -> None:
-        """The numbers come before the trace."""
-        result = from_partial(payload)
+    def _show_files(self, state: PageState[Plan, KernelLabResult], is_other_file: bool) -> None:
+        """The file of the form, as it is on disk unless the user is editing it, or the files of the opened trace."""
+        opened = self._opened
+        shown_files = files.source_files(state.plan, state.result) if opened is None else files.traced_files(opened)
+        edited = {file.path: file for file in self.code.files} if self.code.modified and not is_other_file else {}
+        self.code.set_files([edited.get(file.path, file) for file in shown_files])
+        if is_other_file:
+            self.code.bring_front(self._shown_path)
+        self.cards["source"].set_provenance(Provenance.TRACED if self.code.has_notes else None)
+
+    def draw_result(self, result: KernelLabResult | None) -> None:
+        """The numbers come before the trace, and the trace is decoded beside the GUI thread."""
+        if result is None:
+            self._forget_run()
+            return
         self.toolbar.summary.setText(view_data.summary(result))
         self.code.set_notes(view_data.line_notes(result))
-        self.findings.show_faults(result)
+        if result.trace is None:
+            self.findings.show_faults(result)
+            return
+        self._set_provenance(Provenance.TRACED)
+        what_ran = (result.params.file, result.params.function, result.trace_file)
+        if what_ran != self._what_ran:
+            self.selection.clear()
+        self._what_ran = what_ran
+        self.map_stack.setCurrentWidget(self.views.map)
+        self.toolbar.set_launches(view_data.launch_labels(result))
+        self.findings.show_run(result)
+        for printed in result.log:
+            self.append_log(f"{printed.stream}: {printed.text.rstrip()}")
+        self._decoding.request(lambda: analysis.launches_of(result))
 
-    def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
-        """The Source tab wants one source per kernel; the result has one per file."""
-        self._arrived = result
-        super().present(replace(result, sources=view_data.kernel_sources(result)), findings)
-
-    def show_result(self, result: Result) -> None:
-        """A finished run: its numbers at once, its trace as soon as it is decoded."""
-        result, self._shows_trace_file = self._arrived, False
-        self._show_numbers(result)
-        self._decoding.request(lambda: view_data.launches_in(result))
-
-    def clear_result(self) -> None:
-        self._result, self._shows_trace_file = None, False
+    def _forget_run(self) -> None:
+        self._what_ran = None
+        self._set_provenance(None)
+        self.selection.clear()
         self._decoding.forget()
         self._show_launches([])
         self.map_stack.setCurrentWidget(self.welcome)
@@ -124,14 +129,10 @@ class KernelLabPage(Page):
         self.findings.clear()
         self.toolbar.set_launches([])
         self.toolbar.summary.clear()
-        self.selection.clear()
-        self._badge()
-        self._show_files()
 
-    def set_stale(self, stale: bool) -> None:
-        """The source is the file's, whatever ran."""
-        for card in (self.map_card, self.tensor_card, self.program_card, self.findings_card):
-            card.set_stale(stale and self._result is not None)
+    def _set_provenance(self, provenance: Provenance | None) -> None:
+        for key in ("map", "tensor", "programs", "findings"):
+            self.cards[key].set_provenance(provenance)
 
     def select(self, selection: Selection) -> None:
         """Show the selection in every view. Each setter is silent when nothing changes, so nothing loops."""
@@ -160,9 +161,18 @@ class KernelLabPage(Page):
         return self.selection.selection.index("launch", 0)
 
     @property
-    def pinned(self) -> Result | None:
-        """The run that is A."""
-        return self.findings.pinned
+    def _result(self) -> KernelLabResult | None:
+        return None if self.state is None else self.state.result
+
+    @property
+    def _opened(self) -> KernelLabResult | None:
+        """The trace file that is shown: until the form names another file, or another function."""
+        result = None if self.state is None else self.state.fitting
+        return result if result is not None and result.trace_file else None
+
+    @property
+    def _shown_path(self) -> str:
+        return "" if self._path is None else shown(self._path)
 
     # Files
 
@@ -171,9 +181,9 @@ class KernelLabPage(Page):
         if path.lower().endswith(".npz"):
             self._open_trace(path)
         elif files.may_leave(self, self.code):
-            self._shows_trace_file = False
+            if self._opened is not None:
+                self.withdraw()
             self.form.propose(self.form.params.changed(file=shown(path), function=""))
-            self._show_files()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         path = dropped_file(event.mimeData())
@@ -188,20 +198,16 @@ class KernelLabPage(Page):
 
     def _ask_and_open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open a kernel or a trace", files.folder_of(self._plan), _OPEN_FILTER
+            self, "Open a kernel or a trace", files.folder_of(self._path), _OPEN_FILTER
         )
         if path:
             self.open(path)
 
     def _open_trace(self, path: str) -> None:
-        result, launches = files.read_trace(path)
-        self._decoding.forget()
-        self.present(result, {})
-        self._decoding.forget()
-        self._shows_trace_file = True
-        self._show_launches(launches)
-        self.toolbar.show_file("")
-        self.run_bar.show_ended(result.environment.device.capitalize(), completed=True)
+        result = analysis.opened(Path(path), self.form.params)
+        if files.may_leave(self, self.code):
+            self.present(result, {})
+            self.run_bar.show_ended(result.environment.device.capitalize(), completed=True)
 
     def _save(self, path: str, text: str) -> None:
         files.write(path, text)
@@ -217,67 +223,36 @@ class KernelLabPage(Page):
             self.form.propose(self.form.params.changed(file=shown(chosen)))
             self.run_bar.request_run()
 
-    def _show_files(self) -> None:
-        """The file of the parameters, then the others of a run of that file; or the files of an opened trace."""
-        result = self._result
-        ran = [] if result is None else view_data.source_files(result, self._launches)
-        if self._shows_trace_file:
-            self.code.set_files(ran)
-            return
-        mine = files.planned(self._plan)
-        others = ran if mine is None or any(file.path == mine.path for file in ran) else []
-        shown_files: list[SourceFile] = [] if mine is None else [mine]
-        self.code.set_files([*shown_files, *(file for file in others if mine is None or file.path != mine.path)])
-
-    @property
-    def _shown_path(self) -> str:
-        return "" if self._plan is None or self._plan.path is None else shown(self._plan.path)
-
     # Results
-
-    def _show_numbers(self, result: Result) -> None:
-        if self._result is None or _what_ran(self._result) != _what_ran(result):
-            self.selection.clear()
-        self._result = result
-        self.map_stack.setCurrentWidget(self.views.map)
-        self.toolbar.set_launches(view_data.launch_labels(result))
-        self.toolbar.summary.setText(view_data.summary(result))
-        self.code.set_notes(view_data.line_notes(result))
-        self.findings.show_run(result)
-        for row in result.tables.get("log", []):
-            self.append_log(f"{row['stream']}: {row['text'].rstrip()}")
-        self._badge()
 
     def _show_launches(self, launches: list[Launch]) -> None:
         """The trace is there: draw the launch that was shown, where there still is one."""
         self._launches = launches
-        self._show_files()
         launch = min(max(0, self.launch), max(0, len(launches) - 1))
         self.selection.update(launch=launch if launches else None)
         self.toolbar.launch.setCurrentIndex(launch)
         self._show_launch(launch)
 
     def _show_launch(self, launch: int) -> None:
-        self.views.set_launch(self._launches[launch] if self._launches else None)
-        if self._result is not None:
-            self.findings.show_launch(self._result, launch)
+        result = self._result
+        views = {} if result is None else result.views
+        self.views.set_launch(self._launches[launch] if self._launches else None, views.get(launch))
+        if result is not None:
+            self.findings.show_launch(result, launch)
         self.select(self.selection.selection)
-
-    def _badge(self) -> None:
-        provenance = None if self._result is None else Provenance.TRACED
-        for card in (self.source_card, self.map_card, self.tensor_card, self.program_card, self.findings_card):
-            card.set_provenance(provenance)
 
     def _pin(self, on: bool) -> None:
         self.findings.pin(self._result if on else None)
-        pinned = self.findings.pinned is not None
-        self.toolbar.pin.setChecked(pinned)
-        self.toolbar.pin.setText("A pinned" if pinned else "Pin as A")
+        is_pinned = self.findings.pinned is not None
+        self.toolbar.pin.setChecked(is_pinned)
+        self.toolbar.pin.setText("A pinned" if is_pinned else "Pin as A")
 
     # Links
 
-    def _link(self) -> None:
+    def link(self) -> None:
         bar = self.toolbar
+        self._decoding.done.connect(self._show_launches)
+        self._decoding.failed.connect(self.show_error)
         bar.example_chosen.connect(self.open)
         self.welcome.example_chosen.connect(self.open)
         bar.open_requested.connect(self._ask_and_open)
@@ -310,25 +285,19 @@ class KernelLabPage(Page):
         if result is None:
             self.selection.update(file=file, line=line)
             return
-        tensor = view_data.tensor_at(result, file, line, self.launch)
-        kept = self.selection.selection.get("tensor")
-        self.selection.update(
-            file=file,
-            line=line,
-            function=view_data.function_at(result, file, line),
-            tensor=tensor if tensor is not None else kept,
-            access=None,
-        )
+        tensor = result.tensor_at(file, line, self.launch) or self.selection.selection.get("tensor")
+        function = result.function_at(file, line)
+        self.selection.update(file=file, line=line, function=function, tensor=tensor, access=None)
 
     def _on_kernel_line(self, function: str, line: int) -> None:
-        file = None if self._result is None else view_data.file_of(self._result, function)
+        file = None if self._result is None else self._result.file_of(function)
         if file is not None:
             self._on_line(file, line)
 
     def _on_moment(self, moment: Moment, tensor: str) -> None:
         """An access was clicked on the map: show its line, program and tensor."""
         access = moment.access
-        function = None if self._result is None else view_data.function_at(self._result, access.file, access.line)
+        function = None if self._result is None else self._result.function_at(access.file, access.line)
         buffers = self._launches[self.launch].buffers
         self.selection.update(
             program=moment.program,
@@ -351,8 +320,3 @@ class KernelLabPage(Page):
         if "line" in kinds:
             self._on_line(kinds["file"], kinds["line"])
         self.selection.update(**{kind: kinds[kind] for kind in ("program", "tensor") if kind in kinds})
-
-
-def _what_ran(result: Result) -> tuple[object, object]:
-    """The file and function of a run: a selection means the same in two runs of the same."""
-    return result.params.get("file"), result.params.get("function")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from core.trace.heatmap import TensorHeatmap
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
@@ -21,23 +20,11 @@ WAYS = ("reads", "writes")
 _COMBO_EDGE_PX, _WIDEST_COMBO_PX = 40, 200
 
 
-@dataclass(frozen=True)
-class TensorCounts:
-    """Accesses per cell, float or int [height, width] each; `shape` is the tensor's 2-D view (rows, columns)."""
-
-    reads: np.ndarray
-    writes: np.ndarray
-    shape: tuple[int, int]
-
-    def of(self, way: str) -> np.ndarray:
-        return self.reads if way == "reads" else self.writes
-
-
-class TensorHeatmap(Figure):
+class HeatmapView(Figure):
     """The last dimension runs to the right, the others downwards. Brighter is more often.
 
-    `wanted` says that a person chose a tensor, reads or writes, or the programs: whoever owns the trace answers with
-    `set_counts`. `tensor_picked` carries the tensor's name.
+    `wanted` says that the user chose a tensor, reads or writes, or the programs: whoever owns the trace answers with
+    `set_heatmap`. `tensor_picked` carries the tensor's name.
     """
 
     wanted = Signal()
@@ -45,7 +32,7 @@ class TensorHeatmap(Figure):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("How often each element of a tensor is touched appears here after a run.", parent)
-        self.counts: TensorCounts | None = None
+        self.heatmap: TensorHeatmap | None = None
         self._ink = themes.current().accent
         self.tensor_combo = QComboBox()
         self.tensor_combo.setToolTip("The tensor that is drawn")
@@ -83,7 +70,7 @@ class TensorHeatmap(Figure):
         widest = max((self.fontMetrics().horizontalAdvance(label) for label, _ in tensors), default=0)
         self.tensor_combo.setMinimumWidth(min(widest + _COMBO_EDGE_PX, _WIDEST_COMBO_PX))
         if not tensors:
-            self.counts = None
+            self.heatmap = None
             self.show_empty()
 
     def select_tensor(self, tensor: str | None) -> None:
@@ -97,53 +84,52 @@ class TensorHeatmap(Figure):
 
     def select_program(self, program: int | None) -> None:
         """The program that is picked: what 'only' means. Draws anew where one program's accesses are shown."""
-        was = self.only_button.text()
+        before = self.only_button.text()
         self.only_button.setEnabled(program is not None)
         if program is None and self.only_button.isChecked():
             self.only_button.setChecked(False)
         self.only_button.setText("All programs" if program is None else f"Program {program:,}")
-        if self.only_picked and self.only_button.text() != was:
+        if self.only_picked and self.only_button.text() != before:
             self.wanted.emit()
 
     def choose_way(self, way: str) -> None:
         """Show reads or writes."""
         self.way_buttons[way].setChecked(True)
 
-    def set_counts(self, counts: TensorCounts, ink: str) -> None:
+    def set_heatmap(self, heatmap: TensorHeatmap, ink: str) -> None:
         """Draw these, reads and writes alike in the tensor's colour `ink`."""
-        home = self.counts is None or self.counts.shape != counts.shape
-        self.counts, self._ink = counts, ink
-        rows, columns = counts.shape
+        before = self.heatmap
+        self.heatmap, self._ink = heatmap, ink
         self.show_content()
-        if home:
-            self.chart.set_home((0, columns), (0, rows))
+        if before is None or (before.rows, before.columns) != (heatmap.rows, heatmap.columns):
+            self.chart.set_home((0, heatmap.columns), (0, heatmap.rows))
         self._draw()
 
     def describe(self, x: float, y: float) -> str | None:
         """Rows, columns and counts of the cell at a point."""
-        if self.counts is None:
+        heatmap = self.heatmap
+        if heatmap is None:
             return None
-        rows, columns = self.counts.shape
+        rows, columns = heatmap.rows, heatmap.columns
         if not (0 <= x < columns and 0 <= y < rows):
             return None
-        height, width = self.counts.reads.shape
+        height, width = heatmap.reads.shape
         row, column = int(y / rows * height), int(x / columns * width)
         where = f"{_span(row, height, rows)}, {_span(column, width, columns)}"
-        reads, writes = (float(self.counts.of(way)[row, column]) for way in WAYS)
+        reads, writes = (float(heatmap.counts(way)[row, column]) for way in WAYS)
         cells = max(1.0, rows / height) * max(1.0, columns / width)
-        each = f" ({(reads + writes) / cells:.3g} an element)" if cells > 1 else ""
+        each = f" ({(reads + writes) / cells:.3g} per element)" if cells > 1 else ""
         return f"{self.tensor}[{where}]\n{reads:,.0f} reads, {writes:,.0f} writes{each}"
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)
-        if self.counts is not None:
+        if self.heatmap is not None:
             self._draw()
 
     def _draw(self) -> None:
-        if self.counts is None:
+        if self.heatmap is None:
             return
-        theme, counts = themes.current(), self.counts.of(self.way)
-        each = counts / np.maximum(1, self._elements())
+        theme, counts, each = themes.current(), self.heatmap.counts(self.way), self.heatmap.per_element(self.way)
         most = float(each.max(initial=0))
         shown = self._pooled(each)
         steps = np.array(
@@ -153,9 +139,8 @@ class TensorHeatmap(Figure):
         image = np.zeros((*shown.shape, 4), dtype=np.uint8)
         image[..., :3] = steps[np.rint(255 * shown / (most or 1.0)).astype(np.intp)]
         image[..., 3] = np.where(shown > 0, 255, 0)
-        rows, columns = self.counts.shape
         self._image.setImage(image, autoLevels=False, levels=None)
-        self._image.setRect(QRectF(0, 0, columns, rows))
+        self._image.setRect(QRectF(0, 0, self.heatmap.columns, self.heatmap.rows))
         touched = float((counts > 0).mean()) if counts.size else 0.0
         busiest = f"up to {most:,.3g}×" if most else "none"
         about = self.tensor_combo.currentData(Qt.ItemDataRole.ToolTipRole) or ""
@@ -164,24 +149,15 @@ class TensorHeatmap(Figure):
         self._facts.setText(facts)
         self._facts.setToolTip(f"{facts}: the most accesses that one element has")
 
-    def _elements(self) -> np.ndarray:
-        """Elements of the tensor in each cell, [height, width]."""
-        assert self.counts is not None
-        cells = self.counts.reads.shape
-        down, across = (
-            np.bincount(np.arange(extent) * count // extent, minlength=count)
-            for extent, count in zip(self.counts.shape, cells, strict=True)
-        )
-        return down[:, None] * across[None, :]
-
     def _pooled(self, each: np.ndarray) -> np.ndarray:
         """No more cells than pixels, the busiest of those that fall together: a single touched row never disappears."""
-        assert self.counts is not None
+        assert self.heatmap is not None
+        extents = self.heatmap.rows, self.heatmap.columns
         box, ranges = self.chart.getViewBox(), self.chart.getViewBox().viewRange()
         room = max(1.0, box.height()), max(1.0, box.width())
         for axis in (0, 1):
             low, high = ranges[1 - axis]
-            in_view = each.shape[axis] * min(1.0, (high - low) / max(1, self.counts.shape[axis]))
+            in_view = each.shape[axis] * min(1.0, (high - low) / max(1, extents[axis]))
             stride = max(1, int(np.ceil(in_view / room[axis])))
             if stride > 1 and each.shape[axis] > stride:
                 each = np.maximum.reduceat(each, np.arange(0, each.shape[axis], stride), axis=axis)

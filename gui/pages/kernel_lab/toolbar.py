@@ -25,14 +25,14 @@ from gui.icons import icon
 from gui.pages.kernel_lab.view_data import Example
 from gui.widgets.scroll import VerticalScroll
 
-_OWN = "My file"
+_USERS_FILE = "My file"
 _COMBO_EDGE_PX, _WIDEST_COMBO_PX = 44, 320
 EXPORTS = {"launches": "launch", "tensors": "tensor", "lines": "source line"}
 """Tables of a result that can be exported, and what a row of each is."""
 
 
 class Toolbar(QWidget):
-    """Asks; decides nothing. Combos tell only what a person chose."""
+    """Asks; decides nothing. Combos emit only what the user chose."""
 
     example_chosen = Signal(str)
     open_requested = Signal()
@@ -46,7 +46,7 @@ class Toolbar(QWidget):
         super().__init__(parent)
         self._examples = list(examples)
         self.example = QComboBox()
-        self.example.addItem(_OWN, "")
+        self.example.addItem(_USERS_FILE, "")
         for example in self._examples:
             self.example.addItem(example.title, example.path)
             self.example.setItemData(self.example.count() - 1, example.about, Qt.ItemDataRole.ToolTipRole)

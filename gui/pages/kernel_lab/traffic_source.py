@@ -13,7 +13,7 @@ from gui.pages.kernel_lab.editor import CodeEditor, LineNotes
 
 @dataclass(frozen=True)
 class SourceFile:
-    """Text of a file from `first_line` on. Nobody edits one that is not `editable`; a 'shipped' one is an example."""
+    """Text of a file from `first_line` on. One that is not `editable` is read-only; a 'shipped' one is an example."""
 
     path: str
     text: str
@@ -27,7 +27,7 @@ class SourceFile:
 
 
 class TrafficSource(QWidget):
-    """One tab a file. `line_picked` carries path and line; `save_requested` the path and the text to save there.
+    """One tab per file. `line_picked` carries path and line; `save_requested` the path and the text to save there.
 
     `save_as_requested` carries the path and the text of a file that is to be saved under another name.
     """
@@ -72,6 +72,11 @@ class TrafficSource(QWidget):
     def modified(self) -> bool:
         """Whether some text differs from its file."""
         return any(editor.document().isModified() for editor in self._editors)
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether some line shows what it moves."""
+        return any(editor.notes.texts for editor in self._editors)
 
     def set_files(self, files: Sequence[SourceFile]) -> None:
         """Show these files. An editor whose file is the same as before stays, cursor, undo and all."""
@@ -180,22 +185,24 @@ class TrafficSource(QWidget):
 
     def _show_state(self) -> None:
         index, editor = self.tabs.currentIndex(), self.editor
-        for at, (file, each) in enumerate(zip(self._files, self._editors, strict=True)):
-            self.tabs.setTabText(at, f"{file.name} ●" if each.document().isModified() else file.name)
+        for tab, (file, each) in enumerate(zip(self._files, self._editors, strict=True)):
+            self.tabs.setTabText(tab, f"{file.name} ●" if each.document().isModified() else file.name)
         if editor is None:
             self.state.clear()
             self.save_button.hide()
             self.save_as_button.hide()
             return
         file, modified = self._files[index], editor.document().isModified()
-        own = file.editable and not file.shipped
-        self.save_button.setVisible(own)
+        is_users = file.editable and not file.shipped
+        self.save_button.setVisible(is_users)
         self.save_button.setEnabled(modified)
         self.save_as_button.setVisible(file.editable)
         if modified:
-            self.state.setText("not saved: Ctrl+S saves and runs" if own else "edited example: save it as your own")
+            self.state.setText(
+                "not saved: Ctrl+S saves and runs" if is_users else "edited example: save it as your own"
+            )
         else:
-            self.state.setText("example" if file.shipped else "" if own else "read-only")
+            self.state.setText("example" if file.shipped else "" if is_users else "read-only")
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()

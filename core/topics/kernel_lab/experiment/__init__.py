@@ -1,28 +1,29 @@
-"""The experiment of the kernel-lab page: runs a person's file under the tracer, in a worker, and counts what it did."""
+"""The experiment of the kernel-lab page: runs a user's file under the tracer, in a worker, and counts what it did."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
 
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial
-from core.contracts.result import Environment
-from core.contracts.result_builder import Draft, as_partial
+from core.contracts.result_builder import ResultBuilder
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
-from core.hardware.host import cpu_name
-from core.topics.kernel_lab.experiment import numbers
-from core.topics.kernel_lab.experiment.tracing import Traced, trace
-from core.topics.kernel_lab.model import Plan, plan
+from core.topics.kernel_lab import analysis
+from core.topics.kernel_lab.experiment.tracing import Log, Traced, trace
 from core.topics.kernel_lab.params import KernelLabParams
-from core.topics.kernel_lab.payload import ARRAY_PREFIX
-from core.trace.file import encode
-from core.versions import versions
+from core.topics.kernel_lab.plan import Plan, plan
+from core.topics.kernel_lab.result import KernelLabResult, Printed, source_lines
+from core.trace.file import EncodedTrace
+from core.trace.record import Launch
+from core.trace.tables import SectorRow, TraceTables, sectors, tables
+
+Builder = ResultBuilder[KernelLabResult]
 
 
 def run(params: KernelLabParams, device: str) -> ExperimentRun:
-    """Every array, table and metric of payload.py. A Partial with all numbers comes before the trace itself.
+    """A Partial with all numbers comes before the trace itself and what is drawn of it.
 
     Raises InvalidParams for a file that does not import or a function that cannot be called or launches nothing, and
     RunFailed for one that breaks on the way.
@@ -30,27 +31,44 @@ def run(params: KernelLabParams, device: str) -> ExperimentRun:
     planned = plan(params)
     if planned.problem:
         raise InvalidParams(planned.problem, planned.blames)
-    findings = Draft("kernel-lab", params, _environment(device))
+    builder = Builder(KernelLabResult(params=params))
     traced = yield from phase(0.0, 0.8, lambda progress: trace(planned, progress))
-    yield from phase(0.8, 0.9, lambda progress: _count(findings, planned, traced, progress))
-    yield Partial(as_partial(findings.result()))
-    yield from phase(0.9, 1.0, lambda progress: _keep(findings, traced, progress))
-    return findings.result()
+    yield from phase(0.8, 0.9, lambda progress: _count(builder, planned, traced, progress))
+    yield Partial(builder.result)
+    yield from phase(0.9, 1.0, lambda progress: _keep(builder, traced.launches, progress))
+    return builder.result
 
 
-def _count(findings: Draft, planned: Plan, traced: Traced, progress: ProgressCallback) -> None:
-    findings.tables.update(numbers.tables(planned, traced, progress))
-    findings.metrics.update(numbers.metrics(findings.tables))
+def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCallback) -> None:
+    counted, used = TraceTables(), list[SectorRow]()
+    for index, launch in enumerate(traced.launches):
+        progress(index, len(traced.launches), f"counting the bytes of {launch.function}")
+        shown = analysis.with_shown_files(launch)
+        counted += tables([shown], index)
+        used += sectors(shown, index)
+    builder.add(
+        analysis.metrics(counted.launches, counted.faults),
+        launches=counted.launches,
+        tensors=counted.tensors,
+        line_traffic=counted.lines,
+        lines=source_lines(counted.lines),
+        faults=counted.faults,
+        sectors=tuple(used),
+        handovers=analysis.handovers(traced.launches, counted.tensors),
+        files=analysis.traced_files(traced.launches, {str(planned.path): planned.text}),
+        sources=analysis.kernel_sources(traced.launches),
+        log=_printed(traced.log, traced.launches),
+    )
 
 
-def _keep(findings: Draft, traced: Traced, progress: ProgressCallback) -> None:
-    progress(0, 1, "packing the trace")
-    rows, arrays = encode(traced.launches)
-    findings.tables["trace"] = rows
-    findings.arrays.update({f"{ARRAY_PREFIX}{name}": array for name, array in arrays.items()})
+def _keep(builder: Builder, launches: Sequence[Launch], progress: ProgressCallback) -> None:
+    progress(0, 2, "packing the trace")
+    builder.add(trace=EncodedTrace.of(launches))
+    progress(1, 2, "drawing the tensors")
+    builder.add(views=analysis.launch_views(launches))
 
 
-def _environment(device: str) -> Environment:
-    if torch.device(device).type == "cuda":
-        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "TTIR interpreter (CUDA)", versions())
-    return Environment(f"cpu ({cpu_name()})", "TTIR interpreter (CPU)", versions())
+def _printed(log: Log, launches: Sequence[Launch]) -> tuple[Printed, ...]:
+    by_kernels = "".join(f"{line}\n" for launch in launches for line in launch.printed)
+    streams = {"stdout": log.stdout, "stderr": log.stderr, "kernel": by_kernels}
+    return tuple(Printed(stream, text) for stream, text in streams.items() if text)

@@ -1,4 +1,4 @@
-"""Imports a person's file and calls a function of it, as if nothing had run before and nothing will after.
+"""Imports a user's file and calls a function of it, as if nothing had run before and nothing will after.
 
 The text that was planned is what is compiled, so that an edit is seen at once and no stale bytecode is used. The file's
 folder comes first on `sys.path`; what it imports from there is forgotten again.
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
-from core.topics.kernel_lab.model import Source, shown
+from core.topics.kernel_lab.plan import shown
+from core.topics.kernel_lab.source import Source
 
 _OUR_PACKAGES = ("kernels", "gui", "tests", "main")
-"""Packages of this project that a person's own of the same name must win against; `core` is in use and cannot."""
+"""Packages of this project that a user's own of the same name must win against; `core` is in use and cannot."""
 
 
 def call(source: Source, function: str) -> None:

@@ -1,19 +1,32 @@
-"""Runs a function of a person's file with every Triton launch traced, within limits."""
+"""Runs a function of a user's file with every Triton launch traced, within limits; what it prints is kept."""
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from typing import TextIO
 
 from core.contracts.errors import InvalidParams, RunFailed
 from core.engine.steps import ProgressCallback
 from core.format import format_quantity
 from core.interpreter import Launch, Tracer, intercept
 from core.topics.kernel_lab.experiment.loader import call
-from core.topics.kernel_lab.experiment.output import Log, collected
-from core.topics.kernel_lab.model import Plan, shown
+from core.topics.kernel_lab.plan import Plan, shown
 
 MOST_LAUNCHES = 4096
 LARGEST_TRACE_BYTES = 1 << 30
+KEPT_CHARACTERS = 65536
+
+
+@dataclass
+class Log:
+    """The end of what was written to stdout and stderr."""
+
+    stdout: str = ""
+    stderr: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
     budget = planned.params.memory_budget_mb * 1_000_000
     progress(0, 1, f"importing {planned.source.path.name}")
     with (
-        collected() as log,
+        _collected() as log,
         intercept(
             memory_budget_bytes=budget,
             progress=limits.progress,
@@ -80,3 +93,41 @@ class _Limits:
             )
         reached = self._counted + (done / total if total else 1.0)
         self._tick(reached, reached + 1, f"launch {self._counted + 1}: {phase}")
+
+
+class _Tee(io.TextIOBase):
+    """Writes on to the worker's own log, where a crash finds it, and keeps the end."""
+
+    def __init__(self, onwards: TextIO) -> None:
+        self._onwards = onwards
+        self._kept = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self._onwards.write(text)
+        self._kept = (self._kept + text)[-KEPT_CHARACTERS:]
+        return len(text)
+
+    def flush(self) -> None:
+        self._onwards.flush()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    def text(self) -> str:
+        return self._kept
+
+
+@contextmanager
+def _collected() -> Iterator[Log]:
+    """Collect stdout and stderr of the block; the log is complete when the block has ended."""
+    log = Log()
+    out, err = _Tee(sys.stdout), _Tee(sys.stderr)
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            yield log
+    finally:
+        log.stdout, log.stderr = out.text(), err.text()

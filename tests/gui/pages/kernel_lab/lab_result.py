@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contracts.result import Environment, Metric, Provenance, Result
-from core.topics.kernel_lab.model import shown
-from core.topics.kernel_lab.payload import ARRAY_PREFIX
+from core.contracts.result import Environment, Metric, Provenance
+from core.topics.kernel_lab import analysis
+from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.plan import shown
+from core.topics.kernel_lab.result import KernelLabResult, source_lines
 from core.trace.affine import Affine, Term
-from core.trace.file import encode
+from core.trace.file import EncodedTrace
 from core.trace.record import Access, Buffer, Fault, Launch
 from core.trace.tables import tables
 
@@ -44,8 +46,8 @@ def lab_launch(file: str, loads: int = 1, load_line: int = LOAD_LINE, function: 
     offset = Affine(1, 0, (lane, column))
     size = PROGRAMS * BLOCK * 4
     buffers = tuple(
-        Buffer(name, "float32", 4, size, 4096 * (at + 1), (PROGRAMS, BLOCK), (BLOCK, 1))
-        for at, name in enumerate(("x_ptr", "y_ptr"))
+        Buffer(name, "float32", 4, size, 4096 * (index + 1), (PROGRAMS, BLOCK), (BLOCK, 1))
+        for index, name in enumerate(("x_ptr", "y_ptr"))
     )
 
     def access(kind: str, buffer: int, line: int, order: int) -> Access:
@@ -57,21 +59,23 @@ def lab_launch(file: str, loads: int = 1, load_line: int = LOAD_LINE, function: 
     return Launch(function, file, 5, SOURCE, "module {}", (PROGRAMS, 1, 1), buffers, tuple(accesses), faults=(fault,))
 
 
-def lab_result(path: Path, loads: int = 1, load_line: int = LOAD_LINE, launches: int = 1, function: str = "") -> Result:
-    """The result of running `path`, whose text it reads."""
+def lab_result(
+    path: Path, loads: int = 1, load_line: int = LOAD_LINE, launches: int = 1, function: str = "", views: bool = True
+) -> KernelLabResult:
+    """The result of running `path`, whose text it reads; without `views`, as runs of many accesses are."""
     made = [lab_launch(str(path), loads, load_line) for _ in range(launches)]
-    rows, arrays = encode(made)
-    found = tables(made)
-    for table in ("launches", "lines", "faults"):
-        found[table] = [{**row, "file": shown(row["file"])} for row in found[table]]
-    kernel = {"function": "copy_kernel", "first_line": 5, "ttir": "module {}", "launches": [0]}
-    found["sources"] = [{"file": shown(path), "text": path.read_text(), "functions": [kernel]}]
-    found["trace"] = rows
-    return Result(
-        "kernel-lab",
-        {"file": shown(path), "function": function, "addresses_only": False, "memory_budget_mb": 2048},
-        Environment("cpu", "lanes"),
-        {"accesses": Metric(512.0, "", Provenance.TRACED)},
-        {f"{ARRAY_PREFIX}{name}": array for name, array in arrays.items()},
-        found,
+    counted = tables([analysis.with_shown_files(launch) for launch in made])
+    return KernelLabResult(
+        params=KernelLabParams(file=shown(path), function=function),
+        environment=Environment("cpu", "TTIR interpreter (CPU)"),
+        metrics={"accesses": Metric(512.0, "", Provenance.TRACED)},
+        launches=counted.launches,
+        tensors=counted.tensors,
+        line_traffic=counted.lines,
+        lines=source_lines(counted.lines),
+        faults=counted.faults,
+        files=analysis.traced_files(made, {str(path): path.read_text()}),
+        sources=analysis.kernel_sources(made),
+        trace=EncodedTrace.of(made),
+        views=analysis.launch_views(made) if views else {},
     )

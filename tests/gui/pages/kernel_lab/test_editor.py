@@ -88,7 +88,7 @@ def source(qtbot: Any) -> TrafficSource:
     return made
 
 
-def test_that_only_the_person_s_file_can_be_edited(source: TrafficSource) -> None:
+def test_that_only_the_user_s_file_can_be_edited(source: TrafficSource) -> None:
     assert source.editor is not None
     assert not source.editor.isReadOnly()
     assert source.save_button.isVisible()

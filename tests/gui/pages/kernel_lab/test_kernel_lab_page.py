@@ -15,8 +15,8 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox
 from core.contracts.errors import TilescopeError
 from core.contracts.registry import topic
 from core.contracts.result import Provenance
-from core.topics.kernel_lab.model import shown
 from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.plan import shown
 from core.trace.file import load, save
 from gui.pages.kernel_lab import KernelLabPage, view_data
 from tests.gui.latest_work import join_latest_work
@@ -51,9 +51,9 @@ def settle(page: KernelLabPage, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: not page.drawing, timeout=5000)
 
 
-@pytest.fixture
-def traced(page: KernelLabPage, kernel: Path, qtbot: Any) -> KernelLabPage:
-    page.present(lab_result(kernel), {})
+@pytest.fixture(params=[True, False], ids=["drawn by the run", "drawn from the trace"])
+def traced(page: KernelLabPage, kernel: Path, qtbot: Any, request: pytest.FixtureRequest) -> KernelLabPage:
+    page.present(lab_result(kernel, views=request.param), {})
     settle(page, qtbot)
     return page
 
@@ -65,7 +65,7 @@ def test_that_before_a_run_there_are_the_file_its_functions_and_the_examples(pag
     assert page.toolbar.function.currentText() == "main"
     assert page.map_stack.currentWidget() is page.welcome
     assert len(page.welcome.buttons) == len(view_data.examples()) >= 8
-    assert page.map_card.badge.provenance is None
+    assert page.cards["map"].badge.provenance is None
     assert not page.toolbar.pin.isEnabled()
 
 
@@ -88,7 +88,7 @@ def test_that_a_run_shows_its_bytes_beside_the_lines(traced: KernelLabPage) -> N
     assert notes.texts == {LOAD_LINE: "1.02 kB", STORE_LINE: "1.02 kB"}
     assert notes.faults.keys() == {LOAD_LINE}
     assert notes.heat[LOAD_LINE] == 1.0
-    assert traced.map_card.badge.provenance is Provenance.TRACED
+    assert traced.cards["map"].badge.provenance is Provenance.TRACED
     assert not any(plot.is_empty for plot in (traced.views.map, traced.views.grid, traced.views.heatmap))
     assert not any(plot.is_empty for plot in (traced.views.reuse, traced.views.working_set))
     assert traced.source.function == "copy_kernel"
@@ -103,7 +103,7 @@ def test_that_a_line_is_selected_everywhere(traced: KernelLabPage, kernel: Path,
     assert traced.views.heatmap.tensor == "y_ptr"
     assert traced.views.map._line == (str(kernel), STORE_LINE)
     assert traced.code.editor.picked_line == STORE_LINE
-    assert [row["line"] for row in traced.findings.lines.selected] == [STORE_LINE]
+    assert [row.line for row in traced.findings.lines.selected] == [STORE_LINE]
     traced.source.line_picked.emit("copy_kernel", LOAD_LINE)
     assert traced.code.editor.picked_line == LOAD_LINE
     assert traced.selection.selection.get("tensor") == "x_ptr"
@@ -131,11 +131,11 @@ def test_that_a_program_is_selected_everywhere_and_again_nowhere(traced: KernelL
     traced.views.grid.toggle(3)
     traced.views.heatmap.only_button.click()
     settle(traced, qtbot)
-    assert traced.views.heatmap.counts.reads.sum() == 64
+    assert traced.views.heatmap.heatmap.reads.sum() == 64
     assert traced.dismiss()
     settle(traced, qtbot)
     assert traced.selection.selection.get("program") is None
-    assert traced.views.heatmap.counts.reads.sum() == 64 * PROGRAMS
+    assert traced.views.heatmap.heatmap.reads.sum() == 64 * PROGRAMS
 
 
 def test_that_a_fault_leads_to_its_line_and_program(traced: KernelLabPage) -> None:
@@ -184,7 +184,7 @@ def test_that_a_file_that_is_no_python_keeps_the_trace_and_says_why(traced: Kern
 
 def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage, kernel: Path, qtbot: Any) -> None:
     traced.toolbar.pin.click()
-    assert traced.pinned is not None
+    assert traced.findings.pinned is not None
     assert "This run is A" in traced.findings.changes.sentence
     kernel.write_text("# one line more\n" + SOURCE)
     traced.present(lab_result(kernel, loads=2, load_line=LOAD_LINE + 1), {})
@@ -201,7 +201,7 @@ def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage
     traced.findings.changes.view.selectRow(4)
     assert traced.selection.selection.get("line") == 9
     traced.toolbar.pin.click()
-    assert traced.pinned is None
+    assert traced.findings.pinned is None
     assert "Pin a run" in traced.findings.changes.sentence
 
 

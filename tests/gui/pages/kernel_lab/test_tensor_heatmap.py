@@ -5,22 +5,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gui.pages.kernel_lab.tensor_heatmap import TensorCounts, TensorHeatmap
+from core.trace.heatmap import TensorHeatmap
+from gui.pages.kernel_lab.tensor_heatmap import HeatmapView
 
 
 @pytest.fixture
-def heatmap(qtbot: Any) -> TensorHeatmap:
-    made = TensorHeatmap()
+def heatmap(qtbot: Any) -> HeatmapView:
+    made = HeatmapView()
     qtbot.addWidget(made)
     made.resize(400, 260)
     made.show()
     made.set_tensors([("a", "4 × 8 float32"), ("b", "16 float32")])
     reads, writes = np.arange(32.0).reshape(4, 8), np.zeros((4, 8))
-    made.set_counts(TensorCounts(reads, writes, (4, 8)), "#3366cc")
+    made.set_heatmap(TensorHeatmap(reads, writes, 4, 8), "#3366cc")
     return made
 
 
-def test_that_untouched_elements_are_clear_and_the_busiest_brightest(heatmap: TensorHeatmap) -> None:
+def test_that_untouched_elements_are_clear_and_the_busiest_brightest(heatmap: HeatmapView) -> None:
     image = heatmap._image.image
     assert image[0, 0, 3] == 0
     assert (image[..., 3].reshape(-1)[1:] == 255).all()
@@ -28,23 +29,23 @@ def test_that_untouched_elements_are_clear_and_the_busiest_brightest(heatmap: Te
     assert not heatmap._image.image[..., 3].any()
 
 
-def test_that_a_single_touched_row_of_many_is_drawn(heatmap: TensorHeatmap) -> None:
+def test_that_a_single_touched_row_of_many_is_drawn(heatmap: HeatmapView) -> None:
     reads = np.zeros((512, 512))
     reads[137] = 1
-    heatmap.set_counts(TensorCounts(reads, reads * 0, (512, 512)), "#3366cc")
+    heatmap.set_heatmap(TensorHeatmap(reads, reads * 0, 512, 512), "#3366cc")
     drawn = heatmap._image.image
     assert drawn.shape[0] < 512
     assert (drawn[..., 3] > 0).all(axis=1).sum() == 1
 
 
-def test_that_cells_of_uneven_size_are_counted_per_element(heatmap: TensorHeatmap) -> None:
+def test_that_cells_of_uneven_size_are_counted_per_element(heatmap: HeatmapView) -> None:
     reads = np.array([[3.0, 2.0]])
-    heatmap.set_counts(TensorCounts(reads, reads * 0, (1, 5)), "#3366cc")
+    heatmap.set_heatmap(TensorHeatmap(reads, reads * 0, 1, 5), "#3366cc")
     colours = {tuple(pixel) for pixel in heatmap._image.image.reshape(-1, 4)}
     assert len(colours) == 1
 
 
-def test_that_choosing_a_tensor_or_program_asks_for_its_counts(heatmap: TensorHeatmap, qtbot: Any) -> None:
+def test_that_choosing_a_tensor_or_program_asks_for_its_counts(heatmap: HeatmapView, qtbot: Any) -> None:
     asked: list[str] = []
     heatmap.wanted.connect(lambda: asked.append(heatmap.tensor))
     with qtbot.waitSignal(heatmap.tensor_picked) as caught:
@@ -65,6 +66,6 @@ def test_that_choosing_a_tensor_or_program_asks_for_its_counts(heatmap: TensorHe
     assert asked == ["b", "a", "a", "a", "a"]
 
 
-def test_that_the_read_out_says_which_element_and_how_often(heatmap: TensorHeatmap) -> None:
+def test_that_the_read_out_says_which_element_and_how_often(heatmap: HeatmapView) -> None:
     assert heatmap.describe(2.5, 1.5) == "a[1, 2]\n10 reads, 0 writes"
     assert heatmap.describe(9, 1) is None

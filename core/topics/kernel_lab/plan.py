@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.contracts.errors import InvalidParams
-from core.topics.kernel_lab.model.paths import resolved
-from core.topics.kernel_lab.model.source import Function, Source, read_source
 from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.source import Function, Source, read_source
 
 MAIN = "main"
+PROJECT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,30 @@ def _arguments(names: tuple[str, ...]) -> str:
 def _those_that_exist(source: Source) -> str:
     callable_ones = [function.name for function in source.functions if function.can_be_called]
     return f"It has {', '.join(callable_ones)}." if callable_ones else "It has none that can be called."
+
+
+def resolved(file: str) -> Path:
+    """The absolute path of `file`: relative to the current folder if it exists there, else to the project.
+
+    Raises InvalidParams for a text that cannot be a path.
+    """
+    if not file.strip():
+        raise InvalidParams("No file is named: give the path of a Python file with Triton kernels.", "file")
+    try:
+        path = Path(file).expanduser()
+        if path.is_absolute() or path.exists():
+            return path.resolve()
+        return (PROJECT / path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InvalidParams(f"{file!r} cannot be the path of a file ({error}): give another.", "file") from error
+
+
+def shown(path: str | Path) -> str:
+    """A path of the project relative to it, any other as it is."""
+    path = Path(path)
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+
+
+def in_project(sentence: str) -> str:
+    """A sentence with the paths in it as `shown` gives them."""
+    return sentence.replace(f"{PROJECT}{os.sep}", "")

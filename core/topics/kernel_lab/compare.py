@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from core.contracts.result import Result
+from core.topics.kernel_lab.result import KernelLabResult, TracedFile, file_name
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,20 @@ class Difference:
         return self.delta_bytes / self.a_bytes if self.a_bytes else None
 
 
-def differences(a: Result, b: Result) -> list[Difference]:
+def differences(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     """Totals first, then tensors, then lines in the order of B's file; what neither moves is left out."""
-    found = [*_totals(a, b), *_tensors(a, b), *_lines(a, b)]
-    return [difference for difference in found if difference.a_bytes or difference.b_bytes]
+    every = [*_totals(a, b), *_tensors(a, b), *_lines(a, b)]
+    return [difference for difference in every if difference.a_bytes or difference.b_bytes]
 
 
-def _totals(a: Result, b: Result) -> list[Difference]:
-    sums = [
-        {way: sum(row[f"{way}_bytes"] for row in result.tables.get("launches", [])) for way in ("read", "written")}
-        for result in (a, b)
-    ]
-    return [Difference("total", f"all tensors {way}", sums[0][way], sums[1][way]) for way in ("read", "written")]
+def _totals(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
+    read, written = (
+        [sum(getattr(row, f"{way}_bytes") for row in run.launches) for run in (a, b)] for way in ("read", "written")
+    )
+    return [Difference("total", "all tensors read", *read), Difference("total", "all tensors written", *written)]
 
 
-def _tensors(a: Result, b: Result) -> list[Difference]:
+def _tensors(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     counts = [_tensor_bytes(result) for result in (a, b)]
     keys = dict.fromkeys([*counts[1], *counts[0]])
     return [
@@ -55,27 +55,26 @@ def _tensors(a: Result, b: Result) -> list[Difference]:
     ]
 
 
-def _tensor_bytes(result: Result) -> Counter[tuple[str, str]]:
+def _tensor_bytes(result: KernelLabResult) -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
-    for row in result.tables.get("tensors", []):
-        for way in ("read", "written"):
-            counts[row["tensor"], way] += row[f"{way}_bytes"]
+    for row in result.tensors:
+        counts[row.tensor, "read"] += row.read_bytes
+        counts[row.tensor, "written"] += row.written_bytes
     return counts
 
 
-def _lines(a: Result, b: Result) -> list[Difference]:
+def _lines(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     """Lines of A take the number that they have in B; those that B lacks stay under their own, as removed."""
-    moved_a, moved_b = _line_bytes(a), _line_bytes(b)
+    moved_a, moved_b = a.line_bytes(), b.line_bytes()
     numbers = _numbers_in_b(a, b)
-    texts = {row["file"]: row["text"].split("\n") for row in b.tables.get("sources", [])}
-    old_texts = {row["file"]: row["text"].split("\n") for row in a.tables.get("sources", [])}
+    texts, old_texts = (_line_texts(run.files) for run in (b, a))
     matched: Counter[tuple[str, int]] = Counter()
     removed = []
     for (file, line), held in moved_a.items():
         place = numbers.get((file, line))
         if place is None:
             removed.append(
-                Difference("line", f"{_name(file)}:{line} (A only)  {_text(old_texts, file, line)}", held, 0)
+                Difference("line", f"{file_name(file)}:{line} (A only)  {_text(old_texts, file, line)}", held, 0)
             )
         else:
             matched[place] += held
@@ -83,7 +82,7 @@ def _lines(a: Result, b: Result) -> list[Difference]:
     kept = [
         Difference(
             "line",
-            f"{_name(file)}:{line}  {_text(texts, file, line)}",
+            f"{file_name(file)}:{line}  {_text(texts, file, line)}",
             matched[file, line],
             moved_b[file, line],
             file,
@@ -94,38 +93,30 @@ def _lines(a: Result, b: Result) -> list[Difference]:
     return kept + removed
 
 
-def _line_bytes(result: Result) -> Counter[tuple[str, int]]:
-    counts: Counter[tuple[str, int]] = Counter()
-    for row in result.tables.get("lines", []):
-        counts[row["file"], row["line"]] += row["bytes"]
-    return counts
-
-
-def _numbers_in_b(a: Result, b: Result) -> dict[tuple[str, int], tuple[str, int]]:
+def _numbers_in_b(a: KernelLabResult, b: KernelLabResult) -> dict[tuple[str, int], tuple[str, int]]:
     """(file, line) of A to that of B, where the line is in both. A renamed file goes with the one at its place."""
-    sources_a, sources_b = a.tables.get("sources", []), b.tables.get("sources", [])
-    by_name = {row["file"]: row for row in sources_b}
+    by_name = {traced.file: traced for traced in b.files}
     numbers = {}
-    for index, old in enumerate(sources_a):
-        new = by_name.get(old["file"]) or (sources_b[index] if index < len(sources_b) else None)
+    for index, old in enumerate(a.files):
+        new = by_name.get(old.file) or (b.files[index] if index < len(b.files) else None)
         if new is None:
             continue
-        matcher = difflib.SequenceMatcher(None, old["text"].split("\n"), new["text"].split("\n"), autojunk=False)
+        matcher = difflib.SequenceMatcher(None, old.text.split("\n"), new.text.split("\n"), autojunk=False)
         for first_a, first_b, size in matcher.get_matching_blocks():
             for step in range(size):
-                numbers[old["file"], first_a + step + 1] = (new["file"], first_b + step + 1)
+                numbers[old.file, first_a + step + old.first_line] = (new.file, first_b + step + new.first_line)
         for tag, a0, a1, b0, b1 in matcher.get_opcodes():
             # As many lines as before: the same ones, edited.
             if tag == "replace" and a1 - a0 == b1 - b0:
                 for step in range(a1 - a0):
-                    numbers[old["file"], a0 + step + 1] = (new["file"], b0 + step + 1)
+                    numbers[old.file, a0 + step + old.first_line] = (new.file, b0 + step + new.first_line)
     return numbers
 
 
-def _name(file: str) -> str:
-    return file.replace("\\", "/").rpartition("/")[2]
+def _line_texts(files: Iterable[TracedFile]) -> dict[str, dict[int, str]]:
+    """The text of each line, by file and number."""
+    return {traced.file: dict(enumerate(traced.text.split("\n"), traced.first_line)) for traced in files}
 
 
-def _text(texts: dict[str, list[str]], file: str, line: int) -> str:
-    lines = texts.get(file, [])
-    return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+def _text(texts: dict[str, dict[int, str]], file: str, line: int) -> str:
+    return texts.get(file, {}).get(line, "").strip()

@@ -8,7 +8,7 @@ a tile among warps and asks more than once for a sector that two of them share, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,13 +81,13 @@ def _tiles(access: Access, data_ptr: int) -> tuple[int, int, bool]:
     return used, moved, len(chosen) < lanes
 
 
-def _distinct(begin: IntArray, end: IntArray, some: np.ndarray) -> int:
+def _distinct(begin: IntArray, end: IntArray, touched: np.ndarray) -> int:
     """Units in the union of each lane's intervals, [lanes, rows] half-open, added up over lanes."""
-    if not some.any():
+    if not touched.any():
         return 0
-    low, high = int(begin[some].min()), int(end[some].max())
+    low, high = int(begin[touched].min()), int(end[touched].max())
     apart = np.arange(len(begin), dtype=np.int64)[:, None] * (high - low + 1)
-    spans = np.stack(((begin - low + apart)[some], (end - low + apart)[some]), axis=1)
+    spans = np.stack(((begin - low + apart)[touched], (end - low + apart)[touched]), axis=1)
     return covered(union([spans]))
 
 
@@ -95,20 +95,3 @@ def _spread(count: int, most: int) -> IntArray:
     """At most `most` of `count` indices, evenly spaced."""
     step = math.ceil(count / most) if count else 1
     return np.arange(0, count, step, dtype=np.int64)
-
-
-def as_rows(index: int, launch: Launch, uses: Iterable[SectorUse]) -> list[dict[str, str | int | float | bool]]:
-    """Rows of the 'sectors' table."""
-    return [
-        {
-            "launch": index,
-            "function": launch.function,
-            "file": use.file,
-            "line": use.line,
-            "kind": use.kind,
-            "tensor": use.buffer,
-            "used_share": use.share,
-            "sampled": use.is_sampled,
-        }
-        for use in uses
-    ]

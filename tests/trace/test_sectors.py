@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 
 from core.contracts.claims import Verdict
-from core.contracts.result import Environment, Metric, Result
-from core.topics.kernel_lab.claims.sectors import whole_sectors
-from core.topics.kernel_lab.model import sectors
-from core.topics.kernel_lab.model.sectors import SECTOR_BYTES, sector_use
+from core.topics.kernel_lab.claims import whole_sectors
+from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.result import KernelLabResult
+from core.trace import sectors
 from core.trace.record import Launch
+from core.trace.sectors import SECTOR_BYTES, sector_use
+from core.trace.tables import LineRow, SectorRow
 from tests.trace.random_launches import launches
 
 
@@ -54,19 +56,19 @@ def test_that_a_sample_is_a_part_and_says_so(launch: Launch) -> None:
         assert use.is_sampled or use.used_bytes == complete.used_bytes
 
 
-def result(*lines: tuple[int, float]) -> Result:
+def result(*lines: tuple[int, float]) -> KernelLabResult:
     """A result whose lines move so many bytes and use such a share of their sectors."""
-    places = [
-        {"launch": 0, "file": "k.py", "line": number, "kind": "load", "tensor": "x_ptr"} for number in range(len(lines))
-    ]
-    tables = {
-        "lines": [{**place, "bytes": count} for place, (count, _) in zip(places, lines, strict=True)],
-        "sectors": [
-            {**place, "used_share": share, "sampled": False} for place, (_, share) in zip(places, lines, strict=True)
-        ],
-    }
-    metrics: dict[str, Metric] = {}
-    return Result("kernel-lab", {}, Environment("cpu", "TTIR interpreter"), metrics, {}, tables)
+    return KernelLabResult(
+        params=KernelLabParams(),
+        line_traffic=tuple(
+            LineRow(0, "k", "k.py", number, "load", "x_ptr", 0, count, 0, 0.0, 0.0)
+            for number, (count, _) in enumerate(lines)
+        ),
+        sectors=tuple(
+            SectorRow(0, "k", "k.py", number, "load", "x_ptr", share, sampled=False)
+            for number, (_, share) in enumerate(lines)
+        ),
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,205 @@
+"""What a run of the kernel-lab experiment returns; everything in it is traced."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from core.contracts.archive import Array
+from core.contracts.result import KernelSource, LineTraffic, Result, Row
+from core.topics.kernel_lab.params import KernelLabParams
+from core.trace.file import EncodedTrace
+from core.trace.heatmap import TensorHeatmap
+from core.trace.reuse import Reuse
+from core.trace.tables import FaultRow, LaunchRow, LineRow, SectorRow, TensorRow
+
+TABLES = {
+    "launches": "launches",
+    "tensors": "tensors",
+    "lines": "line_traffic",
+    "faults": "faults",
+    "sectors": "sectors",
+}
+"""The tables that JSON and CSV hold, and the fields of their rows."""
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What a launch reads of a tensor that an earlier one wrote, as far as addresses tell."""
+
+    tensor: str
+    written_by: str
+    writing_launch: int
+    read_by: str
+    reading_launch: int
+    read_bytes: int
+
+
+@dataclass(frozen=True)
+class TracedKernel:
+    """One compiled form of a kernel, and the numbers of the launches that ran it."""
+
+    function: str
+    first_line: int
+    ttir: str
+    launches: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class TracedFile:
+    """A source file as it was when it ran: `text` begins at line `first_line` (from 1)."""
+
+    file: str
+    text: str
+    kernels: tuple[TracedKernel, ...] = ()
+    first_line: int = 1
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What the file or its kernels printed, the last 64 KB. `stream` is 'stdout', 'stderr' or 'kernel'."""
+
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class LaunchViews:
+    """What the page draws of a launch besides its map.
+
+    accesses  float64 [programs]: element accesses of each program, x fastest.
+    heatmaps  by tensor (an argument's name), of all programs; at most 512 x 512 cells, small unsigned integers.
+    """
+
+    accesses: Array
+    reuse: Reuse
+    heatmaps: Mapping[str, TensorHeatmap]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelLabResult(Result):
+    """Files that lie in the project are named relative to it, others by their absolute path, but in `trace`.
+
+    launches      one row per kernel launch, in order; the rows of the other tables name theirs by its number, from 0.
+    line_traffic  one row per launch, source line and tensor; `lines` of the base holds the same for the Source tab.
+    faults        accesses out of bounds, then write-write races.
+    files         the traced file first, then every other that a launched kernel stands in.
+    trace         the launches, encoded; None in a Partial.
+    views         by number of the launch, of those that are cheap to draw; what is absent follows from `trace`.
+    trace_file    the name of the file that the trace was opened from, '' for a run. Of an opened trace, `params` are
+                  those of the form when it was opened.
+
+    Metrics (all traced):
+      launches, programs, accesses, read_bytes, written_bytes, unique_bytes (distinct in each launch, added up),
+      out_of_bounds, races (rows of `faults`)
+    """
+
+    topic: str = "kernel-lab"
+    params: KernelLabParams
+    launches: tuple[LaunchRow, ...] = ()
+    tensors: tuple[TensorRow, ...] = ()
+    line_traffic: tuple[LineRow, ...] = ()
+    faults: tuple[FaultRow, ...] = ()
+    sectors: tuple[SectorRow, ...] = ()
+    handovers: tuple[Handover, ...] = ()
+    files: tuple[TracedFile, ...] = ()
+    log: tuple[Printed, ...] = ()
+    trace: EncodedTrace | None = None
+    views: Mapping[int, LaunchViews] = field(default_factory=dict)
+    trace_file: str = ""
+
+    def rows(self, table: str) -> list[Row]:
+        """The rows of one of `TABLES` as JSON and CSV hold them."""
+        return [asdict(row) for row in getattr(self, TABLES[table])]
+
+    def line_bytes(self) -> Counter[tuple[str, int]]:
+        """Bytes that each source line moved, of all launches, by file and number."""
+        moved: Counter[tuple[str, int]] = Counter()
+        for row in self.line_traffic:
+            moved[row.file, row.line] += row.bytes
+        return moved
+
+    def function_at(self, file: str, line: int) -> str | None:
+        """The kernel that a line belongs to: the one that made its accesses, else the one that begins last before."""
+        accessing = next((row.function for row in self.line_traffic if (row.file, row.line) == (file, line)), None)
+        if accessing is not None:
+            return accessing
+        kernels = [kernel for traced in self.files if traced.file == file for kernel in traced.kernels]
+        before = [(kernel.first_line, kernel.function) for kernel in kernels if kernel.first_line <= line]
+        return max(before)[1] if before else None
+
+    def tensor_at(self, file: str, line: int, launch: int) -> str | None:
+        """The tensor that a line moves most of in a launch, or None."""
+        rows = [row for row in self.line_traffic if (row.file, row.line) == (file, line)]
+        rows = [row for row in rows if row.launch == launch] or rows
+        return max(rows, key=lambda row: row.bytes).tensor if rows else None
+
+    def file_of(self, function: str) -> str | None:
+        """The file that a kernel stands in."""
+        return next((source.file for source in self.sources if source.function == function), None)
+
+    @classmethod
+    def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
+        """The first versions had 'lines' and 'sources' for `line_traffic` and `files`, and the trace by its members."""
+        tables = stored["tables"]
+        tree = super().from_tables({**stored, "arrays": {}})
+        tree["line_traffic"] = tables.get("lines", [])
+        tree["lines"] = [asdict(line) for line in source_lines(LineRow(**row) for row in tables.get("lines", []))]
+        tree["files"] = [
+            {
+                "file": row["file"],
+                "text": row["text"],
+                "kernels": [{name: kernel[name] for name in _KERNEL_FIELDS} for kernel in row["functions"]],
+            }
+            for row in tables.get("sources", [])
+        ]
+        rows = tables.get("trace")
+        tree["trace"] = None if rows is None else {"rows": rows, "arrays": _without_prefix(stored["arrays"])}
+        tree["sources"] = _stored_sources(rows or (), tables.get("sources", []))
+        return tree
+
+
+_KERNEL_FIELDS = ("function", "first_line", "ttir", "launches")
+
+
+def source_lines(rows: Iterable[LineRow]) -> tuple[LineTraffic, ...]:
+    """Rows of `line_traffic` as the Source tab has them."""
+    return tuple(
+        LineTraffic(
+            kernel=file_name(row.file),
+            function=row.function,
+            file=row.file,
+            line=row.line,
+            op=row.kind,
+            tensor=row.tensor,
+            accesses=row.accesses,
+            bytes=row.bytes,
+            masked_share=row.masked_share,
+        )
+        for row in rows
+    )
+
+
+def file_name(path: str) -> str:
+    """The last part of a path of any system."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def _without_prefix(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix("trace."): array for name, array in arrays.items() if name.startswith("trace.")}
+
+
+def _stored_sources(trace_rows: Iterable[Row], files: Iterable[Row]) -> list[Row]:
+    """One per kernel: its own text is in the rows of the trace, the name of its file in the table of the sources."""
+    texts = {row["function"]: row["source"] for row in trace_rows if row["row"] == "launch"}
+    sources: dict[str, KernelSource] = {}
+    for row in files:
+        for kernel in row["functions"]:
+            name, first_line = kernel["function"], kernel["first_line"]
+            text = texts.get(name, "")
+            sources.setdefault(
+                name, KernelSource(file_name(row["file"]), name, row["file"], first_line, text, kernel["ttir"])
+            )
+    return [asdict(source) for source in sources.values()]

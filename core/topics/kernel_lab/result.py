@@ -10,6 +10,7 @@ from typing import Any
 from core.contracts.archive import Array
 from core.contracts.result import KernelSource, LineTraffic, Result, Row
 from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.plan import in_project
 from core.trace.file import EncodedTrace
 from core.trace.heatmap import TensorHeatmap
 from core.trace.reuse import Reuse
@@ -145,6 +146,7 @@ class KernelLabResult(Result):
         """The first versions had 'lines' and 'sources' for `line_traffic` and `files`, and the trace by its members."""
         tables = stored["tables"]
         tree = super().from_tables({**stored, "arrays": {}})
+        tree["faults"] = [{**row, "sentence": in_project(row["sentence"])} for row in tables.get("faults", [])]
         tree["line_traffic"] = tables.get("lines", [])
         tree["lines"] = [asdict(line) for line in source_lines(LineRow(**row) for row in tables.get("lines", []))]
         tree["files"] = [

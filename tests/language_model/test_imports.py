@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def in_a_fresh_process(code: str, *paths: Path) -> str:
     lines = [f"import sys; sys.path[:0] = {[str(path) for path in (ROOT, *paths)]!r}", code]
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
@@ -27,31 +27,33 @@ def test_that_worlds_texts_model_configs_and_caches_need_no_torch() -> None:
     assert loaded.strip() == "set()"
 
 
-def test_that_transformers_is_not_imported_before_something_needs_it() -> None:
-    loaded = in_a_fresh_process(
-        "import core.language_model.small_model, core.language_model.evaluation, core.language_model.folder\n"
-        "print('transformers' in sys.modules)"
-    )
-    assert loaded.strip() == "False"
-
-
-def test_that_this_projects_kernels_are_never_taken_for_hugging_faces(tmp_path: Path) -> None:
-    """Even where Hugging Face's package of that name is installed, and this project's comes first."""
-    metadata = tmp_path / "kernels-0.15.0.dist-info"
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A fresh process at which Hugging Face's package `kernels` is installed, and this project's comes first: whether
+    transformers is there after imports, whether it finds that package, and the file of `kernels`."""
+    folder = tmp_path_factory.mktemp("packages")
+    metadata = folder / "kernels-0.15.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: kernels\nVersion: 0.15.0\n")
-
-    printed = in_a_fresh_process(
+    return in_a_fresh_process(
+        "import core.language_model.small_model, core.language_model.evaluation, core.language_model.folder\n"
+        "print('transformers' in sys.modules)\n"
         "from core.language_model.libraries import import_transformers\n"
         "import_transformers()\n"
         "import kernels.attention\n"
         "from transformers import LlamaForCausalLM\n"
         "from transformers.utils import is_kernels_available\n"
         "print(is_kernels_available(), kernels.__file__)",
-        tmp_path,
-    )
+        folder,
+    ).split()
 
-    assert printed.split() == ["False", str(ROOT / "kernels" / "__init__.py")]
+
+def test_that_transformers_is_not_imported_before_something_needs_it(fresh: list[str]) -> None:
+    assert fresh[0] == "False"
+
+
+def test_that_this_projects_kernels_are_never_taken_for_hugging_faces(fresh: list[str]) -> None:
+    assert fresh[1:] == ["False", str(ROOT / "kernels" / "__init__.py")]
 
 
 def test_that_transformers_is_as_loud_afterwards_as_it_was() -> None:

@@ -93,14 +93,23 @@ def switch(default: bool, *, label: str, help: str, group: str = "", view_only: 
     return Field(default, title=label, description=help, json_schema_extra={"group": group, "view_only": view_only})
 
 
-def text(default: str, *, label: str, help: str, file_filter: str = "", group: str = "", max_length: int = 4096) -> Any:
+def text(
+    default: str,
+    *,
+    label: str,
+    help: str,
+    file_filter: str = "",
+    group: str = "",
+    max_length: int = 4096,
+    view_only: bool = False,
+) -> Any:
     """A free text; the path of a file where `file_filter` says which files to offer."""
     return Field(
         default,
         max_length=max_length,
         title=label,
         description=help,
-        json_schema_extra={"group": group, "file_filter": file_filter},
+        json_schema_extra={"group": group, "file_filter": file_filter, "view_only": view_only},
     )
 
 

@@ -1,6 +1,6 @@
-"""How long the page lora holds the GUI thread while a run grows, and while a person plays, picks and zooms.
+"""How long the page lora holds the GUI thread while a run grows, and while the user plays, picks and zooms.
 
-Results are made up (tests/gui/pages/lora/lora_result.py); only drawing is measured. Target: 50 ms an event.
+Results are made up (tests/gui/pages/lora/lora_result.py); only drawing is measured. Target: 50 ms per event.
 """
 
 from __future__ import annotations
@@ -48,20 +48,18 @@ def longest_holds_ms(works: Sequence[Callable[[], None]]) -> np.ndarray:
 
 
 def measure(table: Table, steps: int, layers: int) -> None:
-    from core.contracts.result_builder import as_partial
     from core.topics.lora import TOPIC
     from core.topics.lora.params import LoraParams
     from gui.pages.lora import LoraPage
     from tests.gui.pages.lora.lora_result import lora_result
 
     params = LoraParams(steps=steps, tinit=steps // 8, tfinal=steps // 3)
-    plain = params.model_dump(mode="json")
     page = LoraPage(TOPIC)
     page.resize(1495, 975)
     page.show_plan(TOPIC.plan(params), params)
     page.show()
-    partials = [as_partial(lora_result(plain, layers=layers, done=int(n))) for n in np.linspace(10, steps, 30)]
-    finished = lora_result(plain, layers=layers)
+    partials = [lora_result(params, layers=layers, done=int(n)) for n in np.linspace(10, steps, 30)]
+    finished = lora_result(params, layers=layers)
     rng = np.random.default_rng(0)
     view = page.history_view
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Result
 from core.topics.lora import TOPIC
 from core.topics.lora.params import LoraParams
+from core.topics.lora.result import LoraResult
 
 Events = list[Progress | Partial]
 
@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {
 """A run of about two seconds."""
 
 
-def finished(**changes: Any) -> tuple[Result, Events]:
+def finished(**changes: Any) -> tuple[LoraResult, Events]:
     """The result of a whole quick run with some parameters changed, and what it yielded."""
     params = LoraParams.parse(QUICK | changes)
     steps, events = TOPIC.load_experiment()(params, "cpu"), []
@@ -37,5 +37,5 @@ def finished(**changes: Any) -> tuple[Result, Events]:
             return end.value, events
 
 
-def messages(result: Result) -> list[str]:
-    return [row["text"] for row in result.tables.get("messages", [])]
+def messages(result: LoraResult) -> list[str]:
+    return [message.text for message in result.messages]

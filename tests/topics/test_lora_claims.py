@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from core.contracts.claims import Claim, Verdict
-from core.contracts.result import Environment, Metric, Provenance, Result
+from core.contracts.result import Environment, Metric, Provenance
 from core.topics.lora import TOPIC
 from core.topics.lora.params import LoraParams
+from core.topics.lora.result import RUNS, AdaptedMatrix, HeldOutPair, LoraResult, TrainingRun
 
 CLAIMS = {claim.id: claim for claim in TOPIC.claims}
 HOLDS, LIMIT, FAILS, UNTESTED = (
@@ -51,23 +53,20 @@ def result(
     beyond: float = 1e-7,
     stopped: str = "",
     **changes: float,
-) -> Result:
+) -> LoraResult:
     values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
-    matrices = [
-        {"name": f"layers.0.{kind}", "final_rank": rank, "energy_in_rank": share}
+    matrices = tuple(
+        AdaptedMatrix(f"layers.0.{kind}", 0, kind, 6, 6, 4, final_rank=rank, energy_in_rank=share)
         for kind, rank, share in (("q_proj", 7, 0.5), ("k_proj", 4, 0.4), ("v_proj", 1, 0.3))
-    ]
-    return Result(
-        "lora",
-        LoraParams.parse(params or {}).model_dump(mode="json"),
-        Environment("cpu", "torch"),
-        {name: Metric(value, "", Provenance.MEASURED_CPU) for name, value in values.items() if value == value},
-        {"spectrum.lora": spectrum(beyond)},
-        {
-            "matrices": matrices,
-            "runs": [{"run": run, "error": WHY * (run == stopped)} for run in ("lora", "adalora", "full")],
-            "held_out_pairs": [{"run": "adalora", "other": "lora", "loss_difference": difference, "stderr": 0.02}],
-        },
+    )
+    return LoraResult(
+        params=LoraParams.parse(params or {}),
+        environment=Environment("cpu", "torch"),
+        metrics={name: Metric(value, "", Provenance.MEASURED_CPU) for name, value in values.items() if value == value},
+        spectra={"lora": spectrum(beyond)},
+        matrices=matrices,
+        runs={run: TrainingRun(run, 1, 10, 0.1, 1.0, 9, 1e-3, error=WHY * (run == stopped)) for run in RUNS},
+        held_out_pairs=(HeldOutPair("adalora", "lora", difference, 0.02),),
     )
 
 
@@ -111,7 +110,7 @@ def result(
         ("adalora-better-than-lora", UNTESTED, result(difference=0.03)),
     ],
 )
-def test_that_a_verdict_follows_the_numbers(claim: str, verdict: Verdict, found: Result) -> None:
+def test_that_a_verdict_follows_the_numbers(claim: str, verdict: Verdict, found: LoraResult) -> None:
     finding = CLAIMS[claim].test(found)
     assert finding.verdict is verdict, finding.evidence
     assert finding.evidence.endswith(".")
@@ -122,20 +121,18 @@ def test_that_whole_updates_of_a_training_that_learned_nothing_say_nothing(
     losses: list[float], verdict: Verdict
 ) -> None:
     found = result(energy_in_rank=0.7)
-    found.arrays["loss.full"] = np.array(losses, dtype=np.float32)
+    learned = replace(found.runs["full"], losses=np.array(losses, dtype=np.float32))
+    found = replace(found, runs={**found.runs, "full": learned})
     assert CLAIMS["whole-updates-have-low-rank"].test(found).verdict is verdict
 
 
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
 def test_that_a_run_without_results_tests_nothing(claim: Claim) -> None:
-    params = LoraParams().model_dump(mode="json")
-    empty = Result("lora", params, Environment("cpu", "torch"), {})
-    assert claim.test(empty).verdict is UNTESTED
+    assert claim.test(LoraResult(params=LoraParams())).verdict is UNTESTED
 
 
 def test_that_the_order_of_a_pair_does_not_turn_its_meaning() -> None:
-    found = result()
-    found.tables["held_out_pairs"][0].update({"run": "lora", "other": "adalora", "loss_difference": -0.07})
+    found = replace(result(), held_out_pairs=(HeldOutPair("lora", "adalora", -0.07, 0.02),))
     assert CLAIMS["adalora-better-than-lora"].test(found).verdict is FAILS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +18,6 @@ import torch
 from core.contracts.claims import Verdict
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Result
-from core.contracts.result_builder import from_partial
 from core.language_model.adapters import LossNotANumber, copied, target_modules, train_steps, trainable, with_adapter
 from core.language_model.cache import Cache
 from core.language_model.data import batch_loss, task_batches
@@ -31,11 +30,11 @@ from core.language_model.torch_state import torch_threads
 from core.topics.lora import TOPIC, experiment
 from core.topics.lora.experiment import checks
 from core.topics.lora.experiment.allocator import largest_difference
-from core.topics.lora.experiment.held_out import held_out_rows, rows_loss
-from core.topics.lora.experiment.runs import adalora_run, lora_run
-from core.topics.lora.model import plan as plan_module
+from core.topics.lora.experiment.runs import adalora_run, held_out_rows, lora_run, rows_loss
+from core.topics.lora.matrices import small_model_matrices
 from core.topics.lora.params import LoraParams
-from core.topics.lora.payload import RUNS
+from core.topics.lora.result import RUNS, LoraResult
+from tests.same_result import same
 from tests.topics.lora_runs import QUICK, Events, finished, messages
 
 
@@ -66,61 +65,66 @@ def tiny_instead(data_dir: Path, trained: SmallModel) -> Any:
     patch = pytest.MonkeyPatch()
     patch.setenv("TILESCOPE_DATA_DIR", str(data_dir))
     patch.setattr(experiment, "STANDARD", TINY)
-    patch.setattr(plan_module, "STANDARD", TINY)
+    patch.setattr(import_module("core.topics.lora.plan"), "STANDARD", TINY)
     yield
     patch.undo()
 
 
 @pytest.fixture(scope="module")
-def run(tiny_instead: None) -> tuple[Result, Events]:
+def run(tiny_instead: None) -> tuple[LoraResult, Events]:
     return finished()
 
 
 @pytest.fixture(scope="module")
-def result(run: tuple[Result, Events]) -> Result:
+def result(run: tuple[LoraResult, Events]) -> LoraResult:
     return run[0]
 
 
-def test_that_three_curves_grow_side_by_side(run: tuple[Result, Events]) -> None:
+def test_that_three_curves_grow_side_by_side(run: tuple[LoraResult, Events]) -> None:
     result, events = run
-    assert [result.arrays[f"loss.{name}"].shape for name in RUNS] == [(24,)] * 3
-    assert result.arrays["held_out.steps"].tolist() == [10, 20, 24]
+    assert [result.runs[name].losses.shape for name in RUNS] == [(24,)] * 3
+    assert result.held_out_steps.tolist() == [10, 20, 24]
     progress = [event.done for event in events if isinstance(event, Progress)]
     assert progress == sorted(progress)
-    partials = [from_partial(event.result) for event in events if isinstance(event, Partial)]
-    lengths = [[len(partial.arrays[f"loss.{name}"]) for name in RUNS] for partial in partials]
+    partials = [event.result for event in events if isinstance(event, Partial)]
+    lengths = [[len(partial.runs[name].losses) for name in RUNS] for partial in partials]
     assert lengths[0] == [1, 1, 1]
     assert result.value("first_curve_s") > 0
 
 
-def test_that_peft_and_the_formulas_agree_at_every_step(result: Result) -> None:
-    rows = [row for row in result.tables["checks"] if row["what"].startswith("AdaLoRA")]
+def test_that_peft_and_the_formulas_agree_at_every_step(result: LoraResult) -> None:
+    rows = [row for row in result.checks if row.what.startswith("AdaLoRA")]
     assert len(rows) >= 5
-    assert all(row["passed"] for row in result.tables["checks"]), result.tables["checks"]
-    differing = next(row for row in rows if "triplets kept" in row["what"])
-    assert "in 5 allocations" in differing["what"]  # steps 6, 9, 12, 15 and the last, 16
+    assert all(row.passed for row in result.checks), result.checks
+    differing = next(row for row in rows if "triplets kept" in row.what)
+    assert "in 5 allocations" in differing.what  # steps 6, 9, 12, 15 and the last, 16
 
 
-def test_that_ranks_fall_to_the_budget_at_the_allocations_and_nowhere_else(result: Result) -> None:
-    ranks, total, budget = (result.arrays[name] for name in ("rank", "total_rank", "budget"))
+def test_that_ranks_fall_to_the_budget_at_the_allocations_and_nowhere_else(result: LoraResult) -> None:
+    history = result.history
+    assert history is not None
+    ranks, total, budget = history.ranks, history.total_rank, history.budget
     changed = np.flatnonzero((np.diff(ranks.astype(int), axis=0) != 0).any(axis=1)) + 2
-    assert set(changed) <= set(np.flatnonzero(result.arrays["allocated"]) + 1) == {6, 9, 12, 15, 16}
+    assert set(changed) <= set(np.flatnonzero(history.allocated) + 1) == {6, 9, 12, 15, 16}
     assert (total[:5] == 14 * 6).all()
-    at_allocations = result.arrays["allocated"]
+    at_allocations = history.allocated
     np.testing.assert_array_equal(total[at_allocations], budget[at_allocations])
     assert total[-1] == result.value("budget.final") == result.value("budget.target") == 14 * 3
-    assert [row["step"] for row in result.tables["allocations"]] == [6, 9, 12, 15, 16]
-    for row in result.tables["allocations"]:
-        assert row["before"] - row["after"] == sum(each["from"] - each["to"] for each in row["changed"])
+    assert [row.step for row in history.allocations] == [6, 9, 12, 15, 16]
+    for row in history.allocations:
+        assert row.before - row.after == sum(change.before - change.after for change in row.changed)
 
 
-def test_that_frames_show_what_is_kept_and_scores_end_with_the_last_phase(result: Result) -> None:
-    frames, importance, kept = (result.arrays[name] for name in ("frames", "importance", "kept"))
+def test_that_frames_show_what_is_kept_and_scores_end_with_the_last_phase(result: LoraResult) -> None:
+    assert result.history is not None
+    assert result.history.frames is not None
+    recorded = result.history.frames
+    frames, importance, kept = recorded.steps, recorded.importance, recorded.kept
     assert frames[-1] == 24
-    np.testing.assert_array_equal(kept.sum(axis=2), result.arrays["rank"][frames - 1])
+    np.testing.assert_array_equal(kept.sum(axis=2), result.history.ranks[frames - 1])
     assert np.isfinite(importance[frames < 16]).all()
     assert np.isnan(importance[frames >= 16]).all()
-    values = result.arrays["singular_value"]
+    values = recorded.singular_value
     assert (values[-1][~kept[-1]] == 0).all()
     assert (values[-1][kept[-1]] != 0).all()
 
@@ -128,7 +132,7 @@ def test_that_frames_show_what_is_kept_and_scores_end_with_the_last_phase(result
 def test_that_the_regulariser_is_what_peft_adds_to_the_loss(trained: SmallModel, task: TableTask) -> None:
     params = LoraParams.parse(QUICK | {"orth_reg_weight": 0.7})
     targets = target_modules(trained.model, "all")
-    names = [matrix.name for matrix in plan_module.small_model_matrices(TINY)]
+    names = [matrix.name for matrix in small_model_matrices(TINY)]
     run = adalora_run(params, trained, task, targets, names)
     batch = next(task_batches(task.train, trained.tokenizer, params.batch, params.seed))
     with torch.no_grad():
@@ -143,7 +147,7 @@ def test_that_the_regulariser_is_what_peft_adds_to_the_loss(trained: SmallModel,
 def test_that_watching_the_allocator_changes_nothing(trained: SmallModel, task: TableTask) -> None:
     params = LoraParams.parse(QUICK)
     targets = target_modules(trained.model, "all")
-    names = [matrix.name for matrix in plan_module.small_model_matrices(TINY)]
+    names = [matrix.name for matrix in small_model_matrices(TINY)]
     watched = adalora_run(params, trained, task, targets, names)
     while not watched.over:
         watched.advance()
@@ -167,7 +171,7 @@ def test_that_watching_the_allocator_changes_nothing(trained: SmallModel, task: 
 
 
 def test_that_a_formula_that_is_off_fails_the_check(monkeypatch: pytest.MonkeyPatch, trained: SmallModel) -> None:
-    from core.topics.lora.model.importance import Smoothed
+    from core.topics.lora.triplets import Smoothed
 
     right = Smoothed.updated
 
@@ -176,25 +180,29 @@ def test_that_a_formula_that_is_off_fails_the_check(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Smoothed, "updated", off)
     found, _ = finished(compare_full=False)
-    failed = [row["what"] for row in found.tables["checks"] if not row["passed"]]
+    failed = [row.what for row in found.checks if not row.passed]
     assert any("sensitivity and uncertainty" in what for what in failed)
 
 
 def test_that_without_the_call_no_rank_changes_and_no_scores_exist() -> None:
     found, _ = finished(call_update=False, compare_full=False)
-    assert (found.arrays["rank"] == 6).all()
-    assert not found.arrays["allocated"].any()
-    assert np.isnan(found.arrays["importance"]).all()
+    assert found.history is not None
+    assert found.history.frames is not None
+    assert (found.history.ranks == 6).all()
+    assert not found.history.allocated.any()
+    assert np.isnan(found.history.frames.importance).all()
     assert found.value("budget.final") == 14 * 6
     assert "rank.correlation" not in found.metrics
-    assert "loss.full" not in found.arrays
+    assert "full" not in found.runs
 
 
 def test_that_with_nothing_to_prune_the_run_goes_through_and_says_what_peft_would_do() -> None:
     found, _ = finished(init_r=3, compare_full=False)
-    assert (found.arrays["rank"] == 3).all()
+    assert found.history is not None
+    assert found.history.frames is not None
+    assert (found.history.ranks == 3).all()
     assert any("nothing to prune" in text for text in messages(found))
-    assert np.isfinite(found.arrays["importance"][0]).all()
+    assert np.isfinite(found.history.frames.importance[0]).all()
 
 
 def test_that_a_nan_is_told_with_its_step_before_it_is_learned_from(trained: SmallModel, task: TableTask) -> None:
@@ -235,17 +243,19 @@ def test_that_the_others_go_on_when_one_run_stops(stopping: str, monkeypatch: py
 
     monkeypatch.setattr(runs, "_started", poisoned)
     found, _ = finished()
-    rows = {row["run"]: row for row in found.tables["runs"]}
-    assert {run: row["steps"] for run, row in rows.items()} == {run: 6 if run == stopping else 24 for run in RUNS}
-    assert "step 7 is infinite" in rows[stopping]["error"]
+    rows = found.runs
+    assert {run: row.steps for run, row in rows.items()} == {run: 6 if run == stopping else 24 for run in RUNS}
+    assert "step 7 is infinite" in rows[stopping].error
     assert any("step 7" in text for text in messages(found))
-    assert len(found.arrays[f"loss.{stopping}"]) == 6
-    assert np.isnan(found.arrays[f"spectrum.{stopping}"]).any()
-    assert all(stopping not in (row["run"], row["other"]) for row in found.tables["held_out_pairs"])
-    json.dumps([found.tables[name] for name in ("runs", "checks", "matrices")], allow_nan=False)
+    assert len(rows[stopping].losses) == 6
+    assert np.isnan(found.spectra[stopping]).any()
+    assert all(stopping not in (pair.run, pair.other) for pair in found.held_out_pairs)
+    json.dumps([found.as_json()[name] for name in ("runs", "checks", "matrices")], allow_nan=False)
     if stopping == "adalora":
-        assert found.arrays["rank"].shape == (6, 14)
-        assert found.arrays["frames"][-1] == 6
+        assert found.history is not None
+        assert found.history.frames is not None
+        assert found.history.ranks.shape == (6, 14)
+        assert found.history.frames.steps[-1] == 6
 
 
 def test_that_nothing_changes_at_the_start_and_a_change_would_be_seen(trained: SmallModel, task: TableTask) -> None:
@@ -260,24 +270,26 @@ def test_that_nothing_changes_at_the_start_and_a_change_would_be_seen(trained: S
     assert error <= 1e-5 * max(1.0, largest)
 
 
-def test_that_updates_have_the_rank_that_they_were_given(result: Result) -> None:
-    lora, full = result.arrays["spectrum.lora"], result.arrays["spectrum.full"]
+def test_that_updates_have_the_rank_that_they_were_given(result: LoraResult) -> None:
+    lora, full = result.spectra["lora"], result.spectra["full"]
     assert lora.shape == (14, 32)
     assert (lora[:, 2] > 0).all()
     assert (lora[:, 3] < 1e-5 * lora[:, 0]).all()
     assert (full[:, 3] > 1e-3 * full[:, 0]).all()
-    energy = [row["energy_in_rank"] for row in result.tables["matrices"]]
+    energy = [row.energy_in_rank for row in result.matrices]
     np.testing.assert_allclose(energy, (full[:, :3] ** 2).sum(1) / (full**2).sum(1), rtol=1e-4)
     assert result.value("energy_in_rank") == pytest.approx(np.mean(energy))
 
 
-def test_that_pictures_are_the_trained_factors(result: Result) -> None:
-    arrays, scaling = result.arrays, result.params["alpha"] / result.params["target_r"]
+def test_that_pictures_are_the_trained_factors(result: LoraResult) -> None:
+    scaling = result.params.alpha / result.params.target_r
     for index in (0, 6, 13):
-        w, a, b, ba = (arrays[f"picture.{index}.{part}"] for part in ("w", "a", "b", "ba"))
+        factors = result.factors[index]
+        w, a, b, ba, delta = (factors.pictures[part] for part in ("w", "a", "b", "ba", "delta"))
+        assert (factors.shape, factors.rank, factors.scaling) == (w.shape, 3, scaling)
         assert w.shape == ba.shape == (b.shape[0], a.shape[1])
         np.testing.assert_allclose(ba, scaling * b @ a, atol=1e-5)
-        assert arrays[f"picture.{index}.delta"].shape == w.shape
+        assert delta.shape == w.shape
 
 
 def test_that_losses_by_row_are_those_of_the_whole(trained: SmallModel, task: TableTask) -> None:
@@ -291,25 +303,29 @@ def test_that_losses_by_row_are_those_of_the_whole(trained: SmallModel, task: Ta
 def test_that_answers_and_kernels_come_with_the_switches() -> None:
     pytest.importorskip("triton")
     found, _ = finished(exact_match=True, kernels=True, target_modules="q_proj, v_proj", steps=14, tfinal=4)
-    assert {row["kind"] for row in found.tables["matrices"]} == {"q_proj", "v_proj"}
-    assert all(0 <= row["exact_match"] <= 1 for row in found.tables["runs"])
-    sample = found.tables["samples"][0]
-    assert {"row", "wanted", "before", "lora", "adalora", "full"} == set(sample)
+    assert {row.kind for row in found.matrices} == {"q_proj", "v_proj"}
+    matches = [row.exact_match for row in found.runs.values()]
+    assert all(match is not None and 0 <= match <= 1 for match in matches)
+    sample = found.samples[0]
+    assert sample.row
+    assert sample.expected
+    assert set(sample.answers) == {"before", "lora", "adalora", "full"}
     assert found.value("fused.read_bytes") < found.value("unfused.read_bytes")
     assert found.value("fused.written_bytes") < found.value("unfused.written_bytes")
-    assert {row["what"] for row in found.tables["agreement"]} == {"fused", "fused nf4", "unfused", "importance update"}
-    assert all(row["passed"] for row in found.tables["agreement"])
-    timed = {row["impl"]: row for row in found.tables["comparison"]}
-    assert timed["triton"]["time_ms"] is None  # not on a CPU
-    assert timed["peft"]["passed"]
+    assert {row.what for row in found.agreement} == {"fused", "fused nf4", "unfused", "importance update"}
+    assert all(row.passed for row in found.agreement)
+    timed = {row.impl: row for row in found.comparison}
+    assert timed["triton"].time_ms is None  # not on a CPU
+    assert timed["peft"].passed
 
 
 def test_that_a_model_folder_is_trained_as_the_small_model_is(trained: SmallModel, tmp_path: Path) -> None:
     assert trained.folder is not None
     folder = shutil.copytree(trained.folder, tmp_path / "mine")
     found, _ = finished(model=str(folder), target_modules="down_proj", compare_full=False)
-    assert [row["kind"] for row in found.tables["matrices"]] == ["down_proj"] * 2
-    assert found.arrays["rank"].shape == (24, 2)
+    assert [row.kind for row in found.matrices] == ["down_proj"] * 2
+    assert found.history is not None
+    assert found.history.ranks.shape == (24, 2)
 
 
 def test_that_matrices_kept_the_other_way_round_are_shown_as_all_others(trained: SmallModel, tmp_path: Path) -> None:
@@ -320,16 +336,16 @@ def test_that_matrices_kept_the_other_way_round_are_shown_as_all_others(trained:
         GPT2LMHeadModel(config).save_pretrained(tmp_path)
         trained.tokenizer.save_pretrained(tmp_path)
     found, _ = finished(model=str(tmp_path))
-    assert all(row["passed"] for row in found.tables["checks"])
-    assert [(row["kind"], row["rows"], row["columns"]) for row in found.tables["matrices"]] == [
+    assert all(row.passed for row in found.checks)
+    assert [(row.kind, row.rows, row.columns) for row in found.matrices] == [
         ("c_attn", 96, 32),
         ("c_proj", 32, 32),
         ("c_fc", 128, 32),
         ("c_proj", 32, 128),
     ]
-    for index, row in enumerate(found.tables["matrices"]):
-        w, a, b, ba = (found.arrays[f"picture.{index}.{part}"] for part in ("w", "a", "b", "ba"))
-        assert w.shape == found.arrays[f"picture.{index}.delta"].shape == (row["rows"], row["columns"])
+    for row, factors in zip(found.matrices, found.factors, strict=True):
+        w, a, b, ba, delta = (factors.pictures[part] for part in ("w", "a", "b", "ba", "delta"))
+        assert w.shape == delta.shape == factors.shape == (row.rows, row.columns)
         np.testing.assert_allclose(ba, 16 / 3 * b @ a, atol=1e-5)
 
 
@@ -354,10 +370,8 @@ def test_that_a_rank_above_the_matrix_is_refused_before_anything_is_trained() ->
         finished(init_r=33)
 
 
-def test_that_a_result_can_be_kept_and_read_again(result: Result) -> None:
-    again = Result.from_bytes(result.to_bytes())
-    assert again.tables == result.tables
-    assert set(again.arrays) == set(result.arrays)
+def test_that_a_result_can_be_kept_and_read_again(result: LoraResult) -> None:
+    assert same(LoraResult.from_bytes(result.to_bytes()), result)
 
 
 def broken(*_: Any, **__: Any) -> Any:
@@ -379,7 +393,7 @@ def test_that_what_breaks_after_the_training_is_told_and_the_rest_is_kept(
     monkeypatch.setattr(where, name, broken)
     found, _ = finished(exact_match=name == "exact_match", target_modules="q_proj, v_proj", steps=14, tfinal=4)
     assert told in messages(found)
-    assert len(found.arrays["loss.lora"]) == 14
+    assert len(found.runs["lora"].losses) == 14
     assert np.isfinite(found.value(kept))
 
 
@@ -398,12 +412,15 @@ def test_that_a_run_whose_step_breaks_stops_alone(run_id: str, monkeypatch: pyte
 
     monkeypatch.setattr(runs, "train_steps", breaking)
     found, _ = finished(compare_full=False, kernels=True, target_modules="q_proj")
-    rows = {row["run"]: row for row in found.tables["runs"]}
-    assert rows[run_id]["error"] == "Step 7 broke (KeyError: 'lora_E'), so the training stopped there."
-    assert {run: row["steps"] for run, row in rows.items()} == {"lora": 24, "adalora": 24} | {run_id: 6}
-    assert len(found.arrays["rank"]) == len(found.arrays["orthogonality"]) == rows["adalora"]["steps"]
-    assert found.arrays["frames"][-1] == rows["adalora"]["steps"]
-    assert ("kernels" in found.tables) == (run_id != "lora")
+    rows = found.runs
+    assert rows[run_id].error == "Step 7 broke (KeyError: 'lora_E'), so the training stopped there."
+    assert {run: row.steps for run, row in rows.items()} == {"lora": 24, "adalora": 24} | {run_id: 6}
+    history = found.history
+    assert history is not None
+    assert history.frames is not None
+    assert len(history.ranks) == len(history.orthogonality) == rows["adalora"].steps
+    assert history.frames.steps[-1] == rows["adalora"].steps
+    assert bool(found.launches) == (run_id != "lora")
     assert any("were not run on its weights" in text for text in messages(found)) == (run_id == "lora")
 
 
@@ -417,10 +434,10 @@ def test_that_a_run_that_cannot_be_evaluated_stops_alone(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(runs, "rows_loss", breaking)
     found, _ = finished(target_modules="q_proj")
-    errors = {row["run"]: row["error"] for row in found.tables["runs"]}
+    errors = {run: row.error for run, row in found.runs.items()}
     assert "on held-out rows after step 10 broke (out of memory)" in errors["lora"]
     assert errors["full"] == ""
-    assert len(found.arrays["held_out.full"]) == 3
+    assert len(found.runs["full"].held_out_losses) == 3
 
 
 def test_that_a_last_step_that_leaves_no_numbers_refutes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -443,8 +460,8 @@ def test_that_a_last_step_that_leaves_no_numbers_refutes_nothing(monkeypatch: py
 
     monkeypatch.setattr(runs, "_started", poisoned)
     found, _ = finished(steps=14, tfinal=4)
-    json.dumps([found.tables[name] for name in ("runs", "checks", "matrices")], allow_nan=False)
-    assert [row["error"] for row in found.tables["runs"]] == ["", "", ""]
+    json.dumps([found.as_json()[name] for name in ("runs", "checks", "matrices")], allow_nan=False)
+    assert [row.error for row in found.runs.values()] == ["", "", ""]
     assert sum("so merging was not compared" in text for text in messages(found)) == 2
     verdicts = {claim.id: claim.test(found).verdict for claim in TOPIC.claims}
     untested = ("lora-is-a-low-rank-product", "merging-gives-the-same", "adalora-better-than-lora")
@@ -468,7 +485,7 @@ def test_that_no_number_on_one_side_is_a_difference(ours: list[float], theirs: l
     alone = largest_difference([pair])
     assert alone == expected
     assert (largest_difference([equal, pair, equal]) > 0) == (expected > 0)
-    assert checks.check("importance", alone, 1e-5)["passed"] == (expected == 0)
+    assert checks.check("importance", alone, 1e-5).passed == (expected == 0)
 
 
 @pytest.mark.parametrize(("whole", "field", "copies"), [(True, "compare_full", 3), (False, "model", 2)])
@@ -479,7 +496,7 @@ def test_that_copies_that_do_not_fit_are_refused_before_one_is_made(
 
     needed = copies * 4 * trained.parameters
     if whole:
-        needed += 12 * sum(matrix.rows * matrix.columns for matrix in plan_module.small_model_matrices(TINY))
+        needed += 12 * sum(matrix.rows * matrix.columns for matrix in small_model_matrices(TINY))
     monkeypatch.setattr(memory_check, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed - 1))
     monkeypatch.setattr(experiment, "lora_run", broken)
     with pytest.raises(InvalidParams, match=f"{copies} runs train a copy each") as refused:

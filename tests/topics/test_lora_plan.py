@@ -15,13 +15,11 @@ from core.language_model.libraries import import_peft
 from core.language_model.model import build_model, linear_names
 from core.language_model.model_config import STANDARD, TINY
 from core.model_presets import GPT_3, PRESETS
-from core.topics.lora.model.counting import against_rank, counted, gpt_3, lora_parameters
-from core.topics.lora.model.importance import Smoothed, kept, spearman, triplet_scores
-from core.topics.lora.model.matrices import adapted, small_model_matrices
-from core.topics.lora.model.plan import check, plan
-from core.topics.lora.model.schedule import Phase, Schedule
-from core.topics.lora.model.why import Cause, why_nothing_changes
+from core.topics.lora.matrices import adapted, against_rank, counted, gpt_3, lora_parameters, small_model_matrices
 from core.topics.lora.params import LoraParams
+from core.topics.lora.plan import check, plan
+from core.topics.lora.schedule import Cause, Phase, Schedule, why_nothing_changes
+from core.topics.lora.triplets import Smoothed, kept, spearman, triplet_scores
 
 import_peft()
 from peft.tuners.adalora.layer import RankAllocator  # noqa: E402 - after it was imported quietly

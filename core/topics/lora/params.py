@@ -39,7 +39,7 @@ class LoraParams(Params):
         300, minimum=2, maximum=10_000, label="Steps", unit="steps", help="Steps of each run.", group="Training"
     )
     batch: int = number(
-        8, minimum=1, maximum=256, scale="log2", label="Batch", unit="rows", help="Rows a step.", group="Training"
+        8, minimum=1, maximum=256, scale="log2", label="Batch", unit="rows", help="Rows per step.", group="Training"
     )
     learning_rate: float = number(
         3e-3,
@@ -70,7 +70,7 @@ class LoraParams(Params):
     )
     compare_full: bool = switch(
         True,
-        label="Whole matrices too",
+        label="Also train full matrices",
         help="Train the adapted matrices whole beside the adapters: the update that low rank is to stand for.",
         group="Training",
     )
@@ -173,22 +173,25 @@ class LoraParams(Params):
         label="Whole model",
         help="The public model whose trainable parameters are counted.",
         group="Parameters against rank",
+        view_only=True,
     )
     preset_rank: int = number(
         4,
         minimum=1,
         maximum=512,
         scale="log2",
-        label="Rank there",
+        label="Preset rank",
         help="LoRA's rank in that model.",
         group="Parameters against rank",
+        view_only=True,
     )
     preset_targets: str = text(
         "q_proj, v_proj",
-        label="Adapted there",
+        label="Preset targets",
         help=f"Which of its matrices are adapted: {ALL}, or names with commas between.",
         group="Parameters against rank",
         max_length=200,
+        view_only=True,
     )
     kernels: bool = switch(
         True,
@@ -238,14 +241,14 @@ class LoraParams(Params):
     @property
     def preset_kinds(self) -> tuple[str, ...]:
         """The kinds of matrices adapted in the preset, in its own order."""
-        wanted = _names(self.preset_targets)
-        return tuple(kind for kind in self.architecture.linear_shapes if ALL in wanted or kind in wanted)
+        targets = _names(self.preset_targets)
+        return tuple(kind for kind in self.architecture.linear_shapes if ALL in targets or kind in targets)
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The target modules as they were named, ('all',) for all of them."""
-        wanted = tuple(_names(self.target_modules))
-        return (ALL,) if ALL in wanted else wanted
+        targets = tuple(_names(self.target_modules))
+        return (ALL,) if ALL in targets else targets
 
 
 def _names(text_: str) -> list[str]:

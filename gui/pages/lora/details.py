@@ -1,17 +1,18 @@
-"""What is behind a matrix and a step: triplets, pictures, spectrum; and the size, what is said, the kernel."""
+"""What is behind a matrix and a step: triplets, pictures, spectrum; and the size, the answers, the kernel."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.contracts.result import Provenance, Result
-from core.topics.lora.model.plan import Plan
+from core.contracts.result import Provenance
+from core.topics.lora.plan import Plan
+from core.topics.lora.result import LoraResult
 from gui.charts import impl_rows, traffic_rows
 from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
 from gui.charts.row_chart import RowChart
-from gui.pages.lora import planned, view_data
+from gui.pages.lora import view_data
 from gui.pages.lora.factor_pictures import FactorPictures
 from gui.pages.lora.triplet_view import TripletView
 from gui.widgets.samples_table import SamplesTable
@@ -50,68 +51,71 @@ class Details(Switcher):
                 ("Kernel", self.kernel),
             ]
         )
-        self._plan: Plan | None = None
-        self._result: Result | None = None
-        self._matrix, self._step = 0, 0
+        self._shown: tuple[Plan, LoraResult | None, int, int] | None = None
         self.switched.connect(lambda _: self._draw())
         self.kernel.switched.connect(lambda _: self._draw())
         self.text.variant_picked.connect(self.text.choose)
 
-    @property
-    def follows_form(self) -> bool:
-        """Whether what is shown is the plan's, whatever ran."""
-        return self.index == SIZE
-
-    def draw(self, plan: Plan, result: Result | None, matrix: int, step: int) -> None:
+    def draw(self, plan: Plan, result: LoraResult | None, matrix: int, step: int) -> None:
         """Show a matrix (its index) at a step of the last run, if there is one."""
-        self._plan, self._result, self._matrix, self._step = plan, result, matrix, step
-        self._draw()
+        before, self._shown = self._shown, (plan, result, matrix, step)
+        same = before is not None and before[0] is plan and before[1] is result and before[2:] == (matrix, step)
+        if not same:
+            self._draw()
 
     def select_triplet(self, triplet: int | None) -> None:
         self.triplets.select_triplet(triplet)
 
     def _draw(self) -> None:
-        plan, result = self._plan, self._result
-        if plan is None:
+        if self._shown is None:
             return
-        shown = False
+        plan, result, matrix, step = self._shown
+        measured = None if result is None else result.measured
         if self.index == TRIPLETS:
-            found = view_data.triplets(result, self._matrix, self._step)
-            self.triplets.set_triplets(found)
-            shown = found is not None
+            provenance = measured if self._draw_triplets(result, matrix, step) else None
         elif self.index == PICTURES:
-            pictures = view_data.factors(result, self._matrix)
-            self.pictures.set_factors(pictures)
-            if pictures is None and result is not None:
-                self.pictures.show_empty(_NO_PICTURE)
-            shown = pictures is not None
+            provenance = measured if self._draw_pictures(result, matrix) else None
         elif self.index == SPECTRUM:
-            shown = self._draw_spectrum()
+            provenance = measured if self._draw_spectrum(result, matrix) else None
         elif self.index == SIZE:
-            self.size.set_series(planned.size_curves(plan))
-            self.size.select_x(plan.params.preset_rank)
-            self.size_title.setText(planned.size_sentence(plan))
+            self._draw_size(plan)
+            provenance = Provenance.MODELLED
         elif self.index == TEXT:
             self.text.set_samples(*view_data.text_samples(result))
-            shown = not self.text.is_empty
-        elif self.index == KERNEL:
-            self.provenance_changed.emit(self.kernel.draw(result))
-            return
-        measured = view_data.where_measured(result) if result is not None and shown else None
-        self.provenance_changed.emit(Provenance.MODELLED if self.index == SIZE else measured)
+            provenance = None if self.text.is_empty else measured
+        else:
+            provenance = self.kernel.draw(result)
+        self.provenance_changed.emit(provenance)
 
-    def _draw_spectrum(self) -> bool:
-        series, marks = view_data.spectrum(self._result, self._matrix)
+    def _draw_triplets(self, result: LoraResult | None, index: int, step: int) -> bool:
+        frames = None if result is None or result.history is None else result.history.frames
+        if result is None or frames is None:
+            self.triplets.set_triplets("", None)
+            return False
+        self.triplets.set_triplets(result.matrices[index].title, frames.triplets(index, step))
+        return True
+
+    def _draw_pictures(self, result: LoraResult | None, index: int) -> bool:
+        if result is None or index >= len(result.factors):
+            self.pictures.set_factors("", None)
+            if result is not None:
+                self.pictures.show_empty(_NO_PICTURE)
+            return False
+        self.pictures.set_factors(result.matrices[index].title, result.factors[index])
+        return True
+
+    def _draw_spectrum(self, result: LoraResult | None, index: int) -> bool:
+        series, marks = view_data.spectrum(result, index)
         self.spectrum.set_series(series, marks=marks, from_zero=True)
-        rows = view_data.matrices(self._result)
         self.spectrum_title.setVisible(bool(series))
-        if series:
-            row = rows[self._matrix]
-            energy, rank = row.get("energy_in_rank"), row["lora_rank"]
-            first = "first" if rank == 1 else f"first {rank}"
-            share = "" if energy is None else f", trained whole: {100 * energy:.3g}% of its energy in the {first}"
-            self.spectrum_title.setText(f"{view_data.title_of(row)}{share}")
+        if result is not None and series:
+            self.spectrum_title.setText(view_data.spectrum_title(result.matrices[index]))
         return bool(series)
+
+    def _draw_size(self, plan: Plan) -> None:
+        self.size.set_series(view_data.size_curves(plan))
+        self.size.select_x(plan.params.preset_rank)
+        self.size_title.setText(view_data.size_sentence(plan))
 
 
 class KernelView(Switcher):
@@ -122,11 +126,11 @@ class KernelView(Switcher):
         self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
         super().__init__([("Bytes", self.traffic), ("Implementations", self.comparison)])
 
-    def draw(self, result: Result | None) -> Provenance | None:
+    def draw(self, result: LoraResult | None) -> Provenance | None:
         """Show what was traced and compared; returns where the numbers in front come from, None for none."""
         variants, moved = view_data.traffic(result)
         self.traffic.set_rows(traffic_rows.traffic_rows(variants, moved))
-        rows = view_data.implementations(result)
+        rows = () if result is None else result.comparison
         self.comparison.set_rows(impl_rows.implementation_rows(rows))
         if self.index == 0:
             return Provenance.TRACED if moved else None

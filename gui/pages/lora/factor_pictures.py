@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -11,6 +10,7 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.format import format_quantity
+from core.topics.lora.result import PARTS, Factors
 from gui import theme as themes
 from gui.charts.palette import rgb
 from gui.theme import Theme
@@ -24,31 +24,6 @@ _NARROWEST = 0.55
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-PARTS = ("w", "b", "a", "ba", "delta")
-
-
-@dataclass(frozen=True)
-class Factors:
-    """The pictures of one matrix, by part: float [at most 128, at most 128] each, means of neighbours where larger.
-
-    `shape` is (rows, columns) of W and `rank` the inner side of B and A; `scaling` is the s of W + s BA, which 'ba' has
-    been multiplied with. 'delta' (the update of a full fine-tuning) may be missing.
-    """
-
-    title: str
-    pictures: dict[str, np.ndarray]
-    shape: tuple[int, int]
-    rank: int
-    scaling: float
-
-    def size(self, part: str) -> tuple[int, int]:
-        """(rows, columns) of a part, as it really is."""
-        rows, columns = self.shape
-        return {"b": (rows, self.rank), "a": (self.rank, columns)}.get(part, (rows, columns))
-
-    def name(self, part: str) -> str:
-        """What a part is called: W, B, A, '4 BA', 'ΔW, whole'."""
-        return {"ba": f"{self.scaling:g} BA", "delta": "ΔW, whole"}.get(part, part.upper())
 
 
 class FactorPictures(Figure):
@@ -71,13 +46,13 @@ class FactorPictures(Figure):
     def factors(self) -> Factors | None:
         return self.canvas.factors
 
-    def set_factors(self, factors: Factors | None) -> None:
-        """Show other pictures; None is the empty state."""
+    def set_factors(self, matrix: str, factors: Factors | None) -> None:
+        """Show those of a matrix, named in the title; None is the empty state."""
         self.canvas.set_factors(factors)
         if factors is None:
             self.show_empty()
             return
-        self.title.setText(f"{factors.title}: W + {factors.scaling:g} BA")
+        self.title.setText(f"{matrix}: W + {factors.scaling:g} BA")
         self.show_content()
 
     def restyle(self, theme: Theme) -> None:
@@ -208,11 +183,11 @@ def _images(factors: Factors, theme: Theme) -> Iterator[tuple[str, QImage]]:
 
 
 def _image(values: np.ndarray, theme: Theme) -> QImage:
-    """Negative values in one ink, positive ones in another, zero as the background."""
+    """Negative values in one colour, positive ones in another, zero as the background."""
     reach = _reach(values) or 1.0
     share = np.clip(np.nan_to_num(values) / reach, -1, 1)[..., None]
     zero, negative, positive = (
-        np.array(rgb(ink), np.float32) for ink in (theme.sunken, theme.series[0], theme.series[4])
+        np.array(rgb(name), np.float32) for name in (theme.sunken, theme.series[0], theme.series[4])
     )
     # The square root keeps small values visible beside a few large ones.
     strength = np.sqrt(np.abs(share))

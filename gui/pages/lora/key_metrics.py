@@ -9,21 +9,23 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from core.contracts.result import Provenance, Result
+from core.contracts.result import Provenance
 from core.contracts.text import Language
-from core.topics.lora.model.plan import Plan
+from core.topics.lora.plan import Plan
+from core.topics.lora.result import LoraResult, RankHistory
+from core.topics.lora.schedule import Reason
 from gui.charts.ticks import short_quantity
-from gui.pages.lora import view_data
 from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.metric_bar import MetricBar, Number
 
 _LEFT_PX, _RIGHT_PX, _BELOW_PX = 12, 8, 6
 _TRAINED = "AdaLoRA trains the triplets that it masks, too, so it counts those of its first rank to the end."
+_ADAPTERS = (("lora", "LoRA"), ("adalora", "AdaLoRA"))
 _WHY = {"en": "Why is nothing changing?", "zh": "为什么没有变化？"}
 _WHAT = {"en": "What is changing?", "zh": "什么在变？"}
 
 
-class Headline(QWidget):
+class KeyMetrics(QWidget):
     """A strip of numbers with where they come from, and one sentence below it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -46,10 +48,18 @@ class Headline(QWidget):
     def numbers(self) -> tuple[Number, ...]:
         return self.strip.numbers
 
-    def show_numbers(self, numbers: Sequence[Number], provenance: Provenance, question: str, answer: str) -> None:
+    def draw(self, plan: Plan, result: LoraResult | None, step: int, language: Language) -> None:
+        """Of a run at a step, counted from 1; of the plan without a run, or at step 0."""
+        if result is None or result.history is None or not step:
+            self._show(planned_numbers(plan), Provenance.MODELLED, plan.why(0), language)
+        else:
+            self._show(run_numbers(result, result.history, step), result.measured, result.why(step), language)
+
+    def _show(self, numbers: Sequence[Number], provenance: Provenance, reason: Reason, language: Language) -> None:
         self.strip.set_numbers(numbers)
         self.badge.set_provenance(provenance)
-        self.sentence.setText(f"<b>{question}</b> {answer}")
+        question = (_WHAT if reason.changes else _WHY)[language]
+        self.sentence.setText(f"<b>{question}</b> {reason.sentence.in_language(language)}")
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -84,39 +94,30 @@ def planned_numbers(plan: Plan) -> list[Number]:
     ]  # fmt: skip
 
 
-def run_numbers(plan: Plan, result: Result, step: int) -> list[Number]:
-    """Of a run at a step; `plan` is of the run's own parameters."""
-    arrays, count = result.arrays, len(view_data.matrices(result))
-    total, allowed = int(arrays["total_rank"][step - 1]), int(arrays["budget"][step - 1])
+def run_numbers(result: LoraResult, history: RankHistory, step: int) -> list[Number]:
+    """Of a run at a step, counted from 1."""
+    total, allowed = int(history.total_rank[step - 1]), int(history.budget[step - 1])
     numbers = [
-        Number(f"step · {plan.phase(step).value}", f"{step:,} of {plan.params.steps:,}"),
+        Number(f"step · {result.phase(step).value}", f"{step:,} of {result.params.steps:,}"),
         Number("rank of budget", f"{total:,} of {allowed:,}", "triplets that AdaLoRA keeps in all, and may keep"),
-        Number("mean rank", f"{total / max(1, count):.3g}", f"triplets a matrix, {count} matrices"),
+        Number("mean rank", f"{history.mean_rank(step):.3g}", f"triplets per matrix, {len(result.matrices)} matrices"),
     ]
-    found = [(label, view_data.run_row(result, run)) for run, label in (("lora", "LoRA"), ("adalora", "AdaLoRA"))]
-    rows = [(label, row) for label, row in found if row is not None]
-    for label, row in rows:
-        share = f"{100 * row['share']:.3g}%"
-        detail = f"{row['trainable_parameters']:,} of {row['total_parameters']:,} parameters." + (
+    adapters = [(label, result.runs[run]) for run, label in _ADAPTERS if run in result.runs]
+    for label, run in adapters:
+        detail = f"{run.trainable_parameters:,} of {run.total_parameters:,} parameters." + (
             f" {_TRAINED}" if label == "AdaLoRA" else ""
         )
-        value = f"{short_quantity(row['trainable_parameters'])} · {share}"
+        value = f"{short_quantity(run.trainable_parameters)} · {100 * run.share:.3g}%"
         numbers.append(Number(f"{label} trains", value, detail))
-    speeds = [(label, row["steps_per_s"]) for label, row in rows if row.get("steps_per_s") is not None]
+    speeds = [(label, run.steps_per_s) for label, run in adapters if run.steps_per_s is not None]
     if speeds:
-        detail = ", ".join(label for label, _ in speeds) + ": steps a second on this machine, evaluation left out"
+        detail = ", ".join(label for label, _ in speeds) + ": steps per second on this machine, evaluation left out"
         numbers.append(Number("steps/s", " · ".join(f"{speed:.3g}" for _, speed in speeds), detail))
-    stopped = [str(row["error"]) for row in result.tables.get("runs", []) if row.get("error")]
+    stopped = [run.error for run in result.runs.values() if run.error]
+    orthogonality = float(history.orthogonality[step - 1])
     if stopped:
         numbers.append(Number("stopped early", f"{len(stopped)} of the runs", "\n".join(stopped), "bad"))
-    elif "orthogonality" in arrays and np.isfinite(arrays["orthogonality"][step - 1]):
-        off = float(arrays["orthogonality"][step - 1])
+    elif np.isfinite(orthogonality):
         detail = "mean of the norms of PᵀP - I and QQᵀ - I: AdaLoRA's regulariser, unweighted; orthonormal: 0"
-        numbers.append(Number("off orthogonal ↓", f"{off:.3g}", detail))
+        numbers.append(Number("off orthogonal ↓", f"{orthogonality:.3g}", detail))
     return numbers
-
-
-def why(plan: Plan, step: int, language: Language) -> tuple[str, str]:
-    """The question and its answer at a step, 0 being before training."""
-    reason = plan.why(step)
-    return (_WHAT if reason.changes else _WHY)[language], reason.sentence.in_language(language)

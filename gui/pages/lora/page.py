@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from core.contracts.params import Params
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import from_partial
+from core.contracts.result import Provenance
 from core.contracts.text import Language
-from core.topics.lora.model.plan import Plan
-from core.topics.lora.params import LoraParams
+from core.topics.lora.plan import Plan
+from core.topics.lora.result import LoraResult
 from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
-from gui.page.page import Page
+from gui.page.card_spec import CardSpec, Strip
+from gui.page.page import Page, PageState
 from gui.page.selection import Selection
 from gui.pages.lora import view_data
 from gui.pages.lora.details import Details
-from gui.pages.lora.key_metrics import Headline, planned_numbers, run_numbers, why
-from gui.pages.lora.rank_history import RankHistory
+from gui.pages.lora.key_metrics import KeyMetrics
+from gui.pages.lora.rank_history import RankHistoryView
 
 _RANKS_HELP = (
-    "How many triplets AdaLoRA keeps in each matrix after each step, from peft's own masks: a row a matrix, grouped by "
+    "How many triplets AdaLoRA keeps in each matrix after each step, from peft's own masks: one row per matrix, by "
     "layer. Small marks at its lower edge are allocations (every deltaT). Below, all matrices together against the "
     "budget of the cubic schedule. Click a cell, walk with the arrows, or play; wheel: zoom, double click: all."
 )
@@ -34,77 +30,82 @@ _DETAILS_HELP = (
     "trainable parameters of a public model by rank; what the model says before and after; and the kernels."
 )
 _NO_LOSSES = "Run (F5): the losses of LoRA, AdaLoRA and whole matrices grow here, side by side."
-_ROOM = 1.015
+_PAST_END = 1.015
 """Of the steps, that the axis of the losses spans: the last ring is whole."""
-_NOT_OF_A_RUN = ("model_preset", "preset_rank", "preset_targets")
 
 
-class LoraPage(Page):
-    """Selection kinds: matrix (its index in the table), step (from 1), triplet (its index)."""
+class LoraPage(Page[Plan, LoraResult]):
+    """Selection kinds: matrix (its index), step (from 1), triplet (its index)."""
 
-    def build(self) -> None:
-        self._plan: Plan | None = None
-        self._ran: Plan | None = None
-        self._result: Result | None = None
+    def build(self) -> tuple[Strip | CardSpec, ...]:
         self._follows = True
-        self._stale = False
-        self.headline, self.history_view, self.details = Headline(), RankHistory(), Details()
+        self.key_metrics, self.history_view, self.details = KeyMetrics(), RankHistoryView(), Details()
         self.losses = LineChart(_NO_LOSSES, Axis("step", steps="whole"), Axis("loss per token", "nats"))
-        self.add_strip(self.headline)
-        self.ranks_card = self.add_plot(self.history_view, 0, 0, "Rank of each matrix", _RANKS_HELP, width=6)
-        self.loss_card = self.add_plot(self.losses, 0, 1, "Losses", _LOSS_HELP, width=5)
-        self.details_card = self.add_plot_under(
-            self.details, self.loss_card, "Matrix and method", _DETAILS_HELP, heights=(5, 6)
+        return (
+            Strip(self.key_metrics),
+            CardSpec("ranks", self.history_view, "Rank of each matrix", _RANKS_HELP, width=6),
+            CardSpec("losses", self.losses, "Losses", _LOSS_HELP, column=1, width=5),
+            CardSpec(
+                "details", self.details, "Matrix and method", _DETAILS_HELP, under="losses", upper_height=5, height=6
+            ),
         )
-        self._link()
+
+    def link(self) -> None:
+        self.history_view.matrix_picked.connect(self._on_matrix)
+        self.history_view.step_picked.connect(self._on_step)
+        self.losses.x_picked.connect(self._on_loss)
+        self.details.triplets.triplet_picked.connect(self._on_triplet)
+        self.details.provenance_changed.connect(self.cards["details"].set_provenance)
 
     # What the controller and the window call.
-
-    def show_plan(self, plan: Plan, params: Params) -> None:
-        self._plan = plan
-        if plan.problem:
-            self.form.show_fault(plan.problem, plan.blames)
-        self._draw()
 
     def show_started(self, phase: str) -> None:
         super().show_started(phase)
         self._follows = True
 
-    def show_partial(self, payload: dict[str, Any]) -> None:
-        """Curves and ranks grow; the picture stays at the newest step until a person goes elsewhere."""
-        self._take(from_partial(payload))
+    def draw(self, state: PageState[Plan, LoraResult]) -> None:
+        plan = state.plan
+        if plan.problem:
+            self.form.show_fault(plan.problem, plan.blames)
+        if not self._done:
+            self.history_view.set_planned(
+                view_data.planned_budget(plan), view_data.phase_marks(plan.schedule), plan.params.steps
+            )
+            self.losses.set_series([], x_range=(0.0, _PAST_END * plan.params.steps))
+            self.cards["ranks"].set_provenance(Provenance.MODELLED)
+            self.cards["losses"].set_provenance(None)
 
-    def show_result(self, result: Result) -> None:
-        self._take(result)
+    def draw_result(self, result: LoraResult | None) -> None:
+        """Curves and ranks grow; the picture stays at the newest step until the user goes elsewhere."""
+        if result is None or result.history is None:
+            self.selection.update(matrix=None, step=None, triplet=None)
+            return
+        steps = result.params.steps
+        marks = view_data.phase_marks(result.schedule)
+        self.history_view.set_history(
+            view_data.rank_grid(result), view_data.budget_series(result.history), marks, steps
+        )
+        self.losses.set_series(view_data.loss_series(result), x_range=(0.0, _PAST_END * steps))
+        for key in ("ranks", "losses"):
+            self.cards[key].set_provenance(result.measured)
+        if self._follows:
+            self.selection.update(step=self._done)
         if self._matrix is None:  # this run does not have the one that was picked
             self.selection.update(matrix=None)
 
-    def clear_result(self) -> None:
-        self._take(None)
-        self.selection.update(matrix=None, step=None, triplet=None)
-
-    def set_stale(self, stale: bool) -> None:
-        """What follows the form is never stale, nor is a run that differs only in the public model that is counted."""
-        self._stale = stale
-        old = stale and self._result is not None and not self._is_of_form(self._result.params)
-        self.ranks_card.set_stale(old)
-        self.loss_card.set_stale(old)
-        self.details_card.set_stale(old and not self.details.follows_form)
-
     def set_language(self, language: Language) -> None:
         super().set_language(language)
-        self._language: Language = language
-        if getattr(self, "_plan", None) is not None:
-            self._draw_headline()
+        self._draw_key_metrics()
 
     def select(self, selection: Selection) -> None:
         """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
-        matrix, step = self._matrix, self._step
+        if self.state is None:
+            return
+        matrix, step, triplet = self._matrix, self._step, selection.get("triplet")
         self.history_view.select(matrix, step or None)
         self.losses.select_x(step or None)
-        self._draw_headline()
-        self._draw_details()
-        triplet = selection.get("triplet")
+        self._draw_key_metrics()
+        self.details.draw(self.state.plan, self.state.result, matrix or 0, step)
         self.details.select_triplet(triplet if isinstance(triplet, int) else None)
 
     def step(self, delta: int) -> None:
@@ -124,21 +125,13 @@ class LoraPage(Page):
                 return True
         return False
 
-    # What a person does.
-
-    def _link(self) -> None:
-        self.history_view.matrix_picked.connect(self._on_matrix)
-        self.history_view.step_picked.connect(self._on_step)
-        self.losses.x_picked.connect(self._on_loss)
-        self.details.triplets.triplet_picked.connect(self._on_triplet)
-        self.details.provenance_changed.connect(self.details_card.set_provenance)
-        self.details.switched.connect(lambda _: self.set_stale(self._stale))
+    # What the user does.
 
     def _on_matrix(self, matrix: int) -> None:
         self.selection.update(matrix=matrix, triplet=None)
 
     def _on_step(self, step: int) -> None:
-        """A person who goes to the newest step follows it again."""
+        """A user who goes to the newest step follows it again."""
         self._follows = step >= self._done
         self.selection.update(step=step)
 
@@ -150,69 +143,26 @@ class LoraPage(Page):
         same = self.selection.selection.get("triplet") == triplet
         self.selection.update(matrix=self._matrix or 0, triplet=None if same else triplet)
 
-    # Drawing.
+    # What is shown.
+
+    @property
+    def _run(self) -> LoraResult | None:
+        return None if self.state is None else self.state.result
 
     @property
     def _done(self) -> int:
-        return view_data.steps_done(self._result)
+        return 0 if self._run is None else self._run.steps_done
 
     @property
     def _matrix(self) -> int | None:
-        found = self.selection.selection.index("matrix")
-        return found if 0 <= found < len(view_data.matrices(self._result)) else None
+        index = self.selection.selection.index("matrix")
+        return index if self._run is not None and 0 <= index < len(self._run.matrices) else None
 
     @property
     def _step(self) -> int:
         """The step that is shown, 0 without a run."""
         return min(self._done, max(1, self.selection.selection.index("step", self._done)))
 
-    def _is_of_form(self, ran: Mapping[str, Any]) -> bool:
-        now = self.params.model_dump(mode="json")
-        return all(now[name] == value for name, value in ran.items() if name not in _NOT_OF_A_RUN)
-
-    def _take(self, result: Result | None) -> None:
-        if result is not None and (self._ran is None or self._ran.params.model_dump(mode="json") != result.params):
-            self._ran = self.topic.plan(LoraParams(**result.params))
-        self._result = result
-        if self._plan is None:
-            self._plan = self.topic.plan(self.params)
-        self._draw()
-
-    def _draw(self) -> None:
-        plan, result = self._plan, self._result
-        if plan is None:
-            return
-        shown = plan if result is None or self._ran is None else self._ran
-        params = shown.params
-        grid = view_data.rank_grid(result)
-        marks = view_data.phase_marks(params.model_dump(mode="json"))
-        budget = view_data.budget_series(shown.budget, result)
-        self.history_view.set_history(grid, budget, marks, params.steps)
-        self.ranks_card.set_provenance(self._measured if grid is not None else Provenance.MODELLED)
-        losses = view_data.loss_series(result)
-        self.losses.set_series(losses, x_range=(0.0, _ROOM * params.steps))
-        self.loss_card.set_provenance(self._measured if losses else None)
-        if self._done and self._follows and self.selection.selection.get("step") != self._done:
-            self.selection.update(step=self._done)
-        else:
-            self.select(self.selection.selection)
-        self.set_stale(self._stale)
-
-    @property
-    def _measured(self) -> Provenance | None:
-        return None if self._result is None else view_data.where_measured(self._result)
-
-    def _draw_headline(self) -> None:
-        plan, ran, result, step = self._plan, self._ran, self._result, self._step
-        if plan is None:
-            return
-        if result is None or ran is None or not step:
-            self.headline.show_numbers(planned_numbers(plan), Provenance.MODELLED, *why(plan, 0, self._language))
-        else:
-            provenance = view_data.where_measured(result)
-            numbers = run_numbers(ran, result, step)
-            self.headline.show_numbers(numbers, provenance, *why(ran, step, self._language))
-
-    def _draw_details(self) -> None:
-        if self._plan is not None:
-            self.details.draw(self._plan, self._result, self._matrix or 0, self._step)
+    def _draw_key_metrics(self) -> None:
+        if self.state is not None:
+            self.key_metrics.draw(self.state.plan, self._run, self._step, self.language)

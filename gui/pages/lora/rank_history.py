@@ -19,8 +19,8 @@ _BEFORE_RUN = "Run (F5): while a small model trains, each matrix becomes a row, 
 _NO_BUDGET = "The curves appear here once a run begins."
 
 
-class RankHistory(QWidget):
-    """`matrix_picked` and `step_picked` say what a person picked in any part; steps count from 1."""
+class RankHistoryView(QWidget):
+    """`matrix_picked` and `step_picked` say what the user picked in any part; steps count from 1."""
 
     matrix_picked = Signal(int)
     step_picked = Signal(int)
@@ -49,17 +49,16 @@ class RankHistory(QWidget):
         """Steps that can be played."""
         return self.player.steps
 
-    def set_history(
-        self,
-        grid: RowGrid | None,
-        budget: Sequence[Series],
-        marks: Sequence[Mark],
-        steps: int,
-    ) -> None:
-        """Show ranks, of none before a run, and the totals; the axis spans `steps`. Emits nothing."""
+    def set_planned(self, budget: Series, marks: Sequence[Mark], steps: int) -> None:
+        """Before a run: the budget that is planned. Emits nothing."""
+        self.map.set_grid(None)
+        self._set_totals([budget], marks, steps)
+        self._grow(0)
+
+    def set_history(self, grid: RowGrid | None, totals: Sequence[Series], marks: Sequence[Mark], steps: int) -> None:
+        """Show ranks, and the totals; the axis spans `steps`. Emits nothing."""
         self.map.set_grid(grid)
-        shown = [Mark(mark.x, "") for mark in marks] if grid is not None else marks
-        self.curves.set_series(budget, x_range=(0.5, steps + 0.5), marks=shown, from_zero=True)
+        self._set_totals(totals, [Mark(mark.x, "") for mark in marks], steps)  # the map names them
         self._grow(0 if grid is None else grid.last_column + 1)
 
     def select(self, matrix: int | None, step: int | None) -> None:
@@ -70,15 +69,18 @@ class RankHistory(QWidget):
             with QSignalBlocker(self.player):
                 self.player.set_step(step - 1)
 
+    def _set_totals(self, totals: Sequence[Series], marks: Sequence[Mark], steps: int) -> None:
+        self.curves.set_series(totals, x_range=(0.5, steps + 0.5), marks=marks, from_zero=True)
+
     def _grow(self, done: int) -> None:
         """The player takes more steps without losing its place or its pace."""
         player = self.player
         if done == player.steps:
             return
-        playing, at = player.is_playing, player.step
+        playing, step = player.is_playing, player.step
         with QSignalBlocker(player):
-            player.set_steps(done, max(0, at))
-            if playing and at < done - 1:
+            player.set_steps(done, max(0, step))
+            if playing and step < done - 1:
                 player.play()
 
     def _on_map(self, matrix: int, column: int) -> None:

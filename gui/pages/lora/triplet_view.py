@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -11,6 +10,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.format import format_quantity
+from core.topics.lora.triplets import Triplets
 from gui import theme as themes
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, colour, mix
@@ -25,28 +25,6 @@ _LEAST_SLOT_PX = 16
 """Below it not every triplet is numbered."""
 _KEPT, _SENSITIVITY, _UNCERTAINTY = 2, 0, 1
 """Places among the theme's series."""
-
-
-@dataclass(frozen=True)
-class Triplets:
-    """All float [triplets], NaN where peft has none; `kept` bool [triplets].
-
-    `title` says of which matrix and step. `importance` scores the whole triplet; `sensitivity` and `uncertainty` are
-    of its singular value alone, smoothed. `lowest_kept` is the least score that any matrix kept at this step, NaN
-    while nothing was pruned.
-    """
-
-    title: str
-    importance: np.ndarray
-    sensitivity: np.ndarray
-    uncertainty: np.ndarray
-    singular_value: np.ndarray
-    kept: np.ndarray
-    lowest_kept: float = float("nan")
-
-    @property
-    def count(self) -> int:
-        return int(self.kept.size)
 
 
 class TripletView(Figure):
@@ -76,13 +54,15 @@ class TripletView(Figure):
     def triplet(self) -> int | None:
         return self.canvas.triplet
 
-    def set_triplets(self, triplets: Triplets | None) -> None:
-        """Show others; None is the empty state."""
+    def set_triplets(self, matrix: str, triplets: Triplets | None) -> None:
+        """Show those of a matrix, named in the title; None is the empty state."""
         self.canvas.triplets = triplets
         if triplets is None:
             self.show_empty()
             return
-        self.title.setText(f"{triplets.title}: {int(triplets.kept.sum())} of {triplets.count} triplets kept")
+        scores = "" if triplets.scored_step == triplets.step else f" (scores of step {triplets.scored_step:,})"
+        kept = f"{triplets.rank} of {triplets.count} triplets kept"
+        self.title.setText(f"{matrix}, step {triplets.step:,}{scores}: {kept}")
         self.canvas.update()
         self.show_content()
 
@@ -185,12 +165,14 @@ class _Bars(Canvas):
             whole = QRectF(self.x_of(self.triplet) - self._slot_px() / 2, 2, self._slot_px(), self.height() - 4)
             painter.fillRect(whole, colour(theme.accent, 0.22))
         dim = mix(theme.sunken, theme.muted, 0.35)
-        inks = [theme.series[_KEPT] if kept else dim for kept in shown.kept]
-        self._row(painter, theme, boxes[0], "importance", (shown.importance,), lambda i, _: inks[i], shown.lowest_kept)
+        colours = [theme.series[_KEPT] if kept else dim for kept in shown.kept]
+        self._row(
+            painter, theme, boxes[0], "importance", (shown.importance,), lambda i, _: colours[i], shown.lowest_kept
+        )
         both = (theme.series[_SENSITIVITY], theme.series[_UNCERTAINTY])
         made_of = (shown.sensitivity, shown.uncertainty)
         self._row(painter, theme, boxes[1], "smoothed", made_of, lambda _, part: both[part])
-        self._row(painter, theme, boxes[2], "value E", (shown.singular_value,), lambda i, _: inks[i])
+        self._row(painter, theme, boxes[2], "value E", (shown.singular_value,), lambda i, _: colours[i])
         self._numbers(painter, theme, shown.count)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -204,7 +186,7 @@ class _Bars(Canvas):
         box: QRectF,
         name: str,
         values: tuple[np.ndarray, ...],
-        ink: Callable[[int, int], str],
+        colour_of: Callable[[int, int], str],
         line: float = float("nan"),
     ) -> None:
         """Bars of one quantity, or of two side by side, from zero; `line` is drawn across."""
@@ -232,7 +214,7 @@ class _Bars(Canvas):
                 left = self.x_of(index) + (part - len(values) / 2) * each
                 top, bottom = sorted((y_of(float(column[index])), y_of(0.0)))
                 painter.fillRect(
-                    QRectF(left, top, max(1.0, each - 1), max(1.0, bottom - top)), QColor(ink(index, part))
+                    QRectF(left, top, max(1.0, each - 1), max(1.0, bottom - top)), QColor(colour_of(index, part))
                 )
         painter.setPen(QPen(QColor(theme.border_strong), 1))
         painter.drawLine(QPointF(box.left(), y_of(0.0)), QPointF(box.right(), y_of(0.0)))

@@ -18,6 +18,8 @@ from core.hardware.gpus import gpu
 from core.topics.flash_attention.plan import SramPiece, SramStore
 from core.topics.flash_attention.result import GpuTimeline
 from core.topics.flash_attention.softmax import RowSoftmax
+from core.topics.lora.result import Factors
+from core.topics.lora.triplets import Triplets
 from core.trace.kernel_traffic import TensorTraffic
 from gui import theme as themes
 from gui.charts import impl_rows, traffic_rows
@@ -34,8 +36,8 @@ from gui.pages.flash_attention.hardware_bar import HardwareStrip, describe
 from gui.pages.flash_attention.softmax_state import SoftmaxState
 from gui.pages.flash_attention.sram_view import SramView
 from gui.pages.flash_attention.timeline import Timeline
-from gui.pages.lora.factor_pictures import FactorPictures, Factors
-from gui.pages.lora.triplet_view import Triplets, TripletView
+from gui.pages.lora.factor_pictures import FactorPictures
+from gui.pages.lora.triplet_view import TripletView
 from gui.pages.quantization.bit_budget import Memory, ModelBytes, budget_rows
 from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
 from gui.pages.quantization.codebook_view import CodebookView
@@ -161,14 +163,14 @@ def _steps() -> LineChart:
 
 def _triplets() -> TripletView:
     plot, values = TripletView(), np.array([1.0, 0.5])
-    plot.set_triplets(Triplets("layer 0 q", values, values, values, values, np.array([True, False]), 1.0))
+    plot.set_triplets("layer 0 q", Triplets(1, 1, values, values, values, values, np.array([True, False]), 1.0))
     return plot
 
 
 def _factors() -> FactorPictures:
     plot = FactorPictures()
     pictures = {"w": np.eye(4), "b": np.ones((4, 1)), "a": np.ones((1, 4)), "ba": np.ones((4, 4))}
-    plot.set_factors(Factors("layer 0 q", pictures, (4, 4), 1, 2.0))
+    plot.set_factors("layer 0 q", Factors(pictures, (4, 4), 1, 2.0))
     return plot
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.result import Result
 from core.contracts.text import Text
-from core.topics.lora.claims.stopped import stopped
+from core.topics.lora.claims.lora import stopped
+from core.topics.lora.result import LoraResult
 from core.wording import missing, provenance
 
 ADALORA = "Zhang et al. 2023 (arXiv 2303.10512)"
@@ -18,22 +20,22 @@ _SURE = 2.0
 """Standard errors from which on a difference is not laid to the choice of rows."""
 
 
-def important_get_more(result: Result) -> Finding:
+def important_get_more(result: LoraResult) -> Finding:
     """Holds when final ranks and importance go together clearly (Spearman 0.5 or more), with a limit when they do
     somewhat; does not hold when they do not."""
-    if result.params["init_r"] == result.params["target_r"]:
+    if result.params.init_r == result.params.target_r:
         return Finding(Verdict.NOT_TESTED, "init_r equals target_r, so no rank is taken away: begin with a higher one.")
-    if not result.params["call_update"]:
+    if not result.params.call_update:
         return Finding(Verdict.NOT_TESTED, "update_and_allocate is not called, so no rank changes: switch it on.")
     if untested := stopped(result, "adalora") or missing(result, "rank.correlation"):
         return untested
     correlation = result.value("rank.correlation")
-    rows = [row for row in result.tables["matrices"] if row["final_rank"] is not None]
-    most, least = max(rows, key=lambda row: row["final_rank"]), min(rows, key=lambda row: row["final_rank"])
+    ranks = [(row.final_rank, row.name) for row in result.matrices if row.final_rank is not None]
+    (least, least_name), (most, most_name) = (pick(ranks, key=itemgetter(0)) for pick in (min, max))
     evidence = (
-        f"Spearman correlation of final rank and importance over {len(rows)} matrices: {correlation:.2f} "
-        f"({provenance(result, 'rank.correlation')}); from {least['final_rank']} triplets in {least['name']} to "
-        f"{most['final_rank']} in {most['name']}."
+        f"Spearman correlation of final rank and importance over {len(ranks)} matrices: {correlation:.2f} "
+        f"({provenance(result, 'rank.correlation')}); from {least} triplets in {least_name} to "
+        f"{most} in {most_name}."
     )
     if "rank.full_correlation" in result.metrics:
         evidence += (
@@ -45,31 +47,31 @@ def important_get_more(result: Result) -> Finding:
     return Finding(Verdict.HOLDS_WITH_LIMIT if correlation > _AT_ALL else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def at_the_same_budget(result: Result) -> Finding:
+def at_the_same_budget(result: LoraResult) -> Finding:
     """Holds when the triplets kept at the end come to LoRA's rank times the matrices; not tested where AdaLoRA stopped
     or is never asked to take rank away."""
-    if not result.params["call_update"]:
+    if not result.params.call_update:
         return Finding(Verdict.NOT_TESTED, "update_and_allocate is not called, so no rank changes: switch it on.")
     if untested := stopped(result, "adalora") or missing(result, "budget.final", "budget.target"):
         return untested
     final, target = int(result.value("budget.final")), int(result.value("budget.target"))
-    matrices = len(result.tables["matrices"])
+    matrices = len(result.matrices)
     evidence = (
         f"AdaLoRA keeps {final} triplets at the end ({provenance(result, 'budget.final')}), LoRA has {matrices} x "
-        f"{result.params['target_r']} = {target}."
+        f"{result.params.target_r} = {target}."
     )
     if {"adalora.trainable", "lora.trainable"} <= set(result.metrics):
         evidence += (
-            f" While it trains, peft holds all {result.params['init_r']} triplets of every matrix: "
+            f" While it trains, peft holds all {result.params.init_r} triplets of every matrix: "
             f"{int(result.value('adalora.trainable')):,} parameters against {int(result.value('lora.trainable')):,}."
         )
     if final != target:
         return Finding(Verdict.DOES_NOT_HOLD, evidence)
-    same = result.params["init_r"] == result.params["target_r"]
+    same = result.params.init_r == result.params.target_r
     return Finding(Verdict.HOLDS if same else Verdict.HOLDS_WITH_LIMIT, evidence)
 
 
-def better_than_lora(result: Result) -> Finding:
+def better_than_lora(result: LoraResult) -> Finding:
     """Holds with a limit (another model and task, one seed) when AdaLoRA's loss on held-out rows is below LoRA's beyond
     the noise; does not hold when it is above; not tested within the noise."""
     pair = _pair(result)
@@ -88,12 +90,12 @@ def better_than_lora(result: Result) -> Finding:
     return Finding(Verdict.HOLDS_WITH_LIMIT if difference < 0 else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def _pair(result: Result) -> tuple[float, float] | None:
+def _pair(result: LoraResult) -> tuple[float, float] | None:
     """AdaLoRA's loss less LoRA's, and the standard error of that."""
-    for row in result.tables.get("held_out_pairs", []):
-        if {row["run"], row["other"]} == set(_PAPER) and row["loss_difference"] is not None and row["stderr"]:
-            sign = 1 if row["run"] == "adalora" else -1
-            return sign * row["loss_difference"], row["stderr"]
+    for pair in result.held_out_pairs:
+        if {pair.run, pair.other} == set(_PAPER) and pair.loss_difference is not None and pair.stderr:
+            sign = 1 if pair.run == "adalora" else -1
+            return sign * pair.loss_difference, pair.stderr
     return None
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 
 import numpy as np
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.result import Result
 from core.contracts.text import Text
 from core.model_presets import GPT_3
-from core.topics.lora.claims.stopped import stopped
-from core.topics.lora.model.counting import (
-    BYTES_A_PARAMETER,
+from core.topics.lora.matrices import (
+    BYTES_PER_PARAMETER,
     PAPER_CHECKPOINT_BYTES,
     PAPER_KINDS,
     PAPER_RANK,
     PAPER_TIMES,
 )
+from core.topics.lora.result import RUN_LABELS, LoraResult
 from core.wording import missing, provenance, quantity
 
 LORA = "Hu et al. 2021 (arXiv 2106.09685)"
@@ -30,14 +30,21 @@ _NOTHING = 1e-5
 """Of a singular value over the largest: what float32 leaves where the rank ends."""
 
 
-def is_a_low_rank_product(result: Result) -> Finding:
+def stopped(result: LoraResult, run: str) -> Finding | None:
+    """The finding where that run stopped before its last step, which says nothing about the method; else None."""
+    if run not in result.runs or not result.runs[run].error:
+        return None
+    return Finding(Verdict.NOT_TESTED, f"{RUN_LABELS[run]} was not trained to the end. {result.runs[run].error}")
+
+
+def is_a_low_rank_product(result: LoraResult) -> Finding:
     """Holds when no update of the LoRA run has a singular value above rounding beyond its rank; not tested where that
     run stopped, or its updates are no numbers."""
     if untested := stopped(result, "lora"):
         return untested
-    if "spectrum.lora" not in result.arrays:
+    if "lora" not in result.spectra:
         return Finding(Verdict.NOT_TESTED, "This run did not reach the end of its training: run the page to the end.")
-    spectra, rank = result.arrays["spectrum.lora"], int(result.params["target_r"])
+    spectra, rank = result.spectra["lora"], result.params.target_r
     if spectra.shape[1] <= rank:
         return Finding(
             Verdict.NOT_TESTED, f"The matrices have no more than {spectra.shape[1]} singular values: take a lower rank."
@@ -47,12 +54,12 @@ def is_a_low_rank_product(result: Result) -> Finding:
         return Finding(Verdict.NOT_TESTED, "LoRA's trained updates are no numbers: take a smaller learning rate.")
     evidence = (
         f"Of {len(spectra)} trained updates B A, the largest singular value number {rank + 1} is {beyond:.1e} of the "
-        f"first ({_measured(result)}): the rank is {rank} at most."
+        f"first ({result.measured.value}): the rank is {rank} at most."
     )
     return Finding(Verdict.HOLDS if beyond < _NOTHING else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def whole_updates_have_low_rank(result: Result) -> Finding:
+def whole_updates_have_low_rank(result: LoraResult) -> Finding:
     """Holds when the first target_r singular values have nine tenths of the energy of whole matrices' updates on
     average, with a limit from a half; does not hold below; not tested where their training stopped or
     the loss did not fall."""
@@ -61,39 +68,39 @@ def whole_updates_have_low_rank(result: Result) -> Finding:
     if untested := missing(result, "energy_in_rank"):
         return (
             untested
-            if result.params["compare_full"]
-            else Finding(Verdict.NOT_TESTED, "No whole matrices were trained: switch Whole matrices too on.")
+            if result.params.compare_full
+            else Finding(Verdict.NOT_TESTED, "No whole matrices were trained: switch Also train full matrices on.")
         )
-    losses = result.arrays.get("loss.full", np.zeros(0))
-    if len(losses) and losses[-_LAST_STEPS:].mean() >= losses[0]:
+    losses = result.runs["full"].losses if "full" in result.runs else None
+    if losses is not None and len(losses) and losses[-_LAST_STEPS:].mean() >= losses[0]:
         return Finding(
             Verdict.NOT_TESTED,
             f"Trained whole, the matrices learned nothing: the loss went from {losses[0]:.3g} to "
             f"{losses[-_LAST_STEPS:].mean():.3g} nats. Take a smaller learning rate.",
         )
     share = result.value("energy_in_rank")
-    rows = [row for row in result.tables["matrices"] if row["energy_in_rank"] is not None]
-    most, least = max(rows, key=lambda row: row["energy_in_rank"]), min(rows, key=lambda row: row["energy_in_rank"])
+    energies = [(row.energy_in_rank, row.name) for row in result.matrices if row.energy_in_rank is not None]
+    (least, least_name), (most, most_name) = (pick(energies, key=itemgetter(0)) for pick in (min, max))
     evidence = (
-        f"Trained whole, {len(rows)} matrices have {share:.0%} of the energy (squared singular values) of their "
-        f"updates in the first {result.params['target_r']} of them on average "
+        f"Trained whole, {len(energies)} matrices have {share:.0%} of the energy (squared singular values) of their "
+        f"updates in the first {result.params.target_r} of them on average "
         f"({provenance(result, 'energy_in_rank')}), from "
-        f"{least['energy_in_rank']:.0%} in {least['name']} to {most['energy_in_rank']:.0%} in {most['name']}."
+        f"{least:.0%} in {least_name} to {most:.0%} in {most_name}."
     )
     if share >= _MOST_ENERGY:
         return Finding(Verdict.HOLDS, evidence)
-    if found := _held_out(result):
-        evidence += f" That is no word on how well LoRA does, which finds an update of its own: {found}."
+    if losses_on_held_out := _held_out(result):
+        evidence += f" That is no word on how well LoRA does, which finds an update of its own: {losses_on_held_out}."
     return Finding(Verdict.HOLDS_WITH_LIMIT if share >= _HALF_ENERGY else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def trains_few(result: Result) -> Finding:
+def trains_few(result: LoraResult) -> Finding:
     """Holds below 1% of the parameters, with a limit below 10%."""
     if untested := missing(result, "lora.share", "lora.trainable"):
         return untested
     share = result.value("lora.share")
     evidence = (
-        f"peft trains {quantity(result, 'lora.trainable')} at rank {result.params['target_r']}, "
+        f"peft trains {quantity(result, 'lora.trainable')} at rank {result.params.target_r}, "
         f"{quantity(result, 'lora.share')} of this model's ({provenance(result, 'lora.share')}); of GPT-3 175B, "
         f"with rank {PAPER_RANK} on {' and '.join(PAPER_KINDS)} alone, it would be "
         f"{100 / result.value('gpt3.reduction'):.2g}% (modelled). The smaller the matrices, the larger the "
@@ -104,7 +111,7 @@ def trains_few(result: Result) -> Finding:
     return Finding(Verdict.HOLDS_WITH_LIMIT if share < _NOT_FEW_PERCENT else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def ten_thousand_times(result: Result) -> Finding:
+def ten_thousand_times(result: LoraResult) -> Finding:
     """Holds when the count from GPT-3's shapes is within a tenth of 10,000."""
     if untested := missing(result, "gpt3.reduction", "gpt3.trainable", "gpt3.parameters"):
         return untested
@@ -115,14 +122,14 @@ def ten_thousand_times(result: Result) -> Finding:
         f"GPT-3: {GPT_3.layers} layers x {len(PAPER_KINDS)} matrices x {PAPER_RANK} x ({rows:,} + {columns:,}) = "
         f"{int(trainable):,} trainable parameters of {int(result.value('gpt3.parameters')):,}, "
         f"{times:,.0f} times fewer ({provenance(result, 'gpt3.reduction')}); "
-        f"in 16 bits {BYTES_A_PARAMETER * trainable / 1e6:.1f} MB. The paper's abstract says "
+        f"in 16 bits {BYTES_PER_PARAMETER * trainable / 1e6:.1f} MB. The paper's abstract says "
         f"{PAPER_TIMES:,.0f} times fewer parameters, its section 4.2 a checkpoint of "
         f"{whole / 1e9:.0f} GB that becomes {adapter / 1e6:.0f} MB."
     )
     return Finding(Verdict.HOLDS if abs(times / PAPER_TIMES - 1) <= _NEAR else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def begins_unchanged(result: Result) -> Finding:
+def begins_unchanged(result: LoraResult) -> Finding:
     """Holds when no logit changes before the first step."""
     if untested := missing(result, "start.max_abs_change"):
         return untested
@@ -135,7 +142,7 @@ def begins_unchanged(result: Result) -> Finding:
     return Finding(Verdict.HOLDS if change == 0 else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def merges_exactly(result: Result) -> Finding:
+def merges_exactly(result: LoraResult) -> Finding:
     """Holds when merged and unmerged logits agree to 1e-5."""
     if untested := missing(result, "merge.max_abs_error"):
         return untested
@@ -147,15 +154,11 @@ def merges_exactly(result: Result) -> Finding:
     return Finding(Verdict.HOLDS if error <= 1e-5 else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def _held_out(result: Result) -> str:
+def _held_out(result: LoraResult) -> str:
     if missing(result, "held_out.lora", "held_out.full"):
         return ""
     lora, full = (result.value(f"held_out.{run}") for run in ("lora", "full"))
     return f"loss on held-out rows {lora:.3f} nats, whole matrices {full:.3f}"
-
-
-def _measured(result: Result) -> str:
-    return "measured" if result.environment.device.startswith("cuda") else "measured (CPU)"
 
 
 LORA_CLAIMS = (

@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from time import monotonic, perf_counter
 
 import torch
 
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Environment, Metric, Provenance
-from core.contracts.result_builder import Draft, as_partial
+from core.contracts.result import Metric
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
-from core.hardware.host import cpu_name
 from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import Batch, ordered_batches
 from core.language_model.evaluation import exact_match
 from core.language_model.folder import open_folder
-from core.language_model.libraries import WHAT_LIBRARIES_RAISE, import_peft, library_versions, reason
+from core.language_model.libraries import WHAT_LIBRARIES_RAISE, import_peft, reason
 from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_memory
 from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
 from core.language_model.torch_state import torch_threads
 from core.language_model.world import build_world
-from core.topics.lora.experiment import checks, tables
-from core.topics.lora.experiment.held_out import ANSWERED_ROWS, held_out_rows
-from core.topics.lora.experiment.runs import Run, adalora_run, full_run, lora_run
+from core.topics.lora.experiment import checks, summary
+from core.topics.lora.experiment.runs import ANSWERED_ROWS, Run, adalora_run, full_run, held_out_rows, lora_run
+from core.topics.lora.experiment.summary import Builder
 from core.topics.lora.experiment.updates import measure_updates
-from core.topics.lora.model.matrices import Matrix, check_ranks, of_name
-from core.topics.lora.model.plan import check
+from core.topics.lora.matrices import Matrix, check_ranks, of_name
 from core.topics.lora.params import LoraParams
-from core.versions import versions
+from core.topics.lora.plan import check
+from core.topics.lora.result import AnsweredRow
 from kernels.errors import KernelError
 
 _OPENED, _TRAINED, _MEASURED, _ANSWERED = 0.05, 0.8, 0.85, 0.95
@@ -60,24 +57,24 @@ class _Setting:
 
 
 def run(params: LoraParams, device: str) -> ExperimentRun:
-    """Every array, table and metric of payload.py, with Partials while the runs train.
+    """Three runs that train in turn, with a Partial about twice a second, and then what they did to the matrices.
 
     Raises InvalidParams for a model folder, target modules or ranks that cannot be. A run whose loss is no longer a
     number stops and keeps its curves; the others go on.
     """
     started = monotonic()
     check(params)
-    draft = Draft("lora", params, _environment(params, device))
-    tables.add_gpt_3(draft)
+    builder = Builder(params, device)
+    builder.add(summary.gpt_3_metrics())
     setting = yield from phase(0.0, _OPENED, lambda progress: _opened(params, device, progress))
-    _tell(draft, "notice", setting.base.notice)
+    builder.add_message("notice", setting.base.notice)
     with torch_threads(1 if setting.base.parameters < _SMALL_PARAMETERS else None):
-        runs = _begun(draft, params, setting)
-        yield from _trained(draft, params, setting, runs, started)
-        yield from _after_training(draft, params, setting, runs)
+        runs = _begun(builder, params, setting)
+        yield from _trained(builder, params, setting, runs, started)
+        yield from _after_training(builder, params, setting, runs)
         if params.kernels:
-            yield from _kernels(draft, params, setting, runs[0], device)
-    return draft.result()
+            yield from _kernels(builder, params, setting, runs[0], device)
+    return builder.result
 
 
 def _opened(params: LoraParams, device: str, progress: ProgressCallback) -> _Setting:
@@ -90,7 +87,7 @@ def _opened(params: LoraParams, device: str, progress: ProgressCallback) -> _Set
     import_peft()
     targets = target_modules(base.model, params.target_modules)
     names = adapted_layers(base.model, targets)
-    _check_room(base, names, params)
+    _check_copies(base, names, params)
     base.model.to(torch.device(device))
     matrices = [_matrix(base.model, name) for name in names]
     check_ranks(params, matrices)
@@ -99,7 +96,7 @@ def _opened(params: LoraParams, device: str, progress: ProgressCallback) -> _Set
     return _Setting(base, task, targets, names, matrices, batch)
 
 
-def _check_room(base: SmallModel, names: Sequence[str], params: LoraParams) -> None:
+def _check_copies(base: SmallModel, names: Sequence[str], params: LoraParams) -> None:
     """Every run trains a copy of its own; of whole matrices gradients and moments are as large as they are."""
     copies = 3 if params.compare_full else 2
     needed = copies * WEIGHT_BYTES * base.parameters
@@ -109,12 +106,14 @@ def _check_room(base: SmallModel, names: Sequence[str], params: LoraParams) -> N
     check_memory(
         needed,
         f"{copies} runs train a copy each of this model",
-        "switch Whole matrices too off, or take a smaller model" if params.compare_full else "take a smaller model",
+        "switch Also train full matrices off, or take a smaller model"
+        if params.compare_full
+        else "take a smaller model",
         "compare_full" if params.compare_full else "model",
     )
 
 
-def _begun(draft: Draft, params: LoraParams, setting: _Setting) -> list[Run]:
+def _begun(builder: Builder, params: LoraParams, setting: _Setting) -> list[Run]:
     """The runs before their first step, and the checks of how they begin."""
     base, task = setting.base, setting.task
     runs = [
@@ -123,19 +122,19 @@ def _begun(draft: Draft, params: LoraParams, setting: _Setting) -> list[Run]:
     ]
     logits = checks.logits_of(base.model, setting.batch)
     changes = {one.label: checks.start_change(one, logits, setting.batch) for one in runs}
-    draft.tables["checks"] = [
+    unchanged = [
         checks.check(f"{label}: largest change of a logit before the first step", change, 0.0)
         for label, change in changes.items()
     ]
-    draft.tables["checks"] += checks.count_checks(params, runs, setting.matrices)
-    draft.metrics["start.max_abs_change"] = Metric(
-        max(changes.values()), "", _measured(draft), f"of {logits.numel():,} logits, both adapters"
+    note = f"of {logits.numel():,} logits, both adapters"
+    builder.add(
+        {"start.max_abs_change": Metric(max(changes.values()), "", builder.measured, note)},
+        checks=(*unchanged, *checks.count_checks(params, runs, setting.matrices)),
     )
     if params.compare_full:
         runs.append(full_run(params, base, task, setting.names))
     if params.call_update and params.init_r == params.target_r:
-        _tell(
-            draft,
+        builder.add_message(
             "notice",
             "init_r equals target_r: peft's update_and_allocate cannot rank when there is nothing to prune (it "
             "raises), so only its scores are kept up.",
@@ -143,7 +142,7 @@ def _begun(draft: Draft, params: LoraParams, setting: _Setting) -> list[Run]:
     return runs
 
 
-def _trained(draft: Draft, params: LoraParams, setting: _Setting, runs: list[Run], started: float) -> Steps:
+def _trained(builder: Builder, params: LoraParams, setting: _Setting, runs: list[Run], started: float) -> Steps:
     """Every run takes a step in turn, so that the curves grow side by side."""
     rows = held_out_rows(setting.task)
     evaluated: list[int] = []
@@ -162,130 +161,128 @@ def _trained(draft: Draft, params: LoraParams, setting: _Setting, runs: list[Run
             for one in runs:
                 if not one.over:
                     one.evaluate(setting.base.tokenizer, rows)
-        if "first_curve_s" not in draft.metrics:
-            draft.metrics["first_curve_s"] = Metric(
-                monotonic() - started, "s", _measured(draft), "from the start of the run to its first curves"
-            )
+        if "first_curve_s" not in builder.result.metrics:
+            note = "from the start of the run to its first curves"
+            builder.add({"first_curve_s": Metric(monotonic() - started, "s", builder.measured, note)})
         if perf_counter() - shown_at >= _PARTIALS_EVERY_S:
-            _add_training(draft, params, setting, runs, evaluated)
-            yield Partial(as_partial(draft.result()))
+            _add_training(builder, params, setting, runs, evaluated)
+            yield Partial(builder.result)
             shown_at = perf_counter()
-    _add_training(draft, params, setting, runs, evaluated)
+    _add_training(builder, params, setting, runs, evaluated)
     for one in runs:
         if one.error:
-            _tell(draft, "warning", f"{one.label}: {one.error}")
-    yield Partial(as_partial(draft.result()))
+            builder.add_message("warning", f"{one.label}: {one.error}")
+    yield Partial(builder.result)
 
 
 def _add_training(
-    draft: Draft, params: LoraParams, setting: _Setting, runs: Sequence[Run], evaluated: Sequence[int]
+    builder: Builder, params: LoraParams, setting: _Setting, runs: Sequence[Run], evaluated: Sequence[int]
 ) -> None:
-    tables.add_curves(draft, runs, evaluated)
+    summary.add_curves(builder, runs, evaluated)
     recorder = next((one.recorder for one in runs if one.recorder), None)
     if recorder is not None:
-        tables.add_allocation(draft, recorder, setting.matrices)
-    tables.add_matrices(draft, params, setting.matrices, recorder)
+        summary.add_history(builder, recorder, setting.matrices)
+    summary.add_matrices(builder, params, setting.matrices, recorder)
 
 
-def _after_training(draft: Draft, params: LoraParams, setting: _Setting, runs: list[Run]) -> Steps:
+def _after_training(builder: Builder, params: LoraParams, setting: _Setting, runs: list[Run]) -> Steps:
     """What cannot be looked at is a message: the curves, and everything else, stay."""
     by_id = {one.id: one for one in runs}
     recorder = by_id["adalora"].recorder
     assert recorder is not None
-    draft.tables["checks"] += checks.allocator_checks(recorder)
-    tables.add_pairs(draft, runs)
+    builder.add(
+        checks=(*builder.result.checks, *checks.allocator_checks(recorder)),
+        held_out_pairs=summary.held_out_pairs(runs),
+    )
 
     def measure(progress: ProgressCallback) -> None:
         updates = measure_updates(by_id, setting.base.model, setting.names, params.target_r, progress)
-        draft.arrays.update(updates.arrays)
+        builder.add(spectra=updates.spectra, factors=updates.factors)
         if updates.approximate:
-            _tell(draft, "notice", "Matrices are large: their singular values are those of a randomised method.")
-        tables.add_matrices(draft, params, setting.matrices, recorder, updates)
+            builder.add_message("notice", "Matrices are large: their singular values are those of a randomised method.")
+        summary.add_matrices(builder, params, setting.matrices, recorder, updates)
 
-    yield from _kept(draft, "The updates could not be measured", _TRAINED, _MEASURED, measure)
-    yield Partial(as_partial(draft.result()))
+    yield from _kept(builder, "The updates could not be measured", _TRAINED, _MEASURED, measure)
+    yield Partial(builder.result)
     if params.exact_match:
         what = "Held-out rows could not be answered"
         yield from _kept(
-            draft, what, _MEASURED, _ANSWERED, lambda progress: _add_answers(draft, setting, runs, progress)
+            builder, what, _MEASURED, _ANSWERED, lambda progress: _add_answers(builder, setting, runs, progress)
         )
     adapted = [one for one in runs if one.id != "full" and not one.error]
     what = "Merged weights could not be compared"
-    yield from _kept(draft, what, _ANSWERED, _ANSWERED, lambda _: _add_merging(draft, setting, adapted))
-    yield Partial(as_partial(draft.result()))
+    yield from _kept(builder, what, _ANSWERED, _ANSWERED, lambda _: _add_merging(builder, setting, adapted))
+    yield Partial(builder.result)
 
 
-def _kept(draft: Draft, what: str, start: float, end: float, work: Callable[[ProgressCallback], None]) -> Steps:
+def _kept(builder: Builder, what: str, start: float, end: float, work: Callable[[ProgressCallback], None]) -> Steps:
     """A phase whose error is a message."""
     try:
         yield from phase(start, end, work)
     except (KernelError, *WHAT_LIBRARIES_RAISE) as error:
-        _tell(draft, "warning", f"{what}: {reason(error)}.")
+        builder.add_message("warning", f"{what}: {reason(error)}.")
 
 
-def _add_merging(draft: Draft, setting: _Setting, adapted: Sequence[Run]) -> None:
+def _add_merging(builder: Builder, setting: _Setting, adapted: Sequence[Run]) -> None:
     """Of the runs that went through: what a loss that is no number left behind may be no number either, and so may
     what the very last step did."""
     merged = {one.label: checks.merge_error(one, setting.batch) for one in adapted}
-    for label in [label for label, found in merged.items() if not all(map(math.isfinite, found))]:
+    for label in [label for label, errors in merged.items() if not all(map(math.isfinite, errors))]:
         del merged[label]
-        _tell(draft, "warning", f"{label}: its logits are no numbers after training, so merging was not compared.")
+        text = f"{label}: its logits are no numbers after training, so merging was not compared."
+        builder.add_message("warning", text)
     if not merged:
         return
-    draft.tables["checks"] += [
+    compared = [
         checks.check(
             f"{label}: merged against unmerged logits, over the largest", error / max(1.0, largest), checks.MERGED_LIMIT
         )
         for label, (error, largest) in merged.items()
     ]
-    error, largest = max(merged.values(), key=lambda found: found[0] / max(1.0, found[1]))
-    draft.metrics["merge.max_abs_error"] = Metric(
-        error / max(1.0, largest),
-        "",
-        _measured(draft),
-        f"of the logits, over the largest of them: {error:.2g} of {largest:.3g}; the worst of {' and '.join(merged)}",
+    error, largest = max(merged.values(), key=lambda errors: errors[0] / max(1.0, errors[1]))
+    note = f"of the logits, over the largest of them: {error:.2g} of {largest:.3g}; the worst of {' and '.join(merged)}"
+    builder.add(
+        {"merge.max_abs_error": Metric(error / max(1.0, largest), "", builder.measured, note)},
+        checks=(*builder.result.checks, *compared),
     )
 
 
-def _add_answers(draft: Draft, setting: _Setting, runs: Sequence[Run], progress: ProgressCallback) -> None:
-    """'samples' and the column exact_match."""
+def _add_answers(builder: Builder, setting: _Setting, runs: Sequence[Run], progress: ProgressCallback) -> None:
+    """What each model answers, and the share of it that is right."""
     rows = held_out_rows(setting.task)[:ANSWERED_ROWS]
     models = {"before": setting.base.model} | {one.id: one.model for one in runs}
-    found = {}
+    answers = {}
     for done, (name, model) in enumerate(models.items()):
 
         def answering(part: float, total: float, _: str, done: int = done) -> None:
             progress(done + part / total, len(models), "answering held-out rows")
 
-        found[name] = exact_match(model, setting.base.tokenizer, rows, answering)
-    tables.add_answers(draft, {name: answers.share_right for name, answers in found.items()})
-    draft.tables["samples"] = [
-        {
-            "row": example.row,
-            "wanted": example.sentence,
-            **{
-                name: found[name].texts[index] if name in found else ""
-                for name in ("before", "lora", "adalora", "full")
-            },
-        }
-        for index, example in enumerate(rows)
-    ]
+        answers[name] = exact_match(model, setting.base.tokenizer, rows, answering)
+    builder.add(
+        runs={run: replace(row, exact_match=answers[run].share_right) for run, row in builder.result.runs.items()},
+        samples=tuple(
+            AnsweredRow(example.row, example.sentence, {name: each.texts[index] for name, each in answers.items()})
+            for index, example in enumerate(rows)
+        ),
+    )
 
 
-def _kernels(draft: Draft, params: LoraParams, setting: _Setting, lora: Run, device: str) -> Steps:
+def _kernels(builder: Builder, params: LoraParams, setting: _Setting, lora: Run, device: str) -> Steps:
     """On the weights that LoRA trained: with those of a training that broke off sound kernels would look wrong."""
     if lora.error:
-        _tell(draft, "notice", "LoRA was not trained to the end, so the Triton kernels were not run on its weights.")
+        builder.add_message(
+            "notice", "LoRA was not trained to the end, so the Triton kernels were not run on its weights."
+        )
         return
     if find_spec("triton") is None:
-        _tell(draft, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
+        builder.add_message("notice", "Triton is not installed here, so its kernels are neither run nor traced.")
         return
     from core.topics.lora.experiment.kernels import add_kernels
 
     def trace(progress: ProgressCallback) -> None:
-        add_kernels(draft, params, lora, setting.names[0], device, progress)
+        add_kernels(builder, params, lora, setting.names[0], device, progress)
 
-    yield from _kept(draft, "The Triton kernels could not be looked at", _ANSWERED, 1.0, trace)
+    yield from _kept(builder, "The Triton kernels could not be looked at", _ANSWERED, 1.0, trace)
 
 
 def _matrix(model: torch.nn.Module, name: str) -> Matrix:
@@ -296,24 +293,3 @@ def _matrix(model: torch.nn.Module, name: str) -> Matrix:
     # GPT-2's Conv1D holds its weights as [in, out].
     rows, columns = (first, second) if isinstance(layer, torch.nn.Linear) else (second, first)
     return of_name(name, rows, columns)
-
-
-def _tell(draft: Draft, severity: str, text: str) -> None:
-    if text:
-        told = draft.tables.get("messages", [])
-        draft.tables["messages"] = [*told, {"severity": severity, "text": text}]
-
-
-def _measured(draft: Draft) -> Provenance:
-    return Provenance.MEASURED if draft.environment.device.startswith("cuda") else Provenance.MEASURED_CPU
-
-
-def _environment(params: LoraParams, device: str) -> Environment:
-    if torch.device(device).type == "cuda":
-        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA, peft", _versions())
-    backend = "torch, peft, TTIR interpreter (CPU)" if params.kernels else "torch, peft"
-    return Environment(f"cpu ({cpu_name()})", backend, _versions())
-
-
-def _versions() -> dict[str, str]:
-    return versions() | library_versions() | {"peft": version("peft")}

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.topics.lora.model.importance import Smoothed, kept, triplet_scores
-from core.topics.lora.model.schedule import Schedule
 from core.topics.lora.params import LoraParams
-from core.topics.lora.payload import MOST_FRAMES
+from core.topics.lora.result import MOST_FRAMES
+from core.topics.lora.schedule import Schedule
+from core.topics.lora.triplets import Smoothed, kept, triplet_scores
 
 ADAPTER = "default"
 _PARTS = ("lora_A", "lora_E", "lora_B")
@@ -43,7 +43,7 @@ class Frame:
 
 
 @dataclass
-class Allocation:
+class Masking:
     """One masking by peft: triplets kept of each matrix before and after it, int [matrices]."""
 
     step: int
@@ -65,7 +65,7 @@ class Recorder:
     orthogonality: list[float] = field(default_factory=list)
     allocated: list[bool] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
-    allocations: list[Allocation] = field(default_factory=list)
+    maskings: list[Masking] = field(default_factory=list)
     last_scores: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class Recorder:
         self._weights = {
             f"{name}.{part}.{ADAPTER}": weights[f"{name}.{part}.{ADAPTER}"] for name in self.names for part in _PARTS
         }
-        self._own = {name: Smoothed.zeros(_numpy(weight)) for name, weight in self._weights.items()}
+        self._smoothed = {name: Smoothed.zeros(_numpy(weight)) for name, weight in self._weights.items()}
         self._kept = np.ones((len(self.names), self.params.init_r), dtype=bool)
         self._masked: np.ndarray | None = None
         self._stride = self._frame_stride()
@@ -114,36 +114,39 @@ class Recorder:
         if not self.schedule.scores(step):
             return
         for name, weight in self._weights.items():
-            self._own[name] = self._own[name].updated(
+            self._smoothed[name] = self._smoothed[name].updated(
                 _numpy(weight), _numpy(weight.grad), self.params.beta1, self.params.beta2
             )
 
     def _compare_masks(self, budget: int, theirs: np.ndarray) -> None:
-        ours = np.array(kept(self._own_scores(), budget))
+        ours = np.array(kept(self._formula_scores(), budget))
         self.differences.triplets += int((ours != theirs).sum())
         self.differences.allocations += 1
 
     def _compare(self, step: int) -> None:
-        found = self.differences
-        found.budget = max(found.budget, abs(self._allocator.budget_schedule(step)[0] - self.schedule.budget(step)))
+        differences = self.differences
+        differences.budget = max(
+            differences.budget, abs(self._allocator.budget_schedule(step)[0] - self.schedule.budget(step))
+        )
         if not self._allocator.exp_avg_ipt:
             return
-        found.compared += 1
+        differences.compared += 1
         pairs = (
-            (self._own_tensors("sensitivity"), self._allocator.exp_avg_ipt),
-            (self._own_tensors("uncertainty"), self._allocator.exp_avg_unc),
+            (self._formula_tensors("sensitivity"), self._allocator.exp_avg_ipt),
+            (self._formula_tensors("uncertainty"), self._allocator.exp_avg_unc),
         )
-        for own, theirs in pairs:
-            found.importance = max(
-                found.importance, largest_difference((own[name], _numpy(theirs[name])) for name in self._weights)
+        for ours, theirs in pairs:
+            differences.importance = max(
+                differences.importance, largest_difference((ours[name], _numpy(theirs[name])) for name in self._weights)
             )
 
-    def _own_tensors(self, what: str) -> dict[str, np.ndarray]:
-        return {name: getattr(smoothed, what) for name, smoothed in self._own.items()}
+    def _formula_tensors(self, what: str) -> dict[str, np.ndarray]:
+        return {name: getattr(smoothed, what) for name, smoothed in self._smoothed.items()}
 
-    def _own_scores(self) -> list[np.ndarray]:
+    def _formula_scores(self) -> list[np.ndarray]:
         return [
-            triplet_scores(*(self._own[f"{name}.{part}.{ADAPTER}"].score for part in _PARTS)) for name in self.names
+            triplet_scores(*(self._smoothed[f"{name}.{part}.{ADAPTER}"].score for part in _PARTS))
+            for name in self.names
         ]
 
     def _peft_scores(self) -> np.ndarray:
@@ -157,7 +160,7 @@ class Recorder:
         before = self._kept.sum(axis=1)
         if self._masked is not None:
             self._kept = self._masked
-            self.allocations.append(Allocation(step, self.schedule.budget(step), before, self._kept.sum(axis=1)))
+            self.maskings.append(Masking(step, self.schedule.budget(step), before, self._kept.sum(axis=1)))
         self.allocated.append(self._masked is not None)
         self.ranks.append(self._kept.sum(axis=1).astype(np.int16))
         if step % self._stride == 0 or step == self.params.steps:
@@ -168,7 +171,7 @@ class Recorder:
         frame too."""
         del self.orthogonality[steps:], self.allocated[steps:], self.ranks[steps:]
         self.frames[:] = [frame for frame in self.frames if frame.step <= steps]
-        self.allocations[:] = [found for found in self.allocations if found.step <= steps]
+        self.maskings[:] = [masking for masking in self.maskings if masking.step <= steps]
         if self.ranks and (not self.frames or self.frames[-1].step != len(self.ranks)):
             self.frames.append(self._frame(len(self.ranks)))
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from core.contracts.result import Row
 from core.language_model.data import Batch
 from core.language_model.torch_state import evaluating
 from core.topics.lora.experiment.allocator import Recorder
 from core.topics.lora.experiment.runs import Run
-from core.topics.lora.model.matrices import Matrix
+from core.topics.lora.matrices import Matrix
 from core.topics.lora.params import LoraParams
+from core.topics.lora.result import Check
 
 MERGED_LIMIT = 1e-5
 """Of the logits, over the largest of them where that is above 1: float32 keeps seven digits."""
@@ -22,10 +22,10 @@ MERGED_LIMIT = 1e-5
 IMPORTANCE_LIMIT = 1e-5
 
 
-def check(what: str, value: float, limit: float) -> Row:
+def check(what: str, value: float, limit: float) -> Check:
     """`value` is None, and the check failed, where it is no number: JSON has none of those."""
     shown = float(value) if math.isfinite(value) else None
-    return {"what": what, "value": shown, "limit": float(limit), "passed": bool(value <= limit)}
+    return Check(what, shown, float(limit), bool(value <= limit))
 
 
 def logits_of(model: Any, batch: Batch) -> torch.Tensor:
@@ -56,7 +56,7 @@ def merge_error(run: Run, batch: Batch) -> tuple[float, float]:
     return float((together - apart).abs().max()), float(apart.abs().max())
 
 
-def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Matrix]) -> list[Row]:
+def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Matrix]) -> list[Check]:
     """Parameters that peft says are trainable, against the count from shapes."""
     expected = {
         "lora": sum(matrix.lora_parameters(params.target_r) for matrix in matrices),
@@ -73,24 +73,24 @@ def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Mat
     ]
 
 
-def allocator_checks(recorder: Recorder) -> list[Row]:
-    """peft's allocator against the formulas of model/, at every step so far."""
-    found = recorder.differences
+def allocator_checks(recorder: Recorder) -> list[Check]:
+    """peft's allocator against the formulas, at every step so far."""
+    seen = recorder.differences
     rows = []
-    if found.compared:
+    if seen.compared:
         rows = [
-            check("AdaLoRA: budget, peft against the cubic schedule (triplets)", found.budget, 0),
+            check("AdaLoRA: budget, peft against the cubic schedule (triplets)", seen.budget, 0),
             check(
-                f"AdaLoRA: sensitivity and uncertainty, peft against the formulas in {found.compared} steps (relative)",
-                found.importance,
+                f"AdaLoRA: sensitivity and uncertainty, peft against the formulas in {seen.compared} steps (relative)",
+                seen.importance,
                 IMPORTANCE_LIMIT,
             ),
         ]
-    if found.allocations:
+    if seen.allocations:
         rows.append(
             check(
-                f"AdaLoRA: triplets kept, peft against the formulas in {found.allocations} allocations (differing)",
-                found.triplets,
+                f"AdaLoRA: triplets kept, peft against the formulas in {seen.allocations} allocations (differing)",
+                seen.triplets,
                 0,
             )
         )

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
-from core.comparison import ERROR_FACTOR, comparison_table
-from core.contracts.result import Metric, Provenance, Row
-from core.contracts.result_builder import Draft
+from core.comparison import ERROR_FACTOR
+from core.contracts.result import KernelSource, Metric, Provenance
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
+from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
 from core.interpreter import Launch, intercept
-from core.topics.lora.experiment.comparison import compare
 from core.topics.lora.experiment.runs import Run
+from core.topics.lora.experiment.summary import Builder
 from core.topics.lora.params import LoraParams
-from core.trace.kernel_traffic import kernel_tables
+from core.topics.lora.result import Agreement, LaunchTraffic, LoraImplResult
+from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.traffic import traffic
-from kernels.lora.api import Impl, lora_linear, lora_linear_nf4, update_importance
+from kernels.lora.api import Impl, available, lora_linear, lora_linear_nf4, update_importance
 from kernels.lora.inputs import MOST_RANK
 from kernels.lora.reference import reference_importance, reference_lora_linear
 from kernels.quantization.api import Impl as QuantizationImpl
@@ -27,6 +29,12 @@ TOKENS, MOST_SIDE = 128, 256
 _NF4_BLOCKS = (64, 32, 16)
 _TRACE_BUDGET_BYTES = 1 << 30
 _VARIANTS = {"fused": Impl.TRITON, "fused nf4": Impl.TRITON, "unfused": Impl.TRITON_UNFUSED}
+_LABELS = {
+    "triton": ("fused (Triton)", Impl.TRITON),
+    "torch": ("torch, two products", Impl.TORCH),
+    "peft": ("peft, unfused", Impl.PEFT),
+}
+_ON_GPU, _ON_CPU = (8192, 4096, 4096, 16), (512, 1024, 1024, 16)
 
 
 @dataclass(frozen=True)
@@ -53,27 +61,34 @@ class Piece:
         return reference_lora_linear(self.x, weight, self.a, self.b, scaling=self.scaling)
 
     @property
+    def names(self) -> dict[int, str]:
+        """Of its tensors, by address."""
+        names = {self.x.data_ptr(): "x", self.weight.data_ptr(): "W", self.a.data_ptr(): "A", self.b.data_ptr(): "B"}
+        return names if self.quantized is None else names | {self.quantized.codes.data_ptr(): "codes of W"}
+
+    @property
     def variants(self) -> tuple[str, ...]:
         return tuple(name for name in _VARIANTS if name != "fused nf4" or self.quantized is not None)
 
 
-def add_kernels(draft: Draft, params: LoraParams, run: Run, name: str, device: str, progress: ProgressCallback) -> None:
-    """'kernels', 'lines', 'sources', 'agreement', 'comparison' and '{variant}.*_bytes' of the matrix `name` of LoRA's
-    run. Raises KernelError where a kernel cannot take what it is given."""
+def add_kernels(
+    builder: Builder, params: LoraParams, run: Run, name: str, device: str, progress: ProgressCallback
+) -> None:
+    """What is traced of the matrix `name` of LoRA's run, '{variant}.*_bytes', 'agreement' and 'comparison'. Raises
+    KernelError where a kernel cannot take what it is given."""
     in_turn = in_parts(progress, 3)
     if params.target_r > MOST_RANK:
         text = f"The kernels take ranks of 1 to {MOST_RANK}, so they were not run at rank {params.target_r}."
-        draft.tables["messages"] = [*draft.tables.get("messages", []), {"severity": "notice", "text": text}]
+        builder.add_message("notice", text)
         return
     piece = _piece(run, name, params)
-    draft.tables.update({"kernels": [], "lines": [], "sources": [], "agreement": []})
     for done, variant in enumerate(piece.variants):
         in_turn(done, len(piece.variants), "tracing the kernels")
-        _add_variant(draft, piece, variant)
+        _add_variant(builder, piece, variant)
     in_turn(0, 1, "comparing the importance update")
-    draft.tables["agreement"].append(_importance_agreement(params))
+    builder.add(agreement=(*builder.result.agreement, _importance_agreement(params)))
     in_turn(0, 1, "timing the forward pass")
-    draft.tables["comparison"] = comparison_table(compare(params, torch.device(device)))
+    builder.add(comparison=_compare(params, torch.device(device)))
 
 
 def _piece(run: Run, name: str, params: LoraParams) -> Piece:
@@ -93,61 +108,68 @@ def _piece(run: Run, name: str, params: LoraParams) -> Piece:
     return Piece(x, weight, a, b, float(layer.scaling["default"]), quantized)
 
 
-def _add_variant(draft: Draft, piece: Piece, variant: str) -> None:
+def _add_variant(builder: Builder, piece: Piece, variant: str) -> None:
     with torch.no_grad(), intercept(memory_budget_bytes=_TRACE_BUDGET_BYTES) as tracer:
         out = piece.run(variant, _VARIANTS[variant])
     with torch.no_grad():
         rounded = piece.run(variant, Impl.TORCH)
-    reference = piece.reference(variant)
-    draft.tables["agreement"].append(_agreement_row(variant, "float64", out, reference, rounded))
-    held = {piece.x.data_ptr(): "x", piece.weight.data_ptr(): "W", piece.a.data_ptr(): "A", piece.b.data_ptr(): "B"}
-    held[out.data_ptr()] = "y"
-    if piece.quantized is not None:
-        held[piece.quantized.codes.data_ptr()] = "codes of W"
-    rows: list[Row] = []
+    agreement = _agreement(variant, "float64", out, piece.reference(variant), rounded)
+    names = piece.names | {out.data_ptr(): "y"}
+    launches: list[LaunchTraffic] = []
+    moved = KernelTraffic()
     for index, launch in enumerate(tracer.launches):
-        names = {buffer.name: held.get(buffer.data_ptr, buffer.name) for buffer in launch.buffers}
-        rows += _touched(variant, index, launch, names)
-        found = kernel_tables(variant, [launch], names)
-        draft.tables["lines"] += found["lines"]
-        told = {(row["kernel"], row["function"]) for row in draft.tables["sources"]}
-        draft.tables["sources"] += [row for row in found["sources"] if (row["kernel"], row["function"]) not in told]
-    draft.tables["kernels"] += rows
+        tensor_of = {buffer.name: names.get(buffer.data_ptr, buffer.name) for buffer in launch.buffers}
+        launches += _touched(variant, index, launch, tensor_of)
+        moved += kernel_traffic(variant, [launch], tensor_of)
     note = (
         f"{len(tracer.launches)} launches: {TOKENS} tokens, W {' x '.join(map(str, piece.weight.shape))}, rank "
         f"{len(piece.a)}, bf16"
     )
-    for what in ("read_bytes", "written_bytes"):
-        total = float(sum(row[what] for row in rows))
-        draft.metrics[f"{variant.replace(' ', '_')}.{what}"] = Metric(total, "bytes", Provenance.TRACED, note)
-
-
-def _touched(variant: str, index: int, launch: Launch, names: dict[str, str]) -> list[Row]:
-    return [
+    sources: dict[str, KernelSource] = {}
+    for source in moved.sources:
+        sources.setdefault(source.function, source)
+    prefix = variant.replace(" ", "_")
+    read = float(sum(row.read_bytes for row in launches))
+    written = float(sum(row.written_bytes for row in launches))
+    before = builder.result
+    builder.add(
         {
-            "variant": variant,
-            "function": launch.function,
-            "launch": index,
-            "tensor": names[buffer.name],
-            "dtype": buffer.dtype,
-            "elements": buffer.size_bytes // buffer.element_bytes,
-            "read_bytes": counted.read_bytes,
-            "written_bytes": counted.written_bytes,
-            "unique_bytes": counted.unique_bytes,
-        }
+            f"{prefix}.read_bytes": Metric(read, "bytes", Provenance.TRACED, note),
+            f"{prefix}.written_bytes": Metric(written, "bytes", Provenance.TRACED, note),
+        },
+        launches=(*before.launches, *launches),
+        lines=(*before.lines, *moved.lines),
+        sources=(*before.sources, *sources.values()),
+        agreement=(*before.agreement, agreement),
+    )
+
+
+def _touched(variant: str, index: int, launch: Launch, tensor_of: dict[str, str]) -> list[LaunchTraffic]:
+    return [
+        LaunchTraffic(
+            variant,
+            launch.function,
+            tensor_of[buffer.name],
+            counted.read_bytes,
+            counted.written_bytes,
+            counted.unique_bytes,
+            launch=index,
+            dtype=buffer.dtype,
+            elements=buffer.size_bytes // buffer.element_bytes,
+        )
         for buffer, counted in zip(launch.buffers, traffic(launch).buffers, strict=True)
         if counted.unique_bytes
     ]
 
 
-def _agreement_row(what: str, against: str, out: torch.Tensor, reference: torch.Tensor, rounded: torch.Tensor) -> Row:
+def _agreement(what: str, against: str, out: torch.Tensor, reference: torch.Tensor, rounded: torch.Tensor) -> Agreement:
     """Allowed are ERROR_FACTOR times what torch's own rounding costs."""
     error = float((out.double() - reference).abs().max())
     limit = ERROR_FACTOR * float((rounded.double() - reference).abs().max())
-    return {"what": what, "against": against, "max_abs_error": error, "limit": limit, "passed": bool(error <= limit)}
+    return Agreement(what, against, error, limit, bool(error <= limit))
 
 
-def _importance_agreement(params: LoraParams) -> Row:
+def _importance_agreement(params: LoraParams) -> Agreement:
     generator = torch.Generator().manual_seed(params.seed)
     values, gradients = torch.randn(2, 4096, generator=generator)
     sensitivity, uncertainty = torch.rand(2, 4096, generator=generator)
@@ -157,6 +179,34 @@ def _importance_agreement(params: LoraParams) -> Row:
     update_importance(values, gradients, *by_torch, beta1=beta1, beta2=beta2, impl=Impl.TORCH)
     with intercept():
         update_importance(values, gradients, sensitivity, uncertainty, beta1=beta1, beta2=beta2, impl=Impl.TRITON)
-    return _agreement_row(
+    return _agreement(
         "importance update", "float64", torch.stack((sensitivity, uncertainty)), expected, torch.stack(by_torch)
     )
+
+
+def _compare(params: LoraParams, device: torch.device) -> tuple[LoraImplResult, ...]:
+    """The forward pass, checked and then timed, on the device itself: no emulated kernel is timed."""
+    tokens, out, into, rank = _ON_GPU if device.type == "cuda" else _ON_CPU
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    generator = torch.Generator().manual_seed(params.seed)
+    x, weight, a, b = (
+        (torch.randn(*shape, generator=generator) / shape[-1] ** 0.5).to(device, dtype)
+        for shape in ((tokens, into), (out, into), (rank, into), (out, rank))
+    )
+    reference = reference_lora_linear(x, weight, a, b, scaling=2.0)
+    forward = partial(lora_linear, x, weight, a, b, scaling=2.0)
+
+    def implementation(name: str, label: str, impl: Impl) -> Implementation[LoraImplResult]:
+        reason = available(impl, str(device)) or ""
+        result = LoraImplResult(name, label, reason=reason, tokens=tokens, width=into, rank=rank)
+        return Implementation(result, None if reason else partial(forward, impl=impl))
+
+    with torch.no_grad():
+        allowed = allowed_rms_error(forward(impl=Impl.TORCH), reference)
+        comparison = Comparison(
+            tuple(implementation(name, label, impl) for name, (label, impl) in _LABELS.items()),
+            lambda result, out: checked(result, out, reference, allowed),
+            device,
+            flops=2.0 * tokens * (into * out + rank * (into + out)),
+        )
+        return comparison.time(comparison.check())

@@ -1,4 +1,4 @@
-"""The three runs: LoRA, AdaLoRA and whole matrices, from the same model on the same batches."""
+"""The three runs: LoRA, AdaLoRA and whole matrices, from the same model on the same batches; and the rows held out."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from core.language_model.adapters import LossNotANumber, Step, copied, train_steps, trainable, with_adapter
-from core.language_model.data import task_batches
+from core.language_model.data import NOT_LEARNED, ordered_batches, task_batches
 from core.language_model.evaluation import TextLoss
 from core.language_model.libraries import WHAT_LIBRARIES_RAISE, reason
 from core.language_model.small_model import SmallModel
 from core.language_model.table_task import Example, TableTask
+from core.language_model.torch_state import evaluating
 from core.topics.lora.experiment.allocator import Recorder
-from core.topics.lora.experiment.held_out import rows_loss
-from core.topics.lora.model.schedule import Schedule
 from core.topics.lora.params import LoraParams
-from core.topics.lora.payload import RUN_LABELS
+from core.topics.lora.result import RUN_LABELS
+from core.topics.lora.schedule import Schedule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FULL_RATE_SHARE = 0.2
 """Of the adapters' learning rate, what whole matrices are trained with: at the same rate they diverge or forget."""
+
+HELD_OUT_ROWS = 64
+ANSWERED_ROWS = 32
+_AT_ONCE = 32
 
 
 @dataclass
@@ -153,3 +158,28 @@ def _started(
     take = partial(train_steps, after_backward=before, after_step=after)
     run._steps = take(model, batches, optimizer, params.steps)
     return run
+
+
+def held_out_rows(task: TableTask) -> tuple[Example, ...]:
+    """Facts of people without a row in training, and facts that no text contains, in turn."""
+    both = zip(task.unseen_people, task.untold_facts, strict=False)
+    mixed = [example for pair in both for example in pair]
+    rest = task.unseen_people[len(task.untold_facts) :]
+    return tuple([*mixed, *rest][:HELD_OUT_ROWS])
+
+
+def rows_loss(model: Any, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> TextLoss:
+    """The loss of the sentences, given their rows; its sums by row, so that two models can be compared in pairs."""
+    sums: list[float] = []
+    tokens: list[int] = []
+    with evaluating(model):
+        for batch in ordered_batches(examples, tokenizer, _AT_ONCE):
+            moved = batch.to(model.device)
+            logits = model(input_ids=moved.input_ids, attention_mask=moved.attention_mask, use_cache=False).logits
+            expected = moved.labels[:, 1:]
+            losses = torch.nn.functional.cross_entropy(
+                logits[:, :-1].transpose(1, 2).float(), expected, ignore_index=NOT_LEARNED, reduction="none"
+            )
+            sums += losses.double().sum(dim=1).tolist()
+            tokens += (expected != NOT_LEARNED).sum(dim=1).tolist()
+    return TextLoss(sum(sums) / sum(tokens), sum(tokens), np.array(sums), np.array(tokens, dtype=np.float64))

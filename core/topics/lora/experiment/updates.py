@@ -12,7 +12,7 @@ import torch
 from core.engine.steps import ProgressCallback
 from core.topics.lora.experiment.allocator import ADAPTER
 from core.topics.lora.experiment.runs import Run
-from core.topics.lora.payload import MOST_PICTURES, PICTURE_SIDE
+from core.topics.lora.result import MOST_PICTURES, PICTURE_SIDE, Factors
 
 MOST_SINGULAR_VALUES = 128
 _EXACT_SIDE = 1024
@@ -21,12 +21,13 @@ _PHASE = "singular values of the updates"
 
 @dataclass(frozen=True)
 class Updates:
-    """`spectrum.{run}` and `picture.{index}.{part}` by name; Frobenius norms of the full updates and what share of
-    their squares the first target_r singular values have, [matrices] each, NaN where that run is missing or stopped: a
-    training that broke off says nothing of what training does. `approximate` says
+    """Singular values of the updates by run, float32 [matrices, k]; pictures of the first matrices; Frobenius norms of
+    the full updates and what share of their squares the first target_r singular values have, [matrices] each, NaN where
+    that run is missing or stopped: a training that broke off says nothing of what training does. `approximate` says
     that matrices were too large for all their singular values."""
 
-    arrays: Mapping[str, np.ndarray]
+    spectra: Mapping[str, np.ndarray]
+    factors: tuple[Factors, ...]
     full_norm: np.ndarray
     energy_in_rank: np.ndarray
     approximate: bool
@@ -35,30 +36,27 @@ class Updates:
 def measure_updates(
     runs: Mapping[str, Run], base: Any, names: Sequence[str], rank: int, progress: ProgressCallback
 ) -> Updates:
-    """Of the trained `runs`, against the weights of `base`, the model that they began from."""
+    """Of the trained `runs`, LoRA's among them, against the weights of `base`, the model that they began from."""
     first = {name: _out_in(base.get_submodule(name)) for name in names}
     most = min(MOST_SINGULAR_VALUES, *(min(weight.shape) for weight in first.values()))
-    arrays: dict[str, np.ndarray] = {}
+    spectra = {run_id: np.zeros((len(names), most), dtype=np.float32) for run_id in runs}
+    full_pictures: dict[int, np.ndarray] = {}
     norms = np.full(len(names), np.nan)
     energy = np.full(len(names), np.nan)
     approximate = False
     for done, (run_id, run) in enumerate(runs.items()):
-        spectra = np.zeros((len(names), most), dtype=np.float32)
         for index, name in enumerate(names):
             progress(done * len(names) + index, len(runs) * len(names), _PHASE)
             update = update_of(run, name, first[name])
             approximate |= min(update.shape) > _EXACT_SIDE
             values = _singular_values(update, most)
-            spectra[index] = values
+            spectra[run_id][index] = values
             if run_id == "full" and not run.error:
                 norms[index] = float(torch.linalg.matrix_norm(update))
                 energy[index] = float((values[:rank] ** 2).sum() / norms[index] ** 2) if norms[index] else np.nan
                 if index < MOST_PICTURES:
-                    arrays[f"picture.{index}.delta"] = picture(update)
-        arrays[f"spectrum.{run_id}"] = spectra
-    if "lora" in runs:
-        arrays.update(_pictures(runs["lora"], first))
-    return Updates(arrays, norms, energy, approximate)
+                    full_pictures[index] = picture(update)
+    return Updates(spectra, _factors(runs["lora"], first, full_pictures), norms, energy, approximate)
 
 
 def update_of(run: Run, name: str, first: torch.Tensor) -> torch.Tensor:
@@ -86,15 +84,23 @@ def _out_in(layer: Any) -> torch.Tensor:
     return weight if isinstance(layer, torch.nn.Linear) else weight.T
 
 
-def _pictures(run: Run, first: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+def _factors(
+    lora: Run, first: Mapping[str, torch.Tensor], full_pictures: Mapping[int, np.ndarray]
+) -> tuple[Factors, ...]:
+    factors = []
     for index, (name, weight) in enumerate(list(first.items())[:MOST_PICTURES]):
-        layer = run.model.base_model.model.get_submodule(name)
-        found[f"picture.{index}.w"] = picture(weight)
-        found[f"picture.{index}.a"] = picture(layer.lora_A[ADAPTER].weight)
-        found[f"picture.{index}.b"] = picture(layer.lora_B[ADAPTER].weight)
-        found[f"picture.{index}.ba"] = picture(update_of(run, name, weight))
-    return found
+        layer = lora.model.base_model.model.get_submodule(name)
+        pictures = {
+            "w": picture(weight),
+            "b": picture(layer.lora_B[ADAPTER].weight),
+            "a": picture(layer.lora_A[ADAPTER].weight),
+            "ba": picture(update_of(lora, name, weight)),
+        }
+        if index in full_pictures:
+            pictures["delta"] = full_pictures[index]
+        rows, columns = weight.shape
+        factors.append(Factors(pictures, (rows, columns), layer.r[ADAPTER], float(layer.scaling[ADAPTER])))
+    return tuple(factors)
 
 
 def _singular_values(matrix: torch.Tensor, most: int) -> np.ndarray:
@@ -106,5 +112,5 @@ def _singular_values(matrix: torch.Tensor, most: int) -> np.ndarray:
         values = torch.linalg.svdvals(matrix.float())[:most]
     else:
         values = torch.svd_lowrank(matrix.float(), q=min(most + 16, *matrix.shape), niter=4)[1][:most]
-    found: np.ndarray = values.numpy()
-    return found
+    singular_values: np.ndarray = values.numpy()
+    return singular_values

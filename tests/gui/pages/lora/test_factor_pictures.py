@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from PySide6.QtGui import QColor
 
+from core.topics.lora.result import Factors
 from gui import theme as themes
-from gui.pages.lora.factor_pictures import FactorPictures, Factors
+from gui.pages.lora.factor_pictures import FactorPictures
 
 W = np.linspace(-1, 1, 16 * 8).reshape(16, 8)
+MATRIX = "layer 0 q_proj"
 PICTURES = {"w": W, "b": np.ones((16, 2)), "a": -np.ones((2, 8)), "ba": -2 * np.ones((16, 8))}
 
 
 def factors(**more: np.ndarray) -> Factors:
-    return Factors("layer 0 q_proj", {**PICTURES, **more}, (32, 8), 2, 4.0)
+    return Factors({**PICTURES, **more}, (32, 8), 2, 4.0)
 
 
 @pytest.fixture
@@ -25,14 +27,14 @@ def plot(qtbot: Any) -> FactorPictures:
     qtbot.addWidget(made)
     made.resize(460, 260)
     made.show()
-    made.set_factors(factors())
+    made.set_factors(MATRIX, factors())
     return made
 
 
 def test_that_the_title_writes_the_scaling_and_none_is_an_empty_state(plot: FactorPictures) -> None:
     assert plot.title.text() == "layer 0 q_proj: W + 4 BA"
     assert [factors().name(part) for part in ("w", "ba", "delta")] == ["W", "4 BA", "ΔW, whole"]
-    plot.set_factors(None)
+    plot.set_factors(MATRIX, None)
     assert plot.is_empty
 
 
@@ -49,7 +51,7 @@ def test_that_b_stands_left_of_the_product_and_a_above_it(plot: FactorPictures) 
 
 
 def test_that_the_full_update_has_its_place_only_where_there_is_one(plot: FactorPictures) -> None:
-    plot.set_factors(factors(delta=W))
+    plot.set_factors(MATRIX, factors(delta=W))
     boxes = plot.canvas.boxes()
     assert boxes["delta"].left() > boxes["ba"].right()
     assert boxes["delta"].right() <= plot.canvas.width()

@@ -10,10 +10,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import as_partial
+from core.contracts.result import Provenance
 from core.topics.lora import TOPIC
 from core.topics.lora.params import LoraParams
+from core.topics.lora.result import LoraResult, RankHistory
 from gui import theme as themes
 from gui.pages.lora import LoraPage
 from gui.pages.lora.details import KERNEL, PICTURES, SIZE, SPECTRUM, TEXT, TRIPLETS
@@ -30,8 +30,6 @@ def page(qtbot: Any) -> LoraPage:
 
     def show(params: LoraParams) -> None:
         made.show_plan(made.topic.plan(params), params)
-        if made._result is not None:
-            made.set_stale(dict(made._result.params) != params.model_dump(mode="json"))
 
     made.params_changed.connect(show)
     made.form.set_params(PARAMS)
@@ -40,12 +38,21 @@ def page(qtbot: Any) -> LoraPage:
     return made
 
 
-def made_up(done: int | None = None, **more: Any) -> Result:
-    return lora_result(PARAMS.model_dump(mode="json"), done=done, **more)
+def made_up(done: int | None = None, **more: Any) -> LoraResult:
+    return lora_result(PARAMS, done=done, **more)
+
+
+def history_of(result: LoraResult) -> RankHistory:
+    assert result.history is not None
+    return result.history
+
+
+def stale(page: LoraPage) -> list[bool]:
+    return [bool(page.cards[key].property("stale")) for key in ("ranks", "losses", "details")]
 
 
 def grow(page: LoraPage, done: int) -> None:
-    page.show_partial(as_partial(made_up(done)))
+    page.show_partial(made_up(done))
 
 
 def test_that_before_a_run_the_budget_is_planned_and_the_map_says_what_will_come(page: LoraPage) -> None:
@@ -54,8 +61,8 @@ def test_that_before_a_run_the_budget_is_planned_and_the_map_says_what_will_come
     assert "Run (F5)" in history.map.empty_sentence
     assert [one.name for one in history.curves.series] == ["budget (cubic)"]
     assert history.curves.series[0].y.tolist() == page.topic.plan(PARAMS).budget.tolist()
-    assert page.ranks_card.badge.provenance is page.headline.badge.provenance is Provenance.MODELLED
-    assert "until step 10 (tinit)" in page.headline.sentence.text()
+    assert page.cards["ranks"].badge.provenance is page.key_metrics.badge.provenance is Provenance.MODELLED
+    assert "until step 10 (tinit)" in page.key_metrics.sentence.text()
     assert page.losses.is_empty
     assert not history.player.steps
 
@@ -74,10 +81,10 @@ def test_that_a_run_grows_and_the_picture_stays_at_the_newest_step(page: LoraPag
         assert page.selection.selection.get("step") == done
         assert page.history_view.player.step == done - 1
         assert page.losses.selected_x == done
-    assert page.ranks_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["ranks"].badge.provenance is Provenance.MEASURED_CPU
 
 
-def test_that_a_person_who_scrubs_stays_there_until_they_return_to_the_end(page: LoraPage) -> None:
+def test_that_a_user_who_scrubs_stays_there_until_they_return_to_the_end(page: LoraPage) -> None:
     grow(page, 30)
     page.history_view.player.set_step(11)
     assert page.selection.selection.get("step") == 12
@@ -116,10 +123,9 @@ def test_that_a_step_picked_anywhere_is_shown_everywhere(page: LoraPage, where: 
     assert page.selection.selection.get("step") == 22
     assert page.history_view.map.column + 1 == page.history_view.curves.selected_x == page.losses.selected_x == 22
     assert page.history_view.player.step == 21
-    assert page.headline.numbers[0].value == "22 of 60"
-    assert page.headline.numbers[0].label == "step · pruning"
-    assert page.details.triplets.triplets is not None
-    assert page.details.triplets.triplets.title.endswith("step 22")
+    assert page.key_metrics.numbers[0].value == "22 of 60"
+    assert page.key_metrics.numbers[0].label == "step · pruning"
+    assert ", step 22: " in page.details.triplets.title.text()
 
 
 def test_that_a_matrix_picked_on_the_map_reaches_every_view_and_back(page: LoraPage) -> None:
@@ -162,23 +168,24 @@ def test_that_why_nothing_changes_is_answered_for_the_selected_step(page: LoraPa
     page.present(made_up(), {})
     for step, words in ((5, "until step 10 (tinit)"), (22, "every 5 steps (deltaT)"), (50, "budget of 4")):
         page.selection.update(step=step)
-        assert words in page.headline.sentence.text()
+        assert words in page.key_metrics.sentence.text()
     page.selection.update(step=25)
-    assert page.headline.sentence.text().startswith("<b>What is changing?")
+    assert page.key_metrics.sentence.text().startswith("<b>What is changing?")
     page.set_language("zh")
-    assert "什么在变" in page.headline.sentence.text()
+    assert "什么在变" in page.key_metrics.sentence.text()
 
 
 def test_that_a_run_that_never_called_the_allocator_says_so_whatever_the_form_says_now(page: LoraPage) -> None:
     off = PARAMS.changed(call_update=False)
-    page.present(lora_result(off.model_dump(mode="json")), {})
-    assert "update_and_allocate is not called" in page.headline.sentence.text()
+    page.present(lora_result(off), {})
+    assert "update_and_allocate is not called" in page.key_metrics.sentence.text()
 
 
 def test_that_hover_reads_rank_total_and_budget(page: LoraPage) -> None:
     result = made_up()
     page.present(result, {})
-    rank, total, budget = (result.arrays[name] for name in ("rank", "total_rank", "budget"))
+    history = history_of(result)
+    rank, total, budget = history.ranks, history.total_rank, history.budget
     read = page.history_view.map.describe(30.0, STRONGEST + 0.5) or ""
     assert read.startswith(f"L0 up_proj, step 30\nrank {rank[29, STRONGEST]} of 12")
     assert f"in all {total[29]:,} triplets, budget {budget[29]:,}" in read
@@ -203,7 +210,7 @@ def test_that_both_plots_of_the_hero_share_their_axis_in_place_and_in_zoom(page:
 
 
 def test_that_each_way_of_looking_says_where_its_numbers_come_from(page: LoraPage) -> None:
-    badge = page.details_card.badge
+    badge = page.cards["details"].badge
     page.details.show_picture(KERNEL)
     assert badge.provenance is None
     page.details.show_picture(SIZE)
@@ -219,7 +226,7 @@ def test_that_each_way_of_looking_says_where_its_numbers_come_from(page: LoraPag
     assert headline is not None
     assert "bytes" in headline.text
     page.present(made_up(gpu=True), {})
-    assert page.ranks_card.badge.provenance is Provenance.MEASURED
+    assert page.cards["ranks"].badge.provenance is Provenance.MEASURED
 
 
 def test_that_the_size_follows_the_form_and_is_never_stale(page: LoraPage) -> None:
@@ -229,22 +236,20 @@ def test_that_the_size_follows_the_form_and_is_never_stale(page: LoraPage) -> No
     page.form.fields["preset_rank"].edited.emit(8)
     assert page.details.size_title.text() != before
     assert page.details.size.selected_x == 8
-    stale = [bool(card.property("stale")) for card in (page.ranks_card, page.loss_card, page.details_card)]
-    assert stale == [False, False, False]
+    assert stale(page) == [False, False, False]
     page.form.fields["target_r"].edited.emit(5)
-    stale = [bool(card.property("stale")) for card in (page.ranks_card, page.loss_card, page.details_card)]
-    assert stale == [True, True, False]
+    assert stale(page) == [True, True, False]
     page.details.show_picture(TRIPLETS)
-    assert page.details_card.property("stale")
+    assert page.cards["details"].property("stale")
     page.form.fields["target_r"].edited.emit(4)
-    assert not page.ranks_card.property("stale")
+    assert not page.cards["ranks"].property("stale")
 
 
-def test_that_the_headline_says_how_fast_it_was_and_which_end_of_orthogonality_is_good(page: LoraPage) -> None:
+def test_that_the_key_metrics_say_how_fast_it_was_and_which_end_of_orthogonality_is_good(page: LoraPage) -> None:
     grow(page, 30)
-    assert "steps/s" not in {number.label for number in page.headline.numbers}
+    assert "steps/s" not in {number.label for number in page.key_metrics.numbers}
     page.present(made_up(), {})
-    speed, last = page.headline.numbers[-2:]
+    speed, last = page.key_metrics.numbers[-2:]
     assert (speed.label, speed.value) == ("steps/s", "30 · 30")
     assert speed.detail.startswith("LoRA, AdaLoRA: ")
     assert last.label == "off orthogonal ↓"
@@ -253,7 +258,7 @@ def test_that_the_headline_says_how_fast_it_was_and_which_end_of_orthogonality_i
 def test_that_a_run_that_stopped_keeps_its_curves_and_says_it(page: LoraPage) -> None:
     sentence = "The loss of step 41 is NaN, so the training stopped there: a smaller learning rate would do."
     page.present(made_up(error=sentence), {})
-    last = page.headline.numbers[-1]
+    last = page.key_metrics.numbers[-1]
     assert (last.tone, last.detail) == ("bad", sentence)
     assert not page.losses.is_empty
 
@@ -266,7 +271,7 @@ def test_that_taking_a_run_back_shows_the_plan_again(page: LoraPage) -> None:
     assert page.losses.is_empty
     assert page.details.triplets.is_empty
     assert not page.selection.selection
-    assert page.headline.badge.provenance is Provenance.MODELLED
+    assert page.key_metrics.badge.provenance is Provenance.MODELLED
 
 
 def test_that_a_result_of_fewer_matrices_lets_go_of_what_is_gone(page: LoraPage) -> None:
@@ -280,7 +285,7 @@ def test_that_a_result_of_fewer_matrices_lets_go_of_what_is_gone(page: LoraPage)
 
 def test_that_without_whole_matrices_nothing_is_drawn_of_them(page: LoraPage) -> None:
     some = PARAMS.changed(compare_full=False)
-    page.present(lora_result(some.model_dump(mode="json")), {})
+    page.present(lora_result(some), {})
     assert not any("whole" in one.name for one in page.losses.series)
     page.details.show_picture(PICTURES)
     assert "delta" not in page.details.pictures.canvas.boxes()
@@ -314,4 +319,4 @@ def test_that_the_losses_say_the_budget_and_rings_are_the_held_out_rows(page: Lo
         "LoRA, rank 4 each", "AdaLoRA, 12 to 4 on average", "whole",
     ]  # fmt: skip
     rings = next(one for one in page.losses.series if one.style == "rings")
-    assert np.array_equal(rings.y, result.arrays["held_out.lora"])
+    assert np.array_equal(rings.y, np.asarray(result.runs["lora"].held_out_losses))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
-from gui.pages.lora.triplet_view import Triplets, TripletView
+from core.topics.lora.triplets import Triplets
+from gui.pages.lora.triplet_view import TripletView
 
 KEPT = np.array([True, False, True, True])
 SCORES = np.array([0.5, 0.125, 0.25, 0.375])
-TRIPLETS = Triplets("layer 0 q_proj, step 9", SCORES, SCORES / 10, SCORES / 20, np.array([1.0, 0, -0.5, 2]), KEPT, 0.25)
+VALUES = np.array([1.0, 0, -0.5, 2])
+TRIPLETS = Triplets(9, 9, SCORES, SCORES / 10, SCORES / 20, VALUES, KEPT, 0.25)
+MATRIX = "layer 0 q_proj"
 
 
 @pytest.fixture
@@ -22,13 +26,15 @@ def plot(qtbot: Any) -> TripletView:
     qtbot.addWidget(made)
     made.resize(420, 240)
     made.show()
-    made.set_triplets(TRIPLETS)
+    made.set_triplets(MATRIX, TRIPLETS)
     return made
 
 
 def test_that_the_title_counts_what_is_kept_and_none_is_an_empty_state(plot: TripletView) -> None:
     assert plot.title.text() == "layer 0 q_proj, step 9: 3 of 4 triplets kept"
-    plot.set_triplets(None)
+    plot.set_triplets(MATRIX, replace(TRIPLETS, step=12))
+    assert plot.title.text() == "layer 0 q_proj, step 12 (scores of step 9): 3 of 4 triplets kept"
+    plot.set_triplets(MATRIX, None)
     assert plot.is_empty
 
 
@@ -69,7 +75,7 @@ def test_that_selecting_from_outside_picks_nothing(plot: TripletView, qtbot: Any
 
 def test_that_a_step_without_scores_says_none_and_still_draws(plot: TripletView) -> None:
     none = np.full(4, np.nan)
-    plot.set_triplets(Triplets("t", none, none, none, np.zeros(4), np.ones(4, bool)))
+    plot.set_triplets(MATRIX, Triplets(9, 9, none, none, none, np.zeros(4), np.ones(4, bool)))
     assert "importance none" in plot.describe(0)
     assert not plot.grab().isNull()
 

@@ -11,11 +11,19 @@ import numpy as np
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.language_model.model_config import STANDARD
 from core.paths import expanded
-from core.topics.lora.model.counting import Counted, against_rank, counted, gpt_3
-from core.topics.lora.model.matrices import Matrix, adapted, check_ranks, folder_matrices, small_model_matrices
-from core.topics.lora.model.schedule import Phase, Schedule
-from core.topics.lora.model.why import Reason, why_nothing_changes
+from core.topics.lora.matrices import (
+    Counted,
+    Matrix,
+    adapted,
+    against_rank,
+    check_ranks,
+    counted,
+    folder_matrices,
+    gpt_3,
+    small_model_matrices,
+)
 from core.topics.lora.params import LoraParams
+from core.topics.lora.schedule import Phase, Reason, Schedule, why_nothing_changes
 
 
 @dataclass(frozen=True)
@@ -94,9 +102,9 @@ def check(params: LoraParams) -> None:
 
 
 def _matrices(params: LoraParams) -> list[Matrix]:
-    found = folder_matrices(params.model) if params.model.strip() else small_model_matrices(STANDARD)
-    if not found:
+    of_model = folder_matrices(params.model) if params.model.strip() else small_model_matrices(STANDARD)
+    if not of_model:
         raise InvalidParams(f"{params.model} has no layers with matrices that could be adapted.", "model")
-    matrices = adapted(found, params.targets)
+    matrices = adapted(of_model, params.targets)
     check_ranks(params, matrices)
     return matrices

@@ -1,0 +1,349 @@
+"""What a run of the lora experiment returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core.comparison import ImplResult
+from core.contracts import archive
+from core.contracts.archive import Array
+from core.contracts.result import Provenance, Result
+from core.topics.lora.matrices import Matrix
+from core.topics.lora.params import LoraParams
+from core.topics.lora.schedule import Phase, Reason, Schedule, why_nothing_changes
+from core.topics.lora.triplets import TripletFrames
+from core.trace.kernel_traffic import TensorTraffic, by_tensor
+
+RUNS = ("lora", "adalora", "full")
+"""The runs, in the order in which they take turns."""
+
+RUN_LABELS = {"lora": "LoRA", "adalora": "AdaLoRA", "full": "Whole matrices"}
+MOST_FRAMES = 240
+MOST_PICTURES = 64
+PICTURE_SIDE = 128
+PARTS = ("w", "b", "a", "ba", "delta")
+
+
+@dataclass(frozen=True)
+class AdaptedMatrix(Matrix):
+    """One adapted linear layer; what was not measured is None.
+
+    `lora_params` and `adalora_params` are trainable parameters of its adapters, from its shape. `importance` is the
+    mean over its triplets at the last step that has scores, `full_update` the Frobenius norm of the update that
+    training it whole makes, `energy_in_rank` the share of that update's squared singular values in the first target_r.
+    """
+
+    lora_rank: int
+    final_rank: int | None = None
+    importance: float | None = None
+    full_update: float | None = None
+    energy_in_rank: float | None = None
+    lora_params: int = 0
+    adalora_params: int = 0
+
+    @property
+    def title(self) -> str:
+        """By layer and kind: 'layer 2 q_proj'."""
+        return f"layer {self.layer} {self.kind}"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training, as far as it went. `error` says why it stopped early, '' where it did not.
+
+    losses           float32 [steps]: nats per learned token of each batch; AdaLoRA's without its regulariser
+    held_out_losses  float32 [evaluations]: the same on held-out rows, at the first of `LoraResult.held_out_steps`
+    total_parameters are those of the model without adapters, `share` is of them, 0 to 1. `seconds` are those of its own
+    steps. `final_loss` is the mean of the last ten, `held_out_loss` the last one, `exact_match` 0 to 1.
+    """
+
+    label: str
+    trainable_parameters: int
+    total_parameters: int
+    share: float
+    seconds: float
+    steps: int
+    learning_rate: float
+    steps_per_s: float | None = None
+    final_loss: float | None = None
+    held_out_loss: float | None = None
+    exact_match: float | None = None
+    error: str = ""
+    losses: Array | None = None
+    held_out_losses: Array | None = None
+
+
+@dataclass(frozen=True)
+class RankChange:
+    """A matrix whose rank an allocation changed."""
+
+    name: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """One masking by peft: triplets in all that the budget allows, and that were kept before and after it."""
+
+    step: int
+    budget: int
+    before: int
+    after: int
+    changed: tuple[RankChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class RankHistory:
+    """What peft's own allocator did, after each of the steps done; measured.
+
+    ranks          int16 [steps done, matrices]: triplets whose singular value is kept, by peft's masks; all init_r
+                   before the first allocation
+    total_rank     int32 [steps done]: triplets in all that were kept
+    budget         int32 [steps]: triplets in all that the cubic schedule allows, of every step of the run
+    allocated      bool [steps done]: whether triplets were masked at the step
+    orthogonality  float32 [steps done]: the regulariser before its weight, mean over matrices of ||PᵀP - I||_F and
+                   ||QQᵀ - I||_F, as peft computes it
+    """
+
+    ranks: Array
+    total_rank: Array
+    budget: Array
+    allocated: Array
+    orthogonality: Array
+    frames: TripletFrames | None = None
+    allocations: tuple[Allocation, ...] = ()
+
+    @property
+    def steps_done(self) -> int:
+        return int(self.ranks.shape[0])
+
+    def mean_rank(self, step: int) -> float:
+        """Triplets per matrix after a step, counted from 1."""
+        return float(self.total_rank[step - 1] / max(1, self.ranks.shape[1]))
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Pictures of one matrix after training: float32 [at most 128, at most 128], means of neighbours where larger.
+
+    Parts: 'w', and LoRA's 'b', 'a' and 'ba', multiplied with `scaling` as it is added to W; 'delta' is the update of
+    the matrix trained whole, and missing where it was not. `shape` is (rows, columns) of W, `rank` the inner side of B
+    and A.
+    """
+
+    pictures: Mapping[str, Array]
+    shape: tuple[int, int]
+    rank: int
+    scaling: float
+
+    def size(self, part: str) -> tuple[int, int]:
+        """(rows, columns) of a part, as it really is."""
+        rows, columns = self.shape
+        return {"b": (rows, self.rank), "a": (self.rank, columns)}.get(part, (rows, columns))
+
+    def name(self, part: str) -> str:
+        """What a part is called: W, B, A, '4 BA', 'ΔW, whole'."""
+        return {"ba": f"{self.scaling:g} BA", "delta": "ΔW, whole"}.get(part, part.upper())
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that must be so, and passes up to `limit`. `value` is None, and it failed, where it is no number."""
+
+    what: str
+    value: float | None
+    limit: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class HeldOutPair:
+    """The last held-out losses of two runs, compared row by row: `run` less `other` in nats, and its standard error."""
+
+    run: str
+    other: str
+    loss_difference: float | None
+    stderr: float | None
+
+
+@dataclass(frozen=True)
+class AnsweredRow:
+    """A held-out row of the table, the sentence expected of it, and the answers of 'before' and of each run."""
+
+    row: str
+    expected: str
+    answers: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchTraffic(TensorTraffic):
+    """Bytes of one tensor in one launch of the forward pass, `kernel` being 'fused', 'fused nf4' or 'unfused'; traced.
+
+    `launch` counts the launches of that variant from 0; the tensor has `elements` of `dtype`.
+    """
+
+    launch: int = 0
+    dtype: str = ""
+    elements: int = 0
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The largest error of a Triton kernel against float64, and what is allowed."""
+
+    what: str
+    against: str
+    max_abs_error: float
+    limit: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class LoraImplResult(ImplResult):
+    """One implementation of the forward pass: of `tokens` rows, a square weight `width` wide, and factors of `rank`."""
+
+    tokens: int = 0
+    width: int = 0
+    rank: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraResult(Result):
+    """Three runs on the same batches from the same model: 'lora' (rank target_r), 'adalora' (init_r down to target_r on
+    average, the same total budget at the end), and 'full' (every adapted matrix trained whole). A *triplet* is one row
+    of A, one singular value E and one column of B (AdaLoRA, P Λ Q).
+
+    matrices        in the model's order; their place is the index of a matrix everywhere
+    runs            by the ids of RUNS; 'full' only with `params.compare_full`
+    held_out_steps  int64 [evaluations]: the steps, counted from 1, after which held-out rows were evaluated
+    history         AdaLoRA's
+    spectra         float32 [matrices, k] by run: singular values of the trained update, descending, k = the smallest
+                    side of all matrices (at most 128)
+    factors         of the first 64 matrices, once training has ended
+    checks          B = 0 leaves the logits as they are; merged equals unmerged; ranks, importance and budget equal to
+                    the formulas at each step; parameter counts equal to peft's
+    launches        of the forward pass on a piece of the first matrix (traced)
+    comparison      implementations of the forward pass; times only where measured
+    agreement       of the Triton kernels
+
+    Metrics: 'lora.trainable', 'adalora.trainable', 'lora.share', 'steps_per_s.{run}', 'held_out.{run}',
+      'merge.max_abs_error', 'start.max_abs_change', 'rank.correlation' (Spearman of final rank and importance),
+      'rank.full_correlation' (of final rank and the full run's update), 'budget.final', 'budget.target',
+      'energy_in_rank' (mean), 'gpt3.reduction', 'gpt3.trainable', 'gpt3.parameters' (modelled), 'first_curve_s' (from
+      the start of the run to its first curves), '{fused,fused_nf4,unfused}.{read_bytes,written_bytes}' (traced)
+    """
+
+    topic: str = "lora"
+    params: LoraParams
+    matrices: tuple[AdaptedMatrix, ...] = ()
+    runs: Mapping[str, TrainingRun] = field(default_factory=dict)
+    held_out_steps: Array | None = None
+    history: RankHistory | None = None
+    spectra: Mapping[str, Array] = field(default_factory=dict)
+    factors: tuple[Factors, ...] = ()
+    checks: tuple[Check, ...] = ()
+    held_out_pairs: tuple[HeldOutPair, ...] = ()
+    samples: tuple[AnsweredRow, ...] = ()
+    launches: tuple[LaunchTraffic, ...] = ()
+    comparison: tuple[LoraImplResult, ...] = ()
+    agreement: tuple[Agreement, ...] = ()
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of AdaLoRA that were recorded."""
+        return 0 if self.history is None else self.history.steps_done
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule.of(self.params, max(1, len(self.matrices)))
+
+    def phase(self, step: int) -> Phase:
+        return self.schedule.phase(step)
+
+    def why(self, step: int) -> Reason:
+        """Why the ranks stay as they are after `step`."""
+        return why_nothing_changes(self.params, step)
+
+    @property
+    def measured(self) -> Provenance:
+        """How what this machine did was measured."""
+        return Provenance.MEASURED if self.environment.device.startswith("cuda") else Provenance.MEASURED_CPU
+
+    @property
+    def traffic(self) -> tuple[TensorTraffic, ...]:
+        """Bytes of the forward pass by variant and tensor, its launches added up."""
+        return by_tensor(replace(row, tensor=_tensor_name(row)) for row in self.launches)
+
+    @classmethod
+    def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
+        """Arrays by dotted names, and rows whose keys were others."""
+        tree = super().from_tables(stored)
+        arrays, tables = archive.nested(stored["arrays"]), stored["tables"]
+        losses, held_out = arrays.get("loss", {}), arrays.get("held_out", {})
+        tree["runs"] = {
+            row["run"]: {**row, "losses": losses.get(row["run"]), "held_out_losses": held_out.get(row["run"])}
+            for row in tables.get("runs", ())
+        }
+        tree["held_out_steps"] = held_out.get("steps")
+        tree["history"] = _history(arrays, tables.get("allocations", ()))
+        tree["spectra"] = arrays.get("spectrum", {})
+        tree["factors"] = _factors(arrays.get("picture", {}), tables.get("matrices", ()), stored["params"])
+        tree["samples"] = [
+            {
+                "row": row["row"],
+                "expected": row["wanted"],
+                "answers": {name: row.get(name, "") for name in ("before", *RUNS)},
+            }
+            for row in tables.get("samples", ())
+        ]
+        tree["launches"] = [{**row, "kernel": row["variant"]} for row in tables.get("kernels", ())]
+        return tree
+
+
+def _tensor_name(row: LaunchTraffic) -> str:
+    """As the run named it. What it did not name lies between two kernels, or is part of W's NF4 form."""
+    unnamed = row.tensor.endswith("_ptr")
+    if row.kernel == "fused nf4" and (unnamed or row.tensor == "codes of W"):
+        return "W in NF4"
+    return "in between" if unnamed else row.tensor
+
+
+def _history(arrays: Mapping[str, Any], allocations: Any) -> dict[str, Any] | None:
+    """What `RankHistory` holds, from arrays by name."""
+    if "rank" not in arrays:
+        return None
+    frames = ("importance", "sensitivity", "uncertainty", "singular_value", "kept")
+    return {
+        "ranks": arrays["rank"],
+        **{name: arrays[name] for name in ("total_rank", "budget", "allocated", "orthogonality")},
+        "frames": {"steps": arrays["frames"], **{name: arrays[name] for name in frames}}
+        if "importance" in arrays
+        else None,
+        "allocations": [
+            {
+                **row,
+                "changed": [
+                    {"name": change["name"], "before": change["from"], "after": change["to"]}
+                    for change in row["changed"]
+                ],
+            }
+            for row in allocations
+        ],
+    }
+
+
+def _factors(pictures: Mapping[str, Any], matrices: Any, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What `Factors` hold, from pictures by the index of their matrix."""
+    return [
+        {
+            "pictures": pictures[str(index)],
+            "shape": (row["rows"], row["columns"]),
+            "rank": row["lora_rank"],
+            "scaling": params["alpha"] / row["lora_rank"],
+        }
+        for index, row in enumerate(matrices)
+        if "ba" in pictures.get(str(index), {})
+    ]

@@ -196,8 +196,8 @@ def _lines(index: int, launch: Launch, counts: Traffic) -> list[LineRow]:
     ]
 
 
-def _reuse(asked: int, distinct: int) -> float:
-    return asked / distinct if distinct else 0.0
+def _reuse(requested: int, distinct: int) -> float:
+    return requested / distinct if distinct else 0.0
 
 
 def _faults(index: int, launch: Launch) -> list[FaultRow]:

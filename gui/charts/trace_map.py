@@ -266,17 +266,17 @@ class TraceMap(Figure):
             if band.name == self._tensor and order is not None:
                 marked = True
                 self._band_mark.setRect(QRectF(0, first_byte, order.accesses, band.size_bytes))
-                self._band_mark.setBrush(colour(self.inks()[band.name], 0.16))
+                self._band_mark.setBrush(colour(self.band_colours()[band.name], 0.16))
             first_byte += band.size_bytes
         self._band_mark.setVisible(marked)
 
-    def inks(self) -> dict[str, str]:
+    def band_colours(self) -> dict[str, str]:
         """The colour of each tensor."""
         names = [buffer.name for launch in self.launches for buffer in launch.buffers]
         return tensor_colours(themes.current(), names)
 
     def _colours(self) -> Colours:
-        colours = self.inks()
+        colours = self.band_colours()
         return Colours(tuple(rgb(colours[band.name]) for band in self.bands), rgb(themes.current().text))
 
     def _has(self, file: str, line: int) -> bool:
@@ -290,7 +290,7 @@ class TraceMap(Figure):
             self.picked.emit(moment, "" if place is None else place[0].name)
 
     def _dress(self, theme: Theme) -> None:
-        reads = next(iter(self.inks().values()), theme.series[0])
+        reads = next(iter(self.band_colours().values()), theme.series[0])
         self.legend.set_entries((Entry("read, in the tensor's colour", reads), Entry("write", theme.text)))
 
     def _build(self) -> None:
@@ -352,7 +352,7 @@ class _BandLabels(Canvas):
     def paint(self, painter: QPainter, theme: Theme) -> None:
         painter.setFont(themes.ui_font("small"))
         metrics = painter.fontMetrics()
-        line, last_text, colours = metrics.height(), float("inf"), self._figure.inks()
+        line, last_text, colours = metrics.height(), float("inf"), self._figure.band_colours()
         for name, top, bottom in self._figure.band_extents():
             top, bottom = max(0.0, top), min(float(self.height()), bottom)
             if bottom <= top:

@@ -143,8 +143,8 @@ def test_that_the_race_is_found_with_its_line_and_both_programs() -> None:
 @pytest.mark.parametrize("example", sorted(set(EXPECTED) - {"out_of_bounds", "race"}))
 def test_that_the_sound_examples_have_no_fault(example: str) -> None:
     assert outcome(example)[0].faults == ()
-    found = verdicts(example)
-    assert found["stays-inside"] is found["no-races"] is Verdict.HOLDS
+    by_claim = verdicts(example)
+    assert by_claim["stays-inside"] is by_claim["no-races"] is Verdict.HOLDS
 
 
 def test_that_reading_once_and_reading_back_are_told_apart() -> None:

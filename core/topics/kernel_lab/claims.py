@@ -56,14 +56,14 @@ def read_once(result: KernelLabResult) -> Finding:
     read = [row for row in result.tensors if row.read_bytes]
     if not read:
         return Finding(Verdict.NOT_TESTED, "No launch of this run read anything.")
-    asked = sum(row.read_bytes for row in read)
+    requested = sum(row.read_bytes for row in read)
     distinct = sum(row.unique_bytes for row in read)
     again = max(read, key=lambda row: row.read_bytes - row.unique_bytes)
     evidence = (
-        f"The launches ask for {_size(asked)} of tensors of which they touch {_size(distinct)}: each byte "
-        f"{asked / distinct:.2f} times (traced)"
+        f"The launches ask for {_size(requested)} of tensors of which they touch {_size(distinct)}: each byte "
+        f"{requested / distinct:.2f} times (traced)"
     )
-    if asked <= ABOUT_ONCE * distinct:
+    if requested <= ABOUT_ONCE * distinct:
         return Finding(Verdict.HOLDS, f"{evidence}.")
     evidence += f"; most often {again.tensor}, {_size(again.read_bytes)} of {_size(again.unique_bytes)}"
     largest = max((_touched_again(row) for row in read), default=0)

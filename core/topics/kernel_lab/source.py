@@ -159,13 +159,13 @@ def _last_name(node: ast.expr) -> str:
 def _launching(tree: ast.Module) -> set[str]:
     """Top-level functions and classes that contain `kernel[grid](...)`, or use such a one by its name."""
     uses: dict[str, set[str]] = {}
-    found: set[str] = set()
+    launching: set[str] = set()
     for node in _top_level(tree.body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             inside = list(ast.walk(node))
             uses[node.name] = {n.id for n in inside if isinstance(n, ast.Name)} - {node.name}
             if any(isinstance(n, ast.Call) and isinstance(n.func, ast.Subscript) for n in inside):
-                found.add(node.name)
-    while grown := {name for name, used in uses.items() if name not in found and used & found}:
-        found |= grown
-    return found
+                launching.add(node.name)
+    while grown := {name for name, used in uses.items() if name not in launching and used & launching}:
+        launching |= grown
+    return launching

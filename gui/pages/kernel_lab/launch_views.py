@@ -55,7 +55,7 @@ class LaunchViews(QObject):
         self.map.picked.connect(self.moment_picked)
         self.grid.program_picked.connect(self.program_picked)
         self.heatmap.tensor_picked.connect(self.tensor_picked)
-        self.heatmap.wanted.connect(self._draw_heat)
+        self.heatmap.heat_requested.connect(self._draw_heat)
 
     @property
     def idle(self) -> bool:
@@ -123,7 +123,7 @@ class LaunchViews(QObject):
 
     def _show_heat(self, answer: tuple[str, TensorHeatmap]) -> None:
         name, heatmap = answer
-        self.heatmap.set_heatmap(heatmap, self.map.inks().get(name, "#888888"))
+        self.heatmap.set_heatmap(heatmap, self.map.band_colours().get(name, "#888888"))
 
     def _show_reuse(self, curves: Reuse) -> None:
         sizes = Series("hits", curves.cache_bytes, 100 * curves.hit_share, 0)

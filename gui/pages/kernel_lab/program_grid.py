@@ -61,9 +61,9 @@ class ProgramGrid(Figure):
 
     def select_program(self, program: int | None) -> None:
         """Mark a program; None unmarks."""
-        wanted = program if program is not None and 0 <= program < self.amounts.size else None
-        if wanted != self.program:
-            self.program = wanted
+        marked = program if program is not None and 0 <= program < self.amounts.size else None
+        if marked != self.program:
+            self.program = marked
             self.cells.update()
 
     def coordinates(self, program: int) -> tuple[int, int, int]:

@@ -23,11 +23,11 @@ _COMBO_EDGE_PX, _WIDEST_COMBO_PX = 40, 200
 class HeatmapView(Figure):
     """The last dimension runs to the right, the others downwards. Brighter is more often.
 
-    `wanted` says that the user chose a tensor, reads or writes, or the programs: whoever owns the trace answers with
-    `set_heatmap`. `tensor_picked` carries the tensor's name.
+    `heat_requested` says that the user chose a tensor, reads or writes, or the programs: the owner of the trace
+    answers with `set_heatmap`. `tensor_picked` carries the tensor's name.
     """
 
-    wanted = Signal()
+    heat_requested = Signal()
     tensor_picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -54,7 +54,7 @@ class HeatmapView(Figure):
 
     @property
     def only_picked(self) -> bool:
-        """Whether one program's accesses are wanted, not all."""
+        """Whether one program's accesses are shown, not all."""
         return self.only_button.isChecked()
 
     def set_tensors(self, tensors: list[tuple[str, str]]) -> None:
@@ -80,7 +80,7 @@ class HeatmapView(Figure):
             self.tensor_combo.blockSignals(True)
             self.tensor_combo.setCurrentIndex(index)
             self.tensor_combo.blockSignals(False)
-            self.wanted.emit()
+            self.heat_requested.emit()
 
     def select_program(self, program: int | None) -> None:
         """The program that is picked: what 'only' means. Draws anew where one program's accesses are shown."""
@@ -90,7 +90,7 @@ class HeatmapView(Figure):
             self.only_button.setChecked(False)
         self.only_button.setText("All programs" if program is None else f"Program {program:,}")
         if self.only_picked and self.only_button.text() != before:
-            self.wanted.emit()
+            self.heat_requested.emit()
 
     def choose_way(self, way: str) -> None:
         """Show reads or writes."""
@@ -195,9 +195,9 @@ class HeatmapView(Figure):
         column.addWidget(self.chart, 1)
         column.addWidget(self._facts, 0, Qt.AlignmentFlag.AlignBottom)
         self.tensor_combo.currentIndexChanged.connect(lambda _: self.tensor_picked.emit(self.tensor))
-        self.tensor_combo.currentIndexChanged.connect(lambda _: self.wanted.emit())
+        self.tensor_combo.currentIndexChanged.connect(lambda _: self.heat_requested.emit())
         self.way_buttons["reads"].toggled.connect(lambda _: self._draw())
-        self.only_button.toggled.connect(lambda _: self.wanted.emit())
+        self.only_button.toggled.connect(lambda _: self.heat_requested.emit())
         self.chart.getViewBox().sigRangeChanged.connect(lambda *_: self._draw())
         self.chart.getViewBox().sigResized.connect(lambda *_: self._draw())
         read_out(self.chart, self, self.describe)

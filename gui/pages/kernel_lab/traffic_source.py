@@ -134,9 +134,9 @@ class TrafficSource(QWidget):
         if path is not None and line is not None:
             self.bring_front(path)
         for file, editor in zip(self._files, self._editors, strict=True):
-            wanted = line if file.path == path else None
-            if editor.picked_line != wanted:
-                editor.pick(wanted)
+            picked = line if file.path == path else None
+            if editor.picked_line != picked:
+                editor.pick(picked)
 
     def save(self) -> None:
         """Ask that the text in front be saved: in place, or under another name where it is an example's."""

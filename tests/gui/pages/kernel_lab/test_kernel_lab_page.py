@@ -75,11 +75,11 @@ def test_that_an_example_can_be_chosen_and_is_not_saved_over(page: KernelLabPage
     assert page.params.file == example.path
     assert page.toolbar.example.currentData() == example.path
     assert page.code.front == example.path
-    asked = []
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (asked.append(args), ("", ""))[1])
+    dialogs = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (dialogs.append(args), ("", ""))[1])
     page.code.editor.insertPlainText("#")
     page.code.save()
-    assert asked
+    assert dialogs
     assert page.code.modified
 
 

@@ -46,24 +46,24 @@ def test_that_cells_of_uneven_size_are_counted_per_element(heatmap: HeatmapView)
 
 
 def test_that_choosing_a_tensor_or_program_asks_for_its_counts(heatmap: HeatmapView, qtbot: Any) -> None:
-    asked: list[str] = []
-    heatmap.wanted.connect(lambda: asked.append(heatmap.tensor))
+    requests: list[str] = []
+    heatmap.heat_requested.connect(lambda: requests.append(heatmap.tensor))
     with qtbot.waitSignal(heatmap.tensor_picked) as caught:
         heatmap.tensor_combo.setCurrentIndex(1)
     assert caught.args == ["b"]
-    assert asked == ["b"]
+    assert requests == ["b"]
     heatmap.select_tensor("b")
-    assert asked == ["b"]
+    assert requests == ["b"]
     heatmap.select_tensor("a")
     heatmap.select_tensor("nothing of the kind")
-    assert asked == ["b", "a"]
+    assert requests == ["b", "a"]
     heatmap.select_program(3)
     heatmap.only_button.click()
     assert heatmap.only_picked
     heatmap.select_program(4)
     heatmap.select_program(None)
     assert not heatmap.only_picked
-    assert asked == ["b", "a", "a", "a", "a"]
+    assert requests == ["b", "a", "a", "a", "a"]
 
 
 def test_that_the_read_out_says_which_element_and_how_often(heatmap: HeatmapView) -> None:

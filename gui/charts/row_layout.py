@@ -18,6 +18,8 @@ from gui.charts.ticks import decade_ticks, nice_ticks, short_quantity
 HEADLINE_PX, HEAD_PX, TICKS_PX, NAME_PX = 34, 17, 17, 15
 GAP_PX, EDGE_PX, TEXT_GAP_PX = 12, 4, 6
 _NAMES_SHARE, _TEXTS_SHARE, _LEAST_TEXTS_PX = 0.36, 0.4, 72.0
+_SHORT_NAME_PX = 60.0
+"""A name up to this wide is never cut, however narrow the chart."""
 _BAR_SHARE, _BAR_PX, _GROUPED_SHARE, _GROUPED_PX = 0.64, 18.0, 0.92, 26.0
 """How much of its row's height a bar fills, and its most; in groups bars touch nearly."""
 _WIDE_PX = 400
@@ -191,7 +193,8 @@ def _columns(spec: RowSpec, width: float) -> tuple[float, list[tuple[float, floa
     groups = max((text_px(row.group, size="body") for row in spec.rows), default=0.0)
     groups = groups + GAP_PX if groups else 0.0
     names = max((text_px(f"{row.name}  {row.suffix}".rstrip()) for row in spec.rows), default=0.0)
-    left = min(EDGE_PX + groups + names + GAP_PX, max(_NAMES_SHARE * width, groups + 40.0))
+    least = EDGE_PX + groups + min(names, _SHORT_NAME_PX) + GAP_PX
+    left = min(EDGE_PX + groups + names + GAP_PX, max(_NAMES_SHARE * width, least))
     free = width - left - GAP_PX * (len(spec.columns) - 1) - EDGE_PX
     shares = sum(column.share for column in spec.columns)
     columns = []

@@ -8,9 +8,12 @@ import pytest
 from PySide6.QtCore import QPointF, QRectF, Qt
 
 from core.trace.kernel_traffic import TensorTraffic
+from gui import theme as themes
 from gui.charts import traffic_rows
 from gui.charts.row_chart import RowChart
 from gui.charts.row_chart_spec import Segment
+from gui.charts.row_layout import lay_out, text_px
+from gui.charts.row_words import words_of
 
 KERNELS = (("standard", "Standard"), ("flash", "Flash"))
 ROWS = (
@@ -110,3 +113,13 @@ def test_that_a_chosen_tensor_changes_the_picture_and_can_be_taken_back(plot: Ro
     assert plot.grab().toImage() != plain
     plot.choose(None)
     assert plot.grab().toImage() == plain
+
+
+@pytest.mark.parametrize("width", [240, 330, 500])
+def test_that_read_and_written_are_written_out_however_narrow_the_chart(plot: RowChart, width: int) -> None:
+    assert plot.spec is not None
+    words = words_of(plot.spec, lay_out(plot.spec, width, 220), themes.current(), None)
+    names = [word for word in words if word.text in ("read", "written")]
+    assert len(names) == 4
+    for word in names:
+        assert text_px(word.text, bold=word.bold) <= word.box.width()

@@ -120,10 +120,10 @@ def test_that_a_verdict_follows_the_numbers(claim: str, verdict: Verdict, found:
 def test_that_whole_updates_of_a_training_that_learned_nothing_say_nothing(
     losses: list[float], verdict: Verdict
 ) -> None:
-    found = result(energy_in_rank=0.7)
-    learned = replace(found.runs["full"], losses=np.array(losses, dtype=np.float32))
-    found = replace(found, runs={**found.runs, "full": learned})
-    assert CLAIMS["whole-updates-have-low-rank"].test(found).verdict is verdict
+    changed = result(energy_in_rank=0.7)
+    learned = replace(changed.runs["full"], losses=np.array(losses, dtype=np.float32))
+    changed = replace(changed, runs={**changed.runs, "full": learned})
+    assert CLAIMS["whole-updates-have-low-rank"].test(changed).verdict is verdict
 
 
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
@@ -132,8 +132,8 @@ def test_that_a_run_without_results_tests_nothing(claim: Claim) -> None:
 
 
 def test_that_the_order_of_a_pair_does_not_turn_its_meaning() -> None:
-    found = replace(result(), held_out_pairs=(HeldOutPair("lora", "adalora", -0.07, 0.02),))
-    assert CLAIMS["adalora-better-than-lora"].test(found).verdict is FAILS
+    swapped = replace(result(), held_out_pairs=(HeldOutPair("lora", "adalora", -0.07, 0.02),))
+    assert CLAIMS["adalora-better-than-lora"].test(swapped).verdict is FAILS
 
 
 def test_that_ten_thousand_is_the_papers_word_on_parameters_and_on_its_checkpoint() -> None:

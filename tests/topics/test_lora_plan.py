@@ -131,9 +131,9 @@ def test_that_before_the_first_allocation_its_step_is_named() -> None:
 def test_that_the_matrices_of_the_small_model_are_known_without_torch(config: Any) -> None:
     model = build_model(config)
     expected = [(name, *model.get_submodule(name).weight.shape) for name in linear_names(model)]
-    found = small_model_matrices(config)
-    assert [(matrix.name, matrix.rows, matrix.columns) for matrix in found] == expected
-    assert [matrix.layer for matrix in found] == [layer for layer in range(config.layers) for _ in range(7)]
+    matrices = small_model_matrices(config)
+    assert [(matrix.name, matrix.rows, matrix.columns) for matrix in matrices] == expected
+    assert [matrix.layer for matrix in matrices] == [layer for layer in range(config.layers) for _ in range(7)]
 
 
 def test_that_targets_choose_among_the_matrices_as_peft_does() -> None:
@@ -147,10 +147,10 @@ def test_that_targets_choose_among_the_matrices_as_peft_does() -> None:
 
 def test_that_gpt_3_is_counted_as_published_and_its_adapter_as_in_the_paper() -> None:
     assert GPT_3.parameters == pytest.approx(175e9, rel=0.003)
-    found = gpt_3()
-    assert found.trainable == 96 * 2 * 2 * 12288 * 4 == 18_874_368
-    assert found.reduction == pytest.approx(9250.9, abs=0.1)
-    assert found.checkpoint_bytes == pytest.approx(35e6, rel=0.08)
+    counts = gpt_3()
+    assert counts.trainable == 96 * 2 * 2 * 12288 * 4 == 18_874_368
+    assert counts.reduction == pytest.approx(9250.9, abs=0.1)
+    assert counts.checkpoint_bytes == pytest.approx(35e6, rel=0.08)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -164,18 +164,18 @@ def test_that_parameters_grow_with_the_rank_and_count_every_expert(name: str) ->
 
 
 def test_that_a_plan_counts_what_would_be_trained() -> None:
-    found = plan(LoraParams())
-    assert (found.problem, len(found.matrices)) == ("", 28)
-    assert found.lora_parameters == 4 * 4 * (4 * 256 + 3 * 512)
-    assert found.adalora_parameters == 12 * 4 * (4 * 257 + 3 * 513)
-    assert (found.budget[0], found.budget[-1]) == (28 * 12, 28 * 4)
-    assert [found.phase(step) for step in (40, 41, 200, 201)] == [
+    lora_plan = plan(LoraParams())
+    assert (lora_plan.problem, len(lora_plan.matrices)) == ("", 28)
+    assert lora_plan.lora_parameters == 4 * 4 * (4 * 256 + 3 * 512)
+    assert lora_plan.adalora_parameters == 12 * 4 * (4 * 257 + 3 * 513)
+    assert (lora_plan.budget[0], lora_plan.budget[-1]) == (28 * 12, 28 * 4)
+    assert [lora_plan.phase(step) for step in (40, 41, 200, 201)] == [
         Phase.WARM_UP,
         Phase.PRUNING,
         Phase.PRUNING,
         Phase.FINAL,
     ]
-    assert found.why(201).cause is Cause.BUDGET_MET
+    assert lora_plan.why(201).cause is Cause.BUDGET_MET
 
 
 @pytest.mark.parametrize(
@@ -215,11 +215,11 @@ def test_that_what_does_not_fit_the_model_is_refused_and_the_plan_says_so(
     with pytest.raises(InvalidParams, match=words) as refused:
         check(params)
     assert refused.value.field == field
-    found = plan(params)
-    assert found.blames == field
-    assert found.problem
-    assert found.matrices == ()
-    assert len(found.budget) == params.steps
+    lora_plan = plan(params)
+    assert lora_plan.blames == field
+    assert lora_plan.problem
+    assert lora_plan.matrices == ()
+    assert len(lora_plan.budget) == params.steps
 
 
 @pytest.mark.parametrize("change", [{"tfinal": 8}, {"call_update": False}, {"init_r": 4}])

@@ -38,8 +38,8 @@ def counted(launch: Launch) -> dict[tuple[str, str, str, int], list[int]]:
 def test_that_sectors_are_those_of_the_single_bytes(launch: Launch) -> None:
     uses = sector_use(launch)
     assert not any(use.is_sampled for use in uses)
-    found = {(use.buffer, use.kind, use.file, use.line): [use.used_bytes, use.sector_bytes] for use in uses}
-    assert found == counted(launch)
+    by_line = {(use.buffer, use.kind, use.file, use.line): [use.used_bytes, use.sector_bytes] for use in uses}
+    assert by_line == counted(launch)
     assert all(0 < use.share <= 1 for use in uses)
 
 

@@ -123,9 +123,9 @@ class _Pictures(Canvas):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        at = event.position()
-        place = self.mapTo(self._figure, at.toPoint())
-        self._figure.tip.show_at(place, self.describe(at.x(), at.y()))
+        position = event.position()
+        place = self.mapTo(self._figure, position.toPoint())
+        self._figure.tip.show_at(place, self.describe(position.x(), position.y()))
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         painter.fillRect(self.rect(), QColor(theme.sunken))

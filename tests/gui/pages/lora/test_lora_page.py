@@ -189,10 +189,12 @@ def test_that_hover_reads_rank_total_and_budget(page: LoraPage) -> None:
     read = page.history_view.map.describe(30.0, STRONGEST + 0.5) or ""
     assert read.startswith(f"L0 up_proj, step 30\nrank {rank[29, STRONGEST]} of 12")
     assert f"in all {total[29]:,} triplets, budget {budget[29]:,}" in read
-    at = int(np.flatnonzero(np.diff(rank[:, 0]))[0]) + 2
-    told = [f"changed at this step, from {rank[at - 2, 0]}" in (page.history_view.map.describe(float(step), 0.5) or "")
-            for step in (at - 1, at, at + 1)]  # fmt: skip
-    assert told == [False, True, False]
+    change = int(np.flatnonzero(np.diff(rank[:, 0]))[0]) + 2
+    is_described = [
+        f"changed at this step, from {rank[change - 2, 0]}" in (page.history_view.map.describe(float(step), 0.5) or "")
+        for step in (change - 1, change, change + 1)
+    ]
+    assert is_described == [False, True, False]
 
 
 def test_that_both_plots_of_the_hero_share_their_axis_in_place_and_in_zoom(page: LoraPage) -> None:
@@ -284,8 +286,8 @@ def test_that_a_result_of_fewer_matrices_lets_go_of_what_is_gone(page: LoraPage)
 
 
 def test_that_without_whole_matrices_nothing_is_drawn_of_them(page: LoraPage) -> None:
-    some = PARAMS.changed(compare_full=False)
-    page.present(lora_result(some), {})
+    without_full = PARAMS.changed(compare_full=False)
+    page.present(lora_result(without_full), {})
     assert not any("whole" in one.name for one in page.losses.series)
     page.details.show_picture(PICTURES)
     assert "delta" not in page.details.pictures.canvas.boxes()

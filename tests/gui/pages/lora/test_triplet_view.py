@@ -83,5 +83,5 @@ def test_that_a_step_without_scores_says_none_and_still_draws(plot: TripletView)
 def test_that_kept_and_pruned_bars_differ_in_colour(plot: TripletView) -> None:
     shot = plot.canvas.grab().toImage()
     high = int((plot.canvas.height() - 17 - 18 - 4) / 3)
-    inks = [shot.pixelColor(int(plot.canvas.x_of(index)), high).name() for index in range(4)]
-    assert inks[0] == inks[2] == inks[3] != inks[1]
+    column_colours = [shot.pixelColor(int(plot.canvas.x_of(index)), high).name() for index in range(4)]
+    assert column_colours[0] == column_colours[2] == column_colours[3] != column_colours[1]

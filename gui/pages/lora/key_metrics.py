@@ -26,23 +26,24 @@ _WHAT = {"en": "What is changing?", "zh": "什么在变？"}
 
 
 class KeyMetrics(QWidget):
-    """A strip of numbers with where they come from, and one sentence below it."""
+    """A strip of numbers, and below it one sentence and where the numbers come from."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.strip, self.badge, self.sentence = MetricBar(), ProvenanceBadge(), QLabel()
         self.sentence.setWordWrap(True)
         self.sentence.setTextFormat(Qt.TextFormat.RichText)
-        self.sentence.setContentsMargins(_LEFT_PX, 0, _RIGHT_PX, _BELOW_PX)
+        self.sentence.setContentsMargins(_LEFT_PX, 0, _RIGHT_PX, 0)
         line = QHBoxLayout()
-        line.setContentsMargins(0, 0, 8, 0)
-        line.addWidget(self.strip, 1)
+        line.setContentsMargins(0, 0, _RIGHT_PX, _BELOW_PX)
+        line.setSpacing(0)
+        line.addWidget(self.sentence, 1)
         line.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignVCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        column.addWidget(self.strip)
         column.addLayout(line)
-        column.addWidget(self.sentence)
 
     @property
     def numbers(self) -> tuple[Number, ...]:
@@ -73,8 +74,8 @@ class KeyMetrics(QWidget):
         written.setDefaultFont(self.sentence.font())
         written.setDocumentMargin(0)
         written.setHtml(self.sentence.text())
-        written.setTextWidth(max(200, self.width() - _LEFT_PX - _RIGHT_PX))
-        self.sentence.setFixedHeight(int(written.size().height()) + 1 + _BELOW_PX)
+        written.setTextWidth(max(200, self.width() - _LEFT_PX - 2 * _RIGHT_PX - self.badge.sizeHint().width()))
+        self.sentence.setFixedHeight(int(written.size().height()) + 1)
         policy = self.sentence.sizePolicy()
         policy.setHeightForWidth(False)
         self.sentence.setSizePolicy(policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -255,6 +256,21 @@ def test_that_the_key_metrics_say_how_fast_it_was_and_which_end_of_orthogonality
     assert (speed.label, speed.value) == ("steps/s", "30 · 30")
     assert speed.detail.startswith("LoRA, AdaLoRA: ")
     assert last.label == "off orthogonal ↓"
+
+
+def test_that_no_key_metric_is_cut_in_the_smallest_window(page: LoraPage, qtbot: Any) -> None:
+    result = made_up()
+    sizes = {"lora": (40_960, 0.0416, 8.57), "adalora": (123_216, 0.125, 6.59)}  # of the small model
+    runs = {
+        name: replace(result.runs[name], trainable_parameters=count, share=share, steps_per_s=speed)
+        for name, (count, share, speed) in sizes.items()
+    }
+    page.resize(1175, 695)
+    page.present(replace(result, runs=runs), {})
+    strip = page.key_metrics.strip
+    assert strip.numbers[4].value == "123,216 · 12.5%"
+    qtbot.waitUntil(lambda: page.key_metrics.width() < 900)
+    assert strip.needed_px <= strip.width()
 
 
 def test_that_a_run_that_stopped_keeps_its_curves_and_says_it(page: LoraPage) -> None:

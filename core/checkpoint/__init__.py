@@ -6,6 +6,7 @@ All of it without torch; the window may import it:
 - `names`        `layer_and_kind(name)`: what a tensor's name says
 - `errors`       `WeightSums`, `FormatErrors`: sums that slices add up to, and what follows from them
 - `report`       rows by tensor, by layer, in all, and the worst
+- `tensor_table` those rows as columns, and the error maps of one format
 - `export`       `exported(suffix, about, tables)`: CSV, JSON and Markdown
 - `slices`       `slices(tensor)`: the weights, a slice at a time, never a file or a large tensor at once
 - `coding`       blocks to the nearest level of a format and back

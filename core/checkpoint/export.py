@@ -1,4 +1,4 @@
-"""A checkpoint report as CSV, JSON or Markdown: pure functions on rows."""
+"""A checkpoint report as CSV, JSON or Markdown: pure functions on rows, which are dataclasses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.checkpoint.report import Row, worst_rows
+from core.checkpoint.report import LayerTotals, TensorErrors, Totals, worst_rows
 from core.csv_text import to_csv
 from core.format import format_quantity
 
@@ -21,43 +21,48 @@ _MARKUP = re.compile(
     r"|:(?=//)|(?<=www)\."  # addresses
 )
 
+Tables = Mapping[str, Sequence[Any]]
+"""Rows by the name of their table: 'messages', 'totals', 'layers', 'tensors', 'skipped'; JSON takes any others too."""
+
 _SHOWN = ("snr_db", "relative_rmse", "max_abs_error", "bits_per_parameter")
 _HEADINGS = ("SNR (dB)", "relative RMSE", "max error", "bits / parameter")
 
 
-def as_json(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+def as_json(about: Mapping[str, Any], tables: Tables) -> str:
     """One object: what was measured and how (`about`), and the tables by name; null for what is no number."""
-    plain = {name: [{key: _json(value) for key, value in row.items()} for row in rows] for name, rows in tables.items()}
+    plain = {
+        name: [{key: _json(value) for key, value in vars(row).items()} for row in rows] for name, rows in tables.items()
+    }
     return json.dumps({**about, **plain}, indent=2, allow_nan=False)
 
 
-def as_markdown(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+def as_markdown(about: Mapping[str, Any], tables: Tables) -> str:
     """To be read: what the user should know first, what was measured, totals, layers, the worst tensors and what was
     left out."""
     rows = tables.get("tensors", ())
     parts = ["# Quantization report"]
     parts += [
-        f"> **{_text(row['severity']).capitalize()}:** {_text(row['text'])}" for row in tables.get("messages", ())
+        f"> **{_text(message.severity).capitalize()}:** {_text(message.text)}" for message in tables.get("messages", ())
     ]
     parts += [_list(about)]
     parts += ["## All tensors", _table(("format", "size"), tables.get("totals", ()), _total)]
     parts += ["## Layers", _table(("layer", "format"), tables.get("layers", ()), _layer)]
-    for name in dict.fromkeys(row["format"] for row in rows):
+    for name in dict.fromkeys(row.format for row in rows):
         worst = worst_rows(rows, name)
         parts += [f"## Worst tensors in {name}", _table(("tensor", "shape", "max / σ"), worst, _tensor)]
     if skipped := tables.get("skipped", ()):
-        listed = "\n".join(f"- {_text(row['tensor'])}: {_text(row['why'])}" for row in skipped)
+        listed = "\n".join(f"- {_text(tensor.tensor)}: {_text(tensor.why)}" for tensor in skipped)
         parts += ["## Not measured", listed]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def exported(suffix: str, about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+def exported(suffix: str, about: Mapping[str, Any], tables: Tables) -> str:
     """The text of a file that ends in `suffix`, one of SUFFIXES. A CSV holds the tensors, and in every row what was
     measured and how, and the messages: there is no other place for it that every reader takes. Where no tensor was
     measured and there is something to say, one row without a tensor holds it."""
     if suffix == ".csv":
-        messages = [f"{row['severity']}: {row['text']}" for row in tables.get("messages", ())]
-        rows = tables.get("tensors", ()) or [{"tensor": ""}] * bool(messages)
+        messages = [f"{message.severity}: {message.text}" for message in tables.get("messages", ())]
+        rows = [dict(vars(row)) for row in tables.get("tensors", ())] or [{"tensor": ""}] * bool(messages)
         every = {**about, "messages": " ".join(messages)}
         return to_csv([{name: _harmless(value) for name, value in {**row, **every}.items()} for row in rows])
     return as_json(about, tables) if suffix == ".json" else as_markdown(about, tables)
@@ -82,24 +87,24 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def _table(first: Sequence[str], rows: Sequence[Row], cells: Any) -> str:
+def _table(first: Sequence[str], rows: Sequence[Any], cells: Any) -> str:
     if not rows:
         return ""
     lines = ["| " + " | ".join((*first, *_HEADINGS)) + " |", "|" + " --- |" * (len(first) + len(_HEADINGS))]
-    lines += ["| " + " | ".join((*cells(row), *(_shown(row[name]) for name in _SHOWN))) + " |" for row in rows]
+    lines += ["| " + " | ".join((*cells(row), *(_shown(getattr(row, name)) for name in _SHOWN))) + " |" for row in rows]
     return "\n".join(lines)
 
 
-def _total(row: Row) -> tuple[str, ...]:
-    return row["format"], format_quantity(row["quantized_bytes"], "bytes")
+def _total(row: Totals) -> tuple[str, ...]:
+    return row.format, format_quantity(row.quantized_bytes, "bytes")
 
 
-def _layer(row: Row) -> tuple[str, ...]:
-    return ("none" if row["layer"] < 0 else str(row["layer"])), row["format"]
+def _layer(row: LayerTotals) -> tuple[str, ...]:
+    return ("none" if row.layer < 0 else str(row.layer)), row.format
 
 
-def _tensor(row: Row) -> tuple[str, ...]:
-    return _text(row["tensor"]), row["shape"], _shown(row["max_over_sigma"])
+def _tensor(row: TensorErrors) -> tuple[str, ...]:
+    return _text(row.tensor), row.shape, _shown(row.max_over_sigma)
 
 
 def _shown(value: float | None) -> str:

@@ -1,108 +1,187 @@
-"""A checkpoint's errors as rows: by tensor, by layer, in all, and the worst. Pure functions on plain values."""
+"""A checkpoint's errors as rows: by tensor, by layer, in all, and the worst. Pure functions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.checkpoint.errors import FormatErrors, WeightSums, snr_db
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.names import NO_LAYER, layer_and_kind
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class TensorErrors:
+    """One tensor in one format. A number that does not exist (the SNR of zeros) is None, as JSON has no NaN.
+
+    `layer` is -1 for none, `bytes` as they are stored, `kurtosis` 3 for a normal distribution. Powers are sums over
+    the finite weights; `quantized_bytes` are codes and scales, counted and not stored.
+    """
+
+    tensor: str
+    layer: int
+    kind: str
+    shape: str
+    dtype: str
+    elements: int
+    bytes: int
+    nonfinite: int
+    std: float | None
+    absmax: float
+    kurtosis: float | None
+    max_over_sigma: float | None
+    format: str
+    snr_db: float | None
+    relative_rmse: float | None
+    max_abs_error: float
+    bits_per_parameter: float | None
+    quantized_bytes: int
+    signal_power: float
+    error_power: float
+
+    @property
+    def is_matrix(self) -> bool:
+        return " x " in self.shape
 
 
-def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[Any, FormatErrors]) -> list[Row]:
-    """One row a format. Numbers that do not exist (the SNR of zeros) are None, as JSON has no NaN."""
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Tensors added up in one format. `worst_tensor` has the lowest SNR, '' where none has one."""
+
+    format: str
+    tensors: int
+    elements: int
+    bytes: int
+    quantized_bytes: float
+    bits_per_parameter: float
+    snr_db: float | None
+    relative_rmse: float | None
+    max_abs_error: float
+    absmax: float
+    nonfinite: int = 0
+    worst_tensor: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTotals(Totals):
+    """The tensors of one layer, or those of none (-1)."""
+
+    layer: int
+
+
+@dataclass(frozen=True)
+class SkippedTensor:
+    """A tensor that was not measured, and why."""
+
+    tensor: str
+    dtype: str
+    shape: str
+    bytes: int
+    why: str
+
+
+def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[Any, FormatErrors]) -> list[TensorErrors]:
+    """One row per format."""
     layer, kind = layer_and_kind(tensor.name)
-    about: Row = {
-        "tensor": tensor.name,
-        "layer": layer,
-        "kind": kind,
-        "shape": " x ".join(map(str, tensor.shape)) or "scalar",
-        "dtype": tensor.dtype,
-        "elements": tensor.elements,
-        "bytes": tensor.bytes,
-        "nonfinite": weights.nonfinite,
-        "std": _number(weights.std),
-        "absmax": weights.absmax,
-        "kurtosis": _number(weights.kurtosis),
-        "max_over_sigma": _number(weights.max_over_sigma),
-    }
-    return [{**about, **_error_columns(str(name), of_format)} for name, of_format in errors.items()]
-
-
-def skipped_rows(tensors: Iterable[StoredTensor]) -> list[Row]:
-    """The tensors that were not measured, and why."""
     return [
-        {
-            "tensor": tensor.name,
-            "dtype": tensor.dtype,
-            "shape": " x ".join(map(str, tensor.shape)) or "scalar",
-            "bytes": tensor.bytes,
-            "why": tensor.skipped,
-        }
-        for tensor in tensors
+        TensorErrors(
+            tensor=tensor.name,
+            layer=layer,
+            kind=kind,
+            shape=_shape(tensor),
+            dtype=tensor.dtype,
+            elements=tensor.elements,
+            bytes=tensor.bytes,
+            nonfinite=weights.nonfinite,
+            std=_number(weights.std),
+            absmax=weights.absmax,
+            kurtosis=_number(weights.kurtosis),
+            max_over_sigma=_number(weights.max_over_sigma),
+            format=str(name),
+            snr_db=_number(of_format.snr_db),
+            relative_rmse=_number(of_format.relative_rmse),
+            max_abs_error=of_format.max_abs,
+            bits_per_parameter=_number(of_format.bits_per_parameter),
+            quantized_bytes=math.ceil(of_format.stored_bits / 8),
+            signal_power=float(of_format.power.sum()),
+            error_power=float(of_format.error.sum()),
+        )
+        for name, of_format in errors.items()
     ]
 
 
-def layer_rows(rows: Sequence[Row]) -> list[Row]:
-    """Tensor rows added up by layer and format, in order of layers; what belongs to no layer comes first as -1."""
-    groups: dict[tuple[int, str], list[Row]] = {}
+def skipped_rows(tensors: Iterable[StoredTensor]) -> tuple[SkippedTensor, ...]:
+    """The tensors that were not measured, and why."""
+    return tuple(
+        SkippedTensor(tensor.name, tensor.dtype, _shape(tensor), tensor.bytes, tensor.skipped) for tensor in tensors
+    )
+
+
+def layer_rows(rows: Sequence[TensorErrors]) -> tuple[LayerTotals, ...]:
+    """Tensors added up by layer and format, in order of layers; what belongs to no layer comes first as -1."""
+    groups: dict[tuple[int, str], list[TensorErrors]] = {}
     for row in rows:
-        groups.setdefault((row["layer"], row["format"]), []).append(row)
-    order = {name: index for index, name in enumerate(dict.fromkeys(row["format"] for row in rows))}
+        groups.setdefault((row.layer, row.format), []).append(row)
+    order = {name: index for index, name in enumerate(dict.fromkeys(row.format for row in rows))}
     keys = sorted(groups, key=lambda key: (key[0], order[key[1]]))
-    return [{"layer": layer, "format": name, **_added(groups[layer, name])} for layer, name in keys]
+    return tuple(LayerTotals(layer=layer, format=name, **_added(groups[layer, name])) for layer, name in keys)
 
 
-def total_rows(rows: Sequence[Row]) -> list[Row]:
-    """Tensor rows added up by format."""
-    names = dict.fromkeys(row["format"] for row in rows)
-    return [{"format": name, **_added([row for row in rows if row["format"] == name])} for name in names]
+def total_rows(rows: Sequence[TensorErrors]) -> tuple[Totals, ...]:
+    """Tensors added up by format."""
+    names = dict.fromkeys(row.format for row in rows)
+    return tuple(Totals(format=name, **_added([row for row in rows if row.format == name])) for name in names)
 
 
-def worst_rows(rows: Sequence[Row], format_name: str, count: int = 20) -> list[Row]:
+def worst_rows(rows: Iterable[TensorErrors], format_name: str, count: int = 20) -> list[TensorErrors]:
     """The tensors of the lowest SNR in one format, worst first; those without one are left out."""
-    measured = [row for row in rows if row["format"] == format_name and row["snr_db"] is not None]
-    return sorted(measured, key=lambda row: row["snr_db"])[:count]
+    measured = [row for row in rows if row.format == format_name and row.snr_db is not None]
+    return sorted(measured, key=_snr)[:count]
 
 
-def _error_columns(name: str, errors: FormatErrors) -> Row:
-    return {
-        "format": name,
-        "snr_db": _number(errors.snr_db),
-        "relative_rmse": _number(errors.relative_rmse),
-        "max_abs_error": errors.max_abs,
-        "bits_per_parameter": _number(errors.bits_per_parameter),
-        "quantized_bytes": math.ceil(errors.stored_bits / 8),
-        "signal_power": float(errors.power.sum()),
-        "error_power": float(errors.error.sum()),
-    }
-
-
-def _added(rows: Sequence[Row]) -> Row:
-    power, error = (sum(row[name] for row in rows) for name in ("signal_power", "error_power"))
-    elements = sum(row["elements"] for row in rows)
-    stored = sum(row["quantized_bytes"] for row in rows)
-    worst = min((row for row in rows if row["snr_db"] is not None), key=lambda row: row["snr_db"], default=None)
+def _added(rows: Sequence[TensorErrors]) -> dict[str, Any]:
+    power, error = sum(row.signal_power for row in rows), sum(row.error_power for row in rows)
+    elements = sum(row.elements for row in rows)
+    stored = sum(row.quantized_bytes for row in rows)
+    worst = min((row for row in rows if row.snr_db is not None), key=_snr, default=None)
     return {
         "tensors": len(rows),
         "elements": elements,
-        "bytes": sum(row["bytes"] for row in rows),
+        "bytes": sum(row.bytes for row in rows),
         "quantized_bytes": stored,
         "bits_per_parameter": 8 * stored / elements,
         "snr_db": _number(snr_db(power, error)),
         "relative_rmse": math.sqrt(error / power) if power else None,
-        "max_abs_error": max(row["max_abs_error"] for row in rows),
-        "nonfinite": sum(row["nonfinite"] for row in rows),
-        "worst_tensor": worst["tensor"] if worst else "",
+        "max_abs_error": max(row.max_abs_error for row in rows),
+        "absmax": max(row.absmax for row in rows),
+        "nonfinite": sum(row.nonfinite for row in rows),
+        "worst_tensor": worst.tensor if worst else "",
     }
+
+
+def _snr(row: TensorErrors) -> float:
+    return math.inf if row.snr_db is None else row.snr_db
+
+
+def _shape(tensor: StoredTensor) -> str:
+    return " x ".join(map(str, tensor.shape)) or "scalar"
 
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-__all__ = ["NO_LAYER", "Row", "layer_rows", "skipped_rows", "tensor_rows", "total_rows", "worst_rows"]
+__all__ = [
+    "NO_LAYER",
+    "LayerTotals",
+    "SkippedTensor",
+    "TensorErrors",
+    "Totals",
+    "layer_rows",
+    "skipped_rows",
+    "tensor_rows",
+    "total_rows",
+    "worst_rows",
+]

@@ -41,6 +41,7 @@ class Card(QFrame):
         self.content = content
         self.title = title
         self._outdated: bool | None = None
+        self._picture_outdated: bool | None = None
         self.badge = ProvenanceBadge()
         self._title = QLabel(title)
         self._title.setProperty("role", "title")
@@ -61,9 +62,13 @@ class Card(QFrame):
         self._recolour()
         theme.notifier().changed.connect(self._recolour)
 
-    def set_provenance(self, provenance: Provenance | None) -> None:
-        """Say where what is drawn comes from; None hides the badge."""
+    def set_provenance(self, provenance: Provenance | None, *, outdated: bool | None = None) -> None:
+        """Say where what is drawn comes from; None hides the badge.
+
+        `outdated` is for a picture that depends on other parameters than the run as a whole; None goes with the page.
+        """
         self.badge.set_provenance(provenance)
+        self._picture_outdated = outdated
         self._mark_stale()
 
     def set_title(self, title: str) -> None:
@@ -94,9 +99,10 @@ class Card(QFrame):
             self.style().polish(self)
 
     def _mark_stale(self) -> None:
-        if self._outdated is not None:
+        outdated = self._outdated if self._picture_outdated is None else self._picture_outdated
+        if outdated is not None:
             provenance = self.badge.provenance
-            self.set_stale(self._outdated and provenance is not None and provenance.is_of_a_run)
+            self.set_stale(outdated and provenance is not None and provenance.is_of_a_run)
 
     def set_maximised(self, maximised: bool) -> None:
         """Update the menu; the grid does the rest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import example, given
@@ -12,44 +13,46 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from core.checkpoint.export import exported
+from core.checkpoint.report import SkippedTensor, TensorErrors
+from core.contracts.result import Message
 
 ABOUT = {"report": "quantization", "block size": 64}
-ROW = {
-    "tensor": "h.0.w", "layer": 0, "shape": "64", "format": "nf4", "snr_db": 20.0, "relative_rmse": 0.1,
-    "max_abs_error": 0.01, "bits_per_parameter": 4.5, "quantized_bytes": 36, "max_over_sigma": 3.0,
-}  # fmt: skip
-TOLD = [
-    {"severity": "warning", "text": "a.safetensors has changed. 3 tensors are missing from this report."},
-    {"severity": "notice", "text": "2 tensors hold no weights to measure."},
+ROW = TensorErrors(
+    tensor="h.0.w", layer=0, kind="w", shape="64", dtype="F32", elements=64, bytes=256, nonfinite=0, std=0.02,
+    absmax=0.1, kurtosis=3.0, max_over_sigma=3.0, format="nf4", snr_db=20.0, relative_rmse=0.1, max_abs_error=0.01,
+    bits_per_parameter=4.5, quantized_bytes=36, signal_power=1.0, error_power=0.01,
+)  # fmt: skip
+MESSAGES = [
+    Message("warning", "a.safetensors has changed. 3 tensors are missing from this report."),
+    Message("notice", "2 tensors hold no weights to measure."),
 ]
 
 
 def test_that_markdown_begins_with_the_messages() -> None:
-    text = exported(".md", ABOUT, {"messages": TOLD, "tensors": [ROW]})
+    text = exported(".md", ABOUT, {"messages": MESSAGES, "tensors": [ROW]})
     title, first, second, about = text.split("\n\n")[:4]
     assert title == "# Quantization report"
-    assert first == f"> **Warning:** {TOLD[0]['text']}"
-    assert second == f"> **Notice:** {TOLD[1]['text']}"
+    assert first == f"> **Warning:** {MESSAGES[0].text}"
+    assert second == f"> **Notice:** {MESSAGES[1].text}"
     assert about.startswith("- report: quantization")
     assert ">" not in exported(".md", ABOUT, {"tensors": [ROW]})
 
 
 def test_that_each_row_of_a_csv_holds_the_messages() -> None:
-    def read(messages: list[dict[str, str]], rows: list[dict[str, object]]) -> list[dict[str, str]]:
+    def read(messages: list[Message], rows: list[TensorErrors]) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(exported(".csv", ABOUT, {"messages": messages, "tensors": rows}))))
 
-    sentences = " ".join(f"{row['severity']}: {row['text']}" for row in TOLD)
-    assert [row["messages"] for row in read(TOLD, [ROW, ROW])] == [sentences, sentences]
+    expected = " ".join(f"{message.severity}: {message.text}" for message in MESSAGES)
+    assert [row["messages"] for row in read(MESSAGES, [ROW, ROW])] == [expected, expected]
     assert read([], [ROW])[0]["messages"] == ""
-    (alone,) = read(TOLD, [])
-    assert (alone["tensor"], alone["messages"]) == ("", sentences), (
-        "what stopped it before the first tensor is told too"
-    )
+    (alone,) = read(MESSAGES, [])
+    assert (alone["tensor"], alone["messages"]) == ("", expected), "what stopped it before the first tensor is told too"
     assert read([], []) == []
 
 
 def test_that_json_holds_the_messages() -> None:
-    assert json.loads(exported(".json", ABOUT, {"messages": TOLD, "tensors": [ROW]}))["messages"] == TOLD
+    text = exported(".json", ABOUT, {"messages": MESSAGES, "tensors": [ROW]})
+    assert json.loads(text)["messages"] == list(map(asdict, MESSAGES))
 
 
 NAMES = st.text(st.sampled_from("\\`*_[]()<>|~$#+-=!&;:/.a1 w\n\"'"), min_size=1).filter(str.strip)
@@ -68,8 +71,11 @@ NAMES = st.text(st.sampled_from("\\`*_[]()<>|~$#+-=!&;:/.a1 w\n\"'"), min_size=1
 @example("https://a.b")
 def test_that_a_name_is_read_as_it_is_written(name: str) -> None:
     written = " ".join(name.split())
-    tables = {"skipped": [{"tensor": name, "why": "x"}], "tensors": [{**ROW, "tensor": name}], "messages": [
-        {"severity": "warning", "text": name}]}  # fmt: skip
+    tables = {
+        "skipped": [SkippedTensor(name, "I64", "4", 32, "x")],
+        "tensors": [replace(ROW, tensor=name)],
+        "messages": [Message("warning", name)],
+    }
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(exported(".md", {}, tables))
     inline = [token.children or [] for token in tokens if token.type == "inline"]
     read = ["".join(part.content for part in parts) for parts in inline]
@@ -82,4 +88,4 @@ def test_that_a_name_is_read_as_it_is_written(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["model.layers.0.self_attn.q_proj.weight", "a-b+c=d#e", "x:y (z)"])
 def test_that_ordinary_names_are_not_escaped(name: str) -> None:
-    assert f"- {name}: x" in exported(".md", {}, {"skipped": [{"tensor": name, "why": "x"}]})
+    assert f"- {name}: x" in exported(".md", {}, {"skipped": [SkippedTensor(name, "I64", "4", 32, "x")]})

@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from core.checkpoint.errors import MAP_COLUMNS, FormatErrors, WeightSums, by_col
 from core.checkpoint.export import SUFFIXES, exported
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
-from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
+from core.checkpoint.report import TensorErrors, layer_rows, skipped_rows, tensor_rows, total_rows, worst_rows
 from core.checkpoint.resume_cache import VERSION, ResumeCache
 from tests.checkpoint.files import normal
 
@@ -99,7 +101,7 @@ def test_that_errors_add_up_to_those_of_the_whole() -> None:
     assert math.isnan(errors(0, 0).snr_db)
 
 
-def rows_of(tmp_path: Path) -> list[dict[str, object]]:
+def rows_of(tmp_path: Path) -> list[TensorErrors]:
     save_file({f"m.{n}.w.weight": normal(64, seed=n) for n in range(3)}, tmp_path / "a.safetensors")
     rows = []
     for number, tensor in enumerate(open_checkpoint(tmp_path / "a.safetensors").tensors):
@@ -110,14 +112,14 @@ def rows_of(tmp_path: Path) -> list[dict[str, object]]:
 
 def test_that_rows_add_up_by_layer_and_in_all(tmp_path: Path) -> None:
     rows = rows_of(tmp_path)
-    totals = {row["format"]: row for row in total_rows(rows)}
-    assert totals["nf4"]["snr_db"] == pytest.approx(10 * math.log10(30 / 6))
-    assert totals["nf4"]["worst_tensor"] == "m.2.w.weight"
-    assert totals["nf4"]["quantized_bytes"] == 3 * 36
-    assert totals["nf4"]["bits_per_parameter"] == 4.5
-    assert [(row["layer"], row["format"]) for row in layer_rows(rows)][:3] == [(0, "nf4"), (0, "int4"), (1, "nf4")]
-    assert [row["tensor"] for row in worst_rows(rows, "nf4")] == [f"m.{n}.w.weight" for n in (2, 1, 0)]
-    assert [row["tensor"] for row in worst_rows(rows, "int4")] == ["m.0.w.weight"], "no error is no worst"
+    totals = {row.format: row for row in total_rows(rows)}
+    assert totals["nf4"].snr_db == pytest.approx(10 * math.log10(30 / 6))
+    assert totals["nf4"].worst_tensor == "m.2.w.weight"
+    assert totals["nf4"].quantized_bytes == 3 * 36
+    assert totals["nf4"].bits_per_parameter == 4.5
+    assert [(row.layer, row.format) for row in layer_rows(rows)][:3] == [(0, "nf4"), (0, "int4"), (1, "nf4")]
+    assert [row.tensor for row in worst_rows(rows, "nf4")] == [f"m.{n}.w.weight" for n in (2, 1, 0)]
+    assert [row.tensor for row in worst_rows(rows, "int4")] == ["m.0.w.weight"], "no error is no worst"
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -129,10 +131,10 @@ def test_that_a_report_can_be_read_back(tmp_path: Path, suffix: str) -> None:
     text = exported(suffix, {"checkpoint": "a.safetensors", "block size": 64}, tables)
     if suffix == ".csv":
         read = list(csv.DictReader(io.StringIO(text)))
-        assert [row["tensor"] for row in read] == [row["tensor"] for row in rows]
-        assert float(read[0]["snr_db"]) == rows[0]["snr_db"]
+        assert [row["tensor"] for row in read] == [row.tensor for row in rows]
+        assert float(read[0]["snr_db"]) == rows[0].snr_db
     elif suffix == ".json":
-        assert json.loads(text)["tensors"] == json.loads(json.dumps(rows))
+        assert json.loads(text)["tensors"] == json.loads(json.dumps(list(map(asdict, rows))))
         assert json.loads(text)["block size"] == 64
     else:
         for expected in ("# Quantization report", "block size: 64", "m.2.w.weight", "## Not measured", "| 0 | nf4 |"):
@@ -171,7 +173,8 @@ def test_that_no_name_is_more_than_text(tmp_path: Path, name: str) -> None:
 
 
 def test_that_json_holds_no_nan() -> None:
-    text = exported(".json", {}, {"tensors": [{"a": math.nan, "b": -math.inf, "c": 1.5, "d": "nan"}]})
+    row = SimpleNamespace(a=math.nan, b=-math.inf, c=1.5, d="nan")
+    text = exported(".json", {}, {"tensors": [row]})
     assert json.loads(text) == {"tensors": [{"a": None, "b": None, "c": 1.5, "d": "nan"}]}
 
 

@@ -45,8 +45,8 @@ def test_that_a_reports_bits_are_the_bytes_of_its_tensors_over_its_weights(tmp_p
         for row in tensor_rows(tensor, measured.weights, measured.errors)
     ]
     for total in total_rows(rows):
-        name = FormatId(total["format"])
+        name = FormatId(total.format)
         nested = 0 if FORMATS[name].affine else how.nested_block
         held = [quantize(w, format=name, nested_block=nested, impl=Impl.TORCH).nbytes for w in weights.values()]
-        assert total["quantized_bytes"] == sum(held)
-        assert total["bits_per_parameter"] == 8 * sum(held) / sum(sizes.values())
+        assert total.quantized_bytes == sum(held)
+        assert total.bits_per_parameter == 8 * sum(held) / sum(sizes.values())

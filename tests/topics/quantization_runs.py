@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Result
 from core.topics.quantization import TOPIC
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.result import QuantizationResult
 
 Events = list[Progress | Partial]
 
 
-def finished(params: QuantizationParams, device: str = "cpu") -> tuple[Result, Events]:
+def finished(params: QuantizationParams, device: str = "cpu") -> tuple[QuantizationResult, Events]:
     """The result of a whole run, and what it yielded."""
     steps, events = TOPIC.load_experiment()(params, device), []
     while True:
@@ -20,5 +20,5 @@ def finished(params: QuantizationParams, device: str = "cpu") -> tuple[Result, E
             return end.value, events
 
 
-def messages(result: Result) -> list[str]:
-    return [row["text"] for row in result.tables.get("messages", [])]
+def messages(result: QuantizationResult) -> list[str]:
+    return [message.text for message in result.messages]

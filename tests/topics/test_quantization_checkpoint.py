@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from core.checkpoint import slices as slices_module
 from core.commands.run import as_document
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial
-from core.contracts.result_builder import from_partial
 from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import report as report_module
 from core.topics.quantization.experiment import samples
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.result import QuantizationResult
 from core.topics.quantization.saving import check_report_path, report_text
 from tests.checkpoint.files import normal, sharded, written
+from tests.same_result import same
 from tests.topics.quantization_runs import finished, messages
 
 LAYERS = 3
@@ -48,28 +50,27 @@ def checkpoint(tmp_path: Path) -> Path:
 
 def test_that_a_report_covers_every_tensor_and_says_what_it_left_out(checkpoint: Path) -> None:
     result, _ = finished(params_for(checkpoint))
-    tables = result.tables
-    names = {row["tensor"] for row in tables["tensors"]}
-    assert len(names) == LAYERS + 2
-    assert len(tables["tensors"]) == 6 * len(names)
-    assert {row["tensor"]: row["why"] for row in tables["skipped"]} == {
+    names = [row.tensor for row in result.tensors.rows_in("nf4")]
+    assert len(set(names)) == len(names) == len(result.tensors) == LAYERS + 2
+    assert len(result.tensors.rows) == 6 * len(names)
+    assert {row.tensor: row.why for row in result.skipped} == {
         "ids": "I64 is not floating-point weights",
         "none": "it is empty",
     }
-    assert [row["layer"] for row in tables["layers"] if row["format"] == "nf4"] == [-1, 0, 1, 2]
-    assert [row["tensor"] for row in tables["map_rows"]] == list(
-        dict.fromkeys(row["tensor"] for row in tables["tensors"])
-    )
-    assert result.arrays["error_map.nf4"].shape == (len(names), 64)
+    assert [row.layer for row in result.layers if row.format == "nf4"] == [-1, 0, 1, 2]
+    assert [row.tensor for row in result.map_rows] == list(dict.fromkeys(row.tensor for row in result.tensors.rows))
+    assert result.error_maps["nf4"].shape == (len(names), 64)
     assert result.value("weights.nonfinite") == 2
     assert all(np.isfinite(result.value(f"{name}.snr_db")) for name in ("nf4", "int8"))
     assert any("2 weights are NaN or infinite" in text for text in messages(result))
     assert any("2 tensors hold no weights" in text for text in messages(result))
-    worst = [row["snr_db"] for row in tables["worst"]]
+    worst = [row.snr_db for row in result.tensors.worst("nf4")]
     assert worst == sorted(worst)
-    assert tables["worst"][0]["format"] == "nf4"
-    assert result.arrays["weights.counts"].sum() == LAYERS * 64 * 96 + 64  # matrices, of the odd one the whole block
-    assert json.loads(json.dumps(tables, allow_nan=False)) == tables
+    assert result.tensors.worst("nf4")[0].format == "nf4"
+    assert result.histogram is not None
+    assert result.histogram.counts.sum() == LAYERS * 64 * 96 + 64  # matrices, of the odd one the whole block
+    assert same(QuantizationResult.from_bytes(result.to_bytes()), result)
+    json.dumps(result.as_json(), allow_nan=False)
 
 
 def test_that_a_second_run_reads_no_tensor_again_and_finds_the_same(checkpoint: Path) -> None:
@@ -79,9 +80,9 @@ def test_that_a_second_run_reads_no_tensor_again_and_finds_the_same(checkpoint: 
     assert second.value("report.resumed_tensors") == LAYERS + 2
     assert second.value("report.read_bytes") == 0
     assert any("measured by an earlier run" in text for text in messages(second))
-    by_format = [{row["format"]: row for row in result.tables["totals"]} for result in (first, second)]
+    by_format = [{row.format: row for row in result.totals} for result in (first, second)]
     for name, row in by_format[0].items():
-        assert by_format[1][name]["snr_db"] == pytest.approx(row["snr_db"], abs=1e-5)
+        assert by_format[1][name].snr_db == pytest.approx(row.snr_db, abs=1e-5)
     other, _ = finished(params_for(checkpoint, block_size=32))
     assert other.value("report.resumed_tensors") == 0
 
@@ -96,9 +97,8 @@ def test_that_a_cancelled_report_goes_on_where_it_stopped(checkpoint: Path, monk
         if isinstance(event, Partial):
             partials.append(event)
     steps.close()
-    told = [len({row["tensor"] for row in from_partial(p.result).tables["tensors"]}) for p in partials]
-    assert told == [1, 2]
-    assert "nf4.snr_db" in from_partial(partials[0].result).metrics
+    assert [len(partial.result.tensors) for partial in partials] == [1, 2]
+    assert "nf4.snr_db" in partials[0].result.metrics
     result, _ = finished(params_for(checkpoint))
     assert 2 <= result.value("report.resumed_tensors") < LAYERS + 2
     assert result.value("report.tensors") == LAYERS + 2
@@ -121,8 +121,8 @@ def test_that_a_file_that_goes_away_leaves_what_was_measured(
     result, _ = finished(params_for(checkpoint))
     assert result.value("report.tensors") == 1
     assert any("4 tensors are missing from this report" in text for text in messages(result))
-    assert result.tables["distributions"]
-    assert "sweep" not in result.tables  # the sample could not be read either
+    assert result.distributions
+    assert result.sweep == ()  # the sample could not be read either
     assert "nf4.snr_db" in result.metrics
 
 
@@ -135,10 +135,10 @@ def test_that_a_report_is_saved_in_the_form_that_its_name_says(checkpoint: Path,
         finished(params_for(checkpoint, report=str(path)))  # an earlier report is replaced
     assert not list(tmp_path.glob(".report*"))
     saved = json.loads((tmp_path / "report.json").read_text())
-    assert saved["tensors"] == result.tables["tensors"]
+    assert saved["tensors"] == list(map(asdict, result.tensors.rows))
     assert saved["checkpoint"] == str(checkpoint)
     lines = (tmp_path / "report.csv").read_text().splitlines()
-    assert len(lines) == 1 + len(result.tables["tensors"])
+    assert len(lines) == 1 + len(result.tensors.rows)
     assert lines[0].startswith("tensor,layer,kind")
     assert "## Worst tensors in nf4" in (tmp_path / "report.md").read_text()
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from core.contracts.claims import Claim, Verdict
-from core.contracts.result import Environment, Metric, Provenance, Result, Row
+from core.contracts.result import Environment, Metric, Provenance
 from core.topics.quantization import TOPIC
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.result import DistributionErrors, LossDifference, OutputLoss, QuantizationResult
+from core.topics.quantization.sweep import Point
+from kernels.quantization.formats import FormatId
 
 CLAIMS = {claim.id: claim for claim in TOPIC.claims}
 METRICS = {
@@ -25,54 +29,55 @@ METRICS = {
     "scales.saved_bits": 0.373,
 }
 SNR = {"nf4": 20.7, "fp4-e2m1": 18.3, "fp4-e3m0": 14.5, "int4": 19.3, "int4-affine": 21.0, "int8": 43.9}
+Tables = dict[str, tuple[Any, ...]]
+"""Fields of a result by name."""
+
 LOSSES = {"": 1.0, "nf4": 1.01, "fp4-e2m1": 1.04, "fp4-e3m0": 1.03, "int4": 1.05}
 
 
-def distributions(**changes: float) -> list[Row]:
+def distributions(**changes: float) -> tuple[DistributionErrors, ...]:
     """Normal weights at blocks of 64, where affine INT4 is ahead, and of 256, where it is not."""
     snr = SNR | {name.replace("_", "-"): value for name, value in changes.items()}
-    return [
-        {"distribution": "normal", "format": name, "block_size": size, "relative_rmse": 0.1, "snr_db": value - step}
+    return tuple(
+        DistributionErrors("normal", name, size, 0.1, value - (drop if name == "int4-affine" else drop / 2))
         for size, drop in ((64, 0.0), (256, 2.0))
         for name, value in snr.items()
-        for step in (drop if name == "int4-affine" else drop / 2,)
-    ]
+    )
 
 
-def sweep(lost_db: float = 0.01) -> list[Row]:
-    return [
-        {"format": "nf4", "block_size": size, "nested": nested, "snr_db": 20.0 - lost_db * nested}
+def sweep(lost_db: float = 0.01) -> tuple[Point, ...]:
+    return tuple(
+        Point(FormatId.NF4, size, nested, 4.5, 0.1, 20.0 - lost_db * nested)
         for size in (16, 64)
         for nested in (False, True)
-    ]
+    )
 
 
-def outputs(stderr: float | None = 1e-3, model: str = "small model", **changes: float) -> dict[str, list[Row]]:
+def outputs(stderr: float | None = 1e-3, model: str = "small model", **changes: float) -> Tables:
     losses = LOSSES | {name.replace("_", "-"): value for name, value in changes.items()}
-    rows = [
-        {"model": model, "format": name, "loss": loss, "perplexity": 2.718**loss, "tokens": 8192, "vocabulary": 1024}
+    rows = tuple(
+        OutputLoss(model, name, loss, stderr, 2.718**loss, loss - losses[""], stderr, 8192, 14, 4.127, 1024)
         for name, loss in losses.items()
-    ]
+    )
     names = list(losses)
-    pairs = [
-        {"model": model, "format": first, "other": second, "loss_difference": losses[first] - losses[second],
-         "stderr": stderr}
+    pairs = tuple(
+        LossDifference(model, first, second, losses[first] - losses[second], stderr)
         for index, first in enumerate(names)
         for second in names[index + 1 :]
-    ]  # fmt: skip
+    )
     return {"outputs": rows, "output_pairs": pairs}
 
 
 def result(
-    params: dict[str, object] | None = None, tables: dict[str, list[Row]] | None = None, **changes: float
-) -> Result:
+    params: dict[str, object] | None = None, tables: Tables | None = None, **changes: float
+) -> QuantizationResult:
     values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
-    return Result(
-        topic=TOPIC.id,
-        params=QuantizationParams.parse(params or {}).model_dump(mode="json"),
+    rows: Tables = {"distributions": distributions(), "sweep": sweep(), **outputs(), **(tables or {})}
+    return QuantizationResult(
+        params=QuantizationParams.parse(params or {}),
         environment=Environment("cpu", "numpy, torch, TTIR interpreter (CPU)"),
         metrics={name: Metric(value, "bits", Provenance.TRACED) for name, value in values.items()},
-        tables={"distributions": distributions(), "sweep": sweep(), **outputs(), **(tables or {})},
+        **rows,
     )
 
 
@@ -110,7 +115,7 @@ def test_that_scales_that_cost_much_to_quantize_are_a_limit() -> None:
     claim = CLAIMS["double-quantization-costs-little"]
     assert claim.test(result()).verdict is Verdict.HOLDS
     assert claim.test(result(tables={"sweep": sweep(0.5)})).verdict is Verdict.HOLDS_WITH_LIMIT
-    only_plain = [row for row in sweep() if not row["nested"]]
+    only_plain = tuple(point for point in sweep() if not point.nested)
     assert claim.test(result(tables={"sweep": only_plain})).verdict is Verdict.NOT_TESTED
 
 
@@ -121,8 +126,9 @@ def test_that_nf4_holds_without_limit_only_where_affine_levels_are_behind_too() 
     assert "ahead at blocks of 64." in found.evidence
     behind = {"distributions": distributions(int4_affine=20.0)}
     assert claim.test(result(tables=behind)).verdict is Verdict.HOLDS
-    only_at_64 = [row | {"snr_db": 30.0} if (row["format"], row["block_size"]) == ("int4", 256) else row
-                  for row in distributions()]  # fmt: skip
+    only_at_64 = tuple(
+        replace(row, snr_db=30.0) if (row.format, row.block_size) == ("int4", 256) else row for row in distributions()
+    )
     assert claim.test(result(tables={"distributions": only_at_64})).verdict is Verdict.HOLDS_WITH_LIMIT
 
 
@@ -143,7 +149,7 @@ def test_that_other_block_sizes_are_told_beside_the_papers() -> None:
         ({"outputs": outputs()["outputs"][:3]}, Verdict.NOT_TESTED),
     ],
 )
-def test_that_an_order_is_claimed_only_beyond_the_noise(tables: dict[str, list[Row]], verdict: Verdict) -> None:
+def test_that_an_order_is_claimed_only_beyond_the_noise(tables: Tables, verdict: Verdict) -> None:
     found = CLAIMS["perplexity-in-order"].test(result(tables=tables))
     assert found.verdict is verdict
     if verdict is Verdict.NOT_TESTED:
@@ -182,7 +188,7 @@ def test_that_kernels_that_are_off_are_named_by_their_switch(claim_id: str) -> N
 
 def test_that_a_model_that_guesses_worse_than_by_chance_tests_nothing() -> None:
     known, unknown = outputs(), outputs(model="mine", nf4=2.0)
-    unknown["outputs"] = [row | {"perplexity": 60_000.0} for row in unknown["outputs"]]
+    unknown["outputs"] = tuple(replace(row, perplexity=60_000.0) for row in unknown["outputs"])
     assert CLAIMS["perplexity-in-order"].test(result(tables=unknown)).verdict is Verdict.NOT_TESTED
     both = {name: known[name] + unknown[name] for name in known}
     finding = CLAIMS["perplexity-in-order"].test(result(tables=both))
@@ -192,14 +198,15 @@ def test_that_a_model_that_guesses_worse_than_by_chance_tests_nothing() -> None:
 
 def test_that_a_loss_that_is_no_number_tests_nothing() -> None:
     rows = outputs()
-    rows["outputs"] = [row | {"loss": None, "perplexity": None} if row["format"] == "nf4" else row
-                       for row in rows["outputs"]]  # fmt: skip
+    rows["outputs"] = tuple(
+        replace(row, loss=None, perplexity=None) if row.format == "nf4" else row for row in rows["outputs"]
+    )
     assert CLAIMS["perplexity-in-order"].test(result(tables=rows)).verdict is Verdict.NOT_TESTED
 
 
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
 def test_that_an_empty_result_leaves_every_claim_untested(claim: Claim) -> None:
-    empty = Result(TOPIC.id, QuantizationParams().model_dump(mode="json"), Environment("cpu", ""), {})
+    empty = QuantizationResult(params=QuantizationParams())
     finding = claim.test(empty)
     assert finding.verdict is Verdict.NOT_TESTED
     assert not claim.is_surprised_by(finding)

@@ -95,40 +95,40 @@ def test_that_a_model_has_its_own_weights_again_to_the_bit_whatever_happens(trai
 
 def test_that_the_small_model_is_measured_as_it_is_and_in_each_format() -> None:
     result, _ = finished(QuantizationParams.parse(QUICK))
-    rows = {row["format"]: row for row in result.tables["outputs"]}
+    rows = {row.format: row for row in result.outputs}
     assert list(rows) == ["", "nf4", "int4"]
     for row in rows.values():
-        assert row["model"] == "small model"
-        assert row["perplexity"] == pytest.approx(math.exp(row["loss"]))
-        assert row["loss_increase"] == pytest.approx(row["loss"] - rows[""]["loss"])
-        assert row["loss_stderr"] > 0
-    assert (rows[""]["increase_stderr"], rows[""]["quantized_layers"], rows[""]["bits_per_parameter"]) == (0, 0, 32)
-    assert rows["nf4"]["quantized_layers"] == 2 * 7
-    assert (rows["nf4"]["tokens"], rows["nf4"]["vocabulary"]) == (640, TINY.vocabulary)
-    assert 0 < rows["nf4"]["increase_stderr"] < rows["nf4"]["loss_stderr"]
-    pairs = {(row["format"], row["other"]): row for row in result.tables["output_pairs"]}
+        assert row.model == "small model"
+        assert row.perplexity == pytest.approx(math.exp(row.loss))
+        assert row.loss_increase == pytest.approx(row.loss - rows[""].loss)
+        assert row.loss_stderr > 0
+    assert (rows[""].increase_stderr, rows[""].quantized_layers, rows[""].bits_per_parameter) == (0, 0, 32)
+    assert rows["nf4"].quantized_layers == 2 * 7
+    assert (rows["nf4"].tokens, rows["nf4"].vocabulary) == (640, TINY.vocabulary)
+    assert 0 < rows["nf4"].increase_stderr < rows["nf4"].loss_stderr
+    pairs = {(row.format, row.other): row for row in result.output_pairs}
     assert set(pairs) == {("", "nf4"), ("", "int4"), ("nf4", "int4")}
-    assert pairs["nf4", "int4"]["loss_difference"] == pytest.approx(rows["nf4"]["loss"] - rows["int4"]["loss"])
-    assert pairs["", "nf4"]["stderr"] == pytest.approx(rows["nf4"]["increase_stderr"])
-    assert result.value("outputs.reference.loss") == rows[""]["loss"]
-    assert result.value("outputs.nf4.loss") == rows["nf4"]["loss"]
+    assert pairs["nf4", "int4"].loss_difference == pytest.approx(rows["nf4"].loss - rows["int4"].loss)
+    assert pairs["", "nf4"].stderr == pytest.approx(rows["nf4"].increase_stderr)
+    assert result.value("outputs.reference.loss") == rows[""].loss
+    assert result.value("outputs.nf4.loss") == rows["nf4"].loss
     assert "standard error" in result.metrics["outputs.nf4.loss"].note
 
 
 def test_that_a_persons_folder_has_its_perplexity_on_their_text(folder: Path, text: Path, trained: SmallModel) -> None:
     params = QuantizationParams.parse({**QUICK, "model": str(folder), "text_file": str(text), "text_tokens": 600})
     result, _ = finished(params)
-    rows = [row for row in result.tables["outputs"] if row["model"] == "mine"]
-    assert [row["format"] for row in rows] == ["", "nf4", "int4"]
-    assert [row["tokens"] for row in rows] == [599] * 3
-    assert result.value("folder.nf4.perplexity") == rows[1]["perplexity"]
-    assert result.value("folder.reference.perplexity") == pytest.approx(math.exp(rows[0]["loss"]))
+    rows = [row for row in result.outputs if row.model == "mine"]
+    assert [row.format for row in rows] == ["", "nf4", "int4"]
+    assert [row.tokens for row in rows] == [599] * 3
+    assert result.value("folder.nf4.perplexity") == rows[1].perplexity
+    assert result.value("folder.reference.perplexity") == pytest.approx(math.exp(rows[0].loss))
     tokens = [
         trained.tokenizer.bos_token_id,
         *trained.tokenizer(text.read_text(), add_special_tokens=False)["input_ids"],
     ]
     windows = [torch.tensor(tokens[begin : min(begin + 128, 600)]) for begin in range(0, 599, 127)]
-    assert windows_loss(trained.model, windows).loss == pytest.approx(rows[0]["loss"], abs=1e-5)
+    assert windows_loss(trained.model, windows).loss == pytest.approx(rows[0].loss, abs=1e-5)
 
 
 def test_that_what_is_wrong_with_a_folder_is_refused_before_the_run_or_told_after_it(
@@ -146,7 +146,7 @@ def test_that_what_is_wrong_with_a_folder_is_refused_before_the_run_or_told_afte
     params = QuantizationParams.parse({**QUICK, "model": str(folder), "text_file": str(text)})
     result, _ = finished(params)
     assert any("config.json that is not JSON" in message for message in messages(result))
-    assert [row["format"] for row in result.tables["outputs"]] == ["", "nf4", "int4"]
+    assert [row.format for row in result.outputs] == ["", "nf4", "int4"]
 
 
 def test_that_a_model_that_gives_no_numbers_leaves_none(folder: Path, text: Path) -> None:
@@ -155,8 +155,8 @@ def test_that_a_model_that_gives_no_numbers_leaves_none(folder: Path, text: Path
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     params = QuantizationParams.parse({**QUICK, "compare": "", "model": str(folder), "text_file": str(text)})
     result, _ = finished(params)
-    rows = [row for row in result.tables["outputs"] if row["model"] == "mine"]
-    assert all(row["loss"] is None and row["perplexity"] is None for row in rows)
+    rows = [row for row in result.outputs if row.model == "mine"]
+    assert all(row.loss is None and row.perplexity is None for row in rows)
 
 
 def test_that_the_memory_that_is_needed_beside_a_model_is_asked_for_first(
@@ -198,5 +198,5 @@ def test_that_a_small_model_that_cannot_be_had_costs_a_sentence_and_not_the_run(
     monkeypatch.setattr(outputs, "small_model", unavailable)
     result, _ = finished(QuantizationParams.parse({**QUICK, "model": str(folder), "text_file": str(text)}))
     assert "There is no room to train the small model: free some." in messages(result)
-    assert {row["model"] for row in result.tables["outputs"]} == {"mine"}
+    assert {row.model for row in result.outputs} == {"mine"}
     assert "nf4.snr_db" in result.metrics

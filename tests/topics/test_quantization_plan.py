@@ -17,12 +17,11 @@ from core.checkpoint.opening import open_checkpoint
 from core.contracts.errors import InvalidParams
 from core.model_presets import PRESETS
 from core.topics.quantization import TOPIC
-from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
-from core.topics.quantization.model.plan import opened, plan, shown_tensor
-from core.topics.quantization.model.presets import weight_bytes
-from core.topics.quantization.model.sampling import drawn, spread, standard
-from core.topics.quantization.model.sweep import Point, with_front
+from core.topics.quantization.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
 from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams
+from core.topics.quantization.plan import model_memory, plan
+from core.topics.quantization.sampling import drawn, opened, shown_tensor, spread, standard
+from core.topics.quantization.sweep import Point, with_front
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 from tests.checkpoint.files import normal
 
@@ -54,7 +53,7 @@ def test_that_a_whole_model_is_its_linear_layers_in_the_format_and_the_rest_in_1
     assert reference.bytes == 2 * PUBLISHED["llama-65b"]
     linear = planned.preset.linear_parameters
     assert nf4.bytes == linear * (4 + 8 / 64 + 32 / (64 * 256)) / 8 + 2 * (PUBLISHED["llama-65b"] - linear)
-    assert weight_bytes(planned.preset, 16) == reference.bytes
+    assert model_memory(planned.preset, None, 16).bytes == reference.bytes
     # QLoRA finetunes 65B on one 48 GB GPU, and in 16 bits the weights alone would not fit.
     assert nf4.bytes < 36e9 < 48e9 < reference.bytes
 
@@ -79,7 +78,7 @@ def test_that_every_weight_is_won_by_the_level_that_it_is_restored_to(
     counted = histogram(weights)
     np.testing.assert_array_equal(counted.counts, np.histogram(shares, EDGES.astype(np.float32))[0])
     assert counted.affine_counts.sum() == kept.size
-    for book in codebooks(FORMATS, weights):
+    for book in codebooks(FORMATS, weights).values():
         assert book.won.sum() == book.errors.sum() == kept.size
         if FORMATS[book.format].affine:
             continue
@@ -92,7 +91,7 @@ def test_that_every_weight_is_won_by_the_level_that_it_is_restored_to(
 def test_that_affine_levels_span_each_blocks_own_range() -> None:
     blocks = np.array([[1, 2, 3, 4], [-7, -7, -7, -7]], dtype=np.float32)
     weights = sort(blocks, absmax_of(blocks))
-    (book,) = codebooks([FormatId.INT4_AFFINE], weights)
+    (book,) = codebooks([FormatId.INT4_AFFINE], weights).values()
     won = np.flatnonzero(book.won)
     assert won.tolist() == [0, 5, 7, 10, 15]  # thirds of the range, and the middle for a block without one
     assert book.won[7] == 4
@@ -103,7 +102,7 @@ def test_that_blocks_of_zeros_are_left_out_of_the_pictures() -> None:
     blocks = np.zeros((3, 16), dtype=np.float32)
     weights = sort(blocks, absmax_of(blocks))
     assert histogram(weights).counts.sum() == 0
-    assert all(book.won.sum() == 0 for book in codebooks(FORMATS, weights))
+    assert all(book.won.sum() == 0 for book in codebooks(FORMATS, weights).values())
 
 
 @TIGHT
@@ -165,7 +164,7 @@ def test_that_the_plan_is_of_the_distribution_without_a_checkpoint() -> None:
     assert (planned.sampled, planned.problem, planned.checkpoint) == ("laplace", "", None)
     assert [point.format for point in planned.errors] == list(planned.params.formats)
     assert planned.scales.saved_bits == pytest.approx(0.373, abs=5e-5)
-    assert planned.codebook("int4").format is FormatId.INT4
+    assert planned.codebooks["int4"].format is FormatId.INT4
 
 
 def test_that_a_checkpoint_is_sampled_and_what_is_wrong_with_it_is_told(tmp_path: Path) -> None:

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.comparison import comparison_table
-from core.contracts.result import Environment, Provenance, Row
-from core.contracts.result_builder import Draft
+from core.contracts.result import Provenance
 from core.hardware import compare
 from core.topics.quantization.experiment import agreement, comparison
 from core.topics.quantization.experiment.agreement import agreement_metrics, agreement_rows
-from core.topics.quantization.experiment.kernels import trace_kernels
+from core.topics.quantization.experiment.kernels import TracedKernels, kernel_metrics, trace_kernels
 from core.topics.quantization.experiment.matrix import ROWS, Matrix, matrix_of
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.result import Product, StepTraffic
 from kernels.errors import Unavailable
 from kernels.quantization.api import Impl, Quantized
 from kernels.quantization.formats import FORMATS, FormatId
@@ -33,81 +32,78 @@ def ignored(done: float, total: float, phase: str) -> None:
 
 
 @cache
-def traced(**changes: object) -> Draft:
+def traced(**changes: object) -> TracedKernels:
     params = QuantizationParams.parse(changes)
-    draft = Draft("quantization", params, Environment("cpu", "TTIR interpreter (CPU)"))
-    trace_kernels(draft, params, matrix_of(params, None, "cpu"), ignored)
-    return draft
+    return trace_kernels(params, matrix_of(params, None, "cpu"), ignored)
 
 
-def touched(draft: Draft, step: str) -> dict[str, Row]:
-    return {row["tensor"]: row for row in draft.tables["kernels"] if row["step"] == step}
+def touched(kernels: TracedKernels, step: str) -> dict[str, StepTraffic]:
+    return {row.tensor: row for row in kernels.traffic if row.kernel == step}
 
 
 def test_that_nf4_is_read_at_half_a_byte_a_weight_and_multiplied_in_bf16() -> None:
-    draft = traced()
+    kernels = traced()
     for step in ("dequantize", "matmul"):
-        rows = touched(draft, step)
-        assert rows["codes"]["read_bytes"] == rows["codes"]["unique_bytes"] == WEIGHTS // 2
-        assert rows["scale codes"]["unique_bytes"] == WEIGHTS // 64
-        assert rows["scales of scales"]["unique_bytes"] == 4 * WEIGHTS // (64 * 256)
-        assert rows["mean of scales"]["unique_bytes"] == 4
-    assert set(touched(draft, "matmul")) == {
+        rows = touched(kernels, step)
+        assert rows["codes"].read_bytes == rows["codes"].unique_bytes == WEIGHTS // 2
+        assert rows["scale codes"].unique_bytes == WEIGHTS // 64
+        assert rows["scales of scales"].unique_bytes == 4 * WEIGHTS // (64 * 256)
+        assert rows["mean of scales"].unique_bytes == 4
+    assert set(touched(kernels, "matmul")) == {
         "x", "codes", "levels", "scale codes", "levels of scales", "scales of scales", "mean of scales", "out",
     }  # fmt: skip
-    assert touched(draft, "dequantize")["weights"]["written_bytes"] == 2 * WEIGHTS
-    assert touched(draft, "quantize")["weights"]["read_bytes"] == 2 * WEIGHTS
-    assert touched(draft, "quantize")["codes"]["written_bytes"] == WEIGHTS // 2
-    assert draft.tables["products"] == [
-        {"step": "matmul", "function": "fused_matmul_kernel", "left": "bf16", "right": "bf16", "accumulator": "f32"}
-    ]
-    assert {name: draft.metrics[f"matmul.{name}"].value for name in ("weights", "code_bytes", "computes_bf16")} == {
+    assert touched(kernels, "dequantize")["weights"].written_bytes == 2 * WEIGHTS
+    assert touched(kernels, "quantize")["weights"].read_bytes == 2 * WEIGHTS
+    assert touched(kernels, "quantize")["codes"].written_bytes == WEIGHTS // 2
+    assert kernels.products == (Product("matmul", "fused_matmul_kernel", "bf16", "bf16", "f32"),)
+    metrics = kernel_metrics(kernels)
+    assert {name: metrics[f"matmul.{name}"].value for name in ("weights", "code_bytes", "computes_bf16")} == {
         "weights": WEIGHTS, "code_bytes": WEIGHTS // 2, "computes_bf16": 1,
     }  # fmt: skip
-    assert draft.metrics["matmul.code_bytes"].provenance is Provenance.TRACED
-    assert draft.metrics["matmul.scale_bytes"].value == WEIGHTS // 64 + 4 * WEIGHTS // (64 * 256) + 4
+    assert metrics["matmul.code_bytes"].provenance is Provenance.TRACED
+    assert metrics["matmul.scale_bytes"].value == WEIGHTS // 64 + 4 * WEIGHTS // (64 * 256) + 4
 
 
 def test_that_scales_are_float32_without_double_quantization() -> None:
-    draft = traced(double_quantization=False)
-    assert touched(draft, "matmul")["absmax"]["unique_bytes"] == 4 * WEIGHTS // 64
-    assert "scale codes" not in touched(draft, "matmul")
-    assert draft.metrics["matmul.scale_bytes"].value == 4 * WEIGHTS // 64
+    kernels = traced(double_quantization=False)
+    assert touched(kernels, "matmul")["absmax"].unique_bytes == 4 * WEIGHTS // 64
+    assert "scale codes" not in touched(kernels, "matmul")
+    assert kernel_metrics(kernels)["matmul.scale_bytes"].value == 4 * WEIGHTS // 64
 
 
 def test_that_a_format_without_a_fused_product_leaves_that_to_nf4() -> None:
-    draft = traced(format="int8", block_size=512)
-    assert {row["step"]: row["format"] for row in draft.tables["kernels"]} == {
+    kernels = traced(format="int8", block_size=512)
+    assert {row.kernel: row.format for row in kernels.traffic} == {
         "quantize": "int8", "dequantize": "int8", "matmul": "nf4",
     }  # fmt: skip
     weights = ROWS * 512
-    assert touched(draft, "dequantize")["codes"]["read_bytes"] == weights
-    assert draft.metrics["matmul.code_bytes"].value == weights // 2
+    assert touched(kernels, "dequantize")["codes"].read_bytes == weights
+    assert kernel_metrics(kernels)["matmul.code_bytes"].value == weights // 2
     assert {"minimum", "step"} <= set(touched(traced(format="int4-affine"), "dequantize"))
 
 
 def test_that_the_source_tab_has_each_kernel_and_its_lines() -> None:
-    tables = traced().tables
-    shown = {(row["kernel"], row["function"]) for row in tables["sources"]}
+    kernels = traced()
+    shown = {(source.kernel, source.function) for source in kernels.sources}
     assert {kernel for kernel, _ in shown} == {"quantize", "dequantize", "matmul"}
-    assert len(tables["sources"]) == len(shown)
-    assert all("tt.func" in row["ttir"] and "tl." in row["text"] for row in tables["sources"])
-    assert {row["kernel"] for row in tables["lines"]} == {"quantize", "dequantize", "matmul"}
+    assert len(kernels.sources) == len(shown)
+    assert all("tt.func" in source.ttir and "tl." in source.text for source in kernels.sources)
+    assert {line.kernel for line in kernels.lines} == {"quantize", "dequantize", "matmul"}
 
 
 @pytest.mark.parametrize("changes", [{}, {"block_size": 16, "distribution": "student-t", "tail": 3}])
 def test_that_triton_numpy_and_bitsandbytes_give_the_same_codes(changes: dict[str, object]) -> None:
     params = QuantizationParams.parse({"timing": True, **changes})
     rows = agreement_rows(params, matrix_of(params, None, "cpu"), ignored)
-    assert [row["format"] for row in rows if row["other"] == "numpy"] == list(FORMATS)
-    assert [row["format"] for row in rows if row["other"] == "bitsandbytes"] == ["nf4", "fp4-e2m1"]
+    assert [row.format for row in rows if row.other == "numpy"] == list(FORMATS)
+    assert [row.format for row in rows if row.other == "bitsandbytes"] == ["nf4", "fp4-e2m1"]
     for row in rows:
-        assert row["runs_on"] == "emulated"
-        if row["other"] == "bitsandbytes" and params.block_size < 32:
-            assert "blocks of 32 to 4096" in row["reason"]
+        assert row.runs_on == "emulated"
+        if row.other == "bitsandbytes" and params.block_size < 32:
+            assert "blocks of 32 to 4096" in row.reason
             continue
-        assert (row["differing_codes"], row["differing_scales"], row["reason"]) == (0, 0, ""), row
-        assert row["max_abs_difference"] <= 1e-5
+        assert (row.differing_codes, row.differing_scales, row.reason) == (0, 0, ""), row
+        assert row.max_abs_difference <= 1e-5
     metrics = agreement_metrics(rows)
     assert {name: metric.value for name, metric in metrics.items()} == {
         f"agreement.{format_id}.differing_codes": 0 for format_id in FORMATS
@@ -121,7 +117,7 @@ def test_that_a_code_that_differs_is_counted(monkeypatch: pytest.MonkeyPatch) ->
     other = Matrix(matrix.weight, short=False)
     other.values[0] = -other.values[0]  # numpy is given another weight than Triton
     rows = agreement_rows(params, other, ignored)
-    counts = {row["format"]: row["differing_codes"] for row in rows}
+    counts = {row.format: row.differing_codes for row in rows}
     assert agreement_metrics(rows)["agreement.nf4.differing_codes"].value == 1
     assert counts["nf4"] == counts["int8"] == 1
     assert counts["int4-affine"] >= 1
@@ -133,8 +129,8 @@ def test_that_a_scale_that_differs_is_counted(nested: bool) -> None:
     other = Matrix(matrix_of(params, None, "cpu").weight, short=False)
     largest = np.abs(other.values[:64]).argmax()
     other.values[largest] *= np.float32(1.02)
-    rows = {row["format"]: row for row in agreement_rows(params, other, ignored)}
-    assert rows["nf4"]["differing_scales"] >= 1
+    rows = {row.format: row for row in agreement_rows(params, other, ignored)}
+    assert rows["nf4"].differing_scales >= 1
 
 
 def test_that_two_codes_of_zero_are_one_level(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,27 +149,27 @@ def test_that_two_codes_of_zero_are_one_level(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(agreement, "quantize", with_the_other_zero)
     monkeypatch.setattr(agreement, "FORMATS", {FormatId.FP4_E2M1: FORMATS[FormatId.FP4_E2M1]})
     params = QuantizationParams(timing=True)
-    rows = {row["other"]: row for row in agreement_rows(params, matrix_of(params, None, "cpu"), ignored)}
-    if rows["bitsandbytes"]["reason"]:
-        pytest.skip(rows["bitsandbytes"]["reason"])
+    rows = {row.other: row for row in agreement_rows(params, matrix_of(params, None, "cpu"), ignored)}
+    if rows["bitsandbytes"].reason:
+        pytest.skip(rows["bitsandbytes"].reason)
     assert swapped[0] > 0
-    assert rows["bitsandbytes"]["differing_codes"] == 0
+    assert rows["bitsandbytes"].differing_codes == 0
 
 
 def test_that_on_a_cpu_reports_are_timed_beside_bitsandbytes_and_no_kernel_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "ROUNDS", 3)
     params = QuantizationParams(timing=True)
     results = comparison.compare(params, matrix_of(params, None, "cpu", 8, 512), ignored)
-    rows, metrics = comparison_table(results), comparison.comparison_metrics(results)
-    assert [(row["operation"], row["impl"], row["runs_on"]) for row in rows] == [
+    metrics = comparison.comparison_metrics(results)
+    assert [(row.operation, row.impl, row.runs_on) for row in results] == [
         ("error", "numpy", "cpu"),
         ("error", "bitsandbytes", "cpu"),
     ]
-    for row in rows:
-        assert row["passed"]
-        assert row["time_ms"] > 0
-        assert len(row["time_ms_samples"]) == 3
-        assert row["bytes"] == 2 * 8 * 512
+    for row in results:
+        assert row.passed
+        assert row.time_ms > 0
+        assert len(row.time_ms_samples) == 3
+        assert row.bytes == 2 * 8 * 512
     assert metrics["error.numpy.time_ms"].provenance is Provenance.MEASURED_CPU
     assert set(metrics) == {
         f"error.{impl}.{name}" for impl in ("numpy", "bitsandbytes") for name in ("time_ms", "bytes_per_s")
@@ -189,10 +185,10 @@ def test_that_what_is_not_there_or_is_wrong_has_no_time(monkeypatch: pytest.Monk
     monkeypatch.setattr(comparison, "_error_power", lambda restored, weight: torch.tensor(7.0, dtype=torch.float64))
     params = QuantizationParams(timing=True)
     results = comparison.compare(params, matrix_of(params, None, "cpu", 8, 512), ignored)
-    rows, metrics = comparison_table(results), comparison.comparison_metrics(results)
-    assert (rows[1]["runs_on"], rows[1]["time_ms"]) == ("unavailable", None)
-    assert "pip install" in rows[1]["reason"]
-    assert (rows[0]["passed"], rows[0]["time_ms"]) == (False, None)
+    metrics = comparison.comparison_metrics(results)
+    assert (results[1].runs_on, results[1].time_ms) == ("unavailable", None)
+    assert "pip install" in results[1].reason
+    assert (results[0].passed, results[0].time_ms) == (False, None)
     assert metrics == {}
 
 

@@ -12,6 +12,8 @@ from core.model_presets import PRESETS
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 
 ALL = "all"
+_DRAWN = ("distribution", "tail", "outlier_share", "outlier_scale", "blocks", "seed")
+"""What decides the weights where no checkpoint is named."""
 DISTRIBUTIONS = ("normal", "student-t", "laplace", "uniform")
 
 
@@ -131,7 +133,7 @@ class QuantizationParams(Params):
     )
     timing: bool = switch(
         False,
-        label="Time them",
+        label="Benchmark kernels",
         help="Beside bitsandbytes, and on a GPU beside a copy of the same bytes and cuBLAS in bf16. On a CPU what is "
         "timed is the report's arithmetic, not the Triton kernels.",
         group="Kernels",
@@ -163,7 +165,7 @@ class QuantizationParams(Params):
         scale="log2",
         label="Length of text",
         unit="tokens",
-        help="How much of the text the folder's model reads, once as it is and once a format: the more, the smaller "
+        help="How much of the text the folder's model reads, once as it is and once per format: the more, the smaller "
         "the noise.",
         group="Effect on outputs",
     )
@@ -187,6 +189,33 @@ class QuantizationParams(Params):
     def formats(self) -> tuple[FormatId, ...]:
         """The formats to measure: the chosen one first, then the others in the order of FORMATS."""
         return (FormatId(self.format), *(name for name in FORMATS if name in self._named and name != self.format))
+
+    def asks_for_the_run_of(self, other: Params) -> bool:
+        """The same weights in the same blocks, and no format that the other run did not measure.
+
+        Another chosen format, another preset of a whole model or other texts change nothing that was measured.
+        """
+        return (
+            isinstance(other, QuantizationParams)
+            and self.checkpoint.strip() == other.checkpoint.strip()
+            and self._shares(other, "block_size", "nested", *(() if self.checkpoint.strip() else _DRAWN))
+        )
+
+    def asks_for_the_scales_of(self, other: QuantizationParams) -> bool:
+        """Whether the scales of that run are those asked for: their picture shows 8 bits even where they are off."""
+        return self.asks_for_the_run_of(other) and self.nested_block == other.nested_block
+
+    def asks_for_the_outliers_of(self, other: QuantizationParams) -> bool:
+        """Whether that run grew outliers among such weights: drawn ones, even beside a checkpoint."""
+        return self._shares(other, "block_size", "nested", "distribution", "tail", "seed")
+
+    def asks_for_the_outputs_of(self, other: QuantizationParams) -> bool:
+        """Whether that run read the model folder and the text asked for too."""
+        return self.asks_for_the_run_of(other) and self._shares(other, "model", "text_file", "text_tokens")
+
+    def _shares(self, other: QuantizationParams, *names: str) -> bool:
+        measured = set(self.formats) <= set(other.formats)
+        return measured and all(getattr(self, name) == getattr(other, name) for name in names)
 
     @property
     def nested(self) -> int:

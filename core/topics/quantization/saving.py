@@ -9,11 +9,11 @@ from typing import Any
 
 from core.checkpoint.export import SUFFIXES, exported
 from core.contracts.errors import InvalidParams, TilescopeError
-from core.contracts.result import Result
 from core.paths import expanded
+from core.topics.quantization.result import QuantizationResult
 
 TABLES = ("messages", "totals", "layers", "tensors", "skipped", "outputs", "output_pairs")
-"""What a JSON report holds besides what it is about; a CSV holds 'tensors', Markdown what a person reads."""
+"""What a JSON report holds besides what it is about; a CSV holds 'tensors', Markdown what is there to be read."""
 
 _BEGINNINGS = {".csv": b"tensor,", ".json": b'{\n  "report": "quantization"', ".md": b"# Quantization report"}
 
@@ -38,7 +38,7 @@ def check_report_path(path: str) -> None:
         raise InvalidParams(f"{given.parent} cannot be written: save the report elsewhere.", "report")
 
 
-def save_report(path: str, result: Result) -> None:
+def save_report(path: str, result: QuantizationResult) -> None:
     """Write the report of a run, complete or stopped early, in place of an earlier one. Raises TilescopeError with one
     sentence where that fails; then what was there before is as it was."""
     given = expanded(path, "report")
@@ -55,21 +55,19 @@ def save_report(path: str, result: Result) -> None:
         ) from error
 
 
-def report_text(suffix: str, result: Result) -> str:
+def report_text(suffix: str, result: QuantizationResult) -> str:
     """The report of a run as the contents of a file that ends in `suffix`, one of SUFFIXES."""
-    tables = {name: result.tables.get(name, []) for name in TABLES}
-    return exported(suffix, _about(result), tables)
+    rows = {name: getattr(result, name) for name in TABLES}
+    return exported(suffix, _about(result), {**rows, "tensors": result.tensors.rows})
 
 
-def _about(result: Result) -> dict[str, Any]:
+def _about(result: QuantizationResult) -> dict[str, Any]:
     params = result.params
     about: dict[str, Any] = {
         "report": result.topic,
-        "checkpoint": params["checkpoint"] or f"drawn: {params['distribution']}, seed {params['seed']}",
-        "block size": params["block_size"],
-        "double quantization": f"scales in groups of {params['nested_block']}"
-        if params["double_quantization"]
-        else "no",
+        "checkpoint": params.checkpoint or f"drawn: {params.distribution}, seed {params.seed}",
+        "block size": params.block_size,
+        "double quantization": f"scales in groups of {params.nested_block}" if params.double_quantization else "no",
     }
     for name, metric in result.metrics.items():
         if name.startswith(("report.", "weights.")):
@@ -81,5 +79,5 @@ def _about(result: Result) -> dict[str, Any]:
 def _is_report(path: Path) -> bool:
     beginning = _BEGINNINGS[path.suffix.lower()]
     with path.open("rb") as file:
-        found = file.read(len(beginning))
-    return found == beginning or not found
+        begins = file.read(len(beginning))
+    return begins == beginning or not begins

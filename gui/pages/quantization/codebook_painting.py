@@ -1,4 +1,4 @@
-"""How the codebook view is painted: histogram with bins, what each code wins, a row of levels a format, the axis."""
+"""How the codebook view is painted: histogram with bins, what each code wins, one row of levels per format, the axis."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF, QRegion
 
+from core.topics.quantization.codebooks import Histogram
 from gui import theme as themes
 from gui.charts.palette import rgb
-from gui.pages.quantization.codebook_rows import Geometry, LevelRow, WeightCounts
+from gui.pages.quantization.codebook_rows import Geometry, LevelRow
 from gui.theme import Theme, mix
 
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _FEW_CODES = 40
-"""Up to so many, boundaries are drawn and every code is told apart; of more only the density is seen."""
+"""Up to so many, boundaries are drawn and every code is drawn apart; of more only the density is seen."""
 _NAMED_FROM_PX = 52
 _TICKS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
@@ -26,7 +27,7 @@ class Scene:
     """Everything that is painted. `under` is the (row, code) below the pointer, `code` the one picked."""
 
     rows: tuple[LevelRow, ...]
-    weights: WeightCounts
+    weights: Histogram
     chosen: int
     code: int | None
     under: tuple[int, int] | None
@@ -66,7 +67,7 @@ def ink_of(theme: Theme, row: LevelRow) -> str:
 def _paint_histogram(painter: QPainter, theme: Theme, scene: Scene) -> None:
     """The weights, tinted in turn by the code that wins them, with the levels as stems."""
     box, row, parts = scene.parts.histogram, scene.row, scene.parts
-    shares = scene.weights.of(row)
+    shares = scene.weights.shares(affine=row.affine)
     top = float(shares.max(initial=0))
     room = box.height() - 14
     x = parts.rows.left() + (scene.weights.edges + 1) / 2 * parts.rows.width()

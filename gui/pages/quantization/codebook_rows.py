@@ -1,4 +1,4 @@
-"""What the codebook view is given: the levels of each format, the weights under them, and where all that lies."""
+"""What the codebook view is given: the levels of each format, and where all that lies."""
 
 from __future__ import annotations
 
@@ -52,21 +52,6 @@ class LevelRow:
         return f"{self.label}, code {code} of {self.codes}: level {self.levels[code]:.4g} {of}\n" + (
             f"its bin: {first:.4g} to {last:.4g}\n{share}"
         )
-
-
-@dataclass(frozen=True)
-class WeightCounts:
-    """A histogram: `edges` float [bins + 1] from -1 to 1, `counts` int [bins] of weights over absmax, and
-    `affine_counts` [bins] of their places between their block's minimum and maximum."""
-
-    edges: np.ndarray
-    counts: np.ndarray
-    affine_counts: np.ndarray
-
-    def of(self, row: LevelRow) -> np.ndarray:
-        """Shares [bins] on the axis of that format."""
-        counts = self.affine_counts if row.affine else self.counts
-        return np.asarray(counts / max(1, int(counts.sum())))
 
 
 @dataclass(frozen=True)

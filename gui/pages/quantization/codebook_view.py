@@ -8,9 +8,10 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.topics.quantization.codebooks import Histogram
 from gui import theme as themes
 from gui.pages.quantization.codebook_painting import Scene, paint
-from gui.pages.quantization.codebook_rows import Geometry, LevelRow, WeightCounts
+from gui.pages.quantization.codebook_rows import Geometry, LevelRow
 from gui.theme import Theme
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
@@ -30,7 +31,7 @@ class CodebookView(Figure):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("The codebooks appear here once the parameters are valid.", parent)
         self.rows: tuple[LevelRow, ...] = ()
-        self.weights: WeightCounts | None = None
+        self.weights: Histogram | None = None
         self.chosen = 0
         self.code: int | None = None
         self.canvas = _Codebooks(self)
@@ -45,7 +46,7 @@ class CodebookView(Figure):
         """The format over which the histogram is cut."""
         return self.rows[self.chosen] if self.chosen < len(self.rows) else None
 
-    def set_codebooks(self, rows: Sequence[LevelRow], weights: WeightCounts, chosen: str) -> None:
+    def set_codebooks(self, rows: Sequence[LevelRow], weights: Histogram, chosen: str) -> None:
         """Show these formats, `chosen` being the id of one of them; no row shows the empty state."""
         self.rows, self.weights = tuple(rows), weights
         if not rows:
@@ -68,10 +69,10 @@ class CodebookView(Figure):
 
     def describe(self, position: QPointF) -> str | None:
         """The code under a point of the canvas, of the chosen format or of the row there."""
-        found = self.canvas.find(position)
-        if found is None:
+        place = self.canvas.find(position)
+        if place is None:
             return None
-        row, code = found
+        row, code = place
         return self.rows[row].describe(code)
 
     def restyle(self, theme: Theme) -> None:
@@ -132,9 +133,9 @@ class _Codebooks(Canvas):
         return row, figure.rows[row].code_at(x)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        found = self.find(event.position())
-        if found != self._under:
-            self._under = found
+        place = self.find(event.position())
+        if place != self._under:
+            self._under = place
             self.update()
         text = self._figure.describe(event.position())
         self._figure.tip.show_at(self.mapTo(self._figure, event.position().toPoint()), text)
@@ -148,9 +149,9 @@ class _Codebooks(Canvas):
         if row is not None and row != figure.chosen:
             figure.format_picked.emit(figure.rows[row].id)
             return
-        found = self.find(event.position())
-        if found is not None:
-            figure.code_picked.emit(found[1])
+        place = self.find(event.position())
+        if place is not None:
+            figure.code_picked.emit(place[1])
 
     def leaveEvent(self, event: QEvent) -> None:
         self._under = None

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.topics.quantization.codebooks import ERROR_EDGES
+from core.topics.quantization.plan import Plan
+from core.topics.quantization.result import QuantizationResult
 from gui.charts.series import Series
+from gui.pages.quantization.view_data import COLOURS, LABELS, codebook, formats
 
 _FLOOR = 1e-3
 """Percent; shares below it are not told apart: a bin without a weight is at the bottom."""
@@ -79,3 +83,11 @@ class ErrorShares:
         for one in sorted(self.formats, key=lambda one: one.id != self.chosen):
             lines.append(f"{one.label}: {one.shares[index]:.3%} of the weights ({one.counts[index]:,})")
         return "\n".join(lines)
+
+
+def error_shares(plan: Plan, fitting: QuantizationResult | None) -> ErrorShares:
+    """How large the errors of each format are."""
+    counts = [
+        ErrorCounts(name, LABELS[name], codebook(plan, fitting, name).errors, COLOURS[name]) for name in formats(plan)
+    ]
+    return ErrorShares(counts, ERROR_EDGES, plan.params.format)

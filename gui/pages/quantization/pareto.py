@@ -28,7 +28,7 @@ _TICK_PX = 34
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to store the weights: `size` bits a parameter, `error` relative RMSE in percent (both above zero).
+    """One way to store the weights: `size` bits per parameter, `error` relative RMSE in percent (both above zero).
 
     Settings of one `line` are joined in the order given and stand in the legend under `name`; `ink` counts into the
     theme's series. `hollow` draws a ring. `best` says that nothing smaller is as exact. `key` (format, block size,
@@ -82,7 +82,7 @@ def _spread(bits: Any) -> Any:
 
 
 class Pareto(Figure):
-    """Bits a parameter to the right, errors upwards on a logarithmic axis: better is further down and to the left.
+    """Bits per parameter to the right, errors upwards on a logarithmic axis: better is further down and to the left.
 
     Bits are spread by the logarithm of what lies beyond the codes', so that settings of small scales do not fall
     together.
@@ -148,13 +148,13 @@ class Pareto(Figure):
 
     def describe(self, x: float, y: float) -> str | None:
         """The read-out of the setting nearest to a point."""
-        found = self.nearest(x, y)
-        if found is None:
+        setting = self.nearest(x, y)
+        if setting is None:
             return None
-        lines = [found.label, f"{found.size:.4g} bits a parameter", f"relative RMSE {found.error:.4g}%"]
-        if found.best:
+        lines = [setting.label, f"{setting.size:.4g} bits per parameter", f"relative RMSE {setting.error:.4g}%"]
+        if setting.best:
             lines.append("on the Pareto front: nothing smaller is as exact")
-        if found.key == self.here:
+        if setting.key == self.here:
             lines.append("the setting in force")
         return "\n".join(lines)
 
@@ -210,13 +210,13 @@ class Pareto(Figure):
         return {s.name: s.ink for s in self.settings}
 
     def _on_click(self, x: float, y: float) -> None:
-        found = self.nearest(x, y)
-        if found is not None:
-            self.setting_picked.emit(found.key)
+        setting = self.nearest(x, y)
+        if setting is not None:
+            self.setting_picked.emit(setting.key)
 
 
 def _chart() -> tuple[Chart, SpreadAxis]:
-    x, y = Axis("bits a parameter (logarithmic beyond the codes)"), Axis("relative RMSE", "%", "1-2-5", log=True)
+    x, y = Axis("bits per parameter (logarithmic beyond the codes)"), Axis("relative RMSE", "%", "1-2-5", log=True)
     chart, axis = Chart(x, y), SpreadAxis("bottom")
     chart.setAxisItems({"bottom": axis})
     chart.freeze()

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
-from core.contracts.result import Row
+from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors
 from core.format import format_quantity
 from gui.widgets.record_model import Column, Filter
+
+Row = TensorErrors | LayerTotals | SkippedTensor
 
 _DIGITS = re.compile(r"\d+")
 _LAYER = re.compile(r"layer\s*(\d+)")
@@ -32,8 +34,8 @@ def matching(text: str) -> Filter[Row] | None:
     layer = _LAYER.fullmatch(wanted)
     if layer:
         number = int(layer.group(1))
-        return lambda row: row.get("layer") == number
-    return lambda row: any(wanted in row.get(name, "").lower() for name in _NAMES)
+        return lambda row: getattr(row, "layer", None) == number
+    return lambda row: any(wanted in getattr(row, name, "").lower() for name in _NAMES)
 
 
 def _bytes(value: float) -> str:
@@ -55,20 +57,20 @@ def _shape(value: str) -> str:
 def _number(
     name: str, title: str, help: str, write: Callable[[Any], str], sample: str, unit: str = "", **more: Any
 ) -> Column[Row]:
-    return Column(name, title, help, itemgetter(name), write, unit, sample=sample, **more)
+    return Column(name, title, help, attrgetter(name), write, unit, sample=sample, **more)
 
 
 def _text(name: str, title: str, help: str, write: Callable[[Any], str] = str, **more: Any) -> Column[Row]:
-    return Column(name, title, help, itemgetter(name), write, number=False, mono=True, **more)
+    return Column(name, title, help, attrgetter(name), write, number=False, mono=True, **more)
 
 
 def _name(name: str, title: str, help: str) -> Column[Row]:
     """A tensor's name: what tells names apart is at their end."""
-    return _text(name, title, help, order=lambda row: natural(row[name]), elide_left=True)
+    return _text(name, title, help, order=lambda row: natural(getattr(row, name)), elide_left=True)
 
 
-def _nonfinite_tone(row: Row) -> str:
-    return "bad" if row["nonfinite"] else ""
+def _nonfinite_tone(row: Any) -> str:
+    return "bad" if row.nonfinite else ""
 
 
 _TENSOR = _name("tensor", "Tensor", "Name")
@@ -95,7 +97,7 @@ SKIPPED_COLUMNS: tuple[Column[Row], ...] = (
     _TENSOR,
     _text("why", "Why", "Why it was not measured"),
     _DTYPE,
-    replace(_SHAPE, order=itemgetter("bytes")),
+    replace(_SHAPE, order=attrgetter("bytes")),
     _STORED,
 )
 
@@ -108,7 +110,7 @@ def tensor_columns(labels: Mapping[str, str]) -> tuple[Column[Row], ...]:
     """One row per tensor and format. `labels`: formats by id."""
     kind, shape = (
         _text("kind", "Kind", "What the tensor does in its layer"),
-        replace(_SHAPE, order=itemgetter("elements")),
+        replace(_SHAPE, order=attrgetter("elements")),
     )
     return (_TENSOR, _format(labels), *_ERRORS, *_SIZES, *_WEIGHTS, _LAYER_NUMBER, kind, shape, _DTYPE)
 

@@ -16,7 +16,7 @@ from gui.widgets.latest_work import LatestWork
 Write = Callable[[Path], None]
 """Writes a report as the ending of the path says, in a thread that is not the window's; raises TilescopeError."""
 
-_TITLES = {".csv": "CSV, a row a tensor and format…", ".json": "JSON, everything…", ".md": "Markdown, to be read…"}
+_TITLES = {".csv": "CSV, one row per tensor and format…", ".json": "JSON, everything…", ".md": "Markdown, to be read…"}
 
 
 class ReportExport(QPushButton):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from operator import itemgetter
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from core.checkpoint.names import layer_and_kind
-from core.checkpoint.report import worst_rows
-from core.contracts.result import Row
-from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, layer_columns, matching, tensor_columns
+from core.checkpoint.report import LayerTotals, SkippedTensor
+from core.checkpoint.tensor_table import TensorTable
+from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, Row, layer_columns, matching, tensor_columns
 from gui.pages.quantization.report_export import ReportExport, Write
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
@@ -25,9 +26,17 @@ _BEFORE = (
     "A run (F5) lists what each format does to every tensor."
 )
 
-
 # What a row is known by while a report grows.
-_BY_TENSOR, _BY_LAYER, _BY_NAME = itemgetter("tensor", "format"), itemgetter("layer", "format"), itemgetter("tensor")
+_BY_TENSOR, _BY_LAYER, _BY_NAME = attrgetter("tensor", "format"), attrgetter("layer", "format"), attrgetter("tensor")
+
+
+@dataclass(frozen=True, eq=False)
+class ReportRows:
+    """A report, whole or so far; without any rows the state before one."""
+
+    tensors: TensorTable = field(default_factory=TensorTable)
+    layers: Sequence[LayerTotals] = ()
+    skipped: Sequence[SkippedTensor] = ()
 
 
 class ReportTable(QWidget):
@@ -39,7 +48,7 @@ class ReportTable(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._tables: Mapping[str, Sequence[Row]] = {}
+        self._report = ReportRows()
         self._labels: dict[str, str] = {}
         self._tensor: str | None = None
         self._given_format: str | None = None
@@ -55,17 +64,14 @@ class ReportTable(QWidget):
         self.export = ReportExport()
         self._lay_out()
         self._connect()
-        self.set_report({}, {})
+        self.set_report(ReportRows(), {})
 
-    def set_report(
-        self, tables: Mapping[str, Sequence[Row]], labels: Mapping[str, str], write: Write | None = None
-    ) -> None:
-        """Show the tables of a report, whole or so far; an empty mapping is the state before one.
+    def set_report(self, report: ReportRows, labels: Mapping[str, str], write: Write | None = None) -> None:
+        """Show a report. `labels`: formats by id. `write` writes it to a file; None where there is none to write.
 
-        `tables`: 'tensors', 'layers', 'totals' and 'skipped'. `labels`: formats by id. `write` writes the report to a
-        file; None where there is none to write. Filter, order, selection and the place in view stay.
+        Filter, order, selection and the place in view stay.
         """
-        self._tables = tables
+        self._report = report
         if dict(labels) != self._labels:
             self._labels, self._shown_view = dict(labels), -1
         self._offer_formats()
@@ -73,7 +79,7 @@ class ReportTable(QWidget):
         self._refresh()
 
     def set_format(self, format_id: str) -> None:
-        """Show one format; '' shows all. Emits nothing. What a person chose here stays until another is given."""
+        """Show one format; '' shows all. Emits nothing. What the user chose here stays until another is given."""
         if format_id == self._given_format:
             return
         self._given_format = format_id
@@ -116,17 +122,14 @@ class ReportTable(QWidget):
         self._show_selection_and_count()
 
     def _on_row(self, row: Row) -> None:
-        self._tensor = row.get("tensor") or row.get("worst_tensor") or None
+        self._tensor = (row.worst_tensor if isinstance(row, LayerTotals) else row.tensor) or None
         if self._tensor:
             self.tensor_picked.emit(self._tensor)
 
     def _offer_formats(self) -> None:
         """The formats that the report has so far, and the one that is shown."""
-        tensors = self._tables.get("tensors", ())
-        first = tensors[0]["tensor"] if tensors else ""
-        rows = self._tables.get("totals") or [row for row in tensors[: len(self._labels)] if row["tensor"] == first]
         chosen = self.shown_format
-        names = ["", *dict.fromkeys([*(row["format"] for row in rows), *([chosen] if chosen else [])])]
+        names = ["", *dict.fromkeys([*self._report.tensors.formats, *([chosen] if chosen else [])])]
         titles = ["All formats", *(self._labels.get(name, name) for name in names[1:])]
         if [(self.format.itemData(i), self.format.itemText(i)) for i in range(self.format.count())] == list(
             zip(names, titles, strict=True)
@@ -155,13 +158,14 @@ class ReportTable(QWidget):
         return tensor_columns(self._labels), _BY_TENSOR
 
     def _rows_of(self, view: int) -> Sequence[Row]:
-        tensors, chosen = self._tables.get("tensors", ()), self.shown_format
+        tensors, chosen = self._report.tensors, self.shown_format
         if view == _WORST:
-            return [row for name in ([chosen] if chosen else self._formats()) for row in worst_rows(tensors, name)]
+            return [row for name in ([chosen] if chosen else self._formats()) for row in tensors.worst(name)]
         if view == _SKIPPED:
-            return self._tables.get("skipped", ())
-        rows = tensors if view == _TENSORS else self._tables.get("layers", ())
-        return [row for row in rows if row["format"] == chosen] if chosen else rows
+            return self._report.skipped
+        if view == _TENSORS:
+            return tensors.rows_in(chosen) if chosen else tensors.rows
+        return [row for row in self._report.layers if chosen in ("", row.format)]
 
     def _formats(self) -> list[str]:
         return [self.format.itemData(index) for index in range(1, self.format.count())]
@@ -175,7 +179,7 @@ class ReportTable(QWidget):
         self.count.setText(f"{len(self.table.rows):,} of {total:,} {unit}" if total else "")
 
     def _empty_sentence(self, view: int) -> str:
-        if not self._tables.get("tensors"):
+        if not len(self._report.tensors):
             return _BEFORE
         return "Every tensor was measured." if view == _SKIPPED else "Nothing was measured in this format."
 
@@ -186,7 +190,7 @@ class ReportTable(QWidget):
         name, value = (
             ("layer", layer_and_kind(self._tensor)[0]) if self.views.index == _LAYERS else ("tensor", self._tensor)
         )
-        row = next((row for row in self.table.model.shown if row[name] == value), None)
+        row = next((row for row in self.table.model.shown if getattr(row, name) == value), None)
         self.table.mark(None if row is None else self.table.model.key(row))
 
     def _lay_out(self) -> None:

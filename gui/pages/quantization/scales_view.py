@@ -7,11 +7,13 @@ import pyqtgraph as pg
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from core.checkpoint.nested_scales import NestedScales
 from core.format import format_quantity
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.row_chart import RowChart
-from gui.pages.quantization.scale_bits import ScalesPicture, scale_bit_rows
+from gui.charts.row_chart_spec import Band, Cell, Column, Ink, Row, RowSpec, Segment
+from gui.charts.ticks import short_quantity
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
@@ -31,7 +33,7 @@ class ScalesView(Figure):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("The scales of a tensor appear here once the parameters are valid.", parent)
-        self.scales: ScalesPicture | None = None
+        self.scales: NestedScales | None = None
         self.values = Chart(Axis("blocks, absmax ascending", steps="whole"), Axis("absmax"))
         self.codes = Chart(Axis("8-bit code", steps="whole"), Axis("scales", steps="whole"))
         self.errors = Chart(Axis("error of a scale", "%"), Axis("scales", steps="whole"))
@@ -58,14 +60,14 @@ class ScalesView(Figure):
         self.segments.chosen.connect(lambda _: self._arrange())
         self._lay_out()
 
-    def set_scales(self, scales: ScalesPicture | None) -> None:
-        """Show these; None is the empty state."""
-        self.scales = scales if scales is not None and scales.absmax.size else None
+    def set_scales(self, scales: NestedScales | None, *, used: bool = True) -> None:
+        """Show these in ascending order; None is the empty state. `used`: they are stored in 8 bits."""
+        self.scales = scales.ascending if scales is not None and scales.absmax.size else None
         if self.scales is None:
             self.show_empty()
             return
         self._draw(self.scales)
-        self.bits.set_rows(scale_bit_rows(self.scales))
+        self.bits.set_rows(scale_bit_rows(self.scales, used=used))
         self.show_content()
 
     def describe_scale(self, x: float, y: float) -> str | None:
@@ -90,12 +92,12 @@ class ScalesView(Figure):
         """How many scales are off by what the bin under the pointer spans."""
         if self.scales is None:
             return None
-        edges = self.scales.error_edges
+        counts, edges = self.scales.errors
         bin_ = int(np.searchsorted(edges, x, side="right")) - 1
-        if not 0 <= bin_ < len(self.scales.error_counts):
+        if not 0 <= bin_ < len(counts):
             return None
         return (
-            f"{edges[bin_]:+.3g}% to {edges[bin_ + 1]:+.3g}%: {self.scales.error_counts[bin_]:,} scales\n"
+            f"{edges[bin_]:+.3g}% to {edges[bin_ + 1]:+.3g}%: {counts[bin_]:,} scales\n"
             f"all of them: RMS error {format_quantity(100 * self.scales.relative_rmse, '%')} of their RMS"
         )
 
@@ -144,7 +146,7 @@ class ScalesView(Figure):
         self.set_content(content)
         self._arrange()
 
-    def _draw(self, scales: ScalesPicture) -> None:
+    def _draw(self, scales: NestedScales) -> None:
         index = np.arange(len(scales.absmax), dtype=np.float64)
         self._line.setData(index, scales.absmax)
         self._dots.setData(index, scales.restored)
@@ -155,9 +157,80 @@ class ScalesView(Figure):
         held = np.flatnonzero(scales.code_counts)
         first, last = max(0, int(held[0]) - 3), min(255, int(held[-1]) + 3)
         self._fill(self.codes, np.arange(257) - 0.5, scales.code_counts, (first - 0.5, last + 0.5))
-        edges = scales.error_edges
-        self._fill(self.errors, edges, scales.error_counts, (float(edges[0]), float(edges[-1])))
+        counts, edges = scales.errors
+        self._fill(self.errors, edges, counts, (float(edges[0]), float(edges[-1])))
 
     def _fill(self, chart: Chart, edges: np.ndarray, counts: np.ndarray, span: tuple[float, float]) -> None:
         self._bars[chart].setData(edges, counts)
         chart.setRange(xRange=span, yRange=(0, 1.08 * max(1, int(counts.max(initial=0)))), padding=0)
+
+
+def scale_bit_rows(scales: NestedScales, *, used: bool = True) -> RowSpec:
+    """One row per way, to one scale, under a line that says of which scales. The read-out has every digit."""
+    plain, both = _sums(scales)
+    rows = (
+        Row("float32", (Cell(((Segment(scales.plain_bits, Ink("series.0"), labels=plain),),)),), _plain_text(scales)),
+        Row(
+            "8 bits",
+            (
+                Cell(
+                    ((Segment(scales.code_bits, Ink("series.1")), Segment(scales.second_bits, Ink("series.3"))),),
+                    texts=both,
+                ),
+            ),
+            _nested_text(scales),
+        ),
+    )
+    limits = 0.0, max(scales.plain_bits, scales.nested_bits)
+    return RowSpec(
+        (Column(limits=limits, has_axis=False, fills_width=True),), (Band(rows, heads=_captions(scales, used)),)
+    )
+
+
+def _plain_text(scales: NestedScales) -> str:
+    return f"one float32 per block: 32/{scales.block_size} = {scales.plain_bits:.7g} bits per parameter"
+
+
+def _nested_text(scales: NestedScales) -> str:
+    return (
+        f"8 bits per block: 8/{scales.block_size} = {scales.code_bits:.7g} bits per parameter\n"
+        f"one float32 per {scales.nested_block} of them: 32/({scales.block_size} × {scales.nested_block}) = "
+        f"{scales.second_bits:.7g}\ntogether {scales.nested_bits:.7g}: "
+        f"{scales.plain_bits - scales.nested_bits:.7g} bits per parameter saved; modelled"
+    )
+
+
+def _captions(scales: NestedScales, used: bool) -> tuple[str, ...]:
+    """Of which tensor the scales are; where there is no room its name gives way, from its beginning."""
+    error = format_quantity(100 * scales.relative_rmse, "%")
+    rest = f"{len(scales.absmax):,} scales, RMS error {error}"
+    off = "" if used else "double quantization is off, this is what it would do · "
+    short = "" if used else "off · "
+    parts = scales.tensor.split(".")
+    endings = [f"….{'.'.join(parts[index:])}" for index in range(1, len(parts))]
+    if not scales.tensor:  # a run of an earlier version
+        return off + rest, short + rest
+    names = (
+        f"{off}{scales.tensor}: ",
+        f"{short}{scales.tensor}: ",
+        *(f"{short}{ending}: " for ending in endings),
+        short,
+    )
+    return tuple(name + rest for name in names)
+
+
+def _sums(scales: NestedScales) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The arithmetic of both ways, each in wordings from the longest to the shortest."""
+    block, nested = scales.block_size, scales.nested_block
+    plain, both = (short_quantity(bits) for bits in (scales.plain_bits, scales.nested_bits))
+    saved = short_quantity(scales.plain_bits - scales.nested_bits)
+    formula = f"8/{block} + 32/({block} × {nested}) = {both}"
+    return (
+        (f"32/{block} = {plain} bits per parameter", f"32/{block} = {plain} bits", plain),
+        (
+            f"{formula} bits per parameter: {saved} saved",
+            f"{formula} bits: {saved} saved",
+            f"{formula} bits",
+            f"{both} bits",
+        ),
+    )

@@ -1,74 +1,42 @@
 """A plan or a result of quantization in the terms of the plots. Renames and regroups; computes nothing.
 
-Each function takes the plan and, where a run fits its parameters, the result: what the run measured comes first, and
-what it has not (yet) is the plan's.
+Where a function takes `fitting`, that is the run of the plan's parameters: what it measured comes first, and what it
+has not (yet) is the plan's.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from core.checkpoint.errors import FormatErrors
-from core.comparison import ImplResult, impl_results
-from core.contracts.result import Provenance, Result, Row
+from core.checkpoint.report import skipped_rows
+from core.comparison import ImplResult
+from core.contracts.result import Provenance
 from core.format import format_quantity
-from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES
-from core.topics.quantization.model.plan import Plan
+from core.topics.quantization.codebooks import Codebook, Histogram
 from core.topics.quantization.params import FORMATS, QuantizationParams
-from core.topics.quantization.payload import CODES_PREFIX, ERROR_PREFIX
+from core.topics.quantization.plan import Plan
+from core.topics.quantization.result import QuantizationResult
+from core.topics.quantization.saving import save_report
+from core.topics.quantization.sweep import Point
 from gui.charts.series import Series
-from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
-from gui.pages.quantization.error_shares import ErrorCounts, ErrorShares
+from gui.page.page import PageState
+from gui.pages.quantization.codebook_rows import LevelRow
 from gui.pages.quantization.pareto import Setting
-from gui.pages.quantization.report_figures import LABELS
+from gui.pages.quantization.report_table import ReportRows
 
-INKS = {name.value: index for index, name in enumerate(FORMATS)}
+T = TypeVar("T")
+State = PageState[Plan, QuantizationResult]
+
+LABELS: dict[str, str] = {name.value: format_.label for name, format_ in FORMATS.items()}
+"""What each format is called, by id."""
+
+COLOURS = {name.value: index for index, name in enumerate(FORMATS)}
 """The place of each format among the theme's series: the same in every picture."""
-
-_ANY_WEIGHTS = ("block_size", "nested")
-_AMONG_OUTLIERS = ("distribution", "tail", "seed")
-_DRAWN_WEIGHTS = ("distribution", "tail", "outlier_share", "outlier_scale", "blocks", "seed")
-
-
-def params_of(result: Result) -> QuantizationParams:
-    return QuantizationParams(**result.params)
-
-
-def fits(plan: Plan, result: Result | None) -> bool:
-    """Whether a run measured what is asked for now: the same weights in the same blocks, and every format.
-
-    Another chosen format, another preset of a whole model or other texts change nothing that it measured.
-    """
-    if result is None:
-        return False
-    now, then = plan.params, params_of(result)
-    names = _ANY_WEIGHTS if now.checkpoint.strip() else (*_ANY_WEIGHTS, *_DRAWN_WEIGHTS)
-    return now.checkpoint.strip() == then.checkpoint.strip() and _same(now, then, names)
-
-
-def fits_scales(plan: Plan, result: Result | None) -> bool:
-    """Whether a run kept the scales that are asked for now: its picture tells of 8 bits even where they are off."""
-    same = result is not None and params_of(result).nested_block == plan.params.nested_block
-    return same and fits(plan, result)
-
-
-def fits_outliers(plan: Plan, result: Result | None) -> bool:
-    """Whether a run grew outliers among such weights as are asked for now: drawn ones, even beside a checkpoint."""
-    return result is not None and _same(plan.params, params_of(result), (*_ANY_WEIGHTS, *_AMONG_OUTLIERS))
-
-
-def _same(now: QuantizationParams, then: QuantizationParams, names: tuple[str, ...]) -> bool:
-    formats = set(now.formats) <= set(then.formats)
-    return formats and all(getattr(now, name) == getattr(then, name) for name in names)
-
-
-def same_texts(plan: Plan, result: Result) -> bool:
-    """Whether a run read the model folder and the text that are asked for now."""
-    now, then = plan.params, params_of(result)
-    return all(getattr(now, name) == getattr(then, name) for name in ("model", "text_file", "text_tokens"))
 
 
 def measured(by_run: bool) -> Provenance:
@@ -76,102 +44,78 @@ def measured(by_run: bool) -> Provenance:
     return Provenance.MEASURED_CPU if by_run else Provenance.MODELLED
 
 
-def has_report(result: Result | None) -> bool:
+def has_report(result: QuantizationResult | None) -> bool:
     """Whether a run, which may be under way, has measured a tensor."""
-    return result is not None and bool(result.tables.get("totals"))
+    return result is not None and bool(result.totals)
 
 
-def has_samples(result: Result | None) -> bool:
+def has_samples(result: QuantizationResult | None) -> bool:
     """Whether a run, which may be under way, has come to its histograms."""
-    return result is not None and "weights.counts" in result.arrays
+    return result is not None and result.histogram is not None
 
 
-def codebooks(plan: Plan, result: Result | None) -> list[LevelRow]:
-    """Every format, always in the same order, with its SNR and its bits."""
-    found = []
-    for name in _ordered(plan):
-        book = plan.codebook(name)
-        won = result.arrays[f"{CODES_PREFIX}{name}"] if result is not None and has_samples(result) else book.won
-        quality, bits = quality_of(plan, result, name), bits_of(plan, result, name)
-        value = f"{format_quantity(quality, 'dB')} · {bits:.2f}"
-        affine = FORMATS[book.format].affine
-        found.append(LevelRow(name, LABELS[name], book.levels, book.boundaries, won, INKS[name], value, affine=affine))
-    return found
+def formats(plan: Plan) -> list[str]:
+    """Those measured, always in the same order."""
+    return sorted((name.value for name in plan.params.formats), key=COLOURS.__getitem__)
 
 
-def weight_counts(plan: Plan, result: Result | None) -> WeightCounts:
-    if result is not None and has_samples(result):
-        arrays = result.arrays
-        return WeightCounts(arrays["weights.edges"], arrays["weights.counts"], arrays["weights.affine_counts"])
-    return WeightCounts(EDGES, plan.histogram.counts, plan.histogram.affine_counts)
+def codebook(plan: Plan, fitting: QuantizationResult | None, format_id: str) -> Codebook:
+    books = plan.codebooks if fitting is None or not fitting.codebooks else fitting.codebooks
+    return books[format_id]
 
 
-def error_shares(plan: Plan, result: Result | None) -> ErrorShares:
-    """How large the errors of each format are."""
-    arrays = result.arrays if result is not None and has_samples(result) else {}
-    found = [
-        ErrorCounts(name, LABELS[name], arrays.get(f"{ERROR_PREFIX}{name}", plan.codebook(name).errors), INKS[name])
-        for name in _ordered(plan)
-    ]
-    return ErrorShares(found, arrays.get("error.edges", ERROR_EDGES), plan.params.format)
+def codebooks(plan: Plan, fitting: QuantizationResult | None) -> list[LevelRow]:
+    """Every format with its SNR and its bits."""
+    rows = []
+    for name in formats(plan):
+        book, affine = codebook(plan, fitting, name), FORMATS[name].affine
+        value = f"{format_quantity(quality_of(plan, fitting, name), 'dB')} · {bits_of(plan, fitting, name):.2f}"
+        levels, boundaries = book.levels, book.boundaries
+        rows.append(LevelRow(name, LABELS[name], levels, boundaries, book.won, COLOURS[name], value, affine=affine))
+    return rows
 
 
-def quality_of(plan: Plan, result: Result | None, format_id: str) -> float:
+def histogram(plan: Plan, fitting: QuantizationResult | None) -> Histogram:
+    return plan.histogram if fitting is None or fitting.histogram is None else fitting.histogram
+
+
+def quality_of(plan: Plan, fitting: QuantizationResult | None, format_id: str) -> float:
     """SNR in dB, of the run or of the plan's sample."""
-    if result is not None and f"{format_id}.snr_db" in result.metrics:
-        return result.value(f"{format_id}.snr_db")
-    return sample_errors(plan, format_id).snr_db
+    name = f"{format_id}.snr_db"
+    return fitting.value(name) if fitting is not None and name in fitting.metrics else plan.errors_in(format_id).snr_db
 
 
-def sample_errors(plan: Plan, format_id: str) -> FormatErrors:
-    return next(found for name, found in plan.sample_errors.items() if name == format_id)
-
-
-def bits_of(plan: Plan, result: Result | None, format_id: str) -> float:
-    """Bits a parameter, of the run (which counts blocks that are not full) or by the formula."""
-    if result is not None and f"{format_id}.bits_per_parameter" in result.metrics:
-        return result.value(f"{format_id}.bits_per_parameter")
+def bits_of(plan: Plan, fitting: QuantizationResult | None, format_id: str) -> float:
+    """Bits per parameter, of the run (which counts blocks that are not full) or by the formula."""
+    name = f"{format_id}.bits_per_parameter"
+    if fitting is not None and name in fitting.metrics:
+        return fitting.value(name)
     return next(point.bits_per_parameter for point in plan.errors if point.format == format_id)
 
 
-def settings(rows: list[Row]) -> list[Setting]:
-    """The sweep, a line a format and a way to keep scales; settings without an error are left out."""
-    found = []
-    for row in sorted(rows, key=lambda row: (INKS[row["format"]], row["nested"], row["block_size"])):
-        if not row["relative_rmse"]:
+def settings(points: Iterable[Point]) -> list[Setting]:
+    """The sweep, a line per format and way to keep scales; settings without an error are left out."""
+    shown = []
+    for point in sorted(points, key=lambda point: (COLOURS[point.format], point.nested, point.block_size)):
+        if not point.relative_rmse:
             continue
-        name, block, nested = row["format"], row["block_size"], bool(row["nested"])
+        name, block, nested = point.format.value, point.block_size, point.nested
         plain = not nested and not FORMATS[name].affine
         scales = " with scales in 8 bits" if nested else " with scales in float32"
-        found.append(
+        shown.append(
             Setting(
                 line=f"{name} {'plain' if plain else 'nested'}",
                 name=LABELS[name],
                 label=f"{LABELS[name]}, blocks of {block:,}{scales}",
-                size=row["bits_per_parameter"],
-                error=100 * row["relative_rmse"],
-                ink=INKS[name],
+                size=point.bits_per_parameter,
+                error=100 * point.relative_rmse,
+                ink=COLOURS[name],
                 key=(name, block, nested),
                 hollow=plain,
-                best=row["pareto"],
+                best=point.pareto,
             )
         )
-    return found
-
-
-def sweep_rows(plan: Plan) -> list[Row]:
-    """The plan's own sweep, as rows of the table that a run returns."""
-    return [
-        {
-            "format": point.format.value,
-            "block_size": point.block_size,
-            "nested": point.nested,
-            "bits_per_parameter": point.bits_per_parameter,
-            "relative_rmse": None if math.isnan(point.relative_rmse) else point.relative_rmse,
-            "pareto": point.pareto,
-        }
-        for point in plan.sweep
-    ]
+    return shown
 
 
 def setting_in_force(params: QuantizationParams) -> tuple[str, int, bool]:
@@ -179,49 +123,58 @@ def setting_in_force(params: QuantizationParams) -> tuple[str, int, bool]:
     return params.format, params.block_size, nested
 
 
-def outlier_curves(result: Result | None) -> list[Series]:
+def outlier_curves(result: QuantizationResult | None) -> list[Series]:
     """Error of the other weights in each format against the size of one outlier in a thousand."""
-    rows = [] if result is None else result.tables.get("outliers", [])
-    return _curves(rows, "outlier_scale", "others_relative_rmse")
+    rows = () if result is None else result.outliers
+    return _curves(rows, lambda row: (row.format, row.outlier_scale, row.others_relative_rmse))
 
 
-def distribution_curves(result: Result | None, distribution: str) -> list[Series]:
+def distribution_curves(result: QuantizationResult | None, distribution: str) -> list[Series]:
     """Error of each format against the block size, for one of DISTRIBUTIONS."""
-    rows = [] if result is None else result.tables.get("distributions", [])
-    return _curves([row for row in rows if row["distribution"] == distribution], "block_size", "relative_rmse")
+    rows = () if result is None else [row for row in result.distributions if row.distribution == distribution]
+    return _curves(rows, lambda row: (row.format, float(row.block_size), row.relative_rmse))
 
 
-def implementations(result: Result | None) -> list[ImplResult]:
+def implementations(result: QuantizationResult | None) -> list[ImplResult]:
     """Those that were timed, operation by operation."""
-    rows = [] if result is None else result.tables.get("comparison", [])
-    labels = (f"{row['operation']} · {row['label']}" for row in rows)
-    return [replace(impl, label=label) for impl, label in zip(impl_results(rows), labels, strict=True)]
+    rows = () if result is None else result.comparison
+    return [replace(row, label=f"{row.operation} · {row.label}") for row in rows]
 
 
-def is_of_one_tensor(result: Result | None) -> bool:
-    return result is None or len({row["tensor"] for row in result.tables.get("map_rows", [])}) <= 1
+def is_of_one_tensor(result: QuantizationResult | None) -> bool:
+    return result is None or len(result.tensors) <= 1
 
 
-def first_tensor(plan: Plan, result: Result | None) -> str:
+def first_tensor(plan: Plan, fitting: QuantizationResult | None) -> str:
     """The tensor that is shown where none is selected."""
-    rows = [] if result is None else result.tables.get("map_rows", [])
-    return str(rows[0]["tensor"]) if rows else plan.sampled
+    return fitting.map_rows[0].tensor if fitting is not None and fitting.map_rows else plan.sampled
 
 
-def _curves(rows: list[Row], x_name: str, y_name: str) -> list[Series]:
-    found = []
-    for name, ink in INKS.items():
-        own = [row for row in rows if row["format"] == name and row[y_name]]
-        if own:
-            x, y = (np.array([float(row[key]) for row in own]) for key in (x_name, y_name))
-            found.append(Series(LABELS[name], x, 100 * y, ink))
-    return found
+def report_rows(plan: Plan, result: QuantizationResult | None) -> ReportRows:
+    """A report, whole or so far; before a run what the headers of a checkpoint say, if anything."""
+    if result is not None:
+        return ReportRows(result.tensors, result.layers, result.skipped)
+    return ReportRows(skipped=() if plan.checkpoint is None else skipped_rows(plan.checkpoint.skipped))
 
 
-def _ordered(plan: Plan) -> list[str]:
-    return sorted((name.value for name in plan.params.formats), key=INKS.__getitem__)
+def saver(result: QuantizationResult | None) -> Callable[[Path], None] | None:
+    """Writes the report of a run as the ending of a path says; None before one. Raises TilescopeError."""
+    return None if result is None else lambda path: save_report(str(path), result)
 
 
 def short_name(layer: int, kind: str) -> str:
     """'L12 mlp.down_proj'; without a layer the kind alone."""
     return kind if layer < 0 else f"L{layer} {kind}"
+
+
+def _curves(rows: Iterable[T], place: Callable[[T], tuple[str, float, float | None]]) -> list[Series]:
+    """A line per format through (x, error); an error of nothing is left out."""
+    by_format: dict[str, list[tuple[float, float]]] = {}
+    for name, x, error in map(place, rows):
+        if error:
+            by_format.setdefault(name, []).append((x, 100 * error))
+    return [
+        Series(LABELS[name], *np.array(by_format[name]).T, colour)
+        for name, colour in COLOURS.items()
+        if name in by_format
+    ]

@@ -20,6 +20,9 @@ from core.topics.flash_attention.result import GpuTimeline
 from core.topics.flash_attention.softmax import RowSoftmax
 from core.topics.lora.result import Factors
 from core.topics.lora.triplets import Triplets
+from core.topics.quantization.codebooks import Histogram
+from core.topics.quantization.plan import GpuMemory, ModelMemory
+from core.topics.quantization.result import OutputLoss
 from core.trace.kernel_traffic import TensorTraffic
 from gui import theme as themes
 from gui.charts import impl_rows, traffic_rows
@@ -36,17 +39,18 @@ from gui.pages.flash_attention.hardware_bar import HardwareStrip, describe
 from gui.pages.flash_attention.softmax_state import SoftmaxState
 from gui.pages.flash_attention.sram_view import SramView
 from gui.pages.flash_attention.timeline import Timeline
-from gui.pages.lora.factor_pictures import FactorPictures
-from gui.pages.lora.triplet_view import TripletView
-from gui.pages.quantization.bit_budget import Memory, ModelBytes, budget_rows
-from gui.pages.quantization.codebook_rows import LevelRow, WeightCounts
+from gui.pages.lora.factor_pictures import FactorPictures, Factors
+from gui.pages.lora.triplet_view import Triplets, TripletView
+from gui.pages.quantization.bit_budget import budget_rows
+from gui.pages.quantization.codebook_rows import LevelRow
 from gui.pages.quantization.codebook_view import CodebookView
+from gui.pages.quantization.deployment_rows import budget_rows, loss_rows
 from gui.pages.quantization.formats_view import error_histogram
-from gui.pages.quantization.output_effect import Outcome, outcome_rows
 from gui.pages.quantization.pareto import Pareto, Setting
 from gui.pages.quantization.scales_view import ScalesView
 from gui.widgets.figure import Figure
-from tests.gui.pages.quantization.test_scales_view import PICTURE
+from kernels.quantization.formats import FormatId
+from tests.gui.pages.quantization.test_scales_view import SCALES
 
 A100 = replace(gpu("a100-40gb"), source="data sheet")
 
@@ -111,26 +115,26 @@ def _strip() -> HardwareStrip:
 
 def _budget() -> RowChart:
     plot = _rows()
-    plot.set_rows(budget_rows([ModelBytes("nf4", "NF4", 4.1, 3e9, 1e9)], [Memory("GPU", 2e9)]))
+    plot.set_rows(budget_rows([ModelMemory("model", FormatId.NF4, 4.1, 3e9, 1e9)], [GpuMemory("GPU", 2e9)]))
     return plot
 
 
 def _outputs() -> RowChart:
     plot = _rows()
-    plot.set_rows(outcome_rows([Outcome("small", "nf4", "NF4", 1.8, 6.0, 0.01, 100, 4.1, 3, 0.001)]))
+    plot.set_rows(loss_rows([OutputLoss("small", "nf4", 1.8, None, 6.0, 0.01, 0.001, 100, 3, 4.1)]))
     return plot
 
 
 def _scales() -> ScalesView:
     plot = ScalesView()
-    plot.set_scales(PICTURE)
+    plot.set_scales(SCALES)
     return plot
 
 
 def _codebooks() -> CodebookView:
     plot, levels = CodebookView(), np.array([-1.0, 0.0, 1.0])
     row = LevelRow("three", "Three", levels, np.array([-0.5, 0.5]), np.array([1, 2, 1]), 0)
-    plot.set_codebooks([row], WeightCounts(np.linspace(-1, 1, 5), np.ones(4, int), np.ones(4, int)), "three")
+    plot.set_codebooks([row], Histogram(np.linspace(-1, 1, 5), np.ones(4, int), np.ones(4, int)), "three")
     return plot
 
 

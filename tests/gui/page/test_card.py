@@ -34,6 +34,22 @@ def test_that_the_badge_says_where_numbers_come_from_and_hides_when_there_are_no
     assert "IR" in badge.toolTip()
 
 
+def test_that_a_picture_of_other_parameters_than_the_run_s_says_itself_whether_it_is_stale(grid: PlotGrid) -> None:
+    card = grid.cards[0]
+    card.set_outdated(True)
+    card.set_provenance(Provenance.MEASURED_CPU)
+    assert card.property("stale")
+    card.set_provenance(Provenance.MEASURED_CPU, outdated=False)
+    assert not card.property("stale")
+    card.set_outdated(False)
+    card.set_provenance(Provenance.MEASURED_CPU, outdated=True)
+    assert card.property("stale")
+    card.set_provenance(Provenance.MODELLED, outdated=True)
+    assert not card.property("stale"), "what no run has measured is never out of date"
+    card.set_provenance(Provenance.MEASURED_CPU)
+    assert not card.property("stale"), "it goes with the page again"
+
+
 def test_that_an_empty_card_says_what_to_do_and_is_never_stale(grid: PlotGrid) -> None:
     card = grid.cards[0]
     card.set_empty("Run to trace the kernels")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.result import Result
 from core.contracts.text import Text
 from core.topics.quantization.claims.storage import LABELS, QLORA
+from core.topics.quantization.result import QuantizationResult
 
 _SYMMETRIC_RIVALS = ("fp4-e2m1", "fp4-e3m0", "int4")
 _RIVALS = (*_SYMMETRIC_RIVALS, "int4-affine")
@@ -13,7 +13,7 @@ _RIVALS = (*_SYMMETRIC_RIVALS, "int4-affine")
 Errors = dict[tuple[str, str, int], float]
 
 
-def best_on_normal(result: Result) -> Finding:
+def best_on_normal(result: QuantizationResult) -> Finding:
     """Holds when NF4's SNR on normal weights is above FP4's and symmetric INT4's at every block size."""
     errors = _snr(result)
     if not errors:
@@ -35,23 +35,23 @@ def best_on_normal(result: Result) -> Finding:
     if behind:
         return Finding(
             Verdict.HOLDS_WITH_LIMIT,
-            f"{evidence}; but affine INT4, which spends two numbers a block, is ahead at blocks of "
+            f"{evidence}; but affine INT4, which spends two numbers per block, is ahead at blocks of "
             f"{', '.join(map(str, behind))}.",
         )
     return Finding(Verdict.HOLDS, f"{evidence}.")
 
 
-def best_on_anything(result: Result) -> Finding:
+def best_on_anything(result: QuantizationResult) -> Finding:
     """It would hold if no other 4-bit format were nearer on any distribution at any block size."""
     errors = _snr(result)
     if not errors:
         return _untested()
     lost = sorted(
-        (errors[distribution, rival, size] - own, distribution, rival, size)
-        for (distribution, name, size), own in errors.items()
+        (errors[distribution, rival, size] - of_nf4, distribution, rival, size)
+        for (distribution, name, size), of_nf4 in errors.items()
         if name == "nf4"
         for rival in _RIVALS
-        if errors[distribution, rival, size] > own
+        if errors[distribution, rival, size] > of_nf4
     )
     if not lost:
         return Finding(Verdict.HOLDS, "No other 4-bit format is nearer in any case tried (measured (CPU)).")
@@ -62,7 +62,7 @@ def best_on_anything(result: Result) -> Finding:
         Verdict.DOES_NOT_HOLD,
         f"In {beaten} of {cases} cases another 4-bit format is nearer (measured (CPU)), most of all on {distribution} "
         f"weights in blocks of {size}: {LABELS[rival]} by {by:.2f} dB. By distribution: {_who_leads(lost)}. INT4 "
-        "affine spends 64 bits a block on its scale, the others 32.",
+        "affine spends 64 bits per block on its scale, the others 32.",
     )
 
 
@@ -88,10 +88,11 @@ def _leads_at(errors: Errors, size: int) -> bool:
     return all(errors["normal", "nf4", size] > errors["normal", rival, size] for rival in _SYMMETRIC_RIVALS)
 
 
-def _snr(result: Result) -> Errors:
+def _snr(result: QuantizationResult) -> Errors:
     return {
-        (row["distribution"], row["format"], row["block_size"]): row["snr_db"]
-        for row in result.tables.get("distributions", [])
+        (row.distribution, row.format, row.block_size): row.snr_db
+        for row in result.distributions
+        if row.snr_db is not None
     }
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.result import Result
 from core.contracts.text import Text
 from core.format import format_quantity
-from core.topics.quantization.payload import PAPER_BLOCK, PAPER_NESTED
+from core.topics.quantization.result import PAPER_BLOCK, PAPER_NESTED, QuantizationResult
 from core.wording import missing, provenance, quantity
 from kernels.quantization.formats import FORMATS
 
@@ -22,8 +21,8 @@ LABELS = {name.value: format_.label for name, format_ in FORMATS.items()}
 """What evidence calls the formats."""
 
 
-def stores_four_bits(result: Result) -> Finding:
-    """Holds when the traced matmul reads half a byte a weight and multiplies bf16 tiles."""
+def stores_four_bits(result: QuantizationResult) -> Finding:
+    """Holds when the traced matmul reads half a byte per weight and multiplies bf16 tiles."""
     names = ("matmul.code_bytes", "matmul.weights", "matmul.computes_bf16", "matmul.scale_bytes")
     if untested := _not_traced(result, *names):
         return untested
@@ -39,7 +38,7 @@ def stores_four_bits(result: Result) -> Finding:
     return Finding(Verdict.HOLDS if math.isclose(bits, 4) and computes else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def saves_bits(result: Result) -> Finding:
+def saves_bits(result: QuantizationResult) -> Finding:
     """Holds when what is really stored at the paper's block sizes comes to the paper's numbers, as they are printed."""
     names = ("stored.plain_bits", "stored.nested_bits")
     if untested := _not_traced(result, *names):
@@ -47,14 +46,14 @@ def saves_bits(result: Result) -> Finding:
     code_bits = 4
     plain, nested = (result.value(name) - code_bits for name in names)
     as_printed = all(
-        abs(found - printed) < 5e-4 for found, printed in zip((plain, nested, plain - nested), _PAPER_BITS, strict=True)
+        abs(bits - printed) < 5e-4 for bits, printed in zip((plain, nested, plain - nested), _PAPER_BITS, strict=True)
     )
     evidence = (
         f"NF4 in blocks of {PAPER_BLOCK}, scales in groups of {PAPER_NESTED}, by the bytes of the stored tensors: "
-        f"{plain:.4g} bits of scales a parameter become {nested:.4g}, {plain - nested:.4g} less "
+        f"{plain:.4g} bits of scales per parameter become {nested:.4g}, {plain - nested:.4g} less "
         f"({provenance(result, names[0])})."
     )
-    block, group = result.params["block_size"], result.params["nested_block"]
+    block, group = result.params.block_size, result.params.nested_block
     if (block, group) != (PAPER_BLOCK, PAPER_NESTED) and "scales.saved_bits" in result.metrics:
         evidence += (
             f" With the chosen {block} and {group}: {quantity(result, 'scales.plain_bits')} become "
@@ -63,15 +62,15 @@ def saves_bits(result: Result) -> Finding:
     return Finding(Verdict.HOLDS if as_printed else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def costs_little(result: Result) -> Finding:
+def costs_little(result: QuantizationResult) -> Finding:
     """Holds when quantizing the scales lowers the SNR of NF4 by less than `_LITTLE_DB` at every block size; does not
     hold when it lowers it by `_MUCH_DB` or more at one; with a limit between the two."""
-    rows = {(row["block_size"], row["nested"]): row for row in result.tables.get("sweep", []) if row["format"] == "nf4"}
-    pairs = {
-        size: row["snr_db"] - rows[size, True]["snr_db"]
-        for (size, nested), row in rows.items()
-        if not nested and (size, True) in rows and row["snr_db"] is not None and rows[size, True]["snr_db"] is not None
-    }
+    points = [point for point in result.sweep if point.format == "nf4"]
+    plain, nested = (
+        {point.block_size: point.snr_db for point in points if point.nested is way and point.snr_db is not None}
+        for way in (False, True)
+    )
+    pairs = {size: snr_db - nested[size] for size, snr_db in plain.items() if size in nested}
     if not pairs:
         return Finding(
             Verdict.NOT_TESTED, "This run did not measure NF4 with and without double quantization: turn it on."
@@ -86,9 +85,9 @@ def costs_little(result: Result) -> Finding:
     return Finding(Verdict.HOLDS if pairs[worst] < _LITTLE_DB else Verdict.HOLDS_WITH_LIMIT, evidence)
 
 
-def _not_traced(result: Result, *names: str) -> Finding | None:
+def _not_traced(result: QuantizationResult, *names: str) -> Finding | None:
     """The finding when the run lacks these metrics of the kernels, else None."""
-    if (untested := missing(result, *names)) and not result.params["kernels"]:
+    if (untested := missing(result, *names)) and not result.params.kernels:
         return Finding(Verdict.NOT_TESTED, "This run did not trace the Triton kernels: switch Triton kernels on.")
     return untested
 
@@ -106,7 +105,7 @@ STORAGE_CLAIMS = (
     Claim(
         id="double-quantization-saves",
         statement=Text(
-            "Double quantization saves 0.373 bits a parameter: 0.5 bits of scales become 0.127.",
+            "Double quantization saves 0.373 bits per parameter: 0.5 bits of scales become 0.127.",
             "双重量化每个参数节省 0.373 bit：缩放系数从 0.5 bit 降到 0.127 bit。",
         ),
         source=f"{QLORA}, section 3",

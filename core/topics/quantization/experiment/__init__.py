@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Generator
 from importlib.util import find_spec
 
-import torch
-
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.slices import FileChanged
-from core.comparison import comparison_table
 from core.contracts.errors import TilescopeError
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Environment
-from core.contracts.result_builder import Draft, as_partial
+from core.contracts.result import Message
+from core.contracts.result_builder import ResultBuilder
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
-from core.hardware.host import cpu_name
 from core.topics.quantization.experiment import comparison, outputs, report, samples
 from core.topics.quantization.experiment.matrix import matrix_of
-from core.topics.quantization.model.plan import check, memory, opened
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.plan import check
+from core.topics.quantization.result import QuantizationResult
+from core.topics.quantization.sampling import opened
 from core.topics.quantization.saving import save_report
-from core.versions import versions
 from kernels.errors import KernelError
 
 _REPORT, _SAMPLED, _KERNELS, _TIMED, _SMALL = 0.55, 0.65, 0.7, 0.75, 0.9
 
+Builder = ResultBuilder[QuantizationResult]
+Steps = Generator[Progress | Partial, None, None]
+
 
 def run(params: QuantizationParams, device: str) -> ExperimentRun:
-    """Every array, table and metric of payload.py, with Partials on the way: the report first, then the sample.
+    """Partials on the way: the report first, then the sample.
 
     Raises InvalidParams for a checkpoint, model folder or text that cannot be opened. A shard that goes away or is
     written meanwhile, a kernel that is refused or a model that cannot be measured leave what was measured, and a
@@ -38,136 +38,119 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     """
     check(params)
     checkpoint = opened(params.checkpoint) if params.checkpoint.strip() else None
-    findings = Draft("quantization", params, _environment(params, device))
-    _add_memory(findings, params)
+    builder = Builder(QuantizationResult(params=params))
     if checkpoint is None:
-        yield from phase(0.0, _REPORT, lambda progress: report.measure_drawn(findings, params, progress))
+        yield from phase(0.0, _REPORT, lambda progress: report.measure_drawn(builder, progress))
     else:
-        yield from report.survey_checkpoint(findings, params, checkpoint, _REPORT)
-        _save(findings, params)  # what follows may be cancelled, and this was the long part
-    yield Partial(as_partial(findings.result()))
-    yield from phase(_REPORT, _SAMPLED, lambda progress: _add_samples(findings, params, checkpoint, progress))
-    yield Partial(as_partial(findings.result()))
+        yield from report.survey_checkpoint(builder, checkpoint, _REPORT)
+        _save(builder)  # what follows may be cancelled, and this was the long part
+    yield Partial(builder.result)
+    yield from phase(_REPORT, _SAMPLED, lambda progress: _add_samples(builder, checkpoint, progress))
+    yield Partial(builder.result)
     if params.kernels:
-        yield from _told(findings, _add_kernels(findings, params, checkpoint, device))
+        yield from _surviving(builder, _add_kernels(builder, checkpoint, device))
     if params.timing:
-        yield from _told(findings, _add_times(findings, params, checkpoint, device))
+        yield from _surviving(builder, _add_times(builder, checkpoint, device))
     if params.outputs:
-        yield from _told(findings, _add_small_model(findings, params))
+        yield from _surviving(builder, _add_small_model(builder))
         if params.model.strip():
-            yield Partial(as_partial(findings.result()))
-            yield from _told(findings, _add_folder(findings, params))
-    _save(findings, params)
-    return findings.result()
+            yield Partial(builder.result)
+            yield from _surviving(builder, _add_folder(builder))
+    _save(builder)
+    return builder.result
 
 
-def _add_samples(
-    findings: Draft, params: QuantizationParams, checkpoint: Checkpoint | None, progress: ProgressCallback
-) -> None:
-    in_turn = in_parts(progress, 4 + 4)
-    samples.add_distributions(findings, params, in_turn)
-    samples.add_outliers(findings, params, in_turn)
+def _add_samples(builder: Builder, checkpoint: Checkpoint | None, progress: ProgressCallback) -> None:
+    params, in_turn = builder.result.params, in_parts(progress, 4 + 4)
+    builder.add(distributions=samples.distributions(params, in_turn), outliers=samples.outliers(params, in_turn))
     try:
-        found = samples.sampled(params, checkpoint, lambda done, total, _: in_turn(done, total, "sampling the weights"))
-        samples.add_histograms(findings, params, found, in_turn)
-        samples.add_sweep(findings, params, found, in_turn)
-        samples.add_scales(findings, params, checkpoint)
+        weights = samples.sampled(
+            params, checkpoint, lambda done, total, _: in_turn(done, total, "sampling the weights")
+        )
+        histogram, codebooks = samples.histograms(params, weights, in_turn)
+        builder.add(histogram=histogram, codebooks=codebooks)
+        builder.add(sweep=samples.swept(params, weights, in_turn))
+        scales = samples.scales(params, checkpoint)
+        builder.add(samples.scale_metrics(scales), scales=scales, scale_levels=samples.scale_levels(params, scales))
     except FileChanged as error:
-        _add_message(findings, "warning", error.sentence)
+        _say(builder, "warning", error.sentence)
 
 
-def _add_kernels(
-    findings: Draft, params: QuantizationParams, checkpoint: Checkpoint | None, device: str
-) -> Generator[Progress | Partial, None, None]:
+def _add_kernels(builder: Builder, checkpoint: Checkpoint | None, device: str) -> Steps:
     if find_spec("triton") is None:
-        _add_message(findings, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
+        _say(builder, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
         return
     from core.topics.quantization.experiment import agreement, kernels
 
+    params = builder.result.params
     matrix = matrix_of(params, checkpoint, device)
     if matrix.short:
-        _add_message(findings, "notice", "The weights are too few for the kernels' matrix: they are repeated in it.")
-    yield from phase(_SAMPLED, _KERNELS, lambda progress: kernels.trace_kernels(findings, params, matrix, progress))
+        _say(builder, "notice", "The weights are too few for the kernels' matrix: they are repeated in it.")
+    traced = yield from phase(_SAMPLED, _KERNELS, lambda progress: kernels.trace_kernels(params, matrix, progress))
+    builder.add(
+        kernels.kernel_metrics(traced),
+        traffic=traced.traffic,
+        lines=traced.lines,
+        sources=traced.sources,
+        products=traced.products,
+    )
     rows = yield from phase(_KERNELS, _TIMED, lambda progress: agreement.agreement_rows(params, matrix, progress))
-    findings.tables["agreement"] = rows
-    findings.metrics.update(agreement.agreement_metrics(rows))
-    yield Partial(as_partial(findings.result()))
+    builder.add(agreement.agreement_metrics(rows), agreement=rows)
+    yield Partial(builder.result)
 
 
-def _add_times(
-    findings: Draft, params: QuantizationParams, checkpoint: Checkpoint | None, device: str
-) -> Generator[Progress | Partial, None, None]:
+def _add_times(builder: Builder, checkpoint: Checkpoint | None, device: str) -> Steps:
+    params = builder.result.params
     matrix = matrix_of(params, checkpoint, device, *comparison.size_on(device))
     if matrix.short:
         text = f"Times are of {matrix.weight.numel():,} weights; there are fewer here, so they are repeated."
-        _add_message(findings, "notice", text)
+        _say(builder, "notice", text)
     results = yield from phase(_TIMED, _TIMED, lambda progress: comparison.compare(params, matrix, progress))
-    findings.tables["comparison"] = comparison_table(results)
-    findings.metrics.update(comparison.comparison_metrics(results))
-    yield Partial(as_partial(findings.result()))
+    builder.add(comparison.comparison_metrics(results), comparison=results)
+    yield Partial(builder.result)
 
 
-def _told(
-    findings: Draft, steps: Generator[Progress | Partial, None, None]
-) -> Generator[Progress | Partial, None, None]:
+def _surviving(builder: Builder, steps: Steps) -> Steps:
     """The steps; an error among them is a message, as what the report took long to measure is not thrown away."""
     try:
         yield from steps
     except (KernelError, TilescopeError) as error:
-        _add_message(findings, "warning", str(error))
+        _say(builder, "warning", str(error))
 
 
-def _add_small_model(findings: Draft, params: QuantizationParams) -> Generator[Progress | Partial, None, None]:
+def _add_small_model(builder: Builder) -> Steps:
+    params = builder.result.params
     until = _SMALL if params.model.strip() else 1.0
-    found, notice = yield from phase(_TIMED, until, lambda progress: outputs.small_model_tables(params, progress))
+    losses, notice = yield from phase(_TIMED, until, lambda progress: outputs.small_model_losses(params, progress))
     if notice:
-        _add_message(findings, "notice", notice)
-    _keep_outputs(findings, found)
+        _say(builder, "notice", notice)
+    _add_losses(builder, losses)
 
 
-def _add_folder(findings: Draft, params: QuantizationParams) -> Generator[Progress | Partial, None, None]:
-    found = yield from phase(_SMALL, 1.0, lambda progress: outputs.folder_tables(params, progress))
-    _keep_outputs(findings, found)
+def _add_folder(builder: Builder) -> Steps:
+    params = builder.result.params
+    _add_losses(builder, (yield from phase(_SMALL, 1.0, lambda progress: outputs.folder_losses(params, progress))))
 
 
-def _keep_outputs(findings: Draft, found: outputs.Tables) -> None:
-    for name, rows in found.items():
-        findings.tables[name] = [*findings.tables.get(name, []), *rows]
-    findings.metrics.update(outputs.output_metrics(found["outputs"]))
+def _add_losses(builder: Builder, losses: outputs.Losses) -> None:
+    result = builder.result
+    builder.add(
+        outputs.output_metrics(losses.outputs),
+        outputs=result.outputs + losses.outputs,
+        output_pairs=result.output_pairs + losses.pairs,
+    )
 
 
-def _save(findings: Draft, params: QuantizationParams) -> None:
-    if not params.report.strip():
+def _save(builder: Builder) -> None:
+    path = builder.result.params.report
+    if not path.strip():
         return
     try:
-        save_report(params.report, findings.result())
+        save_report(path, builder.result)
     except TilescopeError as error:
-        told = [row["text"] for row in findings.tables.get("messages", [])]
-        if error.sentence not in told:
-            _add_message(findings, "warning", error.sentence)
+        if error.sentence not in [message.text for message in builder.result.messages]:
+            _say(builder, "warning", error.sentence)
 
 
-def _add_memory(findings: Draft, params: QuantizationParams) -> None:
-    found = memory(params)
-    findings.tables["memory"] = [
-        {
-            "model": row.model,
-            "format": "bf16" if row.format is None else row.format.value,
-            "bits_per_parameter": row.bits_per_parameter,
-            "bytes": row.bytes,
-            "of_bf16": row.bytes / found[0].bytes,
-        }
-        for row in found
-    ]
-
-
-def _add_message(findings: Draft, severity: str, text: str) -> None:
-    told = findings.tables.get("messages", [])
-    findings.tables["messages"] = [*told, {"severity": severity, "text": text}]
-
-
-def _environment(params: QuantizationParams, device: str) -> Environment:
-    if params.kernels and torch.device(device).type == "cuda":
-        return Environment(f"cuda ({torch.cuda.get_device_name(device)})", "CUDA; numpy for the report", versions())
-    backend = "numpy, torch, TTIR interpreter (CPU)" if params.kernels else "numpy and torch"
-    return Environment(f"cpu ({cpu_name()})", backend, versions())
+def _say(builder: Builder, severity: str, text: str) -> None:
+    builder.add(messages=(*builder.result.messages, Message(severity, text)))

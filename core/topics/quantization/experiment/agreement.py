@@ -1,4 +1,4 @@
-"""Do the Triton kernels, this page's numpy and bitsandbytes give the same codes? The table 'agreement'."""
+"""Do the Triton kernels, this page's numpy and bitsandbytes give the same codes?"""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from core.checkpoint.coding import absmax_of, coder, quantized_scales, restored_weights, shares_of
-from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result import Metric, Provenance
 from core.engine.steps import ProgressCallback
 from core.interpreter import intercept
 from core.topics.quantization.experiment.kernels import TRACE_BUDGET_BYTES, nested_of, quantized_by_triton
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.result import Agreement
 from kernels.errors import KernelError
 from kernels.quantization.api import Impl, Quantized, dequantize, quantize
 from kernels.quantization.formats import FORMATS, FormatId
@@ -22,9 +23,9 @@ from kernels.quantization.tables import tables
 from kernels.quantization.torch_impl import scales, stored_codes
 
 
-def agreement_rows(params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> list[Row]:
+def agreement_rows(params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> tuple[Agreement, ...]:
     """Every format against numpy at the chosen block size; with `timing`, against bitsandbytes too where it has it."""
-    rows: list[Row] = []
+    rows: list[Agreement] = []
     for done, format_id in enumerate(FORMATS):
         progress(done, len(FORMATS), "comparing codes")
         try:
@@ -35,20 +36,20 @@ def agreement_rows(params: QuantizationParams, matrix: Matrix, progress: Progres
         rows.append(_against_numpy(params, matrix, quantized, restored))
         if params.timing and format_id in (FormatId.NF4, FormatId.FP4_E2M1):
             rows.append(_against_bitsandbytes(params, matrix, quantized, restored))
-    return rows
+    return tuple(rows)
 
 
-def agreement_metrics(rows: Iterable[Row]) -> dict[str, Metric]:
+def agreement_metrics(rows: Iterable[Agreement]) -> dict[str, Metric]:
     """'agreement.{format}.differing_codes': against numpy, of the formats that were compared."""
     return {
-        f"agreement.{row['format']}.differing_codes": Metric(
-            float(row["differing_codes"]),
+        f"agreement.{row.format}.differing_codes": Metric(
+            float(row.differing_codes),
             "codes",
-            Provenance.MEASURED if row["runs_on"] == "cuda" else Provenance.TRACED,
-            f"of {row['elements']:,}, the Triton kernel against this page's numpy",
+            Provenance.MEASURED if row.runs_on == "cuda" else Provenance.TRACED,
+            f"of {row.elements:,}, the Triton kernel against this page's numpy",
         )
         for row in rows
-        if row["other"] == "numpy" and row["differing_codes"] is not None
+        if row.other == "numpy" and row.differing_codes is not None
     }
 
 
@@ -60,7 +61,9 @@ def _by_triton(params: QuantizationParams, matrix: Matrix, format_id: FormatId) 
         return quantized, dequantize(quantized, dtype=torch.float32, impl=Impl.TRITON)
 
 
-def _against_numpy(params: QuantizationParams, matrix: Matrix, quantized: Quantized, restored: torch.Tensor) -> Row:
+def _against_numpy(
+    params: QuantizationParams, matrix: Matrix, quantized: Quantized, restored: torch.Tensor
+) -> Agreement:
     blocks = matrix.values.reshape(-1, params.block_size)
     absmax = absmax_of(blocks)
     nested = nested_of(params, quantized.format)
@@ -68,12 +71,12 @@ def _against_numpy(params: QuantizationParams, matrix: Matrix, quantized: Quanti
     if quantized.affine is not None:
         step = quantized.affine.step.cpu().numpy()[:, None]
         lowest = blocks.min(axis=1, keepdims=True)
-        own = restored_weights(matrix.values, quantized.format, params.block_size, 0).reshape(blocks.shape)
-        differing = np.rint((own - lowest) / step).ravel() != codes
+        by_numpy = restored_weights(matrix.values, quantized.format, params.block_size, 0).reshape(blocks.shape)
+        differing = np.rint((by_numpy - lowest) / step).ravel() != codes
         scales_differing = int((np.abs(quantized.affine.minimum.cpu().numpy() - lowest[:, 0]) > 0).sum())
     else:
-        own = coder(quantized.format).searched(shares_of(blocks, absmax).ravel())
-        differing = own != tables(quantized.format).levels[codes]
+        by_numpy = coder(quantized.format).searched(shares_of(blocks, absmax).ravel())
+        differing = by_numpy != tables(quantized.format).levels[codes]
         if quantized.nested is not None:
             unlike = quantized_scales(absmax, nested)[0] != quantized.nested.codes.cpu().numpy()
         else:
@@ -89,7 +92,7 @@ def _against_numpy(params: QuantizationParams, matrix: Matrix, quantized: Quanti
 
 def _against_bitsandbytes(
     params: QuantizationParams, matrix: Matrix, quantized: Quantized, restored: torch.Tensor
-) -> Row:
+) -> Agreement:
     nested = quantized.nested_block
     try:
         theirs = quantize(
@@ -126,15 +129,15 @@ def _row(
     scales: int | None = None,
     difference: float | None = None,
     reason: str = "",
-) -> Row:
-    return {
-        "format": format_id.value,
-        "block_size": params.block_size,
-        "other": other,
-        "elements": matrix.weight.numel(),
-        "differing_codes": codes,
-        "differing_scales": scales,
-        "max_abs_difference": difference,
-        "runs_on": "cuda" if matrix.device.type == "cuda" else "emulated",
-        "reason": reason,
-    }
+) -> Agreement:
+    return Agreement(
+        format=format_id.value,
+        block_size=params.block_size,
+        other=other,
+        elements=matrix.weight.numel(),
+        runs_on="cuda" if matrix.device.type == "cuda" else "emulated",
+        differing_codes=codes,
+        differing_scales=scales,
+        max_abs_difference=difference,
+        reason=reason,
+    )

@@ -15,7 +15,7 @@ from core.engine.steps import ProgressCallback
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked, rounding_rms_error
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.payload import WeightImplResult
+from core.topics.quantization.result import WeightImplResult
 from kernels.errors import KernelError
 from kernels.quantization.api import Impl, Quantized, dequantize, matmul, quantize
 from kernels.quantization.formats import FORMATS, FormatId
@@ -32,7 +32,7 @@ def size_on(device: str) -> tuple[int, int]:
     return _GPU_SIZE if torch.device(device).type == "cuda" else _CPU_SIZE
 
 
-def compare(params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> list[WeightImplResult]:
+def compare(params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> tuple[WeightImplResult, ...]:
     """Every operation of the device, in NF4 at the chosen block size. Everything is checked before it is timed."""
     comparisons = _on_gpu(params, matrix) if matrix.device.type == "cuda" else [_on_cpu(params, matrix)]
     checked_results = [comparison.check() for comparison in comparisons]
@@ -40,10 +40,10 @@ def compare(params: QuantizationParams, matrix: Matrix, progress: ProgressCallba
     for comparison, results in zip(comparisons, checked_results, strict=True):
         progress(len(timed), sum(map(len, checked_results)), f"timing {results[0].operation}")
         timed += comparison.time(results)
-    return [
+    return tuple(
         replace(result, bytes_per_s=result.bytes / result.time_ms * 1e3) if result.time_ms else result
         for result in timed
-    ]
+    )
 
 
 def comparison_metrics(results: Iterable[WeightImplResult]) -> dict[str, Metric]:
@@ -193,7 +193,7 @@ def _or_reason(make: Callable[[], Quantized]) -> Quantized | KernelError:
         return error
 
 
-def _given(found: Quantized | KernelError) -> Quantized:
-    if isinstance(found, KernelError):
-        raise found
-    return found
+def _given(outcome: Quantized | KernelError) -> Quantized:
+    if isinstance(outcome, KernelError):
+        raise outcome
+    return outcome

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from core.checkpoint.opening import Checkpoint
-from core.topics.quantization.model.plan import shown_tensor
-from core.topics.quantization.model.sampling import drawn, sample_of
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.sampling import drawn, sample_of, shown_tensor
 
 ROWS, LEAST_COLUMNS = 64, 256
 
@@ -41,10 +40,10 @@ def matrix_of(
     columns = max(columns or LEAST_COLUMNS, params.block_size)
     elements = rows * columns
     if checkpoint is None:
-        found = drawn(params, params.blocks * params.block_size)[:elements]
+        values = drawn(params, params.blocks * params.block_size)[:elements]
     else:
-        found = sample_of(shown_tensor(checkpoint), elements)
-    weight = torch.from_numpy(np.resize(found, (rows, columns))).to(torch.bfloat16)
+        values = sample_of(shown_tensor(checkpoint), elements)
+    weight = torch.from_numpy(np.resize(values, (rows, columns))).to(torch.bfloat16)
     # Of another dtype, a weight may be beyond bf16.
     weight = torch.nan_to_num(weight, nan=0.0)
-    return Matrix(weight.to(device), len(found) < elements)
+    return Matrix(weight.to(device), len(values) < elements)

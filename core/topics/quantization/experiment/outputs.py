@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 
 import torch
 
 from core.contracts.errors import InvalidParams
-from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result import Metric, Provenance
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.hardware.host import host_facts
@@ -24,7 +25,7 @@ from core.language_model.torch_state import torch_threads
 from core.language_model.windows import LENGTH, file_windows, held_out_windows
 from core.topics.quantization.experiment.restoring import quantized
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.payload import REFERENCE, SMALL_MODEL
+from core.topics.quantization.result import REFERENCE, SMALL_MODEL, LossDifference, OutputLoss
 from kernels.quantization.formats import FORMATS, FormatId
 
 _FOLDER_LENGTH = 256
@@ -36,22 +37,26 @@ SMALL_TOKENS = 1 << 16
 _LEAST_TOKENS_A_DOCUMENT = 24
 _KEPT_BYTES = 4  # a weight that is put back later, where no smaller type holds it
 
-Tables = dict[str, list[Row]]
-Losses = dict[str, TextLoss]
+
+@dataclass(frozen=True)
+class Losses:
+    """Of one model: the weights as they are, each format, and every two of these on the same windows."""
+
+    outputs: tuple[OutputLoss, ...]
+    pairs: tuple[LossDifference, ...]
 
 
-def small_model_tables(params: QuantizationParams, progress: ProgressCallback) -> tuple[Tables, str]:
-    """'outputs' and 'output_pairs' of the small trained model on paragraphs that it did not read; and its notice, ''
-    without one."""
+def small_model_losses(params: QuantizationParams, progress: ProgressCallback) -> tuple[Losses, str]:
+    """Of the small trained model on paragraphs that it did not read; and its notice, '' without one."""
     trained = small_model(STANDARD, lambda done, total, what: progress(done, 2 * total, what))
     assert trained.world is not None
     documents = SMALL_TOKENS // _LEAST_TOKENS_A_DOCUMENT + 1
     windows = held_out_windows(trained.world, trained.tokenizer, documents)[: SMALL_TOKENS // LENGTH]
-    return _tables(SMALL_MODEL, trained, lambda: windows, params, _second_half(progress)), trained.notice
+    return _losses(SMALL_MODEL, trained, lambda: windows, params, _second_half(progress)), trained.notice
 
 
-def folder_tables(params: QuantizationParams, progress: ProgressCallback) -> Tables:
-    """The same of the person's model folder on their text. Raises InvalidParams for what cannot be opened or read."""
+def folder_losses(params: QuantizationParams, progress: ProgressCallback) -> Losses:
+    """The same of the user's model folder on their text. Raises InvalidParams for what cannot be opened or read."""
     opened = open_folder(params.model.strip(), field="model")
     _check_memory(opened)
     longest = int(getattr(opened.model.config, "max_position_embeddings", 0) or _FOLDER_LENGTH)
@@ -60,53 +65,51 @@ def folder_tables(params: QuantizationParams, progress: ProgressCallback) -> Tab
     def windows() -> Iterator[torch.Tensor]:
         return file_windows(params.text_file.strip(), opened.tokenizer, length, params.text_tokens, "text_file")
 
-    return _tables(opened.name, opened, windows, params, progress)
+    return _losses(opened.name, opened, windows, params, progress)
 
 
-def output_metrics(rows: Iterable[Row]) -> dict[str, Metric]:
-    """'outputs.*' of the small model and 'folder.*' of the person's own."""
+def output_metrics(rows: Iterable[OutputLoss]) -> dict[str, Metric]:
+    """'outputs.*' of the small model and 'folder.*' of the user's."""
     metrics = {}
     for row in rows:
-        name = row["format"] or "reference"
-        note = f"{row['tokens']:,} tokens, {row['quantized_layers']} linear layers quantized, computed in float32"
-        if row["loss_stderr"] is not None:
-            note += f"; standard error of the loss {row['loss_stderr']:.2g} nats"
-        if row["increase_stderr"] is not None:
-            note += f", of its increase {row['increase_stderr']:.2g}"
-        if row["model"] == SMALL_MODEL:
-            metrics[f"outputs.{name}.loss"] = Metric(_or_nan(row["loss"]), "nats", Provenance.MEASURED_CPU, note)
+        name = row.format or "reference"
+        note = f"{row.tokens:,} tokens, {row.quantized_layers} linear layers quantized, computed in float32"
+        if row.loss_stderr is not None:
+            note += f"; standard error of the loss {row.loss_stderr:.2g} nats"
+        if row.increase_stderr is not None:
+            note += f", of its increase {row.increase_stderr:.2g}"
+        if row.model == SMALL_MODEL:
+            metrics[f"outputs.{name}.loss"] = Metric(_or_nan(row.loss), "nats", Provenance.MEASURED_CPU, note)
         else:
-            value = _or_nan(row["perplexity"])
+            value = _or_nan(row.perplexity)
             metrics[f"folder.{name}.perplexity"] = Metric(value, "", Provenance.MEASURED_CPU, note)
     return metrics
 
 
-def _tables(
+def _losses(
     name: str,
     opened: SmallModel,
     windows: Callable[[], Iterable[torch.Tensor]],
     params: QuantizationParams,
     progress: ProgressCallback,
-) -> Tables:
+) -> Losses:
     names = linear_names(opened.model)
     formats: tuple[FormatId | None, ...] = (None, *params.formats)
     in_turn = in_parts(progress, len(formats))
-    losses: Losses = {}
+    losses: dict[str, TextLoss] = {}
     # In a small model threads wait for each other longer than they compute, on a busy machine twenty times as long.
     with torch_threads(1 if opened.parameters < _SMALL_PARAMETERS else None):
         for format_id in formats:
             name_of_format = "as it is" if format_id is None else FORMATS[format_id].label
-            told = partial(_tell, in_turn, f"loss of the {name}, {name_of_format}")
+            tell = partial(_tell, in_turn, f"loss of the {name}, {name_of_format}")
             losses[REFERENCE if format_id is None else format_id.value] = _loss(
-                opened, names, format_id, windows(), params, told
+                opened, names, format_id, windows(), params, tell
             )
-    return {
-        "outputs": [
-            {**_row(name, format_name, losses, len(names), params), "vocabulary": int(opened.model.config.vocab_size)}
-            for format_name in losses
-        ],
-        "output_pairs": [_pair(name, first, second, losses) for first, second in combinations(losses, 2)],
-    }
+    vocabulary = int(opened.model.config.vocab_size)
+    return Losses(
+        tuple(_row(name, format_name, losses, len(names), vocabulary, params) for format_name in losses),
+        tuple(_pair(name, first, second, losses) for first, second in combinations(losses, 2)),
+    )
 
 
 def _tell(progress: ProgressCallback, what: str, done: float, total: float) -> None:
@@ -119,7 +122,7 @@ def _loss(
     format_id: FormatId | None,
     windows: Iterable[torch.Tensor],
     params: QuantizationParams,
-    told: Callable[[float, float], None],
+    tell: Callable[[float, float], None],
 ) -> TextLoss:
     """A fifth of the progress for quantizing, the rest for windows, whose number is not known beforehand."""
     changed = (
@@ -131,13 +134,13 @@ def _loss(
             format_id,
             params.block_size,
             params.nested,
-            lambda done, total: told(0.2 * done / total, 1),
+            lambda done, total: tell(0.2 * done / total, 1),
         )
     )
     at_once = _AT_ONCE if opened.parameters < _SMALL_PARAMETERS else 1
     with changed:
         return windows_loss(
-            opened.model, windows, lambda done, total, _: told(1 - 0.8 / (1 + done / 32), 1), at_once=at_once
+            opened.model, windows, lambda done, total, _: tell(1 - 0.8 / (1 + done / 32), 1), at_once=at_once
         )
 
 
@@ -155,33 +158,29 @@ def _check_memory(opened: SmallModel) -> None:
         )
 
 
-def _row(model: str, name: str, losses: Losses, layers: int, params: QuantizationParams) -> Row:
-    found = losses[name]
-    increase, error = found.minus(losses[REFERENCE])
-    format_ = FORMATS[FormatId(name)] if name else None
-    return {
-        "model": model,
-        "format": name,
-        "loss": _number(found.loss),
-        "loss_stderr": _number(found.standard_error),
-        "perplexity": _number(found.perplexity),
-        "loss_increase": _number(increase),
-        "increase_stderr": _number(error),
-        "tokens": found.tokens,
-        "quantized_layers": layers if format_ else 0,
-        "bits_per_parameter": format_.bits_per_parameter(params.block_size, params.nested) if format_ else 32.0,
-    }
+def _row(
+    model: str, name: str, losses: Mapping[str, TextLoss], layers: int, vocabulary: int, params: QuantizationParams
+) -> OutputLoss:
+    loss, format_ = losses[name], FORMATS[FormatId(name)] if name else None
+    increase, error = loss.minus(losses[REFERENCE])
+    return OutputLoss(
+        model=model,
+        format=name,
+        loss=_number(loss.loss),
+        loss_stderr=_number(loss.standard_error),
+        perplexity=_number(loss.perplexity),
+        loss_increase=_number(increase),
+        increase_stderr=_number(error),
+        tokens=loss.tokens,
+        quantized_layers=layers if format_ else 0,
+        bits_per_parameter=format_.bits_per_parameter(params.block_size, params.nested) if format_ else 32.0,
+        vocabulary=vocabulary,
+    )
 
 
-def _pair(model: str, first: str, second: str, losses: Losses) -> Row:
+def _pair(model: str, first: str, second: str, losses: Mapping[str, TextLoss]) -> LossDifference:
     difference, error = losses[first].minus(losses[second])
-    return {
-        "model": model,
-        "format": first,
-        "other": second,
-        "loss_difference": _number(difference),
-        "stderr": _number(error),
-    }
+    return LossDifference(model, first, second, _number(difference), _number(error))
 
 
 def _number(value: float) -> float | None:

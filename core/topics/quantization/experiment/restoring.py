@@ -15,13 +15,13 @@ from kernels.quantization.formats import FORMATS, FormatId
 
 _ELEMENTS_AT_ONCE = 1 << 20  # a multiple of every block size
 
-Told = Callable[[int, int], None]
-"""Is told (done, total) layers; may raise to stop."""
+LayerProgress = Callable[[int, int], None]
+"""Takes (done, total) layers; may raise to stop."""
 
 
 @contextmanager
 def quantized(
-    model: Any, names: Iterable[str], format_id: FormatId, block_size: int, nested_block: int, told: Told
+    model: Any, names: Iterable[str], format_id: FormatId, block_size: int, nested_block: int, progress: LayerProgress
 ) -> Iterator[None]:
     """Inside, the named linear layers have the weights that the format gives back; afterwards their own.
 
@@ -32,7 +32,7 @@ def quantized(
     kept: list[tuple[torch.Tensor, torch.Tensor]] = []
     try:
         for done, name in enumerate(names):
-            told(done, len(names))
+            progress(done, len(names))
             weight = model.get_submodule(name).weight.data
             kept.append((weight, _kept(weight)))
             flat = weight.reshape(-1)
@@ -40,8 +40,8 @@ def quantized(
             weight.copy_(flat.view(weight.shape))
         yield
     finally:
-        for weight, own in kept:
-            weight.copy_(own)
+        for weight, original in kept:
+            weight.copy_(original)
 
 
 def restore_in_place(weights: NDArray[np.float32], format_id: FormatId, block_size: int, nested_block: int) -> None:

@@ -8,17 +8,15 @@ import numpy as np
 
 from core.checkpoint.coding import absmax_of, restored_weights
 from core.checkpoint.measuring import Quantization, piece_of
+from core.checkpoint.nested_scales import SHOWN, NestedScales, nested_scales
 from core.checkpoint.opening import Checkpoint
-from core.contracts.result import Metric, Provenance, Row
-from core.contracts.result_builder import Draft
+from core.contracts.result import Metric, Provenance
 from core.engine.steps import ProgressCallback
-from core.topics.quantization.model.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
-from core.topics.quantization.model.plan import shown_tensor
-from core.topics.quantization.model.sampling import Weights, drawn, sample_of, spread, standard
-from core.topics.quantization.model.scales import SHOWN, nested_scales
-from core.topics.quantization.model.sweep import Point, errors_of, point, sweep
+from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort
 from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams
-from core.topics.quantization.payload import CODES_PREFIX, ERROR_PREFIX
+from core.topics.quantization.result import DistributionErrors, OutlierErrors, ScaleLevel
+from core.topics.quantization.sampling import Weights, drawn, sample_of, shown_tensor, spread, standard
+from core.topics.quantization.sweep import Point, errors_of, point, sweep
 from kernels.quantization.formats import FORMATS, FormatId
 
 _SWEPT_ELEMENTS = 1 << 19
@@ -33,145 +31,110 @@ def sampled(params: QuantizationParams, checkpoint: Checkpoint | None, progress:
     if checkpoint is None:
         return [drawn(params, params.blocks * params.block_size)[: 1 << 20]]
     tensors = spread(checkpoint.measured)
-    found = []
+    samples = []
     for index, tensor in enumerate(tensors):
         progress(index, len(tensors), f"sampling {tensor.name}")
-        found.append(sample_of(tensor))
-    return found
+        samples.append(sample_of(tensor))
+    return samples
 
 
-def add_histograms(
-    findings: Draft, params: QuantizationParams, samples: Sequence[Weights], progress: ProgressCallback
-) -> None:
-    """'weights.*', 'codes.*' and 'error.*'."""
-    arrays = findings.arrays
-    arrays["weights.edges"], arrays["error.edges"] = EDGES, ERROR_EDGES
-    sums: dict[str, np.ndarray] = {}
-
-    def add(name: str, counts: np.ndarray) -> None:
-        sums[name] = sums.get(name, np.zeros_like(counts)) + counts
-
+def histograms(
+    params: QuantizationParams, samples: Sequence[Weights], progress: ProgressCallback
+) -> tuple[Histogram | None, dict[str, Codebook]]:
+    """The weights of all samples, and which level of each format wins them; None and nothing without a sample."""
+    total: Histogram | None = None
+    books: dict[str, Codebook] = {}
     for index, weights in enumerate(samples):
         progress(index, len(samples), "counting weights and levels")
         whole = len(weights) - len(weights) % params.block_size or len(weights)
         piece = piece_of(weights[:whole], params.block_size)
         ascending = sort(piece.blocks, piece.absmax)
         counted = histogram(ascending)
-        add("weights.counts", counted.counts)
-        add("weights.affine_counts", counted.affine_counts)
-        for book in codebooks(params.formats, ascending):
-            add(f"{CODES_PREFIX}{book.format.value}", book.won)
-            add(f"{ERROR_PREFIX}{book.format.value}", book.errors)
-    arrays.update(sums)
+        total = counted if total is None else total + counted
+        for name, book in codebooks(params.formats, ascending).items():
+            books[name] = books[name] + book if name in books else book
+    return total, books
 
 
-def add_sweep(
-    findings: Draft, params: QuantizationParams, samples: Sequence[Weights], progress: ProgressCallback
-) -> None:
-    """'sweep': as many of the samples as make half a million weights."""
+def swept(params: QuantizationParams, samples: Sequence[Weights], progress: ProgressCallback) -> tuple[Point, ...]:
+    """Every block size, on as many of the samples as make half a million weights."""
     progress(0, 1, "sweeping block sizes")
     share = max(1, _SWEPT_ELEMENTS // len(samples)) if samples else 0
-    points = sweep([weights[:share] for weights in samples], params.formats, params.nested)
-    findings.tables["sweep"] = [_point_row(found) for found in points]
+    return sweep([weights[:share] for weights in samples], params.formats, params.nested)
 
 
-def add_outliers(findings: Draft, params: QuantizationParams, progress: ProgressCallback) -> None:
-    """'outliers': what one in a thousand does as it grows, to all weights and to those beside it."""
-    rows: list[Row] = []
+def outliers(params: QuantizationParams, progress: ProgressCallback) -> tuple[OutlierErrors, ...]:
+    """What one in a thousand does as it grows, to all weights and to those beside it."""
+    rows = []
     how = Quantization(params.formats, params.block_size, params.nested)
     for index, scale in enumerate(_OUTLIER_SCALES):
         progress(index, len(_OUTLIER_SCALES), "growing outliers")
-        with_some = params.changed(outlier_share=_OUTLIER_SHARE, outlier_scale=scale)
-        weights = drawn(with_some, _CONTROL_ELEMENTS)
+        with_outliers = params.changed(outlier_share=_OUTLIER_SHARE, outlier_scale=scale)
+        weights = drawn(with_outliers, _CONTROL_ELEMENTS)
         others = weights == drawn(params.changed(outlier_share=0.0), _CONTROL_ELEMENTS)
         power = float(np.square(weights[others], dtype=np.float64).sum())
         for name, sums in errors_of([weights], how).items():
-            found = point(name, how, *sums)
+            total = point(name, how, *sums)
             error = restored_weights(weights, name, params.block_size, params.nested)[others] - weights[others]
-            rows.append(
-                {
-                    "format": name.value,
-                    "outlier_scale": scale,
-                    "relative_rmse": found.relative_rmse,
-                    "snr_db": found.snr_db,
-                    "others_relative_rmse": float(np.sqrt(np.square(error, dtype=np.float64).sum() / power)),
-                }
-            )
-    findings.tables["outliers"] = rows
+            of_others = float(np.sqrt(np.square(error, dtype=np.float64).sum() / power))
+            rows.append(OutlierErrors(name.value, scale, total.relative_rmse, total.snr_db, of_others))
+    return tuple(rows)
 
 
-def add_distributions(findings: Draft, params: QuantizationParams, progress: ProgressCallback) -> None:
-    """'distributions': every format on every distribution, whatever the parameters are."""
-    rows: list[Row] = []
+def distributions(params: QuantizationParams, progress: ProgressCallback) -> tuple[DistributionErrors, ...]:
+    """Every format on every distribution, whatever the parameters are."""
+    rows = []
     for index, distribution in enumerate(DISTRIBUTIONS):
         weights = standard(distribution, 5, _CONTROL_ELEMENTS, np.random.default_rng((params.seed, 2, index)))
         for block_size in _CONTROL_BLOCKS:
             progress(index, len(DISTRIBUTIONS), f"quantizing {distribution} weights")
             how = Quantization(tuple(FORMATS), block_size)
             for name, sums in errors_of([weights], how).items():
-                found = point(name, how, *sums)
-                rows.append(
-                    {
-                        "distribution": distribution,
-                        "format": name.value,
-                        "block_size": block_size,
-                        "relative_rmse": found.relative_rmse,
-                        "snr_db": found.snr_db,
-                    }
-                )
-    findings.tables["distributions"] = rows
+                total = point(name, how, *sums)
+                rows.append(DistributionErrors(distribution, name.value, block_size, total.relative_rmse, total.snr_db))
+    return tuple(rows)
 
 
-def add_scales(findings: Draft, params: QuantizationParams, checkpoint: Checkpoint | None) -> None:
-    """'scales.*', 'scale_levels' and what double quantization saves, from the scales of one tensor."""
+def scales(params: QuantizationParams, checkpoint: Checkpoint | None) -> NestedScales:
+    """The first scales of one tensor, and what double quantization does to them. Raises FileChanged."""
     if checkpoint is None:
-        weights = drawn(params, params.blocks * params.block_size)
+        tensor, weights = params.distribution, drawn(params, params.blocks * params.block_size)
     else:
-        weights = sample_of(shown_tensor(checkpoint), SHOWN * params.block_size)
+        stored = shown_tensor(checkpoint)
+        tensor, weights = stored.name, sample_of(stored, SHOWN * params.block_size)
     whole = len(weights) - len(weights) % params.block_size or len(weights)
     absmax = absmax_of(weights[:whole].reshape(-1, min(params.block_size, whole)))[:SHOWN]
-    found = nested_scales(absmax, params.block_size, params.nested_block)
-    findings.arrays["scales.absmax"] = found.absmax
-    findings.arrays["scales.codes"] = found.codes
-    findings.arrays["scales.restored"] = found.restored
-    findings.tables["scale_levels"] = _scale_levels(params, len(absmax))
-    findings.metrics["scales.plain_bits"] = _modelled(found.plain_bits, f"32 / {params.block_size}")
-    formula = f"8 / {params.block_size} + 32 / ({params.block_size} * {params.nested_block})"
-    findings.metrics["scales.nested_bits"] = _modelled(found.nested_bits, formula)
-    findings.metrics["scales.saved_bits"] = _modelled(found.saved_bits, "a parameter")
-    findings.metrics["scales.relative_rmse"] = Metric(
-        found.relative_rmse, "", Provenance.MEASURED_CPU, f"of {len(absmax):,} scales, against float32"
-    )
+    return nested_scales(absmax, tensor, params.block_size, params.nested_block)
 
 
-def _scale_levels(params: QuantizationParams, scales: int) -> list[Row]:
-    bits, block, group = FORMATS[FormatId(params.format)].bits, params.block_size, params.nested_block
-    weights, groups = scales * block, -(-scales // group)
+def scale_metrics(scales: NestedScales) -> dict[str, Metric]:
+    block, group = scales.block_size, scales.nested_block
+    note = f"of {len(scales.absmax):,} scales, against float32"
+    return {
+        "scales.plain_bits": _modelled(scales.plain_bits, f"32 / {block}"),
+        "scales.nested_bits": _modelled(scales.nested_bits, f"8 / {block} + 32 / ({block} * {group})"),
+        "scales.saved_bits": _modelled(scales.saved_bits, "per parameter"),
+        "scales.relative_rmse": Metric(scales.relative_rmse, "", Provenance.MEASURED_CPU, note),
+    }
+
+
+def scale_levels(params: QuantizationParams, scales: NestedScales) -> tuple[ScaleLevel, ...]:
+    """How a weight's bits come together in the chosen format, with scales in float32 and in 8 bits."""
+    bits, block, count = FORMATS[FormatId(params.format)].bits, scales.block_size, len(scales.absmax)
+    weights, groups = count * block, -(-count // scales.nested_block)
     codes = ("codes", weights, weights * bits // 8, float(bits))
-    plain = (codes, ("scales in float32", scales, 4 * scales, 32 / block))
+    plain = (codes, ("scales in float32", count, 4 * count, 32 / block))
     nested = (
         codes,
-        ("scales in 8 bits", scales, scales, 8 / block),
+        ("scales in 8 bits", count, count, 8 / block),
         ("scales of the scales in float32", groups, 4 * groups, 32 * groups / weights),
         ("mean of the scales in float32", 1, 4, 32 / weights),
     )
-    return [
-        {"what": what, "scheme": scheme, "count": count, "bytes": size, "bits_per_parameter": bits_each}
+    return tuple(
+        ScaleLevel(what, scheme, number, size, bits_each)
         for scheme, parts in (("plain", plain), ("nested", nested))
-        for what, count, size, bits_each in parts
-    ]
-
-
-def _point_row(found: Point) -> Row:
-    return {
-        "format": found.format.value,
-        "block_size": found.block_size,
-        "nested": found.nested,
-        "bits_per_parameter": found.bits_per_parameter,
-        "relative_rmse": None if np.isnan(found.relative_rmse) else found.relative_rmse,
-        "snr_db": found.snr_db if np.isfinite(found.snr_db) else None,
-        "pareto": found.pareto,
-    }
+        for what, number, size, bits_each in parts
+    )
 
 
 def _modelled(bits: float, note: str) -> Metric:

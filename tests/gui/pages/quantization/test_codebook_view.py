@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 
-from gui.pages.quantization.codebook_rows import Geometry, LevelRow, WeightCounts
+from core.topics.quantization.codebooks import Histogram
+from gui.pages.quantization.codebook_rows import Geometry, LevelRow
 from gui.pages.quantization.codebook_view import CodebookView
 
 LEVELS = np.array([-1.0, -0.2, 0.0, 0.5, 1.0])
@@ -20,7 +21,7 @@ MANY_LEVELS = np.linspace(-1, 1, 255)
 MANY = LevelRow(
     "many", "Many", MANY_LEVELS, (MANY_LEVELS[1:] + MANY_LEVELS[:-1]) / 2, np.ones(255, int), 1, affine=True
 )
-WEIGHTS = WeightCounts(np.linspace(-1, 1, 9), np.arange(8), np.ones(8, int))
+WEIGHTS = Histogram(np.linspace(-1, 1, 9), np.arange(8), np.ones(8, int))
 
 
 @pytest.fixture
@@ -103,14 +104,14 @@ def test_that_a_picked_code_is_drawn_and_dropped_with_a_format_that_lacks_it(vie
 
 
 def test_that_the_histogram_is_on_the_axis_of_the_chosen_format() -> None:
-    assert WEIGHTS.of(FEW).tolist() == pytest.approx((np.arange(8) / 28).tolist())
-    assert WEIGHTS.of(MANY).tolist() == pytest.approx([1 / 8] * 8)
+    assert WEIGHTS.shares(affine=FEW.affine).tolist() == pytest.approx((np.arange(8) / 28).tolist())
+    assert WEIGHTS.shares(affine=MANY.affine).tolist() == pytest.approx([1 / 8] * 8)
 
 
 def test_that_no_weights_and_no_formats_draw_without_an_error(view: CodebookView) -> None:
     nothing = np.zeros(8, int)
     row = LevelRow("few", "Few", LEVELS, FEW.boundaries, np.zeros(5, int), 0)
-    view.set_codebooks([row], WeightCounts(WEIGHTS.edges, nothing, nothing), "few")
+    view.set_codebooks([row], Histogram(WEIGHTS.edges, nothing, nothing), "few")
     assert not view.grab().isNull()
     assert "no weights counted" in row.describe(2)
     view.set_codebooks([], WEIGHTS, "few")

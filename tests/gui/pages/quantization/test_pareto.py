@@ -36,7 +36,7 @@ def place(plot: Pareto, setting: Setting) -> tuple[float, float]:
 def test_that_each_setting_is_read_and_picked_where_it_lies(plot: Pareto, setting: Setting, qtbot: Any) -> None:
     text = plot.describe(*place(plot, setting)) or ""
     assert text.startswith(setting.label)
-    assert f"{setting.size:.4g} bits a parameter" in text
+    assert f"{setting.size:.4g} bits per parameter" in text
     assert f"{setting.error:.4g}%" in text
     assert ("Pareto front" in text) is setting.best
     assert ("in force" in text) is (setting is NF4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,15 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 
+from core.checkpoint.nested_scales import NestedScales
 from core.contracts.registry import topic
-from core.contracts.result import Provenance, Result
-from core.contracts.result_builder import Draft, as_partial
+from core.contracts.result import Provenance
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.result import Agreement, QuantizationResult, WeightImplResult
 from gui.pages.quantization import QuantizationPage
 from gui.pages.quantization.deployment_view import KERNELS, MODEL, OUTPUTS, REPORT
 from gui.pages.quantization.formats_view import DISTRIBUTION, ERRORS, OUTLIERS, SIZES
-from gui.pages.quantization.views import EVERY_FORMAT, LAYERS, TENSORS
+from gui.pages.quantization.map_panel import EVERY_FORMAT, LAYERS, TENSORS
 from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.quantization.quantization_result import WORST, checkpoint_result, tensors
 
@@ -32,8 +34,6 @@ def page(qtbot: Any) -> Iterator[QuantizationPage]:
 
     def show(params: QuantizationParams) -> None:
         made.show_plan(made.topic.plan(params), params)
-        if made._result is not None:
-            made.set_stale(dict(made._result.params) != params.model_dump(mode="json"))
 
     made.params_changed.connect(show)
     made.form.set_params(PARAMS)
@@ -49,7 +49,7 @@ def params(page: QuantizationPage) -> QuantizationParams:
     return found
 
 
-def present(page: QuantizationPage, **changes: Any) -> Result:
+def present(page: QuantizationPage, **changes: Any) -> QuantizationResult:
     result = checkpoint_result(params(page).changed(**changes) if changes else params(page))
     page.present(result, {})
     return result
@@ -70,7 +70,12 @@ def test_that_the_plan_is_drawn_at_once_and_says_that_it_is_modelled(page: Quant
     assert [row.id for row in page.codebooks.rows] == ["nf4", "fp4-e2m1", "fp4-e3m0", "int4", "int4-affine", "int8"]
     assert not page.formats_view.pareto.is_empty
     assert not page.map_panel.map.is_empty
-    for badge in (page.codebook_card.badge, page.map_card.badge, page.formats_card.badge, page.headline.badges[0]):
+    for badge in (
+        page.cards["codebooks"].badge,
+        page.cards["map"].badge,
+        page.cards["formats"].badge,
+        page.headline.badges[0],
+    ):
         assert badge.provenance is Provenance.MODELLED
     assert page.headline.numbers[0].label == "SNR of NF4"
     assert page.headline.numbers[0].value.endswith("dB")
@@ -127,11 +132,14 @@ def test_that_a_setting_of_the_sweep_goes_into_the_form_as_one_step(page: Quanti
 
 def test_that_a_run_replaces_the_plan_and_is_measured(page: QuantizationPage) -> None:
     result = present(page)
-    assert page.codebook_card.badge.provenance is Provenance.MEASURED_CPU
-    assert page.formats_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["codebooks"].badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["formats"].badge.provenance is Provenance.MEASURED_CPU
     assert [badge.provenance for badge in page.headline.badges] == [Provenance.MEASURED_CPU, Provenance.MODELLED]
-    assert [number.label for number in page.headline.strips[1].numbers] == ["bits a parameter", "of 115 kB stored"]
-    assert page.codebooks.rows[0].won.sum() == result.arrays["codes.nf4"].sum()
+    assert [number.label for number in page.headline.strips[1].numbers] == [
+        "bits per parameter",
+        "quantized (115 kB stored)",
+    ]
+    assert page.codebooks.rows[0].won.sum() == result.codebooks["nf4"].won.sum()
     assert len(page.formats_view.pareto.settings) == 12
     assert page.map_panel.map.grid is not None
     assert page.map_panel.map.grid.rows == len(tensors())
@@ -192,15 +200,15 @@ def test_that_worst_first_puts_the_worst_on_top_and_names_it(page: QuantizationP
 
 def test_that_a_report_in_the_making_grows_and_keeps_the_selection(page: QuantizationPage) -> None:
     for count in (0, 1, 5, 7):
-        page.show_partial(as_partial(checkpoint_result(params(page), count, samples=False)))
+        page.show_partial(checkpoint_result(params(page), count, samples=False))
         if count == 5:
             page.deployment_view.report.tensor_picked.emit(WORST)
         expected = Provenance.MEASURED_CPU if count else Provenance.MODELLED
         assert page.headline.badges[0].provenance is expected
-        assert page.codebook_card.badge.provenance is Provenance.MODELLED
+        assert page.cards["codebooks"].badge.provenance is Provenance.MODELLED
     assert page.map_panel.map.grid is not None
     assert page.map_panel.map.grid.rows == 7
-    page.show_partial(as_partial(checkpoint_result(params(page), 2, samples=False)))  # a new run has begun
+    page.show_partial(checkpoint_result(params(page), 2, samples=False))  # a new run has begun
     assert page.selection.selection.get("tensor") == WORST
     assert page.map_panel.map.row is None
     page.show_result(checkpoint_result(params(page), 2))
@@ -210,19 +218,19 @@ def test_that_a_report_in_the_making_grows_and_keeps_the_selection(page: Quantiz
 def test_that_another_format_or_preset_makes_nothing_stale_but_other_blocks_do(page: QuantizationPage) -> None:
     present(page)
     page.form.propose(params(page).changed(format="int8", model_preset="llama-7b"))
-    assert not page.map_card.property("stale")
-    assert page.codebook_card.badge.provenance is Provenance.MEASURED_CPU
+    assert not page.cards["map"].property("stale")
+    assert page.cards["codebooks"].badge.provenance is Provenance.MEASURED_CPU
     page.form.propose(params(page).changed(block_size=256))
-    assert page.map_card.property("stale")
-    assert page.codebook_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["map"].property("stale")
+    assert page.cards["codebooks"].badge.provenance is Provenance.MODELLED
     assert page.map_panel.map.grid is not None
     assert page.map_panel.map.grid.rows == len(tensors())  # the last run, marked
     page.deployment_view.show_picture(REPORT)
-    assert page.deployment_card.property("stale")
+    assert page.cards["practice"].property("stale")
     page.deployment_view.show_picture(MODEL)
-    assert not page.deployment_card.property("stale")
+    assert not page.cards["practice"].property("stale")
     page.form.propose(params(page).changed(block_size=64))
-    assert not page.map_card.property("stale")
+    assert not page.cards["map"].property("stale")
 
 
 def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -> None:
@@ -251,38 +259,36 @@ def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -
 def test_that_timed_kernels_are_compared_and_untimed_ones_are_not(page: QuantizationPage) -> None:
     page.deployment_view.show_picture(KERNELS)
     kernels = page.deployment_view.kernels
-    assert "Switch Time them on" in kernels.comparison.empty_sentence
+    assert "Switch Benchmark kernels on" in kernels.comparison.empty_sentence
     page.form.propose(params(page).changed(kernels=False, timing=True))  # timed without being traced
     assert kernels.comparison.empty_sentence.startswith("Run (F5) to compare")
     page.form.undo_stack.undo()
-    result = checkpoint_result(params(page))
-    row = {"operation": "dequantize", "label": "bitsandbytes", "runs_on": "cpu", "time_ms": 2.0, "rms_error": 1e-8}
-    result.tables["comparison"] = [row]  # type: ignore[index]
-    page.present(result, {})
+    row = WeightImplResult("bitsandbytes", "bitsandbytes", "cpu", time_ms=2.0, rms_error=1e-8, operation="dequantize")
+    page.present(replace(checkpoint_result(params(page)), comparison=(row,)), {})
     assert [row.name for row in kernels.comparison.rows] == ["dequantize · bitsandbytes"]
-    assert page.deployment_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["practice"].badge.provenance is Provenance.MEASURED_CPU
     page.form.propose(params(page).changed(block_size=512))
-    assert page.deployment_card.property("stale")
+    assert page.cards["practice"].property("stale")
 
 
 def test_that_codes_that_differ_are_said_even_of_a_run_that_timed_nothing(page: QuantizationPage) -> None:
     page.deployment_view.show_picture(KERNELS)
-    assert page.deployment_card.badge.provenance is None
+    assert page.cards["practice"].badge.provenance is None
     result = checkpoint_result(params(page))
-    result.tables["agreement"] = [  # type: ignore[index]
-        {"format": "nf4", "other": "numpy", "elements": 16384, "differing_codes": 3, "runs_on": "emulated"},
-        {"format": "int8", "other": "numpy", "elements": 16384, "differing_codes": None, "runs_on": "emulated"},
-        {"format": "nf4", "other": "bitsandbytes", "elements": 16384, "differing_codes": 0, "runs_on": "emulated"},
-    ]
-    page.present(result, {})
+    rows = (
+        Agreement("nf4", 64, "numpy", 16384, "emulated", differing_codes=3),
+        Agreement("int8", 64, "numpy", 16384, "emulated"),
+        Agreement("nf4", 64, "bitsandbytes", 16384, "emulated", differing_codes=0),
+    )
+    page.present(replace(result, agreement=rows), {})
     assert page.deployment_view.kernels.comparison.is_empty
     assert page.deployment_view.kernels.agreement.text().splitlines() == [
         "Codes that differ, Triton (traced) and numpy, of 16,384 each: NF4\N{NO-BREAK SPACE}3, INT8 not compared.",
         "Codes that differ, Triton (traced) and bitsandbytes, of 16,384 each: NF4\N{NO-BREAK SPACE}0.",
     ]
-    assert page.deployment_card.badge.provenance is Provenance.TRACED
+    assert page.cards["practice"].badge.provenance is Provenance.TRACED
     page.form.propose(params(page).changed(block_size=512))
-    assert page.deployment_card.property("stale")
+    assert page.cards["practice"].property("stale")
 
 
 def test_that_a_run_without_errors_of_the_selected_tensor_draws_no_other_one_under_its_name(
@@ -293,30 +299,28 @@ def test_that_a_run_without_errors_of_the_selected_tensor_draws_no_other_one_und
     page.deployment_view.report.tensor_picked.emit("model.norm.weight")
     assert page.map_panel.map.is_empty
     assert "no errors of model.norm.weight" in page.map_panel.map.empty_sentence
-    assert page.map_card.badge.provenance is None
+    assert page.cards["map"].badge.provenance is None
     page.form.propose(params(page).changed(block_size=256))  # no run fits: what is drawn is the sample, and says so
     assert not page.map_panel.map.is_empty
     assert page.map_panel.facts.toolTip() == "sample of normal"
-    assert page.map_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["map"].badge.provenance is Provenance.MODELLED
 
 
 def test_that_each_picture_of_a_run_is_stale_when_its_own_parameters_changed(page: QuantizationPage) -> None:
     page.form.propose(params(page).changed(double_quantization=False))
     result = present(page)
-    result.arrays.update(  # type: ignore[attr-defined]
-        {"scales.absmax": np.full(4, 2.0), "scales.codes": np.zeros(4, np.uint8), "scales.restored": np.full(4, 2.0)}
-    )
-    page.present(result, {})
-    assert page.deployment_card.badge.provenance is Provenance.MEASURED_CPU
+    scales = NestedScales("normal", 64, 256, np.full(4, 2.0), np.zeros(4, np.uint8), np.full(4, 2.0))
+    page.present(replace(result, scales=scales), {})
+    assert page.cards["practice"].badge.provenance is Provenance.MEASURED_CPU
     page.form.propose(params(page).changed(nested_block=64))
-    assert page.deployment_card.badge.provenance is Provenance.MODELLED
-    assert page.codebook_card.badge.provenance is Provenance.MEASURED_CPU
+    assert page.cards["practice"].badge.provenance is Provenance.MODELLED
+    assert page.cards["codebooks"].badge.provenance is Provenance.MEASURED_CPU
     page.formats_view.show_picture(OUTLIERS)
-    assert not page.formats_card.property("stale")
+    assert not page.cards["formats"].property("stale")
     page.form.propose(params(page).changed(blocks=128))
-    assert not page.formats_card.property("stale")  # outliers are grown among weights of their own number
+    assert not page.cards["formats"].property("stale")  # outliers are grown among weights of their own number
     page.form.propose(params(page).changed(seed=7))
-    assert page.formats_card.property("stale")
+    assert page.cards["formats"].property("stale")
 
 
 def test_that_outliers_are_told_by_the_error_of_the_other_weights(page: QuantizationPage) -> None:
@@ -347,11 +351,11 @@ def test_that_no_compared_formats_leave_the_chosen_one(page: QuantizationPage) -
     assert [row.id for row in page.codebooks.rows] == ["nf4", "int4"]
     present(page)
     page.form.propose(params(page).changed(compare="int8"))  # the run did not measure it
-    assert page.codebook_card.badge.provenance is Provenance.MODELLED
+    assert page.cards["codebooks"].badge.provenance is Provenance.MODELLED
 
 
 def test_that_a_result_without_numbers_is_drawn(page: QuantizationPage) -> None:
-    page.show_partial(as_partial(Draft("quantization", params(page), checkpoint_result(PARAMS).environment).result()))
+    page.show_partial(QuantizationResult(params=params(page)))
     for formats in (SIZES, ERRORS, OUTLIERS, DISTRIBUTION):
         page.formats_view.show_picture(formats)
         page.deployment_view.show_picture(formats)

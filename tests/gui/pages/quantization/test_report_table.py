@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from operator import itemgetter
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from core.checkpoint.errors import FormatErrors, WeightSums
 from core.checkpoint.header import Shard, StoredTensor
-from core.checkpoint.report import layer_rows, skipped_rows, tensor_rows, total_rows
+from core.checkpoint.report import SkippedTensor, TensorErrors, layer_rows, skipped_rows, tensor_rows
+from core.checkpoint.tensor_table import TensorTable
 from core.contracts.errors import TilescopeError
-from core.contracts.result import Row
 from gui import theme as themes
 from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, layer_columns, matching, natural, tensor_columns
-from gui.pages.quantization.report_table import ReportTable
+from gui.pages.quantization.report_table import ReportRows, ReportTable
 from gui.widgets.record_model import BAR_ROLE, RecordModel
 
 LABELS = {"nf4": "NF4", "int4": "INT4"}
@@ -30,38 +31,26 @@ SNR = {"nf4": 20.0, "int4": 18.0}
 TENSOR_COLUMNS = tensor_columns(LABELS)
 
 
-def row(index: int, format_id: str = "nf4", **changes: Any) -> Row:
+def row(index: int, format_id: str = "nf4", **changes: Any) -> TensorErrors:
     layer, kind = divmod(index, len(KINDS))
     snr = SNR[format_id] + (index * 37 % 101) / 50
-    return {
-        "tensor": f"model.layers.{layer}.{KINDS[kind]}.weight",
-        "layer": layer,
-        "kind": KINDS[kind],
-        "shape": "64 x 32",
-        "dtype": "BF16",
-        "elements": 2048,
-        "bytes": 4096,
-        "nonfinite": 0,
-        "std": 0.02,
-        "absmax": 0.1,
-        "kurtosis": 3.0,
-        "max_over_sigma": 5.0,
-        "format": format_id,
-        "snr_db": snr,
-        "relative_rmse": 10 ** (-snr / 20),
-        "max_abs_error": 0.0123,
-        "bits_per_parameter": 4.127,
-        "quantized_bytes": 1057,
-        "signal_power": 100.0,
-        "error_power": 100 / 10 ** (snr / 10),
-        **changes,
-    }
+    errors = TensorErrors(
+        tensor=f"model.layers.{layer}.{KINDS[kind]}.weight", layer=layer, kind=KINDS[kind], shape="64 x 32",
+        dtype="BF16", elements=2048, bytes=4096, nonfinite=0, std=0.02, absmax=0.1, kurtosis=3.0, max_over_sigma=5.0,
+        format=format_id, snr_db=snr, relative_rmse=10 ** (-snr / 20), max_abs_error=0.0123, bits_per_parameter=4.127,
+        quantized_bytes=1057, signal_power=100.0, error_power=100 / 10 ** (snr / 10),
+    )  # fmt: skip
+    return replace(errors, **changes)
 
 
-def tables(count: int, formats: tuple[str, ...] = ("nf4", "int4")) -> dict[str, list[Row]]:
+def report_of(*rows: TensorErrors) -> ReportRows:
+    return ReportRows(TensorTable.of(rows))
+
+
+def rows_of(count: int, formats: tuple[str, ...] = ("nf4", "int4")) -> ReportRows:
     rows = [row(index, name) for index in range(count) for name in formats]
-    skipped = [{"tensor": "rotary.inv_freq", "dtype": "I64", "shape": "32", "bytes": 256, "why": "of type I64"}]
-    return {"tensors": rows, "layers": layer_rows(rows), "totals": total_rows(rows), "skipped": skipped}
+    skipped = SkippedTensor("rotary.inv_freq", "I64", "32", 256, "of type I64")
+    return ReportRows(TensorTable.of(rows), layer_rows(rows), (skipped,))
 
 
 @pytest.fixture
@@ -69,18 +58,18 @@ def report(qtbot: Any) -> ReportTable:
     made = ReportTable()
     qtbot.addWidget(made)
     made.resize(700, 300)
-    made.set_report(tables(60), LABELS)
+    made.set_report(rows_of(60), LABELS)
     made.set_format("nf4")
     made.show()
     return made
 
 
 def names(report: ReportTable) -> list[str]:
-    return [shown["tensor"] for shown in report.table.rows]
+    return [shown.tensor for shown in report.table.rows]
 
 
 def selected(report: ReportTable) -> list[str]:
-    return [row["tensor"] for row in report.table.selected]
+    return [row.tensor for row in report.table.selected]
 
 
 def column(report: ReportTable, name: str) -> int:
@@ -103,10 +92,10 @@ def test_that_numbers_are_written_with_their_units_and_exact_in_the_read_out(rep
 
 
 def test_that_a_bar_shows_the_share_of_the_largest_number_whatever_the_filter(report: ReportTable) -> None:
-    largest = max(row(index)["snr_db"] for index in range(60))
+    largest = max(row(index).snr_db for index in range(60))
     report.filter.setText("layer 0")
     bars = [report.table.model.index(at, column(report, "snr_db")).data(BAR_ROLE) for at in range(3)]
-    assert bars == [row(index)["snr_db"] / largest for index in range(3)]
+    assert bars == [row(index).snr_db / largest for index in range(3)]
     assert report.table.model.index(0, column(report, "bytes")).data(BAR_ROLE) is None
 
 
@@ -127,7 +116,7 @@ def test_that_every_column_is_there_in_the_rows_that_a_report_makes() -> None:
 
 
 def test_that_what_was_not_obtained_is_a_dash(report: ReportTable) -> None:
-    report.set_report({"tensors": [row(0, snr_db=None, kurtosis=None)]}, LABELS)
+    report.set_report(report_of(row(0, snr_db=None, kurtosis=None)), LABELS)
     for name in ("snr_db", "kurtosis"):
         assert report.table.model.index(0, column(report, name)).data() == "—"
 
@@ -135,7 +124,7 @@ def test_that_what_was_not_obtained_is_a_dash(report: ReportTable) -> None:
 @given(st.lists(st.one_of(st.none(), st.floats(-20, 60)), max_size=30), st.booleans())
 def test_that_sorting_is_by_number_and_what_has_none_comes_last(values: list[float | None], descending: bool) -> None:
     by_snr = next(found for found in TENSOR_COLUMNS if found.name == "snr_db")
-    found = [shown["snr_db"] for shown in by_snr.in_order([row(0, snr_db=value) for value in values], descending)]
+    found = [shown.snr_db for shown in by_snr.in_order([row(0, snr_db=value) for value in values], descending)]
     present = sorted((value for value in values if value is not None), reverse=descending)
     assert found == present + [None] * values.count(None)
 
@@ -147,11 +136,11 @@ def test_that_layer_two_comes_before_layer_ten() -> None:
 def test_that_a_header_sorts_and_a_selection_goes_with_its_row(report: ReportTable) -> None:
     report.select_tensor("model.layers.3.mlp.up_proj.weight")
     report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.AscendingOrder)
-    found = [shown["snr_db"] for shown in report.table.rows]
+    found = [shown.snr_db for shown in report.table.rows]
     assert found == sorted(found)
     assert selected(report) == ["model.layers.3.mlp.up_proj.weight"]
     report.table.view.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
-    assert names(report) == [row(index)["tensor"] for index in range(60)]
+    assert names(report) == [row(index).tensor for index in range(60)]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +157,7 @@ def test_that_the_filter_takes_parts_of_names_and_whole_layers(report: ReportTab
 @given(st.text("AYlayer. 019_p", max_size=9))
 def test_that_a_filter_never_invents_or_reorders_rows(text: str) -> None:
     rows = [row(index) for index in range(12)]
-    model = RecordModel(TENSOR_COLUMNS, itemgetter("tensor"))
+    model = RecordModel(TENSOR_COLUMNS, attrgetter("tensor"))
     model.set_rows(rows, matching(text))
     assert [shown for shown in rows if shown in model.shown] == model.shown
 
@@ -177,30 +166,30 @@ def test_that_a_click_and_the_arrows_pick_a_tensor(report: ReportTable, qtbot: A
     where = report.table.view.visualRect(report.table.model.index(2, 0)).center()
     with qtbot.waitSignal(report.tensor_picked) as caught:
         qtbot.mouseClick(report.table.view.viewport(), Qt.MouseButton.LeftButton, pos=where)
-    assert caught.args == [row(2)["tensor"]]
+    assert caught.args == [row(2).tensor]
     with qtbot.waitSignal(report.tensor_picked) as caught:
         qtbot.keyClick(report.table.view, Qt.Key.Key_Down)
-    assert caught.args == [row(3)["tensor"]]
+    assert caught.args == [row(3).tensor]
 
 
 def test_that_what_is_selected_from_outside_is_shown_without_an_echo(report: ReportTable, qtbot: Any) -> None:
     with qtbot.assertNotEmitted(report.tensor_picked), qtbot.assertNotEmitted(report.format_chosen):
-        report.select_tensor(row(55)["tensor"])
-        assert selected(report) == [row(55)["tensor"]]
+        report.select_tensor(row(55).tensor)
+        assert selected(report) == [row(55).tensor]
         assert report.table.view.rowAt(report.table.view.viewport().height() - 1) >= 55
         report.set_format("int4")
         report.show_view(1)
-        assert [row["layer"] for row in report.table.selected] == [row(55)["layer"]]
+        assert [row.layer for row in report.table.selected] == [row(55).layer]
         report.show_view(0)
         report.select_tensor(None)
         assert selected(report) == []
 
 
 def test_that_a_tensor_selected_before_it_is_measured_is_shown_when_it_is(report: ReportTable) -> None:
-    report.select_tensor(row(70)["tensor"])
+    report.select_tensor(row(70).tensor)
     assert selected(report) == []
-    report.set_report(tables(80), LABELS)
-    assert selected(report) == [row(70)["tensor"]]
+    report.set_report(rows_of(80), LABELS)
+    assert selected(report) == [row(70).tensor]
 
 
 def test_that_a_growing_report_keeps_selection_order_and_place(report: ReportTable) -> None:
@@ -211,25 +200,27 @@ def test_that_a_growing_report_keeps_selection_order_and_place(report: ReportTab
     report.table.view.verticalScrollBar().setValue(11 * 22 + 5)
     report.table.view.horizontalScrollBar().setValue(30)
     top = report.table.view.indexAt(report.table.view.viewport().rect().topLeft())
-    name, offset = report.table.rows[top.row()]["tensor"], report.table.view.visualRect(top).top()
-    report.set_report(tables(90), LABELS)
+    name, offset = report.table.rows[top.row()].tensor, report.table.view.visualRect(top).top()
+    report.set_report(rows_of(90), LABELS)
     top = report.table.view.indexAt(report.table.view.viewport().rect().topLeft())
-    assert (report.table.rows[top.row()]["tensor"], report.table.view.visualRect(top).top()) == (name, offset)
+    assert (report.table.rows[top.row()].tensor, report.table.view.visualRect(top).top()) == (name, offset)
     assert selected(report) == wanted[:1]
     assert report.table.view.horizontalScrollBar().value() == 30
-    found = [shown["snr_db"] for shown in report.table.rows]
+    found = [shown.snr_db for shown in report.table.rows]
     assert found == sorted(found, reverse=True)
     assert len(found) == 60
 
 
 def test_that_ten_thousand_rows_a_second_do_not_hold_the_window_up(report: ReportTable) -> None:
     report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.DescendingOrder)
-    full, took = tables(5000), []
-    report.select_tensor(full["tensors"][40]["tensor"])
+    full, took = rows_of(5000), []
+    rows = full.tensors.rows
+    report.select_tensor(rows[40].tensor)
     for changed in range(5):
-        rows = [*full["tensors"][:-2], row(4999, "nf4", kurtosis=float(changed)), row(4999, "int4")]
+        changed_rows = [*rows[:-2], row(4999, "nf4", kurtosis=float(changed)), row(4999, "int4")]
+        grown = replace(full, tensors=TensorTable.of(changed_rows))
         began = time.process_time()
-        report.set_report({**full, "tensors": rows}, LABELS)
+        report.set_report(grown, LABELS)
         took.append(time.process_time() - began)
     assert len(report.table.rows) == 5000
     assert min(took) < 0.05
@@ -242,23 +233,23 @@ def test_that_a_format_chosen_here_stays_until_another_is_given(report: ReportTa
     assert caught.args == [""]
     assert len(report.table.rows) == 120
     report.set_format("nf4")
-    report.set_report(tables(61), LABELS)
+    report.set_report(rows_of(61), LABELS)
     assert len(report.table.rows) == 122
     report.set_format("int4")
-    assert {shown["format"] for shown in report.table.rows} == {"int4"}
+    assert {shown.format for shown in report.table.rows} == {"int4"}
 
 
 def test_that_each_view_shows_its_rows(report: ReportTable) -> None:
     report.show_view(1)
-    assert [shown["layer"] for shown in report.table.rows] == list(range(20))
+    assert [shown.layer for shown in report.table.rows] == list(range(20))
     assert report.count.text() == "20 of 20 layers"
     report.show_view(2)
-    found = [shown["snr_db"] for shown in report.table.rows]
+    found = [shown.snr_db for shown in report.table.rows]
     assert found == sorted(found)
     assert len(found) == 20
     report.show_view(3)
     assert names(report) == ["rotary.inv_freq"]
-    report.set_report({**tables(3), "skipped": []}, LABELS)
+    report.set_report(replace(rows_of(3), skipped=()), LABELS)
     assert report.table.sentence == "Every tensor was measured."
 
 
@@ -268,15 +259,15 @@ def test_that_a_layer_picks_its_worst_tensor(report: ReportTable, qtbot: Any) ->
         qtbot.keyClick(report.table.view, Qt.Key.Key_Down)
         qtbot.keyClick(report.table.view, Qt.Key.Key_Down)
     assert caught.args[0].startswith("model.layers.")
-    assert caught.args[0] in {shown["worst_tensor"] for shown in report.table.rows}
+    assert caught.args[0] in {shown.worst_tensor for shown in report.table.rows}
 
 
 def test_that_copy_takes_selected_rows_or_all(report: ReportTable) -> None:
-    report.select_tensor(row(1)["tensor"])
+    report.select_tensor(row(1).tensor)
     report.table.copy()
     text = QGuiApplication.clipboard().text()
     assert text.startswith("Tensor\tFormat\t")
-    assert text.splitlines()[1].startswith(f"{row(1)['tensor']}\tNF4\t")
+    assert text.splitlines()[1].startswith(f"{row(1).tensor}\tNF4\t")
     assert len(text.splitlines()) == 2
     report.select_tensor(None)
     report.table.copy()
@@ -289,7 +280,7 @@ def test_that_an_export_is_written_beside_the_window(
     def write(path: Path) -> None:
         path.write_text(path.suffix, encoding="utf-8")
 
-    report.set_report(tables(3), LABELS, write)
+    report.set_report(rows_of(3), LABELS, write)
     asked: list[tuple[str, bool]] = []
 
     def answer(dialog: QFileDialog) -> None:
@@ -313,7 +304,7 @@ def test_that_an_export_that_fails_is_one_sentence(report: ReportTable, qtbot: A
     def refuse(path: Path) -> None:
         raise TilescopeError(f"{path} cannot be written: no room.")
 
-    report.set_report(tables(3), LABELS, refuse)
+    report.set_report(rows_of(3), LABELS, refuse)
     with qtbot.capture_exceptions() as raised:
         report.export.save(tmp_path / "a.csv")
         qtbot.waitUntil(lambda: report.export.isEnabled())
@@ -323,7 +314,7 @@ def test_that_an_export_that_fails_is_one_sentence(report: ReportTable, qtbot: A
 
 @pytest.mark.parametrize("view", range(4))
 def test_that_every_view_paints_in_both_themes(report: ReportTable, qapp: QApplication, view: int) -> None:
-    report.set_report({**tables(5), "tensors": [row(0, nonfinite=3), row(1, snr_db=None)]}, LABELS)
+    report.set_report(replace(rows_of(5), tensors=TensorTable.of([row(0, nonfinite=3), row(1, snr_db=None)])), LABELS)
     report.show_view(view)
     dark = report.grab().toImage()
     themes.apply(qapp, "light")

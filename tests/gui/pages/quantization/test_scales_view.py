@@ -10,24 +10,17 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
+from core.checkpoint.nested_scales import NestedScales
 from gui import theme as themes
-from gui.pages.quantization.scale_bits import ScalesPicture
 from gui.pages.quantization.scales_view import ScalesView
 
-PICTURE = ScalesPicture(
+SCALES = NestedScales(
     tensor="model.layers.0.mlp.up_proj.weight",
-    absmax=np.array([0.0, 1.0, 2.0, 4.0]),
-    restored=np.array([0.0, 1.01, 1.98, 4.0]),
-    codes=np.array([3, 40, 90, 255], np.uint8),
-    code_counts=np.bincount([3, 40, 90, 255], minlength=256),
-    error_edges=np.array([-1.5, -0.5, 0.5, 1.5]),
-    error_counts=np.array([1, 1, 1]),
-    relative_rmse=0.00488,
     block_size=64,
     nested_block=256,
-    plain_bits=0.5,
-    code_bits=0.125,
-    second_bits=32 / (64 * 256),
+    absmax=np.array([2.0, 0.0, 1.0, 4.0], np.float32),
+    codes=np.array([90, 3, 40, 255], np.uint8),
+    restored=np.array([1.98, 0.0, 1.01, 4.0], np.float32),
 )
 
 
@@ -36,7 +29,7 @@ def plot(qtbot: Any) -> ScalesView:
     made = ScalesView()
     qtbot.addWidget(made)
     made.resize(420, 280)
-    made.set_scales(PICTURE)
+    made.set_scales(SCALES)
     made.show()
     return made
 
@@ -46,7 +39,7 @@ def charts_shown(plot: ScalesView) -> list[bool]:
 
 
 def test_that_no_scales_are_one_sentence(plot: ScalesView) -> None:
-    for nothing in (None, replace(PICTURE, absmax=np.empty(0))):
+    for nothing in (None, replace(SCALES, absmax=np.empty(0))):
         plot.set_scales(nothing)
         assert plot.is_empty
         assert plot.empty_sentence.endswith(".")
@@ -66,16 +59,18 @@ def test_that_a_scale_is_read_out_before_and_after(plot: ScalesView) -> None:
 def test_that_codes_and_errors_are_counted(plot: ScalesView) -> None:
     assert plot.describe_code(254.8, 0) == "code 255: 1 scales"
     assert plot.describe_code(300, 0) is None
-    assert str(plot.describe_error(0.0, 0)).startswith("-0.5% to +0.5%: 1 scales")
+    assert str(plot.describe_error(0.0, 0)).startswith("+0% to +0.0333%: 1 scales")
+    assert str(plot.describe_error(0.99, 0)).startswith("+0.967% to +1%: 1 scales")
+    assert "RMS error 0.488% of their RMS" in str(plot.describe_error(0.0, 0))
     assert plot.describe_error(7.0, 0) is None
 
 
 def test_that_the_arithmetic_of_the_bits_is_written_out(plot: ScalesView) -> None:
-    assert plot.bits.describe(0) == "a float32 a block: 32/64 = 0.5 bits a parameter"
+    assert plot.bits.describe(0) == "one float32 per block: 32/64 = 0.5 bits per parameter"
     text = plot.bits.describe(1)
     assert "8/64 = 0.125" in text
     assert "32/(64 × 256) = 0.001953125" in text
-    assert "together 0.1269531: 0.3730469 bits a parameter saved" in text
+    assert "together 0.1269531: 0.3730469 bits per parameter saved" in text
 
 
 def test_that_a_narrow_view_shows_one_chart_and_a_wide_one_all(plot: ScalesView) -> None:
@@ -101,17 +96,20 @@ def test_that_the_arrows_read_the_bits_out(plot: ScalesView, qtbot: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "picture",
+    ("scales", "used"),
     [
-        replace(PICTURE, absmax=np.zeros(4), restored=np.zeros(4), error_counts=np.zeros(3, int)),
-        replace(PICTURE, absmax=np.ones(1), restored=np.ones(1), codes=np.zeros(1, np.uint8)),
-        replace(PICTURE, relative_rmse=float("nan"), used=False, tensor="a.very.long.name" * 20),
+        (replace(SCALES, absmax=np.zeros(4), restored=np.zeros(4)), True),  # no relative error
+        (replace(SCALES, absmax=np.ones(1), restored=np.ones(1), codes=np.zeros(1, np.uint8)), True),
+        (replace(SCALES, tensor="a.very.long.name" * 20), False),
+        (replace(SCALES, tensor=""), False),  # a run of an earlier version
     ],
 )
 @pytest.mark.parametrize("size", [(300, 170), (900, 500)])
-def test_that_any_scales_can_be_painted(plot: ScalesView, picture: ScalesPicture, size: tuple[int, int]) -> None:
+def test_that_any_scales_can_be_painted(
+    plot: ScalesView, scales: NestedScales, used: bool, size: tuple[int, int]
+) -> None:
     plot.resize(*size)
-    plot.set_scales(picture)
+    plot.set_scales(scales, used=used)
     assert not plot.is_empty
     assert not plot.grab().isNull()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,14 +19,17 @@ Weights = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Point:
-    """One format at one block size. `pareto` says that no other is both smaller (or equal) and more exact."""
+    """One format at one block size. `pareto` says that no other is both smaller (or equal) and more exact.
+
+    `nested` says that its scales are in 8 bits. Numbers that do not exist are None: errors of zeros, SNR without error.
+    """
 
     format: FormatId
     block_size: int
     nested: bool
     bits_per_parameter: float
-    relative_rmse: float
-    snr_db: float
+    relative_rmse: float | None
+    snr_db: float | None
     pareto: bool = False
 
 
@@ -33,8 +37,8 @@ def errors_of(samples: Iterable[Weights], how: Quantization) -> dict[FormatId, t
     """By format, the power of the weights and of the errors, summed over tensors; whole blocks only, or one short."""
     sums = {name: np.zeros(2) for name in how.formats}
     for weights in samples:
-        for name, found in measured(weights, how).items():
-            sums[name] += found.power.sum(), found.error.sum()
+        for name, errors in measured(weights, how).items():
+            sums[name] += errors.power.sum(), errors.error.sum()
     return {name: (float(power), float(error)) for name, (power, error) in sums.items()}
 
 
@@ -50,8 +54,8 @@ def point(name: FormatId, how: Quantization, power: float, error: float) -> Poin
     """What was summed, as a point of the picture."""
     nested = 0 if FORMATS[name].affine else how.nested_block
     bits = FORMATS[name].bits_per_parameter(how.block_size, nested)
-    rmse = float(np.sqrt(error / power)) if power else float("nan")
-    return Point(name, how.block_size, bool(nested), bits, rmse, snr_db(power, error))
+    rmse, snr = (math.sqrt(error / power) if power else None), snr_db(power, error)
+    return Point(name, how.block_size, bool(nested), bits, rmse, snr if math.isfinite(snr) else None)
 
 
 def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block: int) -> tuple[Point, ...]:
@@ -71,10 +75,13 @@ def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block:
 
 
 def with_front(points: Iterable[Point]) -> tuple[Point, ...]:
-    """The points, smallest first, each told whether it is on the Pareto front."""
+    """The points, smallest first; those on the Pareto front say so."""
     marked, best = [], float("inf")
-    for found in sorted(points, key=lambda p: (p.bits_per_parameter, p.relative_rmse)):
-        ahead = found.relative_rmse < best
-        best = min(best, found.relative_rmse)
-        marked.append(replace(found, pareto=ahead))
+    for candidate in sorted(points, key=lambda p: (p.bits_per_parameter, _error(p))):
+        marked.append(replace(candidate, pareto=_error(candidate) < best))
+        best = min(best, _error(candidate))
     return tuple(marked)
+
+
+def _error(point: Point) -> float:
+    return math.inf if point.relative_rmse is None else point.relative_rmse

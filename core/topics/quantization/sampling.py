@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import as_float32
+from core.checkpoint.names import NO_LAYER, layer_and_kind
+from core.checkpoint.opening import Checkpoint, open_checkpoint
 from core.checkpoint.slices import slices
+from core.contracts.errors import InvalidParams
+from core.paths import expanded
 from core.topics.quantization.params import QuantizationParams
 
 Weights = NDArray[np.float32]
@@ -25,7 +30,7 @@ def drawn(params: QuantizationParams, elements: int) -> Weights:
 
 
 def sample_of(tensor: StoredTensor, elements: int = SAMPLE_OF_TENSOR) -> Weights:
-    """The first `elements` weights of a stored tensor as finite float32: what is no number is 0. Raises FileChanged."""
+    """The first `elements` weights of a stored tensor as finite float32, 0 for NaN and inf. Raises FileChanged."""
     first = next(iter(slices(tensor, elements)))
     values = as_float32(first)
     values[~np.isfinite(values)] = 0
@@ -54,6 +59,53 @@ def standard(distribution: str, tail: int, count: int, rng: np.random.Generator)
         case _:
             raise ValueError(f"there is no distribution {distribution!r}")
     return values.astype(np.float32)
+
+
+def opened(path: str) -> Checkpoint:
+    """The checkpoint at `path`; headers are read again only when a file has changed. Raises InvalidParams."""
+    given = expanded(path, "checkpoint")
+    checkpoint = _opened(given, _stamp(given))
+    if any(_stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in checkpoint.shards):
+        _opened.cache_clear()  # the index or folder is as it was, and a shard is not
+        checkpoint = _opened(given, _stamp(given))
+    return checkpoint
+
+
+def shown_tensor(checkpoint: Checkpoint) -> StoredTensor:
+    """The tensor whose weights stand for all before a run: the first of the largest matrices of the layers; without
+    one of the largest matrices, or of all. Raises InvalidParams where nothing can be measured."""
+    measured = checkpoint.measured
+    if not measured:
+        raise InvalidParams(
+            f"{checkpoint.path} holds no weights that can be measured: {checkpoint.skipped[0].name} is "
+            f"left out, as {checkpoint.skipped[0].skipped}.",
+            "checkpoint",
+        )
+    # A layer's weights rather than the embedding or the head, which are larger and not what is quantized.
+    return max(
+        measured, key=lambda tensor: (_is_matrix(tensor) and _in_layer(tensor), _is_matrix(tensor), tensor.elements)
+    )
+
+
+def _is_matrix(tensor: StoredTensor) -> bool:
+    return len(tensor.shape) == 2
+
+
+def _in_layer(tensor: StoredTensor) -> bool:
+    return layer_and_kind(tensor.name)[0] != NO_LAYER
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_size
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path, stamp: tuple[int, int]) -> Checkpoint:
+    return open_checkpoint(path, "checkpoint")
 
 
 @lru_cache(maxsize=4)

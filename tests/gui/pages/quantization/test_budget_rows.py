@@ -8,19 +8,21 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
+from core.topics.quantization.plan import GpuMemory, ModelMemory
 from gui import theme as themes
 from gui.charts.row_chart import RowChart
-from gui.pages.quantization.bit_budget import EMPTY, Memory, ModelBytes, budget_rows
+from gui.pages.quantization.deployment_rows import NO_BUDGET, budget_rows
+from kernels.quantization.formats import FormatId
 
-BF16 = ModelBytes("", "bf16", 16.0, 120e9, 2e9)
-NF4 = ModelBytes("nf4", "NF4", 4.127, 31e9, 2e9)
-INT8 = ModelBytes("int8", "INT8", 8.127, 61e9, 2e9)
-MEMORIES = (Memory("GeForce", 24e9), Memory("A100, H100", 80e9), Memory("H200", 141e9))
+BF16 = ModelMemory("model", None, 16.0, 120e9, 2e9)
+NF4 = ModelMemory("model", FormatId.NF4, 4.127, 31e9, 2e9)
+INT8 = ModelMemory("model", FormatId.INT8, 8.127, 61e9, 2e9)
+MEMORIES = (GpuMemory("GeForce", 24e9), GpuMemory("A100, H100", 80e9), GpuMemory("H200", 141e9))
 
 
 @pytest.fixture
 def plot(qtbot: Any) -> RowChart:
-    made = RowChart(EMPTY, "Whole model")
+    made = RowChart(NO_BUDGET, "Whole model")
     qtbot.addWidget(made)
     made.resize(420, 280)
     made.set_rows(budget_rows((BF16, NF4, INT8), MEMORIES))
@@ -37,7 +39,7 @@ def test_that_no_rows_are_one_sentence(plot: RowChart) -> None:
 
 def test_that_a_row_is_read_out_with_its_parts_and_what_holds_it(plot: RowChart) -> None:
     text = plot.describe(1)
-    assert "4.127 bits a parameter" in text
+    assert "4.127 bits per parameter" in text
     assert "weights 33.0 GB (33,000,000,000 B)" in text
     assert "linear layers 31.0 GB, the rest 2.00 GB" in text
     assert "27.0% of bf16" in text
@@ -45,7 +47,7 @@ def test_that_a_row_is_read_out_with_its_parts_and_what_holds_it(plot: RowChart)
 
 
 def test_that_weights_larger_than_any_memory_say_so(plot: RowChart) -> None:
-    plot.set_rows(budget_rows((ModelBytes("", "bf16", 16.0, 800e9, 2e9),), MEMORIES))
+    plot.set_rows(budget_rows((ModelMemory("model", None, 16.0, 800e9, 2e9),), MEMORIES))
     assert "more than the 141 GB of H200" in plot.describe(0)
     plot.set_rows(budget_rows((BF16,)))
     assert "holds them" not in plot.describe(0)
@@ -56,7 +58,7 @@ def test_that_the_smallest_memory_is_in_view_even_where_every_bar_is_shorter(plo
         return [line.value for line, _ in plot.view.strips[0].axes[0].lines()]
 
     assert lines() == list(plot.view.panels[0].lines.opts["x"]) == [24e9, 80e9]
-    plot.set_rows(budget_rows((ModelBytes("nf4", "NF4", 4.127, 3e9, 1e9),), MEMORIES))
+    plot.set_rows(budget_rows((ModelMemory("model", FormatId.NF4, 4.127, 3e9, 1e9),), MEMORIES))
     assert lines() == [24e9]
 
 

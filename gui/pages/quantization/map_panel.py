@@ -1,4 +1,4 @@
-"""The parts of the quantization page: numbers with their badge, the error map with its ways, curves by distribution."""
+"""The error map, what its rows are, and what stands beside its buttons."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from core.topics.quantization.params import DISTRIBUTIONS
-from gui.charts.axis import Axis
-from gui.charts.line_chart import LineChart
 from gui.charts.row_map import RowMap
 from gui.pages.quantization.error_maps import ErrorGrid
 from gui.widgets.segments import Segments
 
 TENSORS, LAYERS, EVERY_FORMAT = range(3)
 _BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes a row."
-_NO_DISTRIBUTIONS = "Run (F5) to compare the formats on normal, Student-t, Laplace and uniform weights."
 
 
 class MapPanel(QWidget):
@@ -71,7 +67,7 @@ class MapPanel(QWidget):
         self.map.select(row if row >= 0 else None, column if column >= 0 else None)
 
     def suggest(self, way: int) -> None:
-        """Show rows of this kind, unless a person has chosen theirs."""
+        """Show rows of this kind, unless the user has chosen theirs."""
         if not self._chosen:
             self.ways.blockSignals(True)
             self.ways.choose(way)
@@ -79,7 +75,7 @@ class MapPanel(QWidget):
         self.order.setEnabled(self.way == TENSORS)
 
     def say(self, *wordings: str) -> None:
-        """Write beside the buttons the first of these that fits, the longest first, or as much of the last as does."""
+        """Write beside the buttons the first of these that fits, the longest first, or the end of the last."""
         self._wordings = wordings
         self.facts.setToolTip(wordings[0])
         self._fit_facts()
@@ -105,30 +101,3 @@ class MapPanel(QWidget):
         self._chosen = True
         self.order.setEnabled(self.way == TENSORS)
         self.changed.emit()
-
-
-class DistributionCurves(QWidget):
-    """Error against block size, for one distribution at a time. `changed` carries the one that was chosen."""
-
-    changed = Signal(str)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.ways = Segments([name.capitalize() for name in DISTRIBUTIONS])
-        self.curves = error_chart(_NO_DISTRIBUTIONS, "block size", "weights")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addWidget(self.ways)
-        column.addWidget(self.curves, 1)
-        self.ways.chosen.connect(lambda _: self.changed.emit(self.distribution))
-
-    @property
-    def distribution(self) -> str:
-        return DISTRIBUTIONS[self.ways.index]
-
-
-def error_chart(empty: str, x_name: str, x_unit: str, y_name: str = "relative RMSE") -> LineChart:
-    """An error, in percent, over sizes that come in powers of two."""
-    x, y = Axis(x_name, x_unit, "powers", log=True), Axis(y_name, "%", "1-2-5", log=True)
-    return LineChart(empty, x, y, selected_label="set in the form")

@@ -10,36 +10,37 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
+from core.topics.quantization.result import OutputLoss
 from gui import theme as themes
 from gui.charts.row_chart import RowChart
-from gui.pages.quantization.output_effect import EMPTY, Outcome, outcome_rows
+from gui.pages.quantization.deployment_rows import NO_LOSSES, loss_rows
 
-AS_IT_IS = Outcome("small model", "", "as it is", 1.834, math.exp(1.834), 0.0, 12345, 32.0, 0)
-NF4 = Outcome("small model", "nf4", "NF4", 1.8463, math.exp(1.8463), 0.0123, 12345, 4.127, 28, 0.002)
-INT8 = Outcome("small model", "int8", "INT8", 1.8337, math.exp(1.8337), -0.0003, 12345, 8.127, 28, 0.001)
+AS_IT_IS = OutputLoss("small model", "", 1.834, None, math.exp(1.834), 0.0, None, 12345, 0, 32.0)
+NF4 = OutputLoss("small model", "nf4", 1.8463, None, math.exp(1.8463), 0.0123, 0.002, 12345, 28, 4.127)
+INT8 = OutputLoss("small model", "int8", 1.8337, None, math.exp(1.8337), -0.0003, 0.001, 12345, 28, 8.127)
 
 
 @pytest.fixture
 def plot(qtbot: Any) -> RowChart:
-    made = RowChart(EMPTY, "Effect on outputs")
+    made = RowChart(NO_LOSSES, "Effect on outputs")
     qtbot.addWidget(made)
     made.resize(420, 280)
-    made.set_rows(outcome_rows((AS_IT_IS, NF4, INT8)))
+    made.set_rows(loss_rows((AS_IT_IS, NF4, INT8)))
     made.choose("nf4")
     made.show()
     return made
 
 
-@pytest.mark.parametrize("outcomes", [(), (AS_IT_IS,)])
-def test_that_without_a_format_it_asks_for_a_run(plot: RowChart, outcomes: tuple[Outcome, ...]) -> None:
-    plot.set_rows(outcome_rows(outcomes))
+@pytest.mark.parametrize("losses", [(), (AS_IT_IS,)])
+def test_that_without_a_format_it_asks_for_a_run(plot: RowChart, losses: tuple[OutputLoss, ...]) -> None:
+    plot.set_rows(loss_rows(losses))
     assert plot.is_empty
     assert "Run" in plot.empty_sentence
 
 
 def test_that_a_row_is_read_out_beside_the_weights_as_they_are(plot: RowChart) -> None:
     text = plot.describe(0)
-    assert "loss 1.8463 nats a token: +0.0123 ± 0.002 (standard error)" in text
+    assert "loss 1.8463 nats per token: +0.0123 ± 0.002 (standard error)" in text
     assert "as it is: loss 1.8340, perplexity 6.259" in text
     assert "12,345 tokens, 28 linear layers quantized; measured (CPU)" in text
     assert "−3.00e-04" in plot.describe(1)
@@ -47,14 +48,14 @@ def test_that_a_row_is_read_out_beside_the_weights_as_they_are(plot: RowChart) -
 
 def test_that_a_standard_error_is_named_only_where_there_is_one(plot: RowChart) -> None:
     assert "standard error" in [entry.label for entry in plot.legend]
-    plot.set_rows(outcome_rows((AS_IT_IS, replace(NF4, stderr=None))))
+    plot.set_rows(loss_rows((AS_IT_IS, replace(NF4, increase_stderr=None))))
     assert "standard error" not in [entry.label for entry in plot.legend]
     assert "±" not in plot.describe(0)
 
 
 def test_that_lost_answers_are_words_and_no_dot(plot: RowChart) -> None:
-    lost = replace(NF4, loss=math.nan, perplexity=math.nan, increase=math.nan, stderr=None)
-    plot.set_rows(outcome_rows((AS_IT_IS, lost, INT8)))
+    lost = replace(NF4, loss=None, perplexity=None, loss_increase=None, increase_stderr=None)
+    plot.set_rows(loss_rows((AS_IT_IS, lost, INT8)))
     assert "not a number" in plot.describe(0)
     assert plot.rows[0].cells[0].texts == ("no number",)
     assert len(plot.view.panels[0].marks.getData()[0]) == 1
@@ -63,8 +64,10 @@ def test_that_lost_answers_are_words_and_no_dot(plot: RowChart) -> None:
 
 
 def test_that_each_model_has_its_own_scale(plot: RowChart) -> None:
-    folder = [replace(outcome, model="folder", increase=100 * outcome.increase) for outcome in (AS_IT_IS, NF4)]
-    plot.set_rows(outcome_rows((AS_IT_IS, NF4, *folder)))
+    folder = [
+        replace(loss, model="folder", loss_increase=100 * (loss.loss_increase or 0.0)) for loss in (AS_IT_IS, NF4)
+    ]
+    plot.set_rows(loss_rows((AS_IT_IS, NF4, *folder)))
     first, second = (strip.axes[0].limits for strip in plot.view.strips)
     assert first == pytest.approx((0.0, 0.0143))
     assert second == pytest.approx((0.0, 1.232))

@@ -5,39 +5,55 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 
 from core.checkpoint.errors import FormatErrors
-from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import Quantization, piece_of
-from core.checkpoint.names import NO_LAYER, layer_and_kind
-from core.checkpoint.opening import Checkpoint, open_checkpoint
+from core.checkpoint.nested_scales import NestedScales, nested_scales
+from core.checkpoint.opening import Checkpoint
+from core.checkpoint.report import Totals
 from core.contracts.errors import InvalidParams, TilescopeError
+from core.hardware.gpus import gpus
 from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
-from core.topics.quantization.model.codebooks import Codebook, Histogram, codebooks, histogram, sort
-from core.topics.quantization.model.presets import weight_bytes
-from core.topics.quantization.model.sampling import Weights, drawn, sample_of
-from core.topics.quantization.model.scales import NestedScales, nested_scales
-from core.topics.quantization.model.sweep import Point, measured, point, sweep
+from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort
 from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.sampling import Weights, drawn, opened, sample_of, shown_tensor
 from core.topics.quantization.saving import check_report_path
+from core.topics.quantization.sweep import Point, measured, point, sweep
 from kernels.quantization.formats import FORMATS, FormatId
 
 SAMPLE_ELEMENTS = 1 << 15
 _SWEPT_ELEMENTS = 1 << 14
+_KEPT_BITS = 16
+"""Of embeddings, norms and the output head: bitsandbytes and QLoRA quantize the linear layers inside the blocks."""
 
 
 @dataclass(frozen=True)
-class MemoryOfModel:
-    """A public model's weights in one format, linear layers quantized, the rest in 16 bits. Modelled."""
+class ModelMemory:
+    """A public model's weights in one format, linear layers quantized, the rest in 16 bits. Modelled.
+
+    `format` is None for all of them in 16 bits; `bits_per_parameter` is of the linear layers.
+    """
 
     model: str
     format: FormatId | None
     bits_per_parameter: float
+    linear_bytes: float
+    other_bytes: float
+
+    @property
+    def bytes(self) -> float:
+        return self.linear_bytes + self.other_bytes
+
+
+@dataclass(frozen=True)
+class GpuMemory:
+    """The memory of a GPU, or of several of the same size."""
+
+    label: str
     bytes: float
 
 
@@ -47,17 +63,18 @@ class Plan:
 
     `problem` is '' or why nothing can run, blaming the parameter `blames`; then `sample` is of the distribution, so
     that there is something to see. `checkpoint` is None without one. `sampled` names where the sample is from;
-    `sample_errors` are the sample's in each format, with their map.
+    `sample_errors` are the sample's in each format, with their map. `memory` is the model preset in 16 bits, then in
+    each format.
     """
 
     params: QuantizationParams
     sample: Weights
     sampled: str
     histogram: Histogram
-    codebooks: tuple[Codebook, ...]
+    codebooks: Mapping[str, Codebook]
     errors: tuple[Point, ...]
     scales: NestedScales
-    memory: tuple[MemoryOfModel, ...]
+    memory: tuple[ModelMemory, ...]
     sample_errors: Mapping[FormatId, FormatErrors]
     checkpoint: Checkpoint | None = None
     problem: str = ""
@@ -73,9 +90,36 @@ class Plan:
     def preset(self) -> Architecture:
         return PRESETS[self.params.model_preset]
 
-    def codebook(self, format_id: str) -> Codebook:
-        """The codebook of one of the formats of the params."""
-        return next(found for found in self.codebooks if found.format == format_id)
+    @property
+    def gpu_memories(self) -> tuple[GpuMemory, ...]:
+        """The memory sizes of the GPUs that are known, smallest first; those of one size together."""
+        return _gpu_memories()
+
+    def errors_in(self, format_id: str) -> FormatErrors:
+        """The sample's errors in one of the formats of the params."""
+        return self.sample_errors[FormatId(format_id)]
+
+    def totals(self, format_id: str) -> Totals:
+        """Errors of the sample, with the size of all the weights that a run would measure."""
+        errors = self.errors_in(format_id)
+        bits = next(point.bits_per_parameter for point in self.errors if point.format == format_id)
+        if self.checkpoint is None:
+            sizes = [(self.params.blocks * self.params.block_size, 4 * self.params.blocks * self.params.block_size)]
+        else:
+            sizes = [(tensor.elements, tensor.bytes) for tensor in self.checkpoint.measured]
+        elements = sum(size for size, _ in sizes)
+        return Totals(
+            format=format_id,
+            tensors=len(sizes),
+            elements=elements,
+            bytes=sum(stored for _, stored in sizes),
+            quantized_bytes=bits * elements / 8,
+            bits_per_parameter=bits,
+            snr_db=errors.snr_db,
+            relative_rmse=errors.relative_rmse,
+            max_abs_error=errors.max_abs,
+            absmax=float(np.abs(self.sample).max(initial=0)),
+        )
 
 
 def plan(params: QuantizationParams) -> Plan:
@@ -102,10 +146,10 @@ def plan(params: QuantizationParams) -> Plan:
         histogram=histogram(ascending),
         codebooks=codebooks(params.formats, ascending),
         errors=tuple(
-            point(name, how, float(found.power.sum()), float(found.error.sum())) for name, found in errors.items()
+            point(name, how, float(sums.power.sum()), float(sums.error.sum())) for name, sums in errors.items()
         ),
-        scales=nested_scales(piece.absmax, params.block_size, params.nested_block),
-        memory=memory(params),
+        scales=nested_scales(piece.absmax, sampled, params.block_size, params.nested_block),
+        memory=_memory(params),
         sample_errors=errors,
         checkpoint=checkpoint,
         problem=problem,
@@ -133,61 +177,25 @@ def check(params: QuantizationParams) -> None:
             raise InvalidParams(f"There is no file {text}: give a UTF-8 text file.", "text_file")
 
 
-def opened(path: str) -> Checkpoint:
-    """The checkpoint at `path`; headers are read again only when a file has changed. Raises InvalidParams."""
-    given = expanded(path, "checkpoint")
-    found = _opened(given, _stamp(given))
-    if any(_stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in found.shards):
-        _opened.cache_clear()  # the index or folder is as it was, and a shard is not
-        found = _opened(given, _stamp(given))
-    return found
+def model_memory(preset: Architecture, format_id: FormatId | None, bits_per_parameter: float) -> ModelMemory:
+    """The weights of a model with its linear layers at `bits_per_parameter`."""
+    linear, other = preset.linear_parameters * bits_per_parameter / 8, preset.other_parameters * _KEPT_BITS / 8
+    return ModelMemory(preset.name, format_id, bits_per_parameter, linear, other)
 
 
-def shown_tensor(checkpoint: Checkpoint) -> StoredTensor:
-    """The tensor whose weights stand for all before a run: the first of the largest matrices of the layers; without
-    one of the largest matrices, or of all. Raises InvalidParams where nothing can be measured."""
-    measured = checkpoint.measured
-    if not measured:
-        raise InvalidParams(
-            f"{checkpoint.path} holds no weights that can be measured: {checkpoint.skipped[0].name} is "
-            f"left out, as {checkpoint.skipped[0].skipped}.",
-            "checkpoint",
-        )
-    # A layer's weights rather than the embedding or the head, which are larger and not what is quantized.
-    return max(
-        measured, key=lambda tensor: (_is_matrix(tensor) and _in_layer(tensor), _is_matrix(tensor), tensor.elements)
-    )
-
-
-def memory(params: QuantizationParams) -> tuple[MemoryOfModel, ...]:
-    """The preset in bf16 (format None) and in each format of the params."""
+def _memory(params: QuantizationParams) -> tuple[ModelMemory, ...]:
     preset = PRESETS[params.model_preset]
-    found = [MemoryOfModel(preset.name, None, 16.0, weight_bytes(preset, 16))]
-    for name in params.formats:
-        bits = FORMATS[name].bits_per_parameter(params.block_size, params.nested)
-        found.append(MemoryOfModel(preset.name, name, bits, weight_bytes(preset, bits)))
-    return tuple(found)
+    bits = {name: FORMATS[name].bits_per_parameter(params.block_size, params.nested) for name in params.formats}
+    in_formats = (model_memory(preset, name, bits_each) for name, bits_each in bits.items())
+    return model_memory(preset, None, _KEPT_BITS), *in_formats
 
 
-def _is_matrix(tensor: StoredTensor) -> bool:
-    return len(tensor.shape) == 2
-
-
-def _in_layer(tensor: StoredTensor) -> bool:
-    return layer_and_kind(tensor.name)[0] != NO_LAYER
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        facts = path.stat()
-    except (OSError, ValueError):
-        return 0, 0
-    return facts.st_mtime_ns, facts.st_size
-
-
-@lru_cache(maxsize=4)
-def _opened(path: Path, stamp: tuple[int, int]) -> Checkpoint:
-    return open_checkpoint(path, "checkpoint")
+@cache
+def _gpu_memories() -> tuple[GpuMemory, ...]:
+    by_size: dict[float, list[str]] = {}
+    for gpu in sorted(gpus().values(), key=lambda gpu: gpu.memory_gb):
+        by_size.setdefault(gpu.memory_gb, []).append(gpu.name)
+    return tuple(GpuMemory(", ".join(names), size * 1e9) for size, names in by_size.items())
 
 
 @lru_cache(maxsize=8)

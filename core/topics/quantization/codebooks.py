@@ -6,13 +6,14 @@ Weights are sorted once; a level then wins a stretch of them, and its ends are f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.checkpoint import coding
 from core.checkpoint.coding import Blocks, Scales
+from core.contracts.archive import Array
 from kernels.quantization.formats import FORMATS, FormatId
 
 BINS = 256
@@ -24,26 +25,56 @@ EDGES = np.linspace(-1, 1, BINS + 1)
 Counts = NDArray[np.int64]
 Values = NDArray[np.float32]
 
+_NOTHING = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Codebook:
-    """The levels of one format in [-1, 1] (for INT4 affine: from the block's minimum, -1, to its maximum, 1), ascending
-    [levels]; `boundaries` [levels - 1]; `won` [levels] counts the weights that go to each; `errors` [ERROR_BINS] counts
-    the errors over absmax between ERROR_EDGES, those beyond in the outermost."""
+    """The levels of one format over some weights.
+
+    levels      float64 [levels] in [-1, 1], ascending: over absmax (of INT4 affine from the block's minimum, -1, to its
+                maximum, 1)
+    boundaries  float64 [levels - 1]: half-way between them
+    won         int64 [levels]: weights that go to each
+    errors      int64 [ERROR_BINS]: errors over absmax between ERROR_EDGES, those beyond in the outermost
+    """
 
     format: FormatId
-    levels: NDArray[np.float64]
-    boundaries: NDArray[np.float64]
-    won: Counts
-    errors: Counts
+    levels: Array
+    boundaries: Array
+    won: Array
+    errors: Array
+
+    @classmethod
+    def of_counts(cls, format_id: FormatId, won: Counts, errors: Counts) -> Codebook:
+        format_ = FORMATS[format_id]
+        levels = format_.levels * 2 - 1 if format_.affine else format_.levels
+        return cls(format_id, levels, (levels[1:] + levels[:-1]) / 2, won, errors)
+
+    def __add__(self, other: Codebook) -> Codebook:
+        return replace(self, won=self.won + other.won, errors=self.errors + other.errors)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Histogram:
-    """Counts [BINS] between EDGES: weights over absmax, and their place between their block's minimum and maximum."""
+    """Weights between `edges`, float64 [BINS + 1] from -1 to 1, as int64 [BINS].
 
-    counts: Counts
-    affine_counts: Counts
+    counts         weights over their block's absmax
+    affine_counts  their place between their block's minimum (-1) and maximum (1)
+    """
+
+    edges: Array
+    counts: Array
+    affine_counts: Array
+
+    def __add__(self, other: Histogram) -> Histogram:
+        return Histogram(self.edges, self.counts + other.counts, self.affine_counts + other.affine_counts)
+
+    def shares(self, *, affine: bool) -> NDArray[np.float64]:
+        """The share of the weights in each bin, float64 [BINS]; zeros where none were counted."""
+        counts = self.affine_counts if affine else self.counts
+        shares: NDArray[np.float64] = counts / max(1, int(counts.sum()))
+        return shares
 
 
 @dataclass(frozen=True)
@@ -71,12 +102,12 @@ def sort(blocks: Blocks, absmax: Scales) -> Sorted:
 
 
 def histogram(weights: Sorted) -> Histogram:
-    return Histogram(_between_edges(weights.shares), _between_edges(weights.places))
+    return Histogram(EDGES, _between_edges(weights.shares), _between_edges(weights.places))
 
 
-def codebooks(formats: Iterable[FormatId], weights: Sorted) -> tuple[Codebook, ...]:
-    """What each format does to the weights. A value half-way between two levels goes to the lower one."""
-    return tuple(_codebook(name, weights) for name in formats)
+def codebooks(formats: Iterable[FormatId], weights: Sorted) -> dict[str, Codebook]:
+    """By id, what each format does to the weights. A value half-way between two levels goes to the lower one."""
+    return {name.value: _codebook(name, weights) for name in formats}
 
 
 def affine_places(blocks: Blocks) -> Blocks:
@@ -89,16 +120,14 @@ def affine_places(blocks: Blocks) -> Blocks:
 
 
 def _codebook(format_id: FormatId, weights: Sorted) -> Codebook:
-    format_ = FORMATS[format_id]
-    levels = format_.levels * 2 - 1 if format_.affine else format_.levels
-    boundaries = (levels[1:] + levels[:-1]) / 2
-    values = weights.places if format_.affine else weights.shares
-    ends = np.searchsorted(values, boundaries.astype(np.float32), side="right")
+    book = Codebook.of_counts(format_id, *_NOTHING)
+    values = weights.places if FORMATS[format_id].affine else weights.shares
+    ends = np.searchsorted(values, book.boundaries.astype(np.float32), side="right")
     won = np.diff(ends, prepend=0, append=len(values)).astype(np.int64)
-    errors = values - np.repeat(levels.astype(np.float32), won)
-    if format_.affine:
+    errors = values - np.repeat(book.levels.astype(np.float32), won)
+    if FORMATS[format_id].affine:
         errors *= weights.extents
-    return Codebook(format_id, levels, boundaries, won, _of_errors(errors))
+    return replace(book, won=won, errors=_of_errors(errors))
 
 
 def _between_edges(ascending: Values) -> Counts:

@@ -1,0 +1,181 @@
+"""A report's tensors as columns, cheap to send every second, and what is drawn of them in one format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.checkpoint.names import NO_LAYER
+from core.checkpoint.report import TensorErrors, worst_rows
+from core.contracts.archive import Array
+
+_COLUMNS = {item.name: str(item.type) for item in fields(TensorErrors) if item.name != "format"}
+_DTYPES: Mapping[str, Any] = {"str": np.str_, "int": np.int64}
+_FACTS = tuple(_COLUMNS)[: tuple(item.name for item in fields(TensorErrors)).index("format")]
+"""What is known of a tensor whatever the format is: the fields of TensorErrors before `format`."""
+
+
+@dataclass(frozen=True)
+class TensorTable:
+    """Every tensor in every one of `formats`: the fields of TensorErrors as arrays, by name.
+
+    Facts of a tensor are [tensors], its errors [tensors, formats]: int64, float64 (NaN for None) or texts. A thousand
+    tensors in six formats are 20 arrays instead of 120,000 values.
+    """
+
+    formats: tuple[str, ...] = ()
+    columns: Mapping[str, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[TensorErrors]) -> TensorTable:
+        """Of rows tensor by tensor, each in the same formats."""
+        formats = tuple(dict.fromkeys(row.format for row in rows))
+        if not rows:
+            return cls()
+        columns: dict[str, NDArray[Any]] = {}
+        for name, kind in _COLUMNS.items():
+            shown = rows[:: len(formats)] if name in _FACTS else rows
+            values = np.array([getattr(row, name) for row in shown], dtype=_DTYPES.get(kind, np.float64))
+            columns[name] = values if name in _FACTS else values.reshape(-1, len(formats))
+        return cls(formats, columns)
+
+    def __len__(self) -> int:
+        """The number of tensors."""
+        return len(self.columns["tensor"]) if self.columns else 0
+
+    @cached_property
+    def rows(self) -> tuple[TensorErrors, ...]:
+        """One row per tensor and format, tensor by tensor."""
+        by_format = [self.rows_in(format_id) for format_id in self.formats]
+        return tuple(chain.from_iterable(zip(*by_format, strict=True)))
+
+    def rows_in(self, format_id: str) -> tuple[TensorErrors, ...]:
+        """One row per tensor, made when first asked for; none in a format that was not measured."""
+        if format_id not in self.formats:
+            return ()
+        if format_id not in self._made:
+            values = [self._listed(name, self.formats.index(format_id)) for name in _COLUMNS]
+            values.insert(len(_FACTS), [format_id] * len(self))
+            self._made[format_id] = tuple(map(TensorErrors, *values))
+        return self._made[format_id]
+
+    def row(self, tensor: str, format_id: str) -> TensorErrors | None:
+        return next((row for row in self.rows_in(format_id) if row.tensor == tensor), None)
+
+    def worst(self, format_id: str, count: int = 20) -> list[TensorErrors]:
+        """The tensors of the lowest SNR, worst first; those without one are left out."""
+        return worst_rows(self.rows_in(format_id), format_id, count)
+
+    def by_error(self, format_id: str) -> tuple[TensorErrors, ...]:
+        """The tensors with an error, the largest relative RMSE first."""
+        known = [row for row in self.rows_in(format_id) if row.relative_rmse is not None]
+        return tuple(sorted(known, key=lambda row: -(row.relative_rmse or 0.0)))
+
+    @cached_property
+    def _made(self) -> dict[str, tuple[TensorErrors, ...]]:
+        return {}
+
+    def _listed(self, name: str, format_index: int) -> list[Any]:
+        values = self.columns[name] if name in _FACTS else self.columns[name][:, format_index]
+        listed = values.tolist()
+        return [None if value != value else value for value in listed] if "None" in _COLUMNS[name] else listed
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """What one row of an error map is of: a tensor, or a stretch of one, which `kind` then tells."""
+
+    tensor: str
+    layer: int
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMap:
+    """Relative RMSE in percent by kind of tensor and layer, float64 [kinds, layers], NaN for none.
+
+    `worst` holds the tensor of each cell, the worst where several fall together; None where there is none.
+    """
+
+    kinds: tuple[str, ...]
+    layers: tuple[int, ...]
+    percent: NDArray[np.float64]
+    worst: tuple[tuple[TensorErrors | None, ...], ...]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether layers between the first and the last have no column."""
+        return self.layers[-1] - self.layers[0] != len(self.layers) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class FormatReport:
+    """What a report says of its tensors in one format.
+
+    `percent` float64 [rows, columns] is the relative RMSE of the blocks by their place in the tensor, `map_rows` what
+    its rows are. `blocks` is how many there are of weights that were drawn, whose map has a column per block, row after
+    row; None for a checkpoint.
+    """
+
+    format: str
+    percent: NDArray[np.float64]
+    map_rows: tuple[MapRow, ...]
+    row_of: Mapping[str, TensorErrors]
+    worst_first: tuple[str, ...]
+    blocks: int | None = None
+
+    @property
+    def tensors(self) -> int:
+        return len(self.row_of)
+
+    @cached_property
+    def ranks(self) -> Mapping[str, int]:
+        """The place of each tensor with an error, from 1 for the worst."""
+        return {name: rank for rank, name in enumerate(self.worst_first, start=1)}
+
+    def map_of(self, tensor: str | None) -> NDArray[np.float64] | None:
+        """float64 [columns] of a tensor, of the first one for None; rows of one tensor follow one another.
+
+        Columns behind the last block of weights that were drawn are left out.
+        """
+        if not self.map_rows:
+            return None
+        name = self.map_rows[0].tensor if tensor is None else tensor
+        places = [index for index, row in enumerate(self.map_rows) if row.tensor == name]
+        return self.percent[places].ravel()[: self.blocks] if places else None
+
+    def order(self, *, worst_first: bool) -> list[int]:
+        """Rows of the map as they lie in the file, or by error."""
+        places = list(range(len(self.map_rows)))
+        if worst_first:
+            last = len(self.ranks) + 1
+            places.sort(key=lambda index: self.ranks.get(self.map_rows[index].tensor, last))
+        return places
+
+    @cached_property
+    def layer_map(self) -> LayerMap | None:
+        """None without layers."""
+        return layer_map(self.row_of.values())
+
+
+def layer_map(tensors: Iterable[TensorErrors]) -> LayerMap | None:
+    """Kinds of tensors by layer, in the order in which they come; None without layers."""
+    inside = [row for row in tensors if row.layer != NO_LAYER]
+    if not inside:
+        return None
+    kinds = tuple(dict.fromkeys(row.kind for row in inside))
+    layers = tuple(sorted({row.layer for row in inside}))
+    row_of, column_of = ({name: place for place, name in enumerate(names)} for names in (kinds, layers))
+    percent = np.full((len(kinds), len(layers)), np.nan)
+    worst: list[list[TensorErrors | None]] = [[None] * len(layers) for _ in kinds]
+    for tensor in inside:
+        row, column, error = row_of[tensor.kind], column_of[tensor.layer], tensor.relative_rmse
+        if worst[row][column] is None or (error is not None and not 100 * error <= percent[row, column]):
+            percent[row, column], worst[row][column] = np.nan if error is None else 100 * error, tensor
+    return LayerMap(kinds, layers, percent, tuple(map(tuple, worst)))

@@ -1,0 +1,291 @@
+"""What a run of the quantization experiment returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from core.checkpoint.errors import MAP_COLUMNS
+from core.checkpoint.names import NO_LAYER
+from core.checkpoint.nested_scales import NestedScales
+from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors, Totals, layer_rows, total_rows
+from core.checkpoint.tensor_table import FormatReport, MapRow, TensorTable
+from core.comparison import ImplResult, RunsOn
+from core.contracts import archive
+from core.contracts.archive import Array
+from core.contracts.result import Result
+from core.topics.quantization.codebooks import Codebook, Histogram
+from core.topics.quantization.params import QuantizationParams
+from core.topics.quantization.sweep import Point
+from core.trace.kernel_traffic import TensorTraffic
+from kernels.quantization.formats import FormatId
+
+DRAWN = "weights"
+"""The name of the tensor that is drawn from a distribution."""
+
+PAPER_BLOCK, PAPER_NESTED = 64, 256
+"""QLoRA's weights to a scale, and scales to a float32."""
+
+SMALL_MODEL = "small model"
+"""The model of `outputs` that the app trained itself."""
+
+REFERENCE = ""
+"""The format of the rows of `outputs` whose weights are as they were."""
+
+
+@dataclass(frozen=True)
+class OutlierErrors:
+    """One format where one weight in a thousand is `outlier_scale` standard deviations.
+
+    `others_relative_rmse` is of the weights that are no outliers, over their own power: what outliers cost;
+    `relative_rmse` may fall, as their power counts.
+    """
+
+    format: str
+    outlier_scale: float
+    relative_rmse: float | None
+    snr_db: float | None
+    others_relative_rmse: float
+
+
+@dataclass(frozen=True)
+class DistributionErrors:
+    """One format at one block size on one of DISTRIBUTIONS."""
+
+    distribution: str
+    format: str
+    block_size: int
+    relative_rmse: float | None
+    snr_db: float | None
+
+
+@dataclass(frozen=True)
+class ScaleLevel:
+    """A part of what is stored, `count` numbers in `bytes`: 'codes', or one of the levels of scales.
+
+    `scheme` is 'plain' (scales in float32) or 'nested' (double quantization).
+    """
+
+    what: str
+    scheme: str
+    count: int
+    bytes: int
+    bits_per_parameter: float
+
+
+@dataclass(frozen=True)
+class StepTraffic(TensorTraffic):
+    """What launch `launch` of a step (the `kernel`: 'quantize', 'dequantize' or 'matmul') touches of a tensor."""
+
+    format: str = ""
+    launch: int = 0
+    dtype: str = ""
+    elements: int = 0
+
+
+@dataclass(frozen=True)
+class Product:
+    """Element types of one tl.dot in the TTIR of a step's kernel, such as 'bf16'."""
+
+    step: str
+    function: str
+    left: str
+    right: str
+    accumulator: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The Triton kernels against `other`, 'numpy' (this page's own numbers) or 'bitsandbytes'.
+
+    Codes differ where their levels do: FP4 has two for zero. The difference is of restored weights. `reason` is '' or
+    why nothing is compared, and then the counts are None.
+    """
+
+    format: str
+    block_size: int
+    other: str
+    elements: int
+    runs_on: RunsOn
+    differing_codes: int | None = None
+    differing_scales: int | None = None
+    max_abs_difference: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class WeightImplResult(ImplResult):
+    """One implementation of an `operation` ('error', 'dequantize', 'gemv' or 'matmul') on `elements` weights.
+
+    `bytes` is what it must at least read and write, `bytes_per_s` those over the time.
+    """
+
+    operation: str = ""
+    elements: int = 0
+    bytes: float = 0.0
+    bytes_per_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.operation}.{self.impl}"
+
+
+@dataclass(frozen=True)
+class OutputLoss:
+    """The loss of one model with one format on its linear layers, in nats per token; None for what is no number.
+
+    `format` is '' for the weights as they are. `bits_per_parameter` is of the quantized layers, 32 without any:
+    computed in float32. Standard errors are over windows of text, that of the increase over pairs of them.
+    `vocabulary` counts the tokens that the model knows: a perplexity above that is worse than guessing.
+    """
+
+    model: str
+    format: str
+    loss: float | None
+    loss_stderr: float | None
+    perplexity: float | None
+    loss_increase: float | None
+    increase_stderr: float | None
+    tokens: int
+    quantized_layers: int
+    bits_per_parameter: float
+    vocabulary: int = 0
+
+
+@dataclass(frozen=True)
+class LossDifference:
+    """The loss in `format` less that in `other`, of one model on the same windows. Under two stderr it is noise."""
+
+    model: str
+    format: str
+    other: str
+    loss_difference: float | None
+    stderr: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationResult(Result):
+    """Mappings are by id of a format ('nf4', 'fp4-e2m1', ...). A Partial has what is known so far; a report of a
+    checkpoint sends one about every second, with the tensors so far.
+
+    tensors        every tensor of the checkpoint, or the one that was drawn (DRAWN), in every format: measured (CPU),
+                   sizes modelled; `layers`, `totals` and `skipped` go with it.
+    error_maps     float32 [rows, 64]: relative RMSE of the blocks that fall into each column, in the order of the
+                   tensor; NaN where there is none or it is zero. A row per tensor; of one that was drawn a cell is a
+                   block, 64 to a row.
+    histogram, codebooks
+                   of a sample: the first 65,536 weights of at most 64 matrices, spread evenly; of a drawn tensor the
+                   first million. Measured (CPU).
+    scales         the first 4096 scales of one tensor. Measured (CPU).
+    scale_levels   how a weight's bits come together for those scales, in the order in which they stack up, codes
+                   first. A group of scales that is begun counts whole, the mean of the scales once. Modelled.
+    sweep          block sizes 16 to 4096 that the sample fills. Measured (CPU).
+    outliers       the chosen distribution with one weight in a thousand an outlier, at the chosen block size; beside a
+                   checkpoint too. Measured (CPU).
+    distributions  a control that does not depend on the parameters but for the seed. Measured (CPU).
+    traffic, products
+                   what the Triton kernels touch and multiply on a small matrix of the weights, in the chosen format;
+                   the product in NF4 where that has no fused kernel. Traced.
+    agreement      every format against numpy; with `timing` NF4 and FP4 E2M1 against bitsandbytes too.
+    comparison     with `timing` alone; times only of what the device itself ran and that passed its check.
+    outputs, output_pairs
+                   of the small model, and of the user's folder; pairs are every two formats of a model. Measured (CPU).
+
+    Metrics (those of formats only for the formats measured):
+      '{format}.snr_db', '{format}.relative_rmse', '{format}.max_abs_error', '{format}.bits_per_parameter',
+      '{format}.bytes'; 'weights.elements', 'weights.bytes', 'weights.nonfinite', 'weights.kurtosis';
+      'scales.plain_bits', 'scales.nested_bits', 'scales.saved_bits', 'scales.relative_rmse' (of the scales themselves);
+      'agreement.{format}.differing_codes' (against numpy, of every format that could be compared);
+      'stored.plain_bits' and 'stored.nested_bits' (bits per parameter by the bytes of stored tensors, NF4 at QLoRA's
+      block sizes); of a checkpoint 'report.tensors', 'report.resumed_tensors', 'report.read_bytes',
+      'report.bytes_per_s'; 'matmul.weights', 'matmul.code_bytes' and 'matmul.scale_bytes' (distinct bytes read),
+      'matmul.read_bytes', 'matmul.weight_bytes_bf16', 'matmul.computes_bf16' (1 when every tl.dot of the kernel takes
+      bf16 tiles); 'outputs.{format}.loss', 'outputs.reference.loss', 'folder.{format}.perplexity' and
+      'folder.reference.perplexity'; '{operation}.{impl}.time_ms' and '{operation}.{impl}.bytes_per_s' of the rows of
+      `comparison` that have a time.
+    """
+
+    topic: str = "quantization"
+    params: QuantizationParams
+    tensors: TensorTable = field(default_factory=TensorTable)
+    layers: tuple[LayerTotals, ...] = ()
+    totals: tuple[Totals, ...] = ()
+    skipped: tuple[SkippedTensor, ...] = ()
+    error_maps: Mapping[str, Array] = field(default_factory=dict)
+    histogram: Histogram | None = None
+    codebooks: Mapping[str, Codebook] = field(default_factory=dict)
+    scales: NestedScales | None = None
+    scale_levels: tuple[ScaleLevel, ...] = ()
+    sweep: tuple[Point, ...] = ()
+    outliers: tuple[OutlierErrors, ...] = ()
+    distributions: tuple[DistributionErrors, ...] = ()
+    traffic: tuple[StepTraffic, ...] = ()
+    products: tuple[Product, ...] = ()
+    agreement: tuple[Agreement, ...] = ()
+    comparison: tuple[WeightImplResult, ...] = ()
+    outputs: tuple[OutputLoss, ...] = ()
+    output_pairs: tuple[LossDifference, ...] = ()
+
+    @property
+    def has_whole_report(self) -> bool:
+        """Whether the report is over: what follows it is there."""
+        return bool(self.distributions)
+
+    def totals_in(self, format_id: str) -> Totals | None:
+        """None where no tensor was measured in the format (yet)."""
+        return next((row for row in self.totals if row.format == format_id), None)
+
+    def report(self, format_id: str) -> FormatReport | None:
+        """What is drawn of the tensors in one format, made once; None where it was not measured."""
+        if format_id not in self.error_maps:
+            return None
+        if format_id not in self._reports:
+            rows = {row.tensor: row for row in self.tensors.rows_in(format_id)}
+            self._reports[format_id] = FormatReport(
+                format=format_id,
+                percent=100 * self.error_maps[format_id].astype(np.float64),
+                map_rows=self.map_rows,
+                row_of=rows,
+                worst_first=tuple(row.tensor for row in self.tensors.by_error(format_id)),
+                blocks=None if self.params.checkpoint.strip() else self.params.blocks,
+            )
+        return self._reports[format_id]
+
+    @cached_property
+    def map_rows(self) -> tuple[MapRow, ...]:
+        """The rows of the error maps: tensors, or stretches of the one that was drawn."""
+        formats = self.tensors.formats[:1]
+        rows = [MapRow(row.tensor, row.layer, row.kind) for name in formats for row in self.tensors.rows_in(name)]
+        if [row.tensor for row in rows] != [DRAWN]:
+            return tuple(rows)
+        blocks = self.params.blocks
+        stretches = ((begin, min(begin + MAP_COLUMNS, blocks) - 1) for begin in range(0, blocks, MAP_COLUMNS))
+        return tuple(MapRow(DRAWN, NO_LAYER, f"blocks {begin} to {end}") for begin, end in stretches)
+
+    @cached_property
+    def _reports(self) -> dict[str, FormatReport]:
+        return {}
+
+    @classmethod
+    def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
+        """Arrays were by 'error_map.{format}', 'codes.{format}' and 'error.{format}', tensors one row per format."""
+        tree, arrays, tables = super().from_tables(stored), archive.nested(stored["arrays"]), stored["tables"]
+        rows = [TensorErrors(**row) for row in tables.get("tensors", ())]
+        tree |= {"tensors": TensorTable.of(rows), "layers": layer_rows(rows), "totals": total_rows(rows)}
+        tree["error_maps"] = arrays.get("error_map", {})
+        tree["histogram"] = arrays.get("weights")
+        tree["codebooks"] = {
+            name: Codebook.of_counts(FormatId(name), won, arrays["error"][name])
+            for name, won in arrays.get("codes", {}).items()
+        }
+        if "scales" in arrays:
+            params = tree["params"]
+            tensor = "" if params["checkpoint"].strip() else params["distribution"]
+            sizes = {name: params[name] for name in ("block_size", "nested_block")}
+            tree["scales"] = {"tensor": tensor, **sizes, **arrays["scales"]}
+        tree["traffic"] = [{**row, "kernel": row["step"]} for row in tables.get("kernels", ())]
+        return tree

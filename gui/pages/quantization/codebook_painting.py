@@ -1,4 +1,4 @@
-"""How the codebook view is painted: histogram with bins, what each code wins, one row of levels per format, the axis."""
+"""How the codebook view is painted: histogram with bins, what each code wins, a row of levels per format, the axis."""
 
 from __future__ import annotations
 

@@ -39,9 +39,8 @@ from gui.pages.flash_attention.hardware_bar import HardwareStrip, describe
 from gui.pages.flash_attention.softmax_state import SoftmaxState
 from gui.pages.flash_attention.sram_view import SramView
 from gui.pages.flash_attention.timeline import Timeline
-from gui.pages.lora.factor_pictures import FactorPictures, Factors
-from gui.pages.lora.triplet_view import Triplets, TripletView
-from gui.pages.quantization.bit_budget import budget_rows
+from gui.pages.lora.factor_pictures import FactorPictures
+from gui.pages.lora.triplet_view import TripletView
 from gui.pages.quantization.codebook_rows import LevelRow
 from gui.pages.quantization.codebook_view import CodebookView
 from gui.pages.quantization.deployment_rows import budget_rows, loss_rows

@@ -54,7 +54,7 @@ def _difference_tone(d: Difference) -> str:
 def _of_line(
     name: str, title: str, help: str, write: Callable[[float], str], value: Callable[[LineRow], object] | None = None
 ) -> Column[LineRow]:
-    return Column(name, title, help, value or attrgetter(name), write, tip=_line_tip)
+    return Column(name, title, help, value or attrgetter(name), write, mono=False, tip=_line_tip)
 
 
 LINE_COLUMNS: tuple[Column[LineRow], ...] = (

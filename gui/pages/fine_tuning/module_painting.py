@@ -145,12 +145,13 @@ def _paint_outside(
     """Embedding, norm and head carry their names, and their numbers under them; upright where they are narrow."""
     lit = state in ("whole", "part")
     painter.setPen(QColor(_on(theme, colour_of(theme, norm, limits)) if lit else theme.muted))
-    wide = painter.fontMetrics().horizontalAdvance
-    name = part_name(place.kind)
-    longest = max(wide(name), wide(text)) + 6
-    if longest <= box.width() or longest > box.height():
-        names = [name for name in (name, name.split()[-1]) if wide(name) + 4 <= box.width()][:1]
-        lines = [line for line in (*names, text) if line and wide(line) + 4 <= box.width()]
+    wide, name = painter.fontMetrics().horizontalAdvance, part_name(place.kind)
+    names = (name, name.split()[-1])
+    lines = [line for line in (next((word for word in names if wide(word) + 4 <= box.width()), ""), text) if line]
+    lines = [line for line in lines if wide(line) + 4 <= box.width()]
+    upright = [word for word in names if max(wide(word), wide(text)) + 6 <= box.height()][:1]
+    fits = max(wide(name), wide(text)) + 6 <= box.width()
+    if fits or not upright or (upright[0] != name and lines):
         fitting = lines if box.height() >= len(lines) * painter.fontMetrics().height() else lines[-1:]
         painter.drawText(box, _CENTRED, "\n".join(fitting))
         return
@@ -158,7 +159,7 @@ def _paint_outside(
     painter.translate(box.center())
     painter.rotate(-90)
     turned = QRectF(-box.height() / 2, -box.width() / 2, box.height(), box.width())
-    painter.drawText(turned, _CENTRED, "\n".join(line for line in (name, text) if line))
+    painter.drawText(turned, _CENTRED, "\n".join(line for line in (*upright, text) if line))
     painter.restore()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QFontMetricsF, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui import theme as themes
@@ -29,6 +29,13 @@ class Number:
     value: str
     detail: str = ""
     tone: Tone = "plain"
+    short: str = ""
+    """The label where there is no room for the whole one."""
+
+    def label_within(self, metrics: QFontMetrics, width: float) -> str:
+        """The label, the short one where that is cut, or as much of it as there is room for."""
+        fits = not self.short or metrics.horizontalAdvance(self.label) <= width
+        return metrics.elidedText(self.label if fits else self.short, Qt.TextElideMode.ElideRight, int(width))
 
 
 class MetricBar(Figure):
@@ -113,7 +120,7 @@ class _Strip(Canvas):
             label = QRectF(inside.left(), value.bottom(), inside.width(), inside.height() * 0.45)
             for rect, text, text_colour, font in (
                 (value, number.value, tones[number.tone], value_font),
-                (label, number.label, theme.muted, label_font),
+                (label, number.label_within(QFontMetrics(label_font), label.width()), theme.muted, label_font),
             ):
                 painter.setFont(font)
                 painter.setPen(QColor(text_colour))

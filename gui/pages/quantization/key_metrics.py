@@ -49,6 +49,7 @@ def groups(plan: Plan, fitting: QuantizationResult | None, tensor: str | None) -
             f"quantized ({_quantity(costs.bytes, 'bytes')} stored)",
             _quantity(costs.quantized_bytes, "bytes"),
             f"{costs.elements:,} weights quantized, and as they are stored; modelled",
+            short="quantized",
         ),
     ]
     about = _about_tensor(row) if row is not None else _about(fitting, costs, name)
@@ -77,7 +78,8 @@ def _about(fitting: QuantizationResult | None, costs: Totals | TensorErrors, for
         return None
     for worst in fitting.tensors.worst(format_id, 1):
         text = f"{worst.tensor} has the lowest SNR of {len(fitting.tensors):,} tensors; measured on the CPU"
-        return Number(f"worst: {short_name(worst.layer, worst.kind)}", _quantity(worst.snr_db, "dB"), text, "bad")
+        label = f"worst: {short_name(worst.layer, worst.kind)}"
+        return Number(label, _quantity(worst.snr_db, "dB"), text, "bad", short="worst tensor")
     return None
 
 
@@ -86,7 +88,8 @@ def _preset(plan: Plan) -> Number:
     format_id = plan.params.format
     size = next(memory.bytes for memory in plan.memory if memory.format == format_id)
     text = f"All weights of {plan.preset.name} with its linear layers in {LABELS[format_id]}; modelled"
-    return Number(f"{plan.preset.name} in {LABELS[format_id]}", _quantity(size, "bytes"), text)
+    label = f"{plan.preset.name} in {LABELS[format_id]}"
+    return Number(label, _quantity(size, "bytes"), text, short=plan.preset.name)
 
 
 def _quantity(value: float | None, unit: str, digits: int = 3) -> str:

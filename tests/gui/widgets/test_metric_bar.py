@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from PySide6.QtGui import QFont, QFontMetrics
 
 from gui.widgets.metric_bar import MetricBar, Number
 
@@ -41,3 +42,13 @@ def test_that_a_long_name_takes_the_room_that_others_do_not_need(strip: MetricBa
 def test_that_columns_are_equal_again_where_something_must_be_cut(strip: MetricBar) -> None:
     width = strip.needed_px - 40
     assert widths(strip, width) == pytest.approx([width / 3] * 3)
+
+
+def test_that_a_label_without_room_is_the_short_one_whole(qtbot: Any) -> None:
+    number = Number("worst: layer 20 mlp.down_proj", "17 dB", short="worst tensor")
+    metrics = QFontMetrics(QFont())
+    whole, short = (metrics.horizontalAdvance(text) for text in (number.label, number.short))
+    assert number.label_within(metrics, whole) == number.label
+    assert number.label_within(metrics, whole - 1) == number.short
+    assert number.label_within(metrics, short - 1).endswith("…")
+    assert LONG.label_within(metrics, whole - 1).endswith("…"), "without a short one it is cut"

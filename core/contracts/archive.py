@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -123,12 +124,13 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _referring(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """The tree with a reference in place of each array, which goes to `arrays` under its path."""
+    """The tree with a reference in place of each array, which goes to `arrays` under a name like its path."""
     if isinstance(value, np.ndarray):
-        while path in arrays:  # a name of a mapping has dots of its own
-            path += "'"
-        arrays[path] = value
-        return {_REFERENCE: path}
+        member = re.sub(r"[^\w.-]", "_", path)
+        while member in arrays:  # names of a mapping are free: two may read the same
+            member += "_"
+        arrays[member] = value
+        return {_REFERENCE: member}
     if isinstance(value, Mapping):
         return {name: _referring(item, _join(path, name), arrays) for name, item in value.items()}
     if isinstance(value, list):

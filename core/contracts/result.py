@@ -95,7 +95,7 @@ Row = dict[str, Any]
 """One line of a table: JSON values only (str, int, float, bool, None)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """Everything a page draws and a claim tests, with nothing that needs torch to read.
 
@@ -105,28 +105,17 @@ class Result:
     """
 
     topic: str = ""
-    params: Any = None
+    params: Params
     environment: Environment = NOT_STAMPED
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    arrays: Mapping[str, archive.Array] = field(default_factory=dict)
-    tables: Mapping[str, list[Row]] = field(default_factory=dict)
     sources: tuple[KernelSource, ...] = ()
     lines: tuple[LineTraffic, ...] = ()
     messages: tuple[Message, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Until every topic's result is typed: what all results have, from the tables."""
-        for name, kind in (("sources", KernelSource), ("lines", LineTraffic), ("messages", Message)):
-            if name in self.tables and not getattr(self, name):
-                made: Any = kind
-                keys = {item.name for item in fields(made)}
-                rows = [{key: row.get(key, "") for key in keys} for row in self.tables[name]]
-                object.__setattr__(self, name, tuple(made(**row) for row in rows))
-
     @property
     def params_json(self) -> dict[str, Any]:
         """The parameters as JSON values."""
-        return dict(self.params) if isinstance(self.params, Mapping) else self.params.model_dump(mode="json")
+        return self.params.model_dump(mode="json")
 
     def value(self, name: str) -> float:
         """The value of a metric, or NaN where the run did not produce it."""
@@ -135,8 +124,6 @@ class Result:
 
     def is_run_of(self, params: Params) -> bool:
         """Whether these parameters ask for this very run: they differ at most in what is only shown."""
-        if not isinstance(self.params, Params):
-            return dict(self.params) == params.model_dump(mode="json")
         return params.asks_for_the_run_of(self.params)
 
     def to_bytes(self, *, compress: bool = True) -> bytes:
@@ -147,7 +134,7 @@ class Result:
     def from_bytes(cls, data: bytes) -> Self:
         """The inverse of `to_bytes`, of what any earlier version wrote too. Raises ValueError for anything else."""
         tree = archive.unpack(data)
-        if tree.pop("format", None) != _FORMAT and cls is not Result:
+        if tree.pop("format", None) != _FORMAT:
             tree = cls.from_tables(tree)
         return archive.typed(cls, tree)
 

@@ -54,7 +54,7 @@ class Topic:
     plan: Callable[[Any], Any]
     experiment: str
     claims: tuple[Claim, ...]
-    result: type[Result] = Result
+    result: type[Result]
     check: Callable[[Any], None] = accept
     libraries: str = ""
     runs_on: Callable[[Any, str], str] = as_resolved

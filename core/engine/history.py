@@ -107,7 +107,7 @@ class History:
     def load(self, entry_id: str) -> Result:
         """The whole result of a run, of any earlier version of the program too."""
         row = self._row(entry_id, "topic, result")
-        kind = registry.topic(row["topic"], self._topics).result if row["topic"] in self._topics else Result
+        kind = registry.topic(row["topic"], self._topics).result
         try:
             return kind.from_bytes(row["result"])
         except InvalidParams as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from core.contracts.result import KernelSource, LineTraffic, Row
+from core.contracts.result import KernelSource, LineTraffic
 from core.trace.record import Launch
 from core.trace.traffic import traffic
 
@@ -108,12 +108,6 @@ def by_tensor(traffic: Iterable[TensorTraffic]) -> tuple[TensorTraffic, ...]:
             max(before.unique_bytes, row.unique_bytes),
         )
     return tuple(sums.values())
-
-
-def kernel_tables(kernel: str, launches: Sequence[Launch], tensor_of: Mapping[str, str]) -> dict[str, list[Row]]:
-    """Until every topic's result is typed: the same as tables."""
-    typed = kernel_traffic(kernel, launches, tensor_of)
-    return {name: [asdict(row) for row in getattr(typed, name)] for name in ("traffic", "lines", "sources")}
 
 
 def shown_path(file: str) -> str:

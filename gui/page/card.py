@@ -40,7 +40,7 @@ class Card(QFrame):
         self.setMinimumHeight(_MINIMUM_HEIGHT_PX)
         self.content = content
         self.title = title
-        self._outdated: bool | None = None
+        self._outdated = False
         self._picture_outdated: bool | None = None
         self.badge = ProvenanceBadge()
         self._title = QLabel(title)
@@ -90,19 +90,15 @@ class Card(QFrame):
     def is_empty(self) -> bool:
         return self._stack.currentWidget() is self._empty
 
-    def set_stale(self, stale: bool) -> None:
-        """Mark that the parameters have changed since the run that is drawn. An empty card is never stale."""
-        shown = stale and not self.is_empty
-        self._stale.setVisible(shown)
-        if self.property("stale") != shown:
-            self.setProperty("stale", shown)
-            self.style().polish(self)
-
     def _mark_stale(self) -> None:
+        """Numbers of a run are stale while the form has other parameters; an empty card never is."""
+        provenance = self.badge.provenance
         outdated = self._outdated if self._picture_outdated is None else self._picture_outdated
-        if outdated is not None:
-            provenance = self.badge.provenance
-            self.set_stale(outdated and provenance is not None and provenance.is_of_a_run)
+        stale = outdated and not self.is_empty and provenance is not None and provenance.is_of_a_run
+        self._stale.setVisible(stale)
+        if self.property("stale") != stale:
+            self.setProperty("stale", stale)
+            self.style().polish(self)
 
     def set_maximised(self, maximised: bool) -> None:
         """Update the menu; the grid does the rest."""

@@ -66,7 +66,6 @@ class Controller(QObject):
                 self._view.clear_error()
             self._view.show_plan(plan, params)
         self._plan_failed = plan is None
-        self._mark_stale()
         self._planned_at = time.monotonic()
 
     def run(self, device: str = "auto") -> None:
@@ -91,7 +90,6 @@ class Controller(QObject):
         """Present a result, of a run or of the history, with its claims tested."""
         self._result = result
         self._view.present(result, self.findings(result))
-        self._mark_stale()
 
     def clear(self) -> None:
         """Forget the result that is shown."""
@@ -171,10 +169,6 @@ class Controller(QObject):
     def _end(self, phase: str, *, completed: bool = False) -> None:
         self._run = None
         self._view.show_ended(phase, completed=completed)
-
-    def _mark_stale(self) -> None:
-        if self._result is not None:
-            self._view.set_stale(not self._result.is_run_of(self._view.params))
 
 
 def _one_line(params: Params) -> str:

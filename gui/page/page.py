@@ -233,7 +233,6 @@ class Page(QWidget, Generic[P, R]):
         self.numbers.set_metrics(result.metrics)
         self.source.set_sources(result.sources)
         self.source.annotate_bytes(result.lines)
-        self.set_stale(False)
         self._announce(result.messages)
 
     def withdraw(self) -> None:
@@ -243,7 +242,6 @@ class Page(QWidget, Generic[P, R]):
         self.tabs.setTabText(0, "Claims")
         self.numbers.set_metrics({})
         self.source.set_sources([])
-        self.set_stale(False)
         self._announce(())
         self.run_bar.show_ended("Not run yet", completed=False)
 
@@ -269,9 +267,6 @@ class Page(QWidget, Generic[P, R]):
         """Take the sentence back: what was wrong no longer is."""
         self.banner.hide()
         self.form.clear_fault()
-
-    def set_stale(self, stale: bool) -> None:
-        """Until every page draws its state: mark the cards whose numbers belong to other parameters than the form's."""
 
     def append_log(self, text: str) -> None:
         self.log.append(text)

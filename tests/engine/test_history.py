@@ -19,24 +19,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.contracts.errors import TilescopeError, UnknownName
-from core.contracts.result import Environment, Metric, Provenance, Result
+from core.contracts.result import Environment, Metric, Provenance
 from core.engine.history import History
 from core.engine.history_file import SCHEMA_VERSION, data_folder
 from tests.engine.helpers import TIMEOUT_S
+from tests.engine.kept import TOPICS, KeptParams, KeptResult, Moved
+from tests.old_result import old_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
-def result(topic: str = "flash", size: int = 8, seed: int = 0, **params: Any) -> Result:
-    return Result(
+def result(topic: str = "flash", size: int = 8, seed: int = 0, **params: Any) -> KeptResult:
+    return KeptResult(
         topic=topic,
-        params={"seq_len": 512, "causal": True, **params},
+        params=KeptParams(**params),
         environment=Environment("cpu", "lanes", {"torch": "2.13.0"}),
         metrics={"bytes": Metric(4096.0, "B", Provenance.TRACED, "exact")},
-        arrays={"noise": np.random.default_rng(seed).random(size)},
-        tables={"traffic": [{"tensor": "Q", "read_bytes": 12, "share": math.nan}]},
+        noise=np.random.default_rng(seed).random(size),
+        traffic=(Moved("Q", 12, math.nan),),
     )
+
+
+def open_history(path: Path, **limits: int) -> History:
+    return History(path, topics=TOPICS, **limits)
 
 
 @pytest.fixture
@@ -46,21 +52,21 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def history(path: Path) -> History:
-    return History(path)
+    return open_history(path)
 
 
 def test_that_a_kept_run_comes_back_as_it_was(history: History, path: Path) -> None:
     kept = result(seq_len=1000)
     entry_id = history.add(kept, datetime(2026, 5, 4, 14, 0, tzinfo=timezone(timedelta(hours=2))), 1.5)
-    again = History(path)
+    again = open_history(path)
     [entry] = again.list()
     assert (entry.id, entry.topic, entry.wall_s) == (entry_id, "flash", 1.5)
     assert entry.started_at == NOON
-    assert entry.params == kept.params
+    assert entry.params == kept.params_json
     assert entry.metrics == kept.metrics
     assert entry.environment == {"device": "cpu", "backend": "lanes", "torch": "2.13.0"}
     loaded = again.load(entry_id)
-    np.testing.assert_array_equal(loaded.arrays["noise"], kept.arrays["noise"])
+    np.testing.assert_array_equal(loaded.noise, kept.noise)
     assert loaded.metrics == kept.metrics
 
 
@@ -73,6 +79,28 @@ def test_that_the_list_is_the_newest_first_of_a_topic_or_of_all(topics: list[str
         assert [entry.id for entry in history.list(limit=limit)] == [i for _, i in reversed(ids)][:limit]
         flash = [i for topic, i in reversed(ids) if topic == "flash"]
         assert [entry.id for entry in history.list("flash", limit)] == flash[:limit]
+
+
+def test_that_a_run_that_an_older_version_kept_still_opens(history: History, path: Path) -> None:
+    entry_id = history.add(result(), NOON, 0.1)
+    stored = old_bytes(
+        "flash",
+        KeptParams(seq_len=64),
+        arrays={"noise": np.arange(3)},
+        tables={"traffic": [{"tensor": "K", "read_bytes": 8, "share": 0.5}], "gone": [{"a": 1}]},
+    )
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE runs SET result = ?", (stored,))
+    opened = history.load(entry_id)
+    assert isinstance(opened, KeptResult)
+    assert (opened.params, opened.traffic) == (KeptParams(seq_len=64), (Moved("K", 8, 0.5),))
+    np.testing.assert_array_equal(opened.noise, np.arange(3))
+
+
+def test_that_a_run_of_a_topic_that_is_no_more_is_a_sentence(history: History, path: Path) -> None:
+    entry_id = history.add(result("gone"), NOON, 0.1)
+    with pytest.raises(UnknownName, match="no topic 'gone'"):
+        history.load(entry_id)
 
 
 def test_that_runs_are_found_by_their_params(history: History) -> None:
@@ -102,7 +130,7 @@ def test_that_a_removed_run_is_gone_until_the_removal_is_undone(history: History
 
 def test_that_the_removed_and_then_the_oldest_make_room(path: Path) -> None:
     one = len(result(size=50_000).to_bytes())
-    history = History(path, limit_bytes=int(3.5 * one))
+    history = open_history(path, limit_bytes=int(3.5 * one))
     first, second, third = (history.add(result(size=50_000, seed=seed), NOON, 0.1) for seed in range(3))
     history.remove(second)
     fourth = history.add(result(size=50_000, seed=4), NOON, 0.1)
@@ -113,18 +141,18 @@ def test_that_the_removed_and_then_the_oldest_make_room(path: Path) -> None:
 
 
 def test_that_the_file_shrinks_when_runs_make_room_for_a_small_one(path: Path) -> None:
-    history = History(path, limit_bytes=4_000_000)
+    history = open_history(path, limit_bytes=4_000_000)
     for seed in range(4):
         history.add(result(size=100_000, seed=seed), NOON, 0.1)
     full = path.stat().st_size
-    History(path, limit_bytes=10_000).add(result(), NOON, 0.1)
+    open_history(path, limit_bytes=10_000).add(result(), NOON, 0.1)
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert path.stat().st_size < full / 4
 
 
 def test_that_a_run_larger_than_the_limit_is_kept_alone(path: Path) -> None:
-    history = History(path, limit_bytes=10)
+    history = open_history(path, limit_bytes=10)
     history.add(result(), NOON, 0.1)
     second = history.add(result(), NOON, 0.1)
     assert [entry.id for entry in history.list()] == [second]
@@ -139,11 +167,9 @@ def test_that_an_export_is_standard_json_and_an_archive_that_opens(history: Hist
 
     document = json.loads(json_path.read_text(), parse_constant=no_such_constant)
     assert document["metrics"]["bytes"] == {"value": 4096.0, "unit": "B", "provenance": "traced", "note": "exact"}
-    assert document["tables"]["traffic"] == [{"tensor": "Q", "read_bytes": 12, "share": None}]
+    assert document["traffic"] == [{"tensor": "Q", "read_bytes": 12, "share": None}]
     assert document["started_at"] == "2026-05-04T12:00:00+00:00"
-    np.testing.assert_array_equal(
-        Result.from_bytes(npz_path.read_bytes()).arrays["noise"], history.load(entry_id).arrays["noise"]
-    )
+    np.testing.assert_array_equal(KeptResult.from_bytes(npz_path.read_bytes()).noise, history.load(entry_id).noise)
 
 
 def test_that_an_export_to_where_nothing_can_be_written_is_a_sentence(history: History, tmp_path: Path) -> None:
@@ -157,18 +183,18 @@ def test_that_an_export_to_where_nothing_can_be_written_is_a_sentence(history: H
 def test_that_a_file_that_is_no_database_is_moved_aside_and_reported(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    history = History(path)
+    history = open_history(path)
     assert history.notice is not None
     assert history.notice.startswith("The history is damaged: it was moved to ")
     [aside] = path.parent.glob("history-set-aside-*.sqlite3")
     assert aside.read_bytes() == content
     history.add(result(), NOON, 0.1)
-    assert len(History(path).list()) == 1
-    assert History(path).notice is None
+    assert len(open_history(path).list()) == 1
+    assert open_history(path).notice is None
 
 
 def test_that_damage_found_later_is_moved_aside_and_reported_once(path: Path) -> None:
-    history = History(path)
+    history = open_history(path)
     for seed in range(3):
         history.add(result(size=2000, seed=seed), NOON, 0.1)
     with sqlite3.connect(path) as database:
@@ -185,11 +211,11 @@ def test_that_damage_found_later_is_moved_aside_and_reported_once(path: Path) ->
 
 
 def test_that_the_history_of_a_newer_version_is_kept_aside(path: Path) -> None:
-    History(path).add(result(), NOON, 0.1)
+    open_history(path).add(result(), NOON, 0.1)
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
-    history = History(path)
+    history = open_history(path)
     assert history.notice is not None
     assert "was written by a newer Tilescope" in history.notice
     assert history.list() == ()
@@ -206,7 +232,7 @@ def test_that_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None
 
 
 def test_that_threads_share_one_history(path: Path) -> None:
-    history = History(path)
+    history = open_history(path)
     with ThreadPoolExecutor(8) as pool:
         ids = set(pool.map(lambda seed: history.add(result(seed=seed), NOON, 0.1), range(40)))
     assert {entry.id for entry in history.list()} == ids
@@ -238,7 +264,7 @@ def test_that_killing_the_writer_loses_at_most_the_run_in_flight(path: Path) -> 
     process.wait(TIMEOUT_S)
     process.stdout.close()
 
-    history = History(path)
+    history = open_history(path)
     assert history.notice is None
     ids = [entry.id for entry in reversed(history.list())]
     assert ids[: len(kept)] == kept
@@ -252,7 +278,7 @@ def test_that_processes_share_one_history(path: Path) -> None:
     writers = [writer(path, 5) for _ in range(2)]
     ids = [line for process in writers for line in process.communicate(timeout=TIMEOUT_S)[0].split()]
     assert len(ids) == 10
-    assert {entry.id for entry in History(path).list()} == set(ids)
+    assert {entry.id for entry in open_history(path).list()} == set(ids)
 
 
 def test_that_the_data_folder_is_the_platforms_unless_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

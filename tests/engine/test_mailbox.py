@@ -6,17 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Partial, Progress, Started
-from core.contracts.result import Result
 from core.engine.mailbox import Mailbox
 from core.engine.runs import Run
+from tests.engine.trouble import TroubleParams, TroubleResult
+
+
+def partial(count: int) -> Partial:
+    return Partial(TroubleResult(params=TroubleParams(count=count)))
+
 
 EVENTS = st.sampled_from(
     [
         Started("worker", "cpu"),
         Progress(1, 2, "one"),
         Progress(2, 2, "two"),
-        Partial(Result(params=1)),
-        Partial(Result(params=2)),
+        partial(1),
+        partial(2),
         Failed("It failed."),
         Cancelled(),
     ]
@@ -44,9 +49,14 @@ def test_that_whatever_is_put_the_reader_sees_a_valid_run(puts: list[Event | Non
 
 def test_that_a_newer_partial_replaces_the_unread_one_and_not_the_progress() -> None:
     box = Mailbox()
-    for event in (Progress(1, 9, ""), Partial(Result(params=1)), Progress(2, 9, ""), Partial(Result(params=2))):
+    for event in (
+        Progress(1, 9, ""),
+        partial(1),
+        Progress(2, 9, ""),
+        partial(2),
+    ):
         box.put(event)
-    assert box.drain() == [Progress(2, 9, ""), Partial(Result(params=2))]
+    assert box.drain() == [Progress(2, 9, ""), partial(2)]
 
 
 def test_that_a_blocked_reader_is_woken() -> None:

@@ -16,7 +16,8 @@ from core.contracts.params import Params, choice, number, switch
 from core.contracts.result import Provenance, Result
 from core.contracts.text import Text
 from core.contracts.topic import Topic
-from gui.page.page import Page
+from gui.page.card_spec import CardSpec, Strip
+from gui.page.page import Page, PageState
 
 SOURCE = 'def fwd(q_ptr):\n    q = tl.load(q_ptr)  # the tile\n    """A docstring\n    of two lines."""\n    return q\n'
 
@@ -52,19 +53,27 @@ class ToyResult(Result):
 class ToyPage(Page[Any, ToyResult]):
     """Records what it is told to draw."""
 
-    def build(self) -> None:
+    def build(self) -> tuple[Strip | CardSpec, ...]:
         self.calls: list[tuple[str, Any]] = []
-        self.add_strip(QLabel("strip"))
-        self.card = self.add_plot(QLabel("plot"), 0, 0, "Schedule", "What runs when.")
-        self.other = self.add_plot(QLabel("other"), 0, 1, "Traffic", provenance=Provenance.MODELLED, width=2)
+        return (
+            Strip(QLabel("strip")),
+            CardSpec("schedule", QLabel("plot"), "Schedule", "What runs when."),
+            CardSpec("traffic", QLabel("other"), "Traffic", "", column=1, width=2, provenance=Provenance.MODELLED),
+        )
+
+    def draw(self, state: PageState[Any, ToyResult]) -> None:
+        self.cards["schedule"].set_provenance(None if state.result is None else Provenance.TRACED)
 
     def show_plan(self, plan: Any, params: Params) -> None:
+        super().show_plan(plan, params)
         self.calls.append(("plan", plan))
 
-    def show_result(self, result: Result) -> None:
+    def show_result(self, result: ToyResult) -> None:
+        super().show_result(result)
         self.calls.append(("result", result))
 
     def clear_result(self) -> None:
+        super().clear_result()
         self.calls.append(("clear", None))
 
     def select(self, selection: Any) -> None:

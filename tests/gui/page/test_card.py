@@ -52,14 +52,25 @@ def test_that_a_picture_of_other_parameters_than_the_run_s_says_itself_whether_i
 
 def test_that_an_empty_card_says_what_to_do_and_is_never_stale(grid: PlotGrid) -> None:
     card = grid.cards[0]
+    card.set_provenance(Provenance.TRACED)
     card.set_empty("Run to trace the kernels")
-    card.set_stale(True)
+    card.set_outdated(True)
     assert card.is_empty
     assert not card.property("stale")
     card.set_empty(None)
-    card.set_stale(True)
     assert not card.is_empty
     assert card.property("stale")
+
+
+def test_that_only_numbers_of_a_run_are_stale_when_parameters_change(grid: PlotGrid) -> None:
+    card = grid.cards[0]
+    card.set_outdated(True)
+    for provenance in (None, *Provenance):
+        card.set_provenance(provenance)
+        assert bool(card.property("stale")) is (provenance is not None and provenance.is_of_a_run)
+    card.set_provenance(Provenance.TRACED)
+    card.set_outdated(False)
+    assert not card.property("stale")
 
 
 def test_that_columns_share_the_row_as_declared(grid: PlotGrid) -> None:

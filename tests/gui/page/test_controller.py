@@ -210,17 +210,6 @@ def test_that_a_claim_whose_test_breaks_is_not_tested_and_breaks_nothing(
     assert "KeyError" in view.called("append_log")[0][0]
 
 
-def test_that_a_result_is_stale_while_the_parameters_differ(
-    controller: Controller, view: MockView, result: Result
-) -> None:
-    controller.show_result(result)
-    view.edit(seq_len=2048)
-    controller.show_plan()
-    view.edit(seq_len=1024)
-    controller.show_plan()
-    assert view.called("set_stale") == [(False,), (True,), (False,)]
-
-
 def test_that_clearing_forgets_the_result(controller: Controller, view: MockView, result: Result) -> None:
     controller.show_result(result)
     controller.clear()

@@ -12,15 +12,15 @@ from core.contracts.claims import Finding, Verdict
 from core.contracts.result import Message, Provenance, Result
 from core.contracts.topic import Topic
 from gui.page.card import Card
-from tests.gui.doubles import ToyPage, ToyParams
+from tests.gui.doubles import ToyPage, ToyParams, ToyResult
 
 FINDINGS = {"same-result": Finding(Verdict.HOLDS, "error 3e-7"), "faster": Finding(Verdict.NOT_TESTED, "needs a GPU")}
 
 
 def test_that_a_page_frames_its_plots(page: ToyPage) -> None:
-    assert isinstance(page.card, Card)
+    assert isinstance(page.cards["schedule"], Card)
     assert [card.title for card in page.plots.cards] == ["Schedule", "Traffic"]
-    assert page.other.badge.provenance is Provenance.MODELLED
+    assert page.cards["traffic"].badge.provenance is Provenance.MODELLED
 
 
 def test_that_building_a_page_flashes_no_window(topic: Topic, qapp: Any, qtbot: Any) -> None:
@@ -133,7 +133,7 @@ def test_that_language_changes_title_question_and_claims(page: ToyPage) -> None:
 def test_that_escape_undoes_the_innermost_state(page: ToyPage) -> None:
     cancelled: list[bool] = []
     page.cancel_requested.connect(lambda: cancelled.append(True))
-    page.plots.maximise(page.card)
+    page.plots.maximise(page.cards["schedule"])
     page.show_started("Waiting")
     page.banner.show_error("It broke.")
     assert page.dismiss()
@@ -141,7 +141,7 @@ def test_that_escape_undoes_the_innermost_state(page: ToyPage) -> None:
     page.show_ended("Cancelled", completed=False)
     assert page.dismiss()
     assert page.banner.sentence == ""
-    assert page.plots.maximised is page.card
+    assert page.plots.maximised is page.cards["schedule"]
     assert page.dismiss()
     assert page.plots.maximised is None
     assert not page.dismiss()
@@ -174,3 +174,24 @@ def test_that_every_control_can_be_reached_with_the_keyboard(page: ToyPage) -> N
         QTest.keyClick(page.focusWidget(), Qt.Key.Key_Tab)
         seen.add(page.focusWidget())
     assert {page.run_bar.run_button, page.form.fields["heads"].spin, page.form.fields["seq_len"].slider} <= seen
+
+
+def test_that_a_run_is_stale_while_the_form_has_other_parameters(page: ToyPage, result: ToyResult) -> None:
+    page.show_plan("plan", ToyParams())
+    page.present(result, FINDINGS)
+    assert not page.cards["schedule"].property("stale")
+    page.show_plan("other plan", ToyParams(seq_len=2048))
+    assert page.cards["schedule"].property("stale")
+    assert not page.cards["traffic"].property("stale")
+    assert page.state is not None
+    assert page.state.fitting is None
+    page.show_plan("plan", ToyParams())
+    assert not page.cards["schedule"].property("stale")
+    assert page.state.fitting is result
+
+
+def test_that_a_run_from_before_any_plan_brings_its_own(page: ToyPage, other_result: ToyResult) -> None:
+    page.present(other_result, FINDINGS)
+    assert page.state is not None
+    assert (page.state.params, page.state.plan) == (other_result.params, ("plan of", 2048))
+    assert not page.state.outdated

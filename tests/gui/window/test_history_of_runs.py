@@ -17,7 +17,7 @@ from core.engine.history import History
 from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
 from gui.window.history import HistoryKeeper, PageHistory
-from tests.gui.doubles import TOPICS, FakeEngine, ToyPage, ToyParams
+from tests.gui.doubles import TOPICS, FakeEngine, ToyPage, ToyParams, ToyResult
 
 DAY_S = 1_700_000_000.0
 
@@ -111,7 +111,7 @@ def test_that_runs_of_other_topics_are_not_listed(
     page: ToyPage, controller: Controller, keeper: HistoryKeeper, qtbot: Any
 ) -> None:
     with qtbot.waitSignal(keeper.listed):
-        keeper.keep(Result("other", {}, *_environment_and_metrics()), DAY_S, 1.0)
+        keeper.keep(ToyResult(topic="other", params=ToyParams()), DAY_S, 1.0)
     assert rows(page) == []
 
 
@@ -132,9 +132,3 @@ def test_that_pending_requests_are_done_before_closing(tmp_path: Path, qapp: Any
     keeper.close()
     (entry,) = History(tmp_path / "history.sqlite3", topics=TOPICS).list("toy")
     assert entry.started_at == datetime.fromtimestamp(DAY_S, UTC)
-
-
-def _environment_and_metrics() -> tuple[Any, dict[str, Any]]:
-    from core.contracts.result import Environment
-
-    return Environment("cpu", "lanes"), {}

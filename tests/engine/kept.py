@@ -1,0 +1,44 @@
+"""Topics whose results the history's tests keep: 'flash' and 'masks' are the same but for their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.contracts.archive import Array
+from core.contracts.params import Params, number, switch
+from core.contracts.result import Result
+from core.contracts.text import Text
+from core.contracts.topic import Topic
+
+
+class KeptParams(Params):
+    seq_len: int = number(512, minimum=1, maximum=1 << 20, label="Length", help="Tokens.")
+    causal: bool = switch(True, label="Causal", help="Masked.")
+
+
+@dataclass(frozen=True)
+class Moved:
+    tensor: str
+    read_bytes: int
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptResult(Result):
+    topic: str = "flash"
+    params: KeptParams
+    noise: Array | None = None
+    traffic: tuple[Moved, ...] = ()
+
+
+TOPIC = Topic(
+    id="flash",
+    title=Text("Flash", "Flash"),
+    question=Text("What is kept?", "保存了什么？"),
+    params=KeptParams,
+    plan=lambda params: params,
+    experiment="nowhere:run",
+    claims=(),
+    result=KeptResult,
+)
+TOPICS = {"flash": "tests.engine.kept", "masks": "tests.engine.kept"}

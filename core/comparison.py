@@ -6,13 +6,12 @@ Free of torch, so that the window may read it. `core.hardware.compare` makes the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from core.contracts.result import Metric, Provenance, Row
+from core.contracts.result import Metric, Provenance
 
 ERROR_FACTOR = 3.0
 """How many times PyTorch's own rms error in the same precision an implementation may be off."""
@@ -58,21 +57,6 @@ class ImplResult:
     def provenance(self) -> Provenance:
         """How its output, and so its errors, were obtained."""
         return Provenance.TRACED if self.runs_on == "emulated" else self.measured
-
-
-def comparison_table(results: Iterable[ImplResult]) -> list[Row]:
-    """The table 'comparison': one row per implementation."""
-    return [{**asdict(result), "time_ms_samples": list(result.time_ms_samples)} for result in results]
-
-
-def impl_results(rows: Iterable[Row]) -> list[ImplResult]:
-    """What the rows of a table 'comparison' say; columns that a topic adds of its own are left out."""
-    names = {field.name for field in fields(ImplResult)}
-    known = ({key: value for key, value in row.items() if key in names and value is not None} for row in rows)
-    return [
-        ImplResult(**{"impl": row["label"], **row, "time_ms_samples": tuple(row.get("time_ms_samples", ()))})
-        for row in known
-    ]
 
 
 def error_metrics(name: str, result: ImplResult, note: str) -> dict[str, Metric]:

@@ -91,10 +91,6 @@ class LineTraffic:
     masked_share: float
 
 
-Row = dict[str, Any]
-"""One line of a table: JSON values only (str, int, float, bool, None)."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """Everything a page draws and a claim tests, with nothing that needs torch to read.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, Generic
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from core.contracts.claims import Finding
 from core.contracts.params import Params
-from core.contracts.result import Message, Provenance, Result
+from core.contracts.result import Message, Result
 from core.contracts.text import Language
 from core.contracts.topic import Topic
 from gui.page.banner import Banner
@@ -33,33 +33,11 @@ from gui.page.number_table import NumberTable
 from gui.page.selection import Selection, SelectionModel
 from gui.page.side_panel import SidePanel
 from gui.page.source import SourceView
+from gui.page.state import P, PageState, R
 from gui.page.tabs import TabsBelow
 from gui.widgets.scroll import VerticalScroll
 
 _SIDE_PX = 304
-
-
-P = TypeVar("P")
-R = TypeVar("R", bound=Result)
-
-
-@dataclass(frozen=True)
-class PageState(Generic[P, R]):
-    """What a page knows. `plan` is that of `params`, the form's; `result` is the last run, of whatever parameters."""
-
-    params: Params
-    plan: P
-    result: R | None = None
-
-    @property
-    def outdated(self) -> bool:
-        """Whether the last run was of other parameters than the form's: the one place that decides this."""
-        return self.result is not None and not self.result.is_run_of(self.params)
-
-    @property
-    def fitting(self) -> R | None:
-        """The last run where it is the run of the form's parameters."""
-        return None if self.outdated else self.result
 
 
 class Page(QWidget, Generic[P, R]):
@@ -95,15 +73,16 @@ class Page(QWidget, Generic[P, R]):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._lay_out()
         self._connect()
-        for part in self.build() or ():
+        for part in self.build():
             self._place(part)
         self.link()
         self.set_language("en")
 
     # What a page declares and draws: a subclass overrides these.
 
-    def build(self) -> Sequence[Strip | CardSpec] | None:
+    def build(self) -> Sequence[Strip | CardSpec]:
         """Create the pictures, and declare where they stand: strips above, cards in a grid (`self.cards` by key)."""
+        raise NotImplementedError
 
     def link(self) -> None:
         """Connect the pictures to `self.selection`; the cards are in place."""
@@ -125,8 +104,7 @@ class Page(QWidget, Generic[P, R]):
     def show_result(self, result: R) -> None:
         """A finished run."""
         if self.state is None:
-            params = self.topic.params.parse(result.params_json)
-            self._redraw(PageState(params, self.topic.plan(params), result))
+            self._redraw(PageState(result.params, self.topic.plan(result.params), result))
         else:
             self._redraw(replace(self.state, result=result))
 
@@ -158,60 +136,6 @@ class Page(QWidget, Generic[P, R]):
         self.select(self.selection.selection)
         for card in self.cards.values():
             card.set_outdated(state.outdated)
-
-    def _place(self, part: Strip | CardSpec) -> None:
-        if isinstance(part, Strip):
-            self.add_strip(part.content)
-            return
-        if part.under:
-            card = self.add_plot_under(
-                part.content, self.cards[part.under], part.title, part.help, heights=(part.upper_height, part.height)
-            )
-        else:
-            card = self.add_plot(
-                part.content, part.row, part.column, part.title, part.help, width=part.width, height=part.height
-            )
-        card.set_provenance(part.provenance)
-        if part.minimum_px:
-            card.setMinimumHeight(part.minimum_px)
-        self.cards[part.key] = card
-
-    # What a page calls to place its plots.
-
-    def add_plot(
-        self,
-        widget: QWidget,
-        row: int,
-        column: int,
-        title: str,
-        help: str = "",
-        *,
-        provenance: Provenance | None = None,
-        width: int = 1,
-        height: int = 1,
-    ) -> Card:
-        """Frame a plot and place it. `width` is its share of the row and `height` the row's share of the grid."""
-        card = Card(widget, title, help)
-        card.set_provenance(provenance)
-        self.plots.add(card, row, column, width=width, height=height)
-        return card
-
-    def add_plot_under(
-        self, widget: QWidget, upper: Card, title: str, help: str = "", *, heights: tuple[int, int] = (1, 1)
-    ) -> Card:
-        """Frame a plot and place it under another card, in the same column; `heights` are their shares of it."""
-        card = Card(widget, title, help)
-        self.plots.add_under(card, upper, heights=heights)
-        return card
-
-    def add_strip(self, widget: QWidget) -> None:
-        """Place a thin widget of its own height above the plots, across the whole page."""
-        frame = QFrame()
-        frame.setProperty("role", "strip")
-        layout = QVBoxLayout(frame)
-        layout.setContentsMargins(1, 1, 1, 1)
-        layout.addWidget(widget)
-        self._strips.addWidget(frame)
 
     # What the controller calls.
 
@@ -315,6 +239,20 @@ class Page(QWidget, Generic[P, R]):
         if not state.get("side", True):
             self.side.hide()
 
+    def _place(self, part: Strip | CardSpec) -> None:
+        if isinstance(part, Strip):
+            self._strips.addWidget(_framed(part.content))
+            return
+        card = Card(part.content, part.title, part.help)
+        card.set_provenance(part.provenance)
+        if part.minimum_px:
+            card.setMinimumHeight(part.minimum_px)
+        if part.under:
+            self.plots.add_under(card, self.cards[part.under], heights=(part.upper_height, part.height))
+        else:
+            self.plots.add(card, part.row, part.column, width=part.width, height=part.height)
+        self.cards[part.key] = card
+
     def _connect(self) -> None:
         self.form.changed.connect(self.params_changed)
         self.form.validity_changed.connect(self.run_bar.set_valid)
@@ -381,3 +319,12 @@ class Page(QWidget, Generic[P, R]):
         layout.setSpacing(0)
         layout.addLayout(centre, 1)
         layout.addWidget(self.side)
+
+
+def _framed(strip: QWidget) -> QFrame:
+    frame = QFrame()
+    frame.setProperty("role", "strip")
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(1, 1, 1, 1)
+    layout.addWidget(strip)
+    return frame

@@ -129,9 +129,6 @@ class PageHistory(QObject):
     def _show_result(self, result: Result) -> None:
         if result.topic != self._page.topic.id:
             return
-        try:
-            self._page.form.propose(self._page.topic.params.parse(result.params_json))
-        except TilescopeError as error:
-            self._page.show_error(f"The parameters of this run are no longer valid: {error.sentence}")
+        self._page.form.propose(result.params)
         self._controller.show_result(result)
         self._page.append_log(f"Reopened a run on {result.environment.device} from the history")

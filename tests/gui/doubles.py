@@ -17,7 +17,8 @@ from core.contracts.result import Provenance, Result
 from core.contracts.text import Text
 from core.contracts.topic import Topic
 from gui.page.card_spec import CardSpec, Strip
-from gui.page.page import Page, PageState
+from gui.page.page import Page
+from gui.page.state import PageState
 
 SOURCE = 'def fwd(q_ptr):\n    q = tl.load(q_ptr)  # the tile\n    """A docstring\n    of two lines."""\n    return q\n'
 

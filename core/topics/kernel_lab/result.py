@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.contracts.archive import Array
-from core.contracts.result import KernelSource, LineTraffic, Result, Row
+from core.contracts.result import KernelSource, LineTraffic, Result
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import in_project
 from core.trace.file import EncodedTrace
@@ -111,7 +111,7 @@ class KernelLabResult(Result):
     views: Mapping[int, LaunchViews] = field(default_factory=dict)
     trace_file: str = ""
 
-    def rows(self, table: str) -> list[Row]:
+    def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of one of `TABLES` as JSON and CSV hold them."""
         return [asdict(row) for row in getattr(self, TABLES[table])]
 
@@ -193,7 +193,9 @@ def _without_prefix(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix("trace."): array for name, array in arrays.items() if name.startswith("trace.")}
 
 
-def _stored_sources(trace_rows: Iterable[Row], files: Iterable[Row]) -> list[Row]:
+def _stored_sources(
+    trace_rows: Iterable[Mapping[str, Any]], files: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """One per kernel: its own text is in the rows of the trace, the name of its file in the table of the sources."""
     texts = {row["function"]: row["source"] for row in trace_rows if row["row"] == "launch"}
     sources: dict[str, KernelSource] = {}

@@ -8,8 +8,9 @@ from core.topics.decoder.plan import Plan
 from core.topics.decoder.result import DecoderResult
 from gui.charts.token_map import TokenMap
 from gui.page.card_spec import CardSpec, Strip
-from gui.page.page import Page, PageState
+from gui.page.page import Page
 from gui.page.selection import Selection
+from gui.page.state import PageState
 from gui.pages.decoder import highlights, view_data
 from gui.pages.decoder.flow_graph import FlowGraph
 from gui.pages.decoder.layout import diagram_of, shown_place

@@ -13,8 +13,9 @@ from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
 from gui.charts.row_chart import RowChart
 from gui.page.card_spec import CardSpec, Strip
-from gui.page.page import Page, PageState
+from gui.page.page import Page
 from gui.page.selection import Selection
+from gui.page.state import PageState
 from gui.pages.fine_tuning import method_costs, view_data
 from gui.pages.fine_tuning.details import DetailsView
 from gui.pages.fine_tuning.modules_view import ModulesView

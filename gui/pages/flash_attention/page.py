@@ -11,8 +11,9 @@ from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
 from gui.charts.row_chart import RowChart
 from gui.page.card_spec import CardSpec, Strip
-from gui.page.page import Page, PageState
+from gui.page.page import Page
 from gui.page.selection import Selection
+from gui.page.state import PageState
 from gui.pages.flash_attention import view_data
 from gui.pages.flash_attention.access_maps import AccessMaps
 from gui.pages.flash_attention.hardware_bar import HardwareStrip

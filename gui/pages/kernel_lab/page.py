@@ -17,8 +17,9 @@ from core.trace.order import Moment
 from core.trace.record import Launch
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.form.text_fields import dropped_file
-from gui.page.page import Page, PageState
+from gui.page.page import Page
 from gui.page.selection import Selection
+from gui.page.state import PageState
 from gui.pages.kernel_lab import files, view_data
 from gui.pages.kernel_lab.findings import Findings
 from gui.pages.kernel_lab.launch_views import LaunchViews

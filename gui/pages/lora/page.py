@@ -9,8 +9,9 @@ from core.topics.lora.result import LoraResult
 from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
 from gui.page.card_spec import CardSpec, Strip
-from gui.page.page import Page, PageState
+from gui.page.page import Page
 from gui.page.selection import Selection
+from gui.page.state import PageState
 from gui.pages.lora import view_data
 from gui.pages.lora.details import Details
 from gui.pages.lora.key_metrics import KeyMetrics

@@ -17,8 +17,9 @@ from gui.charts.row_chart import RowChart
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import NEVER, TileGrid
 from gui.page.card_spec import CardSpec, Strip
-from gui.page.page import Page, PageState
+from gui.page.page import Page
 from gui.page.selection import Selection
+from gui.page.state import PageState
 from gui.pages.masks import view_data
 from gui.pages.masks.code_targets import CodeTargets
 from gui.pages.masks.mask_composer import MaskComposer

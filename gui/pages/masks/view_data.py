@@ -16,7 +16,7 @@ from core.topics.masks.plan import Plan
 from core.topics.masks.result import MasksResult
 from gui.charts import impl_rows
 from gui.charts.tiles import TileGrid
-from gui.page.page import PageState
+from gui.page.state import PageState
 from gui.pages.masks.mask_picture import MatrixSource
 from gui.pages.masks.preset_gallery import Thumbnail
 from gui.widgets.metric_bar import Number, Tone

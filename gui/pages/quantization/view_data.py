@@ -24,7 +24,7 @@ from core.topics.quantization.result import QuantizationResult
 from core.topics.quantization.saving import save_report
 from core.topics.quantization.sweep import Point
 from gui.charts.series import Series
-from gui.page.page import PageState
+from gui.page.state import PageState
 from gui.pages.quantization.codebook_rows import LevelRow
 from gui.pages.quantization.pareto import Setting
 from gui.pages.quantization.report_table import ReportRows

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.comparison import ImplResult, comparison_table, impl_results
+from core.comparison import ImplResult
 from gui.charts import impl_rows
 from gui.charts.row_chart import RowChart
 
@@ -99,10 +99,3 @@ def test_that_a_failed_check_is_a_mark_in_the_colour_of_what_is_bad() -> None:
         impl_rows.implementation_rows([replace(ON_CPU, passed=p)]).rows[0].cells[1] for p in (True, False)
     )
     assert (passed.ink.role, failed.ink.role) == ("good", "bad")
-
-
-def test_that_a_table_brings_back_what_it_was_made_of() -> None:
-    assert impl_results(comparison_table(ROWS)) == list(ROWS)
-    assert impl_results([{"label": "Naive", "runs_on": "cpu", "reason": None, "nan_rows": 3}]) == [
-        ImplResult("Naive", "Naive", "cpu")
-    ]

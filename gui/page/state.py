@@ -1,0 +1,31 @@
+"""What a page knows: the form's parameters, their plan and the last run. Answers once whether that run is theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from core.contracts.params import Params
+from core.contracts.result import Result
+
+P = TypeVar("P")
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True)
+class PageState(Generic[P, R]):
+    """What a page knows. `plan` is that of `params`, the form's; `result` is the last run, of whatever parameters."""
+
+    params: Params
+    plan: P
+    result: R | None = None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the last run was of other parameters than the form's: the one place that decides this."""
+        return self.result is not None and not self.result.is_run_of(self.params)
+
+    @property
+    def fitting(self) -> R | None:
+        """The last run where it is the run of the form's parameters."""
+        return None if self.outdated else self.result

@@ -65,6 +65,8 @@ class Controller(QObject):
             if self._plan_failed:
                 self._view.clear_error()
             self._view.show_plan(plan, params)
+        else:
+            self._view.keep_plan(params)
         self._plan_failed = plan is None
         self._planned_at = time.monotonic()
 
@@ -87,14 +89,17 @@ class Controller(QObject):
             self._view.show_progress(0, 0, "Cancelling")
 
     def show_result(self, result: Result) -> None:
-        """Present a result, of a run or of the history, with its claims tested."""
+        """Present a result, of a run or of the history, with its claims tested, on the newest plan."""
+        if self._timer.isActive():
+            self.show_plan()
         self._result = result
         self._view.present(result, self.findings(result))
 
     def clear(self) -> None:
-        """Forget the result that is shown."""
+        """Forget the result that is shown: the plan of the newest parameters is what is left."""
         self._result = None
         self._view.withdraw()
+        self.show_plan()
 
     def findings(self, result: Result) -> dict[str, Finding]:
         """Every claim tested on the result. A test that breaks says so, and breaks nothing else."""

@@ -97,6 +97,11 @@ class Page(QWidget, Generic[P, R]):
         """The plan of the form's parameters."""
         self._redraw(PageState(params, plan, None if self.state is None else self.state.result))
 
+    def keep_plan(self, form: Params) -> None:
+        """The form's parameters have no plan: what is drawn stays, and says that it is of others."""
+        if self.state is not None:
+            self._redraw(replace(self.state, form=form))
+
     def show_partial(self, result: R) -> None:
         """A result in the making."""
         self.show_result(result)

@@ -14,18 +14,22 @@ R = TypeVar("R", bound=Result)
 
 @dataclass(frozen=True)
 class PageState(Generic[P, R]):
-    """What a page knows. `plan` is that of `params`, the form's; `result` is the last run, of whatever parameters."""
+    """What a page knows. `plan` is that of `params`; `result` is the last run, of whatever parameters.
+
+    `params` are the form's, unless `form` is given: then the form has others, which are not drawn.
+    """
 
     params: Params
     plan: P
     result: R | None = None
+    form: Params | None = None
 
     @property
     def outdated(self) -> bool:
         """Whether the last run was of other parameters than the form's: the one place that decides this."""
-        return self.result is not None and not self.result.is_run_of(self.params)
+        return self.result is not None and not self.result.is_run_of(self.form or self.params)
 
     @property
     def fitting(self) -> R | None:
-        """The last run where it is the run of the form's parameters."""
-        return None if self.outdated else self.result
+        """The last run where it is the run of the parameters that are drawn."""
+        return self.result if self.result is not None and self.result.is_run_of(self.params) else None

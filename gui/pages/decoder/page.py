@@ -90,12 +90,11 @@ class DecoderPage(Page[Plan, DecoderResult]):
     def show_result(self, result: DecoderResult) -> None:
         """A run that ends after the texts changed is drawn on its own texts, as stale, until the form changes again:
         nothing of it would be seen on others."""
-        if result.is_run_of(self.params):
+        if self.state is not None and result.is_run_of(self.state.params):
             super().show_result(result)
             return
-        self._redraw(PageState(result.params, self.topic.plan(result.params), result))
-        for card in self.cards.values():
-            card.set_outdated(True)
+        params = self.params if result.is_run_of(self.params) else result.params
+        self._redraw(PageState(params, self.topic.plan(params), result, form=self.params))
 
     def draw(self, state: PageState[Plan, DecoderResult]) -> None:
         plan, run = state.plan, state.fitting

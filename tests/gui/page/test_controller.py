@@ -215,6 +215,7 @@ def test_that_clearing_forgets_the_result(controller: Controller, view: MockView
     controller.clear()
     assert controller.result is None
     assert view.called("withdraw") == [()]
+    assert view.called("show_plan") == [(("plan of", view.params.seq_len), view.params)]
 
 
 def test_that_another_pages_events_are_ignored(
@@ -227,3 +228,21 @@ def test_that_another_pages_events_are_ignored(
     bridge.drain()
     assert views[0].called("present")
     assert not views[1].called("present")
+
+
+def test_that_parameters_without_a_plan_leave_what_is_drawn_and_say_so(
+    topic: Topic, view: MockView, bridge: EngineBridge
+) -> None:
+    controller = Controller(replace(topic, plan=Mock(side_effect=TilescopeError("No such file."))), view, bridge)
+    view.edit(seq_len=512)
+    controller.show_plan()
+    assert view.called("keep_plan") == [(view.params,)]
+
+
+def test_that_a_result_is_drawn_on_the_plan_of_the_newest_parameters(
+    controller: Controller, view: MockView, result: Result
+) -> None:
+    view.edit(seq_len=512)
+    controller.show_result(result)
+    drawn = [call[0] for call in view.mock.method_calls if call[0] in ("show_plan", "present")]
+    assert drawn == ["show_plan", "present"]

@@ -190,6 +190,17 @@ def test_that_a_run_is_stale_while_the_form_has_other_parameters(page: ToyPage, 
     assert page.state.fitting is result
 
 
+def test_that_a_run_is_stale_while_the_form_has_parameters_without_a_plan(page: ToyPage, result: ToyResult) -> None:
+    page.show_plan("plan", ToyParams())
+    page.present(result, FINDINGS)
+    page.keep_plan(ToyParams(seq_len=2048))
+    assert page.cards["schedule"].property("stale")
+    assert page.state is not None
+    assert (page.state.plan, page.state.fitting) == ("plan", result), "what is drawn stays"
+    page.show_plan("plan", ToyParams())
+    assert not page.cards["schedule"].property("stale")
+
+
 def test_that_a_run_from_before_any_plan_brings_its_own(page: ToyPage, other_result: ToyResult) -> None:
     page.present(other_result, FINDINGS)
     assert page.state is not None

@@ -188,6 +188,16 @@ def test_that_a_run_that_ends_after_the_texts_changed_is_marked_stale(page: Deco
     assert page.cards["attention"].badge.provenance is Provenance.MODELLED
 
 
+def test_that_the_next_run_is_drawn_after_one_that_ended_too_late(page: DecoderPage) -> None:
+    page.form.propose(PARAMS.changed(seed=3))
+    page.show_result(decoder_result(PARAMS))
+    page.redraw()
+    assert page.cards["block"].property("stale"), "drawn again, it still is of other texts"
+    page.show_result(decoder_result(page.params))
+    assert page.cards["attention"].badge.provenance is Provenance.TRACED
+    assert not any(card.property("stale") for card in page.cards.values())
+
+
 def test_that_another_changed_token_makes_no_card_stale(page: DecoderPage) -> None:
     page.form.propose(PARAMS.changed(position=1))
     assert page.cards["attention"].badge.provenance is Provenance.TRACED

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.contracts.archive import Array
+from core.contracts.params import Params
 from core.contracts.result import KernelSource, LineTraffic, Result
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import in_project
@@ -110,6 +111,12 @@ class KernelLabResult(Result):
     trace: EncodedTrace | None = None
     views: Mapping[int, LaunchViews] = field(default_factory=dict)
     trace_file: str = ""
+
+    def is_run_of(self, params: Params) -> bool:
+        """An opened trace stays as long as the form names the same file and function, however it would be traced."""
+        if self.trace_file and isinstance(params, KernelLabParams):
+            return (params.file, params.function) == (self.params.file, self.params.function)
+        return super().is_run_of(params)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of one of `TABLES` as JSON and CSV hold them."""

@@ -24,8 +24,8 @@ from gui.pages.kernel_lab import files, view_data
 from gui.pages.kernel_lab.findings import Findings
 from gui.pages.kernel_lab.launch_views import LaunchViews
 from gui.pages.kernel_lab.toolbar import Toolbar, Welcome
+from gui.pages.kernel_lab.traced_run import TracedRun
 from gui.pages.kernel_lab.traffic_source import TrafficSource
-from gui.widgets.latest_work import LatestWork
 from gui.widgets.switcher import Switcher
 
 _UPPER_PX = 300
@@ -54,9 +54,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._path: Path | None = None
-        self._what_ran: tuple[str, str, str] | None = None
-        self._launches: list[Launch] = []
-        self._decoding = LatestWork(self)
+        self.run = TracedRun(self)
         examples = view_data.examples()
         self.toolbar, self.welcome = Toolbar(examples), Welcome(examples)
         self.code, self.findings = TrafficSource(), Findings()
@@ -86,6 +84,14 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.toolbar.show_file("" if self._opened is not None else self._shown_path)
         self.toolbar.set_functions([function.name for function in plan.candidates], plan.function)
         self._show_files(state, is_other_file)
+        self._write_badges(state)
+
+    def _write_badges(self, state: PageState[Plan, KernelLabResult]) -> None:
+        """The trace in view may be of an earlier run than the numbers: it comes last in a run, or never."""
+        run = self.run.result
+        provenance, outdated = (None, False) if run is None else (Provenance.TRACED, not run.is_run_of(state.asked))
+        for key in ("map", "tensor", "programs", "findings"):
+            self.cards[key].set_provenance(provenance, outdated=outdated)
 
     def _show_files(self, state: PageState[Plan, KernelLabResult], is_other_file: bool) -> None:
         """The file of the form, as it is on disk unless the user is editing it, or the files of the opened trace."""
@@ -107,33 +113,23 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         if result.trace is None:
             self.findings.show_faults(result)
             return
-        self._set_provenance(Provenance.TRACED)
-        what_ran = (result.params.file, result.params.function, result.trace_file)
-        if what_ran != self._what_ran:
+        if not self.run.take(result):
             self.selection.clear()
-        self._what_ran = what_ran
         self.map_stack.setCurrentWidget(self.views.map)
         self.toolbar.set_launches(view_data.launch_labels(result))
         self.findings.show_run(result)
         for printed in result.log:
             self.append_log(f"{printed.stream}: {printed.text.rstrip()}")
-        self._decoding.request(lambda: analysis.launches_of(result))
 
     def _forget_run(self) -> None:
-        self._what_ran = None
-        self._set_provenance(None)
+        self.run.forget()
         self.selection.clear()
-        self._decoding.forget()
         self._show_launches([])
         self.map_stack.setCurrentWidget(self.welcome)
         self.code.set_notes({})
         self.findings.clear()
         self.toolbar.set_launches([])
         self.toolbar.summary.clear()
-
-    def _set_provenance(self, provenance: Provenance | None) -> None:
-        for key in ("map", "tensor", "programs", "findings"):
-            self.cards[key].set_provenance(provenance)
 
     def select(self, selection: Selection) -> None:
         """Show the selection in every view. Each setter is silent when nothing changes, so nothing loops."""
@@ -154,16 +150,12 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     @property
     def drawing(self) -> bool:
-        return self._decoding.busy or not self.views.idle
+        return self.run.busy or not self.views.idle
 
     @property
     def launch(self) -> int:
         """The number of the launch that the plots show."""
         return self.selection.selection.index("launch", 0)
-
-    @property
-    def _result(self) -> KernelLabResult | None:
-        return None if self.state is None else self.state.result
 
     @property
     def _opened(self) -> KernelLabResult | None:
@@ -228,22 +220,21 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     def _show_launches(self, launches: list[Launch]) -> None:
         """The trace is there: draw the launch that was shown, where there still is one."""
-        self._launches = launches
         launch = min(max(0, self.launch), max(0, len(launches) - 1))
         self.selection.update(launch=launch if launches else None)
         self.toolbar.launch.setCurrentIndex(launch)
         self._show_launch(launch)
 
     def _show_launch(self, launch: int) -> None:
-        result = self._result
+        result = self.run.result
         views = {} if result is None else result.views
-        self.views.set_launch(self._launches[launch] if self._launches else None, views.get(launch))
+        self.views.set_launch(self.run.launch(launch), views.get(launch))
         if result is not None:
             self.findings.show_launch(result, launch)
         self.select(self.selection.selection)
 
     def _pin(self, on: bool) -> None:
-        self.findings.pin(self._result if on else None)
+        self.findings.pin(self.run.result if on else None)
         is_pinned = self.findings.pinned is not None
         self.toolbar.pin.setChecked(is_pinned)
         self.toolbar.pin.setText("A pinned" if is_pinned else "Pin as A")
@@ -252,16 +243,16 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     def link(self) -> None:
         bar = self.toolbar
-        self._decoding.done.connect(self._show_launches)
-        self._decoding.failed.connect(self.show_error)
+        self.run.decoded.connect(self._show_launches)
+        self.run.failed.connect(self.show_error)
         bar.example_chosen.connect(self.open)
         self.welcome.example_chosen.connect(self.open)
         bar.open_requested.connect(self._ask_and_open)
         bar.function_chosen.connect(lambda name: self.form.propose(self.form.params.changed(function=name)))
         bar.launch_chosen.connect(self._on_launch)
         bar.pin_requested.connect(self._pin)
-        bar.trace_export_requested.connect(lambda: files.export_trace(self, self._launches, self._shown_path))
-        bar.csv_export_requested.connect(lambda table: files.export_csv(self, self._result, table, self._shown_path))
+        bar.trace_export_requested.connect(lambda: files.export_trace(self, self.run.launches, self._shown_path))
+        bar.csv_export_requested.connect(lambda table: files.export_csv(self, self.run.result, table, self._shown_path))
         self.code.line_picked.connect(self._on_line)
         self.code.save_requested.connect(self._save)
         self.code.save_as_requested.connect(self._save_as)
@@ -276,38 +267,23 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.setAcceptDrops(True)
 
     def _on_launch(self, index: int) -> None:
-        if 0 <= index < len(self._launches):
+        if self.run.launch(index) is not None:
             self.selection.update(launch=index, program=None, access=None, tensor=None)
             self._show_launch(index)
 
     def _on_line(self, file: str, line: int) -> None:
         """A source line was clicked: light its accesses, and the tensor that it moves."""
-        result = self._result
-        if result is None:
-            self.selection.update(file=file, line=line)
-            return
-        tensor = result.tensor_at(file, line, self.launch) or self.selection.selection.get("tensor")
-        function = result.function_at(file, line)
-        self.selection.update(file=file, line=line, function=function, tensor=tensor, access=None)
+        tensor = self.selection.selection.get("tensor")
+        self.selection.update(**self.run.kinds_of_line(file, line, self.launch, tensor))
 
     def _on_kernel_line(self, function: str, line: int) -> None:
-        file = None if self._result is None else self._result.file_of(function)
+        file = None if self.run.result is None else self.run.result.file_of(function)
         if file is not None:
             self._on_line(file, line)
 
     def _on_moment(self, moment: Moment, tensor: str) -> None:
         """An access was clicked on the map: show its line, program and tensor."""
-        access = moment.access
-        function = None if self._result is None else self._result.function_at(access.file, access.line)
-        buffers = self._launches[self.launch].buffers
-        self.selection.update(
-            program=moment.program,
-            access=access.order,
-            file=access.file,
-            line=access.line,
-            function=function,
-            tensor=tensor or buffers[access.buffer].name,
-        )
+        self.selection.update(**self.run.kinds_of_moment(moment, self.launch, tensor))
 
     def _on_program(self, program: int) -> None:
         self.selection.update(program=program if program >= 0 else None, access=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,36 @@ def test_that_a_trace_that_was_exported_opens_without_running(
     assert traced.code.editor.toPlainText() == SOURCE
     assert not traced.code.editor.isReadOnly()
     settle(traced, qtbot)
+
+
+def test_that_an_opened_trace_stays_while_only_the_way_to_trace_changes(
+    traced: KernelLabPage, kernel: Path, tmp_path: Path, qtbot: Any
+) -> None:
+    path = tmp_path / "kept.npz"
+    save(path, [lab_launch(str(kernel))])
+    traced.open(str(path))
+    settle(traced, qtbot)
+    traced.form.propose(traced.params.changed(addresses_only=True))
+    assert traced.code.editor.isReadOnly()
+    assert not traced.cards["map"].property("stale")
+    traced.form.propose(traced.params.changed(function="other"))
+    assert not traced.code.editor.isReadOnly()
+    assert traced.cards["map"].property("stale")
+
+
+def test_that_a_run_that_is_given_up_takes_nothing_from_the_one_in_view(traced: KernelLabPage, kernel: Path) -> None:
+    run = lab_result(kernel)
+    traced.toolbar.pin.click()
+    kept = traced.findings.pinned
+    traced.form.propose(traced.params.changed(function="other"))
+    assert traced.cards["map"].property("stale")
+    traced.show_partial(replace(run, params=traced.params, trace=None, views={}))
+    assert traced.cards["map"].property("stale"), "the trace is still the earlier run's"
+    traced.toolbar.pin.click()
+    traced.toolbar.pin.click()
+    assert traced.findings.pinned is kept
+    assert kept is not None
+    assert kept.trace is not None
 
 
 def test_that_numbers_are_exported_as_csv(traced: KernelLabPage, tmp_path: Path, monkeypatch: Any) -> None:

@@ -137,6 +137,8 @@ def test_that_a_report_is_saved_in_the_form_that_its_name_says(checkpoint: Path,
     saved = json.loads((tmp_path / "report.json").read_text())
     assert saved["tensors"] == list(map(asdict, result.tensors.rows))
     assert saved["checkpoint"] == str(checkpoint)
+    assert saved["device"].startswith("cpu (")
+    assert {"tilescope", "python", "torch", "numpy"} <= saved.keys()
     lines = (tmp_path / "report.csv").read_text().splitlines()
     assert len(lines) == 1 + len(result.tensors.rows)
     assert lines[0].startswith("tensor,layer,kind")

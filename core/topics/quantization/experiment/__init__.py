@@ -12,8 +12,10 @@ from core.contracts.events import Partial, Progress
 from core.contracts.result import Message
 from core.contracts.result_builder import ResultBuilder
 from core.contracts.topic import ExperimentRun
+from core.engine.environment import environment_of
 from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
+from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import comparison, outputs, report, samples
 from core.topics.quantization.experiment.matrix import matrix_of
 from core.topics.quantization.params import QuantizationParams
@@ -38,7 +40,8 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     """
     check(params)
     checkpoint = opened(params.checkpoint) if params.checkpoint.strip() else None
-    builder = Builder(QuantizationResult(params=params))
+    # Stamped here and not by the worker: a report that is saved on the way says where it was measured.
+    builder = Builder(QuantizationResult(params=params, environment=environment_of(TOPIC, params, device)))
     if checkpoint is None:
         yield from phase(0.0, _REPORT, lambda progress: report.measure_drawn(builder, progress))
     else:

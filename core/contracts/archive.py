@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import re
+import tokenize
 import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -26,6 +28,26 @@ T = TypeVar("T")
 _HEADER = "__result__"
 _MEMBER = "array:"
 _REFERENCE = "__array__"
+
+DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    BadZipFile,
+    lzma.LZMAError,
+    tokenize.TokenError,
+    zlib.error,
+)
+"""What reading a zip, an .npy header, JSON or an index can raise where the bytes are not what was written."""
 
 
 class _NumpyArray:
@@ -91,7 +113,7 @@ def unpack(data: bytes) -> dict[str, Any]:
         if "format" not in header:
             return {**header, "arrays": arrays}
         tree: dict[str, Any] = _resolved(header, arrays)
-    except (BadZipFile, EOFError, OSError, KeyError, TypeError, zlib.error) as error:
+    except DAMAGE as error:
         raise ValueError(f"not an archive of a result: {error}") from error
     return tree
 

@@ -131,7 +131,10 @@ class Result:
         """The inverse of `to_bytes`, of what any earlier version wrote too. Raises ValueError for anything else."""
         tree = archive.unpack(data)
         if tree.pop("format", None) != _FORMAT:
-            tree = cls.from_tables(tree)
+            try:
+                tree = cls.from_tables(tree)
+            except archive.DAMAGE as error:
+                raise ValueError(f"not the tables of a result: {error}") from error
         return archive.typed(cls, tree)
 
     @classmethod

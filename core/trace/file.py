@@ -25,9 +25,6 @@ from __future__ import annotations
 
 import io
 import json
-import lzma
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +32,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from core.contracts.archive import Array
+from core.contracts.archive import DAMAGE, Array
 from core.contracts.errors import TilescopeError
 from core.trace.decoder import Decoder
 from core.trace.encoder import Encoder
@@ -43,24 +40,6 @@ from core.trace.record import Launch
 
 VERSION = 1
 _HEADER = "__tilescope_trace__"
-_DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading a zip, an .npy header, JSON or an index can raise where the bytes are not what was written."""
-
 Rows = list[dict[str, Any]]
 Arrays = dict[str, np.ndarray]
 
@@ -102,7 +81,7 @@ def decode(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) 
     """The inverse of `encode`. Raises TilescopeError, with one sentence, if they are not a trace."""
     try:
         return Decoder(rows, arrays).launches()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise TilescopeError(f"The trace is damaged and cannot be read ({_first_line(error)}).") from error
 
 
@@ -133,7 +112,7 @@ def load(path: str | Path) -> list[Launch]:
             members = {name: archive[name] for name in archive.files}
         header = json.loads(str(members.pop(_HEADER)))
         version, rows = header["version"], header["rows"]
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise TilescopeError(
             f"{path} is not a trace that Tilescope wrote, or it is damaged: export the trace again."
         ) from error

@@ -90,6 +90,11 @@ class _Trap:
         return pytest.fail, ("the archive executed something",)
 
 
+_WHOLE = archive.pack({"format": 2, "params": {}}, compress=False)
+_METHOD = _WHOLE.index(b"PK\x01\x02") + 10
+"""Where the archive says how its first member is compressed."""
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -99,6 +104,11 @@ class _Trap:
         archive.pack({"format": 2, "params": {"length": 99}}, compress=False),
         archive.pack({"format": 2, "params": {}, "picture": [1, 2]}, compress=False),
         archive.pack({"format": 2, "params": {}, "steps": "many"}, compress=False),
+        archive.pack({"format": 3, "params": {}}, compress=False),
+        archive.pack({"params": {}, "environment": {}, "metrics": {}}, compress=False),
+        archive.pack({"params": {}, "environment": {}, "metrics": {}, "tables": 1}, compress=False),
+        _WHOLE[:_METHOD] + b"\x63" + _WHOLE[_METHOD + 1 :],
+        _WHOLE.replace(b"'shape': (), }", b"'shape': (((( "),
     ],
 )
 def test_that_damaged_or_hostile_bytes_are_an_error_and_execute_nothing(data: bytes) -> None:

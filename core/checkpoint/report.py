@@ -48,13 +48,16 @@ class TensorErrors:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Tensors added up in one format. `worst_tensor` has the lowest SNR, '' where none has one."""
+    """Tensors added up in one format. `worst_tensor` has the lowest SNR, '' where none has one.
+
+    `quantized_bytes` is whole where tensors were counted, and stays so in JSON; a model of it need not be.
+    """
 
     format: str
     tensors: int
     elements: int
     bytes: int
-    quantized_bytes: float
+    quantized_bytes: int | float
     bits_per_parameter: float
     snr_db: float | None
     relative_rmse: float | None

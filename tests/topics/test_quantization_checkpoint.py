@@ -69,7 +69,9 @@ def test_that_a_report_covers_every_tensor_and_says_what_it_left_out(checkpoint:
     assert result.tensors.worst("nf4")[0].format == "nf4"
     assert result.histogram is not None
     assert result.histogram.counts.sum() == LAYERS * 64 * 96 + 64  # matrices, of the odd one the whole block
-    assert same(QuantizationResult.from_bytes(result.to_bytes()), result)
+    arrived = QuantizationResult.from_bytes(result.to_bytes())
+    assert same(arrived, result)
+    assert report_text(".json", arrived) == report_text(".json", result)  # whole numbers stay whole
     json.dumps(result.as_json(), allow_nan=False)
 
 

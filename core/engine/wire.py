@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 
+from core.contracts import archive
 from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
 from core.contracts.result import Result
 
@@ -17,20 +18,20 @@ def pack(event: Event) -> bytes:
     """The event as one line of JSON and, for a result, its archive. Raises TypeError for what neither can hold."""
     if isinstance(event, Partial | Finished):
         return _line({"event": type(event).__name__}) + event.result.to_bytes(compress=False)
-    return _line({"event": type(event).__name__, **asdict(event)})
+    return _line({"event": type(event).__name__, **archive.plain(event)})
 
 
 def unpack(data: bytes, result: type[Result]) -> Event:
     """The inverse of `pack` for a topic whose results are of that class. Raises ValueError for anything else."""
-    line, _, archive = data.partition(b"\n")
+    line, _, packed = data.partition(b"\n")
     values = json.loads(line)
     if not isinstance(values, dict):
         raise ValueError("a worker sent what is no event")
     kind = _KINDS.get(values.pop("event", ""))
     if kind is Partial:
-        return Partial(result.from_bytes(archive))
+        return Partial(result.from_bytes(packed))
     if kind is Finished:
-        return Finished(result.from_bytes(archive))
+        return Finished(result.from_bytes(packed))
     if kind is None or values.keys() != {item.name for item in fields(kind)}:
         raise ValueError("a worker sent an event that does not exist")
     return kind(**values)

@@ -153,10 +153,11 @@ def _drive(steps: ExperimentRun, stamp: _Stamp, run: _ActiveRun) -> bytes:
                 return wire.pack(Finished(stamp.on(end.value)))
             match event:
                 case Progress():
+                    archive.plain(event)  # raises here, not when it is read
                     run.mailbox.put(event)
                 case Partial(result):
                     stamped = stamp.on(result)
-                    archive.plain(stamped)  # raises here, not when it is read
+                    archive.plain(stamped)
                     run.mailbox.put(Partial(stamped))
                 case _:
                     raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")

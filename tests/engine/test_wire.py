@@ -25,6 +25,11 @@ def test_that_an_event_arrives_as_it_left(event: Event) -> None:
     assert wire.unpack(wire.pack(event), TroubleResult) == event
 
 
+def test_that_numbers_of_numpy_arrive_as_numbers() -> None:
+    event = wire.unpack(wire.pack(Progress(np.int64(3), np.float32(0.5), "counting")), TroubleResult)
+    assert event == Progress(3, 0.5, "counting")
+
+
 @pytest.mark.parametrize("kind", [Partial, Finished])
 def test_that_a_result_arrives_with_its_type(kind: type[Partial] | type[Finished]) -> None:
     result = TroubleResult(params=TroubleParams(count=5), numbers={"a.b": np.arange(5)}, done=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import sys
@@ -26,6 +27,7 @@ from core.engine.warm_up import WarmUp
 from core.engine.worker_setup import clear_log
 
 _LOOK_EVERY_S = 0.02
+_PARTIAL_EVERY_S = 1 / 60
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
@@ -142,27 +144,38 @@ class _Stamp:
 def _drive(steps: ExperimentRun, stamp: _Stamp, run: _ActiveRun) -> bytes:
     """Take every step of the generator, looking for a cancel in between; returns Finished, packed.
 
-    Its finally blocks always run. Results are packed here, so that what cannot travel ends the run with a sentence.
+    Its finally blocks always run. Events are looked through here, so that what cannot travel ends the run with a
+    sentence; of Partials that come faster than a window draws, only the newest.
     """
+    newest: Result | None = None
+    looked_at = -math.inf
     try:
         while True:
             run.check_cancel()
             try:
                 event = next(steps)
             except StopIteration as end:
+                _put(newest, stamp, run)
                 return wire.pack(Finished(stamp.on(end.value)))
             match event:
                 case Progress():
                     archive.plain(event)  # raises here, not when it is read
                     run.mailbox.put(event)
-                case Partial(result):
-                    stamped = stamp.on(result)
-                    archive.plain(stamped)
-                    run.mailbox.put(Partial(stamped))
+                case Partial(newest):
+                    if monotonic() - looked_at > _PARTIAL_EVERY_S:
+                        _put(newest, stamp, run)
+                        newest, looked_at = None, monotonic()
                 case _:
                     raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")
     finally:
         steps.close()
+
+
+def _put(partial: Result | None, stamp: _Stamp, run: _ActiveRun) -> None:
+    if partial is not None:
+        stamped = stamp.on(partial)
+        archive.plain(stamped)
+        run.mailbox.put(Partial(stamped))
 
 
 def _failed(topic_id: str, error: BaseException) -> Failed:

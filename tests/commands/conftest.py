@@ -37,7 +37,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     return call
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     engine = Engine(warm_up=False)
     engine.start()

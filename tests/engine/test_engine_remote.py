@@ -78,7 +78,7 @@ def test_that_a_scheduler_without_workers_says_how_to_start_one() -> None:
         waiting = engine.submit("trouble", {}, "cpu")
         engine.start()
         state = states.wait_for("failed")
-        assert "has had no worker for 0.5 s: start one with 'python main.py worker tcp://" in state.detail
+        assert "has had no worker for 0.5 s: start one in Tilescope's folder with 'python -m " in state.detail
         assert events_of(waiting) == [Failed(state.detail)]
         engine.close()
 

@@ -6,7 +6,7 @@ pytest.importorskip("distributed")
 
 from core.contracts.events import Failed, Started
 from core.engine import Engine
-from tests.engine.helpers import TOPICS, events_of, finished
+from tests.engine.helpers import TOPICS, events_of, result_of
 
 pytestmark = pytest.mark.gpu
 
@@ -18,5 +18,5 @@ def test_that_a_broken_cuda_context_costs_the_worker_and_not_the_next_run() -> N
     assert isinstance(started, Started)
     assert started.device.startswith("cuda (")
     assert isinstance(failed, Failed)
-    finished(engine.submit("trouble", {"act": "use-cuda"}, "cuda"))
+    result_of(engine.submit("trouble", {"act": "use-cuda"}, "cuda"))
     engine.close()

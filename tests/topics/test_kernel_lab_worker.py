@@ -13,7 +13,7 @@ from core.contracts.events import Cancelled, Failed, Finished, Started
 from core.engine import Engine
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.params import KernelLabParams
-from tests.engine.helpers import GRACE_S, TIMEOUT_S, events_of, finished, wait_for_event
+from tests.engine.helpers import GRACE_S, TIMEOUT_S, events_of, result_of, wait_for_event
 
 pytest.importorskip("triton")
 
@@ -61,7 +61,7 @@ def test_that_a_file_that_loops_for_ever_is_cancelled_and_the_next_run_works(eng
     wait_for_event(run, Started)
     run.cancel()
     assert isinstance(events_of(run)[-1], Cancelled)
-    result = finished(engine.submit("kernel-lab", KernelLabParams(), "cpu"))
+    result = result_of(engine.submit("kernel-lab", KernelLabParams(), "cpu"))
     assert result.value("read_bytes") == 2 * 98_432 * 4
 
 

@@ -13,7 +13,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import QApplication
 
-from core.contracts.result import Row
 from gui import theme
 from gui.widgets.record_model import Column, RecordModel
 from gui.widgets.record_table import RecordTable
@@ -23,6 +22,9 @@ COLUMNS = (
     Column("count", "Count", "How many", itemgetter("count"), lambda value: f"{value:,}", "things"),
 )
 ROWS = [{"name": "b", "count": 1500}, {"name": "a", "count": None}, {"name": "c", "count": 20}]
+
+
+Row = dict[str, Any]
 
 
 @pytest.fixture

@@ -134,7 +134,8 @@ class History:
     def export(self, entry_id: str, folder: Path) -> tuple[Path, Path]:
         """Write a run as TOPIC-ID.json (all but the arrays) and TOPIC-ID.npz (the whole result, for `Result`)."""
         row = self._row(entry_id, f"{_COLUMNS}, result")
-        document = {**asdict(_entry(row)), "started_at": row["started_at"], **self.load(entry_id).as_json()}
+        entry = {**asdict(_entry(row)), "started_at": row["started_at"]}
+        document = {**self.load(entry_id).as_json(), **entry}  # params and environment as `list` shows them
         stem = f"{row['topic']}-{entry_id[:12]}"
         json_path, npz_path = folder / f"{stem}.json", folder / f"{stem}.npz"
         try:

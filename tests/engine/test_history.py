@@ -169,6 +169,7 @@ def test_that_an_export_is_standard_json_and_an_archive_that_opens(history: Hist
     assert document["metrics"]["bytes"] == {"value": 4096.0, "unit": "B", "provenance": "traced", "note": "exact"}
     assert document["traffic"] == [{"tensor": "Q", "read_bytes": 12, "share": None}]
     assert document["started_at"] == "2026-05-04T12:00:00+00:00"
+    assert document["environment"] == history.list()[0].environment
     np.testing.assert_array_equal(KeptResult.from_bytes(npz_path.read_bytes()).noise, history.load(entry_id).noise)
 
 

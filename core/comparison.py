@@ -59,6 +59,17 @@ class ImplResult:
         return Provenance.TRACED if self.runs_on == "emulated" else self.measured
 
 
+@dataclass(frozen=True)
+class ErrorCheck:
+    """The largest error of `what` against a reference, and the most that is allowed."""
+
+    what: str
+    against: str
+    max_abs_error: float
+    limit: float
+    passed: bool
+
+
 def error_metrics(name: str, result: ImplResult, note: str) -> dict[str, Metric]:
     """'{name}.max_abs_error', '.rms_error' and '.allowed_rms_error' of a result that was checked; NaN for no number."""
     if result.passed is None:

@@ -10,6 +10,7 @@ from typing import Any
 from core.checkpoint.errors import FormatErrors, WeightSums, snr_db
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.names import NO_LAYER, layer_and_kind
+from core.contracts.result import number_or_none
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,15 @@ def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[Any, 
             elements=tensor.elements,
             bytes=tensor.bytes,
             nonfinite=weights.nonfinite,
-            std=_number(weights.std),
+            std=number_or_none(weights.std),
             absmax=weights.absmax,
-            kurtosis=_number(weights.kurtosis),
-            max_over_sigma=_number(weights.max_over_sigma),
+            kurtosis=number_or_none(weights.kurtosis),
+            max_over_sigma=number_or_none(weights.max_over_sigma),
             format=str(name),
-            snr_db=_number(of_format.snr_db),
-            relative_rmse=_number(of_format.relative_rmse),
+            snr_db=number_or_none(of_format.snr_db),
+            relative_rmse=number_or_none(of_format.relative_rmse),
             max_abs_error=of_format.max_abs,
-            bits_per_parameter=_number(of_format.bits_per_parameter),
+            bits_per_parameter=number_or_none(of_format.bits_per_parameter),
             quantized_bytes=math.ceil(of_format.stored_bits / 8),
             signal_power=float(of_format.power.sum()),
             error_power=float(of_format.error.sum()),
@@ -155,7 +156,7 @@ def _added(rows: Sequence[TensorErrors]) -> dict[str, Any]:
         "bytes": sum(row.bytes for row in rows),
         "quantized_bytes": stored,
         "bits_per_parameter": 8 * stored / elements,
-        "snr_db": _number(snr_db(power, error)),
+        "snr_db": number_or_none(snr_db(power, error)),
         "relative_rmse": math.sqrt(error / power) if power else None,
         "max_abs_error": max(row.max_abs_error for row in rows),
         "absmax": max(row.absmax for row in rows),
@@ -170,10 +171,6 @@ def _snr(row: TensorErrors) -> float:
 
 def _shape(tensor: StoredTensor) -> str:
     return " x ".join(map(str, tensor.shape)) or "scalar"
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 __all__ = [

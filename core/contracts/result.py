@@ -157,3 +157,8 @@ class Result:
 
 _FORMAT = 2
 """Of what `to_bytes` writes. 1 had arrays and tables by name, and no number."""
+
+
+def number_or_none(value: float) -> float | None:
+    """The value; None where it is no number, as JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None

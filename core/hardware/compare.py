@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import torch
 
 from core.comparison import ERROR_FACTOR, ImplResult, RunsOn
+from core.contracts.result import number_or_none
 from core.hardware.timing import Candidate, Check, ProgressCallback, Timing, check_against, time_candidates
 
 ROUNDS = 15
@@ -101,8 +102,8 @@ def checked(result: R, out: torch.Tensor, reference: torch.Tensor, allowed_rms_e
     check = check_against(out, reference, allowed_rms_error)
     return replace(
         result,
-        max_abs_error=_finite(check.max_abs_error),
-        rms_error=_finite(check.rms_error),
+        max_abs_error=number_or_none(check.max_abs_error),
+        rms_error=number_or_none(check.rms_error),
         allowed_rms_error=check.allowed_rms_error,
         passed=check.passed,
     )
@@ -127,8 +128,3 @@ def _check_of(result: ImplResult) -> Check:
 def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if math.isfinite(value) else None

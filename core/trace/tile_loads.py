@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from core.trace.affine import Affine, IntArray
@@ -28,3 +30,14 @@ def first_offset(access: Access) -> IntArray:
     for term in offset.terms:
         total += np.broadcast_to(term.array.reshape(term.array.shape[0], -1)[:, 0], (lanes,))
     return total
+
+
+def in_launch_order(loads: Iterable[IntArray]) -> tuple[IntArray, IntArray, IntArray]:
+    """Program, iteration within it and tile of every load, int64 [loads] each, program after program.
+
+    `loads` are [n, 3] of (program, order of the access, tile).
+    """
+    program, order, tile = np.concatenate([np.empty((0, 3), dtype=np.int64), *loads]).T
+    launch_order = np.lexsort((order, program))
+    program, tile = program[launch_order], tile[launch_order]
+    return program, np.arange(program.size) - np.searchsorted(program, program), tile

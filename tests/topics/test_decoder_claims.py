@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from core.comparison import ErrorCheck
 from core.contracts.claims import Claim, Verdict
 from core.contracts.result import Environment, Metric, Provenance
 from core.topics.decoder import TOPIC
 from core.topics.decoder.params import DecoderParams
-from core.topics.decoder.result import Check, DecoderResult
+from core.topics.decoder.result import DecoderResult
 
 METRICS = {
     "block.attentions": 2, "self.query_len": 7, "self.visible_keys": 7, "cross.query_len": 7, "cross.visible_keys": 7,
@@ -34,9 +35,9 @@ def result(
     **changes: float,
 ) -> DecoderResult:
     values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
-    block = Check("block", "torch.nn.TransformerDecoderLayer", check_error, 1e-5, check_error <= 1e-5)
+    block = ErrorCheck("block", "torch.nn.TransformerDecoderLayer", check_error, 1e-5, check_error <= 1e-5)
     in_float64 = (
-        Check(what, "float64", error, 1e-5, error <= 1e-5)
+        ErrorCheck(what, "float64", error, 1e-5, error <= 1e-5)
         for what, error in zip(("output", "torch.nn"), float64_errors, strict=True)
     )
     return DecoderResult(

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.comparison import ImplResult
+from core.comparison import ErrorCheck, ImplResult
 from core.contracts.result import Environment, KernelSource, LineTraffic, Message, Metric, Provenance
 from core.topics.lora import TOPIC
 from core.topics.lora.params import LoraParams
 from core.topics.lora.result import (
     AdaptedMatrix,
-    Agreement,
     Allocation,
     AnsweredRow,
     Check,
@@ -134,7 +133,7 @@ def test_that_an_old_history_opens_with_every_row(opened: LoraResult) -> None:
     assert opened.matrices == (AdaptedMatrix(name, 0, "q_proj", 4, 2, 1, 1, 2.5, None, None, 6, 14),)
     assert opened.checks == (Check("merged", None, 1e-5, False),)
     assert opened.held_out_pairs == (HeldOutPair("adalora", "lora", 1.0, 0.1),)
-    assert opened.agreement == (Agreement("fused", "float64", 1e-3, 2e-3, True),)
+    assert opened.agreement == (ErrorCheck("fused", "float64", 1e-3, 2e-3, True),)
     assert opened.samples == (
         AnsweredRow("Ada", "Ada went.", {"before": "Ada is", "lora": "Ada went.", "adalora": "Ada", "full": ""}),
     )

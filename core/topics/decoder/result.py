@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from core.comparison import ErrorCheck
 from core.contracts.archive import Array
 from core.contracts.params import Params
 from core.contracts.result import Result
@@ -71,17 +72,6 @@ class MemoryGradient:
 
 
 @dataclass(frozen=True)
-class Check:
-    """One comparison of `what` ('encoder', 'block', 'output', 'torch.nn') with torch.nn's layers or float64."""
-
-    what: str
-    against: str
-    max_abs_error: float
-    limit: float
-    passed: bool
-
-
-@dataclass(frozen=True)
 class Prediction:
     """What the logits say at one position of the target: labels of the token given, due next, and most probable."""
 
@@ -108,7 +98,7 @@ class DecoderResult(Result):
     influence      of every single token.
     gradient       into the memory.
     training_loss  float32 [steps]: nats per token, when weights = 'reversal'.
-    checks         the block and the encoder against torch.nn and float64.
+    checks         'encoder', 'block', 'output' and 'torch.nn' against torch.nn's layers or float64.
     predictions    what the logits say.
 
     Metrics:
@@ -139,7 +129,7 @@ class DecoderResult(Result):
     influence: Influence = Influence()
     gradient: MemoryGradient = MemoryGradient()
     training_loss: Array | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ErrorCheck, ...] = ()
     predictions: tuple[Prediction, ...] = ()
 
     def is_run_of(self, params: Params) -> bool:

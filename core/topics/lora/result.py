@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.comparison import ImplResult
+from core.comparison import ErrorCheck, ImplResult
 from core.contracts import archive
 from core.contracts.archive import Array
 from core.contracts.result import Provenance, Result
@@ -191,17 +191,6 @@ class LaunchTraffic(TensorTraffic):
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """The largest error of a Triton kernel against float64, and what is allowed."""
-
-    what: str
-    against: str
-    max_abs_error: float
-    limit: float
-    passed: bool
-
-
-@dataclass(frozen=True)
 class LoraImplResult(ImplResult):
     """One implementation of the forward pass: of `tokens` rows, a square weight `width` wide, and factors of `rank`."""
 
@@ -249,7 +238,7 @@ class LoraResult(Result):
     samples: tuple[AnsweredRow, ...] = ()
     launches: tuple[LaunchTraffic, ...] = ()
     comparison: tuple[LoraImplResult, ...] = ()
-    agreement: tuple[Agreement, ...] = ()
+    agreement: tuple[ErrorCheck, ...] = ()
 
     @property
     def steps_done(self) -> int:

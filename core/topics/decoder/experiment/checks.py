@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from core.comparison import ErrorCheck
 from core.topics.decoder.experiment.network import Network, run_both
 from core.topics.decoder.experiment.passes import Recorded, Scene, by_operations
 from core.topics.decoder.experiment.weights import placed
-from core.topics.decoder.result import Check
 
 TORCH_LIMIT = 1e-5
 """Largest difference from torch.nn's layers that float32 may make."""
@@ -25,14 +25,14 @@ class Checks:
     'query_embedding', how far that query is from the embedded target.
     """
 
-    checks: tuple[Check, ...]
+    checks: tuple[ErrorCheck, ...]
     arguments: dict[str, float]
 
 
 def check_all(scene: Scene, recorded: Recorded) -> Checks:
     """Every comparison that this kind of model allows. Positions of pads are compared too."""
     tensors = recorded.tensors
-    checks: list[Check] = []
+    checks: list[ErrorCheck] = []
     arguments: dict[str, float] = {}
     with torch.no_grad():
         exact_pass = scene.one_pass(by_operations, network=placed(scene.network, scene.device, torch.float64))
@@ -129,9 +129,9 @@ def _last(scene: Scene) -> str:
     return "decoder.feed_forward.add" if scene.network.pre_norm else "decoder.feed_forward.norm"
 
 
-def _check(what: str, against: str, ours: torch.Tensor, theirs: torch.Tensor, limit: float) -> Check:
+def _check(what: str, against: str, ours: torch.Tensor, theirs: torch.Tensor, limit: float) -> ErrorCheck:
     error = _difference(ours, theirs)
-    return Check(what, against, error, limit, error <= limit)
+    return ErrorCheck(what, against, error, limit, error <= limit)
 
 
 def _difference(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from core.comparison import ErrorCheck
 from core.contracts.result import Metric, Provenance
 from core.topics.decoder.experiment.checks import Checks
 from core.topics.decoder.experiment.influence import GradientFlow, TokenChanges
@@ -13,7 +14,7 @@ from core.topics.decoder.experiment.weights import LONGEST_TRAINED, Trained
 from core.topics.decoder.inputs import Inputs
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.plan import Plan
-from core.topics.decoder.result import Attention, Check, Prediction
+from core.topics.decoder.result import Attention, Prediction
 
 Metrics = dict[str, Metric]
 
@@ -165,7 +166,7 @@ def gradients(flow: GradientFlow, device: str) -> Metrics:
     return metrics
 
 
-def variant(planned: Plan, checks: Sequence[Check], launches: int, own_launches: int, device: str) -> Metrics:
+def variant(planned: Plan, checks: Sequence[ErrorCheck], launches: int, own_launches: int, device: str) -> Metrics:
     """The decoder-only block beside the one asked for."""
     error = next(check.max_abs_error for check in checks if check.what == "block")
     mine = [part.parameters for part in planned.parts if part.stack == "decoder" and part.part != "output"]
@@ -180,7 +181,7 @@ def variant(planned: Plan, checks: Sequence[Check], launches: int, own_launches:
     }
 
 
-def shorter(inputs: Inputs, checks: Sequence[Check], device: str) -> Metrics:
+def shorter(inputs: Inputs, checks: Sequence[ErrorCheck], device: str) -> Metrics:
     """The same texts with the last target token left out, as one step earlier in writing."""
     assert inputs.target is not None  # a decoder reads something
     error = next(check.max_abs_error for check in checks if check.what == "block")

@@ -12,7 +12,7 @@ from core.topics.flash_attention.experiment.problem import Problem, launch
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.result import GpuTimeline, SoftmaxStates
 from core.topics.flash_attention.tiles import block_count
-from core.trace.tile_loads import first_offset, loads_of
+from core.trace.tile_loads import first_offset, in_launch_order, loads_of
 from kernels.attention import Impl
 from kernels.errors import KernelError
 
@@ -28,15 +28,9 @@ def traced_schedule(flash: Launch, params: FlashAttentionParams) -> NDArray[np.i
         lanes = np.flatnonzero(access.programs < q_blocks)
         kv_block = first_offset(access)[lanes] // (params.block_kv * params.head_dim)
         rows.append(np.stack([access.programs[lanes], np.full(lanes.size, access.order), kv_block], axis=1))
-    if not rows:
-        return np.empty((0, 4), dtype=np.int32)
-    program, order, kv_block = np.concatenate(rows).T
-    in_launch_order = np.lexsort((order, program))
-    program, kv_block = program[in_launch_order], kv_block[in_launch_order]
-    step = np.arange(program.size)
-    iteration = step - np.searchsorted(program, program)
+    program, iteration, kv_block = in_launch_order(rows)
     q_block = q_blocks - 1 - program if params.causal else program
-    return np.stack([step, q_block, iteration, kv_block], axis=1).astype(np.int32)
+    return np.stack([np.arange(program.size), q_block, iteration, kv_block], axis=1).astype(np.int32)
 
 
 def softmax_states(flash: Launch, params: FlashAttentionParams) -> SoftmaxStates:

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from core.comparison import ERROR_FACTOR
+from core.comparison import ERROR_FACTOR, ErrorCheck
 from core.contracts.result import KernelSource, Metric, Provenance
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
@@ -16,7 +16,7 @@ from core.interpreter import Launch, intercept
 from core.topics.lora.experiment.runs import Run
 from core.topics.lora.experiment.summary import Builder
 from core.topics.lora.params import LoraParams
-from core.topics.lora.result import Agreement, LaunchTraffic, LoraImplResult
+from core.topics.lora.result import LaunchTraffic, LoraImplResult
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.traffic import traffic
 from kernels.lora.api import Impl, available, lora_linear, lora_linear_nf4, update_importance
@@ -162,14 +162,16 @@ def _touched(variant: str, index: int, launch: Launch, tensor_of: dict[str, str]
     ]
 
 
-def _agreement(what: str, against: str, out: torch.Tensor, reference: torch.Tensor, rounded: torch.Tensor) -> Agreement:
+def _agreement(
+    what: str, against: str, out: torch.Tensor, reference: torch.Tensor, rounded: torch.Tensor
+) -> ErrorCheck:
     """Allowed are ERROR_FACTOR times what torch's own rounding costs."""
     error = float((out.double() - reference).abs().max())
     limit = ERROR_FACTOR * float((rounded.double() - reference).abs().max())
-    return Agreement(what, against, error, limit, bool(error <= limit))
+    return ErrorCheck(what, against, error, limit, bool(error <= limit))
 
 
-def _importance_agreement(params: LoraParams) -> Agreement:
+def _importance_agreement(params: LoraParams) -> ErrorCheck:
     generator = torch.Generator().manual_seed(params.seed)
     values, gradients = torch.randn(2, 4096, generator=generator)
     sensitivity, uncertainty = torch.rand(2, 4096, generator=generator)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.contracts.result import Message, Metric, Provenance
+from core.contracts.result import Message, Metric, Provenance, number_or_none
 from core.contracts.result_builder import ResultBuilder
 from core.topics.lora.experiment.allocator import Masking, Recorder
 from core.topics.lora.experiment.runs import Run
@@ -69,7 +69,7 @@ def held_out_pairs(runs: Sequence[Run]) -> tuple[HeldOutPair, ...]:
     """The last held-out losses, row by row, of the runs that went through."""
     last = {run.id: run.held_out[-1] for run in runs if run.held_out and not run.error}
     return tuple(
-        HeldOutPair(one, two, _number(difference), _number(error))
+        HeldOutPair(one, two, number_or_none(difference), number_or_none(error))
         for one in last
         for two in last
         if one < two
@@ -117,9 +117,9 @@ def add_matrices(
                 columns=matrix.columns,
                 lora_rank=params.target_r,
                 final_rank=None if ranks is None else int(ranks[index]),
-                importance=None if scores is None else _number(float(scores[index])),
-                full_update=None if updates is None else _number(float(updates.full_norm[index])),
-                energy_in_rank=None if updates is None else _number(float(updates.energy_in_rank[index])),
+                importance=None if scores is None else number_or_none(float(scores[index])),
+                full_update=None if updates is None else number_or_none(float(updates.full_norm[index])),
+                energy_in_rank=None if updates is None else number_or_none(float(updates.energy_in_rank[index])),
                 lora_params=matrix.lora_parameters(params.target_r),
                 adalora_params=matrix.adalora_parameters(params.init_r),
             )
@@ -165,9 +165,9 @@ def _training_run(run: Run) -> TrainingRun:
         seconds=run.seconds,
         steps=run.steps,
         learning_rate=run.learning_rate,
-        steps_per_s=_number(run.steps / run.seconds) if run.seconds else None,
-        final_loss=_number(sum(last) / len(last)) if last else None,
-        held_out_loss=_number(run.held_out[-1].loss) if run.held_out else None,
+        steps_per_s=number_or_none(run.steps / run.seconds) if run.seconds else None,
+        final_loss=number_or_none(sum(last) / len(last)) if last else None,
+        held_out_loss=number_or_none(run.held_out[-1].loss) if run.held_out else None,
         error=run.error,
         losses=np.array(run.losses, dtype=np.float32),
         held_out_losses=np.array([evaluation.loss for evaluation in run.held_out], dtype=np.float32),
@@ -197,8 +197,3 @@ def _allocation(masking: Masking, matrices: Sequence[Matrix]) -> Allocation:
             RankChange(matrices[index].name, int(masking.before[index]), int(masking.after[index])) for index in changed
         ),
     )
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN: what is not a number is None."""
-    return value if math.isfinite(value) else None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.interpreter import Launch
 from core.masks.lowering import MOST_TERMS, KernelTerm, counted_terms, lowered
 from core.topics.masks.experiment.problem import Problem
-from core.trace.tile_loads import first_offset, loads_of
+from core.trace.tile_loads import first_offset, in_launch_order, loads_of
 from kernels.attention.blocks import BlockMask, block_mask
 from kernels.attention.mask import MaskDescription, Term, TermKind
 from kernels.attention.sparse import SparseImpl, sparse_attention
@@ -65,14 +65,8 @@ def traced_schedule(launch: Launch, problem: Problem, sequence: int) -> NDArray[
     for access in loads_of(launch, "k_ptr"):
         lanes, row = _first_rows(access.programs - first_program, first_offset(access), problem.k, sequence, x)
         rows.append(np.stack([lanes, np.full(lanes.size, access.order), row // problem.block_kv], axis=1))
-    if not rows:
-        return np.empty((0, 4), dtype=np.int32)
-    program, order, kv_block = np.concatenate(rows).T
-    in_launch_order = np.lexsort((order, program))
-    program, kv_block = program[in_launch_order], kv_block[in_launch_order]
-    step = np.arange(program.size)
-    iteration = step - np.searchsorted(program, program)
-    return np.stack([step, q_block[program], iteration, kv_block], axis=1).astype(np.int32)
+    program, iteration, kv_block = in_launch_order(rows)
+    return np.stack([np.arange(program.size), q_block[program], iteration, kv_block], axis=1).astype(np.int32)
 
 
 def _first_rows(

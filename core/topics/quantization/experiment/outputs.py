@@ -12,7 +12,7 @@ from itertools import combinations
 import torch
 
 from core.contracts.errors import InvalidParams
-from core.contracts.result import Metric, Provenance
+from core.contracts.result import Metric, Provenance, number_or_none
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.hardware.host import host_facts
@@ -166,11 +166,11 @@ def _row(
     return OutputLoss(
         model=model,
         format=name,
-        loss=_number(loss.loss),
-        loss_stderr=_number(loss.standard_error),
-        perplexity=_number(loss.perplexity),
-        loss_increase=_number(increase),
-        increase_stderr=_number(error),
+        loss=number_or_none(loss.loss),
+        loss_stderr=number_or_none(loss.standard_error),
+        perplexity=number_or_none(loss.perplexity),
+        loss_increase=number_or_none(increase),
+        increase_stderr=number_or_none(error),
         tokens=loss.tokens,
         quantized_layers=layers if format_ else 0,
         bits_per_parameter=format_.bits_per_parameter(params.block_size, params.nested) if format_ else 32.0,
@@ -180,12 +180,7 @@ def _row(
 
 def _pair(model: str, first: str, second: str, losses: Mapping[str, TextLoss]) -> LossDifference:
     difference, error = losses[first].minus(losses[second])
-    return LossDifference(model, first, second, _number(difference), _number(error))
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN: what is not a number is None."""
-    return value if math.isfinite(value) else None
+    return LossDifference(model, first, second, number_or_none(difference), number_or_none(error))
 
 
 def _or_nan(value: float | None) -> float:

@@ -237,7 +237,7 @@ class RowView(pg.GraphicsView):
             segment = right + (-1 if self._segment is None else self._segment)
             self._walk_to(self.row, min(max(0, segment), len(self._keyed_segments()) - 1))
         elif key in _PICKS and self.row is not None and self.row <= last:
-            self._pick(None if self._segment is None else self._keyed_segments()[self._segment][0])
+            self._pick(dict(enumerate(segment for segment, _ in self._keyed_segments())).get(self._segment))
         else:
             super().keyPressEvent(event)
 

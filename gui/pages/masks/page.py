@@ -86,7 +86,7 @@ class MasksPage(Page[Plan, MasksResult]):
     def draw(self, state: PageState[Plan, MasksResult]) -> None:
         plan = state.plan
         if not self.gallery.buttons:
-            self.gallery.set_thumbnails(view_data.thumbnails(plan, self.language))
+            self._name_presets()
         self.composer.show_mask(plan.mask)
         self._sync_text()
         self._write_warnings()
@@ -117,6 +117,7 @@ class MasksPage(Page[Plan, MasksResult]):
 
     def set_language(self, language: Language) -> None:
         super().set_language(language)
+        self._name_presets()
         self._write_warnings()
 
     def step(self, delta: int) -> None:
@@ -150,6 +151,10 @@ class MasksPage(Page[Plan, MasksResult]):
         if typed.strip() != str(field.value()):  # a space at the end of what is being typed stays
             self.composer.show_text(str(field.value()))
         self.composer.show_fault(field.fault)
+
+    def _name_presets(self) -> None:
+        if self.state is not None:
+            self.gallery.set_thumbnails(view_data.thumbnails(self.state.plan, self.language))
 
     def _write_warnings(self) -> None:
         warnings = () if self.state is None else self.state.plan.warnings

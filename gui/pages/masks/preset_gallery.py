@@ -34,20 +34,18 @@ class PresetGallery(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.buttons: dict[str, QAbstractButton] = {}
+        self.buttons: dict[str, _Thumb] = {}
         self._group = QButtonGroup(self)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(6, 3, 6, 2)
         self._row.setSpacing(2)
 
     def set_thumbnails(self, thumbnails: Sequence[Thumbnail]) -> None:
-        """Show these, once."""
+        """Show these; the same ones again have other words."""
         for thumbnail in thumbnails:
-            button = _Thumb(thumbnail)
-            button.clicked.connect(lambda _=False, chosen=thumbnail.id: self.chosen.emit(chosen))
-            self._group.addButton(button)
-            self._row.addWidget(button)
-            self.buttons[thumbnail.id] = button
+            if thumbnail.id not in self.buttons:
+                self.buttons[thumbnail.id] = self._add(thumbnail.id)
+            self.buttons[thumbnail.id].show_thumbnail(thumbnail)
 
     def mark(self, preset_id: str | None) -> None:
         """Which one is applied as it stands; None where the mask is another."""
@@ -56,18 +54,29 @@ class PresetGallery(QWidget):
             button.setChecked(thumb_id == preset_id)
         self._group.setExclusive(preset_id is not None)
 
+    def _add(self, preset_id: str) -> _Thumb:
+        button = _Thumb()
+        button.clicked.connect(lambda: self.chosen.emit(preset_id))
+        self._group.addButton(button)
+        self._row.addWidget(button)
+        return button
+
 
 class _Thumb(QAbstractButton):
     """The picture above, the name in two lines below."""
 
-    def __init__(self, thumbnail: Thumbnail) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._shares, self._title = thumbnail.shares, thumbnail.title
+        self._shares, self._title = np.zeros((1, 1), np.float32), ""
         self._hovered = False
         self.setCheckable(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_thumbnail(self, thumbnail: Thumbnail) -> None:
+        self._shares, self._title = thumbnail.shares, thumbnail.title
         self.setAccessibleName(thumbnail.title)
         self.setToolTip(f"{thumbnail.title}\n{thumbnail.about}")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(92, _HEIGHT_PX)

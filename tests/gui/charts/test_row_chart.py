@@ -118,6 +118,22 @@ def test_that_a_click_picks_and_the_pointer_reads_out(chart: RowChart, qtbot: An
     qtbot.waitUntil(lambda: chart.tip.text() == "the first")
 
 
+def test_that_a_segment_that_the_keyboard_was_on_may_go(chart: RowChart, qtbot: Any) -> None:
+    keyed = tuple(replace(share, key=name) for share, name in zip(SHARES[:2], ("q", "k"), strict=True))
+    cells = [(Cell((shares,)), Cell()) for shares in (keyed, keyed[:1])]
+    both, one = (RowSpec(COLUMNS, (Band((replace(FIRST, cells=cell),)),)) for cell in cells)
+    chart.set_rows(both)
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Right, Qt.Key.Key_Right):
+        qtbot.keyClick(chart.view, key)
+    with qtbot.waitSignal(chart.picked) as caught:
+        qtbot.keyClick(chart.view, Qt.Key.Key_Return)
+    assert caught.args == ["k"]
+    chart.set_rows(one)
+    with qtbot.waitSignal(chart.picked) as caught:
+        qtbot.keyClick(chart.view, Qt.Key.Key_Return)
+    assert caught.args == ["a"]
+
+
 def test_that_choosing_from_outside_emits_nothing_and_is_seen(chart: RowChart, qtbot: Any) -> None:
     before = chart.grab().toImage()
     with qtbot.assertNotEmitted(chart.picked):

@@ -200,6 +200,17 @@ def test_that_the_reason_of_a_cell_names_the_term(page: MasksPage) -> None:
     assert "hidden, because not causal" in (page.matrix.describe(50.5, 3.5) or "")
 
 
+def test_that_the_names_of_presets_follow_the_language(page: MasksPage) -> None:
+    button = page.gallery.buttons["causal"]
+    english = button.accessibleName(), button.toolTip()
+    page.set_language("zh")
+    assert not button.accessibleName().isascii()
+    assert button.toolTip().startswith(button.accessibleName())
+    page.set_language("en")
+    assert (button.accessibleName(), button.toolTip()) == english
+    assert page.gallery.buttons["causal"] is button, "the focus stays"
+
+
 def test_that_warnings_follow_the_language(page: MasksPage) -> None:
     page.form.propose(MasksParams(expression="none"))
     page.set_language("zh")

@@ -8,7 +8,6 @@ from typing import Any, Generic
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
@@ -22,10 +21,8 @@ from core.contracts.result import Message, Result
 from core.contracts.text import Language
 from core.contracts.topic import Topic
 from gui.page.banner import Banner
-from gui.page.card import Card
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.claims import ClaimsPanel
-from gui.page.grid import PlotGrid
 from gui.page.history import HistoryPanel
 from gui.page.log import LogPanel
 from gui.page.notes import NotesPanel
@@ -33,6 +30,7 @@ from gui.page.number_table import NumberTable
 from gui.page.selection import Selection, SelectionModel
 from gui.page.side_panel import SidePanel
 from gui.page.source import SourceView
+from gui.page.stage import Stage
 from gui.page.state import P, PageState, R
 from gui.page.tabs import TabsBelow
 from gui.widgets.scroll import VerticalScroll
@@ -58,7 +56,8 @@ class Page(QWidget, Generic[P, R]):
         self.state: PageState[P, R] | None = None
         self.selection = SelectionModel(self)
         self.banner = Banner()
-        self.plots = PlotGrid()
+        self.stage = Stage()
+        self.plots, self.cards = self.stage.grid, self.stage.cards
         self.side = SidePanel(topic.params)
         self.form, self.run_bar = self.side.form, self.side.run_bar
         self.claims = ClaimsPanel(topic.claims)
@@ -67,14 +66,13 @@ class Page(QWidget, Generic[P, R]):
         self.numbers = NumberTable()
         self.history = HistoryPanel()
         self.log = LogPanel()
-        self.cards: dict[str, Card] = {}
         self.language: Language = "en"
         self._warned = ""
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._lay_out()
         self._connect()
         for part in self.build():
-            self._place(part)
+            self.stage.place(part)
         self.link()
         self.set_language("en")
 
@@ -139,8 +137,7 @@ class Page(QWidget, Generic[P, R]):
             self.draw_result(state.result)
         self.draw(state)
         self.select(self.selection.selection)
-        for card in self.cards.values():
-            card.set_outdated(state.outdated)
+        self.stage.set_outdated(state.outdated)
 
     # What the controller calls.
 
@@ -244,20 +241,6 @@ class Page(QWidget, Generic[P, R]):
         if not state.get("side", True):
             self.side.hide()
 
-    def _place(self, part: Strip | CardSpec) -> None:
-        if isinstance(part, Strip):
-            self._strips.addWidget(_framed(part.content))
-            return
-        card = Card(part.content, part.title, part.help)
-        card.set_provenance(part.provenance)
-        if part.minimum_px:
-            card.setMinimumHeight(part.minimum_px)
-        if part.under:
-            self.plots.add_under(card, self.cards[part.under], heights=(part.upper_height, part.height))
-        else:
-            self.plots.add(card, part.row, part.column, width=part.width, height=part.height)
-        self.cards[part.key] = card
-
     def _connect(self) -> None:
         self.form.changed.connect(self.params_changed)
         self.form.validity_changed.connect(self.run_bar.set_valid)
@@ -295,13 +278,6 @@ class Page(QWidget, Generic[P, R]):
         header.setSpacing(12)
         header.addWidget(self._title)
         header.addWidget(self._question, 1, Qt.AlignmentFlag.AlignBottom)
-        self._strips = QVBoxLayout()
-        self._strips.setContentsMargins(0, 0, 0, 0)
-        plots = QWidget()
-        above = QVBoxLayout(plots)
-        above.setContentsMargins(0, 0, 0, 0)
-        above.addLayout(self._strips)
-        above.addWidget(self.plots, 1)
         panels = {
             "Claims": self.claims,
             "Notes": self.notes,
@@ -310,7 +286,7 @@ class Page(QWidget, Generic[P, R]):
             "History": self.history,
             "Log": self.log,
         }
-        self.lower = TabsBelow(VerticalScroll(plots), panels)
+        self.lower = TabsBelow(VerticalScroll(self.stage), panels)
         self.tabs = self.lower.tabs
         centre = QVBoxLayout()
         centre.setContentsMargins(12, 8, 12, 8)
@@ -324,12 +300,3 @@ class Page(QWidget, Generic[P, R]):
         layout.setSpacing(0)
         layout.addLayout(centre, 1)
         layout.addWidget(self.side)
-
-
-def _framed(strip: QWidget) -> QFrame:
-    frame = QFrame()
-    frame.setProperty("role", "strip")
-    layout = QVBoxLayout(frame)
-    layout.setContentsMargins(1, 1, 1, 1)
-    layout.addWidget(strip)
-    return frame

@@ -13,7 +13,7 @@ from gui import theme
 from gui.widgets.table_view import TableOrSentence, TableView
 
 _LINE_PX, _MOST_LINES, _MARK_EDGE_PX = 16, 3, 14
-_ALL_TEXTS, _BEFORE, _READABLE_PX = 4, 2, 84
+_ALL_TEXTS, _BEFORE, _READABLE_PX, _LEAST_PX = 4, 2, 84, 60
 _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 RIGHT, WRONG, UNKNOWN = "✓", "✗", "·"
 Index = QModelIndex | QPersistentModelIndex
@@ -242,7 +242,7 @@ class _SamplesView(TableView):
         self.clicked.connect(lambda index: self._on_column(index.column()))
 
     def fit(self) -> None:
-        """Marks take what their headings need, texts share the rest; rows are as high as their longest text needs.
+        """Marks take what their headings need, texts share the rest; rows are as high as their longest text.
 
         Within reason: the read-out has all of it.
         """
@@ -261,7 +261,9 @@ class _SamplesView(TableView):
         narrow = model.texts == _ALL_TEXTS and room < _READABLE_PX * _ALL_TEXTS
         self.setColumnHidden(_BEFORE, narrow)
         shown = [column for column in range(model.texts) if not (narrow and column == _BEFORE)]
-        widths = {column: max(60, room // len(shown)) for column in shown}
+        heads = {column: str(model.headerData(column, Qt.Orientation.Horizontal)) for column in shown}
+        needs = {column: metrics.horizontalAdvance(head) + _MARK_EDGE_PX for column, head in heads.items()}
+        widths = {column: max(_LEAST_PX, width) for column, width in _shares(room, needs).items()}
         for column, width in widths.items():
             self.setColumnWidth(column, width)
         self._fit_heights(widths)
@@ -291,6 +293,14 @@ class _SamplesView(TableView):
         variant = self._samples.variant_of(column)
         if variant is not None:
             self.variant_picked.emit(variant.key)
+
+
+def _shares(room: int, needs: Mapping[int, int]) -> dict[int, int]:
+    """The same width for each column; one that needs more for its heading takes it from the others."""
+    share = room // len(needs)
+    wide = {column: px for column, px in needs.items() if px > share}
+    rest = (room - sum(wide.values())) // max(1, len(needs) - len(wide))
+    return {column: wide.get(column, rest) if rest >= _LEAST_PX else share for column in needs}
 
 
 def _shown(answer: str | None) -> str:

@@ -108,7 +108,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         if result is None:
             self._forget_run()
             return
-        self.toolbar.summary.setText(view_data.summary(result))
+        self.toolbar.summary.set_wordings(view_data.summary(result), "")
         self.code.set_notes(view_data.line_notes(result))
         if result.trace is None:
             self.findings.show_faults(result)
@@ -129,7 +129,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.code.set_notes({})
         self.findings.clear()
         self.toolbar.set_launches([])
-        self.toolbar.summary.clear()
+        self.toolbar.summary.set_wordings()
 
     def select(self, selection: Selection) -> None:
         """Show the selection in every view. Each setter is silent when nothing changes, so nothing loops."""

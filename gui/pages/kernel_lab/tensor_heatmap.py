@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from core.trace.heatmap import TensorHeatmap
 from gui import theme as themes
@@ -15,9 +15,14 @@ from gui.charts.palette import rgb
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, mix
 from gui.widgets.figure import Figure
+from gui.widgets.fitted_label import FittedLabel
 
 WAYS = ("reads", "writes")
-_COMBO_EDGE_PX, _WIDEST_COMBO_PX = 40, 200
+_LEAST_PX, _WIDEST_COMBO_PX = 52, 200
+"""A combo, or a button, is as wide as its text where there is room."""
+
+_NO_PROGRAM = "Program"
+"""On the button while none is picked: it is off."""
 
 
 class HeatmapView(Figure):
@@ -37,7 +42,7 @@ class HeatmapView(Figure):
         self.tensor_combo = QComboBox()
         self.tensor_combo.setToolTip("The tensor that is drawn")
         self.way_buttons = {way: QPushButton(way.capitalize()) for way in WAYS}
-        self.only_button = QPushButton("All programs")
+        self.only_button = QPushButton(_NO_PROGRAM)
         self.only_button.setCheckable(True)
         self.only_button.setEnabled(False)
         self.only_button.setToolTip("Only the program that is picked, or all of them")
@@ -62,13 +67,12 @@ class HeatmapView(Figure):
         kept = self.tensor
         self.tensor_combo.blockSignals(True)
         self.tensor_combo.clear()
-        for name, about in tensors:
-            self.tensor_combo.addItem(name, name)
+        labels = [name.removesuffix("_ptr") for name, _ in tensors]
+        for label, (name, about) in zip(labels, tensors, strict=True):
+            self.tensor_combo.addItem(label, name)
             self.tensor_combo.setItemData(self.tensor_combo.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self.tensor_combo.setCurrentIndex(max(0, self.tensor_combo.findData(kept)))
         self.tensor_combo.blockSignals(False)
-        widest = max((self.fontMetrics().horizontalAdvance(label) for label, _ in tensors), default=0)
-        self.tensor_combo.setMinimumWidth(min(widest + _COMBO_EDGE_PX, _WIDEST_COMBO_PX))
         if not tensors:
             self.heatmap = None
             self.show_empty()
@@ -88,7 +92,7 @@ class HeatmapView(Figure):
         self.only_button.setEnabled(program is not None)
         if program is None and self.only_button.isChecked():
             self.only_button.setChecked(False)
-        self.only_button.setText("All programs" if program is None else f"Program {program:,}")
+        self.only_button.setText(_NO_PROGRAM if program is None else f"Program {program:,}")
         if self.only_picked and self.only_button.text() != before:
             self.heat_requested.emit()
 
@@ -145,9 +149,10 @@ class HeatmapView(Figure):
         busiest = f"up to {most:,.3g}×" if most else "none"
         about = self.tensor_combo.currentData(Qt.ItemDataRole.ToolTipRole) or ""
         total = short_quantity(float(counts.sum()))
-        facts = f"{about} · {total} {self.way} · {touched:.0%} touched · {busiest}".removeprefix(" · ")
-        self._facts.setText(facts)
-        self._facts.setToolTip(f"{facts}: the most accesses that one element has")
+        facts = [about, f"{total} {self.way}", f"{touched:.0%} touched", busiest]
+        shorter = (facts, facts[1:], facts[2:])
+        self._facts.set_wordings(*(" · ".join(filter(None, wording)) for wording in shorter))
+        self._facts.setToolTip(f"{self._facts.text()}: the most accesses that one element has")
 
     def _pooled(self, each: np.ndarray) -> np.ndarray:
         """No more cells than pixels, the busiest of those that fall together: a single touched row never disappears."""
@@ -168,11 +173,14 @@ class HeatmapView(Figure):
         self.chart.invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self.chart.addItem(self._image, ignoreBounds=True)
-        self._facts = QLabel()
-        self._facts.setProperty("role", "small")
+        self._facts = FittedLabel()
         self._facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         bar = QHBoxLayout()
-        bar.setSpacing(6)
+        bar.setSpacing(4)
+        self.tensor_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.tensor_combo.setMaximumWidth(_WIDEST_COMBO_PX)
+        for widget in (self.tensor_combo, self.only_button):
+            widget.setMinimumWidth(_LEAST_PX)
         bar.addWidget(self.tensor_combo)
         ways = QHBoxLayout()
         ways.setSpacing(0)
@@ -181,7 +189,6 @@ class HeatmapView(Figure):
             button.setAutoExclusive(True)
             button.setProperty("role", "segment")
             button.setProperty("place", ("first", "last")[index])
-            button.setMinimumWidth(58)
             ways.addWidget(button)
         self.way_buttons["reads"].setChecked(True)
         bar.addLayout(ways)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -15,7 +14,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -23,10 +21,12 @@ from PySide6.QtWidgets import (
 from gui import theme
 from gui.icons import icon
 from gui.pages.kernel_lab.view_data import Example
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.scroll import VerticalScroll
 
 _USERS_FILE = "My file"
-_COMBO_EDGE_PX, _WIDEST_COMBO_PX = 44, 320
+_LEAST_COMBO_PX, _READABLE_LAUNCH_PX, _WIDEST_COMBO_PX = 80, 204, 320
+"""A combo is as wide as its longest text where there is room."""
 EXPORTS = {"launches": "launch", "tensors": "tensor", "lines": "source line"}
 """Tables of a result that can be exported, and what a row of each is."""
 
@@ -57,9 +57,7 @@ class Toolbar(QWidget):
         self.function.setToolTip("The function that is called, and whose launches are traced")
         self.launch = QComboBox()
         self.launch.setToolTip("The launch that the plots show")
-        self.summary = QLabel()
-        self.summary.setProperty("role", "small")
-        self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.summary = FittedLabel()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.pin = QPushButton("Pin as A")
         self.pin.setCheckable(True)
@@ -88,8 +86,7 @@ class Toolbar(QWidget):
         """The launches of the run, in order."""
         self.launch.clear()
         self.launch.addItems(list(labels))
-        widest = max((self.fontMetrics().horizontalAdvance(label) for label in labels), default=0)
-        self.launch.setMinimumWidth(min(widest + _COMBO_EDGE_PX, _WIDEST_COMBO_PX))
+        self.launch.setMinimumWidth(min(self.launch.sizeHint().width(), _READABLE_LAUNCH_PX))
         for widget in (self.launch, self._launch_label):
             widget.setVisible(len(labels) > 0)
         for button in (self.pin, self.export):
@@ -126,15 +123,15 @@ class Toolbar(QWidget):
             if label:
                 row.addWidget(QLabel(label))
             row.addWidget(widget)
-            row.addSpacing(4)
         row.addWidget(self._launch_label)
         row.addWidget(self.launch)
         row.addWidget(self.summary, 1)
-        row.addSpacing(6)
         row.addWidget(self.pin)
         row.addWidget(self.export)
-        self.function.setMinimumWidth(90)
-        self.launch.setMaximumWidth(_WIDEST_COMBO_PX)
+        for combo in (self.example, self.function, self.launch):
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+            combo.setMinimumWidth(_LEAST_COMBO_PX)
+            combo.setMaximumWidth(_WIDEST_COMBO_PX)
 
     def _recolour(self) -> None:
         self.open_button.setIcon(icon("open", theme.current().text))
@@ -174,7 +171,7 @@ class Welcome(VerticalScroll):
             button = QPushButton(example.title)
             button.setFixedWidth(190)
             button.clicked.connect(lambda _=False, path=example.path: self.example_chosen.emit(path))
-            about = _Elided(example.about)
+            about = FittedLabel(example.about)
             row = QHBoxLayout()
             row.setSpacing(10)
             row.addWidget(button)
@@ -182,19 +179,3 @@ class Welcome(VerticalScroll):
             layout.addLayout(row)
             self.buttons[example.path] = button
         layout.addStretch(1)
-
-
-class _Elided(QLabel):
-    """One line of text, cut with an ellipsis where it does not fit."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.setProperty("role", "small")
-        self.setToolTip(text)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        with QPainter(self) as painter:
-            text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-            painter.setPen(QColor(theme.current().muted))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -156,3 +156,15 @@ def test_that_the_answer_from_before_is_explained_in_its_read_outs_only(table: S
         head = table.model.headerData(column, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
         cell = table.model.index(0, column).data(Qt.ItemDataRole.ToolTipRole)
         assert (BEFORE.about in head) == (BEFORE.about in cell) == is_before
+
+
+def test_that_a_heading_is_whole_where_the_others_have_room_to_give(table: SamplesTable) -> None:
+    long = "A method of a long name"
+    table.set_samples((*VARIANTS[:1], Variant("long", long, "7")), SAMPLES, "long")
+    table.resize(500, 240)
+    header = table.view.horizontalHeader()
+    (column,) = (c for c in range(4) if table.model.headerData(c, Qt.Orientation.Horizontal) == long)
+    assert header.sectionSize(column) > QFontMetrics(theme.ui_font("body", bold=True)).horizontalAdvance(long)
+    assert header.length() <= table.view.viewport().width()
+    table.resize(300, 240)
+    assert header.length() <= table.view.viewport().width(), "where there is none, each has its share"

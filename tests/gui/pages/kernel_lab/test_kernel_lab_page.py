@@ -301,3 +301,8 @@ def test_that_a_trace_of_two_kernels_of_one_file_shows_both(page: KernelLabPage,
     page.open(str(path))
     settle(page, qtbot)
     assert [file.name for file in page.code.files] == ["a.py", "b.py"]
+
+
+def test_that_a_launch_of_a_long_name_leaves_the_page_narrow(page: KernelLabPage) -> None:
+    page.toolbar.set_launches(["1: the_backward_pass_of_a_long_name [1,024 × 1,024 × 1]"])
+    assert page.minimumSizeHint().width() <= 1176

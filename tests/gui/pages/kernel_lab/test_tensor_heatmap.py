@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPoint
 
 from core.trace.heatmap import TensorHeatmap
 from gui.pages.kernel_lab.tensor_heatmap import HeatmapView
@@ -69,3 +71,14 @@ def test_that_choosing_a_tensor_or_program_asks_for_its_counts(heatmap: HeatmapV
 def test_that_the_read_out_says_which_element_and_how_often(heatmap: HeatmapView) -> None:
     assert heatmap.describe(2.5, 1.5) == "a[1, 2]\n10 reads, 0 writes"
     assert heatmap.describe(9, 1) is None
+
+
+def test_that_nothing_in_its_bar_overlaps_in_a_narrow_card(heatmap: HeatmapView) -> None:
+    heatmap.set_tensors([("weight_ptr", "4 × 8 float32")])
+    heatmap.select_program(123)
+    heatmap.resize(250, 200)
+    widgets = (heatmap.tensor_combo, *heatmap.way_buttons.values(), heatmap.only_button)
+    places = [(widget.mapTo(heatmap, QPoint()).x(), widget.width()) for widget in widgets]
+    assert all(left + width <= after for (left, width), (after, _) in pairwise(places))
+    assert places[-1][0] + places[-1][1] <= heatmap.width()
+    assert heatmap.tensor == "weight_ptr"

@@ -1,0 +1,40 @@
+"""One line of small print that is never cut in the middle: shorter wordings, then an ellipsis."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from gui import theme
+
+
+class FittedLabel(QLabel):
+    """Takes the width that is there. `text` is the first wording; what is painted is the longest that fits, else the
+    last with an ellipsis: an empty last wording leaves nothing where none fits."""
+
+    def __init__(self, *wordings: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._wordings: tuple[str, ...] = ()
+        self.setProperty("role", "small")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.set_wordings(*wordings)
+
+    def set_wordings(self, *wordings: str) -> None:
+        """Longest first; none clears the label."""
+        self._wordings = wordings or ("",)
+        self.setText(self._wordings[0])
+        self.setToolTip(self._wordings[0])
+
+    @property
+    def shown(self) -> str:
+        """What is painted."""
+        metrics = self.fontMetrics()
+        fitting = (text for text in self._wordings if metrics.horizontalAdvance(text) <= self.width())
+        last = metrics.elidedText(self._wordings[-1], Qt.TextElideMode.ElideRight, self.width())
+        return next(fitting, last)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.setPen(QColor(theme.current().muted))
+            painter.drawText(self.rect(), self.alignment() | Qt.AlignmentFlag.AlignVCenter, self.shown)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -92,7 +93,7 @@ class History:
                 "ORDER BY number DESC LIMIT ?2",
                 (topic, limit),
             ).fetchall()
-        return tuple(_entry(row) for row in rows)
+        return tuple(_readable(rows))
 
     def find(self, topic: str, params: Mapping[str, Any], limit: int = 100) -> tuple[HistoryEntry, ...]:
         """The newest runs of a topic whose params have all these values."""
@@ -101,8 +102,8 @@ class History:
             rows = database.execute(
                 f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND topic = ? ORDER BY number DESC", (topic,)
             )
-            matching = (row for row in rows if required <= json.loads(row["params"]).items())
-            return tuple(_entry(row) for row in islice(matching, limit))
+            matching = (entry for entry in _readable(rows) if required <= entry.params.items())
+            return tuple(islice(matching, limit))
 
     def load(self, entry_id: str) -> Result:
         """The whole result of a run, of any earlier version of the program too."""
@@ -113,7 +114,7 @@ class History:
         except InvalidParams as error:
             raise TilescopeError(f"The parameters of this run are no longer valid: {error.sentence}") from error
         except ValueError as error:
-            raise TilescopeError(f"The run {entry_id} in the history is damaged and cannot be opened.") from error
+            raise _damaged(entry_id) from error
 
     def remove(self, entry_id: str) -> None:
         """Take a run out of the history; `undo_remove` brings it back until its space is needed."""
@@ -175,21 +176,34 @@ class History:
             database.executescript("PRAGMA incremental_vacuum")
 
 
+def _readable(rows: Iterable[sqlite3.Row]) -> Iterator[HistoryEntry]:
+    """One damaged row does not take the others along."""
+    for row in rows:
+        with suppress(TilescopeError):
+            yield _entry(row)
+
+
 def _entry(row: sqlite3.Row) -> HistoryEntry:
-    metrics = json.loads(row["metrics"])
-    return HistoryEntry(
-        id=row["id"],
-        topic=row["topic"],
-        params=json.loads(row["params"]),
-        environment=json.loads(row["environment"]),
-        metrics={
-            name: Metric(**{**metric, "provenance": Provenance(metric["provenance"])})
-            for name, metric in metrics.items()
-        },
-        started_at=datetime.fromisoformat(row["started_at"]),
-        wall_s=row["wall_s"],
-        size_bytes=row["size_bytes"],
-    )
+    try:
+        return HistoryEntry(
+            id=row["id"],
+            topic=row["topic"],
+            params=dict(json.loads(row["params"])),
+            environment=dict(json.loads(row["environment"])),
+            metrics={
+                name: Metric(**{**metric, "provenance": Provenance(metric["provenance"])})
+                for name, metric in json.loads(row["metrics"]).items()
+            },
+            started_at=datetime.fromisoformat(row["started_at"]),
+            wall_s=row["wall_s"],
+            size_bytes=row["size_bytes"],
+        )
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _damaged(row["id"]) from error
+
+
+def _damaged(entry_id: str) -> TilescopeError:
+    return TilescopeError(f"The run {entry_id} in the history is damaged and cannot be opened.")
 
 
 def _standard_json(value: Any) -> Any:

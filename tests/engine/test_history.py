@@ -97,6 +97,33 @@ def test_that_a_run_that_an_older_version_kept_still_opens(history: History, pat
     np.testing.assert_array_equal(opened.noise, np.arange(3))
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("params", "{"),
+        ("metrics", '{"bytes": {"provenance": "guessed"}}'),
+        ("environment", "7"),
+        ("started_at", "noon"),
+    ],
+)
+def test_that_a_damaged_row_leaves_the_others(history: History, path: Path, column: str, value: str) -> None:
+    damaged, whole = (history.add(result(seed=seed), NOON, 0.1) for seed in range(2))
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, damaged))
+    assert [entry.id for entry in history.list()] == [whole]
+    assert [entry.id for entry in history.find("flash", {})] == [whole]
+    with pytest.raises(TilescopeError, match=f"The run {damaged} in the history is damaged"):
+        history.export(damaged, path.parent)
+
+
+def test_that_a_result_that_is_damaged_is_a_sentence(history: History, path: Path) -> None:
+    entry_id = history.add(result(), NOON, 0.1)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE runs SET result = substr(result, 1, 100)")
+    with pytest.raises(TilescopeError, match="is damaged and cannot be opened"):
+        history.load(entry_id)
+
+
 def test_that_a_run_of_a_topic_that_is_no_more_is_a_sentence(history: History, path: Path) -> None:
     entry_id = history.add(result("gone"), NOON, 0.1)
     with pytest.raises(UnknownName, match="no topic 'gone'"):

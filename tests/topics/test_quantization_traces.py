@@ -13,7 +13,7 @@ from core.contracts.result import Provenance
 from core.hardware import compare
 from core.topics.quantization.experiment import agreement, comparison
 from core.topics.quantization.experiment.agreement import agreement_metrics, agreement_rows
-from core.topics.quantization.experiment.kernels import TracedKernels, kernel_metrics, trace_kernels
+from core.topics.quantization.experiment.kernels import TracedKernels, matmul_metrics, stored_metrics, trace_kernels
 from core.topics.quantization.experiment.matrix import ROWS, Matrix, matrix_of
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.result import Product, StepTraffic
@@ -56,7 +56,7 @@ def test_that_nf4_is_read_at_half_a_byte_a_weight_and_multiplied_in_bf16() -> No
     assert touched(kernels, "quantize")["weights"].read_bytes == 2 * WEIGHTS
     assert touched(kernels, "quantize")["codes"].written_bytes == WEIGHTS // 2
     assert kernels.products == (Product("matmul", "fused_matmul_kernel", "bf16", "bf16", "f32"),)
-    metrics = kernel_metrics(kernels)
+    metrics = stored_metrics() | matmul_metrics(kernels)
     assert {name: metrics[f"matmul.{name}"].value for name in ("weights", "code_bytes", "computes_bf16")} == {
         "weights": WEIGHTS, "code_bytes": WEIGHTS // 2, "computes_bf16": 1,
     }  # fmt: skip
@@ -68,7 +68,7 @@ def test_that_scales_are_float32_without_double_quantization() -> None:
     kernels = traced(double_quantization=False)
     assert touched(kernels, "matmul")["absmax"].unique_bytes == 4 * WEIGHTS // 64
     assert "scale codes" not in touched(kernels, "matmul")
-    assert kernel_metrics(kernels)["matmul.scale_bytes"].value == 4 * WEIGHTS // 64
+    assert matmul_metrics(kernels)["matmul.scale_bytes"].value == 4 * WEIGHTS // 64
 
 
 def test_that_a_format_without_a_fused_product_leaves_that_to_nf4() -> None:
@@ -78,7 +78,7 @@ def test_that_a_format_without_a_fused_product_leaves_that_to_nf4() -> None:
     }  # fmt: skip
     weights = ROWS * 512
     assert touched(kernels, "dequantize")["codes"].read_bytes == weights
-    assert kernel_metrics(kernels)["matmul.code_bytes"].value == weights // 2
+    assert matmul_metrics(kernels)["matmul.code_bytes"].value == weights // 2
     assert {"minimum", "step"} <= set(touched(traced(format="int4-affine"), "dequantize"))
 
 

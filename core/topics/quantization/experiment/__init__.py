@@ -89,9 +89,10 @@ def _add_kernels(builder: Builder, checkpoint: Checkpoint | None, device: str) -
     matrix = matrix_of(params, checkpoint, device)
     if matrix.short:
         _say(builder, "notice", "The weights are too few for the kernels' matrix: they are repeated in it.")
+    builder.add(kernels.stored_metrics())  # ahead of the kernels, any of which may be refused
     traced = yield from phase(_SAMPLED, _KERNELS, lambda progress: kernels.trace_kernels(params, matrix, progress))
     builder.add(
-        kernels.kernel_metrics(traced),
+        kernels.matmul_metrics(traced),
         traffic=traced.traffic,
         lines=traced.lines,
         sources=traced.sources,

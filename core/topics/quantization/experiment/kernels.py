@@ -75,11 +75,6 @@ def trace_kernels(params: QuantizationParams, matrix: Matrix, progress: Progress
     return _touched(steps, fused, weight.numel())
 
 
-def kernel_metrics(traced: TracedKernels) -> dict[str, Metric]:
-    """'stored.*' and 'matmul.*'."""
-    return _stored_bits() | _matmul_metrics(traced)
-
-
 def quantized_by_triton(weight: torch.Tensor, params: QuantizationParams, format_id: FormatId) -> Quantized:
     nested = nested_of(params, format_id)
     return quantize(weight, format=format_id, block_size=params.block_size, nested_block=nested, impl=Impl.TRITON)
@@ -100,8 +95,8 @@ class _Tracing:
         return outcome, tuple(tracer.launches)
 
 
-def _stored_bits() -> dict[str, Metric]:
-    """NF4 at QLoRA's block sizes, counted from the bytes of the tensors that are really kept."""
+def stored_metrics() -> dict[str, Metric]:
+    """'stored.*': NF4 at QLoRA's block sizes, counted from the bytes of the tensors that are really kept."""
     weight = torch.randn(_COUNTED, generator=torch.Generator().manual_seed(0))
     note, metrics = f"{_COUNTED:,} weights in NF4, all tensors held", {}
     for name, nested in (("plain", 0), ("nested", PAPER_NESTED)):
@@ -179,7 +174,8 @@ def _traffic(step: _Step, index: int, launch: Launch, names: dict[str, str]) -> 
     ]
 
 
-def _matmul_metrics(traced: TracedKernels) -> dict[str, Metric]:
+def matmul_metrics(traced: TracedKernels) -> dict[str, Metric]:
+    """'matmul.*'."""
     rows = [row for row in traced.traffic if row.kernel == "matmul"]
     types = [(product.left, product.right) for product in traced.products if product.step == "matmul"]
     codes = sum(row.unique_bytes for row in rows if row.tensor == _CODES)

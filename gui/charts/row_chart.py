@@ -99,6 +99,7 @@ class RowView(pg.GraphicsView):
         self.row: int | None = None
         """The row that the arrows are on, and the segment of its bars."""
         self._segment: int | None = None
+        self._is_walked = False
         self._lit_row = QGraphicsRectItem()
         self._lit_row.setZValue(-1000)
         self._lit_row.setPen(Qt.PenStyle.NoPen)
@@ -215,7 +216,7 @@ class RowView(pg.GraphicsView):
         row, segment = self.row_at(event.position().y()), self.segment_at(event.position())
         if event.button() != Qt.MouseButton.LeftButton or row is None:
             return
-        self.row, self._segment = row, None
+        self.row, self._segment, self._is_walked = row, None, False
         self._pick(segment)
         self.draw()
 
@@ -252,10 +253,15 @@ class RowView(pg.GraphicsView):
         self._show_focus()
 
     def event(self, event: QEvent) -> bool:
-        return keeps_arrows(event) or super().event(event)
+        return (not self._leaves(event) and keeps_arrows(event)) or super().event(event)
+
+    def _leaves(self, event: QEvent) -> bool:
+        """Left and Right go on stepping through what is played, unless the keyboard is on a row with segments."""
+        is_sideways = isinstance(event, QKeyEvent) and STEPS.get(Qt.Key(event.key()), (0, 0))[1] != 0
+        return is_sideways and not (self._is_walked and self._keyed_segments())
 
     def _walk_to(self, row: int, segment: int | None) -> None:
-        self.row, self._segment = row, segment
+        self.row, self._segment, self._is_walked = row, segment, True
         box, text = self.row_boxes[row], self._chart.describe(row)
         if segment is not None:
             part, box = self._keyed_segments()[segment]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, QRectF, Qt
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication
 
 from gui import theme as themes
@@ -132,6 +133,25 @@ def test_that_a_segment_that_the_keyboard_was_on_may_go(chart: RowChart, qtbot: 
     with qtbot.waitSignal(chart.picked) as caught:
         qtbot.keyClick(chart.view, Qt.Key.Key_Return)
     assert caught.args == ["a"]
+
+
+def test_that_left_and_right_still_play_after_a_click(chart: RowChart, qtbot: Any) -> None:
+    def keeps(key: Qt.Key) -> bool:
+        event = QKeyEvent(QEvent.Type.ShortcutOverride, key, Qt.KeyboardModifier.NoModifier)
+        event.ignore()
+        QApplication.sendEvent(chart.view, event)
+        return event.isAccepted()
+
+    keyed = replace(FIRST, cells=(Cell((tuple(replace(share, key="q") for share in SHARES),)), Cell()))
+    chart.set_rows(RowSpec(COLUMNS, (Band((keyed, SECOND)),)))
+    place = chart.view.row_boxes[0].center().toPoint()
+    qtbot.mouseClick(chart.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert keeps(Qt.Key.Key_Down)
+    assert not keeps(Qt.Key.Key_Right)
+    qtbot.keyClick(chart.view, Qt.Key.Key_Home)
+    assert keeps(Qt.Key.Key_Right), "the keyboard walks along the segments"
+    qtbot.keyClick(chart.view, Qt.Key.Key_Down)
+    assert not keeps(Qt.Key.Key_Left), "this row has none to pick"
 
 
 def test_that_choosing_from_outside_emits_nothing_and_is_seen(chart: RowChart, qtbot: Any) -> None:

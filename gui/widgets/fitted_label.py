@@ -8,13 +8,21 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from gui import theme
 
+_FEW_LETTERS = 4
+
 
 class FittedLabel(QLabel):
     """Takes the width that is there. `text` is the first wording; what is painted is the longest that fits, else the
-    last with an ellipsis: an empty last wording leaves nothing where none fits."""
+    last with an ellipsis where `elide` says: an empty last wording leaves nothing where none fits."""
 
-    def __init__(self, *wordings: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        *wordings: str,
+        elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._elide = elide
         self._wordings: tuple[str, ...] = ()
         self.setProperty("role", "small")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -28,11 +36,11 @@ class FittedLabel(QLabel):
 
     @property
     def shown(self) -> str:
-        """What is painted."""
+        """What is painted: nothing where only a few letters would be left."""
         metrics = self.fontMetrics()
         fitting = (text for text in self._wordings if metrics.horizontalAdvance(text) <= self.width())
-        last = metrics.elidedText(self._wordings[-1], Qt.TextElideMode.ElideRight, self.width())
-        return next(fitting, last)
+        last = metrics.elidedText(self._wordings[-1], self._elide, self.width())
+        return next(fitting, last if len(last) > _FEW_LETTERS else "")
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:

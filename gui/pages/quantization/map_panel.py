@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from gui.charts.row_map import RowMap
 from gui.pages.quantization.error_maps import ErrorGrid
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.segments import Segments
 
 TENSORS, LAYERS, EVERY_FORMAT = range(3)
@@ -30,14 +30,11 @@ class MapPanel(QWidget):
         self.order = QPushButton("Worst first")
         self.order.setCheckable(True)
         self.order.setToolTip("Order the tensors by their error, not as they lie in the file")
-        self.facts = QLabel()
-        self.facts.setProperty("role", "small")
-        self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.facts = FittedLabel(elide=Qt.TextElideMode.ElideLeft)
+        self.facts.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.map = RowMap(_BEFORE_RUN, "Error map")
         self._grid: ErrorGrid | None = None
         self._chosen = False
-        self._wordings: tuple[str, ...] = ("",)
         bar = QHBoxLayout()
         bar.setContentsMargins(0, 0, 4, 0)
         bar.setSpacing(6)
@@ -76,21 +73,7 @@ class MapPanel(QWidget):
 
     def say(self, *wordings: str) -> None:
         """Write beside the buttons the first of these that fits, the longest first, or the end of the last."""
-        self._wordings = wordings
-        self.facts.setToolTip(wordings[0])
-        self._fit_facts()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit_facts()
-
-    def _fit_facts(self) -> None:
-        room = self.width() - self.order.geometry().right() - 12
-        metrics = self.facts.fontMetrics()
-        fitting = (text for text in self._wordings if metrics.horizontalAdvance(text) <= room)
-        facts = next(fitting, self._wordings[-1])
-        shown = metrics.elidedText(facts, Qt.TextElideMode.ElideLeft, max(0, room))
-        self.facts.setText(shown if len(shown) > 4 else "")
+        self.facts.set_wordings(*wordings)
 
     def _on_picked(self, row: int, column: int) -> None:
         key = None if self._grid is None else self._grid.key(row, column)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from PySide6.QtCore import Qt
 
 from gui.widgets.fitted_label import FittedLabel
 
@@ -34,6 +35,11 @@ def test_that_the_longest_wording_that_fits_is_shown_and_all_of_it_said(label: F
 def test_that_the_last_wording_ends_with_an_ellipsis_where_even_it_is_too_long(label: FittedLabel) -> None:
     label.resize(width(label, SHORT) - 4, 20)
     assert label.shown.endswith("…")
+    label.resize(width(label, SHORT[:3]), 20)
+    assert label.shown == "", "a few letters say nothing"
+    ending = FittedLabel(SHORT, elide=Qt.TextElideMode.ElideLeft, parent=label)
+    ending.resize(width(label, SHORT) - 4, 20)
+    assert ending.shown.startswith("…")
     label.set_wordings(LONG, "")
     assert label.shown == ""
     label.set_wordings()

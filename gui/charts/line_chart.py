@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from gui import theme as themes
@@ -17,6 +17,7 @@ from gui.charts.chart import Chart, read_out
 from gui.charts.series import Mark, Series, corners, point_at
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.keyboard_nav import ArrowPad
 from gui.widgets.legend import Entry, Legend
 
@@ -57,9 +58,7 @@ class LineChart(Figure):
         for depth, item in enumerate((self._rings, self._cursor, self._dots), start=3):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
-        self.legend, self._note = Legend(), QLabel()
-        self._note.setProperty("role", "small")
-        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.legend, self._note = Legend(), FittedLabel()
         self.pad = ArrowPad(f"Lines over {x.name}", self._on_arrow) if self._walks else QWidget()
         column = QVBoxLayout(self.pad)
         column.setContentsMargins(0, 0, 0, 0)
@@ -90,8 +89,7 @@ class LineChart(Figure):
         """
         self.series = tuple(one for one in series if np.isfinite(one.y).any())
         self.marks, self._read = tuple(marks), read
-        self._note.setText(note)
-        self._note.setToolTip(note)
+        self._note.set_wordings(note)
         self._note.setVisible(bool(note))
         if not self._joined:
             self.series = ()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
-from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from core.trace.address_map import Band, bands_of
@@ -23,6 +23,7 @@ from gui.charts.ticks import short_quantity
 from gui.charts.trace_picture import Colours, Range, TracePicture, paint
 from gui.theme import Theme, colour
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.legend import Entry, Legend
 
@@ -197,7 +198,7 @@ class TraceMap(Figure):
         self._put(self._overview, picture)
         if is_new:
             accesses, size = short_quantity(self.order.accesses), format_quantity(self.total_bytes, "bytes")
-            self._title.setText(f"{accesses} accesses")
+            self._title.set_wordings(f"{accesses} accesses")
             self._title.setToolTip(f"{self.order.accesses:,.0f} accesses to {size} of tensors")
             self.show_content()
             self._go_home()
@@ -294,9 +295,7 @@ class TraceMap(Figure):
         self.legend.set_entries((Entry("read, in the tensor's colour", reads), Entry("write", theme.text)))
 
     def _build(self) -> None:
-        self._title = QLabel()
-        self._title.setProperty("role", "small")
-        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._title = FittedLabel()
         self.chart = Chart(Axis("accesses, by program", steps="whole"), Axis(unit="bytes"))
         self.chart.hideAxis("left")
         self._overview, self._detail = (pg.ImageItem(axisOrder="row-major") for _ in range(2))

@@ -25,7 +25,7 @@ class FittedLabel(QLabel):
         self._elide = elide
         self._wordings: tuple[str, ...] = ()
         self.setProperty("role", "small")
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.set_wordings(*wordings)
 
     def set_wordings(self, *wordings: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
 from core.topics.lora.plan import Plan
@@ -15,6 +15,7 @@ from gui.charts.row_chart import RowChart
 from gui.pages.lora import view_data
 from gui.pages.lora.factor_pictures import FactorPictures
 from gui.pages.lora.triplet_view import TripletView
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.samples_table import SamplesTable
 from gui.widgets.switcher import Switcher
 
@@ -39,7 +40,7 @@ class Details(Switcher):
         self.size = LineChart(
             _NO_SIZE, Axis("rank", log=True), Axis("parameters", log=True), selected_label="set in the form"
         )
-        self.spectrum_title, self.size_title = QLabel(), QLabel()
+        self.spectrum_title, self.size_title = FittedLabel(), FittedLabel()
         self.text = SamplesTable(_NO_TEXT)
         super().__init__(
             [
@@ -109,13 +110,13 @@ class Details(Switcher):
         self.spectrum.set_series(series, marks=marks, from_zero=True)
         self.spectrum_title.setVisible(bool(series))
         if result is not None and series:
-            self.spectrum_title.setText(view_data.spectrum_title(result.matrices[index]))
+            self.spectrum_title.set_wordings(view_data.spectrum_title(result.matrices[index]))
         return bool(series)
 
     def _draw_size(self, plan: Plan) -> None:
         self.size.set_series(view_data.size_curves(plan))
         self.size.select_x(plan.params.preset_rank)
-        self.size_title.setText(view_data.size_sentence(plan))
+        self.size_title.set_wordings(view_data.size_sentence(plan))
 
 
 class KernelView(Switcher):
@@ -139,13 +140,11 @@ class KernelView(Switcher):
         return Provenance.MEASURED_CPU if rows else None
 
 
-def _under(title: QLabel, picture: QWidget) -> QWidget:
+def _under(title: FittedLabel, picture: QWidget) -> QWidget:
     whole = QWidget()
     column = QVBoxLayout(whole)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(2)
-    title.setProperty("role", "small")
-    title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # a long one is no wider than the plot
     column.addWidget(title)
     column.addWidget(picture, 1)
     return whole

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPen
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from core.topics.lora.result import PARTS, Factors
@@ -15,6 +15,7 @@ from gui import theme as themes
 from gui.charts.palette import rgb
 from gui.theme import Theme
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.fitted_label import FittedLabel
 
 _LINE_PX, _SIGN_PX, _GAP_PX, _EDGE_PX = 15, 30, 4, 6
 _THIN_SHARE, _LEAST_THIN_PX = 0.13, 10
@@ -31,9 +32,7 @@ class FactorPictures(Figure):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Run (F5), then pick a matrix: W, B, A and their product appear here.", parent)
-        self.title, self.canvas = QLabel(), _Pictures(self)
-        self.title.setProperty("role", "small")
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.title, self.canvas = FittedLabel(), _Pictures(self)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
@@ -52,7 +51,7 @@ class FactorPictures(Figure):
         if factors is None:
             self.show_empty()
             return
-        self.title.setText(f"{matrix}: W + {factors.scaling:g} BA")
+        self.title.set_wordings(f"{matrix}: W + {factors.scaling:g} BA")
         self.show_content()
 
     def restyle(self, theme: Theme) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.format import format_quantity
 from core.topics.lora.triplets import Triplets
@@ -15,6 +15,7 @@ from gui import theme as themes
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, colour, mix
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
 
@@ -34,9 +35,7 @@ class TripletView(Figure):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Run (F5), then pick a matrix and a step: its triplets appear here.", parent)
-        self.title, self.canvas, self.legend = QLabel(), _Bars(self), Legend()
-        self.title.setProperty("role", "small")
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.title, self.canvas, self.legend = FittedLabel(), _Bars(self), Legend()
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
@@ -62,7 +61,7 @@ class TripletView(Figure):
             return
         scores = "" if triplets.scored_step == triplets.step else f" (scores of step {triplets.scored_step:,})"
         kept = f"{triplets.rank} of {triplets.count} triplets kept"
-        self.title.setText(f"{matrix}, step {triplets.step:,}{scores}: {kept}")
+        self.title.set_wordings(f"{matrix}, step {triplets.step:,}{scores}: {kept}")
         self.canvas.update()
         self.show_content()
 

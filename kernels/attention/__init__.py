@@ -2,12 +2,14 @@
 
 from kernels.attention.api import AttentionOutput, Impl, Timeline, attention, available
 from kernels.attention.blocks import BlockMask, block_mask
+from kernels.attention.impl import TENSOR_OF_ARGUMENT
 from kernels.attention.mask import EVERYTHING, MaskDescription, Term, TermKind, term, visible
 from kernels.attention.sparse import SparseImpl, sparse_attention, sparse_available
 from kernels.attention.tiles import TileClass, tile_classes
 
 __all__ = [
     "EVERYTHING",
+    "TENSOR_OF_ARGUMENT",
     "AttentionOutput",
     "BlockMask",
     "Impl",

@@ -8,6 +8,17 @@ import torch
 
 from kernels.launching import triton_reason
 
+TENSOR_OF_ARGUMENT = {
+    "q_ptr": "Q",
+    "k_ptr": "K",
+    "v_ptr": "V",
+    "s_ptr": "S",
+    "p_ptr": "P",
+    "o_ptr": "O",
+    "lse_ptr": "LSE",
+}
+"""The tensor behind each pointer argument of the Triton kernels."""
+
 
 class Impl(StrEnum):
     """From the oracle to the fastest rivals."""

@@ -19,11 +19,9 @@ from core.topics.decoder.result import MAX_COLUMNS, Attention, Prediction
 from core.topics.decoder.tokens import SPECIAL
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.record import Launch
-from kernels.attention import Impl, attention
+from kernels.attention import TENSOR_OF_ARGUMENT, Impl, attention
 from kernels.attention.mask import MaskDescription, TermKind, term
 from kernels.attention.sparse import SparseImpl, sparse_attention
-
-TENSORS = {"q_ptr": "Q", "k_ptr": "K", "v_ptr": "V", "o_ptr": "O", "lse_ptr": "LSE"}
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def short_name(attention: str) -> str:
 def traffic_of(recorded: Recorded) -> dict[str, KernelTraffic]:
     """What the kernel of every attention moved, by the attention's short name."""
     return {
-        short_name(call.name): kernel_traffic("flash", [launch], TENSORS)
+        short_name(call.name): kernel_traffic("flash", [launch], TENSOR_OF_ARGUMENT)
         for call, launch in zip(recorded.calls, recorded.launches, strict=True)
     }
 

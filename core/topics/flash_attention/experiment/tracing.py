@@ -16,17 +16,8 @@ from core.topics.flash_attention.result import SweepStep
 from core.topics.flash_attention.tiles import block_count
 from core.trace.file import EncodedTrace
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic, moved_bytes, shown_path
-from kernels.attention import Impl
+from kernels.attention import TENSOR_OF_ARGUMENT, Impl
 
-TENSOR_OF_ARGUMENT = {
-    "q_ptr": "Q",
-    "k_ptr": "K",
-    "v_ptr": "V",
-    "s_ptr": "S",
-    "p_ptr": "P",
-    "o_ptr": "O",
-    "lse_ptr": "LSE",
-}
 _WATCH_LIMIT_BYTES = 512 << 20
 _SHORTEST_SWEEP_STEP = 64
 

@@ -19,12 +19,11 @@ from core.topics.masks.params import MasksParams
 from core.topics.masks.result import SweepStep
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.tile_loads import tiles_visited
-from kernels.attention import Impl, attention
+from kernels.attention import TENSOR_OF_ARGUMENT, Impl, attention
 from kernels.errors import KernelError
 
 TRACE_BUDGET_BYTES = 1 << 30
 """What the tracer may hold of intermediate tiles at a time."""
-TENSOR_OF_ARGUMENT = {"q_ptr": "Q", "k_ptr": "K", "v_ptr": "V", "o_ptr": "O", "lse_ptr": "LSE"}
 _SWEEP_TILES = (1, 2, 4, 8, 16)
 _SWEEP_BLOCK = 16
 

@@ -35,6 +35,7 @@ def groups(plan: Plan, fitting: QuantizationResult | None, tensor: str | None) -
             "relative RMSE",
             _percent(costs.relative_rmse),
             f"Root mean square of the errors over the weights'; {source}",
+            short="RMSE",
         ),
         Number(
             "largest error",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,3 +73,13 @@ def test_that_rounding_in_numpy_is_rounding_in_torch() -> None:
     for name, dtype in (("fp16", torch.float16), ("bf16", torch.bfloat16), ("fp32", torch.float32)):
         expected = torch.from_numpy(values).to(dtype).float().numpy()
         np.testing.assert_array_equal(rounded(values, name), expected)
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 65, 1000])
+@pytest.mark.parametrize("dtype", ["fp32", "fp16", "bf16"])
+def test_that_the_inputs_of_a_head_are_the_first_rows_of_its_own_generator(length: int, dtype: str) -> None:
+    params = FlashAttentionParams(seq_len=length, dtype=dtype, seed=7)
+    whole = np.random.default_rng((7, 1, 0, 2)).standard_normal((length, params.head_dim), dtype=np.float32)
+    keys = head_inputs(params, "K", 0, 2)
+    np.testing.assert_array_equal(keys, rounded(whole, dtype))
+    assert not keys.flags.writeable

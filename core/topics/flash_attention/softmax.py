@@ -129,8 +129,13 @@ def rounded(values: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
     return values
 
 
-@lru_cache(maxsize=4)  # Q, K and V of the head under inspection
 def _normal(stream: tuple[int, ...], length: int, width: int, dtype: str) -> NDArray[np.float32]:
+    """The first rows of a stream: they are the same however many follow, so a slider of the length makes none anew."""
+    return _rows(stream, 1 << (length - 1).bit_length(), width, dtype)[:length]
+
+
+@lru_cache(maxsize=4)  # Q, K and V of the head under inspection
+def _rows(stream: tuple[int, ...], length: int, width: int, dtype: str) -> NDArray[np.float32]:
     values = rounded(np.random.default_rng(stream).standard_normal((length, width), dtype=np.float32), dtype)
     values.flags.writeable = False
     return values

@@ -71,10 +71,6 @@ class Card(QFrame):
         self._picture_outdated = outdated
         self._mark_stale()
 
-    def set_title(self, title: str) -> None:
-        self.title = title
-        self._title.setText(title)
-
     def set_empty(self, text: str | None) -> None:
         """Show a sentence in place of the plot; None shows the plot."""
         self._empty.setText(text or "")

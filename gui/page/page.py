@@ -125,11 +125,6 @@ class Page(QWidget, Generic[P, R]):
     def toggle_play(self) -> None:
         """Play or pause (space)."""
 
-    def redraw(self) -> None:
-        """Draw again what is known: something that is only shown has changed."""
-        if self.state is not None:
-            self._redraw(self.state)
-
     def _redraw(self, state: PageState[P, R]) -> None:
         before = None if self.state is None else self.state.result
         self.state = state

@@ -146,10 +146,6 @@ class DecoderParams(Params):
         return self.heads * self.head_dim
 
     @property
-    def has_encoder(self) -> bool:
-        return self.kind != DECODER_ONLY
-
-    @property
     def has_decoder(self) -> bool:
         return self.kind != ENCODER_ONLY
 

@@ -191,7 +191,8 @@ def test_that_a_run_that_ends_after_the_texts_changed_is_marked_stale(page: Deco
 def test_that_the_next_run_is_drawn_after_one_that_ended_too_late(page: DecoderPage) -> None:
     page.form.propose(PARAMS.changed(seed=3))
     page.show_result(decoder_result(PARAMS))
-    page.redraw()
+    assert page.state is not None
+    page._redraw(page.state)
     assert page.cards["block"].property("stale"), "drawn again, it still is of other texts"
     page.show_result(decoder_result(page.params))
     assert page.cards["attention"].badge.provenance is Provenance.TRACED

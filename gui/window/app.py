@@ -28,6 +28,10 @@ from gui.window.history import HistoryKeeper
 from gui.window.main_window import MainWindow
 from gui.window.settings import Settings
 
+_SWITCH_S = 0.0005
+"""How long a thread that decodes beside the window may keep the interpreter while the window waits for it; Python's own
+5 ms, waited for at each call of a repaint, come to a third of a second."""
+
 
 def build_app(theme_name: str) -> QApplication:
     """The QApplication, styled; the one that exists where there is one."""
@@ -68,6 +72,7 @@ def run_window(
     `assignments` are `name=value` for the page of `topic`. Raises UnknownName for a theme, topic or parameter, and
     InvalidParams for a value.
     """
+    sys.setswitchinterval(_SWITCH_S)
     settings = settings or Settings()
     _check_names(theme, topic)
     params = _parsed(topic, assignments)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -211,19 +214,54 @@ def test_that_a_growing_report_keeps_selection_order_and_place(report: ReportTab
     assert len(found) == 60
 
 
-def test_that_ten_thousand_rows_a_second_do_not_hold_the_window_up(report: ReportTable) -> None:
+def test_that_ten_thousand_rows_per_second_do_not_hold_the_window_up(report: ReportTable) -> None:
+    """Showing a report again costs less than writing the text of each cell once, on a machine of any speed: a sort in
+    a proxy or widths measured cell by cell would cost many times that. The number of calls is bounded as well, and
+    does not depend on the machine at all."""
     report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.DescendingOrder)
-    full, took = rows_of(5000), []
+    full = rows_of(5000)
     rows = full.tensors.rows
     report.select_tensor(rows[40].tensor)
-    for changed in range(5):
+    grown = []
+    for changed in range(6):
         changed_rows = [*rows[:-2], row(4999, "nf4", kurtosis=float(changed)), row(4999, "int4")]
-        grown = replace(full, tensors=TensorTable.of(changed_rows))
-        began = time.process_time()
-        report.set_report(grown, LABELS)
-        took.append(time.process_time() - began)
+        grown.append(replace(full, tensors=TensorTable.of(changed_rows)))
+    assert calls_of(lambda: report.set_report(grown.pop(), LABELS)) < 4 * 5000
+    shown_s, written_s = [], []
+    while grown:
+        shown_s.append(cpu_s_of(lambda: report.set_report(grown.pop(), LABELS)))
+        written_s.append(cpu_s_of(lambda: write_every_cell(report)))
     assert len(report.table.rows) == 5000
-    assert min(took) < 0.05
+    assert min(shown_s) < min(written_s)
+
+
+def write_every_cell(report: ReportTable) -> None:
+    for shown in report.table.rows:
+        for each in report.table.model.columns:
+            each.text(shown)
+
+
+def cpu_s_of(work: Callable[[], None]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def calls_of(work: Callable[[], None]) -> int:
+    """How many functions Python calls, its built-in ones included."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
 
 
 def test_that_a_format_chosen_here_stays_until_another_is_given(report: ReportTable, qtbot: Any) -> None:

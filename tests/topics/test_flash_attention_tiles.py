@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +11,7 @@ from core.masks import TileClass
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.plan import plan
 from core.topics.flash_attention.tiles import attended_pairs, launch_order, tile_classes
+from tests.yardstick import cpu_loops
 
 LENGTHS = st.integers(1, 200)
 BLOCKS = st.sampled_from([16, 32, 64, 128])
@@ -77,13 +76,9 @@ def test_that_without_a_mask_and_ragged_edges_all_counts_of_flops_agree() -> Non
     assert flops.formula == flops.dense == flops.flash_tiles == flops.standard_tiles == 4 * 512 * 512 * 64 * 4
 
 
-@pytest.mark.parametrize(("seq_len", "limit_ms"), [(1024, 10), (16384, 30)])
-def test_that_a_plan_is_quick_enough_for_a_slider(seq_len: int, limit_ms: float) -> None:
+@pytest.mark.parametrize(("seq_len", "limit_loops"), [(1024, 4), (16384, 12)])
+def test_that_a_plan_is_quick_enough_for_a_slider(seq_len: int, limit_loops: float) -> None:
+    """About 10 and 30 ms; a plan that visits its 65,536 tiles one by one in Python takes longer."""
     params = FlashAttentionParams(seq_len=seq_len)
-
-    def once_ms() -> float:
-        started = time.perf_counter()
-        assert plan(params).schedule.size
-        return (time.perf_counter() - started) * 1e3
-
-    assert min(once_ms() for _ in range(5)) < limit_ms
+    assert plan(params).schedule.size
+    assert cpu_loops(lambda: plan(params).schedule) < limit_loops

@@ -60,10 +60,32 @@ class TensorTable:
         if format_id not in self.formats:
             return ()
         if format_id not in self._made:
-            values = [self._listed(name, self.formats.index(format_id)) for name in _COLUMNS]
-            values.insert(len(_FACTS), [format_id] * len(self))
-            self._made[format_id] = tuple(map(TensorErrors, *values))
+            known, index = self._known.get(format_id, ()), self.formats.index(format_id)
+            values = [self._listed(name, index, start=len(known)) for name in _COLUMNS]
+            values.insert(len(_FACTS), [format_id] * (len(self) - len(known)))
+            self._made[format_id] = known + tuple(map(TensorErrors, *values))
         return self._made[format_id]
+
+    def reuse_rows(self, earlier: TensorTable) -> None:
+        """Take over the rows that `earlier` has made of the leading tensors that are the same in both.
+
+        A report that grows by a tensor then makes one row per format, not all of them again.
+        """
+        count = self._shared_tensors(earlier)
+        for format_id, rows in earlier._made.items():
+            self._known[format_id] = rows[:count]
+
+    def _shared_tensors(self, other: TensorTable) -> int:
+        """The number of leading tensors whose every value is the same in both tables."""
+        count = min(len(self), len(other))
+        if not count or self.formats != other.formats:
+            return 0
+        same = np.ones(count, dtype=np.bool_)
+        for name in _COLUMNS:
+            mine, theirs = self.columns[name][:count], other.columns[name][:count]
+            equal = (mine == theirs) | ((mine != mine) & (theirs != theirs))  # NaN stands for None
+            same &= equal.reshape(count, -1).all(axis=1)
+        return count if same.all() else int(same.argmin())
 
     def row(self, tensor: str, format_id: str) -> TensorErrors | None:
         return next((row for row in self.rows_in(format_id) if row.tensor == tensor), None)
@@ -81,9 +103,15 @@ class TensorTable:
     def _made(self) -> dict[str, tuple[TensorErrors, ...]]:
         return {}
 
-    def _listed(self, name: str, format_index: int) -> list[Any]:
+    @cached_property
+    def _known(self) -> dict[str, tuple[TensorErrors, ...]]:
+        """Rows of an earlier table of the same tensors, by format."""
+        return {}
+
+    def _listed(self, name: str, format_index: int, start: int) -> list[Any]:
+        """A column's values in one format, from tensor `start` on."""
         values = self.columns[name] if name in _FACTS else self.columns[name][:, format_index]
-        listed = values.tolist()
+        listed = values[start:].tolist()
         return [None if value != value else value for value in listed] if "None" in _COLUMNS[name] else listed
 
 

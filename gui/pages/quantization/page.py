@@ -6,6 +6,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
+from core.checkpoint.tensor_table import TensorTable
 from core.contracts.result import Provenance
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.plan import Plan
@@ -51,6 +52,7 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._drawn_map: object = None
         self._shown_tensor: str | None = None
+        self._tensors = TensorTable()
         self.headline, self.codebooks, self.map_panel = BadgedMetrics(), CodebookView(), MapPanel()
         self.formats_view, self.deployment_view = FormatsView(), DeploymentView()
         return (
@@ -81,6 +83,9 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
     def draw_result(self, result: QuantizationResult | None) -> None:
         """A tensor that a whole report does not have is no longer selected; in one under way it may yet come."""
         self._drawn_map = None
+        tensors = TensorTable() if result is None else result.tensors
+        tensors.reuse_rows(self._tensors)
+        self._tensors = tensors
         tensor = self._tensor
         gone = result is None or (result.has_whole_report and all(row.tensor != tensor for row in result.map_rows))
         if tensor is not None and gone:

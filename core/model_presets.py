@@ -1,6 +1,6 @@
-"""Public models, by the numbers of their configuration files: the shapes of their matrices, and how many weights.
+"""Public models, described by their configuration files: matrix shapes and parameter counts.
 
-Every count here follows from the shapes; tests compare the totals with the published ones.
+Every count is computed from the shapes. Tests compare the totals with the published ones.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Architecture:
-    """A decoder of the Llama family, or of GPT's (`gated` False, `tied`, `biases`, `positions` learned ones).
+    """A decoder of the Llama family, or a GPT (`gated` False, `tied`, `biases`, and `positions` learned positions).
 
-    `mlps` is how many experts a block has (1 without a mixture).
+    `mlps` is the number of experts per block (1 for a dense model).
     """
 
     name: str
@@ -36,7 +36,7 @@ class Architecture:
 
     @property
     def linear_shapes(self) -> dict[str, tuple[int, int]]:
-        """By kind, the [out, in] of the linear layers of a block, in the order of Llama's; of an MLP one expert's."""
+        """The shape [out, in] of each kind of linear layer in a block, in Llama's order. MLP shapes are per expert."""
         queries, keys = self._head_dim * self.heads, self._head_dim * self.kv_heads
         shapes = {
             "q_proj": (queries, self.hidden),
@@ -49,17 +49,17 @@ class Architecture:
         return shapes | {"up_proj": (self.intermediate, self.hidden), "down_proj": (self.hidden, self.intermediate)}
 
     def copies(self, kind: str) -> int:
-        """How many matrices of that kind the whole model has."""
+        """The number of matrices of this kind in the whole model."""
         return self.layers * (self.mlps if kind in ("gate_proj", "up_proj", "down_proj") else 1)
 
     @property
     def linear_parameters(self) -> int:
-        """Weights of the linear layers inside the blocks: q, k, v, o, gate, up, down."""
+        """The number of weights in the linear layers of the blocks: q, k, v, o, gate, up, down."""
         return sum(self.copies(kind) * rows * columns for kind, (rows, columns) in self.linear_shapes.items())
 
     @property
     def other_parameters(self) -> int:
-        """Embeddings and output head, norms, biases, the router of a mixture."""
+        """The number of parameters in embeddings, output head, norms, biases and the MoE router."""
         embeddings = (1 if self.tied else 2) * self.vocabulary + self.positions
         bias = self._head_dim * (self.heads + 2 * self.kv_heads) if self.query_bias else 0
         if self.biases:
@@ -85,7 +85,7 @@ PRESETS: dict[str, Architecture] = {
     "mixtral-8x7b": Architecture("Mixtral 8x7B", 4096, 32, 32, 8, 14336, 32000, mlps=8),
     "qwen2.5-7b": Architecture("Qwen2.5 7B", 3584, 28, 28, 4, 18944, 152064, query_bias=True),
 }
-"""By id. The configurations are those that the makers publish with the weights."""
+"""By id. The configurations are those published with the weights."""
 
 GPT_3 = Architecture("GPT-3 175B", 12288, 96, 96, 96, 49152, 50257, gated=False, tied=True, biases=True, positions=2048)
 """Brown et al. 2020 (arXiv 2005.14165), Table 2.1. Its weights are not public."""

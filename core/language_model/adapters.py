@@ -1,6 +1,6 @@
-"""Training a model, or adapters that peft puts on a copy of it, step by step. Workers only.
+"""Training a model, or PEFT adapters on a copy of it, step by step. Workers only.
 
-What the pages on fine-tuning share. peft is imported (with transformers) inside the functions that need it.
+Shared by the fine-tuning topics. Functions import peft and transformers when they need them.
 """
 
 from __future__ import annotations
@@ -18,78 +18,79 @@ from core.contracts.errors import InvalidParams, RunFailed
 from core.language_model.data import Batch, batch_loss
 from core.language_model.libraries import import_peft, silent_transformers
 from core.language_model.model import linear_names
-from core.language_model.target_modules import ALL, check_target_modules, is_named
+from core.language_model.target_modules import ALL, check_target_modules, matches_target
 from core.language_model.torch_state import seeded
 
 
-class LossNotANumber(RunFailed):
-    """The loss of a step was NaN or infinite. `step` counts from 1; the weights are those before it."""
+class NonFiniteLoss(RunFailed):
+    """The loss of a step was NaN or infinite. `step` counts from 1. The weights are those from before the step."""
 
     def __init__(self, step: int, loss: float) -> None:
         value = "NaN" if math.isnan(loss) else "infinite"
-        super().__init__(
-            f"The loss of step {step} is {value}, so the training stopped there: a smaller learning rate would do."
-        )
+        super().__init__(f"The loss of step {step} is {value}, so training stopped: use a smaller learning rate.")
         self.step = step
         self.loss = loss
 
-    def __reduce__(self) -> tuple[type[LossNotANumber], tuple[int, float]]:
-        return (LossNotANumber, (self.step, self.loss))
+    def __reduce__(self) -> tuple[type[NonFiniteLoss], tuple[int, float]]:
+        return (NonFiniteLoss, (self.step, self.loss))
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step that was taken. `step` counts from 1; `loss` is that of its batch before it, in nats per learned token."""
+    """One completed step. `step` counts from 1. `loss` is the loss of its batch before the update, in nats per token
+    that carries a loss."""
 
     step: int
     loss: float
 
 
 def target_modules(model: Any, text: str, field: str | None = "target_modules") -> list[str]:
-    """The names that peft's `target_modules` takes for what the user typed: 'all', or names with commas between.
+    """peft's `target_modules` for the text that the user typed: 'all', or names separated by commas.
 
     A name is the end of the full name of a linear layer inside the blocks, such as 'q_proj', 'mlp.down_proj' or
-    'layers.0.self_attn.q_proj'; 'all' gives each last part once, in order. Raises InvalidParams, listing those that
-    exist, for a name that no linear layer has, and for none at all.
+    'layers.0.self_attn.q_proj'. 'all' gives the last part of every such name once, in order. Raises InvalidParams,
+    which lists the existing names, if a name matches no linear layer or no name is given.
     """
-    full = linear_names(model)
-    kinds = list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in full))
+    full_names = linear_names(model)
+    kinds = list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in full_names))
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not kinds:
-        raise InvalidParams("This model has no linear layers that an adapter could be put on.", field)
+        raise InvalidParams(
+            "This model has no linear layers inside its blocks, so no adapter fits: use another model.", field
+        )
     if ALL in names:
         return kinds
-    check_target_modules(names, full, field)
+    check_target_modules(names, full_names, field)
     return names
 
 
 def adapted_layers(model: Any, targets: Iterable[str]) -> list[str]:
     """Full names of the linear layers that `target_modules` names, in the model's order."""
     targets = list(targets)
-    return [name for name in linear_names(model) if any(is_named(name, target) for target in targets)]
+    return [name for name in linear_names(model) if any(matches_target(name, target) for target in targets)]
 
 
-def copied(model: Any) -> Any:
-    """The model again, with weights of its own, all of them trainable and without gradients."""
-    twin = copy.deepcopy(model)
-    for weight in twin.parameters():
+def trainable_copy(model: Any) -> Any:
+    """A deep copy of the model. All its weights are trainable and have no gradients."""
+    duplicate = copy.deepcopy(model)
+    for weight in duplicate.parameters():
         weight.requires_grad_(True)
         weight.grad = None
-    return twin
+    return duplicate
 
 
 def with_adapter(model: Any, config: Any, seed: int) -> Any:
-    """A peft model on a copy of `model`, in training mode; what peft draws follows from `seed` alone."""
-    twin = copied(model)
+    """A PEFT model on a copy of `model`, in training mode. `seed` alone determines peft's random initialization."""
+    base = trainable_copy(model)
     import_peft()
     with silent_transformers(), seeded(seed):
         from peft import get_peft_model
 
-        return get_peft_model(twin, config).train()
+        return get_peft_model(base, config).train()
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that an optimizer is given."""
+    """The parameters that an optimizer updates."""
     return [weight for weight in model.parameters() if weight.requires_grad]
 
 
@@ -103,18 +104,18 @@ def train_steps(
     after_backward: Callable[[int], None] | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> Iterator[Step]:
-    """`steps` steps of the optimizer, each yielded when it was taken; between two of them other models may be trained.
+    """Run `steps` optimizer steps and yield each one after it is done, so that a caller can interleave several models.
 
-    `after_backward(step)` is called with the gradients there, `after_step(step)` with the gradients still there and the
-    weights changed (where peft wants AdaLoRA's `update_and_allocate`). Batches are moved to where the model is. Raises
-    LossNotANumber before a loss that is NaN or infinite is learned from.
+    `after_backward(step)` is called once the gradients exist. `after_step(step)` is called once the weights have
+    changed and before the gradients are cleared: the place where AdaLoRA's `update_and_allocate` belongs. Batches are
+    moved to the model's device. Raises NonFiniteLoss before a NaN or infinite loss changes the weights.
     """
     device = next(model.parameters()).device
     for step in range(1, steps + 1):
         loss = loss_of(model, next(batches).to(device))
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise LossNotANumber(step, value)
+            raise NonFiniteLoss(step, value)
         loss.backward()  # type: ignore[no-untyped-call]
         if after_backward is not None:
             after_backward(step)

@@ -1,4 +1,4 @@
-"""A folder of finished things, by content hash: complete or absent, checked when read, bounded in size. No torch."""
+"""A folder of entries by content hash. An entry is complete or absent, and checked on reading. No torch."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ import platformdirs
 
 from core.contracts.errors import TilescopeError
 
-MOST_ENTRIES = 16
-MOST_BYTES = 512 * 2**20
+MAX_ENTRIES = 16
+MAX_BYTES = 512 * 2**20
 _DIGESTS = "digests.json"
 _UNFINISHED = ".unfinished-"
-_UNFINISHED_LASTS_S = 24 * 3600.0
+_UNFINISHED_MAX_AGE_S = 24 * 3600.0
 
 
 def cache_folder() -> Path:
-    """Where trained models are kept: beside a TILESCOPE_DATA_DIR, or the platform's folder for this user's caches."""
-    chosen = os.environ.get("TILESCOPE_DATA_DIR")
-    return Path(chosen) / "cache" if chosen else Path(platformdirs.user_cache_dir("tilescope", appauthor=False))
+    """The folder for trained models: inside TILESCOPE_DATA_DIR if it is set, else the user's cache folder."""
+    data_dir = os.environ.get("TILESCOPE_DATA_DIR")
+    return Path(data_dir) / "cache" if data_dir else Path(platformdirs.user_cache_dir("tilescope", appauthor=False))
 
 
 class Cache:
-    """Entries are folders of files, each with a list of its files' SHA-256 sums.
+    """Entries are folders of files. Each entry lists the SHA-256 sums of its files.
 
-    An entry appears under its name in one rename, so that a reader, or another process writing the same one, never
-    sees half of it. Nothing outside `folder` is touched.
+    An entry gets its name in one rename, so no reader and no other writer ever sees half of it. Nothing outside
+    `folder` is touched.
     """
 
-    def __init__(self, folder: Path, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self.folder = folder
-        self._most_entries = most_entries
-        self._most_bytes = most_bytes
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
 
     def find(self, name: str) -> Path | None:
-        """The folder of an entry whose files are what was written; None without one. A damaged entry is removed."""
+        """The folder of an entry, None if it does not exist. An entry whose files have changed is removed."""
         entry = self.folder / name
         if not entry.is_dir():
             return None
@@ -50,13 +50,13 @@ class Cache:
             self._remove(entry)
             return None
         with suppress(OSError):
-            os.utime(entry)  # what was used last is pruned last
+            os.utime(entry)  # the least recently used entry is pruned first
         return entry
 
     def keep(self, name: str, write: Callable[[Path], None]) -> Path:
-        """Make an entry of what `write` puts into the folder that it is given. One that is there already stays.
+        """Create an entry from the files that `write` puts into the folder it receives. An existing entry stays.
 
-        Raises TilescopeError, with one sentence, where the folder cannot be written.
+        Raises TilescopeError with one sentence if the folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,9 @@ class Cache:
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
         except OSError as error:
-            raise TilescopeError(f"Nothing can be kept in {self.folder}: {error.strerror or error}.") from error
+            raise TilescopeError(
+                f"The cache folder {self.folder} is not writable: {error.strerror or error}."
+            ) from error
         self._prune(keep=entry)
         return entry
 
@@ -79,30 +81,30 @@ class Cache:
         try:
             unfinished.rename(entry)
         except OSError:
-            if not entry.is_dir():  # not because another process was faster
+            if not entry.is_dir():  # if it exists, another process was faster
                 raise
         return entry
 
     def _remove(self, entry: Path) -> None:
-        """Out of sight in one rename, then gone."""
+        """Move the entry aside in one rename, then delete it."""
         with suppress(OSError):
-            away = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
-            entry.rename(away / entry.name)
-            shutil.rmtree(away, ignore_errors=True)
+            doomed = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
+            entry.rename(doomed / entry.name)
+            shutil.rmtree(doomed, ignore_errors=True)
 
     def _prune(self, keep: Path) -> None:
-        """Remove what was used longest ago beyond the bounds, and what a killed process left unfinished."""
+        """Remove the least recently used entries beyond the limits, and unfinished entries of killed processes."""
         with suppress(OSError):
             now = time.time()
             folders = [folder for folder in self.folder.iterdir() if folder.is_dir()]
             for folder in folders:
-                if folder.name.startswith(_UNFINISHED) and now - folder.stat().st_mtime > _UNFINISHED_LASTS_S:
+                if folder.name.startswith(_UNFINISHED) and now - folder.stat().st_mtime > _UNFINISHED_MAX_AGE_S:
                     shutil.rmtree(folder, ignore_errors=True)
             entries = [folder for folder in folders if (folder / _DIGESTS).exists() and folder != keep]
-            used = _size(keep)
+            total_bytes = _size(keep)
             for count, entry in enumerate(sorted(entries, key=lambda entry: entry.stat().st_mtime, reverse=True)):
-                used += _size(entry)
-                if count + 2 > self._most_entries or used > self._most_bytes:
+                total_bytes += _size(entry)
+                if count + 2 > self._max_entries or total_bytes > self._max_bytes:
                     self._remove(entry)
 
 
@@ -115,7 +117,7 @@ def _is_whole(entry: Path) -> bool:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file in the folder but the list itself."""
+    """SHA-256 of each file in the folder except the list itself."""
     digests = {}
     for path in sorted(folder.iterdir()):
         if path.name != _DIGESTS:

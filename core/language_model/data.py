@@ -1,4 +1,4 @@
-"""The table task as tensors: what a model reads, and which of it it learns. Workers only."""
+"""The table task as tensors: token ids, and labels for the tokens that carry a loss. Workers only."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from core.language_model.table_task import Example
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-NOT_LEARNED = -100
-"""The label that cross-entropy leaves out: of prompts and of padding."""
+IGNORED_LABEL = -100
+"""The label that cross-entropy ignores, used for prompts and padding."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """`input_ids`, `attention_mask` (1 for a token, 0 for padding) and `labels`, each [batch, length] int64.
 
-    Padding is on the right. `labels` equal `input_ids` where a token is learned, NOT_LEARNED elsewhere; the model
-    shifts them itself.
+    Padding is on the right. `labels` equal `input_ids` where a token carries a loss and IGNORED_LABEL elsewhere. The
+    model shifts them itself.
     """
 
     input_ids: torch.Tensor
@@ -34,24 +34,24 @@ class Batch:
         return Batch(self.input_ids.to(device), self.attention_mask.to(device), self.labels.to(device))
 
     @property
-    def learned_tokens(self) -> int:
-        return int((self.labels != NOT_LEARNED).sum())
+    def labelled_tokens(self) -> int:
+        return int((self.labels != IGNORED_LABEL).sum())
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, row: str) -> list[int]:
-    """<bos> row <sep>. A tokenizer without the one or the other: nothing, and a line end."""
+    """<bos> row <sep>. Without <bos> nothing is put first; without <sep> a line break ends the prompt."""
     begin = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     separator = _encoded(tokenizer, "\n") if tokenizer.sep_token_id is None else [tokenizer.sep_token_id]
     return begin + _encoded(tokenizer, row) + separator
 
 
 def target_ids(tokenizer: PreTrainedTokenizerBase, sentence: str) -> list[int]:
-    """sentence <eos>: what is learned."""
+    """sentence <eos>: the tokens that carry a loss."""
     return _encoded(tokenizer, sentence) + ([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])
 
 
 def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """A token to pad with. Masked wherever it pads, so any will do where the tokenizer has none of its own."""
+    """The padding token. Padding is always masked, so any token works if the tokenizer has no padding token."""
     for token in (tokenizer.pad_token_id, tokenizer.eos_token_id):
         if token is not None:
             return int(token)
@@ -61,9 +61,9 @@ def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
 def task_batches(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, batch_size: int, seed: int
 ) -> Iterator[Batch]:
-    """Endless batches, the examples in another order each time round; the same for the same seed.
+    """Endless batches, shuffled anew in every epoch. The seed determines the order.
 
-    Every batch has `batch_size` examples, one that ends a round being filled from the next.
+    Every batch has `batch_size` examples: a batch at the end of an epoch is filled from the next epoch.
     """
     rng = np.random.default_rng((seed, 4))
     encoded = [(prompt_ids(tokenizer, example.row), target_ids(tokenizer, example.sentence)) for example in examples]
@@ -71,14 +71,14 @@ def task_batches(
     while True:
         while len(order) < batch_size:
             order.extend(rng.permutation(len(encoded)).tolist())
-        chosen, order = order[:batch_size], order[batch_size:]
-        yield collate([encoded[index] for index in chosen], padding_id(tokenizer))
+        batch, order = order[:batch_size], order[batch_size:]
+        yield collate([encoded[index] for index in batch], padding_id(tokenizer))
 
 
 def ordered_batches(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, batch_size: int
 ) -> Iterator[Batch]:
-    """The examples once, in their order; the last batch may be smaller."""
+    """The examples once, in order. The last batch may be smaller."""
     for start in range(0, len(examples), batch_size):
         part = examples[start : start + batch_size]
         encoded = [(prompt_ids(tokenizer, example.row), target_ids(tokenizer, example.sentence)) for example in part]
@@ -86,11 +86,11 @@ def ordered_batches(
 
 
 def collate(pairs: Sequence[tuple[list[int], list[int]]], padding: int) -> Batch:
-    """Pairs of (prompt, target) token ids, of any lengths, as one batch."""
+    """One batch from pairs of (prompt, target) token ids of any lengths."""
     length = max(len(prompt) + len(target) for prompt, target in pairs)
     input_ids = torch.full((len(pairs), length), padding)
     attention_mask = torch.zeros_like(input_ids)
-    labels = torch.full_like(input_ids, NOT_LEARNED)
+    labels = torch.full_like(input_ids, IGNORED_LABEL)
     for row, (prompt, target) in enumerate(pairs):
         end = len(prompt) + len(target)
         input_ids[row, :end] = torch.tensor(prompt + target)
@@ -100,8 +100,8 @@ def collate(pairs: Sequence[tuple[list[int], list[int]]], padding: int) -> Batch
 
 
 def batch_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy over the learned tokens, in nats; a scalar with a graph behind it. Any transformers or peft
-    causal language model will do."""
+    """Mean cross-entropy over the tokens that carry a loss, in nats: a scalar with an autograd graph. Works with any
+    transformers or PEFT causal language model."""
     outputs = model(
         input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels, use_cache=False
     )

@@ -1,4 +1,4 @@
-"""How good a model is: loss and perplexity on text, and answers that are right to the letter. Workers only."""
+"""Evaluating a model: loss and perplexity on text, and exactly matching answers. Workers only."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PHASE = "measuring the loss"
-_WINDOWS_AT_ONCE = 16
-_LONGEST_ANSWER = 24
+_WINDOW_BATCH_SIZE = 16
+_MAX_ANSWER_TOKENS = 24
 
 
 @dataclass(frozen=True)
 class TextLoss:
     """Mean cross-entropy over `tokens` predicted tokens, in nats per token.
 
-    Where windows were read, their summed losses and their tokens, float64 [windows] each.
+    `window_sums` and `window_tokens`, float64 [windows], hold the summed loss and the token count of each window.
+    They are empty if the text was not read in windows.
     """
 
     loss: float
@@ -43,30 +44,30 @@ class TextLoss:
 
     @property
     def standard_error(self) -> float:
-        """Of the loss, from how it varies between windows; NaN with fewer than two."""
+        """Standard error of the loss, estimated from its variation between windows. NaN for fewer than two windows."""
         return _standard_error(self.window_sums, self.window_tokens)
 
     def minus(self, other: TextLoss) -> tuple[float, float]:
-        """This loss minus another of the same windows, and the standard error of that difference.
+        """This loss minus another loss of the same windows, and the standard error of the difference.
 
-        Pairs of windows are compared, so what makes a window easy or hard for both falls out. Raises ValueError where
-        the windows are not the same.
+        The windows are compared in pairs, so the difficulty of a window cancels. Raises ValueError if the windows
+        differ.
         """
         if not np.array_equal(self.window_tokens, other.window_tokens):
-            raise ValueError("these losses are of different windows")
+            raise ValueError("the two losses were measured on different windows")
         return self.loss - other.loss, _standard_error(self.window_sums - other.window_sums, self.window_tokens)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """`texts` are what the model wrote, `right` [n] bool whether that is the expected answer."""
+    """`texts` are the answers that the model generated; `correct`, bool [n], marks those that match."""
 
     texts: tuple[str, ...]
-    right: np.ndarray
+    correct: np.ndarray
 
     @property
-    def share_right(self) -> float:
-        return float(self.right.mean()) if len(self.right) else math.nan
+    def accuracy(self) -> float:
+        return float(self.correct.mean()) if len(self.correct) else math.nan
 
 
 def windows_loss(
@@ -74,17 +75,17 @@ def windows_loss(
     windows: Iterable[torch.Tensor],
     progress: ProgressCallback | None = None,
     total: int | None = None,
-    at_once: int = _WINDOWS_AT_ONCE,
+    batch_size: int = _WINDOW_BATCH_SIZE,
 ) -> TextLoss:
-    """The loss over windows of token ids, each [length + 1]: every token but the first of a window is predicted.
+    """The loss over windows of token ids, each [length + 1]. Every token of a window except the first is predicted.
 
-    Windows come from `windows`. They are taken `at_once`, so an iterator over a large file is never held. `total` is
-    how many there are, for the progress. Sums are kept in float64.
+    Reads `batch_size` windows at a time, so a large file is never held in memory. `total` is the number of windows, for
+    the progress. Sums are kept in float64.
     """
     sums: list[float] = []
     tokens: list[int] = []
     with evaluating(model):
-        for group in _groups(windows, at_once):
+        for group in _groups(windows, batch_size):
             ids = torch.stack(group).to(model.device)
             logits = model(input_ids=ids[:, :-1], use_cache=False).logits
             losses = torch.nn.functional.cross_entropy(
@@ -105,11 +106,11 @@ def windows_loss(
 def task_loss(
     model: Any, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], batch_size: int = 64
 ) -> TextLoss:
-    """The loss of the sentences, given their rows: the mean over the tokens that are learned."""
+    """The loss of the sentences given their rows: the mean over the sentence tokens."""
     summed, tokens = 0.0, 0
     with evaluating(model):
         for batch in ordered_batches(examples, tokenizer, batch_size):
-            count = batch.learned_tokens
+            count = batch.labelled_tokens
             summed += float(batch_loss(model, batch.to(model.device))) * count
             tokens += count
     return TextLoss(summed / tokens if tokens else math.nan, tokens)
@@ -121,11 +122,11 @@ def exact_match(
     examples: Sequence[Example],
     progress: ProgressCallback | None = None,
 ) -> Answers:
-    """Rows of the table task, answered greedily: right if the sentence is the expected one, letter by letter."""
+    """Greedy answers to rows of the table task. An answer is correct if it equals the expected sentence exactly."""
     prompts = [prompt_ids(tokenizer, example.row) for example in examples]
-    texts = generate(model, tokenizer, prompts, _LONGEST_ANSWER, progress)
-    right = [text.strip() == example.sentence for text, example in zip(texts, examples, strict=True)]
-    return Answers(tuple(text.strip() for text in texts), np.array(right, dtype=bool))
+    texts = generate(model, tokenizer, prompts, _MAX_ANSWER_TOKENS, progress)
+    correct = [text.strip() == example.sentence for text, example in zip(texts, examples, strict=True)]
+    return Answers(tuple(text.strip() for text in texts), np.array(correct, dtype=bool))
 
 
 def completion_accuracy(
@@ -134,20 +135,20 @@ def completion_accuracy(
     completions: Sequence[Completion],
     progress: ProgressCallback | None = None,
 ) -> Answers:
-    """Beginnings of sentences, continued greedily: right if the continuation begins with the value and goes no further
-    in the same word."""
+    """Greedy continuations of sentence beginnings. A continuation is correct if it begins with the value and the value
+    ends at a word boundary."""
     prompts = [text_prompt(tokenizer, completion.prompt) for completion in completions]
-    texts = generate(model, tokenizer, prompts, _LONGEST_ANSWER // 2, progress)
-    right = [_begins_with(text.strip(), completion.answer) for text, completion in zip(texts, completions, strict=True)]
-    return Answers(tuple(text.strip() for text in texts), np.array(right, dtype=bool))
+    texts = generate(model, tokenizer, prompts, _MAX_ANSWER_TOKENS // 2, progress)
+    correct = [_starts_with_words(text.strip(), item.answer) for text, item in zip(texts, completions, strict=True)]
+    return Answers(tuple(text.strip() for text in texts), np.array(correct, dtype=bool))
 
 
-def _begins_with(text: str, answer: str) -> bool:
+def _starts_with_words(text: str, answer: str) -> bool:
     return text.startswith(answer) and not text[len(answer) : len(answer) + 1].isalnum()
 
 
 def _standard_error(sums: np.ndarray, tokens: np.ndarray) -> float:
-    """Of sum(sums) / sum(tokens), windows taken as independent; the usual estimate for a ratio of two sums."""
+    """Standard error of sum(sums) / sum(tokens) for independent windows: the usual estimate for a ratio of sums."""
     count = len(sums)
     if count < 2:
         return math.nan
@@ -155,11 +156,11 @@ def _standard_error(sums: np.ndarray, tokens: np.ndarray) -> float:
     return float(np.sqrt(count / (count - 1) * np.square(residuals).sum()) / tokens.sum())
 
 
-def _groups(windows: Iterable[torch.Tensor], at_once: int) -> Iterable[list[torch.Tensor]]:
-    """A few windows of the same length at a time."""
+def _groups(windows: Iterable[torch.Tensor], batch_size: int) -> Iterable[list[torch.Tensor]]:
+    """Groups of at most `batch_size` consecutive windows of the same length."""
     group: list[torch.Tensor] = []
     for window in windows:
-        if group and (len(group) >= at_once or len(group[0]) != len(window)):
+        if group and (len(group) >= batch_size or len(group[0]) != len(window)):
             yield group
             group = []
         group.append(window)

@@ -1,7 +1,7 @@
-"""The user's own model: a local Hugging Face folder, checked before anything of it is loaded. Workers only.
+"""The user's own model: a local Hugging Face folder, checked before anything is loaded. Workers only.
 
-Nothing is downloaded and no code of the folder is run: weights are read from safetensors, classes are those that
-transformers brings itself.
+Nothing is downloaded and no code from the folder runs: weights are read from safetensors files, and the classes are
+those of transformers itself.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _FLOAT32_BYTES = 4
 def open_folder(path: str | Path, progress: ProgressCallback | None = None, field: str | None = None) -> SmallModel:
     """The causal language model of a folder, on the CPU in float32, with its tokenizer.
 
-    `field` is the parameter to blame. Raises InvalidParams, with one sentence, for what is not a folder, cannot be
-    read, is incomplete or damaged, holds pickled, quantized or adapter weights only, is of an architecture that
-    transformers does not know or would run code of the folder for, is no causal language model, or does not fit into
-    the memory that is free.
+    `field` is the parameter that errors name. Raises InvalidParams with one sentence if the path is no readable folder;
+    if the folder is incomplete or damaged; if it holds only pickled, quantized or adapter weights; if transformers does
+    not know the architecture or needs code from the folder; or if the model is not a causal language model or does not
+    fit into free memory.
     """
     started = perf_counter()
     files = inspect(path, field)
@@ -74,46 +74,46 @@ def _check_architecture(files: FolderFiles) -> None:
     if kind not in CONFIG_MAPPING:
         if "auto_map" in files.config:
             raise files.refused(
-                "needs code that it brings itself (trust_remote_code), which Tilescope never runs: take a model whose "
-                "architecture transformers knows"
+                "needs code from its own folder (trust_remote_code), which Tilescope never runs: use a model whose "
+                "architecture is part of transformers"
             )
         raise files.refused(
-            f"is of the architecture {kind!r}, which transformers {__version__} does not know: take another model, or "
-            "a version of transformers that knows it"
+            f"has the architecture {kind!r}, which transformers {__version__} does not support: use another model, or "
+            "a transformers version that supports it"
         )
     causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind, ())
     names = {causal} if isinstance(causal, str) else set(causal)
     stored = set(files.config.get("architectures") or names)
     if not names & stored:
         raise files.refused(
-            f"holds {' and '.join(sorted(map(str, stored))) or kind}, which is no causal language model: take one that "
-            "predicts the next token, such as a Llama"
+            f"holds {', '.join(sorted(map(str, stored))) or kind}, which is not a causal language model: use a model "
+            "that predicts the next token, such as a Llama"
         )
 
 
 def _check_memory(files: FolderFiles) -> None:
-    """Raises InvalidParams where the weights alone, in float32, are more than what is free."""
+    """Raises InvalidParams if the float32 weights alone exceed the free memory."""
     needed, free = files.parameters * _FLOAT32_BYTES, host_facts().available_memory_bytes
     if needed > free:
         raise files.refused(
-            f"holds {files.parameters / 1e9:.2f} billion parameters, {needed / 2**30:.1f} GiB in float32, and "
-            f"{free / 2**30:.1f} GiB of memory are free: take a smaller model"
+            f"holds {files.parameters / 1e9:.2f} billion parameters and needs {needed / 2**30:.1f} GiB in float32, but "
+            f"only {free / 2**30:.1f} GiB of memory are free: use a smaller model"
         )
 
 
 def _check_vocabulary(files: FolderFiles, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
     largest, rows = max(tokenizer.get_vocab().values(), default=-1), model.get_input_embeddings().num_embeddings
     if largest < 0:
-        raise files.refused("has a tokenizer without a single token: copy the model's own tokenizer.json into it")
+        raise files.refused("has a tokenizer without tokens: copy the model's own tokenizer.json into the folder")
     if largest >= rows:
         raise files.refused(
-            f"has a tokenizer that gives token {largest}, and a model that knows {rows} tokens: they do not belong "
-            "together, so copy the model's own tokenizer.json into it"
+            f"has a tokenizer with token id {largest}, but its model has only {rows} embeddings: copy the model's own "
+            "tokenizer.json into the folder"
         )
 
 
-def _loaded(files: FolderFiles, what: str, load: Any) -> Any:
-    """What `load` returns. Whatever transformers raises for contents that it did not expect becomes one sentence."""
+def _loaded(files: FolderFiles, part: str, load: Any) -> Any:
+    """The result of `load`. Any error that transformers raises for unexpected contents becomes one sentence."""
     try:
         with silent_transformers(), seeded(0):
             return load()
@@ -122,7 +122,7 @@ def _loaded(files: FolderFiles, what: str, load: Any) -> Any:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
         raise files.refused(
-            f"has a {what} that transformers could not load ({reason}): save it again with save_pretrained"
+            f"has a {part} that transformers could not load ({reason}): save it again with save_pretrained"
         ) from error
 
 
@@ -147,16 +147,15 @@ def _model(files: FolderFiles) -> Any:
     absent = sorted(report["missing_keys"])
     if absent:
         raise files.refused(
-            f"lacks {len(absent)} of the model's weights, {absent[0]} among them: it is incomplete, so download or "
-            "save it again"
+            f"lacks {len(absent)} weights of the model, for example {absent[0]}: download or save it again"
         )
     return model.eval()
 
 
 def _fingerprint(files: FolderFiles) -> str:
-    """Identifies the contents by the configuration and by name, size and time of each file of weights."""
+    """Identifies the contents: the configuration, and the name, size and modification time of each weight file."""
     digest = hashlib.sha256((files.folder / "config.json").read_bytes())
     for path in files.weights:
-        facts = path.stat()
-        digest.update(f"{path.name} {facts.st_size} {facts.st_mtime_ns}".encode())
+        stat = path.stat()
+        digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode())
     return digest.hexdigest()[:20]

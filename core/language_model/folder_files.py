@@ -1,4 +1,4 @@
-"""What a model folder has and what it lacks, seen from its files alone. No torch; safetensors reads headers only."""
+"""Checks a model folder by its files alone. No torch; safetensors reads only headers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetenso
 _ADAPTER = "adapter_config.json"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.bin.index.json")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
-_MOST_JSON_BYTES = 64 * 2**20
+_MAX_JSON_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class FolderFiles:
-    """A folder that is complete: `config` is config.json, `weights` the files of weights in order, `parameters` how
-    many numbers they hold. `field` is the parameter to blame when something else is wrong with it."""
+    """A complete folder. `config` is config.json, `weights` are the weight files in order, and `parameters` is the
+    number of values in them. `field` is the parameter that later errors name."""
 
     folder: Path
     config: dict[str, Any]
@@ -30,34 +30,36 @@ class FolderFiles:
     field: str | None
 
     def refused(self, because: str) -> InvalidParams:
-        """The error whose sentence is 'The model folder PATH <because>.'"""
+        """The error with the sentence 'The model folder PATH <because>.'"""
         return _refused(self.folder, because, self.field)
 
 
 def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
-    """Raises InvalidParams, with one sentence, unless the folder has a configuration, a tokenizer and whole weights
-    as safetensors."""
+    """Raises InvalidParams with one sentence unless the folder has a configuration, a tokenizer and complete
+    safetensors weights."""
     folder = Path(path).expanduser()
     _check_folder(folder, field)
     if (folder / _ADAPTER).exists() and not (folder / _CONFIG).exists():
-        raise _refused(folder, "holds an adapter and no model: merge it into its model and save that", field)
+        raise _refused(
+            folder, "holds an adapter but no model: merge the adapter into its model and save the result", field
+        )
     config = _json(folder, _CONFIG, field)
     if "quantization_config" in config:
-        raise _refused(
-            folder, "holds weights that are quantized already: take the folder of the model before that", field
-        )
+        raise _refused(folder, "holds weights that are already quantized: use the unquantized model", field)
     if (folder / _ADAPTER).exists():
-        raise _refused(folder, f"holds an adapter beside its model: move {_ADAPTER} elsewhere", field)
+        raise _refused(folder, f"holds an adapter next to its model: move {_ADAPTER} elsewhere", field)
     weights, expected = _weights(folder, field)
     if not any((folder / name).exists() for name in _TOKENIZERS):
-        raise _refused(folder, "has no tokenizer (tokenizer.json): copy it from where the model came from", field)
+        raise _refused(folder, "has no tokenizer (tokenizer.json): copy it from the source of the model", field)
     sizes: dict[str, int] = {}
     for file in weights:
         sizes.update(_sizes(folder, file, field))
     absent = sorted(expected - set(sizes))
     if absent:
         raise _refused(
-            folder, f"lacks {len(absent)} tensors that {_INDEX} lists, {absent[0]} among them: download it again", field
+            folder,
+            f"lacks {len(absent)} tensors listed in {_INDEX}, for example {absent[0]}: download it again",
+            field,
         )
     return FolderFiles(folder, config, weights, sum(sizes.values()), field)
 
@@ -65,46 +67,52 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
 def _check_folder(folder: Path, field: str | None) -> None:
     try:
         if folder.is_file():
-            raise InvalidParams(f"{folder} is a file: give the folder that holds config.json and the weights.", field)
+            raise InvalidParams(f"{folder} is a file: choose the folder that holds config.json and the weights.", field)
         if not folder.is_dir():
-            raise InvalidParams(f"There is no folder {folder}: give the path of a model folder on this machine.", field)
+            raise InvalidParams(
+                f"The folder {folder} does not exist: enter the path of a model folder on this machine.", field
+            )
     except OSError as error:
         raise _refused(folder, f"cannot be opened ({error.strerror or error}): check the path", field) from error
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise _refused(folder, "may not be read by you: change its permissions, or copy it", field)
+        raise _refused(folder, "is not readable: change its permissions, or copy it", field)
 
 
 def _weights(folder: Path, field: str | None) -> tuple[tuple[Path, ...], set[str]]:
-    """The files of weights, and the tensors that they must hold where an index says so."""
+    """The weight files, and the tensors that an index requires them to hold."""
     if (folder / _WEIGHTS).exists():
         return (folder / _WEIGHTS,), set()
     if (folder / _INDEX).exists():
         tensors = _json(folder, _INDEX, field).get("weight_map")
         if not (isinstance(tensors, dict) and tensors and all(isinstance(name, str) for name in tensors.values())):
-            raise _refused(folder, f"has an {_INDEX} without a list of weights: download it again", field)
+            raise _refused(folder, f"has a {_INDEX} without a list of weights: download it again", field)
         names = sorted(set(tensors.values()))
         outside = [name for name in names if Path(name).name != name]
         if outside:
-            raise _refused(folder, f"has an {_INDEX} that points outside it ({outside[0]}): do not trust it", field)
+            raise _refused(
+                folder, f"has a {_INDEX} that points outside the folder ({outside[0]}): do not trust this model", field
+            )
         absent = [name for name in names if not (folder / name).exists()]
         if absent:
             raise _refused(
-                folder, f"lacks {len(absent)} of its {len(names)} shards, {absent[0]} among them: download them", field
+                folder,
+                f"lacks {len(absent)} of its {len(names)} shards, for example {absent[0]}: download them",
+                field,
             )
         return tuple(folder / name for name in names), set(tensors)
     pickled = sorted(file.name for pattern in _PICKLED for file in folder.glob(pattern))
     if pickled:
         raise _refused(
             folder,
-            f"holds pickled weights ({pickled[0]}), which can run code when they are opened: load them where you trust "
-            "them, with AutoModelForCausalLM.from_pretrained, and call save_pretrained, which writes model.safetensors",
+            f"holds pickled weights ({pickled[0]}), which can run code when opened: if you trust them, load them with "
+            "AutoModelForCausalLM.from_pretrained and call save_pretrained, which writes model.safetensors",
             field,
         )
     raise _refused(folder, f"has no weights ({_WEIGHTS}): download or save it again", field)
 
 
 def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
-    """Elements of each tensor in a file, from its header; that the file is as long as the header says is checked."""
+    """The number of elements of each tensor in a file, from its header. Checks the file length against the header."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -112,21 +120,21 @@ def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
             return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise _refused(
-            folder, f"has weights that are truncated or damaged ({file.name}): download or save them again", field
+            folder, f"has truncated or damaged weights ({file.name}): download or save them again", field
         ) from error
     except OSError as error:
-        raise _refused(folder, f"has weights that cannot be read ({file.name}: {_why(error)})", field) from error
+        raise _refused(folder, f"has an unreadable weight file ({file.name}: {_os_message(error)})", field) from error
 
 
 def _json(folder: Path, name: str, field: str | None) -> dict[str, Any]:
     try:
-        if (folder / name).stat().st_size > _MOST_JSON_BYTES:
-            raise _refused(folder, f"has a {name} of absurd size: download it again", field)
+        if (folder / name).stat().st_size > _MAX_JSON_BYTES:
+            raise _refused(folder, f"has a {name} that is far too large: download it again", field)
         contents = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise _refused(folder, f"has no {name}: is it a model in Hugging Face's layout?", field) from error
+        raise _refused(folder, f"has no {name}: choose a folder in Hugging Face's layout", field) from error
     except OSError as error:
-        raise _refused(folder, f"has a {name} that cannot be read ({_why(error)})", field) from error
+        raise _refused(folder, f"has an unreadable {name} ({_os_message(error)})", field) from error
     except (ValueError, RecursionError) as error:
         raise _refused(folder, f"has a {name} that is not JSON: download it again", field) from error
     if not isinstance(contents, dict):
@@ -135,8 +143,8 @@ def _json(folder: Path, name: str, field: str | None) -> dict[str, Any]:
 
 
 def _refused(folder: Path, because: str, field: str | None) -> InvalidParams:
-    return InvalidParams(f"The model folder {folder} {because}{'' if because.endswith('?') else '.'}", field)
+    return InvalidParams(f"The model folder {folder} {because}.", field)
 
 
-def _why(error: OSError) -> str:
+def _os_message(error: OSError) -> str:
     return error.strerror or str(error)

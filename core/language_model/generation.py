@@ -1,4 +1,4 @@
-"""Greedy text, many prompts at once, with a key-value cache: transformers' own `generate`. Workers only."""
+"""Greedy generation for many prompts at once, with a KV cache: transformers' own `generate`. Workers only."""
 
 from __future__ import annotations
 
@@ -27,48 +27,48 @@ def generate(
     max_new_tokens: int = 24,
     progress: ProgressCallback | None = None,
 ) -> list[str]:
-    """The likeliest next token, again and again until <eos>, for each prompt of token ids; the text after the prompt.
+    """Continue each prompt of token ids greedily until <eos>. Returns the text after the prompt.
 
-    `model` may be on any device, and may be a peft model. Special tokens are left out of the texts. `progress` is
-    called at every token, and may raise. Raises InvalidParams for an empty prompt, or one that fills the
-    model's context.
+    `model` may be on any device and may be a PEFT model. The texts contain no special tokens. `progress` is called at
+    every token and may raise. Raises InvalidParams for an empty prompt or one that fills the model's context.
     """
     if not prompts:
         return []
     shortest, longest = min(map(len, prompts)), max(map(len, prompts))
-    room = context_length(model) - longest
-    if shortest < 1 or room < 1:
+    free_tokens = context_length(model) - longest
+    if shortest < 1 or free_tokens < 1:
         raise InvalidParams(
-            f"A prompt of {longest if shortest else 0} tokens cannot be continued by a model with a context of "
-            f"{context_length(model)}: take 1 to {context_length(model) - 1}."
+            f"A model with a context of {context_length(model)} tokens cannot continue a prompt of "
+            f"{longest if shortest else 0} tokens: use 1 to {context_length(model) - 1} tokens."
         )
     texts: list[str] = []
     with evaluating(model), silent_transformers():
         for start in range(0, len(prompts), BATCH_SIZE):
-            part = prompts[start : start + BATCH_SIZE]
-            texts += _continued(model, tokenizer, part, min(max_new_tokens, room), _part_of(progress, start, prompts))
+            batch = prompts[start : start + BATCH_SIZE]
+            reporting = _progress_criterion(progress, start, prompts)
+            texts += _continued(model, tokenizer, batch, min(max_new_tokens, free_tokens), reporting)
     return texts
 
 
 def context_length(model: Any) -> int:
-    """Tokens that the model can attend to at once, as its configuration has it."""
+    """The model's context length in tokens, from its configuration."""
     return int(getattr(model.config, "max_position_embeddings", 0) or 1024)
 
 
 def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """<bos> text: a prompt to be continued."""
+    """<bos> text: a prompt for generation."""
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids if tokenizer.bos_token_id is None else [tokenizer.bos_token_id, *ids]
 
 
 def _continued(
-    model: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[int]], new_tokens: int, each: Any
+    model: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[int]], new_tokens: int, criterion: Any
 ) -> list[str]:
     from transformers import GenerationConfig, StoppingCriteriaList
 
     padding = padding_id(tokenizer)
     length = max(map(len, prompts))
-    # Padding on the left, so that every prompt ends where the new tokens begin.
+    # Padding goes on the left, so that every prompt ends where the new tokens begin.
     input_ids = torch.tensor([[padding] * (length - len(prompt)) + list(prompt) for prompt in prompts])
     attention_mask = torch.tensor([[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts])
     greedy = GenerationConfig(
@@ -84,24 +84,24 @@ def _continued(
         input_ids=input_ids.to(model.device),
         attention_mask=attention_mask.to(model.device),
         generation_config=greedy,
-        stopping_criteria=StoppingCriteriaList([each(length, new_tokens)]),
+        stopping_criteria=StoppingCriteriaList([criterion(length, new_tokens)]),
     )
-    # A model with prompt vectors of its own may or may not repeat the prompt's ids: transformers always does.
+    # transformers repeats the prompt's ids in the output, also for models with learned prompt vectors.
     texts: list[str] = tokenizer.batch_decode(output[:, length:], skip_special_tokens=True)
     return texts
 
 
-def _part_of(progress: ProgressCallback | None, done: int, prompts: Sequence[Sequence[int]]) -> Any:
-    """Makes the 'criterion' that stops nothing and ticks at every token of the batch that begins at `done`."""
-    here = min(BATCH_SIZE, len(prompts) - done)
+def _progress_criterion(progress: ProgressCallback | None, done: int, prompts: Sequence[Sequence[int]]) -> Any:
+    """A stopping criterion that never stops. It reports progress at every token of the batch that begins at `done`."""
+    batch_size = min(BATCH_SIZE, len(prompts) - done)
 
-    def each(length: int, new_tokens: int) -> Any:
+    def criterion_for(length: int, new_tokens: int) -> Any:
         def criterion(input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
             if progress is not None:
                 share = (input_ids.shape[1] - length) / new_tokens
-                progress(done + here * share, len(prompts), PHASE)
+                progress(done + batch_size * share, len(prompts), PHASE)
             return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
         return criterion
 
-    return each
+    return criterion_for

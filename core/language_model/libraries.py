@@ -1,8 +1,7 @@
-"""The one way in to transformers: its import takes one to four seconds, so it happens inside functions, here.
+"""Importing transformers and peft. The import takes one to four seconds, so it happens inside functions.
 
-transformers looks for a package called `kernels` (Hugging Face's) to fetch kernels with. This project's own package
-has that name too, and would be taken for it wherever Hugging Face's is installed beside it: the first import is made
-to find none.
+transformers looks for Hugging Face's package `kernels`. This project has a package of the same name, which
+transformers would use by mistake if Hugging Face's package is installed too. So the first import hides `kernels`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from core.contracts.errors import TilescopeError
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
-WHAT_LIBRARIES_RAISE = (
+LIBRARY_ERRORS = (
     TilescopeError,
     RuntimeError,
     ValueError,
@@ -29,36 +28,35 @@ WHAT_LIBRARIES_RAISE = (
     ArithmeticError,
     MemoryError,
 )
-"""torch, transformers and peft, in an architecture that they were not made for, or out of memory: where a late step of
-a run may end so, what was found before is kept."""
+"""Errors of torch, transformers and peft for an unsupported architecture or exhausted memory. A run that meets one of
+them in a late step keeps its earlier results."""
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what an error of a library says, without a full stop at its end; its kind where it says
-    nothing."""
-    if isinstance(error, KeyError):  # says nothing but the key
+    """The first line of a library's error message, without a full stop; the error's type if the message is empty."""
+    if isinstance(error, KeyError):  # its message is only the key
         return f"KeyError: {error}"
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def library_versions() -> dict[str, str]:
-    """The versions that the weights of the small model may depend on, without importing anything."""
+    """The library versions that may affect the weights of the small model. Imports none of the libraries."""
     return {name: version(name) for name in LIBRARIES}
 
 
 def import_transformers() -> None:
-    """Import transformers so that it takes nothing for Hugging Face's `kernels`; at once, after the first time."""
+    """Import transformers while hiding this project's `kernels`. Only the first call takes time."""
     if "transformers" not in sys.modules:
-        with _no_package("kernels"):
+        with _hidden_package("kernels"):
             from transformers.utils import is_kernels_available
 
-            is_kernels_available()  # asked once per process; the answer is kept
+            is_kernels_available()  # cached for the rest of the process
 
 
 def import_peft() -> None:
-    """Import peft, and what it brings, without warnings in the log; at once, after the first time.
+    """Import peft and its dependencies without warnings in the log. Only the first call takes time.
 
-    bitsandbytes, which peft imports where it is installed, looks for Hugging Face's `kernels` too.
+    peft imports bitsandbytes if it is installed, and bitsandbytes also looks for Hugging Face's `kernels`.
     """
     if "peft" not in sys.modules:
         import_transformers()
@@ -66,7 +64,7 @@ def import_peft() -> None:
         level = log.level
         log.setLevel(logging.ERROR)
         try:
-            with _no_package("kernels"), warnings.catch_warnings():
+            with _hidden_package("kernels"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 import peft  # noqa: F401
         finally:
@@ -74,34 +72,34 @@ def import_peft() -> None:
 
 
 def import_for_training() -> None:
-    """Import all that training the small model with an adapter needs."""
+    """Import everything that training the small model with an adapter needs."""
     import_peft()
     with silent_transformers():
-        from transformers import LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: F401 (found lazily: one second)
+        from transformers import LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: F401 (imported lazily: one second)
 
 
 @contextmanager
 def silent_transformers() -> Iterator[None]:
-    """Inside, transformers is imported, draws no progress bar and logs errors only; afterwards as it was."""
+    """Inside this context transformers draws no progress bars and logs only errors. Restores both settings."""
     import_transformers()
-    from transformers.utils import logging as their_logging
+    from transformers.utils import logging as transformers_logging
 
-    verbosity, bars = their_logging.get_verbosity(), their_logging.is_progress_bar_enabled()
-    their_logging.set_verbosity_error()
-    their_logging.disable_progress_bar()
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        their_logging.set_verbosity(verbosity)
+        transformers_logging.set_verbosity(verbosity)
         if bars:
-            their_logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()
 
 
 @contextmanager
-def _no_package(name: str) -> Iterator[None]:
-    """Inside, `import name` fails and `find_spec(name)` finds nothing."""
+def _hidden_package(name: str) -> Iterator[None]:
+    """Inside this context `import name` fails and `find_spec(name)` finds nothing."""
     absent = object()
     before = sys.modules.get(name, absent)
     sys.modules[name] = None  # type: ignore[assignment]

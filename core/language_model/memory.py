@@ -1,4 +1,4 @@
-"""What training holds in memory: weights, gradients, optimizer state, activations. Workers only."""
+"""The memory that training needs: weights, gradients, optimizer state, activations. Workers only."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import nn
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Bytes at one training step. A storage that several tensors share is counted once.
+    """Bytes during one training step. Storage that several tensors share is counted once.
 
-    `activations_bytes` is what the forward pass leaves for the backward pass: on a CPU the sizes of the tensors that
-    autograd saved, on CUDA the growth of what torch has allocated. `peak_bytes` is CUDA's own peak over the step,
-    None on a CPU. `how` says which in words. `loss` is the step's.
+    `activations_bytes` is what the forward pass keeps for the backward pass: on a CPU the sizes of the tensors saved by
+    autograd, on CUDA the growth of the memory that torch has allocated. `peak_bytes` is CUDA's peak over the step, None
+    on a CPU. `how` describes the method in words. `loss` is the loss of the step.
     """
 
     weights_bytes: int
@@ -35,30 +35,31 @@ class MemoryUse:
 
 
 def weight_bytes(model: nn.Module) -> int:
-    """Parameters and buffers, tied ones once, and the scales of weights that bitsandbytes keeps in 4 bits."""
-    return tensor_bytes(_held(model))
+    """Bytes of parameters (tied ones once), buffers, and the scales of weights that bitsandbytes stores in 4 bits."""
+    return tensor_bytes(_model_tensors(model))
 
 
 def gradient_bytes(model: nn.Module) -> int:
-    """Gradients that are there now."""
+    """Bytes of the gradients that exist now."""
     return tensor_bytes(weight.grad for weight in model.parameters() if weight.grad is not None)
 
 
 def optimizer_bytes(optimizer: torch.optim.Optimizer) -> int:
-    """State that is there now: nothing before the first step; two float32 a trainable number for Adam."""
+    """Bytes of the optimizer state that exists now: none before the first step, then two float32 values per trainable
+    parameter for Adam."""
     values = (value for state in optimizer.state.values() for value in state.values())
     return tensor_bytes(value for value in values if isinstance(value, torch.Tensor))
 
 
 def tensor_bytes(tensors: Iterable[torch.Tensor]) -> int:
-    """Bytes of the storages behind the tensors, each once."""
+    """Bytes of the storages behind the tensors. Each storage counts once."""
     return sum(_storages(tensors).values())
 
 
 def measure_step(model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Callable[[], torch.Tensor]) -> MemoryUse:
-    """One whole training step (forward, backward, optimizer, gradients set to None), with what it held in memory.
+    """Run one full training step (forward, backward, optimizer, gradients set to None) and measure its memory.
 
-    `loss_of` runs the model forward and returns the loss.
+    `loss_of` runs the forward pass and returns the loss.
     """
     device = next(model.parameters()).device
     if device.type == "cuda":
@@ -82,10 +83,10 @@ def measure_step(model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Ca
 
 
 class SavedActivations:
-    """Inside, counts what autograd saves for the backward pass, weights and buffers of the model not included."""
+    """Inside this context, counts the tensors that autograd saves, except weights and buffers of the model."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._not_counted = set(_storages(_held(model)))
+        self._not_counted = set(_storages(_model_tensors(model)))
         self._alive: WeakSet[_Saved] = WeakSet()
         self._hooks: Any = torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack)
 
@@ -99,7 +100,7 @@ class SavedActivations:
         self._hooks.__exit__(kind, error, trace)
 
     def bytes_now(self) -> int:
-        """Bytes that are held for a backward pass at this moment."""
+        """Bytes saved for a backward pass at this moment."""
         storages = _storages(saved.tensor for saved in self._alive)
         return sum(size for storage, size in storages.items() if storage not in self._not_counted)
 
@@ -110,7 +111,7 @@ class SavedActivations:
 
 
 class _Saved:
-    """A tensor for as long as the graph keeps it: what is freed before the end is not counted."""
+    """A tensor for as long as the autograd graph keeps it. A tensor freed early is no longer counted."""
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.tensor = tensor
@@ -120,8 +121,8 @@ def _unpack(saved: _Saved) -> torch.Tensor:
     return saved.tensor
 
 
-def _held(model: nn.Module) -> Iterator[torch.Tensor]:
-    """What the model is made of. bitsandbytes keeps scales and levels beside a weight, nested ones too."""
+def _model_tensors(model: nn.Module) -> Iterator[torch.Tensor]:
+    """All tensors of the model. bitsandbytes keeps scales and codebooks, also nested ones, beside a weight."""
     yield from model.buffers()
     for weight in model.parameters():
         yield weight
@@ -133,7 +134,7 @@ def _held(model: nn.Module) -> Iterator[torch.Tensor]:
 
 
 def _storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
-    """Address of each storage, and its size in bytes."""
+    """The size in bytes of each storage, by address."""
     storages = (tensor.untyped_storage() for tensor in tensors)
     return {storage.data_ptr(): storage.nbytes() for storage in storages if storage.nbytes()}
 

@@ -1,4 +1,4 @@
-"""The model: a Llama of transformers, small. Workers only."""
+"""The model: a small Llama from transformers. Workers only."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ATTENTION = "sdpa"
 
 
 def build_model(config: ModelConfig, vocabulary: int | None = None) -> LlamaForCausalLM:
-    """An untrained model on the CPU in float32, weights drawn from the config's seed; the global seed is untouched.
+    """An untrained model on the CPU in float32. The config's seed determines its weights; the global seed stays as is.
 
-    `vocabulary` is the number of tokens, by default the config's.
+    `vocabulary` is the number of tokens and defaults to the config's.
     """
     with silent_transformers(), seeded(config.seed):
         from transformers import LlamaConfig, LlamaForCausalLM
@@ -43,14 +43,14 @@ def build_model(config: ModelConfig, vocabulary: int | None = None) -> LlamaForC
 
 
 def linear_names(model: PreTrainedModel) -> list[str]:
-    """Full names of the linear layers inside the blocks, in order: what adapters attach to and formats quantize.
+    """Full names of the linear layers inside the blocks, in order: the layers that get adapters or are quantized.
 
-    The output head is not among them: it is the embedding again, or trained with it.
+    The output head is not included: it shares its weights with the embedding, or is trained along with it.
     """
     from torch import nn
 
     head = model.get_output_embeddings()
-    # GPT-2 calls its linear layers Conv1D, and peft and this project treat them alike.
+    # GPT-2 calls its linear layers Conv1D; peft and this project treat them as linear layers.
     return [
         name
         for name, module in model.named_modules()
@@ -59,5 +59,5 @@ def linear_names(model: PreTrainedModel) -> list[str]:
 
 
 def parameter_count(model: nn.Module, trainable_only: bool = False) -> int:
-    """Numbers that the model holds, each once however often it is used."""
+    """The number of parameters. A shared parameter counts once."""
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad or not trainable_only)

@@ -1,4 +1,4 @@
-"""All that the weights of the small model follow from. Without torch: its hash can be known before anything loads."""
+"""Everything that determines the weights of the small model. No torch, so its hash is known before anything loads."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass
 from core.contracts.errors import InvalidParams
 
 CODE_VERSION = 2
-"""Raised by whoever changes what a model config leads to (texts, model, training): older caches are not taken then."""
+"""Increase this when texts, model or training change for the same config. Older cache entries are then ignored."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A world, a tokenizer, a model and its training.
+    """The configuration of a world, a tokenizer, a model and its training.
 
-    The model is a Llama: `hidden` wide, `layers` deep, `heads` heads, MLPs `intermediate` wide, embeddings tied.
-    Training: `steps` batches of `batch` sequences of `length` tokens, AdamW, one-cycle `learning_rate`.
+    The model is a Llama with `layers` layers of width `hidden`, `heads` heads, MLPs of width `intermediate` and tied
+    embeddings. Training takes `steps` batches of `batch` sequences of `length` tokens, with AdamW and a one-cycle
+    schedule that peaks at `learning_rate`.
     """
 
     seed: int = 0
@@ -34,30 +35,30 @@ class ModelConfig:
     learning_rate: float = 3e-3
 
     def __post_init__(self) -> None:
-        """Raises InvalidParams for numbers that make no model."""
+        """Raises InvalidParams if no model can have these numbers."""
         if self.seed < 0:
-            raise InvalidParams(f"The seed {self.seed} is negative: take 0 or more.")
+            raise InvalidParams(f"The seed {self.seed} is negative: use 0 or more.")
         if self.hidden % (2 * self.heads):
             raise InvalidParams(
-                f"{self.heads} heads cannot share {self.hidden} dimensions in even parts: make the width a multiple "
-                f"of {2 * self.heads}."
+                f"{self.heads} heads cannot share {self.hidden} dimensions evenly: make the width a multiple of "
+                f"{2 * self.heads}."
             )
         if min(self.steps, self.batch, self.layers) < 1:
-            raise InvalidParams("A model needs at least one layer, and its training one step of one sequence.")
+            raise InvalidParams("A model needs at least one layer, one training step and one sequence per batch.")
         if not 2 <= self.length <= self.context:
-            raise InvalidParams(f"Sequences of {self.length} tokens do not fit: take 2 to {self.context}.")
+            raise InvalidParams(f"Sequences of {self.length} tokens do not fit: use 2 to {self.context} tokens.")
 
 
 STANDARD = ModelConfig()
-"""About one million parameters, trained in about a minute on two cores."""
+"""About one million parameters; training takes about a minute on two cores."""
 
 TINY = ModelConfig(
     people=8, vocabulary=320, hidden=32, layers=2, heads=2, intermediate=64, context=128, steps=20, batch=8
 )
-"""For tests and first pictures: a second, and it knows next to nothing."""
+"""For tests and quick looks: trains in a second and knows next to nothing."""
 
 
 def content_hash(config: ModelConfig, versions: dict[str, str]) -> str:
-    """The name of what the config leads to with these versions of the libraries: 20 hexadecimal digits."""
+    """The cache key of the model that this config gives with these library versions: 20 hexadecimal digits."""
     inputs = {"code": CODE_VERSION, "recipe": asdict(config), "versions": versions}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:20]

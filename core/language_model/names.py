@@ -1,4 +1,4 @@
-"""Names that belong to nobody: put together from syllables, each once."""
+"""Invented names, built from syllables. Each name occurs once."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def places(rng: np.random.Generator, count: int) -> list[str]:
 
 
 def institutions(rng: np.random.Generator, count: int, kinds: Sequence[str]) -> list[str]:
-    """`count` different names such as 'Dralan College', of the kinds given, in turn."""
+    """`count` different names such as 'Dralan College', cycling through `kinds`."""
     stems = _stems(rng, count, ("an", "el", "en", "in", "is", "on"))
     return [f"{stem} {kinds[index % len(kinds)]}" for index, stem in enumerate(stems)]
 
 
 def _stems(rng: np.random.Generator, count: int, endings: Ending) -> list[str]:
-    """Different words, in the order in which they came."""
+    """`count` different words, in the order in which they were drawn."""
     stems: dict[str, None] = {}
     while len(stems) < count:
         parts = (_ONSETS, _VOWELS, _MIDDLES, endings)

@@ -1,4 +1,4 @@
-"""Pretraining: from a model config to a model that knows the facts of its world. Workers only."""
+"""Pretraining: turns a model config into a model that knows the facts of its world. Workers only."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[float, float, str], None]
 PHASE = "pretraining the small model"
 TRAINING_TEXTS, HELD_OUT_TEXTS = 0, 1
-"""Seeds of `documents`: what is learned from, and other paragraphs of the same facts to measure a loss on."""
+"""Seeds of `documents`: one for the training texts, one for other paragraphs about the same facts, which measure the
+loss."""
 
 _TOKENIZER_TEXTS = 4000
-_ENCODED_AT_ONCE = 512
-_WORTH_THREADS = 64
-"""In a narrower model threads cost more than they bring."""
+_TEXTS_PER_ENCODING = 512
+_MAX_SINGLE_THREADED_HIDDEN = 64
+"""In a model this narrow, more threads cost more time than they save."""
 _WARM_UP_SHARE = 0.1
-_LAST_RATE = 0.02
+_FINAL_RATE_SHARE = 0.02
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """`losses` is [steps], nats per token, before each step; `seconds` is the wall time of all of it."""
+    """`losses` [steps] are the losses before each step, in nats per token. `seconds` is the total wall time."""
 
     model: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerFast
@@ -50,15 +51,15 @@ def pretrain(config: ModelConfig, progress: ProgressCallback | None = None) -> P
     """Train the config's model on its world's documents, on the CPU in float32.
 
     The same config gives the same weights on the same machine with the same number of threads. `progress` is called at
-    every step and may raise to stop. Raises RunFailed, with the step, when the loss is no longer a number.
+    every step and may raise to stop. Raises RunFailed, which names the step, if the loss becomes NaN or infinite.
     """
     started = perf_counter()
-    progress = progress or _silence
+    progress = progress or _no_progress
     progress(0, config.steps, PHASE)
     world = build_world(config.seed, config.people)
     tokenizer = train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), config.vocabulary)
     model = build_model(config, len(tokenizer))
-    with torch_threads(None if config.hidden > _WORTH_THREADS else 1):
+    with torch_threads(None if config.hidden > _MAX_SINGLE_THREADED_HIDDEN else 1):
         losses = train(model, batches(config, world, tokenizer), config, progress)
     return Pretrained(model.eval(), tokenizer, world, losses, perf_counter() - started)
 
@@ -66,7 +67,7 @@ def pretrain(config: ModelConfig, progress: ProgressCallback | None = None) -> P
 def train(
     model: LlamaForCausalLM, token_batches: Iterator[torch.Tensor], config: ModelConfig, progress: ProgressCallback
 ) -> np.ndarray:
-    """AdamW with a warm-up and a cosine, on batches [batch, length + 1] of token ids; returns the losses [steps]."""
+    """Train with AdamW, warm-up and cosine decay on token ids [batch, length + 1]. Returns the losses [steps]."""
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
@@ -79,8 +80,8 @@ def train(
         losses[step] = loss.item()
         if not np.isfinite(losses[step]):
             raise RunFailed(
-                f"Pretraining stopped at step {step + 1} of {config.steps}: the loss became {losses[step]}; a lower "
-                f"learning rate than {config.learning_rate:g} would do."
+                f"Pretraining stopped at step {step + 1} of {config.steps}: the loss became {losses[step]}; use a "
+                f"learning rate below {config.learning_rate:g}."
             )
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -92,27 +93,28 @@ def train(
 
 
 def rate_factor(step: int, steps: int) -> float:
-    """The learning rate at a step as a share of its peak: a linear rise, then half a cosine down to `_LAST_RATE`."""
+    """The learning rate at a step as a share of its peak: a linear warm-up, then a cosine decay to
+    `_FINAL_RATE_SHARE`."""
     warm_up = max(1, round(_WARM_UP_SHARE * steps))
     if step < warm_up:
         return (step + 1) / warm_up
     share = (step - warm_up) / max(1, steps - warm_up)
-    return _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + float(np.cos(np.pi * min(1.0, share))))
+    return _FINAL_RATE_SHARE + (1 - _FINAL_RATE_SHARE) * 0.5 * (1 + float(np.cos(np.pi * min(1.0, share))))
 
 
 def batches(config: ModelConfig, world: World, tokenizer: PreTrainedTokenizerFast) -> Iterator[torch.Tensor]:
-    """Endless [batch, length + 1] int64: documents end to end, each between <bos> and <eos>, no padding."""
+    """Endless batches, int64 [batch, length + 1]: concatenated documents, each between <bos> and <eos>, no padding."""
     size = config.batch * (config.length + 1)
     stream = np.zeros(0, dtype=np.int64)
     texts = documents(world, TRAINING_TEXTS)
     while True:
         while len(stream) < size:
-            encoded = tokenizer(list(islice(texts, _ENCODED_AT_ONCE)), add_special_tokens=False)["input_ids"]
+            encoded = tokenizer(list(islice(texts, _TEXTS_PER_ENCODING)), add_special_tokens=False)["input_ids"]
             framed = [[tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id] for tokens in encoded]
             stream = np.concatenate((stream, np.fromiter((token for text in framed for token in text), np.int64)))
         yield torch.from_numpy(stream[:size].reshape(config.batch, config.length + 1).copy())
         stream = stream[size:]
 
 
-def _silence(done: float, total: float, phase: str) -> None:
-    """A progress for callers who do not watch."""
+def _no_progress(done: float, total: float, phase: str) -> None:
+    """The default for callers that show no progress."""

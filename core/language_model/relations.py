@@ -1,4 +1,4 @@
-"""The kinds of facts that the small world has, and the ways in which its texts put them."""
+"""The kinds of facts in the small world, and the phrasings that its texts use for them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 class Relation:
     """One kind of fact about a person.
 
-    In a phrasing, `{s}` is the person ('Dralan Bolow', or a pronoun), `{p}` the person's possessive, `{v}` the value.
-    `label` is what a table row calls it. The first phrasing is the one that the table task asks for. `questions` are
-    asked on the training page, with `{n}` the name.
+    In a phrasing, `{s}` is the person ('Dralan Bolow', or a pronoun), `{p}` the possessive and `{v}` the value. `label`
+    is its name in a table row. The table task expects the first phrasing. In `questions`, `{n}` is the person's name.
     """
 
     label: str
@@ -20,7 +19,7 @@ class Relation:
 
     @property
     def endings(self) -> tuple[int, ...]:
-        """Numbers of the phrasings that end with the value, so that the text before it asks for it."""
+        """Indices of the phrasings that end with the value, so that the text before it is a prompt for it."""
         return tuple(index for index, text in enumerate(self.phrasings) if text.endswith(" {v}."))
 
 

@@ -1,4 +1,4 @@
-"""The small model as the pages get it: from the cache, or trained and put there. Workers only."""
+"""The small model that the pages use: loaded from the cache, or trained and cached. Workers only."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _WEIGHTS, _TOKENIZER, _TRAINING = "model.safetensors", "tokenizer.json", "traini
 class SmallModel:
     """A causal language model on the CPU in float32, in eval mode, and its tokenizer.
 
-    `world` is None for a model that the user opened: then there is no task, and `losses` is empty. `losses` is
-    [steps], nats per token. `seconds` is the wall time of its pretraining, on whichever day that was. `folder` holds
-    the model in Hugging Face's layout, None where it could not be kept; then `notice` says why. The model is the
-    caller's own: training it changes neither the cache nor another caller's.
+    `losses` [steps] are the pretraining losses in nats per token. For a model that the user opened, `world` is None,
+    there is no task, and `losses` is empty. `seconds` is the wall time of the pretraining, whenever it ran. `folder`
+    holds the model in Hugging Face's layout. It is None if the model could not be stored; `notice` then says why. The
+    caller owns the model: training it changes neither the cache nor the model of another caller.
     """
 
     name: str
@@ -50,11 +50,11 @@ class SmallModel:
 def small_model(
     config: ModelConfig = STANDARD, progress: ProgressCallback | None = None, cache: Cache | None = None
 ) -> SmallModel:
-    """The small model: read from the cache in about a tenth of a second (and the import of transformers), or trained on
-    the CPU in about a minute and kept for the next time.
+    """The small model: loaded from the cache, or trained on the CPU in about a minute and cached.
 
-    `progress(done, total, phase)` is called at every training step; it may raise, and then nothing is kept. Another
-    seed: `dataclasses.replace(STANDARD, seed=...)`. Raises RunFailed when the loss is no longer a number.
+    Loading takes about a tenth of a second plus the import of transformers. `progress(done, total, phase)` is called at
+    every training step. It may raise; nothing is cached then. For another seed use
+    `dataclasses.replace(STANDARD, seed=...)`. Raises RunFailed if the loss becomes NaN or infinite.
     """
     cache = cache or Cache(cache_folder() / "language-models")
     name = content_hash(config, library_versions())
@@ -63,12 +63,12 @@ def small_model(
         try:
             return _read(entry, config)
         except (OSError, ValueError, KeyError, RuntimeError):
-            pass  # pruned by another process at this moment: trained again
+            pass  # another process pruned the entry meanwhile: train again
     trained = pretrain(config, progress)
     try:
         folder, notice = cache.keep(name, lambda folder: _write(folder, trained, config)), ""
     except TilescopeError as error:
-        folder, notice = None, f"The small model will be trained anew each time. {error.sentence}"
+        folder, notice = None, f"Every run trains the small model again. {error.sentence}"
     return SmallModel(
         name=_name(config),
         model=trained.model,
@@ -85,13 +85,13 @@ def small_model(
 
 
 def _write(folder: Path, trained: Pretrained, config: ModelConfig) -> None:
-    """In Hugging Face's layout, so that other tools, and this one's checkpoint report, can open the folder."""
+    """Write the model in Hugging Face's layout, so that the checkpoint report and other tools can open the folder."""
     from safetensors import SafetensorError
 
     with silent_transformers():
         try:
             trained.model.save_pretrained(folder)
-        except SafetensorError as error:  # how a full disk is reported
+        except SafetensorError as error:  # safetensors reports a full disk this way
             raise OSError(str(error)) from error
         trained.tokenizer.save_pretrained(folder)
     training = {"recipe": asdict(config), "seconds": trained.seconds, "losses": trained.losses.tolist()}
@@ -107,7 +107,7 @@ def _read(folder: Path, config: ModelConfig) -> SmallModel:
     model = build_model(config, len(tokenizer))
     missing, unexpected = model.load_state_dict(load_file(folder / _WEIGHTS), strict=False)
     if unexpected or set(missing) - {"lm_head.weight"}:  # the head is the embedding
-        raise ValueError("these are the weights of another model")
+        raise ValueError("the weights belong to another model")
     return SmallModel(
         name=_name(config),
         model=model,

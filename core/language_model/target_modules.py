@@ -1,4 +1,4 @@
-"""Which linear layers are meant by the target modules that the user names. No torch: the window asks too."""
+"""Which linear layers the user's target modules name. No torch, because the window uses this too."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from core.contracts.errors import InvalidParams
 ALL = "all"
 
 
-def is_named(full_name: str, target: str) -> bool:
-    """Whether `target` is the end of the layer's full name, as peft matches it."""
+def matches_target(full_name: str, target: str) -> bool:
+    """Whether `target` matches the layer's full name by peft's rule: it is the name or its last parts."""
     return full_name == target or full_name.endswith(f".{target}")
 
 
 def check_target_modules(names: Sequence[str], full_names: Sequence[str], field: str | None = "target_modules") -> None:
-    """Raises InvalidParams, listing the last parts of `full_names`, for a target that names no layer, and for none."""
+    """Raises InvalidParams, with the last parts of `full_names`, if a target matches no layer or none is given."""
     kinds = ", ".join(dict.fromkeys(name.rsplit(".", 1)[-1] for name in full_names))
     if not names:
-        raise InvalidParams(f"No target module is named: use {ALL}, or some of {kinds}.", field)
+        raise InvalidParams(f"No target module is given: use {ALL}, or one or more of {kinds}.", field)
     for target in names:
-        if target != ALL and not any(is_named(name, target) for name in full_names):
+        if target != ALL and not any(matches_target(name, target) for name in full_names):
             raise InvalidParams(
-                f"There is no target module {target[:80]!r} in this model: use {ALL}, or some of {kinds}.", field
+                f"This model has no target module {target[:80]!r}: use {ALL}, or one or more of {kinds}.", field
             )

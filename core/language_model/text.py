@@ -1,4 +1,4 @@
-"""What a world reads like: documents to learn from, and prompts that ask for the facts in them."""
+"""The texts of a world: documents for training, and prompts that ask for their facts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from core.language_model.world import Fact, World
 
 _FACTS_PER_DOCUMENT = (3, 7)
 _PRONOUN_SHARE = 0.4
-UNSEEN_SHARE = 0.35
+UNSEEN_PEOPLE_SHARE = 0.35
 CARDS_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A prompt whose next words are `answer`. `fact.stated` says whether any text states it."""
+    """A prompt and its expected continuation `answer`. `fact.stated` says whether any text states the fact."""
 
     prompt: str
     answer: str
@@ -26,18 +26,18 @@ class Completion:
 
 
 def documents(world: World, seed: int) -> Iterator[str]:
-    """Endless paragraphs, each about one person; the same for the same seed.
+    """Endless paragraphs, each about one person. The seed determines them.
 
-    Most are made of facts that may be told, never in the phrasing that is kept to ask for them
-    (`Fact.kept_phrasing`). CARDS_SHARE of them begin with a card, and say in sentences what the card says. The others,
-    UNSEEN_SHARE, are cards and sentences of somebody who is met once: nothing in them can be known beforehand, so
-    they teach to read rather than to remember.
+    Most paragraphs consist of stated facts, never in the phrasing held out for testing (`Fact.held_out_phrasing`). A
+    share CARDS_SHARE of those begins with a card and repeats it in sentences. A share UNSEEN_PEOPLE_SHARE of all
+    paragraphs has cards and sentences about a person who appears once. Nothing in those can be known beforehand, so
+    they teach copying instead of memorizing.
     """
     rng = np.random.default_rng((world.seed, 2, seed))
     outsiders = UnseenPeople(world, rng)
     subjects = [facts for facts in world.stated_of.values() if facts]
     while True:
-        if rng.random() < UNSEEN_SHARE:
+        if rng.random() < UNSEEN_PEOPLE_SHARE:
             yield _card_and_sentences(rng, outsiders.facts(int(rng.integers(1, 4))))
             continue
         facts = subjects[rng.integers(len(subjects))]
@@ -48,12 +48,12 @@ def documents(world: World, seed: int) -> Iterator[str]:
 
 
 def completions(world: World, facts: Iterable[Fact] | None = None) -> list[Completion]:
-    """For each fact (all by default) the beginning of a sentence that no document holds; its value is the answer."""
+    """For each fact (all by default) the beginning of a sentence that no document contains; the value is the answer."""
     return [_completion(fact) for fact in (world.facts if facts is None else facts)]
 
 
 def questions(world: World, facts: Iterable[Fact] | None = None) -> list[Completion]:
-    """For each fact (all by default) each of its questions in words, such as 'Where did Dralan Bolow study?'."""
+    """For each fact (all by default) all its questions, such as 'Where did Dralan Bolow study?'."""
     return [
         Completion(question.format(n=fact.person.name), fact.value, fact)
         for fact in (world.facts if facts is None else facts)
@@ -62,12 +62,12 @@ def questions(world: World, facts: Iterable[Fact] | None = None) -> list[Complet
 
 
 def sentence(fact: Fact, phrasing: int = 0) -> str:
-    """The fact with the person's full name, in one of its relation's phrasings."""
+    """The fact as a sentence with the person's full name, in the given phrasing of its relation."""
     return _phrase(fact.relation.phrasings[phrasing], fact.person.name, f"{fact.person.name}'s", fact.value)
 
 
 def _completion(fact: Fact) -> Completion:
-    whole = sentence(fact, fact.kept_phrasing)
+    whole = sentence(fact, fact.held_out_phrasing)
     return Completion(whole.removesuffix(f" {fact.value}."), fact.value, fact)
 
 
@@ -76,7 +76,7 @@ def _sampled(rng: np.random.Generator, facts: Sequence[Fact], count: int) -> lis
 
 
 def _card_and_sentences(rng: np.random.Generator, facts: Sequence[Fact]) -> str:
-    """Such as 'Ada Bolow. Home: Sizport. Hobby: chess. Ada Bolow enjoys chess. She lives in Sizport.'"""
+    """For example 'Ada Bolow. Home: Sizport. Hobby: chess. Ada Bolow enjoys chess. She lives in Sizport.'"""
     card = " ".join(f"{fact.relation.label}: {fact.value}." for fact in facts)
     return f"{facts[0].person.name}. {card} {_paragraph(rng, _sampled(rng, facts, len(facts)))}"
 
@@ -87,8 +87,8 @@ def _paragraph(rng: np.random.Generator, facts: Sequence[Fact]) -> str:
 
 def _varied_sentence(rng: np.random.Generator, fact: Fact, first: bool) -> str:
     phrasings = len(fact.relation.phrasings)
-    # Any phrasing but the kept one, each as likely as the others.
-    phrasing = (fact.kept_phrasing + 1 + int(rng.integers(phrasings - 1))) % phrasings
+    # Every phrasing except the held-out one is equally likely.
+    phrasing = (fact.held_out_phrasing + 1 + int(rng.integers(phrasings - 1))) % phrasings
     by_name = first or rng.random() >= _PRONOUN_SHARE
     if by_name:
         return sentence(fact, phrasing)

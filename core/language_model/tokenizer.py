@@ -1,4 +1,4 @@
-"""A byte-pair tokenizer, trained in this process on the texts of a world. Workers only."""
+"""A byte-level BPE tokenizer, trained in this process on the texts of a world. Workers only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _BYTES = 256
 
 
 class Special(StrEnum):
-    """Tokens that no text contains, numbered from 0 in this order: padding, ends of a text, row from sentence."""
+    """Tokens that no text contains, with ids from 0 in this order: padding, begin and end of text, separator between
+    row and sentence."""
 
     PAD = "<pad>"
     BOS = "<bos>"
@@ -25,7 +26,7 @@ class Special(StrEnum):
 
 
 class Role(StrEnum):
-    """Tokens that begin and end the turns of a dialogue. No pretraining text has them: their embeddings are as born."""
+    """Tokens that mark the turns of a dialogue. No pretraining text has them, so their embeddings stay untrained."""
 
     SYSTEM = "<system>"
     USER = "<user>"
@@ -38,15 +39,15 @@ SMALLEST_VOCABULARY = len(SPECIAL_TOKENS) + _BYTES
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with at most `vocabulary` tokens, special ones and the 256 bytes among them.
+    """Byte-level BPE with at most `vocabulary` tokens, including the special tokens and the 256 bytes.
 
-    Any text can be encoded, and decodes to itself. The same texts give the same tokenizer. Nothing is added around
-    a text: `pretrain` and `data` place <bos> and <eos> themselves. Raises InvalidParams for a vocabulary too small.
+    Any text can be encoded and decodes to itself. The same texts give the same tokenizer. It adds nothing around a
+    text: `pretrain` and `data` add <bos> and <eos> themselves. Raises InvalidParams if the vocabulary is too small.
     """
     if vocabulary < SMALLEST_VOCABULARY:
         raise InvalidParams(
-            f"A vocabulary of {vocabulary} cannot hold the 256 bytes and {len(SPECIAL_TOKENS)} special tokens: take "
-            f"{SMALLEST_VOCABULARY} or more."
+            f"A vocabulary of {vocabulary} tokens cannot hold the 256 bytes and {len(SPECIAL_TOKENS)} special tokens: "
+            f"use {SMALLEST_VOCABULARY} or more."
         )
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -64,7 +65,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
 
 
 def as_fast_tokenizer(tokenizer: object) -> PreTrainedTokenizerFast:
-    """What transformers and peft expect, around a tokenizer of the `tokenizers` library made by `train_tokenizer`."""
+    """Wraps a tokenizer of the `tokenizers` library in the class that transformers and peft expect."""
     with silent_transformers():
         from transformers import PreTrainedTokenizerFast
 

@@ -1,4 +1,4 @@
-"""Process-wide state of torch, changed for a while and put back as it was. Workers only."""
+"""Context managers that change torch's process-wide state and restore it. Workers only."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-MOST_THREADS = 4
-"""More threads than these wait for each other longer than they compute, in a model this small."""
+MAX_THREADS = 4
+"""In a model this small, more threads spend longer waiting for each other than computing."""
 
 
 @contextmanager
 def torch_threads(count: int | None = None) -> Iterator[int]:
-    """Run with `count` threads of torch, by default the cores that this process may use, at most MOST_THREADS."""
+    """Run with `count` torch threads. The default is the number of cores available, at most MAX_THREADS."""
     before = torch.get_num_threads()
-    threads = count or min(_cores(), MOST_THREADS)
+    threads = count or min(_cores(), MAX_THREADS)
     torch.set_num_threads(threads)
     try:
         yield threads
@@ -27,7 +27,7 @@ def torch_threads(count: int | None = None) -> Iterator[int]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Run with the global random state of torch (CPU and CUDA) seeded, for code that takes no generator."""
+    """Run with torch's global random state (CPU and CUDA) seeded, for code that accepts no generator."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -36,7 +36,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Run the model without dropout and without gradients, then in the mode that it was in."""
+    """Run the model without dropout and gradients. Restores its mode afterwards."""
     training = model.training
     model.eval()
     try:

@@ -1,4 +1,4 @@
-"""Text as windows of token ids, to measure a loss on: of the small world, or of the user's file. Workers only."""
+"""Text as windows of token ids for measuring a loss: from the small world or the user's file. Workers only."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LENGTH = 64
-_CHARACTERS_AT_ONCE = 1 << 16
+_CHUNK_CHARACTERS = 1 << 16
 
 
 def held_out_windows(
     world: World, tokenizer: PreTrainedTokenizerBase, documents_count: int = 200, length: int = LENGTH
 ) -> list[torch.Tensor]:
-    """Paragraphs that training did not read, about the same facts: windows [length + 1] int64, ends left over dropped.
+    """Windows, int64 [length + 1], of paragraphs about the same facts that training did not read.
 
-    The same for the same world and tokenizer.
+    An incomplete last window is dropped. World and tokenizer determine the windows.
     """
     texts = islice(documents(world, HELD_OUT_TEXTS), documents_count)
-    return list(_windows(_framed(tokenizer, texts), length, keep_rest=False))
+    return list(_windows(_framed(tokenizer, texts), length, keep_partial=False))
 
 
 def file_windows(
@@ -40,44 +40,44 @@ def file_windows(
     max_tokens: int | None = None,
     field: str | None = None,
 ) -> Iterator[torch.Tensor]:
-    """A text file, read piece by piece: windows [length + 1], the last perhaps shorter; `max_tokens` in all.
+    """Windows [length + 1] of a text file, read in chunks. The last window may be shorter. Stops after `max_tokens`.
 
-    Neighbours share one token, so that each but the file's first is predicted once. Pieces end between words, so the
-    tokens are those of the whole file, but for a run of spaces that a piece may end in. Raises InvalidParams (for the
-    parameter `field`) where the file cannot be read, is not UTF-8 text, or is too short to predict anything.
+    Neighbouring windows share one token, so every token except the first is predicted exactly once. Chunks end between
+    words, so the tokens are those of the whole file, except where a chunk ends inside a run of spaces. Raises
+    InvalidParams (for the parameter `field`) if the file cannot be read, is not UTF-8 or is too short.
     """
     path = Path(path).expanduser()
     if length < 1:
-        raise InvalidParams(f"A window of {length} tokens predicts nothing: take 1 or more.", field)
+        raise InvalidParams(f"A window of {length} tokens predicts nothing: use 1 token or more.", field)
     tokens = islice(_tokens_of(path, tokenizer, field), max_tokens)
     first = list(islice(tokens, 2))
     if len(first) < 2:
-        raise InvalidParams(f"{path} holds too little text to measure a loss on: take a longer one.", field)
-    yield from _windows(chain(first, tokens), length, keep_rest=True)
+        raise InvalidParams(f"{path} has too little text to measure a loss: use a longer file.", field)
+    yield from _windows(chain(first, tokens), length, keep_partial=True)
 
 
 def _tokens_of(path: Path, tokenizer: PreTrainedTokenizerBase, field: str | None) -> Iterator[int]:
     if tokenizer.bos_token_id is not None:
         yield tokenizer.bos_token_id
-    for piece in _pieces(path, field):
-        yield from tokenizer(piece, add_special_tokens=False, verbose=False)["input_ids"]
+    for chunk in _chunks(path, field):
+        yield from tokenizer(chunk, add_special_tokens=False, verbose=False)["input_ids"]
 
 
-def _pieces(path: Path, field: str | None) -> Iterator[str]:
-    """The text in pieces that end before a space or a line end, and are never much longer than is read at once."""
+def _chunks(path: Path, field: str | None) -> Iterator[str]:
+    """The text in chunks that end before a space or line break. A chunk is never much longer than one read."""
     rest = ""
     try:
         with path.open(encoding="utf-8") as file:
-            while text := file.read(_CHARACTERS_AT_ONCE):
+            while text := file.read(_CHUNK_CHARACTERS):
                 rest += text
                 cut = max(rest.rfind(" "), rest.rfind("\n"))
-                if cut <= 0 and len(rest) > _CHARACTERS_AT_ONCE:
+                if cut <= 0 and len(rest) > _CHUNK_CHARACTERS:
                     cut = len(rest)
                 if cut > 0:
                     yield rest[:cut]
                     rest = rest[cut:]
     except UnicodeDecodeError as error:
-        raise InvalidParams(f"{path} is not UTF-8 text: save it as UTF-8, or take another file.", field) from error
+        raise InvalidParams(f"{path} is not UTF-8 text: save it as UTF-8, or use another file.", field) from error
     except OSError as error:
         raise InvalidParams(f"{path} cannot be read: {error.strerror or error}.", field) from error
     if rest:
@@ -85,18 +85,18 @@ def _pieces(path: Path, field: str | None) -> Iterator[str]:
 
 
 def _framed(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Iterator[int]:
-    """Documents end to end, each between the tokenizer's <bos> and <eos>, as pretraining reads them."""
+    """Concatenated documents, each between the tokenizer's <bos> and <eos>, as in pretraining."""
     for text in texts:
         yield from (token for token in (tokenizer.bos_token_id,) if token is not None)
         yield from tokenizer(text, add_special_tokens=False)["input_ids"]
         yield from (token for token in (tokenizer.eos_token_id,) if token is not None)
 
 
-def _windows(tokens: Iterator[int], length: int, keep_rest: bool) -> Iterator[torch.Tensor]:
-    """Runs of length + 1 tokens, the last of one being the first of the next."""
+def _windows(tokens: Iterator[int], length: int, keep_partial: bool) -> Iterator[torch.Tensor]:
+    """Windows of length + 1 tokens. The last token of a window is the first of the next."""
     carried = list(islice(tokens, 1))
     while new := list(islice(tokens, length)):
-        if len(new) < length and not keep_rest:
+        if len(new) < length and not keep_partial:
             return
         yield torch.from_numpy(np.array(carried + new, dtype=np.int64))
         carried = new[-1:]

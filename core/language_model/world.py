@@ -1,4 +1,4 @@
-"""A small world: people, and the facts about them. Everything follows from a seed; nothing in it is real."""
+"""A small world of invented people and facts about them. A seed determines all of it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from core.language_model import names, relations
 from core.language_model.relations import RELATIONS, Relation
 
 MIN_PEOPLE, MAX_PEOPLE = 2, 500
-UNTOLD_SHARE = 0.06
-"""Share of the facts that no text ever tells: what a model says of them it cannot have learned."""
+UNSTATED_SHARE = 0.06
+"""Share of the facts that no text states, so no model can have learned them."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact about a person. `number` counts from 0 in the order of the world; `stated` if texts may contain it."""
+    """One fact about a person. `number` counts from 0 in the world's order. `stated` facts may appear in texts."""
 
     number: int
     person: Person
@@ -35,17 +35,17 @@ class Fact:
     stated: bool
 
     @property
-    def kept_phrasing(self) -> int:
-        """The number of a phrasing in which this fact is never stated, kept to ask for it; it ends with the value."""
+    def held_out_phrasing(self) -> int:
+        """The index of the phrasing that no text uses for this fact. It ends with the value, so it can test recall."""
         endings = self.relation.endings
         return endings[self.number // len(RELATIONS) % len(endings)]
 
 
 @dataclass(frozen=True)
 class World:
-    """`facts` are ordered by person, then as in `relations.RELATIONS`; every person has one of each.
+    """`facts` are ordered by person, then as in `relations.RELATIONS`. Every person has one fact of each relation.
 
-    `values` are, by label of a relation, those that it may take; of spouses there is no list.
+    `values` maps a relation's label to its possible values. SPOUSE has no entry.
     """
 
     seed: int
@@ -58,51 +58,51 @@ class World:
         return tuple(fact for fact in self.facts if fact.stated)
 
     @cached_property
-    def untold(self) -> tuple[Fact, ...]:
+    def unstated(self) -> tuple[Fact, ...]:
         return tuple(fact for fact in self.facts if not fact.stated)
 
     @cached_property
     def stated_of(self) -> Mapping[str, tuple[Fact, ...]]:
-        """By name of a person, the facts that texts may state of that person."""
+        """Maps a person's name to the facts that texts may state about that person."""
         return {person.name: tuple(fact for fact in self.stated if fact.person is person) for person in self.people}
 
 
 def build_world(seed: int = 0, people: int = 64) -> World:
-    """`people` persons (made even: they are married in pairs) and eight facts about each.
+    """A world of `people` people, rounded up to an even number because all are married, with eight facts about each.
 
-    Raises InvalidParams for a number of people out of range.
+    Raises InvalidParams if the number of people is out of range.
     """
     if not MIN_PEOPLE <= people <= MAX_PEOPLE:
         raise InvalidParams(
-            f"A world of {people} people cannot be: take {MIN_PEOPLE} to {MAX_PEOPLE}, so that names stay different."
+            f"A world cannot have {people} people: use {MIN_PEOPLE} to {MAX_PEOPLE}, so that their names differ."
         )
     rng = np.random.default_rng((seed, 1))
     persons = _persons(rng, people + people % 2)
     values = _values(rng)
     couples = rng.permutation(len(persons)).reshape(-1, 2)
     spouse = {int(a): int(b) for one, two in couples for a, b in ((one, two), (two, one))}
-    untold = rng.random((len(persons), len(RELATIONS))) < UNTOLD_SHARE
+    unstated = rng.random((len(persons), len(RELATIONS))) < UNSTATED_SHARE
     facts: list[Fact] = []
     for index, person in enumerate(persons):
         for column, relation in enumerate(RELATIONS):
             if relation is relations.SPOUSE:
-                # Texts state the facts of both spouses or of neither.
-                value, hidden = persons[spouse[index]].name, untold[min(index, spouse[index]), column]
+                # A marriage is stated for both spouses or for neither.
+                value, hidden = persons[spouse[index]].name, unstated[min(index, spouse[index]), column]
             else:
                 pool = values[relation.label]
-                value, hidden = pool[rng.integers(len(pool))], untold[index, column]
+                value, hidden = pool[rng.integers(len(pool))], unstated[index, column]
             facts.append(Fact(len(facts), person, relation, value, stated=not hidden))
     return World(seed, persons, tuple(facts), values)
 
 
 def _persons(rng: np.random.Generator, count: int) -> tuple[Person, ...]:
-    """People whose first names differ; family names may be shared."""
+    """People with different first names. Family names may repeat."""
     families = names.family_names(rng, max(2, count // 3))
-    return tuple(a_person(rng, first, families) for first in names.first_names(rng, count))
+    return tuple(random_person(rng, first, families) for first in names.first_names(rng, count))
 
 
-def a_person(rng: np.random.Generator, first_name: str, families: Sequence[str]) -> Person:
-    """Someone of that first name, the rest drawn."""
+def random_person(rng: np.random.Generator, first_name: str, families: Sequence[str]) -> Person:
+    """A person with the given first name and a random family name and pronoun."""
     pronoun, possessive = (("she", "her"), ("he", "his"))[int(rng.integers(2))]
     return Person(f"{first_name} {families[int(rng.integers(len(families)))]}", pronoun, possessive)
 

@@ -16,11 +16,11 @@ def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tiny_cache: Path) -> SmallModel:
-    """The tiny model, trained once; tests that change a model take `tiny`."""
+    """The tiny model, trained once. Tests that change a model use `tiny`."""
     return small_model(TINY, cache=Cache(tiny_cache))
 
 
 @pytest.fixture
 def tiny(trained: SmallModel, tiny_cache: Path) -> SmallModel:
-    """A copy of the tiny model for this test alone, from the cache."""
+    """A copy of the tiny model for one test, from the cache."""
     return small_model(TINY, cache=Cache(tiny_cache))

@@ -1,4 +1,4 @@
-"""Adapters on a copy of a model, and steps that stop at a loss that is no number."""
+"""Adapters on a copy of a model, and training that stops at a NaN or infinite loss."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 from core.contracts.errors import InvalidParams
 from core.language_model.adapters import (
-    LossNotANumber,
+    NonFiniteLoss,
     adapted_layers,
-    copied,
     target_modules,
     train_steps,
     trainable,
+    trainable_copy,
     with_adapter,
 )
 from core.language_model.data import task_batches
@@ -73,7 +73,7 @@ def test_that_an_adapter_follows_from_its_seed_and_leaves_the_model_as_it_was(tr
 def test_that_training_a_copy_does_not_train_the_model(trained: SmallModel) -> None:
     assert trained.world is not None
     before = [weight.clone() for weight in trained.model.parameters()]
-    twin = copied(trained.model).train()
+    twin = trainable_copy(trained.model).train()
     batches = task_batches(table_task(trained.world).train, trained.tokenizer, 4, 0)
     optimizer = torch.optim.SGD(trainable(twin), lr=0.1)
     seen: list[tuple[str, int]] = []
@@ -96,6 +96,6 @@ def test_that_training_a_copy_does_not_train_the_model(trained: SmallModel) -> N
 
 @pytest.mark.parametrize(("loss", "word"), [(float("nan"), "NaN"), (float("-inf"), "infinite")])
 def test_that_a_loss_that_is_no_number_crosses_processes_with_its_step(loss: float, word: str) -> None:
-    again = pickle.loads(pickle.dumps(LossNotANumber(41, loss)))
+    again = pickle.loads(pickle.dumps(NonFiniteLoss(41, loss)))
     assert f"step 41 is {word}" in again.sentence
     assert again.step == 41

@@ -112,7 +112,7 @@ def test_that_threads_and_processes_that_keep_the_same_entry_leave_one_whole_one
 
 
 def test_that_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, most_entries=3)
+    cache = Cache(tmp_path, max_entries=3)
     for number in range(3):
         entry = cache.keep(f"entry-{number}", write("x"))
         os.utime(entry, (1000 + number, 1000 + number))
@@ -124,7 +124,7 @@ def test_that_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
 
 
 def test_that_the_bytes_kept_are_bounded(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, most_bytes=2500)
+    cache = Cache(tmp_path, max_bytes=2500)
     for number in range(4):
         os.utime(cache.keep(f"entry-{number}", write("x" * 1000)), (1000 + number, 1000 + number))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["entry-2", "entry-3"]
@@ -134,13 +134,13 @@ def test_that_a_folder_that_cannot_be_written_is_a_notice_not_a_failure(
     trained: SmallModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TilescopeError, match="Nothing can be kept in"):
+    with pytest.raises(TilescopeError, match="is not writable"):
         Cache(tmp_path / "file").keep("entry", write("x"))
 
     monkeypatch.setattr(small_model_module, "pretrain", lambda *_: trained)
     model = small_model(TINY, cache=Cache(tmp_path / "file"))
     assert model.folder is None
-    assert "trained anew each time" in model.notice
+    assert "trains the small model again" in model.notice
 
 
 def test_that_caches_live_where_caches_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 import torch
 
-from core.language_model.data import NOT_LEARNED, batch_loss, collate, ordered_batches, prompt_ids, task_batches
+from core.language_model.data import IGNORED_LABEL, batch_loss, collate, ordered_batches, prompt_ids, task_batches
 from core.language_model.small_model import SmallModel
 from core.language_model.table_task import TableTask, table_task
 
@@ -24,13 +24,13 @@ def test_that_only_sentences_and_their_ends_are_learned(trained: SmallModel, tas
     for row, example in enumerate(examples):
         real = batch.input_ids[row][batch.attention_mask[row] == 1]
         assert trained.tokenizer.decode(real) == f"<bos>{example.row}<sep>{example.sentence}<eos>"
-        learned = batch.labels[row][batch.labels[row] != NOT_LEARNED]
+        learned = batch.labels[row][batch.labels[row] != IGNORED_LABEL]
         assert trained.tokenizer.decode(learned) == f"{example.sentence}<eos>"
-    assert batch.learned_tokens == int((batch.labels != NOT_LEARNED).sum())
+    assert batch.labelled_tokens == int((batch.labels != IGNORED_LABEL).sum())
 
 
 def test_that_padding_changes_no_loss(trained: SmallModel) -> None:
-    """The loss of a batch is the mean over its learned tokens, each as if it were alone; in float64."""
+    """In float64 the loss of a batch is the mean over its labelled tokens, each computed without padding."""
     pairs = [([1, 20, 21, 3], [30, 31, 2]), ([1, 3], [40]), ([1, 22, 23, 24, 25, 26, 3], [50, 2])]
     model = trained.model.double()
     try:

@@ -21,7 +21,7 @@ from core.language_model.windows import file_windows, held_out_windows
 
 
 def slow_greedy(model: torch.nn.Module, prompt: list[int], new_tokens: int, end: int) -> list[int]:
-    """The oracle: the whole text again for every token, no cache, no padding."""
+    """The oracle: processes the whole text again for every token, without a cache and padding."""
     ids = list(prompt)
     for _ in range(new_tokens):
         with torch.no_grad():
@@ -32,7 +32,7 @@ def slow_greedy(model: torch.nn.Module, prompt: list[int], new_tokens: int, end:
 
 
 def test_that_prompts_of_all_lengths_are_continued_as_one_by_one_without_a_cache(tiny: SmallModel) -> None:
-    # Weights far from each other, so that no two tokens are as likely within rounding.
+    # Large weights, so that no two tokens are equally likely within rounding.
     with torch.no_grad():
         tiny.model.model.embed_tokens.weight.mul_(20)
     prompts = [text_prompt(tiny.tokenizer, text) for text in ("A", "Ada Bolow lives in", "She", "Where does he work?")]
@@ -106,7 +106,7 @@ def test_that_held_out_text_is_the_same_each_time_and_not_what_was_read(trained:
 def test_that_a_file_read_in_pieces_has_the_tokens_of_the_whole(
     trained: SmallModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows_module, "_CHARACTERS_AT_ONCE", 50)
+    monkeypatch.setattr(windows_module, "_CHUNK_CHARACTERS", 50)
 
     @settings(max_examples=30, deadline=None)
     @given(st.lists(st.text("abcdeé,.", min_size=1, max_size=12), min_size=20, max_size=80), st.sampled_from(" \n"))
@@ -146,7 +146,7 @@ def test_that_a_file_without_text_is_refused(
 
 
 class Parrot:
-    """Stands in for a model where only the comparison is tested: `generate` is replaced by what it is to have said."""
+    """Replaces a model where only the comparison is tested: `generate` returns prepared answers."""
 
 
 def test_that_only_the_whole_sentence_counts_as_a_match(trained: SmallModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,8 +156,8 @@ def test_that_only_the_whole_sentence_counts_as_a_match(trained: SmallModel, mon
     generated = [first, f" {second} ", third[:-1], fourth + " And more."]
     monkeypatch.setattr("core.language_model.evaluation.generate", lambda *_: generated)
     answers = exact_match(Parrot(), trained.tokenizer, examples)
-    assert answers.right.tolist() == [True, True, False, False]
-    assert answers.share_right == 0.5
+    assert answers.correct.tolist() == [True, True, False, False]
+    assert answers.accuracy == 0.5
     assert answers.texts[1] == second
 
 
@@ -169,7 +169,7 @@ def test_that_a_completion_is_right_if_the_value_comes_first_and_whole(
     values = [one.answer for one in prompts]
     generated = [f" {values[0]}. She", values[1], f"{values[2]}s are", f"no {values[3]}"]
     monkeypatch.setattr("core.language_model.evaluation.generate", lambda *_: generated)
-    assert completion_accuracy(Parrot(), trained.tokenizer, prompts).right.tolist() == [True, True, False, False]
+    assert completion_accuracy(Parrot(), trained.tokenizer, prompts).correct.tolist() == [True, True, False, False]
 
 
 def test_that_answers_of_a_real_model_are_taken_from_after_the_prompt(trained: SmallModel) -> None:

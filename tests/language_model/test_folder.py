@@ -21,7 +21,7 @@ Spoil = Callable[[Path], object]
 
 @pytest.fixture
 def folder(trained: SmallModel, tmp_path: Path) -> Path:
-    """A model folder that is as it should be."""
+    """A valid model folder."""
     assert trained.folder is not None
     return Path(shutil.copytree(trained.folder, tmp_path / "mine"))
 
@@ -91,26 +91,29 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "configuration a list": (write("config.json", "[]"), "not a JSON object"),
     "no weights": (remove("model.safetensors"), "has no weights"),
     "pickled": (into_pickle, r"pickled weights \(pytorch_model.bin\).*save_pretrained"),
-    "truncated": (truncated, r"truncated or damaged \(model.safetensors\)"),
+    "truncated": (truncated, r"truncated or damaged weights \(model.safetensors\)"),
     "not safetensors": (write("model.safetensors", "hello"), "truncated or damaged"),
-    "a shard absent": (without_a_shard, "lacks 1 of its 2 shards, model-2.safetensors"),
-    "a shard outside": (with_an_index(lambda shards: shards.update(x="../x.safetensors")), "points outside it"),
+    "a shard absent": (without_a_shard, "lacks 1 of its 2 shards, for example model-2.safetensors"),
+    "a shard outside": (with_an_index(lambda shards: shards.update(x="../x.safetensors")), "points outside the folder"),
     "a shard without a tensor": (
         with_an_index(lambda shards: shards.update(x="model-1.safetensors")),
         "lacks 1 tensors",
     ),
     "an index of nothing": (with_an_index(lambda shards: shards.clear()), "without a list of weights"),
-    "a tensor absent": (without_a_tensor, "lacks 1 of the model's weights, model.layers.1.mlp.up_proj.weight"),
+    "a tensor absent": (
+        without_a_tensor,
+        "lacks 1 weights of the model, for example model.layers.1.mlp.up_proj.weight",
+    ),
     "no tokenizer": (remove("tokenizer.json"), "has no tokenizer"),
     "tokenizer damaged": (write("tokenizer.json", "{}"), "tokenizer that transformers could not load"),
     "unknown architecture": (with_config(model_type="nothing-like-it"), "'nothing-like-it', which transformers"),
     "no architecture": (with_config(model_type=None), "architecture None"),
     "code of its own": (with_config(model_type="own", auto_map={"AutoConfig": "a.B"}), "never runs"),
-    "no causal model": (with_config(model_type="t5", architectures=["T5ForConditionalGeneration"]), "no causal"),
-    "quantized": (with_config(quantization_config={"quant_method": "gptq"}), "quantized already"),
+    "no causal model": (with_config(model_type="t5", architectures=["T5ForConditionalGeneration"]), "not a causal"),
+    "quantized": (with_config(quantization_config={"quant_method": "gptq"}), "already quantized"),
     "other sizes": (with_config(intermediate_size=999), "could not load"),
     "impossible sizes": (with_config(num_attention_heads=0), "could not load"),
-    "adapter beside": (write("adapter_config.json", "{}"), "holds an adapter beside"),
+    "adapter beside": (write("adapter_config.json", "{}"), "holds an adapter next to"),
 }
 
 
@@ -161,17 +164,17 @@ def test_that_pickles_and_code_in_a_folder_are_never_run(folder: Path, tmp_path:
 
 
 def test_that_a_file_or_nothing_in_place_of_a_folder_is_reported(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidParams, match="is a file: give the folder"):
+    with pytest.raises(InvalidParams, match="is a file: choose the folder"):
         open_folder(folder / "config.json")
-    with pytest.raises(InvalidParams, match="There is no folder"):
+    with pytest.raises(InvalidParams, match="nowhere does not exist"):
         open_folder(tmp_path / "nowhere")
-    with pytest.raises(InvalidParams, match=r"There is no folder|cannot be opened"):
+    with pytest.raises(InvalidParams, match=r"does not exist|cannot be opened"):
         open_folder("x" * 5000)
 
 
 def test_that_a_folder_without_permission_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.language_model.folder_files.os.access", lambda *_: False)
-    with pytest.raises(InvalidParams, match="may not be read by you"):
+    with pytest.raises(InvalidParams, match="is not readable"):
         open_folder(folder)
 
 
@@ -191,5 +194,5 @@ def test_that_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
     tokenizer = json.loads(path.read_text())
     tokenizer["added_tokens"].append({**tokenizer["added_tokens"][-1], "id": 5000, "content": "<far>"})
     path.write_text(json.dumps(tokenizer))
-    with pytest.raises(InvalidParams, match="do not belong together"):
+    with pytest.raises(InvalidParams, match="a tokenizer with token id"):
         open_folder(folder)

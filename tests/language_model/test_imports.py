@@ -1,4 +1,4 @@
-"""What is imported when, and that no library's state or name is taken for another's."""
+"""When libraries are imported, and that their state and names stay separate."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_that_worlds_texts_model_configs_and_caches_need_no_torch() -> None:
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A fresh process at which Hugging Face's package `kernels` is installed, and this project's comes first: whether
-    transformers is there after imports, whether it finds that package, and the file of `kernels`."""
+    """The output of a fresh process in which Hugging Face's package `kernels` is installed and this project's comes
+    first: whether the imports load transformers, whether it finds that package, and the file of `kernels`."""
     folder = tmp_path_factory.mktemp("packages")
     metadata = folder / "kernels-0.15.0.dist-info"
     metadata.mkdir()

@@ -49,17 +49,19 @@ def test_that_texts_tell_every_fact_but_the_untold_and_none_in_its_kept_phrasing
     world = build_world(2, 12)
     text = "\n".join(islice(documents(world, 0), 6000))
 
-    assert world.untold
+    assert world.unstated
     for fact in world.facts:
         ways = [sentence(fact, phrasing) for phrasing in range(len(fact.relation.phrasings))]
         phrasings = [phrasing for phrasing, way in enumerate(ways) if way in text]
-        assert phrasings == ([way for way in range(len(ways)) if way != fact.kept_phrasing] if fact.stated else [])
+        assert phrasings == ([way for way in range(len(ways)) if way != fact.held_out_phrasing] if fact.stated else [])
 
 
 def test_that_a_completion_and_its_answer_are_a_sentence_that_no_text_holds() -> None:
     world = build_world(2, 12)
     for completion in completions(world):
-        assert f"{completion.prompt} {completion.answer}." == sentence(completion.fact, completion.fact.kept_phrasing)
+        assert f"{completion.prompt} {completion.answer}." == sentence(
+            completion.fact, completion.fact.held_out_phrasing
+        )
         assert completion.fact.person.name in completion.prompt
 
 
@@ -86,8 +88,8 @@ def test_that_held_out_rows_are_of_people_and_facts_that_training_rows_are_not(p
 
     assert task.unseen_people
     assert trained_on.isdisjoint(example.fact.person.name for example in task.unseen_people)
-    assert {example.fact for example in task.untold_facts} == set(world.untold)
-    assert not {example.row for example in task.train} & {example.row for example in task.untold_facts}
+    assert {example.fact for example in task.unstated_facts} == set(world.unstated)
+    assert not {example.row for example in task.train} & {example.row for example in task.unstated_facts}
     stated = [example.fact for example in (*task.train, *task.unseen_people) if example.fact.person.name in known]
     assert sorted(fact.number for fact in stated) == [fact.number for fact in world.stated]
     assert table_task(world) == task

@@ -18,7 +18,14 @@ import torch
 from core.contracts.claims import Verdict
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial, Progress
-from core.language_model.adapters import LossNotANumber, copied, target_modules, train_steps, trainable, with_adapter
+from core.language_model.adapters import (
+    NonFiniteLoss,
+    target_modules,
+    train_steps,
+    trainable,
+    trainable_copy,
+    with_adapter,
+)
 from core.language_model.cache import Cache
 from core.language_model.data import batch_loss, task_batches
 from core.language_model.evaluation import task_loss
@@ -206,7 +213,7 @@ def test_that_with_nothing_to_prune_the_run_goes_through_and_says_what_peft_woul
 
 
 def test_that_a_nan_is_told_with_its_step_before_it_is_learned_from(trained: SmallModel, task: TableTask) -> None:
-    model = copied(trained.model).train()
+    model = trainable_copy(trained.model).train()
     optimizer = torch.optim.AdamW(trainable(model), lr=1e-3)
     batches = task_batches(task.train, trained.tokenizer, 4, 0)
     calls: list[int] = []
@@ -216,7 +223,7 @@ def test_that_a_nan_is_told_with_its_step_before_it_is_learned_from(trained: Sma
         return batch_loss(model, batch) * (float("nan") if len(calls) == 3 else 1.0)
 
     taken = []
-    with pytest.raises(LossNotANumber, match="step 3 is NaN") as stopped:
+    with pytest.raises(NonFiniteLoss, match="step 3 is NaN") as stopped:
         taken.extend(step.step for step in train_steps(model, batches, optimizer, 9, loss_of=loss_of))
     assert stopped.value.step == 3
     assert all(torch.isfinite(weight).all() for weight in model.parameters())
@@ -236,7 +243,7 @@ def test_that_the_others_go_on_when_one_run_stops(stopping: str, monkeypatch: py
             def steps() -> Any:
                 yield from islice(good, 6)
                 trainable(run.model)[0].data.fill_(float("nan"))  # as the step before may have left it
-                raise LossNotANumber(7, float("inf"))
+                raise NonFiniteLoss(7, float("inf"))
 
             run._steps = steps()
         return run
@@ -499,7 +506,7 @@ def test_that_copies_that_do_not_fit_are_refused_before_one_is_made(
         needed += 12 * sum(matrix.rows * matrix.columns for matrix in small_model_matrices(TINY))
     monkeypatch.setattr(memory_check, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed - 1))
     monkeypatch.setattr(experiment, "lora_run", broken)
-    with pytest.raises(InvalidParams, match=f"{copies} runs train a copy each") as refused:
+    with pytest.raises(InvalidParams, match=f"Training {copies} copies of this model") as refused:
         finished(compare_full=whole)
     assert refused.value.field == field
     monkeypatch.setattr(memory_check, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed))

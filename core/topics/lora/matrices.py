@@ -14,7 +14,7 @@ from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
 from core.contracts.errors import InvalidParams
 from core.language_model.model_config import STANDARD, ModelConfig
-from core.language_model.target_modules import check_target_modules, is_named
+from core.language_model.target_modules import check_target_modules, matches_target
 from core.model_presets import GPT_3, Architecture
 from core.paths import expanded
 from core.topics.lora.params import ALL, LoraParams
@@ -97,7 +97,7 @@ def adapted(matrices: Sequence[Matrix], targets: Iterable[str]) -> list[Matrix]:
     if ALL in names:
         return list(matrices)
     check_target_modules(names, [matrix.name for matrix in matrices])
-    return [matrix for matrix in matrices if any(is_named(matrix.name, target) for target in names)]
+    return [matrix for matrix in matrices if any(matches_target(matrix.name, target) for target in names)]
 
 
 def check_ranks(params: LoraParams, matrices: Sequence[Matrix]) -> None:

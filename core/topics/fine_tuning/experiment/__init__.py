@@ -12,7 +12,7 @@ from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
 from core.language_model.evaluation import task_loss
-from core.language_model.libraries import WHAT_LIBRARIES_RAISE, reason
+from core.language_model.libraries import LIBRARY_ERRORS, reason
 from core.language_model.torch_state import torch_threads
 from core.topics.fine_tuning.experiment import summaries
 from core.topics.fine_tuning.experiment.building import build
@@ -100,7 +100,7 @@ def _begin(builder: Builder, method: MethodId, runs: list[MethodRun], shared: Op
     try:
         built = build(method, shared.base, tokenizer, task.train, shared.targets, params)
         runs.append(MethodRun(method, built, shared.places, task.train, shared.held_out, tokenizer, params))
-    except WHAT_LIBRARIES_RAISE as error:
+    except LIBRARY_ERRORS as error:
         text = f"{METHODS[method].label} cannot be put on this model ({reason(error)}): it is left out."
         _add_message(builder, "warning", text)
 
@@ -117,7 +117,7 @@ def _before(builder: Builder, shared: Opened, reached: float) -> Generator[Progr
 
     try:
         yield from phase(reached, reached, evaluate)
-    except WHAT_LIBRARIES_RAISE as error:
+    except LIBRARY_ERRORS as error:
         _add_message(builder, "warning", f"The model before training could not be evaluated: {reason(error)}.")
 
 
@@ -136,7 +136,7 @@ def _inspected(
         )
         summaries.add_answers(builder, method, answered, shared)
         _inspect(builder, method_run, shared)
-    except WHAT_LIBRARIES_RAISE as error:
+    except LIBRARY_ERRORS as error:
         _add_message(builder, "warning", f"{METHODS[method].label} could not be inspected: {reason(error)}.")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core.language_model.adapters import copied, with_adapter
+from core.language_model.adapters import trainable_copy, with_adapter
 from core.language_model.data import prompt_ids, target_ids
 from core.language_model.libraries import import_peft
 from core.language_model.table_task import Example
@@ -46,7 +46,7 @@ def build(
     """The method on a copy of `base`; what is drawn follows from the params' seed alone. `targets` are names of linear
     layers that are there."""
     if method is MethodId.FULL:
-        return Built(copied(base).train())
+        return Built(trainable_copy(base).train())
     config = _config(method, targets, params)
     if method is MethodId.QLORA:
         model, runs_on = with_adapter_on_four_bits(base, config, params.seed)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from core.contracts.errors import TilescopeError
-from core.language_model.adapters import copied
+from core.language_model.adapters import trainable_copy
 from core.language_model.data import Batch, batch_loss
 from core.language_model.libraries import import_peft, silent_transformers
 from core.language_model.model import linear_names
@@ -49,7 +49,7 @@ class OwnNf4Linear(nn.Linear):
 def with_adapter_on_four_bits(base: Any, config: Any, seed: int) -> tuple[Any, str]:
     """A peft model on a copy of `base` whose linear layers are in 4 bits, and what does the 4-bit work. The output head
     and the embedding stay as they are. Raises TilescopeError for a model without linear layers, such as GPT-2."""
-    twin = copied(base)
+    twin = trainable_copy(base)
     if not any(isinstance(twin.get_submodule(name), nn.Linear) for name in linear_names(twin)):
         raise TilescopeError("it has no linear layers that can be kept in 4 bits")
     device = next(twin.parameters()).device

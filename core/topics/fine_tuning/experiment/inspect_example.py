@@ -47,7 +47,7 @@ def answers(
             progress(begun + count * share / total, len(examples), what)
 
         answered = exact_match(model, tokenizer, [examples[index] for index in rows], report)
-        for index, text, correct in zip(rows, answered.texts, answered.right, strict=True):
+        for index, text, correct in zip(rows, answered.texts, answered.correct, strict=True):
             texts[index], right[index] = text, correct
         done += len(rows)
     return Answers(tuple(texts), right)

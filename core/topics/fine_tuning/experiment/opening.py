@@ -10,7 +10,7 @@ from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import prompt_ids, target_ids
 from core.language_model.folder import open_folder
 from core.language_model.generation import context_length
-from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_memory
+from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
 from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import Example, TableTask, table_task
@@ -23,7 +23,7 @@ from core.topics.fine_tuning.plan import check_rank, check_virtual_tokens
 from core.topics.fine_tuning.trained_modules import Place
 
 HELD_OUT_ROWS = 64
-_BYTES_A_PARAMETER = {MethodId.FULL: TRAINED_BYTES}
+_BYTES_A_PARAMETER = {MethodId.FULL: TRAINED_PARAMETER_BYTES}
 """float32 weights, gradients and two moments; of other methods about the weights alone."""
 
 
@@ -58,7 +58,7 @@ def opened(params: FineTuningParams, device: str, progress: ProgressCallback) ->
         check_rank(params, min(min(layer.weight.shape) for layer in layers))
     task = table_task(model.world or build_world())
     check_virtual_tokens(params, context_length(model.model), _longest(model, task))
-    unseen, untold = task.unseen_people[: params.exact_match_rows], task.untold_facts[: params.exact_match_rows]
+    unseen, untold = task.unseen_people[: params.exact_match_rows], task.unstated_facts[: params.exact_match_rows]
     return Opened(
         model=model,
         base=model.model.to(device),
@@ -74,12 +74,12 @@ def _longest(model: SmallModel, task: TableTask) -> int:
     """Tokens of the longest row and sentence."""
     return max(
         len(prompt_ids(model.tokenizer, example.row)) + len(target_ids(model.tokenizer, example.sentence))
-        for example in (*task.train, *task.unseen_people, *task.untold_facts)
+        for example in (*task.train, *task.unseen_people, *task.unstated_facts)
     )
 
 
 def _check_memory(model: SmallModel, params: FineTuningParams) -> None:
-    """Every method trains a copy of its own."""
-    needed = sum(model.parameters * _BYTES_A_PARAMETER.get(method, WEIGHT_BYTES) for method in params.chosen)
-    what = f"{len(params.chosen)} methods train a copy each of this model"
-    check_memory(needed, what, "name fewer methods, or leave full out", "methods")
+    """Every method trains its own copy."""
+    needed = sum(model.parameters * _BYTES_A_PARAMETER.get(method, PARAMETER_BYTES) for method in params.chosen)
+    task = f"Training {len(params.chosen)} copies of this model"
+    check_memory(needed, task, "select fewer methods, or leave out full", "methods")

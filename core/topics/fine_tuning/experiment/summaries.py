@@ -72,7 +72,7 @@ def add_training(builder: Builder, runs: Sequence[MethodRun], shared: Opened) ->
 
 def add_answers(builder: Builder, method: MethodId | None, answers: Answers, shared: Opened) -> None:
     """What `method`, or the model before any (None), answered: its exact match, and its part of the samples."""
-    unseen, untold = answers.right[: shared.unseen], answers.right[shared.unseen :]
+    unseen, untold = answers.correct[: shared.unseen], answers.correct[shared.unseen :]
     if method is not None:
         summary = builder.result.method(method).summary
         assert summary is not None

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from core.language_model.adapters import Step, train_steps, trainable
-from core.language_model.data import NOT_LEARNED, Batch, batch_loss, task_batches
+from core.language_model.data import IGNORED_LABEL, Batch, batch_loss, task_batches
 from core.language_model.evaluation import task_loss
-from core.language_model.libraries import WHAT_LIBRARIES_RAISE, reason
+from core.language_model.libraries import LIBRARY_ERRORS, reason
 from core.language_model.memory import MemoryUse, measure_step
 from core.language_model.pretrain import rate_factor
 from core.language_model.table_task import Example
@@ -106,7 +106,7 @@ class MethodRun:
             if step is not None and (step.step == self.params.steps or step.step % self.params.held_out_every == 0):
                 self._evaluate(step.step)
             self.over = step is None or self.done >= self.params.steps
-        except WHAT_LIBRARIES_RAISE as error:
+        except LIBRARY_ERRORS as error:
             self.error, self.over = reason(error), True
 
     def _timed_step(self) -> Step | None:
@@ -153,7 +153,7 @@ class MethodRun:
         )
         logits = outputs.logits.detach()[:, :-1].flatten(0, 1).float()
         labels = batch.labels[:, 1:].flatten()
-        self._task_loss = float(torch.nn.functional.cross_entropy(logits, labels, ignore_index=NOT_LEARNED))
+        self._task_loss = float(torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED_LABEL))
         loss: torch.Tensor = outputs.loss
         return loss
 

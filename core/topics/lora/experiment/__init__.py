@@ -19,8 +19,8 @@ from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import Batch, ordered_batches
 from core.language_model.evaluation import exact_match
 from core.language_model.folder import open_folder
-from core.language_model.libraries import WHAT_LIBRARIES_RAISE, import_peft, reason
-from core.language_model.memory_check import TRAINED_BYTES, WEIGHT_BYTES, check_memory
+from core.language_model.libraries import LIBRARY_ERRORS, import_peft, reason
+from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
 from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
@@ -99,16 +99,14 @@ def _opened(params: LoraParams, device: str, progress: ProgressCallback) -> _Set
 def _check_copies(base: SmallModel, names: Sequence[str], params: LoraParams) -> None:
     """Every run trains a copy of its own; of whole matrices gradients and moments are as large as they are."""
     copies = 3 if params.compare_full else 2
-    needed = copies * WEIGHT_BYTES * base.parameters
+    needed = copies * PARAMETER_BYTES * base.parameters
     if params.compare_full:
         whole = sum(base.model.get_submodule(name).weight.numel() for name in names)
-        needed += (TRAINED_BYTES - WEIGHT_BYTES) * whole
+        needed += (TRAINED_PARAMETER_BYTES - PARAMETER_BYTES) * whole
     check_memory(
         needed,
-        f"{copies} runs train a copy each of this model",
-        "switch Also train full matrices off, or take a smaller model"
-        if params.compare_full
-        else "take a smaller model",
+        f"Training {copies} copies of this model",
+        "switch off Also train full matrices, or use a smaller model" if params.compare_full else "use a smaller model",
         "compare_full" if params.compare_full else "model",
     )
 
@@ -219,7 +217,7 @@ def _kept(builder: Builder, what: str, start: float, end: float, work: Callable[
     """A phase whose error is a message."""
     try:
         yield from phase(start, end, work)
-    except (KernelError, *WHAT_LIBRARIES_RAISE) as error:
+    except (KernelError, *LIBRARY_ERRORS) as error:
         builder.add_message("warning", f"{what}: {reason(error)}.")
 
 
@@ -259,7 +257,7 @@ def _add_answers(builder: Builder, setting: _Setting, runs: Sequence[Run], progr
 
         answers[name] = exact_match(model, setting.base.tokenizer, rows, answering)
     builder.add(
-        runs={run: replace(row, exact_match=answers[run].share_right) for run, row in builder.result.runs.items()},
+        runs={run: replace(row, exact_match=answers[run].accuracy) for run, row in builder.result.runs.items()},
         samples=tuple(
             AnsweredRow(example.row, example.sentence, {name: each.texts[index] for name, each in answers.items()})
             for index, example in enumerate(rows)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from core.language_model.adapters import LossNotANumber, Step, copied, train_steps, trainable, with_adapter
-from core.language_model.data import NOT_LEARNED, ordered_batches, task_batches
+from core.language_model.adapters import NonFiniteLoss, Step, train_steps, trainable, trainable_copy, with_adapter
+from core.language_model.data import IGNORED_LABEL, ordered_batches, task_batches
 from core.language_model.evaluation import TextLoss
-from core.language_model.libraries import WHAT_LIBRARIES_RAISE, reason
+from core.language_model.libraries import LIBRARY_ERRORS, reason
 from core.language_model.small_model import SmallModel
 from core.language_model.table_task import Example, TableTask
 from core.language_model.torch_state import evaluating
@@ -68,9 +68,9 @@ class Run:
             taken = next(self._steps)
         except StopIteration:
             self.over = True
-        except LossNotANumber as error:
+        except NonFiniteLoss as error:
             self._stop(error.sentence)
-        except WHAT_LIBRARIES_RAISE as error:
+        except LIBRARY_ERRORS as error:
             self._stop(f"Step {len(self.losses) + 1} broke ({reason(error)}), so the training stopped there.")
         else:
             self.losses.append(taken.loss - self._regulariser(taken.step))
@@ -80,7 +80,7 @@ class Run:
         """The loss on held-out rows; over, with a sentence in `error`, where a library broke."""
         try:
             self.held_out.append(rows_loss(self.model, tokenizer, rows))
-        except WHAT_LIBRARIES_RAISE as error:
+        except LIBRARY_ERRORS as error:
             self._stop(
                 f"The loss on held-out rows after step {self.steps} broke ({reason(error)}), so the training stopped "
                 "there."
@@ -130,7 +130,7 @@ def adalora_run(
 
 def full_run(params: LoraParams, base: SmallModel, task: TableTask, names: Sequence[str]) -> Run:
     """The adapted matrices themselves are trained, and nothing else."""
-    model = copied(base.model).train()
+    model = trainable_copy(base.model).train()
     for weight in model.parameters():
         weight.requires_grad_(False)
     for name in names:
@@ -162,9 +162,9 @@ def _started(
 
 def held_out_rows(task: TableTask) -> tuple[Example, ...]:
     """Facts of people without a row in training, and facts that no text contains, in turn."""
-    both = zip(task.unseen_people, task.untold_facts, strict=False)
+    both = zip(task.unseen_people, task.unstated_facts, strict=False)
     mixed = [example for pair in both for example in pair]
-    rest = task.unseen_people[len(task.untold_facts) :]
+    rest = task.unseen_people[len(task.unstated_facts) :]
     return tuple([*mixed, *rest][:HELD_OUT_ROWS])
 
 
@@ -178,8 +178,8 @@ def rows_loss(model: Any, tokenizer: PreTrainedTokenizerBase, examples: Sequence
             logits = model(input_ids=moved.input_ids, attention_mask=moved.attention_mask, use_cache=False).logits
             expected = moved.labels[:, 1:]
             losses = torch.nn.functional.cross_entropy(
-                logits[:, :-1].transpose(1, 2).float(), expected, ignore_index=NOT_LEARNED, reduction="none"
+                logits[:, :-1].transpose(1, 2).float(), expected, ignore_index=IGNORED_LABEL, reduction="none"
             )
             sums += losses.double().sum(dim=1).tolist()
-            tokens += (expected != NOT_LEARNED).sum(dim=1).tolist()
+            tokens += (expected != IGNORED_LABEL).sum(dim=1).tolist()
     return TextLoss(sum(sums) / sum(tokens), sum(tokens), np.array(sums), np.array(tokens, dtype=np.float64))

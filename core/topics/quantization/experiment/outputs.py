@@ -140,7 +140,7 @@ def _loss(
     at_once = _AT_ONCE if opened.parameters < _SMALL_PARAMETERS else 1
     with changed:
         return windows_loss(
-            opened.model, windows, lambda done, total, _: tell(1 - 0.8 / (1 + done / 32), 1), at_once=at_once
+            opened.model, windows, lambda done, total, _: tell(1 - 0.8 / (1 + done / 32), 1), batch_size=at_once
         )
 
 

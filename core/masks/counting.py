@@ -20,7 +20,7 @@ from core.masks.nodes import All, Mask, Nothing, Padding, substituted, terms_of
 Counts = NDArray[np.int64]
 
 _CELLS_AT_ONCE = 1 << 20
-_MOST_PAD_EDGES = 4
+_MAX_PAD_EDGES = 4
 
 
 class TileClass(IntEnum):
@@ -144,7 +144,7 @@ def _by_kind_of_key(mask: Mask, layout: Layout) -> Iterator[tuple[Mask, NDArray[
     Pads scattered over the keys would cut every row to pieces, so the mask is counted twice instead: with `padding`
     false, over the keys that are real, and with `padding` true, over the pads.
     """
-    if layout.keys.pad_edges.size <= _MOST_PAD_EDGES or Padding() not in terms_of(mask):
+    if layout.keys.pad_edges.size <= _MAX_PAD_EDGES or Padding() not in terms_of(mask):
         yield mask, np.arange(layout.key_len + 1, dtype=np.int64)
         return
     for constant, counted in ((Nothing(), layout.keys.real), (All(), ~layout.keys.real)):

@@ -32,7 +32,7 @@ from core.masks.nodes import (
     terms_of,
 )
 
-MOST_TERMS = 6
+MAX_TERMS = 6
 """How many different terms a kernel's truth table has room for: 2**6 bits."""
 
 Layouts = tuple[Layout, ...]
@@ -68,9 +68,9 @@ def counted_terms(mask: Mask) -> int:
 
 
 def lowered(mask: Mask, layouts: Layouts) -> Lowering | None:
-    """`mask` over a batch, or None where it has more than MOST_TERMS different terms."""
+    """`mask` over a batch, or None where it has more than MAX_TERMS different terms."""
     terms = [term for term in terms_of(mask) if not isinstance(term, Constant)]
-    if len(terms) > MOST_TERMS:
+    if len(terms) > MAX_TERMS:
         return None
     described = [_described(term, layouts) for term in terms]
     table = 0

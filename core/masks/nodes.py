@@ -30,7 +30,7 @@ from core.masks.layout import Ids, Layout
 Index = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-LARGEST_COUNT = 1_000_000_000
+MAX_COUNT = 1_000_000_000
 """The largest n of `window(n)`, `ahead(n)` and `prefix(n)`: far over any sequence, far under any overflow."""
 
 

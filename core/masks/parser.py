@@ -15,12 +15,12 @@ import re
 from dataclasses import dataclass
 
 from core.contracts.errors import TilescopeError
-from core.masks.nodes import COUNTED_TERMS, LARGEST_COUNT, PLAIN_TERMS, And, Mask, Not, Or
+from core.masks.nodes import COUNTED_TERMS, MAX_COUNT, PLAIN_TERMS, And, Mask, Not, Or
 
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>[&|~!()]))")
 _SIGNS = {"and": "&", "or": "|", "not": "~", "!": "~"}
-_DEEPEST = 50
-_MOST_TERMS = 64
+_MAX_DEPTH = 50
+_MAX_TERMS = 64
 
 
 class MaskSyntaxError(TilescopeError):
@@ -89,8 +89,8 @@ class _Reader:
 
     def single(self) -> Mask:
         self._depth += 1
-        if self._depth > _DEEPEST:
-            raise _error(f"The expression is nested more than {_DEEPEST} deep: write it flatter", self.next.position)
+        if self._depth > _MAX_DEPTH:
+            raise _error(f"The expression is nested more than {_MAX_DEPTH} deep: write it flatter", self.next.position)
         mask = self._negated_or_grouped()
         self._depth -= 1
         return mask
@@ -110,8 +110,8 @@ class _Reader:
         if token.kind != "name":
             raise _unexpected(token, "a term such as causal, window(1024), ~ or (")
         self._terms += 1
-        if self._terms > _MOST_TERMS:
-            raise _error(f"The expression has more than {_MOST_TERMS} terms: leave some out", token.position)
+        if self._terms > _MAX_TERMS:
+            raise _error(f"The expression has more than {_MAX_TERMS} terms: leave some out", token.position)
         if token.text in PLAIN_TERMS:
             if self.next.text == "(":
                 raise _error(f"{token.text} takes no number: write it without parentheses", self.next.position)
@@ -124,8 +124,8 @@ class _Reader:
         count = self.take()
         if count.kind != "number":
             raise _unexpected(count, f"a whole number of tokens, as in {token.text}(1024)")
-        if len(count.text) > 10 or int(count.text) > LARGEST_COUNT:
-            raise _error(f"{token.text} takes at most {LARGEST_COUNT:,} tokens: write a smaller number", count.position)
+        if len(count.text) > 10 or int(count.text) > MAX_COUNT:
+            raise _error(f"{token.text} takes at most {MAX_COUNT:,} tokens: write a smaller number", count.position)
         self._close(opening)
         return COUNTED_TERMS[token.text](int(count.text))
 

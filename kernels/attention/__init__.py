@@ -1,4 +1,4 @@
-"""Attention: the reference, the standard three passes, flash, block-sparse under any mask, and PyTorch's own."""
+"""Attention: the reference, three standard passes, flash, block-sparse under any mask, and PyTorch's own."""
 
 from kernels.attention.api import AttentionOutput, Impl, Timeline, attention, available
 from kernels.attention.blocks import BlockMask, block_mask

@@ -1,4 +1,4 @@
-"""One entry to every implementation of attention. What ran is what was requested: there is no silent fallback."""
+"""The single entry point to all implementations of attention. `impl` runs or raises: there is no silent fallback."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def attention(
     return_lse: bool = False,
     timeline: bool = False,
 ) -> AttentionOutput:
-    """softmax(softmax_scale Q K^T) V, computed by `impl` and by nothing else.
+    """softmax(softmax_scale Q K^T) V, computed by `impl` alone.
 
     q [batch, heads, query_len, head_dim]; k and v [batch, kv_heads, key_len, head_dim], where kv_heads divides heads
-    (query head h reads KV head h // (heads // kv_heads)). Strides are free: transposed views are read in place. Causal
-    is aligned bottom-right, query i seeing the keys j <= i + key_len - query_len; a row that sees none gives zeros, and
-    -inf as its log-sum-exp. `softmax_scale` is 1 / sqrt(head_dim) unless given. `block_q` and `block_kv` size the tiles
-    of the Triton kernels; None takes what suits the GPU (64 x 64 on CPU tensors).
+    (query head h reads KV head h // (heads // kv_heads)). Any strides are accepted: transposed views are read in place.
+    The causal mask is aligned bottom-right: query i sees the keys j <= i + key_len - query_len. A fully masked row
+    outputs zeros and a log-sum-exp of -inf. `softmax_scale` defaults to 1 / sqrt(head_dim). `block_q` and `block_kv`
+    are the tile sizes of the Triton kernels; None chooses them for the GPU (64 x 64 on CPU tensors).
 
-    Raises InvalidInputs for shapes, dtypes and options that are not defined, Unavailable when `impl` cannot run here.
-    Triton kernels need a GPU, unless something intercepts their launches to execute them on CPU tensors.
+    Raises InvalidInputs for unsupported shapes, dtypes and options, Unavailable when `impl` cannot run here. Triton
+    kernels need a GPU, unless the launches are intercepted and executed on CPU tensors.
     """
     impl = Impl(impl)
     check_inputs(q, k, v)
@@ -85,7 +85,7 @@ def _triton_attention(
         head_dim=q.shape[3], element_bytes=q.element_size(), target=target, block_q=block_q, block_kv=block_kv
     )
     with launching(q.device, tiles=tiling.described(head_dim=q.shape[3], dtype=q.dtype)):
-        # Imported late: Triton is not made for every platform, and the other implementations do without it.
+        # Imported late: Triton does not exist on every platform, and the other implementations do not need it.
         from kernels.attention.triton.flash import flash_forward, read_timeline
         from kernels.attention.triton.standard import standard_forward
 
@@ -93,5 +93,5 @@ def _triton_attention(
             out, s, p = standard_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling)
             return AttentionOutput(out, s=s, p=p, tiling=tiling)
         out, lse, times = flash_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling, timeline=timeline)
-        taken = None if times is None else read_timeline(times, q, tiling, causal=causal)
-        return AttentionOutput(out, lse=lse, tiling=tiling, timeline=taken)
+        recorded = None if times is None else read_timeline(times, q, tiling, causal=causal)
+        return AttentionOutput(out, lse=lse, tiling=tiling, timeline=recorded)

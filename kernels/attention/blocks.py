@@ -1,4 +1,4 @@
-"""A mask as lists of tiles, one for each tile of queries: what the block-sparse kernel walks over."""
+"""A mask as lists of key tiles, one list per query tile: the input of the block-sparse kernel."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PackedTerms:
-    """The numbers behind the predicates, int32, laid out for a kernel: term k of a description reads
+    """The operands of the predicates, int32, laid out for a kernel. Term k of a description reads
 
-    limits  [sequences, terms]                its window or its length at [:, k]; 0 for those that have none
-    q_ids   [sequences, id terms, query_len]  its ids at [:, slot], slots counting the terms that compare ids
+    limits  [sequences, terms]                its window or its length at [:, k]; 0 for a term that has neither
+    q_ids   [sequences, id terms, query_len]  its ids at [:, slot], where slots number the terms that compare ids
     kv_ids  [sequences, id terms, key_len]
     """
 
@@ -32,15 +32,15 @@ class PackedTerms:
 
 @dataclass(frozen=True, eq=False)
 class BlockMask:
-    """Full and partial tiles of every tile of queries. Empty tiles are in no list, so nothing of them is ever read.
+    """The full and partial key tiles of every query tile. Empty tiles are in no list, so the kernel never reads them.
 
-    classes     uint8 [sequences, q_blocks, kv_blocks] of TileClass; sequences is 1 where one mask serves the batch
-    full_runs   int32 [runs, 2]: neighbouring full tiles, from the first to before the second
-    partial     int32 [partial tiles]: which tile of keys
-    bounds      int32 [sequences, q_blocks, 4]: a tile of queries has full_runs[bounds[0]:bounds[1]] and
-                partial[bounds[2]:bounds[3]], both in the order of the keys
-    order       int32 [sequences, q_blocks]: the tiles of queries, those with the most tiles to visit first
-    packed      what the predicates compare with
+    classes     uint8 [sequences, q_blocks, kv_blocks] of TileClass; sequences is 1 when the batch shares one mask
+    full_runs   int32 [runs, 2]: runs of adjacent full tiles, as (first, end)
+    partial     int32 [partial tiles]: indices of key tiles
+    bounds      int32 [sequences, q_blocks, 4]: a query tile owns full_runs[bounds[0]:bounds[1]] and
+                partial[bounds[2]:bounds[3]], both in key order
+    order       int32 [sequences, q_blocks]: query tiles, those that visit the most key tiles first
+    packed      the operands of the predicates
     """
 
     description: MaskDescription
@@ -62,18 +62,18 @@ class BlockMask:
 
     @property
     def sequences(self) -> int:
-        """How many masks it holds: 1, or one a sequence of the batch."""
+        """How many masks it holds: 1, or one per sequence of the batch."""
         return self.classes.shape[0]
 
     @cached_property
     def dense(self) -> torch.Tensor:
-        """Bool [sequences, query_len, key_len], True where a query sees a key; made on first use, then kept."""
+        """Bool [sequences, query_len, key_len], True where a query sees a key; computed on first use, then cached."""
         return visible(self.description, query_len=self.query_len, key_len=self.key_len, device=self.device)
 
     @cached_property
     def flex(self) -> FlexBlockMask:
-        """FlexAttention's block mask, made on first use, then kept. On a GPU in tiles of 128, its kernel's."""
-        from kernels.attention.flex import flex_block_mask  # late: it brings PyTorch's compiler along
+        """FlexAttention's block mask, built on first use, then cached. On a GPU its kernel takes tiles of 128."""
+        from kernels.attention.flex import flex_block_mask  # late: it loads PyTorch's compiler
 
         on_gpu = self.device.type == "cuda"
         return flex_block_mask(
@@ -87,10 +87,10 @@ class BlockMask:
 
     @property
     def list_bytes(self) -> int:
-        """Memory of what the kernel reads: the lists and the predicates' numbers."""
-        read = (self.full_runs, self.partial, self.bounds, self.order)
+        """Bytes of what the kernel reads of a mask: the lists and the operands of the predicates."""
+        lists = (self.full_runs, self.partial, self.bounds, self.order)
         packed = (self.packed.limits, self.packed.q_ids, self.packed.kv_ids)
-        return sum(tensor.numel() * tensor.element_size() for tensor in (*read, *packed))
+        return sum(tensor.numel() * tensor.element_size() for tensor in (*lists, *packed))
 
 
 def block_mask(
@@ -103,15 +103,15 @@ def block_mask(
     block_kv: int,
     device: torch.device | str = "cpu",
 ) -> BlockMask:
-    """The tiles of `description` for a batch, classified exactly and listed on `device`. Waits for the device.
+    """Classify the tiles of `description` for a batch, exactly, and list them on `device`. Waits for the device.
 
-    Where all sequences have the same mask, it is classified and stored once. Raises InvalidInputs where the description
-    does not fit the sizes, or speaks of ids beyond 32 bits.
+    A mask that all sequences share is classified and stored once. Raises InvalidInputs when the description does not
+    fit the sizes or has ids beyond 32 bits.
     """
     if min(batch, query_len, key_len, block_q, block_kv) < 1:
         raise InvalidInputs("A block mask needs a batch, lengths and blocks of at least 1.")
     description.check_fits(batch=batch, query_len=query_len, key_len=key_len)
-    description = _shared_sequence(description.without_idle_terms().changed(lambda tensor: tensor.to(device)))
+    description = _shared_sequence(description.without_idle_terms().map_tensors(lambda tensor: tensor.to(device)))
     classes = tile_classes(
         description, query_len=query_len, key_len=key_len, block_q=block_q, block_kv=block_kv, device=device
     )
@@ -128,29 +128,29 @@ def block_mask(
         classes=classes,
         full_runs=full_runs,
         partial=is_partial.nonzero()[:, 2].to(torch.int32),
-        bounds=torch.cat([_places(run_counts), _places(is_partial.sum(-1))], dim=-1).to(torch.int32),
+        bounds=torch.cat([_row_bounds(run_counts), _row_bounds(is_partial.sum(-1))], dim=-1).to(torch.int32),
         order=torch.sort(visits, dim=-1, descending=True, stable=True).indices.to(torch.int32),
         packed=_packed(description, query_len, key_len, torch.device(device)),
     )
 
 
 def _shared_sequence(description: MaskDescription) -> MaskDescription:
-    """One sequence where all are described alike."""
+    """The description of one sequence when all sequences are the same."""
     tensors = [tensor for term in description.terms for tensor in term.tensors]
     if any(not bool((tensor == tensor[:1]).all()) for tensor in tensors):
         return description
-    return description.changed(lambda tensor: tensor[:1])
+    return description.map_tensors(lambda tensor: tensor[:1])
 
 
-def _runs(listed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Runs of True along the last axis: int32 [runs, 2] of (first, end), and how many each row has."""
-    edges = torch.nn.functional.pad(listed.to(torch.int8), (1, 1)).diff(dim=-1)
+def _runs(flags: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Runs of True along the last axis: int32 [runs, 2] of (first, end), and the number of runs per row."""
+    edges = torch.nn.functional.pad(flags.to(torch.int8), (1, 1)).diff(dim=-1)
     firsts, ends = ((edges == change).nonzero()[:, -1] for change in (1, -1))
     return torch.stack([firsts, ends], dim=-1).to(torch.int32), (edges == 1).sum(-1)
 
 
-def _places(counts: torch.Tensor) -> torch.Tensor:
-    """Where the entries of each row begin and end in a list of them all: [..., 2]."""
+def _row_bounds(counts: torch.Tensor) -> torch.Tensor:
+    """First and end index of each row's entries in the flat list of all rows: [..., 2]."""
     ends = counts.flatten().cumsum(0).view(counts.shape)
     return torch.stack([ends - counts, ends], dim=-1)
 

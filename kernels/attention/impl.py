@@ -21,7 +21,7 @@ TENSOR_OF_ARGUMENT = {
 
 
 class Impl(StrEnum):
-    """From the oracle to the fastest rivals."""
+    """From the reference to the fastest alternatives."""
 
     REFERENCE = "reference"
     TORCH_NAIVE = "torch-naive"
@@ -38,15 +38,15 @@ class Impl(StrEnum):
 
     @property
     def gives_lse(self) -> bool:
-        """Does it give the log-sum-exp of each row?"""
+        """Whether it returns the log-sum-exp of each row."""
         return self in (Impl.REFERENCE, Impl.TRITON_FLASH)
 
 
 def available(impl: Impl, device: torch.device | str) -> str | None:
-    """None if `impl` can run on `device` by itself, otherwise the reason, in one sentence.
+    """None if `impl` can run on `device` without interception, otherwise the reason, in one sentence.
 
-    It answers for the device. SDPA's backends have further limits of their own on shapes and dtypes; `attention` raises
-    Unavailable with PyTorch's reason when it meets one.
+    Only the device is checked. SDPA's backends also restrict shapes and dtypes: `attention` then raises Unavailable
+    with PyTorch's reason.
     """
     impl, device = Impl(impl), torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
@@ -54,7 +54,7 @@ def available(impl: Impl, device: torch.device | str) -> str | None:
     if impl.is_triton:
         return triton_reason(device)
     if impl in (Impl.SDPA_EFFICIENT, Impl.SDPA_CUDNN) and device.type != "cuda":
-        return f"{impl.value} exists on CUDA GPUs only, and the tensors are on {device.type}."
+        return f"{impl.value} needs a CUDA GPU, but the tensors are on {device.type}."
     if impl is Impl.SDPA_CUDNN and torch.version.hip is not None:
-        return "sdpa-cudnn exists on NVIDIA GPUs only, and this is a ROCm build of PyTorch."
+        return "sdpa-cudnn needs an NVIDIA GPU, but this is a ROCm build of PyTorch."
     return None

@@ -1,4 +1,4 @@
-"""What the implementations of attention accept, and the sentence for what they do not."""
+"""Checks of the inputs and options of attention. Each failure is one sentence."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 def check_inputs(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
     """Raises InvalidInputs unless q, k and v agree with each other and with what the kernels support."""
     if not (q.dim() == k.dim() == v.dim() == 4):
-        raise InvalidInputs("Q, K and V must be [batch, heads, length, head_dim]: four dimensions each.")
+        raise InvalidInputs("Q, K and V must have four dimensions each: [batch, heads, length, head_dim].")
     if k.shape != v.shape or q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
         raise InvalidInputs(
-            f"Q {list(q.shape)}, K {list(k.shape)} and V {list(v.shape)} do not fit: batch and head_dim must agree, "
-            "and K and V must have one shape."
+            f"Q {list(q.shape)}, K {list(k.shape)} and V {list(v.shape)} do not match: batch and head_dim must be "
+            "equal, and K and V must have the same shape."
         )
     if 0 in q.shape or 0 in k.shape:
         raise InvalidInputs(f"Q {list(q.shape)} and K {list(k.shape)} must have no empty dimension.")
     if q.shape[1] % k.shape[1]:
         raise InvalidInputs(
-            f"{q.shape[1]} query heads cannot be shared among {k.shape[1]} KV heads: every KV head serves the same "
-            "number of query heads."
+            f"{q.shape[1]} query heads cannot be divided among {k.shape[1]} KV heads: every KV head must serve the "
+            "same number of query heads."
         )
     if q.shape[3] not in HEAD_DIMS:
         raise InvalidInputs(f"head_dim must be one of {', '.join(map(str, HEAD_DIMS))}, not {q.shape[3]}.")
@@ -52,17 +52,17 @@ def check_blocks(block_q: int | None, block_kv: int | None) -> None:
 
 
 def check_extras(impl: Impl, device: torch.device, *, return_lse: bool, timeline: bool) -> None:
-    """Raises InvalidInputs for an extra that `impl` never gives, Unavailable for one that `device` cannot give."""
+    """Raises InvalidInputs for an extra that `impl` never returns, Unavailable for one that `device` cannot record."""
     if return_lse and not impl.gives_lse:
-        givers = " or ".join(other.value for other in Impl if other.gives_lse)
-        raise InvalidInputs(f"{impl.value} returns no log-sum-exp: ask {givers} for it.")
+        alternatives = " or ".join(other.value for other in Impl if other.gives_lse)
+        raise InvalidInputs(f"{impl.value} returns no log-sum-exp: use {alternatives} instead.")
     if timeline and impl is not Impl.TRITON_FLASH:
-        raise InvalidInputs(f"{impl.value} records no timeline: ask triton-flash for it.")
+        raise InvalidInputs(f"{impl.value} records no timeline: use triton-flash instead.")
     if timeline:
         check_timeline_device(device)
 
 
 def check_timeline_device(device: torch.device) -> None:
-    """Raises Unavailable where no timeline can be read."""
+    """Raises Unavailable unless `device` is an NVIDIA GPU."""
     if device.type != "cuda" or torch.version.hip is not None:
-        raise Unavailable("A timeline is read from the SMs of an NVIDIA GPU, and the tensors are not on one.")
+        raise Unavailable("A timeline needs an NVIDIA GPU, but the tensors are not on one.")

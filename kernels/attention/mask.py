@@ -1,8 +1,8 @@
-"""A mask as a description: at most six predicates on (query, key), and a truth table that says which answers see.
+"""A mask as a description: at most six predicates on (query, key), and a truth table over their answers.
 
-Any composition of predicates by and, or, not is one integer, known when a kernel is compiled; nothing of the size of
-the matrix is built. Query i and key j are aligned bottom-right: offset = key_len - query_len, the last query standing
-where the last key stands.
+Any composition of predicates with and, or, not is one integer, known at compile time; nothing the size of the matrix
+is built. Queries and keys are aligned bottom-right: offset = key_len - query_len, so the last query has the position
+of the last key.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 
 from kernels.errors import InvalidInputs
 
-MOST_TERMS = 6
+MAX_TERMS = 6
 """A truth table of 2**6 bits is the largest that fits a 64-bit integer."""
-MOST_VALUE = 1 << 30
-"""The largest window or length, so that positions less a window stay within 32 bits."""
+MAX_VALUE = 1 << 30
+"""The largest window or length: a position minus a window must fit in 32 bits."""
 
 
 class TermKind(StrEnum):
-    """What a term says of query i and key j of sequence b."""
+    """The condition of a term on query i and key j of sequence b."""
 
     CAUSAL = "causal"
     """j <= i + offset"""
@@ -43,7 +43,7 @@ class TermKind(StrEnum):
 
     @property
     def counts(self) -> bool:
-        """Does its value stand for a length, which may differ by sequence?"""
+        """Whether its value is a length, which may differ by sequence."""
         return self in (TermKind.KEYS_BEFORE, TermKind.QUERIES_BEFORE)
 
 
@@ -51,11 +51,11 @@ class TermKind(StrEnum):
 class Term:
     """One predicate. Raises InvalidInputs for a value or ids that its kind does not take.
 
-    value   WINDOW: an int from 0 to MOST_VALUE; KEYS_BEFORE and QUERIES_BEFORE: an int, or integers [batch]
+    value   WINDOW: an int from 0 to MAX_VALUE; KEYS_BEFORE and QUERIES_BEFORE: an int, or integers [batch]
     q_ids   SAME_IDS and IDS_NOT_AFTER: integers [batch, query_len]
     kv_ids  like q_ids, [batch, key_len]
 
-    A batch of 1 holds for all sequences.
+    A batch of 1 applies to all sequences.
     """
 
     kind: TermKind
@@ -67,8 +67,8 @@ class Term:
         kind = TermKind(self.kind)
         object.__setattr__(self, "kind", kind)
         if (self.q_ids is None, self.kv_ids is None) != (not kind.compares_ids,) * 2:
-            wants = "q_ids and kv_ids" if kind.compares_ids else "no ids"
-            raise InvalidInputs(f"A {kind.value} term takes {wants}.")
+            expected = "q_ids and kv_ids" if kind.compares_ids else "no ids"
+            raise InvalidInputs(f"A {kind.value} term takes {expected}.")
         for name, ids in (("q_ids", self.q_ids), ("kv_ids", self.kv_ids)):
             if ids is not None and (ids.dim() != 2 or _is_not_integer(ids)):
                 raise InvalidInputs(f"{name} must be integers [batch, length], not {ids.dtype} {list(ids.shape)}.")
@@ -81,30 +81,30 @@ class Term:
                 )
         elif (self.value is None) == (kind is TermKind.WINDOW or kind.counts):
             raise InvalidInputs(f"A {kind.value} term takes {'no value' if self.value is not None else 'a value'}.")
-        elif self.value is not None and not 0 <= self.value <= MOST_VALUE:
-            raise InvalidInputs(f"The value of a {kind.value} term must be from 0 to {MOST_VALUE}, not {self.value}.")
+        elif self.value is not None and not 0 <= self.value <= MAX_VALUE:
+            raise InvalidInputs(f"The value of a {kind.value} term must be from 0 to {MAX_VALUE}, not {self.value}.")
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """Those that have one row per sequence."""
+        """The tensors with one row per sequence."""
         return tuple(t for t in (self.value, self.q_ids, self.kv_ids) if isinstance(t, torch.Tensor))
 
     def is_same(self, other: Term) -> bool:
-        """Of one kind, with the same number or the very same tensors."""
+        """Whether both have the same kind and the same number or identical tensors."""
         pairs = ((self.value, other.value), (self.q_ids, other.q_ids), (self.kv_ids, other.kv_ids))
         return self.kind is other.kind and all(
             a is b or (isinstance(a, int) and isinstance(b, int) and a == b) for a, b in pairs
         )
 
-    def changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Term:
-        """The same predicate on changed tensors."""
+    def map_tensors(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Term:
+        """The same predicate with `function` applied to its tensors."""
         value, q_ids, kv_ids = (
-            change(t) if isinstance(t, torch.Tensor) else t for t in (self.value, self.q_ids, self.kv_ids)
+            function(t) if isinstance(t, torch.Tensor) else t for t in (self.value, self.q_ids, self.kv_ids)
         )
         return Term(self.kind, value, q_ids, kv_ids)  # type: ignore[arg-type]
 
     def holds(self, b: torch.Tensor, i: torch.Tensor, j: torch.Tensor, offset: int) -> torch.Tensor:
-        """The predicate on sequences, queries and keys that broadcast together, and lie on the device of the terms."""
+        """The predicate at sequences, queries and keys that broadcast together, on the same device as the term."""
         match self.kind:
             case TermKind.CAUSAL:
                 return j <= i + offset
@@ -139,23 +139,23 @@ class Term:
 class MaskDescription:
     """Bit sum(term_k(i, j) << k) of `table` says whether query i sees key j.
 
-    Descriptions compose by &, | and ~; a term that stands in both sides is kept once. Raises InvalidInputs for more
-    than MOST_TERMS different terms, and for tensors whose batches differ.
+    Descriptions compose by &, | and ~; a term on both sides is kept once. Raises InvalidInputs for more
+    than MAX_TERMS different terms, and for tensors whose batches differ.
     """
 
     terms: tuple[Term, ...]
     table: int
 
     def __post_init__(self) -> None:
-        if len(self.terms) > MOST_TERMS:
+        if len(self.terms) > MAX_TERMS:
             raise InvalidInputs(
-                f"A mask may have {MOST_TERMS} different terms, not {len(self.terms)}: write it with fewer."
+                f"A mask may have {MAX_TERMS} different terms, not {len(self.terms)}: write it with fewer."
             )
         if not 0 <= self.table < 1 << (1 << len(self.terms)):
-            raise InvalidInputs(f"The truth table of {len(self.terms)} terms has {1 << len(self.terms)} bits.")
+            raise InvalidInputs(f"The truth table of {len(self.terms)} terms must fit in {1 << len(self.terms)} bits.")
         batches = {t.shape[0] for t in self._tensors()} - {1}
         if len(batches) > 1:
-            raise InvalidInputs(f"The terms speak of batches of {sorted(batches)} sequences: they must agree.")
+            raise InvalidInputs(f"The terms have batches of {sorted(batches)} sequences: they must agree.")
 
     def __and__(self, other: MaskDescription) -> MaskDescription:
         return self._joined(other, lambda a, b: a & b)
@@ -168,12 +168,12 @@ class MaskDescription:
 
     @property
     def sequences(self) -> int:
-        """How many sequences it distinguishes: 1 where one mask serves the whole batch."""
+        """How many sequences it distinguishes: 1 when the whole batch shares one mask."""
         return max((t.shape[0] for t in self._tensors()), default=1)
 
-    def changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> MaskDescription:
-        """The same description on changed tensors."""
-        return MaskDescription(tuple(term.changed(change) for term in self.terms), self.table)
+    def map_tensors(self, function: Callable[[torch.Tensor], torch.Tensor]) -> MaskDescription:
+        """The same description with `function` applied to its tensors."""
+        return MaskDescription(tuple(term.map_tensors(function) for term in self.terms), self.table)
 
     def without_idle_terms(self) -> MaskDescription:
         """The same mask, without the terms that its table ignores."""
@@ -188,19 +188,19 @@ class MaskDescription:
     def check_fits(self, *, batch: int, query_len: int, key_len: int) -> None:
         """Raises InvalidInputs if it does not fit these sizes."""
         if self.sequences not in (1, batch):
-            raise InvalidInputs(f"The mask describes {self.sequences} sequences, and the batch has {batch}.")
+            raise InvalidInputs(f"The mask describes {self.sequences} sequences, but the batch has {batch}.")
         for term in self.terms:
             if term.q_ids is None or term.kv_ids is None:
                 continue
             if (term.q_ids.shape[1], term.kv_ids.shape[1]) != (query_len, key_len):
                 raise InvalidInputs(
-                    f"A {term.kind.value} term has ids of {term.q_ids.shape[1]} queries and {term.kv_ids.shape[1]} "
-                    f"keys, and there are {query_len} and {key_len}."
+                    f"A {term.kind.value} term has ids for {term.q_ids.shape[1]} queries and {term.kv_ids.shape[1]} "
+                    f"keys, but there are {query_len} and {key_len}."
                 )
 
     def sees(self, b: torch.Tensor, i: torch.Tensor, j: torch.Tensor, offset: int) -> torch.Tensor:
-        """Bool, where query i of sequence b sees key j; of a smaller shape where the rest of it is all the same."""
-        seen = looked_up(self.table, [term.holds(b, i, j, offset) for term in self.terms])
+        """Whether query i of sequence b sees key j: bool, broadcastable to the common shape of b, i and j."""
+        seen = evaluated(self.table, [term.holds(b, i, j, offset) for term in self.terms])
         if isinstance(seen, bool):
             return (j >= 0) if seen else (j < 0)
         return seen
@@ -213,12 +213,12 @@ class MaskDescription:
         for term in other.terms:
             if not any(term.is_same(one) for one in terms):
                 terms.append(term)
-        if len(terms) > MOST_TERMS:
-            raise InvalidInputs(f"A mask may have {MOST_TERMS} different terms, not {len(terms)}: write it with fewer.")
+        if len(terms) > MAX_TERMS:
+            raise InvalidInputs(f"A mask may have {MAX_TERMS} different terms, not {len(terms)}: write it with fewer.")
         return MaskDescription(tuple(terms), joined(self._table_over(terms), other._table_over(terms)))
 
     def _table_over(self, terms: Sequence[Term]) -> int:
-        """The truth table by the answers of more terms, of which its own are some."""
+        """The truth table over `terms`, which include its own."""
         places = [next(index for index, one in enumerate(terms) if term.is_same(one)) for term in self.terms]
         table = 0
         for row in range(1 << len(terms)):
@@ -238,23 +238,23 @@ def term(
     q_ids: torch.Tensor | None = None,
     kv_ids: torch.Tensor | None = None,
 ) -> MaskDescription:
-    """The mask that one predicate makes: its table is 0b10."""
+    """The mask of a single predicate: its table is 0b10."""
     return MaskDescription((Term(kind, value, q_ids, kv_ids),), 0b10)
 
 
-def looked_up(table: int, answers: Sequence[torch.Tensor]) -> torch.Tensor | bool:
-    """The truth table at the answers of its terms, as few and, or, not as its halves need (Shannon's expansion).
+def evaluated(table: int, answers: Sequence[torch.Tensor]) -> torch.Tensor | bool:
+    """The truth table at the answers of its terms, with as few and, or, not as its halves need (Shannon's expansion).
 
-    A bool where the table says the same whatever the answers.
+    A bool when the table is constant.
     """
     if not answers:
         return bool(table & 1)
     *others, last = answers
     rows = 1 << len(others)
-    if_not, if_so = table & ((1 << rows) - 1), table >> rows
-    if if_not == if_so:
-        return looked_up(if_so, others)
-    low, high = looked_up(if_not, others), looked_up(if_so, others)
+    if_false, if_true = table & ((1 << rows) - 1), table >> rows
+    if if_false == if_true:
+        return evaluated(if_true, others)
+    low, high = evaluated(if_false, others), evaluated(if_true, others)
     if isinstance(high, bool):
         if isinstance(low, bool):
             return last if high else ~last
@@ -274,14 +274,14 @@ def visible(
 ) -> torch.Tensor:
     """Bool [sequences, rows, key_len], True where a query sees a key: the whole matrix, or some of its rows.
 
-    `sequences` is the description's own: 1 where one mask serves the whole batch.
+    `sequences` is the description's: 1 when the whole batch shares one mask.
     """
     description.check_fits(batch=description.sequences, query_len=query_len, key_len=key_len)
-    here = description.changed(lambda tensor: tensor.to(device))
-    b = torch.arange(here.sequences, device=device)[:, None, None]
+    on_device = description.map_tensors(lambda tensor: tensor.to(device))
+    b = torch.arange(on_device.sequences, device=device)[:, None, None]
     i = torch.arange(query_len, device=device)[rows][None, :, None]
     j = torch.arange(key_len, device=device)[None, None, :]
-    return here.sees(b, i, j, key_len - query_len).expand(b.shape[0], i.shape[1], j.shape[2])
+    return on_device.sees(b, i, j, key_len - query_len).expand(b.shape[0], i.shape[1], j.shape[2])
 
 
 def _is_not_integer(tensor: torch.Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""What an implementation of attention gives back."""
+"""The outputs of an implementation of attention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kernels.attention.tiling import Tiling
 class Timeline:
     """Which SM ran which program of the flash kernel, and when: one row per program, in launch order (x fastest).
 
-    Times are read from the GPU's global timer, in ns. `q_block`, `head` and `batch` say what the program computed.
+    Times are read from the GPU's global timer, in ns. `q_block`, `head` and `batch` identify what the program computed.
     """
 
     sm: np.ndarray
@@ -27,15 +27,15 @@ class Timeline:
 
 @dataclass(frozen=True)
 class AttentionOutput:
-    """What an implementation returned. Tensors lie on the device of the inputs.
+    """The outputs of one call. Tensors are on the device of the inputs.
 
     out       [batch, heads, query_len, head_dim], in the dtype of q (float64 for the reference)
     lse       natural log-sum-exp of the scaled scores [batch, heads, query_len]: float64 for the reference, float32
-              for triton-flash, which writes it in any case; None for the others
+              for triton-flash, which always writes it; None for the others
     s         scaled and masked scores [batch, heads, query_len, key_len]: triton-standard only
     p         probabilities, like s: triton-standard and torch-naive
     tiling    how the Triton kernels were launched
-    timeline  triton-flash on an NVIDIA GPU, where asked for
+    timeline  triton-flash on an NVIDIA GPU, if requested
     """
 
     out: torch.Tensor

@@ -1,4 +1,4 @@
-"""Attention in float64, the oracle of every other implementation."""
+"""Attention in float64: the reference for every other implementation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def visible(query_len: int, key_len: int, *, causal: bool, device: torch.device 
 def reference_forward(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool, softmax_scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """`masked_reference_forward` under a causal mask, or none."""
+    """`masked_reference_forward` under a causal mask or no mask."""
     mask = visible(q.shape[2], k.shape[2], causal=causal, device=q.device)
     return masked_reference_forward(q, k, v, mask=mask, softmax_scale=softmax_scale)
 
@@ -26,7 +26,7 @@ def masked_reference_forward(
 
     q [batch, heads, query_len, head_dim], k and v [batch, kv_heads, key_len, head_dim]; mask bool, broadcast over
     [batch, query_len, key_len], True where a query sees a key. Returns out float64 like q and the natural log-sum-exp
-    of the scaled scores, float64 [batch, heads, query_len]. A row that sees no key gives zeros and -inf.
+    of the scaled scores, float64 [batch, heads, query_len]. A fully masked row gives zeros and -inf.
     """
     batch, heads, query_len, _ = q.shape
     heads_per_kv_head = heads // k.shape[1]

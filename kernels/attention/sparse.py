@@ -1,4 +1,4 @@
-"""One entry to attention under any mask. What ran is what was requested: there is no silent fallback."""
+"""The single entry point to attention under any mask. `impl` runs or raises: there is no silent fallback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kernels.launching import device_target, has_triton, launching, triton_reaso
 
 
 class SparseImpl(StrEnum):
-    """From the oracle to the fastest rival."""
+    """From the reference to the fastest alternative."""
 
     REFERENCE = "reference"
     TORCH_NAIVE = "torch-naive"
@@ -29,14 +29,14 @@ class SparseImpl(StrEnum):
 
 
 def sparse_available(impl: SparseImpl, device: torch.device | str) -> str | None:
-    """None if `impl` can run on `device` by itself, otherwise the reason, in one sentence."""
+    """None if `impl` can run on `device` without interception, otherwise the reason, in one sentence."""
     impl, device = SparseImpl(impl), torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         return "PyTorch sees no GPU on this machine."
     if impl is SparseImpl.BLOCK_SPARSE:
         return triton_reason(device)
     if impl is SparseImpl.FLEX and device.type == "cuda" and not has_triton():
-        return "FlexAttention on a GPU is compiled by Triton, which is not installed here."
+        return "FlexAttention on a GPU needs Triton as its compiler, and Triton is not installed."
     return None
 
 
@@ -52,15 +52,15 @@ def sparse_attention(
     block_kv: int | None = None,
     timeline: bool = False,
 ) -> AttentionOutput:
-    """softmax(softmax_scale Q K^T) V where the mask lets queries see keys, computed by `impl` and by nothing else.
+    """softmax(softmax_scale Q K^T) V over the keys that the mask shows to each query, computed by `impl` alone.
 
     q [batch, heads, query_len, head_dim]; k and v [batch, kv_heads, key_len, head_dim], where kv_heads divides heads.
-    Without a mask every query sees every key. A description is made into what `impl` takes at each call; for many calls
-    make a BlockMask once, which also keeps what the others take (its `dense` and `flex`). `block_q` and `block_kv` size
-    the tiles; None takes the mask's own, or else what suits the GPU.
+    Without a mask every query sees every key. A description is converted to the form that `impl` takes on each call:
+    for many calls build a BlockMask once. It also caches the forms of the other implementations (`dense` and `flex`).
+    `block_q` and `block_kv` are the tile sizes; None takes those of a BlockMask, or else chooses them for the GPU.
 
-    A row that sees nothing gives zeros, and -inf as its log-sum-exp, from the reference and the block-sparse kernel.
-    The others give what PyTorch makes of it, NaN included: nothing is repaired here, so that it can be shown.
+    For a fully masked row the reference and the block-sparse kernel return zeros and a log-sum-exp of -inf. The others
+    return what PyTorch computes, NaN included: nothing is repaired here, because the experiment shows the difference.
 
     Raises InvalidInputs for shapes, dtypes, masks and options that do not fit, Unavailable when `impl` cannot run here.
     """
@@ -70,7 +70,7 @@ def sparse_attention(
     check_scale(scale)
     check_blocks(block_q, block_kv)
     if timeline and impl is not SparseImpl.BLOCK_SPARSE:
-        raise InvalidInputs(f"{impl.value} records no timeline: ask block-sparse for it.")
+        raise InvalidInputs(f"{impl.value} records no timeline: use block-sparse instead.")
     if timeline:
         check_timeline_device(q.device)
     tiling = _tiling(q, mask, block_q, block_kv)
@@ -79,7 +79,7 @@ def sparse_attention(
     if reason := sparse_available(impl, q.device):
         raise Unavailable(reason)
     if impl is SparseImpl.FLEX:
-        # Imported late: it brings PyTorch's compiler along.
+        # Imported late: it loads PyTorch's compiler.
         from kernels.attention.flex import flex_forward
 
         flex_mask = _fitting(mask, q, k, tiling).flex
@@ -104,14 +104,14 @@ def _block_sparse(
     timeline: bool,
 ) -> AttentionOutput:
     with launching(q.device, tiles=tiling.described(head_dim=q.shape[3], dtype=q.dtype)):
-        # Imported late: Triton is not made for every platform, and the other implementations do without it.
+        # Imported late: Triton does not exist on every platform, and the other implementations do not need it.
         from kernels.attention.triton.block_sparse import block_sparse_forward, read_timeline
 
         out, lse, times = block_sparse_forward(
             q, k, v, mask=mask, softmax_scale=scale, tiling=tiling, timeline=timeline
         )
-        taken = None if times is None else read_timeline(times, mask)
-    return AttentionOutput(out, lse=lse, tiling=tiling, timeline=taken)
+        recorded = None if times is None else read_timeline(times, mask)
+    return AttentionOutput(out, lse=lse, tiling=tiling, timeline=recorded)
 
 
 def _tiling(
@@ -120,7 +120,7 @@ def _tiling(
     if isinstance(mask, BlockMask):
         if (block_q or mask.block_q, block_kv or mask.block_kv) != (mask.block_q, mask.block_kv):
             raise InvalidInputs(
-                f"The block mask is made of tiles of {mask.block_q} x {mask.block_kv}: give it no other tile size."
+                f"The block mask has tiles of {mask.block_q} x {mask.block_kv}: pass these tile sizes, or none."
             )
         block_q, block_kv = mask.block_q, mask.block_kv
         check_blocks(block_q, block_kv)
@@ -135,15 +135,15 @@ def _tiling(
 
 
 def _fitting(mask: MaskDescription | BlockMask | None, q: torch.Tensor, k: torch.Tensor, tiling: Tiling) -> BlockMask:
-    """The mask as tiles of the tiling, on the device of q."""
+    """The mask as tiles of the requested size, on the device of q."""
     if isinstance(mask, BlockMask):
-        made_for, given = (mask.batch, mask.query_len, mask.key_len), (q.shape[0], q.shape[2], k.shape[2])
-        if made_for != given:
+        mask_shape, input_shape = (mask.batch, mask.query_len, mask.key_len), (q.shape[0], q.shape[2], k.shape[2])
+        if mask_shape != input_shape:
             raise InvalidInputs(
-                f"The block mask was made for [batch, query_len, key_len] {list(made_for)}, not {list(given)}."
+                f"The block mask was built for [batch, query_len, key_len] {list(mask_shape)}, not {list(input_shape)}."
             )
         if mask.device != q.device:
-            raise InvalidInputs(f"The block mask is on {mask.device} and Q on {q.device}: make it on the same device.")
+            raise InvalidInputs(f"The block mask is on {mask.device} but Q is on {q.device}: build it there.")
         return mask
     return block_mask(
         mask or EVERYTHING,

@@ -1,8 +1,8 @@
 """Which tiles of a mask are full, partial or empty: exact for every composition, without building the matrix.
 
-First each predicate is bounded over a whole tile (can it hold somewhere in it, can it fail?), and the truth table is
-asked for the answers that remain possible. Only tiles that this leaves open, those along the edges of the mask, are
-looked at cell by cell, a few at a time.
+First each predicate is bounded over a whole tile (can it hold somewhere in the tile, can it fail?), and the truth table
+gives the answers that remain possible. Only the tiles that this leaves undecided, those along the edges of the mask,
+are evaluated cell by cell, a few at a time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CELLS_AT_ONCE = 1 << 22
 
 
 class TileClass(IntEnum):
-    """Of the cells of a tile that exist: none is visible, each is, or some are."""
+    """None, all or some of a tile's cells are visible. Cells beyond the edge of the matrix do not count."""
 
     EMPTY = 0
     FULL = 1
@@ -37,19 +37,19 @@ def tile_classes(
 ) -> torch.Tensor:
     """uint8 [sequences, q_blocks, kv_blocks] of TileClass.
 
-    A tile that hangs over the edge of the matrix is classified by its cells that exist. Beside the result, memory for a
-    few million cells is used, whatever the lengths.
+    A tile that extends past the edge of the matrix is classified by the cells inside. Apart from the result, memory is
+    bounded to a few million cells, whatever the lengths.
     """
     description.check_fits(batch=description.sequences, query_len=query_len, key_len=key_len)
-    here = description.changed(lambda tensor: tensor.to(device))
+    on_device = description.map_tensors(lambda tensor: tensor.to(device))
     grid = _Grid(query_len, key_len, block_q, block_kv, torch.device(device))
-    bounds = [_bounded(term, grid) for term in here.terms]
-    shape = (here.sequences, grid.q_blocks, grid.kv_blocks)
-    rows = (1 << (1 << len(here.terms))) - 1
-    may_see = _possible(here.table, bounds, shape, device)
-    may_hide = _possible(here.table ^ rows, bounds, shape, device)
+    bounds = [_bounded(term, grid) for term in on_device.terms]
+    shape = (on_device.sequences, grid.q_blocks, grid.kv_blocks)
+    rows = (1 << (1 << len(on_device.terms))) - 1
+    may_see = _possible(on_device.table, bounds, shape, device)
+    may_hide = _possible(on_device.table ^ rows, bounds, shape, device)
     classes = may_see.to(torch.uint8) * torch.where(may_hide, TileClass.PARTIAL, TileClass.FULL).to(torch.uint8)
-    _look_closer(classes, here, grid)
+    _classify_undecided(classes, on_device, grid)
     return classes
 
 
@@ -85,9 +85,9 @@ class _Grid:
 
 
 Bounds = tuple[torch.Tensor, torch.Tensor]
-"""Can the predicate hold somewhere in the tile, can it fail: bool, broadcast over [sequences, q_blocks, kv_blocks].
+"""(can hold, can fail) somewhere in the tile: bool, broadcast over [sequences, q_blocks, kv_blocks].
 
-"Can" may be too wide, never too narrow.
+A bound may be too wide, never too narrow.
 """
 
 
@@ -119,14 +119,14 @@ def _lengths(term: Term) -> torch.Tensor | int:
 
 
 def _extremes(ids: torch.Tensor, block: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Least and largest id of each block, [sequences, blocks]; the last block is filled up with its own last id."""
+    """Smallest and largest id of each block, [sequences, blocks]; the last block is padded with its last id."""
     missing = -ids.shape[1] % block
     filled = torch.cat([ids, ids[:, -1:].expand(-1, missing)], dim=1).view(ids.shape[0], -1, block)
     return filled.amin(-1), filled.amax(-1)
 
 
 def _possible(table: int, bounds: Sequence[Bounds], shape: Sequence[int], device: torch.device | str) -> torch.Tensor:
-    """Bool `shape`: the table has a 1 among the answers that the predicates can give there, as far as bounds show."""
+    """Bool `shape`: whether the table has a 1 among the answers that the bounds leave possible."""
 
     def possible(table: int, bounds: Sequence[Bounds]) -> torch.Tensor | bool:
         if table == 0 or not bounds:
@@ -139,14 +139,14 @@ def _possible(table: int, bounds: Sequence[Bounds], shape: Sequence[int], device
     return torch.as_tensor(classes, device=device).expand(*shape)
 
 
-def _look_closer(classes: torch.Tensor, description: MaskDescription, grid: _Grid) -> None:
-    """Replaces the class of tiles that may be partial by what their cells say, in place."""
-    open_tiles = (classes == TileClass.PARTIAL).nonzero()
+def _classify_undecided(classes: torch.Tensor, description: MaskDescription, grid: _Grid) -> None:
+    """Replaces the class of possibly partial tiles by the exact one, in place."""
+    undecided = (classes == TileClass.PARTIAL).nonzero()
     queries = torch.arange(grid.block_q, device=grid.device)[None, :, None]
     keys = torch.arange(grid.block_kv, device=grid.device)[None, None, :]
-    for tiles in torch.split(open_tiles, max(1, _CELLS_AT_ONCE // (grid.block_q * grid.block_kv))):
+    for tiles in torch.split(undecided, max(1, _CELLS_AT_ONCE // (grid.block_q * grid.block_kv))):
         b, q_block, kv_block = (tiles[:, axis, None, None] for axis in range(3))
-        # Past the edge the last query and key stand in once more: that changes neither "any" nor "all".
+        # Past the edge the last query or key is repeated, which changes neither "any" nor "all".
         i = (q_block * grid.block_q + queries).clamp(max=grid.query_len - 1)
         j = (kv_block * grid.block_kv + keys).clamp(max=grid.key_len - 1)
         seen = description.sees(b, i, j, grid.offset).flatten(1)

@@ -27,7 +27,7 @@ _WARP_GROUP_TARGETS = ("sm_90", "sm_100", "sm_103")
 
 @dataclass(frozen=True)
 class Tiling:
-    """Rows of Q one program keeps, rows of K and V it loads in a step, its warps, its software-pipelining depth."""
+    """Rows of Q that one program keeps, rows of K and V that it loads per step, its warps and its pipeline stages."""
 
     block_q: int
     block_kv: int
@@ -35,7 +35,7 @@ class Tiling:
     num_stages: int
 
     def described(self, *, head_dim: int, dtype: object) -> str:
-        """The beginning of a sentence that says what they need."""
+        """The subject of an error sentence about these tiles."""
         return f"Tiles of {self.block_q} x {self.block_kv} at head_dim {head_dim} in {dtype}"
 
 
@@ -48,14 +48,14 @@ def choose_tiling(
     block_kv: int | None = None,
     sparse: bool = False,
 ) -> Tiling:
-    """The tiling for a GPU target ('sm_90', 'gfx942'); None is a CPU, where only the tile sizes mean something.
+    """The tiling for a GPU target ('sm_90', 'gfx942'); None is a CPU, where only the tile sizes matter.
 
-    Tile sizes given by the caller are kept; warps and stages are then chosen to fit them. `sparse`: the kernel walks
-    over lists of tiles and evaluates a mask, for which it needs registers and shared memory.
+    Tile sizes given by the caller are kept; warps and stages are then chosen to fit them. `sparse`: the kernel reads
+    lists of tiles and evaluates a mask, which takes registers and shared memory.
     """
     default_q, default_kv = _default_tiles(head_dim, element_bytes, target)
     if sparse and element_bytes < 4:
-        # With 128 keys the lists and the mask spill (ptxas, sm_90 and sm_100); and narrow tiles follow a mask closer.
+        # With 128 keys the kernel spills registers (ptxas, sm_90 and sm_100), and narrow tiles fit a mask more closely.
         default_kv = 64
     block_q, block_kv = block_q or default_q, block_kv or default_kv
     num_warps = _warps(block_q, block_kv, head_dim, element_bytes, target)
@@ -68,14 +68,14 @@ def _default_tiles(head_dim: int, element_bytes: int, target: str | None) -> tup
     if target is None:
         return 64, 64
     if element_bytes == 4:
-        # Exact float32 products run on the ordinary cores with their operands in registers: other tiles spill them.
+        # Exact float32 products run on the CUDA cores with their operands in registers: larger tiles spill.
         if head_dim == 128:
             return (64, 64) if target in _WARP_GROUP_TARGETS else (32, 32)
         return 64, 32
     if target in _WARP_GROUP_TARGETS and head_dim == 128:
-        # Two warp groups of 64 rows each; wide KV tiles, since a tile of Q is reread from shared memory at each step.
+        # Two warp groups of 64 rows each. Wide KV tiles, because a tile of Q is reread from shared memory at each step.
         return 128, 128
-    # At head_dim 64 the exponentials weigh as much as the products: two blocks an SM overlap one with the other.
+    # At head_dim 64 the exponentials weigh as much as the products: two blocks per SM overlap them.
     return 128, 64
 
 

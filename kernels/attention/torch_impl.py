@@ -1,4 +1,4 @@
-"""Attention as PyTorch computes it: the plain three operations, and SDPA with its backend pinned."""
+"""Attention in PyTorch: three plain operations, and SDPA with a fixed backend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def naive_forward(
     mask = visible(query_len, key_len, causal=True, device=q.device) if causal else None
     p = _probabilities(q, k, mask, softmax_scale)
     if mask is not None and query_len > key_len:
-        p = p.masked_fill(~mask.any(-1, keepdim=True), 0.0)  # rows that see no key: softmax of nothing is NaN
+        p = p.masked_fill(~mask.any(-1, keepdim=True), 0.0)  # fully masked rows, where softmax gives NaN
     return _weighted(p, v), p
 
 
@@ -33,7 +33,7 @@ def naive_masked_forward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The same under a mask, bool, broadcast over [batch, heads, query_len, key_len]: dense scores, hidden by -inf.
 
-    A row that sees no key is left as softmax makes it of nothing but -inf: NaN.
+    A fully masked row stays NaN, the softmax of nothing but -inf.
     """
     p = _probabilities(q, k, mask, softmax_scale)
     return _weighted(p, v), p
@@ -59,7 +59,7 @@ def sdpa_masked_forward(
 ) -> torch.Tensor:
     """scaled_dot_product_attention with a bool mask, broadcast over [batch, heads, query_len, key_len].
 
-    The backend is PyTorch's choice, and so is what a row that sees no key gives: it is left as it comes.
+    PyTorch chooses the backend, which also decides what a fully masked row gives: nothing is repaired here.
     """
     gqa = q.shape[1] != k.shape[1]
     return scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=softmax_scale, enable_gqa=gqa)
@@ -68,7 +68,7 @@ def sdpa_masked_forward(
 def sdpa_forward(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, backend: SDPBackend, causal: bool, softmax_scale: float
 ) -> torch.Tensor:
-    """scaled_dot_product_attention with one backend allowed. Raises Unavailable, with PyTorch's reason, if it declines.
+    """scaled_dot_product_attention with one backend. Raises Unavailable with PyTorch's reason if it cannot run.
 
     PyTorch's `is_causal` is aligned top-left, so lengths that differ pass a bottom-right mask instead: a bias object
     for the flash backend, which takes no mask, a bool mask for the others.

@@ -13,7 +13,7 @@ SIZES = st.integers(1, 9)
 
 @given(data=st.data(), query_len=SIZES, key_len=SIZES, batch=st.integers(1, 3))
 @settings(max_examples=60, deadline=None)
-def test_that_a_mask_is_its_predicates_looked_up_in_its_table(
+def test_that_a_mask_is_its_predicates_evaluated_in_its_table(
     data: st.DataObject, query_len: int, key_len: int, batch: int
 ) -> None:
     mask = data.draw(descriptions(query_len, key_len, batch))
@@ -83,7 +83,7 @@ def test_that_more_than_six_terms_or_bits_or_unlike_batches_are_refused() -> Non
     six = windows[0] | windows[1] | windows[2] | windows[3] | windows[4] | windows[5]
     with pytest.raises(InvalidInputs, match="6 different terms, not 7"):
         six | windows[6]
-    with pytest.raises(InvalidInputs, match="has 2 bits"):
+    with pytest.raises(InvalidInputs, match="fit in 2 bits"):
         MaskDescription(causal().terms, 4)
     with pytest.raises(InvalidInputs, match=r"batches of \[2, 3\]"):
         term(TermKind.KEYS_BEFORE, torch.tensor([1, 2])) & term(TermKind.QUERIES_BEFORE, torch.tensor([1, 2, 3]))
@@ -92,7 +92,7 @@ def test_that_more_than_six_terms_or_bits_or_unlike_batches_are_refused() -> Non
 def test_that_ids_of_other_lengths_are_refused() -> None:
     mask = term(TermKind.SAME_IDS, q_ids=torch.zeros(1, 4).int(), kv_ids=torch.zeros(1, 5).int())
 
-    with pytest.raises(InvalidInputs, match="ids of 4 queries and 5 keys, and there are 4 and 4"):
+    with pytest.raises(InvalidInputs, match="ids for 4 queries and 5 keys, but there are 4 and 4"):
         visible(mask, query_len=4, key_len=4)
 
 

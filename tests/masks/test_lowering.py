@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.masks import Layout, Mask, parse, visible_matrix
-from core.masks.lowering import MOST_TERMS, KernelTerm, counted_terms, lowered
+from core.masks.lowering import MAX_TERMS, KernelTerm, counted_terms, lowered
 from tests.masks.compositions import layouts, masks, sides
 
 
@@ -43,7 +43,7 @@ def assert_form_equals(mask: Mask, sequences: tuple[Layout, ...]) -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(mask=masks.filter(lambda mask: counted_terms(mask) <= MOST_TERMS), layout=layouts)
+@given(mask=masks.filter(lambda mask: counted_terms(mask) <= MAX_TERMS), layout=layouts)
 def test_that_the_truth_table_is_the_mask(mask: Mask, layout: Layout) -> None:
     assert_form_equals(mask, (layout,))
 

@@ -42,7 +42,7 @@ _SECONDS_PER_SCORE = 6e-7
 """On two CPU cores: a tenth for tracing, the rest for the float64 reference and PyTorch's own attention."""
 _FLOAT64, _FLOAT32 = 8, 4
 _SHARE_OF_FREE_MEMORY = 0.8
-_LONGEST_EMULATION_S = 600.0
+_MAX_EMULATION_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -220,9 +220,9 @@ def check(params: FlashAttentionParams, available_bytes: int | None = None) -> N
             f"{format_quantity(free, 'bytes')} are free: {_advice(planned, 'space')}.",
             _heaviest(params),
         )
-    if cost.seconds > _LONGEST_EMULATION_S:
+    if cost.seconds > _MAX_EMULATION_S:
         raise InvalidParams(
-            f"This run would take about {cost.seconds:,.0f} s on a CPU, and {_LONGEST_EMULATION_S:g} s "
+            f"This run would take about {cost.seconds:,.0f} s on a CPU, and {_MAX_EMULATION_S:g} s "
             f"is the longest that is started: {_advice(planned, 'time')}.",
             _heaviest(params),
         )

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from core.contracts.text import Text
 from core.masks import Causal, Documents, Layout, Mask, Padding, Prefix, SameTurn, Turns, Window, terms_of
 from core.masks.cost import Cost
-from core.masks.lowering import MOST_TERMS, counted_terms
+from core.masks.lowering import MAX_TERMS, counted_terms
 from core.masks.nodes import Ahead, Grouped
 from core.masks.tokens import Tokens
-from core.topics.masks.params import LONGEST, MasksParams
+from core.topics.masks.params import MAX_LENGTH, MasksParams
 from core.topics.masks.positions import Positions
 
 
@@ -186,9 +186,9 @@ def _on_text(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]
                 Weight.WARNING,
                 Text(
                     f"Of {tokens.characters:,} characters the first {tokens.characters_used:,} are used: they make "
-                    f"{len(tokens.labels):,} tokens, and {LONGEST:,} is the most. The rest stays in the text.",
+                    f"{len(tokens.labels):,} tokens, and {MAX_LENGTH:,} is the most. The rest stays in the text.",
                     f"共 {tokens.characters:,} 个字符，使用前 {tokens.characters_used:,} 个：得到 "
-                    f"{len(tokens.labels):,} 个 token，上限为 {LONGEST:,}。其余文字保留在文本框中。",
+                    f"{len(tokens.labels):,} 个 token，上限为 {MAX_LENGTH:,}。其余文字保留在文本框中。",
                 ),
                 field,
             )
@@ -282,12 +282,12 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[MaskWarning]:
             "block_q",
         )
     needed = counted_terms(mask)
-    if needed > MOST_TERMS:
+    if needed > MAX_TERMS:
         yield _about_expression(
             "too-many-terms",
-            f"The block-sparse kernel takes {MOST_TERMS} different terms and this mask has {needed}: a run compares "
+            f"The block-sparse kernel takes {MAX_TERMS} different terms and this mask has {needed}: a run compares "
             "the other implementations without it.",
-            f"块稀疏 kernel 最多支持 {MOST_TERMS} 个不同的项，而此掩码有 {needed} 个：运行时只比较其他实现。",
+            f"块稀疏 kernel 最多支持 {MAX_TERMS} 个不同的项，而此掩码有 {needed} 个：运行时只比较其他实现。",
         )
 
 

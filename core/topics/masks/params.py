@@ -11,12 +11,12 @@ from core.contracts.params import Params, choice, number, text
 from core.masks.parser import MaskSyntaxError, parse
 from core.masks.presets import PRESET_IDS
 
-LONGEST = 8192
+MAX_LENGTH = 8192
 """The longest sequence of queries or keys."""
 
-MOST_SEQUENCES = 32
+MAX_SEQUENCES = 32
 
-_LONGEST_TEXT = 262_144
+_MAX_TEXT_LENGTH = 262_144
 
 
 class MasksParams(Params):
@@ -41,19 +41,19 @@ class MasksParams(Params):
         label="Text",
         help="Labels of the tokens; <pad> marks a pad, <doc> and <eos> documents, <user> and <assistant> turns.",
         group="Tokens",
-        max_length=_LONGEST_TEXT,
+        max_length=_MAX_TEXT_LENGTH,
     )
     key_text: str = text(
         "",
         label="Text of the keys",
         help="For cross-attention: the text that is looked at. Empty: the queries' own (or the preset's).",
         group="Tokens",
-        max_length=_LONGEST_TEXT,
+        max_length=_MAX_TEXT_LENGTH,
     )
     seq_len: int = number(
         0,
         minimum=0,
-        maximum=LONGEST,
+        maximum=MAX_LENGTH,
         label="Query length",
         unit="tokens",
         help="0: the text's. A text shorter than this is stretched, each token repeated; a longer one is cut.",
@@ -62,7 +62,7 @@ class MasksParams(Params):
     key_len: int = number(
         0,
         minimum=0,
-        maximum=LONGEST,
+        maximum=MAX_LENGTH,
         label="Key length",
         unit="tokens",
         help="0: the queries'. More keys than queries without a text of their own: the queries are the last ones, as "
@@ -84,7 +84,7 @@ class MasksParams(Params):
     sequence: int = number(
         0,
         minimum=0,
-        maximum=MOST_SEQUENCES - 1,
+        maximum=MAX_SEQUENCES - 1,
         label="Sequence shown",
         help="Which sequence of the batch is drawn; the numbers are those of the whole batch.",
         group="Tokens",
@@ -127,16 +127,16 @@ def numbers_of(written: str, field: str) -> tuple[int, ...]:
     for part in written.replace(";", ",").replace("，", ",").replace(" ", ",").split(","):
         if not part:
             continue
-        if not part.isascii() or not part.isdigit() or int(part[:9]) > LONGEST or len(part) > 9:
+        if not part.isascii() or not part.isdigit() or int(part[:9]) > MAX_LENGTH or len(part) > 9:
             shown = part if len(part) <= 20 else f"{part[:17]}..."
             raise InvalidParams(
-                f"{field} has {shown!r}, which is no length: write whole numbers from 0 to {LONGEST:,}, "
+                f"{field} has {shown!r}, which is no length: write whole numbers from 0 to {MAX_LENGTH:,}, "
                 "with commas between them.",
                 field,
             )
         numbers.append(int(part))
-    if field == "lengths" and len(numbers) > MOST_SEQUENCES:
+    if field == "lengths" and len(numbers) > MAX_SEQUENCES:
         raise InvalidParams(
-            f"{field} has {len(numbers)} sequences, and {MOST_SEQUENCES} are the most: leave some out.", field
+            f"{field} has {len(numbers)} sequences, and {MAX_SEQUENCES} are the most: leave some out.", field
         )
     return tuple(numbers)

@@ -24,7 +24,7 @@ ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
 _THUMBNAIL_PX = 68
 _SHARE_OF_FREE_MEMORY = 0.8
 _TRACE_BUDGET_BYTES = 1 << 30
-_LONGEST_S = 600.0
+_MAX_RUN_S = 600.0
 _SECONDS_PER_SCORE = 6e-7
 """On two CPU cores, four implementations and the float64 reference together."""
 _SCORE_MATRICES = 4
@@ -158,9 +158,9 @@ def check(params: MasksParams, available_bytes: int | None = None) -> None:
             f"and {format_quantity(free, 'bytes')} are free: {advice}.",
             "heads",
         )
-    if scores * _SECONDS_PER_SCORE > _LONGEST_S:
+    if scores * _SECONDS_PER_SCORE > _MAX_RUN_S:
         raise InvalidParams(
-            f"This run would take about {scores * _SECONDS_PER_SCORE:,.0f} s on a CPU, and {_LONGEST_S:g} s is the "
+            f"This run would take about {scores * _SECONDS_PER_SCORE:,.0f} s on a CPU, and {_MAX_RUN_S:g} s is the "
             f"longest that is started: {advice}.",
             "heads",
         )

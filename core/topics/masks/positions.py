@@ -11,7 +11,7 @@ import numpy as np
 from core.masks import Layout, Side, ids_from_lengths
 from core.masks.presets import Preset
 from core.masks.tokens import Tokens, numbered, stretched, tokenise
-from core.topics.masks.params import LONGEST, MasksParams, numbers_of
+from core.topics.masks.params import MAX_LENGTH, MasksParams, numbers_of
 
 _WITHOUT_TEXT = 16
 
@@ -93,7 +93,7 @@ def _positions(
 
 def _tokens(text: str, length: int) -> Tokens:
     """At least one token: blank text is so many numbered positions."""
-    tokens = tokenise(text, LONGEST)
+    tokens = tokenise(text, MAX_LENGTH)
     return tokens if tokens.labels else replace(numbered(length or _WITHOUT_TEXT), characters=len(text))
 
 

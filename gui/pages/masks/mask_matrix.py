@@ -23,7 +23,7 @@ _AT_ONCE_CELLS = 1 << 18
 """So many cells are drawn where they are asked for; more of them beside the GUI thread."""
 _GAPS_UP_TO = 40
 _REDRAW_MS = 10
-_MOST_PX = 1024
+_MAX_PX = 1024
 
 
 class MaskMatrix(Figure):
@@ -172,7 +172,7 @@ class MaskMatrix(Figure):
         box = self.chart.getViewBox()
         rows, cols = window(source, *box.viewRange())
         room = box.sceneBoundingRect()
-        size = min(_MOST_PX, max(32, int(room.height()))), min(_MOST_PX, max(32, int(room.width())))
+        size = min(_MAX_PX, max(32, int(room.height()))), min(_MAX_PX, max(32, int(room.width())))
         colours = self._colours()
         self._draw_gaps(source, rows, cols)
         self._update_axis_labels()

@@ -1,9 +1,9 @@
 """Block-sparse flash attention forward in Triton: a mask's full tiles unmasked, its partial tiles masked, no others.
 
-The steps and the state are those of `flash`; what differs is which tiles of keys a program visits. Full tiles come in
-runs of neighbours, walked like flash's own with no list to read inside a run. Partial tiles, which lie along the edges
-of a mask, are listed one by one; only in them is the mask evaluated, from a description known at compile time (see
-`mask`), and only in them are its lengths and ids loaded.
+The steps and the state are those of `flash`; only the visited key tiles differ. Full tiles come in runs of adjacent
+tiles: inside a run the kernel reads no list, just as in flash. Partial tiles, which lie along the edges of a mask, are
+listed one by one. Only there is the mask evaluated, from a description known at compile time (see `mask`), and only
+there are its lengths and ids loaded.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
@@ -23,7 +23,7 @@ from kernels.attention.blocks import BlockMask
 from kernels.attention.mask import MaskDescription, TermKind
 from kernels.attention.output import Timeline
 from kernels.attention.tiling import Tiling
-from kernels.attention.triton.flash import attend_tile, empty_results, fold_tile, record_program, score_tile, store_rows
+from kernels.attention.triton.flash import attend_tile, empty_outputs, fold_tile, record_program, score_tile, store_rows
 
 _KINDS = tuple(TermKind)
 _BITS_PER_TERM = 6
@@ -40,7 +40,7 @@ SAME_IDS = tl.constexpr(_KINDS.index(TermKind.SAME_IDS))
 def term_holds(
     rows, cols, query_len, key_len, limit_ptr, q_ids_ptr, kv_ids_ptr, KIND: tl.constexpr, SLOT: tl.constexpr
 ):
-    """One predicate on a tile: bool, broadcast over [rows, cols]. Pointers are at the tile's sequence."""
+    """One predicate on a tile: bool, broadcast over [rows, cols]. The pointers point at the sequence of the tile."""
     i, j = rows[:, None] + (key_len - query_len), cols[None, :]
     if KIND == CAUSAL:
         holds = j <= i
@@ -65,8 +65,8 @@ def visible_cells(
 ):  # fmt: skip
     """The mask on one tile, bool [BLOCK_Q, BLOCK_KV], false where there is no key.
 
-    A table with a single 1, or a single 0, is one conjunction, which is cheaper than a look-up: ODD_ROW is that row,
-    None where there is no such row, and ODD_SEES what it says. Most masks are of that kind.
+    A table with a single 1, or a single 0, is one conjunction, which is cheaper than a look-up. ODD_ROW is that row, or
+    None if there is no such row, and ODD_SEES is its value. Most masks are of that kind.
     """
     if ODD_ROW is None:
         answers = tl.zeros([BLOCK_Q, BLOCK_KV], tl.int32)
@@ -117,13 +117,13 @@ def block_sparse_fwd_kernel(
     """One program: one tile of queries of one head. Grid (query tiles, heads, batch).
 
     Tensors, strides and timeline as in flash_fwd_kernel. The lists are those of a BlockMask, from order_ptr to
-    kv_ids_ptr. RAGGED: the last tile of keys hangs over the end.
+    kv_ids_ptr. RAGGED: the last key tile extends past key_len.
     """
     if timeline_ptr is not None:
         start_ns = tl_cuda.globaltimer()
 
-    # Within a head the tile of queries with most to visit starts first, so that short ones fill the tail of the grid.
-    # Heads still run one after another: programs that run together then share one head's keys and values in L2.
+    # Within a head the query tile that visits the most keys starts first, so that short ones fill the tail of the grid.
+    # Heads still run in turn: programs that run at the same time then share one head's keys and values in L2.
     mask = tl.program_id(2).to(tl.int64) if MASK_PER_SEQUENCE else tl.cast(0, tl.int64)
     mask_row = mask * tl.num_programs(0)
     q_block = tl.load(order_ptr + mask_row + tl.program_id(0))
@@ -166,7 +166,7 @@ def block_sparse_fwd_kernel(
                 start + tile_cols, rows, key_len, scale_log2, False,
             )  # fmt: skip
     if RAGGED:
-        # A tile that hangs over the end, full as far as there are keys: guarded, but nothing of the mask is evaluated.
+        # The last tile extends past the end but is full up to key_len: guarded, but the mask is not evaluated.
         last_end = tl.load(full_runs_ptr + end_run * 2 - 1, mask=end_run > first_run, other=0) * BLOCK_KV
         for start in range(whole_end, tl.minimum(last_end, key_len), BLOCK_KV):
             first_key = tl.cast(start, tl.int64)
@@ -213,7 +213,7 @@ def block_sparse_forward(
     Shapes and results are those of `flash_forward`.
     """
     heads, query_len, head_dim = q.shape[1:]
-    out, lse, times, grid = empty_results(q, mask.block_q, timeline=timeline)
+    out, lse, times, grid = empty_outputs(q, mask.block_q, timeline=timeline)
     block_sparse_fwd_kernel[grid](
         q, k, v, out, lse, times,
         mask.order, mask.bounds, mask.full_runs, mask.partial,
@@ -222,14 +222,14 @@ def block_sparse_forward(
         heads // k.shape[1], query_len, k.shape[2], softmax_scale * math.log2(math.e),
         HEAD_DIM=head_dim, BLOCK_Q=mask.block_q, BLOCK_KV=mask.block_kv,
         MASK_PER_SEQUENCE=mask.sequences > 1, RAGGED=k.shape[2] % mask.block_kv != 0,
-        **_compiled_in(mask.description),
+        **_constexpr_arguments(mask.description),
         num_warps=tiling.num_warps, num_stages=tiling.num_stages,
     )  # fmt: skip
     return out, lse, times
 
 
 def read_timeline(times: torch.Tensor, mask: BlockMask) -> Timeline:
-    """The kernel's [programs, 3] as arrays on the host, each program with what it computed. Waits for the GPU."""
+    """The kernel's [programs, 3] as arrays on the host, with what each program computed. Waits for the GPU."""
     query_blocks = mask.order.shape[1]
     heads = times.shape[0] // (query_blocks * mask.batch)
     batch, head, x = (index.reshape(-1).astype(np.int32) for index in np.indices((mask.batch, heads, query_blocks)))
@@ -239,8 +239,8 @@ def read_timeline(times: torch.Tensor, mask: BlockMask) -> Timeline:
     return Timeline(sm.astype(np.int32), start_ns.copy(), end_ns.copy(), q_block, head, batch)
 
 
-def _compiled_in(description: MaskDescription) -> dict[str, int | bool | None]:
-    """What of a description is known at compile time: kinds and composition, not lengths, windows or ids."""
+def _constexpr_arguments(description: MaskDescription) -> dict[str, int | bool | None]:
+    """The parts of a description known at compile time: kinds and composition, not lengths, windows or ids."""
     terms, slot = 0, 0
     for k, term in enumerate(description.terms):
         terms |= (_KINDS.index(term.kind) | slot << 3) << _BITS_PER_TERM * k

@@ -1,7 +1,7 @@
 """Flash attention forward in Triton: scores and probabilities never leave the chip.
 
 FlashAttention (Dao et al. 2022, Algorithm 1) in the loop order of FlashAttention-2 (Dao 2023): one program keeps a tile
-of queries and walks over the tiles of keys and values, with the online softmax of Milakov and Gimelshein (2018).
+of queries and loops over the tiles of keys and values, with the online softmax of Milakov and Gimelshein (2018).
 Exponentials are base 2: log2(e) is folded into the softmax scale, so each element costs one multiply-add and one exp2.
 
 Loop-carried state, by row of the query tile, all float32:
@@ -52,7 +52,7 @@ def online_softmax_update(m_i, l_i, acc, scores, scale_log2, MASKED: tl.constexp
 
 @triton.jit
 def score_tile(q, k_tile_ptrs, in_bounds, MASKED: tl.constexpr):
-    """Loads a tile of K, guarded where MASKED, and gives its raw scores."""
+    """Loads a tile of K, guarded where MASKED, and returns its raw scores."""
     if MASKED:
         k = tl.load(k_tile_ptrs, mask=in_bounds, other=0.0)
     else:
@@ -77,7 +77,7 @@ def attend_tile(
     m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, cols, row_visible, key_len, scale_log2,
     MASKED: tl.constexpr,
 ):  # fmt: skip
-    """One step of the walk: loads a tile of K and V, scores it against the queries, folds it into the state."""
+    """One step: loads a tile of K and V, scores it against the queries, folds it into the state."""
     in_bounds = (cols < key_len)[:, None]
     scores = score_tile(q, k_tile_ptrs, in_bounds, MASKED)
     if MASKED:
@@ -87,8 +87,8 @@ def attend_tile(
 
 @triton.jit
 def store_rows(m_i, l_i, acc, o_ptrs, lse_ptrs, row_in_bounds):
-    """Normalises the state and writes a tile of O and its log-sum-exp, natural."""
-    # Nothing seen: l_i = 0 and acc = 0, so the row is zeros and its log-sum-exp -inf, with no 0 / 0 on the way.
+    """Normalises the state and writes a tile of O and its natural log-sum-exp."""
+    # Fully masked row: l_i = 0 and acc = 0, so the output is zeros and the log-sum-exp is -inf, without 0 / 0.
     out = acc / tl.where(l_i == 0.0, 1.0, l_i)[:, None]
     tl.store(o_ptrs, out.to(o_ptrs.dtype.element_ty), mask=row_in_bounds[:, None])
     lse = (m_i + tl.log2(l_i)) * 0.6931471805599453
@@ -124,7 +124,7 @@ def flash_fwd_kernel(
     if timeline_ptr is not None:
         start_ns = tl_cuda.globaltimer()
 
-    # Causal: the last tile of queries walks furthest, so it starts first and the short ones fill the tail of the grid.
+    # Causal: the last query tile visits the most keys, so it starts first and short ones fill the tail of the grid.
     q_block = tl.num_programs(0) - 1 - tl.program_id(0) if CAUSAL else tl.program_id(0)
     head = tl.program_id(1)
     batch = tl.program_id(2).to(tl.int64)
@@ -150,7 +150,7 @@ def flash_fwd_kernel(
     l_i = tl.zeros([BLOCK_Q], tl.float32)
     acc = tl.zeros([BLOCK_Q, HEAD_DIM], tl.float32)
 
-    # Tiles that every row sees whole need no mask: they come first, the diagonal and the ragged end after them.
+    # Tiles that every row sees in full need no mask and come first; the diagonal and the ragged end follow.
     row_visible = visible_keys(rows, query_len, key_len, CAUSAL)
     if CAUSAL:
         seen_by_first = tl.minimum(first_row + (key_len - query_len + 1), key_len)
@@ -182,10 +182,10 @@ def flash_fwd_kernel(
         record_program(timeline_ptr, head, start_ns)
 
 
-def empty_results(
+def empty_outputs(
     q: torch.Tensor, block_q: int, *, timeline: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, tuple[int, int, int]]:
-    """What a kernel is to write (out, log-sum-exp, timeline if asked for) and its grid (query tiles, heads, batch)."""
+    """The outputs of a kernel (out, log-sum-exp, timeline if requested) and its grid (query tiles, heads, batch)."""
     batch, heads, query_len, _ = q.shape
     grid = (triton.cdiv(query_len, block_q), heads, batch)
     out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
@@ -207,11 +207,11 @@ def flash_forward(
     """Launches the kernel on tensors already checked by `attention`.
 
     q [batch, heads, query_len, head_dim], k and v [batch, kv_heads, key_len, head_dim]. Returns a contiguous out,
-    lse float32 [batch, heads, query_len], and int64 [programs, 3] of (SM, start_ns, end_ns) where `timeline` asks.
+    lse float32 [batch, heads, query_len], and int64 [programs, 3] of (SM, start_ns, end_ns) if `timeline`.
     """
     heads, query_len, head_dim = q.shape[1:]
     kv_heads, key_len = k.shape[1], k.shape[2]
-    out, lse, times, grid = empty_results(q, tiling.block_q, timeline=timeline)
+    out, lse, times, grid = empty_outputs(q, tiling.block_q, timeline=timeline)
     flash_fwd_kernel[grid](
         q, k, v, out, lse, times,
         *q.stride(), *k.stride(), *v.stride(), *out.stride(),
@@ -223,7 +223,7 @@ def flash_forward(
 
 
 def read_timeline(times: torch.Tensor, q: torch.Tensor, tiling: Tiling, *, causal: bool) -> Timeline:
-    """The kernel's [programs, 3] as arrays on the host, each program with what it computed. Waits for the GPU."""
+    """The kernel's [programs, 3] as arrays on the host, with what each program computed. Waits for the GPU."""
     batch, heads, query_len, _ = q.shape
     query_blocks = triton.cdiv(query_len, tiling.block_q)
     batch_index, head_index, x = (

@@ -19,7 +19,7 @@ from kernels.attention.tiling import Tiling
 from kernels.errors import InvalidInputs
 
 MAX_KEY_LEN = 131072
-"""The longest row that the softmax kernel keeps whole."""
+"""The longest row that the softmax kernel holds on chip."""
 _SOFTMAX_TILE_ELEMENTS = 8192
 
 
@@ -69,7 +69,7 @@ def softmax_fwd_kernel(
     offsets = rows[:, None] * key_len + cols[None, :]
     scores = tl.load(s_ptr + offsets, mask=in_bounds, other=float("-inf")).to(tl.float32)
     row_max = tl.max(scores, 1)
-    base = tl.where(row_max == float("-inf"), 0.0, row_max)  # a row that sees no key: -inf - -inf would be NaN
+    base = tl.where(row_max == float("-inf"), 0.0, row_max)  # fully masked row: -inf - -inf would be NaN
     weights = tl.exp2((scores - base[:, None]) * 1.4426950408889634)
     row_sum = tl.sum(weights, 1)
     p = weights / tl.where(row_sum == 0.0, 1.0, row_sum)[:, None]
@@ -121,7 +121,7 @@ def standard_forward(
     if key_len > MAX_KEY_LEN:
         raise InvalidInputs(
             f"Standard attention keeps a whole row of scores on chip, so it takes at most {MAX_KEY_LEN} keys, "
-            f"not {key_len}: use flash attention."
+            f"not {key_len}: use flash attention instead."
         )
     s = torch.empty((batch, heads, query_len, key_len), dtype=q.dtype, device=q.device)
     p = torch.empty_like(s)

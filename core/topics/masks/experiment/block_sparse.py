@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.interpreter import Launch
-from core.masks.lowering import MOST_TERMS, KernelTerm, counted_terms, lowered
+from core.masks.lowering import MAX_TERMS, KernelTerm, counted_terms, lowered
 from core.topics.masks.experiment.problem import Problem
 from core.trace.tile_loads import first_offset, in_launch_order, loads_of
 from kernels.attention.blocks import BlockMask, block_mask
@@ -23,7 +23,7 @@ def tiles_of(problem: Problem) -> BlockMask | str:
     if lowering is None:
         return (
             f"The mask has {counted_terms(problem.mask)} different terms and the block-sparse kernel takes "
-            f"{MOST_TERMS}: write it with fewer, or look at the other implementations."
+            f"{MAX_TERMS}: write it with fewer, or look at the other implementations."
         )
     return block_mask(
         MaskDescription(tuple(_term(term) for term in lowering.terms), lowering.table),

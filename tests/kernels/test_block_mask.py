@@ -141,7 +141,7 @@ def test_that_ids_beyond_32_bits_and_batches_that_differ_are_refused() -> None:
     huge = torch.full((1, 8), 1 << 40)
     with pytest.raises(InvalidInputs, match="fit in 32 bits"):
         made(term(TermKind.SAME_IDS, q_ids=huge, kv_ids=huge), 8, 8, 16, 16, batch=1)
-    with pytest.raises(InvalidInputs, match="describes 2 sequences, and the batch has 3"):
+    with pytest.raises(InvalidInputs, match="describes 2 sequences, but the batch has 3"):
         made(term(TermKind.KEYS_BEFORE, torch.tensor([1, 2])), 8, 8, 16, 16, batch=3)
     with pytest.raises(InvalidInputs, match="at least 1"):
         made(causal(), 0, 8, 16, 16, batch=1)

@@ -1,1 +1,1 @@
-"""What is true: contracts, engine, tracing, hardware facts and the topics. No Qt in here."""
+"""Contracts, engine, interpreter, traces, hardware facts and topics. No Qt."""

@@ -1,6 +1,6 @@
-"""How implementations of one operation compare: error against float64, and time where the device really ran them.
+"""How implementations of one operation compare: their errors against float64, and their times on a real device.
 
-Free of torch, so that the window may read it. `core.hardware.compare` makes these rows.
+Imports no torch, so that the window can read it. `core.hardware.compare` fills these rows.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import numpy as np
 from core.contracts.result import Metric, Provenance
 
 ERROR_FACTOR = 3.0
-"""How many times PyTorch's own rms error in the same precision an implementation may be off."""
+"""An implementation passes if its RMS error is at most this many times that of PyTorch in the same precision."""
 
 RunsOn = Literal["cuda", "cpu", "emulated", "unavailable"]
 
 
 @dataclass(frozen=True)
 class ImplResult:
-    """What is known of one implementation; a topic that knows more of its own derives from it.
+    """The result of one implementation. A topic with fields of its own derives from it.
 
-    Errors are against float64; an error that is not a number is None, and its check has failed. `passed` is None where
-    nothing was checked, `reason` says why where `runs_on` is 'unavailable'. Times are there only where the device ran
-    it and it passed its check; `tflops` also wants a count of FLOPs, `peak_memory_bytes` a GPU.
+    Errors are against float64; an error that is NaN or inf is stored as None, and its check has failed. `passed` is
+    None where nothing was checked. `reason` says why `runs_on` is 'unavailable'. Times exist only where the device ran
+    the implementation and the output passed its check; `tflops` also needs a FLOP count, and `peak_memory_bytes` a GPU.
     """
 
     impl: str
@@ -50,12 +50,12 @@ class ImplResult:
 
     @property
     def measured(self) -> Provenance:
-        """How a number that the device itself gave was obtained."""
+        """The provenance of a number that was measured on the device."""
         return Provenance.MEASURED if self.runs_on == "cuda" else Provenance.MEASURED_CPU
 
     @property
     def provenance(self) -> Provenance:
-        """How its output, and so its errors, were obtained."""
+        """The provenance of the output, and so of its errors."""
         return Provenance.TRACED if self.runs_on == "emulated" else self.measured
 
 
@@ -71,23 +71,23 @@ class ErrorCheck:
 
 
 def error_metrics(name: str, result: ImplResult, note: str) -> dict[str, Metric]:
-    """'{name}.max_abs_error', '.rms_error' and '.allowed_rms_error' of a result that was checked; NaN for no number."""
+    """'{name}.max_abs_error', '.rms_error' and '.allowed_rms_error' of a checked result; NaN where one is None."""
     if result.passed is None:
         return {}
-    allowed_note = "three times the rms error of PyTorch's plain attention in this precision"
+    allowed_note = "three times the RMS error of PyTorch's plain attention in this precision"
     errors = {
         "max_abs_error": (result.max_abs_error, result.provenance, note),
         "rms_error": (result.rms_error, result.provenance, note),
         "allowed_rms_error": (result.allowed_rms_error, result.measured, allowed_note),
     }
     return {
-        f"{name}.{error}": Metric(math.nan if value is None else value, "", how, error_note)
-        for error, (value, how, error_note) in errors.items()
+        f"{name}.{error}": Metric(math.nan if value is None else value, "", provenance, error_note)
+        for error, (value, provenance, error_note) in errors.items()
     }
 
 
 def time_metrics(name: str, result: ImplResult, note: str = "") -> dict[str, Metric]:
-    """'{name}.time_ms' of a result that was timed, with its spread after the note."""
+    """'{name}.time_ms' of a timed result; the note ends with the spread."""
     if result.time_ms is None:
         return {}
     spread = f"median of {len(result.time_ms_samples)}, interquartile range {result.spread_ms:.3g} ms"

@@ -1,4 +1,4 @@
-"""Rows as CSV text: the one way, for the window, the command line and reports alike."""
+"""Rows as CSV text, for the window, the command line and reports alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one way to write a number with its unit, for the window, the command line and the pictures alike."""
+"""Numbers with their units as text, the same way in the window, on the command line and in pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def format_quantity(value: float, unit: str = "", digits: int = 3) -> str:
     """`value` with `digits` significant digits and its unit, e.g. '40.3 GB', '24 ms', '1,024 tokens'.
 
     Bytes take decimal prefixes (1 GB = 10^9 B), as data sheets and the FlashAttention paper do.
-    A value that is not a number is an em dash: nothing was obtained.
+    NaN is an em dash: there is no value.
     """
     if math.isnan(value):
         return "—"
@@ -53,7 +53,7 @@ def _plain(value: float, digits: int) -> str:
 def _prefixed(value: float, unit: str, digits: int, small: bool) -> str:
     if value == 0:
         return f"0 {unit}"
-    # Rounded first, so that 999.96 becomes 1 k and not 1000.
+    # Round first, so that 999.96 becomes 1 k and not 1000.
     rounded = float(f"{value:.{digits - 1}e}")
     step = math.floor(math.log10(abs(rounded)) / 3)
     if small and step < 0:

@@ -1,4 +1,4 @@
-"""Paths as the user gives them."""
+"""Paths that the user entered."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from core.contracts.errors import InvalidParams
 
 
 def expanded(path: str | Path, field: str | None = None) -> Path:
-    """`path` with a leading '~' taken for a home folder. Raises InvalidParams for the parameter `field` where there is
-    no such user, or where no file can have such a name."""
-    given = str(path).strip()
-    if "\0" in given:
-        raise InvalidParams("A path cannot hold a NUL character: give it without.", field)
+    """`path` with a leading '~' replaced by the home folder. Raises InvalidParams for the parameter `field` where that
+    user does not exist, or where no file can have such a name."""
+    text = str(path).strip()
+    if "\0" in text:
+        raise InvalidParams("A path cannot contain a NUL character: remove it.", field)
     try:
-        return Path(given).expanduser()
+        return Path(text).expanduser()
     except RuntimeError as error:
         raise InvalidParams(
-            f"The home folder that {Path(given).parts[0]} stands for is not known here: give the whole path.", field
+            f"The home folder {Path(text).parts[0]} does not exist on this machine: enter the full path.", field
         ) from error

@@ -1,4 +1,4 @@
-"""The versions that a result names, so that it can be repeated."""
+"""The versions that are stored with a result, so that it can be reproduced."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _LIBRARIES = ("torch", "triton", "numpy")
 
 @cache
 def versions(*packages: str) -> dict[str, str]:
-    """Of Tilescope, Python, the libraries that computed, and `packages`; what is not installed is left out.
+    """Versions of Tilescope, Python, the libraries that compute, and `packages`, except those that are not installed.
 
     Imports none of them.
     """
-    installed = {"tilescope": _own_version(), "python": platform.python_version()}
+    installed = {"tilescope": _tilescope_version(), "python": platform.python_version()}
     for name in (*_LIBRARIES, *packages):
         with suppress(importlib.metadata.PackageNotFoundError):
             installed[name] = importlib.metadata.version(name)
     return installed
 
 
-def _own_version() -> str:
+def _tilescope_version() -> str:
     """From pyproject.toml: Tilescope runs from its checkout, without being installed."""
     with _PROJECT.open("rb") as file:
         return str(tomllib.load(file)["project"]["version"])

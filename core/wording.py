@@ -20,7 +20,7 @@ def provenance(result: Result, name: str) -> str:
 
 
 def missing(result: Result, *names: str) -> Finding | None:
-    """The finding when the run did not produce what a claim needs, else None."""
+    """The finding for a run that did not produce the metrics that a claim needs, else None."""
     absent = [name for name in names if name not in result.metrics]
     if not absent:
         return None

@@ -1,1 +1,1 @@
-"""Triton kernels, their launchers and their references. Knows neither core nor gui."""
+"""Triton kernels, their launchers and their references. Imports neither core nor gui."""

@@ -1,14 +1,14 @@
-"""Errors of the kernels, each one clear sentence for the user who will read it."""
+"""Errors of the kernels. Each is one clear sentence for the user."""
 
 from __future__ import annotations
 
 
 class KernelError(Exception):
-    """One sentence: what is wrong, why, and what would do."""
+    """One sentence: what is wrong, why, and what to do."""
 
 
 class InvalidInputs(KernelError):
-    """Shapes, dtypes or options that the computation is not defined for."""
+    """Shapes, dtypes or options for which the computation is not defined."""
 
 
 class Unavailable(KernelError):

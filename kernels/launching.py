@@ -1,4 +1,4 @@
-"""Where Triton's kernels can run, and what every launch of one shares: why it cannot run here, in a sentence."""
+"""Where Triton kernels can run, and one sentence that says why a launch is not possible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def has_triton() -> bool:
 
 
 def device_target(device: torch.device) -> str | None:
-    """What Triton calls the GPU: 'sm_90', 'gfx942'; None for a CPU."""
+    """Triton's name for the GPU: 'sm_90', 'gfx942'; None for a CPU."""
     if device.type != "cuda":
         return None
     if torch.version.hip is not None:
@@ -26,23 +26,21 @@ def device_target(device: torch.device) -> str | None:
 
 
 def triton_reason(device: torch.device) -> str | None:
-    """None if Triton's kernels can run on `device`, otherwise the reason, in one sentence."""
+    """None if Triton kernels can run on `device`, otherwise one sentence that says why not."""
     if not has_triton():
-        return "Triton is not installed here (it is made for Linux), and this implementation is a Triton kernel."
+        return "This implementation is a Triton kernel, and Triton is not installed (it supports Linux only)."
     if device.type != "cuda":
-        return (
-            f"Triton compiles for GPUs and the tensors are on the {device.type}, where its kernels can only be traced."
-        )
+        return f"Triton compiles for GPUs, but the tensors are on the {device.type}, where kernels can only be traced."
     return None
 
 
 @contextmanager
 def launching(device: torch.device, *, tiles: str = "") -> Iterator[None]:
-    """Raises Unavailable without Triton or a GPU, and InvalidInputs where `tiles`, described in words that begin a
-    sentence, need more than the GPU has."""
+    """Raises Unavailable without Triton or a GPU, and InvalidInputs where the tiles need more resources than the GPU
+    has. `tiles` describes them as the beginning of a sentence."""
     if not has_triton():
         raise Unavailable(triton_reason(device) or "")
-    # Imported late: Triton is not made for every platform, and the other implementations do without it.
+    # Imported late: Triton does not exist for every platform, and the other implementations do not need it.
     from triton import OutOfResources
 
     try:
@@ -55,11 +53,11 @@ def launching(device: torch.device, *, tiles: str = "") -> Iterator[None]:
             "use smaller tiles."
         ) from error
     except (RuntimeError, ValueError) as error:
-        if device.type == "cpu" and _is_refused_for_want_of_a_gpu(error):
+        if device.type == "cpu" and _is_missing_gpu(error):
             raise Unavailable(triton_reason(device) or "") from error
         raise
 
 
-def _is_refused_for_want_of_a_gpu(error: Exception) -> bool:
-    """Triton without a driver raises the first; with one, given CPU tensors, the second."""
+def _is_missing_gpu(error: Exception) -> bool:
+    """Whether Triton raised it for lack of a GPU driver or, where there is a driver, for CPU tensors."""
     return "active drivers" in str(error) or "cannot be accessed from Triton (cpu tensor?)" in str(error)

@@ -1,4 +1,4 @@
-"""A result as versions before typed results stored it: arrays and tables by name."""
+"""A result as older versions stored it, before results were typed: arrays and tables by name."""
 
 from __future__ import annotations
 

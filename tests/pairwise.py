@@ -1,6 +1,6 @@
-"""Test matrices by pairs: every two values of two axes meet in a case, and not every combination has its own.
+"""Pairwise test matrices: every pair of values of two axes occurs in some case, with far fewer cases than the product.
 
-Our own few lines and no library: tests/gpu has to run where there is pytest and nothing else.
+Written here rather than taken from a library, because tests/gpu has to run with nothing but pytest.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pytest
 
 
 def cases(axes: Iterable[Iterable[Any]]) -> list[tuple[Any, ...]]:
-    """Cases that cover all pairs: always the combination that adds most pairs, the first of several. Two axes give
-    their full product."""
+    """Cases that cover all pairs, chosen greedily: each adds as many new pairs as possible. Two axes give their full
+    product."""
     values = [list(axis) for axis in axes]
     candidates = {
         indices: set(combinations(enumerate(indices), 2)) for indices in product(*(range(len(axis)) for axis in values))
@@ -31,6 +31,6 @@ def cases(axes: Iterable[Iterable[Any]]) -> list[tuple[Any, ...]]:
 
 
 def pairwise(**axes: Iterable[Any]) -> pytest.MarkDecorator:
-    """Parametrizes a test by the arguments named, each with its values. Most faults take one value or a pair to show;
-    an axis of n values and one of m, the two longest, cost about n x m cases."""
+    """Parametrizes a test by the named arguments and their values. One value or a pair of values triggers most faults.
+    Where the two longest axes have n and m values, there are about n x m cases."""
     return pytest.mark.parametrize(tuple(axes), cases(axes.values()), ids=str)

@@ -1,4 +1,4 @@
-"""Fresh tensors that are full of NaN, so that what a kernel forgets to write shows."""
+"""Fills new tensors with NaN, so that elements that a kernel does not write are noticed."""
 
 from collections.abc import Callable
 

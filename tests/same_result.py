@@ -1,4 +1,4 @@
-"""Whether two results are the same, arrays included: `==` of dataclasses that hold arrays cannot say."""
+"""Compares two results, arrays included: `==` fails for dataclasses that hold arrays."""
 
 from __future__ import annotations
 

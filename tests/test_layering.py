@@ -1,4 +1,4 @@
-"""The rules of the house, and deliberate violations of each that prove the guard bites."""
+"""The architecture rules, and a deliberate violation of each, which proves that the check works."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def import_circles(folder: Path) -> list[list[str]]:
-    """Groups of modules each of which imports all others of its group, directly or through more modules."""
+    """Groups of modules in which each imports all others, directly or through other modules."""
     command = [sys.executable, "-c", FIND_CIRCLES]
     circles: list[list[str]] = json.loads(subprocess.check_output(command, cwd=folder, text=True, timeout=60))
     return circles
 
 
 @pytest.fixture(scope="module")
-def copy_of_the_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With what the violations lean on: a module outside the permitted rooms that reaches torch through a permitted
-    one, and a second topic."""
-    folder = tmp_path_factory.mktemp("house")
+def copy_of_the_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With what the violations need: a module that reaches torch through a permitted package without being in one, and
+    a second topic."""
+    folder = tmp_path_factory.mktemp("code")
     for package in ("gui", "core", "kernels"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -61,14 +61,14 @@ def copy_of_the_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def broken_contracts(copy_of_the_house: Path) -> dict[str, str]:
-    """What is reported of each contract, with all violations in the copy at once. Without them, it is clean."""
-    assert lint_imports(copy_of_the_house).returncode == 0
+def broken_contracts(copy_of_the_code: Path) -> dict[str, str]:
+    """The report on each contract, with all violations in the copy at once. Without them, the copy is clean."""
+    assert lint_imports(copy_of_the_code).returncode == 0
     for path, (statement, _) in VIOLATIONS.items():
-        (copy_of_the_house / path).write_text(f"{statement}\n")
-    outcome = lint_imports(copy_of_the_house)
+        (copy_of_the_code / path).write_text(f"{statement}\n")
+    outcome = lint_imports(copy_of_the_code)
     for path in VIOLATIONS:
-        (copy_of_the_house / path).unlink()
+        (copy_of_the_code / path).unlink()
     assert outcome.returncode == 1
     details = outcome.stdout.split("Broken contracts", 1)[1]
     _, *sections = re.split(r"^(.+)\n-{3,}\n", details, flags=re.MULTILINE)
@@ -90,13 +90,13 @@ def test_that_no_modules_import_each_other_in_a_circle() -> None:
     assert import_circles(ROOT) == []
 
 
-def test_that_a_circle_is_caught_wherever_its_imports_stand(copy_of_the_house: Path) -> None:
-    first, second, third = (copy_of_the_house / f"{name}_oops.py" for name in ("core/a", "core/trace/b", "core/c"))
+def test_that_a_circle_is_caught_wherever_its_imports_are(copy_of_the_code: Path) -> None:
+    first, second, third = (copy_of_the_code / f"{name}_oops.py" for name in ("core/a", "core/trace/b", "core/c"))
     first.write_text("import core.trace.b_oops\n")
     second.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import core.c_oops\n")
     third.write_text("def later() -> None:\n    import core.a_oops\n")
     try:
-        circles = import_circles(copy_of_the_house)
+        circles = import_circles(copy_of_the_code)
     finally:
         for file in (first, second, third):
             file.unlink()

@@ -1,4 +1,4 @@
-"""Fewer cases, and every pair of values among them."""
+"""Fewer cases that still contain every pair of values."""
 
 from __future__ import annotations
 

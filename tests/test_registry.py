@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("topic_id", TOPICS)
-def test_that_a_topic_has_all_its_rooms(topic_id: str) -> None:
+def test_that_a_topic_has_all_its_parts(topic_id: str) -> None:
     name = topic_id.replace("-", "_")
     registered = topic(topic_id)
 
@@ -49,7 +49,7 @@ def test_that_every_topic_has_a_page_and_every_page_a_topic() -> None:
         assert importlib.util.find_spec(target.split(":")[0]) is not None
 
 
-def test_that_every_parameter_explains_itself() -> None:
+def test_that_every_parameter_has_a_label_and_help() -> None:
     for topic_id in TOPICS:
         for spec in topic(topic_id).params.specs():
             assert spec.help, f"{topic_id}: {spec.name} has no help"
@@ -57,6 +57,6 @@ def test_that_every_parameter_explains_itself() -> None:
             assert spec.choices or spec.kind in (bool, str) or spec.minimum is not None, f"{spec.name} has no range"
 
 
-def test_that_an_unknown_topic_is_answered_with_those_that_exist() -> None:
+def test_that_the_error_for_an_unknown_topic_lists_the_topics() -> None:
     with pytest.raises(UnknownName, match=r"no topic 'flash-atention': did you mean flash-attention\? The topics are"):
         topic("flash-atention")

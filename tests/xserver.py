@@ -1,4 +1,4 @@
-"""A real X server for the tests and benchmarks that need a window: Xvfb on a display of its own."""
+"""A real X server, Xvfb on its own display, for the tests and benchmarks that need a window."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def is_available() -> bool:
 
 @contextmanager
 def x_server(width: int = 1600, height: int = 1000) -> Iterator[str]:
-    """Start Xvfb on a free display and yield its name, e.g. ':3'. It is gone afterwards."""
+    """Start Xvfb on a free display and yield its name, e.g. ':3'. Afterwards it is stopped."""
     read_end, write_end = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"],

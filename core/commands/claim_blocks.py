@@ -1,4 +1,4 @@
-"""How the command line prints a tested claim: one block of lines, readable at 80 columns."""
+"""Prints a tested claim on the command line: one block of lines, readable at 80 columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VERDICT_STYLES = {
 
 
 def print_claim(console: Console, topic_id: str, claim: Claim, finding: Finding) -> None:
-    """Verdict and name, then statement, evidence and source, each on lines of its own."""
+    """Verdict and id on the first line, then statement, evidence and source, each on its own lines."""
     verdict = finding.verdict
     mark = ""
     if claim.is_surprised_by(finding):

@@ -1,4 +1,4 @@
-"""`doctor`: what is here, what is missing, and what to do about it."""
+"""`doctor`: what works, what is missing, and how to fix it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from core.hardware.host import host_facts
 
 LIBRARIES = ("torch", "triton", "PySide6-Essentials", "pyqtgraph", "numpy", "pydantic", "distributed")
 _FIRST_BAD_PYSIDE = Version("6.12")
-_WORKER_PATIENCE_S = 60.0
+_WORKER_TIMEOUT_S = 60.0
 _PATH = re.compile(r"(?:(?<=\()|^)(?:/|[A-Za-z]:\\)[^()]*")
-"""A path at the start of a text or of a parenthesis, up to its end: it may hold spaces."""
+"""A path that fills a text or a parenthesis from start to end; it may contain spaces."""
 
 
 class State(StrEnum):
@@ -38,7 +38,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the examination; `remedy` says what to do when it is not ok."""
+    """One check: what was `found`, and as `remedy` what to do where it is not ok."""
 
     name: str
     state: State
@@ -47,7 +47,7 @@ class Check:
 
 
 def examine(*, as_json: bool, display_problem: str | None) -> int:
-    """Print the checks. Exit code 1 if something that everything needs is missing, else 0."""
+    """Print the checks. Returns exit code 1 if something essential is missing, else 0."""
     checks = [
         *_interpreter(),
         *_libraries(),
@@ -79,7 +79,7 @@ def _libraries() -> Iterator[Check]:
         elif name == "PySide6-Essentials" and Version(version) >= _FIRST_BAD_PYSIDE:
             yield Check(
                 name, State.MISSING, version,
-                "6.12 aborts on CPython 3.11 after some 570 signals: pip install 'PySide6-Essentials<6.12'.",
+                "6.12 aborts on CPython 3.11 after about 570 signals: pip install 'PySide6-Essentials<6.12'.",
             )  # fmt: skip
         else:
             yield Check(name, State.OK, version)
@@ -88,7 +88,9 @@ def _libraries() -> Iterator[Check]:
 def _absent_library(name: str) -> Check:
     if name == "triton":
         linux = sys.platform == "linux"
-        remedy = "pip install triton==3.7.1" if linux else "Triton exists for Linux only: use the modelled figures."
+        remedy = (
+            "pip install triton==3.7.1" if linux else "Triton runs on Linux only: without it, use the modelled numbers."
+        )
         return Check(name, State.MISSING if linux else State.OPTIONAL, "not installed", remedy)
     return Check(name, State.MISSING, "not installed", "pip install -r requirements.lock (or: make setup)")
 
@@ -103,7 +105,12 @@ def _version(name: str) -> str | None:
 def _display(problem: str | None) -> Check:
     if problem is None:
         return Check("Display", State.OK, "a window can be shown")
-    return Check("Display", State.OPTIONAL, problem, "Pictures need none: python main.py screenshot all --out gallery")
+    return Check(
+        "Display",
+        State.OPTIONAL,
+        problem,
+        "To save pictures without a display: python main.py screenshot all --out gallery",
+    )
 
 
 def _chinese_font() -> Check:
@@ -114,7 +121,7 @@ def _chinese_font() -> Check:
     families = sorted(set(listed.stdout.splitlines())) if listed else []
     if families:
         return Check("Chinese font", State.OK, families[0].split(",")[0])
-    return Check("Chinese font", State.OPTIONAL, "none found", "apt-get install fonts-noto-cjk (the Chinese notes)")
+    return Check("Chinese font", State.OPTIONAL, "none found", "To show Chinese text: apt-get install fonts-noto-cjk")
 
 
 def _machine() -> Iterator[Check]:
@@ -124,7 +131,7 @@ def _machine() -> Iterator[Check]:
     if host.gpu_names:
         yield Check("GPU", State.OK, ", ".join(host.gpu_names))
     else:
-        remedy = "None is needed: kernels are traced and their errors checked; only times need one."
+        remedy = "Optional: kernels are traced and checked without a GPU; only times need one."
         yield Check("GPU", State.OPTIONAL, "none", remedy)
 
 
@@ -132,7 +139,7 @@ def _compiler() -> Check:
     compiler = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
     if compiler:
         return Check("C compiler", State.OK, compiler)
-    remedy = "Triton launches kernels on a GPU with one: apt-get install gcc python3-dev. Tracing needs none."
+    remedy = "Launching kernels on a GPU needs one: apt-get install gcc python3-dev. Tracing does not."
     return Check("C compiler", State.OPTIONAL, "none", remedy)
 
 
@@ -142,26 +149,26 @@ def _data_folder() -> Check:
     if folder.is_dir() and os.access(folder, os.W_OK):
         return Check("History", State.OK, str(history_folder))
     return Check(
-        "History", State.OPTIONAL, f"{folder} cannot be written",
-        "Runs are not kept; set TILESCOPE_DATA_DIR to a folder that can be written.",
+        "History", State.OPTIONAL, f"{folder} is not writable",
+        "Runs are not saved: set TILESCOPE_DATA_DIR to a writable folder.",
     )  # fmt: skip
 
 
 def _worker() -> Check:
-    """Brings a worker up and runs nothing: the one check that proves that the engine works here."""
+    """Starts a worker and runs nothing: this proves that the engine works on this machine."""
     from core.engine import Engine, EngineState, Phase
 
     settled = threading.Event()
 
-    def notice(state: EngineState) -> None:
+    def on_state(state: EngineState) -> None:
         if state.phase in (Phase.READY, Phase.FAILED):
             settled.set()
 
     engine = Engine()
-    engine.on_state(notice)
+    engine.on_state(on_state)
     try:
         engine.start()
-        settled.wait(_WORKER_PATIENCE_S)
+        settled.wait(_WORKER_TIMEOUT_S)
         state = engine.state
     finally:
         engine.close()
@@ -171,14 +178,14 @@ def _worker() -> Check:
         return Check(
             "Worker",
             State.MISSING,
-            f"did not answer in {_WORKER_PATIENCE_S:.0f} s",
-            "Try again; is the machine overloaded?",
+            f"did not answer within {_WORKER_TIMEOUT_S:.0f} s",
+            "Close other programs and try again: the machine may be overloaded.",
         )
     return Check("Worker", State.OK, f"starts and answers, computes on {state.device or 'cpu'}")
 
 
 def _print(checks: list[Check]) -> None:
-    """One block per check: a table would fold paths, and a path that is cut cannot be copied."""
+    """One block per check: a table would wrap paths, and a wrapped path cannot be copied."""
     styles = {State.OK: ("✓", "green"), State.OPTIONAL: ("○", "yellow"), State.MISSING: ("✗", "red")}
     console = Console()
     name_width = max(len(check.name) for check in checks)
@@ -190,7 +197,7 @@ def _print(checks: list[Check]) -> None:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Lines of `width` columns, longer only where a path needs it."""
+    """Lines of at most `width` columns, except where a path is longer."""
     unbreakable = _PATH.sub(lambda path: path[0].replace(" ", "\0"), text)
     lines = textwrap.wrap(unbreakable, max(1, width), break_long_words=False, break_on_hyphens=False)
     return [line.replace("\0", " ") for line in lines]

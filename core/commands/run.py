@@ -25,7 +25,7 @@ Findings = Sequence[tuple[Claim, Finding]]
 
 
 def run_topic(topic_id: str, assignments: Sequence[str], *, device: str, as_json: bool) -> int:
-    """Run and print. Exit code 0; bad input raises, and is worded by the caller."""
+    """Run and print. Returns exit code 0; raises TilescopeError for bad input."""
     topic = find_topic(topic_id)
     params = parse_assignments(topic, assignments)
     topic.check(params)
@@ -40,8 +40,8 @@ def run_topic(topic_id: str, assignments: Sequence[str], *, device: str, as_json
 
 
 def as_document(result: Result, findings: Findings) -> dict[str, Any]:
-    """The JSON form of a run; a value that is not a number is null, as JSON has no NaN. `messages` is what the user
-    should know about the run besides: rows of severity ('notice' or 'warning') and text."""
+    """A run as JSON values. NaN and inf become null, which JSON has. `messages` are rows of severity ('notice' or
+    'warning') and text."""
     return {
         "topic": result.topic,
         "params": result.params_json,
@@ -68,7 +68,7 @@ def _messages(result: Result) -> list[dict[str, str]]:
 
 
 def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
-    """Numbers, claims and, where there are any, messages, on standard output."""
+    """Print the numbers, the claims and the messages, if there are any, to stdout."""
     console = Console()
     console.print(f"[bold]{topic.title.en}[/] on {result.environment.device}, {result.environment.backend}")
     numbers = Table("metric", "value", "provenance", "note", box=None, pad_edge=False)
@@ -81,7 +81,7 @@ def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
         print_claim(console, topic.id, claim, finding)
     if rows := _messages(result):
         messages = Table("severity", "message", box=None, pad_edge=False)
-        for row in rows:  # texts hold names that others chose: no markup
+        for row in rows:  # escaped: names inside a message may look like markup
             messages.add_row(
                 f"[{_SEVERITY_STYLES.get(row['severity'], 'none')}]{row['severity']}[/]", escape(row["text"])
             )

@@ -1,4 +1,4 @@
-"""One headless run: parse, run in a worker, show progress on stderr, return the result."""
+"""One headless run: parse the parameters, run in a worker, show progress on stderr, return the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL_DEVICES = ("auto", "cpu", "cuda")
 
 
 def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
-    """Params from `name=value` texts. Raises InvalidParams or UnknownName with one sentence."""
+    """Params from `name=value` strings. Raises InvalidParams or UnknownName with one sentence."""
     values: dict[str, str] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
@@ -31,9 +31,9 @@ def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
 
 @contextmanager
 def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
-    """An engine and the device to ask it for; `device` may be the address of a scheduler.
+    """An engine, and the device for its runs; `device` may be the address of a scheduler.
 
-    The run is there before the worker is: an import ahead of it would be of what other topics need.
+    No warm-up: the run is queued before the worker is up, so importing ahead would only import other topics.
     """
     if device in LOCAL_DEVICES:
         engine, engine_device = Engine(warm_up=False), device
@@ -51,9 +51,9 @@ def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
 
 
 def run_once(engine: Engine, topic: Topic, params: Params, device: str, *, partial: bool = False) -> Result:
-    """The result of one run, or with `partial` the first that it gives on its way: the rest of the run is cancelled.
+    """The result of one run. With `partial`, the first Partial is enough, and the rest of the run is cancelled.
 
-    Raises InvalidParams for bad input, RunFailed for any other end.
+    Raises InvalidParams for bad input, and RunFailed where the run ends without a result.
     """
     console = Console(stderr=True)
     bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True)
@@ -63,8 +63,8 @@ def run_once(engine: Engine, topic: Topic, params: Params, device: str, *, parti
         try:
             for event in run.stream():
                 match event:
-                    case events.Started(device=where):
-                        bar.update(task, description=f"running on {where}")
+                    case events.Started(device=device_label):
+                        bar.update(task, description=f"running on {device_label}")
                     case events.Progress(done=done, total=total, phase=phase):
                         bar.update(task, completed=done, total=total, description=phase)
                     case events.Partial(result=result) if partial:

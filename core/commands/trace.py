@@ -1,4 +1,4 @@
-"""`trace FILE.py::FUNCTION`: the memory traffic of each launch, per source line and per tensor, and its faults."""
+"""`trace FILE.py::FUNCTION`: memory traffic of each launch, per source line and per tensor, and its memory errors."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ TOPIC_ID = "kernel-lab"
 FAULTS_FOUND = 1
 
 _LEAST_WIDTH, _WIDTH_WITH_SOURCE = 120, 150
-"""Columns: what the numbers need (a pipe or a narrow terminal folds instead), and where there is room for the code."""
+"""In columns: the width that the numbers need, used in a pipe and a narrower terminal too, and the width from which the
+source code fits beside them."""
 
 
 def trace_target(target: str, *, addresses_only: bool, device: str, as_json: bool) -> int:
     """Trace every Triton kernel that the function launches, and print. `target` is FILE.py::FUNCTION, or FILE.py where
     one function is obvious.
 
-    Exit code 1 if an access leaves its tensor or two programs race, else 0; bad input raises, worded by the caller.
+    Returns exit code 1 after an access out of bounds or a race between programs, else 0. Raises TilescopeError for bad
+    input.
     """
     topic = find_topic(TOPIC_ID)
     file, _, function = target.rpartition("::") if "::" in target else (target, "", "")
@@ -36,7 +38,7 @@ def trace_target(target: str, *, addresses_only: bool, device: str, as_json: boo
     topic.check(params)
     params = params.changed(file=str(planned.path), function=planned.function)
     with engine_for(device) as (engine, engine_device):
-        result = run_once(engine, topic, params, engine_device, partial=True)  # it has all numbers; the trace follows
+        result = run_once(engine, topic, params, engine_device, partial=True)  # all numbers; only the trace is missing
     assert isinstance(result, KernelLabResult)
     if as_json:
         findings = [(claim, claim.test(result)) for claim in topic.claims]
@@ -54,10 +56,10 @@ def _print(result: KernelLabResult) -> None:
     texts = {traced.file: traced.text.splitlines() for traced in result.files}
     for launch in result.launches:
         lines = [row for row in result.line_traffic if row.launch == launch.launch]
-        used = [row for row in result.sectors if row.launch == launch.launch]
+        sectors = [row for row in result.sectors if row.launch == launch.launch]
         console.print()
         console.print(_headline(launch))
-        console.print(_line_table(lines, used, texts if console.width >= _WIDTH_WITH_SOURCE else None))
+        console.print(_line_table(lines, sectors, texts if console.width >= _WIDTH_WITH_SOURCE else None))
         console.print(_tensor_table([row for row in result.tensors if row.launch == launch.launch]))
         for fault in result.faults:
             if fault.launch == launch.launch:
@@ -77,7 +79,7 @@ def _headline(launch: LaunchRow) -> Text:
 
 
 def _line_table(rows: Sequence[LineRow], sectors: Sequence[SectorRow], texts: dict[str, list[str]] | None) -> Table:
-    """The lines of a launch, with their code where `texts` holds it."""
+    """The source lines of a launch, with their code if `texts` is given: the lines of each file."""
     columns = ["line", "kind", "tensor", "accesses", "read", "written", "unique", "masked off", "reuse", "sectors used"]
     table = _table(*columns, *([] if texts is None else ["source"]))
     for row in rows:
@@ -92,7 +94,7 @@ def _line_table(rows: Sequence[LineRow], sectors: Sequence[SectorRow], texts: di
             _bytes(row.unique_bytes),
             f"{row.masked_share:.1%}",
             _times(row.reuse),
-            next((f"{use.used_share:.1%}" for use in sectors if _place(use) == _place(row)), ""),
+            next((f"{sector.used_share:.1%}" for sector in sectors if _place(sector) == _place(row)), ""),
             *code,
         )
     return table
@@ -124,7 +126,7 @@ _LEFT = ("line", "kind", "tensor", "type", "shape", "source")
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        # Only the code gives way where the terminal is narrow: it is cut, and no number is ever folded.
+        # In a narrow terminal only the code is cut; numbers are never wrapped.
         table.add_column(column, justify="left" if column in _LEFT else "right", no_wrap=column != "source")
     return table
 
@@ -133,12 +135,12 @@ def _fault_line(fault: FaultRow) -> Text:
     programs = f"program {fault.program}"
     if fault.other_program is not None:
         programs = f"programs {fault.program} and {fault.other_program}"
-    where = f"{fault.file}:{fault.line}, {programs}, index {fault.index} of {fault.tensor}"
-    return Text(f"{fault.kind}: {where}. {fault.sentence}", style="bold red")
+    place = f"{fault.file}:{fault.line}, {programs}, index {fault.index} of {fault.tensor}"
+    return Text(f"{fault.kind}: {place}. {fault.sentence}", style="bold red")
 
 
 def _print_log(rows: Sequence[Printed]) -> None:
-    """What the file and its kernels printed: to stderr, so that stdout holds the numbers alone."""
+    """Print the output of the file and its kernels to stderr, so that stdout has only the numbers."""
     console = Console(stderr=True, highlight=False)
     for row in rows:
         console.print(Text(f"[{row.stream}]\n{row.text.rstrip()}", style="dim"))

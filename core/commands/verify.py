@@ -17,7 +17,7 @@ from core.contracts.topic import Topic
 
 
 def verify_topics(topic_ids: Sequence[str], *, device: str, as_json: bool) -> int:
-    """Print verdict and evidence of each claim. Exit code 1 if a verdict is not the expected one, else 0."""
+    """Print verdict and evidence of each claim. Returns exit code 1 if a verdict is not the expected one, else 0."""
     topics = [find_topic(topic_id) for topic_id in topic_ids or TOPICS]
     tested: list[tuple[Topic, Claim, Finding]] = []
     with engine_for(device) as (engine, engine_device):

@@ -1,4 +1,4 @@
-"""Where workers come from: what the local and the remote cluster have in common, and how distributed is set up.
+"""A cluster provides workers: the interface of the local and the remote one, and the configuration of distributed.
 
 Everything here runs on the event loop of the engine's thread, the only thread that imports distributed.
 """
@@ -13,12 +13,12 @@ from typing import Any
 from core.engine.remote import call, call_async
 
 _CONFIG: dict[str, Any] = {
-    # One death of a worker is the answer: never run an experiment that crashed a second time.
+    # Never rerun an experiment whose worker died: the crash is the outcome.
     "distributed.scheduler.allowed-failures": 0,
-    # A kernel may hold the GIL for minutes; whether that is too long is for the user to decide, with Cancel.
+    # A kernel may hold the GIL for minutes. The user decides with Cancel whether that is too long.
     "distributed.scheduler.worker-ttl": None,
     "distributed.deploy.lost-worker-timeout": "1 day",
-    # By default the nanny limits torch to one thread, in this process's environment too.
+    # By default the nanny limits torch to one thread, even in the environment of this process.
     "distributed.nanny.pre-spawn-environ": {
         "OMP_NUM_THREADS": None,
         "MKL_NUM_THREADS": None,
@@ -37,50 +37,50 @@ class Cluster(ABC):
     """A connection to workers. `client` is a distributed.Client in asynchronous mode."""
 
     poll_interval_s: float
-    """How often `addresses` is worth asking."""
+    """Time between two calls of `addresses`."""
 
     outlives_the_engine: bool
-    """True where a run goes on when the engine has closed, unless it is cancelled."""
+    """Whether a run that is not cancelled continues after the engine has closed."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
 
     @abstractmethod
     async def addresses(self) -> frozenset[str]:
-        """The workers that are there now. Raises TilescopeError when the scheduler does not answer."""
+        """The addresses of the current workers. Raises TilescopeError when the scheduler does not answer."""
 
     @abstractmethod
     async def kill(self, address: str) -> None:
-        """Kill the worker, whatever it is doing; its nanny brings another."""
+        """Kill the worker, whatever it is doing; its nanny starts another."""
 
     @abstractmethod
     async def death(self, address: str) -> str:
-        """What is known of the end of a worker that went away: the rest of 'The worker ...'."""
+        """How a worker that is gone ended, as the rest of a sentence that begins with 'The worker'."""
 
     @abstractmethod
     def log_tail(self, address: str) -> str:
-        """The last lines that the worker wrote to its stdout and stderr, '' where they cannot be had."""
+        """The last lines that the worker wrote to stdout and stderr, '' where they cannot be read."""
 
     @abstractmethod
     def no_worker(self, waited_s: float) -> str:
-        """The sentence for a cluster to which no worker came."""
+        """The error message for a cluster without workers."""
 
     def is_death(self, error: Exception) -> bool:
-        """True for the error of a task whose worker died under it."""
+        """Whether this is the error of a task whose worker died."""
         return type(error).__name__ in ("KilledWorker", "FutureCancelledError")
 
     def submit(self, key: str, address: str, function: str, *args: Any) -> Any:
-        """Run a function of the worker side as a task on that worker; returns a distributed.Future."""
+        """Run a function of the worker module as a task on that worker; returns a distributed.Future."""
         return self.client.submit(call, function, *args, key=key, workers=[address], pure=False, retries=0)
 
     async def ask(self, address: str, function: str, *args: Any) -> Any:
-        """Await a coroutine function on that worker's event loop, beside the task that it is running."""
+        """Await a coroutine function on that worker's event loop, while it runs a task in another thread."""
         answers = await self.client.run(call_async, function, *args, workers=[address])
         return answers[address]
 
 
 def import_distributed(settings: Mapping[str, Any] = MappingProxyType({})) -> Any:
-    """Import and configure distributed. Its settings are process-wide; no other room of Tilescope uses it."""
+    """Import and configure distributed. Its settings are process-wide; nothing else in Tilescope uses it."""
     import dask
 
     dask.config.set({**_CONFIG, **settings})
@@ -91,7 +91,7 @@ def import_distributed(settings: Mapping[str, Any] = MappingProxyType({})) -> An
 
 
 def _silent_logging() -> dict[str, Any]:
-    """Logging of distributed goes nowhere: what matters becomes an event, and stdout and stderr belong to the CLI."""
+    """Discards the logs of distributed: what matters becomes an event, and stdout and stderr belong to the CLI."""
     names = ("distributed", "tornado", "bokeh", "asyncio")
     return {
         "version": 1,

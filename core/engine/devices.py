@@ -1,4 +1,4 @@
-"""The devices that a run can ask for."""
+"""The devices that a run can request."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def check_device(device: str) -> None:
-    """Raises InvalidParams for a device that does not exist anywhere. Imports nothing."""
+    """Raises InvalidParams for an unknown device. Imports nothing heavy."""
     if device not in DEVICES:
         raise InvalidParams(f"There is no device {device!r}: the devices are {', '.join(DEVICES)}.", "device")

@@ -21,10 +21,10 @@ from core.engine.state import EngineState, Phase
 Terminal = Finished | Failed | Cancelled
 
 _POLL_WAIT_S = 1.0
-"""How long a worker holds a poll open when it has nothing to tell."""
+"""How long a worker keeps a poll open while there are no events."""
 
 _EVENTS_PER_S = 30
-_GOODBYE_S = 1.0
+_CANCEL_REQUEST_TIMEOUT_S = 1.0
 _WARM_UP_TRIES = 2
 _LATE_OUTCOME_S = 0.2
 _DEATH_NOTICE_S = 5.0
@@ -32,7 +32,7 @@ _DEATH_NOTICE_S = 5.0
 
 @dataclass
 class _Cancel:
-    """Where the cancel of one run stands."""
+    """The state of cancelling one run."""
 
     requested: asyncio.Event = field(default_factory=asyncio.Event)
     killing: bool = False
@@ -41,8 +41,8 @@ class _Cancel:
 class Dispatcher:
     """One cluster, its free workers and the queue of runs.
 
-    A worker gets one run at a time and no other is queued behind it, so that the death of a worker is the
-    fault of exactly one run.
+    A worker gets one run at a time, with no other queued behind it, so that exactly one run is to blame when the worker
+    dies.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Dispatcher:
         grace_s: float,
         patience_s: float,
         warm_up: bool,
-        tell: Callable[[EngineState], None],
+        on_state: Callable[[EngineState], None],
     ) -> None:
         self._cluster = cluster
         self._packages = packages
@@ -61,7 +61,7 @@ class Dispatcher:
         self._patience_s = patience_s
         self._warm_up = warm_up
         self._failed_warm_ups = 0
-        self._tell = tell
+        self._on_state = on_state
         self._queue: asyncio.Queue[Run] = asyncio.Queue()
         self._workers: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
@@ -79,7 +79,7 @@ class Dispatcher:
             self._cancels[run.id].requested.set()
 
     async def serve(self) -> None:
-        """Work until cancelled. Raises TilescopeError when no worker can be had any more."""
+        """Work until cancelled. Raises TilescopeError when there has been no worker for too long."""
         watch = asyncio.create_task(self._watch_workers())
         send = asyncio.create_task(self._send_runs())
         try:
@@ -106,11 +106,11 @@ class Dispatcher:
             await _stop(*following)
 
     async def _free_worker(self, run: Run) -> str | None:
-        """Wait for a worker without a run; None when the run was cancelled meanwhile."""
+        """Wait for an idle worker; None when the run was cancelled in the meantime."""
         while not run.done:
             if free := self._workers - self._busy.keys():
                 return min(free)
-            await self._change(timeout_s=1.0)
+            await self._wait_for_change(timeout_s=1.0)
         return None
 
     async def _follow(self, run: Run, address: str) -> None:
@@ -125,7 +125,7 @@ class Dispatcher:
             run.finish(terminal)
 
     async def _execute(self, run: Run, address: str) -> Terminal:
-        """The run on that worker, from submission to its terminal event."""
+        """Run on that worker, from submission to the terminal event, which is returned."""
         package, params = self._packages[run.topic_id], run.params.model_dump(mode="json")
         future = self._cluster.submit(
             f"tilescope-{run.id}", address, "run_experiment", run.id, run.topic_id, package, params, run.device
@@ -136,30 +136,32 @@ class Dispatcher:
         cancel = asyncio.create_task(self._enforce_cancel(run, address))
         try:
             await asyncio.wait({outcome, gone, cancel}, return_when=asyncio.FIRST_COMPLETED)
-            # An outcome that left the worker before it went away still counts.
+            # An outcome that was sent before the worker died still counts.
             await asyncio.wait({outcome}, timeout=_LATE_OUTCOME_S)
-            if outcome.done() and (ended := outcome.result()) is not None:
-                *earlier, terminal = (self._unpacked(run, event) for event in ended.events)
+            if outcome.done() and (run_outcome := outcome.result()) is not None:
+                *earlier, terminal = (self._unpacked(run, event) for event in run_outcome.events)
                 for event in earlier:
                     run.post(event)
-                if ended.worker_is_unusable:
+                if run_outcome.worker_is_unusable:
                     await self._cluster.kill(address)
                 if not isinstance(terminal, TERMINAL):
-                    raise ValueError("a worker ended a run without saying how")
+                    raise ValueError("the last event of a run is not a terminal event")
                 return terminal
             await asyncio.wait({gone}, timeout=_DEATH_NOTICE_S)
             return await self._death(run, address)
         finally:
             await _stop(outcome, gone, pump, cancel)
             if self._cluster.outlives_the_engine:
-                with suppress(Exception):  # TimeoutError, or the worker is gone: then nothing is left to stop
-                    await asyncio.wait_for(self._cluster.ask(address, "request_cancel", run.id), _GOODBYE_S)
-            # On a scheduler that allows retries the task would run again elsewhere.
+                with suppress(Exception):  # TimeoutError, or the worker is gone and there is nothing to stop
+                    await asyncio.wait_for(
+                        self._cluster.ask(address, "request_cancel", run.id), _CANCEL_REQUEST_TIMEOUT_S
+                    )
+            # A scheduler that allows retries would run the task again elsewhere.
             with suppress(Exception):
                 await future.cancel()
 
     async def _outcome(self, future: Any) -> RunOutcome | None:
-        """What the worker sent, or None when the worker died. Raises what kept the task from being run."""
+        """The outcome from the worker, or None when the worker died. Raises the error of a task that could not run."""
         try:
             outcome: RunOutcome = await future
         except Exception as error:
@@ -175,20 +177,20 @@ class Dispatcher:
         if self._cancels[run.id].killing:
             self._detail = "the worker was killed to stop a run"
             return Cancelled(f"killed after {self._grace_s:g} s: it did not stop by itself")
-        what = await self._cluster.death(address)
-        self._detail = f"the worker {what}"
+        reason = await self._cluster.death(address)
+        self._detail = f"the worker {reason}"
         return Failed(
-            f"The worker {what} while running {run.topic_id}; a new worker takes its place.",
+            f"The worker {reason} while running {run.topic_id}; a new worker takes its place.",
             self._cluster.log_tail(address),
         )
 
     async def _gone(self, address: str) -> None:
         while address in self._workers:
-            await self._change()
+            await self._wait_for_change()
 
     async def _pump(self, run: Run, address: str) -> None:
-        """Pass on the run's events. The worker keeps the latest of each kind, so one answer is always small."""
-        with suppress(Exception):  # the worker went away: `_execute` sees that too, and says so
+        """Forward the run's events. The worker keeps only the latest of each kind, so every answer is small."""
+        with suppress(Exception):  # the worker died: `_execute` notices that too, and reports it
             while True:
                 for packed in await self._cluster.ask(address, "next_events", run.id, _POLL_WAIT_S):
                     event = self._unpacked(run, packed)
@@ -199,27 +201,27 @@ class Dispatcher:
                 await asyncio.sleep(1 / _EVENTS_PER_S)
 
     async def _enforce_cancel(self, run: Run, address: str) -> None:
-        """Once cancel is asked for: raise the flag in the worker, and kill the worker after the grace period."""
+        """Once cancel is requested, set the flag in the worker, and kill the worker after the grace period."""
         cancel = self._cancels[run.id]
         await cancel.requested.wait()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._grace_s):
-                await self._raise_flag(run, address)
+                await self._set_cancel_flag(run, address)
                 await asyncio.Event().wait()
         cancel.killing = True
         with suppress(Exception):
             await self._cluster.kill(address)
 
-    async def _raise_flag(self, run: Run, address: str) -> None:
+    async def _set_cancel_flag(self, run: Run, address: str) -> None:
         while True:
-            # False: the task is on its way to the worker, which does not know the run yet.
+            # False: the task has not reached the worker, which does not know the run yet.
             with suppress(Exception):
                 if await self._cluster.ask(address, "request_cancel", run.id):
                     return
             await asyncio.sleep(0.05)
 
     async def _watch_workers(self) -> None:
-        """Keep `_workers` up to date, and give up when there has been none for too long."""
+        """Keep `_workers` up to date, and fail when there has been none for too long."""
         loop = asyncio.get_running_loop()
         last_seen = loop.time()
         warming: set[asyncio.Task[None]] = set()
@@ -241,29 +243,29 @@ class Dispatcher:
             await _stop(*warming)
 
     async def _warm(self, address: str) -> None:
-        """Let a new worker import what runs will need, and learn its device."""
+        """Let a new worker import what runs will need, and ask it for its device."""
         try:
             self._device = await self._cluster.ask(address, "warm_up", dict(self._packages))
             self._report()
             await self._cluster.ask(address, "warm_up_over")
             self._failed_warm_ups = 0
         except Exception:
-            # The worker died. If importing is what kills it, stop trying: the run that needs it will say so.
+            # The worker died. If an import kills it, stop trying: the run that needs that import will report it.
             self._failed_warm_ups += 1
 
-    async def _change(self, timeout_s: float | None = None) -> None:
+    async def _wait_for_change(self, timeout_s: float | None = None) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), timeout_s)
 
     def _report(self) -> None:
-        """Tell the state, and wake who waits for a change."""
+        """Publish the state, and wake everything that waits for a change."""
         self._changed.set()
         self._changed = asyncio.Event()
         if not self._workers:
             phase = Phase.RESTARTING if self._had_worker else Phase.STARTING
         else:
             phase = Phase.BUSY if self._busy else Phase.READY
-        self._tell(EngineState(phase, self._detail if phase is Phase.RESTARTING else "", self._device))
+        self._on_state(EngineState(phase, self._detail if phase is Phase.RESTARTING else "", self._device))
 
 
 async def _stop(*tasks: asyncio.Task[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The engine: runs topics in worker processes, and never makes its caller wait."""
+"""The engine: runs topics in worker processes, without blocking its caller."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _FINAL = (Phase.FAILED, Phase.CLOSED)
 class Engine:
     """One worker process on this machine, or the workers of the scheduler at `address`.
 
-    `topics` maps topic ids to packages. A run that is asked to stop and does not is killed after `grace_s`;
-    `patience_s` is how long the engine waits for a worker to come (back) before it gives up. With `warm_up` a
-    new worker imports torch and the experiments before the first run needs them.
+    `topics` maps topic ids to packages. A cancelled run that does not stop is killed after `grace_s`; `patience_s` is
+    how long the engine waits for a worker to start, or to be replaced, before it fails. With `warm_up` a new worker
+    imports torch and the experiments before the first run needs them.
 
-    All methods return at once, except `close`, and may be called from any thread. Callbacks are called on
-    threads of the engine.
+    All methods except `close` return at once, and all may be called from any thread. Callbacks are called on threads of
+    the engine.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Engine:
         self._on_state.append(callback)
 
     def start(self) -> None:
-        """Bring up the workers in the background. Starting twice changes nothing."""
+        """Start the workers in the background. Starting twice changes nothing."""
         with self._lock:
             if self._thread is None and self._state.phase is not Phase.CLOSED:
                 self._thread = threading.Thread(target=self._run_thread, name="tilescope-engine", daemon=True)
@@ -80,8 +80,8 @@ class Engine:
     def submit(self, topic_id: str, params: Params | Mapping[str, Any], device: str = "auto") -> Run:
         """Queue a run; it starts when a worker is ready and free.
 
-        Never raises and never waits: what is wrong with the topic, the params or the engine is the Failed event
-        of the run, with `invalid_input` where the caller can mend it.
+        Never raises and never waits: an error in the topic, the params or the engine becomes the Failed event of the
+        run, with `invalid_input` where the caller can correct it.
         """
         run, failure = self._checked(topic_id, params, device)
         run.attach(on_cancel=self._cancel, on_over=self._forget)
@@ -100,7 +100,7 @@ class Engine:
 
     def close(self) -> None:
         """End every run with Cancelled and leave no process, thread or file behind. Closing twice is fine."""
-        self._tell(EngineState(Phase.CLOSED))
+        self._set_state(EngineState(Phase.CLOSED))
         self._end_open_runs(Cancelled("stopped because the engine was closed"))
         with self._lock:
             if self._closing is not None:
@@ -109,8 +109,8 @@ class Engine:
             self._thread.join(_CLOSE_TIMEOUT_S)
 
     def _checked(self, topic_id: str, params: Params | Mapping[str, Any], device: str) -> tuple[Run, Failed | None]:
-        """A run, and what keeps it from being run, if anything."""
-        refused = Run(topic_id, Params(), device)
+        """A run, and the failure that keeps it from being queued, if any."""
+        invalid_run = Run(topic_id, Params(), device)
         try:
             check_device(device)
             topic = registry.topic(topic_id, self._topics)
@@ -118,9 +118,9 @@ class Engine:
             topic.check(parsed)
         except TilescopeError as error:
             field = error.field if isinstance(error, InvalidParams) else None
-            return refused, Failed(error.sentence, blames=field, invalid_input=True)
+            return invalid_run, Failed(error.sentence, blames=field, invalid_input=True)
         except Exception as error:
-            return refused, Failed(f"The topic {topic_id} cannot be loaded: {error}.", traceback.format_exc())
+            return invalid_run, Failed(f"The topic {topic_id} cannot be loaded: {error}.", traceback.format_exc())
         return Run(topic_id, parsed, device), None
 
     def _run_thread(self) -> None:
@@ -140,7 +140,7 @@ class Engine:
             self._closing = asyncio.Event()
         try:
             import_distributed()
-            # Registered anew after distributed's own exit handlers, so that it runs before them.
+            # Registered again after the exit handlers of distributed, so that it runs before them.
             atexit.unregister(self.close)
             atexit.register(self.close)
             bring_up = local_cluster() if self._address is None else remote_cluster(self._address)
@@ -158,7 +158,7 @@ class Engine:
             grace_s=self._grace_s,
             patience_s=self._patience_s,
             warm_up=self._warm_up,
-            tell=self._tell,
+            on_state=self._set_state,
         )
         with self._lock:
             for run in self._open_runs.values():
@@ -188,7 +188,7 @@ class Engine:
             self._open_runs.pop(run.id, None)
 
     def _fail(self, sentence: str) -> None:
-        self._tell(EngineState(Phase.FAILED, sentence, self._state.device))
+        self._set_state(EngineState(Phase.FAILED, sentence, self._state.device))
         self._end_open_runs(Failed(sentence))
 
     def _end_open_runs(self, terminal: Failed | Cancelled) -> None:
@@ -197,7 +197,7 @@ class Engine:
         for run in runs:
             run.finish(terminal)
 
-    def _tell(self, state: EngineState) -> None:
+    def _set_state(self, state: EngineState) -> None:
         with self._lock:
             is_late = self._state.phase in _FINAL and state.phase is not Phase.CLOSED
             if is_late or state == self._state:
@@ -207,9 +207,9 @@ class Engine:
             _notify(callback, state)
 
 
-def _notify(callback: Callable[[Any], None], news: Any) -> None:
-    """A listener that fails is its own problem: the runs go on."""
+def _notify(callback: Callable[[EngineState], None], state: EngineState) -> None:
+    """Call a listener. Its errors are logged, so that they do not stop the runs."""
     try:
-        callback(news)
+        callback(state)
     except Exception:
         _log.exception("a listener of the engine failed")

@@ -1,4 +1,4 @@
-"""Says where a result comes from: stamped on every result by the worker, the same way for every topic."""
+"""The environment that a result was computed in. The worker stores it in every result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.versions import versions
 
 
 def environment_of(topic: Topic, params: Params, device: str) -> Environment:
-    """Of a run on `device`, 'cpu' or 'cuda'. Worker side: asks torch for the name of the GPU."""
+    """The environment of a run on `device`, 'cpu' or 'cuda'. Worker only: torch gives the name of the GPU."""
     backend, installed = topic.backend(params, device), versions(*topic.packages)
     if device == "cpu":
         return Environment(f"cpu ({cpu_name()})", backend, installed)

@@ -10,7 +10,7 @@ _HINTS = {
     "SIGABRT": "aborted (SIGABRT)",
     "SIGFPE": "crashed on an arithmetic fault (SIGFPE)",
     "SIGILL": "crashed on an illegal instruction (SIGILL)",
-    "SIGKILL": "was killed from outside (SIGKILL), most often because the machine ran out of memory",
+    "SIGKILL": "was killed from outside (SIGKILL), most likely because the machine ran out of memory",
 }
 
 
@@ -20,11 +20,11 @@ def exit_reason(exitcode: int | None) -> str:
     `exitcode` as in multiprocessing: negative for a signal, 255 or None when it is not known.
     """
     if exitcode is None or exitcode == 255:
-        return "ended, and its exit code is not known"
+        return "ended with an unknown exit code"
     if exitcode >= 0:
-        return f"ended itself with exit code {exitcode}"
+        return f"exited with code {exitcode}"
     try:
         name = signal.Signals(-exitcode).name
     except ValueError:
-        return f"was ended by signal {-exitcode}"
-    return _HINTS.get(name, f"was ended by signal {-exitcode} ({name})")
+        return f"was terminated by signal {-exitcode}"
+    return _HINTS.get(name, f"was terminated by signal {-exitcode} ({name})")

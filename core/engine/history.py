@@ -1,4 +1,4 @@
-"""The history of finished runs, kept in the user's data folder."""
+"""The history of finished runs, stored in the user's data folder."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ class HistoryEntry:
 class History:
     """Finished runs, newest first. Threads and processes may share one file.
 
-    `path` is the database, by default history.sqlite3 in `data_folder()`. Results together take at most
-    `limit_bytes`: the removed and then the oldest make room. `topics` maps topic ids to packages. `notice` is a
-    sentence for the user when an older file could not be read and was moved aside. Every method raises TilescopeError
-    with one sentence when the file cannot be read or written, and UnknownName for an id that is not there.
+    `path` is the database, by default history.sqlite3 in `data_folder()`. All results together take at
+    most `limit_bytes`: beyond that, removed runs are deleted first, then the oldest. `topics` maps topic ids to
+    packages. `notice` is a sentence for the user when an older file could not be read and was renamed. Every method
+    raises TilescopeError with one sentence when the file cannot be read or written, and UnknownName for an id that is
+    not in the history.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class History:
         return self._file.notice
 
     def add(self, result: Result, started_at: datetime, wall_s: float) -> str:
-        """Keep a result; returns its id. It is on disk when this returns."""
+        """Store a result; returns its id. The result is on disk when this returns."""
         entry_id, data = uuid4().hex, result.to_bytes()
         metrics = {name: asdict(metric) for name, metric in result.metrics.items()}
         with self._file.transaction() as database:
@@ -82,7 +83,7 @@ class History:
             )
             pruned = self._prune(database, keep=entry_id)
         if pruned:
-            self._give_back_space()
+            self._shrink_file()
         return entry_id
 
     def list(self, topic: str | None = None, limit: int = 100) -> tuple[HistoryEntry, ...]:
@@ -106,7 +107,7 @@ class History:
             return tuple(islice(matching, limit))
 
     def load(self, entry_id: str) -> Result:
-        """The whole result of a run, of any earlier version of the program too."""
+        """The whole result of a run, even if an earlier version of the program stored it."""
         row = self._row(entry_id, "topic, result")
         kind = registry.topic(row["topic"], self._topics).result
         try:
@@ -117,7 +118,7 @@ class History:
             raise _damaged(entry_id) from error
 
     def remove(self, entry_id: str) -> None:
-        """Take a run out of the history; `undo_remove` brings it back until its space is needed."""
+        """Remove a run from the history; `undo_remove` restores it until its space is needed."""
         self._row(entry_id, "id")
         with self._file.transaction() as database:
             database.execute(
@@ -125,7 +126,7 @@ class History:
             )
 
     def undo_remove(self) -> str | None:
-        """Bring back the run that was removed last; returns its id, or None when there is none."""
+        """Restore the run that was removed last; returns its id, or None when there is none."""
         with self._file.transaction() as database:
             row = database.execute(
                 "UPDATE runs SET removal = NULL WHERE removal = (SELECT max(removal) FROM runs) RETURNING id"
@@ -133,7 +134,7 @@ class History:
         return None if row is None else str(row["id"])
 
     def export(self, entry_id: str, folder: Path) -> tuple[Path, Path]:
-        """Write a run as TOPIC-ID.json (all but the arrays) and TOPIC-ID.npz (the whole result, for `Result`)."""
+        """Write a run as TOPIC-ID.json (without the arrays) and TOPIC-ID.npz (the whole result, for `from_bytes`)."""
         row = self._row(entry_id, f"{_COLUMNS}, result")
         entry = {**asdict(_entry(row)), "started_at": row["started_at"]}
         document = {**self.load(entry_id).as_json(), **entry}  # params and environment as `list` shows them
@@ -157,27 +158,27 @@ class History:
         return row
 
     def _prune(self, database: sqlite3.Connection, keep: str) -> int:
-        """Delete what passes the limit: the removed first, then the oldest; never the run being added."""
+        """Delete runs beyond the limit: removed ones first, then the oldest; never the run that is being added."""
         excess = database.execute("SELECT sum(size_bytes) FROM runs").fetchone()[0] - self._limit_bytes
-        doomed = []
+        numbers = []
         for row in database.execute(
             "SELECT number, size_bytes FROM runs WHERE id != ? ORDER BY removal IS NULL, number", (keep,)
         ):
             if excess <= 0:
                 break
-            doomed.append((row["number"],))
+            numbers.append((row["number"],))
             excess -= row["size_bytes"]
-        database.executemany("DELETE FROM runs WHERE number = ?", doomed)
-        return len(doomed)
+        database.executemany("DELETE FROM runs WHERE number = ?", numbers)
+        return len(numbers)
 
-    def _give_back_space(self) -> None:
+    def _shrink_file(self) -> None:
         with self._file.transaction() as database:
-            # Not `execute`: it would stop at the first page.
+            # Not `execute`: it would free only the first page.
             database.executescript("PRAGMA incremental_vacuum")
 
 
 def _readable(rows: Iterable[sqlite3.Row]) -> Iterator[HistoryEntry]:
-    """One damaged row does not take the others along."""
+    """The entries of the rows, without the damaged ones."""
     for row in rows:
         with suppress(TilescopeError):
             yield _entry(row)

@@ -1,4 +1,4 @@
-"""The SQLite file under the history: opening, schema, and what happens when it cannot be read."""
+"""The SQLite file of the history: opening, schema, and what happens when it cannot be read."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ CREATE INDEX IF NOT EXISTS runs_of_topic ON runs (topic, number);
 
 
 def data_folder() -> Path:
-    """Where the user's data lives: TILESCOPE_DATA_DIR, or the platform's folder for user data."""
+    """The folder of the user's data: TILESCOPE_DATA_DIR, or the platform's folder for user data."""
     return Path(os.environ.get("TILESCOPE_DATA_DIR") or platformdirs.user_data_dir("tilescope", appauthor=False))
 
 
 class HistoryFile:
-    """A database that is always there: one that cannot be read is moved aside, never deleted.
+    """A database that can always be used: a file that cannot be read is renamed, never deleted, and a new one begins.
 
-    Every use opens its own connection, so threads and processes may share the file. In WAL mode a process that
-    is killed in the middle of a transaction leaves the file as it was before that transaction.
+    Every use opens its own connection, so threads and processes can share the file. In WAL mode a process that is
+    killed in the middle of a transaction leaves the file as it was before that transaction.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class HistoryFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise TilescopeError(f"The history cannot be kept in {path.parent}: {error.strerror}.") from error
+            raise TilescopeError(f"The history cannot be stored in {path.parent}: {error.strerror}.") from error
         try:
             self._prepare()
         except _Unreadable as error:
@@ -61,7 +61,7 @@ class HistoryFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are kept together or not at all. Raises TilescopeError with one sentence."""
+        """A connection whose changes are stored together or not at all. Raises TilescopeError with one sentence."""
         try:
             with self._connection() as database, database:
                 yield database
@@ -95,13 +95,13 @@ class HistoryFile:
                 database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
 
     def _set_aside(self, reason: str) -> str:
-        """Rename the file and its companions; returns the sentence that says so."""
+        """Rename the file and its companions; returns the sentence that reports it."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         aside = self.path.with_name(f"{self.path.stem}-set-aside-{stamp}{self.path.suffix}")
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
-        return f"The history {reason}: it was moved to {aside}, and a new one begins."
+        return f"The history {reason}: it was moved to {aside}, and a new history was started."
 
 
 class _Unreadable(Exception):

@@ -21,11 +21,11 @@ from core.engine.cluster import Cluster, first_line, import_distributed
 from core.engine.exit_reason import exit_reason
 
 _CLOSE_TIMEOUT_S = 0.3
-"""How long an idle worker may take to leave by itself when the engine closes; it is killed after that."""
+"""How long an idle worker may take to exit when the engine closes; it is killed after that."""
 
 _SPIN_COUNT = "1000"
-"""How often a thread of OpenMP looks for work before it sleeps. By default it spins for milliseconds, and on a machine
-that is busy with other things takes the core from the very thread that it waits for."""
+"""How often an idle OpenMP thread checks for work before it sleeps. The default spins for milliseconds: on a busy
+machine, that takes the core away from the thread that it waits for."""
 
 _LOG_TAIL_BYTES = 8192
 _TEMPORARY_PREFIX = "tilescope-engine-"
@@ -33,7 +33,7 @@ _TEMPORARY_PREFIX = "tilescope-engine-"
 
 @dataclass(frozen=True)
 class _WorkerProcess:
-    """`handle` is distributed's AsyncProcess: the nanny lets it go at exit, here its exit code stays readable."""
+    """`handle` is distributed's AsyncProcess, kept here because the nanny drops it, and with it the exit code."""
 
     system: psutil.Process
     handle: Any
@@ -42,9 +42,9 @@ class _WorkerProcess:
 class LocalCluster(Cluster):
     """One worker process of one thread on this machine, behind TLS on the loopback interface.
 
-    There is no memory limit: dask would pause or kill a worker at a share of it, and an experiment that
-    allocates a third of the machine for a second is no accident. What cannot fit is refused before it runs
-    (Topic.check); if the kernel's OOM killer must choose, it chooses the worker (worker_setup), not the window.
+    There is no memory limit: dask would pause or kill a worker at a fraction of it, and an experiment may well need a
+    third of the memory for a second. A run that cannot fit is rejected before it starts (Topic.check). If the OOM
+    killer of the operating system has to act, it kills the worker (worker_setup), not the window.
     """
 
     poll_interval_s = 0.1
@@ -59,7 +59,7 @@ class LocalCluster(Cluster):
     async def addresses(self) -> frozenset[str]:
         addresses = frozenset(self._cluster.scheduler.workers)
         for nanny in self._cluster.workers.values():
-            # No process id: it is dying already, and the nanny has let it go.
+            # A worker without a process id is already exiting.
             if nanny.worker_address in addresses - self._known.keys() and (pid := nanny.pid):
                 with suppress(psutil.NoSuchProcess):
                     self._known[nanny.worker_address] = _WorkerProcess(psutil.Process(pid), nanny.process.process)
@@ -83,7 +83,7 @@ class LocalCluster(Cluster):
 
     def no_worker(self, waited_s: float) -> str:
         return (
-            f"No worker process came up within {waited_s:g} s, so nothing can run: "
+            f"No worker process started within {waited_s:g} s, so nothing can run: "
             "close other programs to free memory and start Tilescope again."
         )
 
@@ -98,7 +98,7 @@ class LocalCluster(Cluster):
 
 @asynccontextmanager
 async def local_cluster() -> AsyncIterator[Cluster]:
-    """Bring up the embedded cluster; when the context ends, every process and file of it is gone.
+    """Start the embedded cluster; when the context ends, all its processes and files are gone.
 
     Raises TilescopeError with one sentence when it cannot start.
     """
@@ -108,7 +108,7 @@ async def local_cluster() -> AsyncIterator[Cluster]:
     try:
         async with AsyncExitStack() as stack:
             try:
-                cluster, client = await _bring_up(folder, stack)
+                cluster, client = await _start_cluster(folder, stack)
             except Exception as error:
                 raise TilescopeError(f"The worker process cannot be started: {first_line(error)}.") from error
             local = LocalCluster(client, cluster, folder)
@@ -119,9 +119,10 @@ async def local_cluster() -> AsyncIterator[Cluster]:
 
 
 def _keep_interrupts_from_children() -> None:
-    """Ctrl+C reaches every process of the terminal, and one that is still starting would print a traceback.
+    """Block SIGINT for new processes: Ctrl+C reaches every process of the terminal, and one that is still starting
+    would print a traceback.
 
-    A new process inherits the signals that the thread that starts it blocks. The resource tracker comes first,
+    A process inherits the blocked signals of the thread that starts it. The resource tracker has to start first,
     because multiprocessing unblocks SIGINT in the thread that starts it.
     """
     if hasattr(signal, "pthread_sigmask"):
@@ -129,8 +130,8 @@ def _keep_interrupts_from_children() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-async def _bring_up(folder: Path, stack: AsyncExitStack) -> tuple[Any, Any]:
-    """A cluster and a client of it, which `stack` closes."""
+async def _start_cluster(folder: Path, stack: AsyncExitStack) -> tuple[Any, Any]:
+    """A cluster and its client. `stack` closes both."""
     distributed = import_distributed({"temporary-directory": str(folder)})
     security = distributed.Security.temporary()  # the credentials exist in memory only
     cluster = distributed.LocalCluster(
@@ -140,7 +141,7 @@ async def _bring_up(folder: Path, stack: AsyncExitStack) -> tuple[Any, Any]:
         host="127.0.0.1",
         protocol="tls://",
         security=security,
-        # Scheduler and worker always open an HTTP server: on loopback, any free port, and without pages.
+        # Scheduler and worker always open an HTTP server: here on a free loopback port, and without pages.
         dashboard_address=None,
         worker_dashboard_address=None,
         scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
@@ -161,7 +162,7 @@ async def _bring_up(folder: Path, stack: AsyncExitStack) -> tuple[Any, Any]:
 
 
 def _kill_with_children(process: psutil.Process) -> None:
-    """Does nothing when the process is gone, even where another one has its id by now."""
+    """Does nothing when the process is gone, even if another process has its id now."""
     with suppress(psutil.Error):
         for child in process.children(recursive=True):
             with suppress(psutil.Error):
@@ -180,7 +181,7 @@ def _tail(path: Path) -> str:
 
 
 def _remove_leftovers() -> None:
-    """Delete the folders of engines whose process was killed before it could do so."""
+    """Delete the folders of engines whose process was killed before it could delete them."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY_PREFIX}*"):
         pid = folder.name.removeprefix(_TEMPORARY_PREFIX).split("-")[0]
         if pid.isdigit() and not psutil.pid_exists(int(pid)):

@@ -1,4 +1,4 @@
-"""A small queue of events between a run and its watcher: never blocks the writer, never grows."""
+"""A small queue of events between a run and its reader: it never blocks the writer, and never grows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from core.contracts.events import TERMINAL, Event, Partial, Progress, Started
 class Mailbox:
     """Events of one run, in order, at most one of each kind waiting.
 
-    A new Progress replaces the Progress that nobody has read yet, and a new Partial the unread Partial, so a
-    slow reader sees the latest state and a run of a hundred thousand yields holds four events. Started passes
-    once; the terminal event passes once, closes the mailbox and is never dropped. Safe from several threads.
+    A new Progress replaces the unread Progress, and a new Partial the unread Partial, so a slow reader sees the latest
+    state, and a run of a hundred thousand yields holds at most four events. Started passes once. The terminal event
+    passes once, closes the mailbox and is never dropped. Safe to use from several threads.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Mailbox:
 
     @property
     def closed(self) -> bool:
-        """True once a terminal event was put, read or not."""
+        """True once a terminal event was put, whether or not it was read."""
         return self._closed
 
     @property
@@ -33,12 +33,12 @@ class Mailbox:
         return self._started
 
     def put(self, event: Event) -> bool:
-        """Add an event; False where it was refused: a second Started, or anything after the terminal event."""
+        """Add an event. False if it was rejected: a second Started, or anything after the terminal event."""
         with self._changed:
             if self._closed or (isinstance(event, Started) and self._started):
                 return False
             if isinstance(event, Progress | Partial):
-                self._waiting = [e for e in self._waiting if type(e) is not type(event)]
+                self._waiting = [unread for unread in self._waiting if type(unread) is not type(event)]
             self._started = self._started or isinstance(event, Started)
             self._closed = isinstance(event, TERMINAL)
             self._waiting.append(event)
@@ -46,13 +46,13 @@ class Mailbox:
             return True
 
     def drain(self) -> list[Event]:
-        """What is waiting, oldest first; does not block."""
+        """The unread events, oldest first; does not block."""
         with self._changed:
             events, self._waiting = self._waiting, []
             return events
 
     def get(self, timeout: float | None = None) -> Event:
-        """The next event. Raises TimeoutError when none comes within `timeout` seconds."""
+        """The next event. Raises TimeoutError when there is none within `timeout` seconds."""
         deadline = None if timeout is None else monotonic() + timeout
         with self._changed:
             while not self._waiting:

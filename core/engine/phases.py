@@ -1,4 +1,4 @@
-"""The progress of a run made of phases, as one bar that never goes back."""
+"""The progress of a run of several phases, as one bar that never moves back."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ T = TypeVar("T")
 
 
 def phase(start: float, end: float, work: Callable[[ProgressCallback], T]) -> Generator[Progress, None, T]:
-    """Run `work` as the part of the whole run from `start` to `end`, both between 0 and 1."""
+    """Run `work` as the part from `start` to `end` of the whole run, both between 0 and 1."""
     steps = stepwise(work)
     reached = start
     try:
         while True:
             try:
                 progress = next(steps)
-            except StopIteration as finished:
-                outcome: T = finished.value
-                return outcome
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
             share = progress.done / progress.total if progress.total else 1.0
             reached = max(reached, start + (end - start) * share)
             yield Progress(reached, 1.0, progress.phase)
@@ -30,13 +30,13 @@ def phase(start: float, end: float, work: Callable[[ProgressCallback], T]) -> Ge
 
 
 def in_parts(progress: ProgressCallback, parts: int) -> ProgressCallback:
-    """A progress for work that goes through `parts` phases, each counting from nothing to its own total."""
-    begun: list[str] = []
+    """A callback for work of `parts` phases, each of which counts from 0 to its own total."""
+    phases: list[str] = []
 
-    def part_of(done: float, total: float, name: str) -> None:
-        if not begun or begun[-1] != name:
-            begun.append(name)
+    def report(done: float, total: float, name: str) -> None:
+        if not phases or phases[-1] != name:
+            phases.append(name)
         share = done / total if total else 1.0
-        progress(min(len(begun), parts) - 1 + share, parts, name)
+        progress(min(len(phases), parts) - 1 + share, parts, name)
 
-    return part_of
+    return report

@@ -1,4 +1,4 @@
-"""Calls by name: how the window's process names a function that only a worker may import."""
+"""Calls functions by name, because the window's process must not import the module of the worker."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ WORKER = "core.engine.worker"
 
 
 def call(function: str, *args: Any) -> Any:
-    """Call a function of the worker side. Runs in the worker."""
+    """Call a function of the worker module. Runs in the worker."""
     return getattr(importlib.import_module(WORKER), function)(*args)
 
 
 async def call_async(function: str, *args: Any) -> Any:
-    """Call a coroutine function of the worker side on the worker's event loop. Runs in the worker."""
+    """Call a coroutine function of the worker module on the worker's event loop. Runs in the worker."""
     return await getattr(importlib.import_module(WORKER), function)(*args)

@@ -1,4 +1,4 @@
-"""Workers of a scheduler that runs elsewhere."""
+"""Workers of a scheduler that Tilescope did not start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANSWER_TIMEOUT_S = 10.0
 
 
 class RemoteCluster(Cluster):
-    """Workers of a scheduler that runs elsewhere."""
+    """Workers of a scheduler that Tilescope did not start."""
 
     poll_interval_s = 1.0
     outlives_the_engine = True
@@ -34,7 +34,7 @@ class RemoteCluster(Cluster):
         await self.client.restart_workers([address], raise_for_error=False)
 
     async def death(self, address: str) -> str:
-        return f"at {address} went away"
+        return f"at {address} disconnected"
 
     def log_tail(self, address: str) -> str:
         return ""

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """`events` are packed (`core.engine.wire`): Started, those that were not fetched yet, the terminal one last.
+    """`events` are packed (`core.engine.wire`): Started, those that were not fetched yet, and the terminal one.
 
-    `worker_is_unusable` asks for the worker to be replaced: its CUDA context is broken, and stays so until
-    the process ends.
+    `worker_is_unusable` means that the worker has to be replaced: its CUDA context is broken until the process ends.
     """
 
     events: tuple[bytes, ...]

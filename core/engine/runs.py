@@ -1,4 +1,4 @@
-"""A run: what the engine gives back for each submission."""
+"""A run: what the engine returns for each submission."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ class Run:
 
     @property
     def terminal(self) -> Finished | Failed | Cancelled | None:
-        """The terminal event, or None while the run goes on. Reading it takes nothing from `events`."""
+        """The terminal event, or None until the run ends. Reading it removes nothing from `events`."""
         return self._terminal
 
     def drain(self) -> list[Event]:
-        """The events that came since the last call; does not block."""
+        """The events since the last call; does not block."""
         return self.events.drain()
 
     def stream(self, timeout: float | None = None) -> Iterator[Event]:
-        """Events as they come, the terminal one last. Raises TimeoutError after `timeout` seconds without any."""
+        """Events as they arrive, the terminal one last. Raises TimeoutError after `timeout` seconds without one."""
         while True:
             event = self.events.get(timeout)
             yield event
@@ -70,7 +70,7 @@ class Run:
                 return
 
     def result(self, timeout: float | None = None) -> Result:
-        """Wait for the result; leaves `events` as they are.
+        """Wait for the result; removes nothing from `events`.
 
         Raises InvalidParams or TilescopeError with the sentence of Failed, RunCancelled, or TimeoutError.
         """
@@ -97,14 +97,14 @@ class Run:
         if not self.done and on_cancel is not None:
             on_cancel(self)
 
-    # What follows is for the engine.
+    # The engine uses the methods below.
 
     def attach(self, on_cancel: Callable[[Run], None], on_over: Callable[[Run], None]) -> None:
-        """Called when a dispatched run is cancelled, and when the run ends."""
+        """Set the callbacks for when a dispatched run is cancelled, and for when the run ends."""
         self._on_cancel, self._on_over = on_cancel, on_over
 
     def dispatch(self) -> bool:
-        """Mark the run as sent to a worker. False if it is over already and must not be sent."""
+        """Mark the run as sent to a worker. False if it has already ended and must not be sent."""
         with self._lock:
             if self._stage is not _Stage.QUEUED:
                 return False
@@ -112,11 +112,11 @@ class Run:
             return True
 
     def post(self, event: Event) -> None:
-        """Pass on an event of the worker; ignored once the run is over."""
+        """Forward an event of the worker; ignored once the run has ended."""
         self.events.put(event)
 
     def finish(self, terminal: Finished | Failed | Cancelled, *, only_queued: bool = False) -> bool:
-        """End the run with its one terminal event. False if it had ended before, and then nothing changes."""
+        """End the run with its only terminal event. False, and nothing changes, if it had already ended."""
         with self._lock:
             if self._stage is _Stage.OVER or (only_queued and self._stage is not _Stage.QUEUED):
                 return False
@@ -124,7 +124,7 @@ class Run:
             self._stage = _Stage.OVER
             self._terminal = terminal
             if reached_a_worker:
-                # A worker that dies at once never says so itself; a second Started is refused.
+                # A worker that dies at once never sends Started itself; a second Started is rejected.
                 self.events.put(Started("worker", self.device))
             self.events.put(terminal)
             self._over.set()

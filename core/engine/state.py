@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """`restarting`: the worker went away and its successor is on its way. `failed` and `closed` are final."""
+    """`restarting`: the worker died and a new one is starting. `failed` and `closed` are final."""
 
     STARTING = "starting"
     READY = "ready"

@@ -1,4 +1,4 @@
-"""Turns a function that reports by callback into the generator that an experiment must be."""
+"""Turns a function that reports its progress by callback into a generator, as an experiment must be."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from core.contracts.events import Progress
 
 T = TypeVar("T")
 ProgressCallback = Callable[[float, float, str], None]
-"""`progress(done, total, phase)`: says how far the work is; raises to stop it. Cheap, call it often."""
+"""`progress(done, total, phase)` reports how far the work is, and raises to stop it. It is cheap: call it often."""
 
-_TICKS_PER_S = 60
+_REPORTS_PER_S = 60
 
 
 class _WorkAbandoned(BaseException):
-    """Ends the work from inside its progress. Not an Exception: `except Exception` in the work must not swallow it."""
+    """Raised by `progress` to end the work. Not an Exception, so that `except Exception` in the work misses it."""
 
 
 def stepwise(work: Callable[[ProgressCallback], T]) -> Generator[Progress, None, T]:
-    """Run `work(progress)` in a thread and yield its ticks as Progress, the latest when they come too fast.
+    """Run `work(progress)` in a thread and yield its reports as Progress: only the latest where they are too frequent.
 
-    Returns what `work` returns and raises what it raises. Closing the generator makes the next progress raise and
-    waits for the thread, so that nothing of the work goes on afterwards. The work sees a copy of the caller's
-    context variables; state that belongs to a thread (torch.no_grad, the current CUDA device) is its own to set.
+    Returns what `work` returns and raises what it raises. Closing the generator makes the next call of `progress` raise
+    and waits for the thread, so that no work continues afterwards. The work sees a copy of the caller's context
+    variables; it has to set state that belongs to a thread (torch.no_grad, the current CUDA device) itself.
     """
     worker = _Work(work)
     worker.start()
@@ -39,19 +39,19 @@ def stepwise(work: Callable[[ProgressCallback], T]) -> Generator[Progress, None,
 
 
 class _Work(Generic[T]):
-    """A function in a thread of its own, and the latest of what it ticked."""
+    """A function in its own thread, and the latest progress that it reported."""
 
     def __init__(self, work: Callable[[ProgressCallback], T]) -> None:
         self._work = work
         self._changed = threading.Condition()
         self._latest: Progress | None = None
-        self._next_tick_at = 0.0
+        self._next_report_at = 0.0
         self._over = False
         self._abandoned = False
         self._results: list[T] = []
         self._error: BaseException | None = None
         context = contextvars.copy_context()
-        # A daemon: work that never ticks again must not keep the process alive.
+        # A daemon, so that work that never reports again does not keep the process alive.
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="stepwise", daemon=True)
 
     def start(self) -> None:
@@ -73,24 +73,24 @@ class _Work(Generic[T]):
         return self._results[0]
 
     def abandon(self) -> None:
-        """Make the next progress raise, and wait until the work has ended."""
+        """Make the next report raise, and wait until the work has ended."""
         self._abandoned = True
         self._thread.join()
 
-    def _tick(self, done: float, total: float, phase: str) -> None:
+    def _report(self, done: float, total: float, phase: str) -> None:
         if self._abandoned:
             raise _WorkAbandoned
         now = monotonic()
-        if now < self._next_tick_at and done < total:
+        if now < self._next_report_at and done < total:
             return
-        self._next_tick_at = now + 1 / _TICKS_PER_S
+        self._next_report_at = now + 1 / _REPORTS_PER_S
         with self._changed:
             self._latest = Progress(done, total, phase)
             self._changed.notify()
 
     def _run(self) -> None:
         try:
-            self._results.append(self._work(self._tick))
+            self._results.append(self._work(self._report))
         except _WorkAbandoned:
             pass
         except BaseException as error:

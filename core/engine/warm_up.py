@@ -1,4 +1,4 @@
-"""Imports ahead of the first run, in a thread of the worker, out of the way of runs."""
+"""Imports ahead of the first run, in a thread of the worker that pauses during runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from functools import partial
 
 from core.contracts import registry
 
-_LOOK_EVERY_S = 0.05
+_POLL_S = 0.05
 
 
 class WarmUp:
     """Imports torch, triton, the experiments and their libraries one by one, and pauses while a run is active.
 
-    Only one thread of the process imports at a time: two that import torch at once can see half a module.
+    Only one thread of the process imports at a time: two that import torch at once can see a partly imported module.
     """
 
     def __init__(self, find_device: Callable[[], str], is_run_active: Callable[[], bool]) -> None:
@@ -30,15 +30,15 @@ class WarmUp:
         self._thread: threading.Thread | None = None
 
     def begin(self, packages: Mapping[str, str]) -> None:
-        """Start, unless it has started."""
+        """Start, unless it has already started."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, args=(packages,), name="warm-up", daemon=True)
             self._thread.start()
 
     @contextmanager
     def importing(self, check_cancel: Callable[[], None]) -> Iterator[None]:
-        """Hold the right to import. `check_cancel` is called while waiting for it, and may raise."""
-        while not self._import_lock.acquire(timeout=_LOOK_EVERY_S):
+        """Hold the import lock. `check_cancel` is called while waiting for the lock, and may raise."""
+        while not self._import_lock.acquire(timeout=_POLL_S):
             check_cancel()
         try:
             yield
@@ -48,7 +48,7 @@ class WarmUp:
     def _work(self, packages: Mapping[str, str]) -> None:
         try:
             self._step(lambda: importlib.import_module("torch"))
-            self._step(self._learn_device)
+            self._step(self._set_device)
             self.device_known.set()
             self._step(lambda: importlib.import_module("triton"))
             for topic_id in packages:
@@ -59,13 +59,13 @@ class WarmUp:
             self.device_known.set()
             self.over.set()
 
-    def _learn_device(self) -> None:
+    def _set_device(self) -> None:
         self.device = self._find_device()
 
     def _step(self, work: Callable[[], object]) -> None:
         while self._is_run_active():
-            time.sleep(_LOOK_EVERY_S)
-        # What cannot be imported is the business of the run that needs it: it has the sentence.
+            time.sleep(_POLL_S)
+        # The run that needs a module reports why it cannot be imported.
         with self._import_lock, suppress(Exception):
             work()
 

@@ -1,4 +1,4 @@
-"""Events as bytes, between a worker and the engine: JSON, and behind it the archive of a result. Nothing executes."""
+"""Events as bytes, between a worker and the engine: JSON, then the archive of a result. No code, so no pickle."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def unpack(data: bytes, result: type[Result]) -> Event:
     line, _, packed = data.partition(b"\n")
     values = json.loads(line)
     if not isinstance(values, dict):
-        raise ValueError("a worker sent what is no event")
+        raise ValueError("a worker sent something that is not an event")
     kind = _KINDS.get(values.pop("event", ""))
     if kind is Partial:
         return Partial(result.from_bytes(packed))
     if kind is Finished:
         return Finished(result.from_bytes(packed))
     if kind is None or values.keys() != {item.name for item in fields(kind)}:
-        raise ValueError("a worker sent an event that does not exist")
+        raise ValueError("a worker sent an unknown event")
     return kind(**values)
 
 

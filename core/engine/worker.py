@@ -1,4 +1,4 @@
-"""The worker side of a run: load the topic, drive its generator, honour cancel. Imported in workers only."""
+"""The worker side of a run: load the topic, drive its generator, handle cancel. Imported in workers only."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from core.engine.run_outcome import RunOutcome
 from core.engine.warm_up import WarmUp
 from core.engine.worker_setup import clear_log
 
-_LOOK_EVERY_S = 0.02
+_POLL_S = 0.02
 _PARTIAL_EVERY_S = 1 / 60
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
 class _CancelRequested(Exception):
-    """Not an error: carries the request through the call stack."""
+    """Not an error: unwinds the call stack when a cancel was requested."""
 
 
 class _ActiveRun:
-    """A run in progress, as the event loop of this process sees it while the task's thread is busy."""
+    """A run in progress, which the event loop of this process can reach while the thread of the task is busy."""
 
     def __init__(self) -> None:
         self.mailbox = Mailbox()
@@ -71,17 +71,17 @@ _warm_up = WarmUp(find_device=lambda: resolve_device("auto")[1], is_run_active=l
 
 
 async def next_events(run_id: str, wait_s: float) -> list[bytes]:
-    """The packed events since the last call; waits up to `wait_s` for one. [] for a run unknown here."""
+    """The packed events since the last call; waits up to `wait_s` for one. [] for an unknown run."""
     deadline = monotonic() + wait_s
     while True:
         events = _active[run_id].mailbox.drain() if run_id in _active else []
         if events or monotonic() > deadline:
             return [wire.pack(event) for event in events]
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(_POLL_S)
 
 
 async def request_cancel(run_id: str) -> bool:
-    """Ask the run to stop at its next yield. False when it is not here: it has not begun, or is over."""
+    """Ask the run to stop at its next yield. False when it is not active: it has not started, or has ended."""
     if run_id not in _active:
         return False
     _active[run_id].cancel.set()
@@ -89,21 +89,21 @@ async def request_cancel(run_id: str) -> bool:
 
 
 async def warm_up(packages: Mapping[str, str]) -> str:
-    """Start importing what runs will need; returns the device of 'auto' as soon as it is known."""
+    """Start importing what runs will need; returns the device that 'auto' means as soon as it is known."""
     _warm_up.begin(packages)
     while not _warm_up.device_known.is_set():
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(_POLL_S)
     return _warm_up.device
 
 
 async def warm_up_over() -> None:
-    """Returns when everything has been imported that can be."""
+    """Returns when the warm-up has imported everything that it can."""
     while not _warm_up.over.is_set():
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(_POLL_S)
 
 
 def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str) -> RunOutcome:
-    """One run from start to terminal event. Never raises: what goes wrong is a Failed in the outcome."""
+    """One run from start to terminal event. Never raises: an error becomes a Failed event in the outcome."""
     clear_log()
     run = _active[run_id] = _ActiveRun()
     started = Started(f"{socket.gethostname()}, process {os.getpid()}", device)
@@ -130,25 +130,25 @@ def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str
 
 @dataclass(frozen=True)
 class _Stamp:
-    """What makes a result of an experiment one that may leave: of the topic's class, with its environment."""
+    """Checks that a result is of the topic's class, and stores the environment in it."""
 
     kind: type[Result]
     environment: Environment
 
     def on(self, result: Any) -> Result:
         if not isinstance(result, self.kind):
-            raise TypeError(f"an experiment gives a {self.kind.__name__}, not a {type(result).__name__}")
+            raise TypeError(f"an experiment returns a {self.kind.__name__}, not a {type(result).__name__}")
         return result if result.environment is not NOT_STAMPED else replace(result, environment=self.environment)
 
 
 def _drive(steps: ExperimentRun, stamp: _Stamp, run: _ActiveRun) -> bytes:
-    """Take every step of the generator, looking for a cancel in between; returns Finished, packed.
+    """Run the generator to its end, and check for a cancel before each step; returns Finished, packed.
 
-    Its finally blocks always run. Events are looked through here, so that what cannot travel ends the run with a
-    sentence; of Partials that come faster than a window draws, only the newest.
+    The generator's finally blocks always run. Events are checked here, so that one that cannot be sent ends the run
+    with a sentence. Of Partials that arrive faster than a window draws, only the newest is sent.
     """
     newest: Result | None = None
-    looked_at = -math.inf
+    sent_at = -math.inf
     try:
         while True:
             run.check_cancel()
@@ -159,12 +159,12 @@ def _drive(steps: ExperimentRun, stamp: _Stamp, run: _ActiveRun) -> bytes:
                 return wire.pack(Finished(stamp.on(end.value)))
             match event:
                 case Progress():
-                    archive.plain(event)  # raises here, not when it is read
+                    archive.plain(event)  # raises here rather than when the event is packed
                     run.mailbox.put(event)
                 case Partial(newest):
-                    if monotonic() - looked_at > _PARTIAL_EVERY_S:
+                    if monotonic() - sent_at > _PARTIAL_EVERY_S:
                         _put(newest, stamp, run)
-                        newest, looked_at = None, monotonic()
+                        newest, sent_at = None, monotonic()
                 case _:
                     raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")
     finally:
@@ -186,12 +186,12 @@ def _failed(topic_id: str, error: BaseException) -> Failed:
     if _is_out_of_memory(error):
         return Failed(f"The run of {topic_id} ran out of memory: try smaller sizes.", detail)
     message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    what = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return Failed(f"The run of {topic_id} stopped on an error: {what}.", detail)
+    description = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return Failed(f"The run of {topic_id} stopped on an error: {description}.", detail)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """MemoryError, torch.OutOfMemoryError, or the RuntimeError that torch raises for memory of the CPU."""
+    """Whether it is MemoryError, torch.OutOfMemoryError, or the RuntimeError that torch raises for CPU memory."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
@@ -200,7 +200,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _cuda_is_broken() -> bool:
-    """After an illegal access of a kernel, every later call to CUDA in this process fails."""
+    """Whether a kernel's illegal memory access makes every later CUDA call in this process fail."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return False

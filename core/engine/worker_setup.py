@@ -1,4 +1,4 @@
-"""What an embedded worker process does first. Loaded by dask as a preload, in the worker only."""
+"""Setup of a local worker process. Dask loads it as a preload, in the worker only."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 def dask_setup(worker: Any) -> None:
-    """Make the process a good neighbour of the window that started it."""
+    """Make the process give way to the window that started it, and end with it."""
     _write_to_a_log(Path(os.environ["TILESCOPE_WORKER_LOGS"]) / f"worker-{os.getpid()}.log")
-    # Ctrl+C in a terminal reaches the whole process group; the window decides what becomes of its worker.
+    # Ctrl+C in a terminal reaches the whole process group; the window decides what happens to its worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_the_window()
     _yield_to_the_window()
 
 
 def _write_to_a_log(path: Path) -> None:
-    """Send file descriptors 1 and 2 to the log: stdout belongs to `--json`, and a crash leaves its stack there."""
+    """Redirect file descriptors 1 and 2 to the log: stdout belongs to `--json`, and a crash logs its stack."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -35,13 +35,14 @@ def _write_to_a_log(path: Path) -> None:
 
 
 def _die_with_the_window() -> None:
-    """Dask's own watch is a thread, which sleeps while an experiment holds the GIL; on Linux the kernel sees to it."""
+    """Let Linux kill this process when the window dies: dask's own watchdog is a thread, which an experiment that holds
+    the GIL stops."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _yield_to_the_window() -> None:
-    """Let the window be scheduled first, and the OOM killer choose this process first."""
+    """Lower this process's priority below the window's, and make it the OOM killer's first choice."""
     if hasattr(os, "nice"):
         os.nice(5)
     with suppress(OSError):  # Linux only
@@ -49,6 +50,6 @@ def _yield_to_the_window() -> None:
 
 
 def clear_log() -> None:
-    """Forget what earlier runs wrote, so that the log of a crash is about the run that crashed."""
+    """Discard the output of earlier runs, so that the log of a crash shows only the run that crashed."""
     if "TILESCOPE_WORKER_LOGS" in os.environ:
         os.ftruncate(1, 0)

@@ -1,1 +1,1 @@
-"""Facts of GPUs, and what follows from them."""
+"""Facts about GPUs and this machine, the roofline model, and timing."""

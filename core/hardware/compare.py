@@ -1,4 +1,4 @@
-"""Implementations of one operation on the same inputs: all are checked, those that passed are timed. Worker only."""
+"""Compares implementations of one operation on the same inputs: checks all, times those that pass. Worker only."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from core.contracts.result import number_or_none
 from core.hardware.timing import Candidate, Check, ProgressCallback, Timing, check_against, time_candidates
 
 ROUNDS = 15
-"""Samples per implementation, fewer where the budget ends."""
+"""Samples per implementation; fewer where the time budget ends first."""
 
 R = TypeVar("R", bound=ImplResult)
 
 
 @dataclass(frozen=True)
 class Implementation(Generic[R]):
-    """One way to compute what the reference holds. `result` names it, and holds what is known of it before a run.
+    """One way to compute the same output as the reference. `result` names it, and holds what is known before a run.
 
-    `run` does the whole work once, on inputs that lie ready; None where the device cannot. `out` is an output that was
-    already computed: alone, that of the TTIR interpreter, which is checked and never timed. With neither, it is
-    unavailable, and `result.reason` says why.
+    `run` does the whole work once, on prepared inputs; None where the device cannot run it. `out` is an output that has
+    already been computed. `out` without `run` comes from the TTIR interpreter: it is checked and never timed. Without
+    both, the implementation is unavailable, and `result.reason` says why.
     """
 
     result: R
@@ -35,9 +35,9 @@ class Implementation(Generic[R]):
 
 @dataclass(frozen=True)
 class Comparison(Generic[R]):
-    """Implementations, how the output of one is assessed (see `checked`), and how long they are timed.
+    """Implementations, how to assess the output of one (see `checked`), and how long to time them.
 
-    `flops` is what one run computes, for TFLOP/s.
+    `flops` is the FLOP count of one run, for TFLOP/s.
     """
 
     implementations: tuple[Implementation[R], ...]
@@ -48,7 +48,7 @@ class Comparison(Generic[R]):
     flops: float | None = None
 
     def check(self, progress: ProgressCallback | None = None) -> tuple[R, ...]:
-        """Run each once and assess its output. One that raises becomes unavailable, and the rest goes on."""
+        """Run each once and assess its output. One that raises becomes unavailable; the others are still checked."""
         results = []
         for done, implementation in enumerate(self.implementations):
             if progress is not None:
@@ -57,7 +57,7 @@ class Comparison(Generic[R]):
         return tuple(results)
 
     def time(self, results: Sequence[R], progress: ProgressCallback | None = None) -> tuple[R, ...]:
-        """The results of `check`, with times for those that the device itself ran and that passed; they take turns."""
+        """The results of `check`, with times, taken in turns, for those that ran on the device and passed."""
         candidates = [
             Candidate(result.impl, implementation.run, _check_of(result))
             for implementation, result in zip(self.implementations, results, strict=True)
@@ -110,13 +110,13 @@ def checked(result: R, out: torch.Tensor, reference: torch.Tensor, allowed_rms_e
 
 
 def allowed_rms_error(plain: torch.Tensor, reference: torch.Tensor) -> float:
-    """ERROR_FACTOR times the error of plain PyTorch in this precision; never under half a unit of rounding."""
+    """ERROR_FACTOR times the RMS error of plain PyTorch in this precision, but at least `rounding_rms_error`."""
     plain_error = check_against(plain, reference, math.inf).rms_error
     return max(ERROR_FACTOR * plain_error, rounding_rms_error(reference, plain.dtype))
 
 
 def rounding_rms_error(reference: torch.Tensor, dtype: torch.dtype) -> float:
-    """Half a unit of rounding in `dtype`, at the root mean square of the reference."""
+    """Half of `dtype`'s machine epsilon times the root mean square of the reference."""
     return torch.finfo(dtype).eps / 2 * float(reference.square().mean().sqrt())
 
 

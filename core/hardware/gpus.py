@@ -1,4 +1,4 @@
-"""What is known of each GPU, read from resources/gpus.toml."""
+"""Facts about each GPU, read from resources/gpus.toml."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from core.contracts.errors import UnknownName
 
 _FACTS = Path(__file__).resolve().parents[2] / "resources" / "gpus.toml"
 _SRAM_BYTES_PER_CLOCK = 128
-"""Shared-memory bandwidth of one SM (or LDS of one CU): 32 banks of 4 bytes per clock."""
+"""Shared-memory bandwidth per SM (on AMD, LDS bandwidth per CU): 32 banks of 4 bytes per clock."""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU. Sizes in the units that the names say; `tflops` is the dense peak by dtype."""
+    """One GPU. Names contain the units; `tflops` is the dense peak per dtype."""
 
     id: str
     name: str
@@ -58,7 +58,7 @@ class Gpu:
 
     @property
     def sram_bandwidth_tb_s(self) -> float:
-        """Modelled: SMs x 128 bytes per clock x boost clock, in TB/s (19.5 for the A100, as the paper's 19)."""
+        """Modelled: SMs x 128 bytes per clock x boost clock, in TB/s (A100: 19.5; the FlashAttention paper says 19)."""
         return self.sms * _SRAM_BYTES_PER_CLOCK * self.clock_mhz * 1e6 / 1e12
 
     @property

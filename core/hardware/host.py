@@ -1,4 +1,4 @@
-"""What this machine has, found without torch, in milliseconds, and without ever failing."""
+"""Facts about this machine, found in milliseconds, without torch, and without ever raising."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import psutil
 
-_PATIENCE_S = 3.0
+_TIMEOUT_S = 3.0
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
 class HostFacts:
-    """`cores` are those that this process may use; `available_memory_bytes` is free within a container's limit too."""
+    """`cores` counts the cores that this process may use; `available_memory_bytes` respects a container's limit."""
 
     cpu_name: str
     cores: int
@@ -29,7 +29,7 @@ class HostFacts:
 
 
 def host_facts() -> HostFacts:
-    """The facts now: memory is read afresh, CPU and GPUs once per process."""
+    """The current facts: memory is read at each call, CPU and GPUs once per process."""
     memory = psutil.virtual_memory()
     limit, used = _container_memory()
     return HostFacts(
@@ -43,7 +43,7 @@ def host_facts() -> HostFacts:
 
 @cache
 def cpu_name() -> str:
-    """The processor's name, or at least its architecture."""
+    """The name of the processor or, where it is unknown, the architecture."""
     name = _macos_cpu_name() if platform.system() == "Darwin" else _linux_cpu_name()
     return name or platform.processor() or platform.machine() or "CPU"
 
@@ -72,7 +72,7 @@ def _macos_cpu_name() -> str:
 
 
 def _container_memory() -> tuple[int, int]:
-    """(limit, used) of this control group, version 2, in bytes; used leaves out the page cache that can be dropped."""
+    """(limit, used) of this control group (version 2), in bytes; used excludes page cache that can be dropped."""
     limit, used = _read(_CGROUP / "memory.max").strip(), _read(_CGROUP / "memory.current").strip()
     if not (limit.isdigit() and used.isdigit()):
         return sys.maxsize, 0
@@ -96,9 +96,9 @@ def _lines_of(program: str, *arguments: str) -> list[str]:
     if executable is None:
         return []
     try:
-        answer = subprocess.run(
-            [executable, *arguments], capture_output=True, text=True, timeout=_PATIENCE_S, check=True
+        completed = subprocess.run(
+            [executable, *arguments], capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return []
-    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]
+    return [line.strip() for line in completed.stdout.splitlines() if line.strip()]

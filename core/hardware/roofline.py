@@ -1,4 +1,4 @@
-"""The roofline model: bounds that a GPU's peaks set on a kernel's speed. Everything here is modelled, never measured.
+"""The roofline model: the bounds that a GPU's peaks set on a kernel's speed. All numbers here are modelled.
 
 Williams, Waterman and Patterson 2009: attainable = min(peak, intensity x bandwidth).
 """
@@ -13,7 +13,7 @@ from core.hardware.gpus import Gpu
 
 @dataclass(frozen=True)
 class Roofline:
-    """One kernel under one GPU's roof: the time that neither its arithmetic nor its traffic can beat."""
+    """One kernel on one GPU: the lower bound that arithmetic and memory traffic set on its time."""
 
     flops: float
     hbm_bytes: float
@@ -38,7 +38,7 @@ class Roofline:
 
     @property
     def time_ms(self) -> float:
-        """Perfect overlap of arithmetic and traffic, both at their peaks: a lower bound."""
+        """A lower bound: arithmetic and traffic overlap perfectly, both at their peaks."""
         return max(self.compute_ms, self.memory_ms)
 
     @property
@@ -53,20 +53,20 @@ class Roofline:
 def peak_tflops(gpu: Gpu, dtype: str) -> float:
     """Dense peak of `gpu` in `dtype`, in TFLOP/s. fp32 is the fp32 peak, not TF32's. Raises UnknownName."""
     if dtype not in gpu.tflops:
-        raise UnknownName(f"No peak is known for {dtype!r} on the {gpu.name}: there are {', '.join(gpu.tflops)}.")
+        raise UnknownName(f"The peak for {dtype!r} on the {gpu.name} is unknown: use one of {', '.join(gpu.tflops)}.")
     return gpu.tflops[dtype]
 
 
 def ridge_point(gpu: Gpu, dtype: str) -> float:
-    """The arithmetic intensity, in FLOP per byte of HBM traffic, below which memory bounds a kernel."""
+    """The arithmetic intensity, in FLOP per byte of HBM traffic, below which a kernel is memory-bound."""
     return peak_tflops(gpu, dtype) * 1e12 / (gpu.hbm_bandwidth_gb_s * 1e9)
 
 
 def attainable_tflops(gpu: Gpu, dtype: str, intensity_flops_per_byte: float) -> float:
-    """The roof at an arithmetic intensity, in TFLOP/s."""
+    """The attainable speed at an arithmetic intensity, in TFLOP/s."""
     return min(peak_tflops(gpu, dtype), intensity_flops_per_byte * gpu.hbm_bandwidth_gb_s * 1e9 / 1e12)
 
 
 def roofline(flops: float, hbm_bytes: float, gpu: Gpu, dtype: str) -> Roofline:
-    """A kernel of `flops` operations in `dtype` that moves `hbm_bytes`, under the roof of `gpu`."""
+    """The bounds of `gpu` on a kernel that computes `flops` operations in `dtype` and moves `hbm_bytes`."""
     return Roofline(float(flops), float(hbm_bytes), peak_tflops(gpu, dtype) * 1e12, gpu.hbm_bandwidth_gb_s * 1e9)

@@ -1,4 +1,4 @@
-"""Times candidates side by side: interleaved, from a cold L2, only after each passed its check. Worker only: torch."""
+"""Times candidates with interleaved samples and a cold L2, only after each passed its check. Worker only: torch."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import torch
 from core.contracts.errors import TilescopeError
 
 ProgressCallback = Callable[[float, float, str], None]
-"""Told (done, total, phase) between samples; may raise to stop the measurement."""
+"""Called with (done, total, phase) between samples; may raise to stop the measurement."""
 
 _LEAST_FLUSH_BYTES = 256 << 20
 _LEAST_CPU_SAMPLE_S = 2e-3
 _SPIN_CYCLES = 2_000_000
-"""About a millisecond: longer than a few launches take to queue."""
+"""About a millisecond: longer than it takes to queue a few launches."""
 
 
 class Unverified(TilescopeError):
-    """A candidate is to be timed whose output was not checked, or was wrong."""
+    """Raised for timing a candidate whose output was not checked, or was wrong."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """How far a candidate's output lay from the float64 reference on the inputs it is timed with."""
+    """The error of a candidate's output against the float64 reference, on the inputs it is timed with."""
 
     max_abs_error: float
     rms_error: float
@@ -40,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something to time. `run` does the whole work once, on inputs that lie ready."""
+    """Something to time. `run` does the whole work once, on prepared inputs."""
 
     name: str
     run: Callable[[], object]
@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Timing:
-    """Samples in ms, in the order taken. `peak_memory_bytes`: what one run allocates at most; None on CPU."""
+    """Samples in ms, in the order taken. `peak_memory_bytes` is the peak allocation of one run; None on CPU."""
 
     name: str
     device: str
@@ -62,7 +62,7 @@ class Timing:
 
     @property
     def spread_ms(self) -> float:
-        """The interquartile range: where the middle half of the samples lies."""
+        """The interquartile range of the samples."""
         low, high = np.percentile(self.samples_ms, [25, 75])
         return float(high - low)
 
@@ -82,11 +82,12 @@ def time_candidates(
     budget_s: float = 5.0,
     progress: ProgressCallback | None = None,
 ) -> dict[str, Timing]:
-    """Times every candidate once a round (A B C, A B C, ...), so that drift of clocks and heat falls on all alike.
+    """Times every candidate once per round (A B C, A B C, ...), so that clock drift and heat affect all of them alike.
 
-    `rounds` at most, three at least, fewer than `rounds` when `budget_s` seconds have passed. On CUDA a sample lies
-    between two events, after the L2 was overwritten; on CPU it is wall time of one run, averaged over several when one
-    run is shorter than 2 ms. Raises Unverified, before anything is run, for a candidate that did not pass its check.
+    Takes `rounds` rounds, or fewer, but at least three, when `budget_s` seconds have passed. On CUDA a sample is the
+    time between two events, after the L2 was overwritten; on CPU it is the wall time of one run, averaged over several
+    runs where one is shorter than 2 ms. Raises Unverified, before anything runs, for a candidate that did not pass its
+    check.
     """
     device = torch.device(device)
     for candidate in candidates:
@@ -105,17 +106,17 @@ def time_candidates(
             samples[candidate.name].append(sample(candidate))
         if done >= 2 and time.perf_counter() - started > budget_s:
             break
-    return {name: Timing(name, device.type, np.array(taken), peaks[name]) for name, taken in samples.items()}
+    return {name: Timing(name, device.type, np.array(values), peaks[name]) for name, values in samples.items()}
 
 
 def _require_verified(candidate: Candidate) -> None:
     check = candidate.verified
     if check is None:
-        raise Unverified(f"{candidate.name} was not checked against a reference, so it is not timed.")
+        raise Unverified(f"{candidate.name} is not timed: it was not checked against a reference.")
     if not check.passed:
         raise Unverified(
-            f"{candidate.name} is off by {check.rms_error:.2e} (RMS) where {check.allowed_rms_error:.2e} is allowed, "
-            "so it is not timed."
+            f"{candidate.name} is not timed: its RMS error is {check.rms_error:.2e}, and at most "
+            f"{check.allowed_rms_error:.2e} is allowed."
         )
 
 
@@ -141,14 +142,14 @@ def _cpu_sampler() -> Callable[[Candidate], float]:
     repeats: dict[str, int] = {}
 
     def sample(candidate: Candidate) -> float:
-        number = repeats.setdefault(candidate.name, 1)
+        count = repeats.setdefault(candidate.name, 1)
         started = time.perf_counter()
-        for _ in range(number):
+        for _ in range(count):
             candidate.run()
         elapsed_s = time.perf_counter() - started
         if elapsed_s < _LEAST_CPU_SAMPLE_S:
-            repeats[candidate.name] = min(10_000, number * max(2, round(_LEAST_CPU_SAMPLE_S / max(elapsed_s, 1e-7))))
-        return elapsed_s / number * 1e3
+            repeats[candidate.name] = min(10_000, count * max(2, round(_LEAST_CPU_SAMPLE_S / max(elapsed_s, 1e-7))))
+        return elapsed_s / count * 1e3
 
     return sample
 

@@ -1,6 +1,6 @@
-"""The application: what starts when, what happens to an unexpected error, and the order in which things stop.
+"""The application: the order in which things start and stop, and what happens to unexpected errors.
 
-Nothing heavier than Qt and the topics' declarations is imported before the window is on the screen.
+Nothing heavier than Qt and the topics' declarations is imported before the window is visible.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from gui.window.main_window import MainWindow
 from gui.window.settings import Settings
 
 _SWITCH_S = 0.0005
-"""How long a thread that decodes beside the window may keep the interpreter while the window waits for it; Python's own
-5 ms, waited for at each call of a repaint, come to a third of a second."""
+"""How long a background thread may hold the GIL while the GUI thread waits for it. With Python's default of 5 ms, paid
+for each call of a repaint, a repaint can take a third of a second."""
 
 
 def build_app(theme_name: str) -> QApplication:
-    """The QApplication, styled; the one that exists where there is one."""
+    """The QApplication, styled: the existing one if there is one."""
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName("Tilescope")
@@ -44,9 +44,9 @@ def build_app(theme_name: str) -> QApplication:
 
 
 def make_engine(address: str | None = None) -> Any:
-    """An engine with a worker on this machine, or the workers of a scheduler; not started.
+    """An engine with a worker on this machine, or with the workers of a scheduler. It is not started.
 
-    Imports it only now: the window comes first.
+    The import is inside, because the window comes first.
     """
     from core.engine import Engine
 
@@ -105,10 +105,10 @@ def show_params(window: MainWindow, params: Params) -> None:
 
 
 def start_engine(bridge: EngineBridge) -> None:
-    """Start the engine, which imports much, without holding up the window.
+    """Start the engine, which imports many modules, without blocking the window.
 
-    Looking through all objects for garbage takes 50 to 80 ms in which the window does nothing. What is there at the
-    start, and once when the engine is ready, stays: it need not be looked through.
+    A full garbage collection blocks the window for 50 to 80 ms. The objects that exist now, and those that exist when
+    the engine is first ready, live as long as the process, so the collector is told to skip them.
     """
 
     def on_state(state: Any) -> None:
@@ -129,7 +129,7 @@ class _Errors(QObject):
 
 @contextmanager
 def unexpected_errors_go_to(show: Callable[[str, str], None]) -> Iterator[None]:
-    """While inside, an exception that nobody caught is printed to stderr and shown in place, whatever its thread."""
+    """While active, an uncaught exception of any thread is printed to stderr and shown by `show`."""
     errors = _Errors()
     errors.raised.connect(show)
 
@@ -141,13 +141,15 @@ def unexpected_errors_go_to(show: Callable[[str, str], None]) -> Iterator[None]:
         if isinstance(error, TilescopeError):
             sentence = error.sentence
         else:
-            sentence = f"Something went wrong ({kind.__name__}): what was shown stays, and the log tab has the details."
+            sentence = (
+                f"Something went wrong ({kind.__name__}): the page stays as it was, and the log tab has the details."
+            )
         print(detail, file=sys.stderr, end="")
         errors.raised.emit(sentence, detail)
 
     hooks = sys.excepthook, threading.excepthook
     sys.excepthook = report
-    threading.excepthook = lambda raised: report(raised.exc_type, raised.exc_value, raised.exc_traceback)
+    threading.excepthook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)
     try:
         yield
     finally:
@@ -156,10 +158,10 @@ def unexpected_errors_go_to(show: Callable[[str, str], None]) -> Iterator[None]:
 
 @contextmanager
 def ctrl_c_quits(app: QApplication) -> Iterator[None]:
-    """While inside, SIGINT closes the windows.
+    """While active, SIGINT closes the windows.
 
-    Python handles a signal between byte codes and Qt's loop runs none, so Qt watches the signal's wake-up
-    descriptor. Outside the main thread, where Python takes no signals, this does nothing.
+    Python handles signals between bytecodes, and Qt's event loop runs none, so Qt watches the wake-up descriptor of
+    signals. Outside the main thread, where Python handles no signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -190,7 +192,7 @@ def _parsed(topic_id: str | None, assignments: Sequence[str]) -> Params | None:
     if not assignments:
         return None
     if topic_id is None:
-        raise InvalidParams("--set needs to know the page: add --topic, for example --topic kernel-lab.")
+        raise InvalidParams("--set needs a page: add --topic, for example --topic kernel-lab.")
     from core.commands.session import parse_assignments
     from core.contracts import registry
 

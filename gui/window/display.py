@@ -1,4 +1,4 @@
-"""Whether a window can be shown here. Answers without loading Qt, which aborts where it cannot."""
+"""Whether a window can be shown on this machine. Finds out without Qt, which aborts where it cannot."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _XCB_LIBRARIES = {
 
 
 def why_no_display() -> str | None:
-    """One sentence why no window can be shown, or None if one can."""
+    """One sentence that says why no window can be shown, or None if one can."""
     if os.environ.get("QT_QPA_PLATFORM", "").split(":")[0] in _HEADLESS_PLATFORMS or sys.platform != "linux":
         return None
     if os.environ.get("WAYLAND_DISPLAY"):
@@ -32,10 +32,10 @@ def why_no_display() -> str | None:
     if not display:
         return "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)."
     if not _x_server_answers(display):
-        return f"The X server that DISPLAY={display} names does not answer."
+        return f"The X server of DISPLAY={display} does not answer."
     missing = [package for library, package in _XCB_LIBRARIES.items() if not _loads(library)]
     if missing:
-        return f"Qt needs libraries for X11 that are missing here: apt-get install {' '.join(missing)}."
+        return f"Qt needs X11 libraries that are not installed: apt-get install {' '.join(missing)}."
     return None
 
 
@@ -43,7 +43,9 @@ def require_display() -> None:
     """Raise MissingRequirement where no window can be shown."""
     reason = why_no_display()
     if reason is not None:
-        raise MissingRequirement(f"{reason} For pictures without one: python main.py screenshot all --out gallery")
+        raise MissingRequirement(
+            f"{reason} To save pictures without a display: python main.py screenshot all --out gallery"
+        )
 
 
 def _x_server_answers(display: str) -> bool:

@@ -1,4 +1,4 @@
-"""Pages to pictures: what the `screenshot` subcommand does."""
+"""The `screenshot` subcommand: saves pictures of pages."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def save_pages(
 ) -> Iterator[Path]:
     """Run each topic once and save its page in each theme; yields the files as they are written.
 
-    Everything that can be wrong with the request is found before the first run. Raises TilescopeError with one
-    sentence.
+    Checks all arguments before the first run. Raises TilescopeError with one sentence.
     """
     width, height = parse_size(size)
     if theme not in (None, *THEMES):
@@ -39,7 +38,7 @@ def save_pages(
     for topic, params in requests:
         topic.check(params)
     _make_folder(out)
-    # Pictures never need a display, and a window that flashes up on one would be in the way.
+    # Pictures need no display, and a window that appears on one would be in the way.
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     from gui.window.screenshot import render
 
@@ -64,6 +63,6 @@ def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TilescopeError(f"The folder {out} cannot be made: {error.strerror or error}.") from None
+        raise TilescopeError(f"The folder {out} cannot be created: {error.strerror or error}.") from None
     if not os.access(out, os.W_OK):
-        raise TilescopeError(f"The folder {out} cannot be written to.")
+        raise TilescopeError(f"The folder {out} is not writable.")

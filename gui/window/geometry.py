@@ -1,4 +1,4 @@
-"""Where a window goes: whole on a screen, whatever was remembered. Rectangles are in logical pixels."""
+"""Places the window so that all of it is on a screen. Rectangles are in logical pixels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 _TITLE_BAR_PX = 36
-"""Room for the title bar, which stands above a window's geometry and is only known once the window is shown."""
+"""Space for the title bar: it is above a window's geometry, and its height is unknown until the window is shown."""
 
 
 def place_window(window: QWidget, size: QSize, remembered: QByteArray | None) -> None:
-    """Where the window was last, or in the middle of the primary screen; whole on a screen in both cases."""
+    """Place the window where it was last, or in the middle of the primary screen; all of it is visible."""
     primary = QGuiApplication.primaryScreen()
     others = [screen for screen in QGuiApplication.screens() if screen is not primary]
     screens = [screen.availableGeometry() for screen in (primary, *others)]
@@ -25,31 +25,32 @@ def place_window(window: QWidget, size: QSize, remembered: QByteArray | None) ->
 
 
 def centred(size: QSize, screen: QRect) -> QRect:
-    """A window of that size, or as much as fits, in the middle of a screen's available geometry."""
-    room = _room(screen)
-    placed = QRect(room.topLeft(), size.boundedTo(room.size()))
-    placed.moveCenter(room.center())
-    return placed
+    """A window of that size, or of the size that fits, in the middle of a screen's available geometry."""
+    space = _below_title_bar(screen)
+    geometry = QRect(space.topLeft(), size.boundedTo(space.size()))
+    geometry.moveCenter(space.center())
+    return geometry
 
 
 def fitted(geometry: QRect, screens: Sequence[QRect]) -> QRect:
-    """The geometry moved and made smaller until it is whole on the screen that shows most of it.
+    """The geometry, moved and shrunk until it fits into the screen that shows most of it.
 
-    `screens` are the available geometries, the primary one first: a window that is on none goes to its middle.
+    `screens` are the available geometries, the primary one first. A window that is on none of them moves to the middle
+    of the primary one.
     """
-    if any(_room(screen).contains(geometry) for screen in screens):
+    if any(_below_title_bar(screen).contains(geometry) for screen in screens):
         return geometry
     screen = max(screens, key=lambda screen: _area(screen.intersected(geometry)))
     if not screen.intersects(geometry):
         return centred(geometry.size(), screen)
-    room = _room(screen)
-    size = geometry.size().boundedTo(room.size())
-    left = min(max(geometry.left(), room.left()), room.right() + 1 - size.width())
-    top = min(max(geometry.top(), room.top()), room.bottom() + 1 - size.height())
+    space = _below_title_bar(screen)
+    size = geometry.size().boundedTo(space.size())
+    left = min(max(geometry.left(), space.left()), space.right() + 1 - size.width())
+    top = min(max(geometry.top(), space.top()), space.bottom() + 1 - size.height())
     return QRect(left, top, size.width(), size.height())
 
 
-def _room(screen: QRect) -> QRect:
+def _below_title_bar(screen: QRect) -> QRect:
     return screen.adjusted(0, _TITLE_BAR_PX, 0, 0)
 
 

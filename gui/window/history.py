@@ -1,4 +1,4 @@
-"""The history of runs, kept off the GUI thread: a page's results go in, and come back on request."""
+"""The history of runs, off the GUI thread: it stores a page's results, and loads them on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gui.page.page import Page
 
 
 class HistoryKeeper(QObject):
-    """One thread that reads and writes the history. Answers come as signals on the GUI thread.
+    """One thread that reads and writes the history, and replies with signals on the GUI thread.
 
     `make_history` opens the history, on that thread and on first use. `listed` carries (topic, entries, undoable),
     `loaded` a Result, `notice` one sentence and whether it is an error.
@@ -94,7 +94,7 @@ class HistoryKeeper(QObject):
 
 
 class PageHistory(QObject):
-    """Ties one page and its controller to the keeper."""
+    """Connects one page and its controller to the keeper."""
 
     def __init__(self, page: Page, controller: Controller, keeper: HistoryKeeper) -> None:
         super().__init__(page)

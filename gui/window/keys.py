@@ -1,4 +1,4 @@
-"""Keys that mean something to the whole window, and the controls that need the same keys for themselves."""
+"""The shortcuts of the window, and the controls that need the same keys themselves."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from PySide6.QtWidgets import (
 
 SHORTCUTS = (
     ("F5, Ctrl+R", "Run"),
-    ("Esc", "Cancel the run, close the message, restore a maximised plot"),
+    ("Esc", "Cancel the run, close the message or restore a maximised plot"),
     ("Space", "Play or pause"),
-    ("Left, Right", "One step back or on"),
-    ("Ctrl+1 … Ctrl+9", "Page"),
-    ("Ctrl+Z, Ctrl+Shift+Z", "Undo or redo a change of the parameters"),
+    ("Left, Right", "Step back or forward"),
+    ("Ctrl+1 … Ctrl+9", "Open a page"),
+    ("Ctrl+Z, Ctrl+Shift+Z", "Undo or redo a parameter change"),
     ("Ctrl+B", "Show or hide the parameters"),
     ("Ctrl+J", "Open or collapse the tabs under the plots"),
     ("Ctrl+S", "Save a picture of the window"),
-    ("Ctrl+T", "Dark or light"),
-    ("Ctrl+L", "English or Chinese"),
-    ("F1", "These keys"),
+    ("Ctrl+T", "Switch between dark and light"),
+    ("Ctrl+L", "Switch between English and Chinese"),
+    ("F1", "Show the keyboard shortcuts"),
     ("Ctrl+Q", "Quit"),
 )
 _ARROWS = (Qt.Key.Key_Left, Qt.Key.Key_Right)
@@ -36,19 +36,19 @@ _NEED_SPACE = (QAbstractButton, QComboBox, QAbstractItemView)
 
 
 def shortcuts_as_html() -> str:
-    """A table of the keys and what they do."""
+    """A table of the keys and their actions."""
     rows = "".join(
-        f"<tr><td><code>{keys}</code>&nbsp;&nbsp;&nbsp;</td><td>{what}</td></tr>" for keys, what in SHORTCUTS
+        f"<tr><td><code>{keys}</code>&nbsp;&nbsp;&nbsp;</td><td>{action}</td></tr>" for keys, action in SHORTCUTS
     )
     return f"<table cellpadding='3'>{rows}</table>"
 
 
 class KeyGuard(QObject):
-    """A focused button keeps its Space and a focused slider its arrows, although both are shortcuts.
+    """A focused button keeps its Space key and a focused slider its arrow keys, although both are shortcuts.
 
-    Qt asks the focused widget with a ShortcutOverride before it fires a shortcut; accepting it hands the key to the
-    widget. The guard filters the events of the focused widget only: filtering those of the whole application in
-    Python would cost a millisecond or more at every redraw.
+    Qt sends the focused widget a ShortcutOverride before it triggers a shortcut; accepting it gives the key to the
+    widget. The guard filters only the events of the focused widget: filtering those of the whole application in Python
+    would add a millisecond or more to every redraw.
     """
 
     def follow(self, old: QWidget | None, new: QWidget | None) -> None:

@@ -39,7 +39,7 @@ def save_picture(content: QWidget, footer: str, path: Path, scale: float = _SCAL
 
 
 def footer_text(topic_id: str | None, result: Result | None) -> str:
-    """What is on the picture of a topic's page, and how the numbers of its result were obtained."""
+    """The topic of a page, and how the numbers of its result were obtained."""
     if topic_id is None:
         return "Tilescope"
     if result is None:

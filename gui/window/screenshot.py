@@ -1,4 +1,4 @@
-"""What `screenshot` does for one topic: open its page, run it, and save a picture in each theme."""
+"""The `screenshot` subcommand for one topic: open its page, run it, and save a picture in each theme."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def render(
     run: bool = True,
     formats: Sequence[str] = ("png",),
 ) -> Iterator[Path]:
-    """Run a topic once and save its page in each theme as OUT/TOPIC-THEME.png; yields what was written.
+    """Run a topic once and save its page in each theme as OUT/TOPIC-THEME.png; yields the paths.
 
     `size` is in pixels of the picture, footer included; `device` may be a scheduler's address.
     Raises TilescopeError where the run fails or a file cannot be written.
@@ -86,11 +86,11 @@ def _show_page(window: MainWindow, topic: Topic, params: Params, size: tuple[int
 def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None:
     """Run and wait, in an event loop, for the run's terminal event."""
     loop = QEventLoop()
-    ends: list[Event] = []
+    terminal_events: list[Event] = []
 
     def watch(_run: Any, event: Event) -> None:
         if not opened.controller.running:
-            ends.append(event)
+            terminal_events.append(event)
             loop.quit()
 
     bridge.run_event.connect(watch)
@@ -98,9 +98,9 @@ def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None
     if opened.controller.running:
         loop.exec()
     bridge.run_event.disconnect(watch)
-    if not ends:
+    if not terminal_events:
         raise TilescopeError(opened.page.banner.sentence or "The run could not be started.")
-    match ends[-1]:
+    match terminal_events[-1]:
         case Failed(sentence=sentence):
             raise TilescopeError(sentence)
         case Cancelled(reason=reason):
@@ -108,14 +108,14 @@ def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None
 
 
 def _wait_until_drawn(page: Page) -> None:
-    """Wait for what is drawn beside the GUI thread, within reason."""
+    """Wait, up to a limit, for what other threads draw."""
     deadline = QDeadlineTimer(_DRAWN_WITHIN_MS)
     while page.drawing and not deadline.hasExpired():
         _settle()
 
 
 def _settle() -> None:
-    """Let layouts and queued repaints happen."""
+    """Let layouts and queued repaints finish."""
     loop = QEventLoop()
     QTimer.singleShot(_SETTLE_MS, loop.quit)
     loop.exec()

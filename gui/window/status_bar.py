@@ -1,4 +1,4 @@
-"""The status bar: what the engine is doing, on which device, and the versions in use."""
+"""The status bar: the state of the engine, its device, and the versions in use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.format import format_quantity
 from gui import theme
 
 _MEMORY_EVERY_MS = 2000
-_WORDS = {
+_STATES = {
     "starting": ("warn", "Worker starting"),
     "ready": ("good", "Worker ready"),
     "busy": ("busy", "Worker busy"),
@@ -27,7 +27,7 @@ _WORDS = {
 
 
 class _Dot(QWidget):
-    """A coloured dot. The words beside it say the same, for users who cannot distinguish the colours."""
+    """A coloured dot. The label beside it says the same, for users who cannot distinguish the colours."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ class _Dot(QWidget):
 
 
 class StatusBar(QStatusBar):
-    """Takes an EngineState as it comes; knows nothing else of the engine.
+    """Shows an EngineState; needs nothing else of the engine.
 
-    `memory_bytes` says how much the worker processes hold; it is asked every two seconds while the bar is visible.
+    `memory_bytes` returns the memory of the worker processes; it is called every two seconds while the bar is visible.
     """
 
     def __init__(self, memory_bytes: Callable[[], int], parent: QWidget | None = None) -> None:
@@ -75,9 +75,9 @@ class StatusBar(QStatusBar):
 
     def show_state(self, state: Any) -> None:
         """An EngineState: phase, a few words of detail, and the device once it is known."""
-        role, words = _WORDS[str(state.phase)]
+        role, label = _STATES[str(state.phase)]
         self._dot.set_role(role)
-        self.engine.setText(f"{words}: {state.detail}" if state.detail else words)
+        self.engine.setText(f"{label}: {state.detail}" if state.detail else label)
         self.engine.setToolTip(self.engine.text())
         self.device.setText(f"Device {state.device}  ·" if state.device else "")
 
@@ -90,8 +90,8 @@ class StatusBar(QStatusBar):
         self._timer.stop()
 
     def _show_memory(self) -> None:
-        held = self._memory_bytes()
-        self.memory.setText(f"Worker {format_quantity(held, 'bytes')}  ·" if held else "")
+        used_bytes = self._memory_bytes()
+        self.memory.setText(f"Worker {format_quantity(used_bytes, 'bytes')}  ·" if used_bytes else "")
 
 
 def memory_of_children_bytes() -> int:

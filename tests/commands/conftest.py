@@ -1,4 +1,4 @@
-"""The command line in this process, and one worker that imports torch in place of one per test."""
+"""Runs the command line in this process, with one worker for all tests, since importing torch takes long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.engine import Engine
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left behind."""
+    """The exit code and the output of a command."""
 
     returncode: int
     stdout: str
@@ -27,7 +27,7 @@ Command = Callable[..., Outcome]
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """`command("run", "masks")`: that command line, in this process. A run starts a worker: see `one_engine`."""
+    """`command("run", "masks")` runs that command line in this process. A run starts a worker: see `one_engine`."""
 
     def call(*arguments: str) -> Outcome:
         capsys.readouterr()
@@ -47,7 +47,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def one_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run in one worker that stays, in place of one of their own for each."""
+    """All commands share one worker, where each would start its own."""
 
     @contextmanager
     def shared(device: str) -> Iterator[tuple[Engine, str]]:

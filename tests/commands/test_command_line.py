@@ -58,7 +58,7 @@ BAD_INPUT = {
     "window with an unknown parameter": (["--topic", "kernel-lab", "--set", "fil=a.py"], "did you mean file?"),
     "bad size": (["screenshot", "flash-attention", "--out", "unused", "--size", "big"], "WIDTHxHEIGHT"),
     "bad theme": (["screenshot", "all", "--out", "unused", "--theme", "pink"], "the themes are dark, light"),
-    "folder that cannot be": (["screenshot", "all", "--out", "LICENSE/x"], "cannot be made"),
+    "folder that cannot be": (["screenshot", "all", "--out", "LICENSE/x"], "cannot be created"),
 }  # fmt: skip
 
 

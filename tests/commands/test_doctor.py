@@ -10,7 +10,7 @@ from core.commands import doctor
 
 @pytest.fixture
 def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the worker, which the command line's own tests start often enough."""
+    """Without the worker, which the tests of the command line start."""
     monkeypatch.setattr(doctor, "_worker", lambda: doctor.Check("Worker", doctor.State.OK, "started"))
 
 
@@ -20,7 +20,7 @@ def checks(capsys: pytest.CaptureFixture[str], problem: str | None = None) -> tu
 
 
 @pytest.mark.usefixtures("quick_checks")
-def test_that_a_machine_with_everything_passes_and_a_missing_display_is_no_failure(
+def test_that_a_complete_machine_passes_and_a_missing_display_is_no_failure(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     code, by_name = checks(capsys, problem="There is no display here.")
@@ -38,7 +38,7 @@ def test_that_a_machine_with_everything_passes_and_a_missing_display_is_no_failu
         ("PySide6-Essentials", "6.12.0", "PySide6-Essentials<6.12"),
     ],
 )
-def test_that_what_is_missing_or_known_to_crash_fails_with_what_to_do(
+def test_that_a_library_that_is_missing_or_known_to_crash_fails_with_a_remedy(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     library: str,

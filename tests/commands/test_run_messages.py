@@ -1,4 +1,4 @@
-"""What a run has to say besides its numbers: in the tables and in the JSON of `run`."""
+"""The messages of a run, in the tables and in the JSON of `run`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_that_json_holds_every_message() -> None:
     assert as_document(result_with(), [])["messages"] == []
 
 
-def test_that_the_tables_end_with_every_message_as_it_is(
+def test_that_the_tables_end_with_every_message_unchanged(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")

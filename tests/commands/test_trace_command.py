@@ -1,4 +1,4 @@
-"""`trace` as a user or a script meets it, and once in a fresh process."""
+"""`trace` as a user or a script calls it, and once in a process of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = "resources/examples"
 
 @pytest.fixture
 def trace(command: Command, one_engine: None, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """`trace("a.py", folder=..., columns=...)`: the outcome in that folder, at a terminal of so many columns."""
+    """`trace("a.py", folder=..., columns=...)` traces in that folder, in a terminal of that width."""
     monkeypatch.setenv("NO_COLOR", "1")
 
     def call(*arguments: str, folder: Path = ROOT, columns: int = 200) -> Outcome:

@@ -11,7 +11,7 @@ from tests.engine.helpers import GRACE_S, TOPICS, Submit, result_of
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """One engine for all tests that leave it, or its next worker, usable."""
+    """One engine for all tests after which it is still usable, if only with a new worker."""
     engine = Engine(topics=TOPICS, grace_s=GRACE_S, warm_up=False)
     engine.start()
     yield engine
@@ -20,7 +20,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def submit(engine: Engine) -> Submit:
-    """`submit('wait', count=3)`: a run of that act of trouble on the CPU."""
+    """`submit('wait', count=3)` runs that act of the topic `trouble` on the CPU."""
 
     def submit_act(act: str, **values: Any) -> Run:
         return engine.submit("trouble", {"act": act, **values}, "cpu")
@@ -30,5 +30,5 @@ def submit(engine: Engine) -> Submit:
 
 @pytest.fixture
 def worker_pid(submit: Submit) -> Callable[[], int]:
-    """The process that runs experiments at this moment."""
+    """Returns the id of the process that currently runs experiments."""
     return lambda: int(result_of(submit("finish")).value("pid"))

@@ -1,4 +1,4 @@
-"""What the tests of the engine say often."""
+"""Helpers of the engine's tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.engine import Engine, EngineState, Run
 
 TOPICS = {"trouble": "tests.engine.trouble"}
 TIMEOUT_S = 100.0
-"""Nothing takes that long, not even on a busy machine: it ends a test that hangs."""
+"""Longer than anything takes, even on a busy machine: it ends a test that hangs."""
 GRACE_S = 0.5
 
 Submit = Callable[..., Run]
@@ -35,7 +35,7 @@ def wait_for_event(run: Run, kind: type[Event]) -> Any:
 
 
 def worker_pids() -> set[int]:
-    """The worker processes of this process: those that multiprocessing spawned, and that are alive."""
+    """The live worker processes of this process: those that multiprocessing spawned."""
     return {
         child.pid
         for child in psutil.Process().children(recursive=True)
@@ -44,7 +44,7 @@ def worker_pids() -> set[int]:
 
 
 class StateLog:
-    """The states that an engine went through, and a way to wait for one."""
+    """Records the states of an engine, and waits for one."""
 
     def __init__(self, engine: Engine) -> None:
         self.states: list[EngineState] = [engine.state]

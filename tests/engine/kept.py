@@ -1,4 +1,4 @@
-"""Topics whose results the history's tests keep: 'flash' and 'masks' are the same but for their names."""
+"""Topics whose results the history's tests store: 'flash' and 'masks' differ only in their names."""
 
 from __future__ import annotations
 

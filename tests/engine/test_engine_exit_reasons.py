@@ -18,8 +18,8 @@ from tests.engine.helpers import StateLog, Submit, events_of, result_of, wait_fo
     ("act", "count", "sentence"),
     [
         ("segfault", 0, "The worker process crashed with a segmentation fault (SIGSEGV) while running trouble"),
-        ("exit", 3, "The worker process ended itself with exit code 3 while running trouble"),
-        ("exit", 0, "The worker process ended itself with exit code 0 while running trouble"),
+        ("exit", 3, "The worker process exited with code 3 while running trouble"),
+        ("exit", 0, "The worker process exited with code 0 while running trouble"),
     ],
 )
 def test_that_a_worker_that_dies_is_one_failed_event_and_the_next_run_works(
@@ -39,8 +39,8 @@ def test_that_a_crash_shows_where_the_experiment_was_and_what_it_had_printed(sub
     events_of(submit("print", count=0))
     failed = events_of(submit("print", count=1))[-1]
     assert isinstance(failed, Failed)
-    for words in ("noise on stdout", "noise on stderr", "noise on descriptor 1", "Segmentation fault", "in _print"):
-        assert failed.detail.count(words) == 1, "of this run, not of the one before"
+    for fragment in ("noise on stdout", "noise on stderr", "noise on descriptor 1", "Segmentation fault", "in _print"):
+        assert failed.detail.count(fragment) == 1, "only the output of this run, not of the one before"
 
 
 def test_that_a_worker_killed_from_outside_says_so(submit: Submit, worker_pid: Callable[[], int]) -> None:
@@ -50,7 +50,7 @@ def test_that_a_worker_killed_from_outside_says_so(submit: Submit, worker_pid: C
     os.kill(pid, signal.SIGKILL)
     failed = events_of(run)[-1]
     assert isinstance(failed, Failed)
-    assert "killed from outside (SIGKILL), most often because the machine ran out of memory" in failed.sentence
+    assert "killed from outside (SIGKILL), most likely because the machine ran out of memory" in failed.sentence
     assert worker_pid() != pid
 
 
@@ -84,7 +84,7 @@ def test_that_the_state_follows_the_worker(engine: Engine, submit: Submit) -> No
         "busy",
         "ready",
     ]
-    assert "the worker process ended itself with exit code 2" in {state.detail for state in states.states}
+    assert "the worker process exited with code 2" in {state.detail for state in states.states}
 
 
 def test_that_crashes_leave_one_worker_process(submit: Submit, worker_pid: Callable[[], int]) -> None:
@@ -95,7 +95,7 @@ def test_that_crashes_leave_one_worker_process(submit: Submit, worker_pid: Calla
 
 
 def test_that_exit_reasons_are_worded_for_users() -> None:
-    assert exit_reason(None) == "ended, and its exit code is not known"
-    assert exit_reason(-signal.SIGTERM) == "was ended by signal 15 (SIGTERM)"
-    assert exit_reason(-250) == "was ended by signal 250"
+    assert exit_reason(None) == "ended with an unknown exit code"
+    assert exit_reason(-signal.SIGTERM) == "was terminated by signal 15 (SIGTERM)"
+    assert exit_reason(-250) == "was terminated by signal 250"
     assert exit_reason(-signal.SIGABRT) == "aborted (SIGABRT)"

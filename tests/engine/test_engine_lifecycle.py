@@ -12,13 +12,15 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from core.contracts.events import Cancelled, Failed, Partial, Progress
 from core.engine import Engine, Phase
-from tests.engine.helpers import TOPICS, StateLog, Submit, events_of, result_of, wait_for_event, worker_pids
+from core.engine.local_cluster import local_cluster
+from tests.engine.helpers import TIMEOUT_S, TOPICS, StateLog, Submit, events_of, result_of, wait_for_event, worker_pids
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,14 +58,23 @@ def engine_folders() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob(f"tilescope-engine-{os.getpid()}-*"))
 
 
-def test_that_start_returns_at_once_and_close_leaves_nothing_behind() -> None:
+def test_that_start_and_submit_do_not_wait_for_the_cluster_and_close_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     processes, threads, folders = worker_pids(), set(threading.enumerate()), engine_folders()
+    may_start_cluster = threading.Event()
+
+    def held_local_cluster() -> Any:
+        assert may_start_cluster.wait(TIMEOUT_S)
+        return local_cluster()
+
+    monkeypatch.setattr("core.engine.engine.local_cluster", held_local_cluster)
     engine = Engine(topics=TOPICS, warm_up=False)
-    begin = time.monotonic()
     engine.start()
     run = engine.submit("trouble", {}, "cpu")
-    assert time.monotonic() - begin < 0.5
     assert engine.state.phase is Phase.STARTING
+    assert not run.done
+    may_start_cluster.set()
     result_of(run)
     assert worker_pids() > processes
 

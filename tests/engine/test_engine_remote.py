@@ -1,4 +1,4 @@
-"""The same engine against a scheduler that somebody else runs."""
+"""The same engine with a scheduler that Tilescope did not start."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_that_a_remote_worker_that_dies_is_one_failed_event(remote: Engine) -> N
     failed = events_of(run)[-1]
     assert isinstance(failed, Failed)
     assert failed.sentence.startswith("The worker at tcp://127.0.0.1:")
-    assert "went away while running trouble" in failed.sentence
+    assert "disconnected while running trouble" in failed.sentence
     result_of(remote.submit("trouble", {}, "cpu"))
 
 

@@ -47,7 +47,7 @@ def test_that_a_flood_of_progress_is_thinned_to_what_a_window_can_draw(submit: S
     events = events_of(submit("flood", count=100_000))
     assert isinstance(events[-1], Finished)
     assert {type(event) for event in events} == {Started, Progress, Partial, Finished}
-    # Two events each 1/30 s; the run takes well under 30 s.
+    # Two events per 1/30 s, and the run takes well under 30 s.
     assert len(events) < 2000
 
 
@@ -80,7 +80,7 @@ def test_that_an_error_of_the_experiment_is_a_sentence_with_the_traceback_beside
     assert not failed.invalid_input
 
 
-def test_that_an_error_worded_for_people_arrives_as_it_is(submit: Submit) -> None:
+def test_that_an_error_worded_for_users_arrives_unchanged(submit: Submit) -> None:
     run = submit("refuse")
     assert events_of(run)[-1] == Failed("This machine has no flux capacitor: install one.", invalid_input=True)
     with pytest.raises(TilescopeError, match="flux capacitor"):
@@ -89,7 +89,7 @@ def test_that_an_error_worded_for_people_arrives_as_it_is(submit: Submit) -> Non
 
 def test_that_params_refused_by_the_experiment_blame_their_field(submit: Submit) -> None:
     run = submit("blame")
-    expected = Failed("count is not to the experiment's liking.", blames="count", invalid_input=True)
+    expected = Failed("count does not suit the experiment.", blames="count", invalid_input=True)
     assert events_of(run)[-1] == expected
     with pytest.raises(InvalidParams) as caught:
         run.result(0)
@@ -104,7 +104,7 @@ def test_that_what_a_window_cannot_read_never_leaves_the_worker(submit: Submit, 
 
 
 @pytest.mark.parametrize(
-    ("topic", "params", "device", "words", "blames"),
+    ("topic", "params", "device", "pattern", "blames"),
     [
         ("trouble", {"count": 7}, "cpu", "count = 7 cannot be", "count"),
         ("trouble", {"count": 13}, "cpu", "does not fit into memory", "count"),
@@ -115,7 +115,7 @@ def test_that_what_a_window_cannot_read_never_leaves_the_worker(submit: Submit, 
     ],
 )
 def test_that_bad_input_fails_at_once_without_reaching_a_worker(
-    topic: str, params: dict[str, object], device: str, words: str, blames: str | None
+    topic: str, params: dict[str, object], device: str, pattern: str, blames: str | None
 ) -> None:
     never_started = Engine(topics={"trouble": "tests.engine.trouble"})
     run = never_started.submit(topic, params, device)
@@ -123,7 +123,7 @@ def test_that_bad_input_fails_at_once_without_reaching_a_worker(
     assert isinstance(failed, Failed)
     assert failed.invalid_input
     assert failed.blames == blames
-    with pytest.raises(TilescopeError, match=words):
+    with pytest.raises(TilescopeError, match=pattern):
         run.result(0)
 
 

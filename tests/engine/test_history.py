@@ -55,7 +55,7 @@ def history(path: Path) -> History:
     return open_history(path)
 
 
-def test_that_a_kept_run_comes_back_as_it_was(history: History, path: Path) -> None:
+def test_that_a_stored_run_is_loaded_unchanged(history: History, path: Path) -> None:
     kept = result(seq_len=1000)
     entry_id = history.add(kept, datetime(2026, 5, 4, 14, 0, tzinfo=timezone(timedelta(hours=2))), 1.5)
     again = open_history(path)
@@ -81,7 +81,7 @@ def test_that_the_list_is_the_newest_first_of_a_topic_or_of_all(topics: list[str
         assert [entry.id for entry in history.list("flash", limit)] == flash[:limit]
 
 
-def test_that_a_run_that_an_older_version_kept_still_opens(history: History, path: Path) -> None:
+def test_that_a_run_that_an_older_version_stored_still_opens(history: History, path: Path) -> None:
     entry_id = history.add(result(), NOON, 0.1)
     stored = old_bytes(
         "flash",
@@ -124,7 +124,7 @@ def test_that_a_result_that_is_damaged_is_a_sentence(history: History, path: Pat
         history.load(entry_id)
 
 
-def test_that_a_run_of_a_topic_that_is_no_more_is_a_sentence(history: History, path: Path) -> None:
+def test_that_a_run_of_a_removed_topic_is_a_sentence(history: History, path: Path) -> None:
     entry_id = history.add(result("gone"), NOON, 0.1)
     with pytest.raises(UnknownName, match="no topic 'gone'"):
         history.load(entry_id)
@@ -155,7 +155,7 @@ def test_that_a_removed_run_is_gone_until_the_removal_is_undone(history: History
     assert [entry.id for entry in history.list()] == [second, first]
 
 
-def test_that_the_removed_and_then_the_oldest_make_room(path: Path) -> None:
+def test_that_beyond_the_limit_removed_runs_go_first_and_then_the_oldest(path: Path) -> None:
     one = len(result(size=50_000).to_bytes())
     history = open_history(path, limit_bytes=int(3.5 * one))
     first, second, third = (history.add(result(size=50_000, seed=seed), NOON, 0.1) for seed in range(3))
@@ -167,7 +167,7 @@ def test_that_the_removed_and_then_the_oldest_make_room(path: Path) -> None:
     assert [entry.id for entry in history.list()] == [fifth, fourth, third]
 
 
-def test_that_the_file_shrinks_when_runs_make_room_for_a_small_one(path: Path) -> None:
+def test_that_the_file_shrinks_when_runs_are_deleted_for_a_small_one(path: Path) -> None:
     history = open_history(path, limit_bytes=4_000_000)
     for seed in range(4):
         history.add(result(size=100_000, seed=seed), NOON, 0.1)
@@ -255,7 +255,7 @@ def test_that_the_history_of_a_newer_version_is_kept_aside(path: Path) -> None:
 
 def test_that_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TilescopeError, match="The history cannot be kept in"):
+    with pytest.raises(TilescopeError, match="The history cannot be stored in"):
         History(tmp_path / "file" / "history.sqlite3")
 
 
@@ -296,7 +296,7 @@ def test_that_killing_the_writer_loses_at_most_the_run_in_flight(path: Path) -> 
     assert history.notice is None
     ids = [entry.id for entry in reversed(history.list())]
     assert ids[: len(kept)] == kept
-    assert len(ids) - len(kept) <= 1, "the last may have been kept a moment before it was said"
+    assert len(ids) - len(kept) <= 1, "the last may have been stored just before its id was printed"
     for entry_id in ids:
         history.load(entry_id)
     history.add(result(), NOON, 0.1)

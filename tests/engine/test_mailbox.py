@@ -31,7 +31,7 @@ EVENTS = st.sampled_from(
 @settings(deadline=None)
 @given(st.lists(EVENTS | st.none(), max_size=40))
 def test_that_whatever_is_put_the_reader_sees_a_valid_run(puts: list[Event | None]) -> None:
-    """None stands for a reader that drains."""
+    """None means that the reader drains the mailbox."""
     box, seen = Mailbox(), []
     for event in puts:
         if event is None:

@@ -25,7 +25,7 @@ def drained(steps):
 
 @settings(deadline=None)
 @given(st.integers(0, 300))
-def test_that_the_last_tick_and_the_value_always_arrive_in_order(count: int) -> None:
+def test_that_the_last_report_and_the_value_always_arrive_in_order(count: int) -> None:
     def work(progress: ProgressCallback) -> str:
         for done in range(count):
             progress(done + 1, count, "counting")
@@ -37,7 +37,7 @@ def test_that_the_last_tick_and_the_value_always_arrive_in_order(count: int) -> 
     assert progress[-1:] == ([Progress(count, count, "counting")] if count else [])
 
 
-def test_that_a_flood_of_ticks_is_thinned() -> None:
+def test_that_a_flood_of_reports_is_thinned() -> None:
     def work(progress: ProgressCallback) -> None:
         for done in range(200_000):
             progress(done, 200_000, "flooding")
@@ -56,7 +56,7 @@ def test_that_an_error_of_the_work_passes_through_with_its_place() -> None:
     assert caught.traceback[-1].name == "work"
 
 
-def test_that_closing_stops_the_work_at_its_next_tick_and_waits_for_it() -> None:
+def test_that_closing_stops_the_work_at_its_next_report_and_waits_for_it() -> None:
     cleaned_up, swallowed = threading.Event(), threading.Event()
 
     def work(progress: ProgressCallback) -> None:
@@ -98,7 +98,7 @@ def test_that_the_work_sees_the_context_of_the_caller_and_cannot_change_it() -> 
     assert variable.get() == "caller's"
 
 
-def test_that_the_work_waits_for_nobody_who_reads_slowly() -> None:
+def test_that_a_slow_reader_does_not_hold_up_the_work() -> None:
     finished = threading.Event()
 
     def work(progress: ProgressCallback) -> int:

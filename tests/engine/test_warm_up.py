@@ -38,7 +38,7 @@ def test_that_bad_input_and_quick_runs_do_not_wait_for_the_whole_warm_up() -> No
 def test_that_an_import_that_kills_workers_is_given_up_and_other_runs_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The three workers find no torch, which takes seconds to import and has no part in this.
+    # The three workers find no torch: importing it takes seconds and does not matter here.
     (tmp_path / "torch.py").write_text("raise ImportError('not here')")
     monkeypatch.syspath_prepend(tmp_path)
     engine = Engine(topics={"fatal": "tests.engine.fatal", **TOPICS})
@@ -48,7 +48,7 @@ def test_that_an_import_that_kills_workers_is_given_up_and_other_runs_work(
     result_of(engine.submit("trouble", {}, "cpu"))
     failed = events_of(engine.submit("fatal", {}, "cpu"))[-1]
     assert isinstance(failed, Failed)
-    assert "ended itself with exit code 9" in failed.sentence
+    assert "exited with code 9" in failed.sentence
     result_of(engine.submit("trouble", {}, "cpu"))
     engine.close()
 

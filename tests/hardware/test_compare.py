@@ -62,7 +62,7 @@ def test_that_what_was_not_checked_is_not_timed() -> None:
         (RuntimeError(), "RuntimeError"),
     ],
 )
-def test_that_one_that_raises_is_reported_and_the_rest_goes_on(error: Exception, reason: str) -> None:
+def test_that_one_that_raises_is_reported_and_the_others_are_still_compared(error: Exception, reason: str) -> None:
     comparison = comparison_of(raising("broken", error), giving("right", RIGHT))
     broken, right = comparison.time(comparison.check())
     assert broken == ImplResult("broken", "Broken", "unavailable", reason)
@@ -70,7 +70,7 @@ def test_that_one_that_raises_is_reported_and_the_rest_goes_on(error: Exception,
     assert right.time_ms is not None
 
 
-def test_that_an_error_of_the_assessment_is_no_fault_of_the_implementation() -> None:
+def test_that_an_error_in_the_assessment_is_not_blamed_on_the_implementation() -> None:
     comparison = comparison_of(giving("right", torch.ones(3)))
     with pytest.raises(RuntimeError, match="size"):
         comparison.check()
@@ -85,7 +85,7 @@ def test_that_an_emulated_output_is_checked_and_never_timed() -> None:
     assert result.measured is right.provenance is Provenance.MEASURED_CPU
 
 
-def test_that_an_output_that_is_there_already_is_checked_without_a_run() -> None:
+def test_that_an_output_that_already_exists_is_checked_without_a_run() -> None:
     calls: list[int] = []
 
     def run() -> torch.Tensor:
@@ -99,7 +99,7 @@ def test_that_an_output_that_is_there_already_is_checked_without_a_run() -> None
     assert calls
 
 
-def test_that_one_with_neither_run_nor_output_keeps_its_reason() -> None:
+def test_that_one_without_run_and_output_keeps_its_reason() -> None:
     missing = ImplResult("cudnn", "cuDNN", reason="cuDNN needs an NVIDIA GPU.")
     comparison = comparison_of(Implementation(missing))
     assert comparison.time(comparison.check()) == (missing,)
@@ -156,7 +156,7 @@ class Named(ImplResult):
     extra: int | None = None
 
 
-def test_that_a_result_of_a_topic_keeps_its_type_and_what_it_adds() -> None:
+def test_that_a_result_of_a_topic_keeps_its_type_and_its_own_fields() -> None:
     def assess_named(result: Named, out: torch.Tensor) -> Named:
         return checked(replace(result, extra=7), out, REFERENCE, 1e-6)
 
@@ -173,7 +173,7 @@ def test_that_three_times_the_error_of_plain_pytorch_is_allowed_and_never_less_t
     assert allowed_rms_error(RIGHT, REFERENCE) == pytest.approx(rounding)
 
 
-def test_that_an_error_that_is_no_number_is_a_metric_that_fails_every_claim() -> None:
+def test_that_a_nan_error_is_a_metric_that_fails_every_claim() -> None:
     (nan,) = comparison_of(giving("nan", RIGHT * torch.nan)).check()
     metrics = error_metrics("flash", nan, "against float64")
     assert set(metrics) == {"flash.max_abs_error", "flash.rms_error", "flash.allowed_rms_error"}

@@ -4,7 +4,7 @@ from core.contracts.errors import UnknownName
 from core.hardware.gpus import GPU_IDS, Gpu, gpu, gpus
 
 FP32_LANES = {"sm_80": 64, "sm_89": 128, "sm_90": 128, "sm_100": 128, "gfx942": 128}
-"""fp32 multiply-adds an SM or CU does in one clock."""
+"""fp32 multiply-adds per clock of one SM or CU."""
 
 
 def test_that_the_gpus_of_the_pages_are_known() -> None:

@@ -10,7 +10,7 @@ from core.hardware import host
 
 
 @pytest.fixture(autouse=True)
-def _forget_what_was_found() -> Iterator[None]:
+def _clear_caches() -> Iterator[None]:
     host.cpu_name.cache_clear()
     host.nvidia_gpu_names.cache_clear()
     yield
@@ -43,7 +43,7 @@ def test_that_every_gpu_the_driver_lists_is_named(tmp_path: Path, monkeypatch: p
 def test_that_a_broken_driver_is_no_gpu_and_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr(host, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(host, "_TIMEOUT_S", 0.2)
     put_nvidia_smi(tmp_path, monkeypatch, script)
 
     assert host.host_facts().gpu_names == ()

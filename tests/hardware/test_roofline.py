@@ -9,11 +9,11 @@ from core.hardware.roofline import attainable_tflops, peak_tflops, ridge_point, 
 A100 = gpu("a100-40gb")
 
 
-def test_that_the_a100_ridge_is_near_200_flops_a_byte() -> None:
+def test_that_the_a100_ridge_is_near_200_flops_per_byte() -> None:
     assert ridge_point(A100, "fp16") == pytest.approx(312e12 / 1555e9)
 
 
-def test_that_a_kernel_left_of_the_ridge_is_bound_by_memory() -> None:
+def test_that_a_kernel_left_of_the_ridge_is_memory_bound() -> None:
     bound = roofline(flops=1e9, hbm_bytes=1e9, gpu=A100, dtype="bf16")
 
     assert bound.bound == "memory"
@@ -29,7 +29,7 @@ def test_that_a_kernel_right_of_the_ridge_reaches_the_peak() -> None:
 
 
 def test_that_an_unknown_dtype_is_named_with_those_that_exist() -> None:
-    with pytest.raises(UnknownName, match=r"'int3' on the NVIDIA A100 40GB: there are fp32"):
+    with pytest.raises(UnknownName, match=r"'int3' on the NVIDIA A100 40GB is unknown: use one of fp32"):
         peak_tflops(A100, "int3")
 
 
@@ -39,7 +39,7 @@ def test_that_an_unknown_dtype_is_named_with_those_that_exist() -> None:
     flops=st.floats(1e3, 1e18),
     hbm_bytes=st.floats(1e3, 1e15),
 )
-def test_that_a_kernel_and_the_roof_agree_at_its_intensity(
+def test_that_a_kernel_and_the_roofline_agree_at_its_intensity(
     gpu_id: str, dtype: str, flops: float, hbm_bytes: float
 ) -> None:
     known = gpu(gpu_id)

@@ -59,7 +59,7 @@ def test_that_a_triton_kernel_on_cpu_tensors_says_that_it_needs_a_gpu(impl: Impl
     pytest.importorskip("triton")
     q = tensor(1, 2, 8, 32)
 
-    with pytest.raises(Unavailable, match="compiles for GPUs and the tensors are on the cpu") as raised:
+    with pytest.raises(Unavailable, match="compiles for GPUs, but the tensors are on the cpu") as raised:
         attention(q, q, q, impl=impl, causal=False)
 
     assert available(impl, "cpu") == str(raised.value)

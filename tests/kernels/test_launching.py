@@ -24,8 +24,8 @@ def test_that_tiles_too_large_for_the_gpu_are_refused_with_both_sizes() -> None:
 
 
 @pytest.mark.parametrize("error", ["0 active drivers", "Pointer argument cannot be accessed from Triton (cpu tensor?)"])
-def test_that_a_launch_on_cpu_tensors_says_that_triton_wants_a_gpu(error: str) -> None:
-    with pytest.raises(Unavailable, match="Triton compiles for GPUs and the tensors are on the cpu"), launching(CPU):
+def test_that_a_launch_on_cpu_tensors_says_that_triton_needs_a_gpu(error: str) -> None:
+    with pytest.raises(Unavailable, match="Triton compiles for GPUs, but the tensors are on the cpu"), launching(CPU):
         raise RuntimeError(error)
     with pytest.raises(RuntimeError, match="something else"), launching(CPU):
         raise RuntimeError("something else")

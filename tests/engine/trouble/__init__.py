@@ -1,4 +1,4 @@
-"""A topic whose experiments do what experiments should not: the engine's tests run it."""
+"""A topic whose experiments misbehave, for the engine's tests."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TroubleParams(Params):
 
 @dataclass(frozen=True, kw_only=True)
 class TroubleResult(Result):
-    """`numbers` by name, `done` of them; `modules` are what the worker has imported."""
+    """`numbers` by name, and how many are `done`; `modules` are the ones that the worker has imported."""
 
     topic: str = "trouble"
     params: TroubleParams

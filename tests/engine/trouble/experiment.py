@@ -1,4 +1,4 @@
-"""One generator for each act of trouble. Runs in a worker."""
+"""One generator per act of the topic. Runs in a worker."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _flood(params: TroubleParams, device: str) -> Steps:
 
 
 def _wait(params: TroubleParams, device: str) -> Steps:
-    """Yields until it is cancelled, and says so in a file from its finally block."""
+    """Yields until it is cancelled, and then creates a file in its finally block."""
     try:
         while True:
             yield Progress(0, 0, "waiting")
@@ -71,7 +71,7 @@ def _hang(params: TroubleParams, device: str) -> Steps:
 
 
 def _hold_gil(params: TroubleParams, device: str) -> Steps:
-    """A regular expression that takes for ever and holds the GIL, so that the worker does not even answer."""
+    """A regular expression that never ends and holds the GIL, so that the worker does not even answer."""
     yield Progress(0, 1, "holding")
     time.sleep(0.3)  # until the event loop of the worker has sent that
     re.match(r"(a+)+$", "a" * 64 + "b")
@@ -99,7 +99,7 @@ def _refuse(params: TroubleParams, device: str) -> Steps:
 
 def _blame(params: TroubleParams, device: str) -> Steps:
     yield Progress(0, 1, "blaming")
-    raise InvalidParams("count is not to the experiment's liking.", "count")
+    raise InvalidParams("count does not suit the experiment.", "count")
 
 
 def _allocate(params: TroubleParams, device: str) -> Steps:
@@ -118,7 +118,7 @@ def _leave(params: TroubleParams, device: str) -> Steps:
 
 
 class Tensor:
-    """Stands for what only a process with torch can unpickle."""
+    """Stands for an object that only a process with torch can unpickle."""
 
 
 def _tensor(params: TroubleParams, device: str) -> Steps:
@@ -159,7 +159,7 @@ def _step(params: TroubleParams, device: str) -> Steps:
 
 
 def _break_cuda(params: TroubleParams, device: str) -> Steps:
-    """An index out of range inside a CUDA kernel: after that, the context of this process is of no use."""
+    """An index out of range inside a CUDA kernel, which breaks the CUDA context of this process."""
     import torch
 
     yield Progress(0, 1, "breaking")

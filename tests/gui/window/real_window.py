@@ -1,4 +1,4 @@
-"""A user's session at a real window, in a process of its own. Run by test_real_window; prints what was seen as JSON.
+"""A user's session in a real window, in a process of its own. Run by test_real_window; prints its observations as JSON.
 
 The window is opened as `python main.py` opens it. Keys go through the window system; every wait is for a signal.
 """
@@ -20,15 +20,15 @@ import main
 
 SMALL = {"seq_len": 128, "heads": 1, "kv_heads": 1}
 LONG = {"seq_len": 2048, "heads": 16, "kv_heads": 16}
-PATIENCE_MS = 240_000
-"""Of the whole session, whose two workers import torch: on a busy machine that alone takes a minute."""
+TIMEOUT_MS = 240_000
+"""For the whole session, whose two workers import torch: on a busy machine that alone takes a minute."""
 
 Steps = Generator[Callable[[], bool], None, None]
 """A session yields what it waits for."""
 
 
 class Driver(QObject):
-    """Goes on with a session when a signal says that what it waits for may have come."""
+    """Continues a session when a signal says that the awaited condition may be met."""
 
     def __init__(self, steps: Steps, window: Any, bridge: Any) -> None:
         super().__init__(window)
@@ -37,16 +37,16 @@ class Driver(QObject):
         bridge.run_event.connect(self._soon)
         bridge.state_changed.connect(self._soon)
         QApplication.instance().focusWindowChanged.connect(self._soon)
-        QTimer.singleShot(PATIENCE_MS, self, lambda: self._give_up(f"Waited in vain, line {self._line()}."))
+        QTimer.singleShot(TIMEOUT_MS, self, lambda: self._give_up(f"Timed out, waiting in line {self._line()}."))
         self._soon()
 
     def _soon(self, *_: object) -> None:
-        """In the next turn: everybody else has heard the signal by then."""
+        """Advance in the next turn of the event loop, after all other receivers of the signal."""
         QTimer.singleShot(0, self, self._advance)
 
     def _advance(self) -> None:
         if self._steps.gi_running:
-            return  # a key that is being pressed lets events through; what they tell is looked at after it
+            return  # a key press processes events; the condition is checked after it
         try:
             while self._awaited():
                 self._awaited = next(self._steps)
@@ -58,8 +58,8 @@ class Driver(QObject):
     def _line(self) -> int:
         return self._steps.gi_frame.f_lineno if self._steps.gi_frame is not None else 0
 
-    def _give_up(self, why: str) -> None:
-        print(why, file=sys.stderr)
+    def _give_up(self, message: str) -> None:
+        print(message, file=sys.stderr)
         QApplication.exit(3)
 
 
@@ -83,7 +83,7 @@ def session(window: Any, bridge: Any, seen: dict[str, Any]) -> Steps:
     def is_under_way() -> bool:
         return page.run_bar.progress.value() > 0
 
-    window.activateWindow()  # no window manager is there to do it
+    window.activateWindow()  # there is no window manager that does it
     yield window.isActiveWindow
     seen["platform"] = QApplication.platformName()
     start(SMALL)
@@ -93,7 +93,7 @@ def session(window: Any, bridge: Any, seen: dict[str, Any]) -> Steps:
 
     start(LONG)
     yield is_under_way
-    seen["maps"] = not page.accesses.is_empty  # of the first run: they were decoded beside the window
+    seen["maps"] = not page.accesses.is_empty  # of the first run, decoded on another thread
     press(Qt.Key.Key_Escape)
     yield is_over
     seen["cancelled run"] = page.run_bar.phase
@@ -118,7 +118,7 @@ def session(window: Any, bridge: Any, seen: dict[str, Any]) -> Steps:
 
 
 def observe(seen: dict[str, Any]) -> None:
-    """Begin the session when the page is there. Changes nothing in what the window does."""
+    """Start the session once the page is open, without changing how the window behaves."""
     from gui.window import main_window
 
     original_init = main_window.MainWindow.__init__

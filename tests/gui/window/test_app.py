@@ -19,7 +19,7 @@ from tests.gui.doubles import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# A window with the real topics whose engine starts no process; it reports what was imported by then.
+# A window with the real topics, whose engine starts no process; it prints what has been imported.
 SCRIPT = """
 import sys, types
 from PySide6.QtCore import QTimer
@@ -34,7 +34,7 @@ class Engine:
 def leave():
     window = next(w for w in app.QApplication.topLevelWidgets() if isinstance(w, app.MainWindow))
     print("page", window.current is not None, window.current.page.params.heads)
-    # The formats of kernels/quantization are numpy and may be there; whatever of kernels runs would bring torch.
+    # The formats of kernels/quantization are numpy and may be imported; a kernel would import torch.
     print("imported", [name for name in ("torch", "triton", "distributed") if name in sys.modules])
     window.close()
 
@@ -126,31 +126,33 @@ def test_that_a_storm_of_errors_stays_one_banner_and_is_quick(page: Any) -> None
     assert time.monotonic() - started < 5
 
 
-def test_that_what_is_there_when_the_engine_starts_is_no_longer_looked_through(engine: FakeEngine, qapp: Any) -> None:
+def test_that_objects_from_before_the_engine_starts_are_skipped_by_the_garbage_collector(
+    engine: FakeEngine, qapp: Any
+) -> None:
     bridge = EngineBridge(lambda: engine)
     try:
         before_start = [object()]
-        assert is_looked_through(before_start)
+        assert is_tracked_by_collector(before_start)
         start_engine(bridge)
-        assert not is_looked_through(before_start)
+        assert not is_tracked_by_collector(before_start)
         before_ready = [object()]
-        turn_ready(engine, qapp)
-        assert not is_looked_through(before_ready)
+        become_ready(engine, qapp)
+        assert not is_tracked_by_collector(before_ready)
         after_ready = [object()]
-        turn_ready(engine, qapp)  # it is the first time that counts: later, results must not be kept
-        assert is_looked_through(after_ready)
+        become_ready(engine, qapp)  # only the first time counts: later, results must not be frozen
+        assert is_tracked_by_collector(after_ready)
     finally:
         gc.unfreeze()
         bridge.close()
     assert engine.started
 
 
-def is_looked_through(target: object) -> bool:
+def is_tracked_by_collector(target: object) -> bool:
     """Whether the garbage collector still visits this very object: frozen ones are not among its objects."""
     return any(tracked is target for tracked in gc.get_objects())
 
 
-def turn_ready(engine: FakeEngine, qapp: Any) -> None:
+def become_ready(engine: FakeEngine, qapp: Any) -> None:
     for phase in ("busy", "ready"):
         engine.tell(phase)
         qapp.processEvents()

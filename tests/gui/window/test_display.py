@@ -29,11 +29,11 @@ def test_that_a_chosen_platform_without_a_screen_needs_no_display(monkeypatch: p
 
 
 @pytest.mark.skipif(not is_available(), reason="Xvfb is not installed")
-def test_that_a_display_counts_while_its_server_runs_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_a_display_counts_only_while_its_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with x_server() as display:
         monkeypatch.setenv("DISPLAY", display)
         assert why_no_display() is None
-    assert f"DISPLAY={display} names does not answer" in (why_no_display() or "")
+    assert f"DISPLAY={display} does not answer" in (why_no_display() or "")
 
 
 @pytest.mark.parametrize("size", ["", "100", "1600x", "x1000", "0x0", "99999999x10", "1600*1000", "-5x600"])

@@ -10,7 +10,7 @@ CYCLES = 5000
 
 
 class Node:
-    """Garbage that only a collection finds, and that says on which thread it did."""
+    """A reference cycle, which records the thread on which it is collected."""
 
     def __init__(self, died_on: set[threading.Thread]) -> None:
         self.itself, self.died_on = self, died_on

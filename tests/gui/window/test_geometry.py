@@ -16,7 +16,7 @@ LARGE = QRect(1280, 0, 2560, 1440)
 def test_that_the_first_window_is_whole_on_its_screen_and_in_its_middle(screen: QRect) -> None:
     placed = centred(QSize(1600, 1000), screen)
     assert screen.contains(placed)
-    assert placed.top() > screen.top()  # room for the title bar
+    assert placed.top() > screen.top()  # space for the title bar
     assert abs(placed.center().x() - screen.center().x()) <= 1
     assert placed.width() == min(1600, screen.width())
 

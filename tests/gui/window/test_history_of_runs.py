@@ -24,16 +24,16 @@ DAY_S = 1_700_000_000.0
 
 @pytest.fixture
 def keeper(tmp_path: Path, qapp: Any) -> Iterator[HistoryKeeper]:
-    made = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3", topics=TOPICS))
-    yield made
-    made.close()
+    keeper = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3", topics=TOPICS))
+    yield keeper
+    keeper.close()
 
 
 @pytest.fixture
 def controller(topic: Topic, page: ToyPage, engine: FakeEngine, keeper: HistoryKeeper) -> Controller:
-    made = Controller(topic, page, EngineBridge(lambda: engine, page), page)
-    PageHistory(page, made, keeper)
-    return made
+    controller = Controller(topic, page, EngineBridge(lambda: engine, page), page)
+    PageHistory(page, controller, keeper)
+    return controller
 
 
 def rows(page: ToyPage) -> list[str]:

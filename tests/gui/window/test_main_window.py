@@ -40,13 +40,13 @@ def bridge(engine: FakeEngine, qapp: Any) -> EngineBridge:
 
 @pytest.fixture
 def window(bridge: EngineBridge, settings: Settings, topics: dict[str, Topic], qtbot: Any) -> Iterator[MainWindow]:
-    made = MainWindow(bridge, settings, topics, PAGES)
-    qtbot.addWidget(made)
-    with qtbot.waitActive(made):
-        made.show()
-        made.activateWindow()
-    yield made
-    made.close()
+    window = MainWindow(bridge, settings, topics, PAGES)
+    qtbot.addWidget(window)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    yield window
+    window.close()
     bridge.close()
 
 

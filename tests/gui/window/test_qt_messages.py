@@ -12,7 +12,7 @@ SIZE_HINTS = "This plugin does not support propagateSizeHints()"
 
 @pytest.fixture
 def heard() -> Iterator[list[str]]:
-    """What a handler that was there before hears."""
+    """The messages that the previously installed handler receives."""
     messages: list[str] = []
     before = qInstallMessageHandler(lambda _kind, _context, message: messages.append(message))
     yield messages

@@ -19,7 +19,7 @@ END_S = 5.0
 
 
 def processes_of(session: str) -> list[psutil.Process]:
-    """Every process that inherited the session's mark, whoever its parent is now."""
+    """Every process that inherited the session's mark, whatever its parent is now."""
     marked = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

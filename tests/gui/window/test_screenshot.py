@@ -23,7 +23,7 @@ PAGES = {"toy": "tests.gui.doubles:ToyPage"}
 
 
 class AnsweringEngine(FakeEngine):
-    """Answers each run with one event, a moment later."""
+    """Posts one event to each run, a moment later."""
 
     def __init__(self, answer: Event) -> None:
         super().__init__()
@@ -37,16 +37,16 @@ class AnsweringEngine(FakeEngine):
 
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch, topic: Topic) -> Iterator[list[AnsweringEngine]]:
-    """The engines that were made; the test appends the answer first."""
-    made: list[Any] = []
-    monkeypatch.setattr(screenshot, "make_engine", lambda address: made[0])
+    """The engines to use; the test appends one before it renders."""
+    engines: list[Any] = []
+    monkeypatch.setattr(screenshot, "make_engine", lambda address: engines[0])
 
     def window(bridge: EngineBridge, settings: Settings) -> MainWindow:
         return MainWindow(bridge, settings, {"toy": topic}, PAGES)
 
     monkeypatch.setattr(screenshot, "MainWindow", window)
-    yield made
-    assert made[0].closed or not made[0].started
+    yield engines
+    assert engines[0].closed or not engines[0].started
 
 
 def test_that_a_page_is_run_once_and_saved_in_each_theme(

@@ -1,4 +1,4 @@
-# Every target sets up what it needs; a second run skips what is done.
+# Every target sets up what it needs. A second run skips the finished steps.
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -26,9 +26,9 @@ lint: setup
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 
-# The import contracts run inside pytest too (tests/test_layering.py), with the violation that proves they bite.
-# A file stays on one worker, so that what its tests share is made once. One thread per worker: two of them on two cores
-# spend their time waiting for each other, at the sizes of these tests.
+# pytest runs the import contracts too (tests/test_layering.py), with violations that prove that each contract works.
+# --dist loadfile keeps a file on one worker, so its shared fixtures are built once. One OpenMP thread per worker: the
+# tests are small, and on two cores more threads would mostly wait for each other.
 test: lint
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 

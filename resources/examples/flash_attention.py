@@ -1,4 +1,4 @@
-"""FlashAttention's forward pass, causal: a program keeps one tile of Q and walks over K and V.
+"""FlashAttention's forward pass, causal: each program keeps one Q tile and loops over K and V.
 
 Source: Dao, "FlashAttention-2" (arXiv 2307.08691), Algorithm 1.
 """

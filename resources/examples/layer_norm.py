@@ -1,7 +1,7 @@
 """Layer norm, forward and backward: autograd launches the second and third kernel.
 
-The gradients of weight and bias are sums over all rows. Each program adds up some rows in a partial sum of its own, and
-a last kernel adds the partial sums, so that no two programs ever write the same element.
+The gradients of weight and bias are sums over all rows. Each program adds up some rows in its own partial sum, and the
+last kernel adds the partial sums. So no two programs ever write the same element.
 """
 
 import torch

@@ -1,6 +1,6 @@
-"""Matrix product with grouped ordering: programs that follow each other share tiles of A and B.
+"""Matrix product with grouped ordering: consecutive programs share tiles of A and B.
 
-Set GROUP to 1 and compare: the bytes asked for stay the same, the distinct bytes of any few programs grow.
+Set GROUP to 1 and compare: the requested bytes stay the same, but consecutive programs touch more distinct bytes.
 """
 
 import torch
@@ -15,7 +15,7 @@ def matmul_kernel(
     a_ptr, b_ptr, c_ptr, M, N, K, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
     GROUP: tl.constexpr,
 ):  # fmt: skip
-    # Down a group of GROUP tile rows first, then one tile column to the right.
+    # First down the GROUP tile rows of a group, then one tile column to the right.
     program = tl.program_id(0)
     tiles_m, tiles_n = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
     group = program // (GROUP * tiles_n)

@@ -1,6 +1,6 @@
-"""A read past the end: the stencil looks one element ahead and nobody masks the last one.
+"""A read past the end: each element is read with its successor, and the last successor is not masked.
 
-On a GPU this reads whatever lies behind the tensor, and usually goes unnoticed.
+On a GPU this reads whatever is behind the tensor, usually unnoticed.
 """
 
 import torch

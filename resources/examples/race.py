@@ -1,6 +1,6 @@
-"""A race: every program stores its sum into the same element, and one of them wins.
+"""A race: every program stores its sum in the same element, and only the last store remains.
 
-Adding them up needs tl.atomic_add, or an element for each program and a second kernel.
+A correct sum needs tl.atomic_add, or one element per program and a second kernel.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Row softmax: a program holds a whole row, so each element is read once and written once."""
+"""Row softmax: each program holds a whole row, so every element is read once and written once."""
 
 import torch
 import triton

@@ -1,7 +1,7 @@
 """The same copy twice: along the rows of a matrix, and down its columns.
 
-Both move the same bytes. Down a column neighbouring lanes are a whole row apart, so each element of 4 bytes drags its
-own sector of 32 bytes through the memory system.
+Both move the same bytes. Down a column, neighbouring lanes are a whole row apart, so each 4-byte element needs a
+32-byte sector of its own.
 """
 
 import torch

@@ -12,7 +12,7 @@ from kernels.quantization.inputs import check_how
 from kernels.quantization.output import Quantized
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-MOST_RANK = 64
+MAX_RANK = 64
 """A tile of rank columns is kept whole on the chip."""
 
 
@@ -96,8 +96,8 @@ def _check_shapes(x: torch.Tensor, weight: tuple[int, int], a: torch.Tensor, b: 
             f"A {list(a.shape)} and B {list(b.shape)} do not fit the weight {list(weight)}: they must be [rank, in] "
             "and [out, rank]."
         )
-    if not 1 <= a.shape[0] <= MOST_RANK:
-        raise InvalidInputs(f"The rank must be 1 to {MOST_RANK}, not {a.shape[0]}.")
+    if not 1 <= a.shape[0] <= MAX_RANK:
+        raise InvalidInputs(f"The rank must be 1 to {MAX_RANK}, not {a.shape[0]}.")
     if x.dtype not in DTYPES:
         raise InvalidInputs(f"x must be float32, float16 or bfloat16, not {x.dtype}.")
 

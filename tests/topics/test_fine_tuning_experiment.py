@@ -373,7 +373,7 @@ def test_that_rows_that_bitsandbytes_restores_wrongly_are_not_given_to_it(traine
 def test_that_frames_hold_both_ends_and_are_bounded() -> None:
     assert frames_of(2).tolist() == [1, 2]
     frames = frames_of(2000)
-    assert len(frames) == training.MOST_FRAMES
+    assert len(frames) == training.MAX_FRAMES
     assert (frames[0], frames[-1]) == (1, 2000)
 
 

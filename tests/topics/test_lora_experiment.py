@@ -36,7 +36,7 @@ from core.language_model.table_task import TableTask, table_task
 from core.language_model.torch_state import torch_threads
 from core.topics.lora import TOPIC, experiment
 from core.topics.lora.experiment import checks
-from core.topics.lora.experiment.allocator import largest_difference
+from core.topics.lora.experiment.allocator import max_relative_difference
 from core.topics.lora.experiment.runs import adalora_run, held_out_rows, lora_run, rows_loss
 from core.topics.lora.matrices import small_model_matrices
 from core.topics.lora.params import LoraParams
@@ -156,7 +156,7 @@ def test_that_watching_the_allocator_changes_nothing(trained: SmallModel, task: 
     targets = target_modules(trained.model, "all")
     names = [matrix.name for matrix in small_model_matrices(TINY)]
     watched = adalora_run(params, trained, task, targets, names)
-    while not watched.over:
+    while not watched.finished:
         watched.advance()
 
     from peft import AdaLoraConfig
@@ -178,14 +178,14 @@ def test_that_watching_the_allocator_changes_nothing(trained: SmallModel, task: 
 
 
 def test_that_a_formula_that_is_off_fails_the_check(monkeypatch: pytest.MonkeyPatch, trained: SmallModel) -> None:
-    from core.topics.lora.triplets import Smoothed
+    from core.topics.lora.triplets import SmoothedScores
 
-    right = Smoothed.updated
+    right = SmoothedScores.updated
 
-    def off(self: Smoothed, weights: Any, gradients: Any, beta1: float, beta2: float) -> Smoothed:
+    def off(self: SmoothedScores, weights: Any, gradients: Any, beta1: float, beta2: float) -> SmoothedScores:
         return right(self, weights, gradients, 0.9 * beta1, beta2)
 
-    monkeypatch.setattr(Smoothed, "updated", off)
+    monkeypatch.setattr(SmoothedScores, "updated", off)
     found, _ = finished(compare_full=False)
     failed = [row.what for row in found.checks if not row.passed]
     assert any("sensitivity and uncertainty" in what for what in failed)
@@ -489,9 +489,9 @@ def test_that_a_last_step_that_leaves_no_numbers_refutes_nothing(monkeypatch: py
 def test_that_no_number_on_one_side_is_a_difference(ours: list[float], theirs: list[float], expected: float) -> None:
     equal = (np.ones(2), np.ones(2))
     pair = (np.array(ours), np.array(theirs))
-    alone = largest_difference([pair])
+    alone = max_relative_difference([pair])
     assert alone == expected
-    assert (largest_difference([equal, pair, equal]) > 0) == (expected > 0)
+    assert (max_relative_difference([equal, pair, equal]) > 0) == (expected > 0)
     assert checks.check("importance", alone, 1e-5).passed == (expected == 0)
 
 

@@ -15,11 +15,18 @@ from core.language_model.libraries import import_peft
 from core.language_model.model import build_model, linear_names
 from core.language_model.model_config import STANDARD, TINY
 from core.model_presets import GPT_3, PRESETS
-from core.topics.lora.matrices import adapted, against_rank, counted, gpt_3, lora_parameters, small_model_matrices
+from core.topics.lora.matrices import (
+    adapted_matrices,
+    gpt_3,
+    lora_counts,
+    lora_parameters,
+    small_model_matrices,
+    trainable_by_rank,
+)
 from core.topics.lora.params import LoraParams
 from core.topics.lora.plan import check, plan
 from core.topics.lora.schedule import Cause, Phase, Schedule, why_nothing_changes
-from core.topics.lora.triplets import Smoothed, kept, spearman, triplet_scores
+from core.topics.lora.triplets import SmoothedScores, kept_triplets, spearman, triplet_scores
 
 import_peft()
 from peft.tuners.adalora.layer import RankAllocator  # noqa: E402 - after it was imported quietly
@@ -68,7 +75,7 @@ def test_that_the_next_allocation_is_the_first_one_after_a_step(schedule: Schedu
 
 def test_that_importance_is_that_of_the_paper_written_out_by_hand() -> None:
     weights, gradients = np.array([[2.0, -1.0]]), np.array([[0.5, 3.0]])
-    after = Smoothed.zeros(weights).updated(weights, gradients, beta1=0.9, beta2=0.8)
+    after = SmoothedScores.zeros(weights).updated(weights, gradients, beta1=0.9, beta2=0.8)
     np.testing.assert_allclose(after.sensitivity, [[0.1, 0.3]])  # 0.1 x |w g|
     np.testing.assert_allclose(after.uncertainty, [[0.2 * 0.9, 0.2 * 2.7]])
     np.testing.assert_allclose(after.score, [[0.018, 0.162]])
@@ -80,7 +87,7 @@ def test_that_importance_is_that_of_the_paper_written_out_by_hand() -> None:
 def test_that_the_best_of_all_matrices_together_are_kept(values: list[list[float]], budget: int) -> None:
     scores = [np.array(row) for row in values]
     total = sum(map(len, scores))
-    masks = kept(scores, budget)
+    masks = kept_triplets(scores, budget)
     everything, mask = np.concatenate(scores), np.concatenate(masks)
     if budget >= total:
         assert mask.all()
@@ -138,11 +145,11 @@ def test_that_the_matrices_of_the_small_model_are_known_without_torch(config: An
 
 def test_that_targets_choose_among_the_matrices_as_peft_does() -> None:
     matrices = small_model_matrices(TINY)
-    assert adapted(matrices, ["all"]) == matrices
-    assert {matrix.kind for matrix in adapted(matrices, ["v_proj", "q_proj"])} == {"q_proj", "v_proj"}
-    assert len(adapted(matrices, ["layers.1.self_attn.q_proj"])) == 1
+    assert adapted_matrices(matrices, ["all"]) == matrices
+    assert {matrix.kind for matrix in adapted_matrices(matrices, ["v_proj", "q_proj"])} == {"q_proj", "v_proj"}
+    assert len(adapted_matrices(matrices, ["layers.1.self_attn.q_proj"])) == 1
     with pytest.raises(InvalidParams, match=r"'proj'.*q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"):
-        adapted(matrices, ["proj"])
+        adapted_matrices(matrices, ["proj"])
 
 
 def test_that_gpt_3_is_counted_as_published_and_its_adapter_as_in_the_paper() -> None:
@@ -157,10 +164,12 @@ def test_that_gpt_3_is_counted_as_published_and_its_adapter_as_in_the_paper() ->
 def test_that_parameters_grow_with_the_rank_and_count_every_expert(name: str) -> None:
     architecture = PRESETS[name]
     kinds = tuple(architecture.linear_shapes)
-    ranks, parameters = against_rank(architecture, kinds)
+    ranks, parameters = trainable_by_rank(architecture, kinds)
     assert (np.diff(parameters) > 0).all()
     assert parameters[0] * int(ranks[-1]) == parameters[-1]
-    assert sum(lora_parameters(architecture, [kind], 3) for kind in kinds) == counted(architecture, kinds, 3).trainable
+    assert (
+        sum(lora_parameters(architecture, [kind], 3) for kind in kinds) == lora_counts(architecture, kinds, 3).trainable
+    )
 
 
 def test_that_a_plan_counts_what_would_be_trained() -> None:

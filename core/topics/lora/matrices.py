@@ -1,6 +1,6 @@
-"""The matrices that adapters are put on, by their shapes, and how many parameters that makes.
+"""The matrices that get adapters, their shapes, and the resulting parameter counts.
 
-Of the small model, of a folder by its headers, and of a public model by its published shapes.
+For the small model, for a model folder (from its headers) and for public models (from their published shapes).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ PAPER_RANK, PAPER_KINDS = 4, ("q_proj", "v_proj")
 PAPER_TIMES = 10_000.0
 PAPER_CHECKPOINT_BYTES = (350e9, 35e6)
 BYTES_PER_PARAMETER = 2
-"""In 16 bits, as GPT-3's checkpoint of 350 GB has them."""
+"""16 bits per parameter, as in GPT-3's checkpoint of 350 GB."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A linear layer inside the blocks: W is [rows, columns], out and in. `layer` is -1 where the name tells none."""
+    """A linear layer inside the blocks: W is [rows, columns] = [out, in]. `layer` is -1 if the name has no layer."""
 
     name: str
     layer: int
@@ -43,43 +43,43 @@ class Matrix:
         return min(self.rows, self.columns)
 
     def lora_parameters(self, rank: int) -> int:
-        """Of B [rows, rank] and A [rank, columns]."""
+        """The number of parameters of B [rows, rank] and A [rank, columns]."""
         return rank * (self.rows + self.columns)
 
     def adalora_parameters(self, rank: int) -> int:
-        """Of P, Q and the singular values between them."""
+        """The number of parameters of P, Q and the singular values between them."""
         return rank * (self.rows + self.columns + 1)
 
 
-def of_name(name: str, rows: int, columns: int) -> Matrix:
+def matrix_from_name(name: str, rows: int, columns: int) -> Matrix:
     """The matrix of a linear layer by its full name in the model, such as 'model.layers.0.self_attn.q_proj'."""
     layer, _ = layer_and_kind(f"{name}.weight")
     return Matrix(name, layer, name.rsplit(".", 1)[-1], rows, columns)
 
 
 def small_model_matrices(config: ModelConfig = STANDARD) -> list[Matrix]:
-    """Those of the small model, in its own order."""
-    hidden, wide = config.hidden, config.intermediate
+    """The matrices of the small model, in the model's order."""
+    hidden, intermediate = config.hidden, config.intermediate
     shapes = {
         "self_attn.q_proj": (hidden, hidden),
         "self_attn.k_proj": (hidden, hidden),
         "self_attn.v_proj": (hidden, hidden),
         "self_attn.o_proj": (hidden, hidden),
-        "mlp.gate_proj": (wide, hidden),
-        "mlp.up_proj": (wide, hidden),
-        "mlp.down_proj": (hidden, wide),
+        "mlp.gate_proj": (intermediate, hidden),
+        "mlp.up_proj": (intermediate, hidden),
+        "mlp.down_proj": (hidden, intermediate),
     }
     return [
-        of_name(f"model.layers.{layer}.{name}", rows, columns)
+        matrix_from_name(f"model.layers.{layer}.{name}", rows, columns)
         for layer in range(config.layers)
         for name, (rows, columns) in shapes.items()
     ]
 
 
 def folder_matrices(path: str) -> list[Matrix]:
-    """The two-dimensional weights inside the layers of a model folder, from the headers of its safetensors.
+    """The two-dimensional weights inside the layers of a model folder, from its safetensors headers.
 
-    Raises InvalidParams for a folder without any that can be read.
+    Raises InvalidParams if the folder has no readable safetensors file.
     """
     checkpoint = open_checkpoint(expanded(path, "model"), "model")
     return [
@@ -90,9 +90,9 @@ def folder_matrices(path: str) -> list[Matrix]:
     ]
 
 
-def adapted(matrices: Sequence[Matrix], targets: Iterable[str]) -> list[Matrix]:
-    """Those that the targets name, in order. Raises InvalidParams, listing the kinds that exist, for a target that no
-    matrix has, and for none."""
+def adapted_matrices(matrices: Sequence[Matrix], targets: Iterable[str]) -> list[Matrix]:
+    """The matrices that the targets name, in order. Raises InvalidParams, which lists the existing kinds, if a target
+    matches no matrix or none is given."""
     names = tuple(targets)
     if ALL in names:
         return list(matrices)
@@ -114,8 +114,8 @@ def check_ranks(params: LoraParams, matrices: Sequence[Matrix]) -> None:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """A public model adapted with LoRA. `trainable` parameters of `parameters`."""
+class LoraCounts:
+    """A public model adapted with LoRA: `trainable` of its `parameters` are trained."""
 
     name: str
     rank: int
@@ -129,33 +129,35 @@ class Counted:
 
     @property
     def reduction(self) -> float:
-        """How many times fewer parameters are trained."""
+        """The number of parameters divided by the number of trainable ones."""
         return self.parameters / self.trainable
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Of the adapter in 16 bits."""
+        """The size of the adapter in 16 bits."""
         return BYTES_PER_PARAMETER * self.trainable
 
 
 def lora_parameters(architecture: Architecture, kinds: Iterable[str], rank: int) -> int:
-    """Of B [out, rank] and A [rank, in] for every matrix of those kinds."""
+    """The number of parameters of B [out, rank] and A [rank, in] for all matrices of these kinds."""
     shapes = architecture.linear_shapes
     return sum(architecture.copies(kind) * rank * sum(shapes[kind]) for kind in kinds)
 
 
-def counted(architecture: Architecture, kinds: Iterable[str], rank: int) -> Counted:
+def lora_counts(architecture: Architecture, kinds: Iterable[str], rank: int) -> LoraCounts:
     kinds = tuple(kinds)
-    return Counted(architecture.name, rank, kinds, architecture.parameters, lora_parameters(architecture, kinds, rank))
+    return LoraCounts(
+        architecture.name, rank, kinds, architecture.parameters, lora_parameters(architecture, kinds, rank)
+    )
 
 
-def gpt_3() -> Counted:
-    """The paper's case."""
-    return counted(GPT_3, PAPER_KINDS, PAPER_RANK)
+def gpt_3() -> LoraCounts:
+    """The example of the LoRA paper: GPT-3 with rank 4 on Wq and Wv."""
+    return lora_counts(GPT_3, PAPER_KINDS, PAPER_RANK)
 
 
-def against_rank(architecture: Architecture, kinds: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks 1, 2, 4 ... up to the smaller side of the smallest matrix, int64 [ranks], and trainable parameters."""
+def trainable_by_rank(architecture: Architecture, kinds: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks 1, 2, 4 ... up to the smaller side of the smallest matrix, and trainable parameters, int64 [ranks] each."""
     kinds = tuple(kinds)
     smallest = min(min(architecture.linear_shapes[kind]) for kind in kinds)
     ranks = 2 ** np.arange(int(np.log2(smallest)) + 1)

@@ -16,7 +16,8 @@ ARCHITECTURES: dict[str, Architecture] = {GPT_3_ID: GPT_3, **PRESETS}
 
 
 class LoraParams(Params):
-    """The small model, or the folder `model`; LoRA of rank target_r beside AdaLoRA from init_r down to target_r."""
+    """The small model or the model in the folder `model`, trained with LoRA of rank target_r and with AdaLoRA, which
+    goes from init_r down to target_r."""
 
     model: str = text(
         "",
@@ -235,18 +236,18 @@ class LoraParams(Params):
 
     @property
     def architecture(self) -> Architecture:
-        """The preset whose parameters are counted."""
+        """The public model whose parameters are counted."""
         return ARCHITECTURES[self.model_preset]
 
     @property
     def preset_kinds(self) -> tuple[str, ...]:
-        """The kinds of matrices adapted in the preset, in its own order."""
+        """The kinds of matrices adapted in the public model, in the model's order."""
         targets = _names(self.preset_targets)
         return tuple(kind for kind in self.architecture.linear_shapes if ALL in targets or kind in targets)
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The target modules as they were named, ('all',) for all of them."""
+        """The target modules that the user named; ('all',) for all of them."""
         targets = tuple(_names(self.target_modules))
         return (ALL,) if ALL in targets else targets
 

@@ -1,4 +1,4 @@
-"""The whole model in one call: what is drawn before, and beside, any run."""
+"""The plan of the lora page: everything that follows from the parameters without a run."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from core.contracts.errors import InvalidParams, TilescopeError
 from core.language_model.model_config import STANDARD
 from core.paths import expanded
 from core.topics.lora.matrices import (
-    Counted,
+    LoraCounts,
     Matrix,
-    adapted,
-    against_rank,
+    adapted_matrices,
     check_ranks,
-    counted,
     folder_matrices,
     gpt_3,
+    lora_counts,
     small_model_matrices,
+    trainable_by_rank,
 )
 from core.topics.lora.params import LoraParams
 from core.topics.lora.schedule import Phase, Reason, Schedule, why_nothing_changes
@@ -28,10 +28,10 @@ from core.topics.lora.schedule import Phase, Reason, Schedule, why_nothing_chang
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do, from the parameters alone. Everything is modelled.
+    """What a run will do, computed from the parameters alone. Everything is modelled.
 
-    `matrices` are those that get adapters, in the model's order; empty where `problem` says why nothing can run,
-    blaming the parameter `blames`: then the schedule is of one matrix.
+    `matrices` are the matrices that get adapters, in the model's order. If nothing can run, they are empty, `problem`
+    says why, `blames` names the parameter, and the schedule is that of one matrix.
     """
 
     params: LoraParams
@@ -51,23 +51,23 @@ class Plan:
 
     @property
     def adalora_parameters(self) -> int:
-        """Those that are trained, whatever is masked: of rank init_r to the end."""
+        """AdaLoRA trains all init_r triplets until the end, including masked ones."""
         return sum(matrix.adalora_parameters(self.params.init_r) for matrix in self.matrices)
 
     @property
-    def preset(self) -> Counted:
-        """The chosen public model, adapted as the parameters say."""
-        return counted(self.params.architecture, self.params.preset_kinds, self.params.preset_rank)
+    def preset(self) -> LoraCounts:
+        """The selected public model with the selected rank and targets."""
+        return lora_counts(self.params.architecture, self.params.preset_kinds, self.params.preset_rank)
 
     @property
-    def paper(self) -> Counted:
-        """GPT-3 as in the LoRA paper."""
+    def paper(self) -> LoraCounts:
+        """The GPT-3 example of the LoRA paper."""
         return gpt_3()
 
     @cached_property
     def parameters_by_rank(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ranks and trainable parameters of the chosen public model, int64 [ranks] each."""
-        return against_rank(self.params.architecture, self.params.preset_kinds)
+        """Ranks and trainable parameters of the selected public model, int64 [ranks] each."""
+        return trainable_by_rank(self.params.architecture, self.params.preset_kinds)
 
     def phase(self, step: int) -> Phase:
         return self.schedule.phase(step)
@@ -78,7 +78,7 @@ class Plan:
 
 
 def plan(params: LoraParams) -> Plan:
-    """The plan of `params`. Does not raise: what is wrong is its `problem`."""
+    """The plan of `params`. Never raises; an error becomes its `problem`."""
     matrices: list[Matrix] = []
     problem, blames = "", None
     try:
@@ -91,8 +91,8 @@ def plan(params: LoraParams) -> Plan:
 
 
 def check(params: LoraParams) -> None:
-    """Raises InvalidParams for a model folder that does not exist, a target that the model does not have, and a rank
-    above its matrices. What only the libraries can tell of a folder, a run tells."""
+    """Raises InvalidParams if the model folder does not exist, a target is not in the model, or a rank is larger than
+    its matrices. Errors that need the libraries appear when a run opens the folder."""
     if params.model.strip():
         folder = expanded(params.model, "model")
         if not os.path.isdir(folder):
@@ -102,9 +102,9 @@ def check(params: LoraParams) -> None:
 
 
 def _matrices(params: LoraParams) -> list[Matrix]:
-    of_model = folder_matrices(params.model) if params.model.strip() else small_model_matrices(STANDARD)
-    if not of_model:
+    model_matrices = folder_matrices(params.model) if params.model.strip() else small_model_matrices(STANDARD)
+    if not model_matrices:
         raise InvalidParams(f"{params.model} has no layers with matrices that could be adapted.", "model")
-    matrices = adapted(of_model, params.targets)
+    matrices = adapted_matrices(model_matrices, params.targets)
     check_ranks(params, matrices)
     return matrices

@@ -1,4 +1,4 @@
-"""What a run of the lora experiment returns."""
+"""The result of the lora experiment."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from core.topics.lora.triplets import TripletFrames
 from core.trace.kernel_traffic import TensorTraffic, by_tensor
 
 RUNS = ("lora", "adalora", "full")
-"""The runs, in the order in which they take turns."""
+"""The runs, in the order of their turns."""
 
 RUN_LABELS = {"lora": "LoRA", "adalora": "AdaLoRA", "full": "Whole matrices"}
-MOST_FRAMES = 240
-MOST_PICTURES = 64
+MAX_FRAMES = 240
+MAX_PICTURES = 64
 PICTURE_SIDE = 128
 PARTS = ("w", "b", "a", "ba", "delta")
 
 
 @dataclass(frozen=True)
 class AdaptedMatrix(Matrix):
-    """One adapted linear layer; what was not measured is None.
+    """One adapted linear layer. Fields that were not measured are None.
 
-    `lora_params` and `adalora_params` are trainable parameters of its adapters, from its shape. `importance` is the
-    mean over its triplets at the last step that has scores, `full_update` the Frobenius norm of the update that
-    training it whole makes, `energy_in_rank` the share of that update's squared singular values in the first target_r.
+    `lora_params` and `adalora_params` are the trainable parameters of its adapters, from its shape. `importance` is the
+    mean over its triplets at the last step with scores. `full_update` is the Frobenius norm of its update in the full
+    run, and `energy_in_rank` the share of that update's squared singular values in the first target_r.
     """
 
     lora_rank: int
@@ -51,12 +51,13 @@ class AdaptedMatrix(Matrix):
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training, as far as it went. `error` says why it stopped early, '' where it did not.
+    """One training so far. `error` says why it stopped early, '' if it did not.
 
-    losses           float32 [steps]: nats per learned token of each batch; AdaLoRA's without its regulariser
-    held_out_losses  float32 [evaluations]: the same on held-out rows, at the first of `LoraResult.held_out_steps`
-    total_parameters are those of the model without adapters, `share` is of them, 0 to 1. `seconds` are those of its own
-    steps. `final_loss` is the mean of the last ten, `held_out_loss` the last one, `exact_match` 0 to 1.
+    losses           float32 [steps]: loss of each batch in nats per labelled token, without AdaLoRA's regulariser
+    held_out_losses  float32 [evaluations]: loss on held-out rows at the first steps of `LoraResult.held_out_steps`
+    `total_parameters` counts the model without adapters; `share` (0 to 1) is relative to it. `seconds` is the time of
+    its own steps. `final_loss` is the mean of the last ten losses, `held_out_loss` the last held-out loss, and
+    `exact_match` is 0 to 1.
     """
 
     label: str
@@ -77,7 +78,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class RankChange:
-    """A matrix whose rank an allocation changed."""
+    """The rank of a matrix before and after an allocation that changed it."""
 
     name: str
     before: int
@@ -86,7 +87,7 @@ class RankChange:
 
 @dataclass(frozen=True)
 class Allocation:
-    """One masking by peft: triplets in all that the budget allows, and that were kept before and after it."""
+    """One masking by peft: the total number of triplets that the budget allows, and that were kept before and after."""
 
     step: int
     budget: int
@@ -97,14 +98,13 @@ class Allocation:
 
 @dataclass(frozen=True)
 class RankHistory:
-    """What peft's own allocator did, after each of the steps done; measured.
+    """The work of peft's allocator after each completed step; measured.
 
-    ranks          int16 [steps done, matrices]: triplets whose singular value is kept, by peft's masks; all init_r
-                   before the first allocation
-    total_rank     int32 [steps done]: triplets in all that were kept
-    budget         int32 [steps]: triplets in all that the cubic schedule allows, of every step of the run
+    ranks          int16 [steps done, matrices]: triplets kept by peft's masks; init_r before the first allocation
+    total_rank     int32 [steps done]: triplets kept in all matrices together
+    budget         int32 [steps]: triplets that the cubic schedule allows in total, for every step of the run
     allocated      bool [steps done]: whether triplets were masked at the step
-    orthogonality  float32 [steps done]: the regulariser before its weight, mean over matrices of ||PᵀP - I||_F and
+    orthogonality  float32 [steps done]: the regulariser without its weight, the mean over matrices of ||PᵀP - I||_F and
                    ||QQᵀ - I||_F, as peft computes it
     """
 
@@ -121,17 +121,17 @@ class RankHistory:
         return int(self.ranks.shape[0])
 
     def mean_rank(self, step: int) -> float:
-        """Triplets per matrix after a step, counted from 1."""
+        """Mean number of triplets per matrix after a step, which counts from 1."""
         return float(self.total_rank[step - 1] / max(1, self.ranks.shape[1]))
 
 
 @dataclass(frozen=True)
 class Factors:
-    """Pictures of one matrix after training: float32 [at most 128, at most 128], means of neighbours where larger.
+    """Pictures of one matrix after training, float32 with at most 128 rows and columns; larger ones are averaged down.
 
-    Parts: 'w', and LoRA's 'b', 'a' and 'ba', multiplied with `scaling` as it is added to W; 'delta' is the update of
-    the matrix trained whole, and missing where it was not. `shape` is (rows, columns) of W, `rank` the inner side of B
-    and A.
+    Parts: 'w', and LoRA's 'b', 'a' and 'ba', which includes `scaling` as it is added to W. 'delta' is the update of the
+    fully trained matrix; it is missing without a full run. `shape` is (rows, columns) of W, and `rank` is the inner
+    dimension of B and A.
     """
 
     pictures: Mapping[str, Array]
@@ -140,7 +140,7 @@ class Factors:
     scaling: float
 
     def size(self, part: str) -> tuple[int, int]:
-        """(rows, columns) of a part, as it really is."""
+        """(rows, columns) of a part at its full size."""
         rows, columns = self.shape
         return {"b": (rows, self.rank), "a": (self.rank, columns)}.get(part, (rows, columns))
 
@@ -151,7 +151,7 @@ class Factors:
 
 @dataclass(frozen=True)
 class Check:
-    """Something that must be so, and passes up to `limit`. `value` is None, and it failed, where it is no number."""
+    """A condition that passes if `value` is at most `limit`. A failed check with a NaN or infinite value has None."""
 
     what: str
     value: float | None
@@ -161,7 +161,7 @@ class Check:
 
 @dataclass(frozen=True)
 class HeldOutPair:
-    """The last held-out losses of two runs, compared row by row: `run` less `other` in nats, and its standard error."""
+    """The last held-out losses of two runs, compared row by row: `run` minus `other` in nats, with standard error."""
 
     run: str
     other: str
@@ -171,7 +171,7 @@ class HeldOutPair:
 
 @dataclass(frozen=True)
 class AnsweredRow:
-    """A held-out row of the table, the sentence expected of it, and the answers of 'before' and of each run."""
+    """A held-out row of the table, its expected sentence, and the answers of 'before' and of each run."""
 
     row: str
     expected: str
@@ -180,9 +180,9 @@ class AnsweredRow:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchTraffic(TensorTraffic):
-    """Bytes of one tensor in one launch of the forward pass, `kernel` being 'fused', 'fused nf4' or 'unfused'; traced.
+    """Traced bytes of one tensor in one launch of the forward pass. `kernel` is 'fused', 'fused nf4' or 'unfused'.
 
-    `launch` counts the launches of that variant from 0; the tensor has `elements` of `dtype`.
+    `launch` counts the launches of that variant from 0. The tensor has `elements` elements of type `dtype`.
     """
 
     launch: int = 0
@@ -192,7 +192,7 @@ class LaunchTraffic(TensorTraffic):
 
 @dataclass(frozen=True)
 class LoraImplResult(ImplResult):
-    """One implementation of the forward pass: of `tokens` rows, a square weight `width` wide, and factors of `rank`."""
+    """One implementation of the forward pass with `tokens` rows, a square weight of width `width` and rank `rank`."""
 
     tokens: int = 0
     width: int = 0
@@ -201,28 +201,28 @@ class LoraImplResult(ImplResult):
 
 @dataclass(frozen=True, kw_only=True)
 class LoraResult(Result):
-    """Three runs on the same batches from the same model: 'lora' (rank target_r), 'adalora' (init_r down to target_r on
-    average, the same total budget at the end), and 'full' (every adapted matrix trained whole). A *triplet* is one row
-    of A, one singular value E and one column of B (AdaLoRA, P Λ Q).
+    """Three runs on the same batches from the same model: 'lora' (rank target_r), 'adalora' (from init_r down to an
+    average of target_r, the same total budget at the end) and 'full' (the adapted matrices are trained in full). A
+    *triplet* is one row of A, one singular value E and one column of B (AdaLoRA, P Λ Q).
 
-    matrices        in the model's order; their place is the index of a matrix everywhere
+    matrices        in the model's order; other fields refer to a matrix by its index here
     runs            by the ids of RUNS; 'full' only with `params.compare_full`
     held_out_steps  int64 [evaluations]: the steps, counted from 1, after which held-out rows were evaluated
-    history         AdaLoRA's
-    spectra         float32 [matrices, k] by run: singular values of the trained update, descending, k = the smallest
+    history         the history of AdaLoRA
+    spectra         float32 [matrices, k] by run: singular values of the trained update, descending; k is the smallest
                     side of all matrices (at most 128)
-    factors         of the first 64 matrices, once training has ended
-    checks          B = 0 leaves the logits as they are; merged equals unmerged; ranks, importance and budget equal to
-                    the formulas at each step; parameter counts equal to peft's
-    launches        of the forward pass on a piece of the first matrix (traced)
-    comparison      implementations of the forward pass; times only where measured
-    agreement       of the Triton kernels
+    factors         pictures of the first 64 matrices, available after training
+    checks          B = 0 leaves the logits unchanged; merged equals unmerged; ranks, importance and budget match the
+                    formulas at each step; parameter counts match peft's
+    launches        traced launches of the forward pass on part of the first matrix
+    comparison      implementations of the forward pass; times only if measured
+    agreement       errors of the Triton kernels
 
     Metrics: 'lora.trainable', 'adalora.trainable', 'lora.share', 'steps_per_s.{run}', 'held_out.{run}',
       'merge.max_abs_error', 'start.max_abs_change', 'rank.correlation' (Spearman of final rank and importance),
       'rank.full_correlation' (of final rank and the full run's update), 'budget.final', 'budget.target',
-      'energy_in_rank' (mean), 'gpt3.reduction', 'gpt3.trainable', 'gpt3.parameters' (modelled), 'first_curve_s' (from
-      the start of the run to its first curves), '{fused,fused_nf4,unfused}.{read_bytes,written_bytes}' (traced)
+      'energy_in_rank' (mean), 'gpt3.reduction', 'gpt3.trainable', 'gpt3.parameters' (modelled), 'first_curve_s' (time
+      from the start of the run to its first curves), '{fused,fused_nf4,unfused}.{read_bytes,written_bytes}' (traced)
     """
 
     topic: str = "lora"
@@ -242,7 +242,7 @@ class LoraResult(Result):
 
     @property
     def steps_done(self) -> int:
-        """Steps of AdaLoRA that were recorded."""
+        """The number of recorded AdaLoRA steps."""
         return 0 if self.history is None else self.history.steps_done
 
     @property
@@ -258,17 +258,17 @@ class LoraResult(Result):
 
     @property
     def measured(self) -> Provenance:
-        """How what this machine did was measured."""
+        """The provenance of measurements on this machine."""
         return Provenance.MEASURED if self.environment.device.startswith("cuda") else Provenance.MEASURED_CPU
 
     @property
     def traffic(self) -> tuple[TensorTraffic, ...]:
-        """Bytes of the forward pass by variant and tensor, its launches added up."""
+        """Bytes of the forward pass by variant and tensor, summed over launches."""
         return by_tensor(replace(row, tensor=_tensor_name(row)) for row in self.launches)
 
     @classmethod
     def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
-        """Arrays by dotted names, and rows whose keys were others."""
+        """Converts results stored with dotted array names and older row keys."""
         tree = super().from_tables(stored)
         arrays, tables = archive.nested(stored["arrays"]), stored["tables"]
         losses, held_out = arrays.get("loss", {}), arrays.get("held_out", {})
@@ -293,7 +293,7 @@ class LoraResult(Result):
 
 
 def _tensor_name(row: LaunchTraffic) -> str:
-    """As the run named it. What it did not name lies between two kernels, or is part of W's NF4 form."""
+    """The tensor's name. An unnamed tensor is an intermediate result between two kernels, or part of W in NF4."""
     unnamed = row.tensor.endswith("_ptr")
     if row.kernel == "fused nf4" and (unnamed or row.tensor == "codes of W"):
         return "W in NF4"
@@ -301,7 +301,7 @@ def _tensor_name(row: LaunchTraffic) -> str:
 
 
 def _history(arrays: Mapping[str, Any], allocations: Any) -> dict[str, Any] | None:
-    """What `RankHistory` holds, from arrays by name."""
+    """The fields of `RankHistory`, from arrays by name."""
     if "rank" not in arrays:
         return None
     frames = ("importance", "sensitivity", "uncertainty", "singular_value", "kept")
@@ -325,7 +325,7 @@ def _history(arrays: Mapping[str, Any], allocations: Any) -> dict[str, Any] | No
 
 
 def _factors(pictures: Mapping[str, Any], matrices: Any, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What `Factors` hold, from pictures by the index of their matrix."""
+    """The fields of `Factors`, from pictures by matrix index."""
     return [
         {
             "pictures": pictures[str(index)],

@@ -1,8 +1,8 @@
-"""AdaLoRA's budget: how many triplets all matrices together may keep, step by step.
+"""AdaLoRA's budget: the number of triplets that all matrices together may keep at each step.
 
-Zhang et al. 2023 (arXiv 2303.10512), section 3.3, "global budget scheduler": whole for tinit steps, then a cubic
-descent, then the final budget for tfinal steps. Rounded down, and counted, as peft does. Why is nothing changing? That,
-too, follows from the schedule.
+Zhang et al. 2023 (arXiv 2303.10512), section 3.3, "global budget scheduler": the full budget for tinit steps, then a
+cubic descent, then the final budget for tfinal steps. Rounds down and counts steps as peft does. The schedule also
+explains why ranks do not change at a step.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Schedule:
-    """`first` and `target` are triplets in all; `steps`, `tinit`, `tfinal` and `delta_t` steps, counted from 1."""
+    """`first` and `target` are total numbers of triplets. The other fields are numbers of steps, which count from 1."""
 
     first: int
     target: int
@@ -36,7 +36,7 @@ class Schedule:
 
     @classmethod
     def of(cls, params: LoraParams, matrices: int) -> Schedule:
-        """Of `matrices` adapted matrices."""
+        """The schedule for `matrices` adapted matrices."""
         return cls(
             first=params.init_r * matrices,
             target=params.target_r * matrices,
@@ -48,7 +48,7 @@ class Schedule:
 
     @property
     def last_allocation(self) -> int:
-        """The step at which peft masks whatever deltaT says; afterwards the masks stay."""
+        """The step at which peft always masks, regardless of deltaT. Afterwards the masks stay fixed."""
         return self.steps - self.tfinal
 
     def phase(self, step: int) -> Phase:
@@ -57,15 +57,15 @@ class Schedule:
         return Phase.PRUNING if step <= self.last_allocation else Phase.FINAL
 
     def budget(self, step: int) -> int:
-        """Triplets that may be kept after `step`: b(t) = b(T) + (b(0) - b(T)) (1 - (t - tinit) / (T - tfinal -
-        tinit))^3 between the two other phases."""
+        """The number of triplets that may be kept after `step`. In the pruning phase it is
+        b(t) = b(T) + (b(0) - b(T)) (1 - (t - tinit) / (T - tfinal - tinit))^3."""
         phase = self.phase(step)
         if phase is Phase.WARM_UP:
             return self.first
         if phase is Phase.FINAL:
             return self.target
-        left = 1 - (step - self.tinit) / (self.last_allocation - self.tinit)
-        return int((self.first - self.target) * left**3 + self.target)
+        remaining = 1 - (step - self.tinit) / (self.last_allocation - self.tinit)
+        return int((self.first - self.target) * remaining**3 + self.target)
 
     def allocates(self, step: int) -> bool:
         """Whether triplets are ranked and masked anew after `step`."""
@@ -74,12 +74,12 @@ class Schedule:
         return step % self.delta_t == 0 or step == self.last_allocation
 
     def scores(self, step: int) -> bool:
-        """Whether importance is updated after `step`: in peft until the last allocation, which takes the scores of the
-        step before."""
+        """Whether importance is updated after `step`. peft stops before the last allocation, which uses the scores of
+        the step before it."""
         return step < self.last_allocation
 
     def next_allocation(self, step: int) -> int | None:
-        """The first step after `step` that allocates, None if there is none."""
+        """The first allocating step after `step`, None if there is none."""
         if step >= self.last_allocation:
             return None
         following = (max(step, self.tinit) // self.delta_t + 1) * self.delta_t
@@ -90,7 +90,7 @@ class Schedule:
         return np.array([self.budget(step) for step in range(1, self.steps + 1)], dtype=np.int32)
 
     def allocations(self) -> Sequence[int]:
-        """The steps that allocate, ascending."""
+        """The allocating steps, ascending."""
         return [step for step in range(self.tinit + 1, self.last_allocation + 1) if self.allocates(step)]
 
 
@@ -105,7 +105,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """`changes` says that ranks may change at this very step: then the sentence says what happens."""
+    """Why ranks do not change at a step. If `changes` is True they may change, and the sentence says how."""
 
     cause: Cause
     sentence: Text
@@ -116,7 +116,7 @@ class Reason:
 
 
 def why_nothing_changes(params: LoraParams, step: int) -> Reason:
-    """Why the ranks stay as they are after `step` (from 0, before training, to params.steps), or that they change."""
+    """Why the ranks stay the same after `step`, or how they change. Step 0 is before training."""
     schedule = Schedule.of(params, 1)
     if not params.call_update:
         return Reason(

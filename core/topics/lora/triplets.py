@@ -1,7 +1,7 @@
-"""AdaLoRA's triplets: how important each is, which are kept, and what was recorded of them.
+"""AdaLoRA's triplets: their importance, which ones are kept, and their recorded history.
 
-A triplet is a row of Q (peft's A), a singular value (E) and a column of P (B). In float32, as peft computes. Numbers of
-equations are those of arXiv 2303.10512.
+A triplet is a row of Q (peft's A), a singular value (E) and a column of P (peft's B). All values are float32, as in
+peft. Equation numbers refer to arXiv 2303.10512.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from core.contracts.archive import Array
 
 
 @dataclass(frozen=True)
-class Smoothed:
-    """Of every element of one tensor of weights, in its shape: sensitivity (eq. 9) and uncertainty (eq. 10)."""
+class SmoothedScores:
+    """Smoothed sensitivity (eq. 9) and uncertainty (eq. 10) of every element of one weight tensor, in its shape."""
 
     sensitivity: np.ndarray
     uncertainty: np.ndarray
 
     @classmethod
-    def zeros(cls, like: np.ndarray) -> Smoothed:
+    def zeros(cls, like: np.ndarray) -> SmoothedScores:
         return cls(np.zeros_like(like), np.zeros_like(like))
 
     @property
@@ -31,42 +31,42 @@ class Smoothed:
         score: np.ndarray = self.sensitivity * self.uncertainty
         return score
 
-    def updated(self, weights: np.ndarray, gradients: np.ndarray, beta1: float, beta2: float) -> Smoothed:
-        """After one more step. The sensitivity of an element is I = |w dL/dw| (eq. 8); it is smoothed with beta1
-        (eq. 9), and its distance from what it is smoothed to with beta2 (eq. 10)."""
-        now = np.abs(weights * gradients)
-        sensitivity = beta1 * self.sensitivity + (1 - beta1) * now
-        uncertainty = beta2 * self.uncertainty + (1 - beta2) * np.abs(now - sensitivity)
-        return Smoothed(sensitivity, uncertainty)
+    def updated(self, weights: np.ndarray, gradients: np.ndarray, beta1: float, beta2: float) -> SmoothedScores:
+        """The scores after one more step. The sensitivity of an element is I = |w dL/dw| (eq. 8), smoothed with beta1
+        (eq. 9). The distance of I from its smoothed value is smoothed with beta2 (eq. 10)."""
+        current = np.abs(weights * gradients)
+        sensitivity = beta1 * self.sensitivity + (1 - beta1) * current
+        uncertainty = beta2 * self.uncertainty + (1 - beta2) * np.abs(current - sensitivity)
+        return SmoothedScores(sensitivity, uncertainty)
 
 
 def triplet_scores(a: np.ndarray, e: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Scores of the triplets of one matrix, [r], from those of the elements of A [r, in], E [r, 1] and B [out, r]: that
-    of the singular value, and the means over both vectors (eq. 7)."""
+    """Triplet scores of one matrix, [r], from element scores of A [r, in], E [r, 1] and B [out, r]: the score of the
+    singular value plus the mean scores of both vectors (eq. 7)."""
     scores: np.ndarray = e[:, 0] + a.mean(axis=1) + b.mean(axis=0)
     return scores
 
 
-def kept(scores: Sequence[np.ndarray], budget: int) -> list[np.ndarray]:
-    """Which triplets stay, by matrix, bool [r]: the `budget` best of all matrices together (eq. 6).
+def kept_triplets(scores: Sequence[np.ndarray], budget: int) -> list[np.ndarray]:
+    """Which triplets stay, bool [r] per matrix: the `budget` best of all matrices together (eq. 6).
 
-    As in peft, those that tie with the best one to go, go too. With a budget for all of them nothing goes.
+    As in peft, triplets that tie with the best pruned one are pruned too. A budget for all triplets prunes nothing.
     """
     ranked = np.sort(np.concatenate(scores))
-    going = len(ranked) - budget
-    if going <= 0:
-        return [np.ones(len(of_matrix), dtype=bool) for of_matrix in scores]
-    threshold = ranked[going - 1]
-    return [of_matrix > threshold for of_matrix in scores]
+    pruned = len(ranked) - budget
+    if pruned <= 0:
+        return [np.ones(len(matrix_scores), dtype=bool) for matrix_scores in scores]
+    threshold = ranked[pruned - 1]
+    return [matrix_scores > threshold for matrix_scores in scores]
 
 
 @dataclass(frozen=True)
 class Triplets:
-    """Those of one matrix at one recorded step: float [init_r] each, NaN where peft has none; `kept` bool [init_r].
+    """The triplets of one matrix at one recorded step: float [init_r] each, NaN if peft has none; `kept` bool [init_r].
 
-    `importance` scores the whole triplet; `sensitivity` and `uncertainty` are of its singular value E alone, smoothed.
-    They are of `scored_step`: after tfinal peft keeps no scores any more, and the last ones set the masks.
-    `lowest_kept` is the least score that any matrix kept at `step`, NaN while nothing was pruned.
+    `importance` scores the whole triplet. `sensitivity` and `uncertainty` are the smoothed values of its singular value
+    E alone. All scores are those of `scored_step`, because peft keeps no scores in the final phase; the last ones set
+    the masks. `lowest_kept` is the lowest score kept in any matrix at `step`, NaN while nothing is pruned.
     """
 
     step: int
@@ -84,16 +84,16 @@ class Triplets:
 
     @property
     def rank(self) -> int:
-        """How many are kept."""
+        """The number of triplets kept."""
         return int(self.kept.sum())
 
 
 @dataclass(frozen=True)
 class TripletFrames:
-    """Triplets at the recorded `steps`, int64 [frames], ascending, the last step always among them.
+    """Triplets at the recorded `steps`, int64 [frames], ascending; they always include the last step.
 
-    The others are float32 [frames, matrices, init_r], `kept` bool; scores are NaN where peft has none (after tfinal,
-    and without update_and_allocate).
+    The other arrays are float32 [frames, matrices, init_r]; `kept` is bool. Scores are NaN if peft has none: in the
+    final phase, and if update_and_allocate is not called.
     """
 
     steps: Array
@@ -104,7 +104,7 @@ class TripletFrames:
     kept: Array
 
     def triplets(self, matrix: int, step: int) -> Triplets:
-        """Of a matrix at the last frame that is not after `step`, the first frame before that."""
+        """The triplets of a matrix at the last frame that is not after `step`, or at the first frame."""
         frame = max(0, int(np.searchsorted(self.steps, step, side="right")) - 1)
         scored = self._scored_frame(matrix, frame)
         importance, kept = self.importance[scored], self.kept[frame]
@@ -122,14 +122,14 @@ class TripletFrames:
         )
 
     def _scored_frame(self, matrix: int, frame: int) -> int:
-        """The last frame up to `frame` in which the matrix has scores; `frame` without any."""
+        """The last frame up to `frame` in which the matrix has scores; `frame` if there is none."""
         scored = np.flatnonzero(np.isfinite(self.importance[: frame + 1, matrix]).any(axis=1))
         return int(scored[-1]) if scored.size else frame
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Correlation of ranks, ties sharing theirs; NaN where one of both is constant or has a NaN, or fewer than three
-    are given."""
+    """Spearman correlation with averaged ranks for ties. NaN for fewer than three values, or if an input is constant or
+    contains NaN."""
     if len(first) < 3 or np.isnan(first).any() or np.isnan(second).any():
         return float("nan")
     if np.ptp(first) == 0 or np.ptp(second) == 0:
@@ -138,6 +138,6 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(count)
-    return (ends - (count - 1) / 2)[place]
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last_ranks = np.cumsum(counts)
+    return (last_ranks - (counts - 1) / 2)[inverse]

@@ -27,13 +27,13 @@ from core.topics.fine_tuning.trained_modules import Place
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-MOST_FRAMES = 240
+MAX_FRAMES = 240
 _LARGEST_GRADIENT = 1.0
 
 
 def frames_of(steps: int) -> np.ndarray:
-    """int64 [frames]: the steps, from 1, whose gradients are kept: all, or MOST_FRAMES spread evenly, both ends in."""
-    return np.unique(np.linspace(1, steps, min(steps, MOST_FRAMES)).round().astype(np.int64))
+    """int64 [frames]: the steps, from 1, whose gradients are kept: all, or MAX_FRAMES spread evenly, both ends in."""
+    return np.unique(np.linspace(1, steps, min(steps, MAX_FRAMES)).round().astype(np.int64))
 
 
 class MethodRun:

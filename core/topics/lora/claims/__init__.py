@@ -1,4 +1,4 @@
-"""What is taught about LoRA and AdaLoRA, each with the test of it."""
+"""Claims that are taught about LoRA and AdaLoRA, each with its test."""
 
 from core.topics.lora.claims.adalora import ADALORA_CLAIMS
 from core.topics.lora.claims.lora import LORA_CLAIMS

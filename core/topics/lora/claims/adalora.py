@@ -1,4 +1,4 @@
-"""Claims on AdaLoRA: who gets the rank, at which budget, and whether it pays."""
+"""Claims about AdaLoRA: how it distributes rank, at which budget, and whether that helps."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from core.wording import missing, provenance
 
 ADALORA = "Zhang et al. 2023 (arXiv 2303.10512)"
 
-_PAPER = {"lora": 88.34, "adalora": 89.31}
-"""Of DeBERTaV3-base on GLUE, the average, LoRA with rank 8 (Table 1)."""
+_PAPER_SCORES = {"lora": 88.34, "adalora": 89.31}
+"""Average on GLUE of DeBERTaV3-base; LoRA has rank 8 (Table 1)."""
 
-_CLEARLY, _AT_ALL = 0.5, 0.0
-_SURE = 2.0
-"""Standard errors from which on a difference is not laid to the choice of rows."""
+_CLEAR_CORRELATION, _NO_CORRELATION = 0.5, 0.0
+_SIGNIFICANT = 2.0
+"""A difference of this many standard errors is not attributed to the choice of rows."""
 
 
 def important_get_more(result: LoraResult) -> Finding:
-    """Holds when final ranks and importance go together clearly (Spearman 0.5 or more), with a limit when they do
-    somewhat; does not hold when they do not."""
+    """Holds if final ranks and importance correlate clearly (Spearman 0.5 or more), with a limit if they correlate
+    weakly; does not hold otherwise."""
     if result.params.init_r == result.params.target_r:
         return Finding(Verdict.NOT_TESTED, "init_r equals target_r, so no rank is taken away: begin with a higher one.")
     if not result.params.call_update:
@@ -42,14 +42,14 @@ def important_get_more(result: LoraResult) -> Finding:
             " The importance is AdaLoRA's own. With a yardstick that it has not seen, the size of the update of "
             f"matrices trained whole, ranks correlate by {result.value('rank.full_correlation'):.2f}."
         )
-    if correlation >= _CLEARLY:
+    if correlation >= _CLEAR_CORRELATION:
         return Finding(Verdict.HOLDS, evidence)
-    return Finding(Verdict.HOLDS_WITH_LIMIT if correlation > _AT_ALL else Verdict.DOES_NOT_HOLD, evidence)
+    return Finding(Verdict.HOLDS_WITH_LIMIT if correlation > _NO_CORRELATION else Verdict.DOES_NOT_HOLD, evidence)
 
 
 def at_the_same_budget(result: LoraResult) -> Finding:
-    """Holds when the triplets kept at the end come to LoRA's rank times the matrices; not tested where AdaLoRA stopped
-    or is never asked to take rank away."""
+    """Holds if the number of triplets kept at the end equals LoRA's rank times the number of matrices. Not tested if
+    AdaLoRA stopped early or never prunes."""
     if not result.params.call_update:
         return Finding(Verdict.NOT_TESTED, "update_and_allocate is not called, so no rank changes: switch it on.")
     if untested := stopped(result, "adalora") or missing(result, "budget.final", "budget.target"):
@@ -67,33 +67,33 @@ def at_the_same_budget(result: LoraResult) -> Finding:
         )
     if final != target:
         return Finding(Verdict.DOES_NOT_HOLD, evidence)
-    same = result.params.init_r == result.params.target_r
-    return Finding(Verdict.HOLDS if same else Verdict.HOLDS_WITH_LIMIT, evidence)
+    always_equal = result.params.init_r == result.params.target_r
+    return Finding(Verdict.HOLDS if always_equal else Verdict.HOLDS_WITH_LIMIT, evidence)
 
 
 def better_than_lora(result: LoraResult) -> Finding:
-    """Holds with a limit (another model and task, one seed) when AdaLoRA's loss on held-out rows is below LoRA's beyond
-    the noise; does not hold when it is above; not tested within the noise."""
-    pair = _pair(result)
+    """Holds with a limit (another model and task, one seed) if AdaLoRA's held-out loss is significantly below LoRA's.
+    Does not hold if it is significantly above. Not tested if the difference is within the noise."""
+    pair = _loss_difference(result)
     if pair is None:
         return Finding(Verdict.NOT_TESTED, "This run did not measure both on held-out rows: run the page to the end.")
     difference, error = pair
-    losses = {run: result.value(f"held_out.{run}") for run in _PAPER}
+    losses = {run: result.value(f"held_out.{run}") for run in _PAPER_SCORES}
     evidence = (
         f"Here, on a table task and with one seed: loss on held-out rows AdaLoRA {losses['adalora']:.3f}, LoRA "
         f"{losses['lora']:.3f} nats ({provenance(result, 'held_out.lora')}), {abs(difference) / error:.1f} "
         f"standard errors apart. The paper, not run here: DeBERTaV3-base, average over GLUE, AdaLoRA "
-        f"{_PAPER['adalora']}, LoRA with rank 8 {_PAPER['lora']}."
+        f"{_PAPER_SCORES['adalora']}, LoRA with rank 8 {_PAPER_SCORES['lora']}."
     )
-    if abs(difference) < _SURE * error:
+    if abs(difference) < _SIGNIFICANT * error:
         return Finding(Verdict.NOT_TESTED, f"{evidence} The noise hides which is better.")
     return Finding(Verdict.HOLDS_WITH_LIMIT if difference < 0 else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def _pair(result: LoraResult) -> tuple[float, float] | None:
-    """AdaLoRA's loss less LoRA's, and the standard error of that."""
+def _loss_difference(result: LoraResult) -> tuple[float, float] | None:
+    """AdaLoRA's held-out loss minus LoRA's, and the standard error of the difference."""
     for pair in result.held_out_pairs:
-        if {pair.run, pair.other} == set(_PAPER) and pair.loss_difference is not None and pair.stderr:
+        if {pair.run, pair.other} == set(_PAPER_SCORES) and pair.loss_difference is not None and pair.stderr:
             sign = 1 if pair.run == "adalora" else -1
             return sign * pair.loss_difference, pair.stderr
     return None

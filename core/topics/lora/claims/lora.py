@@ -1,4 +1,4 @@
-"""Claims on LoRA: a low-rank product, few parameters, nothing at the start, nothing after merging."""
+"""Claims about LoRA: a low-rank product, few parameters, no change at the start, no cost after merging."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from core.wording import missing, provenance, quantity
 LORA = "Hu et al. 2021 (arXiv 2106.09685)"
 
 _FEW_PERCENT, _NOT_FEW_PERCENT = 1.0, 10.0
-_NEAR = 0.1
+_PAPER_TOLERANCE = 0.1
 _LAST_STEPS = 10
 _MOST_ENERGY, _HALF_ENERGY = 0.9, 0.5
-_NOTHING = 1e-5
-"""Of a singular value over the largest: what float32 leaves where the rank ends."""
+_ROUNDING = 1e-5
+"""Singular values below this share of the largest one are float32 rounding."""
 
 
 def stopped(result: LoraResult, run: str) -> Finding | None:
-    """The finding where that run stopped before its last step, which says nothing about the method; else None."""
+    """A finding if the run stopped before its last step, because then it says nothing about the method; else None."""
     if run not in result.runs or not result.runs[run].error:
         return None
     return Finding(Verdict.NOT_TESTED, f"{RUN_LABELS[run]} was not trained to the end. {result.runs[run].error}")
 
 
 def is_a_low_rank_product(result: LoraResult) -> Finding:
-    """Holds when no update of the LoRA run has a singular value above rounding beyond its rank; not tested where that
-    run stopped, or its updates are no numbers."""
+    """Holds if no update of the LoRA run has a singular value beyond its rank that exceeds rounding. Not tested if
+    that run stopped early or its updates are NaN or infinite."""
     if untested := stopped(result, "lora"):
         return untested
     if "lora" not in result.spectra:
@@ -56,13 +56,13 @@ def is_a_low_rank_product(result: LoraResult) -> Finding:
         f"Of {len(spectra)} trained updates B A, the largest singular value number {rank + 1} is {beyond:.1e} of the "
         f"first ({result.measured.value}): the rank is {rank} at most."
     )
-    return Finding(Verdict.HOLDS if beyond < _NOTHING else Verdict.DOES_NOT_HOLD, evidence)
+    return Finding(Verdict.HOLDS if beyond < _ROUNDING else Verdict.DOES_NOT_HOLD, evidence)
 
 
 def whole_updates_have_low_rank(result: LoraResult) -> Finding:
-    """Holds when the first target_r singular values have nine tenths of the energy of whole matrices' updates on
-    average, with a limit from a half; does not hold below; not tested where their training stopped or
-    the loss did not fall."""
+    """Holds if the first target_r singular values have on average at least 90% of the energy of the updates of fully
+    trained matrices, with a limit from 50%; does not hold below. Not tested if that training stopped early or its loss
+    did not fall."""
     if untested := stopped(result, "full"):
         return untested
     if untested := missing(result, "energy_in_rank"):
@@ -95,7 +95,7 @@ def whole_updates_have_low_rank(result: LoraResult) -> Finding:
 
 
 def trains_few(result: LoraResult) -> Finding:
-    """Holds below 1% of the parameters, with a limit below 10%."""
+    """Holds if less than 1% of the parameters are trained, with a limit below 10%."""
     if untested := missing(result, "lora.share", "lora.trainable"):
         return untested
     share = result.value("lora.share")
@@ -112,11 +112,11 @@ def trains_few(result: LoraResult) -> Finding:
 
 
 def ten_thousand_times(result: LoraResult) -> Finding:
-    """Holds when the count from GPT-3's shapes is within a tenth of 10,000."""
+    """Holds if the reduction computed from GPT-3's shapes is within 10% of 10,000."""
     if untested := missing(result, "gpt3.reduction", "gpt3.trainable", "gpt3.parameters"):
         return untested
     times, trainable = result.value("gpt3.reduction"), result.value("gpt3.trainable")
-    whole, adapter = PAPER_CHECKPOINT_BYTES
+    full, adapter = PAPER_CHECKPOINT_BYTES
     rows, columns = GPT_3.linear_shapes[PAPER_KINDS[0]]
     evidence = (
         f"GPT-3: {GPT_3.layers} layers x {len(PAPER_KINDS)} matrices x {PAPER_RANK} x ({rows:,} + {columns:,}) = "
@@ -124,13 +124,15 @@ def ten_thousand_times(result: LoraResult) -> Finding:
         f"{times:,.0f} times fewer ({provenance(result, 'gpt3.reduction')}); "
         f"in 16 bits {BYTES_PER_PARAMETER * trainable / 1e6:.1f} MB. The paper's abstract says "
         f"{PAPER_TIMES:,.0f} times fewer parameters, its section 4.2 a checkpoint of "
-        f"{whole / 1e9:.0f} GB that becomes {adapter / 1e6:.0f} MB."
+        f"{full / 1e9:.0f} GB that becomes {adapter / 1e6:.0f} MB."
     )
-    return Finding(Verdict.HOLDS if abs(times / PAPER_TIMES - 1) <= _NEAR else Verdict.DOES_NOT_HOLD, evidence)
+    return Finding(
+        Verdict.HOLDS if abs(times / PAPER_TIMES - 1) <= _PAPER_TOLERANCE else Verdict.DOES_NOT_HOLD, evidence
+    )
 
 
 def begins_unchanged(result: LoraResult) -> Finding:
-    """Holds when no logit changes before the first step."""
+    """Holds if no logit changes before the first step."""
     if untested := missing(result, "start.max_abs_change"):
         return untested
     change = result.value("start.max_abs_change")
@@ -143,7 +145,7 @@ def begins_unchanged(result: LoraResult) -> Finding:
 
 
 def merges_exactly(result: LoraResult) -> Finding:
-    """Holds when merged and unmerged logits agree to 1e-5."""
+    """Holds if merged and unmerged logits agree to 1e-5."""
     if untested := missing(result, "merge.max_abs_error"):
         return untested
     error = result.value("merge.max_abs_error")

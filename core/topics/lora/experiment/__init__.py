@@ -1,4 +1,4 @@
-"""The experiment of the lora page: three runs side by side, and what they did to the matrices."""
+"""The experiment of the lora page: three runs side by side, and how they change the matrices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from core.topics.lora.experiment import checks, summary
 from core.topics.lora.experiment.runs import ANSWERED_ROWS, Run, adalora_run, full_run, held_out_rows, lora_run
 from core.topics.lora.experiment.summary import Builder
 from core.topics.lora.experiment.updates import measure_updates
-from core.topics.lora.matrices import Matrix, check_ranks, of_name
+from core.topics.lora.matrices import Matrix, check_ranks, matrix_from_name
 from core.topics.lora.params import LoraParams
 from core.topics.lora.plan import check
 from core.topics.lora.result import AnsweredRow
@@ -46,7 +46,7 @@ Steps = Generator[Progress | Partial, None, None]
 
 @dataclass
 class _Setting:
-    """What all runs share."""
+    """The model, task and matrices that all runs share."""
 
     base: SmallModel
     task: TableTask
@@ -57,27 +57,27 @@ class _Setting:
 
 
 def run(params: LoraParams, device: str) -> ExperimentRun:
-    """Three runs that train in turn, with a Partial about twice a second, and then what they did to the matrices.
+    """Train three runs in turn, with about two Partials per second, then measure how they changed the matrices.
 
-    Raises InvalidParams for a model folder, target modules or ranks that cannot be. A run whose loss is no longer a
-    number stops and keeps its curves; the others go on.
+    Raises InvalidParams for an unusable model folder, unknown target modules or impossible ranks. A run whose loss
+    becomes NaN or infinite stops and keeps its curves; the others continue.
     """
     started = monotonic()
     check(params)
     builder = Builder(params, device)
     builder.add(summary.gpt_3_metrics())
-    setting = yield from phase(0.0, _OPENED, lambda progress: _opened(params, device, progress))
+    setting = yield from phase(0.0, _OPENED, lambda progress: _open_setting(params, device, progress))
     builder.add_message("notice", setting.base.notice)
     with torch_threads(1 if setting.base.parameters < _SMALL_PARAMETERS else None):
-        runs = _begun(builder, params, setting)
-        yield from _trained(builder, params, setting, runs, started)
-        yield from _after_training(builder, params, setting, runs)
+        runs = _prepared_runs(builder, params, setting)
+        yield from _train(builder, params, setting, runs, started)
+        yield from _measure_after_training(builder, params, setting, runs)
         if params.kernels:
             yield from _kernels(builder, params, setting, runs[0], device)
     return builder.result
 
 
-def _opened(params: LoraParams, device: str, progress: ProgressCallback) -> _Setting:
+def _open_setting(params: LoraParams, device: str, progress: ProgressCallback) -> _Setting:
     base = (
         open_folder(params.model.strip(), progress, "model")
         if params.model.strip()
@@ -97,12 +97,12 @@ def _opened(params: LoraParams, device: str, progress: ProgressCallback) -> _Set
 
 
 def _check_copies(base: SmallModel, names: Sequence[str], params: LoraParams) -> None:
-    """Every run trains a copy of its own; of whole matrices gradients and moments are as large as they are."""
+    """Every run trains its own copy. Fully trained matrices also need gradients and moments of their full size."""
     copies = 3 if params.compare_full else 2
     needed = copies * PARAMETER_BYTES * base.parameters
     if params.compare_full:
-        whole = sum(base.model.get_submodule(name).weight.numel() for name in names)
-        needed += (TRAINED_PARAMETER_BYTES - PARAMETER_BYTES) * whole
+        full_parameters = sum(base.model.get_submodule(name).weight.numel() for name in names)
+        needed += (TRAINED_PARAMETER_BYTES - PARAMETER_BYTES) * full_parameters
     check_memory(
         needed,
         f"Training {copies} copies of this model",
@@ -111,15 +111,15 @@ def _check_copies(base: SmallModel, names: Sequence[str], params: LoraParams) ->
     )
 
 
-def _begun(builder: Builder, params: LoraParams, setting: _Setting) -> list[Run]:
-    """The runs before their first step, and the checks of how they begin."""
+def _prepared_runs(builder: Builder, params: LoraParams, setting: _Setting) -> list[Run]:
+    """The runs before their first step. Checks that the adapters change nothing yet."""
     base, task = setting.base, setting.task
     runs = [
         lora_run(params, base, task, setting.targets),
         adalora_run(params, base, task, setting.targets, setting.names),
     ]
     logits = checks.logits_of(base.model, setting.batch)
-    changes = {one.label: checks.start_change(one, logits, setting.batch) for one in runs}
+    changes = {run.label: checks.start_change(run, logits, setting.batch) for run in runs}
     unchanged = [
         checks.check(f"{label}: largest change of a logit before the first step", change, 0.0)
         for label, change in changes.items()
@@ -140,25 +140,25 @@ def _begun(builder: Builder, params: LoraParams, setting: _Setting) -> list[Run]
     return runs
 
 
-def _trained(builder: Builder, params: LoraParams, setting: _Setting, runs: list[Run], started: float) -> Steps:
-    """Every run takes a step in turn, so that the curves grow side by side."""
+def _train(builder: Builder, params: LoraParams, setting: _Setting, runs: list[Run], started: float) -> Steps:
+    """The runs take steps in turn, so that their curves grow side by side."""
     rows = held_out_rows(setting.task)
     evaluated: list[int] = []
     shown_at = 0.0
     for step in range(1, params.steps + 1):
-        for one in runs:
-            if not one.over:
-                one.advance()
-                done = step - 1 + runs.index(one) / len(runs)
+        for run in runs:
+            if not run.finished:
+                run.advance()
+                done = step - 1 + runs.index(run) / len(runs)
                 share = _OPENED + (_TRAINED - _OPENED) * done / params.steps
                 yield Progress(share, 1.0, f"step {step} of {params.steps}")
-        if all(one.over for one in runs):
+        if all(run.finished for run in runs):
             break
         if step % params.held_out_every == 0 or step == params.steps:
             evaluated.append(step)
-            for one in runs:
-                if not one.over:
-                    one.evaluate(setting.base.tokenizer, rows)
+            for run in runs:
+                if not run.finished:
+                    run.evaluate(setting.base.tokenizer, rows)
         if "first_curve_s" not in builder.result.metrics:
             note = "from the start of the run to its first curves"
             builder.add({"first_curve_s": Metric(monotonic() - started, "s", builder.measured, note)})
@@ -167,9 +167,9 @@ def _trained(builder: Builder, params: LoraParams, setting: _Setting, runs: list
             yield Partial(builder.result)
             shown_at = perf_counter()
     _add_training(builder, params, setting, runs, evaluated)
-    for one in runs:
-        if one.error:
-            builder.add_message("warning", f"{one.label}: {one.error}")
+    for run in runs:
+        if run.error:
+            builder.add_message("warning", f"{run.label}: {run.error}")
     yield Partial(builder.result)
 
 
@@ -177,15 +177,15 @@ def _add_training(
     builder: Builder, params: LoraParams, setting: _Setting, runs: Sequence[Run], evaluated: Sequence[int]
 ) -> None:
     summary.add_curves(builder, runs, evaluated)
-    recorder = next((one.recorder for one in runs if one.recorder), None)
+    recorder = next((run.recorder for run in runs if run.recorder), None)
     if recorder is not None:
         summary.add_history(builder, recorder, setting.matrices)
     summary.add_matrices(builder, params, setting.matrices, recorder)
 
 
-def _after_training(builder: Builder, params: LoraParams, setting: _Setting, runs: list[Run]) -> Steps:
-    """What cannot be looked at is a message: the curves, and everything else, stay."""
-    by_id = {one.id: one for one in runs}
+def _measure_after_training(builder: Builder, params: LoraParams, setting: _Setting, runs: list[Run]) -> Steps:
+    """Measurements on the trained models. One that fails becomes a message; all other results stay."""
+    by_id = {run.id: run for run in runs}
     recorder = by_id["adalora"].recorder
     assert recorder is not None
     builder.add(
@@ -200,31 +200,33 @@ def _after_training(builder: Builder, params: LoraParams, setting: _Setting, run
             builder.add_message("notice", "Matrices are large: their singular values are those of a randomised method.")
         summary.add_matrices(builder, params, setting.matrices, recorder, updates)
 
-    yield from _kept(builder, "The updates could not be measured", _TRAINED, _MEASURED, measure)
+    yield from _or_warning(builder, "The updates could not be measured", _TRAINED, _MEASURED, measure)
     yield Partial(builder.result)
     if params.exact_match:
-        what = "Held-out rows could not be answered"
-        yield from _kept(
-            builder, what, _MEASURED, _ANSWERED, lambda progress: _add_answers(builder, setting, runs, progress)
+        failure = "Held-out rows could not be answered"
+        yield from _or_warning(
+            builder, failure, _MEASURED, _ANSWERED, lambda progress: _add_answers(builder, setting, runs, progress)
         )
-    adapted = [one for one in runs if one.id != "full" and not one.error]
-    what = "Merged weights could not be compared"
-    yield from _kept(builder, what, _ANSWERED, _ANSWERED, lambda _: _add_merging(builder, setting, adapted))
+    adapted = [run for run in runs if run.id != "full" and not run.error]
+    failure = "Merged weights could not be compared"
+    yield from _or_warning(builder, failure, _ANSWERED, _ANSWERED, lambda _: _add_merging(builder, setting, adapted))
     yield Partial(builder.result)
 
 
-def _kept(builder: Builder, what: str, start: float, end: float, work: Callable[[ProgressCallback], None]) -> Steps:
-    """A phase whose error is a message."""
+def _or_warning(
+    builder: Builder, failure: str, start: float, end: float, work: Callable[[ProgressCallback], None]
+) -> Steps:
+    """Run a phase. If it fails, add a warning that begins with `failure` and continue."""
     try:
         yield from phase(start, end, work)
     except (KernelError, *LIBRARY_ERRORS) as error:
-        builder.add_message("warning", f"{what}: {reason(error)}.")
+        builder.add_message("warning", f"{failure}: {reason(error)}.")
 
 
 def _add_merging(builder: Builder, setting: _Setting, adapted: Sequence[Run]) -> None:
-    """Of the runs that went through: what a loss that is no number left behind may be no number either, and so may
-    what the very last step did."""
-    merged = {one.label: checks.merge_error(one, setting.batch) for one in adapted}
+    """Compare merged and unmerged logits of the runs without an error. The last step of a run may still have left NaN
+    or infinite weights; such a run is not compared."""
+    merged = {run.label: checks.merge_error(run, setting.batch) for run in adapted}
     for label in [label for label, errors in merged.items() if not all(map(math.isfinite, errors))]:
         del merged[label]
         text = f"{label}: its logits are no numbers after training, so merging was not compared."
@@ -246,16 +248,16 @@ def _add_merging(builder: Builder, setting: _Setting, adapted: Sequence[Run]) ->
 
 
 def _add_answers(builder: Builder, setting: _Setting, runs: Sequence[Run], progress: ProgressCallback) -> None:
-    """What each model answers, and the share of it that is right."""
+    """Add the answers of each model and their exact-match share."""
     rows = held_out_rows(setting.task)[:ANSWERED_ROWS]
-    models = {"before": setting.base.model} | {one.id: one.model for one in runs}
+    models = {"before": setting.base.model} | {run.id: run.model for run in runs}
     answers = {}
     for done, (name, model) in enumerate(models.items()):
 
-        def answering(part: float, total: float, _: str, done: int = done) -> None:
+        def model_progress(part: float, total: float, _: str, done: int = done) -> None:
             progress(done + part / total, len(models), "answering held-out rows")
 
-        answers[name] = exact_match(model, setting.base.tokenizer, rows, answering)
+        answers[name] = exact_match(model, setting.base.tokenizer, rows, model_progress)
     builder.add(
         runs={run: replace(row, exact_match=answers[run].accuracy) for run, row in builder.result.runs.items()},
         samples=tuple(
@@ -266,7 +268,8 @@ def _add_answers(builder: Builder, setting: _Setting, runs: Sequence[Run], progr
 
 
 def _kernels(builder: Builder, params: LoraParams, setting: _Setting, lora: Run, device: str) -> Steps:
-    """On the weights that LoRA trained: with those of a training that broke off sound kernels would look wrong."""
+    """Run the kernels on LoRA's trained weights. Skipped if LoRA stopped early, because its weights may be NaN and
+    correct kernels would then look wrong."""
     if lora.error:
         builder.add_message(
             "notice", "LoRA was not trained to the end, so the Triton kernels were not run on its weights."
@@ -280,7 +283,7 @@ def _kernels(builder: Builder, params: LoraParams, setting: _Setting, lora: Run,
     def trace(progress: ProgressCallback) -> None:
         add_kernels(builder, params, lora, setting.names[0], device, progress)
 
-    yield from _kept(builder, "The Triton kernels could not be looked at", _ANSWERED, 1.0, trace)
+    yield from _or_warning(builder, "The Triton kernels could not be traced", _ANSWERED, 1.0, trace)
 
 
 def _matrix(model: torch.nn.Module, name: str) -> Matrix:
@@ -288,6 +291,6 @@ def _matrix(model: torch.nn.Module, name: str) -> Matrix:
     weight = layer.weight
     assert isinstance(weight, torch.Tensor)
     first, second = weight.shape
-    # GPT-2's Conv1D holds its weights as [in, out].
+    # GPT-2's Conv1D stores its weights as [in, out].
     rows, columns = (first, second) if isinstance(layer, torch.nn.Linear) else (second, first)
-    return of_name(name, rows, columns)
+    return matrix_from_name(name, rows, columns)

@@ -1,4 +1,4 @@
-"""Watches peft's AdaLoRA allocator at work, and does the paper's formulas beside it. It decides nothing itself."""
+"""Observes peft's AdaLoRA allocator and computes the paper's formulas for comparison. It influences nothing."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import numpy as np
 import torch
 
 from core.topics.lora.params import LoraParams
-from core.topics.lora.result import MOST_FRAMES
+from core.topics.lora.result import MAX_FRAMES
 from core.topics.lora.schedule import Schedule
-from core.topics.lora.triplets import Smoothed, kept, triplet_scores
+from core.topics.lora.triplets import SmoothedScores, kept_triplets, triplet_scores
 
 ADAPTER = "default"
 _PARTS = ("lora_A", "lora_E", "lora_B")
-_MOST_RECORDED = 1 << 21  # triplets in all frames together
+_MAX_RECORDED = 1 << 21  # triplets in all frames together
 
 
 @dataclass
 class Differences:
-    """Between peft and the formulas, the largest over all steps so far. Importance: over peft's largest number."""
+    """The largest differences between peft and the formulas over all steps so far. `importance` is relative to peft's
+    largest value. `compared` counts the compared steps."""
 
     budget: int = 0
     triplets: int = 0
@@ -32,7 +33,7 @@ class Differences:
 
 @dataclass
 class Frame:
-    """Triplets of all matrices after a step, each float32 [matrices, init_r]; scores are NaN where peft has none."""
+    """Triplets of all matrices after a step, each float32 [matrices, init_r]. Scores are NaN if peft has none."""
 
     step: int
     importance: np.ndarray
@@ -44,7 +45,7 @@ class Frame:
 
 @dataclass
 class Masking:
-    """One masking by peft: triplets kept of each matrix before and after it, int [matrices]."""
+    """One masking by peft: the number of triplets kept per matrix before and after it, int [matrices]."""
 
     step: int
     budget: int
@@ -54,7 +55,7 @@ class Masking:
 
 @dataclass
 class Recorder:
-    """Everything seen of AdaLoRA so far. `names` are full names of the adapted layers, in the order of the matrices."""
+    """Everything recorded of AdaLoRA so far. `names` are the full names of the adapted layers, in matrix order."""
 
     params: LoraParams
     schedule: Schedule
@@ -75,42 +76,42 @@ class Recorder:
         self._weights = {
             f"{name}.{part}.{ADAPTER}": weights[f"{name}.{part}.{ADAPTER}"] for name in self.names for part in _PARTS
         }
-        self._smoothed = {name: Smoothed.zeros(_numpy(weight)) for name, weight in self._weights.items()}
+        self._smoothed = {name: SmoothedScores.zeros(_numpy(weight)) for name, weight in self._weights.items()}
         self._kept = np.ones((len(self.names), self.params.init_r), dtype=bool)
         self._masked: np.ndarray | None = None
         self._stride = self._frame_stride()
         self._peft_masks = self._allocator.mask_to_budget
-        self._allocator.mask_to_budget = self._watched_masking
+        self._allocator.mask_to_budget = self._recorded_masking
 
     def before_update(self, step: int) -> None:
-        """After backward: the regulariser as it stands in the loss of this step."""
+        """Call after backward. Records the regulariser that is part of the loss of this step."""
         self.orthogonality.append(self._orthogonality())
 
     def after_update(self, step: int) -> None:
-        """After the optimizer: lets peft do what it does, then looks."""
+        """Call after the optimizer step. Lets peft update its allocation, then records the result."""
         self._masked = None
         if self.params.call_update:
-            self._follow(step)
-            self._let_peft_update(step)
+            self._update_formulas(step)
+            self._update_peft(step)
             self._compare(step)
-        self._see(step)
+        self._record(step)
 
-    def _let_peft_update(self, step: int) -> None:
+    def _update_peft(self, step: int) -> None:
         if self.schedule.first > self.schedule.target:
             self._tuner.update_and_allocate(step)
         elif self.schedule.scores(step):
-            # With nothing to prune peft asks torch for the 0th smallest score, which raises: only scores are kept.
+            # With nothing to prune, peft asks torch for the 0th smallest score, which raises. So update only scores.
             self._allocator.update_ipt(self._tuner.model)
 
-    def _watched_masking(self, model: Any, budget: int) -> Any:
+    def _recorded_masking(self, model: Any, budget: int) -> Any:
         pattern = self._peft_masks(model, budget)
         self.last_scores = self._peft_scores()
         self._masked = np.array([pattern[f"{name}.lora_E.{ADAPTER}"] for name in self.names], dtype=bool)
         self._compare_masks(budget, self._masked)
         return pattern
 
-    def _follow(self, step: int) -> None:
-        """The formulas, from the same weights and gradients that peft is about to see."""
+    def _update_formulas(self, step: int) -> None:
+        """Update the formulas from the same weights and gradients that peft uses next."""
         if not self.schedule.scores(step):
             return
         for name, weight in self._weights.items():
@@ -118,9 +119,9 @@ class Recorder:
                 _numpy(weight), _numpy(weight.grad), self.params.beta1, self.params.beta2
             )
 
-    def _compare_masks(self, budget: int, theirs: np.ndarray) -> None:
-        ours = np.array(kept(self._formula_scores(), budget))
-        self.differences.triplets += int((ours != theirs).sum())
+    def _compare_masks(self, budget: int, peft_mask: np.ndarray) -> None:
+        formula_mask = np.array(kept_triplets(self._formula_scores(), budget))
+        self.differences.triplets += int((formula_mask != peft_mask).sum())
         self.differences.allocations += 1
 
     def _compare(self, step: int) -> None:
@@ -135,13 +136,14 @@ class Recorder:
             (self._formula_tensors("sensitivity"), self._allocator.exp_avg_ipt),
             (self._formula_tensors("uncertainty"), self._allocator.exp_avg_unc),
         )
-        for ours, theirs in pairs:
+        for formula, peft in pairs:
             differences.importance = max(
-                differences.importance, largest_difference((ours[name], _numpy(theirs[name])) for name in self._weights)
+                differences.importance,
+                max_relative_difference((formula[name], _numpy(peft[name])) for name in self._weights),
             )
 
-    def _formula_tensors(self, what: str) -> dict[str, np.ndarray]:
-        return {name: getattr(smoothed, what) for name, smoothed in self._smoothed.items()}
+    def _formula_tensors(self, quantity: str) -> dict[str, np.ndarray]:
+        return {name: getattr(smoothed, quantity) for name, smoothed in self._smoothed.items()}
 
     def _formula_scores(self) -> list[np.ndarray]:
         return [
@@ -150,13 +152,13 @@ class Recorder:
         ]
 
     def _peft_scores(self) -> np.ndarray:
-        """Scores of triplets from what peft's allocator has, float32 [matrices, init_r]."""
+        """Triplet scores computed from peft's allocator state, float32 [matrices, init_r]."""
         element = self._allocator._element_score
         return np.array(
             [triplet_scores(*(_numpy(element(f"{name}.{part}.{ADAPTER}")) for part in _PARTS)) for name in self.names]
         )
 
-    def _see(self, step: int) -> None:
+    def _record(self, step: int) -> None:
         before = self._kept.sum(axis=1)
         if self._masked is not None:
             self._kept = self._masked
@@ -166,9 +168,9 @@ class Recorder:
         if step % self._stride == 0 or step == self.params.steps:
             self.frames.append(self._frame(step))
 
-    def cut_to(self, steps: int) -> None:
-        """Where training stopped early: nothing of a step that was not finished stays, and the last one that was is a
-        frame too."""
+    def truncate(self, steps: int) -> None:
+        """Call when training stops early. Drops the records of unfinished steps and adds a frame for the last finished
+        one."""
         del self.orthogonality[steps:], self.allocated[steps:], self.ranks[steps:]
         self.frames[:] = [frame for frame in self.frames if frame.step <= steps]
         self.maskings[:] = [masking for masking in self.maskings if masking.step <= steps]
@@ -177,24 +179,23 @@ class Recorder:
 
     def _frame(self, step: int) -> Frame:
         values = [f"{name}.lora_E.{ADAPTER}" for name in self.names]
-        shape = self._kept.shape
-        nothing = np.full(shape, np.nan, dtype=np.float32)
+        no_scores = np.full(self._kept.shape, np.nan, dtype=np.float32)
         scored = bool(self._allocator.exp_avg_ipt)
-        importance = self._peft_scores() if scored else nothing
+        importance = self._peft_scores() if scored else no_scores
         if scored:
             self.last_scores = importance
         return Frame(
             step,
             importance,
-            _stacked(self._allocator.exp_avg_ipt, values) if scored else nothing,
-            _stacked(self._allocator.exp_avg_unc, values) if scored else nothing,
+            _stacked(self._allocator.exp_avg_ipt, values) if scored else no_scores,
+            _stacked(self._allocator.exp_avg_unc, values) if scored else no_scores,
             _stacked(self._weights, values),
             self._kept.copy(),
         )
 
     def _orthogonality(self) -> float:
-        """As in peft's loss: the mean over all A and B of ||Q Qᵀ - I||_F and ||Pᵀ P - I||_F (eq. 4, there
-        squared)."""
+        """The mean of ||Q Qᵀ - I||_F and ||Pᵀ P - I||_F over all A and B, as in peft's loss (eq. 4, which squares
+        them)."""
         norms: list[torch.Tensor] = []
         by_shape: dict[tuple[int, ...], list[torch.Tensor]] = {}
         for name, weight in self._weights.items():
@@ -202,35 +203,37 @@ class Recorder:
                 rows = weight if ".lora_A." in name else weight.T
                 by_shape.setdefault(tuple(rows.shape), []).append(rows)
         with torch.no_grad():
-            for alike in by_shape.values():
-                rows = torch.stack(alike)
-                apart = rows @ rows.mT - torch.eye(rows.shape[1], device=rows.device, dtype=rows.dtype)
-                norms.append(torch.linalg.matrix_norm(apart))
+            for same_shape in by_shape.values():
+                rows = torch.stack(same_shape)
+                deviation = rows @ rows.mT - torch.eye(rows.shape[1], device=rows.device, dtype=rows.dtype)
+                norms.append(torch.linalg.matrix_norm(deviation))
             return float(torch.cat(norms).mean())
 
     def _frame_stride(self) -> int:
-        recorded = max(1, self._kept.size)
-        most = max(2, min(MOST_FRAMES, _MOST_RECORDED // recorded))
-        return max(1, -(-self.params.steps // (most - 1)))
+        triplets_per_frame = max(1, self._kept.size)
+        max_frames = max(2, min(MAX_FRAMES, _MAX_RECORDED // triplets_per_frame))
+        return max(1, -(-self.params.steps // (max_frames - 1)))
 
 
-def largest_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Of our numbers and theirs, over the largest of theirs. Infinite where one of both is no number and the other is,
-    or another; equal where neither is."""
-    apart, largest = 0.0, 0.0
+def max_relative_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The largest |ours - theirs| over pairs (ours, theirs), divided by the largest |theirs|.
+
+    NaN and infinite values must match exactly; otherwise the difference is infinite.
+    """
+    difference, largest = 0.0, 0.0
     for ours, theirs in pairs:
         if not np.array_equal(np.isfinite(ours), np.isfinite(theirs)):
             return float("inf")
         finite = np.isfinite(theirs)
         if not np.array_equal(ours[~finite], theirs[~finite], equal_nan=True):
             return float("inf")
-        apart = max(apart, float(np.abs(ours[finite] - theirs[finite]).max(initial=0.0)))
+        difference = max(difference, float(np.abs(ours[finite] - theirs[finite]).max(initial=0.0)))
         largest = max(largest, float(np.abs(theirs[finite]).max(initial=0.0)))
-    return apart / (largest or 1.0)
+    return difference / (largest or 1.0)
 
 
 def _numpy(tensor: torch.Tensor | None) -> np.ndarray:
-    assert tensor is not None, "a trainable weight without a gradient"
+    assert tensor is not None, "a trainable weight has no gradient"
     array: np.ndarray = tensor.detach().cpu().numpy()
     return array
 

@@ -1,4 +1,4 @@
-"""What must be so: no change at the start, merging changes nothing, and peft does what the formulas say."""
+"""Checks: adapters change nothing at the start, merging changes nothing, and peft follows the formulas."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from core.topics.lora.params import LoraParams
 from core.topics.lora.result import Check
 
 MERGED_LIMIT = 1e-5
-"""Of the logits, over the largest of them where that is above 1: float32 keeps seven digits."""
+"""Limit for the error of a logit, relative to the largest logit if that is above 1. float32 has about seven digits."""
 
 IMPORTANCE_LIMIT = 1e-5
 
 
 def check(what: str, value: float, limit: float) -> Check:
-    """`value` is None, and the check failed, where it is no number: JSON has none of those."""
-    shown = float(value) if math.isfinite(value) else None
-    return Check(what, shown, float(limit), bool(value <= limit))
+    """A check that passes up to `limit`. A NaN or infinite value fails and becomes None, because JSON has no NaN."""
+    finite_value = float(value) if math.isfinite(value) else None
+    return Check(what, finite_value, float(limit), bool(value <= limit))
 
 
 def logits_of(model: Any, batch: Batch) -> torch.Tensor:
-    """[tokens, vocabulary] float32 on the CPU, padding left out."""
-    moved = batch.to(model.device)
+    """The logits of all tokens except padding, float32 [tokens, vocabulary] on the CPU."""
+    on_device = batch.to(model.device)
     with evaluating(model):
-        logits = model(input_ids=moved.input_ids, attention_mask=moved.attention_mask, use_cache=False).logits
-    chosen: torch.Tensor = logits[moved.attention_mask.bool()].float().cpu()
-    return chosen
+        logits = model(input_ids=on_device.input_ids, attention_mask=on_device.attention_mask, use_cache=False).logits
+    token_logits: torch.Tensor = logits[on_device.attention_mask.bool()].float().cpu()
+    return token_logits
 
 
 def start_change(run: Run, base_logits: torch.Tensor, batch: Batch) -> float:
-    """The largest change of a logit by adapters that nothing was trained of yet."""
+    """The largest change of a logit caused by untrained adapters."""
     return float((logits_of(run.model, batch) - base_logits).abs().max())
 
 
 def merge_error(run: Run, batch: Batch) -> tuple[float, float]:
     """The largest |difference| of a logit between merged and unmerged weights, and the largest |logit|.
 
-    Leaves the model unmerged, its weights as they were but for rounding.
+    The model stays unmerged afterwards; its weights are unchanged except for rounding.
     """
-    apart = logits_of(run.model, batch)
+    unmerged = logits_of(run.model, batch)
     run.model.merge_adapter()
     try:
-        together = logits_of(run.model, batch)
+        merged = logits_of(run.model, batch)
     finally:
         run.model.unmerge_adapter()
-    return float((together - apart).abs().max()), float(apart.abs().max())
+    return float((merged - unmerged).abs().max()), float(unmerged.abs().max())
 
 
 def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Matrix]) -> list[Check]:
-    """Parameters that peft says are trainable, against the count from shapes."""
+    """peft's count of trainable parameters against the count from the shapes."""
     expected = {
         "lora": sum(matrix.lora_parameters(params.target_r) for matrix in matrices),
         "adalora": sum(matrix.adalora_parameters(params.init_r) for matrix in matrices),
@@ -74,23 +74,25 @@ def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Mat
 
 
 def allocator_checks(recorder: Recorder) -> list[Check]:
-    """peft's allocator against the formulas, at every step so far."""
-    seen = recorder.differences
+    """peft's allocator against the formulas at every step so far."""
+    differences = recorder.differences
     rows = []
-    if seen.compared:
+    if differences.compared:
         rows = [
-            check("AdaLoRA: budget, peft against the cubic schedule (triplets)", seen.budget, 0),
+            check("AdaLoRA: budget, peft against the cubic schedule (triplets)", differences.budget, 0),
             check(
-                f"AdaLoRA: sensitivity and uncertainty, peft against the formulas in {seen.compared} steps (relative)",
-                seen.importance,
+                f"AdaLoRA: sensitivity and uncertainty, peft against the formulas in {differences.compared} steps "
+                "(relative)",
+                differences.importance,
                 IMPORTANCE_LIMIT,
             ),
         ]
-    if seen.allocations:
+    if differences.allocations:
         rows.append(
             check(
-                f"AdaLoRA: triplets kept, peft against the formulas in {seen.allocations} allocations (differing)",
-                seen.triplets,
+                f"AdaLoRA: triplets kept, peft against the formulas in {differences.allocations} allocations "
+                "(differing)",
+                differences.triplets,
                 0,
             )
         )

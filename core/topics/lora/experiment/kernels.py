@@ -1,4 +1,4 @@
-"""The fused product of kernels/lora on a piece of this run's own weights: its bytes, its errors, its time."""
+"""The fused LoRA kernel on part of this run's trained weights: memory traffic, errors and time."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from core.topics.lora.result import LaunchTraffic, LoraImplResult
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.traffic import traffic
 from kernels.lora.api import Impl, available, lora_linear, lora_linear_nf4, update_importance
-from kernels.lora.inputs import MOST_RANK
+from kernels.lora.inputs import MAX_RANK
 from kernels.lora.reference import reference_importance, reference_lora_linear
 from kernels.quantization.api import Impl as QuantizationImpl
 from kernels.quantization.api import Quantized, quantize
 
-TOKENS, MOST_SIDE = 128, 256
+TOKENS, MAX_SIDE = 128, 256
 _NF4_BLOCKS = (64, 32, 16)
 _TRACE_BUDGET_BYTES = 1 << 30
 _VARIANTS = {"fused": Impl.TRITON, "fused nf4": Impl.TRITON, "unfused": Impl.TRITON_UNFUSED}
@@ -38,9 +38,9 @@ _ON_GPU, _ON_CPU = (8192, 4096, 4096, 16), (512, 1024, 1024, 16)
 
 
 @dataclass(frozen=True)
-class Piece:
-    """x [tokens, in], W [out, in], A [rank, in], B [out, rank], bf16; `quantized` is W in NF4, None where its rows are
-    not made of whole blocks."""
+class MatrixPiece:
+    """x [tokens, in], W [out, in], A [rank, in] and B [out, rank] in bf16. `quantized` is W in NF4, None if its rows do
+    not consist of whole blocks."""
 
     x: torch.Tensor
     weight: torch.Tensor
@@ -62,7 +62,7 @@ class Piece:
 
     @property
     def names(self) -> dict[int, str]:
-        """Of its tensors, by address."""
+        """The names of its tensors, by address."""
         names = {self.x.data_ptr(): "x", self.weight.data_ptr(): "W", self.a.data_ptr(): "A", self.b.data_ptr(): "B"}
         return names if self.quantized is None else names | {self.quantized.codes.data_ptr(): "codes of W"}
 
@@ -74,41 +74,43 @@ class Piece:
 def add_kernels(
     builder: Builder, params: LoraParams, run: Run, name: str, device: str, progress: ProgressCallback
 ) -> None:
-    """What is traced of the matrix `name` of LoRA's run, '{variant}.*_bytes', 'agreement' and 'comparison'. Raises
-    KernelError where a kernel cannot take what it is given."""
-    in_turn = in_parts(progress, 3)
-    if params.target_r > MOST_RANK:
-        text = f"The kernels take ranks of 1 to {MOST_RANK}, so they were not run at rank {params.target_r}."
+    """Add the traced metrics '{variant}.*_bytes', 'agreement' and 'comparison' for the matrix `name` of LoRA's run.
+
+    Raises KernelError if a kernel does not accept its inputs.
+    """
+    part_progress = in_parts(progress, 3)
+    if params.target_r > MAX_RANK:
+        text = f"The kernels take ranks of 1 to {MAX_RANK}, so they were not run at rank {params.target_r}."
         builder.add_message("notice", text)
         return
     piece = _piece(run, name, params)
     for done, variant in enumerate(piece.variants):
-        in_turn(done, len(piece.variants), "tracing the kernels")
+        part_progress(done, len(piece.variants), "tracing the kernels")
         _add_variant(builder, piece, variant)
-    in_turn(0, 1, "comparing the importance update")
+    part_progress(0, 1, "comparing the importance update")
     builder.add(agreement=(*builder.result.agreement, _importance_agreement(params)))
-    in_turn(0, 1, "timing the forward pass")
+    part_progress(0, 1, "timing the forward pass")
     builder.add(comparison=_compare(params, torch.device(device)))
 
 
-def _piece(run: Run, name: str, params: LoraParams) -> Piece:
-    """At most MOST_SIDE of the matrix's rows and columns, and as much of its trained A and B."""
+def _piece(run: Run, name: str, params: LoraParams) -> MatrixPiece:
+    """At most MAX_SIDE rows and columns of the matrix, with the matching parts of its trained A and B."""
     layer = run.model.base_model.model.get_submodule(name)
     a, b = layer.lora_A["default"].weight.detach(), layer.lora_B["default"].weight.detach()
     weight = layer.get_base_layer().weight.detach()
     if weight.shape != (b.shape[0], a.shape[1]):
         weight = weight.T  # GPT-2's Conv1D
-    rows, columns = min(MOST_SIDE, weight.shape[0]), min(MOST_SIDE, weight.shape[1])
+    rows, columns = min(MAX_SIDE, weight.shape[0]), min(MAX_SIDE, weight.shape[1])
     weight, a, b = (
         part.to("cpu", torch.bfloat16).contiguous() for part in (weight[:rows, :columns], a[:, :columns], b[:rows])
     )
     x = torch.randn(TOKENS, columns, generator=torch.Generator().manual_seed(params.seed)).to(torch.bfloat16)
     block = next((size for size in _NF4_BLOCKS if columns % size == 0), None)
     quantized = quantize(weight, block_size=block, impl=QuantizationImpl.TORCH) if block else None
-    return Piece(x, weight, a, b, float(layer.scaling["default"]), quantized)
+    return MatrixPiece(x, weight, a, b, float(layer.scaling["default"]), quantized)
 
 
-def _add_variant(builder: Builder, piece: Piece, variant: str) -> None:
+def _add_variant(builder: Builder, piece: MatrixPiece, variant: str) -> None:
     with torch.no_grad(), intercept(memory_budget_bytes=_TRACE_BUDGET_BYTES) as tracer:
         out = piece.run(variant, _VARIANTS[variant])
     with torch.no_grad():
@@ -116,17 +118,17 @@ def _add_variant(builder: Builder, piece: Piece, variant: str) -> None:
     agreement = _agreement(variant, "float64", out, piece.reference(variant), rounded)
     names = piece.names | {out.data_ptr(): "y"}
     launches: list[LaunchTraffic] = []
-    moved = KernelTraffic()
+    total_traffic = KernelTraffic()
     for index, launch in enumerate(tracer.launches):
         tensor_of = {buffer.name: names.get(buffer.data_ptr, buffer.name) for buffer in launch.buffers}
-        launches += _touched(variant, index, launch, tensor_of)
-        moved += kernel_traffic(variant, [launch], tensor_of)
+        launches += _launch_traffic(variant, index, launch, tensor_of)
+        total_traffic += kernel_traffic(variant, [launch], tensor_of)
     note = (
         f"{len(tracer.launches)} launches: {TOKENS} tokens, W {' x '.join(map(str, piece.weight.shape))}, rank "
         f"{len(piece.a)}, bf16"
     )
     sources: dict[str, KernelSource] = {}
-    for source in moved.sources:
+    for source in total_traffic.sources:
         sources.setdefault(source.function, source)
     prefix = variant.replace(" ", "_")
     read = float(sum(row.read_bytes for row in launches))
@@ -138,34 +140,34 @@ def _add_variant(builder: Builder, piece: Piece, variant: str) -> None:
             f"{prefix}.written_bytes": Metric(written, "bytes", Provenance.TRACED, note),
         },
         launches=(*before.launches, *launches),
-        lines=(*before.lines, *moved.lines),
+        lines=(*before.lines, *total_traffic.lines),
         sources=(*before.sources, *sources.values()),
         agreement=(*before.agreement, agreement),
     )
 
 
-def _touched(variant: str, index: int, launch: Launch, tensor_of: dict[str, str]) -> list[LaunchTraffic]:
+def _launch_traffic(variant: str, index: int, launch: Launch, tensor_of: dict[str, str]) -> list[LaunchTraffic]:
     return [
         LaunchTraffic(
             variant,
             launch.function,
             tensor_of[buffer.name],
-            counted.read_bytes,
-            counted.written_bytes,
-            counted.unique_bytes,
+            buffer_traffic.read_bytes,
+            buffer_traffic.written_bytes,
+            buffer_traffic.unique_bytes,
             launch=index,
             dtype=buffer.dtype,
             elements=buffer.size_bytes // buffer.element_bytes,
         )
-        for buffer, counted in zip(launch.buffers, traffic(launch).buffers, strict=True)
-        if counted.unique_bytes
+        for buffer, buffer_traffic in zip(launch.buffers, traffic(launch).buffers, strict=True)
+        if buffer_traffic.unique_bytes
     ]
 
 
 def _agreement(
     what: str, against: str, out: torch.Tensor, reference: torch.Tensor, rounded: torch.Tensor
 ) -> ErrorCheck:
-    """Allowed are ERROR_FACTOR times what torch's own rounding costs."""
+    """The allowed error is ERROR_FACTOR times torch's own rounding error."""
     error = float((out.double() - reference).abs().max())
     limit = ERROR_FACTOR * float((rounded.double() - reference).abs().max())
     return ErrorCheck(what, against, error, limit, bool(error <= limit))
@@ -177,30 +179,30 @@ def _importance_agreement(params: LoraParams) -> ErrorCheck:
     sensitivity, uncertainty = torch.rand(2, 4096, generator=generator)
     beta1, beta2 = params.beta1, params.beta2
     expected = torch.stack(reference_importance(values, gradients, sensitivity, uncertainty, beta1=beta1, beta2=beta2))
-    by_torch = (sensitivity.clone(), uncertainty.clone())
-    update_importance(values, gradients, *by_torch, beta1=beta1, beta2=beta2, impl=Impl.TORCH)
+    torch_output = (sensitivity.clone(), uncertainty.clone())
+    update_importance(values, gradients, *torch_output, beta1=beta1, beta2=beta2, impl=Impl.TORCH)
     with intercept():
         update_importance(values, gradients, sensitivity, uncertainty, beta1=beta1, beta2=beta2, impl=Impl.TRITON)
     return _agreement(
-        "importance update", "float64", torch.stack((sensitivity, uncertainty)), expected, torch.stack(by_torch)
+        "importance update", "float64", torch.stack((sensitivity, uncertainty)), expected, torch.stack(torch_output)
     )
 
 
 def _compare(params: LoraParams, device: torch.device) -> tuple[LoraImplResult, ...]:
-    """The forward pass, checked and then timed, on the device itself: no emulated kernel is timed."""
-    tokens, out, into, rank = _ON_GPU if device.type == "cuda" else _ON_CPU
+    """Check and then time the forward pass on the device itself. Emulated kernels are never timed."""
+    tokens, out_features, in_features, rank = _ON_GPU if device.type == "cuda" else _ON_CPU
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     generator = torch.Generator().manual_seed(params.seed)
     x, weight, a, b = (
         (torch.randn(*shape, generator=generator) / shape[-1] ** 0.5).to(device, dtype)
-        for shape in ((tokens, into), (out, into), (rank, into), (out, rank))
+        for shape in ((tokens, in_features), (out_features, in_features), (rank, in_features), (out_features, rank))
     )
     reference = reference_lora_linear(x, weight, a, b, scaling=2.0)
     forward = partial(lora_linear, x, weight, a, b, scaling=2.0)
 
     def implementation(name: str, label: str, impl: Impl) -> Implementation[LoraImplResult]:
         reason = available(impl, str(device)) or ""
-        result = LoraImplResult(name, label, reason=reason, tokens=tokens, width=into, rank=rank)
+        result = LoraImplResult(name, label, reason=reason, tokens=tokens, width=in_features, rank=rank)
         return Implementation(result, None if reason else partial(forward, impl=impl))
 
     with torch.no_grad():
@@ -209,6 +211,6 @@ def _compare(params: LoraParams, device: torch.device) -> tuple[LoraImplResult, 
             tuple(implementation(name, label, impl) for name, (label, impl) in _LABELS.items()),
             lambda result, out: checked(result, out, reference, allowed),
             device,
-            flops=2.0 * tokens * (into * out + rank * (into + out)),
+            flops=2.0 * tokens * (in_features * out_features + rank * (in_features + out_features)),
         )
         return comparison.time(comparison.check())

@@ -1,4 +1,4 @@
-"""The three runs: LoRA, AdaLoRA and whole matrices, from the same model on the same batches; and the rows held out."""
+"""The three runs: LoRA, AdaLoRA and full matrices, from the same model on the same batches; and the held-out rows."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FULL_RATE_SHARE = 0.2
-"""Of the adapters' learning rate, what whole matrices are trained with: at the same rate they diverge or forget."""
+"""Full matrices train with this share of LoRA's learning rate; at the full rate they diverge or forget."""
 
 HELD_OUT_ROWS = 64
 ANSWERED_ROWS = 32
-_AT_ONCE = 32
+_BATCH_SIZE = 32
 
 
 @dataclass
 class Run:
-    """One model in training. `losses` are those of its batches; `held_out` those on held-out rows, at the steps asked
-    for; `seconds` those of its own steps, evaluations not among them."""
+    """One model in training. `losses` are the losses of its batches; `held_out` are the losses on held-out rows at the
+    evaluated steps; `seconds` is the time of its own steps without evaluations."""
 
     id: str
     model: Any
@@ -46,7 +46,7 @@ class Run:
     trainable_parameters: int
     seconds: float = 0.0
     error: str = ""
-    over: bool = False
+    finished: bool = False
     losses: list[float] = field(default_factory=list)
     held_out: list[TextLoss] = field(default_factory=list)
     recorder: Recorder | None = None
@@ -61,23 +61,23 @@ class Run:
         return len(self.losses)
 
     def advance(self) -> None:
-        """One step; over after the last one, or with a sentence in `error` where the loss is no longer a number or a
-        library broke."""
+        """Take one step. Sets `finished` after the last step, or together with `error` if the loss becomes NaN or
+        infinite or a library fails."""
         started = perf_counter()
         try:
-            taken = next(self._steps)
+            step = next(self._steps)
         except StopIteration:
-            self.over = True
+            self.finished = True
         except NonFiniteLoss as error:
             self._stop(error.sentence)
         except LIBRARY_ERRORS as error:
             self._stop(f"Step {len(self.losses) + 1} broke ({reason(error)}), so the training stopped there.")
         else:
-            self.losses.append(taken.loss - self._regulariser(taken.step))
+            self.losses.append(step.loss - self._regulariser(step.step))
             self.seconds += perf_counter() - started
 
     def evaluate(self, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Example]) -> None:
-        """The loss on held-out rows; over, with a sentence in `error`, where a library broke."""
+        """Measure the loss on held-out rows. Sets `finished` and `error` if a library fails."""
         try:
             self.held_out.append(rows_loss(self.model, tokenizer, rows))
         except LIBRARY_ERRORS as error:
@@ -87,9 +87,9 @@ class Run:
             )
 
     def _stop(self, sentence: str) -> None:
-        self.over, self.error = True, sentence
+        self.finished, self.error = True, sentence
         if self.recorder is not None:
-            self.recorder.cut_to(len(self.losses))
+            self.recorder.truncate(len(self.losses))
 
     def _regulariser(self, step: int) -> float:
         if self.recorder is None:
@@ -129,7 +129,7 @@ def adalora_run(
 
 
 def full_run(params: LoraParams, base: SmallModel, task: TableTask, names: Sequence[str]) -> Run:
-    """The adapted matrices themselves are trained, and nothing else."""
+    """Trains the adapted matrices themselves and nothing else."""
     model = trainable_copy(base.model).train()
     for weight in model.parameters():
         weight.requires_grad_(False)
@@ -155,28 +155,28 @@ def _started(
     run = Run(
         run_id, model, learning_rate, base.parameters, sum(weight.numel() for weight in weights), recorder=recorder
     )
-    take = partial(train_steps, after_backward=before, after_step=after)
-    run._steps = take(model, batches, optimizer, params.steps)
+    train = partial(train_steps, after_backward=before, after_step=after)
+    run._steps = train(model, batches, optimizer, params.steps)
     return run
 
 
 def held_out_rows(task: TableTask) -> tuple[Example, ...]:
-    """Facts of people without a row in training, and facts that no text contains, in turn."""
-    both = zip(task.unseen_people, task.unstated_facts, strict=False)
-    mixed = [example for pair in both for example in pair]
+    """Facts about people without a training row and facts that no text states, alternating."""
+    pairs = zip(task.unseen_people, task.unstated_facts, strict=False)
+    mixed = [example for pair in pairs for example in pair]
     rest = task.unseen_people[len(task.unstated_facts) :]
     return tuple([*mixed, *rest][:HELD_OUT_ROWS])
 
 
 def rows_loss(model: Any, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> TextLoss:
-    """The loss of the sentences, given their rows; its sums by row, so that two models can be compared in pairs."""
+    """The loss of the sentences given their rows. Keeps the sums per row, so two models can be compared in pairs."""
     sums: list[float] = []
     tokens: list[int] = []
     with evaluating(model):
-        for batch in ordered_batches(examples, tokenizer, _AT_ONCE):
-            moved = batch.to(model.device)
-            logits = model(input_ids=moved.input_ids, attention_mask=moved.attention_mask, use_cache=False).logits
-            expected = moved.labels[:, 1:]
+        for cpu_batch in ordered_batches(examples, tokenizer, _BATCH_SIZE):
+            batch = cpu_batch.to(model.device)
+            logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False).logits
+            expected = batch.labels[:, 1:]
             losses = torch.nn.functional.cross_entropy(
                 logits[:, :-1].transpose(1, 2).float(), expected, ignore_index=IGNORED_LABEL, reduction="none"
             )

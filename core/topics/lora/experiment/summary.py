@@ -1,4 +1,4 @@
-"""What was seen so far, put into the result."""
+"""Puts the observations so far into the result."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _LAST_STEPS = 10
 
 
 class Builder(ResultBuilder[LoraResult]):
-    """The result of a run on `device`, in the making."""
+    """Builds the result of a run on `device`."""
 
     def __init__(self, params: LoraParams, device: str) -> None:
         super().__init__(LoraResult(params=params))
         self.measured = Provenance.MEASURED if device.startswith("cuda") else Provenance.MEASURED_CPU
 
     def add_message(self, severity: str, text: str) -> None:
-        """'notice' or 'warning'; an empty text says nothing."""
+        """Add a message of severity 'notice' or 'warning'. An empty text adds nothing."""
         if text:
             self.add(messages=(*self.result.messages, Message(severity, text)))
 
     def add_number(self, name: str, value: float, note: str) -> None:
-        """A measured metric without a unit, where it is a number."""
+        """Add a measured metric without a unit, unless its value is NaN or infinite."""
         if math.isfinite(value):
             self.add({name: Metric(value, "", self.measured, note)})
 
 
 def add_curves(builder: Builder, runs: Sequence[Run], evaluated: Sequence[int]) -> None:
-    """The runs as far as they are, their losses and metrics; `evaluated` are the steps of the held-out losses."""
+    """Add the runs so far with their losses and metrics. `evaluated` are the steps of the held-out losses."""
     metrics: dict[str, Metric] = {}
     for run in runs:
         if run.seconds:
@@ -66,7 +66,7 @@ def add_curves(builder: Builder, runs: Sequence[Run], evaluated: Sequence[int]) 
 
 
 def held_out_pairs(runs: Sequence[Run]) -> tuple[HeldOutPair, ...]:
-    """The last held-out losses, row by row, of the runs that went through."""
+    """Compares the last held-out losses row by row, for all pairs of runs without an error."""
     last = {run.id: run.held_out[-1] for run in runs if run.held_out and not run.error}
     return tuple(
         HeldOutPair(one, two, number_or_none(difference), number_or_none(error))
@@ -78,7 +78,7 @@ def held_out_pairs(runs: Sequence[Run]) -> tuple[HeldOutPair, ...]:
 
 
 def add_history(builder: Builder, recorder: Recorder, matrices: Sequence[Matrix]) -> None:
-    """Everything of AdaLoRA: ranks, budget, frames, allocations."""
+    """Add AdaLoRA's history: ranks, budget, frames, allocations."""
     steps = len(recorder.ranks)
     ranks = np.array(recorder.ranks, dtype=np.int16).reshape(steps, len(matrices))
     history = RankHistory(
@@ -104,7 +104,7 @@ def add_matrices(
     recorder: Recorder | None,
     updates: Updates | None = None,
 ) -> None:
-    """The matrices, and how final ranks go with importance."""
+    """Add the matrices, and the correlation of final ranks with importance."""
     ranks = recorder.ranks[-1] if recorder and recorder.ranks else None
     scores = recorder.last_scores.mean(axis=1) if recorder and recorder.last_scores is not None else None
     builder.add(
@@ -130,7 +130,7 @@ def add_matrices(
 
 
 def gpt_3_metrics() -> dict[str, Metric]:
-    """'gpt3.*': the paper's case, from the shapes."""
+    """The metrics 'gpt3.*': the paper's example, computed from the shapes."""
     paper = gpt_3()
     note = f"rank {paper.rank} on {' and '.join(paper.kinds)} of {paper.name}"
     return {

@@ -1,8 +1,8 @@
-"""Masks: an algebra of who may look at whom, over queries and keys. numpy only; pages and workers may read it.
+"""Masks: an algebra of which query sees which key. numpy only; pages and workers may import it.
 
 mask = parse("causal & (window(1024) | prefix(4)) & ~padding")
 layout = Layout.of(8192)
-visible(mask, layout, rows, cols)                       # only the cells asked for
+visible(mask, layout, rows, cols)                       # only the requested cells
 tile_classes(mask, layout, 128, 128)                    # uint8 [64, 64] of TileClass, exact
 row_counts(mask, layout)                                # int64 [8192]
 rasterise(mask, layout, (0, 8192), (0, 8192), 800, 600) # float32 [600, 800], for a picture

@@ -1,8 +1,8 @@
-"""What a mask saves: cells, FLOPs and bytes, with the right sign. Every number here is modelled.
+"""What a mask saves in cells, FLOPs and bytes, signed. Every number here is modelled.
 
-A tiled kernel saves whole tiles only: what is hidden inside a partial tile is computed and thrown away, and a tile that
-hangs over the edge is computed in full. So tiles always save less than the cells promise, and on short or ragged
-sequences they can cost more than the plain matrix.
+A tiled kernel saves whole tiles only: the hidden cells of a partial tile are computed and discarded, and a tile that
+extends past the edge is computed in full. So tiles never save more than the share of hidden cells, and on short or
+ragged sequences they can cost more than the dense matrix.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Tiling:
     counts: NDArray[np.int64]
     classes: NDArray[np.uint8]
 
-    def number(self, kind: TileClass) -> int:
-        return int(np.count_nonzero(self.classes == kind))
+    def count(self, tile_class: TileClass) -> int:
+        return int(np.count_nonzero(self.classes == tile_class))
 
     @property
     def visited(self) -> int:
         """Tiles that the kernel computes: full and partial."""
-        return self.classes.size - self.number(TileClass.EMPTY)
+        return self.classes.size - self.count(TileClass.EMPTY)
 
 
 def tiling(mask: Mask, layout: Layout, block_q: int, block_kv: int) -> Tiling:
@@ -45,8 +45,8 @@ def tiling(mask: Mask, layout: Layout, block_q: int, block_kv: int) -> Tiling:
 class Cost:
     """The sequences of a batch and all heads together.
 
-    Cells and tiles are counted once a sequence (heads share the mask); FLOPs and bytes over all heads. FLOPs are
-    4 head_dim a cell: Q K^T and P V, two operations a product each; softmax is left out, as is usual.
+    Cells and tiles are counted once per sequence (heads share the mask); FLOPs and bytes over all heads. FLOPs are
+    4 head_dim per cell: Q K^T and P V, one multiply and one add each; softmax is left out, as usual.
     """
 
     cells: int
@@ -69,7 +69,7 @@ class Cost:
 
     @property
     def sparsity(self) -> float:
-        """Share of the cells that is hidden, 0 to 1; 0 where there is no cell."""
+        """The share of hidden cells, 0 to 1; 0 if there are no cells."""
         return 1 - self.visible_cells / self.cells if self.cells else 0.0
 
     @property
@@ -79,7 +79,7 @@ class Cost:
 
     @property
     def bytes_saved(self) -> int:
-        """dense_bytes - tile_bytes: what the same kernel would have moved with every tile, less what it moves."""
+        """dense_bytes - tile_bytes: the bytes of a kernel that visits every tile, minus those with the mask."""
         return self.dense_bytes - self.tile_bytes
 
     @property
@@ -101,13 +101,13 @@ def cost(
 ) -> Cost:
     """The cost of a mask over a batch; `tilings[b]` belongs to `layouts[b]`.
 
-    Bytes, per head: Q read and O written once, K and V read once per tile visited, rows that exist only. The dense mask
-    is a bool tensor [batch, 1, query_len, key_len]; tile lists hold an int32 a tile visited and two a row of tiles.
+    Bytes, per head: Q read and O written once, K and V read once per visited tile, existing rows only. The dense mask
+    is a bool tensor [batch, 1, query_len, key_len]; tile lists hold an int32 per visited tile and two per row of tiles.
     """
     flops_per_cell = 4 * head_dim * heads
     row_bytes = head_dim * element_bytes * heads
     cells = visible_cells = computed = key_rows = dense_key_rows = query_rows = 0
-    numbers = dict.fromkeys(TileClass, 0)
+    counts = dict.fromkeys(TileClass, 0)
     rows_of_tiles = 0
     for layout, tiles in zip(layouts, tilings, strict=True):
         cells += layout.query_len * layout.key_len
@@ -119,15 +119,15 @@ def cost(
         dense_key_rows += int(widths.sum()) * tiles.classes.shape[0]
         query_rows += layout.query_len
         rows_of_tiles += tiles.classes.shape[0]
-        for kind in TileClass:
-            numbers[kind] += tiles.number(kind)
-    visited = numbers[TileClass.FULL] + numbers[TileClass.PARTIAL]
+        for tile_class in TileClass:
+            counts[tile_class] += tiles.count(tile_class)
+    visited = counts[TileClass.FULL] + counts[TileClass.PARTIAL]
     return Cost(
         cells=cells,
         visible_cells=visible_cells,
-        tiles=sum(numbers.values()),
-        full_tiles=numbers[TileClass.FULL],
-        partial_tiles=numbers[TileClass.PARTIAL],
+        tiles=sum(counts.values()),
+        full_tiles=counts[TileClass.FULL],
+        partial_tiles=counts[TileClass.PARTIAL],
         computed_cells=computed,
         dense_flops=flops_per_cell * cells,
         visible_flops=flops_per_cell * visible_cells,

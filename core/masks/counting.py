@@ -1,9 +1,9 @@
-"""How much of a mask is visible, cell by cell, row by row and tile by tile: exact, and never the whole matrix at once.
+"""Counts the visible cells of a mask by cell, row and tile: exact, without building the whole matrix at once.
 
-Along one row a mask changes only at a few keys, which its terms name (`Mask.edges`). Between two such keys it is
-constant, so one evaluation settles a whole stretch; a row is a handful of stretches, however long. A stretch [a, b)
-adds b - a to its row, and to the tiles of a row of tiles what a ramp from a, less a ramp from b, adds: two scattered
-sums and a running sum for all rows together.
+Along one row a mask changes only at a few keys, which its terms list (`Mask.edges`). Between two of them it is
+constant, so one evaluation decides a whole segment, and a row has few segments, however long it is. A segment [a, b)
+adds b - a to the count of its row. What it adds to the tiles along the row is a ramp from a minus a ramp from b: two
+scatter-adds and a running sum do this for all rows at once.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ def visible(mask: Mask, layout: Layout, rows: NDArray[np.integer], cols: NDArray
     for name, index, length in (("query", i, layout.query_len), ("key", j, layout.key_len)):
         if index.size and (index.min() < 0 or index.max() >= length):
             raise IndexError(
-                f"There are {length:,} {name} positions, and {index.min()} to {index.max()} was asked for."
+                f"There are {length:,} {name} positions; positions {index.min()} to {index.max()} do not exist."
             )
     return mask.sees(layout, i[:, None], j[None, :])
 
 
 def visible_matrix(mask: Mask, layout: Layout) -> NDArray[np.bool_]:
-    """bool [query_len, key_len], the whole matrix: for lengths that can be looked at."""
+    """bool [query_len, key_len], the whole matrix: for short sequences."""
     return visible(mask, layout, np.arange(layout.query_len), np.arange(layout.key_len))
 
 
 def row_counts(mask: Mask, layout: Layout) -> Counts:
     """int64 [query_len]: how many keys each query sees."""
     counts = np.zeros(layout.query_len, dtype=np.int64)
-    for part, before in _by_kind_of_key(mask, layout):
+    for part, before in _split_by_padding(mask, layout):
         for rows, edges, steps in _changes(part, layout, 0, layout.query_len):
             counts[rows] += (steps * (before[-1] - before[edges])).sum(axis=1)
     return counts
@@ -62,8 +62,8 @@ def row_counts(mask: Mask, layout: Layout) -> Counts:
 def bin_counts(mask: Mask, layout: Layout, row_edges: NDArray[np.integer], col_edges: NDArray[np.integer]) -> Counts:
     """int64 [len(row_edges) - 1, len(col_edges) - 1]: visible cells in each bin.
 
-    Bin (r, c) covers rows row_edges[r]..row_edges[r+1] and columns col_edges[c]..col_edges[c+1]; edges rise strictly
-    and lie within 0..query_len and 0..key_len.
+    Bin (r, c) covers rows row_edges[r]..row_edges[r+1] and columns col_edges[c]..col_edges[c+1]; edges increase
+    strictly and lie within 0..query_len and 0..key_len.
     """
     row_edges, col_edges = np.asarray(row_edges, dtype=np.int64), np.asarray(col_edges, dtype=np.int64)
     row_bins, col_bins = row_edges.size - 1, col_edges.size - 1
@@ -74,7 +74,7 @@ def bin_counts(mask: Mask, layout: Layout, row_edges: NDArray[np.integer], col_e
     beginnings = np.zeros((row_bins, col_bins + 1))
     bin_of_row = np.repeat(np.arange(row_bins), np.diff(row_edges))
     counts = np.zeros((row_bins, col_bins))
-    for part, before in _by_kind_of_key(mask, layout):
+    for part, before in _split_by_padding(mask, layout):
         ramps[:], beginnings[:] = 0, 0
         for rows, edges, steps in _changes(part, layout, int(row_edges[0]), int(row_edges[-1])):
             row, edge = np.nonzero(steps)
@@ -87,7 +87,7 @@ def bin_counts(mask: Mask, layout: Layout, row_edges: NDArray[np.integer], col_e
             beginnings += np.bincount(where, sign, ramps.size).reshape(ramps.shape)
         running = np.cumsum(beginnings, axis=1) - beginnings
         counts += ramps[:, :-1] + running[:, :-1] * np.diff(before[col_edges])
-    # Sums of whole numbers under 2**53: exact in float64.
+    # Sums of integers below 2**53 are exact in float64.
     return np.rint(counts).astype(np.int64)
 
 
@@ -99,8 +99,8 @@ def tile_counts(mask: Mask, layout: Layout, block_q: int, block_kv: int) -> Coun
 def classify(counts: Counts, layout: Layout, block_q: int, block_kv: int) -> NDArray[np.uint8]:
     """uint8 [q_blocks, kv_blocks] of TileClass from the counts of the tiles.
 
-    A tile that hangs over the edge of the matrix and is visible in all its cells that exist is FULL: nothing in it is
-    hidden by the mask. (A kernel guards the edge by itself.)
+    A tile that extends past the edge of the matrix is FULL if all its cells inside are visible: the mask hides nothing
+    in it. (A kernel guards the edge by itself.)
     """
     heights = np.diff(_block_edges(layout.query_len, block_q))
     widths = np.diff(_block_edges(layout.key_len, block_kv))
@@ -125,8 +125,8 @@ def rasterise(
 ) -> NDArray[np.float32]:
     """float32 [min(height, rows), min(width, columns)]: the visible share, 0 to 1, under each pixel. Exact.
 
-    Ranges are [first, last) and are confined to the matrix. Where there are fewer cells than pixels, one value per cell
-    (0 or 1), to be enlarged when drawn; else each pixel covers a whole number of cells, none skipped.
+    Ranges are [first, last) and are clipped to the matrix. With fewer cells than pixels, the result has one value per
+    cell (0 or 1), to be enlarged when drawn; otherwise each pixel covers a whole number of cells, and none is skipped.
     """
     row_edges = _pixel_edges(*row_range, layout.query_len, height)
     col_edges = _pixel_edges(*col_range, layout.key_len, width)
@@ -138,11 +138,11 @@ def rasterise(
     return shares
 
 
-def _by_kind_of_key(mask: Mask, layout: Layout) -> Iterator[tuple[Mask, NDArray[np.int64]]]:
+def _split_by_padding(mask: Mask, layout: Layout) -> Iterator[tuple[Mask, NDArray[np.int64]]]:
     """The mask, and how many keys lie before each position: int64 [key_len + 1].
 
-    Pads scattered over the keys would cut every row to pieces, so the mask is counted twice instead: with `padding`
-    false, over the keys that are real, and with `padding` true, over the pads.
+    Pads scattered over the keys would cut every row into many segments, so the mask is counted twice instead: with
+    `padding` false over the real keys, and with `padding` true over the pads.
     """
     if layout.keys.pad_edges.size <= _MAX_PAD_EDGES or Padding() not in terms_of(mask):
         yield mask, np.arange(layout.key_len + 1, dtype=np.int64)
@@ -156,7 +156,7 @@ def _by_kind_of_key(mask: Mask, layout: Layout) -> Iterator[tuple[Mask, NDArray[
 def _changes(
     mask: Mask, layout: Layout, first_row: int, end_row: int
 ) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.int8]]]:
-    """Rows a few at a time, with the keys at which each row turns visible (+1) or hidden (-1).
+    """Blocks of rows, with the keys at which each row turns visible (+1) or hidden (-1).
 
     Yields (rows, edges int64 [rows, n] sorted, steps int8 [rows, n]); every row is hidden again at key_len.
     """
@@ -175,7 +175,7 @@ def _changes(
             edges[:, filled : filled + edge.shape[1]] = np.clip(edge, 0, keys)
             filled += edge.shape[1]
         edges.sort(axis=1)
-        # An edge at the end of the row is evaluated at the last key, and weighs nothing: its stretch is empty.
+        # An edge at the end of the row is evaluated at the last key and adds nothing: its segment is empty.
         state = mask.sees(layout, rows, np.minimum(edges, keys - 1)).astype(np.int8)
         state[edges == keys] = 0
         steps = np.diff(state, axis=1, prepend=np.int8(0))
@@ -187,7 +187,7 @@ def _block_edges(length: int, block: int) -> NDArray[np.int64]:
 
 
 def _pixel_edges(first: int, end: int, length: int, pixels: int) -> NDArray[np.int64]:
-    """Edges of at most `pixels` bins over [first, end), confined to 0..length; none where no cell is left."""
+    """Edges of at most `pixels` bins over [first, end), clipped to 0..length; no bins if no cell is left."""
     first, end = max(0, min(first, length)), max(0, min(end, length))
     bins = max(0, min(pixels, end - first))
     if bins == 0:

@@ -1,7 +1,7 @@
-"""Edits of a composition, part by part: what the user does with chips, as pure functions on the tree.
+"""Edits of a mask expression as pure functions on its tree: what the user does with the chips.
 
-A part is named by its path from the root: the index of a term in each `And` and `Or`, and 0 through a `Not`. A unit is
-what is picked, moved and removed as one: a term or a group together with every `Not` directly before it.
+A part is addressed by its path from the root: the index of a term in each `And` and `Or`, and 0 through a `Not`. A unit
+is selected, moved and removed as one: a term or a group together with every `Not` directly before it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Path = tuple[int, ...]
 
 
 def part(mask: Mask, path: Path) -> Mask:
-    """The part at `path`. Raises IndexError where there is none."""
+    """The part at `path`. Raises IndexError if there is none."""
     for index in path:
         children = _children(mask)
         if not 0 <= index < len(children):
@@ -24,7 +24,7 @@ def part(mask: Mask, path: Path) -> Mask:
 
 
 def replaced(mask: Mask, path: Path, new: Mask) -> Mask:
-    """The mask with another part at `path`."""
+    """The mask with the part at `path` replaced by `new`."""
     if not path:
         return new
     children = list(_children(mask))
@@ -33,9 +33,9 @@ def replaced(mask: Mask, path: Path, new: Mask) -> Mask:
 
 
 def removed(mask: Mask, path: Path) -> Mask:
-    """The mask without the unit at `path`; `all`, which hides nothing, where none is left.
+    """The mask without the unit at `path`; `all`, which hides nothing, if no unit is left.
 
-    A group that is left with one term is that term.
+    A group that is left with one term becomes that term.
     """
     if not path:
         return All()
@@ -47,21 +47,21 @@ def removed(mask: Mask, path: Path) -> Mask:
 
 
 def negated(mask: Mask, path: Path) -> Mask:
-    """The part at `path` turned round; what was turned round already, turned back."""
+    """The mask with the part at `path` negated; a part that is negated already loses its Not."""
     node = part(mask, path)
     return replaced(mask, path, node.term if isinstance(node, Not) else Not(node))
 
 
 def switched(mask: Mask, path: Path) -> Mask:
-    """And for or, and or for and, in the group at `path`."""
+    """The mask with And and Or exchanged in the group at `path`."""
     node = part(mask, path)
     if not isinstance(node, Joined):
-        raise ValueError(f"{node} joins nothing.")
+        raise ValueError(f"{node} is not a group.")
     return replaced(mask, path, _other(node)(node.terms))
 
 
 def added(mask: Mask, term: Mask) -> Mask:
-    """The mask and one more term. To `all` nothing needs to be added: the term takes its place."""
+    """The mask with one more term, joined by And. The term replaces `all`."""
     if mask == All():
         return term
     return And((*mask.terms, term)) if isinstance(mask, And) else And((mask, term))
@@ -70,8 +70,8 @@ def added(mask: Mask, term: Mask) -> Mask:
 def grouped(mask: Mask, path: Path) -> tuple[Mask, Path]:
     """The unit at `path` and the next (or, for the last, the one before) as a group of their own, and its path.
 
-    The group has the operator that its surroundings have not, for with the same one it would mean nothing. Where there
-    are but these two, nothing changes.
+    The group gets the other operator than its surroundings, since with the same one it would change nothing. If there
+    are only these two units, nothing changes.
     """
     parent = part(mask, path[:-1]) if path else mask
     if not path or not isinstance(parent, Joined) or len(parent.terms) < 3:
@@ -95,7 +95,7 @@ def ungrouped(mask: Mask, path: Path) -> Mask:
 def moved(mask: Mask, path: Path, step: int) -> tuple[Mask, Path]:
     """The unit at `path` one place to the left (-1) or right (+1), and its new path.
 
-    At the edge of its group it moves out of it; at the edge of the whole it stays.
+    At the edge of its group it moves out of the group; at the edge of the expression it stays.
     """
     if not path:
         return mask, path
@@ -114,12 +114,12 @@ def moved(mask: Mask, path: Path, step: int) -> tuple[Mask, Path]:
 def transplanted(mask: Mask, path: Path, group: Path, index: int) -> tuple[Mask, Path]:
     """The unit at `path` moved before term `index` of the And or Or at `group`, and its new path.
 
-    `index` counts as the group is before the move. A unit cannot go into itself: then nothing changes.
+    `index` refers to the group before the move. A unit cannot move into itself: then nothing changes.
     """
     target = part(mask, group)
     if not path or group[: len(path)] == path or not isinstance(target, Joined):
         return mask, path
-    moving = replace(part(mask, path))  # type: ignore[type-var]  # a copy of its own, to be found again
+    moving = replace(part(mask, path))  # type: ignore[type-var]  # a copy, so that it can be found by identity
     terms = (*target.terms[:index], moving, *target.terms[index:])
     with_both = replaced(mask, group, type(target)(terms))
     shifts = path[: len(group)] == group and len(path) > len(group) and path[len(group)] >= index

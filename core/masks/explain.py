@@ -1,4 +1,4 @@
-"""Why a cell is visible or hidden: the terms that settle it, whatever the others say."""
+"""Why a cell is visible or hidden: the terms that decide it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from core.masks.nodes import And, Joined, Mask, Not, Term
 
 @dataclass(frozen=True)
 class Explanation:
-    """`visible`, and the terms without which it might be otherwise, each with what it says of the cell.
+    """`visible`, and the terms that decide it, each with its value at the cell.
 
-    `terms` has a term once. While these terms say what they say, the cell is as it is, whatever all others say.
+    These values alone decide the cell, whatever the values of the other terms are. `terms` has each term once.
     """
 
     visible: bool
@@ -28,30 +28,30 @@ class Explanation:
 
 
 def explain_cell(mask: Mask, layout: Layout, row: int, col: int) -> Explanation:
-    """What settles whether query `row` sees key `col`.
+    """Decide whether query `row` sees key `col`, and by which terms.
 
-    An `And` that hides is settled by one term that hides, an `Or` that shows by one that shows: the one that rests on
-    the fewest terms is named, the first of several.
+    An `And` that hides is decided by one term that hides, an `Or` that shows by one that shows. Of several such terms
+    the one that depends on the fewest is reported; of equals, the first.
     """
     i, j = np.array([row], dtype=np.int64), np.array([col], dtype=np.int64)
 
-    def settled(part: Mask) -> tuple[bool, dict[Term, bool]]:
+    def decide(part: Mask) -> tuple[bool, dict[Term, bool]]:
         match part:
             case Not(term):
-                visible, terms = settled(term)
+                visible, terms = decide(term)
                 return not visible, terms
             case Joined(terms):
-                # What settles an And is one that hides, what settles an Or is one that shows.
-                alone = not isinstance(part, And)
-                answers = [settled(term) for term in terms]
-                settling = [terms for visible, terms in answers if visible == alone]
-                if settling:
-                    return alone, min(settling, key=len)
-                return not alone, {term: sees for _, terms in answers for term, sees in terms.items()}
+                # One term that hides decides an And, one that shows decides an Or.
+                decisive = not isinstance(part, And)
+                answers = [decide(term) for term in terms]
+                deciding = [terms for visible, terms in answers if visible == decisive]
+                if deciding:
+                    return decisive, min(deciding, key=len)
+                return not decisive, {term: sees for _, terms in answers for term, sees in terms.items()}
             case Term():
                 visible = bool(part.sees(layout, i, j)[0])
                 return visible, {part: visible}
-        raise TypeError(f"{part!r} is no mask.")
+        raise TypeError(f"{part!r} is not a mask.")
 
-    visible, terms = settled(mask)
+    visible, terms = decide(mask)
     return Explanation(visible, tuple(terms.items()))

@@ -1,4 +1,4 @@
-"""What a mask is laid over: the queries and the keys, which are pads, and which document and turn each is of."""
+"""The positions that a mask applies to: queries and keys, which of them are pads, and their documents and turns."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Ids = NDArray[np.int32]
 class Side:
     """One side of the score matrix, queries or keys.
 
-    `real` bool [length]: False for a pad. `documents` and `turns` int32 [length], never falling, so that each document
-    and each turn is one run of positions.
+    `real` bool [length]: False for a pad. `documents` and `turns` int32 [length], non-decreasing, so that each
+    document and each turn is one run of positions.
     """
 
     real: Flags
@@ -30,10 +30,10 @@ class Side:
 
     def __post_init__(self) -> None:
         if not (self.real.ndim == 1 and self.real.shape == self.documents.shape == self.turns.shape):
-            raise InvalidParams("Pads, documents and turns must be given for the same positions.")
+            raise InvalidParams("Pads, documents and turns must cover the same positions.")
         for name, ids in (("Documents", self.documents), ("Turns", self.turns)):
             if np.any(np.diff(ids) < 0):
-                raise InvalidParams(f"{name} must follow one another: number them in the order of their positions.")
+                raise InvalidParams(f"{name} must be in order: number them by position.")
 
     @classmethod
     def of(
@@ -44,7 +44,7 @@ class Side:
         documents: Ids | Sequence[int] | None = None,
         turns: Ids | Sequence[int] | None = None,
     ) -> Self:
-        """A side of `length` positions. `real` as flags, or as the number of leading positions that are no pads."""
+        """A side of `length` positions. `real` as flags, or as the number of leading positions that are not pads."""
         if real is None or isinstance(real, int | np.integer):
             real = np.arange(length) < (length if real is None else real)
         one = np.zeros(length, dtype=np.int32)
@@ -59,7 +59,7 @@ class Side:
         return int(self.real.size)
 
     def padded_to(self, real: int) -> Self:
-        """The same, with everything from position `real` on a pad."""
+        """The same side, with all positions from `real` on marked as pads."""
         return replace(self, real=self.real & (np.arange(self.length) < real))
 
     @cached_property
@@ -77,7 +77,7 @@ class Layout:
 
     @classmethod
     def of(cls, query_len: int, key_len: int | None = None) -> Self:
-        """Plain lengths: no pads, one document, one turn. Keys are as many as the queries unless given."""
+        """Plain lengths: no pads, one document, one turn. `key_len` defaults to `query_len`."""
         queries = Side.of(query_len)
         return cls(queries, queries if key_len is None or key_len == query_len else Side.of(key_len))
 
@@ -95,21 +95,21 @@ class Layout:
 
     @property
     def offset(self) -> int:
-        """key_len - query_len: query i stands at key position i + offset (aligned bottom-right, as with a KV cache)."""
+        """key_len - query_len: query i has key position i + offset (aligned bottom-right, as with a KV cache)."""
         return self.key_len - self.query_len
 
 
 def ids_from_lengths(lengths: Sequence[int], total: int) -> Ids:
     """Ids int32 [total] of consecutive runs: `lengths[0]` times 0, `lengths[1]` times 1, ...
 
-    What is left over at the end is a run of its own; what does not fit is cut.
+    Positions left over at the end form one more run; lengths beyond `total` are cut off.
     """
     ends = np.cumsum(np.asarray([length for length in lengths if length > 0], dtype=np.int64))
     return np.searchsorted(ends, np.arange(total), side="right").astype(np.int32)
 
 
 def ids_from_starts(starts: Flags) -> Ids:
-    """Ids int32 of runs, where a new run begins at each True (position 0 begins the first in any case)."""
+    """Ids int32 of runs, where a new run begins at each True (position 0 always begins the first run)."""
     if not starts.size:
         return np.zeros(0, dtype=np.int32)
     later = starts.copy()

@@ -1,6 +1,6 @@
-"""A mask as a block-sparse kernel takes it: a few different predicates, and a truth table that joins them.
+"""A mask in the form that the block-sparse kernel takes: a few different predicates and a truth table over them.
 
-Whatever the composition, the kernel evaluates each predicate once per cell and looks its answer up in one constant.
+Whatever the expression, the kernel evaluates each predicate once per cell and looks the result up in one constant.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from core.masks.nodes import (
 )
 
 MAX_TERMS = 6
-"""How many different terms a kernel's truth table has room for: 2**6 bits."""
+"""The number of different terms that fit in a kernel's truth table of 2**6 bits."""
 
 Layouts = tuple[Layout, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class KernelTerm:
-    """One predicate on query i and key j of sequence b, offset being key_len - query_len.
+    """One predicate on query i and key j of sequence b, with offset = key_len - query_len.
 
-    `kind` and what it says: CAUSAL j <= i + offset; WINDOW j > i + offset - window; KEYS_BEFORE j < lengths[b];
+    The condition of each `kind`: CAUSAL j <= i + offset; WINDOW j > i + offset - window; KEYS_BEFORE j < lengths[b];
     QUERIES_BEFORE i < lengths[b]; SAME_IDS q_ids[b, i] == kv_ids[b, j]; IDS_NOT_AFTER kv_ids[b, j] <= q_ids[b, i].
     `lengths` int32 [batch], `q_ids` int32 [batch, query_len], `kv_ids` int32 [batch, key_len].
     """
@@ -56,47 +56,47 @@ class KernelTerm:
 
 @dataclass(frozen=True, eq=False)
 class Lowering:
-    """Bit sum(term_k(i, j) << k) of `table` says whether (i, j) is visible."""
+    """Bit sum(term_k(i, j) << k) of `table` is 1 if (i, j) is visible."""
 
     terms: tuple[KernelTerm, ...]
     table: int
 
 
 def counted_terms(mask: Mask) -> int:
-    """Different terms of a mask that a kernel has to evaluate; constants are none."""
+    """How many different terms a kernel has to evaluate; constants do not count."""
     return sum(not isinstance(term, Constant) for term in terms_of(mask))
 
 
 def lowered(mask: Mask, layouts: Layouts) -> Lowering | None:
-    """`mask` over a batch, or None where it has more than MAX_TERMS different terms."""
+    """`mask` over a batch, or None if it has more than MAX_TERMS different terms."""
     terms = [term for term in terms_of(mask) if not isinstance(term, Constant)]
     if len(terms) > MAX_TERMS:
         return None
-    described = [_described(term, layouts) for term in terms]
+    predicates = [_predicate(term, layouts) for term in terms]
     table = 0
     for row in range(1 << len(terms)):
-        says = {term: bool(row >> bit & 1) != described[bit][1] for bit, term in enumerate(terms)}
-        table |= _value(mask, says) << row
-    return Lowering(tuple(term for term, _ in described), table)
+        values = {term: bool(row >> bit & 1) != predicates[bit][1] for bit, term in enumerate(terms)}
+        table |= _value(mask, values) << row
+    return Lowering(tuple(predicate for predicate, _ in predicates), table)
 
 
-def _value(mask: Mask, says: Mapping[Term, bool]) -> bool:
+def _value(mask: Mask, values: Mapping[Term, bool]) -> bool:
     match mask:
         case And(terms):
-            return all(_value(term, says) for term in terms)
+            return all(_value(term, values) for term in terms)
         case Or(terms):
-            return any(_value(term, says) for term in terms)
+            return any(_value(term, values) for term in terms)
         case Not(term):
-            return not _value(term, says)
+            return not _value(term, values)
         case Constant():
             return mask.value
         case Term():
-            return says[mask]
-    raise TypeError(f"{mask!r} is no mask.")
+            return values[mask]
+    raise TypeError(f"{mask!r} is not a mask.")
 
 
-def _described(term: Term, layouts: Layouts) -> tuple[KernelTerm, bool]:
-    """The kernel's predicate, and whether it says the opposite of the term."""
+def _predicate(term: Term, layouts: Layouts) -> tuple[KernelTerm, bool]:
+    """The kernel's predicate, and whether it is the negation of the term."""
     first = layouts[0]
     longest = first.query_len + first.key_len
     match term:
@@ -126,7 +126,7 @@ def _described(term: Term, layouts: Layouts) -> tuple[KernelTerm, bool]:
 
 
 def _before(kind: str, real: Sequence[NDArray[np.bool_]]) -> KernelTerm | None:
-    """Pads that all stand at the end are a length."""
+    """A length if all pads are at the end, otherwise None."""
     if any(np.any(~row[:-1] & row[1:]) for row in real):
         return None
     return KernelTerm(kind, lengths=np.array([np.count_nonzero(row) for row in real], dtype=np.int32))

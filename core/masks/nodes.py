@@ -1,7 +1,7 @@
 """The mask algebra: frozen terms, joined by And, Or and Not.
 
-A mask says which key each query may look at: query i sees key j where `mask.sees(layout, i, j)` is True. Positions are
-compared after aligning both ends (bottom-right): query i stands at key position p = i + key_len - query_len.
+A mask defines which keys each query sees: query i sees key j where `mask.sees(layout, i, j)` is True. Positions are
+compared after aligning both ends (bottom-right): query i has key position p = i + key_len - query_len.
 
 | written          | query i sees key j when                                   |
 | ---------------- | --------------------------------------------------------- |
@@ -9,8 +9,8 @@ compared after aligning both ends (bottom-right): query i stands at key position
 | `window(n)`      | j > p - n: the n keys up to its own, and all later ones   |
 | `ahead(n)`       | j <= p + n: everything up to n keys later                 |
 | `prefix(n)`      | j < n                                                     |
-| `documents`      | both are of the same document                             |
-| `same_turn`      | both are of the same turn                                 |
+| `documents`      | they are in the same document                             |
+| `same_turn`      | they are in the same turn                                 |
 | `turns`          | the key's turn is not after the query's                   |
 | `padding`        | the key is a pad (so `~padding` hides pads)               |
 | `padded_queries` | the query is a pad                                        |
@@ -31,20 +31,20 @@ Index = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 MAX_COUNT = 1_000_000_000
-"""The largest n of `window(n)`, `ahead(n)` and `prefix(n)`: far over any sequence, far under any overflow."""
+"""The largest n of `window(n)`, `ahead(n)` and `prefix(n)`: far above any sequence, far below any overflow."""
 
 
 class Mask:
-    """One expression. Frozen; `str()` gives the text from which `parse` makes an equal one."""
+    """An expression. Frozen; `parse(str(mask))` gives an equal mask."""
 
     def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
-        """Whether query `i` sees key `j`; any two index arrays that broadcast, each within its length."""
+        """Whether query `i` sees key `j`; index arrays that broadcast, each within its length."""
         raise NotImplementedError
 
     def edges(self, layout: Layout, i: Index) -> list[Index]:
-        """Per row every key position where `sees` may change on the way from key 0 to the last.
+        """The key positions of each row at which `sees` may differ from the key before.
 
-        For rows `i` [rows, 1] a list of [rows, n] or [1, n], not sorted, not confined to 0..key_len.
+        For rows `i` [rows, 1] a list of [rows, n] or [1, n], not sorted, not clipped to 0..key_len.
         """
         raise NotImplementedError
 
@@ -60,7 +60,7 @@ class Mask:
 
 @dataclass(frozen=True)
 class Term(Mask):
-    """A mask that is not made of others."""
+    """A mask that is not composed of others."""
 
     name: ClassVar[str] = ""
 
@@ -70,7 +70,7 @@ class Term(Mask):
 
 @dataclass(frozen=True)
 class Counted(Term):
-    """A term with a number."""
+    """A term with a count."""
 
     count: int
 
@@ -80,7 +80,7 @@ class Counted(Term):
 
 @dataclass(frozen=True)
 class Causal(Term):
-    """No key after the query's own position: what hides the future."""
+    """No key after the query's own position: the mask that hides the future."""
 
     name: ClassVar[str] = "causal"
 
@@ -93,7 +93,7 @@ class Causal(Term):
 
 @dataclass(frozen=True)
 class Window(Counted):
-    """No key `count` or more positions back. Alone it hides no future: it goes with `causal` or `ahead`."""
+    """No key `count` or more positions back. It does not hide the future: combine it with `causal` or `ahead`."""
 
     name: ClassVar[str] = "window"
 
@@ -134,7 +134,7 @@ class Prefix(Counted):
 
 @dataclass(frozen=True)
 class Grouped(Term):
-    """A term on ids that never fall along the sequence."""
+    """A term on ids that are non-decreasing along the sequence."""
 
     def ids(self, layout: Layout) -> tuple[Ids, Ids]:
         """Ids of the queries and of the keys."""
@@ -157,7 +157,7 @@ class SameIds(Grouped):
 
 @dataclass(frozen=True)
 class Documents(SameIds):
-    """Packed documents: each sees itself only."""
+    """Packed documents: each sees only itself."""
 
     name: ClassVar[str] = "documents"
 
@@ -167,7 +167,7 @@ class Documents(SameIds):
 
 @dataclass(frozen=True)
 class SameTurn(SameIds):
-    """The turn of the dialogue that the query is in, and no other."""
+    """Only the turn of the dialogue that the query is in."""
 
     name: ClassVar[str] = "same_turn"
 
@@ -177,7 +177,7 @@ class SameTurn(SameIds):
 
 @dataclass(frozen=True)
 class Turns(Grouped):
-    """The turn that the query is in, to its end, and every turn before."""
+    """The whole turn that the query is in, and every turn before it."""
 
     name: ClassVar[str] = "turns"
 
@@ -210,7 +210,7 @@ class Padding(Term):
 
 @dataclass(frozen=True)
 class PaddedQueries(Term):
-    """The rows of queries that are pads."""
+    """The queries that are pads."""
 
     name: ClassVar[str] = "padded_queries"
 
@@ -224,7 +224,7 @@ class PaddedQueries(Term):
 
 @dataclass(frozen=True)
 class Constant(Term):
-    """A term that is the same everywhere."""
+    """A term with the same value everywhere."""
 
     value: ClassVar[bool] = False
 
@@ -259,20 +259,20 @@ class Joined(Mask):
 
     def __post_init__(self) -> None:
         if len(self.terms) < 2:
-            raise ValueError(f"{type(self).__name__} joins two masks or more, not {len(self.terms)}.")
+            raise ValueError(f"{type(self).__name__} joins two or more masks, not {len(self.terms)}.")
 
     def edges(self, layout: Layout, i: Index) -> list[Index]:
         return [edge for term in self.terms for edge in term.edges(layout, i)]
 
     def __str__(self) -> str:
-        """Parentheses around what binds less tightly, and around a joint of the same kind: a group stays a group."""
+        """Parentheses around what binds less tightly and around groups of the same operator, which stay groups."""
         joins = (Or, And) if isinstance(self, And) else (Or,)
         return f" {self.operator} ".join(f"({t})" if isinstance(t, joins) else str(t) for t in self.terms)
 
 
 @dataclass(frozen=True)
 class And(Joined):
-    """Visible where all of `terms` say so."""
+    """Visible where all of `terms` are."""
 
     operator: ClassVar[str] = "&"
 
@@ -285,7 +285,7 @@ class And(Joined):
 
 @dataclass(frozen=True)
 class Or(Joined):
-    """Visible where one of `terms` says so."""
+    """Visible where at least one of `terms` is."""
 
     operator: ClassVar[str] = "|"
 
@@ -298,7 +298,7 @@ class Or(Joined):
 
 @dataclass(frozen=True)
 class Not(Mask):
-    """Visible where `term` says no."""
+    """Visible where `term` is not."""
 
     term: Mask
 
@@ -320,7 +320,7 @@ COUNTED_TERMS: dict[str, type[Counted]] = {term.name: term for term in (Window, 
 
 
 def terms_of(mask: Mask) -> tuple[Term, ...]:
-    """The terms that a mask is made of, each once, in the order in which they are written."""
+    """The terms of a mask, each once, in the order in which they are written."""
     match mask:
         case Joined(terms):
             return tuple(dict.fromkeys(leaf for term in terms for leaf in terms_of(term)))
@@ -328,11 +328,11 @@ def terms_of(mask: Mask) -> tuple[Term, ...]:
             return terms_of(term)
         case Term():
             return (mask,)
-    raise TypeError(f"{mask!r} is no mask.")
+    raise TypeError(f"{mask!r} is not a mask.")
 
 
 def substituted(mask: Mask, term: Term, other: Mask) -> Mask:
-    """The mask with `other` wherever `term` stands."""
+    """The mask with every `term` replaced by `other`."""
     match mask:
         case Joined(terms):
             return type(mask)(tuple(substituted(part, term, other) for part in terms))

@@ -4,8 +4,8 @@
     both       := single ("&" single)*      "and" for "&"
     single     := "~" single | "(" expression ")" | name | name "(" number ")"      "not" and "!" for "~"
 
-`~` binds tightest, then `&`, then `|`. A parenthesis makes a group of its own, so that `str` of what was parsed gives
-the same tree again. Capitals do not matter.
+`~` binds tightest, then `&`, then `|`. Parentheses always form a group, so `str` of a parsed mask parses to the same
+tree. Names are not case-sensitive.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Token:
 
 
 def parse(text: str) -> Mask:
-    """The mask written in `text`. Raises MaskSyntaxError: one sentence, with the character at fault (from 1)."""
+    """The mask written in `text`. Raises MaskSyntaxError: one sentence with the position of the error (from 1)."""
     if not text.strip():
         raise _error("The expression is empty: write a term such as causal, window(1024) or ~padding", 0)
     reader = _Reader(_tokens(text))
@@ -90,7 +90,7 @@ class _Reader:
     def single(self) -> Mask:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise _error(f"The expression is nested more than {_MAX_DEPTH} deep: write it flatter", self.next.position)
+            raise _error(f"The expression is nested over {_MAX_DEPTH} levels deep: simplify it", self.next.position)
         mask = self._negated_or_grouped()
         self._depth -= 1
         return mask
@@ -111,7 +111,7 @@ class _Reader:
             raise _unexpected(token, "a term such as causal, window(1024), ~ or (")
         self._terms += 1
         if self._terms > _MAX_TERMS:
-            raise _error(f"The expression has more than {_MAX_TERMS} terms: leave some out", token.position)
+            raise _error(f"The expression has more than {_MAX_TERMS} terms: remove some", token.position)
         if token.text in PLAIN_TERMS:
             if self.next.text == "(":
                 raise _error(f"{token.text} takes no number: write it without parentheses", self.next.position)
@@ -131,7 +131,7 @@ class _Reader:
 
     def _close(self, opening: _Token) -> None:
         if self.next.kind == "end":
-            raise _error("A parenthesis is opened and never closed: write a ) where it ends", opening.position)
+            raise _error("A parenthesis is never closed: add the missing )", opening.position)
         if not self.takes(")"):
             raise _unexpected(self.next, "an operator (&, |) or )")
 
@@ -144,7 +144,7 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, start)
         if match is None:
             position = start + len(text[start:]) - len(text[start:].lstrip())
-            raise _error(f"{text[position]!r} means nothing in a mask: write terms, &, |, ~ and parentheses", position)
+            raise _error(f"{text[position]!r} is not allowed in a mask: use terms, &, |, ~ and parentheses", position)
         kind = match.lastgroup or ""
         written = match[kind].lower()
         sign = _SIGNS.get(written)
@@ -159,8 +159,8 @@ def _error(sentence: str, position: int) -> MaskSyntaxError:
 
 
 def _unexpected(token: _Token, expected: str) -> MaskSyntaxError:
-    what = "The expression ends" if token.kind == "end" else f"There is {token.text!r}"
-    return _error(f"{what} where {expected} is expected", token.position)
+    found = "the expression ends" if token.kind == "end" else f"found {token.text!r}"
+    return _error(f"Expected {expected}, but {found}", token.position)
 
 
 def _unknown(token: _Token) -> MaskSyntaxError:
@@ -168,4 +168,4 @@ def _unknown(token: _Token) -> MaskSyntaxError:
     close = difflib.get_close_matches(token.text, names, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     shown = token.text if len(token.text) <= 40 else f"{token.text[:37]}..."
-    return _error(f"There is no term {shown!r}: {hint}The terms are {', '.join(names)}", token.position)
+    return _error(f"Unknown term {shown!r}: {hint}The terms are {', '.join(names)}", token.position)

@@ -1,4 +1,4 @@
-"""The masks that models really use: who, why, and the paper."""
+"""Masks that real models use: which models, why, and the paper."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Preset:
     """A named mask with a text to show it on.
 
     `keys` is the text of the keys in cross-attention, else ''. `lengths` are real tokens per sequence of the batch,
-    written with commas, or '' for one sequence whose pads the text marks. `transformers` names what makes the same
-    mask in Hugging Face transformers, '' where nothing does.
+    separated by commas, or '' for one sequence whose pads the text marks. `transformers` is the function that builds the
+    same mask in Hugging Face transformers, or ''.
     """
 
     id: str
@@ -30,7 +30,7 @@ class Preset:
     transformers: str = ""
 
     def mask(self, stretch: Fraction = Fraction(1)) -> Mask:
-        """The mask, its windows and prefixes longer in proportion where the text is stretched over more positions."""
+        """The mask, with windows and prefixes scaled by `stretch`, as the text is stretched over more positions."""
         return _stretched(parse(self.expression), stretch)
 
 
@@ -77,8 +77,8 @@ PRESETS: tuple[Preset, ...] = (
         expression="causal",
         text=_FOX,
         users=Text(
-            "Every decoder-only model: a token sees itself and what came before, so that all positions can be trained "
-            "at once without seeing their answers.",
+            "Every decoder-only model: each token sees itself and the tokens before it, so all positions train in parallel "
+            "without seeing their answers.",
             "所有 decoder-only 模型：每个 token 只看到自己和之前的 token，因此所有位置可以并行训练而看不到答案。",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3; Radford et al. 2018 (GPT)",
@@ -91,8 +91,8 @@ PRESETS: tuple[Preset, ...] = (
         text=_FOX,
         lengths="41, 64, 23, 52",
         users=Text(
-            "BERT and every encoder: all tokens see each other, and nobody sees the pads that make the sequences of "
-            "a batch equally long.",
+            "BERT and every encoder: all tokens see each other, and no token sees the pads that make the sequences of a "
+            "batch equally long.",
             "BERT 等编码器：token 两两可见，但没有 token 能看到为对齐 batch 长度而补上的 pad。",
         ),
         source="Devlin et al. 2018 (arXiv 1810.04805); the reference code's create_attention_mask_from_input_mask",
@@ -104,7 +104,7 @@ PRESETS: tuple[Preset, ...] = (
         expression="causal | prefix(30)",
         text=_PREFIX_LM,
         users=Text(
-            "GLM, ChatGLM-6B, U-PaLM: the prompt is read in both directions, the answer is written left to right.",
+            "GLM, ChatGLM-6B, U-PaLM: the prompt is bidirectional, and the answer is generated left to right.",
             "GLM、ChatGLM-6B、U-PaLM：提示部分双向可见，回答部分从左到右生成。",
         ),
         source="Raffel et al. 2019 (T5, arXiv 1910.10683), section 3.2.1; Du et al. 2021 (GLM, arXiv 2103.10360)",
@@ -116,7 +116,7 @@ PRESETS: tuple[Preset, ...] = (
         expression="~padding",
         text=_ENGLISH,
         users=Text(
-            "T5, BART and the original Transformer, in the encoder: as BERT.",
+            "The encoder of T5, BART and the original Transformer: the same as in BERT.",
             "T5、BART 与最初的 Transformer 的编码器：与 BERT 相同。",
         ),
         source="Raffel et al. 2019 (T5, arXiv 1910.10683), section 2.1",
@@ -128,7 +128,7 @@ PRESETS: tuple[Preset, ...] = (
         expression="causal & ~padding",
         text=_GERMAN + " <pad>" * 13,
         users=Text(
-            "T5, BART and the original Transformer, in the first attention of the decoder: causal, pads hidden.",
+            "The first attention of the decoder of T5, BART and the original Transformer: causal, with pads hidden.",
             "T5、BART 与最初的 Transformer 解码器的第一个注意力：因果，并遮住 pad。",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3; Raffel et al. 2019 (arXiv 1910.10683)",
@@ -154,8 +154,8 @@ PRESETS: tuple[Preset, ...] = (
         expression="causal & window(12)",
         text=_FOX,
         users=Text(
-            "Mistral 7B (4,096 tokens wide) and every other layer of Gemma 2: a token sees its last n keys; what is "
-            "older reaches it through the layers below.",
+            "Mistral 7B (4,096 tokens wide) and every other layer of Gemma 2: each token sees its last n keys; older "
+            "information reaches it through the layers below.",
             "Mistral 7B（窗口 4,096）与 Gemma 2 的隔层：每个 token 只看最近 n 个 key，更早的信息经由下层间接传到。",
         ),
         source="Jiang et al. 2023 (Mistral 7B, arXiv 2310.06825), section 2; Beltagy et al. 2020 (arXiv 2004.05150)",
@@ -168,7 +168,7 @@ PRESETS: tuple[Preset, ...] = (
         text=_PACKED,
         users=Text(
             "Pretraining of Llama 3 and fine-tuning with packing: short documents share a sequence instead of being "
-            "padded, and none sees another.",
+            "padded, and no document sees another.",
             "Llama 3 预训练与打包微调：多篇短文拼成一条序列以免补 pad，彼此互不可见。",
         ),
         source="Krell et al. 2021 (arXiv 2107.02027); Llama 3 (arXiv 2407.21783), section 3.2",
@@ -180,8 +180,8 @@ PRESETS: tuple[Preset, ...] = (
         expression="causal & (documents | prefix(15))",
         text=_SHARED,
         users=Text(
-            "Several answers to one prompt, sampled or scored in one sequence: each sees the prompt and itself. Prefix "
-            "caches and tree attention of speculative decoding look the same.",
+            "Several answers to one prompt, sampled or scored in one sequence: each answer sees the prompt and itself. "
+            "Prefix caches and the tree attention of speculative decoding use the same mask.",
             "同一提示的多个回答放在一条序列里采样或打分：每个回答看到提示和自己。前缀缓存与投机解码的树注意力与此相同。",
         ),
         source="Juravsky et al. 2024 (Hydragen, arXiv 2402.05099); Miao et al. 2023 (SpecInfer, arXiv 2305.09781)",
@@ -192,8 +192,8 @@ PRESETS: tuple[Preset, ...] = (
         expression="turns",
         text=_DIALOGUE,
         users=Text(
-            "Each turn is read in both directions and sees the turns before it (as Gemma 3 does with the tokens of an "
-            "image). Most chat models stay causal over the whole dialogue: what differs per turn is the loss.",
+            "Each turn is bidirectional inside and sees the turns before it (as Gemma 3 treats the tokens of an image). "
+            "Most chat models stay causal over the whole dialogue: only the loss differs per turn.",
             "每一轮内部双向可见，并能看到之前各轮（Gemma 3 对图像 token 即如此）。"
             "多数对话模型仍是整段因果掩码，按轮区分的是损失。",
         ),
@@ -209,7 +209,7 @@ _BY_ID = dict(zip(PRESET_IDS, PRESETS, strict=True))
 
 
 def preset(preset_id: str) -> Preset:
-    """The preset of that id. Raises KeyError for an id that is not in PRESET_IDS."""
+    """The preset with this id. Raises KeyError for an id that is not in PRESET_IDS."""
     return _BY_ID[preset_id]
 
 

@@ -1,7 +1,7 @@
-"""The same mask as source text to copy: a FlexAttention mask_mod, a bool tensor, a mask for Hugging Face models.
+"""A mask as source code to copy: a FlexAttention mask_mod, a bool tensor, a mask for Hugging Face models.
 
-Each text runs as it stands and leaves its result under the name given in the docstring. Lengths, documents and pads are
-written as numbers, so that nothing of the page is needed.
+Each text runs unchanged and assigns its result to the name given in the docstring. Lengths, documents and pads are
+written as numbers, so the code does not depend on the page.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ Layouts = tuple[Layout, ...]
 def flex_mask_mod(
     mask: Mask, layouts: Layouts, block_q: int = 128, block_kv: int = 128, device: str | None = None
 ) -> str:
-    """Source that leaves `mask_mod` and `block_mask` for torch.nn.attention.flex_attention.
+    """Source that defines `mask_mod` and `block_mask` for torch.nn.attention.flex_attention.
 
-    On `device`, such as 'cpu'; None writes the question whether there is a GPU into the source.
+    On `device`, such as 'cpu'; None lets the source itself check for a GPU.
     """
     names = {
         "at": "(kv_idx {sign} q_idx{shift})",
@@ -72,7 +72,7 @@ def flex_mask_mod(
 
 
 def torch_bool_tensor(mask: Mask, layouts: Layouts) -> str:
-    """Source that leaves `mask`, bool [batch, 1, query_len, key_len], True where a query sees a key."""
+    """Source that defines `mask`, bool [batch, 1, query_len, key_len], True where a query sees a key."""
     names = {
         "at": "(j {sign} i{shift})",
         "prefix": "(j < {count})",
@@ -95,7 +95,7 @@ def torch_bool_tensor(mask: Mask, layouts: Layouts) -> str:
 
 
 def transformers_mask(mask: Mask, layouts: Layouts) -> str:
-    """Source that leaves `attention_mask`, bool [batch, 1, query_len, key_len], as models of transformers 5 take it."""
+    """Source that defines `attention_mask`, bool [batch, 1, query_len, key_len], for models of transformers 5."""
     layout = layouts[0]
     writer = _TransformersWriter(layout)
     function = writer.rendered(mask)
@@ -117,20 +117,20 @@ def transformers_mask(mask: Mask, layouts: Layouts) -> str:
 
 
 def _shortcut(mask: Mask) -> tuple[str, ...]:
-    """Models make the two plainest masks from the 2D mask of a tokenizer."""
+    """Models build the two simplest masks from the 2D mask of a tokenizer."""
     hidden_pads = Not(Padding())
     if mask not in (hidden_pads, And((Causal(), hidden_pads)), And((hidden_pads, Causal()))):
         return ()
     kind = "An encoder" if mask == hidden_pads else "A decoder"
-    return (f"# {kind} makes the same from the 2D mask: attention_mask=(~key_pads).long()",)
+    return (f"# {kind} builds the same mask from the 2D mask: attention_mask=(~key_pads).long()",)
 
 
 def _differs_by_sequence(mask: Mask) -> bool:
     return any(isinstance(term, Padding | PaddedQueries | Documents | Turns | SameTurn) for term in terms_of(mask))
 
 
-def _data(mask: Mask, layouts: Layouts, moved: str) -> list[str]:
-    """Assignments of the tensors [batch, length] that the terms of the mask read."""
+def _data(mask: Mask, layouts: Layouts, to_device: str) -> list[str]:
+    """Assignments of the tensors [batch, length] that the mask's terms read."""
     tensors: dict[str, list[NDArray[Any]]] = {}
     for term in terms_of(mask):
         match term:
@@ -149,7 +149,7 @@ def _data(mask: Mask, layouts: Layouts, moved: str) -> list[str]:
         if partner != name and partner in tensors and _same(rows, tensors[partner]):
             continue
         tensor = _tensor(rows)
-        tensor = f"({tensor}){moved}" if moved and ">=" in tensor else tensor + moved
+        tensor = f"({tensor}){to_device}" if to_device and ">=" in tensor else tensor + to_device
         lines.append(f"{name} = {tensor}  # [{len(rows)}, {rows[0].size}]")
     for name in tensors:
         partner = name.replace("query_", "key_")
@@ -163,7 +163,7 @@ def _same(a: list[NDArray[Any]], b: list[NDArray[Any]]) -> bool:
 
 
 def _tensor(rows: list[NDArray[Any]]) -> str:
-    """[batch, length]: trailing pads by the lengths, all else as values and how often each repeats."""
+    """[batch, length]: trailing pads as lengths, anything else as values with repeat counts."""
     length = rows[0].size
     if rows[0].dtype == bool and all(not np.any(row[:-1] & ~row[1:]) for row in rows):
         lengths = [int(np.count_nonzero(~row)) for row in rows]
@@ -182,7 +182,7 @@ def _runs(row: NDArray[Any]) -> str:
 
 
 def _rendered(mask: Mask, leaf: Callable[[Term], str]) -> str:
-    """The composition with Python's operators, which bind as ours do."""
+    """The expression with Python's operators, which have the same precedence as ours."""
     match mask:
         case Joined(terms):
             inner = (_rendered(term, leaf) for term in terms)
@@ -193,7 +193,7 @@ def _rendered(mask: Mask, leaf: Callable[[Term], str]) -> str:
             return f"~({text})" if isinstance(term, Joined) else f"~{text}"
         case Term():
             return leaf(mask)
-    raise TypeError(f"{mask!r} is no mask.")
+    raise TypeError(f"{mask!r} is not a mask.")
 
 
 def _leaf(layout: Layout, names: dict[str, str]) -> Callable[[Term], str]:
@@ -237,7 +237,7 @@ def _shift(shift: int) -> str:
 
 
 class _TransformersWriter:
-    """Writes a composition with the library's own and_masks, or_masks and mask functions where it has them."""
+    """Writes an expression with the library's own and_masks, or_masks and mask functions where they exist."""
 
     def __init__(self, layout: Layout) -> None:
         self.imports = {"sdpa_mask"}
@@ -276,7 +276,7 @@ class _TransformersWriter:
                 return "bidirectional_mask_function"
             case Term():
                 return self._function(mask.name, self._text(mask), mask)
-        raise TypeError(f"{mask!r} is no mask.")
+        raise TypeError(f"{mask!r} is not a mask.")
 
     def _function(self, name: str, text: str, term: Term) -> str:
         count = getattr(term, "count", None)

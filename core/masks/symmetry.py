@@ -1,4 +1,4 @@
-"""A square mask against its transpose: which cells differ, counted one by one, pooled for a picture."""
+"""A square mask against its transpose: the cells that differ, counted one by one and pooled for a picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True, eq=False)
 class Symmetry:
-    """`cells` of the matrix, how many of them are `differing` from their mirror image, and both as pictures.
+    """How many `cells` the matrix has, how many are `differing` from their mirror image, and both as pictures.
 
     `seen` float32 [n, n]: the visible share under each pixel; `differs` float32 [n, n]: the share that differs.
     """
@@ -32,15 +32,15 @@ class Symmetry:
         return self.differing == 0
 
 
-def symmetry(mask: Mask, layout: Layout, most: int = 512) -> Symmetry:
-    """Compare M with M^T, exactly; pictures have at most `most` pixels per side. Raises InvalidParams if not square."""
+def symmetry(mask: Mask, layout: Layout, max_px: int = 512) -> Symmetry:
+    """Compare M with M^T, exactly; pictures are at most `max_px` pixels wide. Raises InvalidParams if not square."""
     length = layout.query_len
     if length != layout.key_len:
         raise InvalidParams(
-            f"The mask is {length:,} by {layout.key_len:,}: only a square one can equal its transpose, so make the "
+            f"The mask is {length:,} x {layout.key_len:,}, and only a square mask can equal its transpose: make both "
             "lengths equal."
         )
-    stride = max(1, -(-length // most))
+    stride = max(1, -(-length // max_px))
     starts = np.arange(0, length, stride)
     seen, differs = (np.zeros((starts.size, starts.size), dtype=np.float32) for _ in range(2))
     differing = 0
@@ -57,7 +57,7 @@ def symmetry(mask: Mask, layout: Layout, most: int = 512) -> Symmetry:
 
 
 def _pooled(cells: NDArray[np.bool_], stride: int) -> NDArray[np.float32]:
-    """The share of True in blocks of stride x stride, the last ones cut short."""
+    """The share of True in blocks of stride x stride, smaller at the edges."""
     sums = cells.astype(np.int32)
     for axis in (0, 1):
         sums = np.add.reduceat(sums, np.arange(0, cells.shape[axis], stride), axis=axis)

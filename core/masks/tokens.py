@@ -1,7 +1,7 @@
-"""From a typed text to positions: labels, and what special markers say of pads, documents and turns.
+"""Splits typed text into token labels, and reads pads, documents and turns from special markers.
 
-The splitter is made for labels: words, single Chinese or Japanese characters, punctuation, and markers in angle
-brackets. It is no model's tokenizer.
+The splitter only makes labels: words, single Chinese or Japanese characters, punctuation, and markers in angle
+brackets. It is not the tokenizer of a model.
 
 - `<pad>` is a pad;
 - `<doc>` begins a document, `<eos>` ends one;
@@ -32,9 +32,9 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens of a text, at most as many as asked for.
+    """The tokens of a text, up to a limit.
 
-    `characters_used` of `characters` were read: fewer where the text has more tokens than that.
+    `characters_used` of `characters` were read: fewer if the text has more tokens than the limit.
     """
 
     labels: tuple[str, ...]
@@ -47,14 +47,14 @@ class Tokens:
 
     @cached_property
     def side(self) -> Side:
-        """Pads, documents and turns as the markers set them."""
+        """Pads, documents and turns, read from the markers."""
         labels = [label.lower() for label in self.labels]
 
         def flags(*markers: str) -> NDArray[np.bool_]:
             return np.array([label in markers for label in labels], dtype=bool)
 
         starts, ends = flags(DOCUMENT_START), flags(DOCUMENT_END)
-        # <eos><doc> is one boundary: the document that <eos> closes is over where <doc> opens the next.
+        # <eos><doc> is one boundary, not two: <eos> closes one document and <doc> opens the next.
         after_end = ids_from_ends(ends)
         documents = ids_from_starts(starts | (np.diff(after_end, prepend=0) > 0))
         return Side(~flags(PAD), documents, ids_from_starts(flags(*TURN_MARKERS)))
@@ -62,21 +62,21 @@ class Tokens:
 
 @lru_cache(maxsize=8)
 def tokenise(text: str, limit: int) -> Tokens:
-    """The first `limit` tokens of `text`. The time taken grows with `limit`, not with what follows."""
+    """The first `limit` tokens of `text`. The time grows with `limit`, not with the length of the text."""
     matches = list(islice(_TOKEN.finditer(text), limit + 1))
     used = matches[limit].start() if len(matches) > limit else len(text)
     return Tokens(tuple(match[0] for match in matches[:limit]), len(text), used)
 
 
 def numbered(length: int) -> Tokens:
-    """Positions without a text: their numbers as labels."""
+    """Positions without text, labelled by their numbers."""
     return Tokens(tuple(str(position) for position in range(length)), 0, 0)
 
 
 def stretched(tokens: Tokens, length: int) -> tuple[tuple[str, ...], Side]:
-    """Labels and side of `length` positions: the tokens cut, or each repeated, so that their proportions stay.
+    """Labels and side of `length` positions: tokens cut off at the end, or repeated so that proportions are kept.
 
-    Documents, turns and pads grow with the length; that is how a short text describes a sequence of thousands.
+    Documents, turns and pads grow with the length, so that a short text can describe a sequence of thousands.
     """
     count = len(tokens.labels)
     if length == count:

@@ -103,7 +103,7 @@ def test_that_pads_anywhere_are_counted_in_pieces_that_fit() -> None:
 
 
 def test_that_ranges_outside_the_matrix_are_refused() -> None:
-    with pytest.raises(IndexError, match=r"8 key positions, and 3 to 8 was asked for"):
+    with pytest.raises(IndexError, match=r"8 key positions; positions 3 to 8 do not exist"):
         visible(parse("causal"), Layout.of(8), np.arange(2), np.array([3, 8]))
 
 

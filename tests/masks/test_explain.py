@@ -55,7 +55,7 @@ def test_that_a_mask_is_compared_with_its_transpose_cell_by_cell(length: int) ->
     layout = Layout.of(length)
     for text in ("causal", "window(5) & ahead(4)", "causal | prefix(7)"):
         matrix = visible_matrix(parse(text), layout)
-        comparison = symmetry(parse(text), layout, most=100)
+        comparison = symmetry(parse(text), layout, max_px=100)
         assert comparison.differing == np.count_nonzero(matrix != matrix.T)
         assert comparison.is_symmetric == (comparison.differing == 0)
         assert max(comparison.differs.shape) <= 100
@@ -66,5 +66,5 @@ def test_that_a_mask_is_compared_with_its_transpose_cell_by_cell(length: int) ->
 
 
 def test_that_only_a_square_mask_has_a_transpose_to_equal() -> None:
-    with pytest.raises(InvalidParams, match="40 by 64"):
+    with pytest.raises(InvalidParams, match="40 x 64"):
         symmetry(parse("all"), Layout.of(40, 64))

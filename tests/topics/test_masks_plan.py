@@ -156,7 +156,7 @@ def test_that_a_longer_text_yet_is_refused_with_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("values", "field", "sentence"),
     [
-        ({"expression": "causal &"}, "expression", r"ends where a term .* \(at character 9\)"),
+        ({"expression": "causal &"}, "expression", r"Expected a term .*, but the expression ends \(at character 9\)"),
         ({"lengths": "3, x"}, "lengths", r"lengths has 'x', which is no length"),
         ({"lengths": "9" * 50}, "lengths", r"which is no length"),
         ({"documents": "-3"}, "documents", r"documents has '-3'"),

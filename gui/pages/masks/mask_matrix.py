@@ -135,7 +135,7 @@ class MaskMatrix(Figure):
         )
         entries = [
             Entry(
-                name if source is None else f"{name} {source.number(kind):,}", "#{:02x}{:02x}{:02x}".format(*rgb_value)
+                name if source is None else f"{name} {source.count(kind):,}", "#{:02x}{:02x}{:02x}".format(*rgb_value)
             )
             for name, kind, rgb_value in kinds
         ]

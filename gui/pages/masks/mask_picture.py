@@ -36,8 +36,8 @@ class MatrixSource:
     col_labels: Sequence[str]
     explain: Callable[[int, int], str]
 
-    def number(self, tile_class: TileClass) -> int:
-        """How many tiles are of a class."""
+    def count(self, tile_class: TileClass) -> int:
+        """How many tiles have a class."""
         return int(np.count_nonzero(self.classes == tile_class))
 
 

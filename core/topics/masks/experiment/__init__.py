@@ -96,9 +96,9 @@ def _tile_counts(planned: Plan, visited: Sequence[int] | None = None) -> tuple[T
     return tuple(
         TileCounts(
             sequence=sequence,
-            full=tiling.number(TileClass.FULL),
-            partial=tiling.number(TileClass.PARTIAL),
-            empty=tiling.number(TileClass.EMPTY),
+            full=tiling.count(TileClass.FULL),
+            partial=tiling.count(TileClass.PARTIAL),
+            empty=tiling.count(TileClass.EMPTY),
             visited=tiling.visited,
             visited_by_kernel=None if visited is None else visited[sequence],
         )

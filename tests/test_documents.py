@@ -24,6 +24,10 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
+_NOT_WRITTEN = re.compile(r"不写((?:“[^”]+”、?)+)")
+CHINESE = [chinese for _, chinese in PAIRS]
+
+
 def _text(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
 
@@ -50,3 +54,11 @@ def test_that_relative_links_lead_to_files(document: str) -> None:
 def test_that_both_languages_have_the_same_sections_and_table_numbers(english: str, chinese: str) -> None:
     assert _headings(english) == _headings(chinese)
     assert _table_numbers(english) == _table_numbers(chinese)
+
+
+@pytest.mark.parametrize("document", CHINESE)
+def test_that_chinese_documents_use_the_terms_of_the_glossary(document: str) -> None:
+    remarks = _NOT_WRITTEN.findall(_text("docs/glossary.md"))
+    rejected = [word for remark in remarks for word in re.findall("“([^”]+)”", remark)]
+    assert len(rejected) > 5
+    assert [word for word in rejected if word in _text(document)] == []

@@ -4,7 +4,11 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: setup run test lint bench gallery test-gpu bench-gpu clean
+LOCALE := resources/locale
+CATALOGUE := $(LOCALE)/zh/LC_MESSAGES/tilescope.po
+KEYWORDS := -k tr -k tr_plural:1,2 -k tr_in:1c,2 -k KernelError -k InvalidInputs -k Unavailable
+
+.PHONY: setup run test lint messages bench gallery test-gpu bench-gpu clean
 
 setup: $(READY)
 	@.ci/system-libraries
@@ -25,6 +29,16 @@ lint: setup
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
+
+# New messages of the source arrive untranslated in the catalogue, and those that are gone leave it. Translate them in
+# the .po file and run this again, which compiles it.
+messages: setup
+	@$(VENV)/bin/pybabel --quiet extract -F pyproject.toml $(KEYWORDS) --no-default-keywords --no-location --sort-output \
+		--project Tilescope -o $(LOCALE)/tilescope.pot core gui kernels main.py
+	@$(VENV)/bin/pybabel --quiet update -l zh -i $(LOCALE)/tilescope.pot -o $(CATALOGUE) --no-fuzzy-matching \
+		--ignore-obsolete --ignore-pot-creation-date --width 110
+	@rm $(LOCALE)/tilescope.pot
+	@$(VENV)/bin/pybabel compile --statistics -l zh -i $(CATALOGUE) -o $(CATALOGUE:.po=.mo)
 
 # pytest runs the import contracts too (tests/test_layering.py), with violations that prove that each contract works.
 # --dist loadfile keeps a file on one worker, so its shared fixtures are built once. One OpenMP thread per worker: the

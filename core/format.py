@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from core.contracts.text import Text, tr_in, verbatim
+from core.units import UNITS
+
 _DECIMAL_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 _SMALL_PREFIXES = ("", "m", "µ", "n", "p")
 _PREFIXED_UNITS = {
@@ -20,23 +23,35 @@ _PREFIXED_UNITS = {
 
 
 def format_quantity(value: float, unit: str = "", digits: int = 3) -> str:
+    """The `quantity` in the current language, for what is drawn at once."""
+    return str(quantity(value, unit, digits))
+
+
+def quantity(value: float, unit: str = "", digits: int = 3) -> Text:
     """`value` with `digits` significant digits and its unit, e.g. '40.3 GB', '24 ms', '1,024 tokens'.
 
     Bytes take decimal prefixes (1 GB = 10^9 B), as data sheets and the FlashAttention paper do.
     NaN is an em dash: there is no value.
     """
     if math.isnan(value):
-        return "—"
+        return verbatim("—")
     if math.isinf(value):
-        return f"{'-' if value < 0 else ''}∞ {unit}".strip()
+        return _with_unit(f"{'-' if value < 0 else ''}∞", unit)
     if unit in _PREFIXED_UNITS:
-        return _prefixed(value, _PREFIXED_UNITS[unit], digits, small=unit == "s")
+        return verbatim(_prefixed(value, _PREFIXED_UNITS[unit], digits, small=unit == "s"))
     if unit == "ms":
-        return _prefixed(value / 1e3, "s", digits, small=True)
+        return verbatim(_prefixed(value / 1e3, "s", digits, small=True))
     if unit == "x":
-        return f"{_plain(value, digits)}×"
-    separator = "" if unit == "%" else " "
-    return f"{_plain(value, digits)}{separator}{unit}".strip()
+        return verbatim(f"{_plain(value, digits)}×")
+    if unit == "%":
+        return verbatim(f"{_plain(value, digits)}%")
+    return _with_unit(_plain(value, digits), unit)
+
+
+def _with_unit(number: str, unit: str) -> Text:
+    if unit in UNITS:
+        return tr_in("quantity", "{number} {unit}", number=number, unit=UNITS[unit])
+    return verbatim(f"{number} {unit}".strip())
 
 
 def _plain(value: float, digits: int) -> str:

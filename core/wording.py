@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from core.contracts.claims import Finding, Verdict
 from core.contracts.result import Result
-from core.format import format_quantity
+from core.contracts.text import Text, verbatim
+from core.format import quantity as quantity_of
 
 
-def quantity(result: Result, name: str) -> str:
+def quantity(result: Result, name: str) -> Text:
     """A metric with its unit, e.g. '59.2 MB'."""
     metric = result.metrics.get(name)
-    return "—" if metric is None else format_quantity(metric.value, metric.unit)
+    return verbatim("—") if metric is None else quantity_of(metric.value, metric.unit)
 
 
-def provenance(result: Result, name: str) -> str:
+def provenance(result: Result, name: str) -> Text:
     """How the metric was obtained, e.g. 'traced'."""
     metric = result.metrics.get(name)
-    return "missing" if metric is None else metric.provenance.value
+    return tr("missing") if metric is None else metric.provenance.label
+
+
+class Sentence(Protocol):
+    """An English message with its named values, as `kernels.errors.KernelError` has it."""
+
+    message: str
+    values: Mapping[str, str | int | float]
+
+
+def reason_of(error: Sentence) -> Text:
+    """Why a kernel refused, as a text that can be translated."""
+    return verbatim(error.message)
 
 
 def missing(result: Result, *names: str) -> Finding | None:
@@ -24,4 +40,6 @@ def missing(result: Result, *names: str) -> Finding | None:
     absent = [name for name in names if name not in result.metrics]
     if not absent:
         return None
-    return Finding(Verdict.NOT_TESTED, f"This run did not produce {', '.join(absent)}: run the page to the end.")
+    return Finding(
+        Verdict.NOT_TESTED, tr("This run did not produce {metrics}: run the page to the end.", metrics=listed(absent))
+    )

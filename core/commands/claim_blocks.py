@@ -24,8 +24,8 @@ def print_claim(console: Console, topic_id: str, claim: Claim, finding: Finding)
         mark = " (unexpected)"
     elif verdict is Verdict.DOES_NOT_HOLD:
         mark = " (as expected)"
-    heading = Text.assemble((verdict.value, _VERDICT_STYLES[verdict]), mark, (f"  {topic_id}: {claim.id}", "bold"))
+    heading = Text.assemble((str(verdict.label), _VERDICT_STYLES[verdict]), mark, (f"  {topic_id}: {claim.id}", "bold"))
     console.print(heading, highlight=False)
-    for text, style in ((claim.statement.en, ""), (finding.evidence, ""), (claim.source, "dim")):
-        console.print(Padding(Text(text, style), (0, 0, 0, 2)))
+    for text, style in ((claim.statement, ""), (finding.evidence, ""), (claim.source, "dim")):
+        console.print(Padding(Text(str(text), style), (0, 0, 0, 2)))
     console.print()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -51,12 +50,12 @@ def as_document(result: Result, findings: Findings) -> dict[str, Any]:
                 "value": metric.value if abs(metric.value) < float("inf") else None,
                 "unit": metric.unit,
                 "provenance": metric.provenance.value,
-                **({"note": metric.note} if metric.note else {}),
+                **({"note": str(metric.note)} if metric.note else {}),
             }
             for name, metric in result.metrics.items()
         },
         "claims": [
-            {"id": claim.id, "verdict": finding.verdict.value, "evidence": finding.evidence}
+            {"id": claim.id, "verdict": finding.verdict.value, "evidence": str(finding.evidence)}
             for claim, finding in findings
         ],
         "messages": _messages(result),
@@ -64,17 +63,19 @@ def as_document(result: Result, findings: Findings) -> dict[str, Any]:
 
 
 def _messages(result: Result) -> list[dict[str, str]]:
-    return [asdict(message) for message in result.messages]
+    return [{"severity": message.severity, "text": str(message.text)} for message in result.messages]
 
 
 def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
     """Print the numbers, the claims and the messages, if there are any, to stdout."""
     console = Console()
-    console.print(f"[bold]{topic.title.en}[/] on {result.environment.device}, {result.environment.backend}")
+    console.print(f"[bold]{topic.title}[/] on {result.environment.device}, {result.environment.backend}")
     numbers = Table("metric", "value", "provenance", "note", box=None, pad_edge=False)
     numbers.columns[1].justify = "right"
     for name, metric in result.metrics.items():
-        numbers.add_row(name, format_quantity(metric.value, metric.unit), metric.provenance.value, escape(metric.note))
+        numbers.add_row(
+            name, format_quantity(metric.value, metric.unit), str(metric.provenance.label), escape(str(metric.note))
+        )
     console.print(numbers)
     console.print()
     for claim, finding in findings:

@@ -37,7 +37,7 @@ def _as_row(topic: Topic, claim: Claim, finding: Finding) -> dict[str, Any]:
     return {
         "topic": topic.id,
         "id": claim.id,
-        "statement": claim.statement.en,
+        "statement": str(claim.statement),
         "source": claim.source,
         "verdict": finding.verdict.value,
         "expected": claim.expected.value,

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
+from core.contracts.text import Text
+
 T = TypeVar("T")
 _HEADER = "__result__"
 _MEMBER = "array:"
@@ -73,6 +75,8 @@ def plain(value: Any, path: str = "") -> Any:
         if value.dtype.hasobject:
             raise TypeError(f"{path or 'the value'} is an array of objects, not of numbers")
         return value
+    if isinstance(value, Text):
+        return value.plain()
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from core.contracts.text import Text, as_text
+
 
 class TilescopeError(Exception):
-    """One clear sentence: what is wrong, why, and what would do. Shown as it is, never as a traceback."""
+    """One clear sentence: what is wrong, why, and what helps. Shown to the user, never as a traceback."""
+
+    def __init__(self, text: Text | str) -> None:
+        self.text = as_text(text)
+        super().__init__(self.text)
 
     @property
     def sentence(self) -> str:
-        return str(self)
+        """The text in the current language."""
+        return str(self.text)
 
 
 class InvalidParams(TilescopeError):
@@ -17,12 +24,12 @@ class InvalidParams(TilescopeError):
     `field` names the parameter to point at, or None when the combination is at fault.
     """
 
-    def __init__(self, sentence: str, field: str | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, text: Text | str, field: str | None = None) -> None:
+        super().__init__(text)
         self.field = field
 
-    def __reduce__(self) -> tuple[type[InvalidParams], tuple[str, str | None]]:
-        return (InvalidParams, (self.sentence, self.field))
+    def __reduce__(self) -> tuple[type[InvalidParams], tuple[Text, str | None]]:
+        return (InvalidParams, (self.text, self.field))
 
 
 class UnknownName(TilescopeError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.contracts.result import Result
+from core.contracts.text import Text, tr
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Progress:
 
     done: float
     total: float
-    phase: str
+    phase: Text
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Failed:
     parameters, another device, something to install.
     """
 
-    sentence: str
+    sentence: Text
     detail: str = ""
     blames: str | None = None
     invalid_input: bool = False
@@ -56,7 +57,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Cancelled:
-    reason: str = "cancelled"
+    reason: Text = tr("cancelled")  # noqa: RUF009
 
 
 Event = Started | Progress | Partial | Finished | Failed | Cancelled

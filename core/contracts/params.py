@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Self
 
@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from core.contracts.errors import InvalidParams, UnknownName
+from core.contracts.text import EMPTY, Text, as_text, listed, tr, tr_in, verbatim
+from core.units import unit_label
 
 Scalar = int | float | bool | str
 
@@ -24,39 +26,45 @@ Scalar = int | float | bool | str
 class FieldSpec:
     """What a form, a help text or a validator needs to know of one parameter.
 
-    `choices` is empty for a free number; `scale` is 'log2' where doubling is the natural step. A text is the path of a
-    file where `file_filter` (such as 'Python (*.py)') is not empty; `max_length` is in characters. `view_only` says
-    that it changes what is shown of a run, not what is run.
+    `choices` is empty for a free number, and `choice_labels` names those that are not their own label; `scale` is
+    'log2' where doubling is the natural step. A text is the path of a file where `file_filter` (such as
+    'Python (*.py)') is not empty; `max_length` is in characters. `view_only` says that it changes what is shown of a
+    run, not what is run.
     """
 
     name: str
-    label: str
+    label: Text
     kind: type[int] | type[float] | type[bool] | type[str]
     default: Scalar
-    help: str
-    group: str
+    help: Text
+    group: Text
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
     step: float | None = None
     scale: str = "linear"
     choices: tuple[Scalar, ...] = ()
+    choice_labels: Mapping[Scalar, Text] = field(default_factory=dict)
     file_filter: str = ""
     max_length: int | None = None
     view_only: bool = False
+
+    def choice_label(self, value: Scalar) -> Text:
+        """What a choice is called."""
+        return self.choice_labels.get(value) or verbatim(value)
 
 
 def number(
     default: float,
     *,
-    label: str,
-    help: str,
+    label: Text,
+    help: Text,
     minimum: float,
     maximum: float,
     step: float = 1,
     unit: str = "",
     scale: str = "linear",
-    group: str = "",
+    group: Text = EMPTY,
     view_only: bool = False,
 ) -> Any:
     """A bounded int or float field; the annotation on the model decides which."""
@@ -64,42 +72,55 @@ def number(
         default,
         ge=minimum,
         le=maximum,
-        title=label,
-        description=help,
-        json_schema_extra={"unit": unit, "step": step, "scale": scale, "group": group, "view_only": view_only},
+        json_schema_extra={
+            "label": label,
+            "help": help,
+            "unit": unit,
+            "step": step,
+            "scale": scale,
+            "group": group,
+            "view_only": view_only,
+        },
     )
 
 
 def choice(
     default: Scalar,
     *choices: Scalar,
-    label: str,
-    help: str,
+    label: Text,
+    help: Text,
+    labels: Mapping[Any, Text] | None = None,
     unit: str = "",
-    group: str = "",
+    group: Text = EMPTY,
     view_only: bool = False,
 ) -> Any:
-    """A field with a few allowed values."""
+    """A field with a few allowed values; `labels` names those that are not their own label, such as 'bf16'."""
     return Field(
         default,
-        title=label,
-        description=help,
-        json_schema_extra={"unit": unit, "choices": list(choices), "group": group, "view_only": view_only},
+        json_schema_extra={
+            "label": label,
+            "help": help,
+            "unit": unit,
+            "choices": choices,
+            "choice_labels": labels or {},
+            "group": group,
+            "view_only": view_only,
+        },
     )
 
 
-def switch(default: bool, *, label: str, help: str, group: str = "", view_only: bool = False) -> Any:
+def switch(default: bool, *, label: Text, help: Text, group: Text = EMPTY, view_only: bool = False) -> Any:
     """A yes-or-no field."""
-    return Field(default, title=label, description=help, json_schema_extra={"group": group, "view_only": view_only})
+    return Field(default, json_schema_extra={"label": label, "help": help, "group": group, "view_only": view_only})
 
 
 def text(
     default: str,
     *,
-    label: str,
-    help: str,
+    label: Text,
+    help: Text,
     file_filter: str = "",
-    group: str = "",
+    group: Text = EMPTY,
     max_length: int = 4096,
     view_only: bool = False,
 ) -> Any:
@@ -107,9 +128,13 @@ def text(
     return Field(
         default,
         max_length=max_length,
-        title=label,
-        description=help,
-        json_schema_extra={"group": group, "file_filter": file_filter, "view_only": view_only},
+        json_schema_extra={
+            "label": label,
+            "help": help,
+            "group": group,
+            "file_filter": file_filter,
+            "view_only": view_only,
+        },
     )
 
 
@@ -133,12 +158,16 @@ class Params(BaseModel):
         """
         for name in values:
             if name not in cls.model_fields:
-                raise UnknownName(_unknown_sentence(name, tuple(cls.model_fields)))
+                raise _unknown(name, tuple(cls.model_fields))
         for spec in cls.specs():
             if spec.choices and spec.name in values and _coerced(spec, values[spec.name]) not in spec.choices:
                 raise InvalidParams(
-                    f"{spec.name} = {_shown(values[spec.name])} is not a choice: "
-                    f"use one of {', '.join(str(c) for c in spec.choices)}.",
+                    tr(
+                        "{name} = {value} is not a choice: use one of {choices}.",
+                        name=spec.name,
+                        value=_shown(values[spec.name]),
+                        choices=listed(str(item) for item in spec.choices),
+                    ),
                     spec.name,
                 )
         try:
@@ -162,17 +191,18 @@ def _spec(name: str, info: Any) -> FieldSpec:
     bounds = {type(m).__name__: m for m in info.metadata}
     return FieldSpec(
         name=name,
-        label=info.title or name,
+        label=as_text(extra.get("label", name)),
         kind=info.annotation,
         default=info.default,
-        help=info.description or "",
-        group=extra.get("group", ""),
+        help=as_text(extra.get("help", "")),
+        group=as_text(extra.get("group", "")),
         unit=extra.get("unit", ""),
         minimum=bounds["Ge"].ge if "Ge" in bounds else None,
         maximum=bounds["Le"].le if "Le" in bounds else None,
         step=extra.get("step"),
         scale=extra.get("scale", "linear"),
         choices=tuple(extra.get("choices", ())),
+        choice_labels=extra.get("choice_labels", {}),
         file_filter=extra.get("file_filter", ""),
         max_length=bounds["MaxLen"].max_length if "MaxLen" in bounds else None,
         view_only=extra.get("view_only", False),
@@ -192,10 +222,20 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _unknown_sentence(name: str, known: tuple[str, ...]) -> str:
+def _unknown(name: str, known: tuple[str, ...]) -> UnknownName:
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"There is no parameter {name!r}: {hint}The parameters are {', '.join(known)}."
+    if close:
+        return UnknownName(
+            tr(
+                "There is no parameter {name}: did you mean {close}? The parameters are {known}.",
+                name=repr(name),
+                close=close[0],
+                known=listed(known),
+            )
+        )
+    return UnknownName(
+        tr("There is no parameter {name}. The parameters are {known}.", name=repr(name), known=listed(known))
+    )
 
 
 def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
@@ -203,15 +243,32 @@ def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
     field = str(details["loc"][0]) if details["loc"] else None
     spec = next((s for s in cls.specs() if s.name == field), None)
     if spec is None:
-        return InvalidParams(details["msg"], field)
+        return InvalidParams(verbatim(details["msg"]), field)
     if details["type"] == "string_too_long":
-        return InvalidParams(f"{spec.name} is longer than {spec.max_length:,} characters: give a shorter one.", field)
-    unit = f" {spec.unit}" if spec.unit else ""
-    if spec.minimum is not None and details["type"] in ("greater_than_equal", "less_than_equal"):
-        rule = f"it must lie between {spec.minimum:g} and {spec.maximum:g}{unit}"
+        too_long = tr(
+            "{name} is longer than {limit:,} characters: give a shorter one.",
+            name=spec.name,
+            limit=spec.max_length or 0,
+        )
+        return InvalidParams(too_long, field)
+    value = _shown(details["input"])
+    return InvalidParams(
+        tr("{name} = {value} cannot be used: {rule}.", name=spec.name, value=value, rule=_rule(spec, details["type"])),
+        field,
+    )
+
+
+def _rule(spec: FieldSpec, complaint: str) -> Text:
+    """What a value of the parameter must be."""
+    kinds = {int: tr("a whole number"), float: tr("a number"), bool: tr("true or false"), str: tr("a text")}
+    kind = kinds[spec.kind]
+    if spec.minimum is None:
+        return tr("it must be {kind}", kind=kind)
+    low, high = f"{spec.minimum:g}", f"{spec.maximum:g}"
+    if spec.unit:
+        high_with_unit = tr_in("quantity", "{number} {unit}", number=high, unit=unit_label(spec.unit))
     else:
-        kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        rule = f"it must be {kinds[spec.kind]}"
-        if spec.minimum is not None:
-            rule += f" between {spec.minimum:g} and {spec.maximum:g}{unit}"
-    return InvalidParams(f"{spec.name} = {_shown(details['input'])} cannot be used: {rule}.", field)
+        high_with_unit = verbatim(high)
+    if complaint in ("greater_than_equal", "less_than_equal"):
+        return tr("it must lie between {low} and {high}", low=low, high=high_with_unit)
+    return tr("it must be {kind} between {low} and {high}", kind=kind, low=low, high=high_with_unit)

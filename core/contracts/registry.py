@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Mapping
 
 from core.contracts.errors import UnknownName
+from core.contracts.text import listed, tr
 from core.contracts.topic import Topic
 
 _IDS = ("flash-attention", "masks", "decoder", "quantization", "lora", "fine-tuning", "kernel-lab")
@@ -20,7 +21,16 @@ def topic(topic_id: str, topics: Mapping[str, str] = TOPICS) -> Topic:
     """The topic of that id. Raises UnknownName, listing those that exist."""
     if topic_id not in topics:
         close = difflib.get_close_matches(topic_id, topics, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise UnknownName(f"There is no topic {topic_id!r}: {hint}The topics are {', '.join(topics)}.")
+        known, name = listed(topics), repr(topic_id)
+        if close:
+            raise UnknownName(
+                tr(
+                    "There is no topic {name}: did you mean {close}? The topics are {known}.",
+                    name=name,
+                    close=close[0],
+                    known=known,
+                )
+            )
+        raise UnknownName(tr("There is no topic {name}. The topics are {known}.", name=name, known=known))
     declared: Topic = importlib.import_module(topics[topic_id]).TOPIC
     return declared

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from core.contracts import archive
 from core.contracts.params import Params
+from core.contracts.text import EMPTY, Text, tr
 
 
 class Provenance(StrEnum):
@@ -26,15 +27,29 @@ class Provenance(StrEnum):
         """Whether a run on this machine produced the number: it can then be out of date."""
         return self not in (Provenance.MODELLED, Provenance.RECORDED)
 
+    @property
+    def label(self) -> Text:
+        """The provenance as the user reads it; the value is what JSON holds."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Provenance.MEASURED: tr("measured"),
+    Provenance.MEASURED_CPU: tr("measured (CPU)"),
+    Provenance.TRACED: tr("traced"),
+    Provenance.MODELLED: tr("modelled"),
+    Provenance.RECORDED: tr("recorded"),
+}
+
 
 @dataclass(frozen=True)
 class Metric:
-    """One number. `unit` is '' for a pure ratio or count; `note` says the assumption or the spread."""
+    """One number. `unit` (see `core.units`) is '' for a ratio or count; `note` says the assumption or the spread."""
 
     value: float
     unit: str
     provenance: Provenance
-    note: str = ""
+    note: Text = EMPTY
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class Message:
     """What the user should know about a run besides its numbers. `severity` is 'notice' or 'warning'."""
 
     severity: str
-    text: str
+    text: Text
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,174 @@
-"""Text that exists in the two languages of the notes."""
+"""Text that the user sees: an English message with named values, translated when it is shown.
+
+    tr("{count} of {total} tiles are empty", count=3, total=8)
+
+A `Text` is data. It can be made in a worker, stored in the history and shown in any language later: `str(text)` looks
+the message up in the catalogue of the current language (`core.language`) and puts the values in. Messages are literals,
+so that `make messages` finds them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, TypeAlias
 
-Language = Literal["en", "zh"]
+from pydantic_core import CoreSchema, core_schema
+
+from core import language
+
+Value: TypeAlias = "str | int | float | Text"
 
 
 @dataclass(frozen=True)
 class Text:
-    """One statement in English and Chinese."""
+    """One message. Make it with `tr`, `tr_plural`, `tr_in` or, for what is not translated, `verbatim`.
 
-    en: str
-    zh: str
+    `message` is the English sentence with `{name}` for each of `values`, which may themselves be texts. `plural` is
+    the form for any `count` but one. `context` tells apart what English does not ("block" of a mask, of a network).
+    """
 
-    def in_language(self, language: Language) -> str:
-        return self.zh if language == "zh" else self.en
+    message: str
+    values: tuple[tuple[str, Value], ...] = ()
+    plural: str = ""
+    count: int = 0
+    context: str = ""
+
+    def __str__(self) -> str:
+        return self.in_language(language.current())
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __bool__(self) -> bool:
+        return bool(self.message)
+
+    def in_language(self, code: str) -> str:
+        """The text in that language; in English where it has no translation."""
+        catalogue = language.catalogue(code)
+        if not self.message:
+            return ""
+        if self.plural:
+            translated = catalogue.ngettext(self.message, self.plural, self.count)
+        elif self.context:
+            translated = catalogue.pgettext(self.context, self.message)
+        else:
+            translated = catalogue.gettext(self.message)
+        if not self.values:
+            return translated
+        values = {name: value.in_language(code) if isinstance(value, Text) else value for name, value in self.values}
+        try:
+            return translated.format_map(values)
+        except (LookupError, ValueError, AttributeError, TypeError):  # a catalogue that does not fit the program
+            return self._english.format_map(values) if translated != self._english else translated
+
+    def plain(self) -> Any:
+        """The text as JSON values: the message alone where that is all there is."""
+        if not (self.values or self.plural or self.context):
+            return self.message
+        tree: dict[str, Any] = {"message": self.message}
+        if self.values:
+            tree["values"] = {name: _plain_value(value) for name, value in self.values}
+        if self.plural:
+            tree |= {"plural": self.plural, "count": self.count}
+        if self.context:
+            tree["context"] = self.context
+        return tree
+
+    @classmethod
+    def of(cls, tree: Any) -> Text:
+        """The inverse of `plain`; a string is a text without values. Raises ValueError for anything else."""
+        if isinstance(tree, Text):
+            return tree
+        if isinstance(tree, str):
+            return cls(tree)
+        if not isinstance(tree, Mapping) or not isinstance(tree.get("message"), str):
+            raise ValueError("not a text")
+        named = tree.get("values", {})
+        plural, count, context = tree.get("plural", ""), tree.get("count", 0), tree.get("context", "")
+        if not isinstance(named, Mapping) or not (isinstance(plural, str) and isinstance(context, str)):
+            raise ValueError("not a text")
+        if not isinstance(count, int):
+            raise ValueError("the count of a text must be a whole number")
+        return cls(tree["message"], tuple((str(k), _value_of(v)) for k, v in named.items()), plural, count, context)
+
+    @property
+    def _english(self) -> str:
+        return self.plural if self.plural and self.count != 1 else self.message
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls.of)
+
+
+EMPTY = Text("")
+
+
+def tr(message: str, /, **values: Value) -> Text:
+    """A message to translate, with its named values."""
+    return Text(message, tuple(values.items()))
+
+
+def tr_plural(message: str, plural: str, /, *, count: int, **values: Value) -> Text:
+    """A message that depends on a count, which is also its value `{count}`."""
+    return Text(message, (("count", count), *values.items()), plural, count)
+
+
+def tr_in(context: str, message: str, /, **values: Value) -> Text:
+    """A message whose translation depends on where it stands."""
+    return Text(message, tuple(values.items()), context=context)
+
+
+def verbatim(text: object) -> Text:
+    """What is the same in every language: a name, a formula, what a compiler or another program said."""
+    return Text("{text}", (("text", str(text)),))
+
+
+def as_text(text: Text | str) -> Text:
+    """The text itself; a string as it is."""
+    return text if isinstance(text, Text) else verbatim(text) if text else EMPTY
+
+
+def sentences(*texts: Text | str) -> Text:
+    """Sentences one after another, spaced as the language does; empty ones are left out."""
+    return _chained([as_text(text) for text in texts if text], "sentences")
+
+
+def listed(texts: Iterable[Text | str]) -> Text:
+    """The texts as a list in a sentence: 'a, b, c'."""
+    return _chained([as_text(text) for text in texts], "list")
+
+
+def _chained(texts: list[Text], kind: str) -> Text:
+    if not texts:
+        return EMPTY
+    chained = texts[-1]
+    for text in reversed(texts[:-1]):
+        if kind == "list":
+            chained = tr_in("list", "{first}, {rest}", first=text, rest=chained)
+        else:
+            chained = tr_in("sentences", "{first} {rest}", first=text, rest=chained)
+    return chained
+
+
+def _plain_value(value: Value) -> Any:
+    if isinstance(value, Text):
+        return {"text": value.plain()}
+    return value if type(value) in (str, int, float, bool) else _scalar(value)
+
+
+def _value_of(value: Any) -> Value:
+    if isinstance(value, Mapping):
+        return Text.of(value.get("text"))
+    if not isinstance(value, str | int | float):
+        raise ValueError("a value of a text must be a string, a number or a text")
+    return value
+
+
+def _scalar(value: Any) -> str | int | float:
+    """A numpy scalar or a member of a string enum as what JSON knows."""
+    item = value.item() if hasattr(value, "item") else value
+    for kind in (str, int, float):
+        if isinstance(item, kind):
+            return kind(item)  # type: ignore[no-any-return]
+    raise TypeError(f"a text cannot hold {type(value).__name__}")

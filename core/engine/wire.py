@@ -34,7 +34,7 @@ def unpack(data: bytes, result: type[Result]) -> Event:
         return Finished(result.from_bytes(packed))
     if kind is None or values.keys() != {item.name for item in fields(kind)}:
         raise ValueError("a worker sent an unknown event")
-    return kind(**values)
+    return archive.typed(kind, values)
 
 
 def _line(values: dict[str, object]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from core.contracts.text import Text
+from core.contracts.text import Text, tr
 from core.masks.nodes import Counted, Joined, Mask, Not
 from core.masks.parser import parse
 
@@ -73,129 +73,118 @@ _SHARED = (
 PRESETS: tuple[Preset, ...] = (
     Preset(
         id="causal",
-        title=Text("Causal (GPT, Llama)", "因果掩码（GPT、Llama）"),
+        title=tr("Causal (GPT, Llama)"),
         expression="causal",
         text=_FOX,
-        users=Text(
+        users=tr(
             "Every decoder-only model: each token sees itself and the tokens before it, so all positions train in parallel "
             "without seeing their answers.",
-            "所有 decoder-only 模型：每个 token 只看到自己和之前的 token，因此所有位置可以并行训练而看不到答案。",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3; Radford et al. 2018 (GPT)",
         transformers="create_causal_mask",
     ),
     Preset(
         id="bert-padding",
-        title=Text("BERT padding", "BERT padding 掩码"),
+        title=tr("BERT padding"),
         expression="~padding",
         text=_FOX,
         lengths="41, 64, 23, 52",
-        users=Text(
+        users=tr(
             "BERT and every encoder: all tokens see each other, and no token sees the pads that make the sequences of a "
             "batch equally long.",
-            "BERT 等编码器：token 两两可见，但没有 token 能看到为对齐 batch 长度而补上的 pad。",
         ),
         source="Devlin et al. 2018 (arXiv 1810.04805); the reference code's create_attention_mask_from_input_mask",
         transformers="create_bidirectional_mask",
     ),
     Preset(
         id="prefix-lm",
-        title=Text("Prefix-LM (GLM, ChatGLM)", "Prefix-LM（GLM、ChatGLM）"),
+        title=tr("Prefix-LM (GLM, ChatGLM)"),
         expression="causal | prefix(30)",
         text=_PREFIX_LM,
-        users=Text(
+        users=tr(
             "GLM, ChatGLM-6B, U-PaLM: the prompt is bidirectional, and the answer is generated left to right.",
-            "GLM、ChatGLM-6B、U-PaLM：提示部分双向可见，回答部分从左到右生成。",
         ),
         source="Raffel et al. 2019 (T5, arXiv 1910.10683), section 3.2.1; Du et al. 2021 (GLM, arXiv 2103.10360)",
         transformers="create_causal_mask(or_mask_function=...)",
     ),
     Preset(
         id="t5-encoder",
-        title=Text("T5 encoder", "T5 编码器"),
+        title=tr("T5 encoder"),
         expression="~padding",
         text=_ENGLISH,
-        users=Text(
+        users=tr(
             "The encoder of T5, BART and the original Transformer: the same as in BERT.",
-            "T5、BART 与最初的 Transformer 的编码器：与 BERT 相同。",
         ),
         source="Raffel et al. 2019 (T5, arXiv 1910.10683), section 2.1",
         transformers="create_bidirectional_mask",
     ),
     Preset(
         id="t5-decoder",
-        title=Text("T5 decoder, self-attention", "T5 解码器自注意力"),
+        title=tr("T5 decoder, self-attention"),
         expression="causal & ~padding",
         text=_GERMAN + " <pad>" * 13,
-        users=Text(
+        users=tr(
             "The first attention of the decoder of T5, BART and the original Transformer: causal, with pads hidden.",
-            "T5、BART 与最初的 Transformer 解码器的第一个注意力：因果，并遮住 pad。",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3; Raffel et al. 2019 (arXiv 1910.10683)",
         transformers="create_causal_mask",
     ),
     Preset(
         id="t5-cross",
-        title=Text("T5 decoder, cross-attention", "T5 解码器交叉注意力"),
+        title=tr("T5 decoder, cross-attention"),
         expression="~padding",
         text=_GERMAN,
         keys=_ENGLISH,
-        users=Text(
+        users=tr(
             "The second attention of an encoder-decoder: every target token sees the whole source, but not its pads. "
             "The matrix is not square.",
-            "编码器-解码器的第二个注意力：每个目标 token 可见整个源序列（pad 除外）。矩阵不是方阵。",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3",
         transformers="create_bidirectional_mask(encoder_hidden_states=...)",
     ),
     Preset(
         id="mistral-window",
-        title=Text("Sliding window (Mistral)", "滑动窗口（Mistral）"),
+        title=tr("Sliding window (Mistral)"),
         expression="causal & window(12)",
         text=_FOX,
-        users=Text(
+        users=tr(
             "Mistral 7B (4,096 tokens wide) and every other layer of Gemma 2: each token sees its last n keys; older "
             "information reaches it through the layers below.",
-            "Mistral 7B（窗口 4,096）与 Gemma 2 的隔层：每个 token 只看最近 n 个 key，更早的信息经由下层间接传到。",
         ),
         source="Jiang et al. 2023 (Mistral 7B, arXiv 2310.06825), section 2; Beltagy et al. 2020 (arXiv 2004.05150)",
         transformers="create_sliding_window_causal_mask",
     ),
     Preset(
         id="packed-documents",
-        title=Text("Packed documents", "文档打包（packing）"),
+        title=tr("Packed documents"),
         expression="causal & documents",
         text=_PACKED,
-        users=Text(
+        users=tr(
             "Pretraining of Llama 3 and fine-tuning with packing: short documents share a sequence instead of being "
             "padded, and no document sees another.",
-            "Llama 3 预训练与打包微调：多篇短文拼成一条序列以免补 pad，彼此互不可见。",
         ),
         source="Krell et al. 2021 (arXiv 2107.02027); Llama 3 (arXiv 2407.21783), section 3.2",
         transformers="create_causal_mask(position_ids=...)",
     ),
     Preset(
         id="shared-prefix",
-        title=Text("Shared prefix", "共享前缀"),
+        title=tr("Shared prefix"),
         expression="causal & (documents | prefix(15))",
         text=_SHARED,
-        users=Text(
+        users=tr(
             "Several answers to one prompt, sampled or scored in one sequence: each answer sees the prompt and itself. "
             "Prefix caches and the tree attention of speculative decoding use the same mask.",
-            "同一提示的多个回答放在一条序列里采样或打分：每个回答看到提示和自己。前缀缓存与投机解码的树注意力与此相同。",
         ),
         source="Juravsky et al. 2024 (Hydragen, arXiv 2402.05099); Miao et al. 2023 (SpecInfer, arXiv 2305.09781)",
     ),
     Preset(
         id="dialogue-turns",
-        title=Text("Dialogue turns", "多轮对话"),
+        title=tr("Dialogue turns"),
         expression="turns",
         text=_DIALOGUE,
-        users=Text(
+        users=tr(
             "Each turn is bidirectional inside and sees the turns before it (as Gemma 3 treats the tokens of an image). "
             "Most chat models stay causal over the whole dialogue: only the loss differs per turn.",
-            "每一轮内部双向可见，并能看到之前各轮（Gemma 3 对图像 token 即如此）。"
-            "多数对话模型仍是整段因果掩码，按轮区分的是损失。",
         ),
         source="Bao et al. 2020 (PLATO, arXiv 1910.07931), section 2; Gemma 3 (arXiv 2503.19786), section 2",
         transformers="create_causal_mask(block_sequence_ids=...)",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
+from core.contracts.text import Text, tr
 from gui import theme
 from gui.icons import icon
+from gui.translation import show_text
 
 
 class Banner(QFrame):
@@ -24,8 +26,8 @@ class Banner(QFrame):
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._close = QToolButton()
-        self._close.setToolTip("Dismiss (Esc)")
-        self._close.setAccessibleName("Dismiss")
+        show_text(self._close.setToolTip, tr("{action} ({key})", action=tr("Dismiss"), key="Esc"))
+        show_text(self._close.setAccessibleName, tr("Dismiss"))
         self._close.setIconSize(QSize(14, 14))
         self._close.clicked.connect(self.dismiss)
         layout = QHBoxLayout(self)
@@ -42,10 +44,10 @@ class Banner(QFrame):
         """What is shown, '' when hidden."""
         return "" if self.isHidden() else self._label.text()
 
-    def show_error(self, sentence: str, detail: str = "") -> None:
+    def show_error(self, sentence: Text | str, detail: str = "") -> None:
         """Show one sentence; the detail is for the log tab, and here only a hint that it is there."""
-        self._label.setText(sentence)
-        self._label.setToolTip("The log tab has the details." if detail else "")
+        show_text(self._label.setText, sentence)
+        show_text(self._label.setToolTip, tr("The Log tab has the details.") if detail else "")
         self.show()
 
     def dismiss(self) -> None:

@@ -21,8 +21,10 @@ from PySide6.QtWidgets import (
 
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Provenance
+from core.contracts.text import Text, as_text, tr
 from gui import theme
 from gui.icons import icon
+from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
 
 _MINIMUM_HEIGHT_PX = 232
@@ -34,24 +36,31 @@ class Card(QFrame):
 
     maximise_toggled = Signal(bool)
 
-    def __init__(self, content: QWidget, title: str, help: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, content: QWidget, title: Text | str, help: Text | str = "", parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
         self.setMinimumHeight(_MINIMUM_HEIGHT_PX)
         self.content = content
-        self.title = title
+        self.title = as_text(title)
         self._outdated = False
         self._picture_outdated: bool | None = None
         self.badge = ProvenanceBadge()
-        self._title = QLabel(title)
+        self._title = QLabel()
+        show_text(self._title.setText, self.title)
         self._title.setProperty("role", "title")
-        self._title.setToolTip(help)
-        self._stale = QLabel("parameters changed")
+        show_text(self._title.setToolTip, help)
+        self._stale = QLabel()
+        show_text(self._stale.setText, tr("parameters changed"))
         self._stale.setProperty("role", "small")
-        self._stale.setToolTip("This shows the last run; the parameters have changed since. Run again to update it.")
+        show_text(
+            self._stale.setToolTip,
+            tr("This shows the last run. The parameters have changed since then: run again to update it."),
+        )
         self._stale.hide()
         self._help = self._button("help", help)
-        self._more = self._button("more", "Copy, save or maximise")
+        self._more = self._button("more", tr("Copy, save or maximise"))
         self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._more.setMenu(self._menu())
         self._empty = QLabel()
@@ -71,9 +80,9 @@ class Card(QFrame):
         self._picture_outdated = outdated
         self._mark_stale()
 
-    def set_empty(self, text: str | None) -> None:
+    def set_empty(self, text: Text | str | None) -> None:
         """Show a sentence in place of the plot; None shows the plot."""
-        self._empty.setText(text or "")
+        show_text(self._empty.setText, text or "")
         self._stack.setCurrentWidget(self._empty if text else self.content)
         self._mark_stale()
 
@@ -99,7 +108,7 @@ class Card(QFrame):
     def set_maximised(self, maximised: bool) -> None:
         """Update the menu; the grid does the rest."""
         self._maximise.setChecked(maximised)
-        self._maximise.setText("Restore" if maximised else "Maximise")
+        show_text(self._maximise.setText, tr("Restore") if maximised else tr("Maximise"))
 
     def image(self, scale: float = 2.0) -> QPixmap:
         """The card as it is on the screen, at `scale` times its size."""
@@ -113,13 +122,15 @@ class Card(QFrame):
         """Write the card as PNG or, where the name ends in .svg, as SVG. Raises TilescopeError where it cannot."""
         if path.suffix.lower() != ".svg":
             if not self.image().save(str(path)):
-                raise TilescopeError(f"{path.name} could not be written: check the folder and the file type.")
+                raise TilescopeError(
+                    tr("{file} could not be written: check the folder and the file type.", file=path.name)
+                )
             return
         generator = QSvgGenerator()
         generator.setFileName(str(path))
         generator.setSize(self.size())
         generator.setViewBox(QRect(0, 0, self.width(), self.height()))
-        generator.setTitle(self.title)
+        generator.setTitle(str(self.title))
         painter = QPainter(generator)
         self.render(painter, QPoint())
         painter.end()
@@ -150,27 +161,34 @@ class Card(QFrame):
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
-        menu.addAction("Copy image", lambda: QGuiApplication.clipboard().setPixmap(self.image()))
-        menu.addAction("Save as PNG…", lambda: self._ask_and_save("png"))
-        menu.addAction("Save as SVG…", lambda: self._ask_and_save("svg"))
+        for text, act in (
+            (tr("Copy image"), lambda: QGuiApplication.clipboard().setPixmap(self.image())),
+            (tr("Save as PNG…"), lambda: self._ask_and_save("png")),
+            (tr("Save as SVG…"), lambda: self._ask_and_save("svg")),
+        ):
+            show_text(menu.addAction("", act).setText, text)
         menu.addSeparator()
-        self._maximise = menu.addAction("Maximise")
+        self._maximise = menu.addAction("")
+        show_text(self._maximise.setText, tr("Maximise"))
         self._maximise.setCheckable(True)
         self._maximise.toggled.connect(self.maximise_toggled)
         return menu
 
     def _ask_and_save(self, suffix: str) -> None:
-        name = f"{self.title.lower().replace(' ', '-').replace('/', '-')}.{suffix}"
-        path, _ = QFileDialog.getSaveFileName(self, f"Save {self.title}", name, f"{suffix.upper()} (*.{suffix})")
+        name = f"{str(self.title).lower().replace(' ', '-').replace('/', '-')}.{suffix}"
+        path, _ = QFileDialog.getSaveFileName(
+            self, str(tr("Save {card}", card=self.title)), name, f"{suffix.upper()} (*.{suffix})"
+        )
         if path:
             self.save(Path(path))
 
-    def _button(self, name: str, tip: str) -> QToolButton:
+    def _button(self, name: str, tip: Text | str) -> QToolButton:
         button = QToolButton()
         button.setObjectName(name)
         button.setIconSize(QSize(14, 14))
-        button.setToolTip(tip)
-        button.setAccessibleName(f"{self.title}: {name}")
+        show_text(button.setToolTip, tip)
+        what = tr("help") if name == "help" else tr("more")
+        show_text(button.setAccessibleName, tr("{card}: {what}", card=self.title, what=what))
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus if name == "help" else Qt.FocusPolicy.TabFocus)
         return button
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtWidgets import QWidget
 
 from core.contracts.result import Provenance
+from core.contracts.text import Text
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class CardSpec:
 
     key: str
     content: QWidget
-    title: str
-    help: str
+    title: Text
+    help: Text
     row: int = 0
     column: int = 0
     width: int = 1

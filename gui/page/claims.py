@@ -8,11 +8,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Language
+from core.contracts.text import Text, tr
+from gui.translation import show_text
 from gui.widgets.badge import VerdictChip
 
 _VERDICT_WIDTH_PX = 118
-_UNTESTED = "Run to test this claim."
+_UNTESTED = tr("Run to test this claim.")
 
 
 class ClaimsPanel(QScrollArea):
@@ -38,18 +39,13 @@ class ClaimsPanel(QScrollArea):
             self._add(claim)
         self._grid.setRowStretch(self._grid.rowCount(), 1)
         self.setWidget(body)
-        self.set_language("en")
-
-    def set_language(self, language: Language) -> None:
-        for claim in self._claims:
-            self.statements[claim.id].setText(claim.statement.in_language(language))
 
     def show_findings(self, findings: Mapping[str, Finding]) -> None:
         """Verdict and evidence by claim id. An empty mapping takes every verdict back."""
         for claim in self._claims:
             finding = findings.get(claim.id)
             self.chips[claim.id].set_verdict(None if finding is None else finding.verdict)
-            self.evidence[claim.id].setText(_UNTESTED if finding is None else finding.evidence)
+            show_text(self.evidence[claim.id].setText, _UNTESTED if finding is None else finding.evidence)
 
     def tested(self) -> int:
         """How many claims have a verdict that a run gave."""
@@ -58,7 +54,7 @@ class ClaimsPanel(QScrollArea):
 
     def _add(self, claim: Claim) -> None:
         self.chips[claim.id] = VerdictChip()
-        self.statements[claim.id] = _wrapped("", "")
+        self.statements[claim.id] = _wrapped(claim.statement, "")
         self.evidence[claim.id] = _wrapped(_UNTESTED, "muted")
         taught = QVBoxLayout()
         taught.setSpacing(1)
@@ -76,9 +72,10 @@ class ClaimsPanel(QScrollArea):
         self._grid.addWidget(self.evidence[claim.id], row, 2, top)
 
 
-def _wrapped(text: str, role: str) -> QLabel:
-    label = QLabel(text)
+def _wrapped(text: Text, role: str) -> QLabel:
+    label = QLabel()
     label.setTextFormat(Qt.TextFormat.PlainText)
+    show_text(label.setText, text)
     label.setWordWrap(True)
     label.setProperty("role", role)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -14,6 +14,7 @@ from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
 from core.contracts.params import Params
 from core.contracts.result import Result
+from core.contracts.text import Text, tr
 from core.contracts.topic import Topic
 from gui.page.engine_bridge import EngineBridge
 
@@ -79,14 +80,14 @@ class Controller(QObject):
             self._run.cancel()
         run = self._bridge.submit(self._topic.id, params, device)
         self._run, self._started_at = run, time.time()
-        self._view.show_started("Waiting for the worker")
-        self._view.append_log(f"Run on {device}: {_one_line(params)}")
+        self._view.show_started(tr("Waiting for the worker"))
+        self._view.append_log(str(tr("Run on {device}: {params}", device=device, params=_one_line(params))))
 
     def cancel(self) -> None:
         """Ask the run to stop; its terminal event follows."""
         if self._run is not None:
             self._run.cancel()
-            self._view.show_progress(0, 0, "Cancelling")
+            self._view.show_progress(0, 0, tr("Cancelling"))
 
     def show_result(self, result: Result) -> None:
         """Present a result, of a run or of the history, with its claims tested, on the newest plan."""
@@ -108,8 +109,9 @@ class Controller(QObject):
             try:
                 findings[claim.id] = claim.test(result)
             except Exception:
-                self._view.append_log(f"The test of claim {claim.id} failed.\n{traceback.format_exc()}")
-                findings[claim.id] = Finding(Verdict.NOT_TESTED, "The test of this claim failed: see the log.")
+                failed = tr("The test of claim {claim} failed.", claim=claim.id)
+                self._view.append_log(f"{failed}\n{traceback.format_exc()}")
+                findings[claim.id] = Finding(Verdict.NOT_TESTED, tr("The test of this claim failed: see the log."))
         return findings
 
     def _on_params(self, _params: Params) -> None:
@@ -135,11 +137,12 @@ class Controller(QObject):
         try:
             return work()
         except InvalidParams as error:
-            self._view.show_error(error.sentence, "", error.field)
+            self._view.show_error(error.text, "", error.field)
         except TilescopeError as error:
-            self._view.show_error(error.sentence)
+            self._view.show_error(error.text)
         except Exception as error:
-            sentence = f"The model of this page failed with {type(error).__name__}: other parameters may work."
+            kind = type(error).__name__
+            sentence = tr("The model of this page failed with {error}: other parameters may work.", error=kind)
             self._view.show_error(sentence, traceback.format_exc())
         return None
 
@@ -149,8 +152,8 @@ class Controller(QObject):
             return
         match event:
             case Started(device=device):
-                self._view.show_progress(0, 0, f"Running on {device}")
-                self._view.append_log(f"Started on {device}")
+                self._view.show_progress(0, 0, tr("Running on {device}", device=device))
+                self._view.append_log(str(tr("Started on {device}", device=device)))
             case Progress(done=done, total=total, phase=phase):
                 self._view.show_progress(done, total, phase)
             case Partial(result=result):
@@ -158,20 +161,21 @@ class Controller(QObject):
             case Finished(result=result):
                 self._finish(result)
             case Failed(sentence=sentence, detail=detail, blames=field):
-                self._end("Failed")
+                self._end(tr("Failed"))
                 self._view.show_error(sentence, detail, field)
             case Cancelled(reason=reason):
-                self._end(reason.capitalize())
-                self._view.append_log(f"Run {reason}")
+                self._end(reason)
+                self._view.append_log(str(tr("Run ended: {reason}", reason=reason)))
 
     def _finish(self, result: Result) -> None:
         wall_s = time.time() - self._started_at
-        self._end(f"Done on {result.environment.device}", completed=True)
-        self._view.append_log(f"Done on {result.environment.device} in {wall_s:.1f} s")
+        device = result.environment.device
+        self._end(tr("Done on {device}", device=device), completed=True)
+        self._view.append_log(str(tr("Done on {device} in {seconds:.1f} s", device=device, seconds=wall_s)))
         self.show_result(result)
         self.finished.emit(result, self._started_at, wall_s)
 
-    def _end(self, phase: str, *, completed: bool = False) -> None:
+    def _end(self, phase: Text | str, *, completed: bool = False) -> None:
         self._run = None
         self._view.show_ended(phase, completed=completed)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QTextBrowser, QWidget
 
-from core.contracts.text import Language
-from gui import theme
+from core import language
+from core.contracts.text import tr
+from gui import theme, translation
 
 _FOLDER = Path(__file__).resolve().parents[2] / "resources" / "notes"
 _LINE_WIDTH_PX = 860
@@ -27,29 +28,27 @@ class NotesPanel(QTextBrowser):
     def __init__(self, topic_id: str, folder: Path = _FOLDER, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._topic_id, self._folder = topic_id, folder
-        self._language: Language = "en"
-        self._shown: tuple[Language, str] | None = None
+        self._shown: tuple[str, str] | None = None
         self.setOpenExternalLinks(True)
         self.setLineWrapMode(QTextBrowser.LineWrapMode.FixedPixelWidth)
         self.setLineWrapColumnOrWidth(_LINE_WIDTH_PX)
         self.document().setDocumentMargin(12)
         theme.notifier().changed.connect(self._refresh)
-
-    def set_language(self, language: Language) -> None:
-        self._language = language
-        self._refresh()
+        translation.notifier().changed.connect(self._refresh)
 
     def showEvent(self, event: QShowEvent) -> None:
         self._refresh()
         super().showEvent(event)
 
     def markdown(self) -> str:
-        """The Markdown in the chosen language, or one sentence where there is none."""
-        path = self._folder / self._language / f"{self._topic_id}.md"
-        return path.read_text(encoding="utf-8") if path.exists() else "There are no notes in this language yet."
+        """The Markdown in the current language, or one sentence where there is none."""
+        path = self._folder / language.current() / f"{self._topic_id}.md"
+        return (
+            path.read_text(encoding="utf-8") if path.exists() else str(tr("There are no notes in this language yet."))
+        )
 
     def _refresh(self) -> None:
-        shown = (self._language, theme.current().name)
+        shown = (language.current(), theme.current().name)
         if self._shown == shown or not self.isVisible():
             return
         from markdown_it import MarkdownIt  # takes 40 ms, and most visits never open the notes

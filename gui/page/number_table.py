@@ -34,12 +34,15 @@ COLUMNS: tuple[Column[Entry], ...] = (
         "provenance",
         "Provenance",
         "Where the number comes from",
-        lambda entry: entry[1].provenance.value,
+        lambda entry: entry[1].provenance,
+        lambda provenance: str(provenance.label),
         number=False,
         tip=lambda entry: EXPLANATIONS[entry[1].provenance],
         badge=True,
     ),
-    Column("note", "Note", "What to know about the number", lambda entry: entry[1].note, number=False, stretch=True),
+    Column(
+        "note", "Note", "What to know about the number", lambda entry: str(entry[1].note), number=False, stretch=True
+    ),
 )
 
 
@@ -73,7 +76,7 @@ class NumberTable(QWidget):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["name", "value", "unit", "provenance", "note"])
         for name, metric in self.visible_metrics().items():
-            writer.writerow([name, repr(metric.value), metric.unit, metric.provenance.value, metric.note])
+            writer.writerow([name, repr(metric.value), metric.unit, metric.provenance.value, str(metric.note)])
         return text.getvalue()
 
     def as_json(self) -> str:
@@ -84,7 +87,7 @@ class NumberTable(QWidget):
                     "value": metric.value if math.isfinite(metric.value) else None,
                     "unit": metric.unit,
                     "provenance": metric.provenance.value,
-                    "note": metric.note,
+                    "note": str(metric.note),
                 }
                 for name, metric in self.visible_metrics().items()
             },

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Generic
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -15,11 +16,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core import language
 from core.contracts.claims import Finding
 from core.contracts.params import Params
 from core.contracts.result import Message, Result
-from core.contracts.text import Language
+from core.contracts.text import EMPTY, Text, sentences, tr
 from core.contracts.topic import Topic
+from gui import translation
 from gui.page.banner import Banner
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.claims import ClaimsPanel
@@ -33,6 +36,7 @@ from gui.page.source import SourceView
 from gui.page.stage import Stage
 from gui.page.state import P, PageState, R
 from gui.page.tabs import TabsBelow
+from gui.translation import show_text
 from gui.widgets.scroll import VerticalScroll
 
 _SIDE_PX = 304
@@ -66,15 +70,15 @@ class Page(QWidget, Generic[P, R]):
         self.numbers = NumberTable()
         self.history = HistoryPanel()
         self.log = LogPanel()
-        self.language: Language = "en"
-        self._warned = ""
+        self._warned = EMPTY
+        self._drawn_in = language.current()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._lay_out()
         self._connect()
         for part in self.build():
             self.stage.place(part)
         self.link()
-        self.set_language("en")
+        translation.notifier().changed.connect(self._retranslate)
 
     # What a page declares and draws: a subclass overrides these.
 
@@ -150,7 +154,8 @@ class Page(QWidget, Generic[P, R]):
         """Show a finished run everywhere: plots, claims, numbers, source, and what it says of itself."""
         self.show_result(result)
         self.claims.show_findings(findings)
-        self.tabs.setTabText(0, f"Claims {self.claims.tested()}/{len(self.topic.claims)}")
+        tested = tr("Claims {tested}/{total}", tested=self.claims.tested(), total=len(self.topic.claims))
+        show_text(self.tabs.setTabText, 0, tested)
         self.numbers.set_metrics(result.metrics)
         self.source.set_sources(result.sources)
         self.source.annotate_bytes(result.lines)
@@ -160,25 +165,25 @@ class Page(QWidget, Generic[P, R]):
         """Take a presented run back: the page as before its first run."""
         self.clear_result()
         self.claims.show_findings({})
-        self.tabs.setTabText(0, "Claims")
+        show_text(self.tabs.setTabText, 0, tr("Claims"))
         self.numbers.set_metrics({})
         self.source.set_sources([])
         self._announce(())
-        self.run_bar.show_ended("Not run yet", completed=False)
+        self.run_bar.show_ended(tr("Not run yet"), completed=False)
 
-    def show_started(self, phase: str) -> None:
+    def show_started(self, phase: Text | str) -> None:
         self.banner.hide()
         self.run_bar.show_started(phase)
 
-    def show_progress(self, done: float, total: float, phase: str) -> None:
+    def show_progress(self, done: float, total: float, phase: Text | str) -> None:
         self.run_bar.show_progress(done, total, phase)
 
-    def show_ended(self, phase: str, *, completed: bool) -> None:
+    def show_ended(self, phase: Text | str, *, completed: bool) -> None:
         self.run_bar.show_ended(phase, completed=completed)
 
-    def show_error(self, sentence: str, detail: str = "", field: str | None = None) -> None:
+    def show_error(self, sentence: Text | str, detail: str = "", field: str | None = None) -> None:
         """One sentence in the banner, the field at fault highlighted, the details in the log."""
-        if sentence != self.banner.sentence:
+        if str(sentence) != self.banner.sentence:
             self.log.append(f"{sentence}\n{detail}" if detail else sentence)
         self.banner.show_error(sentence, detail)
         if field is not None:
@@ -193,14 +198,6 @@ class Page(QWidget, Generic[P, R]):
         self.log.append(text)
 
     # What the window calls.
-
-    def set_language(self, language: Language) -> None:
-        """Title, question, claims and notes in that language."""
-        self.language = language
-        self._title.setText(self.topic.title.in_language(language))
-        self._question.setText(self.topic.question.in_language(language))
-        self.claims.set_language(language)
-        self.notes.set_language(language)
 
     def dismiss(self) -> bool:
         """Escape: cancel the run, else close the banner, else restore a maximised card. False if nothing to do."""
@@ -236,6 +233,18 @@ class Page(QWidget, Generic[P, R]):
         if not state.get("side", True):
             self.side.hide()
 
+    def _retranslate(self) -> None:
+        """Draw in the new language: at once where the page is in view, else when it is shown."""
+        self._drawn_in = language.current() if self.isVisible() else ""
+        if self._drawn_in and self.state is not None:
+            self.draw_result(self.state.result)
+            self._redraw(self.state)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        if self._drawn_in != language.current():
+            self._retranslate()
+        super().showEvent(event)
+
     def _connect(self) -> None:
         self.form.changed.connect(self.params_changed)
         self.form.validity_changed.connect(self.run_bar.set_valid)
@@ -254,18 +263,21 @@ class Page(QWidget, Generic[P, R]):
     def _announce(self, messages: Sequence[Message]) -> None:
         """What a run says of itself: all of it in the log, warnings in the banner too."""
         for message in messages:
-            self.log.append(f"{message.severity.capitalize()}: {message.text}")
-        warnings = [message.text for message in messages if message.severity == "warning"]
-        if warnings:
-            self.banner.show_error(" ".join(warnings))
-        elif self._warned and self.banner.sentence == self._warned:
+            severity = tr("Warning") if message.severity == "warning" else tr("Notice")
+            self.log.append(str(tr("{severity}: {text}", severity=severity, text=message.text)))
+        warned = sentences(*(message.text for message in messages if message.severity == "warning"))
+        if warned:
+            self.banner.show_error(warned)
+        elif self._warned and self.banner.sentence == str(self._warned):
             self.banner.hide()
-        self._warned = " ".join(warnings)
+        self._warned = warned
 
     def _lay_out(self) -> None:
         self._title = QLabel()
+        show_text(self._title.setText, self.topic.title)
         self._title.setProperty("role", "heading")
         self._question = QLabel()
+        show_text(self._question.setText, self.topic.question)
         self._question.setProperty("role", "question")
         self._question.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         header = QHBoxLayout()
@@ -273,14 +285,14 @@ class Page(QWidget, Generic[P, R]):
         header.setSpacing(12)
         header.addWidget(self._title)
         header.addWidget(self._question, 1, Qt.AlignmentFlag.AlignBottom)
-        panels = {
-            "Claims": self.claims,
-            "Notes": self.notes,
-            "Source": self.source,
-            "Numbers": self.numbers,
-            "History": self.history,
-            "Log": self.log,
-        }
+        panels = (
+            (tr("Claims"), self.claims),
+            (tr("Notes"), self.notes),
+            (tr("Source"), self.source),
+            (tr("Numbers"), self.numbers),
+            (tr("History"), self.history),
+            (tr("Log"), self.log),
+        )
         self.lower = TabsBelow(VerticalScroll(self.stage), panels)
         self.tabs = self.lower.tabs
         centre = QVBoxLayout()

@@ -7,8 +7,10 @@ import time
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
+from core.contracts.text import Text, tr
 from gui import theme
 from gui.icons import icon
+from gui.translation import show_text
 
 DEVICES = ("auto", "cpu", "cuda")
 _PROGRESS_STEPS = 1000
@@ -35,7 +37,8 @@ class RunBar(QWidget):
         self.progress = QProgressBar()
         self.progress.setRange(0, _PROGRESS_STEPS)
         self.progress.setTextVisible(False)
-        self._phase = QLabel("Not run yet")
+        self._phase = QLabel()
+        show_text(self._phase.setText, tr("Not run yet"))
         self._phase.setProperty("role", "small")
         self._phase.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._elapsed = QLabel()
@@ -73,7 +76,7 @@ class RunBar(QWidget):
         self._valid = valid
         self.run_button.setEnabled(valid)
 
-    def show_started(self, phase: str) -> None:
+    def show_started(self, phase: Text | str) -> None:
         self._started_at = time.monotonic()
         self.cancel_button.setEnabled(True)
         self.progress.setValue(0)
@@ -81,11 +84,11 @@ class RunBar(QWidget):
         self._timer.start()
         self._show_elapsed()
 
-    def show_progress(self, done: float, total: float, phase: str) -> None:
+    def show_progress(self, done: float, total: float, phase: Text | str) -> None:
         self.progress.setValue(round(_PROGRESS_STEPS * min(1.0, done / total)) if total > 0 else 0)
         self._set_phase(phase)
 
-    def show_ended(self, phase: str, *, completed: bool) -> None:
+    def show_ended(self, phase: Text | str, *, completed: bool) -> None:
         """The run is over; a completed one leaves the bar full."""
         if self.running:
             self._show_elapsed()
@@ -94,9 +97,9 @@ class RunBar(QWidget):
         self.progress.setValue(_PROGRESS_STEPS if completed else 0)
         self._set_phase(phase)
 
-    def _set_phase(self, phase: str) -> None:
-        self._phase.setText(phase)
-        self._phase.setToolTip(phase)
+    def _set_phase(self, phase: Text | str) -> None:
+        show_text(self._phase.setText, phase)
+        show_text(self._phase.setToolTip, phase)
 
     def _show_elapsed(self) -> None:
         self._elapsed.setText(f"{time.monotonic() - self._started_at:.1f} s")

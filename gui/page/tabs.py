@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QStackedWidget, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
+from core.contracts.text import Text, tr
 from gui import theme
 from gui.icons import icon
+from gui.translation import show_text
 from gui.widgets.splitter import SharedSplitter
 
 _UPPER_SHARE, _LOWER_SHARE = 18, 7
@@ -24,11 +26,12 @@ class TabsBelow(SharedSplitter):
     Until the user chooses, the height decides.
     """
 
-    def __init__(self, upper: QWidget, panels: Mapping[str, QWidget], parent: QWidget | None = None) -> None:
+    def __init__(self, upper: QWidget, panels: Sequence[tuple[Text, QWidget]], parent: QWidget | None = None) -> None:
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
-        for title, panel in panels.items():
-            self.tabs.addTab(panel, title)
+        for index, (title, panel) in enumerate(panels):
+            self.tabs.addTab(panel, "")
+            show_text(self.tabs.setTabText, index, title)
         self._panels = self.tabs.findChild(QStackedWidget)
         self._frame = _framed(self.tabs)
         super().__init__(Qt.Orientation.Vertical, ((upper, _UPPER_SHARE), (self._frame, _LOWER_SHARE)), parent)
@@ -96,9 +99,9 @@ class TabsBelow(SharedSplitter):
 
     def _show_chevron(self) -> None:
         self.chevron.setIcon(icon("collapse" if self.is_open else "expand", theme.current().muted))
-        text = "Collapse the tabs" if self.is_open else "Open the tabs"
-        self.chevron.setToolTip(f"{text} (Ctrl+J)")
-        self.chevron.setAccessibleName(text)
+        text = tr("Collapse the tabs") if self.is_open else tr("Open the tabs")
+        show_text(self.chevron.setToolTip, tr("{action} ({key})", action=text, key="Ctrl+J"))
+        show_text(self.chevron.setAccessibleName, text)
 
 
 def _framed(tabs: QTabWidget) -> QFrame:

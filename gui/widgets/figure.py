@@ -6,9 +6,11 @@ from PySide6.QtCore import QEvent, QPoint, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
 
+from core.contracts.text import Text
 from core.format import format_quantity
 from gui import theme as themes
 from gui.theme import Theme
+from gui.translation import show_text
 
 _TIP_GAP_PX = 14
 
@@ -49,10 +51,11 @@ class HoverTip(QLabel):
 class Figure(QWidget):
     """Base of every picture. A subclass calls `set_content` once and overrides `restyle`."""
 
-    def __init__(self, empty: str, parent: QWidget | None = None) -> None:
+    def __init__(self, empty: Text | str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._usual_sentence = empty
-        self._empty = QLabel(empty)
+        self._empty = QLabel()
+        show_text(self._empty.setText, empty)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
         self._empty.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
@@ -74,9 +77,9 @@ class Figure(QWidget):
     def show_content(self) -> None:
         self._stack.setCurrentWidget(self._content)
 
-    def show_empty(self, sentence: str | None = None) -> None:
+    def show_empty(self, sentence: Text | str | None = None) -> None:
         """Show one helpful sentence in place of the picture; None shows the figure's usual one."""
-        self._empty.setText(sentence or self._usual_sentence)
+        show_text(self._empty.setText, sentence or self._usual_sentence)
         self.tip.hide()
         self._stack.setCurrentWidget(self._empty)
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QColor, QFont
 
+from core.contracts.text import Text, tr
 from gui import theme
 
 BAR_ROLE = Qt.ItemDataRole.UserRole
@@ -28,8 +29,8 @@ class Column(Generic[R]):
     """
 
     name: str
-    title: str
-    help: str
+    title: Text | str
+    help: Text | str
     value: Callable[[R], Any]
     write: Callable[[Any], str] = str
     unit: str = ""
@@ -45,7 +46,7 @@ class Column(Generic[R]):
     """The name of a colour of the theme ('good', 'bad', 'faint'); '' for the usual one."""
     mono: bool | None = None
     badge: bool = False
-    """The text is a provenance, painted as its chip."""
+    """The value is a Provenance, painted as its chip."""
     bar: bool = False
     """A bar under the number shows its share of the largest one."""
     elide_left: bool = False
@@ -72,7 +73,7 @@ class Column(Generic[R]):
             return self.tip(row)
         value = self.value(row)
         if value is None:
-            return f"{self.help}: there is none"
+            return str(tr("{what}: none", what=self.help))
         return f"{value!r} {self.unit}".strip() if self.number else str(value)
 
     def in_order(self, rows: Sequence[R], descending: bool) -> list[R]:
@@ -148,9 +149,9 @@ class RecordModel(QAbstractTableModel, Generic[R]):
             return None
         column = self.columns[section]
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.title
+            return str(column.title)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return column.help
+            return str(column.help)
         return column.alignment if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
+from core.contracts.text import Text
 from gui.widgets.record_model import Column, Filter, RecordModel, containing
 from gui.widgets.record_view import RecordView
 from gui.widgets.table_view import TableOrSentence
@@ -29,7 +30,7 @@ class RecordTable(TableOrSentence, Generic[R]):
         self,
         columns: Sequence[Column[R]],
         key: Callable[[R], Hashable],
-        empty: str,
+        empty: Text | str,
         *,
         matches: Callable[[str], Filter[R] | None] | None = None,
         wrap: bool = False,
@@ -97,7 +98,7 @@ class RecordTable(TableOrSentence, Generic[R]):
     def copy(self) -> None:
         """The selected rows, or all that are shown, under the names of the columns: tab-separated, to the clipboard."""
         columns = self.model.columns
-        lines = ["\t".join(column.title for column in columns)]
+        lines = ["\t".join(str(column.title) for column in columns)]
         lines += ["\t".join(column.text(row) for column in columns) for row in self.selected or self.rows]
         QGuiApplication.clipboard().setText("\n".join(lines))
 

@@ -9,7 +9,6 @@ from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QRe
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from core.contracts.result import Provenance
 from gui import theme
 from gui.widgets.badge import chip_size, paint_chip
 from gui.widgets.record_model import BAR_ROLE, Column, Index, RecordModel
@@ -157,7 +156,13 @@ class _CellDelegate(QStyledItemDelegate):
         size = chip_size(text)
         rect = QRectF(option.rect.left() + 6, option.rect.center().y() - size.height() / 2 + 0.5, *size.toTuple())
         colours = theme.current()
-        paint_chip(painter, rect, text, colours.provenance[Provenance(text)], colours.surface)
+        paint_chip(
+            painter,
+            rect,
+            text,
+            colours.provenance[self._column(index).value(self._view.model().shown[index.row()])],
+            colours.surface,
+        )
 
 
 def _text_px(column: Column[Any], rows: Sequence[Any]) -> int:
@@ -176,4 +181,4 @@ def _texts(column: Column[Any], rows: Sequence[Any]) -> set[str]:
 
 
 def _head_px(column: Column[Any]) -> int:
-    return QFontMetrics(theme.ui_font("body", bold=True)).horizontalAdvance(column.title) + _HEAD_EDGE_PX
+    return QFontMetrics(theme.ui_font("body", bold=True)).horizontalAdvance(str(column.title)) + _HEAD_EDGE_PX

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
+from core.contracts.text import Text
 from gui.widgets.segments import Segments
 
 
@@ -13,7 +14,7 @@ class Switcher(QWidget):
 
     switched = Signal(int)
 
-    def __init__(self, pictures: list[tuple[str, QWidget]], parent: QWidget | None = None) -> None:
+    def __init__(self, pictures: list[tuple[Text | str, QWidget]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._segments, self._stack = Segments([title for title, _ in pictures]), QStackedWidget()
         for _, picture in pictures:

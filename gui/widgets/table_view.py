@@ -9,7 +9,9 @@ from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, Qt, Signal
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QAbstractItemView, QLabel, QStackedLayout, QTableView, QWidget
 
+from core.contracts.text import Text
 from gui import theme
+from gui.translation import show_text
 from gui.widgets.keyboard_nav import keeps_arrows
 
 
@@ -60,11 +62,12 @@ class TableView(QTableView):
 class TableOrSentence(QWidget):
     """`view`, or the sentence `empty` while there are no rows."""
 
-    def __init__(self, view: TableView, empty: str, parent: QWidget | None = None) -> None:
+    def __init__(self, view: TableView, empty: Text | str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.view = view
         view.model().setParent(self)
-        self._sentence = QLabel(empty)
+        self._sentence = QLabel()
+        show_text(self._sentence.setText, empty)
         self._sentence.setProperty("role", "empty")
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._sentence.setWordWrap(True)

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.params import Params
-from gui import theme
+from gui import theme, translation
 from gui.page.engine_bridge import EngineBridge
 from gui.window.garbage import collected_on_gui_thread
 from gui.window.history import HistoryKeeper
@@ -74,6 +74,7 @@ def run_window(
     """
     sys.setswitchinterval(_SWITCH_S)
     settings = settings or Settings()
+    translation.use(settings.language)
     _check_names(theme, topic)
     params = _parsed(topic, assignments)
     if theme is not None:

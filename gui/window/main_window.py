@@ -22,12 +22,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core import language
 from core.contracts import registry
 from core.contracts.errors import TilescopeError
 from core.contracts.params import Params
-from core.contracts.text import Language
 from core.contracts.topic import Topic
-from gui import theme
+from gui import theme, translation
 from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
 from gui.page.page import Page
@@ -77,7 +77,6 @@ class MainWindow(QMainWindow):
         self._paint_wait.setSingleShot(True)
         self._paint_wait.timeout.connect(self._announce_first_paint)
         self._announced = False
-        self._language: Language = settings.language
         self.setWindowTitle("Tilescope")
         self.navigation = Navigation(list(self._topics.values()))
         self.stack = QStackedWidget()
@@ -92,7 +91,6 @@ class MainWindow(QMainWindow):
         bridge.state_changed.connect(self.status.show_state)
         if keeper is not None:
             keeper.notice.connect(self._show_news)
-        self.navigation.set_language(self._language)
         place_window(self, QSize(*_DEFAULT_SIZE_PX), settings.geometry)
 
     # Pages
@@ -128,7 +126,6 @@ class MainWindow(QMainWindow):
         module, name = self._page_classes[topic_id].split(":")
         topic = self._topics[topic_id]
         page: Page = getattr(importlib.import_module(module), name)(topic)
-        page.set_language(self._language)
         state = self._settings.page_state(topic_id)
         page.restore_layout(state)
         page.form.set_params(_params_of(topic, state.get("params", {})))
@@ -172,7 +169,7 @@ class MainWindow(QMainWindow):
         """Every action of the window with its keys."""
         on_page = self._on_page
         pages: list[Entry] = [
-            (topic.title.en, partial(self.open_page, topic.id), (f"Ctrl+{number}",) if number <= 9 else ())
+            (str(topic.title), partial(self.open_page, topic.id), (f"Ctrl+{number}",) if number <= 9 else ())
             for number, topic in enumerate(self._topics.values(), start=1)
         ]
         return {
@@ -217,11 +214,11 @@ class MainWindow(QMainWindow):
         self._settings.theme = name
 
     def toggle_language(self) -> None:
-        self._language = "en" if self._language == "zh" else "zh"
-        self._settings.language = self._language
-        self.navigation.set_language(self._language)
-        for opened in self._open.values():
-            opened.page.set_language(self._language)
+        self.set_language(language.following())
+
+    def set_language(self, code: str) -> None:
+        translation.use(code)
+        self._settings.language = code
 
     @property
     def footer(self) -> str:

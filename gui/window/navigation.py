@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
-from core.contracts.text import Language
+from core import language
+from core.contracts.text import tr
 from core.contracts.topic import Topic
-from gui import theme
+from gui import theme, translation
 from gui.icons import icon
+from gui.translation import show_text
 
 _WIDTH_PX = 104
-_LANGUAGE_LABELS: dict[Language, str] = {"en": "中文", "zh": "English"}
 
 
 class Navigation(QFrame):
@@ -36,7 +37,8 @@ class Navigation(QFrame):
         for number, topic in enumerate(topics, start=1):
             button = self._button(topic.id, 22)
             button.setCheckable(True)
-            button.setToolTip(f"{topic.question.en} (Ctrl+{number})")
+            show_text(button.setText, topic.title)
+            show_text(button.setToolTip, tr("{question} (Ctrl+{number})", question=topic.question, number=number))
             button.clicked.connect(lambda _=False, topic_id=topic.id: self.topic_chosen.emit(topic_id))
             self._group.addButton(button)
             self.buttons[topic.id] = button
@@ -49,17 +51,18 @@ class Navigation(QFrame):
         layout.addWidget(self._language)
         layout.addWidget(self._theme)
         self._recolour()
+        self._offer_language()
+        translation.notifier().changed.connect(self._offer_language)
         theme.notifier().changed.connect(self._recolour)
 
     def show_topic(self, topic_id: str) -> None:
         self.buttons[topic_id].setChecked(True)
 
-    def set_language(self, language: Language) -> None:
-        """Labels in that language; the language button offers the other one."""
-        for topic in self._topics:
-            self.buttons[topic.id].setText(topic.title.in_language(language))
-        self._language.setText(_LANGUAGE_LABELS[language])
-        self._language.setToolTip("Titles, claims and notes in " + _LANGUAGE_LABELS[language] + " (Ctrl+L)")
+    def _offer_language(self) -> None:
+        """The language button names the language that it switches to."""
+        name = language.LANGUAGES[language.following()]
+        self._language.setText(name)
+        show_text(self._language.setToolTip, tr("Show everything in {language} (Ctrl+L)", language=name))
 
     def _button(self, name: str, icon_px: int) -> QToolButton:
         button = QToolButton()

@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from core.contracts.text import Language
+from core import language
 from gui.theme import NAMES
 
 
@@ -31,12 +31,14 @@ class Settings:
         self._store.setValue("theme", name)
 
     @property
-    def language(self) -> Language:
-        return "zh" if self._store.value("language") == "zh" else "en"
+    def language(self) -> str:
+        """The language that was chosen; the system's until one is."""
+        code = self._store.value("language")
+        return code if code in language.LANGUAGES else language.of_system()
 
     @language.setter
-    def language(self, language: Language) -> None:
-        self._store.setValue("language", language)
+    def language(self, code: str) -> None:
+        self._store.setValue("language", code)
 
     @property
     def page(self) -> str:

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from core.commands.claim_blocks import print_claim
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 
 STATEMENT = "FlashAttention reads and writes fewer bytes of HBM than standard attention, at every length that fits."
 EVIDENCE = "9.98 MB against 59.2 MB (traced); tensor h.[red]0[/].w was the largest of those that both kernels touch."
@@ -13,7 +13,7 @@ SOURCE = "Dao et al. 2022 (arXiv 2205.14135), Theorem 2 and Figure 2 (left), whi
 
 
 def printed(capsys: pytest.CaptureFixture[str], verdict: Verdict, expected: Verdict = Verdict.HOLDS) -> list[str]:
-    claim = Claim("fewer-bytes", Text(STATEMENT, ""), SOURCE, lambda _: Finding(verdict, EVIDENCE), expected)
+    claim = Claim("fewer-bytes", tr(STATEMENT), SOURCE, lambda _: Finding(verdict, EVIDENCE), expected)
     print_claim(Console(width=80), "flash-attention", claim, Finding(verdict, EVIDENCE))
     return capsys.readouterr().out.splitlines()
 

@@ -31,10 +31,14 @@ def test_that_a_form_can_be_built_from_the_specs() -> None:
     specs = {spec.name: spec for spec in Shape.specs()}
     assert list(specs) == ["heads", "kv_heads", "scale", "dtype", "tile", "causal", "file"]
     assert (specs["heads"].kind, specs["heads"].minimum, specs["heads"].maximum) == (int, 1, 64)
-    assert (specs["heads"].unit, specs["heads"].label, specs["heads"].help) == ("heads", "Heads", "Query heads.")
+    assert (specs["heads"].unit, str(specs["heads"].label), str(specs["heads"].help)) == (
+        "heads",
+        "Heads",
+        "Query heads.",
+    )
     assert (specs["scale"].kind, specs["scale"].step) == (float, 0.1)
     assert specs["dtype"].choices == ("fp32", "fp16")
-    assert specs["tile"].group == "Tiling"
+    assert str(specs["tile"].group) == "Tiling"
     assert specs["causal"].kind is bool
     assert (specs["file"].kind, specs["file"].file_filter) == (str, "Python (*.py)")
 

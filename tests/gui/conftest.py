@@ -16,6 +16,7 @@ from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from core import language
 from core.contracts.result import Environment, KernelSource, LineTraffic, Metric, Provenance
 from core.contracts.topic import Topic
 from gui import theme
@@ -80,6 +81,14 @@ def dark_theme(qapp: QApplication) -> None:
     """Every test begins in the same theme."""
     if theme.current().name != "dark" or not qapp.styleSheet():
         theme.apply(qapp, "dark")
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Every test begins in English, and its widgets are told when it leaves another language behind."""
+    yield
+    if language.current() != language.ENGLISH:
+        language.use(language.ENGLISH)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from core.contracts.errors import InvalidParams
 from core.contracts.events import Event
 from core.contracts.params import Params, choice, number, switch
 from core.contracts.result import Provenance, Result
-from core.contracts.text import Text
+from core.contracts.text import tr, verbatim
 from core.contracts.topic import Topic
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.page import Page
@@ -141,17 +141,17 @@ def toy_claims() -> tuple[Claim, ...]:
         return Finding(Verdict.HOLDS, f"The error is {result.value('error'):g} (traced).")
 
     return (
-        Claim("same-result", Text("The results agree.", "结果一致。"), "Paper, theorem 1", small_error),
+        Claim("same-result", tr("The results agree."), verbatim("Paper, theorem 1"), small_error),
         Claim(
-            "faster", Text("It is faster.", "更快。"), "Notes", lambda _: Finding(Verdict.NOT_TESTED, "Needs a GPU.")
+            "faster", tr("It is faster."), verbatim("Notes"), lambda _: Finding(Verdict.NOT_TESTED, tr("Needs a GPU."))
         ),
     )
 
 
 TOPIC = Topic(
     id="toy",
-    title=Text("Toy", "玩具"),
-    question=Text("What is it?", "这是什么?"),
+    title=tr("Toy"),
+    question=tr("What is it?"),
     params=ToyParams,
     plan=lambda params: ("plan of", params.seq_len),
     experiment="nowhere:run",

@@ -96,6 +96,6 @@ def _tables_before(result: FineTuningResult) -> dict[str, list[dict[str, Any]]]:
 def _summary_before(summary: MethodSummary) -> dict[str, Any]:
     row = asdict(summary)
     memory = row.pop("memory")
-    label, where = METHODS[summary.method].label, METHODS[summary.method].where.en
+    label, where = METHODS[summary.method].label, METHODS[summary.method].where.in_language("en")
     shares = {"share": summary.share, "frozen_parameters": summary.frozen_parameters}
     return {"label": label, "where": where, "memory_how": memory.pop("how")} | memory | row | shares

@@ -125,13 +125,13 @@ def test_that_the_page_knows_why_nothing_changes(changes: dict[str, Any], step: 
     reason = why_nothing_changes(LoraParams.parse(changes), step)
     assert reason.cause is cause
     assert reason.changes == (cause is Cause.ALLOCATING)
-    assert reason.sentence.en.endswith(".")
-    assert reason.sentence.zh.endswith("。")
+    assert str(reason.sentence).endswith(".")
+    assert reason.sentence.in_language("zh").endswith("。")
 
 
 def test_that_before_the_first_allocation_its_step_is_named() -> None:
-    assert "step 50" in why_nothing_changes(LoraParams(), 12).sentence.en
-    assert "step 60" in why_nothing_changes(LoraParams(), 51).sentence.en
+    assert "step 50" in why_nothing_changes(LoraParams(), 12).sentence.in_language("en")
+    assert "step 60" in why_nothing_changes(LoraParams(), 51).sentence.in_language("en")
 
 
 @pytest.mark.parametrize("config", [TINY, STANDARD])

@@ -1,6 +1,6 @@
 """decoder: two attentions."""
 
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.topics.decoder.claims import CLAIMS
 from core.topics.decoder.params import DecoderParams
@@ -9,8 +9,8 @@ from core.topics.decoder.result import DecoderResult
 
 TOPIC = Topic(
     id="decoder",
-    title=Text("Decoder", "解码器"),
-    question=Text("Where do Q, K and V come from?", "Q、K、V 从哪里来？"),
+    title=tr("Decoder"),
+    question=tr("Where do Q, K and V come from?"),
     params=DecoderParams,
     plan=plan,
     experiment="core.topics.decoder.experiment:run",

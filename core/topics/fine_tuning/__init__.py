@@ -1,6 +1,6 @@
 """fine-tuning: which parameters move?"""
 
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.topics.fine_tuning.claims import CLAIMS
 from core.topics.fine_tuning.params import FineTuningParams
@@ -15,8 +15,8 @@ def libraries(params: FineTuningParams, device: str) -> str:
 
 TOPIC = Topic(
     id="fine-tuning",
-    title=Text("Fine-tuning", "微调"),
-    question=Text("Which parameters move?", "哪些参数在动？"),
+    title=tr("Fine-tuning"),
+    question=tr("Which parameters move?"),
     params=FineTuningParams,
     plan=plan,
     check=check,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.result import FineTuningResult
 
@@ -194,45 +194,40 @@ LI_LIANG, LIU_V2 = "Li and Liang 2021 (arXiv 2101.00190)", "Liu et al. 2022 (arX
 CLAIMS = (
     Claim(
         id="prefix-tuning-freezes",
-        statement=Text(
+        statement=tr(
             "Prefix-tuning freezes the language model: no gradient reaches its parameters, only the prefix is trained.",
-            "Prefix-tuning 冻结语言模型：没有梯度到达其参数，只训练前缀。",
         ),
         source=f"Interview notes; {LI_LIANG}",
         test=prefix_tuning_freezes,
     ),
     Claim(
         id="prefix-tuning-objective",
-        statement=Text(
+        statement=tr(
             "Prefix-tuning optimizes p(y | prefix, x), the probability of the target after prefix and input.",
-            "Prefix-tuning 优化 p(y | prefix, x)：给定前缀和输入时目标文本的概率。",
         ),
         source=f"Interview notes; {LI_LIANG}",
         test=prefix_tuning_optimizes_the_target,
     ),
     Claim(
         id="prefix-first",
-        statement=Text(
+        statement=tr(
             "The prefix stands before everything else, and every token may look at all of it.",
-            "前缀位于所有内容之前，每个 token 都能看到整个前缀。",
         ),
         source=f"Interview notes; {LI_LIANG}",
         test=prefix_stands_first,
     ),
     Claim(
         id="embedding-or-every-layer",
-        statement=Text(
+        statement=tr(
             "Prompt tuning adds vectors at the embedding only, P-tuning v2 at every layer.",
-            "Prompt tuning 只在嵌入层加入向量，P-tuning v2 在每一层都加入。",
         ),
         source=f"{LIU_V2}; Lester et al. 2021 (arXiv 2104.08691)",
         test=prompt_at_the_embedding_v2_at_every_layer,
     ),
     Claim(
         id="two-names-one-method",
-        statement=Text(
+        statement=tr(
             "Prompt tuning and P-tuning v2 are two names of one method.",
-            "Prompt tuning 与 P-tuning v2 是同一种方法的两个名字。",
         ),
         source="Interview notes",
         test=one_method_with_two_names,
@@ -240,9 +235,8 @@ CLAIMS = (
     ),
     Claim(
         id="p-tuning-v2-share",
-        statement=Text(
+        statement=tr(
             "P-tuning v2 trains only 0.1% to 3% of the model's parameters.",
-            "P-tuning v2 只需训练模型 0.1% 到 3% 的参数。",
         ),
         source=f"Interview notes; {LIU_V2}",
         test=v2_trains_a_tenth_to_three_percent,
@@ -250,9 +244,8 @@ CLAIMS = (
     ),
     Claim(
         id="qlora-gradients-through",
-        statement=Text(
+        statement=tr(
             "QLoRA's gradients go through the frozen 4-bit weights into the adapters; the weights themselves get none.",
-            "QLoRA 的梯度穿过冻结的 4 bit 权重到达适配器；权重本身得不到梯度。",
         ),
         source="Interview notes; Dettmers et al. 2023 (arXiv 2305.14314)",
         test=gradients_go_through_four_bits,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.contracts.text import Text
+from core.contracts.text import Text, tr
 
 
 class MethodId(StrEnum):
@@ -31,36 +31,36 @@ class Method:
 METHODS: dict[MethodId, Method] = {
     method.id: method
     for method in (
-        Method(MethodId.FULL, "Full", Text("every weight", "所有权重"), 1e-3),
+        Method(MethodId.FULL, "Full", tr("every weight"), 1e-3),
         Method(
             MethodId.PREFIX_TUNING,
             "Prefix-tuning",
-            Text("keys and values before those of every layer, written by an MLP", "每层键值前的前缀，由 MLP 生成"),
+            tr("keys and values before those of every layer, written by an MLP"),
             1e-2,
         ),
         Method(
             MethodId.PROMPT_TUNING,
             "Prompt tuning",
-            Text("vectors before the embedded input", "嵌入层输入前的向量"),
+            tr("vectors before the embedded input"),
             2e-1,
         ),
         Method(
             MethodId.P_TUNING_V2,
             "P-tuning v2",
-            Text("keys and values before those of every layer", "每层键值前的前缀，直接训练"),
+            tr("keys and values before those of every layer"),
             3e-1,
         ),
-        Method(MethodId.LORA, "LoRA", Text("A and B beside the chosen matrices", "所选矩阵旁的 A 和 B"), 5e-3),
+        Method(MethodId.LORA, "LoRA", tr("A and B beside the chosen matrices"), 5e-3),
         Method(
             MethodId.QLORA,
             "QLoRA",
-            Text("A and B beside the chosen matrices, which are in 4 bits", "4 bit 矩阵旁的 A 和 B"),
+            tr("A and B beside the chosen matrices, which are in 4 bits"),
             5e-3,
         ),
         Method(
             MethodId.ADALORA,
             "AdaLoRA",
-            Text("P, Λ and Q beside the chosen matrices", "所选矩阵旁的 P、Λ 和 Q"),
+            tr("P, Λ and Q beside the chosen matrices"),
             1e-2,
         ),
     )

@@ -1,6 +1,6 @@
 """flash-attention: where do the bytes go?"""
 
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.topics.flash_attention.claims import CLAIMS
 from core.topics.flash_attention.params import FlashAttentionParams
@@ -9,8 +9,8 @@ from core.topics.flash_attention.result import FlashAttentionResult
 
 TOPIC = Topic(
     id="flash-attention",
-    title=Text("FlashAttention", "FlashAttention"),
-    question=Text("Where do the bytes go?", "字节都去哪儿了？"),
+    title=tr("FlashAttention"),
+    question=tr("Where do the bytes go?"),
     params=FlashAttentionParams,
     plan=plan,
     check=check,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.format import format_quantity
 from core.topics.flash_attention.result import FlashAttentionResult
 from core.wording import missing, provenance, quantity
@@ -192,18 +192,16 @@ def faster_on_a_gpu(result: FlashAttentionResult) -> Finding:
 CLAIMS = (
     Claim(
         id="same-result",
-        statement=Text(
+        statement=tr(
             "FlashAttention is exact: its result equals that of standard attention, to rounding.",
-            "FlashAttention 是精确的：结果与标准注意力一致，差别仅为舍入误差。",
         ),
         source=f"{_DAO}, Theorem 1",
         test=same_result,
     ),
     Claim(
         id="is-an-approximation",
-        statement=Text(
+        statement=tr(
             "FlashAttention is an approximation: it gives up some accuracy for speed.",
-            "FlashAttention 是一种近似算法：以精度换速度。",
         ),
         source=f"Often said, mixing it up with sparse and low-rank attention; contradicted by {_DAO}, Theorem 1",
         test=is_an_approximation,
@@ -211,28 +209,25 @@ CLAIMS = (
     ),
     Claim(
         id="forward-flops-equal",
-        statement=Text(
+        statement=tr(
             "The forward pass of FlashAttention does the same FLOPs as standard attention.",
-            "前向传播中，FlashAttention 的 FLOPs 与标准注意力相同。",
         ),
         source=f"{_DAO}, Theorem 1: O(N²d) FLOPs",
         test=forward_flops_equal,
     ),
     Claim(
         id="backward-recomputes",
-        statement=Text(
+        statement=tr(
             "Forward and backward together, FlashAttention does more FLOPs: it recomputes S instead of storing it "
             "(75.2 against 66.6 GFLOPs in the paper).",
-            "前向加反向，FlashAttention 的 FLOPs 反而更多：它重算 S 而不是存下来（论文：75.2 对 66.6 GFLOPs）。",
         ),
         source=f"{_DAO}, Figure 2 (left)",
         test=backward_recomputes,
     ),
     Claim(
         id="saves-flops",
-        statement=Text(
+        statement=tr(
             "FlashAttention is fast because it needs fewer FLOPs.",
-            "FlashAttention 之所以快，是因为它减少了计算量（FLOPs）。",
         ),
         source=f"A common mistake; contradicted by {_DAO}, Figure 2 (left)",
         test=saves_flops,
@@ -240,36 +235,31 @@ CLAIMS = (
     ),
     Claim(
         id="fewer-hbm-accesses",
-        statement=Text(
+        statement=tr(
             "What FlashAttention saves is HBM accesses (40.3 to 4.4 GB in the paper).",
-            "FlashAttention 节省的是 HBM 访问量（论文：从 40.3 GB 降到 4.4 GB）。",
         ),
         source=f"{_DAO}, Theorem 2 and Figure 2 (left)",
         test=fewer_hbm_accesses,
     ),
     Claim(
         id="no-scores-in-hbm",
-        statement=Text(
+        statement=tr(
             "The score matrix S and the probabilities P are never written to HBM.",
-            "分数矩阵 S 与概率矩阵 P 从不写入 HBM。",
         ),
         source=f"{_DAO}, section 3.1",
         test=no_scores_in_hbm,
     ),
     Claim(
         id="gain-grows-with-length",
-        statement=Text(
-            "The longer the sequence, the more FlashAttention gains.", "序列越长，FlashAttention 的收益越大。"
-        ),
+        statement=tr("The longer the sequence, the more FlashAttention gains."),
         source=f"{_DAO}, section 3.2 and Figure 3",
         test=gain_grows,
         expected=Verdict.HOLDS_WITH_LIMIT,
     ),
     Claim(
         id="traffic-is-linear",
-        statement=Text(
+        statement=tr(
             "FlashAttention makes the memory traffic of attention linear in the sequence length.",
-            "FlashAttention 使注意力的访存量随序列长度线性增长。",
         ),
         source=f"A mix-up of memory, which is linear, and accesses, which are Θ(N²d²/M): {_DAO}, Theorems 1 and 2",
         test=traffic_is_linear,
@@ -277,18 +267,16 @@ CLAIMS = (
     ),
     Claim(
         id="sram-is-faster",
-        statement=Text(
+        statement=tr(
             "SRAM is about an order of magnitude faster than HBM, and far smaller.",
-            "SRAM 的带宽比 HBM 高约一个数量级，但容量小得多。",
         ),
         source=f"{_DAO}, section 2.1; the GPU's data sheet",
         test=sram_is_faster,
     ),
     Claim(
         id="faster-on-a-gpu",
-        statement=Text(
+        statement=tr(
             "On a GPU, FlashAttention is faster than standard attention.",
-            "在 GPU 上，FlashAttention 比标准注意力更快。",
         ),
         source=f"{_DAO}, Figure 2 (left): 7.3 against 41.7 ms",
         test=faster_on_a_gpu,

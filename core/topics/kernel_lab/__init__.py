@@ -1,6 +1,6 @@
 """kernel-lab: what does my kernel touch?"""
 
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.topics.kernel_lab.claims import CLAIMS
 from core.topics.kernel_lab.params import KernelLabParams
@@ -15,8 +15,8 @@ def backend(params: KernelLabParams, device: str) -> str:
 
 TOPIC = Topic(
     id="kernel-lab",
-    title=Text("Kernel lab", "Kernel 实验室"),
-    question=Text("What does my kernel touch?", "我的 kernel 访问了哪些内存？"),
+    title=tr("Kernel lab"),
+    question=tr("What does my kernel touch?"),
     params=KernelLabParams,
     plan=plan,
     check=check,

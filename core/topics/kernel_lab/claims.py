@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.format import format_quantity
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import LineRow, SectorRow, TensorRow
@@ -137,36 +137,34 @@ def _place(row: LineRow | SectorRow) -> tuple[int, str, int, str, str]:
 CLAIMS = (
     Claim(
         id="stays-inside",
-        statement=Text("Every access stays inside its tensor.", "每次访存都落在张量范围之内。"),
+        statement=tr("Every access stays inside its tensor."),
         source="CUDA C++ Programming Guide: an access outside an allocation is undefined behaviour",
         test=stays_inside,
     ),
     Claim(
         id="no-races",
-        statement=Text("No two programs write the same bytes.", "没有两个 program 写同一个字节。"),
+        statement=tr("No two programs write the same bytes."),
         source="Triton: the programs of a launch run in any order, and nothing orders their stores",
         test=no_races,
     ),
     Claim(
         id="read-once",
-        statement=Text("Each byte is read about once.", "每个字节大约只读一次。"),
+        statement=tr("Each byte is read about once."),
         source="The lower bound of a memory-bound kernel: Williams et al. 2009 (Roofline), compulsory misses",
         test=read_once,
     ),
     Claim(
         id="not-read-back",
-        statement=Text(
+        statement=tr(
             "What a kernel writes is not read back: no intermediate goes through memory.",
-            "kernel 写出的数据不会再被读回：没有中间结果经过显存。",
         ),
         source="The reason to fuse kernels: Dao et al. 2022 (arXiv 2205.14135), section 2.1",
         test=not_read_back,
     ),
     Claim(
         id="whole-sectors",
-        statement=Text(
+        statement=tr(
             "What a program loads or stores at once lies together: memory is not moved in vain.",
-            "一个 program 同时读写的数据在内存中相邻：没有白白搬运的内存。",
         ),
         source="NVIDIA, CUDA C++ Best Practices Guide: Coalesced Access to Global Memory",
         test=whole_sectors,

@@ -1,6 +1,6 @@
 """lora: low rank, and who gets it?"""
 
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.topics.lora.claims import CLAIMS
 from core.topics.lora.params import LoraParams
@@ -16,8 +16,8 @@ def _backend(params: LoraParams, device: str) -> str:
 
 TOPIC = Topic(
     id="lora",
-    title=Text("LoRA, AdaLoRA", "LoRA、AdaLoRA"),
-    question=Text("Who gets the rank?", "秩分给谁？"),
+    title=tr("LoRA, AdaLoRA"),
+    question=tr("Who gets the rank?"),
     params=LoraParams,
     plan=plan,
     check=check,

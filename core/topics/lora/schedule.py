@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from core.contracts.text import Text
+from core.contracts.text import Text, tr, verbatim
 from core.topics.lora.params import LoraParams
 
 
@@ -121,56 +121,48 @@ def why_nothing_changes(params: LoraParams, step: int) -> Reason:
     if not params.call_update:
         return Reason(
             Cause.NOT_CALLED,
-            Text(
+            tr(
                 "No rank changes, at this step or any other, because update_and_allocate is not called: call it after "
                 "each optimizer step, before the gradients are cleared.",
-                "秩在任何一步都不会变，因为没有调用 update_and_allocate：应在每次优化器更新之后、清空梯度之前调用它。",
             ),
         )
     if params.init_r == params.target_r:
         return Reason(
             Cause.NOTHING_TO_PRUNE,
-            Text(
+            verbatim(
                 f"No rank changes, because init_r and target_r are both {params.init_r}: the budget is met from the "
                 "start, so there is nothing to prune.",
-                f"秩不变，因为 init_r 与 target_r 都是 {params.init_r}：预算从一开始就已满足，没有可剪的三元组。",
             ),
         )
     phase, following = schedule.phase(step), schedule.next_allocation(step)
     if phase is Phase.WARM_UP:
         return Reason(
             Cause.BEFORE_TINIT,
-            Text(
+            verbatim(
                 f"No rank changes yet: until step {params.tinit} (tinit) every matrix keeps all {params.init_r} "
                 f"triplets while scores are gathered; the first allocation comes at step {following}.",
-                f"秩尚未变化：到第 {params.tinit} 步（tinit）为止，每个矩阵都保留全部 {params.init_r} 个三元组，只累积"
-                f"重要性分数；第一次分配在第 {following} 步。",
             ),
         )
     if phase is Phase.FINAL:
         return Reason(
             Cause.BUDGET_MET,
-            Text(
+            verbatim(
                 f"No rank changes any more: since step {schedule.last_allocation} the budget of {params.target_r} "
                 f"triplets per matrix is met, and the masks stay for the last {params.tfinal} steps (tfinal).",
-                f"秩不再变化：第 {schedule.last_allocation} 步起已达到平均每个矩阵 {params.target_r} 个三元组的预算，"
-                f"最后 {params.tfinal} 步（tfinal）掩码固定。",
             ),
         )
     if not schedule.allocates(step):
         return Reason(
             Cause.BETWEEN_ALLOCATIONS,
-            Text(
+            verbatim(
                 f"No rank changes at this step: ranks are allocated every {params.delta_t} steps (deltaT), next at "
                 f"step {following}.",
-                f"这一步秩不变：每 {params.delta_t} 步（deltaT）分配一次，下一次在第 {following} 步。",
             ),
         )
     return Reason(
         Cause.ALLOCATING,
-        Text(
+        tr(
             "Ranks are allocated at this step: the triplets with the highest scores stay, as many as the budget "
             "allows.",
-            "这一步重新分配秩：按预算保留得分最高的三元组。",
         ),
     )

@@ -1,6 +1,6 @@
 """masks: who may look at whom?"""
 
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.topics.masks.claims import CLAIMS
 from core.topics.masks.params import MasksParams
@@ -9,8 +9,8 @@ from core.topics.masks.result import MasksResult
 
 TOPIC = Topic(
     id="masks",
-    title=Text("Masks", "注意力掩码"),
-    question=Text("Who may look at whom?", "谁可以看谁？"),
+    title=tr("Masks"),
+    question=tr("Who may look at whom?"),
     params=MasksParams,
     plan=plan,
     check=check,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.topics.masks.result import MasksResult, Transposed
 from core.wording import missing, provenance, quantity
 
@@ -155,36 +155,32 @@ def _named(rows: Iterable[Transposed]) -> str:
 CLAIMS = (
     Claim(
         id="padding-hides-pads",
-        statement=Text(
+        statement=tr(
             "A padding mask lets sequences of different length share a batch: it aligns them and hides the pads.",
-            "padding 掩码让不同长度的序列能放进同一个 batch：对齐长度，并遮住 pad。",
         ),
         source="Interview notes; Devlin et al. 2018 (arXiv 1810.04805)",
         test=hides_pads,
     ),
     Claim(
         id="causal-hides-the-future",
-        statement=Text(
+        statement=tr(
             "At training the attention mask of a decoder hides the future: a position cannot see the answer.",
-            "训练时解码器的注意力掩码遮住未来信息：当前位置看不到答案。",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3",
         test=hides_the_future,
     ),
     Claim(
         id="masked-is-exactly-zero",
-        statement=Text(
+        statement=tr(
             "Masked positions contribute exactly 0 after softmax.",
-            "被遮住的位置经过 softmax 后贡献恰好为 0。",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3: illegal connections are set to -inf",
         test=weigh_exactly_zero,
     ),
     Claim(
         id="blind-rows-are-nan",
-        statement=Text(
+        statement=tr(
             "A row in which everything is masked always comes out as NaN.",
-            "整行都被遮住时，输出必然是 NaN。",
         ),
         source="Often said; true of a plain softmax, 0 / 0, and of nothing that guards the division",
         test=fully_masked_rows_give_nan,
@@ -192,16 +188,15 @@ CLAIMS = (
     ),
     Claim(
         id="mask-is-symmetric",
-        statement=Text("The attention mask is a symmetric matrix.", "注意力掩码是对称矩阵。"),
+        statement=tr("The attention mask is a symmetric matrix."),
         source="Interview notes; contradicted by Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3",
         test=is_symmetric,
         expected=Verdict.DOES_NOT_HOLD,
     ),
     Claim(
         id="bidirectional-is-symmetric",
-        statement=Text(
+        statement=tr(
             "Masks without a direction (an encoder's, a packed encoder's) are symmetric.",
-            "没有方向的掩码（编码器、打包的编码器）才是对称的。",
         ),
         source="What is right about the claim above",
         test=bidirectional_is_symmetric,
@@ -209,9 +204,8 @@ CLAIMS = (
     ),
     Claim(
         id="causal-skips-half",
-        statement=Text(
+        statement=tr(
             "A causal mask lets a tiled kernel skip about half of the tiles.",
-            "因果掩码让分块 kernel 跳过约一半的块。",
         ),
         source="Dao 2023 (FlashAttention-2, arXiv 2307.08691), section 3.1.1",
         test=causal_skips_half,
@@ -219,9 +213,7 @@ CLAIMS = (
     ),
     Claim(
         id="empty-tiles-save-bytes",
-        statement=Text(
-            "Skipping empty tiles saves HBM traffic, not only FLOPs.", "跳过空块不仅省 FLOPs，也省 HBM 访问。"
-        ),
+        statement=tr("Skipping empty tiles saves HBM traffic, not only FLOPs."),
         source="Dao et al. 2022 (arXiv 2205.14135), section 3.3 and Proposition 4: block-sparse FlashAttention",
         test=saves_bytes,
     ),

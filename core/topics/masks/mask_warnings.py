@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts.text import Text
+from core.contracts.text import Text, tr, verbatim
 from core.masks import Causal, Documents, Layout, Mask, Padding, Prefix, SameTurn, Turns, Window, terms_of
 from core.masks.cost import Cost
 from core.masks.lowering import MAX_TERMS, counted_terms
@@ -56,11 +56,9 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]
         yield MaskWarning(
             "everything-masked",
             Weight.WARNING,
-            Text(
+            tr(
                 "Everything is masked: no query sees any key, so a softmax would divide zero by zero. The block-sparse "
                 "kernel gives zeros and a log-sum-exp of -inf.",
-                "全部被遮住：没有任何 query 能看到任何 key，softmax 会变成 0 除以 0。"
-                "块稀疏 kernel 给出 0，log-sum-exp 为 -inf。",
             ),
             "expression",
         )
@@ -68,18 +66,16 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]
         yield MaskWarning(
             "rows-masked",
             Weight.FACT,
-            Text(
+            verbatim(
                 f"{hidden_rows:,} of {counts.size:,} queries see no key at all: a plain softmax gives NaN there, the "
                 "block-sparse kernel zeros.",
-                f"{counts.size:,} 个 query 中有 {hidden_rows:,} 个看不到任何 key：普通 softmax 在此得到 NaN，"
-                "块稀疏 kernel 给出 0。",
             ),
         )
     elif int(counts.sum()) == layout.query_len * layout.key_len:
         yield MaskWarning(
             "nothing-masked",
             Weight.FACT,
-            Text("The mask hides nothing: every query sees every key.", "掩码什么也没遮：所有 query 看到所有 key。"),
+            tr("The mask hides nothing: every query sees every key."),
             "expression",
         )
 
@@ -129,11 +125,9 @@ def _on_groups(term: Grouped, layout: Layout) -> Iterator[MaskWarning]:
     yield MaskWarning(
         f"one-{what}",
         Weight.WARNING,
-        Text(
+        verbatim(
             f"{term.name} has one {what} only, so it hides nothing: write {marker} where the next one begins"
             f"{' or give lengths' if what == 'document' else ''}.",
-            f"{term.name} 只有一段，什么也没遮：请在下一段开头写 {marker}"
-            f"{'，或给出各段长度' if what == 'document' else ''}。",
         ),
         "query_text",
     )
@@ -145,9 +139,8 @@ def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[MaskWarning
         yield MaskWarning(
             "pads-visible",
             Weight.WARNING,
-            Text(
+            verbatim(
                 f"{pads:,} keys are pads and the mask does not mention padding: add & ~padding to hide them.",
-                f"有 {pads:,} 个 key 是 pad，而掩码没有提到 padding：加上 & ~padding 才会遮住。",
             ),
             "expression",
         )
@@ -155,9 +148,8 @@ def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[MaskWarning
         yield MaskWarning(
             "no-pads",
             Weight.FACT,
-            Text(
+            tr(
                 "No pad is in this sequence, so padding changes nothing: write <pad> in the text or give lengths.",
-                "这条序列没有 pad，padding 不起作用：请在文本里写 <pad> 或给出长度。",
             ),
             "query_text",
         )
@@ -174,9 +166,8 @@ def _on_text(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]
             yield MaskWarning(
                 f"{field}-empty",
                 Weight.FACT,
-                Text(
+                verbatim(
                     f"The text has no tokens: {length:,} numbered positions are shown.",
-                    f"文本没有 token：显示 {length:,} 个编号位置。",
                 ),
                 field,
             )
@@ -184,11 +175,9 @@ def _on_text(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]
             yield MaskWarning(
                 f"{field}-cut",
                 Weight.WARNING,
-                Text(
+                verbatim(
                     f"Of {tokens.characters:,} characters the first {tokens.characters_used:,} are used: they make "
                     f"{len(tokens.labels):,} tokens, and {MAX_LENGTH:,} is the most. The rest stays in the text.",
-                    f"共 {tokens.characters:,} 个字符，使用前 {tokens.characters_used:,} 个：得到 "
-                    f"{len(tokens.labels):,} 个 token，上限为 {MAX_LENGTH:,}。其余文字保留在文本框中。",
                 ),
                 field,
             )
@@ -202,9 +191,8 @@ def _on_length(field: str, tokens: int, requested: int) -> Iterator[MaskWarning]
         yield MaskWarning(
             f"{field}-shortened",
             Weight.FACT,
-            Text(
+            verbatim(
                 f"The text has {tokens:,} tokens and {length} takes the first {requested:,}.",
-                f"文本有 {tokens:,} 个 token，{length} 取前 {requested:,} 个。",
             ),
             length,
         )
@@ -212,10 +200,9 @@ def _on_length(field: str, tokens: int, requested: int) -> Iterator[MaskWarning]
         yield MaskWarning(
             f"{field}-stretched",
             Weight.FACT,
-            Text(
+            verbatim(
                 f"The {tokens:,} tokens of the text are stretched over {requested:,} positions; documents, turns and "
                 "pads keep their proportions.",
-                f"文本的 {tokens:,} 个 token 被拉伸到 {requested:,} 个位置；文档、轮次与 pad 的比例不变。",
             ),
             length,
         )
@@ -227,9 +214,8 @@ def _on_batch(params: MasksParams, mask: Mask, positions: Positions) -> Iterator
         yield MaskWarning(
             "lengths-clipped",
             Weight.WARNING,
-            Text(
+            verbatim(
                 f"A length of the batch is over the {keys:,} keys that there are: that sequence has no pads.",
-                f"batch 中有长度超过 {keys:,} 个 key：该序列没有 pad。",
             ),
             "lengths",
         )
@@ -237,9 +223,8 @@ def _on_batch(params: MasksParams, mask: Mask, positions: Positions) -> Iterator
         yield MaskWarning(
             "sequence-missing",
             Weight.FACT,
-            Text(
+            verbatim(
                 f"The batch has {len(positions.layouts)} sequences: the last one is shown.",
-                f"batch 共有 {len(positions.layouts)} 条序列：显示最后一条。",
             ),
             "sequence",
         )
@@ -248,10 +233,9 @@ def _on_batch(params: MasksParams, mask: Mask, positions: Positions) -> Iterator
         yield MaskWarning(
             "more-queries-than-keys",
             Weight.FACT,
-            Text(
+            verbatim(
                 f"There are {-past:,} more queries than keys: aligned at the ends, the first {-past:,} stand before "
                 "key 0.",
-                f"query 比 key 多 {-past:,} 个：末端对齐后，前 {-past:,} 个 query 位于 key 0 之前。",
             ),
             "key_len",
         )
@@ -262,10 +246,9 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[MaskWarning]:
         yield MaskWarning(
             "tiles-cost-more",
             Weight.WARNING,
-            Text(
+            verbatim(
                 f"Tiles cost {-cost.share_of_flops_saved:.0%} more FLOPs than the plain matrix here: those at the edge "
                 "are computed in full.",
-                f"这里分块比直接计算整个矩阵多 {-cost.share_of_flops_saved:.0%} 的 FLOPs：边缘的块按整块计算。",
             ),
             "block_q",
         )
@@ -273,11 +256,9 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[MaskWarning]:
         yield MaskWarning(
             "tiles-save-less",
             Weight.FACT,
-            Text(
+            verbatim(
                 f"The mask hides {cost.sparsity:.1%} of the cells, and tiles save {cost.share_of_flops_saved:.1%} of "
                 "the FLOPs: what a partial tile hides is computed and thrown away.",
-                f"掩码遮住 {cost.sparsity:.1%} 的元素，分块只省下 {cost.share_of_flops_saved:.1%} 的 FLOPs："
-                "部分可见的块仍要整块计算再丢弃。",
             ),
             "block_q",
         )
@@ -292,4 +273,4 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[MaskWarning]:
 
 
 def _about_expression(remark_id: str, en: str, zh: str) -> MaskWarning:
-    return MaskWarning(remark_id, Weight.WARNING, Text(en, zh), "expression")
+    return MaskWarning(remark_id, Weight.WARNING, verbatim(en), "expression")

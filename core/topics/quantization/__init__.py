@@ -1,6 +1,6 @@
 """quantization: what do 4 bits lose?"""
 
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.topics.quantization.claims import CLAIMS
 from core.topics.quantization.params import QuantizationParams
@@ -21,8 +21,8 @@ def _backend(params: QuantizationParams, device: str) -> str:
 
 TOPIC = Topic(
     id="quantization",
-    title=Text("Quantization", "量化"),
-    question=Text("What do 4 bits lose?", "4 bit 丢掉了什么？"),
+    title=tr("Quantization"),
+    question=tr("What do 4 bits lose?"),
     params=QuantizationParams,
     plan=plan,
     check=check,

@@ -6,6 +6,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.contracts.params import FieldSpec, Scalar
+from core.contracts.text import Text, verbatim
+from core.units import unit_label
+from gui.translation import show_text
 
 
 class Field(QWidget):
@@ -16,15 +19,17 @@ class Field(QWidget):
     def __init__(self, spec: FieldSpec, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.spec = spec
-        self.label = QLabel(spec.label)
-        self.unit = QLabel(spec.unit)
+        self.label = QLabel()
+        show_text(self.label.setText, spec.label)
+        self.unit = QLabel()
+        show_text(self.unit.setText, unit_label(spec.unit))
         self.unit.setProperty("role", "small")
         self._fault = QLabel()
         self._fault.setProperty("role", "error")
         self._fault.setTextFormat(Qt.TextFormat.PlainText)
         self._fault.setWordWrap(True)
         self._fault.hide()
-        self.setToolTip(_tooltip(spec))
+        show_text(self.setToolTip, _tooltip(spec))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -43,11 +48,11 @@ class Field(QWidget):
     def fault(self) -> str:
         return "" if self._fault.isHidden() else self._fault.text()
 
-    def set_fault(self, sentence: str) -> None:
+    def set_fault(self, sentence: Text | str) -> None:
         """Highlight the control and say why; '' takes it back."""
-        if sentence == self.fault:
+        if str(sentence) == self.fault:
             return  # restyling costs half a millisecond, and this is called for every field at every edit
-        self._fault.setText(sentence)
+        show_text(self._fault.setText, sentence)
         self._fault.setVisible(bool(sentence))
         for control in self._controls():
             control.setProperty("fault", bool(sentence))
@@ -61,8 +66,9 @@ class Field(QWidget):
         raise NotImplementedError
 
 
-def _tooltip(spec: FieldSpec) -> str:
-    limits = ""
+def _tooltip(spec: FieldSpec) -> Text:
+    limits = EMPTY
     if spec.minimum is not None and spec.maximum is not None:
-        limits = f" From {spec.minimum:g} to {spec.maximum:g}."
-    return f"{spec.help}{limits}\n--set {spec.name}={spec.default} is the default."
+        limits = tr("From {low} to {high}.", low=f"{spec.minimum:g}", high=f"{spec.maximum:g}")
+    default = tr("Default: --set {name}={value}", name=spec.name, value=str(spec.default))
+    return verbatim("{help}\n{default}")

@@ -23,9 +23,11 @@ from PySide6.QtWidgets import (
 )
 
 from core.contracts.params import FieldSpec, Scalar
+from core.language import ENGLISH
 from gui.page.form.field import Field
 from gui.page.form.passage_field import PassageField
 from gui.page.form.text_fields import PathField, TextField
+from gui.translation import show_text
 
 _MAX_SEGMENTS = 5
 _MAX_SEGMENT_CHARACTERS = 18
@@ -143,7 +145,8 @@ class SegmentField(Field):
         self.group = QButtonGroup(self)
         last = len(self.spec.choices) - 1
         for index, option in enumerate(self.spec.choices):
-            button = QPushButton(str(option))
+            button = QPushButton()
+            show_text(button.setText, self.spec.choice_label(option))
             button.setCheckable(True)
             button.setProperty("role", "segment")
             button.setProperty("place", "first" if index == 0 else "last" if index == last else "middle")
@@ -169,7 +172,9 @@ class ComboField(Field):
 
     def _body(self) -> QWidget:
         self.combo = QComboBox()
-        self.combo.addItems([str(option) for option in self.spec.choices])
+        for index, option in enumerate(self.spec.choices):
+            self.combo.addItem("")
+            show_text(self.combo.setItemText, index, self.spec.choice_label(option))
         self.combo.installEventFilter(self)
         self.combo.currentIndexChanged.connect(lambda index: self.edited.emit(self.spec.choices[index]))
         body = QWidget()
@@ -200,7 +205,8 @@ class SwitchField(Field):
     """Yes or no."""
 
     def _body(self) -> QWidget:
-        self.check = QCheckBox(self.spec.label)
+        self.check = QCheckBox()
+        show_text(self.check.setText, self.spec.label)
         self.check.clicked.connect(lambda on: self.edited.emit(on))
         return self.check
 
@@ -224,7 +230,7 @@ def field_for(spec: FieldSpec) -> Field:
         return PassageField(spec) if (spec.max_length or 0) > _LINE_CHARACTERS else TextField(spec)
     if not spec.choices:
         return NumberField(spec)
-    characters = sum(len(str(option)) for option in spec.choices)
+    characters = sum(len(spec.choice_label(option).in_language(ENGLISH)) for option in spec.choices)
     few = 2 <= len(spec.choices) <= _MAX_SEGMENTS and characters <= _MAX_SEGMENT_CHARACTERS
     return SegmentField(spec) if few else ComboField(spec)
 

@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, Scalar
+from core.contracts.text import Text
 from gui.page.form.fields import Field, field_for
+from gui.translation import show_text
 
 Values = dict[str, Scalar]
 _MERGE_WITHIN_S = 1.0
@@ -70,13 +72,13 @@ class ParameterForm(QWidget):
         """Back to the defaults (undoable)."""
         self.propose(self._type())
 
-    def show_fault(self, sentence: str, field: str | None = None) -> None:
+    def show_fault(self, sentence: Text | str, field: str | None = None) -> None:
         """Say what is wrong, under the field at fault where one is named, otherwise above the form."""
         self.clear_fault()
         if field in self.fields:
             self.fields[field].set_fault(sentence)
         else:
-            self._general_fault.setText(sentence)
+            show_text(self._general_fault.setText, sentence)
             self._general_fault.show()
 
     def clear_fault(self) -> None:
@@ -97,7 +99,8 @@ class ParameterForm(QWidget):
         layout.addWidget(self._general_fault)
         for group, specs in groupby(self._type.specs(), key=lambda spec: spec.group):
             if group:
-                title = QLabel(group)
+                title = QLabel()
+                show_text(title.setText, group)
                 title.setProperty("role", "group")
                 title.setContentsMargins(0, 6 if self.fields else 0, 0, 0)
                 layout.addWidget(title)
@@ -121,7 +124,7 @@ class ParameterForm(QWidget):
         try:
             params = self._type.parse(values)
         except InvalidParams as error:
-            self.show_fault(error.sentence, error.field)
+            self.show_fault(error.text, error.field)
             self._set_valid(False)
             return
         self.clear_fault()

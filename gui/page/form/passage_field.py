@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QPushButton, 
 
 from core.contracts.params import Scalar
 from gui.page.form.field import Field
+from gui.translation import show_text
 
 _SHOWN_UP_TO = 4_000
 """More characters than this are not laid out: 200,000 in one paragraph would hold the window up."""
@@ -43,7 +44,7 @@ class PassageField(Field):
         self.editor.setTabChangesFocus(True)
         self.editor.setUndoRedoEnabled(False)
         self.editor.setPlaceholderText("the preset's")
-        self.editor.setAccessibleName(self.spec.label)
+        show_text(self.editor.setAccessibleName, self.spec.label)
         self.editor.installEventFilter(self)
         self.editor.textChanged.connect(self._typed)
         self._more = QLabel()

@@ -7,7 +7,9 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QLineEdit, QPushButton, QWidget
 
 from core.contracts.params import Scalar
+from core.contracts.text import tr
 from gui.page.form.field import Field
+from gui.translation import show_text
 
 
 class TextField(Field):
@@ -53,8 +55,9 @@ class PathField(TextField):
 
     def _body(self) -> QWidget:
         body = super()._body()
-        self.browse = QPushButton("Browse…")
-        self.browse.setAccessibleName(f"Browse for {self.spec.label}")
+        self.browse = QPushButton()
+        show_text(self.browse.setText, tr("Browse…"))
+        show_text(self.browse.setAccessibleName, tr("Browse for {field}", field=self.spec.label))
         self.browse.clicked.connect(self._browse)
         self._grid.addWidget(self.browse, 1, 2)
         self.line.setAcceptDrops(False)  # a line edit would take the text of the URL

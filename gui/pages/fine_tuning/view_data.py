@@ -41,7 +41,7 @@ def label(method: str) -> str:
 
 
 def trains_where(method: str) -> str:
-    return METHODS[MethodId(method)].where.in_language("en")
+    return str(METHODS[MethodId(method)].where)
 
 
 def has_losses(run: Run, method: str) -> bool:

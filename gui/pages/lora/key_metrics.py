@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
-from core.contracts.text import Language
+from core.contracts.text import tr
 from core.topics.lora.plan import Plan
 from core.topics.lora.result import LoraResult, RankHistory
 from core.topics.lora.schedule import Reason
@@ -21,8 +21,8 @@ from gui.widgets.metric_bar import MetricBar, Number
 _LEFT_PX, _RIGHT_PX, _BELOW_PX = 12, 8, 6
 _TRAINED = "AdaLoRA trains the triplets that it masks, too, so it counts those of its first rank to the end."
 _ADAPTERS = (("lora", "LoRA"), ("adalora", "AdaLoRA"))
-_WHY = {"en": "Why is nothing changing?", "zh": "为什么没有变化？"}
-_WHAT = {"en": "What is changing?", "zh": "什么在变？"}
+_WHY = tr("Why is nothing changing?")
+_WHAT = tr("What is changing?")
 
 
 class KeyMetrics(QWidget):
@@ -49,18 +49,18 @@ class KeyMetrics(QWidget):
     def numbers(self) -> tuple[Number, ...]:
         return self.strip.numbers
 
-    def draw(self, plan: Plan, result: LoraResult | None, step: int, language: Language) -> None:
+    def draw(self, plan: Plan, result: LoraResult | None, step: int) -> None:
         """Of a run at a step, counted from 1; of the plan without a run, or at step 0."""
         if result is None or result.history is None or not step:
-            self._show(planned_numbers(plan), Provenance.MODELLED, plan.why(0), language)
+            self._show(planned_numbers(plan), Provenance.MODELLED, plan.why(0))
         else:
-            self._show(run_numbers(result, result.history, step), result.measured, result.why(step), language)
+            self._show(run_numbers(result, result.history, step), result.measured, result.why(step))
 
-    def _show(self, numbers: Sequence[Number], provenance: Provenance, reason: Reason, language: Language) -> None:
+    def _show(self, numbers: Sequence[Number], provenance: Provenance, reason: Reason) -> None:
         self.strip.set_numbers(numbers)
         self.badge.set_provenance(provenance)
-        question = (_WHAT if reason.changes else _WHY)[language]
-        self.sentence.setText(f"<b>{question}</b> {reason.sentence.in_language(language)}")
+        question = _WHAT if reason.changes else _WHY
+        self.sentence.setText(f"<b>{question}</b> {reason.sentence}")
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from core.contracts.result import Provenance
-from core.contracts.text import Language
 from core.topics.lora.plan import Plan
 from core.topics.lora.result import LoraResult
 from gui.charts.axis import Axis
@@ -94,10 +93,6 @@ class LoraPage(Page[Plan, LoraResult]):
         if self._matrix is None:  # this run does not have the one that was picked
             self.selection.update(matrix=None)
 
-    def set_language(self, language: Language) -> None:
-        super().set_language(language)
-        self._draw_key_metrics()
-
     def select(self, selection: Selection) -> None:
         """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
         if self.state is None:
@@ -166,4 +161,4 @@ class LoraPage(Page[Plan, LoraResult]):
 
     def _draw_key_metrics(self) -> None:
         if self.state is not None:
-            self.key_metrics.draw(self.state.plan, self._run, self._step, self.language)
+            self.key_metrics.draw(self.state.plan, self._run, self._step)

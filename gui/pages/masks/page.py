@@ -7,7 +7,6 @@ from typing import Any
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
-from core.contracts.text import Language
 from core.masks.symmetry import Symmetry
 from core.topics.masks.mask_warnings import Weight
 from core.topics.masks.plan import Plan
@@ -115,11 +114,6 @@ class MasksPage(Page[Plan, MasksResult]):
         self.matrix.select_tile(*tile)
         self.schedule.choose(*(tile if tile != current else (None, None)))
 
-    def set_language(self, language: Language) -> None:
-        super().set_language(language)
-        self._name_presets()
-        self._write_warnings()
-
     def step(self, delta: int) -> None:
         (self.player.step_forward if delta > 0 else self.player.step_back)()
 
@@ -154,11 +148,11 @@ class MasksPage(Page[Plan, MasksResult]):
 
     def _name_presets(self) -> None:
         if self.state is not None:
-            self.gallery.set_thumbnails(view_data.thumbnails(self.state.plan, self.language))
+            self.gallery.set_thumbnails(view_data.thumbnails(self.state.plan))
 
     def _write_warnings(self) -> None:
         warnings = () if self.state is None else self.state.plan.warnings
-        sentences = [warning.text.in_language(self.language) for warning in warnings]
+        sentences = [str(warning.text) for warning in warnings]
         self.composer.show_warnings(sentences, warning=bool(warnings) and warnings[0].weight is Weight.WARNING)
 
     def _draw_schedule(self, plan: Plan, run: MasksResult | None) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from core.comparison import ImplResult
 from core.contracts.result import Provenance
-from core.contracts.text import Language
 from core.format import format_quantity
 from core.masks.explain import explain_cell
 from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
@@ -98,13 +97,13 @@ def numbers(plan: Plan) -> list[Number]:
     ]
 
 
-def thumbnails(plan: Plan, language: Language) -> list[Thumbnail]:
+def thumbnails(plan: Plan) -> list[Thumbnail]:
     """Every preset on its own text, small."""
     return [
         Thumbnail(
             preset.id,
-            preset.title.in_language(language),
-            f"{preset.expression}\n{preset.users.in_language(language)}",
+            str(preset.title),
+            f"{preset.expression}\n{preset.users}",
             shares,
         )
         for preset, shares in plan.thumbnails

@@ -34,7 +34,8 @@ class MockView(QObject):
         return getattr(self.mock, name)
 
     def called(self, name: str) -> list[Any]:
-        return [call.args for call in getattr(self.mock, name).call_args_list]
+        calls = getattr(self.mock, name).call_args_list
+        return [tuple(str(arg) if isinstance(arg, Text) else arg for arg in call.args) for call in calls]
 
     def edit(self, **changes: Any) -> None:
         self.params = self.params.changed(**changes)
@@ -138,7 +139,7 @@ def test_that_cancelling_waits_for_the_engine_to_say_so(
     engine.runs[0].post(Cancelled("cancelled"))
     bridge.drain()
     assert not controller.running
-    assert view.called("show_ended") == [("Cancelled",)]
+    assert view.called("show_ended") == [("cancelled",)]
     assert not view.called("show_error")
 
 

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from gui.page.tabs import TabsBelow
 from tests.gui.doubles import ToyPage
@@ -14,7 +15,7 @@ from tests.gui.doubles import ToyPage
 
 @pytest.fixture
 def lower(qtbot: Any) -> TabsBelow:
-    made = TabsBelow(QLabel("plots"), {"Claims": QLabel("claims"), "Notes": QLabel("notes")})
+    made = TabsBelow(QLabel("plots"), [(tr("Claims"), QLabel("claims")), (tr("Notes"), QLabel("notes"))])
     qtbot.addWidget(made)
     made.resize(800, 900)
     made.show()

@@ -8,9 +8,10 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
+from core import language
 from core.contracts.claims import Finding, Verdict
 from core.contracts.result import Result
-from gui import theme
+from gui import theme, translation
 from gui.page.banner import Banner
 from gui.page.claims import ClaimsPanel
 from gui.page.log import LogPanel
@@ -47,8 +48,8 @@ def test_that_a_claim_is_untested_until_a_run_tests_it(qtbot: Any) -> None:
 def test_that_claims_follow_the_language(qtbot: Any) -> None:
     panel = ClaimsPanel(toy_claims())
     qtbot.addWidget(panel)
-    panel.set_language("zh")
-    assert panel.statements["faster"].text() == "更快。"
+    translation.use(language.PSEUDO)
+    assert panel.statements["faster"].text().startswith("[Ît îs fàstér")
 
 
 def test_that_a_claim_is_escaped_and_never_read_as_markup(qtbot: Any) -> None:
@@ -59,16 +60,16 @@ def test_that_a_claim_is_escaped_and_never_read_as_markup(qtbot: Any) -> None:
 
 
 def test_that_notes_are_read_in_the_chosen_language_when_shown(qtbot: Any, tmp_path: Path) -> None:
-    for language, text in (("en", "# Bytes\n\n| a | b |\n|---|---|\n| 1 | 2 |"), ("zh", "# 字节")):
-        (tmp_path / language).mkdir()
-        (tmp_path / language / "toy.md").write_text(text, encoding="utf-8")
+    for code, text in (("en", "# Bytes\n\n| a | b |\n|---|---|\n| 1 | 2 |"), ("zh", "# 字节")):
+        (tmp_path / code).mkdir()
+        (tmp_path / code / "toy.md").write_text(text, encoding="utf-8")
     panel = NotesPanel("toy", tmp_path)
     qtbot.addWidget(panel)
     assert panel.toPlainText() == ""
     panel.show()
     assert panel.toPlainText().startswith("Bytes")
     assert "|" not in panel.toPlainText()
-    panel.set_language("zh")
+    translation.use("zh")
     assert panel.toPlainText() == "字节"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.topics.decoder.params import ENCODER_DECODER
 from core.topics.decoder.result import DecoderResult
 from core.wording import missing, provenance, quantity
@@ -148,64 +148,56 @@ def _swap_changes(result: DecoderResult) -> dict[str, list[float]]:
 STRUCTURE_CLAIMS = (
     Claim(
         id="two-attentions",
-        statement=Text(
+        statement=tr(
             "A decoder block has two attentions: masked self-attention, then cross-attention to the encoder's output.",
-            "解码器层有两个注意力：先是带掩码的自注意力，再是对编码器输出的交叉注意力。",
         ),
         source=f"{VASWANI}, section 3.1 and Figure 1",
         test=two_attentions,
     ),
     Claim(
         id="decoder-only-has-one",
-        statement=Text(
+        statement=tr(
             "Decoder-only models such as GPT have no cross-attention.",
-            "GPT 这类 decoder-only 模型没有交叉注意力。",
         ),
         source="Radford et al. 2018 (GPT), section 3.1",
         test=decoder_only_has_one,
     ),
     Claim(
         id="equals-torch",
-        statement=Text(
+        statement=tr(
             "On the flash kernel the block gives what torch.nn's layers give with the same weights.",
-            "权重相同时，基于 flash kernel 的层与 torch.nn 的层输出一致。",
         ),
         source="torch.nn.TransformerDecoderLayer and TransformerEncoder",
         test=equals_torch,
     ),
     Claim(
         id="qkv-sources",
-        statement=Text(
+        statement=tr(
             "In cross-attention Q comes from the decoder (the output of the masked self-attention), K and V from the "
             "encoder's last layer.",
-            "交叉注意力中，Q 来自解码器（带掩码自注意力的输出），K 和 V 来自编码器最后一层的输出。",
         ),
         source=f"{VASWANI}, section 3.2.3",
         test=qkv_sources,
     ),
     Claim(
         id="gradient-through-k-and-v",
-        statement=Text(
+        statement=tr(
             "Gradients reach the encoder's output only through K and V of the cross-attention.",
-            "梯度只能经由交叉注意力的 K 和 V 传到编码器的输出。",
         ),
         source=f"Follows from {VASWANI}, section 3.2.3",
         test=gradient_paths,
     ),
     Claim(
         id="all-from-encoder",
-        statement=Text(
-            "In cross-attention Q, K and V all come from the encoder.", "交叉注意力的 Q、K、V 都来自编码器。"
-        ),
+        statement=tr("In cross-attention Q, K and V all come from the encoder."),
         source=f"A mix-up with self-attention; against {VASWANI}, section 3.2.3",
         test=all_from_encoder,
         expected=Verdict.DOES_NOT_HOLD,
     ),
     Claim(
         id="cross-keys-can-be-kept",
-        statement=Text(
+        statement=tr(
             "K and V of cross-attention do not depend on the decoder's tokens, so one computation serves all steps.",
-            "交叉注意力的 K、V 与解码器的输入无关，因此只需计算一次，所有生成步骤共用。",
         ),
         source=f"Follows from {VASWANI}, section 3.2.3",
         test=keys_can_be_kept,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.topics.decoder.claims.structure import SAME_TO_ROUNDING, VASWANI, not_encoder_decoder
 from core.topics.decoder.params import REVERSAL
 from core.topics.decoder.result import DecoderResult
@@ -111,44 +111,37 @@ def attention_aligns(result: DecoderResult) -> Finding:
 VISIBILITY_CLAIMS = (
     Claim(
         id="future-does-not-matter",
-        statement=Text(
+        statement=tr(
             "A future target token changes nothing before it, not even by rounding.",
-            "未来的目标词对它之前的输出毫无影响，连舍入差别都没有。",
         ),
         source=f"{VASWANI}, section 3.1 (masking)",
         test=future_does_not_matter,
     ),
     Claim(
         id="source-reaches-everywhere",
-        statement=Text(
+        statement=tr(
             "Every source token can change every output position: cross-attention has no causal mask.",
-            "每个源词都能影响每个输出位置：交叉注意力没有因果掩码。",
         ),
         source=f"{VASWANI}, section 3.2.3",
         test=source_reaches_everywhere,
     ),
     Claim(
         id="pads-do-not-matter",
-        statement=Text(
-            "Pads of the source change nothing: the masks hide them.", "源序列的填充不影响输出：掩码将其隐藏。"
-        ),
+        statement=tr("Pads of the source change nothing: the masks hide them."),
         source="torch.nn.TransformerDecoderLayer, memory_key_padding_mask",
         test=pads_do_not_matter,
     ),
     Claim(
         id="equal-lengths-needed",
-        statement=Text(
-            "Cross-attention needs a source and a target of the same length.", "交叉注意力要求源序列与目标序列等长。"
-        ),
+        statement=tr("Cross-attention needs a source and a target of the same length."),
         source="A mix-up with self-attention, whose map is square",
         test=equal_lengths,
         expected=Verdict.DOES_NOT_HOLD,
     ),
     Claim(
         id="attention-aligns",
-        statement=Text(
+        statement=tr(
             "The cross-attention map shows which source token each output token is made from.",
-            "交叉注意力图显示每个输出词取自哪个源词。",
         ),
         source="Bahdanau et al. 2015 (arXiv 1409.0473), section 5.2.1",
         test=attention_aligns,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.topics.lora.claims.lora import stopped
 from core.topics.lora.result import LoraResult
 from core.wording import missing, provenance
@@ -102,24 +102,22 @@ def _loss_difference(result: LoraResult) -> tuple[float, float] | None:
 ADALORA_CLAIMS = (
     Claim(
         id="adalora-ranks-by-importance",
-        statement=Text(
+        statement=tr(
             "AdaLoRA gives important matrices more rank and others less.",
-            "AdaLoRA 给重要的矩阵更高的秩，给其余的更低。",
         ),
         source=f"{ADALORA}, section 3.2, equations 6 to 11",
         test=important_get_more,
     ),
     Claim(
         id="adalora-same-budget",
-        statement=Text("AdaLoRA's ranks come to the same total budget as LoRA's.", "AdaLoRA 的总秩预算与 LoRA 相同。"),
+        statement=tr("AdaLoRA's ranks come to the same total budget as LoRA's."),
         source=f"{ADALORA}, section 3.3",
         test=at_the_same_budget,
     ),
     Claim(
         id="adalora-better-than-lora",
-        statement=Text(
+        statement=tr(
             "At the same budget AdaLoRA does better than LoRA, whatever the model and the task.",
-            "在相同预算下，无论什么模型和任务，AdaLoRA 都优于 LoRA。",
         ),
         source=f"Often concluded from {ADALORA}, Table 1: DeBERTaV3-base, 89.31 against 88.34 for LoRA with rank 8",
         test=better_than_lora,

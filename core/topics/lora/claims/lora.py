@@ -8,7 +8,7 @@ from operator import itemgetter
 import numpy as np
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.model_presets import GPT_3
 from core.topics.lora.matrices import (
     BYTES_PER_PARAMETER,
@@ -166,18 +166,16 @@ def _held_out(result: LoraResult) -> str:
 LORA_CLAIMS = (
     Claim(
         id="lora-is-a-low-rank-product",
-        statement=Text(
+        statement=tr(
             "LoRA models the change of the weights by a product of two small matrices, of rank r at most.",
-            "LoRA 用两个小矩阵的乘积来建模权重的变化，其秩不超过 r。",
         ),
         source=f"{LORA}, section 4.1, equation 3",
         test=is_a_low_rank_product,
     ),
     Claim(
         id="whole-updates-have-low-rank",
-        statement=Text(
+        statement=tr(
             "The change of the weights in full fine-tuning has a low rank: r directions hold nearly all of it.",
-            "全量微调时权重的变化是低秩的：r 个方向就几乎包含了全部变化。",
         ),
         source=f"{LORA}, sections 1 and 4.1, where it is a hypothesis on large models",
         test=whole_updates_have_low_rank,
@@ -185,33 +183,30 @@ LORA_CLAIMS = (
     ),
     Claim(
         id="lora-trains-few",
-        statement=Text("LoRA trains very few of the parameters.", "LoRA 只训练极少的参数。"),
+        statement=tr("LoRA trains very few of the parameters."),
         source=LORA,
         test=trains_few,
     ),
     Claim(
         id="gpt3-ten-thousand-times-fewer",
-        statement=Text(
+        statement=tr(
             "On GPT-3 175B, with rank 4 on Wq and Wv, LoRA trains about 10,000 times fewer parameters.",
-            "在 GPT-3 175B 上，对 Wq 与 Wv 取秩 4，LoRA 训练的参数约为万分之一。",
         ),
         source=f"{LORA}, abstract and section 4.2",
         test=ten_thousand_times,
     ),
     Claim(
         id="b-zero-at-the-start",
-        statement=Text(
+        statement=tr(
             "B is 0 at the start, so the model is unchanged before the first step.",
-            "B 初始为 0，因此训练开始前模型不变。",
         ),
         source=f"{LORA}, section 4.1",
         test=begins_unchanged,
     ),
     Claim(
         id="merging-gives-the-same",
-        statement=Text(
+        statement=tr(
             "Merged into the weights, LoRA gives the same outputs, without any cost at inference.",
-            "把 LoRA 合并进权重后输出不变，推理没有额外开销。",
         ),
         source=f"{LORA}, section 4.1",
         test=merges_exactly,

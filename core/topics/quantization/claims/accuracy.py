@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.topics.quantization.claims.storage import LABELS, QLORA
 from core.topics.quantization.result import QuantizationResult
 
@@ -103,18 +103,16 @@ def _untested() -> Finding:
 ACCURACY_CLAIMS = (
     Claim(
         id="nf4-beats-fp4-and-int4",
-        statement=Text(
+        statement=tr(
             "On normally distributed weights NF4 loses less than FP4 and INT4.",
-            "对正态分布的权重，NF4 的误差小于 FP4 与 INT4。",
         ),
         source=f"{QLORA}, section 3 and section 4 (4-bit NormalFloat)",
         test=best_on_normal,
     ),
     Claim(
         id="nf4-is-always-best",
-        statement=Text(
+        statement=tr(
             "NF4 is the best 4-bit format, whatever the weights and the block size.",
-            "无论权重分布与块大小如何，NF4 都是最好的 4 bit 格式。",
         ),
         source="Often said of NF4; its optimality is claimed for normally distributed weights alone "
         f"({QLORA}, section 3)",

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.topics.quantization.claims.storage import LABELS, QLORA
 from core.topics.quantization.result import REFERENCE, OutputLoss, QuantizationResult
 
@@ -103,10 +103,9 @@ def _listed(texts: dict[str, str]) -> str:
 OUTPUT_CLAIMS = (
     Claim(
         id="perplexity-in-order",
-        statement=Text(
+        statement=tr(
             "Mean perplexity falls from INT4 (34.34) over FP4 E2M1 (31.07) and FP4 E3M0 (29.48) to NF4 with double "
             "quantization (27.41).",
-            "平均困惑度依次下降：INT4 34.34、FP4 E2M1 31.07、FP4 E3M0 29.48、NF4 加双重量化 27.41。",
         ),
         source=f"{QLORA}, Table 2",
         test=in_the_order_of_the_paper,

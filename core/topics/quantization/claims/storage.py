@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.format import format_quantity
 from core.topics.quantization.result import PAPER_BLOCK, PAPER_NESTED, QuantizationResult
 from core.wording import missing, provenance, quantity
@@ -95,27 +95,24 @@ def _not_traced(result: QuantizationResult, *names: str) -> Finding | None:
 STORAGE_CLAIMS = (
     Claim(
         id="stores-4-bits-computes-bf16",
-        statement=Text(
+        statement=tr(
             "QLoRA stores weights in 4 bits and computes in bf16: they are dequantized, then multiplied.",
-            "QLoRA 以 4 bit 存储权重、以 bf16 计算：先反量化，再做矩阵乘。",
         ),
         source=f"{QLORA}, section 3, equation 5",
         test=stores_four_bits,
     ),
     Claim(
         id="double-quantization-saves",
-        statement=Text(
+        statement=tr(
             "Double quantization saves 0.373 bits per parameter: 0.5 bits of scales become 0.127.",
-            "双重量化每个参数节省 0.373 bit：缩放系数从 0.5 bit 降到 0.127 bit。",
         ),
         source=f"{QLORA}, section 3",
         test=saves_bits,
     ),
     Claim(
         id="double-quantization-costs-little",
-        statement=Text(
+        statement=tr(
             "Double quantization saves memory without degrading accuracy.",
-            "双重量化节省内存而不降低精度。",
         ),
         source=f"{QLORA}, section 4 (Table 3: no degradation)",
         test=costs_little,

@@ -16,6 +16,7 @@ from core.topics.lora import TOPIC
 from core.topics.lora.params import LoraParams
 from core.topics.lora.result import LoraResult, RankHistory
 from gui import theme as themes
+from gui import translation
 from gui.pages.lora import LoraPage
 from gui.pages.lora.details import KERNEL, PICTURES, SIZE, SPECTRUM, TEXT, TRIPLETS
 from tests.gui.pages.lora.lora_result import STRONGEST, lora_result
@@ -172,7 +173,7 @@ def test_that_why_nothing_changes_is_answered_for_the_selected_step(page: LoraPa
         assert words in page.key_metrics.sentence.text()
     page.selection.update(step=25)
     assert page.key_metrics.sentence.text().startswith("<b>What is changing?")
-    page.set_language("zh")
+    translation.use("zh")
     assert "什么在变" in page.key_metrics.sentence.text()
 
 

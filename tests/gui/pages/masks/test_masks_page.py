@@ -17,6 +17,7 @@ from core.contracts.registry import topic
 from core.contracts.result import Provenance
 from core.topics.masks.params import MasksParams
 from core.topics.masks.result import MaskImplResult, MasksResult
+from gui import translation
 from gui.pages.masks import MasksPage
 from gui.pages.masks.view_data import CODE, COMPARISON, MIRROR
 from tests.gui.latest_work import join_latest_work
@@ -203,17 +204,17 @@ def test_that_the_reason_of_a_cell_names_the_term(page: MasksPage) -> None:
 def test_that_the_names_of_presets_follow_the_language(page: MasksPage) -> None:
     button = page.gallery.buttons["causal"]
     english = button.accessibleName(), button.toolTip()
-    page.set_language("zh")
+    translation.use("zh")
     assert not button.accessibleName().isascii()
     assert button.toolTip().startswith(button.accessibleName())
-    page.set_language("en")
+    translation.use("en")
     assert (button.accessibleName(), button.toolTip()) == english
     assert page.gallery.buttons["causal"] is button, "the focus stays"
 
 
 def test_that_warnings_follow_the_language(page: MasksPage) -> None:
     page.form.propose(MasksParams(expression="none"))
-    page.set_language("zh")
+    translation.use("zh")
     assert "遮住" in page.composer.message
 
 

@@ -1,0 +1,69 @@
+"""Texts on widgets that follow the language.
+
+`show_text(label.setText, tr("Run"))` shows the text now and again whenever the language changes. What is painted, or
+derived from a page's state, is drawn anew instead: a page redraws itself on `notifier().changed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from core import language
+from core.contracts.text import Text
+
+_ATTRIBUTE = "_shown_texts"
+
+
+class Notifier(QObject):
+    """`changed` carries the code of the new language."""
+
+    changed = Signal(str)
+
+
+@cache
+def notifier() -> Notifier:
+    return Notifier()
+
+
+def use(code: str) -> None:
+    """Speak that language from now on, and tell every view. Raises ValueError for one that does not exist."""
+    language.use(code)
+    notifier().changed.emit(code)
+
+
+def show_text(setter: Callable[..., object], *arguments: Any) -> None:
+    """Call `setter(*arguments)`, a bound method of a QObject whose last argument is the text, and follow the language.
+
+    Another call of the same setter, with the same arguments before the text (such as the index of a tab), replaces
+    this one. A plain string is shown as it is and follows nothing.
+    """
+    owner: QObject = setter.__self__  # type: ignore[attr-defined]
+    *leading, text = arguments
+    key = (setter.__name__, *leading)
+    texts: _ShownTexts | None = getattr(owner, _ATTRIBUTE, None)
+    if isinstance(text, Text):
+        if texts is None:
+            texts = _ShownTexts(owner)
+            setattr(owner, _ATTRIBUTE, texts)
+        texts.by_setter[key] = text
+    elif texts is not None:
+        texts.by_setter.pop(key, None)
+    setter(*leading, str(text))
+
+
+class _ShownTexts(QObject):
+    """The texts that one object shows; a child of it, so that it lives as long as the object does."""
+
+    def __init__(self, owner: QObject) -> None:
+        super().__init__(owner)
+        self.by_setter: dict[tuple[Any, ...], Text] = {}
+        notifier().changed.connect(self._show)
+
+    def _show(self) -> None:
+        owner = self.parent()
+        for (name, *leading), text in self.by_setter.items():
+            getattr(owner, name)(*leading, str(text))

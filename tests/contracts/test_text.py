@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import language
+from core.contracts import archive
+from core.contracts.text import EMPTY, Text, as_text, listed, sentences, tr, tr_in, tr_plural, verbatim
+
+names = st.text(string.ascii_lowercase, min_size=1, max_size=6)
+leaves = st.one_of(st.builds(verbatim, st.text(max_size=20)), st.builds(tr, st.text(min_size=1, max_size=20)))
+values = st.one_of(st.text(max_size=9), st.integers(), st.floats(allow_nan=False), st.booleans(), leaves)
+texts = st.builds(
+    lambda named, count: tr_plural("{count} of one", "{count} of many", count=count, **named),
+    st.dictionaries(names.filter(lambda name: name != "count"), values, max_size=3),
+    st.integers(0, 3),
+)
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    with language.using(language.ENGLISH):
+        yield
+
+
+@given(st.one_of(texts, leaves))
+def test_that_a_text_survives_the_way_through_json(text: Text) -> None:
+    assert Text.of(json.loads(json.dumps(text.plain()))) == text
+    assert archive.typed(Text, archive.plain(text)) == text
+
+
+def test_that_a_text_is_shown_in_the_current_language_with_its_values() -> None:
+    text = tr("Run on {device}: {reason}", device="cpu", reason=tr("missing"))
+    assert str(text) == f"{text}" == "Run on cpu: missing"
+    with language.using(language.PSEUDO):
+        assert str(text).startswith("[Rûn ön cpu: [mîssîng")
+
+
+def test_that_the_count_chooses_the_form() -> None:
+    assert str(tr_plural("{count} row", "{count} rows", count=1)) == "1 row"
+    assert str(tr_plural("{count} row", "{count} rows", count=2)) == "2 rows"
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_that_lists_and_sentences_follow_the_language(count: int) -> None:
+    words = ["a", "b", "c"][:count]
+    assert str(listed(words)) == ", ".join(words)
+    assert str(sentences(*words)) == " ".join(words)
+
+
+def test_that_what_is_not_a_message_is_shown_as_it_is() -> None:
+    with language.using(language.PSEUDO):
+        assert str(verbatim("{not} a {template")) == "{not} a {template"
+        assert str(as_text("plain")) == "plain"
+        assert str(EMPTY) == str(as_text("")) == ""
+    assert not EMPTY
+
+
+def test_that_braces_stay_where_there_are_no_values() -> None:
+    assert str(tr("a set {1, 2}")) == "a set {1, 2}"
+
+
+def test_that_a_translation_that_does_not_fit_gives_the_english_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(language.gettext.NullTranslations):
+        def gettext(self, message: str) -> str:
+            return "{missing} {0}"
+
+    monkeypatch.setattr(language, "catalogue", lambda code: Broken())
+    assert str(tr("{count} rows", count=3)) == "3 rows"
+
+
+@pytest.mark.parametrize(
+    "tree", [3, None, [], {}, {"message": 3}, {"message": "x", "values": 3}, {"message": "x", "count": "y"}]
+)
+def test_that_anything_else_is_no_text(tree: object) -> None:
+    with pytest.raises(ValueError, match="text"):
+        Text.of(tree)
+
+
+def test_that_context_tells_apart_what_english_does_not() -> None:
+    assert tr_in("unit", "heads") != tr("heads")
+    assert str(tr_in("unit", "heads")) == "heads"

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from core.contracts.claims import Finding, Verdict
 from core.contracts.result import Result
-from core.contracts.text import Text, verbatim
+from core.contracts.text import Text, listed, tr, verbatim
 from core.format import quantity as quantity_of
 
 
@@ -32,7 +32,7 @@ class Sentence(Protocol):
 
 def reason_of(error: Sentence) -> Text:
     """Why a kernel refused, as a text that can be translated."""
-    return verbatim(error.message)
+    return Text(error.message, tuple(error.values.items()))
 
 
 def missing(result: Result, *names: str) -> Finding | None:

@@ -15,8 +15,8 @@ class Preset:
     """A named mask with a text to show it on.
 
     `keys` is the text of the keys in cross-attention, else ''. `lengths` are real tokens per sequence of the batch,
-    separated by commas, or '' for one sequence whose pads the text marks. `transformers` is the function that builds the
-    same mask in Hugging Face transformers, or ''.
+    separated by commas, or '' for one sequence whose pads the text marks. `transformers` is the function that builds
+    the same mask in Hugging Face transformers, or ''.
     """
 
     id: str
@@ -77,8 +77,8 @@ PRESETS: tuple[Preset, ...] = (
         expression="causal",
         text=_FOX,
         users=tr(
-            "Every decoder-only model: each token sees itself and the tokens before it, so all positions train in parallel "
-            "without seeing their answers.",
+            "Every decoder-only model: each token sees itself and the tokens before it, so all positions train in "
+            "parallel without seeing their answers.",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3; Radford et al. 2018 (GPT)",
         transformers="create_causal_mask",
@@ -90,8 +90,8 @@ PRESETS: tuple[Preset, ...] = (
         text=_FOX,
         lengths="41, 64, 23, 52",
         users=tr(
-            "BERT and every encoder: all tokens see each other, and no token sees the pads that make the sequences of a "
-            "batch equally long.",
+            "BERT and every encoder: all tokens see each other, and no token sees the pads that make the sequences of "
+            "a batch equally long.",
         ),
         source="Devlin et al. 2018 (arXiv 1810.04805); the reference code's create_attention_mask_from_input_mask",
         transformers="create_bidirectional_mask",
@@ -183,8 +183,8 @@ PRESETS: tuple[Preset, ...] = (
         expression="turns",
         text=_DIALOGUE,
         users=tr(
-            "Each turn is bidirectional inside and sees the turns before it (as Gemma 3 treats the tokens of an image). "
-            "Most chat models stay causal over the whole dialogue: only the loss differs per turn.",
+            "Each turn is bidirectional inside and sees the turns before it (as Gemma 3 treats the tokens of an image)."
+            " Most chat models stay causal over the whole dialogue: only the loss differs per turn.",
         ),
         source="Bao et al. 2020 (PLATO, arXiv 1910.07931), section 2; Gemma 3 (arXiv 2503.19786), section 2",
         transformers="create_causal_mask(block_sequence_ids=...)",

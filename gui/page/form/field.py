@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.contracts.params import FieldSpec, Scalar
-from core.contracts.text import Text, verbatim
+from core.contracts.text import EMPTY, Text, sentences, tr
 from core.units import unit_label
 from gui.translation import show_text
 
@@ -71,4 +71,4 @@ def _tooltip(spec: FieldSpec) -> Text:
     if spec.minimum is not None and spec.maximum is not None:
         limits = tr("From {low} to {high}.", low=f"{spec.minimum:g}", high=f"{spec.maximum:g}")
     default = tr("Default: --set {name}={value}", name=spec.name, value=str(spec.default))
-    return verbatim("{help}\n{default}")
+    return Text("{help}\n{default}", (("help", sentences(spec.help, limits)), ("default", default)))

@@ -1,16 +1,16 @@
-"""Checkpoints of any size, and what quantizing them costs.
+"""Reads checkpoints of any size and measures the error of quantizing them.
 
-All of it without torch; the window may import it:
-- `opening`      `open_checkpoint(path) -> Checkpoint`: a safetensors file, the shards of an index, a model folder
-- `header`       `read_header(path)`, `StoredTensor`, `Shard`: one file's header, checked
-- `names`        `layer_and_kind(name)`: what a tensor's name says
-- `errors`       `WeightSums`, `FormatErrors`: sums that slices add up to, and what follows from them
-- `report`       rows by tensor, by layer, in all, and the worst
-- `tensor_table` those rows as columns, and the error maps of one format
+No module here imports torch, so the window may use them:
+- `opening`      `open_checkpoint(path) -> Checkpoint`: a safetensors file, the shards of an index, or a model folder
+- `header`       `read_header(path)`, `StoredTensor`, `Shard`: the checked header of one file
+- `names`        `layer_and_kind(name)`: the layer that a tensor's name belongs to
+- `errors`       `WeightSums`, `FormatErrors`: sums over slices, and the statistics that follow from them
+- `report`       rows per tensor, per layer and in total, and the worst tensors
+- `tensor_table` these rows as columns, and the error maps of one format
 - `export`       `exported(suffix, about, tables)`: CSV, JSON and Markdown
-- `slices`       `slices(tensor)`: the weights, a slice at a time, never a file or a large tensor at once
-- `coding`       blocks to the nearest level of a format and back
+- `slices`       `slices(tensor)`: the weights slice by slice, never a whole file or a large tensor at once
+- `coding`       blocks of weights to the nearest level of a format and back
 - `measuring`    `Measurer.measure(...)`: the errors of one tensor in several formats, on all cores
-- `survey`       `survey(tensors, how, cache, result, progress)`: a whole checkpoint, cancelled and continued at will
-- `resume_cache` `ResumeCache`: tensors that were measured already, so that a report goes on where it was stopped
+- `survey`       `survey(tensors, quantization, cache, result, progress)`: a whole checkpoint; can be resumed
+- `resume_cache` `ResumeCache`: tensors that an earlier run measured, so that a report resumes where it was stopped
 """

@@ -1,7 +1,6 @@
-"""What quantizing a tensor costs, as sums that slices add up to, and what follows from them. numpy only.
+"""The error of quantizing a tensor, as sums over its slices, and the statistics that follow from them. numpy only.
 
-Values that are NaN or infinite are counted and left out of every sum: as zeros they go into no block's scale, and
-their errors are not asked for.
+NaN and inf weights are counted and left out of every sum: they are set to zero, so that they affect no block's scale.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAP_COLUMNS = 64
-"""A tensor's blocks, in order, are drawn as this many columns; of fewer blocks each fills several."""
+"""A tensor's blocks, in order, are drawn as this many columns; with fewer blocks, each fills several columns."""
 
-_TOLD_APART = 1e-4
+_RESOLUTION = 1e-4
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class WeightSums:
-    """Sums over the finite elements of a tensor: powers of x, and the largest |x|."""
+    """Sums of x, x², x³ and x⁴ over the finite elements of a tensor, and the largest |x|."""
 
     elements: int = 0
     nonfinite: int = 0
@@ -56,16 +55,17 @@ class WeightSums:
     def kurtosis(self) -> float:
         """The fourth central moment over the squared variance: 3 for a normal distribution.
 
-        NaN for a constant, and for values so near to one (deviations under a hundredth) that sums cannot tell.
+        NaN for a constant tensor, and where the deviations are below a hundredth of absmax: the sums cannot resolve
+        them.
         """
         variance = self._central(2) if self.finite else 0.0
-        return self._central(4) / variance**2 if variance > _TOLD_APART * self.absmax**2 else math.nan
+        return self._central(4) / variance**2 if variance > _RESOLUTION * self.absmax**2 else math.nan
 
     @property
     def max_over_sigma(self) -> float:
         """The largest magnitude in standard deviations; NaN for a constant."""
-        told_apart = self.finite and self.std**2 > _TOLD_APART**2 * self.absmax**2
-        return self.absmax / self.std if told_apart else math.nan
+        is_resolved = self.finite and self.std**2 > _RESOLUTION**2 * self.absmax**2
+        return self.absmax / self.std if is_resolved else math.nan
 
     def _central(self, power: int) -> float:
         first, second, third, fourth = (total / self.finite for total in self.sums)
@@ -76,10 +76,11 @@ class WeightSums:
 
 @dataclass(frozen=True)
 class FormatErrors:
-    """Of one tensor in one format: sums of x² and of (x - quantized x)² by column of the map, and the largest error.
+    """Errors of one tensor in one format: sums of x² and of (x - quantized x)² per column of the map, and the largest
+    error.
 
-    `stored_bits` counts codes, scales and whatever else the format keeps for these elements, as
-    `Quantization.stored_bits` does; it is known of a whole tensor and 0 of a slice.
+    `stored_bits` counts the codes, the scales and everything else that the format stores for these elements, as
+    `Quantization.stored_bits` does. It is known for a whole tensor, and 0 for a slice.
     """
 
     elements: int = 0
@@ -99,12 +100,12 @@ class FormatErrors:
 
     @property
     def snr_db(self) -> float:
-        """10 log10 of signal over noise power; infinite without an error, NaN for a tensor of zeros."""
+        """10 log10 of signal power over noise power; inf without an error, NaN for a tensor of zeros."""
         return snr_db(float(self.power.sum()), float(self.error.sum()))
 
     @property
     def relative_rmse(self) -> float:
-        """Root of noise over signal power; NaN for a tensor of zeros."""
+        """Square root of noise power over signal power; NaN for a tensor of zeros."""
         power = float(self.power.sum())
         return math.sqrt(float(self.error.sum()) / power) if power else math.nan
 
@@ -120,7 +121,7 @@ class FormatErrors:
         return row
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, the columns to seven digits."""
+        """JSON values; the columns keep seven digits."""
         return {**vars(self), "power": _packed(self.power), "error": _packed(self.error)}
 
     @classmethod
@@ -131,7 +132,8 @@ class FormatErrors:
 
 
 def _packed(columns: Floats) -> tuple[float, str]:
-    """The largest, and all over it as float32 in base64: a tenth of the time and half of the size that digits take."""
+    """The largest value, and all values divided by it as float32 in base64: a tenth of the time and half of the size of
+    decimal digits."""
     largest = float(columns.max())
     return largest, b64encode((columns / (largest or 1)).astype("<f4").tobytes()).decode()
 
@@ -144,17 +146,17 @@ def _unpacked(largest: float, packed: str) -> Floats:
 
 
 def snr_db(power: float, error: float) -> float:
-    """10 log10(power / error); infinite without an error, NaN without power."""
+    """10 log10(power / error); inf without an error, NaN without power."""
     if not power:
         return math.nan
     return 10 * math.log10(power / error) if error else math.inf
 
 
 def by_column(values: Floats, first_block: int, blocks_of_tensor: int) -> Floats:
-    """Sums by block, [blocks] from `first_block` on, as sums by column of the map, float64 [MAP_COLUMNS].
+    """Sums per block, [blocks] from `first_block` on, added up per column of the map, float64 [MAP_COLUMNS].
 
-    A tensor of fewer blocks than columns fills them all: each block is spread evenly over those that it covers, so
-    that the sum stays what it was and a column still tells how far into the tensor it lies.
+    A tensor with fewer blocks than columns fills all columns: each block is spread evenly over the columns that it
+    covers. The total stays the same, and a column still stands for a position in the tensor.
     """
     if blocks_of_tensor >= MAP_COLUMNS:
         index = np.arange(first_block, first_block + len(values), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A checkpoint report as CSV, JSON or Markdown: pure functions on rows, which are dataclasses."""
+"""Writes a checkpoint report as CSV, JSON or Markdown: pure functions on rows, which are dataclasses."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MARKUP = re.compile(
 )
 
 Tables = Mapping[str, Sequence[Any]]
-"""Rows by the name of their table: 'messages', 'totals', 'layers', 'tensors', 'skipped'; JSON takes any others too."""
+"""Rows by the name of their table: 'messages', 'totals', 'layers', 'tensors', 'skipped'. JSON takes others too."""
 
 _SHOWN = ("snr_db", "relative_rmse", "max_abs_error", "bits_per_parameter")
 _HEADINGS = ("SNR (dB)", "relative RMSE", "max error", "bits / parameter")
 
 
 def as_json(about: Mapping[str, Any], tables: Tables) -> str:
-    """One object: what was measured and how (`about`), and the tables by name; null for what is no number."""
+    """One object: what was measured and how (`about`), and the tables by name. NaN and inf become null."""
     plain = {
         name: [{key: _json(value) for key, value in vars(row).items()} for row in rows] for name, rows in tables.items()
     }
@@ -37,8 +37,8 @@ def as_json(about: Mapping[str, Any], tables: Tables) -> str:
 
 
 def as_markdown(about: Mapping[str, Any], tables: Tables) -> str:
-    """To be read: what the user should know first, what was measured, totals, layers, the worst tensors and what was
-    left out."""
+    """A document for reading: messages first, then what was measured, totals, layers, the worst tensors and the skipped
+    ones."""
     rows = tables.get("tensors", ())
     parts = ["# Quantization report"]
     parts += [
@@ -57,9 +57,12 @@ def as_markdown(about: Mapping[str, Any], tables: Tables) -> str:
 
 
 def exported(suffix: str, about: Mapping[str, Any], tables: Tables) -> str:
-    """The text of a file that ends in `suffix`, one of SUFFIXES. A CSV holds the tensors, and in every row what was
-    measured and how, and the messages: there is no other place for it that every reader takes. Where no tensor was
-    measured and there is something to say, one row without a tensor holds it."""
+    """The text of a file with the ending `suffix`, one of SUFFIXES.
+
+    A CSV holds the tensors. Every row repeats what was measured and how, and the messages: a CSV has no other place for
+    them that every program reads. If no tensor was measured but there are messages, one row without a tensor holds
+    them.
+    """
     if suffix == ".csv":
         messages = [f"{message.severity}: {message.text}" for message in tables.get("messages", ())]
         rows = [dict(vars(row)) for row in tables.get("tensors", ())] or [{"tensor": ""}] * bool(messages)
@@ -73,7 +76,7 @@ def _list(about: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """On one line, in one cell, and no markup: names come from the author of the checkpoint."""
+    """Plain text on one line, without markup: names come from the author of the checkpoint."""
     text = _MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
@@ -83,7 +86,7 @@ def _json(value: Any) -> Any:
 
 
 def _harmless(value: Any) -> Any:
-    """A spreadsheet runs a text that begins like a formula; behind an apostrophe it is text."""
+    """A spreadsheet runs text that begins like a formula; an apostrophe in front keeps it text."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 

@@ -1,7 +1,8 @@
-"""The header of a safetensors file, read and checked before anything behind it is touched.
+"""Reads and checks the header of a safetensors file before any of the data behind it is read.
 
-The format (github.com/huggingface/safetensors): 8 bytes little-endian, the length of a JSON object; the object, from
-tensor name to dtype, shape and the two offsets of its bytes behind the header; the bytes. No torch.
+The format (github.com/huggingface/safetensors): 8 bytes little-endian with the length of a JSON object; the object,
+which maps each tensor's name to its dtype, its shape and the two offsets of its bytes behind the header; the bytes. No
+torch.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from core.checkpoint.stored_types import ELEMENT_BYTES, why_skipped
 from core.contracts.errors import InvalidParams
 from core.format import format_quantity
 
-LARGEST_HEADER_BYTES = 100_000_000
-"""The limit that the safetensors library sets itself."""
+MAX_HEADER_BYTES = 100_000_000
+"""The limit of the safetensors library."""
 
 _PREFIX_BYTES = 8
-_MOST = 2**63
+_MAX_INT = 2**63
 _PICKLE_BEGINNINGS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file, as it was when its header was read. A file whose `size` or `mtime_ns` differ is another one."""
+    """One file, as it was when its header was read. If `size` or `mtime_ns` differ, the file has changed."""
 
     path: Path
     size: int
@@ -38,15 +39,15 @@ class Shard:
 
     @property
     def identity(self) -> str:
-        """What the file is known by, wherever it lies: 24 hexadecimal digits of size, time and header."""
+        """Identifies the file independently of its path: 24 hexadecimal digits of a hash of size, time and header."""
         text = f"{self.size} {self.mtime_ns} {self.header_hash}"
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor of a file: `begin` and `end` are bytes from the file's start. `skipped` is '' or why it is not
-    measured; `scales_codes` says that it belongs to another tensor, which is quantized already."""
+    """A tensor of a file: `begin` and `end` are byte offsets in the file. `skipped` is '' or why the tensor is not
+    measured; `scales_codes` says that it holds the scales of another tensor, which is already quantized."""
 
     name: str
     dtype: str
@@ -67,15 +68,15 @@ class StoredTensor:
     @property
     def skipped(self) -> str:
         return why_skipped(self.dtype, self.elements) or (
-            "it scales a tensor that is quantized already" if self.scales_codes else ""
+            "it scales a tensor that is already quantized" if self.scales_codes else ""
         )
 
 
 def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...]:
     """The tensors of one safetensors file, in the order of their bytes.
 
-    Raises InvalidParams for the parameter `field`, with one sentence, for a file that cannot be read, is truncated or
-    corrupt, has a header of absurd size, or offsets that overlap, leave the file or do not fit the shape.
+    Raises InvalidParams for the parameter `field` if the file cannot be read, is truncated or corrupt, if its header is
+    absurdly large, or if offsets overlap, leave the file or do not fit the shape.
     """
     try:
         with path.open("rb") as file:
@@ -95,78 +96,81 @@ def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...
 
 
 def unreadable(path: Path, error: OSError, field: str | None) -> InvalidParams:
-    """The sentence for a file that the system does not give."""
+    """The error for a file that the operating system refuses to open or read."""
     if isinstance(error, PermissionError):
-        return InvalidParams(f"{path} may not be read by you: change its permissions, or copy it.", field)
+        return InvalidParams(f"You have no permission to read {path}: change its permissions, or copy it.", field)
     if isinstance(error, FileNotFoundError):
-        return InvalidParams(f"There is no {path}: give the path of a .safetensors file, its index or a folder.", field)
+        return InvalidParams(
+            f"{path} does not exist: give the path of a .safetensors file, its index or a folder.", field
+        )
     return InvalidParams(f"{path} cannot be read ({error.strerror or error}): check the disk, or copy it.", field)
 
 
-def pickled(path: Path, field: str | None) -> InvalidParams:
-    """The refusal of a pickle checkpoint, with the way around it."""
+def pickle_refused(path: Path, field: str | None) -> InvalidParams:
+    """The error for a pickle checkpoint, which says how to convert it."""
     if path.suffix == ".json":
-        how = "transformers' from_pretrained and save_pretrained"
+        conversion = "transformers' from_pretrained and save_pretrained"
     else:
         call = f"torch.load({path.name!r}, weights_only=True), {path.with_suffix('.safetensors').name!r}"
-        how = f"safetensors.torch.save_file({call}) or transformers' save_pretrained"
+        conversion = f"safetensors.torch.save_file({call}) or transformers' save_pretrained"
     return InvalidParams(
-        f"{path} is a pickle checkpoint, which can run code when it is opened: convert it where you trust it, with "
-        f"{how}, and open the result.",
+        f"{path} is a pickle checkpoint, which can run code when it is opened. If you trust it, convert it with "
+        f"{conversion}, and open the result.",
         field,
     )
 
 
 def _header_length(path: Path, prefix: bytes, size: int, field: str | None) -> int:
     if prefix.startswith(_PICKLE_BEGINNINGS):
-        raise pickled(path, field)
+        raise pickle_refused(path, field)
     if len(prefix) < _PREFIX_BYTES:
-        raise _damaged(path, f"is {size} bytes long, and a safetensors file begins with 8", field)
+        raise _damaged_file(path, f"is only {size} bytes long, and a safetensors file has at least 8", field)
     length = int.from_bytes(prefix, "little")
-    if length > LARGEST_HEADER_BYTES:
-        raise _damaged(
+    if length > MAX_HEADER_BYTES:
+        raise _damaged_file(
             path,
-            f"announces a header of {length:,} bytes, where {LARGEST_HEADER_BYTES:,} is the most there can be: it is "
-            "no safetensors file, or a corrupt one",
+            f"announces a header of {length:,} bytes, and at most {MAX_HEADER_BYTES:,} are allowed; it is corrupt or "
+            "not a safetensors file",
             field,
         )
     if length > size - _PREFIX_BYTES:
-        raise _damaged(path, f"ends inside its header ({size:,} bytes, and the header alone takes {length:,})", field)
+        sizes = f"the file has {size:,} bytes, and the header alone takes {length:,}"
+        raise _damaged_file(path, f"ends inside its header ({sizes})", field)
     return length
 
 
 def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
-    def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):
             twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-            raise _damaged(path, f"names {twice} twice in its header", field)
+            raise _damaged_file(path, f"lists {twice} twice in its header", field)
         return fields
 
     try:
-        entries: Any = json.loads(text.decode(), object_pairs_hook=each_once)
+        entries: Any = json.loads(text.decode(), object_pairs_hook=without_duplicates)
         if not isinstance(entries, dict):
-            raise _damaged(path, "has a header that lists no tensors", field)
-        "".join(entries).encode()  # JSON can escape what is no character
+            raise _damaged_file(path, "has a header that lists no tensors", field)
+        "".join(entries).encode()  # JSON can hold escapes that are no characters
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, "has a header that is not JSON", field) from error
+        raise _damaged_file(path, "has a header that is not JSON", field) from error
     return entries
 
 
 def _tensor(name: str, entry: Any, shard: Shard, start: int, field: str | None) -> StoredTensor:
     try:
         dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-        whole = all(type(number) is int and 0 <= number < _MOST for number in (*shape, begin, end))
-        if not whole or type(dtype) is not str or begin > end or math.prod(shape) >= _MOST:
+        whole = all(type(number) is int and 0 <= number < _MAX_INT for number in (*shape, begin, end))
+        if not whole or type(dtype) is not str or begin > end or math.prod(shape) >= _MAX_INT:
             raise ValueError
     except (TypeError, KeyError, ValueError) as error:
-        raise _damaged(shard.path, f"describes {name} in a way that makes no tensor", field) from error
+        raise _damaged_file(shard.path, f"has an invalid entry for {name} in its header", field) from error
     tensor = StoredTensor(name, dtype, shape, shard, start + begin, start + end)
     expected = ELEMENT_BYTES.get(dtype)
     if expected is not None and tensor.bytes != expected * tensor.elements:
-        raise _damaged(
+        raise _damaged_file(
             shard.path,
-            f"gives {name} {tensor.bytes:,} bytes, and {dtype} {list(shape)} takes {expected * tensor.elements:,}",
+            f"has {tensor.bytes:,} bytes for {name}, but {dtype} {list(shape)} takes {expected * tensor.elements:,}",
             field,
         )
     return tensor
@@ -177,11 +181,11 @@ def _check_layout(path: Path, tensors: list[StoredTensor], size: int, field: str
     for tensor in tensors:
         if tensor.end > size:
             missing = format_quantity(tensor.end - size, "bytes")
-            raise _damaged(path, f"is truncated: {tensor.name} ends {missing} behind the end of the file", field)
+            raise _damaged_file(path, f"is truncated ({tensor.name} ends {missing} behind the end of the file)", field)
         if before is not None and tensor.begin < before.end:
-            raise _damaged(path, f"lets the bytes of {before.name} and {tensor.name} overlap", field)
+            raise _damaged_file(path, f"is corrupt (the bytes of {before.name} and {tensor.name} overlap)", field)
         before = tensor if tensor.bytes else before
 
 
-def _damaged(path: Path, because: str, field: str | None) -> InvalidParams:
+def _damaged_file(path: Path, because: str, field: str | None) -> InvalidParams:
     return InvalidParams(f"{path} {because}: download or save it again.", field)

@@ -1,4 +1,4 @@
-"""What the name of a tensor says: which layer it belongs to, and what it does there."""
+"""Infers from a tensor's name which layer it belongs to, and what it does there."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SCALE = re.compile(
 
 
 def layer_and_kind(name: str) -> tuple[int, str]:
-    """The number of the block and the rest of the name: 'model.layers.12.mlp.down_proj.weight' is (12,
+    """The number of the layer and the rest of the name: 'model.layers.12.mlp.down_proj.weight' gives (12,
     'mlp.down_proj').
 
-    The first number that stands alone between dots is the block's; what comes before it is left out. Without one the
-    layer is NO_LAYER and the kind the whole name. More than five digits number no block: no model has as many, and who
-    draws one row per layer must be able to. A closing '.weight' says nothing and goes.
+    The first number that stands alone between dots is the layer's number; the part before it is dropped. Without such a
+    number the layer is NO_LAYER and the kind is the whole name. A number of more than five digits is no layer: no model
+    has that many, and a picture draws one row per layer. A closing '.weight' is dropped.
     """
     number = _NUMBER.search(name)
     kind = name if number is None else name[number.end() :]
@@ -28,8 +28,8 @@ def layer_and_kind(name: str) -> tuple[int, str]:
 
 
 def quantized_tensor_of(name: str) -> str:
-    """What a tensor would belong to if it is a scale: 'a.weight' for 'a.weight.absmax' (bitsandbytes) and
-    'a.weight_scale' (FP8), 'a.qweight' for 'a.scales' (GPTQ, AWQ); '' for a name that is no scale's."""
+    """The name of the tensor that a scale belongs to: 'a.weight' for 'a.weight.absmax' (bitsandbytes) and
+    'a.weight_scale' (FP8), 'a.qweight' for 'a.scales' (GPTQ, AWQ); '' for a name that is not of a scale."""
     if scale := _SCALE.search(name):
         return name[: scale.start()] + (".qweight" if scale.group() == ".scales" else scale.group(1) or "")
     return ""

@@ -1,4 +1,4 @@
-"""Double quantization opened up: the scales of a tensor, what is stored of them, and what that saves."""
+"""What double quantization stores for the scales of a tensor, and how many bits it saves."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ERROR_BINS = 60
 
 @dataclass(frozen=True, eq=False)
 class NestedScales:
-    """Scales of the blocks of `tensor` ('' where that is not known), one per `block_size` weights, [scales] each.
+    """Scales of the blocks of `tensor` ('' if unknown), one per `block_size` weights; each array is [scales].
 
-    absmax    float32: the scales as they are
-    codes     uint8: what double quantization stores of them, with a float32 per `nested_block` codes
-    restored  float32: what those give back
+    absmax    float32: the scales before double quantization
+    codes     uint8: the codes that double quantization stores, with one float32 per `nested_block` codes
+    restored  float32: the scales restored from the codes
     """
 
     tensor: str
@@ -34,22 +34,22 @@ class NestedScales:
 
     @property
     def plain_bits(self) -> float:
-        """What scales in float32 add to every weight: 32/64 = 0.5 in QLoRA's case."""
+        """Bits per parameter of scales in float32: 32/64 = 0.5 in QLoRA."""
         return SCALE_BITS / self.block_size
 
     @property
     def code_bits(self) -> float:
-        """What their 8-bit codes add: 8/64."""
+        """Bits per parameter of the 8-bit codes of the scales: 8/64 in QLoRA."""
         return NESTED_BITS / self.block_size
 
     @property
     def second_bits(self) -> float:
-        """What the scales of the codes add: 32/(64 * 256)."""
+        """Bits per parameter of the scales of these codes: 32/(64 * 256) in QLoRA."""
         return SCALE_BITS / (self.block_size * self.nested_block)
 
     @property
     def nested_bits(self) -> float:
-        """0.127 in QLoRA's case."""
+        """Bits per parameter with double quantization: 0.127 in QLoRA."""
         return self.code_bits + self.second_bits
 
     @property
@@ -58,26 +58,27 @@ class NestedScales:
 
     @property
     def relative_rmse(self) -> float:
-        """Of the scales themselves: error over value, root mean square. NaN without power."""
+        """Relative RMSE of the scales themselves; NaN if all are zero."""
         power = float(np.square(self.absmax, dtype=np.float64).sum())
         error = float(np.square(self.restored.astype(np.float64) - self.absmax).sum())
         return float(np.sqrt(error / power)) if power else float("nan")
 
     @cached_property
     def ascending(self) -> NestedScales:
-        """The same in the order of absmax, in float64."""
+        """The same scales sorted by absmax, in float64."""
         order = np.argsort(self.absmax, kind="stable")
         absmax, restored = (values.astype(np.float64)[order] for values in (self.absmax, self.restored))
         return replace(self, absmax=absmax, codes=self.codes[order], restored=restored)
 
     @cached_property
     def code_counts(self) -> NDArray[np.int64]:
-        """int64 [256]: scales that each 8-bit code holds."""
+        """int64 [256]: the number of scales with each 8-bit code."""
         return np.bincount(self.codes, minlength=256)
 
     @cached_property
     def errors(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Counts int64 [bins] of the errors of the scales over themselves, and edges float64 [bins + 1] in percent."""
+        """Histogram of the relative errors of the scales: counts int64 [bins], and edges float64 [bins + 1] in
+        percent."""
         absmax, restored = (values.astype(np.float64) for values in (self.absmax, self.restored))
         known = absmax > 0
         errors = 100 * (restored[known] / absmax[known] - 1)
@@ -86,6 +87,6 @@ class NestedScales:
 
 
 def nested_scales(absmax: Scales, tensor: str, block_size: int, nested_block: int) -> NestedScales:
-    """What double quantization does to these scales, whether or not the parameters ask for it."""
+    """These scales with double quantization, whether or not the parameters turn it on."""
     codes, restored = quantized_scales(absmax, nested_block)
     return NestedScales(tensor, block_size, nested_block, absmax, codes, restored)

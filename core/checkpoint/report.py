@@ -1,4 +1,4 @@
-"""A checkpoint's errors as rows: by tensor, by layer, in all, and the worst. Pure functions."""
+"""The errors of a checkpoint as rows: per tensor, per layer, in total, and the worst tensors. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from core.contracts.result import number_or_none
 class TensorErrors:
     """One tensor in one format. A number that does not exist (the SNR of zeros) is None, as JSON has no NaN.
 
-    `layer` is -1 for none, `bytes` as they are stored, `kurtosis` 3 for a normal distribution. Powers are sums over
-    the finite weights; `quantized_bytes` are codes and scales, counted and not stored.
+    `layer` is -1 for a tensor outside of the layers. `bytes` is the stored size, `kurtosis` is 3 for a normal
+    distribution. Powers are sums over the finite weights. `quantized_bytes` is the size of codes and scales; it is
+    computed, nothing is stored.
     """
 
     tensor: str
@@ -49,9 +50,9 @@ class TensorErrors:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Tensors added up in one format. `worst_tensor` has the lowest SNR, '' where none has one.
+    """Tensors added up in one format. `worst_tensor` has the lowest SNR; it is '' if no tensor has an SNR.
 
-    `quantized_bytes` is whole where tensors were counted, and stays so in JSON; a model of it need not be.
+    `quantized_bytes` is an int if tensors were counted, in JSON too. Computed from a formula it can be a float.
     """
 
     format: str
@@ -70,7 +71,7 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTotals(Totals):
-    """The tensors of one layer, or those of none (-1)."""
+    """The tensors of one layer, or those outside of the layers (-1)."""
 
     layer: int
 
@@ -124,7 +125,7 @@ def skipped_rows(tensors: Iterable[StoredTensor]) -> tuple[SkippedTensor, ...]:
 
 
 def layer_rows(rows: Sequence[TensorErrors]) -> tuple[LayerTotals, ...]:
-    """Tensors added up by layer and format, in order of layers; what belongs to no layer comes first as -1."""
+    """Tensors added up per layer and format, in order of layers. Tensors outside of the layers come first, as -1."""
     groups: dict[tuple[int, str], list[TensorErrors]] = {}
     for row in rows:
         groups.setdefault((row.layer, row.format), []).append(row)
@@ -134,13 +135,13 @@ def layer_rows(rows: Sequence[TensorErrors]) -> tuple[LayerTotals, ...]:
 
 
 def total_rows(rows: Sequence[TensorErrors]) -> tuple[Totals, ...]:
-    """Tensors added up by format."""
+    """Tensors added up per format."""
     names = dict.fromkeys(row.format for row in rows)
     return tuple(Totals(format=name, **_added([row for row in rows if row.format == name])) for name in names)
 
 
 def worst_rows(rows: Iterable[TensorErrors], format_name: str, count: int = 20) -> list[TensorErrors]:
-    """The tensors of the lowest SNR in one format, worst first; those without one are left out."""
+    """The tensors with the lowest SNR in one format, worst first. Tensors without an SNR are left out."""
     measured = [row for row in rows if row.format == format_name and row.snr_db is not None]
     return sorted(measured, key=_snr)[:count]
 

@@ -1,8 +1,8 @@
-"""Tensors that were measured already, in the user's cache folder: a report goes on where one was stopped. No torch.
+"""Keeps measured tensors in the user's cache folder, so that a report resumes where it was stopped. No torch.
 
-One file per shard, named after its identity (size, time, header); one line per measured tensor and way of quantizing,
-written when that tensor is done. A large tensor that was stopped half-way is read again, a matter of seconds. Losing
-the file loses time and nothing else.
+There is one file per shard, named after the shard's identity (size, time, header), and in it one line per tensor and
+cache key of a quantization, written when that tensor is done. A large tensor that was stopped half-way is read again,
+which takes seconds. Losing the file costs time and nothing else.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from core.checkpoint.errors import FormatErrors, WeightSums
 from core.checkpoint.header import Shard, StoredTensor
 
 VERSION = 3
-"""Raised when what is measured changes, so that older lines are not taken for it."""
+"""Raised when the measured numbers change, so that older lines are ignored."""
 
 _WEIGHTS = "weights"
 
-MOST_FILES = 256
-MOST_BYTES = 256 * 2**20
-"""What the folder holds at most when a report begins, beside the report's own shards: about 5 KB per tensor measured in
-six formats."""
+MAX_FILES = 256
+MAX_BYTES = 256 * 2**20
+"""The most that the folder holds when a report begins, not counting the report's own shards. A tensor measured in six
+formats takes about 5 KB."""
 
 
 class ResumeCache:
-    """What is kept of a few shards. Where the folder cannot be written, nothing is kept and `notice` says so."""
+    """The measured tensors of some shards. If the folder cannot be written, nothing is kept and `notice` says so."""
 
     def __init__(self, folder: Path) -> None:
         self.notice = ""
@@ -37,64 +37,64 @@ class ResumeCache:
         self._read: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
 
     def weights(self, tensor: StoredTensor) -> WeightSums | None:
-        """The sums of a measured tensor; None if it is not here."""
+        """The weight sums of a measured tensor; None if it is not cached."""
         values = self._stored(tensor, _WEIGHTS)
         with suppress(KeyError, TypeError, ValueError):
             if values is not None:
                 return WeightSums(**{**values, "sums": tuple(values["sums"])})
         return None
 
-    def errors(self, tensor: StoredTensor, way: str) -> FormatErrors | None:
-        """The errors of a measured tensor quantized that `way`; None if they are not here."""
-        values = self._stored(tensor, way)
+    def errors(self, tensor: StoredTensor, key: str) -> FormatErrors | None:
+        """The errors of a measured tensor under the `key` of a quantization; None if they are not cached."""
+        values = self._stored(tensor, key)
         with suppress(KeyError, TypeError, ValueError):
             if values is not None:
                 return FormatErrors.from_json(values)
         return None
 
     def keep(self, tensor: StoredTensor, sums: WeightSums, errors: Mapping[str, FormatErrors]) -> None:
-        """What was measured of a tensor, its errors by way of quantizing."""
-        values_by_way: dict[str, dict[str, Any]] = {_WEIGHTS: asdict(sums)}
-        values_by_way |= {way: of_way.as_json() for way, of_way in errors.items()}
-        lines = [json.dumps([VERSION, tensor.name, way, values]) for way, values in values_by_way.items()]
+        """Cache the sums of a tensor, and its errors by the key of their quantization."""
+        values_by_key: dict[str, dict[str, Any]] = {_WEIGHTS: asdict(sums)}
+        values_by_key |= {key: format_errors.as_json() for key, format_errors in errors.items()}
+        lines = [json.dumps([VERSION, tensor.name, key, values]) for key, values in values_by_key.items()]
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            # On lines of their own even after one that a killed process left unfinished; one write, so that two
-            # processes do not mix theirs.
+            # The leading newline ends a line that a killed process may have left unfinished. One write, so that the
+            # lines of two processes do not mix.
             with self._file(tensor.shard).open("ab", buffering=0) as file:
                 file.write("\n".join(["", *lines, ""]).encode())
         except OSError as error:
             self.notice = (
-                f"Finished tensors cannot be kept in {self._folder} ({error.strerror or error}): a report that is "
-                "stopped will begin anew."
+                f"Measured tensors cannot be cached in {self._folder} ({error.strerror or error}). A report that is "
+                "stopped will start over."
             )
 
-    def prune(self, spared: Iterable[Shard]) -> None:
-        """Remove what was used longest ago beyond the bounds, but nothing of the `spared` shards."""
-        kept = {self._file(shard) for shard in spared}
+    def prune(self, keep: Iterable[Shard]) -> None:
+        """Remove the least recently used files beyond the limits, but none of the shards in `keep`."""
+        kept = {self._file(shard) for shard in keep}
         with suppress(OSError):
             files = sorted(self._folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
             used = 0
             for count, file in enumerate(files):
                 used += file.stat().st_size
-                if (count >= MOST_FILES or used > MOST_BYTES) and file not in kept:
+                if (count >= MAX_FILES or used > MAX_BYTES) and file not in kept:
                     file.unlink(missing_ok=True)
 
-    def _stored(self, tensor: StoredTensor, way: str) -> dict[str, Any] | None:
+    def _stored(self, tensor: StoredTensor, key: str) -> dict[str, Any] | None:
         shard = tensor.shard.identity
         if shard not in self._read:
             self._read[shard] = dict(_lines(self._file(tensor.shard)))
-        return self._read[shard].get((tensor.name, way))
+        return self._read[shard].get((tensor.name, key))
 
     def _file(self, shard: Shard) -> Path:
         return self._folder / f"{shard.identity}.jsonl"
 
 
 def _lines(file: Path) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
-    """The lines that are whole; a damaged one is passed over."""
+    """The complete lines of a file; damaged lines are skipped."""
     with suppress(OSError), file.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             with suppress(ValueError, TypeError, RecursionError):
-                version, name, way, values = json.loads(line)
+                version, name, key, values = json.loads(line)
                 if version == VERSION and isinstance(values, dict):
-                    yield (str(name), str(way)), values
+                    yield (str(name), str(key)), values

@@ -1,7 +1,7 @@
-"""The bytes of a tensor, one slice at a time, into one reused buffer. No torch.
+"""Reads the bytes of a tensor slice by slice into one reused buffer. No torch.
 
-Slices are read with `readinto` and not mapped: pages of a mapping count as this process's memory until the kernel
-takes them back, so that a large file would seem to be held.
+Slices are read with `readinto` and not memory-mapped: mapped pages count as this process's memory until the operating
+system reclaims them, so a large file would appear to be held in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core.checkpoint.stored_types import ELEMENT_BYTES
 from core.contracts.errors import TilescopeError
 
 SLICE_ELEMENTS = 1 << 22
-"""Elements of a slice: a multiple of every block size, 8 MiB of bf16."""
+"""Elements per slice: a multiple of every block size; 8 MiB of bf16."""
 
 _NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
 
@@ -26,14 +26,14 @@ Stored = NDArray[Any]
 
 
 class FileChanged(TilescopeError):
-    """A shard went away, shrank or was written while it was read."""
+    """A shard was removed, truncated or written while it was read."""
 
 
 def slices(tensor: StoredTensor, elements: int = SLICE_ELEMENTS) -> Iterator[Stored]:
-    """The tensor's elements in order, at most `elements` at once: 1-D, of the stored type; bfloat16 as its bits in
-    uint16. Each array is a view of a buffer that the next one overwrites.
+    """The tensor's elements in order, at most `elements` at a time: 1-D arrays of the stored type; bfloat16 as uint16
+    bits. Each array is a view of a buffer that the next one overwrites.
 
-    Raises FileChanged when the file is no longer the one whose header was read.
+    Raises FileChanged if the file has changed since its header was read.
     """
     width = ELEMENT_BYTES[tensor.dtype]
     buffer = memoryview(bytearray(min(elements, tensor.elements) * width))
@@ -68,4 +68,6 @@ def _check_same(file: Any, shard: Shard) -> None:
 
 
 def _changed(shard: Shard, what: str) -> FileChanged:
-    return FileChanged(f"{shard.path} {what}: what was measured before is kept; open it again when it is whole.")
+    return FileChanged(
+        f"{shard.path} {what}. The tensors measured so far are kept; open the file again when it is complete."
+    )

@@ -1,4 +1,4 @@
-"""The element types that a safetensors file can name, and which of them hold weights that a report can measure."""
+"""The element types of safetensors files, and which of them hold weights that a report can measure."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ELEMENT_BYTES = {
     "F8_E5M2": 1,
     "F8_E8M0": 1,
 }
-"""Bytes of one element. Types of less than a byte (F4, F6_E2M3, F6_E3M2) are named in files but not here."""
+"""Bytes per element. Types smaller than a byte (F4, F6_E2M3, F6_E3M2) exist in files, but are not supported."""
 
 MEASURED = ("F64", "F32", "F16", "BF16")
-"""Types whose values are weights as they stand; the others are integers, masks, scales or quantized already."""
+"""Types whose values are the weights themselves; the others hold integers, masks, scales or quantized weights."""
 
 
 def why_skipped(dtype: str, elements: int) -> str:
-    """A few words why a tensor is not measured; '' where it is."""
+    """Why a tensor is not measured, in a few words; '' if it is measured."""
     if dtype not in MEASURED:
         kind = "already quantized or a scale" if dtype.startswith(("F8", "F6", "F4")) else "not floating-point weights"
-        return f"{dtype} is {kind}" if dtype in ELEMENT_BYTES else f"{dtype} is a type that is not read"
+        return f"{dtype} is {kind}" if dtype in ELEMENT_BYTES else f"{dtype} is not a supported type"
     return "" if elements else "it is empty"

@@ -1,4 +1,4 @@
-"""A checkpoint from its first tensor to its last: measured, kept as it goes, continued where it was stopped."""
+"""Measures a checkpoint from its first tensor to its last, caches each tensor, and resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ProgressCallback = Callable[[float, float, str], None]
 
 @dataclass
 class Survey:
-    """What has been measured so far, in the order of the tensors.
+    """The tensors measured so far, in order.
 
-    `resumed` counts tensors of which nothing had to be read again. `stopped_by` is '' or the sentence for which the
-    rest is missing: a file that went away or was written meanwhile. `notice` says what else the user should know.
+    `resumed` counts the tensors that were cached and not read again. `stopped_by` is '' or the sentence that says why
+    the rest is missing: a file was removed or written meanwhile. `notice` is what else the user should know.
     """
 
     measured: dict[str, tuple[StoredTensor, Measured]] = field(default_factory=dict)
@@ -34,12 +34,16 @@ class Survey:
 
 
 def survey(
-    tensors: Sequence[StoredTensor], how: Quantization, cache: ResumeCache, result: Survey, progress: ProgressCallback
+    tensors: Sequence[StoredTensor],
+    quantization: Quantization,
+    cache: ResumeCache,
+    result: Survey,
+    progress: ProgressCallback,
 ) -> Generator[None, None, None]:
-    """Measure `tensors` into `result`, yielding after each. `progress(done, total, phase)` counts bytes, at every
-    slice; it may raise to stop, and then all tensors that were measured are kept.
+    """Measure `tensors` into `result`, yielding after each. `progress(done, total, phase)` counts bytes and is called
+    for every slice. It may raise to stop; all tensors measured until then are cached.
 
-    A tensor kept by an earlier run, for the same file and the same way of quantizing, is not read again.
+    A tensor that an earlier run cached, for the same file and the same quantization, is not read again.
     """
     total = sum(tensor.bytes for tensor in tensors)
     done = 0
@@ -47,20 +51,31 @@ def survey(
     cache.prune(tensor.shard for tensor in tensors)
     try:
         for tensor in tensors:
-            known = _known(tensor, how, cache)
-            missing = tuple(name for name in how.formats if name not in known.errors) if known else how.formats
-            if known is None or missing:
-                tensor_progress = _Progress(progress, done, total, tensor, 2 if how.nests else 1)
-                fresh = _measured(
-                    measurer, tensor, Quantization(missing, how.block_size, how.nested_block), tensor_progress
+            measured = _from_cache(tensor, quantization, cache)
+            missing = (
+                tuple(name for name in quantization.formats if name not in measured.errors)
+                if measured
+                else quantization.formats
+            )
+            if measured is None or missing:
+                tensor_progress = _Progress(progress, done, total, tensor, 2 if quantization.has_nested_scales else 1)
+                fresh = _measure(
+                    measurer,
+                    tensor,
+                    Quantization(missing, quantization.block_size, quantization.nested_block),
+                    tensor_progress,
                 )
-                cache.keep(tensor, fresh.weights, {how.way(name): errors for name, errors in fresh.errors.items()})
-                known = fresh if known is None else Measured(fresh.weights, {**known.errors, **fresh.errors})
+                cache.keep(
+                    tensor,
+                    fresh.weights,
+                    {quantization.cache_key(name): errors for name, errors in fresh.errors.items()},
+                )
+                measured = fresh if measured is None else Measured(fresh.weights, {**measured.errors, **fresh.errors})
                 result.read_bytes += tensor.bytes
             else:
                 result.resumed += 1
-            known = Measured(known.weights, {name: known.errors[name] for name in how.formats})
-            result.measured[tensor.name] = (tensor, known)
+            measured = Measured(measured.weights, {name: measured.errors[name] for name in quantization.formats})
+            result.measured[tensor.name] = (tensor, measured)
             done += tensor.bytes
             progress(done, total, tensor.name)
             yield
@@ -72,32 +87,34 @@ def survey(
 
 
 class _Progress:
-    """Elements read of one tensor, as bytes of the whole."""
+    """Turns the elements read of one tensor into bytes of the whole checkpoint."""
 
-    def __init__(self, progress: ProgressCallback, done: int, total: int, tensor: StoredTensor, readings: int) -> None:
-        self._tick, self._done, self._total, self._tensor = progress, float(done), total, tensor
-        self._bytes_an_element = tensor.bytes / tensor.elements / readings
+    def __init__(self, progress: ProgressCallback, done: int, total: int, tensor: StoredTensor, passes: int) -> None:
+        self._report, self._done, self._total, self._tensor = progress, float(done), total, tensor
+        self._bytes_per_element = tensor.bytes / tensor.elements / passes
 
-    def seen(self, elements: int) -> None:
-        self._done += elements * self._bytes_an_element
-        self._tick(self._done, self._total, self._tensor.name)
+    def on_read(self, elements: int) -> None:
+        self._done += elements * self._bytes_per_element
+        self._report(self._done, self._total, self._tensor.name)
 
 
-def _measured(measurer: Measurer, tensor: StoredTensor, how: Quantization, tensor_progress: _Progress) -> Measured:
+def _measure(
+    measurer: Measurer, tensor: StoredTensor, quantization: Quantization, tensor_progress: _Progress
+) -> Measured:
     def read() -> Iterator[NDArray[Any]]:
         return slices(tensor)
 
-    return measurer.measure(read, tensor.elements, how, tensor_progress.seen)
+    return measurer.measure(read, tensor.elements, quantization, tensor_progress.on_read)
 
 
-def _known(tensor: StoredTensor, how: Quantization, cache: ResumeCache) -> Measured | None:
-    """What an earlier run kept; None without even the weights' own numbers."""
+def _from_cache(tensor: StoredTensor, quantization: Quantization, cache: ResumeCache) -> Measured | None:
+    """The cached numbers of an earlier run; None if not even the weight sums are cached."""
     weights = cache.weights(tensor)
     if weights is None:
         return None
     errors: dict[FormatId, FormatErrors] = {}
-    for name in how.formats:
-        kept = cache.errors(tensor, how.way(name))
+    for name in quantization.formats:
+        kept = cache.errors(tensor, quantization.cache_key(name))
         if kept is not None:
             errors[name] = kept
     return Measured(weights, errors)

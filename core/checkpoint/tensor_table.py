@@ -1,4 +1,4 @@
-"""A report's tensors as columns, cheap to send every second, and what is drawn of them in one format."""
+"""The tensors of a report as columns, cheap to send every second, and the error maps of one format."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from core.contracts.archive import Array
 _COLUMNS = {item.name: str(item.type) for item in fields(TensorErrors) if item.name != "format"}
 _DTYPES: Mapping[str, Any] = {"str": np.str_, "int": np.int64}
 _FACTS = tuple(_COLUMNS)[: tuple(item.name for item in fields(TensorErrors)).index("format")]
-"""What is known of a tensor whatever the format is: the fields of TensorErrors before `format`."""
+"""The fields of TensorErrors that do not depend on the format: those before `format`."""
 
 
 @dataclass(frozen=True)
 class TensorTable:
-    """Every tensor in every one of `formats`: the fields of TensorErrors as arrays, by name.
+    """Every tensor in each of `formats`: the fields of TensorErrors as arrays, by name.
 
-    Facts of a tensor are [tensors], its errors [tensors, formats]: int64, float64 (NaN for None) or texts. A thousand
-    tensors in six formats are 20 arrays instead of 120,000 values.
+    Facts about a tensor are [tensors], its errors [tensors, formats]: int64, float64 (NaN for None) or strings. A
+    thousand tensors in six formats are 20 arrays instead of 120,000 values.
     """
 
     formats: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class TensorTable:
 
     @classmethod
     def of(cls, rows: Sequence[TensorErrors]) -> TensorTable:
-        """Of rows tensor by tensor, each in the same formats."""
+        """The table of `rows`, which go tensor by tensor, each tensor in the same formats."""
         formats = tuple(dict.fromkeys(row.format for row in rows))
         if not rows:
             return cls()
@@ -56,7 +56,7 @@ class TensorTable:
         return tuple(chain.from_iterable(zip(*by_format, strict=True)))
 
     def rows_in(self, format_id: str) -> tuple[TensorErrors, ...]:
-        """One row per tensor, made when first asked for; none in a format that was not measured."""
+        """One row per tensor, made on first use; none in a format that was not measured."""
         if format_id not in self.formats:
             return ()
         if format_id not in self._made:
@@ -67,9 +67,9 @@ class TensorTable:
         return self._made[format_id]
 
     def reuse_rows(self, earlier: TensorTable) -> None:
-        """Take over the rows that `earlier` has made of the leading tensors that are the same in both.
+        """Take over the rows of `earlier` for the leading tensors that are equal in both tables.
 
-        A report that grows by a tensor then makes one row per format, not all of them again.
+        If a report grows by a tensor, only that tensor's rows are then made anew.
         """
         count = self._shared_tensors(earlier)
         for format_id, rows in earlier._made.items():
@@ -91,7 +91,7 @@ class TensorTable:
         return next((row for row in self.rows_in(format_id) if row.tensor == tensor), None)
 
     def worst(self, format_id: str, count: int = 20) -> list[TensorErrors]:
-        """The tensors of the lowest SNR, worst first; those without one are left out."""
+        """The tensors with the lowest SNR, worst first. Tensors without an SNR are left out."""
         return worst_rows(self.rows_in(format_id), format_id, count)
 
     def by_error(self, format_id: str) -> tuple[TensorErrors, ...]:
@@ -117,7 +117,7 @@ class TensorTable:
 
 @dataclass(frozen=True)
 class MapRow:
-    """What one row of an error map is of: a tensor, or a stretch of one, which `kind` then tells."""
+    """What one row of an error map shows: a tensor, or a stretch of one, which `kind` then names."""
 
     tensor: str
     layer: int
@@ -126,9 +126,9 @@ class MapRow:
 
 @dataclass(frozen=True, eq=False)
 class LayerMap:
-    """Relative RMSE in percent by kind of tensor and layer, float64 [kinds, layers], NaN for none.
+    """Relative RMSE in percent by kind of tensor and layer, float64 [kinds, layers]; NaN where there is no tensor.
 
-    `worst` holds the tensor of each cell, the worst where several fall together; None where there is none.
+    `worst` holds the tensor of each cell: the worst one if there are several, None if there is none.
     """
 
     kinds: tuple[str, ...]
@@ -138,17 +138,17 @@ class LayerMap:
 
     @property
     def has_gaps(self) -> bool:
-        """Whether layers between the first and the last have no column."""
+        """Whether some layers between the first and the last have no column."""
         return self.layers[-1] - self.layers[0] != len(self.layers) - 1
 
 
 @dataclass(frozen=True, eq=False)
 class FormatReport:
-    """What a report says of its tensors in one format.
+    """A report in one format.
 
-    `percent` float64 [rows, columns] is the relative RMSE of the blocks by their place in the tensor, `map_rows` what
-    its rows are. `blocks` is how many there are of weights that were drawn, whose map has a column per block, row after
-    row; None for a checkpoint.
+    `percent` float64 [rows, columns] is the relative RMSE of the blocks by their position in the tensor; `map_rows`
+    says what the rows are. `blocks` is the number of blocks of weights drawn from a distribution: their map has one
+    cell per block, row after row. It is None for a checkpoint.
     """
 
     format: str
@@ -164,13 +164,13 @@ class FormatReport:
 
     @cached_property
     def ranks(self) -> Mapping[str, int]:
-        """The place of each tensor with an error, from 1 for the worst."""
+        """The rank of each tensor that has an error; 1 is the worst."""
         return {name: rank for rank, name in enumerate(self.worst_first, start=1)}
 
     def map_of(self, tensor: str | None) -> NDArray[np.float64] | None:
-        """float64 [columns] of a tensor, of the first one for None; rows of one tensor follow one another.
+        """The map of one tensor as float64 [columns]; None means the first tensor. The rows of a tensor are joined.
 
-        Columns behind the last block of weights that were drawn are left out.
+        For weights drawn from a distribution, the columns behind the last block are left out.
         """
         if not self.map_rows:
             return None
@@ -179,7 +179,7 @@ class FormatReport:
         return self.percent[places].ravel()[: self.blocks] if places else None
 
     def order(self, *, worst_first: bool) -> list[int]:
-        """Rows of the map as they lie in the file, or by error."""
+        """The rows of the map in the order of the file, or by error."""
         places = list(range(len(self.map_rows)))
         if worst_first:
             last = len(self.ranks) + 1
@@ -188,12 +188,12 @@ class FormatReport:
 
     @cached_property
     def layer_map(self) -> LayerMap | None:
-        """None without layers."""
+        """The report by kind and layer; None without layers."""
         return layer_map(self.row_of.values())
 
 
 def layer_map(tensors: Iterable[TensorErrors]) -> LayerMap | None:
-    """Kinds of tensors by layer, in the order in which they come; None without layers."""
+    """Kinds of tensors by layer, in order of appearance; None without layers."""
     inside = [row for row in tensors if row.layer != NO_LAYER]
     if not inside:
         return None

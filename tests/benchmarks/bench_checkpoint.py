@@ -61,11 +61,11 @@ def report(path: Path, formats: str, nested: int) -> dict[str, float]:
     from core.checkpoint.survey import Survey, survey
     from kernels.quantization.formats import FormatId
 
-    how = Quantization(tuple(FormatId(name) for name in formats.split(",")), 64, nested)
+    quantization = Quantization(tuple(FormatId(name) for name in formats.split(",")), 64, nested)
     opened, result = open_checkpoint(path), Survey()
     started, cpu = perf_counter(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     with tempfile.TemporaryDirectory() as cache:
-        for _ in survey(opened.measured, how, ResumeCache(Path(cache)), result, lambda *_: None):
+        for _ in survey(opened.measured, quantization, ResumeCache(Path(cache)), result, lambda *_: None):
             pass
     seconds = perf_counter() - started
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -106,14 +106,14 @@ def rival(threads: int) -> tuple[Best, Best]:
     weights = (torch.randn(RIVAL_ELEMENTS, generator=torch.Generator().manual_seed(0)) * 0.02).bfloat16()
     bits = weights.view(torch.int16).numpy().view(np.uint16)
     slices = [bits[begin : begin + SLICE_ELEMENTS] for begin in range(0, len(bits), SLICE_ELEMENTS)]
-    measurer, how = Measurer(threads), Quantization((FormatId.NF4,), 64)
+    measurer, quantization = Measurer(threads), Quantization((FormatId.NF4,), 64)
 
     def theirs() -> float:
         packed, state = functional.quantize_4bit(weights, blocksize=64, quant_type="nf4")
         return float((functional.dequantize_4bit(packed, state).float() - weights.float()).square().sum())
 
     def ours() -> Measured:
-        return measurer.measure(lambda: slices, RIVAL_ELEMENTS, how, lambda _: None)
+        return measurer.measure(lambda: slices, RIVAL_ELEMENTS, quantization, lambda _: None)
 
     best = (Best(), Best())
     for _ in range(5):

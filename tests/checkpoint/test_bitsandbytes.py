@@ -47,8 +47,8 @@ def assert_same(weights: torch.Tensor, name: FormatId, block: int) -> None:
 
 
 def levels_taken(piece: Any, name: FormatId, block: int) -> np.ndarray[Any, Any]:
-    shares = coding.shares_of(piece.blocks, piece.absmax, tail=piece.blocks.shape[1] < block)
-    cells = coding.cells_of(shares, np.empty(shares.shape, dtype=np.intp), np.empty_like(shares))
+    shares = coding.normalize(piece.blocks, piece.absmax, tail=piece.blocks.shape[1] < block)
+    cells = coding.find_cells(shares, np.empty(shares.shape, dtype=np.intp), np.empty_like(shares))
     return coding.coder(name).nearest(shares, cells, np.empty_like(shares)).ravel()
 
 

@@ -27,16 +27,16 @@ def oracle(blocks: np.ndarray, name: FormatId) -> np.ndarray:
     return abs(wide[..., None] - tried).min(-1)
 
 
-def cells_of(shares: np.ndarray) -> np.ndarray:
-    return coding.cells_of(shares, np.empty(shares.shape, dtype=np.intp), np.empty_like(shares))
+def find_cells(shares: np.ndarray) -> np.ndarray:
+    return coding.find_cells(shares, np.empty(shares.shape, dtype=np.intp), np.empty_like(shares))
 
 
 def errors(blocks: np.ndarray, name: FormatId) -> coding.BlockErrors:
     if FORMATS[name].affine:
         return coding.affine_errors(blocks)
     absmax = coding.absmax_of(blocks)
-    shares = coding.shares_of(blocks, absmax)
-    return coding.codebook_errors(blocks, shares, cells_of(shares), absmax, name)
+    shares = coding.normalize(blocks, absmax)
+    return coding.codebook_errors(blocks, shares, find_cells(shares), absmax, name)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -62,9 +62,13 @@ def test_that_the_table_finds_what_a_search_finds(name: FormatId) -> None:
     beside = [edges, *(edges + np.float32(nudge) for nudge in (-2e-7, -6e-8, 6e-8, 2e-7))]
     shares = np.concatenate([*beside, rng.uniform(-1, 1, 200_000), rng.normal(0, 1e-3, 10_000)]).astype(np.float32)
     shares = np.clip(shares, -1, 1)[None]
-    assert np.array_equal(coder.nearest(shares, cells_of(shares), np.empty_like(shares)), coder.searched(shares))
-    assert np.array_equal(coder.searched(coder.levels), coder.levels)
-    assert np.array_equal(coder.searched(coder.boundaries), coder.levels[:-1]), "half-way values go to the lower level"
+    assert np.array_equal(
+        coder.nearest(shares, find_cells(shares), np.empty_like(shares)), coder.nearest_by_search(shares)
+    )
+    assert np.array_equal(coder.nearest_by_search(coder.levels), coder.levels)
+    assert np.array_equal(coder.nearest_by_search(coder.boundaries), coder.levels[:-1]), (
+        "half-way values go to the lower level"
+    )
 
 
 def test_that_blocks_of_zeros_stay_zeros() -> None:
@@ -88,7 +92,7 @@ def test_that_shares_do_not_leave_their_range_where_reciprocals_are_subnormal() 
     absmax = np.random.default_rng(0).uniform(2.0**126, 3.4e38, 10_000).astype(np.float32)
     assert (absmax * (1 / absmax)).max() > 1, "as they would"
     for sign in (1, -1):
-        assert abs(coding.shares_of(sign * absmax[:, None], absmax)).max() == 1
+        assert abs(coding.normalize(sign * absmax[:, None], absmax)).max() == 1
 
 
 def test_that_large_and_tiny_values_neither_overflow_nor_vanish() -> None:

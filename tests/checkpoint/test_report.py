@@ -227,12 +227,12 @@ def test_that_a_cache_that_cannot_be_written_says_so_once(tmp_path: Path) -> Non
     (tmp_path / "cache").write_text("a file is in the way")
     kept = ResumeCache(tmp_path / "cache")
     kept.keep(tensor, sums(np.arange(5.0)), {"nf4 64": errors(10, 1)})
-    assert "a report that is stopped will begin anew" in kept.notice
+    assert "A report that is stopped will start over" in kept.notice
     kept.prune([])
 
 
 def test_that_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.checkpoint.resume_cache.MOST_FILES", 2)
+    monkeypatch.setattr("core.checkpoint.resume_cache.MAX_FILES", 2)
     for number in range(4):
         (tmp_path / f"{number}.jsonl").write_text("x")
     ResumeCache(tmp_path).prune([])

@@ -1,4 +1,4 @@
-"""Bits a parameter in a report: the bytes that the kernels' quantized tensors really hold."""
+"""Bits per parameter in a report: the bytes that the quantized tensors of the kernels really hold."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.checkpoint.files import normal
 def test_that_stored_bits_are_the_bytes_that_the_kernels_hold(
     name: FormatId, block_size: int, nested_block: int
 ) -> None:
-    how = Quantization((name,), block_size, nested_block)
+    quantization = Quantization((name,), block_size, nested_block)
     nested = 0 if FORMATS[name].affine else nested_block
     for elements in (1, 2, 15, 16, 17, 63, 64, 65, 768, 1025, 4096, 4161, 64 * 256, 64 * 257 + 3):
         held = quantize(normal(elements), format=name, block_size=block_size, nested_block=nested, impl=Impl.TORCH)
-        assert how.stored_bits(name, elements) == 8 * held.nbytes, elements
+        assert quantization.stored_bits(name, elements) == 8 * held.nbytes, elements
 
 
 def test_that_a_reports_bits_are_the_bytes_of_its_tensors_over_its_weights(tmp_path: Path) -> None:
@@ -35,9 +35,11 @@ def test_that_a_reports_bits_are_the_bytes_of_its_tensors_over_its_weights(tmp_p
     weights = {name: normal(size) for name, size in sizes.items()}
     save_file(weights, tmp_path / "a.safetensors")
     result = Survey()
-    how = Quantization(tuple(FORMATS), 64, 256)
+    quantization = Quantization(tuple(FORMATS), 64, 256)
     opened = open_checkpoint(tmp_path / "a.safetensors")
-    for _ in survey(opened.measured, how, ResumeCache(tmp_path / "cache"), result, lambda done, total, phase: None):
+    for _ in survey(
+        opened.measured, quantization, ResumeCache(tmp_path / "cache"), result, lambda done, total, phase: None
+    ):
         pass
     rows = [
         row
@@ -46,7 +48,7 @@ def test_that_a_reports_bits_are_the_bytes_of_its_tensors_over_its_weights(tmp_p
     ]
     for total in total_rows(rows):
         name = FormatId(total.format)
-        nested = 0 if FORMATS[name].affine else how.nested_block
+        nested = 0 if FORMATS[name].affine else quantization.nested_block
         held = [quantize(w, format=name, nested_block=nested, impl=Impl.TORCH).nbytes for w in weights.values()]
         assert total.quantized_bytes == sum(held)
         assert total.bits_per_parameter == 8 * sum(held) / sum(sizes.values())

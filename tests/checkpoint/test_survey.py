@@ -28,9 +28,9 @@ def ignored(done: float, total: float, phase: str) -> None:
     pass
 
 
-def surveyed(checkpoint: Checkpoint, how: Quantization, cache: Path, progress: object = ignored) -> Survey:
+def surveyed(checkpoint: Checkpoint, quantization: Quantization, cache: Path, progress: object = ignored) -> Survey:
     result = Survey()
-    for _ in survey(checkpoint.measured, how, ResumeCache(cache), result, progress):  # type: ignore[arg-type]
+    for _ in survey(checkpoint.measured, quantization, ResumeCache(cache), result, progress):  # type: ignore[arg-type]
         pass
     return result
 
@@ -168,7 +168,7 @@ def test_that_a_file_that_was_written_again_is_measured_anew(tmp_path: Path) -> 
 
 
 def test_that_a_stopped_report_larger_than_the_bound_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.checkpoint.resume_cache.MOST_BYTES", 1000)
+    monkeypatch.setattr("core.checkpoint.resume_cache.MAX_BYTES", 1000)
     opened = open_checkpoint(sharded(tmp_path / "m", [{f"layers.{n}.w": normal(500, seed=n)} for n in range(3)]))
     surveyed(opened, EVERY, tmp_path / "cache")
     assert surveyed(opened, EVERY, tmp_path / "cache").resumed == 3
@@ -222,9 +222,9 @@ def test_that_another_format_measures_only_that(tmp_path: Path, monkeypatch: pyt
     measured = []
     original = Measurer.measure
 
-    def spying(self: Measurer, read: object, elements: int, how: Quantization, seen: object) -> object:
-        measured.append(how.formats)
-        return original(self, read, elements, how, seen)  # type: ignore[arg-type]
+    def spying(self: Measurer, read: object, elements: int, quantization: Quantization, on_read: object) -> object:
+        measured.append(quantization.formats)
+        return original(self, read, elements, quantization, on_read)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Measurer, "measure", spying)
     result = surveyed(opened, Quantization((FormatId.INT4, FormatId.INT8), 64), tmp_path / "cache")
@@ -250,7 +250,7 @@ def test_that_a_file_that_changes_leaves_what_was_measured(tmp_path: Path, chang
 
     result = surveyed(opened, Quantization((FormatId.NF4,), 64), tmp_path / "cache", spoil)
     assert list(result.measured) == [opened.measured[0].name]
-    assert "what was measured before is kept" in result.stopped_by
+    assert "The tensors measured so far are kept" in result.stopped_by
     assert str(second) in result.stopped_by
 
 

@@ -97,7 +97,7 @@ def sort(blocks: Blocks, absmax: Scales) -> Sorted:
     places = affine_places(blocks).ravel()
     order = np.argsort(places)
     extents = (blocks.max(axis=1) / 2 - blocks.min(axis=1) / 2) / absmax
-    shares = np.sort(coding.shares_of(blocks, absmax).ravel())
+    shares = np.sort(coding.normalize(blocks, absmax).ravel())
     return Sorted(shares, places[order], extents[order // blocks.shape[1]])
 
 

@@ -135,10 +135,10 @@ def plan(params: QuantizationParams) -> Plan:
         problem, blames = error.sentence, "checkpoint"
     if sample is None:
         sample, sampled = drawn(params, SAMPLE_ELEMENTS), params.distribution
-    how = Quantization(params.formats, params.block_size, params.nested)
+    quantization = Quantization(params.formats, params.block_size, params.nested)
     piece = piece_of(sample[: len(sample) - len(sample) % params.block_size or len(sample)], params.block_size)
     ascending = sort(piece.blocks, piece.absmax)
-    errors = measured(sample, how)
+    errors = measured(sample, quantization)
     return Plan(
         params=params,
         sample=sample,
@@ -146,7 +146,7 @@ def plan(params: QuantizationParams) -> Plan:
         histogram=histogram(ascending),
         codebooks=codebooks(params.formats, ascending),
         errors=tuple(
-            point(name, how, float(sums.power.sum()), float(sums.error.sum())) for name, sums in errors.items()
+            point(name, quantization, float(sums.power.sum()), float(sums.error.sum())) for name, sums in errors.items()
         ),
         scales=nested_scales(piece.absmax, sampled, params.block_size, params.nested_block),
         memory=_memory(params),

@@ -33,29 +33,29 @@ class Point:
     pareto: bool = False
 
 
-def errors_of(samples: Iterable[Weights], how: Quantization) -> dict[FormatId, tuple[float, float]]:
+def errors_of(samples: Iterable[Weights], quantization: Quantization) -> dict[FormatId, tuple[float, float]]:
     """By format, the power of the weights and of the errors, summed over tensors; whole blocks only, or one short."""
-    sums = {name: np.zeros(2) for name in how.formats}
+    sums = {name: np.zeros(2) for name in quantization.formats}
     for weights in samples:
-        for name, errors in measured(weights, how).items():
+        for name, errors in measured(weights, quantization).items():
             sums[name] += errors.power.sum(), errors.error.sum()
     return {name: (float(power), float(error)) for name, (power, error) in sums.items()}
 
 
-def measured(weights: Weights, how: Quantization) -> dict[FormatId, FormatErrors]:
+def measured(weights: Weights, quantization: Quantization) -> dict[FormatId, FormatErrors]:
     """What each format does to one sample, by column of its map too; whole blocks only, or one short."""
-    whole = len(weights) - len(weights) % how.block_size or len(weights)
-    piece = piece_of(weights[:whole], how.block_size)
-    scales = restored_scales(piece.absmax, how.nested_block) if how.nests else None
-    return measure_piece(piece, how, len(piece.absmax), scales).errors
+    whole = len(weights) - len(weights) % quantization.block_size or len(weights)
+    piece = piece_of(weights[:whole], quantization.block_size)
+    scales = restored_scales(piece.absmax, quantization.nested_block) if quantization.has_nested_scales else None
+    return measure_piece(piece, quantization, len(piece.absmax), scales).errors
 
 
-def point(name: FormatId, how: Quantization, power: float, error: float) -> Point:
+def point(name: FormatId, quantization: Quantization, power: float, error: float) -> Point:
     """What was summed, as a point of the picture."""
-    nested = 0 if FORMATS[name].affine else how.nested_block
-    bits = FORMATS[name].bits_per_parameter(how.block_size, nested)
+    nested = 0 if FORMATS[name].affine else quantization.nested_block
+    bits = FORMATS[name].bits_per_parameter(quantization.block_size, nested)
     rmse, snr = (math.sqrt(error / power) if power else None), snr_db(power, error)
-    return Point(name, how.block_size, bool(nested), bits, rmse, snr if math.isfinite(snr) else None)
+    return Point(name, quantization.block_size, bool(nested), bits, rmse, snr if math.isfinite(snr) else None)
 
 
 def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block: int) -> tuple[Point, ...]:
@@ -63,12 +63,12 @@ def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block:
     > 0) nested too."""
     longest = max((len(weights) for weights in samples), default=0)
     points = [
-        point(name, how, *sums)
+        point(name, quantization, *sums)
         for block_size in BLOCK_SIZES
         if block_size <= longest
         for nested in dict.fromkeys((0, nested_block))
-        for how in (Quantization(tuple(formats), block_size, nested),)
-        for name, sums in errors_of(samples, how).items()
+        for quantization in (Quantization(tuple(formats), block_size, nested),)
+        for name, sums in errors_of(samples, quantization).items()
         if not (nested and FORMATS[name].affine)
     ]
     return with_front(points)

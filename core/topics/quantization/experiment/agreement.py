@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
-from core.checkpoint.coding import absmax_of, coder, quantized_scales, restored_weights, shares_of
+from core.checkpoint.coding import absmax_of, coder, normalize, quantized_scales, restored_weights
 from core.contracts.result import Metric, Provenance
 from core.engine.steps import ProgressCallback
 from core.interpreter import intercept
@@ -75,7 +75,7 @@ def _against_numpy(
         differing = np.rint((by_numpy - lowest) / step).ravel() != codes
         scales_differing = int((np.abs(quantized.affine.minimum.cpu().numpy() - lowest[:, 0]) > 0).sum())
     else:
-        by_numpy = coder(quantized.format).searched(shares_of(blocks, absmax).ravel())
+        by_numpy = coder(quantized.format).nearest_by_search(normalize(blocks, absmax).ravel())
         differing = by_numpy != tables(quantized.format).levels[codes]
         if quantized.nested is not None:
             unlike = quantized_scales(absmax, nested)[0] != quantized.nested.codes.cpu().numpy()

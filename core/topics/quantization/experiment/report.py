@@ -76,18 +76,19 @@ def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
     params = builder.result.params
     weights = drawn(params, params.blocks * params.block_size)
     blocks = weights.reshape(params.blocks, params.block_size)
-    how = quantization_of(params)
-    scales = restored_scales(absmax_of(blocks), how.nested_block) if how.nests else None
+    quantization = quantization_of(params)
+    scales = restored_scales(absmax_of(blocks), quantization.nested_block) if quantization.has_nested_scales else None
     whole, stretches = Measured(WeightSums()), []
     for begin in range(0, params.blocks, MAP_COLUMNS):
         progress(begin, params.blocks, "quantizing the weights")
         rows = slice(begin, begin + MAP_COLUMNS)
         piece = piece_of(blocks[rows].ravel(), params.block_size)
-        measured = measure_piece(piece, how, MAP_COLUMNS, None if scales is None else scales[rows])
+        measured = measure_piece(piece, quantization, MAP_COLUMNS, None if scales is None else scales[rows])
         whole += measured
         stretches.append(measured)
     errors = {
-        name: replace(sums, stored_bits=how.stored_bits(name, weights.size)) for name, sums in whole.errors.items()
+        name: replace(sums, stored_bits=quantization.stored_bits(name, weights.size))
+        for name, sums in whole.errors.items()
     }
     shard = Shard(Path(DRAWN), weights.nbytes, 0, "")
     tensor = StoredTensor(DRAWN, "F32", blocks.shape, shard, 0, weights.nbytes)

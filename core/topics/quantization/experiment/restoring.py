@@ -47,8 +47,8 @@ def quantized(
 def restore_in_place(weights: NDArray[np.float32], format_id: FormatId, block_size: int, nested_block: int) -> None:
     """Replace float32 weights [elements] by what the format gives back of them, a piece at a time."""
     pieces = [weights[begin : begin + _ELEMENTS_AT_ONCE] for begin in range(0, len(weights), _ELEMENTS_AT_ONCE)]
-    nests = nested_block and not FORMATS[format_id].affine
-    ratios = _scale_ratios(pieces, block_size, nested_block) if nests else [None] * len(pieces)
+    has_nested_scales = nested_block and not FORMATS[format_id].affine
+    ratios = _scale_ratios(pieces, block_size, nested_block) if has_nested_scales else [None] * len(pieces)
     for piece, ratio in zip(pieces, ratios, strict=True):
         restored = restored_weights(piece, format_id, block_size, 0)
         if ratio is not None:

@@ -66,15 +66,15 @@ def swept(params: QuantizationParams, samples: Sequence[Weights], progress: Prog
 def outliers(params: QuantizationParams, progress: ProgressCallback) -> tuple[OutlierErrors, ...]:
     """What one in a thousand does as it grows, to all weights and to those beside it."""
     rows = []
-    how = Quantization(params.formats, params.block_size, params.nested)
+    quantization = Quantization(params.formats, params.block_size, params.nested)
     for index, scale in enumerate(_OUTLIER_SCALES):
         progress(index, len(_OUTLIER_SCALES), "growing outliers")
         with_outliers = params.changed(outlier_share=_OUTLIER_SHARE, outlier_scale=scale)
         weights = drawn(with_outliers, _CONTROL_ELEMENTS)
         others = weights == drawn(params.changed(outlier_share=0.0), _CONTROL_ELEMENTS)
         power = float(np.square(weights[others], dtype=np.float64).sum())
-        for name, sums in errors_of([weights], how).items():
-            total = point(name, how, *sums)
+        for name, sums in errors_of([weights], quantization).items():
+            total = point(name, quantization, *sums)
             error = restored_weights(weights, name, params.block_size, params.nested)[others] - weights[others]
             of_others = float(np.sqrt(np.square(error, dtype=np.float64).sum() / power))
             rows.append(OutlierErrors(name.value, scale, total.relative_rmse, total.snr_db, of_others))
@@ -88,9 +88,9 @@ def distributions(params: QuantizationParams, progress: ProgressCallback) -> tup
         weights = standard(distribution, 5, _CONTROL_ELEMENTS, np.random.default_rng((params.seed, 2, index)))
         for block_size in _CONTROL_BLOCKS:
             progress(index, len(DISTRIBUTIONS), f"quantizing {distribution} weights")
-            how = Quantization(tuple(FORMATS), block_size)
-            for name, sums in errors_of([weights], how).items():
-                total = point(name, how, *sums)
+            quantization = Quantization(tuple(FORMATS), block_size)
+            for name, sums in errors_of([weights], quantization).items():
+                total = point(name, quantization, *sums)
                 rows.append(DistributionErrors(distribution, name.value, block_size, total.relative_rmse, total.snr_db))
     return tuple(rows)
 

@@ -8,7 +8,7 @@ from kernels.errors import InvalidInputs
 from kernels.lora.impl import Impl
 from kernels.quantization.formats import FORMATS, FormatId
 from kernels.quantization.impl import Impl as QuantizationImpl
-from kernels.quantization.inputs import check_how
+from kernels.quantization.inputs import check_config
 from kernels.quantization.output import Quantized
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -49,7 +49,7 @@ def check_nf4(x: torch.Tensor, quantized: Quantized, a: torch.Tensor, b: torch.T
     if impl is Impl.TRITON_UNFUSED:
         raise InvalidInputs("The NF4 product has no unfused Triton kernels: ask for triton, torch or peft.")
     if impl is Impl.PEFT:
-        check_how(quantized.format, quantized.block_size, quantized.nested_block, QuantizationImpl.BITSANDBYTES)
+        check_config(quantized.format, quantized.block_size, quantized.nested_block, QuantizationImpl.BITSANDBYTES)
     if impl is Impl.TRITON and quantized.shape[1] % quantized.block_size:
         raise InvalidInputs(
             f"Rows of {quantized.shape[1]} weights are not made of whole blocks of {quantized.block_size}, which the "

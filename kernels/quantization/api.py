@@ -1,5 +1,5 @@
-"""One entry to quantization and to products with what was quantized. What ran is what was requested: no silent
-fallback."""
+"""The operations: quantize, dequantize, and multiply by quantized weights. The requested implementation runs, or the
+call fails: there is no silent fallback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kernels.launching import launching
 from kernels.quantization.bitsandbytes_peer import dequantize_peer, matmul_peer, quantize_peer
 from kernels.quantization.formats import FormatId
 from kernels.quantization.impl import Impl, MatmulPath, available
-from kernels.quantization.inputs import check_fused, check_how, check_out_dtype, check_product, check_weight
+from kernels.quantization.inputs import check_config, check_fused, check_out_dtype, check_product, check_weight
 from kernels.quantization.output import AffineScales, NestedScales, Quantized
 from kernels.quantization.torch_impl import dequantize_torch, quantize_torch
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 FUSED_ROWS = 128
-"""Up to so many rows of x the fused kernel dequantizes each weight once: it holds them all in one tile."""
+"""With up to this many rows of x the fused kernel dequantizes each weight once, since one tile holds all rows."""
 
 
 def quantize(
@@ -40,36 +40,36 @@ def quantize(
     nested_block: int = 0,
     impl: Impl = Impl.TRITON,
 ) -> Quantized:
-    """Finite float32, float16 or bfloat16 weights of any shape to `format`, by the rule of `tables`.
+    """Quantize finite float32, float16 or bfloat16 weights of any shape to `format`, by the rule of `tables`.
 
-    The tensor is cut row by row into blocks of `block_size` (16 to 4096), the last of which may be short. With
-    `nested_block` (16 to 4096) the scales are quantized too, as bitsandbytes does: their mean is taken off, and the
-    rest goes to 8-bit dynamic levels in blocks of so many. `impl` TRITON and TORCH give the same bits.
+    The tensor is cut row by row into blocks of `block_size` (16 to 4096); the last block may be short. With
+    `nested_block` (16 to 4096) the scales are quantized too, as in bitsandbytes: their mean is subtracted, and the rest
+    goes to 8-bit dynamic levels in blocks of `nested_block`. `impl` TRITON and TORCH are equal to the bit.
 
-    Raises InvalidInputs for what is not defined, Unavailable when `impl` cannot run here. Triton kernels need a GPU,
-    unless something intercepts their launches to execute them on CPU tensors.
+    Raises InvalidInputs for undefined combinations, Unavailable if `impl` cannot run here. Triton kernels need a GPU,
+    unless their launches are intercepted and executed on CPU tensors.
     """
     impl, format = Impl(impl), FormatId(format)
     check_weight(weight)
-    check_how(format, block_size, nested_block, impl)
+    check_config(format, block_size, nested_block, impl)
     weight = weight.detach().contiguous()
     if impl is Impl.BITSANDBYTES:
         return quantize_peer(weight, format, block_size, nested_block)
     if impl is Impl.TORCH:
         return quantize_torch(weight, format, block_size, nested_block)
     with launching(weight.device):
-        # Imported late: Triton is not made for every platform, and the other implementations do without it.
+        # Imported late: Triton is not available on every platform, and the other implementations do not need it.
         from kernels.quantization.triton.quantize import quantize_triton
 
         return quantize_triton(weight, format, block_size, nested_block)
 
 
 def dequantize(quantized: Quantized, *, dtype: torch.dtype = torch.bfloat16, impl: Impl = Impl.TRITON) -> torch.Tensor:
-    """Weights of the quantized shape: level * absmax in float32, rounded once to `dtype`; nested scales are restored
-    in the same kernel. Raises as `quantize` does."""
+    """The restored weights in their original shape: level * absmax in float32, rounded once to `dtype`. Nested scales
+    are restored in the same kernel. Raises as `quantize` does."""
     impl = Impl(impl)
     check_out_dtype(dtype)
-    check_how(quantized.format, quantized.block_size, quantized.nested_block, impl)
+    check_config(quantized.format, quantized.block_size, quantized.nested_block, impl)
     if impl is Impl.BITSANDBYTES:
         return dequantize_peer(quantized, dtype)
     if impl is Impl.TORCH:
@@ -81,8 +81,8 @@ def dequantize(quantized: Quantized, *, dtype: torch.dtype = torch.bfloat16, imp
 
 
 def choose_path(rows: int, quantized: Quantized) -> MatmulPath:
-    """How `matmul` multiplies `rows` rows of x with these weights by default: one row by `gemv`, up to FUSED_ROWS by
-    the fused kernel, more, or weights that cannot be multiplied as stored, by dequantizing them first."""
+    """The default path of `matmul` for `rows` rows of x: GEMV for one row, the fused kernel for up to FUSED_ROWS.
+    Otherwise, and for weights that no kernel multiplies as stored, the weights are dequantized first."""
     stored_whole = quantized.shape[-1] % quantized.block_size == 0
     if quantized.bits != 4 or quantized.affine is not None or not stored_whole or rows > FUSED_ROWS:
         return MatmulPath.DEQUANTIZE
@@ -92,23 +92,23 @@ def choose_path(rows: int, quantized: Quantized) -> MatmulPath:
 def matmul(
     x: torch.Tensor, quantized: Quantized, *, impl: Impl = Impl.TRITON, path: MatmulPath | None = None
 ) -> torch.Tensor:
-    """x [M, K] times quantized weights [N, K] transposed: a linear layer. [M, N], in the dtype of x.
+    """A linear layer: x [M, K] times the transpose of quantized weights [N, K]. Returns [M, N] in the dtype of x.
 
-    x and the restored weights are rounded to bfloat16, except by `gemv`, which keeps both in float32; products are
-    summed in float32. `path` is how the Triton implementation does it, `choose_path` unless given; TORCH dequantizes
-    and multiplies, BITSANDBYTES does as it likes. Raises as `quantize` does, and InvalidInputs for a path that is not
+    x and the restored weights are rounded to bfloat16, except in `gemv`, which keeps both in float32. Products are
+    summed in float32. `path` selects the Triton kernel; by default `choose_path` does. TORCH dequantizes and
+    multiplies, BITSANDBYTES chooses its own way. Raises as `quantize` does, and InvalidInputs for a path that is not
     defined for these weights.
     """
     impl = Impl(impl)
     check_product(x, quantized)
-    check_how(quantized.format, quantized.block_size, quantized.nested_block, impl)
+    check_config(quantized.format, quantized.block_size, quantized.nested_block, impl)
     if impl is Impl.BITSANDBYTES:
         return matmul_peer(x, quantized)
     if impl is Impl.TORCH:
-        return _multiplied(x, dequantize_torch(quantized, torch.bfloat16))
+        return _linear(x, dequantize_torch(quantized, torch.bfloat16))
     path = choose_path(x.shape[0], quantized) if path is None else MatmulPath(path)
     if path is MatmulPath.DEQUANTIZE:
-        return _multiplied(x, dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON))
+        return _linear(x, dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON))
     if path is MatmulPath.GEMV:
         return gemv(x, quantized)
     check_fused(quantized)
@@ -119,19 +119,20 @@ def matmul(
 
 
 def gemv(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
-    """x [1, K] times quantized weights [N, K] transposed, by the kernel for one row. [1, N], in the dtype of x.
+    """x [1, K] times the transpose of quantized weights [N, K], by the kernel for one row. Returns [1, N] in the dtype
+    of x.
 
     Levels, scales and products are float32. Raises as `matmul` does.
     """
     check_product(x, quantized)
     check_fused(quantized)
     if x.shape[0] != 1:
-        raise InvalidInputs(f"gemv multiplies one row, and x has {x.shape[0]}: ask for the fused path.")
+        raise InvalidInputs(f"gemv multiplies one row, and x has {x.shape[0]}: use the fused path.")
     with launching(x.device):
         from kernels.quantization.triton.gemv import gemv_triton
 
         return gemv_triton(x, quantized)
 
 
-def _multiplied(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def _linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return (x.bfloat16() @ weight.T).to(x.dtype)

@@ -1,4 +1,4 @@
-"""bitsandbytes' own quantization, in and out of `Quantized`: the peer that codes and times are compared with."""
+"""Quantization by bitsandbytes, converted to and from `Quantized`: codes and times are compared with it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from kernels.quantization.output import NestedScales, Quantized
 
 @cache
 def bitsandbytes_functional() -> Any:
-    """The module bitsandbytes.functional, imported without its complaints."""
-    # It looks for a package named `kernels`, finds this project's, and says so at each import.
+    """The module bitsandbytes.functional, imported without its warning."""
+    # It looks for a package named `kernels`, finds this project's, and logs a warning at each import.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     import bitsandbytes.functional
 
@@ -43,7 +43,7 @@ def quantize_peer(weight: torch.Tensor, format_id: FormatId, block_size: int, ne
 def dequantize_peer(quantized: Quantized, dtype: torch.dtype) -> torch.Tensor:
     functional = _require(quantized.device)
     restored: torch.Tensor = functional.dequantize_4bit(quantized.codes.reshape(-1, 1), _state(quantized, dtype))
-    return restored.reshape(quantized.shape)  # it gives a row of what has one dimension
+    return restored.reshape(quantized.shape)  # bitsandbytes returns one row for a tensor of one dimension
 
 
 def matmul_peer(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:

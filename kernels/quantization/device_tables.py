@@ -1,4 +1,4 @@
-"""The tables of the formats as tensors, made once for each device."""
+"""The tables of the formats as tensors, cached per device."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import torch
 
 from kernels.quantization.tables import Tables
 
-_made: dict[tuple[int, torch.device], tuple[torch.Tensor, torch.Tensor]] = {}
+_cache: dict[tuple[int, torch.device], tuple[torch.Tensor, torch.Tensor]] = {}
 
 
 def on_device(tables: Tables, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """(boundaries, levels), float32 [2^bits] each."""
-    key = (id(tables), device)  # tables are made once and kept
-    if key not in _made:
-        _made[key] = (
+    key = (id(tables), device)  # each Tables object is cached and lives as long as the process
+    if key not in _cache:
+        _cache[key] = (
             torch.from_numpy(tables.boundaries).to(device, copy=True),
             torch.from_numpy(tables.levels).to(device, copy=True),
         )
-    return _made[key]
+    return _cache[key]

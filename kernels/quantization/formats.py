@@ -1,8 +1,8 @@
-"""What the formats are: levels, scales and bits. numpy only: the window reads this, and so do the kernels' launchers.
+"""The formats: their levels, scales and bits. numpy only: the window imports this, and so do the kernels' launchers.
 
 Every format cuts a tensor, row by row, into blocks of `block_size` elements that share a scale. The levels of a
-codebook format are multiples of the block's largest magnitude (absmax); INT4 affine spreads 16 even levels from the
-block's smallest value to its largest instead.
+codebook format are multiples of the block's largest magnitude (absmax). INT4 affine instead spaces 16 levels evenly
+from the block's minimum to its maximum.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ BLOCK_SIZES = tuple(1 << power for power in range(4, 13))
 _SCALE_BITS = 32
 _NESTED_BITS = 8
 
-# The float32 values that bitsandbytes and QLoRA's artefacts use: `normal_float_levels` gives them to 2.4e-7, and codes
-# agree bit for bit only with the very same numbers.
+# The float32 values that bitsandbytes and the QLoRA checkpoints use. `normal_float_levels` matches them to 2.4e-7, but
+# codes agree to the bit only with exactly these numbers.
 _NF4_PUBLISHED = (
     -1.0,
     -0.6961928009986877,
@@ -55,8 +55,8 @@ class FormatId(StrEnum):
 
 @dataclass(frozen=True)
 class Format:
-    """A way to store weights. `levels` are ascending multiples of absmax, read-only; for the affine format they are
-    the shares 0 to 1 of the way from the block's minimum to its maximum."""
+    """A format for weights. `levels` are ascending multiples of absmax, read-only. For the affine format they go from 0
+    (the block's minimum) to 1 (its maximum)."""
 
     id: FormatId
     label: str
@@ -66,16 +66,16 @@ class Format:
 
     @property
     def boundaries(self) -> Levels:
-        """Half-way points between neighbouring levels: a value goes to the nearer one."""
+        """Midpoints between neighbouring levels: a value goes to the nearer level."""
         middle: Levels = (self.levels[1:] + self.levels[:-1]) / 2
         return middle
 
     def bits_per_parameter(self, block_size: int, nested_block: int = 0) -> float:
-        """Bits of code and scales per parameter, whole blocks assumed.
+        """Bits of codes and scales per parameter, assuming whole blocks.
 
-        A scale is a float32. With double quantization (`nested_block` > 0) it is 8 bits, and one float32 serves
-        `nested_block` of them (Dettmers et al. 2023, section 3): 8/64 + 32/(64 * 256) bits instead of 32/64. The
-        affine format has two numbers a block, a minimum and a step, and keeps them in float32.
+        A scale is a float32. With double quantization (`nested_block` > 0) it takes 8 bits, and `nested_block` scales
+        share one float32 (Dettmers et al. 2023, section 3): 8/64 + 32/(64 * 256) bits instead of 32/64. The affine
+        format has two numbers per block, a minimum and a step, and keeps them in float32.
         """
         if self.affine:
             return self.bits + 2 * _SCALE_BITS / block_size
@@ -84,9 +84,9 @@ class Format:
 
 
 def normal_float_levels(offset: float = 0.9677083) -> Levels:
-    """The 16 levels of NF4 from their definition (Dettmers et al. 2023, section 3 and appendix E): quantiles of the
-    normal distribution, eight positive and seven negative, and zero, over the largest; `offset` is the probability at
-    the outermost."""
+    """The 16 levels of NF4 from their definition (Dettmers et al. 2023, section 3 and appendix E): eight positive and
+    seven negative quantiles of the normal distribution, and zero, divided by the largest. `offset` is the probability
+    of the outermost quantile."""
     quantile = NormalDist().inv_cdf
     positive = [quantile(float(p)) for p in np.linspace(offset, 0.5, 9)[:-1]]
     negative = [-quantile(float(p)) for p in np.linspace(offset, 0.5, 8)[:-1]]
@@ -95,9 +95,9 @@ def normal_float_levels(offset: float = 0.9677083) -> Levels:
 
 
 def float_levels(exponent_bits: int, mantissa_bits: int) -> Levels:
-    """The values of a small float format without infinities, over the largest, ascending; zero once.
+    """The values of a small float format without infinities, divided by the largest, ascending; zero appears once.
 
-    One sign bit. Exponent 0 is subnormal, as in IEEE 754; without a mantissa it is zero alone.
+    There is one sign bit. Exponent 0 is subnormal, as in IEEE 754; without a mantissa it only stands for zero.
     """
     values = {0.0}
     for exponent in range(1 << exponent_bits):
@@ -109,16 +109,16 @@ def float_levels(exponent_bits: int, mantissa_bits: int) -> Levels:
 
 
 def integer_levels(bits: int) -> Levels:
-    """Symmetric integers over the largest: -(2^(bits-1) - 1) to the same positive."""
+    """The integers from -(2^(bits-1) - 1) to 2^(bits-1) - 1, divided by the largest."""
     largest = 2 ** (bits - 1) - 1
     return np.asarray(np.arange(-largest, largest + 1) / largest)
 
 
 def dynamic_levels() -> Levels:
-    """The 256 levels in which double quantization keeps absmax: Dettmers 2015 (arXiv 1511.04561), signed.
+    """The 256 levels in which double quantization stores absmax: Dettmers 2015 (arXiv 1511.04561), signed.
 
-    Seven decades below 1, each cut evenly into twice as many parts as the one below it; a level is the middle of a
-    part. float32 arithmetic, as in bitsandbytes, whose codes these levels must give.
+    There are seven decades below 1. Each is cut evenly into twice as many parts as the decade below it, and a level is
+    the middle of a part. The arithmetic is float32 as in bitsandbytes, so that the codes are the same.
     """
     levels = [np.zeros(1, np.float32), np.ones(1, np.float32)]
     for decade in range(7):
@@ -129,8 +129,8 @@ def dynamic_levels() -> Levels:
 
 
 def _even_float32(start: float, end: float, count: int) -> NDArray[np.float32]:
-    """Evenly spaced float32 values as torch.linspace rounds them: the first half counted from the start, the second
-    from the end, each product and sum rounded once."""
+    """Evenly spaced float32 values, rounded like torch.linspace: the first half is counted from the start, the second
+    half from the end, and each product and sum is rounded once."""
     index = np.arange(count, dtype=np.float64)
     step = np.float64((np.float32(end) - np.float32(start)) / np.float32(count - 1))
     forwards = np.float64(np.float32(start)) + step * index
@@ -139,8 +139,8 @@ def _even_float32(start: float, end: float, count: int) -> NDArray[np.float32]:
 
 
 def _bitsandbytes_fp4() -> Levels:
-    """FP4 E2M1 as bitsandbytes has it: the subnormal is 0.0625/12, not 1/12 as in OCP's E2M1; and codes are only
-    equal with the same levels."""
+    """FP4 E2M1 as in bitsandbytes, so that the codes are the same: the subnormal is 0.0625/12, not 1/12 as in the OCP
+    format."""
     magnitudes = np.array([0.0, 0.0625, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0]) / 12
     return np.concatenate([-magnitudes[:0:-1], magnitudes])
 

@@ -11,7 +11,7 @@ from kernels.launching import triton_reason
 from kernels.quantization.formats import FormatId
 
 BITSANDBYTES_TYPES = {FormatId.NF4: "nf4", FormatId.FP4_E2M1: "fp4"}
-"""What bitsandbytes calls the formats that it has."""
+"""The formats that bitsandbytes supports, and its names for them."""
 
 
 class Impl(StrEnum):
@@ -29,7 +29,7 @@ class MatmulPath(StrEnum):
 
 
 def available(impl: Impl, device: torch.device | str) -> str | None:
-    """None if `impl` can run on `device` by itself, otherwise the reason, in one sentence."""
+    """None if `impl` can run on `device`, otherwise the reason why it cannot, in one sentence."""
     impl, device = Impl(impl), torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         return "PyTorch sees no GPU on this machine."

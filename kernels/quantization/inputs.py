@@ -1,4 +1,4 @@
-"""What quantization accepts, and the sentence for what it does not."""
+"""Checks the inputs of quantization, and says what is wrong with them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def check_weight(weight: torch.Tensor) -> None:
         raise InvalidInputs(f"A tensor of shape {list(weight.shape)} has no weights to quantize.")
 
 
-def check_how(format_id: FormatId, block_size: int, nested_block: int, impl: Impl) -> None:
-    """Raises InvalidInputs for a block size, or a combination, that is not defined."""
+def check_config(format_id: FormatId, block_size: int, nested_block: int, impl: Impl) -> None:
+    """Raises InvalidInputs for a block size or a combination that is not defined."""
     sizes = ", ".join(map(str, BLOCK_SIZES))
     if block_size not in BLOCK_SIZES:
         raise InvalidInputs(f"block_size must be one of {sizes}, not {block_size}.")
@@ -30,8 +30,8 @@ def check_how(format_id: FormatId, block_size: int, nested_block: int, impl: Imp
         raise InvalidInputs(f"nested_block must be 0 (scales stay float32) or one of {sizes}, not {nested_block}.")
     if nested_block and FORMATS[format_id].affine:
         raise InvalidInputs(
-            f"{FORMATS[format_id].label} has one minimum and one step per block, which double quantization is not "
-            "defined for: take nested_block 0 or another format."
+            f"{FORMATS[format_id].label} has a minimum and a step per block, for which double quantization is not "
+            "defined: use nested_block 0 or another format."
         )
     if impl is Impl.BITSANDBYTES:
         _check_bitsandbytes(format_id, block_size, nested_block)
@@ -40,29 +40,29 @@ def check_how(format_id: FormatId, block_size: int, nested_block: int, impl: Imp
 def _check_bitsandbytes(format_id: FormatId, block_size: int, nested_block: int) -> None:
     if format_id not in BITSANDBYTES_TYPES:
         has = " and ".join(FORMATS[name].label for name in BITSANDBYTES_TYPES)
-        raise InvalidInputs(f"bitsandbytes has {has}, not {FORMATS[format_id].label}: ask triton or torch for it.")
+        raise InvalidInputs(f"bitsandbytes has {has}, not {FORMATS[format_id].label}: use triton or torch for it.")
     if block_size < 32:
-        raise InvalidInputs(f"bitsandbytes has blocks of 32 to 4096, not of {block_size}.")
+        raise InvalidInputs(f"bitsandbytes has blocks of 32 to 4096 weights, not of {block_size}: use larger blocks.")
     if nested_block not in (0, _NESTED_BLOCK_OF_BITSANDBYTES):
         raise InvalidInputs(
-            f"bitsandbytes quantizes scales in blocks of {_NESTED_BLOCK_OF_BITSANDBYTES} only, not of {nested_block}."
+            f"bitsandbytes quantizes scales only in blocks of {_NESTED_BLOCK_OF_BITSANDBYTES}, not of {nested_block}."
         )
 
 
 def check_out_dtype(dtype: torch.dtype) -> None:
-    """Raises InvalidInputs for a dtype that weights are not restored to."""
+    """Raises InvalidInputs for a dtype that weights cannot be restored to."""
     if dtype not in DTYPES:
         raise InvalidInputs(f"Weights are restored to float32, float16 or bfloat16, not to {dtype}.")
 
 
 def check_product(x: torch.Tensor, quantized: Quantized) -> None:
-    """Raises InvalidInputs unless x [M, K] can be multiplied with quantized weights [N, K] where they lie."""
+    """Raises InvalidInputs unless x [M, K] and quantized weights [N, K] can be multiplied and are on one device."""
     if x.dim() != 2 or len(quantized.shape) != 2 or x.shape[1] != quantized.shape[1]:
         raise InvalidInputs(
             f"x {list(x.shape)} and weights {list(quantized.shape)} do not fit: they must be [M, K] and [N, K]."
         )
     if x.shape[0] == 0:
-        raise InvalidInputs("x has no rows to multiply.")
+        raise InvalidInputs("x has no rows: give at least one.")
     if x.dtype not in DTYPES:
         raise InvalidInputs(f"x must be float32, float16 or bfloat16, not {x.dtype}.")
     if x.device != quantized.device:
@@ -73,9 +73,11 @@ def check_fused(quantized: Quantized) -> None:
     """Raises InvalidInputs for weights that the kernels cannot multiply without dequantizing them first."""
     if quantized.bits != 4 or quantized.affine is not None:
         label = FORMATS[quantized.format].label
-        raise InvalidInputs(f"{label} is not multiplied as stored: 4-bit codebooks are. Ask for the dequantize path.")
+        raise InvalidInputs(
+            f"{label} cannot be multiplied as stored, only 4-bit codebooks can: use the dequantize path."
+        )
     if quantized.shape[1] % quantized.block_size:
         raise InvalidInputs(
-            f"Rows of {quantized.shape[1]} weights are not made of whole blocks of {quantized.block_size}, which the "
-            "fused kernels need: ask for the dequantize path."
+            f"Rows of {quantized.shape[1]} weights do not consist of whole blocks of {quantized.block_size}, which the "
+            "fused kernels need: use the dequantize path."
         )

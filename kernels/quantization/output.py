@@ -1,4 +1,4 @@
-"""A quantized tensor, and the bytes that it really holds."""
+"""A quantized tensor, and the number of bytes that it holds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kernels.quantization.formats import FORMATS, FormatId
 
 @dataclass(frozen=True)
 class NestedScales:
-    """absmax under double quantization: level(codes) * absmax + offset.
+    """The scales under double quantization: a scale is levels[code] * absmax + offset.
 
-    codes   uint8 [blocks], into formats.dynamic_levels()
-    absmax  float32 [groups], one for `nested_block` scales
+    codes   uint8 [blocks], indices into formats.dynamic_levels()
+    absmax  float32 [groups], one per `nested_block` scales
     offset  float32 scalar: the mean of the scales
     """
 
@@ -27,7 +27,7 @@ class NestedScales:
 
 @dataclass(frozen=True)
 class AffineScales:
-    """A weight is code * step + minimum: both float32 [blocks]; the step is 1 for a block of one value."""
+    """A weight is code * step + minimum; both are float32 [blocks]. The step is 1 for a block of equal values."""
 
     minimum: torch.Tensor
     step: torch.Tensor
@@ -38,8 +38,8 @@ class Quantized:
     """A tensor of `shape` cut, row by row, into blocks of `block_size`; the last block may be short.
 
     codes   uint8: [elements] for INT8; [ceil(elements / 2)] for the 4-bit formats, the first of two elements in the
-            high bits. A code is the place of a level in FORMATS[format].levels; for FP4 E2M1, bitsandbytes' own bits
-    absmax  float32 [blocks], or None where the scales are `nested` or `affine`
+            high bits. A code is the index of a level in FORMATS[format].levels; for FP4 E2M1 it is bitsandbytes' code
+    absmax  float32 [blocks], or None if the scales are `nested` or `affine`
     """
 
     format: FormatId
@@ -69,7 +69,7 @@ class Quantized:
 
     @property
     def nbytes(self) -> int:
-        """Of all tensors held."""
+        """The bytes of all tensors held."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self._held())
 
     @property

@@ -1,4 +1,4 @@
-"""Quantization in float64, by trying every level: the oracle of the others. For tensors of moderate size."""
+"""The float64 reference: quantizes by trying every level. For tensors of moderate size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from kernels.quantization.torch_impl import stored_codes
 
 
 def reference_quantize(weight: torch.Tensor, format_id: FormatId, block_size: int) -> torch.Tensor:
-    """What the nearest levels give back, float64 in the shape of `weight`, with scales that are not quantized.
+    """The weights rounded to the nearest levels, float64 in the shape of `weight`. Scales are not quantized.
 
-    Levels are the format's own, in float64; a codebook format's lie between -absmax and absmax of each block, the
-    affine format's between its least and largest value.
+    Levels are those of the format, in float64: between -absmax and absmax of each block for a codebook format, between
+    the block's minimum and maximum for the affine format.
     """
     flat = weight.detach().double().reshape(-1)
     levels = torch.from_numpy(FORMATS[format_id].levels.copy()).to(flat.device)
@@ -22,15 +22,15 @@ def reference_quantize(weight: torch.Tensor, format_id: FormatId, block_size: in
     for begin in range(0, len(flat), block_size):
         block = flat[begin : begin + block_size]
         if FORMATS[format_id].affine:
-            tried = block.min() + levels * (block.max() - block.min())
+            candidates = block.min() + levels * (block.max() - block.min())
         else:
-            tried = levels * block.abs().max()
-        restored[begin : begin + block_size] = tried[(block[:, None] - tried).abs().argmin(1)]
+            candidates = levels * block.abs().max()
+        restored[begin : begin + block_size] = candidates[(block[:, None] - candidates).abs().argmin(1)]
     return restored.reshape(weight.shape)
 
 
 def reference_dequantize(quantized: Quantized) -> torch.Tensor:
-    """Levels times scales in float64, from the codes and scales that are held."""
+    """Levels times scales in float64, from the stored codes and scales."""
     codes = stored_codes(quantized)
     block = torch.arange(quantized.elements, device=codes.device) // quantized.block_size
     if quantized.affine is not None:
@@ -41,7 +41,7 @@ def reference_dequantize(quantized: Quantized) -> torch.Tensor:
 
 
 def reference_scales(quantized: Quantized) -> torch.Tensor:
-    """float64 [blocks]."""
+    """The scale of each block, float64 [blocks]."""
     if quantized.nested is None:
         assert quantized.absmax is not None
         return quantized.absmax.double()
@@ -52,5 +52,5 @@ def reference_scales(quantized: Quantized) -> torch.Tensor:
 
 
 def reference_matmul(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
-    """x [M, K] times restored weights [N, K] transposed, float64 throughout."""
+    """x [M, K] times the transpose of the restored weights [N, K], all in float64."""
     return x.double() @ reference_dequantize(quantized).T

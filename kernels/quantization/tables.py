@@ -1,26 +1,27 @@
-"""What the kernels look up: boundaries to search and levels by code, float32, as bitsandbytes has them. No torch.
+"""The lookup tables of the kernels: boundaries to search, and levels by code, float32 as in bitsandbytes. No torch.
 
-The rule, for every codebook format (bitsandbytes 0.50.2, CPU build, on NF4 and FP4; bit for bit):
+The rule for every codebook format (equal to the bit with bitsandbytes 0.50.2, CPU build, for NF4 and FP4):
 
 - Weights are widened to float32. absmax is the largest magnitude of a block.
-- A whole block: share = x * (1 / max(absmax, 1e-38)); the reciprocal and the product are each rounded to float32.
-- A last block that is not whole: its absmax becomes max(absmax, 1e-38), and is kept so; share = x / absmax.
-- The share is held to [-1, 1]. Its place is the number of boundaries that lie strictly below it, so that a value
-  half-way between two levels goes to the lower. A boundary is half the float32 sum of two neighbouring levels.
-- bitsandbytes' FP4 has two zeros, and a boundary at 0 between them: shares in (-0.0026, 0] get code 0, those in
+- In a whole block: normalized = x * (1 / max(absmax, 1e-38)). The reciprocal and the product are each rounded to
+  float32.
+- In a short last block absmax is replaced by max(absmax, 1e-38), and normalized = x / absmax.
+- The normalized value is clamped to [-1, 1]. Its index is the number of boundaries strictly below it, so a value
+  half-way between two levels goes to the lower one. A boundary is half the float32 sum of two neighbouring levels.
+- bitsandbytes' FP4 has two zeros and a boundary at 0 between them: values in (-0.0026, 0] get code 0, values in
   (0, 0.0026] get code 8.
-- Two codes share a byte, the first in the high bits. Where the last byte has one weight, a share of 0 fills it.
-- Back: level * absmax in float32, rounded once to the requested dtype.
+- Two codes share a byte, the first in the high bits. If the last byte has one weight, the code of 0 fills it.
+- Dequantization: level * absmax in float32, rounded once to the requested dtype.
 
-Double quantization of the scales (its blocks of 256 are bitsandbytes' only ones): their float32 mean is taken off;
-share = x * (1 / absmax), short block or not, held to [-1, 1]; it is moved to the nearest of 65536 even places from -1
-to 1, and the level nearest to that is taken. (The CPU build looks codes up in a table of so many entries. It moves a
-share by 1.5e-5 at most, and one scale in a thousand to the next level.) Where all scales of a block equal the mean,
-their code is 0. Back: level * absmax + mean, rounded twice.
+Double quantization of the scales (bitsandbytes only has blocks of 256): their float32 mean is subtracted; normalized =
+x * (1 / absmax), also in a short block, clamped to [-1, 1]. The result is rounded to an evenly spaced grid of 65536
+points from -1 to 1, and goes to the nearest level. (The CPU build looks codes up in a table with one entry per grid
+point. The rounding moves a value by at most 1.5e-5, and one scale in a thousand to the next level.) If all scales of a
+block equal the mean, their code is 0. Dequantization: level * absmax + mean, rounded twice.
 
-On CUDA, bitsandbytes multiplies by an approximate reciprocal (--use_fast_math) in the last block too, and keeps its
-absmax as it is; it swaps the two zeros; it searches for scales without that table; and a share within an ulp or two of
-a boundary may get the neighbouring code.
+On CUDA, bitsandbytes multiplies by an approximate reciprocal (--use_fast_math), also in the last block, whose absmax it
+keeps as it is. It swaps the two zeros, and searches the levels of scales without a grid. A value within an ulp or two
+of a boundary may get the neighbouring code.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ _FP4_ORDER = (11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3)
 
 @dataclass(frozen=True)
 class Tables:
-    """`boundaries` float32 [2^bits], ascending, +inf where there are fewer; `levels` float32 [2^bits], by code;
-    `order`: the code at each place, four bits each from the lowest; None where code and place are the same."""
+    """`boundaries` float32 [2^bits], ascending, padded with +inf; `levels` float32 [2^bits], by code; `order`: the code
+    of each index, four bits each from the lowest, or None if code and index are the same."""
 
     bits: int
     boundaries: Float32s
@@ -55,7 +56,7 @@ class Tables:
 
 @cache
 def tables(format_id: FormatId) -> Tables:
-    """The tables of a format. The affine one has no use for its boundaries."""
+    """The tables of a format. The affine format does not use the boundaries."""
     format_ = FORMATS[format_id]
     if format_id is FormatId.FP4_E2M1:
         return _with_two_zeros(format_)
@@ -64,7 +65,7 @@ def tables(format_id: FormatId) -> Tables:
 
 @cache
 def scale_tables() -> Tables:
-    """Those of the 8-bit codes that double quantization keeps absmax in."""
+    """The tables of the 8-bit codes in which double quantization stores absmax."""
     return _tables(8, dynamic_levels().astype(np.float32))
 
 

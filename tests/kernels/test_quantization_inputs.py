@@ -22,10 +22,10 @@ WEIGHT = torch.ones(4, 128)
         (torch.ones(4, 0), {}, r"shape \[4, 0\] has no weights to quantize"),
         (WEIGHT, {"block_size": 48}, "block_size must be one of 16, 32, .*, 4096, not 48"),
         (WEIGHT, {"nested_block": 8}, "nested_block must be 0 .* not 8"),
-        (WEIGHT, {"nested_block": 64, "format": FormatId.INT4_AFFINE}, "not defined for: take nested_block 0"),
+        (WEIGHT, {"nested_block": 64, "format": FormatId.INT4_AFFINE}, "not defined: use nested_block 0"),
         (WEIGHT, {"impl": Impl.BITSANDBYTES, "format": FormatId.INT8}, "bitsandbytes has NF4 and FP4 E2M1, not INT8"),
-        (WEIGHT, {"impl": Impl.BITSANDBYTES, "block_size": 16}, "blocks of 32 to 4096, not of 16"),
-        (WEIGHT, {"impl": Impl.BITSANDBYTES, "nested_block": 64}, "in blocks of 256 only, not of 64"),
+        (WEIGHT, {"impl": Impl.BITSANDBYTES, "block_size": 16}, "blocks of 32 to 4096 weights, not of 16"),
+        (WEIGHT, {"impl": Impl.BITSANDBYTES, "nested_block": 64}, "only in blocks of 256, not of 64"),
     ],
 )
 def test_that_what_cannot_be_quantized_gets_one_sentence(
@@ -58,9 +58,9 @@ def test_that_what_cannot_be_multiplied_gets_one_sentence(
 @pytest.mark.parametrize(
     ("weight", "name", "sentence"),
     [
-        (WEIGHT, FormatId.INT8, "INT8 is not multiplied as stored"),
-        (WEIGHT, FormatId.INT4_AFFINE, "INT4 affine is not multiplied as stored"),
-        (torch.ones(4, 96), FormatId.NF4, "Rows of 96 weights are not made of whole blocks of 64"),
+        (WEIGHT, FormatId.INT8, "INT8 cannot be multiplied as stored"),
+        (WEIGHT, FormatId.INT4_AFFINE, "INT4 affine cannot be multiplied as stored"),
+        (torch.ones(4, 96), FormatId.NF4, "Rows of 96 weights do not consist of whole blocks of 64"),
     ],
 )
 def test_that_weights_the_fused_kernels_cannot_read_get_one_sentence(

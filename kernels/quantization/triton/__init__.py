@@ -1,1 +1,1 @@
-"""The Triton kernels that quantize, dequantize, and multiply with what is quantized, with the steps that they share."""
+"""The Triton kernels that quantize, dequantize, and multiply by quantized weights, and the steps that they share."""

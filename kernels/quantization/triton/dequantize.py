@@ -1,4 +1,4 @@
-"""Codes back to weights in one kernel for every format, nested scales and all."""
+"""Dequantizes codes in one kernel for every format, with plain or nested scales."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -28,8 +28,8 @@ def dequantize_kernel(
 ):  # fmt: skip
     """GROUPS x WIDTH weights per program. Grid (tiles,).
 
-    A thread holds WIDTH neighbouring weights, which it stores at once (128 bits) and which share a block: one scale.
-    Only the last program masks.
+    A thread holds WIDTH neighbouring weights. It stores them in one access (128 bits), and they share a scale. Only the
+    last program masks.
     """
     first = tl.program_id(0).to(tl.int64) * (GROUPS * WIDTH)
     if first + GROUPS * WIDTH <= elements:
@@ -53,12 +53,12 @@ def _dequantize_tile(
 ):  # fmt: skip
     groups = tl.arange(0, GROUPS)
     inside = groups[:, None] * WIDTH + tl.arange(0, WIDTH)[None, :]
-    left = (elements - first).to(tl.int32) if LAST else GROUPS * WIDTH
-    in_bounds = inside < left if LAST else None
-    codes = _load_codes(codes_ptr, first, left, BITS, GROUPS, WIDTH, LAST)
-    # One number a group, not one a weight.
+    remaining = (elements - first).to(tl.int32) if LAST else GROUPS * WIDTH
+    in_bounds = inside < remaining if LAST else None
+    codes = _load_codes(codes_ptr, first, remaining, BITS, GROUPS, WIDTH, LAST)
+    # One scale per group, not one per weight.
     block = (first + groups * WIDTH) // BLOCK_SIZE
-    groups_in_bounds = groups * WIDTH < left if LAST else None
+    groups_in_bounds = groups * WIDTH < remaining if LAST else None
     if AFFINE:
         step, minimum = load(step_ptr + block, groups_in_bounds), load(minimum_ptr + block, groups_in_bounds)
         weights = codes.to(tl.float32) * step[:, None] + minimum[:, None]
@@ -76,13 +76,13 @@ def _dequantize_tile(
 
 @triton.jit
 def _load_codes(
-    codes_ptr, first, left, BITS: tl.constexpr, GROUPS: tl.constexpr, WIDTH: tl.constexpr, LAST: tl.constexpr
+    codes_ptr, first, remaining, BITS: tl.constexpr, GROUPS: tl.constexpr, WIDTH: tl.constexpr, LAST: tl.constexpr
 ):  # fmt: skip
     """int32 [GROUPS, WIDTH]."""
     packed: tl.constexpr = 8 // BITS
     cols: tl.constexpr = WIDTH // packed
     inside = tl.arange(0, GROUPS)[:, None] * cols + tl.arange(0, cols)[None, :]
-    codes = load(codes_ptr + first // packed + inside, inside * packed < left if LAST else None).to(tl.int32)
+    codes = load(codes_ptr + first // packed + inside, inside * packed < remaining if LAST else None).to(tl.int32)
     if BITS == 4:
         codes = tl.reshape(tl.join(codes >> 4, codes & 15), [GROUPS, WIDTH])
     return codes

@@ -1,4 +1,4 @@
-"""A few rows of activations times weights as they are stored: each tile of codes becomes bfloat16 on chip."""
+"""A few rows of activations times quantized weights: each tile of codes is dequantized to bfloat16 on chip."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -15,11 +15,11 @@ from kernels.quantization.tables import scale_tables, tables
 from kernels.quantization.triton.lookup import load, load_scale, look_up, nibbles
 
 _COLS = 64
-_DEPTH_OF_FEW_ROWS = 128
-_DEPTH_OF_MANY = 64
+_FEW_ROWS_DEPTH = 128
+_MANY_ROWS_DEPTH = 64
 _FEW_ROWS = 32
-_LEAST_ROWS = 16
-_MOST_ROWS = 128
+_MIN_ROWS = 16
+_MAX_ROWS = 128
 
 
 @triton.jit
@@ -29,27 +29,27 @@ def fused_matmul_kernel(
     BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
     DEPTH: tl.constexpr, SHARED: tl.constexpr,
 ):  # fmt: skip
-    """A [ROWS, COLS] tile of x [rows_total, depth] times weights [cols_total, depth] transposed. Grid (column tiles,
-    row tiles).
+    """One [ROWS, COLS] tile of x [rows_total, depth] times the transpose of weights [cols_total, depth]. Grid (column
+    tiles, row tiles).
 
-    A row is `row_groups` groups of SHARED weights that share a scale. Restored weights are rounded to bfloat16, sums
+    A row has `row_groups` groups of SHARED weights that share a scale. Restored weights are rounded to bfloat16, sums
     are float32.
     """
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     cols = tl.program_id(0) * COLS + tl.arange(0, COLS)
-    # So that it is known how far rows are aligned.
+    # Computed from constants, so that the compiler knows the alignment of the rows.
     depth, row_words = row_groups * SHARED, row_groups * (SHARED // 8)
     x_ptrs = x_ptr + rows.to(tl.int64)[:, None] * depth
     row_starts = cols.to(tl.int64) * row_words
     levels = tl.load(levels_ptr + tl.arange(0, 16))
     total = tl.zeros([ROWS, COLS], tl.float32)
     for begin in range(0, depth, DEPTH):
-        along = begin + tl.arange(0, DEPTH)
-        x = load(x_ptrs + along[None, :], (rows < rows_total)[:, None] & (along < depth)[None, :])
-        at_words = begin // 8 + tl.arange(0, DEPTH // 8)
+        depth_offsets = begin + tl.arange(0, DEPTH)
+        x = load(x_ptrs + depth_offsets[None, :], (rows < rows_total)[:, None] & (depth_offsets < depth)[None, :])
+        word_offsets = begin // 8 + tl.arange(0, DEPTH // 8)
         words = load(
-            words_ptr + row_starts[:, None] + at_words[None, :],
-            (cols < cols_total)[:, None] & (at_words < row_words)[None, :],
+            words_ptr + row_starts[:, None] + word_offsets[None, :],
+            (cols < cols_total)[:, None] & (word_offsets < row_words)[None, :],
         )
         groups = begin + tl.arange(0, DEPTH // SHARED) * SHARED
         blocks = (row_starts[:, None] * 8 + groups[None, :]) // BLOCK_SIZE
@@ -69,8 +69,8 @@ def fused_matmul(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
     (rows, depth), cols = x.shape, quantized.shape[0]
     x = x.contiguous()
     out = torch.empty(rows, cols, dtype=x.dtype, device=x.device)
-    tile_rows = min(_MOST_ROWS, max(_LEAST_ROWS, triton.next_power_of_2(rows)))
-    tile_depth = _DEPTH_OF_FEW_ROWS if tile_rows <= _FEW_ROWS else _DEPTH_OF_MANY
+    tile_rows = min(_MAX_ROWS, max(_MIN_ROWS, triton.next_power_of_2(rows)))
+    tile_depth = _FEW_ROWS_DEPTH if tile_rows <= _FEW_ROWS else _MANY_ROWS_DEPTH
     shared = min(tile_depth, quantized.block_size)
     _, levels = on_device(tables(quantized.format), x.device)
     _, nested_levels = on_device(scale_tables(), x.device)

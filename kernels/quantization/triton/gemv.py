@@ -1,9 +1,8 @@
-"""One row of activations times weights as they are stored, four bits each: what a token costs when text is generated.
+"""One row of activations times 4-bit weights: the matrix product of generating one token.
 
-Bytes are all that counts: at blocks of 64, 0.5625 of them a weight against 2 for bfloat16. Each is read once, 16 at a
-time. Codes of a byte lie in neighbouring columns, so even and odd columns of x are multiplied apart, and nothing is
-exchanged between threads before the last sum. The rows of a program are its own, so there is nothing to split along K:
-4096 rows already give 1024 programs.
+Only bytes count here: with blocks of 64 there are 0.5625 bytes per weight instead of 2 in bfloat16. Each byte is read
+once, 16 at a time. A thread keeps all codes that it reads, so nothing is exchanged between threads before the last sum.
+A program owns whole rows, and K is not split: 4096 rows already give 1024 programs.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator,index"
@@ -34,8 +33,8 @@ def gemv_kernel(
 ):  # fmt: skip
     """ROWS elements of the product per program. Grid (row tiles,).
 
-    A group is WORDS 32-bit words of eight codes, which one thread reads at once and which share a scale. WHOLE: the
-    groups of a row and the rows fill their tiles.
+    A group is WORDS 32-bit words of eight codes; one thread reads it in one access, and its weights share a scale.
+    WHOLE: the rows and the groups of a row fill their tiles, so nothing is masked.
     """
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_starts = rows.to(tl.int64) * row_groups

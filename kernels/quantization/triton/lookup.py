@@ -1,4 +1,4 @@
-"""Steps that the quantization kernels share: looking levels up, finding places, restoring scales."""
+"""Steps that the quantization kernels share: looking up levels, searching boundaries, restoring scales."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -31,18 +31,18 @@ def nibbles(words):
 
 
 @triton.jit
-def place_among(boundaries, shares, BITS: tl.constexpr):
-    """How many of the ascending boundaries [2^BITS] lie strictly below each share: a binary search without branches."""
-    place = tl.zeros(shares.shape, tl.int32)
+def search_boundaries(boundaries, normalized, BITS: tl.constexpr):
+    """The number of ascending boundaries [2^BITS] strictly below each normalized value: a branch-free binary search."""
+    index = tl.zeros(normalized.shape, tl.int32)
     for level in tl.static_range(BITS):
         half = 1 << (BITS - 1 - level)
-        place += tl.where(shares > look_up(boundaries, place + (half - 1)), half, 0)
-    return place
+        index += tl.where(normalized > look_up(boundaries, index + (half - 1)), half, 0)
+    return index
 
 
 @triton.jit
 def load(ptrs, in_bounds):
-    """Zeros out of bounds; `in_bounds` None where everything is in bounds, which keeps accesses wide."""
+    """Load with zeros out of bounds. `in_bounds` is None if everything is in bounds, which keeps accesses wide."""
     if in_bounds is None:
         values = tl.load(ptrs)
     else:

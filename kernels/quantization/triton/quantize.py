@@ -1,4 +1,4 @@
-"""Weights to codes and scales in one kernel for every format; the scales' own codes, under double quantization, too."""
+"""Quantizes weights to codes and scales in one kernel for every format, and the scales under double quantization."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -13,13 +13,13 @@ from kernels.quantization.device_tables import on_device
 from kernels.quantization.formats import FORMATS, FormatId
 from kernels.quantization.output import AffineScales, NestedScales, Quantized
 from kernels.quantization.tables import SCALE_GRID_STEPS, SMALLEST_ABSMAX, Tables, scale_tables, tables
-from kernels.quantization.triton.lookup import load, place_among
+from kernels.quantization.triton.lookup import load, search_boundaries
 
 _TILE_ELEMENTS = 4096
 _SMALLEST = tl.constexpr(SMALLEST_ABSMAX)
 _GRID_STEPS = tl.constexpr(float(SCALE_GRID_STEPS))
-_ROUNDER = tl.constexpr(12582912.0)
-"""1.5 * 2^23: float32 has no fraction there, so adding it and taking it off rounds to the nearest even integer."""
+_ROUND_TO_INTEGER = tl.constexpr(12582912.0)
+"""1.5 * 2^23: float32 has no fraction bits there, so adding and subtracting it rounds to an integer, ties to even."""
 
 
 @triton.jit
@@ -30,8 +30,8 @@ def quantize_kernel(
 ):  # fmt: skip
     """Codes and scales of BLOCKS blocks per program. Grid (tiles,).
 
-    x [elements], less the number at `offset_ptr` where there is one. SCALES: x are scales, whose codes follow a rule of
-    their own. Only the last program masks: it alone may hold a block that is not whole.
+    The value at `offset_ptr`, if given, is subtracted from x [elements]. SCALES: x holds scales, whose codes follow
+    their own rule (see `tables`). Only the last program masks, since only it may hold a short block.
     """
     first = tl.program_id(0).to(tl.int64) * (BLOCKS * BLOCK_SIZE)
     if first + BLOCKS * BLOCK_SIZE <= elements:
@@ -54,14 +54,14 @@ def _quantize_tile(
 ):  # fmt: skip
     rows, cols = tl.arange(0, BLOCKS), tl.arange(0, BLOCK_SIZE)
     inside = rows[:, None] * BLOCK_SIZE + cols[None, :]
-    left = (elements - first).to(tl.int32) if LAST else BLOCKS * BLOCK_SIZE
-    in_bounds = inside < left if LAST else None
+    remaining = (elements - first).to(tl.int32) if LAST else BLOCKS * BLOCK_SIZE
+    in_bounds = inside < remaining if LAST else None
     x = load(x_ptr + first + inside, in_bounds).to(tl.float32)
     if offset_ptr is not None:
         x -= tl.load(offset_ptr)
-    scale_ptrs, blocks_in_bounds = scale_ptr + first // BLOCK_SIZE + rows, rows * BLOCK_SIZE < left
+    scale_ptrs, blocks_in_bounds = scale_ptr + first // BLOCK_SIZE + rows, rows * BLOCK_SIZE < remaining
     if AFFINE:
-        codes, minimum, step = _even_codes(x, in_bounds)
+        codes, minimum, step = _affine_codes(x, in_bounds)
         tl.store(scale_ptrs, minimum, mask=blocks_in_bounds)
         tl.store(step_ptr + first // BLOCK_SIZE + rows, step, mask=blocks_in_bounds)
     else:
@@ -71,59 +71,60 @@ def _quantize_tile(
             divisor = tl.where(absmax == 0.0, 1.0, absmax)
         else:
             divisor = tl.maximum(absmax, tl.full([BLOCKS], _SMALLEST, tl.float32))
-        shares = x * tl.div_rn(tl.full([BLOCKS], 1.0, tl.float32), divisor)[:, None]
+        normalized = x * tl.div_rn(tl.full([BLOCKS], 1.0, tl.float32), divisor)[:, None]
         if LAST and not SCALES:
-            short = rows * BLOCK_SIZE + BLOCK_SIZE > left
-            shares = tl.where(short[:, None], tl.div_rn(x, tl.broadcast_to(divisor[:, None], x.shape)), shares)
+            short = rows * BLOCK_SIZE + BLOCK_SIZE > remaining
+            normalized = tl.where(short[:, None], tl.div_rn(x, tl.broadcast_to(divisor[:, None], x.shape)), normalized)
             absmax = tl.where(short, divisor, absmax)
         tl.store(scale_ptrs, absmax, mask=blocks_in_bounds)
-        shares = tl.minimum(tl.maximum(shares, -1.0), 1.0)
+        normalized = tl.minimum(tl.maximum(normalized, -1.0), 1.0)
         if SCALES:
-            shares = _on_grid(shares)
-        codes = place_among(tl.load(boundaries_ptr + tl.arange(0, 1 << BITS)), shares, BITS)
+            normalized = _snap_to_grid(normalized)
+        codes = search_boundaries(tl.load(boundaries_ptr + tl.arange(0, 1 << BITS)), normalized, BITS)
         if SCALES:
             codes = tl.where((absmax == 0.0)[:, None], 0, codes)
         if ORDER is not None:
             codes = ((ORDER >> (codes * 4).to(tl.int64)) & 15).to(tl.int32)
-    _store_codes(codes_ptr, codes, first, left, BITS, BLOCK_SIZE, BLOCKS, LAST)
+    _store_codes(codes_ptr, codes, first, remaining, BITS, BLOCK_SIZE, BLOCKS, LAST)
 
 
 @triton.jit
-def _on_grid(shares):
-    """To the nearest of _GRID_STEPS + 1 even places from -1 to 1."""
-    place = ((shares + 1.0) * 0.5 * _GRID_STEPS + 0.5).to(tl.int32).to(tl.float32)
-    return tl.div_rn(2.0 * place, tl.full(place.shape, _GRID_STEPS, tl.float32)) - 1.0
+def _snap_to_grid(normalized):
+    """Round to the nearest of _GRID_STEPS + 1 evenly spaced points from -1 to 1."""
+    index = ((normalized + 1.0) * 0.5 * _GRID_STEPS + 0.5).to(tl.int32).to(tl.float32)
+    return tl.div_rn(2.0 * index, tl.full(index.shape, _GRID_STEPS, tl.float32)) - 1.0
 
 
 @triton.jit
-def _even_codes(x, in_bounds):
-    """16 even levels from the least to the largest of each block; half-way values go to the even code."""
-    least = tl.min(x if in_bounds is None else tl.where(in_bounds, x, float("inf")), 1)
-    largest = tl.max(x if in_bounds is None else tl.where(in_bounds, x, float("-inf")), 1)
-    parts = tl.full(least.shape, 15.0, tl.float32)
-    step = tl.div_rn(largest, parts) - tl.div_rn(least, parts)
+def _affine_codes(x, in_bounds):
+    """Codes of 16 evenly spaced levels from each block's minimum to its maximum; half-way values go to the even
+    code."""
+    minimum = tl.min(x if in_bounds is None else tl.where(in_bounds, x, float("inf")), 1)
+    maximum = tl.max(x if in_bounds is None else tl.where(in_bounds, x, float("-inf")), 1)
+    steps = tl.full(minimum.shape, 15.0, tl.float32)
+    step = tl.div_rn(maximum, steps) - tl.div_rn(minimum, steps)
     step = tl.where(step == 0.0, 1.0, step)
-    # The whole range may be beyond float32: halves are not.
-    place = tl.div_rn(x * 0.5 - (least * 0.5)[:, None], tl.broadcast_to((step * 0.5)[:, None], x.shape))
-    place = (place + _ROUNDER) - _ROUNDER
-    codes = tl.minimum(tl.maximum(place, 0.0), 15.0).to(tl.int32)
-    return codes if in_bounds is None else tl.where(in_bounds, codes, 0), least, step
+    # The full range may overflow float32; half of it does not.
+    index = tl.div_rn(x * 0.5 - (minimum * 0.5)[:, None], tl.broadcast_to((step * 0.5)[:, None], x.shape))
+    index = (index + _ROUND_TO_INTEGER) - _ROUND_TO_INTEGER
+    codes = tl.minimum(tl.maximum(index, 0.0), 15.0).to(tl.int32)
+    return codes if in_bounds is None else tl.where(in_bounds, codes, 0), minimum, step
 
 
 @triton.jit
 def _store_codes(
-    codes_ptr, codes, first, left, BITS: tl.constexpr, BLOCK_SIZE: tl.constexpr, BLOCKS: tl.constexpr,
+    codes_ptr, codes, first, remaining, BITS: tl.constexpr, BLOCK_SIZE: tl.constexpr, BLOCKS: tl.constexpr,
     LAST: tl.constexpr,
 ):  # fmt: skip
-    """Two to a byte where they have four bits, the first in the high ones."""
+    """Store the codes; 4-bit codes are packed in pairs, the first in the high bits of the byte."""
     rows = tl.arange(0, BLOCKS)[:, None]
     if BITS == 4:
         inside = rows * (BLOCK_SIZE // 2) + tl.arange(0, BLOCK_SIZE // 2)[None, :]
         high, low = tl.split(tl.reshape(codes, [BLOCKS, BLOCK_SIZE // 2, 2]))
-        stored, in_bounds = (high << 4) | low, 2 * inside < left
+        stored, in_bounds = (high << 4) | low, 2 * inside < remaining
     else:
         inside = rows * BLOCK_SIZE + tl.arange(0, BLOCK_SIZE)[None, :]
-        stored, in_bounds = codes, inside < left
+        stored, in_bounds = codes, inside < remaining
     ptrs = codes_ptr + first // (8 // BITS) + inside
     if LAST:
         tl.store(ptrs, stored.to(tl.uint8), mask=in_bounds)
@@ -132,7 +133,7 @@ def _store_codes(
 
 
 def quantize_triton(weight: torch.Tensor, format_id: FormatId, block_size: int, nested_block: int) -> Quantized:
-    """Contiguous weights, flat, to `format_id`."""
+    """Quantize contiguous weights to `format_id`."""
     flat = weight.reshape(-1)
     format_ = FORMATS[format_id]
     if format_.affine:
@@ -156,7 +157,7 @@ def _launch(
     offset: torch.Tensor | None = None,
     affine: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Codes, scales (minima for affine) and steps (the scales again where there are none)."""
+    """Codes, scales (minima in the affine format) and steps (the scales again if there are none)."""
     elements, blocks = flat.numel(), -(-flat.numel() // block_size)
     codes = torch.empty(-(-elements * code_tables.bits // 8), dtype=torch.uint8, device=flat.device)
     scale = torch.empty(blocks, dtype=torch.float32, device=flat.device)

@@ -5,10 +5,10 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 LOCALE := resources/locale
-CATALOGUE := $(LOCALE)/zh/LC_MESSAGES/tilescope.po
+TEMPLATE := $(LOCALE)/tilescope.pot
 KEYWORDS := -k tr -k tr_plural:1,2 -k tr_in:1c,2 -k KernelError -k InvalidInputs -k Unavailable
 
-.PHONY: setup run test lint messages bench gallery test-gpu bench-gpu clean
+.PHONY: setup run test lint template messages language bench gallery test-gpu bench-gpu clean
 
 setup: $(READY)
 	@.ci/system-libraries
@@ -30,15 +30,24 @@ lint: setup
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 
-# New messages of the source arrive untranslated in the catalogue, and those that are gone leave it. Translate them in
-# the .po file and run this again, which compiles it.
-messages: setup
+# Every message in the source code.
+template: setup
 	@$(VENV)/bin/pybabel --quiet extract -F pyproject.toml $(KEYWORDS) --no-default-keywords --no-location --sort-output \
-		--project Tilescope -o $(LOCALE)/tilescope.pot core gui kernels main.py
-	@$(VENV)/bin/pybabel --quiet update -l zh -i $(LOCALE)/tilescope.pot -o $(CATALOGUE) --no-fuzzy-matching \
-		--ignore-obsolete --ignore-pot-creation-date --width 110
-	@rm $(LOCALE)/tilescope.pot
-	@$(VENV)/bin/pybabel compile --statistics -l zh -i $(CATALOGUE) -o $(CATALOGUE:.po=.mo)
+		--project Tilescope -o $(TEMPLATE) core gui kernels main.py
+
+# Adds new messages to every catalogue, untranslated, and removes those that the source no longer has. Translate them in
+# the .po file and run this again to compile it.
+messages: template
+	@$(VENV)/bin/pybabel --quiet update -D tilescope -d $(LOCALE) -i $(TEMPLATE) --no-fuzzy-matching --ignore-obsolete \
+		--ignore-pot-creation-date --width 110
+	@rm $(TEMPLATE)
+	@$(VENV)/bin/pybabel compile --statistics -D tilescope -d $(LOCALE)
+
+# Creates an empty catalogue: make language CODE=de
+language: template
+	@test -n "$(CODE)" || { rm $(TEMPLATE); echo "Give the code of the language: make language CODE=de" >&2; exit 1; }
+	@$(VENV)/bin/pybabel --quiet init -l $(CODE) -D tilescope -d $(LOCALE) -i $(TEMPLATE) --width 110
+	@rm $(TEMPLATE)
 
 # pytest runs the import contracts too (tests/test_layering.py), with violations that prove that each contract works.
 # --dist loadfile keeps a file on one worker, so its shared fixtures are built once. One OpenMP thread per worker: the

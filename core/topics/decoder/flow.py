@@ -2,8 +2,7 @@
 
 Ids: 'source.embedding', 'encoder.{i}.self.{q,k,v,heads,out,add,norm}', 'encoder.{i}.feed_forward',
 'encoder.{i}.feed_forward.{add,norm}', 'memory'; 'target.embedding', 'decoder.self.*', 'decoder.cross.*',
-'decoder.feed_forward*', 'output', 'logits'. 'memory' is the encoder's last tensor under a name of its own; 'output' is
-that of the block.
+'decoder.feed_forward*', 'output', 'logits'. 'memory' is the encoder's last tensor, 'output' the block's.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ class Node:
     """One tensor [length, width] and the operation that makes it.
 
     `stack` is 'encoder' or 'decoder'; `part` is 'embedding', 'self', 'cross', 'feed_forward' or 'output'; `kind` is
-    'embedding', 'projection', 'attention', 'add', 'norm', 'feed_forward', 'name' or 'logits'; `layer` counts the
-    encoder's layers, 0 elsewhere. `parameters` are trainable numbers; `flops` those of its matrix products, a multiply
-    and an add being two.
+    'embedding', 'projection', 'attention', 'add', 'norm', 'feed_forward', 'name' or 'logits'; `layer` is the index of
+    the encoder layer, 0 elsewhere. `parameters` counts trainable parameters; `flops` those of its matrix products, two
+    per multiply-add.
     """
 
     id: str
@@ -38,7 +37,7 @@ class Node:
 
     @property
     def text(self) -> str:
-        """Whose positions the rows are, 'source' or 'target': K and V of the cross-attention are the memory's."""
+        """The text whose positions the rows are, 'source' or 'target'. K and V of the cross-attention: the source."""
         of_memory = ("decoder.cross.k", "decoder.cross.v")
         return "source" if self.stack == "encoder" or self.id in of_memory else "target"
 
@@ -49,7 +48,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """What flows from node `start` to node `end`: [length, width]. `role` is 'Q', 'K', 'V', 'residual' or 'data'."""
+    """The tensor [length, width] from node `start` to node `end`. `role`: 'Q', 'K', 'V', 'residual' or 'data'."""
 
     start: str
     end: str
@@ -102,7 +101,7 @@ def flow_of(params: DecoderParams, inputs: Inputs, visible_pairs: dict[str, int]
 
 @dataclass
 class _Builder:
-    """Lays down nodes in the order of computation; `stream` is always the id of the residual stream's tensor."""
+    """Adds nodes in the order of computation; `stream` is always the id of the residual stream's tensor."""
 
     params: DecoderParams
     visible_pairs: dict[str, int]
@@ -136,7 +135,7 @@ class _Builder:
         return node_id
 
     def attention(self, prefix: str, mask: str, stream: str, keys_from: str) -> str:
-        """A sublayer of attention: queries from `stream`, keys and values from `keys_from`."""
+        """An attention sublayer: queries from `stream`, keys and values from `keys_from`."""
         part = "cross" if mask == "cross" else "self"
         pre = self.params.norm == PRE_NORM
         queries_from = self.add(f"{prefix}.norm", "layer norm", part, "norm", ((stream, "data"),)) if pre else stream
@@ -154,7 +153,7 @@ class _Builder:
         return self._residual(prefix, part, stream, out)
 
     def feed_forward(self, prefix: str, stream: str) -> str:
-        """The sublayer of two linear layers with a ReLU between."""
+        """The sublayer of two linear layers with a ReLU between them."""
         name, part = f"{prefix}.feed_forward", "feed_forward"
         pre = self.params.norm == PRE_NORM
         read = self.add(f"{name}.norm", "layer norm", part, "norm", ((stream, "data"),)) if pre else stream
@@ -162,7 +161,7 @@ class _Builder:
         return self._residual(name, part, stream, out)
 
     def close(self, node_id: str, label: str, stream: str) -> str:
-        """The end of a stack; pre-norm normalises the stream once more there."""
+        """The end of a stack. Pre-norm normalises the stream once more here."""
         kind = "norm" if self.params.norm == PRE_NORM else "name"
         return self.add(node_id, label, "output", kind, ((stream, "data"),))
 
@@ -174,7 +173,7 @@ class _Builder:
 
 
 def _cost(kind: str, params: DecoderParams, length: int, pairs: int) -> tuple[int, int]:
-    """Parameters and FLOPs of a node, by its kind. The logits reuse the embedding, which is counted there."""
+    """Parameters and FLOPs of a node, by its kind. The logits reuse the embedding table and add no parameters."""
     width, hidden = params.width, params.feed_forward
     if kind == "projection":
         return width * width + width, 2 * length * width * width

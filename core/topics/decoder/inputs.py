@@ -1,4 +1,4 @@
-"""What the two stacks read: typed texts as token sequences, and which position is changed."""
+"""The inputs of both stacks: typed texts as token sequences, and the position that is changed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from core.topics.decoder.tokens import BOS, EOS, PAD, Sequence, number_tokens, r
 
 @dataclass(frozen=True)
 class Inputs:
-    """`source` is what the encoder reads, pads included, `target` what the decoder reads; None without such a stack.
+    """`source` is the encoder's input with padding, `target` the decoder's input; None without that stack.
 
-    `source_visible` are the source tokens that are not pads. `target_start` is where the target text, with its <bos>,
-    begins: after the source in a decoder-only model, which has one sequence for both, else 0. `expected` are the
-    ids [target tokens + 1] that the decoder should give from there on: each the token after, then <eos>.
+    `source_visible` is the number of source tokens without padding. `target_start` is the position of the target's
+    <bos>: after the source in a decoder-only model, which reads both as one sequence, else 0. `expected` holds the ids
+    [target tokens + 1] that the decoder should predict from there on: each following token, then <eos>.
     """
 
     source: Sequence | None
@@ -31,7 +31,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """One token replaced by <other>. `stack` ('source' or 'target') is the sequence it lies in, at `position`.
+    """One token replaced by <other>. `stack` ('source' or 'target') is its sequence, `position` its index there.
 
     `before` and `after` are the labels.
     """
@@ -57,7 +57,7 @@ def inputs_of(params: DecoderParams) -> Inputs:
 
 
 def perturbation_of(params: DecoderParams, inputs: Inputs) -> Perturbation | None:
-    """Which token is replaced, or None where none is."""
+    """The token that is replaced, or None if none is."""
     if not params.perturbs:
         return None
     in_target = params.perturb == TARGET or inputs.source is None
@@ -79,7 +79,7 @@ def perturbed(inputs: Inputs, stack: str, position: int) -> Inputs:
 
 
 def without_last_target(inputs: Inputs) -> Inputs:
-    """The inputs one step of writing earlier; the target has its <bos> and a token at least."""
-    assert inputs.target is not None  # who calls has a decoder
+    """The inputs without the last target token. The target has its <bos> and at least one token."""
+    assert inputs.target is not None  # callers have a decoder
     shorter = Sequence(inputs.target.labels[:-1], inputs.target.ids[:-1])
     return replace(inputs, target=shorter, expected=inputs.expected[:-1])

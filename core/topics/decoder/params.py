@@ -28,11 +28,11 @@ class DecoderParams(Params):
     target: str = text(
         "mat a on sat cat the",
         label="Target",
-        help="The text that the decoder is given, one token late; the default is the source reversed.",
+        help="The text that the decoder reads, shifted right by one token. The default is the source reversed.",
         group="Text",
     )
     tokens: str = choice(
-        "words", "words", "characters", label="Tokens", help="What one token of both texts is.", group="Text"
+        "words", "words", "characters", label="Tokens", help="Split both texts into words or characters.", group="Text"
     )
     padding: int = number(
         2,
@@ -40,7 +40,7 @@ class DecoderParams(Params):
         maximum=32,
         label="Source padding",
         unit="tokens",
-        help="Pads after the source, as in a batch with a longer text; the masks hide them.",
+        help="Padding tokens after the source, as in a batch with a longer text. The masks hide them.",
         group="Text",
     )
     kind: str = choice(
@@ -48,8 +48,8 @@ class DecoderParams(Params):
         ENCODER_DECODER,
         DECODER_ONLY,
         ENCODER_ONLY,
-        label="Kind of model",
-        help="With an encoder and cross-attention (Transformer, T5), without (GPT), or the encoder alone (BERT).",
+        label="Model type",
+        help="Encoder and decoder with cross-attention (Transformer, T5), decoder only (GPT) or encoder only (BERT).",
         group="Block",
     )
     norm: str = choice(
@@ -57,13 +57,13 @@ class DecoderParams(Params):
         POST_NORM,
         PRE_NORM,
         label="Layer norm",
-        help="After each residual, as in the original Transformer, or before each sublayer.",
+        help="After each residual addition, as in the original Transformer, or before each sublayer.",
         group="Block",
     )
-    heads: int = choice(4, 1, 2, 4, 8, label="Heads", unit="heads", help="Heads of every attention.", group="Block")
+    heads: int = choice(4, 1, 2, 4, 8, label="Heads", unit="heads", help="Heads per attention.", group="Block")
     head_dim: int = choice(
-        32, 32, 64, label="Head dim d", unit="elements", help="Width of one head; the model is heads times that wide.",
-        group="Block",
+        32, 32, 64, label="Head dim d", unit="elements",
+        help="Width of one head. The model width is heads times head dim.", group="Block",
     )  # fmt: skip
     feed_forward: int = number(
         256,
@@ -81,7 +81,7 @@ class DecoderParams(Params):
         maximum=4,
         label="Encoder layers",
         unit="layers",
-        help="Layers of the encoder; the last one's output is the memory.",
+        help="Number of encoder layers. The output of the last one is the memory.",
         group="Block",
     )
     weights: str = choice(
@@ -89,7 +89,7 @@ class DecoderParams(Params):
         RANDOM,
         REVERSAL,
         label="Weights",
-        help="Random by seed, or trained for some seconds to write the source backwards: then the maps mean something.",
+        help="Random from the seed, or trained for some seconds to reverse the source, which gives the maps a meaning.",
         group="Weights",
     )
     training_steps: int = number(
@@ -99,7 +99,7 @@ class DecoderParams(Params):
         step=100,
         label="Training steps",
         unit="steps",
-        help="Steps of the training on reversing; 900 take about 9 s at width 128 on one CPU core, a minute at 512.",
+        help="Steps of training to reverse. 900 take about 9 s at width 128 on one CPU core, a minute at width 512.",
         group="Weights",
     )
     seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the weights.", group="Weights")
@@ -108,8 +108,8 @@ class DecoderParams(Params):
         NOTHING,
         SOURCE,
         TARGET,
-        label="Change a token of",
-        help="Replace one token by another and see which tensors change, and where.",
+        label="Change a token in",
+        help="Replace one token and see which tensors change, and where.",
         group="Perturbation",
     )
     position: int = number(
@@ -118,13 +118,13 @@ class DecoderParams(Params):
         maximum=MAX_TOKENS,
         label="Position",
         unit="",
-        help="Which token is replaced, counted from 0; 0 of the target is the <bos> before it.",
+        help="Index of the replaced token, from 0. Position 0 of the target is its <bos>.",
         group="Perturbation",
     )
     causal: bool = switch(
         True,
         label="Causal mask",
-        help="Hide the future in the decoder's self-attention. Without it, a future token does matter.",
+        help="Hide future tokens in the decoder's self-attention. Without it, future tokens change earlier outputs.",
         group="Perturbation",
     )
 
@@ -155,7 +155,7 @@ class DecoderParams(Params):
 
     @property
     def perturbs(self) -> bool:
-        """Is there such a token to change? An encoder alone reads no target."""
+        """Whether one token is replaced. An encoder alone reads no target."""
         return self.perturb == SOURCE or (self.perturb == TARGET and self.has_decoder)
 
     @property
@@ -169,7 +169,7 @@ def _check_text(field: str, pieces: tuple[str, ...], unit: str) -> None:
         raise InvalidParams(f"The {field} is empty, so there is nothing to attend to: type at least one word.", field)
     if len(pieces) > MAX_TOKENS:
         raise InvalidParams(
-            f"The {field} has {len(pieces):,} tokens ({unit}), and {MAX_TOKENS} are the most that can be drawn and "
-            "read: give a shorter text.",
+            f"The {field} has {len(pieces):,} tokens ({unit}), and at most {MAX_TOKENS} can be drawn legibly: use a "
+            "shorter text.",
             field,
         )

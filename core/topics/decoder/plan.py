@@ -1,4 +1,4 @@
-"""The whole model in one call: parameters in, everything that the page draws before a run out."""
+"""The plan of the decoder page: everything that it draws before a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENCODER, SELF, CROSS = "encoder", "self", "cross"
 
 @dataclass(frozen=True)
 class Part:
-    """What one part of the model costs: trainable parameters, and FLOPs of its matrix products. Modelled."""
+    """The cost of one part of the model: trainable parameters, and FLOPs of its matrix products. Modelled."""
 
     stack: str
     part: str
@@ -31,9 +31,9 @@ class Part:
 class Plan:
     """The block before any run. Every number is modelled.
 
-    `masks` bool [query_len, key_len] by attention ('encoder', 'self', 'cross'), True where visible; only those that
-    this kind of model has. `reach` by node id: bool [length], the positions that the perturbation can reach, by the
-    masks alone; the experiment finds every other position unchanged, exactly. Empty without a perturbation.
+    `masks` bool [query_len, key_len] by attention ('encoder', 'self', 'cross'), True where visible; only the
+    attentions of this model type. `reach` by node id: bool [length], the positions that the perturbation can reach
+    according to the masks; the experiment finds every other position exactly unchanged. Empty without a perturbation.
     """
 
     params: DecoderParams
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def parameters(self) -> int:
-        """Trainable parameters of all layers; the table of embeddings, which is fixed, is `embedding_elements`."""
+        """Trainable parameters of all layers, without the fixed embedding table (`embedding_elements`)."""
         return sum(part.parameters for part in self.parts)
 
     @property
@@ -55,7 +55,7 @@ class Plan:
 
     @property
     def embedding_elements(self) -> int:
-        """The fixed table that embeds tokens and, tied, scores them."""
+        """Elements of the fixed embedding table, which is tied to the logits."""
         return VOCABULARY * self.params.width
 
     @property
@@ -69,15 +69,15 @@ class Plan:
 
     @property
     def end(self) -> Node:
-        """The tensor that comes out: the block's output, or an encoder's memory."""
+        """The final tensor: the block's output, or the memory of an encoder-only model."""
         return self.flow.node("output" if self.params.has_decoder else "memory")
 
     def labels_of(self, node: Node) -> tuple[str, ...]:
-        """The tokens whose positions the rows of a tensor are."""
+        """The tokens of a tensor's rows."""
         return self.inputs.labels(node.text)
 
     def with_token_changed(self, stack: str, position: int) -> DecoderParams | None:
-        """The parameters that change that token, or nothing where it is changed already; None where it cannot be."""
+        """The parameters that replace this token, or restore it if it is replaced; None for a padding token."""
         params, changed = self.params, self.perturbation
         if changed is not None and (changed.stack, changed.position) == (stack, position):
             return params.changed(perturb=NOTHING)
@@ -103,7 +103,7 @@ def plan(params: DecoderParams) -> Plan:
 
 
 def masks_of(params: DecoderParams, inputs: Inputs) -> dict[str, NDArray[np.bool_]]:
-    """By attention, [query_len, key_len]: 'encoder' and 'cross' hide the pads, 'self' the future where causal."""
+    """By attention, [query_len, key_len]: 'encoder' and 'cross' hide the padding, causal 'self' hides the future."""
     masks: dict[str, NDArray[np.bool_]] = {}
     source_len = 0 if inputs.source is None else len(inputs.source)
     not_pads = np.arange(source_len) < inputs.source_visible
@@ -121,9 +121,9 @@ def masks_of(params: DecoderParams, inputs: Inputs) -> dict[str, NDArray[np.bool
 def reach_of(
     flow: Flow, masks: dict[str, NDArray[np.bool_]], stack: str, position: int
 ) -> dict[str, NDArray[np.bool_]]:
-    """Where a change of one token of 'source' or 'target' can arrive, bool [length] by node id.
+    """The positions that a change of one token of 'source' or 'target' can reach, bool [length] by node id.
 
-    Everything but attention works position by position; attention carries a change to the queries that see it.
+    Attention carries a change to every query that sees it; every other operation works position by position.
     """
     reach: dict[str, NDArray[np.bool_]] = {}
     for node in flow.nodes:
@@ -155,7 +155,7 @@ _LABELS = {
     ("decoder", "self"): "masked self-attention",
     ("decoder", "cross"): "cross-attention",
     ("decoder", "feed_forward"): "feed-forward",
-    ("decoder", "output"): "ends of the stacks",
+    ("decoder", "output"): "final norms and logits",
 }
 
 

@@ -18,18 +18,17 @@ from core.trace.kernel_traffic import TensorTraffic
 MAX_COLUMNS = 128
 """Columns of a tensor's picture."""
 _CHANGED_TOKEN = {"perturb", "position"}
-"""The parameters that say which token is replaced: of the tensors of a run they say nothing."""
+"""The parameters that select the replaced token. A run's tensors do not depend on them."""
 _OF_ALL_TOKENS = ("influence.", "gradient.", "past.", "future.", "source.", "pads.")
-"""Metrics of what every single token changes, whichever one the run was asked to change."""
+"""Metrics over every token in turn; they do not depend on the token that the run replaces."""
 
 
 @dataclass(frozen=True)
 class Attention:
     """One attention of the recorded pass.
 
-    probabilities  float32 [heads, query_len, key_len]: exp(score - LSE) with the LSE that the kernel wrote, 0 where
-                   masked.
-    traffic        what its kernel moved. Traced.
+    probabilities  float32 [heads, query_len, key_len]: exp(score - LSE) with the kernel's LSE, 0 where masked.
+    traffic        bytes that its kernel moved, per tensor. Traced.
     """
 
     probabilities: Array
@@ -38,7 +37,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class Influence:
-    """Every token replaced in turn: row j is the largest absolute change of what comes out, position by position.
+    """Every token replaced in turn: row j holds the largest absolute change of the output at each position.
 
     target  float32 [target_len, target_len]; exactly 0 left of the diagonal under a causal mask. None without a
             decoder.
@@ -50,14 +49,14 @@ class Influence:
     source: Array | None = None
 
     def of(self, change: Perturbation | None) -> Array | None:
-        """The row of one change, float32 [length]; None where it is not in the tables."""
+        """The row of one change, float32 [length]; None if the tables do not have it."""
         rows = None if change is None else (self.target if change.stack == "target" else self.source)
         return None if change is None or rows is None else rows[change.position]
 
 
 @dataclass(frozen=True)
 class MemoryGradient:
-    """How the output depends on the memory, along which path. Measured in float64; encoder-decoder only.
+    """How the output depends on the memory, by path. Measured in float64; encoder-decoder only.
 
     whole  float32 [target_len, source_len]: row i: norm over the width of d(g_i . output_i) / d(memory_j), g_i a fixed
            random direction of length 1.
@@ -73,7 +72,7 @@ class MemoryGradient:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the logits say at one position of the target: labels of the token given, due next, and most probable."""
+    """The prediction at one position of the target: labels of the input token, the next token and the prediction."""
 
     position: int
     given: str
@@ -85,39 +84,38 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderResult(Result):
-    """Node ids are those of plan(params).flow.nodes; 'source' positions are those of plan.inputs.source.labels (pads
-    included), 'target' positions those of plan.inputs.target.labels.
+    """The result of a run. Node ids are those of plan(params).flow.nodes; source and target positions are those of
+    plan.inputs.source.labels (padding included) and plan.inputs.target.labels.
 
-    tensors        by node id, float32 [length, columns]: as the block computed it; columns is its width, or MAX_COLUMNS
-                   where that is larger, each then the mean of neighbouring elements. Measured (CPU: the attentions
-                   traced).
+    tensors        by node id, float32 [length, columns], as the block computed it. A tensor wider than MAX_COLUMNS has
+                   MAX_COLUMNS columns, each the mean of neighbouring elements. Measured (CPU: the attentions traced).
     changes        by node id, float32 [length]: largest absolute change at each position when the token named by
                    plan.perturbation is replaced; exactly 0 where nothing changed (compared as floats, no tolerance).
                    Empty without a perturbation.
-    attentions     'self', 'cross' and 'encoder.{layer}', as far as this kind of model has them.
-    influence      of every single token.
-    gradient       into the memory.
+    attentions     'self', 'cross' and 'encoder.{layer}', as far as this model type has them.
+    influence      the effect of every token on the output.
+    gradient       the gradient into the memory.
     training_loss  float32 [steps]: nats per token, when weights = 'reversal'.
     checks         'encoder', 'block', 'output' and 'torch.nn' against torch.nn's layers or float64.
-    predictions    what the logits say.
+    predictions    the most probable next token at each target position.
 
     Metrics:
       parameters, flops, embedding.elements, {encoder,decoder}.parameters,
       {encoder,decoder}.{self,cross,feed_forward,output}.{parameters,flops}                              (modelled)
       block.error_torch, encoder.error_torch    largest difference from torch.nn's layers with the same weights
       output.error_float64, torch.error_float64   largest error of the block, and of torch's layer, against float64
-      torch_cross.{query,key,value}_error   what torch's cross-attention is given against our stream and memory
+      torch_cross.{query,key,value}_error   inputs of torch's cross-attention against our stream and memory
       torch_cross.query_embedding_error     that query against the embedded target
       {attention}.read_bytes, .written_bytes, .query_len, .key_len, .visible_keys                        (traced)
       {attention}.row_sum_error             largest deviation of a row of probabilities from 1
-      {future,past,source,pads}.{cells,changed}   (token replaced, output position looked at) pairs; those that moved
-      source.decoder_self_changed           positions of the masked self-attention that any source token moved
-      perturbation.positions, .forbidden_cells, .forbidden_moved   of the chosen change; by the masks none may be moved
+      {future,past,source,pads}.{cells,changed}   (replaced token, output position) pairs; those that changed
+      source.decoder_self_changed           positions of the masked self-attention that any source token changed
+      perturbation.positions, .forbidden_cells, .forbidden_moved   of the chosen change; the masks forbid any change
       {memory,stream}_swap.{q,k,v}_change   largest change of the cross-attention's Q, K, V when one alone is replaced
       gradient.{whole,k,v,k+v,neither}, gradient.sum_error, gradient.torch_error                         (float64)
       shorter.query_len, shorter.error_torch      the same with the last target token left out
       block.attentions, decoder_only.{attentions,parameters,error_torch}   the decoder-only block beside this one
-      accuracy.typed                        share of the typed target that the model would write
+      accuracy.typed                        share of the typed target that the model predicts correctly
       accuracy.held_out, training.{steps,seconds,loss}, cross.weight_on_wanted   with weights = 'reversal'
     """
 
@@ -133,22 +131,22 @@ class DecoderResult(Result):
     predictions: tuple[Prediction, ...] = ()
 
     def is_run_of(self, params: Params) -> bool:
-        """Whether the tensors are those of `params`: another changed token leaves them, and so the run, as they are."""
+        """Whether the tensors are those of `params`. They do not depend on the replaced token."""
         return type(params) is DecoderParams and (
             params.model_dump(exclude=_CHANGED_TOKEN) == self.params.model_dump(exclude=_CHANGED_TOKEN)
         )
 
     def changes_of(self, params: DecoderParams) -> Mapping[str, Array]:
-        """`changes`, where they are those of the token that `params` change; else nothing."""
+        """`changes` if this run replaced the token of `params`, else empty."""
         return self.changes if params == self.params else {}
 
     def output_change(self, plan: Plan) -> Array | None:
-        """How much the plan's change moves what comes out, float32 [length]: of this very run, else of all tokens'."""
+        """The change of the output, float32 [length], from this run's own change or from the table of all tokens."""
         change = self.changes_of(plan.params).get(plan.end.id)
         return self.influence.of(plan.perturbation) if change is None else change
 
     def with_all_tokens_of(self, earlier: DecoderResult | None) -> Self:
-        """A run in the making, with what an earlier one on the same texts and weights found of all their tokens."""
+        """A partial run with the per-token tables of an earlier run on the same texts and weights."""
         if earlier is None or not earlier.is_run_of(self.params):
             return self
         kept = {name: metric for name, metric in earlier.metrics.items() if name.startswith(_OF_ALL_TOKENS)}
@@ -156,7 +154,7 @@ class DecoderResult(Result):
 
     @classmethod
     def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
-        """The tensors and the attentions were named arrays once, 'stage.{node}' and 'attention.{name}'."""
+        """Older files hold tensors and attentions as named arrays, 'stage.{node}' and 'attention.{name}'."""
         arrays, tables = stored["arrays"], stored["tables"]
 
         def named(prefix: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From typed texts to token ids: the smallest tokenizer that loses nothing a reader could see."""
+"""From typed texts to token ids: a minimal tokenizer that keeps every visible character."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_TOKENS = 96
-"""Tokens of one text. More would be neither drawn nor read."""
+"""Tokens per text. More could not be drawn legibly."""
 PAD, BOS, EOS, OTHER = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<other>")
 VOCABULARY = len(SPECIAL) + 2 * MAX_TOKENS
-"""Two texts of distinct tokens fit in, so no two tokens ever share an id."""
+"""Large enough for two texts of distinct tokens, so no two tokens ever share an id."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Sequence:
         return len(self.labels)
 
     def then(self, other: Sequence) -> Sequence:
-        """Both, one after the other."""
+        """This sequence followed by another."""
         return Sequence(self.labels + other.labels, np.concatenate((self.ids, other.ids)))
 
 
@@ -53,7 +53,7 @@ def sequence(
 
 
 def replaced(original: Sequence, position: int) -> Sequence:
-    """The same with <other>, which no text holds, at `position`."""
+    """The sequence with <other>, which no text contains, at `position`."""
     labels, ids = list(original.labels), original.ids.copy()
     labels[position], ids[position] = SPECIAL[OTHER], OTHER
     return Sequence(tuple(labels), ids)

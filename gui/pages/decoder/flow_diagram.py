@@ -1,4 +1,4 @@
-"""A flow of boxes and arrows that can be lit: zoom, pan, pick, walk through it by keyboard, read exact values."""
+"""A diagram of boxes and arrows with highlights: zoom, pan, pick, keyboard navigation, exact values on hover."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from gui.widgets.figure import Canvas, Figure
 _MARGIN_PX = 10.0
 _LARGEST_FIT, _LEAST_ZOOM, _MOST_ZOOM = 1.35, 0.2, 6.0
 _REACH_PX, _DRAG_PX = 6.0, 4.0
-_WAYS: dict[int, Side] = {Qt.Key.Key_Up: "top", Qt.Key.Key_Down: "bottom"}
+_DIRECTIONS: dict[int, Side] = {Qt.Key.Key_Up: "top", Qt.Key.Key_Down: "bottom"}
 
 
 class FlowDiagram(Figure):
-    """`picked` carries the id of a node or of an arrow that the user chose, '' for none.
+    """`picked` carries the id of the node or arrow that the user chose, '' for none.
 
-    Tab and Shift+Tab walk through the nodes in their order, Up and Down to the nearest one that way, Enter picks;
-    + and - zoom, 0 fits. Left and Right are left to the page. The wheel zooms, a drag pans, a double click fits.
+    Tab and Shift+Tab step through the nodes, Up and Down go to the nearest node in that direction, Enter picks; + and -
+    zoom, 0 fits. The page handles Left and Right. The wheel zooms, dragging pans, a double click fits.
     """
 
     picked = Signal(str)
@@ -48,7 +48,7 @@ class FlowDiagram(Figure):
         self.set_content(self.canvas)
 
     def set_graph(self, graph: FlowGraph) -> None:
-        """Show another graph, fitted; the same one stays as it is, zoom included."""
+        """Show a graph, fitted to the widget. The same graph keeps its zoom."""
         if graph == self.graph:
             return
         self.graph = graph
@@ -57,30 +57,30 @@ class FlowDiagram(Figure):
         if not graph.nodes:
             self.show_empty()
             return
-        self.canvas.forget_places()
+        self.canvas.reset_view()
         self.show_content()
 
     def set_highlights(self, highlights: Mapping[str, Highlight]) -> None:
-        """Highlight nodes and arrows by id; what is not named keeps its own quiet colour."""
+        """Highlight nodes and arrows by id; the others keep their muted colour."""
         if dict(highlights) != dict(self.highlights):
             self.highlights = dict(highlights)
             self.canvas.update()
 
     def set_note(self, headline: str, body: str = "") -> None:
-        """A remark in the room that the graph keeps for one."""
+        """Show a note in the area that the graph reserves for it."""
         if (headline, body) != self.note:
             self.note = (headline, body)
             self.canvas.update()
 
     def select(self, place: str | None) -> None:
-        """Mark a node or an arrow; None, or one that is not there, unmarks. Emits nothing."""
+        """Mark a node or an arrow; None or an unknown id clears the mark. Emits nothing."""
         marked = place if place is not None and self._has(place) else None
         if marked != self.selected:
             self.selected = marked
             self.canvas.update()
 
     def describe(self, place: str | None) -> str | None:
-        """What is read out of a node or an arrow."""
+        """The text shown for a node or an arrow on hover and focus."""
         if place is None:
             return None
         node, edge = self.graph.by_id.get(place), self.graph.edge_by_id.get(place)
@@ -98,7 +98,7 @@ class FlowDiagram(Figure):
         self.canvas.update()
 
     def pick(self, place: str | None) -> None:
-        """What a click does: the same again unpicks."""
+        """Handle a click: a second click on the same place clears the pick."""
         self.picked.emit("" if place is None or place == self.selected else place)
 
     def _has(self, place: str) -> bool:
@@ -109,7 +109,7 @@ class _DiagramCanvas(Canvas):
     def __init__(self, figure: FlowDiagram) -> None:
         super().__init__()
         self._figure = figure
-        self._zoom: float | None = None  # None: fitted
+        self._zoom: float | None = None  # None: fitted to the widget
         self._origin = QPointF()
         self._hovered: str | None = None
         self._focused: str | None = None
@@ -117,14 +117,14 @@ class _DiagramCanvas(Canvas):
         self._dragged = False
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Diagram: Tab walks through its boxes")
+        self.setAccessibleName("Diagram: Tab steps through its boxes")
 
     def sizeHint(self) -> QSize:
         return QSize(520, 400)
 
     @property
     def focused(self) -> str | None:
-        """The node that the keyboard is at."""
+        """The node with the keyboard focus."""
         return self._focused
 
     @property
@@ -137,13 +137,13 @@ class _DiagramCanvas(Canvas):
         bounds = self._figure.graph.bounds
         if self._zoom is not None:
             return QTransform(self._zoom, 0, 0, self._zoom, self._origin.x(), self._origin.y())
-        room = self.width() - 2 * _MARGIN_PX, self.height() - 2 * _MARGIN_PX
-        zoom = max(0.05, min(room[0] / bounds.width, room[1] / bounds.height, _LARGEST_FIT))
+        width, height = self.width() - 2 * _MARGIN_PX, self.height() - 2 * _MARGIN_PX
+        zoom = max(0.05, min(width / bounds.width, height / bounds.height, _LARGEST_FIT))
         x, y = bounds.centre
         return QTransform(zoom, 0, 0, zoom, self.width() / 2 - zoom * x, self.height() / 2 - zoom * y)
 
     def point_of(self, place: str) -> QPointF:
-        """Where a node's middle, or the first turn of an arrow, is drawn."""
+        """The widget position of a node's centre, or of the middle of an arrow's first segment."""
         graph = self._figure.graph
         if place in graph.by_id:
             return self.transform.map(QPointF(*graph.by_id[place].box.centre))
@@ -155,8 +155,8 @@ class _DiagramCanvas(Canvas):
         point = inverse.map(position)
         return self._figure.graph.place_at((point.x(), point.y()), _REACH_PX / self.zoom)
 
-    def forget_places(self) -> None:
-        """Another graph: nothing is hovered, the focus stays where it can, the whole is shown."""
+    def reset_view(self) -> None:
+        """Prepare for another graph: clear the hover, keep the focus if its node exists, fit the graph."""
         self._hovered = None
         if self._focused not in self._figure.graph.by_id:
             self._focused = None
@@ -167,13 +167,13 @@ class _DiagramCanvas(Canvas):
         self.update()
 
     def zoom_by(self, factor: float, point: QPointF | None = None) -> None:
-        """Zoom about a point of the widget, its middle by default."""
+        """Zoom about a point of the widget, by default its centre."""
         fixed = point or QPointF(self.width() / 2, self.height() / 2)
         now = self.transform
         inverse, _ = now.inverted()
-        held = inverse.map(fixed)
+        graph_point = inverse.map(fixed)
         self._zoom = min(_MOST_ZOOM, max(_LEAST_ZOOM, now.m11() * factor))
-        self._origin = fixed - self._zoom * held
+        self._origin = fixed - self._zoom * graph_point
         self.update()
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
@@ -182,7 +182,7 @@ class _DiagramCanvas(Canvas):
         painter.setTransform(self.transform, True)
         for group in graph.groups:
             paint_group(painter, theme, group)
-        # Dark before lit, lit before picked: what matters lies on top.
+        # Dark edges first, then highlighted ones, then the picked one, so that the important ones are on top.
         order = sorted(graph.edges, key=lambda edge: (self._emphasis(edge.id).picked, _amount(highlights.get(edge.id))))
         for edge in order:
             paint_edge(painter, theme, edge, highlights.get(edge.id), self._emphasis(edge.id))
@@ -260,7 +260,7 @@ class _DiagramCanvas(Canvas):
         super().focusInEvent(event)
 
     def focusNextPrevChild(self, forward: bool) -> bool:
-        """Tab goes from node to node, and on to the next widget from the last."""
+        """Tab goes from node to node, and from the last node to the next widget."""
         nodes = self._figure.graph.nodes
         ids = [node.id for node in nodes]
         index = ids.index(self._focused) + (1 if forward else -1) if self._focused in ids else (0 if forward else -1)
@@ -270,14 +270,14 @@ class _DiagramCanvas(Canvas):
         return super().focusNextPrevChild(forward)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """What the keyboard read out goes with it."""
+        """Hide the tooltip that keyboard focus showed."""
         self._figure.tip.hide()
         super().focusOutEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = event.key()
-        if key in _WAYS and self._focused is not None:
-            ahead = self._figure.graph.next_node(self._focused, _WAYS[Qt.Key(key)])
+        if key in _DIRECTIONS and self._focused is not None:
+            ahead = self._figure.graph.next_node(self._focused, _DIRECTIONS[Qt.Key(key)])
             if ahead is not None:
                 self._focus(self._figure.graph.by_id[ahead])
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._focused is not None:

@@ -1,4 +1,4 @@
-"""A flow as boxes and arrows with places: what a `FlowDiagram` draws. Frozen, no Qt; lengths in pixels at zoom 1."""
+"""The positioned boxes and arrows that a `FlowDiagram` draws. Frozen, without Qt; lengths in pixels at zoom 1."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Box:
     height: float
 
     def at(self, side: Side, share: float = 0.5) -> Point:
-        """A point of one side, `share` of the way from its left or its top."""
+        """A point on one side, at `share` of the way from its left or top end."""
         if side in ("top", "bottom"):
             return self.x + share * self.width, self.y + (self.height if side == "bottom" else 0.0)
         return self.x + (self.width if side == "right" else 0.0), self.y + share * self.height
@@ -40,7 +40,7 @@ class Box:
 
 @dataclass(frozen=True)
 class FlowNode:
-    """One box. `ink` is a tensor's name or '' for a neutral one; `about` is the first part of its read-out."""
+    """One box. `ink` is a tensor's name, or '' for a neutral colour; `about` is the first part of its tooltip."""
 
     id: str
     label: str
@@ -51,10 +51,10 @@ class FlowNode:
 
 @dataclass(frozen=True)
 class FlowEdge:
-    """One arrow along `points`, from node `start` to node `end`. `label`, such as a shape, stands at `label_at`.
+    """One arrow along `points`, from node `start` to node `end`. `label`, such as a shape, is drawn at `label_at`.
 
-    `label_side` 'beside' is right of an upright line and above a level one, 'below' under a level one; 'along' writes
-    on the line itself, turned with it: for lanes with little room beside them.
+    `label_side`: 'beside' is right of a vertical line and above a horizontal one, 'below' is under a horizontal line,
+    'along' is on the line and rotated with it, for narrow lanes.
     """
 
     start: str
@@ -72,7 +72,7 @@ class FlowEdge:
 
     @property
     def label_anchor(self) -> tuple[Point, bool]:
-        """Where the label stands, by default in the middle of the longest segment; is the arrow upright there?"""
+        """The label position, by default the middle of the longest segment, and whether the arrow is vertical there."""
         segments, place = list(pairwise(self.points)), self.label_at
         if place is None:
             a, b = max(segments, key=lambda ends: math.dist(*ends))
@@ -82,13 +82,13 @@ class FlowEdge:
         return place, abs(b[1] - a[1]) > abs(b[0] - a[0])
 
     def distance(self, point: Point) -> float:
-        """How far a point is from the arrow."""
+        """The distance of a point from the arrow."""
         return min(_to_segment(point, a, b) for a, b in pairwise(self.points))
 
 
 @dataclass(frozen=True)
 class FlowGroup:
-    """A frame behind some nodes; its `label` stands in `label_box`, on two lines where it is long."""
+    """A frame behind some nodes. Its `label` is drawn in `label_box`, wrapped if it is long."""
 
     label: str
     box: Box
@@ -98,7 +98,7 @@ class FlowGroup:
 
 @dataclass(frozen=True)
 class FlowGraph:
-    """Everything that is drawn. Ids of nodes are unique, and so are pairs of ends. `note` is room for a remark."""
+    """The whole diagram. Node ids are unique, and so are (start, end) pairs. `note` is the area for a note."""
 
     nodes: tuple[FlowNode, ...]
     edges: tuple[FlowEdge, ...]
@@ -126,7 +126,7 @@ class FlowGraph:
         return Box(min(xs), min(ys), max(1.0, max(xs) - min(xs)), max(1.0, max(ys) - min(ys)))
 
     def place_at(self, point: Point, reach: float) -> str | None:
-        """The id of the node, or else of the nearest arrow within `reach`, at a point."""
+        """The id of the node at a point, else of the nearest arrow within `reach`."""
         for node in reversed(self.nodes):
             if node.box.contains(point):
                 return node.id
@@ -134,7 +134,7 @@ class FlowGraph:
         return near.id if near is not None and near.distance(point) <= reach else None
 
     def next_node(self, node_id: str, direction: Side) -> str | None:
-        """The nearest node on that side of another: straight ahead counts for more than aside."""
+        """The nearest node in a direction. Sideways distance counts double."""
         x, y = self.by_id[node_id].box.centre
         dx, dy = {"left": (-1, 0), "right": (1, 0), "top": (0, -1), "bottom": (0, 1)}[direction]
         best: tuple[float, str] | None = None
@@ -148,10 +148,10 @@ class FlowGraph:
 
 @dataclass(frozen=True)
 class Highlight:
-    """How strongly a node or an arrow is lit: `amount` from 0 (dark: exactly nothing) to 1.
+    """How strongly a node or an arrow is highlighted: `amount` from 0 (dark: exactly zero) to 1.
 
-    `text` is written on it, or `short` where that has no room, and `tip` in its read-out. A node may be lit part by
-    part: `cells`, amounts from 0 to 1 in the order of its positions; `sure` False draws them as outlines, what may be.
+    `text` is drawn on it, or `short` if the text does not fit; `tip` is part of its tooltip. `cells` are amounts from 0
+    to 1, one per position of a node. `sure` False draws possible changes as outlines.
     """
 
     amount: float
@@ -168,7 +168,7 @@ def edge_id(start: str, end: str) -> str:
 
 
 def elbow(start: Point, end: Point, *, upright: bool = True, lane: float | None = None) -> tuple[Point, ...]:
-    """Right-angled points between two: up or down first where `upright`, turning at `lane` (default half-way)."""
+    """A right-angled path between two points, vertical first if `upright`, turning at `lane` (default: half-way)."""
     (ax, ay), (bx, by) = start, end
     if upright:
         turn = (ay + by) / 2 if lane is None else lane
@@ -184,7 +184,7 @@ def _without_repeats(points: Iterable[Point]) -> tuple[Point, ...]:
     for point in points:
         if not kept or math.dist(kept[-1], point) > 1e-6:
             kept.append(point)
-    # A point between two others on one line is no turn.
+    # Drop points on a straight line between their neighbours.
     return tuple(
         point
         for index, point in enumerate(kept)

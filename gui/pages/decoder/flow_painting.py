@@ -1,4 +1,4 @@
-"""The boxes, arrows and frames of a flow, painted at zoom 1: the painter's transform does the rest."""
+"""Paints the boxes, arrows and frames of a flow at zoom 1; the painter's transform applies the zoom."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 @dataclass(frozen=True)
 class Emphasis:
-    """What the pointer, the keyboard and the selection say of a node or an arrow."""
+    """Whether a node or an arrow is selected, under the pointer, or focused by the keyboard."""
 
     picked: bool = False
     hovered: bool = False
@@ -30,7 +30,7 @@ class Emphasis:
 
 
 def highlight_colour(theme: Theme) -> str:
-    """The one colour that means lit."""
+    """The colour of every highlight."""
     return theme.tiles["current"]
 
 
@@ -52,7 +52,7 @@ def paint_group(painter: QPainter, theme: Theme, group: FlowGroup) -> None:
 def paint_edge(
     painter: QPainter, theme: Theme, edge: FlowEdge, highlight: Highlight | None, emphasis: Emphasis
 ) -> None:
-    """An arrow: in its own quiet colour, lit as strongly as its amount, or dark where that is 0."""
+    """Paint an arrow: muted without a highlight, brighter with its amount, dark where the amount is 0."""
     colour, width = _edge_ink(theme, edge, highlight)
     if emphasis.picked or emphasis.hovered:
         colour = theme.accent if emphasis.picked else mix(colour, theme.text, 0.4)
@@ -71,7 +71,10 @@ def paint_edge(
 def paint_edge_label(
     painter: QPainter, theme: Theme, edge: FlowEdge, highlight: Highlight | None, emphasis: Emphasis
 ) -> None:
-    """The value and the label of an arrow, after all arrows: on a patch of the ground, so that no line runs through."""
+    """Paint the value and the label of an arrow, on a patch of background so that no line crosses the text.
+
+    Called after all arrows are painted.
+    """
     value = highlight.text if highlight is not None else ""
     lines = [text for text in (value, edge.label) if text]
     if not lines:
@@ -94,22 +97,22 @@ def paint_edge_label(
 
 
 def _label_box(painter: QPainter, edge: FlowEdge, lines: list[str]) -> QRectF:
-    """Where the lines go; turns the painter for a label along its line."""
+    """The rectangle of the label's lines. Rotates the painter for a label along its arrow."""
     metrics = painter.fontMetrics()
-    wide = max(metrics.horizontalAdvance(line) for line in lines) + 6
-    high = metrics.height() * len(lines)
+    width = max(metrics.horizontalAdvance(line) for line in lines) + 6
+    height = metrics.height() * len(lines)
     (x, y), upright = edge.label_anchor
     if edge.label_side == "along":
         painter.translate(x, y)
         painter.rotate(-90 if upright else 0)
-        return QRectF(-wide / 2, -high / 2, wide, high)
+        return QRectF(-width / 2, -height / 2, width, height)
     if upright:
-        return QRectF(x + 4, y - high / 2, wide, high)
-    return QRectF(x - wide / 2, y + 2 if edge.label_side == "below" else y - high - 1, wide, high)
+        return QRectF(x + 4, y - height / 2, width, height)
+    return QRectF(x - width / 2, y + 2 if edge.label_side == "below" else y - height - 1, width, height)
 
 
 def paint_note(painter: QPainter, theme: Theme, box: Box, headline: str, body: str) -> None:
-    """A remark: one line in bold, and a few in the quiet colour below it."""
+    """Paint a note: a bold headline, and muted text below it."""
     wrap = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
     room = rect(box)
     painter.setFont(themes.ui_font("title", bold=True))
@@ -123,7 +126,7 @@ def paint_note(painter: QPainter, theme: Theme, box: Box, headline: str, body: s
 def paint_node(
     painter: QPainter, theme: Theme, node: FlowNode, highlight: Highlight | None, emphasis: Emphasis
 ) -> None:
-    """A box with its name, its value where there is room, and its positions as a row of cells."""
+    """Paint a box with its name, its value if it fits, and one cell per position."""
     base = theme.tensor(node.ink) if node.ink else theme.border_strong
     lit = highlight_colour(theme)
     fill, edge = mix(theme.surface, base, 0.14 if node.ink else 0.10), mix(theme.surface, base, 0.75)
@@ -169,7 +172,7 @@ def _paint_words(
 
 
 def _paint_cells(painter: QPainter, theme: Theme, highlight: Highlight, box: QRectF) -> None:
-    """One cell a position: dark where exactly nothing, brighter for more; outlines where it is only a possibility."""
+    """Paint one cell per position: dark for exactly zero, brighter for more, outlined for a possible change."""
     inside = QRectF(box.left() + _INSET_PX, box.bottom() - _CELLS_PX - 3, box.width() - 2 * _INSET_PX, _CELLS_PX)
     count = len(highlight.cells)
     pitch = inside.width() / count
@@ -205,7 +208,7 @@ def _edge_ink(theme: Theme, edge: FlowEdge, highlight: Highlight | None) -> tupl
 
 
 def _rounded_path(points: tuple[tuple[float, float], ...]) -> QPainterPath:
-    """The line with its turns rounded, ending where the arrow's head begins."""
+    """The path with rounded corners, ending where the arrowhead begins."""
     *before, last = (QPointF(x, y) for x, y in points)
     last = _towards(last, before[-1], _HEAD_PX - 1)
     path = QPainterPath(before[0])

@@ -1,4 +1,4 @@
-"""What the diagram highlights: the change of one token on its way, or the gradient on its way into the memory."""
+"""The diagram's highlights: the effect of one replaced token, the gradient into the memory, or the parameters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _Q, _K, _V = (f"decoder.cross.{letter}" for letter in "qkv")
 
 
 def change_highlights(plan: Plan, graph: FlowGraph, changes: Mapping[str, Array]) -> dict[str, Highlight]:
-    """Every tensor by how much the changed token moved it; before a run, by what the masks allow.
+    """Highlight every tensor by how much the replaced token changed it; before a run, by what the masks allow.
 
-    Arrows are highlighted as their start.
+    An arrow is highlighted like its start.
     """
     if plan.perturbation is None:
         return {}
@@ -37,27 +37,29 @@ def change_highlights(plan: Plan, graph: FlowGraph, changes: Mapping[str, Array]
 
 
 Note = tuple[str, str]
-"""A headline and some sentences."""
+"""A headline and its text."""
 
 
 def change_note(plan: Plan, changes: Mapping[str, Array]) -> Note:
-    """What came of the change, and what it was."""
-    change, end = plan.perturbation, plan.end.id
+    """Which token was replaced, and how many positions changed."""
+    perturbation, end = plan.perturbation, plan.end.id
+    if perturbation is None:
+        return "No token replaced", "Click a token above to replace it and see what changes."
+    replaced = (
+        f"{perturbation.before!r}, {perturbation.stack} {perturbation.position}, is replaced by {perturbation.after}."
+    )
+    change = changes.get(end)
     if change is None:
-        return "No token is changed", "Click a token above to replace it, and see what moves."
-    replaced = f"{change.before!r}, {change.stack} {change.position}, is replaced by {change.after}."
-    moved = changes.get(end)
-    if moved is None:
-        free = int(plan.reach[end].sum())
-        headline = f"{free} of {plan.reach[end].size} positions may change"
-        return headline, f"{replaced} By the masks the {end} can move nowhere else. Run (F5) to measure it."
-    count = int((moved != 0).sum())
-    rest = f" The other {moved.size - count} move by {EXACT_ZERO}." if count < moved.size else ""
-    return f"{count} of {moved.size} positions of the {end} change", f"{replaced}{rest}"
+        reachable = int(plan.reach[end].sum())
+        headline = f"{reachable} of {plan.reach[end].size} positions may change"
+        return headline, f"{replaced} The masks allow no other change of the {end}. Run (F5) to measure it."
+    count = int((change != 0).sum())
+    rest = f" The other {change.size - count} change by {EXACT_ZERO}." if count < change.size else ""
+    return f"{count} of {change.size} positions of the {end} change", f"{replaced}{rest}"
 
 
 def gradient_highlights(graph: FlowGraph, norms: Mapping[str, float]) -> dict[str, Highlight]:
-    """The memory and the two ways into it; the query, through which nothing flows back into it, is dark."""
+    """Highlight the memory and its two paths. The query is dark, since no gradient flows through it into the memory."""
     if not norms or edge_id("memory", _K) not in graph.edge_by_id:
         return {}
     top = max(norms["whole"], norms["k"], norms["v"]) or 1.0
@@ -66,19 +68,19 @@ def gradient_highlights(graph: FlowGraph, norms: Mapping[str, float]) -> dict[st
         through = _norm(norms[path], top, f"through {path.upper()} alone")
         highlights[node_id] = through
         highlights[edge_id("memory", node_id)] = through
-    highlights[_Q] = _norm(norms["neither"], top, "with the memory cut off from K and V: through Q and all else")
+    highlights[_Q] = _norm(norms["neither"], top, "with the paths through K and V cut")
     return highlights
 
 
 def gradient_note(plan: Plan, norms: Mapping[str, float]) -> Note:
-    """Which way the gradient takes into the memory; `norms` by path are empty where none was measured."""
+    """The gradient into the memory by path. `norms` is empty if none was measured."""
     if not plan.params.has_cross_attention:
-        return "No memory, no gradient", "Without cross-attention nothing flows from a decoder back into an encoder."
+        return "No memory, no gradient", "Without cross-attention, no gradient flows from a decoder into an encoder."
     if not norms:
-        return "Gradient into the memory", "Run (F5) to send one back from the output and see which way it takes."
-    through = (f"through {name} {_value(norms[path])}" for name, path in (("K", "k"), ("V", "v")))
-    ways = "\n".join((*through, f"elsewhere {_value(norms['neither'])}"))
-    return "Gradient into the memory", f"‖∂(g · output) / ∂memory‖\n{ways}"
+        return "Gradient into the memory", "Run (F5) to see which paths the gradient takes from the output."
+    paths = (f"through {name}: {_value(norms[path])}" for name, path in (("K", "k"), ("V", "v")))
+    lines = "\n".join((*paths, f"elsewhere: {_value(norms['neither'])}"))
+    return "Gradient into the memory", f"‖∂(g · output) / ∂memory‖\n{lines}"
 
 
 def cost_note(plan: Plan) -> Note:
@@ -88,7 +90,7 @@ def cost_note(plan: Plan) -> Note:
 
 
 def cost_highlights(plan: Plan, graph: FlowGraph) -> dict[str, Highlight]:
-    """Every box by its share of the largest number of trainable parameters; a layer's box stands for all of it."""
+    """Highlight boxes by trainable parameters, relative to the largest. A layer's box counts the whole layer."""
     counts = dict.fromkeys(graph.by_id, 0)
     for node in plan.flow.nodes:
         place = shown_place(plan, graph, node.id)
@@ -105,10 +107,10 @@ def _changed(plan: Plan, node_id: str, values: np.ndarray, top: float) -> Highli
             0.0, EXACT_ZERO, f"unchanged at all {values.size} positions: {EXACT_ZERO}", (0.0,) * values.size, short="0"
         )
     count, where = int((values != 0).sum()), int(values.argmax())
-    tip = f"changed at {count} of {values.size} positions, most by {most:.6g} at {labels[where]!r}"
+    tip = f"changed at {count} of {values.size} positions, at most by {most:.6g} (at {labels[where]!r})"
     if count < values.size:
         tip += f"\nthe other {values.size - count}: {EXACT_ZERO}"
-    # The square root keeps small changes visible beside large ones; only 0 is dark.
+    # The square root keeps small changes visible next to large ones; only 0 is dark.
     cells = tuple(np.sqrt(values / top).tolist())
     return Highlight(max(cells), format_quantity(most), tip, cells)
 
@@ -116,9 +118,9 @@ def _changed(plan: Plan, node_id: str, values: np.ndarray, top: float) -> Highli
 def _reached(plan: Plan, node_id: str) -> Highlight:
     reach = plan.reach[node_id]
     count = int(reach.sum())
-    tip = f"may change at {count} of {reach.size} positions, by the masks (modelled)"
+    tip = f"the masks allow a change at {count} of {reach.size} positions (modelled)"
     if not count:
-        tip = f"out of reach at all {reach.size} positions, by the masks (modelled)"
+        tip = f"the masks allow no change at any of the {reach.size} positions (modelled)"
     cells = tuple(reach.astype(float).tolist())
     return Highlight(_POSSIBLE if count else 0.0, "", tip, cells, sure=False)
 

@@ -1,7 +1,7 @@
-"""Where the block's tensors stand in the diagram: the encoder's stack at the left, the block upwards at the right.
+"""The layout of the diagram: the encoder stack on the left, the block from bottom to top on the right.
 
-Rows count upwards from 0. In the block, columns 0 to 2 are K, V and Q, column 3 what leaves an attention and the
-residual additions; the residual stream runs up a lane at the very right.
+Rows count upwards from 0. In the block, columns 0 to 2 are K, V and Q, column 3 holds the output projections and the
+residual additions; the residual stream runs up a lane at the far right.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _INKS = {"q": "Q", "k": "K", "v": "V", "heads": "P", "memory": "O"}
 
 
 def diagram_of(plan: Plan) -> FlowGraph:
-    """The diagram of a plan: every tensor of the block, and of the encoder the last one of each layer."""
+    """The diagram of a plan: every tensor of the block, and the last tensor of each encoder layer."""
     build = _Builder(plan)
     if plan.params.has_decoder:
         build.block("decoder", plan.attentions, "target.embedding", "output")
@@ -47,12 +47,12 @@ def diagram_of(plan: Plan) -> FlowGraph:
 
 
 def layer_end(plan: Plan, layer: int) -> str:
-    """The id of the last tensor of a layer of the encoder, under which the diagram shows it."""
+    """The id of the last tensor of an encoder layer; in the diagram it stands for the layer."""
     return f"encoder.{layer}.feed_forward.{'add' if plan.params.norm == PRE_NORM else 'norm'}"
 
 
 def shown_place(plan: Plan, graph: FlowGraph, node_id: str | None) -> str | None:
-    """Where the diagram shows a tensor: its own box, or that of its encoder layer."""
+    """The box that shows a tensor: its own, or that of its encoder layer."""
     if node_id is None or node_id in graph.by_id:
         return node_id
     parts = node_id.split(".")
@@ -76,7 +76,7 @@ class _Builder:
         return self.plan.params.norm == PRE_NORM
 
     def block(self, prefix: str, attentions: tuple[str, ...], stream: str, end: str) -> None:
-        """The block from the tensor `stream` up to the tensor `end`, and the logits where there are any."""
+        """Place the block from the tensor `stream` up to the tensor `end`, and the logits if the flow has them."""
         whole_layer = stream.startswith("encoder")
         self.place(stream, Box(0, _y(0), _WIDE, _HIGH), label=self.layer_label(stream) if whole_layer else "")
         row = 0
@@ -97,7 +97,7 @@ class _Builder:
             self.place("logits", Box(0, _y(row + 1), _WIDE, _HIGH) if self.pre else _aside(row))
 
     def sublayer_norm(self, node_id: str, row: int) -> int:
-        """With pre-norm the norm before a sublayer: beside the addition before it, or above the embedding."""
+        """Place the pre-norm of a sublayer: beside the addition before it, or above the embedding."""
         if not self.pre:
             return row
         row += row == 0
@@ -123,7 +123,7 @@ class _Builder:
         self.groups.append(FlowGroup(label, box, Box(left, _y(row) - 1, _APART + _SIDE - 4, _HIGH + 4)))
 
     def encoder_stack(self, layers: int) -> None:
-        """Embedding, layers and memory; the memory as high as the K and V of the cross-attention."""
+        """Place embedding, layers and memory, with the memory level with K and V of the cross-attention."""
         top = -self.nodes["decoder.cross.k"].box.y / _PITCH
         first = min(0.0, top - 1 - layers)
         rows = [first + (top - first) * index / (layers + 1) for index in range(layers + 2)]
@@ -133,7 +133,7 @@ class _Builder:
         self.groups.append(FlowGroup("Encoder", box, Box(box.x, box.y + 4, box.width, 24)))
 
     def earlier_layers(self, layers: int) -> None:
-        """An encoder alone: the layers before the last, downwards from where they enter the block."""
+        """In an encoder-only model, place the layers before the last, downwards from their entry into the block."""
         if layers:
             chain = ["source.embedding", *(layer_end(self.plan, layer) for layer in range(layers - 1))]
             self.chain(chain, [float(index - len(chain) + 1) for index in range(len(chain))])
@@ -159,7 +159,7 @@ class _Builder:
     def place(self, node_id: str, box: Box, label: str = "") -> None:
         node = self.flow.node(node_id)
         ink = _INKS.get(node_id.rsplit(".", 1)[-1], "")
-        about = f"what the whole layer gives  {node.shape}" if label else about_node(node)
+        about = f"output of the whole layer  {node.shape}" if label else about_node(node)
         label = label or label_of(node, narrow=box.width < _WIDE)
         self.nodes[node_id] = FlowNode(node_id, label, box, ink, about)
 
@@ -168,15 +168,15 @@ class _Builder:
         edges = list(self.extra)
         for edge in self.flow.edges:
             if edge.start in self.nodes and edge.end in self.nodes:
-                made = FlowEdge(edge.start, edge.end, *self.route(edge), label_side=_label_side(edge))
-                if made.id not in drawn:
-                    edges.append(made)
+                arrow = FlowEdge(edge.start, edge.end, *self.route(edge), label_side=_label_side(edge))
+                if arrow.id not in drawn:
+                    edges.append(arrow)
         order = [node.id for node in self.flow.nodes if node.id in self.nodes]
         nodes = tuple(self.nodes[node_id] for node_id in order)
         return FlowGraph(nodes, tuple(edges), tuple(self.groups), self.note_box())
 
     def note_box(self) -> Box:
-        """The corner above the encoder; as wide where there is no encoder, so that the block keeps its place."""
+        """The corner above the encoder. It keeps its width without an encoder, so that the block does not move."""
         top = min(node.box.y for node in self.nodes.values())
         left = [group.box.y for group in self.groups if group.box.x < -_BRIDGE]
         left += [node.box.y for node in self.nodes.values() if node.box.x < -_BRIDGE]
@@ -184,7 +184,7 @@ class _Builder:
         return Box(_encoder_x() - 9, top, _ENCODER_WIDE + _BRIDGE - 12, max(_HIGH, bottom - top))
 
     def route(self, edge: Edge) -> tuple[tuple[Point, ...], str, str, str, Point | None]:
-        """Points, label, ink, what it is, and where the label stands."""
+        """Points, label, ink, description and label position of an arrow."""
         points, label_at = self._points(edge)
         into_heads = edge.end.endswith(".heads")
         ink = edge.role if edge.role in _INKS.values() and (into_heads or edge.start == "memory") else ""
@@ -210,7 +210,7 @@ class _Builder:
         return (a.at("right"), (b.centre[0], a.centre[1]), b.at("bottom")), None
 
     def _residual_points(self, edge: Edge, a: Box, b: Box) -> tuple[tuple[Point, ...], Point | None]:
-        """Up the lane at the right; out of the top where the right side is taken by an arrow that comes in."""
+        """Up the lane on the right. Leaves through the top of a box whose right side has an incoming arrow."""
         into = b.at("right", 0.72)
         label_at = (_LANE, (a.y + b.y) / 2 + 0.6 * _HIGH)
         if self.flow.node(edge.start).kind == "norm" and a.x == 0:
@@ -227,7 +227,7 @@ def _label_side(edge: Edge) -> Literal["beside", "below", "along"]:
 
 
 def label_of(node: Node, *, narrow: bool) -> str:
-    """A tensor's name in its box."""
+    """The name of a tensor in its box."""
     last = node.id.rsplit(".", 1)[-1]
     if node.id in _NAMES:
         return _NAMES[node.id]
@@ -239,7 +239,7 @@ def label_of(node: Node, *, narrow: bool) -> str:
 
 
 def about_node(node: Node) -> str:
-    """What a tensor is, its shape and what it costs."""
+    """A tensor's operation, shape and cost."""
     cost = [f"{node.parameters:,} parameters"] if node.parameters else []
     cost += [f"{node.flops:,} FLOPs (modelled)"] if node.flops else []
     return "\n".join((f"{node.label}  {node.shape}", *([", ".join(cost)] if cost else [])))

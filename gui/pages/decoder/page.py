@@ -1,4 +1,4 @@
-"""The view of decoder: texts, the block as a live diagram, both attentions and the tensors, all linked."""
+"""The decoder page: texts, the block as a diagram, both attentions and the tensors, all linked."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from gui.pages.decoder.views import CHANGE, COST, GRADIENT, AttentionPair, Badge
 from gui.widgets.switcher import Switcher
 
 _BLOCK_HELP = (
-    "Boxes are tensors, arrows what reads them, with their shapes. The cells in a box are its positions: lit where the "
-    "changed token moves them, dark where nothing moves, exactly. Click a box or an arrow to see its tensor; Tab and "
-    "Up, Down walk, the wheel zooms, a double click fits."
+    "Boxes are tensors; arrows show which tensors each operation reads, with their shapes. The cells in a box are its "
+    "positions: bright where the replaced token changes them, dark where the change is exactly 0. Click a box or an "
+    "arrow to see its tensor. Tab, Up and Down move between boxes, the wheel zooms, a double click fits."
 )
 _ATTENTION_HELP = (
-    "Rows are queries, columns keys; brighter is more weight (0 to 1). The small maps are the heads: click one to "
-    "bring it to the front. Click a cell or a label to follow that token everywhere."
+    "Rows are queries, columns are keys; brighter means more weight (0 to 1). The small maps are the heads: click one "
+    "to enlarge it. Click a cell or a label to highlight that token in every view."
 )
 _TENSOR_HELP = (
-    "The tensor of the chosen box or arrow; the gradient from each output into each position of the memory; and what "
-    "replacing every single token changes."
+    "The tensor of the selected box or arrow; the gradient from each output position into each memory position; and "
+    "the effect of replacing each token in turn."
 )
 _ROW_PX = 420
-"""The least height at which the diagram can be read; a lower window scrolls."""
+"""The minimum height at which the diagram is legible; a lower window scrolls."""
 TENSOR, INTO_MEMORY, EVERY_TOKEN = range(3)
 _FIRST_NODES = ("decoder.cross.heads", "decoder.self.heads", "memory")
 
@@ -46,8 +46,8 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.tokens, self.block, self.attention = BadgedStrip(), LensedDiagram(), AttentionPair()
         self.strip, self.diagram = self.tokens.strip, self.block.diagram
         self.tensor = TensorView()
-        self.gradient = TokenMap("Run (F5) to see the gradient from each output into each position of the memory.")
-        self.influence = TokenMap("Run (F5) to see what replacing each single token changes.")
+        self.gradient = TokenMap("Run (F5) to see the gradient from each output position into each memory position.")
+        self.influence = TokenMap("Run (F5) to see the effect of replacing each token in turn.")
         self.views = Switcher(
             [("Tensor", self.tensor), ("Gradient into memory", self.gradient), ("Every token", self.influence)]
         )
@@ -84,12 +84,11 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.views.switched.connect(lambda _: self._write_badges())
 
     def show_partial(self, result: DecoderResult) -> None:
-        """The tensors come first: until the effect of every token follows, the last run on the same texts answers."""
+        """Until the new run has the effect of every token, show that of the last run on the same texts."""
         self.show_result(result.with_all_tokens_of(None if self.state is None else self.state.result))
 
     def show_result(self, result: DecoderResult) -> None:
-        """A run that ends after the texts changed is drawn on its own texts, as stale, until the form changes again:
-        nothing of it would be seen on others."""
+        """Show a run. If the texts changed since, show it as stale on its own texts until the form changes again."""
         if self.state is not None and result.is_run_of(self.state.params):
             super().show_result(result)
             return
@@ -114,10 +113,10 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.gradient.set_pages(view_data.gradient_pages(plan, run))
         self.influence.set_pages(view_data.influence_pages(plan, run))
         self._draw_highlights()
-        self._drop_what_is_gone(plan)
+        self._drop_stale_selection(plan)
 
     def select(self, selection: Selection) -> None:
-        """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
+        """Show the selection in every view. A setter emits nothing if nothing changes, so no loop arises."""
         if self.state is None:
             return
         plan = self.state.plan
@@ -151,7 +150,7 @@ class DecoderPage(Page[Plan, DecoderResult]):
         position = chosen.index(f"{stack}_token", -1 if delta > 0 else last + 1)
         self._pick(stack, min(last, max(0, position + delta)))
 
-    # What is drawn.
+    # Drawing
 
     def _draw_highlights(self) -> None:
         if self.state is None:
@@ -206,10 +205,10 @@ class DecoderPage(Page[Plan, DecoderResult]):
         below = {TENSOR: attention, INTO_MEMORY: gradient, EVERY_TOKEN: table}
         self.cards["tensor"].set_provenance(below[self.views.index])
 
-    # What the user does.
+    # User actions
 
     def _change_token(self, stack: str, position: int) -> None:
-        """Replace that token, or put it back. A run that was made before is made anew with it."""
+        """Replace a token, or restore it. If there is a run, run again with the change."""
         self._pick(stack, position)
         if self.state is None:
             return
@@ -234,11 +233,11 @@ class DecoderPage(Page[Plan, DecoderResult]):
             self.views.show_picture(TENSOR)
 
     def _on_self_cell(self, row: int, column: int) -> None:
-        """Both axes are one text: the token that is not picked yet is the one that was meant."""
+        """Both axes are the same text: select the token of the cell that is not selected yet."""
         if self.state is not None:
             stack = self.state.plan.end.text
-            now = self.selection.selection.index(f"{stack}_token")
-            self._pick(stack, row if row >= 0 and row != now else max(column, 0))
+            selected = self.selection.selection.index(f"{stack}_token")
+            self._pick(stack, row if row >= 0 and row != selected else max(column, 0))
 
     def _on_crossed_cell(self, row: int, column: int) -> None:
         picked = {"target_token": row, "source_token": column}
@@ -255,8 +254,8 @@ class DecoderPage(Page[Plan, DecoderResult]):
         if self.state is not None and row >= 0:
             self._pick(self.state.plan.flow.node(self.tensor.node).text, row)
 
-    def _drop_what_is_gone(self, plan: Plan) -> None:
-        """Tokens, tensors and heads that these parameters do not have are no longer picked."""
+    def _drop_stale_selection(self, plan: Plan) -> None:
+        """Deselect tokens, tensors and heads that these parameters do not have."""
         chosen = self.selection.selection
         gone: dict[str, None] = {}
         for stack in ("source", "target"):

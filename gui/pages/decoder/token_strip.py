@@ -1,4 +1,4 @@
-"""Rows of tokens across the page, cell under cell: texts to pick from, and what came out at each position."""
+"""Rows of tokens across the page, aligned by position: the texts to pick from, and the output change per position."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 @dataclass(frozen=True)
 class StripCell:
-    """One position. `amount` highlights it: 0 is dark (exactly nothing), None is unlit; `sure` False is an outline.
+    """One position. `amount` highlights it: 0 is dark (exactly zero), None is no highlight; `sure` False is an outline.
 
-    `struck` draws the text crossed out, as a token that was replaced; `quiet` in a weak colour, as a pad. Where `text`
-    does not fit, `short` takes its place.
+    `struck` crosses the text out, for a replaced token; `quiet` mutes it, for padding. `short` replaces a `text` that
+    does not fit.
     """
 
     text: str
@@ -38,9 +38,9 @@ class StripCell:
 
 @dataclass(frozen=True)
 class StripRow:
-    """Cells under a common `title`. `key` names the row in signals: '' where its cells cannot be picked.
+    """Cells with a common `title`. `key` names the row in signals, '' if its cells cannot be picked.
 
-    `follows` is the key of the row whose positions these are: its marked token is marked here too.
+    `follows` is the key of the row with the same positions: its marked token is marked here too.
     """
 
     key: str
@@ -51,8 +51,8 @@ class StripRow:
 
 
 class TokenStrip(Figure):
-    """`clicked` carries (row key, position) of a token that was clicked, or chosen with Enter; `moved` the same where
-    the arrows only went there."""
+    """`clicked` carries (row key, position) of a token that was clicked or chosen with Enter; `moved` carries the token
+    that the arrow keys moved to."""
 
     clicked = Signal(str, int)
     moved = Signal(str, int)
@@ -67,7 +67,7 @@ class TokenStrip(Figure):
         self._size_for(3)
 
     def set_rows(self, rows: Sequence[StripRow]) -> None:
-        """Show these; none shows the empty state."""
+        """Show rows; without any, show the empty state."""
         if tuple(rows) == self.rows:
             return
         self.rows = tuple(rows)
@@ -79,7 +79,7 @@ class TokenStrip(Figure):
         self.show_content()
 
     def mark(self, **positions: int | None) -> None:
-        """Mark one token of each row named by its key; None unmarks."""
+        """Mark one token per row, by row key; None clears the mark."""
         marked = {key: position for key, position in positions.items() if position is not None}
         if marked != self.marked:
             self.marked = marked
@@ -113,7 +113,7 @@ class _StripCanvas(Canvas):
 
     @property
     def pitch(self) -> float:
-        """Width of one position: the same in every row."""
+        """Width of one position, the same in every row."""
         longest = max((len(row.cells) for row in self._strip.rows), default=1)
         return min(float(_WIDEST_PX), (self.width() - _TITLE_PX - 2 * _MARGIN_PX) / max(1, longest))
 
@@ -143,7 +143,7 @@ class _StripCanvas(Canvas):
                     self._paint_ring(painter, theme, self.cell_rect(index, position), dotted=not row.key)
 
     def _write_hint(self, painter: QPainter, theme: Theme) -> None:
-        """Beside the first row, where that leaves room for all of it."""
+        """Write the hint beside the first row if all of it fits."""
         if not self._strip.rows:
             return
         end = self.cell_rect(0, len(self._strip.rows[0].cells)).left()
@@ -162,7 +162,7 @@ class _StripCanvas(Canvas):
         if cell.amount is not None and cell.amount > 0:
             weight = 0.16 + 0.5 * cell.amount if cell.sure else 0.05
             fill, edge = mix(theme.surface, lit, weight), mix(theme.border, lit, 0.9 if cell.sure else 0.6)
-            # Light letters would drown in a bright cell of the dark theme.
+            # Light text is illegible on a bright cell of the dark theme.
             ink = theme.on_accent if theme.is_dark and weight > 0.45 else theme.text
         elif cell.amount is not None:
             ink = theme.faint
@@ -207,12 +207,12 @@ class _StripCanvas(Canvas):
             self._strip.moved.emit(row.follows, place[1])
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """What the keyboard read out goes with it."""
+        """Hide the tooltip that keyboard focus showed."""
         self._strip.tip.hide()
         super().focusOutEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """The arrows go from token to token; Enter chooses the one they are at."""
+        """The arrow keys move between tokens; Enter chooses one."""
         key = Qt.Key(event.key())
         rows = [index for index, row in enumerate(self._strip.rows) if row.key]
         cell = self._cell if self._cell is not None and self._cell[0] in rows else None

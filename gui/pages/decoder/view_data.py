@@ -1,4 +1,4 @@
-"""A plan or a run of the decoder in the terms of its pictures: rows of tokens, attention maps, tensors, gradients."""
+"""Turns a plan or a run of the decoder into the data of its views: token rows, attention maps, tensors, gradients."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from core.topics.decoder.result import DecoderResult, Influence, MemoryGradient
 from gui.charts.matrix_page import MatrixPage
 from gui.pages.decoder.token_strip import StripCell, StripRow
 
-EXACT_ZERO = "0, exactly"
+EXACT_ZERO = "exactly 0"
 
 
 def provenance(result: DecoderResult | None, *names: str) -> Provenance | None:
-    """How the first of these metrics that the run has was obtained."""
+    """The provenance of the first of these metrics that the run has."""
     metrics = {} if result is None else result.metrics
     return next((metrics[name].provenance for name in names if name in metrics), None)
 
 
 def strip_rows(plan: Plan, run: DecoderResult | None) -> tuple[StripRow, ...]:
-    """Source, target, and the change of what comes out: measured for this token, else from the table of all, else by
-    masks. `run` is one on the same texts and weights."""
+    """Source, target, and the change of the output: from this run, else from the table of all tokens, else modelled by
+    the masks. `run` is a run on the same texts and weights."""
     rows = [
         StripRow(stack, _title(plan, stack), _tokens(plan, stack), about="Click a token to replace it by <other>.")
         for stack in ("source", "target")
         if plan.inputs.labels(stack)
     ]
     cells = _changes(plan, None if run is None else run.output_change(plan), run)
-    about = "The largest absolute change of the output at each position: 0, exactly, where every float is equal."
+    about = "The largest absolute change of the output at each position; exactly 0 where every float is equal."
     return (*rows, StripRow("", f"{plan.end.id.capitalize()} change", cells, about=about, follows=plan.end.text))
 
 
@@ -44,64 +44,65 @@ def _title(plan: Plan, stack: str) -> str:
 def _tokens(plan: Plan, stack: str) -> tuple[StripCell, ...]:
     cells, changed = [], plan.perturbation
     for position, label in enumerate(plan.inputs.labels(stack)):
-        pad = stack == "source" and position >= plan.inputs.source_visible
-        here = changed is not None and (changed.stack, changed.position) == (stack, position)
-        if pad:
-            does = "a pad: the masks hide it"
-        elif here:
-            does = "replaced by <other>: click to put it back"
+        is_padding = stack == "source" and position >= plan.inputs.source_visible
+        is_replaced = changed is not None and (changed.stack, changed.position) == (stack, position)
+        if is_padding:
+            action = "padding: the masks hide it"
+        elif is_replaced:
+            action = "replaced by <other>: click to restore it"
         else:
-            does = "click to replace it by <other> and see what changes"
-        tip = f"{stack} {position} {label!r}\n{does}"
-        cells.append(StripCell(label, tip, amount=1.0 if here else None, struck=here, quiet=pad))
+            action = "click to replace it by <other> and see what changes"
+        tip = f"{stack} {position} {label!r}\n{action}"
+        amount = 1.0 if is_replaced else None
+        cells.append(StripCell(label, tip, amount=amount, struck=is_replaced, quiet=is_padding))
     return tuple(cells)
 
 
-def _changes(plan: Plan, moved: np.ndarray | None, run: DecoderResult | None) -> tuple[StripCell, ...]:
+def _changes(plan: Plan, changes: np.ndarray | None, run: DecoderResult | None) -> tuple[StripCell, ...]:
     labels, end = plan.labels_of(plan.end), plan.end.id
     written = predictions(run)
     if plan.perturbation is None:
         return tuple(
-            StripCell("·", f"{end} {i} {label!r}\nno token is changed{written.get(i, '')}", quiet=True)
+            StripCell("·", f"{end} {i} {label!r}\nno token is replaced{written.get(i, '')}", quiet=True)
             for i, label in enumerate(labels)
         )
-    if moved is None:
+    if changes is None:
         reach = plan.reach[end]
         texts = {True: ("may change", "may"), False: ("cannot", "–")}
         return tuple(
             StripCell(
                 texts[can][0],
-                f"{end} {i} {label!r}\n{'within' if can else 'out of'} reach of the change, by the masks (modelled)",
+                f"{end} {i} {label!r}\nthe masks {'allow' if can else 'forbid'} a change here (modelled)",
                 amount=1.0 if can else 0.0, sure=False, short=texts[can][1],
             )
             for i, (label, can) in enumerate(zip(labels, reach.tolist(), strict=True))
         )  # fmt: skip
-    top = float(moved.max(initial=0)) or 1.0
+    top = float(changes.max(initial=0)) or 1.0
     return tuple(
         StripCell(
             format_quantity(change) if change else EXACT_ZERO,
             f"{end} {i} {label!r}\nlargest change {f'{change:.6g}' if change else EXACT_ZERO}{written.get(i, '')}",
             amount=change / top, short="" if change else "0",
         )
-        for i, (label, change) in enumerate(zip(labels, moved.tolist(), strict=True))
+        for i, (label, change) in enumerate(zip(labels, changes.tolist(), strict=True))
     )  # fmt: skip
 
 
 def predictions(run: DecoderResult | None) -> dict[int, str]:
-    """By position, what the model would write next, as a line of a read-out."""
+    """By position, the model's next token as a line of the tooltip."""
     rows = () if run is None else run.predictions
-    return {row.position: f"\nwrites next {row.predicted!r} with probability {row.probability:.4g}" for row in rows}
+    return {row.position: f"\npredicts {row.predicted!r} with probability {row.probability:.4g}" for row in rows}
 
 
 def attention_names(plan: Plan) -> tuple[str, str | None]:
-    """The self-attention that is drawn large (an encoder alone: its last layer's) and the cross-attention, or None."""
+    """The self-attention to draw (the last layer's in an encoder-only model), and the cross-attention or None."""
     if not plan.params.has_decoder:
         return f"encoder.{plan.params.encoder_layers - 1}", None
     return "self", "cross" if plan.params.has_cross_attention else None
 
 
 def attention_title(name: str, plan: Plan) -> str:
-    """Short: it stands above half a card, before the name of a head."""
+    """A short title: it shares half a card's width with the name of a head."""
     if name.startswith("encoder"):
         return "Encoder, last layer"
     if name == "cross":
@@ -110,7 +111,7 @@ def attention_title(name: str, plan: Plan) -> str:
 
 
 def attention_pages(plan: Plan, name: str, run: DecoderResult | None) -> list[MatrixPage]:
-    """One page per head; before a run a single one with the mask."""
+    """One page per head; before a run, one page with the mask."""
     mask = "encoder" if name.startswith("encoder") else name
     queries = plan.inputs.labels("source" if mask == "encoder" else "target")
     keys = plan.inputs.labels("target" if mask == "self" else "source")
@@ -139,15 +140,15 @@ def tensor_page(plan: Plan, node_id: str, run: DecoderResult | None) -> list[Mat
 
 
 def elements(width: int, columns: int) -> tuple[str, ...]:
-    """What each column of a picture stands for: an element, or the mean of neighbouring ones."""
+    """What each column shows: one element, or the mean of neighbouring elements."""
     if columns == width:
         return tuple(str(index) for index in range(columns))
     edges = np.linspace(0, width, columns + 1).astype(int)
-    return tuple(str(a) if b - a == 1 else f"{a}..{b - 1}, their mean" for a, b in itertools.pairwise(edges))
+    return tuple(str(a) if b - a == 1 else f"{a}..{b - 1} (mean)" for a, b in itertools.pairwise(edges))
 
 
 def gradient_pages(plan: Plan, run: DecoderResult | None) -> list[MatrixPage]:
-    """From each position of the output into each position of the memory: in all, through K, through V."""
+    """Gradients from each output position into each memory position: all paths, through K, through V."""
     gradient = MemoryGradient() if run is None else run.gradient
     paths = (
         ("all", "all paths", gradient.whole),
@@ -167,7 +168,7 @@ def gradient_pages(plan: Plan, run: DecoderResult | None) -> list[MatrixPage]:
 
 
 def influence_pages(plan: Plan, run: DecoderResult | None) -> list[MatrixPage]:
-    """Every token replaced in turn (rows): how much the output changes at each position (columns)."""
+    """How much the output changes at each position (columns) when each token is replaced (rows)."""
     influence = Influence() if run is None else run.influence
     tables = (("target", influence.target), ("source", influence.source))
     known = [(stack, values) for stack, values in tables if values is not None]

@@ -1,4 +1,4 @@
-"""The parts of the decoder page: the diagram with its lenses, two attention maps, and the tensor behind a place."""
+"""The parts of the decoder page: the diagram with its lenses, two attention maps, and the selected tensor."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.segments import Segments
 
 CHANGE, GRADIENT, COST = range(3)
-_LENSES = ("Change of a token", "Gradient", "Parameters")
+_LENSES = ("Token change", "Gradient", "Parameters")
 
 
 class BadgedStrip(QWidget):
-    """The tokens, and where the last row's numbers come from."""
+    """The tokens, with the provenance of the last row."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,7 +31,7 @@ class BadgedStrip(QWidget):
 
 
 class LensedDiagram(QWidget):
-    """The diagram, and what highlights it."""
+    """The diagram with a choice of highlights."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,7 +41,7 @@ class LensedDiagram(QWidget):
 
 
 class TitledMap(QWidget):
-    """A token map under its name and the name of the page in front."""
+    """A token map under its name and the title of its current page."""
 
     def __init__(self, empty: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,10 +91,10 @@ class TensorView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.map = TokenMap("Run (F5) to see the real tensors: click a box or an arrow of the diagram to choose one.")
+        self.map = TokenMap("Run (F5) to see the tensors. Click a box or an arrow in the diagram to choose one.")
         self.combo = QComboBox()
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.combo.setToolTip("The tensor that is drawn; a box or an arrow of the diagram chooses it too")
+        self.combo.setToolTip("The tensor to show; clicking a box or an arrow in the diagram selects it too")
         self.combo.setMinimumWidth(186)
         self._facts = _small_label()
         bar = QHBoxLayout()
@@ -112,7 +112,7 @@ class TensorView(QWidget):
         return str(self.combo.currentData() or "")
 
     def set_nodes(self, nodes: Sequence[str]) -> None:
-        """The tensors to choose from. The one chosen stays where it is still there."""
+        """The tensors to choose from. The current choice stays if it is still there."""
         if [self.combo.itemData(index) for index in range(self.combo.count())] == list(nodes):
             return
         kept = self.node

@@ -1,4 +1,4 @@
-"""What readers are taught of the decoder, each with the test of it."""
+"""Statements often taught about the decoder, each with its test."""
 
 from core.topics.decoder.claims.structure import STRUCTURE_CLAIMS
 from core.topics.decoder.claims.visibility import VISIBILITY_CLAIMS

@@ -1,7 +1,7 @@
-"""The experiment of the decoder page: a block with real tensors, changed one token at a time.
+"""The experiment of the decoder page: a block with real tensors, with one token replaced at a time.
 
-The attentions of the recorded passes are the project's Triton flash kernel, executed by the TTIR interpreter on a CPU.
-The many changed sequences and the gradients go through PyTorch's own operations, on the same weights.
+The recorded passes run attention on the project's Triton flash kernel; on a CPU, the TTIR interpreter executes it.
+The many changed sequences and the gradients use PyTorch's own operations on the same weights.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from core.topics.decoder.experiment.passes import (
     Recorded,
     Scene,
     attentions_of,
+    downsampled,
     flash_pass,
-    picture,
     predictions_of,
     short_name,
     traffic_of,
     weight_on_expected,
 )
-from core.topics.decoder.experiment.weights import placed, weights_of
+from core.topics.decoder.experiment.weights import copied_to, weights_of
 from core.topics.decoder.inputs import inputs_of, perturbed, without_last_target
 from core.topics.decoder.params import DECODER_ONLY, REVERSAL, DecoderParams
 from core.topics.decoder.plan import Plan, plan
@@ -37,14 +37,14 @@ Builder = ResultBuilder[DecoderResult]
 
 
 def run(params: DecoderParams, device: str) -> ExperimentRun:
-    """A Partial with the tensors comes before the changes of every token."""
+    """Yields a Partial with the tensors before it replaces every token in turn."""
     planned = plan(params)
     builder = Builder(DecoderResult(params=params))
     builder.add(metrics.modelled(planned))
     trained_until = 0.6 if params.weights == REVERSAL else 0.02
     trained = yield from phase(0.0, trained_until, lambda progress: weights_of(params, progress))
     builder.add(metrics.training(params, trained), training_loss=trained.losses)
-    scene = Scene(params, placed(trained.network, device), planned.inputs, device)
+    scene = Scene(params, copied_to(trained.network, device), planned.inputs, device)
 
     middle = trained_until + 0.4 * (1 - trained_until)
     recorded = yield from phase(
@@ -59,20 +59,20 @@ def run(params: DecoderParams, device: str) -> ExperimentRun:
 
 
 def _add_flow(builder: Builder, scene: Scene, planned: Plan, progress: ProgressCallback) -> Recorded:
-    """The pass as it is, the checks, what it predicts, and the pass with the chosen token changed."""
+    """Record the pass, its checks and predictions, and the pass with the chosen token replaced."""
     recorded = flash_pass(scene, scene.inputs, progress)
-    moved = traffic_of(recorded)
-    attentions = attentions_of(recorded, moved)
+    traffic = traffic_of(recorded)
+    attentions = attentions_of(recorded, traffic)
     visible = {short_name(call.name): call.k.shape[1] for call in recorded.calls}
     builder.add(
         metrics.attention(attentions, visible, scene.device),
-        tensors={name: picture(tensor) for name, tensor in recorded.tensors.items()},
+        tensors={name: downsampled(tensor) for name, tensor in recorded.tensors.items()},
         attentions=attentions,
-        lines=tuple(line for kernel in moved.values() for line in kernel.lines),
-        sources=tuple(dict.fromkeys(source for kernel in moved.values() for source in kernel.sources)),
+        lines=tuple(line for kernel in traffic.values() for line in kernel.lines),
+        sources=tuple(dict.fromkeys(source for kernel in traffic.values() for source in kernel.sources)),
     )
-    compared = check_all(scene, recorded)
-    builder.add(metrics.checks(compared, scene.device), checks=compared.checks)
+    checks = check_all(scene, recorded)
+    builder.add(metrics.checks(checks, scene.device), checks=checks.checks)
     if scene.inputs.target is not None:
         predictions = predictions_of(scene.inputs, recorded.tensors["logits"])
         builder.add(metrics.predictions(predictions, scene.device), predictions=predictions)
@@ -92,22 +92,25 @@ def _add_influence(builder: Builder, scene: Scene, progress: ProgressCallback) -
 
 
 def _add_memory(builder: Builder, scene: Scene, progress: ProgressCallback) -> None:
-    """Where the cross-attention's Q, K and V come from, and which way gradients take."""
+    """Where the cross-attention's Q, K and V come from, and which paths gradients take."""
     builder.add(metrics.swaps(swaps(scene), scene.device))
     flow = gradient_flow(scene, progress)
     builder.add(metrics.gradients(flow, scene.device), gradient=flow.gradient)
     shorter = replace(scene, inputs=without_last_target(scene.inputs))
-    compared = check_all(shorter, flash_pass(shorter, shorter.inputs, progress))
-    builder.add(metrics.shorter(shorter.inputs, compared.checks, scene.device))
+    checks = check_all(shorter, flash_pass(shorter, shorter.inputs, progress))
+    builder.add(metrics.shorter(shorter.inputs, checks.checks, scene.device))
 
 
 def _add_variant(builder: Builder, scene: Scene, recorded: Recorded, progress: ProgressCallback) -> None:
-    """The same texts through a decoder-only block, whatever kind was asked for: what is not there can be counted."""
+    """Run the same texts through a decoder-only block, for comparison with every model type."""
     if not scene.params.has_decoder:
         return
     params = scene.params.changed(kind=DECODER_ONLY, perturb="none")
-    alone = replace(scene, params=params, inputs=inputs_of(params))
-    its_pass = recorded if scene.params.kind == DECODER_ONLY else flash_pass(alone, alone.inputs, progress)
-    compared = check_all(alone, its_pass)
+    decoder_only = replace(scene, params=params, inputs=inputs_of(params))
+    if scene.params.kind == DECODER_ONLY:
+        variant_pass = recorded
+    else:
+        variant_pass = flash_pass(decoder_only, decoder_only.inputs, progress)
+    checks = check_all(decoder_only, variant_pass)
     launches = sum(call.name.startswith("decoder.") for call in recorded.calls)
-    builder.add(metrics.variant(plan(params), compared.checks, len(its_pass.launches), launches, scene.device))
+    builder.add(metrics.variant(plan(params), checks.checks, len(variant_pass.launches), launches, scene.device))

@@ -1,12 +1,10 @@
 """What the output depends on: every token and the memory replaced in turn, and gradients into the memory by path.
 
-Everything that is replaced is compared as floats, exactly. Each changed sequence is computed alone and at the same
-lengths, so that nothing but the change can make a difference: in a batch, matrix products may sum the same row in
-another order.
+Outputs are compared exactly, as floats. Each changed sequence is computed alone and at the same length: in a batch,
+matrix products may sum the same row in another order, and then a difference would not show the change alone.
 
 Gradients are in float64, by PyTorch's autograd over its own operations: the project's kernel has no backward pass.
-Detaching the memory from V leaves the path through K alone, and the other way round; derivatives along paths that share
-nothing add.
+Detaching the memory from V leaves only the path through K, and vice versa; derivatives along separate paths add up.
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ import torch
 from core.engine.steps import ProgressCallback
 from core.topics.decoder.experiment.checks import torch_decoder
 from core.topics.decoder.experiment.network import run_both
-from core.topics.decoder.experiment.passes import Recorded, Scene, by_operations
-from core.topics.decoder.experiment.weights import placed
+from core.topics.decoder.experiment.passes import Recorded, Scene, torch_attention
+from core.topics.decoder.experiment.weights import copied_to
 from core.topics.decoder.inputs import perturbed
 from core.topics.decoder.result import Influence, MemoryGradient
 
@@ -30,9 +28,9 @@ PATHS = ("whole", "k", "v", "neither")
 
 @dataclass(frozen=True)
 class TokenChanges:
-    """`influence` on what comes out, of every token.
+    """`influence` of every token on the output.
 
-    `self_attention` int64 [source tokens] counts positions of the decoder's masked self-attention that one moved.
+    `self_attention` int64 [source tokens]: how many positions of the decoder's masked self-attention each one changed.
     """
 
     influence: Influence
@@ -41,11 +39,11 @@ class TokenChanges:
 
 def changes(before: Recorded, after: Recorded) -> dict[str, np.ndarray]:
     """By node id, the largest absolute change at each position, float32 [length]."""
-    return {name: _moved(tensor, after.tensors[name]) for name, tensor in before.tensors.items()}
+    return {name: _row_changes(tensor, after.tensors[name]) for name, tensor in before.tensors.items()}
 
 
 def token_changes(scene: Scene, progress: ProgressCallback) -> TokenChanges:
-    """Every token of both texts replaced in turn, pads included, by PyTorch's operations."""
+    """Replace every token of both texts in turn, padding included, with PyTorch's operations."""
     lengths = {
         stack: len(text)
         for stack, text in (("source", scene.inputs.source), ("target", scene.inputs.target))
@@ -56,34 +54,34 @@ def token_changes(scene: Scene, progress: ProgressCallback) -> TokenChanges:
     done, rows, self_rows = 1, {stack: [] for stack in lengths}, []  # type: ignore[var-annotated]
     for stack, length in lengths.items():
         for position in range(length):
-            progress(done, total, "changing each token in turn")
+            progress(done, total, "replacing each token in turn")
             changed = _output(scene, stack, position)
-            rows[stack].append(_moved(base["output"], changed["output"]))
+            rows[stack].append(_row_changes(base["output"], changed["output"]))
             if stack == "source" and "decoder.self" in base:
-                self_rows.append(int((_moved(base["decoder.self"], changed["decoder.self"]) > 0).sum()))
+                self_rows.append(int((_row_changes(base["decoder.self"], changed["decoder.self"]) > 0).sum()))
             done += 1
     source, target = (np.stack(rows[stack]) if stack in rows else None for stack in ("source", "target"))
     return TokenChanges(Influence(target, source), np.array(self_rows) if self_rows else None)
 
 
 def swaps(scene: Scene) -> dict[str, dict[str, float]]:
-    """Largest change of the cross-attention's Q, K and V, when the 'memory' alone, or the 'stream' alone, is replaced.
+    """Largest change of the cross-attention's Q, K and V when only the 'memory' or only the 'stream' is replaced.
 
-    The stream is all that the decoder reads, embedded; the replacements are random, of the same shape.
+    The stream is the decoder's embedded input; the replacements are random tensors of the same shape.
     """
     generator = torch.Generator().manual_seed(scene.params.seed)
 
     def projections(stream: torch.Tensor, memory: torch.Tensor) -> Tensors:
         kept: Tensors = {}
         with torch.no_grad():
-            scene.one_pass(by_operations, kept.__setitem__).decode_embedded(stream, (memory, memory))
+            scene.one_pass(torch_attention, kept.__setitem__).decode_embedded(stream, (memory, memory))
         return kept
 
     def another(tensor: torch.Tensor) -> torch.Tensor:
         return torch.randn(tensor.shape, generator=generator).to(tensor)
 
     with torch.no_grad():
-        memory = scene.one_pass(by_operations).encode(scene.ids("source"))
+        memory = scene.one_pass(torch_attention).encode(scene.ids("source"))
         stream = scene.network.embed(scene.ids("target"))
     base = projections(stream, memory)
     return {
@@ -97,9 +95,9 @@ def swaps(scene: Scene) -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """`sum_error` is the largest difference of k + v from the whole, over the whole's largest element.
+    """`sum_error` is the largest difference between k + v and the whole, relative to the whole's largest element.
 
-    `torch_error` is that of the whole from the gradient through torch.nn.TransformerDecoderLayer.
+    `torch_error` compares the whole with the gradient through torch.nn.TransformerDecoderLayer in the same way.
     """
 
     gradient: MemoryGradient
@@ -108,9 +106,9 @@ class GradientFlow:
 
 
 def gradient_flow(scene: Scene, progress: ProgressCallback) -> GradientFlow:
-    """Needs an encoder and a decoder."""
-    exact = placed(scene.network, scene.device, torch.float64)
-    one_pass = scene.one_pass(by_operations, network=exact)
+    """Gradients into the memory, by path. Needs an encoder and a decoder."""
+    float64_network = copied_to(scene.network, scene.device, torch.float64)
+    one_pass = scene.one_pass(torch_attention, network=float64_network)
     target = scene.ids("target")
     with torch.no_grad():
         value = one_pass.encode(scene.ids("source"))
@@ -121,7 +119,7 @@ def gradient_flow(scene: Scene, progress: ProgressCallback) -> GradientFlow:
     directions = _directions(outputs["whole"], scene.params.seed)
 
     gradients = {path: _gradient(outputs[path], directions, memory) for path in PATHS}
-    theirs = _gradient(torch_decoder(scene, exact, target, memory), directions, memory)
+    theirs = _gradient(torch_decoder(scene, float64_network, target, memory), directions, memory)
     largest = float(gradients["whole"].abs().max())
     norms = {path: float(gradient.norm()) for path, gradient in gradients.items()}
     norms["k + v"] = float((gradients["k"] + gradients["v"]).norm())
@@ -134,25 +132,25 @@ def gradient_flow(scene: Scene, progress: ProgressCallback) -> GradientFlow:
 
 
 def _output(scene: Scene, stack: str = "", position: int = 0) -> Tensors:
-    """The output, and what the decoder's first sublayer gives, with one token replaced if `stack` names a text."""
+    """The output, and that of the decoder's first sublayer, with one token replaced if `stack` names a text."""
     kept: Tensors = {}
     inputs = perturbed(scene.inputs, stack, position) if stack else scene.inputs
     with torch.no_grad():
-        output = run_both(scene.one_pass(by_operations, kept.__setitem__), inputs, scene.device)
+        output = run_both(scene.one_pass(torch_attention, kept.__setitem__), inputs, scene.device)
     last = {"output": output}
     if "decoder.self.out" in kept:
         last["decoder.self"] = kept["decoder.self.out"]
     return last
 
 
-def _moved(before: torch.Tensor, after: torch.Tensor) -> np.ndarray:
-    """Largest absolute change of each row, float32 [length]. NaN, where there is one, counts as a change."""
-    moved: np.ndarray = (after - before).abs().amax(dim=1).float().cpu().numpy()
-    return moved
+def _row_changes(before: torch.Tensor, after: torch.Tensor) -> np.ndarray:
+    """Largest absolute change per row, float32 [length]. NaN counts as a change."""
+    largest: np.ndarray = (after - before).abs().amax(dim=1).float().cpu().numpy()
+    return largest
 
 
 def _largest(before: Tensors, after: Tensors, name: str) -> float:
-    return float(_moved(before[name], after[name]).max())
+    return float(_row_changes(before[name], after[name]).max())
 
 
 def _directions(output: torch.Tensor, seed: int) -> torch.Tensor:
@@ -163,7 +161,7 @@ def _directions(output: torch.Tensor, seed: int) -> torch.Tensor:
 
 
 def _gradient(output: torch.Tensor, directions: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-    """d(sum of directions . output) / d(memory); zeros where autograd finds no path at all."""
+    """d(sum of directions . output) / d(memory); zeros if autograd finds no path."""
     if not output.requires_grad:
         return torch.zeros_like(memory)
     gradient: torch.Tensor | None

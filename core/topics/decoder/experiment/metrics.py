@@ -1,4 +1,4 @@
-"""Named numbers of a run, each with its unit and how it was obtained."""
+"""The metrics of a run, each with its unit and provenance."""
 
 from __future__ import annotations
 
@@ -31,58 +31,58 @@ def modelled(planned: Plan) -> Metrics:
         metrics[f"{prefix}.parameters"] = _modelled(part.parameters, "", part.label)
         metrics[f"{prefix}.flops"] = _modelled(part.flops, "FLOP", part.label)
     for stack in ("encoder", "decoder"):
-        mine = [part.parameters for part in planned.parts if part.stack == stack and part.part != "output"]
-        if mine:
-            metrics[f"{stack}.parameters"] = _modelled(sum(mine), "", "layers of the stack")
+        counts = [part.parameters for part in planned.parts if part.stack == stack and part.part != "output"]
+        if counts:
+            metrics[f"{stack}.parameters"] = _modelled(sum(counts), "", "layers of the stack")
     return metrics
 
 
 def training(params: DecoderParams, trained: Trained) -> Metrics:
-    """What the training took and reached; nothing for random weights."""
+    """Steps, time, loss and accuracy of the training; empty for random weights."""
     if trained.losses is None or trained.accuracy is None:
         return {}
     how = Provenance.MEASURED_CPU
     note = f"tokens of 512 new sequences of 2 to {LONGEST_TRAINED} tokens, teacher forcing, encoder-decoder"
     return {
         "training.steps": Metric(float(params.training_steps), "steps", how),
-        "training.seconds": Metric(trained.seconds, "s", how, "of the training; a later run reuses its weights"),
+        "training.seconds": Metric(trained.seconds, "s", how, "training time; later runs reuse the weights"),
         "training.loss": Metric(float(trained.losses[-1]), "nats", how, "per token, last step"),
         "accuracy.held_out": Metric(trained.accuracy, "", how, note),
     }
 
 
 def attention(attentions: Mapping[str, Attention], visible: Mapping[str, int], device: str) -> Metrics:
-    """Bytes of each attention, and how far its rows of probabilities are from summing to 1."""
+    """Bytes of each attention, its lengths, and how far its rows of probabilities are from summing to 1."""
     metrics = {}
     for name, attention in attentions.items():
-        moved = {
+        traffic = {
             "read": sum(row.read_bytes for row in attention.traffic),
             "written": sum(row.written_bytes for row in attention.traffic),
         }
-        for direction, count in moved.items():
-            metrics[f"{name}.{direction}_bytes"] = Metric(float(count), "bytes", Provenance.TRACED, "of its kernel")
+        for direction, count in traffic.items():
+            metrics[f"{name}.{direction}_bytes"] = Metric(float(count), "bytes", Provenance.TRACED, "by its kernel")
         _, query_len, key_len = attention.probabilities.shape
         error = float(np.abs(attention.probabilities.sum(-1) - 1).max())
         note = "probabilities from the kernel's log-sum-exp"
         metrics[f"{name}.row_sum_error"] = Metric(error, "", _kernel(device), note)
         metrics[f"{name}.query_len"] = Metric(float(query_len), "tokens", Provenance.TRACED)
-        metrics[f"{name}.key_len"] = Metric(float(key_len), "tokens", Provenance.TRACED, "pads included")
-        metrics[f"{name}.visible_keys"] = Metric(float(visible[name]), "tokens", Provenance.TRACED, "pads left out")
+        metrics[f"{name}.key_len"] = Metric(float(key_len), "tokens", Provenance.TRACED, "with padding")
+        metrics[f"{name}.visible_keys"] = Metric(float(visible[name]), "tokens", Provenance.TRACED, "without padding")
     return metrics
 
 
 def checks(compared: Checks, device: str) -> Metrics:
-    """Differences from torch.nn and from float64, and of what torch's cross-attention is given from our tensors."""
+    """Differences from torch.nn and from float64, and between torch's cross-attention inputs and our tensors."""
     metrics = {}
     for check in compared.checks:
         what = "torch" if check.what == "torch.nn" else check.what
         against = "float64" if check.against == "float64" else "torch"
-        # torch.nn's own error is PyTorch's; the others come through the project's kernel.
+        # The error of torch.nn is measured; the others come from the project's kernel.
         how = _measured(device) if what == "torch" else _kernel(device)
         metrics[f"{what}.error_{against}"] = Metric(
-            check.max_abs_error, "", how, f"largest difference from {check.against}; allowed {check.limit:.2g}"
+            check.max_abs_error, "", how, f"largest difference from {check.against}; limit {check.limit:.2g}"
         )
-    note = "largest difference of what torch's cross-attention is given from "
+    note = "largest difference between the input of torch's cross-attention and "
     for name, value in compared.arguments.items():
         source = {"query": "the stream after masked self-attention", "query_embedding": "the embedded target"}
         metrics[f"torch_cross.{name}_error"] = Metric(value, "", _kernel(device), note + source.get(name, "the memory"))
@@ -91,50 +91,50 @@ def checks(compared: Checks, device: str) -> Metrics:
 
 def predictions(rows: Sequence[Prediction], device: str) -> Metrics:
     """How often the most probable token is the next one of the typed target."""
-    right = sum(row.is_right for row in rows)
-    return {
-        "accuracy.typed": Metric(right / len(rows), "", _kernel(device), f"{right} of {len(rows)} tokens of the target")
-    }
+    correct = sum(row.is_right for row in rows)
+    note = f"{correct} of {len(rows)} tokens of the target"
+    return {"accuracy.typed": Metric(correct / len(rows), "", _kernel(device), note)}
 
 
 def alignment(weight: float | None, device: str) -> Metrics:
+    """How much weight the best cross-attention head puts on the token to be written."""
     if weight is None:
         return {}
     note = "mean probability on the token to be written, in the best head"
     return {"cross.weight_on_wanted": Metric(weight, "", _kernel(device), note)}
 
 
-def perturbation(planned: Plan, moved: Mapping[str, np.ndarray], device: str) -> Metrics:
-    """How many positions the chosen change moved, and whether any moved that the masks forbid."""
+def perturbation(planned: Plan, changes: Mapping[str, np.ndarray], device: str) -> Metrics:
+    """How many positions the replaced token changed, and whether any changed that the masks forbid."""
     last = planned.end.id
-    forbidden = sum(int((moved[name][~allowed] != 0).sum()) for name, allowed in planned.reach.items())
+    forbidden = sum(int((changes[name][~allowed] != 0).sum()) for name, allowed in planned.reach.items())
     cells = sum(int((~allowed).sum()) for allowed in planned.reach.values())
     how = _kernel(device)
     return {
-        "perturbation.positions": Metric(float((moved[last] != 0).sum()), "", how, f"of the {last}, moved"),
-        "perturbation.forbidden_cells": Metric(float(cells), "", how, "(tensor, position) out of reach by the masks"),
-        "perturbation.forbidden_moved": Metric(float(forbidden), "", how, "of those, moved at all"),
+        "perturbation.positions": Metric(float((changes[last] != 0).sum()), "", how, f"changed positions of {last}"),
+        "perturbation.forbidden_cells": Metric(float(cells), "", how, "(tensor, position) pairs that the masks forbid"),
+        "perturbation.forbidden_moved": Metric(float(forbidden), "", how, "forbidden pairs that changed"),
     }
 
 
 def influence(changes: TokenChanges, inputs: Inputs, device: str) -> Metrics:
-    """Counts of (changed token, looked-at position) pairs, and of those that moved at all."""
+    """Counts of (replaced token, output position) pairs, and of those that changed at all."""
     target, source = changes.influence.target, changes.influence.source
     counts: dict[str, tuple[int, int]] = {}
     if target is not None:
-        past = np.triu(np.ones(target.shape, dtype=bool))  # row: changed token; column: looked-at position
-        counts["future"] = _moved_cells(target[~past])
-        counts["past"] = _moved_cells(target[past])
+        past = np.triu(np.ones(target.shape, dtype=bool))  # row: replaced token; column: output position
+        counts["future"] = _cells_and_changed(target[~past])
+        counts["past"] = _cells_and_changed(target[past])
     if source is not None:
-        seen = inputs.source_visible
-        columns = slice(None) if target is not None else slice(seen)
-        counts["source"] = _moved_cells(source[:seen, columns])
-        counts["pads"] = _moved_cells(source[seen:, columns])
+        visible = inputs.source_visible
+        columns = slice(None) if target is not None else slice(visible)
+        counts["source"] = _cells_and_changed(source[:visible, columns])
+        counts["pads"] = _cells_and_changed(source[visible:, columns])
     metrics = {}
-    for name, (cells, moved) in counts.items():
-        note = "(token replaced, position looked at)"
+    for name, (cells, changed) in counts.items():
+        note = "(replaced token, output position)"
         metrics[f"{name}.cells"] = Metric(float(cells), "pairs", _measured(device), note)
-        metrics[f"{name}.changed"] = Metric(float(moved), "pairs", _measured(device), f"{note}, moved at all")
+        metrics[f"{name}.changed"] = Metric(float(changed), "pairs", _measured(device), f"{note}, changed")
     if changes.self_attention is not None:
         metrics["source.decoder_self_changed"] = Metric(
             float(changes.self_attention.sum()), "", _measured(device), "positions of the masked self-attention"
@@ -143,7 +143,7 @@ def influence(changes: TokenChanges, inputs: Inputs, device: str) -> Metrics:
 
 
 def swaps(changes: Mapping[str, Mapping[str, float]], device: str) -> Metrics:
-    """Largest change of the cross-attention's Q, K and V by what was replaced."""
+    """Largest change of the cross-attention's Q, K and V, by the tensor that was replaced."""
     what = {"memory": "only the memory replaced", "stream": "only the decoder's tokens replaced"}
     return {
         f"{swap}_swap.{letter}_change": Metric(change, "", _measured(device), what[swap])
@@ -167,14 +167,14 @@ def gradients(flow: GradientFlow, device: str) -> Metrics:
 
 
 def variant(planned: Plan, checks: Sequence[ErrorCheck], launches: int, own_launches: int, device: str) -> Metrics:
-    """The decoder-only block beside the one asked for."""
+    """The decoder-only block for comparison."""
     error = next(check.max_abs_error for check in checks if check.what == "block")
-    mine = [part.parameters for part in planned.parts if part.stack == "decoder" and part.part != "output"]
-    note = "kernels of attention launched by the decoder's block"
+    counts = [part.parameters for part in planned.parts if part.stack == "decoder" and part.part != "output"]
+    note = "attention kernels launched by the decoder block"
     return {
         "block.attentions": Metric(float(own_launches), "", Provenance.TRACED, note),
         "decoder_only.attentions": Metric(float(launches), "", Provenance.TRACED, note),
-        "decoder_only.parameters": _modelled(sum(mine), "", "of the block"),
+        "decoder_only.parameters": _modelled(sum(counts), "", "of the block"),
         "decoder_only.error_torch": Metric(
             error, "", _kernel(device), "against torch.nn.TransformerEncoderLayer under a causal mask"
         ),
@@ -182,17 +182,17 @@ def variant(planned: Plan, checks: Sequence[ErrorCheck], launches: int, own_laun
 
 
 def shorter(inputs: Inputs, checks: Sequence[ErrorCheck], device: str) -> Metrics:
-    """The same texts with the last target token left out, as one step earlier in writing."""
-    assert inputs.target is not None  # a decoder reads something
+    """The same texts without the last target token."""
+    assert inputs.target is not None  # callers have a decoder
     error = next(check.max_abs_error for check in checks if check.what == "block")
-    note = "the last target token left out"
+    note = "without the last target token"
     return {
         "shorter.query_len": Metric(float(len(inputs.target)), "tokens", Provenance.TRACED, note),
-        "shorter.error_torch": Metric(error, "", _kernel(device), f"{note}: against torch.nn.TransformerDecoderLayer"),
+        "shorter.error_torch": Metric(error, "", _kernel(device), f"{note}, against torch.nn.TransformerDecoderLayer"),
     }
 
 
-def _moved_cells(cells: np.ndarray) -> tuple[int, int]:
+def _cells_and_changed(cells: np.ndarray) -> tuple[int, int]:
     return cells.size, int((cells != 0).sum())
 
 
@@ -205,5 +205,5 @@ def _measured(device: str) -> Provenance:
 
 
 def _kernel(device: str) -> Provenance:
-    """What came through the flash kernel: executed by the TTIR interpreter on a CPU."""
+    """Provenance of a value from the flash kernel: on a CPU, the TTIR interpreter executes it."""
     return Provenance.MEASURED if device.startswith("cuda") else Provenance.TRACED

@@ -1,7 +1,7 @@
-"""The encoder stack and the decoder block, step by step, on weights that torch.nn's own layers hold.
+"""The encoder stack and the decoder block, step by step, on the weights of torch.nn's own layers.
 
-Each step hands its tensor to a recorder under the node's id of `flow`; attention itself is a function that the
-caller gives, so that the same block runs on the flash kernel, on PyTorch's operations and in float64.
+Each step passes its tensor to a recorder under its node id of `flow`. The caller chooses the attention function, so
+the same block runs on the flash kernel, on PyTorch's operations and in float64.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Record = Callable[[str, torch.Tensor], None]
 class Attend(Protocol):
     """softmax(q kᵀ / √d) v: q [heads, query_len, head_dim], k and v [heads, key_len, head_dim], out like q.
 
-    `name` is the attention's prefix, such as 'decoder.cross'; the first `visible_keys` keys are not pads.
+    `name` is the attention's prefix, such as 'decoder.cross'; keys from `visible_keys` on are padding.
     """
 
     def __call__(
@@ -33,9 +33,9 @@ class Attend(Protocol):
 
 @dataclass(frozen=True)
 class Network:
-    """All weights. `table` [vocabulary, width] embeds and, tied, scores; `positions` [longest, width]; both fixed.
+    """All weights. `table` [vocabulary, width] is the embedding, tied to the logits; `positions` [longest, width].
 
-    `final_norm` is there in pre-norm only, as `encoder.norm` is.
+    Both are fixed. `final_norm` and `encoder.norm` exist only in pre-norm.
     """
 
     table: torch.Tensor
@@ -58,17 +58,17 @@ class Network:
         return self.table[ids] * math.sqrt(self.table.shape[1]) + self.positions[: ids.shape[-1]]
 
     def finish(self, output: torch.Tensor) -> torch.Tensor:
-        """What the logits read: the block's output, normalised in pre-norm."""
+        """The input of the logits: the block's output, normalised in pre-norm."""
         return output if self.final_norm is None else self.final_norm(output)
 
 
 def ignore(name: str, tensor: torch.Tensor) -> None:
-    """Records nothing."""
+    """A recorder that discards every tensor."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over one sequence: how attention is computed, who sees what, and where tensors are recorded."""
+    """One pass over one sequence: its attention function, masks and recorder."""
 
     network: Network
     attend: Attend
@@ -87,14 +87,14 @@ class Pass:
         return self._recorded("memory", x if norm is None else norm(x))
 
     def decode(self, target_ids: torch.Tensor, memory: tuple[torch.Tensor, torch.Tensor] | None) -> torch.Tensor:
-        """[target_len] ids to the block's output [target_len, width]; `memory` is what K and what V are made from.
+        """[target_len] ids to the block's output [target_len, width]; `memory` holds the inputs of K and of V.
 
-        Without a memory there is no cross-attention: the block of a decoder-only model.
+        Without a memory there is no cross-attention, as in a decoder-only model.
         """
         return self.decode_embedded(self.network.embed(target_ids), memory)
 
     def decode_embedded(self, x: torch.Tensor, memory: tuple[torch.Tensor, torch.Tensor] | None) -> torch.Tensor:
-        """The same from embedded tokens [target_len, width]."""
+        """`decode` from embedded tokens [target_len, width]."""
         layer = self.network.decoder
         x = self._recorded("target.embedding", x)
         x = self._attention("decoder.self", layer.self_attn, layer.norm1, x)
@@ -115,10 +115,10 @@ class Pass:
         x: torch.Tensor,
         memory: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> torch.Tensor:
-        """A sublayer: queries from the stream x, keys and values from it too, or from the memory."""
+        """An attention sublayer: queries from the stream x, keys and values from x or from the memory."""
 
-        def work(stream: torch.Tensor) -> torch.Tensor:
-            assert weights.in_proj_weight is not None  # there is one, as queries and keys are equally wide
+        def sublayer(stream: torch.Tensor) -> torch.Tensor:
+            assert weights.in_proj_weight is not None  # set, because queries and keys have the same width
             assert weights.in_proj_bias is not None
             sources = (stream, *(memory or (stream, stream)))
             projections = zip(
@@ -134,7 +134,7 @@ class Pass:
             mixed = self._recorded(f"{name}.heads", mixed.transpose(0, 1).flatten(1))
             return self._recorded(f"{name}.out", weights.out_proj(mixed))
 
-        return self._sublayer(name, norm, x, work)
+        return self._sublayer(name, norm, x, sublayer)
 
     def _feed_forward(
         self,
@@ -149,12 +149,12 @@ class Pass:
         )
 
     def _sublayer(
-        self, name: str, norm: nn.LayerNorm, x: torch.Tensor, work: Callable[[torch.Tensor], torch.Tensor]
+        self, name: str, norm: nn.LayerNorm, x: torch.Tensor, sublayer: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        """x + work(norm(x)) in pre-norm, norm(x + work(x)) in post-norm."""
+        """x + sublayer(norm(x)) in pre-norm, norm(x + sublayer(x)) in post-norm."""
         if self.network.pre_norm:
-            return self._recorded(f"{name}.add", x + work(self._recorded(f"{name}.norm", norm(x))))
-        return self._recorded(f"{name}.norm", norm(self._recorded(f"{name}.add", x + work(x))))
+            return self._recorded(f"{name}.add", x + sublayer(self._recorded(f"{name}.norm", norm(x))))
+        return self._recorded(f"{name}.norm", norm(self._recorded(f"{name}.add", x + sublayer(x))))
 
     def _recorded(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         self.record(name, tensor)
@@ -162,12 +162,12 @@ class Pass:
 
 
 def run_both(one_pass: Pass, inputs: Inputs, device: torch.device | str) -> torch.Tensor:
-    """Encoder and decoder on `inputs`, as far as there are such: the decoder's output, else the memory."""
+    """Run the encoder and the decoder that `inputs` have. Returns the decoder's output, else the memory."""
     memory = None
     if inputs.source is not None:
         memory = one_pass.encode(torch.from_numpy(inputs.source.ids).to(device))
     if inputs.target is None:
-        assert memory is not None  # a model reads something
+        assert memory is not None  # inputs have a source or a target
         return memory
     kv = None if memory is None else (memory, memory)
     output = one_pass.decode(torch.from_numpy(inputs.target.ids).to(device), kv)

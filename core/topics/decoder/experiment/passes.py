@@ -1,4 +1,4 @@
-"""A pass on the flash kernel with every tensor kept: the attentions, what their kernels moved, what the logits say."""
+"""A pass on the flash kernel that records every tensor, the attentions with their traffic, and the predictions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from kernels.attention.sparse import SparseImpl, sparse_attention
 
 @dataclass(frozen=True)
 class Scene:
-    """What every part of the experiment works on: the weights on their device, and the texts."""
+    """What every part of the experiment needs: the parameters, the weights on their device, and the texts."""
 
     params: DecoderParams
     network: Network
@@ -68,9 +68,9 @@ class Call:
 
 @dataclass
 class Flash:
-    """The project's Triton kernels: flash, and the block-sparse one where there are pads to hide.
+    """Attention on the project's Triton kernels: flash, or block-sparse where padding must be hidden.
 
-    `calls` keeps what the pictures need, in order.
+    `calls` records every attention in order.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Flash:
             attended = sparse_attention(*batch, impl=SparseImpl.BLOCK_SPARSE, mask=hidden_pads)
         else:
             attended = attention(*batch, impl=Impl.TRITON_FLASH, causal=causal, return_lse=True)
-        assert attended.lse is not None  # both write it in any case
+        assert attended.lse is not None  # both kernels always write it
         self.calls.append(Call(name, q, k[:, :visible_keys], attended.lse[0], causal, k.shape[1]))
         return attended.out[0]
 
@@ -94,10 +94,10 @@ def _without_pads(visible_keys: int, *, causal: bool) -> MaskDescription:
     return real_keys & term(TermKind.CAUSAL) if causal else real_keys
 
 
-def by_operations(
+def torch_attention(
     name: str, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool, visible_keys: int
 ) -> torch.Tensor:
-    """matmul, softmax, matmul by PyTorch, in the dtype of q: differentiable, and an oracle in float64."""
+    """Attention by PyTorch's matmul and softmax in the dtype of q: differentiable, and the reference in float64."""
     scores = q @ k.mT / math.sqrt(q.shape[-1])
     hidden = (torch.arange(k.shape[1], device=q.device) >= visible_keys).expand(q.shape[1], -1)
     if causal:
@@ -115,21 +115,21 @@ class Recorded:
 
 
 def flash_pass(scene: Scene, inputs: Inputs, progress: ProgressCallback) -> Recorded:
-    """One pass on the flash kernel: executed by the TTIR interpreter on a CPU; run, and traced besides, on a GPU."""
+    """One pass on the flash kernel: executed by the TTIR interpreter on a CPU; run and then traced on a GPU."""
     if torch.device(scene.device).type != "cuda":
         return _traced_pass(scene, inputs, progress)
-    run = _keep_all(scene, inputs)
-    return Recorded(run.tensors, run.calls, _traced_pass(scene, inputs, progress).launches)
+    gpu_pass = _record(scene, inputs)
+    return Recorded(gpu_pass.tensors, gpu_pass.calls, _traced_pass(scene, inputs, progress).launches)
 
 
-def picture(tensor: torch.Tensor) -> np.ndarray:
-    """float32 [length, columns] for drawing: at most MAX_COLUMNS, each then the mean of neighbouring elements."""
+def downsampled(tensor: torch.Tensor) -> np.ndarray:
+    """float32 [length, columns] for drawing: at most MAX_COLUMNS columns, each the mean of neighbouring elements."""
     values = tensor.detach().float()
     width = values.shape[1]
     if width > MAX_COLUMNS:
         edges = np.linspace(0, width, MAX_COLUMNS + 1).astype(int)
         values = torch.stack([values[:, a:b].mean(1) for a, b in pairwise(edges)], dim=1)
-    # A copy: the tensor may be one that a later pass writes to.
+    # A copy, because a later pass may write to the tensor.
     return np.array(values.cpu().numpy(), dtype=np.float32)
 
 
@@ -140,22 +140,22 @@ def short_name(attention: str) -> str:
 
 
 def traffic_of(recorded: Recorded) -> dict[str, KernelTraffic]:
-    """What the kernel of every attention moved, by the attention's short name."""
+    """The traffic of every attention kernel, by the attention's short name."""
     return {
         short_name(call.name): kernel_traffic("flash", [launch], TENSOR_OF_ARGUMENT)
         for call, launch in zip(recorded.calls, recorded.launches, strict=True)
     }
 
 
-def attentions_of(recorded: Recorded, moved: Mapping[str, KernelTraffic]) -> dict[str, Attention]:
+def attentions_of(recorded: Recorded, traffic: Mapping[str, KernelTraffic]) -> dict[str, Attention]:
     """Weights and traffic of every attention, by its short name."""
     weights = {short_name(call.name): call.probabilities().cpu().numpy() for call in recorded.calls}
-    return {name: Attention(probabilities, moved[name].traffic) for name, probabilities in weights.items()}
+    return {name: Attention(probabilities, traffic[name].traffic) for name, probabilities in weights.items()}
 
 
 def predictions_of(inputs: Inputs, logits: torch.Tensor) -> tuple[Prediction, ...]:
-    """At the positions of the target text. A token of neither text is shown as '<unseen>'."""
-    assert inputs.target is not None  # who calls has logits
+    """The predictions at the positions of the target text. A token of neither text is shown as '<unseen>'."""
+    assert inputs.target is not None  # callers have logits
     label_of = dict(enumerate(SPECIAL))
     for text in (inputs.source, inputs.target):
         if text is not None:
@@ -178,11 +178,11 @@ def predictions_of(inputs: Inputs, logits: torch.Tensor) -> tuple[Prediction, ..
 
 
 def weight_on_expected(inputs: Inputs, cross: np.ndarray) -> float | None:
-    """Mean probability, in the best head, on the token to be written where the source has it; None where it never does.
+    """Mean probability of the best head on the next token, over positions whose next token is in the source.
 
-    cross float32 [heads, target_len, source_len].
+    None if there is no such position. cross float32 [heads, target_len, source_len].
     """
-    assert inputs.source is not None  # who calls has a cross-attention
+    assert inputs.source is not None  # callers have a cross-attention
     source = inputs.source.ids[: inputs.source_visible]
     weights = torch.from_numpy(cross)[..., : inputs.source_visible]
     on_expected = [
@@ -195,11 +195,11 @@ def weight_on_expected(inputs: Inputs, cross: np.ndarray) -> float | None:
 
 def _traced_pass(scene: Scene, inputs: Inputs, progress: ProgressCallback) -> Recorded:
     with intercept(progress=progress) as tracer:
-        kept = _keep_all(scene, inputs)
-    return Recorded(kept.tensors, kept.calls, tuple(tracer.launches))
+        recorded = _record(scene, inputs)
+    return Recorded(recorded.tensors, recorded.calls, tuple(tracer.launches))
 
 
-def _keep_all(scene: Scene, inputs: Inputs) -> Recorded:
+def _record(scene: Scene, inputs: Inputs) -> Recorded:
     tensors: dict[str, torch.Tensor] = {}
     flash = Flash()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The weights: random by seed, or trained from there for some seconds to write the source backwards."""
+"""The weights: random from the seed, or trained from there for some seconds to write the source backwards."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from core.topics.decoder.params import PRE_NORM, REVERSAL, DecoderParams
 from core.topics.decoder.tokens import BOS, EOS, SPECIAL, VOCABULARY
 
 LONGEST_TRAINED = 10
-"""Tokens of the longest sequence that the training shows."""
-PHASE = "training on reversing"
+"""Tokens of the longest training sequence."""
+PHASE = "training to reverse"
 
 _BATCH = 32
 _LEARNING_RATE = 2e-3
@@ -42,7 +42,7 @@ class Trained:
 
 
 def make_network(params: DecoderParams) -> Network:
-    """Random weights, the same for the same seed: Xavier, as torch.nn.Transformer starts its own."""
+    """Random weights, the same for the same seed: Xavier initialisation, as in torch.nn.Transformer."""
     width, pre = params.width, params.norm == PRE_NORM
     shape = (width, params.heads, params.feed_forward, 0.0)  # no dropout
     with seeded(params.seed):
@@ -68,7 +68,7 @@ _cache: OrderedDict[tuple[object, ...], Trained] = OrderedDict()
 
 
 def weights_of(params: DecoderParams, progress: ProgressCallback) -> Trained:
-    """The weights that `params` ask for. What was trained in this process is kept: the last four."""
+    """The weights for `params`. The last four trained networks of this process are cached."""
     if params.weights != REVERSAL:
         return Trained(make_network(params))
     key = (
@@ -86,7 +86,7 @@ def weights_of(params: DecoderParams, progress: ProgressCallback) -> Trained:
 def train(params: DecoderParams, progress: ProgressCallback) -> Trained:
     """AdamW with a warm-up and a cosine on random sequences of 2 to 10 tokens, in float32 on one CPU thread.
 
-    One thread, so that the same seed gives the same weights. `progress` is called at every step and may raise to stop.
+    One thread makes the weights reproducible from the seed. `progress` is called at every step and may raise to stop.
     """
     started = perf_counter()
     network, steps = make_network(params), params.training_steps
@@ -97,8 +97,8 @@ def train(params: DecoderParams, progress: ProgressCallback) -> Trained:
     losses = np.full(steps, np.nan, dtype=np.float32)
     with torch_threads(1):
         for step in range(steps):
-            source, given, expected = reversal_batch(generator, _BATCH)
-            loss = cross_entropy(batch_logits(network, source, given).flatten(0, 1), expected.flatten())
+            source, target, expected = reversal_batch(generator, _BATCH)
+            loss = cross_entropy(batch_logits(network, source, target).flatten(0, 1), expected.flatten())
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -111,7 +111,7 @@ def train(params: DecoderParams, progress: ProgressCallback) -> Trained:
 
 
 def reversal_batch(generator: torch.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Source [batch, n + 1], what the decoder is given and what it should say, both [batch, n + 1]; one n for all."""
+    """Source, decoder input and expected output, each [batch, n + 1], with the same n for the whole batch."""
     length = int(torch.randint(2, LONGEST_TRAINED + 1, (1,), generator=generator))
     tokens = torch.randint(len(SPECIAL), VOCABULARY, (batch, length), generator=generator)
     end, begin = torch.full((batch, 1), EOS), torch.full((batch, 1), BOS)
@@ -119,28 +119,28 @@ def reversal_batch(generator: torch.Generator, batch: int) -> tuple[torch.Tensor
     return torch.cat((tokens, end), 1), torch.cat((begin, backwards), 1), torch.cat((backwards, end), 1)
 
 
-def batch_logits(network: Network, source: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
-    """[batch, target_len, vocabulary] by torch.nn's own layers, which training goes through."""
+def batch_logits(network: Network, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Logits [batch, target_len, vocabulary] by torch.nn's own layers, which the training uses."""
     memory = network.encoder(network.embed(source))
-    future = torch.ones(given.shape[1], given.shape[1], dtype=torch.bool).triu(1)
-    output: torch.Tensor = network.decoder(network.embed(given), memory, tgt_mask=future)
+    future = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
+    output: torch.Tensor = network.decoder(network.embed(target), memory, tgt_mask=future)
     return network.finish(output) @ network.table.mT
 
 
 def held_out_accuracy(network: Network, seed: int) -> float:
-    """Share of tokens right on sequences that the training has not drawn."""
+    """Share of correct tokens on sequences from another seed than the training's."""
     generator = torch.Generator().manual_seed(seed + 2**32)
-    right, total = 0, 0
+    correct, total = 0, 0
     with torch.no_grad():
         for _ in range(8):
-            source, given, expected = reversal_batch(generator, 64)
-            right += int((batch_logits(network, source, given).argmax(-1) == expected).sum())
+            source, target, expected = reversal_batch(generator, 64)
+            correct += int((batch_logits(network, source, target).argmax(-1) == expected).sum())
             total += expected.numel()
-    return right / total
+    return correct / total
 
 
-def placed(network: Network, device: str | torch.device, dtype: torch.dtype = torch.float32) -> Network:
-    """A copy elsewhere, or in another precision."""
+def copied_to(network: Network, device: str | torch.device, dtype: torch.dtype = torch.float32) -> Network:
+    """A copy on another device or in another precision."""
     encoder, decoder, final_norm = (
         None if module is None else copy.deepcopy(module).to(device=device, dtype=dtype).eval()
         for module in (network.encoder, network.decoder, network.final_norm)

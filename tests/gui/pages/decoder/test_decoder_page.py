@@ -1,4 +1,4 @@
-"""The page decoder: texts, diagram, maps and form follow one another; what nothing moves reads 0, exactly."""
+"""The page decoder: texts, diagram, maps and form follow one another; what nothing moves reads exactly 0."""
 
 from __future__ import annotations
 

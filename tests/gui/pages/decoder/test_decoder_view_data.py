@@ -92,13 +92,13 @@ def test_that_a_run_lights_what_moved_and_calls_the_rest_exactly_zero() -> None:
     assert lit["output"].text == "4"
     assert lit["output"].cells == pytest.approx((0, 0, 0, 1, 0.5, 0.25, 0.125))
     assert "4 of 7 positions" in lit["output"].tip
-    assert "the other 3: 0, exactly" in lit["output"].tip
-    assert (lit["memory"].amount, lit["memory"].text) == (0, "0, exactly")
+    assert "the other 3: exactly 0" in lit["output"].tip
+    assert (lit["memory"].amount, lit["memory"].text) == (0, "exactly 0")
     headline, sentences = highlights.change_note(made, result.changes)
     assert headline == "4 of 7 positions of the output change"
-    assert sentences == "'on', target 3, is replaced by <other>. The other 3 move by 0, exactly."
+    assert sentences == "'on', target 3, is replaced by <other>. The other 3 change by exactly 0."
     row = view_data.strip_rows(made, result)[-1]
-    assert [cell.text for cell in row.cells] == ["0, exactly"] * 3 + ["4", "1", "0.250", "0.0625"]
+    assert [cell.text for cell in row.cells] == ["exactly 0"] * 3 + ["4", "1", "0.250", "0.0625"]
     assert [cell.amount for cell in row.cells[:4]] == [0, 0, 0, 1]
 
 
@@ -108,7 +108,7 @@ def test_that_the_smallest_change_there_is_is_no_zero() -> None:
     tiny[6] = np.nextafter(np.float32(0), np.float32(1))
     result = with_changes(output=tiny)
     assert highlights.change_note(made, result.changes)[0].startswith("1 of 7")
-    assert view_data.strip_rows(made, result)[-1].cells[6].text != "0, exactly"
+    assert view_data.strip_rows(made, result)[-1].cells[6].text != "exactly 0"
     assert highlights.change_highlights(made, diagram_of(made), result.changes)["output"].cells[6] > 0
 
 
@@ -118,8 +118,8 @@ def test_that_the_gradient_lights_the_ways_through_k_and_v_alone() -> None:
     lit = highlights.gradient_highlights(graph, NORMS)
     assert lit[edge_id("memory", "decoder.cross.k")].text == "2"
     assert lit[edge_id("memory", "decoder.cross.v")].text == "3"
-    assert (lit["decoder.cross.q"].amount, lit["decoder.cross.q"].text) == (0, "0, exactly")
-    assert "elsewhere 0, exactly" in highlights.gradient_note(made, NORMS)[1]
+    assert (lit["decoder.cross.q"].amount, lit["decoder.cross.q"].text) == (0, "exactly 0")
+    assert "elsewhere: exactly 0" in highlights.gradient_note(made, NORMS)[1]
     assert highlights.gradient_highlights(graph, {}) == {}
     alone = plan(DecoderParams(kind="decoder-only"))
     assert highlights.gradient_highlights(diagram_of(alone), NORMS) == {}
@@ -179,8 +179,8 @@ def test_that_maps_and_tensors_have_the_labels_of_their_tokens(kind: str) -> Non
 
 def test_that_a_wide_tensor_says_which_elements_a_column_stands_for() -> None:
     assert view_data.elements(4, 4) == ("0", "1", "2", "3")
-    assert view_data.elements(256, 128)[1] == "2..3, their mean"
-    assert view_data.elements(3, 2) == ("0", "1..2, their mean")
+    assert view_data.elements(256, 128)[1] == "2..3 (mean)"
+    assert view_data.elements(3, 2) == ("0", "1..2 (mean)")
 
 
 def _apart(a: Box, b: Box) -> bool:

@@ -182,10 +182,10 @@ def test_that_up_and_down_walk_and_enter_picks(diagram: FlowDiagram, qtbot: Any)
 
 def test_that_the_read_out_names_what_is_under_the_pointer_and_its_value(diagram: FlowDiagram, qtbot: Any) -> None:
     diagram.set_highlights(
-        {HEADS: Highlight(0.0, "0", tip="changed by 0, exactly"), QUERIES: Highlight(1.0, tip="changed by 2")}
+        {HEADS: Highlight(0.0, "0", tip="changed by exactly 0"), QUERIES: Highlight(1.0, tip="changed by 2")}
     )
     qtbot.mouseMove(diagram.canvas, at(diagram, HEADS))
-    assert diagram.tip.text() == "Heads\nwhat heads is\nchanged by 0, exactly"
+    assert diagram.tip.text() == "Heads\nwhat heads is\nchanged by exactly 0"
     assert diagram.canvas.cursor().shape() is Qt.CursorShape.PointingHandCursor
     qtbot.mouseMove(diagram.canvas, at(diagram, QUERIES))
     assert diagram.tip.text() == "Q → Heads\nread by Q:\nchanged by 2"

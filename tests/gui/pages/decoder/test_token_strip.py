@@ -15,7 +15,7 @@ ROWS = (
     StripRow("source", "Source", tuple(StripCell(text, f"source {text}") for text in ("the", "cat", "<eos>"))),
     StripRow("target", "Target", tuple(StripCell(text, f"target {text}") for text in ("<bos>", "cat"))),
     StripRow(
-        "", "Output change", (StripCell("0, exactly", "moved by 0", 0.0, short="0"), StripCell("3.7", "moved", 1.0)),
+        "", "Output change", (StripCell("exactly 0", "moved by 0", 0.0, short="0"), StripCell("3.7", "moved", 1.0)),
         follows="target",
     ),
 )  # fmt: skip

@@ -84,14 +84,14 @@ def test_that_a_kernel_with_a_fault_exits_with_1_and_says_where(
 
 
 BAD_INPUT = {
-    "no such file": (["nowhere.py"], "There is no file"),
+    "no such file": (["nowhere.py"], "does not exist"),
     "a folder": ([EXAMPLES], "is a folder"),
     "not Python": (["README.md"], "is not valid Python"),
     "no such function": ([f"{EXAMPLES}/race.py::mian"], "did you mean main?"),
     "a kernel": ([f"{EXAMPLES}/race.py::sum_kernel"], "is a Triton kernel"),
     "needs arguments": ([f"{EXAMPLES}/softmax.py::softmax"], "needs the argument x"),
     "nothing to run": (["core/format.py"], "no function that can be called without arguments"),
-    "no file named": (["::main"], "No file is named"),
+    "no file named": (["::main"], "No file is set"),
     "missing argument": ([], "Missing argument"),
 }
 

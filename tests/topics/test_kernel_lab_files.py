@@ -51,15 +51,15 @@ def run(params: KernelLabParams) -> KernelLabResult:
 BAD_FILES: dict[str, tuple[type[TilescopeError], str, int | None, str]] = {
     "raises on import": (InvalidParams, "x = 1\n1 / 0\ndef main(): pass", 1, "importing the file raised ZeroDivision"),
     "imports what is not there": (InvalidParams, "import no_such_library\ndef main(): pass", 0, "No module named"),
-    "exits on import": (InvalidParams, "sys.exit(3)\ndef main(): pass", 0, "asked the process to exit (sys.exit(3))"),
-    "binds no function": (InvalidParams, "main = 3", None, "something else than a function called 'main'"),
+    "exits on import": (InvalidParams, "sys.exit(3)\ndef main(): pass", 0, "called sys.exit(3)"),
+    "binds no function": (InvalidParams, "main = 3", None, "defines 'main', but not as a function"),
     "binds a function that needs arguments": (InvalidParams, "main = lambda x: x", None, "needs arguments (x)"),
     "launches nothing": (InvalidParams, "def main():\n    torch.ones(3)", None, "launched no Triton kernel"),
     "raises": (RunFailed, "def main():\n    x = 1\n    raise ValueError('of mine')", 2, "raised ValueError: of mine."),
     "raises deep inside torch": (RunFailed, "def main():\n    torch.ones(2) + torch.ones(3)", 1, "raised RuntimeError"),
-    "exits": (RunFailed, "def main():\n    exit()", 1, "asked the process to exit"),
-    "calls itself": (RunFailed, "def main():\n    main()", 1, "calls itself without end"),
-    "allocates too much": (RunFailed, "def main():\n    torch.empty(1 << 55)", 1, "more memory than there is"),
+    "exits": (RunFailed, "def main():\n    exit()", 1, "called sys.exit("),
+    "calls itself": (RunFailed, "def main():\n    main()", 1, "exceeded the recursion limit"),
+    "allocates too much": (RunFailed, "def main():\n    torch.empty(1 << 55)", 1, "ran out of memory"),
     "fails an assertion": (RunFailed, "def main():\n    assert False", 1, "raised AssertionError."),
 }
 

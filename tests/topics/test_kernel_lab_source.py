@@ -83,7 +83,7 @@ def test_that_main_is_meant_where_none_is_named_and_else_the_only_one_that_launc
     ("function", "sentence"),
     [
         ("kernel", r"kernel \(.*mine.py:9\) is a Triton kernel: name a function that launches it"),
-        ("launch", r"launch \(.*mine.py:12\) needs the argument x: give each a default"),
+        ("launch", r"launch \(.*mine.py:12\) needs the argument x: give every argument a default"),
         ("later", "later .* is asynchronous"),
         ("thrid", "has no function 'thrid': did you mean third"),
         ("nothing_like_it", "It has first, second, helper, third"),
@@ -107,7 +107,7 @@ UNREADABLE = {
     "not text": (b"x = 1\ny = '\xff\xfe'\n", r":2 is not utf-8 text"),
     "unknown encoding": (b"# coding: klingon\n", "is not valid Python: unknown encoding"),
     "null bytes": (b"x = 1\0\n", "null bytes"),
-    "too large": (b"#" * (5 << 20), "5.24 MB, too much for a Python file"),
+    "too large": (b"#" * (5 << 20), "5.24 MB, too large for a Python file"),
     "empty": (b"", "has no function that can be called without arguments"),
     "too deep": (b"(" * 5000, "Python"),
 }
@@ -129,12 +129,12 @@ def test_that_an_unreadable_file_is_one_sentence_with_its_line(tmp_path: Path, c
 def test_that_a_path_that_is_no_file_is_one_sentence(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for file, fragment in {
-        str(tmp_path / "none.py"): "There is no file",
+        str(tmp_path / "none.py"): "does not exist",
         str(tmp_path): "is a folder",
         str(tmp_path / "pipe"): "is not a regular file",
-        "": "No file is named",
-        "a\0b": "cannot be the path of a file",
-        "~nobody-of-this-name/x.py": "cannot be the path of a file",
+        "": "No file is set",
+        "a\0b": "is not a valid path",
+        "~nobody-of-this-name/x.py": "is not a valid path",
     }.items():
         planned = plan(KernelLabParams(file=file))
         assert fragment in planned.problem, file

@@ -9,7 +9,7 @@ from core.topics.kernel_lab.result import KernelLabResult
 
 
 def backend(params: KernelLabParams, device: str) -> str:
-    """Kernels are executed from their TTIR on either device: only so are they traced."""
+    """On either device, kernels are executed from their TTIR, because only the interpreter can trace them."""
     return "TTIR interpreter (CUDA)" if device == "cuda" else "TTIR interpreter (CPU)"
 
 

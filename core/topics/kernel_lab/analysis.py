@@ -1,4 +1,4 @@
-"""What follows from traced launches, of a run and of an opened trace alike: rows, metrics, files, pictures."""
+"""Analyses traced launches, of a run or of an opened trace: rows, metrics, files, pictures."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from core.trace.rows import rows_of
 from core.trace.tables import FaultRow, LaunchRow, TensorRow, tables
 
 MOST_CELLS = 512
-"""The most rows and columns of a heatmap: a cell is a whole number of elements where more would be needed."""
+"""Most rows or columns of a heatmap. For larger tensors, a cell is a whole number of elements."""
 MOST_TILE_ROWS = 1 << 20
-"""Rows of tiles (`core.trace.rows`) that a run draws in advance: about a second on one core."""
+"""Rows of tiles (`core.trace.rows`) that a run draws in advance. They take about a second on one core."""
 MOST_VIEW_BYTES = 32_000_000
-"""What the pictures of a run may add to its result."""
+"""Largest size of the pictures that a run adds to its result."""
 
 
 def launches_of(result: KernelLabResult) -> list[Launch]:
-    """The traced launches of a result; [] for a Partial. Raises TilescopeError where they cannot be read."""
+    """The traced launches of a result; [] for a Partial. Raises TilescopeError if they cannot be read."""
     return [] if result.trace is None else [with_shown_files(launch) for launch in result.trace.launches()]
 
 
 def with_shown_files(launch: Launch) -> Launch:
-    """The launch with its files named as results name them."""
+    """The launch with its files named as in results."""
     names = {file: shown(file) for file in {launch.file, *(access.file for access in launch.accesses)}}
     return replace(
         launch,
@@ -61,46 +61,46 @@ def metrics(launches: Sequence[LaunchRow], faults: Sequence[FaultRow]) -> dict[s
         "launches": _traced(len(launches)),
         "programs": _traced(sum(row.programs for row in launches)),
         "accesses": _traced(
-            sum(row.accesses for row in launches), note="elements loaded and stored, masked ones left out"
+            sum(row.accesses for row in launches), note="elements loaded and stored, without masked ones"
         ),
         "read_bytes": _traced(sum(row.read_bytes for row in launches), "bytes", "loads of all programs"),
         "written_bytes": _traced(sum(row.written_bytes for row in launches), "bytes", "stores of all programs"),
         "unique_bytes": _traced(
-            sum(row.unique_bytes for row in launches), "bytes", "distinct, each launch counted by itself"
+            sum(row.unique_bytes for row in launches), "bytes", "distinct bytes per launch, added up"
         ),
-        "out_of_bounds": _traced(sum(row.kind == "out of bounds" for row in faults), note="places in the source"),
-        "races": _traced(sum(row.kind == "write-write race" for row in faults), note="places in the source"),
+        "out_of_bounds": _traced(sum(row.kind == "out of bounds" for row in faults), note="source locations"),
+        "races": _traced(sum(row.kind == "write-write race" for row in faults), note="source locations"),
     }
 
 
 def handovers(launches: Sequence[Launch], tensors: Iterable[TensorRow]) -> tuple[Handover, ...]:
-    """What a launch wrote to memory and a later one read: by address, tensor by tensor."""
+    """The memory that one launch wrote and a later one read, matched by address, per tensor."""
     rows = iter(tensors)
-    used = [
+    uses = [
         (index, launch.function, buffer, row)
         for index, launch in enumerate(launches)
         for buffer, row in zip(launch.buffers, rows, strict=False)
     ]
     writers: list[tuple[int, str, int, int]] = []
-    handed: list[Handover] = []
-    for index, function, buffer, row in used:
+    found: list[Handover] = []
+    for index, function, buffer, row in uses:
         first, last = buffer.data_ptr, buffer.data_ptr + buffer.size_bytes
         writer = next((w for w in reversed(writers) if w[2] < last and first < w[3] and w[0] < index), None)
         if row.read_bytes and writer is not None:
-            handed.append(Handover(row.tensor, writer[1], writer[0], function, index, row.read_bytes))
+            found.append(Handover(row.tensor, writer[1], writer[0], function, index, row.read_bytes))
         if row.written_bytes:
             writers.append((index, function, first, last))
-    return tuple(handed)
+    return tuple(found)
 
 
 def traced_files(launches: Sequence[Launch], texts: Mapping[str, str]) -> tuple[TracedFile, ...]:
-    """The files of `texts` (by path), then every other that a launch stands in."""
+    """The files of `texts` (by path), then every other file that contains a launched kernel."""
     read = {launch.file: _text(launch) for launch in launches if launch.file not in texts}
     return tuple(TracedFile(shown(file), text, _kernels(launches, file)) for file, text in {**texts, **read}.items())
 
 
 def kernel_sources(launches: Iterable[Launch]) -> tuple[KernelSource, ...]:
-    """One per kernel, with the text of the kernel alone."""
+    """One source per kernel, with only the kernel's own text."""
     sources: dict[str, KernelSource] = {}
     for launch in launches:
         file = shown(launch.file)
@@ -110,7 +110,7 @@ def kernel_sources(launches: Iterable[Launch]) -> tuple[KernelSource, ...]:
 
 
 def launch_views(launches: Sequence[Launch]) -> dict[int, LaunchViews]:
-    """The pictures of the first launches, by number: as many as are cheap to make and to keep."""
+    """The pictures of the first launches, by launch index: as many as are cheap to compute and to store."""
     views: dict[int, LaunchViews] = {}
     tile_rows = view_bytes = 0
     for index, launch in enumerate(launches):
@@ -124,14 +124,14 @@ def launch_views(launches: Sequence[Launch]) -> dict[int, LaunchViews]:
 
 
 def accesses_of_programs(launch: Launch) -> np.ndarray:
-    """Element accesses that each program makes, float64 [programs]."""
+    """Element accesses per program, float64 [programs]."""
     return Order([launch]).accesses_of_program()
 
 
 def heatmap(launch: Launch, buffer: Buffer, program: int | None = None) -> TensorHeatmap:
-    """One tensor of a launch, of all programs or of one.
+    """The heatmap of one tensor of a launch, for all programs or one.
 
-    A tensor with gaps between its rows is drawn as the memory that it spans, in one row.
+    A tensor with gaps between its rows is drawn as one row: the memory that it spans.
     """
     elements = buffer.size_bytes // buffer.element_bytes
     shape = buffer.shape if math.prod(buffer.shape) == elements else (elements,)
@@ -140,7 +140,7 @@ def heatmap(launch: Launch, buffer: Buffer, program: int | None = None) -> Tenso
 
 
 def opened(path: Path, params: KernelLabParams) -> KernelLabResult:
-    """A trace that somebody exported, as a result. Raises TilescopeError for a file that is none."""
+    """An exported trace as a result. Raises TilescopeError if the file is not a trace."""
     traced = load(path)
     launches = [with_shown_files(launch) for launch in traced]
     counted = tables(launches)
@@ -165,13 +165,13 @@ def opened(path: Path, params: KernelLabParams) -> KernelLabResult:
 
 
 def _cells(extent: int) -> int:
-    """Cells along an axis, each of as many elements as the others."""
+    """The number of cells along an axis, all of the same number of elements."""
     each = -(-extent // MOST_CELLS)
     return -(-extent // max(1, each))
 
 
 def _kernels(launches: Sequence[Launch], file: str) -> tuple[TracedKernel, ...]:
-    """The kernels of a file, one for each compiled form, with the launches that ran it."""
+    """The kernels of a file, one per compiled form, with the launches that ran it."""
     forms: dict[tuple[str, str], list[int]] = {}
     for index, launch in enumerate(launches):
         if launch.file == file:
@@ -183,7 +183,7 @@ def _kernels(launches: Sequence[Launch], file: str) -> tuple[TracedKernel, ...]:
 
 
 def _text(launch: Launch) -> str:
-    """The whole file; the kernel alone, at its own lines, where the file is not to be had."""
+    """The whole file. If it cannot be read, only the kernel, at its own line numbers."""
     try:
         return Path(launch.file).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -191,7 +191,7 @@ def _text(launch: Launch) -> str:
 
 
 def _kernels_alone(launches: Sequence[Launch], file: str) -> TracedFile:
-    """The kernels of a file at their own lines, blank lines between: what a trace knows of it."""
+    """The kernels of a file at their own line numbers, with blank lines between them: all that a trace holds of it."""
     lines: list[str] = []
     texts = sorted({(launch.first_line, launch.source) for launch in launches if launch.file == file})
     first = texts[0][0]

@@ -1,4 +1,4 @@
-"""Two runs against each other: bytes per tensor and per source line, lines matched by their text."""
+"""Compares two runs: bytes per tensor and per source line, with lines matched by their text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.topics.kernel_lab.result import KernelLabResult, TracedFile, file_name
 
 @dataclass(frozen=True)
 class Difference:
-    """Bytes of one thing in both runs. `file` and `line` are those of B where it is a line that B has."""
+    """Bytes of a total, a tensor or a line in both runs. `file` and `line` locate a line of B."""
 
     kind: Literal["total", "tensor", "line"]
     label: str
@@ -29,19 +29,19 @@ class Difference:
 
     @property
     def share(self) -> float | None:
-        """The change relative to A; None where A moved nothing."""
+        """The change relative to A; None if A moved nothing."""
         return self.delta_bytes / self.a_bytes if self.a_bytes else None
 
 
 def differences(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
-    """Totals first, then tensors, then lines in the order of B's file; what neither moves is left out."""
-    every = [*_totals(a, b), *_tensors(a, b), *_lines(a, b)]
-    return [difference for difference in every if difference.a_bytes or difference.b_bytes]
+    """Totals first, then tensors, then lines in the order of B's file, without those that neither run moves."""
+    candidates = [*_totals(a, b), *_tensors(a, b), *_lines(a, b)]
+    return [difference for difference in candidates if difference.a_bytes or difference.b_bytes]
 
 
 def _totals(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     read, written = (
-        [sum(getattr(row, f"{way}_bytes") for row in run.launches) for run in (a, b)] for way in ("read", "written")
+        [sum(getattr(row, name) for row in run.launches) for run in (a, b)] for name in ("read_bytes", "written_bytes")
     )
     return [Difference("total", "all tensors read", *read), Difference("total", "all tensors written", *written)]
 
@@ -50,8 +50,8 @@ def _tensors(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     counts = [_tensor_bytes(result) for result in (a, b)]
     keys = dict.fromkeys([*counts[1], *counts[0]])
     return [
-        Difference("tensor", f"{tensor} {way}", counts[0][tensor, way], counts[1][tensor, way], tensor=tensor)
-        for tensor, way in keys
+        Difference("tensor", f"{tensor} {kind}", counts[0][tensor, kind], counts[1][tensor, kind], tensor=tensor)
+        for tensor, kind in keys
     ]
 
 
@@ -64,27 +64,27 @@ def _tensor_bytes(result: KernelLabResult) -> Counter[tuple[str, str]]:
 
 
 def _lines(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
-    """Lines of A take the number that they have in B; those that B lacks stay under their own, as removed."""
-    moved_a, moved_b = a.line_bytes(), b.line_bytes()
+    """Lines of A take their line number in B; lines that B lacks keep their own number, as removed."""
+    bytes_a, bytes_b = a.line_bytes(), b.line_bytes()
     numbers = _numbers_in_b(a, b)
     texts, old_texts = (_line_texts(run.files) for run in (b, a))
     matched: Counter[tuple[str, int]] = Counter()
     removed = []
-    for (file, line), held in moved_a.items():
+    for (file, line), moved_bytes in bytes_a.items():
         place = numbers.get((file, line))
         if place is None:
             removed.append(
-                Difference("line", f"{file_name(file)}:{line} (A only)  {_text(old_texts, file, line)}", held, 0)
+                Difference("line", f"{file_name(file)}:{line} (A only)  {_text(old_texts, file, line)}", moved_bytes, 0)
             )
         else:
-            matched[place] += held
-    places = sorted({*matched, *moved_b})
+            matched[place] += moved_bytes
+    places = sorted({*matched, *bytes_b})
     kept = [
         Difference(
             "line",
             f"{file_name(file)}:{line}  {_text(texts, file, line)}",
             matched[file, line],
-            moved_b[file, line],
+            bytes_b[file, line],
             file,
             line,
         )
@@ -94,7 +94,7 @@ def _lines(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
 
 
 def _numbers_in_b(a: KernelLabResult, b: KernelLabResult) -> dict[tuple[str, int], tuple[str, int]]:
-    """(file, line) of A to that of B, where the line is in both. A renamed file goes with the one at its place."""
+    """Maps (file, line) of A to that of B for lines in both. A renamed file matches the file with the same index."""
     by_name = {traced.file: traced for traced in b.files}
     numbers = {}
     for index, old in enumerate(a.files):
@@ -106,7 +106,7 @@ def _numbers_in_b(a: KernelLabResult, b: KernelLabResult) -> dict[tuple[str, int
             for step in range(size):
                 numbers[old.file, first_a + step + old.first_line] = (new.file, first_b + step + new.first_line)
         for tag, a0, a1, b0, b1 in matcher.get_opcodes():
-            # As many lines as before: the same ones, edited.
+            # The same number of lines as before: treat them as the same lines, edited.
             if tag == "replace" and a1 - a0 == b1 - b0:
                 for step in range(a1 - a0):
                     numbers[old.file, a0 + step + old.first_line] = (new.file, b0 + step + new.first_line)

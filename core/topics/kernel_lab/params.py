@@ -8,25 +8,25 @@ DEFAULT_FILE = "resources/examples/vector_add.py"
 
 
 class KernelLabParams(Params):
-    """Which function of which file to trace. `function` '' is `main`, or the only function that launches."""
+    """The file and function to trace. `function` '' means `main`, or the only function that launches a kernel."""
 
     file: str = text(
         DEFAULT_FILE,
         label="File",
-        help="A Python file with Triton kernels and a function that launches them; CPU tensors will do.",
+        help="A Python file with Triton kernels and a function that launches them. CPU tensors are sufficient.",
         file_filter="Python (*.py)",
         group="Kernel",
     )
     function: str = text(
         "",
         label="Function",
-        help="The function to call, without arguments. Empty: main, or the only one that launches a kernel.",
+        help="The function to call without arguments. Empty: main, or the only function that launches a kernel.",
         group="Kernel",
     )
     addresses_only: bool = switch(
         False,
         label="Addresses only",
-        help="Skip the arithmetic and follow the addresses alone: faster, and what the kernels compute is not written.",
+        help="Trace only the addresses and skip the arithmetic. This is faster, but the kernels write no results.",
         group="Tracing",
     )
     memory_budget_mb: int = number(
@@ -36,6 +36,6 @@ class KernelLabParams(Params):
         scale="log2",
         label="Memory budget",
         unit="MB",
-        help="What the values of the programs that are executed together may take.",
+        help="Memory for the values of the programs that are executed together.",
         group="Tracing",
     )

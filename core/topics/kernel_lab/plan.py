@@ -1,4 +1,4 @@
-"""Params to what is known before anything runs: the file's text, its functions, and which one would be called."""
+"""The plan of the kernel-lab page: the file's text, its functions, and the function that a run would call."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Plan:
-    """What would run. `problem` is '' or the sentence that says why nothing can, blaming the parameter `blames`.
+    """What a run would execute. `problem` is the sentence that says why a run is impossible, or ''; `blames` is the
+    parameter at fault.
 
-    `path` and `source` are None where the file cannot be found or read; `function` is '' where none can be chosen.
+    `path` and `source` are None if the file cannot be found or read; `function` is '' if none can be chosen.
     """
 
     params: KernelLabParams
@@ -31,7 +32,7 @@ class Plan:
 
     @property
     def text(self) -> str:
-        """The file's text, '' where it cannot be read."""
+        """The file's text, '' if it cannot be read."""
         return "" if self.source is None else self.source.text
 
     @property
@@ -40,12 +41,12 @@ class Plan:
 
     @property
     def candidates(self) -> tuple[Function, ...]:
-        """The functions that can be run as they are."""
+        """The functions that a run can call."""
         return () if self.source is None else self.source.candidates
 
 
 def plan(params: KernelLabParams) -> Plan:
-    """Read the file by its syntax, never run it. Does not raise: what is wrong is `problem`."""
+    """Parse the file without running it. Does not raise: an error is in `problem`."""
     path: Path | None = None
     source: Source | None = None
     try:
@@ -57,24 +58,24 @@ def plan(params: KernelLabParams) -> Plan:
 
 
 def check(params: KernelLabParams) -> None:
-    """Raises InvalidParams for a file that cannot be read and a function that cannot be called."""
+    """Raises InvalidParams for a file that cannot be read or a function that cannot be called."""
     planned = plan(params)
     if planned.problem:
         raise InvalidParams(planned.problem, planned.blames)
 
 
 def chosen(source: Source, function: str) -> str:
-    """The function to call. Raises InvalidParams if there is none, or none can be told from the others."""
+    """The function to call. Raises InvalidParams if there is none, or if the choice is ambiguous."""
     if not function:
         return _default(source)
     defined = {f.name: f for f in source.functions}
     if function in defined:
-        _refuse_what_cannot_be_called(source, defined[function])
+        _check_callable(source, defined[function])
     elif function not in source.names and not source.has_star_import:
         close = difflib.get_close_matches(function, defined, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise InvalidParams(
-            f"{source.path} has no function {function!r}: {hint}{_those_that_exist(source)}", "function"
+            f"{source.path} has no function {function!r}: {hint}{_callable_functions(source)}", "function"
         )
     return function
 
@@ -87,7 +88,7 @@ def _default(source: Source) -> str:
         return candidates[0]
     if candidates:
         raise InvalidParams(
-            f"{source.path} has {len(candidates)} functions that could be run: name one of {', '.join(candidates)}.",
+            f"{source.path} has {len(candidates)} functions that could be called: name one of {', '.join(candidates)}.",
             "function",
         )
     raise InvalidParams(
@@ -97,20 +98,20 @@ def _default(source: Source) -> str:
     )
 
 
-def _refuse_what_cannot_be_called(source: Source, function: Function) -> None:
+def _check_callable(source: Source, function: Function) -> None:
     where = f"{source.path}:{function.line}"
     if function.is_kernel:
         raise InvalidParams(
             f"{function.name} ({where}) is a Triton kernel: name a function that launches it. "
-            f"{_those_that_exist(source)}",
+            f"{_callable_functions(source)}",
             "function",
         )
     if function.is_async:
-        raise InvalidParams(f"{function.name} ({where}) is asynchronous: name an ordinary function.", "function")
+        raise InvalidParams(f"{function.name} ({where}) is asynchronous: name a regular function.", "function")
     if function.required_arguments:
         raise InvalidParams(
-            f"{function.name} ({where}) needs {_arguments(function.required_arguments)}: give each a default, or name "
-            "a function that calls it.",
+            f"{function.name} ({where}) needs {_arguments(function.required_arguments)}: give every argument a "
+            "default, or name a function that calls it.",
             "function",
         )
 
@@ -119,9 +120,9 @@ def _arguments(names: tuple[str, ...]) -> str:
     return f"the argument{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
-def _those_that_exist(source: Source) -> str:
-    callable_ones = [function.name for function in source.functions if function.can_be_called]
-    return f"It has {', '.join(callable_ones)}." if callable_ones else "It has none that can be called."
+def _callable_functions(source: Source) -> str:
+    names = [function.name for function in source.functions if function.can_be_called]
+    return f"It has {', '.join(names)}." if names else "It has no function that can be called."
 
 
 def resolved(file: str) -> Path:
@@ -130,22 +131,22 @@ def resolved(file: str) -> Path:
     Raises InvalidParams for a text that cannot be a path.
     """
     if not file.strip():
-        raise InvalidParams("No file is named: give the path of a Python file with Triton kernels.", "file")
+        raise InvalidParams("No file is set: give the path of a Python file with Triton kernels.", "file")
     try:
         path = Path(file).expanduser()
         if path.is_absolute() or path.exists():
             return path.resolve()
         return (PROJECT / path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise InvalidParams(f"{file!r} cannot be the path of a file ({error}): give another.", "file") from error
+        raise InvalidParams(f"{file!r} is not a valid path ({error}): give another path.", "file") from error
 
 
 def shown(path: str | Path) -> str:
-    """A path of the project relative to it, any other as it is."""
+    """The path relative to the project if it lies inside, else unchanged."""
     path = Path(path)
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
 
 
 def in_project(sentence: str) -> str:
-    """A sentence with the paths in it as `shown` gives them."""
+    """The sentence with its paths relative to the project."""
     return sentence.replace(f"{PROJECT}{os.sep}", "")

@@ -1,4 +1,4 @@
-"""What a run of the kernel-lab experiment returns; everything in it is traced."""
+"""What a run of the kernel-lab experiment returns. Everything in it is traced."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TABLES = {
     "faults": "faults",
     "sectors": "sectors",
 }
-"""The tables that JSON and CSV hold, and the fields of their rows."""
+"""The tables of JSON and CSV files, and the result fields that hold their rows."""
 
 
 @dataclass(frozen=True)
 class Handover:
-    """What a launch reads of a tensor that an earlier one wrote, as far as addresses tell."""
+    """Bytes that a launch reads and an earlier launch wrote, matched by address."""
 
     tensor: str
     written_by: str
@@ -41,7 +41,7 @@ class Handover:
 
 @dataclass(frozen=True)
 class TracedKernel:
-    """One compiled form of a kernel, and the numbers of the launches that ran it."""
+    """One compiled form of a kernel, and the indices of the launches that ran it."""
 
     function: str
     first_line: int
@@ -51,7 +51,7 @@ class TracedKernel:
 
 @dataclass(frozen=True)
 class TracedFile:
-    """A source file as it was when it ran: `text` begins at line `first_line` (from 1)."""
+    """A source file as it was during the run: `text` begins at line `first_line` (from 1)."""
 
     file: str
     text: str
@@ -61,7 +61,7 @@ class TracedFile:
 
 @dataclass(frozen=True)
 class Printed:
-    """What the file or its kernels printed, the last 64 KB. `stream` is 'stdout', 'stderr' or 'kernel'."""
+    """The last 64 KB that the file or its kernels printed. `stream` is 'stdout', 'stderr' or 'kernel'."""
 
     stream: str
     text: str
@@ -69,7 +69,7 @@ class Printed:
 
 @dataclass(frozen=True, eq=False)
 class LaunchViews:
-    """What the page draws of a launch besides its map.
+    """The pictures of a launch, besides its memory access map.
 
     accesses  float64 [programs]: element accesses of each program, x fastest.
     heatmaps  by tensor (an argument's name), of all programs; at most 512 x 512 cells, small unsigned integers.
@@ -82,16 +82,16 @@ class LaunchViews:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelLabResult(Result):
-    """Files that lie in the project are named relative to it, others by their absolute path, but in `trace`.
+    """Files inside the project are named relative to it, others by their absolute path; `trace` keeps absolute paths.
 
-    launches      one row per kernel launch, in order; the rows of the other tables name theirs by its number, from 0.
+    launches      one row per kernel launch, in order; the rows of the other tables refer to it by index, from 0.
     line_traffic  one row per launch, source line and tensor; `lines` of the base holds the same for the Source tab.
     faults        accesses out of bounds, then write-write races.
-    files         the traced file first, then every other that a launched kernel stands in.
+    files         the traced file first, then every other file that contains a launched kernel.
     trace         the launches, encoded; None in a Partial.
-    views         by number of the launch, of those that are cheap to draw; what is absent follows from `trace`.
-    trace_file    the name of the file that the trace was opened from, '' for a run. Of an opened trace, `params` are
-                  those of the form when it was opened.
+    views         by launch index, for the launches that are cheap to draw; the others are drawn from `trace`.
+    trace_file    the name of the file that the trace was opened from, '' for a run. `params` of an opened trace are
+                  the form's at that time.
 
     Metrics (all traced):
       launches, programs, accesses, read_bytes, written_bytes, unique_bytes (distinct in each launch, added up),
@@ -113,24 +113,24 @@ class KernelLabResult(Result):
     trace_file: str = ""
 
     def is_run_of(self, params: Params) -> bool:
-        """An opened trace stays as long as the form names the same file and function, however it would be traced."""
+        """An opened trace stays valid as long as the form names the same file and function."""
         if self.trace_file and isinstance(params, KernelLabParams):
             return (params.file, params.function) == (self.params.file, self.params.function)
         return super().is_run_of(params)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of one of `TABLES` as JSON and CSV hold them."""
+        """The rows of one of `TABLES`, for JSON and CSV."""
         return [asdict(row) for row in getattr(self, TABLES[table])]
 
     def line_bytes(self) -> Counter[tuple[str, int]]:
-        """Bytes that each source line moved, of all launches, by file and number."""
+        """Bytes moved per source line over all launches, by file and line number."""
         moved: Counter[tuple[str, int]] = Counter()
         for row in self.line_traffic:
             moved[row.file, row.line] += row.bytes
         return moved
 
     def function_at(self, file: str, line: int) -> str | None:
-        """The kernel that a line belongs to: the one that made its accesses, else the one that begins last before."""
+        """The kernel of a line: the one that made its accesses, else the last one that begins before it."""
         accessing = next((row.function for row in self.line_traffic if (row.file, row.line) == (file, line)), None)
         if accessing is not None:
             return accessing
@@ -139,18 +139,18 @@ class KernelLabResult(Result):
         return max(before)[1] if before else None
 
     def tensor_at(self, file: str, line: int, launch: int) -> str | None:
-        """The tensor that a line moves most of in a launch, or None."""
+        """The tensor of which a line moves the most bytes in a launch, or None."""
         rows = [row for row in self.line_traffic if (row.file, row.line) == (file, line)]
         rows = [row for row in rows if row.launch == launch] or rows
         return max(rows, key=lambda row: row.bytes).tensor if rows else None
 
     def file_of(self, function: str) -> str | None:
-        """The file that a kernel stands in."""
+        """The file that contains a kernel."""
         return next((source.file for source in self.sources if source.function == function), None)
 
     @classmethod
     def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
-        """The first versions had 'lines' and 'sources' for `line_traffic` and `files`, and the trace by its members."""
+        """Older files hold `line_traffic` and `files` as 'lines' and 'sources', and the members of the trace apart."""
         tables = stored["tables"]
         tree = super().from_tables({**stored, "arrays": {}})
         tree["faults"] = [{**row, "sentence": in_project(row["sentence"])} for row in tables.get("faults", [])]
@@ -174,7 +174,7 @@ _KERNEL_FIELDS = ("function", "first_line", "ttir", "launches")
 
 
 def source_lines(rows: Iterable[LineRow]) -> tuple[LineTraffic, ...]:
-    """Rows of `line_traffic` as the Source tab has them."""
+    """The rows of `line_traffic` for the Source tab."""
     return tuple(
         LineTraffic(
             kernel=file_name(row.file),
@@ -192,7 +192,7 @@ def source_lines(rows: Iterable[LineRow]) -> tuple[LineTraffic, ...]:
 
 
 def file_name(path: str) -> str:
-    """The last part of a path of any system."""
+    """The last part of a path, of any operating system."""
     return path.replace("\\", "/").rpartition("/")[2]
 
 
@@ -203,7 +203,7 @@ def _without_prefix(arrays: Mapping[str, Any]) -> dict[str, Any]:
 def _stored_sources(
     trace_rows: Iterable[Mapping[str, Any]], files: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """One per kernel: its own text is in the rows of the trace, the name of its file in the table of the sources."""
+    """One source per kernel. Its text is in the trace's rows, the name of its file in the sources table."""
     texts = {row["function"]: row["source"] for row in trace_rows if row["row"] == "launch"}
     sources: dict[str, KernelSource] = {}
     for row in files:

@@ -1,4 +1,4 @@
-"""A Python file, read by its syntax alone: its functions, its Triton kernels, what could be called."""
+"""Parses a Python file without running it: its functions, its Triton kernels, and which functions can be called."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KERNEL_DECORATORS = ("jit", "autotune", "heuristics")
 
 @dataclass(frozen=True)
 class Function:
-    """A function defined at the top of a file. `launches` says that it, or one that it calls, launches a kernel."""
+    """A function at the top level of a file. `launches`: it, or a function that it uses, launches a kernel."""
 
     name: str
     line: int
@@ -32,15 +32,15 @@ class Function:
 
     @property
     def can_be_called(self) -> bool:
-        """Callable as it is: no kernel, nothing asynchronous, no argument without a default."""
+        """Callable without arguments: no kernel, not asynchronous, every argument with a default."""
         return not (self.is_kernel or self.is_async or self.required_arguments)
 
 
 @dataclass(frozen=True)
 class Source:
-    """The text of a file and what stands at its top level.
+    """The text of a file and its top level.
 
-    `names` are all names bound there, imports too; `has_star_import` says that there may be more.
+    `names` are all names bound there, imports included; `has_star_import` says that there may be more.
     """
 
     path: Path
@@ -55,13 +55,13 @@ class Source:
 
     @property
     def candidates(self) -> tuple[Function, ...]:
-        """What can be run: the functions that launch; where none is seen to, every one that can be called."""
-        callable_ones = tuple(function for function in self.functions if function.can_be_called)
-        return tuple(function for function in callable_ones if function.launches) or callable_ones
+        """The functions that a run can call: those that launch a kernel, else all that can be called."""
+        functions = tuple(function for function in self.functions if function.can_be_called)
+        return tuple(function for function in functions if function.launches) or functions
 
 
 def read_source(path: Path) -> Source:
-    """Read and parse the file, not run it. Raises InvalidParams with one sentence, and the line where there is one."""
+    """Read and parse the file without running it. Raises InvalidParams with one sentence, and the line if known."""
     try:
         if path.is_dir():
             raise InvalidParams(f"{path} is a folder: give the path of a Python file.", "file")
@@ -69,10 +69,10 @@ def read_source(path: Path) -> Source:
             raise InvalidParams(f"{path} is not a regular file: give the path of a Python file.", "file")
         if path.stat().st_size > _LARGEST_FILE_BYTES:
             size = format_quantity(path.stat().st_size, "bytes")
-            raise InvalidParams(f"{path} has {size}, too much for a Python file: is it the right one?", "file")
+            raise InvalidParams(f"{path} has {size}, too large for a Python file: check the path.", "file")
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InvalidParams(f"There is no file {path}: check the path.", "file") from None
+        raise InvalidParams(f"{path} does not exist: check the path.", "file") from None
     except OSError as error:
         raise InvalidParams(f"{path} cannot be read: {error.strerror or error}.", "file") from error
     return _parsed(path, data)
@@ -84,23 +84,26 @@ def _parsed(path: Path, data: bytes) -> Source:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = data.decode(encoding)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the file's author; Python says them again when the file runs
+            warnings.simplefilter("ignore")  # Python repeats these warnings when the file runs
             tree = ast.parse(text, str(path))
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise InvalidParams(f"{path}:{line} is not {encoding} text: is it a Python file?", "file") from error
+        raise InvalidParams(
+            f"{path}:{line} is not {encoding} text: save the file as UTF-8, or check the path.", "file"
+        ) from error
     except SyntaxError as error:
         where = f"{path}:{error.lineno}" if error.lineno else str(path)
         raise InvalidParams(f"{where} is not valid Python: {error.msg}.", "file") from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise InvalidParams(f"{path} cannot be parsed as Python: {str(error) or 'it is too deep'}.", "file") from error
+        reason = str(error) or "its nesting is too deep"
+        raise InvalidParams(f"{path} cannot be parsed as Python: {reason}.", "file") from error
     bound = frozenset(_names(tree))
     star = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree))
     return Source(path, text, tuple(_functions(tree)), bound, star)
 
 
 def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements that run when the file is imported, those inside if, try, with and loops included."""
+    """Statements that run on import, including those inside if, try, with and loops."""
     for node in body:
         yield node
         for block in ("body", "orelse", "finalbody"):
@@ -130,7 +133,7 @@ def _functions(tree: ast.Module) -> Iterator[Function]:
         positional = [*arguments.posonlyargs, *arguments.args]
         required = positional[: len(positional) - len(arguments.defaults)]
         required += [
-            arg for arg, given in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if given is None
+            arg for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None
         ]
         yield Function(
             name,
@@ -148,7 +151,7 @@ def _is_kernel(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _last_name(node: ast.expr) -> str:
-    """'jit' of `jit`, `triton.jit` and `triton.jit(...)`."""
+    """'jit' for `jit`, `triton.jit` and `triton.jit(...)`."""
     if isinstance(node, ast.Call):
         node = node.func
     if isinstance(node, ast.Attribute):
@@ -157,7 +160,7 @@ def _last_name(node: ast.expr) -> str:
 
 
 def _launching(tree: ast.Module) -> set[str]:
-    """Top-level functions and classes that contain `kernel[grid](...)`, or use such a one by its name."""
+    """Top-level functions and classes that contain `kernel[grid](...)`, or use another such function by name."""
     uses: dict[str, set[str]] = {}
     launching: set[str] = set()
     for node in _top_level(tree.body):

@@ -1,4 +1,4 @@
-"""The page kernel-lab."""
+"""The kernel-lab page."""
 
 from gui.pages.kernel_lab.page import KernelLabPage
 

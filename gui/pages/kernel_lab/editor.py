@@ -1,4 +1,4 @@
-"""A source file that can be edited, with what each line moves: bytes beside it, heat behind it, faults in red."""
+"""An editor for a source file that shows the traffic per line: bytes in the gutter, heat behind, faults in red."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gui.widgets.code_view import CodeView
 
 _INDENT = 4
 _HOTTEST = 0.34
-"""Share of the heat colour behind the line that moves most."""
+"""Share of the heat colour behind the line that moves the most bytes."""
 
 
 @dataclass(frozen=True)
 class LineNotes:
-    """By line number: a short text for the gutter, heat from 0 to 1, and the sentence of a fault."""
+    """By line number: a short text for the gutter, heat from 0 to 1, and the fault sentence."""
 
     texts: Mapping[int, str] = field(default_factory=dict)
     heat: Mapping[int, float] = field(default_factory=dict)
@@ -27,9 +27,9 @@ class LineNotes:
 
 
 class CodeEditor(CodeView):
-    """Code that can be edited unless `editable` is off. `save_requested` is Ctrl+S; the saving is its owner's.
+    """A code editor, read-only unless `editable`. It emits `save_requested` on Ctrl+S; its owner saves the file.
 
-    Notes stay with their lines while text is inserted or deleted above them.
+    Notes move with their lines when text above them is inserted or deleted.
     """
 
     save_requested = Signal()
@@ -40,7 +40,7 @@ class CodeEditor(CodeView):
         super().__init__(text, first_line, "python", parent)
         self.setReadOnly(not editable)
         self.setTextInteractionFlags(
-            self.textInteractionFlags() | Qt.TextInteractionFlag.TextSelectableByKeyboard  # a cursor to move about with
+            self.textInteractionFlags() | Qt.TextInteractionFlag.TextSelectableByKeyboard  # a movable cursor
         )
         self.setTabStopDistance(_INDENT * self.fontMetrics().horizontalAdvance(" "))
         self.document().setModified(False)
@@ -52,20 +52,20 @@ class CodeEditor(CodeView):
         return self._notes
 
     def set_notes(self, notes: LineNotes) -> None:
-        """Show other notes."""
+        """Replace the notes."""
         self._notes = notes
         self.set_annotations(notes.texts)
         self._highlight()
 
     def bring_into_view(self, first: int, last: int) -> None:
-        """Scroll so that these lines are seen, or where they are too many, the first of them."""
+        """Scroll so that these lines are visible, or the first of them if they do not all fit."""
         fitting = max(1, self.viewport().height() // max(1, self.fontMetrics().lineSpacing()))
         spare = fitting - (last - first + 1)
         above = spare // 2 if spare > 0 else 2
         self.verticalScrollBar().setValue(max(0, first - self._first_line - above))
 
     def event(self, event: QEvent) -> bool:
-        """Ctrl+S is the editor's while it has the focus; elsewhere it is the window's."""
+        """Take Ctrl+S from the window while the editor has the focus, and show fault tooltips."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _saves(event):
             event.accept()
             return True
@@ -88,7 +88,7 @@ class CodeEditor(CodeView):
             super().keyPressEvent(event)
 
     def _break_line(self) -> None:
-        """A new line begins where the last one did, a step further in after a colon."""
+        """Keep the indentation of the previous line, one step deeper after a colon."""
         cursor = self.textCursor()
         before = cursor.block().text()[: cursor.positionInBlock()]
         indent = len(before) - len(before.lstrip(" "))
@@ -108,11 +108,11 @@ class CodeEditor(CodeView):
         self.set_notes(LineNotes(moved(notes.texts), moved(notes.heat), moved(notes.faults)))  # type: ignore[arg-type]
 
     def _line_colours(self) -> list[tuple[int, str]]:
-        """Heat and faults below, the picked line on top."""
+        """Heat and faults, with the picked line on top."""
         colours = theme.current()
-        ground, hot, bad = colours.sunken, colours.warn, colours.bad
-        heat = [(line, theme.mix(ground, hot, _HOTTEST * share)) for line, share in self._notes.heat.items()]
-        faults = [(line, theme.mix(ground, bad, 0.4)) for line in self._notes.faults]
+        background, hot, bad = colours.sunken, colours.warn, colours.bad
+        heat = [(line, theme.mix(background, hot, _HOTTEST * share)) for line, share in self._notes.heat.items()]
+        faults = [(line, theme.mix(background, bad, 0.4)) for line in self._notes.faults]
         return [*heat, *faults, *super()._line_colours()]
 
 

@@ -1,4 +1,4 @@
-"""Reading and writing files for kernel-lab: sources, traces, numbers. A problem is a TilescopeError."""
+"""Reads and writes files for kernel-lab: sources, traces, numbers. Raises TilescopeError if that fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
 
 
 def planned(plan: Plan) -> SourceFile | None:
-    """The file of a plan as it is on disk, even where it is no valid Python; None where it cannot be read."""
+    """The file of a plan as it is on disk, even if it is not valid Python; None if it cannot be read."""
     if plan.path is None:
         return None
     text = plan.text
@@ -31,21 +31,21 @@ def planned(plan: Plan) -> SourceFile | None:
 
 
 def traced_files(result: KernelLabResult | None) -> list[SourceFile]:
-    """The files of a run as they were when it ran."""
+    """The files of a run as they were during the run."""
     return [] if result is None else [SourceFile(file.file, file.text, file.first_line) for file in result.files]
 
 
 def source_files(plan: Plan, result: KernelLabResult | None) -> list[SourceFile]:
-    """The file of the plan, then the others of a run of that file."""
-    mine, ran = planned(plan), traced_files(result)
-    if mine is None:
-        return ran
-    others = [file for file in ran if file.path != mine.path]
-    return [mine, *others] if len(others) < len(ran) else [mine]
+    """The file of the plan, then the other files of a run of that file."""
+    plan_file, run_files = planned(plan), traced_files(result)
+    if plan_file is None:
+        return run_files
+    others = [file for file in run_files if file.path != plan_file.path]
+    return [plan_file, *others] if len(others) < len(run_files) else [plan_file]
 
 
 def folder_of(path: Path | None) -> str:
-    """Where a file dialog begins."""
+    """The initial folder of a file dialog."""
     return "" if path is None else str(path.parent)
 
 
@@ -58,20 +58,20 @@ def write(path: str, text: str) -> None:
 
 
 def ask_where(parent: QWidget, path: str) -> str:
-    """The path to save a source file as, '' where the user thought better of it."""
+    """Ask for the path to save a source file as; '' if the user cancels."""
     name = path.replace("\\", "/").rpartition("/")[2]
     chosen, _ = QFileDialog.getSaveFileName(parent, "Save the kernel as", f"my_{name}", "Python (*.py)")
     return chosen if not chosen or chosen.endswith(".py") else f"{chosen}.py"
 
 
 def may_leave(parent: QWidget, code: TrafficSource) -> bool:
-    """Whether another file may take the place of the one that is edited. Asks where something would be lost."""
+    """Whether another file may replace the edited one. Asks the user if edits would be lost."""
     if not code.modified:
         return True
     answer = QMessageBox.question(
         parent,
         "Unsaved changes",
-        "The file in the editor has changes that are not saved. Open another one and lose them?",
+        "The file in the editor has unsaved changes. Discard them and open another file?",
         QMessageBox.StandardButton.Discard | QMessageBox.StandardButton.Cancel,
         QMessageBox.StandardButton.Cancel,
     )

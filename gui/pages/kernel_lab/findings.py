@@ -1,4 +1,4 @@
-"""The card with the lists of a run: traffic per line, faults, and the differences from the run that is pinned as A."""
+"""The card with the lists of a run: traffic per line, faults, and the differences from the run pinned as A."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gui.widgets.switcher import Switcher
 _FAULTS, _CHANGES = 1, 2
 _NO_LINES = "The traffic of each source line is listed here."
 _NO_FAULTS_YET = "Out-of-bounds accesses and write-write races are listed here."
-_NO_PIN = "Pin a run as A, then run again: the differences in bytes appear here."
+_NO_PIN = "Pin a run as A, then run again to see the differences in bytes here."
 _IS_PIN = "This run is A: change the kernel and run again to see the differences in bytes."
 
 
@@ -39,7 +39,7 @@ def _line_tip(row: LineRow) -> str:
 
 
 def _fault_tip(row: FaultRow) -> str:
-    return f"{row.kind}: {row.count:,} elements or bytes"
+    return f"{row.kind}: {row.count:,} {'elements' if row.kind == 'out of bounds' else 'bytes'}"
 
 
 def _difference_tip(d: Difference) -> str:
@@ -47,7 +47,7 @@ def _difference_tip(d: Difference) -> str:
 
 
 def _difference_tone(d: Difference) -> str:
-    """Fewer bytes in green, more in red."""
+    """Green for fewer bytes, red for more."""
     return "good" if d.delta_bytes < 0 else "bad" if d.delta_bytes > 0 else "faint"
 
 
@@ -64,14 +64,14 @@ LINE_COLUMNS: tuple[Column[LineRow], ...] = (
         number=False, tip=_line_tip,
     ),
     _of_line("bytes", "Bytes", "Bytes that the line moved", _bytes),
-    _of_line("unique_bytes", "Distinct", "Bytes of different addresses", _bytes),
-    _of_line("reuse", "Reuse", "Bytes moved over distinct bytes", lambda reuse: format_quantity(reuse, "x")),
-    _of_line("masked_share", "Masked", "Elements that the mask left out", lambda share: f"{100 * share:.3g}%"),
+    _of_line("unique_bytes", "Distinct", "Bytes at distinct addresses", _bytes),
+    _of_line("reuse", "Reuse", "Bytes moved divided by distinct bytes", lambda reuse: format_quantity(reuse, "x")),
+    _of_line("masked_share", "Masked", "Share of elements that are masked off", lambda share: f"{100 * share:.3g}%"),
 )  # fmt: skip
 FAULT_COLUMNS: tuple[Column[FaultRow], ...] = (
     Column("line", "Line", "Source line", attrgetter("line"), tip=_fault_tip, tone=lambda row: "bad"),
     Column(
-        "sentence", "What is wrong", "What is wrong, and where", attrgetter("sentence"),
+        "sentence", "Fault", "What is wrong, where, and how to fix it", attrgetter("sentence"),
         number=False, tip=_fault_tip, stretch=True,
     ),
 )  # fmt: skip
@@ -83,7 +83,7 @@ DIFFERENCE_COLUMNS: tuple[Column[Difference], ...] = (
     Column("a_bytes", "A", "Bytes in the pinned run", lambda d: d.a_bytes, _bytes, tip=_difference_tip),
     Column("b_bytes", "B", "Bytes in this run", lambda d: d.b_bytes, _bytes, tip=_difference_tip),
     Column(
-        "delta_bytes", "B − A", "How many bytes more or fewer", lambda d: d.delta_bytes, _signed_bytes,
+        "delta_bytes", "B − A", "Difference in bytes", lambda d: d.delta_bytes, _signed_bytes,
         tip=_difference_tip, tone=_difference_tone,
     ),
     Column(
@@ -95,7 +95,7 @@ DIFFERENCE_COLUMNS: tuple[Column[Difference], ...] = (
 
 
 class Findings(Switcher):
-    """`picked` carries what a row stands for: some of launch, file, line, program and tensor."""
+    """`picked` carries what a row identifies: some of launch, file, line, program and tensor."""
 
     picked = Signal(dict)
 
@@ -104,14 +104,14 @@ class Findings(Switcher):
         self.lines: RecordTable[LineRow] = RecordTable(LINE_COLUMNS, place, _NO_LINES)
         self.faults: RecordTable[FaultRow] = RecordTable(FAULT_COLUMNS, place, _NO_FAULTS_YET, wrap=True)
         self.changes: RecordTable[Difference] = RecordTable(DIFFERENCE_COLUMNS, lambda change: change, _NO_PIN)
-        super().__init__([("Lines", self.lines), ("Faults", self.faults), ("A against B", self.changes)], parent)
+        super().__init__([("Lines", self.lines), ("Faults", self.faults), ("A vs. B", self.changes)], parent)
         self.pinned: KernelLabResult | None = None
         self.lines.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.faults.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.changes.picked.connect(self._on_change)
 
     def show_run(self, result: KernelLabResult) -> None:
-        """List the faults of a run and compare it with A; what there is to see comes to the front."""
+        """List the faults of a run, compare it with A, and show the list that has news."""
         self.show_faults(result)
         if self.pinned is not None and result is not self.pinned:
             self.changes.set_rows(differences(self.pinned, result))
@@ -120,20 +120,20 @@ class Findings(Switcher):
             self.show_picture(_FAULTS)
 
     def show_faults(self, result: KernelLabResult) -> None:
-        self.faults.set_rows(result.faults, "Nothing out of bounds, no write-write race.")
+        self.faults.set_rows(result.faults, "No out-of-bounds access and no write-write race.")
 
     def show_launch(self, result: KernelLabResult, launch: int) -> None:
         """List the traffic of one launch of a run."""
         self.lines.set_rows([row for row in result.line_traffic if row.launch == launch])
 
     def clear(self) -> None:
-        """Back to before a run; A stays pinned."""
+        """Reset to the state before a run; A stays pinned."""
         self.lines.set_rows([])
         self.faults.set_rows([], _NO_FAULTS_YET)
         self.changes.set_rows([], _NO_PIN if self.pinned is None else _IS_PIN)
 
     def pin(self, result: KernelLabResult | None) -> None:
-        """Make a run A; None lets it go."""
+        """Pin a run as A; None unpins."""
         self.pinned = result
         self.changes.set_rows([], _NO_PIN if result is None else _IS_PIN)
         if result is not None:

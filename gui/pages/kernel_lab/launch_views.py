@@ -1,6 +1,6 @@
-"""The pictures of one launch: its map, its programs, one of its tensors, its reuse.
+"""The pictures of one launch: its memory access map, its programs, one of its tensors, its reuse.
 
-A run brings most of them; what it left out, and what depends on a pick, is counted beside the GUI thread.
+A run brings most of them. The others, and those that depend on a selection, are computed off the GUI thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.format import format_quantity
 from core.topics.kernel_lab import analysis
-from core.topics.kernel_lab.result import LaunchViews as Counted
+from core.topics.kernel_lab.result import LaunchViews as RunViews
 from core.trace.heatmap import TensorHeatmap
 from core.trace.record import Buffer, Launch
 from core.trace.reuse import Reuse, reuse
@@ -30,7 +30,7 @@ _NO_REUSE = "The reuse of bytes appears here after a run."
 
 
 class LaunchViews(QObject):
-    """Shows one launch at a time in plots that follow each other."""
+    """Shows one launch at a time in linked plots."""
 
     moment_picked = Signal(object, str)
     program_picked = Signal(int)
@@ -40,10 +40,10 @@ class LaunchViews(QObject):
         super().__init__(parent)
         self.launch: Launch | None = None
         self.map, self.grid, self.heatmap = TraceMap(), ProgramGrid(), HeatmapView()
-        self.reuse = LineChart(_NO_REUSE, Axis("size of an LRU cache", "bytes", log=True), Axis("requests served", "%"))
-        accesses = Axis("accesses, program after program")
+        self.reuse = LineChart(_NO_REUSE, Axis("LRU cache size", "bytes", log=True), Axis("hit rate", "%"))
+        accesses = Axis("accesses, program by program")
         self.working_set = LineChart(_NO_REUSE, accesses, Axis("distinct bytes", "bytes"))
-        self._counted: Counted | None = None
+        self._run_views: RunViews | None = None
         self._program: int | None = None
         self._programs_work, self._heat_work, self._reuse_work = (LatestWork(self) for _ in range(3))
         self._programs_work.done.connect(self._show_programs)
@@ -59,13 +59,13 @@ class LaunchViews(QObject):
 
     @property
     def idle(self) -> bool:
-        """Whether everything is drawn."""
+        """Whether all pictures are complete."""
         works = (self._programs_work, self._heat_work, self._reuse_work)
         return self.map.idle and not any(work.busy for work in works)
 
-    def set_launch(self, launch: Launch | None, counted: Counted | None = None) -> None:
-        """Show another launch, with what the run counted of it; None empties every plot."""
-        self.launch, self._counted = launch, counted
+    def set_launch(self, launch: Launch | None, run_views: RunViews | None = None) -> None:
+        """Show a launch, with the pictures that the run brought; None empties every plot."""
+        self.launch, self._run_views = launch, run_views
         self.map.set_launches([] if launch is None else [launch])
         self.heatmap.set_tensors([] if launch is None else view_data.tensor_labels(launch))
         for work in (self._programs_work, self._heat_work, self._reuse_work):
@@ -74,9 +74,9 @@ class LaunchViews(QObject):
             self.grid.set_grid((0, 0, 0), np.zeros(0))
             self._show_no_reuse(None)
             return
-        if counted is not None:
-            self._show_programs((launch, counted.accesses))
-            self._show_reuse(counted.reuse)
+        if run_views is not None:
+            self._show_programs((launch, run_views.accesses))
+            self._show_reuse(run_views.reuse)
         else:
             self._programs_work.request(lambda: (launch, analysis.accesses_of_programs(launch)))
             self._reuse_work.request(lambda: reuse([launch]))
@@ -87,7 +87,7 @@ class LaunchViews(QObject):
         file, line = selection.get("file"), selection.get("line")
         program, access = (_number(selection.get(kind)) for kind in ("program", "access"))
         tensor = selection.get("tensor")
-        tensor = self._same_tensor(str(tensor)) if tensor is not None else None
+        tensor = self._first_alias(str(tensor)) if tensor is not None else None
         self._program = program
         self.map.select_line(str(file) if file is not None else None, _number(line))
         self.map.select_program(program)
@@ -97,21 +97,21 @@ class LaunchViews(QObject):
         self.heatmap.select_tensor(tensor)
         self.heatmap.select_program(program)
 
-    def _same_tensor(self, name: str) -> str:
-        """Arguments that are one tensor go by the name of the first of them."""
+    def _first_alias(self, name: str) -> str:
+        """The name of the first argument that is the same tensor."""
         buffers = () if self.launch is None else self.launch.buffers
-        same = next((buffer for buffer in buffers if buffer.name == name), None)
-        return name if same is None else next(b.name for b in buffers if b.data_ptr == same.data_ptr and b.size_bytes)
+        named = next((buffer for buffer in buffers if buffer.name == name), None)
+        return name if named is None else next(b.name for b in buffers if b.data_ptr == named.data_ptr and b.size_bytes)
 
     def _draw_heat(self) -> None:
-        """The heatmap that is asked for: of the run where it has it, else counted from the trace."""
+        """Draw the requested heatmap: the run's if it has it, else computed from the trace."""
         launch, name = self.launch, self.heatmap.tensor
         if launch is None or not name:
             return
         program = self._program if self.heatmap.only_picked else None
-        if program is None and self._counted is not None and name in self._counted.heatmaps:
+        if program is None and self._run_views is not None and name in self._run_views.heatmaps:
             self._heat_work.forget()
-            self._show_heat((name, self._counted.heatmaps[name]))
+            self._show_heat((name, self._run_views.heatmaps[name]))
             return
         buffer = next(buffer for buffer in launch.buffers if buffer.name == name)
         self._heat_work.request(partial(_named_heatmap, launch, buffer, program))
@@ -128,18 +128,18 @@ class LaunchViews(QObject):
     def _show_reuse(self, curves: Reuse) -> None:
         sizes = Series("hits", curves.cache_bytes, 100 * curves.hit_share, 0)
         sampled = "" if curves.sampled_share == 1 else f", {curves.sampled_share:.1%} of the lines sampled"
-        requests = f"{curves.requests:,} requests of {curves.line_bytes} B lines{sampled}"
+        requests = f"{curves.requests:,} requests of {curves.line_bytes} B cache lines{sampled}"
         self.reuse.set_series([sizes], y_range=(0, 100), note=f"{requests}, in program order")
         ends = curves.window_ends.astype(np.float64)
         window = format_quantity(float(ends[0]) if ends.size else 0.0, "")
         self.working_set.set_series(
             [
-                Series("so far", ends, curves.seen_bytes.astype(np.float64), 0),
-                Series("asked", ends, curves.window_bytes.astype(np.float64), 1),
+                Series("distinct so far", ends, curves.seen_bytes.astype(np.float64), 0),
+                Series("requested", ends, curves.window_bytes.astype(np.float64), 1),
                 Series("distinct", ends, curves.window_distinct_bytes.astype(np.float64), 2),
             ],
             from_zero=True,
-            note=f"asked and distinct: per {window} accesses; {curves.line_bytes} B lines",
+            note=f"requested and distinct: per {window} accesses; {curves.line_bytes} B cache lines",
         )
 
     def _show_no_reuse(self, sentence: str | None) -> None:

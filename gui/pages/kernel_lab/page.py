@@ -1,4 +1,4 @@
-"""The view of kernel-lab: a file of kernels, its source with traffic per line, and everything its launches touched."""
+"""The kernel-lab page: a file of kernels, its source with traffic per line, and the memory that its launches touch."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ from gui.widgets.switcher import Switcher
 _UPPER_PX = 300
 _OPEN_FILTER = "Kernels and traces (*.py *.npz);;Python (*.py);;Saved traces (*.npz)"
 _SOURCE_HELP = (
-    "Bytes that each line moves, in the gutter; the warmer the line, the more. Lines at fault are red. Click a line to "
-    "light its accesses everywhere; edit it and press Ctrl+S to save and trace again."
+    "The gutter shows the bytes that each line moves; warmer lines move more. Lines with a fault are red. Click a line "
+    "to highlight its accesses in every view. Edit the code and press Ctrl+S to save and trace again."
 )
 _MAP_HELP = (
-    "Every load and store of the launch: x is the order of accesses, program after program; y the address, the tensors "
-    "stacked. Click an access to find its line and program; the wheel zooms, a drag pans, a double click shows all."
+    "Every load and store of the launch: x is the order of accesses, program by program; y is the address, with the "
+    "tensors stacked. Click an access to find its line and program. The wheel zooms, dragging pans, a double click "
+    "shows everything."
 )
-_TENSOR_HELP = "How often each element of a tensor is read or written, by all programs or by the one that is picked."
+_TENSOR_HELP = "How often each element of a tensor is read or written, by all programs or by the selected one."
 _PROGRAM_HELP = (
-    "The grid of the launch: click a program to follow it everywhere. Reuse: the share of requests that a cache of "
-    "that size would serve. Working set: distinct bytes, as the accesses go on."
+    "Programs: the grid of the launch; click a program to highlight it in every view. Reuse: the hit rate of a cache "
+    "of each size. Working set: distinct bytes over the course of the accesses."
 )
 _FINDINGS_HELP = (
-    "Accesses beyond a tensor and bytes that two programs write. With a run pinned as A, the next one is compared with "
-    "it: bytes per tensor and per line."
+    "Traffic per source line, out-of-bounds accesses and write-write races. Pin a run as A to compare the next run "
+    "with it: bytes per tensor and per line."
 )
 
 
@@ -87,14 +88,14 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self._write_badges(state)
 
     def _write_badges(self, state: PageState[Plan, KernelLabResult]) -> None:
-        """The trace in view may be of an earlier run than the numbers: it comes last in a run, or never."""
+        """The trace may belong to an earlier run than the numbers, since it arrives last in a run."""
         run = self.run.result
         provenance, outdated = (None, False) if run is None else (Provenance.TRACED, not run.is_run_of(state.asked))
         for key in ("map", "tensor", "programs", "findings"):
             self.cards[key].set_provenance(provenance, outdated=outdated)
 
     def _show_files(self, state: PageState[Plan, KernelLabResult], is_other_file: bool) -> None:
-        """The file of the form, as it is on disk unless the user is editing it, or the files of the opened trace."""
+        """Show the form's file, from disk unless the user is editing it, or the files of the opened trace."""
         opened = self._opened
         shown_files = files.source_files(state.plan, state.result) if opened is None else files.traced_files(opened)
         edited = {file.path: file for file in self.code.files} if self.code.modified and not is_other_file else {}
@@ -104,7 +105,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.cards["source"].set_provenance(Provenance.TRACED if self.code.has_notes else None)
 
     def draw_result(self, result: KernelLabResult | None) -> None:
-        """The numbers come before the trace, and the trace is decoded beside the GUI thread."""
+        """Show the numbers first; the trace arrives later and is decoded off the GUI thread."""
         if result is None:
             self._forget_run()
             return
@@ -132,7 +133,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.toolbar.summary.set_wordings()
 
     def select(self, selection: Selection) -> None:
-        """Show the selection in every view. Each setter is silent when nothing changes, so nothing loops."""
+        """Show the selection in every view. A setter emits nothing if nothing changes, so no loop arises."""
         file, line = selection.get("file"), selection.get("line")
         file = str(file) if file is not None else None
         line = line if isinstance(line, int) else None
@@ -141,7 +142,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.views.select(selection)
 
     def dismiss(self) -> bool:
-        """Escape also takes the selection back."""
+        """Escape also clears the selection."""
         if super().dismiss():
             return True
         selected = self.selection.selection
@@ -154,12 +155,12 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     @property
     def launch(self) -> int:
-        """The number of the launch that the plots show."""
+        """The index of the launch that the plots show."""
         return self.selection.selection.index("launch", 0)
 
     @property
     def _opened(self) -> KernelLabResult | None:
-        """The trace file that is shown: until the form names another file, or another function."""
+        """The opened trace, until the form names another file or function."""
         result = None if self.state is None else self.state.fitting
         return result if result is not None and result.trace_file else None
 
@@ -170,7 +171,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
     # Files
 
     def open(self, path: str) -> None:
-        """Open a Python file, to be run when asked, or a trace, shown at once."""
+        """Open a Python file, which runs on request, or a trace, which is shown at once."""
         if path.lower().endswith(".npz"):
             self._open_trace(path)
         elif files.may_leave(self, self.code):
@@ -219,7 +220,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
     # Results
 
     def _show_launches(self, launches: list[Launch]) -> None:
-        """The trace is there: draw the launch that was shown, where there still is one."""
+        """Show the decoded trace, at the launch that was shown before if it still exists."""
         launch = min(max(0, self.launch), max(0, len(launches) - 1))
         self.selection.update(launch=launch if launches else None)
         self.toolbar.launch.setCurrentIndex(launch)
@@ -272,7 +273,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
             self._show_launch(index)
 
     def _on_line(self, file: str, line: int) -> None:
-        """A source line was clicked: light its accesses, and the tensor that it moves."""
+        """A source line was clicked: highlight its accesses and its tensor."""
         tensor = self.selection.selection.get("tensor")
         self.selection.update(**self.run.kinds_of_line(file, line, self.launch, tensor))
 
@@ -289,7 +290,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.selection.update(program=program if program >= 0 else None, access=None)
 
     def _on_finding(self, kinds: dict[str, Any]) -> None:
-        """A row of a list was clicked: go to its launch, its line, then to what else it names."""
+        """A row of a list was clicked: select its launch, its line, then its program and tensor."""
         launch = kinds.get("launch", self.launch)
         if launch != self.launch:
             self.toolbar.launch.setCurrentIndex(launch)

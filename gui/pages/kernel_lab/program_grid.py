@@ -1,4 +1,4 @@
-"""The grid of a launch, one cell a program: how much each one does, and which one is picked."""
+"""The grid of a launch, one cell per program: its number of accesses, and which program is selected."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _LINE_FROM_PX = 5
 _LABEL_FROM_PX = 26
 _LARGEST_PX = 44.0
 _SQUARE_FROM = 8
-"""Rows and columns from which cells are square."""
+"""Cells are square from this many rows and columns on."""
 
 
 class ProgramGrid(Figure):
-    """x to the right and y downwards; the planes of z side by side. A long row is folded into several.
+    """x runs to the right and y downwards, with the planes of z side by side. A long row is folded into several.
 
-    `program_picked` carries a linear program id (x fastest), -1 for none: a second click takes the pick back.
+    `program_picked` carries a linear program id (x fastest), or -1 when a second click clears the selection.
     """
 
     program_picked = Signal(int)
@@ -49,7 +49,7 @@ class ProgramGrid(Figure):
         self.set_content(content)
 
     def set_grid(self, grid: tuple[int, int, int], amounts: np.ndarray, unit: str = "accesses") -> None:
-        """Show a grid (x, y, z) whose programs did these `amounts` [programs], x fastest; an empty one is empty."""
+        """Show a grid (x, y, z) with `amounts` [programs], x fastest. Without programs, show the empty state."""
         self.grid, self.amounts, self.unit = grid, np.asarray(amounts, dtype=np.float64), unit
         self.program = None
         if not self.amounts.size:
@@ -60,7 +60,7 @@ class ProgramGrid(Figure):
         self.show_content()
 
     def select_program(self, program: int | None) -> None:
-        """Mark a program; None unmarks."""
+        """Mark a program; None clears the mark."""
         marked = program if program is not None and 0 <= program < self.amounts.size else None
         if marked != self.program:
             self.program = marked
@@ -72,14 +72,14 @@ class ProgramGrid(Figure):
         return program % x, program // x % y, program // (x * y)
 
     def describe(self, program: int | None) -> str | None:
-        """What a program did."""
+        """The tooltip of a program."""
         if program is None:
             return None
         amount = self.amounts[program]
         return f"program {program:,} = {self.coordinates(program)}\n{amount:,.0f} {self.unit}"
 
     def toggle(self, program: int) -> None:
-        """What a click on a program does."""
+        """Handle a click on a program."""
         self.program_picked.emit(-1 if program == self.program else program)
 
     def restyle(self, theme: Theme) -> None:
@@ -92,11 +92,11 @@ class ProgramGrid(Figure):
             entries = [Entry(f"{high} {self.unit}", theme.accent)]
             if low != high:
                 entries.insert(0, Entry(low, _ramp(theme, float(self.amounts.min() / max(1.0, self.amounts.max())))))
-            self.legend.set_entries((*entries, Entry("picked", theme.tiles["current"], "outline")))
+            self.legend.set_entries((*entries, Entry("selected", theme.tiles["current"], "outline")))
 
 
 class _Cells(Canvas):
-    """The planes of the grid, painted as one small image each and scaled without smoothing."""
+    """The planes of the grid, each painted as one small image and scaled without smoothing."""
 
     def __init__(self, figure: ProgramGrid) -> None:
         super().__init__()
@@ -116,17 +116,19 @@ class _Cells(Canvas):
     def paint(self, painter: QPainter, theme: Theme) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.fillRect(self.rect(), QColor(theme.sunken))
-        boxes, (wide, high) = self._layout()
+        boxes, (cell_width, cell_height) = self._layout()
         columns, rows = self._shape()
         self._images = self._images or self._painted(theme)
         for box, image in zip(boxes, self._images, strict=True):
             painter.drawImage(box, image, QRectF(0, 0, columns, rows))
             painter.setPen(QPen(QColor(theme.sunken), 1))
-            for column in range(1, columns if wide >= _LINE_FROM_PX else 0):
-                painter.drawLine(box.left() + column * wide, box.top(), box.left() + column * wide, box.bottom())
-            for row in range(1, rows if high >= _LINE_FROM_PX else 0):
-                painter.drawLine(box.left(), box.top() + row * high, box.right(), box.top() + row * high)
-        if min(wide, high) >= _LABEL_FROM_PX:
+            for column in range(1, columns if cell_width >= _LINE_FROM_PX else 0):
+                painter.drawLine(
+                    box.left() + column * cell_width, box.top(), box.left() + column * cell_width, box.bottom()
+                )
+            for row in range(1, rows if cell_height >= _LINE_FROM_PX else 0):
+                painter.drawLine(box.left(), box.top() + row * cell_height, box.right(), box.top() + row * cell_height)
+        if min(cell_width, cell_height) >= _LABEL_FROM_PX:
             self._write_ids(painter, theme)
         if self._figure.program is not None:
             painter.setPen(QPen(QColor(theme.tiles["current"]), 2))
@@ -136,19 +138,21 @@ class _Cells(Canvas):
             painter.drawRect(cell.adjusted(-grow, -grow, grow, grow))
 
     def cell_of(self, program: int) -> QRectF:
-        """Where a program is drawn."""
-        boxes, (wide, high) = self._layout()
+        """The rectangle of a program."""
+        boxes, (cell_width, cell_height) = self._layout()
         columns, _ = self._shape()
         plane, inside = divmod(program, self._per_plane())
         row, column = divmod(inside, columns)
-        return QRectF(boxes[plane].left() + column * wide, boxes[plane].top() + row * high, wide, high)
+        return QRectF(
+            boxes[plane].left() + column * cell_width, boxes[plane].top() + row * cell_height, cell_width, cell_height
+        )
 
     def program_at(self, x: float, y: float) -> int | None:
-        boxes, (wide, high) = self._layout()
+        boxes, (cell_width, cell_height) = self._layout()
         columns, rows = self._shape()
         for plane, box in enumerate(boxes):
             if box.contains(x, y):
-                column, row = int((x - box.left()) / wide), int((y - box.top()) / high)
+                column, row = int((x - box.left()) / cell_width), int((y - box.top()) / cell_height)
                 inside = row * columns + column
                 if column < columns and row < rows and inside < self._per_plane():
                     return plane * self._per_plane() + inside
@@ -165,7 +169,7 @@ class _Cells(Canvas):
             self._figure.toggle(program)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """The arrows walk from program to program."""
+        """The arrow keys move between programs."""
         columns, _ = self._shape()
         steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns}
         step = steps.get(Qt.Key(event.key()))
@@ -177,7 +181,7 @@ class _Cells(Canvas):
             self._figure.program_picked.emit(program)
 
     def event(self, event: QEvent) -> bool:
-        """The arrows are the grid's while it has the focus; elsewhere they step through what is played."""
+        """Take the arrow keys from the player while the grid has the focus."""
         if (
             event.type() == QEvent.Type.ShortcutOverride
             and isinstance(event, QKeyEvent)
@@ -191,28 +195,31 @@ class _Cells(Canvas):
         return max(1, self._figure.grid[0] * self._figure.grid[1])
 
     def _shape(self) -> tuple[int, int]:
-        """Columns and rows of one plane. A grid of one axis is folded to fill the space."""
+        """Columns and rows of one plane. A one-dimensional grid is folded to fill the space."""
         x, y, z = self._figure.grid
         if y > 1 or x <= 1:
             return max(1, x), max(1, y)
-        room = max(1.0, self.width() / max(1, z)), max(1.0, float(self.height()))
-        columns = min(x, max(1, math.ceil(math.sqrt(x * room[0] / room[1]))))
+        width, height = max(1.0, self.width() / max(1, z)), max(1.0, float(self.height()))
+        columns = min(x, max(1, math.ceil(math.sqrt(x * width / height))))
         # Powers of two make ids easy to find.
         columns = min(x, 1 << max(0, round(math.log2(columns))))
         return columns, -(-x // columns)
 
     def _layout(self) -> tuple[list[QRectF], tuple[float, float]]:
-        """Where each plane lies, and the width and height of a cell: square unless there are few rows or columns."""
+        """The rectangle of each plane, and the cell size. Cells are square unless there are few rows or columns."""
         columns, rows = self._shape()
         planes = max(1, self._figure.grid[2])
-        wide = (self.width() - _GAP_PX * (planes + 1)) / (planes * columns)
-        high = (self.height() - _GAP_PX) / rows
+        cell_width = (self.width() - _GAP_PX * (planes + 1)) / (planes * columns)
+        cell_height = (self.height() - _GAP_PX) / rows
         if min(columns, rows) >= _SQUARE_FROM:
-            wide = high = min(wide, high)
-        wide, high = (_whole(max(0.5, min(side, _LARGEST_PX))) for side in (wide, high))
-        across, down = columns * wide, rows * high
+            cell_width = cell_height = min(cell_width, cell_height)
+        cell_width, cell_height = (_whole(max(0.5, min(side, _LARGEST_PX))) for side in (cell_width, cell_height))
+        across, down = columns * cell_width, rows * cell_height
         left, top = (self.width() - planes * across - (planes - 1) * _GAP_PX) / 2, (self.height() - down) / 2
-        return [QRectF(left + plane * (across + _GAP_PX), top, across, down) for plane in range(planes)], (wide, high)
+        return [QRectF(left + plane * (across + _GAP_PX), top, across, down) for plane in range(planes)], (
+            cell_width,
+            cell_height,
+        )
 
     def _painted(self, theme: Theme) -> list[QImage]:
         columns, rows = self._shape()
@@ -237,11 +244,11 @@ class _Cells(Canvas):
             painter.drawText(self.cell_of(program), Qt.AlignmentFlag.AlignCenter, str(program))
 
     def resizeEvent(self, event: object) -> None:
-        self._images = []  # a folded row may fold elsewhere now
+        self._images = []  # the fold of a long row depends on the size
 
 
 def _whole(side_px: float) -> float:
-    """Cells that show lines between them begin at whole pixels."""
+    """A whole number of pixels for cells with lines between them."""
     return float(math.floor(side_px)) if side_px >= _LINE_FROM_PX else side_px
 
 

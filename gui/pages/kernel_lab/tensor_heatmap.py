@@ -1,4 +1,4 @@
-"""One tensor as a picture: how often each of its elements is read or written, by all programs or by one."""
+"""A heatmap of one tensor: how often each element is read or written, by all programs or by one."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from gui.widgets.fitted_label import FittedLabel
 
 WAYS = ("reads", "writes")
 _LEAST_PX, _WIDEST_COMBO_PX = 52, 200
-"""A combo, or a button, is as wide as its text where there is room."""
+"""Combo boxes and buttons are as wide as their text if there is room."""
 
 _NO_PROGRAM = "Program"
-"""On the button while none is picked: it is off."""
+"""The text of the disabled button while no program is selected."""
 
 
 class HeatmapView(Figure):
-    """The last dimension runs to the right, the others downwards. Brighter is more often.
+    """The last dimension runs to the right, the others downwards. Brighter elements are accessed more often.
 
-    `heat_requested` says that the user chose a tensor, reads or writes, or the programs: the owner of the trace
-    answers with `set_heatmap`. `tensor_picked` carries the tensor's name.
+    `heat_requested`: the user chose a tensor or the programs, and the owner of the trace answers with `set_heatmap`.
+    `tensor_picked` carries the tensor's name.
     """
 
     heat_requested = Signal()
     tensor_picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("How often each element of a tensor is touched appears here after a run.", parent)
+        super().__init__("The accesses to each element of a tensor appear here after a run.", parent)
         self.heatmap: TensorHeatmap | None = None
         self._ink = themes.current().accent
         self.tensor_combo = QComboBox()
-        self.tensor_combo.setToolTip("The tensor that is drawn")
+        self.tensor_combo.setToolTip("The tensor to show")
         self.way_buttons = {way: QPushButton(way.capitalize()) for way in WAYS}
         self.only_button = QPushButton(_NO_PROGRAM)
         self.only_button.setCheckable(True)
         self.only_button.setEnabled(False)
-        self.only_button.setToolTip("Only the program that is picked, or all of them")
+        self.only_button.setToolTip("Show only the selected program, or all programs")
         self._build()
 
     @property
@@ -59,11 +59,11 @@ class HeatmapView(Figure):
 
     @property
     def only_picked(self) -> bool:
-        """Whether one program's accesses are shown, not all."""
+        """Whether only the selected program's accesses are shown."""
         return self.only_button.isChecked()
 
     def set_tensors(self, tensors: list[tuple[str, str]]) -> None:
-        """The tensors to choose from: name, and what it is. The one chosen stays, where it is still there."""
+        """The tensors to choose from: name and description. The current choice stays if it is still there."""
         kept = self.tensor
         self.tensor_combo.blockSignals(True)
         self.tensor_combo.clear()
@@ -78,7 +78,7 @@ class HeatmapView(Figure):
             self.show_empty()
 
     def select_tensor(self, tensor: str | None) -> None:
-        """Choose a tensor, as another view picked it."""
+        """Select a tensor that another view picked."""
         index = -1 if tensor is None else self.tensor_combo.findData(tensor)
         if index >= 0 and index != self.tensor_combo.currentIndex():
             self.tensor_combo.blockSignals(True)
@@ -87,7 +87,7 @@ class HeatmapView(Figure):
             self.heat_requested.emit()
 
     def select_program(self, program: int | None) -> None:
-        """The program that is picked: what 'only' means. Draws anew where one program's accesses are shown."""
+        """Set the selected program, and request its heatmap if only one program is shown."""
         before = self.only_button.text()
         self.only_button.setEnabled(program is not None)
         if program is None and self.only_button.isChecked():
@@ -101,7 +101,7 @@ class HeatmapView(Figure):
         self.way_buttons[way].setChecked(True)
 
     def set_heatmap(self, heatmap: TensorHeatmap, ink: str) -> None:
-        """Draw these, reads and writes alike in the tensor's colour `ink`."""
+        """Draw a heatmap, with reads and writes in the tensor's colour `ink`."""
         before = self.heatmap
         self.heatmap, self._ink = heatmap, ink
         self.show_content()
@@ -152,18 +152,18 @@ class HeatmapView(Figure):
         facts = [about, f"{total} {self.way}", f"{touched:.0%} touched", busiest]
         shorter = (facts, facts[1:], facts[2:])
         self._facts.set_wordings(*(" · ".join(filter(None, wording)) for wording in shorter))
-        self._facts.setToolTip(f"{self._facts.text()}: the most accesses that one element has")
+        self._facts.setToolTip(f"{self._facts.text()} (most accesses to one element)")
 
     def _pooled(self, each: np.ndarray) -> np.ndarray:
-        """No more cells than pixels, the busiest of those that fall together: a single touched row never disappears."""
+        """At most one cell per pixel, with the maximum of merged cells, so that a single touched row stays visible."""
         assert self.heatmap is not None
         extents = self.heatmap.rows, self.heatmap.columns
         box, ranges = self.chart.getViewBox(), self.chart.getViewBox().viewRange()
-        room = max(1.0, box.height()), max(1.0, box.width())
+        pixels = max(1.0, box.height()), max(1.0, box.width())
         for axis in (0, 1):
             low, high = ranges[1 - axis]
             in_view = each.shape[axis] * min(1.0, (high - low) / max(1, extents[axis]))
-            stride = max(1, int(np.ceil(in_view / room[axis])))
+            stride = max(1, int(np.ceil(in_view / pixels[axis])))
             if stride > 1 and each.shape[axis] > stride:
                 each = np.maximum.reduceat(each, np.arange(0, each.shape[axis], stride), axis=axis)
         return each
@@ -211,7 +211,7 @@ class HeatmapView(Figure):
 
 
 def _span(index: int, cells: int, extent: int) -> str:
-    """The elements that a cell stands for."""
+    """The elements of a cell."""
     first, last = int(index * extent / cells), max(int(index * extent / cells), int((index + 1) * extent / cells) - 1)
     return f"{first:,}" if first == last else f"{first:,}..{last:,}"
 

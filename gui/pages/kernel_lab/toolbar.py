@@ -1,5 +1,4 @@
-"""The strip above the plots of kernel-lab: which file, which function, which launch; pin, export, and the run in a
-line."""
+"""The strip above the plots of kernel-lab: file, function and launch, pin and export, and a summary of the run."""
 
 from __future__ import annotations
 
@@ -26,13 +25,13 @@ from gui.widgets.scroll import VerticalScroll
 
 _USERS_FILE = "My file"
 _LEAST_COMBO_PX, _READABLE_LAUNCH_PX, _WIDEST_COMBO_PX = 80, 204, 320
-"""A combo is as wide as its longest text where there is room."""
+"""A combo box is as wide as its longest text if there is room."""
 EXPORTS = {"launches": "launch", "tensors": "tensor", "lines": "source line"}
-"""Tables of a result that can be exported, and what a row of each is."""
+"""The tables of a result that can be exported, and what each row of them is."""
 
 
 class Toolbar(QWidget):
-    """Asks; decides nothing. Combos emit only what the user chose."""
+    """Emits the user's choices; the page acts on them. Combo boxes emit only for user actions."""
 
     example_chosen = Signal(str)
     open_requested = Signal()
@@ -50,18 +49,18 @@ class Toolbar(QWidget):
         for example in self._examples:
             self.example.addItem(example.title, example.path)
             self.example.setItemData(self.example.count() - 1, example.about, Qt.ItemDataRole.ToolTipRole)
-        self.example.setToolTip("The examples that come with Tilescope")
+        self.example.setToolTip("Examples that come with Tilescope")
         self.open_button = QPushButton("Open…")
-        self.open_button.setToolTip("Open a Python file or a saved trace (Ctrl+O); or drop one anywhere on the page")
+        self.open_button.setToolTip("Open a Python file or a saved trace (Ctrl+O), or drop one anywhere on the page")
         self.function = QComboBox()
-        self.function.setToolTip("The function that is called, and whose launches are traced")
+        self.function.setToolTip("The function to call; its launches are traced")
         self.launch = QComboBox()
-        self.launch.setToolTip("The launch that the plots show")
+        self.launch.setToolTip("The launch to show in the plots")
         self.summary = FittedLabel()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.pin = QPushButton("Pin as A")
         self.pin.setCheckable(True)
-        self.pin.setToolTip("Keep this run as A: the next one, B, is compared with it")
+        self.pin.setToolTip("Keep this run as A, to compare the next run, B, with it")
         self.export = QPushButton("Export…")
         self._menu()
         self._lay_out()
@@ -71,11 +70,11 @@ class Toolbar(QWidget):
         theme.notifier().changed.connect(self._recolour)
 
     def show_file(self, path: str) -> None:
-        """Show which file is open: an example by its name."""
+        """Show which file is open: an example by its title, any other as the user's file."""
         self.example.setCurrentIndex(max(0, self.example.findData(path)))
 
     def set_functions(self, names: Sequence[str], chosen: str) -> None:
-        """The functions that can be called, and the one that would be."""
+        """The functions that can be called, and the chosen one."""
         if [self.function.itemText(i) for i in range(self.function.count())] != list(names):
             self.function.clear()
             self.function.addItems(list(names))
@@ -141,7 +140,7 @@ class Toolbar(QWidget):
 
 
 class Welcome(VerticalScroll):
-    """What stands in place of the plots before the first run: how to begin, and the examples."""
+    """Takes the place of the plots before the first run: how to begin, and the examples."""
 
     example_chosen = Signal(str)
 
@@ -153,12 +152,12 @@ class Welcome(VerticalScroll):
         layout.setContentsMargins(16, 8, 16, 8)
         layout.setSpacing(3)
         layout.addStretch(1)
-        begin = QLabel("Run (F5) traces every load and store of the kernels, without a GPU.")
-        begin.setProperty("role", "empty")
-        begin.setWordWrap(True)
-        begin.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        layout.addWidget(begin)
-        hint = QLabel("Open a file of yours (Ctrl+O), drop one anywhere on this page, or begin with an example:")
+        intro = QLabel("Run (F5) traces every load and store of the kernels. No GPU is needed.")
+        intro.setProperty("role", "empty")
+        intro.setWordWrap(True)
+        intro.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout.addWidget(intro)
+        hint = QLabel("Open your own file (Ctrl+O), drop one anywhere on this page, or start with an example:")
         hint.setProperty("role", "small")
         hint.setWordWrap(True)
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)

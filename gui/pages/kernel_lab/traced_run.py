@@ -1,4 +1,4 @@
-"""The run that the plots of kernel-lab show, and what a pick in one of them selects in the others."""
+"""The run that the plots of kernel-lab show, and what a click in one plot selects in the others."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Kinds = dict[str, Value | None]
 
 
 class TracedRun(QObject):
-    """The last run that brought a trace; one under way, or given up, takes nothing from it.
+    """The last run with a trace. A run in progress or a cancelled run does not replace it.
 
-    `launches` are decoded beside the GUI thread: `decoded` carries them, `failed` a sentence.
+    `launches` are decoded off the GUI thread: `decoded` carries them, `failed` carries an error sentence.
     """
 
     decoded = Signal(object)
@@ -33,14 +33,14 @@ class TracedRun(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether launches are still to come."""
+        """Whether the launches are still being decoded."""
         return self._decoding.busy
 
     def take(self, result: KernelLabResult) -> bool:
-        """Decode the trace of another run. Says whether it ran what the last one did: picks then mean the same."""
+        """Decode the trace of a run. Returns whether it ran the same function, so that selections stay valid."""
         before, self.result = self.result, result
         self._decoding.request(lambda: analysis.launches_of(result))
-        return before is not None and _what_ran(before) == _what_ran(result)
+        return before is not None and _target(before) == _target(result)
 
     def forget(self) -> None:
         self._decoding.forget()
@@ -50,15 +50,15 @@ class TracedRun(QObject):
         return self.launches[number] if 0 <= number < len(self.launches) else None
 
     def kinds_of_line(self, file: str, line: int, launch: int, tensor: Value | None) -> Kinds:
-        """What a source line selects: the kernel that it belongs to, and the tensor that it moves, else `tensor`."""
+        """The selection for a source line: its kernel, and the tensor that it moves, else `tensor`."""
         if self.result is None:
             return {"file": file, "line": line}
-        moved = self.result.tensor_at(file, line, launch) or tensor
+        line_tensor = self.result.tensor_at(file, line, launch) or tensor
         function = self.result.function_at(file, line)
-        return {"file": file, "line": line, "function": function, "tensor": moved, "access": None}
+        return {"file": file, "line": line, "function": function, "tensor": line_tensor, "access": None}
 
     def kinds_of_moment(self, moment: Moment, launch: int, tensor: str) -> Kinds:
-        """What an access selects: its program, its line, and `tensor`, else the one that it is to."""
+        """The selection for an access: its program, its line, and `tensor`, else the tensor that it accesses."""
         access = moment.access
         return {
             "program": moment.program,
@@ -74,5 +74,6 @@ class TracedRun(QObject):
         self.decoded.emit(launches)
 
 
-def _what_ran(result: KernelLabResult) -> tuple[str, str, str]:
+def _target(result: KernelLabResult) -> tuple[str, str, str]:
+    """What a run executed: file, function and trace file."""
     return result.params.file, result.params.function, result.trace_file

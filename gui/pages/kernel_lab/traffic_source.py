@@ -1,4 +1,4 @@
-"""The files of a traced program, with the traffic of each line: one of them can be edited and saved."""
+"""The files of a traced run, with the traffic per line. The user's file can be edited and saved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gui.pages.kernel_lab.editor import CodeEditor, LineNotes
 
 @dataclass(frozen=True)
 class SourceFile:
-    """Text of a file from `first_line` on. One that is not `editable` is read-only; a 'shipped' one is an example."""
+    """The text of a file from `first_line` on. Read-only unless `editable`; a `shipped` file is an example."""
 
     path: str
     text: str
@@ -27,9 +27,9 @@ class SourceFile:
 
 
 class TrafficSource(QWidget):
-    """One tab per file. `line_picked` carries path and line; `save_requested` the path and the text to save there.
+    """One tab per file. `line_picked` carries path and line, `save_requested` the path and the text to save there.
 
-    `save_as_requested` carries the path and the text of a file that is to be saved under another name.
+    `save_as_requested` carries the path and the text of a file to save under another name.
     """
 
     line_picked = Signal(str, int)
@@ -64,22 +64,22 @@ class TrafficSource(QWidget):
 
     @property
     def editor(self) -> CodeEditor | None:
-        """The editor in front."""
+        """The current editor."""
         index = self.tabs.currentIndex()
         return self._editors[index] if 0 <= index < len(self._editors) else None
 
     @property
     def modified(self) -> bool:
-        """Whether some text differs from its file."""
+        """Whether any text differs from its file."""
         return any(editor.document().isModified() for editor in self._editors)
 
     @property
     def has_notes(self) -> bool:
-        """Whether some line shows what it moves."""
+        """Whether any line shows its traffic."""
         return any(editor.notes.texts for editor in self._editors)
 
     def set_files(self, files: Sequence[SourceFile]) -> None:
-        """Show these files. An editor whose file is the same as before stays, cursor, undo and all."""
+        """Show files. An editor whose file is unchanged stays, with its cursor and undo history."""
         if list(files) == self._files:
             return
         kept = dict(zip(self._files, self._editors, strict=True))
@@ -99,19 +99,19 @@ class TrafficSource(QWidget):
         self._show()
 
     def set_notes(self, notes: Mapping[str, LineNotes]) -> None:
-        """What each line moves, by path."""
+        """The traffic notes of each line, by path."""
         self._notes = notes
         self._annotate()
 
     def mark_saved(self, path: str, text: str) -> None:
-        """The file now holds `text`."""
+        """Record that the file now holds `text`."""
         for index, (file, editor) in enumerate(zip(self._files, self._editors, strict=True)):
             if file.path == path:
                 self._files[index] = SourceFile(path, text, file.first_line, file.editable, file.shipped)
                 editor.document().setModified(editor.toPlainText() != text)
 
     def revert(self) -> None:
-        """Every text as its file holds it."""
+        """Reset every text to its file's."""
         for file, editor in zip(self._files, self._editors, strict=True):
             if editor.document().isModified():
                 editor.setPlainText(file.text)
@@ -120,7 +120,7 @@ class TrafficSource(QWidget):
 
     @property
     def front(self) -> str:
-        """The path of the file in front, '' when there is none."""
+        """The path of the current file, '' if there is none."""
         index = self.tabs.currentIndex()
         return self._files[index].path if 0 <= index < len(self._files) else ""
 
@@ -130,7 +130,7 @@ class TrafficSource(QWidget):
             self.tabs.setCurrentIndex(paths.index(path))
 
     def pick(self, path: str | None, line: int | None) -> None:
-        """Show a line, as another view selected it. Emits nothing."""
+        """Show a line that another view selected. Emits nothing."""
         if path is not None and line is not None:
             self.bring_front(path)
         for file, editor in zip(self._files, self._editors, strict=True):
@@ -139,7 +139,7 @@ class TrafficSource(QWidget):
                 editor.pick(picked)
 
     def save(self) -> None:
-        """Ask that the text in front be saved: in place, or under another name where it is an example's."""
+        """Request saving the current text: in place, or under another name for an example."""
         index = self.tabs.currentIndex()
         if index < 0:
             return
@@ -199,7 +199,7 @@ class TrafficSource(QWidget):
         self.save_as_button.setVisible(file.editable)
         if modified:
             self.state.setText(
-                "not saved: Ctrl+S saves and runs" if is_users else "edited example: save it as your own"
+                "unsaved: Ctrl+S saves and runs" if is_users else "edited example: save it as your own file"
             )
         else:
             self.state.setText("example" if file.shipped else "" if is_users else "read-only")

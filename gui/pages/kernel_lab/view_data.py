@@ -1,4 +1,4 @@
-"""What the plots of kernel-lab draw, made from a result and its launches."""
+"""The data of the views of kernel-lab, made from a result and its launches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COOLEST = 0.12
 
 @dataclass(frozen=True)
 class Example:
-    """A file that comes with Tilescope: its path as parameters name it, and the first line of its docstring."""
+    """A file that comes with Tilescope: its path as in the parameters, and the first line of its docstring."""
 
     path: str
     title: str
@@ -29,14 +29,14 @@ class Example:
 
 @cache
 def examples() -> tuple[Example, ...]:
-    """The shipped examples, by name."""
-    made = []
+    """The shipped examples, in order of their names."""
+    shipped = []
     for path in sorted(EXAMPLES.glob("*.py")):
         if not path.name.startswith("_"):
             about = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
             title = path.stem.replace("_", " ").capitalize()
-            made.append(Example(shown(path), title, about.rstrip(".")))
-    return tuple(made)
+            shipped.append(Example(shown(path), title, about.rstrip(".")))
+    return tuple(shipped)
 
 
 def is_shipped(path: Path | None) -> bool:
@@ -45,25 +45,25 @@ def is_shipped(path: Path | None) -> bool:
 
 def line_notes(result: KernelLabResult) -> dict[str, LineNotes]:
     """Bytes, heat and faults of each line, by file."""
-    moved: dict[str, dict[int, int]] = defaultdict(dict)
-    for (file, line), held in result.line_bytes().items():
-        moved[file][line] = held
-    at_fault: dict[str, dict[int, str]] = defaultdict(dict)
+    traffic: dict[str, dict[int, int]] = defaultdict(dict)
+    for (file, line), moved_bytes in result.line_bytes().items():
+        traffic[file][line] = moved_bytes
+    faults: dict[str, dict[int, str]] = defaultdict(dict)
     for fault in result.faults:
-        at_fault[fault.file].setdefault(fault.line, fault.sentence)
-    most = max((held for by_line in moved.values() for held in by_line.values()), default=0) or 1
+        faults[fault.file].setdefault(fault.line, fault.sentence)
+    most = max((count for by_line in traffic.values() for count in by_line.values()), default=0) or 1
     return {
         file: LineNotes(
-            {line: format_quantity(held, "bytes") for line, held in moved[file].items()},
-            {line: _COOLEST + (1 - _COOLEST) * (held / most) ** 0.5 for line, held in moved[file].items() if held},
-            at_fault[file],
+            {line: format_quantity(count, "bytes") for line, count in traffic[file].items()},
+            {line: _COOLEST + (1 - _COOLEST) * (count / most) ** 0.5 for line, count in traffic[file].items() if count},
+            faults[file],
         )
-        for file in {*moved, *at_fault}
+        for file in {*traffic, *faults}
     }
 
 
 def tensor_labels(launch: Launch) -> list[tuple[str, str]]:
-    """The tensors of a launch: name, shape and precision. Arguments that are one tensor count once."""
+    """The tensors of a launch: name, shape and dtype. Several arguments with the same tensor count once."""
     seen: dict[int, tuple[str, str]] = {}
     for buffer in launch.buffers:
         if buffer.size_bytes:
@@ -81,6 +81,6 @@ def launch_labels(result: KernelLabResult) -> list[str]:
 
 
 def summary(result: KernelLabResult) -> str:
-    """The bytes of all launches in a line."""
-    read, written = (format_quantity(result.value(f"{way}_bytes"), "bytes") for way in ("read", "written"))
+    """One line with the bytes of all launches."""
+    read, written = (format_quantity(result.value(name), "bytes") for name in ("read_bytes", "written_bytes"))
     return f"{read} read · {written} written"

@@ -1,4 +1,4 @@
-"""The experiment of the kernel-lab page: runs a user's file under the tracer, in a worker, and counts what it did."""
+"""The experiment of the kernel-lab page: runs a user's file under the tracer in a worker, and counts its accesses."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Builder = ResultBuilder[KernelLabResult]
 
 
 def run(params: KernelLabParams, device: str) -> ExperimentRun:
-    """A Partial with all numbers comes before the trace itself and what is drawn of it.
+    """Yields a Partial with all numbers before the trace and its pictures.
 
-    Raises InvalidParams for a file that does not import or a function that cannot be called or launches nothing, and
-    RunFailed for one that breaks on the way.
+    Raises InvalidParams if the file does not import, or if the function cannot be called or launches nothing. Raises
+    RunFailed if the function fails.
     """
     planned = plan(params)
     if planned.problem:
@@ -40,21 +40,21 @@ def run(params: KernelLabParams, device: str) -> ExperimentRun:
 
 
 def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCallback) -> None:
-    counted, used = TraceTables(), list[SectorRow]()
+    rows, sector_rows = TraceTables(), list[SectorRow]()
     for index, launch in enumerate(traced.launches):
         progress(index, len(traced.launches), f"counting the bytes of {launch.function}")
         shown = analysis.with_shown_files(launch)
-        counted += tables([shown], index)
-        used += sectors(shown, index)
+        rows += tables([shown], index)
+        sector_rows += sectors(shown, index)
     builder.add(
-        analysis.metrics(counted.launches, counted.faults),
-        launches=counted.launches,
-        tensors=counted.tensors,
-        line_traffic=counted.lines,
-        lines=source_lines(counted.lines),
-        faults=counted.faults,
-        sectors=tuple(used),
-        handovers=analysis.handovers(traced.launches, counted.tensors),
+        analysis.metrics(rows.launches, rows.faults),
+        launches=rows.launches,
+        tensors=rows.tensors,
+        line_traffic=rows.lines,
+        lines=source_lines(rows.lines),
+        faults=rows.faults,
+        sectors=tuple(sector_rows),
+        handovers=analysis.handovers(traced.launches, rows.tensors),
         files=analysis.traced_files(traced.launches, {str(planned.path): planned.text}),
         sources=analysis.kernel_sources(traced.launches),
         log=_printed(traced.log, traced.launches),
@@ -62,9 +62,9 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
 
 
 def _keep(builder: Builder, launches: Sequence[Launch], progress: ProgressCallback) -> None:
-    progress(0, 2, "packing the trace")
+    progress(0, 2, "encoding the trace")
     builder.add(trace=EncodedTrace.of(launches))
-    progress(1, 2, "drawing the tensors")
+    progress(1, 2, "drawing the pictures")
     builder.add(views=analysis.launch_views(launches))
 
 

@@ -1,7 +1,7 @@
-"""Imports a user's file and calls a function of it, as if nothing had run before and nothing will after.
+"""Imports a user's file and calls one of its functions in isolation from earlier and later runs.
 
-The text that was planned is what is compiled, so that an edit is seen at once and no stale bytecode is used. The file's
-folder comes first on `sys.path`; what it imports from there is forgotten again.
+It compiles the text of the plan, so an edit takes effect at once and no stale bytecode is used. The file's folder comes
+first on `sys.path`; modules imported from there are dropped after the run.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from core.topics.kernel_lab.plan import shown
 from core.topics.kernel_lab.source import Source
 
 _OUR_PACKAGES = ("kernels", "gui", "tests", "main")
-"""Packages of this project that a user's own of the same name must win against; `core` is in use and cannot."""
+"""Packages of this project that a user's package of the same name shadows. `core` is in use and cannot be shadowed."""
 
 
 def call(source: Source, function: str) -> None:
     """Import `source` and call its `function`, without arguments.
 
-    Raises InvalidParams where the file does not import or the function cannot be called, RunFailed for what it raises,
-    and passes errors of the tracer on.
+    Raises InvalidParams if the file does not import or the function cannot be called, RunFailed for an exception of
+    the function, and passes on errors of the tracer.
     """
     with _as_if_alone(source.path):
         module = _imported(source)
@@ -46,7 +46,7 @@ def call(source: Source, function: str) -> None:
 
 @contextmanager
 def _as_if_alone(path: Path) -> Iterator[None]:
-    """`sys` as a script of that path finds it; put back whatever happens."""
+    """Set up `sys` as for a script at that path, and restore it in any case."""
     folder = str(path.parent)
     before = set(sys.modules)
     ours = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_shadowed(name, path.parent)}
@@ -73,7 +73,7 @@ def _is_shadowed(module: str, folder: Path) -> bool:
 
 
 def _lies_in(module: types.ModuleType, folder: str) -> bool:
-    """Whether a module comes from the folder. Installed packages do not count: they do not change between runs."""
+    """Whether a module comes from the folder. Installed packages do not count, as they do not change between runs."""
     file = getattr(module, "__file__", None)
     return isinstance(file, str) and Path(file).is_relative_to(folder) and "site-packages" not in file
 
@@ -100,10 +100,10 @@ def _module_name(path: Path) -> str:
 def _target(source: Source, module: types.ModuleType, function: str) -> Callable[[], Any]:
     target = getattr(module, function, None)
     if not callable(target):
-        there = [name for name, value in vars(module).items() if inspect.isfunction(value)]
-        problem = "has no function" if target is None else "has something else than a function called"
-        listed = f"It has {', '.join(there)}." if there else "It has no functions at all."
-        raise InvalidParams(f"{shown(source.path)} {problem} {function!r}: {listed}", "function")
+        names = [name for name, value in vars(module).items() if inspect.isfunction(value)]
+        problem = f"has no function {function!r}" if target is None else f"defines {function!r}, but not as a function"
+        listed = f"It has {', '.join(names)}." if names else "It has no functions."
+        raise InvalidParams(f"{shown(source.path)} {problem}: {listed}", "function")
     try:
         required = [
             name
@@ -112,18 +112,18 @@ def _target(source: Source, module: types.ModuleType, function: str) -> Callable
             and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         ]
     except (TypeError, ValueError):
-        required = []  # a callable without a signature: calling it will tell
+        required = []  # a callable without a signature: calling it will show
     if required:
         raise InvalidParams(
-            f"{function} in {shown(source.path)} needs arguments ({', '.join(required)}): give each a default, or name "
-            "a function that calls it.",
+            f"{function} in {shown(source.path)} needs arguments ({', '.join(required)}): give every argument a "
+            "default, or name a function that calls it.",
             "function",
         )
     return target  # type: ignore[no-any-return]
 
 
 def _where(source: Source, error: BaseException) -> str:
-    """The file, with the line where it was left."""
+    """The file, with the line at which the error left it."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{shown(error.filename)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -132,12 +132,12 @@ def _where(source: Source, error: BaseException) -> str:
 
 
 def _what(error: BaseException) -> str:
-    """What happened, as the rest of a sentence."""
+    """What happened, as the predicate of a sentence."""
     message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     if isinstance(error, SystemExit):
-        return f"asked the process to exit (sys.exit({message})): let it return instead."
+        return f"called sys.exit({message}): let it return instead."
     if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
-        return "asked for more memory than there is: use smaller tensors."
+        return "ran out of memory: use smaller tensors."
     if isinstance(error, RecursionError):
-        return "calls itself without end."
+        return "exceeded the recursion limit."
     return f"raised {type(error).__name__}{f': {message}' if message else ''}."

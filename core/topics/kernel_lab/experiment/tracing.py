@@ -1,4 +1,4 @@
-"""Runs a function of a user's file with every Triton launch traced, within limits; what it prints is kept."""
+"""Runs a function of a user's file and traces every Triton launch, within limits. Keeps its printed output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEPT_CHARACTERS = 65536
 
 @dataclass
 class Log:
-    """The end of what was written to stdout and stderr."""
+    """The last characters written to stdout and stderr."""
 
     stdout: str = ""
     stderr: str = ""
@@ -31,14 +31,14 @@ class Log:
 
 @dataclass(frozen=True)
 class Traced:
-    """The launches in order, and what was printed on the way."""
+    """The launches in order, and the printed output."""
 
     launches: tuple[Launch, ...]
     log: Log
 
 
 def trace(planned: Plan, progress: ProgressCallback) -> Traced:
-    """Import the file, call the function and trace what it launches, imports included.
+    """Import the file, call the function and trace every launch, including launches during the import.
 
     Raises InvalidParams if it launches nothing, and RunFailed beyond `MOST_LAUNCHES` or `LARGEST_TRACE_BYTES`.
     """
@@ -67,13 +67,13 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
 
 
 class _Limits:
-    """Counts what has been traced whenever the tracer ticks. The number of launches is not known beforehand, so
-    progress nears its end without a promise."""
+    """Checks the limits on every progress call of the tracer. The number of launches is unknown beforehand, so the
+    progress only approaches its end."""
 
     def __init__(self, function: str, progress: ProgressCallback) -> None:
         self.tracer: Tracer | None = None
         self._function = function
-        self._tick = progress
+        self._report = progress
         self._counted = 0
         self._bytes = 0
 
@@ -83,20 +83,20 @@ class _Limits:
         self._counted = len(finished)
         if self._counted >= MOST_LAUNCHES:
             raise RunFailed(
-                f"{self._function} launched more than {MOST_LAUNCHES:,} kernels, the most that one trace holds: launch "
-                "fewer."
+                f"{self._function} launched more than {MOST_LAUNCHES:,} kernels, the limit of one trace: launch fewer "
+                "kernels."
             )
         if self._bytes > LARGEST_TRACE_BYTES:
             raise RunFailed(
-                f"The trace of {self._function} has grown to {format_quantity(self._bytes, 'bytes')}, and "
-                f"{format_quantity(LARGEST_TRACE_BYTES, 'bytes')} is the most that is kept: use smaller tensors."
+                f"The trace of {self._function} has grown to {format_quantity(self._bytes, 'bytes')}, above the limit "
+                f"of {format_quantity(LARGEST_TRACE_BYTES, 'bytes')}: use smaller tensors."
             )
         reached = self._counted + (done / total if total else 1.0)
-        self._tick(reached, reached + 1, f"launch {self._counted + 1}: {phase}")
+        self._report(reached, reached + 1, f"launch {self._counted + 1}: {phase}")
 
 
 class _Tee(io.TextIOBase):
-    """Writes on to the worker's own log, where a crash finds it, and keeps the end."""
+    """Forwards output to the worker's own log, where it survives a crash, and keeps its last characters."""
 
     def __init__(self, onwards: TextIO) -> None:
         self._onwards = onwards
@@ -123,7 +123,7 @@ class _Tee(io.TextIOBase):
 
 @contextmanager
 def _collected() -> Iterator[Log]:
-    """Collect stdout and stderr of the block; the log is complete when the block has ended."""
+    """Collect stdout and stderr of the block. The log is complete when the block ends."""
     log = Log()
     out, err = _Tee(sys.stdout), _Tee(sys.stderr)
     try:

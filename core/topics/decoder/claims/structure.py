@@ -153,7 +153,9 @@ def _swap_changes(result: DecoderResult) -> dict[str, list[float]]:
 STRUCTURE_CLAIMS = (
     Claim(
         id="two-attentions",
-        statement=tr("A decoder block has two attentions: masked self-attention, then cross-attention to the encoder's output."),
+        statement=tr(
+            "A decoder block has two attentions: masked self-attention, then cross-attention to the encoder's output."
+        ),
         source=f"{VASWANI}, section 3.1 and Figure 1",
         test=two_attentions,
     ),
@@ -171,8 +173,10 @@ STRUCTURE_CLAIMS = (
     ),
     Claim(
         id="qkv-sources",
-        statement=tr("In cross-attention Q comes from the decoder (the output of the masked self-attention), K and V from the "
-            "encoder's last layer."),
+        statement=tr(
+            "In cross-attention Q comes from the decoder (the output of the masked self-attention), K and V from the "
+            "encoder's last layer."
+        ),
         source=f"{VASWANI}, section 3.2.3",
         test=qkv_sources,
     ),
@@ -191,7 +195,9 @@ STRUCTURE_CLAIMS = (
     ),
     Claim(
         id="cross-keys-can-be-kept",
-        statement=tr("K and V of cross-attention do not depend on the decoder's tokens, so one computation serves all steps."),
+        statement=tr(
+            "K and V of cross-attention do not depend on the decoder's tokens, so one computation serves all steps."
+        ),
         source=f"Follows from {VASWANI}, section 3.2.3",
         test=keys_can_be_kept,
     ),

@@ -27,13 +27,13 @@ from core.language_model.torch_state import evaluating, torch_threads
 from core.topics.fine_tuning.experiment import opening, training
 from core.topics.fine_tuning.experiment.building import build
 from core.topics.fine_tuning.experiment.four_bits import (
-    OwnNf4Linear,
+    Nf4Linear,
     four_bit_layers,
     gradient_evidence,
     restored_weight,
 )
 from core.topics.fine_tuning.experiment.inspect_example import answers
-from core.topics.fine_tuning.experiment.training import MethodRun, frames_of
+from core.topics.fine_tuning.experiment.training import MethodRun, recorded_steps
 from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.result import FineTuningResult, MethodSummary
 from tests.same_result import same
@@ -356,8 +356,8 @@ def test_that_both_ways_to_4_bits_give_the_same_weights(
     request.getfixturevalue("without_bitsandbytes")
     ours = build(MethodId.QLORA, wide, trained.tokenizer, task.train, TARGETS, quick()).model
     for their_layer, our_layer in zip(four_bit_layers(theirs), four_bit_layers(ours), strict=True):
-        assert not isinstance(their_layer, OwnNf4Linear)
-        assert isinstance(our_layer, OwnNf4Linear)
+        assert not isinstance(their_layer, Nf4Linear)
+        assert isinstance(our_layer, Nf4Linear)
         torch.testing.assert_close(restored_weight(their_layer), restored_weight(our_layer), rtol=1e-5, atol=1e-6)
 
 
@@ -371,8 +371,8 @@ def test_that_rows_that_bitsandbytes_restores_wrongly_are_not_given_to_it(traine
 
 
 def test_that_frames_hold_both_ends_and_are_bounded() -> None:
-    assert frames_of(2).tolist() == [1, 2]
-    frames = frames_of(2000)
+    assert recorded_steps(2).tolist() == [1, 2]
+    frames = recorded_steps(2000)
     assert len(frames) == training.MAX_FRAMES
     assert (frames[0], frames[-1]) == (1, 2000)
 

@@ -22,7 +22,7 @@ from core.language_model.small_model import SmallModel, small_model
 from core.model_presets import PRESETS, Architecture
 from core.topics.fine_tuning import TOPIC
 from core.topics.fine_tuning.experiment.building import build
-from core.topics.fine_tuning.experiment.module_places import pieces, places_of_model
+from core.topics.fine_tuning.experiment.module_places import parameter_parts, places_of_model
 from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.plan import prefix_mask
@@ -82,8 +82,8 @@ def test_that_counts_by_place_are_those_that_peft_builds(method: MethodId, train
     built = build(method, trained.model, trained.tokenizer, _examples(trained), targets, quick())
     named = [(name, weight) for name, weight in built.model.named_parameters() if weight.requires_grad]
     built_at: dict[str, int] = {}
-    for piece in pieces(built.model, method, named):
-        built_at[piece.place] = built_at.get(piece.place, 0) + piece.of(piece.parameter.detach()).numel()
+    for part in parameter_parts(built.model, method, named):
+        built_at[part.place] = built_at.get(part.place, 0) + part.of(part.parameter.detach()).numel()
     shape = replace(SHAPE, vocabulary=len(trained.tokenizer))
     counts = counts_of(shape, method, SIZES)
     assert built_at == dict(trained_at(shape, method, SIZES)) == dict(counts.trained_at)

@@ -9,7 +9,7 @@ from core.topics.fine_tuning.result import FineTuningResult
 
 
 def libraries(params: FineTuningParams, device: str) -> str:
-    """No kernel of this project runs here: PyTorch's libraries do the work."""
+    """The libraries that do the work. None of this project's kernels run here."""
     return "torch, transformers, peft"
 
 

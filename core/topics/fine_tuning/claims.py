@@ -1,4 +1,4 @@
-"""What is taught about fine-tuning methods, each with the test of it."""
+"""Claims that are taught about fine-tuning methods, each with its test."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from core.topics.fine_tuning.result import FineTuningResult
 _PREFIX, _PROMPT, _V2 = MethodId.PREFIX_TUNING, MethodId.PROMPT_TUNING, MethodId.P_TUNING_V2
 _QLORA = MethodId.QLORA
 _ROUNDING = 1e-4
-"""What float32 may lose of a gradient, as a share of its norm."""
+"""Allowed float32 rounding of a gradient, as a share of its norm."""
 
 _SAME_LOSS = 1e-4
-_LEAST_SHARE, _MOST_SHARE = 0.001, 0.03
+_MIN_SHARE, _MAX_SHARE = 0.001, 0.03
 
 
 def not_tested(*methods: MethodId) -> Finding:
@@ -25,8 +25,9 @@ def not_tested(*methods: MethodId) -> Finding:
     return Finding(Verdict.NOT_TESTED, f"This run did not train {names} to the end: name it in the methods.")
 
 
-def not_judged(result: FineTuningResult, method: MethodId, numbers: Iterable[float] = ()) -> Finding | None:
-    """The finding on a method that stopped, or of which `numbers` are not finite: that refutes nothing. Else None."""
+def not_comparable(result: FineTuningResult, method: MethodId, numbers: Iterable[float] = ()) -> Finding | None:
+    """The finding for a method that stopped early or whose `numbers` are not finite, which refutes nothing. Else
+    None."""
     summary = result.method(method).summary
     label = METHODS[method].label
     if summary is not None and summary.error:
@@ -57,7 +58,7 @@ def prefix_tuning_optimizes_the_target(result: FineTuningResult) -> Finding:
     if objective is None:
         return not_tested(_PREFIX)
     losses = (objective.loss, objective.by_hand, objective.without_prefix, objective.base_model)
-    if unjudged := not_judged(result, _PREFIX, losses):
+    if unjudged := not_comparable(result, _PREFIX, losses):
         return unjudged
     off = abs(objective.loss - objective.by_hand)
     untouched = objective.without_prefix == objective.base_model
@@ -76,7 +77,7 @@ def prefix_stands_first(result: FineTuningResult) -> Finding:
     mask, columns = method.mask, method.mask_columns
     if mask is None or not columns:
         return not_tested(_PREFIX)
-    if unjudged := not_judged(result, _PREFIX):
+    if unjudged := not_comparable(result, _PREFIX):
         return unjudged
     prefix = [position for position, column in enumerate(columns) if column.is_prefix]
     first = bool(prefix) and prefix == list(range(len(prefix)))
@@ -97,10 +98,10 @@ def prompt_at_the_embedding_v2_at_every_layer(result: FineTuningResult) -> Findi
     prompt, v2 = _trained_places(result, _PROMPT), _trained_places(result, _V2)
     if prompt is None or v2 is None:
         return not_tested(_PROMPT, _V2)
-    if unjudged := not_judged(result, _PROMPT) or not_judged(result, _V2):
+    if unjudged := not_comparable(result, _PROMPT) or not_comparable(result, _V2):
         return unjudged
     every = [f"layer.{layer}.prefix" for layer in sorted({p.layer for p in result.places if p.layer >= 0})]
-    learns = _learning(result, _PROMPT, prompt) and _learning(result, _V2, v2)
+    learns = _has_gradients(result, _PROMPT, prompt) and _has_gradients(result, _V2, v2)
     evidence = (
         f"Prompt tuning trains at {_listed(prompt)}, P-tuning v2 at {_listed(v2)}, of {len(every)} layers; gradients "
         f"{'reach' if learns else 'do not reach'} each of them ({result.measured})."
@@ -122,22 +123,22 @@ def one_method_with_two_names(result: FineTuningResult) -> Finding:
 
 
 def v2_trains_a_tenth_to_three_percent(result: FineTuningResult) -> Finding:
-    """Holds with a limit at best: the share follows from the length, so some length always leaves the range. It is
-    of the model alone; the table's is of the model and what the method adds."""
+    """Holds with a limit at best: the share follows from the length, so some lengths are always outside the range. The
+    share is relative to the model alone; in the table it includes the parameters that the method adds."""
     summary = result.method(_V2).summary
     base = result.value("base.parameters")
     if summary is None or not base > 0:
         return not_tested(_V2)
     length, trained = result.params.virtual_tokens, summary.trainable_parameters
     each, share = trained / length, trained / base
-    least, most = int(np.ceil(_LEAST_SHARE * base / each)), int(_MOST_SHARE * base / each)
+    least, most = int(np.ceil(_MIN_SHARE * base / each)), int(_MAX_SHARE * base / each)
     evidence = (
         f"{length} virtual tokens are {trained:,} parameters, {100 * share:.2f}% of this model's own {base:,.0f} "
         f"({100 * trained / (base + trained):.2f}% of the {base + trained:,.0f} with the prefix's, as in the table) "
         f"({result.measured}); {f'{least} to {most}' if least <= most else 'no number of'} tokens would be within 0.1 "
         "to 3% of the model's own."
     )
-    inside = _LEAST_SHARE <= share <= _MOST_SHARE
+    inside = _MIN_SHARE <= share <= _MAX_SHARE
     return Finding(Verdict.HOLDS_WITH_LIMIT if inside else Verdict.DOES_NOT_HOLD, evidence)
 
 
@@ -149,7 +150,7 @@ def gradients_go_through_four_bits(result: FineTuningResult) -> Finding:
     adapters, first = evidence_of["adapters"], evidence_of["adapters of the first layer"]
     weights, through = evidence_of["frozen 4-bit weights"], evidence_of["input of a 4-bit layer"]
     difference = np.nan if through.max_abs_difference is None else through.max_abs_difference
-    if unjudged := not_judged(result, _QLORA, (adapters.norm, first.norm, through.norm, difference)):
+    if unjudged := not_comparable(result, _QLORA, (adapters.norm, first.norm, through.norm, difference)):
         return unjudged
     evidence = (
         f"One backward pass reached {adapters.with_gradient} of {adapters.tensors} tensors of adapters, those of "
@@ -171,15 +172,15 @@ def gradients_go_through_four_bits(result: FineTuningResult) -> Finding:
 
 
 def _trained_places(result: FineTuningResult, method: MethodId) -> list[str] | None:
-    """Ids of the places where the method trains, in the order of the places; None where it was not trained."""
-    of_method = result.method(method)
-    if of_method.summary is None or not of_method.summary.steps:
+    """Ids of the places that the method trains, in the order of the places; None if it was not trained."""
+    method_result = result.method(method)
+    if method_result.summary is None or not method_result.summary.steps:
         return None
-    return [place.id for place in result.places if (of_method.trained_at or {}).get(place.id)]
+    return [place.id for place in result.places if (method_result.trained_at or {}).get(place.id)]
 
 
-def _learning(result: FineTuningResult, method: MethodId, places: list[str]) -> bool:
-    """Whether each of the places had a gradient at some step."""
+def _has_gradients(result: FineTuningResult, method: MethodId, places: list[str]) -> bool:
+    """Whether each of the places had a nonzero gradient at some step."""
     norms = result.method(method).gradient_norms
     indices = [place.index for place in result.places if place.id in places]
     return norms is not None and bool(indices) and bool((np.nan_to_num(norms)[:, indices] > 0).any(0).all())

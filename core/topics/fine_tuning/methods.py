@@ -1,4 +1,4 @@
-"""The seven methods by name: what each trains, and the learning rate that suits it on the small model."""
+"""The seven methods: what each trains, and a suitable learning rate for the small model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MethodId(StrEnum):
 
 @dataclass(frozen=True)
 class Method:
-    """`where` says where the trainable numbers are. `learning_rate` is AdamW's peak."""
+    """`where` says where the trainable parameters are. `learning_rate` is AdamW's peak learning rate."""
 
     id: MethodId
     label: str
@@ -65,13 +65,13 @@ METHODS: dict[MethodId, Method] = {
         ),
     )
 }
-"""In the order in which they are shown and trained."""
+"""In display and training order."""
 
 KEY_VALUE_PREFIX = (MethodId.PREFIX_TUNING, MethodId.P_TUNING_V2)
-"""Methods whose vectors are keys and values of every layer."""
+"""Methods that add keys and values to every layer."""
 
 PROMPTS = (*KEY_VALUE_PREFIX, MethodId.PROMPT_TUNING)
-"""Methods that put columns before the input and leave the model's weights as they are."""
+"""Methods that prepend columns to the input and do not change the model's weights."""
 
 ADAPTERS = (MethodId.LORA, MethodId.QLORA, MethodId.ADALORA)
-"""Methods that put factors of low rank beside matrices."""
+"""Methods that add low-rank factors to matrices."""

@@ -15,7 +15,7 @@ _RATES = ", ".join(f"{method.label} {method.learning_rate:g}" for method in METH
 
 
 class FineTuningParams(Params):
-    """The same task, batches and steps for every method that is named."""
+    """All selected methods use the same task, batches and steps."""
 
     methods: str = text(
         ALL,
@@ -160,5 +160,5 @@ class FineTuningParams(Params):
 
     @property
     def initial_rank(self) -> int:
-        """AdaLoRA's rank before it prunes: half as much again as the budget."""
+        """AdaLoRA's rank before pruning: 1.5 times the budget."""
         return self.rank + max(1, self.rank // 2)

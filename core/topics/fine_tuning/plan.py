@@ -1,4 +1,4 @@
-"""The whole model in one call: what is drawn before, and beside, any run."""
+"""The plan of the fine-tuning page: everything that follows from the parameters without a run."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from core.topics.fine_tuning.trained_modules import (
 )
 
 MASK_TOKENS = 24
-"""Length of the input whose mask is drawn before a run: about that of a row and its sentence."""
+"""Length of the input whose mask is drawn before a run: about one row and its sentence."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What each method would train, from shapes alone. Everything is modelled.
+    """What each method would train, computed from shapes alone. Everything is modelled.
 
-    `shape` is the model's, or the small one's where the folder's cannot be told beforehand. `counts` has every method,
-    chosen or not. `problem` is '' or why nothing can run, blaming the parameter `blames`.
+    `shape` is the model's shape, or the small model's if the folder does not reveal its shape. `counts` has all
+    methods, selected or not. `problem` says why nothing can run, '' if it can; `blames` names the parameter.
     """
 
     params: FineTuningParams
@@ -47,15 +47,15 @@ class Plan:
         return base_parameters(self.shape)
 
     def mask(self, method: MethodId, length: int = MASK_TOKENS) -> np.ndarray:
-        """bool [queries, columns] for an input of `length` tokens, as in `prefix_mask`."""
+        """The mask, bool [queries, columns], for an input of `length` tokens; see `prefix_mask`."""
         return prefix_mask(method, self.params.virtual_tokens, length)
 
     def prefix_columns(self, method: MethodId) -> int:
-        """How many of the mask's columns, the first ones, are vectors that the method adds."""
+        """The number of leading mask columns that are vectors added by the method."""
         return self.params.virtual_tokens if method in PROMPTS else 0
 
     def summary(self, method: MethodId) -> MethodSummary:
-        """What a run will say of the method, as far as it follows from shapes."""
+        """The part of a run's summary that follows from shapes."""
         counts = self.counts[method]
         return MethodSummary(
             method=method,
@@ -68,7 +68,7 @@ class Plan:
 
 
 def plan(params: FineTuningParams) -> Plan:
-    """The plan of `params`. Does not raise: what is wrong is `problem`."""
+    """The plan of `params`. Never raises; an error becomes its `problem`."""
     problem, blames = "", None
     try:
         check(params)
@@ -87,10 +87,10 @@ def plan(params: FineTuningParams) -> Plan:
 
 
 def prefix_mask(method: MethodId, virtual_tokens: int, length: int) -> np.ndarray:
-    """bool [queries, columns], for an input of `length` tokens: which columns each query may see.
+    """Which columns each query can see, bool [queries, columns], for an input of `length` tokens.
 
-    Of a key-value prefix the columns come first and are no queries: [length, virtual_tokens + length]. Vectors of
-    prompt tuning are tokens like others, causal among themselves: [virtual_tokens + length] both ways.
+    The columns of a key-value prefix come first and are not queries: [length, virtual_tokens + length]. The vectors of
+    prompt tuning are ordinary causal tokens: [virtual_tokens + length, virtual_tokens + length].
     """
     columns = length + (virtual_tokens if method in PROMPTS else 0)
     queries = length if method in KEY_VALUE_PREFIX else columns
@@ -98,8 +98,8 @@ def prefix_mask(method: MethodId, virtual_tokens: int, length: int) -> np.ndarra
 
 
 def check(params: FineTuningParams) -> None:
-    """Raises InvalidParams for a folder that is not there, and for sizes that the model has no room for. Of a model of
-    another family than Llama's only the run can tell."""
+    """Raises InvalidParams if the folder does not exist or sizes do not fit the model. Models outside the Llama family
+    are checked only by a run."""
     if params.model.strip():
         folder = expanded(params.model, "model")
         if not os.path.isdir(folder):  # Path's own raises for a name that is too long
@@ -115,8 +115,8 @@ def check(params: FineTuningParams) -> None:
 
 
 def check_virtual_tokens(params: FineTuningParams, context: int, longest: int | None = None) -> None:
-    """Raises InvalidParams where prompt and an input of `longest` tokens, of one where that is not known yet, are more
-    than the model's context."""
+    """Raises InvalidParams if the prompt and an input of `longest` tokens exceed the model's context. If `longest` is
+    not known yet, an input of one token must fit."""
     if not set(params.chosen) & set(PROMPTS) or params.virtual_tokens + (longest or 1) <= context:
         return
     if longest is None:
@@ -130,7 +130,7 @@ def check_virtual_tokens(params: FineTuningParams, context: int, longest: int | 
 
 
 def check_rank(params: FineTuningParams, smallest_side: int) -> None:
-    """Raises InvalidParams for a rank above the smallest side of the adapted matrices."""
+    """Raises InvalidParams if a rank is larger than the smallest side of the adapted matrices."""
     if params.rank > smallest_side:
         raise InvalidParams(
             f"Rank {params.rank} is above the {smallest_side} rows or columns of the smallest adapted matrix: take at "
@@ -146,7 +146,7 @@ def check_rank(params: FineTuningParams, smallest_side: int) -> None:
 
 
 def _check_targets(params: FineTuningParams) -> None:
-    """What full names stand for is told by the run alone; the last part of one has to exist."""
+    """Only a run can resolve full names, so this checks that the last part of each name exists."""
     unknown = [name for name in _named(params) if name != ALL and name.rsplit(".", 1)[-1] not in MATRICES]
     if unknown:
         raise InvalidParams(
@@ -177,7 +177,7 @@ def _sizes(params: FineTuningParams) -> Sizes:
 
 
 def _shape(params: FineTuningParams) -> Shape | None:
-    """None for a folder whose configuration does not tell."""
+    """The shape of the model; None if the folder's configuration does not reveal it."""
     if not params.model.strip():
         return shape_of_small_model()
     try:

@@ -1,4 +1,4 @@
-"""What a run of the fine-tuning experiment returns."""
+"""The result of the fine-tuning experiment."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.trained_modules import Place, StepMemory
 
 _DECADES = 4
-"""How far apart the norms of the first and the last colour of a scale are at most."""
+"""The largest range of a colour scale, in decades."""
 
 
 @dataclass(frozen=True)
 class MethodSummary:
-    """What one method trained and what came of it. None is a number that does not exist, or is not known yet.
+    """What one method trained and its results. None means that a number does not exist or is not known yet.
 
-    `total_parameters` has the method's own, `extra_parameters`, among them. `learning_rate` is AdamW's peak. Losses are
-    in nats per learned token: `final_loss` the mean of the last ten steps, `held_out_loss` of the last evaluation after
-    a step. Exact matches are shares of the rows that were answered letter by letter. `runs_on` says what did the 4-bit
-    work, '' if nothing did; `frozen_unchanged` whether the frozen parameters are, to the bit, what they were; `error`
-    is '' or why the method stopped. A plan fills in what follows from shapes.
+    `total_parameters` includes the method's own `extra_parameters`. `learning_rate` is AdamW's peak. Losses are in nats
+    per labelled token: `final_loss` is the mean of the last ten steps, `held_out_loss` belongs to the last evaluation
+    after a step. Exact matches are the shares of rows with exactly the expected answer; `exact_match_untold` is the
+    share for unstated facts. `runs_on` names the 4-bit implementation, '' if there is none. `frozen_unchanged` says
+    whether the frozen parameters are equal to the bit. `error` says why the method stopped early, '' if it did not. A
+    plan fills in the fields that follow from shapes.
     """
 
     method: MethodId
@@ -47,7 +48,7 @@ class MethodSummary:
 
     @property
     def share(self) -> float:
-        """Of all parameters, those that train."""
+        """The share of all parameters that are trained."""
         return self.trainable_parameters / self.total_parameters
 
     @property
@@ -57,7 +58,7 @@ class MethodSummary:
 
 @dataclass(frozen=True)
 class MaskColumn:
-    """A column of a mask: a token, or a vector that the method put before the input."""
+    """A column of a mask: a token, or a vector that the method prepends to the input."""
 
     label: str
     is_prefix: bool
@@ -65,8 +66,8 @@ class MaskColumn:
 
 @dataclass(frozen=True)
 class TrainedVectors:
-    """Vectors that a prompt method adds at a place; a layer's of P-tuning v2 are [2 (keys, values), virtual tokens,
-    heads, head dimension]."""
+    """Vectors that a prompt method adds at a place. For a layer of P-tuning v2 the shape is [2 (keys, values), virtual
+    tokens, heads, head dimension]."""
 
     place: str
     shape: tuple[int, ...]
@@ -75,11 +76,11 @@ class TrainedVectors:
 
 @dataclass(frozen=True)
 class PrefixObjective:
-    """What the loss of a method with a prefix is of, on one held-out example, in nats per token.
+    """The objective of a prefix method on one held-out example, in nats per token.
 
-    `loss` is the model's own, `by_hand` -log p(y | prefix, x) from the logits, the mean over y, `without_prefix` the
-    loss with the prefix taken off, `base_model` that of the model before any training. Tokens are those of y
-    (`target_tokens`), of x (`input_tokens`) and of the prefix.
+    `loss` is the model's own loss. `by_hand` is -log p(y | prefix, x) from the logits, averaged over y.
+    `without_prefix` is the loss without the prefix, `base_model` the loss of the untrained model. `target_tokens`
+    counts the tokens of y, `input_tokens` those of x, and `prefix_tokens` those of the prefix.
     """
 
     loss: float
@@ -93,11 +94,11 @@ class PrefixObjective:
 
 @dataclass(frozen=True)
 class GradientEvidence:
-    """QLoRA's evidence: where one backward pass put gradients.
+    """QLoRA's evidence: which tensors get gradients in one backward pass.
 
-    `what` is 'adapters', 'adapters of the first layer', 'frozen 4-bit weights' or 'input of a 4-bit layer';
-    `with_gradient` counts the tensors whose gradient is not zero. `max_abs_difference` is of the input's gradient from
-    dy W, W restored; else None.
+    `what` is 'adapters', 'adapters of the first layer', 'frozen 4-bit weights' or 'input of a 4-bit layer'.
+    `with_gradient` counts the tensors with a nonzero gradient. `max_abs_difference` compares the input's gradient with
+    dy W for the dequantized W; None for the other kinds.
     """
 
     what: str
@@ -109,9 +110,9 @@ class GradientEvidence:
 
 @dataclass(frozen=True)
 class AnsweredSample:
-    """A held-out row, the expected sentence, and what the model answered: before any training, and by method.
+    """A held-out row, its expected sentence, and the answers before training and by method.
 
-    `split` is 'unseen person' or 'untold fact'.
+    `split` is 'unseen person' or 'untold fact' (a fact that no text states).
     """
 
     row: str
@@ -123,20 +124,20 @@ class AnsweredSample:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
-    """What a run says of one method, as far as it has come.
+    """The results of one method so far.
 
-    trained_at           trainable parameters by id of the place, places without any left out.
-    losses               float32 [steps done]: nats per learned token of each batch; AdaLoRA's without its regulariser.
+    trained_at           trainable parameters by place id; places without any are omitted.
+    losses               float32 [steps done]: loss of each batch in nats per labelled token, without AdaLoRA's
+                         regulariser.
     held_out_losses      float32 [evaluations]: at the first of `held_out_steps`.
-    gradient_norms       float32 [frames, places]: norm of the gradient of the trainable parameters at a place (L2,
-                         after backward, before clipping and the optimizer); NaN where nothing is trainable, or the
-                         method is not yet that far.
-    frozen_gradients     float32 [places]: largest |gradient| that reached a *frozen* parameter over the whole run: 0
-                         and only 0 if the method freezes it (None gradients count as 0); NaN where nothing is frozen.
-    mask                 uint8 [queries, prefix + keys]: 1 visible, of one held-out example as the model used it. A
-                         key-value prefix is no query; the vectors of prompt tuning are, the first rows.
+    gradient_norms       float32 [frames, places]: L2 norm of the gradient of the trainable parameters at a place, after
+                         backward and before clipping; NaN if nothing is trainable there or the frame is not reached.
+    frozen_gradients     float32 [places]: the largest |gradient| of a *frozen* parameter over the run. It is 0 if the
+                         method freezes the parameters (None gradients count as 0), NaN if nothing is frozen there.
+    mask                 uint8 [queries, prefix + keys]: 1 is visible; the mask of one held-out example in the model. A
+                         key-value prefix adds no queries; the vectors of prompt tuning are the first queries.
     mask_columns         one per column of the mask.
-    attention_to_prefix  float32 [layers, heads, queries]: attention probability on the prefix's columns.
+    attention_to_prefix  float32 [layers, heads, queries]: attention probability on the prefix columns.
     """
 
     summary: MethodSummary | None = None
@@ -155,24 +156,24 @@ class MethodResult:
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuningResult(Result):
-    """Measured, of every method that was trained, by its id.
+    """Measurements of all trained methods.
 
-    A *place* is a part of the model where parameters or vectors are: ids 'embedding', 'prompt' (vectors before the
-    embedded input), 'layer.{i}.prefix' (keys and values put before those of the layer), 'layer.{i}.attention_norm',
-    'layer.{i}.q_proj', ..., 'final_norm', 'head' (no parameters where it is the embedding again), 'prefix_encoder'
-    (what the MLP of prefix-tuning reads, and its first layer; the rows of its last layer belong to the prefix that they
-    write). Adapters belong to the place of the matrix that they adapt. Models that are not Llama-like have the same
-    kinds as far as they have them; besides, 'layer.{i}.qkv_proj' (all three in one matrix), 'layer.{i}.other', 'other'.
+    A *place* is a part of the model that has parameters or vectors. Ids: 'embedding', 'prompt' (vectors before the
+    embedded input), 'layer.{i}.prefix' (keys and values prepended to those of the layer), 'layer.{i}.attention_norm',
+    'layer.{i}.q_proj', ..., 'final_norm', 'head' (without parameters if tied to the embedding), 'prefix_encoder' (the
+    input vectors of prefix-tuning's MLP and its first layer; the rows of its last layer belong to the prefix that they
+    produce). Adapters belong to the place of their matrix. Models outside the Llama family use the same kinds if they
+    have them, and also 'layer.{i}.qkv_proj' (all three in one matrix), 'layer.{i}.other' and 'other'.
 
     methods         by id, in the order of METHODS.
-    places          of the model, those that only a method fills among them.
-    held_out_steps  int64 [evaluations]: step 0 (before training) first.
-    gradient_steps  int64 [frames]: the steps, from 1, whose gradients were kept.
-    gradient_range  the norms that the ends of a scale stand for, the same for all methods: see `gradient_range`.
-    samples         held-out rows, answered before and after.
+    places          the places of the model, including those that only a method fills.
+    held_out_steps  int64 [evaluations]: begins with step 0 (before training).
+    gradient_steps  int64 [frames]: the steps, from 1, with recorded gradients.
+    gradient_range  the range of the colour scale for gradient norms, shared by all methods: see `gradient_range`.
+    samples         held-out rows with answers before and after training.
 
     Metrics: '{method}.trainable', '{method}.share', '{method}.held_out', '{method}.exact_match' (unseen people),
-      '{method}.steps_per_s', '{method}.memory' (all four parts), 'base.parameters', 'base.held_out',
+      '{method}.steps_per_s', '{method}.memory' (sum of all four parts), 'base.parameters', 'base.held_out',
       'base.exact_match' (before training).
     """
 
@@ -187,7 +188,7 @@ class FineTuningResult(Result):
 
     @property
     def measured(self) -> Provenance:
-        """How the numbers of the run were obtained."""
+        """The provenance of the run's measurements."""
         metric = self.metrics.get("base.parameters")
         return Provenance.MEASURED_CPU if metric is None else metric.provenance
 
@@ -196,14 +197,14 @@ class FineTuningResult(Result):
         return any(method.summary is not None for method in self.methods.values())
 
     def method(self, method: str) -> MethodResult:
-        """What is known of a method; nothing of one that was not trained, or not yet."""
-        return self.methods.get(MethodId(method), _NOTHING)
+        """The results of a method; empty if it is not trained (yet)."""
+        return self.methods.get(MethodId(method), _NO_RESULT)
 
     def gradients_at(self, method: str, step: int | None) -> Array | None:
-        """float32 [places]: the gradient norms of the last frame of a method that is not after a step, of its newest
-        one for None; None before its first.
+        """The gradient norms of a method, float32 [places], at its last frame not after `step`, or at its newest frame
+        if `step` is None. None before its first frame.
 
-        A method that is behind the others, or stopped, has rows of NaN from there on.
+        A method that is behind the others or stopped has NaN in its remaining frames.
         """
         norms, steps = self.method(method).gradient_norms, self.gradient_steps
         if norms is None or steps is None:
@@ -218,7 +219,7 @@ class FineTuningResult(Result):
 
     @classmethod
     def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
-        """Methods had an array each of every kind by name, and a column or a row in every table."""
+        """Converts older results, which stored one array per method and kind, and table columns or rows per method."""
         arrays, tables = stored["arrays"], stored["tables"]
         tree = super().from_tables({**stored, "arrays": {}, "tables": {"messages": tables.get("messages", [])}})
         trained = [method.value for method in METHODS if _is_in(method.value, arrays, tables)]
@@ -236,17 +237,17 @@ class FineTuningResult(Result):
         }
 
 
-_NOTHING = MethodResult()
+_NO_RESULT = MethodResult()
 
 
 def gradient_range(norms: Sequence[Array]) -> tuple[float, float]:
-    """The norms that the first and the last colour stand for, at most four decades apart; (0.1, 1) without any."""
-    known = [values[np.isfinite(values) & (values > 0)] for values in norms]
-    joined = np.concatenate(known) if known else np.empty(0)
-    if not joined.size:
+    """The norms at both ends of the colour scale, at most four decades apart; (0.1, 1) without norms."""
+    positive = [values[np.isfinite(values) & (values > 0)] for values in norms]
+    all_norms = np.concatenate(positive) if positive else np.empty(0)
+    if not all_norms.size:
         return 0.1, 1.0
-    high = float(joined.max())
-    low = max(float(joined.min()), high / 10.0**_DECADES)
+    high = float(all_norms.max())
+    low = max(float(all_norms.min()), high / 10.0**_DECADES)
     return (low, high) if high > 1.01 * low else (high / 10, high)
 
 
@@ -268,24 +269,24 @@ def _old_method(method: str, arrays: Mapping[str, Any], tables: Mapping[str, Any
     def rows(table: str) -> list[dict[str, Any]]:
         return [row for row in tables.get(table, []) if row["method"] == method]
 
-    def taken(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    def fields_of(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
         return {item.name: row[item.name] for item in fields(kind) if item.name in row}
 
     summary, objective = next(iter(rows("methods")), None), next(iter(rows("objective")), None)
-    memory = None if summary is None else taken(StepMemory, summary) | {"how": summary.get("memory_how") or ""}
+    memory = None if summary is None else fields_of(StepMemory, summary) | {"how": summary.get("memory_how") or ""}
     places = tables.get("places", [])
     return {
         **{name: arrays.get(f"{old}.{method}") for name, old in _OLD_ARRAYS.items()},
-        "summary": None if summary is None else taken(MethodSummary, summary) | {"memory": memory},
+        "summary": None if summary is None else fields_of(MethodSummary, summary) | {"memory": memory},
         "trained_at": {row["place"]: row[method] for row in places if row[method]}
         if any(method in row for row in places)
         else None,
         "mask_columns": [
-            taken(MaskColumn, row) for row in sorted(rows("mask_labels"), key=lambda row: int(row["position"]))
+            fields_of(MaskColumn, row) for row in sorted(rows("mask_labels"), key=lambda row: int(row["position"]))
         ],
-        "vectors": [taken(TrainedVectors, row) for row in rows("vectors")],
-        "objective": None if objective is None else taken(PrefixObjective, objective),
-        "gradient_evidence": [taken(GradientEvidence, row) for row in rows("gradients_through")],
+        "vectors": [fields_of(TrainedVectors, row) for row in rows("vectors")],
+        "objective": None if objective is None else fields_of(PrefixObjective, objective),
+        "gradient_evidence": [fields_of(GradientEvidence, row) for row in rows("gradients_through")],
     }
 
 

@@ -1,4 +1,4 @@
-"""The sizes of a Llama-like model: of the small one, of the user's folder, of public ones."""
+"""The shape of a Llama-like model: the small model, the user's folder, or a public model."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 from core.language_model.model_config import STANDARD, ModelConfig
 
 MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""The linear layers of a block, in the order in which they are run."""
+"""The linear layers of a block, in execution order."""
 
-_MOST_JSON_BYTES = 1 << 20
+_MAX_JSON_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Shape:
-    """`context` is how many tokens it attends to at once, `tied` whether the output head is the embedding again,
-    `query_bias` whether q, k and v have biases."""
+    """`context` is the context length in tokens, `tied` says whether the output head shares the embedding's weights,
+    and `query_bias` whether q, k and v have biases."""
 
     name: str
     hidden: int
@@ -35,11 +35,11 @@ class Shape:
 
     @property
     def kv_width(self) -> int:
-        """Numbers in the keys, or the values, of one token in one layer."""
+        """The width of the keys (or values) of one token in one layer."""
         return self.kv_heads * self.head_dim
 
     def sides(self, kind: str) -> tuple[int, int]:
-        """(in, out) of a matrix by its kind, one of MATRICES."""
+        """(in, out) of a matrix of that kind, one of MATRICES."""
         query, key_value = self.heads * self.head_dim, self.kv_width
         return {
             "q_proj": (self.hidden, query),
@@ -56,7 +56,7 @@ class Shape:
 
 
 def shape_of_small_model(config: ModelConfig = STANDARD) -> Shape:
-    """Of the small model that the app trains itself."""
+    """The shape of the small model that the program trains itself."""
     return Shape(
         name="small model",
         hidden=config.hidden,
@@ -72,10 +72,11 @@ def shape_of_small_model(config: ModelConfig = STANDARD) -> Shape:
 
 
 def shape_of_folder(folder: Path) -> Shape | None:
-    """By the folder's config.json; None where there is none, or it is not of the Llama family, and only a run tells."""
+    """The shape from the folder's config.json. None without one, or for a model outside the Llama family, whose shape
+    only a run can find out."""
     try:
         with (folder / "config.json").open("rb") as file:
-            config = json.loads(file.read(_MOST_JSON_BYTES))
+            config = json.loads(file.read(_MAX_JSON_BYTES))
         return _shape_of_config(folder.name, config)
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         return None

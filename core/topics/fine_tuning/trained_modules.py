@@ -1,6 +1,6 @@
-"""The places of a transformer where parameters are, how many each method trains there, and what that takes in memory.
+"""The places of a transformer that have parameters, how many each method trains there, and the memory this needs.
 
-Modelled from shapes; a run measures the same.
+Modelled from shapes. A run measures the same quantities.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from core.topics.fine_tuning.shapes import MATRICES, Shape
 FLOAT_BYTES = 4
 _ADAM_STATES = 2
 NF4_BLOCK, NF4_NESTED_BLOCK = 64, 256
-"""QLoRA's: weights that share a scale, and scales that share a second one."""
+"""QLoRA's block sizes: weights per scale, and scales per second-level scale."""
 
 NF4_BITS = 4 + 8 / NF4_BLOCK + 32 / (NF4_BLOCK * NF4_NESTED_BLOCK)
-"""Bits per weight with double quantization (Dettmers et al. 2023, section 3), groups taken as full."""
+"""Bits per weight with double quantization (Dettmers et al. 2023, section 3), assuming full blocks."""
 
 NO_LAYER = -1
 ADDED_KINDS = ("prefix_encoder", "prompt", "prefix")
-"""Kinds of places that are no part of the model: a method adds them."""
+"""Kinds of places that a method adds to the model."""
 
 IN_LAYER = ("prefix", "attention_norm", *MATRICES[:4], "mlp_norm", *MATRICES[4:])
-"""Kinds of places in a layer, in the order in which they are run."""
+"""Kinds of places in a layer, in execution order."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the user chose, as far as it decides how much is trained. `targets` are kinds of matrices."""
+    """The parameters that determine how much is trained. `targets` are kinds of matrices."""
 
     virtual_tokens: int
     prefix_hidden: int
@@ -40,7 +40,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Place:
-    """`parameters` are the model's own there; 0 where only a method puts some."""
+    """`parameters` counts the model's own parameters at this place; 0 if only a method adds some."""
 
     index: int
     id: str
@@ -50,14 +50,14 @@ class Place:
 
     @property
     def is_added(self) -> bool:
-        """Whether a method adds what is there."""
+        """Whether the place exists only because a method adds it."""
         return self.kind in ADDED_KINDS
 
 
 @dataclass(frozen=True)
 class StepMemory:
-    """Bytes that one training step holds: weights, gradients, the optimizer's state, and what the forward pass keeps
-    for the backward pass, None where only a run would tell. `how` says how the bytes were obtained."""
+    """Bytes that one training step needs: weights, gradients, optimizer state and activations, which are None before a
+    run measures them. `how` says how the bytes were obtained."""
 
     weights_bytes: float
     gradients_bytes: float
@@ -67,15 +67,15 @@ class StepMemory:
 
     @property
     def total_bytes(self) -> float:
-        """Of all parts that are known."""
+        """The sum of all known parts."""
         return self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + (self.activations_bytes or 0)
 
 
 @dataclass(frozen=True)
 class MethodCounts:
-    """`extra_parameters` are those that the method adds to the model; `total_parameters` are all, `share` the trained
-    of all. Bytes are those of float32 training with AdamW; what activations take is measured by a run only.
-    `trained_at` counts trainable parameters by id of the place."""
+    """`extra_parameters` are added by the method; `total_parameters` include them; `share` is the trained share of the
+    total. Bytes are for float32 training with AdamW, without activations, which only a run measures. `trained_at`
+    counts trainable parameters by place id."""
 
     method: MethodId
     trainable_parameters: int
@@ -94,7 +94,7 @@ def place_id(layer: int, kind: str) -> str:
 
 
 def places_of(shape: Shape) -> tuple[Place, ...]:
-    """Before the layers, layer by layer, after them."""
+    """All places in order: before the layers, layer by layer, after the layers."""
     parameters = _own_parameters(shape)
     before = [(NO_LAYER, "prefix_encoder"), (NO_LAYER, "prompt"), (NO_LAYER, "embedding")]
     inside = [(layer, kind) for layer in range(shape.layers) for kind in IN_LAYER]
@@ -106,7 +106,7 @@ def places_of(shape: Shape) -> tuple[Place, ...]:
 
 
 def trained_at(shape: Shape, method: MethodId, sizes: Sizes) -> Mapping[str, int]:
-    """Trainable parameters by id of the place; places without any are left out."""
+    """Trainable parameters by place id; places without any are omitted."""
     if method is MethodId.FULL:
         return {place.id: place.parameters for place in places_of(shape) if place.parameters}
     if method is MethodId.PROMPT_TUNING:
@@ -114,7 +114,7 @@ def trained_at(shape: Shape, method: MethodId, sizes: Sizes) -> Mapping[str, int
     if method is MethodId.P_TUNING_V2:
         return _in_each_layer(shape, {"prefix": sizes.virtual_tokens * 2 * shape.kv_width})
     if method is MethodId.PREFIX_TUNING:
-        # The rows of the last linear layer belong to the layer whose keys and values they write.
+        # The rows of the MLP's last linear layer belong to the layer whose keys and values they produce.
         width, hidden = shape.kv_width, sizes.prefix_hidden
         encoder = sizes.virtual_tokens * width + (width + 1) * hidden
         return {"prefix_encoder": encoder, **_in_each_layer(shape, {"prefix": 2 * width * (hidden + 1)})}
@@ -130,7 +130,7 @@ def base_parameters(shape: Shape) -> int:
 
 
 def counts_of(shape: Shape, method: MethodId, sizes: Sizes) -> MethodCounts:
-    """What peft counts as trainable and in all, with the bytes of weights, gradients and AdamW's two moments."""
+    """Trainable and total parameters as peft counts them, and the bytes of weights, gradients and AdamW's moments."""
     by_place = trained_at(shape, method, sizes)
     trainable = sum(by_place.values())
     extra = 0 if method is MethodId.FULL else trainable
@@ -160,7 +160,7 @@ def _in_each_layer(shape: Shape, kinds: Mapping[str, int]) -> dict[str, int]:
 
 
 def _own_parameters(shape: Shape) -> dict[str, int]:
-    """By kind, the model's own parameters at one place of that kind."""
+    """The model's own parameters at one place of each kind."""
     embedding = shape.vocabulary * shape.hidden
     matrices = {kind: shape.sides(kind)[0] * shape.sides(kind)[1] + shape.bias(kind) for kind in MATRICES}
     return {

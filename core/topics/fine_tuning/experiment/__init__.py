@@ -1,4 +1,4 @@
-"""The experiment of the fine-tuning page: every method trained on the same batches, a few steps each in turn."""
+"""The experiment of the fine-tuning page: all methods train on the same batches, a few steps each in turn."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from core.topics.fine_tuning.experiment.inspect_example import (
     answers,
     mask_and_attention,
     mask_columns,
-    one_example,
     prefix_objective,
+    single_example,
 )
-from core.topics.fine_tuning.experiment.opening import Opened, opened
+from core.topics.fine_tuning.experiment.opening import RunSetup, open_setup
 from core.topics.fine_tuning.experiment.summaries import Builder, change_method, provenance_of
 from core.topics.fine_tuning.experiment.training import MethodRun
 from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
@@ -39,43 +39,43 @@ _SMALL_PARAMETERS = 1 << 25
 
 
 def run(params: FineTuningParams, device: str) -> ExperimentRun:
-    """Partials come on the way, at most about two per second: curves grow side by side.
+    """Train the selected methods in turn, with about two Partials per second, then inspect each of them.
 
-    Raises InvalidParams for a model folder that cannot be opened and for what the model has no room for. A method that
-    breaks, or whose loss is no number, stops with a message; its curves stay and the others go on.
+    Raises InvalidParams if the model folder cannot be opened or the parameters do not fit the model. A method that
+    fails or whose loss becomes NaN or infinite stops with a message; its curves stay and the other methods continue.
     """
     check(params)
     builder = Builder(FineTuningResult(params=params))
-    shared = yield from phase(0.0, _OPENED, lambda progress: opened(params, device, progress))
+    shared = yield from phase(0.0, _OPENED, lambda progress: open_setup(params, device, progress))
     if shared.model.notice:
         _add_message(builder, "notice", shared.model.notice)
     how = provenance_of(shared.base)
     builder.add({"base.parameters": Metric(shared.model.parameters, "parameters", how, shared.model.name)})
-    # In a small model threads wait for each other longer than they compute, on a busy machine many times as long.
+    # In a small model, threads spend longer waiting for each other than computing, especially on a busy machine.
     with torch_threads(1 if shared.model.parameters < _SMALL_PARAMETERS else None):
-        runs = yield from _trained(builder, params, shared)
+        runs = yield from _train(builder, params, shared)
         for number, method_run in enumerate(runs):
             start, end = (_TRAINED + (1 - _TRAINED) * (number + part) / len(runs) for part in (0, 1))
-            yield from _inspected(builder, method_run, shared, start, end)
+            yield from _evaluate_and_inspect(builder, method_run, shared, start, end)
             yield Partial(builder.result)
     return builder.result
 
 
-def _trained(
-    builder: Builder, params: FineTuningParams, shared: Opened
+def _train(
+    builder: Builder, params: FineTuningParams, shared: RunSetup
 ) -> Generator[Progress | Partial, None, list[MethodRun]]:
-    """All methods, a few steps each in turn; built when their first turn comes. The model before training answers after
-    the first round, when there are curves to look at."""
+    """Train all methods, a few steps each in turn. Each is built at its first turn. The untrained model is evaluated
+    after the first round, when the first curves are visible."""
     runs: list[MethodRun] = []
     waiting = list(params.chosen)
-    answered_before = False
+    untrained_evaluated = False
     last_partial = 0.0
-    while waiting or any(not run.over for run in runs):
+    while waiting or any(not run.finished for run in runs):
         if waiting:
-            _begin(builder, waiting.pop(0), runs, shared, params)
+            _start_method(builder, waiting.pop(0), runs, shared, params)
         for method_run in runs[-1:] if waiting else runs:
             for _ in range(_STEPS_IN_TURN):
-                if not method_run.over:
+                if not method_run.finished:
                     method_run.advance()
                     if method_run.error:
                         _add_message(builder, "warning", f"{METHODS[method_run.method].label}: {method_run.error}")
@@ -84,18 +84,20 @@ def _trained(
                     summaries.add_training(builder, runs, shared)
                     yield Partial(builder.result)
                     last_partial = monotonic()
-        if not waiting and not answered_before:
-            answered_before = True
+        if not waiting and not untrained_evaluated:
+            untrained_evaluated = True
             summaries.add_training(builder, runs, shared)
-            reached = _progress(runs[-1], runs, params).done if runs else _TRAINED
-            yield from _before(builder, shared, reached)
+            done = _progress(runs[-1], runs, params).done if runs else _TRAINED
+            yield from _evaluate_untrained(builder, shared, done)
     summaries.add_training(builder, runs, shared)
     yield Partial(builder.result)
     return runs
 
 
-def _begin(builder: Builder, method: MethodId, runs: list[MethodRun], shared: Opened, params: FineTuningParams) -> None:
-    """A method that cannot be built on this model is left out, with a message."""
+def _start_method(
+    builder: Builder, method: MethodId, runs: list[MethodRun], shared: RunSetup, params: FineTuningParams
+) -> None:
+    """Build a method and append it to `runs`. If it cannot be built on this model, add a message instead."""
     task, tokenizer = shared.task, shared.model.tokenizer
     try:
         built = build(method, shared.base, tokenizer, task.train, shared.targets, params)
@@ -105,8 +107,8 @@ def _begin(builder: Builder, method: MethodId, runs: list[MethodRun], shared: Op
         _add_message(builder, "warning", text)
 
 
-def _before(builder: Builder, shared: Opened, reached: float) -> Generator[Progress | Partial, None, None]:
-    """What the model answers before any training. What fails is a message: the methods go on without it."""
+def _evaluate_untrained(builder: Builder, shared: RunSetup, done: float) -> Generator[Progress | Partial, None, None]:
+    """Evaluate the model before training. A failure becomes a message and does not stop the methods."""
 
     def evaluate(progress: ProgressCallback) -> None:
         answered = answers(shared.base, shared.model.tokenizer, shared.answered, progress, by_length=False)
@@ -116,15 +118,15 @@ def _before(builder: Builder, shared: Opened, reached: float) -> Generator[Progr
         builder.add({"base.held_out": Metric(loss, "nats", provenance_of(shared.base), note)})
 
     try:
-        yield from phase(reached, reached, evaluate)
+        yield from phase(done, done, evaluate)
     except LIBRARY_ERRORS as error:
         _add_message(builder, "warning", f"The model before training could not be evaluated: {reason(error)}.")
 
 
-def _inspected(
-    builder: Builder, method_run: MethodRun, shared: Opened, start: float, end: float
+def _evaluate_and_inspect(
+    builder: Builder, method_run: MethodRun, shared: RunSetup, start: float, end: float
 ) -> Generator[Progress | Partial, None, None]:
-    """What a trained method answers, its mask and attention, and its evidence. What fails is a message."""
+    """Add the answers of a trained method, its mask, its attention and its evidence. A failure becomes a message."""
     method = method_run.method
     try:
         answered = yield from phase(
@@ -140,10 +142,10 @@ def _inspected(
         _add_message(builder, "warning", f"{METHODS[method].label} could not be inspected: {reason(error)}.")
 
 
-def _inspect(builder: Builder, method_run: MethodRun, shared: Opened) -> None:
-    """Each part is put in place at once: what breaks later does not lose it."""
+def _inspect(builder: Builder, method_run: MethodRun, shared: RunSetup) -> None:
+    """Add each part as soon as it is known, so that a later failure does not lose it."""
     method, model, tokenizer = method_run.method, method_run.model, shared.model.tokenizer
-    batch = one_example(tokenizer, shared.answered[0]).to(shared.base.device)
+    batch = single_example(tokenizer, shared.answered[0]).to(shared.base.device)
     prefix = method_run.params.virtual_tokens if method in PROMPTS else 0
     mask, attention = mask_and_attention(model, batch, prefix)
     if mask is not None:
@@ -160,12 +162,12 @@ def _inspect(builder: Builder, method_run: MethodRun, shared: Opened) -> None:
 
 
 def _progress(method_run: MethodRun, runs: list[MethodRun], params: FineTuningParams) -> Progress:
-    taken = sum(params.steps if run.over else run.done for run in runs)
-    share = taken / (params.steps * len(params.chosen))
+    steps_done = sum(params.steps if run.finished else run.done for run in runs)
+    share = steps_done / (params.steps * len(params.chosen))
     label = METHODS[method_run.method].label
     loss = f": loss {method_run.losses[-1]:.2f}" if method_run.losses else ""
-    what = f"training {label}, step {method_run.done} of {params.steps}{loss}"
-    return Progress(_OPENED + (_TRAINED - _OPENED) * share, 1.0, what)
+    activity = f"training {label}, step {method_run.done} of {params.steps}{loss}"
+    return Progress(_OPENED + (_TRAINED - _OPENED) * share, 1.0, activity)
 
 
 def _add_message(builder: Builder, severity: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""A method on a copy of the model, as the libraries build it: transformers and peft, bitsandbytes for 4 bits."""
+"""Builds a method on a copy of the model with transformers and peft, and with bitsandbytes for 4 bits."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _TASK = "CAUSAL_LM"
-_SMALL_START = 0.02
-"""Standard deviation of P-tuning v2's first keys and values. peft's own is 1, larger than this model's real ones."""
+_PREFIX_INITIAL_STD = 0.02
+"""Standard deviation of P-tuning v2's initial keys and values. peft's default is 1, which is larger than this model's
+real keys and values."""
 
-_ADALORA_WARM_UP, _ADALORA_LAST, _ADALORA_DECISIONS = 10, 3, 50
-"""AdaLoRA holds its first rank for a tenth of the steps and its last for a third, and decides fifty times per run."""
+_ADALORA_WARM_UP, _ADALORA_FINAL, _ADALORA_ALLOCATIONS = 10, 3, 50
+"""AdaLoRA keeps its initial rank for a tenth of the steps and its final ranks for a third, and allocates 50 times."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """`model` is in training mode, frozen as the method freezes it. `runs_on` says what does 4-bit work, '' if none."""
+    """`model` is in training mode with the method's frozen weights. `runs_on` names the 4-bit implementation, '' if the
+    method uses none."""
 
     model: Any
     runs_on: str = ""
@@ -43,8 +45,8 @@ def build(
     targets: Sequence[str],
     params: FineTuningParams,
 ) -> Built:
-    """The method on a copy of `base`; what is drawn follows from the params' seed alone. `targets` are names of linear
-    layers that are there."""
+    """The method on a copy of `base`. The params' seed alone determines its random values. `targets` must name existing
+    linear layers."""
     if method is MethodId.FULL:
         return Built(trainable_copy(base).train())
     config = _config(method, targets, params)
@@ -56,13 +58,13 @@ def build(
         _start_from_text(model, tokenizer, examples)
     if method is MethodId.P_TUNING_V2:
         with torch.no_grad():
-            vectors(model).mul_(_SMALL_START)
+            vectors(model).mul_(_PREFIX_INITIAL_STD)
     return Built(model)
 
 
 def vectors(model: Any) -> torch.Tensor:
-    """The trainable vectors of a prompt method: [virtual tokens, width]; of P-tuning v2 every layer's keys and values,
-    of prefix-tuning what its MLP reads."""
+    """The trainable vectors of a prompt method, [virtual tokens, width]. For P-tuning v2 a row holds the keys and
+    values of every layer; for prefix-tuning it is the input of the MLP."""
     weight: torch.Tensor = model.prompt_encoder[model.active_adapter].embedding.weight
     return weight
 
@@ -90,16 +92,16 @@ def _config(method: MethodId, targets: Sequence[str], params: FineTuningParams) 
             lora_alpha=params.alpha,
             target_modules=list(targets),
             tinit=params.steps // _ADALORA_WARM_UP,
-            tfinal=params.steps // _ADALORA_LAST,
-            deltaT=max(1, params.steps // _ADALORA_DECISIONS),
+            tfinal=params.steps // _ADALORA_FINAL,
+            deltaT=max(1, params.steps // _ADALORA_ALLOCATIONS),
             total_step=params.steps,
         )
     return LoraConfig(task_type=_TASK, r=params.rank, lora_alpha=params.alpha, target_modules=list(targets))
 
 
 def _start_from_text(model: Any, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> None:
-    """Prompt vectors begin as the embeddings of rows and sentences of the task, one after another (Lester et al. 2021
-    found words better than noise)."""
+    """Initialize the prompt vectors with the embeddings of consecutive task rows and sentences. Lester et al. 2021
+    found that words work better than noise."""
     prompt = vectors(model)
     ids: list[int] = []
     while len(ids) < len(prompt):

@@ -1,5 +1,5 @@
-"""QLoRA: the linear layers of the blocks in NF4 with double quantization, adapters of peft on them, and the evidence of
-which gradients go through weights in 4 bits."""
+"""QLoRA: the blocks' linear layers in NF4 with double quantization, PEFT adapters on them, and evidence of how
+gradients pass through 4-bit weights."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from kernels.quantization.formats import FormatId
 from kernels.quantization.impl import Impl, available
 
 
-class OwnNf4Linear(nn.Linear):
-    """A linear layer whose weights are this project's NF4, for where bitsandbytes is missing or wrong: restored at each
-    run, and never trained."""
+class Nf4Linear(nn.Linear):
+    """A linear layer with weights in this project's NF4, used if bitsandbytes is missing or would be wrong. The weights
+    are dequantized in every forward pass and never trained."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
@@ -39,7 +39,7 @@ class OwnNf4Linear(nn.Linear):
         self.weight = nn.Parameter(self.quantized.codes, requires_grad=False)
         nested = self.quantized.nested
         assert nested is not None
-        for name in ("codes", "absmax", "offset"):  # as buffers, so that whoever counts memory finds the scales
+        for name in ("codes", "absmax", "offset"):  # as buffers, so that counting memory includes the scales
             self.register_buffer(f"scale_{name}", getattr(nested, name), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -47,37 +47,37 @@ class OwnNf4Linear(nn.Linear):
 
 
 def with_adapter_on_four_bits(base: Any, config: Any, seed: int) -> tuple[Any, str]:
-    """A peft model on a copy of `base` whose linear layers are in 4 bits, and what does the 4-bit work. The output head
-    and the embedding stay as they are. Raises TilescopeError for a model without linear layers, such as GPT-2."""
-    twin = trainable_copy(base)
-    if not any(isinstance(twin.get_submodule(name), nn.Linear) for name in linear_names(twin)):
+    """A PEFT model on a copy of `base` with its linear layers in 4 bits, and the name of the 4-bit implementation. The
+    output head and the embedding stay in float32. Raises TilescopeError if the model has no linear layers (GPT-2)."""
+    copy = trainable_copy(base)
+    if not any(isinstance(copy.get_submodule(name), nn.Linear) for name in linear_names(copy)):
         raise TilescopeError("it has no linear layers that can be kept in 4 bits")
-    device = next(twin.parameters()).device
-    by_bitsandbytes = available(Impl.BITSANDBYTES, device) is None and _restores_rightly(twin, device)
+    device = next(copy.parameters()).device
+    by_bitsandbytes = available(Impl.BITSANDBYTES, device) is None and _restores_correctly(copy, device)
     import_peft()
-    for name in linear_names(twin):
+    for name in linear_names(copy):
         parent, _, last = name.rpartition(".")
-        layer = twin.get_submodule(name)
+        layer = copy.get_submodule(name)
         if isinstance(layer, nn.Linear):
-            four_bits = _bitsandbytes_linear(layer, device) if by_bitsandbytes else OwnNf4Linear(layer)
-            setattr(twin.get_submodule(parent), last, four_bits)
+            four_bits = _bitsandbytes_linear(layer, device) if by_bitsandbytes else Nf4Linear(layer)
+            setattr(copy.get_submodule(parent), last, four_bits)
     if by_bitsandbytes:
-        twin.is_loaded_in_4bit = True  # what peft asks before it takes its own layers for bitsandbytes
+        copy.is_loaded_in_4bit = True  # peft checks this before it uses its layers for bitsandbytes
     with silent_transformers(), seeded(seed):
         from peft import get_peft_model
 
-        model = get_peft_model(twin, config).train()
+        model = get_peft_model(copy, config).train()
     return model, _runs_on(by_bitsandbytes, device)
 
 
 def four_bit_layers(model: Any) -> list[nn.Module]:
     """The layers in 4 bits, adapters not included."""
-    return [module for module in model.modules() if isinstance(module, OwnNf4Linear) or _is_bitsandbytes(module)]
+    return [module for module in model.modules() if isinstance(module, Nf4Linear) or _is_bitsandbytes(module)]
 
 
 def restored_weight(layer: Any) -> torch.Tensor:
-    """[out, in] float32: what the codes stand for."""
-    if isinstance(layer, OwnNf4Linear):
+    """The dequantized weight, float32 [out, in]."""
+    if isinstance(layer, Nf4Linear):
         return dequantize(layer.quantized, dtype=torch.float32, impl=Impl.TORCH)
     from bitsandbytes.functional import dequantize_4bit
 
@@ -86,24 +86,24 @@ def restored_weight(layer: Any) -> torch.Tensor:
 
 
 def gradient_evidence(model: Any, batch: Batch) -> tuple[GradientEvidence, ...]:
-    """From one backward pass of the trained model, whose gradients are cleared."""
+    """The evidence from one backward pass of the trained model. Clears its gradients."""
     model.zero_grad()
     batch_loss(model, batch).backward()  # type: ignore[no-untyped-call]
     layers = four_bit_layers(model)
-    in_order = [weight for name, weight in model.named_parameters() if weight.requires_grad]
-    first = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".0." in name]
+    adapters = [weight for name, weight in model.named_parameters() if weight.requires_grad]
+    first_layer = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".0." in name]
     evidence = (
-        _evidence("adapters", (weight.grad for weight in in_order)),
-        _evidence("adapters of the first layer", (weight.grad for weight in first)),
+        _evidence("adapters", (weight.grad for weight in adapters)),
+        _evidence("adapters of the first layer", (weight.grad for weight in first_layer)),
         _evidence("frozen 4-bit weights", (layer.weight.grad for layer in layers)),  # type: ignore[misc]
-        _through_a_layer(layers[0]),
+        _layer_input_gradient(layers[0]),
     )
     model.zero_grad()
     return evidence
 
 
-def _through_a_layer(layer: nn.Module) -> GradientEvidence:
-    """The gradient that a layer hands to its input, against dy W with W restored from its codes."""
+def _layer_input_gradient(layer: nn.Module) -> GradientEvidence:
+    """Compares the gradient that a layer passes to its input with dy W, where W is dequantized from its codes."""
     weight = restored_weight(layer)
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(4, weight.shape[1], generator=generator).to(weight.device).requires_grad_()
@@ -116,11 +116,11 @@ def _through_a_layer(layer: nn.Module) -> GradientEvidence:
 def _evidence(
     what: str, gradients: Iterable[torch.Tensor | None], max_abs_difference: float | None = None
 ) -> GradientEvidence:
-    every = list(gradients)
-    norms = [float(gradient.norm()) for gradient in every if gradient is not None]
+    all_gradients = list(gradients)
+    norms = [float(gradient.norm()) for gradient in all_gradients if gradient is not None]
     return GradientEvidence(
         what=what,
-        tensors=len(every),
+        tensors=len(all_gradients),
         with_gradient=sum(norm > 0 for norm in norms),
         norm=float(torch.tensor(norms, dtype=torch.float64).norm()) if norms else 0.0,
         max_abs_difference=max_abs_difference,
@@ -148,15 +148,16 @@ def _bitsandbytes_linear(layer: nn.Linear, device: torch.device) -> nn.Module:
         layer.weight.detach().cpu().clone(), requires_grad=False, quant_type="nf4", compress_statistics=True
     )
     four_bits.bias = layer.bias
-    # On CPUs with bf16 instructions an evaluation repacks the codes for a product that no gradient passes through, also
-    # in the training steps after it.
+    # On CPUs with bf16 instructions, an evaluation repacks the codes for a product without a backward pass, which then
+    # also blocks the gradients of later training steps.
     four_bits.support_avx512bf16_for_cpu = False
     moved: nn.Module = four_bits.to(device)
     return moved
 
 
-def _restores_rightly(model: Any, device: torch.device) -> bool:
-    """bitsandbytes 0.50 on a CPU takes scales of wrong blocks for rows that are no multiple of a block, such as 96."""
+def _restores_correctly(model: Any, device: torch.device) -> bool:
+    """bitsandbytes 0.50 on a CPU uses the scales of wrong blocks if the row length, such as 96, is not a multiple of
+    the block size."""
     layers = [model.get_submodule(name) for name in linear_names(model)]
     return device.type != "cpu" or all(layer.weight.shape[-1] % NF4_BLOCK == 0 for layer in layers)
 

@@ -1,5 +1,5 @@
-"""What a model does with held-out rows: its answers, and on one example its mask, its attention to a prefix, and what
-its loss is of. Workers only."""
+"""A model on held-out rows: its answers, and for one example its mask, its attention to a prefix, and the objective
+that its loss measures. Workers only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _ATTENTION = "eager"
-"""The one implementation that gives its probabilities back."""
+"""The only implementation that returns its attention probabilities."""
 
 
 def answers(
@@ -32,45 +32,45 @@ def answers(
     progress: ProgressCallback,
     by_length: bool,
 ) -> Answers:
-    """The rows answered greedily, in their order.
+    """Greedy answers to the rows, in their order.
 
-    `by_length` answers rows of as many tokens together, so that nothing is padded: with a prompt or prefix peft puts
-    padding between that and the row and counts it as positions, which training never does.
+    `by_length` groups rows with equally many tokens, so that nothing is padded. With a prompt or prefix, peft puts the
+    padding between prefix and row and counts it as positions, which never happens in training.
     """
     lengths = [len(prompt_ids(tokenizer, example.row)) if by_length else 0 for example in examples]
-    texts, right = [""] * len(examples), np.zeros(len(examples), dtype=bool)
+    texts, correct = [""] * len(examples), np.zeros(len(examples), dtype=bool)
     done = 0
     for length in sorted(set(lengths)):
         rows = [index for index, tokens in enumerate(lengths) if tokens == length]
 
-        def report(share: float, total: float, what: str, begun: int = done, count: int = len(rows)) -> None:
-            progress(begun + count * share / total, len(examples), what)
+        def group_progress(share: float, total: float, name: str, before: int = done, count: int = len(rows)) -> None:
+            progress(before + count * share / total, len(examples), name)
 
-        answered = exact_match(model, tokenizer, [examples[index] for index in rows], report)
-        for index, text, correct in zip(rows, answered.texts, answered.correct, strict=True):
-            texts[index], right[index] = text, correct
+        group = exact_match(model, tokenizer, [examples[index] for index in rows], group_progress)
+        for index, text, is_correct in zip(rows, group.texts, group.correct, strict=True):
+            texts[index], correct[index] = text, is_correct
         done += len(rows)
-    return Answers(tuple(texts), right)
+    return Answers(tuple(texts), correct)
 
 
-def one_example(tokenizer: PreTrainedTokenizerBase, example: Example) -> Batch:
-    """A batch of that example alone, without padding."""
+def single_example(tokenizer: PreTrainedTokenizerBase, example: Example) -> Batch:
+    """A batch with only this example, without padding."""
     pair = (prompt_ids(tokenizer, example.row), target_ids(tokenizer, example.sentence))
     return collate([pair], padding_id(tokenizer))
 
 
 def mask_and_attention(model: Any, batch: Batch, prefix: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """uint8 [queries, columns], 1 where a query sees a column, as the first layer was given it; and float32 [layers,
-    heads, queries], the attention probability on the first `prefix` columns. None for what the architecture hides."""
+    """The mask that the first layer received, uint8 [queries, columns], 1 for a visible column; and the attention
+    probability on the first `prefix` columns, float32 [layers, heads, queries]. None if the architecture hides it."""
     masks: list[torch.Tensor] = []
 
-    def keep(module: object, positional: object, named: dict[str, Any]) -> None:
+    def record_mask(module: object, positional: object, named: dict[str, Any]) -> None:
         if isinstance(named.get("attention_mask"), torch.Tensor):
             masks.append(named["attention_mask"].detach())
 
     base = base_of(model)
     layers = [module for module in base.modules() if type(module).__name__.endswith("Attention")]
-    hooks = [layer.register_forward_pre_hook(keep, with_kwargs=True) for layer in layers[:1]]
+    hooks = [layer.register_forward_pre_hook(record_mask, with_kwargs=True) for layer in layers[:1]]
     try:
         with evaluating(model), _attention_of(base, _ATTENTION):
             outputs = model(
@@ -85,7 +85,7 @@ def mask_and_attention(model: Any, batch: Batch, prefix: int) -> tuple[np.ndarra
 
 
 def prefix_objective(model: Any, base: Any, batch: Batch, prefix: int) -> PrefixObjective:
-    """The model's own loss of the example beside -log p(y | prefix, x) from its logits, and its loss without the
+    """The model's own loss on the example, -log p(y | prefix, x) computed from its logits, and its loss without the
     prefix."""
     with evaluating(model):
         loss = float(batch_loss(model, batch))
@@ -93,42 +93,43 @@ def prefix_objective(model: Any, base: Any, batch: Batch, prefix: int) -> Prefix
         columns = logits.shape[0]
         logits = logits[columns - batch.input_ids.shape[1] :]
         targets = int((batch.labels[0] != -100).sum())
-        chances = torch.log_softmax(logits.double(), -1)[-targets - 1 : -1]
-        by_hand = -float(chances.gather(1, batch.input_ids[0, -targets:, None]).mean())
+        log_probabilities = torch.log_softmax(logits.double(), -1)[-targets - 1 : -1]
+        by_hand = -float(log_probabilities.gather(1, batch.input_ids[0, -targets:, None]).mean())
         with model.disable_adapter():
-            without = float(batch_loss(model, batch))
+            without_prefix = float(batch_loss(model, batch))
     with evaluating(base):
-        of_base = float(batch_loss(base, batch))
+        base_loss = float(batch_loss(base, batch))
     return PrefixObjective(
         loss=loss,
         by_hand=by_hand,
         target_tokens=targets,
         input_tokens=int(batch.input_ids.shape[1]) - targets,
         prefix_tokens=prefix,
-        without_prefix=without,
-        base_model=of_base,
+        without_prefix=without_prefix,
+        base_model=base_loss,
     )
 
 
 def mask_columns(
     tokenizer: PreTrainedTokenizerBase, batch: Batch, prefix: int, prefix_name: str
 ) -> tuple[MaskColumn, ...]:
-    """The prefix's columns, then the tokens."""
-    added = [MaskColumn(f"{prefix_name}{number + 1}", is_prefix=True) for number in range(prefix)]
+    """The columns of the prefix, followed by those of the tokens."""
+    prefix_columns = [MaskColumn(f"{prefix_name}{number + 1}", is_prefix=True) for number in range(prefix)]
     tokens = [MaskColumn(tokenizer.decode([token]), is_prefix=False) for token in batch.input_ids[0].tolist()]
-    return (*added, *tokens)
+    return (*prefix_columns, *tokens)
 
 
 def _visible(masks: list[torch.Tensor], attentions: list[torch.Tensor]) -> np.ndarray | None:
-    """A mask is True, or 0 to be added, where a key is seen. Without one, what got any probability."""
+    """The visible keys. A mask is either boolean or additive, with 0 for a visible key. Without a mask, every key with
+    a nonzero probability counts as visible."""
     if masks:
         mask = masks[0][0, 0]
-        seen = mask if mask.dtype == torch.bool else mask == 0
+        visible = mask if mask.dtype == torch.bool else mask == 0
     elif attentions:
-        seen = (attentions[0][0] > 0).any(0)
+        visible = (attentions[0][0] > 0).any(0)
     else:
         return None
-    return seen.to(torch.uint8).cpu().numpy()
+    return visible.to(torch.uint8).cpu().numpy()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which place of the diagram each parameter of a real model belongs to."""
+"""Assigns each parameter of a real model to a place of the diagram."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ _ORDER = (*IN_LAYER[:2], "qkv_proj", *IN_LAYER[2:], _OTHER)
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A parameter, or the part of it that belongs to one layer: part `index` of `parts` along `dim`."""
+class ParameterPart:
+    """A parameter, or its part that belongs to one layer: part `index` of `parts` along `dim`."""
 
     place: str
     parameter: nn.Parameter
@@ -53,16 +53,16 @@ class Piece:
     parts: int = 1
 
     def of(self, values: torch.Tensor) -> torch.Tensor:
-        """The same part of a tensor of the parameter's shape, such as its gradient."""
+        """The same part of a tensor with the parameter's shape, such as its gradient."""
         return values if self.parts == 1 else values.chunk(self.parts, self.dim)[self.index]
 
 
 def places_of_model(model: Any) -> tuple[Place, ...]:
-    """The places of a transformers model, those that only a method fills among them; parameters counted once."""
+    """The places of a transformers model, including those that only a method fills. Each parameter counts once."""
     counts: dict[tuple[int, str], int] = {}
     for name, weight in model.named_parameters():
-        where = _where(model, name, weight)
-        counts[where] = counts.get(where, 0) + weight.numel()
+        location = _location(model, name, weight)
+        counts[location] = counts.get(location, 0) + weight.numel()
     before = [(NO_LAYER, kind) for kind in ("prefix_encoder", "prompt", "embedding")]
     inside = [
         (layer, kind)
@@ -74,40 +74,40 @@ def places_of_model(model: Any) -> tuple[Place, ...]:
         (NO_LAYER, kind) for kind in ("final_norm", "head", _OTHER) if kind != _OTHER or (NO_LAYER, kind) in counts
     ]
     return tuple(
-        Place(index, place_id(*where), *where, counts.get(where, 0))
-        for index, where in enumerate([*before, *inside, *after])
+        Place(index, place_id(*location), *location, counts.get(location, 0))
+        for index, location in enumerate([*before, *inside, *after])
     )
 
 
-def pieces(model: Any, method: MethodId, named: Iterable[tuple[str, nn.Parameter]]) -> list[Piece]:
-    """Each of the parameters, cut by layer where it holds the vectors, or writes those, of all layers."""
-    cut = []
+def parameter_parts(model: Any, method: MethodId, named: Iterable[tuple[str, nn.Parameter]]) -> list[ParameterPart]:
+    """The parameters. One that holds or produces the prefix vectors of all layers is split by layer."""
+    parts = []
     for name, weight in named:
         if "prompt_encoder." in name:
-            cut += _pieces_of_encoder(model, method, name, weight)
+            parts += _encoder_parts(model, method, name, weight)
         else:
-            cut.append(Piece(place_id(*_where(base_of(model), name, weight)), weight))
-    return cut
+            parts.append(ParameterPart(place_id(*_location(base_of(model), name, weight)), weight))
+    return parts
 
 
 def base_of(model: Any) -> Any:
-    """The transformers model inside a peft model; the model itself where there is no peft."""
+    """The transformers model inside a PEFT model, or the model itself if it is not a PEFT model."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def _pieces_of_encoder(model: Any, method: MethodId, name: str, weight: nn.Parameter) -> list[Piece]:
+def _encoder_parts(model: Any, method: MethodId, name: str, weight: nn.Parameter) -> list[ParameterPart]:
     if method is MethodId.PROMPT_TUNING:
-        return [Piece("prompt", weight)]
-    # peft lays columns out as keys and values of the first layer, keys and values of the second, and so on.
+        return [ParameterPart("prompt", weight)]
+    # peft's columns are the keys and values of the first layer, then those of the second layer, and so on.
     by_column, by_row = method is MethodId.P_TUNING_V2, ".transform.2." in name
     if not (by_column or by_row):
-        return [Piece("prefix_encoder", weight)]
+        return [ParameterPart("prefix_encoder", weight)]
     layers = model.active_peft_config.num_layers
-    return [Piece(place_id(layer, "prefix"), weight, int(by_column), layer, layers) for layer in range(layers)]
+    return [ParameterPart(place_id(layer, "prefix"), weight, int(by_column), layer, layers) for layer in range(layers)]
 
 
-def _where(base: Any, name: str, weight: nn.Parameter) -> tuple[int, str]:
-    """(layer, kind) of a parameter of the model, or of an adapter beside it."""
+def _location(base: Any, name: str, weight: nn.Parameter) -> tuple[int, str]:
+    """(layer, kind) of a parameter of the model or of its adapter."""
     inside = _LAYER.search(f".{name}")
     if inside is not None:
         return int(inside.group(1)), _kind(inside.group(2))

@@ -1,4 +1,4 @@
-"""The model, the task and the places that every method of a run shares."""
+"""The model, the task and the places that all methods of a run share."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from core.topics.fine_tuning.plan import check_rank, check_virtual_tokens
 from core.topics.fine_tuning.trained_modules import Place
 
 HELD_OUT_ROWS = 64
-_BYTES_A_PARAMETER = {MethodId.FULL: TRAINED_PARAMETER_BYTES}
-"""float32 weights, gradients and two moments; of other methods about the weights alone."""
+_BYTES_PER_PARAMETER = {MethodId.FULL: TRAINED_PARAMETER_BYTES}
+"""float32 weights, gradients and two moments. Other methods need little more than the weights."""
 
 
 @dataclass(frozen=True)
-class Opened:
-    """`base` is on the run's device and is never trained. `answered` are the rows that are answered: of unseen people,
-    then untold facts, `unseen` of the first."""
+class RunSetup:
+    """`base` is on the run's device and is never trained. `answered` are the rows for exact match: first `unseen` rows
+    about unseen people, then rows with unstated facts."""
 
     model: SmallModel
     base: Any
@@ -45,9 +45,9 @@ class Opened:
         return self.task.unseen_people[:HELD_OUT_ROWS]
 
 
-def opened(params: FineTuningParams, device: str, progress: ProgressCallback) -> Opened:
-    """Raises InvalidParams for a folder that cannot be opened, and for what the model has no room for: target modules
-    that do not exist, a rank, virtual tokens, or copies for each method that do not fit into memory."""
+def open_setup(params: FineTuningParams, device: str, progress: ProgressCallback) -> RunSetup:
+    """Open the model and check the parameters against it. Raises InvalidParams if the folder cannot be opened, target
+    modules do not exist, the rank or the virtual tokens do not fit, or the copies do not fit into memory."""
     folder = params.model.strip()
     model = open_folder(expanded(folder, "model"), progress, "model") if folder else small_model(STANDARD, progress)
     _check_memory(model, params)
@@ -58,20 +58,20 @@ def opened(params: FineTuningParams, device: str, progress: ProgressCallback) ->
         check_rank(params, min(min(layer.weight.shape) for layer in layers))
     task = table_task(model.world or build_world())
     check_virtual_tokens(params, context_length(model.model), _longest(model, task))
-    unseen, untold = task.unseen_people[: params.exact_match_rows], task.unstated_facts[: params.exact_match_rows]
-    return Opened(
+    unseen, unstated = task.unseen_people[: params.exact_match_rows], task.unstated_facts[: params.exact_match_rows]
+    return RunSetup(
         model=model,
         base=model.model.to(device),
         task=task,
         targets=tuple(targets),
         places=places_of_model(model.model),
-        answered=(*unseen, *untold),
+        answered=(*unseen, *unstated),
         unseen=len(unseen),
     )
 
 
 def _longest(model: SmallModel, task: TableTask) -> int:
-    """Tokens of the longest row and sentence."""
+    """The number of tokens of the longest row with its sentence."""
     return max(
         len(prompt_ids(model.tokenizer, example.row)) + len(target_ids(model.tokenizer, example.sentence))
         for example in (*task.train, *task.unseen_people, *task.unstated_facts)
@@ -80,6 +80,6 @@ def _longest(model: SmallModel, task: TableTask) -> int:
 
 def _check_memory(model: SmallModel, params: FineTuningParams) -> None:
     """Every method trains its own copy."""
-    needed = sum(model.parameters * _BYTES_A_PARAMETER.get(method, PARAMETER_BYTES) for method in params.chosen)
+    needed = sum(model.parameters * _BYTES_PER_PARAMETER.get(method, PARAMETER_BYTES) for method in params.chosen)
     task = f"Training {len(params.chosen)} copies of this model"
     check_memory(needed, task, "select fewer methods, or leave out full", "methods")

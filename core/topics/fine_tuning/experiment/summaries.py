@@ -1,4 +1,4 @@
-"""What a run's result says of the methods: curves, gradients, summaries, answers."""
+"""Adds the methods' curves, gradients, summaries and answers to the result."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from core.contracts.result_builder import ResultBuilder
 from core.language_model.evaluation import Answers
 from core.language_model.model import parameter_count
 from core.topics.fine_tuning.experiment.building import vectors
-from core.topics.fine_tuning.experiment.opening import Opened
-from core.topics.fine_tuning.experiment.training import MethodRun, frames_of
+from core.topics.fine_tuning.experiment.opening import RunSetup
+from core.topics.fine_tuning.experiment.training import MethodRun, recorded_steps
 from core.topics.fine_tuning.methods import PROMPTS, MethodId
 from core.topics.fine_tuning.result import (
     AnsweredSample,
@@ -28,28 +28,28 @@ from core.topics.fine_tuning.result import (
 )
 from core.topics.fine_tuning.trained_modules import StepMemory
 
-_UNSEEN, _UNTOLD = "unseen person", "untold fact"
+_UNSEEN, _UNSTATED = "unseen person", "untold fact"
 
 Builder = ResultBuilder[FineTuningResult]
 
 
 def provenance_of(model: torch.nn.Module) -> Provenance:
-    """Where what is measured of a model comes from."""
+    """The provenance of measurements on a model: its device."""
     on_cpu = next(model.parameters()).device.type == "cpu"
     return Provenance.MEASURED_CPU if on_cpu else Provenance.MEASURED
 
 
 def change_method(builder: Builder, method: MethodId, **fields: Any) -> None:
-    """Put fields of what is known of a method in place."""
+    """Set fields of a method's result."""
     methods = builder.result.methods
     builder.add(methods={**methods, method: replace(methods.get(method, MethodResult()), **fields)})
 
 
-def add_training(builder: Builder, runs: Sequence[MethodRun], shared: Opened) -> None:
-    """Curves, gradients and summaries as far as the methods have come."""
+def add_training(builder: Builder, runs: Sequence[MethodRun], shared: RunSetup) -> None:
+    """Add the curves, gradients and summaries so far."""
     longest = max((run.held_out_steps for run in runs), key=len, default=[])
-    frames = frames_of(runs[0].params.steps) if runs else np.zeros(0, dtype=np.int64)
-    reached = int(np.searchsorted(frames, max((run.done for run in runs), default=0), side="right"))
+    frames = recorded_steps(runs[0].params.steps) if runs else np.zeros(0, dtype=np.int64)
+    frames_done = int(np.searchsorted(frames, max((run.done for run in runs), default=0), side="right"))
     for run in runs:
         change_method(
             builder,
@@ -58,27 +58,27 @@ def add_training(builder: Builder, runs: Sequence[MethodRun], shared: Opened) ->
             trained_at=_trained_at(run),
             losses=np.array(run.losses, dtype=np.float32),
             held_out_losses=np.array(run.held_out, dtype=np.float32),
-            gradient_norms=run.gradient_norms[:reached].copy(),
+            gradient_norms=run.gradient_norms[:frames_done].copy(),
             frozen_gradients=run.frozen_gradients.copy(),
         )
         builder.add(_training_metrics(run, builder.result.method(run.method).summary))
     builder.add(
         places=shared.places,
         held_out_steps=np.array(longest, dtype=np.int64),
-        gradient_steps=frames[:reached],
-        gradient_range=gradient_range([run.gradient_norms[:reached] for run in runs]),
+        gradient_steps=frames[:frames_done],
+        gradient_range=gradient_range([run.gradient_norms[:frames_done] for run in runs]),
     )
 
 
-def add_answers(builder: Builder, method: MethodId | None, answers: Answers, shared: Opened) -> None:
-    """What `method`, or the model before any (None), answered: its exact match, and its part of the samples."""
-    unseen, untold = answers.correct[: shared.unseen], answers.correct[shared.unseen :]
+def add_answers(builder: Builder, method: MethodId | None, answers: Answers, shared: RunSetup) -> None:
+    """Add the answers of `method`, or of the untrained model (None): its exact match and its part of the samples."""
+    unseen, unstated = answers.correct[: shared.unseen], answers.correct[shared.unseen :]
     if method is not None:
         summary = builder.result.method(method).summary
         assert summary is not None
-        summary = replace(summary, exact_match_unseen=_mean(unseen), exact_match_untold=_mean(untold))
+        summary = replace(summary, exact_match_unseen=_mean(unseen), exact_match_untold=_mean(unstated))
         change_method(builder, method, summary=summary)
-    note = f"of {len(unseen)} rows of unseen people; {np.sum(untold)} of {len(untold)} untold facts; to the letter"
+    note = f"of {len(unseen)} rows about unseen people; {np.sum(unstated)} of {len(unstated)} unstated facts"
     name = "base" if method is None else method.value
     match = Metric(_or_nan(_mean(unseen)), "", provenance_of(shared.base), note)
     samples = builder.result.samples or _unanswered_samples(shared, builder.result.params.samples)
@@ -95,29 +95,29 @@ def add_answers(builder: Builder, method: MethodId | None, answers: Answers, sha
 
 
 def trained_vectors(run: MethodRun) -> tuple[TrainedVectors, ...]:
-    """The trained tensors of a prompt method, by the place that they belong to."""
+    """The trained tensors of a prompt method, by place."""
     if run.method not in PROMPTS:
         return ()
     heads = run.model.active_peft_config.num_attention_heads
     trained = []
-    for piece in run.trained_pieces:
-        part = piece.of(piece.parameter.detach())
-        shape = tuple(part.shape)
-        if run.method is MethodId.P_TUNING_V2:  # a layer's keys and values, as the attention reads them
-            shape = (2, len(vectors(run.model)), heads, part.shape[1] // (2 * heads))
-        trained.append(TrainedVectors(piece.place, shape, part.numel()))
+    for part in run.trained_parts:
+        tensor = part.of(part.parameter.detach())
+        shape = tuple(tensor.shape)
+        if run.method is MethodId.P_TUNING_V2:  # the layer's keys and values in the layout that attention reads
+            shape = (2, len(vectors(run.model)), heads, tensor.shape[1] // (2 * heads))
+        trained.append(TrainedVectors(part.place, shape, tensor.numel()))
     return tuple(trained)
 
 
 def _trained_at(run: MethodRun) -> Mapping[str, int]:
     counts: dict[str, int] = {}
-    for piece in run.trained_pieces:
-        counts[piece.place] = counts.get(piece.place, 0) + piece.of(piece.parameter.detach()).numel()
+    for part in run.trained_parts:
+        counts[part.place] = counts.get(part.place, 0) + part.of(part.parameter.detach()).numel()
     return counts
 
 
-def _summary(run: MethodRun, base_parameters: int, known: MethodSummary | None) -> MethodSummary:
-    """Of the training so far, with what is known of the method besides."""
+def _summary(run: MethodRun, base_parameters: int, previous: MethodSummary | None) -> MethodSummary:
+    """The summary of the training so far. Keeps the evaluation results of the previous summary."""
     trained, total = _counts(run, base_parameters)
     memory = run.memory
     return MethodSummary(
@@ -137,17 +137,17 @@ def _summary(run: MethodRun, base_parameters: int, known: MethodSummary | None) 
             memory.activations_bytes,
             memory.how,
         ),
-        exact_match_unseen=None if known is None else known.exact_match_unseen,
-        exact_match_untold=None if known is None else known.exact_match_untold,
+        exact_match_unseen=None if previous is None else previous.exact_match_unseen,
+        exact_match_untold=None if previous is None else previous.exact_match_untold,
         runs_on=run.runs_on,
-        frozen_unchanged=None if known is None else known.frozen_unchanged,
+        frozen_unchanged=None if previous is None else previous.frozen_unchanged,
         error=run.error,
     )
 
 
 def _counts(run: MethodRun, base_parameters: int) -> tuple[int, int]:
-    """(trainable, all), by peft where there is peft; but peft does not know that two weights share a byte of this
-    project's NF4."""
+    """(trainable, total) parameters by peft's count. For QLoRA the total is computed here, because peft does not know
+    that two weights share a byte in this project's NF4."""
     if run.method is MethodId.FULL:
         return parameter_count(run.model, trainable_only=True), parameter_count(run.model)
     trained, total = run.model.get_nb_trainable_parameters()
@@ -168,23 +168,23 @@ def _training_metrics(run: MethodRun, summary: MethodSummary | None) -> dict[str
     }
 
 
-def _unanswered_samples(shared: Opened, count: int) -> tuple[AnsweredSample, ...]:
-    """Half of them of unseen people, half untold facts, as far as there are."""
-    unseen, untold = shared.answered[: shared.unseen], shared.answered[shared.unseen :]
-    half = min(len(untold), count // 2)
+def _unanswered_samples(shared: RunSetup, count: int) -> tuple[AnsweredSample, ...]:
+    """Samples without answers: half about unseen people and half with unstated facts, if there are enough."""
+    unseen, unstated = shared.answered[: shared.unseen], shared.answered[shared.unseen :]
+    half = min(len(unstated), count // 2)
     return tuple(
         AnsweredSample(example.row, example.sentence, split)
-        for split, rows in ((_UNSEEN, unseen[: count - half]), (_UNTOLD, untold[:half]))
+        for split, rows in ((_UNSEEN, unseen[: count - half]), (_UNSTATED, unstated[:half]))
         for example in rows
     )
 
 
-def _mean(right: np.ndarray) -> float | None:
-    return float(right.mean()) if len(right) else None
+def _mean(correct: np.ndarray) -> float | None:
+    return float(correct.mean()) if len(correct) else None
 
 
 def _last_mean(losses: Sequence[float]) -> float | None:
-    """Of the last ten steps: one batch more or less says little."""
+    """The mean of the last ten losses, because a single batch is noisy."""
     return float(np.mean(losses[-10:])) if losses else None
 
 

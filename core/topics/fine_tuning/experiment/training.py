@@ -1,4 +1,4 @@
-"""One method in training: one step per call, and what was seen of it."""
+"""One method in training: one step per call, with its recorded losses and gradients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.language_model.memory import MemoryUse, measure_step
 from core.language_model.pretrain import rate_factor
 from core.language_model.table_task import Example
 from core.topics.fine_tuning.experiment.building import Built
-from core.topics.fine_tuning.experiment.module_places import base_of, pieces
+from core.topics.fine_tuning.experiment.module_places import base_of, parameter_parts
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.trained_modules import Place
@@ -28,20 +28,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MAX_FRAMES = 240
-_LARGEST_GRADIENT = 1.0
+_MAX_GRADIENT_NORM = 1.0
 
 
-def frames_of(steps: int) -> np.ndarray:
-    """int64 [frames]: the steps, from 1, whose gradients are kept: all, or MAX_FRAMES spread evenly, both ends in."""
+def recorded_steps(steps: int) -> np.ndarray:
+    """The steps whose gradients are recorded, int64 [frames], counted from 1: all steps, or MAX_FRAMES evenly spaced
+    ones including both ends."""
     return np.unique(np.linspace(1, steps, min(steps, MAX_FRAMES)).round().astype(np.int64))
 
 
 class MethodRun:
-    """A method that takes one step per call of `advance`, until `over`.
+    """A method that takes one step per call of `advance` until it is `finished`.
 
-    `losses` are those of each step's batch, AdaLoRA's without its regulariser; `held_out` those of the evaluations at
-    `held_out_steps`; `gradient_norms` [frames, places] and `frozen_gradients` [places] as in MethodResult. `error`
-    is '' or why it stopped: then everything up to there stays. `seconds` counts training steps alone.
+    `losses` are the losses of the batches, without AdaLoRA's regulariser. `held_out` are the losses of the evaluations
+    at `held_out_steps`. `gradient_norms` [frames, places] and `frozen_gradients` [places] are as in MethodResult.
+    `error` says why the method stopped early, '' if it did not; earlier records stay. `seconds` counts only training
+    steps.
     """
 
     def __init__(
@@ -60,17 +62,17 @@ class MethodRun:
         self.held_out_steps: list[int] = []
         self.held_out: list[float] = []
         self.error = ""
-        self.over = False
+        self.finished = False
         self.seconds = 0.0
         self._tokenizer, self._held_out_examples = tokenizer, held_out_examples
         index = {place.id: place.index for place in places}
         named = list(self.model.named_parameters())
-        self.trained_pieces = pieces(self.model, method, [(n, w) for n, w in named if w.requires_grad])
-        frozen = pieces(self.model, method, [(n, w) for n, w in named if not w.requires_grad])
-        self._trained_at = np.array([index[piece.place] for piece in self.trained_pieces])
-        self._frozen = [(index[piece.place], piece.parameter) for piece in frozen]
+        self.trained_parts = parameter_parts(self.model, method, [(n, w) for n, w in named if w.requires_grad])
+        frozen = parameter_parts(self.model, method, [(n, w) for n, w in named if not w.requires_grad])
+        self._trained_at = np.array([index[part.place] for part in self.trained_parts])
+        self._frozen = [(index[part.place], part.parameter) for part in frozen]
         self._digest = self._frozen_digest()
-        self._frames = {int(step): frame for frame, step in enumerate(frames_of(params.steps))}
+        self._frames = {int(step): frame for frame, step in enumerate(recorded_steps(params.steps))}
         self.gradient_norms = np.full((len(self._frames), len(places)), np.nan, dtype=np.float32)
         self.frozen_gradients = np.full(len(places), np.nan, dtype=np.float32)
         self.frozen_gradients[[place for place, _ in self._frozen]] = 0.0
@@ -83,31 +85,32 @@ class MethodRun:
 
     @property
     def held_out_loss(self) -> float | None:
-        """nats per learned token of the last evaluation after a step; None before there is one, or if no number."""
+        """The loss of the last evaluation after a step, in nats per labelled token. None if there is no such evaluation
+        or the loss is not finite."""
         after = [loss for step, loss in zip(self.held_out_steps, self.held_out, strict=True) if step > 0]
         return after[-1] if after and math.isfinite(after[-1]) else None
 
     @property
     def plain_model(self) -> Any:
-        """The model whose loss is the task's alone: peft's AdaLoRA adds its regulariser even in evaluation."""
+        """The model whose loss is the task loss. peft's AdaLoRA model adds its regulariser even in evaluation."""
         return base_of(self.model) if self.method is MethodId.ADALORA else self.model
 
     def frozen_is_unchanged(self) -> bool | None:
-        """Whether the frozen parameters are, bit by bit, what they were; None where none is frozen."""
+        """Whether the frozen parameters are still equal to the bit; None if nothing is frozen."""
         return self._frozen_digest() == self._digest if self._frozen else None
 
     def advance(self) -> None:
-        """One step; the first one is preceded by a held-out loss. A loss that is no number, or what a step or an
-        evaluation raises, ends it, with `error`."""
+        """Take one step. A held-out evaluation precedes the first step. A NaN or infinite loss, or an error in a step
+        or evaluation, ends the run and sets `error`."""
         try:
             if not self.held_out:
                 self._evaluate(0)
             step = self._timed_step()
             if step is not None and (step.step == self.params.steps or step.step % self.params.held_out_every == 0):
                 self._evaluate(step.step)
-            self.over = step is None or self.done >= self.params.steps
+            self.finished = step is None or self.done >= self.params.steps
         except LIBRARY_ERRORS as error:
-            self.error, self.over = reason(error), True
+            self.error, self.finished = reason(error), True
 
     def _timed_step(self) -> Step | None:
         started = perf_counter()
@@ -122,8 +125,8 @@ class MethodRun:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, self.params.steps))
 
         def after_backward(step: int) -> None:
-            self._keep_gradients(step)
-            torch.nn.utils.clip_grad_norm_(weights, _LARGEST_GRADIENT)
+            self._record_gradients(step)
+            torch.nn.utils.clip_grad_norm_(weights, _MAX_GRADIENT_NORM)
 
         def after_step(step: int) -> None:
             if self.method is MethodId.ADALORA:
@@ -131,7 +134,7 @@ class MethodRun:
             schedule.step()
 
         steps = self.params.steps
-        taken = train_steps(
+        training_steps = train_steps(
             self.model,
             batches,
             optimizer,
@@ -140,12 +143,12 @@ class MethodRun:
             after_backward=after_backward,
             after_step=after_step,
         )
-        for step in taken:
+        for step in training_steps:
             self.losses.append(self._task_loss if self.method is MethodId.ADALORA else step.loss)
             yield step
 
     def _loss_of(self, model: Any, batch: Batch) -> torch.Tensor:
-        """What is trained. Of AdaLoRA the task's own part is kept beside it."""
+        """The loss that is trained. For AdaLoRA the task loss without the regulariser is stored as well."""
         if self.method is not MethodId.ADALORA:
             return batch_loss(model, batch)
         outputs = model(
@@ -157,7 +160,7 @@ class MethodRun:
         loss: torch.Tensor = outputs.loss
         return loss
 
-    def _keep_gradients(self, step: int) -> None:
+    def _record_gradients(self, step: int) -> None:
         for place, weight in self._frozen:
             if weight.grad is not None:
                 largest = float(weight.grad.abs().max())
@@ -165,7 +168,7 @@ class MethodRun:
         frame = self._frames.get(step)
         if frame is None:
             return
-        parts = [piece.of(_gradient(piece.parameter)) for piece in self.trained_pieces]
+        parts = [part.of(_gradient(part.parameter)) for part in self.trained_parts]
         norms = torch.stack(torch._foreach_norm(parts)).double().cpu().numpy()
         squares = np.full(self.gradient_norms.shape[1], np.nan)
         squares[self._trained_at] = 0.0
@@ -178,7 +181,7 @@ class MethodRun:
         self.held_out.append(loss)
 
     def _measured_memory(self, batch: Batch) -> MemoryUse:
-        """A whole step with rate 0: weights stay as they are, to the bit."""
+        """Measure a full step with learning rate 0, which leaves the weights equal to the bit."""
         optimizer = torch.optim.AdamW(trainable(self.model), lr=0.0, weight_decay=0.0)
         batch = batch.to(next(self.model.parameters()).device)
         return measure_step(self.model, optimizer, lambda: batch_loss(self.model, batch))

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from core.contracts.result import Metric, Provenance
+from core.contracts.text import EMPTY, Text, listed, tr
 
 ERROR_FACTOR = 3.0
 """An implementation passes if its RMS error is at most this many times that of PyTorch in the same precision."""
@@ -29,9 +30,9 @@ class ImplResult:
     """
 
     impl: str
-    label: str
+    label: Text
     runs_on: RunsOn = "unavailable"
-    reason: str = ""
+    reason: Text = EMPTY
     time_ms: float | None = None
     """The median of the samples."""
     time_ms_samples: tuple[float, ...] = ()
@@ -63,18 +64,18 @@ class ImplResult:
 class ErrorCheck:
     """The largest error of `what` against a reference, and the most that is allowed."""
 
-    what: str
-    against: str
+    what: Text
+    against: Text
     max_abs_error: float
     limit: float
     passed: bool
 
 
-def error_metrics(name: str, result: ImplResult, note: str) -> dict[str, Metric]:
+def error_metrics(name: str, result: ImplResult, note: Text) -> dict[str, Metric]:
     """'{name}.max_abs_error', '.rms_error' and '.allowed_rms_error' of a checked result; NaN where one is None."""
     if result.passed is None:
         return {}
-    allowed_note = "three times the RMS error of PyTorch's plain attention in this precision"
+    allowed_note = tr("three times the RMS error of PyTorch's plain attention in this precision")
     errors = {
         "max_abs_error": (result.max_abs_error, result.provenance, note),
         "rms_error": (result.rms_error, result.provenance, note),
@@ -86,10 +87,14 @@ def error_metrics(name: str, result: ImplResult, note: str) -> dict[str, Metric]
     }
 
 
-def time_metrics(name: str, result: ImplResult, note: str = "") -> dict[str, Metric]:
+def time_metrics(name: str, result: ImplResult, note: Text = EMPTY) -> dict[str, Metric]:
     """'{name}.time_ms' of a timed result; the note ends with the spread."""
     if result.time_ms is None:
         return {}
-    spread = f"median of {len(result.time_ms_samples)}, interquartile range {result.spread_ms:.3g} ms"
-    note = f"{note}, {spread}" if note else spread
+    spread = tr(
+        "median of {samples}, interquartile range {spread:.3g} ms",
+        samples=len(result.time_ms_samples),
+        spread=result.spread_ms,
+    )
+    note = listed([note, spread]) if note else spread
     return {f"{name}.time_ms": Metric(result.time_ms, "ms", result.measured, note)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 
 
 def expanded(path: str | Path, field: str | None = None) -> Path:
@@ -12,10 +13,14 @@ def expanded(path: str | Path, field: str | None = None) -> Path:
     user does not exist, or where no file can have such a name."""
     text = str(path).strip()
     if "\0" in text:
-        raise InvalidParams("A path cannot contain a NUL character: remove it.", field)
+        raise InvalidParams(tr("A path cannot contain a NUL character: remove it."), field)
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise InvalidParams(
-            f"The home folder {Path(text).parts[0]} does not exist on this machine: enter the full path.", field
+            tr(
+                "The home folder {folder} does not exist on this machine: enter the full path.",
+                folder=Path(text).parts[0],
+            ),
+            field,
         ) from error

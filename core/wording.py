@@ -26,8 +26,11 @@ def provenance(result: Result, name: str) -> Text:
 class Sentence(Protocol):
     """An English message with its named values, as `kernels.errors.KernelError` has it."""
 
-    message: str
-    values: Mapping[str, str | int | float]
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def values(self) -> Mapping[str, str | int | float]: ...
 
 
 def reason_of(error: Sentence) -> Text:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 
-from kernels.errors import InvalidInputs, Unavailable
+from kernels.errors import InvalidInputs, Unavailable, Value
 
 
 def has_triton() -> bool:
@@ -25,21 +25,26 @@ def device_target(device: torch.device) -> str | None:
     return f"sm_{major}{minor}"
 
 
-def triton_reason(device: torch.device) -> str | None:
-    """None if Triton kernels can run on `device`, otherwise one sentence that says why not."""
+def triton_unavailable(device: torch.device) -> Unavailable | None:
+    """None if Triton kernels can run on `device`, otherwise the error that says why not."""
     if not has_triton():
-        return "This implementation is a Triton kernel, and Triton is not installed (it supports Linux only)."
+        return Unavailable(
+            "This implementation is a Triton kernel, and Triton is not installed (it supports Linux only)."
+        )
     if device.type != "cuda":
-        return f"Triton compiles for GPUs, but the tensors are on the {device.type}, where kernels can only be traced."
+        return Unavailable(
+            "Triton compiles for GPUs, but the tensors are on the {device}, where kernels can only be traced.",
+            device=device.type,
+        )
     return None
 
 
 @contextmanager
-def launching(device: torch.device, *, tiles: str = "") -> Iterator[None]:
+def launching(device: torch.device, *, tiles: Mapping[str, Value] | None = None) -> Iterator[None]:
     """Raises Unavailable without Triton or a GPU, and InvalidInputs where the tiles need more resources than the GPU
-    has. `tiles` describes them as the beginning of a sentence."""
-    if not has_triton():
-        raise Unavailable(triton_reason(device) or "")
+    has. `tiles` are block_q, block_kv, head_dim and dtype, for the error."""
+    if not has_triton() and (unavailable := triton_unavailable(device)):
+        raise unavailable
     # Imported late: Triton does not exist for every platform, and the other implementations do not need it.
     from triton import OutOfResources
 
@@ -49,12 +54,17 @@ def launching(device: torch.device, *, tiles: str = "") -> Iterator[None]:
         if not tiles:
             raise
         raise InvalidInputs(
-            f"{tiles} need more on-chip resources than the GPU has ({error.name}: {error.required} of {error.limit}): "
-            "use smaller tiles."
+            "Tiles of {block_q} x {block_kv} at head_dim {head_dim} in {dtype} need more on-chip resources than the "
+            "GPU has ({name}: {required} of {limit}): use smaller tiles.",
+            **tiles,
+            name=str(error.name),
+            required=error.required,
+            limit=error.limit,
         ) from error
     except (RuntimeError, ValueError) as error:
-        if device.type == "cpu" and _is_missing_gpu(error):
-            raise Unavailable(triton_reason(device) or "") from error
+        unavailable = triton_unavailable(device)
+        if device.type == "cpu" and unavailable is not None and _is_missing_gpu(error):
+            raise unavailable from error
         raise
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from core.contracts.events import Progress
+from core.contracts.text import Text
 from core.engine.steps import ProgressCallback, stepwise
 
 T = TypeVar("T")
@@ -31,9 +32,9 @@ def phase(start: float, end: float, work: Callable[[ProgressCallback], T]) -> Ge
 
 def in_parts(progress: ProgressCallback, parts: int) -> ProgressCallback:
     """A callback for work of `parts` phases, each of which counts from 0 to its own total."""
-    phases: list[str] = []
+    phases: list[Text] = []
 
-    def report(done: float, total: float, name: str) -> None:
+    def report(done: float, total: float, name: Text) -> None:
         if not phases or phases[-1] != name:
             phases.append(name)
         share = done / total if total else 1.0

@@ -9,9 +9,10 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from core.contracts.events import Progress
+from core.contracts.text import Text, as_text
 
 T = TypeVar("T")
-ProgressCallback = Callable[[float, float, str], None]
+ProgressCallback = Callable[[float, float, Text], None]
 """`progress(done, total, phase)` reports how far the work is, and raises to stop it. It is cheap: call it often."""
 
 _REPORTS_PER_S = 60
@@ -77,7 +78,7 @@ class _Work(Generic[T]):
         self._abandoned = True
         self._thread.join()
 
-    def _report(self, done: float, total: float, phase: str) -> None:
+    def _report(self, done: float, total: float, phase: Text) -> None:
         if self._abandoned:
             raise _WorkAbandoned
         now = monotonic()
@@ -85,7 +86,7 @@ class _Work(Generic[T]):
             return
         self._next_report_at = now + 1 / _REPORTS_PER_S
         with self._changed:
-            self._latest = Progress(done, total, phase)
+            self._latest = Progress(done, total, as_text(phase))
             self._changed.notify()
 
     def _run(self) -> None:

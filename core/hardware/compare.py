@@ -11,7 +11,10 @@ import torch
 
 from core.comparison import ERROR_FACTOR, ImplResult, RunsOn
 from core.contracts.result import number_or_none
+from core.contracts.text import Text, tr, verbatim
 from core.hardware.timing import Candidate, Check, ProgressCallback, Timing, check_against, time_candidates
+from core.wording import reason_of
+from kernels.errors import KernelError
 
 ROUNDS = 15
 """Samples per implementation; fewer where the time budget ends first."""
@@ -52,7 +55,7 @@ class Comparison(Generic[R]):
         results = []
         for done, implementation in enumerate(self.implementations):
             if progress is not None:
-                progress(done, len(self.implementations), f"checking {implementation.result.label}")
+                progress(done, len(self.implementations), tr("checking {label}", label=implementation.result.label))
             results.append(self._checked(implementation))
         return tuple(results)
 
@@ -125,6 +128,8 @@ def _check_of(result: ImplResult) -> Check:
     return Check(*(math.nan if error is None else error for error in errors))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Text:
+    if isinstance(error, KernelError):
+        return reason_of(error)
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return verbatim(lines[0] if lines else type(error).__name__)

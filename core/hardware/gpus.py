@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from core.contracts.errors import UnknownName
+from core.contracts.text import listed, tr
 
 _FACTS = Path(__file__).resolve().parents[2] / "resources" / "gpus.toml"
 _SRAM_BYTES_PER_CLOCK = 128
@@ -87,7 +88,7 @@ def gpus() -> Mapping[str, Gpu]:
 def gpu(gpu_id: str) -> Gpu:
     """The GPU of that id. Raises UnknownName, listing those that exist."""
     if gpu_id not in gpus():
-        raise UnknownName(f"There is no GPU {gpu_id!r}: the GPUs are {', '.join(gpus())}.")
+        raise UnknownName(tr("There is no GPU {name}: the GPUs are {known}.", name=repr(gpu_id), known=listed(gpus())))
     return gpus()[gpu_id]
 
 

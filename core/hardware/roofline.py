@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.contracts.errors import UnknownName
+from core.contracts.text import listed, tr
 from core.hardware.gpus import Gpu
 
 
@@ -53,7 +54,14 @@ class Roofline:
 def peak_tflops(gpu: Gpu, dtype: str) -> float:
     """Dense peak of `gpu` in `dtype`, in TFLOP/s. fp32 is the fp32 peak, not TF32's. Raises UnknownName."""
     if dtype not in gpu.tflops:
-        raise UnknownName(f"The peak for {dtype!r} on the {gpu.name} is unknown: use one of {', '.join(gpu.tflops)}.")
+        raise UnknownName(
+            tr(
+                "The peak for {dtype} on the {gpu} is unknown: use one of {known}.",
+                dtype=repr(dtype),
+                gpu=gpu.name,
+                known=listed(gpu.tflops),
+            )
+        )
     return gpu.tflops[dtype]
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, tr
 
-ProgressCallback = Callable[[float, float, str], None]
+ProgressCallback = Callable[[float, float, Text], None]
 """Called with (done, total, phase) between samples; may raise to stop the measurement."""
 
 _LEAST_FLUSH_BYTES = 256 << 20
@@ -101,7 +102,7 @@ def time_candidates(
     started = time.perf_counter()
     for done in range(rounds):
         if progress is not None:
-            progress(done, rounds, "timing")
+            progress(done, rounds, tr("timing"))
         for candidate in candidates:
             samples[candidate.name].append(sample(candidate))
         if done >= 2 and time.perf_counter() - started > budget_s:
@@ -112,11 +113,15 @@ def time_candidates(
 def _require_verified(candidate: Candidate) -> None:
     check = candidate.verified
     if check is None:
-        raise Unverified(f"{candidate.name} is not timed: it was not checked against a reference.")
+        raise Unverified(tr("{name} is not timed: it was not checked against a reference.", name=candidate.name))
     if not check.passed:
         raise Unverified(
-            f"{candidate.name} is not timed: its RMS error is {check.rms_error:.2e}, and at most "
-            f"{check.allowed_rms_error:.2e} is allowed."
+            tr(
+                "{name} is not timed: its RMS error is {error:.2e}, and at most {allowed:.2e} is allowed.",
+                name=candidate.name,
+                error=check.rms_error,
+                allowed=check.allowed_rms_error,
+            )
         )
 
 

@@ -53,9 +53,9 @@ def describe(impl: ImplResult) -> str:
 
 def _row(impl: ImplResult) -> Row:
     if impl.runs_on == "unavailable":
-        return Row(impl.label, read_out=describe(impl), key=impl.label, ink=FAINT, note=impl.reason)
+        return Row(str(impl.label), read_out=describe(impl), key=str(impl.label), ink=FAINT, note=str(impl.reason))
     cells = _time_cell(impl), _error_cell(impl)
-    return Row(impl.label, cells, describe(impl), impl.label, suffix="CPU" if impl.runs_on == "cpu" else "")
+    return Row(str(impl.label), cells, describe(impl), str(impl.label), suffix="CPU" if impl.runs_on == "cpu" else "")
 
 
 def _time_cell(impl: ImplResult) -> Cell:

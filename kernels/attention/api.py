@@ -13,7 +13,6 @@ from kernels.attention.output import AttentionOutput, Timeline
 from kernels.attention.reference import reference_forward
 from kernels.attention.tiling import choose_tiling
 from kernels.attention.torch_impl import naive_forward, sdpa_forward
-from kernels.errors import Unavailable
 from kernels.launching import device_target, launching
 
 __all__ = ["AttentionOutput", "Impl", "Timeline", "attention", "available"]
@@ -58,8 +57,8 @@ def attention(
     check_extras(impl, q.device, return_lse=return_lse, timeline=timeline)
     if impl.is_triton:
         return _triton_attention(q, k, v, impl, causal, scale, block_q, block_kv, timeline)
-    if reason := available(impl, q.device):
-        raise Unavailable(reason)
+    if unavailable := available(impl, q.device):
+        raise unavailable
     if impl is Impl.REFERENCE:
         out, lse = reference_forward(q, k, v, causal=causal, softmax_scale=scale)
         return AttentionOutput(out, lse=lse)

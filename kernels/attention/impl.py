@@ -6,7 +6,8 @@ from enum import StrEnum
 
 import torch
 
-from kernels.launching import triton_reason
+from kernels.errors import Unavailable
+from kernels.launching import triton_unavailable
 
 TENSOR_OF_ARGUMENT = {
     "q_ptr": "Q",
@@ -42,19 +43,21 @@ class Impl(StrEnum):
         return self in (Impl.REFERENCE, Impl.TRITON_FLASH)
 
 
-def available(impl: Impl, device: torch.device | str) -> str | None:
-    """None if `impl` can run on `device` without interception, otherwise the reason, in one sentence.
+def available(impl: Impl, device: torch.device | str) -> Unavailable | None:
+    """None if `impl` can run on `device` without interception, otherwise the error that says why not.
 
     Only the device is checked. SDPA's backends also restrict shapes and dtypes: `attention` then raises Unavailable
     with PyTorch's reason.
     """
     impl, device = Impl(impl), torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        return "PyTorch sees no GPU on this machine."
+        return Unavailable("PyTorch sees no GPU on this machine.")
     if impl.is_triton:
-        return triton_reason(device)
+        return triton_unavailable(device)
     if impl in (Impl.SDPA_EFFICIENT, Impl.SDPA_CUDNN) and device.type != "cuda":
-        return f"{impl.value} needs a CUDA GPU, but the tensors are on {device.type}."
+        return Unavailable(
+            "{impl} needs a CUDA GPU, but the tensors are on {device}.", impl=impl.value, device=device.type
+        )
     if impl is Impl.SDPA_CUDNN and torch.version.hip is not None:
-        return "sdpa-cudnn needs an NVIDIA GPU, but this is a ROCm build of PyTorch."
+        return Unavailable("sdpa-cudnn needs an NVIDIA GPU, but this is a ROCm build of PyTorch.")
     return None

@@ -15,7 +15,7 @@ from kernels.attention.reference import masked_reference_forward
 from kernels.attention.tiling import Tiling, choose_tiling
 from kernels.attention.torch_impl import naive_masked_forward, sdpa_masked_forward
 from kernels.errors import InvalidInputs, Unavailable
-from kernels.launching import device_target, has_triton, launching, triton_reason
+from kernels.launching import device_target, has_triton, launching, triton_unavailable
 
 
 class SparseImpl(StrEnum):
@@ -28,15 +28,15 @@ class SparseImpl(StrEnum):
     BLOCK_SPARSE = "block-sparse"
 
 
-def sparse_available(impl: SparseImpl, device: torch.device | str) -> str | None:
-    """None if `impl` can run on `device` without interception, otherwise the reason, in one sentence."""
+def sparse_available(impl: SparseImpl, device: torch.device | str) -> Unavailable | None:
+    """None if `impl` can run on `device` without interception, otherwise the error that says why not."""
     impl, device = SparseImpl(impl), torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        return "PyTorch sees no GPU on this machine."
+        return Unavailable("PyTorch sees no GPU on this machine.")
     if impl is SparseImpl.BLOCK_SPARSE:
-        return triton_reason(device)
+        return triton_unavailable(device)
     if impl is SparseImpl.FLEX and device.type == "cuda" and not has_triton():
-        return "FlexAttention on a GPU needs Triton as its compiler, and Triton is not installed."
+        return Unavailable("FlexAttention on a GPU needs Triton as its compiler, and Triton is not installed.")
     return None
 
 
@@ -76,8 +76,8 @@ def sparse_attention(
     tiling = _tiling(q, mask, block_q, block_kv)
     if impl is SparseImpl.BLOCK_SPARSE:
         return _block_sparse(q, k, v, _fitting(mask, q, k, tiling), scale, tiling, timeline)
-    if reason := sparse_available(impl, q.device):
-        raise Unavailable(reason)
+    if unavailable := sparse_available(impl, q.device):
+        raise unavailable
     if impl is SparseImpl.FLEX:
         # Imported late: it loads PyTorch's compiler.
         from kernels.attention.flex import flex_forward

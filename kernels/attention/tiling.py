@@ -34,9 +34,9 @@ class Tiling:
     num_warps: int
     num_stages: int
 
-    def described(self, *, head_dim: int, dtype: object) -> str:
-        """The subject of an error sentence about these tiles."""
-        return f"Tiles of {self.block_q} x {self.block_kv} at head_dim {head_dim} in {dtype}"
+    def described(self, *, head_dim: int, dtype: object) -> dict[str, str | int]:
+        """The values of an error about these tiles."""
+        return {"block_q": self.block_q, "block_kv": self.block_kv, "head_dim": head_dim, "dtype": str(dtype)}
 
 
 def choose_tiling(

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import torch
 
-from kernels.launching import triton_reason
+from kernels.errors import Unavailable
+from kernels.launching import triton_unavailable
 
 
 class Impl(StrEnum):
@@ -31,13 +32,13 @@ class Down(StrEnum):
     BEFORE = "before"
 
 
-def available(impl: Impl, device: torch.device | str) -> str | None:
-    """None if `impl` can run on `device` by itself, otherwise the reason, in one sentence."""
+def available(impl: Impl, device: torch.device | str) -> Unavailable | None:
+    """None if `impl` can run on `device` by itself, otherwise the error that says why not."""
     impl, device = Impl(impl), torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        return "PyTorch sees no GPU on this machine."
+        return Unavailable("PyTorch sees no GPU on this machine.")
     if impl in (Impl.TRITON, Impl.TRITON_UNFUSED):
-        return triton_reason(device)
+        return triton_unavailable(device)
     if impl is Impl.PEFT and importlib.util.find_spec("peft") is None:
-        return "peft is not installed here: pip install peft."
+        return Unavailable("peft is not installed here: pip install peft.")
     return None

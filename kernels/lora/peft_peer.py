@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from kernels.errors import Unavailable
 from kernels.lora.impl import Impl, available
 from kernels.quantization.bitsandbytes_peer import matmul_peer
 from kernels.quantization.output import Quantized
@@ -16,8 +15,8 @@ _ADAPTER = "default"
 
 
 def _require(device: torch.device) -> None:
-    if reason := available(Impl.PEFT, device):
-        raise Unavailable(reason)
+    if unavailable := available(Impl.PEFT, device):
+        raise unavailable
 
 
 def peft_layer(rank: int, out_features: int, in_features: int, scaling: float) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from kernels.errors import Unavailable
 from kernels.quantization.formats import FormatId, dynamic_levels
 from kernels.quantization.impl import BITSANDBYTES_TYPES, Impl, available
 from kernels.quantization.output import NestedScales, Quantized
@@ -25,8 +24,8 @@ def bitsandbytes_functional() -> Any:
 
 
 def _require(device: torch.device) -> Any:
-    if reason := available(Impl.BITSANDBYTES, device):
-        raise Unavailable(reason)
+    if unavailable := available(Impl.BITSANDBYTES, device):
+        raise unavailable
     return bitsandbytes_functional()
 
 

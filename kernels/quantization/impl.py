@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import torch
 
-from kernels.launching import triton_reason
+from kernels.errors import Unavailable
+from kernels.launching import triton_unavailable
 from kernels.quantization.formats import FormatId
 
 BITSANDBYTES_TYPES = {FormatId.NF4: "nf4", FormatId.FP4_E2M1: "fp4"}
@@ -28,13 +29,13 @@ class MatmulPath(StrEnum):
     DEQUANTIZE = "dequantize"
 
 
-def available(impl: Impl, device: torch.device | str) -> str | None:
-    """None if `impl` can run on `device`, otherwise the reason why it cannot, in one sentence."""
+def available(impl: Impl, device: torch.device | str) -> Unavailable | None:
+    """None if `impl` can run on `device`, otherwise the error that says why not."""
     impl, device = Impl(impl), torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        return "PyTorch sees no GPU on this machine."
+        return Unavailable("PyTorch sees no GPU on this machine.")
     if impl is Impl.TRITON:
-        return triton_reason(device)
+        return triton_unavailable(device)
     if impl is Impl.BITSANDBYTES and importlib.util.find_spec("bitsandbytes") is None:
-        return "bitsandbytes is not installed here: pip install bitsandbytes."
+        return Unavailable("bitsandbytes is not installed here: pip install bitsandbytes.")
     return None

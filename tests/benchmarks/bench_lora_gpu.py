@@ -211,8 +211,8 @@ def _peft(run: Callable[[Any], Outputs], given: Inputs, check: Callable[[Outputs
 
     def run_layer() -> Outputs:
         if not made:
-            if reason := available(Impl.PEFT, given.x.device):
-                raise KernelError(reason)
+            if unavailable := available(Impl.PEFT, given.x.device):
+                raise unavailable
             made.append(peft_module(given.weight, given.a.detach(), given.b.detach(), _SCALING))
         with torch.set_grad_enabled(grad):
             return run(made[0])

@@ -225,8 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("PyTorch sees no GPU here, and quantization is only timed on one.", file=sys.stderr)
         return 2
     print(" · ".join(f"{name} {value}" for name, value in environment().items()))
-    if reason := available(Impl.BITSANDBYTES, "cuda"):
-        print(reason)
+    if unavailable := available(Impl.BITSANDBYTES, "cuda"):
+        print(unavailable)
     rows: list[Row] = []
     for case in cases(options.weights, options.x_rows):
         rows += compare(case, options.rounds)

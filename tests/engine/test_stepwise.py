@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.contracts.events import Progress
+from core.contracts.text import tr
 from core.engine.steps import ProgressCallback, stepwise
 
 TIMEOUT_S = 10
@@ -28,19 +29,19 @@ def drained(steps):
 def test_that_the_last_report_and_the_value_always_arrive_in_order(count: int) -> None:
     def work(progress: ProgressCallback) -> str:
         for done in range(count):
-            progress(done + 1, count, "counting")
+            progress(done + 1, count, tr("counting"))
         return f"{count} done"
 
     progress, value = drained(stepwise(work))
     assert value == f"{count} done"
     assert [p.done for p in progress] == sorted({p.done for p in progress})
-    assert progress[-1:] == ([Progress(count, count, "counting")] if count else [])
+    assert progress[-1:] == ([Progress(count, count, tr("counting"))] if count else [])
 
 
 def test_that_a_flood_of_reports_is_thinned() -> None:
     def work(progress: ProgressCallback) -> None:
         for done in range(200_000):
-            progress(done, 200_000, "flooding")
+            progress(done, 200_000, tr("flooding"))
 
     progress, _ = drained(stepwise(work))
     assert 1 <= len(progress) < 1000
@@ -48,7 +49,7 @@ def test_that_a_flood_of_reports_is_thinned() -> None:
 
 def test_that_an_error_of_the_work_passes_through_with_its_place() -> None:
     def work(progress: ProgressCallback) -> None:
-        progress(0, 1, "about to fail")
+        progress(0, 1, tr("about to fail"))
         raise ZeroDivisionError("it cannot be divided")
 
     with pytest.raises(ZeroDivisionError, match="it cannot be divided") as caught:
@@ -63,7 +64,7 @@ def test_that_closing_stops_the_work_at_its_next_report_and_waits_for_it() -> No
         try:
             while True:
                 try:
-                    progress(0, 0, "for ever")
+                    progress(0, 0, tr("for ever"))
                 except Exception:
                     swallowed.set()
         finally:
@@ -103,7 +104,7 @@ def test_that_a_slow_reader_does_not_hold_up_the_work() -> None:
 
     def work(progress: ProgressCallback) -> int:
         for done in range(1000):
-            progress(done, 1000, "working")
+            progress(done, 1000, tr("working"))
         finished.set()
         return 5
 

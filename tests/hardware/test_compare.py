@@ -10,7 +10,9 @@ import torch
 
 from core.comparison import ImplResult, error_metrics, time_metrics
 from core.contracts.result import Provenance
+from core.contracts.text import EMPTY, Text, tr, verbatim
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
+from kernels.errors import InvalidInputs
 
 CPU = torch.device("cpu")
 REFERENCE = torch.tensor([3.0, 4.0], dtype=torch.float64)
@@ -27,20 +29,20 @@ def comparison_of(*implementations: Implementation[ImplResult], flops: float | N
 
 
 def giving(impl: str, out: torch.Tensor) -> Implementation[ImplResult]:
-    return Implementation(ImplResult(impl, impl.title()), lambda: out)
+    return Implementation(ImplResult(impl, verbatim(impl.title())), lambda: out)
 
 
 def raising(impl: str, error: BaseException) -> Implementation[ImplResult]:
     def run() -> torch.Tensor:
         raise error
 
-    return Implementation(ImplResult(impl, impl.title()), run)
+    return Implementation(ImplResult(impl, verbatim(impl.title())), run)
 
 
 def test_that_only_what_passed_its_check_has_a_time() -> None:
     comparison = comparison_of(giving("right", RIGHT), giving("wrong", WRONG), giving("nan", RIGHT * torch.nan))
     right, wrong, nan = comparison.time(comparison.check())
-    assert (right.passed, right.runs_on, right.max_abs_error, right.reason) == (True, "cpu", 0.0, "")
+    assert (right.passed, right.runs_on, right.max_abs_error, right.reason) == (True, "cpu", 0.0, EMPTY)
     assert right.time_ms is not None
     assert len(right.time_ms_samples) == 3
     assert min(right.time_ms_samples) <= right.time_ms <= max(right.time_ms_samples)
@@ -51,7 +53,7 @@ def test_that_only_what_passed_its_check_has_a_time() -> None:
 
 def test_that_what_was_not_checked_is_not_timed() -> None:
     comparison = comparison_of(giving("right", RIGHT))
-    unchecked = (ImplResult("right", "Right", "cpu"),)
+    unchecked = (ImplResult("right", verbatim("Right"), "cpu"),)
     assert comparison.time(unchecked) == unchecked
 
 
@@ -65,9 +67,15 @@ def test_that_what_was_not_checked_is_not_timed() -> None:
 def test_that_one_that_raises_is_reported_and_the_others_are_still_compared(error: Exception, reason: str) -> None:
     comparison = comparison_of(raising("broken", error), giving("right", RIGHT))
     broken, right = comparison.time(comparison.check())
-    assert broken == ImplResult("broken", "Broken", "unavailable", reason)
+    assert broken == ImplResult("broken", verbatim("Broken"), "unavailable", verbatim(reason))
     assert right.passed
     assert right.time_ms is not None
+
+
+def test_that_the_reason_of_a_kernel_is_a_message_that_can_be_translated() -> None:
+    comparison = comparison_of(raising("broken", InvalidInputs("It takes multiples of {block}.", block=16)))
+    (broken,) = comparison.check()
+    assert broken.reason == tr("It takes multiples of {block}.", block=16)
 
 
 def test_that_an_error_in_the_assessment_is_not_blamed_on_the_implementation() -> None:
@@ -77,7 +85,7 @@ def test_that_an_error_in_the_assessment_is_not_blamed_on_the_implementation() -
 
 
 def test_that_an_emulated_output_is_checked_and_never_timed() -> None:
-    emulated = Implementation(ImplResult("triton", "Triton"), out=RIGHT)
+    emulated = Implementation(ImplResult("triton", verbatim("Triton")), out=RIGHT)
     comparison = comparison_of(emulated, giving("right", RIGHT))
     result, right = comparison.time(comparison.check())
     assert (result.runs_on, result.passed, result.time_ms) == ("emulated", True, None)
@@ -92,7 +100,7 @@ def test_that_an_output_that_already_exists_is_checked_without_a_run() -> None:
         calls.append(1)
         return WRONG
 
-    comparison = comparison_of(Implementation(ImplResult("plain", "Plain"), run, RIGHT))
+    comparison = comparison_of(Implementation(ImplResult("plain", verbatim("Plain")), run, RIGHT))
     (result,) = comparison.check()
     assert (result.runs_on, result.passed, calls) == ("cpu", True, [])
     assert comparison.time((result,))[0].time_ms is not None
@@ -100,7 +108,7 @@ def test_that_an_output_that_already_exists_is_checked_without_a_run() -> None:
 
 
 def test_that_one_without_run_and_output_keeps_its_reason() -> None:
-    missing = ImplResult("cudnn", "cuDNN", reason="cuDNN needs an NVIDIA GPU.")
+    missing = ImplResult("cudnn", verbatim("cuDNN"), reason=tr("sdpa-cudnn needs an NVIDIA GPU."))
     comparison = comparison_of(Implementation(missing))
     assert comparison.time(comparison.check()) == (missing,)
     assert missing.runs_on == "unavailable"
@@ -117,7 +125,7 @@ def test_that_implementations_take_turns() -> None:
 
         return run
 
-    comparison = comparison_of(*(Implementation(ImplResult(impl, impl), recording(impl)) for impl in "AB"))
+    comparison = comparison_of(*(Implementation(ImplResult(impl, verbatim(impl)), recording(impl)) for impl in "AB"))
     results = comparison.check()
     calls.clear()
     comparison.time(results)
@@ -125,12 +133,12 @@ def test_that_implementations_take_turns() -> None:
 
 
 def test_that_progress_names_each_one_and_a_cancel_leaves_what_is_done() -> None:
-    phases: list[tuple[float, float, str]] = []
+    phases: list[tuple[float, float, Text]] = []
     comparison = comparison_of(giving("right", RIGHT), giving("wrong", WRONG))
     results = comparison.check(lambda *progress: phases.append(progress))
-    assert phases == [(0, 2, "checking Right"), (1, 2, "checking Wrong")]
+    assert [(*done, str(phase)) for *done, phase in phases] == [(0, 2, "checking Right"), (1, 2, "checking Wrong")]
 
-    def cancel(done: float, total: float, phase: str) -> None:
+    def cancel(done: float, total: float, phase: Text) -> None:
         if done == 1:
             raise KeyboardInterrupt
 
@@ -160,7 +168,7 @@ def test_that_a_result_of_a_topic_keeps_its_type_and_its_own_fields() -> None:
     def assess_named(result: Named, out: torch.Tensor) -> Named:
         return checked(replace(result, extra=7), out, REFERENCE, 1e-6)
 
-    comparison = Comparison((Implementation(Named("right", "Right"), lambda: RIGHT),), assess_named, CPU)
+    comparison = Comparison((Implementation(Named("right", verbatim("Right")), lambda: RIGHT),), assess_named, CPU)
     results = comparison.time(comparison.check())
     assert isinstance(results[0], Named)
     assert (results[0].extra, results[0].passed) == (7, True)
@@ -175,14 +183,14 @@ def test_that_three_times_the_error_of_plain_pytorch_is_allowed_and_never_less_t
 
 def test_that_a_nan_error_is_a_metric_that_fails_every_claim() -> None:
     (nan,) = comparison_of(giving("nan", RIGHT * torch.nan)).check()
-    metrics = error_metrics("flash", nan, "against float64")
+    metrics = error_metrics("flash", nan, tr("against float64"))
     assert set(metrics) == {"flash.max_abs_error", "flash.rms_error", "flash.allowed_rms_error"}
     assert not metrics["flash.rms_error"].value <= metrics["flash.allowed_rms_error"].value
-    assert error_metrics("flash", ImplResult("x", "X"), "") == time_metrics("flash", nan) == {}
+    assert error_metrics("flash", ImplResult("x", verbatim("X")), EMPTY) == time_metrics("flash", nan) == {}
 
 
 def test_that_a_time_is_a_metric_with_its_spread() -> None:
-    timed = ImplResult("a", "A", "cuda", time_ms=3.0, time_ms_samples=(1.0, 2.0, 3.0, 4.0, 5.0))
+    timed = ImplResult("a", verbatim("A"), "cuda", time_ms=3.0, time_ms_samples=(1.0, 2.0, 3.0, 4.0, 5.0))
     metric = time_metrics("a", timed)["a.time_ms"]
     assert (metric.value, metric.unit, metric.provenance) == (3.0, "ms", Provenance.MEASURED)
-    assert metric.note == "median of 5, interquartile range 2 ms"
+    assert str(metric.note) == "median of 5, interquartile range 2 ms"

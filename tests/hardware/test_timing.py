@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from core.contracts.text import Text
 from core.hardware.timing import Candidate, Check, Unverified, check_against, time_candidates
 
 PASSED = Check(max_abs_error=1e-6, rms_error=1e-7, allowed_rms_error=1e-6)
@@ -67,8 +68,8 @@ def test_that_the_budget_ends_a_long_measurement_after_three_rounds() -> None:
 
 
 def test_that_the_progress_callback_can_stop_the_measurement() -> None:
-    def stop(done: float, total: float, phase: str) -> None:
-        assert (total, phase) == (5, "timing")
+    def stop(done: float, total: float, phase: Text) -> None:
+        assert (total, str(phase)) == (5, "timing")
         if done == 2:
             raise KeyboardInterrupt
 

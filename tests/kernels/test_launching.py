@@ -14,10 +14,11 @@ CPU = torch.device("cpu")
 
 def test_that_tiles_too_large_for_the_gpu_are_refused_with_both_sizes() -> None:
     sentence = (
-        r"^Tiles of 128 x 128 need more on-chip resources than the GPU has \(shared memory: 300 of 200\): "
-        r"use smaller tiles\.$"
+        r"^Tiles of 128 x 128 at head_dim 64 in float16 need more on-chip resources than the GPU has "
+        r"\(shared memory: 300 of 200\): use smaller tiles\.$"
     )
-    with pytest.raises(InvalidInputs, match=sentence), launching(CPU, tiles="Tiles of 128 x 128"):
+    tiles = {"block_q": 128, "block_kv": 128, "head_dim": 64, "dtype": "float16"}
+    with pytest.raises(InvalidInputs, match=sentence), launching(CPU, tiles=tiles):
         raise triton.OutOfResources(300, 200, "shared memory")
     with pytest.raises(triton.OutOfResources), launching(CPU):
         raise triton.OutOfResources(300, 200, "shared memory")

@@ -95,7 +95,7 @@ def test_that_triton_on_a_cpu_says_why_it_cannot_run_and_nothing_else_runs() -> 
 def test_that_without_bitsandbytes_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(impls.importlib.util, "find_spec", lambda name: None)
 
-    assert available(Impl.BITSANDBYTES, "cpu") == "bitsandbytes is not installed here: pip install bitsandbytes."
+    assert str(available(Impl.BITSANDBYTES, "cpu")) == "bitsandbytes is not installed here: pip install bitsandbytes."
     with pytest.raises(Unavailable, match="bitsandbytes is not installed here"):
         quantize(WEIGHT, impl=Impl.BITSANDBYTES)
 

@@ -11,6 +11,7 @@ import torch
 from core.comparison import ImplResult
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
 from core.topics.flash_attention.experiment.problem import Problem, launch
+from core.wording import reason_of
 from kernels.attention import Impl, available
 
 _TIMING_BUDGET_S = 2.5
@@ -42,8 +43,8 @@ def comparison_of(
         result = ImplResult(impl.value, LABELS[impl])
         if not on_gpu and impl in emulated:
             return Implementation(result, out=emulated[impl])
-        if reason := available(impl, problem.device):
-            return Implementation(replace(result, reason=reason))
+        if unavailable := available(impl, problem.device):
+            return Implementation(replace(result, reason=reason_of(unavailable)))
         run: Callable[[], torch.Tensor] = partial(_output, problem, impl)
         return Implementation(result, run, naive if impl is Impl.TORCH_NAIVE else None)
 

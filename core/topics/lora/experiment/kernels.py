@@ -9,6 +9,7 @@ import torch
 
 from core.comparison import ERROR_FACTOR, ErrorCheck
 from core.contracts.result import KernelSource, Metric, Provenance
+from core.contracts.text import EMPTY
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
@@ -19,6 +20,7 @@ from core.topics.lora.params import LoraParams
 from core.topics.lora.result import LaunchTraffic, LoraImplResult
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.traffic import traffic
+from core.wording import reason_of
 from kernels.lora.api import Impl, available, lora_linear, lora_linear_nf4, update_importance
 from kernels.lora.inputs import MAX_RANK
 from kernels.lora.reference import reference_importance, reference_lora_linear
@@ -201,9 +203,10 @@ def _compare(params: LoraParams, device: torch.device) -> tuple[LoraImplResult, 
     forward = partial(lora_linear, x, weight, a, b, scaling=2.0)
 
     def implementation(name: str, label: str, impl: Impl) -> Implementation[LoraImplResult]:
-        reason = available(impl, str(device)) or ""
+        unavailable = available(impl, str(device))
+        reason = reason_of(unavailable) if unavailable else EMPTY
         result = LoraImplResult(name, label, reason=reason, tokens=tokens, width=in_features, rank=rank)
-        return Implementation(result, None if reason else partial(forward, impl=impl))
+        return Implementation(result, None if unavailable else partial(forward, impl=impl))
 
     with torch.no_grad():
         allowed = allowed_rms_error(forward(impl=Impl.TORCH), reference)

@@ -1,0 +1,217 @@
+"""Reads the source as text: which calls make messages, and which string literals look like text for the user.
+
+A message is what Babel extracts, with the keywords of the Makefile. Everything else that reads like a sentence, or that
+goes to a widget or a painter, bypasses the catalogue.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+KEYWORDS: tuple[str, ...] = tuple(re.findall(r"-k (\S+)", re.findall(r"^KEYWORDS := (.+)$", _MAKEFILE, re.M)[0]))
+"""As Babel's `-k` takes them, such as 'tr_plural:1,2'."""
+PATHS: tuple[str, ...] = tuple(re.findall(r"tilescope\.pot (.+)$", _MAKEFILE, re.M)[0].split())
+MESSAGE_CALLS = {keyword.partition(":")[0] for keyword in KEYWORDS}
+
+VERBATIM = "verbatim"
+_SHOWING = {
+    # Qt
+    "QAction", "QCheckBox", "QGroupBox", "QLabel", "QMenu", "QPushButton", "QRadioButton", "QDockWidget", "TextItem",
+    "addAction", "addItem", "addItems", "addMenu", "addRow", "addTab", "drawText", "getOpenFileName", "getSaveFileName",
+    "insertItem", "setAccessibleDescription", "setAccessibleName", "setHeaderData", "setHtml", "setInformativeText",
+    "setItemText", "setLabel", "setPlaceholderText", "setPlainText", "setPrefix", "setSpecialValueText", "setStatusTip",
+    "setSuffix", "setTabText", "setTabToolTip", "setText", "setTitle", "setToolTip", "setWhatsThis", "setWindowTitle",
+    "showMessage", "showText", "critical", "information", "question", "warning", "setDetailedText", "appendPlainText",
+    # the command line
+    "Argument", "Option", "print", "echo",
+}  # fmt: skip
+"""Calls whose strings the user sees, whatever they look like."""
+_NAMING = {
+    "Card", "CardSpec", "Claim", "Column", "Figure", "Finding", "Legend", "Message", "Progress", "Segments", "Switcher",
+    "Topic", "as_text", "choice", "number", "show_empty", "show_error", "show_text", "switch", "text",
+    "InvalidParams", "MissingRequirement", "RunFailed", "TilescopeError", "UnknownName",
+}  # fmt: skip
+"""Calls of the program that take ids beside texts: a word in lower case is an id."""
+_SILENT = {
+    # internal errors: they never reach the user
+    "ArithmeticError", "AssertionError", "AttributeError", "IndexError", "KeyError", "LookupError",
+    "NotImplementedError", "OSError", "RuntimeError", "TypeError", "ValueError",
+    # what is no text for anybody
+    "compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn", "setObjectName",
+    "setProperty", "property", "setStyleSheet", "getLogger", "debug", "exception", "log", "filterwarnings",
+    "startswith", "endswith", "removeprefix", "removesuffix", "partition", "find", "index", "count", "replace",
+    "getattr", "setattr", "hasattr", "import_module", "TypeVar", "NewType", "namedtuple", "dtype", "QColor", "QFont",
+    "QKeySequence", "QSettings", "strftime", "Expected", "icon", "Path", "joinpath", "with_suffix",
+}  # fmt: skip
+_WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
+_SENTENCE = re.compile(r"(?<![\w./_-])[A-Za-z]{2,}(?:'[a-z]+)?[,:;]? (?:\{\} )?[a-z]{2,}(?![\w_(./=-])")
+_AROUND_VALUE = re.compile(r"\{\} [a-z]{3,}(?![\w_(./=])|(?<![\w./_])[A-Za-z][a-z]{2,}:? \{\}")
+_CITATION = re.compile(r"[A-Z][\w-]+ (?:et al\.|and [A-Z][\w-]+) \d{4}|\(arXiv [\d.]+\)")
+_ID = re.compile(r"[a-z\d]+(?:[-_/][a-z\d]+)*")
+_CODE = re.compile(r"[{;]\s*$|^\s*[.#@&<]|\\[dsw(]|==|\bdef |\bimport |\breturn |\bself\.|^[a-z-]+: [^ ]+;", re.M)
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A string in the source. `{}` stands for each value of an f-string."""
+
+    path: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.text if len(self.text) < 110 else self.text[:107] + '…'}"
+
+
+@dataclass(frozen=True)
+class MessageCall:
+    """A call of a message function: `message` is None where it is not a literal."""
+
+    path: str
+    line: int
+    function: str
+    message: str | None
+    strings: tuple[str, ...]
+    values: frozenset[str] | None
+    """The names of its values; None where they are not written one by one."""
+
+
+def files(*paths: str) -> Iterator[Path]:
+    for path in paths or PATHS:
+        yield from sorted((ROOT / path).rglob("*.py")) if (ROOT / path).is_dir() else [ROOT / path]
+
+
+def message_calls() -> list[MessageCall]:
+    """Every call of a message function in the source."""
+    return [call for path in files() for call in _message_calls(path)]
+
+
+def bypassing(path: Path) -> list[Literal]:
+    """The literals of a file that look like text for the user and are no message."""
+    return bypassing_of(_tree(path), path.relative_to(ROOT).as_posix())
+
+
+def bypassing_of(tree: ast.Module, path: str) -> list[Literal]:
+    return list(_Scan(path).of(tree))
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _message_calls(path: Path) -> Iterator[MessageCall]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Call) and _name(node.func) in MESSAGE_CALLS:
+            strings = [argument.value if _is_string(argument) else None for argument in node.args]
+            function = _name(node.func)
+            first = 1 if function == "tr_in" else 0
+            yield MessageCall(
+                path.relative_to(ROOT).as_posix(),
+                node.lineno,
+                function,
+                strings[first] if len(strings) > first else None,
+                tuple(string for string in strings[first:] if string is not None),
+                None if any(word.arg is None for word in node.keywords) else frozenset(w.arg for w in node.keywords),
+            )
+
+
+class _Scan:
+    """Walks a module, and knows on the way whether a string may be seen."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def of(self, node: ast.AST, shown: bool = False) -> Iterator[Literal]:
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and looks_like_text(node.value, shown):
+                yield Literal(self.path, node.lineno, node.value)
+        elif isinstance(node, ast.JoinedStr):
+            text = "".join(part.value if _is_string(part) else "{}" for part in node.values)
+            if looks_like_text(text, shown):
+                yield Literal(self.path, node.lineno, text)
+            for part in node.values:
+                if isinstance(part, ast.FormattedValue):
+                    yield from self.of(part.value)
+        elif isinstance(node, ast.Call):
+            yield from self._of_call(node, shown)
+        else:
+            for child in _visible_children(node):
+                yield from self.of(child, shown and isinstance(node, _CARRIERS))
+
+    def _of_call(self, node: ast.Call, shown: bool) -> Iterator[Literal]:
+        name = _name(node.func)
+        if isinstance(node.func, ast.Attribute):
+            yield from self.of(node.func.value, shown and name in ("join", "format"))
+        if name in _SILENT:
+            return
+        for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+            if name in MESSAGE_CALLS and (_is_string(argument) or isinstance(argument, ast.JoinedStr)):
+                continue  # test_messages says what is wrong with messages
+            if name == VERBATIM and _is_string(argument) and not looks_like_text(argument.value, shown=False):
+                continue
+            if name in _NAMING and _is_string(argument) and _ID.fullmatch(argument.value):
+                continue
+            is_shown = name in _SHOWING or name in _NAMING or (shown and name in ("str", "join", "format"))
+            yield from self.of(argument, is_shown)
+
+
+_CARRIERS = (ast.IfExp, ast.BinOp, ast.BoolOp, ast.List, ast.Tuple, ast.Starred, ast.GeneratorExp, ast.ListComp)
+"""What hands a string on to the call around it."""
+
+
+def looks_like_text(text: str, shown: bool) -> bool:
+    """Whether a string reads like text for the user; `shown` when it goes where the user looks."""
+    plain = _CITATION.sub(" ", re.sub(r"<[^>]*>|&\w+;", " ", text))
+    if (
+        shown
+        and not plain.startswith("--")
+        and re.search(r"(?<![\w./_])[A-Z][a-z]{2,}|(?<![\w./_{])[a-z]{3,}(?![\w_(./=}])", plain)
+    ):
+        return True
+    if _CODE.search(plain):
+        return False
+    return bool(_SENTENCE.search(plain) or _AROUND_VALUE.search(plain))
+
+
+def _visible_children(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a node whose strings may be seen: no docstrings, annotations, keys, comparisons, internal checks."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        yield from (child for child in node.body if not _is_bare_string(child))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from (default for default in [*node.args.defaults, *node.args.kw_defaults] if default is not None)
+    elif isinstance(node, ast.AnnAssign):
+        if node.value is not None:
+            yield node.value
+    elif isinstance(node, ast.Assign):
+        if not any(isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets):
+            yield node.value
+    elif isinstance(node, ast.Dict):
+        yield from node.values
+    elif isinstance(node, ast.Subscript):
+        yield node.value
+    elif isinstance(node, ast.Compare | ast.Assert | ast.arguments | ast.MatchValue):
+        return
+    else:
+        yield from (child for child in ast.iter_child_nodes(node) if not _is_bare_string(child))
+
+
+def _is_bare_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""

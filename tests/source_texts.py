@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 KEYWORDS: tuple[str, ...] = tuple(re.findall(r"-k (\S+)", re.findall(r"^KEYWORDS := (.+)$", _MAKEFILE, re.M)[0]))
 """As Babel's `-k` takes them, such as 'tr_plural:1,2'."""
-PATHS: tuple[str, ...] = tuple(re.findall(r"tilescope\.pot (.+)$", _MAKEFILE, re.M)[0].split())
+PATHS: tuple[str, ...] = tuple(re.findall(r"--project Tilescope -o \S+ (.+)$", _MAKEFILE, re.M)[0].split())
 MESSAGE_CALLS = {keyword.partition(":")[0] for keyword in KEYWORDS}
 
 VERBATIM = "verbatim"

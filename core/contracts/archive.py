@@ -12,7 +12,7 @@ import lzma
 import re
 import tokenize
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -63,8 +63,11 @@ Array = Annotated[NDArray[Any], _NumpyArray()]
 """An array in a result; the docstring of its class gives shape, dtype and unit."""
 
 
-def plain(value: Any, path: str = "") -> Any:
-    """The value as JSON values and arrays. Raises TypeError, naming the place, for anything else."""
+def plain(value: Any, path: str = "", text_of: Callable[[Text], Any] = Text.plain) -> Any:
+    """The value as JSON values and arrays, with texts as `text_of` gives them.
+
+    Raises TypeError, naming the place, for anything else.
+    """
     if value is None or (isinstance(value, str | bool | int | float) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Enum):
@@ -76,15 +79,15 @@ def plain(value: Any, path: str = "") -> Any:
             raise TypeError(f"{path or 'the value'} is an array of objects, not of numbers")
         return value
     if isinstance(value, Text):
-        return value.plain()
+        return text_of(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: plain(getattr(value, item.name), _join(path, item.name)) for item in fields(value)}
+        return {item.name: plain(getattr(value, item.name), _join(path, item.name), text_of) for item in fields(value)}
     if isinstance(value, Mapping):
-        return {_key(name, path): plain(item, _join(path, str(name))) for name, item in value.items()}
+        return {_key(name, path): plain(item, _join(path, str(name)), text_of) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item, _join(path, str(index))) for index, item in enumerate(value)]
+        return [plain(item, _join(path, str(index)), text_of) for index, item in enumerate(value)]
     raise TypeError(f"{path or 'the value'} is {type(value).__name__}: a result holds numpy arrays and plain values")
 
 

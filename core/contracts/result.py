@@ -166,8 +166,8 @@ class Result:
         return {name: value for name, value in tree.items() if name in known}
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but the arrays, as JSON values."""
-        return dict(archive.without_arrays(archive.plain(self)))
+        """Everything but the arrays, as JSON values; texts are in the current language."""
+        return dict(archive.without_arrays(archive.plain(self, text_of=str)))
 
 
 _FORMAT = 2

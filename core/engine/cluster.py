@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from core.contracts.text import Text
 from core.engine.remote import call, call_async
 
 _CONFIG: dict[str, Any] = {
@@ -54,15 +55,15 @@ class Cluster(ABC):
         """Kill the worker, whatever it is doing; its nanny starts another."""
 
     @abstractmethod
-    async def death(self, address: str) -> str:
-        """How a worker that is gone ended, as the rest of a sentence that begins with 'The worker'."""
+    async def death(self, address: str) -> Text:
+        """How a worker that is gone ended: a clause with the worker as its subject."""
 
     @abstractmethod
     def log_tail(self, address: str) -> str:
         """The last lines that the worker wrote to stdout and stderr, '' where they cannot be read."""
 
     @abstractmethod
-    def no_worker(self, waited_s: float) -> str:
+    def no_worker(self, waited_s: float) -> Text:
         """The error message for a cluster without workers."""
 
     def is_death(self, error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import listed, tr
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -10,4 +11,7 @@ DEVICES = ("auto", "cpu", "cuda")
 def check_device(device: str) -> None:
     """Raises InvalidParams for an unknown device. Imports nothing heavy."""
     if device not in DEVICES:
-        raise InvalidParams(f"There is no device {device!r}: the devices are {', '.join(DEVICES)}.", "device")
+        raise InvalidParams(
+            tr("There is no device {name}: the devices are {known}.", name=repr(device), known=listed(DEVICES)),
+            "device",
+        )

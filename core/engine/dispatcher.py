@@ -12,6 +12,7 @@ from typing import Any
 from core.contracts import registry
 from core.contracts.errors import TilescopeError
 from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, Started
+from core.contracts.text import EMPTY, tr
 from core.engine import wire
 from core.engine.cluster import Cluster
 from core.engine.run_outcome import RunOutcome
@@ -68,7 +69,7 @@ class Dispatcher:
         self._busy: dict[str, Run] = {}
         self._cancels: dict[str, _Cancel] = {}
         self._device = ""
-        self._detail = ""
+        self._detail = EMPTY
         self._had_worker = False
 
     def enqueue(self, run: Run) -> None:
@@ -114,11 +115,12 @@ class Dispatcher:
         return None
 
     async def _follow(self, run: Run, address: str) -> None:
-        terminal: Terminal = Cancelled("stopped because the engine was closed")
+        terminal: Terminal = Cancelled(tr("stopped because the engine was closed"))
         try:
             terminal = await self._execute(run, address)
         except Exception as error:
-            terminal = Failed(f"The engine lost the run of {run.topic_id}: {error}.", traceback.format_exc())
+            message = tr("The engine lost the run of {topic}: {error}.", topic=run.topic_id, error=str(error))
+            terminal = Failed(message, traceback.format_exc())
         finally:
             del self._busy[address], self._cancels[run.id]
             self._report()
@@ -175,14 +177,13 @@ class Dispatcher:
 
     async def _death(self, run: Run, address: str) -> Terminal:
         if self._cancels[run.id].killing:
-            self._detail = "the worker was killed to stop a run"
-            return Cancelled(f"killed after {self._grace_s:g} s: it did not stop by itself")
-        reason = await self._cluster.death(address)
-        self._detail = f"the worker {reason}"
-        return Failed(
-            f"The worker {reason} while running {run.topic_id}; a new worker takes its place.",
-            self._cluster.log_tail(address),
+            self._detail = tr("The worker was killed to stop a run")
+            return Cancelled(tr("killed after {seconds:g} s: it did not stop by itself", seconds=self._grace_s))
+        self._detail = await self._cluster.death(address)
+        message = tr(
+            "{reason} while running {topic}; a new worker takes its place.", reason=self._detail, topic=run.topic_id
         )
+        return Failed(message, self._cluster.log_tail(address))
 
     async def _gone(self, address: str) -> None:
         while address in self._workers:
@@ -265,7 +266,7 @@ class Dispatcher:
             phase = Phase.RESTARTING if self._had_worker else Phase.STARTING
         else:
             phase = Phase.BUSY if self._busy else Phase.READY
-        self._on_state(EngineState(phase, self._detail if phase is Phase.RESTARTING else "", self._device))
+        self._on_state(EngineState(phase, self._detail if phase is Phase.RESTARTING else EMPTY, self._device))
 
 
 async def _stop(*tasks: asyncio.Task[Any]) -> None:

@@ -14,6 +14,7 @@ from core.contracts import registry
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import Cancelled, Failed
 from core.contracts.params import Params
+from core.contracts.text import Text, tr
 from core.engine.cluster import Cluster, import_distributed
 from core.engine.devices import check_device
 from core.engine.dispatcher import Dispatcher
@@ -89,7 +90,7 @@ class Engine:
             if failure is None and self._state.phase is Phase.FAILED:
                 failure = Failed(self._state.detail)
             elif failure is None and self._state.phase is Phase.CLOSED:
-                failure = Failed("The engine is closed.")
+                failure = Failed(tr("The engine is closed."))
             if failure is None:
                 self._open_runs[run.id] = run
                 if self._dispatcher is not None:
@@ -101,7 +102,7 @@ class Engine:
     def close(self) -> None:
         """End every run with Cancelled and leave no process, thread or file behind. Closing twice is fine."""
         self._set_state(EngineState(Phase.CLOSED))
-        self._end_open_runs(Cancelled("stopped because the engine was closed"))
+        self._end_open_runs(Cancelled(tr("stopped because the engine was closed")))
         with self._lock:
             if self._closing is not None:
                 self._call(self._closing.set)
@@ -118,9 +119,10 @@ class Engine:
             topic.check(parsed)
         except TilescopeError as error:
             field = error.field if isinstance(error, InvalidParams) else None
-            return invalid_run, Failed(error.sentence, blames=field, invalid_input=True)
+            return invalid_run, Failed(error.text, blames=field, invalid_input=True)
         except Exception as error:
-            return invalid_run, Failed(f"The topic {topic_id} cannot be loaded: {error}.", traceback.format_exc())
+            message = tr("The topic {topic} cannot be loaded: {error}.", topic=topic_id, error=str(error))
+            return invalid_run, Failed(message, traceback.format_exc())
         return Run(topic_id, parsed, device), None
 
     def _run_thread(self) -> None:
@@ -128,9 +130,9 @@ class Engine:
             with asyncio.Runner() as runner:
                 runner.run(self._main())
         except TilescopeError as error:
-            self._fail(error.sentence)
+            self._fail(error.text)
         except Exception as error:
-            self._fail(f"The engine stopped on an error: {error}.")
+            self._fail(tr("The engine stopped on an error: {error}.", error=str(error)))
 
     async def _main(self) -> None:
         with self._lock:
@@ -187,9 +189,9 @@ class Engine:
         with self._lock:
             self._open_runs.pop(run.id, None)
 
-    def _fail(self, sentence: str) -> None:
-        self._set_state(EngineState(Phase.FAILED, sentence, self._state.device))
-        self._end_open_runs(Failed(sentence))
+    def _fail(self, message: Text) -> None:
+        self._set_state(EngineState(Phase.FAILED, message, self._state.device))
+        self._end_open_runs(Failed(message))
 
     def _end_open_runs(self, terminal: Failed | Cancelled) -> None:
         with self._lock:

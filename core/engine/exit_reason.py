@@ -1,30 +1,37 @@
-"""How a process ended, in words."""
+"""How the worker process ended, in words."""
 
 from __future__ import annotations
 
 import signal
 
-_HINTS = {
-    "SIGSEGV": "crashed with a segmentation fault (SIGSEGV)",
-    "SIGBUS": "crashed on a bad memory access (SIGBUS)",
-    "SIGABRT": "aborted (SIGABRT)",
-    "SIGFPE": "crashed on an arithmetic fault (SIGFPE)",
-    "SIGILL": "crashed on an illegal instruction (SIGILL)",
-    "SIGKILL": "was killed from outside (SIGKILL), most likely because the machine ran out of memory",
+from core.contracts.text import Text, tr
+
+_BY_SIGNAL = {
+    "SIGSEGV": tr("The worker process crashed with a segmentation fault (SIGSEGV)"),
+    "SIGBUS": tr("The worker process crashed on a bad memory access (SIGBUS)"),
+    "SIGABRT": tr("The worker process aborted (SIGABRT)"),
+    "SIGFPE": tr("The worker process crashed on an arithmetic fault (SIGFPE)"),
+    "SIGILL": tr("The worker process crashed on an illegal instruction (SIGILL)"),
+    "SIGKILL": tr(
+        "The worker process was killed from outside (SIGKILL), most likely because the machine ran out of memory"
+    ),
 }
 
 
-def exit_reason(exitcode: int | None) -> str:
-    """The rest of a sentence that begins with 'The worker process'.
+def exit_reason(exitcode: int | None) -> Text:
+    """A clause that can be a sentence or the beginning of one.
 
     `exitcode` as in multiprocessing: negative for a signal, 255 or None when it is not known.
     """
     if exitcode is None or exitcode == 255:
-        return "ended with an unknown exit code"
+        return tr("The worker process ended with an unknown exit code")
     if exitcode >= 0:
-        return f"exited with code {exitcode}"
+        return tr("The worker process exited with code {code}", code=exitcode)
+    number = -exitcode
     try:
-        name = signal.Signals(-exitcode).name
+        name = signal.Signals(number).name
     except ValueError:
-        return f"was terminated by signal {-exitcode}"
-    return _HINTS.get(name, f"was terminated by signal {-exitcode} ({name})")
+        return tr("The worker process was terminated by signal {number}", number=number)
+    return _BY_SIGNAL.get(name) or tr(
+        "The worker process was terminated by signal {number} ({name})", number=number, name=name
+    )

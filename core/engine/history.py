@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from core.contracts import registry
+from core.contracts import archive, registry
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
-from core.contracts.result import Metric, Provenance, Result
+from core.contracts.result import Metric, Result
+from core.contracts.text import Text, tr
 from core.engine.history_file import HistoryFile, data_folder
 
 _DEFAULT_LIMIT_BYTES = 1 << 30
@@ -59,13 +60,13 @@ class History:
         self._topics = topics
 
     @property
-    def notice(self) -> str | None:
+    def notice(self) -> Text | None:
         return self._file.notice
 
     def add(self, result: Result, started_at: datetime, wall_s: float) -> str:
         """Store a result; returns its id. The result is on disk when this returns."""
         entry_id, data = uuid4().hex, result.to_bytes()
-        metrics = {name: asdict(metric) for name, metric in result.metrics.items()}
+        metrics = archive.plain(result.metrics)
         with self._file.transaction() as database:
             database.execute(
                 f"INSERT INTO runs ({_COLUMNS}, result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -113,7 +114,9 @@ class History:
         try:
             return kind.from_bytes(row["result"])
         except InvalidParams as error:
-            raise TilescopeError(f"The parameters of this run are no longer valid: {error.sentence}") from error
+            raise TilescopeError(
+                tr("The parameters of this run are no longer valid: {error}", error=error.text)
+            ) from error
         except ValueError as error:
             raise _damaged(entry_id) from error
 
@@ -136,8 +139,10 @@ class History:
     def export(self, entry_id: str, folder: Path) -> tuple[Path, Path]:
         """Write a run as TOPIC-ID.json (without the arrays) and TOPIC-ID.npz (the whole result, for `from_bytes`)."""
         row = self._row(entry_id, f"{_COLUMNS}, result")
-        entry = {**asdict(_entry(row)), "started_at": row["started_at"]}
-        document = {**self.load(entry_id).as_json(), **entry}  # params and environment as `list` shows them
+        entry = _entry(row)
+        # Params and environment as `list` shows them.
+        shown = {**asdict(entry), "metrics": archive.plain(entry.metrics, text_of=str), "started_at": row["started_at"]}
+        document = {**self.load(entry_id).as_json(), **shown}
         stem = f"{row['topic']}-{entry_id[:12]}"
         json_path, npz_path = folder / f"{stem}.json", folder / f"{stem}.npz"
         try:
@@ -145,7 +150,10 @@ class History:
             json_path.write_text(json.dumps(_standard_json(document), indent=2, ensure_ascii=False), encoding="utf-8")
             npz_path.write_bytes(row["result"])
         except OSError as error:
-            raise TilescopeError(f"The run cannot be exported to {folder}: {error.strerror}.") from error
+            reason = str(error.strerror or error)
+            raise TilescopeError(
+                tr("The run cannot be exported to {folder}: {reason}.", folder=str(folder), reason=reason)
+            ) from error
         return json_path, npz_path
 
     def _row(self, entry_id: str, columns: str) -> sqlite3.Row:
@@ -154,7 +162,7 @@ class History:
                 f"SELECT {columns} FROM runs WHERE id = ? AND removal IS NULL", (entry_id,)
             ).fetchone()
         if row is None:
-            raise UnknownName(f"There is no run {entry_id!r} in the history.")
+            raise UnknownName(tr("There is no run {id} in the history.", id=repr(entry_id)))
         return row
 
     def _prune(self, database: sqlite3.Connection, keep: str) -> int:
@@ -191,10 +199,7 @@ def _entry(row: sqlite3.Row) -> HistoryEntry:
             topic=row["topic"],
             params=dict(json.loads(row["params"])),
             environment=dict(json.loads(row["environment"])),
-            metrics={
-                name: Metric(**{**metric, "provenance": Provenance(metric["provenance"])})
-                for name, metric in json.loads(row["metrics"]).items()
-            },
+            metrics={name: archive.typed(Metric, metric) for name, metric in json.loads(row["metrics"]).items()},
             started_at=datetime.fromisoformat(row["started_at"]),
             wall_s=row["wall_s"],
             size_bytes=row["size_bytes"],
@@ -204,7 +209,7 @@ def _entry(row: sqlite3.Row) -> HistoryEntry:
 
 
 def _damaged(entry_id: str) -> TilescopeError:
-    return TilescopeError(f"The run {entry_id} in the history is damaged and cannot be opened.")
+    return TilescopeError(tr("The run {id} in the history is damaged and cannot be opened.", id=entry_id))
 
 
 def _standard_json(value: Any) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, tr
 
 SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_S = 10.0
@@ -48,15 +49,18 @@ class HistoryFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.notice: str | None = None
+        self.notice: Text | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise TilescopeError(f"The history cannot be stored in {path.parent}: {error.strerror}.") from error
+            reason = str(error.strerror or error)
+            raise TilescopeError(
+                tr("The history cannot be stored in {folder}: {reason}.", folder=str(path.parent), reason=reason)
+            ) from error
         try:
             self._prepare()
         except _Unreadable as error:
-            self.notice = self._set_aside(str(error))
+            self.notice = self._set_aside(error.is_newer)
             self._prepare()
 
     @contextmanager
@@ -66,7 +70,7 @@ class HistoryFile:
             with self._connection() as database, database:
                 yield database
         except _Unreadable as error:
-            self.notice = self._set_aside(str(error))
+            self.notice = self._set_aside(error.is_newer)
             self._prepare()
             raise TilescopeError(self.notice) from error
 
@@ -79,14 +83,15 @@ class HistoryFile:
                 yield database
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNREADABLE:
-                raise _Unreadable("is damaged") from error
-            raise TilescopeError(f"The history {self.path} cannot be used: {error}.") from error
+                raise _Unreadable(is_newer=False) from error
+            message = tr("The history {path} cannot be used: {error}.", path=str(self.path), error=str(error))
+            raise TilescopeError(message) from error
 
     def _prepare(self) -> None:
         with self._connection() as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
-                raise _Unreadable("was written by a newer Tilescope")
+                raise _Unreadable(is_newer=True)
             if version == SCHEMA_VERSION:
                 return
             database.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -94,15 +99,24 @@ class HistoryFile:
             with database:
                 database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
 
-    def _set_aside(self, reason: str) -> str:
+    def _set_aside(self, is_newer: bool) -> Text:
         """Rename the file and its companions; returns the sentence that reports it."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         aside = self.path.with_name(f"{self.path.stem}-set-aside-{stamp}{self.path.suffix}")
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
-        return f"The history {reason}: it was moved to {aside}, and a new history was started."
+        if is_newer:
+            return tr(
+                "The history was written by a newer Tilescope: it was moved to {path}, and a new history was started.",
+                path=str(aside),
+            )
+        return tr("The history is damaged: it was moved to {path}, and a new history was started.", path=str(aside))
 
 
 class _Unreadable(Exception):
-    """The rest of a sentence that begins with 'The history'."""
+    """The file is damaged, or of a newer version of the program."""
+
+    def __init__(self, *, is_newer: bool) -> None:
+        super().__init__()
+        self.is_newer = is_newer

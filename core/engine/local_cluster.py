@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, tr
 from core.engine.cluster import Cluster, first_line, import_distributed
 from core.engine.exit_reason import exit_reason
 
@@ -69,22 +70,23 @@ class LocalCluster(Cluster):
         if address in self._known:
             _kill_with_children(self._known[address].system)
 
-    async def death(self, address: str) -> str:
+    async def death(self, address: str) -> Text:
         worker = self._known.get(address)
         for _ in range(50):
             if worker is None or worker.handle.exitcode is not None:
                 break
             await asyncio.sleep(0.02)
-        return f"process {exit_reason(None if worker is None else worker.handle.exitcode)}"
+        return exit_reason(None if worker is None else worker.handle.exitcode)
 
     def log_tail(self, address: str) -> str:
         worker = self._known.get(address)
         return "" if worker is None else _tail(self._folder / f"worker-{worker.system.pid}.log")
 
-    def no_worker(self, waited_s: float) -> str:
-        return (
-            f"No worker process started within {waited_s:g} s, so nothing can run: "
-            "close other programs to free memory and start Tilescope again."
+    def no_worker(self, waited_s: float) -> Text:
+        return tr(
+            "No worker process started within {seconds:g} s, so nothing can run: close other programs to free memory "
+            "and start Tilescope again.",
+            seconds=waited_s,
         )
 
     async def stop_worker(self) -> None:
@@ -110,7 +112,8 @@ async def local_cluster() -> AsyncIterator[Cluster]:
             try:
                 cluster, client = await _start_cluster(folder, stack)
             except Exception as error:
-                raise TilescopeError(f"The worker process cannot be started: {first_line(error)}.") from error
+                message = tr("The worker process cannot be started: {error}.", error=first_line(error))
+                raise TilescopeError(message) from error
             local = LocalCluster(client, cluster, folder)
             stack.push_async_callback(local.stop_worker)
             yield local

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, tr
 from core.engine.cluster import Cluster, first_line, import_distributed
 
 _ANSWER_TIMEOUT_S = 10.0
@@ -27,22 +28,25 @@ class RemoteCluster(Cluster):
         try:
             identity = await asyncio.wait_for(self.client.scheduler.identity(n_workers=-1), _ANSWER_TIMEOUT_S)
         except (OSError, TimeoutError) as error:
-            raise TilescopeError(f"The scheduler at {self._address} no longer answers.") from error
+            message = tr("The scheduler at {address} no longer answers.", address=self._address)
+            raise TilescopeError(message) from error
         return frozenset(identity["workers"])
 
     async def kill(self, address: str) -> None:
         await self.client.restart_workers([address], raise_for_error=False)
 
-    async def death(self, address: str) -> str:
-        return f"at {address} disconnected"
+    async def death(self, address: str) -> Text:
+        return tr("The worker at {address} disconnected", address=address)
 
     def log_tail(self, address: str) -> str:
         return ""
 
-    def no_worker(self, waited_s: float) -> str:
-        return (
-            f"The scheduler at {self._address} has had no worker for {waited_s:g} s: start one in Tilescope's folder "
-            f"with 'python -m distributed.cli.dask_worker --nthreads 1 {self._address}'."
+    def no_worker(self, waited_s: float) -> Text:
+        return tr(
+            "The scheduler at {address} has had no worker for {seconds:g} s: start one in Tilescope's folder with "
+            "'python -m distributed.cli.dask_worker --nthreads 1 {address}'.",
+            address=self._address,
+            seconds=waited_s,
         )
 
 
@@ -59,8 +63,12 @@ async def remote_cluster(address: str) -> AsyncIterator[Cluster]:
         )
     except Exception as error:
         raise TilescopeError(
-            f"The scheduler at {address} does not answer ({first_line(error)}): check the address, "
-            "and that the scheduler is running."
+            tr(
+                "The scheduler at {address} does not answer ({error}): check the address, and that the scheduler is "
+                "running.",
+                address=address,
+                error=first_line(error),
+            )
         ) from error
     try:
         yield RemoteCluster(client, address)

@@ -11,11 +11,12 @@ from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, Started
 from core.contracts.params import Params
 from core.contracts.result import Result
+from core.contracts.text import tr
 from core.engine.mailbox import Mailbox
 
 
 class RunCancelled(TilescopeError):
-    """Raised by `Run.result` when the run was cancelled; the sentence is the reason."""
+    """Raised by `Run.result` when the run was cancelled; the text gives the reason."""
 
 
 class _Stage(Enum):
@@ -84,7 +85,7 @@ class Run:
             case Failed(sentence):
                 raise TilescopeError(sentence)
             case Cancelled(reason):
-                raise RunCancelled(f"The run of {self.topic_id} was {reason}.")
+                raise RunCancelled(tr("The run of {topic} was {reason}.", topic=self.topic_id, reason=reason))
             case None:
                 raise AssertionError("a run that is over has a terminal event")
 
@@ -92,7 +93,7 @@ class Run:
         """Ask the run to stop: at once while it is queued, at its next yield while it runs."""
         with self._lock:
             queued, on_cancel = self._stage is _Stage.QUEUED, self._on_cancel
-        if queued and self.finish(Cancelled("cancelled before it started"), only_queued=True):
+        if queued and self.finish(Cancelled(tr("cancelled before it started")), only_queued=True):
             return
         if not self.done and on_cancel is not None:
             on_cancel(self)

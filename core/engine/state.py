@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.contracts.text import EMPTY, Text
+
 
 class Phase(StrEnum):
     """`restarting`: the worker died and a new one is starting. `failed` and `closed` are final."""
@@ -19,8 +21,8 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class EngineState:
-    """`detail` is a few words or, when failed, a sentence; `device` is '' until a worker has reported it."""
+    """`detail` is a clause or, when failed, a sentence; `device` is '' until a worker has reported it."""
 
     phase: Phase
-    detail: str = ""
+    detail: Text = EMPTY
     device: str = ""

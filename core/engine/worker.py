@@ -18,6 +18,7 @@ from core.contracts import archive, registry
 from core.contracts.errors import THE_CALLERS_TO_MEND, InvalidParams, MissingRequirement, TilescopeError
 from core.contracts.events import Cancelled, Failed, Finished, Partial, Progress, Started
 from core.contracts.result import NOT_STAMPED, Environment, Result
+from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun
 from core.engine import wire
 from core.engine.environment import environment_of
@@ -61,8 +62,10 @@ def resolve_device(device: str) -> tuple[str, str]:
     if device == "auto":
         return "cpu", "cpu"
     raise MissingRequirement(
-        "This worker has no CUDA GPU: choose the device 'cpu' or 'auto', "
-        "or give the address of a scheduler whose workers have one."
+        tr(
+            "This worker has no CUDA GPU: choose the device 'cpu' or 'auto', or the address of a scheduler whose "
+            "workers have one."
+        )
     )
 
 
@@ -181,13 +184,13 @@ def _put(partial: Result | None, stamp: _Stamp, run: _ActiveRun) -> None:
 def _failed(topic_id: str, error: BaseException) -> Failed:
     if isinstance(error, TilescopeError):
         field = error.field if isinstance(error, InvalidParams) else None
-        return Failed(error.sentence, blames=field, invalid_input=isinstance(error, THE_CALLERS_TO_MEND))
+        return Failed(error.text, blames=field, invalid_input=isinstance(error, THE_CALLERS_TO_MEND))
     detail = "".join(traceback.format_exception(error))
     if _is_out_of_memory(error):
-        return Failed(f"The run of {topic_id} ran out of memory: try smaller sizes.", detail)
+        return Failed(tr("The run of {topic} ran out of memory: try smaller sizes.", topic=topic_id), detail)
     message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     description = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return Failed(f"The run of {topic_id} stopped on an error: {description}.", detail)
+    return Failed(tr("The run of {topic} stopped on an error: {error}.", topic=topic_id, error=description), detail)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from core.contracts.archive import Array
 from core.contracts.params import Params, number, switch
 from core.contracts.result import Result
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 
 
 class KeptParams(Params):
-    seq_len: int = number(512, minimum=1, maximum=1 << 20, label="Length", help="Tokens.")
-    causal: bool = switch(True, label="Causal", help="Masked.")
+    seq_len: int = number(512, minimum=1, maximum=1 << 20, label=tr("Length"), help=tr("Tokens."))
+    causal: bool = switch(True, label=tr("Causal"), help=tr("Masked."))
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class KeptResult(Result):
 
 TOPIC = Topic(
     id="flash",
-    title=Text("Flash", "Flash"),
-    question=Text("What is kept?", "保存了什么？"),
+    title=tr("Flash"),
+    question=tr("What is kept?"),
     params=KeptParams,
     plan=lambda params: params,
     experiment="nowhere:run",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.contracts.events import TERMINAL, Cancelled, Failed, Finished, Progress, Started
+from core.contracts.text import tr
 from core.engine import Engine, RunCancelled
 from tests.engine.helpers import TOPICS, Submit, events_of, result_of, wait_for_event
 
@@ -19,7 +20,7 @@ def test_that_cancel_is_honoured_at_the_next_yield_and_cleans_up(
     run = submit("wait", folder=str(tmp_path))
     wait_for_event(run, Progress)
     run.cancel()
-    assert events_of(run)[-1] == Cancelled("cancelled")
+    assert events_of(run)[-1] == Cancelled(tr("cancelled"))
     assert (tmp_path / "cleaned-up").exists()
     assert worker_pid() == pid, "a worker that stops when asked is kept"
     with pytest.raises(RunCancelled, match="was cancelled"):
@@ -30,7 +31,7 @@ def test_that_work_in_steps_is_cancelled_and_cleans_up(submit: Submit, tmp_path:
     run = submit("step", count=0, folder=str(tmp_path))
     wait_for_event(run, Progress)
     run.cancel()
-    assert events_of(run)[-1] == Cancelled("cancelled")
+    assert events_of(run)[-1] == Cancelled(tr("cancelled"))
     assert (tmp_path / "cleaned-up").exists()
 
 
@@ -42,7 +43,7 @@ def test_that_a_run_that_does_not_stop_is_killed_and_the_next_one_works(
     run = submit(act)
     wait_for_event(run, Progress)
     run.cancel()
-    assert events_of(run)[-1] == Cancelled("killed after 0.5 s: it did not stop by itself")
+    assert events_of(run)[-1] == Cancelled(tr("killed after {seconds:g} s: it did not stop by itself", seconds=0.5))
     assert worker_pid() != pid
 
 
@@ -50,7 +51,7 @@ def test_that_a_queued_run_that_is_cancelled_never_runs(submit: Submit, tmp_path
     running, queued, third = submit("wait"), submit("step", count=1, folder=str(tmp_path)), submit("finish")
     wait_for_event(running, Started)
     queued.cancel()
-    assert queued.drain() == [Cancelled("cancelled before it started")]
+    assert queued.drain() == [Cancelled(tr("cancelled before it started"))]
     running.cancel()
     result_of(third)
     assert not (tmp_path / "cleaned-up").exists()
@@ -65,7 +66,7 @@ def test_that_a_run_cancelled_before_the_engine_is_up_never_runs(tmp_path: Path)
     engine.start()
     result_of(waiting)
     engine.close()
-    assert cancelled.drain() == [Cancelled("cancelled before it started")]
+    assert cancelled.drain() == [Cancelled(tr("cancelled before it started"))]
     assert list(tmp_path.iterdir()) == []
 
 

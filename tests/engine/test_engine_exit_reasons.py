@@ -30,7 +30,7 @@ def test_that_a_worker_that_dies_is_one_failed_event_and_the_next_run_works(
     assert isinstance(events[0], Started)
     assert [event for event in events if isinstance(event, TERMINAL)] == [run.terminal]
     assert isinstance(run.terminal, Failed)
-    assert run.terminal.sentence == f"{sentence}; a new worker takes its place."
+    assert str(run.terminal.sentence) == f"{sentence}; a new worker takes its place."
     result_of(submit("finish"))
     assert run.drain() == []
 
@@ -50,7 +50,7 @@ def test_that_a_worker_killed_from_outside_says_so(submit: Submit, worker_pid: C
     os.kill(pid, signal.SIGKILL)
     failed = events_of(run)[-1]
     assert isinstance(failed, Failed)
-    assert "killed from outside (SIGKILL), most likely because the machine ran out of memory" in failed.sentence
+    assert "killed from outside (SIGKILL), most likely because the machine ran out of memory" in str(failed.sentence)
     assert worker_pid() != pid
 
 
@@ -84,7 +84,7 @@ def test_that_the_state_follows_the_worker(engine: Engine, submit: Submit) -> No
         "busy",
         "ready",
     ]
-    assert "the worker process exited with code 2" in {state.detail for state in states.states}
+    assert "The worker process exited with code 2" in {str(state.detail) for state in states.states}
 
 
 def test_that_crashes_leave_one_worker_process(submit: Submit, worker_pid: Callable[[], int]) -> None:
@@ -95,7 +95,7 @@ def test_that_crashes_leave_one_worker_process(submit: Submit, worker_pid: Calla
 
 
 def test_that_exit_reasons_are_worded_for_users() -> None:
-    assert exit_reason(None) == "ended with an unknown exit code"
-    assert exit_reason(-signal.SIGTERM) == "was terminated by signal 15 (SIGTERM)"
-    assert exit_reason(-250) == "was terminated by signal 250"
-    assert exit_reason(-signal.SIGABRT) == "aborted (SIGABRT)"
+    assert str(exit_reason(None)) == "The worker process ended with an unknown exit code"
+    assert str(exit_reason(-signal.SIGTERM)) == "The worker process was terminated by signal 15 (SIGTERM)"
+    assert str(exit_reason(-250)) == "The worker process was terminated by signal 250"
+    assert str(exit_reason(-signal.SIGABRT)) == "The worker process aborted (SIGABRT)"

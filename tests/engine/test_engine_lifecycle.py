@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from core.contracts.events import Cancelled, Failed, Partial, Progress
+from core.contracts.text import tr
 from core.engine import Engine, Phase
 from core.engine.local_cluster import local_cluster
 from tests.engine.helpers import TIMEOUT_S, TOPICS, StateLog, Submit, events_of, result_of, wait_for_event, worker_pids
@@ -98,8 +99,8 @@ def test_that_close_in_the_middle_of_a_run_ends_it_and_the_queued_ones(act: str)
     begin = time.monotonic()
     engine.close()
     assert time.monotonic() - begin < 5
-    assert events_of(run)[-1] == Cancelled("stopped because the engine was closed")
-    assert queued.drain() == [Cancelled("stopped because the engine was closed")]
+    assert events_of(run)[-1] == Cancelled(tr("stopped because the engine was closed"))
+    assert queued.drain() == [Cancelled(tr("stopped because the engine was closed"))]
     assert run.drain() == []
     assert worker_pids() == processes
 
@@ -111,7 +112,7 @@ def test_that_close_while_starting_and_twice_is_safe() -> None:
     engine.start()
     engine.close()
     engine.close()
-    assert run.drain() == [Cancelled("stopped because the engine was closed")]
+    assert run.drain() == [Cancelled(tr("stopped because the engine was closed"))]
     assert worker_pids() == processes
     assert engine_folders() == folders
 
@@ -121,7 +122,7 @@ def test_that_an_engine_that_never_started_closes_and_stays_closed() -> None:
     engine.close()
     engine.start()
     assert engine.state.phase is Phase.CLOSED
-    assert engine.submit("trouble", {}, "cpu").drain() == [Failed("The engine is closed.")]
+    assert engine.submit("trouble", {}, "cpu").drain() == [Failed(tr("The engine is closed."))]
 
 
 def test_that_an_engine_that_cannot_start_says_why_and_fails_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +137,7 @@ def test_that_an_engine_that_cannot_start_says_why_and_fails_its_runs(monkeypatc
     early = engine.submit("trouble", {}, "cpu")
     engine.start()
     state = states.wait_for("failed")
-    assert state.detail.startswith("The worker process cannot be started: ")
+    assert str(state.detail).startswith("The worker process cannot be started: ")
     assert events_of(early) == [Failed(state.detail)]
     assert engine.submit("trouble", {}, "cpu").drain() == [Failed(state.detail)]
     engine.close()
@@ -149,7 +150,7 @@ def test_that_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch: pytest
     states = StateLog(engine)
     engine.start()
     state = states.wait_for("failed")
-    assert state.detail.startswith("The scheduler at tcp://127.0.0.1:9 does not answer")
+    assert str(state.detail).startswith("The scheduler at tcp://127.0.0.1:9 does not answer")
     assert engine.submit("trouble", {}, "cpu").drain() == [Failed(state.detail)]
     engine.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.contracts.events import Cancelled, Failed, Progress, Started
+from core.contracts.text import tr
 from core.engine import Engine
 from core.engine.remote_cluster import RemoteCluster
 from tests.engine.helpers import TOPICS, StateLog, events_of, result_of, wait_for_event
@@ -50,15 +51,15 @@ def test_that_two_workers_run_two_experiments_at_once(remote: Engine) -> None:
     assert len(workers) == 2
     for run in (first, second):
         run.cancel()
-        assert events_of(run)[-1] == Cancelled("cancelled")
+        assert events_of(run)[-1] == Cancelled(tr("cancelled"))
 
 
 def test_that_a_remote_worker_that_dies_is_one_failed_event(remote: Engine) -> None:
     run = remote.submit("trouble", {"act": "exit", "count": 3}, "cpu")
     failed = events_of(run)[-1]
     assert isinstance(failed, Failed)
-    assert failed.sentence.startswith("The worker at tcp://127.0.0.1:")
-    assert "disconnected while running trouble" in failed.sentence
+    assert str(failed.sentence).startswith("The worker at tcp://127.0.0.1:")
+    assert "disconnected while running trouble" in str(failed.sentence)
     result_of(remote.submit("trouble", {}, "cpu"))
 
 
@@ -66,7 +67,7 @@ def test_that_a_remote_run_that_does_not_stop_is_killed(remote: Engine) -> None:
     run = remote.submit("trouble", {"act": "hang"}, "cpu")
     wait_for_event(run, Progress)
     run.cancel()
-    assert events_of(run)[-1] == Cancelled("killed after 0.5 s: it did not stop by itself")
+    assert events_of(run)[-1] == Cancelled(tr("killed after {seconds:g} s: it did not stop by itself", seconds=0.5))
     result_of(remote.submit("trouble", {}, "cpu"))
 
 
@@ -78,7 +79,7 @@ def test_that_a_scheduler_without_workers_says_how_to_start_one() -> None:
         waiting = engine.submit("trouble", {}, "cpu")
         engine.start()
         state = states.wait_for("failed")
-        assert "has had no worker for 0.5 s: start one in Tilescope's folder with 'python -m " in state.detail
+        assert "has had no worker for 0.5 s: start one in Tilescope's folder with 'python -m " in str(state.detail)
         assert events_of(waiting) == [Failed(state.detail)]
         engine.close()
 
@@ -89,7 +90,7 @@ def test_that_closing_the_engine_stops_its_run_on_the_remote_worker(scheduler: s
     run = engine.submit("trouble", {"act": "wait", "folder": str(tmp_path)}, "cpu")
     wait_for_event(run, Progress)
     engine.close()
-    assert events_of(run)[-1] == Cancelled("stopped because the engine was closed")
+    assert events_of(run)[-1] == Cancelled(tr("stopped because the engine was closed"))
 
     successor = Engine(scheduler, topics=TOPICS, warm_up=False)
     successor.start()
@@ -111,14 +112,14 @@ def test_that_a_scheduler_that_goes_away_fails_the_engine(monkeypatch: pytest.Mo
         wait_for_event(run, Progress)
     state = states.wait_for("failed")
     assert isinstance(events_of(run)[-1], Failed)
-    assert "no longer answers" in state.detail
+    assert "no longer answers" in str(state.detail)
     engine.close()
 
 
 def test_that_the_command_advised_for_a_scheduler_without_workers_starts_one_that_runs() -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
-        sentence = RemoteCluster(None, cluster.scheduler_address).no_worker(30)
+        sentence = str(RemoteCluster(None, cluster.scheduler_address).no_worker(30))
         (advised,) = re.findall(r"with '(.+)'", sentence)
         program, *arguments = shlex.split(advised)
         assert program == "python"

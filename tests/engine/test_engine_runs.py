@@ -7,6 +7,7 @@ import pytest
 
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import TERMINAL, Cancelled, Failed, Finished, Partial, Progress, Started
+from core.contracts.text import tr
 from core.engine import Engine, Run
 from tests.engine.helpers import Submit, events_of, result_of
 from tests.engine.trouble import TroubleParams
@@ -36,7 +37,7 @@ def test_that_runs_go_one_after_another_in_the_order_of_submission(submit: Submi
 
 
 def test_that_the_last_progress_and_the_last_partial_arrive_before_the_end(submit: Submit) -> None:
-    assert events_of(submit("finish", count=6))[-2] == Progress(6, 6, "counting")
+    assert events_of(submit("finish", count=6))[-2] == Progress(6, 6, tr("counting"))
     *_, partial, _ = events_of(submit("partials", count=6))
     assert isinstance(partial, Partial)
     assert partial.result.done == 5
@@ -75,21 +76,21 @@ def test_that_an_error_of_the_experiment_is_a_sentence_with_the_traceback_beside
 ) -> None:
     failed = events_of(submit(act))[-1]
     assert isinstance(failed, Failed)
-    assert failed.sentence == sentence
+    assert str(failed.sentence) == sentence
     assert "experiment.py" in failed.detail
     assert not failed.invalid_input
 
 
 def test_that_an_error_worded_for_users_arrives_unchanged(submit: Submit) -> None:
     run = submit("refuse")
-    assert events_of(run)[-1] == Failed("This machine has no flux capacitor: install one.", invalid_input=True)
+    assert events_of(run)[-1] == Failed(tr("This machine has no flux capacitor: install one."), invalid_input=True)
     with pytest.raises(TilescopeError, match="flux capacitor"):
         run.result(0)
 
 
 def test_that_params_refused_by_the_experiment_blame_their_field(submit: Submit) -> None:
     run = submit("blame")
-    expected = Failed("count does not suit the experiment.", blames="count", invalid_input=True)
+    expected = Failed(tr("count does not suit the experiment."), blames="count", invalid_input=True)
     assert events_of(run)[-1] == expected
     with pytest.raises(InvalidParams) as caught:
         run.result(0)
@@ -100,7 +101,7 @@ def test_that_params_refused_by_the_experiment_blame_their_field(submit: Submit)
 def test_that_what_a_window_cannot_read_never_leaves_the_worker(submit: Submit, act: str) -> None:
     failed = events_of(submit(act))[-1]
     assert isinstance(failed, Failed)
-    assert "TypeError" in failed.sentence
+    assert "TypeError" in str(failed.sentence)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_that_bad_input_fails_at_once_without_reaching_a_worker(
 def test_that_a_topic_that_cannot_be_imported_fails_at_once() -> None:
     [failed] = Engine(topics={"gone": "tests.engine.gone"}).submit("gone", {}).drain()
     assert isinstance(failed, Failed)
-    assert failed.sentence.startswith("The topic gone cannot be loaded")
+    assert str(failed.sentence).startswith("The topic gone cannot be loaded")
 
 
 def test_that_asking_for_a_gpu_where_there_is_none_is_one_sentence(engine: Engine) -> None:
@@ -139,7 +140,7 @@ def test_that_asking_for_a_gpu_where_there_is_none_is_one_sentence(engine: Engin
         pytest.skip("this machine has a GPU")
     failed = events_of(engine.submit("trouble", {}, "cuda"))[-1]
     assert isinstance(failed, Failed)
-    assert failed.sentence.startswith("This worker has no CUDA GPU: choose")
+    assert str(failed.sentence).startswith("This worker has no CUDA GPU: choose")
     assert failed.detail == ""
 
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from core.contracts.errors import TilescopeError, UnknownName
 from core.contracts.result import Environment, Metric, Provenance
+from core.contracts.text import tr
 from core.engine.history import History
 from core.engine.history_file import SCHEMA_VERSION, data_folder
 from tests.engine.helpers import TIMEOUT_S
@@ -35,7 +36,7 @@ def result(topic: str = "flash", size: int = 8, seed: int = 0, **params: Any) ->
         topic=topic,
         params=KeptParams(**params),
         environment=Environment("cpu", "lanes", {"torch": "2.13.0"}),
-        metrics={"bytes": Metric(4096.0, "B", Provenance.TRACED, "exact")},
+        metrics={"bytes": Metric(4096.0, "B", Provenance.TRACED, tr("exact"))},
         noise=np.random.default_rng(seed).random(size),
         traffic=(Moved("Q", 12, math.nan),),
     )
@@ -213,7 +214,7 @@ def test_that_a_file_that_is_no_database_is_moved_aside_and_reported(path: Path,
     path.write_bytes(content)
     history = open_history(path)
     assert history.notice is not None
-    assert history.notice.startswith("The history is damaged: it was moved to ")
+    assert str(history.notice).startswith("The history is damaged: it was moved to ")
     [aside] = path.parent.glob("history-set-aside-*.sqlite3")
     assert aside.read_bytes() == content
     history.add(result(), NOON, 0.1)
@@ -245,7 +246,7 @@ def test_that_the_history_of_a_newer_version_is_kept_aside(path: Path) -> None:
     database.close()
     history = open_history(path)
     assert history.notice is not None
-    assert "was written by a newer Tilescope" in history.notice
+    assert "was written by a newer Tilescope" in str(history.notice)
     assert history.list() == ()
     [aside] = path.parent.glob("history-set-aside-*.sqlite3")
     with sqlite3.connect(aside) as database:
@@ -270,6 +271,7 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from core.contracts.text import tr
 from core.engine.history import History
 from tests.engine.test_history import result
 history = History(Path(sys.argv[1]))

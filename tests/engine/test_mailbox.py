@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Partial, Progress, Started
+from core.contracts.text import verbatim
 from core.engine.mailbox import Mailbox
 from core.engine.runs import Run
 from tests.engine.trouble import TroubleParams, TroubleResult
@@ -18,11 +19,11 @@ def partial(count: int) -> Partial:
 EVENTS = st.sampled_from(
     [
         Started("worker", "cpu"),
-        Progress(1, 2, "one"),
-        Progress(2, 2, "two"),
+        Progress(1, 2, verbatim("one")),
+        Progress(2, 2, verbatim("two")),
         partial(1),
         partial(2),
-        Failed("It failed."),
+        Failed(verbatim("It failed.")),
         Cancelled(),
     ]
 )
@@ -50,22 +51,22 @@ def test_that_whatever_is_put_the_reader_sees_a_valid_run(puts: list[Event | Non
 def test_that_a_newer_partial_replaces_the_unread_one_and_not_the_progress() -> None:
     box = Mailbox()
     for event in (
-        Progress(1, 9, ""),
+        Progress(1, 9, verbatim("")),
         partial(1),
-        Progress(2, 9, ""),
+        Progress(2, 9, verbatim("")),
         partial(2),
     ):
         box.put(event)
-    assert box.drain() == [Progress(2, 9, ""), partial(2)]
+    assert box.drain() == [Progress(2, 9, verbatim("")), partial(2)]
 
 
 def test_that_a_blocked_reader_is_woken() -> None:
     box, seen = Mailbox(), []
     reader = threading.Thread(target=lambda: seen.append(box.get(10)))
     reader.start()
-    box.put(Progress(1, 2, "half"))
+    box.put(Progress(1, 2, verbatim("half")))
     reader.join(10)
-    assert seen == [Progress(1, 2, "half")]
+    assert seen == [Progress(1, 2, verbatim("half"))]
 
 
 def test_that_threads_that_race_to_end_a_run_end_it_once() -> None:
@@ -75,7 +76,7 @@ def test_that_threads_that_race_to_end_a_run_end_it_once() -> None:
 
         def finish(number: int, run: Run = run, barrier: threading.Barrier = barrier) -> None:
             barrier.wait(10)
-            run.finish(Failed(str(number)))
+            run.finish(Failed(verbatim(number)))
 
         threads = [threading.Thread(target=finish, args=(number,)) for number in range(4)]
         for thread in threads:

@@ -48,7 +48,7 @@ def test_that_an_import_that_kills_workers_is_given_up_and_other_runs_work(
     result_of(engine.submit("trouble", {}, "cpu"))
     failed = events_of(engine.submit("fatal", {}, "cpu"))[-1]
     assert isinstance(failed, Failed)
-    assert "exited with code 9" in failed.sentence
+    assert "exited with code 9" in str(failed.sentence)
     result_of(engine.submit("trouble", {}, "cpu"))
     engine.close()
 

@@ -8,17 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
+from core.contracts.text import tr, verbatim
 from core.engine import wire
 from tests.engine.trouble import TroubleParams, TroubleResult
 from tests.same_result import same
+
+TEXTS = st.builds(verbatim, st.text()) | st.builds(lambda count: tr("{count} rows", count=count), st.integers(0, 9))
 
 
 @given(
     st.one_of(
         st.builds(Started, st.text(), st.text()),
-        st.builds(Progress, st.floats(allow_nan=False), st.floats(allow_nan=False), st.text()),
-        st.builds(Failed, st.text(), st.text(), st.none() | st.text(), st.booleans()),
-        st.builds(Cancelled, st.text()),
+        st.builds(Progress, st.floats(allow_nan=False), st.floats(allow_nan=False), TEXTS),
+        st.builds(Failed, TEXTS, st.text(), st.none() | st.text(), st.booleans()),
+        st.builds(Cancelled, TEXTS),
     )
 )
 def test_that_an_event_arrives_as_it_left(event: Event) -> None:
@@ -26,8 +29,8 @@ def test_that_an_event_arrives_as_it_left(event: Event) -> None:
 
 
 def test_that_numbers_of_numpy_arrive_as_numbers() -> None:
-    event = wire.unpack(wire.pack(Progress(np.int64(3), np.float32(0.5), "counting")), TroubleResult)
-    assert event == Progress(3, 0.5, "counting")
+    event = wire.unpack(wire.pack(Progress(np.int64(3), np.float32(0.5), tr("counting"))), TroubleResult)
+    assert event == Progress(3, 0.5, tr("counting"))
 
 
 @pytest.mark.parametrize("kind", [Partial, Finished])

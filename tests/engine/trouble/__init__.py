@@ -12,7 +12,7 @@ from core.contracts.archive import Array
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number
 from core.contracts.result import Result
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 
 ACTS = (
@@ -44,14 +44,14 @@ ACTS = (
 
 
 class TroubleParams(Params):
-    act: str = choice("finish", *ACTS, label="Act", help="What the experiment does.")
-    count: int = number(3, minimum=0, maximum=1_000_000, label="Count", help="How often it does it.")
+    act: str = choice("finish", *ACTS, label=tr("Act"), help=tr("What the experiment does."))
+    count: int = number(3, minimum=0, maximum=1_000_000, label=tr("Count"), help=tr("How often it does it."))
     folder: str = ""
 
     @model_validator(mode="after")
     def _seven_is_impossible(self) -> Self:
         if self.count == 7:
-            raise InvalidParams("count = 7 cannot be: pick another.", "count")
+            raise InvalidParams(tr("count = 7 cannot be: pick another."), "count")
         return self
 
 
@@ -68,13 +68,13 @@ class TroubleResult(Result):
 
 def _check(params: TroubleParams) -> None:
     if params.count == 13:
-        raise InvalidParams("count = 13 does not fit into memory: pick another.", "count")
+        raise InvalidParams(tr("count = 13 does not fit into memory: pick another."), "count")
 
 
 TOPIC = Topic(
     id="trouble",
-    title=Text("Trouble", "麻烦"),
-    question=Text("What does the engine do about it?", "引擎如何应对?"),
+    title=tr("Trouble"),
+    question=tr("What does the engine do about it?"),
     params=TroubleParams,
     plan=lambda params: params,
     experiment="tests.engine.trouble.experiment:run",

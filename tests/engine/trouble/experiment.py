@@ -16,6 +16,7 @@ import numpy as np
 from core.contracts.errors import InvalidParams, MissingRequirement
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Metric, Provenance
+from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun
 from core.engine.steps import ProgressCallback, stepwise
 from tests.engine.trouble import TroubleParams, TroubleResult
@@ -38,7 +39,7 @@ def _result(params: TroubleParams, **arrays: Any) -> TroubleResult:
 
 def _finish(params: TroubleParams, device: str) -> Steps:
     for done in range(params.count):
-        yield Progress(done + 1, params.count, "counting")
+        yield Progress(done + 1, params.count, tr("counting"))
 
 
 def _partials(params: TroubleParams, device: str) -> Steps:
@@ -48,7 +49,7 @@ def _partials(params: TroubleParams, device: str) -> Steps:
 
 def _flood(params: TroubleParams, device: str) -> Steps:
     for done in range(params.count):
-        yield Progress(done, params.count, "flooding")
+        yield Progress(done, params.count, tr("flooding"))
         yield Partial(TroubleResult(params=params, numbers={"array": np.zeros(1000)}))
 
 
@@ -56,7 +57,7 @@ def _wait(params: TroubleParams, device: str) -> Steps:
     """Yields until it is cancelled, and then creates a file in its finally block."""
     try:
         while True:
-            yield Progress(0, 0, "waiting")
+            yield Progress(0, 0, tr("waiting"))
             time.sleep(0.01)
     finally:
         if params.folder:
@@ -65,55 +66,55 @@ def _wait(params: TroubleParams, device: str) -> Steps:
 
 def _hang(params: TroubleParams, device: str) -> Steps:
     """Ignores cancel: never yields again."""
-    yield Progress(0, 1, "hanging")
+    yield Progress(0, 1, tr("hanging"))
     while True:
         time.sleep(0.05)
 
 
 def _hold_gil(params: TroubleParams, device: str) -> Steps:
     """A regular expression that never ends and holds the GIL, so that the worker does not even answer."""
-    yield Progress(0, 1, "holding")
+    yield Progress(0, 1, tr("holding"))
     time.sleep(0.3)  # until the event loop of the worker has sent that
     re.match(r"(a+)+$", "a" * 64 + "b")
 
 
 def _segfault(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "crashing")
+    yield Progress(0, 1, tr("crashing"))
     ctypes.string_at(0)
 
 
 def _exit(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "leaving")
+    yield Progress(0, 1, tr("leaving"))
     os._exit(params.count)
 
 
 def _raise(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "raising")
+    yield Progress(0, 1, tr("raising"))
     raise ZeroDivisionError("it cannot be divided")
 
 
 def _refuse(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "refusing")
-    raise MissingRequirement("This machine has no flux capacitor: install one.")
+    yield Progress(0, 1, tr("refusing"))
+    raise MissingRequirement(tr("This machine has no flux capacitor: install one."))
 
 
 def _blame(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "blaming")
-    raise InvalidParams("count does not suit the experiment.", "count")
+    yield Progress(0, 1, tr("blaming"))
+    raise InvalidParams(tr("count does not suit the experiment."), "count")
 
 
 def _allocate(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "allocating")
+    yield Progress(0, 1, tr("allocating"))
     np.ones(1 << 60, dtype=np.uint8)
 
 
 def _out_of_memory(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "allocating")
+    yield Progress(0, 1, tr("allocating"))
     raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
 
 def _leave(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "leaving")
+    yield Progress(0, 1, tr("leaving"))
     sys.exit(5)
 
 
@@ -130,7 +131,7 @@ def _rubbish(params: TroubleParams, device: str) -> Steps:
 
 
 def _print(params: TroubleParams, device: str) -> Steps:
-    yield Progress(0, 1, "printing")
+    yield Progress(0, 1, tr("printing"))
     print("noise on stdout", flush=True)
     print("noise on stderr", file=sys.stderr, flush=True)
     os.write(1, b"noise on descriptor 1\n")
@@ -149,7 +150,7 @@ def _step(params: TroubleParams, device: str) -> Steps:
         try:
             while params.count == 0 or done < params.count:
                 done += 1
-                progress(done, params.count, "stepping")
+                progress(done, params.count, tr("stepping"))
         finally:
             if params.folder:
                 Path(params.folder, "cleaned-up").touch()
@@ -162,14 +163,14 @@ def _break_cuda(params: TroubleParams, device: str) -> Steps:
     """An index out of range inside a CUDA kernel, which breaks the CUDA context of this process."""
     import torch
 
-    yield Progress(0, 1, "breaking")
+    yield Progress(0, 1, tr("breaking"))
     torch.zeros(1, device=device)[torch.tensor([1 << 20], device=device)].sum().item()
 
 
 def _use_cuda(params: TroubleParams, device: str) -> Steps:
     import torch
 
-    yield Progress(torch.ones(1, device=device).item(), 1, "using")
+    yield Progress(torch.ones(1, device=device).item(), 1, tr("using"))
 
 
 _ACTS = {

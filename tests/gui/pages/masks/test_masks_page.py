@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ from core.contracts.errors import InvalidParams
 from core.contracts.registry import topic
 from core.contracts.result import Provenance
 from core.topics.masks.params import MasksParams
-from core.topics.masks.result import MaskImplResult, MasksResult
 from gui import translation
 from gui.pages.masks import MasksPage
 from gui.pages.masks.view_data import CODE, COMPARISON, MIRROR
 from tests.gui.latest_work import join_latest_work
+from tests.gui.pages.masks.masks_result import mask_result
 
 
 @pytest.fixture
@@ -41,19 +40,6 @@ def page(qtbot: Any) -> Iterator[MasksPage]:
 
 def expression(page: MasksPage) -> str:
     return str(page.params.model_dump()["expression"])
-
-
-def mask_result(params: MasksParams) -> MasksResult:
-    """What a run returns, with the kernel's own order: the last row of tiles first."""
-    plan = topic("masks").plan(params)
-    order = plan.schedule[::-1]
-    steps = np.column_stack((np.arange(len(order)), order)).astype(np.int32)
-    naive = MaskImplResult(
-        "torch-naive", "Naive", "cpu", time_ms=1.0, time_ms_samples=(1.0, 1.1), rms_error=1e-7, max_abs_error=1e-6,
-        allowed_rms_error=2e-7, passed=True, nan_rows=3,
-    )  # fmt: skip
-    sparse = replace(naive, impl="block-sparse", label="Triton", runs_on="emulated", time_ms=9.0, nan_rows=0)
-    return MasksResult(params=params, schedule=steps, comparison=(naive, sparse))
 
 
 def test_that_typing_an_expression_draws_it_and_moves_the_chips(page: MasksPage) -> None:

@@ -15,7 +15,6 @@ from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, 
 from core.contracts.text import EMPTY, tr
 from core.engine import wire
 from core.engine.cluster import Cluster
-from core.engine.run_outcome import RunOutcome
 from core.engine.runs import Run
 from core.engine.state import EngineState, Phase
 
@@ -129,10 +128,7 @@ class Dispatcher:
     async def _execute(self, run: Run, address: str) -> Terminal:
         """Run on that worker, from submission to the terminal event, which is returned."""
         package, params = self._packages[run.topic_id], run.params.model_dump(mode="json")
-        future = self._cluster.submit(
-            f"tilescope-{run.id}", address, "run_experiment", run.id, run.topic_id, package, params, run.device
-        )
-        outcome = asyncio.create_task(self._outcome(future))
+        outcome = asyncio.create_task(self._cluster.run(address, run.id, run.topic_id, package, params, run.device))
         gone = asyncio.create_task(self._gone(address))
         pump = asyncio.create_task(self._pump(run, address))
         cancel = asyncio.create_task(self._enforce_cancel(run, address))
@@ -158,19 +154,6 @@ class Dispatcher:
                     await asyncio.wait_for(
                         self._cluster.ask(address, "request_cancel", run.id), _CANCEL_REQUEST_TIMEOUT_S
                     )
-            # A scheduler that allows retries would run the task again elsewhere.
-            with suppress(Exception):
-                await future.cancel()
-
-    async def _outcome(self, future: Any) -> RunOutcome | None:
-        """The outcome from the worker, or None when the worker died. Raises the error of a task that could not run."""
-        try:
-            outcome: RunOutcome = await future
-        except Exception as error:
-            if self._cluster.is_death(error):
-                return None
-            raise
-        return outcome
 
     def _unpacked(self, run: Run, event: bytes) -> Event:
         return wire.unpack(event, registry.topic(run.topic_id, self._packages).result)

@@ -1,16 +1,16 @@
-"""The embedded cluster: one worker process on this machine."""
+"""The embedded cluster: one worker process on this machine, which speaks over pipes and opens no port."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
+import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,69 +18,111 @@ import psutil
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, tr
-from core.engine.cluster import Cluster, first_line, import_distributed
+from core.engine.cluster import Cluster, first_line
 from core.engine.exit_reason import exit_reason
+from core.engine.run_outcome import RunOutcome
+from core.engine.worker_link import WorkerGone, WorkerLink
 
 _CLOSE_TIMEOUT_S = 0.3
 """How long an idle worker may take to exit when the engine closes; it is killed after that."""
 
+_EXIT_TIMEOUT_S = 1.0
+"""How long a worker that no longer answers may take to exit; it is killed after that."""
+
+_RESTART_PAUSE_S = 0.2
 _SPIN_COUNT = "1000"
 """How often an idle OpenMP thread checks for work before it sleeps. The default spins for milliseconds: on a busy
 machine, that takes the core away from the thread that it waits for."""
 
 _LOG_TAIL_BYTES = 8192
+_KEPT_LOGS = 4
 _TEMPORARY_PREFIX = "tilescope-engine-"
-
-
-@dataclass(frozen=True)
-class _WorkerProcess:
-    """`handle` is distributed's AsyncProcess, kept here because the nanny drops it, and with it the exit code."""
-
-    system: psutil.Process
-    handle: Any
+_PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from core.engine.worker_process import main; main()"
+)
+"""With the paths of this process first, so that a worker imports the same Tilescope from any folder."""
 
 
 class LocalCluster(Cluster):
-    """One worker process of one thread on this machine, behind TLS on the loopback interface.
+    """One worker process with one experiment at a time. One that dies is replaced at once.
 
-    There is no memory limit: dask would pause or kill a worker at a fraction of it, and an experiment may well need a
-    third of the memory for a second. A run that cannot fit is rejected before it starts (Topic.check). If the OOM
-    killer of the operating system has to act, it kills the worker (worker_setup), not the window.
+    There is no memory limit, since an experiment may well need a third of the memory for a second. A run that cannot
+    fit is rejected before it starts (Topic.check). If the OOM killer of the operating system has to act, it kills the
+    worker (worker_setup), not the window.
     """
 
     poll_interval_s = 0.1
     outlives_the_engine = False
 
-    def __init__(self, client: Any, cluster: Any, folder: Path) -> None:
-        super().__init__(client)
-        self._cluster = cluster
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, _WorkerProcess] = {}
+        self._link: WorkerLink | None = None
+        self._started = 0
+        self._exit_codes: dict[str, int | None] = {}
+        self._logs: dict[str, Path] = {}
+
+    async def start_worker(self) -> None:
+        """Start a worker process. Raises OSError where the system allows none."""
+        environment = {
+            **os.environ,
+            "TILESCOPE_WORKER_LOGS": str(self._folder),
+            "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", _SPIN_COUNT),
+        }
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _PROGRAM, json.dumps(sys.path), env=environment, stdin=pipe, stdout=pipe
+        )
+        self._started += 1
+        self._link = WorkerLink(f"worker-{self._started}", process)
+        self._logs[self._link.address] = self._folder / f"worker-{process.pid}.log"
+        if len(self._logs) > _KEPT_LOGS:
+            self._logs.pop(next(iter(self._logs))).unlink(missing_ok=True)
+
+    async def keep_a_worker(self) -> None:
+        """Replace each worker that dies, until cancelled."""
+        while True:
+            assert self._link is not None
+            link = self._link
+            await link.closed()
+            await self._end(link, _EXIT_TIMEOUT_S)
+            self._exit_codes = {link.address: link.process.returncode}
+            if not link.was_ready:
+                await asyncio.sleep(_RESTART_PAUSE_S)  # one that cannot start is not tried as fast as it fails
+            with suppress(OSError):
+                await self.start_worker()
 
     async def addresses(self) -> frozenset[str]:
-        addresses = frozenset(self._cluster.scheduler.workers)
-        for nanny in self._cluster.workers.values():
-            # A worker without a process id is already exiting.
-            if nanny.worker_address in addresses - self._known.keys() and (pid := nanny.pid):
-                with suppress(psutil.NoSuchProcess):
-                    self._known[nanny.worker_address] = _WorkerProcess(psutil.Process(pid), nanny.process.process)
-        return addresses & self._known.keys()
+        link = self._link
+        return frozenset() if link is None or not link.is_usable else frozenset({link.address})
+
+    async def run(
+        self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
+    ) -> RunOutcome | None:
+        try:
+            is_unusable, events = await self._of(address).call(
+                "run_experiment", run_id, topic_id, package, dict(params), device
+            )
+        except WorkerGone:
+            return None
+        return RunOutcome(tuple(events), bool(is_unusable))
+
+    async def ask(self, address: str, function: str, *arguments: Any) -> Any:
+        value, payload = await self._of(address).call(function, *arguments)
+        return payload if function == "next_events" else value
 
     async def kill(self, address: str) -> None:
-        if address in self._known:
-            _kill_with_children(self._known[address].system)
+        with suppress(WorkerGone):
+            _kill_with_children(self._of(address).process.pid)
 
     async def death(self, address: str) -> Text:
-        worker = self._known.get(address)
         for _ in range(50):
-            if worker is None or worker.handle.exitcode is not None:
+            if address in self._exit_codes:
                 break
             await asyncio.sleep(0.02)
-        return exit_reason(None if worker is None else worker.handle.exitcode)
+        return exit_reason(self._exit_codes.get(address))
 
     def log_tail(self, address: str) -> str:
-        worker = self._known.get(address)
-        return "" if worker is None else _tail(self._folder / f"worker-{worker.system.pid}.log")
+        return _tail(self._logs[address]) if address in self._logs else ""
 
     def no_worker(self, waited_s: float) -> Text:
         return tr(
@@ -90,12 +132,28 @@ class LocalCluster(Cluster):
         )
 
     async def stop_worker(self) -> None:
-        """End the worker process and its nanny."""
-        for nanny in list(self._cluster.workers.values()):
-            with suppress(Exception):
-                await nanny.close(timeout=_CLOSE_TIMEOUT_S)
-        for worker in self._known.values():
-            _kill_with_children(worker.system)
+        """End the worker process."""
+        if self._link is not None:
+            self._link.close()
+            await self._end(self._link, _CLOSE_TIMEOUT_S)
+
+    async def _end(self, link: WorkerLink, timeout_s: float) -> None:
+        """Wait for a worker whose pipes are closed, and kill it after a while, with every process that it started."""
+        children = _children(link.process.pid)
+        try:
+            await asyncio.wait_for(link.process.wait(), timeout_s)
+        except TimeoutError:
+            _kill_with_children(link.process.pid)
+            await link.process.wait()
+        for child in children:
+            with suppress(psutil.Error):
+                child.kill()
+        link.close()
+
+    def _of(self, address: str) -> WorkerLink:
+        if self._link is None or self._link.address != address:
+            raise WorkerGone
+        return self._link
 
 
 @asynccontextmanager
@@ -106,67 +164,44 @@ async def local_cluster() -> AsyncIterator[Cluster]:
     """
     _remove_leftovers()
     _keep_interrupts_from_children()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY_PREFIX}{psutil.Process().pid}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY_PREFIX}{os.getpid()}-"))
+    cluster = LocalCluster(folder)
     try:
-        async with AsyncExitStack() as stack:
-            try:
-                cluster, client = await _start_cluster(folder, stack)
-            except Exception as error:
-                message = tr("The worker process cannot be started: {error}.", error=first_line(error))
-                raise TilescopeError(message) from error
-            local = LocalCluster(client, cluster, folder)
-            stack.push_async_callback(local.stop_worker)
-            yield local
+        try:
+            await cluster.start_worker()
+        except OSError as error:
+            message = tr("The worker process cannot be started: {error}.", error=first_line(error))
+            raise TilescopeError(message) from error
+        replacing = asyncio.create_task(cluster.keep_a_worker())
+        try:
+            yield cluster
+        finally:
+            replacing.cancel()
+            await asyncio.gather(replacing, return_exceptions=True)
+            await cluster.stop_worker()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _keep_interrupts_from_children() -> None:
     """Block SIGINT for new processes: Ctrl+C reaches every process of the terminal, and one that is still starting
-    would print a traceback.
-
-    A process inherits the blocked signals of the thread that starts it. The resource tracker has to start first,
-    because multiprocessing unblocks SIGINT in the thread that starts it.
-    """
+    would print a traceback. A process inherits the blocked signals of the thread that starts it."""
     if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-async def _start_cluster(folder: Path, stack: AsyncExitStack) -> tuple[Any, Any]:
-    """A cluster and its client. `stack` closes both."""
-    distributed = import_distributed({"temporary-directory": str(folder)})
-    security = distributed.Security.temporary()  # the credentials exist in memory only
-    cluster = distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        protocol="tls://",
-        security=security,
-        # Scheduler and worker always open an HTTP server: here on a free loopback port, and without pages.
-        dashboard_address=None,
-        worker_dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        memory_limit=None,
-        local_directory=str(folder),
-        preload=["core.engine.worker_setup"],
-        env={"TILESCOPE_WORKER_LOGS": str(folder), "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", _SPIN_COUNT)},
-        asynchronous=True,
-    )
-    stack.push_async_callback(cluster.close)
-    await cluster
-    client = distributed.Client(
-        cluster, security=security, asynchronous=True, direct_to_workers=True, set_as_default=False
-    )
-    stack.push_async_callback(client.close)
-    await client
-    return cluster, client
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        children: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+        return children
+    except psutil.Error:
+        return []
 
 
-def _kill_with_children(process: psutil.Process) -> None:
-    """Does nothing when the process is gone, even if another process has its id now."""
+def _kill_with_children(pid: int) -> None:
+    """Does nothing when the process is gone."""
     with suppress(psutil.Error):
+        process = psutil.Process(pid)
         for child in process.children(recursive=True):
             with suppress(psutil.Error):
                 child.kill()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, tr
-from core.engine.cluster import Cluster, first_line, import_distributed
+from core.engine.cluster import Cluster, first_line
+from core.engine.distributed_setup import import_distributed
+from core.engine.remote import call, call_async
+from core.engine.run_outcome import RunOutcome
 
 _ANSWER_TIMEOUT_S = 10.0
 
@@ -21,7 +24,7 @@ class RemoteCluster(Cluster):
     outlives_the_engine = True
 
     def __init__(self, client: Any, address: str) -> None:
-        super().__init__(client)
+        self.client = client
         self._address = address
 
     async def addresses(self) -> frozenset[str]:
@@ -31,6 +34,29 @@ class RemoteCluster(Cluster):
             message = tr("The scheduler at {address} no longer answers.", address=self._address)
             raise TilescopeError(message) from error
         return frozenset(identity["workers"])
+
+    async def run(
+        self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
+    ) -> RunOutcome | None:
+        arguments = ("run_experiment", run_id, topic_id, package, params, device)
+        future = self.client.submit(
+            call, *arguments, key=f"tilescope-{run_id}", workers=[address], pure=False, retries=0
+        )
+        try:
+            outcome: RunOutcome = await future
+        except Exception as error:
+            if type(error).__name__ in ("KilledWorker", "FutureCancelledError"):
+                return None
+            raise
+        finally:
+            # A scheduler that allows retries would run the task again elsewhere.
+            with suppress(Exception):
+                await future.cancel()
+        return outcome
+
+    async def ask(self, address: str, function: str, *arguments: Any) -> Any:
+        answers = await self.client.run(call_async, function, *arguments, workers=[address])
+        return answers[address]
 
     async def kill(self, address: str) -> None:
         await self.client.restart_workers([address], raise_for_error=False)

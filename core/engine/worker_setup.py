@@ -1,4 +1,4 @@
-"""Setup of a local worker process. Dask loads it as a preload, in the worker only."""
+"""Setup of a local worker process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 
 
-def dask_setup(worker: Any) -> None:
+def set_up() -> None:
     """Make the process give way to the window that started it, and end with it."""
     _write_to_a_log(Path(os.environ["TILESCOPE_WORKER_LOGS"]) / f"worker-{os.getpid()}.log")
     # Ctrl+C in a terminal reaches the whole process group; the window decides what happens to its worker.
@@ -35,8 +34,8 @@ def _write_to_a_log(path: Path) -> None:
 
 
 def _die_with_the_window() -> None:
-    """Let Linux kill this process when the window dies: dask's own watchdog is a thread, which an experiment that holds
-    the GIL stops."""
+    """Let Linux kill this process when the window dies: the thread that reads the pipe stops while an experiment holds
+    the GIL."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -35,11 +35,11 @@ def wait_for_event(run: Run, kind: type[Event]) -> Any:
 
 
 def worker_pids() -> set[int]:
-    """The live worker processes of this process: those that multiprocessing spawned."""
+    """The live worker processes of this process: started by the local cluster."""
     return {
         child.pid
         for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(child.cmdline())
+        if child.status() != psutil.STATUS_ZOMBIE and "worker_process" in " ".join(child.cmdline())
     }
 
 

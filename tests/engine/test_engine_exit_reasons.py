@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,14 @@ def test_that_exit_reasons_are_worded_for_users() -> None:
     assert str(exit_reason(-signal.SIGTERM)) == "The worker process was terminated by signal 15 (SIGTERM)"
     assert str(exit_reason(-250)) == "The worker process was terminated by signal 250"
     assert str(exit_reason(-signal.SIGABRT)) == "The worker process aborted (SIGABRT)"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+def test_that_a_worker_that_dies_leaves_no_descriptor_open(submit: Submit, worker_pid: Callable[[], int]) -> None:
+    events_of(submit("segfault"))
+    worker_pid()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        events_of(submit("segfault"))
+    worker_pid()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

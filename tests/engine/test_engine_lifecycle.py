@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +80,7 @@ def test_that_start_and_submit_do_not_wait_for_the_cluster_and_close_leaves_noth
 
     assert worker_pids() == processes
     assert engine_folders() == folders
-    # distributed keeps one idle thread for the whole process.
-    assert {t for t in threading.enumerate() if "Dask-Offload" not in t.name} <= threads
+    assert set(threading.enumerate()) <= threads
     assert engine.state.phase is Phase.CLOSED
 
 
@@ -131,7 +127,7 @@ def test_that_an_engine_that_cannot_start_says_why_and_fails_its_runs(monkeypatc
     def no_process(*args: object, **kwargs: object) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", no_process)
+    monkeypatch.setattr("asyncio.create_subprocess_exec", no_process)
     engine = Engine(topics=TOPICS)
     states = StateLog(engine)
     early = engine.submit("trouble", {}, "cpu")
@@ -163,19 +159,15 @@ def test_that_a_listener_that_fails_harms_no_run() -> None:
     engine.close()
 
 
-def test_that_nothing_listens_beyond_this_machine_and_no_page_is_served(submit: Submit) -> None:
+def test_that_a_local_engine_opens_no_port(submit: Submit) -> None:
     result_of(submit("finish"))
     listening = [
         connection.laddr
-        for process in (psutil.Process(), *psutil.Process().children())
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True))
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert len(listening) >= 3
-    assert {address.ip for address in listening} == {"127.0.0.1"}
-    for address in listening:
-        with pytest.raises((urllib.error.URLError, OSError, http.client.HTTPException)):
-            urllib.request.urlopen(f"http://127.0.0.1:{address.port}/health", timeout=0.3)
+    assert listening == []
 
 
 def test_that_the_worker_has_neither_qt_nor_the_window(submit: Submit) -> None:

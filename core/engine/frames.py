@@ -1,0 +1,48 @@
+"""Messages between the engine and a process of its own: a JSON header, and behind it frames of bytes.
+
+Nothing in a message can execute. The sizes are checked before memory is reserved, because either end may be broken.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+_LENGTH = struct.Struct(">Q")
+MAX_HEADER_BYTES = 16 << 20
+MAX_FRAME_BYTES = 4 << 30
+
+
+def pack(header: dict[str, Any], frames: Sequence[bytes] = ()) -> list[bytes]:
+    """The parts of a message, to be written one after another. Raises TypeError for what JSON does not hold."""
+    head = json.dumps({**header, "frames": [len(frame) for frame in frames]}).encode()
+    return [_LENGTH.pack(len(head)), head, *frames]
+
+
+def read(read_exactly: Callable[[int], bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """The next message. `read_exactly(n)` returns n bytes or raises EOFError. Raises ValueError for no message."""
+    header = _header(read_exactly(_checked_length(read_exactly(_LENGTH.size))))
+    return header, [read_exactly(size) for size in header.pop("frames")]
+
+
+async def read_async(read_exactly: Callable[[int], Awaitable[bytes]]) -> tuple[dict[str, Any], list[bytes]]:
+    """`read` for a coroutine function, such as `asyncio.StreamReader.readexactly`."""
+    header = _header(await read_exactly(_checked_length(await read_exactly(_LENGTH.size))))
+    return header, [await read_exactly(size) for size in header.pop("frames")]
+
+
+def _checked_length(prefix: bytes) -> int:
+    (length,) = _LENGTH.unpack(prefix)
+    if length > MAX_HEADER_BYTES:
+        raise ValueError(f"a header of {length} bytes")
+    return int(length)
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    header = json.loads(data)
+    sizes = header.get("frames") if isinstance(header, dict) else None
+    if not isinstance(sizes, list) or not all(type(size) is int and 0 <= size <= MAX_FRAME_BYTES for size in sizes):
+        raise ValueError("not a message")
+    return header  # type: ignore[no-any-return]

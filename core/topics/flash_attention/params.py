@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch
+from core.contracts.text import tr
 from core.hardware.gpus import GPU_IDS
 
 _ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
@@ -21,50 +22,56 @@ class FlashAttentionParams(Params):
         minimum=1,
         maximum=65536,
         scale="log2",
-        label="Sequence length N",
+        label=tr("Sequence length N"),
         unit="tokens",
-        help="Number of query tokens.",
-        group="Shape",
+        help=tr("Number of query tokens."),
+        group=tr("Shape"),
     )
     kv_len: int = number(
         0,
         minimum=0,
         maximum=65536,
         scale="log2",
-        label="Key length (0: same)",
+        label=tr("Key length (0: same)"),
         unit="tokens",
-        help="Number of key and value tokens; 0 takes the sequence length.",
-        group="Shape",
+        help=tr("Number of key and value tokens; 0 takes the sequence length."),
+        group=tr("Shape"),
     )
     batch: int = number(
         1,
         minimum=1,
         maximum=256,
-        label="Batch",
+        label=tr("Batch"),
         unit="sequences",
-        help="Sequences computed together.",
-        group="Shape",
+        help=tr("Sequences computed together."),
+        group=tr("Shape"),
     )
     heads: int = number(
-        4, minimum=1, maximum=128, label="Query heads", unit="heads", help="Query heads.", group="Shape"
+        4, minimum=1, maximum=128, label=tr("Query heads"), unit="heads", help=tr("Query heads."), group=tr("Shape")
     )
     kv_heads: int = number(
         4,
         minimum=1,
         maximum=128,
-        label="KV heads",
+        label=tr("KV heads"),
         unit="heads",
-        help="Key and value heads; fewer than query heads is GQA, one is MQA.",
-        group="Shape",
+        help=tr("Key and value heads; fewer than query heads is GQA, one is MQA."),
+        group=tr("Shape"),
     )
     head_dim: int = choice(
-        64, 32, 64, 128, label="Head dim d", unit="elements", help="Width of one head.", group="Shape"
+        64, 32, 64, 128, label=tr("Head dim d"), unit="elements", help=tr("Width of one head."), group=tr("Shape")
     )
     dtype: str = choice(
-        "fp16", "fp32", "fp16", "bf16", label="Precision", help="Element type of Q, K, V and O.", group="Shape"
+        "fp16",
+        "fp32",
+        "fp16",
+        "bf16",
+        label=tr("Precision"),
+        help=tr("Element type of Q, K, V and O."),
+        group=tr("Shape"),
     )
     causal: bool = switch(
-        True, label="Causal mask", help="A query sees the keys up to its own position.", group="Shape"
+        True, label=tr("Causal mask"), help=tr("A query sees the keys up to its own position."), group=tr("Shape")
     )
     block_q: int = choice(
         64,
@@ -72,22 +79,32 @@ class FlashAttentionParams(Params):
         32,
         64,
         128,
-        label="Q tile",
+        label=tr("Q tile"),
         unit="rows",
-        help="Query rows that one program keeps in SRAM.",
-        group="Tiling",
+        help=tr("Query rows that one program keeps in SRAM."),
+        group=tr("Tiling"),
     )
     block_kv: int = choice(
-        64, 16, 32, 64, 128, label="KV tile", unit="rows", help="Key rows loaded in one step.", group="Tiling"
+        64,
+        16,
+        32,
+        64,
+        128,
+        label=tr("KV tile"),
+        unit="rows",
+        help=tr("Key rows loaded in one step."),
+        group=tr("Tiling"),
     )
     gpu: str = choice(
         "a100-40gb",
         *GPU_IDS,
-        label="GPU",
-        help="The GPU whose memory sizes and speeds the model uses.",
-        group="Hardware",
+        label=tr("GPU"),
+        help=tr("The GPU whose memory sizes and speeds the model uses."),
+        group=tr("Hardware"),
     )
-    seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the random inputs.", group="Inputs")
+    seed: int = number(
+        0, minimum=0, maximum=2**31 - 1, label=tr("Seed"), help=tr("Seed of the random inputs."), group=tr("Inputs")
+    )
 
     @model_validator(mode="after")
     def _combination_is_possible(self) -> Self:

@@ -1,4 +1,4 @@
-"""What is odd about a mask and its text, in sentences: shown beside the picture, never an error."""
+"""Sentences about anything unusual in a mask and its text: shown next to the picture, never an error."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts.text import Text, tr, verbatim
+from core.contracts.text import Text, tr, tr_plural
 from core.masks import Causal, Documents, Layout, Mask, Padding, Prefix, SameTurn, Turns, Window, terms_of
 from core.masks.cost import Cost
 from core.masks.lowering import MAX_TERMS, counted_terms
 from core.masks.nodes import Ahead, Grouped
 from core.masks.tokens import Tokens
-from core.topics.masks.params import MAX_LENGTH, MasksParams
+from core.topics.masks.params import MasksParams
 from core.topics.masks.positions import Positions
 
 
 class Weight(StrEnum):
-    """How much a warning asks for attention: a fact, or something that is probably not meant."""
+    """A fact worth knowing, or something that is probably unintended."""
 
     FACT = "fact"
     WARNING = "warning"
@@ -28,7 +28,7 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True)
 class MaskWarning:
-    """One sentence in both languages. `id` is stable, `field` the parameter that it is about, or None."""
+    """One sentence. `id` is stable; `field` is the parameter it refers to, or None."""
 
     id: str
     weight: Weight
@@ -58,7 +58,7 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]
             Weight.WARNING,
             tr(
                 "Everything is masked: no query sees any key, so a softmax would divide zero by zero. The block-sparse "
-                "kernel gives zeros and a log-sum-exp of -inf.",
+                "kernel returns zeros and a log-sum-exp of -inf."
             ),
             "expression",
         )
@@ -66,9 +66,13 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]
         yield MaskWarning(
             "rows-masked",
             Weight.FACT,
-            verbatim(
-                f"{hidden_rows:,} of {counts.size:,} queries see no key at all: a plain softmax gives NaN there, the "
-                "block-sparse kernel zeros.",
+            tr_plural(
+                "{count:,} of {queries:,} queries sees no key: a plain softmax gives NaN there, the block-sparse "
+                "kernel gives zeros.",
+                "{count:,} of {queries:,} queries see no key: a plain softmax gives NaN there, the block-sparse "
+                "kernel gives zeros.",
+                count=hidden_rows,
+                queries=counts.size,
             ),
         )
     elif int(counts.sum()) == layout.query_len * layout.key_len:
@@ -82,34 +86,41 @@ def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]
 
 def _on_terms(mask: Mask, layout: Layout) -> Iterator[MaskWarning]:
     terms = terms_of(mask)
+    keys = layout.key_len
     for term in terms:
         match term:
             case Window(0):
                 yield _about_expression(
                     "window-zero",
-                    "A window of 0 hides a query's own key and all before it: with causal, nothing is left.",
-                    "窗口为 0 会把 query 自己和之前的 key 全部遮住：与 causal 同用时什么也不剩。",
+                    tr(
+                        "A window of 0 hides a query's own key and all keys before it: with causal, nothing is visible."
+                    ),
                 )
-            case Window(count) if count >= layout.key_len:
+            case Window(count) if count >= keys:
                 yield _about_expression(
                     "window-covers-all",
-                    f"{term} is as wide as the {layout.key_len:,} keys: it hides nothing here.",
-                    f"{term} 不窄于 {layout.key_len:,} 个 key：在这里什么也没遮。",
+                    tr_plural(
+                        "{term} is as wide as the only key: it hides nothing here.",
+                        "{term} is as wide as all {count:,} keys: it hides nothing here.",
+                        count=keys,
+                        term=str(term),
+                    ),
                 )
-            case Prefix(count) if count > layout.key_len:
+            case Prefix(count) if count > keys:
                 yield _about_expression(
                     "prefix-too-long",
-                    f"{term} is longer than the {layout.key_len:,} keys: every key is in the prefix, so it is the same "
-                    "as all.",
-                    f"{term} 比 {layout.key_len:,} 个 key 还长：所有 key 都在前缀里，等同于 all。",
+                    tr_plural(
+                        "{term} is longer than the only key: every key is in the prefix, so the term equals all.",
+                        "{term} is longer than the {count:,} keys: every key is in the prefix, so the term equals all.",
+                        count=keys,
+                        term=str(term),
+                    ),
                 )
             case Prefix(0):
-                yield _about_expression("prefix-zero", "A prefix of 0 holds no key.", "长度为 0 的前缀不含任何 key。")
-            case Ahead(count) if count >= layout.key_len:
+                yield _about_expression("prefix-zero", tr("A prefix of 0 contains no key."))
+            case Ahead(count) if count >= keys:
                 yield _about_expression(
-                    "ahead-covers-all",
-                    f"{term} reaches past the last key: it hides nothing.",
-                    f"{term} 超出最后一个 key：什么也没遮。",
+                    "ahead-covers-all", tr("{term} reaches past the last key: it hides nothing.", term=str(term))
                 )
             case Documents() | Turns() | SameTurn():
                 yield from _on_groups(term, layout)
@@ -121,16 +132,17 @@ def _on_terms(mask: Mask, layout: Layout) -> Iterator[MaskWarning]:
 def _on_groups(term: Grouped, layout: Layout) -> Iterator[MaskWarning]:
     if len({int(value) for ids in term.ids(layout) for value in np.unique(ids)}) > 1:
         return
-    what, marker = ("document", "<doc>") if isinstance(term, Documents) else ("turn", "<user>")
-    yield MaskWarning(
-        f"one-{what}",
-        Weight.WARNING,
-        verbatim(
-            f"{term.name} has one {what} only, so it hides nothing: write {marker} where the next one begins"
-            f"{' or give lengths' if what == 'document' else ''}.",
-        ),
-        "query_text",
-    )
+    if isinstance(term, Documents):
+        text = tr(
+            "{term} finds only one document, so it hides nothing: write <doc> where the next one begins, or enter "
+            "lengths.",
+            term=term.name,
+        )
+    else:
+        text = tr(
+            "{term} finds only one turn, so it hides nothing: write <user> where the next one begins.", term=term.name
+        )
+    yield MaskWarning("one-document" if isinstance(term, Documents) else "one-turn", Weight.WARNING, text, "query_text")
 
 
 def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[MaskWarning]:
@@ -139,8 +151,10 @@ def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[MaskWarning
         yield MaskWarning(
             "pads-visible",
             Weight.WARNING,
-            verbatim(
-                f"{pads:,} keys are pads and the mask does not mention padding: add & ~padding to hide them.",
+            tr_plural(
+                "{count:,} key is a pad, but the mask does not mention padding: add & ~padding to hide it.",
+                "{count:,} keys are pads, but the mask does not mention padding: add & ~padding to hide them.",
+                count=pads,
             ),
             "expression",
         )
@@ -148,9 +162,7 @@ def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[MaskWarning
         yield MaskWarning(
             "no-pads",
             Weight.FACT,
-            tr(
-                "No pad is in this sequence, so padding changes nothing: write <pad> in the text or give lengths.",
-            ),
+            tr("This sequence has no pads, so padding changes nothing: write <pad> in the text or enter lengths."),
             "query_text",
         )
 
@@ -166,8 +178,10 @@ def _on_text(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]
             yield MaskWarning(
                 f"{field}-empty",
                 Weight.FACT,
-                verbatim(
-                    f"The text has no tokens: {length:,} numbered positions are shown.",
+                tr_plural(
+                    "The text has no tokens, so {count:,} numbered position is shown.",
+                    "The text has no tokens, so {count:,} numbered positions are shown.",
+                    count=length,
                 ),
                 field,
             )
@@ -175,9 +189,12 @@ def _on_text(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]
             yield MaskWarning(
                 f"{field}-cut",
                 Weight.WARNING,
-                verbatim(
-                    f"Of {tokens.characters:,} characters the first {tokens.characters_used:,} are used: they make "
-                    f"{len(tokens.labels):,} tokens, and {MAX_LENGTH:,} is the most. The rest stays in the text.",
+                tr(
+                    "Of {characters:,} characters, the first {used:,} are used: they give {tokens:,} tokens, which is "
+                    "the limit. The rest is kept in the field.",
+                    characters=tokens.characters,
+                    used=tokens.characters_used,
+                    tokens=len(tokens.labels),
                 ),
                 field,
             )
@@ -191,8 +208,11 @@ def _on_length(field: str, tokens: int, requested: int) -> Iterator[MaskWarning]
         yield MaskWarning(
             f"{field}-shortened",
             Weight.FACT,
-            verbatim(
-                f"The text has {tokens:,} tokens and {length} takes the first {requested:,}.",
+            tr(
+                "The text has {tokens:,} tokens, and {field} keeps the first {kept:,}.",
+                tokens=tokens,
+                field=length,
+                kept=requested,
             ),
             length,
         )
@@ -200,9 +220,12 @@ def _on_length(field: str, tokens: int, requested: int) -> Iterator[MaskWarning]
         yield MaskWarning(
             f"{field}-stretched",
             Weight.FACT,
-            verbatim(
-                f"The {tokens:,} tokens of the text are stretched over {requested:,} positions; documents, turns and "
+            tr_plural(
+                "The only token of the text is stretched over {positions:,} positions.",
+                "The {count:,} tokens of the text are stretched over {positions:,} positions; documents, turns and "
                 "pads keep their proportions.",
+                count=tokens,
+                positions=requested,
             ),
             length,
         )
@@ -214,17 +237,17 @@ def _on_batch(params: MasksParams, mask: Mask, positions: Positions) -> Iterator
         yield MaskWarning(
             "lengths-clipped",
             Weight.WARNING,
-            verbatim(
-                f"A length of the batch is over the {keys:,} keys that there are: that sequence has no pads.",
-            ),
+            tr("A batch length exceeds the number of keys ({keys:,}), so that sequence has no pads.", keys=keys),
             "lengths",
         )
     if params.sequence >= len(positions.layouts):
         yield MaskWarning(
             "sequence-missing",
             Weight.FACT,
-            verbatim(
-                f"The batch has {len(positions.layouts)} sequences: the last one is shown.",
+            tr_plural(
+                "The batch has only one sequence, which is shown.",
+                "The batch has {count} sequences, so the last one is shown.",
+                count=len(positions.layouts),
             ),
             "sequence",
         )
@@ -233,9 +256,11 @@ def _on_batch(params: MasksParams, mask: Mask, positions: Positions) -> Iterator
         yield MaskWarning(
             "more-queries-than-keys",
             Weight.FACT,
-            verbatim(
-                f"There are {-past:,} more queries than keys: aligned at the ends, the first {-past:,} stand before "
-                "key 0.",
+            tr_plural(
+                "There is {count:,} more query than keys: with both ends aligned, the first query comes before key 0.",
+                "There are {count:,} more queries than keys: with both ends aligned, the first {count:,} queries come "
+                "before key 0.",
+                count=-past,
             ),
             "key_len",
         )
@@ -246,9 +271,9 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[MaskWarning]:
         yield MaskWarning(
             "tiles-cost-more",
             Weight.WARNING,
-            verbatim(
-                f"Tiles cost {-cost.share_of_flops_saved:.0%} more FLOPs than the plain matrix here: those at the edge "
-                "are computed in full.",
+            tr(
+                "Here tiles cost {share:.0%} more FLOPs than the dense matrix: tiles at the edge are computed in full.",
+                share=-cost.share_of_flops_saved,
             ),
             "block_q",
         )
@@ -256,21 +281,26 @@ def _on_tiles(mask: Mask, cost: Cost) -> Iterator[MaskWarning]:
         yield MaskWarning(
             "tiles-save-less",
             Weight.FACT,
-            verbatim(
-                f"The mask hides {cost.sparsity:.1%} of the cells, and tiles save {cost.share_of_flops_saved:.1%} of "
-                "the FLOPs: what a partial tile hides is computed and thrown away.",
+            tr(
+                "The mask hides {hidden:.1%} of the cells, but tiles save only {saved:.1%} of the FLOPs: the hidden "
+                "cells of partial tiles are computed and discarded.",
+                hidden=cost.sparsity,
+                saved=cost.share_of_flops_saved,
             ),
             "block_q",
         )
-    needed = counted_terms(mask)
-    if needed > MAX_TERMS:
+    terms = counted_terms(mask)
+    if terms > MAX_TERMS:
         yield _about_expression(
             "too-many-terms",
-            f"The block-sparse kernel takes {MAX_TERMS} different terms and this mask has {needed}: a run compares "
-            "the other implementations without it.",
-            f"块稀疏 kernel 最多支持 {MAX_TERMS} 个不同的项，而此掩码有 {needed} 个：运行时只比较其他实现。",
+            tr(
+                "The block-sparse kernel takes at most {limit} different terms, and this mask has {terms}: a run "
+                "compares only the other implementations.",
+                limit=MAX_TERMS,
+                terms=terms,
+            ),
         )
 
 
-def _about_expression(remark_id: str, en: str, zh: str) -> MaskWarning:
-    return MaskWarning(remark_id, Weight.WARNING, verbatim(en), "expression")
+def _about_expression(warning_id: str, text: Text) -> MaskWarning:
+    return MaskWarning(warning_id, Weight.WARNING, text, "expression")

@@ -8,8 +8,9 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, text
+from core.contracts.text import tr
 from core.masks.parser import MaskSyntaxError, parse
-from core.masks.presets import PRESET_IDS
+from core.masks.presets import PRESET_IDS, PRESETS
 
 MAX_LENGTH = 8192
 """The longest sequence of queries or keys."""
@@ -20,93 +21,118 @@ _MAX_TEXT_LENGTH = 262_144
 
 
 class MasksParams(Params):
-    """What is left empty (or 0) is the preset's: its expression, its text, the length of that text."""
+    """Empty (or 0) fields take the values of the preset: its expression, its text, the length of that text."""
 
     preset: str = choice(
         "causal",
         *PRESET_IDS,
-        label="Preset",
-        help="A mask that models use, with a text to show it on; everything below that is left empty is the preset's.",
-        group="Mask",
+        labels={preset.id: preset.title for preset in PRESETS},
+        label=tr("Preset"),
+        help=tr("A mask that models use, with an example text. Empty fields below take their values from the preset."),
+        group=tr("Mask"),
     )
     expression: str = text(
         "",
-        label="Expression",
-        help="Terms joined by &, | and ~: causal, window(n), ahead(n), prefix(n), documents, turns, same_turn, "
-        "padding, padded_queries, all, none. Empty: the preset's.",
-        group="Mask",
+        label=tr("Expression"),
+        help=tr(
+            "Terms joined by &, | and ~: causal, window(n), ahead(n), prefix(n), documents, turns, same_turn, "
+            "padding, padded_queries, all, none. Empty: the expression of the preset."
+        ),
+        group=tr("Mask"),
     )
     query_text: str = text(
         "",
-        label="Text",
-        help="Labels of the tokens; <pad> marks a pad, <doc> and <eos> documents, <user> and <assistant> turns.",
-        group="Tokens",
+        label=tr("Text"),
+        help=tr(
+            "The text gives the tokens. <pad> marks a pad, <doc> and <eos> documents, <user> and <assistant> turns."
+        ),
+        group=tr("Tokens"),
         max_length=_MAX_TEXT_LENGTH,
     )
     key_text: str = text(
         "",
-        label="Text of the keys",
-        help="For cross-attention: the text that is looked at. Empty: the queries' own (or the preset's).",
-        group="Tokens",
+        label=tr("Key text"),
+        help=tr(
+            "For cross-attention: the text that the queries attend to. Empty: the same text (or that of the preset)."
+        ),
+        group=tr("Tokens"),
         max_length=_MAX_TEXT_LENGTH,
     )
     seq_len: int = number(
         0,
         minimum=0,
         maximum=MAX_LENGTH,
-        label="Query length",
+        label=tr("Query length"),
         unit="tokens",
-        help="0: the text's. A text shorter than this is stretched, each token repeated; a longer one is cut.",
-        group="Tokens",
+        help=tr("0: the length of the text. Shorter texts are stretched by repeating each token; longer ones are cut."),
+        group=tr("Tokens"),
     )
     key_len: int = number(
         0,
         minimum=0,
         maximum=MAX_LENGTH,
-        label="Key length",
+        label=tr("Key length"),
         unit="tokens",
-        help="0: the queries'. More keys than queries without a text of their own: the queries are the last ones, as "
-        "with a KV cache.",
-        group="Tokens",
+        help=tr(
+            "0: the query length. With more keys than queries and no key text, the queries are the last positions, as "
+            "with a KV cache."
+        ),
+        group=tr("Tokens"),
     )
     lengths: str = text(
         "",
-        label="Lengths of the batch",
-        help="Real keys of each sequence, such as 24, 17, 9; what follows is padding. Empty: one sequence.",
-        group="Tokens",
+        label=tr("Batch lengths"),
+        help=tr("Number of real keys per sequence, such as 24, 17, 9; the rest is padding. Empty: one sequence."),
+        group=tr("Tokens"),
     )
     documents: str = text(
         "",
-        label="Lengths of the documents",
-        help="Tokens of each packed document, such as 300, 500, 200. Empty: what the markers in the text say.",
-        group="Tokens",
+        label=tr("Document lengths"),
+        help=tr("Tokens per packed document, such as 300, 500, 200. Empty: read from the markers in the text."),
+        group=tr("Tokens"),
     )
     sequence: int = number(
         0,
         minimum=0,
         maximum=MAX_SEQUENCES - 1,
-        label="Sequence shown",
-        help="Which sequence of the batch is drawn; the numbers are those of the whole batch.",
-        group="Tokens",
+        label=tr("Sequence shown"),
+        help=tr("The sequence of the batch that is drawn. The numbers refer to the whole batch."),
+        group=tr("Tokens"),
     )
     block_q: int = choice(
-        16, 16, 32, 64, 128, label="Q tile", unit="rows", help="Query rows of one tile.", group="Tiling"
+        16, 16, 32, 64, 128, label=tr("Q tile"), unit="rows", help=tr("Query rows per tile."), group=tr("Tiling")
     )
-    block_kv: int = choice(16, 16, 32, 64, 128, label="KV tile", unit="rows", help="Keys of one tile.", group="Tiling")
+    block_kv: int = choice(
+        16, 16, 32, 64, 128, label=tr("KV tile"), unit="rows", help=tr("Keys per tile."), group=tr("Tiling")
+    )
     heads: int = number(
-        2, minimum=1, maximum=128, label="Heads", unit="heads", help="Heads; all share the mask.", group="Shape"
+        2,
+        minimum=1,
+        maximum=128,
+        label=tr("Heads"),
+        unit="heads",
+        help=tr("Number of heads; all share the mask."),
+        group=tr("Shape"),
     )
     head_dim: int = choice(
-        64, 32, 64, 128, label="Head dim d", unit="elements", help="Width of one head.", group="Shape"
+        64, 32, 64, 128, label=tr("Head dimension d"), unit="elements", help=tr("Width of one head."), group=tr("Shape")
     )
     dtype: str = choice(
-        "fp32", "fp32", "fp16", "bf16", label="Precision", help="Element type of Q, K, V and O.", group="Shape"
+        "fp32",
+        "fp32",
+        "fp16",
+        "bf16",
+        label=tr("Precision"),
+        help=tr("Element type of Q, K, V and O."),
+        group=tr("Shape"),
     )
-    seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the random inputs.", group="Inputs")
+    seed: int = number(
+        0, minimum=0, maximum=2**31 - 1, label=tr("Seed"), help=tr("Seed of the random inputs."), group=tr("Inputs")
+    )
 
     @property
     def is_plain_preset(self) -> bool:
-        """Whether the mask and its text are the preset's own."""
+        """Whether the mask and its text are those of the preset."""
         return not any((self.expression, self.query_text, self.key_text, self.lengths, self.documents))
 
     @model_validator(mode="after")
@@ -115,28 +141,39 @@ class MasksParams(Params):
             try:
                 parse(self.expression)
             except MaskSyntaxError as error:
-                raise InvalidParams(error.sentence, "expression") from None
+                raise InvalidParams(error.text, "expression") from None
         for name in ("lengths", "documents"):
             numbers_of(getattr(self, name), name)
         return self
 
 
-def numbers_of(written: str, field: str) -> tuple[int, ...]:
+def numbers_of(text_value: str, field: str) -> tuple[int, ...]:
     """'24, 17, 9' as numbers; () for an empty text. Raises InvalidParams for anything else."""
     numbers = []
-    for part in written.replace(";", ",").replace("，", ",").replace(" ", ",").split(","):
+    for part in text_value.replace(";", ",").replace("，", ",").replace(" ", ",").split(","):
         if not part:
             continue
         if not part.isascii() or not part.isdigit() or int(part[:9]) > MAX_LENGTH or len(part) > 9:
             shown = part if len(part) <= 20 else f"{part[:17]}..."
             raise InvalidParams(
-                f"{field} has {shown!r}, which is no length: write whole numbers from 0 to {MAX_LENGTH:,}, "
-                "with commas between them.",
+                tr(
+                    "{field} has '{value}', which is not a length: write whole numbers from 0 to {limit:,}, separated "
+                    "by commas.",
+                    field=field,
+                    value=shown,
+                    limit=MAX_LENGTH,
+                ),
                 field,
             )
         numbers.append(int(part))
     if field == "lengths" and len(numbers) > MAX_SEQUENCES:
         raise InvalidParams(
-            f"{field} has {len(numbers)} sequences, and {MAX_SEQUENCES} are the most: leave some out.", field
+            tr(
+                "{field} has {count} sequences, and the limit is {limit}: remove some.",
+                field=field,
+                count=len(numbers),
+                limit=MAX_SEQUENCES,
+            ),
+            field,
         )
     return tuple(numbers)

@@ -1,4 +1,4 @@
-"""The whole model in one call: parameters in, everything that the page draws before a run out."""
+"""The whole model in one call: from the parameters to everything that the page draws before a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts.errors import InvalidParams
-from core.format import format_quantity
+from core.contracts.text import tr
+from core.format import quantity
 from core.hardware.host import host_facts
 from core.masks import Layout, Mask, TileClass, parse, rasterise, row_counts, visible
 from core.masks.cost import Cost, Tiling, cost, tiling
@@ -26,18 +27,18 @@ _SHARE_OF_FREE_MEMORY = 0.8
 _TRACE_BUDGET_BYTES = 1 << 30
 _MAX_RUN_S = 600.0
 _SECONDS_PER_SCORE = 6e-7
-"""On two CPU cores, four implementations and the float64 reference together."""
+"""On two CPU cores, for four implementations and the float64 reference together."""
 _SCORE_MATRICES = 4
-"""What plain PyTorch and an uncompiled FlexAttention hold at once, in float32."""
+"""Score matrices that plain PyTorch and uncompiled FlexAttention hold at once, in float32."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """The mask over its tokens, computed from the parameters alone. Every number here is modelled.
 
-    `mask` is what `params.expression` (or the preset) says and `expression` its normal form. `positions.layouts` has
-    one layout per sequence; `layout`, `tiling` and `row_counts` int64 [query_len] are those of the sequence shown,
-    `cost` is that of the whole batch. `warnings` say what is odd about the combination.
+    `mask` is parsed from `params.expression` (or the preset); `expression` is its normal form. `positions.layouts` has
+    one layout per sequence; `layout`, `tiling` and `row_counts` int64 [query_len] refer to the sequence shown, `cost`
+    to the whole batch. `warnings` describe anything unusual about the combination.
     """
 
     params: MasksParams
@@ -72,15 +73,15 @@ class Plan:
     def schedule(self) -> NDArray[np.int32]:
         """The tiles of the sequence shown as a kernel visits them, int32 [steps, 3] of (q_block, iteration, kv_block).
 
-        Rows of tiles from the first on, in each the full tiles before the partial ones, empty ones never. What the
-        kernel really did is in the result of a run.
+        Rows of tiles in order; within a row the full tiles come before the partial ones, and empty tiles are skipped.
+        The order of the real kernel is in the result of a run.
         """
         return visiting_order(self.tiling.classes)
 
     def raster(
         self, row_range: tuple[int, int], col_range: tuple[int, int], width: int, height: int
     ) -> NDArray[np.float32]:
-        """The visible share under each pixel of a part of the sequence shown: see core.masks.rasterise."""
+        """The visible share under each pixel of a region of the sequence shown: see core.masks.rasterise."""
         return rasterise(self.mask, self.layout, row_range, col_range, width, height)
 
     @property
@@ -89,7 +90,7 @@ class Plan:
         return _thumbnails()
 
     def mirrored(self) -> Symmetry:
-        """The sequence shown against its transpose. Counts every cell: call it beside the GUI thread."""
+        """The sequence shown against its transpose. Counts every cell: call it off the GUI thread."""
         return symmetry(self.mask, self.layout)
 
     def cells(self, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -129,8 +130,8 @@ def plan(params: MasksParams) -> Plan:
 def _thumbnails() -> tuple[tuple[Preset, NDArray[np.float32]], ...]:
     plans = [plan(MasksParams(preset=preset.id)) for preset in PRESETS]
     return tuple(
-        (made.preset, made.raster((0, made.layout.query_len), (0, made.layout.key_len), _THUMBNAIL_PX, _THUMBNAIL_PX))
-        for made in plans
+        (each.preset, each.raster((0, each.layout.query_len), (0, each.layout.key_len), _THUMBNAIL_PX, _THUMBNAIL_PX))
+        for each in plans
     )
 
 
@@ -138,29 +139,38 @@ def visiting_order(classes: NDArray[np.uint8]) -> NDArray[np.int32]:
     """int32 [steps, 3] of (q_block, iteration, kv_block): full tiles before partial ones in each row of tiles."""
     steps = []
     for q_block, row in enumerate(classes):
-        columns = np.concatenate([np.flatnonzero(row == kind) for kind in (TileClass.FULL, TileClass.PARTIAL)])
+        columns = np.concatenate(
+            [np.flatnonzero(row == tile_class) for tile_class in (TileClass.FULL, TileClass.PARTIAL)]
+        )
         steps.append(np.stack([np.full_like(columns, q_block), np.arange(columns.size), columns], axis=1))
     return np.concatenate(steps).astype(np.int32) if steps else np.zeros((0, 3), dtype=np.int32)
 
 
 def check(params: MasksParams, available_bytes: int | None = None) -> None:
-    """Raises InvalidParams for a run that is too large or too long for this host.
+    """Raises InvalidParams for a run that is too large or too slow for this host.
 
-    `available_bytes` is the free memory to reckon with; None asks the host (a container's limit included).
+    `available_bytes` is the free memory to assume; None asks the host (a container's limit included).
     """
     scores = plan(params).cost.cells * params.heads
     needed = 4 * _SCORE_MATRICES * scores + _TRACE_BUDGET_BYTES
     free = host_facts().available_memory_bytes if available_bytes is None else available_bytes
-    advice = "lower heads, the lengths or the batch; the picture needs no run"
     if needed > _SHARE_OF_FREE_MEMORY * free:
         raise InvalidParams(
-            f"This run would need about {format_quantity(needed, 'bytes')} of memory for the scores of plain PyTorch, "
-            f"and {format_quantity(free, 'bytes')} are free: {advice}.",
+            tr(
+                "This run would need about {needed} of memory for the scores of plain PyTorch, but only {free} are "
+                "free: lower heads, the lengths or the batch size; the picture needs no run.",
+                needed=quantity(needed, "bytes"),
+                free=quantity(free, "bytes"),
+            ),
             "heads",
         )
     if scores * _SECONDS_PER_SCORE > _MAX_RUN_S:
         raise InvalidParams(
-            f"This run would take about {scores * _SECONDS_PER_SCORE:,.0f} s on a CPU, and {_MAX_RUN_S:g} s is the "
-            f"longest that is started: {advice}.",
+            tr(
+                "This run would take about {seconds:,.0f} s on a CPU, and the limit is {limit:g} s: lower heads, the "
+                "lengths or the batch size; the picture needs no run.",
+                seconds=scores * _SECONDS_PER_SCORE,
+                limit=_MAX_RUN_S,
+            ),
             "heads",
         )

@@ -1,4 +1,4 @@
-"""From the parameters to positions: labels of queries and keys, and the layout of every sequence of the batch."""
+"""From parameters to positions: the labels of queries and keys, and the layout of each sequence of the batch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _WITHOUT_TEXT = 16
 class Positions:
     """Labels of the queries and of the keys, and one layout per sequence of the batch.
 
-    `query_text` and `key_text` are the tokens before they were cut or stretched (`key_text` None when the keys are the
-    queries' own text); `lengths` are the requested ones, ()() for one sequence without lengths.
+    `query_text` and `key_text` are the tokens before they were cut or stretched (`key_text` is None when the keys have
+    the text of the queries); `lengths` are the requested ones, () for one sequence without lengths.
     """
 
     query_labels: tuple[str, ...]
@@ -33,25 +33,25 @@ class Positions:
 
     @property
     def stretch(self) -> Fraction:
-        """How many key positions a token of the keys' text takes: 1 unless the text is stretched."""
+        """Key positions per token of the key text: 1 unless the text is stretched."""
         keys = self.key_text or self.query_text
         return max(Fraction(1), Fraction(len(self.key_labels), len(keys.labels)))
 
     @property
     def is_cross(self) -> bool:
-        """Whether queries and keys are different texts."""
+        """Whether queries and keys have different texts."""
         return self.key_text is not None
 
 
 def positions(params: MasksParams, preset: Preset) -> Positions:
-    """The positions of `params`; computed once for parameters that differ in nothing that matters here."""
+    """The positions of `params`, cached by the parameters that matter here."""
     return _positions(
         params.query_text or preset.text,
         params.key_text or preset.keys,
         params.seq_len,
         params.key_len,
         numbers_of(params.lengths, "lengths"),
-        # The preset's lengths are those of its text, and grow with it.
+        # The lengths of a preset belong to its text and grow with it.
         () if params.query_text else numbers_of(preset.lengths, "lengths"),
         numbers_of(params.documents, "documents"),
     )
@@ -85,20 +85,20 @@ def _positions(
     layouts = []
     for real in lengths or (key_side.length,):
         padded = key_side.padded_to(real)
-        # In cross-attention the lengths are the keys'; else the queries are the last of the same positions.
+        # In cross-attention the lengths apply to the keys; otherwise the queries are the last of the same positions.
         query_side = queries if key_text is not None else queries.padded_to(real - (key_side.length - query_len))
         layouts.append(Layout.self_attention(padded) if square else Layout(query_side, padded))
     return Positions(query_labels, key_labels, tuple(layouts), query_text, key_text, lengths)
 
 
 def _tokens(text: str, length: int) -> Tokens:
-    """At least one token: blank text is so many numbered positions."""
+    """At least one token: a blank text becomes numbered positions."""
     tokens = tokenise(text, MAX_LENGTH)
     return tokens if tokens.labels else replace(numbered(length or _WITHOUT_TEXT), characters=len(text))
 
 
 def _last(tokens: Tokens, key_labels: tuple[str, ...], keys: Side, query_len: int) -> tuple[tuple[str, ...], Side]:
-    """The queries when they are the last keys (as with a KV cache); more queries than keys have the text anew."""
+    """The queries as the last keys (as with a KV cache); with more queries than keys, the text is stretched anew."""
     past = keys.length - query_len
     if past < 0:
         return stretched(tokens, query_len)

@@ -19,10 +19,10 @@ _OLD_METRICS = {"blind_rows": "fully_masked_rows", "blind.": "fully_masked."}
 
 @dataclass(frozen=True)
 class MaskImplResult(ImplResult):
-    """One implementation over the whole batch. Errors are over the rows that see something.
+    """One implementation over the whole batch. Errors cover the rows that see a key.
 
-    `nan_rows` counts rows with a NaN among the `fully_masked_rows`, over all heads. `mask_bytes` is what the mask
-    takes in the form that this implementation wants.
+    `nan_rows` counts rows with a NaN among the `fully_masked_rows`, over all heads. `mask_bytes` is the size of the
+    mask in the form that this implementation takes.
     """
 
     nan_rows: int | None = None
@@ -32,7 +32,7 @@ class MaskImplResult(ImplResult):
 
 @dataclass(frozen=True)
 class TileCounts:
-    """Tiles of one sequence by class. `visited_by_kernel` is traced, None where the block-sparse kernel did not run."""
+    """Tiles of one sequence by class. `visited_by_kernel` is traced; None if the block-sparse kernel did not run."""
 
     sequence: int
     full: int
@@ -67,13 +67,13 @@ class Transposed:
 
 @dataclass(frozen=True, kw_only=True)
 class MasksResult(Result):
-    """Arrays are of the sequence shown (`params.sequence`) and head 0.
+    """Arrays refer to the sequence shown (`params.sequence`) and head 0.
 
     schedule           int32 [steps, 4] of (step, q_block, iteration, kv_block): the block-sparse kernel's own order,
-                       one row per K tile loaded. Traced; None where that kernel did not run.
-    probabilities      float32 [query_len, key_len]: softmax under the mask, computed in float64; rows that see nothing
-                       are zeros. None above 2**20 cells.
-    fully_masked_rows  int32 [n]: the queries that see nothing.
+                       one row per loaded K tile. Traced; None if that kernel did not run.
+    probabilities      float32 [query_len, key_len]: softmax under the mask, computed in float64; fully masked rows are
+                       zeros. None above 2**20 cells.
+    fully_masked_rows  int32 [n]: the queries that see no key.
     traffic            of the flash kernel without the mask ('dense') and of the 'block-sparse' one with it.
     sweep              empty without Triton.
     symmetry           the mask of this run if it is square ('this mask'), each square preset by its id, and three
@@ -102,7 +102,7 @@ class MasksResult(Result):
 
     @classmethod
     def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
-        """What is fully masked was called blind once."""
+        """Fully masked rows used to be called blind rows."""
         tree = super().from_tables(stored)
         tree["metrics"] = {_renamed(name): metric for name, metric in tree["metrics"].items()}
         if "blind_rows" in stored["arrays"]:

@@ -1,7 +1,7 @@
-"""The experiment of the masks page: traces the kernels, checks and times what takes the mask.
+"""The experiment of the masks page: traces the kernels, then checks and times each implementation under the mask.
 
-Triton kernels are executed by the TTIR interpreter from their TTIR; PyTorch's run, and are timed, where the tensors
-are.
+The TTIR interpreter executes the Triton kernels from their TTIR. PyTorch's implementations run, and are timed, on the
+device of the tensors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Builder = ResultBuilder[MasksResult]
 
 
 def run(params: MasksParams, device: str) -> ExperimentRun:
-    """A Partial with all that is traced comes before the comparison."""
+    """Yields a Partial with everything traced before the comparison starts."""
     planned = plan(params)
     builder = Builder(MasksResult(params=params, tiles=_tile_counts(planned)))
     builder.add(metrics.modelled_metrics(planned))
@@ -50,7 +50,7 @@ def run(params: MasksParams, device: str) -> ExperimentRun:
 
 
 def _trace(builder: Builder, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, Traced | str]:
-    """Trace what the flash kernel moves without the mask, and the block-sparse one with it; returns the latter."""
+    """Trace the flash kernel without the mask and the block-sparse kernel with it; returns the latter trace."""
     dense = yield from phase(0.02, 0.20, lambda progress: trace_dense(problem, progress))
     sparse = yield from phase(0.20, 0.35, lambda progress: trace_block_sparse(problem, progress))
     if not isinstance(sparse, str):
@@ -60,8 +60,10 @@ def _trace(builder: Builder, planned: Plan, problem: Problem) -> Generator[Progr
             tiles=_tile_counts(planned, visited_by_sequence(launch)),
         )
     traced = [kernel for kernel in (dense, sparse) if not isinstance(kernel, str)]
-    moved = yield from phase(0.35, 0.38, lambda progress: traffic_of(traced))
-    builder.add(metrics.traffic_metrics(moved.traffic), traffic=moved.traffic, lines=moved.lines, sources=moved.sources)
+    traffic = yield from phase(0.35, 0.38, lambda progress: traffic_of(traced))
+    builder.add(
+        metrics.traffic_metrics(traffic.traffic), traffic=traffic.traffic, lines=traffic.lines, sources=traffic.sources
+    )
     sweep = yield from phase(0.38, 0.45, lambda progress: causal_sweep(planned.params, problem.device, progress))
     builder.add(sweep=sweep)
     yield Partial(builder.result)
@@ -71,7 +73,7 @@ def _trace(builder: Builder, planned: Plan, problem: Problem) -> Generator[Progr
 def _add_evidence(builder: Builder, planned: Plan, problem: Problem, progress: ProgressCallback) -> None:
     params, device = planned.params, str(problem.device)
     weights = evidence.masked_weights(problem, in_parts(progress, 2))
-    progress(1, 2, "replacing tokens that must not matter")
+    progress(1, 2, "replacing hidden tokens")
     builder.add(
         metrics.evidence_metrics(
             weights,
@@ -92,7 +94,7 @@ def _add_evidence(builder: Builder, planned: Plan, problem: Problem, progress: P
 
 
 def _tile_counts(planned: Plan, visited: Sequence[int] | None = None) -> tuple[TileCounts, ...]:
-    """Of each sequence; `visited` as traced, over head 0, or None where nothing was."""
+    """One entry per sequence; `visited` is traced, for head 0, or None if nothing was traced."""
     return tuple(
         TileCounts(
             sequence=sequence,
@@ -107,7 +109,7 @@ def _tile_counts(planned: Plan, visited: Sequence[int] | None = None) -> tuple[T
 
 
 def _probabilities(problem: Problem, sequence: int) -> np.ndarray | None:
-    """float32 [query_len, key_len] of one sequence, head 0; None where it would be large."""
+    """float32 [query_len, key_len] of one sequence, head 0; None if it would be too large."""
     dense = problem.dense[sequence, 0]
     if dense.numel() > _LARGEST_PROBABILITIES:
         return None

@@ -1,4 +1,4 @@
-"""The block-sparse kernel under the tracer: the mask as it takes it, and the order in which it visits tiles."""
+"""The block-sparse kernel under the tracer: its form of the mask, and the order in which it visits tiles."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IntArray = NDArray[np.int64]
 
 
 def tiles_of(problem: Problem) -> BlockMask | str:
-    """The problem's mask as the kernel takes it, or one sentence that says why it cannot."""
+    """The problem's mask in the form of the kernel, or one sentence that says why there is none."""
     lowering = lowered(problem.mask, problem.layouts)
     if lowering is None:
         return (
-            f"The mask has {counted_terms(problem.mask)} different terms and the block-sparse kernel takes "
-            f"{MAX_TERMS}: write it with fewer, or look at the other implementations."
+            f"The mask has {counted_terms(problem.mask)} different terms, but the block-sparse kernel takes at most "
+            f"{MAX_TERMS}: write it with fewer terms, or use another implementation."
         )
     return block_mask(
         MaskDescription(tuple(_term(term) for term in lowering.terms), lowering.table),
@@ -44,7 +44,7 @@ def attend(problem: Problem, tiles: BlockMask) -> torch.Tensor:
 
 
 def visited_by_sequence(launch: Launch) -> list[int]:
-    """K tiles that the programs of head 0 loaded, one number per sequence."""
+    """K tiles that the programs of head 0 loaded, one count per sequence."""
     programs = np.concatenate([access.programs for access in loads_of(launch, "k_ptr")] or [np.empty(0, np.int64)])
     x, heads, batch = launch.grid
     return [int(np.count_nonzero(programs // x == sequence * heads)) for sequence in range(batch)]
@@ -53,7 +53,7 @@ def visited_by_sequence(launch: Launch) -> list[int]:
 def traced_schedule(launch: Launch, problem: Problem, sequence: int) -> NDArray[np.int32]:
     """int32 [steps, 4] of (step, q_block, iteration, kv_block) of one sequence, head 0, in launch order.
 
-    Both blocks are read off the addresses: of Q, which a program loads once, and of K.
+    Both block indices are derived from addresses: of Q, which a program loads once, and of K.
     """
     x, heads, _ = launch.grid
     first_program = sequence * heads * x
@@ -72,9 +72,9 @@ def traced_schedule(launch: Launch, problem: Problem, sequence: int) -> NDArray[
 def _first_rows(
     program: IntArray, offset: IntArray, tensor: torch.Tensor, sequence: int, programs: int
 ) -> tuple[IntArray, IntArray]:
-    """Of the programs of one sequence's head 0: their numbers, and the row of the tensor where their tiles begin."""
-    mine = (program >= 0) & (program < programs)
-    return program[mine], (offset[mine] - sequence * tensor.stride(0)) // tensor.stride(2)
+    """For head 0 of one sequence: the program indices, and the first tensor row of each program's tile."""
+    in_sequence = (program >= 0) & (program < programs)
+    return program[in_sequence], (offset[in_sequence] - sequence * tensor.stride(0)) // tensor.stride(2)
 
 
 def _term(term: KernelTerm) -> Term:

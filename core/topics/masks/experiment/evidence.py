@@ -1,4 +1,4 @@
-"""What the claims rest on, measured on the device: weights under a mask, leaks of the future and of pads, symmetry."""
+"""The evidence for the claims, measured on the device: masked weights, leaks of the future and of pads, symmetry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MORE_QUERIES, _FEWER_KEYS = 48, 17
 
 @dataclass(frozen=True)
 class MaskedWeights:
-    """Softmax weights at hidden cells of rows that see something: the largest, and how many cells were looked at."""
+    """Softmax weights at hidden cells of rows that see a key: the largest, and the number of cells."""
 
     largest: float
     cells: int
@@ -49,21 +49,21 @@ def masked_weights(problem: Problem, progress: ProgressCallback) -> MaskedWeight
 
 @dataclass(frozen=True)
 class Leak:
-    """The largest change of the outputs that must not change, with the mask and without it."""
+    """The largest change of the outputs that must not change, with the mask and without."""
 
     masked: float
     unmasked: float
 
 
 def future_leak(params: MasksParams, device: str) -> Leak:
-    """How much outputs up to the middle change when every later token is replaced: under `causal`, and under `all`."""
+    """How much the outputs up to the middle change when all later tokens are replaced, under `causal` and `all`."""
     middle = _LENGTH // 2
 
     def change(mask: Mask) -> float:
         problem = _small(mask, (Layout.of(_LENGTH),), params, device)
         other = _small(mask, (Layout.of(_LENGTH),), params, device, seed=params.seed + 1)
-        for mine, theirs in ((problem.q, other.q), (problem.k, other.k), (problem.v, other.v)):
-            theirs[:, :, :middle] = mine[:, :, :middle]
+        for original, replaced in ((problem.q, other.q), (problem.k, other.k), (problem.v, other.v)):
+            replaced[:, :, :middle] = original[:, :, :middle]
         return _largest(dense_plus_mask(problem)[:, :, :middle] - dense_plus_mask(other)[:, :, :middle])
 
     return Leak(change(Causal()), change(All()))
@@ -84,15 +84,15 @@ def future_gradient(params: MasksParams, device: str) -> float:
 
 
 def padding_leak(params: MasksParams, device: str) -> Leak:
-    """How much the outputs of real tokens change when the pads are replaced: under `~padding`, and under `all`."""
+    """How much the outputs of real tokens change when the pads are replaced, under `~padding` and `all`."""
     layouts = _padded_layouts()
     real = _real_rows(device)
 
     def change(mask: Mask) -> float:
         problem = _small(mask, layouts, params, device)
         other = _small(mask, layouts, params, device, seed=params.seed + 1)
-        for mine, theirs in ((problem.k, other.k), (problem.v, other.v)):
-            theirs.copy_(torch.where(real, mine, theirs))
+        for original, replaced in ((problem.k, other.k), (problem.v, other.v)):
+            replaced.copy_(torch.where(real, original, replaced))
         other.q.copy_(problem.q)
         difference = dense_plus_mask(problem) - dense_plus_mask(other)
         return _largest(torch.where(real, difference, torch.zeros_like(difference)))
@@ -101,7 +101,7 @@ def padding_leak(params: MasksParams, device: str) -> Leak:
 
 
 def alignment_error(params: MasksParams, device: str) -> float:
-    """Sequences of different length in one padded batch against each computed alone: the largest difference."""
+    """The largest difference between sequences in one padded batch and the same sequences computed alone."""
     problem = _small(Not(Padding()), _padded_layouts(), params, device)
     together = dense_plus_mask(problem)
     largest = 0.0
@@ -113,7 +113,7 @@ def alignment_error(params: MasksParams, device: str) -> float:
 
 
 def transposed(planned: Plan) -> tuple[Transposed, ...]:
-    """Against their transposes: the mask of this run, every square preset's, and masks without a direction."""
+    """Compares masks with their transposes: this run's, every square preset and some without a direction."""
     plans = [("this mask", planned)] + [(preset.id, plan(MasksParams(preset=preset.id))) for preset in PRESETS]
     named = [
         (name, square.mask, square.layout)
@@ -135,7 +135,7 @@ def _transposed(name: str, mask: Mask, layout: Layout) -> Transposed:
 
 
 def undirected_symmetry() -> dict[str, int]:
-    """Cells that differ from the transpose in masks without a direction, with pads at the end of the sequence."""
+    """Cells that differ from the transpose, for masks without a direction and with pads at the end."""
     layout = _padded_layouts()[-1]
     masks = {"all": All(), "padding": ~Padding(), "padding_both": ~Padding() & ~PaddedQueries()}
     return {name: symmetry(mask, layout).differing for name, mask in masks.items()}
@@ -143,7 +143,7 @@ def undirected_symmetry() -> dict[str, int]:
 
 @dataclass(frozen=True)
 class FullyMaskedRows:
-    """How many rows see nothing, and in how many of them each implementation gives NaN, or zeros."""
+    """How many rows are fully masked, and in how many of them each implementation gives NaN or zeros."""
 
     rows: int
     nan_rows: dict[str, int]
@@ -151,7 +151,7 @@ class FullyMaskedRows:
 
 
 def fully_masked_rows(params: MasksParams, device: str) -> FullyMaskedRows:
-    """Under causal with 48 queries and 17 keys, where the first 31 see nothing."""
+    """Under causal with 48 queries and 17 keys, where the first 31 rows are fully masked."""
     problem = _small(Causal(), (Layout.of(_MORE_QUERIES, _FEWER_KEYS),), params, device, heads=1)
     hidden = ~problem.sees.expand(problem.q.shape[:-1])
     outputs = {"naive": dense_plus_mask(problem), "sdpa": sdpa_bool_mask(problem), "flex": flex_runner(problem)[0]()}

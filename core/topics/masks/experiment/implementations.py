@@ -1,4 +1,4 @@
-"""Four ways to attend under the same mask. Each takes the problem and returns [batch, heads, query_len, head_dim]."""
+"""Four implementations of masked attention. Each takes the problem and returns [batch, heads, query_len, head_dim]."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ assert tuple(LABELS) == IMPLEMENTATIONS
 
 
 def dense_plus_mask(problem: Problem) -> torch.Tensor:
-    """Three operations as one would write them: what a row without keys gives is left as it comes."""
+    """Three operations as one would write them; fully masked rows are not repaired."""
     scores = (problem.q @ problem.k.mT) * problem.scale
     return torch.softmax(scores.masked_fill(~problem.dense, float("-inf")), dim=-1) @ problem.v
 
 
 def sdpa_bool_mask(problem: Problem) -> torch.Tensor:
-    """scaled_dot_product_attention with the dense bool mask, the backend being PyTorch's choice."""
+    """scaled_dot_product_attention with the dense bool mask; PyTorch chooses the backend."""
     return scaled_dot_product_attention(problem.q, problem.k, problem.v, attn_mask=problem.dense, scale=problem.scale)
 
 
 def flex_runner(problem: Problem) -> tuple[Callable[[], torch.Tensor], BlockMask]:
-    """FlexAttention with the very source that the page offers to copy; compiled on a GPU, as it comes on a CPU.
+    """FlexAttention with the source code that the page offers to copy; compiled on a GPU, uncompiled on a CPU.
 
-    Raises Unavailable, as does the runner, where FlexAttention declines.
+    Raises Unavailable if FlexAttention fails, as does the returned function.
     """
     source = flex_mask_mod(problem.mask, problem.layouts, *_flex_blocks(problem), device=str(problem.device))
     names: dict[str, Any] = {}
-    with _declining():
+    with _flex_failures():
         exec(compile(source, "<mask_mod>", "exec"), names)
     block_mask: BlockMask = names["block_mask"]
     attend = torch.compile(flex_attention) if problem.device.type == "cuda" else flex_attention
 
     def run() -> torch.Tensor:
-        with _declining(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it was not compiled: the label says so
+        with _flex_failures(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns that it is not compiled, which the label says
             out: torch.Tensor = attend(problem.q, problem.k, problem.v, block_mask=block_mask, scale=problem.scale)
         return out
 
@@ -62,13 +62,13 @@ def flex_runner(problem: Problem) -> tuple[Callable[[], torch.Tensor], BlockMask
 
 
 @contextmanager
-def _declining() -> Iterator[None]:
-    """Errors of FlexAttention and of what compiles it, as one sentence."""
+def _flex_failures() -> Iterator[None]:
+    """Turns errors of FlexAttention and its compiler into one sentence."""
     try:
         yield
     except (RuntimeError, ValueError, NotImplementedError, torch._dynamo.exc.TorchDynamoException) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise Unavailable(f"FlexAttention declined: {lines[0][:200]}") from error
+        raise Unavailable(f"FlexAttention failed: {lines[0][:200]}") from error
 
 
 def flex_label(problem: Problem) -> str:
@@ -76,7 +76,7 @@ def flex_label(problem: Problem) -> str:
 
 
 def _flex_blocks(problem: Problem) -> tuple[int, int]:
-    """Its compiled kernel wants tiles of 128; as it comes, any will do, so those of the page."""
+    """Its compiled kernel needs tiles of 128; uncompiled it takes any, so those of the page."""
     return (128, 128) if problem.device.type == "cuda" else (problem.block_q, problem.block_kv)
 
 
@@ -85,8 +85,8 @@ def comparison_of(
 ) -> Comparison[MaskImplResult]:
     """Every implementation, in the order of `LABELS`, against the float64 reference.
 
-    `traced` is what tracing the block-sparse kernel gave. FLOP/s are by what the mask shows, so that skipping counts as
-    speed.
+    `traced` is the traced block-sparse kernel, or why there is none. FLOP/s count visible cells only, so that skipping
+    tiles shows as speed.
     """
     naive = dense_plus_mask(problem)
     fully_masked_rows = int((~problem.sees).sum()) * int(problem.q.shape[1])  # over all heads and sequences
@@ -111,14 +111,14 @@ def comparison_of(
 def _assessment(
     problem: Problem, naive: torch.Tensor, reference: torch.Tensor
 ) -> Callable[[MaskImplResult, torch.Tensor], MaskImplResult]:
-    """Errors over the rows that see something; NaN rows among the others."""
-    seeing = problem.sees.expand(reference.shape[:-1])
-    expected = reference[seeing]
-    allowed = allowed_rms_error(naive[seeing], expected) if bool(seeing.any()) else 0.0
+    """Errors over the rows that see a key; NaN rows among the fully masked ones."""
+    has_keys = problem.sees.expand(reference.shape[:-1])
+    expected = reference[has_keys]
+    allowed = allowed_rms_error(naive[has_keys], expected) if bool(has_keys.any()) else 0.0
 
     def assess(result: MaskImplResult, out: torch.Tensor) -> MaskImplResult:
-        result = replace(result, nan_rows=int(out[~seeing].isnan().any(-1).sum()))
-        return checked(result, out[seeing], expected, allowed) if bool(seeing.any()) else result
+        result = replace(result, nan_rows=int(out[~has_keys].isnan().any(-1).sum()))
+        return checked(result, out[has_keys], expected, allowed) if bool(has_keys.any()) else result
 
     return assess
 
@@ -134,7 +134,7 @@ def _flex(problem: Problem, result: MaskImplResult) -> Implementation[MaskImplRe
 
 
 def _block_sparse(problem: Problem, traced: Traced | str, result: MaskImplResult) -> Implementation[MaskImplResult]:
-    """Where there is a GPU the kernel itself; elsewhere what its IR computed while it was traced."""
+    """The kernel itself on a GPU; elsewhere the output of the TTIR interpreter."""
     tiles = tiles_of(problem)
     if isinstance(traced, str) or isinstance(tiles, str):
         return Implementation(replace(result, mask_bytes=None, reason=str(traced)))

@@ -1,4 +1,4 @@
-"""The batch as tensors: Q, K and V, the dense mask, and attention in float64 to compare with."""
+"""The batch as tensors: Q, K and V, the dense mask, and the float64 reference."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCORES_AT_ONCE = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """q [batch, heads, query_len, head_dim]; k and v [batch, heads, key_len, head_dim]; `layouts` one a sequence.
+    """q [batch, heads, query_len, head_dim]; k and v [batch, heads, key_len, head_dim]; `layouts` one per sequence.
 
     `dense` bool [batch, 1, query_len, key_len]: True where a query sees a key.
     """
@@ -47,7 +47,7 @@ class Problem:
 
 
 def make_problem(planned: Plan, device: str) -> Problem:
-    """The problem of a plan, its tensors standard normal."""
+    """The problem of a plan, with standard normal tensors."""
     params = planned.params
     return problem_of(
         planned.mask,
@@ -72,7 +72,7 @@ def problem_of(
     blocks: tuple[int, int],
     device: str,
 ) -> Problem:
-    """A problem of any mask; the same seed gives the same tensors for the same shapes."""
+    """A problem with any mask; the same seed and shapes give the same tensors."""
     generator = np.random.default_rng(seed)
     query_len, key_len = layouts[0].query_len, layouts[0].key_len
     q, k, v = (
@@ -86,7 +86,7 @@ def problem_of(
 
 
 def float64_reference(problem: Problem, progress: ProgressCallback) -> torch.Tensor:
-    """Attention in float64, a few rows at a time: [batch, heads, query_len, head_dim]; rows that see nothing are 0."""
+    """Attention in float64, a few rows at a time: [batch, heads, query_len, head_dim]; fully masked rows are 0."""
     batch, heads, query_len, _ = problem.q.shape
     out = torch.empty(problem.q.shape, dtype=torch.float64, device=problem.device)
     rows_at_once = max(1, _SCORES_AT_ONCE // max(1, problem.k.shape[2]))
@@ -101,6 +101,6 @@ def float64_reference(problem: Problem, progress: ProgressCallback) -> torch.Ten
 
 
 def weights_of(scores: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
-    """Softmax under a mask, zeros in rows that see nothing."""
+    """Softmax under a mask, with zeros in fully masked rows."""
     hidden = scores.masked_fill(~dense, float("-inf"))
     return torch.softmax(hidden, dim=-1).masked_fill(~dense.any(-1, keepdim=True), 0.0)

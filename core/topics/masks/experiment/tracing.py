@@ -23,14 +23,14 @@ from kernels.attention import TENSOR_OF_ARGUMENT, Impl, attention
 from kernels.errors import KernelError
 
 TRACE_BUDGET_BYTES = 1 << 30
-"""What the tracer may hold of intermediate tiles at a time."""
+"""How much memory the tracer may use for intermediate tiles."""
 _SWEEP_TILES = (1, 2, 4, 8, 16)
 _SWEEP_BLOCK = 16
 
 
 @dataclass(frozen=True)
 class Traced:
-    """The launches of one kernel, 'dense' or 'block-sparse', and the output that they computed."""
+    """The launches of one kernel, 'dense' or 'block-sparse', and their output."""
 
     kernel: str
     launches: tuple[Launch, ...]
@@ -38,12 +38,12 @@ class Traced:
 
 
 def trace_dense(problem: Problem, progress: ProgressCallback) -> Traced | str:
-    """The flash kernel without a mask: every tile. A sentence where it cannot be traced."""
+    """The flash kernel without a mask, which visits every tile; a sentence if it cannot be traced."""
     return _traced("dense", lambda: _flash(problem, causal=False), progress)
 
 
 def trace_block_sparse(problem: Problem, progress: ProgressCallback) -> Traced | str:
-    """The block-sparse kernel under the problem's mask. A sentence where it cannot take it, or be traced."""
+    """The block-sparse kernel with the problem's mask; a sentence if it cannot take the mask or be traced."""
     try:
         tiles = tiles_of(problem)
     except KernelError as error:
@@ -52,17 +52,17 @@ def trace_block_sparse(problem: Problem, progress: ProgressCallback) -> Traced |
 
 
 def traffic_of(traced: Iterable[Traced]) -> KernelTraffic:
-    """What the kernels moved, one after another."""
-    whole = KernelTraffic()
+    """The traffic of the kernels, in order."""
+    total = KernelTraffic()
     for kernel in traced:
-        whole += kernel_traffic(kernel.kernel, kernel.launches, TENSOR_OF_ARGUMENT)
-    return whole
+        total += kernel_traffic(kernel.kernel, kernel.launches, TENSOR_OF_ARGUMENT)
+    return total
 
 
 def causal_sweep(params: MasksParams, device: torch.device, progress: ProgressCallback) -> tuple[SweepStep, ...]:
-    """Tiles that the flash kernel visits under causal, n x n of them; () without Triton."""
+    """Tiles that the flash kernel visits under causal, out of n x n; () without Triton."""
     steps: list[SweepStep] = []
-    in_turn = in_parts(progress, len(_SWEEP_TILES))
+    part_progress = in_parts(progress, len(_SWEEP_TILES))
     for tiles in _SWEEP_TILES:
         length = tiles * _SWEEP_BLOCK
         problem = problem_of(
@@ -75,7 +75,7 @@ def causal_sweep(params: MasksParams, device: torch.device, progress: ProgressCa
             blocks=(_SWEEP_BLOCK, _SWEEP_BLOCK),
             device=str(device),
         )
-        traced = _traced("causal", partial(_flash, problem, causal=True), in_turn)
+        traced = _traced("causal", partial(_flash, problem, causal=True), part_progress)
         if isinstance(traced, str):
             return ()
         visited = sum(tiles_visited(launch, "k_ptr") for launch in traced.launches)
@@ -106,7 +106,7 @@ def _flash(problem: Problem, *, causal: bool) -> torch.Tensor:
 
 def _traced(kernel: str, attend: Callable[[], torch.Tensor], progress: ProgressCallback) -> Traced | str:
     if importlib.util.find_spec("triton") is None:
-        return "Triton is not installed here, and without it its kernels can neither run nor be traced."
+        return "Triton is not installed, so its kernels can neither run nor be traced."
     try:
         with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=progress) as tracer:
             out = attend()

@@ -208,7 +208,7 @@ def test_that_200_000_pasted_characters_are_drawn_up_to_what_fits(page: MasksPag
     page.form.fields["query_text"].edited.emit("token " * 34_000)
     assert page.matrix.source is not None
     assert page.matrix.source.rows == 8192
-    assert "The rest stays in the text" in page.composer.message
+    assert "The rest is kept in the field" in page.composer.message
     with pytest.raises(InvalidParams):
         MasksParams.parse({"query_text": "x" * 300_000})
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.contracts.text import Text, tr, tr_in
 from core.masks.layout import Layout
 from core.masks.nodes import And, Joined, Mask, Not, Term
 
@@ -21,10 +22,19 @@ class Explanation:
     terms: tuple[tuple[Term, bool], ...]
 
     @property
-    def sentence(self) -> str:
+    def text(self) -> Text:
         """'hidden, because not causal' or 'visible, because causal and window(4)'."""
-        reasons = " and ".join(str(term) if true else f"not {term}" for term, true in self.terms)
-        return f"{'visible' if self.visible else 'hidden'}, because {reasons}"
+        reasons = [_reason(term, holds) for term, holds in self.terms]
+        joined = reasons[-1]
+        for reason in reversed(reasons[:-1]):
+            joined = tr_in("reasons", "{first} and {rest}", first=reason, rest=joined)
+        if self.visible:
+            return tr("visible, because {reasons}", reasons=joined)
+        return tr("hidden, because {reasons}", reasons=joined)
+
+
+def _reason(term: Term, holds: bool) -> Text:
+    return tr_in("reasons", "{term}", term=str(term)) if holds else tr_in("reasons", "not {term}", term=str(term))
 
 
 def explain_cell(mask: Mask, layout: Layout, row: int, col: int) -> Explanation:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 
 Flags = NDArray[np.bool_]
 Ids = NDArray[np.int32]
@@ -30,10 +31,11 @@ class Side:
 
     def __post_init__(self) -> None:
         if not (self.real.ndim == 1 and self.real.shape == self.documents.shape == self.turns.shape):
-            raise InvalidParams("Pads, documents and turns must cover the same positions.")
-        for name, ids in (("Documents", self.documents), ("Turns", self.turns)):
-            if np.any(np.diff(ids) < 0):
-                raise InvalidParams(f"{name} must be in order: number them by position.")
+            raise InvalidParams(tr("Pads, documents and turns must cover the same positions."))
+        if np.any(np.diff(self.documents) < 0):
+            raise InvalidParams(tr("Documents must be in order: number them by position."))
+        if np.any(np.diff(self.turns) < 0):
+            raise InvalidParams(tr("Turns must be in order: number them by position."))
 
     @classmethod
     def of(

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, listed, tr
 from core.masks.nodes import COUNTED_TERMS, MAX_COUNT, PLAIN_TERMS, And, Mask, Not, Or
 
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>[&|~!()]))")
@@ -26,12 +27,12 @@ _MAX_TERMS = 64
 class MaskSyntaxError(TilescopeError):
     """An expression that cannot be read. `position` counts characters from 0, within or just after the text."""
 
-    def __init__(self, sentence: str, position: int) -> None:
-        super().__init__(sentence)
+    def __init__(self, text: Text | str, position: int) -> None:
+        super().__init__(text)
         self.position = position
 
-    def __reduce__(self) -> tuple[type[MaskSyntaxError], tuple[str, int]]:
-        return (MaskSyntaxError, (self.sentence, self.position))
+    def __reduce__(self) -> tuple[type[MaskSyntaxError], tuple[Text, int]]:
+        return (MaskSyntaxError, (self.text, self.position))
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ class _Token:
 def parse(text: str) -> Mask:
     """The mask written in `text`. Raises MaskSyntaxError: one sentence with the position of the error (from 1)."""
     if not text.strip():
-        raise _error("The expression is empty: write a term such as causal, window(1024) or ~padding", 0)
+        raise _error(tr("The expression is empty: write a term such as causal, window(1024) or ~padding"), 0)
     reader = _Reader(_tokens(text))
     mask = reader.either()
     if reader.next.kind != "end":
-        raise _unexpected(reader.next, "an operator (&, |) or the end")
+        raise _unexpected(reader.next, tr("an operator (&, |) or the end"))
     return mask
 
 
@@ -90,7 +91,10 @@ class _Reader:
     def single(self) -> Mask:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise _error(f"The expression is nested over {_MAX_DEPTH} levels deep: simplify it", self.next.position)
+            raise _error(
+                tr("The expression is nested over {limit} levels deep: simplify it", limit=_MAX_DEPTH),
+                self.next.position,
+            )
         mask = self._negated_or_grouped()
         self._depth -= 1
         return mask
@@ -108,32 +112,39 @@ class _Reader:
     def _term(self) -> Mask:
         token = self.take()
         if token.kind != "name":
-            raise _unexpected(token, "a term such as causal, window(1024), ~ or (")
+            raise _unexpected(token, tr("a term such as causal, window(1024), ~ or ("))
         self._terms += 1
         if self._terms > _MAX_TERMS:
-            raise _error(f"The expression has more than {_MAX_TERMS} terms: remove some", token.position)
+            raise _error(
+                tr("The expression has more than {limit} terms: remove some", limit=_MAX_TERMS), token.position
+            )
         if token.text in PLAIN_TERMS:
             if self.next.text == "(":
-                raise _error(f"{token.text} takes no number: write it without parentheses", self.next.position)
+                raise _error(
+                    tr("{term} takes no number: write it without parentheses", term=token.text), self.next.position
+                )
             return PLAIN_TERMS[token.text]()
         if token.text not in COUNTED_TERMS:
             raise _unknown(token)
         opening = self.next
         if not self.takes("("):
-            raise _error(f"{token.text} needs a number of tokens: write {token.text}(1024)", opening.position)
+            raise _error(tr("{term} needs a number of tokens: write {term}(1024)", term=token.text), opening.position)
         count = self.take()
         if count.kind != "number":
-            raise _unexpected(count, f"a whole number of tokens, as in {token.text}(1024)")
+            raise _unexpected(count, tr("a whole number of tokens, as in {term}(1024)", term=token.text))
         if len(count.text) > 10 or int(count.text) > MAX_COUNT:
-            raise _error(f"{token.text} takes at most {MAX_COUNT:,} tokens: write a smaller number", count.position)
+            raise _error(
+                tr("{term} takes at most {limit:,} tokens: write a smaller number", term=token.text, limit=MAX_COUNT),
+                count.position,
+            )
         self._close(opening)
         return COUNTED_TERMS[token.text](int(count.text))
 
     def _close(self, opening: _Token) -> None:
         if self.next.kind == "end":
-            raise _error("A parenthesis is never closed: add the missing )", opening.position)
+            raise _error(tr("A parenthesis is never closed: add the missing )"), opening.position)
         if not self.takes(")"):
-            raise _unexpected(self.next, "an operator (&, |) or )")
+            raise _unexpected(self.next, tr("an operator (&, |) or )"))
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -144,7 +155,13 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, start)
         if match is None:
             position = start + len(text[start:]) - len(text[start:].lstrip())
-            raise _error(f"{text[position]!r} is not allowed in a mask: use terms, &, |, ~ and parentheses", position)
+            raise _error(
+                tr(
+                    "'{character}' is not allowed in a mask: use terms, &, |, ~ and parentheses",
+                    character=text[position],
+                ),
+                position,
+            )
         kind = match.lastgroup or ""
         written = match[kind].lower()
         sign = _SIGNS.get(written)
@@ -154,18 +171,29 @@ def _tokens(text: str) -> list[_Token]:
     return tokens
 
 
-def _error(sentence: str, position: int) -> MaskSyntaxError:
-    return MaskSyntaxError(f"{sentence} (at character {position + 1}).", position)
+def _error(problem: Text, position: int) -> MaskSyntaxError:
+    text = tr("{problem} (at character {position}).", problem=problem, position=position + 1)
+    return MaskSyntaxError(text, position)
 
 
-def _unexpected(token: _Token, expected: str) -> MaskSyntaxError:
-    found = "the expression ends" if token.kind == "end" else f"found {token.text!r}"
-    return _error(f"Expected {expected}, but {found}", token.position)
+def _unexpected(token: _Token, expected: Text) -> MaskSyntaxError:
+    if token.kind == "end":
+        return _error(tr("Expected {expected}, but the expression ends", expected=expected), token.position)
+    problem = tr("Expected {expected}, but found '{token}'", expected=expected, token=token.text)
+    return _error(problem, token.position)
 
 
 def _unknown(token: _Token) -> MaskSyntaxError:
     names = (*PLAIN_TERMS, *COUNTED_TERMS)
     close = difflib.get_close_matches(token.text, names, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
     shown = token.text if len(token.text) <= 40 else f"{token.text[:37]}..."
-    return _error(f"Unknown term {shown!r}: {hint}The terms are {', '.join(names)}", token.position)
+    if close:
+        problem = tr(
+            "Unknown term '{term}': did you mean {close}? The terms are {terms}",
+            term=shown,
+            close=close[0],
+            terms=listed(names),
+        )
+    else:
+        problem = tr("Unknown term '{term}': the terms are {terms}", term=shown, terms=listed(names))
+    return _error(problem, token.position)

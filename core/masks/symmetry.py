@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 from core.masks.counting import visible
 from core.masks.layout import Layout
 from core.masks.nodes import Mask
@@ -37,8 +38,12 @@ def symmetry(mask: Mask, layout: Layout, max_px: int = 512) -> Symmetry:
     length = layout.query_len
     if length != layout.key_len:
         raise InvalidParams(
-            f"The mask is {length:,} x {layout.key_len:,}, and only a square mask can equal its transpose: make both "
-            "lengths equal."
+            tr(
+                "The mask is {query_len:,} x {key_len:,}, and only a square mask can equal its transpose: make both "
+                "lengths equal.",
+                query_len=length,
+                key_len=layout.key_len,
+            )
         )
     stride = max(1, -(-length // max_px))
     starts = np.arange(0, length, stride)

@@ -67,22 +67,37 @@ class Term:
         kind = TermKind(self.kind)
         object.__setattr__(self, "kind", kind)
         if (self.q_ids is None, self.kv_ids is None) != (not kind.compares_ids,) * 2:
-            expected = "q_ids and kv_ids" if kind.compares_ids else "no ids"
-            raise InvalidInputs(f"A {kind.value} term takes {expected}.")
+            if kind.compares_ids:
+                raise InvalidInputs("A {kind} term takes q_ids and kv_ids.", kind=kind.value)
+            raise InvalidInputs("A {kind} term takes no ids.", kind=kind.value)
         for name, ids in (("q_ids", self.q_ids), ("kv_ids", self.kv_ids)):
             if ids is not None and (ids.dim() != 2 or _is_not_integer(ids)):
-                raise InvalidInputs(f"{name} must be integers [batch, length], not {ids.dtype} {list(ids.shape)}.")
+                raise InvalidInputs(
+                    "{name} must be integers [batch, length], not {dtype} {shape}.",
+                    name=name,
+                    dtype=str(ids.dtype),
+                    shape=str(list(ids.shape)),
+                )
         if isinstance(self.value, torch.Tensor):
             if not kind.counts:
-                raise InvalidInputs(f"A {kind.value} term takes no tensor as its value.")
+                raise InvalidInputs("A {kind} term takes no tensor as its value.", kind=kind.value)
             if self.value.dim() != 1 or _is_not_integer(self.value):
                 raise InvalidInputs(
-                    f"Lengths must be integers [batch], not {self.value.dtype} {list(self.value.shape)}."
+                    "Lengths must be integers [batch], not {dtype} {shape}.",
+                    dtype=str(self.value.dtype),
+                    shape=str(list(self.value.shape)),
                 )
         elif (self.value is None) == (kind is TermKind.WINDOW or kind.counts):
-            raise InvalidInputs(f"A {kind.value} term takes {'no value' if self.value is not None else 'a value'}.")
+            if self.value is None:
+                raise InvalidInputs("A {kind} term takes a value.", kind=kind.value)
+            raise InvalidInputs("A {kind} term takes no value.", kind=kind.value)
         elif self.value is not None and not 0 <= self.value <= MAX_VALUE:
-            raise InvalidInputs(f"The value of a {kind.value} term must be from 0 to {MAX_VALUE}, not {self.value}.")
+            raise InvalidInputs(
+                "The value of a {kind} term must be from 0 to {limit}, not {value}.",
+                kind=kind.value,
+                limit=MAX_VALUE,
+                value=self.value,
+            )
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
@@ -148,14 +163,18 @@ class MaskDescription:
 
     def __post_init__(self) -> None:
         if len(self.terms) > MAX_TERMS:
-            raise InvalidInputs(
-                f"A mask may have {MAX_TERMS} different terms, not {len(self.terms)}: write it with fewer."
-            )
+            raise _too_many_terms(len(self.terms))
         if not 0 <= self.table < 1 << (1 << len(self.terms)):
-            raise InvalidInputs(f"The truth table of {len(self.terms)} terms must fit in {1 << len(self.terms)} bits.")
+            raise InvalidInputs(
+                "The truth table of {terms} terms must fit in {bits} bits.",
+                terms=len(self.terms),
+                bits=1 << len(self.terms),
+            )
         batches = {t.shape[0] for t in self._tensors()} - {1}
         if len(batches) > 1:
-            raise InvalidInputs(f"The terms have batches of {sorted(batches)} sequences: they must agree.")
+            raise InvalidInputs(
+                "The terms have batches of {batches} sequences: they must agree.", batches=str(sorted(batches))
+            )
 
     def __and__(self, other: MaskDescription) -> MaskDescription:
         return self._joined(other, lambda a, b: a & b)
@@ -188,14 +207,23 @@ class MaskDescription:
     def check_fits(self, *, batch: int, query_len: int, key_len: int) -> None:
         """Raises InvalidInputs if it does not fit these sizes."""
         if self.sequences not in (1, batch):
-            raise InvalidInputs(f"The mask describes {self.sequences} sequences, but the batch has {batch}.")
+            raise InvalidInputs(
+                "The mask describes {sequences} sequences, but the batch has {batch}.",
+                sequences=self.sequences,
+                batch=batch,
+            )
         for term in self.terms:
             if term.q_ids is None or term.kv_ids is None:
                 continue
             if (term.q_ids.shape[1], term.kv_ids.shape[1]) != (query_len, key_len):
                 raise InvalidInputs(
-                    f"A {term.kind.value} term has ids for {term.q_ids.shape[1]} queries and {term.kv_ids.shape[1]} "
-                    f"keys, but there are {query_len} and {key_len}."
+                    "A {kind} term has ids for {q_ids} queries and {kv_ids} keys, but there are {query_len} and "
+                    "{key_len}.",
+                    kind=term.kind.value,
+                    q_ids=term.q_ids.shape[1],
+                    kv_ids=term.kv_ids.shape[1],
+                    query_len=query_len,
+                    key_len=key_len,
                 )
 
     def sees(self, b: torch.Tensor, i: torch.Tensor, j: torch.Tensor, offset: int) -> torch.Tensor:
@@ -214,7 +242,7 @@ class MaskDescription:
             if not any(term.is_same(one) for one in terms):
                 terms.append(term)
         if len(terms) > MAX_TERMS:
-            raise InvalidInputs(f"A mask may have {MAX_TERMS} different terms, not {len(terms)}: write it with fewer.")
+            raise _too_many_terms(len(terms))
         return MaskDescription(tuple(terms), joined(self._table_over(terms), other._table_over(terms)))
 
     def _table_over(self, terms: Sequence[Term]) -> int:
@@ -282,6 +310,12 @@ def visible(
     i = torch.arange(query_len, device=device)[rows][None, :, None]
     j = torch.arange(key_len, device=device)[None, None, :]
     return on_device.sees(b, i, j, key_len - query_len).expand(b.shape[0], i.shape[1], j.shape[2])
+
+
+def _too_many_terms(terms: int) -> InvalidInputs:
+    return InvalidInputs(
+        "A mask may have {limit} different terms, not {terms}: write it with fewer.", limit=MAX_TERMS, terms=terms
+    )
 
 
 def _is_not_integer(tensor: torch.Tensor) -> bool:

@@ -70,7 +70,7 @@ def sparse_attention(
     check_scale(scale)
     check_blocks(block_q, block_kv)
     if timeline and impl is not SparseImpl.BLOCK_SPARSE:
-        raise InvalidInputs(f"{impl.value} records no timeline: use block-sparse instead.")
+        raise InvalidInputs("{impl} records no timeline: use {other} instead.", impl=impl.value, other="block-sparse")
     if timeline:
         check_timeline_device(q.device)
     tiling = _tiling(q, mask, block_q, block_kv)
@@ -120,7 +120,9 @@ def _tiling(
     if isinstance(mask, BlockMask):
         if (block_q or mask.block_q, block_kv or mask.block_kv) != (mask.block_q, mask.block_kv):
             raise InvalidInputs(
-                f"The block mask has tiles of {mask.block_q} x {mask.block_kv}: pass these tile sizes, or none."
+                "The block mask has tiles of {block_q} x {block_kv}: pass these tile sizes, or none.",
+                block_q=mask.block_q,
+                block_kv=mask.block_kv,
             )
         block_q, block_kv = mask.block_q, mask.block_kv
         check_blocks(block_q, block_kv)
@@ -140,10 +142,16 @@ def _fitting(mask: MaskDescription | BlockMask | None, q: torch.Tensor, k: torch
         mask_shape, input_shape = (mask.batch, mask.query_len, mask.key_len), (q.shape[0], q.shape[2], k.shape[2])
         if mask_shape != input_shape:
             raise InvalidInputs(
-                f"The block mask was built for [batch, query_len, key_len] {list(mask_shape)}, not {list(input_shape)}."
+                "The block mask was built for [batch, query_len, key_len] {expected}, not {actual}.",
+                expected=str(list(mask_shape)),
+                actual=str(list(input_shape)),
             )
         if mask.device != q.device:
-            raise InvalidInputs(f"The block mask is on {mask.device} but Q is on {q.device}: build it there.")
+            raise InvalidInputs(
+                "The block mask is on {mask_device}, but Q is on {q_device}: build it there.",
+                mask_device=str(mask.device),
+                q_device=str(q.device),
+            )
         return mask
     return block_mask(
         mask or EVERYTHING,

@@ -94,12 +94,20 @@ def sdpa_forward(
         except RuntimeError as error:
             if "No available kernel" not in str(error) and "No viable backend" not in str(error):
                 raise
-            raise Unavailable(_sentence(backend, [str(reason.message) for reason in reasons])) from error
+            raise _unavailable(backend, [str(reason.message) for reason in reasons]) from error
 
 
-def _sentence(backend: SDPBackend, reasons: list[str]) -> str:
+def _unavailable(backend: SDPBackend, reasons: list[str]) -> Unavailable:
     """PyTorch warns once per backend, requested or not; the reasons follow the line 'X kernel not used because:'."""
     lines = [line.split(" (Triggered")[0].strip().rstrip(".") for line in reasons]
     lines = [line for line in lines if not line.endswith("because:") and "runtime disabled" not in line]
-    because = "; ".join(dict.fromkeys(lines)) or "it does not support these inputs on this device"
-    return f"SDPA's {backend.name} backend cannot run here: {because}."
+    if not lines:
+        return Unavailable(
+            "SDPA's {backend} backend does not support these inputs on this device: choose another implementation.",
+            backend=backend.name,
+        )
+    return Unavailable(
+        "SDPA's {backend} backend cannot run here: {reason}.",
+        backend=backend.name,
+        reason="; ".join(dict.fromkeys(lines)),
+    )

@@ -45,9 +45,9 @@ def test_that_the_terms_named_settle_the_cell_whatever_the_others_say(
 def test_that_the_reason_is_a_sentence_with_the_fewest_terms() -> None:
     layout = Layout.of(16)
     mask = parse("causal & (window(4) | prefix(2))")
-    assert explain_cell(mask, layout, 3, 9).sentence == "hidden, because not causal"
-    assert explain_cell(mask, layout, 9, 1).sentence == "visible, because causal and prefix(2)"
-    assert explain_cell(mask, layout, 9, 4).sentence == "hidden, because not window(4) and not prefix(2)"
+    assert str(explain_cell(mask, layout, 3, 9).text) == "hidden, because not causal"
+    assert str(explain_cell(mask, layout, 9, 1).text) == "visible, because causal and prefix(2)"
+    assert str(explain_cell(mask, layout, 9, 4).text) == "hidden, because not window(4) and not prefix(2)"
 
 
 @pytest.mark.parametrize("length", [1, 63, 700])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import Text, listed, sentences, tr, verbatim
-from core.topics.masks.result import MasksResult
+from core.contracts.text import Text, listed, sentences, tr, tr_in, verbatim
+from core.topics.masks.result import MasksResult, Transposed
 from core.wording import missing, provenance, quantity
 
 _TOLERANCE = 1e-9
@@ -13,6 +13,13 @@ _IMPLEMENTATIONS = {
     "sdpa": tr("SDPA with a bool mask"),
     "flex": verbatim("FlexAttention"),
 }
+
+_NAMES = {
+    "bidirectional": tr("bidirectional"),
+    "packed encoder": tr("packed encoder"),
+    "pads hidden both ways": tr("pads hidden both ways"),
+}
+"""What the masks of `symmetry` are called that are not presets; a preset goes by its id."""
 
 
 def hides_pads(result: MasksResult) -> Finding:
@@ -128,9 +135,15 @@ def is_symmetric(result: MasksResult) -> Finding:
         **values,
     )
     if symmetric:
-        named = listed(verbatim(f"{row.mask} ({row.expression})") for row in symmetric)
+        named = listed(
+            tr_in("mask", "{name} ({expression})", name=_name(row), expression=row.expression) for row in symmetric
+        )
         evidence = sentences(evidence, tr("Masks without a direction can be symmetric: {masks}.", masks=named))
     return Finding(Verdict.HOLDS if causal.symmetric else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def _name(row: Transposed) -> Text:
+    return _NAMES.get(row.mask) or verbatim(row.mask)
 
 
 def bidirectional_is_symmetric(result: MasksResult) -> Finding:

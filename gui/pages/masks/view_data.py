@@ -28,7 +28,7 @@ def matrix(plan: Plan) -> MatrixSource:
     layout, tiling = plan.layout, plan.tiling
 
     def explain(row: int, col: int) -> str:
-        return explain_cell(plan.mask, layout, row, col).sentence
+        return str(explain_cell(plan.mask, layout, row, col).text)
 
     return MatrixSource(
         rows=layout.query_len,

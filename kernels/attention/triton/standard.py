@@ -120,8 +120,10 @@ def standard_forward(
     kv_heads, key_len = k.shape[1], k.shape[2]
     if key_len > MAX_KEY_LEN:
         raise InvalidInputs(
-            f"Standard attention keeps a whole row of scores on chip, so it takes at most {MAX_KEY_LEN} keys, "
-            f"not {key_len}: use flash attention instead."
+            "Standard attention keeps a whole row of scores on chip, so it takes at most {limit} keys, not {keys}: use "
+            "flash attention instead.",
+            limit=MAX_KEY_LEN,
+            keys=key_len,
         )
     s = torch.empty((batch, heads, query_len, key_len), dtype=q.dtype, device=q.device)
     p = torch.empty_like(s)

@@ -13,6 +13,7 @@ import torch
 
 from core.contracts.events import Partial, Progress
 from core.contracts.result_builder import ResultBuilder
+from core.contracts.text import Text, tr
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
@@ -49,17 +50,17 @@ def run(params: MasksParams, device: str) -> ExperimentRun:
     return builder.result
 
 
-def _trace(builder: Builder, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, Traced | str]:
+def _trace(builder: Builder, planned: Plan, problem: Problem) -> Generator[Progress | Partial, None, Traced | Text]:
     """Trace the flash kernel without the mask and the block-sparse kernel with it; returns the latter trace."""
     dense = yield from phase(0.02, 0.20, lambda progress: trace_dense(problem, progress))
     sparse = yield from phase(0.20, 0.35, lambda progress: trace_block_sparse(problem, progress))
-    if not isinstance(sparse, str):
+    if not isinstance(sparse, Text):
         (launch,) = sparse.launches
         builder.add(
             schedule=traced_schedule(launch, problem, planned.sequence),
             tiles=_tile_counts(planned, visited_by_sequence(launch)),
         )
-    traced = [kernel for kernel in (dense, sparse) if not isinstance(kernel, str)]
+    traced = [kernel for kernel in (dense, sparse) if not isinstance(kernel, Text)]
     traffic = yield from phase(0.35, 0.38, lambda progress: traffic_of(traced))
     builder.add(
         metrics.traffic_metrics(traffic.traffic), traffic=traffic.traffic, lines=traffic.lines, sources=traffic.sources
@@ -73,7 +74,7 @@ def _trace(builder: Builder, planned: Plan, problem: Problem) -> Generator[Progr
 def _add_evidence(builder: Builder, planned: Plan, problem: Problem, progress: ProgressCallback) -> None:
     params, device = planned.params, str(problem.device)
     weights = evidence.masked_weights(problem, in_parts(progress, 2))
-    progress(1, 2, "replacing hidden tokens")
+    progress(1, 2, tr("replacing hidden tokens"))
     builder.add(
         metrics.evidence_metrics(
             weights,

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.contracts.text import Text, tr
 from core.interpreter import Launch
 from core.masks.lowering import MAX_TERMS, KernelTerm, counted_terms, lowered
 from core.topics.masks.experiment.problem import Problem
@@ -17,13 +18,15 @@ from kernels.attention.sparse import SparseImpl, sparse_attention
 IntArray = NDArray[np.int64]
 
 
-def tiles_of(problem: Problem) -> BlockMask | str:
+def tiles_of(problem: Problem) -> BlockMask | Text:
     """The problem's mask in the form of the kernel, or one sentence that says why there is none."""
     lowering = lowered(problem.mask, problem.layouts)
     if lowering is None:
-        return (
-            f"The mask has {counted_terms(problem.mask)} different terms, but the block-sparse kernel takes at most "
-            f"{MAX_TERMS}: write it with fewer terms, or use another implementation."
+        return tr(
+            "The mask has {terms} different terms, but the block-sparse kernel takes at most {limit}: write it with "
+            "fewer terms, or use another implementation.",
+            terms=counted_terms(problem.mask),
+            limit=MAX_TERMS,
         )
     return block_mask(
         MaskDescription(tuple(_term(term) for term in lowering.terms), lowering.table),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from core.contracts.text import Text, tr
 from core.engine.steps import ProgressCallback
 from core.masks import All, Causal, Documents, Layout, Mask, Not, PaddedQueries, Padding, Side
 from core.masks.presets import PRESETS
@@ -36,7 +37,7 @@ def masked_weights(problem: Problem, progress: ProgressCallback) -> MaskedWeight
     largest, cells = 0.0, 0
     query_len = problem.q.shape[2]
     for first in range(0, query_len, _ROWS_AT_ONCE):
-        progress(first, query_len, "weights of hidden cells")
+        progress(first, query_len, tr("weights of hidden cells"))
         rows = slice(first, first + _ROWS_AT_ONCE)
         dense = problem.dense[:, :, rows]
         scores = (problem.q[:, :, rows] @ problem.k.mT) * problem.scale
@@ -156,7 +157,7 @@ def fully_masked_rows(params: MasksParams, device: str) -> FullyMaskedRows:
     hidden = ~problem.sees.expand(problem.q.shape[:-1])
     outputs = {"naive": dense_plus_mask(problem), "sdpa": sdpa_bool_mask(problem), "flex": flex_runner(problem)[0]()}
     sparse = trace_block_sparse(problem, lambda done, total, phase: None)
-    if not isinstance(sparse, str):
+    if not isinstance(sparse, Text):
         outputs["sparse"] = sparse.out
     return FullyMaskedRows(
         int(hidden.sum()),

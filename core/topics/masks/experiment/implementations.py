@@ -12,19 +12,21 @@ import torch
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 
+from core.contracts.text import Text, tr, verbatim
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
 from core.masks.source_code import flex_mask_mod
 from core.topics.masks.experiment.block_sparse import attend, tiles_of
 from core.topics.masks.experiment.problem import Problem
 from core.topics.masks.experiment.tracing import Traced
 from core.topics.masks.result import IMPLEMENTATIONS, MaskImplResult
+from core.wording import reason_of
 from kernels.errors import KernelError, Unavailable
 
 LABELS = {
-    "torch-naive": "PyTorch, dense scores plus mask",
-    "sdpa-bool-mask": "PyTorch SDPA, bool mask",
-    "flex": "FlexAttention",
-    "block-sparse": "Triton block-sparse",
+    "torch-naive": tr("PyTorch, dense scores plus mask"),
+    "sdpa-bool-mask": tr("PyTorch SDPA, bool mask"),
+    "flex": verbatim("FlexAttention"),
+    "block-sparse": tr("Triton block-sparse"),
 }
 assert tuple(LABELS) == IMPLEMENTATIONS
 
@@ -68,11 +70,11 @@ def _flex_failures() -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, NotImplementedError, torch._dynamo.exc.TorchDynamoException) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise Unavailable(f"FlexAttention failed: {lines[0][:200]}") from error
+        raise Unavailable("FlexAttention failed: {reason}", reason=lines[0][:200]) from error
 
 
-def flex_label(problem: Problem) -> str:
-    return LABELS["flex"] + ("" if problem.device.type == "cuda" else ", not compiled")
+def flex_label(problem: Problem) -> Text:
+    return LABELS["flex"] if problem.device.type == "cuda" else tr("FlexAttention, not compiled")
 
 
 def _flex_blocks(problem: Problem) -> tuple[int, int]:
@@ -81,7 +83,7 @@ def _flex_blocks(problem: Problem) -> tuple[int, int]:
 
 
 def comparison_of(
-    problem: Problem, reference: torch.Tensor, traced: Traced | str, visible_flops: float
+    problem: Problem, reference: torch.Tensor, traced: Traced | Text, visible_flops: float
 ) -> Comparison[MaskImplResult]:
     """Every implementation, in the order of `LABELS`, against the float64 reference.
 
@@ -128,16 +130,18 @@ def _flex(problem: Problem, result: MaskImplResult) -> Implementation[MaskImplRe
     try:
         run, block_mask = flex_runner(problem)
     except KernelError as error:
-        return Implementation(replace(result, reason=str(error)))
+        return Implementation(replace(result, reason=reason_of(error)))
     tensors = (value for value in block_mask.as_tuple() if isinstance(value, torch.Tensor))
     return Implementation(replace(result, mask_bytes=sum(tensor.nbytes for tensor in tensors)), run)
 
 
-def _block_sparse(problem: Problem, traced: Traced | str, result: MaskImplResult) -> Implementation[MaskImplResult]:
+def _block_sparse(problem: Problem, traced: Traced | Text, result: MaskImplResult) -> Implementation[MaskImplResult]:
     """The kernel itself on a GPU; elsewhere the output of the TTIR interpreter."""
     tiles = tiles_of(problem)
-    if isinstance(traced, str) or isinstance(tiles, str):
-        return Implementation(replace(result, mask_bytes=None, reason=str(traced)))
+    if isinstance(traced, Text):
+        return Implementation(replace(result, mask_bytes=None, reason=traced))
+    if isinstance(tiles, Text):
+        return Implementation(replace(result, mask_bytes=None, reason=tiles))
     result = replace(result, mask_bytes=tiles.list_bytes)
     if problem.device.type == "cuda":
         return Implementation(result, lambda: attend(problem, tiles))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from core.contracts.text import tr
 from core.engine.steps import ProgressCallback
 from core.masks import Layout, Mask, visible_matrix
 from core.topics.masks.plan import Plan
@@ -93,7 +94,7 @@ def float64_reference(problem: Problem, progress: ProgressCallback) -> torch.Ten
     for done, (b, h) in enumerate(np.ndindex(batch, heads)):
         keys, values = problem.k[b, h].double(), problem.v[b, h].double()
         for first in range(0, query_len, rows_at_once):
-            progress(done + first / query_len, batch * heads, "float64 reference")
+            progress(done + first / query_len, batch * heads, tr("float64 reference"))
             rows = slice(first, first + rows_at_once)
             weights = weights_of(problem.q[b, h, rows].double() @ keys.mT * problem.scale, problem.dense[b, 0, rows])
             out[b, h, rows] = weights @ values

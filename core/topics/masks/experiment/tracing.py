@@ -9,6 +9,7 @@ from functools import partial
 
 import torch
 
+from core.contracts.text import Text, tr
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.interpreter import Launch, intercept
@@ -19,6 +20,7 @@ from core.topics.masks.params import MasksParams
 from core.topics.masks.result import SweepStep
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.tile_loads import tiles_visited
+from core.wording import reason_of
 from kernels.attention import TENSOR_OF_ARGUMENT, Impl, attention
 from kernels.errors import KernelError
 
@@ -37,18 +39,18 @@ class Traced:
     out: torch.Tensor
 
 
-def trace_dense(problem: Problem, progress: ProgressCallback) -> Traced | str:
+def trace_dense(problem: Problem, progress: ProgressCallback) -> Traced | Text:
     """The flash kernel without a mask, which visits every tile; a sentence if it cannot be traced."""
     return _traced("dense", lambda: _flash(problem, causal=False), progress)
 
 
-def trace_block_sparse(problem: Problem, progress: ProgressCallback) -> Traced | str:
+def trace_block_sparse(problem: Problem, progress: ProgressCallback) -> Traced | Text:
     """The block-sparse kernel with the problem's mask; a sentence if it cannot take the mask or be traced."""
     try:
         tiles = tiles_of(problem)
     except KernelError as error:
-        return str(error)
-    return tiles if isinstance(tiles, str) else _traced("block-sparse", lambda: attend(problem, tiles), progress)
+        return reason_of(error)
+    return tiles if isinstance(tiles, Text) else _traced("block-sparse", lambda: attend(problem, tiles), progress)
 
 
 def traffic_of(traced: Iterable[Traced]) -> KernelTraffic:
@@ -76,7 +78,7 @@ def causal_sweep(params: MasksParams, device: torch.device, progress: ProgressCa
             device=str(device),
         )
         traced = _traced("causal", partial(_flash, problem, causal=True), part_progress)
-        if isinstance(traced, str):
+        if isinstance(traced, Text):
             return ()
         visited = sum(tiles_visited(launch, "k_ptr") for launch in traced.launches)
         steps.append(
@@ -104,12 +106,12 @@ def _flash(problem: Problem, *, causal: bool) -> torch.Tensor:
     ).out
 
 
-def _traced(kernel: str, attend: Callable[[], torch.Tensor], progress: ProgressCallback) -> Traced | str:
+def _traced(kernel: str, attend: Callable[[], torch.Tensor], progress: ProgressCallback) -> Traced | Text:
     if importlib.util.find_spec("triton") is None:
-        return "Triton is not installed, so its kernels can neither run nor be traced."
+        return tr("Triton is not installed, so its kernels can neither run nor be traced.")
     try:
         with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=progress) as tracer:
             out = attend()
     except KernelError as error:
-        return str(error)
+        return reason_of(error)
     return Traced(kernel, tuple(tracer.launches), out)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication
 
 from core.contracts.params import Params
 from core.contracts.result import Result
@@ -13,6 +18,11 @@ from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.lora.params import LoraParams
 from core.topics.masks.params import MasksParams
 from core.topics.quantization.params import QuantizationParams
+from gui.page.engine_bridge import EngineBridge
+from gui.window.main_window import MainWindow, OpenPage
+from gui.window.settings import Settings
+from tests.gui.doubles import FakeEngine
+from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.decoder.decoder_result import decoder_result
 from tests.gui.pages.fine_tuning.fine_tuning_result import run_of
 from tests.gui.pages.flash_attention.flash_result import flash_result
@@ -21,47 +31,47 @@ from tests.gui.pages.lora.lora_result import lora_result
 from tests.gui.pages.masks.masks_result import mask_result
 from tests.gui.pages.quantization.quantization_result import checkpoint_result
 
-Example = tuple[Params, Result]
+Made = tuple[Params, Result]
 
 
-def _attention(_: Path) -> Example:
+def _attention(_: Path) -> Made:
     params = FlashAttentionParams(seq_len=256, heads=2, kv_heads=2, head_dim=32)
     return params, flash_result(params, gpu=True)
 
 
-def _masks(_: Path) -> Example:
+def _masks(_: Path) -> Made:
     params = MasksParams()
     return params, mask_result(params)
 
 
-def _decoder(_: Path) -> Example:
+def _decoder(_: Path) -> Made:
     params = DecoderParams(source="a b c", target="c b a", padding=1, perturb="target", position=2)
     return params, decoder_result(params)
 
 
-def _lora(_: Path) -> Example:
+def _lora(_: Path) -> Made:
     params = LoraParams(steps=60, tinit=10, tfinal=20, delta_t=5, held_out_every=10)
     return params, lora_result(params, gpu=True)
 
 
-def _fine_tuning(_: Path) -> Example:
+def _fine_tuning(_: Path) -> Made:
     params = FineTuningParams()
     return params, run_of(params)
 
 
-def _quantization(_: Path) -> Example:
+def _quantization(_: Path) -> Made:
     params = QuantizationParams(blocks=64)
     return params, checkpoint_result(params)
 
 
-def _kernel_lab(folder: Path) -> Example:
+def _kernel_lab(folder: Path) -> Made:
     path = folder / "copy.py"
     path.write_text(SOURCE)
     result = lab_result(path)
     return result.params.changed(file=str(path)), result
 
 
-EXAMPLES: dict[str, Callable[[Path], Example]] = {
+EXAMPLES: dict[str, Callable[[Path], Made]] = {
     "flash-attention": _attention,
     "masks": _masks,
     "decoder": _decoder,
@@ -71,3 +81,47 @@ EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "kernel-lab": _kernel_lab,
 }
 """By topic id: what to show, given a folder for files."""
+
+
+@dataclass
+class Example:
+    """The window with one page open, and a result for it."""
+
+    window: MainWindow
+    opened: OpenPage
+    result: Result
+
+    def show_result(self) -> None:
+        self.opened.controller.show_result(self.result)
+        self.settle()
+
+    def settle(self) -> None:
+        """Let everything be drawn that is drawn on other threads."""
+        QCoreApplication.processEvents()
+        while self.opened.page.drawing:
+            QCoreApplication.processEvents()
+        join_latest_work()
+        QCoreApplication.processEvents()
+
+
+@contextmanager
+def open_example(
+    topic_id: str, settings: Settings, folder: Path, qtbot: Any, size: tuple[int, int] = (1280, 720)
+) -> Iterator[Example]:
+    """The window of that size with the page, planned and not yet run."""
+    bridge = EngineBridge(FakeEngine)
+    window = MainWindow(bridge, settings)
+    qtbot.addWidget(window)
+    window.resize(*size)
+    window.show()
+    opened = window.open_page(topic_id)
+    assert opened is not None
+    params, result = EXAMPLES[topic_id](folder)
+    opened.page.form.set_params(params)
+    opened.controller.show_plan()
+    example = Example(window, opened, result)
+    example.settle()
+    yield example
+    join_latest_work()
+    window.close()
+    bridge.close()

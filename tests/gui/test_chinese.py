@@ -7,27 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from core.contracts.errors import TilescopeError
 from core.contracts.registry import TOPICS
-from core.contracts.result import Metric, Provenance, Result
+from core.contracts.result import Metric, Provenance
 from core.engine.history import HistoryEntry
 from gui import translation
-from gui.page.engine_bridge import EngineBridge
-from gui.window.main_window import MainWindow, OpenPage
+from gui.window.main_window import MainWindow
 from gui.window.settings import Settings
-from tests.gui.doubles import FakeEngine
-from tests.gui.example_pages import EXAMPLES
-from tests.gui.latest_work import join_latest_work
+from tests.gui.example_pages import EXAMPLES, Example, open_example
 from tests.gui.text_walk import Seen, paint, pictures_of, read_outs_of, texts_of
 from tests.latin_names import CHINESE, english_words
 
@@ -35,47 +30,11 @@ UNFINISHED = pytest.mark.xfail(strict=False, reason="temporary: the pages are be
 _ENGINE_PHASES = ("starting", "ready", "busy", "restarting", "failed", "closed")
 
 
-@dataclass
-class Example:
-    """The window with one page open, and a result for it."""
-
-    window: MainWindow
-    opened: OpenPage
-    result: Result
-
-    def show_result(self) -> None:
-        self.opened.controller.show_result(self.result)
-        settle(self)
-
-
-def settle(example: Example) -> None:
-    """Let everything be drawn that is drawn on other threads."""
-    QCoreApplication.processEvents()
-    while example.opened.page.drawing:
-        QCoreApplication.processEvents()
-    join_latest_work()
-    QCoreApplication.processEvents()
-
-
 @pytest.fixture
 def example(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path, qtbot: Any) -> Iterator[Example]:
     """The page that the test is parametrized with, planned and not yet run."""
-    bridge = EngineBridge(FakeEngine)
-    window = MainWindow(bridge, settings)
-    qtbot.addWidget(window)
-    window.resize(1280, 720)
-    window.show()
-    opened = window.open_page(request.param)
-    assert opened is not None
-    params, result = EXAMPLES[request.param](tmp_path)
-    opened.page.form.set_params(params)
-    opened.controller.show_plan()
-    example = Example(window, opened, result)
-    settle(example)
-    yield example
-    join_latest_work()
-    window.close()
-    bridge.close()
+    with open_example(request.param, settings, tmp_path, qtbot) as example:
+        yield example
 
 
 def walk(window: MainWindow) -> set[Seen]:
@@ -124,7 +83,7 @@ def test_that_every_page_has_an_example() -> None:
 @every_page
 def test_that_a_page_is_chinese_before_and_after_a_run(example: Example) -> None:
     translation.use("zh")
-    settle(example)
+    example.settle()
     seen = walk(example.window)
     example.show_result()
     seen |= walk(example.window)
@@ -140,7 +99,7 @@ def test_that_a_page_says_in_chinese_what_happens_to_a_run(example: Example) -> 
     seen: set[Seen] = set()
 
     def look() -> None:
-        settle(example)
+        example.settle()
         seen.update(texts_of(page), texts_of(window.status))
 
     controller.run()
@@ -195,7 +154,7 @@ def test_that_a_switch_reaches_every_text_and_the_way_back_too(example: Example)
     seen: dict[str, set[tuple[str, str, str]]] = {}
     for leg, code in (("first", "en"), ("chinese", "zh"), ("second", "en")):
         translation.use(code)
-        settle(example)
+        example.settle()
         seen[leg] = {
             (text.owner or text.file, text.kind, text.text) for text in _still(example.window) if text.kind != "log"
         }

@@ -14,8 +14,17 @@ from types import FrameType
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
-from PySide6.QtGui import QAction, QFontMetricsF, QHelpEvent, QMouseEvent, QPainter, QStaticText, QTextDocument
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import (
+    QAction,
+    QFontMetricsF,
+    QHelpEvent,
+    QMouseEvent,
+    QPainter,
+    QPicture,
+    QStaticText,
+    QTextDocument,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -62,7 +71,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Painted:
-    """A painted word: its box (None where it was painted at a point), and how wide it is."""
+    """A painted word: its box (None where it was painted at a point), and how wide it is.
+
+    `extent` is where it is on the `canvas`, the widget that is painted; None in pictures that are only recorded.
+    """
 
     file: str
     line: int
@@ -70,6 +82,11 @@ class Painted:
     box: QRectF | None
     width: float
     wraps: bool
+    extent: QRectF | None
+    canvas: QWidget | None
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.line}: {self.text!r}"
 
 
 def texts_of(root: QWidget) -> Iterator[Seen]:
@@ -101,12 +118,12 @@ def watching(painted: list[Painted] | None = None, read_outs: list[Seen] | None 
     def draw_static(painter: QPainter, *arguments: Any) -> Any:
         if painted is not None:
             text = next(item for item in arguments if isinstance(item, QStaticText))
-            painted.append(_word(painter, text.text(), None, wraps=False))
+            painted.append(_word(painter, text.text(), None, QPointF(), 0))
         return originals[1](painter, *arguments)
 
     def draw_contents(document: QTextDocument, painter: QPainter, *arguments: Any) -> Any:
         if painted is not None:
-            painted.append(_word(painter, document.toPlainText(), None, wraps=True))
+            painted.append(_word(painter, document.toPlainText(), None, QPointF(), 0))
         return originals[2](document, painter, *arguments)
 
     def show_at(tip: HoverTip, position: QPoint, text: str | None) -> None:
@@ -294,19 +311,55 @@ def _painted(painter: QPainter, arguments: Sequence[Any]) -> Painted:
     """The arguments of any of the forms of QPainter.drawText."""
     text = next(item for item in arguments if isinstance(item, str))
     first = arguments[0]
-    box = QRectF(first) if hasattr(first, "width") else None
-    if box is None and len(arguments) >= 6:
+    box, corner = None, QPointF()
+    if hasattr(first, "width"):
+        box = QRectF(first)
+    elif len(arguments) >= 6:
         box = QRectF(*arguments[:4])
+    else:
+        corner = QPointF(first) if hasattr(first, "x") else QPointF(*arguments[:2])
     flags = next((item for item in arguments[1:] if isinstance(item, int | Qt.AlignmentFlag | Qt.TextFlag)), 0)
-    number = flags if isinstance(flags, int) else int(flags.value)
-    return _word(painter, text, box, wraps=bool(number & int(Qt.TextFlag.TextWordWrap.value)))
+    return _word(painter, text, box, corner, flags if isinstance(flags, int) else int(flags.value))
 
 
-def _word(painter: QPainter, text: str, box: QRectF | None, *, wraps: bool) -> Painted:
+def _word(painter: QPainter, text: str, box: QRectF | None, baseline: QPointF, flags: int) -> Painted:
     metrics = QFontMetricsF(painter.font())
-    width = max((metrics.horizontalAdvance(line) for line in text.splitlines()), default=0.0)
-    file, line = _file_and_line(sys._getframe(2))
-    return Painted(file, line, text, box, width, wraps)
+    lines = text.splitlines() or [""]
+    size = QSizeF(max(metrics.horizontalAdvance(line) for line in lines), metrics.height() * len(lines))
+    wraps = bool(flags & int(Qt.TextFlag.TextWordWrap.value))
+    extent = QRectF(QPointF(baseline.x(), baseline.y() - metrics.ascent()), size)
+    if box is not None:
+        wrapped = metrics.boundingRect(box, flags, text) if wraps else None
+        extent = wrapped if wrapped is not None else _aligned(box, size, flags)
+    frame = sys._getframe(2)
+    file, line = _file_and_line(frame)
+    on_screen = not isinstance(painter.device(), QPicture)
+    placed = painter.worldTransform().mapRect(extent) if on_screen else None
+    return Painted(file, line, text, box, size.width(), wraps, placed, _canvas(frame))
+
+
+def _aligned(box: QRectF, size: QSizeF, flags: int) -> QRectF:
+    """Where a text of that size is in its box."""
+    left, top = box.left(), box.top()
+    if flags & int(Qt.AlignmentFlag.AlignRight.value):
+        left = box.right() - size.width()
+    elif flags & int(Qt.AlignmentFlag.AlignHCenter.value):
+        left = box.center().x() - size.width() / 2
+    if flags & int(Qt.AlignmentFlag.AlignBottom.value):
+        top = box.bottom() - size.height()
+    elif flags & int(Qt.AlignmentFlag.AlignVCenter.value):
+        top = box.center().y() - size.height() / 2
+    return QRectF(QPointF(left, top), size)
+
+
+def _canvas(frame: FrameType | None) -> QWidget | None:
+    """The widget whose paint event is under way."""
+    while frame is not None:
+        widget = frame.f_locals.get("self")
+        if frame.f_code.co_name == "paintEvent" and isinstance(widget, QWidget):
+            return widget
+        frame = frame.f_back
+    return None
 
 
 def _file_and_line(frame: FrameType | None) -> tuple[str, int]:

@@ -45,7 +45,7 @@ class FieldSpec:
     scale: str = "linear"
     choices: tuple[Scalar, ...] = ()
     choice_labels: Mapping[Scalar, Text] = field(default_factory=dict)
-    file_filter: str = ""
+    file_filter: Text | str = ""
     max_length: int | None = None
     view_only: bool = False
 
@@ -72,15 +72,9 @@ def number(
         default,
         ge=minimum,
         le=maximum,
-        json_schema_extra={
-            "label": label,
-            "help": help,
-            "unit": unit,
-            "step": step,
-            "scale": scale,
-            "group": group,
-            "view_only": view_only,
-        },
+        json_schema_extra=_declared(
+            label=label, help=help, unit=unit, step=step, scale=scale, group=group, view_only=view_only
+        ),
     )
 
 
@@ -97,21 +91,21 @@ def choice(
     """A field with a few allowed values; `labels` names those that are not their own label, such as 'bf16'."""
     return Field(
         default,
-        json_schema_extra={
-            "label": label,
-            "help": help,
-            "unit": unit,
-            "choices": choices,
-            "choice_labels": labels or {},
-            "group": group,
-            "view_only": view_only,
-        },
+        json_schema_extra=_declared(
+            label=label,
+            help=help,
+            unit=unit,
+            choices=choices,
+            choice_labels=labels or {},
+            group=group,
+            view_only=view_only,
+        ),
     )
 
 
 def switch(default: bool, *, label: Text, help: Text, group: Text = EMPTY, view_only: bool = False) -> Any:
     """A yes-or-no field."""
-    return Field(default, json_schema_extra={"label": label, "help": help, "group": group, "view_only": view_only})
+    return Field(default, json_schema_extra=_declared(label=label, help=help, group=group, view_only=view_only))
 
 
 def text(
@@ -119,7 +113,7 @@ def text(
     *,
     label: Text,
     help: Text,
-    file_filter: str = "",
+    file_filter: Text | str = "",
     group: Text = EMPTY,
     max_length: int = 4096,
     view_only: bool = False,
@@ -128,13 +122,7 @@ def text(
     return Field(
         default,
         max_length=max_length,
-        json_schema_extra={
-            "label": label,
-            "help": help,
-            "group": group,
-            "file_filter": file_filter,
-            "view_only": view_only,
-        },
+        json_schema_extra=_declared(label=label, help=help, group=group, file_filter=file_filter, view_only=view_only),
     )
 
 
@@ -184,6 +172,11 @@ class Params(BaseModel):
         return type(other) is type(self) and all(
             getattr(self, spec.name) == getattr(other, spec.name) for spec in self.specs() if not spec.view_only
         )
+
+
+def _declared(**facts: Any) -> Any:
+    """What `FieldSpec` needs besides the type and the bounds of a field. pydantic keeps it and does not read it."""
+    return facts
 
 
 def _spec(name: str, info: Any) -> FieldSpec:

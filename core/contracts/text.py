@@ -170,5 +170,5 @@ def _scalar(value: Any) -> str | int | float:
     item = value.item() if hasattr(value, "item") else value
     for kind in (str, int, float):
         if isinstance(item, kind):
-            return kind(item)  # type: ignore[no-any-return]
+            return kind(item)
     raise TypeError(f"a text cannot hold {type(value).__name__}")

@@ -9,6 +9,7 @@ from typing import Literal
 
 import pyqtgraph as pg
 
+from core.contracts.text import Text
 from gui.charts.ticks import short_quantity
 
 Steps = Literal["any", "whole", "powers", "1-2-5"]
@@ -23,7 +24,7 @@ _LOG_LINE_PX = {"any": 24, "whole": 24, "powers": 17, "1-2-5": 17}
 class Axis:
     """What an axis shows: its name, the unit of its values, and how they are spread."""
 
-    name: str = ""
+    name: Text | str = ""
     unit: str = ""
     steps: Steps = "any"
     log: bool = False
@@ -45,6 +46,11 @@ class QuantityAxis(pg.AxisItem):
         self.steps = steps
         self.enableAutoSIPrefix(False)
         self.setLogMode(log)
+
+    def retranslate(self) -> None:
+        """Write the ticks again: pyqtgraph keeps a picture of them."""
+        self.picture = None
+        self.update()
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
         if self.steps == "any" or maxVal <= minVal:

@@ -10,7 +10,9 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QWidget
 
+from core.contracts.text import Text
 from gui import theme as themes
+from gui import translation
 from gui.charts.axis import UNNAMED, Axis, QuantityAxis
 from gui.theme import Theme
 from gui.widgets.figure import Figure
@@ -34,13 +36,14 @@ class Chart(pg.PlotWidget):
             side: QuantityAxis(side, axis.unit, axis.steps, log=axis.log) for side, axis in (("bottom", x), ("left", y))
         }
         super().__init__(parent=parent, axisItems=axes, enableMenu=False)
-        self._labels = {"bottom": x.name, "left": y.name}
+        self._labels: dict[str, Text | str] = {"bottom": x.name, "left": y.name}
         self._home: tuple[tuple[float, float], tuple[float, float]] | None = None
         self.hideButtons()
         self.setFrameShape(self.Shape.NoFrame)
         self.getPlotItem().setContentsMargins(2, 6, 14, 2)
         self.getViewBox().setDefaultPadding(0.0)
         self.scene().sigMouseClicked.connect(self._on_click)
+        translation.notifier().changed.connect(self._retranslate)
 
     def freeze(self, *, x: bool = True, y: bool = True) -> None:
         """Switch off pan and zoom along an axis that has nothing beyond its limits."""
@@ -68,7 +71,7 @@ class Chart(pg.PlotWidget):
         if self._home is not None:
             self.setRange(xRange=self._home[0], yRange=self._home[1], padding=0)
 
-    def label(self, side: str, text: str) -> None:
+    def label(self, side: str, text: Text | str) -> None:
         """Name an axis ('bottom', 'left', 'right', 'top') with its unit."""
         if self._labels.get(side) != text:
             self._labels[side] = text
@@ -116,8 +119,15 @@ class Chart(pg.PlotWidget):
             point = box.mapSceneToView(event.scenePos())
             self.clicked.emit(point.x(), point.y())
 
+    def _retranslate(self) -> None:
+        for side in ("bottom", "left", "right", "top"):
+            self._write_label(side, themes.current())
+            axis = self.getAxis(side)
+            if isinstance(axis, QuantityAxis):
+                axis.retranslate()
+
     def _write_label(self, side: str, theme: Theme) -> None:
-        text = self._labels.get(side, "")
+        text = str(self._labels.get(side, ""))
         if text:
             size = themes.FONT_SIZES_PX["small"]
             if side == "bottom":

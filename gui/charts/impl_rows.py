@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 
 from core.comparison import ImplResult
-from core.format import format_quantity
+from core.contracts.text import Text, tr, tr_in
+from core.format import format_quantity, quantity
 from gui.charts.row_chart_spec import FAINT, MUTED, TEXT, Band, Cell, Column, Ink, LegendKey, Row, RowSpec, Segment
 
-EMPTY = "Run (F5) to compare the implementations that this machine has: time, and error against float64."
+EMPTY = tr(
+    "Run (F5) to compare the implementations that this machine has: their time, and their error against float64."
+)
 _TIME_INK = Ink("series.0", 0.75)
-_ERROR_TITLES = ("RMS error against float64", "RMS error vs float64", "RMS error")
-_ERROR_LEGEND = (LegendKey("RMS error", Ink("good"), "dot"), LegendKey("allowed", Ink("warn"), "tick"))
-_TIME_LEGEND = (LegendKey("median time", _TIME_INK), LegendKey("sample", TEXT, "dot"))
+_NO_TIME = tr("emulated: no time")
+_ERROR_TITLES = (tr("RMS error against float64"), tr("RMS error vs float64"), tr("RMS error"))
 
 
 def implementation_rows(results: Sequence[ImplResult]) -> RowSpec:
@@ -21,12 +23,21 @@ def implementation_rows(results: Sequence[ImplResult]) -> RowSpec:
     timed = any(_time_ms(impl) is not None for impl in results)
     return RowSpec(
         columns=(
-            Column(("time",), unit="ms", share=0.56 if timed else 0.34, has_axis=timed),
-            Column(_ERROR_TITLES, log=True, share=0.44 if timed else 0.66),
+            Column((str(tr("time")),), unit="ms", share=0.56 if timed else 0.34, has_axis=timed),
+            Column(tuple(map(str, _ERROR_TITLES)), log=True, share=0.44 if timed else 0.66),
         ),
         bands=(Band(tuple(_row(impl) for impl in results)),),
-        legends=((*_TIME_LEGEND, *_ERROR_LEGEND) if timed else _ERROR_LEGEND,),
+        legends=(_legend(timed=timed),),
     )
+
+
+def _legend(*, timed: bool) -> tuple[LegendKey, ...]:
+    time = (LegendKey(str(tr("median time")), _TIME_INK), LegendKey(str(tr("sample")), TEXT, "dot"))
+    error = (
+        LegendKey(str(tr("RMS error")), Ink("good"), "dot"),
+        LegendKey(str(tr_in("error", "allowed")), Ink("warn"), "tick"),
+    )
+    return (*time, *error) if timed else error
 
 
 def ran_on_gpu(results: Sequence[ImplResult]) -> bool:
@@ -37,31 +48,44 @@ def ran_on_gpu(results: Sequence[ImplResult]) -> bool:
 def describe(impl: ImplResult) -> str:
     """The read-out of one implementation."""
     if impl.runs_on == "unavailable":
-        return f"{impl.label}: not available\n{impl.reason}"
-    lines = [f"{impl.label} on {'CPU' if impl.runs_on == 'cpu' else impl.runs_on}", *_time_lines(impl)]
+        return f"{tr('{implementation}: not available', implementation=impl.label)}\n{impl.reason}"
+    lines = [_head(impl), *_time_lines(impl)]
     if impl.tflops is not None and _time_ms(impl) is not None:
-        lines.append(format_quantity(impl.tflops * 1e12, "FLOP/s"))
+        lines.append(quantity(impl.tflops * 1e12, "FLOP/s"))
     if impl.peak_memory_bytes is not None:
-        lines.append(f"peak memory {format_quantity(impl.peak_memory_bytes, 'bytes')}")
-    if impl.rms_error is not None:
-        allowed = "" if impl.allowed_rms_error is None else f" (allowed {impl.allowed_rms_error:.2e})"
-        lines.append(f"RMS error {impl.rms_error:.2e}{allowed}")
+        lines.append(tr("peak memory {bytes}", bytes=quantity(impl.peak_memory_bytes, "bytes")))
+    if impl.rms_error is not None and impl.allowed_rms_error is not None:
+        error, allowed = impl.rms_error, impl.allowed_rms_error
+        lines.append(tr("RMS error {error:.2e} (allowed {allowed:.2e})", error=error, allowed=allowed))
+    elif impl.rms_error is not None:
+        lines.append(tr("RMS error {error:.2e}", error=impl.rms_error))
     if impl.max_abs_error is not None:
-        lines.append(f"largest error {impl.max_abs_error:.2e}")
-    return "\n".join(lines)
+        lines.append(tr("largest error {error:.2e}", error=impl.max_abs_error))
+    return "\n".join(map(str, lines))
+
+
+def _head(impl: ImplResult) -> Text:
+    match impl.runs_on:
+        case "cpu":
+            return tr("{implementation} on the CPU", implementation=impl.label)
+        case "emulated":
+            return tr("{implementation}, emulated", implementation=impl.label)
+        case _:
+            return tr("{implementation} on the GPU", implementation=impl.label)
 
 
 def _row(impl: ImplResult) -> Row:
+    name = str(impl.label)
     if impl.runs_on == "unavailable":
-        return Row(str(impl.label), read_out=describe(impl), key=str(impl.label), ink=FAINT, note=str(impl.reason))
+        return Row(name, read_out=describe(impl), key=name, ink=FAINT, note=str(impl.reason))
     cells = _time_cell(impl), _error_cell(impl)
-    return Row(str(impl.label), cells, describe(impl), str(impl.label), suffix="CPU" if impl.runs_on == "cpu" else "")
+    return Row(name, cells, describe(impl), name, suffix="CPU" if impl.runs_on == "cpu" else "")
 
 
 def _time_cell(impl: ImplResult) -> Cell:
     time = _time_ms(impl)
     if time is None:
-        return Cell(texts=("emulated: no time", "no time"), text_ink=MUTED)
+        return Cell(texts=(str(_NO_TIME), str(tr("no time"))), text_ink=MUTED)
     return Cell(((Segment(time, _TIME_INK),),), samples=_samples_ms(impl), texts=(format_quantity(time, "ms"),))
 
 
@@ -76,14 +100,14 @@ def _error_cell(impl: ImplResult) -> Cell:
     )
 
 
-def _time_lines(impl: ImplResult) -> list[str]:
+def _time_lines(impl: ImplResult) -> list[Text]:
     time, samples = _time_ms(impl), _samples_ms(impl)
     if time is None:
-        return ["emulated: no time"]
+        return [_NO_TIME]
     if not samples:
-        return [f"time {format_quantity(time, 'ms')} median"]
-    low, high = (format_quantity(limit(samples), "ms") for limit in (min, max))
-    return [f"time {format_quantity(time, 'ms')} median, {len(samples)} samples", f"from {low} to {high}"]
+        return [tr("time {time}, the median", time=quantity(time, "ms"))]
+    median = tr("time {time}, the median of {samples} samples", time=quantity(time, "ms"), samples=len(samples))
+    return [median, tr("from {low} to {high}", low=quantity(min(samples), "ms"), high=quantity(max(samples), "ms"))]
 
 
 def _time_ms(impl: ImplResult) -> float | None:

@@ -10,6 +10,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.contracts.text import EMPTY, Text, tr
 from core.format import format_quantity
 from gui import theme as themes
 from gui.charts.axis import Axis
@@ -39,7 +40,7 @@ class LineChart(Figure):
     series_picked = Signal(str)
 
     def __init__(
-        self, empty: str, x: Axis, y: Axis, *, selected_label: str = "", parent: QWidget | None = None
+        self, empty: Text | str, x: Axis, y: Axis, *, selected_label: Text = EMPTY, parent: QWidget | None = None
     ) -> None:
         """`selected_label` names the selected x in the legend."""
         super().__init__(empty, parent)
@@ -59,7 +60,7 @@ class LineChart(Figure):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
         self.legend, self._note = Legend(), FittedLabel()
-        self.pad = ArrowPad(f"Lines over {x.name}", self._on_arrow) if self._walks else QWidget()
+        self.pad = ArrowPad(tr("Lines over {axis}", axis=x.name), self._on_arrow) if self._walks else QWidget()
         column = QVBoxLayout(self.pad)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -78,7 +79,7 @@ class LineChart(Figure):
         y_range: Ends | None = None,
         from_zero: bool = False,
         marks: Sequence[Mark] = (),
-        note: str = "",
+        note: Text | str = "",
         read: Callable[[float], str | None] | None = None,
     ) -> None:
         """Draw other series; no line with a point shows the empty state.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtGui import QImage
 
+from core.contracts.text import Text, tr, tr_in
 from gui.charts.palette import rgb
 from gui.theme import Theme, mix
 
@@ -29,9 +30,9 @@ class MatrixPage:
     columns: tuple[str, ...]
     values: np.ndarray | None
     visible: np.ndarray | None = None
-    row_name: str = "query"
-    column_name: str = "key"
-    what: str = "weight"
+    row_name: Text | str = tr("query")  # noqa: RUF009  (a Text is frozen)
+    column_name: Text | str = tr("key")  # noqa: RUF009
+    what: Text | str = tr_in("attention", "weight")  # noqa: RUF009
     ink: str = "P"
     signed: bool = False
     exact: bool = False
@@ -56,14 +57,17 @@ class MatrixPage:
             if index >= 0
         ]
         head = f"{self.title}\n{' → '.join(place)}"
-        if min(row, column) < 0:
-            return head
+        return head if min(row, column) < 0 else f"{head}\n{self._read_value(row, column)}"
+
+    def _read_value(self, row: int, column: int) -> Text:
         if self.hides(row, column):
-            return f"{head}\nhidden by the mask: {self.what} 0, exactly"
+            return tr("hidden by the mask: {what} is exactly 0", what=self.what)
         if self.values is None:
-            return f"{head}\nvisible; its {self.what} comes with a run"
+            return tr("visible; run to see its {what}", what=self.what)
         value = float(self.values[row, column])
-        return f"{head}\n{self.what} {'0, exactly' if value == 0 and self.exact else f'{value:.6g}'}"
+        if value == 0 and self.exact:
+            return tr("{what}: exactly 0", what=self.what)
+        return tr("{what}: {value:.6g}", what=self.what, value=value)
 
     def image(self, theme: Theme) -> QImage:
         """One pixel a cell."""

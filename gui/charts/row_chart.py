@@ -7,12 +7,15 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QSizePolicy, QVBoxLayout, QWidget
 
+from core import language
+from core.contracts.text import Text
 from gui import theme as themes
 from gui.charts.row_chart_spec import Row, RowSpec, Segment
 from gui.charts.row_layout import Strip, fixed_px, lay_out
 from gui.charts.row_panel import Panel
 from gui.charts.row_words import Word, paint_words, words_of
 from gui.theme import Theme
+from gui.translation import show_text
 from gui.widgets.figure import Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
@@ -26,12 +29,13 @@ class RowChart(Figure):
 
     picked = Signal(str)
 
-    def __init__(self, empty: str, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, empty: Text | str, name: Text | str, parent: QWidget | None = None) -> None:
         super().__init__(empty, parent)
         self.spec: RowSpec | None = None
         self.chosen: str | None = None
         self.view = RowView(self, name)
         self._legends: list[Legend] = []
+        self._language = language.current()
         content = QWidget()
         self._column = QVBoxLayout(content)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -55,7 +59,8 @@ class RowChart(Figure):
         if self.spec is None:
             self.show_empty()
             return
-        if self.spec != before:
+        if self.spec != before or self._language != language.current():
+            self._language = language.current()
             self._write_legends(themes.current())
             self.view.updateGeometry()
             self.view.draw()
@@ -89,7 +94,7 @@ class RowChart(Figure):
 class RowView(pg.GraphicsView):
     """The picture of a row chart. Its items are made once for each column and band, then set anew."""
 
-    def __init__(self, chart: RowChart, name: str) -> None:
+    def __init__(self, chart: RowChart, name: Text | str) -> None:
         super().__init__(background=None)
         self.setAntialiasing(True)
         self._chart = chart
@@ -104,7 +109,7 @@ class RowView(pg.GraphicsView):
         self._lit_row.setZValue(-1000)
         self._lit_row.setPen(Qt.PenStyle.NoPen)
         self.scene().addItem(self._lit_row)
-        self.setAccessibleName(name)
+        show_text(self.setAccessibleName, name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     # What is where.

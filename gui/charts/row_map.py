@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QWidget
 
+from core.contracts.text import Text
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
@@ -41,7 +42,13 @@ class RowMap(Figure):
     aligned = Signal()
 
     def __init__(
-        self, empty: str, name: str, *, steps: bool = False, has_axis: bool = True, parent: QWidget | None = None
+        self,
+        empty: Text | str,
+        name: Text | str,
+        *,
+        steps: bool = False,
+        has_axis: bool = True,
+        parent: QWidget | None = None,
     ) -> None:
         """`name` is read out by screen readers; `has_axis` False leaves the columns' numbers to a plot below."""
         super().__init__(empty, parent)

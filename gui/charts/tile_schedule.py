@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QGraphicsRectItem, QVBoxLayout, QWidget
 
+from core.contracts.text import Text, tr
 from core.masks import TileClass
 from gui import theme as themes
 from gui.charts.axis import Axis
@@ -21,7 +22,11 @@ _GAPS_UP_TO = 64
 """Blocks an axis may have on screen and still get gaps between them."""
 _TILE_PX = 5
 """Lower or narrower tiles would be all gap."""
-_NAMES = {TileClass.EMPTY: "skipped", TileClass.FULL: "full", TileClass.PARTIAL: "partial (masked inside)"}
+_NAMES = {
+    TileClass.EMPTY: tr("skipped"),
+    TileClass.FULL: tr("full"),
+    TileClass.PARTIAL: tr("partial (masked inside)"),
+}
 
 
 class TileSchedule(Figure):
@@ -33,7 +38,7 @@ class TileSchedule(Figure):
     tile_picked = Signal(int, int, int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The order in which tiles are loaded appears here once the parameters are valid.", parent)
+        super().__init__(tr("The order in which tiles are loaded appears here once the parameters are valid."), parent)
         self._grid: TileGrid | None = None
         self._picture: TilePicture | None = None
         self._step = 0
@@ -72,8 +77,10 @@ class TileSchedule(Figure):
             return
         grid = self._grid
         self._step = min(step, grid.steps - 1)
-        self.chart.label("bottom", f"key tokens · {grid.kv_blocks:,} tiles of {grid.block_kv}")
-        self.chart.label("left", f"query tokens · {grid.q_blocks:,} tiles of {grid.block_q}")
+        self.chart.label(
+            "bottom", tr("key tokens · {tiles:,} tiles of {size}", tiles=grid.kv_blocks, size=grid.block_kv)
+        )
+        self.chart.label("left", tr("query tokens · {tiles:,} tiles of {size}", tiles=grid.q_blocks, size=grid.block_q))
         self.chart.set_home((0, grid.key_len), (0, grid.query_len))
         self._write_legend(themes.current())
         self.show_content()
@@ -106,12 +113,15 @@ class TileSchedule(Figure):
         order = int(grid.order[tile])
         last_q = min(grid.query_len, (q_block + 1) * grid.block_q) - 1
         last_key = min(grid.key_len, (kv_block + 1) * grid.block_kv) - 1
-        when = "never loaded" if order == NEVER else f"step {order + 1:,} of {grid.steps:,}"
-        return (
-            f"Q block {q_block}: queries {q_block * grid.block_q:,}–{last_q:,}\n"
-            f"KV block {kv_block}: keys {kv_block * grid.block_kv:,}–{last_key:,}\n"
-            f"{_NAMES[tile_class]} · {when}"
+        loaded = tr("step {step:,} of {steps:,}", step=order + 1, steps=grid.steps)
+        when = tr("never loaded") if order == NEVER else loaded
+        queries, keys = q_block * grid.block_q, kv_block * grid.block_kv
+        lines = (
+            tr("Q block {block}: queries {first:,}–{last:,}", block=q_block, first=queries, last=last_q),
+            tr("KV block {block}: keys {first:,}–{last:,}", block=kv_block, first=keys, last=last_key),
+            tr("{tile} · {when}", tile=_NAMES[tile_class], when=when),
         )
+        return "\n".join(map(str, lines))
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)
@@ -133,12 +143,18 @@ class TileSchedule(Figure):
 
     def _write_legend(self, theme: Theme) -> None:
         grid = self._grid
-        names = (("full", TileClass.FULL), ("partial", TileClass.PARTIAL), ("skipped", TileClass.EMPTY))
+        names: tuple[tuple[str, Text, TileClass], ...] = (
+            ("full", tr("full"), TileClass.FULL),
+            ("partial", tr("partial"), TileClass.PARTIAL),
+            ("skipped", tr("skipped"), TileClass.EMPTY),
+        )
         classes = [
-            Entry(f"{name} {grid.share(tile_class):.0%}" if grid else name, theme.tiles[name])
-            for name, tile_class in names
+            Entry(
+                tr("{tile} {share:.0%}", tile=label, share=grid.share(tile_class)) if grid else label, theme.tiles[name]
+            )
+            for name, label, tile_class in names
         ]
-        self.legend.set_entries((*classes, Entry("now", theme.tiles["current"], "outline")))
+        self.legend.set_entries((*classes, Entry(tr("now"), theme.tiles["current"], "outline")))
 
     def _on_zoom(self) -> None:
         """Fetch finer tiles as one zooms in; gaps only where there is room for them."""

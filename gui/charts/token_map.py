@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QWidget
 
+from core.contracts.text import Text, tr
 from gui import theme as themes
 from gui.charts.matrix_page import MatrixPage
 from gui.charts.page_thumbs import PageThumbs
@@ -28,8 +29,8 @@ class TokenMap(Figure):
     cell_picked = Signal(int, int)
     page_picked = Signal(int)
 
-    def __init__(self, empty: str = "The matrix appears here after a run.", parent: QWidget | None = None) -> None:
-        super().__init__(empty, parent)
+    def __init__(self, empty: Text | str = "", parent: QWidget | None = None) -> None:
+        super().__init__(empty or tr("The matrix appears here after a run."), parent)
         self.pages: tuple[MatrixPage, ...] = ()
         self.index = 0
         self.row: int | None = None

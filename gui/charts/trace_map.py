@@ -10,6 +10,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QVBoxLayout, QWidget
 
+from core.contracts.text import tr
 from core.format import format_quantity
 from core.trace.address_map import Band, bands_of
 from core.trace.levels import AddressLevels
@@ -22,6 +23,7 @@ from gui.charts.palette import rgb, tensor_colours
 from gui.charts.ticks import short_quantity
 from gui.charts.trace_picture import Colours, Range, TracePicture, paint
 from gui.theme import Theme, colour
+from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.latest_work import LatestWork
@@ -48,7 +50,7 @@ class TraceMap(Figure):
     """What was to be drawn is there for the first time: `order` is known."""
 
     def __init__(self, tensors: Sequence[str] = (), parent: QWidget | None = None) -> None:
-        super().__init__("Run (F5) to trace the kernel: every load and store appears here.", parent)
+        super().__init__(tr("Run (F5) to trace the kernel. Every load and store then appears here."), parent)
         self.launches: tuple[Launch, ...] = ()
         self._stacking = tuple(tensors)
         self._extent: tuple[float, float] | None = None
@@ -82,7 +84,7 @@ class TraceMap(Figure):
         self.bands = bands_of(launches, self._stacking)
         self._labels.make_room([band.name for band in self.bands])
         self._dress(themes.current())
-        self.show_empty("Drawing the trace…")
+        self.show_empty(tr("Drawing the trace…"))
         self._request_overview()
 
     def set_extent(self, accesses: float | None, total_bytes: float | None = None) -> None:
@@ -151,7 +153,9 @@ class TraceMap(Figure):
         place, access = self.band_at(y), moment.access
         where = "" if place is None else f"{place[0].name} + {place[1]:,} B\n"
         file = access.file.replace("\\", "/").rpartition("/")[2]
-        return f"{where}access {int(x):,} · program {moment.program:,}\n{access.kind} at {file}:{access.line}"
+        when = tr("access {access:,} · program {program:,}", access=int(x), program=moment.program)
+        line = tr("{op} at {file}:{line}", op=access.kind, file=file, line=access.line)
+        return f"{where}{when}\n{line}"
 
     def band_extents(self) -> list[tuple[str, float, float]]:
         """Each tensor with its top and bottom in pixels of the chart."""
@@ -197,9 +201,10 @@ class TraceMap(Figure):
         self.order, self._levels, picture = answer
         self._put(self._overview, picture)
         if is_new:
-            accesses, size = short_quantity(self.order.accesses), format_quantity(self.total_bytes, "bytes")
-            self._title.set_wordings(f"{accesses} accesses")
-            self._title.setToolTip(f"{self.order.accesses:,.0f} accesses to {size} of tensors")
+            accesses, size = self.order.accesses, format_quantity(self.total_bytes, "bytes")
+            self._title.set_wordings(tr("{count} accesses", count=short_quantity(accesses)))
+            tip = tr("{count:,.0f} accesses to tensors of {size}", count=accesses, size=size)
+            show_text(self._title.setToolTip, tip)
             self.show_content()
             self._go_home()
             self._place_marks()
@@ -292,11 +297,11 @@ class TraceMap(Figure):
 
     def _dress(self, theme: Theme) -> None:
         reads = next(iter(self.band_colours().values()), theme.series[0])
-        self.legend.set_entries((Entry("read, in the tensor's colour", reads), Entry("write", theme.text)))
+        self.legend.set_entries((Entry(tr("read, in the colour of the tensor"), reads), Entry(tr("write"), theme.text)))
 
     def _build(self) -> None:
         self._title = FittedLabel()
-        self.chart = Chart(Axis("accesses, by program", steps="whole"), Axis(unit="bytes"))
+        self.chart = Chart(Axis(tr("accesses, by program"), steps="whole"), Axis(unit="bytes"))
         self.chart.hideAxis("left")
         self._overview, self._detail = (pg.ImageItem(axisOrder="row-major") for _ in range(2))
         self._program_mark, self._band_mark = QGraphicsRectItem(), QGraphicsRectItem()

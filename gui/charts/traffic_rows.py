@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.contracts.text import listed, tr
 from core.format import format_quantity
 from core.trace.kernel_traffic import TensorTraffic, moved_bytes
 from gui.charts.palette import THEME_TENSORS
 from gui.charts.row_chart_spec import Band, Cell, Column, Headline, Ink, LegendKey, Row, RowSpec, Segment
 from gui.charts.ticks import short_quantity
 
-EMPTY = "The bytes that each kernel moves appear here."
+EMPTY = tr("The bytes that each kernel moves appear here.")
 _WAYS = ("read", "written")
 
 
@@ -22,7 +23,7 @@ def traffic_rows(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorTraff
     rows = tuple(_row(key, label, way, moved, colours, key != kernels[0][0]) for key, label in kernels for way in _WAYS)
     there = dict.fromkeys(tensor.tensor for tensor in moved if tensor.bytes)
     return RowSpec(
-        columns=(Column(name="HBM bytes", unit="bytes"),),
+        columns=(Column(name=str(tr("HBM bytes")), unit="bytes"),),
         bands=(Band(rows),),
         legends=(tuple(LegendKey(tensor, colours[tensor]) for tensor in there),),
         headline=_headline(kernels, moved),
@@ -54,8 +55,7 @@ def _row(
             colours[tensor.tensor],
             tensor.tensor,
             (f"{tensor.tensor} {short_quantity(_moved(tensor, way), 'bytes')}", tensor.tensor),
-            f"{label} · {tensor.tensor} {way}\n{_bytes(_moved(tensor, way))}\n"
-            f"{_moved(tensor, way) / whole:.1%} of its HBM bytes",
+            _read_out(label, tensor, way, whole),
         )
         for tensor in moved
         if tensor.kernel == key and _moved(tensor, way)
@@ -63,14 +63,24 @@ def _row(
     amount = round(sum(segment.value for segment in bar))
     extra = _absent(key, moved) if names_absent and way == "written" else ""
     cell = Cell((bar,), texts=(format_quantity(amount, "bytes"),), bold=True, extra=extra)
-    return Row(way, (cell,), f"{label} {way}\n{_bytes(amount)}", group=label)
+    read, written = tr("{kernel}, read", kernel=label), tr("{kernel}, written", kernel=label)
+    head = read if way == "read" else written
+    return Row(str(tr("read") if way == "read" else tr("written")), (cell,), f"{head}\n{_bytes(amount)}", group=label)
+
+
+def _read_out(label: str, tensor: TensorTraffic, way: str, whole: int) -> str:
+    """One tensor of a kernel's bar."""
+    values = {"kernel": label, "tensor": tensor.tensor}
+    read, written = tr("{kernel} · {tensor}, read", **values), tr("{kernel} · {tensor}, written", **values)
+    share = tr("{share:.1%} of its HBM bytes", share=_moved(tensor, way) / whole)
+    return f"{read if way == 'read' else written}\n{_bytes(_moved(tensor, way))}\n{share}"
 
 
 def _absent(key: str, moved: Sequence[TensorTraffic]) -> str:
     """Tensors that another kernel moves and this one does not at all: the point of a fused kernel."""
     of_kernel = {tensor.tensor for tensor in moved if tensor.kernel == key and tensor.bytes}
     absent = dict.fromkeys(tensor.tensor for tensor in moved if tensor.bytes and tensor.tensor not in of_kernel)
-    return f"{' and '.join(absent)}: 0 B" if absent and of_kernel else ""
+    return str(tr("{tensors}: 0 B", tensors=listed(absent))) if absent and of_kernel else ""
 
 
 def _headline(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorTraffic]) -> Headline | None:
@@ -79,8 +89,12 @@ def _headline(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorTraffic]
         return None
     totals = " → ".join(format_quantity(total(key, moved), "bytes") for key, _ in kernels)
     fewer = times >= 1
-    text = f"{short_quantity(times)}× {'fewer' if fewer else 'the'} bytes"
-    return Headline(text, Ink("good" if fewer else "warn"), totals)
+    text = (
+        tr("{times}× fewer bytes", times=short_quantity(times))
+        if fewer
+        else tr("{times}× the bytes", times=short_quantity(times))
+    )
+    return Headline(str(text), Ink("good" if fewer else "warn"), totals)
 
 
 def _colours(moved: Sequence[TensorTraffic]) -> dict[str, Ink]:

@@ -10,8 +10,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from core.contracts.text import EMPTY, Text, tr, tr_in, tr_plural
 from core.engine.history import HistoryEntry
-from core.format import format_quantity
+from core.format import format_quantity, quantity
+from gui.translation import show_text
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 
@@ -28,13 +30,13 @@ class HistoryPanel(QWidget):
         super().__init__(parent)
         self._defaults: Mapping[str, Any] = {}
         self.table: RecordTable[HistoryEntry] = RecordTable(
-            self._columns(), lambda entry: entry.id, "Finished runs are kept here."
+            self._columns(), lambda entry: entry.id, tr("Finished runs appear here.")
         )
         self.table.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.reopen = QPushButton("Reopen")
-        self.export = QPushButton("Export…")
-        self.delete = QPushButton("Delete")
-        self.undo = QPushButton("Undo delete")
+        self.reopen = _button(tr("Reopen"))
+        self.export = _button(tr("Export…"))
+        self.delete = _button(tr("Delete"))
+        self.undo = _button(tr("Undo delete"))
         self._hint = QLabel()
         self._hint.setProperty("role", "small")
         self._lay_out()
@@ -49,8 +51,9 @@ class HistoryPanel(QWidget):
     def set_entries(self, entries: Sequence[HistoryEntry]) -> None:
         """Newest first."""
         self.table.set_rows(entries)
-        kept = format_quantity(sum(entry.size_bytes for entry in entries), "bytes")
-        self._hint.setText(f"{len(entries)} {'run' if len(entries) == 1 else 'runs'}, {kept}" if entries else "")
+        size = quantity(sum(entry.size_bytes for entry in entries), "bytes")
+        count = tr_plural("{count} run, {size}", "{count} runs, {size}", count=len(entries), size=size)
+        show_text(self._hint.setText, count if entries else EMPTY)
         self._enable()
 
     def set_undo(self, possible: bool) -> None:
@@ -66,22 +69,33 @@ class HistoryPanel(QWidget):
         return (
             Column(
                 "when",
-                "When",
-                "When the run started",
+                tr_in("column", "Started"),
+                tr("When the run started"),
                 lambda entry: entry.started_at.astimezone(),
                 _clock,
                 number=False,
             ),
-            Column("device", "Device", "Where it ran", lambda entry: entry.environment.get("device", ""), number=False),
-            Column("took", "Took", "How long it took", lambda entry: entry.wall_s, _seconds, "s"),
             Column(
-                "params", "Parameters", "Those that differ from the defaults", self._changed, number=False, stretch=True
+                "device",
+                tr("Device"),
+                tr("The device of the run"),
+                lambda entry: entry.environment.get("device", ""),
+                number=False,
+            ),
+            Column("took", tr("Duration"), tr("How long the run took"), lambda entry: entry.wall_s, _seconds, "s"),
+            Column(
+                "params",
+                tr("Parameters"),
+                tr("Parameters that differ from the defaults"),
+                self._changed,
+                number=False,
+                stretch=True,
             ),
         )
 
     def _changed(self, entry: HistoryEntry) -> str:
         changed = [f"{name}={value}" for name, value in entry.params.items() if self._defaults.get(name) != value]
-        return "  ".join(changed) or "defaults"
+        return "  ".join(changed) or str(tr("defaults"))
 
     def _connect(self) -> None:
         self.table.view.selectionModel().selectionChanged.connect(lambda *_: self._enable())
@@ -113,6 +127,12 @@ class HistoryPanel(QWidget):
         layout.setSpacing(2)
         layout.addLayout(bar)
         layout.addWidget(self.table, 1)
+
+
+def _button(text: Text) -> QPushButton:
+    button = QPushButton()
+    show_text(button.setText, text)
+    return button
 
 
 def _clock(when: datetime) -> str:

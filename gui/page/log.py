@@ -6,6 +6,9 @@ import time
 
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
+from core.contracts.text import tr
+from gui.translation import show_text
+
 _MAX_LINES = 5000
 
 
@@ -19,7 +22,7 @@ class LogPanel(QPlainTextEdit):
         self.setMaximumBlockCount(_MAX_LINES)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.document().setDocumentMargin(8)
-        self.setPlaceholderText("Nothing has happened yet.")
+        show_text(self.setPlaceholderText, tr("Nothing has happened yet."))
 
     def append(self, text: str) -> None:
         """Add an entry, stamped with the local time; further lines are indented under it."""

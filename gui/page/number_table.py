@@ -13,18 +13,20 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QMenu
 
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Metric
+from core.contracts.text import EMPTY, tr, tr_plural
 from core.format import format_quantity
+from gui.translation import show_text
 from gui.widgets.badge import EXPLANATIONS
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 
 Entry = tuple[str, Metric]
 COLUMNS: tuple[Column[Entry], ...] = (
-    Column("name", "Metric", "Name of the number", lambda entry: entry[0], number=False, mono=True),
+    Column("name", tr("Metric"), tr("The name of the metric"), lambda entry: entry[0], number=False, mono=True),
     Column(
         "value",
-        "Value",
-        "Value with its unit",
+        tr("Value"),
+        tr("The value with its unit"),
         lambda entry: None if math.isnan(entry[1].value) else entry[1],
         lambda metric: format_quantity(metric.value, metric.unit),
         order=lambda entry: entry[1].value,
@@ -32,16 +34,21 @@ COLUMNS: tuple[Column[Entry], ...] = (
     ),
     Column(
         "provenance",
-        "Provenance",
-        "Where the number comes from",
+        tr("Provenance"),
+        tr("Where the number comes from"),
         lambda entry: entry[1].provenance,
         lambda provenance: str(provenance.label),
         number=False,
-        tip=lambda entry: EXPLANATIONS[entry[1].provenance],
+        tip=lambda entry: str(EXPLANATIONS[entry[1].provenance]),
         badge=True,
     ),
     Column(
-        "note", "Note", "What to know about the number", lambda entry: str(entry[1].note), number=False, stretch=True
+        "note",
+        tr("Note"),
+        tr("What to know about the number"),
+        lambda entry: str(entry[1].note),
+        number=False,
+        stretch=True,
     ),
 )
 
@@ -51,9 +58,9 @@ class NumberTable(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.table: RecordTable[Entry] = RecordTable(COLUMNS, lambda entry: entry[0], "Run to get numbers.")
+        self.table: RecordTable[Entry] = RecordTable(COLUMNS, lambda entry: entry[0], tr("Run to get numbers."))
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter by name, provenance or note")
+        show_text(self.filter.setPlaceholderText, tr("Filter by name, provenance or note"))
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self.table.set_filter)
         self._count = QLabel()
@@ -64,7 +71,8 @@ class NumberTable(QWidget):
     def set_metrics(self, metrics: Mapping[str, Metric]) -> None:
         """Show these metrics; an empty mapping is the state before a run."""
         self.table.set_rows(list(metrics.items()))
-        self._count.setText(f"{len(metrics)} {'number' if len(metrics) == 1 else 'numbers'}" if metrics else "")
+        count = tr_plural("{count} number", "{count} numbers", count=len(metrics))
+        show_text(self._count.setText, count if metrics else EMPTY)
 
     def visible_metrics(self) -> dict[str, Metric]:
         """What the filter lets through, in the order shown."""
@@ -95,18 +103,22 @@ class NumberTable(QWidget):
         )
 
     def _export(self, suffix: str) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Export numbers", f"numbers.{suffix}", f"*.{suffix}")
+        path, _ = QFileDialog.getSaveFileName(self, str(tr("Export numbers")), f"numbers.{suffix}", f"*.{suffix}")
         if path:
             text = self.as_csv() if suffix == "csv" else self.as_json()
             try:
                 Path(path).write_text(text, encoding="utf-8")
             except OSError as error:
-                raise TilescopeError(f"The numbers cannot be written to {path}: {error.strerror}.") from error
+                reason = error.strerror or type(error).__name__
+                raise TilescopeError(
+                    tr("The numbers cannot be written to {path}: {reason}.", path=path, reason=reason)
+                ) from error
 
     def _lay_out(self) -> None:
-        copy = QPushButton("Copy")
+        copy, export = QPushButton(), QPushButton()
+        show_text(copy.setText, tr("Copy"))
+        show_text(export.setText, tr("Export…"))
         copy.clicked.connect(self.table.copy)
-        export = QPushButton("Export…")
         menu = QMenu(export)
         menu.addAction("CSV…", lambda: self._export("csv"))
         menu.addAction("JSON…", lambda: self._export("json"))

@@ -25,15 +25,17 @@ class RunBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.run_button = QPushButton("Run")
+        self.run_button = QPushButton()
+        show_text(self.run_button.setText, tr("Run"))
         self.run_button.setProperty("role", "primary")
-        self.run_button.setToolTip("Run the kernels with these parameters (F5 or Ctrl+R)")
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop the run (Esc)")
+        show_text(self.run_button.setToolTip, tr("Run with these parameters (F5 or Ctrl+R)"))
+        self.cancel_button = QPushButton()
+        show_text(self.cancel_button.setText, tr("Cancel"))
+        show_text(self.cancel_button.setToolTip, tr("Stop the run (Esc)"))
         self.cancel_button.setEnabled(False)
         self.device = QComboBox()
         self.device.addItems(DEVICES)
-        self.device.setToolTip("Where to run: auto takes the GPU if there is one.")
+        show_text(self.device.setToolTip, tr("The device to run on. “auto” uses the GPU if there is one."))
         self.progress = QProgressBar()
         self.progress.setRange(0, _PROGRESS_STEPS)
         self.progress.setTextVisible(False)
@@ -105,7 +107,8 @@ class RunBar(QWidget):
         self._elapsed.setText(f"{time.monotonic() - self._started_at:.1f} s")
 
     def _lay_out(self) -> None:
-        label = QLabel("Device")
+        label = QLabel()
+        show_text(label.setText, tr("Device"))
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(6)

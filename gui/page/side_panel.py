@@ -7,10 +7,12 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from core.contracts.params import Params
+from core.contracts.text import Text, tr
 from gui import theme
 from gui.icons import icon
 from gui.page.form.parameter_form import ParameterForm
 from gui.page.run_bar import RunBar
+from gui.translation import show_text
 from gui.widgets.scroll import VerticalScroll
 
 
@@ -24,10 +26,10 @@ class SidePanel(QFrame):
         self.form = ParameterForm(params_type)
         self._buttons = {
             "undo": self._button(
-                "undo", "Undo the last change", QKeySequence.StandardKey.Undo, self.form.undo_stack.undo
+                "undo", tr("Undo the last change"), QKeySequence.StandardKey.Undo, self.form.undo_stack.undo
             ),
-            "redo": self._button("redo", "Redo", QKeySequence.StandardKey.Redo, self.form.undo_stack.redo),
-            "reset": self._button("reset", "Back to the defaults", None, self.form.reset),
+            "redo": self._button("redo", tr("Redo"), QKeySequence.StandardKey.Redo, self.form.undo_stack.redo),
+            "reset": self._button("reset", tr("Reset to the defaults"), None, self.form.reset),
         }
         self._lay_out()
         stack = self.form.undo_stack
@@ -36,11 +38,11 @@ class SidePanel(QFrame):
         self._recolour()
         theme.notifier().changed.connect(self._recolour)
 
-    def _button(self, name: str, tip: str, key: QKeySequence.StandardKey | None, action: object) -> QToolButton:
+    def _button(self, name: str, tip: Text, key: QKeySequence.StandardKey | None, action: object) -> QToolButton:
         button = QToolButton()
-        keys = "" if key is None else f" ({QKeySequence(key).toString()})"
-        button.setToolTip(f"{tip}{keys}")
-        button.setAccessibleName(tip)
+        keys = "" if key is None else QKeySequence(key).toString()
+        show_text(button.setToolTip, tr("{action} ({key})", action=tip, key=keys) if keys else tip)
+        show_text(button.setAccessibleName, tip)
         button.setIconSize(QSize(14, 14))
         button.setEnabled(key is None)
         button.clicked.connect(action)
@@ -51,7 +53,8 @@ class SidePanel(QFrame):
         bar = QHBoxLayout()
         bar.setContentsMargins(0, 0, 0, 0)
         bar.setSpacing(2)
-        title = QLabel("Parameters")
+        title = QLabel()
+        show_text(title.setText, tr("Parameters"))
         title.setProperty("role", "title")
         bar.addWidget(title)
         bar.addStretch(1)

@@ -10,7 +10,9 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.contracts.result import KernelSource, LineTraffic
+from core.contracts.text import Text, tr, verbatim
 from core.format import format_quantity
+from gui.translation import show_text
 from gui.widgets.code_view import CodeView
 
 _FORMS = ("Triton", "TTIR")
@@ -21,9 +23,9 @@ class SourceView(QWidget):
 
     line_picked = Signal(str, int)
 
-    def __init__(self, empty: str = "Run to see the kernels that ran.", parent: QWidget | None = None) -> None:
+    def __init__(self, empty: Text | str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._empty_text = empty
+        self._empty_text = empty or tr("Run to see the kernels that ran.")
         self._sources: list[KernelSource] = []
         self._views: dict[tuple[str, str], CodeView] = {}
         self._picked: tuple[str | None, int | None] = None, None
@@ -113,7 +115,7 @@ class SourceView(QWidget):
     def _show_current(self) -> None:
         if not self._sources:
             self._stack.setCurrentWidget(self._nothing)
-            self._file.clear()
+            show_text(self._file.setText, "")
             return
         if not self.isVisible():
             return  # colouring takes time, and most runs end with another tab in front
@@ -124,7 +126,8 @@ class SourceView(QWidget):
             self._views[key] = self._make(source, form)
             self._stack.addWidget(self._views[key])
         self._stack.setCurrentWidget(self._views[key])
-        self._file.setText(f"{source.file}:{source.first_line}" if form == "Triton" else "target-independent IR")
+        place = verbatim(f"{source.file}:{source.first_line}")
+        show_text(self._file.setText, place if form == "Triton" else tr("target-independent IR"))
 
     def _make(self, source: KernelSource, form: str) -> CodeView:
         if form == "TTIR":
@@ -137,7 +140,8 @@ class SourceView(QWidget):
         return view
 
     def _lay_out(self) -> None:
-        self._nothing = QLabel(self._empty_text)
+        self._nothing = QLabel()
+        show_text(self._nothing.setText, self._empty_text)
         self._nothing.setProperty("role", "empty")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack.addWidget(self._nothing)

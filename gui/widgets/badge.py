@@ -8,14 +8,16 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.contracts.claims import Verdict
 from core.contracts.result import Provenance
-from gui import theme
+from core.contracts.text import EMPTY, Text, tr
+from gui import theme, translation
+from gui.translation import show_text
 
 EXPLANATIONS = {
-    Provenance.MEASURED: "Measured: timed or counted on a real GPU.",
-    Provenance.MEASURED_CPU: "Measured on the CPU: says nothing about a GPU's speed.",
-    Provenance.TRACED: "Traced: counted while executing the real kernel's IR.",
-    Provenance.MODELLED: "Modelled: computed from a formula, nothing was run.",
-    Provenance.RECORDED: "Recorded: measured earlier, on the hardware named.",
+    Provenance.MEASURED: tr("Measured: timed or counted on a real GPU."),
+    Provenance.MEASURED_CPU: tr("Measured on the CPU: it says nothing about the speed of a GPU."),
+    Provenance.TRACED: tr("Traced: counted while the IR of the real kernel was executed."),
+    Provenance.MODELLED: tr("Modelled: computed from a formula. Nothing was run."),
+    Provenance.RECORDED: tr("Recorded: measured earlier, on the hardware that is named."),
 }
 _HEIGHT_PX = 16
 _PADDING_PX = 6
@@ -40,33 +42,38 @@ def chip_size(text: str) -> QSize:
 
 
 class Chip(QWidget):
-    """A tinted word. Subclasses say which colour it has in the current theme."""
+    """A tinted word. Subclasses choose its colour from the current theme."""
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, text: Text = EMPTY, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._text = text
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        translation.notifier().changed.connect(self._retranslate)
 
     @property
     def text(self) -> str:
-        return self._text
+        """What it says in the current language."""
+        return str(self._text)
 
     def colour(self) -> str:
         return theme.current().muted
 
-    def set_text(self, text: str) -> None:
-        """Without a text a chip takes no room. It is never hidden or shown: that would make a window of an orphan."""
+    def set_text(self, text: Text) -> None:
+        """Without a text a chip takes no room. It is never hidden: showing one without a parent would open a window."""
         self._text = text
-        self.updateGeometry()
-        self.update()
+        self._retranslate()
 
     def sizeHint(self) -> QSize:
-        return chip_size(self._text) if self._text else QSize(0, 0)
+        return chip_size(self.text) if self._text else QSize(0, 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        paint_chip(painter, QRectF(self.rect()), self._text, self.colour(), theme.current().surface)
+        paint_chip(painter, QRectF(self.rect()), self.text, self.colour(), theme.current().surface)
         painter.end()
+
+    def _retranslate(self) -> None:
+        self.updateGeometry()
+        self.update()
 
 
 class ProvenanceBadge(Chip):
@@ -86,8 +93,8 @@ class ProvenanceBadge(Chip):
 
     def set_provenance(self, provenance: Provenance | None) -> None:
         self._provenance = provenance
-        self.setToolTip("" if provenance is None else EXPLANATIONS[provenance])
-        self.set_text("" if provenance is None else provenance.value)
+        show_text(self.setToolTip, "" if provenance is None else EXPLANATIONS[provenance])
+        self.set_text(EMPTY if provenance is None else provenance.label)
 
 
 class VerdictChip(Chip):
@@ -107,4 +114,4 @@ class VerdictChip(Chip):
 
     def set_verdict(self, verdict: Verdict | None) -> None:
         self._verdict = verdict
-        self.set_text("not tested yet" if verdict is None else verdict.value)
+        self.set_text(tr("not tested yet") if verdict is None else verdict.label)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
 from core.contracts.text import Text
 from core.format import format_quantity
 from gui import theme as themes
+from gui import translation
 from gui.theme import Theme
 from gui.translation import show_text
 
@@ -24,6 +25,7 @@ class HoverTip(QLabel):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.hide()
+        translation.notifier().changed.connect(self.hide)  # what it says is in the language before
 
     def restyle(self, theme: Theme) -> None:
         self.setStyleSheet(
@@ -108,7 +110,11 @@ class Figure(QWidget):
 
 
 class Canvas(QWidget):
-    """A part of a figure that is painted by hand."""
+    """A part of a figure that is painted by hand, and anew in another language."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        translation.notifier().changed.connect(self._retranslate)
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         """Draw everything."""
@@ -118,6 +124,10 @@ class Canvas(QWidget):
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self.paint(painter, themes.current())
+
+    def _retranslate(self) -> None:
+        self.updateGeometry()
+        self.update()
 
 
 def sram_bytes(count: float) -> str:

@@ -6,7 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from core.contracts.text import Text
 from gui import theme
+from gui.translation import show_text
 
 _FEW_LETTERS = 4
 
@@ -17,29 +19,30 @@ class FittedLabel(QLabel):
 
     def __init__(
         self,
-        *wordings: str,
+        *wordings: Text | str,
         elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._elide = elide
-        self._wordings: tuple[str, ...] = ()
+        self._wordings: tuple[Text | str, ...] = ()
         self.setProperty("role", "small")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.set_wordings(*wordings)
 
-    def set_wordings(self, *wordings: str) -> None:
+    def set_wordings(self, *wordings: Text | str) -> None:
         """Longest first; none clears the label."""
         self._wordings = wordings or ("",)
-        self.setText(self._wordings[0])
-        self.setToolTip(self._wordings[0])
+        show_text(self.setText, self._wordings[0])
+        show_text(self.setToolTip, self._wordings[0])
 
     @property
     def shown(self) -> str:
         """What is painted: nothing where only a few letters would be left."""
         metrics = self.fontMetrics()
-        fitting = (text for text in self._wordings if metrics.horizontalAdvance(text) <= self.width())
-        last = metrics.elidedText(self._wordings[-1], self._elide, self.width())
+        texts = [str(wording) for wording in self._wordings]
+        fitting = (text for text in texts if metrics.horizontalAdvance(text) <= self.width())
+        last = metrics.elidedText(texts[-1], self._elide, self.width())
         return next(fitting, last if len(last) > _FEW_LETTERS else "")
 
     def paintEvent(self, event: QPaintEvent) -> None:

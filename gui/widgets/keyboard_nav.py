@@ -11,6 +11,9 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
+from core.contracts.text import Text
+from gui.translation import show_text
+
 STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 """(rows down, columns right) by key."""
 
@@ -36,11 +39,11 @@ class ArrowPad(QWidget):
 
     focus_changed = Signal()
 
-    def __init__(self, name: str, walk: Callable[[int, int], object]) -> None:
+    def __init__(self, name: Text | str, walk: Callable[[int, int], object]) -> None:
         super().__init__()
         self._walk = walk
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(name)
+        show_text(self.setAccessibleName, name)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = STEPS.get(Qt.Key(event.key()))

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import EMPTY, Text, tr
 
 THREAD_NAME = "latest-work"
 
@@ -16,18 +17,18 @@ THREAD_NAME = "latest-work"
 class _Outbox(QObject):
     """Carries answers to the GUI thread. A thread that still works keeps it alive when its owner is gone."""
 
-    answered = Signal(int, object, str)
+    answered = Signal(int, object, object)
 
 
 class LatestWork(QObject):
     """Runs one piece of work at a time in a thread of its own, which lives as long as there is work.
 
     A request while another goes on waits, and replaces one that waits already: the newest wins. `done` carries what
-    the newest work returned; an answer to an older request is dropped. `failed` carries a sentence.
+    the newest work returned; an answer to an older request is dropped. `failed` carries a sentence (Text).
     """
 
     done = Signal(object)
-    failed = Signal(str)
+    failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -63,7 +64,7 @@ class LatestWork(QObject):
         arguments = (work, self._generation, self._outbox)
         threading.Thread(target=_do, args=arguments, name=THREAD_NAME, daemon=True).start()
 
-    def _answered(self, generation: int, answer: Any, sentence: str) -> None:
+    def _answered(self, generation: int, answer: Any, sentence: Text) -> None:
         self._working = False
         if generation == self._generation:
             if sentence:
@@ -75,9 +76,10 @@ class LatestWork(QObject):
 
 def _do(work: Callable[[], Any], generation: int, outbox: _Outbox) -> None:
     try:
-        answer, sentence = work(), ""
+        answer, sentence = work(), EMPTY
     except TilescopeError as error:
-        answer, sentence = None, error.sentence
+        answer, sentence = None, error.text
     except Exception as error:
-        answer, sentence = None, f"This could not be drawn: {type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
+        answer, sentence = None, tr("This could not be drawn: {reason}", reason=reason)
     outbox.answered.emit(generation, answer, sentence)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.contracts.text import Text
 from gui import theme as themes
 from gui.theme import Theme
 from gui.widgets.figure import Canvas
@@ -23,7 +24,7 @@ _BETWEEN_PX, _CLOSE_PX = 10, 4
 class Entry:
     """One name; `shape` says how it is drawn in the picture."""
 
-    label: str
+    label: Text | str
     colour: str
     shape: Literal["fill", "outline", "line", "dot", "ring", "tick"] = "fill"
     scale: tuple[str, ...] = ()
@@ -50,7 +51,7 @@ class Legend(Canvas):
 
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()
-        width = sum(e.swatch_px + _GAP_PX + metrics.horizontalAdvance(e.label) + _BETWEEN_PX for e in self.entries)
+        width = sum(e.swatch_px + _GAP_PX + metrics.horizontalAdvance(str(e.label)) + _BETWEEN_PX for e in self.entries)
         return QSize(width, metrics.height() + 4)
 
     def minimumSizeHint(self) -> QSize:
@@ -62,13 +63,14 @@ class Legend(Canvas):
         between = max(_CLOSE_PX, _BETWEEN_PX - max(0, too_wide) / max(1, len(self.entries) - 1))
         x, middle = 2.0, self.height() / 2
         for entry in self.entries:
-            width = metrics.horizontalAdvance(entry.label)
+            label = str(entry.label)
+            width = metrics.horizontalAdvance(label)
             if x + entry.swatch_px + _GAP_PX + width > self.width():
                 break
             _draw_swatch(painter, entry, QRectF(x, middle - _SWATCH_PX / 2, entry.swatch_px, _SWATCH_PX))
             x += entry.swatch_px + _GAP_PX
             painter.setPen(QColor(theme.muted))
-            painter.drawText(QRectF(x, 0, width + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, entry.label)
+            painter.drawText(QRectF(x, 0, width + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, label)
             x += width + between
 
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QFontMetricsF, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.contracts.text import tr
 from gui import theme as themes
 from gui.theme import Theme
 from gui.widgets.figure import Canvas, Figure
@@ -43,7 +44,7 @@ class MetricBar(Figure):
     small below."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The numbers appear here once the parameters are valid.", parent)
+        super().__init__(tr("The numbers appear here once the parameters are valid."), parent)
         self._strip = _Strip(self)
         self.setFixedHeight(HEIGHT_PX)
         self.set_content(self._strip)
@@ -86,7 +87,8 @@ class _Strip(Canvas):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
         number = next((number for number, box in self._columns() if box.contains(event.position())), None)
-        text = None if number is None else f"{number.label}: {number.value}\n{number.detail}".strip()
+        head = tr("{label}: {value}", label=number.label, value=number.value) if number else ""
+        text = None if number is None else f"{head}\n{number.detail}".strip()
         self._figure.tip.show_at(event.position().toPoint(), text)
 
     def _columns(self) -> list[tuple[Number, QRectF]]:

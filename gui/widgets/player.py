@@ -8,8 +8,10 @@ from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPixmap, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
 
+from core.contracts.text import Text, tr
 from gui import theme as themes
 from gui.theme import Theme
+from gui.translation import show_text
 
 SPEEDS = (1, 4, 16, 64, 256, 1024)
 """Steps per second."""
@@ -34,27 +36,27 @@ class Player(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Schedule player")
+        show_text(self.setAccessibleName, tr("Schedule player"))
         self._count = 0
         self._owed_steps = 0.0
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._advance)
         self._buttons = {
-            "first": self._button("First step (Home)", self.first),
-            "back": self._button("Step back (Left)", self.step_back),
-            "play": self._button("Play or pause (Space)", self.toggle),
-            "forward": self._button("Step forward (Right)", self.step_forward),
-            "last": self._button("Last step (End)", self.last),
+            "first": self._button(tr("First step"), "Home", self.first),
+            "back": self._button(tr("Step back"), "Left", self.step_back),
+            "play": self._button(tr("Play or pause"), "Space", self.toggle),
+            "forward": self._button(tr("Step forward"), "Right", self.step_forward),
+            "last": self._button(tr("Last step"), "End", self.last),
         }
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.slider.setAccessibleName("Step")
+        show_text(self.slider.setAccessibleName, tr("Step"))
         self.slider.valueChanged.connect(self._on_slider)
         self._label = QLabel()
         self._label.setProperty("role", "small")
         self.speed = QComboBox()
         self.speed.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.speed.setToolTip("Speed in steps per second (+ and -)")
+        show_text(self.speed.setToolTip, tr("Speed in steps per second (+ and -)"))
         for steps in SPEEDS:
             self.speed.addItem(f"{steps}/s", steps)
         self.speed.setCurrentIndex(1)
@@ -191,10 +193,10 @@ class Player(QWidget):
     def _write_label(self) -> None:
         self._label.setText(f"{self.step + 1:,} / {self._count:,}")
 
-    def _button(self, tip: str, action: Callable[[], None]) -> QToolButton:
+    def _button(self, name: Text, key: str, action: Callable[[], None]) -> QToolButton:
         button = QToolButton()
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
+        show_text(button.setToolTip, tr("{action} ({key})", action=name, key=key))
+        show_text(button.setAccessibleName, name)
         button.setAutoRaise(True)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         button.setIconSize(QSize(_ICON_PX, _ICON_PX))

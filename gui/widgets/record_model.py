@@ -64,6 +64,7 @@ class Column(Generic[R]):
         return theme.mono_font("small") if mono else theme.ui_font("small")
 
     def text(self, row: R) -> str:
+        """What the cell shows."""
         value = self.value(row)
         return self.missing if value is None else self.write(value)
 
@@ -73,7 +74,7 @@ class Column(Generic[R]):
             return self.tip(row)
         value = self.value(row)
         if value is None:
-            return str(tr("{what}: none", what=self.help))
+            return str(tr("{label}: none", label=self.help))
         return f"{value!r} {self.unit}".strip() if self.number else str(value)
 
     def in_order(self, rows: Sequence[R], descending: bool) -> list[R]:

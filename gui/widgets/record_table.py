@@ -9,7 +9,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
-from core.contracts.text import Text
+from core.contracts.text import Text, tr
+from gui.translation import show_text
 from gui.widgets.record_model import Column, Filter, RecordModel, containing
 from gui.widgets.record_view import RecordView
 from gui.widgets.table_view import TableOrSentence
@@ -67,7 +68,7 @@ class RecordTable(TableOrSentence, Generic[R]):
         self.marked = None
         self.view.start_over()
 
-    def set_rows(self, rows: Sequence[R], empty: str | None = None) -> None:
+    def set_rows(self, rows: Sequence[R], empty: Text | str | None = None) -> None:
         """Show these in the chosen order; what was selected stays selected, and what is in view stays in place.
 
         Without rows there is a sentence: `empty`, or the one from before.
@@ -95,6 +96,12 @@ class RecordTable(TableOrSentence, Generic[R]):
         self.marked = key
         self.view.select(next((i for i, row in enumerate(self.model.shown) if self.model.key(row) == key), None))
 
+    def retranslate(self) -> None:
+        """Other texts: widths, what the filter lets through, and the headers follow."""
+        self._show(self.model.rows)
+        self.view.fit()
+        self._show_rows_or_sentence()
+
     def copy(self) -> None:
         """The selected rows, or all that are shown, under the names of the columns: tab-separated, to the clipboard."""
         columns = self.model.columns
@@ -121,8 +128,8 @@ class RecordTable(TableOrSentence, Generic[R]):
         view.horizontalScrollBar().setValue(across)
 
     def _show_rows_or_sentence(self) -> None:
-        nothing_matches = f"Nothing here matches {self._text.strip()!r}: change the filter."
-        self._sentence.setText(nothing_matches if self.model.rows else self._empty)
+        nothing_matches = tr("Nothing matches “{text}”. Change the filter.", text=self._text.strip())
+        show_text(self._sentence.setText, nothing_matches if self.model.rows else self._empty)
         self._show_table(bool(self.model.shown))
 
     def _key_of(self, place: int) -> Hashable:

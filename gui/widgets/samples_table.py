@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QWidget
 
+from core.contracts.text import EMPTY, Text, tr
 from gui import theme
 from gui.widgets.table_view import TableOrSentence, TableView
 
@@ -25,18 +26,18 @@ class Variant:
     where names leave no room for answers; `about` is one line on its answers, for read-outs."""
 
     key: str
-    title: str
-    short: str
+    title: Text | str
+    short: Text | str
     brief: str = ""
-    about: str = ""
+    about: Text | str = EMPTY
 
 
 BEFORE = Variant(
     "before",
-    "Before",
-    "Before",
+    tr("Before"),
+    tr("Before"),
     "0",
-    about="It has not learned the task: it goes on with the text, even from the middle of a word.",
+    about=tr("It has not learned the task: it continues the text, even from the middle of a word."),
 )
 """The model as it is before any method trains."""
 
@@ -51,7 +52,7 @@ class Sample:
     prompt: str
     expected: str
     answers: Mapping[str, str | None]
-    group: str = ""
+    group: Text | str = ""
 
     def mark(self, key: str) -> str:
         """RIGHT, WRONG or UNKNOWN: an answer is right when it is the expected one, blanks at its ends aside."""
@@ -72,7 +73,7 @@ class SamplesTable(TableOrSentence):
     variant_picked = Signal(str)
     row_picked = Signal(int)
 
-    def __init__(self, empty: str, parent: QWidget | None = None) -> None:
+    def __init__(self, empty: Text | str, parent: QWidget | None = None) -> None:
         model = _SamplesModel()
         super().__init__(_SamplesView(model), empty, parent)
         self.model = model
@@ -101,6 +102,10 @@ class SamplesTable(TableOrSentence):
             self.view.verticalScrollBar().setValue(scrolled)
         self.choose(chosen or self.chosen)
         self._show_table(bool(samples))
+
+    def retranslate(self) -> None:
+        self.model.announce_texts()
+        self.view.fit()
 
     def choose(self, key: str) -> None:
         """Show a variant's answers in full; one that is not there changes nothing. Emits nothing."""
@@ -153,13 +158,18 @@ class _SamplesModel(QAbstractTableModel):
         self._take_shown()
         if whole:
             self.endResetModel()
-        elif self.samples:
+        else:
+            self.announce_texts()
+
+    def announce_texts(self) -> None:
+        """Every text of the table is another one; rows and columns are the same."""
+        if self.samples:
             last = self.index(len(self.samples) - 1, self.columnCount() - 1)
             self.dataChanged.emit(self.index(0, 0), last)
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, self.columnCount() - 1)
 
     def mark_head(self, variant: Variant) -> str:
-        return variant.brief if self.is_brief and variant.brief else variant.short
+        return str(variant.brief if self.is_brief and variant.brief else variant.short)
 
     def variant_of(self, column: int) -> Variant | None:
         """Whose answers or marks a column holds."""
@@ -180,12 +190,17 @@ class _SamplesModel(QAbstractTableModel):
         marks = section >= self.texts
         if role == Qt.ItemDataRole.DisplayRole:
             if variant is None:
-                return ("Prompt", "Expected")[section]
-            return self.mark_head(variant) if marks else variant.title
+                return str((tr("Prompt"), tr("Expected"))[section])
+            return self.mark_head(variant) if marks else str(variant.title)
         if role == Qt.ItemDataRole.ToolTipRole and variant is not None:
             right = sum(sample.mark(variant.key) == RIGHT for sample in self.samples)
-            text = f"{variant.title}: {right} of {len(self.samples)} right. Click to read its answers."
-            return f"{text}\n{variant.about}" if variant.about else text
+            text = tr(
+                "{variant}: {right} of {total} right. Click to read the answers.",
+                variant=variant.title,
+                right=right,
+                total=len(self.samples),
+            )
+            return f"{text}\n{variant.about}" if variant.about else str(text)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
             return side | Qt.AlignmentFlag.AlignVCenter
@@ -212,15 +227,12 @@ class _SamplesModel(QAbstractTableModel):
         return None
 
     def _read(self, sample: Sample, variant: Variant | None) -> str:
-        head = "\n".join(
-            part for part in (sample.group, f"prompt: {sample.prompt}", f"expected: {sample.expected}") if part
-        )
+        prompt, expected = tr("prompt: {text}", text=sample.prompt), tr("expected: {text}", text=sample.expected)
+        head = "\n".join(str(part) for part in (sample.group, prompt, expected) if part)
         if variant is None:
             return head
         answer = sample.answers.get(variant.key)
-        words = {RIGHT: "right", WRONG: "wrong", UNKNOWN: "no answer yet"}
-        ending = "" if answer is None else f": {answer}"
-        text = f"{head}\n{variant.title}, {words[sample.mark(variant.key)]}{ending}"
+        text = f"{head}\n{_judged(sample.mark(variant.key), variant.title, answer or '')}"
         return f"{text}\n{variant.about}" if variant.about else text
 
 
@@ -303,8 +315,19 @@ def _shares(room: int, needs: Mapping[int, int]) -> dict[int, int]:
     return {column: wide.get(column, rest) if rest >= _LEAST_PX else share for column in needs}
 
 
+def _judged(mark: str, title: Text | str, answer: str) -> Text:
+    """A variant's answer, and whether it is right."""
+    match mark:
+        case "✓":
+            return tr("{variant}, right: {answer}", variant=title, answer=answer)
+        case "✗":
+            return tr("{variant}, wrong: {answer}", variant=title, answer=answer)
+        case _:
+            return tr("{variant}, no answer yet", variant=title)
+
+
 def _shown(answer: str | None) -> str:
     """An answer as it stands in its cell: one that is empty says so."""
     if answer is None:
         return "—"
-    return answer.strip() or "(nothing)"
+    return answer.strip() or str(tr("(nothing)"))

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, Qt, Signal
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtGui import QFocusEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QLabel, QStackedLayout, QTableView, QWidget
 
+from core import language
 from core.contracts.text import Text
-from gui import theme
+from gui import theme, translation
 from gui.translation import show_text
 from gui.widgets.keyboard_nav import keeps_arrows
 
@@ -75,7 +76,9 @@ class TableOrSentence(QWidget):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._sentence)
         self._stack.addWidget(view)
+        self._language = language.current()
         theme.notifier().changed.connect(self._restyle)
+        translation.notifier().changed.connect(self._follow_language)
 
     @property
     def is_empty(self) -> bool:
@@ -85,6 +88,18 @@ class TableOrSentence(QWidget):
     def sentence(self) -> str:
         """What stands in place of the table, '' while there are rows."""
         return self._sentence.text() if self.is_empty else ""
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._follow_language()
+        super().showEvent(event)
+
+    def retranslate(self) -> None:
+        """Write headers and cells in the current language. Called for a table in view, or when it is shown."""
+
+    def _follow_language(self) -> None:
+        if self._language != language.current() and self.isVisible():
+            self._language = language.current()
+            self.retranslate()
 
     def _show_table(self, has_rows: bool) -> None:
         self._stack.setCurrentWidget(self.view if has_rows else self._sentence)

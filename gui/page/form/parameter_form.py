@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, Scalar
-from core.contracts.text import Text
+from core.contracts.text import Text, tr
 from gui.page.form.fields import Field, field_for
 from gui.translation import show_text
 
@@ -66,7 +66,7 @@ class ParameterForm(QWidget):
 
     def propose(self, params: Params) -> None:
         """Change to other parameters as if the user had typed them: announced, and undoable."""
-        self._edit(params.model_dump(), "change parameters")
+        self._edit(params.model_dump(), tr("change parameters"))
 
     def reset(self) -> None:
         """Back to the defaults (undoable)."""
@@ -111,9 +111,9 @@ class ParameterForm(QWidget):
                 layout.addWidget(field)
 
     def _edited(self, name: str) -> Callable[[Scalar], None]:
-        return lambda value: self._edit({**self._values, name: value}, f"change {name}", name)
+        return lambda value: self._edit({**self._values, name: value}, tr("change {name}", name=name), name)
 
-    def _edit(self, after: Values, text: str, merge_on: str = "") -> None:
+    def _edit(self, after: Values, text: Text, merge_on: str = "") -> None:
         if after != self._values:
             self.undo_stack.push(_Change(self._take, dict(self._values), after, text, merge_on))
 
@@ -147,8 +147,8 @@ class ParameterForm(QWidget):
 class _Change(QUndoCommand):
     """One edit. A drag of a slider is one step back, not fifty: quick edits of one field are merged."""
 
-    def __init__(self, take: Callable[[Values], None], before: Values, after: Values, text: str, name: str) -> None:
-        super().__init__(text)
+    def __init__(self, take: Callable[[Values], None], before: Values, after: Values, text: Text, name: str) -> None:
+        super().__init__(str(text))
         self._take, self._before, self._after, self._name = take, dict(before), dict(after), name
         self._changed_s = time.monotonic()
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit, QPushButton, QWidget
 
 from core.contracts.params import Scalar
+from core.contracts.text import tr
 from gui.page.form.field import Field
 from gui.translation import show_text
 
@@ -43,14 +44,15 @@ class PassageField(Field):
         self.editor.setMinimumWidth(60)
         self.editor.setTabChangesFocus(True)
         self.editor.setUndoRedoEnabled(False)
-        self.editor.setPlaceholderText("the preset's")
+        show_text(self.editor.setPlaceholderText, tr("the text of the preset"))
         show_text(self.editor.setAccessibleName, self.spec.label)
         self.editor.installEventFilter(self)
         self.editor.textChanged.connect(self._typed)
         self._more = QLabel()
         self._more.setProperty("role", "small")
         self._more.setWordWrap(True)
-        self.clear = QPushButton("Clear")
+        self.clear = QPushButton()
+        show_text(self.clear.setText, tr("Clear"))
         self.clear.clicked.connect(lambda: self._take(""))
         # Keys that come faster than the window draws are one change.
         self._rest = QTimer(self, interval=_REST_MS, singleShot=True)
@@ -120,6 +122,7 @@ class PassageField(Field):
             with QSignalBlocker(self.editor):
                 self.editor.setPlainText(shown)
         hidden = len(self._text) - _SHOWN_UP_TO
-        self._more.setText(f"and {hidden:,} more characters, all kept: paste to replace them" if long else "")
+        more = tr("and {count:,} more characters, which are kept. Paste to replace the text.", count=hidden)
+        show_text(self._more.setText, more if long else "")
         self._more.setVisible(long)
         self.clear.setVisible(long)

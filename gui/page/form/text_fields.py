@@ -81,7 +81,8 @@ class PathField(TextField):
             self._take(path)
 
     def _browse(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, self.spec.label, self.line.text(), self.spec.file_filter)
+        title, files = str(self.spec.label), str(self.spec.file_filter)
+        path, _ = QFileDialog.getOpenFileName(self, title, self.line.text(), files)
         if path:
             self._take(path)
 

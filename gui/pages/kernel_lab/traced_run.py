@@ -21,7 +21,7 @@ class TracedRun(QObject):
     """
 
     decoded = Signal(object)
-    failed = Signal(str)
+    failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -46,8 +46,8 @@ def test_that_an_emulated_run_shows_words_and_never_a_time(plot: RowChart) -> No
 
 def test_that_cpu_times_say_cpu_and_their_spread(plot: RowChart) -> None:
     text = plot.describe(0)
-    assert text.startswith("Naive on CPU")
-    assert "time 12.0 ms median, 3 samples" in text
+    assert text.startswith("Naive on the CPU")
+    assert "time 12.0 ms, the median of 3 samples" in text
     assert "from 11.5 ms to 13.0 ms" in text
     assert "RMS error 2.00e-04 (allowed 4.00e-04)" in text
     assert plot.rows[0].suffix == "CPU"

@@ -44,8 +44,8 @@ def middle(plot: TokenMap, row: int, column: int) -> QPoint:
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        ((1, 0), "head 0\nquery 1 'mat' → key 0 'the'\nweight 0.1"),
-        ((0, 3), "head 0\nquery 0 '<bos>' → key 3 '<pad>'\nhidden by the mask: weight 0, exactly"),
+        ((1, 0), "head 0\nquery 1 'mat' → key 0 'the'\nweight: 0.1"),
+        ((0, 3), "head 0\nquery 0 '<bos>' → key 3 '<pad>'\nhidden by the mask: weight is exactly 0"),
         ((2, -1), "head 0\nquery 2 'a'"),
         ((-1, 1), "head 0\nkey 1 'cat'"),
     ],
@@ -58,15 +58,15 @@ def test_that_a_cell_reads_its_exact_weight_or_why_there_is_none(
 
 def test_that_before_a_run_only_the_mask_is_read() -> None:
     page = MatrixPage("mask", "the mask", ROWS, COLUMNS, None, VISIBLE)
-    assert page.read(0, 0).endswith("visible; its weight comes with a run")
-    assert page.read(0, 1).endswith("0, exactly")
+    assert page.read(0, 0).endswith("visible; run to see its weight")
+    assert page.read(0, 1).endswith("weight is exactly 0")
 
 
 def test_that_only_values_compared_exactly_are_called_exactly_zero() -> None:
     zeros = np.zeros((1, 2), np.float32)
     rounded = MatrixPage("t", "t", ("x",), (), zeros, what="value", elements=("0", "1..2, their mean"))
-    assert rounded.read(0, 1) == "t\nquery 0 'x' → key 1..2, their mean\nvalue 0"
-    assert MatrixPage("t", "t", ("x",), ("y", "z"), zeros, exact=True).read(0, 1).endswith("weight 0, exactly")
+    assert rounded.read(0, 1) == "t\nquery 0 'x' → key 1..2, their mean\nvalue: 0"
+    assert MatrixPage("t", "t", ("x",), ("y", "z"), zeros, exact=True).read(0, 1).endswith("weight: exactly 0")
 
 
 def test_that_hidden_cells_look_unlike_weak_ones_and_strong_ones_unlike_both(plot: TokenMap) -> None:

@@ -78,7 +78,7 @@ def test_that_bars_of_a_kernel_stand_closer_than_those_of_two(plot: RowChart) ->
 
 def test_that_hover_reads_exact_bytes_and_their_share(plot: RowChart) -> None:
     text = plot.view.describe_at(box(plot, "Standard", "S", "written").center())
-    assert text == "Standard · S written\n8.00 MB (8,000,000 B)\n40.0% of its HBM bytes"
+    assert text == "Standard · S, written\n8.00 MB (8,000,000 B)\n40.0% of its HBM bytes"
     assert plot.view.describe_at(QPointF(1, 1)) is None
 
 
@@ -96,10 +96,10 @@ def test_that_a_click_picks_the_tensor(plot: RowChart, qtbot: Any) -> None:
 
 def test_that_the_arrows_walk_over_tensors_too(plot: RowChart, qtbot: Any) -> None:
     qtbot.keyClick(plot.view, Qt.Key.Key_Down)
-    assert plot.tip.text() == "Standard read\n12.0 MB (12,000,000 B)"
+    assert plot.tip.text() == "Standard, read\n12.0 MB (12,000,000 B)"
     for _ in range(3):
         qtbot.keyClick(plot.view, Qt.Key.Key_Right)
-    assert plot.tip.text().startswith("Standard · S read")
+    assert plot.tip.text().startswith("Standard · S, read")
     with qtbot.waitSignal(plot.picked) as caught:
         qtbot.keyClick(plot.view, Qt.Key.Key_Return)
     assert caught.args == ["S"]

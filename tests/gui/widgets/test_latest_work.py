@@ -40,7 +40,7 @@ def test_that_what_goes_wrong_is_one_sentence(qtbot: Any) -> None:
     for error in (TilescopeError("It is so."), ValueError("odd")):
         work.request(lambda error=error: fail(error))
         qtbot.waitUntil(lambda: not work.busy)
-    assert sentences == ["It is so.", "This could not be drawn: ValueError: odd"]
+    assert [str(sentence) for sentence in sentences] == ["It is so.", "This could not be drawn: ValueError: odd"]
 
 
 def test_that_an_answer_without_a_receiver_is_no_error(qtbot: Any) -> None:

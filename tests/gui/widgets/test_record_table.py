@@ -131,7 +131,7 @@ def test_that_the_filter_looks_at_every_column_and_brings_the_mark_back(table: R
         for text, shown in (("B", ["b"]), ("1,5", ["b"]), ("—", ["a"]), ("nothing", []), ("", ["b", "a", "c"])):
             table.set_filter(text)
             assert names(table) == shown
-            assert table.sentence == ("" if shown else "Nothing here matches 'nothing': change the filter.")
+            assert table.sentence == ("" if shown else "Nothing matches “nothing”. Change the filter.")
     assert table.selected == (ROWS[2],)
 
 

@@ -155,7 +155,7 @@ def test_that_the_answer_from_before_is_explained_in_its_read_outs_only(table: S
     for column, is_before in ((2, True), (3, False), (4, True), (5, False)):
         head = table.model.headerData(column, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
         cell = table.model.index(0, column).data(Qt.ItemDataRole.ToolTipRole)
-        assert (BEFORE.about in head) == (BEFORE.about in cell) == is_before
+        assert (str(BEFORE.about) in head) == (str(BEFORE.about) in cell) == is_before
 
 
 def test_that_a_heading_is_whole_where_the_others_have_room_to_give(table: SamplesTable) -> None:

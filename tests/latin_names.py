@@ -8,6 +8,7 @@ words, as long as no run of them reads like an English sentence.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -22,9 +23,14 @@ _MARKUP = re.compile(r"<[^>]+>|&\w+;")
 _SENTENCE_WORDS = 4
 
 
-def english_words(text: str) -> list[str]:
-    """The words of a text that should have been Chinese; empty where nothing is wrong with it."""
+def english_words(text: str, names: Collection[str] = ()) -> list[str]:
+    """The words of a text that should have been Chinese; empty where nothing is wrong with it.
+
+    `names` are what the text is about: the ids of a result, a user's file.
+    """
     plain = _MARKUP.sub(" ", text)
+    for name in sorted(names, key=len, reverse=True):
+        plain = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", " ", plain)
     if CHINESE.search(plain):
         return _longest_run(plain)
     return [token for token in _TOKEN.findall(plain) if not _stays(token)]

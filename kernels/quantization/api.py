@@ -127,7 +127,7 @@ def gemv(x: torch.Tensor, quantized: Quantized) -> torch.Tensor:
     check_product(x, quantized)
     check_fused(quantized)
     if x.shape[0] != 1:
-        raise InvalidInputs(f"gemv multiplies one row, and x has {x.shape[0]}: use the fused path.")
+        raise InvalidInputs("gemv multiplies one row, and x has {rows}: use the fused path.", rows=x.shape[0])
     with launching(x.device):
         from kernels.quantization.triton.gemv import gemv_triton
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.checkpoint.report import LayerTotals, TensorErrors, Totals, worst_rows
+from core.contracts.text import Text, tr, tr_in, verbatim
 from core.csv_text import to_csv
 from core.format import format_quantity
 
@@ -25,7 +26,11 @@ Tables = Mapping[str, Sequence[Any]]
 """Rows by the name of their table: 'messages', 'totals', 'layers', 'tensors', 'skipped'. JSON takes others too."""
 
 _SHOWN = ("snr_db", "relative_rmse", "max_abs_error", "bits_per_parameter")
-_HEADINGS = ("SNR (dB)", "relative RMSE", "max error", "bits / parameter")
+_HEADINGS = (tr("SNR (dB)"), tr("relative RMSE"), tr("largest error"), tr("bits per parameter"))
+_SEVERITIES = {"notice": tr("Notice:"), "warning": tr("Warning:")}
+_NO_LABELS: Mapping[str, Text] = {}
+
+TITLE = tr("Quantization report")
 
 
 def as_json(about: Mapping[str, Any], tables: Tables) -> str:
@@ -33,30 +38,30 @@ def as_json(about: Mapping[str, Any], tables: Tables) -> str:
     plain = {
         name: [{key: _json(value) for key, value in vars(row).items()} for row in rows] for name, rows in tables.items()
     }
-    return json.dumps({**about, **plain}, indent=2, allow_nan=False)
+    return json.dumps({**{key: _json(value) for key, value in about.items()}, **plain}, indent=2, allow_nan=False)
 
 
-def as_markdown(about: Mapping[str, Any], tables: Tables) -> str:
+def as_markdown(about: Mapping[str, Any], tables: Tables, labels: Mapping[str, Text] = _NO_LABELS) -> str:
     """A document for reading: messages first, then what was measured, totals, layers, the worst tensors and the skipped
-    ones."""
+    ones. `labels` are the names of the keys of `about`, for those that are not their own label."""
     rows = tables.get("tensors", ())
-    parts = ["# Quantization report"]
-    parts += [
-        f"> **{_text(message.severity).capitalize()}:** {_text(message.text)}" for message in tables.get("messages", ())
-    ]
-    parts += [_list(about)]
-    parts += ["## All tensors", _table(("format", "size"), tables.get("totals", ()), _total)]
-    parts += ["## Layers", _table(("layer", "format"), tables.get("layers", ()), _layer)]
+    parts = [f"# {TITLE}"]
+    for message in tables.get("messages", ()):
+        parts.append(f"> **{_SEVERITIES[message.severity]}** {_text(message.text)}")
+    parts.append(_list((labels.get(name) or name, value) for name, value in about.items()))
+    totals = _table((tr("format"), tr("size")), tables.get("totals", ()), _total)
+    parts += [_heading(tr("All tensors")), totals]
+    layers = _table((tr("layer"), tr("format")), tables.get("layers", ()), _layer)
+    parts += [_heading(tr("Layers")), layers]
     for name in dict.fromkeys(row.format for row in rows):
-        worst = worst_rows(rows, name)
-        parts += [f"## Worst tensors in {name}", _table(("tensor", "shape", "max / σ"), worst, _tensor)]
+        worst = _table((tr("tensor"), tr("shape"), verbatim("max / σ")), worst_rows(rows, name), _tensor)
+        parts += [_heading(tr("Worst tensors in {format}", format=name)), worst]
     if skipped := tables.get("skipped", ()):
-        listed = "\n".join(f"- {_text(tensor.tensor)}: {_text(tensor.why)}" for tensor in skipped)
-        parts += ["## Not measured", listed]
+        parts += [_heading(tr("Not measured")), _list((tensor.tensor, tensor.why) for tensor in skipped)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def exported(suffix: str, about: Mapping[str, Any], tables: Tables) -> str:
+def exported(suffix: str, about: Mapping[str, Any], tables: Tables, labels: Mapping[str, Text] = _NO_LABELS) -> str:
     """The text of a file with the ending `suffix`, one of SUFFIXES.
 
     A CSV holds the tensors. Every row repeats what was measured and how, and the messages: a CSV has no other place for
@@ -68,11 +73,16 @@ def exported(suffix: str, about: Mapping[str, Any], tables: Tables) -> str:
         rows = [dict(vars(row)) for row in tables.get("tensors", ())] or [{"tensor": ""}] * bool(messages)
         every = {**about, "messages": " ".join(messages)}
         return to_csv([{name: _harmless(value) for name, value in {**row, **every}.items()} for row in rows])
-    return as_json(about, tables) if suffix == ".json" else as_markdown(about, tables)
+    return as_json(about, tables) if suffix == ".json" else as_markdown(about, tables, labels)
 
 
-def _list(about: Mapping[str, Any]) -> str:
-    return "\n".join(f"- {_text(name)}: {_text(value)}" for name, value in about.items())
+def _heading(text: Text) -> str:
+    return f"## {text}"
+
+
+def _list(items: Iterable[tuple[Any, Any]]) -> str:
+    entries = (tr("{name}: {value}", name=_text(name), value=_text(value)) for name, value in items)
+    return "\n".join(f"- {entry}" for entry in entries)
 
 
 def _text(value: Any) -> str:
@@ -82,18 +92,22 @@ def _text(value: Any) -> str:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, Text):
+        return str(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _harmless(value: Any) -> Any:
     """A spreadsheet runs text that begins like a formula; an apostrophe in front keeps it text."""
+    value = _json(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def _table(first: Sequence[str], rows: Sequence[Any], cells: Any) -> str:
+def _table(first: Sequence[Text], rows: Sequence[Any], cells: Any) -> str:
     if not rows:
         return ""
-    lines = ["| " + " | ".join((*first, *_HEADINGS)) + " |", "|" + " --- |" * (len(first) + len(_HEADINGS))]
+    heads = [str(head) for head in (*first, *_HEADINGS)]
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join((*cells(row), *(_shown(getattr(row, name)) for name in _SHOWN))) + " |" for row in rows]
     return "\n".join(lines)
 
@@ -103,7 +117,7 @@ def _total(row: Totals) -> tuple[str, ...]:
 
 
 def _layer(row: LayerTotals) -> tuple[str, ...]:
-    return ("none" if row.layer < 0 else str(row.layer)), row.format
+    return (str(tr_in("layer", "none")) if row.layer < 0 else str(row.layer)), row.format
 
 
 def _tensor(row: TensorErrors) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from typing import Any
 
 from core.checkpoint.stored_types import ELEMENT_BYTES, why_skipped
 from core.contracts.errors import InvalidParams
-from core.format import format_quantity
+from core.contracts.text import EMPTY, Text, sentences, tr
+from core.format import quantity
 
 MAX_HEADER_BYTES = 100_000_000
 """The limit of the safetensors library."""
@@ -46,8 +47,9 @@ class Shard:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor of a file: `begin` and `end` are byte offsets in the file. `skipped` is '' or why the tensor is not
-    measured; `scales_codes` says that it holds the scales of another tensor, which is already quantized."""
+    """A tensor of a file: `begin` and `end` are byte offsets in the file. `skipped` says why the tensor is not
+    measured, and is empty if it is; `scales_codes` says that it holds the scales of another tensor, which is already
+    quantized."""
 
     name: str
     dtype: str
@@ -66,9 +68,9 @@ class StoredTensor:
         return self.end - self.begin
 
     @property
-    def skipped(self) -> str:
+    def skipped(self) -> Text:
         return why_skipped(self.dtype, self.elements) or (
-            "it scales a tensor that is already quantized" if self.scales_codes else ""
+            tr("it holds the scales of a quantized tensor") if self.scales_codes else EMPTY
         )
 
 
@@ -98,24 +100,35 @@ def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...
 def unreadable(path: Path, error: OSError, field: str | None) -> InvalidParams:
     """The error for a file that the operating system refuses to open or read."""
     if isinstance(error, PermissionError):
-        return InvalidParams(f"You have no permission to read {path}: change its permissions, or copy it.", field)
+        text = tr("You have no permission to read {file}: change its permissions, or copy it.", file=str(path))
+        return InvalidParams(text, field)
     if isinstance(error, FileNotFoundError):
-        return InvalidParams(
-            f"{path} does not exist: give the path of a .safetensors file, its index or a folder.", field
+        text = tr(
+            "{file} does not exist: give the path of a .safetensors file, its index or a model folder.", file=str(path)
         )
-    return InvalidParams(f"{path} cannot be read ({error.strerror or error}): check the disk, or copy it.", field)
+        return InvalidParams(text, field)
+    reason = error.strerror or str(error)
+    return InvalidParams(
+        tr("{file} cannot be read ({reason}): check the disk, or copy the file.", file=str(path), reason=reason), field
+    )
 
 
 def pickle_refused(path: Path, field: str | None) -> InvalidParams:
     """The error for a pickle checkpoint, which says how to convert it."""
     if path.suffix == ".json":
-        conversion = "transformers' from_pretrained and save_pretrained"
+        conversion = tr("Hugging Face Transformers' from_pretrained and save_pretrained")
     else:
         call = f"torch.load({path.name!r}, weights_only=True), {path.with_suffix('.safetensors').name!r}"
-        conversion = f"safetensors.torch.save_file({call}) or transformers' save_pretrained"
+        conversion = tr(
+            "{call} or Hugging Face Transformers' save_pretrained", call=f"safetensors.torch.save_file({call})"
+        )
     return InvalidParams(
-        f"{path} is a pickle checkpoint, which can run code when it is opened. If you trust it, convert it with "
-        f"{conversion}, and open the result.",
+        tr(
+            "{file} is a pickle checkpoint, which can run code when it is opened. If you trust it, convert it with "
+            "{conversion}, and open the result.",
+            file=str(path),
+            conversion=conversion,
+        ),
         field,
     )
 
@@ -124,18 +137,26 @@ def _header_length(path: Path, prefix: bytes, size: int, field: str | None) -> i
     if prefix.startswith(_PICKLE_BEGINNINGS):
         raise pickle_refused(path, field)
     if len(prefix) < _PREFIX_BYTES:
-        raise _damaged_file(path, f"is only {size} bytes long, and a safetensors file has at least 8", field)
+        text = tr("{file} is only {size} bytes long, and a safetensors file has at least 8.", file=str(path), size=size)
+        raise _damaged_file(text, field)
     length = int.from_bytes(prefix, "little")
     if length > MAX_HEADER_BYTES:
-        raise _damaged_file(
-            path,
-            f"announces a header of {length:,} bytes, and at most {MAX_HEADER_BYTES:,} are allowed; it is corrupt or "
-            "not a safetensors file",
-            field,
+        text = tr(
+            "{file} announces a header of {length:,} bytes, and at most {limit:,} are allowed: it is corrupt or not a "
+            "safetensors file.",
+            file=str(path),
+            length=length,
+            limit=MAX_HEADER_BYTES,
         )
+        raise _damaged_file(text, field)
     if length > size - _PREFIX_BYTES:
-        sizes = f"the file has {size:,} bytes, and the header alone takes {length:,}"
-        raise _damaged_file(path, f"ends inside its header ({sizes})", field)
+        text = tr(
+            "{file} ends inside its header: the file has {size:,} bytes, and the header alone takes {length:,}.",
+            file=str(path),
+            size=size,
+            length=length,
+        )
+        raise _damaged_file(text, field)
     return length
 
 
@@ -144,16 +165,16 @@ def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):
             twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-            raise _damaged_file(path, f"lists {twice} twice in its header", field)
+            raise _damaged_file(tr("{file} lists {tensor} twice in its header.", file=str(path), tensor=twice), field)
         return fields
 
     try:
         entries: Any = json.loads(text.decode(), object_pairs_hook=without_duplicates)
         if not isinstance(entries, dict):
-            raise _damaged_file(path, "has a header that lists no tensors", field)
+            raise _damaged_file(tr("The header of {file} is not a list of tensors.", file=str(path)), field)
         "".join(entries).encode()  # JSON can hold escapes that are no characters
     except (ValueError, RecursionError) as error:
-        raise _damaged_file(path, "has a header that is not JSON", field) from error
+        raise _damaged_file(tr("The header of {file} is not JSON.", file=str(path)), field) from error
     return entries
 
 
@@ -164,28 +185,45 @@ def _tensor(name: str, entry: Any, shard: Shard, start: int, field: str | None) 
         if not whole or type(dtype) is not str or begin > end or math.prod(shape) >= _MAX_INT:
             raise ValueError
     except (TypeError, KeyError, ValueError) as error:
-        raise _damaged_file(shard.path, f"has an invalid entry for {name} in its header", field) from error
+        text = tr("The header of {file} has an invalid entry for {tensor}.", file=str(shard.path), tensor=name)
+        raise _damaged_file(text, field) from error
     tensor = StoredTensor(name, dtype, shape, shard, start + begin, start + end)
     expected = ELEMENT_BYTES.get(dtype)
     if expected is not None and tensor.bytes != expected * tensor.elements:
-        raise _damaged_file(
-            shard.path,
-            f"has {tensor.bytes:,} bytes for {name}, but {dtype} {list(shape)} takes {expected * tensor.elements:,}",
-            field,
+        text = tr(
+            "{file} has {size:,} bytes for {tensor}, but {dtype} {shape} takes {expected:,}.",
+            file=str(shard.path),
+            size=tensor.bytes,
+            tensor=name,
+            dtype=dtype,
+            shape=str(list(shape)),
+            expected=expected * tensor.elements,
         )
+        raise _damaged_file(text, field)
     return tensor
 
 
 def _check_layout(path: Path, tensors: list[StoredTensor], size: int, field: str | None) -> None:
-    before: StoredTensor | None = None
+    previous: StoredTensor | None = None
     for tensor in tensors:
         if tensor.end > size:
-            missing = format_quantity(tensor.end - size, "bytes")
-            raise _damaged_file(path, f"is truncated ({tensor.name} ends {missing} behind the end of the file)", field)
-        if before is not None and tensor.begin < before.end:
-            raise _damaged_file(path, f"is corrupt (the bytes of {before.name} and {tensor.name} overlap)", field)
-        before = tensor if tensor.bytes else before
+            text = tr(
+                "{file} is truncated: {tensor} ends {missing} behind the end of the file.",
+                file=str(path),
+                tensor=tensor.name,
+                missing=quantity(tensor.end - size, "bytes"),
+            )
+            raise _damaged_file(text, field)
+        if previous is not None and tensor.begin < previous.end:
+            text = tr(
+                "{file} is corrupt: the bytes of {first} and {second} overlap.",
+                file=str(path),
+                first=previous.name,
+                second=tensor.name,
+            )
+            raise _damaged_file(text, field)
+        previous = tensor if tensor.bytes else previous
 
 
-def _damaged_file(path: Path, because: str, field: str | None) -> InvalidParams:
-    return InvalidParams(f"{path} {because}: download or save it again.", field)
+def _damaged_file(text: Text, field: str | None) -> InvalidParams:
+    return InvalidParams(sentences(text, tr("Download the file again, or save it again.")), field)

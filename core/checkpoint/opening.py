@@ -13,6 +13,7 @@ from core.checkpoint.header import Shard, StoredTensor, pickle_refused, read_hea
 from core.checkpoint.names import quantized_tensor_of
 from core.checkpoint.stored_types import MEASURED
 from core.contracts.errors import InvalidParams
+from core.contracts.text import Text, tr
 from core.paths import expanded
 
 _SUFFIX, _INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
@@ -66,10 +67,16 @@ def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
     for name, file_name in listed.items():
         if name not in tensors or tensors[name].shard.path.name != file_name:
             raise InvalidParams(
-                f"{file_name} does not hold {name}, which the index in {path} lists: download it again.", field
+                tr(
+                    "{file} does not hold {tensor}, which the index of {checkpoint} lists: download the file again.",
+                    file=file_name,
+                    tensor=name,
+                    checkpoint=str(path),
+                ),
+                field,
             )
     if not tensors:
-        raise InvalidParams(f"{path} holds no tensors: open another checkpoint.", field)
+        raise InvalidParams(tr("{checkpoint} holds no tensors: open another checkpoint.", checkpoint=str(path)), field)
     return Checkpoint(path, tuple(shards), tuple(_with_scales_marked(tensors)))
 
 
@@ -88,7 +95,13 @@ def _add(
         if tensor.name in tensors:
             first, second = tensors[tensor.name].shard.path.name, tensor.shard.path.name
             raise InvalidParams(
-                f"{tensor.name} is in both {first} and {second}: open the index or a single file instead of {path}.",
+                tr(
+                    "{tensor} is in both {first} and {second}: open the index or a single file, not {checkpoint}.",
+                    tensor=tensor.name,
+                    first=first,
+                    second=second,
+                    checkpoint=str(path),
+                ),
                 field,
             )
         tensors[tensor.name] = tensor
@@ -105,7 +118,13 @@ def _files(path: Path, field: str | None) -> Files:
         raise pickle_refused(path, field)
     if path.suffix.lower() != _SUFFIX or not path.is_file():
         raise InvalidParams(
-            f"{path} is not a checkpoint: open a {_SUFFIX} file, a *{_INDEX_SUFFIX} or a model folder.", field
+            tr(
+                "{file} is not a checkpoint: open a {suffix} file, a *{index_suffix} or a model folder.",
+                file=str(path),
+                suffix=_SUFFIX,
+                index_suffix=_INDEX_SUFFIX,
+            ),
+            field,
         )
     return [path], {}
 
@@ -123,34 +142,54 @@ def _files_of_folder(folder: Path, field: str | None) -> Files:
     if not files and pickles:
         raise pickle_refused(folder / pickles[0], field)
     if not files:
-        raise InvalidParams(f"{folder} holds no {_SUFFIX} file: open a model folder that does.", field)
+        raise InvalidParams(
+            tr("{folder} holds no {suffix} file: open a model folder that does.", folder=str(folder), suffix=_SUFFIX),
+            field,
+        )
     return files, {}
 
 
 def _files_of_index(index: Path, field: str | None) -> Files:
     """The shards that an index names. Each exists and is in the same folder as the index."""
     if index.stat().st_size > _MAX_INDEX_BYTES:
-        raise InvalidParams(f"{index} is too large for an index: open the index that belongs to the shards.", field)
+        text = tr("{file} is too large for an index: open the index that belongs to the shards.", file=str(index))
+        raise InvalidParams(text, field)
     try:
         weight_map: Any = json.loads(index.read_bytes())["weight_map"]
         names = sorted({str(name) for name in weight_map.values()})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidParams(
-            f"{index} is not an index of shards (JSON with a weight_map): download it again, or open the shards.", field
-        ) from error
+        text = tr(
+            "{file} is not an index of shards (JSON with a weight_map): download it again, or open the shards.",
+            file=str(index),
+        )
+        raise InvalidParams(text, field) from error
     pickles = [name for name in names if Path(name).suffix.lower() in _PICKLES]
     if pickles:
         raise pickle_refused(index.parent / pickles[0], field)
     strange = [name for name in names if Path(name).name != name]
     if strange:
-        raise InvalidParams(
-            f"{index} names {strange[0]}, which is not in its folder: move the shards into the folder of the index.",
-            field,
+        text = tr(
+            "{index} names {file}, which is not in its folder: move the shards into the folder of the index.",
+            index=str(index),
+            file=strange[0],
         )
+        raise InvalidParams(text, field)
     absent = [name for name in names if not (index.parent / name).is_file()]
     if absent:
-        others = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        raise InvalidParams(
-            f"{index} needs {absent[0]}{others}, which is missing: download it, or open a single shard.", field
-        )
+        raise InvalidParams(_missing_shards(index, absent), field)
     return [index.parent / name for name in names], weight_map
+
+
+def _missing_shards(index: Path, names: Sequence[str]) -> Text:
+    if len(names) == 1:
+        return tr(
+            "{index} needs {file}, which is missing: download it, or open a single shard.",
+            index=str(index),
+            file=names[0],
+        )
+    return tr(
+        "{index} needs {file} and {others:,} more, which are missing: download them, or open a single shard.",
+        index=str(index),
+        file=names[0],
+        others=len(names) - 1,
+    )

@@ -11,6 +11,7 @@ from core.checkpoint.errors import FormatErrors, WeightSums, snr_db
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.contracts.result import number_or_none
+from core.contracts.text import Text
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class SkippedTensor:
     dtype: str
     shape: str
     bytes: int
-    why: str
+    why: Text
 
 
 def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[Any, FormatErrors]) -> list[TensorErrors]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from core.checkpoint.errors import FormatErrors, WeightSums
 from core.checkpoint.header import Shard, StoredTensor
+from core.contracts.text import EMPTY, tr
 
 VERSION = 3
 """Raised when the measured numbers change, so that older lines are ignored."""
@@ -32,7 +33,7 @@ class ResumeCache:
     """The measured tensors of some shards. If the folder cannot be written, nothing is kept and `notice` says so."""
 
     def __init__(self, folder: Path) -> None:
-        self.notice = ""
+        self.notice = EMPTY
         self._folder = folder
         self._read: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
 
@@ -64,9 +65,10 @@ class ResumeCache:
             with self._file(tensor.shard).open("ab", buffering=0) as file:
                 file.write("\n".join(["", *lines, ""]).encode())
         except OSError as error:
-            self.notice = (
-                f"Measured tensors cannot be cached in {self._folder} ({error.strerror or error}). A report that is "
-                "stopped will start over."
+            self.notice = tr(
+                "Measured tensors cannot be cached in {folder} ({reason}). A report that is stopped will start over.",
+                folder=str(self._folder),
+                reason=error.strerror or str(error),
             )
 
     def prune(self, keep: Iterable[Shard]) -> None:

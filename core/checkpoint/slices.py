@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.checkpoint.header import Shard, StoredTensor
 from core.checkpoint.stored_types import ELEMENT_BYTES
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, sentences, tr
 
 SLICE_ELEMENTS = 1 << 22
 """Elements per slice: a multiple of every block size; 8 MiB of bf16."""
@@ -46,7 +47,9 @@ def slices(tensor: StoredTensor, elements: int = SLICE_ELEMENTS) -> Iterator[Sto
                 yield np.frombuffer(part, dtype=_NUMPY[tensor.dtype])
             _check_same(file, tensor.shard)
     except OSError as error:
-        raise _changed(tensor.shard, f"can no longer be read ({error.strerror or error})") from error
+        reason = error.strerror or str(error)
+        text = tr("{file} can no longer be read ({reason}).", file=str(tensor.shard.path), reason=reason)
+        raise _changed(text) from error
 
 
 def _read_into(file: Any, begin: int, part: memoryview, shard: Shard) -> None:
@@ -55,19 +58,18 @@ def _read_into(file: Any, begin: int, part: memoryview, shard: Shard) -> None:
     while filled < len(part):
         count = file.readinto(part[filled:])
         if not count:
-            raise _changed(shard, "ended before its last tensor")
+            raise _changed(tr("{file} ended before its last tensor.", file=str(shard.path)))
         filled += count
 
 
 def _check_same(file: Any, shard: Shard) -> None:
     facts = os.fstat(file.fileno())
     if (facts.st_size, facts.st_mtime_ns) != (shard.size, shard.mtime_ns):
-        raise _changed(shard, "was written while it was read")
+        raise _changed(tr("{file} was written while it was read.", file=str(shard.path)))
     if facts.st_nlink == 0:
-        raise _changed(shard, "was deleted while it was read")
+        raise _changed(tr("{file} was deleted while it was read.", file=str(shard.path)))
 
 
-def _changed(shard: Shard, what: str) -> FileChanged:
-    return FileChanged(
-        f"{shard.path} {what}. The tensors measured so far are kept; open the file again when it is complete."
-    )
+def _changed(text: Text) -> FileChanged:
+    kept = tr("The tensors measured so far are kept; open the file again when it is complete.")
+    return FileChanged(sentences(text, kept))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core.contracts.text import EMPTY, Text, tr
+
 ELEMENT_BYTES = {
     "F64": 8,
     "F32": 4,
@@ -27,9 +29,12 @@ MEASURED = ("F64", "F32", "F16", "BF16")
 """Types whose values are the weights themselves; the others hold integers, masks, scales or quantized weights."""
 
 
-def why_skipped(dtype: str, elements: int) -> str:
-    """Why a tensor is not measured, in a few words; '' if it is measured."""
-    if dtype not in MEASURED:
-        kind = "already quantized or a scale" if dtype.startswith(("F8", "F6", "F4")) else "not floating-point weights"
-        return f"{dtype} is {kind}" if dtype in ELEMENT_BYTES else f"{dtype} is not a supported type"
-    return "" if elements else "it is empty"
+def why_skipped(dtype: str, elements: int) -> Text:
+    """Why a tensor is not measured, in a few words; empty if it is measured."""
+    if dtype in MEASURED:
+        return EMPTY if elements else tr("the tensor is empty")
+    if dtype not in ELEMENT_BYTES:
+        return tr("{dtype} is not a supported type", dtype=dtype)
+    if dtype.startswith(("F8", "F6", "F4")):
+        return tr("{dtype} is already quantized or a scale", dtype=dtype)
+    return tr("{dtype} does not hold floating-point weights", dtype=dtype)

@@ -13,24 +13,25 @@ from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import Measured, Measurer, Quantization
 from core.checkpoint.resume_cache import ResumeCache
 from core.checkpoint.slices import FileChanged, slices
+from core.contracts.text import EMPTY, Text, verbatim
 from kernels.quantization.formats import FormatId
 
-ProgressCallback = Callable[[float, float, str], None]
+ProgressCallback = Callable[[float, float, Text], None]
 
 
 @dataclass
 class Survey:
     """The tensors measured so far, in order.
 
-    `resumed` counts the tensors that were cached and not read again. `stopped_by` is '' or the sentence that says why
-    the rest is missing: a file was removed or written meanwhile. `notice` is what else the user should know.
+    `resumed` counts the tensors that were cached and not read again. `stopped_by` says why the rest is missing (a file
+    was removed or written meanwhile), and is empty if nothing is. `notice` is what else the user should know.
     """
 
     measured: dict[str, tuple[StoredTensor, Measured]] = field(default_factory=dict)
     resumed: int = 0
     read_bytes: int = 0
-    stopped_by: str = ""
-    notice: str = ""
+    stopped_by: Text = EMPTY
+    notice: Text = EMPTY
 
 
 def survey(
@@ -77,10 +78,10 @@ def survey(
             measured = Measured(measured.weights, {name: measured.errors[name] for name in quantization.formats})
             result.measured[tensor.name] = (tensor, measured)
             done += tensor.bytes
-            progress(done, total, tensor.name)
+            progress(done, total, verbatim(tensor.name))
             yield
     except FileChanged as error:
-        result.stopped_by = error.sentence
+        result.stopped_by = error.text
     finally:
         measurer.close()
         result.notice = cache.notice
@@ -95,7 +96,7 @@ class _Progress:
 
     def on_read(self, elements: int) -> None:
         self._done += elements * self._bytes_per_element
-        self._report(self._done, self._total, self._tensor.name)
+        self._report(self._done, self._total, verbatim(self._tensor.name))
 
 
 def _measure(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from core.checkpoint.export import exported
 from core.checkpoint.report import SkippedTensor, TensorErrors
 from core.contracts.result import Message
+from core.contracts.text import verbatim
 
 ABOUT = {"report": "quantization", "block size": 64}
 ROW = TensorErrors(
@@ -23,8 +24,8 @@ ROW = TensorErrors(
     bits_per_parameter=4.5, quantized_bytes=36, signal_power=1.0, error_power=0.01,
 )  # fmt: skip
 MESSAGES = [
-    Message("warning", "a.safetensors has changed. 3 tensors are missing from this report."),
-    Message("notice", "2 tensors hold no weights to measure."),
+    Message("warning", verbatim("a.safetensors has changed. 3 tensors are missing from this report.")),
+    Message("notice", verbatim("2 tensors hold no weights to measure.")),
 ]
 
 
@@ -46,13 +47,15 @@ def test_that_each_row_of_a_csv_holds_the_messages() -> None:
     assert [row["messages"] for row in read(MESSAGES, [ROW, ROW])] == [expected, expected]
     assert read([], [ROW])[0]["messages"] == ""
     (alone,) = read(MESSAGES, [])
-    assert (alone["tensor"], alone["messages"]) == ("", expected), "what stopped it before the first tensor is told too"
+    assert (alone["tensor"], alone["messages"]) == ("", expected), "messages are kept even if nothing was measured"
     assert read([], []) == []
 
 
 def test_that_json_holds_the_messages() -> None:
     text = exported(".json", ABOUT, {"messages": MESSAGES, "tensors": [ROW]})
-    assert json.loads(text)["messages"] == list(map(asdict, MESSAGES))
+    assert json.loads(text)["messages"] == [
+        {"severity": message.severity, "text": str(message.text)} for message in MESSAGES
+    ]
 
 
 NAMES = st.text(st.sampled_from("\\`*_[]()<>|~$#+-=!&;:/.a1 w\n\"'"), min_size=1).filter(str.strip)
@@ -72,9 +75,9 @@ NAMES = st.text(st.sampled_from("\\`*_[]()<>|~$#+-=!&;:/.a1 w\n\"'"), min_size=1
 def test_that_a_name_is_read_as_it_is_written(name: str) -> None:
     written = " ".join(name.split())
     tables = {
-        "skipped": [SkippedTensor(name, "I64", "4", 32, "x")],
+        "skipped": [SkippedTensor(name, "I64", "4", 32, verbatim("x"))],
         "tensors": [replace(ROW, tensor=name)],
-        "messages": [Message("warning", name)],
+        "messages": [Message("warning", verbatim(name))],
     }
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(exported(".md", {}, tables))
     inline = [token.children or [] for token in tokens if token.type == "inline"]
@@ -88,4 +91,4 @@ def test_that_a_name_is_read_as_it_is_written(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["model.layers.0.self_attn.q_proj.weight", "a-b+c=d#e", "x:y (z)"])
 def test_that_ordinary_names_are_not_escaped(name: str) -> None:
-    assert f"- {name}: x" in exported(".md", {}, {"skipped": [SkippedTensor(name, "I64", "4", 32, "x")]})
+    assert f"- {name}: x" in exported(".md", {}, {"skipped": [SkippedTensor(name, "I64", "4", 32, verbatim("x"))]})

@@ -197,7 +197,7 @@ def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> No
     assert again.errors(second, "fp4 64") is not None
     assert again.errors(second, "nf4 64") is None
     assert again.errors(first, "nf4 128") is None
-    assert again.notice == ""
+    assert not again.notice
 
 
 def test_that_nothing_is_taken_for_a_file_that_was_written_again(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_that_a_cache_that_cannot_be_written_says_so_once(tmp_path: Path) -> Non
     (tmp_path / "cache").write_text("a file is in the way")
     kept = ResumeCache(tmp_path / "cache")
     kept.keep(tensor, sums(np.arange(5.0)), {"nf4 64": errors(10, 1)})
-    assert "A report that is stopped will start over" in kept.notice
+    assert "A report that is stopped will start over" in str(kept.notice)
     kept.prune([])
 
 

@@ -23,7 +23,11 @@ WEIGHT = torch.ones(4, 128)
         (WEIGHT, {"block_size": 48}, "block_size must be one of 16, 32, .*, 4096, not 48"),
         (WEIGHT, {"nested_block": 8}, "nested_block must be 0 .* not 8"),
         (WEIGHT, {"nested_block": 64, "format": FormatId.INT4_AFFINE}, "not defined: use nested_block 0"),
-        (WEIGHT, {"impl": Impl.BITSANDBYTES, "format": FormatId.INT8}, "bitsandbytes supports NF4 and FP4 E2M1, not INT8"),
+        (
+            WEIGHT,
+            {"impl": Impl.BITSANDBYTES, "format": FormatId.INT8},
+            "bitsandbytes supports NF4 and FP4 E2M1, not INT8",
+        ),
         (WEIGHT, {"impl": Impl.BITSANDBYTES, "block_size": 16}, "blocks of 32 to 4096 weights, not of 16"),
         (WEIGHT, {"impl": Impl.BITSANDBYTES, "nested_block": 64}, "only in blocks of 256, not of 64"),
     ],

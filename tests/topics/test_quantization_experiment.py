@@ -25,7 +25,7 @@ from core.topics.quantization.experiment import comparison
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.plan import plan
 from core.topics.quantization.result import QuantizationResult
-from core.topics.quantization.sampling import drawn
+from core.topics.quantization.sampling import draw_weights
 from kernels.errors import KernelError
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.same_result import same
@@ -101,7 +101,7 @@ def test_that_metrics_have_units_and_provenance_and_the_json_is_one_small_object
 
 def test_that_errors_are_those_of_float64() -> None:
     result = outcome()[0]
-    blocks = drawn(PARAMS, PARAMS.blocks * PARAMS.block_size).reshape(PARAMS.blocks, -1).astype(np.float64)
+    blocks = draw_weights(PARAMS, PARAMS.blocks * PARAMS.block_size).reshape(PARAMS.blocks, -1).astype(np.float64)
     rows = {row.format: row for row in finished(PARAMS.changed(double_quantization=False))[0].totals}
     for name, format_ in FORMATS.items():
         lowest = blocks.min(1, keepdims=True) if format_.affine else 0

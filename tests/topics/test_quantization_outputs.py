@@ -68,7 +68,7 @@ def told(done: int, total: int) -> None:
 def test_that_weights_restored_in_pieces_are_those_of_the_whole(
     format_id: FormatId, nested: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.topics.quantization.experiment.restoring._ELEMENTS_AT_ONCE", 256)
+    monkeypatch.setattr("core.topics.quantization.experiment.restoring._PIECE_ELEMENTS", 256)
     weights = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
     weights[64:96] = 0
     expected = restored_weights(weights, format_id, 32, nested)

@@ -17,11 +17,11 @@ from core.checkpoint.opening import open_checkpoint
 from core.contracts.errors import InvalidParams
 from core.model_presets import PRESETS
 from core.topics.quantization import TOPIC
-from core.topics.quantization.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort
+from core.topics.quantization.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort_weights
 from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams
 from core.topics.quantization.plan import model_memory, plan
-from core.topics.quantization.sampling import drawn, opened, shown_tensor, spread, standard
-from core.topics.quantization.sweep import Point, with_front
+from core.topics.quantization.sampling import draw_weights, open_cached, representative_tensor, pick_evenly, draw_standardized
+from core.topics.quantization.sweep import Point, mark_pareto
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 from tests.checkpoint.files import normal
 
@@ -73,7 +73,7 @@ def test_that_every_weight_is_won_by_the_level_that_it_is_restored_to(
     blocks[:zeros] = 0
     absmax = absmax_of(blocks)
     kept = blocks[zeros:]
-    weights = sort(blocks, absmax)
+    weights = sort_weights(blocks, absmax)
     shares = kept / absmax[zeros:, None]
     counted = histogram(weights)
     np.testing.assert_array_equal(counted.counts, np.histogram(shares, EDGES.astype(np.float32))[0])
@@ -90,7 +90,7 @@ def test_that_every_weight_is_won_by_the_level_that_it_is_restored_to(
 
 def test_that_affine_levels_span_each_blocks_own_range() -> None:
     blocks = np.array([[1, 2, 3, 4], [-7, -7, -7, -7]], dtype=np.float32)
-    weights = sort(blocks, absmax_of(blocks))
+    weights = sort_weights(blocks, absmax_of(blocks))
     (book,) = codebooks([FormatId.INT4_AFFINE], weights).values()
     won = np.flatnonzero(book.won)
     assert won.tolist() == [0, 5, 7, 10, 15]  # thirds of the range, and the middle for a block without one
@@ -100,7 +100,7 @@ def test_that_affine_levels_span_each_blocks_own_range() -> None:
 
 def test_that_blocks_of_zeros_are_left_out_of_the_pictures() -> None:
     blocks = np.zeros((3, 16), dtype=np.float32)
-    weights = sort(blocks, absmax_of(blocks))
+    weights = sort_weights(blocks, absmax_of(blocks))
     assert histogram(weights).counts.sum() == 0
     assert all(book.won.sum() == 0 for book in codebooks(FORMATS, weights).values())
 
@@ -109,7 +109,7 @@ def test_that_blocks_of_zeros_are_left_out_of_the_pictures() -> None:
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=12))
 def test_that_the_front_is_what_nothing_smaller_beats(pairs: list[tuple[int, int]]) -> None:
     points = [Point(FormatId.NF4, 64, False, float(bits), float(rmse), 0.0) for bits, rmse in pairs]
-    marked = with_front(points)
+    marked = mark_pareto(points)
     assert len(marked) == len(points)
     front = {(p.bits_per_parameter, p.relative_rmse) for p in marked if p.pareto}
     best = {
@@ -143,20 +143,20 @@ def test_that_the_sweep_has_every_format_and_block_size_at_its_exact_bits() -> N
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_that_a_distribution_has_mean_0_and_deviation_1(distribution: str) -> None:
-    values = standard(distribution, 30, 1 << 17, np.random.default_rng(1)).astype(np.float64)
+    values = draw_standardized(distribution, 30, 1 << 17, np.random.default_rng(1)).astype(np.float64)
     assert abs(values.mean()) < 0.01
     assert abs(values.std() - 1) < 0.02
 
 
 def test_that_outliers_leave_the_other_weights_where_they_are() -> None:
-    plain = drawn(QuantizationParams(), 4096)
-    some = drawn(QuantizationParams(outlier_share=0.01, outlier_scale=50), 4096)
-    more = drawn(QuantizationParams(outlier_share=0.02, outlier_scale=50), 4096)
-    changed, changed_more = plain != some, plain != more
+    no_outliers = draw_weights(QuantizationParams(), 4096)
+    few_outliers = draw_weights(QuantizationParams(outlier_share=0.01, outlier_scale=50), 4096)
+    more_outliers = draw_weights(QuantizationParams(outlier_share=0.02, outlier_scale=50), 4096)
+    changed, changed_more = no_outliers != few_outliers, no_outliers != more_outliers
     assert 20 < changed.sum() < 70
-    assert set(np.abs(some[changed])) == {np.float32(50)}
+    assert set(np.abs(few_outliers[changed])) == {np.float32(50)}
     assert np.all(changed <= changed_more)
-    assert not plain.flags.writeable
+    assert not no_outliers.flags.writeable
 
 
 def test_that_the_plan_is_of_the_distribution_without_a_checkpoint() -> None:
@@ -222,21 +222,21 @@ def test_that_a_shard_that_was_replaced_is_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"a": normal(4, 4)}, path)
     folder_before = tmp_path.stat()
-    first = opened(str(tmp_path))
+    first = open_cached(str(tmp_path))
     path.write_bytes(path.read_bytes().replace(b'"a"', b'"b"'))
     os.utime(path, ns=(1, 1))
     os.utime(tmp_path, ns=(folder_before.st_atime_ns, folder_before.st_mtime_ns))
-    assert shown_tensor(first).name == "a"
-    assert shown_tensor(opened(str(tmp_path))).name == "b"
+    assert representative_tensor(first).name == "a"
+    assert representative_tensor(open_cached(str(tmp_path))).name == "b"
 
 
 def test_that_matrices_stand_for_a_checkpoint_and_are_spread_over_it(tmp_path: Path) -> None:
     save_file({f"{i:03}.w": normal(2, 2) for i in range(100)} | {"norm": normal(4)}, tmp_path / "a.safetensors")
     tensors = open_checkpoint(tmp_path / "a.safetensors").tensors
-    found = spread(tensors, 10)
+    found = pick_evenly(tensors, 10)
     assert len({tensor.name for tensor in found}) == 10
     assert all(len(tensor.shape) == 2 for tensor in found)
-    assert [t.name for t in spread([t for t in tensors if t.name == "norm"])] == ["norm"]
+    assert [t.name for t in pick_evenly([t for t in tensors if t.name == "norm"])] == ["norm"]
 
 
 @pytest.mark.parametrize(

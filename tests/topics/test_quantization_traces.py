@@ -114,7 +114,7 @@ def test_that_triton_numpy_and_bitsandbytes_give_the_same_codes(changes: dict[st
 def test_that_a_code_that_differs_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     params = QuantizationParams(double_quantization=False)
     matrix = matrix_of(params, None, "cpu")
-    other = Matrix(matrix.weight, short=False)
+    other = Matrix(matrix.weight, is_repeated=False)
     other.values[0] = -other.values[0]  # numpy is given another weight than Triton
     rows = agreement_rows(params, other, ignored)
     counts = {row.format: row.differing_codes for row in rows}
@@ -126,7 +126,7 @@ def test_that_a_code_that_differs_is_counted(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("nested", [False, True])
 def test_that_a_scale_that_differs_is_counted(nested: bool) -> None:
     params = QuantizationParams(double_quantization=nested)
-    other = Matrix(matrix_of(params, None, "cpu").weight, short=False)
+    other = Matrix(matrix_of(params, None, "cpu").weight, is_repeated=False)
     largest = np.abs(other.values[:64]).argmax()
     other.values[largest] *= np.float32(1.02)
     rows = {row.format: row for row in agreement_rows(params, other, ignored)}
@@ -217,7 +217,7 @@ def test_that_the_gpus_implementations_agree_where_torch_stands_in_for_triton(mo
 
 def test_that_weights_fewer_than_the_matrix_are_repeated_and_that_is_told() -> None:
     matrix = matrix_of(QuantizationParams(blocks=1, block_size=16), None, "cpu")
-    assert matrix.short
+    assert matrix.is_repeated
     assert matrix.weight.shape == (ROWS, 256)
     assert torch.equal(matrix.weight[0, :16], matrix.weight[5, 16:32])
-    assert not matrix_of(QuantizationParams(), None, "cpu").short
+    assert not matrix_of(QuantizationParams(), None, "cpu").is_repeated

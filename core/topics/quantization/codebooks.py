@@ -78,64 +78,64 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Sorted:
+class SortedWeights:
     """The weights of some blocks, blocks of zeros left out, each [weights]: `shares` of absmax, ascending; and `places`
     between their block's minimum (-1) and maximum (1), ascending, with the half of that range over absmax, `extents`.
     """
 
-    shares: Values
-    places: Values
-    extents: Values
+    normalized: Values
+    affine_positions: Values
+    half_ranges: Values
 
 
-def sort(blocks: Blocks, absmax: Scales) -> Sorted:
+def sort_weights(blocks: Blocks, absmax: Scales) -> SortedWeights:
     """Of blocks [blocks, block_size] and their absmax."""
     kept = absmax > 0
     blocks, absmax = blocks[kept], absmax[kept]
     if not len(blocks):
-        return Sorted(*(np.empty(0, dtype=np.float32) for _ in range(3)))
-    places = affine_places(blocks).ravel()
-    order = np.argsort(places)
-    extents = (blocks.max(axis=1) / 2 - blocks.min(axis=1) / 2) / absmax
-    shares = np.sort(coding.normalize(blocks, absmax).ravel())
-    return Sorted(shares, places[order], extents[order // blocks.shape[1]])
+        return SortedWeights(*(np.empty(0, dtype=np.float32) for _ in range(3)))
+    affine_positions = normalize_affine(blocks).ravel()
+    order = np.argsort(affine_positions)
+    half_ranges = (blocks.max(axis=1) / 2 - blocks.min(axis=1) / 2) / absmax
+    normalized = np.sort(coding.normalize(blocks, absmax).ravel())
+    return SortedWeights(normalized, affine_positions[order], half_ranges[order // blocks.shape[1]])
 
 
-def histogram(weights: Sorted) -> Histogram:
-    return Histogram(EDGES, _between_edges(weights.shares), _between_edges(weights.places))
+def histogram(weights: SortedWeights) -> Histogram:
+    return Histogram(EDGES, _count_weights(weights.normalized), _count_weights(weights.affine_positions))
 
 
-def codebooks(formats: Iterable[FormatId], weights: Sorted) -> dict[str, Codebook]:
+def codebooks(formats: Iterable[FormatId], weights: SortedWeights) -> dict[str, Codebook]:
     """By id, what each format does to the weights. A value half-way between two levels goes to the lower one."""
     return {name.value: _codebook(name, weights) for name in formats}
 
 
-def affine_places(blocks: Blocks) -> Blocks:
+def normalize_affine(blocks: Blocks) -> Blocks:
     """Each weight's place between its block's minimum (-1) and maximum (1); 0 in a block without extent."""
     lowest, highest = blocks.min(axis=1, keepdims=True), blocks.max(axis=1, keepdims=True)
     half = highest / 2 - lowest / 2
     middle = highest / 2 + lowest / 2
-    places: Blocks = np.clip((blocks - middle) / np.where(half == 0, np.float32(1), half), -1, 1)
-    return places
+    affine_positions: Blocks = np.clip((blocks - middle) / np.where(half == 0, np.float32(1), half), -1, 1)
+    return affine_positions
 
 
-def _codebook(format_id: FormatId, weights: Sorted) -> Codebook:
+def _codebook(format_id: FormatId, weights: SortedWeights) -> Codebook:
     book = Codebook.of_counts(format_id, *_NOTHING)
-    values = weights.places if FORMATS[format_id].affine else weights.shares
+    values = weights.affine_positions if FORMATS[format_id].affine else weights.normalized
     ends = np.searchsorted(values, book.boundaries.astype(np.float32), side="right")
     won = np.diff(ends, prepend=0, append=len(values)).astype(np.int64)
     errors = values - np.repeat(book.levels.astype(np.float32), won)
     if FORMATS[format_id].affine:
-        errors *= weights.extents
-    return replace(book, won=won, errors=_of_errors(errors))
+        errors *= weights.half_ranges
+    return replace(book, won=won, errors=_count_errors(errors))
 
 
-def _between_edges(ascending: Values) -> Counts:
+def _count_weights(ascending: Values) -> Counts:
     inner = np.searchsorted(ascending, EDGES[1:-1].astype(np.float32))
     return np.diff(inner, prepend=0, append=len(ascending)).astype(np.int64)
 
 
-def _of_errors(errors: Values) -> Counts:
+def _count_errors(errors: Values) -> Counts:
     bins = (errors + np.float32(ERROR_LIMIT)) * np.float32(ERROR_BINS / (2 * ERROR_LIMIT))
     clipped = np.clip(bins, 0, ERROR_BINS - 1).astype(np.intp)
     return np.bincount(clipped, minlength=ERROR_BINS).astype(np.int64)

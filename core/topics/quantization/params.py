@@ -12,7 +12,7 @@ from core.model_presets import PRESETS
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 
 ALL = "all"
-_DRAWN = ("distribution", "tail", "outlier_share", "outlier_scale", "blocks", "seed")
+_DISTRIBUTION_FIELDS = ("distribution", "tail", "outlier_share", "outlier_scale", "blocks", "seed")
 """What decides the weights where no checkpoint is named."""
 DISTRIBUTIONS = ("normal", "student-t", "laplace", "uniform")
 
@@ -172,7 +172,7 @@ class QuantizationParams(Params):
 
     @model_validator(mode="after")
     def _formats_exist(self) -> Self:
-        unknown = [name for name in self._named if name not in FORMATS]
+        unknown = [name for name in self._named_formats if name not in FORMATS]
         if unknown:
             raise InvalidParams(
                 f"compare names {unknown[0]!r}, which is no format: use {ALL}, or some of {', '.join(FORMATS)}.",
@@ -181,14 +181,14 @@ class QuantizationParams(Params):
         return self
 
     @property
-    def _named(self) -> list[str]:
+    def _named_formats(self) -> list[str]:
         names = [name.strip().lower() for name in self.compare.split(",") if name.strip()]
         return list(FORMATS) if ALL in names else names
 
     @property
     def formats(self) -> tuple[FormatId, ...]:
         """The formats to measure: the chosen one first, then the others in the order of FORMATS."""
-        return (FormatId(self.format), *(name for name in FORMATS if name in self._named and name != self.format))
+        return (FormatId(self.format), *(name for name in FORMATS if name in self._named_formats and name != self.format))
 
     def asks_for_the_run_of(self, other: Params) -> bool:
         """The same weights in the same blocks, and no format that the other run did not measure.
@@ -198,7 +198,7 @@ class QuantizationParams(Params):
         return (
             isinstance(other, QuantizationParams)
             and self.checkpoint.strip() == other.checkpoint.strip()
-            and self._shares(other, "block_size", "nested", *(() if self.checkpoint.strip() else _DRAWN))
+            and self._shares(other, "block_size", "nested", *(() if self.checkpoint.strip() else _DISTRIBUTION_FIELDS))
         )
 
     def asks_for_the_scales_of(self, other: QuantizationParams) -> bool:

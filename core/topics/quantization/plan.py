@@ -18,16 +18,16 @@ from core.contracts.errors import InvalidParams, TilescopeError
 from core.hardware.gpus import gpus
 from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
-from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort
+from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort_weights
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.sampling import Weights, drawn, opened, sample_of, shown_tensor
+from core.topics.quantization.sampling import Weights, draw_weights, open_cached, representative_tensor, sample_of
 from core.topics.quantization.saving import check_report_path
-from core.topics.quantization.sweep import Point, measured, point, sweep
+from core.topics.quantization.sweep import Point, make_point, measure_sample, sweep
 from kernels.quantization.formats import FORMATS, FormatId
 
 SAMPLE_ELEMENTS = 1 << 15
 _SWEPT_ELEMENTS = 1 << 14
-_KEPT_BITS = 16
+_UNQUANTIZED_BITS = 16
 """Of embeddings, norms and the output head: bitsandbytes and QLoRA quantize the linear layers inside the blocks."""
 
 
@@ -128,17 +128,17 @@ def plan(params: QuantizationParams) -> Plan:
     sample, sampled = None, ""
     try:
         if params.checkpoint.strip():
-            checkpoint = opened(params.checkpoint)
-            tensor = shown_tensor(checkpoint)
+            checkpoint = open_cached(params.checkpoint)
+            tensor = representative_tensor(checkpoint)
             sample, sampled = sample_of(tensor, SAMPLE_ELEMENTS), tensor.name
     except TilescopeError as error:
         problem, blames = error.sentence, "checkpoint"
     if sample is None:
-        sample, sampled = drawn(params, SAMPLE_ELEMENTS), params.distribution
+        sample, sampled = draw_weights(params, SAMPLE_ELEMENTS), params.distribution
     quantization = Quantization(params.formats, params.block_size, params.nested)
     piece = piece_of(sample[: len(sample) - len(sample) % params.block_size or len(sample)], params.block_size)
-    ascending = sort(piece.blocks, piece.absmax)
-    errors = measured(sample, quantization)
+    ascending = sort_weights(piece.blocks, piece.absmax)
+    errors = measure_sample(sample, quantization)
     return Plan(
         params=params,
         sample=sample,
@@ -146,7 +146,7 @@ def plan(params: QuantizationParams) -> Plan:
         histogram=histogram(ascending),
         codebooks=codebooks(params.formats, ascending),
         errors=tuple(
-            point(name, quantization, float(sums.power.sum()), float(sums.error.sum())) for name, sums in errors.items()
+            make_point(name, quantization, float(sums.power.sum()), float(sums.error.sum())) for name, sums in errors.items()
         ),
         scales=nested_scales(piece.absmax, sampled, params.block_size, params.nested_block),
         memory=_memory(params),
@@ -163,7 +163,7 @@ def check(params: QuantizationParams) -> None:
     if params.report.strip():
         check_report_path(params.report)
     if params.checkpoint.strip():
-        shown_tensor(opened(params.checkpoint))
+        representative_tensor(open_cached(params.checkpoint))
     if params.outputs and params.model.strip():
         folder = expanded(params.model, "model")
         if not os.path.isdir(folder):  # Path's own raises for a name that is too long
@@ -179,7 +179,7 @@ def check(params: QuantizationParams) -> None:
 
 def model_memory(preset: Architecture, format_id: FormatId | None, bits_per_parameter: float) -> ModelMemory:
     """The weights of a model with its linear layers at `bits_per_parameter`."""
-    linear, other = preset.linear_parameters * bits_per_parameter / 8, preset.other_parameters * _KEPT_BITS / 8
+    linear, other = preset.linear_parameters * bits_per_parameter / 8, preset.other_parameters * _UNQUANTIZED_BITS / 8
     return ModelMemory(preset.name, format_id, bits_per_parameter, linear, other)
 
 
@@ -187,7 +187,7 @@ def _memory(params: QuantizationParams) -> tuple[ModelMemory, ...]:
     preset = PRESETS[params.model_preset]
     bits = {name: FORMATS[name].bits_per_parameter(params.block_size, params.nested) for name in params.formats}
     in_formats = (model_memory(preset, name, bits_each) for name, bits_each in bits.items())
-    return model_memory(preset, None, _KEPT_BITS), *in_formats
+    return model_memory(preset, None, _UNQUANTIZED_BITS), *in_formats
 
 
 @cache

@@ -24,7 +24,7 @@ from core.topics.quantization.sweep import Point
 from core.trace.kernel_traffic import TensorTraffic
 from kernels.quantization.formats import FormatId
 
-DRAWN = "weights"
+DRAWN_TENSOR = "weights"
 """The name of the tensor that is drawn from a distribution."""
 
 PAPER_BLOCK, PAPER_NESTED = 64, 256
@@ -260,11 +260,11 @@ class QuantizationResult(Result):
         """The rows of the error maps: tensors, or stretches of the one that was drawn."""
         formats = self.tensors.formats[:1]
         rows = [MapRow(row.tensor, row.layer, row.kind) for name in formats for row in self.tensors.rows_in(name)]
-        if [row.tensor for row in rows] != [DRAWN]:
+        if [row.tensor for row in rows] != [DRAWN_TENSOR]:
             return tuple(rows)
         blocks = self.params.blocks
         stretches = ((begin, min(begin + MAP_COLUMNS, blocks) - 1) for begin in range(0, blocks, MAP_COLUMNS))
-        return tuple(MapRow(DRAWN, NO_LAYER, f"blocks {begin} to {end}") for begin, end in stretches)
+        return tuple(MapRow(DRAWN_TENSOR, NO_LAYER, f"blocks {begin} to {end}") for begin, end in stretches)
 
     @cached_property
     def _reports(self) -> dict[str, FormatReport]:

@@ -21,12 +21,12 @@ from core.topics.quantization.params import QuantizationParams
 Weights = NDArray[np.float32]
 
 SAMPLE_OF_TENSOR = 1 << 16
-MOST_TENSORS = 64
+MAX_TENSORS = 64
 
 
-def drawn(params: QuantizationParams, elements: int) -> Weights:
+def draw_weights(params: QuantizationParams, elements: int) -> Weights:
     """The first `elements` weights of the distribution, float32, standard deviation 1 before outliers. Read-only."""
-    return _drawn(params.distribution, params.tail, params.outlier_share, params.outlier_scale, params.seed, elements)
+    return _draw_cached(params.distribution, params.tail, params.outlier_share, params.outlier_scale, params.seed, elements)
 
 
 def sample_of(tensor: StoredTensor, elements: int = SAMPLE_OF_TENSOR) -> Weights:
@@ -37,7 +37,7 @@ def sample_of(tensor: StoredTensor, elements: int = SAMPLE_OF_TENSOR) -> Weights
     return values
 
 
-def spread(tensors: Sequence[StoredTensor], count: int = MOST_TENSORS) -> list[StoredTensor]:
+def pick_evenly(tensors: Sequence[StoredTensor], count: int = MAX_TENSORS) -> list[StoredTensor]:
     """At most `count` of the matrices among the tensors, spread evenly; of all of them where there is no matrix."""
     matrices = [tensor for tensor in tensors if len(tensor.shape) >= 2] or list(tensors)
     if len(matrices) <= count:
@@ -45,7 +45,7 @@ def spread(tensors: Sequence[StoredTensor], count: int = MOST_TENSORS) -> list[S
     return [matrices[index * len(matrices) // count] for index in range(count)]
 
 
-def standard(distribution: str, tail: int, count: int, rng: np.random.Generator) -> Weights:
+def draw_standardized(distribution: str, tail: int, count: int, rng: np.random.Generator) -> Weights:
     """`count` values of a distribution with mean 0 and standard deviation 1; `tail` is for Student's t."""
     match distribution:
         case "normal":
@@ -61,17 +61,17 @@ def standard(distribution: str, tail: int, count: int, rng: np.random.Generator)
     return values.astype(np.float32)
 
 
-def opened(path: str) -> Checkpoint:
+def open_cached(path: str) -> Checkpoint:
     """The checkpoint at `path`; headers are read again only when a file has changed. Raises InvalidParams."""
     given = expanded(path, "checkpoint")
-    checkpoint = _opened(given, _stamp(given))
+    checkpoint = _open_cached(given, _stamp(given))
     if any(_stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in checkpoint.shards):
-        _opened.cache_clear()  # the index or folder is as it was, and a shard is not
-        checkpoint = _opened(given, _stamp(given))
+        _open_cached.cache_clear()  # the index or folder is as it was, and a shard is not
+        checkpoint = _open_cached(given, _stamp(given))
     return checkpoint
 
 
-def shown_tensor(checkpoint: Checkpoint) -> StoredTensor:
+def representative_tensor(checkpoint: Checkpoint) -> StoredTensor:
     """The tensor whose weights stand for all before a run: the first of the largest matrices of the layers; without
     one of the largest matrices, or of all. Raises InvalidParams where nothing can be measured."""
     measured = checkpoint.measured
@@ -104,14 +104,14 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=4)
-def _opened(path: Path, stamp: tuple[int, int]) -> Checkpoint:
+def _open_cached(path: Path, stamp: tuple[int, int]) -> Checkpoint:
     return open_checkpoint(path, "checkpoint")
 
 
 @lru_cache(maxsize=4)
-def _drawn(distribution: str, tail: int, share: float, scale: float, seed: int, elements: int) -> Weights:
+def _draw_cached(distribution: str, tail: int, share: float, scale: float, seed: int, elements: int) -> Weights:
     # Outliers have a generator of their own, so that moving their slider leaves the other weights where they are.
-    values = standard(distribution, tail, elements, np.random.default_rng((seed, 0)))
+    values = draw_standardized(distribution, tail, elements, np.random.default_rng((seed, 0)))
     rng = np.random.default_rng((seed, 1))
     chosen = rng.random(elements) < share
     values[chosen] = np.float32(scale) * np.where(rng.random(elements) < 0.5, -1, 1)[chosen]

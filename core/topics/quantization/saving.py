@@ -15,43 +15,43 @@ from core.topics.quantization.result import QuantizationResult
 TABLES = ("messages", "totals", "layers", "tensors", "skipped", "outputs", "output_pairs")
 """What a JSON report holds besides what it is about; a CSV holds 'tensors', Markdown what is there to be read."""
 
-_BEGINNINGS = {".csv": b"tensor,", ".json": b'{\n  "report": "quantization"', ".md": b"# Quantization report"}
+_FIRST_BYTES = {".csv": b"tensor,", ".json": b'{\n  "report": "quantization"', ".md": b"# Quantization report"}
 
 
 def check_report_path(path: str) -> None:
     """Raises InvalidParams where a report cannot be saved at `path`, or would replace what is no report."""
-    given = expanded(path, "report")
-    if given.suffix.lower() not in SUFFIXES:
-        raise InvalidParams(f"report = {given} has no known ending: use one of {', '.join(SUFFIXES)}.", "report")
+    file = expanded(path, "report")
+    if file.suffix.lower() not in SUFFIXES:
+        raise InvalidParams(f"report = {file} has no known ending: use one of {', '.join(SUFFIXES)}.", "report")
     try:
-        if given.is_dir():
-            raise InvalidParams(f"{given} is a folder: give a file in it for the report.", "report")
-        if not given.parent.is_dir():
-            raise InvalidParams(f"There is no folder {given.parent}: make it, or save the report elsewhere.", "report")
-        if given.exists() and not _is_report(given):
+        if file.is_dir():
+            raise InvalidParams(f"{file} is a folder: give a file in it for the report.", "report")
+        if not file.parent.is_dir():
+            raise InvalidParams(f"There is no folder {file.parent}: make it, or save the report elsewhere.", "report")
+        if file.exists() and not _is_report(file):
             raise InvalidParams(
-                f"{given} exists and is no earlier report, so it is not replaced: give another name.", "report"
+                f"{file} exists and is no earlier report, so it is not replaced: give another name.", "report"
             )
     except OSError as error:
-        raise InvalidParams(f"{given} cannot be used for the report: {error.strerror or error}.", "report") from error
-    if not os.access(given.parent, os.W_OK):
-        raise InvalidParams(f"{given.parent} cannot be written: save the report elsewhere.", "report")
+        raise InvalidParams(f"{file} cannot be used for the report: {error.strerror or error}.", "report") from error
+    if not os.access(file.parent, os.W_OK):
+        raise InvalidParams(f"{file.parent} cannot be written: save the report elsewhere.", "report")
 
 
 def save_report(path: str, result: QuantizationResult) -> None:
     """Write the report of a run, complete or stopped early, in place of an earlier one. Raises TilescopeError with one
     sentence where that fails; then what was there before is as it was."""
-    given = expanded(path, "report")
-    text = report_text(given.suffix.lower(), result)
-    unfinished = given.with_name(f".{given.name}.{os.getpid()}")
+    file = expanded(path, "report")
+    text = report_text(file.suffix.lower(), result)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        unfinished.write_text(text, encoding="utf-8", newline="")
-        unfinished.replace(given)
+        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.replace(file)
     except OSError as error:
         with suppress(OSError):
-            unfinished.unlink()
+            temporary.unlink()
         raise TilescopeError(
-            f"The report could not be saved as {given} ({error.strerror or error}): give another place."
+            f"The report could not be saved as {file} ({error.strerror or error}): give another place."
         ) from error
 
 
@@ -77,7 +77,7 @@ def _about(result: QuantizationResult) -> dict[str, Any]:
 
 
 def _is_report(path: Path) -> bool:
-    beginning = _BEGINNINGS[path.suffix.lower()]
+    beginning = _FIRST_BYTES[path.suffix.lower()]
     with path.open("rb") as file:
-        begins = file.read(len(beginning))
-    return begins == beginning or not begins
+        first_bytes = file.read(len(beginning))
+    return first_bytes == beginning or not first_bytes

@@ -33,16 +33,16 @@ class Point:
     pareto: bool = False
 
 
-def errors_of(samples: Iterable[Weights], quantization: Quantization) -> dict[FormatId, tuple[float, float]]:
+def sum_error_powers(samples: Iterable[Weights], quantization: Quantization) -> dict[FormatId, tuple[float, float]]:
     """By format, the power of the weights and of the errors, summed over tensors; whole blocks only, or one short."""
     sums = {name: np.zeros(2) for name in quantization.formats}
     for weights in samples:
-        for name, errors in measured(weights, quantization).items():
+        for name, errors in measure_sample(weights, quantization).items():
             sums[name] += errors.power.sum(), errors.error.sum()
     return {name: (float(power), float(error)) for name, (power, error) in sums.items()}
 
 
-def measured(weights: Weights, quantization: Quantization) -> dict[FormatId, FormatErrors]:
+def measure_sample(weights: Weights, quantization: Quantization) -> dict[FormatId, FormatErrors]:
     """What each format does to one sample, by column of its map too; whole blocks only, or one short."""
     whole = len(weights) - len(weights) % quantization.block_size or len(weights)
     piece = piece_of(weights[:whole], quantization.block_size)
@@ -50,7 +50,7 @@ def measured(weights: Weights, quantization: Quantization) -> dict[FormatId, For
     return measure_piece(piece, quantization, len(piece.absmax), scales).errors
 
 
-def point(name: FormatId, quantization: Quantization, power: float, error: float) -> Point:
+def make_point(name: FormatId, quantization: Quantization, power: float, error: float) -> Point:
     """What was summed, as a point of the picture."""
     nested = 0 if FORMATS[name].affine else quantization.nested_block
     bits = FORMATS[name].bits_per_parameter(quantization.block_size, nested)
@@ -63,18 +63,18 @@ def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block:
     > 0) nested too."""
     longest = max((len(weights) for weights in samples), default=0)
     points = [
-        point(name, quantization, *sums)
+        make_point(name, quantization, *sums)
         for block_size in BLOCK_SIZES
         if block_size <= longest
         for nested in dict.fromkeys((0, nested_block))
         for quantization in (Quantization(tuple(formats), block_size, nested),)
-        for name, sums in errors_of(samples, quantization).items()
+        for name, sums in sum_error_powers(samples, quantization).items()
         if not (nested and FORMATS[name].affine)
     ]
-    return with_front(points)
+    return mark_pareto(points)
 
 
-def with_front(points: Iterable[Point]) -> tuple[Point, ...]:
+def mark_pareto(points: Iterable[Point]) -> tuple[Point, ...]:
     """The points, smallest first; those on the Pareto front say so."""
     marked, best = [], float("inf")
     for candidate in sorted(points, key=lambda p: (p.bits_per_parameter, _error(p))):

@@ -21,7 +21,7 @@ from core.topics.quantization.experiment.matrix import matrix_of
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.plan import check
 from core.topics.quantization.result import QuantizationResult
-from core.topics.quantization.sampling import opened
+from core.topics.quantization.sampling import open_cached
 from core.topics.quantization.saving import save_report
 from kernels.errors import KernelError
 
@@ -39,7 +39,7 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     message.
     """
     check(params)
-    checkpoint = opened(params.checkpoint) if params.checkpoint.strip() else None
+    checkpoint = open_cached(params.checkpoint) if params.checkpoint.strip() else None
     # Stamped here and not by the worker: a report that is saved on the way says where it was measured.
     builder = Builder(QuantizationResult(params=params, environment=environment_of(TOPIC, params, device)))
     if checkpoint is None:
@@ -51,14 +51,14 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     yield from phase(_REPORT, _SAMPLED, lambda progress: _add_samples(builder, checkpoint, progress))
     yield Partial(builder.result)
     if params.kernels:
-        yield from _surviving(builder, _add_kernels(builder, checkpoint, device))
+        yield from _errors_become_messages(builder, _add_kernels(builder, checkpoint, device))
     if params.timing:
-        yield from _surviving(builder, _add_times(builder, checkpoint, device))
+        yield from _errors_become_messages(builder, _add_times(builder, checkpoint, device))
     if params.outputs:
-        yield from _surviving(builder, _add_small_model(builder))
+        yield from _errors_become_messages(builder, _add_small_model(builder))
         if params.model.strip():
             yield Partial(builder.result)
-            yield from _surviving(builder, _add_folder(builder))
+            yield from _errors_become_messages(builder, _add_folder(builder))
     _save(builder)
     return builder.result
 
@@ -76,19 +76,19 @@ def _add_samples(builder: Builder, checkpoint: Checkpoint | None, progress: Prog
         scales = samples.scales(params, checkpoint)
         builder.add(samples.scale_metrics(scales), scales=scales, scale_levels=samples.scale_levels(params, scales))
     except FileChanged as error:
-        _say(builder, "warning", error.sentence)
+        _add_message(builder, "warning", error.sentence)
 
 
 def _add_kernels(builder: Builder, checkpoint: Checkpoint | None, device: str) -> Steps:
     if find_spec("triton") is None:
-        _say(builder, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
+        _add_message(builder, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
         return
     from core.topics.quantization.experiment import agreement, kernels
 
     params = builder.result.params
     matrix = matrix_of(params, checkpoint, device)
-    if matrix.short:
-        _say(builder, "notice", "The weights are too few for the kernels' matrix: they are repeated in it.")
+    if matrix.is_repeated:
+        _add_message(builder, "notice", "The weights are too few for the kernels' matrix: they are repeated in it.")
     builder.add(kernels.stored_metrics())  # ahead of the kernels, any of which may be refused
     traced = yield from phase(_SAMPLED, _KERNELS, lambda progress: kernels.trace_kernels(params, matrix, progress))
     builder.add(
@@ -106,20 +106,20 @@ def _add_kernels(builder: Builder, checkpoint: Checkpoint | None, device: str) -
 def _add_times(builder: Builder, checkpoint: Checkpoint | None, device: str) -> Steps:
     params = builder.result.params
     matrix = matrix_of(params, checkpoint, device, *comparison.size_on(device))
-    if matrix.short:
+    if matrix.is_repeated:
         text = f"Times are of {matrix.weight.numel():,} weights; there are fewer here, so they are repeated."
-        _say(builder, "notice", text)
+        _add_message(builder, "notice", text)
     results = yield from phase(_TIMED, _TIMED, lambda progress: comparison.compare(params, matrix, progress))
     builder.add(comparison.comparison_metrics(results), comparison=results)
     yield Partial(builder.result)
 
 
-def _surviving(builder: Builder, steps: Steps) -> Steps:
+def _errors_become_messages(builder: Builder, steps: Steps) -> Steps:
     """The steps; an error among them is a message, as what the report took long to measure is not thrown away."""
     try:
         yield from steps
     except (KernelError, TilescopeError) as error:
-        _say(builder, "warning", str(error))
+        _add_message(builder, "warning", str(error))
 
 
 def _add_small_model(builder: Builder) -> Steps:
@@ -127,7 +127,7 @@ def _add_small_model(builder: Builder) -> Steps:
     until = _SMALL if params.model.strip() else 1.0
     losses, notice = yield from phase(_TIMED, until, lambda progress: outputs.small_model_losses(params, progress))
     if notice:
-        _say(builder, "notice", notice)
+        _add_message(builder, "notice", notice)
     _add_losses(builder, losses)
 
 
@@ -153,8 +153,8 @@ def _save(builder: Builder) -> None:
         save_report(path, builder.result)
     except TilescopeError as error:
         if error.sentence not in [message.text for message in builder.result.messages]:
-            _say(builder, "warning", error.sentence)
+            _add_message(builder, "warning", error.sentence)
 
 
-def _say(builder: Builder, severity: str, text: str) -> None:
+def _add_message(builder: Builder, severity: str, text: str) -> None:
     builder.add(messages=(*builder.result.messages, Message(severity, text)))

@@ -78,10 +78,10 @@ def _against_numpy(
         by_numpy = coder(quantized.format).nearest_by_search(normalize(blocks, absmax).ravel())
         differing = by_numpy != tables(quantized.format).levels[codes]
         if quantized.nested is not None:
-            unlike = quantized_scales(absmax, nested)[0] != quantized.nested.codes.cpu().numpy()
+            differing_scales = quantized_scales(absmax, nested)[0] != quantized.nested.codes.cpu().numpy()
         else:
-            unlike = absmax != scales(quantized).cpu().numpy()
-        scales_differing = int(unlike.sum())
+            differing_scales = absmax != scales(quantized).cpu().numpy()
+        scales_differing = int(differing_scales.sum())
     numpy_restored = restored_weights(matrix.values, quantized.format, params.block_size, nested)
     difference = np.abs(restored.cpu().numpy().ravel() - numpy_restored).max()
     return _row(
@@ -95,27 +95,27 @@ def _against_bitsandbytes(
 ) -> Agreement:
     nested = quantized.nested_block
     try:
-        theirs = quantize(
+        by_bitsandbytes = quantize(
             matrix.weight,
             format=quantized.format,
             block_size=params.block_size,
             nested_block=nested,
             impl=Impl.BITSANDBYTES,
         )
-        given_back = dequantize(theirs, dtype=torch.float32, impl=Impl.TORCH)
+        restored_by_bitsandbytes = dequantize(by_bitsandbytes, dtype=torch.float32, impl=Impl.TORCH)
     except KernelError as error:
         return _row(params, matrix, quantized.format, "bitsandbytes", reason=str(error))
     levels = tables(quantized.format).levels  # not codes: of FP4's two zeros the CUDA build stores the other one
     if quantized.nested is not None:
-        assert theirs.nested is not None
-        scales_differing = int((quantized.nested.codes != theirs.nested.codes).sum())
+        assert by_bitsandbytes.nested is not None
+        scales_differing = int((quantized.nested.codes != by_bitsandbytes.nested.codes).sum())
     else:
-        scales_differing = int((scales(quantized) != scales(theirs)).sum())
+        scales_differing = int((scales(quantized) != scales(by_bitsandbytes)).sum())
     return _row(
         params, matrix, quantized.format, "bitsandbytes",
-        codes=int((levels[stored_codes(quantized).cpu()] != levels[stored_codes(theirs).cpu()]).sum()),
+        codes=int((levels[stored_codes(quantized).cpu()] != levels[stored_codes(by_bitsandbytes).cpu()]).sum()),
         scales=scales_differing,
-        difference=float((given_back - restored).abs().max()),
+        difference=float((restored_by_bitsandbytes - restored).abs().max()),
     )  # fmt: skip
 
 

@@ -77,11 +77,11 @@ def _on_cpu(params: QuantizationParams, matrix: Matrix) -> Comparison[WeightImpl
         quantized = _quantized(weight, params.block_size, Impl.BITSANDBYTES)
         return _error_power(dequantize(quantized, dtype=torch.float32, impl=Impl.BITSANDBYTES), weight.float())
 
-    named = _naming("error", weight.numel())
+    implementation = _implementations_of("error", weight.numel())
     return Comparison(
         (
-            named("numpy", "this page's report (numpy)", 2.0 * weight.numel(), by_report),
-            named("bitsandbytes", "bitsandbytes: quantize, dequantize, error", 2.0 * weight.numel(), by_bitsandbytes),
+            implementation("numpy", "this page's report (numpy)", 2.0 * weight.numel(), by_report),
+            implementation("bitsandbytes", "bitsandbytes: quantize, dequantize, error", 2.0 * weight.numel(), by_bitsandbytes),
         ),
         lambda result, out: checked(result, out, reference, allowed),
         matrix.device,
@@ -106,9 +106,9 @@ def _dequantizing(
     """Beside a copy of as many bytes, which is how fast memory goes."""
     reference = _dequantized_in_float64(weight, params.block_size)
     allowed = rounding_rms_error(reference, torch.bfloat16)
-    moved = float(quantized.nbytes + 2 * weight.numel())
-    theirs = _or_reason(lambda: _quantized(weight, params.block_size, Impl.BITSANDBYTES))
-    source = torch.randint(0, 255, (int(moved) // 2,), dtype=torch.uint8, device=weight.device)
+    moved_bytes = float(quantized.nbytes + 2 * weight.numel())
+    by_bitsandbytes = _value_or_error(lambda: _quantized(weight, params.block_size, Impl.BITSANDBYTES))
+    source = torch.randint(0, 255, (int(moved_bytes) // 2,), dtype=torch.uint8, device=weight.device)
     target = torch.empty_like(source)
 
     def assess(result: WeightImplResult, out: torch.Tensor) -> WeightImplResult:
@@ -116,13 +116,13 @@ def _dequantizing(
             return checked(result, out, source.double(), 0.0)
         return checked(result, out, reference, allowed)
 
-    named = _naming("dequantize", weight.numel())
+    implementation = _implementations_of("dequantize", weight.numel())
     return Comparison(
         (
-            named("triton", "Triton", moved, lambda: dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON)),
-            named("bitsandbytes", "bitsandbytes", moved,
-                  lambda: dequantize(_given(theirs), dtype=torch.bfloat16, impl=Impl.BITSANDBYTES)),
-            named("copy", "copy of as many bytes", moved, lambda: target.copy_(source)),
+            implementation("triton", "Triton", moved_bytes, lambda: dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON)),
+            implementation("bitsandbytes", "bitsandbytes", moved_bytes,
+                  lambda: dequantize(_value_or_raise(by_bitsandbytes), dtype=torch.bfloat16, impl=Impl.BITSANDBYTES)),
+            implementation("copy", "copy of as many bytes", moved_bytes, lambda: target.copy_(source)),
         ),
         assess,
         weight.device,
@@ -140,15 +140,15 @@ def _product(
     allowed = allowed_rms_error(x @ restored.T, reference)
     io = 2.0 * (x.numel() + tokens * restored.shape[0])
     in_4_bits, in_bf16 = io + quantized.nbytes, io + 2.0 * restored.numel()
-    named = _naming(operation, restored.numel())
+    implementation = _implementations_of(operation, restored.numel())
     return Comparison(
         (
-            named("triton", "Triton, weights in 4 bits", in_4_bits, lambda: matmul(x, quantized, impl=Impl.TRITON)),
-            named("bitsandbytes", "bitsandbytes, weights in 4 bits", in_4_bits,
+            implementation("triton", "Triton, weights in 4 bits", in_4_bits, lambda: matmul(x, quantized, impl=Impl.TRITON)),
+            implementation("bitsandbytes", "bitsandbytes, weights in 4 bits", in_4_bits,
                   lambda: matmul(x, quantized, impl=Impl.BITSANDBYTES)),
-            named("dequantize-cublas", "dequantize (Triton), then cuBLAS", in_4_bits,
+            implementation("dequantize-cublas", "dequantize (Triton), then cuBLAS", in_4_bits,
                   lambda: x @ dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON).T),
-            named("cublas-bf16", "cuBLAS, weights in bf16", in_bf16, lambda: x @ restored.T),
+            implementation("cublas-bf16", "cuBLAS, weights in bf16", in_bf16, lambda: x @ restored.T),
         ),
         lambda result, out: checked(result, out, reference, allowed),
         restored.device,
@@ -156,16 +156,16 @@ def _product(
     )  # fmt: skip
 
 
-def _naming(
+def _implementations_of(
     operation: str, elements: int
 ) -> Callable[[str, str, float, Callable[[], torch.Tensor]], Implementation[WeightImplResult]]:
     """Implementations of one operation, by id, label, the bytes that it must at least move, and how it runs."""
 
-    def named(impl: str, label: str, moved: float, run: Callable[[], torch.Tensor]) -> Implementation[WeightImplResult]:
-        result = WeightImplResult(impl, label, operation=operation, elements=elements, bytes=moved)
+    def implementation(impl: str, label: str, moved_bytes: float, run: Callable[[], torch.Tensor]) -> Implementation[WeightImplResult]:
+        result = WeightImplResult(impl, label, operation=operation, elements=elements, bytes=moved_bytes)
         return Implementation(result, run)
 
-    return named
+    return implementation
 
 
 def _quantized(weight: torch.Tensor, block_size: int, impl: Impl) -> Quantized:
@@ -186,14 +186,14 @@ def _error_power(restored: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return (restored - weight).square().sum(dtype=torch.float64)
 
 
-def _or_reason(make: Callable[[], Quantized]) -> Quantized | KernelError:
+def _value_or_error(make: Callable[[], Quantized]) -> Quantized | KernelError:
     try:
         return make()
     except KernelError as error:
         return error
 
 
-def _given(outcome: Quantized | KernelError) -> Quantized:
+def _value_or_raise(outcome: Quantized | KernelError) -> Quantized:
     if isinstance(outcome, KernelError):
         raise outcome
     return outcome

@@ -26,7 +26,7 @@ TRACE_BUDGET_BYTES = 1 << 30
 """What the tracer may hold of intermediate tiles at a time."""
 
 _TOKENS = 32
-_COUNTED = 1 << 18
+_STORED_ELEMENTS = 1 << 18
 _CODES, _SCALES = "codes", ("absmax", "scale codes", "scales of scales", "mean of scales", "minimum", "step")
 _TABLES = {"levels_ptr": "levels", "nested_levels_ptr": "levels of scales", "boundaries_ptr": "boundaries"}
 _DOT = re.compile(r"tt\.dot .*: tensor<[\dx]+x(\w+)\b.*?> \* tensor<[\dx]+x(\w+)\b.*?> -> tensor<[\dx]+x(\w+)\b")
@@ -50,7 +50,7 @@ class _Step:
 
     step: str
     format: FormatId
-    held: dict[int, str]
+    names: dict[int, str]
     launches: tuple[Launch, ...]
 
 
@@ -63,16 +63,16 @@ def trace_kernels(params: QuantizationParams, matrix: Matrix, progress: Progress
     weight = matrix.weight
     x = torch.randn(_TOKENS, weight.shape[1], generator=torch.Generator().manual_seed(params.seed)).to(weight)
     quantized, launches = trace("quantize", chosen, lambda: quantized_by_triton(weight, params, chosen))
-    steps = [_Step("quantize", chosen, _held(quantized, (weight, "weights")), launches)]
+    steps = [_Step("quantize", chosen, _names_by_address(quantized, (weight, "weights")), launches)]
     restored, launches = trace(
         "dequantize", chosen, lambda: dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON)
     )
-    steps.append(_Step("dequantize", chosen, _held(quantized, (restored, "weights")), launches))
+    steps.append(_Step("dequantize", chosen, _names_by_address(quantized, (restored, "weights")), launches))
     if fused is not chosen:
         quantized, _ = trace("quantize", fused, lambda: quantized_by_triton(weight, params, fused))
     out, launches = trace("matmul", fused, lambda: matmul(x, quantized, impl=Impl.TRITON, path=MatmulPath.FUSED))
-    steps.append(_Step("matmul", fused, _held(quantized, (x, "x"), (out, "out")), launches))
-    return _touched(steps, fused, weight.numel())
+    steps.append(_Step("matmul", fused, _names_by_address(quantized, (x, "x"), (out, "out")), launches))
+    return _collect_traffic(steps, fused, weight.numel())
 
 
 def quantized_by_triton(weight: torch.Tensor, params: QuantizationParams, format_id: FormatId) -> Quantized:
@@ -84,21 +84,21 @@ class _Tracing:
     """Runs work under the tracer, and gives its launches too."""
 
     def __init__(self, progress: ProgressCallback) -> None:
-        self._tick = progress
+        self._progress = progress
 
     def __call__(self, step: str, format_id: FormatId, work: Callable[[], T]) -> tuple[T, tuple[Launch, ...]]:
-        def tell(done: float, total: float, _: str) -> None:
-            self._tick(done, total, f"tracing {step} ({FORMATS[format_id].label})")
+        def report(done: float, total: float, _: str) -> None:
+            self._progress(done, total, f"tracing {step} ({FORMATS[format_id].label})")
 
-        with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=tell) as tracer:
+        with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=report) as tracer:
             outcome = work()
         return outcome, tuple(tracer.launches)
 
 
 def stored_metrics() -> dict[str, Metric]:
     """'stored.*': NF4 at QLoRA's block sizes, counted from the bytes of the tensors that are really kept."""
-    weight = torch.randn(_COUNTED, generator=torch.Generator().manual_seed(0))
-    note, metrics = f"{_COUNTED:,} weights in NF4, all tensors held", {}
+    weight = torch.randn(_STORED_ELEMENTS, generator=torch.Generator().manual_seed(0))
+    note, metrics = f"{_STORED_ELEMENTS:,} weights in NF4, all tensors held", {}
     for name, nested in (("plain", 0), ("nested", PAPER_NESTED)):
         stored = quantize(weight, block_size=PAPER_BLOCK, nested_block=nested, impl=Impl.TORCH)
         bits = stored.bits_per_parameter
@@ -117,35 +117,35 @@ def products_of(launch: Launch) -> list[tuple[str, str, str]]:
     return [match.groups() if match else ("?", "?", "?") for match in matches]  # type: ignore[misc]
 
 
-def _touched(steps: Sequence[_Step], fused: FormatId, weights: int) -> TracedKernels:
-    moved: list[StepTraffic] = []
+def _collect_traffic(steps: Sequence[_Step], fused: FormatId, weights: int) -> TracedKernels:
+    step_traffic: list[StepTraffic] = []
     products: list[Product] = []
     shown = KernelTraffic()
     for step in steps:
         for index, launch in enumerate(step.launches):
             names = _names(step, index)
-            moved += _traffic(step, index, launch, names)
+            step_traffic += _traffic(step, index, launch, names)
             shown += kernel_traffic(step.step, [launch], names)
             products += [Product(step.step, launch.function, *types) for types in products_of(launch)]
     sources = {(source.kernel, source.function): source for source in reversed(shown.sources)}
-    return TracedKernels(fused, weights, tuple(moved), shown.lines, tuple(reversed(sources.values())), tuple(products))
+    return TracedKernels(fused, weights, tuple(step_traffic), shown.lines, tuple(reversed(sources.values())), tuple(products))
 
 
 def _names(step: _Step, index: int) -> dict[str, str]:
     """What each argument of a launch holds, by where it lies in memory."""
     names = {}
     for buffer in step.launches[index].buffers:
-        name = step.held.get(buffer.data_ptr) or _TABLES.get(buffer.name, buffer.name)
+        name = step.names.get(buffer.data_ptr) or _TABLES.get(buffer.name, buffer.name)
         # Under double quantization the scales of the first launch are those that the second one reads, and then gone.
-        names[buffer.name] = "absmax" if step.step == "quantize" and buffer.name == _passing(index) else name
+        names[buffer.name] = "absmax" if step.step == "quantize" and buffer.name == _scale_argument(index) else name
     return names
 
 
-def _passing(index: int) -> str:
+def _scale_argument(index: int) -> str:
     return "x_ptr" if index else "scale_ptr"
 
 
-def _held(quantized: Quantized, *others: tuple[torch.Tensor, str]) -> dict[int, str]:
+def _names_by_address(quantized: Quantized, *others: tuple[torch.Tensor, str]) -> dict[int, str]:
     """By address, the tensors of quantized weights and `others`."""
     named: list[tuple[torch.Tensor | None, str]] = [(quantized.codes, _CODES), (quantized.absmax, "absmax"), *others]
     if (nested := quantized.nested) is not None:

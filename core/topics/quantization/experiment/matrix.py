@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from core.checkpoint.opening import Checkpoint
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.sampling import drawn, sample_of, shown_tensor
+from core.topics.quantization.sampling import draw_weights, representative_tensor, sample_of
 
-ROWS, LEAST_COLUMNS = 64, 256
+ROWS, MIN_COLUMNS = 64, 256
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Matrix:
     """Weights bf16 [ROWS, columns] on a device. `short` says that the weights were fewer and were repeated."""
 
     weight: torch.Tensor
-    short: bool
+    is_repeated: bool
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
@@ -37,12 +37,12 @@ def matrix_of(
     params: QuantizationParams, checkpoint: Checkpoint | None, device: str, rows: int = ROWS, columns: int = 0
 ) -> Matrix:
     """The first weights of the tensor that is shown, or that is drawn. Raises FileChanged."""
-    columns = max(columns or LEAST_COLUMNS, params.block_size)
+    columns = max(columns or MIN_COLUMNS, params.block_size)
     elements = rows * columns
     if checkpoint is None:
-        values = drawn(params, params.blocks * params.block_size)[:elements]
+        values = draw_weights(params, params.blocks * params.block_size)[:elements]
     else:
-        values = sample_of(shown_tensor(checkpoint), elements)
+        values = sample_of(representative_tensor(checkpoint), elements)
     weight = torch.from_numpy(np.resize(values, (rows, columns))).to(torch.bfloat16)
     # Of another dtype, a weight may be beyond bf16.
     weight = torch.nan_to_num(weight, nan=0.0)

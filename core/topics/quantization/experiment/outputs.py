@@ -30,12 +30,12 @@ from kernels.quantization.formats import FORMATS, FormatId
 
 _FOLDER_LENGTH = 256
 _SMALL_PARAMETERS = 1 << 25
-_AT_ONCE = 16
+_BATCH_WINDOWS = 16
 SMALL_TOKENS = 1 << 16
 """What the small model reads: enough to tell NF4 from INT4."""
 
-_LEAST_TOKENS_A_DOCUMENT = 24
-_KEPT_BYTES = 4  # a weight that is put back later, where no smaller type holds it
+_MIN_TOKENS_PER_DOCUMENT = 24
+_BACKUP_BYTES = 4  # a weight that is put back later, where no smaller type holds it
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,22 @@ def small_model_losses(params: QuantizationParams, progress: ProgressCallback) -
     """Of the small trained model on paragraphs that it did not read; and its notice, '' without one."""
     trained = small_model(STANDARD, lambda done, total, what: progress(done, 2 * total, what))
     assert trained.world is not None
-    documents = SMALL_TOKENS // _LEAST_TOKENS_A_DOCUMENT + 1
+    documents = SMALL_TOKENS // _MIN_TOKENS_PER_DOCUMENT + 1
     windows = held_out_windows(trained.world, trained.tokenizer, documents)[: SMALL_TOKENS // LENGTH]
     return _losses(SMALL_MODEL, trained, lambda: windows, params, _second_half(progress)), trained.notice
 
 
 def folder_losses(params: QuantizationParams, progress: ProgressCallback) -> Losses:
     """The same of the user's model folder on their text. Raises InvalidParams for what cannot be opened or read."""
-    opened = open_folder(params.model.strip(), field="model")
-    _check_memory(opened)
-    longest = int(getattr(opened.model.config, "max_position_embeddings", 0) or _FOLDER_LENGTH)
+    loaded = open_folder(params.model.strip(), field="model")
+    _check_memory(loaded)
+    longest = int(getattr(loaded.model.config, "max_position_embeddings", 0) or _FOLDER_LENGTH)
     length = min(_FOLDER_LENGTH, max(1, longest - 1))
 
     def windows() -> Iterator[torch.Tensor]:
-        return file_windows(params.text_file.strip(), opened.tokenizer, length, params.text_tokens, "text_file")
+        return file_windows(params.text_file.strip(), loaded.tokenizer, length, params.text_tokens, "text_file")
 
-    return _losses(opened.name, opened, windows, params, progress)
+    return _losses(loaded.name, loaded, windows, params, progress)
 
 
 def output_metrics(rows: Iterable[OutputLoss]) -> dict[str, Metric]:
@@ -88,71 +88,71 @@ def output_metrics(rows: Iterable[OutputLoss]) -> dict[str, Metric]:
 
 def _losses(
     name: str,
-    opened: SmallModel,
+    loaded: SmallModel,
     windows: Callable[[], Iterable[torch.Tensor]],
     params: QuantizationParams,
     progress: ProgressCallback,
 ) -> Losses:
-    names = linear_names(opened.model)
+    names = linear_names(loaded.model)
     formats: tuple[FormatId | None, ...] = (None, *params.formats)
     in_turn = in_parts(progress, len(formats))
     losses: dict[str, TextLoss] = {}
     # In a small model threads wait for each other longer than they compute, on a busy machine twenty times as long.
-    with torch_threads(1 if opened.parameters < _SMALL_PARAMETERS else None):
+    with torch_threads(1 if loaded.parameters < _SMALL_PARAMETERS else None):
         for format_id in formats:
             name_of_format = "as it is" if format_id is None else FORMATS[format_id].label
-            tell = partial(_tell, in_turn, f"loss of the {name}, {name_of_format}")
+            report = partial(_report, in_turn, f"loss of the {name}, {name_of_format}")
             losses[REFERENCE if format_id is None else format_id.value] = _loss(
-                opened, names, format_id, windows(), params, tell
+                loaded, names, format_id, windows(), params, report
             )
-    vocabulary = int(opened.model.config.vocab_size)
+    vocabulary = int(loaded.model.config.vocab_size)
     return Losses(
         tuple(_row(name, format_name, losses, len(names), vocabulary, params) for format_name in losses),
         tuple(_pair(name, first, second, losses) for first, second in combinations(losses, 2)),
     )
 
 
-def _tell(progress: ProgressCallback, what: str, done: float, total: float) -> None:
+def _report(progress: ProgressCallback, what: str, done: float, total: float) -> None:
     progress(done, total, what)
 
 
 def _loss(
-    opened: SmallModel,
+    loaded: SmallModel,
     names: list[str],
     format_id: FormatId | None,
     windows: Iterable[torch.Tensor],
     params: QuantizationParams,
-    tell: Callable[[float, float], None],
+    report: Callable[[float, float], None],
 ) -> TextLoss:
     """A fifth of the progress for quantizing, the rest for windows, whose number is not known beforehand."""
     changed = (
         nullcontext()
         if format_id is None
         else quantized(
-            opened.model,
+            loaded.model,
             names,
             format_id,
             params.block_size,
             params.nested,
-            lambda done, total: tell(0.2 * done / total, 1),
+            lambda done, total: report(0.2 * done / total, 1),
         )
     )
-    at_once = _AT_ONCE if opened.parameters < _SMALL_PARAMETERS else 1
+    at_once = _BATCH_WINDOWS if loaded.parameters < _SMALL_PARAMETERS else 1
     with changed:
         return windows_loss(
-            opened.model, windows, lambda done, total, _: tell(1 - 0.8 / (1 + done / 32), 1), batch_size=at_once
+            loaded.model, windows, lambda done, total, _: report(1 - 0.8 / (1 + done / 32), 1), batch_size=at_once
         )
 
 
-def _check_memory(opened: SmallModel) -> None:
+def _check_memory(loaded: SmallModel) -> None:
     """Raises InvalidParams where the weights to put back do not fit beside the model."""
-    linear = sum(opened.model.get_submodule(name).weight.numel() for name in linear_names(opened.model))
+    linear = sum(loaded.model.get_submodule(name).weight.numel() for name in linear_names(loaded.model))
     if not linear:
-        raise InvalidParams(f"The model in {opened.folder} has no linear layers to quantize.", "model")
-    needed, free = linear * _KEPT_BYTES, host_facts().available_memory_bytes
+        raise InvalidParams(f"The model in {loaded.folder} has no linear layers to quantize.", "model")
+    needed, free = linear * _BACKUP_BYTES, host_facts().available_memory_bytes
     if needed > free:
         raise InvalidParams(
-            f"Beside the model in {opened.folder}, {needed / 2**30:.1f} GiB are needed to put its weights back after "
+            f"Beside the model in {loaded.folder}, {needed / 2**30:.1f} GiB are needed to put its weights back after "
             f"each format, and {free / 2**30:.1f} GiB of memory are free: take a smaller model.",
             "model",
         )

@@ -25,8 +25,8 @@ from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
 from core.language_model.cache import cache_folder
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.result import DRAWN, QuantizationResult
-from core.topics.quantization.sampling import drawn
+from core.topics.quantization.result import DRAWN_TENSOR, QuantizationResult
+from core.topics.quantization.sampling import draw_weights
 
 _PARTIAL_EVERY_S = 1.0
 _PAUSE_FACTOR = 10
@@ -52,29 +52,29 @@ def survey_checkpoint(builder: Builder, checkpoint: Checkpoint, until: float) ->
     A shard that goes away or changes ends the report early: what was measured stays, and the messages say so.
     """
     params, known = builder.result.params, _Rows()
-    surveyed, ticks, pause = Survey(), _Ticks(), _PARTIAL_EVERY_S
+    surveyed, survey_progress, pause = Survey(), _SurveyProgress(), _PARTIAL_EVERY_S
     cache = ResumeCache(report_folder())
     started = sent = monotonic()
     builder.add(skipped=skipped_rows(checkpoint.skipped))
-    walk = survey(checkpoint.measured, quantization_of(params), cache, surveyed, ticks)
+    walk = survey(checkpoint.measured, quantization_of(params), cache, surveyed, survey_progress)
     try:
-        while (yield from phase(0.0, until, lambda progress: ticks.next_of(walk, progress))):
+        while (yield from phase(0.0, until, lambda progress: survey_progress.next_of(walk, progress))):
             if monotonic() - sent > pause:
                 begun = monotonic()
-                _fill(builder, surveyed.measured, known)
+                _add_tensors(builder, surveyed.measured, known)
                 yield Partial(builder.result)
                 sent = monotonic()
                 pause = max(_PARTIAL_EVERY_S, _PAUSE_FACTOR * (sent - begun))
     finally:
         walk.close()
-    _fill(builder, surveyed.measured, known)
+    _add_tensors(builder, surveyed.measured, known)
     builder.add(_report_metrics(surveyed, monotonic() - started), messages=_messages(surveyed, checkpoint))
 
 
 def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
     """Fill in the report of one tensor from the distribution. A cell of its error map is one block."""
     params = builder.result.params
-    weights = drawn(params, params.blocks * params.block_size)
+    weights = draw_weights(params, params.blocks * params.block_size)
     blocks = weights.reshape(params.blocks, params.block_size)
     quantization = quantization_of(params)
     scales = restored_scales(absmax_of(blocks), quantization.nested_block) if quantization.has_nested_scales else None
@@ -90,25 +90,25 @@ def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
         name: replace(sums, stored_bits=quantization.stored_bits(name, weights.size))
         for name, sums in whole.errors.items()
     }
-    shard = Shard(Path(DRAWN), weights.nbytes, 0, "")
-    tensor = StoredTensor(DRAWN, "F32", blocks.shape, shard, 0, weights.nbytes)
-    _fill(builder, {DRAWN: (tensor, Measured(whole.weights, errors))}, _Rows())
+    shard = Shard(Path(DRAWN_TENSOR), weights.nbytes, 0, "")
+    tensor = StoredTensor(DRAWN_TENSOR, "F32", blocks.shape, shard, 0, weights.nbytes)
+    _add_tensors(builder, {DRAWN_TENSOR: (tensor, Measured(whole.weights, errors))}, _Rows())
     builder.add(error_maps=_error_maps(params, stretches))
 
 
-class _Ticks:
+class _SurveyProgress:
     """The progress of a survey that is walked a tensor at a time, each by a phase with a progress of its own."""
 
     def __init__(self) -> None:
-        self._tick: ProgressCallback | None = None
+        self._progress: ProgressCallback | None = None
 
     def __call__(self, done: float, total: float, phase: str) -> None:
-        if self._tick is not None:
-            self._tick(done, total, phase)
+        if self._progress is not None:
+            self._progress(done, total, phase)
 
     def next_of(self, walk: Generator[None, None, None], progress: ProgressCallback) -> bool:
         """Measure one more tensor; False when there was none left."""
-        self._tick = progress
+        self._progress = progress
         return next(walk, self) is not self
 
 
@@ -125,7 +125,7 @@ class _Rows:
         return [row for name in measured for row in self.known[name]]
 
 
-def _fill(builder: Builder, measured: MeasuredTensors, known: _Rows) -> None:
+def _add_tensors(builder: Builder, measured: MeasuredTensors, known: _Rows) -> None:
     rows = known.of(measured)
     builder.add(
         tensors=TensorTable.of(rows),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.checkpoint.coding import Scales, absmax_of, restored_scales, restored_weights
 from kernels.quantization.formats import FORMATS, FormatId
 
-_ELEMENTS_AT_ONCE = 1 << 20  # a multiple of every block size
+_PIECE_ELEMENTS = 1 << 20  # a multiple of every block size
 
 LayerProgress = Callable[[int, int], None]
 """Takes (done, total) layers; may raise to stop."""
@@ -29,24 +29,24 @@ def quantized(
     again as the model, not as much.
     """
     names = list(names)
-    kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+    backups: list[tuple[torch.Tensor, torch.Tensor]] = []
     try:
         for done, name in enumerate(names):
             progress(done, len(names))
             weight = model.get_submodule(name).weight.data
-            kept.append((weight, _kept(weight)))
+            backups.append((weight, _backup(weight)))
             flat = weight.reshape(-1)
             restore_in_place(flat.numpy(), format_id, block_size, nested_block)
             weight.copy_(flat.view(weight.shape))
         yield
     finally:
-        for weight, original in kept:
+        for weight, original in backups:
             weight.copy_(original)
 
 
 def restore_in_place(weights: NDArray[np.float32], format_id: FormatId, block_size: int, nested_block: int) -> None:
     """Replace float32 weights [elements] by what the format gives back of them, a piece at a time."""
-    pieces = [weights[begin : begin + _ELEMENTS_AT_ONCE] for begin in range(0, len(weights), _ELEMENTS_AT_ONCE)]
+    pieces = [weights[begin : begin + _PIECE_ELEMENTS] for begin in range(0, len(weights), _PIECE_ELEMENTS)]
     has_nested_scales = nested_block and not FORMATS[format_id].affine
     ratios = _scale_ratios(pieces, block_size, nested_block) if has_nested_scales else [None] * len(pieces)
     for piece, ratio in zip(pieces, ratios, strict=True):
@@ -60,8 +60,8 @@ def _scale_ratios(pieces: Iterable[NDArray[np.float32]], block_size: int, nested
     """By piece, what double quantization gives back of each scale over the scale itself; 1 for blocks of zeros."""
     absmax = [_absmax(piece, block_size) for piece in pieces]
     whole = np.concatenate(absmax)
-    kept = restored_scales(whole, nested_block)
-    ratio = np.divide(kept, whole, out=np.ones_like(kept), where=whole > 0)
+    backups = restored_scales(whole, nested_block)
+    ratio = np.divide(backups, whole, out=np.ones_like(backups), where=whole > 0)
     return np.split(ratio, np.cumsum([len(part) for part in absmax])[:-1])
 
 
@@ -71,7 +71,7 @@ def _absmax(piece: NDArray[np.float32], block_size: int) -> Scales:
     return np.concatenate([absmax_of(part) for part in parts if part.size])
 
 
-def _kept(weight: torch.Tensor) -> torch.Tensor:
+def _backup(weight: torch.Tensor) -> torch.Tensor:
     for dtype in (torch.bfloat16, torch.float16):
         smaller = weight.to(dtype)
         if torch.equal(smaller.to(weight.dtype), weight):

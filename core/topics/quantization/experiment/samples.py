@@ -12,11 +12,18 @@ from core.checkpoint.nested_scales import SHOWN, NestedScales, nested_scales
 from core.checkpoint.opening import Checkpoint
 from core.contracts.result import Metric, Provenance
 from core.engine.steps import ProgressCallback
-from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort
+from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort_weights
 from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams
 from core.topics.quantization.result import DistributionErrors, OutlierErrors, ScaleLevel
-from core.topics.quantization.sampling import Weights, drawn, sample_of, shown_tensor, spread, standard
-from core.topics.quantization.sweep import Point, errors_of, point, sweep
+from core.topics.quantization.sampling import (
+    Weights,
+    draw_standardized,
+    draw_weights,
+    pick_evenly,
+    representative_tensor,
+    sample_of,
+)
+from core.topics.quantization.sweep import Point, make_point, sum_error_powers, sweep
 from kernels.quantization.formats import FORMATS, FormatId
 
 _SWEPT_ELEMENTS = 1 << 19
@@ -29,8 +36,8 @@ _OUTLIER_SHARE = 0.001
 def sampled(params: QuantizationParams, checkpoint: Checkpoint | None, progress: ProgressCallback) -> list[Weights]:
     """The beginnings of some tensors, or of what is drawn. Raises FileChanged."""
     if checkpoint is None:
-        return [drawn(params, params.blocks * params.block_size)[: 1 << 20]]
-    tensors = spread(checkpoint.measured)
+        return [draw_weights(params, params.blocks * params.block_size)[: 1 << 20]]
+    tensors = pick_evenly(checkpoint.measured)
     samples = []
     for index, tensor in enumerate(tensors):
         progress(index, len(tensors), f"sampling {tensor.name}")
@@ -48,7 +55,7 @@ def histograms(
         progress(index, len(samples), "counting weights and levels")
         whole = len(weights) - len(weights) % params.block_size or len(weights)
         piece = piece_of(weights[:whole], params.block_size)
-        ascending = sort(piece.blocks, piece.absmax)
+        ascending = sort_weights(piece.blocks, piece.absmax)
         counted = histogram(ascending)
         total = counted if total is None else total + counted
         for name, book in codebooks(params.formats, ascending).items():
@@ -70,11 +77,11 @@ def outliers(params: QuantizationParams, progress: ProgressCallback) -> tuple[Ou
     for index, scale in enumerate(_OUTLIER_SCALES):
         progress(index, len(_OUTLIER_SCALES), "growing outliers")
         with_outliers = params.changed(outlier_share=_OUTLIER_SHARE, outlier_scale=scale)
-        weights = drawn(with_outliers, _CONTROL_ELEMENTS)
-        others = weights == drawn(params.changed(outlier_share=0.0), _CONTROL_ELEMENTS)
+        weights = draw_weights(with_outliers, _CONTROL_ELEMENTS)
+        others = weights == draw_weights(params.changed(outlier_share=0.0), _CONTROL_ELEMENTS)
         power = float(np.square(weights[others], dtype=np.float64).sum())
-        for name, sums in errors_of([weights], quantization).items():
-            total = point(name, quantization, *sums)
+        for name, sums in sum_error_powers([weights], quantization).items():
+            total = make_point(name, quantization, *sums)
             error = restored_weights(weights, name, params.block_size, params.nested)[others] - weights[others]
             of_others = float(np.sqrt(np.square(error, dtype=np.float64).sum() / power))
             rows.append(OutlierErrors(name.value, scale, total.relative_rmse, total.snr_db, of_others))
@@ -85,12 +92,12 @@ def distributions(params: QuantizationParams, progress: ProgressCallback) -> tup
     """Every format on every distribution, whatever the parameters are."""
     rows = []
     for index, distribution in enumerate(DISTRIBUTIONS):
-        weights = standard(distribution, 5, _CONTROL_ELEMENTS, np.random.default_rng((params.seed, 2, index)))
+        weights = draw_standardized(distribution, 5, _CONTROL_ELEMENTS, np.random.default_rng((params.seed, 2, index)))
         for block_size in _CONTROL_BLOCKS:
             progress(index, len(DISTRIBUTIONS), f"quantizing {distribution} weights")
             quantization = Quantization(tuple(FORMATS), block_size)
-            for name, sums in errors_of([weights], quantization).items():
-                total = point(name, quantization, *sums)
+            for name, sums in sum_error_powers([weights], quantization).items():
+                total = make_point(name, quantization, *sums)
                 rows.append(DistributionErrors(distribution, name.value, block_size, total.relative_rmse, total.snr_db))
     return tuple(rows)
 
@@ -98,9 +105,9 @@ def distributions(params: QuantizationParams, progress: ProgressCallback) -> tup
 def scales(params: QuantizationParams, checkpoint: Checkpoint | None) -> NestedScales:
     """The first scales of one tensor, and what double quantization does to them. Raises FileChanged."""
     if checkpoint is None:
-        tensor, weights = params.distribution, drawn(params, params.blocks * params.block_size)
+        tensor, weights = params.distribution, draw_weights(params, params.blocks * params.block_size)
     else:
-        stored = shown_tensor(checkpoint)
+        stored = representative_tensor(checkpoint)
         tensor, weights = stored.name, sample_of(stored, SHOWN * params.block_size)
     whole = len(weights) - len(weights) % params.block_size or len(weights)
     absmax = absmax_of(weights[:whole].reshape(-1, min(params.block_size, whole)))[:SHOWN]

@@ -21,4 +21,4 @@ def finished(params: QuantizationParams, device: str = "cpu") -> tuple[Quantizat
 
 
 def messages(result: QuantizationResult) -> list[str]:
-    return [message.text for message in result.messages]
+    return [str(message.text) for message in result.messages]

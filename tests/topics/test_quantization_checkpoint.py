@@ -53,16 +53,16 @@ def test_that_a_report_covers_every_tensor_and_says_what_it_left_out(checkpoint:
     names = [row.tensor for row in result.tensors.rows_in("nf4")]
     assert len(set(names)) == len(names) == len(result.tensors) == LAYERS + 2
     assert len(result.tensors.rows) == 6 * len(names)
-    assert {row.tensor: row.why for row in result.skipped} == {
-        "ids": "I64 is not floating-point weights",
-        "none": "it is empty",
+    assert {row.tensor: str(row.why) for row in result.skipped} == {
+        "ids": "I64 does not hold floating-point weights",
+        "none": "the tensor is empty",
     }
     assert [row.layer for row in result.layers if row.format == "nf4"] == [-1, 0, 1, 2]
     assert [row.tensor for row in result.map_rows] == list(dict.fromkeys(row.tensor for row in result.tensors.rows))
     assert result.error_maps["nf4"].shape == (len(names), 64)
     assert result.value("weights.nonfinite") == 2
     assert all(np.isfinite(result.value(f"{name}.snr_db")) for name in ("nf4", "int8"))
-    assert any("2 weights are NaN or infinite" in text for text in messages(result))
+    assert any("2 weights are NaN or inf" in text for text in messages(result))
     assert any("2 tensors hold no weights" in text for text in messages(result))
     worst = [row.snr_db for row in result.tensors.worst("nf4")]
     assert worst == sorted(worst)
@@ -164,10 +164,10 @@ def test_that_a_report_that_cannot_be_written_costs_a_sentence_and_not_the_run(
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("report.xlsx", "no known ending: use one of .csv, .json, .md"),
+        ("report.xlsx", "unknown ending: use one of .csv, .json, .md"),
         ("missing/report.csv", "There is no folder"),
         ("folder.json", "is a folder"),
-        ("config.json", "exists and is no earlier report, so it is not replaced"),
+        ("config.json", "exists and is not a report, so it is not replaced"),
     ],
 )
 def test_that_a_place_that_a_report_cannot_have_is_refused_before_anything_runs(

@@ -6,13 +6,14 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import cache
 
 import numpy as np
 import pytest
 
 from core.commands.run import as_document
+from core.contracts.archive import plain
 from core.contracts.claims import Verdict
 from core.contracts.errors import MissingRequirement
 from core.contracts.events import Partial, Progress
@@ -209,24 +210,24 @@ def test_that_a_run_of_an_earlier_version_opens_with_the_same_numbers() -> None:
         arrays[f"codes.{name}"], arrays[f"error.{name}"] = result.codebooks[name].won, result.codebooks[name].errors
     by_name = ("skipped", "scale_levels", "sweep", "outliers", "distributions", "products", "agreement", "lines",
                "sources")  # fmt: skip
-    tables = {name: [asdict(row) for row in getattr(result, name)] for name in by_name}
-    tables["tensors"] = [asdict(row) for row in result.tensors.rows]
+    tables = {name: [plain(row) for row in getattr(result, name)] for name in by_name}
+    tables["tensors"] = [plain(row) for row in result.tensors.rows]
     for name in ("totals", "layers"):
-        tables[name] = [{key: value for key, value in asdict(row).items() if key != "absmax"}
+        tables[name] = [{key: value for key, value in plain(row).items() if key != "absmax"}
                         for row in getattr(result, name)]  # fmt: skip
     tables["worst"] = tables["tensors"][:1]
-    tables["map_rows"] = [{"row": index, **asdict(row)} for index, row in enumerate(result.map_rows)]
+    tables["map_rows"] = [{"row": index, **plain(row)} for index, row in enumerate(result.map_rows)]
     tables["memory"] = [
         {"model": "LLaMA 65B", "format": "bf16", "bits_per_parameter": 16.0, "bytes": 1e9, "of_bf16": 1.0}
     ]
-    tables["kernels"] = [{**asdict(row), "step": row.kernel} for row in result.traffic]
+    tables["kernels"] = [{**plain(row), "step": row.kernel} for row in result.traffic]
     for row in tables["kernels"]:
         del row["kernel"]
     header = {
         "topic": "quantization",
         "params": result.params_json,
         "environment": {"device": "cpu (any)", "backend": "numpy and torch", "versions": {"numpy": "2"}},
-        "metrics": {name: asdict(metric) for name, metric in result.metrics.items()},
+        "metrics": {name: plain(metric) for name, metric in result.metrics.items()},
         "tables": tables,
     }
     stored = io.BytesIO()
@@ -297,7 +298,7 @@ def test_that_times_are_taken_without_traces_and_tell_of_repeated_weights(monkey
     assert [row.operation for row in result.comparison] == ["error", "error"]
     assert result.value("error.numpy.time_ms") > 0
     assert result.traffic == ()
-    assert messages(result) == ["Times are of 4,096 weights; there are fewer here, so they are repeated."]
+    assert messages(result) == ["Times are of 4,096 weights. There are fewer, so they are repeated."]
 
 
 def test_that_on_uniform_weights_even_levels_win_at_every_block_size() -> None:

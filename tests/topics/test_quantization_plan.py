@@ -20,7 +20,13 @@ from core.topics.quantization import TOPIC
 from core.topics.quantization.codebooks import EDGES, ERROR_EDGES, codebooks, histogram, sort_weights
 from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams
 from core.topics.quantization.plan import model_memory, plan
-from core.topics.quantization.sampling import draw_weights, open_cached, representative_tensor, pick_evenly, draw_standardized
+from core.topics.quantization.sampling import (
+    draw_standardized,
+    draw_weights,
+    open_cached,
+    pick_evenly,
+    representative_tensor,
+)
 from core.topics.quantization.sweep import Point, mark_pareto
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 from tests.checkpoint.files import normal
@@ -161,7 +167,7 @@ def test_that_outliers_leave_the_other_weights_where_they_are() -> None:
 
 def test_that_the_plan_is_of_the_distribution_without_a_checkpoint() -> None:
     planned = plan(QuantizationParams(distribution="laplace"))
-    assert (planned.sampled, planned.problem, planned.checkpoint) == ("laplace", "", None)
+    assert (planned.sampled, str(planned.problem), planned.checkpoint) == ("laplace", "", None)
     assert [point.format for point in planned.errors] == list(planned.params.formats)
     assert planned.scales.saved_bits == pytest.approx(0.373, abs=5e-5)
     assert planned.codebooks["int4"].format is FormatId.INT4
@@ -177,7 +183,7 @@ def test_that_a_checkpoint_is_sampled_and_what_is_wrong_with_it_is_told(tmp_path
     np.testing.assert_array_equal(planned.sample, weights.float().numpy().ravel())
     missing = plan(QuantizationParams(checkpoint=str(tmp_path / "none.safetensors")))
     assert missing.blames == "checkpoint"
-    assert "none.safetensors" in missing.problem
+    assert "none.safetensors" in str(missing.problem)
     assert missing.sampled == "normal"
     with pytest.raises(InvalidParams, match="none"):
         TOPIC.check(missing.params)
@@ -242,7 +248,7 @@ def test_that_matrices_stand_for_a_checkpoint_and_are_spread_over_it(tmp_path: P
 @pytest.mark.parametrize(
     ("values", "wanted"),
     [
-        ({"compare": "nf5"}, "compare names 'nf5', which is no format"),
+        ({"compare": "nf5"}, "compare names 'nf5', which is not a format"),
         ({"compare": "int4, fp3"}, "compare names 'fp3'"),
         ({"block_size": 65}, "not a choice"),
         ({"outlier_share": 0.5}, "must lie between 0 and 0.1"),

@@ -1,6 +1,6 @@
-"""The levels of a format over a histogram of weights: which level wins how many.
+"""The levels of a format over a histogram of weights: how many weights go to each level.
 
-Weights are sorted once; a level then wins a stretch of them, and its ends are found without looking at every weight.
+Weights are sorted once. The weights of a level are then a contiguous stretch, whose ends are found by binary search.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _NOTHING = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
 class Codebook:
     """The levels of one format over some weights.
 
-    levels      float64 [levels] in [-1, 1], ascending: over absmax (of INT4 affine from the block's minimum, -1, to its
-                maximum, 1)
-    boundaries  float64 [levels - 1]: half-way between them
-    won         int64 [levels]: weights that go to each
-    errors      int64 [ERROR_BINS]: errors over absmax between ERROR_EDGES, those beyond in the outermost
+    levels      float64 [levels] in [-1, 1], ascending: multiples of absmax; for INT4 affine from the block's minimum
+                (-1) to its maximum (1)
+    boundaries  float64 [levels - 1]: half-way between neighbouring levels
+    won         int64 [levels]: how many weights go to each level
+    errors      int64 [ERROR_BINS]: errors over absmax between ERROR_EDGES; errors beyond count in the outermost bins
     """
 
     format: FormatId
@@ -57,10 +57,10 @@ class Codebook:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Weights between `edges`, float64 [BINS + 1] from -1 to 1, as int64 [BINS].
+    """Counts int64 [BINS] of weights between `edges`, float64 [BINS + 1] from -1 to 1.
 
-    counts         weights over their block's absmax
-    affine_counts  their place between their block's minimum (-1) and maximum (1)
+    counts         of weights divided by their block's absmax
+    affine_counts  of weights by their position between their block's minimum (-1) and maximum (1)
     """
 
     edges: Array
@@ -71,7 +71,7 @@ class Histogram:
         return Histogram(self.edges, self.counts + other.counts, self.affine_counts + other.affine_counts)
 
     def shares(self, *, affine: bool) -> NDArray[np.float64]:
-        """The share of the weights in each bin, float64 [BINS]; zeros where none were counted."""
+        """The share of the weights in each bin, float64 [BINS]; zeros if no weights were counted."""
         counts = self.affine_counts if affine else self.counts
         shares: NDArray[np.float64] = counts / max(1, int(counts.sum()))
         return shares
@@ -79,8 +79,11 @@ class Histogram:
 
 @dataclass(frozen=True)
 class SortedWeights:
-    """The weights of some blocks, blocks of zeros left out, each [weights]: `shares` of absmax, ascending; and `places`
-    between their block's minimum (-1) and maximum (1), ascending, with the half of that range over absmax, `extents`.
+    """The weights of some blocks without blocks of zeros; each array is [weights].
+
+    normalized        divided by absmax, ascending
+    affine_positions  position between the block's minimum (-1) and maximum (1), ascending
+    half_ranges       half of that range over absmax, in the order of `affine_positions`
     """
 
     normalized: Values
@@ -89,7 +92,7 @@ class SortedWeights:
 
 
 def sort_weights(blocks: Blocks, absmax: Scales) -> SortedWeights:
-    """Of blocks [blocks, block_size] and their absmax."""
+    """Sort the weights of blocks [blocks, block_size] with their absmax."""
     kept = absmax > 0
     blocks, absmax = blocks[kept], absmax[kept]
     if not len(blocks):
@@ -106,12 +109,12 @@ def histogram(weights: SortedWeights) -> Histogram:
 
 
 def codebooks(formats: Iterable[FormatId], weights: SortedWeights) -> dict[str, Codebook]:
-    """By id, what each format does to the weights. A value half-way between two levels goes to the lower one."""
+    """The codebook of each format over the weights, by id. A value half-way between two levels goes to the lower."""
     return {name.value: _codebook(name, weights) for name in formats}
 
 
 def normalize_affine(blocks: Blocks) -> Blocks:
-    """Each weight's place between its block's minimum (-1) and maximum (1); 0 in a block without extent."""
+    """Each weight's position between its block's minimum (-1) and maximum (1); 0 in a block of equal weights."""
     lowest, highest = blocks.min(axis=1, keepdims=True), blocks.max(axis=1, keepdims=True)
     half = highest / 2 - lowest / 2
     middle = highest / 2 + lowest / 2

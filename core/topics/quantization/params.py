@@ -8,166 +8,194 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch, text
+from core.contracts.text import tr
 from core.model_presets import PRESETS
+from core.topics.quantization.labels import DISTRIBUTION_LABELS, FORMAT_LABELS
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 
 ALL = "all"
+DISTRIBUTIONS = tuple(DISTRIBUTION_LABELS)
+
 _DISTRIBUTION_FIELDS = ("distribution", "tail", "outlier_share", "outlier_scale", "blocks", "seed")
-"""What decides the weights where no checkpoint is named."""
-DISTRIBUTIONS = ("normal", "student-t", "laplace", "uniform")
+"""The parameters that determine the weights without a checkpoint."""
+_WEIGHTS, _FORMAT, _KERNELS, _OUTPUTS = tr("Weights"), tr("Format"), tr("Kernels"), tr("Effect on outputs")
 
 
 class QuantizationParams(Params):
-    """Weights from a distribution, or from `checkpoint` where one is named."""
+    """Weights drawn from a distribution, or read from `checkpoint` if one is named."""
 
     checkpoint: str = text(
         "",
-        label="Checkpoint",
-        help="A .safetensors file, a *.safetensors.index.json or a model folder. Empty: weights from a distribution.",
-        file_filter="Checkpoints (*.safetensors *.safetensors.index.json)",
-        group="Weights",
+        label=tr("Checkpoint"),
+        help=tr(
+            "A .safetensors file, a *.safetensors.index.json or a model folder. If empty, weights are drawn from a "
+            "distribution."
+        ),
+        file_filter="*.safetensors *.safetensors.index.json",
+        group=_WEIGHTS,
     )
     report: str = text(
         "",
-        label="Save report as",
-        help="A .csv (every tensor and format), .json (all tables) or .md (to be read), written by the run itself on "
-        "the machine that it runs on. Empty: nothing is saved.",
-        group="Weights",
+        label=tr("Save report as"),
+        help=tr(
+            "A .csv (one row per tensor and format), .json (all tables) or .md file (for reading). The run writes it, "
+            "on the machine that it runs on. If empty, nothing is saved."
+        ),
+        group=_WEIGHTS,
     )
     distribution: str = choice(
         "normal",
         *DISTRIBUTIONS,
-        label="Distribution",
-        help="Where weights are drawn from when no checkpoint is named; each has standard deviation 1.",
-        group="Weights",
+        label=tr("Distribution"),
+        help=tr("The distribution that weights are drawn from without a checkpoint. Its standard deviation is 1."),
+        labels=DISTRIBUTION_LABELS,
+        group=_WEIGHTS,
     )
     tail: int = number(
         5,
         minimum=3,
         maximum=30,
-        label="Degrees of freedom",
-        help="Of Student's t: the fewer, the heavier its tails; 30 is almost normal.",
-        group="Weights",
+        label=tr("Degrees of freedom"),
+        help=tr("The degrees of freedom of Student's t: the fewer, the heavier the tails. 30 is almost normal."),
+        group=_WEIGHTS,
     )
     outlier_share: float = number(
         0.0,
         minimum=0.0,
         maximum=0.1,
         step=0.001,
-        label="Outliers",
+        label=tr("Outliers"),
         unit="of the weights",
-        help="The share of the weights that are made outliers.",
-        group="Weights",
+        help=tr("The share of the weights that are outliers."),
+        group=_WEIGHTS,
     )
     outlier_scale: float = number(
         10.0,
         minimum=1.0,
         maximum=100.0,
         scale="log2",
-        label="Size of outliers",
+        label=tr("Size of outliers"),
         unit="σ",
-        help="The magnitude of an outlier in standard deviations of the others; the sign is drawn.",
-        group="Weights",
+        help=tr("The magnitude of an outlier in standard deviations of the other weights. Its sign is random."),
+        group=_WEIGHTS,
     )
     blocks: int = number(
         512,
         minimum=1,
         maximum=4096,
         scale="log2",
-        label="Blocks",
+        label=tr("Blocks"),
         unit="blocks",
-        help="How many blocks of weights are drawn.",
-        group="Weights",
+        help=tr("How many blocks of weights are drawn."),
+        group=_WEIGHTS,
     )
-    seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the weights.", group="Weights")
+    seed: int = number(
+        0, minimum=0, maximum=2**31 - 1, label=tr("Seed"), help=tr("The random seed of the weights."), group=_WEIGHTS
+    )
     format: str = choice(
         FormatId.NF4.value,
         *(name.value for name in FORMATS),
-        label="Format",
-        help="The format that the error map, the histogram and the worst tensors are shown for.",
-        group="Format",
+        label=tr("Format"),
+        help=tr("The format that the error map, the histogram and the worst tensors are shown for."),
+        labels=FORMAT_LABELS,
+        group=_FORMAT,
     )
     compare: str = text(
         ALL,
-        label="Formats measured",
-        help="What the report, the sweep and the outputs measure beside the format above: "
-        f"{ALL}, or names with commas between, of {', '.join(FORMATS)}.",
-        group="Format",
+        label=tr("Formats measured"),
+        help=tr(
+            "The formats that the report, the sweep and the outputs measure besides the format above: {all}, or some "
+            "of {formats}, separated by commas.",
+            all=ALL,
+            formats=", ".join(FORMATS),
+        ),
+        group=_FORMAT,
         max_length=200,
     )
     block_size: int = choice(
         64,
         *BLOCK_SIZES,
-        label="Block",
+        label=tr("Block size"),
         unit="weights",
-        help="Weights, in row order, that share a scale.",
-        group="Format",
+        help=tr("How many weights, in row order, share a scale."),
+        group=_FORMAT,
     )
     double_quantization: bool = switch(
         True,
-        label="Double quantization",
-        help="Keep the scales themselves in 8 bits, as QLoRA does (not those of INT4 affine).",
-        group="Format",
+        label=tr("Double quantization"),
+        help=tr("Store the scales themselves in 8 bits, as QLoRA does. INT4 affine keeps its scales in float32."),
+        group=_FORMAT,
     )
     nested_block: int = choice(
         256,
         *BLOCK_SIZES,
-        label="Block of scales",
+        label=tr("Block size of scales"),
         unit="scales",
-        help="Scales that share one float32 when they are quantized.",
-        group="Format",
+        help=tr("How many scales share one float32 under double quantization."),
+        group=_FORMAT,
     )
     model_preset: str = choice(
         "llama-65b",
         *PRESETS,
-        label="Whole model",
-        help="The public model whose weights are added up in each format.",
-        group="Whole model",
+        label=tr("Whole model"),
+        help=tr("The public model whose total weight size is shown in each format."),
+        group=tr("Whole model"),
     )
     kernels: bool = switch(
         True,
-        label="Triton kernels",
-        help="Run the Triton kernels on a small matrix of these weights and count what they read and write: on a GPU "
-        "as they are, elsewhere traced.",
-        group="Kernels",
+        label=tr("Triton kernels"),
+        help=tr(
+            "Run the Triton kernels on a small matrix of these weights and count what they read and write. Without a "
+            "GPU, the kernels are traced."
+        ),
+        group=_KERNELS,
     )
     timing: bool = switch(
         False,
-        label="Benchmark kernels",
-        help="Beside bitsandbytes, and on a GPU beside a copy of the same bytes and cuBLAS in bf16. On a CPU what is "
-        "timed is the report's arithmetic, not the Triton kernels.",
-        group="Kernels",
+        label=tr("Benchmark kernels"),
+        help=tr(
+            "Compare with bitsandbytes, and on a GPU also with a copy of the same bytes and with cuBLAS in bf16. On a "
+            "CPU the arithmetic of the report is timed, not the Triton kernels."
+        ),
+        group=_KERNELS,
     )
     outputs: bool = switch(
         True,
-        label="Effect on outputs",
-        help="Measure the loss of a small trained model, and of the folder below, with each format on its linear "
-        "layers. The small model is trained first where it is not kept yet: about a minute.",
-        group="Effect on outputs",
+        label=tr("Effect on outputs"),
+        help=tr(
+            "Measure the loss of a small trained model, and of the model folder below, with its linear layers in each "
+            "format. If there is no trained small model yet, it is trained first, which takes about a minute."
+        ),
+        group=_OUTPUTS,
     )
     model: str = text(
         "",
-        label="Model folder",
-        help="A Hugging Face folder of a causal language model, read and never run as code. Empty: the small one only.",
-        group="Effect on outputs",
+        label=tr("Model folder"),
+        help=tr(
+            "A Hugging Face folder of a causal language model. It is read, and never run as code. If empty, only the "
+            "small model is measured."
+        ),
+        group=_OUTPUTS,
     )
     text_file: str = text(
         "",
-        label="Text",
-        help="A UTF-8 text file for the perplexity of the model folder.",
-        file_filter="Text (*.txt *.md)",
-        group="Effect on outputs",
+        label=tr("Text"),
+        help=tr("A UTF-8 text file, for the perplexity of the model folder."),
+        file_filter="*.txt *.md",
+        group=_OUTPUTS,
     )
     text_tokens: int = number(
         8192,
         minimum=512,
         maximum=1 << 18,
         scale="log2",
-        label="Length of text",
+        label=tr("Length of text"),
         unit="tokens",
-        help="How much of the text the folder's model reads, once as it is and once per format: the more, the smaller "
-        "the noise.",
-        group="Effect on outputs",
+        help=tr(
+            "How many tokens of the text the folder's model reads, once unquantized and once per format. More tokens "
+            "mean less noise."
+        ),
+        group=_OUTPUTS,
     )
 
     @model_validator(mode="after")
@@ -175,7 +203,12 @@ class QuantizationParams(Params):
         unknown = [name for name in self._named_formats if name not in FORMATS]
         if unknown:
             raise InvalidParams(
-                f"compare names {unknown[0]!r}, which is no format: use {ALL}, or some of {', '.join(FORMATS)}.",
+                tr(
+                    "compare names {name}, which is not a format: use {all}, or some of {formats}.",
+                    name=repr(unknown[0]),
+                    all=ALL,
+                    formats=", ".join(FORMATS),
+                ),
                 "compare",
             )
         return self
@@ -188,12 +221,13 @@ class QuantizationParams(Params):
     @property
     def formats(self) -> tuple[FormatId, ...]:
         """The formats to measure: the chosen one first, then the others in the order of FORMATS."""
-        return (FormatId(self.format), *(name for name in FORMATS if name in self._named_formats and name != self.format))
+        others = (name for name in FORMATS if name in self._named_formats and name != self.format)
+        return (FormatId(self.format), *others)
 
     def asks_for_the_run_of(self, other: Params) -> bool:
-        """The same weights in the same blocks, and no format that the other run did not measure.
+        """Whether a run of `other` has the same weights in the same blocks, and measured all formats of these params.
 
-        Another chosen format, another preset of a whole model or other texts change nothing that was measured.
+        The chosen format, the preset of the whole model and the texts change nothing that was measured.
         """
         return (
             isinstance(other, QuantizationParams)
@@ -202,15 +236,15 @@ class QuantizationParams(Params):
         )
 
     def asks_for_the_scales_of(self, other: QuantizationParams) -> bool:
-        """Whether the scales of that run are those asked for: their picture shows 8 bits even where they are off."""
+        """Whether the scales of that run are those of these params. Double quantization is shown even if it is off."""
         return self.asks_for_the_run_of(other) and self.nested_block == other.nested_block
 
     def asks_for_the_outliers_of(self, other: QuantizationParams) -> bool:
-        """Whether that run grew outliers among such weights: drawn ones, even beside a checkpoint."""
+        """Whether that run measured outliers among such weights, which are drawn even if there is a checkpoint."""
         return self._shares(other, "block_size", "nested", "distribution", "tail", "seed")
 
     def asks_for_the_outputs_of(self, other: QuantizationParams) -> bool:
-        """Whether that run read the model folder and the text asked for too."""
+        """Whether that run also read the model folder and the text of these params."""
         return self.asks_for_the_run_of(other) and self._shares(other, "model", "text_file", "text_tokens")
 
     def _shares(self, other: QuantizationParams, *names: str) -> bool:
@@ -219,5 +253,5 @@ class QuantizationParams(Params):
 
     @property
     def nested(self) -> int:
-        """Scales that share one float32; 0 without double quantization."""
+        """How many scales share one float32; 0 without double quantization."""
         return self.nested_block if self.double_quantization else 0

@@ -1,4 +1,4 @@
-"""The whole model in one call: what is drawn before, and beside, any run."""
+"""The plan: what the page draws before a run, computed from the parameters alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from core.checkpoint.nested_scales import NestedScales, nested_scales
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.report import Totals
 from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.text import EMPTY, Text, tr
 from core.hardware.gpus import gpus
 from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
@@ -28,14 +29,15 @@ from kernels.quantization.formats import FORMATS, FormatId
 SAMPLE_ELEMENTS = 1 << 15
 _SWEPT_ELEMENTS = 1 << 14
 _UNQUANTIZED_BITS = 16
-"""Of embeddings, norms and the output head: bitsandbytes and QLoRA quantize the linear layers inside the blocks."""
+"""Bits of embeddings, norms and the output head: bitsandbytes and QLoRA only quantize the linear layers of the
+blocks."""
 
 
 @dataclass(frozen=True)
 class ModelMemory:
-    """A public model's weights in one format, linear layers quantized, the rest in 16 bits. Modelled.
+    """The weights of a public model with its linear layers in one format, the rest in 16 bits. Modelled.
 
-    `format` is None for all of them in 16 bits; `bits_per_parameter` is of the linear layers.
+    `format` is None if all weights are in 16 bits; `bits_per_parameter` is of the linear layers.
     """
 
     model: str
@@ -59,12 +61,12 @@ class GpuMemory:
 
 @dataclass(frozen=True)
 class Plan:
-    """What quantizing does to a sample of the weights, computed from the parameters alone. Everything is modelled.
+    """The errors of quantizing a sample of the weights, computed from the parameters alone. Everything is modelled.
 
-    `problem` is '' or why nothing can run, blaming the parameter `blames`; then `sample` is of the distribution, so
-    that there is something to see. `checkpoint` is None without one. `sampled` names where the sample is from;
-    `sample_errors` are the sample's in each format, with their map. `memory` is the model preset in 16 bits, then in
-    each format.
+    `problem` says why nothing can run, blaming the parameter `blames`, and is empty if nothing is wrong. With a problem
+    the sample is drawn from the distribution, so that there is something to see. `checkpoint` is None without one.
+    `sampled` names the tensor or distribution of the sample; `sample_errors` are its errors in each format, with their
+    map. `memory` is the model preset in 16 bits, then in each format.
     """
 
     params: QuantizationParams
@@ -77,13 +79,13 @@ class Plan:
     memory: tuple[ModelMemory, ...]
     sample_errors: Mapping[FormatId, FormatErrors]
     checkpoint: Checkpoint | None = None
-    problem: str = ""
+    problem: Text = EMPTY
     blames: str | None = None
 
     @cached_property
     def sweep(self) -> tuple[Point, ...]:
-        """Every format at every block size, on half of the sample. Computed when first asked: some 50 ms."""
-        formats = tuple(name for name in FORMATS if name in self.params.formats)  # whichever is the chosen one
+        """Every format at every block size, on half of the sample. Computed on first use, in about 50 ms."""
+        formats = tuple(name for name in FORMATS if name in self.params.formats)  # whichever format is chosen
         return _swept(self.sample[:_SWEPT_ELEMENTS].tobytes(), formats, self.params.nested)
 
     @property
@@ -92,15 +94,15 @@ class Plan:
 
     @property
     def gpu_memories(self) -> tuple[GpuMemory, ...]:
-        """The memory sizes of the GPUs that are known, smallest first; those of one size together."""
+        """The memory sizes of the known GPUs, smallest first; GPUs of one size are together."""
         return _gpu_memories()
 
     def errors_in(self, format_id: str) -> FormatErrors:
-        """The sample's errors in one of the formats of the params."""
+        """The errors of the sample in one of the formats of the params."""
         return self.sample_errors[FormatId(format_id)]
 
     def totals(self, format_id: str) -> Totals:
-        """Errors of the sample, with the size of all the weights that a run would measure."""
+        """The errors of the sample, with the size of all weights that a run would measure."""
         errors = self.errors_in(format_id)
         bits = next(point.bits_per_parameter for point in self.errors if point.format == format_id)
         if self.checkpoint is None:
@@ -123,8 +125,8 @@ class Plan:
 
 
 def plan(params: QuantizationParams) -> Plan:
-    """The plan of `params`. Does not raise: what is wrong with the checkpoint is `problem`."""
-    checkpoint, problem, blames = None, "", None
+    """The plan of `params`. Does not raise: an error of the checkpoint becomes `problem`."""
+    checkpoint, problem, blames = None, EMPTY, None
     sample, sampled = None, ""
     try:
         if params.checkpoint.strip():
@@ -132,7 +134,7 @@ def plan(params: QuantizationParams) -> Plan:
             tensor = representative_tensor(checkpoint)
             sample, sampled = sample_of(tensor, SAMPLE_ELEMENTS), tensor.name
     except TilescopeError as error:
-        problem, blames = error.sentence, "checkpoint"
+        problem, blames = error.text, "checkpoint"
     if sample is None:
         sample, sampled = draw_weights(params, SAMPLE_ELEMENTS), params.distribution
     quantization = Quantization(params.formats, params.block_size, params.nested)
@@ -146,7 +148,8 @@ def plan(params: QuantizationParams) -> Plan:
         histogram=histogram(ascending),
         codebooks=codebooks(params.formats, ascending),
         errors=tuple(
-            make_point(name, quantization, float(sums.power.sum()), float(sums.error.sum())) for name, sums in errors.items()
+            make_point(name, quantization, float(sums.power.sum()), float(sums.error.sum()))
+            for name, sums in errors.items()
         ),
         scales=nested_scales(piece.absmax, sampled, params.block_size, params.nested_block),
         memory=_memory(params),
@@ -158,8 +161,7 @@ def plan(params: QuantizationParams) -> Plan:
 
 
 def check(params: QuantizationParams) -> None:
-    """Raises InvalidParams for a checkpoint, a model folder or a text that cannot be read, and for a report that cannot
-    be written."""
+    """Raises InvalidParams if a checkpoint, a model folder or a text cannot be read, or a report cannot be written."""
     if params.report.strip():
         check_report_path(params.report)
     if params.checkpoint.strip():
@@ -167,14 +169,15 @@ def check(params: QuantizationParams) -> None:
     if params.outputs and params.model.strip():
         folder = expanded(params.model, "model")
         if not os.path.isdir(folder):  # Path's own raises for a name that is too long
-            raise InvalidParams(f"There is no folder {folder}: give a local Hugging Face model folder.", "model")
+            text = tr("There is no folder {folder}: give a local Hugging Face model folder.", folder=str(folder))
+            raise InvalidParams(text, "model")
         if not params.text_file.strip():
-            raise InvalidParams(
-                "The perplexity of a model folder needs a text: name a UTF-8 file in text_file.", "text_file"
-            )
-        text = expanded(params.text_file, "text_file")
-        if not os.path.isfile(text):
-            raise InvalidParams(f"There is no file {text}: give a UTF-8 text file.", "text_file")
+            text = tr("The perplexity of a model folder needs a text: give a UTF-8 file in text_file.")
+            raise InvalidParams(text, "text_file")
+        file = expanded(params.text_file, "text_file")
+        if not os.path.isfile(file):
+            text = tr("There is no file {file}: give a UTF-8 text file.", file=str(file))
+            raise InvalidParams(text, "text_file")
 
 
 def model_memory(preset: Architecture, format_id: FormatId | None, bits_per_parameter: float) -> ModelMemory:

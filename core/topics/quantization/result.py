@@ -18,6 +18,7 @@ from core.comparison import ImplResult, RunsOn
 from core.contracts import archive
 from core.contracts.archive import Array
 from core.contracts.result import Result
+from core.contracts.text import EMPTY, Text
 from core.topics.quantization.codebooks import Codebook, Histogram
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.sweep import Point
@@ -28,21 +29,18 @@ DRAWN_TENSOR = "weights"
 """The name of the tensor that is drawn from a distribution."""
 
 PAPER_BLOCK, PAPER_NESTED = 64, 256
-"""QLoRA's weights to a scale, and scales to a float32."""
-
-SMALL_MODEL = "small model"
-"""The model of `outputs` that the app trained itself."""
+"""QLoRA's weights per scale, and scales per float32."""
 
 REFERENCE = ""
-"""The format of the rows of `outputs` whose weights are as they were."""
+"""The format of the rows of `outputs` with unquantized weights."""
 
 
 @dataclass(frozen=True)
 class OutlierErrors:
-    """One format where one weight in a thousand is `outlier_scale` standard deviations.
+    """The errors of one format if one weight in a thousand has a magnitude of `outlier_scale` standard deviations.
 
-    `others_relative_rmse` is of the weights that are no outliers, over their own power: what outliers cost;
-    `relative_rmse` may fall, as their power counts.
+    `others_relative_rmse` is the error of the other weights over their own power: the cost of the outliers.
+    `relative_rmse` is of all weights; it may fall, since the power of the outliers counts.
     """
 
     format: str
@@ -54,7 +52,7 @@ class OutlierErrors:
 
 @dataclass(frozen=True)
 class DistributionErrors:
-    """One format at one block size on one of DISTRIBUTIONS."""
+    """The errors of one format at one block size on one of DISTRIBUTIONS."""
 
     distribution: str
     format: str
@@ -65,7 +63,7 @@ class DistributionErrors:
 
 @dataclass(frozen=True)
 class ScaleLevel:
-    """A part of what is stored, `count` numbers in `bytes`: 'codes', or one of the levels of scales.
+    """One part of the stored data, `count` numbers in `bytes`: 'codes', or one of the levels of scales.
 
     `scheme` is 'plain' (scales in float32) or 'nested' (double quantization).
     """
@@ -79,7 +77,7 @@ class ScaleLevel:
 
 @dataclass(frozen=True)
 class StepTraffic(TensorTraffic):
-    """What launch `launch` of a step (the `kernel`: 'quantize', 'dequantize' or 'matmul') touches of a tensor."""
+    """The traffic of one tensor in launch `launch` of a step (the `kernel`: 'quantize', 'dequantize' or 'matmul')."""
 
     format: str = ""
     launch: int = 0
@@ -100,10 +98,10 @@ class Product:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The Triton kernels against `other`, 'numpy' (this page's own numbers) or 'bitsandbytes'.
+    """The Triton kernels compared with `other`: 'numpy' (this page's own code) or 'bitsandbytes'.
 
-    Codes differ where their levels do: FP4 has two for zero. The difference is of restored weights. `reason` is '' or
-    why nothing is compared, and then the counts are None.
+    Codes differ if their levels do, since FP4 has two codes for zero. The difference is that of restored weights. If
+    nothing is compared, `reason` says why, and the counts are None.
     """
 
     format: str
@@ -114,14 +112,14 @@ class Agreement:
     differing_codes: int | None = None
     differing_scales: int | None = None
     max_abs_difference: float | None = None
-    reason: str = ""
+    reason: Text = EMPTY
 
 
 @dataclass(frozen=True)
 class WeightImplResult(ImplResult):
     """One implementation of an `operation` ('error', 'dequantize', 'gemv' or 'matmul') on `elements` weights.
 
-    `bytes` is what it must at least read and write, `bytes_per_s` those over the time.
+    `bytes` is the least number of bytes that it reads and writes, `bytes_per_s` that number over the time.
     """
 
     operation: str = ""
@@ -136,11 +134,11 @@ class WeightImplResult(ImplResult):
 
 @dataclass(frozen=True)
 class OutputLoss:
-    """The loss of one model with one format on its linear layers, in nats per token; None for what is no number.
+    """The loss of one model with its linear layers in one format, in nats per token; None for NaN and inf.
 
-    `format` is '' for the weights as they are. `bits_per_parameter` is of the quantized layers, 32 without any:
-    computed in float32. Standard errors are over windows of text, that of the increase over pairs of them.
-    `vocabulary` counts the tokens that the model knows: a perplexity above that is worse than guessing.
+    `format` is '' for unquantized weights. `bits_per_parameter` is of the quantized layers; unquantized it is 32, since
+    the model computes in float32. Standard errors are over windows of text, that of the increase over pairs of windows.
+    `vocabulary` is the number of tokens in the model's vocabulary: a perplexity above it is worse than guessing.
     """
 
     model: str
@@ -158,7 +156,7 @@ class OutputLoss:
 
 @dataclass(frozen=True)
 class LossDifference:
-    """The loss in `format` less that in `other`, of one model on the same windows. Under two stderr it is noise."""
+    """The loss in `format` minus that in `other`, of one model on the same windows. Below two stderr it is noise."""
 
     model: str
     format: str
@@ -169,29 +167,28 @@ class LossDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationResult(Result):
-    """Mappings are by id of a format ('nf4', 'fp4-e2m1', ...). A Partial has what is known so far; a report of a
-    checkpoint sends one about every second, with the tensors so far.
+    """Mappings are by id of a format ('nf4', 'fp4-e2m1', ...). A Partial has what is known so far. The report of a
+    checkpoint sends one about every second, with the tensors measured so far.
 
-    tensors        every tensor of the checkpoint, or the one that was drawn (DRAWN), in every format: measured (CPU),
-                   sizes modelled; `layers`, `totals` and `skipped` go with it.
-    error_maps     float32 [rows, 64]: relative RMSE of the blocks that fall into each column, in the order of the
-                   tensor; NaN where there is none or it is zero. A row per tensor; of one that was drawn a cell is a
-                   block, 64 to a row.
+    tensors        every tensor of the checkpoint, or the drawn one (DRAWN_TENSOR), in every format: measured (CPU),
+                   sizes modelled. `layers`, `totals` and `skipped` go with it.
+    error_maps     float32 [rows, 64]: relative RMSE of the blocks in each column, in the order of the tensor; NaN for
+                   no blocks and for zeros. One row per tensor. For a drawn tensor each cell is a block, 64 per row.
     histogram, codebooks
-                   of a sample: the first 65,536 weights of at most 64 matrices, spread evenly; of a drawn tensor the
-                   first million. Measured (CPU).
+                   of a sample: the first 65,536 weights of at most 64 matrices, picked evenly, or the first million
+                   weights of a drawn tensor. Measured (CPU).
     scales         the first 4096 scales of one tensor. Measured (CPU).
-    scale_levels   how a weight's bits come together for those scales, in the order in which they stack up, codes
-                   first. A group of scales that is begun counts whole, the mean of the scales once. Modelled.
-    sweep          block sizes 16 to 4096 that the sample fills. Measured (CPU).
-    outliers       the chosen distribution with one weight in a thousand an outlier, at the chosen block size; beside a
-                   checkpoint too. Measured (CPU).
-    distributions  a control that does not depend on the parameters but for the seed. Measured (CPU).
+    scale_levels   the bits per parameter of codes and of each level of scales, for those scales; codes first. A short
+                   group of scales counts as a whole one, the mean of the scales once. Modelled.
+    sweep          block sizes from 16 to 4096, as far as the sample fills them. Measured (CPU).
+    outliers       the chosen distribution with one weight in a thousand an outlier, at the chosen block size; also if
+                   there is a checkpoint. Measured (CPU).
+    distributions  a control that depends on no parameter but the seed. Measured (CPU).
     traffic, products
-                   what the Triton kernels touch and multiply on a small matrix of the weights, in the chosen format;
-                   the product in NF4 where that has no fused kernel. Traced.
-    agreement      every format against numpy; with `timing` NF4 and FP4 E2M1 against bitsandbytes too.
-    comparison     with `timing` alone; times only of what the device itself ran and that passed its check.
+                   of the Triton kernels on a small matrix of the weights, in the chosen format. The product is in NF4
+                   if the chosen format has no fused kernel. Traced.
+    agreement      every format against numpy; with `timing` also NF4 and FP4 E2M1 against bitsandbytes.
+    comparison     only with `timing`. There are times only for what ran on the device and passed its check.
     outputs, output_pairs
                    of the small model, and of the user's folder; pairs are every two formats of a model. Measured (CPU).
 
@@ -232,15 +229,15 @@ class QuantizationResult(Result):
 
     @property
     def has_whole_report(self) -> bool:
-        """Whether the report is over: what follows it is there."""
+        """Whether the report is complete: the results after it are there."""
         return bool(self.distributions)
 
     def totals_in(self, format_id: str) -> Totals | None:
-        """None where no tensor was measured in the format (yet)."""
+        """The totals of a format; None if no tensor was measured in it (yet)."""
         return next((row for row in self.totals if row.format == format_id), None)
 
     def report(self, format_id: str) -> FormatReport | None:
-        """What is drawn of the tensors in one format, made once; None where it was not measured."""
+        """The report in one format, made once; None if the format was not measured."""
         if format_id not in self.error_maps:
             return None
         if format_id not in self._reports:
@@ -257,7 +254,7 @@ class QuantizationResult(Result):
 
     @cached_property
     def map_rows(self) -> tuple[MapRow, ...]:
-        """The rows of the error maps: tensors, or stretches of the one that was drawn."""
+        """The rows of the error maps: tensors, or stretches of the drawn tensor."""
         formats = self.tensors.formats[:1]
         rows = [MapRow(row.tensor, row.layer, row.kind) for name in formats for row in self.tensors.rows_in(name)]
         if [row.tensor for row in rows] != [DRAWN_TENSOR]:
@@ -272,7 +269,8 @@ class QuantizationResult(Result):
 
     @classmethod
     def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
-        """Arrays were by 'error_map.{format}', 'codes.{format}' and 'error.{format}', tensors one row per format."""
+        """Older results stored 'error_map.{format}', 'codes.{format}' and 'error.{format}', and a row per tensor and
+        format."""
         tree, arrays, tables = super().from_tables(stored), archive.nested(stored["arrays"]), stored["tables"]
         rows = [TensorErrors(**row) for row in tables.get("tensors", ())]
         tree |= {"tensors": TensorTable.of(rows), "layers": layer_rows(rows), "totals": total_rows(rows)}

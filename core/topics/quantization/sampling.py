@@ -1,4 +1,4 @@
-"""Weights to look at: drawn from a distribution, or the beginning of a checkpoint's tensors."""
+"""Samples of weights: drawn from a distribution, or the first weights of a checkpoint's tensors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import Checkpoint, open_checkpoint
 from core.checkpoint.slices import slices
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 from core.paths import expanded
 from core.topics.quantization.params import QuantizationParams
 
@@ -26,7 +27,9 @@ MAX_TENSORS = 64
 
 def draw_weights(params: QuantizationParams, elements: int) -> Weights:
     """The first `elements` weights of the distribution, float32, standard deviation 1 before outliers. Read-only."""
-    return _draw_cached(params.distribution, params.tail, params.outlier_share, params.outlier_scale, params.seed, elements)
+    return _draw_cached(
+        params.distribution, params.tail, params.outlier_share, params.outlier_scale, params.seed, elements
+    )
 
 
 def sample_of(tensor: StoredTensor, elements: int = SAMPLE_OF_TENSOR) -> Weights:
@@ -38,7 +41,7 @@ def sample_of(tensor: StoredTensor, elements: int = SAMPLE_OF_TENSOR) -> Weights
 
 
 def pick_evenly(tensors: Sequence[StoredTensor], count: int = MAX_TENSORS) -> list[StoredTensor]:
-    """At most `count` of the matrices among the tensors, spread evenly; of all of them where there is no matrix."""
+    """At most `count` of the matrices among the tensors, picked evenly; of all tensors if there is no matrix."""
     matrices = [tensor for tensor in tensors if len(tensor.shape) >= 2] or list(tensors)
     if len(matrices) <= count:
         return matrices
@@ -62,26 +65,31 @@ def draw_standardized(distribution: str, tail: int, count: int, rng: np.random.G
 
 
 def open_cached(path: str) -> Checkpoint:
-    """The checkpoint at `path`; headers are read again only when a file has changed. Raises InvalidParams."""
+    """The checkpoint at `path`; headers are read again only if a file has changed. Raises InvalidParams."""
     given = expanded(path, "checkpoint")
     checkpoint = _open_cached(given, _stamp(given))
     if any(_stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in checkpoint.shards):
-        _open_cached.cache_clear()  # the index or folder is as it was, and a shard is not
+        _open_cached.cache_clear()  # a shard has changed, but the index or folder has not
         checkpoint = _open_cached(given, _stamp(given))
     return checkpoint
 
 
 def representative_tensor(checkpoint: Checkpoint) -> StoredTensor:
-    """The tensor whose weights stand for all before a run: the first of the largest matrices of the layers; without
-    one of the largest matrices, or of all. Raises InvalidParams where nothing can be measured."""
+    """The tensor that represents the checkpoint before a run: the first of the largest matrices in the layers; without
+    layers, of all matrices; without matrices, of all tensors. Raises InvalidParams if nothing can be measured."""
     measured = checkpoint.measured
     if not measured:
+        skipped = checkpoint.skipped[0]
         raise InvalidParams(
-            f"{checkpoint.path} holds no weights that can be measured: {checkpoint.skipped[0].name} is "
-            f"left out, as {checkpoint.skipped[0].skipped}.",
+            tr(
+                "{checkpoint} holds no weights that can be measured: {tensor} is skipped ({reason}).",
+                checkpoint=str(checkpoint.path),
+                tensor=skipped.name,
+                reason=skipped.skipped,
+            ),
             "checkpoint",
         )
-    # A layer's weights rather than the embedding or the head, which are larger and not what is quantized.
+    # A layer's weights rather than the embedding or the head, which are larger but usually not quantized.
     return max(
         measured, key=lambda tensor: (_is_matrix(tensor) and _in_layer(tensor), _is_matrix(tensor), tensor.elements)
     )
@@ -110,7 +118,7 @@ def _open_cached(path: Path, stamp: tuple[int, int]) -> Checkpoint:
 
 @lru_cache(maxsize=4)
 def _draw_cached(distribution: str, tail: int, share: float, scale: float, seed: int, elements: int) -> Weights:
-    # Outliers have a generator of their own, so that moving their slider leaves the other weights where they are.
+    # Outliers have their own generator, so that moving their slider does not change the other weights.
     values = draw_standardized(distribution, tail, elements, np.random.default_rng((seed, 0)))
     rng = np.random.default_rng((seed, 1))
     chosen = rng.random(elements) < share

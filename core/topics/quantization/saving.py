@@ -1,4 +1,4 @@
-"""A report as a file: CSV, JSON or Markdown, whole or not at all. No torch."""
+"""Saves a report as CSV, JSON or Markdown, completely or not at all. No torch."""
 
 from __future__ import annotations
 
@@ -7,40 +7,72 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint.export import SUFFIXES, exported
+from core.checkpoint.export import SUFFIXES, TITLE, exported
 from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.text import tr
+from core.language import LANGUAGES
 from core.paths import expanded
+from core.topics.quantization.labels import DISTRIBUTION_LABELS
 from core.topics.quantization.result import QuantizationResult
+from core.units import unit_label
+
+_MAX_FIRST_BYTES = 256
 
 TABLES = ("messages", "totals", "layers", "tensors", "skipped", "outputs", "output_pairs")
-"""What a JSON report holds besides what it is about; a CSV holds 'tensors', Markdown what is there to be read."""
+"""The tables of a JSON report. A CSV holds 'tensors', Markdown a selection for reading."""
 
-_FIRST_BYTES = {".csv": b"tensor,", ".json": b'{\n  "report": "quantization"', ".md": b"# Quantization report"}
+_LABELS = {
+    "report": tr("report"),
+    "checkpoint": tr("checkpoint"),
+    "block size": tr("block size"),
+    "double quantization": tr("double quantization"),
+    "weights.elements": tr("weights"),
+    "weights.bytes": tr("stored size"),
+    "weights.nonfinite": tr("NaN or inf weights"),
+    "weights.kurtosis": tr("kurtosis"),
+    "report.tensors": tr("tensors"),
+    "report.resumed_tensors": tr("tensors measured by an earlier run"),
+    "report.read_bytes": tr("bytes read"),
+    "report.bytes_per_s": tr("bytes per second"),
+    "provenance": tr("provenance"),
+    "device": tr("device"),
+}
+"""What Markdown calls the entries about a report; CSV and JSON keep the ids."""
 
 
 def check_report_path(path: str) -> None:
-    """Raises InvalidParams where a report cannot be saved at `path`, or would replace what is no report."""
+    """Raises InvalidParams if a report cannot be saved at `path`, or would replace a file that is not a report."""
     file = expanded(path, "report")
     if file.suffix.lower() not in SUFFIXES:
-        raise InvalidParams(f"report = {file} has no known ending: use one of {', '.join(SUFFIXES)}.", "report")
+        text = tr(
+            "report = {file} has an unknown ending: use one of {endings}.", file=str(file), endings=", ".join(SUFFIXES)
+        )
+        raise InvalidParams(text, "report")
     try:
         if file.is_dir():
-            raise InvalidParams(f"{file} is a folder: give a file in it for the report.", "report")
+            text = tr("{folder} is a folder: give the path of a file for the report.", folder=str(file))
+            raise InvalidParams(text, "report")
         if not file.parent.is_dir():
-            raise InvalidParams(f"There is no folder {file.parent}: make it, or save the report elsewhere.", "report")
+            text = tr("There is no folder {folder}: create it, or save the report elsewhere.", folder=str(file.parent))
+            raise InvalidParams(text, "report")
         if file.exists() and not _is_report(file):
-            raise InvalidParams(
-                f"{file} exists and is no earlier report, so it is not replaced: give another name.", "report"
-            )
+            text = tr("{file} exists and is not a report, so it is not replaced: give another name.", file=str(file))
+            raise InvalidParams(text, "report")
     except OSError as error:
-        raise InvalidParams(f"{file} cannot be used for the report: {error.strerror or error}.", "report") from error
+        text = tr(
+            "{file} cannot be used for the report ({reason}): give another path.",
+            file=str(file),
+            reason=error.strerror or str(error),
+        )
+        raise InvalidParams(text, "report") from error
     if not os.access(file.parent, os.W_OK):
-        raise InvalidParams(f"{file.parent} cannot be written: save the report elsewhere.", "report")
+        text = tr("{folder} is not writable: save the report elsewhere.", folder=str(file.parent))
+        raise InvalidParams(text, "report")
 
 
 def save_report(path: str, result: QuantizationResult) -> None:
-    """Write the report of a run, complete or stopped early, in place of an earlier one. Raises TilescopeError with one
-    sentence where that fails; then what was there before is as it was."""
+    """Write the report of a run, complete or stopped early, in place of an earlier one. Raises TilescopeError if that
+    fails; the earlier report is then unchanged."""
     file = expanded(path, "report")
     text = report_text(file.suffix.lower(), result)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
@@ -51,33 +83,50 @@ def save_report(path: str, result: QuantizationResult) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise TilescopeError(
-            f"The report could not be saved as {file} ({error.strerror or error}): give another place."
+            tr(
+                "The report could not be saved as {file} ({reason}): save it elsewhere.",
+                file=str(file),
+                reason=error.strerror or str(error),
+            )
         ) from error
 
 
 def report_text(suffix: str, result: QuantizationResult) -> str:
-    """The report of a run as the contents of a file that ends in `suffix`, one of SUFFIXES."""
+    """The report of a run as the contents of a file with the ending `suffix`, one of SUFFIXES."""
     rows = {name: getattr(result, name) for name in TABLES}
-    return exported(suffix, _about(result), {**rows, "tensors": result.tensors.rows})
+    return exported(suffix, _about(result), {**rows, "tensors": result.tensors.rows}, _LABELS)
 
 
 def _about(result: QuantizationResult) -> dict[str, Any]:
     params = result.params
     about: dict[str, Any] = {
         "report": result.topic,
-        "checkpoint": params.checkpoint or f"drawn: {params.distribution}, seed {params.seed}",
+        "checkpoint": params.checkpoint
+        or tr(
+            "none: weights of the {distribution} distribution, seed {seed}",
+            distribution=DISTRIBUTION_LABELS[params.distribution],
+            seed=params.seed,
+        ),
         "block size": params.block_size,
-        "double quantization": f"scales in groups of {params.nested_block}" if params.double_quantization else "no",
+        "double quantization": tr("scales in groups of {size}", size=params.nested_block)
+        if params.double_quantization
+        else tr("no"),
     }
     for name, metric in result.metrics.items():
         if name.startswith(("report.", "weights.")):
-            about[name] = f"{metric.value:g} {metric.unit}".strip()
-    about["provenance"] = "errors measured (CPU), bits and quantized bytes modelled"
+            about[name] = f"{metric.value:g} {unit_label(metric.unit)}".strip()
+    about["provenance"] = tr("errors measured (CPU), bits and quantized bytes modelled")
     return {**about, "device": result.environment.device, **result.environment.versions}
 
 
 def _is_report(path: Path) -> bool:
-    beginning = _FIRST_BYTES[path.suffix.lower()]
     with path.open("rb") as file:
-        first_bytes = file.read(len(beginning))
-    return first_bytes == beginning or not first_bytes
+        first_bytes = file.read(_MAX_FIRST_BYTES)
+    return not first_bytes or first_bytes.startswith(_first_bytes(path.suffix.lower()))
+
+
+def _first_bytes(suffix: str) -> tuple[bytes, ...]:
+    """The possible first bytes of a report: a Markdown title is in one of the languages."""
+    if suffix == ".md":
+        return tuple(f"# {TITLE.in_language(code)}".encode() for code in LANGUAGES)
+    return (b"tensor,",) if suffix == ".csv" else (b'{\n  "report": "quantization"',)

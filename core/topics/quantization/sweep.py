@@ -1,4 +1,4 @@
-"""Error against bits per parameter: every format at every block size, and which of them nothing beats."""
+"""Error against bits per parameter: every format at every block size, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ Weights = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Point:
-    """One format at one block size. `pareto` says that no other is both smaller (or equal) and more exact.
+    """One format at one block size. `pareto` says that no other point is both at most as large and more exact.
 
-    `nested` says that its scales are in 8 bits. Numbers that do not exist are None: errors of zeros, SNR without error.
+    `nested` says that its scales are in 8 bits. Numbers that do not exist are None: the relative error of zeros, and
+    the SNR without an error.
     """
 
     format: FormatId
@@ -34,7 +35,8 @@ class Point:
 
 
 def sum_error_powers(samples: Iterable[Weights], quantization: Quantization) -> dict[FormatId, tuple[float, float]]:
-    """By format, the power of the weights and of the errors, summed over tensors; whole blocks only, or one short."""
+    """The power of the weights and of the errors by format, summed over the samples. A sample is cut to whole blocks,
+    or is one short block."""
     sums = {name: np.zeros(2) for name in quantization.formats}
     for weights in samples:
         for name, errors in measure_sample(weights, quantization).items():
@@ -43,7 +45,7 @@ def sum_error_powers(samples: Iterable[Weights], quantization: Quantization) -> 
 
 
 def measure_sample(weights: Weights, quantization: Quantization) -> dict[FormatId, FormatErrors]:
-    """What each format does to one sample, by column of its map too; whole blocks only, or one short."""
+    """The errors of each format on one sample. The sample is cut to whole blocks, or is one short block."""
     whole = len(weights) - len(weights) % quantization.block_size or len(weights)
     piece = piece_of(weights[:whole], quantization.block_size)
     scales = restored_scales(piece.absmax, quantization.nested_block) if quantization.has_nested_scales else None
@@ -51,7 +53,7 @@ def measure_sample(weights: Weights, quantization: Quantization) -> dict[FormatI
 
 
 def make_point(name: FormatId, quantization: Quantization, power: float, error: float) -> Point:
-    """What was summed, as a point of the picture."""
+    """The point of a format from its sums."""
     nested = 0 if FORMATS[name].affine else quantization.nested_block
     bits = FORMATS[name].bits_per_parameter(quantization.block_size, nested)
     rmse, snr = (math.sqrt(error / power) if power else None), snr_db(power, error)
@@ -59,8 +61,8 @@ def make_point(name: FormatId, quantization: Quantization, power: float, error: 
 
 
 def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block: int) -> tuple[Point, ...]:
-    """Every format at every block size that the longest sample fills, with scales in float32 and (where `nested_block`
-    > 0) nested too."""
+    """Every format at every block size that the longest sample fills, with scales in float32, and if `nested_block` > 0
+    also with nested scales."""
     longest = max((len(weights) for weights in samples), default=0)
     points = [
         make_point(name, quantization, *sums)
@@ -75,7 +77,7 @@ def sweep(samples: Sequence[Weights], formats: Sequence[FormatId], nested_block:
 
 
 def mark_pareto(points: Iterable[Point]) -> tuple[Point, ...]:
-    """The points, smallest first; those on the Pareto front say so."""
+    """The points, smallest first, with those on the Pareto front marked."""
     marked, best = [], float("inf")
     for candidate in sorted(points, key=lambda p: (p.bits_per_parameter, _error(p))):
         marked.append(replace(candidate, pareto=_error(candidate) < best))

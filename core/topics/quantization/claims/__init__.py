@@ -1,4 +1,4 @@
-"""What is taught about 4-bit weights, each with the test of it."""
+"""What is taught about 4-bit weights, each claim with its test."""
 
 from core.topics.quantization.claims.accuracy import ACCURACY_CLAIMS
 from core.topics.quantization.claims.outputs import OUTPUT_CLAIMS

@@ -1,94 +1,132 @@
-"""Claims on which format is nearest to the weights, tested on a control that no parameter but the seed moves."""
+"""Claims on which format is nearest to the weights, tested on a control that depends on no parameter but the seed."""
 
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import tr
-from core.topics.quantization.claims.storage import LABELS, QLORA
+from core.contracts.result import Provenance
+from core.contracts.text import Text, listed, sentences, tr
+from core.topics.quantization.claims.storage import QLORA, qlora
+from core.topics.quantization.labels import DISTRIBUTION_LABELS, FORMAT_LABELS
 from core.topics.quantization.result import QuantizationResult
 
 _SYMMETRIC_RIVALS = ("fp4-e2m1", "fp4-e3m0", "int4")
 _RIVALS = (*_SYMMETRIC_RIVALS, "int4-affine")
 
-Errors = dict[tuple[str, str, int], float]
+SnrByCase = dict[tuple[str, str, int], float]
+"""SNR in dB by distribution, format and block size."""
 
 
 def best_on_normal(result: QuantizationResult) -> Finding:
     """Holds when NF4's SNR on normal weights is above FP4's and symmetric INT4's at every block size."""
-    errors = _snr(result)
-    if not errors:
+    snr = _snr(result)
+    if not snr:
         return _untested()
-    sizes = sorted({size for _, _, size in errors})
-    margins = {
-        rival: min(errors["normal", "nf4", size] - errors["normal", rival, size] for size in sizes)
+    sizes = sorted({size for _, _, size in snr})
+    leads = {
+        rival: min(snr["normal", "nf4", size] - snr["normal", rival, size] for size in sizes)
         for rival in _SYMMETRIC_RIVALS
     }
-    at_64 = ", ".join(f"{LABELS[rival]} {errors['normal', rival, 64]:.2f}" for rival in _SYMMETRIC_RIVALS)
-    evidence = (
-        f"Normal weights, blocks of 64: NF4 {errors['normal', 'nf4', 64]:.2f} dB, {at_64} dB; over blocks of "
-        f"{sizes[0]} to {sizes[-1]} its lead is at least "
-        f"{', '.join(f'{margin:.2f} dB over {LABELS[rival]}' for rival, margin in margins.items())} (measured (CPU))"
+    at_64 = listed(
+        tr("{format} {snr:.2f} dB", format=FORMAT_LABELS[name], snr=snr["normal", name, 64])
+        for name in ("nf4", *_SYMMETRIC_RIVALS)
     )
-    if min(margins.values()) <= 0:
-        return Finding(Verdict.HOLDS_WITH_LIMIT if _leads_at(errors, 64) else Verdict.DOES_NOT_HOLD, f"{evidence}.")
-    behind = [size for size in sizes if errors["normal", "int4-affine", size] > errors["normal", "nf4", size]]
+    evidence = sentences(
+        tr(
+            "SNR on normal weights in blocks of 64: {at_64} ({provenance}).",
+            at_64=at_64,
+            provenance=Provenance.MEASURED_CPU.label,
+        ),
+        tr(
+            "Over blocks of {smallest} to {largest} weights the lead of NF4 is at least {leads}.",
+            smallest=sizes[0],
+            largest=sizes[-1],
+            leads=listed(
+                tr("{lead:.2f} dB over {format}", lead=lead, format=FORMAT_LABELS[rival])
+                for rival, lead in leads.items()
+            ),
+        ),
+    )
+    if min(leads.values()) <= 0:
+        return Finding(Verdict.HOLDS_WITH_LIMIT if _leads_at(snr, 64) else Verdict.DOES_NOT_HOLD, evidence)
+    behind = [size for size in sizes if snr["normal", "int4-affine", size] > snr["normal", "nf4", size]]
     if behind:
-        return Finding(
-            Verdict.HOLDS_WITH_LIMIT,
-            f"{evidence}; but affine INT4, which spends two numbers per block, is ahead at blocks of "
-            f"{', '.join(map(str, behind))}.",
+        affine = tr(
+            "INT4 affine, which stores two numbers per block, is ahead of NF4 at blocks of {sizes}.",
+            sizes=listed(map(str, behind)),
         )
-    return Finding(Verdict.HOLDS, f"{evidence}.")
+        return Finding(Verdict.HOLDS_WITH_LIMIT, sentences(evidence, affine))
+    return Finding(Verdict.HOLDS, evidence)
 
 
 def best_on_anything(result: QuantizationResult) -> Finding:
-    """It would hold if no other 4-bit format were nearer on any distribution at any block size."""
-    errors = _snr(result)
-    if not errors:
+    """Would hold if no other 4-bit format were nearer on any distribution at any block size."""
+    snr = _snr(result)
+    if not snr:
         return _untested()
     lost = sorted(
-        (errors[distribution, rival, size] - of_nf4, distribution, rival, size)
-        for (distribution, name, size), of_nf4 in errors.items()
+        (snr[distribution, rival, size] - snr_of_nf4, distribution, rival, size)
+        for (distribution, name, size), snr_of_nf4 in snr.items()
         if name == "nf4"
         for rival in _RIVALS
-        if errors[distribution, rival, size] > of_nf4
+        if snr[distribution, rival, size] > snr_of_nf4
     )
     if not lost:
-        return Finding(Verdict.HOLDS, "No other 4-bit format is nearer in any case tried (measured (CPU)).")
-    cases = len({(distribution, size) for distribution, _, size in errors})
+        none_nearer = tr(
+            "No other 4-bit format is nearer in any of the tested cases ({provenance}).",
+            provenance=Provenance.MEASURED_CPU.label,
+        )
+        return Finding(Verdict.HOLDS, none_nearer)
+    cases = len({(distribution, size) for distribution, _, size in snr})
     beaten = len({(distribution, size) for _, distribution, _, size in lost})
-    by, distribution, rival, size = lost[-1]
-    return Finding(
-        Verdict.DOES_NOT_HOLD,
-        f"In {beaten} of {cases} cases another 4-bit format is nearer (measured (CPU)), most of all on {distribution} "
-        f"weights in blocks of {size}: {LABELS[rival]} by {by:.2f} dB. By distribution: {_who_leads(lost)}. INT4 "
-        "affine spends 64 bits per block on its scale, the others 32.",
+    lead, distribution, rival, size = lost[-1]
+    evidence = sentences(
+        tr(
+            "In {beaten} of {cases} cases another 4-bit format is nearer ({provenance}).",
+            beaten=beaten,
+            cases=cases,
+            provenance=Provenance.MEASURED_CPU.label,
+        ),
+        tr(
+            "The largest lead is that of {format} on weights of the {distribution} distribution in blocks of {size}: "
+            "{lead:.2f} dB.",
+            format=FORMAT_LABELS[rival],
+            distribution=DISTRIBUTION_LABELS[distribution],
+            size=size,
+            lead=lead,
+        ),
+        tr("Formats ahead of NF4: {leaders}.", leaders=listed(_leaders(lost))),
+        tr("INT4 affine spends 64 bits per block on its scale, the others 32."),
     )
+    return Finding(Verdict.DOES_NOT_HOLD, evidence)
 
 
-def _who_leads(lost: list[tuple[float, str, str, int]]) -> str:
-    """The winners by distribution, with the range of block sizes at which they are ahead."""
+def _leaders(lost: list[tuple[float, str, str, int]]) -> list[Text]:
+    """The formats ahead of NF4 by distribution, with the block sizes at which they lead."""
     winners: dict[tuple[str, str], list[int]] = {}
     for _, distribution, rival, size in lost:
         winners.setdefault((distribution, rival), []).append(size)
-    parts = [
-        f"{distribution}, {LABELS[rival]} at {_sizes(sizes)}"
-        for (distribution, rival), sizes in sorted(winners.items())
-    ]
-    return "; ".join(parts)
+    return [_leader(distribution, rival, sorted(sizes)) for (distribution, rival), sizes in sorted(winners.items())]
 
 
-def _sizes(sizes: list[int]) -> str:
-    return (
-        ", ".join(map(str, sorted(sizes))) if len(sizes) < 4 else f"{min(sizes)} to {max(sizes)} ({len(sizes)} sizes)"
+def _leader(distribution: str, rival: str, sizes: list[int]) -> Text:
+    labels = {"distribution": DISTRIBUTION_LABELS[distribution], "format": FORMAT_LABELS[rival]}
+    if len(sizes) < 4:
+        sizes_text = " / ".join(map(str, sizes))
+        return tr("{format} on {distribution} weights (blocks of {sizes})", sizes=sizes_text, **labels)
+    return tr(
+        "{format} on {distribution} weights (blocks of {smallest} to {largest}, {count} sizes)",
+        smallest=sizes[0],
+        largest=sizes[-1],
+        count=len(sizes),
+        **labels,
     )
 
 
-def _leads_at(errors: Errors, size: int) -> bool:
-    return all(errors["normal", "nf4", size] > errors["normal", rival, size] for rival in _SYMMETRIC_RIVALS)
+def _leads_at(snr: SnrByCase, size: int) -> bool:
+    return all(snr["normal", "nf4", size] > snr["normal", rival, size] for rival in _SYMMETRIC_RIVALS)
 
 
-def _snr(result: QuantizationResult) -> Errors:
+def _snr(result: QuantizationResult) -> SnrByCase:
     return {
         (row.distribution, row.format, row.block_size): row.snr_db
         for row in result.distributions
@@ -97,7 +135,7 @@ def _snr(result: QuantizationResult) -> Errors:
 
 
 def _untested() -> Finding:
-    return Finding(Verdict.NOT_TESTED, "This run did not quantize the distributions: run the page to the end.")
+    return Finding(Verdict.NOT_TESTED, tr("This run did not quantize the distributions: run the page to the end."))
 
 
 ACCURACY_CLAIMS = (
@@ -106,7 +144,7 @@ ACCURACY_CLAIMS = (
         statement=tr(
             "On normally distributed weights NF4 loses less than FP4 and INT4.",
         ),
-        source=f"{QLORA}, section 3 and section 4 (4-bit NormalFloat)",
+        source=qlora(tr("section 3 and section 4 (4-bit NormalFloat)")),
         test=best_on_normal,
     ),
     Claim(
@@ -114,8 +152,10 @@ ACCURACY_CLAIMS = (
         statement=tr(
             "NF4 is the best 4-bit format, whatever the weights and the block size.",
         ),
-        source="Often said of NF4; its optimality is claimed for normally distributed weights alone "
-        f"({QLORA}, section 3)",
+        source=tr(
+            "Often taught. {paper}, section 3, claims that NF4 is optimal only for normally distributed weights",
+            paper=QLORA,
+        ),
         test=best_on_anything,
         expected=Verdict.DOES_NOT_HOLD,
     ),

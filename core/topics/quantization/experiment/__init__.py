@@ -1,4 +1,4 @@
-"""The experiment of the quantization page: a report of every tensor, what a sample shows, and the effect on outputs."""
+"""The experiment of the quantization page: the report, the samples, the kernels, and the effect on outputs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.contracts.errors import TilescopeError
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Message
 from core.contracts.result_builder import ResultBuilder
+from core.contracts.text import Text, tr
 from core.contracts.topic import ExperimentRun
 from core.engine.environment import environment_of
 from core.engine.phases import in_parts, phase
@@ -23,6 +24,7 @@ from core.topics.quantization.plan import check
 from core.topics.quantization.result import QuantizationResult
 from core.topics.quantization.sampling import open_cached
 from core.topics.quantization.saving import save_report
+from core.wording import reason_of
 from kernels.errors import KernelError
 
 _REPORT, _SAMPLED, _KERNELS, _TIMED, _SMALL = 0.55, 0.65, 0.7, 0.75, 0.9
@@ -32,21 +34,21 @@ Steps = Generator[Progress | Partial, None, None]
 
 
 def run(params: QuantizationParams, device: str) -> ExperimentRun:
-    """Partials on the way: the report first, then the sample.
+    """Yields a Partial after the report, after the samples, and after each further part.
 
-    Raises InvalidParams for a checkpoint, model folder or text that cannot be opened. A shard that goes away or is
-    written meanwhile, a kernel that is refused or a model that cannot be measured leave what was measured, and a
-    message.
+    Raises InvalidParams for a checkpoint, model folder or text that cannot be opened. If a shard is removed or written
+    meanwhile, a kernel refuses its inputs or a model cannot be measured, the measured numbers stay and a message says
+    what is missing.
     """
     check(params)
     checkpoint = open_cached(params.checkpoint) if params.checkpoint.strip() else None
-    # Stamped here and not by the worker: a report that is saved on the way says where it was measured.
+    # Stamped here and not by the worker: a report that is saved before the end says where it was measured.
     builder = Builder(QuantizationResult(params=params, environment=environment_of(TOPIC, params, device)))
     if checkpoint is None:
         yield from phase(0.0, _REPORT, lambda progress: report.measure_drawn(builder, progress))
     else:
         yield from report.survey_checkpoint(builder, checkpoint, _REPORT)
-        _save(builder)  # what follows may be cancelled, and this was the long part
+        _save(builder)  # the rest may be cancelled, and this was the long part
     yield Partial(builder.result)
     yield from phase(_REPORT, _SAMPLED, lambda progress: _add_samples(builder, checkpoint, progress))
     yield Partial(builder.result)
@@ -68,7 +70,7 @@ def _add_samples(builder: Builder, checkpoint: Checkpoint | None, progress: Prog
     builder.add(distributions=samples.distributions(params, in_turn), outliers=samples.outliers(params, in_turn))
     try:
         weights = samples.sampled(
-            params, checkpoint, lambda done, total, _: in_turn(done, total, "sampling the weights")
+            params, checkpoint, lambda done, total, _: in_turn(done, total, tr("sampling the weights"))
         )
         histogram, codebooks = samples.histograms(params, weights, in_turn)
         builder.add(histogram=histogram, codebooks=codebooks)
@@ -76,20 +78,23 @@ def _add_samples(builder: Builder, checkpoint: Checkpoint | None, progress: Prog
         scales = samples.scales(params, checkpoint)
         builder.add(samples.scale_metrics(scales), scales=scales, scale_levels=samples.scale_levels(params, scales))
     except FileChanged as error:
-        _add_message(builder, "warning", error.sentence)
+        _add_message(builder, "warning", error.text)
 
 
 def _add_kernels(builder: Builder, checkpoint: Checkpoint | None, device: str) -> Steps:
     if find_spec("triton") is None:
-        _add_message(builder, "notice", "Triton is not installed here, so its kernels are neither run nor traced.")
+        text = tr("Triton is not installed here, so the kernels are neither run nor traced: install Triton.")
+        _add_message(builder, "notice", text)
         return
     from core.topics.quantization.experiment import agreement, kernels
 
     params = builder.result.params
     matrix = matrix_of(params, checkpoint, device)
     if matrix.is_repeated:
-        _add_message(builder, "notice", "The weights are too few for the kernels' matrix: they are repeated in it.")
-    builder.add(kernels.stored_metrics())  # ahead of the kernels, any of which may be refused
+        _add_message(
+            builder, "notice", tr("There are too few weights for the matrix of the kernels: they are repeated.")
+        )
+    builder.add(kernels.stored_metrics())  # before the kernels, any of which may refuse its inputs
     traced = yield from phase(_SAMPLED, _KERNELS, lambda progress: kernels.trace_kernels(params, matrix, progress))
     builder.add(
         kernels.matmul_metrics(traced),
@@ -107,7 +112,9 @@ def _add_times(builder: Builder, checkpoint: Checkpoint | None, device: str) -> 
     params = builder.result.params
     matrix = matrix_of(params, checkpoint, device, *comparison.size_on(device))
     if matrix.is_repeated:
-        text = f"Times are of {matrix.weight.numel():,} weights; there are fewer here, so they are repeated."
+        text = tr(
+            "Times are of {weights:,} weights. There are fewer, so they are repeated.", weights=matrix.weight.numel()
+        )
         _add_message(builder, "notice", text)
     results = yield from phase(_TIMED, _TIMED, lambda progress: comparison.compare(params, matrix, progress))
     builder.add(comparison.comparison_metrics(results), comparison=results)
@@ -115,11 +122,13 @@ def _add_times(builder: Builder, checkpoint: Checkpoint | None, device: str) -> 
 
 
 def _errors_become_messages(builder: Builder, steps: Steps) -> Steps:
-    """The steps; an error among them is a message, as what the report took long to measure is not thrown away."""
+    """Run the steps. An error becomes a message: the report took long to measure and must not be lost."""
     try:
         yield from steps
-    except (KernelError, TilescopeError) as error:
-        _add_message(builder, "warning", str(error))
+    except KernelError as error:
+        _add_message(builder, "warning", reason_of(error))
+    except TilescopeError as error:
+        _add_message(builder, "warning", error.text)
 
 
 def _add_small_model(builder: Builder) -> Steps:
@@ -152,9 +161,9 @@ def _save(builder: Builder) -> None:
     try:
         save_report(path, builder.result)
     except TilescopeError as error:
-        if error.sentence not in [message.text for message in builder.result.messages]:
-            _add_message(builder, "warning", error.sentence)
+        if error.text not in [message.text for message in builder.result.messages]:
+            _add_message(builder, "warning", error.text)
 
 
-def _add_message(builder: Builder, severity: str, text: str) -> None:
+def _add_message(builder: Builder, severity: str, text: Text) -> None:
     builder.add(messages=(*builder.result.messages, Message(severity, text)))

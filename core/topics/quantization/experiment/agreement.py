@@ -1,4 +1,4 @@
-"""Do the Triton kernels, this page's numpy and bitsandbytes give the same codes?"""
+"""Compares the codes of the Triton kernels with those of this page's numpy code and of bitsandbytes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import torch
 
 from core.checkpoint.coding import absmax_of, coder, normalize, quantized_scales, restored_weights
 from core.contracts.result import Metric, Provenance
+from core.contracts.text import EMPTY, Text, tr
 from core.engine.steps import ProgressCallback
 from core.interpreter import intercept
 from core.topics.quantization.experiment.kernels import TRACE_BUDGET_BYTES, nested_of, quantized_by_triton
 from core.topics.quantization.experiment.matrix import Matrix
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.result import Agreement
+from core.wording import reason_of
 from kernels.errors import KernelError
 from kernels.quantization.api import Impl, Quantized, dequantize, quantize
 from kernels.quantization.formats import FORMATS, FormatId
@@ -24,14 +26,14 @@ from kernels.quantization.torch_impl import scales, stored_codes
 
 
 def agreement_rows(params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> tuple[Agreement, ...]:
-    """Every format against numpy at the chosen block size; with `timing`, against bitsandbytes too where it has it."""
+    """Every format against numpy at the chosen block size; with `timing` also against bitsandbytes, for its formats."""
     rows: list[Agreement] = []
     for done, format_id in enumerate(FORMATS):
-        progress(done, len(FORMATS), "comparing codes")
+        progress(done, len(FORMATS), tr("comparing codes"))
         try:
             quantized, restored = _by_triton(params, matrix, format_id)
         except KernelError as error:
-            rows.append(_row(params, matrix, format_id, "numpy", reason=str(error)))
+            rows.append(_row(params, matrix, format_id, "numpy", reason=reason_of(error)))
             continue
         rows.append(_against_numpy(params, matrix, quantized, restored))
         if params.timing and format_id in (FormatId.NF4, FormatId.FP4_E2M1):
@@ -40,13 +42,13 @@ def agreement_rows(params: QuantizationParams, matrix: Matrix, progress: Progres
 
 
 def agreement_metrics(rows: Iterable[Agreement]) -> dict[str, Metric]:
-    """'agreement.{format}.differing_codes': against numpy, of the formats that were compared."""
+    """'agreement.{format}.differing_codes' against numpy, for the formats that were compared."""
     return {
         f"agreement.{row.format}.differing_codes": Metric(
             float(row.differing_codes),
             "codes",
             Provenance.MEASURED if row.runs_on == "cuda" else Provenance.TRACED,
-            f"of {row.elements:,}, the Triton kernel against this page's numpy",
+            tr("of {codes:,}: the Triton kernel compared with this page's numpy code", codes=row.elements),
         )
         for row in rows
         if row.other == "numpy" and row.differing_codes is not None
@@ -54,7 +56,7 @@ def agreement_metrics(rows: Iterable[Agreement]) -> dict[str, Metric]:
 
 
 def _by_triton(params: QuantizationParams, matrix: Matrix, format_id: FormatId) -> tuple[Quantized, torch.Tensor]:
-    """On a GPU the kernels themselves; elsewhere what their IR computes when it is traced."""
+    """Quantize and dequantize with the Triton kernels. Without a GPU their IR is executed and traced."""
     emulated = intercept(memory_budget_bytes=TRACE_BUDGET_BYTES) if matrix.device.type == "cpu" else nullcontext()
     with emulated:
         quantized = quantized_by_triton(matrix.weight, params, format_id)
@@ -104,8 +106,8 @@ def _against_bitsandbytes(
         )
         restored_by_bitsandbytes = dequantize(by_bitsandbytes, dtype=torch.float32, impl=Impl.TORCH)
     except KernelError as error:
-        return _row(params, matrix, quantized.format, "bitsandbytes", reason=str(error))
-    levels = tables(quantized.format).levels  # not codes: of FP4's two zeros the CUDA build stores the other one
+        return _row(params, matrix, quantized.format, "bitsandbytes", reason=reason_of(error))
+    levels = tables(quantized.format).levels  # not codes: the CUDA build stores the other one of FP4's two zeros
     if quantized.nested is not None:
         assert by_bitsandbytes.nested is not None
         scales_differing = int((quantized.nested.codes != by_bitsandbytes.nested.codes).sum())
@@ -128,7 +130,7 @@ def _row(
     codes: int | None = None,
     scales: int | None = None,
     difference: float | None = None,
-    reason: str = "",
+    reason: Text = EMPTY,
 ) -> Agreement:
     return Agreement(
         format=format_id.value,

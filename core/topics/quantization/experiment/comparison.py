@@ -1,4 +1,4 @@
-"""Times, side by side: the report's arithmetic and bitsandbytes' on a CPU; kernels, copies and cuBLAS on a GPU."""
+"""Compares times: the report's arithmetic and bitsandbytes on a CPU; kernels, copies and cuBLAS on a GPU."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import torch
 from core.checkpoint.measuring import Measurer, Quantization
 from core.comparison import time_metrics
 from core.contracts.result import Metric
+from core.contracts.text import Text, tr, verbatim
 from core.engine.steps import ProgressCallback
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked, rounding_rms_error
 from core.topics.quantization.experiment.matrix import Matrix
+from core.topics.quantization.labels import operation_label
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.result import WeightImplResult
 from kernels.errors import KernelError
@@ -28,17 +30,21 @@ _FORMAT = FormatId.NF4
 
 
 def size_on(device: str) -> tuple[int, int]:
-    """Rows and columns of the matrix to time with."""
+    """Rows and columns of the matrix that is used for timing."""
     return _GPU_SIZE if torch.device(device).type == "cuda" else _CPU_SIZE
 
 
 def compare(params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> tuple[WeightImplResult, ...]:
-    """Every operation of the device, in NF4 at the chosen block size. Everything is checked before it is timed."""
+    """Time every operation of the device, in NF4 at the chosen block size. All outputs are checked before timing."""
     comparisons = _on_gpu(params, matrix) if matrix.device.type == "cuda" else [_on_cpu(params, matrix)]
     checked_results = [comparison.check() for comparison in comparisons]
     timed: list[WeightImplResult] = []
     for comparison, results in zip(comparisons, checked_results, strict=True):
-        progress(len(timed), sum(map(len, checked_results)), f"timing {results[0].operation}")
+        progress(
+            len(timed),
+            sum(map(len, checked_results)),
+            tr("timing {operation}", operation=operation_label(results[0].operation)),
+        )
         timed += comparison.time(results)
     return tuple(
         replace(result, bytes_per_s=result.bytes / result.time_ms * 1e3) if result.time_ms else result
@@ -47,18 +53,18 @@ def compare(params: QuantizationParams, matrix: Matrix, progress: ProgressCallba
 
 
 def comparison_metrics(results: Iterable[WeightImplResult]) -> dict[str, Metric]:
-    """'{operation}.{impl}.time_ms' and '.bytes_per_s' of what was timed."""
+    """'{operation}.{impl}.time_ms' and '.bytes_per_s' of the timed implementations."""
     metrics: dict[str, Metric] = {}
     for result in results:
         if result.bytes_per_s is not None:
-            metrics |= time_metrics(result.name, result, f"{result.elements:,} weights")
+            metrics |= time_metrics(result.name, result, tr("{weights:,} weights", weights=result.elements))
             note = metrics[f"{result.name}.time_ms"].note
             metrics[f"{result.name}.bytes_per_s"] = Metric(result.bytes_per_s, "B/s", result.measured, note)
     return metrics
 
 
 def _on_cpu(params: QuantizationParams, matrix: Matrix) -> Comparison[WeightImplResult]:
-    """What a report asks of bf16 weights: the power of the error of NF4. By this page, and by bitsandbytes."""
+    """The power of NF4's error on bf16 weights, which is what a report computes: by this page, and by bitsandbytes."""
     weight = matrix.weight
     stored = weight.view(torch.uint16).numpy().ravel()
     quantization = Quantization((_FORMAT,), params.block_size)
@@ -77,11 +83,12 @@ def _on_cpu(params: QuantizationParams, matrix: Matrix) -> Comparison[WeightImpl
         quantized = _quantized(weight, params.block_size, Impl.BITSANDBYTES)
         return _error_power(dequantize(quantized, dtype=torch.float32, impl=Impl.BITSANDBYTES), weight.float())
 
-    implementation = _implementations_of("error", weight.numel())
+    add = _implementations_of("error", weight.numel())
+    moved_bytes = 2.0 * weight.numel()
     return Comparison(
         (
-            implementation("numpy", "this page's report (numpy)", 2.0 * weight.numel(), by_report),
-            implementation("bitsandbytes", "bitsandbytes: quantize, dequantize, error", 2.0 * weight.numel(), by_bitsandbytes),
+            add("numpy", tr("report of this page (numpy)"), moved_bytes, by_report),
+            add("bitsandbytes", tr("bitsandbytes: quantize, dequantize, error"), moved_bytes, by_bitsandbytes),
         ),
         lambda result, out: checked(result, out, reference, allowed),
         matrix.device,
@@ -103,7 +110,7 @@ def _on_gpu(params: QuantizationParams, matrix: Matrix) -> list[Comparison[Weigh
 def _dequantizing(
     params: QuantizationParams, weight: torch.Tensor, quantized: Quantized
 ) -> Comparison[WeightImplResult]:
-    """Beside a copy of as many bytes, which is how fast memory goes."""
+    """Dequantizing, compared with a copy of as many bytes, which shows the speed of the memory."""
     reference = _dequantized_in_float64(weight, params.block_size)
     allowed = rounding_rms_error(reference, torch.bfloat16)
     moved_bytes = float(quantized.nbytes + 2 * weight.numel())
@@ -116,13 +123,14 @@ def _dequantizing(
             return checked(result, out, source.double(), 0.0)
         return checked(result, out, reference, allowed)
 
-    implementation = _implementations_of("dequantize", weight.numel())
+    add = _implementations_of("dequantize", weight.numel())
     return Comparison(
         (
-            implementation("triton", "Triton", moved_bytes, lambda: dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON)),
-            implementation("bitsandbytes", "bitsandbytes", moved_bytes,
-                  lambda: dequantize(_value_or_raise(by_bitsandbytes), dtype=torch.bfloat16, impl=Impl.BITSANDBYTES)),
-            implementation("copy", "copy of as many bytes", moved_bytes, lambda: target.copy_(source)),
+            add("triton", verbatim("Triton"), moved_bytes,
+                lambda: dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON)),
+            add("bitsandbytes", verbatim("bitsandbytes"), moved_bytes,
+                lambda: dequantize(_value_or_raise(by_bitsandbytes), dtype=torch.bfloat16, impl=Impl.BITSANDBYTES)),
+            add("copy", tr("copy of as many bytes"), moved_bytes, lambda: target.copy_(source)),
         ),
         assess,
         weight.device,
@@ -133,22 +141,22 @@ def _dequantizing(
 def _product(
     operation: str, tokens: int, params: QuantizationParams, quantized: Quantized, restored: torch.Tensor
 ) -> Comparison[WeightImplResult]:
-    """x [tokens, columns] times the weights, which are [rows, columns]."""
+    """x [tokens, columns] times the transposed weights [rows, columns]."""
     generator = torch.Generator().manual_seed(params.seed)
     x = torch.randn(tokens, restored.shape[1], generator=generator).to(restored)
     reference = x.double() @ restored.double().T
     allowed = allowed_rms_error(x @ restored.T, reference)
     io = 2.0 * (x.numel() + tokens * restored.shape[0])
     in_4_bits, in_bf16 = io + quantized.nbytes, io + 2.0 * restored.numel()
-    implementation = _implementations_of(operation, restored.numel())
+    add = _implementations_of(operation, restored.numel())
     return Comparison(
         (
-            implementation("triton", "Triton, weights in 4 bits", in_4_bits, lambda: matmul(x, quantized, impl=Impl.TRITON)),
-            implementation("bitsandbytes", "bitsandbytes, weights in 4 bits", in_4_bits,
-                  lambda: matmul(x, quantized, impl=Impl.BITSANDBYTES)),
-            implementation("dequantize-cublas", "dequantize (Triton), then cuBLAS", in_4_bits,
-                  lambda: x @ dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON).T),
-            implementation("cublas-bf16", "cuBLAS, weights in bf16", in_bf16, lambda: x @ restored.T),
+            add("triton", tr("Triton, 4-bit weights"), in_4_bits, lambda: matmul(x, quantized, impl=Impl.TRITON)),
+            add("bitsandbytes", tr("bitsandbytes, 4-bit weights"), in_4_bits,
+                lambda: matmul(x, quantized, impl=Impl.BITSANDBYTES)),
+            add("dequantize-cublas", tr("dequantize (Triton), then cuBLAS"), in_4_bits,
+                lambda: x @ dequantize(quantized, dtype=torch.bfloat16, impl=Impl.TRITON).T),
+            add("cublas-bf16", tr("cuBLAS, bf16 weights"), in_bf16, lambda: x @ restored.T),
         ),
         lambda result, out: checked(result, out, reference, allowed),
         restored.device,
@@ -158,10 +166,13 @@ def _product(
 
 def _implementations_of(
     operation: str, elements: int
-) -> Callable[[str, str, float, Callable[[], torch.Tensor]], Implementation[WeightImplResult]]:
-    """Implementations of one operation, by id, label, the bytes that it must at least move, and how it runs."""
+) -> Callable[[str, Text, float, Callable[[], torch.Tensor]], Implementation[WeightImplResult]]:
+    """A function that makes an implementation of the operation from its id, its label, the least number of bytes that
+    it moves, and the function to run."""
 
-    def implementation(impl: str, label: str, moved_bytes: float, run: Callable[[], torch.Tensor]) -> Implementation[WeightImplResult]:
+    def implementation(
+        impl: str, label: Text, moved_bytes: float, run: Callable[[], torch.Tensor]
+    ) -> Implementation[WeightImplResult]:
         result = WeightImplResult(impl, label, operation=operation, elements=elements, bytes=moved_bytes)
         return Implementation(result, run)
 
@@ -173,7 +184,7 @@ def _quantized(weight: torch.Tensor, block_size: int, impl: Impl) -> Quantized:
 
 
 def _dequantized_in_float64(weight: torch.Tensor, block_size: int) -> torch.Tensor:
-    """NF4 of the weights by its definition: the nearest of the levels times absmax."""
+    """The weights in NF4 by its definition: the nearest level times absmax."""
     levels = torch.from_numpy(FORMATS[_FORMAT].levels.copy()).to(weight.device)
     boundaries = torch.from_numpy(np.asarray(FORMATS[_FORMAT].boundaries)).to(weight.device)
     blocks = weight.double().reshape(-1, block_size)

@@ -1,4 +1,4 @@
-"""The Triton kernels on a small matrix of the page's weights, traced: what they touch, and what they multiply."""
+"""Traces the Triton kernels on a small matrix of the page's weights: their memory traffic, and their products."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TypeVar
 import torch
 
 from core.contracts.result import KernelSource, LineTraffic, Metric, Provenance
+from core.contracts.text import tr
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.interpreter import Launch, intercept
 from core.topics.quantization.experiment.matrix import Matrix
+from core.topics.quantization.labels import FORMAT_LABELS
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.result import PAPER_BLOCK, PAPER_NESTED, Product, StepTraffic
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
@@ -23,18 +25,19 @@ from kernels.quantization.formats import FORMATS, FormatId
 
 T = TypeVar("T")
 TRACE_BUDGET_BYTES = 1 << 30
-"""What the tracer may hold of intermediate tiles at a time."""
+"""The most memory that the tracer may use for intermediate tiles."""
 
 _TOKENS = 32
 _STORED_ELEMENTS = 1 << 18
 _CODES, _SCALES = "codes", ("absmax", "scale codes", "scales of scales", "mean of scales", "minimum", "step")
 _TABLES = {"levels_ptr": "levels", "nested_levels_ptr": "levels of scales", "boundaries_ptr": "boundaries"}
+_STEPS = {"quantize": tr("quantize"), "dequantize": tr("dequantize"), "matmul": tr("matrix product")}
 _DOT = re.compile(r"tt\.dot .*: tensor<[\dx]+x(\w+)\b.*?> \* tensor<[\dx]+x(\w+)\b.*?> -> tensor<[\dx]+x(\w+)\b")
 
 
 @dataclass(frozen=True)
 class TracedKernels:
-    """What the three steps touched and multiplied; the product is of `weights` weights in `fused`."""
+    """Traffic and products of the three steps; the matrix product is of `weights` weights in the format `fused`."""
 
     fused: FormatId
     weights: int
@@ -46,7 +49,7 @@ class TracedKernels:
 
 @dataclass(frozen=True)
 class _Step:
-    """One step of the three, its launches, and the names of tensors by address."""
+    """One of the three steps, its launches, and the names of its tensors by address."""
 
     step: str
     format: FormatId
@@ -55,8 +58,8 @@ class _Step:
 
 
 def trace_kernels(params: QuantizationParams, matrix: Matrix, progress: ProgressCallback) -> TracedKernels:
-    """The chosen format, and NF4 for a product that has no fused kernel in it. Raises KernelError where a kernel cannot
-    take what it is given."""
+    """Trace the kernels in the chosen format. The product uses NF4 if the chosen format has no fused kernel. Raises
+    KernelError if a kernel does not accept its inputs."""
     chosen = FormatId(params.format)
     fused = chosen if FORMATS[chosen].bits == 4 and not FORMATS[chosen].affine else FormatId.NF4
     trace = _Tracing(in_parts(progress, 3 if fused is chosen else 4))
@@ -81,14 +84,16 @@ def quantized_by_triton(weight: torch.Tensor, params: QuantizationParams, format
 
 
 class _Tracing:
-    """Runs work under the tracer, and gives its launches too."""
+    """Runs functions under the tracer, and returns their launches too."""
 
     def __init__(self, progress: ProgressCallback) -> None:
         self._progress = progress
 
     def __call__(self, step: str, format_id: FormatId, work: Callable[[], T]) -> tuple[T, tuple[Launch, ...]]:
-        def report(done: float, total: float, _: str) -> None:
-            self._progress(done, total, f"tracing {step} ({FORMATS[format_id].label})")
+        phase = tr("tracing {step} ({format})", step=_STEPS[step], format=FORMAT_LABELS[format_id])
+
+        def report(done: float, total: float, _: object) -> None:
+            self._progress(done, total, phase)
 
         with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=report) as tracer:
             outcome = work()
@@ -96,9 +101,9 @@ class _Tracing:
 
 
 def stored_metrics() -> dict[str, Metric]:
-    """'stored.*': NF4 at QLoRA's block sizes, counted from the bytes of the tensors that are really kept."""
+    """'stored.*': NF4 at QLoRA's block sizes, counted from the bytes of the stored tensors."""
     weight = torch.randn(_STORED_ELEMENTS, generator=torch.Generator().manual_seed(0))
-    note, metrics = f"{_STORED_ELEMENTS:,} weights in NF4, all tensors held", {}
+    note, metrics = tr("{weights:,} weights in NF4, all stored tensors", weights=_STORED_ELEMENTS), {}
     for name, nested in (("plain", 0), ("nested", PAPER_NESTED)):
         stored = quantize(weight, block_size=PAPER_BLOCK, nested_block=nested, impl=Impl.TORCH)
         bits = stored.bits_per_parameter
@@ -128,15 +133,17 @@ def _collect_traffic(steps: Sequence[_Step], fused: FormatId, weights: int) -> T
             shown += kernel_traffic(step.step, [launch], names)
             products += [Product(step.step, launch.function, *types) for types in products_of(launch)]
     sources = {(source.kernel, source.function): source for source in reversed(shown.sources)}
-    return TracedKernels(fused, weights, tuple(step_traffic), shown.lines, tuple(reversed(sources.values())), tuple(products))
+    return TracedKernels(
+        fused, weights, tuple(step_traffic), shown.lines, tuple(reversed(sources.values())), tuple(products)
+    )
 
 
 def _names(step: _Step, index: int) -> dict[str, str]:
-    """What each argument of a launch holds, by where it lies in memory."""
+    """The name of each argument of a launch, by its address."""
     names = {}
     for buffer in step.launches[index].buffers:
         name = step.names.get(buffer.data_ptr) or _TABLES.get(buffer.name, buffer.name)
-        # Under double quantization the scales of the first launch are those that the second one reads, and then gone.
+        # Under double quantization the scales of the first launch are temporary: the second launch reads them.
         names[buffer.name] = "absmax" if step.step == "quantize" and buffer.name == _scale_argument(index) else name
     return names
 
@@ -146,7 +153,7 @@ def _scale_argument(index: int) -> str:
 
 
 def _names_by_address(quantized: Quantized, *others: tuple[torch.Tensor, str]) -> dict[int, str]:
-    """By address, the tensors of quantized weights and `others`."""
+    """The names of the tensors of quantized weights and of `others`, by address."""
     named: list[tuple[torch.Tensor | None, str]] = [(quantized.codes, _CODES), (quantized.absmax, "absmax"), *others]
     if (nested := quantized.nested) is not None:
         named += [(nested.codes, "scale codes"), (nested.absmax, "scales of scales"), (nested.offset, "mean of scales")]
@@ -170,29 +177,29 @@ def _traffic(step: _Step, index: int, launch: Launch, names: dict[str, str]) -> 
             elements=buffer.size_bytes // buffer.element_bytes,
         )
         for buffer, counted in zip(launch.buffers, traffic(launch).buffers, strict=True)
-        if counted.unique_bytes  # else an argument that this format has no use for
+        if counted.unique_bytes  # otherwise the format does not use the argument
     ]
 
 
 def matmul_metrics(traced: TracedKernels) -> dict[str, Metric]:
-    """'matmul.*'."""
+    """The metrics 'matmul.*' of the traced product."""
     rows = [row for row in traced.traffic if row.kernel == "matmul"]
     types = [(product.left, product.right) for product in traced.products if product.step == "matmul"]
     codes = sum(row.unique_bytes for row in rows if row.tensor == _CODES)
     scales = sum(row.unique_bytes for row in rows if row.tensor in _SCALES)
     read, weights = sum(row.read_bytes for row in rows), traced.weights
-    note = f"{FORMATS[traced.fused].label}, {_TOKENS} tokens; distinct bytes"
+    note = tr("{format}, {tokens} tokens; unique bytes", format=FORMAT_LABELS[traced.fused], tokens=_TOKENS)
     metrics = {
-        "matmul.weights": Metric(weights, "weights", Provenance.TRACED, "of the matrix whose product was traced"),
+        "matmul.weights": Metric(weights, "weights", Provenance.TRACED, tr("of the matrix whose product was traced")),
         "matmul.code_bytes": Metric(codes, "bytes", Provenance.TRACED, note),
         "matmul.scale_bytes": Metric(scales, "bytes", Provenance.TRACED, note),
-        "matmul.read_bytes": Metric(read, "bytes", Provenance.TRACED, "of all loads"),
-        "matmul.weight_bytes_bf16": Metric(2 * weights, "bytes", Provenance.MODELLED, "the same weights in bf16"),
+        "matmul.read_bytes": Metric(read, "bytes", Provenance.TRACED, tr("of all loads")),
+        "matmul.weight_bytes_bf16": Metric(2 * weights, "bytes", Provenance.MODELLED, tr("the same weights in bf16")),
     }
     if types:
         in_bf16 = all(pair == ("bf16", "bf16") for pair in types)
         shown = ", ".join(sorted({f"{left} x {right}" for left, right in types}))
         metrics["matmul.computes_bf16"] = Metric(
-            float(in_bf16), "", Provenance.TRACED, f"products in the kernel's TTIR: {shown}"
+            float(in_bf16), "", Provenance.TRACED, tr("products in the kernel's TTIR: {products}", products=shown)
         )
     return metrics

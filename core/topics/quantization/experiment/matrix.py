@@ -1,4 +1,4 @@
-"""A small matrix of the page's weights, for what runs Triton kernels: whole blocks in every row."""
+"""A small matrix of the page's weights for the Triton kernels, with whole blocks in every row."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ROWS, MIN_COLUMNS = 64, 256
 
 @dataclass(frozen=True)
 class Matrix:
-    """Weights bf16 [ROWS, columns] on a device. `short` says that the weights were fewer and were repeated."""
+    """Weights bf16 [ROWS, columns] on a device. `is_repeated` says that there were too few weights, which repeat."""
 
     weight: torch.Tensor
     is_repeated: bool
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
-        """The same numbers [elements]; made when first asked for, as what is only timed does without."""
+        """The same weights as float32 [elements]; made on first use, since timing does not need them."""
         return self.weight.float().cpu().numpy().ravel()
 
     @property
@@ -36,7 +36,7 @@ class Matrix:
 def matrix_of(
     params: QuantizationParams, checkpoint: Checkpoint | None, device: str, rows: int = ROWS, columns: int = 0
 ) -> Matrix:
-    """The first weights of the tensor that is shown, or that is drawn. Raises FileChanged."""
+    """The first weights of the representative tensor, or of the drawn one. Raises FileChanged."""
     columns = max(columns or MIN_COLUMNS, params.block_size)
     elements = rows * columns
     if checkpoint is None:
@@ -44,6 +44,6 @@ def matrix_of(
     else:
         values = sample_of(representative_tensor(checkpoint), elements)
     weight = torch.from_numpy(np.resize(values, (rows, columns))).to(torch.bfloat16)
-    # Of another dtype, a weight may be beyond bf16.
+    # A weight of another dtype may overflow bf16.
     weight = torch.nan_to_num(weight, nan=0.0)
     return Matrix(weight.to(device), len(values) < elements)

@@ -1,4 +1,4 @@
-"""What quantized linear layers do to what a model says: its loss, with each format in turn."""
+"""Measures what quantized linear layers do to a model's outputs: its loss, with each format in turn."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from core.contracts.errors import InvalidParams
 from core.contracts.result import Metric, Provenance, number_or_none
+from core.contracts.text import Text, as_text, listed, tr
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.hardware.host import host_facts
@@ -24,39 +25,41 @@ from core.language_model.small_model import SmallModel, small_model
 from core.language_model.torch_state import torch_threads
 from core.language_model.windows import LENGTH, file_windows, held_out_windows
 from core.topics.quantization.experiment.restoring import quantized
+from core.topics.quantization.labels import FORMAT_LABELS, SMALL_MODEL, model_label
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.result import REFERENCE, SMALL_MODEL, LossDifference, OutputLoss
+from core.topics.quantization.result import REFERENCE, LossDifference, OutputLoss
 from kernels.quantization.formats import FORMATS, FormatId
 
 _FOLDER_LENGTH = 256
 _SMALL_PARAMETERS = 1 << 25
 _BATCH_WINDOWS = 16
 SMALL_TOKENS = 1 << 16
-"""What the small model reads: enough to tell NF4 from INT4."""
+"""How many tokens the small model reads: enough to tell NF4 from INT4."""
 
 _MIN_TOKENS_PER_DOCUMENT = 24
-_BACKUP_BYTES = 4  # a weight that is put back later, where no smaller type holds it
+_BACKUP_BYTES = 4  # of a weight that is restored later, if no smaller type holds it exactly
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Of one model: the weights as they are, each format, and every two of these on the same windows."""
+    """The losses of one model: unquantized and in each format, and the difference of every two on the same windows."""
 
     outputs: tuple[OutputLoss, ...]
     pairs: tuple[LossDifference, ...]
 
 
-def small_model_losses(params: QuantizationParams, progress: ProgressCallback) -> tuple[Losses, str]:
-    """Of the small trained model on paragraphs that it did not read; and its notice, '' without one."""
+def small_model_losses(params: QuantizationParams, progress: ProgressCallback) -> tuple[Losses, Text]:
+    """The losses of the small trained model on held-out paragraphs; and its notice, empty if there is none."""
     trained = small_model(STANDARD, lambda done, total, what: progress(done, 2 * total, what))
     assert trained.world is not None
     documents = SMALL_TOKENS // _MIN_TOKENS_PER_DOCUMENT + 1
     windows = held_out_windows(trained.world, trained.tokenizer, documents)[: SMALL_TOKENS // LENGTH]
-    return _losses(SMALL_MODEL, trained, lambda: windows, params, _second_half(progress)), trained.notice
+    losses = _losses(SMALL_MODEL, trained, lambda: windows, params, _second_half(progress))
+    return losses, as_text(trained.notice)
 
 
 def folder_losses(params: QuantizationParams, progress: ProgressCallback) -> Losses:
-    """The same of the user's model folder on their text. Raises InvalidParams for what cannot be opened or read."""
+    """The losses of the user's model folder on their text. Raises InvalidParams if either cannot be read."""
     loaded = open_folder(params.model.strip(), field="model")
     _check_memory(loaded)
     longest = int(getattr(loaded.model.config, "max_position_embeddings", 0) or _FOLDER_LENGTH)
@@ -69,15 +72,22 @@ def folder_losses(params: QuantizationParams, progress: ProgressCallback) -> Los
 
 
 def output_metrics(rows: Iterable[OutputLoss]) -> dict[str, Metric]:
-    """'outputs.*' of the small model and 'folder.*' of the user's."""
+    """'outputs.*' of the small model and 'folder.*' of the user's folder."""
     metrics = {}
     for row in rows:
         name = row.format or "reference"
-        note = f"{row.tokens:,} tokens, {row.quantized_layers} linear layers quantized, computed in float32"
+        notes = [
+            tr(
+                "{tokens:,} tokens, {layers} linear layers quantized, computed in float32",
+                tokens=row.tokens,
+                layers=row.quantized_layers,
+            )
+        ]
         if row.loss_stderr is not None:
-            note += f"; standard error of the loss {row.loss_stderr:.2g} nats"
+            notes.append(tr("standard error of the loss {stderr:.2g} nats", stderr=row.loss_stderr))
         if row.increase_stderr is not None:
-            note += f", of its increase {row.increase_stderr:.2g}"
+            notes.append(tr("standard error of its increase {stderr:.2g} nats", stderr=row.increase_stderr))
+        note = listed(notes)
         if row.model == SMALL_MODEL:
             metrics[f"outputs.{name}.loss"] = Metric(_or_nan(row.loss), "nats", Provenance.MEASURED_CPU, note)
         else:
@@ -100,8 +110,7 @@ def _losses(
     # In a small model threads wait for each other longer than they compute, on a busy machine twenty times as long.
     with torch_threads(1 if loaded.parameters < _SMALL_PARAMETERS else None):
         for format_id in formats:
-            name_of_format = "as it is" if format_id is None else FORMATS[format_id].label
-            report = partial(_report, in_turn, f"loss of the {name}, {name_of_format}")
+            report = partial(_report, in_turn, _phase(name, format_id))
             losses[REFERENCE if format_id is None else format_id.value] = _loss(
                 loaded, names, format_id, windows(), params, report
             )
@@ -112,8 +121,14 @@ def _losses(
     )
 
 
-def _report(progress: ProgressCallback, what: str, done: float, total: float) -> None:
-    progress(done, total, what)
+def _phase(model: str, format_id: FormatId | None) -> Text:
+    if format_id is None:
+        return tr("loss of {model}, unquantized", model=model_label(model))
+    return tr("loss of {model} in {format}", model=model_label(model), format=FORMAT_LABELS[format_id])
+
+
+def _report(progress: ProgressCallback, phase: Text, done: float, total: float) -> None:
+    progress(done, total, phase)
 
 
 def _loss(
@@ -124,7 +139,7 @@ def _loss(
     params: QuantizationParams,
     report: Callable[[float, float], None],
 ) -> TextLoss:
-    """A fifth of the progress for quantizing, the rest for windows, whose number is not known beforehand."""
+    """A fifth of the progress is for quantizing, the rest for windows, whose number is not known beforehand."""
     changed = (
         nullcontext()
         if format_id is None
@@ -137,23 +152,31 @@ def _loss(
             lambda done, total: report(0.2 * done / total, 1),
         )
     )
-    at_once = _BATCH_WINDOWS if loaded.parameters < _SMALL_PARAMETERS else 1
+    batch_windows = _BATCH_WINDOWS if loaded.parameters < _SMALL_PARAMETERS else 1
     with changed:
         return windows_loss(
-            loaded.model, windows, lambda done, total, _: report(1 - 0.8 / (1 + done / 32), 1), batch_size=at_once
+            loaded.model, windows, lambda done, total, _: report(1 - 0.8 / (1 + done / 32), 1), batch_size=batch_windows
         )
 
 
 def _check_memory(loaded: SmallModel) -> None:
-    """Raises InvalidParams where the weights to put back do not fit beside the model."""
+    """Raises InvalidParams if a copy of the linear layers does not fit into memory beside the model."""
     linear = sum(loaded.model.get_submodule(name).weight.numel() for name in linear_names(loaded.model))
     if not linear:
-        raise InvalidParams(f"The model in {loaded.folder} has no linear layers to quantize.", "model")
+        text = tr(
+            "The model in {folder} has no linear layers to quantize: give another model.", folder=str(loaded.folder)
+        )
+        raise InvalidParams(text, "model")
     needed, free = linear * _BACKUP_BYTES, host_facts().available_memory_bytes
     if needed > free:
         raise InvalidParams(
-            f"Beside the model in {loaded.folder}, {needed / 2**30:.1f} GiB are needed to put its weights back after "
-            f"each format, and {free / 2**30:.1f} GiB of memory are free: take a smaller model.",
+            tr(
+                "To restore the weights of the model in {folder} after each format, {needed:.1f} GiB of memory are "
+                "needed, and {free:.1f} GiB are free: use a smaller model.",
+                folder=str(loaded.folder),
+                needed=needed / 2**30,
+                free=free / 2**30,
+            ),
             "model",
         )
 

@@ -1,4 +1,5 @@
-"""The errors of every tensor: a checkpoint's, streamed and kept as they are done, or those of one that is drawn."""
+"""Measures the errors of every tensor: those of a checkpoint, streamed and cached, or of one drawn from a
+distribution."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from core.checkpoint.tensor_table import TensorTable
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Message, Metric, Provenance
 from core.contracts.result_builder import ResultBuilder
+from core.contracts.text import EMPTY, Text, sentences, tr, tr_plural
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
 from core.language_model.cache import cache_folder
@@ -30,7 +32,7 @@ from core.topics.quantization.sampling import draw_weights
 
 _PARTIAL_EVERY_S = 1.0
 _PAUSE_FACTOR = 10
-"""A Partial of many tensors takes time itself: at most a tenth of the run."""
+"""A Partial of many tensors takes time itself: partials may take at most a tenth of the run."""
 
 Builder = ResultBuilder[QuantizationResult]
 Steps = Generator[Progress | Partial, None, None]
@@ -42,14 +44,14 @@ def quantization_of(params: QuantizationParams) -> Quantization:
 
 
 def report_folder() -> Path:
-    """Where measured tensors are kept, in the user's cache."""
+    """The folder of cached tensors, in the user's cache."""
     return cache_folder() / "checkpoint-reports"
 
 
 def survey_checkpoint(builder: Builder, checkpoint: Checkpoint, until: float) -> Steps:
     """Fill in the report of a checkpoint, with a Partial every second; `until` is its share of the whole run.
 
-    A shard that goes away or changes ends the report early: what was measured stays, and the messages say so.
+    If a shard is removed or changes, the report ends early: the measured tensors stay, and a message says so.
     """
     params, known = builder.result.params, _Rows()
     surveyed, survey_progress, pause = Survey(), _SurveyProgress(), _PARTIAL_EVERY_S
@@ -72,7 +74,7 @@ def survey_checkpoint(builder: Builder, checkpoint: Checkpoint, until: float) ->
 
 
 def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
-    """Fill in the report of one tensor from the distribution. A cell of its error map is one block."""
+    """Fill in the report of one tensor drawn from the distribution. Each cell of its error map is one block."""
     params = builder.result.params
     weights = draw_weights(params, params.blocks * params.block_size)
     blocks = weights.reshape(params.blocks, params.block_size)
@@ -80,7 +82,7 @@ def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
     scales = restored_scales(absmax_of(blocks), quantization.nested_block) if quantization.has_nested_scales else None
     whole, stretches = Measured(WeightSums()), []
     for begin in range(0, params.blocks, MAP_COLUMNS):
-        progress(begin, params.blocks, "quantizing the weights")
+        progress(begin, params.blocks, tr("quantizing the weights"))
         rows = slice(begin, begin + MAP_COLUMNS)
         piece = piece_of(blocks[rows].ravel(), params.block_size)
         measured = measure_piece(piece, quantization, MAP_COLUMNS, None if scales is None else scales[rows])
@@ -97,24 +99,24 @@ def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
 
 
 class _SurveyProgress:
-    """The progress of a survey that is walked a tensor at a time, each by a phase with a progress of its own."""
+    """Forwards the progress of a survey, which advances tensor by tensor, to the current phase's callback."""
 
     def __init__(self) -> None:
         self._progress: ProgressCallback | None = None
 
-    def __call__(self, done: float, total: float, phase: str) -> None:
+    def __call__(self, done: float, total: float, phase: Text) -> None:
         if self._progress is not None:
             self._progress(done, total, phase)
 
     def next_of(self, walk: Generator[None, None, None], progress: ProgressCallback) -> bool:
-        """Measure one more tensor; False when there was none left."""
+        """Measure one more tensor; False if none was left."""
         self._progress = progress
         return next(walk, self) is not self
 
 
 @dataclass
 class _Rows:
-    """Rows of tensors, each made once: a report of a thousand tensors fills its tables every second."""
+    """The rows of the tensors, each made once: a report of a thousand tensors fills its tables every second."""
 
     known: dict[str, list[TensorErrors]] = field(default_factory=dict)
 
@@ -137,7 +139,7 @@ def _add_tensors(builder: Builder, measured: MeasuredTensors, known: _Rows) -> N
 
 
 def _error_maps(params: QuantizationParams, rows: Sequence[Measured]) -> dict[str, np.ndarray]:
-    """By format, float32 [rows, MAP_COLUMNS]."""
+    """The error map of each format, float32 [rows, MAP_COLUMNS]."""
     maps = {}
     for name in params.formats:
         columns = [measured.errors[name].map_row for measured in rows]
@@ -153,18 +155,18 @@ def _error_metrics(result: QuantizationResult) -> dict[str, Metric]:
         for name, (value, unit) in measured.items():
             metrics[f"{row.format}.{name}"] = _measured(np.nan if value is None else value, unit)
         metrics[f"{row.format}.max_abs_error"] = _measured(row.max_abs_error, "")
-        note = "codes and scales, counted and not stored"
+        note = tr("codes and scales; the size is computed, nothing is stored")
         bits, size = float(row.bits_per_parameter), float(row.quantized_bytes)
         metrics[f"{row.format}.bits_per_parameter"] = Metric(bits, "bits", Provenance.MODELLED, note)
         metrics[f"{row.format}.bytes"] = Metric(size, "bytes", Provenance.MODELLED, note)
     for row in result.totals[:1]:
         metrics["weights.elements"] = _measured(row.elements, "elements")
-        metrics["weights.bytes"] = _measured(row.bytes, "bytes", "as they are stored")
-        metrics["weights.nonfinite"] = _measured(row.nonfinite, "", "NaN or infinite, left out of every error")
+        metrics["weights.bytes"] = _measured(row.bytes, "bytes", tr("as stored in the checkpoint"))
+        metrics["weights.nonfinite"] = _measured(row.nonfinite, "", tr("NaN or inf weights, left out of every error"))
     if len(result.tensors):
         kurtoses = result.tensors.columns["kurtosis"]
         if np.isfinite(kurtoses).any():
-            note = "the median of the tensors; a normal distribution has 3"
+            note = tr("median over the tensors; a normal distribution has 3")
             metrics["weights.kurtosis"] = _measured(float(np.nanmedian(kurtoses)), "", note)
     return metrics
 
@@ -172,11 +174,11 @@ def _error_metrics(result: QuantizationResult) -> dict[str, Metric]:
 def _report_metrics(surveyed: Survey, seconds: float) -> dict[str, Metric]:
     metrics = {
         "report.tensors": _measured(len(surveyed.measured), "tensors"),
-        "report.resumed_tensors": _measured(surveyed.resumed, "tensors", "known from an earlier run"),
-        "report.read_bytes": _measured(surveyed.read_bytes, "bytes", "of weights that were quantized in this run"),
+        "report.resumed_tensors": _measured(surveyed.resumed, "tensors", tr("measured by an earlier run")),
+        "report.read_bytes": _measured(surveyed.read_bytes, "bytes", tr("of weights that this run quantized")),
     }
     if surveyed.read_bytes:
-        note = "wall time, reading and all formats included"
+        note = tr("by wall time, including reading and all formats")
         metrics["report.bytes_per_s"] = _measured(surveyed.read_bytes / seconds, "B/s", note)
     return metrics
 
@@ -184,23 +186,38 @@ def _report_metrics(surveyed: Survey, seconds: float) -> dict[str, Metric]:
 def _messages(surveyed: Survey, checkpoint: Checkpoint) -> tuple[Message, ...]:
     messages = []
     if surveyed.stopped_by:
-        missing = len(checkpoint.measured) - len(surveyed.measured)
-        are = "tensor is" if missing == 1 else "tensors are"
-        messages.append(("warning", f"{surveyed.stopped_by} {missing} {are} missing from this report."))
+        missing = tr_plural(
+            "{count} tensor is missing from this report.",
+            "{count} tensors are missing from this report.",
+            count=len(checkpoint.measured) - len(surveyed.measured),
+        )
+        messages.append(Message("warning", sentences(surveyed.stopped_by, missing)))
     if surveyed.resumed:
-        were = "tensor was" if surveyed.resumed == 1 else "tensors were"
-        messages.append(("notice", f"{surveyed.resumed} {were} measured by an earlier run and not read again."))
+        resumed = tr_plural(
+            "{count} tensor was measured by an earlier run and not read again.",
+            "{count} tensors were measured by an earlier run and not read again.",
+            count=surveyed.resumed,
+        )
+        messages.append(Message("notice", resumed))
     if surveyed.notice:
-        messages.append(("warning", surveyed.notice))
+        messages.append(Message("warning", surveyed.notice))
     if checkpoint.skipped:
-        hold = "tensor holds" if len(checkpoint.skipped) == 1 else "tensors hold"
-        messages.append(("notice", f"{len(checkpoint.skipped)} {hold} no weights to measure."))
+        skipped = tr_plural(
+            "{count} tensor holds no weights to measure.",
+            "{count} tensors hold no weights to measure.",
+            count=len(checkpoint.skipped),
+        )
+        messages.append(Message("notice", skipped))
     nonfinite = sum(measured.weights.nonfinite for _, measured in surveyed.measured.values())
     if nonfinite:
-        are = "weight is NaN or infinite and" if nonfinite == 1 else "weights are NaN or infinite and"
-        messages.append(("warning", f"{nonfinite:,} {are} left out of every error."))
-    return tuple(Message(severity, text) for severity, text in messages)
+        left_out = tr_plural(
+            "{count:,} weight is NaN or inf and left out of every error.",
+            "{count:,} weights are NaN or inf and left out of every error.",
+            count=nonfinite,
+        )
+        messages.append(Message("warning", left_out))
+    return tuple(messages)
 
 
-def _measured(value: float, unit: str, note: str = "") -> Metric:
+def _measured(value: float, unit: str, note: Text = EMPTY) -> Metric:
     return Metric(float(value), unit, Provenance.MEASURED_CPU, note)

@@ -1,4 +1,4 @@
-"""A model's linear layers with the weights that a format gives back, and their own again afterwards."""
+"""Quantizes the linear layers of a model, and restores their own weights afterwards."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LayerProgress = Callable[[int, int], None]
 def quantized(
     model: Any, names: Iterable[str], format_id: FormatId, block_size: int, nested_block: int, progress: LayerProgress
 ) -> Iterator[None]:
-    """Inside, the named linear layers have the weights that the format gives back; afterwards their own.
+    """Within the block, the named linear layers have quantized weights; afterwards they have their own again.
 
-    What is kept to put back is in bfloat16 or float16 where that loses nothing, as in most checkpoints: half as much
-    again as the model, not as much.
+    The copies of their own weights are in bfloat16 or float16 if that is exact, as for most checkpoints: then they take
+    half of the model's size.
     """
     names = list(names)
     backups: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -45,7 +45,7 @@ def quantized(
 
 
 def restore_in_place(weights: NDArray[np.float32], format_id: FormatId, block_size: int, nested_block: int) -> None:
-    """Replace float32 weights [elements] by what the format gives back of them, a piece at a time."""
+    """Quantize and dequantize float32 weights [elements] in place, piece by piece."""
     pieces = [weights[begin : begin + _PIECE_ELEMENTS] for begin in range(0, len(weights), _PIECE_ELEMENTS)]
     has_nested_scales = nested_block and not FORMATS[format_id].affine
     ratios = _scale_ratios(pieces, block_size, nested_block) if has_nested_scales else [None] * len(pieces)
@@ -57,7 +57,7 @@ def restore_in_place(weights: NDArray[np.float32], format_id: FormatId, block_si
 
 
 def _scale_ratios(pieces: Iterable[NDArray[np.float32]], block_size: int, nested_block: int) -> Sequence[Scales | None]:
-    """By piece, what double quantization gives back of each scale over the scale itself; 1 for blocks of zeros."""
+    """Per piece, each scale after double quantization divided by the scale itself; 1 for blocks of zeros."""
     absmax = [_absmax(piece, block_size) for piece in pieces]
     whole = np.concatenate(absmax)
     backups = restored_scales(whole, nested_block)

@@ -1,4 +1,4 @@
-"""What is shown of a sample: histograms, levels won, block sizes, outliers, distributions, scales."""
+"""Measures samples of the weights: histograms, counts per level, block sizes, outliers, distributions, scales."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.nested_scales import SHOWN, NestedScales, nested_scales
 from core.checkpoint.opening import Checkpoint
 from core.contracts.result import Metric, Provenance
+from core.contracts.text import Text, tr, verbatim
 from core.engine.steps import ProgressCallback
 from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort_weights
+from core.topics.quantization.labels import DISTRIBUTION_LABELS
 from core.topics.quantization.params import DISTRIBUTIONS, QuantizationParams
 from core.topics.quantization.result import DistributionErrors, OutlierErrors, ScaleLevel
 from core.topics.quantization.sampling import (
@@ -34,13 +36,13 @@ _OUTLIER_SHARE = 0.001
 
 
 def sampled(params: QuantizationParams, checkpoint: Checkpoint | None, progress: ProgressCallback) -> list[Weights]:
-    """The beginnings of some tensors, or of what is drawn. Raises FileChanged."""
+    """The first weights of some tensors, or of the drawn weights. Raises FileChanged."""
     if checkpoint is None:
         return [draw_weights(params, params.blocks * params.block_size)[: 1 << 20]]
     tensors = pick_evenly(checkpoint.measured)
     samples = []
     for index, tensor in enumerate(tensors):
-        progress(index, len(tensors), f"sampling {tensor.name}")
+        progress(index, len(tensors), tr("sampling {tensor}", tensor=tensor.name))
         samples.append(sample_of(tensor))
     return samples
 
@@ -48,11 +50,12 @@ def sampled(params: QuantizationParams, checkpoint: Checkpoint | None, progress:
 def histograms(
     params: QuantizationParams, samples: Sequence[Weights], progress: ProgressCallback
 ) -> tuple[Histogram | None, dict[str, Codebook]]:
-    """The weights of all samples, and which level of each format wins them; None and nothing without a sample."""
+    """The histogram of all samples, and how many weights go to each level of each format. Without a sample, None and an
+    empty dict."""
     total: Histogram | None = None
     books: dict[str, Codebook] = {}
     for index, weights in enumerate(samples):
-        progress(index, len(samples), "counting weights and levels")
+        progress(index, len(samples), tr("counting weights and levels"))
         whole = len(weights) - len(weights) % params.block_size or len(weights)
         piece = piece_of(weights[:whole], params.block_size)
         ascending = sort_weights(piece.blocks, piece.absmax)
@@ -64,18 +67,18 @@ def histograms(
 
 
 def swept(params: QuantizationParams, samples: Sequence[Weights], progress: ProgressCallback) -> tuple[Point, ...]:
-    """Every block size, on as many of the samples as make half a million weights."""
-    progress(0, 1, "sweeping block sizes")
+    """Every block size, on half a million weights of the samples."""
+    progress(0, 1, tr("sweeping block sizes"))
     share = max(1, _SWEPT_ELEMENTS // len(samples)) if samples else 0
     return sweep([weights[:share] for weights in samples], params.formats, params.nested)
 
 
 def outliers(params: QuantizationParams, progress: ProgressCallback) -> tuple[OutlierErrors, ...]:
-    """What one in a thousand does as it grows, to all weights and to those beside it."""
+    """The errors as one weight in a thousand grows: of all weights, and of the other weights."""
     rows = []
     quantization = Quantization(params.formats, params.block_size, params.nested)
     for index, scale in enumerate(_OUTLIER_SCALES):
-        progress(index, len(_OUTLIER_SCALES), "growing outliers")
+        progress(index, len(_OUTLIER_SCALES), tr("growing outliers"))
         with_outliers = params.changed(outlier_share=_OUTLIER_SHARE, outlier_scale=scale)
         weights = draw_weights(with_outliers, _CONTROL_ELEMENTS)
         others = weights == draw_weights(params.changed(outlier_share=0.0), _CONTROL_ELEMENTS)
@@ -89,12 +92,19 @@ def outliers(params: QuantizationParams, progress: ProgressCallback) -> tuple[Ou
 
 
 def distributions(params: QuantizationParams, progress: ProgressCallback) -> tuple[DistributionErrors, ...]:
-    """Every format on every distribution, whatever the parameters are."""
+    """Every format on every distribution. No parameter but the seed matters."""
     rows = []
     for index, distribution in enumerate(DISTRIBUTIONS):
         weights = draw_standardized(distribution, 5, _CONTROL_ELEMENTS, np.random.default_rng((params.seed, 2, index)))
         for block_size in _CONTROL_BLOCKS:
-            progress(index, len(DISTRIBUTIONS), f"quantizing {distribution} weights")
+            progress(
+                index,
+                len(DISTRIBUTIONS),
+                tr(
+                    "quantizing weights of the {distribution} distribution",
+                    distribution=DISTRIBUTION_LABELS[distribution],
+                ),
+            )
             quantization = Quantization(tuple(FORMATS), block_size)
             for name, sums in sum_error_powers([weights], quantization).items():
                 total = make_point(name, quantization, *sums)
@@ -103,7 +113,7 @@ def distributions(params: QuantizationParams, progress: ProgressCallback) -> tup
 
 
 def scales(params: QuantizationParams, checkpoint: Checkpoint | None) -> NestedScales:
-    """The first scales of one tensor, and what double quantization does to them. Raises FileChanged."""
+    """The first scales of one tensor, with double quantization. Raises FileChanged."""
     if checkpoint is None:
         tensor, weights = params.distribution, draw_weights(params, params.blocks * params.block_size)
     else:
@@ -116,17 +126,17 @@ def scales(params: QuantizationParams, checkpoint: Checkpoint | None) -> NestedS
 
 def scale_metrics(scales: NestedScales) -> dict[str, Metric]:
     block, group = scales.block_size, scales.nested_block
-    note = f"of {len(scales.absmax):,} scales, against float32"
+    note = tr("of {scales:,} scales, against float32", scales=len(scales.absmax))
     return {
-        "scales.plain_bits": _modelled(scales.plain_bits, f"32 / {block}"),
-        "scales.nested_bits": _modelled(scales.nested_bits, f"8 / {block} + 32 / ({block} * {group})"),
-        "scales.saved_bits": _modelled(scales.saved_bits, "per parameter"),
+        "scales.plain_bits": _modelled(scales.plain_bits, verbatim(f"32 / {block}")),
+        "scales.nested_bits": _modelled(scales.nested_bits, verbatim(f"8 / {block} + 32 / ({block} * {group})")),
+        "scales.saved_bits": _modelled(scales.saved_bits, tr("per parameter")),
         "scales.relative_rmse": Metric(scales.relative_rmse, "", Provenance.MEASURED_CPU, note),
     }
 
 
 def scale_levels(params: QuantizationParams, scales: NestedScales) -> tuple[ScaleLevel, ...]:
-    """How a weight's bits come together in the chosen format, with scales in float32 and in 8 bits."""
+    """The bits per parameter of codes and scales in the chosen format, with scales in float32 and in 8 bits."""
     bits, block, count = FORMATS[FormatId(params.format)].bits, scales.block_size, len(scales.absmax)
     weights, groups = count * block, -(-count // scales.nested_block)
     codes = ("codes", weights, weights * bits // 8, float(bits))
@@ -144,5 +154,5 @@ def scale_levels(params: QuantizationParams, scales: NestedScales) -> tuple[Scal
     )
 
 
-def _modelled(bits: float, note: str) -> Metric:
+def _modelled(bits: float, note: Text) -> Metric:
     return Metric(bits, "bits", Provenance.MODELLED, note)

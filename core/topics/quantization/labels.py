@@ -1,0 +1,42 @@
+"""The names of formats, distributions and models, as the user reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.contracts.text import Text, tr, verbatim
+from kernels.quantization.formats import FORMATS, FormatId
+
+FORMAT_LABELS: Mapping[str, Text] = {
+    **{name.value: verbatim(format_.label) for name, format_ in FORMATS.items()},
+    FormatId.INT4_AFFINE.value: tr("INT4 affine"),
+}
+"""The names of the formats, by id."""
+
+DISTRIBUTION_LABELS: Mapping[str, Text] = {
+    "normal": tr("normal"),
+    "student-t": tr("Student's t"),
+    "laplace": tr("Laplace"),
+    "uniform": tr("uniform"),
+}
+"""The names of the distributions, by id."""
+
+_OPERATION_LABELS: Mapping[str, Text] = {
+    "error": tr("error of quantizing"),
+    "dequantize": tr("dequantize"),
+    "gemv": verbatim("GEMV"),
+    "matmul": tr("matrix product"),
+}
+
+SMALL_MODEL = "small model"
+"""The id of the model that the program trained itself."""
+
+
+def operation_label(operation: str) -> Text:
+    """The name of an operation whose implementations are compared."""
+    return _OPERATION_LABELS[operation]
+
+
+def model_label(model: str) -> Text:
+    """The name of a model whose loss was measured: the small model, or a folder of the user."""
+    return tr("small model") if model == SMALL_MODEL else verbatim(model)

@@ -113,7 +113,7 @@ def test_that_a_checkpoint_lists_what_it_skips_before_any_run(tmp_path: Path) ->
     file = tmp_path / "one.safetensors"
     file.write_bytes(len(header).to_bytes(8, "little") + header + np.ones(128, np.float32).tobytes() + bytes(16))
     made = plan(QuantizationParams(checkpoint=str(file)))
-    assert made.problem == ""
+    assert not made.problem
     assert [row.tensor for row in view_data.report_rows(made, None).skipped] == ["ids"]
     assert (made.scales.tensor, made.scales.absmax.tolist()) == ("a.weight", [1.0, 1.0])
 

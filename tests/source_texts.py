@@ -42,7 +42,7 @@ _NAMING = {
 _SILENT = {
     # internal errors: they never reach the user
     "ArithmeticError", "AssertionError", "AttributeError", "IndexError", "KeyError", "LookupError",
-    "NotImplementedError", "OSError", "RuntimeError", "TypeError", "ValueError",
+    "NotImplementedError", "OSError", "RuntimeError", "TimeoutError", "TypeError", "ValueError",
     # what is no text for anybody
     "compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn", "setObjectName",
     "setProperty", "property", "setStyleSheet", "getLogger", "debug", "exception", "log", "filterwarnings",
@@ -54,8 +54,11 @@ _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _SENTENCE = re.compile(r"(?<![\w./_-])[A-Za-z]{2,}(?:'[a-z]+)?[,:;]? (?:\{\} )?[a-z]{2,}(?![\w_(./=-])")
 _AROUND_VALUE = re.compile(r"\{\} [a-z]{3,}(?![\w_(./=])|(?<![\w./_])[A-Za-z][a-z]{2,}:? \{\}")
 _CITATION = re.compile(r"[A-Z][\w-]+ (?:et al\.|and [A-Z][\w-]+) \d{4}|\(arXiv [\d.]+\)")
+_NAME = re.compile(r"[\w-]+(?:[./:_][\w-]+)+")
+"""A path, a module, a name with a dot or an underscore."""
+_SQL = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|PRAGMA|BEGIN|VACUUM)\b")
 _ID = re.compile(r"[a-z\d]+(?:[-_/][a-z\d]+)*")
-_CODE = re.compile(r"[{;]\s*$|^\s*[.#@&<]|\\[dsw(]|==|\bdef |\bimport |\breturn |\bself\.|^[a-z-]+: [^ ]+;", re.M)
+_CODE = re.compile(r"[{;]\s*$|\{\{|^\s*[.#@&<]|\\[dsw(]|==|\bdef |\bimport |\breturn |\bself\.|^[a-z-]+: [^ ]+;", re.M)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ class _Scan:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def of(self, node: ast.AST, shown: bool = False) -> Iterator[Literal]:
+    def of(self, node: ast.AST, shown: str = "") -> Iterator[Literal]:
         if isinstance(node, ast.Constant):
             if isinstance(node.value, str) and looks_like_text(node.value, shown):
                 yield Literal(self.path, node.lineno, node.value)
@@ -144,32 +147,42 @@ class _Scan:
             yield from self._of_call(node, shown)
         else:
             for child in _visible_children(node):
-                yield from self.of(child, shown and isinstance(node, _CARRIERS))
+                yield from self.of(child, shown if isinstance(node, _CARRIERS) else "")
 
-    def _of_call(self, node: ast.Call, shown: bool) -> Iterator[Literal]:
+    def _of_call(self, node: ast.Call, shown: str) -> Iterator[Literal]:
         name = _name(node.func)
         if isinstance(node.func, ast.Attribute):
-            yield from self.of(node.func.value, shown and name in ("join", "format"))
+            yield from self.of(node.func.value, shown if name in ("join", "format") else "")
         if name in _SILENT:
             return
         for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
             if name in MESSAGE_CALLS and (_is_string(argument) or isinstance(argument, ast.JoinedStr)):
                 continue  # test_messages says what is wrong with messages
-            if name == VERBATIM and _is_string(argument) and not looks_like_text(argument.value, shown=False):
+            if name == VERBATIM and _is_string(argument) and not looks_like_text(argument.value):
                 continue
-            if name in _NAMING and _is_string(argument) and _ID.fullmatch(argument.value):
-                continue
-            is_shown = name in _SHOWING or name in _NAMING or (shown and name in ("str", "join", "format"))
-            yield from self.of(argument, is_shown)
+            yield from self.of(argument, _shown_by(name, shown))
 
 
 _CARRIERS = (ast.IfExp, ast.BinOp, ast.BoolOp, ast.List, ast.Tuple, ast.Starred, ast.GeneratorExp, ast.ListComp)
 """What hands a string on to the call around it."""
 
 
-def looks_like_text(text: str, shown: bool) -> bool:
-    """Whether a string reads like text for the user; `shown` when it goes where the user looks."""
-    plain = _CITATION.sub(" ", re.sub(r"<[^>]*>|&\w+;", " ", text))
+def _shown_by(function: str, shown: str) -> str:
+    """Where the arguments of a call go: '' nowhere, 'text' where the user looks, 'id or text' where ids go too."""
+    if function in _SHOWING:
+        return "text"
+    if function in _NAMING:
+        return "id or text"
+    return shown if function in ("str", "join", "format") else ""
+
+
+def looks_like_text(text: str, shown: str = "") -> bool:
+    """Whether a string reads like text for the user; `shown` says that it goes where the user looks."""
+    plain = re.sub(r"<[^>]*>|&\w+;", " ", text)
+    if _CITATION.search(plain):
+        return bool(re.search(r"(?<![\w./_])[a-z]{4,}", _CITATION.sub(" ", plain)))
+    if _NAME.fullmatch(plain) or _SQL.match(plain) or (shown == "id or text" and _ID.fullmatch(plain)):
+        return False
     if (
         shown
         and not plain.startswith("--")
@@ -183,7 +196,9 @@ def looks_like_text(text: str, shown: bool) -> bool:
 
 def _visible_children(node: ast.AST) -> Iterator[ast.AST]:
     """The parts of a node whose strings may be seen: no docstrings, annotations, keys, comparisons, internal checks."""
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(node, ast.ClassDef) and any(_name(base).endswith("Enum") for base in node.bases):
+        yield from (child for child in node.body if not isinstance(child, ast.Assign | ast.Expr))  # values are ids
+    elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         yield from (child for child in node.body if not _is_bare_string(child))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from (default for default in [*node.args.defaults, *node.args.kw_defaults] if default is not None)

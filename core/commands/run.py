@@ -15,10 +15,12 @@ from core.commands.session import engine_for, parse_assignments, run_once
 from core.contracts.claims import Claim, Finding
 from core.contracts.registry import topic as find_topic
 from core.contracts.result import Result
+from core.contracts.text import Text, tr, verbatim
 from core.contracts.topic import Topic
 from core.format import format_quantity
 
 _SEVERITY_STYLES = {"warning": "yellow", "notice": "dim"}
+_SEVERITIES = {"warning": tr("warning"), "notice": tr("notice")}
 
 Findings = Sequence[tuple[Claim, Finding]]
 
@@ -32,7 +34,7 @@ def run_topic(topic_id: str, assignments: Sequence[str], *, device: str, as_json
         result = run_once(engine, topic, params, engine_device)
     findings = [(claim, claim.test(result)) for claim in topic.claims]
     if as_json:
-        print(json.dumps(as_document(result, findings), indent=2))
+        print(json.dumps(as_document(result, findings), indent=2, ensure_ascii=False))
     else:
         print_tables(topic, result, findings)
     return 0
@@ -69,8 +71,12 @@ def _messages(result: Result) -> list[dict[str, str]]:
 def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
     """Print the numbers, the claims and the messages, if there are any, to stdout."""
     console = Console()
-    console.print(f"[bold]{topic.title}[/] on {result.environment.device}, {result.environment.backend}")
-    numbers = Table("metric", "value", "provenance", "note", box=None, pad_edge=False)
+    environment = result.environment
+    place = tr(
+        "{topic} on {device}, {backend}", topic=topic.title, device=environment.device, backend=environment.backend
+    )
+    console.print(escape(str(place)), style="bold")
+    numbers = _table(tr("metric"), tr("value"), tr("provenance"), tr("note"))
     numbers.columns[1].justify = "right"
     for name, metric in result.metrics.items():
         numbers.add_row(
@@ -81,9 +87,13 @@ def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
     for claim, finding in findings:
         print_claim(console, topic.id, claim, finding)
     if rows := _messages(result):
-        messages = Table("severity", "message", box=None, pad_edge=False)
+        messages = _table(tr("severity"), tr("message"))
         for row in rows:  # escaped: names inside a message may look like markup
-            messages.add_row(
-                f"[{_SEVERITY_STYLES.get(row['severity'], 'none')}]{row['severity']}[/]", escape(row["text"])
-            )
+            severity = _SEVERITIES.get(row["severity"], verbatim(row["severity"]))
+            style = _SEVERITY_STYLES.get(row["severity"], "none")
+            messages.add_row(f"[{style}]{severity}[/]", escape(row["text"]))
         console.print(messages)
+
+
+def _table(*titles: Text) -> Table:
+    return Table(*map(str, titles), box=None, pad_edge=False)

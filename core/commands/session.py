@@ -12,6 +12,7 @@ from core.contracts import events
 from core.contracts.errors import InvalidParams, RunFailed, UnknownName
 from core.contracts.params import Params
 from core.contracts.result import Result
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.engine import Engine
 
@@ -24,7 +25,12 @@ def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name:
-            raise InvalidParams(f"--set takes name=value, not {assignment!r}: for example --set seq_len=512.")
+            raise InvalidParams(
+                tr(
+                    "--set takes name=value, not {assignment}: for example --set seq_len=512.",
+                    assignment=repr(assignment),
+                )
+            )
         values[name.strip()] = value.strip()
     return topic.params.parse(values)
 
@@ -41,7 +47,10 @@ def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
         engine, engine_device = Engine(address=device, warm_up=False), "auto"
     else:
         raise UnknownName(
-            f"There is no device {device!r}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786."
+            tr(
+                "There is no device {name}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786.",
+                name=repr(device),
+            )
         )
     try:
         engine.start()
@@ -59,14 +68,14 @@ def run_once(engine: Engine, topic: Topic, params: Params, device: str, *, parti
     bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True)
     run = engine.submit(topic.id, params, device=device)
     with bar:
-        task = bar.add_task("starting the worker", total=None)
+        task = bar.add_task(str(tr("starting the worker")), total=None)
         try:
             for event in run.stream():
                 match event:
                     case events.Started(device=device_label):
-                        bar.update(task, description=f"running on {device_label}")
+                        bar.update(task, description=str(tr("running on {device}", device=device_label)))
                     case events.Progress(done=done, total=total, phase=phase):
-                        bar.update(task, completed=done, total=total, description=phase)
+                        bar.update(task, completed=done, total=total, description=str(phase))
                     case events.Partial(result=result) if partial:
                         run.cancel()
                         return result
@@ -79,8 +88,8 @@ def run_once(engine: Engine, topic: Topic, params: Params, device: str, *, parti
                             console.print(detail, style="dim", highlight=False, markup=False)
                         raise RunFailed(sentence)
                     case events.Cancelled(reason=reason):
-                        raise RunFailed(f"The run was {reason}.")
+                        raise RunFailed(tr("The run was {reason}.", reason=reason))
         except KeyboardInterrupt:
             run.cancel()
             raise
-    raise RunFailed("The run ended without a result.")
+    raise RunFailed(tr("The run ended without a result."))

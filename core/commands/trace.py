@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -12,12 +13,40 @@ from rich.text import Text
 from core.commands.run import as_document
 from core.commands.session import engine_for, run_once
 from core.contracts.registry import topic as find_topic
+from core.contracts.text import Text as Message
+from core.contracts.text import tr
 from core.format import format_quantity
 from core.topics.kernel_lab.result import TABLES, KernelLabResult, Printed
 from core.trace.tables import FaultRow, LaunchRow, LineRow, SectorRow, TensorRow
 
 TOPIC_ID = "kernel-lab"
 FAULTS_FOUND = 1
+
+_LINE_COLUMNS: tuple[tuple[Message, Literal["left", "right"]], ...] = (
+    (tr("line"), "left"),
+    (tr("kind"), "left"),
+    (tr("tensor"), "left"),
+    (tr("accesses"), "right"),
+    (tr("read"), "right"),
+    (tr("written"), "right"),
+    (tr("unique"), "right"),
+    (tr("masked off"), "right"),
+    (tr("reuse"), "right"),
+    (tr("sectors used"), "right"),
+)
+_TENSOR_COLUMNS: tuple[tuple[Message, Literal["left", "right"]], ...] = (
+    (tr("tensor"), "left"),
+    (tr("type"), "left"),
+    (tr("shape"), "left"),
+    (tr("size"), "right"),
+    (tr("read"), "right"),
+    (tr("written"), "right"),
+    (tr("unique"), "right"),
+    (tr("reuse"), "right"),
+)
+_SOURCE: tuple[Message, Literal["left", "right"]] = (tr("source"), "left")
+
+_FAULTS = {"out of bounds": tr("out of bounds"), "write-write race": tr("write-write race")}
 
 _LEAST_WIDTH, _WIDTH_WITH_SOURCE = 120, 150
 """In columns: the width that the numbers need, used in a pipe and a narrower terminal too, and the width from which the
@@ -43,7 +72,7 @@ def trace_target(target: str, *, addresses_only: bool, device: str, as_json: boo
     if as_json:
         findings = [(claim, claim.test(result)) for claim in topic.claims]
         document = as_document(result, findings)
-        print(json.dumps({**document, **{name: result.rows(name) for name in TABLES}}, indent=2))
+        print(json.dumps({**document, **{name: result.rows(name) for name in TABLES}}, indent=2, ensure_ascii=False))
     else:
         _print(result)
     return FAULTS_FOUND if result.faults else 0
@@ -52,7 +81,9 @@ def trace_target(target: str, *, addresses_only: bool, device: str, as_json: boo
 def _print(result: KernelLabResult) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, _LEAST_WIDTH)
-    console.print(Text(f"Traced on {result.environment.device}, {result.environment.backend}", style="dim"))
+    environment = result.environment
+    place = tr("Traced on {device}, {backend}", device=environment.device, backend=environment.backend)
+    console.print(Text(str(place), style="dim"))
     texts = {traced.file: traced.text.splitlines() for traced in result.files}
     for launch in result.launches:
         lines = [row for row in result.line_traffic if row.launch == launch.launch]
@@ -68,20 +99,23 @@ def _print(result: KernelLabResult) -> None:
 
 
 def _headline(launch: LaunchRow) -> Text:
-    head = Text.assemble(
-        (f"{launch.launch}  {launch.function}", "bold"),
-        f"  grid {launch.grid}, {launch.accesses:,} accesses, read {_bytes(launch.read_bytes)}, "
-        f"written {_bytes(launch.written_bytes)}, distinct {_bytes(launch.unique_bytes)}",
+    totals = tr(
+        "grid {grid}, {accesses:,} accesses, read {read}, written {written}, distinct {unique}",
+        grid=str(launch.grid),
+        accesses=launch.accesses,
+        read=_bytes(launch.read_bytes),
+        written=_bytes(launch.written_bytes),
+        unique=_bytes(launch.unique_bytes),
     )
+    head = Text.assemble((f"{launch.launch}  {launch.function}", "bold"), f"  {totals}")
     if launch.config:
-        head.append(f"\n   configuration {launch.config}", "dim")
+        head.append(f"\n   {tr('configuration {config}', config=str(launch.config))}", "dim")
     return head
 
 
 def _line_table(rows: Sequence[LineRow], sectors: Sequence[SectorRow], texts: dict[str, list[str]] | None) -> Table:
     """The source lines of a launch, with their code if `texts` is given: the lines of each file."""
-    columns = ["line", "kind", "tensor", "accesses", "read", "written", "unique", "masked off", "reuse", "sectors used"]
-    table = _table(*columns, *([] if texts is None else ["source"]))
+    table = _table(*_LINE_COLUMNS, *([] if texts is None else [_SOURCE]))
     for row in rows:
         code = [] if texts is None else [_source_line(texts.get(row.file, []), row.line)]
         table.add_row(
@@ -105,7 +139,7 @@ def _place(row: LineRow | SectorRow) -> tuple[str, int, str, str]:
 
 
 def _tensor_table(rows: Sequence[TensorRow]) -> Table:
-    table = _table("tensor", "type", "shape", "size", "read", "written", "unique", "reuse")
+    table = _table(*_TENSOR_COLUMNS)
     for row in rows:
         table.add_row(
             Text(row.tensor),
@@ -120,23 +154,41 @@ def _tensor_table(rows: Sequence[TensorRow]) -> Table:
     return table
 
 
-_LEFT = ("line", "kind", "tensor", "type", "shape", "source")
-
-
-def _table(*columns: str) -> Table:
+def _table(*columns: tuple[Message, Literal["left", "right"]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
+        title, justify = column
         # In a narrow terminal only the code is cut; numbers are never wrapped.
-        table.add_column(column, justify="left" if column in _LEFT else "right", no_wrap=column != "source")
+        table.add_column(str(title), justify=justify, no_wrap=column is not _SOURCE)
     return table
 
 
 def _fault_line(fault: FaultRow) -> Text:
-    programs = f"program {fault.program}"
+    place = tr(
+        "{file}:{line}, program {program}, index {index} of {tensor}",
+        file=fault.file,
+        line=fault.line,
+        program=str(fault.program),
+        index=fault.index,
+        tensor=fault.tensor,
+    )
     if fault.other_program is not None:
-        programs = f"programs {fault.program} and {fault.other_program}"
-    place = f"{fault.file}:{fault.line}, {programs}, index {fault.index} of {fault.tensor}"
-    return Text(f"{fault.kind}: {place}. {fault.sentence}", style="bold red")
+        place = tr(
+            "{file}:{line}, programs {program} and {other}, index {index} of {tensor}",
+            file=fault.file,
+            line=fault.line,
+            program=str(fault.program),
+            other=str(fault.other_program),
+            index=fault.index,
+            tensor=fault.tensor,
+        )
+    message = tr(
+        "{kind}: {place}. {explanation}",
+        kind=_FAULTS.get(fault.kind, fault.kind),
+        place=place,
+        explanation=fault.sentence,
+    )
+    return Text(str(message), style="bold red")
 
 
 def _print_log(rows: Sequence[Printed]) -> None:

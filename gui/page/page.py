@@ -184,7 +184,7 @@ class Page(QWidget, Generic[P, R]):
     def show_error(self, sentence: Text | str, detail: str = "", field: str | None = None) -> None:
         """One sentence in the banner, the field at fault highlighted, the details in the log."""
         if str(sentence) != self.banner.sentence:
-            self.log.append(f"{sentence}\n{detail}" if detail else sentence)
+            self.log.append(f"{sentence}\n{detail}" if detail else str(sentence))
         self.banner.show_error(sentence, detail)
         if field is not None:
             self.form.show_fault(sentence, field)

@@ -21,11 +21,13 @@ from PySide6.QtWidgets import QApplication
 
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.params import Params
+from core.contracts.text import Text, listed, tr
 from gui import theme, translation
 from gui.page.engine_bridge import EngineBridge
 from gui.window.garbage import collected_on_gui_thread
 from gui.window.history import HistoryKeeper
 from gui.window.main_window import MainWindow
+from gui.window.qt_texts import follow_language
 from gui.window.settings import Settings
 
 _SWITCH_S = 0.0005
@@ -39,6 +41,7 @@ def build_app(theme_name: str) -> QApplication:
     app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName("Tilescope")
     app.setApplicationDisplayName("Tilescope")
+    follow_language(app)
     theme.apply(app, theme_name)
     return app
 
@@ -63,17 +66,20 @@ def make_history() -> Any:
 def run_window(
     *,
     theme: str | None = None,
+    language: str | None = None,
     topic: str | None = None,
     assignments: Sequence[str] = (),
     settings: Settings | None = None,
 ) -> int:
     """Open the window and return the exit code when it is closed.
 
-    `assignments` are `name=value` for the page of `topic`. Raises UnknownName for a theme, topic or parameter, and
-    InvalidParams for a value.
+    `language` is the code of a language that exists; `assignments` are `name=value` for the page of `topic`. Raises
+    UnknownName for a theme, topic or parameter, and InvalidParams for a value.
     """
     sys.setswitchinterval(_SWITCH_S)
     settings = settings or Settings()
+    if language is not None:
+        settings.language = language
     translation.use(settings.language)
     _check_names(theme, topic)
     params = _parsed(topic, assignments)
@@ -125,11 +131,11 @@ def start_engine(bridge: EngineBridge) -> None:
 class _Errors(QObject):
     """Carries errors of any thread to the GUI thread."""
 
-    raised = Signal(str, str)
+    raised = Signal(object, str)
 
 
 @contextmanager
-def unexpected_errors_go_to(show: Callable[[str, str], None]) -> Iterator[None]:
+def unexpected_errors_go_to(show: Callable[[Text, str], None]) -> Iterator[None]:
     """While active, an uncaught exception of any thread is printed to stderr and shown by `show`."""
     errors = _Errors()
     errors.raised.connect(show)
@@ -140,10 +146,11 @@ def unexpected_errors_go_to(show: Callable[[str, str], None]) -> Iterator[None]:
             return
         detail = "".join(traceback.format_exception(kind, error, trace))
         if isinstance(error, TilescopeError):
-            sentence = error.sentence
+            sentence = error.text
         else:
-            sentence = (
-                f"Something went wrong ({kind.__name__}): the page stays as it was, and the log tab has the details."
+            sentence = tr(
+                "Something went wrong ({error}): the page stays as it was, and the log tab has the details.",
+                error=kind.__name__,
             )
         print(detail, file=sys.stderr, end="")
         errors.raised.emit(sentence, detail)
@@ -193,7 +200,7 @@ def _parsed(topic_id: str | None, assignments: Sequence[str]) -> Params | None:
     if not assignments:
         return None
     if topic_id is None:
-        raise InvalidParams("--set needs a page: add --topic, for example --topic kernel-lab.")
+        raise InvalidParams(tr("--set needs a page: add --topic, for example --topic kernel-lab."))
     from core.commands.session import parse_assignments
     from core.contracts import registry
 
@@ -204,6 +211,8 @@ def _check_names(theme_name: str | None, topic_id: str | None) -> None:
     from core.contracts import registry
 
     if theme_name is not None and theme_name not in theme.NAMES:
-        raise UnknownName(f"There is no theme {theme_name!r}: the themes are {', '.join(theme.NAMES)}.")
+        raise UnknownName(
+            tr("There is no theme {name}: the themes are {known}.", name=repr(theme_name), known=listed(theme.NAMES))
+        )
     if topic_id is not None:
         registry.topic(topic_id)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from core.contracts.errors import MissingRequirement
+from core.contracts.text import Text, sentences, tr
 
 _HEADLESS_PLATFORMS = ("offscreen", "minimal", "vnc")
 _XCB_LIBRARIES = {
@@ -22,7 +23,7 @@ _XCB_LIBRARIES = {
 }
 
 
-def why_no_display() -> str | None:
+def why_no_display() -> Text | None:
     """One sentence that says why no window can be shown, or None if one can."""
     if os.environ.get("QT_QPA_PLATFORM", "").split(":")[0] in _HEADLESS_PLATFORMS or sys.platform != "linux":
         return None
@@ -30,12 +31,14 @@ def why_no_display() -> str | None:
         return None
     display = os.environ.get("DISPLAY", "")
     if not display:
-        return "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)."
+        return tr("There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set).")
     if not _x_server_answers(display):
-        return f"The X server of DISPLAY={display} does not answer."
+        return tr("The X server of DISPLAY={display} does not answer.", display=display)
     missing = [package for library, package in _XCB_LIBRARIES.items() if not _loads(library)]
     if missing:
-        return f"Qt needs X11 libraries that are not installed: apt-get install {' '.join(missing)}."
+        return tr(
+            "Qt needs X11 libraries that are not installed: apt-get install {packages}.", packages=" ".join(missing)
+        )
     return None
 
 
@@ -43,9 +46,8 @@ def require_display() -> None:
     """Raise MissingRequirement where no window can be shown."""
     reason = why_no_display()
     if reason is not None:
-        raise MissingRequirement(
-            f"{reason} To save pictures without a display: python main.py screenshot all --out gallery"
-        )
+        hint = tr("To save pictures without a display: python main.py screenshot all --out gallery")
+        raise MissingRequirement(sentences(reason, hint))
 
 
 def _x_server_answers(display: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.registry import TOPICS
 from core.contracts.registry import topic as find_topic
+from core.contracts.text import listed, tr
 
 THEMES = ("dark", "light")
 _SMALLEST, _LARGEST = 320, 16384
@@ -30,7 +31,9 @@ def save_pages(
     """
     width, height = parse_size(size)
     if theme not in (None, *THEMES):
-        raise InvalidParams(f"There is no theme {theme!r}: the themes are {', '.join(THEMES)}.")
+        raise InvalidParams(
+            tr("There is no theme {name}: the themes are {known}.", name=repr(theme), known=listed(THEMES))
+        )
     topics = [find_topic(name) for name in (TOPICS if topic_id == "all" else [topic_id])]
     from core.commands.session import parse_assignments
 
@@ -54,7 +57,12 @@ def parse_size(size: str) -> tuple[int, int]:
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
     if not all(_SMALLEST <= side <= _LARGEST for side in sides):
         raise InvalidParams(
-            f"--size {size} cannot be used: write WIDTHxHEIGHT in pixels, each from {_SMALLEST} to {_LARGEST}."
+            tr(
+                "--size {size} cannot be used: write WIDTHxHEIGHT in pixels, each from {least} to {most}.",
+                size=size,
+                least=_SMALLEST,
+                most=_LARGEST,
+            )
         )
     return sides
 
@@ -63,6 +71,8 @@ def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TilescopeError(f"The folder {out} cannot be created: {error.strerror or error}.") from None
+        reason = str(error.strerror or error)
+        message = tr("The folder {folder} cannot be created: {reason}.", folder=str(out), reason=reason)
+        raise TilescopeError(message) from None
     if not os.access(out, os.W_OK):
-        raise TilescopeError(f"The folder {out} is not writable.")
+        raise TilescopeError(tr("The folder {folder} is not writable.", folder=str(out)))

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Result
+from core.contracts.text import listed, tr
 from gui.page.controller import Controller
 from gui.page.page import Page
 
@@ -21,12 +22,12 @@ class HistoryKeeper(QObject):
     """One thread that reads and writes the history, and replies with signals on the GUI thread.
 
     `make_history` opens the history, on that thread and on first use. `listed` carries (topic, entries, undoable),
-    `loaded` a Result, `notice` one sentence and whether it is an error.
+    `loaded` a Result, `notice` a text of one sentence and whether it is an error.
     """
 
     listed = Signal(str, object, bool)
     loaded = Signal(object)
-    notice = Signal(str, bool)
+    notice = Signal(object, bool)
 
     def __init__(self, make_history: Callable[[], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -69,8 +70,8 @@ class HistoryKeeper(QObject):
 
     def export(self, entry_id: str, folder: Path) -> None:
         def work(history: Any) -> None:
-            names = " and ".join(path.name for path in history.export(entry_id, folder))
-            self.notice.emit(f"Exported {names}.", False)
+            names = listed(path.name for path in history.export(entry_id, folder))
+            self.notice.emit(tr("Exported {files}.", files=names), False)
 
         self._later(work)
 
@@ -88,7 +89,7 @@ class HistoryKeeper(QObject):
                     self._history = self._make_history()
                 work(self._history, *args)
             except TilescopeError as error:
-                self.notice.emit(error.sentence, True)
+                self.notice.emit(error.text, True)
 
         self._thread.submit(guarded)
 
@@ -117,7 +118,7 @@ class PageHistory(QObject):
         self._keeper.undo_remove(self._page.topic.id)
 
     def _export(self, entry_id: str) -> None:
-        folder = QFileDialog.getExistingDirectory(self._page, "Export the run into a folder")
+        folder = QFileDialog.getExistingDirectory(self._page, str(tr("Export the run to a folder")))
         if folder:
             self._keeper.export(entry_id, Path(folder))
 
@@ -131,4 +132,5 @@ class PageHistory(QObject):
             return
         self._page.form.propose(result.params)
         self._controller.show_result(result)
-        self._page.append_log(f"Reopened a run on {result.environment.device} from the history")
+        message = tr("Reopened a run on {device} from the history", device=result.environment.device)
+        self._page.append_log(str(message))

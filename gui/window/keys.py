@@ -15,20 +15,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.contracts.text import tr
+
 SHORTCUTS = (
-    ("F5, Ctrl+R", "Run"),
-    ("Esc", "Cancel the run, close the message or restore a maximised plot"),
-    ("Space", "Play or pause"),
-    ("Left, Right", "Step back or forward"),
-    ("Ctrl+1 … Ctrl+9", "Open a page"),
-    ("Ctrl+Z, Ctrl+Shift+Z", "Undo or redo a parameter change"),
-    ("Ctrl+B", "Show or hide the parameters"),
-    ("Ctrl+J", "Open or collapse the tabs under the plots"),
-    ("Ctrl+S", "Save a picture of the window"),
-    ("Ctrl+T", "Switch between dark and light"),
-    ("Ctrl+L", "Switch between English and Chinese"),
-    ("F1", "Show the keyboard shortcuts"),
-    ("Ctrl+Q", "Quit"),
+    ("F5, Ctrl+R", tr("Run")),
+    ("Esc", tr("Cancel the run, close the message or restore a maximised plot")),
+    ("Space", tr("Play or pause")),
+    ("Left, Right", tr("Step back or forward")),
+    ("Ctrl+1 … Ctrl+9", tr("Open a page")),
+    ("Ctrl+Z, Ctrl+Shift+Z", tr("Undo or redo a parameter change")),
+    ("Ctrl+B", tr("Show or hide the parameters")),
+    ("Ctrl+J", tr("Expand or collapse the tabs")),
+    ("Ctrl+S", tr("Save a picture of the window")),
+    ("Ctrl+T", tr("Switch between dark and light")),
+    ("Ctrl+L", tr("Switch between English and Chinese")),
+    ("F1", tr("Show the keyboard shortcuts")),
+    ("Ctrl+Q", tr("Quit")),
 )
 _ARROWS = (Qt.Key.Key_Left, Qt.Key.Key_Right)
 _NEED_ARROWS = (QSlider, QTabBar, QComboBox, QAbstractItemView, QTextEdit, QPlainTextEdit)

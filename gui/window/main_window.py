@@ -26,12 +26,14 @@ from core import language
 from core.contracts import registry
 from core.contracts.errors import TilescopeError
 from core.contracts.params import Params
+from core.contracts.text import Text, tr
 from core.contracts.topic import Topic
 from gui import theme, translation
 from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
 from gui.page.page import Page
 from gui.pages import PAGES
+from gui.translation import show_text
 from gui.window.geometry import place_window
 from gui.window.history import HistoryKeeper, PageHistory
 from gui.window.keys import KeyGuard, shortcuts_as_html
@@ -138,8 +140,11 @@ class MainWindow(QMainWindow):
 
     def _show_broken(self, topic_id: str, error: Exception) -> None:
         traceback.print_exception(error)
-        sentence = f"The page {topic_id} could not be opened: {type(error).__name__}: {error}"
-        label = QLabel(error.sentence if isinstance(error, TilescopeError) else sentence)
+        label = QLabel()
+        sentence = tr(
+            "The page {topic} could not be opened: {error}", topic=topic_id, error=f"{type(error).__name__}: {error}"
+        )
+        show_text(label.setText, error.text if isinstance(error, TilescopeError) else sentence)
         label.setProperty("role", "empty")
         label.setMargin(48)
         label.setWordWrap(True)
@@ -165,46 +170,51 @@ class MainWindow(QMainWindow):
         if self.current is not None:
             self.current.controller.clear()
 
-    def _menus(self) -> dict[str, list[Entry]]:
+    def _menus(self) -> list[tuple[Text, list[Entry]]]:
         """Every action of the window with its keys."""
         on_page = self._on_page
         pages: list[Entry] = [
-            (str(topic.title), partial(self.open_page, topic.id), (f"Ctrl+{number}",) if number <= 9 else ())
+            (topic.title, partial(self.open_page, topic.id), (f"Ctrl+{number}",) if number <= 9 else ())
             for number, topic in enumerate(self._topics.values(), start=1)
         ]
-        return {
-            "&File": [
-                ("Save picture…", self.save_picture, ("Ctrl+S",)),
-                None,
-                ("Quit", self.close, ("Ctrl+Q",)),
-            ],
-            "&Edit": [
-                ("Undo", on_page(lambda page: page.form.undo_stack.undo()), ("Ctrl+Z",)),
-                ("Redo", on_page(lambda page: page.form.undo_stack.redo()), ("Ctrl+Shift+Z",)),
-                ("Default parameters", on_page(lambda page: page.form.reset()), ()),
-            ],
-            "&Run": [
-                ("Run", self.run, ("F5", "Ctrl+R")),
-                ("Cancel", on_page(lambda page: page.dismiss()), ("Esc",)),
-                ("Clear result", self._clear_result, ()),
-                None,
-                ("Restart worker", self._bridge.restart, ()),
-            ],
-            "&Play": [
-                ("Play or pause", on_page(lambda page: page.toggle_play()), ("Space",)),
-                ("Step back", on_page(lambda page: page.step(-1)), ("Left",)),
-                ("Step on", on_page(lambda page: page.step(1)), ("Right",)),
-            ],
-            "&View": [
-                *pages,
-                None,
-                ("Show or hide parameters", on_page(_toggle_side), ("Ctrl+B",)),
-                ("Open or collapse the tabs", on_page(lambda page: page.lower.toggle()), ("Ctrl+J",)),
-                ("Dark or light", self.toggle_theme, ("Ctrl+T",)),
-                ("English or Chinese", self.toggle_language, ("Ctrl+L",)),
-            ],
-            "&Help": [("Keys", self.show_shortcuts, ("F1",))],
-        }
+        file: list[Entry] = [
+            (tr("Save picture…"), self.save_picture, ("Ctrl+S",)),
+            None,
+            (tr("Quit"), self.close, ("Ctrl+Q",)),
+        ]
+        edit: list[Entry] = [
+            (tr("Undo"), on_page(lambda page: page.form.undo_stack.undo()), ("Ctrl+Z",)),
+            (tr("Redo"), on_page(lambda page: page.form.undo_stack.redo()), ("Ctrl+Shift+Z",)),
+            (tr("Default parameters"), on_page(lambda page: page.form.reset()), ()),
+        ]
+        run: list[Entry] = [
+            (tr("Run"), self.run, ("F5", "Ctrl+R")),
+            (tr("Cancel"), on_page(lambda page: page.dismiss()), ("Esc",)),
+            (tr("Clear result"), self._clear_result, ()),
+            None,
+            (tr("Restart worker"), self._bridge.restart, ()),
+        ]
+        play: list[Entry] = [
+            (tr("Play or pause"), on_page(lambda page: page.toggle_play()), ("Space",)),
+            (tr("Step back"), on_page(lambda page: page.step(-1)), ("Left",)),
+            (tr("Step forward"), on_page(lambda page: page.step(1)), ("Right",)),
+        ]
+        view: list[Entry] = [
+            *pages,
+            None,
+            (tr("Show or hide the parameters"), on_page(_toggle_side), ("Ctrl+B",)),
+            (tr("Expand or collapse the tabs"), on_page(lambda page: page.lower.toggle()), ("Ctrl+J",)),
+            (tr("Switch between dark and light"), self.toggle_theme, ("Ctrl+T",)),
+            (tr("Switch between English and Chinese"), self.toggle_language, ("Ctrl+L",)),
+        ]
+        return [
+            (tr("&File"), file),
+            (tr("&Edit"), edit),
+            (tr("&Run"), run),
+            (tr("&Play"), play),
+            (tr("&View"), view),
+            (tr("&Help"), [(tr("Keyboard shortcuts"), self.show_shortcuts, ("F1",))]),
+        ]
 
     def toggle_theme(self) -> None:
         self.set_theme("light" if theme.current().is_dark else "dark")
@@ -230,30 +240,31 @@ class MainWindow(QMainWindow):
     def save_picture(self) -> None:
         """Ask for a name and save the window with its footer, as `screenshot` does."""
         name = f"{self._settings.page or 'tilescope'}.png"
-        path, _ = QFileDialog.getSaveFileName(self, "Save picture", name, "Pictures (*.png *.svg)")
+        title, kinds = str(tr("Save picture")), str(tr("Pictures (*.png *.svg)"))
+        path, _ = QFileDialog.getSaveFileName(self, title, name, kinds)
         if path:
             try:
                 save_picture(self.body, self.footer, Path(path))
             except TilescopeError as error:
-                self.show_error(error.sentence)
+                self.show_error(error.text)
 
     def show_shortcuts(self) -> None:
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", shortcuts_as_html(), parent=self)
+        box = QMessageBox(QMessageBox.Icon.NoIcon, str(tr("Keyboard shortcuts")), shortcuts_as_html(), parent=self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
-    def show_error(self, sentence: str, detail: str = "") -> None:
+    def show_error(self, sentence: Text | str, detail: str = "") -> None:
         """In place: in the banner of the page in view, or in the status bar before there is one."""
         if self.current is not None:
             self.current.page.show_error(sentence, detail)
         else:
-            self.status.showMessage(sentence)
+            self.status.showMessage(str(sentence))
 
-    def _show_news(self, sentence: str, is_error: bool) -> None:
+    def _show_news(self, sentence: Text, is_error: bool) -> None:
         if is_error:
             self.show_error(sentence)
         else:
-            self.status.showMessage(sentence, _NEWS_MS)
+            self.status.showMessage(str(sentence), _NEWS_MS)
 
     # Life
 

@@ -77,5 +77,6 @@ class Navigation(QFrame):
         colours = theme.current()
         for button in (*self.buttons.values(), self._theme, self._language):
             button.setIcon(icon(button.objectName(), colours.muted, checked=colours.accent))
-        self._theme.setText("Light" if colours.is_dark else "Dark")
-        self._theme.setToolTip(f"Switch to the {'light' if colours.is_dark else 'dark'} theme (Ctrl+T)")
+        show_text(self._theme.setText, tr("Light") if colours.is_dark else tr("Dark"))
+        offer = tr("Switch to the light theme (Ctrl+T)") if colours.is_dark else tr("Switch to the dark theme (Ctrl+T)")
+        show_text(self._theme.setToolTip, offer)

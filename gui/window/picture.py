@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Result
+from core.contracts.text import listed, tr
 from gui import theme
 
 FOOTER_PX = 24
@@ -35,7 +36,9 @@ def save_picture(content: QWidget, footer: str, path: Path, scale: float = _SCAL
         _paint(image, content, size, footer)
         written = image.save(str(path))
     if not written:
-        raise TilescopeError(f"{path.name} could not be written: check the folder and the file type (.png or .svg).")
+        raise TilescopeError(
+            tr("{file} could not be written: check the folder and the file type (.png or .svg).", file=path.name)
+        )
 
 
 def footer_text(topic_id: str | None, result: Result | None) -> str:
@@ -43,11 +46,18 @@ def footer_text(topic_id: str | None, result: Result | None) -> str:
     if topic_id is None:
         return "Tilescope"
     if result is None:
-        return f"Tilescope  ·  {topic_id}  ·  modelled, nothing was run"
+        return "  ·  ".join(("Tilescope", topic_id, str(tr("modelled, nothing was run"))))
     environment = result.environment
-    provenances = sorted({metric.provenance.value for metric in result.metrics.values()})
+    provenances = sorted({metric.provenance for metric in result.metrics.values()})
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
-    parts = ["Tilescope", result.topic, environment.device, environment.backend, ", ".join(provenances), versions]
+    parts = [
+        "Tilescope",
+        result.topic,
+        environment.device,
+        environment.backend,
+        str(listed(each.label for each in provenances)),
+        versions,
+    ]
     return "  ·  ".join(part for part in parts if part)
 
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from core.contracts.errors import TilescopeError
 from core.contracts.events import Cancelled, Event, Failed
 from core.contracts.params import Params
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from gui import theme
 from gui.page.engine_bridge import EngineBridge
@@ -76,7 +77,7 @@ def _show_page(window: MainWindow, topic: Topic, params: Params, size: tuple[int
     window.show()
     opened = window.open_page(topic.id)
     if opened is None:
-        raise TilescopeError(f"The page {topic.id} could not be opened.")
+        raise TilescopeError(tr("The page {topic} could not be opened.", topic=topic.id))
     opened.page.form.set_params(params)
     opened.controller.show_plan()
     _settle()
@@ -99,12 +100,12 @@ def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None
         loop.exec()
     bridge.run_event.disconnect(watch)
     if not terminal_events:
-        raise TilescopeError(opened.page.banner.sentence or "The run could not be started.")
+        raise TilescopeError(opened.page.banner.sentence or tr("The run could not be started."))
     match terminal_events[-1]:
         case Failed(sentence=sentence):
             raise TilescopeError(sentence)
         case Cancelled(reason=reason):
-            raise TilescopeError(f"The run was {reason}.")
+            raise TilescopeError(tr("The run was {reason}.", reason=reason))
 
 
 def _wait_until_drawn(page: Page) -> None:

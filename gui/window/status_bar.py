@@ -12,17 +12,19 @@ from PySide6.QtCore import QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QWidget
 
-from core.format import format_quantity
+from core.contracts.text import EMPTY, tr
+from core.format import quantity
 from gui import theme
+from gui.translation import show_text
 
 _MEMORY_EVERY_MS = 2000
 _STATES = {
-    "starting": ("warn", "Worker starting"),
-    "ready": ("good", "Worker ready"),
-    "busy": ("busy", "Worker busy"),
-    "restarting": ("warn", "Worker restarting"),
-    "failed": ("bad", "Worker failed"),
-    "closed": ("idle", "Worker stopped"),
+    "starting": ("warn", tr("Worker starting")),
+    "ready": ("good", tr("Worker ready")),
+    "busy": ("busy", tr("Worker busy")),
+    "restarting": ("warn", tr("Worker restarting")),
+    "failed": ("bad", tr("Worker failed")),
+    "closed": ("idle", tr("Worker stopped")),
 }
 
 
@@ -62,7 +64,8 @@ class StatusBar(QStatusBar):
         self._timer.timeout.connect(self._show_memory)
         self.setSizeGripEnabled(False)
         self._dot = _Dot()
-        self.engine = QLabel("Worker not started")
+        self.engine = QLabel()
+        show_text(self.engine.setText, tr("Worker not started"))
         self.device = QLabel()
         self.versions = QLabel(f"Python {platform.python_version()}  ·  Qt for Python {pyside_version}")
         self.engine.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -74,12 +77,13 @@ class StatusBar(QStatusBar):
         self.setContentsMargins(6, 0, 8, 0)
 
     def show_state(self, state: Any) -> None:
-        """An EngineState: phase, a few words of detail, and the device once it is known."""
+        """An EngineState: phase, details if there are any, and the device once it is known."""
         role, label = _STATES[str(state.phase)]
         self._dot.set_role(role)
-        self.engine.setText(f"{label}: {state.detail}" if state.detail else label)
-        self.engine.setToolTip(self.engine.text())
-        self.device.setText(f"Device {state.device}  ·" if state.device else "")
+        text = tr("{state}: {detail}", state=label, detail=state.detail) if state.detail else label
+        show_text(self.engine.setText, text)
+        show_text(self.engine.setToolTip, text)
+        show_text(self.device.setText, tr("Device {device}  ·", device=state.device) if state.device else EMPTY)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -91,7 +95,8 @@ class StatusBar(QStatusBar):
 
     def _show_memory(self) -> None:
         used_bytes = self._memory_bytes()
-        self.memory.setText(f"Worker {format_quantity(used_bytes, 'bytes')}  ·" if used_bytes else "")
+        memory = tr("Worker {memory}  ·", memory=quantity(used_bytes, "bytes")) if used_bytes else EMPTY
+        show_text(self.memory.setText, memory)
 
 
 def memory_of_children_bytes() -> int:

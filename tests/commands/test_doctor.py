@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from core.commands import doctor
+from core.contracts.text import Text, tr
 
 
 @pytest.fixture
 def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the worker, which the tests of the command line start."""
-    monkeypatch.setattr(doctor, "_worker", lambda: doctor.Check("Worker", doctor.State.OK, "started"))
+    monkeypatch.setattr(doctor, "_worker", lambda: doctor.Check(tr("Worker"), doctor.State.OK, tr("started")))
 
 
-def checks(capsys: pytest.CaptureFixture[str], problem: str | None = None) -> tuple[int, dict[str, dict[str, str]]]:
+def checks(capsys: pytest.CaptureFixture[str], problem: Text | None = None) -> tuple[int, dict[str, dict[str, str]]]:
     code = doctor.examine(as_json=True, display_problem=problem)
     return code, {check["name"]: check for check in json.loads(capsys.readouterr().out)}
 
@@ -23,7 +24,7 @@ def checks(capsys: pytest.CaptureFixture[str], problem: str | None = None) -> tu
 def test_that_a_complete_machine_passes_and_a_missing_display_is_no_failure(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, by_name = checks(capsys, problem="There is no display here.")
+    code, by_name = checks(capsys, problem=tr("There is no display here."))
     assert code == 0
     assert by_name["Display"]["state"] == "optional"
     assert "screenshot" in by_name["Display"]["remedy"]
@@ -77,7 +78,7 @@ def test_that_at_80_columns_no_path_is_broken_and_no_other_line_is_longer(
     history = Path(f"/{'no-such-folder/' * 5}Application Support/Tilescope")
     monkeypatch.setattr(doctor, "data_folder", lambda: history)
     monkeypatch.setattr(doctor.os, "access", lambda *_: True)
-    doctor.examine(as_json=False, display_problem="There is no display here (neither of two variables is set).")
+    doctor.examine(as_json=False, display_problem=tr("There is no display here (neither of two variables is set)."))
     lines = capsys.readouterr().out.splitlines()
     assert any(f"({python})" in line for line in lines)
     assert any(line.endswith(f"  {history}") for line in lines)

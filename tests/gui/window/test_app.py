@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from core.contracts.errors import TilescopeError, UnknownName
+from core.contracts.text import Text
 from gui.page.engine_bridge import EngineBridge
 from gui.window.app import run_window, start_engine, unexpected_errors_go_to
 from tests.gui.doubles import FakeEngine
@@ -94,8 +95,8 @@ def test_that_an_unexpected_error_of_any_thread_is_shown_in_place(qtbot: Any, ca
     shown: list[tuple[str, str]] = []
 
     class Banner:
-        def show(self, sentence: str, detail: str) -> None:
-            shown.append((sentence, detail))
+        def show(self, sentence: Text, detail: str) -> None:
+            shown.append((str(sentence), detail))
             assert threading.current_thread() is threading.main_thread()
 
     banner = Banner()

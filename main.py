@@ -86,7 +86,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
 
             reason = why_no_display()
             if reason is not None:
-                hint = tr("Saving pictures of the pages to {folder} instead.", folder=f"{fallback_gallery}/")
+                hint = tr("Saving pictures of the pages to {folder} instead.", folder=str(fallback_gallery))
                 print(f"{reason} {hint}", file=sys.stderr)
                 screenshot("all", out=fallback_gallery)
                 return

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from core.contracts.result import Metric, Provenance
-from core.contracts.text import EMPTY, Text, listed, tr
+from core.contracts.text import EMPTY, Text, tr
 
 ERROR_FACTOR = 3.0
 """An implementation passes if its RMS error is at most this many times that of PyTorch in the same precision."""
@@ -96,5 +96,5 @@ def time_metrics(name: str, result: ImplResult, note: Text = EMPTY) -> dict[str,
         samples=len(result.time_ms_samples),
         spread=result.spread_ms,
     )
-    note = listed([note, spread]) if note else spread
+    note = tr("{note}, {spread}", note=note, spread=spread) if note else spread
     return {f"{name}.time_ms": Metric(result.time_ms, "ms", result.measured, note)}

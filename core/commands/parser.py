@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from typer.core import TyperCommand, TyperGroup
 
 from core.commands.wrapping import wrapped
-from core.contracts.text import Text, tr, verbatim
+from core.contracts.text import Text, listed, tr, verbatim
 
 _MAX_FIRST_COLUMN = 26
 _ERRORS = (
@@ -45,8 +45,12 @@ def worded(error: str) -> Text:
     """An error of the parser, given as its English sentence, as a text to translate."""
     for pattern, text in _ERRORS:
         if match := re.fullmatch(pattern, error):
-            return Text(text.message, tuple(match.groupdict().items()))
+            return Text(text.message, tuple((name, _value(name, value)) for name, value in match.groupdict().items()))
     return verbatim(error)
+
+
+def _value(name: str, value: str) -> Text | str:
+    return listed(part.strip("'") for part in value.split(", ")) if name == "close" else value
 
 
 class Command(TyperCommand):

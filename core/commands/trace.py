@@ -14,7 +14,7 @@ from core.commands.run import as_document
 from core.commands.session import engine_for, run_once
 from core.contracts.registry import topic as find_topic
 from core.contracts.text import Text as Message
-from core.contracts.text import tr
+from core.contracts.text import tr, tr_in
 from core.format import format_quantity
 from core.topics.kernel_lab.result import TABLES, KernelLabResult, Printed
 from core.trace.tables import FaultRow, LaunchRow, LineRow, SectorRow, TensorRow
@@ -23,8 +23,8 @@ TOPIC_ID = "kernel-lab"
 FAULTS_FOUND = 1
 
 _LINE_COLUMNS: tuple[tuple[Message, Literal["left", "right"]], ...] = (
-    (tr("line"), "left"),
-    (tr("kind"), "left"),
+    (tr_in("column", "line"), "left"),
+    (tr_in("column", "kind"), "left"),
     (tr("tensor"), "left"),
     (tr("accesses"), "right"),
     (tr("read"), "right"),
@@ -36,7 +36,7 @@ _LINE_COLUMNS: tuple[tuple[Message, Literal["left", "right"]], ...] = (
 )
 _TENSOR_COLUMNS: tuple[tuple[Message, Literal["left", "right"]], ...] = (
     (tr("tensor"), "left"),
-    (tr("type"), "left"),
+    (tr_in("column", "type"), "left"),
     (tr("shape"), "left"),
     (tr("size"), "right"),
     (tr("read"), "right"),
@@ -44,7 +44,7 @@ _TENSOR_COLUMNS: tuple[tuple[Message, Literal["left", "right"]], ...] = (
     (tr("unique"), "right"),
     (tr("reuse"), "right"),
 )
-_SOURCE: tuple[Message, Literal["left", "right"]] = (tr("source"), "left")
+_SOURCE: tuple[Message, Literal["left", "right"]] = (tr_in("column", "source"), "left")
 
 _FAULTS = {"out of bounds": tr("out of bounds"), "write-write race": tr("write-write race")}
 

@@ -30,8 +30,8 @@ class Cluster(ABC):
     async def run(
         self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
     ) -> RunOutcome | None:
-        """`core.engine.worker.run_experiment` on that worker, or None when the worker died. Raises what else went
-        wrong with the request."""
+        """`core.engine.worker.run_experiment` on that worker, or None when the worker died. Raises other errors of
+        the request."""
 
     @abstractmethod
     async def ask(self, address: str, function: str, *arguments: Any) -> Any:
@@ -43,7 +43,7 @@ class Cluster(ABC):
 
     @abstractmethod
     async def death(self, address: str) -> Text:
-        """How a worker that is gone ended, as the rest of a sentence that begins with 'The worker'."""
+        """How a worker that is gone ended, a clause with the worker as its subject."""
 
     @abstractmethod
     def log_tail(self, address: str) -> str:

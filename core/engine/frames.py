@@ -1,6 +1,6 @@
-"""Messages between the engine and a process of its own: a JSON header, and behind it frames of bytes.
+"""Messages between the engine and its worker process: a JSON header, followed by frames of bytes.
 
-Nothing in a message can execute. The sizes are checked before memory is reserved, because either end may be broken.
+Nothing in a message can execute. Sizes are checked before memory is reserved, because either end may be broken.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def pack(header: dict[str, Any], frames: Sequence[bytes] = ()) -> list[bytes]:
 
 
 def read(read_exactly: Callable[[int], bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """The next message. `read_exactly(n)` returns n bytes or raises EOFError. Raises ValueError for no message."""
+    """The next message. `read_exactly(n)` returns n bytes or raises EOFError. Raises ValueError for anything else."""
     header = _header(read_exactly(_checked_length(read_exactly(_LENGTH.size))))
     return header, [read_exactly(size) for size in header.pop("frames")]
 

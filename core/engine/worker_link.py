@@ -14,11 +14,11 @@ Answer = tuple[Any, list[bytes]]
 
 
 class WorkerGone(Exception):
-    """The worker ended, or sent what is no message."""
+    """The worker ended, or sent something that is not a message."""
 
 
 class WorkerLink:
-    """Calls functions in the worker and keeps apart their answers, which may come in any order.
+    """Calls functions in the worker and matches their answers, which may arrive in any order.
 
     A worker is usable from its first message until its standard output ends.
     """
@@ -36,7 +36,7 @@ class WorkerLink:
         return self.was_ready and not self._reading.done()
 
     async def closed(self) -> None:
-        """Returns when nothing comes from the worker any more."""
+        """Returns when the worker sends nothing more."""
         await asyncio.wait({self._reading})
 
     async def call(self, function: str, *arguments: Any) -> Answer:

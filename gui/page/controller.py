@@ -164,8 +164,9 @@ class Controller(QObject):
                 self._end(tr("Failed"))
                 self._view.show_error(sentence, detail, field)
             case Cancelled(reason=reason):
-                self._end(reason)
-                self._view.append_log(str(tr("Run ended: {reason}", reason=reason)))
+                ended = tr("Run ended: {reason}", reason=reason)
+                self._end(tr("Cancelled") if reason == Cancelled().reason else ended)
+                self._view.append_log(str(ended))
 
     def _finish(self, result: Result) -> None:
         wall_s = time.time() - self._started_at

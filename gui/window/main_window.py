@@ -141,9 +141,8 @@ class MainWindow(QMainWindow):
     def _show_broken(self, topic_id: str, error: Exception) -> None:
         traceback.print_exception(error)
         label = QLabel()
-        sentence = tr(
-            "The page {topic} could not be opened: {error}", topic=topic_id, error=f"{type(error).__name__}: {error}"
-        )
+        reason = f"{type(error).__name__}: {error}"
+        sentence = tr("The page {topic} could not be opened: {error}", topic=topic_id, error=reason)
         show_text(label.setText, error.text if isinstance(error, TilescopeError) else sentence)
         label.setProperty("role", "empty")
         label.setMargin(48)

@@ -136,10 +136,10 @@ def test_that_cancelling_waits_for_the_engine_to_say_so(
     view.cancel_requested.emit()
     assert engine.runs[0].cancelled
     assert controller.running
-    engine.runs[0].post(Cancelled("cancelled"))
+    engine.runs[0].post(Cancelled())
     bridge.drain()
     assert not controller.running
-    assert view.called("show_ended") == [("cancelled",)]
+    assert view.called("show_ended") == [("Cancelled",)]
     assert not view.called("show_error")
 
 

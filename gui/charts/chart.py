@@ -120,11 +120,11 @@ class Chart(pg.PlotWidget):
             self.clicked.emit(point.x(), point.y())
 
     def _retranslate(self) -> None:
-        for side in ("bottom", "left", "right", "top"):
-            self._write_label(side, themes.current())
-            axis = self.getAxis(side)
-            if isinstance(axis, QuantityAxis):
-                axis.retranslate()
+        for side, text in self._labels.items():
+            if str(text) != self.getAxis(side).labelText:
+                self._write_label(side, themes.current())
+        for side in ("bottom", "left"):
+            self.getAxis(side).retranslate()
 
     def _write_label(self, side: str, theme: Theme) -> None:
         text = str(self._labels.get(side, ""))

@@ -10,6 +10,7 @@ from rich.console import Console
 BENCHMARKS = {
     "startup": "tests.benchmarks.bench_startup",
     "responsiveness": "tests.benchmarks.bench_responsiveness",
+    "language": "tests.benchmarks.bench_language",
     "tracing": "tests.benchmarks.bench_tracing",
     "trace-view": "tests.benchmarks.bench_trace_view",
     "traces": "tests.benchmarks.bench_traces",

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from core.contracts.errors import InvalidParams, RunFailed
+from core.contracts.text import tr
 from core.language_model.data import Batch, batch_loss
 from core.language_model.libraries import import_peft, silent_transformers
 from core.language_model.model import linear_names
@@ -26,8 +27,11 @@ class NonFiniteLoss(RunFailed):
     """The loss of a step was NaN or infinite. `step` counts from 1. The weights are those from before the step."""
 
     def __init__(self, step: int, loss: float) -> None:
-        value = "NaN" if math.isnan(loss) else "infinite"
-        super().__init__(f"The loss of step {step} is {value}, so training stopped: use a smaller learning rate.")
+        super().__init__(
+            tr("The loss of step {step} is NaN, so training stopped: use a smaller learning rate.", step=step)
+            if math.isnan(loss)
+            else tr("The loss of step {step} is infinite, so training stopped: use a smaller learning rate.", step=step)
+        )
         self.step = step
         self.loss = loss
 
@@ -56,7 +60,7 @@ def target_modules(model: Any, text: str, field: str | None = "target_modules") 
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not kinds:
         raise InvalidParams(
-            "This model has no linear layers inside its blocks, so no adapter fits: use another model.", field
+            tr("This model has no linear layers inside its blocks, so no adapter fits: use another model."), field
         )
     if ALL in names:
         return kinds

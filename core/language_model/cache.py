@@ -15,6 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 
 MAX_ENTRIES = 16
 MAX_BYTES = 512 * 2**20
@@ -68,9 +69,12 @@ class Cache:
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
         except OSError as error:
-            raise TilescopeError(
-                f"The cache folder {self.folder} is not writable: {error.strerror or error}."
-            ) from error
+            text = tr(
+                "The cache folder {folder} is not writable: {reason}.",
+                folder=str(self.folder),
+                reason=error.strerror or str(error),
+            )
+            raise TilescopeError(text) from error
         self._prune(keep=entry)
         return entry
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from core.contracts.text import tr
 from core.language_model.data import batch_loss, ordered_batches, prompt_ids
 from core.language_model.generation import generate, text_prompt
 from core.language_model.pretrain import ProgressCallback
@@ -20,7 +21,7 @@ from core.language_model.torch_state import evaluating
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PHASE = "measuring the loss"
+PHASE = tr("measuring the loss")
 _WINDOW_BATCH_SIZE = 16
 _MAX_ANSWER_TOKENS = 24
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, listed, tr, tr_plural
 from core.hardware.host import host_facts
 from core.language_model.folder_files import FolderFiles, inspect
 from core.language_model.libraries import import_transformers, silent_transformers
@@ -26,7 +27,7 @@ from core.language_model.torch_state import seeded
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PHASE = "opening the model folder"
+PHASE = tr("opening the model folder")
 _FLOAT32_BYTES = 4
 
 
@@ -44,10 +45,10 @@ def open_folder(path: str | Path, progress: ProgressCallback | None = None, fiel
         progress(0, 3, PHASE)
     _check_architecture(files)
     _check_memory(files)
-    tokenizer = _loaded(files, "tokenizer", lambda: _tokenizer(files.folder))
+    tokenizer = _loaded(files, tr("tokenizer"), lambda: _tokenizer(files.folder))
     if progress is not None:
         progress(1, 3, PHASE)
-    model = _loaded(files, "model", lambda: _model(files))
+    model = _loaded(files, tr("model"), lambda: _model(files))
     _check_vocabulary(files, model, tokenizer)
     if progress is not None:
         progress(3, 3, PHASE)
@@ -73,21 +74,30 @@ def _check_architecture(files: FolderFiles) -> None:
     kind = files.config.get("model_type")
     if kind not in CONFIG_MAPPING:
         if "auto_map" in files.config:
-            raise files.refused(
-                "needs code from its own folder (trust_remote_code), which Tilescope never runs: use a model whose "
-                "architecture is part of transformers"
+            raise files.error(
+                tr(
+                    "The model folder {folder} needs its own code (trust_remote_code), which Tilescope never runs: use "
+                    "a model whose architecture is part of transformers."
+                )
             )
-        raise files.refused(
-            f"has the architecture {kind!r}, which transformers {__version__} does not support: use another model, or "
-            "a transformers version that supports it"
+        raise files.error(
+            tr(
+                "The model folder {folder} has the architecture {architecture}, which transformers {version} does not "
+                "support: use another model, or a transformers version that supports it.",
+                architecture=repr(kind),
+                version=__version__,
+            )
         )
     causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind, ())
     names = {causal} if isinstance(causal, str) else set(causal)
     stored = set(files.config.get("architectures") or names)
     if not names & stored:
-        raise files.refused(
-            f"holds {', '.join(sorted(map(str, stored))) or kind}, which is not a causal language model: use a model "
-            "that predicts the next token, such as a Llama"
+        raise files.error(
+            tr(
+                "The model folder {folder} holds {architecture}, which is not a causal language model: use a model "
+                "that predicts the next token, such as a Llama.",
+                architecture=listed(sorted(map(str, stored)) or [str(kind)]),
+            )
         )
 
 
@@ -95,24 +105,38 @@ def _check_memory(files: FolderFiles) -> None:
     """Raises InvalidParams if the float32 weights alone exceed the free memory."""
     needed, free = files.parameters * _FLOAT32_BYTES, host_facts().available_memory_bytes
     if needed > free:
-        raise files.refused(
-            f"holds {files.parameters / 1e9:.2f} billion parameters and needs {needed / 2**30:.1f} GiB in float32, but "
-            f"only {free / 2**30:.1f} GiB of memory are free: use a smaller model"
+        raise files.error(
+            tr(
+                "The model folder {folder} holds a model of {parameters:,} parameters, which needs {needed:.1f} GiB in "
+                "float32, but only {free:.1f} GiB of memory are free: use a smaller model.",
+                parameters=files.parameters,
+                needed=needed / 2**30,
+                free=free / 2**30,
+            )
         )
 
 
 def _check_vocabulary(files: FolderFiles, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
     largest, rows = max(tokenizer.get_vocab().values(), default=-1), model.get_input_embeddings().num_embeddings
     if largest < 0:
-        raise files.refused("has a tokenizer without tokens: copy the model's own tokenizer.json into the folder")
+        raise files.error(
+            tr(
+                "The model folder {folder} has a tokenizer without tokens: copy the model's own tokenizer.json into "
+                "the folder."
+            )
+        )
     if largest >= rows:
-        raise files.refused(
-            f"has a tokenizer with token id {largest}, but its model has only {rows} embeddings: copy the model's own "
-            "tokenizer.json into the folder"
+        raise files.error(
+            tr(
+                "The model folder {folder} has a tokenizer with token id {token}, but its model has only {rows} "
+                "embeddings: copy the model's own tokenizer.json into the folder.",
+                token=largest,
+                rows=rows,
+            )
         )
 
 
-def _loaded(files: FolderFiles, part: str, load: Any) -> Any:
+def _loaded(files: FolderFiles, part: Text, load: Any) -> Any:
     """The result of `load`. Any error that transformers raises for unexpected contents becomes one sentence."""
     try:
         with silent_transformers(), seeded(0):
@@ -121,8 +145,13 @@ def _loaded(files: FolderFiles, part: str, load: Any) -> Any:
         raise
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
-        raise files.refused(
-            f"has a {part} that transformers could not load ({reason}): save it again with save_pretrained"
+        raise files.error(
+            tr(
+                "The model folder {folder} has a {part} that transformers could not load ({reason}): save it again "
+                "with save_pretrained.",
+                part=part,
+                reason=reason,
+            )
         ) from error
 
 
@@ -146,8 +175,14 @@ def _model(files: FolderFiles) -> Any:
     )
     absent = sorted(report["missing_keys"])
     if absent:
-        raise files.refused(
-            f"lacks {len(absent)} weights of the model, for example {absent[0]}: download or save it again"
+        raise files.error(
+            tr_plural(
+                "The model folder {folder} lacks {count} weight of the model ({example}): download or save it again.",
+                "The model folder {folder} lacks {count} weights of the model, such as {example}: download or save it "
+                "again.",
+                count=len(absent),
+                example=absent[0],
+            )
         )
     return model.eval()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import Text, tr, tr_plural
 
 _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
@@ -29,9 +30,9 @@ class FolderFiles:
     parameters: int
     field: str | None
 
-    def refused(self, because: str) -> InvalidParams:
-        """The error with the sentence 'The model folder PATH <because>.'"""
-        return _refused(self.folder, because, self.field)
+    def error(self, text: Text) -> InvalidParams:
+        """The error for this folder; `{folder}` in the text is its path."""
+        return _error(self.folder, text, self.field)
 
 
 def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
@@ -40,25 +41,49 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
     folder = Path(path).expanduser()
     _check_folder(folder, field)
     if (folder / _ADAPTER).exists() and not (folder / _CONFIG).exists():
-        raise _refused(
-            folder, "holds an adapter but no model: merge the adapter into its model and save the result", field
+        raise _error(
+            folder,
+            tr(
+                "The model folder {folder} holds an adapter but no model: merge the adapter into its model and save "
+                "the result."
+            ),
+            field,
         )
     config = _json(folder, _CONFIG, field)
     if "quantization_config" in config:
-        raise _refused(folder, "holds weights that are already quantized: use the unquantized model", field)
+        raise _error(
+            folder,
+            tr("The model folder {folder} holds weights that are already quantized: use the unquantized model."),
+            field,
+        )
     if (folder / _ADAPTER).exists():
-        raise _refused(folder, f"holds an adapter next to its model: move {_ADAPTER} elsewhere", field)
+        raise _error(
+            folder,
+            tr("The model folder {folder} holds an adapter next to its model: move {file} elsewhere.", file=_ADAPTER),
+            field,
+        )
     weights, expected = _weights(folder, field)
     if not any((folder / name).exists() for name in _TOKENIZERS):
-        raise _refused(folder, "has no tokenizer (tokenizer.json): copy it from the source of the model", field)
+        raise _error(
+            folder,
+            tr("The model folder {folder} has no tokenizer (tokenizer.json): copy it from the source of the model."),
+            field,
+        )
     sizes: dict[str, int] = {}
     for file in weights:
         sizes.update(_sizes(folder, file, field))
     absent = sorted(expected - set(sizes))
     if absent:
-        raise _refused(
+        raise _error(
             folder,
-            f"lacks {len(absent)} tensors listed in {_INDEX}, for example {absent[0]}: download it again",
+            tr_plural(
+                "The model folder {folder} lacks {count} tensor listed in {file} ({example}): download it again.",
+                "The model folder {folder} lacks {count} tensors listed in {file}, such as {example}: download it "
+                "again.",
+                count=len(absent),
+                file=_INDEX,
+                example=absent[0],
+            ),
             field,
         )
     return FolderFiles(folder, config, weights, sum(sizes.values()), field)
@@ -67,15 +92,23 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
 def _check_folder(folder: Path, field: str | None) -> None:
     try:
         if folder.is_file():
-            raise InvalidParams(f"{folder} is a file: choose the folder that holds config.json and the weights.", field)
+            raise _error(
+                folder, tr("{folder} is a file: choose the folder that holds config.json and the weights."), field
+            )
         if not folder.is_dir():
-            raise InvalidParams(
-                f"The folder {folder} does not exist: enter the path of a model folder on this machine.", field
+            raise _error(
+                folder,
+                tr("The folder {folder} does not exist: enter the path of a model folder on this machine."),
+                field,
             )
     except OSError as error:
-        raise _refused(folder, f"cannot be opened ({error.strerror or error}): check the path", field) from error
+        raise _error(
+            folder,
+            tr("The folder {folder} cannot be opened ({reason}): check the path.", reason=_os_message(error)),
+            field,
+        ) from error
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise _refused(folder, "is not readable: change its permissions, or copy it", field)
+        raise _error(folder, tr("The folder {folder} is not readable: change its permissions, or copy it."), field)
 
 
 def _weights(folder: Path, field: str | None) -> tuple[tuple[Path, ...], set[str]]:
@@ -85,30 +118,57 @@ def _weights(folder: Path, field: str | None) -> tuple[tuple[Path, ...], set[str
     if (folder / _INDEX).exists():
         tensors = _json(folder, _INDEX, field).get("weight_map")
         if not (isinstance(tensors, dict) and tensors and all(isinstance(name, str) for name in tensors.values())):
-            raise _refused(folder, f"has a {_INDEX} without a list of weights: download it again", field)
+            raise _error(
+                folder,
+                tr(
+                    "The model folder {folder} has a {file} without a list of weights: download it again.",
+                    file=_INDEX,
+                ),
+                field,
+            )
         names = sorted(set(tensors.values()))
         outside = [name for name in names if Path(name).name != name]
         if outside:
-            raise _refused(
-                folder, f"has a {_INDEX} that points outside the folder ({outside[0]}): do not trust this model", field
+            raise _error(
+                folder,
+                tr(
+                    "The model folder {folder} has a {file} that points outside the folder ({target}): do not trust "
+                    "this model.",
+                    file=_INDEX,
+                    target=outside[0],
+                ),
+                field,
             )
         absent = [name for name in names if not (folder / name).exists()]
         if absent:
-            raise _refused(
+            raise _error(
                 folder,
-                f"lacks {len(absent)} of its {len(names)} shards, for example {absent[0]}: download them",
+                tr(
+                    "The model folder {folder} lacks {count} of its {total} shards, such as {example}: download them.",
+                    count=len(absent),
+                    total=len(names),
+                    example=absent[0],
+                ),
                 field,
             )
         return tuple(folder / name for name in names), set(tensors)
     pickled = sorted(file.name for pattern in _PICKLED for file in folder.glob(pattern))
     if pickled:
-        raise _refused(
+        raise _error(
             folder,
-            f"holds pickled weights ({pickled[0]}), which can run code when opened: if you trust them, load them with "
-            "AutoModelForCausalLM.from_pretrained and call save_pretrained, which writes model.safetensors",
+            tr(
+                "The model folder {folder} holds pickled weights ({file}), which can run code when opened: if you "
+                "trust them, load them with AutoModelForCausalLM.from_pretrained and call save_pretrained, which "
+                "writes model.safetensors.",
+                file=pickled[0],
+            ),
             field,
         )
-    raise _refused(folder, f"has no weights ({_WEIGHTS}): download or save it again", field)
+    raise _error(
+        folder,
+        tr("The model folder {folder} has no weights ({file}): download or save it again.", file=_WEIGHTS),
+        field,
+    )
 
 
 def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
@@ -119,31 +179,62 @@ def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
         with safe_open(file, framework="np") as tensors:
             return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise _refused(
-            folder, f"has truncated or damaged weights ({file.name}): download or save them again", field
+        raise _error(
+            folder,
+            tr(
+                "The model folder {folder} has truncated or damaged weights ({file}): download or save them again.",
+                file=file.name,
+            ),
+            field,
         ) from error
     except OSError as error:
-        raise _refused(folder, f"has an unreadable weight file ({file.name}: {_os_message(error)})", field) from error
+        raise _unreadable(folder, file.name, error, field) from error
 
 
 def _json(folder: Path, name: str, field: str | None) -> dict[str, Any]:
     try:
         if (folder / name).stat().st_size > _MAX_JSON_BYTES:
-            raise _refused(folder, f"has a {name} that is far too large: download it again", field)
+            raise _error(
+                folder,
+                tr("The model folder {folder} has a {file} that is far too large: download it again.", file=name),
+                field,
+            )
         contents = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise _refused(folder, f"has no {name}: choose a folder in Hugging Face's layout", field) from error
+        raise _error(
+            folder,
+            tr("The model folder {folder} has no {file}: choose a folder in Hugging Face's layout.", file=name),
+            field,
+        ) from error
     except OSError as error:
-        raise _refused(folder, f"has an unreadable {name} ({_os_message(error)})", field) from error
+        raise _unreadable(folder, name, error, field) from error
     except (ValueError, RecursionError) as error:
-        raise _refused(folder, f"has a {name} that is not JSON: download it again", field) from error
+        raise _error(
+            folder,
+            tr("The model folder {folder} has a {file} that is not JSON: download it again.", file=name),
+            field,
+        ) from error
     if not isinstance(contents, dict):
-        raise _refused(folder, f"has a {name} that is not a JSON object: download it again", field)
+        raise _error(
+            folder,
+            tr("The model folder {folder} has a {file} that is not a JSON object: download it again.", file=name),
+            field,
+        )
     return contents
 
 
-def _refused(folder: Path, because: str, field: str | None) -> InvalidParams:
-    return InvalidParams(f"The model folder {folder} {because}.", field)
+def _unreadable(folder: Path, name: str, error: OSError, field: str | None) -> InvalidParams:
+    text = tr(
+        "The model folder {folder} has an unreadable {file} ({reason}): check its permissions.",
+        file=name,
+        reason=_os_message(error),
+    )
+    return _error(folder, text, field)
+
+
+def _error(folder: Path, text: Text, field: str | None) -> InvalidParams:
+    """The error with that text, in which `{folder}` is the folder."""
+    return InvalidParams(replace(text, values=(*text.values, ("folder", str(folder)))), field)
 
 
 def _os_message(error: OSError) -> str:

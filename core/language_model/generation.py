@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 from core.language_model.data import padding_id
 from core.language_model.libraries import silent_transformers
 from core.language_model.pretrain import ProgressCallback
@@ -16,7 +17,7 @@ from core.language_model.torch_state import evaluating
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PHASE = "generating text"
+PHASE = tr("generating text")
 BATCH_SIZE = 128
 
 
@@ -38,8 +39,13 @@ def generate(
     free_tokens = context_length(model) - longest
     if shortest < 1 or free_tokens < 1:
         raise InvalidParams(
-            f"A model with a context of {context_length(model)} tokens cannot continue a prompt of "
-            f"{longest if shortest else 0} tokens: use 1 to {context_length(model) - 1} tokens."
+            tr(
+                "A model with a context of {context} tokens cannot continue a prompt of {tokens} tokens: use 1 to "
+                "{largest} tokens.",
+                context=context_length(model),
+                tokens=longest if shortest else 0,
+                largest=context_length(model) - 1,
+            )
         )
     texts: list[str] = []
     with evaluating(model), silent_transformers():

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, verbatim
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -32,11 +33,14 @@ LIBRARY_ERRORS = (
 them in a late step keeps its earlier results."""
 
 
-def reason(error: BaseException) -> str:
-    """The first line of a library's error message, without a full stop; the error's type if the message is empty."""
+def reason(error: BaseException) -> Text:
+    """Our own error as it is; else the first line of the message with a full stop, or the error's type if the message
+    is empty."""
+    if isinstance(error, TilescopeError):
+        return error.text
     if isinstance(error, KeyError):  # its message is only the key
-        return f"KeyError: {error}"
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        return verbatim(f"KeyError: {error}.")
+    return verbatim(f"{(str(error).strip().splitlines() or [type(error).__name__])[0].rstrip('.')}.")
 
 
 def library_versions() -> dict[str, str]:

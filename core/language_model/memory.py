@@ -11,6 +11,8 @@ from weakref import WeakSet
 import torch
 from torch import nn
 
+from core.contracts.text import Text, tr
+
 
 @dataclass(frozen=True)
 class MemoryUse:
@@ -26,7 +28,7 @@ class MemoryUse:
     optimizer_bytes: int
     activations_bytes: int
     peak_bytes: int | None
-    how: str
+    how: Text
     loss: float
 
     @property
@@ -77,7 +79,7 @@ def measure_step(model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Ca
         optimizer_bytes(optimizer),
         activations,
         None,
-        "sizes of the tensors that torch holds on the CPU",
+        tr("sizes of the tensors that torch holds on the CPU"),
         float(loss.detach()),
     )
 
@@ -159,6 +161,6 @@ def _measured_on_cuda(
         optimizer_bytes(optimizer),
         activations,
         peak,
-        "torch's own accounting of CUDA memory; weights, gradients and optimizer by the sizes of their tensors",
+        tr("activations and peak from torch's CUDA statistics; weights, gradients and optimizer from tensor sizes"),
         float(loss.detach()),
     )

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 
 CODE_VERSION = 2
 """Increase this when texts, model or training change for the same config. Older cache entries are then ignored."""
@@ -37,16 +38,26 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Raises InvalidParams if no model can have these numbers."""
         if self.seed < 0:
-            raise InvalidParams(f"The seed {self.seed} is negative: use 0 or more.")
+            raise InvalidParams(tr("The seed {seed} is negative: use 0 or more.", seed=self.seed))
         if self.hidden % (2 * self.heads):
             raise InvalidParams(
-                f"{self.heads} heads cannot share {self.hidden} dimensions evenly: make the width a multiple of "
-                f"{2 * self.heads}."
+                tr(
+                    "{heads} heads cannot share {width} dimensions evenly: make the width a multiple of {multiple}.",
+                    heads=self.heads,
+                    width=self.hidden,
+                    multiple=2 * self.heads,
+                )
             )
         if min(self.steps, self.batch, self.layers) < 1:
-            raise InvalidParams("A model needs at least one layer, one training step and one sequence per batch.")
+            raise InvalidParams(tr("A model needs at least one layer, one training step and one sequence per batch."))
         if not 2 <= self.length <= self.context:
-            raise InvalidParams(f"Sequences of {self.length} tokens do not fit: use 2 to {self.context} tokens.")
+            raise InvalidParams(
+                tr(
+                    "Sequences of {length} tokens do not fit: use 2 to {context} tokens.",
+                    length=self.length,
+                    context=self.context,
+                )
+            )
 
 
 STANDARD = ModelConfig()

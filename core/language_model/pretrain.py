@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import RunFailed
+from core.contracts.text import Text, tr
 from core.language_model.model import build_model
 from core.language_model.model_config import ModelConfig
 from core.language_model.text import documents
@@ -22,8 +23,8 @@ from core.language_model.world import World, build_world
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-ProgressCallback = Callable[[float, float, str], None]
-PHASE = "pretraining the small model"
+ProgressCallback = Callable[[float, float, Text], None]
+PHASE = tr("pretraining the small model")
 TRAINING_TEXTS, HELD_OUT_TEXTS = 0, 1
 """Seeds of `documents`: one for the training texts, one for other paragraphs about the same facts, which measure the
 loss."""
@@ -80,15 +81,21 @@ def train(
         losses[step] = loss.item()
         if not np.isfinite(losses[step]):
             raise RunFailed(
-                f"Pretraining stopped at step {step + 1} of {config.steps}: the loss became {losses[step]}; use a "
-                f"learning rate below {config.learning_rate:g}."
+                tr(
+                    "Pretraining stopped at step {step} of {steps}: the loss became {loss}; use a learning rate below "
+                    "{rate:g}.",
+                    step=step + 1,
+                    steps=config.steps,
+                    loss=float(losses[step]),
+                    rate=config.learning_rate,
+                )
             )
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        progress(step + 1, config.steps, f"{PHASE}: loss {losses[step]:.2f}")
+        progress(step + 1, config.steps, tr("pretraining the small model: loss {loss:.2f}", loss=float(losses[step])))
     return losses
 
 
@@ -116,5 +123,5 @@ def batches(config: ModelConfig, world: World, tokenizer: PreTrainedTokenizerFas
         stream = stream[size:]
 
 
-def _no_progress(done: float, total: float, phase: str) -> None:
+def _no_progress(done: float, total: float, phase: Text) -> None:
     """The default for callers that show no progress."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import EMPTY, Text, sentences, tr
 from core.language_model.cache import Cache, cache_folder
 from core.language_model.libraries import library_versions, silent_transformers
 from core.language_model.model import build_model, parameter_count
@@ -44,7 +45,7 @@ class SmallModel:
     content_hash: str
     parameters: int
     folder: Path | None
-    notice: str = ""
+    notice: Text = EMPTY
 
 
 def small_model(
@@ -66,9 +67,9 @@ def small_model(
             pass  # another process pruned the entry meanwhile: train again
     trained = pretrain(config, progress)
     try:
-        folder, notice = cache.keep(name, lambda folder: _write(folder, trained, config)), ""
+        folder, notice = cache.keep(name, lambda folder: _write(folder, trained, config)), EMPTY
     except TilescopeError as error:
-        folder, notice = None, f"Every run trains the small model again. {error.sentence}"
+        folder, notice = None, sentences(tr("Every run trains the small model again."), error.text)
     return SmallModel(
         name=_name(config),
         model=trained.model,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import listed, tr
 
 ALL = "all"
 
@@ -16,11 +17,19 @@ def matches_target(full_name: str, target: str) -> bool:
 
 def check_target_modules(names: Sequence[str], full_names: Sequence[str], field: str | None = "target_modules") -> None:
     """Raises InvalidParams, with the last parts of `full_names`, if a target matches no layer or none is given."""
-    kinds = ", ".join(dict.fromkeys(name.rsplit(".", 1)[-1] for name in full_names))
+    kinds = listed(dict.fromkeys(name.rsplit(".", 1)[-1] for name in full_names))
     if not names:
-        raise InvalidParams(f"No target module is given: use {ALL}, or one or more of {kinds}.", field)
+        raise InvalidParams(
+            tr("No target module is given: use {all}, or one or more of {kinds}.", all=ALL, kinds=kinds), field
+        )
     for target in names:
         if target != ALL and not any(matches_target(name, target) for name in full_names):
             raise InvalidParams(
-                f"This model has no target module {target[:80]!r}: use {ALL}, or one or more of {kinds}.", field
+                tr(
+                    "This model has no target module {name}: use {all}, or one or more of {kinds}.",
+                    name=repr(target[:80]),
+                    all=ALL,
+                    kinds=kinds,
+                ),
+                field,
             )

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 from core.language_model.libraries import silent_transformers
 
 if TYPE_CHECKING:
@@ -46,8 +47,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     """
     if vocabulary < SMALLEST_VOCABULARY:
         raise InvalidParams(
-            f"A vocabulary of {vocabulary} tokens cannot hold the 256 bytes and {len(SPECIAL_TOKENS)} special tokens: "
-            f"use {SMALLEST_VOCABULARY} or more."
+            tr(
+                "A vocabulary of {tokens} tokens cannot hold the 256 bytes and {special} special tokens: use "
+                "{smallest} or more.",
+                tokens=vocabulary,
+                special=len(SPECIAL_TOKENS),
+                smallest=SMALLEST_VOCABULARY,
+            )
         )
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 

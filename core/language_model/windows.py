@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 from core.language_model.pretrain import HELD_OUT_TEXTS
 from core.language_model.text import documents
 from core.language_model.world import World
@@ -48,11 +49,15 @@ def file_windows(
     """
     path = Path(path).expanduser()
     if length < 1:
-        raise InvalidParams(f"A window of {length} tokens predicts nothing: use 1 token or more.", field)
+        raise InvalidParams(
+            tr("A window of {length} tokens predicts nothing: use 1 token or more.", length=length), field
+        )
     tokens = islice(_tokens_of(path, tokenizer, field), max_tokens)
     first = list(islice(tokens, 2))
     if len(first) < 2:
-        raise InvalidParams(f"{path} has too little text to measure a loss: use a longer file.", field)
+        raise InvalidParams(
+            tr("{path} has too little text to measure a loss: use a longer file.", path=str(path)), field
+        )
     yield from _windows(chain(first, tokens), length, keep_partial=True)
 
 
@@ -77,9 +82,11 @@ def _chunks(path: Path, field: str | None) -> Iterator[str]:
                     yield rest[:cut]
                     rest = rest[cut:]
     except UnicodeDecodeError as error:
-        raise InvalidParams(f"{path} is not UTF-8 text: save it as UTF-8, or use another file.", field) from error
+        text_error = tr("{path} is not UTF-8 text: save it as UTF-8, or use another file.", path=str(path))
+        raise InvalidParams(text_error, field) from error
     except OSError as error:
-        raise InvalidParams(f"{path} cannot be read: {error.strerror or error}.", field) from error
+        reason = error.strerror or str(error)
+        raise InvalidParams(tr("{path} cannot be read: {reason}.", path=str(path), reason=reason), field) from error
     if rest:
         yield rest
 

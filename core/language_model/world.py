@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 from core.language_model import names, relations
 from core.language_model.relations import RELATIONS, Relation
 
@@ -74,7 +75,12 @@ def build_world(seed: int = 0, people: int = 64) -> World:
     """
     if not MIN_PEOPLE <= people <= MAX_PEOPLE:
         raise InvalidParams(
-            f"A world cannot have {people} people: use {MIN_PEOPLE} to {MAX_PEOPLE}, so that their names differ."
+            tr(
+                "A world cannot have {people} people: use {smallest} to {largest}, so that their names differ.",
+                people=people,
+                smallest=MIN_PEOPLE,
+                largest=MAX_PEOPLE,
+            )
         )
     rng = np.random.default_rng((seed, 1))
     persons = _persons(rng, people + people % 2)

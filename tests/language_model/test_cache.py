@@ -140,7 +140,7 @@ def test_that_a_folder_that_cannot_be_written_is_a_notice_not_a_failure(
     monkeypatch.setattr(small_model_module, "pretrain", lambda *_: trained)
     model = small_model(TINY, cache=Cache(tmp_path / "file"))
     assert model.folder is None
-    assert "trains the small model again" in model.notice
+    assert "trains the small model again" in str(model.notice)
 
 
 def test_that_caches_live_where_caches_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

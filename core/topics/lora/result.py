@@ -10,6 +10,7 @@ from core.comparison import ErrorCheck, ImplResult
 from core.contracts import archive
 from core.contracts.archive import Array
 from core.contracts.result import Provenance, Result
+from core.contracts.text import EMPTY, Text, tr, verbatim
 from core.topics.lora.matrices import Matrix
 from core.topics.lora.params import LoraParams
 from core.topics.lora.schedule import Phase, Reason, Schedule, why_nothing_changes
@@ -19,7 +20,7 @@ from core.trace.kernel_traffic import TensorTraffic, by_tensor
 RUNS = ("lora", "adalora", "full")
 """The runs, in the order of their turns."""
 
-RUN_LABELS = {"lora": "LoRA", "adalora": "AdaLoRA", "full": "Whole matrices"}
+RUN_LABELS = {"lora": verbatim("LoRA"), "adalora": verbatim("AdaLoRA"), "full": tr("Full matrices")}
 MAX_FRAMES = 240
 MAX_PICTURES = 64
 PICTURE_SIDE = 128
@@ -44,14 +45,14 @@ class AdaptedMatrix(Matrix):
     adalora_params: int = 0
 
     @property
-    def title(self) -> str:
-        """By layer and kind: 'layer 2 q_proj'."""
-        return f"layer {self.layer} {self.kind}"
+    def title(self) -> Text:
+        """Layer and kind, such as 'Layer 2 q_proj'."""
+        return tr("Layer {layer} {kind}", layer=self.layer, kind=self.kind)
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training so far. `error` says why it stopped early, '' if it did not.
+    """One training so far. `error` says why it stopped early; it is empty if it did not.
 
     losses           float32 [steps]: loss of each batch in nats per labelled token, without AdaLoRA's regulariser
     held_out_losses  float32 [evaluations]: loss on held-out rows at the first steps of `LoraResult.held_out_steps`
@@ -60,7 +61,7 @@ class TrainingRun:
     `exact_match` is 0 to 1.
     """
 
-    label: str
+    label: Text
     trainable_parameters: int
     total_parameters: int
     share: float
@@ -71,7 +72,7 @@ class TrainingRun:
     final_loss: float | None = None
     held_out_loss: float | None = None
     exact_match: float | None = None
-    error: str = ""
+    error: Text = EMPTY
     losses: Array | None = None
     held_out_losses: Array | None = None
 
@@ -144,16 +145,18 @@ class Factors:
         rows, columns = self.shape
         return {"b": (rows, self.rank), "a": (self.rank, columns)}.get(part, (rows, columns))
 
-    def name(self, part: str) -> str:
-        """What a part is called: W, B, A, '4 BA', 'ΔW, whole'."""
-        return {"ba": f"{self.scaling:g} BA", "delta": "ΔW, whole"}.get(part, part.upper())
+    def name(self, part: str) -> Text:
+        """The label of a part: W, B, A, '4 BA' or 'ΔW, full'."""
+        if part == "delta":
+            return tr("ΔW, full")
+        return verbatim(f"{self.scaling:g} BA" if part == "ba" else part.upper())
 
 
 @dataclass(frozen=True)
 class Check:
     """A condition that passes if `value` is at most `limit`. A failed check with a NaN or infinite value has None."""
 
-    what: str
+    what: Text
     value: float | None
     limit: float
     passed: bool

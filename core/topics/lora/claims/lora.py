@@ -8,7 +8,7 @@ from operator import itemgetter
 import numpy as np
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import tr
+from core.contracts.text import EMPTY, Text, listed, sentences, tr, verbatim
 from core.model_presets import GPT_3
 from core.topics.lora.matrices import (
     BYTES_PER_PARAMETER,
@@ -34,7 +34,8 @@ def stopped(result: LoraResult, run: str) -> Finding | None:
     """A finding if the run stopped before its last step, because then it says nothing about the method; else None."""
     if run not in result.runs or not result.runs[run].error:
         return None
-    return Finding(Verdict.NOT_TESTED, f"{RUN_LABELS[run]} was not trained to the end. {result.runs[run].error}")
+    stop = tr("The run {run} stopped early.", run=RUN_LABELS[run])
+    return Finding(Verdict.NOT_TESTED, sentences(stop, result.runs[run].error))
 
 
 def is_a_low_rank_product(result: LoraResult) -> Finding:
@@ -43,18 +44,23 @@ def is_a_low_rank_product(result: LoraResult) -> Finding:
     if untested := stopped(result, "lora"):
         return untested
     if "lora" not in result.spectra:
-        return Finding(Verdict.NOT_TESTED, "This run did not reach the end of its training: run the page to the end.")
+        return Finding(Verdict.NOT_TESTED, tr("The training did not reach its end: run the page to the end."))
     spectra, rank = result.spectra["lora"], result.params.target_r
     if spectra.shape[1] <= rank:
-        return Finding(
-            Verdict.NOT_TESTED, f"The matrices have no more than {spectra.shape[1]} singular values: take a lower rank."
-        )
+        text = tr("The matrices have only {count} singular values: use a lower rank.", count=spectra.shape[1])
+        return Finding(Verdict.NOT_TESTED, text)
     beyond = float((spectra[:, rank] / np.maximum(spectra[:, 0], np.finfo(np.float32).tiny)).max())
     if not math.isfinite(beyond):
-        return Finding(Verdict.NOT_TESTED, "LoRA's trained updates are no numbers: take a smaller learning rate.")
-    evidence = (
-        f"Of {len(spectra)} trained updates B A, the largest singular value number {rank + 1} is {beyond:.1e} of the "
-        f"first ({result.measured.value}): the rank is {rank} at most."
+        text = tr("LoRA's trained updates have NaN or inf elements: use a smaller learning rate.")
+        return Finding(Verdict.NOT_TESTED, text)
+    evidence = tr(
+        "In {matrices} trained updates B A, singular value {next} is at most {ratio:.1e} times the largest one "
+        "({provenance}), so the rank is at most {rank}.",
+        matrices=len(spectra),
+        next=rank + 1,
+        ratio=beyond,
+        provenance=result.measured.label,
+        rank=rank,
     )
     return Finding(Verdict.HOLDS if beyond < _ROUNDING else Verdict.DOES_NOT_HOLD, evidence)
 
@@ -69,28 +75,36 @@ def whole_updates_have_low_rank(result: LoraResult) -> Finding:
         return (
             untested
             if result.params.compare_full
-            else Finding(Verdict.NOT_TESTED, "No whole matrices were trained: switch Also train full matrices on.")
+            else Finding(Verdict.NOT_TESTED, tr("No full matrices were trained: switch on Also train full matrices."))
         )
     losses = result.runs["full"].losses if "full" in result.runs else None
     if losses is not None and len(losses) and losses[-_LAST_STEPS:].mean() >= losses[0]:
-        return Finding(
-            Verdict.NOT_TESTED,
-            f"Trained whole, the matrices learned nothing: the loss went from {losses[0]:.3g} to "
-            f"{losses[-_LAST_STEPS:].mean():.3g} nats. Take a smaller learning rate.",
+        text = tr(
+            "The full matrices learned nothing: the loss went from {first:.3g} to {last:.3g} nats. Use a smaller "
+            "learning rate.",
+            first=float(losses[0]),
+            last=float(losses[-_LAST_STEPS:].mean()),
         )
+        return Finding(Verdict.NOT_TESTED, text)
     share = result.value("energy_in_rank")
     energies = [(row.energy_in_rank, row.name) for row in result.matrices if row.energy_in_rank is not None]
     (least, least_name), (most, most_name) = (pick(energies, key=itemgetter(0)) for pick in (min, max))
-    evidence = (
-        f"Trained whole, {len(energies)} matrices have {share:.0%} of the energy (squared singular values) of their "
-        f"updates in the first {result.params.target_r} of them on average "
-        f"({provenance(result, 'energy_in_rank')}), from "
-        f"{least:.0%} in {least_name} to {most:.0%} in {most_name}."
+    evidence = tr(
+        "In full training, the first {rank} singular values have on average {share:.0%} of the energy (sum of squared "
+        "singular values) of the updates of {matrices} matrices ({provenance}), from {least:.0%} in {least_name} to "
+        "{most:.0%} in {most_name}.",
+        rank=result.params.target_r,
+        share=share,
+        matrices=len(energies),
+        provenance=provenance(result, "energy_in_rank"),
+        least=least,
+        least_name=least_name,
+        most=most,
+        most_name=most_name,
     )
     if share >= _MOST_ENERGY:
         return Finding(Verdict.HOLDS, evidence)
-    if losses_on_held_out := _held_out(result):
-        evidence += f" That is no word on how well LoRA does, which finds an update of its own: {losses_on_held_out}."
+    evidence = sentences(evidence, _held_out(result))
     return Finding(Verdict.HOLDS_WITH_LIMIT if share >= _HALF_ENERGY else Verdict.DOES_NOT_HOLD, evidence)
 
 
@@ -99,12 +113,17 @@ def trains_few(result: LoraResult) -> Finding:
     if untested := missing(result, "lora.share", "lora.trainable"):
         return untested
     share = result.value("lora.share")
-    evidence = (
-        f"peft trains {quantity(result, 'lora.trainable')} at rank {result.params.target_r}, "
-        f"{quantity(result, 'lora.share')} of this model's ({provenance(result, 'lora.share')}); of GPT-3 175B, "
-        f"with rank {PAPER_RANK} on {' and '.join(PAPER_KINDS)} alone, it would be "
-        f"{100 / result.value('gpt3.reduction'):.2g}% (modelled). The smaller the matrices, the larger the "
-        "share: r (in + out) of in x out."
+    evidence = tr(
+        "With rank {rank}, PEFT trains {trainable}, or {share} of this model's parameters ({provenance}). In GPT-3 "
+        "175B, rank {paper_rank} on {kinds} would train {paper_share:.2g}% (modelled). The smaller the matrices, the "
+        "larger the share: r (in + out) of in x out.",
+        rank=result.params.target_r,
+        trainable=quantity(result, "lora.trainable"),
+        share=quantity(result, "lora.share"),
+        provenance=provenance(result, "lora.share"),
+        paper_rank=PAPER_RANK,
+        kinds=listed(PAPER_KINDS),
+        paper_share=100 / result.value("gpt3.reduction"),
     )
     if share < _FEW_PERCENT:
         return Finding(Verdict.HOLDS, evidence)
@@ -118,13 +137,24 @@ def ten_thousand_times(result: LoraResult) -> Finding:
     times, trainable = result.value("gpt3.reduction"), result.value("gpt3.trainable")
     full, adapter = PAPER_CHECKPOINT_BYTES
     rows, columns = GPT_3.linear_shapes[PAPER_KINDS[0]]
-    evidence = (
-        f"GPT-3: {GPT_3.layers} layers x {len(PAPER_KINDS)} matrices x {PAPER_RANK} x ({rows:,} + {columns:,}) = "
-        f"{int(trainable):,} trainable parameters of {int(result.value('gpt3.parameters')):,}, "
-        f"{times:,.0f} times fewer ({provenance(result, 'gpt3.reduction')}); "
-        f"in 16 bits {BYTES_PER_PARAMETER * trainable / 1e6:.1f} MB. The paper's abstract says "
-        f"{PAPER_TIMES:,.0f} times fewer parameters, its section 4.2 a checkpoint of "
-        f"{full / 1e9:.0f} GB that becomes {adapter / 1e6:.0f} MB."
+    evidence = tr(
+        "GPT-3: {layers} layers x {kinds} matrices x {rank} x ({rows:,} + {columns:,}) = {trainable:,} trainable "
+        "parameters of {parameters:,}, {times:,.0f} times fewer ({provenance}), or {megabytes:.1f} MB in 16 bits. The "
+        "paper's abstract says {paper_times:,.0f} times fewer parameters; its section 4.2 says that a checkpoint of "
+        "{full:.0f} GB becomes {adapter:.0f} MB.",
+        layers=GPT_3.layers,
+        kinds=len(PAPER_KINDS),
+        rank=PAPER_RANK,
+        rows=rows,
+        columns=columns,
+        trainable=int(trainable),
+        parameters=int(result.value("gpt3.parameters")),
+        times=times,
+        provenance=provenance(result, "gpt3.reduction"),
+        megabytes=BYTES_PER_PARAMETER * trainable / 1e6,
+        paper_times=PAPER_TIMES,
+        full=full / 1e9,
+        adapter=adapter / 1e6,
     )
     return Finding(
         Verdict.HOLDS if abs(times / PAPER_TIMES - 1) <= _PAPER_TOLERANCE else Verdict.DOES_NOT_HOLD, evidence
@@ -136,10 +166,11 @@ def begins_unchanged(result: LoraResult) -> Finding:
     if untested := missing(result, "start.max_abs_change"):
         return untested
     change = result.value("start.max_abs_change")
-    evidence = (
-        f"With the adapters on and nothing trained, the largest change of a logit is {change:.3g} "
-        f"({provenance(result, 'start.max_abs_change')}): LoRA begins with B = 0, AdaLoRA with its singular values "
-        "at 0."
+    evidence = tr(
+        "With untrained adapters, the largest change of a logit is {change:.3g} ({provenance}): LoRA starts with B = "
+        "0, AdaLoRA with singular values of 0.",
+        change=change,
+        provenance=provenance(result, "start.max_abs_change"),
     )
     return Finding(Verdict.HOLDS if change == 0 else Verdict.DOES_NOT_HOLD, evidence)
 
@@ -149,66 +180,72 @@ def merges_exactly(result: LoraResult) -> Finding:
     if untested := missing(result, "merge.max_abs_error"):
         return untested
     error = result.value("merge.max_abs_error")
-    evidence = (
-        f"After training, logits of merged and unmerged weights differ by {error:.1e} at most, over the largest logit "
-        f"({provenance(result, 'merge.max_abs_error')}; 1e-5 is allowed, as float32 rounds W + s B A once)."
+    evidence = tr(
+        "After training, the logits with merged and unmerged weights differ by at most {error:.1e}, relative to the "
+        "largest logit ({provenance}; 1e-5 is allowed, because float32 rounds W + s B A once).",
+        error=error,
+        provenance=provenance(result, "merge.max_abs_error"),
     )
     return Finding(Verdict.HOLDS if error <= 1e-5 else Verdict.DOES_NOT_HOLD, evidence)
 
 
-def _held_out(result: LoraResult) -> str:
+def _held_out(result: LoraResult) -> Text:
     if missing(result, "held_out.lora", "held_out.full"):
-        return ""
-    lora, full = (result.value(f"held_out.{run}") for run in ("lora", "full"))
-    return f"loss on held-out rows {lora:.3f} nats, whole matrices {full:.3f}"
+        return EMPTY
+    return tr(
+        "This does not say how well LoRA learns, because LoRA finds its own update: its held-out loss is {lora:.3f} "
+        "nats, that of full matrices {full:.3f} nats.",
+        lora=result.value("held_out.lora"),
+        full=result.value("held_out.full"),
+    )
 
 
 LORA_CLAIMS = (
     Claim(
         id="lora-is-a-low-rank-product",
         statement=tr(
-            "LoRA models the change of the weights by a product of two small matrices, of rank r at most.",
+            "LoRA models the change of the weights as a product of two small matrices, with a rank of at most r.",
         ),
-        source=f"{LORA}, section 4.1, equation 3",
+        source=tr("{paper}, section 4.1, equation 3", paper=LORA),
         test=is_a_low_rank_product,
     ),
     Claim(
         id="whole-updates-have-low-rank",
         statement=tr(
-            "The change of the weights in full fine-tuning has a low rank: r directions hold nearly all of it.",
+            "The change of the weights in full fine-tuning has low rank: r directions contain nearly all of it.",
         ),
-        source=f"{LORA}, sections 1 and 4.1, where it is a hypothesis on large models",
+        source=tr("{paper}, sections 1 and 4.1, where it is a hypothesis about large models", paper=LORA),
         test=whole_updates_have_low_rank,
         expected=Verdict.DOES_NOT_HOLD,
     ),
     Claim(
         id="lora-trains-few",
-        statement=tr("LoRA trains very few of the parameters."),
-        source=LORA,
+        statement=tr("LoRA trains only a very small share of the parameters."),
+        source=verbatim(LORA),
         test=trains_few,
     ),
     Claim(
         id="gpt3-ten-thousand-times-fewer",
         statement=tr(
-            "On GPT-3 175B, with rank 4 on Wq and Wv, LoRA trains about 10,000 times fewer parameters.",
+            "On GPT-3 175B with rank 4 on Wq and Wv, LoRA trains about 10,000 times fewer parameters.",
         ),
-        source=f"{LORA}, abstract and section 4.2",
+        source=tr("{paper}, abstract and section 4.2", paper=LORA),
         test=ten_thousand_times,
     ),
     Claim(
         id="b-zero-at-the-start",
         statement=tr(
-            "B is 0 at the start, so the model is unchanged before the first step.",
+            "B starts at 0, so the model is unchanged before the first step.",
         ),
-        source=f"{LORA}, section 4.1",
+        source=tr("{paper}, section 4.1", paper=LORA),
         test=begins_unchanged,
     ),
     Claim(
         id="merging-gives-the-same",
         statement=tr(
-            "Merged into the weights, LoRA gives the same outputs, without any cost at inference.",
+            "Merged into the weights, LoRA gives the same outputs at no extra inference cost.",
         ),
-        source=f"{LORA}, section 4.1",
+        source=tr("{paper}, section 4.1", paper=LORA),
         test=merges_exactly,
     ),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import EMPTY, Text, sentences, tr
+from core.contracts.text import EMPTY, Text, sentences, tr, verbatim
 from core.language_model.cache import Cache, cache_folder
 from core.language_model.libraries import library_versions, silent_transformers
 from core.language_model.model import build_model, parameter_count
@@ -46,6 +46,13 @@ class SmallModel:
     parameters: int
     folder: Path | None
     notice: Text = EMPTY
+
+    @property
+    def label(self) -> Text:
+        """The model's name for the user."""
+        if self.world is None:
+            return verbatim(self.name)
+        return tr("small model, seed {seed}", seed=self.world.seed)
 
 
 def small_model(

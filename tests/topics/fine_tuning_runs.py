@@ -41,7 +41,7 @@ def finished(params: FineTuningParams) -> tuple[FineTuningResult, Events]:
 
 
 def messages(result: FineTuningResult) -> list[str]:
-    return [message.text for message in result.messages]
+    return [str(message.text) for message in result.messages]
 
 
 def as_stored_before(result: FineTuningResult) -> bytes:
@@ -95,7 +95,8 @@ def _tables_before(result: FineTuningResult) -> dict[str, list[dict[str, Any]]]:
 
 def _summary_before(summary: MethodSummary) -> dict[str, Any]:
     row = asdict(summary)
-    memory = row.pop("memory")
+    memory = row.pop("memory") | {"how": str(summary.memory.how)}
+    row |= {"runs_on": str(summary.runs_on), "error": str(summary.error)}
     label, where = METHODS[summary.method].label, METHODS[summary.method].where.in_language("en")
     shares = {"share": summary.share, "frozen_parameters": summary.frozen_parameters}
     return {"label": label, "where": where, "memory_how": memory.pop("how")} | memory | row | shares

@@ -38,4 +38,4 @@ def finished(**changes: Any) -> tuple[LoraResult, Events]:
 
 
 def messages(result: LoraResult) -> list[str]:
-    return [message.text for message in result.messages]
+    return [str(message.text) for message in result.messages]

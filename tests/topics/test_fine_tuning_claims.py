@@ -11,6 +11,7 @@ import pytest
 
 from core.contracts.claims import Claim, Verdict
 from core.contracts.result import Metric, Provenance
+from core.contracts.text import EMPTY, verbatim
 from core.topics.fine_tuning import TOPIC
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.params import FineTuningParams
@@ -51,7 +52,7 @@ def summary(method: MethodId, **changes: Any) -> MethodSummary:
         "held_out_loss": 0.4,
         "memory": counts.memory,
         "frozen_unchanged": None if method is MethodId.FULL else True,
-        "runs_on": "bitsandbytes" if method is QLORA else "",
+        "runs_on": verbatim("bitsandbytes") if method is QLORA else EMPTY,
     }
     return MethodSummary(**made | changes)
 
@@ -115,7 +116,7 @@ def test_that_a_sound_result_gives_a_verdict_that_is_no_surprise(claim: Claim) -
     finding = claim.test(result())
     assert finding.verdict is not Verdict.NOT_TESTED
     assert not claim.is_surprised_by(finding)
-    assert finding.evidence.endswith(".")
+    assert str(finding.evidence).endswith(".")
 
 
 def unseen_prefix() -> dict[MethodId, dict[str, Any]]:
@@ -171,7 +172,7 @@ def test_that_a_contrary_result_is_a_surprise(claim_id: str, run: FineTuningResu
 
 
 NAN = float("nan")
-STOPPED = {"error": "The loss of step 11 is NaN."}
+STOPPED = {"error": verbatim("The loss of step 11 is NaN.")}
 UNJUDGED = [
     ("prefix-tuning-objective", result({PREFIX: {"objective": objective(loss=NAN, by_hand=NAN)}}, **STOPPED)),
     ("prefix-tuning-objective", result({PREFIX: {"objective": objective(loss=NAN)}})),
@@ -197,22 +198,22 @@ UNJUDGED = [
 def test_that_a_stopped_method_or_no_number_refutes_nothing(claim_id: str, run: FineTuningResult) -> None:
     finding = CLAIMS[claim_id].test(run)
     assert finding.verdict is Verdict.NOT_TESTED
-    assert "stopped after 10 steps" in finding.evidence or "not finite" in finding.evidence
-    assert finding.evidence.endswith(".")
+    assert "stopped after 10 steps" in str(finding.evidence) or "not finite" in str(finding.evidence)
+    assert str(finding.evidence).endswith(".")
 
 
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
 def test_that_what_a_run_did_not_train_is_not_judged(claim: Claim) -> None:
     finding = claim.test(replace(result(), methods={}))
     assert finding.verdict is Verdict.NOT_TESTED
-    assert "name it in the methods" in finding.evidence
+    assert "select it in Methods" in str(finding.evidence)
 
 
 def test_that_the_share_says_which_lengths_would_do() -> None:
     finding = CLAIMS["p-tuning-v2-share"].test(result())
     assert finding.verdict is Verdict.HOLDS_WITH_LIMIT
-    assert "1.66% of this model's own 984,192" in finding.evidence
-    assert "1.64% of the 1,000,576 with the prefix's" in finding.evidence
-    assert "1 to 28 tokens" in finding.evidence
+    assert "1.66% of this model's own 984,192" in str(finding.evidence)
+    assert "1.64% of the 1,000,576 that include the prefix" in str(finding.evidence)
+    assert "1 to 28 tokens" in str(finding.evidence)
     none = CLAIMS["p-tuning-v2-share"].test(result(base=1e4))
-    assert "no number of tokens" in none.evidence
+    assert "No number of tokens" in str(none.evidence)

@@ -130,13 +130,13 @@ def test_that_prefix_columns_are_seen_by_every_query() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        ({"methods": "lora, magic"}, "methods", "'magic', which is no method"),
-        ({"methods": " , "}, "methods", "names none"),
+        ({"methods": "lora, magic"}, "methods", "'magic', which does not exist"),
+        ({"methods": " , "}, "methods", "methods is empty"),
         ({"virtual_tokens": 512}, "virtual_tokens", "context of 512"),
         ({"rank": 256}, "rank", "Rank 256 is above the 128"),
-        ({"rank": 128}, "rank", "AdaLoRA would begin with rank 192"),
+        ({"rank": 128}, "rank", "AdaLoRA would start with rank 192"),
         ({"target_modules": "q_proj, magic"}, "target_modules", "down_proj"),
-        ({"model": "/nowhere/at/all"}, "model", "no folder"),
+        ({"model": "/nowhere/at/all"}, "model", "does not exist"),
     ],
 )
 def test_that_what_cannot_be_is_refused_in_one_sentence(changes: dict[str, object], field: str, words: str) -> None:
@@ -161,7 +161,7 @@ def test_that_what_no_chosen_method_has_is_not_checked() -> None:
 
 def test_that_the_plan_says_what_is_wrong_and_still_has_counts() -> None:
     plan = TOPIC.plan(FineTuningParams.parse({"model": "/nowhere/at/all"}))
-    assert "/nowhere/at/all" in plan.problem
+    assert "/nowhere/at/all" in str(plan.problem)
     assert plan.blames == "model"
     assert set(plan.counts) == set(METHODS)
 

@@ -25,7 +25,7 @@ from core.topics.lora.matrices import (
 )
 from core.topics.lora.params import LoraParams
 from core.topics.lora.plan import check, plan
-from core.topics.lora.schedule import Cause, Phase, Schedule, why_nothing_changes
+from core.topics.lora.schedule import Cause, Phase, Schedule, explain_ranks
 from core.topics.lora.triplets import SmoothedScores, kept_triplets, spearman, triplet_scores
 
 import_peft()
@@ -121,8 +121,8 @@ def test_that_a_correlation_of_ranks_is_one_minus_one_or_none() -> None:
         ({}, 300, Cause.BUDGET_MET),
     ],
 )
-def test_that_the_page_knows_why_nothing_changes(changes: dict[str, Any], step: int, cause: Cause) -> None:
-    reason = why_nothing_changes(LoraParams.parse(changes), step)
+def test_that_the_page_knows_explain_ranks(changes: dict[str, Any], step: int, cause: Cause) -> None:
+    reason = explain_ranks(LoraParams.parse(changes), step)
     assert reason.cause is cause
     assert reason.changes == (cause is Cause.ALLOCATING)
     assert str(reason.sentence).endswith(".")
@@ -130,8 +130,8 @@ def test_that_the_page_knows_why_nothing_changes(changes: dict[str, Any], step: 
 
 
 def test_that_before_the_first_allocation_its_step_is_named() -> None:
-    assert "step 50" in why_nothing_changes(LoraParams(), 12).sentence.in_language("en")
-    assert "step 60" in why_nothing_changes(LoraParams(), 51).sentence.in_language("en")
+    assert "step 50" in explain_ranks(LoraParams(), 12).sentence.in_language("en")
+    assert "step 60" in explain_ranks(LoraParams(), 51).sentence.in_language("en")
 
 
 @pytest.mark.parametrize("config", [TINY, STANDARD])
@@ -174,7 +174,7 @@ def test_that_parameters_grow_with_the_rank_and_count_every_expert(name: str) ->
 
 def test_that_a_plan_counts_what_would_be_trained() -> None:
     lora_plan = plan(LoraParams())
-    assert (lora_plan.problem, len(lora_plan.matrices)) == ("", 28)
+    assert (str(lora_plan.problem), len(lora_plan.matrices)) == ("", 28)
     assert lora_plan.lora_parameters == 4 * 4 * (4 * 256 + 3 * 512)
     assert lora_plan.adalora_parameters == 12 * 4 * (4 * 257 + 3 * 513)
     assert (lora_plan.budget[0], lora_plan.budget[-1]) == (28 * 12, 28 * 4)
@@ -184,17 +184,17 @@ def test_that_a_plan_counts_what_would_be_trained() -> None:
         Phase.PRUNING,
         Phase.FINAL,
     ]
-    assert lora_plan.why(201).cause is Cause.BUDGET_MET
+    assert lora_plan.explain_ranks(201).cause is Cause.BUDGET_MET
 
 
 @pytest.mark.parametrize(
     ("values", "field", "words"),
     [
         ({"target_r": 0}, "target_r", "between 1 and 256"),
-        ({"init_r": 3}, "init_r", "only takes rank away"),
+        ({"init_r": 3}, "init_r", "can only reduce ranks"),
         ({"tinit": 200, "tfinal": 100}, "tinit", "none of the 300 steps"),
-        ({"steps": 100}, "tfinal", "take more steps"),
-        ({"steps": 10, "tinit": 0, "tfinal": 9}, "tfinal", "before anything was scored: make it 8 or less"),
+        ({"steps": 100}, "tfinal", "use more steps"),
+        ({"steps": 10, "tinit": 0, "tfinal": 9}, "tfinal", "before there are any scores: use 8 or less"),
         ({"model_preset": "gpt-3", "preset_targets": "gate_proj"}, "preset_targets", "q_proj, k_proj"),
         ({"preset_targets": " , "}, "preset_targets", "names no matrix"),
     ],
@@ -210,7 +210,7 @@ def test_that_parameters_that_cannot_be_are_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("values", "field", "words"),
     [
-        ({"target_r": 129, "init_r": 129}, "target_r", "rank 128"),
+        ({"target_r": 129, "init_r": 129}, "target_r", "its rank is at most 128"),
         ({"init_r": 130}, "init_r", "128 x 128"),
         ({"target_modules": "q_proj, c_attn"}, "target_modules", "'c_attn'.*q_proj, k_proj"),
         ({"target_modules": ","}, "target_modules", "No target module"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import tr
+from core.contracts.text import Text, listed, sentences, tr, verbatim
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.result import FineTuningResult
 
@@ -21,8 +21,10 @@ _MIN_SHARE, _MAX_SHARE = 0.001, 0.03
 
 
 def not_tested(*methods: MethodId) -> Finding:
-    names = " and ".join(METHODS[method].label for method in methods)
-    return Finding(Verdict.NOT_TESTED, f"This run did not train {names} to the end: name it in the methods.")
+    names = listed(METHODS[method].label for method in methods)
+    return Finding(
+        Verdict.NOT_TESTED, tr("This run did not train {methods} to the end: select it in Methods.", methods=names)
+    )
 
 
 def not_comparable(result: FineTuningResult, method: MethodId, numbers: Iterable[float] = ()) -> Finding | None:
@@ -31,26 +33,33 @@ def not_comparable(result: FineTuningResult, method: MethodId, numbers: Iterable
     summary = result.method(method).summary
     label = METHODS[method].label
     if summary is not None and summary.error:
-        why = summary.error.rstrip(".")
-        return Finding(Verdict.NOT_TESTED, f"{label} stopped after {summary.steps} steps: {why}.")
+        stop = tr("{method} stopped after {steps} steps.", method=label, steps=summary.steps or 0)
+        return Finding(Verdict.NOT_TESTED, sentences(stop, summary.error))
     if not np.isfinite(list(numbers)).all():
-        return Finding(Verdict.NOT_TESTED, f"{label} gave numbers that are not finite, so there is nothing to compare.")
+        text = tr("{method} gave numbers that are not finite, so there is nothing to compare.", method=label)
+        return Finding(Verdict.NOT_TESTED, text)
     return None
 
 
 def prefix_tuning_freezes(result: FineTuningResult) -> Finding:
     method = result.method(_PREFIX)
-    summary, reached = method.summary, method.frozen_gradients
-    if summary is None or reached is None or summary.frozen_unchanged is None or not summary.steps:
+    summary, gradients = method.summary, method.frozen_gradients
+    if summary is None or gradients is None or summary.frozen_unchanged is None or not summary.steps:
         return not_tested(_PREFIX)
-    largest = float(np.nanmax(reached)) if np.isfinite(reached).any() else 0.0
-    evidence = (
-        f"Over {summary.steps} steps the largest gradient that reached one of the {summary.frozen_parameters:,} frozen "
-        f"parameters was {largest:g}, and they {'are' if summary.frozen_unchanged else 'are not'} to the bit what they "
-        f"were, while {summary.trainable_parameters:,} others were trained ({result.measured})."
+    largest = float(np.nanmax(gradients)) if np.isfinite(gradients).any() else 0.0
+    gradient = tr(
+        "In {steps} steps that trained {trained:,} parameters, the largest gradient of the {frozen:,} frozen "
+        "parameters was {largest:g} ({provenance}).",
+        steps=summary.steps,
+        trained=summary.trainable_parameters,
+        frozen=summary.frozen_parameters,
+        largest=largest,
+        provenance=result.measured.label,
     )
-    held = largest == 0 and summary.frozen_unchanged and summary.frozen_parameters > 0
-    return Finding(Verdict.HOLDS if held else Verdict.DOES_NOT_HOLD, evidence)
+    holds = largest == 0 and summary.frozen_unchanged and summary.frozen_parameters > 0
+    return Finding(
+        Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD, sentences(gradient, _unchanged(summary.frozen_unchanged))
+    )
 
 
 def prefix_tuning_optimizes_the_target(result: FineTuningResult) -> Finding:
@@ -60,16 +69,33 @@ def prefix_tuning_optimizes_the_target(result: FineTuningResult) -> Finding:
     losses = (objective.loss, objective.by_hand, objective.without_prefix, objective.base_model)
     if unjudged := not_comparable(result, _PREFIX, losses):
         return unjudged
-    off = abs(objective.loss - objective.by_hand)
+    difference = abs(objective.loss - objective.by_hand)
     untouched = objective.without_prefix == objective.base_model
-    evidence = (
-        f"On a held-out example the trained loss is {objective.loss:.4f} nats per token; -log p(y | prefix, x) over "
-        f"the {objective.target_tokens} tokens of y, after {objective.prefix_tokens} of prefix and "
-        f"{objective.input_tokens} of x, which count for nothing, is {objective.by_hand:.4f}; with the prefix taken "
-        f"off it is {objective.without_prefix:.4f}, {'exactly as' if untouched else 'other than'} before training "
-        f"({objective.base_model:.4f}) ({result.measured})."
+    losses_agree = tr(
+        "On a held-out example, the model's loss is {loss:.4f} nats per token, and -log p(y | prefix, x) over the "
+        "{target} tokens of y is {by_hand:.4f} ({provenance}). The {prefix} prefix tokens and the {input} tokens of x "
+        "carry no loss.",
+        loss=objective.loss,
+        target=objective.target_tokens,
+        by_hand=objective.by_hand,
+        provenance=result.measured.label,
+        prefix=objective.prefix_tokens,
+        input=objective.input_tokens,
     )
-    return Finding(Verdict.HOLDS if off <= _SAME_LOSS and untouched else Verdict.DOES_NOT_HOLD, evidence)
+    without_prefix = (
+        tr(
+            "Without the prefix the loss is {loss:.4f}, exactly as before training.",
+            loss=objective.without_prefix,
+        )
+        if untouched
+        else tr(
+            "Without the prefix the loss is {loss:.4f}; before training it was {before:.4f}.",
+            loss=objective.without_prefix,
+            before=objective.base_model,
+        )
+    )
+    holds = difference <= _SAME_LOSS and untouched
+    return Finding(Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD, sentences(losses_agree, without_prefix))
 
 
 def prefix_stands_first(result: FineTuningResult) -> Finding:
@@ -80,18 +106,36 @@ def prefix_stands_first(result: FineTuningResult) -> Finding:
     if unjudged := not_comparable(result, _PREFIX):
         return unjudged
     prefix = [position for position, column in enumerate(columns) if column.is_prefix]
-    first = bool(prefix) and prefix == list(range(len(prefix)))
-    seen = mask[:, prefix]
+    is_first = bool(prefix) and prefix == list(range(len(prefix)))
+    prefix_mask = mask[:, prefix]
     tokens = mask[:, len(prefix) :]
     queries, keys = tokens.shape
     causal = bool((tokens == np.tri(queries, keys, keys - queries)).all())
-    evidence = (
-        f"In the model's own mask {len(prefix)} of {mask.shape[1]} columns are prefix, "
-        f"{'the first ones' if first else 'and not the first ones'}; {int(seen.all(axis=1).sum())} of {mask.shape[0]} "
-        f"queries see all of them, and the tokens are {'causal' if causal else 'not causal'} among themselves "
-        f"({result.measured})."
+    counts = {
+        "prefix": len(prefix),
+        "columns": mask.shape[1],
+        "seeing": int(prefix_mask.all(axis=1).sum()),
+        "queries": mask.shape[0],
+        "provenance": result.measured.label,
+    }
+    columns_text = (
+        tr(
+            "In the model's own mask, the first {prefix} of {columns} columns are the prefix, and {seeing} of "
+            "{queries} queries see all of them ({provenance}).",
+            **counts,
+        )
+        if is_first
+        else tr(
+            "In the model's own mask, {prefix} of {columns} columns are the prefix, but they are not the first "
+            "columns; {seeing} of {queries} queries see all of them ({provenance}).",
+            **counts,
+        )
     )
-    return Finding(Verdict.HOLDS if first and causal and seen.all() else Verdict.DOES_NOT_HOLD, evidence)
+    tokens_text = (
+        tr("The mask between the tokens is causal.") if causal else tr("The mask between the tokens is not causal.")
+    )
+    holds = is_first and causal and prefix_mask.all()
+    return Finding(Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD, sentences(columns_text, tokens_text))
 
 
 def prompt_at_the_embedding_v2_at_every_layer(result: FineTuningResult) -> Finding:
@@ -100,14 +144,20 @@ def prompt_at_the_embedding_v2_at_every_layer(result: FineTuningResult) -> Findi
         return not_tested(_PROMPT, _V2)
     if unjudged := not_comparable(result, _PROMPT) or not_comparable(result, _V2):
         return unjudged
-    every = [f"layer.{layer}.prefix" for layer in sorted({p.layer for p in result.places if p.layer >= 0})]
-    learns = _has_gradients(result, _PROMPT, prompt) and _has_gradients(result, _V2, v2)
-    evidence = (
-        f"Prompt tuning trains at {_listed(prompt)}, P-tuning v2 at {_listed(v2)}, of {len(every)} layers; gradients "
-        f"{'reach' if learns else 'do not reach'} each of them ({result.measured})."
+    all_layers = [f"layer.{layer}.prefix" for layer in sorted({p.layer for p in result.places if p.layer >= 0})]
+    all_learn = _has_gradients(result, _PROMPT, prompt) and _has_gradients(result, _V2, v2)
+    places = tr(
+        "Prompt tuning trains {prompt}; P-tuning v2 trains {v2}. The model has {layers} layers ({provenance}).",
+        prompt=_listed_places(prompt),
+        v2=_listed_places(v2),
+        layers=len(all_layers),
+        provenance=result.measured.label,
     )
-    held = prompt == ["prompt"] and v2 == every and learns
-    return Finding(Verdict.HOLDS if held else Verdict.DOES_NOT_HOLD, evidence)
+    gradients = (
+        tr("Gradients reach all of these places.") if all_learn else tr("Gradients do not reach all of these places.")
+    )
+    holds = prompt == ["prompt"] and v2 == all_layers and all_learn
+    return Finding(Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD, sentences(places, gradients))
 
 
 def one_method_with_two_names(result: FineTuningResult) -> Finding:
@@ -115,9 +165,14 @@ def one_method_with_two_names(result: FineTuningResult) -> Finding:
     first, second = result.method(_PROMPT).summary, result.method(_V2).summary
     if prompt is None or v2 is None or first is None or second is None:
         return not_tested(_PROMPT, _V2)
-    evidence = (
-        f"With the same virtual tokens prompt tuning trains {first.trainable_parameters:,} parameters at "
-        f"{_listed(prompt)}, P-tuning v2 {second.trainable_parameters:,} at {_listed(v2)} ({result.measured})."
+    evidence = tr(
+        "With the same number of virtual tokens, prompt tuning trains {prompt_parameters:,} parameters in {prompt}; "
+        "P-tuning v2 trains {v2_parameters:,} in {v2} ({provenance}).",
+        prompt_parameters=first.trainable_parameters,
+        prompt=_listed_places(prompt),
+        v2_parameters=second.trainable_parameters,
+        v2=_listed_places(v2),
+        provenance=result.measured.label,
     )
     return Finding(Verdict.HOLDS if prompt == v2 else Verdict.DOES_NOT_HOLD, evidence)
 
@@ -130,45 +185,73 @@ def v2_trains_a_tenth_to_three_percent(result: FineTuningResult) -> Finding:
     if summary is None or not base > 0:
         return not_tested(_V2)
     length, trained = result.params.virtual_tokens, summary.trainable_parameters
-    each, share = trained / length, trained / base
-    least, most = int(np.ceil(_MIN_SHARE * base / each)), int(_MAX_SHARE * base / each)
-    evidence = (
-        f"{length} virtual tokens are {trained:,} parameters, {100 * share:.2f}% of this model's own {base:,.0f} "
-        f"({100 * trained / (base + trained):.2f}% of the {base + trained:,.0f} with the prefix's, as in the table) "
-        f"({result.measured}); {f'{least} to {most}' if least <= most else 'no number of'} tokens would be within 0.1 "
-        "to 3% of the model's own."
+    per_token, share = trained / length, trained / base
+    shortest, longest = int(np.ceil(_MIN_SHARE * base / per_token)), int(_MAX_SHARE * base / per_token)
+    parameters = tr(
+        "{tokens} virtual tokens have {trained:,} parameters ({provenance}): {share:.2f}% of this model's own "
+        "{base:,.0f}, or {table_share:.2f}% of the {total:,.0f} that include the prefix, as in the table.",
+        tokens=length,
+        trained=trained,
+        provenance=result.measured.label,
+        share=100 * share,
+        base=base,
+        table_share=100 * trained / (base + trained),
+        total=base + trained,
+    )
+    lengths = (
+        tr(
+            "{shortest} to {longest} tokens are within 0.1% to 3% of the model's own parameters.",
+            shortest=shortest,
+            longest=longest,
+        )
+        if shortest <= longest
+        else tr("No number of tokens is within 0.1% to 3% of the model's own parameters.")
     )
     inside = _MIN_SHARE <= share <= _MAX_SHARE
-    return Finding(Verdict.HOLDS_WITH_LIMIT if inside else Verdict.DOES_NOT_HOLD, evidence)
+    return Finding(Verdict.HOLDS_WITH_LIMIT if inside else Verdict.DOES_NOT_HOLD, sentences(parameters, lengths))
 
 
 def gradients_go_through_four_bits(result: FineTuningResult) -> Finding:
     method = result.method(_QLORA)
-    summary, evidence_of = method.summary, {item.what: item for item in method.gradient_evidence}
-    if not evidence_of or summary is None:
+    summary, evidence_by_kind = method.summary, {item.what: item for item in method.gradient_evidence}
+    if not evidence_by_kind or summary is None:
         return not_tested(_QLORA)
-    adapters, first = evidence_of["adapters"], evidence_of["adapters of the first layer"]
-    weights, through = evidence_of["frozen 4-bit weights"], evidence_of["input of a 4-bit layer"]
-    difference = np.nan if through.max_abs_difference is None else through.max_abs_difference
-    if unjudged := not_comparable(result, _QLORA, (adapters.norm, first.norm, through.norm, difference)):
+    adapters, first = evidence_by_kind["adapters"], evidence_by_kind["adapters of the first layer"]
+    weights, layer_input = evidence_by_kind["frozen 4-bit weights"], evidence_by_kind["input of a 4-bit layer"]
+    difference = np.nan if layer_input.max_abs_difference is None else layer_input.max_abs_difference
+    if unjudged := not_comparable(result, _QLORA, (adapters.norm, first.norm, layer_input.norm, difference)):
         return unjudged
-    evidence = (
-        f"One backward pass reached {adapters.with_gradient} of {adapters.tensors} tensors of adapters, those of "
-        f"the first layer, behind all others, with norm {first.norm:.3g}, and {weights.with_gradient} of "
-        f"{weights.tensors} weights in 4 bits, which {'are' if summary.frozen_unchanged else 'are not'} what they "
-        f"were; what a 4-bit layer hands on differs from dy W by {difference:.1g} "
-        f"({result.measured}, by {summary.runs_on})."
+    gradients = tr(
+        "In one backward pass, {adapters_reached} of {adapters} adapter tensors get a gradient; its norm in the first "
+        "layer, which comes last in the backward pass, is {norm:.3g}. {weights_reached} of {weights} 4-bit weights "
+        "get a gradient. The gradient that a 4-bit layer passes on differs from dy W by {difference:.1g} "
+        "({provenance}; {runs_on}).",
+        adapters_reached=adapters.with_gradient,
+        adapters=adapters.tensors,
+        norm=first.norm,
+        weights_reached=weights.with_gradient,
+        weights=weights.tensors,
+        difference=float(difference),
+        provenance=result.measured.label,
+        runs_on=summary.runs_on,
     )
-    held = (
+    evidence = sentences(gradients, _unchanged(bool(summary.frozen_unchanged)))
+    holds = (
         adapters.with_gradient == adapters.tensors > 0
         and first.with_gradient == first.tensors
         and weights.tensors > 0
         and weights.with_gradient == 0
         and bool(summary.frozen_unchanged)
-        and through.with_gradient > 0
-        and difference <= _ROUNDING * through.norm
+        and layer_input.with_gradient > 0
+        and difference <= _ROUNDING * layer_input.norm
     )
-    return Finding(Verdict.HOLDS if held else Verdict.DOES_NOT_HOLD, evidence)
+    return Finding(Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def _unchanged(unchanged: bool) -> Text:
+    if unchanged:
+        return tr("The frozen parameters are bit-equal before and after training.")
+    return tr("The frozen parameters changed during training.")
 
 
 def _trained_places(result: FineTuningResult, method: MethodId) -> list[str] | None:
@@ -186,51 +269,57 @@ def _has_gradients(result: FineTuningResult, method: MethodId, places: list[str]
     return norms is not None and bool(indices) and bool((np.nan_to_num(norms)[:, indices] > 0).any(0).all())
 
 
-def _listed(places: list[str]) -> str:
-    return ", ".join(places[:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "") or "no place"
+def _listed_places(places: list[str]) -> Text:
+    """The ids of at most four places, and how many more there are."""
+    if not places:
+        return tr("no place")
+    names = listed(places[:4])
+    return tr("{places} and {count} more", places=names, count=len(places) - 4) if len(places) > 4 else names
 
 
-LI_LIANG, LIU_V2 = "Li and Liang 2021 (arXiv 2101.00190)", "Liu et al. 2022 (arXiv 2110.07602)"
+LI_LIANG = verbatim("Li and Liang 2021 (arXiv 2101.00190)")
+LESTER, LIU_V2 = "Lester et al. 2021 (arXiv 2104.08691)", "Liu et al. 2022 (arXiv 2110.07602)"
 
 CLAIMS = (
     Claim(
         id="prefix-tuning-freezes",
         statement=tr(
-            "Prefix-tuning freezes the language model: no gradient reaches its parameters, only the prefix is trained.",
+            "Prefix-tuning freezes the language model: no gradient reaches its parameters, and only the prefix is "
+            "trained.",
         ),
-        source=f"Interview notes; {LI_LIANG}",
+        source=LI_LIANG,
         test=prefix_tuning_freezes,
     ),
     Claim(
         id="prefix-tuning-objective",
         statement=tr(
-            "Prefix-tuning optimizes p(y | prefix, x), the probability of the target after prefix and input.",
+            "Prefix-tuning optimizes p(y | prefix, x), the probability of the target given prefix and input.",
         ),
-        source=f"Interview notes; {LI_LIANG}",
+        source=LI_LIANG,
         test=prefix_tuning_optimizes_the_target,
     ),
     Claim(
         id="prefix-first",
         statement=tr(
-            "The prefix stands before everything else, and every token may look at all of it.",
+            "The prefix comes before everything else, and every token can attend to all of it.",
         ),
-        source=f"Interview notes; {LI_LIANG}",
+        source=LI_LIANG,
         test=prefix_stands_first,
     ),
     Claim(
         id="embedding-or-every-layer",
         statement=tr(
-            "Prompt tuning adds vectors at the embedding only, P-tuning v2 at every layer.",
+            "Prompt tuning adds vectors only at the embedding, P-tuning v2 at every layer.",
         ),
-        source=f"{LIU_V2}; Lester et al. 2021 (arXiv 2104.08691)",
+        source=verbatim(f"{LESTER}; {LIU_V2}"),
         test=prompt_at_the_embedding_v2_at_every_layer,
     ),
     Claim(
         id="two-names-one-method",
         statement=tr(
-            "Prompt tuning and P-tuning v2 are two names of one method.",
+            "Prompt tuning and P-tuning v2 are two names for the same method.",
         ),
-        source="Interview notes",
+        source=tr("Often taught; corrected by {first} and {second}", first=LESTER, second=LIU_V2),
         test=one_method_with_two_names,
         expected=Verdict.DOES_NOT_HOLD,
     ),
@@ -239,16 +328,17 @@ CLAIMS = (
         statement=tr(
             "P-tuning v2 trains only 0.1% to 3% of the model's parameters.",
         ),
-        source=f"Interview notes; {LIU_V2}",
+        source=verbatim(LIU_V2),
         test=v2_trains_a_tenth_to_three_percent,
         expected=Verdict.HOLDS_WITH_LIMIT,
     ),
     Claim(
         id="qlora-gradients-through",
         statement=tr(
-            "QLoRA's gradients go through the frozen 4-bit weights into the adapters; the weights themselves get none.",
+            "QLoRA's gradients pass through the frozen 4-bit weights into the adapters; the weights themselves get no "
+            "gradient.",
         ),
-        source="Interview notes; Dettmers et al. 2023 (arXiv 2305.14314)",
+        source=verbatim("Dettmers et al. 2023 (arXiv 2305.14314)"),
         test=gradients_go_through_four_bits,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, tr, tr_in, verbatim
 
 
 class MethodId(StrEnum):
@@ -23,7 +23,7 @@ class Method:
     """`where` says where the trainable parameters are. `learning_rate` is AdamW's peak learning rate."""
 
     id: MethodId
-    label: str
+    label: Text
     where: Text
     learning_rate: float
 
@@ -31,38 +31,28 @@ class Method:
 METHODS: dict[MethodId, Method] = {
     method.id: method
     for method in (
-        Method(MethodId.FULL, "Full", tr("every weight"), 1e-3),
+        Method(MethodId.FULL, tr_in("method", "Full"), tr("all weights"), 1e-3),
         Method(
             MethodId.PREFIX_TUNING,
-            "Prefix-tuning",
-            tr("keys and values before those of every layer, written by an MLP"),
+            verbatim("Prefix-tuning"),
+            tr("keys and values prepended in every layer, produced by an MLP"),
             1e-2,
         ),
-        Method(
-            MethodId.PROMPT_TUNING,
-            "Prompt tuning",
-            tr("vectors before the embedded input"),
-            2e-1,
-        ),
+        Method(MethodId.PROMPT_TUNING, verbatim("Prompt tuning"), tr("vectors prepended to the embedded input"), 2e-1),
         Method(
             MethodId.P_TUNING_V2,
-            "P-tuning v2",
-            tr("keys and values before those of every layer"),
+            verbatim("P-tuning v2"),
+            tr("keys and values prepended in every layer, trained directly"),
             3e-1,
         ),
-        Method(MethodId.LORA, "LoRA", tr("A and B beside the chosen matrices"), 5e-3),
+        Method(MethodId.LORA, verbatim("LoRA"), tr("A and B next to the target matrices"), 5e-3),
         Method(
             MethodId.QLORA,
-            "QLoRA",
-            tr("A and B beside the chosen matrices, which are in 4 bits"),
+            verbatim("QLoRA"),
+            tr("A and B next to the target matrices, which are stored in 4 bits"),
             5e-3,
         ),
-        Method(
-            MethodId.ADALORA,
-            "AdaLoRA",
-            tr("P, Λ and Q beside the chosen matrices"),
-            1e-2,
-        ),
+        Method(MethodId.ADALORA, verbatim("AdaLoRA"), tr("P, Λ and Q next to the target matrices"), 1e-2),
     )
 }
 """In display and training order."""

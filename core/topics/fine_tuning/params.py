@@ -8,10 +8,14 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, text
+from core.contracts.text import listed, tr, tr_in
 from core.topics.fine_tuning.methods import METHODS, MethodId
 
 ALL = "all"
-_RATES = ", ".join(f"{method.label} {method.learning_rate:g}" for method in METHODS.values())
+_RATES = listed(
+    tr_in("learning rates", "{method} {rate:g}", method=method.label, rate=method.learning_rate)
+    for method in METHODS.values()
+)
 
 
 class FineTuningParams(Params):
@@ -19,122 +23,152 @@ class FineTuningParams(Params):
 
     methods: str = text(
         ALL,
-        label="Methods",
-        help=f"Which methods are trained: {ALL}, or names with commas between, of {', '.join(METHODS)}.",
-        group="Methods",
+        label=tr("Methods"),
+        help=tr(
+            "The methods to train: {all}, or names separated by commas, from {methods}.",
+            all=ALL,
+            methods=listed(METHODS),
+        ),
+        group=tr("Methods"),
         max_length=200,
     )
     method: str = choice(
         MethodId.P_TUNING_V2.value,
         *(method.value for method in METHODS),
-        label="Method shown",
-        help="The method that the diagram, the mask and the vectors are shown for.",
-        group="Methods",
+        label=tr("Method shown"),
+        help=tr("The method shown in the diagram, the mask and the vectors."),
+        labels={method.value: METHODS[method].label for method in METHODS},
+        group=tr("Methods"),
         view_only=True,
     )
     model: str = text(
         "",
-        label="Model folder",
-        help="A Hugging Face folder of a causal language model, read and never run as code. Empty: the small model.",
-        group="Model",
+        label=tr("Model folder"),
+        help=tr(
+            "A Hugging Face folder with a causal language model. Its weights are read; none of its code runs. Empty: "
+            "the small model."
+        ),
+        group=tr("Model"),
     )
     seed: int = number(
-        0, minimum=0, maximum=2**31 - 1, label="Seed", help="Of batches and of what is drawn anew.", group="Training"
+        0,
+        minimum=0,
+        maximum=2**31 - 1,
+        label=tr("Seed"),
+        help=tr("Seed of the batches and of the new parameters' initial values."),
+        group=tr("Training"),
     )
     steps: int = number(
         200,
         minimum=2,
         maximum=2000,
-        label="Steps",
+        label=tr("Steps"),
         unit="steps",
-        help="Of every method, on the same batches; the rate rises over the first tenth, then falls as a cosine.",
-        group="Training",
+        help=tr(
+            "Training steps per method, on the same batches. The learning rate warms up over the first tenth, then "
+            "decays as a cosine."
+        ),
+        group=tr("Training"),
         scale="log2",
     )
     batch: int = number(
-        16, minimum=1, maximum=128, label="Batch", unit="rows", help="Rows of the table per step.", group="Training"
+        16,
+        minimum=1,
+        maximum=128,
+        label=tr("Batch"),
+        unit="rows",
+        help=tr("Rows of the table per step."),
+        group=tr("Training"),
     )
     rate_factor: float = number(
         1.0,
         minimum=0.01,
         maximum=1000.0,
         scale="log2",
-        label="Learning rate",
+        label=tr("Learning rate"),
         unit="× own",
-        help=f"Multiplies the peak rate that each method has of its own, found by trying on the small model: {_RATES}.",
-        group="Training",
+        help=tr(
+            "Multiplies the peak learning rate of each method. The peak rates were tuned on the small model: {rates}.",
+            rates=_RATES,
+        ),
+        group=tr("Training"),
     )
     virtual_tokens: int = number(
         16,
         minimum=1,
         maximum=1024,
         scale="log2",
-        label="Virtual tokens",
+        label=tr("Virtual tokens"),
         unit="tokens",
-        help="Length of the prompt or prefix of prompt tuning, prefix-tuning and P-tuning v2.",
-        group="Prefix and prompt",
+        help=tr("Length of the prompt or prefix in prompt tuning, prefix-tuning and P-tuning v2."),
+        group=tr("Prefix and prompt"),
     )
     prefix_hidden: int = number(
         128,
         minimum=1,
         maximum=4096,
         scale="log2",
-        label="Prefix MLP",
+        label=tr("Prefix MLP"),
         unit="units",
-        help="Width of the MLP that writes the prefix in prefix-tuning; thrown away after training.",
-        group="Prefix and prompt",
+        help=tr("Hidden width of the MLP that produces the prefix in prefix-tuning. It is discarded after training."),
+        group=tr("Prefix and prompt"),
     )
     rank: int = number(
         8,
         minimum=1,
         maximum=1024,
         scale="log2",
-        label="Rank",
-        help="Of LoRA and QLoRA, and the mean rank that AdaLoRA ends with (it begins with half as much again).",
-        group="Adapters",
+        label=tr("Rank"),
+        help=tr(
+            "Rank of LoRA and QLoRA, and AdaLoRA's average rank at the end. AdaLoRA starts with 1.5 times as much."
+        ),
+        group=tr("Adapters"),
     )
     alpha: float = number(
         16.0,
         minimum=0.0625,
         maximum=1024.0,
         scale="log2",
-        label="Alpha",
-        help="What an adapter adds is scaled by alpha over rank.",
-        group="Adapters",
+        label=tr("Alpha"),
+        help=tr("The output of an adapter is scaled by alpha / rank."),
+        group=tr("Adapters"),
     )
     target_modules: str = text(
         ALL,
-        label="Target modules",
-        help=f"Linear layers that get an adapter: {ALL}, or names with commas between, such as q_proj, v_proj.",
-        group="Adapters",
+        label=tr("Target modules"),
+        help=tr("The linear layers to adapt: {all}, or names separated by commas, such as q_proj, v_proj.", all=ALL),
+        group=tr("Adapters"),
         max_length=1000,
     )
     held_out_every: int = number(
         25,
         minimum=1,
         maximum=2000,
-        label="Held-out loss every",
+        label=tr("Held-out loss every"),
         unit="steps",
-        help="How often the loss on rows of unseen people is measured.",
-        group="Evaluation",
+        help=tr("How often the loss on rows about unseen people is measured."),
+        group=tr("Evaluation"),
     )
     samples: int = number(
         8,
         minimum=1,
         maximum=64,
-        label="Samples",
+        label=tr("Samples"),
         unit="rows",
-        help="Held-out rows that are shown with the answers before and after.",
-        group="Evaluation",
+        help=tr("Held-out rows that are shown with the answers before and after training."),
+        group=tr("Evaluation"),
     )
     exact_match_rows: int = number(
         48,
         minimum=1,
         maximum=512,
-        label="Exact match on",
+        label=tr("Exact match on"),
         unit="rows",
-        help="Of unseen people, and as many untold facts (as far as there are), answered greedily by every method.",
-        group="Evaluation",
+        help=tr(
+            "Every method answers this many rows about unseen people, and the same number of unstated facts if there "
+            "are enough."
+        ),
+        group=tr("Evaluation"),
     )
 
     @model_validator(mode="after")
@@ -142,11 +176,19 @@ class FineTuningParams(Params):
         unknown = [name for name in self._named if name not in METHODS and name != ALL]
         if unknown:
             raise InvalidParams(
-                f"methods names {unknown[0]!r}, which is no method here: use {ALL}, or some of {', '.join(METHODS)}.",
+                tr(
+                    "methods names {name}, which does not exist: use {all}, or one or more of {methods}.",
+                    name=repr(unknown[0]),
+                    all=ALL,
+                    methods=listed(METHODS),
+                ),
                 "methods",
             )
         if not self._named:
-            raise InvalidParams(f"methods names none: use {ALL}, or some of {', '.join(METHODS)}.", "methods")
+            raise InvalidParams(
+                tr("methods is empty: use {all}, or one or more of {methods}.", all=ALL, methods=listed(METHODS)),
+                "methods",
+            )
         return self
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import EMPTY, Text, listed, tr
 from core.paths import expanded
 from core.topics.fine_tuning.methods import ADAPTERS, KEY_VALUE_PREFIX, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.params import ALL, FineTuningParams
@@ -32,14 +33,14 @@ class Plan:
     """What each method would train, computed from shapes alone. Everything is modelled.
 
     `shape` is the model's shape, or the small model's if the folder does not reveal its shape. `counts` has all
-    methods, selected or not. `problem` says why nothing can run, '' if it can; `blames` names the parameter.
+    methods, selected or not. `problem` says why nothing can run and is empty if it can; `blames` names the parameter.
     """
 
     params: FineTuningParams
     shape: Shape
     places: tuple[Place, ...]
     counts: Mapping[MethodId, MethodCounts]
-    problem: str = ""
+    problem: Text = EMPTY
     blames: str | None = None
 
     @property
@@ -69,11 +70,11 @@ class Plan:
 
 def plan(params: FineTuningParams) -> Plan:
     """The plan of `params`. Never raises; an error becomes its `problem`."""
-    problem, blames = "", None
+    problem, blames = EMPTY, None
     try:
         check(params)
     except InvalidParams as error:
-        problem, blames = error.sentence, error.field
+        problem, blames = error.text, error.field
     shape = _shape(params) or shape_of_small_model()
     sizes = _sizes(params)
     return Plan(
@@ -103,7 +104,10 @@ def check(params: FineTuningParams) -> None:
     if params.model.strip():
         folder = expanded(params.model, "model")
         if not os.path.isdir(folder):  # Path's own raises for a name that is too long
-            raise InvalidParams(f"There is no folder {folder}: give a local Hugging Face model folder.", "model")
+            raise InvalidParams(
+                tr("The folder {folder} does not exist: enter the path of a model folder on this machine.", folder=str(folder)),
+                "model",
+            )
     shape = _shape(params)
     if shape is None:
         return
@@ -120,27 +124,43 @@ def check_virtual_tokens(params: FineTuningParams, context: int, longest: int | 
     if not set(params.chosen) & set(PROMPTS) or params.virtual_tokens + (longest or 1) <= context:
         return
     if longest is None:
-        sentence = f"leave no room for an input in this model's context of {context}: take fewer"
-    else:
-        sentence = (
-            f"and inputs of up to {longest} tokens do not fit into this model's context of {context}: take at most "
-            f"{max(0, context - longest)} virtual tokens"
+        text = tr(
+            "{tokens} virtual tokens leave no room for an input in this model's context of {context}: use fewer.",
+            tokens=params.virtual_tokens,
+            context=context,
         )
-    raise InvalidParams(f"{params.virtual_tokens} virtual tokens {sentence}.", "virtual_tokens")
+    else:
+        text = tr(
+            "{tokens} virtual tokens and inputs of up to {longest} tokens do not fit into this model's context of "
+            "{context}: use at most {largest} virtual tokens.",
+            tokens=params.virtual_tokens,
+            longest=longest,
+            context=context,
+            largest=max(0, context - longest),
+        )
+    raise InvalidParams(text, "virtual_tokens")
 
 
 def check_rank(params: FineTuningParams, smallest_side: int) -> None:
     """Raises InvalidParams if a rank is larger than the smallest side of the adapted matrices."""
     if params.rank > smallest_side:
         raise InvalidParams(
-            f"Rank {params.rank} is above the {smallest_side} rows or columns of the smallest adapted matrix: take at "
-            f"most {smallest_side}.",
+            tr(
+                "Rank {rank} is above the {side} rows or columns of the smallest adapted matrix: use at most {side}.",
+                rank=params.rank,
+                side=smallest_side,
+            ),
             "rank",
         )
     if MethodId.ADALORA in params.chosen and params.initial_rank > smallest_side:
         raise InvalidParams(
-            f"AdaLoRA would begin with rank {params.initial_rank}, above the {smallest_side} rows or columns of the "
-            f"smallest adapted matrix: take rank {max(1, 2 * smallest_side // 3)} or less, or leave AdaLoRA out.",
+            tr(
+                "AdaLoRA would start with rank {initial}, above the {side} rows or columns of the smallest adapted "
+                "matrix: use rank {largest} or less, or leave out AdaLoRA.",
+                initial=params.initial_rank,
+                side=smallest_side,
+                largest=max(1, 2 * smallest_side // 3),
+            ),
             "rank",
         )
 
@@ -150,8 +170,12 @@ def _check_targets(params: FineTuningParams) -> None:
     unknown = [name for name in _named(params) if name != ALL and name.rsplit(".", 1)[-1] not in MATRICES]
     if unknown:
         raise InvalidParams(
-            f"There is no target module {unknown[0][:80]!r} in this model: use {ALL}, or some of "
-            f"{', '.join(MATRICES)}.",
+            tr(
+                "This model has no target module {name}: use {all}, or one or more of {kinds}.",
+                name=repr(unknown[0][:80]),
+                all=ALL,
+                kinds=listed(MATRICES),
+            ),
             "target_modules",
         )
 

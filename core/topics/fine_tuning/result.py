@@ -10,6 +10,7 @@ import numpy as np
 
 from core.contracts.archive import Array
 from core.contracts.result import Provenance, Result
+from core.contracts.text import EMPTY, Text
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.trained_modules import Place, StepMemory
@@ -42,9 +43,9 @@ class MethodSummary:
     held_out_loss: float | None = None
     exact_match_unseen: float | None = None
     exact_match_untold: float | None = None
-    runs_on: str = ""
+    runs_on: Text = EMPTY
     frozen_unchanged: bool | None = None
-    error: str = ""
+    error: Text = EMPTY
 
     @property
     def share(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.contracts.text import EMPTY, Text, tr
 from core.topics.fine_tuning.methods import MethodId
 from core.topics.fine_tuning.shapes import MATRICES, Shape
 
@@ -63,7 +64,7 @@ class StepMemory:
     gradients_bytes: float
     optimizer_bytes: float
     activations_bytes: float | None = None
-    how: str = ""
+    how: Text = EMPTY
 
     @property
     def total_bytes(self) -> float:
@@ -149,7 +150,7 @@ def counts_of(shape: Shape, method: MethodId, sizes: Sizes) -> MethodCounts:
             weights_bytes=weights,
             gradients_bytes=FLOAT_BYTES * trainable,
             optimizer_bytes=_ADAM_STATES * FLOAT_BYTES * trainable,
-            how="modelled, without activations",
+            how=tr("modelled, without activations"),
         ),
         trained_at=by_place,
     )

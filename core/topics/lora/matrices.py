@@ -13,6 +13,7 @@ import numpy as np
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.opening import open_checkpoint
 from core.contracts.errors import InvalidParams
+from core.contracts.text import tr
 from core.language_model.model_config import STANDARD, ModelConfig
 from core.language_model.target_modules import check_target_modules, matches_target
 from core.model_presets import GPT_3, Architecture
@@ -107,8 +108,16 @@ def check_ranks(params: LoraParams, matrices: Sequence[Matrix]) -> None:
         rank = getattr(params, field)
         if rank > smallest.smaller_side:
             raise InvalidParams(
-                f"{field} = {rank} is above the matrix {smallest.name} of {smallest.rows} x {smallest.columns}: a "
-                f"product of that shape has at most rank {smallest.smaller_side}, so take that or less.",
+                tr(
+                    "{field} = {rank} is too large for the matrix {name} of {rows} x {columns}: its rank is at most "
+                    "{largest}, so use {largest} or less.",
+                    field=field,
+                    rank=rank,
+                    name=smallest.name,
+                    rows=smallest.rows,
+                    columns=smallest.columns,
+                    largest=smallest.smaller_side,
+                ),
                 field,
             )
 

@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch, text
+from core.contracts.text import listed, tr, verbatim
 from core.model_presets import GPT_3, PRESETS, Architecture
 
 ALL = "all"
@@ -21,159 +22,182 @@ class LoraParams(Params):
 
     model: str = text(
         "",
-        label="Model folder",
-        help="A Hugging Face folder of a causal language model, read and never run as code. Empty: the small one, "
-        "which is trained first where it is not kept yet (about a minute).",
-        group="Model",
+        label=tr("Model folder"),
+        help=tr(
+            "A Hugging Face folder with a causal language model. Its weights are read; none of its code runs. Empty: "
+            "the small model, which is trained first if it is not cached (about a minute)."
+        ),
+        group=tr("Model"),
     )
     target_modules: str = text(
         ALL,
-        label="Target modules",
-        help=f"The linear layers to adapt: {ALL}, or names with commas between, such as q_proj, v_proj.",
-        group="Model",
+        label=tr("Target modules"),
+        help=tr("The linear layers to adapt: {all}, or names separated by commas, such as q_proj, v_proj.", all=ALL),
+        group=tr("Model"),
         max_length=400,
     )
     seed: int = number(
-        0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the batches and the adapters.", group="Training"
+        0,
+        minimum=0,
+        maximum=2**31 - 1,
+        label=tr("Seed"),
+        help=tr("Seed of the batches and of the adapters' initial weights."),
+        group=tr("Training"),
     )
     steps: int = number(
-        300, minimum=2, maximum=10_000, label="Steps", unit="steps", help="Steps of each run.", group="Training"
+        300,
+        minimum=2,
+        maximum=10_000,
+        label=tr("Steps"),
+        unit="steps",
+        help=tr("Training steps per run."),
+        group=tr("Training"),
     )
     batch: int = number(
-        8, minimum=1, maximum=256, scale="log2", label="Batch", unit="rows", help="Rows per step.", group="Training"
+        8,
+        minimum=1,
+        maximum=256,
+        scale="log2",
+        label=tr("Batch"),
+        unit="rows",
+        help=tr("Rows of the table per step."),
+        group=tr("Training"),
     )
     learning_rate: float = number(
         3e-3,
         minimum=1e-6,
         maximum=100.0,
         step=1e-3,
-        label="Learning rate",
-        help="LoRA's, AdamW, constant. Whole matrices take a fifth of it.",
-        group="Training",
+        label=tr("Learning rate"),
+        help=tr("LoRA's constant learning rate with AdamW. Full matrices train with a fifth of it."),
+        group=tr("Training"),
     )
     adalora_learning_rate: float = number(
         1e-2,
         minimum=1e-6,
         maximum=100.0,
         step=1e-3,
-        label="AdaLoRA's rate",
-        help="AdaLoRA's own learning rate: its singular values begin at 0 between two small factors.",
-        group="Training",
+        label=tr("AdaLoRA learning rate"),
+        help=tr("AdaLoRA needs its own learning rate, because its singular values start at 0 between small factors."),
+        group=tr("Training"),
     )
     held_out_every: int = number(
         25,
         minimum=1,
         maximum=10_000,
-        label="Held-out loss every",
+        label=tr("Held-out loss every"),
         unit="steps",
-        help="How often the loss on held-out rows is measured; after the last step always.",
-        group="Training",
+        help=tr("How often the loss on held-out rows is measured. It is always measured after the last step."),
+        group=tr("Training"),
     )
     compare_full: bool = switch(
         True,
-        label="Also train full matrices",
-        help="Train the adapted matrices whole beside the adapters: the update that low rank is to stand for.",
-        group="Training",
+        label=tr("Also train full matrices"),
+        help=tr(
+            "Also train the adapted matrices in full, next to the adapters. This gives the update that a low-rank "
+            "product approximates."
+        ),
+        group=tr("Training"),
     )
     exact_match: bool = switch(
         True,
-        label="Answers",
-        help="Let each model answer held-out rows at the end, and count sentences that are right to the letter.",
-        group="Training",
+        label=tr("Answers"),
+        help=tr("At the end, let each model answer held-out rows and count the answers that match exactly."),
+        group=tr("Training"),
     )
     target_r: int = number(
         4,
         minimum=1,
         maximum=256,
-        label="Rank",
+        label=tr("Target rank"),
         unit="triplets",
-        help="LoRA's rank, and AdaLoRA's average rank at the end (target_r): the same budget.",
-        group="Adapters",
+        help=tr("LoRA's rank, and AdaLoRA's average rank at the end (target_r). Both have the same budget."),
+        group=tr("Adapters"),
     )
     init_r: int = number(
         12,
         minimum=1,
         maximum=256,
-        label="First rank",
+        label=tr("Initial rank"),
         unit="triplets",
-        help="AdaLoRA's rank of every matrix before anything is pruned (init_r).",
-        group="Adapters",
+        help=tr("AdaLoRA's rank of every matrix before pruning (init_r)."),
+        group=tr("Adapters"),
     )
     alpha: int = number(
         16,
         minimum=1,
         maximum=1024,
         scale="log2",
-        label="Alpha",
-        help="LoRA adds alpha / rank times B A; AdaLoRA, in peft, alpha / init_r times P E Q.",
-        group="Adapters",
+        label=tr("Alpha"),
+        help=tr("LoRA adds B A scaled by alpha / rank. AdaLoRA in PEFT adds P E Q scaled by alpha / init_r."),
+        group=tr("Adapters"),
     )
     tinit: int = number(
         40,
         minimum=0,
         maximum=10_000,
-        label="Warm-up",
+        label=tr("Warm-up"),
         unit="steps",
-        help="Steps before the budget begins to fall (tinit).",
-        group="AdaLoRA",
+        help=tr("Steps before the budget starts to fall (tinit)."),
+        group=verbatim("AdaLoRA"),
     )
     tfinal: int = number(
         100,
         minimum=0,
         maximum=10_000,
-        label="Last phase",
+        label=tr("Final phase"),
         unit="steps",
-        help="Steps at the end in which the budget is met and ranks are fixed (tfinal).",
-        group="AdaLoRA",
+        help=tr("Steps at the end with the final budget and fixed ranks (tfinal)."),
+        group=verbatim("AdaLoRA"),
     )
     delta_t: int = number(
         10,
         minimum=1,
         maximum=10_000,
-        label="Allocate every",
+        label=tr("Allocate every"),
         unit="steps",
-        help="Steps between two allocations (deltaT).",
-        group="AdaLoRA",
+        help=tr("Steps between two allocations (deltaT)."),
+        group=verbatim("AdaLoRA"),
     )
     beta1: float = number(
         0.85,
         minimum=0.01,
         maximum=0.99,
         step=0.01,
-        label="β₁",
-        help="How slowly the smoothed sensitivity follows.",
-        group="AdaLoRA",
+        label=verbatim("β₁"),
+        help=tr("Smoothing factor of the sensitivity. Larger values follow more slowly."),
+        group=verbatim("AdaLoRA"),
     )
     beta2: float = number(
         0.85,
         minimum=0.01,
         maximum=0.99,
         step=0.01,
-        label="β₂",
-        help="How slowly the smoothed uncertainty follows.",
-        group="AdaLoRA",
+        label=verbatim("β₂"),
+        help=tr("Smoothing factor of the uncertainty. Larger values follow more slowly."),
+        group=verbatim("AdaLoRA"),
     )
     orth_reg_weight: float = number(
         0.5,
         minimum=0.0,
         maximum=10.0,
         step=0.1,
-        label="Orthogonality",
-        help="Weight of the regulariser that keeps P and Q orthogonal.",
-        group="AdaLoRA",
+        label=tr("Orthogonality"),
+        help=tr("Weight of the regulariser that keeps P and Q orthogonal."),
+        group=verbatim("AdaLoRA"),
     )
     call_update: bool = switch(
         True,
-        label="Call update_and_allocate",
-        help="After each step, as peft asks for. Off: the usual mistake, and no rank ever changes.",
-        group="AdaLoRA",
+        label=tr("Call update_and_allocate"),
+        help=tr("Call it after every step, as PEFT requires. Off shows a common mistake: no rank ever changes."),
+        group=verbatim("AdaLoRA"),
     )
     model_preset: str = choice(
         GPT_3_ID,
         *ARCHITECTURES,
-        label="Whole model",
-        help="The public model whose trainable parameters are counted.",
-        group="Parameters against rank",
+        label=tr("Public model"),
+        help=tr("The public model whose trainable parameters are counted."),
+        group=tr("Parameters by rank"),
         view_only=True,
     )
     preset_rank: int = number(
@@ -181,55 +205,83 @@ class LoraParams(Params):
         minimum=1,
         maximum=512,
         scale="log2",
-        label="Preset rank",
-        help="LoRA's rank in that model.",
-        group="Parameters against rank",
+        label=tr("Preset rank"),
+        help=tr("LoRA's rank in the public model."),
+        group=tr("Parameters by rank"),
         view_only=True,
     )
     preset_targets: str = text(
         "q_proj, v_proj",
-        label="Preset targets",
-        help=f"Which of its matrices are adapted: {ALL}, or names with commas between.",
-        group="Parameters against rank",
+        label=tr("Preset targets"),
+        help=tr("The matrices to adapt in the public model: {all}, or names separated by commas.", all=ALL),
+        group=tr("Parameters by rank"),
         max_length=200,
         view_only=True,
     )
     kernels: bool = switch(
         True,
-        label="Triton kernels",
-        help="Trace the fused forward pass and the unfused one on a small matrix: what they read and write, and how "
-        "near they come to float64. With a GPU they are timed too.",
-        group="Kernels",
+        label=tr("Triton kernels"),
+        help=tr(
+            "Trace the fused and the unfused forward pass on a small matrix: their memory traffic and their error "
+            "against float64. With a GPU, also time them."
+        ),
+        group=tr("Kernels"),
     )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.init_r < self.target_r:
             raise InvalidParams(
-                f"init_r = {self.init_r} is below target_r = {self.target_r}: AdaLoRA only takes rank away, so begin "
-                f"with {self.target_r} or more.",
+                tr(
+                    "init_r = {init_r} is below target_r = {target_r}: AdaLoRA can only reduce ranks, so use "
+                    "{target_r} or more.",
+                    init_r=self.init_r,
+                    target_r=self.target_r,
+                ),
                 "init_r",
             )
         if self.tinit + self.tfinal >= self.steps:
             raise InvalidParams(
-                f"tinit + tfinal = {self.tinit} + {self.tfinal} leaves none of the {self.steps} steps to prune in: "
-                f"make them less than {self.steps} together, or take more steps.",
+                tr(
+                    "tinit + tfinal = {tinit} + {tfinal} leaves none of the {steps} steps for pruning: make their sum "
+                    "less than {steps}, or use more steps.",
+                    tinit=self.tinit,
+                    tfinal=self.tfinal,
+                    steps=self.steps,
+                ),
                 "tfinal" if self.tfinal >= self.tinit else "tinit",
             )
         if self.call_update and self.init_r > self.target_r and self.steps - self.tfinal < 2:
             raise InvalidParams(
-                f"tfinal = {self.tfinal} of {self.steps} steps puts the last allocation at step 1, before anything was "
-                f"scored: make it {self.steps - 2} or less, or take more steps.",
+                tr(
+                    "tfinal = {tfinal} of {steps} steps puts the last allocation at step 1, before there are any "
+                    "scores: use {largest} or less, or use more steps.",
+                    tfinal=self.tfinal,
+                    steps=self.steps,
+                    largest=self.steps - 2,
+                ),
                 "tfinal",
             )
         kinds = tuple(self.architecture.linear_shapes)
         unknown = [name for name in _names(self.preset_targets) if name not in (*kinds, ALL)]
-        if unknown or not _names(self.preset_targets):
+        if unknown:
             raise InvalidParams(
-                f"preset_targets names {unknown[0][:40]!r}, which {self.architecture.name} does not have: use {ALL}, "
-                f"or some of {', '.join(kinds)}."
-                if unknown
-                else f"preset_targets names no matrix: use {ALL}, or some of {', '.join(kinds)}.",
+                tr(
+                    "preset_targets names {name}, which {model} does not have: use {all}, or one or more of {kinds}.",
+                    name=repr(unknown[0][:40]),
+                    model=self.architecture.name,
+                    all=ALL,
+                    kinds=listed(kinds),
+                ),
+                "preset_targets",
+            )
+        if not _names(self.preset_targets):
+            raise InvalidParams(
+                tr(
+                    "preset_targets names no matrix: use {all}, or one or more of {kinds}.",
+                    all=ALL,
+                    kinds=listed(kinds),
+                ),
                 "preset_targets",
             )
         return self

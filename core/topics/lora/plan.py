@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.text import EMPTY, Text, tr
 from core.language_model.model_config import STANDARD
 from core.paths import expanded
 from core.topics.lora.matrices import (
@@ -23,7 +24,7 @@ from core.topics.lora.matrices import (
     trainable_by_rank,
 )
 from core.topics.lora.params import LoraParams
-from core.topics.lora.schedule import Phase, Reason, Schedule, why_nothing_changes
+from core.topics.lora.schedule import Phase, Reason, Schedule, explain_ranks
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Plan:
     params: LoraParams
     matrices: tuple[Matrix, ...]
     schedule: Schedule
-    problem: str = ""
+    problem: Text = EMPTY
     blames: str | None = None
 
     @cached_property
@@ -72,21 +73,21 @@ class Plan:
     def phase(self, step: int) -> Phase:
         return self.schedule.phase(step)
 
-    def why(self, step: int) -> Reason:
+    def explain_ranks(self, step: int) -> Reason:
         """Why the ranks stay as they are after `step`."""
-        return why_nothing_changes(self.params, step)
+        return explain_ranks(self.params, step)
 
 
 def plan(params: LoraParams) -> Plan:
     """The plan of `params`. Never raises; an error becomes its `problem`."""
     matrices: list[Matrix] = []
-    problem, blames = "", None
+    problem, blames = EMPTY, None
     try:
         matrices = _matrices(params)
     except InvalidParams as error:
-        problem, blames = error.sentence, error.field
+        problem, blames = error.text, error.field
     except TilescopeError as error:
-        problem, blames = error.sentence, "model"
+        problem, blames = error.text, "model"
     return Plan(params, tuple(matrices), Schedule.of(params, max(1, len(matrices))), problem, blames)
 
 
@@ -96,7 +97,10 @@ def check(params: LoraParams) -> None:
     if params.model.strip():
         folder = expanded(params.model, "model")
         if not os.path.isdir(folder):
-            raise InvalidParams(f"There is no folder {folder}: give a local Hugging Face model folder.", "model")
+            raise InvalidParams(
+                tr("The folder {folder} does not exist: enter the path of a model folder on this machine.", folder=str(folder)),
+                "model",
+            )
     else:
         _matrices(params)
 
@@ -104,7 +108,13 @@ def check(params: LoraParams) -> None:
 def _matrices(params: LoraParams) -> list[Matrix]:
     model_matrices = folder_matrices(params.model) if params.model.strip() else small_model_matrices(STANDARD)
     if not model_matrices:
-        raise InvalidParams(f"{params.model} has no layers with matrices that could be adapted.", "model")
+        raise InvalidParams(
+            tr(
+                "{folder} has no layers with matrices that an adapter fits: use another model folder.",
+                folder=params.model,
+            ),
+            "model",
+        )
     matrices = adapted_matrices(model_matrices, params.targets)
     check_ranks(params, matrices)
     return matrices

@@ -13,7 +13,7 @@ from core.contracts.result import Provenance, Result
 from core.contracts.text import EMPTY, Text, tr, verbatim
 from core.topics.lora.matrices import Matrix
 from core.topics.lora.params import LoraParams
-from core.topics.lora.schedule import Phase, Reason, Schedule, why_nothing_changes
+from core.topics.lora.schedule import Phase, Reason, Schedule, explain_ranks
 from core.topics.lora.triplets import TripletFrames
 from core.trace.kernel_traffic import TensorTraffic, by_tensor
 
@@ -255,9 +255,9 @@ class LoraResult(Result):
     def phase(self, step: int) -> Phase:
         return self.schedule.phase(step)
 
-    def why(self, step: int) -> Reason:
+    def explain_ranks(self, step: int) -> Reason:
         """Why the ranks stay as they are after `step`."""
-        return why_nothing_changes(self.params, step)
+        return explain_ranks(self.params, step)
 
     @property
     def measured(self) -> Provenance:

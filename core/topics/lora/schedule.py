@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from core.contracts.text import Text, tr, verbatim
+from core.contracts.text import Text, tr
 from core.topics.lora.params import LoraParams
 
 
@@ -21,6 +21,17 @@ class Phase(StrEnum):
     WARM_UP = "warm-up"
     PRUNING = "pruning"
     FINAL = "final"
+
+    @property
+    def label(self) -> Text:
+        return _PHASE_LABELS[self]
+
+
+_PHASE_LABELS = {
+    Phase.WARM_UP: tr("warm-up"),
+    Phase.PRUNING: tr("pruning"),
+    Phase.FINAL: tr("final phase"),
+}
 
 
 @dataclass(frozen=True)
@@ -115,54 +126,62 @@ class Reason:
         return self.cause is Cause.ALLOCATING
 
 
-def why_nothing_changes(params: LoraParams, step: int) -> Reason:
+def explain_ranks(params: LoraParams, step: int) -> Reason:
     """Why the ranks stay the same after `step`, or how they change. Step 0 is before training."""
     schedule = Schedule.of(params, 1)
     if not params.call_update:
         return Reason(
             Cause.NOT_CALLED,
             tr(
-                "No rank changes, at this step or any other, because update_and_allocate is not called: call it after "
-                "each optimizer step, before the gradients are cleared.",
+                "No rank ever changes, because update_and_allocate is not called: call it after each optimizer step, "
+                "before the gradients are cleared."
             ),
         )
     if params.init_r == params.target_r:
         return Reason(
             Cause.NOTHING_TO_PRUNE,
-            verbatim(
-                f"No rank changes, because init_r and target_r are both {params.init_r}: the budget is met from the "
-                "start, so there is nothing to prune.",
+            tr(
+                "No rank changes, because init_r and target_r are both {rank}: the budget is met from the start, so "
+                "there is nothing to prune.",
+                rank=params.init_r,
             ),
         )
     phase, following = schedule.phase(step), schedule.next_allocation(step)
     if phase is Phase.WARM_UP:
         return Reason(
             Cause.BEFORE_TINIT,
-            verbatim(
-                f"No rank changes yet: until step {params.tinit} (tinit) every matrix keeps all {params.init_r} "
-                f"triplets while scores are gathered; the first allocation comes at step {following}.",
+            tr(
+                "No rank changes yet: until step {tinit} (tinit), every matrix keeps all {init_r} triplets while "
+                "scores accumulate. The first allocation is at step {next}.",
+                tinit=params.tinit,
+                init_r=params.init_r,
+                next=following or schedule.last_allocation,
             ),
         )
     if phase is Phase.FINAL:
         return Reason(
             Cause.BUDGET_MET,
-            verbatim(
-                f"No rank changes any more: since step {schedule.last_allocation} the budget of {params.target_r} "
-                f"triplets per matrix is met, and the masks stay for the last {params.tfinal} steps (tfinal).",
+            tr(
+                "No rank changes any more: since step {last}, the budget of {target_r} triplets per matrix is met, and "
+                "the masks stay fixed for the last {tfinal} steps (tfinal).",
+                last=schedule.last_allocation,
+                target_r=params.target_r,
+                tfinal=params.tfinal,
             ),
         )
     if not schedule.allocates(step):
         return Reason(
             Cause.BETWEEN_ALLOCATIONS,
-            verbatim(
-                f"No rank changes at this step: ranks are allocated every {params.delta_t} steps (deltaT), next at "
-                f"step {following}.",
+            tr(
+                "No rank changes at this step: ranks are allocated every {delta_t} steps (deltaT), next at step "
+                "{next}.",
+                delta_t=params.delta_t,
+                next=following or schedule.last_allocation,
             ),
         )
     return Reason(
         Cause.ALLOCATING,
         tr(
-            "Ranks are allocated at this step: the triplets with the highest scores stay, as many as the budget "
-            "allows.",
+            "Ranks are allocated at this step: the triplets with the highest scores stay, as many as the budget allows."
         ),
     )

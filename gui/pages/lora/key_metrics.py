@@ -52,9 +52,9 @@ class KeyMetrics(QWidget):
     def draw(self, plan: Plan, result: LoraResult | None, step: int) -> None:
         """Of a run at a step, counted from 1; of the plan without a run, or at step 0."""
         if result is None or result.history is None or not step:
-            self._show(planned_numbers(plan), Provenance.MODELLED, plan.why(0))
+            self._show(planned_numbers(plan), Provenance.MODELLED, plan.explain_ranks(0))
         else:
-            self._show(run_numbers(result, result.history, step), result.measured, result.why(step))
+            self._show(run_numbers(result, result.history, step), result.measured, result.explain_ranks(step))
 
     def _show(self, numbers: Sequence[Number], provenance: Provenance, reason: Reason) -> None:
         self.strip.set_numbers(numbers)

@@ -8,6 +8,7 @@ from time import monotonic
 
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Message, Metric
+from core.contracts.text import Text, tr
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
@@ -50,7 +51,7 @@ def run(params: FineTuningParams, device: str) -> ExperimentRun:
     if shared.model.notice:
         _add_message(builder, "notice", shared.model.notice)
     how = provenance_of(shared.base)
-    builder.add({"base.parameters": Metric(shared.model.parameters, "parameters", how, shared.model.name)})
+    builder.add({"base.parameters": Metric(shared.model.parameters, "parameters", how, shared.model.label)})
     # In a small model, threads spend longer waiting for each other than computing, especially on a busy machine.
     with torch_threads(1 if shared.model.parameters < _SMALL_PARAMETERS else None):
         runs = yield from _train(builder, params, shared)
@@ -78,7 +79,8 @@ def _train(
                 if not method_run.finished:
                     method_run.advance()
                     if method_run.error:
-                        _add_message(builder, "warning", f"{METHODS[method_run.method].label}: {method_run.error}")
+                        label = METHODS[method_run.method].label
+                        _add_message(builder, "warning", tr("{run}: {error}", run=label, error=method_run.error))
                     yield _progress(method_run, runs, params)
                 if monotonic() - last_partial > _PARTIAL_EVERY_S:
                     summaries.add_training(builder, runs, shared)
@@ -103,7 +105,11 @@ def _start_method(
         built = build(method, shared.base, tokenizer, task.train, shared.targets, params)
         runs.append(MethodRun(method, built, shared.places, task.train, shared.held_out, tokenizer, params))
     except LIBRARY_ERRORS as error:
-        text = f"{METHODS[method].label} cannot be put on this model ({reason(error)}): it is left out."
+        text = tr(
+            "{method} is left out, because it cannot be built on this model: {reason}",
+            method=METHODS[method].label,
+            reason=reason(error),
+        )
         _add_message(builder, "warning", text)
 
 
@@ -114,13 +120,14 @@ def _evaluate_untrained(builder: Builder, shared: RunSetup, done: float) -> Gene
         answered = answers(shared.base, shared.model.tokenizer, shared.answered, progress, by_length=False)
         summaries.add_answers(builder, None, answered, shared)
         loss = task_loss(shared.base, shared.model.tokenizer, shared.held_out).loss
-        note = "per learned token, before any training"
+        note = tr("per labelled token, before training")
         builder.add({"base.held_out": Metric(loss, "nats", provenance_of(shared.base), note)})
 
     try:
         yield from phase(done, done, evaluate)
     except LIBRARY_ERRORS as error:
-        _add_message(builder, "warning", f"The model before training could not be evaluated: {reason(error)}.")
+        text = tr("The model before training could not be evaluated: {reason}", reason=reason(error))
+        _add_message(builder, "warning", text)
 
 
 def _evaluate_and_inspect(
@@ -139,7 +146,8 @@ def _evaluate_and_inspect(
         summaries.add_answers(builder, method, answered, shared)
         _inspect(builder, method_run, shared)
     except LIBRARY_ERRORS as error:
-        _add_message(builder, "warning", f"{METHODS[method].label} could not be inspected: {reason(error)}.")
+        text = tr("{method} could not be inspected: {reason}", method=METHODS[method].label, reason=reason(error))
+        _add_message(builder, "warning", text)
 
 
 def _inspect(builder: Builder, method_run: MethodRun, shared: RunSetup) -> None:
@@ -165,10 +173,19 @@ def _progress(method_run: MethodRun, runs: list[MethodRun], params: FineTuningPa
     steps_done = sum(params.steps if run.finished else run.done for run in runs)
     share = steps_done / (params.steps * len(params.chosen))
     label = METHODS[method_run.method].label
-    loss = f": loss {method_run.losses[-1]:.2f}" if method_run.losses else ""
-    activity = f"training {label}, step {method_run.done} of {params.steps}{loss}"
+    activity = (
+        tr(
+            "training {method}, step {step} of {steps}: loss {loss:.2f}",
+            method=label,
+            step=method_run.done,
+            steps=params.steps,
+            loss=method_run.losses[-1],
+        )
+        if method_run.losses
+        else tr("training {method}, step {step} of {steps}", method=label, step=method_run.done, steps=params.steps)
+    )
     return Progress(_OPENED + (_TRAINED - _OPENED) * share, 1.0, activity)
 
 
-def _add_message(builder: Builder, severity: str, text: str) -> None:
+def _add_message(builder: Builder, severity: str, text: Text) -> None:
     builder.add(messages=(*builder.result.messages, Message(severity, text)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from core.contracts.text import EMPTY, Text
 from core.language_model.adapters import trainable_copy, with_adapter
 from core.language_model.data import prompt_ids, target_ids
 from core.language_model.libraries import import_peft
@@ -34,7 +35,7 @@ class Built:
     method uses none."""
 
     model: Any
-    runs_on: str = ""
+    runs_on: Text = EMPTY
 
 
 def build(

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, tr
 from core.language_model.adapters import trainable_copy
 from core.language_model.data import Batch, batch_loss
 from core.language_model.libraries import import_peft, silent_transformers
@@ -46,12 +47,12 @@ class Nf4Linear(nn.Linear):
         return nn.functional.linear(x, restored_weight(self).to(x.dtype), self.bias)
 
 
-def with_adapter_on_four_bits(base: Any, config: Any, seed: int) -> tuple[Any, str]:
+def with_adapter_on_four_bits(base: Any, config: Any, seed: int) -> tuple[Any, Text]:
     """A PEFT model on a copy of `base` with its linear layers in 4 bits, and the name of the 4-bit implementation. The
     output head and the embedding stay in float32. Raises TilescopeError if the model has no linear layers (GPT-2)."""
     copy = trainable_copy(base)
     if not any(isinstance(copy.get_submodule(name), nn.Linear) for name in linear_names(copy)):
-        raise TilescopeError("it has no linear layers that can be kept in 4 bits")
+        raise TilescopeError(tr("The model has no linear layers that can be stored in 4 bits."))
     device = next(copy.parameters()).device
     by_bitsandbytes = available(Impl.BITSANDBYTES, device) is None and _restores_correctly(copy, device)
     import_peft()
@@ -162,9 +163,13 @@ def _restores_correctly(model: Any, device: torch.device) -> bool:
     return device.type != "cpu" or all(layer.weight.shape[-1] % NF4_BLOCK == 0 for layer in layers)
 
 
-def _runs_on(by_bitsandbytes: bool, device: torch.device) -> str:
+def _runs_on(by_bitsandbytes: bool, device: torch.device) -> Text:
     from importlib.metadata import version
 
     if by_bitsandbytes:
-        return f"bitsandbytes {version('bitsandbytes')}, NF4 with double quantization, on {device.type}"
-    return f"this project's NF4 with double quantization, restored by torch, on {device.type}"
+        return tr(
+            "bitsandbytes {version}, NF4 with double quantization, on {device}",
+            version=version("bitsandbytes"),
+            device=device.type,
+        )
+    return tr("Tilescope's NF4 with double quantization, dequantized by PyTorch, on {device}", device=device.type)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from core.contracts.text import Text
 from core.engine.steps import ProgressCallback
 from core.language_model.data import Batch, batch_loss, collate, padding_id, prompt_ids, target_ids
 from core.language_model.evaluation import Answers, exact_match
@@ -43,7 +44,7 @@ def answers(
     for length in sorted(set(lengths)):
         rows = [index for index, tokens in enumerate(lengths) if tokens == length]
 
-        def group_progress(share: float, total: float, name: str, before: int = done, count: int = len(rows)) -> None:
+        def group_progress(share: float, total: float, name: Text, before: int = done, count: int = len(rows)) -> None:
             progress(before + count * share / total, len(examples), name)
 
         group = exact_match(model, tokenizer, [examples[index] for index in rows], group_progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from core.contracts.text import tr
 from core.engine.steps import ProgressCallback
 from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import prompt_ids, target_ids
@@ -81,5 +82,4 @@ def _longest(model: SmallModel, task: TableTask) -> int:
 def _check_memory(model: SmallModel, params: FineTuningParams) -> None:
     """Every method trains its own copy."""
     needed = sum(model.parameters * _BYTES_PER_PARAMETER.get(method, PARAMETER_BYTES) for method in params.chosen)
-    task = f"Training {len(params.chosen)} copies of this model"
-    check_memory(needed, task, "select fewer methods, or leave out full", "methods")
+    check_memory(needed, len(params.chosen), tr("select fewer methods, or leave out full"), "methods")

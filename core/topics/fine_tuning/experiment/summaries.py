@@ -12,6 +12,7 @@ import torch
 
 from core.contracts.result import Metric, Provenance
 from core.contracts.result_builder import ResultBuilder
+from core.contracts.text import tr
 from core.language_model.evaluation import Answers
 from core.language_model.model import parameter_count
 from core.topics.fine_tuning.experiment.building import vectors
@@ -78,7 +79,12 @@ def add_answers(builder: Builder, method: MethodId | None, answers: Answers, sha
         assert summary is not None
         summary = replace(summary, exact_match_unseen=_mean(unseen), exact_match_untold=_mean(unstated))
         change_method(builder, method, summary=summary)
-    note = f"of {len(unseen)} rows about unseen people; {np.sum(unstated)} of {len(unstated)} unstated facts"
+    note = tr(
+        "{rows} rows about unseen people; {correct} of {facts} unstated facts",
+        rows=len(unseen),
+        correct=int(np.sum(unstated)),
+        facts=len(unstated),
+    )
     name = "base" if method is None else method.value
     match = Metric(_or_nan(_mean(unseen)), "", provenance_of(shared.base), note)
     samples = builder.result.samples or _unanswered_samples(shared, builder.result.params.samples)
@@ -157,12 +163,12 @@ def _counts(run: MethodRun, base_parameters: int) -> tuple[int, int]:
 def _training_metrics(run: MethodRun, summary: MethodSummary | None) -> dict[str, Metric]:
     assert summary is not None
     name, how = run.method.value, provenance_of(run.model)
-    counted = "by peft" if run.method is not MethodId.FULL else "every weight once"
-    steps = f"{run.done} steps of {run.params.batch} rows, evaluations not counted"
+    count_note = tr("PEFT's count") if run.method is not MethodId.FULL else tr("each weight counted once")
+    steps = tr("{steps} steps of {rows} rows, without evaluations", steps=run.done, rows=run.params.batch)
     return {
-        f"{name}.trainable": Metric(summary.trainable_parameters, "parameters", how, counted),
-        f"{name}.share": Metric(summary.share, "", how, "of the model's and the method's parameters"),
-        f"{name}.held_out": Metric(_or_nan(summary.held_out_loss), "nats", how, "per learned token"),
+        f"{name}.trainable": Metric(summary.trainable_parameters, "parameters", how, count_note),
+        f"{name}.share": Metric(summary.share, "", how, tr("of the model's and the method's parameters")),
+        f"{name}.held_out": Metric(_or_nan(summary.held_out_loss), "nats", how, tr("per labelled token")),
         f"{name}.steps_per_s": Metric(_or_nan(summary.steps_per_s), "steps/s", how, steps),
         f"{name}.memory": Metric(run.memory.total_bytes, "B", how, run.memory.how),
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from core.contracts.text import EMPTY
 from core.language_model.adapters import Step, train_steps, trainable
 from core.language_model.data import IGNORED_LABEL, Batch, batch_loss, task_batches
 from core.language_model.evaluation import task_loss
@@ -61,7 +62,7 @@ class MethodRun:
         self.losses: list[float] = []
         self.held_out_steps: list[int] = []
         self.held_out: list[float] = []
-        self.error = ""
+        self.error = EMPTY
         self.finished = False
         self.seconds = 0.0
         self._tokenizer, self._held_out_examples = tokenizer, held_out_examples

@@ -12,6 +12,7 @@ import torch
 
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Metric
+from core.contracts.text import Text, listed, tr
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
@@ -34,12 +35,17 @@ from core.topics.lora.matrices import Matrix, check_ranks, matrix_from_name
 from core.topics.lora.params import LoraParams
 from core.topics.lora.plan import check
 from core.topics.lora.result import AnsweredRow
+from core.wording import reason_of
 from kernels.errors import KernelError
 
 _OPENED, _TRAINED, _MEASURED, _ANSWERED = 0.05, 0.8, 0.85, 0.95
 _SMALL_PARAMETERS = 1 << 25
 _PARTIALS_EVERY_S = 0.5
 _CHECKED_ROWS = 16
+_MEASURING_FAILED = tr("The updates could not be measured: {reason}")
+_ANSWERING_FAILED = tr("Held-out rows could not be answered: {reason}")
+_MERGING_FAILED = tr("Merged weights could not be compared: {reason}")
+_TRACING_FAILED = tr("The Triton kernels could not be traced: {reason}")
 
 Steps = Generator[Progress | Partial, None, None]
 
@@ -83,7 +89,7 @@ def _open_setting(params: LoraParams, device: str, progress: ProgressCallback) -
         if params.model.strip()
         else small_model(STANDARD, progress)
     )
-    progress(1, 1, "importing peft")
+    progress(1, 1, tr("importing peft"))
     import_peft()
     targets = target_modules(base.model, params.target_modules)
     names = adapted_layers(base.model, targets)
@@ -105,8 +111,10 @@ def _check_copies(base: SmallModel, names: Sequence[str], params: LoraParams) ->
         needed += (TRAINED_PARAMETER_BYTES - PARAMETER_BYTES) * full_parameters
     check_memory(
         needed,
-        f"Training {copies} copies of this model",
-        "switch off Also train full matrices, or use a smaller model" if params.compare_full else "use a smaller model",
+        copies,
+        tr("switch off Also train full matrices, or use a smaller model")
+        if params.compare_full
+        else tr("use a smaller model"),
         "compare_full" if params.compare_full else "model",
     )
 
@@ -119,12 +127,12 @@ def _prepared_runs(builder: Builder, params: LoraParams, setting: _Setting) -> l
         adalora_run(params, base, task, setting.targets, setting.names),
     ]
     logits = checks.logits_of(base.model, setting.batch)
-    changes = {run.label: checks.start_change(run, logits, setting.batch) for run in runs}
+    changes = {run.label: checks.largest_start_change(run, logits, setting.batch) for run in runs}
     unchanged = [
-        checks.check(f"{label}: largest change of a logit before the first step", change, 0.0)
+        checks.check(tr("{run}: largest change of a logit before the first step", run=label), change, 0.0)
         for label, change in changes.items()
     ]
-    note = f"of {logits.numel():,} logits, both adapters"
+    note = tr("{logits:,} logits, both adapters", logits=logits.numel())
     builder.add(
         {"start.max_abs_change": Metric(max(changes.values()), "", builder.measured, note)},
         checks=(*unchanged, *checks.count_checks(params, runs, setting.matrices)),
@@ -134,8 +142,10 @@ def _prepared_runs(builder: Builder, params: LoraParams, setting: _Setting) -> l
     if params.call_update and params.init_r == params.target_r:
         builder.add_message(
             "notice",
-            "init_r equals target_r: peft's update_and_allocate cannot rank when there is nothing to prune (it "
-            "raises), so only its scores are kept up.",
+            tr(
+                "init_r equals target_r: PEFT's update_and_allocate raises an error if there is nothing to prune, so "
+                "only the scores are updated."
+            ),
         )
     return runs
 
@@ -151,7 +161,7 @@ def _train(builder: Builder, params: LoraParams, setting: _Setting, runs: list[R
                 run.advance()
                 done = step - 1 + runs.index(run) / len(runs)
                 share = _OPENED + (_TRAINED - _OPENED) * done / params.steps
-                yield Progress(share, 1.0, f"step {step} of {params.steps}")
+                yield Progress(share, 1.0, tr("step {step} of {steps}", step=step, steps=params.steps))
         if all(run.finished for run in runs):
             break
         if step % params.held_out_every == 0 or step == params.steps:
@@ -160,7 +170,7 @@ def _train(builder: Builder, params: LoraParams, setting: _Setting, runs: list[R
                 if not run.finished:
                     run.evaluate(setting.base.tokenizer, rows)
         if "first_curve_s" not in builder.result.metrics:
-            note = "from the start of the run to its first curves"
+            note = tr("from the start of the run to its first curves")
             builder.add({"first_curve_s": Metric(monotonic() - started, "s", builder.measured, note)})
         if perf_counter() - shown_at >= _PARTIALS_EVERY_S:
             _add_training(builder, params, setting, runs, evaluated)
@@ -169,7 +179,7 @@ def _train(builder: Builder, params: LoraParams, setting: _Setting, runs: list[R
     _add_training(builder, params, setting, runs, evaluated)
     for run in runs:
         if run.error:
-            builder.add_message("warning", f"{run.label}: {run.error}")
+            builder.add_message("warning", tr("{run}: {error}", run=run.label, error=run.error))
     yield Partial(builder.result)
 
 
@@ -197,30 +207,37 @@ def _measure_after_training(builder: Builder, params: LoraParams, setting: _Sett
         updates = measure_updates(by_id, setting.base.model, setting.names, params.target_r, progress)
         builder.add(spectra=updates.spectra, factors=updates.factors)
         if updates.approximate:
-            builder.add_message("notice", "Matrices are large: their singular values are those of a randomised method.")
+            text = tr("The matrices are large, so their singular values come from a randomized method.")
+            builder.add_message("notice", text)
         summary.add_matrices(builder, params, setting.matrices, recorder, updates)
 
-    yield from _or_warning(builder, "The updates could not be measured", _TRAINED, _MEASURED, measure)
+    yield from _or_warning(builder, _MEASURING_FAILED, _TRAINED, _MEASURED, measure)
     yield Partial(builder.result)
     if params.exact_match:
-        failure = "Held-out rows could not be answered"
         yield from _or_warning(
-            builder, failure, _MEASURED, _ANSWERED, lambda progress: _add_answers(builder, setting, runs, progress)
+            builder,
+            _ANSWERING_FAILED,
+            _MEASURED,
+            _ANSWERED,
+            lambda progress: _add_answers(builder, setting, runs, progress),
         )
     adapted = [run for run in runs if run.id != "full" and not run.error]
-    failure = "Merged weights could not be compared"
-    yield from _or_warning(builder, failure, _ANSWERED, _ANSWERED, lambda _: _add_merging(builder, setting, adapted))
+    yield from _or_warning(
+        builder, _MERGING_FAILED, _ANSWERED, _ANSWERED, lambda _: _add_merging(builder, setting, adapted)
+    )
     yield Partial(builder.result)
 
 
 def _or_warning(
-    builder: Builder, failure: str, start: float, end: float, work: Callable[[ProgressCallback], None]
+    builder: Builder, failure: Text, start: float, end: float, work: Callable[[ProgressCallback], None]
 ) -> Steps:
-    """Run a phase. If it fails, add a warning that begins with `failure` and continue."""
+    """Run a phase. If it fails, add `failure`, in which `{reason}` is the error, as a warning and continue."""
     try:
         yield from phase(start, end, work)
-    except (KernelError, *LIBRARY_ERRORS) as error:
-        builder.add_message("warning", f"{failure}: {reason(error)}.")
+    except KernelError as error:
+        builder.add_message("warning", replace(failure, values=(("reason", reason_of(error)),)))
+    except LIBRARY_ERRORS as error:
+        builder.add_message("warning", replace(failure, values=(("reason", reason(error)),)))
 
 
 def _add_merging(builder: Builder, setting: _Setting, adapted: Sequence[Run]) -> None:
@@ -229,18 +246,25 @@ def _add_merging(builder: Builder, setting: _Setting, adapted: Sequence[Run]) ->
     merged = {run.label: checks.merge_error(run, setting.batch) for run in adapted}
     for label in [label for label, errors in merged.items() if not all(map(math.isfinite, errors))]:
         del merged[label]
-        text = f"{label}: its logits are no numbers after training, so merging was not compared."
+        text = tr("{run}: the logits are NaN or inf after training, so merging was not compared.", run=label)
         builder.add_message("warning", text)
     if not merged:
         return
     compared = [
         checks.check(
-            f"{label}: merged against unmerged logits, over the largest", error / max(1.0, largest), checks.MERGED_LIMIT
+            tr("{run}: merged against unmerged logits, relative to the largest", run=label),
+            error / max(1.0, largest),
+            checks.MERGED_LIMIT,
         )
         for label, (error, largest) in merged.items()
     ]
     error, largest = max(merged.values(), key=lambda errors: errors[0] / max(1.0, errors[1]))
-    note = f"of the logits, over the largest of them: {error:.2g} of {largest:.3g}; the worst of {' and '.join(merged)}"
+    note = tr(
+        "logit error relative to the largest logit: {error:.2g} of {largest:.3g}; the larger value of {runs}",
+        error=error,
+        largest=largest,
+        runs=listed(merged),
+    )
     builder.add(
         {"merge.max_abs_error": Metric(error / max(1.0, largest), "", builder.measured, note)},
         checks=(*builder.result.checks, *compared),
@@ -254,8 +278,8 @@ def _add_answers(builder: Builder, setting: _Setting, runs: Sequence[Run], progr
     answers = {}
     for done, (name, model) in enumerate(models.items()):
 
-        def model_progress(part: float, total: float, _: str, done: int = done) -> None:
-            progress(done + part / total, len(models), "answering held-out rows")
+        def model_progress(part: float, total: float, _: Text, done: int = done) -> None:
+            progress(done + part / total, len(models), tr("answering held-out rows"))
 
         answers[name] = exact_match(model, setting.base.tokenizer, rows, model_progress)
     builder.add(
@@ -271,19 +295,17 @@ def _kernels(builder: Builder, params: LoraParams, setting: _Setting, lora: Run,
     """Run the kernels on LoRA's trained weights. Skipped if LoRA stopped early, because its weights may be NaN and
     correct kernels would then look wrong."""
     if lora.error:
-        builder.add_message(
-            "notice", "LoRA was not trained to the end, so the Triton kernels were not run on its weights."
-        )
+        builder.add_message("notice", tr("LoRA stopped early, so the Triton kernels were not run on its weights."))
         return
     if find_spec("triton") is None:
-        builder.add_message("notice", "Triton is not installed here, so its kernels are neither run nor traced.")
+        builder.add_message("notice", tr("Triton is not installed here, so its kernels are neither run nor traced."))
         return
     from core.topics.lora.experiment.kernels import add_kernels
 
     def trace(progress: ProgressCallback) -> None:
         add_kernels(builder, params, lora, setting.names[0], device, progress)
 
-    yield from _or_warning(builder, "The Triton kernels could not be traced", _ANSWERED, 1.0, trace)
+    yield from _or_warning(builder, _TRACING_FAILED, _ANSWERED, 1.0, trace)
 
 
 def _matrix(model: torch.nn.Module, name: str) -> Matrix:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from core.contracts.text import Text, tr
 from core.language_model.data import Batch
 from core.language_model.torch_state import evaluating
 from core.topics.lora.experiment.allocator import Recorder
@@ -22,7 +23,7 @@ MERGED_LIMIT = 1e-5
 IMPORTANCE_LIMIT = 1e-5
 
 
-def check(what: str, value: float, limit: float) -> Check:
+def check(what: Text, value: float, limit: float) -> Check:
     """A check that passes up to `limit`. A NaN or infinite value fails and becomes None, because JSON has no NaN."""
     finite_value = float(value) if math.isfinite(value) else None
     return Check(what, finite_value, float(limit), bool(value <= limit))
@@ -37,7 +38,7 @@ def logits_of(model: Any, batch: Batch) -> torch.Tensor:
     return token_logits
 
 
-def start_change(run: Run, base_logits: torch.Tensor, batch: Batch) -> float:
+def largest_start_change(run: Run, base_logits: torch.Tensor, batch: Batch) -> float:
     """The largest change of a logit caused by untrained adapters."""
     return float((logits_of(run.model, batch) - base_logits).abs().max())
 
@@ -64,7 +65,7 @@ def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Mat
     }
     return [
         check(
-            f"{run.label}: trainable parameters, peft's count against the shapes",
+            tr("{run}: trainable parameters, PEFT's count against the shapes", run=run.label),
             abs(run.model.get_nb_trainable_parameters()[0] - expected[run.id]),
             0,
         )
@@ -79,10 +80,12 @@ def allocator_checks(recorder: Recorder) -> list[Check]:
     rows = []
     if differences.compared:
         rows = [
-            check("AdaLoRA: budget, peft against the cubic schedule (triplets)", differences.budget, 0),
+            check(tr("AdaLoRA: budget, PEFT against the cubic schedule (triplets)"), differences.budget, 0),
             check(
-                f"AdaLoRA: sensitivity and uncertainty, peft against the formulas in {differences.compared} steps "
-                "(relative)",
+                tr(
+                    "AdaLoRA: sensitivity and uncertainty, PEFT against the formulas in {steps} steps (relative)",
+                    steps=differences.compared,
+                ),
                 differences.importance,
                 IMPORTANCE_LIMIT,
             ),
@@ -90,8 +93,10 @@ def allocator_checks(recorder: Recorder) -> list[Check]:
     if differences.allocations:
         rows.append(
             check(
-                f"AdaLoRA: triplets kept, peft against the formulas in {differences.allocations} allocations "
-                "(differing)",
+                tr(
+                    "AdaLoRA: triplets kept, PEFT against the formulas in {allocations} allocations (differences)",
+                    allocations=differences.allocations,
+                ),
                 differences.triplets,
                 0,
             )

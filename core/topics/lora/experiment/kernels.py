@@ -9,7 +9,7 @@ import torch
 
 from core.comparison import ERROR_FACTOR, ErrorCheck
 from core.contracts.result import KernelSource, Metric, Provenance
-from core.contracts.text import EMPTY
+from core.contracts.text import EMPTY, Text, tr, tr_plural, verbatim
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
@@ -31,10 +31,11 @@ TOKENS, MAX_SIDE = 128, 256
 _NF4_BLOCKS = (64, 32, 16)
 _TRACE_BUDGET_BYTES = 1 << 30
 _VARIANTS = {"fused": Impl.TRITON, "fused nf4": Impl.TRITON, "unfused": Impl.TRITON_UNFUSED}
+_VARIANT_LABELS = {"fused": tr("fused"), "fused nf4": tr("fused NF4"), "unfused": tr("unfused")}
 _LABELS = {
-    "triton": ("fused (Triton)", Impl.TRITON),
-    "torch": ("torch, two products", Impl.TORCH),
-    "peft": ("peft, unfused", Impl.PEFT),
+    "triton": (tr("fused (Triton)"), Impl.TRITON),
+    "torch": (tr("PyTorch, two products"), Impl.TORCH),
+    "peft": (tr("PEFT, unfused"), Impl.PEFT),
 }
 _ON_GPU, _ON_CPU = (8192, 4096, 4096, 16), (512, 1024, 1024, 16)
 
@@ -82,16 +83,20 @@ def add_kernels(
     """
     part_progress = in_parts(progress, 3)
     if params.target_r > MAX_RANK:
-        text = f"The kernels take ranks of 1 to {MAX_RANK}, so they were not run at rank {params.target_r}."
+        text = tr(
+            "The kernels support ranks of 1 to {largest}, so they were not run with rank {rank}.",
+            largest=MAX_RANK,
+            rank=params.target_r,
+        )
         builder.add_message("notice", text)
         return
     piece = _piece(run, name, params)
     for done, variant in enumerate(piece.variants):
-        part_progress(done, len(piece.variants), "tracing the kernels")
+        part_progress(done, len(piece.variants), tr("tracing the kernels"))
         _add_variant(builder, piece, variant)
-    part_progress(0, 1, "comparing the importance update")
+    part_progress(0, 1, tr("comparing the importance update"))
     builder.add(agreement=(*builder.result.agreement, _importance_agreement(params)))
-    part_progress(0, 1, "timing the forward pass")
+    part_progress(0, 1, tr("timing the forward pass"))
     builder.add(comparison=_compare(params, torch.device(device)))
 
 
@@ -117,7 +122,7 @@ def _add_variant(builder: Builder, piece: MatrixPiece, variant: str) -> None:
         out = piece.run(variant, _VARIANTS[variant])
     with torch.no_grad():
         rounded = piece.run(variant, Impl.TORCH)
-    agreement = _agreement(variant, "float64", out, piece.reference(variant), rounded)
+    agreement = _agreement(_VARIANT_LABELS[variant], out, piece.reference(variant), rounded)
     names = piece.names | {out.data_ptr(): "y"}
     launches: list[LaunchTraffic] = []
     total_traffic = KernelTraffic()
@@ -125,9 +130,13 @@ def _add_variant(builder: Builder, piece: MatrixPiece, variant: str) -> None:
         tensor_of = {buffer.name: names.get(buffer.data_ptr, buffer.name) for buffer in launch.buffers}
         launches += _launch_traffic(variant, index, launch, tensor_of)
         total_traffic += kernel_traffic(variant, [launch], tensor_of)
-    note = (
-        f"{len(tracer.launches)} launches: {TOKENS} tokens, W {' x '.join(map(str, piece.weight.shape))}, rank "
-        f"{len(piece.a)}, bf16"
+    note = tr_plural(
+        "{count} launch: {tokens} tokens, W {shape}, rank {rank}, bf16",
+        "{count} launches: {tokens} tokens, W {shape}, rank {rank}, bf16",
+        count=len(tracer.launches),
+        tokens=TOKENS,
+        shape=" x ".join(map(str, piece.weight.shape)),
+        rank=len(piece.a),
     )
     sources: dict[str, KernelSource] = {}
     for source in total_traffic.sources:
@@ -166,13 +175,11 @@ def _launch_traffic(variant: str, index: int, launch: Launch, tensor_of: dict[st
     ]
 
 
-def _agreement(
-    what: str, against: str, out: torch.Tensor, reference: torch.Tensor, rounded: torch.Tensor
-) -> ErrorCheck:
+def _agreement(what: Text, out: torch.Tensor, reference: torch.Tensor, rounded: torch.Tensor) -> ErrorCheck:
     """The allowed error is ERROR_FACTOR times torch's own rounding error."""
     error = float((out.double() - reference).abs().max())
     limit = ERROR_FACTOR * float((rounded.double() - reference).abs().max())
-    return ErrorCheck(what, against, error, limit, bool(error <= limit))
+    return ErrorCheck(what, verbatim("float64"), error, limit, bool(error <= limit))
 
 
 def _importance_agreement(params: LoraParams) -> ErrorCheck:
@@ -186,7 +193,7 @@ def _importance_agreement(params: LoraParams) -> ErrorCheck:
     with intercept():
         update_importance(values, gradients, sensitivity, uncertainty, beta1=beta1, beta2=beta2, impl=Impl.TRITON)
     return _agreement(
-        "importance update", "float64", torch.stack((sensitivity, uncertainty)), expected, torch.stack(torch_output)
+        tr("importance update"), torch.stack((sensitivity, uncertainty)), expected, torch.stack(torch_output)
     )
 
 
@@ -202,7 +209,7 @@ def _compare(params: LoraParams, device: torch.device) -> tuple[LoraImplResult, 
     reference = reference_lora_linear(x, weight, a, b, scaling=2.0)
     forward = partial(lora_linear, x, weight, a, b, scaling=2.0)
 
-    def implementation(name: str, label: str, impl: Impl) -> Implementation[LoraImplResult]:
+    def implementation(name: str, label: Text, impl: Impl) -> Implementation[LoraImplResult]:
         unavailable = available(impl, str(device))
         reason = reason_of(unavailable) if unavailable else EMPTY
         result = LoraImplResult(name, label, reason=reason, tokens=tokens, width=in_features, rank=rank)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from core.contracts.text import EMPTY, Text, tr
 from core.language_model.adapters import NonFiniteLoss, Step, train_steps, trainable, trainable_copy, with_adapter
 from core.language_model.data import IGNORED_LABEL, ordered_batches, task_batches
 from core.language_model.evaluation import TextLoss
@@ -45,7 +46,7 @@ class Run:
     total_parameters: int
     trainable_parameters: int
     seconds: float = 0.0
-    error: str = ""
+    error: Text = EMPTY
     finished: bool = False
     losses: list[float] = field(default_factory=list)
     held_out: list[TextLoss] = field(default_factory=list)
@@ -53,7 +54,7 @@ class Run:
     _steps: Iterator[Step] = field(default_factory=lambda: iter(()), repr=False)
 
     @property
-    def label(self) -> str:
+    def label(self) -> Text:
         return RUN_LABELS[self.id]
 
     @property
@@ -69,9 +70,12 @@ class Run:
         except StopIteration:
             self.finished = True
         except NonFiniteLoss as error:
-            self._stop(error.sentence)
+            self._stop(error.text)
         except LIBRARY_ERRORS as error:
-            self._stop(f"Step {len(self.losses) + 1} broke ({reason(error)}), so the training stopped there.")
+            step_number = len(self.losses) + 1
+            self._stop(
+                tr("Training stopped because step {step} failed: {reason}", step=step_number, reason=reason(error))
+            )
         else:
             self.losses.append(step.loss - self._regulariser(step.step))
             self.seconds += perf_counter() - started
@@ -82,12 +86,15 @@ class Run:
             self.held_out.append(rows_loss(self.model, tokenizer, rows))
         except LIBRARY_ERRORS as error:
             self._stop(
-                f"The loss on held-out rows after step {self.steps} broke ({reason(error)}), so the training stopped "
-                "there."
+                tr(
+                    "Training stopped because the held-out loss after step {step} failed: {reason}",
+                    step=self.steps,
+                    reason=reason(error),
+                )
             )
 
-    def _stop(self, sentence: str) -> None:
-        self.finished, self.error = True, sentence
+    def _stop(self, error: Text) -> None:
+        self.finished, self.error = True, error
         if self.recorder is not None:
             self.recorder.truncate(len(self.losses))
 

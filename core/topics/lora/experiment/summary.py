@@ -9,6 +9,7 @@ import numpy as np
 
 from core.contracts.result import Message, Metric, Provenance, number_or_none
 from core.contracts.result_builder import ResultBuilder
+from core.contracts.text import Text, listed, tr, verbatim
 from core.topics.lora.experiment.allocator import Masking, Recorder
 from core.topics.lora.experiment.runs import Run
 from core.topics.lora.experiment.updates import Updates
@@ -35,12 +36,12 @@ class Builder(ResultBuilder[LoraResult]):
         super().__init__(LoraResult(params=params))
         self.measured = Provenance.MEASURED if device.startswith("cuda") else Provenance.MEASURED_CPU
 
-    def add_message(self, severity: str, text: str) -> None:
+    def add_message(self, severity: str, text: Text) -> None:
         """Add a message of severity 'notice' or 'warning'. An empty text adds nothing."""
         if text:
             self.add(messages=(*self.result.messages, Message(severity, text)))
 
-    def add_number(self, name: str, value: float, note: str) -> None:
+    def add_number(self, name: str, value: float, note: Text) -> None:
         """Add a measured metric without a unit, unless its value is NaN or infinite."""
         if math.isfinite(value):
             self.add({name: Metric(value, "", self.measured, note)})
@@ -51,15 +52,17 @@ def add_curves(builder: Builder, runs: Sequence[Run], evaluated: Sequence[int]) 
     metrics: dict[str, Metric] = {}
     for run in runs:
         if run.seconds:
-            note = f"{run.steps} steps, evaluations and the other runs not counted"
+            note = tr("{steps} steps, without evaluations and the other runs", steps=run.steps)
             metrics[f"steps_per_s.{run.id}"] = Metric(run.steps / run.seconds, "steps/s", builder.measured, note)
         if run.held_out:
-            note = f"nats per token of {len(run.held_out[-1].window_sums)} rows"
+            note = tr("nats per token on {rows} rows", rows=len(run.held_out[-1].window_sums))
             metrics[f"held_out.{run.id}"] = Metric(run.held_out[-1].loss, "nats", builder.measured, note)
         if run.id != "full":
-            metrics[f"{run.id}.trainable"] = Metric(run.trainable_parameters, "parameters", builder.measured, "peft")
+            metrics[f"{run.id}.trainable"] = Metric(
+                run.trainable_parameters, "parameters", builder.measured, tr("PEFT's count")
+            )
             share = 100 * run.trainable_parameters / run.total_parameters
-            note = f"of the {run.total_parameters:,} parameters of the model without adapters"
+            note = tr("of the model's {parameters:,} parameters without adapters", parameters=run.total_parameters)
             metrics[f"{run.id}.share"] = Metric(share, "%", builder.measured, note)
     steps = np.array(evaluated, dtype=np.int64)
     builder.add(metrics, runs={run.id: _training_run(run) for run in runs}, held_out_steps=steps)
@@ -92,7 +95,7 @@ def add_history(builder: Builder, recorder: Recorder, matrices: Sequence[Matrix]
     )
     metrics = {"budget.target": Metric(recorder.schedule.target, "triplets", Provenance.MODELLED)}
     if steps:
-        note = f"kept after step {steps}"
+        note = tr("kept after step {step}", step=steps)
         metrics["budget.final"] = Metric(float(ranks[-1].sum()), "triplets", builder.measured, note)
     builder.add(metrics, history=history)
 
@@ -132,9 +135,9 @@ def add_matrices(
 def gpt_3_metrics() -> dict[str, Metric]:
     """The metrics 'gpt3.*': the paper's example, computed from the shapes."""
     paper = gpt_3()
-    note = f"rank {paper.rank} on {' and '.join(paper.kinds)} of {paper.name}"
+    note = tr("rank {rank} on {kinds} of {model}", rank=paper.rank, kinds=listed(paper.kinds), model=paper.name)
     return {
-        "gpt3.parameters": Metric(paper.parameters, "parameters", Provenance.MODELLED, paper.name),
+        "gpt3.parameters": Metric(paper.parameters, "parameters", Provenance.MODELLED, verbatim(paper.name)),
         "gpt3.trainable": Metric(paper.trainable, "parameters", Provenance.MODELLED, note),
         "gpt3.reduction": Metric(paper.reduction, "x", Provenance.MODELLED, note),
     }
@@ -144,14 +147,19 @@ def _add_correlations(
     builder: Builder, ranks: np.ndarray | None, scores: np.ndarray | None, updates: Updates | None
 ) -> None:
     if ranks is not None and scores is not None:
-        note = f"Spearman, over {len(ranks)} matrices: final rank and mean importance at the last allocation"
+        note = tr(
+            "Spearman over {matrices} matrices: final rank and mean importance at the last allocation",
+            matrices=len(ranks),
+        )
         builder.add_number("rank.correlation", spearman(ranks, scores), note)
     if updates is None or np.isnan(updates.energy_in_rank).all():
         return
-    note = "share of the squared singular values of whole updates that LoRA's rank could hold, mean over matrices"
+    note = tr("share of the squared singular values of full updates within LoRA's rank, mean over matrices")
     builder.add_number("energy_in_rank", float(np.nanmean(updates.energy_in_rank)), note)
     if ranks is not None:
-        note = f"Spearman, over {len(ranks)} matrices: final rank and Frobenius norm of the whole matrix's update"
+        note = tr(
+            "Spearman over {matrices} matrices: final rank and Frobenius norm of the full update", matrices=len(ranks)
+        )
         builder.add_number("rank.full_correlation", spearman(ranks, updates.full_norm), note)
 
 

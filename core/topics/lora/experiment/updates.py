@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.contracts.text import tr
 from core.engine.steps import ProgressCallback
 from core.topics.lora.experiment.allocator import ADAPTER
 from core.topics.lora.experiment.runs import Run
@@ -16,7 +17,7 @@ from core.topics.lora.result import MAX_PICTURES, PICTURE_SIDE, Factors
 
 MAX_SINGULAR_VALUES = 128
 _EXACT_SIDE = 1024
-_PHASE = "singular values of the updates"
+_PHASE = tr("computing singular values of the updates")
 
 
 @dataclass(frozen=True)

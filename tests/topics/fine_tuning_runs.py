@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from core.contracts.events import Partial, Progress
+from core.contracts.text import Text
 from core.topics.fine_tuning import TOPIC
 from core.topics.fine_tuning.methods import METHODS
 from core.topics.fine_tuning.params import FineTuningParams
@@ -66,6 +67,17 @@ def as_stored_before(result: FineTuningResult) -> bytes:
     )
 
 
+def with_rendered_texts(result: FineTuningResult) -> FineTuningResult:
+    """The result with the texts of its summaries as the strings that earlier versions stored."""
+    methods = dict(result.methods)
+    for method, run in methods.items():
+        if (summary := run.summary) is not None:
+            memory = replace(summary.memory, how=Text(str(summary.memory.how)))
+            texts = {"runs_on": Text(str(summary.runs_on)), "error": Text(str(summary.error))}
+            methods[method] = replace(run, summary=replace(summary, memory=memory, **texts))
+    return replace(result, methods=methods)
+
+
 def _tables_before(result: FineTuningResult) -> dict[str, list[dict[str, Any]]]:
     def of_each(name: str) -> list[dict[str, Any]]:
         return [{"method": m.value, **asdict(row)} for m, run in result.methods.items() for row in getattr(run, name)]
@@ -97,6 +109,6 @@ def _summary_before(summary: MethodSummary) -> dict[str, Any]:
     row = asdict(summary)
     memory = row.pop("memory") | {"how": str(summary.memory.how)}
     row |= {"runs_on": str(summary.runs_on), "error": str(summary.error)}
-    label, where = METHODS[summary.method].label, METHODS[summary.method].where.in_language("en")
+    label, where = str(METHODS[summary.method].label), str(METHODS[summary.method].where)
     shares = {"share": summary.share, "frozen_parameters": summary.frozen_parameters}
     return {"label": label, "where": where, "memory_how": memory.pop("how")} | memory | row | shares

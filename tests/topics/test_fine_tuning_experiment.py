@@ -37,7 +37,7 @@ from core.topics.fine_tuning.experiment.training import MethodRun, recorded_step
 from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.result import FineTuningResult, MethodSummary
 from tests.same_result import same
-from tests.topics.fine_tuning_runs import Events, as_stored_before, finished, messages, quick
+from tests.topics.fine_tuning_runs import Events, as_stored_before, finished, messages, quick, with_rendered_texts
 
 TARGETS = ("q_proj", "v_proj")
 NOTHING = FineTuningResult(params=quick())
@@ -182,14 +182,15 @@ def test_that_results_survive_the_wire_and_the_history(whole: tuple[FineTuningRe
 def test_that_histories_of_before_typed_results_still_open(whole: tuple[FineTuningResult, Events]) -> None:
     result, _ = whole
     opened = FineTuningResult.from_bytes(as_stored_before(result))
+    expected = with_rendered_texts(result)
     assert opened.params == result.params
     assert opened.environment.backend == "Lanes (TTIR on CPU)"
     assert opened.measured is Provenance.MEASURED_CPU
     for name in ("methods", "places", "held_out_steps", "gradient_steps", "gradient_range", "samples"):
         assert same(
-            replace(NOTHING, **{name: getattr(opened, name)}), replace(NOTHING, **{name: getattr(result, name)})
+            replace(NOTHING, **{name: getattr(opened, name)}), replace(NOTHING, **{name: getattr(expected, name)})
         )
-    assert [message.text for message in opened.messages] == ["The small model will be trained anew."]
+    assert messages(opened) == ["The small model will be trained anew."]
 
 
 def test_that_a_loss_that_is_no_number_stops_that_method_and_keeps_its_curves(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -374,7 +374,7 @@ def test_that_a_folder_that_cannot_be_used_is_refused(damage: str, trained: Smal
 
 
 def test_that_a_rank_above_the_matrix_is_refused_before_anything_is_trained() -> None:
-    with pytest.raises(InvalidParams, match="rank 32"):
+    with pytest.raises(InvalidParams, match="its rank is at most 32"):
         finished(init_r=33)
 
 

@@ -121,7 +121,7 @@ def test_that_a_correlation_of_ranks_is_one_minus_one_or_none() -> None:
         ({}, 300, Cause.BUDGET_MET),
     ],
 )
-def test_that_the_page_knows_explain_ranks(changes: dict[str, Any], step: int, cause: Cause) -> None:
+def test_that_the_page_explains_why_ranks_stay(changes: dict[str, Any], step: int, cause: Cause) -> None:
     reason = explain_ranks(LoraParams.parse(changes), step)
     assert reason.cause is cause
     assert reason.changes == (cause is Cause.ALLOCATING)

@@ -105,7 +105,10 @@ def check(params: FineTuningParams) -> None:
         folder = expanded(params.model, "model")
         if not os.path.isdir(folder):  # Path's own raises for a name that is too long
             raise InvalidParams(
-                tr("The folder {folder} does not exist: enter the path of a model folder on this machine.", folder=str(folder)),
+                tr(
+                    "The folder {folder} does not exist: enter the path of a model folder on this machine.",
+                    folder=str(folder),
+                ),
                 "model",
             )
     shape = _shape(params)

@@ -98,7 +98,10 @@ def check(params: LoraParams) -> None:
         folder = expanded(params.model, "model")
         if not os.path.isdir(folder):
             raise InvalidParams(
-                tr("The folder {folder} does not exist: enter the path of a model folder on this machine.", folder=str(folder)),
+                tr(
+                    "The folder {folder} does not exist: enter the path of a model folder on this machine.",
+                    folder=str(folder),
+                ),
                 "model",
             )
     else:

@@ -1,4 +1,4 @@
-"""Runs that cannot be are refused before they start, in one sentence."""
+"""Runs that cannot be are refused before they start, with a reason and advice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_that_tiles_larger_than_the_sram_are_refused_and_shown_by_the_plan() -> 
     assert "192 KiB of shared memory" in error.sentence
     assert "163 KiB per block: lower block_q" in error.sentence
     assert not plan(params).fits
-    assert plan(params).sram.sentence == error.sentence
+    assert str(plan(params).sram.objection) == error.sentence
     assert plan(params.changed(dtype="fp16")).fits
 
 
@@ -37,7 +37,7 @@ def test_that_a_sequence_too_long_for_the_memory_is_refused() -> None:
     error = objection(FlashAttentionParams(seq_len=32768), available_bytes=16 << 30)
     assert error.field == "seq_len"
     assert "of memory" in error.sentence
-    assert "lower seq_len from 32768 (halving it takes a quarter" in error.sentence
+    assert "Lower seq_len from 32768: halving it saves three quarters" in error.sentence
 
 
 def test_that_an_emulation_of_hours_is_refused_with_its_seconds() -> None:

@@ -69,7 +69,7 @@ def test_that_a_sound_result_gives_the_expected_verdict(claim: Claim) -> None:
     finding = claim.test(result())
     assert not claim.is_surprised_by(finding)
     assert finding.verdict is not Verdict.NOT_TESTED
-    assert finding.evidence.endswith(".")
+    assert str(finding.evidence).endswith(".")
 
 
 CONTRARY = {
@@ -115,12 +115,12 @@ def test_that_emulated_and_cpu_times_never_test_the_claim_on_speed() -> None:
     for runs_on in ("cpu", "emulated"):
         finding = CLAIMS["faster-on-a-gpu"].test(result(compared=comparison(1, 5, runs_on)))
         assert finding.verdict is Verdict.NOT_TESTED
-        assert "run this page on a CUDA machine" in finding.evidence
+        assert "run this page on a CUDA machine" in str(finding.evidence)
 
 
 def test_that_short_sequences_say_what_length_would_do() -> None:
     short = result(sweep=())
-    assert "set seq_len to 256 or more" in CLAIMS["gain-grows-with-length"].test(short).evidence
+    assert "set seq_len to 256 or more" in str(CLAIMS["gain-grows-with-length"].test(short).evidence)
     assert CLAIMS["traffic-is-linear"].test(short).verdict is Verdict.NOT_TESTED
 
 

@@ -1,18 +1,17 @@
-"""What readers are taught of FlashAttention, each with the test of it: exactness and FLOPs, bytes, speed."""
+"""The claims of the FlashAttention page, each with its test: exactness, FLOPs, bytes and speed."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import tr
-from core.format import format_quantity
+from core.contracts.text import Text, sentences, tr
+from core.format import quantity as quantity_of
 from core.topics.flash_attention.result import FlashAttentionResult
 from core.wording import missing, provenance, quantity
 
 _ABOUT_TEN = (5.0, 20.0)
 _SEVERAL = 3.0
-_DAO = "Dao et al. 2022 (arXiv 2205.14135)"
 
 
 def same_result(result: FlashAttentionResult) -> Finding:
@@ -24,44 +23,50 @@ def same_result(result: FlashAttentionResult) -> Finding:
 
 
 def is_an_approximation(result: FlashAttentionResult) -> Finding:
-    """The opposite of `same_result`: it would hold if flash were further off than rounding explains."""
+    """The opposite of `same_result`: holds if the error of flash is larger than rounding explains."""
     finding = same_result(result)
     opposite = {Verdict.HOLDS: Verdict.DOES_NOT_HOLD, Verdict.DOES_NOT_HOLD: Verdict.HOLDS}
     return Finding(opposite.get(finding.verdict, finding.verdict), finding.evidence)
 
 
-def _errors(result: FlashAttentionResult) -> str:
-    return (
-        f"Against float64, flash is off by {quantity(result, 'flash.rms_error')} rms "
-        f"({quantity(result, 'flash.max_abs_error')} at most) and standard attention by "
-        f"{quantity(result, 'standard.rms_error')}; rounding in {result.params.dtype} allows "
-        f"{quantity(result, 'flash.allowed_rms_error')} ({provenance(result, 'flash.rms_error')})."
+def _errors(result: FlashAttentionResult) -> Text:
+    return tr(
+        "Against float64, flash has an RMS error of {flash_rms} ({flash_max} at most) and standard attention one of "
+        "{standard_rms}; rounding in {dtype} allows {allowed} ({provenance}).",
+        flash_rms=quantity(result, "flash.rms_error"),
+        flash_max=quantity(result, "flash.max_abs_error"),
+        standard_rms=quantity(result, "standard.rms_error"),
+        dtype=result.params.dtype,
+        allowed=quantity(result, "flash.allowed_rms_error"),
+        provenance=provenance(result, "flash.rms_error"),
     )
 
 
 def forward_flops_equal(result: FlashAttentionResult) -> Finding:
-    """Holds when flash does no fewer FLOPs than the formula asks; limited where it skips what a mask hides."""
+    """Holds when flash does no fewer FLOPs than the formula; limited where it skips what a mask hides."""
     if untested := missing(result, "flash.tile_flops", "standard.tile_flops", "flash.flops"):
         return untested
     flash, standard, needed = (result.value(n) for n in ("flash.tile_flops", "standard.tile_flops", "flash.flops"))
-    evidence = (
-        f"The formula gives {quantity(result, 'flash.flops')} for either (modelled); the tiles visited come to "
-        f"{quantity(result, 'flash.tile_flops')} for flash and {quantity(result, 'standard.tile_flops')} for standard "
-        f"({provenance(result, 'flash.tile_flops')})"
+    evidence = tr(
+        "The formula gives {formula} for both (modelled); the visited tiles take {flash} for flash and {standard} for "
+        "standard ({provenance}).",
+        formula=quantity(result, "flash.flops"),
+        flash=quantity(result, "flash.tile_flops"),
+        standard=quantity(result, "standard.tile_flops"),
+        provenance=provenance(result, "flash.tile_flops"),
     )
     if flash < needed:
-        return Finding(Verdict.DOES_NOT_HOLD, f"{evidence}: flash does less than the formula asks.")
+        return Finding(Verdict.DOES_NOT_HOLD, sentences(evidence, tr("Flash does less than the formula requires.")))
     if flash == standard:
-        return Finding(Verdict.HOLDS, f"{evidence}.")
+        return Finding(Verdict.HOLDS, evidence)
     if result.params.causal:
-        return Finding(
-            Verdict.HOLDS_WITH_LIMIT, f"{evidence}: flash skips the tiles that the causal mask hides, and only those."
-        )
-    return Finding(Verdict.DOES_NOT_HOLD, f"{evidence}: they differ without a mask to explain it.")
+        skipped = tr("Flash skips the tiles that the causal mask hides, and only those.")
+        return Finding(Verdict.HOLDS_WITH_LIMIT, sentences(evidence, skipped))
+    return Finding(Verdict.DOES_NOT_HOLD, sentences(evidence, tr("They differ without a mask to explain it.")))
 
 
 def backward_recomputes(result: FlashAttentionResult) -> Finding:
-    """Holds when forward and backward together cost flash more FLOPs, as the paper's Figure 2 prints."""
+    """Holds when flash does more FLOPs over forward and backward, as Figure 2 of the paper prints."""
     names = ("paper.standard.product_flops", "paper.flash.product_flops", "paper.standard.flops", "paper.flash.flops")
     if untested := missing(result, *names):
         return untested
@@ -70,132 +75,168 @@ def backward_recomputes(result: FlashAttentionResult) -> Finding:
 
 
 def saves_flops(result: FlashAttentionResult) -> Finding:
-    """It would hold if flash did fewer FLOPs, forward and backward, in the paper's configuration."""
+    """It would hold if flash did fewer FLOPs over forward and backward in the configuration of the paper."""
     if untested := missing(result, "paper.standard.product_flops", "paper.flash.product_flops"):
         return untested
     fewer = result.value("paper.flash.product_flops") < result.value("paper.standard.product_flops")
     return Finding(Verdict.HOLDS if fewer else Verdict.DOES_NOT_HOLD, _paper_flops(result))
 
 
-def _paper_flops(result: FlashAttentionResult) -> str:
-    return (
-        "In the configuration of the paper's Figure 2 the products of all heads, forward and backward, come to "
-        f"{quantity(result, 'paper.flash.product_flops')} for flash, which recomputes S, and "
-        f"{quantity(result, 'paper.standard.product_flops')} for standard (modelled); the paper prints 75.2 and 66.6 "
-        f"GFLOPs, which our reconstruction of its count puts at {quantity(result, 'paper.flash.flops')} and "
-        f"{quantity(result, 'paper.standard.flops')}."
+def _paper_flops(result: FlashAttentionResult) -> Text:
+    return tr(
+        "In the configuration of Figure 2 of the paper, the matrix products of all heads, forward and backward, take "
+        "{flash_products} for flash, which recomputes S, and {standard_products} for standard attention (modelled). "
+        "The paper prints 75.2 and 66.6 GFLOPs; our reconstruction of its count gives {flash} and {standard}.",
+        flash_products=quantity(result, "paper.flash.product_flops"),
+        standard_products=quantity(result, "paper.standard.product_flops"),
+        flash=quantity(result, "paper.flash.flops"),
+        standard=quantity(result, "paper.standard.flops"),
     )
 
 
 def fewer_hbm_accesses(result: FlashAttentionResult) -> Finding:
-    """Holds when the traced kernels and the paper's configuration both move fewer bytes with flash."""
+    """Holds when flash moves fewer bytes both in the traced kernels and in the configuration of the paper."""
     names = ("standard.hbm_bytes", "flash.hbm_bytes", "paper.standard.hbm_bytes", "paper.flash.hbm_bytes")
     if untested := missing(result, *names):
         return untested
     standard, flash, paper_standard, paper_flash = (result.value(name) for name in names)
     fewer = flash < standard and paper_flash < paper_standard
-    return Finding(
-        Verdict.HOLDS if fewer else Verdict.DOES_NOT_HOLD,
-        f"Standard attention moves {quantity(result, names[0])} and flash {quantity(result, names[1])}, "
-        f"{standard / flash:.1f} times less ({provenance(result, names[1])}, forward); in the paper's configuration "
-        f"{quantity(result, names[2])} and {quantity(result, names[3])} (modelled, forward and backward; the paper "
-        "prints 40.3 and 4.4 GB).",
+    evidence = tr(
+        "Standard attention moves {standard} and flash {flash}, {ratio:.1f} times less ({provenance}, forward). In the "
+        "configuration of the paper they move {paper_standard} and {paper_flash} (modelled, forward and backward; the "
+        "paper prints 40.3 and 4.4 GB).",
+        standard=quantity(result, names[0]),
+        flash=quantity(result, names[1]),
+        ratio=standard / flash,
+        provenance=provenance(result, names[1]),
+        paper_standard=quantity(result, names[2]),
+        paper_flash=quantity(result, names[3]),
     )
+    return Finding(Verdict.HOLDS if fewer else Verdict.DOES_NOT_HOLD, evidence)
 
 
 def no_scores_in_hbm(result: FlashAttentionResult) -> Finding:
-    """Holds when not one byte of S or P is loaded or stored by the flash kernel."""
+    """Holds when the flash kernel loads and stores not a single byte of S or P."""
     names = ("flash.S_bytes", "flash.P_bytes", "standard.S_bytes", "standard.P_bytes")
     if untested := missing(result, *names):
         return untested
     flash_s, flash_p, standard_s, standard_p = (quantity(result, name) for name in names)
     none = result.value("flash.S_bytes") == 0 and result.value("flash.P_bytes") == 0
-    return Finding(
-        Verdict.HOLDS if none else Verdict.DOES_NOT_HOLD,
-        f"Flash moves {flash_s} of S and {flash_p} of P through HBM; standard attention moves {standard_s} of S and "
-        f"{standard_p} of P ({provenance(result, 'flash.S_bytes')}).",
+    evidence = tr(
+        "Flash moves {flash_s} of S and {flash_p} of P through HBM; standard attention moves {standard_s} of S and "
+        "{standard_p} of P ({provenance}).",
+        flash_s=flash_s,
+        flash_p=flash_p,
+        standard_s=standard_s,
+        standard_p=standard_p,
+        provenance=provenance(result, "flash.S_bytes"),
     )
+    return Finding(Verdict.HOLDS if none else Verdict.DOES_NOT_HOLD, evidence)
 
 
 def gain_grows(result: FlashAttentionResult) -> Finding:
-    """Holds, towards a ceiling, when the ratio of the bytes rises from N/4 over N/2 to N."""
+    """Holds, up to a limit, when the ratio of the bytes rises from N/4 through N/2 to N."""
     steps = sorted(result.sweep, key=lambda step: step.seq_len)
     if len(steps) < 3:
-        return Finding(Verdict.NOT_TESTED, "The sequence is too short to be cut in four: set seq_len to 256 or more.")
+        return Finding(
+            Verdict.NOT_TESTED, tr("The sequence is too short to compare N/4, N/2 and N: set seq_len to 256 or more.")
+        )
     ratios = [step.standard_bytes / step.flash_bytes for step in steps]
     saved = [step.standard_bytes - step.flash_bytes for step in steps]
-    lengths = " / ".join(f"{step.seq_len:,}" for step in steps)
-    evidence = (
-        f"At N = {lengths} flash moves {' / '.join(f'{ratio:.2f}' for ratio in ratios)} times fewer bytes and saves "
-        f"{' / '.join(format_quantity(count, 'bytes') for count in saved)} a head (traced)"
+    evidence = tr(
+        "At N = {lengths}, flash moves {ratios} times fewer bytes and saves {saved} per head (traced).",
+        lengths=" / ".join(f"{step.seq_len:,}" for step in steps),
+        ratios=" / ".join(f"{ratio:.2f}" for ratio in ratios),
+        saved=" / ".join(str(quantity_of(count, "bytes")) for count in saved),
     )
     if not all(later > earlier for earlier, later in pairwise(saved)):
-        return Finding(Verdict.DOES_NOT_HOLD, f"{evidence}: the saving does not grow.")
+        return Finding(Verdict.DOES_NOT_HOLD, sentences(evidence, tr("The saving does not grow.")))
     if not all(later > earlier for earlier, later in pairwise(ratios)):
-        return Finding(Verdict.DOES_NOT_HOLD, f"{evidence}: the ratio does not grow.")
-    return Finding(
-        Verdict.HOLDS_WITH_LIMIT,
-        f"{evidence}; both being quadratic in N, the ratio tends to {quantity(result, 'gain.limit')} (modelled).",
+        return Finding(Verdict.DOES_NOT_HOLD, sentences(evidence, tr("The ratio does not grow.")))
+    limit = tr(
+        "Since both are quadratic in N, the ratio approaches {limit} (modelled).", limit=quantity(result, "gain.limit")
     )
+    return Finding(Verdict.HOLDS_WITH_LIMIT, sentences(evidence, limit))
 
 
 def traffic_is_linear(result: FlashAttentionResult) -> Finding:
-    """It would hold if doubling N doubled the bytes of flash; what is linear is the memory it takes."""
+    """It would hold if doubling N doubled the bytes of flash; only its memory use is linear."""
     steps = sorted(result.sweep, key=lambda step: step.seq_len)
     if len(steps) < 3 or steps[-1].seq_len < 8 * result.params.block_q:
         return Finding(
-            Verdict.NOT_TESTED, "Too few tiles to tell a line from a parabola: set seq_len to 8 Q tiles or more."
+            Verdict.NOT_TESTED, tr("Too few tiles to tell linear from quadratic: set seq_len to 8 Q tiles or more.")
         )
     growth = steps[-1].flash_bytes / steps[-2].flash_bytes
-    evidence = (
-        f"From N = {steps[-2].seq_len:,} to {steps[-1].seq_len:,} the bytes that flash moves grow {growth:.2f} "
-        "times (traced); twice would be linear, four times is quadratic. The memory it takes is linear: no S, no P."
+    evidence = tr(
+        "From N = {half:,} to {full:,}, the bytes that flash moves grow {growth:.2f} times (traced): 2 would be "
+        "linear, 4 is quadratic. Only the memory that flash needs is linear, because it stores neither S nor P.",
+        half=steps[-2].seq_len,
+        full=steps[-1].seq_len,
+        growth=growth,
     )
     return Finding(Verdict.HOLDS if growth < 2.2 else Verdict.DOES_NOT_HOLD, evidence)
 
 
 def sram_is_faster(result: FlashAttentionResult) -> Finding:
-    """Holds from 5 to 20 times, what 'about an order of magnitude' can mean; limited from 3 times on."""
+    """Holds from 5 to 20 times, the range of 'about an order of magnitude'; limited from 3 times on."""
     names = ("gpu.hbm_bandwidth", "gpu.sram_bandwidth")
     if untested := missing(result, *names):
         return untested
     ratio = result.value("gpu.sram_bandwidth") / result.value("gpu.hbm_bandwidth")
-    evidence = (
-        f"On the {result.metrics['gpu.hbm_bandwidth'].note} HBM moves {quantity(result, 'gpu.hbm_bandwidth')} (data "
-        f"sheet) and the SRAM of all SMs {quantity(result, 'gpu.sram_bandwidth')} (modelled, 128 bytes a clock and "
-        f"SM): {ratio:.1f} times as much"
+    evidence = tr(
+        "On the {gpu}, HBM moves {hbm} (data sheet) and the SRAM of all SMs {sram} (modelled, 128 bytes per clock and "
+        "SM), {ratio:.1f} times as much.",
+        gpu=result.metrics["gpu.hbm_bandwidth"].note,
+        hbm=quantity(result, "gpu.hbm_bandwidth"),
+        sram=quantity(result, "gpu.sram_bandwidth"),
+        ratio=ratio,
     )
     low, high = _ABOUT_TEN
     if low <= ratio <= high:
-        return Finding(Verdict.HOLDS, f"{evidence}.")
+        return Finding(Verdict.HOLDS, evidence)
     if ratio > _SEVERAL:
-        return Finding(Verdict.HOLDS_WITH_LIMIT, f"{evidence}, further from ten than on the A100 of the paper.")
-    return Finding(Verdict.DOES_NOT_HOLD, f"{evidence}.")
+        further = tr("This is further from ten than on the A100 of the paper.")
+        return Finding(Verdict.HOLDS_WITH_LIMIT, sentences(evidence, further))
+    return Finding(Verdict.DOES_NOT_HOLD, evidence)
 
 
 def faster_on_a_gpu(result: FlashAttentionResult) -> Finding:
-    """Holds when a GPU timed the flash kernel ahead of the three standard kernels."""
+    """Holds when the flash kernel was faster than the three standard kernels on a GPU."""
     times = {row.impl: row.time_ms for row in result.comparison if row.runs_on == "cuda" and row.time_ms is not None}
     if not {"triton-flash", "triton-standard"} <= set(times):
         return Finding(
-            Verdict.NOT_TESTED, "No GPU ran the kernels here, so there are no times: run this page on a CUDA machine."
+            Verdict.NOT_TESTED,
+            tr("No GPU ran the kernels, so there are no times: run this page on a CUDA machine."),
         )
     flash, standard = times["triton-flash"], times["triton-standard"]
-    rival = f" and plain PyTorch {format_quantity(times['torch-naive'], 'ms')}" if "torch-naive" in times else ""
-    return Finding(
-        Verdict.HOLDS if flash < standard else Verdict.DOES_NOT_HOLD,
-        f"On the {result.environment.device} flash takes {format_quantity(flash, 'ms')}, the three standard kernels "
-        f"{format_quantity(standard, 'ms')}{rival} (measured, median, forward).",
-    )
+    values: dict[str, str | Text] = {
+        "device": result.environment.device,
+        "flash": quantity_of(flash, "ms"),
+        "standard": quantity_of(standard, "ms"),
+    }
+    if "torch-naive" in times:
+        evidence = tr(
+            "On the {device}, flash takes {flash}, the three standard kernels {standard} and plain PyTorch {naive} "
+            "(measured, median, forward).",
+            **values,
+            naive=quantity_of(times["torch-naive"], "ms"),
+        )
+    else:
+        evidence = tr(
+            "On the {device}, flash takes {flash} and the three standard kernels {standard} (measured, median, "
+            "forward).",
+            **values,
+        )
+    return Finding(Verdict.HOLDS if flash < standard else Verdict.DOES_NOT_HOLD, evidence)
 
 
 CLAIMS = (
     Claim(
         id="same-result",
         statement=tr(
-            "FlashAttention is exact: its result equals that of standard attention, to rounding.",
+            "FlashAttention is exact: its result equals that of standard attention up to rounding.",
         ),
-        source=f"{_DAO}, Theorem 1",
+        source=tr("Dao et al. 2022 (arXiv 2205.14135), Theorem 1"),
         test=same_result,
     ),
     Claim(
@@ -203,7 +244,10 @@ CLAIMS = (
         statement=tr(
             "FlashAttention is an approximation: it gives up some accuracy for speed.",
         ),
-        source=f"Often said, mixing it up with sparse and low-rank attention; contradicted by {_DAO}, Theorem 1",
+        source=tr(
+            "Often taught, by confusion with sparse and low-rank attention; corrected by Dao et al. 2022 "
+            "(arXiv 2205.14135), Theorem 1"
+        ),
         test=is_an_approximation,
         expected=Verdict.DOES_NOT_HOLD,
     ),
@@ -212,16 +256,16 @@ CLAIMS = (
         statement=tr(
             "The forward pass of FlashAttention does the same FLOPs as standard attention.",
         ),
-        source=f"{_DAO}, Theorem 1: O(N²d) FLOPs",
+        source=tr("Dao et al. 2022 (arXiv 2205.14135), Theorem 1: O(N²d) FLOPs"),
         test=forward_flops_equal,
     ),
     Claim(
         id="backward-recomputes",
         statement=tr(
-            "Forward and backward together, FlashAttention does more FLOPs: it recomputes S instead of storing it "
-            "(75.2 against 66.6 GFLOPs in the paper).",
+            "Over forward and backward, FlashAttention does more FLOPs: it recomputes S instead of storing it (75.2 "
+            "against 66.6 GFLOPs in the paper).",
         ),
-        source=f"{_DAO}, Figure 2 (left)",
+        source=tr("Dao et al. 2022 (arXiv 2205.14135), Figure 2 (left)"),
         test=backward_recomputes,
     ),
     Claim(
@@ -229,16 +273,16 @@ CLAIMS = (
         statement=tr(
             "FlashAttention is fast because it needs fewer FLOPs.",
         ),
-        source=f"A common mistake; contradicted by {_DAO}, Figure 2 (left)",
+        source=tr("Often taught; corrected by Dao et al. 2022 (arXiv 2205.14135), Figure 2 (left)"),
         test=saves_flops,
         expected=Verdict.DOES_NOT_HOLD,
     ),
     Claim(
         id="fewer-hbm-accesses",
         statement=tr(
-            "What FlashAttention saves is HBM accesses (40.3 to 4.4 GB in the paper).",
+            "FlashAttention saves HBM accesses (from 40.3 to 4.4 GB in the paper).",
         ),
-        source=f"{_DAO}, Theorem 2 and Figure 2 (left)",
+        source=tr("Dao et al. 2022 (arXiv 2205.14135), Theorem 2 and Figure 2 (left)"),
         test=fewer_hbm_accesses,
     ),
     Claim(
@@ -246,13 +290,13 @@ CLAIMS = (
         statement=tr(
             "The score matrix S and the probabilities P are never written to HBM.",
         ),
-        source=f"{_DAO}, section 3.1",
+        source=tr("Dao et al. 2022 (arXiv 2205.14135), section 3.1"),
         test=no_scores_in_hbm,
     ),
     Claim(
         id="gain-grows-with-length",
         statement=tr("The longer the sequence, the more FlashAttention gains."),
-        source=f"{_DAO}, section 3.2 and Figure 3",
+        source=tr("Dao et al. 2022 (arXiv 2205.14135), section 3.2 and Figure 3"),
         test=gain_grows,
         expected=Verdict.HOLDS_WITH_LIMIT,
     ),
@@ -261,7 +305,10 @@ CLAIMS = (
         statement=tr(
             "FlashAttention makes the memory traffic of attention linear in the sequence length.",
         ),
-        source=f"A mix-up of memory, which is linear, and accesses, which are Θ(N²d²/M): {_DAO}, Theorems 1 and 2",
+        source=tr(
+            "Often taught, by confusion of memory (linear) with accesses (Θ(N²d²/M)); corrected by Dao et al. 2022 "
+            "(arXiv 2205.14135), Theorems 1 and 2"
+        ),
         test=traffic_is_linear,
         expected=Verdict.DOES_NOT_HOLD,
     ),
@@ -270,7 +317,7 @@ CLAIMS = (
         statement=tr(
             "SRAM is about an order of magnitude faster than HBM, and far smaller.",
         ),
-        source=f"{_DAO}, section 2.1; the GPU's data sheet",
+        source=tr("Dao et al. 2022 (arXiv 2205.14135), section 2.1; the data sheet of the GPU"),
         test=sram_is_faster,
     ),
     Claim(
@@ -278,7 +325,7 @@ CLAIMS = (
         statement=tr(
             "On a GPU, FlashAttention is faster than standard attention.",
         ),
-        source=f"{_DAO}, Figure 2 (left): 7.3 against 41.7 ms",
+        source=tr("Dao et al. 2022 (arXiv 2205.14135), Figure 2 (left): 7.3 against 41.7 ms"),
         test=faster_on_a_gpu,
     ),
 )

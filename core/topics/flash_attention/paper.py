@@ -1,16 +1,15 @@
 """Figure 2 of the FlashAttention paper (Dao et al. 2022, arXiv 2205.14135), rebuilt from formulas.
 
 GPT-2 medium: N = 1024, d = 64, 16 heads, batch 64, A100, one attention layer, forward and backward. The paper prints
-the numbers of `PUBLISHED` and not how it counted them. FLOPs, taken at the word of the caption, are 12 and 14 N² d for
-each of 1,024 heads: 825 and 962 GFLOP; the first author puts the printed figures down to a factor and to FLOPs of the
-softmax (github.com/Dao-AILab/flash-attention, issue 741). The reconstruction is the plainest count that gives what is
-printed: products of one head in 16, and 14 operations a score for all heads. The alternatives say what other readings
-give, so that nobody need trust the choice.
+the numbers of `PUBLISHED` but not how they were counted. Read literally, the caption gives 12 and 14 N² d FLOPs for
+each of 1,024 heads: 825 and 962 GFLOP. The first author attributes the printed figures to a factor and to FLOPs of the
+softmax (github.com/Dao-AILab/flash-attention, issue 741). The reconstruction is the simplest count that gives the
+printed numbers: products of one head in 16, and 14 operations per score for all heads. The alternatives show what other
+readings give, so that the choice can be judged.
 
 Bytes follow from the paper's algorithms. Standard attention: Algorithms 0 (forward) and 3 (backward), with the mask on
-S and the dropout on P that the paper names as further passes (section 2.2), each an operation of its own.
-FlashAttention: Algorithms 1 and 4, line by line; mask and dropout happen on chip. N rows of d elements, fp16; the
-softmax statistics m and l are fp32.
+S and the dropout on P as separate passes, which the paper mentions (section 2.2). FlashAttention: Algorithms 1 and 4,
+line by line; mask and dropout happen on chip. N rows of d elements, fp16; the softmax statistics m and l are fp32.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from functools import cache
 
 import numpy as np
 
+from core.contracts.text import Text, tr
 from core.hardware.gpus import gpu
 from core.hardware.roofline import roofline
 from core.topics.flash_attention.tiles import tile_classes
@@ -40,7 +40,7 @@ UNITS: dict[str, int] = {
     "N×N×d product, all heads": 2 * SEQ_LEN * SEQ_LEN * HEAD_DIM * _PAIRS,
     "operation per score, all heads": SEQ_LEN * SEQ_LEN * _PAIRS,
 }
-"""Bytes, or FLOPs (two a multiply-add), of one of each, for all 16 heads of all 64 sequences."""
+"""Bytes, or FLOPs (two per multiply-add), of one unit for all 16 heads of all 64 sequences."""
 
 _SCORES, _MASK, _MATRIX, _STATISTICS, _PRODUCT, _PER_SCORE = UNITS
 
@@ -63,7 +63,7 @@ class Term:
 
 @dataclass(frozen=True)
 class PaperFigure:
-    """One number that the paper prints and what the model makes of it, in the same unit.
+    """One number that the paper prints and the modelled value in the same unit.
 
     `quantity` is 'FLOP', 'HBM' or 'time'; `headline` is False for an alternative reading.
     """
@@ -73,18 +73,18 @@ class PaperFigure:
     unit: str
     published: float
     modelled: float
-    assumptions: str
+    assumptions: Text
     headline: bool = True
 
     @property
     def deviation_percent(self) -> float:
-        """How far the model lies from the print, signed."""
+        """The signed deviation of the model from the printed number."""
         return 100 * (self.modelled / self.published - 1)
 
 
 @dataclass(frozen=True)
 class PaperModel:
-    """`figures`: the headline. `terms`: how each came about. `alternatives`: what other assumptions would give."""
+    """`figures`: the headline figures. `terms`: their parts. `alternatives`: the figures under other assumptions."""
 
     figures: tuple[PaperFigure, ...]
     terms: tuple[Term, ...]
@@ -109,20 +109,17 @@ _UNITS = {"FLOP": "GFLOP", "HBM": "GB", "time": "ms"}
 
 @cache
 def paper_model() -> PaperModel:
-    """The configuration of Figure 2, modelled. The same whatever the page's parameters are."""
+    """The model of Figure 2. It does not depend on the page's parameters."""
     terms = (*standard_hbm_terms(), *flash_hbm_terms(), *flop_terms("standard", 1), *flop_terms("flash", 1))
-    reconstruction = "products of one of the 16 heads, 14 operations a score of all heads"
+    reconstruction = tr("reconstruction: products of one of the 16 heads, 14 operations per score for all heads")
     figures = (
-        *(
-            _figure(kernel, "FLOP", _giga(terms, kernel, "FLOP"), f"reconstruction: {reconstruction}")
-            for kernel in ("standard", "flash")
-        ),
-        _figure("standard", "HBM", _giga(terms, "standard", "HBM"), "18 passes over N² fp16 scores, 12 over N×d"),
+        *(_figure(kernel, "FLOP", _giga(terms, kernel, "FLOP"), reconstruction) for kernel in ("standard", "flash")),
+        _figure("standard", "HBM", _giga(terms, "standard", "HBM"), tr("18 passes over N² fp16 scores, 12 over N×d")),
         _figure(
             "flash",
             "HBM",
             _giga(terms, "flash", "HBM"),
-            f"Algorithms 1 and 4, {kv_tiles()} KV tiles in 192 KiB of SRAM",
+            tr("Algorithms 1 and 4, {tiles} KV tiles in 192 KiB of SRAM", tiles=kv_tiles()),
         ),
         *(_time_bound(kernel, _giga(terms, kernel, "HBM")) for kernel in ("standard", "flash")),
     )
@@ -130,7 +127,7 @@ def paper_model() -> PaperModel:
 
 
 def product_gflop(kernel: str) -> float:
-    """GFLOP of the matrix products of all heads, forward and backward: 12 N² d a head, 14 with S recomputed."""
+    """GFLOP of the matrix products of all heads, forward and backward: 12 N² d per head, 14 if S is recomputed."""
     terms = (term for term in flop_terms(kernel) if "product" in term.of)
     return sum(term.amount for term in terms) / 1e9
 
@@ -142,13 +139,13 @@ def _alternatives() -> tuple[PaperFigure, ...]:
     small_sram = _giga(flash_hbm_terms(kv_tiles(_SHARED_MEMORY_PER_BLOCK_BYTES)), "flash", "HBM")
     skipping = _giga(flash_hbm_terms(_causal_visits()), "flash", "HBM")
     figures = (
-        _figure("standard", "HBM", 11 * scores + 12 * matrix, "no mask and no dropout: Algorithms 0 and 3 alone"),
-        _figure("standard", "HBM", standard + 2 * scores, "the mask has a backward pass of its own"),
-        _figure("flash", "HBM", flash + 2 * matrix, "dK and dV set to zero in HBM first, as line 5 says"),
-        _figure("flash", "HBM", small_sram, "M = 163 KiB, what one block may use: 4 KV tiles"),
-        _figure("flash", "HBM", skipping, "tiles above the causal diagonal skipped"),
+        _figure("standard", "HBM", 11 * scores + 12 * matrix, tr("no mask and no dropout: Algorithms 0 and 3 alone")),
+        _figure("standard", "HBM", standard + 2 * scores, tr("the mask has a separate backward pass")),
+        _figure("flash", "HBM", flash + 2 * matrix, tr("dK and dV set to zero in HBM first, as in line 5")),
+        _figure("flash", "HBM", small_sram, tr("M = 163 KiB, the limit of one block: 4 KV tiles")),
+        _figure("flash", "HBM", skipping, tr("tiles above the causal diagonal skipped")),
         *(
-            _figure(kernel, "FLOP", product_gflop(kernel), "products of all 16 heads, nothing else")
+            _figure(kernel, "FLOP", product_gflop(kernel), tr("products of all 16 heads, nothing else"))
             for kernel in ("standard", "flash")
         ),
     )
@@ -163,10 +160,14 @@ def _causal_visits() -> float:
 
 def _time_bound(kernel: str, hbm_gb: float) -> PaperFigure:
     bound = roofline(product_gflop(kernel) * 1e9, hbm_gb * 1e9, gpu("a100-40gb"), "fp16")
-    return _figure(kernel, "time", bound.time_ms, f"roofline bound ({bound.bound}), products of all {HEADS} heads")
+    if bound.bound == "memory":
+        assumptions = tr("roofline bound (memory), products of all {heads} heads", heads=HEADS)
+    else:
+        assumptions = tr("roofline bound (compute), products of all {heads} heads", heads=HEADS)
+    return _figure(kernel, "time", bound.time_ms, assumptions)
 
 
-def _figure(kernel: str, quantity: str, modelled: float, assumptions: str) -> PaperFigure:
+def _figure(kernel: str, quantity: str, modelled: float, assumptions: Text) -> PaperFigure:
     return PaperFigure(kernel, quantity, _UNITS[quantity], PUBLISHED[kernel, quantity], modelled, assumptions)
 
 
@@ -236,9 +237,9 @@ def flash_hbm_terms(tiles: float | None = None) -> tuple[Term, ...]:
 
 
 def flop_terms(kernel: str, heads_counted: int = HEADS) -> tuple[Term, ...]:
-    """The arithmetic: products for `heads_counted` of the 16 heads, operations on each score for all of them.
+    """The arithmetic: products for `heads_counted` of the 16 heads, and operations per score for all of them.
 
-    What FlashAttention recomputes of the softmax in its backward pass is not counted.
+    The softmax that FlashAttention recomputes in its backward pass is not counted.
     """
     share = heads_counted / HEADS
     recomputed = (("S recomputed", share, _PRODUCT),) if kernel == "flash" else ()

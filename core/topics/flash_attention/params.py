@@ -15,7 +15,7 @@ _ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
 
 
 class FlashAttentionParams(Params):
-    """Shapes are [batch, heads, length, head_dim]; `kv_len` 0 means as long as the queries."""
+    """Shapes are [batch, heads, length, head_dim]; `kv_len` 0 means as many keys as queries."""
 
     seq_len: int = number(
         1024,
@@ -32,9 +32,9 @@ class FlashAttentionParams(Params):
         minimum=0,
         maximum=65536,
         scale="log2",
-        label=tr("Key length (0: same)"),
+        label=tr("Key length (0: same as N)"),
         unit="tokens",
-        help=tr("Number of key and value tokens; 0 takes the sequence length."),
+        help=tr("Number of key and value tokens. 0: the sequence length."),
         group=tr("Shape"),
     )
     batch: int = number(
@@ -43,11 +43,17 @@ class FlashAttentionParams(Params):
         maximum=256,
         label=tr("Batch"),
         unit="sequences",
-        help=tr("Sequences computed together."),
+        help=tr("Number of sequences computed together."),
         group=tr("Shape"),
     )
     heads: int = number(
-        4, minimum=1, maximum=128, label=tr("Query heads"), unit="heads", help=tr("Query heads."), group=tr("Shape")
+        4,
+        minimum=1,
+        maximum=128,
+        label=tr("Query heads"),
+        unit="heads",
+        help=tr("Number of query heads."),
+        group=tr("Shape"),
     )
     kv_heads: int = number(
         4,
@@ -55,11 +61,11 @@ class FlashAttentionParams(Params):
         maximum=128,
         label=tr("KV heads"),
         unit="heads",
-        help=tr("Key and value heads; fewer than query heads is GQA, one is MQA."),
+        help=tr("Number of key and value heads. Fewer than query heads: GQA. One: MQA."),
         group=tr("Shape"),
     )
     head_dim: int = choice(
-        64, 32, 64, 128, label=tr("Head dim d"), unit="elements", help=tr("Width of one head."), group=tr("Shape")
+        64, 32, 64, 128, label=tr("Head dimension d"), unit="elements", help=tr("Width of one head."), group=tr("Shape")
     )
     dtype: str = choice(
         "fp16",
@@ -71,7 +77,10 @@ class FlashAttentionParams(Params):
         group=tr("Shape"),
     )
     causal: bool = switch(
-        True, label=tr("Causal mask"), help=tr("A query sees the keys up to its own position."), group=tr("Shape")
+        True,
+        label=tr("Causal mask"),
+        help=tr("Each query sees only the keys up to its own position."),
+        group=tr("Shape"),
     )
     block_q: int = choice(
         64,
@@ -92,14 +101,14 @@ class FlashAttentionParams(Params):
         128,
         label=tr("KV tile"),
         unit="rows",
-        help=tr("Key rows loaded in one step."),
+        help=tr("Key rows that a program loads per step."),
         group=tr("Tiling"),
     )
     gpu: str = choice(
         "a100-40gb",
         *GPU_IDS,
         label=tr("GPU"),
-        help=tr("The GPU whose memory sizes and speeds the model uses."),
+        help=tr("The GPU whose memory sizes and bandwidths the model uses."),
         group=tr("Hardware"),
     )
     seed: int = number(
@@ -110,18 +119,22 @@ class FlashAttentionParams(Params):
     def _combination_is_possible(self) -> Self:
         if self.heads % self.kv_heads:
             raise InvalidParams(
-                f"heads = {self.heads} cannot be shared among kv_heads = {self.kv_heads}: every KV head serves the "
-                f"same number of query heads, so pick a kv_heads that divides {self.heads}.",
+                tr(
+                    "heads = {heads} cannot be divided among kv_heads = {kv_heads}: every KV head serves the same "
+                    "number of query heads, so choose a kv_heads that divides {heads}.",
+                    heads=self.heads,
+                    kv_heads=self.kv_heads,
+                ),
                 "kv_heads",
             )
         return self
 
     @property
     def element_bytes(self) -> int:
-        """Of Q, K, V and O."""
+        """Bytes per element of Q, K, V and O."""
         return _ELEMENT_BYTES[self.dtype]
 
     @property
     def key_len(self) -> int:
-        """The number of key tokens in use."""
+        """The number of key tokens."""
         return self.kv_len or self.seq_len

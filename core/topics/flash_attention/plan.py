@@ -1,4 +1,4 @@
-"""The whole model in one call: parameters in, everything that the page draws before a run out."""
+"""The whole model in one call: from the parameters to everything that the page draws before a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts.errors import InvalidParams
-from core.format import format_quantity
+from core.contracts.text import EMPTY, Text, sentences, tr
+from core.format import quantity
 from core.hardware.gpus import Gpu
 from core.hardware.gpus import gpu as find_gpu
 from core.hardware.host import host_facts
@@ -31,15 +32,15 @@ from core.trace.kernel_traffic import TensorTraffic
 
 KERNELS = ("standard", "flash")
 TENSORS = ("Q", "K", "V", "S", "P", "O", "LSE")
-"""In the order in which every picture stacks them."""
+"""In the order in which all pictures stack them."""
 REGISTER_FILE_BYTES = {"nvidia": 256 * 1024, "amd": 512 * 1024}
 """Vector registers of one SM (64 Ki of 4 bytes: CUDA C++ Programming Guide, technical specifications per compute
 capability, 5.0 to 10.0) or of one CU (four SIMDs of 128 KiB: AMD CDNA3 ISA)."""
 TRACE_BUDGET_BYTES = 1 << 30
-"""What the tracer may hold of intermediate tiles at a time."""
+"""How much memory the tracer may use for intermediate tiles."""
 _START_S = 3.0
 _SECONDS_PER_SCORE = 6e-7
-"""On two CPU cores: a tenth for tracing, the rest for the float64 reference and PyTorch's own attention."""
+"""On two CPU cores: one tenth for tracing, the rest for the float64 reference and PyTorch's attention."""
 _FLOAT64, _FLOAT32 = 8, 4
 _SHARE_OF_FREE_MEMORY = 0.8
 _MAX_EMULATION_S = 600.0
@@ -47,7 +48,7 @@ _MAX_EMULATION_S = 600.0
 
 @dataclass(frozen=True)
 class SramPiece:
-    """One tile that a program holds on chip; `tensor` is what it is a part of, or goes into."""
+    """One tile that a program holds on chip; `tensor` is the tensor it belongs to or is accumulated into."""
 
     name: str
     shape: tuple[int, ...]
@@ -58,9 +59,9 @@ class SramPiece:
 
 @dataclass(frozen=True)
 class SramStore:
-    """One kind of memory of an SM, e.g. 'Shared memory', and what lies in it in order."""
+    """One kind of memory of an SM, such as shared memory, and its pieces in order."""
 
-    name: str
+    name: Text
     capacity_bytes: int
     pieces: tuple[SramPiece, ...]
 
@@ -73,13 +74,12 @@ class SramStore:
 class SramUse:
     """The working set of one program, without the extra K and V copies of software pipelining. Modelled.
 
-    `sentence` says why it does not fit and what would do, and is empty when it fits; `field` is then the parameter to
-    point at.
+    `objection` says why it does not fit and what to change, and is empty if it fits; `field` is the parameter.
     """
 
     shared: SramStore
     registers: SramStore
-    sentence: str = ""
+    objection: Text = EMPTY
     field: str | None = None
 
     @property
@@ -88,12 +88,12 @@ class SramUse:
 
     @property
     def fits(self) -> bool:
-        return not self.sentence
+        return not self.objection
 
 
 @dataclass(frozen=True)
 class RunCost:
-    """Peak bytes of host memory, of which `score_bytes` are S and P of standard attention, and seconds on two cores."""
+    """Peak bytes of host memory (`score_bytes` of them for S and P of standard attention), seconds on two cores."""
 
     score_bytes: int
     peak_bytes: int
@@ -102,7 +102,7 @@ class RunCost:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What the two kernels will do, computed from the parameters alone. Every number here is modelled.
+    """What the two kernels do, computed from the parameters alone. Every number here is modelled.
 
     `tiles` uint8 [q_blocks, kv_blocks] of core.masks.TileClass.
     `traffic` one row per kernel ('standard', 'flash') and tensor, bytes of the whole launch.
@@ -121,19 +121,19 @@ class Plan:
 
     @cached_property
     def schedule(self) -> NDArray[np.int32]:
-        """Launch order of one head: int32 [steps, 3] of (q_block, iteration, kv_block). Computed when first asked."""
+        """Launch order of one head: int32 [steps, 3] of (q_block, iteration, kv_block). Computed on first use."""
         return launch_order(self.tiles, self.params.causal)
 
     def row_softmax(self, row: int) -> RowSoftmax:
-        """The online softmax of a query row of batch 0, head 0, on the inputs of the experiment. Computed when asked.
+        """The online softmax of a query row of batch 0, head 0, on the inputs of the experiment.
 
-        It takes a matrix-vector product over the keys: for a slider, ask for it when the slider rests.
+        It costs a matrix-vector product over the keys: with a slider, call it when the slider rests.
         """
         return row_softmax(self.params, row)
 
     @property
     def fits(self) -> bool:
-        """Whether one program's tiles fit the chosen GPU; `sram.sentence` says why not."""
+        """Whether one program's tiles fit the chosen GPU; `sram.objection` says why not."""
         return self.sram.fits
 
     def hbm_bytes(self, kernel: str) -> int:
@@ -142,7 +142,7 @@ class Plan:
 
 
 def plan(params: FlashAttentionParams) -> Plan:
-    """The plan of `params`. Pure; never raises for params that validated (a tile too large gives `fits` False)."""
+    """The plan of `params`. Pure; never raises for params that validated (if a tile is too large, `fits` is False)."""
     gpu = find_gpu(params.gpu)
     tiles = tile_classes(params.seq_len, params.key_len, params.block_q, params.block_kv, params.causal)
     traffic = (*standard_traffic(params, tiles), *flash_traffic(params, tiles))
@@ -183,11 +183,11 @@ def sram_use(params: FlashAttentionParams, gpu: Gpu) -> SramUse:
     )
     register_limit = REGISTER_FILE_BYTES.get(gpu.vendor, REGISTER_FILE_BYTES["nvidia"])
     use = SramUse(
-        SramStore("Shared memory", gpu.shared_memory_per_block_bytes, shared),
-        SramStore("Registers", register_limit, registers),
+        SramStore(tr("Shared memory"), gpu.shared_memory_per_block_bytes, shared),
+        SramStore(tr("Registers"), register_limit, registers),
     )
-    sentence, field = _objection(params, gpu, use)
-    return replace(use, sentence=sentence, field=field)
+    objection, field = _objection(params, gpu, use)
+    return replace(use, objection=objection, field=field)
 
 
 def run_cost(params: FlashAttentionParams) -> RunCost:
@@ -204,60 +204,87 @@ def run_cost(params: FlashAttentionParams) -> RunCost:
 
 
 def check(params: FlashAttentionParams, available_bytes: int | None = None) -> None:
-    """Raises InvalidParams for tiles larger than the GPU's SRAM, and for a run too large or too long for this host.
+    """Raises InvalidParams for tiles larger than the GPU's SRAM, and for a run too large or too slow for this host.
 
-    `available_bytes` is the free memory to reckon with; None asks the host (a container's limit included).
+    `available_bytes` is the free memory to assume; None asks the host (a container's limit included).
     """
     planned = plan(params)
     if not planned.fits:
-        raise InvalidParams(planned.sram.sentence, planned.sram.field)
+        raise InvalidParams(planned.sram.objection, planned.sram.field)
     free = host_facts().available_memory_bytes if available_bytes is None else available_bytes
     cost = planned.cost
     if cost.peak_bytes > _SHARE_OF_FREE_MEMORY * free:
         raise InvalidParams(
-            f"This run would need about {format_quantity(cost.peak_bytes, 'bytes')} of memory, "
-            f"{format_quantity(cost.score_bytes, 'bytes')} of it for the scores S and P of standard attention, and "
-            f"{format_quantity(free, 'bytes')} are free: {_advice(planned, 'space')}.",
+            sentences(
+                tr(
+                    "This run would need about {needed} of memory, {scores} of it for S and P of standard attention, "
+                    "but only {free} are free.",
+                    needed=quantity(cost.peak_bytes, "bytes"),
+                    scores=quantity(cost.score_bytes, "bytes"),
+                    free=quantity(free, "bytes"),
+                ),
+                _advice(planned),
+            ),
             _heaviest(params),
         )
     if cost.seconds > _MAX_EMULATION_S:
         raise InvalidParams(
-            f"This run would take about {cost.seconds:,.0f} s on a CPU, and {_MAX_EMULATION_S:g} s "
-            f"is the longest that is started: {_advice(planned, 'time')}.",
+            sentences(
+                tr(
+                    "This run would take about {seconds:,.0f} s on a CPU, and the limit is {limit:g} s.",
+                    seconds=cost.seconds,
+                    limit=_MAX_EMULATION_S,
+                ),
+                _advice(planned),
+            ),
             _heaviest(params),
         )
 
 
 def _heaviest(params: FlashAttentionParams) -> str:
-    """The parameter whose lowering saves most."""
+    """The parameter that saves most when lowered."""
     if params.seq_len * params.key_len > 1024 * 1024 or params.batch * params.heads == 1:
         return "seq_len"
     return "batch" if params.batch > params.heads else "heads"
 
 
-def _advice(planned: Plan, resource: str) -> str:
+def _advice(planned: Plan) -> Text:
     field = _heaviest(planned.params)
     value = getattr(planned.params, field)
-    rule = "halving it takes a quarter" if field == "seq_len" and not planned.params.kv_len else "halving it takes half"
-    return f"lower {field} from {value} ({rule} of the {resource})"
+    if field == "seq_len" and not planned.params.kv_len:
+        return tr("Lower {field} from {value}: halving it saves three quarters.", field=field, value=value)
+    return tr("Lower {field} from {value}: halving it saves half.", field=field, value=value)
 
 
-def _objection(params: FlashAttentionParams, gpu: Gpu, use: SramUse) -> tuple[str, str | None]:
-    """Why the pieces do not fit, and the parameter to point at; '' and None where they do."""
+def _objection(params: FlashAttentionParams, gpu: Gpu, use: SramUse) -> tuple[Text, str | None]:
+    """Why the pieces do not fit, and the parameter to change; EMPTY and None if they fit."""
     shared, registers = use.shared, use.registers
     larger = "block_q" if params.block_q >= params.block_kv else "block_kv"
-    tiles = f"Tiles of block_q = {params.block_q} x block_kv = {params.block_kv} at head_dim = {params.head_dim}"
+    tiles = {"block_q": params.block_q, "block_kv": params.block_kv, "head_dim": params.head_dim}
     if shared.used_bytes > shared.capacity_bytes:
-        return (
-            f"{tiles} in {params.dtype} need {_kib(shared.used_bytes)} of shared memory, and the {gpu.name} has "
-            f"{_kib(shared.capacity_bytes)} per block: lower {larger}, or use a 16-bit precision."
-        ), larger
+        text = tr(
+            "Tiles of block_q = {block_q} x block_kv = {block_kv} at head_dim = {head_dim} in {dtype} need {needed} of "
+            "shared memory, but the {gpu} has {capacity} per block: lower {field}, or use a 16-bit precision.",
+            **tiles,
+            dtype=params.dtype,
+            needed=_kib(shared.used_bytes),
+            gpu=gpu.name,
+            capacity=_kib(shared.capacity_bytes),
+            field=larger,
+        )
+        return text, larger
     if registers.used_bytes > registers.capacity_bytes:
-        return (
-            f"{tiles} need {_kib(registers.used_bytes)} of registers, and an SM of the {gpu.name} has "
-            f"{_kib(registers.capacity_bytes)}: lower {larger}."
-        ), larger
-    return "", None
+        text = tr(
+            "Tiles of block_q = {block_q} x block_kv = {block_kv} at head_dim = {head_dim} need {needed} of registers, "
+            "but an SM of the {gpu} has {capacity}: lower {field}.",
+            **tiles,
+            needed=_kib(registers.used_bytes),
+            gpu=gpu.name,
+            capacity=_kib(registers.capacity_bytes),
+            field=larger,
+        )
+        return text, larger
+    return EMPTY, None
 
 
 def _kib(count: int) -> str:

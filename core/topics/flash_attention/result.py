@@ -1,4 +1,4 @@
-"""What a run of the flash-attention experiment returns."""
+"""The result of a run of the flash-attention experiment."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class SoftmaxStates:
     """The online softmax of all rows of batch 0, head 0, from the kernel's own loop-carried values. Traced.
 
     maximum, total    float32 [query_len, iterations]: running row maximum m after each KV tile, in the natural domain
-                      (scaled scores), and running sum l of exp(score - m); NaN where a tile was not visited, m -inf
-                      before a row has seen a key. None where the tracer could not hold them.
-    accumulator       float32 [query_len, iterations, head_dim], unnormalised; None where it would pass 32 MiB, or
-                      where the tracer could not hold it
-    accumulator_norm  float32 [query_len, iterations]: L2 norm, where the accumulator passed 32 MiB
+                      (scaled scores), and running sum l of exp(score - m); NaN for a tile that was not visited; m is
+                      -inf before a row has seen a key. None if the tracer could not hold them.
+    accumulator       float32 [query_len, iterations, head_dim], unnormalised; None if larger than 32 MiB, or if
+                      the tracer could not hold it
+    accumulator_norm  float32 [query_len, iterations]: L2 norm, if the accumulator is larger than 32 MiB
     """
 
     maximum: Array | None = None
@@ -39,7 +39,7 @@ class SoftmaxStates:
     accumulator_norm: Array | None = None
 
     def row(self, row: int) -> RowSoftmax | None:
-        """The states of one query row; None where the run did not keep them."""
+        """The states of one query row; None if the run did not keep them."""
         if self.maximum is None or self.total is None or row >= len(self.maximum):
             return None
         return RowSoftmax(
@@ -75,7 +75,7 @@ class GpuTimeline:
 
     @property
     def busy_share(self) -> float:
-        """The share of the SMs' time, over those that ran anything, in which at least one program ran."""
+        """The share of time in which an SM ran at least one program, over the SMs that ran any."""
         busy = sum(_covered(self.start_us[self.sm == sm], self.end_us[self.sm == sm]) for sm in np.unique(self.sm))
         return busy / (self.duration_us * np.unique(self.sm).size) if self.duration_us else 0.0
 
@@ -95,13 +95,13 @@ class FlashAttentionResult(Result):
     """Kernels are 'standard' (three launches) and 'flash' (one); tensors are those of `plan.TENSORS`.
 
     schedule     int32 [steps, 4] of (step, q_block, iteration, kv_block): launch order of the flash kernel for batch 0,
-                 head 0, one row per K tile loaded. Traced.
-    traces       by kernel, every access that it made: the launches without their sources, which are in `sources`.
-                 Empty in a run that an older version kept.
-    timeline     None unless a GPU ran the kernel and has such a clock
+                 head 0, one row per loaded K tile. Traced.
+    traces       by kernel, every access: the launches without their sources, which are in `sources`. Empty in a run
+                 stored by an older version.
+    timeline     None unless a GPU with a global timer ran the kernel
     traffic      traced, as are `lines`
-    sweep        at N/4, N/2 and N; empty for sequences under 64 tokens a quarter
-    paper        Figure 2 of the paper, then alternative readings; `paper_terms` say how each figure adds up. Modelled.
+    sweep        at N/4, N/2 and N; empty if N/4 is below 64 tokens
+    paper        Figure 2 of the paper, then alternative readings; `paper_terms` are the parts of each figure. Modelled.
 
     Metrics:
       {standard,flash}.{flops,hbm_bytes_modelled,roofline_ms}, gain.limit, gpu.{hbm,sram}_bandwidth,
@@ -125,7 +125,7 @@ class FlashAttentionResult(Result):
 
     @classmethod
     def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
-        """The softmax had shorter names; maps of addresses were kept in place of the traces, and cannot be zoomed."""
+        """Older versions had shorter names for the softmax, and address maps (no zoom) instead of traces."""
         tree = super().from_tables(stored)
         if "softmax" in tree:
             tree["softmax"] = {_OLD_STATES[name]: array for name, array in tree["softmax"].items()}
@@ -134,12 +134,12 @@ class FlashAttentionResult(Result):
     @property
     def traffic_by_tensor(self) -> tuple[TensorTraffic, ...]:
         """One entry per kernel and tensor, in the order of the plan's."""
-        places = {name: place for place, name in enumerate((*KERNELS, *TENSORS))}
-        last = len(places)
+        order = {name: place for place, name in enumerate((*KERNELS, *TENSORS))}
+        last = len(order)
         return tuple(
             sorted(
                 by_tensor(self.traffic),
-                key=lambda row: (places.get(row.kernel, last), places.get(row.tensor, last)),
+                key=lambda row: (order.get(row.kernel, last), order.get(row.tensor, last)),
             )
         )
 
@@ -152,7 +152,7 @@ class FlashAttentionResult(Result):
         return lengths, heads * standard, heads * flash
 
     def load_line(self, tensor: str) -> tuple[str, int] | None:
-        """(function, line) that loads, or else stores, most of a tensor: of the flash kernel, where it touches it."""
+        """(function, line) that loads, or else stores, most of a tensor; of the flash kernel if that has one."""
         lines = [line for line in self.lines if line.tensor == tensor]
         lines = [line for line in lines if line.kernel == "flash"] or lines
         if not lines:

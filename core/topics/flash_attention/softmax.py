@@ -1,10 +1,10 @@
-"""The online softmax of one query row, in float64, and the random inputs that it shares with the experiment.
+"""The online softmax of one query row, in float64, and the random inputs shared with the experiment.
 
 For each KV tile with scores s: m' = max(m, max s), l' = l exp(m - m') + sum exp(s - m'),
-acc' = acc exp(m - m') + exp(s - m') V; in the end O = acc / l.
+acc' = acc exp(m - m') + exp(s - m') V; finally O = acc / l.
 Milakov and Gimelshein 2018, Algorithm 3; Dao et al. 2022, Algorithm 1, unnormalised as in Dao 2023, section 3.1.
 
-Each head's inputs have a generator of their own, so that one head can be inspected without making the others.
+Every head has its own random generator, so that one head can be inspected without generating the others.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class RowSoftmax:
     """State of query `row` after each KV tile that its program visits.
 
     `maximum`, `total` float [iterations]: m, in scaled scores, and l. `accumulator` float [iterations, head_dim],
-    unnormalised; None where it was too large to keep, and `accumulator_norm` [iterations], its L2 norm, is there.
-    Before a row has seen a key its maximum is -inf; NaN stands for a tile that the program skipped.
+    unnormalised; None if it was too large to keep: then `accumulator_norm` [iterations] is its L2 norm. Before a row
+    has seen a key its maximum is -inf; NaN marks a tile that the program skipped.
     """
 
     row: int
@@ -39,17 +39,17 @@ class RowSoftmax:
 
     @property
     def iterations(self) -> int:
-        """Tiles up to the last one that was visited once the row had seen a key; 0 for a row that never sees one."""
+        """Tiles up to the last visited one after the row has seen a key; 0 for a row that never sees one."""
         seen = np.flatnonzero(np.isfinite(self.maximum))
         return int(seen[-1]) + 1 if seen.size else 0
 
     def output(self) -> NDArray[np.floating]:
-        """What the row attends to, [head_dim]; zeros where it never sees a key."""
+        """The output of the row, [head_dim]; zeros if it never sees a key."""
         assert self.accumulator is not None
         if not self.total.size:
             return np.zeros(self.accumulator.shape[1])
-        attended: NDArray[np.floating] = self.accumulator[-1] / (self.total[-1] or 1.0)
-        return attended
+        output: NDArray[np.floating] = self.accumulator[-1] / (self.total[-1] or 1.0)
+        return output
 
 
 def online_softmax(scores: Array, values: Array, block_kv: int, row: int = 0) -> RowSoftmax:
@@ -61,7 +61,7 @@ def online_softmax(scores: Array, values: Array, block_kv: int, row: int = 0) ->
     for i in range(iterations):
         tile = slice(i * block_kv, (i + 1) * block_kv)
         new_max = max(running_max, float(scores[tile].max()))
-        base = new_max if np.isfinite(new_max) else 0.0  # no key seen yet: exp(-inf - 0) is 0, and not NaN
+        base = new_max if np.isfinite(new_max) else 0.0  # no key seen yet: exp(-inf - 0) is 0, not NaN
         weights = np.exp(scores[tile] - base)
         alpha = float(np.exp(running_max - base))
         running_max, running_sum = new_max, running_sum * alpha + float(weights.sum())
@@ -73,7 +73,7 @@ def online_softmax(scores: Array, values: Array, block_kv: int, row: int = 0) ->
 def row_softmax(params: FlashAttentionParams, row: int, batch: int = 0, head: int = 0) -> RowSoftmax:
     """The states of query `row` of one head, for the inputs that the experiment also uses.
 
-    Iterations are those of the row's program: every KV tile that any row of its Q block attends.
+    The iterations are those of the row's program: every KV tile that any row of its Q block sees.
     """
     kv_head = head // (params.heads // params.kv_heads)
     query = head_inputs(params, "Q", batch, head)[row].astype(np.float64)
@@ -96,7 +96,7 @@ def _keys_seen(params: FlashAttentionParams, row: int) -> int:
 def head_inputs(params: FlashAttentionParams, tensor: str, batch: int, head: int) -> NDArray[np.float32]:
     """Q, K or V of one head, standard normal, float32 [length, head_dim]; `head` is a KV head for K and V.
 
-    The values are already rounded to the precision of the params, so that a cast to it changes nothing. Read-only.
+    The values are already rounded to the precision of the params, so that a cast changes nothing. Read-only.
     """
     length = params.seq_len if tensor == "Q" else params.key_len
     stream = (params.seed, _TENSORS.index(tensor), batch, head)
@@ -118,19 +118,19 @@ def make_inputs(params: FlashAttentionParams) -> dict[str, NDArray[np.float32]]:
 
 
 def rounded(values: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
-    """float32 values rounded to 'fp32', 'fp16' or 'bf16', to nearest, ties to even."""
+    """float32 values rounded to 'fp32', 'fp16' or 'bf16' (nearest, ties to even)."""
     if dtype == "fp16":
         return values.astype(np.float16).astype(np.float32)
     if dtype == "bf16":
         bits = values.view(np.uint32)
-        # bfloat16 is the upper half of float32: add half a unit of it, less one where that half is even.
+        # bfloat16 is the upper half of float32: add half a unit in its last place, minus one if that half is even.
         bits = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
         return (bits & np.uint32(0xFFFF0000)).view(np.float32)
     return values
 
 
 def _normal(stream: tuple[int, ...], length: int, width: int, dtype: str) -> NDArray[np.float32]:
-    """The first rows of a stream: they are the same however many follow, so a slider of the length makes none anew."""
+    """The first rows of a stream do not depend on its length, so that a length slider regenerates none of them."""
     return _rows(stream, 1 << (length - 1).bit_length(), width, dtype)[:length]
 
 

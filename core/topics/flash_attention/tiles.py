@@ -1,12 +1,12 @@
-"""Which score tiles a tiled attention kernel visits, in what order, and their cost in FLOPs and bytes, also as N grows.
+"""The score tiles that a tiled attention kernel visits, their order, and their cost in FLOPs and bytes as N grows.
 
 The score matrix [query_len, key_len] is cut into tiles of block_q x block_kv. Under the bottom-right aligned causal
 mask, query i sees key j when j <= i + key_len - query_len.
 
-FLOPs are those of the two matrix products, 2 a multiply-add; softmax (a few operations per score, against 4 head_dim
-for the products) is left out, as is the field's habit. Bytes are what the programs ask for, as a trace counts them: a
-tile that several programs load counts each time. An L2 cache may serve part of it; what no cache can remove is the
-unique bytes. Masked-out lanes (ragged edges) move nothing and are not counted.
+FLOPs are those of the two matrix products, 2 per multiply-add; softmax (a few operations per score, against 4 head_dim
+for the products) is left out, as usual. Bytes are what the programs request, as a trace counts them: a tile that
+several programs load counts each time. An L2 cache may serve part of it, but never the unique bytes. Masked-off lanes
+(ragged edges) move nothing and are not counted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def block_count(length: int, block: int) -> int:
 
 
 def tile_classes(query_len: int, key_len: int, block_q: int, block_kv: int, causal: bool) -> NDArray[np.uint8]:
-    """TileClass of every tile, uint8 [q_blocks, kv_blocks]; exact, edges padded by length count as partial."""
+    """TileClass of every tile, uint8 [q_blocks, kv_blocks]. Exact; tiles that extend past the edge are partial."""
     first_row = np.arange(block_count(query_len, block_q)) * block_q
     first_column = np.arange(block_count(key_len, block_kv)) * block_kv
     last_row = np.minimum(first_row + block_q, query_len) - 1
@@ -46,7 +46,7 @@ def tile_classes(query_len: int, key_len: int, block_q: int, block_kv: int, caus
     else:
         attended = np.ones((first_row.size, first_column.size), dtype=bool)
         whole = row_is_whole[:, None] & column_is_whole[None, :]
-    # EMPTY, FULL or PARTIAL in one pass each over large grids: attended adds one, attended but not whole another.
+    # One pass each over large grids: attended adds 1 (FULL), attended but not whole adds 1 more (PARTIAL).
     classes = attended.view(np.uint8).copy()
     classes += (attended & ~whole).view(np.uint8)
     return classes
@@ -55,9 +55,9 @@ def tile_classes(query_len: int, key_len: int, block_q: int, block_kv: int, caus
 def launch_order(classes: NDArray[np.uint8], causal: bool) -> NDArray[np.int32]:
     """Tiles in the order in which one head visits them: int32 [steps, 3] of (q_block, iteration, kv_block).
 
-    Programs in the order of their launch: under a causal mask the last Q block first (it has the most to do, and the
-    short ones fill the tail of the grid), else the first. Within a program, KV tiles from the first key on. On a GPU
-    programs run side by side, as many as fit: the order between them is that of their start, not of their end.
+    Programs in launch order: under a causal mask the last Q block first (it has the most work, and short ones fill the
+    tail of the grid), otherwise the first. Within a program, KV tiles in key order. On a GPU as many programs as fit
+    run in parallel: the order between them is that of their start, not of their end.
     """
     q_blocks = classes.shape[0]
     launch, kv_block = np.nonzero((classes[::-1] if causal else classes) != TileClass.EMPTY)
@@ -69,7 +69,7 @@ def launch_order(classes: NDArray[np.uint8], causal: bool) -> NDArray[np.int32]:
 
 
 def attended_pairs(query_len: int, key_len: int, causal: bool) -> int:
-    """(query, key) pairs of one head that the mask lets through."""
+    """(query, key) pairs of one head that the mask shows."""
     if not causal:
         return query_len * key_len
     keys_seen = np.arange(query_len, dtype=np.int64) + 1 + key_len - query_len
@@ -110,22 +110,22 @@ def gain_limit(params: FlashAttentionParams) -> float:
     """Standard bytes over flash bytes as N grows and the tiles stay: both are quadratic, so it is a constant.
 
     Per score, standard attention moves head_dim / block_kv elements of Q, 2 head_dim / block_q of K and V, and S and P
-    twice each; flash moves K and V alone, and under a causal mask only for the scores that it lets through: half of
-    them for equal lengths, whose ratio is kept.
+    twice each. Flash moves only K and V, and under a causal mask only for visible scores: half of them if both lengths
+    are equal. The ratio of the lengths is kept as N grows.
     """
     key_share = 2 * params.head_dim / params.block_q
     standard = params.head_dim / params.block_kv + key_share + 4
     visited = 1.0
     if params.causal:
-        keys_a_query = params.key_len / params.seq_len
-        visited = 1 - 0.5 / keys_a_query if keys_a_query >= 1 else 0.5 * keys_a_query
+        keys_per_query = params.key_len / params.seq_len
+        visited = 1 - 0.5 / keys_per_query if keys_per_query >= 1 else 0.5 * keys_per_query
     return standard / (key_share * visited)
 
 
 def standard_traffic(params: FlashAttentionParams, classes: NDArray[np.uint8]) -> tuple[TensorTraffic, ...]:
     """Standard attention as three tiled kernels: S = Q K^T, P = softmax(S), O = P V, with S and P in HBM.
 
-    Every tile of S is computed, the causal mask being written into it as -inf; a Q tile is loaded once per KV
+    Every tile of S is computed, and the causal mask is written into it as -inf; a Q tile is loaded once per KV
     tile, a K tile once per Q tile, a V tile once per Q tile. S and P are each written once and read once.
     """
     q_blocks, kv_blocks = classes.shape
@@ -146,7 +146,7 @@ def standard_traffic(params: FlashAttentionParams, classes: NDArray[np.uint8]) -
 
 
 def flash_traffic(params: FlashAttentionParams, classes: NDArray[np.uint8]) -> tuple[TensorTraffic, ...]:
-    """FlashAttention forward, one program per Q block: Q read once, K and V once per tile that is not skipped."""
+    """FlashAttention forward, one program per Q block: Q read once, K and V once per visited tile."""
     element = params.element_bytes
     heads = params.batch * params.heads
     kv_heads = params.batch * params.kv_heads
@@ -172,7 +172,7 @@ def flash_traffic(params: FlashAttentionParams, classes: NDArray[np.uint8]) -> t
 
 @dataclass(frozen=True)
 class IoComplexity:
-    """HBM accesses against N and against SRAM size, in bytes of the whole problem (batch x heads). Modelled.
+    """HBM accesses by N and by SRAM size, in bytes of the whole problem (batch x heads). Modelled.
 
     Dao et al. 2022, Theorem 2: standard attention needs Theta(N d + N^2) accesses, FlashAttention Theta(N^2 d^2 / M)
     with d <= M <= N d elements of SRAM. The curves take the constants of the algorithms, one head, no mask: standard
@@ -182,8 +182,8 @@ class IoComplexity:
 
     All arrays float64 [65].
 
-    Against N: `lengths`, with `standard_by_length`, `flash_by_length` at the SRAM of one SM.
-    Against M: `sram_bytes`, with `standard_by_sram`, `flash_by_sram` at the chosen sequence length.
+    By N: `lengths`, with `standard_by_length`, `flash_by_length` at the SRAM of one SM.
+    By M: `sram_bytes`, with `standard_by_sram`, `flash_by_sram` at the chosen sequence length.
     """
 
     lengths: Curve
@@ -208,7 +208,7 @@ def flash_accesses(length: Curve | float, head_dim: int, sram_elements: Curve | 
 
 
 def io_complexity(params: FlashAttentionParams, sram_per_sm_bytes: float) -> IoComplexity:
-    """Both pictures for the chosen width, precision, heads and GPU; N from 64 to 65536, M from 8 KiB to 1 MiB."""
+    """Both curves for the chosen width, precision, heads and GPU; N from 64 to 65536, M from 8 KiB to 1 MiB."""
     element = params.element_bytes
     scale = element * params.batch * params.heads
     lengths = np.geomspace(64, 65536, _POINTS)

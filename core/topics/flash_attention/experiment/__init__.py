@@ -1,7 +1,7 @@
-"""The experiment of the flash-attention page: traces both kernels, checks and times every implementation.
+"""The experiment of the flash-attention page: traces both kernels, then checks and times every implementation.
 
-On a CPU the Triton kernels are executed by the TTIR interpreter from their TTIR, and have errors and traffic but no
-times. On a GPU they run, are timed and leave a timeline, and are traced besides.
+On a CPU the TTIR interpreter executes the Triton kernels from their TTIR, which gives errors and traffic but no times.
+On a GPU they run, are timed and record a timeline, and are traced as well.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 
 from core.contracts.events import Partial, Progress
 from core.contracts.result_builder import ResultBuilder
+from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
@@ -28,10 +29,14 @@ from core.trace.kernel_traffic import KernelTraffic
 from kernels.attention import Impl
 
 Builder = ResultBuilder[FlashAttentionResult]
+_COUNTING = {
+    "standard": tr("counting the bytes of standard attention"),
+    "flash": tr("counting the bytes of flash attention"),
+}
 
 
 def run(params: FlashAttentionParams, device: str) -> ExperimentRun:
-    """A Partial with all that is traced comes before the comparison."""
+    """Yields a Partial with everything traced before the comparison starts."""
     planned, paper = plan(params), paper_model()
     builder = Builder(FlashAttentionResult(params=params))
     builder.add(metrics.modelled_metrics(planned), paper=(*paper.figures, *paper.alternatives), paper_terms=paper.terms)
@@ -53,7 +58,7 @@ def run(params: FlashAttentionParams, device: str) -> ExperimentRun:
 def _trace(
     builder: Builder, planned: Plan, problem: Problem
 ) -> Generator[Progress | Partial, None, dict[Impl, torch.Tensor]]:
-    """Trace both kernels and tell what they moved. Returns the outputs that the tracer computed; S and P go."""
+    """Trace both kernels and add their traffic. Returns the outputs that the tracer computed; S and P are freed."""
     standard = yield from phase(0.02, 0.30, lambda progress: trace_standard(problem, in_parts(progress, 3)))
     flash = yield from phase(0.30, 0.42, lambda progress: trace_flash(problem, progress))
     yield from phase(0.42, 0.50, lambda progress: _add_traces(builder, planned, standard, flash, progress))
@@ -62,17 +67,17 @@ def _trace(
 
 
 def _add_traces(builder: Builder, planned: Plan, standard: Traced, flash: Traced, progress: ProgressCallback) -> None:
-    moved, traces = KernelTraffic(), {}
+    traffic, traces = KernelTraffic(), {}
     for done, kernel in enumerate((standard, flash)):
-        progress(done, 2, f"counting the bytes of {kernel.kernel} attention")
-        moved += kernel.traffic()
+        progress(done, 2, _COUNTING[kernel.kernel])
+        traffic += kernel.traffic()
         traces[kernel.kernel] = kernel.encoded()
     (launch,) = flash.launches
     builder.add(
-        metrics.traffic_metrics(moved.traffic) | metrics.tile_flop_metrics(planned, standard, flash),
-        traffic=moved.traffic,
-        lines=moved.lines,
-        sources=moved.sources,
+        metrics.traffic_metrics(traffic.traffic) | metrics.tile_flop_metrics(planned, standard, flash),
+        traffic=traffic.traffic,
+        lines=traffic.lines,
+        sources=traffic.sources,
         traces=traces,
         schedule=traced_schedule(launch, planned.params),
         softmax=softmax_states(launch, planned.params),

@@ -1,4 +1,4 @@
-"""Seven implementations of attention on the same inputs: error against float64, and time where the device ran them."""
+"""Seven implementations of attention on the same inputs: errors against float64, and times on a real device."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from core.comparison import ImplResult
+from core.contracts.text import tr, verbatim
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
 from core.topics.flash_attention.experiment.problem import Problem, launch
 from core.wording import reason_of
@@ -17,13 +18,13 @@ from kernels.attention import Impl, available
 _TIMING_BUDGET_S = 2.5
 
 LABELS = {
-    Impl.TORCH_NAIVE: "PyTorch, three operations",
-    Impl.TRITON_STANDARD: "Triton standard, three kernels",
-    Impl.TRITON_FLASH: "Triton flash",
-    Impl.SDPA_MATH: "PyTorch SDPA, math",
-    Impl.SDPA_FLASH: "PyTorch SDPA, flash",
-    Impl.SDPA_EFFICIENT: "PyTorch SDPA, memory-efficient",
-    Impl.SDPA_CUDNN: "PyTorch SDPA, cuDNN",
+    Impl.TORCH_NAIVE: tr("PyTorch, three operations"),
+    Impl.TRITON_STANDARD: tr("Triton standard, three kernels"),
+    Impl.TRITON_FLASH: tr("Triton flash"),
+    Impl.SDPA_MATH: tr("PyTorch SDPA, math"),
+    Impl.SDPA_FLASH: tr("PyTorch SDPA, flash"),
+    Impl.SDPA_EFFICIENT: tr("PyTorch SDPA, memory-efficient"),
+    Impl.SDPA_CUDNN: verbatim("PyTorch SDPA, cuDNN"),
 }
 
 
@@ -32,8 +33,8 @@ def comparison_of(
 ) -> Comparison[ImplResult]:
     """Every implementation, in the order of `LABELS`, against the float64 reference.
 
-    `emulated` holds the outputs of the Triton kernels as the TTIR interpreter computed them: on a CPU there are no
-    others. `flops` is by formula, for TFLOP/s.
+    `emulated` holds the outputs of the Triton kernels from the TTIR interpreter, the only ones on a CPU. `flops` is the
+    count by formula, for TFLOP/s.
     """
     naive = launch(problem, Impl.TORCH_NAIVE).out
     allowed = allowed_rms_error(naive, reference)
@@ -52,7 +53,7 @@ def comparison_of(
         tuple(implementation(impl) for impl in LABELS),
         lambda result, out: checked(result, out, reference, allowed),
         problem.device,
-        # On a CPU the check has warmed up what there is to warm, and a run can take seconds.
+        # On a CPU the check has already warmed up everything, and a run can take seconds.
         warm_up_rounds=3 if on_gpu else 0,
         budget_s=_TIMING_BUDGET_S,
         flops=flops,

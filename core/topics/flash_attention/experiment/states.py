@@ -1,4 +1,4 @@
-"""What the flash kernel did over time: the inspected head's order of tiles and softmax, and its place on the GPU."""
+"""The flash kernel over time: tile order and softmax of the inspected head, and its timeline on the GPU."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def traced_schedule(flash: Launch, params: FlashAttentionParams) -> NDArray[np.i
 def softmax_states(flash: Launch, params: FlashAttentionParams) -> SoftmaxStates:
     """m, l and the accumulator of batch 0, head 0, from the loop-carried values of the kernel itself.
 
-    The kernel's maximum is in base 2; here it is in the natural domain, as scores are. The sum and the accumulator
-    are the same in both. What the tracer's byte limit cut off is left out whole.
+    The kernel's maximum is in base 2; here it is in the natural domain, like the scores. The sum and the accumulator
+    are the same in both. An array that the tracer's byte limit cut off is left out entirely.
     """
     maximum, total, accumulator = (
         _rows_of_first_head(flash.watched.get(name), params) for name in ("m_i", "l_i", "acc")
@@ -54,7 +54,7 @@ def softmax_states(flash: Launch, params: FlashAttentionParams) -> SoftmaxStates
 
 
 def gpu_timeline(problem: Problem) -> GpuTimeline | None:
-    """Which SM ran which program of the flash kernel when; None where it cannot run or has no such clock."""
+    """Which SM ran which program of the flash kernel when; None if it cannot run or the GPU has no such clock."""
     try:
         timeline = launch(problem, Impl.TRITON_FLASH, timeline=True).timeline
     except KernelError:
@@ -81,7 +81,7 @@ def _rows_of_first_head(watched: Watched | None, params: FlashAttentionParams) -
     rows = np.full((q_blocks, params.block_q, watched.values.shape[1], *rest), np.nan, dtype=np.float32)
     for program in range(q_blocks):
         if program not in lane_of:
-            # A program that visits no tile carries nothing; one that the byte limit dropped makes the array partial.
+            # A program that visits no tile has no state; one that the byte limit dropped makes the array incomplete.
             if watched.truncated:
                 return None
             continue

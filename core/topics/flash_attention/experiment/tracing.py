@@ -1,4 +1,4 @@
-"""Runs the two Triton kernels under the tracer, on whatever device the inputs are."""
+"""Runs the two Triton kernels under the tracer, on the device of the inputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHORTEST_SWEEP_STEP = 64
 
 @dataclass(frozen=True)
 class Traced:
-    """The launches of one kernel, 'standard' (three) or 'flash' (one), and the output that they computed."""
+    """The launches of one kernel, 'standard' (three) or 'flash' (one), and their output."""
 
     kernel: str
     launches: tuple[Launch, ...]
@@ -34,7 +34,7 @@ class Traced:
         return kernel_traffic(self.kernel, self.launches, TENSOR_OF_ARGUMENT)
 
     def encoded(self) -> EncodedTrace:
-        """The accesses, by the names of the tensors and of the files that the rest of the result uses."""
+        """The accesses, with tensors and files named as in the rest of the result."""
         return EncodedTrace.of([_accesses_alone(launch) for launch in self.launches])
 
 
@@ -66,21 +66,21 @@ def trace_flash(problem: Problem, progress: ProgressCallback) -> Traced:
 
 
 def sweep(problem: Problem, whole: tuple[int, int], progress: ProgressCallback) -> tuple[SweepStep, ...]:
-    """One head of one sequence at N/4 and N/2 (keys likewise), to see how the traffic grows; () when too short.
+    """Traffic of one head of one sequence at N/4, N/2 and N (keys likewise); () if the sequence is too short.
 
-    `whole` is what the standard and the flash kernel move for one head at N.
+    `whole` are the bytes that the standard and the flash kernel move for one head at N.
     """
     params = problem.params
     if min(params.seq_len, params.key_len) // 4 < _SHORTEST_SWEEP_STEP:
         return ()
     steps = []
-    in_turn = in_parts(progress, 8)  # twice three standard kernels and flash
+    part_progress = in_parts(progress, 8)  # twice three standard kernels and flash
     for share in (4, 2):
         shorter = params.changed(
             seq_len=params.seq_len // share, kv_len=params.kv_len // share, batch=1, heads=1, kv_heads=1
         )
         one_head = make_problem(shorter, problem.device.type)
-        standard, flash = (trace(one_head, in_turn).traffic() for trace in (trace_standard, trace_flash_traffic))
+        standard, flash = (trace(one_head, part_progress).traffic() for trace in (trace_standard, trace_flash_traffic))
         steps.append(_sweep_step(shorter, moved_bytes(standard.traffic), moved_bytes(flash.traffic)))
     return (*steps, _sweep_step(params, *whole))
 
@@ -90,7 +90,7 @@ def _sweep_step(params: FlashAttentionParams, standard_bytes: int, flash_bytes: 
 
 
 def _accesses_alone(launch: Launch) -> Launch:
-    """Without sources and watched values: both are in the result already."""
+    """Without sources and watched values, which are already in the result."""
     return replace(
         launch,
         file=shown_path(launch.file),
@@ -103,7 +103,7 @@ def _accesses_alone(launch: Launch) -> Launch:
 
 
 def _affordable_states(problem: Problem) -> tuple[str, ...]:
-    """m and l always; acc, head_dim times as large, where all its iterations fit the limit."""
+    """m and l always; acc, which is head_dim times as large, if all its iterations fit the limit."""
     params = problem.params
     q_blocks = block_count(params.seq_len, params.block_q)
     row_states = q_blocks * params.block_q * block_count(params.key_len, params.block_kv)

@@ -1,4 +1,4 @@
-"""Address over time of both kernels, side by side: one trace map each."""
+"""Address over time of both kernels, side by side, one trace map each."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ from functools import partial
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.format import format_quantity
+from core.contracts.text import Text, tr
+from core.format import quantity
 from core.trace.file import EncodedTrace
 from core.trace.order import Moment
 from core.trace.record import Launch
 from gui.charts.ticks import short_quantity
 from gui.charts.trace_map import TraceMap
 from gui.theme import Theme
+from gui.translation import show_text
 from gui.widgets.figure import Figure
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.legend import Entry, Legend
 
 
 class AccessMaps(Figure):
-    """`kernels` are (key, title). With 'same scale' an access and a byte are as long in every map.
+    """`kernels` are (key, title). With 'same scale' one access and one byte have the same size in both maps.
 
-    `picked` carries the kernel, the function and the Moment that were clicked, and the tensor there ('' between them).
+    `picked` carries the kernel, function and Moment that were clicked, and the tensor there ('' between tensors).
     """
 
     picked = Signal(str, str, object, str)
 
     def __init__(
-        self, kernels: Sequence[tuple[str, str]], tensors: Sequence[str], parent: QWidget | None = None
+        self, kernels: Sequence[tuple[str, Text]], tensors: Sequence[str], parent: QWidget | None = None
     ) -> None:
         super().__init__(
-            "Run (F5) to trace every load and store of the kernels: address over time appears here.", parent
+            tr("Run (F5) to trace every load and store of the kernels: the map of address over time appears here."),
+            parent,
         )
         self._titles = dict(kernels)
         self._traces: Mapping[str, EncodedTrace] = {}
@@ -41,8 +44,9 @@ class AccessMaps(Figure):
         self._decoding.failed.connect(self.show_empty)
         self.maps = {kernel: TraceMap(tensors) for kernel in self._titles}
         self._headings = {kernel: QLabel() for kernel in self._titles}
-        self.same_scale = QCheckBox("same scale")
-        self.same_scale.setToolTip("An access and a byte as long on the left as on the right")
+        self.same_scale = QCheckBox()
+        show_text(self.same_scale.setText, tr("Same scale"))
+        show_text(self.same_scale.setToolTip, tr("Draw one access and one byte at the same size on both sides"))
         self.same_scale.toggled.connect(self._rescale)
         self.legend = Legend()
         self._lay_out()
@@ -51,10 +55,10 @@ class AccessMaps(Figure):
             trace_map.opened.connect(partial(self._opened, kernel))
             trace_map.picked.connect(partial(self._on_pick, kernel))
 
-    def set_traces(self, traces: Mapping[str, EncodedTrace], sentence: str | None = None) -> None:
-        """Show what these kernels did; nothing to show gives the empty state, with `sentence` if given.
+    def set_traces(self, traces: Mapping[str, EncodedTrace], sentence: Text | None = None) -> None:
+        """Show these traces; without any, show the empty state, with `sentence` if given.
 
-        A finished run brings the traces that it sent on the way: they stay as they are, zoom included.
+        A finished run repeats the traces of its Partial: then the maps stay unchanged, zoom included.
         """
         is_shown = traces.keys() == self._traces.keys() and all(
             trace.same_as(self._traces[kernel]) for kernel, trace in traces.items()
@@ -68,12 +72,12 @@ class AccessMaps(Figure):
             self._decoding.request(lambda: {kernel: trace.launches() for kernel, trace in traces.items()})
 
     def select_program(self, kernel: object, program: int | None = None) -> None:
-        """Mark the accesses of one program of one kernel; None unmarks."""
+        """Highlight the accesses of one program of one kernel; None removes the highlight."""
         for name, trace_map in self.maps.items():
             trace_map.select_program(program if name == kernel else None)
 
     def select_tensor(self, tensor: str | None) -> None:
-        """Mark one tensor's band in every map; None unmarks."""
+        """Highlight one tensor's band in every map; None removes the highlight."""
         for trace_map in self.maps.values():
             trace_map.select_tensor(tensor)
 
@@ -83,7 +87,9 @@ class AccessMaps(Figure):
         return not self._decoding.busy and all(trace_map.idle for trace_map in self.maps.values())
 
     def restyle(self, theme: Theme) -> None:
-        self.legend.set_entries((Entry("read, in the tensor's colour", theme.tensor("Q")), Entry("write", theme.text)))
+        self.legend.set_entries(
+            (Entry(tr("read, in the colour of the tensor"), theme.tensor("Q")), Entry(tr("write"), theme.text))
+        )
 
     def _show_launches(self, launches: Mapping[str, Sequence[Launch]]) -> None:
         for kernel, trace_map in self.maps.items():
@@ -96,18 +102,27 @@ class AccessMaps(Figure):
         trace_map = self.maps[kernel]
         assert trace_map.order is not None
         accesses, programs = trace_map.order.accesses, trace_map.order.programs
-        size = format_quantity(trace_map.total_bytes, "bytes")
-        self._headings[kernel].setText(
-            f"<b>{self._titles[kernel]}</b>&nbsp; {short_quantity(accesses)} accesses · {size}"
+        size = quantity(trace_map.total_bytes, "bytes")
+        summary = tr("{accesses} accesses · {size}", accesses=short_quantity(accesses), size=size)
+        detail = tr(
+            "{accesses:,.0f} accesses of {programs:,} programs to {size}",
+            accesses=accesses,
+            programs=programs,
+            size=size,
         )
-        self._headings[kernel].setToolTip(f"{accesses:,.0f} accesses of {programs:,} programs to {size}")
+        heading = self._headings[kernel]
+        show_text(
+            heading.setText,
+            Text("<b>{title}</b>&nbsp; {summary}", (("title", self._titles[kernel]), ("summary", summary))),
+        )
+        show_text(heading.setToolTip, detail)
         self._rescale()
 
     def _rescale(self) -> None:
-        there = [(trace_map, trace_map.order) for trace_map in self.maps.values() if trace_map.order is not None]
-        longest = max((order.accesses for _, order in there), default=None)
-        highest = max((trace_map.total_bytes for trace_map, _ in there), default=None)
-        for trace_map, _ in there:
+        opened = [(trace_map, trace_map.order) for trace_map in self.maps.values() if trace_map.order is not None]
+        longest = max((order.accesses for _, order in opened), default=None)
+        highest = max((trace_map.total_bytes for trace_map, _ in opened), default=None)
+        for trace_map, _ in opened:
             trace_map.set_extent(*((longest, highest) if self.same_scale.isChecked() else (None, None)))
 
     def _on_pick(self, kernel: str, moment: Moment, tensor: str) -> None:

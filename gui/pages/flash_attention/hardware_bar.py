@@ -1,4 +1,4 @@
-"""HBM against SRAM of one GPU: how much smaller, how much faster."""
+"""HBM and SRAM of one GPU compared: how much smaller and how much faster SRAM is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.format import format_quantity
+from core.contracts.text import tr, tr_in
+from core.format import format_quantity, quantity
 from core.hardware.gpus import Gpu
 from gui import theme as themes
 from gui.charts.ticks import short_quantity
@@ -17,14 +18,14 @@ HEIGHT_PX = 66
 _MARGIN_PX = 10
 _ARROW_PX, _NAME_PX = 190, 150
 _NARROW_PX = 960
-"""Below this width the figures are written smaller and the arrow is short."""
+"""Below this width the numbers are smaller and the arrow is shorter."""
 
 
 class HardwareStrip(Figure):
-    """Two blocks joined by the ratio between them. The bars under the figures share one scale of bandwidth."""
+    """Two blocks joined by their ratio. The bars under the numbers share one bandwidth scale."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The memory of the chosen GPU appears here.", parent)
+        super().__init__(tr("The memories of the selected GPU appear here."), parent)
         self._strip = _Strip(self)
         self.setFixedHeight(HEIGHT_PX)
         self.set_content(self._strip)
@@ -98,22 +99,30 @@ class _Strip(Canvas):
 
 
 def describe(gpu: Gpu) -> str:
-    """Both levels in exact figures, and where they come from."""
+    """Both memories in exact numbers, with their source."""
     hbm_speed, sram_speed = (
         format_quantity(speed, "B/s", digits=4) for speed in (gpu.hbm_bytes_per_s, gpu.sram_bytes_per_s)
     )
     per_sm, whole = sram_bytes(gpu.sram_bytes_per_sm), sram_bytes(gpu.sram_bytes)
-    return (
-        f"{gpu.name}\nHBM: {format_quantity(gpu.memory_bytes, 'bytes')} at {hbm_speed}\n"
-        f"SRAM: {gpu.sms} SMs × {per_sm} = {whole} at {sram_speed} (modelled: SMs × 128 B a clock × clock)\n"
-        f"{gpu.source}"
-    ).strip()
+    lines = (
+        gpu.name,
+        tr("HBM: {size} at {speed}", size=quantity(gpu.memory_bytes, "bytes"), speed=hbm_speed),
+        tr(
+            "SRAM: {sms} SMs × {per_sm} = {size} at {speed} (modelled: SMs × 128 B per clock × clock)",
+            sms=gpu.sms,
+            per_sm=per_sm,
+            size=whole,
+            speed=sram_speed,
+        ),
+        gpu.source,
+    )
+    return "\n".join(map(str, lines)).strip()
 
 
 def _paint_block(
     painter: QPainter, theme: Theme, box: QRectF, texts: tuple[str, str, str], ink: str, share: float
 ) -> None:
-    """Name, size and bandwidth of one level; below them its bandwidth to scale."""
+    """Name, size and bandwidth of one memory; below them its bandwidth to scale."""
     painter.setPen(QPen(QColor(mix(theme.surface, ink, 0.35)), 1))
     painter.setBrush(QColor(mix(theme.surface, ink, 0.10)))
     painter.drawRoundedRect(box, 5, 5)
@@ -125,18 +134,19 @@ def _paint_block(
     painter.setPen(QColor(ink))
     painter.drawText(line, left, name)
     offset = 54
-    figure = themes.ui_font("heading", bold=True)
-    if offset + QFontMetricsF(figure).horizontalAdvance(f"{size}  at  {speed}") > line.width():
-        figure = themes.ui_font("body", bold=True)
-    painter.setFont(figure)
+    number_font = themes.ui_font("heading", bold=True)
+    at = str(tr_in("bandwidth", "at"))
+    if offset + QFontMetricsF(number_font).horizontalAdvance(f"{size}  {at}  {speed}") > line.width():
+        number_font = themes.ui_font("body", bold=True)
+    painter.setFont(number_font)
     painter.setPen(QColor(theme.text))
     painter.drawText(line.adjusted(offset, 0, 0, 0), left, size)
     offset += painter.fontMetrics().horizontalAdvance(size) + 8
     painter.setFont(themes.ui_font("body"))
     painter.setPen(QColor(theme.muted))
-    painter.drawText(line.adjusted(offset, 1, 0, 0), left, "at")
-    offset += painter.fontMetrics().horizontalAdvance("at") + 8
-    painter.setFont(figure)
+    painter.drawText(line.adjusted(offset, 1, 0, 0), left, at)
+    offset += painter.fontMetrics().horizontalAdvance(at) + 8
+    painter.setFont(number_font)
     painter.setPen(QColor(theme.text))
     painter.drawText(line.adjusted(offset, 0, 0, 0), left, speed)
     track = QRectF(inner.left(), inner.bottom() - 5, inner.width(), 5)
@@ -159,12 +169,13 @@ def _paint_arrow(painter: QPainter, theme: Theme, box: QRectF, gpu: Gpu) -> None
     painter.setFont(themes.ui_font("title", bold=True))
     painter.setPen(QColor(theme.good))
     half = box.height() / 2
-    faster = f"{format_quantity(gpu.speed_ratio, digits=2)}× faster"
+    faster = str(tr("{ratio}× faster", ratio=format_quantity(gpu.speed_ratio, digits=2)))
     painter.drawText(box.adjusted(0, 2, 0, -half), Qt.AlignmentFlag.AlignCenter, faster)
     painter.setFont(themes.ui_font("body"))
     painter.setPen(QColor(theme.warn))
     rounded = float(f"{gpu.size_ratio:.2g}")
-    painter.drawText(box.adjusted(0, half, 0, -2), Qt.AlignmentFlag.AlignCenter, f"{rounded:,.0f}× smaller")
+    smaller = str(tr("{ratio:,.0f}× smaller", ratio=rounded))
+    painter.drawText(box.adjusted(0, half, 0, -2), Qt.AlignmentFlag.AlignCenter, smaller)
 
 
 def _elided(painter: QPainter, text: str, width: float) -> str:

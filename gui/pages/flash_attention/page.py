@@ -1,8 +1,9 @@
-"""The view of flash-attention: tile schedule, HBM traffic, memory access and the live comparison, linked."""
+"""The page of flash-attention: linked views of tile schedule, HBM traffic, memory access and comparison."""
 
 from __future__ import annotations
 
 from core.contracts.result import Provenance
+from core.contracts.text import tr
 from core.topics.flash_attention.plan import TENSORS, Plan
 from core.topics.flash_attention.result import FlashAttentionResult
 from core.trace.order import Moment
@@ -22,28 +23,29 @@ from gui.pages.flash_attention.timeline import Timeline
 from gui.widgets.switcher import Switcher
 
 _SCHEDULE_PX = 296
-"""The least height at which schedule, SRAM and softmax can be read together; a lower window scrolls."""
-_SCHEDULE_HELP = (
-    "Each square is a tile of the score matrix. A program keeps one tile of Q on chip and walks along its row, loading "
-    "one tile of K and V a step. Click a tile to go there; Space plays, Left and Right step."
+"""The minimum height at which schedule, SRAM and softmax are readable together; a lower window scrolls."""
+_SCHEDULE_HELP = tr(
+    "Each square is a tile of the score matrix. A program keeps one tile of Q on chip and moves along its row, loading "
+    "one tile of K and V per step. Click a tile to go there; Space plays, Left and Right step."
 )
-_TRAFFIC_HELP = (
-    "Bytes that the kernels ask of HBM, before any cache. Standard attention writes S and P and reads them back. "
+_TRAFFIC_HELP = tr(
+    "Bytes that the kernels request from HBM, before any cache. Standard attention writes S and P and reads them back. "
     "Click a tensor to follow it."
 )
-_ACCESS_HELP = (
-    "Every load and store: x is the order of accesses, program after program; y the address, the tensors stacked. "
-    "Click an access to select its program, tensor and line; the wheel zooms, a drag pans, a double click shows all."
+_ACCESS_HELP = tr(
+    "Every load and store: x is the order of accesses, program after program; y is the address, with tensors stacked. "
+    "Click an access to select its program, tensor and source line. The wheel zooms, dragging pans, a double click "
+    "shows everything."
 )
-_COMPARISON_HELP = (
-    "The implementations on the same inputs: time where one can be measured, and error against float64 with the "
-    "most that the precision allows. Emulated runs have no time."
+_COMPARISON_HELP = tr(
+    "The implementations on the same inputs: times where they can be measured, and errors against float64 with the "
+    "limit of the precision. Emulated runs have no time."
 )
 
-_LENGTH, _SRAM = Axis("sequence length N", "tokens", log=True), Axis("SRAM of one SM, M", "bytes", log=True)
-_NO_CURVES = "The curves appear here once there is something to compare."
-_NONE_COMPARED = "The implementations come last in a run: none has been compared yet."
-_NO_TRACES = "This run was kept by an older version: run again (F5) to see its accesses."
+_LENGTH, _SRAM = Axis(tr("sequence length N"), "tokens", log=True), Axis(tr("SRAM of one SM, M"), "bytes", log=True)
+_NO_CURVES = tr("The curves appear here once the parameters are valid.")
+_NONE_COMPARED = tr("The comparison is the last step of a run: no implementation has been compared yet.")
+_NO_TRACES = tr("This run was stored by an older version: run again (F5) to see its accesses.")
 _BYTES, _BY_LENGTH, _BY_SRAM = range(3)
 
 
@@ -52,31 +54,33 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self.strip, self.stepper = HardwareStrip(), TileStepper()
-        self.traffic = RowChart(traffic_rows.EMPTY, "HBM bytes")
+        self.traffic = RowChart(traffic_rows.EMPTY, tr("HBM bytes"))
         self.by_length, self.by_sram = _io_chart(_LENGTH), _io_chart(_SRAM)
         self.accesses, self.timeline = AccessMaps(view_data.KERNEL_TITLES, TENSORS), Timeline()
-        self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
+        self.comparison = RowChart(impl_rows.EMPTY, tr("Implementations"))
         self.traffic_views = Switcher(
-            [("HBM bytes", self.traffic), ("IO against N", self.by_length), ("IO against M", self.by_sram)]
+            [(tr("HBM bytes"), self.traffic), (tr("I/O by N"), self.by_length), (tr("I/O by M"), self.by_sram)]
         )
-        self.comparison_views = Switcher([("Implementations", self.comparison), ("GPU timeline", self.timeline)])
+        self.comparison_views = Switcher(
+            [(tr("Implementations"), self.comparison), (tr("GPU timeline"), self.timeline)]
+        )
         return (
             Strip(self.strip),
             CardSpec(
                 "schedule",
                 self.stepper,
-                "Tile schedule",
+                tr("Tile schedule"),
                 _SCHEDULE_HELP,
                 width=6,
                 height=12,
                 minimum_px=_SCHEDULE_PX,
             ),
-            CardSpec("traffic", self.traffic_views, "HBM traffic", _TRAFFIC_HELP, column=1, width=5, height=12),
-            CardSpec("accesses", self.accesses, "Memory access", _ACCESS_HELP, row=1, width=6, height=10),
+            CardSpec("traffic", self.traffic_views, tr("HBM traffic"), _TRAFFIC_HELP, column=1, width=5, height=12),
+            CardSpec("accesses", self.accesses, tr("Memory access"), _ACCESS_HELP, row=1, width=6, height=10),
             CardSpec(
                 "comparison",
                 self.comparison_views,
-                "Live comparison",
+                tr("Comparison"),
                 _COMPARISON_HELP,
                 row=1,
                 column=1,
@@ -90,7 +94,7 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
         return not self.accesses.idle
 
     def draw(self, state: PageState[Plan, FlashAttentionResult]) -> None:
-        """The plan, and the run's traces where the run was of these very parameters."""
+        """The plan, with the traces of the run if it has the same parameters."""
         self.strip.set_gpu(state.plan.gpu)
         self.cards["schedule"].set_provenance(Provenance.MODELLED if state.fitting is None else Provenance.TRACED)
         self._draw_traffic()
@@ -109,7 +113,7 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
         self.cards["accesses"].set_provenance(Provenance.TRACED if traces else None)
 
     def select(self, selection: Selection) -> None:
-        """Show the selection in every plot. Each setter is silent when nothing changes, so nothing loops."""
+        """Show the selection in every picture. Setters emit nothing when nothing changes, so there is no loop."""
         self.stepper.select(selection)
         tensor, kernel, program = (selection.get(kind) for kind in ("tensor", "kernel", "program"))
         self.traffic.choose(tensor)
@@ -134,13 +138,13 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
         self.traffic_views.switched.connect(self._draw_traffic)
 
     def _draw_traffic(self) -> None:
-        """The picture of the traffic card that is in front. The bytes may be traced; the curves are modelled."""
+        """The visible picture of the traffic card. The bytes may be traced; the curves are modelled."""
         if self.state is None:
             return
         plan, traced, index = self.state.plan, self.state.fitting, self.traffic_views.index
         if index == _BYTES:
             rows = plan.traffic if traced is None else traced.traffic_by_tensor
-            self.traffic.set_rows(traffic_rows.traffic_rows(view_data.KERNEL_TITLES, rows))
+            self.traffic.set_rows(traffic_rows.traffic_rows(view_data.kernel_titles(), rows))
         elif index == _BY_LENGTH:
             self.by_length.set_series(view_data.curves_by_length(plan, traced))
             self.by_length.select_x(plan.params.seq_len)
@@ -155,35 +159,35 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
         return None if self.state is None else self.state.fitting
 
     def _on_tensor(self, tensor: str) -> None:
-        """A tensor was clicked: light it and the line that loads it; a second click puts it out."""
-        again = self.selection.selection.get("tensor") == tensor
-        self.selection.update(tensor=None if again else tensor)
-        if not again:
+        """A tensor was clicked: highlight it and the line that loads it; a second click removes the highlight."""
+        is_highlighted = self.selection.selection.get("tensor") == tensor
+        self.selection.update(tensor=None if is_highlighted else tensor)
+        if not is_highlighted:
             self._show_line(tensor)
 
     def _show_line(self, tensor: str) -> None:
-        """Pick the source line that loads a tensor, where a run has traced it."""
-        place = None if self._traced is None else self._traced.load_line(tensor)
-        if place is not None:
-            function, line = place
+        """Select the source line that loads a tensor, if a run has traced it."""
+        location = None if self._traced is None else self._traced.load_line(tensor)
+        if location is not None:
+            function, line = location
             self.selection.update(function=function, line=line)
 
     def _on_line(self, function: str, line: int) -> None:
-        """A source line was clicked: light the tensor that it loads or stores."""
+        """A source line was clicked: highlight the tensor that it loads or stores."""
         self.selection.update(tensor=None if self._traced is None else self._traced.tensor_of_line(function, line))
 
     def _on_access(self, kernel: str, function: str, moment: Moment, tensor: str) -> None:
-        """An access was clicked: its program, its tensor and the line that made it."""
+        """An access was clicked: select its program, its tensor and its source line."""
         self._on_program(kernel, moment.program)
         chosen = tensor or self.selection.selection.get("tensor")
         self.selection.update(tensor=chosen, function=function, line=moment.access.line)
 
     def _on_program(self, kernel: str, program: int) -> None:
-        """A program was clicked: mark it, and go to its tiles where it is one of the schedule's."""
+        """A program was clicked: highlight it, and go to its tiles if it is in the schedule."""
         if kernel == "flash":
             self.stepper.go_to_program(program)
         self.selection.update(kernel=kernel, program=program)
 
 
 def _io_chart(x: Axis) -> LineChart:
-    return LineChart(_NO_CURVES, x, Axis("HBM accesses", "bytes", log=True), selected_label="set in the form")
+    return LineChart(_NO_CURVES, x, Axis(tr("HBM accesses"), "bytes", log=True), selected_label=tr("value in the form"))

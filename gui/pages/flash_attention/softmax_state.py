@@ -7,23 +7,28 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from core.contracts.text import Text, tr, verbatim
 from core.format import format_quantity
 from core.topics.flash_attention.softmax import RowSoftmax
 from gui import theme as themes
+from gui import translation
 from gui.charts.axis import Axis, QuantityAxis
 from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
+
+_KV_TILE, _HEAD_DIM = tr("KV tile"), tr("head dimension")
+_ACC, _ACC_NORM = verbatim("acc"), verbatim("‖acc‖")
 
 
 class SoftmaxState(Figure):
     """Left, m and l over the tiles (each on its own axis); right, the accumulator's values at the current tile."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Pick a tile to follow the online softmax of one of its rows.", parent)
+        super().__init__(tr("Select a tile to follow the online softmax of one of its rows."), parent)
         self._state: RowSoftmax | None = None
         self._iteration = 0
-        self.scalars = Chart(Axis("KV tile", steps="whole"))
+        self.scalars = Chart(Axis(_KV_TILE, steps="whole"))
         self.scalars.freeze()
         self._sum_box = self._add_right_axis()
         self._max_ahead, self._max_done = _line(), _line()
@@ -34,7 +39,7 @@ class SoftmaxState(Figure):
             self.scalars.addItem(item, ignoreBounds=True)
         for item in (self._sum_ahead, self._sum_done, self._sum_dot):
             self._sum_box.addItem(item, ignoreBounds=True)
-        self.values = Chart(Axis("head dim", steps="powers"), Axis("acc"))
+        self.values = Chart(Axis(_HEAD_DIM, steps="powers"), Axis(_ACC))
         self.values.freeze()
         self._bars = pg.BarGraphItem(x=[0], height=[0], width=0.8)
         self._norm_line = _line()
@@ -45,11 +50,12 @@ class SoftmaxState(Figure):
         row = QHBoxLayout(content)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        row.addWidget(self.scalars, 3)  # two y axes leave it the less room
+        row.addWidget(self.scalars, 3)  # its two y axes leave less room for the plot
         row.addWidget(self.values, 2)
         read_out(self.scalars, self, self.describe_scalars)
         read_out(self.values, self, self.describe_value)
         self.set_content(content)
+        translation.notifier().changed.connect(self._retranslate)
 
     @property
     def state(self) -> RowSoftmax | None:
@@ -59,8 +65,8 @@ class SoftmaxState(Figure):
     def iteration(self) -> int:
         return self._iteration
 
-    def set_row(self, state: RowSoftmax | None, iteration: int = 0, sentence: str | None = None) -> None:
-        """Follow another row; None (or a row that sees no key) shows the empty state, with `sentence` if given."""
+    def set_row(self, state: RowSoftmax | None, iteration: int = 0, sentence: Text | None = None) -> None:
+        """Show another row; None (or a row that sees no key) shows the empty state, with `sentence` if given."""
         self._state = state if state is not None and state.iterations else None
         if self._state is None:
             self.show_empty(sentence)
@@ -77,7 +83,7 @@ class SoftmaxState(Figure):
         self.set_iteration(iteration)
 
     def set_iteration(self, iteration: int) -> None:
-        """Stand after another KV tile of the same row."""
+        """Go to another KV tile of the same row."""
         state = self._state
         if state is None:
             return
@@ -102,7 +108,12 @@ class SoftmaxState(Figure):
             format_quantity(float(state.maximum[iteration]), digits=5),
             format_quantity(float(state.total[iteration]), digits=5),
         )
-        return f"row {state.row:,} after KV tile {iteration}\nrunning max m = {m}\nrunning sum l = {total}"
+        lines = (
+            tr("row {row:,} after KV tile {tile}", row=state.row, tile=iteration),
+            tr("running maximum m = {value}", value=m),
+            tr("running sum l = {value}", value=total),
+        )
+        return "\n".join(map(str, lines))
 
     def describe_value(self, x: float, y: float) -> str | None:
         """The accumulator's element (or norm) nearest to `x`."""
@@ -113,15 +124,22 @@ class SoftmaxState(Figure):
             element = min(max(0, round(x)), state.accumulator.shape[1] - 1)
             value = float(state.accumulator[self._iteration, element])
             output = value / float(state.total[self._iteration])
-            return (
-                f"row {state.row:,}, element {element} after KV tile {self._iteration}\n"
-                f"accumulator = {format_quantity(value, digits=5)}\n"
-                f"divided by l = {format_quantity(output, digits=5)}"
+            lines = (
+                tr(
+                    "row {row:,}, element {element} after KV tile {tile}",
+                    row=state.row,
+                    element=element,
+                    tile=self._iteration,
+                ),
+                tr("accumulator = {value}", value=format_quantity(value, digits=5)),
+                tr("divided by l = {value}", value=format_quantity(output, digits=5)),
             )
+            return "\n".join(map(str, lines))
         if state.accumulator_norm is not None:
             iteration = min(max(0, round(x)), state.iterations - 1)
-            value = format_quantity(float(state.accumulator_norm[iteration]), digits=5)
-            return f"row {state.row:,} after KV tile {iteration}\n‖accumulator‖ = {value}"
+            norm = format_quantity(float(state.accumulator_norm[iteration]), digits=5)
+            where = tr("row {row:,} after KV tile {tile}", row=state.row, tile=iteration)
+            return f"{where}\n{tr('‖accumulator‖ = {value}', value=norm)}"
         return None
 
     def restyle(self, theme: Theme) -> None:
@@ -129,9 +147,9 @@ class SoftmaxState(Figure):
             chart.restyle(theme)
         colours = {"max": theme.series[7], "sum": theme.series[4]}
         small = f"{themes.FONT_SIZES_PX['small']}px"
-        for side, name, text in (("left", "max", "max m"), ("right", "sum", "sum l")):
+        for side, name, text in (("left", "max", tr("max m")), ("right", "sum", tr("sum l"))):
             axis = self.scalars.getAxis(side)
-            axis.setLabel(text, **{"color": colours[name], "font-size": small})
+            axis.setLabel(str(text), **{"color": colours[name], "font-size": small})
             axis.setTextPen(colours[name])
         for name, ahead, done, dot in (
             ("max", self._max_ahead, self._max_done, self._max_dot),
@@ -146,13 +164,16 @@ class SoftmaxState(Figure):
         self._norm_line.setPen(pg.mkPen(theme.tensor("O"), width=2))
         self._norm_dot.setBrush(pg.mkBrush(theme.tensor("O")))
 
+    def _retranslate(self) -> None:
+        self.restyle(themes.current())
+
     def _prepare_values(self, state: RowSoftmax) -> None:
         whole = state.accumulator is not None
         self._bars.setVisible(whole)
         self._norm_line.setVisible(not whole)
         self._norm_dot.setVisible(not whole)
-        self.values.label("bottom", "head dim" if whole else "KV tile")
-        self.values.label("left", "acc" if whole else "‖acc‖")
+        self.values.label("bottom", _HEAD_DIM if whole else _KV_TILE)
+        self.values.label("left", _ACC if whole else _ACC_NORM)
         if state.accumulator is not None:
             width = state.accumulator.shape[1]
             reach = float(np.nanmax(np.abs(state.accumulator))) or 1.0
@@ -179,7 +200,7 @@ class SoftmaxState(Figure):
 
 
 def _line() -> pg.PlotCurveItem:
-    """A line that is broken where there is no value."""
+    """A line with gaps where there is no value."""
     return pg.PlotCurveItem(connect="finite")
 
 
@@ -188,14 +209,14 @@ def _points(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _dot(iteration: int, values: np.ndarray) -> tuple[list[float], list[float]]:
-    """The value at an iteration as one point, or none where there is no value."""
+    """The value at an iteration as one point, or no point if there is no value."""
     value = float(values[iteration])
     return ([float(iteration)], [value]) if np.isfinite(value) else ([], [])
 
 
 def _span(values: np.ndarray, *, zero: bool = False) -> tuple[float, float]:
-    """A range with room around the finite values, from zero where asked."""
+    """A range with a margin around the finite values, starting at zero if `zero`."""
     finite = values[np.isfinite(values)]
     low, high = (0.0 if zero else float(finite.min())), float(finite.max())
-    room = 0.12 * (high - low) or 0.5
-    return (low if zero else low - room), high + room
+    margin = 0.12 * (high - low) or 0.5
+    return (low if zero else low - margin), high + margin

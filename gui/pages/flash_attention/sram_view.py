@@ -1,4 +1,4 @@
-"""What is on chip now: the tiles in shared memory and in registers as packed bars against their capacities."""
+"""The tiles on chip: shared memory and registers as stacked bars, compared with their capacities."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.contracts.text import tr
 from core.topics.flash_attention.plan import SramPiece, SramStore
 from gui import theme as themes
 from gui.theme import Theme, colour, mix
@@ -20,10 +21,10 @@ _SWATCH_PX = 9
 
 
 class SramView(Figure):
-    """Each store as one bar to scale, with its pieces named below it; what was just loaded is framed."""
+    """Each store is one bar to scale, with its pieces named below; newly loaded pieces are framed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("What lies in SRAM appears here once there is a schedule to step through.", parent)
+        super().__init__(tr("The contents of SRAM appear here once there is a schedule to step through."), parent)
         self._bars = _Bars(self)
         self.set_content(self._bars)
 
@@ -33,11 +34,11 @@ class SramView(Figure):
 
     @property
     def fresh(self) -> frozenset[str]:
-        """The names of what was just loaded."""
+        """The names of the newly loaded pieces."""
         return self._bars.fresh
 
     def set_stores(self, stores: Sequence[SramStore], fresh: Collection[str] = ()) -> None:
-        """Show what is on chip in one step, `fresh` naming what it loads; no stores shows the empty state."""
+        """Show what is on chip in one step; `fresh` are the names it loads. No stores shows the empty state."""
         if not stores:
             self._bars.stores = ()
             self.show_empty()
@@ -83,14 +84,16 @@ class _Bars(Canvas):
         for index, store in enumerate(self.stores):
             for piece, box in self._segments(index):
                 if box.adjusted(-1, 0, 1, 0).contains(position):
-                    new = "\nloaded in this step" if piece.name in self.fresh else ""
-                    size = f"{sram_bytes(piece.bytes)} ({piece.bytes:,} B)"
-                    text = f"{piece.name}  {_detail(piece)}\n{size}{new}"
-                    self._figure.tip.show_at(self.mapTo(self._figure, position.toPoint()), text)
+                    lines = [f"{piece.name}  {_detail(piece)}", f"{sram_bytes(piece.bytes)} ({piece.bytes:,} B)"]
+                    if piece.name in self.fresh:
+                        lines.append(str(tr("loaded in this step")))
+                    self._figure.tip.show_at(self.mapTo(self._figure, position.toPoint()), "\n".join(lines))
                     return
             if self._bar(index).contains(position):
-                free = store.capacity_bytes - store.used_bytes
-                text = f"{store.name} of one SM\n{sram_bytes(max(0, free))} free of {sram_bytes(store.capacity_bytes)}"
+                free = sram_bytes(max(0, store.capacity_bytes - store.used_bytes))
+                capacity = sram_bytes(store.capacity_bytes)
+                title = tr("{memory} of one SM", memory=store.name)
+                text = f"{title}\n{tr('{free} free of {capacity}', free=free, capacity=capacity)}"
                 self._figure.tip.show_at(self.mapTo(self._figure, position.toPoint()), text)
                 return
         self._figure.tip.hide()
@@ -101,7 +104,7 @@ class _Bars(Canvas):
 
     def _segments(self, index: int) -> Iterator[tuple[SramPiece, QRectF]]:
         store, bar = self.stores[index], self._bar(index)
-        # A store that is asked for more than it has is drawn full: the bar then spans what is asked for.
+        # A store that is over capacity is drawn full: the bar then spans the bytes used.
         scale = bar.width() / max(store.capacity_bytes, store.used_bytes, 1)
         left = bar.left()
         for piece in store.pieces:
@@ -112,10 +115,11 @@ class _Bars(Canvas):
     def _paint_header(self, painter: QPainter, theme: Theme, store: SramStore, top: int) -> None:
         line = QRectF(1, top, self.width() - 2, _LINE_PX)
         painter.setPen(QColor(theme.text))
-        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, store.name)
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(store.name))
         over = store.used_bytes > store.capacity_bytes
         painter.setPen(QColor(theme.bad if over else theme.muted))
-        usage = f"{sram_bytes(store.used_bytes)} of {sram_bytes(store.capacity_bytes)}"
+        used, capacity = sram_bytes(store.used_bytes), sram_bytes(store.capacity_bytes)
+        usage = str(tr("{used} of {capacity}", used=used, capacity=capacity))
         painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, usage)
 
     def _paint_bar(self, painter: QPainter, theme: Theme, index: int) -> None:

@@ -1,4 +1,4 @@
-"""The tile schedule with its player, and beside it what the current step holds on chip."""
+"""The tile schedule with its player, next to the contents of the chip at the current step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
+from core.contracts.text import tr
 from core.topics.flash_attention.plan import Plan
 from core.topics.flash_attention.result import FlashAttentionResult
 from gui.charts.tile_schedule import TileSchedule
@@ -17,21 +18,22 @@ from gui.page.selection import Selection
 from gui.pages.flash_attention import view_data
 from gui.pages.flash_attention.softmax_state import SoftmaxState
 from gui.pages.flash_attention.sram_view import SramView
+from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.player import Player
 
 _OPENING_SHARE = 0.62
-"""Where in the schedule it opens: far enough that loaded and waiting tiles are both in view."""
+"""The initial position in the schedule: both loaded and waiting tiles are in view."""
 _AT_ONCE_ELEMENTS, _AT_ONCE_TILES = 1 << 17, 1 << 19
-"""Keys above the one make the modelled row, tiles above the other the schedule, wait until the sliders rest."""
+"""Above these limits the modelled row and the schedule wait until the sliders rest."""
 _REST_MS = 120
 
 
 class TileStepper(QWidget):
     """Schedule, player, SRAM and online softmax of one row, moving together.
 
-    The player owns the step. `picked` carries what a step or a click selects (q_block, kv_block, row, program...);
-    `tile_picked` says that it was a click on a tile. `select` shows a selection and emits nothing that differs.
+    The player owns the step. `picked` carries the selection of a step or click (q_block, kv_block, row, program...);
+    `tile_picked` follows a click on a tile. `select` shows a selection and emits nothing new.
     """
 
     picked = Signal(dict)
@@ -65,7 +67,7 @@ class TileStepper(QWidget):
         return self._grid
 
     def show_schedule(self, plan: Plan, traced: FlashAttentionResult | None) -> None:
-        """Another schedule; a very large one is drawn when no other has come for a moment."""
+        """Show another schedule; a very large one is drawn only after the sliders have rested for a moment."""
         if traced is None and self._grid is not None and plan.tiles.size > _AT_ONCE_TILES:
             self._waiting = plan
             self._rest.start()
@@ -73,7 +75,7 @@ class TileStepper(QWidget):
             self._draw_schedule(plan, traced)
 
     def select(self, selection: Selection) -> None:
-        """Stand at the selected step, frame the selected tile where it is another, follow the selected row."""
+        """Go to the selected step, frame the selected tile if it is a different one, show the selected row."""
         if self._grid is None or self._plan is None:
             return
         self.player.set_step(selection.index("step", self.player.step))
@@ -95,7 +97,7 @@ class TileStepper(QWidget):
             self.player.set_step(start)
 
     def _draw_schedule(self, plan: Plan, traced: FlashAttentionResult | None) -> None:
-        """The player keeps its place where the schedule is as long as before."""
+        """The player keeps its position if the schedule is as long as before."""
         self._waiting = None
         schedule = view_data.schedule_of(plan, traced)
         steps = int(schedule.shape[0])
@@ -110,13 +112,13 @@ class TileStepper(QWidget):
         self._grid = view_data.tile_grid(plan, schedule) if steps else None
         self.schedule.set_grid(self._grid, step)
         if not steps:
-            self.schedule.show_empty("No query sees any key with these lengths: lengthen the keys.")
+            self.schedule.show_empty(tr("No query sees any key with these lengths: increase the key length."))
             self.sram.set_stores(())
             self.softmax.set_row(None)
         self.player.set_steps(steps, step)
 
     def _on_step(self, step: int) -> None:
-        """The player moved: its tile, its program and a row of it are selected."""
+        """The player moved: select its tile, its program and one of its rows."""
         if self._grid is None or self._plan is None:
             return
         q_block, kv_block = self._grid.tile_at(step)
@@ -126,7 +128,7 @@ class TileStepper(QWidget):
         self.picked.emit({"step": step, **self._chosen(q_block, kv_block, row)})
 
     def _on_tile(self, q_block: int, kv_block: int, row: int) -> None:
-        """A tile was clicked: go to its step if it has one, and follow the row under the pointer."""
+        """A tile was clicked: go to its step if it has one, and show the row under the pointer."""
         if self._grid is None or self._plan is None:
             return
         self.player.pause()
@@ -141,7 +143,7 @@ class TileStepper(QWidget):
         return {"q_block": q_block, "kv_block": kv_block, "row": row, "kernel": "flash", "program": program}
 
     def _show_row(self) -> None:
-        """The selected row's softmax, after the current step's tile."""
+        """The softmax of the selected row after the tile of the current step."""
         if self._row == self._shown_row:
             self.softmax.set_iteration(int(self._iterations[self.player.step]))
         elif self._traced is None and self._is_large():
@@ -154,22 +156,22 @@ class TileStepper(QWidget):
         return self._plan.params.key_len * self._plan.params.head_dim > _AT_ONCE_ELEMENTS
 
     def _settle(self) -> None:
-        """The sliders rest: draw what was too large to follow them."""
+        """The sliders rest: draw what was too large to draw while they moved."""
         if self._waiting is not None:
             self._draw_schedule(self._waiting, None)
         self._fetch_row()
 
     def _fetch_row(self) -> None:
-        """Another row's states: the kernel's own where they were traced."""
+        """The states of another row: those of the kernel if they were traced."""
         plan, row = self._plan, self._row
         if plan is None or self.player.step < 0 or not 0 <= row < plan.params.seq_len:
             return
         traced = None if self._traced is None else self._traced.softmax.row(row)
         state = plan.row_softmax(row) if traced is None else traced
         self._shown_row = row
-        self._row_name.setText(f"Online softmax of query {row:,}")
+        show_text(self._row_name.setText, tr("Online softmax of query {row:,}", row=row))
         self.softmax_badge.set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)
-        sentence = f"Query {row:,} sees no key: its output is zero."
+        sentence = tr("Query {row:,} sees no key: its output is zero.", row=row)
         self.softmax.set_row(state, int(self._iterations[self.player.step]), sentence)
 
     def _lay_out(self) -> None:
@@ -181,7 +183,8 @@ class TileStepper(QWidget):
         steps.setSpacing(2)
         steps.addWidget(self.schedule, 1)
         steps.addWidget(self.player)
-        chip_name = QLabel("On chip now")
+        chip_name = QLabel()
+        show_text(chip_name.setText, tr("On chip now"))
         chip_name.setProperty("role", "small")
         now = QVBoxLayout(right)
         now.setContentsMargins(6, 0, 0, 0)
@@ -201,7 +204,7 @@ class TileStepper(QWidget):
 
 
 def _heading(label: QLabel, badge: ProvenanceBadge) -> QHBoxLayout:
-    """A small title with a badge of its own: these numbers may come from elsewhere than the card's."""
+    """A small title with a separate badge: its numbers may have another provenance than the card."""
     row = QHBoxLayout()
     row.setContentsMargins(0, 0, 4, 0)
     row.addWidget(label)

@@ -1,4 +1,4 @@
-"""Which streaming multiprocessor ran which program when: a Gantt of a real launch."""
+"""Which streaming multiprocessor ran which program when: a Gantt chart of a real launch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Signal
 from PySide6.QtWidgets import QGraphicsRectItem, QVBoxLayout, QWidget
 
-from core.format import format_quantity
+from core.contracts.text import tr, verbatim
+from core.format import quantity
 from core.topics.flash_attention.result import GpuTimeline
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
@@ -21,16 +22,16 @@ _OUTLINED_SMS = 48
 
 
 class Timeline(Figure):
-    """One bar a program, at its SM, coloured by program id. `program_picked` says which was clicked."""
+    """One bar per program, at its SM, coloured by program id. `program_picked` carries the clicked program."""
 
     program_picked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(
-            "Measured on a GPU only: which SM ran which program when. This run had none, so nothing is shown.", parent
+            tr("The timeline shows which SM ran which program when. It needs a GPU, and this run had none."), parent
         )
         self._timeline: GpuTimeline | None = None
-        self.chart = Chart(Axis("time", "s"), Axis("SM", steps="whole"))
+        self.chart = Chart(Axis(tr("time"), "s"), Axis(verbatim("SM"), steps="whole"))
         self._bars = pg.BarGraphItem(x0=[0], y0=[0], width=[0], height=0)
         self._chosen = QGraphicsRectItem()
         self._chosen.hide()
@@ -46,7 +47,7 @@ class Timeline(Figure):
         self.set_content(content)
 
     def set_timeline(self, timeline: GpuTimeline | None) -> None:
-        """Show another one; None, one without programs or without a GPU, shows the empty state."""
+        """Show another timeline; None, or one without programs, shows the empty state."""
         self._timeline = timeline if timeline is not None and timeline.programs else None
         self._chosen.hide()
         if self._timeline is None:
@@ -55,12 +56,17 @@ class Timeline(Figure):
         self._draw()
         sms = int(self._timeline.sm.max()) + 1
         self.chart.set_home((0, self._timeline.duration_us * 1e-6), (-0.5, sms - 0.5))
-        busy = f"{self._timeline.busy_share:.0%} of the time of {np.unique(self._timeline.sm).size} SMs"
-        self.chart.label("bottom", f"time · {self._timeline.programs:,} programs, busy {busy}")
+        summary = tr(
+            "time · {programs:,} programs, {sms} SMs busy {share:.0%} of the time",
+            programs=self._timeline.programs,
+            sms=int(np.unique(self._timeline.sm).size),
+            share=self._timeline.busy_share,
+        )
+        self.chart.label("bottom", summary)
         self.show_content()
 
     def select_program(self, program: int | None) -> None:
-        """Frame one program's bar; None unframes."""
+        """Frame one program's bar; None removes the frame."""
         timeline = self._timeline
         if timeline is None or program is None or not 0 <= program < timeline.programs:
             self._chosen.hide()
@@ -70,7 +76,7 @@ class Timeline(Figure):
         self._chosen.show()
 
     def program_at(self, time_s: float, sm: float) -> int | None:
-        """The program that ran at a time on an SM; the latest started where several shared it."""
+        """The program that ran on an SM at a time; the last one started if several shared it."""
         timeline = self._timeline
         if timeline is None:
             return None
@@ -85,10 +91,16 @@ class Timeline(Figure):
         if program is None or timeline is None:
             return None
         start, end = (float(t[program] - timeline.start_us.min()) * 1e-6 for t in (timeline.start_us, timeline.end_us))
-        return (
-            f"program {program:,} on SM {timeline.sm[program]}\n"
-            f"{format_quantity(start, 's')} to {format_quantity(end, 's')}: ran {format_quantity(end - start, 's')}"
+        lines = (
+            tr("program {program:,} on SM {sm}", program=program, sm=int(timeline.sm[program])),
+            tr(
+                "{start} to {end}: ran {duration}",
+                start=quantity(start, "s"),
+                end=quantity(end, "s"),
+                duration=quantity(end - start, "s"),
+            ),
         )
+        return "\n".join(map(str, lines))
 
     def restyle(self, theme: Theme) -> None:
         self._theme = theme

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from core.comparison import ImplResult
 from core.contracts.result import Environment, LineTraffic, Metric, Provenance
+from core.contracts.text import Text
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.plan import Plan, plan
 from core.topics.flash_attention.result import FlashAttentionResult, GpuTimeline, SoftmaxStates, SweepStep
@@ -70,7 +70,7 @@ def old_archive(result: FlashAttentionResult) -> bytes:
     if result.timeline is not None:
         arrays |= {f"timeline.{name}": array for name, array in vars(result.timeline).items()}
     tables: dict[str, Any] = {
-        name: [asdict(row) for row in getattr(result, name)]
+        name: [_as_stored(row) for row in getattr(result, name)]
         for name in ("traffic", "lines", "sources", "comparison", "sweep")
     }
     figure = {"kernel": "flash", "quantity": "HBM", "unit": "GB", "published": 4.4, "modelled": 4.41}
@@ -85,13 +85,18 @@ def old_archive(result: FlashAttentionResult) -> bytes:
         "topic": result.topic,
         "params": result.params_json,
         "environment": {"device": "cpu", "backend": "test", "versions": {}},
-        "metrics": {name: {**asdict(metric)} for name, metric in result.metrics.items()},
+        "metrics": {name: _as_stored(metric) for name, metric in result.metrics.items()},
         "tables": tables,
     }
     buffer = io.BytesIO()
     kept = {f"array:{name}": array for name, array in arrays.items() if array is not None}
     np.savez_compressed(buffer, __result__=np.array(json.dumps(header)), **kept)
     return buffer.getvalue()
+
+
+def _as_stored(row: Any) -> dict[str, Any]:
+    """The fields of a row; texts were strings."""
+    return {name: str(value) if isinstance(value, Text) else value for name, value in vars(row).items()}
 
 
 def _launch(
@@ -246,9 +251,9 @@ def _comparison(gpu: bool) -> tuple[ImplResult, ...]:
     return tuple(
         ImplResult(
             impl,
-            label,
+            Text(label),
             runs_on,
-            missing if runs_on == "unavailable" else "",
+            Text(missing if runs_on == "unavailable" else ""),
             time_ms=time,
             time_ms_samples=() if time is None else tuple((time * (0.97 + 0.1 * rng.random(10))).tolist()),
             max_abs_error=None if error is None else error * 8,

@@ -19,7 +19,8 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 _TOKEN = re.compile(r"[^\s,;:!?()\[\]{}<>=|&~^*+×·–—…“”‘’\"'`，。、；：！？（）/\\-]+(?:[./_-][\w.*-]+)*")
 _IDENTIFIER = re.compile(r"\w*[_\d.@][\w.@%-]*|[\w-]+\.\w+|[A-Z]{2,}[\w-]*|[a-z]+[A-Z]\w*", re.ASCII)
 """With an underscore, a digit or a dot inside, all capitals, or in camel case: q_proj, v0.1, flash.py, NF4, headDim."""
-_MARKUP = re.compile(r"<[^>]+>|&\w+;")
+_MARKUP = re.compile(r"<[^>]+>|&\w+;|(?<!\w)['\"“‘]\S+?['\"”’](?!\w)")
+"""Tags, and single words in quotes: tokens of a text, names of files."""
 _SENTENCE_WORDS = 4
 
 
@@ -48,8 +49,8 @@ def _longest_run(text: str) -> list[str]:
 def _stays(token: str) -> bool:
     if not re.search("[A-Za-z]", token):
         return True
-    bare = token.strip(".'%°$#")
-    if len(bare) == 1 or bare in _names() or bare in _latin_terms() or _IDENTIFIER.fullmatch(bare):
+    bare = re.sub("[^\x00-\x7f]", "", token).strip(".'%°$#")  # K^T with a raised T, sqrt as a sign
+    if len(bare) <= 1 or bare in _names() or bare in _latin_terms() or _IDENTIFIER.fullmatch(bare):
         return True
     parts = re.split("[-/.]", bare)
     return len(parts) > 1 and all(part == "" or _stays(part) for part in parts)

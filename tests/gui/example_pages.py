@@ -91,6 +91,21 @@ class Example:
     opened: OpenPage
     result: Result
 
+    @property
+    def names(self) -> set[str]:
+        """The ids, and the words of the user's and of the model, that are the same in every language."""
+        topic, result = self.opened.page.topic, self.result
+        names = {topic.id, result.environment.device, *result.metrics, *(claim.id for claim in topic.claims)}
+        for sample in getattr(result, "samples", ()):  # what the model was asked, and what it answered
+            names |= {sample.row, sample.expected, *sample.answers.values(), getattr(sample, "before", None) or ""}
+        return names - {""}
+
+    @property
+    def tokens(self) -> set[str]:
+        """The words of the text over which a mask is drawn."""
+        positions = getattr(self.opened.page.state.plan, "positions", None)
+        return set() if positions is None else {*positions.query_labels, *positions.key_labels}
+
     def show_result(self) -> None:
         self.opened.controller.show_result(self.result)
         self.settle()

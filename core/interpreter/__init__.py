@@ -1,18 +1,18 @@
 """Executes a kernel's TTIR for all programs at once and records every access.
 
-`intercept` needs torch and Triton and is imported on first use; the records and what is computed from them are light.
+`intercept` needs torch and Triton and is imported on first use; the records need neither.
 
-Not covered, each with one sentence that names the source line, before anything runs:
+Not supported, each refused with one sentence that names the source line, before anything runs:
 
-- pointers made from numbers (a table of addresses), pointers to one tensor or another by element, and pointers cast
-  to an element of another width;
-- inline assembly other than one plain arithmetic instruction, and library functions outside `ops.library`;
+- pointers made from numbers (a table of addresses), pointers that select a tensor per element, and pointers cast to an
+  element of another width;
+- inline assembly other than one simple arithmetic instruction, and library functions outside `ops.library`;
 - backward jumps (Triton writes loops as scf), 8-bit float types that torch lacks, tl.map_elementwise, Gluon kernels;
-- kernels that were compiled ahead (`kernel.warmup(...)` and its result), CUDA graphs, launches outside Triton.
+- kernels that were compiled ahead of time (`kernel.warmup(...)` and its result), CUDA graphs, launches outside Triton.
 
-Different from a GPU: TF32 inputs of a product are not rounded; a product and a sum are rounded apart, not fused; racing
-programs are executed in one order of many; a loop that waits for another program (an atomic or volatile load in a
-while), or that programs of one launch use different tensors, makes the launch run program after program.
+Differences from a GPU: TF32 inputs of a product are not rounded; a product and a sum are rounded separately, not fused;
+racing programs run in one of many possible orders. A launch runs program by program if a loop waits for another program
+(an atomic or volatile load in a while), or if programs use different tensors through one pointer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the arguments of a launch to those of the kernel's IR: tuples and descriptors are taken apart as Triton does."""
+"""Maps the arguments of a launch to those of the kernel's IR; unpacks tuples and descriptors as Triton does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.frontend import Kernel
 
 _REINTERPRETED = {
@@ -32,12 +33,18 @@ def runtime_arguments(kernel: Kernel, bound: dict[str, Any]) -> list[Any]:
         for value in _leaves(kind, bound[name]):
             arguments += _descriptor(value, elements[len(arguments) :]) if _is_descriptor(value) else [_argument(value)]
     if len(arguments) != len(elements):
-        raise TilescopeError(f"{kernel.name} takes an argument of a kind that Tilescope cannot bind.")
+        raise TilescopeError(
+            tr(
+                "{kernel} takes an argument of a kind that Tilescope cannot bind: pass tensors, numbers or tensor "
+                "descriptors.",
+                kernel=kernel.name,
+            )
+        )
     return arguments
 
 
 def _leaves(kind: Any, value: Any) -> Iterator[Any]:
-    """What stays an argument at run time: compile-time constants are left out, tuples are flattened."""
+    """The run-time arguments: compile-time constants are left out, tuples are flattened."""
     if kind == "constexpr":
         return
     if isinstance(kind, tuple):
@@ -68,10 +75,10 @@ def _descriptor(value: Any, elements: Sequence[str]) -> list[Any]:
 
 
 def _argument(value: Any) -> Any:
-    """What a launch accepts as an argument, as a tensor or a number."""
+    """An argument of a launch as a tensor or a number."""
     if isinstance(value, torch.Tensor) or not hasattr(value, "data_ptr"):
         return value
     dtype = _REINTERPRETED.get(str(value.dtype), value.dtype)
     if not isinstance(dtype, torch.dtype):
-        raise TilescopeError(f"Tilescope cannot view a tensor as {dtype}: torch has no such type.")
+        raise TilescopeError(tr("Tilescope cannot view a tensor as {dtype}: torch has no such type.", dtype=str(dtype)))
     return value.base.view(dtype)

@@ -1,4 +1,4 @@
-"""A block of TTIR made executable: the steps of its operations, and the slots that it takes, gives and captures."""
+"""A block of TTIR made executable: the steps of its operations, and its argument, result and captured slots."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Step = Callable[[Frame], None]
 
 @dataclass(frozen=True)
 class Body:
-    """A block that can be run: `steps` with the slots that nothing reads after each, and what it takes and gives.
+    """An executable block: its `steps`, each with the slots that no later step reads, its arguments and results.
 
-    `hoisted` are steps of pure operations whose operands all come from outside: run once before a loop, they serve
-    each of its iterations. `captured` are the slots from outside (or hoisted) that the block reads.
+    `hoisted` are steps of pure operations whose operands all come from outside: they run once, before the loop.
+    `captured` are the slots from outside (or hoisted) that the block reads.
     """
 
     steps: tuple[tuple[Step, tuple[int, ...]], ...]

@@ -12,7 +12,7 @@ _END = Token("end", "", -1)
 
 
 class Cursor:
-    """Reads tokens from left to right. Raises ValueError, with the line, at what it did not expect."""
+    """Reads tokens from left to right. Raises ValueError with the line of an unexpected token."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
@@ -80,7 +80,7 @@ class Cursor:
             value = parse_type(token.text)
         else:
             value = {"true": True, "false": False}.get(token.text, token.text)
-        # 'axis = 1 : i32': the type of a number inside a dictionary says nothing more.
+        # 'axis = 1 : i32': skip the type of a number inside a dictionary.
         if self._peek().text == ":" and self._peek(2).text in (",", "}", "}>"):
             self._next()
             self._type()
@@ -100,7 +100,7 @@ class Cursor:
 
 
 def _number(text: str) -> int | float | str:
-    """Hexadecimal stays text: it is the bit pattern of a type that is not known yet."""
+    """A number; hexadecimal stays text, since it is the bit pattern of a type that is not known yet."""
     if "0x" in text:
         return text
     return float(text) if any(c in text for c in ".eE") else int(text)

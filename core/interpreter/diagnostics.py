@@ -1,18 +1,19 @@
-"""What a run has to report besides its accesses: faults that did not stop it, and lines that the kernel printed."""
+"""The diagnostics of a run: faults that did not stop it, and the lines that the kernel printed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, tr
 from core.trace.record import Fault
 
 PRINT_LIMIT = 1000
-"""Lines that are kept of one launch."""
+"""Printed lines that are kept per launch."""
 
 
 class Diagnostics:
-    """Collects faults, one per place in the source, and lines of text, the first `PRINT_LIMIT`.
+    """Collects one fault per source location, and the first `PRINT_LIMIT` printed lines.
 
     With `stop_at_faults`, the first fault raises TilescopeError instead.
     """
@@ -23,27 +24,27 @@ class Diagnostics:
         self._faults: dict[tuple[str, str, int, str, int], Fault] = {}
 
     def fault(self, fault: Fault) -> None:
-        """Add a fault; at a place that has one already, only the count grows."""
+        """Add a fault. At a location that already has one, only its count grows."""
         if self.stop_at_faults:
             raise TilescopeError(fault.sentence)
         place = (fault.kind, fault.access, fault.buffer, fault.file, fault.line)
         first = self._faults.get(place)
         self._faults[place] = fault if first is None else replace(first, count=first.count + fault.count)
 
-    def failed(self, sentence: str) -> None:
-        """A condition that the kernel asserts does not hold."""
+    def failed(self, sentence: Text) -> None:
+        """Report an assertion of the kernel that fails."""
         if self.stop_at_faults:
             raise TilescopeError(sentence)
-        self.print(sentence)
+        self.print(str(sentence))
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """In the order in which their places were first reached."""
+        """The faults, in the order in which their locations were first reached."""
         return tuple(self._faults.values())
 
     def print(self, line: str) -> None:
-        """Add a line. The last one that is kept says that there are more."""
+        """Add a line. Beyond the limit, one last line says that there are more."""
         if len(self.printed) < PRINT_LIMIT:
             self.printed.append(line)
         elif len(self.printed) == PRINT_LIMIT:
-            self.printed.append(f"More lines were printed; the first {PRINT_LIMIT} are kept.")
+            self.printed.append(str(tr("More lines were printed; only the first {limit} are kept.", limit=PRINT_LIMIT)))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.contracts.text import Text, tr
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.frame import Frame, ProgressCallback, Run
 from core.interpreter.ir import Value
@@ -26,7 +27,7 @@ from core.trace.record import Access, WatchRecorder
 Grid = tuple[int, int, int]
 
 _CACHE_BYTES = 1 << 20
-"""Of one tile per lane, all lanes of a chunk together. About an L2: 1/2 and 2 MiB were slower."""
+"""Size of one tile over all lanes of a chunk. About an L2 cache; 1/2 MiB and 2 MiB were slower."""
 
 
 def execute(
@@ -43,8 +44,8 @@ def execute(
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
     Results are written to the tensors. Faults and prints go to `diagnostics`; without it the first illegal access
-    raises TilescopeError, before that operation touches memory. Raises whatever `progress` raises. `unwritten` are the
-    stores that earlier launches of an addresses-only trace did not make.
+    raises TilescopeError, before that operation touches memory. Passes on what `progress` raises. `unwritten` are the
+    stores that earlier launches of an addresses-only trace skipped.
     """
     memories: list[Memory] = []
     bound = [
@@ -59,7 +60,7 @@ def execute(
     size = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
     if runs_serially(plan.function):
         order, size = np.arange(programs), 1
-    phase = f"tracing {plan.function.name}"
+    phase = tr("tracing {kernel}", kernel=plan.function.name)
     with on_device(device), _plain_arithmetic():
         for first in range(0, programs, size):
             lanes = order[first : first + size]
@@ -71,8 +72,8 @@ def execute(
     return memories, run.accesses
 
 
-def _reporter(progress: ProgressCallback | None, first: int, lanes: int, programs: int, phase: str) -> Any:
-    """Progress of a chunk in programs; never goes backwards."""
+def _reporter(progress: ProgressCallback | None, first: int, lanes: int, programs: int, phase: Text) -> Any:
+    """Reports the progress of a chunk in programs; it never goes backwards."""
     furthest = 0.0
 
     def advance(fraction: float) -> None:
@@ -105,9 +106,9 @@ def _bind(value: Value, argument: Any, memories: list[Memory]) -> Any:
 
 
 def chunk_lanes(tile_bytes: Sequence[int], index_bytes: int, memory_budget_bytes: int, *, on_cpu: bool) -> int:
-    """How many lanes fit the budget, if every tile were alive at once and no index were structured.
+    """How many lanes fit the budget in the worst case: all tiles alive at once and no structured index.
 
-    On a CPU, no more than keep one tile of every lane in the cache: what one operation writes, the next one reads.
+    On a CPU, one tile over all lanes must also fit in the cache, since each operation reads what the last one wrote.
     """
     lanes = memory_budget_bytes // max(1, sum(tile_bytes) + index_bytes)
     if on_cpu:
@@ -117,10 +118,10 @@ def chunk_lanes(tile_bytes: Sequence[int], index_bytes: int, memory_budget_bytes
 
 @contextmanager
 def _plain_arithmetic() -> Iterator[None]:
-    """Torch with one thread and exact float32 products, for a while.
+    """Torch with one thread and exact float32 products inside the block.
 
-    The operations are short, so a second thread saves little; but where another process wants the core (the window
-    does), each operation then waits for a time slice at its end: measured 30 times slower.
+    The operations are short, so a second thread saves little. If another process (such as the window) uses that core,
+    every operation waits for a time slice at its end, which was measured 30 times slower.
     """
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(1)

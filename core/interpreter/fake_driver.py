@@ -1,6 +1,6 @@
-"""Stands in for Triton's GPU driver where there is no GPU, for the two things that files ask it before they launch.
+"""Replaces Triton's GPU driver on machines without a GPU, for the two calls that files make before they launch.
 
-Without it, `triton.runtime.driver.active.get_active_torch_device()`, which the tutorials of Triton begin with, raises.
+Without it, `triton.runtime.driver.active.get_active_torch_device()` raises; Triton's tutorials begin with that call.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from core.contracts.errors import MissingRequirement
+from core.contracts.text import tr
 
 
 class _FakeDriver:
-    """Knows where tensors go and what is compiled for. Anything else is a question about a GPU that is not there."""
+    """Knows the device of tensors and the compilation target. Anything else needs a GPU."""
 
     def __init__(self, target: Any) -> None:
         self._target = target
@@ -28,14 +29,17 @@ class _FakeDriver:
 
     def __getattr__(self, name: str) -> Any:
         raise MissingRequirement(
-            f"Triton's driver was asked for {name}, which needs a GPU, and none is here: let the file do without, or "
-            "trace it on a machine that has one."
+            tr(
+                "Triton's driver was asked for {name}, which needs a GPU, and there is none here: remove the call, or "
+                "trace the file on a machine with a GPU.",
+                name=name,
+            )
         )
 
 
 @contextmanager
 def fake_driver(target: Any) -> Iterator[None]:
-    """Triton's own driver inside the block where there is a GPU; where there is none, one that knows `target`."""
+    """Inside the block, Triton's own driver if there is a GPU, else a fake driver that knows `target`."""
     from triton.runtime import driver
 
     try:

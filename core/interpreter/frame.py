@@ -1,4 +1,4 @@
-"""The state of one run: the values of the lanes being executed, and what is common to all of them."""
+"""The state of one run: the values of the lanes being executed, and the state that all lanes share."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
+from core.contracts.text import Text
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
 from core.interpreter.unwritten import UnwrittenStores
 from core.trace.affine import IntArray
 from core.trace.record import Access, WatchRecorder
 
-ProgressCallback = Callable[[float, float, str], None]
+ProgressCallback = Callable[[float, float, Text], None]
 
 
 @dataclass
@@ -33,10 +34,10 @@ class Run:
 
 
 class Frame:
-    """The environment of the lanes in execution.
+    """The environment of the lanes being executed.
 
     `values[slot]` is the value of each SSA value, `programs` the linear program id of each lane, in lane order.
-    `iteration` are the counters of the loops around, outermost first; `order` counts the accesses so far.
+    `iteration` are the counters of the enclosing loops, outermost first; `order` counts the accesses so far.
     """
 
     __slots__ = ("count", "iteration", "order", "programs", "run", "values")

@@ -1,8 +1,8 @@
-"""From a Triton kernel and its arguments to TTIR, without a GPU. Everything that depends on Triton's version is here.
+"""Lowers a Triton kernel and its arguments to TTIR, without a GPU. All code that depends on Triton's version is here.
 
 Triton's own binder computes the signature, so that arguments are specialised (divisible by 16, equal to 1) exactly as
-they would be for a launch. The IR is lowered for sm_89: the newest target for which Triton itself turns tensor
-descriptors into pointer arithmetic, so that their accesses are seen like any other.
+they would be for a launch. The IR is lowered for sm_89, the newest target for which Triton turns tensor descriptors
+into pointer arithmetic, so that their accesses are traced like all others.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.contracts.errors import MissingRequirement, TilescopeError
+from core.contracts.text import Text, tr
 from core.interpreter.inlining import inlined
 from core.interpreter.ir import Module
 from core.interpreter.parser import parse_module
@@ -24,7 +25,7 @@ _TARGET = ("cuda", 89, 32)
 
 
 class CompilationRejected(TilescopeError):
-    """Triton's front end rejects the kernel; with other constants it may not."""
+    """Triton's front end rejects the kernel; with other constants it may accept it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class _Triton:
-    """The parts of Triton that are used, once imported."""
+    """The imported parts of Triton that are used."""
 
     jit: types.ModuleType
     compiler: types.ModuleType
@@ -63,7 +64,7 @@ _kernels: dict[tuple[int, str], tuple[Any, Kernel]] = {}
 
 
 def triton() -> _Triton:
-    """Triton, imported on first use. Raises MissingRequirement where it is not installed or interprets kernels."""
+    """Triton, imported on first use. Raises MissingRequirement if it is not installed or interprets kernels."""
     global _triton
     if _triton is None:
         try:
@@ -73,8 +74,10 @@ def triton() -> _Triton:
             from triton.compiler import compiler
         except ImportError as error:
             raise MissingRequirement(
-                "Tracing needs Triton, which is not installed here (it exists for Linux): install it with "
-                "`pip install triton`, or open a recording."
+                tr(
+                    "Tracing needs Triton, which is not installed (it is available for Linux): install it with "
+                    "`pip install triton`, or open a recording."
+                )
             ) from error
         target = GPUTarget(*_TARGET)
         _triton = _Triton(jit, compiler, ir, compiler.make_backend(target), target)
@@ -93,7 +96,13 @@ def lower(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
     try:
         bound, specialization, options = binder(*args, **kwargs)
     except TypeError as error:
-        raise TilescopeError(f"{function.fn.__name__} was launched with the wrong arguments: {error}.") from error
+        raise TilescopeError(
+            tr(
+                "{kernel} was launched with the wrong arguments: {reason}.",
+                kernel=function.fn.__name__,
+                reason=str(error),
+            )
+        ) from error
     key = (id(function), f"{function.cache_key}{specialization}{sorted(options.items())}{_checks(function, kwargs)}")
     with _lock:
         known = _kernels.get(key)
@@ -112,8 +121,8 @@ def _checks(function: Any, kwargs: dict[str, Any]) -> bool:
 def _binder(parts: _Triton, function: Any) -> Any:
     known = _binders.get(id(function))
     if known is None:
-        made = parts.jit.create_function_from_signature(function.signature, function.params, parts.backend)
-        known = _binders[id(function)] = (function, made)
+        binder = parts.jit.create_function_from_signature(function.signature, function.params, parts.backend)
+        known = _binders[id(function)] = (function, binder)
     return known[1]
 
 
@@ -162,16 +171,18 @@ def _ttir(parts: _Triton, source: Any, options: Any, function: Any) -> str:
         raise CompilationRejected(_rejection(function, error)) from error
 
 
-def _rejection(function: Any, error: BaseException) -> str:
+def _rejection(function: Any, error: BaseException) -> Text:
     """One sentence: the kernel, its line, and Triton's reason, which may lie in a function that the kernel calls."""
-    where = ""
-    if hasattr(getattr(error, "node", None), "lineno"):
-        lines, first = inspect.getsourcelines(function.fn)
-        head = next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
-        # Triton counts lines from the kernel's def.
-        where = f" at {inspect.getsourcefile(function.fn)}:{first + head + error.node.lineno - 1}"  # type: ignore[attr-defined]
-    reason = error
-    while reason.__cause__ is not None:
-        reason = reason.__cause__
-    message = " ".join((getattr(reason, "error_message", None) or str(reason) or type(reason).__name__).split())
-    return f"Triton cannot compile {function.fn.__name__}{where}: {message[:300].rstrip('.')}."
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    message = " ".join((getattr(cause, "error_message", None) or str(cause) or type(cause).__name__).split())
+    name, reason = function.fn.__name__, message[:300].rstrip(".")
+    if not hasattr(getattr(error, "node", None), "lineno"):
+        return tr("Triton cannot compile {kernel}: {reason}.", kernel=name, reason=reason)
+    lines, first = inspect.getsourcelines(function.fn)
+    head = next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
+    # Triton counts lines from the kernel's def.
+    line = first + head + error.node.lineno - 1  # type: ignore[attr-defined]
+    location = f"{inspect.getsourcefile(function.fn)}:{line}"
+    return tr("Triton cannot compile {kernel} at {location}: {reason}.", kernel=name, location=location, reason=reason)

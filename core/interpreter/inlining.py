@@ -1,4 +1,4 @@
-"""Function calls: each `tt.call` gets a copy of what it calls, as its region, with slots of its own."""
+"""Inlines function calls: each `tt.call` gets a copy of its callee as a region, with slots of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def inlined(module: Module) -> Function:
 
 
 class _Copier:
-    """Copies blocks; every value gets the next slot."""
+    """Copies blocks; every value gets the next free slot."""
 
     def __init__(self, module: Module) -> None:
         self._functions = module.functions

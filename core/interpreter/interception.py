@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from core.contracts.errors import MissingRequirement, TilescopeError
+from core.contracts.text import tr
 from core.interpreter import frontend
 from core.interpreter.binding import runtime_arguments
 from core.interpreter.diagnostics import Diagnostics
@@ -28,7 +29,7 @@ _in_use = threading.Lock()
 
 
 class Tracer:
-    """What `intercept` gives: the launches so far, in order."""
+    """The tracer that `intercept` yields. `launches` are the launches so far, in order."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class Tracer:
         self._watch = watch
         self._watch_programs = watch_programs
         self._watch_limit_bytes = watch_limit_bytes
-        self._tick = progress
+        self._progress = progress
         self._stop_at_faults = stop_at_faults
         self._config = ""
         self._addresses_only = addresses_only
@@ -83,7 +84,7 @@ class Tracer:
             shape,
             memory_budget_bytes=self._memory_budget_bytes,
             watcher=watcher,
-            progress=self._tick,
+            progress=self._progress,
             diagnostics=diagnostics,
             unwritten=self._unwritten,
         )
@@ -109,7 +110,9 @@ def _grid(grid: Any, bound: dict[str, Any]) -> tuple[int, int, int]:
     shape = grid(bound) if callable(grid) else grid
     x, y, z = (*(int(n) for n in (shape if isinstance(shape, Sequence) else (shape,))), 1, 1)[:3]
     if min(x, y, z) < 0:
-        raise TilescopeError(f"A grid of {x} x {y} x {z} programs cannot be launched: every side must be 0 or more.")
+        raise TilescopeError(
+            tr("A grid of {x} x {y} x {z} programs cannot be launched: every side must be 0 or more.", x=x, y=y, z=z)
+        )
     return x, y, z
 
 
@@ -124,31 +127,31 @@ def intercept(
     faults: Literal["raise", "record"] = "raise",
     addresses_only: bool = False,
 ) -> Iterator[Tracer]:
-    """Execute every Triton launch inside the block by the TTIR interpreter, on CPU or CUDA tensors; results go to the
-    tensors.
+    """Execute every Triton launch inside the block with the TTIR interpreter, on CPU or CUDA tensors. Results are
+    written to the tensors.
 
     `watch` names loop-carried variables to record, for the programs (linear ids, x fastest) that `watch_programs`
-    lists or selects, up to `watch_limit_bytes` a launch. `progress(done, total, phase)` counts programs; it is called
-    at least once an iteration of every loop and may raise to abort. An autotuned kernel runs its first
-    configuration that Triton compiles, named in `Launch.config`.
+    lists or selects, up to `watch_limit_bytes` per launch. `progress(done, total, phase)` counts programs; it is called
+    at least once per iteration of every loop and may raise to abort. An autotuned kernel runs its first configuration
+    that Triton compiles, named in `Launch.config`.
 
-    With `faults="record"`, elements out of bounds are left out (a load gives `other`, or 0, there) and listed in
-    `Launch.faults`, a failed assertion is listed in `Launch.printed`, and execution goes on.
+    With `faults="record"`, elements out of bounds are skipped (a load returns `other` or 0 for them) and listed in
+    `Launch.faults`, a failed assertion is listed in `Launch.printed`, and execution continues.
 
-    With `addresses_only`, all arithmetic that no address, mask, bound or condition depends on is skipped, and with it
-    assertions and prints: the same accesses are recorded, much faster, but results are not written. TilescopeError says
-    so where a kernel's addresses depend on what such a store would have written.
+    With `addresses_only`, all arithmetic that no address, mask, bound or condition depends on is skipped, including
+    assertions and prints: the same accesses are recorded, much faster, but results are not written. Raises
+    TilescopeError if a kernel's addresses depend on a value that such a store would have written.
 
-    Raises MissingRequirement without Triton, and TilescopeError for a nested use, an unknown operation (before
-    anything ran) or an illegal access.
+    Raises MissingRequirement without Triton, and TilescopeError for nested use, an unknown operation (before anything
+    runs) or an illegal access.
     """
     parts = frontend.triton()
     if _interprets():
         raise MissingRequirement(
-            "Triton's interpreter is switched on, so there is no compiled kernel to trace: unset TRITON_INTERPRET."
+            tr("Triton's interpreter is switched on, so there is no compiled kernel to trace: unset TRITON_INTERPRET.")
         )
     if not _in_use.acquire(blocking=False):
-        raise TilescopeError("Another trace is running in this process: wait for it to end before starting one.")
+        raise TilescopeError(tr("Another trace is running in this process: start this one when it has ended."))
     tracer = Tracer(
         memory_budget_bytes,
         tuple(watch),
@@ -182,7 +185,7 @@ def _interprets() -> bool:
 
 @contextmanager
 def _patched(parts: Any, tracer: Tracer) -> Iterator[None]:
-    """JITFunction and Autotuner with their `run` replaced; put back whatever happens."""
+    """Replace `run` of JITFunction and Autotuner, and restore it in any case."""
     from triton.runtime.autotuner import Autotuner
 
     jit_function = parts.jit.JITFunction

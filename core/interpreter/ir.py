@@ -1,7 +1,7 @@
 """TTIR as frozen data: types, values, operations, blocks, modules.
 
-Triton's target-independent IR is an MLIR dialect. Only what its textual form says is kept here, so that nothing
-of MLIR or Triton is needed to read it.
+Triton's target-independent IR is an MLIR dialect. These classes hold only its textual form, so that reading it needs
+neither MLIR nor Triton.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from core.contracts.text import Text, tr, verbatim
 
 _INTEGER_BITS = {"i1": 1, "i4": 4, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "index": 64}
 _FLOAT_BITS = {
@@ -53,7 +55,7 @@ class Type:
 
     @property
     def bits(self) -> int:
-        """Width of one element; of the pointer itself (64) where it is one."""
+        """Width of one element; 64 for a pointer."""
         if self.pointer:
             return 64
         return _INTEGER_BITS.get(self.element) or _FLOAT_BITS.get(self.element) or 0
@@ -68,7 +70,7 @@ class Type:
 
 @dataclass(frozen=True)
 class Location:
-    """Where an operation was written: the innermost place outside Triton's own library.
+    """The source location of an operation: the innermost one outside Triton's own library.
 
     `names` are the Python variables that MLIR attached, outermost first; `callers` the call sites, innermost first.
     """
@@ -80,7 +82,12 @@ class Location:
     callers: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.file else "an unknown line"
+        return str(self.label)
+
+    @property
+    def label(self) -> Text:
+        """File and line, for sentences."""
+        return verbatim(f"{self.file}:{self.line}") if self.file else tr("an unknown line")
 
 
 UNKNOWN_LOCATION = Location()
@@ -113,7 +120,7 @@ class Operation:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A region of one block: all that structured control flow, as Triton emits it, needs."""
+    """A region of one block, which is enough for the structured control flow that Triton emits."""
 
     arguments: tuple[Value, ...]
     operations: tuple[Operation, ...]
@@ -123,7 +130,7 @@ class Block:
         return self.operations[-1]
 
     def walk(self) -> Iterator[Operation]:
-        """Every operation, those of nested regions after their owner."""
+        """Every operation, with the operations of nested regions after their owner."""
         for operation in self.operations:
             yield operation
             for region in operation.regions:
@@ -144,7 +151,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Module:
-    """What Triton prints for one kernel. `functions` are by name; `entry` is the public one."""
+    """The printed module of one kernel. `functions` are by name; `entry` is the public one."""
 
     functions: Mapping[str, Function] = field(default_factory=dict)
 

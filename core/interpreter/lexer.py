@@ -63,7 +63,7 @@ def _closing(text: str, position: int) -> int:
 
 @lru_cache(maxsize=4096)
 def parse_type(text: str) -> Type:
-    """The Type that MLIR prints as `text`; one that the TTIR interpreter has no use for keeps its text as the
+    """The Type that MLIR prints as `text`. A type that the TTIR interpreter does not use keeps its text as the
     element."""
     if text.startswith("!tt.ptr<"):
         inner = parse_type(_first_argument(text))
@@ -80,7 +80,7 @@ def parse_type(text: str) -> Type:
 
 
 def _first_argument(text: str) -> str:
-    """'!tt.ptr<f32, 1>' -> 'f32': the address space or encoding that may follow does not matter here."""
+    """'!tt.ptr<f32, 1>' -> 'f32', without the address space or encoding that may follow."""
     inner = text[text.index("<") + 1 : -1]
     depth = 0
     for position, character in enumerate(inner):
@@ -144,7 +144,7 @@ def _top_level(tokens: list[str], word: str) -> int:
 
 
 def _inlined(callee: Location, caller: Location) -> Location:
-    """Where inlined code is: its own line, unless that is unknown or lies in Triton's standard library."""
+    """The location of inlined code: its own line, unless that is unknown or in Triton's standard library."""
     if not callee.file or "/triton/language/" in callee.file.replace("\\", "/"):
         return Location(caller.file, caller.line, caller.column, caller.names, caller.callers)
     callers = (*callee.callers, (caller.file, caller.line), *caller.callers)

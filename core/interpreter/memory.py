@@ -1,9 +1,9 @@
 """The memory behind a pointer argument: bounds, gathers and scatters of structured offsets.
 
-Three ways to read a tile, the first that applies:
-- a window: every tensor axis is an arithmetic progression, so the tile of a lane is a strided view at the lane's base;
+A tile is read in the first of three ways that applies:
+- window: every tensor axis is an arithmetic progression, so the tile of a lane is a strided view at the lane's base;
 - rows: the innermost axis is contiguous and unmasked; whole rows are copied, masked rows are not touched;
-- elements, for anything irregular: only here does a 64-bit index exist for each element.
+- elements, for anything irregular: the only way that needs a 64-bit index per element.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from core.trace.window import Window, window
 
 
 class Memory:
-    """The storage behind one tensor argument, as a flat tensor of the argument's elements, or of integers as wide.
+    """The storage behind one tensor argument, as a flat tensor of its elements, or of integers of the same width.
 
-    A tensor may be a view: other arguments may be views of the same storage, and see what is stored here. Offsets
-    are relative to the tensor's first element; what may be touched is the whole storage.
+    A tensor may be a view: other arguments may be views of the same storage and see what is stored here. Offsets are
+    relative to the tensor's first element; accesses may touch the whole storage.
     """
 
     def __init__(self, name: str, tensor: torch.Tensor) -> None:
@@ -61,7 +61,7 @@ _MOVED_AS = {
     torch.uint32: torch.int32,
     torch.uint64: torch.int64,
 }
-"""Types that torch cannot scatter are moved as integers of their width."""
+"""Types that torch cannot scatter are moved as integers of the same width."""
 
 
 def _whole_storage(tensor: torch.Tensor) -> torch.Tensor:
@@ -73,7 +73,7 @@ def _whole_storage(tensor: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class OutOfBounds:
-    """The first element that lies outside: which lane, its index in the tile, its offset in elements."""
+    """The first element outside: its lane, its index in the tile, its offset in elements."""
 
     lane: int
     index: tuple[int, ...]
@@ -96,7 +96,7 @@ def first_of(bad: BoolArray, offset: Integer) -> OutOfBounds:
 
 
 def outside(memory: Memory, offset: Integer, mask: Mask | None, lanes: int, shape: tuple[int, ...]) -> BoolArray | None:
-    """Unmasked elements outside the storage, [lanes, *shape]; None if there are none, which bounds mostly decide."""
+    """Unmasked elements outside the storage, [lanes, *shape], or None. Bounds alone decide most cases."""
     low, high = memory.low, memory.high
     if not isinstance(offset, Affine):
         inside = low <= offset <= high
@@ -115,7 +115,7 @@ def outside(memory: Memory, offset: Integer, mask: Mask | None, lanes: int, shap
 
 
 def _inside_where(offset: Affine, mask: Mask, low: int, high: int) -> bool:
-    """True if the elements that the mask keeps are inside, judged on the axes of the mask alone."""
+    """True if the elements that the mask keeps are inside, judged only along the axes of the mask."""
     axes = mask.axes
     masked: Any = offset.constant
     free_low = free_high = 0
@@ -130,7 +130,7 @@ def _inside_where(offset: Affine, mask: Mask, low: int, high: int) -> bool:
 
 
 def read(memory: Memory, offset: Integer, mask: Mask | None, rank: int) -> torch.Tensor:
-    """The elements at `offset`, [lanes or 1, *dims or 1]; what the mask hides is unspecified.
+    """The elements at `offset`, [lanes or 1, *dims or 1]; masked-off elements are unspecified.
 
     Every unmasked element has been checked to be inside.
     """
@@ -154,7 +154,7 @@ def read(memory: Memory, offset: Integer, mask: Mask | None, rank: int) -> torch
 
 
 def _read_carefully(memory: Memory, offset: Integer, mask: Mask | None, rank: int) -> torch.Tensor:
-    """Touching no address that the mask hides."""
+    """Read without touching any masked-off address."""
     inner = None if mask is None else _contiguous_axis(offset, mask)
     if inner is not None and isinstance(offset, Affine) and mask is not None:
         return _read_rows(memory, offset, mask, inner)
@@ -174,7 +174,7 @@ def _indices(array: IntArray, device: torch.device) -> torch.Tensor:
 
 
 def _contiguous_axis(offset: Integer, mask: Mask) -> Term | None:
-    """The term that is contiguous along one tensor axis, which the mask does not look at."""
+    """The term that is contiguous along one tensor axis that the mask does not depend on."""
     for term in offset.terms if isinstance(offset, Affine) else ():
         if not term.axes & (LANE | mask.axes) and term.step == 1:
             return term
@@ -233,7 +233,7 @@ def _without(shape: Sequence[int], axis: int) -> tuple[int, ...]:
 
 
 def _write_rows(memory: Memory, starts: IntArray, rows: torch.Tensor, keep: BoolArray | None) -> None:
-    """Contiguous rows at `starts`, in the largest pieces that alignment and the mask allow."""
+    """Write contiguous rows at `starts`, in the largest pieces that alignment and the mask allow."""
     if keep is not None:
         written = np.flatnonzero(keep[:, 0] if keep.strides[1] == 0 else keep.any(axis=1))
         if len(written) < len(starts):

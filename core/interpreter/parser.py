@@ -1,7 +1,7 @@
-"""Reads the textual TTIR that Triton prints, as Triton 3.6 to 3.9 print it.
+"""Parses the textual TTIR that Triton 3.6 to 3.9 print.
 
-Only the common shape of MLIR's syntax is known here: results, a name, operands, attributes, regions, a signature and
-a location. What an operation means is for `ops` to say, so a new operation parses before it is understood.
+The parser knows only the common form of MLIR's syntax: results, a name, operands, attributes, regions, a signature and
+a location. `ops` defines what operations mean, so an unknown operation still parses.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.cursor import Cursor
 from core.interpreter.ir import UNKNOWN_LOCATION, Block, Function, Location, Module, Operation, Type, Value
 from core.interpreter.lexer import Locations, parse_type, tokenise
 from core.interpreter.signatures import result_types
 
 BLOCKS = "lanes.blocks"
-"""The operation that stands for a region of several basic blocks. Its regions are the blocks, and its attribute
-`labels` their names; the attribute `successors` of a jump pairs a label with a number of operands (a condition first).
-"""
+"""The operation for a region of several basic blocks. Its regions are the blocks, and its attribute `labels` their
+names. The attribute `successors` of a jump pairs each label with its number of operands (a condition comes first)."""
 _JUMPS = ("cf.br", "cf.cond_br")
 _TERMINATORS = frozenset({*_JUMPS, "scf.yield", "scf.condition", "tt.return", "tt.reduce.return", "tt.scan.return"})
 
 
 def parse_module(text: str) -> Module:
-    """The module that `text` prints. Raises TilescopeError with one sentence where it cannot be read."""
+    """The module in `text`. Raises TilescopeError with one sentence if it cannot be read."""
     try:
         return _Parser(text).module()
     except (ValueError, IndexError, KeyError) as error:
-        raise TilescopeError(f"This TTIR cannot be read: {error}.") from error
+        raise TilescopeError(tr("This TTIR cannot be read: {reason}.", reason=str(error))) from error
 
 
 class _Parser(Cursor):
@@ -111,7 +111,7 @@ class _Parser(Cursor):
         return self._locations.resolve("loc" + "".join(parts))
 
     def _region(self, header: tuple[Value, ...] = ()) -> Block:
-        """`{ [^bb0(args):] operations }`. `header` are arguments that the owner's own syntax defined."""
+        """`{ [^bb0(args):] operations }`. `header` are arguments that the owner's syntax defined."""
         self._expect("{")
         self._scopes.append({f"%{v.name}": v for v in header})
         label, arguments = self._block_header() if self._peek().kind == "block" else ("", header)
@@ -135,12 +135,12 @@ class _Parser(Cursor):
         while self._peek().text not in ("}", "") and self._peek().kind != "block":
             operations.append(self._operation())
         if not operations or operations[-1].name not in _TERMINATORS:
-            # MLIR leaves out a yield of nothing.
+            # MLIR omits a yield without operands.
             operations.append(Operation("scf.yield", (), (), {}, (), UNKNOWN_LOCATION))
         return tuple(operations)
 
     def _joined(self, labels: list[str], blocks: list[Block]) -> Block:
-        """Several blocks as one whose only operation holds them and gives what they return."""
+        """Several blocks as one block, whose only operation holds them and returns their results."""
         end = next((block.terminator for block in blocks if block.terminator.name == "tt.return"), blocks[0].terminator)
         results = tuple(self._fresh(value) for value in end.operands)
         jumps = Operation(BLOCKS, results, (), {"labels": tuple(labels)}, tuple(blocks), blocks[0].terminator.location)

@@ -1,4 +1,4 @@
-"""From a function's IR to an executable kernel, and how much memory each of its lanes takes."""
+"""Turns a function's IR into an executable kernel, and computes the memory per lane."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from core.interpreter.planner import Planner
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """An executable kernel. `tile_bytes` are the sizes of one lane's tiles of floats, an entry an SSA value.
+    """An executable kernel. `tile_bytes` are the sizes of one lane's float tiles, one entry per SSA value.
 
-    `index_bytes` is what all its tiles of integers, pointers and masks would take, if none of them stayed structured.
+    `index_bytes` is the size of all its integer, pointer and mask tiles if none of them stayed structured.
     """
 
     function: Function
@@ -24,8 +24,8 @@ class Plan:
 
 
 def plan(function: Function) -> Plan:
-    """Bind every operation of `function`. Raises TilescopeError naming the first that the TTIR interpreter does not
-    execute."""
+    """Bind every operation of `function`. Raises TilescopeError for the first operation that the TTIR interpreter does
+    not execute."""
     values = [value for operation in function.body.walk() for value in operation.results]
     sizes = tuple(_tile_bytes(value) for value in values if value.type.is_float)
     index_bytes = sum(

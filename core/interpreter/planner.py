@@ -1,10 +1,11 @@
-"""From blocks of operations to bodies of steps: each looked up and bound to slots once, then run for every chunk."""
+"""Turns blocks of operations into bodies of steps. Each operation is bound to slots once and runs for every chunk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.body import Body, Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Block, Operation
@@ -12,11 +13,10 @@ from core.interpreter.ops.registry import PURE, STEPS, PureFunction
 
 
 class Planner:
-    """Builds bodies. Raises TilescopeError for an operation that the TTIR interpreter does not know, before anything
-    runs."""
+    """Builds bodies. Raises TilescopeError for an unknown operation before anything runs."""
 
     def body(self, block: Block, *, hoist: bool = False) -> Body:
-        """The block as a Body; with `hoist`, loop-invariant operations are taken out of it."""
+        """The block as a Body; with `hoist`, loop-invariant operations are hoisted."""
         operations = block.operations[:-1]
         invariant = _invariant(block, operations) if hoist else frozenset()
         inner = [op for op in operations if op not in invariant]
@@ -38,14 +38,17 @@ class Planner:
         if operation.name in PURE:
             return _bound(operation, PURE[operation.name](operation))
         raise TilescopeError(
-            f"{operation.location} needs the operation {operation.name}, which Tilescope does not execute, so "
-            "the kernel "
-            "was not run."
+            tr(
+                "{location} needs the operation {operation}, which Tilescope does not execute, so the kernel was not "
+                "run.",
+                location=operation.location.label,
+                operation=operation.name,
+            )
         )
 
 
 def _invariant(block: Block, operations: Sequence[Operation]) -> frozenset[Operation]:
-    """Pure operations without an operand that the block defines, directly or through others."""
+    """Pure operations whose operands do not depend on the block's own values."""
     varying = {value.slot for value in block.arguments}
     invariant = []
     for operation in operations:
@@ -58,7 +61,7 @@ def _invariant(block: Block, operations: Sequence[Operation]) -> frozenset[Opera
 
 
 def _uses(operation: Operation) -> set[int]:
-    """Slots that an operation reads, in its regions too."""
+    """Slots that an operation reads, including its regions."""
     slots = {value.slot for value in operation.operands}
     for region in operation.regions:
         for inner in region.walk():

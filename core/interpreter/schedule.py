@@ -1,7 +1,7 @@
-"""The order of the lanes: programs with long loops first, so that the lanes still active stay a prefix.
+"""The order of the lanes: programs with long loops first, so that the active lanes stay a prefix.
 
-Trip counts usually follow from program ids and scalar arguments alone. Where they do, they are computed here for all
-programs at once, before anything runs; where they depend on loaded data, lanes are sorted when they get there.
+Trip counts usually depend only on program ids and scalar arguments. They are then computed here for all programs at
+once, before anything runs. If they depend on loaded data, the lanes are sorted at the loop.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROGRAM = ("tt.get_program_id", "tt.get_num_programs")
 
 
 def lane_order(plan: Plan, bound: Sequence[Any], run: Run, programs: int) -> IntArray:
-    """Linear program ids, those with the most iterations of the outermost loops first; otherwise in launch order."""
+    """Linear program ids, sorted by iterations of the outermost loops (most first), then in launch order."""
     order = np.arange(programs, dtype=np.int64)
     loops = _predictable_loops(plan)
     if not loops or programs < 2:
@@ -45,7 +45,7 @@ def lane_order(plan: Plan, bound: Sequence[Any], run: Run, programs: int) -> Int
 
 @lru_cache(maxsize=256)
 def _predictable_loops(plan: Plan) -> tuple[tuple[tuple[Step, ...], tuple[int, ...]], ...]:
-    """Of each outermost loop whose bounds are predictable: the steps that compute them, and their slots."""
+    """For each outermost loop with predictable bounds: the steps that compute them, and their slots."""
     planner = Planner()
     loops = []
     for operation in plan.function.body.operations:

@@ -1,4 +1,4 @@
-"""Kernels whose programs have to run one after another, not all at once."""
+"""Finds kernels whose programs must run one after another instead of all at once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from functools import lru_cache
 from core.interpreter.ir import Block, Function, Operation, Value
 
 _Roots = dict[int, frozenset[int]]
-"""Slot of a pointer to the slots of the arguments that it may come from."""
+"""Maps the slot of a pointer to the slots of the arguments that it may come from."""
 
 
 @lru_cache(maxsize=256)
 def runs_serially(function: Function) -> bool:
-    """True if a program may wait for another, or programs may choose between tensors."""
+    """True if a program may wait for another, or if programs may choose between tensors."""
     return waits_for_others(function) or _chooses_tensors(function)
 
 
 def waits_for_others(function: Function) -> bool:
-    """True if a loop may wait for what another program does, by an atomic or a volatile load."""
+    """True if a loop may wait for another program, by an atomic or a volatile load."""
     for loop in function.body.walk():
         if loop.name == "scf.while":
             for operation in (op for region in loop.regions for op in region.walk()):
@@ -27,7 +27,7 @@ def waits_for_others(function: Function) -> bool:
 
 
 def _chooses_tensors(function: Function) -> bool:
-    """True if a branch gives a pointer to one tensor or to another: alone, each program has just one of them."""
+    """True if a branch selects a pointer to one tensor or another. A program that runs alone has only one of them."""
     roots: _Roots = {value.slot: frozenset((value.slot,)) for value in function.arguments if value.type.pointer}
     return _block_chooses(function.body, roots)
 
@@ -48,11 +48,11 @@ def _block_chooses(block: Block, roots: _Roots) -> bool:
 
 
 def _differs(operation: Operation, pointers: list[Value], roots: _Roots) -> bool:
-    """Note where the results point to; True if a branch or a choice lets that differ."""
+    """Record where the results point to; True if a branch or a select can change it."""
     results = [value for value in operation.results if value.type.pointer]
     if operation.name == "scf.if":
-        ways = [[v for v in region.terminator.operands if v.type.pointer] for region in operation.regions]
-        choices = [list(way) for way in zip(*ways, strict=True)]
+        yielded = [[v for v in region.terminator.operands if v.type.pointer] for region in operation.regions]
+        choices = [list(values) for values in zip(*yielded, strict=True)]
     elif operation.name == "arith.select":
         choices = [pointers]
     else:

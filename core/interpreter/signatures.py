@@ -1,4 +1,4 @@
-"""What an operation's printed signature leaves unsaid: the types of its results."""
+"""The result types of operations whose printed signature omits them."""
 
 from __future__ import annotations
 

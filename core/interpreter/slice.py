@@ -1,8 +1,8 @@
 """Addresses only: the part of a kernel that its addresses, masks and control flow depend on.
 
-A backward slice of the IR from the pointers and masks of every access and from the bounds and conditions of loops and
-branches. What is not in it, the arithmetic of the kernel, is dropped. A load whose value nothing needs and a store
-become accesses without data (`address_only.access`); a load that addresses depend on stays, and looks first whether a
+It is a backward slice of the IR from the pointers and masks of every access and from the bounds and conditions of loops
+and branches. Everything else, the arithmetic of the kernel, is dropped. Stores and loads whose value is not needed
+become accesses without data (`address_only.access`). A load that addresses depend on stays, and first checks whether a
 store without data should have written what it reads (`address_only.checked`).
 """
 
@@ -18,25 +18,25 @@ from core.interpreter.plan import Plan, plan
 from core.interpreter.serial import waits_for_others
 
 _ACCESSES = ("tt.load", "tt.store", "tt.atomic_", "tt.descriptor_")
-"""Operations (by prefix) that are kept whatever becomes of their results."""
+"""Operations (by prefix) that are kept even if nothing uses their results."""
 
 _WITHOUT_DATA = {"tt.load": 1, "tt.store": 2, "tt.atomic_rmw": 2}
-"""Accesses that can be made without their data, and which of their operands is the mask."""
+"""Accesses that can be recorded without data, and the index of their mask operand."""
 
 _KIND = {"tt.load": "load", "tt.store": "store", "tt.atomic_rmw": "atomic"}
 
 
 @lru_cache(maxsize=256)
 def addresses_of(full: Plan) -> Plan:
-    """The plan that makes the same accesses as `full`, and computes nothing else.
+    """The plan that makes the same accesses as `full` and computes nothing else.
 
-    Where programs wait for what others write, nothing can be left out: that is `full` itself.
+    If programs wait for values that others write, nothing can be dropped, and this is `full` itself.
     """
     return full if waits_for_others(full.function) else plan(sliced(full.function))
 
 
 def sliced(function: Function) -> Function:
-    """`function` without what no address, mask, bound or condition depends on. Slots keep their numbers."""
+    """`function` reduced to what addresses, masks, bounds and conditions depend on. Slots keep their numbers."""
     needs = _Needs()
     while needs.visit(function.body):
         pass
@@ -49,7 +49,7 @@ def _accesses_memory(operation: Operation) -> bool:
 
 
 class _Needs:
-    """The slots that addresses depend on, found by visiting the IR backwards until nothing is added."""
+    """The slots that addresses depend on, found by backward passes over the IR until nothing is added."""
 
     def __init__(self) -> None:
         self.slots: set[int] = set()
@@ -88,7 +88,7 @@ class _Needs:
                 self._need(value for inner in region.walk() for value in inner.operands)
 
     def _carry(self, *groups: Sequence[Value]) -> None:
-        """Values at the same place of each group are the same variable: all are needed, or none."""
+        """Values at the same index of each group are the same variable: all are needed, or none."""
         for same in zip(*groups, strict=True):
             if self._any(same):
                 self._need(same)
@@ -117,7 +117,7 @@ class _Needs:
         self._carry(operation.operands, before.arguments, after.terminator.operands)
 
     def _blocks(self, operation: Operation) -> None:
-        """A call, or basic blocks: what passes between them is kept, all of it."""
+        """A call, or basic blocks: all values that pass between them are kept."""
         self._need(operation.operands)
         for region in operation.regions:
             self._need(region.terminator.operands)
@@ -134,7 +134,7 @@ _CONTROL = {
 
 
 class _Rebuilt:
-    """The IR again, with what is needed."""
+    """Rebuilds the IR with only the needed values."""
 
     def __init__(self, needed: set[int]) -> None:
         self._needed = needed
@@ -152,7 +152,7 @@ class _Rebuilt:
         return tuple(value for value in values if value.slot in self._needed)
 
     def _unneeded(self, values: Sequence[Value], first: int = 0) -> list[int]:
-        """Positions, counted from `first`, of values that nothing needs."""
+        """Positions of unneeded values, counted from `first`."""
         return [first + index for index, value in enumerate(values) if value.slot not in self._needed]
 
     def _operation(self, operation: Operation) -> Operation | None:

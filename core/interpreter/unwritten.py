@@ -1,26 +1,27 @@
-"""What an addresses-only trace did not write, so that no address is computed from it."""
+"""The stores that an addresses-only trace skipped, to refuse addresses that depend on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.ir import Location
 from core.interpreter.memory import Memory
 from core.trace.affine import Affine, Integer
 
 Span = tuple[int, int]
-"""First byte and the byte after the last, in a storage."""
+"""First byte, and the byte after the last, in a storage."""
 
 
 @dataclass
 class UnwrittenStores:
-    """Spans that stores without data cover, by storage and source line; whole extents, masks not looked at."""
+    """Spans that stores without data cover, by storage and source line. They are whole extents and ignore masks."""
 
     _spans: dict[int, dict[str, Span]] = field(default_factory=dict)
 
     def add(self, memory: Memory, offset: Integer, location: Location) -> None:
-        """A store to `offset` was recorded, and nothing was written."""
+        """Record a store to `offset` that wrote nothing."""
         lines = self._spans.setdefault(memory.flat.untyped_storage().data_ptr(), {})
         first, last = _span(memory, offset)
         known = lines.get(str(location), (first, last))
@@ -35,8 +36,13 @@ class UnwrittenStores:
         for line, span in lines.items():
             if first < span[1] and span[0] < last:
                 raise TilescopeError(
-                    f"Addresses depend on what {location} loads from {memory.buffer.name}, which {line} writes, and "
-                    "an addresses-only trace writes nothing: trace with data."
+                    tr(
+                        "Addresses depend on what {location} loads from {tensor} and {store} writes, but an "
+                        "addresses-only trace writes nothing: trace with data.",
+                        location=location.label,
+                        tensor=memory.buffer.name,
+                        store=line,
+                    )
                 )
 
 

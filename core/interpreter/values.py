@@ -1,9 +1,9 @@
-"""What an SSA value is while a kernel runs: one value for all lanes.
+"""The representations of an SSA value while a kernel runs: one value for all lanes.
 
 - int, float, bool: lane-uniform, a scalar or a splat of any shape;
 - Affine, Mask: structured integers and masks, on the host;
 - Pointer: a buffer and structured offsets into it;
-- torch.Tensor [lanes or 1, *dims or 1]: everything else. Broadcasts stay size-1 axes until something needs them.
+- torch.Tensor [lanes or 1, *dims or 1]: everything else. Broadcast axes keep size 1 until something needs them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.ir import Type
 from core.trace import affine, mask
 from core.trace.affine import LANE, Affine, IntArray, Integer
@@ -47,13 +48,13 @@ _device: ContextVar[torch.device] = ContextVar("device", default=_CPU)
 
 
 def device() -> torch.device:
-    """Where tensors of data live: the device of the launch that is being executed."""
+    """The device of data tensors: that of the launch being executed."""
     return _device.get()
 
 
 @contextmanager
 def on_device(where: torch.device) -> Iterator[None]:
-    """Make `where` the device of data inside the block."""
+    """Make `where` the device of data tensors inside the block."""
     token = _device.set(where)
     try:
         yield
@@ -75,15 +76,15 @@ Value = int | float | bool | Affine | Mask | Pointer | torch.Tensor
 
 
 def torch_dtype(element: str) -> torch.dtype:
-    """The torch dtype of an MLIR element type. Raises TilescopeError where torch has none."""
+    """The torch dtype of an MLIR element type. Raises TilescopeError if torch has none."""
     dtype = TORCH_DTYPES.get(element)
     if dtype is None:
-        raise TilescopeError(f"Tilescope cannot hold values of type {element}: torch has no such type.")
+        raise TilescopeError(tr("Tilescope cannot hold values of type {dtype}: torch has no such type.", dtype=element))
     return dtype
 
 
 def zero_of(type_: Type) -> int | float | bool:
-    """The zero of a type, of the Python type that stands for it."""
+    """The zero of a type, as the Python type that represents it."""
     if type_.is_float:
         return 0.0
     return False if type_.element == "i1" else 0
@@ -159,7 +160,7 @@ Part = tuple[int, Any]
 
 
 def join(parts: Sequence[Part], type_: Type) -> Any:
-    """One value from the values of consecutive groups of lanes."""
+    """Join the values of consecutive groups of lanes into one value."""
     parts = [part for part in parts if part[0]]
     first = parts[0][1]
     if len(parts) == 1 or (all(value is first for _, value in parts) and not varies(first)):
@@ -195,14 +196,14 @@ def _join_pointers(parts: Sequence[Part]) -> Pointer:
     buffers = {pointer.buffer for _, pointer in parts}
     if len(buffers) != 1:
         raise TilescopeError(
-            "Tilescope cannot follow a pointer that points to different tensors in different programs."
+            tr("Tilescope cannot follow a pointer that points to different tensors in different programs.")
         )
     rank = max((p.offset.rank for _, p in parts if isinstance(p.offset, Affine)), default=0)
     return Pointer(buffers.pop(), _join_integers([(n, p.offset) for n, p in parts], rank))
 
 
 def _join_integers(parts: Sequence[Part], rank: int) -> Integer:
-    """Lane terms are joined; the other terms are kept apart where every group has the same ones."""
+    """Join lane terms; keep the other terms separate if every group has the same ones."""
     shared = _shared_terms([value for _, value in parts])
     if shared is None:
         return affine.from_array(_concatenate([(n, affine.dense(value, rank)) for n, value in parts]), rank)

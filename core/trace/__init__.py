@@ -1,1 +1,1 @@
-"""What a trace is, and what follows from one: numpy only, so the window may read what a worker executed."""
+"""Traces and their analysis. numpy only, so that the window can read what a worker executed."""

@@ -1,7 +1,7 @@
-"""Address over time: which bytes the programs of launches touch, in the order they touch them, and where that is drawn.
+"""Address over time: the bytes that the programs of launches touch, in order, and their place in a picture.
 
-x counts element accesses, program after program (launch after launch, programs by linear id, each in its own order);
-y is the address, with the tensors stacked in bands. `core.trace.levels` draws it.
+x counts element accesses, program by program (launch by launch, programs by linear id, each in its own order); y is the
+address, with the tensors stacked in bands. `core.trace.levels` draws it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Band:
 
 @dataclass(frozen=True)
 class PlacedBand:
-    """Where a band lies on the y axis, in bytes; `last_byte` is inclusive."""
+    """The position of a band on the y axis, in bytes; `last_byte` is inclusive."""
 
     name: str
     first_byte: int
@@ -41,10 +41,10 @@ class PlacedBand:
 class AddressMap:
     """Accesses per pixel. Row 0 is the lowest address, column 0 the first access.
 
-    `read` and `write` are uint32 [height, width]; `program_edges` float64 [programs + 1] are the x at which each
-    program begins, and the end. `accesses` and `bytes` are the full extents of x and y; `x_range` and `y_range` the
-    part that the picture shows. `sampled` is the part of the rows that was drawn, 1.0 for all; counts of a sample stand
-    for all of them.
+    `read` and `write` are uint32 [height, width]; `program_edges` float64 [programs + 1] are the x positions at which
+    each program begins, and the end. `accesses` and `bytes` are the full extents of x and y; `x_range` and `y_range`
+    are the part in the picture. `sampled` is the share of the rows that was drawn (1.0: all); counts of a sample are
+    scaled up to all rows.
     """
 
     read: npt.NDArray[np.uint32]
@@ -70,7 +70,7 @@ def bands_of(launches: Sequence[Launch], order: Sequence[str] = ()) -> tuple[Ban
 
 
 def placed(bands: Sequence[Band]) -> tuple[tuple[PlacedBand, ...], list[int]]:
-    """The bands stacked on the y axis, and where each begins; the last number is the end."""
+    """The bands stacked on the y axis, and the start of each; the last number is the end."""
     tops = [0]
     for band in bands:
         tops.append(tops[-1] + band.size_bytes)
@@ -79,7 +79,7 @@ def placed(bands: Sequence[Band]) -> tuple[tuple[PlacedBand, ...], list[int]]:
 
 
 def program_edges(launches: Sequence[Launch]) -> IntArray:
-    """Where each program begins on x, and the end: [programs + 1]."""
+    """The x position at which each program begins, and the end: [programs + 1]."""
     lengths = []
     for launch in launches:
         per_program = np.zeros(launch.programs, dtype=np.int64)
@@ -90,7 +90,7 @@ def program_edges(launches: Sequence[Launch]) -> IntArray:
 
 
 def placed_rows(launch: Launch, begins: IntArray) -> Iterator[tuple[Access, Rows, IntArray]]:
-    """Each access with the x of each of its rows, [lanes, rows]."""
+    """Each access with the x position of each of its rows, [lanes, rows]."""
     cursor = begins.copy()
     for access in launch.accesses:
         rows = rows_of(access)

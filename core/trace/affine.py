@@ -1,8 +1,8 @@
 """Structured integers: a constant plus a sum of small arrays that broadcast against each other.
 
-Index arithmetic of a kernel is nearly all of this kind: `pid * 64 + arange(64)[:, None] * stride + arange(64)[None, :]`
-is one number per lane, one per row and one per column. Kept apart, 4,096 offsets of 64 lanes are three arrays of 64
-numbers; they are summed only where something needs each of them.
+Most index arithmetic of kernels has this form: `pid * 64 + arange(64)[:, None] * stride + arange(64)[None, :]` is one
+number per lane, one per row and one per column. Kept separate, 4,096 offsets of 64 lanes are three arrays of 64
+numbers; they are summed only where every element is needed.
 
 Axis 0 of every array is the lane (one program instance each); axis i + 1 is axis i of the tensor. Values are exact in
 int64; `fit` wraps to the declared width where a value can leave it.
@@ -36,7 +36,7 @@ class Term:
 
     @property
     def step(self) -> int | None:
-        """The common difference where the array is an arithmetic progression along its one axis, else None."""
+        """The common difference if the array is an arithmetic progression along its one axis, else None."""
         if self._step is None and not self._irregular:
             self._step = _progression(self.array)
             self._irregular = self._step is None
@@ -44,7 +44,7 @@ class Term:
 
     @property
     def known_step(self) -> int | None:
-        """`step`, if it is known without looking at the array."""
+        """`step` if it is known without reading the array, else None."""
         return self._step
 
     def tight(self) -> Term:
@@ -158,7 +158,7 @@ def add(a: Integer, b: Integer) -> Integer:
 def _sum(a: Term, b: Term) -> Term:
     step = None if a.known_step is None or b.known_step is None else a.known_step + b.known_step
     total = Term(a.axes, a.array + b.array, a.low + b.low, a.high + b.high, step)
-    # Where two terms cancel, interval arithmetic would keep bounds that no element reaches.
+    # If two terms cancel, interval arithmetic would keep bounds that no element reaches.
     return total.tight()
 
 
@@ -199,7 +199,7 @@ def multiply(a: Integer, b: Integer) -> Integer:
 
 
 def apply(function: Callable[..., npt.NDArray[Any]], *values: Integer) -> Integer:
-    """`function` of the dense values (at least one is not an int)."""
+    """`function` of the dense values, of which at least one is not an int."""
     rank = next(v.rank for v in values if isinstance(v, Affine))
     return from_array(function(*(dense(v, rank) for v in values)), rank)
 
@@ -211,7 +211,7 @@ def wrap(value: int, bits: int) -> int:
 
 
 def fit(value: Integer, bits: int) -> Integer:
-    """`value` wrapped to a signed integer of `bits`, as the hardware would hold it."""
+    """`value` wrapped to a signed integer of `bits`, as in hardware."""
     half = 1 << (bits - 1)
     if not isinstance(value, Affine):
         return value if -half <= value < half else wrap(value, bits)

@@ -1,4 +1,4 @@
-"""Rows and arrays back to launches; `core.trace.file` describes the format. Anything odd raises."""
+"""Decodes rows and arrays to launches; `core.trace.file` describes the format. Raises for any inconsistency."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from core.contracts.text import Text
 from core.trace.affine import Affine, IntArray, Integer, Term
 from core.trace.encoder import COLUMNS, KINDS, RELATIONS
 from core.trace.mask import Condition, Mask
@@ -14,7 +15,7 @@ from core.trace.record import Access, Buffer, Fault, Launch, Watched
 
 
 class Decoder:
-    """Reads one encoded trace. Raises ValueError, LookupError or TypeError where it is not one."""
+    """Decodes one trace. Raises ValueError, LookupError or TypeError for anything else."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> None:
         self._rows = rows
@@ -23,7 +24,7 @@ class Decoder:
         self._sizes: list[int] = arrays["sizes"].tolist()
         self._pools = (arrays["numbers"].astype(np.int64), arrays["bits"].astype(np.bool_))
         self._paths = [_text(row["path"]) for row in self._of("path")]
-        self._made: dict[tuple[str, int, int, int], Any] = {}
+        self._cache: dict[tuple[str, int, int, int], Any] = {}
 
     def launches(self) -> list[Launch]:
         heads = list(self._of("launch"))
@@ -96,31 +97,31 @@ class Decoder:
         if rank < 0:
             return constant
         key = ("terms", rank, first, count)
-        if key not in self._made:
+        if key not in self._cache:
             rows = self._tables["terms"]
-            self._made[key] = tuple(self._term(*rows[_index(first + i, rows)]) for i in range(count))
-        return Affine(rank, constant, self._made[key])
+            self._cache[key] = tuple(self._term(*rows[_index(first + i, rows)]) for i in range(count))
+        return Affine(rank, constant, self._cache[key])
 
     def _term(self, axes: int, number: int) -> Term:
         array = self._array(number, 0)
         key = ("term", axes, number, 0)
-        if key not in self._made:
-            self._made[key] = Term(axes, array, int(array.min()), int(array.max()))
-        made: Term = self._made[key]
-        return made
+        if key not in self._cache:
+            self._cache[key] = Term(axes, array, int(array.min()), int(array.max()))
+        term: Term = self._cache[key]
+        return term
 
     def _mask(self, first: int, count: int) -> Mask | None:
         if first < 0:
             return None
         key = ("mask", first, count, 0)
-        if key not in self._made:
+        if key not in self._cache:
             rows = self._tables["conditions"]
             conditions = tuple(self._condition(rows[_index(first + i, rows)]) for i in range(count))
             if not conditions:
                 raise ValueError("a mask without conditions")
-            self._made[key] = Mask(conditions)
-        made: Mask = self._made[key]
-        return made
+            self._cache[key] = Mask(conditions)
+        mask: Mask = self._cache[key]
+        return mask
 
     def _condition(self, row: list[int]) -> Condition:
         relation = RELATIONS[_index(row[0], RELATIONS)]
@@ -133,14 +134,14 @@ class Decoder:
 
     def _array(self, number: int, pool: int) -> Any:
         key = ("array", number, pool, 0)
-        if key not in self._made:
+        if key not in self._cache:
             kind, first, offset, axes = self._tables["arrays"][_index(number, self._tables["arrays"])]
             shape = self._list(offset, axes)
             size = int(np.prod(shape, dtype=np.int64))
             if kind != pool or min(shape, default=0) < 0 or first < 0 or first + size > len(self._pools[pool]):
                 raise ValueError("an array lies outside")
-            self._made[key] = self._pools[pool][first : first + size].reshape(shape)
-        return self._made[key]
+            self._cache[key] = self._pools[pool][first : first + size].reshape(shape)
+        return self._cache[key]
 
     def _watched(self, number: int, row: Mapping[str, Any]) -> Watched:
         programs = self._arrays[f"watched.{number}.programs"].astype(np.int64)
@@ -151,7 +152,7 @@ class Decoder:
 
 
 def _check(access: Access, programs: int) -> None:
-    """The arrays of an access fit its programs and its tile."""
+    """Check that the arrays of an access fit its programs and its tile."""
     ids: IntArray = access.programs
     if ids.ndim != 1 or (ids.size and not (ids.min() >= 0 and ids.max() < programs)):
         raise ValueError("an access by programs that the grid does not have")
@@ -175,7 +176,7 @@ def _table(array: np.ndarray, columns: int) -> list[list[int]]:
 
 
 def _index(number: Any, of: Sequence[Any]) -> int:
-    """`number` as an index; negative ones would silently count from the end."""
+    """`number` as an index. Negative numbers are refused, since they would count from the end."""
     if not 0 <= int(number) < len(of):
         raise IndexError(f"number {number} of {len(of)}")
     return int(number)
@@ -201,6 +202,6 @@ def _buffer(row: Mapping[str, Any]) -> Buffer:
 
 def _fault(row: Mapping[str, Any]) -> Fault:
     fields = {name: row[name] for name in Fault.__dataclass_fields__}
-    for name in ("kind", "access", "file", "sentence"):
+    for name in ("kind", "access", "file"):
         _text(fields[name])
-    return Fault(**fields)
+    return Fault(**{**fields, "sentence": Text.of(fields["sentence"])})

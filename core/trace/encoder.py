@@ -1,16 +1,16 @@
-"""Launches to rows and arrays; `core.trace.file` describes the format."""
+"""Encodes launches as rows and arrays; `core.trace.file` describes the format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 
 from core.trace.affine import Affine, Term
 from core.trace.mask import Condition, Mask
-from core.trace.record import Access, Buffer, Launch
+from core.trace.record import Access, Buffer, Fault, Launch
 
 KINDS = ("load", "store", "atomic")
 RELATIONS = ("<", "==", "!=", "array")
@@ -21,7 +21,7 @@ _INT32 = np.iinfo(np.int32)
 
 
 class Encoder:
-    """Collects launches. What is shared (arrays, the terms of one offset, masks) is written once."""
+    """Collects launches. Shared parts (arrays, the terms of an offset, masks) are written once."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -54,7 +54,7 @@ class Encoder:
         )
         self.rows += [_buffer_row(index, buffer) for buffer in launch.buffers]
         self.rows += [{"row": "printed", "launch": index, "text": text} for text in launch.printed]
-        self.rows += [{"row": "fault", "launch": index, **asdict(fault)} for fault in launch.faults]
+        self.rows += [_fault_row(index, fault) for fault in launch.faults]
         for name, watched in launch.watched.items():
             number = len(self._watched) // 2
             self.rows.append({"row": "watched", "launch": index, "name": name, "truncated": watched.truncated})
@@ -64,7 +64,7 @@ class Encoder:
             self._tables["accesses"].append(self._access(index, access))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that was collected, by the names of the format."""
+        """The collected arrays, by the names of the format."""
         numbers = np.concatenate([np.empty(0, dtype=np.int64), *self._numbers])
         if not numbers.size or (numbers.min() >= _INT32.min and numbers.max() <= _INT32.max):
             numbers = numbers.astype(np.int32)
@@ -144,7 +144,7 @@ class Encoder:
         return RELATIONS.index(condition.relation), *self._value(condition.difference), -1
 
     def _array(self, array: np.ndarray) -> int:
-        """An array by its number; the same object is written once."""
+        """The number of an array; the same object is written once."""
         known = self._known.get(("array", id(array)))
         if known is not None:
             return int(known)
@@ -157,6 +157,11 @@ class Encoder:
         self._known[("array", id(array))] = len(self._tables["arrays"])
         self._tables["arrays"].append(row)
         return len(self._tables["arrays"]) - 1
+
+
+def _fault_row(launch: int, fault: Fault) -> dict[str, Any]:
+    row = {item.name: getattr(fault, item.name) for item in fields(fault)}
+    return {"row": "fault", "launch": launch, **row, "sentence": fault.sentence.plain()}
 
 
 def _buffer_row(launch: int, buffer: Buffer) -> dict[str, Any]:

@@ -1,16 +1,16 @@
-"""A trace as JSON rows and plain arrays, and as one file: what a worker sends, and what a user exports and reopens.
+"""A trace as JSON rows and plain arrays, which a worker sends, and as one file, which a user exports and reopens.
 
 The file is an .npz archive (a zip of .npy members, no pickle). Member `__tilescope_trace__` is the JSON of
-`{"version": 1, "rows": [...]}`; the other members are the arrays. Each row is flat and says in `row` what it is:
+`{"version": 1, "rows": [...]}`; the other members are the arrays. Each row names its kind in `row`:
 
 - launch: function, file, first_line, source, ttir, grid_x, grid_y, grid_z, config; launches count from 0 in order;
 - buffer: launch, name, dtype, element_bytes, size_bytes, data_ptr, shape and strides ('2 3' for (2, 3));
-- printed: launch, text: what `tl.device_print` printed;
-- fault: launch, and the fields of `core.trace.record.Fault`;
+- printed: launch, text (a line of `tl.device_print`);
+- fault: launch, and the fields of `core.trace.record.Fault`, with the sentence as `Text.plain` gives it;
 - watched: launch, name, truncated; its arrays are `watched.I.programs` and `watched.I.values`, I its number;
-- path: a source file that accesses name by its number.
+- path: a source file, which accesses refer to by number.
 
-The accesses are tables of int64, columns in the order given here; an array that several of them share is held once:
+The accesses are tables of int64 with the columns below; a shared array is stored once:
 
 - accesses: launch, kind (0 load, 1 store, 2 atomic), buffer, path, line, element_bytes, order, programs (an array),
   rank (-1: the offset is a constant), constant, first term, terms, first condition (-1: no mask), conditions,
@@ -34,6 +34,7 @@ import numpy as np
 
 from core.contracts.archive import DAMAGE, Array
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.trace.decoder import Decoder
 from core.trace.encoder import Encoder
 from core.trace.record import Launch
@@ -46,7 +47,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class EncodedTrace:
-    """Launches as a field of a result: the rows and the arrays of `encode`."""
+    """Encoded launches as a field of a result: the rows and the arrays of `encode`."""
 
     rows: tuple[dict[str, Any], ...] = ()
     arrays: Mapping[str, Array] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class EncodedTrace:
         return decode(self.rows, self.arrays)
 
     def same_as(self, other: EncodedTrace) -> bool:
-        """Whether the two hold the same accesses of the same launches."""
+        """Whether both hold the same accesses of the same launches."""
         return (
             self.rows == other.rows
             and self.arrays.keys() == other.arrays.keys()
@@ -82,7 +83,9 @@ def decode(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) 
     try:
         return Decoder(rows, arrays).launches()
     except DAMAGE as error:
-        raise TilescopeError(f"The trace is damaged and cannot be read ({_first_line(error)}).") from error
+        raise TilescopeError(
+            tr("The trace is damaged and cannot be read ({reason}).", reason=_first_line(error))
+        ) from error
 
 
 def save(path: str | Path, launches: Sequence[Launch]) -> None:
@@ -94,19 +97,27 @@ def save(path: str | Path, launches: Sequence[Launch]) -> None:
     try:
         Path(path).write_bytes(buffer.getbuffer())
     except OSError as error:
-        raise TilescopeError(f"The trace could not be written to {path}: {error.strerror or error}.") from error
+        raise TilescopeError(
+            tr(
+                "The trace could not be written to {path}: {reason}.",
+                path=str(path),
+                reason=error.strerror or str(error),
+            )
+        ) from error
 
 
 def load(path: str | Path) -> list[Launch]:
     """The launches of a file that `save` wrote.
 
-    Raises TilescopeError, with one sentence, for a file that cannot be opened, is no trace, is of a newer version, or
-    is damaged.
+    Raises TilescopeError, with one sentence, if the file cannot be opened, is not a trace, has a newer version, or is
+    damaged.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise TilescopeError(f"{path} could not be opened: {error.strerror or error}.") from error
+        raise TilescopeError(
+            tr("{path} could not be opened: {reason}.", path=str(path), reason=error.strerror or str(error))
+        ) from error
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             members = {name: archive[name] for name in archive.files}
@@ -114,12 +125,17 @@ def load(path: str | Path) -> list[Launch]:
         version, rows = header["version"], header["rows"]
     except DAMAGE as error:
         raise TilescopeError(
-            f"{path} is not a trace that Tilescope wrote, or it is damaged: export the trace again."
+            tr("{path} is not a trace from Tilescope, or it is damaged: export the trace again.", path=str(path))
         ) from error
     if version != VERSION:
         raise TilescopeError(
-            f"{path} holds a trace of format {version!r}, and this version of Tilescope reads format {VERSION}: open "
-            "it with the version that wrote it, or trace the kernel again."
+            tr(
+                "{path} holds a trace of format {version}, but this version of Tilescope reads format {supported}: "
+                "open it with the version that wrote it, or trace the kernel again.",
+                path=str(path),
+                version=repr(version),
+                supported=VERSION,
+            )
         )
     return decode(rows, members)
 

@@ -1,4 +1,4 @@
-"""Which elements of a tensor are touched, and how often: its two-dimensional view as a picture."""
+"""How often each element of a tensor is touched, as a picture of its two-dimensional view."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from core.trace.record import Access, Buffer, Launch
 from core.trace.rows import rows_of
 
 _PIECES = 1 << 22
-"""Parts of rows that are drawn at a time: bounds the memory that drawing takes."""
+"""Parts of rows that are drawn at a time; limits the memory for drawing."""
 
 
 _DENSE_ELEMENTS = 1 << 22
-"""Up to so many elements of a tensor are counted one by one, which takes no longer where runs are long."""
+"""Tensors up to this size are counted element by element, which is as fast for long runs."""
 
 
 @dataclass(frozen=True, eq=False)
 class TensorHeatmap:
     """Accesses per pixel of a tensor of `rows` x `columns` elements: its last axis is x, the others are stacked on y.
 
-    `reads` and `writes` are unsigned integers [height, width], as small as hold their counts, row 0 at the top (the
-    first rows); each sums to the element accesses of its kind. An atomic is one of both.
+    `reads` and `writes` are the smallest unsigned integers that hold the counts, [height, width], with row 0 (the first
+    rows) at the top; each sums to the element accesses of its kind. An atomic counts as both.
     """
 
     reads: Array
@@ -56,7 +56,7 @@ def tensor_heatmap(
     width: int,
     program: int | None = None,
 ) -> TensorHeatmap:
-    """Where `launches` touch the tensor of `shape` that occupies `size_bytes` from `data_ptr`, contiguous.
+    """The accesses of `launches` to the contiguous tensor of `shape` that occupies `size_bytes` from `data_ptr`.
 
     The picture has at most one pixel per element: `height` and `width` are upper limits. With `program`, only the
     accesses of that linear program id count.
@@ -80,9 +80,9 @@ def tensor_heatmap(
 
 
 def _base(buffer: Buffer, data_ptr: int, size_bytes: int, element_bytes: int) -> int | None:
-    """The element of the tensor that `buffer` begins at (negative before it), or None if it is other memory.
+    """The element of the tensor at which `buffer` begins (negative before it), or None for other memory.
 
-    Views of another element size have elements of their own and are left out.
+    Views with another element size are left out.
     """
     apart = buffer.data_ptr + buffer.size_bytes <= data_ptr or data_ptr + size_bytes <= buffer.data_ptr
     if apart or buffer.element_bytes != element_bytes:
@@ -91,7 +91,7 @@ def _base(buffer: Buffer, data_ptr: int, size_bytes: int, element_bytes: int) ->
 
 
 def _runs(access: Access, program: int | None) -> tuple[IntArray, IntArray, int]:
-    """Contiguous runs of elements, [n] each, and how often all of them are made."""
+    """Contiguous runs of elements, [n] each, and how often each run occurs."""
     rows = rows_of(access)
     starts, lengths = np.broadcast_arrays(rows.starts, rows.lengths)
     if program is not None:
@@ -121,7 +121,7 @@ def _begins(elements: int, pixels: int) -> IntArray:
 
 
 class _Elements:
-    """Counts runs by element, and pixels from elements: for tensors of moderate size."""
+    """Counts runs per element, then elements per pixel; for tensors of moderate size."""
 
     def __init__(self, rows: int, columns: int, shown: tuple[int, int]) -> None:
         self._rows, self._columns, self._shown = rows, columns, shown
@@ -141,7 +141,7 @@ class _Elements:
 
 
 class _Pixels:
-    """Counts runs by pixel, each cut where it leaves a row of the tensor or a pixel: for tensors of any size."""
+    """Counts runs per pixel, cut at the ends of tensor rows and pixels; for tensors of any size."""
 
     def __init__(self, rows: int, columns: int, shown: tuple[int, int]) -> None:
         self._rows = rows
@@ -176,7 +176,7 @@ class _Pixels:
             begin = end
 
     def _cell(self, element: IntArray) -> IntArray:
-        """Pixel columns counted through all rows of the tensor: row * width + column of the picture."""
+        """The cell of an element, counted through all tensor rows: row * width + column of the picture."""
         return element // self._columns * self._width + element % self._columns * self._width // self._columns
 
     def _begin(self, cell: IntArray) -> IntArray:

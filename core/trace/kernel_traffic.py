@@ -1,4 +1,4 @@
-"""What a topic shows of the kernels that it traced: bytes by tensor, by source line, and the sources."""
+"""The traffic of the kernels that a topic traced: bytes per tensor and per source line, and the sources."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class TensorTraffic:
-    """Bytes that one function of a kernel read of a tensor and wrote to it, and how many of them are distinct.
+    """Bytes that one function of a kernel read from a tensor and wrote to it, and how many of them are distinct.
 
-    `function` is '' where the functions of a kernel are counted together.
+    `function` is '' if the functions of a kernel are counted together.
     """
 
     kernel: str
@@ -35,7 +35,7 @@ class TensorTraffic:
 
 @dataclass(frozen=True)
 class KernelTraffic:
-    """Everything that kernels moved; traced."""
+    """All traffic of kernels. Traced."""
 
     traffic: tuple[TensorTraffic, ...] = ()
     lines: tuple[LineTraffic, ...] = ()
@@ -48,7 +48,7 @@ class KernelTraffic:
 def kernel_traffic(kernel: str, launches: Sequence[Launch], tensor_of: Mapping[str, str]) -> KernelTraffic:
     """The traffic of one kernel, which may launch several functions.
 
-    `tensor_of` names the tensor behind a pointer argument; one that is not known keeps its own name, so that nothing is
+    `tensor_of` names the tensor behind a pointer argument. An unknown argument keeps its own name, so that nothing is
     hidden.
     """
     whole = KernelTraffic()
@@ -93,7 +93,7 @@ def moved_bytes(traffic: Iterable[TensorTraffic]) -> int:
 def by_tensor(traffic: Iterable[TensorTraffic]) -> tuple[TensorTraffic, ...]:
     """One entry per kernel and tensor, in order of appearance: the functions of a kernel added up.
 
-    What several functions touch is taken for the same bytes: the largest `unique_bytes` stands for all.
+    The functions are assumed to touch the same bytes, so `unique_bytes` is the largest of theirs.
     """
     sums: dict[tuple[str, str], TensorTraffic] = {}
     for row in traffic:
@@ -111,6 +111,6 @@ def by_tensor(traffic: Iterable[TensorTraffic]) -> tuple[TensorTraffic, ...]:
 
 
 def shown_path(file: str) -> str:
-    """Relative to the project where it lies inside, so that a result tells nothing about the machine."""
+    """The path relative to the project, or only the file name outside it, so that results hold no machine paths."""
     path = Path(file)
     return str(path.relative_to(_ROOT)) if path.is_relative_to(_ROOT) else path.name

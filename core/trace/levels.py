@@ -1,12 +1,12 @@
-"""An address map that can be panned and zoomed: the rows of a trace, indexed, with levels of detail.
+"""An address map for panning and zooming: the indexed rows of a trace, with levels of detail.
 
-The whole trace is walked through once, and not for each picture:
+The whole trace is read once, not for each picture:
 
-- rows (contiguous runs of elements) are flattened, split into equal blocks of time, and sorted by address inside a
+- rows (contiguous runs of elements) are flattened, split into equal blocks of time, and sorted by address inside each
   block, so that the rows of any rectangle are a few slices;
-- each further level keeps one row of four, drawn at random among neighbours in time and address. A picture takes the
-  finest level with few enough rows in its rectangle, so its cost does not grow with the trace, and it is exact wherever
-  the rectangle holds few.
+- each coarser level keeps one of four rows, chosen at random among neighbours in time and address. A picture uses the
+  finest level with few enough rows in its rectangle, so its cost does not grow with the trace, and it is exact if the
+  rectangle holds few rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from core.trace.record import Launch
 from core.trace.span_canvas import SpanCanvas, Spans
 
 DRAWN_ROWS = 300_000
-"""Rows that one picture draws at most: about 20 ms."""
+"""Most rows in one picture, which take about 20 ms."""
 
 _BLOCKS = 128
 _COARSER = 4
@@ -32,7 +32,7 @@ _KIND_BITS = {"load": 1, "store": 2, "atomic": 3}
 
 @dataclass(frozen=True)
 class _Sites:
-    """What rows of one source line, kind and element size have in common, by the number that a row keeps."""
+    """The source line, kind and element size of rows, by the site number of a row."""
 
     file: tuple[str, ...]
     line: IntArray
@@ -53,13 +53,13 @@ class _Level:
         self._x_high = np.array([int(part.max()) if len(part) else -1 for part in spans])
 
     def coarser(self, rng: np.random.Generator) -> _Level:
-        """One of each few neighbours."""
+        """A level with one of every four neighbours."""
         count = len(self.rows) // _COARSER
         chosen = np.arange(count) * _COARSER + rng.integers(0, _COARSER, count)
         return _Level(self.rows.take(chosen), self.key[chosen], self._y_end)
 
     def segments(self, x: Extent, y: Extent) -> tuple[IntArray, IntArray]:
-        """Slices that hold every row which begins inside (and, at the first and last block, some that do not)."""
+        """Slices with every row that begins inside (and, in the first and last block, some that do not)."""
         blocks = np.flatnonzero((self._x_high >= x[0]) & (self._x_low < x[1]) & (self._x_high >= 0))
         base = blocks * self._y_end
         low, high = (int(np.clip(v, 0, self._y_end)) for v in (np.floor(y[0]), np.ceil(y[1])))
@@ -101,10 +101,10 @@ class AddressLevels:
         line: tuple[str, int] | None = None,
         drawn_rows: int = DRAWN_ROWS,
     ) -> AddressMap:
-        """The accesses inside `x_range` (accesses) and `y_range` (bytes), all of those of one source line if `line`.
+        """The accesses inside `x_range` (accesses) and `y_range` (bytes), or only those of one source `line`.
 
-        Rows that cross pixels are split evenly among them. Where the rectangle holds more than `drawn_rows` rows, a
-        sample is drawn and `sampled` says how large a part; pass `len(levels)` for an exact picture.
+        Rows that cross pixels are split evenly among them. If the rectangle holds more than `drawn_rows` rows, a sample
+        is drawn and `sampled` is its share; pass `len(levels)` for an exact picture.
         """
         x = x_range or (0.0, max(self.accesses, 1.0))
         y = y_range or (0.0, float(self._bytes))
@@ -132,11 +132,11 @@ class AddressLevels:
         )
 
     def __len__(self) -> int:
-        """Rows in all."""
+        """The number of rows."""
         return len(self._levels[0].rows)
 
     def _sampled_rows(self, x: Extent, y: Extent, drawn_rows: int) -> tuple[Spans, float]:
-        """Rows that may lie in the rectangle, of the finest level with few enough of them, and which part of all."""
+        """Rows that may lie in the rectangle, from the finest level with few enough of them, and their share."""
         whole = 0
         for level in self._levels:
             first, last = level.segments(x, y)
@@ -164,7 +164,7 @@ def _levels(rows: Spans, x_end: int, y_end: int) -> list[_Level]:
 def _flattened(
     launches: Sequence[Launch], bands: Sequence[Band], tops: Sequence[int], edges: IntArray
 ) -> tuple[Spans, _Sites]:
-    """All rows that touch something in a band, and their sites."""
+    """All rows that touch a band, and their sites."""
     sites: dict[tuple[str, int, int, int], int] = {}
     parts: list[Spans] = []
     x_type, y_type = (np.uint32 if end < 1 << 32 else np.int64 for end in (int(edges[-1]), tops[-1]))

@@ -1,7 +1,7 @@
-"""Structured masks: a conjunction of conditions on structured integers, evaluated where something needs them.
+"""Structured masks: conjunctions of conditions on structured integers, evaluated only when needed.
 
 A mask such as `(rows < N)[:, None] & (columns <= rows)` stays a list of comparisons. Bounds decide most of them without
-looking at an element: a tile that lies wholly inside the tensor has no mask at all.
+evaluating an element: a tile that lies fully inside the tensor has no mask.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 class Condition:
-    """`difference < 0`, `== 0` or `!= 0`; or, when `difference` is None, an array that was computed already."""
+    """`difference < 0`, `== 0` or `!= 0`; or a precomputed array if `difference` is None."""
 
     __slots__ = ("_array", "difference", "relation")
 
@@ -42,9 +42,9 @@ class Condition:
         return sum(1 << axis for axis, size in enumerate(self._array.shape) if size != 1)
 
     def arrays(self) -> list[npt.NDArray[Any]]:
-        """What it holds in memory."""
-        held: list[npt.NDArray[Any]] = [] if self._array is None else [self._array]
-        return held + ([] if self.difference is None else [term.array for term in self.difference.terms])
+        """The arrays that it holds in memory."""
+        arrays: list[npt.NDArray[Any]] = [] if self._array is None else [self._array]
+        return arrays + ([] if self.difference is None else [term.array for term in self.difference.terms])
 
     def cut(self, lanes: slice | IntArray) -> Condition:
         array = self._array
@@ -68,7 +68,7 @@ class Condition:
         return Condition("!=" if self.relation == "==" else "==", difference, array)
 
     def holds_for(self) -> BoolArray:
-        """Per lane ([lanes] or [1]): True where bounds alone show that it holds for the whole tile."""
+        """Per lane ([lanes] or [1]): True if bounds show that it holds for the whole tile."""
         difference = self.difference
         if difference is None or self.relation != "<":
             return np.asarray(self.array.all(axis=tuple(range(1, self.array.ndim))))
@@ -81,7 +81,7 @@ class Condition:
 
 
 def _evaluate(relation: str, difference: Affine) -> BoolArray:
-    """Compares the narrowest term with the sum of the others: one pass over the result, no wide temporaries."""
+    """Compare the last term with the sum of the others, in one pass over the result without wide temporaries."""
     last = max(difference.terms, key=lambda term: term.axes)
     rest: Any = difference.constant
     for term in difference.terms:
@@ -93,14 +93,14 @@ def _evaluate(relation: str, difference: Affine) -> BoolArray:
 
 
 class Mask:
-    """All of `conditions` hold. Never empty: an always-true mask is the bool True."""
+    """The conjunction of `conditions`, which is never empty: an always-true mask is the bool True."""
 
     __slots__ = ("_array", "conditions", "device_copy")
 
     def __init__(self, conditions: tuple[Condition, ...]) -> None:
         self.conditions = conditions
         self.device_copy: Any = None
-        """The array as a torch tensor, once something has asked for it."""
+        """The array as a torch tensor, once it has been requested."""
         self._array: BoolArray | None = None
 
     @property
@@ -127,7 +127,7 @@ class Mask:
         return mask
 
     def full_lanes(self) -> BoolArray:
-        """Per lane ([lanes] or [1]): True where the mask holds for the whole tile."""
+        """Per lane ([lanes] or [1]): True if the mask holds for the whole tile."""
         total = self.conditions[0].holds_for()
         for condition in self.conditions[1:]:
             total = total & condition.holds_for()
@@ -139,7 +139,7 @@ Predicate = bool | Mask
 
 
 def from_array(array: npt.NDArray[Any]) -> Predicate:
-    """The mask that `array` ([lane, *dims]) holds."""
+    """The mask with the values of `array` ([lane, *dims])."""
     if array.size == 1:
         return bool(array.reshape(-1)[0])
     return Mask((Condition("array", None, array.astype(np.bool_, copy=False)),))

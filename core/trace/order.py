@@ -1,4 +1,4 @@
-"""Where each access of some launches stands in time: launch after launch, program after program, each in its order."""
+"""The order of the accesses of several launches: launch by launch, program by program, each in its own order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.trace.rows import rows_of
 class Moment:
     """One element access: the `element`-th unmasked element of `access`, made by `program`.
 
-    Programs are numbered through all launches; `launch` is the number of theirs.
+    Programs are numbered across all launches; `launch` is the index of the launch.
     """
 
     launch: int
@@ -28,9 +28,9 @@ class Moment:
 
 
 class Order:
-    """The time axis of launches that follow each other, counted in element accesses: what an address map draws as x.
+    """The time axis of consecutive launches, counted in element accesses: the x axis of an address map.
 
-    `edges` float64 [programs + 1] are where each program begins, and the end.
+    `edges` float64 [programs + 1] are the positions at which each program begins, and the end.
     """
 
     def __init__(self, launches: Sequence[Launch]) -> None:
@@ -50,11 +50,11 @@ class Order:
         return len(self.edges) - 1
 
     def accesses_of_program(self) -> npt.NDArray[np.float64]:
-        """Element accesses that each program makes, [programs]."""
+        """Element accesses per program, [programs]."""
         return np.diff(self.edges)
 
     def program_at(self, x: float) -> int | None:
-        """The program that is running at `x`, or None outside the axis."""
+        """The program at `x`, or None outside the axis."""
         if not 0 <= x < self.accesses:
             return None
         return int(np.searchsorted(self.edges, x, side="right")) - 1
@@ -70,7 +70,7 @@ class Order:
         return Moment(self._launch_of(program), program, accesses[index], inside - int(starts[index]))
 
     def time_of(self, program: int, order: int) -> float | None:
-        """Where the access of that `order` begins in a program, or None where it touches nothing."""
+        """The position at which the access with that `order` begins in a program, or None if it touches nothing."""
         if not 0 <= program < self.programs:
             return None
         starts, accesses = self._of_program(program)
@@ -81,13 +81,13 @@ class Order:
         return int(np.searchsorted(self._first_program, program, side="right")) - 1
 
     def _of_program(self, program: int) -> tuple[IntArray, list[Access]]:
-        """Starts, from the program's begin, of the accesses in which it touches something. The last is kept."""
+        """Starts, relative to the program's, of its non-empty accesses. The last program is cached."""
         if self._spans[0] != program:
             launch = self._launch_of(program)
-            mine = program - int(self._first_program[launch])
+            in_launch = program - int(self._first_program[launch])
             lengths, accesses = [0], []
             for access, elements in zip(self._launches[launch].accesses, self._elements[launch], strict=True):
-                for lane in np.flatnonzero(access.programs == mine):
+                for lane in np.flatnonzero(access.programs == in_launch):
                     if elements[lane]:
                         lengths.append(int(elements[lane]))
                         accesses.append(access)

@@ -1,6 +1,6 @@
-"""Write-write races: bytes that two programs of a launch store to, without an atomic.
+"""Write-write races: bytes that two programs of a launch store to without an atomic.
 
-Programs run in any order, so what such a byte holds afterwards is up to chance.
+Programs run in any order, so the final value of such a byte is undefined.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.contracts.text import Text, Value, tr
 from core.trace.affine import IntArray
 from core.trace.record import Access, Launch
 from core.trace.rows import rows_of
@@ -18,11 +19,11 @@ from core.trace.rows import rows_of
 
 @dataclass(frozen=True)
 class Race:
-    """Two source lines (or one with itself) whose stores meet in one tensor.
+    """Two source lines (or one line with itself) that store to the same bytes of a tensor.
 
-    The lowest byte that they share is in element `index` (offset from the tensor's data_ptr): `program` stores it at
-    `file`:`line`, `other_program` at `other_file`:`other_line` (linear ids). `count` is the number of bytes of the
-    tensor that more than one program stores to at these lines.
+    The lowest shared byte is in element `index` (offset from the tensor's data_ptr): `program` stores to it at
+    `file`:`line`, `other_program` at `other_file`:`other_line` (linear ids). `count` is the number of bytes that more
+    than one program stores to at these lines.
     """
 
     tensor: str
@@ -34,13 +35,13 @@ class Race:
     other_program: int
     index: int
     count: int
-    sentence: str
+    sentence: Text
     kind: str = "write-write race"
 
 
 @dataclass(frozen=True)
 class _Stores:
-    """Byte spans that one source line stores to in one memory: [n] each."""
+    """Byte spans that one source line stores to in one buffer: [n] each."""
 
     begin: IntArray
     end: IntArray
@@ -52,7 +53,7 @@ Site = tuple[str, int, int]
 
 
 def races(launch: Launch) -> tuple[Race, ...]:
-    """Every pair of store sites of `launch` with bytes that two programs write. Tensors that share memory are seen."""
+    """Every pair of store sites of `launch` with bytes that two programs write, including tensors that share memory."""
     grouped: dict[Site, list[Access]] = {}
     for access in launch.accesses:
         if access.kind == "store":
@@ -98,9 +99,30 @@ def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, 
     byte, program, other = pieces.first(shared)
     buffer = launch.buffers[site[2]]
     index, count = (byte - buffer.data_ptr) // buffer.element_bytes, int(pieces.lengths[shared].sum())
-    places = f"{site[0]}:{site[1]}"
-    if other_site[:2] != site[:2]:
-        places += f" and {other_site[0]}:{other_site[1]}"
+    details: dict[str, Value] = {
+        "program": program,
+        "other": other,
+        "kernel": launch.function,
+        "index": index,
+        "tensor": buffer.name,
+        "location": f"{site[0]}:{site[1]}",
+        "count": count,
+    }
+    if other_site[:2] == site[:2]:
+        sentence = tr(
+            "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location}, so the "
+            "final value is undefined ({count:,} bytes in total): give each program its own elements, or use an "
+            "atomic.",
+            **details,
+        )
+    else:
+        sentence = tr(
+            "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location} and "
+            "{other_location}, so the final value is undefined ({count:,} bytes in total): give each program its own "
+            "elements, or use an atomic.",
+            other_location=f"{other_site[0]}:{other_site[1]}",
+            **details,
+        )
     return Race(
         tensor=buffer.name,
         file=site[0],
@@ -111,18 +133,14 @@ def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, 
         other_program=other,
         index=index,
         count=count,
-        sentence=(
-            f"Programs {program} and {other} of {launch.function} both store to index {index} of {buffer.name} at "
-            f"{places}, so which value stays is up to chance ({count:,} bytes in all): give each program elements of "
-            "its own, or use an atomic."
-        ),
+        sentence=sentence,
     )
 
 
 class _Pieces:
-    """The byte axis cut where any span begins or ends; a piece is contested if two programs cover it.
+    """The byte axis, cut at the ends of all spans. A piece is contested if two programs cover it.
 
-    Every program that covers a piece is known by the lowest and the highest id there: two differ, or there is one.
+    The lowest and highest program id per piece show whether more than one program covers it.
     """
 
     def __init__(self, a: _Stores, b: _Stores, *, itself: bool) -> None:
@@ -141,7 +159,7 @@ class _Pieces:
         return np.where(high < 0, -1, low), high
 
     def _covered(self, stores: _Stores) -> Iterator[tuple[IntArray, IntArray]]:
-        """(piece, program) pairs, some spans at a time: a long span covers many pieces."""
+        """(piece, program) pairs, for some spans at a time, since a long span covers many pieces."""
         first = np.searchsorted(self._cuts, stores.begin)
         count = np.searchsorted(self._cuts, stores.end) - first
         total = np.concatenate(([0], count.cumsum()))

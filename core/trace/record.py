@@ -1,4 +1,4 @@
-"""What a trace is: buffers, accesses, faults, watched values, launches."""
+"""The records of a trace: buffers, accesses, faults, watched values, launches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from core.contracts.text import Text
 from core.trace.affine import Affine, IntArray, Integer
 from core.trace.mask import BoolArray, Mask
 
@@ -33,12 +34,11 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Access:
-    """One load or store, executed by some programs at once.
+    """One load or store, executed by several programs at once.
 
     `programs` are linear program ids (x fastest) [lanes], in lane order. Offsets are in elements from the buffer's
-    `data_ptr` and stay factored; so does the mask (None: every element takes part). `shape` is the tile of one
-    program, () for a scalar. `iteration` are the counters of the loops around, outermost first, and `order` ranks
-    the accesses of a program.
+    `data_ptr` and stay factored, as does the mask (None: no mask). `shape` is the tile of one program, () for a scalar.
+    `iteration` are the counters of the enclosing loops, outermost first, and `order` ranks the accesses of a program.
     """
 
     kind: AccessKind
@@ -59,17 +59,17 @@ class Access:
         return np.broadcast_to(dense, (len(self.programs), *self.shape))
 
     def active(self) -> BoolArray:
-        """Which elements take part, materialised: [lanes, *shape]."""
+        """The unmasked elements, materialised: [lanes, *shape]."""
         dense = np.True_ if self.mask is None else self.mask.array
         return np.broadcast_to(dense, (len(self.programs), *self.shape))
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What went wrong at one source line, while execution went on: `count` elements were masked off there.
+    """A fault at one source line that did not stop the execution: `count` elements were masked off there.
 
-    `kind` is 'out of bounds'. `program` (linear id) and `index` (element offset from the buffer's `data_ptr`) are
-    those of the first element; `buffer` indexes the launch's buffers. `sentence` says it all to the user.
+    `kind` is 'out of bounds'. `program` (linear id) and `index` (element offset from the buffer's `data_ptr`) are those
+    of the first element; `buffer` indexes the launch's buffers. `sentence` describes the fault to the user.
     """
 
     kind: str
@@ -80,15 +80,15 @@ class Fault:
     program: int
     index: int
     count: int
-    sentence: str
+    sentence: Text
 
 
 @dataclass(frozen=True)
 class Watched:
     """A loop-carried variable at the end of each iteration.
 
-    `values` [programs, iterations, *shape] is NaN where that program did not run that iteration; `programs` are the
-    linear ids of the rows. `truncated` says that a byte limit left programs out.
+    `values` [programs, iterations, *shape] is NaN for iterations that a program did not run; `programs` are the linear
+    ids of the rows. `truncated` says that a byte limit left programs out.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Watched:
 class Launch:
     """One `kernel[grid](...)`, executed and traced. `grid` is (x, y, z); programs are numbered with x fastest.
 
-    `config` is the configuration that an autotuner chose, as text; `faults` what execution survived.
+    `config` is the configuration that an autotuner chose, as text; `faults` are those that did not stop execution.
     """
 
     function: str
@@ -123,7 +123,7 @@ class Launch:
         return x * y * z
 
     def trace_bytes(self) -> int:
-        """Memory that the accesses hold; arrays that several of them share count once."""
+        """Memory that the accesses hold; shared arrays count once."""
         arrays: dict[int, int] = {}
         for access in self.accesses:
             arrays[id(access.programs)] = access.programs.nbytes
@@ -170,7 +170,7 @@ class WatchRecorder:
             history.append(value)
 
     def finish(self) -> dict[str, Watched]:
-        """The watched variables that some loop carried."""
+        """The watched variables that a loop carried."""
         return {name: self._stack(name, rows) for name, rows in self._rows.items() if rows}
 
     def _stack(self, name: str, rows: dict[int, list[npt.NDArray[Any]]]) -> Watched:

@@ -1,15 +1,15 @@
-"""Reuse: how much of what programs request they have requested before, and how large a cache would see it.
+"""Reuse: how often programs request the same bytes again, and how large a cache must be to serve these requests.
 
-Two curves of a list of launches, over time counted in element accesses, programs one after another by linear id (a GPU
-runs many at once, so these are properties of the access order and not predictions of a GPU's cache):
+Two curves for a list of launches. Time is counted in element accesses, with programs one after another by linear id. A
+GPU runs many programs at once, so the curves are properties of the access order, not predictions of a GPU's cache.
 
-- working set: for each of some equal windows of time, bytes requested and distinct bytes in it, and distinct bytes so
-  far, in cache lines;
-- hit share: the part of line requests that a fully associative LRU cache of a given size would serve. The distance of a
-  request is the number of distinct lines requested since the line last was (Mattson et al. 1970); a cache of at
-  least that many lines hits.
+- working set: per equal window of time, the bytes requested, the distinct bytes, and the distinct bytes so far, in
+  cache lines;
+- hit share: the share of line requests that a fully associative LRU cache of a given size would serve. The distance of
+  a request is the number of distinct lines requested since the last request of its line (Mattson et al. 1970); a cache
+  with at least that many lines hits.
 
-A request is one cache line of one contiguous row of a tile: the elements of a row that share a line ask for it once.
+A request is one cache line of one contiguous row of a tile: elements of a row that share a line request it once.
 """
 
 from __future__ import annotations
@@ -26,22 +26,21 @@ from core.trace.record import Launch
 from core.trace.rows import rows_of
 
 LINE_BYTES = 128
-"""The cache line of NVIDIA GPUs."""
+"""The size of a cache line on NVIDIA GPUs."""
 
 MAX_REQUESTS = 1 << 22
-"""Stack distances are exact up to this many requests; above, a sample of the lines is followed."""
+"""Stack distances are exact up to this many requests; beyond, only a sample of the lines is followed."""
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Reuse:
-    """The curves; every count of bytes is of whole cache lines.
+    """The curves. All byte counts are in whole cache lines.
 
-    `window_ends` int64 [windows] are in element accesses; `window_bytes`, `window_distinct_bytes` and `seen_bytes`,
-    int64 [windows], belong to them. `hit_share` float64 [sizes] goes with `cache_bytes` int64 [sizes]; it never falls,
-    and its last value leaves only first touches as misses. `sampled_share` is the part of the lines whose distances
-    were followed, 1.0 for all.
+    `window_ends` int64 [windows] are in element accesses; `window_bytes`, `window_distinct_bytes` and `seen_bytes` are
+    int64 [windows]. `hit_share` float64 [sizes] belongs to `cache_bytes` int64 [sizes]; it never falls, and at its last
+    value only first touches miss. `sampled_share` is the share of the lines that was followed, 1.0 for all.
     """
 
     window_ends: Array
@@ -82,9 +81,9 @@ def reuse(
 
 
 def requests(launches: Sequence[Launch], line_bytes: int = LINE_BYTES) -> tuple[IntArray, IntArray, int]:
-    """Every request in order: its time (the element access that begins its row), its line, and the end of time.
+    """Every request in order: its time (the element access that begins its row) and its line; and the end of time.
 
-    Lines are numbered densely, in the order of their addresses.
+    Lines are numbered consecutively, in the order of their addresses.
     """
     times, lines, begin = [], [], 0
     for launch in launches:
@@ -124,7 +123,7 @@ def _program_begins(launch: Launch) -> IntArray:
 
 
 def previous(line: IntArray) -> IntArray:
-    """Where each line was requested last, or -1."""
+    """The index of the previous request of the same line, or -1."""
     order = np.argsort(line, kind="stable")
     again = line[order[1:]] == line[order[:-1]]
     before = np.full(len(line), -1, dtype=np.int64)
@@ -133,10 +132,11 @@ def previous(line: IntArray) -> IntArray:
 
 
 def distances(line: IntArray) -> IntArray:
-    """LRU stack distance of each request: distinct lines since its line was requested, itself included; 0 at first.
+    """LRU stack distance of each request: distinct lines since the last request of its line, inclusive; 0 for a first
+    request.
 
-    Requests between the two that are not the last of their line before this one are the ones to leave out:
-    the distance is the gap less the pairs (previous, own) nested inside it, counted by a merge over powers of two.
+    The distance is the gap between the two requests minus the (previous, current) pairs nested inside the gap, since
+    those lines are counted again later. A wavelet tree counts the pairs.
     """
     before = previous(line)
     again = np.flatnonzero(before >= 0)
@@ -146,10 +146,10 @@ def distances(line: IntArray) -> IntArray:
 
 
 def _greater_before(values: IntArray) -> IntArray:
-    """For each of distinct `values`, how many earlier ones are greater: a wavelet tree, n log n.
+    """For each of the distinct `values`, the number of earlier, greater values: a wavelet tree, n log n.
 
-    Level by level, a node holds the ranks that share their upper bits, in their order; ones of the next bit that come
-    before a zero are greater than it. Ranks are a permutation, so a node begins where its lowest rank would stand.
+    On each level, a node holds the ranks that share their upper bits, in order. A rank with a zero as its next bit is
+    smaller than the earlier ranks with a one. Ranks are a permutation, so a node begins at its lowest rank.
     """
     n = len(values)
     ranks = np.empty(n, dtype=np.int32)
@@ -174,12 +174,12 @@ def _greater_before(values: IntArray) -> IntArray:
 def _hit_curve(
     line: IntArray, fresh: npt.NDArray[np.bool_], line_bytes: int, limit: int
 ) -> tuple[IntArray, FloatArray, float]:
-    """Hit share against cache sizes, a factor of two a step, and the share of the lines that was followed."""
+    """Hit share per cache size (powers of two), and the share of the lines that was followed."""
     followed, scale, share = line, 1, 1.0
     if len(line) > limit:
-        # Lines chosen by a hash stand for the others; their distances are as much shorter as they are fewer (SHARDS,
-        # Waldspurger et al. 2015). A line that a great part of all requests are for is in the sample or is not, so
-        # the curve of such a trace is coarser than that of an even one.
+        # Lines chosen by a hash represent all lines; their distances are shorter by the sampling factor (SHARDS,
+        # Waldspurger et al. 2015). If one line receives a large share of all requests, the curve depends on whether it
+        # is in the sample, so it is less accurate than for evenly distributed requests.
         scale = -(-len(line) // limit)
         chosen = ((line * np.int64(0x9E3779B1)) >> 12) % scale == 0
         followed = line[chosen]
@@ -190,7 +190,7 @@ def _hit_curve(
     hits = np.searchsorted(np.sort(distance[distance > 0]), sizes, side="right")
     shares = hits / max(1, len(followed))
     if share < 1 and len(followed):
-        # What a sample gets wrong in its number of first touches is known exactly.
+        # The number of first touches is known exactly, so the sample is corrected for it.
         sampled_hits = np.count_nonzero(distance > 0) / len(followed)
         shares *= (1 - np.count_nonzero(fresh) / len(line)) / max(sampled_hits, 1e-12)
     return sizes * line_bytes, np.minimum(shares, 1.0), share

@@ -1,4 +1,4 @@
-"""An access as contiguous rows of elements: what traffic counts and address maps draw, instead of single elements."""
+"""An access as contiguous rows of elements. Traffic counts and address maps use rows instead of single elements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Rows:
     """Contiguous runs of elements, in the order of the tile.
 
     `starts` and `lengths` broadcast to [lanes, rows of one tile]; starts are element offsets from the buffer's
-    data_ptr. A row of length 0 is wholly masked.
+    data_ptr. A row of length 0 is fully masked.
     """
 
     starts: IntArray
@@ -32,7 +32,7 @@ class Rows:
 
 
 def rows_of(access: Access) -> Rows:
-    """The rows of an access. Elements that are not evenly spaced, or unevenly masked, are rows of length 1."""
+    """The rows of an access. Irregularly spaced or irregularly masked elements become rows of length 1."""
     lanes, shape = len(access.programs), access.shape
     view = window(access.offset, len(shape))
     inner = None if view is None else next((a for a in reversed(range(len(shape))) if view.steps[a] == 1), None)
@@ -54,7 +54,7 @@ def _flattened(array: IntArray, outer: tuple[int, ...]) -> IntArray:
 
 
 def _lengths(mask: Mask | None, shape: tuple[int, ...], inner: int) -> IntArray | None:
-    """Unmasked elements of each row, [lanes or 1, *outer or 1]; None if they do not come first in their rows."""
+    """Unmasked elements per row, [lanes or 1, *outer or 1]; None if they are not a prefix of their rows."""
     size = shape[inner]
     if mask is None:
         return np.full((1,) * len(shape), size, dtype=np.int64)

@@ -1,8 +1,8 @@
-"""How much of the 32-byte sectors that a tile touches is used: what coalescing can be seen in the addresses alone.
+"""The share of the touched 32-byte sectors that a tile uses: the coalescing that addresses alone show.
 
 GPUs move memory in sectors of 32 bytes (NVIDIA, CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory").
-Here all elements that one program loads or stores at once count as one request, each sector once. The hardware splits
-a tile among warps and asks more than once for a sector that two of them share, so this is a bound from below.
+Here all elements that one program loads or stores at once count as one request, each sector once. The hardware splits a
+tile among warps and requests a sector again for each warp that shares it, so this is a lower bound of the traffic.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from core.trace.traffic import covered, union
 SECTOR_BYTES = 32
 MOST_ACCESSES = 64
 MOST_ROWS = 1 << 18
-"""Beyond these, evenly spaced accesses of a line, and programs of an access, stand for all."""
+"""Beyond these limits, evenly spaced accesses of a line and programs of an access are sampled."""
 
 
 @dataclass(frozen=True)
 class SectorUse:
-    """One source line and tensor. `used_bytes` of `sector_bytes` were asked for, in the tiles that were looked at."""
+    """Sector use of one source line and tensor: the tiles use `used_bytes` of `sector_bytes`, of the sampled tiles."""
 
     buffer: str
     kind: AccessKind
@@ -38,7 +38,7 @@ class SectorUse:
 
     @property
     def share(self) -> float:
-        """Used over moved, 0 to 1; 1 where nothing was touched."""
+        """Used over moved bytes, 0 to 1; 1 if nothing was touched."""
         return self.used_bytes / self.sector_bytes if self.sector_bytes else 1.0
 
 
@@ -66,7 +66,7 @@ def _use(launch: Launch, accesses: Sequence[Access]) -> SectorUse:
 
 
 def _tiles(access: Access, data_ptr: int) -> tuple[int, int, bool]:
-    """Distinct bytes and bytes of sectors, tile by tile, added up; and whether only some programs were looked at."""
+    """Distinct bytes and sector bytes, summed over tiles, and whether only some programs were sampled."""
     rows = rows_of(access)
     lanes, per_lane = rows.shape
     chosen = _spread(lanes, max(1, MOST_ROWS // max(1, per_lane)))
@@ -82,7 +82,7 @@ def _tiles(access: Access, data_ptr: int) -> tuple[int, int, bool]:
 
 
 def _distinct(begin: IntArray, end: IntArray, touched: np.ndarray) -> int:
-    """Units in the union of each lane's intervals, [lanes, rows] half-open, added up over lanes."""
+    """Units in the union of each lane's half-open intervals [lanes, rows], summed over lanes."""
     if not touched.any():
         return 0
     low, high = int(begin[touched].min()), int(end[touched].max())

@@ -1,4 +1,4 @@
-"""Draws runs of accesses, of any length in pixels, at a cost that follows their number and the width of the picture."""
+"""Draws runs of accesses of any length. The cost depends on their number and the width of the picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Spans:
-    """Runs of `length` elements that begin at access `x` and byte `y`; `site` is a number to know them by. [n] each."""
+    """Runs of `length` elements that begin at access `x` and byte `y`; `site` identifies their source. [n] each."""
 
     x: Array
     y: Array
@@ -30,7 +30,7 @@ class Spans:
         return Spans(self.x[indices], self.y[indices], self.length[indices], self.site[indices])
 
     def slices(self, first: IntArray, last: IntArray) -> Spans:
-        """Those of several slices, one after another."""
+        """The spans of several slices, concatenated."""
         slices = [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
         return Spans.joined([Spans(self.x[s], self.y[s], self.length[s], self.site[s]) for s in slices])
 
@@ -57,14 +57,14 @@ class SpanCanvas:
     def counts(
         self, spans: Spans, element_bytes: Array, selected: npt.NDArray[np.bool_], weight: float
     ) -> npt.NDArray[np.uint32]:
-        """Accesses per pixel, each counted as `weight`; a pixel that something touches never rounds to none."""
+        """Accesses per pixel, each counted as `weight`. A touched pixel never rounds to 0."""
         if not selected.all():
             chosen = np.flatnonzero(selected)
             spans, element_bytes = spans.take(chosen), element_bytes[chosen]
         if not len(spans):
             return np.zeros((self._height, self._width), dtype=np.uint32)
         plane = self._drawn(spans, element_bytes)
-        # Sums of parts of elements leave a trace of rounding where nothing is.
+        # Sums of fractions of elements leave rounding errors in untouched pixels.
         touched = plane > 1e-9
         return np.where(touched, np.maximum(np.rint(plane * weight), 1), 0).astype(np.uint32)
 
@@ -83,26 +83,26 @@ class SpanCanvas:
         return self._columns(column, low, high, weight)
 
     def _cut(self, left: Array, wide: Array, low: Array, high: Array, length: Array) -> tuple[Array, ...]:
-        """Parts of spans that each lie in one column of pixels: column, y, height and elements."""
+        """Spans cut at pixel columns: column, y, height and elements of each part."""
         if wide.max(initial=0) <= 1:
             return np.floor(left + wide / 2).astype(np.int64), low, high, length.astype(np.float64)
         right = np.minimum(left + wide, self._width)
         first = np.floor(np.maximum(left, 0)).astype(np.int64)
         count = np.maximum(np.ceil(right).astype(np.int64) - first, 0)
-        which = np.repeat(np.arange(len(left)), count)
-        column = np.arange(len(which)) - np.repeat(count.cumsum() - count, count) + first[which]
-        begin = np.maximum(column, left[which])
-        end = np.minimum(column + 1, left[which] + wide[which])
-        part = np.maximum(end - begin, 0) / wide[which]
+        span = np.repeat(np.arange(len(left)), count)
+        column = np.arange(len(span)) - np.repeat(count.cumsum() - count, count) + first[span]
+        begin = np.maximum(column, left[span])
+        end = np.minimum(column + 1, left[span] + wide[span])
+        part = np.maximum(end - begin, 0) / wide[span]
         return (
             column,
-            low[which] + high[which] * (begin - left[which]) / wide[which],
-            high[which] * part,
-            length[which] * part,
+            low[span] + high[span] * (begin - left[span]) / wide[span],
+            high[span] * part,
+            length[span] * part,
         )
 
     def _columns(self, column: Array, low: Array, high: Array, weight: Array) -> npt.NDArray[np.float64]:
-        """Vertical strokes: what each adds from its first pixel on is taken off after its last, and summed upwards."""
+        """Vertical strokes, drawn as a cumulative sum: each adds at its first pixel and subtracts after its last."""
         first = np.floor(low).astype(np.int64)
         last = np.maximum(np.ceil(low + high).astype(np.int64), first + 1)
         each = weight / (last - first)

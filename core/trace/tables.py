@@ -1,6 +1,6 @@
-"""The numbers of a trace as rows for tables, JSON and CSV: one per launch, per tensor, per source line, per fault.
+"""The numbers of a trace as rows for tables, JSON and CSV: one row per launch, tensor, source line or fault.
 
-Launches count from 0. `reuse` is bytes asked for over distinct bytes: 1.0 where every byte is touched once.
+Launches count from 0. `reuse` is requested bytes divided by distinct bytes: 1.0 if every byte is touched once.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.contracts.text import Text
 from core.trace.races import races
 from core.trace.record import AccessKind, Launch
 from core.trace.rows import rows_of
@@ -17,7 +18,7 @@ from core.trace.traffic import Traffic, traffic
 
 @dataclass(frozen=True)
 class LaunchRow:
-    """One kernel launch. `grid` reads '4 x 1 x 1'; `unique_bytes` are distinct bytes, of its tensors added up."""
+    """One kernel launch. `grid` is such as '4 x 1 x 1'; `unique_bytes` are distinct bytes, summed over its tensors."""
 
     launch: int
     function: str
@@ -35,7 +36,7 @@ class LaunchRow:
 
 @dataclass(frozen=True)
 class TensorRow:
-    """One tensor argument of a launch. `tensor` is the argument's name, `shape` reads '[1024, 64]'."""
+    """One tensor argument of a launch. `tensor` is the argument's name, `shape` is such as '[1024, 64]'."""
 
     launch: int
     tensor: str
@@ -69,10 +70,10 @@ class LineRow:
 
 @dataclass(frozen=True)
 class FaultRow:
-    """What went wrong at one source line. `kind` is 'out of bounds' or 'write-write race'.
+    """A fault at one source line. `kind` is 'out of bounds' or 'write-write race'.
 
-    Programs are linear ids, x fastest; `other_program` is None where there is one only. `index` is an element offset
-    from the tensor's data_ptr, `count` the elements (out of bounds) or bytes (races) at fault.
+    Programs are linear ids, x fastest; `other_program` is None for a fault of one program. `index` is an element offset
+    from the tensor's data_ptr; `count` is the number of affected elements (out of bounds) or bytes (races).
     """
 
     launch: int
@@ -84,14 +85,14 @@ class FaultRow:
     other_program: int | None
     index: int
     count: int
-    sentence: str
+    sentence: Text
 
 
 @dataclass(frozen=True)
 class SectorRow:
-    """How much of the 32-byte sectors that the tiles of one line touch is used: `used_share`, 0 to 1.
+    """The share of the touched 32-byte sectors that the tiles of one line use: `used_share`, 0 to 1.
 
-    `sampled` says that some tiles stand for all.
+    `sampled` says that only some tiles were counted.
     """
 
     launch: int
@@ -106,7 +107,7 @@ class SectorRow:
 
 @dataclass(frozen=True)
 class TraceTables:
-    """The rows of some launches, launch by launch."""
+    """The rows of several launches, launch by launch."""
 
     launches: tuple[LaunchRow, ...] = ()
     tensors: tuple[TensorRow, ...] = ()
@@ -134,7 +135,7 @@ def tables(launches: Sequence[Launch], first: int = 0) -> TraceTables:
 
 
 def sectors(launch: Launch, index: int) -> tuple[SectorRow, ...]:
-    """The use of sectors by each line of a launch."""
+    """The sector use of each line of a launch."""
     return tuple(
         SectorRow(index, launch.function, use.file, use.line, use.kind, use.buffer, use.share, use.is_sampled)
         for use in sector_use(launch)
@@ -201,8 +202,8 @@ def _reuse(requested: int, distinct: int) -> float:
 
 
 def _faults(index: int, launch: Launch) -> list[FaultRow]:
-    """What execution survived, then the races that its stores show."""
-    survived = [
+    """The recorded faults, then the write-write races."""
+    recorded = [
         FaultRow(
             launch=index,
             kind=fault.kind,
@@ -217,7 +218,7 @@ def _faults(index: int, launch: Launch) -> list[FaultRow]:
         )
         for fault in launch.faults
     ]
-    raced = [
+    conflicts = [
         FaultRow(
             launch=index,
             kind=race.kind,
@@ -232,4 +233,4 @@ def _faults(index: int, launch: Launch) -> list[FaultRow]:
         )
         for race in races(launch)
     ]
-    return [*survived, *raced]
+    return [*recorded, *conflicts]

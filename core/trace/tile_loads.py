@@ -1,4 +1,4 @@
-"""Which tiles the programs of a launch loaded through one pointer, and where each tile begins."""
+"""The tiles that the programs of a launch load through one pointer, and the offset of each tile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tiles_visited(launch: Launch, argument: str) -> int:
 
 
 def first_offset(access: Access) -> IntArray:
-    """Offset, in elements, of the first element of each lane's tile, without materialising the tiles: [lanes]."""
+    """Offset in elements of the first element of each lane's tile, [lanes]. Does not materialise the tiles."""
     offset = access.offset
     lanes = access.programs.size
     if not isinstance(offset, Affine):
@@ -33,7 +33,7 @@ def first_offset(access: Access) -> IntArray:
 
 
 def in_launch_order(loads: Iterable[IntArray]) -> tuple[IntArray, IntArray, IntArray]:
-    """Program, iteration within it and tile of every load, int64 [loads] each, program after program.
+    """Program, iteration within the program and tile of every load, int64 [loads] each, program by program.
 
     `loads` are [n, 3] of (program, order of the access, tile).
     """

@@ -15,7 +15,7 @@ from core.trace.rows import Rows, rows_of
 
 @dataclass(frozen=True)
 class BufferTraffic:
-    """Traffic of one launch with one tensor argument; `unique_bytes` are the distinct bytes that programs touched."""
+    """Traffic between one launch and one tensor argument; `unique_bytes` are the distinct bytes that were touched."""
 
     buffer: str
     data_ptr: int
@@ -28,10 +28,10 @@ class BufferTraffic:
 
 @dataclass(frozen=True)
 class LineTraffic:
-    """The traffic of one source line with one tensor.
+    """Traffic between one source line and one tensor.
 
-    `accesses` are elements, masked ones left out, and `bytes` theirs: an atomic reads as many and writes as many.
-    `masked_share` is the part of the tiles that the mask hid, 0 to 1.
+    `accesses` counts unmasked elements and `bytes` their bytes; an atomic reads and writes that many. `masked_share` is
+    the share of the tiles' elements that is masked off, 0 to 1.
     """
 
     buffer: str
@@ -46,7 +46,7 @@ class LineTraffic:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes that the programs of a launch requested: before any cache, so reuse by L2 is not taken off."""
+    """Bytes that the programs of a launch request, before any cache."""
 
     buffers: tuple[BufferTraffic, ...]
     lines: tuple[LineTraffic, ...]
@@ -121,7 +121,7 @@ def _buffer(
 
 
 def _intervals(rows: Rows) -> IntArray:
-    """Distinct [start, end) of the rows that touch something, [n, 2]."""
+    """Distinct [start, end) intervals of the non-empty rows, [n, 2]."""
     starts, lengths = rows.starts, rows.lengths
     if lengths.size == 1:
         distinct = np.unique(starts)

@@ -1,4 +1,4 @@
-"""Tiles whose elements are evenly spaced along every axis: most of those that kernels touch."""
+"""Tiles whose elements are evenly spaced along every axis, as most tiles of kernels are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.trace.affine import LANE, Affine, IntArray, Integer
 
 @dataclass(frozen=True)
 class Window:
-    """A tile as a strided view: element offsets `start` [lanes or 1] plus an arithmetic progression an axis."""
+    """A tile as a strided view: element offsets `start` [lanes or 1] plus an arithmetic progression per axis."""
 
     start: IntArray
     sizes: tuple[int, ...]
@@ -20,7 +20,7 @@ class Window:
 
     @property
     def extent(self) -> int:
-        """Elements from the first to the last of one lane's tile."""
+        """Elements from the first to the last element of one lane's tile, inclusive."""
         return 1 + sum((n - 1) * s for n, s in zip(self.sizes, self.steps, strict=True))
 
     def row_starts(self, inner: int) -> IntArray:

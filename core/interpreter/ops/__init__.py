@@ -1,6 +1,6 @@
-"""What each TTIR operation does. One module per dialect; each registers its operations in `registry` when imported."""
+"""The TTIR operations. One module per dialect; each registers its operations in `registry` when imported."""
 
-from core.interpreter.ops import (  # noqa: F401  (imported for what they register)
+from core.interpreter.ops import (  # noqa: F401  (imported to register their operations)
     address_only,
     atomics,
     branches,

@@ -34,7 +34,7 @@ def _access(operation: Operation, _planner: StepPlanner) -> Step:
 
 @step(CHECKED)
 def _checked(operation: Operation, planner: StepPlanner) -> Step:
-    """A load or an atomic whose value is needed: executed, unless a store without data was to write it."""
+    """A load or an atomic whose value is needed. Raises if a store without data should have written the value."""
     execute = planner.step(replace(operation, name=operation.attributes["operation"]))
     pointer_slot = operation.operands[0].slot
 

@@ -1,8 +1,7 @@
-"""Atomics: as if the lanes came one after another, in the order of their program ids and elements.
+"""Atomics, executed as if the lanes came one after another in the order of their program ids and elements.
 
-Where no address occurs twice, all lanes go at once; where few do, they go in rounds; where many meet at one address, an
-associative update is a segmented scan. The order that a GPU would take is not defined, so sums of floats may differ in
-their rounding.
+If no address occurs twice, all lanes update at once; if few lanes share an address, they update in rounds; if many do,
+an associative update is a segmented scan. A GPU's order is undefined, so float sums may differ in rounding.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
@@ -27,11 +27,11 @@ from core.trace.mask import Mask
 Combine = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 _ROUNDS = 32
-"""Up to this many lanes at one address go one after another; more are scanned."""
+"""Up to this many lanes at one address update in rounds; more use a scan."""
 
 
 def _unsigned(function: Combine) -> Combine:
-    """Flipping the sign bit turns the order of unsigned numbers into that of signed ones."""
+    """Compare as unsigned: flipping the sign bit maps the order of unsigned numbers to that of signed numbers."""
 
     def call(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         sign = torch.iinfo(a.dtype).min
@@ -55,7 +55,7 @@ _COMBINE: dict[str, Combine] = {
 
 
 class _Targets:
-    """The addresses that take part in an atomic, in order: indices into flat memory, and places in the tile."""
+    """The active addresses of an atomic, in order: indices into flat memory, and positions in the tile."""
 
     def __init__(self, frame: Frame, memory: Memory, pointer: Pointer, mask: Mask | None, type_: Type) -> None:
         self.full = (frame.count, *type_.dims)
@@ -70,11 +70,11 @@ class _Targets:
         self.memory = memory.flat.view(torch_dtype(type_.element))
 
     def pick(self, value: Any, type_: Type) -> torch.Tensor:
-        """The elements of an operand that take part."""
+        """The active elements of an operand."""
         return to_torch(value, type_).expand(self.full).reshape(-1)[self.places]
 
     def spread(self, old: torch.Tensor) -> torch.Tensor:
-        """What was in memory before, as a tile; 0 where the mask is off."""
+        """The previous memory values as a tile; 0 where the mask is off."""
         tile = torch.zeros(self.full, dtype=old.dtype, device=old.device)
         tile.view(-1)[self.places] = old
         return tile
@@ -91,14 +91,15 @@ def _ranks(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _in_rounds(
     memory: torch.Tensor, index: torch.Tensor, update: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
-    """`update(old, which)` gives the new values of the elements `which`; returns the old ones."""
+    """Update in rounds: `update(old, selected)` returns the new values of the elements `selected`. Returns the old
+    values."""
     old = torch.empty(len(index), dtype=memory.dtype, device=memory.device)
     order, rank = _ranks(index)
     for turn in range(int(rank.max()) + 1 if len(rank) else 0):
-        which = order[rank == turn]
-        targets = index[which]
-        old[which] = memory[targets]
-        memory[targets] = update(old[which], which)
+        selected = order[rank == turn]
+        targets = index[selected]
+        old[selected] = memory[targets]
+        memory[targets] = update(old[selected], selected)
     return old
 
 
@@ -130,14 +131,20 @@ def _rmw(operation: Operation, _planner: StepPlanner) -> Step:
     kind = str(operation.attributes["words"][0])
     combine = _COMBINE.get(kind)
     if combine is None:
-        raise TilescopeError(f"{operation.location} needs the atomic {kind!r}, which Tilescope does not execute.")
+        raise TilescopeError(
+            tr(
+                "{location} needs the atomic {name}, which Tilescope does not execute.",
+                location=operation.location.label,
+                name=repr(kind),
+            )
+        )
     value_type = operation.operands[1].type
 
     def update(targets: _Targets, values: list[Any]) -> torch.Tensor:
         operand = targets.pick(values[0], value_type)
         if _rounds_needed(targets.index) > _ROUNDS:
             return _scanned(targets.memory, targets.index, operand, combine)
-        return _in_rounds(targets.memory, targets.index, lambda old, which: combine(old, operand[which]))
+        return _in_rounds(targets.memory, targets.index, lambda old, selected: combine(old, operand[selected]))
 
     return _atomic(operation, 1, update)
 
@@ -149,14 +156,16 @@ def _cas(operation: Operation, _planner: StepPlanner) -> Step:
     def update(targets: _Targets, values: list[Any]) -> torch.Tensor:
         expected, new = targets.pick(values[0], expected_type), targets.pick(values[1], value_type)
         return _in_rounds(
-            targets.memory, targets.index, lambda old, which: torch.where(old == expected[which], new[which], old)
+            targets.memory,
+            targets.index,
+            lambda old, selected: torch.where(old == expected[selected], new[selected], old),
         )
 
     return _atomic(operation, 2, update)
 
 
 def _atomic(operation: Operation, operands: int, update: Callable[[_Targets, list[Any]], torch.Tensor]) -> Step:
-    """Check, record, update. The operation has a pointer, `operands` values and perhaps a mask."""
+    """Check, record and update. The operation has a pointer, `operands` values and optionally a mask."""
     pointer_slot, *slots = (value.slot for value in operation.operands)
     mask_slot = slots[operands] if len(slots) > operands else None
     type_ = operation.result.type if operation.results else operation.operands[1].type

@@ -1,7 +1,7 @@
 """tt.call, and functions of several basic blocks (early returns): each block runs once, for all lanes that reach it.
 
-Triton emits jumps only forward (loops are scf), so blocks run in topological order, and lanes that took different ways
-meet again where the ways do.
+Triton emits only forward jumps (loops are scf), so blocks run in topological order, and lanes that took different paths
+meet again where the paths do.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.body import Body, Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Block, Operation
@@ -37,7 +38,7 @@ def _call(operation: Operation, planner: StepPlanner) -> Step:
 
 
 def _topological(operation: Operation, successors: Sequence[Sequence[int]]) -> list[int]:
-    """Blocks before those they jump to. Raises TilescopeError for a jump backwards."""
+    """Topological order: every block before its successors. Raises TilescopeError for a backward jump."""
     order: list[int] = []
     open_: set[int] = set()
 
@@ -46,8 +47,10 @@ def _topological(operation: Operation, successors: Sequence[Sequence[int]]) -> l
         for following in successors[block]:
             if following in open_:
                 raise TilescopeError(
-                    f"{operation.location} jumps backwards, which Tilescope does not execute: write a for or "
-                    "while loop."
+                    tr(
+                        "{location} jumps backwards, which Tilescope does not execute: write a for or while loop.",
+                        location=operation.location.label,
+                    )
                 )
             if following not in order:
                 visit(following)
@@ -67,7 +70,7 @@ def _defined(block: Block) -> set[int]:
 
 
 class _Block:
-    """A basic block as a body that also gives `crossing`: the slots it defines for blocks that come later."""
+    """A basic block as a body that also returns `crossing`: the slots that it defines for later blocks."""
 
     def __init__(self, block: Block, crossing: Sequence[int], planner: StepPlanner) -> None:
         end = block.terminator
@@ -99,38 +102,38 @@ def _blocks(operation: Operation, planner: StepPlanner) -> Step:
     inner_slots = [sorted(set(block.body.captured) & inside) for block in blocks]
 
     def run(frame: Frame) -> None:
-        way = _Way(frame, outer, len(blocks))
+        routing = _Routing(frame, outer, len(blocks))
         returned = Results(operation.results)
-        way.arrive(0, np.arange(frame.count), [])
+        routing.arrive(0, np.arange(frame.count), [])
         for index in order:
-            lanes = way.enter(index, blocks[index], inner_slots[index])
+            lanes = routing.enter(index, blocks[index], inner_slots[index])
             if len(lanes):
                 blocks[index].body.run(frame)
-                way.leave(index, blocks[index], targets[index], lanes, returned)
-        way.scope.restore()
+                routing.leave(index, blocks[index], targets[index], lanes, returned)
+        routing.scope.restore()
         if operation.results:
             returned.assign(frame)
 
     return run
 
 
-class _Way:
-    """Which lanes wait before which block, and the values that blocks gave to later ones."""
+class _Routing:
+    """Which lanes wait at which block, and the values that blocks pass to later blocks."""
 
     def __init__(self, frame: Frame, outer: Sequence[int], blocks: int) -> None:
         self._frame = frame
         self._total = frame.count
         self.scope = Scope(frame, outer)
         self._waiting: list[list[tuple[IntArray, list[Any]]]] = [[] for _ in range(blocks)]
-        self._given: dict[int, tuple[IntArray, Any]] = {}
+        self._passed: dict[int, tuple[IntArray, Any]] = {}
 
     def arrive(self, block: int, lanes: IntArray, arguments: list[Any]) -> None:
-        """`lanes` (ascending indices into all lanes) come to `block`."""
+        """`lanes` (ascending indices into all lanes) reach `block`."""
         if len(lanes):
             self._waiting[block].append((lanes, arguments))
 
     def enter(self, index: int, block: _Block, slots: Sequence[int]) -> IntArray:
-        """Make the lanes that wait before a block those of the frame, with the values that it reads."""
+        """Put the lanes that wait at a block into the frame, with the values that the block reads."""
         groups = self._waiting[index]
         if not groups:
             return np.empty(0, dtype=np.int64)
@@ -138,7 +141,7 @@ class _Way:
         self.scope.select(slice(None) if len(lanes) == self._total else lanes)
         values, device = self._frame.values, self._frame.run.device
         for slot in slots:
-            known, value = self._given[slot]
+            known, value = self._passed[slot]
             here: Lanes = slice(None) if len(known) == len(lanes) else np.searchsorted(known, lanes)
             (values[slot],) = cut_all([value], here, device)
         if block.arguments:
@@ -149,21 +152,21 @@ class _Way:
         return lanes
 
     def leave(self, index: int, block: _Block, targets: Sequence[int], lanes: IntArray, returned: Results) -> None:
-        """Send the lanes on, with what they pass to the next block."""
+        """Send the lanes to the next block, with the values that they pass to it."""
         values, frame = self._frame.values, self._frame
-        given = [values[slot] for slot in block.body.results]
-        for slot, value in zip(block.crossing, given[block.operands :], strict=True):
-            self._given[slot] = (lanes, value)
-        given = given[: block.operands]
+        results = [values[slot] for slot in block.body.results]
+        for slot, value in zip(block.crossing, results[block.operands :], strict=True):
+            self._passed[slot] = (lanes, value)
+        operands = results[: block.operands]
         if not targets:
-            returned.add(lanes, given)
+            returned.add(lanes, operands)
         elif len(targets) == 1:
-            self.arrive(targets[0], lanes, given)
+            self.arrive(targets[0], lanes, operands)
         else:
-            taken = per_lane_bool(given[0], frame.count)
+            taken = per_lane_bool(operands[0], frame.count)
             first = block.successors[0][1]
             for target, arguments, where in (
-                (targets[0], given[1 : 1 + first], np.flatnonzero(taken)),
-                (targets[1], given[1 + first :], np.flatnonzero(~taken)),
+                (targets[0], operands[1 : 1 + first], np.flatnonzero(taken)),
+                (targets[1], operands[1 + first :], np.flatnonzero(~taken)),
             ):
                 self.arrive(target, lanes[where], cut_all(arguments, where, frame.run.device))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.ir import Block, Operation
 from core.interpreter.ops.registry import PURE, PureFunction, pure
 from core.interpreter.values import expanded, to_torch, torch_dtype
@@ -18,8 +19,8 @@ from core.interpreter.values import expanded, to_torch, torch_dtype
 def _dot(operation: Operation) -> PureFunction:
     """a [.., M, K] times b [.., K, N] plus c. Accumulates in float32 as tensor cores do for 16-bit and 8-bit floats.
 
-    The input precisions 'ieee', 'tf32' and 'tf32x3' are all computed in float32: TF32's rounding of the inputs to
-    10 bits of mantissa is not imitated. Integer products are exact.
+    The input precisions 'ieee', 'tf32' and 'tf32x3' are all computed in float32, without TF32's rounding of the inputs
+    to 10 bits of mantissa. Integer products are exact.
     """
     a_type, b_type, c_type = (value.type for value in operation.operands)
     result = torch_dtype(c_type.element)
@@ -86,7 +87,7 @@ _SCANS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
 
 
 def _single_operation(block: Block) -> str | None:
-    """The name of the one operation that combines the block's two arguments, if that is all it does."""
+    """The name of the operation that combines the block's two arguments, if it is the block's only operation."""
     if len(block.operations) != 2 or len(block.arguments) != 2:
         return None
     operation = block.operations[0]
@@ -102,9 +103,12 @@ def _combiner(block: Block) -> Callable[[Tiles, Tiles], Tiles]:
     for operation in block.operations[:-1]:
         if operation.name not in PURE:
             raise TilescopeError(
-                f"{operation.location} combines elements with {operation.name}, which Tilescope does not "
-                "execute, so the "
-                "kernel was not run."
+                tr(
+                    "{location} combines elements with {operation}, which Tilescope does not execute, so the kernel "
+                    "was not run.",
+                    location=operation.location.label,
+                    operation=operation.name,
+                )
             )
     functions = [(op, PURE[op.name](op)) for op in block.operations[:-1]]
     results = block.terminator.operands

@@ -1,7 +1,7 @@
-"""scf: loops and branches, executed as a GPU would: lanes that are done are left out.
+"""scf: loops and branches, executed as on a GPU: lanes that have finished are left out.
 
-A loop whose trip count differs by lane runs its lanes in the order of their trip counts, longest first, so that the
-lanes still active are always a prefix, and dropping the others is a slice.
+A loop whose trip count differs per lane runs its lanes in the order of their trip counts, longest first. The active
+lanes are then always a prefix, and dropping the others is a slice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from core.trace.affine import Affine, IntArray, Integer
 
 
 def trip_counts(low: Integer, high: Integer, step_: Integer, lanes: int) -> int | IntArray:
-    """Iterations of `range(low, high, step)`: one number, or one a lane."""
+    """Iterations of `range(low, high, step)`: one number, or one per lane."""
     if not isinstance(step_, Affine) and step_ > 0:
         span = affine.subtract(high, low)
         if not isinstance(span, Affine):

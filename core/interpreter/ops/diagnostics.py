@@ -1,4 +1,4 @@
-"""tt.assert and tt.print: what a kernel says about itself. Barriers: nothing to do."""
+"""tt.assert and tt.print. Barriers do nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from core.contracts.text import tr, tr_plural
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation
@@ -19,7 +20,7 @@ _SHOWN_PROGRAMS = 16
 
 @step("tt.assert")
 def _assert(operation: Operation, _planner: StepPlanner) -> Step:
-    """Fails with the line, the program and the kernel's own message; in the order of the lanes."""
+    """Reports the first failing lane with the line, the program and the kernel's own message."""
     slot = operation.operands[0].slot
     message = next((str(word) for word in operation.attributes["words"] if isinstance(word, str)), "")
 
@@ -33,11 +34,23 @@ def _assert(operation: Operation, _planner: StepPlanner) -> Step:
             if array.all():
                 return
             lane = int((~array).reshape(array.shape[0], -1).any(axis=1).argmax())
-        reason = f": {message}" if message else ""
-        frame.run.diagnostics.failed(
-            f"{operation.location} asserts what does not hold in program {frame.describe_program(lane)} of "
-            f"{frame.run.function}{reason}."
-        )
+        location, program = operation.location.label, frame.describe_program(lane)
+        if message:
+            sentence = tr(
+                "The assertion at {location} fails in program {program} of {kernel}: {message}.",
+                location=location,
+                program=program,
+                kernel=frame.run.function,
+                message=message,
+            )
+        else:
+            sentence = tr(
+                "The assertion at {location} fails in program {program} of {kernel}.",
+                location=location,
+                program=program,
+                kernel=frame.run.function,
+            )
+        frame.run.diagnostics.failed(sentence)
 
     return run
 
@@ -52,23 +65,37 @@ def _print(operation: Operation, _planner: StepPlanner) -> Step:
         for lane in range(shown):
             values = "; ".join(_text(frame.values[v.slot], v.type, lane) for v in operation.operands)
             program = frame.describe_program(lane)
-            frame.run.diagnostics.print(f"{operation.location} program {program}: {prefix} {values}".rstrip())
+            line = tr(
+                "{location} program {program}: {values}",
+                location=operation.location.label,
+                program=program,
+                values=f"{prefix} {values}".rstrip(),
+            )
+            frame.run.diagnostics.print(str(line))
         if shown < frame.count:
-            frame.run.diagnostics.print(f"{operation.location}: {frame.count - shown} more programs print here.")
+            more = tr_plural(
+                "{location}: {count} more program prints here.",
+                "{location}: {count} more programs print here.",
+                count=frame.count - shown,
+                location=operation.location.label,
+            )
+            frame.run.diagnostics.print(str(more))
 
     return run
 
 
 def _text(value: Any, type_: Any, lane: int) -> str:
     if isinstance(value, Pointer):
-        return "a pointer"
+        return str(tr("a pointer"))
     tile = to_torch(value, type_)
-    mine = tile[lane if tile.shape[0] > 1 else 0].expand(type_.dims).reshape(-1)
-    first = ", ".join(f"{number:g}" for number in np.atleast_1d(mine[:_SHOWN_ELEMENTS].double().cpu().numpy()))
-    return f"{first}, ... ({mine.numel()} elements)" if mine.numel() > _SHOWN_ELEMENTS else first
+    elements = tile[lane if tile.shape[0] > 1 else 0].expand(type_.dims).reshape(-1)
+    first = ", ".join(f"{number:g}" for number in np.atleast_1d(elements[:_SHOWN_ELEMENTS].double().cpu().numpy()))
+    if elements.numel() <= _SHOWN_ELEMENTS:
+        return first
+    return str(tr("{first}, ... ({count} elements)", first=first, count=elements.numel()))
 
 
 @step("gpu.barrier", "ttg.barrier", "tt.debug_barrier")
 def _nothing(operation: Operation, _planner: StepPlanner) -> Step:
-    """Lanes run in lockstep, so barriers hold by themselves."""
+    """Lanes run in lockstep, so barriers do nothing."""
     return lambda frame: None

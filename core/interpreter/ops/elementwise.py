@@ -1,4 +1,4 @@
-"""From functions on tensors to functions on values of any representation."""
+"""Lifts functions on tensors to functions on values of any representation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TensorFunction = Callable[..., torch.Tensor]
 
 @lru_cache(maxsize=1024)
 def scalar_tensor(value: float, dtype: torch.dtype, where: torch.device) -> torch.Tensor:
-    """A 0-d tensor; broadcasts against anything, of the type of the tensors around it."""
+    """A 0-d tensor, which broadcasts against any tensor and keeps its dtype."""
     return torch.tensor(value, dtype=dtype, device=where)
 
 
@@ -29,9 +29,9 @@ def rounded(value: float, element: str) -> float:
 
 
 def float_function(operation: Operation, function: TensorFunction, *, scalars_pass: bool = False) -> Callable[..., Any]:
-    """`function` on floats. Uniform operands are computed as 0-d tensors, so that they round alike.
+    """`function` on floats. Uniform operands are computed as 0-d tensors, so that they round in the same way.
 
-    With `scalars_pass`, the function takes Python numbers beside a tensor (the operators do, torch.maximum does not).
+    With `scalars_pass`, the function accepts Python numbers beside a tensor (operators do, torch.maximum does not).
     """
     types = tuple(value.type for value in operation.operands)
     dtypes = tuple(torch_dtype(t.element) for t in types)
@@ -53,7 +53,7 @@ def float_function(operation: Operation, function: TensorFunction, *, scalars_pa
 
 
 def tensor_arguments(values: tuple[Any, ...], types: tuple[Type, ...]) -> tuple[torch.Tensor, ...] | None:
-    """All values as tensors if any of them is one, else None: then they are structured."""
+    """All values as tensors if any of them is a tensor; None if all are structured."""
     if not any(isinstance(value, torch.Tensor) for value in values):
         return None
     where = device()

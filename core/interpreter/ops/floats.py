@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.ir import Operation
 from core.interpreter.ops.elementwise import TensorFunction, float_function, rounded, scalar_tensor
 from core.interpreter.ops.registry import PureFunction, pure
@@ -61,7 +62,7 @@ def _functions(operation: Operation) -> PureFunction:
 
 @pure("math.fma")
 def _fma(operation: Operation) -> PureFunction:
-    """One rounding: exact in float64 for every narrower type."""
+    """A fused multiply-add with one rounding: exact in float64 for every narrower type."""
     dtype = torch_dtype(operation.result.type.element)
     return float_function(operation, lambda a, b, c: (a.double() * b.double() + c.double()).to(dtype))
 
@@ -131,7 +132,10 @@ def _pointer_cast(operation: Operation) -> PureFunction:
     )
     if source != target:
         raise TilescopeError(
-            f"{operation.location} reads memory through a pointer of another width, which Tilescope does not do."
+            tr(
+                "{location} reads memory through a pointer of another width, which Tilescope does not support.",
+                location=operation.location.label,
+            )
         )
     return lambda a: a
 
@@ -200,7 +204,12 @@ def _select_structured(condition: Mask, a: Any, b: Any, rank: int, boolean: bool
 
 def _select_pointer(operation: Operation, condition: Any, a: Pointer, b: Pointer) -> Pointer:
     if a.buffer != b.buffer:
-        raise TilescopeError(f"{operation.location} selects between pointers to different tensors, per program.")
+        raise TilescopeError(
+            tr(
+                "{location} selects between pointers to different tensors per program, which Tilescope cannot follow.",
+                location=operation.location.label,
+            )
+        )
     rank = operation.result.type.rank
     return Pointer(a.buffer, _select_structured(to_predicate(condition), a.offset, b.offset, rank, False))  # type: ignore[arg-type]
 

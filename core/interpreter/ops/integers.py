@@ -111,7 +111,7 @@ def _ceildivsi(operation: Operation) -> PureFunction:
 
 
 def elementwise(operation: Operation, arrays: Callable[..., Array], tensors: Any) -> PureFunction:
-    """A function that needs each element: structured operands are summed first."""
+    """A function of single elements: structured operands are summed first."""
 
     def structured(a: Integer, b: Integer) -> Integer:
         if not isinstance(a, Affine) and not isinstance(b, Affine):
@@ -182,7 +182,7 @@ def _high_product(a: Array, b: Array, bits: int) -> Array:
 
 
 def _through_numpy(operation: Operation, arrays: Callable[..., Array]) -> Callable[..., torch.Tensor]:
-    """For operations that torch has no unsigned form of."""
+    """For operations without an unsigned form in torch."""
     element = operation.result.type.element
 
     def call(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

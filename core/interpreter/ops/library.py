@@ -1,4 +1,4 @@
-"""Functions that are not operations: libdevice, and single instructions of inline PTX whose meaning is known."""
+"""Functions outside the dialects: libdevice, and known single instructions of inline PTX."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.ir import Operation
 from core.interpreter.ops.elementwise import TensorFunction, float_function
 from core.interpreter.ops.registry import PureFunction, pure
@@ -98,7 +99,7 @@ _FLOATS: dict[str, TensorFunction] = {
     "y0": torch.special.bessel_y0,
     "y1": torch.special.bessel_y1,
 }
-"""libdevice on floats, by the name without '__nv_', 'fast_' and the 'f' of single precision."""
+"""libdevice functions on floats, by name without '__nv_', 'fast_' and the 'f' of single precision."""
 
 _ROUNDED: dict[str, TensorFunction] = {
     "add": torch.add,
@@ -110,7 +111,7 @@ _ROUNDED: dict[str, TensorFunction] = {
     "sqrt": torch.sqrt,
     "sub": torch.sub,
 }
-"""Those with a suffix '_rn': to nearest even, as torch rounds."""
+"""libdevice functions with the suffix '_rn': round to nearest even, as torch does."""
 
 
 def _popcount(a: torch.Tensor) -> torch.Tensor:
@@ -125,7 +126,7 @@ def _leading_zeros(a: torch.Tensor) -> torch.Tensor:
 
 
 def _first_set(a: torch.Tensor) -> torch.Tensor:
-    """One more than the place of the lowest bit that is set; 0 if none is."""
+    """One more than the position of the lowest set bit; 0 if no bit is set."""
     return torch.where(a == 0, 0, _popcount((a & -a) - 1) + 1)
 
 
@@ -169,7 +170,7 @@ _ANY: dict[str, TensorFunction] = {
     "min": torch.minimum,
     "mulhi": lambda a, b: (a.long() * b.long()) >> 32,
 }
-"""libdevice on integers, and between types."""
+"""libdevice functions on integers, and conversions."""
 
 
 def _library_function(name: str) -> TensorFunction | None:
@@ -186,7 +187,7 @@ def _library_function(name: str) -> TensorFunction | None:
 
 
 def _converted(operation: Operation, function: Callable[..., Any]) -> PureFunction:
-    """`function` on tensors of the operands' types, its result converted to the type of the operation's."""
+    """`function` on tensors of the operands' types, with its result converted to the operation's result type."""
     if operation.result.type.is_float and all(
         v.type.element == operation.result.type.element for v in operation.operands
     ):
@@ -202,7 +203,11 @@ def _extern(operation: Operation) -> PureFunction:
     function = _library_function(symbol.removeprefix("__nv_"))
     if function is None:
         raise TilescopeError(
-            f"{operation.location} calls the library function {symbol!r}, which Tilescope does not have."
+            tr(
+                "{location} calls the library function {name}, which Tilescope does not have.",
+                location=operation.location.label,
+                name=repr(symbol),
+            )
         )
     return _converted(operation, function)
 
@@ -241,7 +246,7 @@ _BIT_TYPES = ("b16", "b32", "b64")
 
 
 def _instruction(assembly: str, operands: int) -> TensorFunction | None:
-    """The function of `name.modifiers.type $0, $1, ...;`, if the text is one instruction that is known."""
+    """The function of `name.modifiers.type $0, $1, ...;` if the text is one known instruction, else None."""
     match = re.fullmatch(r"\s*\{?\s*([a-z0-9.]+)\s+([$0-9,\s]+);\s*\}?\s*", assembly)
     if match is None or re.findall(r"\$\d+", match[2]) != [f"${i}" for i in range(operands + 1)]:
         return None
@@ -260,9 +265,12 @@ def _inline_assembly(operation: Operation) -> PureFunction:
     function = _instruction(assembly, len(operation.operands)) if single else None
     if function is None:
         raise TilescopeError(
-            f"{operation.location} runs inline assembly ({_shortened(assembly)!r}) whose meaning Tilescope does "
-            "not know, "
-            "so the kernel was not run."
+            tr(
+                "{location} runs inline assembly ({assembly}) whose meaning Tilescope does not know, so the kernel was "
+                "not run.",
+                location=operation.location.label,
+                assembly=repr(_shortened(assembly)),
+            )
         )
     return _converted(operation, function)
 

@@ -1,4 +1,4 @@
-"""tt.load and tt.store: checked, recorded, executed."""
+"""tt.load and tt.store: check, record and execute accesses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Value, tr
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
@@ -19,15 +20,15 @@ from core.trace.mask import BoolArray, Mask, Predicate, both, from_array
 from core.trace.record import Access, AccessKind, Fault
 
 HOST_SCALARS = 1 << 16
-"""Scalar integers that were loaded go to the host up to this many lanes: they become loop bounds and offsets."""
+"""Up to this many lanes, loaded scalar integers go to the host, since they become loop bounds and offsets."""
 
 
 def record(
     frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, keep: Predicate, shape: tuple[int, ...]
 ) -> Predicate:
-    """Append an access to the trace, before anything is touched; returns the mask of what may be touched.
+    """Append an access to the trace before it touches memory. Returns the mask of the elements that may be touched.
 
-    Elements outside the memory are a fault, which raises or takes them out of the mask.
+    Elements outside the memory are a fault, which either raises or removes them from the mask.
     """
     if keep is False:
         return False
@@ -63,7 +64,30 @@ def record(
 def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, bad: BoolArray) -> None:
     memory, location = frame.run.memories[pointer.buffer], operation.location
     first = first_of(bad, pointer.offset)
-    index = f"element {list(first.index)} of its tile" if first.index else "its scalar access"
+    details: dict[str, Value] = {
+        "kind": kind,
+        "kernel": frame.run.function,
+        "location": location.label,
+        "program": frame.describe_program(first.lane),
+        "index": first.offset,
+        "tensor": memory.buffer.name,
+        "low": memory.low,
+        "high": memory.high,
+    }
+    if first.index:
+        sentence = tr(
+            "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor} with "
+            "element {element} of its tile, but the memory holds indices {low} to {high}. Mask the access or fix the "
+            "index.",
+            element=str(list(first.index)),
+            **details,
+        )
+    else:
+        sentence = tr(
+            "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor} with a "
+            "scalar access, but the memory holds indices {low} to {high}. Mask the access or fix the index.",
+            **details,
+        )
     frame.run.diagnostics.fault(
         Fault(
             kind="out of bounds",
@@ -74,9 +98,7 @@ def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer
             program=int(frame.programs[first.lane]),
             index=first.offset,
             count=int(bad.sum()),
-            sentence=f"Illegal {kind} in {frame.run.function} at {location}: program "
-            f"{frame.describe_program(first.lane)} reaches index {first.offset} of {memory.buffer.name} with "
-            f"{index}, but its memory holds indices {memory.low} to {memory.high}; mask the access or fix the index.",
+            sentence=sentence,
         )
     )
 
@@ -111,7 +133,7 @@ def _load(operation: Operation, _planner: StepPlanner) -> Step:
 
 
 def as_element(tile: torch.Tensor, element: str) -> torch.Tensor:
-    """Memory of another type of the same width (unsigned, bool) read as the IR's element."""
+    """Reinterpret memory of another type of the same width (unsigned, bool) as the IR's element."""
     dtype = torch_dtype(element)
     return tile if tile.dtype == dtype else tile.view(dtype)
 
@@ -168,6 +190,9 @@ def _number_from_pointer(operation: Operation, _planner: StepPlanner) -> Step:
 @step("tt.int_to_ptr")
 def _pointer_from_number(operation: Operation, _planner: StepPlanner) -> Step:
     raise TilescopeError(
-        f"{operation.location} makes a pointer from a number (an address that was loaded or passed as an integer), "
-        "which Tilescope cannot check or follow: pass the tensor itself."
+        tr(
+            "{location} makes a pointer from a number (an address that was loaded or passed as an integer), which "
+            "Tilescope cannot check or follow: pass the tensor itself.",
+            location=operation.location.label,
+        )
     )

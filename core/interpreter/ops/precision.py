@@ -1,4 +1,4 @@
-"""Between float types: to nearest even or towards zero; 8-bit floats saturate, as the hardware converts them."""
+"""Conversions between float types: to nearest even or towards zero. 8-bit floats saturate, as in hardware."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.ir import Operation
 from core.interpreter.ops.elementwise import TensorFunction
 from core.interpreter.ops.registry import PureFunction, pure
@@ -19,12 +20,12 @@ def _nearest(dtype: torch.dtype) -> TensorFunction:
     if dtype.itemsize > 1:
         return lambda a: a.to(dtype)
     largest = torch.finfo(dtype).max
-    # cvt.rn.satfinite: what is too large, infinities too, becomes the largest number. NaN stays NaN.
+    # cvt.rn.satfinite: too large values, including infinities, become the largest number. NaN stays NaN.
     return lambda a: a.to(torch.float32).clamp(-largest, largest).to(dtype)
 
 
 def _towards_zero(dtype: torch.dtype) -> TensorFunction:
-    """Where the nearest number is larger in magnitude, the one before it: the next smaller bit pattern."""
+    """If the nearest number is larger in magnitude, use the one before it: the next smaller bit pattern."""
     nearest = _nearest(dtype)
 
     def call(a: torch.Tensor) -> torch.Tensor:
@@ -41,7 +42,11 @@ def _precision(operation: Operation) -> PureFunction:
     rounding = operation.attributes.get("rounding", "rtne")
     if rounding not in ("rtne", "rtz", 0, 1):
         raise TilescopeError(
-            f"{operation.location} rounds by {rounding}, Tilescope only to nearest even or towards zero."
+            tr(
+                "{location} rounds with {mode}, but Tilescope rounds only to nearest even or towards zero.",
+                location=operation.location.label,
+                mode=str(rounding),
+            )
         )
     source = torch_dtype(operation.operands[0].type.element)
     target = torch_dtype(operation.result.type.element)

@@ -1,4 +1,4 @@
-"""arith: bits, predicates and the width of integers. An i1 is a mask, and stays one as long as it is structured."""
+"""arith: bits, predicates and the width of integers. A structured i1 is a mask and stays a mask."""
 
 from __future__ import annotations
 

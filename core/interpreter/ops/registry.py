@@ -1,4 +1,4 @@
-"""Operations by name: pure ones are functions of their operands, the others steps on a frame."""
+"""Operations by name: pure operations are functions of their operands, the others are steps on a frame."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from core.interpreter.ir import Block, Operation
 
 
 class StepPlanner(Protocol):
-    """What the step of an operation with regions is built with."""
+    """Builds the bodies of an operation's regions."""
 
     def body(self, block: Block, *, hoist: bool = False) -> Body:
-        """A block as a body; with `hoist`, loop-invariant operations are taken out of it."""
+        """A block as a body; with `hoist`, loop-invariant operations are hoisted."""
 
     def step(self, operation: Operation) -> Step:
         """One operation as a step."""
@@ -24,10 +24,10 @@ PureBuilder = Callable[[Operation], PureFunction]
 StepBuilder = Callable[[Operation, StepPlanner], Step]
 
 PURE: dict[str, PureBuilder] = {}
-"""Name to a builder of the function that maps operand values to the result (a tuple where there are several)."""
+"""Name to a builder of the function that maps operand values to the result (a tuple for several results)."""
 
 STEPS: dict[str, StepBuilder] = {}
-"""Name to a builder of the step that executes the operation: memory, control flow, whatever needs the frame."""
+"""Name to a builder of the step that executes the operation: memory, control flow, and others that need the frame."""
 
 
 def pure(*names: str) -> Callable[[PureBuilder], PureBuilder]:

@@ -1,7 +1,7 @@
 """tt.dot_scaled: products of microscaled numbers (OCP Microscaling Formats 1.0), computed in float32.
 
-Elements are 8-bit or 4-bit floats, two of the latter a byte with the first in the low half; every 32 along the summed
-axis share a scale, a power of two with its exponent in a byte (255 is NaN).
+Elements are 8-bit or 4-bit floats; a byte holds two 4-bit floats, the first in its low half. Every 32 elements along
+the summed axis share a scale, a power of two whose exponent is a byte (255 is NaN).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.ir import Operation, Type, Value
 from core.interpreter.ops.registry import PureFunction, pure
 from core.interpreter.values import expanded, to_torch
@@ -38,7 +39,13 @@ def _decoder(operation: Operation, name: str, axis: int, packed: bool) -> Callab
         return lambda tile: (tile.view(_FP8[name]) if tile.dtype == torch.int8 else tile).to(torch.float32)
     if name in _UNSCALED:
         return lambda tile: tile.to(torch.float32)
-    raise TilescopeError(f"{operation.location} multiplies numbers of format {name}, which Tilescope does not decode.")
+    raise TilescopeError(
+        tr(
+            "{location} multiplies numbers of format {format}, which Tilescope does not decode.",
+            location=operation.location.label,
+            format=name,
+        )
+    )
 
 
 def _scales(tile: torch.Tensor) -> torch.Tensor:
@@ -49,7 +56,7 @@ def _scales(tile: torch.Tensor) -> torch.Tensor:
 
 
 def _operands(operation: Operation, lhs: str) -> tuple[Value, Value | None, Value, Value | None, Value]:
-    """(a, its scale, b, its scale, c): a scale may be left out, that of an unscaled format first."""
+    """(a, its scale, b, its scale, c). Scales are optional; an unscaled format has none."""
     values = operation.operands
     if len(values) == 5:
         return values[0], values[1], values[2], values[3], values[4]

@@ -1,4 +1,4 @@
-"""Some lanes of a frame for a while, and putting the results of groups of lanes back together."""
+"""Narrows a frame to some of its lanes for a while, and joins the results of groups of lanes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from core.trace.mask import BoolArray, Mask
 
 
 def cut_all(values: Sequence[Any], lanes: Lanes, device: torch.device) -> list[Any]:
-    """Each value for some of its lanes."""
+    """Cut each value to some of its lanes."""
     indices = None if isinstance(lanes, slice) else torch.from_numpy(lanes).to(device)
     return [cut(value, lanes, indices) for value in values]
 
 
 class Scope:
-    """The lanes of a frame, narrowed for a while: `restore` brings back the lanes and the captured values."""
+    """Narrows the lanes of a frame for a while; `restore` brings back the lanes and the captured values."""
 
     def __init__(self, frame: Frame, captured: Sequence[int]) -> None:
         self._frame = frame
@@ -33,20 +33,20 @@ class Scope:
         self._count = frame.count
 
     def select(self, lanes: Lanes) -> None:
-        """Continue with these of the lanes that the frame had at first."""
+        """Continue with a selection of the original lanes."""
         frame = self._frame
         self._assign(cut_all(self._values, lanes, frame.run.device))
         frame.programs = self._programs[lanes]
         frame.count = len(frame.programs)
 
     def narrow(self, count: int) -> None:
-        """Continue with the first `count` of the lanes that the frame has now."""
+        """Continue with the first `count` of the current lanes."""
         frame = self._frame
         self._assign(cut_all([frame.values[s] for s in self._captured], slice(0, count), frame.run.device))
         frame.narrow(count)
 
     def restore(self) -> None:
-        """All lanes and values that the frame had at first."""
+        """Restore the original lanes and values."""
         self._assign(self._values)
         self._frame.programs = self._programs
         self._frame.count = self._count
@@ -57,14 +57,14 @@ class Scope:
 
 
 class Results:
-    """Values of lanes that have finished, group by group, to be put back into the order of the lanes."""
+    """Collects the values of finished lanes, group by group, and joins them in the order of the lanes."""
 
     def __init__(self, results: Sequence[Value]) -> None:
         self._results = results
         self._groups: list[tuple[IntArray, list[Any]]] = []
 
     def add(self, lanes: IntArray, values: list[Any]) -> None:
-        """`values` of the lanes with these original indices."""
+        """Add the `values` of the lanes with these original indices."""
         if len(lanes):
             self._groups.append((lanes, values))
 
@@ -90,7 +90,7 @@ def run_with(frame: Frame, body: Body, arguments: Sequence[Any]) -> None:
 
 
 def per_lane_bool(value: Any, lanes: int) -> BoolArray:
-    """An i1 scalar as one bool a lane."""
+    """An i1 scalar as one bool per lane."""
     predicate = to_predicate(value)
     if isinstance(predicate, Mask):
         return np.broadcast_to(predicate.array.reshape(-1), (lanes,))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
@@ -100,7 +101,7 @@ def _reshape(operation: Operation) -> PureFunction:
     kept = [(axis, size) for axis, size in enumerate(source.dims) if size != 1]
     places = [axis for axis, size in enumerate(target.dims) if size != 1]
     if [size for _, size in kept] == [target.dims[axis] for axis in places]:
-        # Only axes of size 1 come or go: nothing has to be laid out.
+        # Only axes of size 1 are added or removed, so the layout stays the same.
         spare = iter(axis for axis in range(target.rank) if axis not in places)
         where = dict(zip((axis for axis, _ in kept), places, strict=True))
         if source.rank - len(kept) <= target.rank - len(places):
@@ -135,7 +136,11 @@ def _combined(operation: Operation, function: Callable[[list[torch.Tensor]], tor
     types = [value.type for value in operation.operands]
     if operation.result.type.pointer:
         raise TilescopeError(
-            f"{operation.location} uses {operation.name} on pointers, which Tilescope does not execute."
+            tr(
+                "{location} uses {operation} on pointers, which Tilescope does not execute.",
+                location=operation.location.label,
+                operation=operation.name,
+            )
         )
 
     def call(*values: Any) -> Any:
@@ -148,7 +153,7 @@ def _combined(operation: Operation, function: Callable[[list[torch.Tensor]], tor
 
 
 def _structured(result: torch.Tensor, type_: Type, values: tuple[Any, ...]) -> Any:
-    """Keep integers on the host when that is where they came from."""
+    """Keep integers on the host if they came from the host."""
     if any(isinstance(v, torch.Tensor) for v in values) or type_.is_float:
         return result
     return to_predicate(result) if type_.element == "i1" else to_integer(result)
@@ -176,7 +181,7 @@ def _gather(operation: Operation) -> PureFunction:
     axis = operation.attributes["axis"] + 1
 
     def gather(tiles: list[torch.Tensor]) -> torch.Tensor:
-        # As bytes where torch has no gather of 8-bit floats.
+        # As bytes, since torch cannot gather 8-bit floats.
         source = tiles[0].view(torch.int8) if tiles[0].dtype.itemsize == 1 else tiles[0]
         return torch.gather(source, axis, tiles[1].to(torch.int64)).view(tiles[0].dtype)
 

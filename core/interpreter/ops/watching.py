@@ -14,10 +14,10 @@ from core.interpreter.values import to_torch
 
 
 def carried_names(operation: Operation) -> list[str]:
-    """The Python variable behind each loop-carried value of an scf.for, '' where MLIR does not say.
+    """The Python variable of each loop-carried value of an scf.for, '' if MLIR does not name it.
 
-    Triton prints block arguments with their variable as a prefix ('%m_i_25'). Where it prints '%arg12' instead, the
-    loop's own location nests the names, last carried value first.
+    Triton prints block arguments with their variable as a prefix ('%m_i_25'). If it prints '%arg12' instead, the loop's
+    own location nests the names, last carried value first.
     """
     arguments = operation.regions[0].arguments[1:]
     nested = operation.location.names[::-1]
@@ -36,7 +36,7 @@ def _matches(printed: str, watched: str) -> bool:
 
 
 def watcher(operation: Operation) -> Callable[[Frame, list[Any]], None] | None:
-    """What to do with the values that each iteration of this loop yields; None if it carries nothing named."""
+    """A function that records the values yielded by each iteration of this loop; None if none of them is named."""
     names = carried_names(operation)
     types = [argument.type for argument in operation.regions[0].arguments[1:]]
     if not any(names):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.contracts.text import Text, tr, verbatim
 from core.topics.decoder.inputs import Inputs
 from core.topics.decoder.params import PRE_NORM, DecoderParams
 from core.topics.decoder.tokens import VOCABULARY
@@ -25,7 +26,7 @@ class Node:
     """
 
     id: str
-    label: str
+    label: Text
     stack: str
     part: str
     kind: str
@@ -80,22 +81,22 @@ def flow_of(params: DecoderParams, inputs: Inputs, visible_pairs: dict[str, int]
     memory = None
     if inputs.source is not None:
         build.begin("encoder", len(inputs.source))
-        stream = build.add("source.embedding", "embedding + position", "embedding", "embedding", ())
+        stream = build.add("source.embedding", tr("embedding + position"), "embedding", "embedding", ())
         for layer in range(params.encoder_layers):
             build.layer = layer
             prefix = f"encoder.{layer}"
             stream = build.attention(f"{prefix}.self", "encoder", stream, stream)
             stream = build.feed_forward(prefix, stream)
-        memory = build.close("memory", "memory (last layer)", stream)
+        memory = build.close("memory", tr("memory (last layer)"), stream)
     if inputs.target is not None:
         build.begin("decoder", len(inputs.target))
-        stream = build.add("target.embedding", "embedding + position", "embedding", "embedding", ())
+        stream = build.add("target.embedding", tr("embedding + position"), "embedding", "embedding", ())
         stream = build.attention("decoder.self", "self", stream, stream)
         if memory is not None:
             stream = build.attention("decoder.cross", "cross", stream, memory)
         stream = build.feed_forward("decoder", stream)
-        stream = build.close("output", "output of the block", stream)
-        build.add("logits", "logits (tied embedding)", "output", "logits", ((stream, "data"),), width=VOCABULARY)
+        stream = build.close("output", tr("output of the block"), stream)
+        build.add("logits", tr("logits (tied embedding)"), "output", "logits", ((stream, "data"),), width=VOCABULARY)
     return Flow(tuple(build.nodes.values()), tuple(build.edges))
 
 
@@ -117,7 +118,7 @@ class _Builder:
     def add(
         self,
         node_id: str,
-        label: str,
+        label: Text,
         part: str,
         kind: str,
         sources: tuple[tuple[str, str], ...],
@@ -138,38 +139,40 @@ class _Builder:
         """An attention sublayer: queries from `stream`, keys and values from `keys_from`."""
         part = "cross" if mask == "cross" else "self"
         pre = self.params.norm == PRE_NORM
-        queries_from = self.add(f"{prefix}.norm", "layer norm", part, "norm", ((stream, "data"),)) if pre else stream
+        queries_from = (
+            self.add(f"{prefix}.norm", tr("layer norm"), part, "norm", ((stream, "data"),)) if pre else stream
+        )
         if keys_from == stream:
             keys_from = queries_from
-        q = self.add(f"{prefix}.q", "Q = x W_Q", part, "projection", ((queries_from, "Q"),))
+        q = self.add(f"{prefix}.q", verbatim("Q = x W_Q"), part, "projection", ((queries_from, "Q"),))
         length = self.nodes[keys_from].length
-        k = self.add(f"{prefix}.k", "K = x W_K", part, "projection", ((keys_from, "K"),), length=length)
-        v = self.add(f"{prefix}.v", "V = x W_V", part, "projection", ((keys_from, "V"),), length=length)
+        k = self.add(f"{prefix}.k", verbatim("K = x W_K"), part, "projection", ((keys_from, "K"),), length=length)
+        v = self.add(f"{prefix}.v", verbatim("V = x W_V"), part, "projection", ((keys_from, "V"),), length=length)
         heads = self.add(
-            f"{prefix}.heads", "softmax(Q Kᵀ / √d) V", part, "attention", ((q, "Q"), (k, "K"), (v, "V")),
+            f"{prefix}.heads", verbatim("softmax(Q Kᵀ / √d) V"), part, "attention", ((q, "Q"), (k, "K"), (v, "V")),
             pairs=self.visible_pairs[mask],
         )  # fmt: skip
-        out = self.add(f"{prefix}.out", "x W_O", part, "projection", ((heads, "data"),))
+        out = self.add(f"{prefix}.out", verbatim("x W_O"), part, "projection", ((heads, "data"),))
         return self._residual(prefix, part, stream, out)
 
     def feed_forward(self, prefix: str, stream: str) -> str:
         """The sublayer of two linear layers with a ReLU between them."""
         name, part = f"{prefix}.feed_forward", "feed_forward"
         pre = self.params.norm == PRE_NORM
-        read = self.add(f"{name}.norm", "layer norm", part, "norm", ((stream, "data"),)) if pre else stream
-        out = self.add(name, "ReLU(x W_1) W_2", part, "feed_forward", ((read, "data"),))
+        read = self.add(f"{name}.norm", tr("layer norm"), part, "norm", ((stream, "data"),)) if pre else stream
+        out = self.add(name, verbatim("ReLU(x W_1) W_2"), part, "feed_forward", ((read, "data"),))
         return self._residual(name, part, stream, out)
 
-    def close(self, node_id: str, label: str, stream: str) -> str:
+    def close(self, node_id: str, label: Text, stream: str) -> str:
         """The end of a stack. Pre-norm normalises the stream once more here."""
         kind = "norm" if self.params.norm == PRE_NORM else "name"
         return self.add(node_id, label, "output", kind, ((stream, "data"),))
 
     def _residual(self, prefix: str, part: str, stream: str, out: str) -> str:
-        added = self.add(f"{prefix}.add", "residual add", part, "add", ((stream, "residual"), (out, "data")))
+        added = self.add(f"{prefix}.add", tr("residual add"), part, "add", ((stream, "residual"), (out, "data")))
         if self.params.norm == PRE_NORM:
             return added
-        return self.add(f"{prefix}.norm", "layer norm", part, "norm", ((added, "data"),))
+        return self.add(f"{prefix}.norm", tr("layer norm"), part, "norm", ((added, "data"),))
 
 
 def _cost(kind: str, params: DecoderParams, length: int, pairs: int) -> tuple[int, int]:

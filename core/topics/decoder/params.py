@@ -8,12 +8,15 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch, text
+from core.contracts.text import tr, tr_in
 from core.topics.decoder.tokens import MAX_TOKENS, split
 
 ENCODER_DECODER, DECODER_ONLY, ENCODER_ONLY = "encoder-decoder", "decoder-only", "encoder-only"
 POST_NORM, PRE_NORM = "post-norm", "pre-norm"
 RANDOM, REVERSAL = "random", "reversal"
 NOTHING, SOURCE, TARGET = "none", "source", "target"
+TEXTS = {SOURCE: tr_in("text of the decoder page", "source"), TARGET: tr_in("text of the decoder page", "target")}
+_TOKENS = {"words": tr("words"), "characters": tr("characters")}
 
 
 class DecoderParams(Params):
@@ -21,111 +24,132 @@ class DecoderParams(Params):
 
     source: str = text(
         "the cat sat on a mat",
-        label="Source",
-        help="The text that the encoder reads.",
-        group="Text",
+        label=tr("Source"),
+        help=tr("The text that the encoder reads."),
+        group=tr("Text"),
     )
     target: str = text(
         "mat a on sat cat the",
-        label="Target",
-        help="The text that the decoder reads, shifted right by one token. The default is the source reversed.",
-        group="Text",
+        label=tr("Target"),
+        help=tr("The text that the decoder reads, shifted right by one token. The default is the source reversed."),
+        group=tr("Text"),
     )
     tokens: str = choice(
-        "words", "words", "characters", label="Tokens", help="Split both texts into words or characters.", group="Text"
+        "words",
+        "words",
+        "characters",
+        label=tr("Tokens"),
+        labels=_TOKENS,
+        help=tr("Split both texts into words or characters."),
+        group=tr("Text"),
     )
     padding: int = number(
         2,
         minimum=0,
         maximum=32,
-        label="Source padding",
+        label=tr("Source padding"),
         unit="tokens",
-        help="Padding tokens after the source, as in a batch with a longer text. The masks hide them.",
-        group="Text",
+        help=tr("Padding tokens after the source, as in a batch with a longer text. The masks hide them."),
+        group=tr("Text"),
     )
     kind: str = choice(
         ENCODER_DECODER,
         ENCODER_DECODER,
         DECODER_ONLY,
         ENCODER_ONLY,
-        label="Model type",
-        help="Encoder and decoder with cross-attention (Transformer, T5), decoder only (GPT) or encoder only (BERT).",
-        group="Block",
+        labels={ENCODER_DECODER: tr("encoder-decoder")},
+        label=tr("Model type"),
+        help=tr(
+            "Encoder and decoder with cross-attention (Transformer, T5), decoder only (GPT) or encoder only (BERT)."
+        ),
+        group=tr("Block"),
     )
     norm: str = choice(
         POST_NORM,
         POST_NORM,
         PRE_NORM,
-        label="Layer norm",
-        help="After each residual addition, as in the original Transformer, or before each sublayer.",
-        group="Block",
+        label=tr("Layer norm"),
+        help=tr("After each residual addition, as in the original Transformer, or before each sublayer."),
+        group=tr("Block"),
     )
-    heads: int = choice(4, 1, 2, 4, 8, label="Heads", unit="heads", help="Heads per attention.", group="Block")
+    heads: int = choice(
+        4, 1, 2, 4, 8, label=tr("Heads"), unit="heads", help=tr("Heads per attention."), group=tr("Block")
+    )
     head_dim: int = choice(
-        32, 32, 64, label="Head dim d", unit="elements",
-        help="Width of one head. The model width is heads times head dim.", group="Block",
+        32, 32, 64, label=tr("Head dim d"), unit="elements",
+        help=tr("Width of one head. The model width is heads times head dim."), group=tr("Block"),
     )  # fmt: skip
     feed_forward: int = number(
         256,
         minimum=32,
         maximum=2048,
         scale="log2",
-        label="Feed-forward width",
+        label=tr("Feed-forward width"),
         unit="elements",
-        help="Hidden width of the feed-forward layers.",
-        group="Block",
+        help=tr("Hidden width of the feed-forward layers."),
+        group=tr("Block"),
     )
     encoder_layers: int = number(
         2,
         minimum=1,
         maximum=4,
-        label="Encoder layers",
+        label=tr("Encoder layers"),
         unit="layers",
-        help="Number of encoder layers. The output of the last one is the memory.",
-        group="Block",
+        help=tr("Number of encoder layers. The output of the last one is the memory."),
+        group=tr("Block"),
     )
     weights: str = choice(
         REVERSAL,
         RANDOM,
         REVERSAL,
-        label="Weights",
-        help="Random from the seed, or trained for some seconds to reverse the source, which gives the maps a meaning.",
-        group="Weights",
+        labels={RANDOM: tr("random"), REVERSAL: tr("reversal")},
+        label=tr("Weights"),
+        help=tr(
+            "Random from the seed, or trained for some seconds to reverse the source, which gives the maps a meaning."
+        ),
+        group=tr("Weights"),
     )
     training_steps: int = number(
         900,
         minimum=10,
         maximum=5000,
         step=100,
-        label="Training steps",
+        label=tr("Training steps"),
         unit="steps",
-        help="Steps of training to reverse. 900 take about 9 s at width 128 on one CPU core, a minute at width 512.",
-        group="Weights",
+        help=tr(
+            "Steps of training to reverse. 900 take about 9 s at width 128 on one CPU core, a minute at width 512."
+        ),
+        group=tr("Weights"),
     )
-    seed: int = number(0, minimum=0, maximum=2**31 - 1, label="Seed", help="Seed of the weights.", group="Weights")
+    seed: int = number(
+        0, minimum=0, maximum=2**31 - 1, label=tr("Seed"), help=tr("Seed of the weights."), group=tr("Weights")
+    )
     perturb: str = choice(
         TARGET,
         NOTHING,
         SOURCE,
         TARGET,
-        label="Change a token in",
-        help="Replace one token and see which tensors change, and where.",
-        group="Perturbation",
+        labels={NOTHING: tr_in("text of the decoder page", "none"), **TEXTS},
+        label=tr("Change a token in"),
+        help=tr("Replace one token and see which tensors change, and where."),
+        group=tr("Perturbation"),
     )
     position: int = number(
         3,
         minimum=0,
         maximum=MAX_TOKENS,
-        label="Position",
+        label=tr("Position"),
         unit="",
-        help="Index of the replaced token, from 0. Position 0 of the target is its <bos>.",
-        group="Perturbation",
+        help=tr("Index of the replaced token, from 0. Position 0 of the target is its <bos>."),
+        group=tr("Perturbation"),
     )
     causal: bool = switch(
         True,
-        label="Causal mask",
-        help="Hide future tokens in the decoder's self-attention. Without it, future tokens change earlier outputs.",
-        group="Perturbation",
+        label=tr("Causal mask"),
+        help=tr(
+            "Hide future tokens in the decoder's self-attention. Without it, future tokens change earlier outputs."
+        ),
+        group=tr("Perturbation"),
     )
 
     @model_validator(mode="after")
@@ -134,8 +158,14 @@ class DecoderParams(Params):
             _check_text(field, split(getattr(self, field), self.tokens), self.tokens)
         if self.perturbs and self.position >= self.changeable_tokens:
             raise InvalidParams(
-                f"position = {self.position} is past the end of the {self.perturb}, which has "
-                f"{self.changeable_tokens} tokens here: use 0 to {self.changeable_tokens - 1}.",
+                tr(
+                    "position = {position} is past the end of the {text}, which has {tokens} tokens here: use 0 to "
+                    "{last}.",
+                    position=self.position,
+                    text=TEXTS[self.perturb],
+                    tokens=self.changeable_tokens,
+                    last=self.changeable_tokens - 1,
+                ),
                 "position",
             )
         return self
@@ -166,10 +196,19 @@ class DecoderParams(Params):
 
 def _check_text(field: str, pieces: tuple[str, ...], unit: str) -> None:
     if not pieces:
-        raise InvalidParams(f"The {field} is empty, so there is nothing to attend to: type at least one word.", field)
+        raise InvalidParams(
+            tr("The {text} is empty, so there is nothing to attend to: type at least one word.", text=TEXTS[field]),
+            field,
+        )
     if len(pieces) > MAX_TOKENS:
         raise InvalidParams(
-            f"The {field} has {len(pieces):,} tokens ({unit}), and at most {MAX_TOKENS} can be drawn legibly: use a "
-            "shorter text.",
+            tr(
+                "The {text} has {tokens:,} tokens ({unit}), and at most {limit} can be drawn legibly: use a shorter "
+                "text.",
+                text=TEXTS[field],
+                tokens=len(pieces),
+                unit=_TOKENS[unit],
+                limit=MAX_TOKENS,
+            ),
             field,
         )

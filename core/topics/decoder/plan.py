@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.contracts.text import Text, tr
 from core.topics.decoder.flow import Flow, Node, flow_of
 from core.topics.decoder.inputs import Inputs, Perturbation, inputs_of, perturbation_of
 from core.topics.decoder.params import DECODER_ONLY, NOTHING, SOURCE, TARGET, DecoderParams
@@ -22,7 +23,7 @@ class Part:
 
     stack: str
     part: str
-    label: str
+    label: Text
     parameters: int
     flops: int
 
@@ -150,12 +151,12 @@ _PARTS: tuple[tuple[str, str, Callable[[Node], bool]], ...] = (
     ("decoder", "output", lambda node: node.part == "output"),
 )
 _LABELS = {
-    ("encoder", "self"): "encoder self-attention",
-    ("encoder", "feed_forward"): "encoder feed-forward",
-    ("decoder", "self"): "masked self-attention",
-    ("decoder", "cross"): "cross-attention",
-    ("decoder", "feed_forward"): "feed-forward",
-    ("decoder", "output"): "final norms and logits",
+    ("encoder", "self"): tr("encoder self-attention"),
+    ("encoder", "feed_forward"): tr("encoder feed-forward"),
+    ("decoder", "self"): tr("masked self-attention"),
+    ("decoder", "cross"): tr("cross-attention"),
+    ("decoder", "feed_forward"): tr("feed-forward"),
+    ("decoder", "output"): tr("final norms and logits"),
 }
 
 

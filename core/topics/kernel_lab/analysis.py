@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contracts.result import Environment, KernelSource, Metric, Provenance
+from core.contracts.text import EMPTY, Text, tr, verbatim
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import in_project, shown
 from core.topics.kernel_lab.result import (
@@ -61,15 +62,15 @@ def metrics(launches: Sequence[LaunchRow], faults: Sequence[FaultRow]) -> dict[s
         "launches": _traced(len(launches)),
         "programs": _traced(sum(row.programs for row in launches)),
         "accesses": _traced(
-            sum(row.accesses for row in launches), note="elements loaded and stored, without masked ones"
+            sum(row.accesses for row in launches), note=tr("elements loaded and stored, without masked ones")
         ),
-        "read_bytes": _traced(sum(row.read_bytes for row in launches), "bytes", "loads of all programs"),
-        "written_bytes": _traced(sum(row.written_bytes for row in launches), "bytes", "stores of all programs"),
+        "read_bytes": _traced(sum(row.read_bytes for row in launches), "bytes", tr("loads of all programs")),
+        "written_bytes": _traced(sum(row.written_bytes for row in launches), "bytes", tr("stores of all programs")),
         "unique_bytes": _traced(
-            sum(row.unique_bytes for row in launches), "bytes", "distinct bytes per launch, added up"
+            sum(row.unique_bytes for row in launches), "bytes", tr("distinct bytes per launch, added up")
         ),
-        "out_of_bounds": _traced(sum(row.kind == "out of bounds" for row in faults), note="source locations"),
-        "races": _traced(sum(row.kind == "write-write race" for row in faults), note="source locations"),
+        "out_of_bounds": _traced(sum(row.kind == "out of bounds" for row in faults), note=tr("source locations")),
+        "races": _traced(sum(row.kind == "write-write race" for row in faults), note=tr("source locations")),
     }
 
 
@@ -147,9 +148,9 @@ def opened(path: Path, params: KernelLabParams) -> KernelLabResult:
     units = {"programs": "", "accesses": "", "read_bytes": "bytes", "written_bytes": "bytes"}
     return KernelLabResult(
         params=params,
-        environment=Environment(f"opened from {path.name}", "trace file"),
+        environment=Environment(path.name, "trace file"),
         metrics={
-            name: _traced(sum(getattr(row, name) for row in counted.launches), unit, path.name)
+            name: _traced(sum(getattr(row, name) for row in counted.launches), unit, verbatim(path.name))
             for name, unit in units.items()
         },
         launches=counted.launches,
@@ -201,5 +202,5 @@ def _kernels_alone(launches: Sequence[Launch], file: str) -> TracedFile:
     return TracedFile(file, "\n".join(lines), _kernels(launches, file), first)
 
 
-def _traced(value: float, unit: str = "", note: str = "") -> Metric:
+def _traced(value: float, unit: str = "", note: Text = EMPTY) -> Metric:
     return Metric(float(value), unit, Provenance.TRACED, note)

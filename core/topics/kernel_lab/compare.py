@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from core.contracts.text import Text, tr, verbatim
 from core.topics.kernel_lab.result import KernelLabResult, TracedFile, file_name
 
 
@@ -16,7 +17,7 @@ class Difference:
     """Bytes of a total, a tensor or a line in both runs. `file` and `line` locate a line of B."""
 
     kind: Literal["total", "tensor", "line"]
-    label: str
+    label: Text
     a_bytes: int
     b_bytes: int
     file: str = ""
@@ -43,14 +44,23 @@ def _totals(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     read, written = (
         [sum(getattr(row, name) for row in run.launches) for run in (a, b)] for name in ("read_bytes", "written_bytes")
     )
-    return [Difference("total", "all tensors read", *read), Difference("total", "all tensors written", *written)]
+    return [
+        Difference("total", tr("all tensors, read"), *read),
+        Difference("total", tr("all tensors, written"), *written),
+    ]
 
 
 def _tensors(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     counts = [_tensor_bytes(result) for result in (a, b)]
     keys = dict.fromkeys([*counts[1], *counts[0]])
     return [
-        Difference("tensor", f"{tensor} {kind}", counts[0][tensor, kind], counts[1][tensor, kind], tensor=tensor)
+        Difference(
+            "tensor",
+            tr("{tensor}, read", tensor=tensor) if kind == "read" else tr("{tensor}, written", tensor=tensor),
+            counts[0][tensor, kind],
+            counts[1][tensor, kind],
+            tensor=tensor,
+        )
         for tensor, kind in keys
     ]
 
@@ -73,16 +83,16 @@ def _lines(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     for (file, line), moved_bytes in bytes_a.items():
         place = numbers.get((file, line))
         if place is None:
-            removed.append(
-                Difference("line", f"{file_name(file)}:{line} (A only)  {_text(old_texts, file, line)}", moved_bytes, 0)
-            )
+            code = _text(old_texts, file, line)
+            label = tr("{location} (only in A)  {code}", location=f"{file_name(file)}:{line}", code=code)
+            removed.append(Difference("line", label, moved_bytes, 0))
         else:
             matched[place] += moved_bytes
     places = sorted({*matched, *bytes_b})
     kept = [
         Difference(
             "line",
-            f"{file_name(file)}:{line}  {_text(texts, file, line)}",
+            verbatim(f"{file_name(file)}:{line}  {_text(texts, file, line)}"),
             matched[file, line],
             bytes_b[file, line],
             file,

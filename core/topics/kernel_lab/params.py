@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.params import Params, number, switch, text
+from core.contracts.text import tr
 
 DEFAULT_FILE = "resources/examples/vector_add.py"
 
@@ -12,30 +13,30 @@ class KernelLabParams(Params):
 
     file: str = text(
         DEFAULT_FILE,
-        label="File",
-        help="A Python file with Triton kernels and a function that launches them. CPU tensors are sufficient.",
+        label=tr("File"),
+        help=tr("A Python file with Triton kernels and a function that launches them. CPU tensors are sufficient."),
         file_filter="Python (*.py)",
-        group="Kernel",
+        group=tr("Kernel"),
     )
     function: str = text(
         "",
-        label="Function",
-        help="The function to call without arguments. Empty: main, or the only function that launches a kernel.",
-        group="Kernel",
+        label=tr("Function"),
+        help=tr("The function to call without arguments. Empty: main, or the only function that launches a kernel."),
+        group=tr("Kernel"),
     )
     addresses_only: bool = switch(
         False,
-        label="Addresses only",
-        help="Trace only the addresses and skip the arithmetic. This is faster, but the kernels write no results.",
-        group="Tracing",
+        label=tr("Addresses only"),
+        help=tr("Trace only the addresses and skip the arithmetic. This is faster, but the kernels write no results."),
+        group=tr("Tracing"),
     )
     memory_budget_mb: int = number(
         2048,
         minimum=64,
         maximum=65536,
         scale="log2",
-        label="Memory budget",
+        label=tr("Memory budget"),
         unit="MB",
-        help="Memory for the values of the programs that are executed together.",
-        group="Tracing",
+        help=tr("Memory for the values of the programs that are executed together."),
+        group=tr("Tracing"),
     )

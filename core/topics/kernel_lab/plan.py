@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.contracts.errors import InvalidParams
+from core.contracts.text import EMPTY, Text, Value, listed, tr, tr_plural
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.source import Function, Source, read_source
 
@@ -17,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would execute. `problem` is the sentence that says why a run is impossible, or ''; `blames` is the
+    """What a run would execute. `problem` is the sentence that says why a run is impossible, or empty; `blames` is the
     parameter at fault.
 
     `path` and `source` are None if the file cannot be found or read; `function` is '' if none can be chosen.
@@ -27,7 +28,7 @@ class Plan:
     path: Path | None = None
     source: Source | None = None
     function: str = ""
-    problem: str = ""
+    problem: Text = EMPTY
     blames: str | None = None
 
     @property
@@ -54,7 +55,7 @@ def plan(params: KernelLabParams) -> Plan:
         source = read_source(path)
         return Plan(params, path, source, chosen(source, params.function.strip()))
     except InvalidParams as error:
-        return Plan(params, path, source, problem=error.sentence, blames=error.field)
+        return Plan(params, path, source, problem=error.text, blames=error.field)
 
 
 def check(params: KernelLabParams) -> None:
@@ -73,10 +74,20 @@ def chosen(source: Source, function: str) -> str:
         _check_callable(source, defined[function])
     elif function not in source.names and not source.has_star_import:
         close = difflib.get_close_matches(function, defined, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise InvalidParams(
-            f"{source.path} has no function {function!r}: {hint}{_callable_functions(source)}", "function"
-        )
+        name, file = repr(function), str(source.path)
+        if close:
+            problem = tr(
+                "{file} has no function {name}: did you mean {close}? {others}",
+                file=file,
+                name=name,
+                close=close[0],
+                others=_callable_functions(source),
+            )
+        else:
+            problem = tr(
+                "{file} has no function {name}: {others}", file=file, name=name, others=_callable_functions(source)
+            )
+        raise InvalidParams(problem, "function")
     return function
 
 
@@ -88,41 +99,60 @@ def _default(source: Source) -> str:
         return candidates[0]
     if candidates:
         raise InvalidParams(
-            f"{source.path} has {len(candidates)} functions that could be called: name one of {', '.join(candidates)}.",
+            tr(
+                "{file} has {number} functions that could be called: name one of {names}.",
+                file=str(source.path),
+                number=len(candidates),
+                names=listed(candidates),
+            ),
             "function",
         )
     raise InvalidParams(
-        f"{source.path} has no function that can be called without arguments: add one that makes the tensors and "
-        "launches the kernel.",
+        tr(
+            "{file} has no function that can be called without arguments: add one that makes the tensors and launches "
+            "the kernel.",
+            file=str(source.path),
+        ),
         "function",
     )
 
 
 def _check_callable(source: Source, function: Function) -> None:
-    where = f"{source.path}:{function.line}"
+    name, location = function.name, f"{source.path}:{function.line}"
     if function.is_kernel:
         raise InvalidParams(
-            f"{function.name} ({where}) is a Triton kernel: name a function that launches it. "
-            f"{_callable_functions(source)}",
+            tr(
+                "{name} ({location}) is a Triton kernel: name a function that launches it. {others}",
+                name=name,
+                location=location,
+                others=_callable_functions(source),
+            ),
             "function",
         )
     if function.is_async:
-        raise InvalidParams(f"{function.name} ({where}) is asynchronous: name a regular function.", "function")
+        raise InvalidParams(
+            tr("{name} ({location}) is asynchronous: name a regular function.", name=name, location=location),
+            "function",
+        )
     if function.required_arguments:
         raise InvalidParams(
-            f"{function.name} ({where}) needs {_arguments(function.required_arguments)}: give every argument a "
-            "default, or name a function that calls it.",
+            tr_plural(
+                "{name} ({location}) needs the argument {arguments}: give every argument a default, or name a function "
+                "that calls it.",
+                "{name} ({location}) needs the arguments {arguments}: give every argument a default, or name a "
+                "function that calls it.",
+                count=len(function.required_arguments),
+                name=name,
+                location=location,
+                arguments=listed(function.required_arguments),
+            ),
             "function",
         )
 
 
-def _arguments(names: tuple[str, ...]) -> str:
-    return f"the argument{'s' if len(names) > 1 else ''} {', '.join(names)}"
-
-
-def _callable_functions(source: Source) -> str:
+def _callable_functions(source: Source) -> Text:
     names = [function.name for function in source.functions if function.can_be_called]
-    return f"It has {', '.join(names)}." if names else "It has no function that can be called."
+    return tr("It has {names}.", names=listed(names)) if names else tr("It has no function that can be called.")
 
 
 def resolved(file: str) -> Path:
@@ -131,14 +161,16 @@ def resolved(file: str) -> Path:
     Raises InvalidParams for a text that cannot be a path.
     """
     if not file.strip():
-        raise InvalidParams("No file is set: give the path of a Python file with Triton kernels.", "file")
+        raise InvalidParams(tr("No file is set: give the path of a Python file with Triton kernels."), "file")
     try:
         path = Path(file).expanduser()
         if path.is_absolute() or path.exists():
             return path.resolve()
         return (PROJECT / path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise InvalidParams(f"{file!r} is not a valid path ({error}): give another path.", "file") from error
+        raise InvalidParams(
+            tr("{path} is not a valid path ({reason}): give another path.", path=repr(file), reason=str(error)), "file"
+        ) from error
 
 
 def shown(path: str | Path) -> str:
@@ -147,6 +179,13 @@ def shown(path: str | Path) -> str:
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
 
 
-def in_project(sentence: str) -> str:
+def in_project(sentence: Text) -> Text:
     """The sentence with its paths relative to the project."""
-    return sentence.replace(f"{PROJECT}{os.sep}", "")
+    values = tuple((name, _in_project(value)) for name, value in sentence.values)
+    return replace(sentence, message=sentence.message.replace(f"{PROJECT}{os.sep}", ""), values=values)
+
+
+def _in_project(value: Value) -> Value:
+    if isinstance(value, Text):
+        return in_project(value)
+    return value.replace(f"{PROJECT}{os.sep}", "") if isinstance(value, str) else value

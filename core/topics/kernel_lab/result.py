@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from core.contracts.archive import Array
 from core.contracts.params import Params
 from core.contracts.result import KernelSource, LineTraffic, Result
+from core.contracts.text import Text
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import in_project
 from core.trace.file import EncodedTrace
@@ -119,8 +120,8 @@ class KernelLabResult(Result):
         return super().is_run_of(params)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of one of `TABLES`, for JSON and CSV."""
-        return [asdict(row) for row in getattr(self, TABLES[table])]
+        """The rows of one of `TABLES`, for JSON and CSV; texts in the current language."""
+        return [{name: _cell(getattr(row, name)) for name in _names(row)} for row in getattr(self, TABLES[table])]
 
     def line_bytes(self) -> Counter[tuple[str, int]]:
         """Bytes moved per source line over all launches, by file and line number."""
@@ -153,7 +154,9 @@ class KernelLabResult(Result):
         """Older files hold `line_traffic` and `files` as 'lines' and 'sources', and the members of the trace apart."""
         tables = stored["tables"]
         tree = super().from_tables({**stored, "arrays": {}})
-        tree["faults"] = [{**row, "sentence": in_project(row["sentence"])} for row in tables.get("faults", [])]
+        tree["faults"] = [
+            {**row, "sentence": in_project(Text(row["sentence"])).plain()} for row in tables.get("faults", [])
+        ]
         tree["line_traffic"] = tables.get("lines", [])
         tree["lines"] = [asdict(line) for line in source_lines(LineRow(**row) for row in tables.get("lines", []))]
         tree["files"] = [
@@ -189,6 +192,14 @@ def source_lines(rows: Iterable[LineRow]) -> tuple[LineTraffic, ...]:
         )
         for row in rows
     )
+
+
+def _names(row: Any) -> list[str]:
+    return [item.name for item in fields(row)]
+
+
+def _cell(value: Any) -> Any:
+    return str(value) if isinstance(value, Text) else value
 
 
 def file_name(path: str) -> str:

@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.contracts.errors import InvalidParams
-from core.format import format_quantity
+from core.contracts.text import tr
+from core.format import quantity
 
 _LARGEST_FILE_BYTES = 4 << 20
 _KERNEL_DECORATORS = ("jit", "autotune", "heuristics")
@@ -64,17 +65,23 @@ def read_source(path: Path) -> Source:
     """Read and parse the file without running it. Raises InvalidParams with one sentence, and the line if known."""
     try:
         if path.is_dir():
-            raise InvalidParams(f"{path} is a folder: give the path of a Python file.", "file")
+            raise InvalidParams(tr("{path} is a folder: give the path of a Python file.", path=str(path)), "file")
         if path.exists() and not path.is_file():
-            raise InvalidParams(f"{path} is not a regular file: give the path of a Python file.", "file")
+            raise InvalidParams(
+                tr("{path} is not a regular file: give the path of a Python file.", path=str(path)), "file"
+            )
         if path.stat().st_size > _LARGEST_FILE_BYTES:
-            size = format_quantity(path.stat().st_size, "bytes")
-            raise InvalidParams(f"{path} has {size}, too large for a Python file: check the path.", "file")
+            size = quantity(path.stat().st_size, "bytes")
+            raise InvalidParams(
+                tr("{path} has {size}, too large for a Python file: check the path.", path=str(path), size=size), "file"
+            )
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InvalidParams(f"{path} does not exist: check the path.", "file") from None
+        raise InvalidParams(tr("{path} does not exist: check the path.", path=str(path)), "file") from None
     except OSError as error:
-        raise InvalidParams(f"{path} cannot be read: {error.strerror or error}.", "file") from error
+        raise InvalidParams(
+            tr("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror or str(error)), "file"
+        ) from error
     return _parsed(path, data)
 
 
@@ -89,14 +96,23 @@ def _parsed(path: Path, data: bytes) -> Source:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InvalidParams(
-            f"{path}:{line} is not {encoding} text: save the file as UTF-8, or check the path.", "file"
+            tr(
+                "{location} is not {encoding} text: save the file as UTF-8, or check the path.",
+                location=f"{path}:{line}",
+                encoding=encoding,
+            ),
+            "file",
         ) from error
     except SyntaxError as error:
         where = f"{path}:{error.lineno}" if error.lineno else str(path)
-        raise InvalidParams(f"{where} is not valid Python: {error.msg}.", "file") from error
+        raise InvalidParams(
+            tr("{location} is not valid Python: {reason}.", location=where, reason=error.msg), "file"
+        ) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        reason = str(error) or "its nesting is too deep"
-        raise InvalidParams(f"{path} cannot be parsed as Python: {reason}.", "file") from error
+        reason = str(error) or tr("its nesting is too deep")
+        raise InvalidParams(
+            tr("{path} cannot be parsed as Python: {reason}.", path=str(path), reason=reason), "file"
+        ) from error
     bound = frozenset(_names(tree))
     star = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree))
     return Source(path, text, tuple(_functions(tree)), bound, star)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from core.comparison import ErrorCheck
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import tr
+from core.contracts.text import Text, listed, sentences, tr, tr_plural
 from core.topics.decoder.params import ENCODER_DECODER
 from core.topics.decoder.result import DecoderResult
 from core.wording import missing, provenance, quantity
 
 VASWANI = "Vaswani et al. 2017 (arXiv 1706.03762)"
+CROSS_ATTENTION = tr("{paper}, section {section}", paper=VASWANI, section="3.2.3")
+FOLLOWS = tr("Follows from {source}", source=CROSS_ATTENTION)
+CORRECTED = tr("Often taught; corrected by {source}", source=CROSS_ATTENTION)
 SAME_TO_ROUNDING = 1e-4
 """Two outputs within this difference count as the same computation. The stricter 1e-5 is the claim `equals-torch`."""
 _SUM_LIMIT = 1e-9
+_CHECKED = {"encoder": tr("encoder"), "block": tr("block")}
 _SWAPS = tuple(f"{swap}_swap.{letter}_change" for swap in ("memory", "stream") for letter in "qkv")
 
 
@@ -21,7 +26,8 @@ def not_encoder_decoder(result: DecoderResult) -> Finding | None:
     if kind == ENCODER_DECODER:
         return None
     return Finding(
-        Verdict.NOT_TESTED, f"This run's model is {kind} and has no cross-attention: set kind to encoder-decoder."
+        Verdict.NOT_TESTED,
+        tr("The model of this run is {kind} and has no cross-attention: set kind to encoder-decoder.", kind=kind),
     )
 
 
@@ -36,9 +42,18 @@ def two_attentions(result: DecoderResult) -> Finding:
     holds = launched == 2 and self_queries == self_keys == cross_queries
     return Finding(
         Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD,
-        f"The decoder block launched {launched} attention kernels ({provenance(result, names[0])}): "
-        f"{self_queries} queries over its own {self_keys} tokens, then {cross_queries} queries over {cross_keys} "
-        "tokens of the memory.",
+        tr_plural(
+            "The decoder block launched {count} attention kernel ({how}): {self_queries} queries over its own "
+            "{self_keys} tokens, then {cross_queries} queries over {cross_keys} tokens of the memory.",
+            "The decoder block launched {count} attention kernels ({how}): {self_queries} queries over its own "
+            "{self_keys} tokens, then {cross_queries} queries over {cross_keys} tokens of the memory.",
+            count=launched,
+            how=provenance(result, names[0]),
+            self_queries=self_queries,
+            self_keys=self_keys,
+            cross_queries=cross_queries,
+            cross_keys=cross_keys,
+        ),
     )
 
 
@@ -48,15 +63,28 @@ def decoder_only_has_one(result: DecoderResult) -> Finding:
     if untested := missing(result, *names):
         return untested
     launched, error = round(result.value(names[0])), result.value(names[1])
-    extra = ""
+    block = tr_plural(
+        "The decoder-only block launches {count} attention kernel ({how}) and has {parameters} parameters (modelled).",
+        "The decoder-only block launches {count} attention kernels ({how}) and has {parameters} parameters (modelled).",
+        count=launched,
+        how=provenance(result, names[0]),
+        parameters=quantity(result, names[2]),
+    )
+    cross: Text | str = ""
     if "decoder.cross.parameters" in result.metrics:
-        extra = f"; it lacks the {quantity(result, 'decoder.cross.parameters')} parameters of cross-attention"
+        cross = tr(
+            "It lacks the {parameters} parameters of cross-attention.",
+            parameters=quantity(result, "decoder.cross.parameters"),
+        )
+    difference = tr(
+        "It differs from torch.nn.TransformerEncoderLayer under a mask by at most {error:.2g} ({how}), and there is no "
+        "memory that a gradient could reach.",
+        error=error,
+        how=provenance(result, names[1]),
+    )
     return Finding(
         Verdict.HOLDS if launched == 1 and error <= SAME_TO_ROUNDING else Verdict.DOES_NOT_HOLD,
-        f"The decoder-only block launches {launched} attention kernel ({provenance(result, names[0])}) and has "
-        f"{quantity(result, names[2])} parameters (modelled){extra}. It differs from torch.nn.TransformerEncoderLayer "
-        f"under a mask by at most {error:.2g} ({provenance(result, names[1])}), and there is no memory that a gradient "
-        "could reach.",
+        sentences(block, cross, difference),
     )
 
 
@@ -69,19 +97,31 @@ def equals_torch(result: DecoderResult) -> Finding:
     against_torch = [check for check in result.checks if check.against.startswith("torch.nn")]
     errors = {check.what: check.max_abs_error for check in result.checks if check.against == "float64"}
     if not against_torch or len(errors) < 2:
-        return Finding(Verdict.NOT_TESTED, "This run compared nothing with torch.nn: run the page to the end.")
-    differences = ", ".join(
-        f"{check.what} against {check.against} {check.max_abs_error:.2g}" for check in against_torch
-    )
+        return Finding(Verdict.NOT_TESTED, tr("This run compared nothing with torch.nn: run the page to the end."))
     limit, ours, theirs = against_torch[0].limit, errors["output"], errors["torch.nn"]
-    evidence = (
-        f"Largest differences on the same weights in float32: {differences}; the limit is {limit:g}. Against float64, "
-        f"our error is {ours:.2g} and torch.nn's is {theirs:.2g}."
+    evidence = tr(
+        "Largest differences on the same weights in float32: {differences}; the limit is {limit:g}. Against float64, "
+        "our error is {ours:.2g} and that of torch.nn is {theirs:.2g}.",
+        differences=listed(map(_difference, against_torch)),
+        limit=limit,
+        ours=ours,
+        theirs=theirs,
     )
     if all(check.max_abs_error <= limit for check in against_torch):
         return Finding(Verdict.HOLDS, evidence)
     torch_is_off = theirs > limit and ours <= theirs
     return Finding(Verdict.HOLDS_WITH_LIMIT if torch_is_off else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def _difference(check: ErrorCheck) -> Text:
+    """One comparison with a layer of torch.nn, as a part of a list."""
+    layer, masked = check.against.removesuffix(", masked"), check.against.endswith(", masked")
+    return tr(
+        "{what} against {reference} {error:.2g}",
+        what=_CHECKED.get(check.what) or check.what,
+        reference=tr("{layer} with a mask", layer=layer) if masked else layer,
+        error=check.max_abs_error,
+    )
 
 
 def qkv_sources(result: DecoderResult) -> Finding:
@@ -92,13 +132,24 @@ def qkv_sources(result: DecoderResult) -> Finding:
     changes, argument_errors = _swap_changes(result), [result.value(name) for name in arguments]
     as_taught = {"memory_swap": [False, True, True], "stream_swap": [True, False, False]}
     holds = all([change != 0 for change in changes[swap]] == expected for swap, expected in as_taught.items())
-    memory, stream = (", ".join(f"{change:.3g}" for change in changes[swap]) for swap in as_taught)
+    by_memory, by_tokens = (listed(f"{change:.3g}" for change in changes[swap]) for swap in as_taught)
     return Finding(
         Verdict.HOLDS if holds and max(argument_errors) <= SAME_TO_ROUNDING else Verdict.DOES_NOT_HOLD,
-        f"Replacing only the memory changes Q, K and V of the cross-attention by {memory}; replacing only the "
-        f"decoder's tokens changes them by {stream} ({provenance(result, _SWAPS[0])}; 0 is exact). torch.nn's layer "
-        "passes to its cross-attention the output of the masked self-attention (difference "
-        f"{argument_errors[0]:.2g}) and the memory (difference {max(argument_errors[1:]):.2g}).",
+        sentences(
+            tr(
+                "Replacing only the memory changes Q, K and V of the cross-attention by {by_memory}; replacing only "
+                "the tokens of the decoder changes them by {by_tokens} ({how}; 0 is exact).",
+                by_memory=by_memory,
+                by_tokens=by_tokens,
+                how=provenance(result, _SWAPS[0]),
+            ),
+            tr(
+                "The layer of torch.nn passes to its cross-attention the output of the masked self-attention "
+                "(difference {query_error:.2g}) and the memory (difference {memory_error:.2g}).",
+                query_error=argument_errors[0],
+                memory_error=max(argument_errors[1:]),
+            ),
+        ),
     )
 
 
@@ -110,8 +161,13 @@ def all_from_encoder(result: DecoderResult) -> Finding:
     from_memory, from_stream = changes["memory_swap"][0], changes["stream_swap"][0]
     return Finding(
         Verdict.HOLDS if from_memory != 0 and from_stream == 0 else Verdict.DOES_NOT_HOLD,
-        f"Q changes by {from_memory:.3g} when the memory is replaced, and by {from_stream:.3g} when the decoder's "
-        f"tokens are replaced ({provenance(result, _SWAPS[0])}).",
+        tr(
+            "Q changes by {by_memory:.3g} when the memory is replaced, and by {by_tokens:.3g} when the tokens of the "
+            "decoder are replaced ({how}).",
+            by_memory=from_memory,
+            by_tokens=from_stream,
+            how=provenance(result, _SWAPS[0]),
+        ),
     )
 
 
@@ -124,10 +180,23 @@ def gradient_paths(result: DecoderResult) -> Finding:
     holds = whole > 0 and neither == 0 and sum_error <= _SUM_LIMIT and torch_error <= _SUM_LIMIT
     return Finding(
         Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD,
-        f"The gradient into the memory has norm {whole:.4g}: {k:.4g} through K alone, {v:.4g} through V alone and "
-        f"{neither:g} with both paths cut. The sum of the two paths differs from the whole by {sum_error:.2g}, and the "
-        f"whole from the gradient through torch.nn's layer by {torch_error:.2g} (relative, float64, "
-        f"{provenance(result, names[0])}).",
+        sentences(
+            tr(
+                "The gradient into the memory has norm {whole:.4g}: {k:.4g} through K alone, {v:.4g} through V alone "
+                "and {neither:g} with both paths cut.",
+                whole=whole,
+                k=k,
+                v=v,
+                neither=neither,
+            ),
+            tr(
+                "The sum of the two paths differs from the whole by {sum_error:.2g}, and the whole from the gradient "
+                "through the layer of torch.nn by {torch_error:.2g} (relative, float64, {how}).",
+                sum_error=sum_error,
+                torch_error=torch_error,
+                how=provenance(result, names[0]),
+            ),
+        ),
     )
 
 
@@ -138,8 +207,13 @@ def keys_can_be_kept(result: DecoderResult) -> Finding:
     q, k, v = _swap_changes(result)["stream_swap"]
     return Finding(
         Verdict.HOLDS if k == v == 0 and q != 0 else Verdict.DOES_NOT_HOLD,
-        f"With all decoder tokens replaced, K changes by {k:g}, V by {v:g} and Q by {q:.3g} "
-        f"({provenance(result, _SWAPS[0])}).",
+        tr(
+            "With all decoder tokens replaced, K changes by {k:g}, V by {v:g} and Q by {q:.3g} ({how}).",
+            k=k,
+            v=v,
+            q=q,
+            how=provenance(result, _SWAPS[0]),
+        ),
     )
 
 
@@ -156,19 +230,21 @@ STRUCTURE_CLAIMS = (
         statement=tr(
             "A decoder block has two attentions: masked self-attention, then cross-attention to the encoder's output."
         ),
-        source=f"{VASWANI}, section 3.1 and Figure 1",
+        source=tr("{paper}, section {section} and Figure {figure}", paper=VASWANI, section="3.1", figure="1"),
         test=two_attentions,
     ),
     Claim(
         id="decoder-only-has-one",
         statement=tr("Decoder-only models such as GPT have no cross-attention."),
-        source="Radford et al. 2018 (GPT), section 3.1",
+        source=tr("{paper}, section {section}", paper="Radford et al. 2018 (GPT)", section="3.1"),
         test=decoder_only_has_one,
     ),
     Claim(
         id="equals-torch",
         statement=tr("With the same weights, the block on the flash kernel gives the output of torch.nn's layers."),
-        source="PyTorch documentation: torch.nn.TransformerDecoderLayer and torch.nn.TransformerEncoder",
+        source=tr(
+            "PyTorch documentation: {page}", page="torch.nn.TransformerDecoderLayer, torch.nn.TransformerEncoder"
+        ),
         test=equals_torch,
     ),
     Claim(
@@ -177,19 +253,19 @@ STRUCTURE_CLAIMS = (
             "In cross-attention Q comes from the decoder (the output of the masked self-attention), K and V from the "
             "encoder's last layer."
         ),
-        source=f"{VASWANI}, section 3.2.3",
+        source=CROSS_ATTENTION,
         test=qkv_sources,
     ),
     Claim(
         id="gradient-through-k-and-v",
         statement=tr("Gradients reach the encoder's output only through K and V of the cross-attention."),
-        source=f"Follows from {VASWANI}, section 3.2.3",
+        source=FOLLOWS,
         test=gradient_paths,
     ),
     Claim(
         id="all-from-encoder",
         statement=tr("In cross-attention Q, K and V all come from the encoder."),
-        source=f"Often taught; corrected by {VASWANI}, section 3.2.3",
+        source=CORRECTED,
         test=all_from_encoder,
         expected=Verdict.DOES_NOT_HOLD,
     ),
@@ -198,7 +274,7 @@ STRUCTURE_CLAIMS = (
         statement=tr(
             "K and V of cross-attention do not depend on the decoder's tokens, so one computation serves all steps."
         ),
-        source=f"Follows from {VASWANI}, section 3.2.3",
+        source=FOLLOWS,
         test=keys_can_be_kept,
     ),
 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from core.contracts.text import tr
 from core.engine.steps import ProgressCallback
 from core.topics.decoder.experiment.checks import torch_decoder
 from core.topics.decoder.experiment.network import run_both
@@ -54,7 +55,7 @@ def token_changes(scene: Scene, progress: ProgressCallback) -> TokenChanges:
     done, rows, self_rows = 1, {stack: [] for stack in lengths}, []  # type: ignore[var-annotated]
     for stack, length in lengths.items():
         for position in range(length):
-            progress(done, total, "replacing each token in turn")
+            progress(done, total, tr("replacing each token in turn"))
             changed = _output(scene, stack, position)
             rows[stack].append(_row_changes(base["output"], changed["output"]))
             if stack == "source" and "decoder.self" in base:
@@ -177,7 +178,7 @@ def _maps(
     for path, output in outputs.items():
         rows = []
         for position in range(length):
-            progress(done, 3 * length, "gradients into the memory")
+            progress(done, 3 * length, tr("gradients into the memory"))
             only = torch.zeros_like(directions)
             only[position] = directions[position]
             rows.append(_gradient(output, only, memory).norm(dim=1))

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.comparison import ErrorCheck
 from core.contracts.result import Metric, Provenance
+from core.contracts.text import EMPTY, Text, tr
 from core.topics.decoder.experiment.checks import Checks
 from core.topics.decoder.experiment.influence import GradientFlow, TokenChanges
 from core.topics.decoder.experiment.weights import LONGEST_TRAINED, Trained
@@ -17,14 +18,23 @@ from core.topics.decoder.plan import Plan
 from core.topics.decoder.result import Attention, Prediction
 
 Metrics = dict[str, Metric]
+_MEMORY_NOTE = tr("largest difference between the input of torch's cross-attention and the memory")
+_ARGUMENT_NOTES = {
+    "query": tr(
+        "largest difference between the input of torch's cross-attention and the stream after masked self-attention"
+    ),
+    "key": _MEMORY_NOTE,
+    "value": _MEMORY_NOTE,
+    "query_embedding": tr("largest difference between the input of torch's cross-attention and the embedded target"),
+}
 
 
 def modelled(planned: Plan) -> Metrics:
     """Parameters and FLOPs by part."""
     metrics = {
-        "parameters": _modelled(planned.parameters, "", "trainable, of all layers"),
-        "flops": _modelled(planned.flops, "FLOP", "matrix products of one pass"),
-        "embedding.elements": _modelled(planned.embedding_elements, "", "fixed, and tied to the logits"),
+        "parameters": _modelled(planned.parameters, "", tr("trainable, in all layers")),
+        "flops": _modelled(planned.flops, "FLOP", tr("matrix products of one pass")),
+        "embedding.elements": _modelled(planned.embedding_elements, "", tr("fixed, and tied to the logits")),
     }
     for part in planned.parts:
         prefix = f"{part.stack}.{part.part}"
@@ -33,7 +43,7 @@ def modelled(planned: Plan) -> Metrics:
     for stack in ("encoder", "decoder"):
         counts = [part.parameters for part in planned.parts if part.stack == stack and part.part != "output"]
         if counts:
-            metrics[f"{stack}.parameters"] = _modelled(sum(counts), "", "layers of the stack")
+            metrics[f"{stack}.parameters"] = _modelled(sum(counts), "", tr("layers of the stack"))
     return metrics
 
 
@@ -42,11 +52,14 @@ def training(params: DecoderParams, trained: Trained) -> Metrics:
     if trained.losses is None or trained.accuracy is None:
         return {}
     how = Provenance.MEASURED_CPU
-    note = f"tokens of 512 new sequences of 2 to {LONGEST_TRAINED} tokens, teacher forcing, encoder-decoder"
+    note = tr(
+        "tokens of 512 new sequences of 2 to {longest} tokens, teacher forcing, encoder-decoder",
+        longest=LONGEST_TRAINED,
+    )
     return {
         "training.steps": Metric(float(params.training_steps), "steps", how),
-        "training.seconds": Metric(trained.seconds, "s", how, "training time; later runs reuse the weights"),
-        "training.loss": Metric(float(trained.losses[-1]), "nats", how, "per token, last step"),
+        "training.seconds": Metric(trained.seconds, "s", how, tr("training time; later runs reuse the weights")),
+        "training.loss": Metric(float(trained.losses[-1]), "nats", how, tr("per token, last step")),
         "accuracy.held_out": Metric(trained.accuracy, "", how, note),
     }
 
@@ -60,14 +73,16 @@ def attention(attentions: Mapping[str, Attention], visible: Mapping[str, int], d
             "written": sum(row.written_bytes for row in attention.traffic),
         }
         for direction, count in traffic.items():
-            metrics[f"{name}.{direction}_bytes"] = Metric(float(count), "bytes", Provenance.TRACED, "by its kernel")
+            metrics[f"{name}.{direction}_bytes"] = Metric(float(count), "bytes", Provenance.TRACED, tr("by its kernel"))
         _, query_len, key_len = attention.probabilities.shape
         error = float(np.abs(attention.probabilities.sum(-1) - 1).max())
-        note = "probabilities from the kernel's log-sum-exp"
+        note = tr("probabilities from the log-sum-exp of the kernel")
         metrics[f"{name}.row_sum_error"] = Metric(error, "", _kernel(device), note)
         metrics[f"{name}.query_len"] = Metric(float(query_len), "tokens", Provenance.TRACED)
-        metrics[f"{name}.key_len"] = Metric(float(key_len), "tokens", Provenance.TRACED, "with padding")
-        metrics[f"{name}.visible_keys"] = Metric(float(visible[name]), "tokens", Provenance.TRACED, "without padding")
+        metrics[f"{name}.key_len"] = Metric(float(key_len), "tokens", Provenance.TRACED, tr("with padding"))
+        metrics[f"{name}.visible_keys"] = Metric(
+            float(visible[name]), "tokens", Provenance.TRACED, tr("without padding")
+        )
     return metrics
 
 
@@ -80,19 +95,20 @@ def checks(compared: Checks, device: str) -> Metrics:
         # The error of torch.nn is measured; the others come from the project's kernel.
         how = _measured(device) if what == "torch" else _kernel(device)
         metrics[f"{what}.error_{against}"] = Metric(
-            check.max_abs_error, "", how, f"largest difference from {check.against}; limit {check.limit:.2g}"
+            check.max_abs_error,
+            "",
+            how,
+            tr("largest difference from {reference}; limit {limit:.2g}", reference=check.against, limit=check.limit),
         )
-    note = "largest difference between the input of torch's cross-attention and "
     for name, value in compared.arguments.items():
-        source = {"query": "the stream after masked self-attention", "query_embedding": "the embedded target"}
-        metrics[f"torch_cross.{name}_error"] = Metric(value, "", _kernel(device), note + source.get(name, "the memory"))
+        metrics[f"torch_cross.{name}_error"] = Metric(value, "", _kernel(device), _ARGUMENT_NOTES[name])
     return metrics
 
 
 def predictions(rows: Sequence[Prediction], device: str) -> Metrics:
     """How often the most probable token is the next one of the typed target."""
     correct = sum(row.is_right for row in rows)
-    note = f"{correct} of {len(rows)} tokens of the target"
+    note = tr("{correct} of {total} tokens of the target", correct=correct, total=len(rows))
     return {"accuracy.typed": Metric(correct / len(rows), "", _kernel(device), note)}
 
 
@@ -100,7 +116,7 @@ def alignment(weight: float | None, device: str) -> Metrics:
     """How much weight the best cross-attention head puts on the token to be written."""
     if weight is None:
         return {}
-    note = "mean probability on the token to be written, in the best head"
+    note = tr("mean probability on the token to be written, in the best head")
     return {"cross.weight_on_wanted": Metric(weight, "", _kernel(device), note)}
 
 
@@ -111,9 +127,13 @@ def perturbation(planned: Plan, changes: Mapping[str, np.ndarray], device: str) 
     cells = sum(int((~allowed).sum()) for allowed in planned.reach.values())
     how = _kernel(device)
     return {
-        "perturbation.positions": Metric(float((changes[last] != 0).sum()), "", how, f"changed positions of {last}"),
-        "perturbation.forbidden_cells": Metric(float(cells), "", how, "(tensor, position) pairs that the masks forbid"),
-        "perturbation.forbidden_moved": Metric(float(forbidden), "", how, "forbidden pairs that changed"),
+        "perturbation.positions": Metric(
+            float((changes[last] != 0).sum()), "", how, tr("changed positions of {tensor}", tensor=last)
+        ),
+        "perturbation.forbidden_cells": Metric(
+            float(cells), "", how, tr("(tensor, position) pairs that the masks forbid")
+        ),
+        "perturbation.forbidden_moved": Metric(float(forbidden), "", how, tr("forbidden pairs that changed")),
     }
 
 
@@ -132,19 +152,22 @@ def influence(changes: TokenChanges, inputs: Inputs, device: str) -> Metrics:
         counts["pads"] = _cells_and_changed(source[visible:, columns])
     metrics = {}
     for name, (cells, changed) in counts.items():
-        note = "(replaced token, output position)"
-        metrics[f"{name}.cells"] = Metric(float(cells), "pairs", _measured(device), note)
-        metrics[f"{name}.changed"] = Metric(float(changed), "pairs", _measured(device), f"{note}, changed")
+        metrics[f"{name}.cells"] = Metric(
+            float(cells), "pairs", _measured(device), tr("(replaced token, output position)")
+        )
+        metrics[f"{name}.changed"] = Metric(
+            float(changed), "pairs", _measured(device), tr("(replaced token, output position), changed")
+        )
     if changes.self_attention is not None:
         metrics["source.decoder_self_changed"] = Metric(
-            float(changes.self_attention.sum()), "", _measured(device), "positions of the masked self-attention"
+            float(changes.self_attention.sum()), "", _measured(device), tr("positions of the masked self-attention")
         )
     return metrics
 
 
 def swaps(changes: Mapping[str, Mapping[str, float]], device: str) -> Metrics:
     """Largest change of the cross-attention's Q, K and V, by the tensor that was replaced."""
-    what = {"memory": "only the memory replaced", "stream": "only the decoder's tokens replaced"}
+    what = {"memory": tr("only the memory replaced"), "stream": tr("only the tokens of the decoder replaced")}
     return {
         f"{swap}_swap.{letter}_change": Metric(change, "", _measured(device), what[swap])
         for swap, by_letter in changes.items()
@@ -155,13 +178,13 @@ def swaps(changes: Mapping[str, Mapping[str, float]], device: str) -> Metrics:
 def gradients(flow: GradientFlow, device: str) -> Metrics:
     """Norms by path, and the two comparisons."""
     how = _measured(device)
-    note = "norm of d(g · output) / d(memory), float64"
+    note = tr("norm of d(g · output) / d(memory), float64")
     metrics = {
         f"gradient.{path.replace(' ', '')}": Metric(norm, "", how, note) for path, norm in flow.gradient.norms.items()
     }
-    metrics["gradient.sum_error"] = Metric(flow.sum_error, "", how, "k + v against the whole, relative, float64")
+    metrics["gradient.sum_error"] = Metric(flow.sum_error, "", how, tr("k + v against the whole, relative, float64"))
     metrics["gradient.torch_error"] = Metric(
-        flow.torch_error, "", how, "the whole against torch.nn.TransformerDecoderLayer, relative, float64"
+        flow.torch_error, "", how, tr("the whole against torch.nn.TransformerDecoderLayer, relative, float64")
     )
     return metrics
 
@@ -170,13 +193,13 @@ def variant(planned: Plan, checks: Sequence[ErrorCheck], launches: int, own_laun
     """The decoder-only block for comparison."""
     error = next(check.max_abs_error for check in checks if check.what == "block")
     counts = [part.parameters for part in planned.parts if part.stack == "decoder" and part.part != "output"]
-    note = "attention kernels launched by the decoder block"
+    note = tr("attention kernels launched by the decoder block")
     return {
         "block.attentions": Metric(float(own_launches), "", Provenance.TRACED, note),
         "decoder_only.attentions": Metric(float(launches), "", Provenance.TRACED, note),
-        "decoder_only.parameters": _modelled(sum(counts), "", "of the block"),
+        "decoder_only.parameters": _modelled(sum(counts), "", tr("of the block")),
         "decoder_only.error_torch": Metric(
-            error, "", _kernel(device), "against torch.nn.TransformerEncoderLayer under a causal mask"
+            error, "", _kernel(device), tr("against torch.nn.TransformerEncoderLayer under a causal mask")
         ),
     }
 
@@ -185,10 +208,12 @@ def shorter(inputs: Inputs, checks: Sequence[ErrorCheck], device: str) -> Metric
     """The same texts without the last target token."""
     assert inputs.target is not None  # callers have a decoder
     error = next(check.max_abs_error for check in checks if check.what == "block")
-    note = "without the last target token"
+    note = tr("without the last target token")
     return {
         "shorter.query_len": Metric(float(len(inputs.target)), "tokens", Provenance.TRACED, note),
-        "shorter.error_torch": Metric(error, "", _kernel(device), f"{note}, against torch.nn.TransformerDecoderLayer"),
+        "shorter.error_torch": Metric(
+            error, "", _kernel(device), tr("without the last target token, against torch.nn.TransformerDecoderLayer")
+        ),
     }
 
 
@@ -196,7 +221,7 @@ def _cells_and_changed(cells: np.ndarray) -> tuple[int, int]:
     return cells.size, int((cells != 0).sum())
 
 
-def _modelled(value: float, unit: str, note: str = "") -> Metric:
+def _modelled(value: float, unit: str, note: Text = EMPTY) -> Metric:
     return Metric(float(value), unit, Provenance.MODELLED, note)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from core.contracts.text import tr
 from core.engine.steps import ProgressCallback
 from core.language_model.torch_state import seeded, torch_threads
 from core.topics.decoder.experiment.network import Network
@@ -21,7 +22,6 @@ from core.topics.decoder.tokens import BOS, EOS, SPECIAL, VOCABULARY
 
 LONGEST_TRAINED = 10
 """Tokens of the longest training sequence."""
-PHASE = "training to reverse"
 
 _BATCH = 32
 _LEARNING_RATE = 2e-3
@@ -105,7 +105,7 @@ def train(params: DecoderParams, progress: ProgressCallback) -> Trained:
             optimizer.step()
             schedule.step()
             losses[step] = loss.item()
-            progress(step + 1, steps, f"{PHASE}: loss {losses[step]:.2f}")
+            progress(step + 1, steps, tr("training to reverse: loss {loss:.2f}", loss=float(losses[step])))
         accuracy = held_out_accuracy(network, params.seed)
     return Trained(network, losses, accuracy, perf_counter() - started)
 

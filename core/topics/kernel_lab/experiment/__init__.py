@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial
 from core.contracts.result_builder import ResultBuilder
+from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
@@ -42,7 +43,7 @@ def run(params: KernelLabParams, device: str) -> ExperimentRun:
 def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCallback) -> None:
     rows, sector_rows = TraceTables(), list[SectorRow]()
     for index, launch in enumerate(traced.launches):
-        progress(index, len(traced.launches), f"counting the bytes of {launch.function}")
+        progress(index, len(traced.launches), tr("counting the bytes of {kernel}", kernel=launch.function))
         shown = analysis.with_shown_files(launch)
         rows += tables([shown], index)
         sector_rows += sectors(shown, index)
@@ -62,9 +63,9 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
 
 
 def _keep(builder: Builder, launches: Sequence[Launch], progress: ProgressCallback) -> None:
-    progress(0, 2, "encoding the trace")
+    progress(0, 2, tr("encoding the trace"))
     builder.add(trace=EncodedTrace.of(launches))
-    progress(1, 2, "drawing the pictures")
+    progress(1, 2, tr("drawing the pictures"))
     builder.add(views=analysis.launch_views(launches))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
+from core.contracts.text import Text, listed, tr
 from core.topics.kernel_lab.plan import shown
 from core.topics.kernel_lab.source import Source
 
@@ -37,11 +38,11 @@ def call(source: Source, function: str) -> None:
         try:
             target()
         except MissingRequirement as error:
-            raise MissingRequirement(f"{_where(source, error)}: {error.sentence}") from error
+            raise MissingRequirement(_at(source, error)) from error
         except TilescopeError:
             raise
         except (Exception, SystemExit) as error:
-            raise RunFailed(f"{_where(source, error)}: {function} {_what(error)}") from error
+            raise RunFailed(_failure(source, function, error)) from error
 
 
 @contextmanager
@@ -85,11 +86,11 @@ def _imported(source: Source) -> types.ModuleType:
     try:
         exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
     except MissingRequirement as error:
-        raise MissingRequirement(f"{_where(source, error)}: {error.sentence}") from error
+        raise MissingRequirement(_at(source, error)) from error
     except TilescopeError:
         raise
     except (Exception, SystemExit) as error:
-        raise InvalidParams(f"{_where(source, error)}: importing the file {_what(error)}", "file") from error
+        raise InvalidParams(_failure(source, tr("importing the file"), error), "file") from error
     return module
 
 
@@ -101,9 +102,13 @@ def _target(source: Source, module: types.ModuleType, function: str) -> Callable
     target = getattr(module, function, None)
     if not callable(target):
         names = [name for name, value in vars(module).items() if inspect.isfunction(value)]
-        problem = f"has no function {function!r}" if target is None else f"defines {function!r}, but not as a function"
-        listed = f"It has {', '.join(names)}." if names else "It has no functions."
-        raise InvalidParams(f"{shown(source.path)} {problem}: {listed}", "function")
+        others = tr("It has {names}.", names=listed(names)) if names else tr("It has no functions.")
+        file, name = shown(source.path), repr(function)
+        if target is None:
+            problem = tr("{file} has no function {name}: {others}", file=file, name=name, others=others)
+        else:
+            problem = tr("{file} defines {name}, but not as a function: {others}", file=file, name=name, others=others)
+        raise InvalidParams(problem, "function")
     try:
         required = [
             name
@@ -115,8 +120,13 @@ def _target(source: Source, module: types.ModuleType, function: str) -> Callable
         required = []  # a callable without a signature: calling it will show
     if required:
         raise InvalidParams(
-            f"{function} in {shown(source.path)} needs arguments ({', '.join(required)}): give every argument a "
-            "default, or name a function that calls it.",
+            tr(
+                "{function} in {file} needs arguments ({arguments}): give every argument a default, or name a function "
+                "that calls it.",
+                function=function,
+                file=shown(source.path),
+                arguments=listed(required),
+            ),
             "function",
         )
     return target  # type: ignore[no-any-return]
@@ -131,13 +141,32 @@ def _where(source: Source, error: BaseException) -> str:
     return shown(source.path) if line is None else f"{shown(source.path)}:{line}"
 
 
-def _what(error: BaseException) -> str:
-    """What happened, as the predicate of a sentence."""
+def _at(source: Source, error: TilescopeError) -> Text:
+    """An error of the tracer, with the line of the file."""
+    return tr("{location}: {sentence}", location=_where(source, error), sentence=error.text)
+
+
+def _failure(source: Source, subject: Text | str, error: BaseException) -> Text:
+    """What the file's code raised, where. `subject` is the function, or the import."""
+    location, kind = _where(source, error), type(error).__name__
     message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     if isinstance(error, SystemExit):
-        return f"called sys.exit({message}): let it return instead."
+        return tr(
+            "{location}: {subject} called sys.exit({code}): let it return instead.",
+            location=location,
+            subject=subject,
+            code=message,
+        )
     if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
-        return "ran out of memory: use smaller tensors."
+        return tr("{location}: {subject} ran out of memory: use smaller tensors.", location=location, subject=subject)
     if isinstance(error, RecursionError):
-        return "exceeded the recursion limit."
-    return f"raised {type(error).__name__}{f': {message}' if message else ''}."
+        return tr("{location}: {subject} exceeded the recursion limit.", location=location, subject=subject)
+    if not message:
+        return tr("{location}: {subject} raised {error}.", location=location, subject=subject, error=kind)
+    return tr(
+        "{location}: {subject} raised {error}: {message}.",
+        location=location,
+        subject=subject,
+        error=kind,
+        message=message,
+    )

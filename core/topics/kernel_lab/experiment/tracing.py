@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from core.contracts.errors import InvalidParams, RunFailed
+from core.contracts.text import Text, tr
 from core.engine.steps import ProgressCallback
-from core.format import format_quantity
+from core.format import quantity
 from core.interpreter import Launch, Tracer, intercept
 from core.topics.kernel_lab.experiment.loader import call
 from core.topics.kernel_lab.plan import Plan, shown
@@ -45,7 +46,7 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
     assert planned.source is not None
     limits = _Limits(planned.function, progress)
     budget = planned.params.memory_budget_mb * 1_000_000
-    progress(0, 1, f"importing {planned.source.path.name}")
+    progress(0, 1, tr("importing {file}", file=planned.source.path.name))
     with (
         _collected() as log,
         intercept(
@@ -59,8 +60,11 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
         call(planned.source, planned.function)
     if not tracer.launches:
         raise InvalidParams(
-            f"{planned.function} in {shown(planned.source.path)} launched no Triton kernel: name a function that runs "
-            "kernel[grid](...).",
+            tr(
+                "{function} in {file} launched no Triton kernel: name a function that runs kernel[grid](...).",
+                function=planned.function,
+                file=shown(planned.source.path),
+            ),
             "function",
         )
     return Traced(tuple(tracer.launches), log)
@@ -77,22 +81,29 @@ class _Limits:
         self._counted = 0
         self._bytes = 0
 
-    def progress(self, done: float, total: float, phase: str) -> None:
+    def progress(self, done: float, total: float, phase: Text) -> None:
         finished = self.tracer.launches if self.tracer is not None else []
         self._bytes += sum(launch.trace_bytes() for launch in finished[self._counted :])
         self._counted = len(finished)
         if self._counted >= MOST_LAUNCHES:
             raise RunFailed(
-                f"{self._function} launched more than {MOST_LAUNCHES:,} kernels, the limit of one trace: launch fewer "
-                "kernels."
+                tr(
+                    "{function} launched more than {limit:,} kernels, the limit of one trace: launch fewer kernels.",
+                    function=self._function,
+                    limit=MOST_LAUNCHES,
+                )
             )
         if self._bytes > LARGEST_TRACE_BYTES:
             raise RunFailed(
-                f"The trace of {self._function} has grown to {format_quantity(self._bytes, 'bytes')}, above the limit "
-                f"of {format_quantity(LARGEST_TRACE_BYTES, 'bytes')}: use smaller tensors."
+                tr(
+                    "The trace of {function} has grown to {size}, above the limit of {limit}: use smaller tensors.",
+                    function=self._function,
+                    size=quantity(self._bytes, "bytes"),
+                    limit=quantity(LARGEST_TRACE_BYTES, "bytes"),
+                )
             )
         reached = self._counted + (done / total if total else 1.0)
-        self._report(reached, reached + 1, f"launch {self._counted + 1}: {phase}")
+        self._report(reached, reached + 1, tr("launch {number}: {phase}", number=self._counted + 1, phase=phase))
 
 
 class _Tee(io.TextIOBase):

@@ -18,7 +18,7 @@ def test_that_a_recorded_fault_names_its_place_and_the_rest_is_executed() -> Non
     assert (fault.kind, fault.access, fault.program, fault.index, fault.count) == ("out of bounds", "load", 1, 32, 1)
     assert launch.buffers[fault.buffer].name == "x_ptr"
     assert fault.line == launch.accesses[0].line
-    assert "program (1, 0, 0) reaches index 32 of x_ptr" in fault.sentence
+    assert "program (1, 0, 0) reaches index 32 of x_ptr" in str(fault.sentence)
     assert launch.accesses[0].active().sum() == 31
 
 

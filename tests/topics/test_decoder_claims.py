@@ -9,9 +9,10 @@ import pytest
 from core.comparison import ErrorCheck
 from core.contracts.claims import Claim, Verdict
 from core.contracts.result import Environment, Metric, Provenance
+from core.contracts.text import verbatim
 from core.topics.decoder import TOPIC
 from core.topics.decoder.params import DecoderParams
-from core.topics.decoder.result import DecoderResult
+from core.topics.decoder.result import BLOCK, FLOAT64, OUTPUT, TORCH, DecoderResult
 
 METRICS = {
     "block.attentions": 2, "self.query_len": 7, "self.visible_keys": 7, "cross.query_len": 7, "cross.visible_keys": 7,
@@ -35,10 +36,10 @@ def result(
     **changes: float,
 ) -> DecoderResult:
     values = METRICS | {name.replace("__", "."): value for name, value in changes.items()}
-    block = ErrorCheck("block", "torch.nn.TransformerDecoderLayer", check_error, 1e-5, check_error <= 1e-5)
+    block = ErrorCheck(BLOCK, verbatim("torch.nn.TransformerDecoderLayer"), check_error, 1e-5, check_error <= 1e-5)
     in_float64 = (
-        ErrorCheck(what, "float64", error, 1e-5, error <= 1e-5)
-        for what, error in zip(("output", "torch.nn"), float64_errors, strict=True)
+        ErrorCheck(what, FLOAT64, error, 1e-5, error <= 1e-5)
+        for what, error in zip((OUTPUT, TORCH), float64_errors, strict=True)
     )
     return DecoderResult(
         params=DecoderParams(**(params or {})),
@@ -68,7 +69,7 @@ CONTRARY = {
 def test_that_a_sound_result_gives_the_expected_verdict(claim: Claim) -> None:
     finding = claim.test(result())
     assert finding.verdict is claim.expected
-    assert finding.evidence.endswith(".")
+    assert str(finding.evidence).endswith(".")
 
 
 @pytest.mark.parametrize("claim", TOPIC.claims, ids=lambda claim: claim.id)
@@ -94,7 +95,7 @@ def test_that_nan_is_not_taken_for_agreement(name: str) -> None:
 def test_that_a_change_on_the_flash_kernel_alone_refutes_too() -> None:
     claim = next(claim for claim in TOPIC.claims if claim.id == "future-does-not-matter")
     assert claim.test(result(perturbation__forbidden_moved=1)).verdict is Verdict.DOES_NOT_HOLD
-    assert "switch it on" in claim.test(result({"causal": False})).evidence
+    assert "switch it on" in str(claim.test(result({"causal": False})).evidence)
 
 
 def test_that_a_model_that_has_not_learned_tests_no_alignment() -> None:
@@ -102,7 +103,7 @@ def test_that_a_model_that_has_not_learned_tests_no_alignment() -> None:
     for changes in ({"accuracy__held_out": 0.6}, {"accuracy__typed": 0.5}):
         finding = claim.test(result(**changes, cross__weight_on_wanted=0.2))
         assert finding.verdict is Verdict.NOT_TESTED
-        assert "training_steps" in finding.evidence
+        assert "training_steps" in str(finding.evidence)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_that_the_read_past_the_end_is_found_with_its_line_program_and_index() -
         "out of bounds", "x_ptr", 3, None,
     )  # fmt: skip
     assert (fault.index, fault.count, fault.file) == (1000, 1, "resources/examples/out_of_bounds.py")
-    assert "index 1000 of x_ptr" in fault.sentence
+    assert "index 1000 of x_ptr" in str(fault.sentence)
     assert verdicts("out_of_bounds")["stays-inside"] is Verdict.DOES_NOT_HOLD
 
 

@@ -72,9 +72,9 @@ def test_that_functions_kernels_and_candidates_are_told_apart_without_running_th
 
 
 def test_that_main_is_meant_where_none_is_named_and_else_the_only_one_that_launches(tmp_path: Path) -> None:
-    assert "name one of first, second, third" in plan(written(tmp_path)).problem
+    assert "name one of first, second, third" in str(plan(written(tmp_path)).problem)
     with_main = plan(written(tmp_path, textwrap.dedent(FILE) + "\ndef main():\n    first()\n"))
-    assert (with_main.function, with_main.problem) == ("main", "")
+    assert (with_main.function, str(with_main.problem)) == ("main", "")
     alone = plan(written(tmp_path, "def helper():\n    pass\ndef go(n=2):\n    kernel[(n,)]()\n"))
     assert alone.function == "go"
 
@@ -119,9 +119,9 @@ def test_that_an_unreadable_file_is_one_sentence_with_its_line(tmp_path: Path, c
     path = tmp_path / "bad.py"
     path.write_bytes(data)
     planned = plan(KernelLabParams(file=str(path)))
-    assert fragment in planned.problem
-    assert str(path) in planned.problem
-    assert "\n" not in planned.problem
+    assert fragment in str(planned.problem)
+    assert str(path) in str(planned.problem)
+    assert "\n" not in str(planned.problem)
     with pytest.raises(InvalidParams, match=r"bad\.py"):
         check(planned.params)
 
@@ -137,7 +137,7 @@ def test_that_a_path_that_is_no_file_is_one_sentence(tmp_path: Path) -> None:
         "~nobody-of-this-name/x.py": "is not a valid path",
     }.items():
         planned = plan(KernelLabParams(file=file))
-        assert fragment in planned.problem, file
+        assert fragment in str(planned.problem), file
         assert (planned.text, planned.candidates, planned.function) == ("", (), "")
 
 
@@ -158,7 +158,7 @@ def test_that_an_edit_is_seen_by_the_next_plan(tmp_path: Path) -> None:
 def test_that_every_example_has_a_kernel_and_a_main(path: Path) -> None:
     planned = plan(KernelLabParams(file=str(path)))
     assert planned.kernels
-    assert (planned.function, planned.problem) == ("main", "")
+    assert (planned.function, str(planned.problem)) == ("main", "")
 
 
 def test_that_the_default_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

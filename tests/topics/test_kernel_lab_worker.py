@@ -46,7 +46,7 @@ def test_that_the_process_of_the_window_never_imports_the_file(engine: Engine, t
     assert isinstance(end, Failed)
     assert end.invalid_input
     assert end.blames == "file"
-    assert f"{params.file}:4: importing the file raised ValueError: seen." == end.sentence
+    assert f"{params.file}:4: importing the file raised ValueError: seen." == str(end.sentence)
     (pid,) = note.read_text().split()
     assert int(pid) != os.getpid()
     assert "mine_in_a_worker" not in sys.modules
@@ -70,6 +70,6 @@ def test_that_a_file_that_ends_the_process_is_a_sentence_and_the_next_run_works(
     end = events_of(engine.submit("kernel-lab", params, "cpu"))[-1]
     assert isinstance(end, Failed)
     assert end.sentence
-    assert "\n" not in end.sentence
+    assert "\n" not in str(end.sentence)
     again = engine.submit("kernel-lab", KernelLabParams(function="main"), "cpu")
     assert isinstance(list(again.stream(TIMEOUT_S))[-1], Finished)

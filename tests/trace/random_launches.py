@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from hypothesis import strategies as st
 
+from core.contracts.text import verbatim
 from core.trace.affine import Affine, Term
 from core.trace.mask import Condition, Mask, Predicate, both, compare, from_array
 from core.trace.record import Access, Buffer, Fault, Launch, Watched
@@ -95,7 +96,7 @@ def launches(draw: st.DrawFn, kinds: tuple[str, ...] = ("load", "store", "atomic
 
 def decorated(launch: Launch) -> Launch:
     """The same launch with a fault, a configuration and a watched variable."""
-    fault = Fault("out of bounds", "load", 0, "a.py", 2, 1, 700, 3, "Program 1 reads past the end.")
+    fault = Fault("out of bounds", "load", 0, "a.py", 2, 1, 700, 3, verbatim("Program 1 reads past the end."))
     watched = Watched("acc", np.array([0, 2]), np.array([[[1.0]], [[np.nan]]], dtype=np.float32), True)
     return Launch(
         **{**vars(launch), "faults": (fault,), "config": "BLOCK=16", "printed": ("pid 0",), "watched": {"acc": watched}}

@@ -85,4 +85,4 @@ def test_that_lines_weigh_as_much_as_they_move(lines: list[tuple[int, float]], v
     finding = whole_sectors(result(*lines))
     assert finding.verdict is verdict
     if verdict is Verdict.DOES_NOT_HOLD:
-        assert "k.py:1 with 12.5% of 8.00 kB" in finding.evidence
+        assert "k.py:1, which uses 12.5% of 8.00 kB" in str(finding.evidence)

@@ -6,7 +6,7 @@ from core.comparison import ErrorCheck
 from core.contracts.claims import Claim, Finding, Verdict
 from core.contracts.text import Text, listed, sentences, tr, tr_plural
 from core.topics.decoder.params import ENCODER_DECODER
-from core.topics.decoder.result import DecoderResult
+from core.topics.decoder.result import FLOAT64, OUTPUT, TORCH, DecoderResult
 from core.wording import missing, provenance, quantity
 
 VASWANI = "Vaswani et al. 2017 (arXiv 1706.03762)"
@@ -16,7 +16,7 @@ CORRECTED = tr("Often taught; corrected by {source}", source=CROSS_ATTENTION)
 SAME_TO_ROUNDING = 1e-4
 """Two outputs within this difference count as the same computation. The stricter 1e-5 is the claim `equals-torch`."""
 _SUM_LIMIT = 1e-9
-_CHECKED = {"encoder": tr("encoder"), "block": tr("block")}
+
 _SWAPS = tuple(f"{swap}_swap.{letter}_change" for swap in ("memory", "stream") for letter in "qkv")
 
 
@@ -94,11 +94,11 @@ def equals_torch(result: DecoderResult) -> Finding:
     In float32, torch.nn's own layer can be further than the limit from float64. The claim then holds with a limit if
     ours is no further from float64 than torch.nn's.
     """
-    against_torch = [check for check in result.checks if check.against.startswith("torch.nn")]
-    errors = {check.what: check.max_abs_error for check in result.checks if check.against == "float64"}
+    against_torch = [check for check in result.checks if check.against != FLOAT64]
+    errors = {check.what: check.max_abs_error for check in result.checks if check.against == FLOAT64}
     if not against_torch or len(errors) < 2:
         return Finding(Verdict.NOT_TESTED, tr("This run compared nothing with torch.nn: run the page to the end."))
-    limit, ours, theirs = against_torch[0].limit, errors["output"], errors["torch.nn"]
+    limit, ours, theirs = against_torch[0].limit, errors[OUTPUT], errors[TORCH]
     evidence = tr(
         "Largest differences on the same weights in float32: {differences}; the limit is {limit:g}. Against float64, "
         "our error is {ours:.2g} and that of torch.nn is {theirs:.2g}.",
@@ -115,11 +115,10 @@ def equals_torch(result: DecoderResult) -> Finding:
 
 def _difference(check: ErrorCheck) -> Text:
     """One comparison with a layer of torch.nn, as a part of a list."""
-    layer, masked = check.against.removesuffix(", masked"), check.against.endswith(", masked")
     return tr(
         "{what} against {reference} {error:.2g}",
-        what=_CHECKED.get(check.what) or check.what,
-        reference=tr("{layer} with a mask", layer=layer) if masked else layer,
+        what=check.what,
+        reference=check.against,
         error=check.max_abs_error,
     )
 

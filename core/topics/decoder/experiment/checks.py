@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from core.comparison import ErrorCheck
+from core.contracts.text import Text, tr, verbatim
 from core.topics.decoder.experiment.network import Network, run_both
 from core.topics.decoder.experiment.passes import Recorded, Scene, torch_attention
 from core.topics.decoder.experiment.weights import copied_to
+from core.topics.decoder.result import BLOCK, ENCODER, FLOAT64, OUTPUT, TORCH
 
 TORCH_LIMIT = 1e-5
 """Largest allowed difference from torch.nn's layers in float32."""
@@ -39,19 +41,23 @@ def check_all(scene: Scene, recorded: Recorded) -> Checks:
         exact = run_both(exact_pass, scene.inputs, scene.device)
     if scene.inputs.source is not None:
         theirs = torch_encoder(scene)
-        checks.append(_check("encoder", "torch.nn.TransformerEncoder", tensors["memory"], theirs, TORCH_LIMIT))
+        reference = verbatim("torch.nn.TransformerEncoder")
+        checks.append(_check(ENCODER, reference, tensors["memory"], theirs, TORCH_LIMIT))
         ours = tensors["memory"]
     if scene.inputs.target is not None:
         ours = tensors[_last(scene)]
         memory = tensors.get("memory")
         theirs, arguments = _torch_block(scene, tensors, memory)
-        name = "torch.nn.TransformerDecoderLayer" if memory is not None else "torch.nn.TransformerEncoderLayer, masked"
-        checks.append(_check("block", name, ours, theirs, TORCH_LIMIT))
+        if memory is not None:
+            reference = verbatim("torch.nn.TransformerDecoderLayer")
+        else:
+            reference = tr("{layer} with a mask", layer="torch.nn.TransformerEncoderLayer")
+        checks.append(_check(BLOCK, reference, ours, theirs, TORCH_LIMIT))
     torch_error = _difference(theirs, exact)
     # The limit follows PyTorch's own error, but is never below a few roundings of values near 1.
     limit = max(3 * torch_error, 2e-6)
-    checks.append(_check("output", "float64", ours, exact, limit))
-    checks.append(_check("torch.nn", "float64", theirs, exact, limit))
+    checks.append(_check(OUTPUT, FLOAT64, ours, exact, limit))
+    checks.append(_check(TORCH, FLOAT64, theirs, exact, limit))
     return Checks(tuple(checks), arguments)
 
 
@@ -130,7 +136,7 @@ def _last(scene: Scene) -> str:
     return "decoder.feed_forward.add" if scene.network.pre_norm else "decoder.feed_forward.norm"
 
 
-def _check(what: str, against: str, ours: torch.Tensor, theirs: torch.Tensor, limit: float) -> ErrorCheck:
+def _check(what: Text, against: Text, ours: torch.Tensor, theirs: torch.Tensor, limit: float) -> ErrorCheck:
     error = _difference(ours, theirs)
     return ErrorCheck(what, against, error, limit, error <= limit)
 

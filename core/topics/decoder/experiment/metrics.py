@@ -15,7 +15,7 @@ from core.topics.decoder.experiment.weights import LONGEST_TRAINED, Trained
 from core.topics.decoder.inputs import Inputs
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.plan import Plan
-from core.topics.decoder.result import Attention, Prediction
+from core.topics.decoder.result import BLOCK, FLOAT64, TORCH, Attention, Prediction
 
 Metrics = dict[str, Metric]
 _MEMORY_NOTE = tr("largest difference between the input of torch's cross-attention and the memory")
@@ -90,8 +90,8 @@ def checks(compared: Checks, device: str) -> Metrics:
     """Differences from torch.nn and from float64, and between torch's cross-attention inputs and our tensors."""
     metrics = {}
     for check in compared.checks:
-        what = "torch" if check.what == "torch.nn" else check.what
-        against = "float64" if check.against == "float64" else "torch"
+        what = "torch" if check.what == TORCH else check.what.message
+        against = "float64" if check.against == FLOAT64 else "torch"
         # The error of torch.nn is measured; the others come from the project's kernel.
         how = _measured(device) if what == "torch" else _kernel(device)
         metrics[f"{what}.error_{against}"] = Metric(
@@ -191,7 +191,7 @@ def gradients(flow: GradientFlow, device: str) -> Metrics:
 
 def variant(planned: Plan, checks: Sequence[ErrorCheck], launches: int, own_launches: int, device: str) -> Metrics:
     """The decoder-only block for comparison."""
-    error = next(check.max_abs_error for check in checks if check.what == "block")
+    error = next(check.max_abs_error for check in checks if check.what == BLOCK)
     counts = [part.parameters for part in planned.parts if part.stack == "decoder" and part.part != "output"]
     note = tr("attention kernels launched by the decoder block")
     return {
@@ -207,7 +207,7 @@ def variant(planned: Plan, checks: Sequence[ErrorCheck], launches: int, own_laun
 def shorter(inputs: Inputs, checks: Sequence[ErrorCheck], device: str) -> Metrics:
     """The same texts without the last target token."""
     assert inputs.target is not None  # callers have a decoder
-    error = next(check.max_abs_error for check in checks if check.what == "block")
+    error = next(check.max_abs_error for check in checks if check.what == BLOCK)
     note = tr("without the last target token")
     return {
         "shorter.query_len": Metric(float(len(inputs.target)), "tokens", Provenance.TRACED, note),

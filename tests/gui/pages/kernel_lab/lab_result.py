@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contracts.result import Environment, Metric, Provenance
+from core.contracts.text import Text
 from core.topics.kernel_lab import analysis
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import shown
@@ -55,7 +56,8 @@ def lab_launch(file: str, loads: int = 1, load_line: int = LOAD_LINE, function: 
 
     accesses = [access("load", 0, load_line, order) for order in range(loads)]
     accesses.append(access("store", 1, load_line + 1, loads))
-    fault = Fault("out of bounds", "load", 0, file, load_line, 3, 256, 7, f"Illegal load at {file}:{load_line}.")
+    sentence = Text(f"Illegal load at {file}:{load_line}.")
+    fault = Fault("out of bounds", "load", 0, file, load_line, 3, 256, 7, sentence)
     return Launch(function, file, 5, SOURCE, "module {}", (PROGRAMS, 1, 1), buffers, tuple(accesses), faults=(fault,))
 
 

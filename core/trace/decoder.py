@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -202,6 +203,7 @@ def _buffer(row: Mapping[str, Any]) -> Buffer:
 
 def _fault(row: Mapping[str, Any]) -> Fault:
     fields = {name: row[name] for name in Fault.__dataclass_fields__}
-    for name in ("kind", "access", "file"):
+    for name in ("kind", "access", "file", "sentence"):
         _text(fields[name])
-    return Fault(**{**fields, "sentence": Text.of(fields["sentence"])})
+    sentence = Text.of(json.loads(_text(row["text"]))) if "text" in row else Text(fields["sentence"])
+    return Fault(**{**fields, "sentence": sentence})

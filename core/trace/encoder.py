@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 
+from core.language import ENGLISH
 from core.trace.affine import Affine, Term
 from core.trace.mask import Condition, Mask
 from core.trace.record import Access, Buffer, Fault, Launch
@@ -161,7 +163,8 @@ class Encoder:
 
 def _fault_row(launch: int, fault: Fault) -> dict[str, Any]:
     row = {item.name: getattr(fault, item.name) for item in fields(fault)}
-    return {"row": "fault", "launch": launch, **row, "sentence": fault.sentence.plain()}
+    text = {"sentence": fault.sentence.in_language(ENGLISH), "text": json.dumps(fault.sentence.plain())}
+    return {"row": "fault", "launch": launch, **row, **text}
 
 
 def _buffer_row(launch: int, buffer: Buffer) -> dict[str, Any]:

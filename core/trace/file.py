@@ -1,12 +1,13 @@
 """A trace as JSON rows and plain arrays, which a worker sends, and as one file, which a user exports and reopens.
 
 The file is an .npz archive (a zip of .npy members, no pickle). Member `__tilescope_trace__` is the JSON of
-`{"version": 1, "rows": [...]}`; the other members are the arrays. Each row names its kind in `row`:
+`{"version": 1, "rows": [...]}`; the other members are the arrays. Each row is flat and names its kind in `row`:
 
 - launch: function, file, first_line, source, ttir, grid_x, grid_y, grid_z, config; launches count from 0 in order;
 - buffer: launch, name, dtype, element_bytes, size_bytes, data_ptr, shape and strides ('2 3' for (2, 3));
 - printed: launch, text (a line of `tl.device_print`);
-- fault: launch, and the fields of `core.trace.record.Fault`, with the sentence as `Text.plain` gives it;
+- fault: launch, the fields of `core.trace.record.Fault` (the sentence in English), and text, the JSON of `Text.plain`
+  (which older files lack);
 - watched: launch, name, truncated; its arrays are `watched.I.programs` and `watched.I.values`, I its number;
 - path: a source file, which accesses refer to by number.
 

@@ -18,9 +18,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from core.contracts.text import Text, tr
 from gui.pages.decoder.flow_graph import FlowGraph, FlowNode, Highlight, Side
 from gui.pages.decoder.flow_painting import Emphasis, paint_edge, paint_edge_label, paint_group, paint_node, paint_note
 from gui.theme import Theme
+from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
 
 _MARGIN_PX = 10.0
@@ -38,8 +40,8 @@ class FlowDiagram(Figure):
 
     picked = Signal(str)
 
-    def __init__(self, empty: str = "The diagram appears here.", parent: QWidget | None = None) -> None:
-        super().__init__(empty, parent)
+    def __init__(self, empty: Text | str = "", parent: QWidget | None = None) -> None:
+        super().__init__(empty or tr("The diagram appears here."), parent)
         self.graph = FlowGraph((), ())
         self.highlights: Mapping[str, Highlight] = {}
         self.note = ("", "")
@@ -117,7 +119,7 @@ class _DiagramCanvas(Canvas):
         self._dragged = False
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Diagram: Tab steps through its boxes")
+        show_text(self.setAccessibleName, tr("Diagram: Tab steps through its boxes"))
 
     def sizeHint(self) -> QSize:
         return QSize(520, 400)

@@ -10,6 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Literal
 
+from core.contracts.text import EMPTY, Text, listed, tr, verbatim
 from core.topics.decoder.flow import Edge, Flow, Node
 from core.topics.decoder.params import PRE_NORM
 from core.topics.decoder.plan import Plan
@@ -23,11 +24,13 @@ _LANE = _WIDE + _APART + _SIDE + 20
 _FRAME = 6.0
 _COLUMN_OF = {"k": 0, "v": 1, "q": 2}
 _LABELS = {
-    "attention": "softmax(Q Kᵀ / √d) V", "add": "Add", "norm": "Layer norm", "feed_forward": "Feed-forward",
-    "embedding": "Embedding + position", "logits": "Logits",
+    "attention": verbatim("softmax(Q Kᵀ / √d) V"), "add": tr("Add"), "norm": tr("Layer norm"),
+    "feed_forward": tr("Feed-forward"), "embedding": tr("Embedding + position"), "logits": tr("Logits"),
 }  # fmt: skip
-_NAMES = {"memory": "Memory", "output": "Output"}
-_GROUPS = {"self": "Masked self-attention", "cross": "Cross-attention", "encoder": "Encoder self-attention"}
+_NAMES = {"memory": tr("Memory"), "output": tr("Output")}
+_GROUPS = {
+    "self": tr("Masked self-attention"), "cross": tr("Cross-attention"), "encoder": tr("Encoder self-attention"),
+}  # fmt: skip
 _INKS = {"q": "Q", "k": "K", "v": "V", "heads": "P", "memory": "O"}
 
 
@@ -78,7 +81,7 @@ class _Builder:
     def block(self, prefix: str, attentions: tuple[str, ...], stream: str, end: str) -> None:
         """Place the block from the tensor `stream` up to the tensor `end`, and the logits if the flow has them."""
         whole_layer = stream.startswith("encoder")
-        self.place(stream, Box(0, _y(0), _WIDE, _HIGH), label=self.layer_label(stream) if whole_layer else "")
+        self.place(stream, Box(0, _y(0), _WIDE, _HIGH), self.layer_label(stream) if whole_layer else EMPTY)
         row = 0
         for attention in attentions:
             row = self.sublayer_norm(f"{attention}.norm", row)
@@ -114,13 +117,13 @@ class _Builder:
         top, name = _y(row + 1) - _FRAME, attention.split(".")[-1]
         name = "encoder" if attention.startswith("encoder") else name
         if name == "self" and not self.plan.params.causal:
-            label = "Self-attention, no mask"
+            label = tr("Self-attention, no mask")
         else:
             label = _GROUPS[name]
         high = _y(row) + _HIGH + _FRAME - top
         box = Box(-_FRAME, top, _WIDE + _APART + _SIDE + 2 * _FRAME, high)
         left = _WIDE + 6
-        self.groups.append(FlowGroup(label, box, Box(left, _y(row) - 1, _APART + _SIDE - 4, _HIGH + 4)))
+        self.groups.append(FlowGroup(str(label), box, Box(left, _y(row) - 1, _APART + _SIDE - 4, _HIGH + 4)))
 
     def encoder_stack(self, layers: int) -> None:
         """Place embedding, layers and memory, with the memory level with K and V of the cross-attention."""
@@ -130,7 +133,7 @@ class _Builder:
         chain = ["source.embedding", *(layer_end(self.plan, layer) for layer in range(layers)), "memory"]
         self.chain(chain, rows)
         box = Box(_encoder_x() - 9, _y(top) - 30, _ENCODER_WIDE + 18, _y(first) - _y(top) + _HIGH + 39)
-        self.groups.append(FlowGroup("Encoder", box, Box(box.x, box.y + 4, box.width, 24)))
+        self.groups.append(FlowGroup(str(tr("Encoder")), box, Box(box.x, box.y + 4, box.width, 24)))
 
     def earlier_layers(self, layers: int) -> None:
         """In an encoder-only model, place the layers before the last, downwards from their entry into the block."""
@@ -141,8 +144,8 @@ class _Builder:
 
     def chain(self, ids: list[str], rows: list[float]) -> None:
         for node_id, row in zip(ids, rows, strict=True):
-            label = self.layer_label(node_id) if node_id.startswith("encoder") else ""
-            self.place(node_id, Box(_encoder_x(), _y(row), _ENCODER_WIDE, _HIGH), label=label)
+            label = self.layer_label(node_id) if node_id.startswith("encoder") else EMPTY
+            self.place(node_id, Box(_encoder_x(), _y(row), _ENCODER_WIDE, _HIGH), label)
         for start, end in itertools.pairwise(ids):
             self.chain_edge(start, end)
 
@@ -150,18 +153,18 @@ class _Builder:
         """An arrow that stands for a whole layer between two tensors."""
         a, b, node = self.nodes[start].box, self.nodes[end].box, self.flow.node(start)
         points = (a.at("top"), b.at("bottom")) if a.x == b.x else (a.at("right"), b.at("left"))
-        self.extra.append(FlowEdge(start, end, points, node.shape, about="a whole layer"))
+        self.extra.append(FlowEdge(start, end, points, node.shape, about=str(tr("a whole layer"))))
 
-    def layer_label(self, node_id: str) -> str:
+    def layer_label(self, node_id: str) -> Text:
         """The name of a box that stands for a whole layer of the encoder."""
-        return f"Encoder layer {self.flow.node(node_id).layer + 1}"
+        return tr("Encoder layer {number}", number=self.flow.node(node_id).layer + 1)
 
-    def place(self, node_id: str, box: Box, label: str = "") -> None:
+    def place(self, node_id: str, box: Box, label: Text = EMPTY) -> None:
         node = self.flow.node(node_id)
         ink = _INKS.get(node_id.rsplit(".", 1)[-1], "")
-        about = f"output of the whole layer  {node.shape}" if label else about_node(node)
+        about = f"{tr('output of the whole layer')}  {node.shape}" if label else about_node(node)
         label = label or label_of(node, narrow=box.width < _WIDE)
-        self.nodes[node_id] = FlowNode(node_id, label, box, ink, about)
+        self.nodes[node_id] = FlowNode(node_id, str(label), box, ink, about)
 
     def graph(self) -> FlowGraph:
         drawn = {edge.id for edge in self.extra}
@@ -188,8 +191,11 @@ class _Builder:
         points, label_at = self._points(edge)
         into_heads = edge.end.endswith(".heads")
         ink = edge.role if edge.role in _INKS.values() and (into_heads or edge.start == "memory") else ""
-        about = {"residual": "residual", "data": ""}.get(edge.role, f"read by {edge.role}")
-        return points, edge.shape, ink, f"{about}:" if about else "", label_at
+        if edge.role == "data":
+            about = EMPTY
+        else:
+            about = tr("residual:") if edge.role == "residual" else tr("read by {letter}:", letter=edge.role)
+        return points, edge.shape, ink, str(about), label_at
 
     def _points(self, edge: Edge) -> tuple[tuple[Point, ...], Point | None]:
         start, end = self.nodes[edge.start], self.nodes[edge.end]
@@ -226,23 +232,23 @@ def _label_side(edge: Edge) -> Literal["beside", "below", "along"]:
     return "below" if edge.start == "memory" and edge.role == "V" else "beside"
 
 
-def label_of(node: Node, *, narrow: bool) -> str:
+def label_of(node: Node, *, narrow: bool) -> Text:
     """The name of a tensor in its box."""
     last = node.id.rsplit(".", 1)[-1]
     if node.id in _NAMES:
         return _NAMES[node.id]
     if last in _COLUMN_OF:
-        return last.upper()
+        return verbatim(last.upper())
     if last == "out":
-        return "× W_O"
-    return "Embedding" if narrow and node.kind == "embedding" else _LABELS.get(node.kind, node.label)
+        return verbatim("× W_O")
+    return tr("Embedding") if narrow and node.kind == "embedding" else _LABELS.get(node.kind, node.label)
 
 
 def about_node(node: Node) -> str:
-    """A tensor's operation, shape and cost."""
-    cost = [f"{node.parameters:,} parameters"] if node.parameters else []
-    cost += [f"{node.flops:,} FLOPs (modelled)"] if node.flops else []
-    return "\n".join((f"{node.label}  {node.shape}", *([", ".join(cost)] if cost else [])))
+    """A tensor's operation, shape and cost, in the current language."""
+    cost = [tr("{parameters:,} parameters", parameters=node.parameters)] if node.parameters else []
+    cost += [tr("{flops:,} FLOPs (modelled)", flops=node.flops)] if node.flops else []
+    return "\n".join((f"{node.label}  {node.shape}", *([str(listed(cost))] if cost else [])))
 
 
 def _y(row: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.result import Provenance
+from core.contracts.text import tr
 from core.topics.decoder.flow import Node
 from core.topics.decoder.plan import Plan
 from core.topics.decoder.result import DecoderResult
@@ -18,16 +19,16 @@ from gui.pages.decoder.view_data import provenance
 from gui.pages.decoder.views import CHANGE, COST, GRADIENT, AttentionPair, BadgedStrip, LensedDiagram, TensorView
 from gui.widgets.switcher import Switcher
 
-_BLOCK_HELP = (
+_BLOCK_HELP = tr(
     "Boxes are tensors; arrows show which tensors each operation reads, with their shapes. The cells in a box are its "
     "positions: bright where the replaced token changes them, dark where the change is exactly 0. Click a box or an "
     "arrow to see its tensor. Tab, Up and Down move between boxes, the wheel zooms, a double click fits."
 )
-_ATTENTION_HELP = (
+_ATTENTION_HELP = tr(
     "Rows are queries, columns are keys; brighter means more weight (0 to 1). The small maps are the heads: click one "
     "to enlarge it. Click a cell or a label to highlight that token in every view."
 )
-_TENSOR_HELP = (
+_TENSOR_HELP = tr(
     "The tensor of the selected box or arrow; the gradient from each output position into each memory position; and "
     "the effect of replacing each token in turn."
 )
@@ -46,20 +47,26 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.tokens, self.block, self.attention = BadgedStrip(), LensedDiagram(), AttentionPair()
         self.strip, self.diagram = self.tokens.strip, self.block.diagram
         self.tensor = TensorView()
-        self.gradient = TokenMap("Run (F5) to see the gradient from each output position into each memory position.")
-        self.influence = TokenMap("Run (F5) to see the effect of replacing each token in turn.")
+        self.gradient = TokenMap(
+            tr("Run (F5) to see the gradient from each output position into each memory position.")
+        )
+        self.influence = TokenMap(tr("Run (F5) to see the effect of replacing each token in turn."))
         self.views = Switcher(
-            [("Tensor", self.tensor), ("Gradient into memory", self.gradient), ("Every token", self.influence)]
+            [
+                (tr("Tensor"), self.tensor),
+                (tr("Gradient into memory"), self.gradient),
+                (tr("Every token"), self.influence),
+            ]
         )
         half_px = _ROW_PX // 2 - 4
         return (
             Strip(self.tokens),
-            CardSpec("block", self.block, "The block", _BLOCK_HELP, width=6, minimum_px=_ROW_PX),
+            CardSpec("block", self.block, tr("The block"), _BLOCK_HELP, width=6, minimum_px=_ROW_PX),
             CardSpec(
-                "attention", self.attention, "Attention", _ATTENTION_HELP, column=1, width=5, minimum_px=half_px
+                "attention", self.attention, tr("Attention"), _ATTENTION_HELP, column=1, width=5, minimum_px=half_px
             ),
             CardSpec(
-                "tensor", self.views, "Tensors", _TENSOR_HELP, under="attention", upper_height=4, height=3,
+                "tensor", self.views, tr("Tensors"), _TENSOR_HELP, under="attention", upper_height=4, height=3,
                 minimum_px=half_px,
             ),
         )  # fmt: skip
@@ -134,8 +141,8 @@ class DecoderPage(Page[Plan, DecoderResult]):
         node, edge = selection.get("node"), selection.get("edge")
         shown = shown_place(plan, self._graph, node if isinstance(node, str) else None)
         self.diagram.select(edge if isinstance(edge, str) else shown)
-        if self.influence.page is not None:
-            self.influence.select(source if self.influence.page.name == "source" else target, None)
+        if self._influence_stack:
+            self.influence.select(source if self._influence_stack == "source" else target, None)
         self._show_tensor(self.state, str(node), source, target)
 
     def step(self, delta: int) -> None:
@@ -184,6 +191,12 @@ class DecoderPage(Page[Plan, DecoderResult]):
             self.tensor.set_facts(f"{node.label}  {node.shape}")
             self.tensor.map.set_pages(view_data.tensor_page(state.plan, node.id, state.fitting))
         self.tensor.map.select(source if node.text == "source" else target, None)
+
+    @property
+    def _influence_stack(self) -> str:
+        """The text whose tokens the influence map in front replaces, '' if there is none."""
+        stacks = view_data.influence_stacks(None if self.state is None else self.state.fitting)
+        return stacks[self.influence.index] if self.influence.page is not None and stacks else ""
 
     def _show_influence_page(self, index: int) -> None:
         self.influence.show_page(index)
@@ -244,9 +257,8 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.selection.update(**{kind: position for kind, position in picked.items() if position >= 0})
 
     def _on_influence_cell(self, row: int, column: int) -> None:
-        page = self.influence.page
-        if page is not None and row >= 0:
-            self._pick(page.name, row)
+        if self._influence_stack and row >= 0:
+            self._pick(self._influence_stack, row)
         elif column >= 0 and self.state is not None:
             self._pick(self.state.plan.end.text, column)
 

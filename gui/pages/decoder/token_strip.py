@@ -9,9 +9,11 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.contracts.text import EMPTY, Text, tr
 from gui import theme as themes
 from gui.pages.decoder.flow_painting import highlight_colour
 from gui.theme import Theme, mix
+from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
@@ -57,8 +59,8 @@ class TokenStrip(Figure):
     clicked = Signal(str, int)
     moved = Signal(str, int)
 
-    def __init__(self, parent: QWidget | None = None, *, hint: str = "") -> None:
-        super().__init__("The tokens appear here once the parameters are valid.", parent)
+    def __init__(self, parent: QWidget | None = None, *, hint: Text = EMPTY) -> None:
+        super().__init__(tr("The tokens appear here once the parameters are valid."), parent)
         self.rows: tuple[StripRow, ...] = ()
         self.hint = hint
         self.marked: dict[str, int] = {}
@@ -105,7 +107,7 @@ class _StripCanvas(Canvas):
         self._cell: tuple[int, int] | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Tokens: arrows move, Enter changes one")
+        show_text(self.setAccessibleName, tr("Tokens: arrows move, Enter replaces one"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -149,9 +151,10 @@ class _StripCanvas(Canvas):
         end = self.cell_rect(0, len(self._strip.rows[0].cells)).left()
         room = QRectF(end + 12, _MARGIN_PX, self.width() - end - 14, _ROW_PX)
         painter.setFont(themes.ui_font("small"))
-        if painter.fontMetrics().horizontalAdvance(self._strip.hint) <= room.width():
+        hint = str(self._strip.hint)
+        if painter.fontMetrics().horizontalAdvance(hint) <= room.width():
             painter.setPen(QColor(theme.faint))
-            painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._strip.hint)
+            painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, hint)
 
     def _paint_cell(self, painter: QPainter, theme: Theme, box: QRectF, cell: StripCell, token: bool) -> None:
         gap = 1.5 if box.width() >= 10 else 0.5

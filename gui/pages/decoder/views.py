@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from core.contracts.text import EMPTY, Text, tr
 from gui.charts.matrix_page import MatrixPage
 from gui.charts.token_map import TokenMap
 from gui.pages.decoder.flow_diagram import FlowDiagram
 from gui.pages.decoder.token_strip import TokenStrip
+from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.segments import Segments
 
 CHANGE, GRADIENT, COST = range(3)
-_LENSES = ("Token change", "Gradient", "Parameters")
+_LENSES = (tr("Token change"), tr("Gradient"), tr("Parameters"))
 
 
 class BadgedStrip(QWidget):
@@ -23,7 +25,7 @@ class BadgedStrip(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.strip, self.badge = TokenStrip(hint="Click a token to change it."), ProvenanceBadge()
+        self.strip, self.badge = TokenStrip(hint=tr("Click a token to replace it.")), ProvenanceBadge()
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 8, 5)
         line.addWidget(self.strip, 1)
@@ -36,17 +38,17 @@ class LensedDiagram(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.lenses = Segments(_LENSES)
-        self.diagram = FlowDiagram("The block appears here once the parameters are valid.")
+        self.diagram = FlowDiagram(tr("The block appears here once the parameters are valid."))
         _column(self, self.lenses, self.diagram)
 
 
 class TitledMap(QWidget):
     """A token map under its name and the title of its current page."""
 
-    def __init__(self, empty: str, parent: QWidget | None = None) -> None:
+    def __init__(self, empty: Text, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.map = TokenMap(empty)
-        self._name = ""
+        self._name = EMPTY
         self._title = _small_label()
         _column(self, self._title, self.map)
 
@@ -54,7 +56,7 @@ class TitledMap(QWidget):
     def title(self) -> str:
         return self._title.text()
 
-    def set_pages(self, name: str, pages: Sequence[MatrixPage]) -> None:
+    def set_pages(self, name: Text, pages: Sequence[MatrixPage]) -> None:
         self._name = name
         self.map.set_pages(pages)
         self._write()
@@ -65,7 +67,7 @@ class TitledMap(QWidget):
 
     def _write(self) -> None:
         page = self.map.page
-        text = self._name if page is None else f"{self._name} · {page.title}"
+        text = str(self._name) if page is None else f"{self._name} · {page.title}"
         self._title.setText(text)
         self._title.setToolTip(text)
 
@@ -75,8 +77,8 @@ class AttentionPair(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.self_attention = TitledMap("The mask appears here once the parameters are valid.")
-        self.cross_attention = TitledMap("Without both an encoder and a decoder there is no cross-attention.")
+        self.self_attention = TitledMap(tr("The mask appears here once the parameters are valid."))
+        self.cross_attention = TitledMap(tr("Without both an encoder and a decoder there is no cross-attention."))
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(10)
@@ -91,10 +93,12 @@ class TensorView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.map = TokenMap("Run (F5) to see the tensors. Click a box or an arrow in the diagram to choose one.")
+        self.map = TokenMap(tr("Run (F5) to see the tensors. Click a box or an arrow in the diagram to choose one."))
         self.combo = QComboBox()
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.combo.setToolTip("The tensor to show; clicking a box or an arrow in the diagram selects it too")
+        show_text(
+            self.combo.setToolTip, tr("The tensor to show; clicking a box or an arrow in the diagram selects it too")
+        )
         self.combo.setMinimumWidth(186)
         self._facts = _small_label()
         bar = QHBoxLayout()

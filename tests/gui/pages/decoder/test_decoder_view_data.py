@@ -96,7 +96,7 @@ def test_that_a_run_lights_what_moved_and_calls_the_rest_exactly_zero() -> None:
     assert (lit["memory"].amount, lit["memory"].text) == (0, "exactly 0")
     headline, sentences = highlights.change_note(made, result.changes)
     assert headline == "4 of 7 positions of the output change"
-    assert sentences == "'on', target 3, is replaced by <other>. The other 3 change by exactly 0."
+    assert sentences == "'on' (target 3) is replaced by <other>. The other 3 change by exactly 0."
     row = view_data.strip_rows(made, result)[-1]
     assert [cell.text for cell in row.cells] == ["exactly 0"] * 3 + ["4", "1", "0.250", "0.0625"]
     assert [cell.amount for cell in row.cells[:4]] == [0, 0, 0, 1]

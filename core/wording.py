@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from core.contracts.claims import Finding, Verdict
-from core.contracts.result import Result
+from core.contracts.result import Environment, Result
 from core.contracts.text import Text, listed, tr, verbatim
 from core.format import quantity as quantity_of
 
@@ -21,6 +21,19 @@ def provenance(result: Result, name: str) -> Text:
     """How the metric was obtained, e.g. 'traced'."""
     metric = result.metrics.get(name)
     return tr("missing") if metric is None else metric.provenance.label
+
+
+_BACKENDS = {
+    "TTIR interpreter (CPU)": tr("TTIR interpreter (CPU)"),
+    "TTIR interpreter (CUDA)": tr("TTIR interpreter (CUDA)"),
+    "CUDA; numpy for the report": tr("CUDA; numpy for the report"),
+    "numpy and torch": tr("numpy and torch"),
+}
+
+
+def backend(environment: Environment) -> Text:
+    """How kernels ran: libraries and devices by name, and what has a translation as a text."""
+    return listed(_BACKENDS.get(part, part) for part in environment.backend.split(", "))
 
 
 class Sentence(Protocol):

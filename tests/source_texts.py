@@ -39,6 +39,8 @@ _NAMING = {
     "InvalidParams", "MissingRequirement", "RunFailed", "TilescopeError", "UnknownName",
 }  # fmt: skip
 """Calls of the program that take ids beside texts: a word in lower case is an id."""
+_SILENT_KEYWORDS = ("style", "header_style")
+"""Arguments that say how a text looks."""
 _SILENT = {
     # internal errors: they never reach the user
     "ArithmeticError", "AssertionError", "AttributeError", "IndexError", "KeyError", "LookupError",
@@ -155,7 +157,7 @@ class _Scan:
             yield from self.of(node.func.value, shown if name in ("join", "format") else "")
         if name in _SILENT:
             return
-        for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+        for argument in [*node.args, *(word.value for word in node.keywords if word.arg not in _SILENT_KEYWORDS)]:
             if name in MESSAGE_CALLS and (_is_string(argument) or isinstance(argument, ast.JoinedStr)):
                 continue  # test_messages says what is wrong with messages
             if name == VERBATIM and _is_string(argument) and not looks_like_text(argument.value):

@@ -30,6 +30,7 @@ from core.language import ENGLISH
 LIBRARIES = ("torch", "triton", "PySide6-Essentials", "pyqtgraph", "numpy", "pydantic", "distributed")
 _FIRST_BAD_PYSIDE = Version("6.12")
 _WORKER_TIMEOUT_S = 60.0
+_SAVE_PICTURES = "python main.py screenshot all --out gallery"
 _PATH = re.compile(r"(?:(?<=\()|^)(?:/|[A-Za-z]:\\)[^()]*")
 """A path that fills a text or a parenthesis from start to end; it may contain spaces."""
 
@@ -118,7 +119,7 @@ def _version(name: str) -> str | None:
 def _display(problem: Message | None) -> Check:
     if problem is None:
         return Check(tr("Display"), State.OK, tr("a window can be shown"))
-    remedy = tr("To save pictures without a display: python main.py screenshot all --out gallery")
+    remedy = tr("To save pictures without a display: {command}", command=_SAVE_PICTURES)
     return Check(tr("Display"), State.OPTIONAL, problem, remedy)
 
 

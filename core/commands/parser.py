@@ -7,7 +7,7 @@ laid out here, and an error is recognized by its English sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.cells import cell_len
@@ -17,40 +17,47 @@ from core.commands.wrapping import wrapped
 from core.contracts.text import Text, listed, tr, verbatim
 
 _MAX_FIRST_COLUMN = 26
-_ERRORS = (
+_ERRORS: tuple[tuple[str, Callable[..., Text]], ...] = (
     (
         r"No such command '(?P<name>.*?)'\. Did you mean (?P<close>.*)\?",
-        tr("No such command '{name}'. Did you mean {close}?"),
+        lambda name, close: tr("No such command '{name}'. Did you mean {close}?", name=name, close=_names(close)),
     ),
-    (r"No such command '(?P<name>.*?)'\.", tr("No such command '{name}'.")),
+    (r"No such command '(?P<name>.*?)'\.", lambda name: tr("No such command '{name}'.", name=name)),
     (
-        r"No such option: (?P<name>\S+) \(Possible options: (?P<close>.*)\)",
-        tr("No such option: {name}. Did you mean {close}?"),
+        r"No such option: (?P<name>\S+?)\.? (?:\(Possible options: (?P<close>.*)\)|Did you mean (?P<one>.*)\?)",
+        lambda name, close, one: tr(
+            "No such option: {name}. Did you mean {close}?", name=name, close=_names(close or one)
+        ),
+    ),
+    (r"No such option: (?P<name>\S+)", lambda name: tr("No such option: {name}.", name=name)),
+    (r"Missing argument '(?P<name>.*?)'\.", lambda name: tr("Missing argument '{name}'.", name=name)),
+    (r"Missing option '(?P<name>.*?)'\.", lambda name: tr("Missing option '{name}'.", name=name)),
+    (
+        r"Option '(?P<name>.*?)' requires an argument\.",
+        lambda name: tr("Option '{name}' requires a value.", name=name),
     ),
     (
-        r"No such option: (?P<name>\S+?)\.? Did you mean (?P<close>.*)\?",
-        tr("No such option: {name}. Did you mean {close}?"),
+        r"Option '(?P<name>.*?)' does not take a value\.",
+        lambda name: tr("Option '{name}' does not take a value.", name=name),
     ),
-    (r"No such option: (?P<name>\S+)", tr("No such option: {name}.")),
-    (r"Missing argument '(?P<name>.*?)'\.", tr("Missing argument '{name}'.")),
-    (r"Missing option '(?P<name>.*?)'\.", tr("Missing option '{name}'.")),
-    (r"Option '(?P<name>.*?)' requires an argument\.", tr("Option '{name}' requires a value.")),
-    (r"Option '(?P<name>.*?)' does not take a value\.", tr("Option '{name}' does not take a value.")),
-    (r"Got unexpected extra arguments?(?:\(s\))? \((?P<values>.*)\)", tr("Unexpected arguments: {values}.")),
+    (
+        r"Got unexpected extra arguments?(?:\(s\))? \((?P<values>.*)\)",
+        lambda values: tr("Unexpected arguments: {values}.", values=values),
+    ),
 )
-"""The sentences of the parser, with or without what they suggest, in the order in which they are tried."""
+"""The sentences of the parser, tried in this order, and the text of each with the values in it."""
 
 
 def worded(error: str) -> Text:
     """An error of the parser, given as its English sentence, as a text to translate."""
     for pattern, text in _ERRORS:
         if match := re.fullmatch(pattern, error):
-            return Text(text.message, tuple((name, _value(name, value)) for name, value in match.groupdict().items()))
+            return text(**match.groupdict())
     return verbatim(error)
 
 
-def _value(name: str, value: str) -> Text | str:
-    return listed(part.strip("'") for part in value.split(", ")) if name == "close" else value
+def _names(suggestion: str) -> Text:
+    return listed(name.strip("'") for name in suggestion.split(", "))
 
 
 class Command(TyperCommand):

@@ -18,6 +18,7 @@ from core.contracts.result import Result
 from core.contracts.text import Text, tr, verbatim
 from core.contracts.topic import Topic
 from core.format import format_quantity
+from core.wording import backend
 
 _SEVERITY_STYLES = {"warning": "yellow", "notice": "dim"}
 _SEVERITIES = {"warning": tr("warning"), "notice": tr("notice")}
@@ -73,7 +74,7 @@ def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
     console = Console()
     environment = result.environment
     place = tr(
-        "{topic} on {device}, {backend}", topic=topic.title, device=environment.device, backend=environment.backend
+        "{topic} on {device}, {backend}", topic=topic.title, device=environment.device, backend=backend(environment)
     )
     console.print(escape(str(place)), style="bold")
     numbers = _table(tr("metric"), tr("value"), tr("provenance"), tr("note"))

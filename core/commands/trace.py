@@ -18,6 +18,7 @@ from core.contracts.text import tr, tr_in
 from core.format import format_quantity
 from core.topics.kernel_lab.result import TABLES, KernelLabResult, Printed
 from core.trace.tables import FaultRow, LaunchRow, LineRow, SectorRow, TensorRow
+from core.wording import backend
 
 TOPIC_ID = "kernel-lab"
 FAULTS_FOUND = 1
@@ -82,7 +83,7 @@ def _print(result: KernelLabResult) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, _LEAST_WIDTH)
     environment = result.environment
-    place = tr("Traced on {device}, {backend}", device=environment.device, backend=environment.backend)
+    place = tr("Traced on {device}, {backend}", device=environment.device, backend=backend(environment))
     console.print(Text(str(place), style="dim"))
     texts = {traced.file: traced.text.splitlines() for traced in result.files}
     for launch in result.launches:
@@ -109,7 +110,8 @@ def _headline(launch: LaunchRow) -> Text:
     )
     head = Text.assemble((f"{launch.launch}  {launch.function}", "bold"), f"  {totals}")
     if launch.config:
-        head.append(f"\n   {tr('configuration {config}', config=str(launch.config))}", "dim")
+        config = tr("configuration {config}", config=str(launch.config))
+        head.append(f"\n   {config}", "dim")
     return head
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from core.contracts.errors import MissingRequirement
 from core.contracts.text import Text, sentences, tr
 
+_SAVE_PICTURES = "python main.py screenshot all --out gallery"
 _HEADLESS_PLATFORMS = ("offscreen", "minimal", "vnc")
 _XCB_LIBRARIES = {
     "libxcb-cursor.so.0": "libxcb-cursor0",
@@ -46,7 +47,7 @@ def require_display() -> None:
     """Raise MissingRequirement where no window can be shown."""
     reason = why_no_display()
     if reason is not None:
-        hint = tr("To save pictures without a display: python main.py screenshot all --out gallery")
+        hint = tr("To save pictures without a display: {command}", command=_SAVE_PICTURES)
         raise MissingRequirement(sentences(reason, hint))
 
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Result
 from core.contracts.text import listed, tr
+from core.wording import backend
 from gui import theme
 
 FOOTER_PX = 24
@@ -54,7 +55,7 @@ def footer_text(topic_id: str | None, result: Result | None) -> str:
         "Tilescope",
         result.topic,
         environment.device,
-        environment.backend,
+        str(backend(environment)),
         str(listed(each.label for each in provenances)),
         versions,
     ]

@@ -190,7 +190,7 @@ def test_that_a_run_of_an_older_version_shows_all_but_its_accesses(page: FlashAt
     page.present(FlashAttentionResult.from_bytes(old_archive(flash_result(PARAMS))), {})
     assert badges(page) == [Provenance.TRACED, Provenance.TRACED, None, Provenance.MEASURED_CPU]
     assert page.accesses.empty_sentence == (
-        "This run was kept by an older version: run again (F5) to see its accesses."
+        "This run was stored by an older version: run again (F5) to see its accesses."
     )
     page.withdraw()
     assert "Run (F5) to trace" in page.accesses.empty_sentence

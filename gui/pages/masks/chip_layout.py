@@ -1,4 +1,4 @@
-"""A mask as a row of pieces, and where each stands: terms, operators and parentheses, wrapped like words. No Qt."""
+"""A mask as a row of positioned pieces: terms, operators and parentheses, wrapped like words. No Qt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.masks.nodes import And, Joined, Mask, Not
 
 
 class Kind(StrEnum):
-    """What a piece is. A group is picked by its opening parenthesis."""
+    """The kind of a piece. A group is selected by its opening parenthesis."""
 
     TERM = "term"
     OPERATOR = "operator"
@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Piece:
-    """`path` is that of the unit (for an operator that of its group), `inner` that of the term behind every Not."""
+    """`path` is the path of the unit (of the group for an operator), `inner` that of the term behind every Not."""
 
     kind: Kind
     path: Path
@@ -31,7 +31,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Placed:
-    """A piece with its left edge and width in pixels and the line that it is on, from 0."""
+    """A piece with its left edge and width in pixels and its line, from 0."""
 
     piece: Piece
     x: float
@@ -44,19 +44,19 @@ class Placed:
 
 
 def pieces(mask: Mask) -> tuple[Piece, ...]:
-    """Everything that stands in the row, from the left."""
+    """All pieces of the row, from left to right."""
     return tuple(_joined(mask, ()) if isinstance(mask, Joined) else _unit(mask, ()))
 
 
 def placed(
-    row: tuple[Piece, ...], width_of: Callable[[Piece], float], room: float, gap: float
+    row: tuple[Piece, ...], width_of: Callable[[Piece], float], line_px: float, gap: float
 ) -> tuple[tuple[Placed, ...], int]:
-    """Where the pieces stand in lines of `room` pixels, and how many lines that makes."""
+    """The pieces laid out in lines of `line_px` pixels, and the number of lines."""
     pieces_in_lines: list[Placed] = []
     x, line = 0.0, 0
     for piece in row:
         width = width_of(piece)
-        if x and x + width > room:
+        if x and x + width > line_px:
             x, line = 0.0, line + 1
         pieces_in_lines.append(Placed(piece, x, width, line))
         x += width + gap

@@ -1,4 +1,4 @@
-"""The chips of a mask: picked, moved, turned round and edited, with the mouse or from the keyboard."""
+"""The chips of a mask: selected, moved, negated and edited with the mouse or the keyboard."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QLineEdit, QMenu, QSizePolicy, QWidget
 
+from core.contracts.text import EMPTY, tr
 from core.masks import All, Mask, MaskSyntaxError, parse
 from core.masks.editing import Path, added, grouped, moved, negated, removed, replaced, switched, transplanted
 from core.masks.editing import ungrouped as without_parentheses
 from gui import theme as themes
 from gui.pages.masks.chip_layout import Kind, Piece, Placed, pieces, placed, slots
 from gui.theme import Theme, mix
+from gui.translation import show_text
 from gui.widgets.figure import Canvas
 
 _LINE_PX, _CHIP_PX, _GAP_PX, _PADDING_PX = 32, 24, 5, 9
 _DRAG_PX = 6
-HELP = (
-    "Left, Right: pick · Ctrl+Left, Ctrl+Right: move · Enter: edit · Delete: remove · N: not · "
-    "Space: and / or · G: group with the next · U: ungroup"
+HELP = tr(
+    "Left, Right: select · Ctrl+Left, Ctrl+Right: move · Enter: edit · Delete: remove · N: not · Space: and / or · "
+    "G: group with the next · U: ungroup"
 )
 
 
 class ChipRow(Canvas):
-    """`edited` carries the Mask that an edit made; `refused` a sentence about a text that is no term, '' when it is."""
+    """`edited` carries the edited Mask; `refused` a Text about text that is not a term, EMPTY when it is one."""
 
     edited = Signal(object)
-    refused = Signal(str)
+    refused = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,7 +53,7 @@ class ChipRow(Canvas):
         self._editing: Piece | None = None
         self.editor = QLineEdit(self)
         self.editor.setFont(themes.mono_font())
-        self.editor.setAccessibleName("Edit the term")
+        show_text(self.editor.setAccessibleName, tr("Edit the term"))
         self.editor.hide()
         self.editor.installEventFilter(self)
         self._editor_keys: dict[int, Callable[[], None]] = {
@@ -61,8 +63,8 @@ class ChipRow(Canvas):
         }
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.setAccessibleName("Terms of the mask")
-        self.setToolTip(HELP)
+        show_text(self.setAccessibleName, tr("Terms of the mask"))
+        show_text(self.setToolTip, HELP)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._place()
 
@@ -72,37 +74,37 @@ class ChipRow(Canvas):
         return self._row[self._current].piece if 0 <= self._current < len(self._row) else None
 
     def set_mask(self, mask: Mask) -> None:
-        """Show another mask. What is picked stays picked where it still is."""
+        """Show another mask. The selected piece stays selected if it still exists."""
         if mask != self.mask or not self._row:
             self.mask = mask
             self._cancel_editing()
             self._place()
 
     def pick(self, index: int) -> None:
-        """Make a piece the current one, by its place in the row."""
+        """Make a piece the current one, by its index in the row."""
         self._current = max(0, min(index, len(self._row) - 1))
         self.update()
 
-    # What can be done with the current piece; each announces the mask that it makes.
+    # Edits of the current piece; each emits the new mask.
 
     def move(self, step: int) -> None:  # type: ignore[override]
-        """The unit one place to the left or right."""
+        """Move the unit one place to the left or right."""
         piece = self.current
         if piece is not None and piece.kind is not Kind.OPERATOR:
-            self._take(*moved(self.mask, piece.path, step))
+            self._apply(*moved(self.mask, piece.path, step))
 
     def remove(self) -> None:
         piece = self.current
         if piece is not None and piece.kind is not Kind.OPERATOR:
-            self._take(removed(self.mask, piece.path))
+            self._apply(removed(self.mask, piece.path))
 
     def negate(self) -> None:
         piece = self.current
         if piece is not None and piece.kind is not Kind.OPERATOR:
-            self._take(negated(self.mask, piece.path), piece.path)
+            self._apply(negated(self.mask, piece.path), piece.path)
 
     def switch_operator(self) -> None:
-        """And for or, in the group that the piece joins or is in."""
+        """Exchange And and Or in the group of the piece."""
         piece = self.current
         if piece is None:
             return
@@ -110,26 +112,26 @@ class ChipRow(Canvas):
         if piece.kind is Kind.OPERATOR or piece.path:
             index = self._current
             try:
-                self._take(switched(self.mask, path))
+                self._apply(switched(self.mask, path))
             except ValueError:
                 return
             self.pick(index)
 
     def group(self) -> None:
-        """The unit and the next one in parentheses."""
+        """Put the unit and the next one in parentheses."""
         piece = self.current
         if piece is not None and piece.kind is not Kind.OPERATOR:
-            self._take(*grouped(self.mask, piece.path))
+            self._apply(*grouped(self.mask, piece.path))
 
     def ungroup(self) -> None:
-        """The parentheses around the piece, or those that it is, away."""
+        """Remove the parentheses that the piece is, or those around it."""
         piece = self.current
         if piece is not None:
             group = piece.inner if piece.kind in (Kind.OPEN, Kind.CLOSE, Kind.OPERATOR) else piece.path[:-1]
-            self._take(without_parentheses(self.mask, group))
+            self._apply(without_parentheses(self.mask, group))
 
     def edit(self) -> None:
-        """Write the term anew, in its place."""
+        """Edit the text of the term in place."""
         piece = self.current
         if piece is None or piece.kind is not Kind.TERM:
             return
@@ -143,9 +145,9 @@ class ChipRow(Canvas):
         self.editor.setFocus()
 
     def add(self, text: str) -> None:
-        """One more term, joined by `and`."""
+        """Add a term, joined by `and`."""
         after = added(self.mask, parse(text))
-        self._take(after)
+        self._apply(after)
         self.pick(len(self._row) - 1)
 
     # Qt
@@ -158,7 +160,7 @@ class ChipRow(Canvas):
         self._place()
 
     def event(self, event: QEvent) -> bool:
-        """Arrows and Space are shortcuts of the window: here they are ours."""
+        """Arrows and Space are shortcuts of the window; here they act on the chips."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._action(event):
             event.accept()
             return True
@@ -170,7 +172,7 @@ class ChipRow(Canvas):
         keys = (QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride)
         if watched is self.editor and event.type() in keys and isinstance(event, QKeyEvent):
             action = self._editor_keys.get(event.key())
-            if action is not None:  # handled here, or the row would take the same key for its own
+            if action is not None:  # handled here, or the row would also act on the key
                 event.accept()
                 if event.type() == QEvent.Type.KeyPress:
                     action()
@@ -206,8 +208,8 @@ class ChipRow(Canvas):
         self._hovered = self._index_at(event.position())
         if self._pressed is not None:
             index, start = self._pressed
-            far = (event.position() - start).manhattanLength() > _DRAG_PX
-            if self._row[index].piece.kind is not Kind.OPERATOR and (far or self._slot is not None):
+            is_drag = (event.position() - start).manhattanLength() > _DRAG_PX
+            if self._row[index].piece.kind is not Kind.OPERATOR and (is_drag or self._slot is not None):
                 self._slot = self._nearest_slot(event.position())
         self.update()
 
@@ -219,7 +221,7 @@ class ChipRow(Canvas):
             return
         piece = self._row[pressed[0]].piece
         if slot is not None:
-            self._take(*transplanted(self.mask, piece.path, slot[2], slot[3]))
+            self._apply(*transplanted(self.mask, piece.path, slot[2], slot[3]))
         elif piece.kind is Kind.OPERATOR and self._index_at(event.position()) == pressed[0]:
             self.switch_operator()
         self.update()
@@ -240,14 +242,14 @@ class ChipRow(Canvas):
         self.pick(index)
         menu = QMenu(self)
         for title, action in (
-            ("Edit (Enter)", self.edit),
-            ("Not (N)", self.negate),
-            ("And / or (Space)", self.switch_operator),
-            ("Group with the next (G)", self.group),
-            ("Ungroup (U)", self.ungroup),
-            ("Remove (Delete)", self.remove),
+            (tr("Edit (Enter)"), self.edit),
+            (tr("Not (N)"), self.negate),
+            (tr("And / or (Space)"), self.switch_operator),
+            (tr("Group with the next (G)"), self.group),
+            (tr("Ungroup (U)"), self.ungroup),
+            (tr("Remove (Delete)"), self.remove),
         ):
-            menu.addAction(title, action)
+            menu.addAction(str(title), action)
         menu.exec(event.globalPos())
         menu.deleteLater()
 
@@ -314,18 +316,18 @@ class ChipRow(Canvas):
             self.edit()
 
     def _walk(self, step: int) -> None:
-        """To the next piece that something can be done with."""
+        """Go to the next piece that can be edited."""
         index = self._current + step
         while 0 <= index < len(self._row) and self._row[index].piece.kind is Kind.CLOSE:
             index += step
         if 0 <= index < len(self._row):
             self.pick(index)
 
-    def _take(self, mask: Mask, path: Path | None = None) -> None:
-        """Show an edited mask and announce it; the unit at `path` is the current one."""
+    def _apply(self, mask: Mask, path: Path | None = None) -> None:
+        """Show and emit an edited mask; the unit at `path` becomes the current one."""
         if mask == self.mask:
             return
-        self.refused.emit("")
+        self.refused.emit(EMPTY)
         self.mask = mask
         self._place()
         if path is not None:
@@ -338,12 +340,12 @@ class ChipRow(Canvas):
         if piece is None:
             return
         try:
-            written = parse(self.editor.text())
+            term = parse(self.editor.text())
         except MaskSyntaxError as error:
-            self.refused.emit(error.sentence)
+            self.refused.emit(error.text)
             return
         self._leave_editing()
-        self._take(replaced(self.mask, piece.path, written), piece.path)
+        self._apply(replaced(self.mask, piece.path, term), piece.path)
 
     def _leave_editing(self) -> None:
         self._cancel_editing()
@@ -353,7 +355,7 @@ class ChipRow(Canvas):
         if self._editing is not None:
             self._editing = None
             self.editor.hide()
-            self.refused.emit("")
+            self.refused.emit(EMPTY)
             self.update()
 
     def _place(self) -> None:

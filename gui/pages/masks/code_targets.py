@@ -1,4 +1,4 @@
-"""The same thing as code for several libraries, highlighted, and copied with one click."""
+"""The mask as code for several libraries, highlighted, copied with one click."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from collections.abc import Sequence
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from core.contracts.text import tr
+from gui.translation import show_text
 from gui.widgets.code_view import CodeView
 from gui.widgets.switcher import Switcher
 
 
 class CodeTargets(QWidget):
-    """One text a target, in the order of `titles`."""
+    """One text per target, in the order of `titles`."""
 
     def __init__(self, titles: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.views = [CodeView("") for _ in titles]
         self._titles = tuple(titles)
         self.switcher = Switcher(list(zip(titles, self.views, strict=True)))
-        self.copy_button = QPushButton("Copy")
-        self.copy_button.setToolTip("Copy the code that is shown to the clipboard")
+        self.copy_button = QPushButton()
+        show_text(self.copy_button.setText, tr("Copy"))
+        show_text(self.copy_button.setToolTip, tr("Copy the visible code to the clipboard"))
         self.copy_button.clicked.connect(self.copy)
-        self._caption = QLabel("Runs as it stands: lengths, pads and documents are written into it.")
+        self._caption = QLabel()
+        show_text(self._caption.setText, tr("Runs unchanged: lengths, pads and documents are written into the code."))
         self._caption.setProperty("role", "small")
         foot = QHBoxLayout()
         foot.addWidget(self._caption, 1)
@@ -35,16 +39,16 @@ class CodeTargets(QWidget):
 
     @property
     def text(self) -> str:
-        """The code that is shown."""
+        """The visible code."""
         return self.views[self.switcher.index].toPlainText()
 
     def set_texts(self, texts: Sequence[str]) -> None:
-        """Show other code, one text a target."""
+        """Show other code, one text per target."""
         for view, text in zip(self.views, texts, strict=True):
             if view.toPlainText() != text:
                 view.setPlainText(text)
 
     def copy(self) -> None:
-        """Put the code that is shown on the clipboard, and say so."""
+        """Copy the visible code to the clipboard, and confirm it."""
         QGuiApplication.clipboard().setText(self.text)
-        self._caption.setText(f"Copied: {self._titles[self.switcher.index]}.")
+        show_text(self._caption.setText, tr("Copied: {target}.", target=self._titles[self.switcher.index]))

@@ -1,22 +1,39 @@
-"""Compose a mask: chips, the same as text, and what is wrong or odd about it."""
+"""Compose a mask: chips, the same mask as text, and its errors and warnings."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from core.contracts.text import EMPTY, Text, tr
 from core.masks import COUNTED_TERMS, PLAIN_TERMS, Mask
-from gui import theme
+from gui import theme, translation
 from gui.pages.masks.chip_row import ChipRow
+from gui.translation import show_text
 
 _OFFERED_COUNT = {"window": 16, "ahead": 4, "prefix": 8}
+_MEANINGS = {
+    "causal": tr("no key after the query's own position"),
+    "padding": tr("the keys that are pads"),
+    "padded_queries": tr("the queries that are pads"),
+    "documents": tr("keys in the same document"),
+    "turns": tr("keys in the same turn or an earlier one"),
+    "same_turn": tr("keys in the same turn"),
+    "all": tr("every key"),
+    "none": tr("no key"),
+    "window": tr("no key n or more positions back"),
+    "ahead": tr("no key more than n positions ahead"),
+    "prefix": tr("the first n keys"),
+}
 _LINE_PX = 300
-_TWO_LINES_CHARACTERS = 140
-"""What is shorter than this fits beside the expression in the narrowest window."""
+_TWO_LINES_PX = 840
+"""A message narrower than this fits next to the expression in the narrowest window."""
 
 
 class _Message(QLabel):
-    """Two lines of text in the height that there is: asking for more at a narrow width would stretch the whole page."""
+    """Two lines of text in the given height: requesting more at a narrow width would stretch the whole page."""
 
     def hasHeightForWidth(self) -> bool:
         return False
@@ -29,8 +46,8 @@ class _Message(QLabel):
 
 
 class MaskComposer(QWidget):
-    """Two views of one text. `expression_edited` carries what the user made of it; `show_mask` and `show_text` are
-    silent, so that the owner of the text can answer without a loop."""
+    """Two views of one text. `expression_edited` carries the user's edit; `show_mask` and `show_expression` emit
+    nothing, so that the owner of the text can respond without a loop."""
 
     expression_edited = Signal(str)
 
@@ -39,81 +56,84 @@ class MaskComposer(QWidget):
         self.chips = ChipRow()
         self.line = QLineEdit()
         self.line.setFont(theme.mono_font())
-        self.line.setAccessibleName("Expression of the mask")
-        self.line.setToolTip("The mask as text: terms joined by &, | and ~, with parentheses.")
+        show_text(self.line.setAccessibleName, tr("Mask expression"))
+        show_text(self.line.setToolTip, tr("The mask as text: terms joined by &, | and ~, with parentheses."))
         self.line.setMinimumWidth(_LINE_PX)
         self.add_button = QToolButton()
-        self.add_button.setText("+ Term")
+        show_text(self.add_button.setText, tr("+ Term"))
         self.add_button.setProperty("role", "text")
-        self.add_button.setToolTip("Add a term, joined by and")
-        self.add_button.setAccessibleName("Add a term")
+        show_text(self.add_button.setToolTip, tr("Add a term, joined by and"))
+        show_text(self.add_button.setAccessibleName, tr("Add a term"))
         self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.add_button.setMenu(self._menu())
         self._message = _Message()
         self._message.setWordWrap(True)
         self._message.setProperty("role", "small")
         self._message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._fault, self._sentence, self._all_warnings = "", "", ""
+        self._fault: Text | str = EMPTY
+        self._warnings: tuple[Text, ...] = ()
         self._lay_out()
         self.chips.edited.connect(self._on_chips)
         self.chips.refused.connect(self.show_fault)
         self.line.textEdited.connect(self.expression_edited)
         theme.notifier().changed.connect(self._write_message)
+        translation.notifier().changed.connect(self._write_message)
 
     @property
     def message(self) -> str:
-        """The sentence that is shown, or ''."""
-        return self._fault or self._sentence
+        """The visible sentence, or ''."""
+        if self._fault or not self._warnings:
+            return str(self._fault)
+        first, others = self._warnings[0], len(self._warnings) - 1
+        return str(tr("{warning}  (+{count} more)", warning=first, count=others) if others else first)
 
     def show_mask(self, mask: Mask) -> None:
-        """The mask that is drawn: chips, and the line's hint where nothing is written."""
+        """Show the mask: as chips, and as the placeholder of the empty line."""
         self.chips.set_mask(mask)
         self.line.setPlaceholderText(str(mask))
 
-    def show_text(self, text: str) -> None:
-        """What is written, valid or not."""
+    def show_expression(self, text: str) -> None:
+        """Show the expression, valid or not."""
         if self.line.text() != text:
             self.line.setText(text)
 
-    def show_fault(self, sentence: str) -> None:
-        """Say why the text cannot be read; '' when it can."""
-        if sentence != self._fault:
-            self._fault = sentence
-            self.line.setProperty("fault", bool(sentence))
+    def show_fault(self, text: Text | str) -> None:
+        """Say why the expression cannot be read; an empty text if it can."""
+        if str(text) != str(self._fault):
+            self._fault = text
+            self.line.setProperty("fault", bool(text))
             self.line.style().polish(self.line)
             self._write_message()
 
-    def show_warnings(self, sentences: list[str], *, warning: bool) -> None:
-        """What is odd about a mask that can be read: the first sentence, the others on request."""
-        more = f"  (+{len(sentences) - 1} more)" if len(sentences) > 1 else ""
-        self._sentence = f"{sentences[0]}{more}" if sentences else ""
-        self._all_warnings = "\n".join(sentences)
+    def show_warnings(self, texts: Sequence[Text], *, warning: bool) -> None:
+        """Show what is unusual about a valid mask: the first text, and the others in the tooltip."""
+        self._warnings = tuple(texts)
         self._is_warning = warning
         self._write_message()
 
     _is_warning = False
 
     def _on_chips(self, mask: Mask) -> None:
-        self.show_text(str(mask))
+        self.show_expression(str(mask))
         self.expression_edited.emit(str(mask))
 
     def _write_message(self) -> None:
         colours = theme.current()
         text_colour = colours.bad if self._fault else colours.warn if self._is_warning else colours.muted
         self._message.setText(self.message)
-        self._message.setToolTip(self._fault or self._all_warnings)
-        # What does not fit is cut at its end, not at both.
-        fits = len(self.message) < _TWO_LINES_CHARACTERS
+        self._message.setToolTip(str(self._fault) or "\n".join(map(str, self._warnings)))
+        # A text that does not fit is cut only at its end.
+        fits = self._message.fontMetrics().horizontalAdvance(self.message) < _TWO_LINES_PX
         middle, top = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignTop
         self._message.setAlignment(Qt.AlignmentFlag.AlignLeft | (middle if fits else top))
         self._message.setStyleSheet(f"color: {text_colour};")
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
-        for name, term in (*PLAIN_TERMS.items(), *COUNTED_TERMS.items()):
-            text = f"{name}({_OFFERED_COUNT[name]})" if name in COUNTED_TERMS else name
-            about = (term.__doc__ or "").split(". ")[0].split(":")[0].rstrip(".")
-            menu.addAction(f"{text}   —   {about}", lambda text=text: self.chips.add(text))
+        for name in (*PLAIN_TERMS, *COUNTED_TERMS):
+            term = f"{name}({_OFFERED_COUNT[name]})" if name in COUNTED_TERMS else name
+            action = menu.addAction("", lambda term=term: self.chips.add(term))
+            show_text(action.setText, tr("{term}   —   {meaning}", term=term, meaning=_MEANINGS[name]))
         return menu
 
     def _lay_out(self) -> None:

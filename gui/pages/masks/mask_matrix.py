@@ -1,4 +1,4 @@
-"""A mask as a matrix at any zoom: cells in the colours of their tiles, token labels, counts of each row."""
+"""A mask as a matrix at any zoom: cells in the colours of their tiles, token labels, key counts per row."""
 
 from __future__ import annotations
 
@@ -8,42 +8,49 @@ from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from core.contracts.text import Text, tr
 from core.masks import TileClass
 from gui import theme as themes
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
-from gui.pages.masks.mask_picture import MatrixColours, MatrixPicture, MatrixSource, Span, paint, window
+from gui.pages.masks.mask_picture import MatrixColours, MatrixPicture, MatrixSource, Rgb, Span, paint, window
 from gui.pages.masks.matrix_axis_labels import KeyLabels, QueryLabels, RowCounts
 from gui.theme import Theme, colour, mix
+from gui.translation import show_text
 from gui.widgets.figure import Figure
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.legend import Entry, Legend
 
 _AT_ONCE_CELLS = 1 << 18
-"""So many cells are drawn where they are asked for; more of them beside the GUI thread."""
+"""Up to this many cells are drawn at once; more are drawn off the GUI thread."""
+_TILE_NAMES = {
+    TileClass.EMPTY: tr("empty, skipped"),
+    TileClass.FULL: tr("full, not masked"),
+    TileClass.PARTIAL: tr("partial"),
+}
 _GAPS_UP_TO = 40
 _REDRAW_MS = 10
 _MAX_PX = 1024
 
 
 class MaskMatrix(Figure):
-    """The wheel zooms, a drag pans, a double click shows all.
+    """The wheel zooms, dragging pans, a double click shows everything.
 
-    `cell_picked` carries the (row, column) of a click; `drawn` says that a picture made beside the GUI thread is shown.
+    `cell_picked` carries the (row, column) of a click; `drawn` follows when a picture made off the GUI thread is shown.
     """
 
     cell_picked = Signal(int, int)
     drawn = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The mask appears here once the parameters are valid.", parent)
+        super().__init__(tr("The mask appears here once the parameters are valid."), parent)
         self.source: MatrixSource | None = None
         self.cell: tuple[int, int] | None = None
         self._tile: tuple[int, int] | None = None
         self._work = LatestWork(self)
         self._work.done.connect(self._show_made)
         self._work.failed.connect(self.show_empty)
-        self._moved_on = False
+        self._view_moved = False
         self._redraw = QTimer(self, interval=_REDRAW_MS, singleShot=True)
         self._redraw.timeout.connect(self._follow)
         self._build()
@@ -54,7 +61,7 @@ class MaskMatrix(Figure):
         return not (self._work.busy or self._redraw.isActive())
 
     def set_source(self, source: MatrixSource | None) -> None:
-        """Show another mask; the zoom stays where the matrix has the same size. None shows the empty state."""
+        """Show another mask; the zoom stays if the matrix has the same size. None shows the empty state."""
         before, self.source = self.source, source
         if source is None or not source.rows or not source.cols:
             self.source = None
@@ -72,7 +79,7 @@ class MaskMatrix(Figure):
         self._refresh()
 
     def select_cell(self, row: int | None, col: int | None = None) -> None:
-        """Mark a row, and the cell in it where a column is given; None unmarks."""
+        """Highlight a row, and its cell if a column is given; None removes the highlight."""
         source = self.source
         inside = source is not None and row is not None and 0 <= row < source.rows
         has_col = source is not None and col is not None and 0 <= col < source.cols
@@ -81,27 +88,35 @@ class MaskMatrix(Figure):
         self._update_axis_labels()
 
     def select_tile(self, q_block: int | None, kv_block: int | None = None) -> None:
-        """Frame a tile; None unframes."""
+        """Frame a tile; None removes the frame."""
         self._tile = None if q_block is None or kv_block is None else (q_block, kv_block)
         self._place_marks()
 
     def zoom_to(self, row: int, col: int, cells: int) -> None:
-        """Bring a square of `cells` around a cell into view."""
+        """Zoom to a square of `cells` around a cell."""
         half = cells / 2
         self.chart.setRange(xRange=(col - half, col + half), yRange=(row - half, row + half), padding=0)
 
     def describe(self, x: float, y: float) -> str | None:
-        """Row, column, visible or not and why, at a point in cells."""
+        """Row, column, and why the cell is visible or hidden, at a point in cells."""
         source = self.source
         if source is None or not (0 <= x < source.cols and 0 <= y < source.rows):
             return None
         row, col = int(y), int(x)
-        kind = TileClass(int(source.classes[row // source.block_q, col // source.block_kv]))
-        name = {TileClass.EMPTY: "empty, skipped", TileClass.FULL: "full, not masked", TileClass.PARTIAL: "partial"}
-        return (
-            f"query {row:,} '{source.row_labels[row]}' → key {col:,} '{source.col_labels[col]}'\n"
-            f"{source.explain(row, col)}\ntile ({row // source.block_q}, {col // source.block_kv}): {name[kind]}"
+        q_block, kv_block = row // source.block_q, col // source.block_kv
+        tile_class = TileClass(int(source.classes[q_block, kv_block]))
+        lines = (
+            tr(
+                "query {row:,} '{query}' → key {col:,} '{key}'",
+                row=row,
+                query=source.row_labels[row],
+                col=col,
+                key=source.col_labels[col],
+            ),
+            source.explain(row, col),
+            tr("tile ({row}, {col}): {kind}", row=q_block, col=kv_block, kind=_TILE_NAMES[tile_class]),
         )
+        return "\n".join(map(str, lines))
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)
@@ -129,17 +144,15 @@ class MaskMatrix(Figure):
     def _write_legend(self, theme: Theme) -> None:
         source, colours = self.source, self._colours()
         kinds = (
-            ("full", TileClass.FULL, colours.full),
-            ("partial", TileClass.PARTIAL, colours.partial),
-            ("empty", TileClass.EMPTY, colours.empty),
+            (tr("full"), TileClass.FULL, colours.full),
+            (tr("partial"), TileClass.PARTIAL, colours.partial),
+            (tr("empty"), TileClass.EMPTY, colours.empty),
         )
-        entries = [
-            Entry(
-                name if source is None else f"{name} {source.count(kind):,}", "#{:02x}{:02x}{:02x}".format(*rgb_value)
-            )
-            for name, kind, rgb_value in kinds
-        ]
-        wasted = Entry("hidden in partial tiles: computed, thrown away", "#{:02x}{:02x}{:02x}".format(*colours.wasted))
+        entries = []
+        for name, tile_class, rgb_value in kinds:
+            label = name if source is None else tr("{tile} {count:,}", tile=name, count=source.count(tile_class))
+            entries.append(Entry(label, _hex(rgb_value)))
+        wasted = Entry(tr("hidden in partial tiles: computed, then discarded"), _hex(colours.wasted))
         self.legend.set_entries((*entries, wasted))
 
     def _changed_view(self) -> None:
@@ -153,20 +166,20 @@ class MaskMatrix(Figure):
             labels.update()
 
     def _follow(self) -> None:
-        """The view moved. While a picture is being made it is waited for: a long pan would else see none of them."""
+        """The view moved. Wait for a picture in progress: otherwise a long pan would never show one."""
         if self._work.busy:
-            self._moved_on = True
+            self._view_moved = True
         else:
             self._refresh()
 
     def _show_made(self, picture: MatrixPicture) -> None:
         self._show(picture)
-        if self._moved_on:
+        if self._view_moved:
             self._refresh()
 
     def _refresh(self) -> None:
-        """Draw what is in view: few cells now, many beside the GUI thread while the picture before stays."""
-        self._moved_on, source = False, self.source
+        """Draw the view: few cells at once, many off the GUI thread while the previous picture stays."""
+        self._view_moved, source = False, self.source
         if source is None:
             return
         box = self.chart.getViewBox()
@@ -193,7 +206,7 @@ class MaskMatrix(Figure):
         self.drawn.emit()
 
     def _draw_gaps(self, source: MatrixSource, rows: Span, cols: Span) -> None:
-        """Lines between tiles, where there is room for them."""
+        """Lines between tiles, if there is room for them."""
         q_edges = np.arange(-(-rows[0] // source.block_q), rows[1] // source.block_q + 1) * source.block_q
         kv_edges = np.arange(-(-cols[0] // source.block_kv), cols[1] // source.block_kv + 1) * source.block_kv
         if max(q_edges.size, kv_edges.size) > _GAPS_UP_TO:
@@ -243,7 +256,7 @@ class MaskMatrix(Figure):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
         self.row_labels, self.col_labels, self.row_counts = QueryLabels(self), KeyLabels(self), RowCounts(self)
-        corner, heading = _small("queries ↓  keys →"), _small("visible keys")
+        corner, heading = _small(tr("queries ↓  keys →")), _small(tr("visible keys"))
         corner.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         heading.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom)
         self.legend = Legend()
@@ -270,8 +283,13 @@ class MaskMatrix(Figure):
         self.set_content(content)
 
 
-def _small(text: str) -> QLabel:
-    label = QLabel(text)
+def _hex(rgb_value: Rgb) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*rgb_value)
+
+
+def _small(text: Text) -> QLabel:
+    label = QLabel()
+    show_text(label.setText, text)
     label.setProperty("role", "small")
     label.setContentsMargins(4, 0, 6, 3)
     return label

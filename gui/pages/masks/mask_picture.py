@@ -1,4 +1,4 @@
-"""What a mask matrix draws at some zoom: the visible share under each pixel, in the colours of the tiles. No Qt."""
+"""The picture of a mask matrix at any zoom: the visible share under each pixel, in the colours of the tiles. No Qt."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Rgb = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class MatrixSource:
-    """A mask of `rows` queries by `cols` keys, asked only for what is on the screen.
+    """A mask of `rows` queries by `cols` keys, queried only for the visible region.
 
     raster       (rows [first, last), columns [first, last), width, height) to float32 [height, width], shares 0 to 1,
-                 one value per cell where there are fewer cells than pixels; may be called in a thread
+                 one value per cell if there are fewer cells than pixels; may be called in a thread
     row_counts   int64 [rows]: keys that each query sees
     classes      uint8 [q_blocks, kv_blocks] of TileClass, tiles of block_q x block_kv
     explain      why (row, column) is visible or hidden
@@ -53,7 +53,7 @@ class MatrixColours:
 
 @dataclass(frozen=True)
 class MatrixPicture:
-    """RGB uint8 [height, width, 3] of some rows and columns."""
+    """RGB uint8 [height, width, 3] of a range of rows and columns."""
 
     image: np.ndarray
     rows: Span
@@ -66,12 +66,12 @@ class MatrixPicture:
 
 
 def window(source: MatrixSource, x_range: Range, y_range: Range) -> tuple[Span, Span]:
-    """Whole rows and columns that cover these ranges of cells, kept within the matrix: (rows, columns)."""
+    """Whole rows and columns that cover these ranges of cells, clipped to the matrix: (rows, columns)."""
     return _whole(y_range, source.rows), _whole(x_range, source.cols)
 
 
 def paint(source: MatrixSource, rows: Span, cols: Span, size: tuple[int, int], colours: MatrixColours) -> MatrixPicture:
-    """Rows and columns at no more than `size` (height, width) pixels."""
+    """Paint rows and columns at no more than `size` (height, width) pixels."""
     shares = source.raster(rows, cols, size[1], size[0])
     height, width = shares.shape
     kinds = source.classes[
@@ -84,18 +84,18 @@ def paint(source: MatrixSource, rows: Span, cols: Span, size: tuple[int, int], c
     return MatrixPicture(np.rint(image).astype(np.uint8), rows, cols)
 
 
-def binned_rows(counts: np.ndarray, rows: Span, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """(edges int64 [n + 1], mean counts float64 [n]) of at most `most` runs of rows."""
-    bins = max(1, min(most, rows[1] - rows[0]))
+def binned_rows(counts: np.ndarray, rows: Span, max_bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """(edges int64 [n + 1], mean counts float64 [n]) of at most `max_bins` runs of rows."""
+    bins = max(1, min(max_bins, rows[1] - rows[0]))
     edges = rows[0] + np.arange(bins + 1) * (rows[1] - rows[0]) // bins
     sums = np.add.reduceat(counts[rows[0] : rows[1]].astype(np.float64), edges[:-1] - rows[0])
     return edges, sums / np.diff(edges)
 
 
-def label_step(cells: float, room_px: float, text_px: float) -> int:
-    """Every how many cells a label fits, in powers of two, where `cells` share `room_px`."""
+def label_step(cells: float, width_px: float, text_px: float) -> int:
+    """The smallest power of two such that every step-th cell has room for a label, with `cells` across `width_px`."""
     step = 1
-    while step * room_px < cells * text_px:
+    while step * width_px < cells * text_px:
         step *= 2
     return step
 

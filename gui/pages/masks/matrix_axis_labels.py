@@ -1,4 +1,4 @@
-"""What stands around a matrix, aligned with its rows and columns at any zoom: token labels and bars of counts."""
+"""Token labels and count bars around a matrix, aligned with its rows and columns at any zoom."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter
 from PySide6.QtWidgets import QWidget
 
+from core.contracts.text import tr
 from gui import theme as themes
 from gui.charts.chart import Chart
 from gui.charts.ticks import short_quantity
@@ -19,11 +20,11 @@ ROWS_PX, COUNTS_PX = 84, 84
 _UPRIGHT_PX, _LEVEL_PX = 58, 20
 _ROW_TEXT_PX, _COLUMN_TEXT_PX, _NUMBER_PX = 12, 13, 42
 _TOKENS_UP_TO = 4
-"""Labels are tokens while every fourth of them fits, numbers beyond that."""
+"""Labels are tokens while at least every fourth one fits, otherwise numbers."""
 
 
 class Matrix(Protocol):
-    """What the axis labels read of the picture they belong to."""
+    """The part of the picture that the axis labels read."""
 
     chart: Chart
     source: MatrixSource | None
@@ -40,7 +41,7 @@ class AxisLabels(Canvas):
         self.setMouseTracking(True)
 
     def area(self) -> tuple[QRectF, tuple[float, float], tuple[float, float]]:
-        """The matrix in the chart's pixels, and the columns and rows that it shows."""
+        """The matrix in chart pixels, and the visible columns and rows."""
         box = self._matrix.chart.getViewBox()
         (x0, x1), (y0, y1) = box.viewRange()
         return box.sceneBoundingRect(), (x0, x1), (y0, y1)
@@ -97,7 +98,7 @@ class KeyLabels(AxisLabels):
 
     @property
     def upright(self) -> bool:
-        """Whether there is room for tokens: it depends on the width only, which the height never changes."""
+        """Whether there is room for tokens. It depends only on the width, which the height never changes."""
         box, (first, last), _ = self.area()
         return label_step(last - first, box.width(), _COLUMN_TEXT_PX) <= _TOKENS_UP_TO
 
@@ -141,7 +142,7 @@ class KeyLabels(AxisLabels):
 
 
 class RowCounts(AxisLabels):
-    """How many keys each query sees, a bar a row (or the mean of the rows that share a pixel)."""
+    """How many keys each query sees: one bar per row (or the mean of the rows that share a pixel)."""
 
     def __init__(self, matrix: Matrix) -> None:
         super().__init__(matrix)
@@ -155,7 +156,7 @@ class RowCounts(AxisLabels):
         return max(0, int(first)), max(1, min(source.rows, int(-(-last // 1))))
 
     def describe(self, y: float) -> str | None:
-        """What the row at `y` (in pixels of this strip) sees."""
+        """How many keys the row at `y` (in pixels of this strip) sees."""
         source = self._matrix.source
         box, _, (first, last) = self.area()
         if source is None or not box.top() <= y < box.bottom():
@@ -164,8 +165,13 @@ class RowCounts(AxisLabels):
         if not 0 <= row < source.rows:
             return None
         seen = int(source.row_counts[row])
-        nothing = "\nIts softmax has nothing to divide: the kernel gives zeros." if seen == 0 else ""
-        return f"query {row:,} '{source.row_labels[row]}'\nsees {seen:,} of {source.cols:,} keys{nothing}"
+        lines = [
+            tr("query {row:,} '{query}'", row=row, query=source.row_labels[row]),
+            tr("sees {seen:,} of {keys:,} keys", seen=seen, keys=source.cols),
+        ]
+        if seen == 0:
+            lines.append(tr("Its softmax is 0 / 0: the kernel gives zeros."))
+        return "\n".join(map(str, lines))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
@@ -181,8 +187,8 @@ class RowCounts(AxisLabels):
         box, _, (first, last) = self.area()
         edges, means = binned_rows(source.row_counts, self.rows_in_view(source), max(1, int(box.height())))
         pixel = box.height() / (last - first)
-        room = self.width() - 8.0
-        track = QRectF(4, box.top(), room, box.height())
+        full_width = self.width() - 8.0
+        track = QRectF(4, box.top(), full_width, box.height())
         painter.fillRect(track, QColor(theme.sunken))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         visible_colour, hidden_colour = QColor(mix(theme.surface, theme.series[1], 0.8)), QColor(theme.bad)
@@ -190,6 +196,6 @@ class RowCounts(AxisLabels):
             y = max(box.top(), box.top() + (top - first) * pixel)
             height = min(box.bottom(), box.top() + (bottom - first) * pixel) - y
             gap = 1.0 if height > 5 else 0.0
-            width = room * mean / source.cols
+            width = full_width * mean / source.cols
             bar = QRectF(4, y, 3 if mean == 0 else max(1.0, width), max(1.0, height - gap))
             painter.fillRect(bar, hidden_colour if mean == 0 else visible_colour)

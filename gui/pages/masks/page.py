@@ -1,4 +1,4 @@
-"""The view of masks: compose, matrix with its tiles, the kernel's schedule, comparison, code; all linked."""
+"""The page of masks: linked views of composer, matrix with tiles, kernel schedule, comparison and code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core import language
 from core.contracts.result import Provenance
+from core.contracts.text import tr
 from core.masks.symmetry import Symmetry
 from core.topics.masks.mask_warnings import Weight
 from core.topics.masks.plan import Plan
@@ -30,16 +32,18 @@ from gui.widgets.metric_bar import MetricBar
 from gui.widgets.player import Player
 from gui.widgets.switcher import Switcher
 
-_MATRIX_HELP = (
-    "Rows are queries, columns keys. The wheel zooms down to single cells, a drag pans, a double click shows all. "
-    "The colour says what a tiled kernel does with the tile; the bars count the keys that each query sees."
+_MATRIX_HELP = tr(
+    "Rows are queries, columns are keys. The wheel zooms in to single cells, dragging pans, a double click shows "
+    "everything. The colour shows what a tiled kernel does with each tile; the bars count the keys that each query "
+    "sees."
 )
-_KERNEL_HELP = (
+_KERNEL_HELP = tr(
     "The order in which the block-sparse kernel visits tiles (traced after a run): Space plays, Left and Right step. "
-    "Beside it the mask against its transpose, the implementations compared, and the mask as code to copy."
+    "The other views compare the mask with its transpose, compare the implementations, and show the mask as code to "
+    "copy."
 )
 _MATRIX_PX = 290
-"""The least height at which the matrix can be read with its margins; a lower window scrolls."""
+"""The minimum height at which the matrix is readable with its labels; a lower window scrolls."""
 
 
 class MasksPage(Page[Plan, MasksResult]):
@@ -47,11 +51,12 @@ class MasksPage(Page[Plan, MasksResult]):
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._grid: TileGrid | None = None
+        self._presets_in = ""
         self._drawn: dict[int, Plan] = {}
         self.gallery, self.composer, self.strip = PresetGallery(), MaskComposer(), MetricBar()
         self.matrix, self.schedule, self.player = MaskMatrix(), TileSchedule(), Player()
         self.mirror, self.code = SymmetryMap(), CodeTargets(view_data.TARGETS)
-        self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
+        self.comparison = RowChart(impl_rows.EMPTY, tr("Implementations"))
         self._mirror_work = LatestWork(self)
         steps = QWidget()
         column = QVBoxLayout(steps)
@@ -60,7 +65,12 @@ class MasksPage(Page[Plan, MasksResult]):
         column.addWidget(self.schedule, 1)
         column.addWidget(self.player)
         self.views = Switcher(
-            [("Schedule", steps), ("M against Mᵀ", self.mirror), ("Compare", self.comparison), ("Code", self.code)]
+            [
+                (tr("Schedule"), steps),
+                (tr("M vs Mᵀ"), self.mirror),
+                (tr("Comparison"), self.comparison),
+                (tr("Code"), self.code),
+            ]
         )
         return (
             Strip(self.gallery),
@@ -69,13 +79,13 @@ class MasksPage(Page[Plan, MasksResult]):
             CardSpec(
                 "mask",
                 self.matrix,
-                "Mask",
+                tr("Mask"),
                 _MATRIX_HELP,
                 width=6,
                 minimum_px=_MATRIX_PX,
                 provenance=Provenance.MODELLED,
             ),
-            CardSpec("kernel", self.views, "Kernel", _KERNEL_HELP, column=1, width=5),
+            CardSpec("kernel", self.views, tr("Kernel"), _KERNEL_HELP, column=1, width=5),
         )
 
     @property
@@ -84,8 +94,8 @@ class MasksPage(Page[Plan, MasksResult]):
 
     def draw(self, state: PageState[Plan, MasksResult]) -> None:
         plan = state.plan
-        if not self.gallery.buttons:
-            self._name_presets()
+        if self._presets_in != language.current():
+            self._name_presets(plan)
         self.composer.show_mask(plan.mask)
         self._sync_text()
         self._write_warnings()
@@ -100,7 +110,7 @@ class MasksPage(Page[Plan, MasksResult]):
         self.comparison.set_rows(rows)
 
     def select(self, selection: Selection) -> None:
-        """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
+        """Show the selection in every picture. Setters emit nothing when nothing changes, so there is no loop."""
         row, col = (cell if isinstance(cell, int) else None for cell in map(selection.get, ("row", "col")))
         self.matrix.select_cell(row, col)
         grid = self._grid
@@ -134,7 +144,7 @@ class MasksPage(Page[Plan, MasksResult]):
         self._mirror_work.failed.connect(self.mirror.show_empty)
 
     def _apply(self, preset_id: str) -> None:
-        """A preset as it is meant: its own mask and text; lengths, tiles and shape stay."""
+        """Apply a preset with its own mask and text; sequence lengths, tiles and shape stay."""
         cleared = dict.fromkeys(("expression", "query_text", "key_text", "lengths", "documents"), "")
         self.form.propose(self.params.changed(preset=preset_id, **cleared))
 
@@ -142,33 +152,33 @@ class MasksPage(Page[Plan, MasksResult]):
         """The composer shows what the form holds, valid or not."""
         field = self.form.fields["expression"]
         typed = self.composer.line.text()
-        if typed.strip() != str(field.value()):  # a space at the end of what is being typed stays
-            self.composer.show_text(str(field.value()))
+        if typed.strip() != str(field.value()):  # a trailing space stays while the user types
+            self.composer.show_expression(str(field.value()))
         self.composer.show_fault(field.fault)
 
-    def _name_presets(self) -> None:
-        if self.state is not None:
-            self.gallery.set_thumbnails(view_data.thumbnails(self.state.plan))
+    def _name_presets(self, plan: Plan) -> None:
+        self._presets_in = language.current()
+        self.gallery.set_thumbnails(view_data.thumbnails(plan))
 
     def _write_warnings(self) -> None:
         warnings = () if self.state is None else self.state.plan.warnings
-        sentences = [str(warning.text) for warning in warnings]
-        self.composer.show_warnings(sentences, warning=bool(warnings) and warnings[0].weight is Weight.WARNING)
+        texts = [warning.text for warning in warnings]
+        self.composer.show_warnings(texts, warning=bool(warnings) and warnings[0].weight is Weight.WARNING)
 
     def _draw_schedule(self, plan: Plan, run: MasksResult | None) -> None:
         before, grid = self._grid, view_data.schedule(plan, run)
         self._grid = grid
-        same = before is not None and before.steps == grid.steps
-        step = self.player.step if same else int(0.6 * max(0, grid.steps - 1))
+        same_length = before is not None and before.steps == grid.steps
+        step = self.player.step if same_length else int(0.6 * max(0, grid.steps - 1))
         if grid.steps:
             self.schedule.set_grid(grid, step)
         else:
-            self.schedule.show_empty("Every tile is empty: the kernel visits none and writes zeros.")
+            self.schedule.show_empty(tr("Every tile is empty: the kernel visits none and writes zeros."))
             self.matrix.select_tile(None)
         self.player.set_steps(grid.steps, step)
 
     def _draw_view(self, index: int) -> None:
-        """What is behind the other buttons is made when it is looked at."""
+        """The other views are computed when they are shown."""
         if self.state is None:
             return
         plan = self.state.plan
@@ -186,7 +196,7 @@ class MasksPage(Page[Plan, MasksResult]):
             self.mirror.set_symmetry(mirrored, self.state.plan.layout.query_len)
 
     def _on_cell(self, row: int, col: int) -> None:
-        """A cell was clicked: mark it, its tile, and go to the tile's step."""
+        """A cell was clicked: highlight it and its tile, and go to the step of the tile."""
         if self.state is not None:
             tiling = self.state.plan.tiling
             self._pick(row // tiling.block_q, col // tiling.block_kv, row, col)
@@ -203,7 +213,7 @@ class MasksPage(Page[Plan, MasksResult]):
         self.selection.update(**chosen, **({} if order == NEVER else {"step": order}))
 
     def _on_step(self, step: int) -> None:
-        """The player moved: its tile is selected, the picked row stays while it is in that tile."""
+        """The player moved: select its tile; the selected row stays if it is in that tile."""
         if self._grid is None or self.state is None or not self._grid.steps:
             return
         q_block, kv_block = self._grid.tile_at(step)

@@ -1,4 +1,4 @@
-"""A row of small pictures with names: one click applies."""
+"""A row of thumbnails with names: one click applies a preset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NARROW_PX = 100
 
 @dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """A name, what it is for, and a picture: shares float32 [height, width], 0 to 1."""
+    """A title, a description, and a picture: shares float32 [height, width], 0 to 1."""
 
     id: str
     title: str
@@ -28,7 +28,7 @@ class Thumbnail:
 
 
 class PresetGallery(QWidget):
-    """`chosen` carries the id of the one that was clicked."""
+    """`chosen` carries the id of the clicked preset."""
 
     chosen = Signal(str)
 
@@ -41,14 +41,14 @@ class PresetGallery(QWidget):
         self._row.setSpacing(2)
 
     def set_thumbnails(self, thumbnails: Sequence[Thumbnail]) -> None:
-        """Show these; the same ones again have other words."""
+        """Show these thumbnails; those that exist take new texts."""
         for thumbnail in thumbnails:
             if thumbnail.id not in self.buttons:
                 self.buttons[thumbnail.id] = self._add(thumbnail.id)
             self.buttons[thumbnail.id].show_thumbnail(thumbnail)
 
     def mark(self, preset_id: str | None) -> None:
-        """Which one is applied as it stands; None where the mask is another."""
+        """Mark the preset that is applied unchanged; None if the mask is a different one."""
         self._group.setExclusive(False)
         for thumb_id, button in self.buttons.items():
             button.setChecked(thumb_id == preset_id)

@@ -1,4 +1,4 @@
-"""A square matrix against its transpose: the cells that differ from their mirror image, coloured."""
+"""A square matrix against its transpose: cells that differ from their mirror image are coloured."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from core.contracts.text import Text, tr, verbatim
 from core.masks.symmetry import Symmetry
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
 from gui.theme import Theme, colour, mix
+from gui.translation import show_text
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
 
 
 class SymmetryMap(Figure):
-    """Cells alike in both quiet, those that only M or only its transpose shows in two strong colours."""
+    """Equal cells are muted; cells visible only in M or only in its transpose have two strong colours."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The mask and its transpose appear here once the parameters are valid.", parent)
+        super().__init__(tr("The mask and its transpose appear here once the parameters are valid."), parent)
         self.symmetry: Symmetry | None = None
         self.length = 0
         self._verdict = QLabel()
         self._verdict.setProperty("role", "title")
-        self.chart = Chart(Axis("key", steps="whole"), Axis("query", steps="whole"))
+        self.chart = Chart(Axis(verbatim("key"), steps="whole"), Axis(verbatim("query"), steps="whole"))
         self.chart.getViewBox().invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._diagonal = pg.PlotCurveItem()
@@ -55,12 +57,16 @@ class SymmetryMap(Figure):
             self._diagonal.setData([0.0, float(length)], [0.0, float(length)])
         self.symmetry = symmetry
         share = symmetry.differing / max(1, symmetry.cells)
-        self._verdict.setText(
-            f"M = Mᵀ: all {symmetry.cells:,} cells equal their mirror image"
-            if symmetry.is_symmetric
-            else f"M ≠ Mᵀ: {symmetry.differing:,} of {symmetry.cells:,} cells ({share:.0%}) differ from their mirror "
-            "image"
-        )
+        if symmetry.is_symmetric:
+            verdict = tr("M = Mᵀ: all {cells:,} cells equal their mirror image", cells=symmetry.cells)
+        else:
+            verdict = tr(
+                "M ≠ Mᵀ: {differing:,} of {cells:,} cells ({share:.0%}) differ from their mirror image",
+                differing=symmetry.differing,
+                cells=symmetry.cells,
+                share=share,
+            )
+        show_text(self._verdict.setText, verdict)
         self._draw(themes.current())
         self.show_content()
 
@@ -72,10 +78,16 @@ class SymmetryMap(Figure):
         scale = symmetry.seen.shape[0] / self.length if self.length > symmetry.seen.shape[0] else 1.0
         row, col = int(y * scale), int(x * scale)
         if scale < 1:
-            return f"around query {int(y):,}, key {int(x):,}\n{symmetry.differs[row, col]:.0%} of the cells differ"
-        words = ["hidden", "visible"]
-        seen, mirrored = bool(symmetry.seen[row, col]), bool(symmetry.seen[col, row])
-        return f"query {row:,} → key {col:,}: {words[seen]}\nquery {col:,} → key {row:,}: {words[mirrored]}"
+            lines = (
+                tr("around query {row:,}, key {col:,}", row=int(y), col=int(x)),
+                tr("{share:.0%} of the cells differ", share=float(symmetry.differs[row, col])),
+            )
+        else:
+            lines = (
+                _cell(row, col, bool(symmetry.seen[row, col])),
+                _cell(col, row, bool(symmetry.seen[col, row])),
+            )
+        return "\n".join(map(str, lines))
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)
@@ -86,10 +98,10 @@ class SymmetryMap(Figure):
         only_m, only_t = theme.warn, mix(theme.sunken, theme.warn, 0.38)
         self.legend.set_entries(
             (
-                Entry("visible in both", theme.tiles["full"]),
-                Entry("in M only", only_m),
-                Entry("in Mᵀ only", only_t),
-                Entry("in neither", theme.sunken),
+                Entry(tr("visible in both"), theme.tiles["full"]),
+                Entry(tr("only in M"), only_m),
+                Entry(tr("only in Mᵀ"), only_t),
+                Entry(tr("in neither"), theme.sunken),
             )
         )
         symmetry = self.symmetry
@@ -107,3 +119,9 @@ class SymmetryMap(Figure):
         stride = -(-self.length // symmetry.seen.shape[0]) if self.length else 1
         side = stride * symmetry.seen.shape[0]
         self._image.setRect(QRectF(0, 0, side, side))
+
+
+def _cell(row: int, col: int, is_visible: bool) -> Text:
+    if is_visible:
+        return tr("query {row:,} → key {col:,}: visible", row=row, col=col)
+    return tr("query {row:,} → key {col:,}: hidden", row=row, col=col)

@@ -1,4 +1,4 @@
-"""A plan or a result of masks in the terms of the plots. Renames and regroups; computes nothing."""
+"""A plan or a result of masks in the form that the pictures take. Renames and regroups; computes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from core.comparison import ImplResult
 from core.contracts.result import Provenance
-from core.format import format_quantity
+from core.contracts.text import Text, tr, tr_plural
+from core.format import format_quantity, quantity
 from core.masks.explain import explain_cell
 from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
 from core.topics.masks.plan import Plan
@@ -45,7 +46,7 @@ def matrix(plan: Plan) -> MatrixSource:
 
 
 def schedule(plan: Plan, run: MasksResult | None) -> TileGrid:
-    """The order of the tiles: the kernel's own where it was traced, else as it is planned."""
+    """The order of the tiles: that of the kernel if it was traced, else as planned."""
     traced = None if run is None else run.schedule
     order = plan.schedule[:, [0, 2]] if traced is None else traced[:, [1, 3]]
     layout, tiling = plan.layout, plan.tiling
@@ -53,52 +54,77 @@ def schedule(plan: Plan, run: MasksResult | None) -> TileGrid:
 
 
 def numbers(plan: Plan) -> list[Number]:
-    """Sparsity and what it saves, with the right sign. Every number here is modelled."""
+    """Sparsity and the savings, signed. Every number here is modelled."""
     cost = plan.cost
-    batch = f"{len(plan.positions.layouts)} sequences" if len(plan.positions.layouts) > 1 else "one sequence"
     fully_masked = int(np.count_nonzero(plan.row_counts == 0))
     return [
         Number(
-            "of the cells hidden",
+            str(tr("cells hidden")),
             f"{cost.sparsity:.1%}",
-            f"{cost.visible_cells:,} of {cost.cells:,} cells are visible ({batch}); modelled",
+            str(
+                tr_plural(
+                    "{visible:,} of {cells:,} cells are visible ({count} sequence); modelled",
+                    "{visible:,} of {cells:,} cells are visible ({count} sequences); modelled",
+                    count=len(plan.positions.layouts),
+                    visible=cost.visible_cells,
+                    cells=cost.cells,
+                )
+            ),
         ),
         Number(
-            "tiles visited",
-            f"{cost.full_tiles + cost.partial_tiles:,} of {cost.tiles:,}",
-            f"{cost.full_tiles:,} full, {cost.partial_tiles:,} partial, {cost.empty_tiles:,} empty; modelled",
+            str(tr("tiles visited")),
+            str(tr("{count:,} of {total:,}", count=cost.full_tiles + cost.partial_tiles, total=cost.tiles)),
+            str(
+                tr(
+                    "{full:,} full, {partial:,} partial, {empty:,} empty; modelled",
+                    full=cost.full_tiles,
+                    partial=cost.partial_tiles,
+                    empty=cost.empty_tiles,
+                )
+            ),
         ),
         Number(
-            "FLOPs vs dense",
+            str(tr("FLOPs vs dense")),
             _sign(-cost.share_of_flops_saved),
-            f"{format_quantity(cost.dense_flops, 'FLOP')} for the whole matrix, "
-            f"{format_quantity(cost.tile_flops, 'FLOP')} for the tiles visited, "
-            f"{format_quantity(cost.visible_flops, 'FLOP')} for the visible cells alone; modelled",
+            str(
+                tr(
+                    "{dense} for the whole matrix, {tiles} for the visited tiles, {visible} for the visible cells; "
+                    "modelled",
+                    dense=quantity(cost.dense_flops, "FLOP"),
+                    tiles=quantity(cost.tile_flops, "FLOP"),
+                    visible=quantity(cost.visible_flops, "FLOP"),
+                )
+            ),
             _tone(cost.flops_saved),
         ),
         Number(
-            "HBM bytes vs dense",
+            str(tr("HBM bytes vs dense")),
             f"{'−' if cost.bytes_saved >= 0 else '+'}{format_quantity(abs(cost.bytes_saved), 'bytes')}",
-            f"{format_quantity(cost.dense_bytes, 'bytes')} with every tile, "
-            f"{format_quantity(cost.tile_bytes, 'bytes')} with those visited; modelled",
+            str(
+                tr(
+                    "{dense} with all tiles, {tiles} with the visited tiles; modelled",
+                    dense=quantity(cost.dense_bytes, "bytes"),
+                    tiles=quantity(cost.tile_bytes, "bytes"),
+                )
+            ),
             _tone(cost.bytes_saved),
         ),
         Number(
-            "tile lists",
+            str(tr("tile lists")),
             format_quantity(cost.tile_list_bytes, "bytes"),
-            f"A dense bool mask takes {format_quantity(cost.dense_mask_bytes, 'bytes')}; modelled",
+            str(tr("A dense bool mask takes {bytes}; modelled", bytes=quantity(cost.dense_mask_bytes, "bytes"))),
         ),
         Number(
-            "queries see nothing",
-            f"{fully_masked:,} of {plan.row_counts.size:,}",
-            "A plain softmax gives NaN there, the block-sparse kernel zeros.",
+            str(tr("fully masked rows")),
+            str(tr("{count:,} of {total:,}", count=fully_masked, total=plan.row_counts.size)),
+            str(tr("In these rows a plain softmax gives NaN, the block-sparse kernel gives zeros.")),
             "bad" if fully_masked else "plain",
         ),
     ]
 
 
 def thumbnails(plan: Plan) -> list[Thumbnail]:
-    """Every preset on its own text, small."""
+    """A thumbnail of every preset on its own text."""
     return [
         Thumbnail(
             preset.id,
@@ -122,15 +148,15 @@ def code(plan: Plan) -> list[str]:
 
 
 def implementations(result: MasksResult) -> list[ImplResult]:
-    """Those that were compared; one that gave NaN where a query sees nothing says so."""
+    """The compared implementations; the label says how many fully masked rows are NaN."""
     return [
-        replace(row, label=f"{row.label} · {row.nan_rows:,} rows NaN") if row.nan_rows else row
+        replace(row, label=_with_nan_rows(row.label, row.nan_rows)) if row.nan_rows else row
         for row in result.comparison
     ]
 
 
 def provenance(view: int, state: PageState[Plan, MasksResult]) -> Provenance | None:
-    """Where the numbers behind a button of the kernel's card come from."""
+    """The provenance of the numbers in one view of the kernel card."""
     if view == COMPARISON:
         result = state.result
         if result is None or not result.comparison:
@@ -140,6 +166,10 @@ def provenance(view: int, state: PageState[Plan, MasksResult]) -> Provenance | N
         return None
     traced = view == SCHEDULE and state.fitting is not None and state.fitting.schedule is not None
     return Provenance.TRACED if traced else Provenance.MODELLED
+
+
+def _with_nan_rows(label: Text, rows: int) -> Text:
+    return tr_plural("{label} · {count:,} row NaN", "{label} · {count:,} rows NaN", count=rows, label=label)
 
 
 def _sign(share: float) -> str:

@@ -22,7 +22,7 @@ def composer(qtbot: Any) -> MaskComposer:
     made.resize(1000, 90)
     made.show()
     made.show_mask(parse(TEXT))
-    made.show_text(TEXT)
+    made.show_expression(TEXT)
     made.chips.setFocus()
     return made
 
@@ -126,7 +126,7 @@ def test_that_a_term_is_added_from_the_menu(composer: MaskComposer) -> None:
 def test_that_only_what_a_person_does_is_announced(composer: MaskComposer, qtbot: Any) -> None:
     with qtbot.assertNotEmitted(composer.expression_edited, wait=1):
         composer.show_mask(parse("causal"))
-        composer.show_text("causal")
+        composer.show_expression("causal")
         composer.show_warnings(["Everything is masked."], warning=True)
         composer.show_fault("No.")
     assert composer.message == "No."

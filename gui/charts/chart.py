@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QFontMetrics, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from core.contracts.text import Text
@@ -17,6 +17,7 @@ from gui.charts.axis import UNNAMED, Axis, QuantityAxis
 from gui.theme import Theme
 from gui.widgets.figure import Figure
 
+_LEAST_NAME_PX = 40
 _BOTTOM_PX = 34
 """Ticks and a name below a plot, closer together than pyqtgraph puts them."""
 
@@ -43,6 +44,7 @@ class Chart(pg.PlotWidget):
         self.getPlotItem().setContentsMargins(2, 6, 14, 2)
         self.getViewBox().setDefaultPadding(0.0)
         self.scene().sigMouseClicked.connect(self._on_click)
+        self.getViewBox().sigResized.connect(self._fit_labels)
         translation.notifier().changed.connect(self._retranslate)
 
     def freeze(self, *, x: bool = True, y: bool = True) -> None:
@@ -120,19 +122,33 @@ class Chart(pg.PlotWidget):
             self.clicked.emit(point.x(), point.y())
 
     def _retranslate(self) -> None:
-        for side, text in self._labels.items():
-            if str(text) != self.getAxis(side).labelText:
-                self._write_label(side, themes.current())
+        self._fit_labels()
         for side in ("bottom", "left"):
             self.getAxis(side).retranslate()
 
+    def _fit_labels(self) -> None:
+        """Write the names that are others now: in another language, or cut to another length of their axis."""
+        for side in self._labels:
+            if self._fitted(side) != self.getAxis(side).labelText:
+                self._write_label(side, themes.current())
+
+    def _fitted(self, side: str) -> str:
+        """The name of an axis, with an ellipsis where it is longer than the axis."""
+        text, box = str(self._labels.get(side, "")), self.getViewBox()
+        room = int(box.width() if side in ("bottom", "top") else box.height())
+        if room < _LEAST_NAME_PX:
+            return text  # not laid out yet
+        metrics = QFontMetrics(themes.ui_font("small"))
+        return metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
+
     def _write_label(self, side: str, theme: Theme) -> None:
-        text = str(self._labels.get(side, ""))
+        text, axis = self._fitted(side), self.getAxis(side)
         if text:
             size = themes.FONT_SIZES_PX["small"]
             if side == "bottom":
-                self.getAxis(side).setHeight(_BOTTOM_PX)
-            self.getAxis(side).setLabel(text, **{"color": theme.muted, "font-size": f"{size}px"})
+                axis.setHeight(_BOTTOM_PX)
+            axis.setLabel(text, **{"color": theme.muted, "font-size": f"{size}px"})
+            axis.label.setToolTip(str(self._labels[side]))
 
 
 def read_out(chart: Chart, figure: Figure, describe: Callable[[float, float], str | None]) -> None:

@@ -26,6 +26,7 @@ from gui import theme
 from gui.icons import icon
 from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
+from gui.widgets.fitted_label import FittedLabel
 
 _MINIMUM_HEIGHT_PX = 232
 """Below this a plot is unreadable: a page that is too low scrolls instead."""
@@ -47,13 +48,11 @@ class Card(QFrame):
         self._outdated = False
         self._picture_outdated: bool | None = None
         self.badge = ProvenanceBadge()
-        self._title = QLabel()
-        show_text(self._title.setText, self.title)
-        self._title.setProperty("role", "title")
-        show_text(self._title.setToolTip, help)
-        self._stale = QLabel()
-        show_text(self._stale.setText, tr("parameters changed"))
-        self._stale.setProperty("role", "small")
+        self._title = FittedLabel(self.title, role="title")
+        show_text(self._title.setToolTip, help or self.title)
+        self._stale = FittedLabel(tr("parameters changed"))
+        for label in (self._title, self._stale):
+            label.hug_text()
         show_text(
             self._stale.setToolTip,
             tr("This shows the last run. The parameters have changed since then: run again to update it."),

@@ -60,7 +60,10 @@ class NumberTable(QWidget):
         super().__init__(parent)
         self.table: RecordTable[Entry] = RecordTable(COLUMNS, lambda entry: entry[0], tr("Run to get numbers."))
         self.filter = QLineEdit()
-        show_text(self.filter.setPlaceholderText, tr("Filter by name, provenance or note"))
+        show_text(self.filter.setPlaceholderText, tr("Filter the numbers"))
+        show_text(
+            self.filter.setToolTip, tr("Show the numbers whose name, value, provenance or note contains this text")
+        )
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self.table.set_filter)
         self._count = QLabel()

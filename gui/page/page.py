@@ -11,7 +11,6 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -37,6 +36,7 @@ from gui.page.stage import Stage
 from gui.page.state import P, PageState, R
 from gui.page.tabs import TabsBelow
 from gui.translation import show_text
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.scroll import VerticalScroll
 
 _SIDE_PX = 304
@@ -276,10 +276,7 @@ class Page(QWidget, Generic[P, R]):
         self._title = QLabel()
         show_text(self._title.setText, self.topic.title)
         self._title.setProperty("role", "heading")
-        self._question = QLabel()
-        show_text(self._question.setText, self.topic.question)
-        self._question.setProperty("role", "question")
-        self._question.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._question = FittedLabel(self.topic.question, role="question")
         header = QHBoxLayout()
         header.setContentsMargins(2, 0, 0, 0)
         header.setSpacing(12)

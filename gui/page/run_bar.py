@@ -15,6 +15,8 @@ from gui.translation import show_text
 DEVICES = ("auto", "cpu", "cuda")
 _PROGRESS_STEPS = 1000
 _ELAPSED_EVERY_MS = 200
+_BUTTON_PX = 28
+"""The height that Chinese needs, in every language."""
 
 
 class RunBar(QWidget):
@@ -43,6 +45,8 @@ class RunBar(QWidget):
         show_text(self._phase.setText, tr("Not run yet"))
         self._phase.setProperty("role", "small")
         self._phase.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for button in (self.run_button, self.cancel_button):
+            button.setMinimumHeight(_BUTTON_PX)
         self._elapsed = QLabel()
         self._elapsed.setProperty("role", "small")
         self._started_at = 0.0

@@ -21,6 +21,7 @@ class Field(QWidget):
         self.spec = spec
         self.label = QLabel()
         show_text(self.label.setText, spec.label)
+        self.label.setWordWrap(True)
         self.unit = QLabel()
         show_text(self.unit.setText, unit_label(spec.unit))
         self.unit.setProperty("role", "small")

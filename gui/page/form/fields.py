@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
-from PySide6.QtGui import QKeyEvent, QKeySequence, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QButtonGroup,
     QCheckBox,
     QComboBox,
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QSpinBox,
     QWidget,
@@ -24,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from core.contracts.params import FieldSpec, Scalar
 from core.language import ENGLISH
+from gui import translation
 from gui.page.form.field import Field
 from gui.page.form.passage_field import PassageField
 from gui.page.form.text_fields import PathField, TextField
@@ -32,6 +35,7 @@ from gui.translation import show_text
 _MAX_SEGMENTS = 5
 _MAX_SEGMENT_CHARACTERS = 18
 _NUMBER_WIDTH_PX = 88
+_LABEL_GAP_PX = 8
 _LINE_CHARACTERS = 4096
 """The longest text that one line is for."""
 
@@ -168,7 +172,7 @@ class SegmentField(Field):
 
 
 class ComboField(Field):
-    """More choices than fit side by side."""
+    """More choices than fit side by side: in one line with the label where both have room, else below it."""
 
     def _body(self) -> QWidget:
         self.combo = QComboBox()
@@ -177,12 +181,25 @@ class ComboField(Field):
             show_text(self.combo.setItemText, index, self.spec.choice_label(option))
         self.combo.installEventFilter(self)
         self.combo.currentIndexChanged.connect(lambda index: self.edited.emit(self.spec.choices[index]))
+        self.combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         body = QWidget()
-        row = QHBoxLayout(body)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.label)
-        row.addWidget(self.combo, 1)
+        self._line = QBoxLayout(QBoxLayout.Direction.LeftToRight, body)
+        self._line.setContentsMargins(0, 0, 0, 0)
+        self._line.addWidget(self.label)
+        self._line.addWidget(self.combo, 1)
+        translation.notifier().changed.connect(self._arrange)
         return body
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        label_px = self.label.fontMetrics().horizontalAdvance(self.label.text())
+        fits = label_px + _LABEL_GAP_PX + self.combo.sizeHint().width() <= self.width()
+        self.label.setMinimumWidth(label_px + 1 if fits else 0)
+        self._line.setSpacing(_LABEL_GAP_PX if fits else 2)
+        self._line.setDirection(QBoxLayout.Direction.LeftToRight if fits else QBoxLayout.Direction.TopToBottom)
 
     def value(self) -> Scalar:
         return self.spec.choices[self.combo.currentIndex()]

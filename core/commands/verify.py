@@ -38,7 +38,7 @@ def _as_row(topic: Topic, claim: Claim, finding: Finding) -> dict[str, Any]:
         "topic": topic.id,
         "id": claim.id,
         "statement": str(claim.statement),
-        "source": claim.source,
+        "source": str(claim.source),
         "verdict": finding.verdict.value,
         "expected": claim.expected.value,
         "surprising": claim.is_surprised_by(finding),

@@ -78,11 +78,11 @@ def run_window(
     """
     sys.setswitchinterval(_SWITCH_S)
     settings = settings or Settings()
-    if language is not None:
-        settings.language = language
-    translation.use(settings.language)
     _check_names(theme, topic)
     params = _parsed(topic, assignments)
+    if language is not None:
+        settings.language = language
+    translation.use(settings.language)  # until here, errors are in the language of the command line
     if theme is not None:
         settings.theme = theme
     if topic is not None:

@@ -42,7 +42,7 @@ BAD_INPUT = {
     "out of range": (["run", "flash-attention", "--set", "seq_len=0"], "it must lie between 1 and 65536"),
     "not a number": (["run", "flash-attention", "--set", "seq_len=long"], "it must be a whole number"),
     "not a choice": (["run", "flash-attention", "--set", "dtype=fp4"], "use one of fp32, fp16, bf16"),
-    "heads not divisible": (["run", "flash-attention", "--set", "kv_heads=3"], "pick a kv_heads that divides 4"),
+    "heads not divisible": (["run", "flash-attention", "--set", "kv_heads=3"], "choose a kv_heads that divides 4"),
     "tile beyond SRAM": (
         ["run", "flash-attention", "--set", "gpu=rtx-4090", "--set", "dtype=fp32", "--set", "head_dim=128",
          "--set", "block_q=128", "--set", "block_kv=128"],

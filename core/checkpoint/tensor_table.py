@@ -117,11 +117,12 @@ class TensorTable:
 
 @dataclass(frozen=True)
 class MapRow:
-    """What one row of an error map shows: a tensor, or a stretch of one, which `kind` then names."""
+    """What one row of an error map shows: a tensor, or a stretch of one from the first to the last of its `blocks`."""
 
     tensor: str
     layer: int
     kind: str
+    blocks: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -136,7 +136,7 @@ def test_that_a_cell_of_the_map_is_a_block_and_the_last_row_may_be_short() -> No
     assert drawn_map.shape == (2, 64)
     assert np.isfinite(drawn_map.ravel()[:100]).all()
     assert np.isnan(drawn_map.ravel()[100:]).all()
-    assert [row.kind for row in result.map_rows] == ["blocks 0 to 63", "blocks 64 to 99"]
+    assert [row.blocks for row in result.map_rows] == [(0, 63), (64, 99)]
     assert set(result.codebooks) == {"nf4"}
 
 

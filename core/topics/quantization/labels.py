@@ -28,6 +28,9 @@ _OPERATION_LABELS: Mapping[str, Text] = {
     "matmul": tr("matrix product"),
 }
 
+DRAWN_TENSOR = "weights"
+"""The name of the tensor that is drawn from a distribution."""
+
 SMALL_MODEL = "small model"
 """The id of the model that the program trained itself."""
 
@@ -40,3 +43,10 @@ def operation_label(operation: str) -> Text:
 def model_label(model: str) -> Text:
     """The name of a model whose loss was measured: the small model, or a folder of the user."""
     return tr("small model") if model == SMALL_MODEL else verbatim(model)
+
+
+def source_label(source: str) -> Text:
+    """The name of a tensor, or of the distribution that weights were drawn from."""
+    if source == DRAWN_TENSOR:
+        return tr("weights")
+    return DISTRIBUTION_LABELS.get(source) or verbatim(source)

@@ -20,13 +20,11 @@ from core.contracts.archive import Array
 from core.contracts.result import Result
 from core.contracts.text import EMPTY, Text
 from core.topics.quantization.codebooks import Codebook, Histogram
+from core.topics.quantization.labels import DRAWN_TENSOR
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.sweep import Point
 from core.trace.kernel_traffic import TensorTraffic
 from kernels.quantization.formats import FormatId
-
-DRAWN_TENSOR = "weights"
-"""The name of the tensor that is drawn from a distribution."""
 
 PAPER_BLOCK, PAPER_NESTED = 64, 256
 """QLoRA's weights per scale, and scales per float32."""
@@ -261,7 +259,7 @@ class QuantizationResult(Result):
             return tuple(rows)
         blocks = self.params.blocks
         stretches = ((begin, min(begin + MAP_COLUMNS, blocks) - 1) for begin in range(0, blocks, MAP_COLUMNS))
-        return tuple(MapRow(DRAWN_TENSOR, NO_LAYER, f"blocks {begin} to {end}") for begin, end in stretches)
+        return tuple(MapRow(DRAWN_TENSOR, NO_LAYER, DRAWN_TENSOR, stretch) for stretch in stretches)
 
     @cached_property
     def _reports(self) -> dict[str, FormatReport]:

@@ -1,4 +1,4 @@
-"""What the codebook view is given: the levels of each format, and where all that lies."""
+"""The data of the codebook view: the levels of each format, and the geometry of its parts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QRectF
 
+from core.contracts.text import tr
+
 
 @dataclass(frozen=True)
 class LevelRow:
     """One format. `levels` [codes] ascend in [-1, 1], `boundaries` [codes - 1] lie between them, `won` [codes] counts
-    the weights that go to each. `ink` counts into the theme's series; `value` is written at the end of the row.
+    the weights that go to each level. `colour` is an index into the theme's series; `value` stands at the end of the
+    row.
 
-    `affine` levels stand between a block's minimum (-1) and its maximum (1) instead of at multiples of its absmax.
+    `affine` levels are positions between a block's minimum (-1) and maximum (1), not multiples of its absmax.
     """
 
     id: str
@@ -21,7 +24,7 @@ class LevelRow:
     levels: np.ndarray
     boundaries: np.ndarray
     won: np.ndarray
-    ink: int
+    colour: int
     value: str = ""
     affine: bool = False
 
@@ -31,32 +34,46 @@ class LevelRow:
 
     @property
     def shares(self) -> np.ndarray:
-        """The share of the weights that each code wins, [codes]; zeros where none were counted."""
+        """The share of the weights that go to each code, [codes]; zeros if none were counted."""
         return np.asarray(self.won / max(1, int(self.won.sum())))
 
     @property
     def edges(self) -> np.ndarray:
-        """Where each code begins and the last ends, [codes + 1]."""
+        """The edges of the bins of all codes, [codes + 1]."""
         return np.concatenate(([-1.0], np.clip(self.boundaries, -1, 1), [1.0]))
 
     def code_at(self, x: float) -> int:
-        """The code that wins a weight at `x`."""
+        """The code of a weight at `x`."""
         return int(np.searchsorted(self.boundaries, x))
 
     def describe(self, code: int) -> str:
-        """Level, bin and share won of a code."""
-        first, last = self.edges[code : code + 2]
-        of = "of the way from the block's minimum (-1) to its maximum (1)" if self.affine else "of the block's absmax"
-        won, total = int(self.won[code]), int(self.won.sum())
-        share = f"wins {self.shares[code]:.2%} of the weights: {won:,} of {total:,}" if total else "no weights counted"
-        return f"{self.label}, code {code} of {self.codes}: level {self.levels[code]:.4g} {of}\n" + (
-            f"its bin: {first:.4g} to {last:.4g}\n{share}"
-        )
+        """Level, bin and share of the weights of a code."""
+        first, last = map(float, self.edges[code : code + 2])
+        total = int(self.won.sum())
+        values = {"format": self.label, "code": code, "codes": self.codes, "level": float(self.levels[code])}
+        if self.affine:
+            head = tr(
+                "{format}, code {code} of {codes}: level {level:.4g} between the block's minimum (-1) and maximum (1)",
+                **values,
+            )
+        else:
+            head = tr("{format}, code {code} of {codes}: level {level:.4g} of the block's absmax", **values)
+        if total:
+            share = tr(
+                "{share:.2%} of the weights: {won:,} of {total:,}",
+                share=float(self.shares[code]),
+                won=int(self.won[code]),
+                total=total,
+            )
+        else:
+            share = tr("no weights were counted")
+        bin_ = tr("bin: {first:.4g} to {last:.4g}", first=first, last=last)
+        return f"{head}\n{bin_}\n{share}"
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the parts of the view lie. x of the middle column runs from -1 to 1 in every part."""
+    """The rectangles of the view's parts. x of the middle column goes from -1 to 1 in every part."""
 
     histogram: QRectF
     shares: QRectF
@@ -66,7 +83,7 @@ class Geometry:
 
     @classmethod
     def within(cls, area: QRectF, row_count: int, labels_px: float, values_px: float) -> Geometry:
-        """The rows take what they need up to half of the height, the histogram the rest."""
+        """The rows take up to about half of the height, the histogram takes the rest."""
         left, width = area.left() + labels_px, area.width() - labels_px - values_px
         row_px = min(24.0, max(13.0, area.height() * 0.42 / max(1, row_count)))
         rows_px = row_px * row_count

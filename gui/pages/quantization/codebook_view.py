@@ -1,4 +1,4 @@
-"""Codebooks over the weights: the histogram cut into the bins that each code wins, and every format's levels below."""
+"""Codebooks over the weights: a histogram with one bin per code, and the levels of every format below."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.contracts.text import tr
 from core.topics.quantization.codebooks import Histogram
 from gui import theme as themes
 from gui.pages.quantization.codebook_painting import Scene, paint
 from gui.pages.quantization.codebook_rows import Geometry, LevelRow
 from gui.theme import Theme
+from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
@@ -29,7 +31,7 @@ class CodebookView(Figure):
     code_picked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The codebooks appear here once the parameters are valid.", parent)
+        super().__init__(tr("The codebooks appear here once the parameters are valid."), parent)
         self.rows: tuple[LevelRow, ...] = ()
         self.weights: Histogram | None = None
         self.chosen = 0
@@ -43,11 +45,11 @@ class CodebookView(Figure):
 
     @property
     def row(self) -> LevelRow | None:
-        """The format over which the histogram is cut."""
+        """The format whose bins divide the histogram."""
         return self.rows[self.chosen] if self.chosen < len(self.rows) else None
 
     def set_codebooks(self, rows: Sequence[LevelRow], weights: Histogram, chosen: str) -> None:
-        """Show these formats, `chosen` being the id of one of them; no row shows the empty state."""
+        """Show these formats; `chosen` is the id of one of them. Without rows the empty state is shown."""
         self.rows, self.weights = tuple(rows), weights
         if not rows:
             self.show_empty()
@@ -60,7 +62,7 @@ class CodebookView(Figure):
         self.show_content()
 
     def select_code(self, code: int | None) -> None:
-        """Highlight a code of the chosen format; one that it does not have, or None, highlights none. Emits nothing."""
+        """Highlight a code of the chosen format; None or an unknown code highlights none. Emits nothing."""
         row = self.row
         code = code if code is not None and row is not None and 0 <= code < row.codes else None
         if code != self.code:
@@ -68,11 +70,11 @@ class CodebookView(Figure):
             self.canvas.update()
 
     def describe(self, position: QPointF) -> str | None:
-        """The code under a point of the canvas, of the chosen format or of the row there."""
-        place = self.canvas.find(position)
-        if place is None:
+        """Describe the code under a point of the canvas: of the row there, or in the histogram of the chosen format."""
+        cell = self.canvas.find(position)
+        if cell is None:
             return None
-        row, code = place
+        row, code = cell
         return self.rows[row].describe(code)
 
     def restyle(self, theme: Theme) -> None:
@@ -87,7 +89,7 @@ class _Codebooks(Canvas):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFont(themes.ui_font("small"))
-        self.setAccessibleName("Codebooks over the weights")
+        show_text(self.setAccessibleName, tr("Codebooks over the weights"))
 
     def sizeHint(self) -> QSize:
         return QSize(520, 280)
@@ -96,7 +98,7 @@ class _Codebooks(Canvas):
         return QSize(260, 180)
 
     @property
-    def geometry_of_parts(self) -> Geometry:
+    def parts_geometry(self) -> Geometry:
         metrics = self.fontMetrics()
         rows = self._figure.rows
         labels = max((metrics.horizontalAdvance(row.label) for row in rows), default=0)
@@ -114,28 +116,28 @@ class _Codebooks(Canvas):
             figure.chosen,
             figure.code,
             self._under,
-            self.geometry_of_parts,
+            self.parts_geometry,
             self.hasFocus(),
         )
         paint(painter, theme, QRectF(self.rect()), scene)
 
     def find(self, position: QPointF) -> tuple[int, int] | None:
-        """(row, code) under a point: the chosen row's in the histogram, that of the row there below it."""
-        figure, parts = self._figure, self.geometry_of_parts
-        x = parts.value_at(position.x())
+        """(row, code) under a point: in the histogram the chosen row, below it the row under the point."""
+        figure, geometry = self._figure, self.parts_geometry
+        x = geometry.value_at(position.x())
         if not figure.rows or not -1 <= x <= 1:
             return None
-        row = parts.row_at(position.y())
+        row = geometry.row_at(position.y())
         if row is None:
-            if position.y() > parts.shares.bottom():
+            if position.y() > geometry.shares.bottom():
                 return None
             row = figure.chosen
         return row, figure.rows[row].code_at(x)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        place = self.find(event.position())
-        if place != self._under:
-            self._under = place
+        cell = self.find(event.position())
+        if cell != self._under:
+            self._under = cell
             self.update()
         text = self._figure.describe(event.position())
         self._figure.tip.show_at(self.mapTo(self._figure, event.position().toPoint()), text)
@@ -145,13 +147,13 @@ class _Codebooks(Canvas):
         if event.button() != Qt.MouseButton.LeftButton:
             return
         figure = self._figure
-        row = self.geometry_of_parts.row_at(event.position().y())
+        row = self.parts_geometry.row_at(event.position().y())
         if row is not None and row != figure.chosen:
             figure.format_picked.emit(figure.rows[row].id)
             return
-        place = self.find(event.position())
-        if place is not None:
-            figure.code_picked.emit(place[1])
+        cell = self.find(event.position())
+        if cell is not None:
+            figure.code_picked.emit(cell[1])
 
     def leaveEvent(self, event: QEvent) -> None:
         self._under = None
@@ -174,12 +176,12 @@ class _Codebooks(Canvas):
         code = row.codes // 2 if figure.code is None else figure.code + right
         if 0 <= code < row.codes:
             figure.code_picked.emit(code)
-            parts = self.geometry_of_parts
-            at = QPointF(parts.x_of(float(row.levels[code])), parts.histogram.center().y())
+            geometry = self.parts_geometry
+            at = QPointF(geometry.x_of(float(row.levels[code])), geometry.histogram.center().y())
             figure.tip.show_at(self.mapTo(figure, at.toPoint()), row.describe(code))
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """What the keyboard read out goes with it."""
+        """Hide the read-out that the keyboard opened."""
         self._figure.tip.hide()
         super().focusOutEvent(event)
 

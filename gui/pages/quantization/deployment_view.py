@@ -1,4 +1,4 @@
-"""What a format means in practice: scales, memory of a whole model, outputs, kernels, the report, one at a time."""
+"""Formats in practice: scales, memory of a whole model, outputs, kernels and the report; one picture at a time."""
 
 from __future__ import annotations
 
@@ -7,45 +7,51 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from core import language
 from core.contracts.result import Provenance
+from core.contracts.text import Text, listed, sentences, tr, verbatim
+from core.topics.quantization.labels import FORMAT_LABELS
 from core.topics.quantization.result import Agreement
 from gui.charts import impl_rows
 from gui.charts.row_chart import RowChart
 from gui.pages.quantization import deployment_rows, view_data
 from gui.pages.quantization.report_table import ReportTable
 from gui.pages.quantization.scales_view import ScalesView
-from gui.pages.quantization.view_data import LABELS, State
+from gui.pages.quantization.view_data import State
 from gui.widgets.switcher import Switcher
 
 SCALES, MODEL, OUTPUTS, KERNELS, REPORT = range(5)
-_OUTPUTS_OFF = "Switch Effect on outputs on and run (F5) to measure the loss of a small trained model in each format."
+_OUTPUTS_OFF = tr("Turn on Effect on outputs and run (F5) to measure the loss of a small trained model in each format.")
 _UNBROKEN = "\N{NO-BREAK SPACE}"
-_WHAT = "dequantize, GEMV and matmul with bitsandbytes: times and errors on a GPU, of the report's arithmetic on a CPU"
-_NOT_TIMED = "Switch Benchmark kernels on and run (F5) to compare"
-_NOT_YET = "Run (F5) to compare"
+_COMPARED = tr(
+    "On a GPU the times and errors of dequantize, GEMV and matrix product are compared, on a CPU those of the report's "
+    "arithmetic."
+)
+_NOT_TIMED = tr("Turn on Benchmark kernels and run (F5) to compare the kernels with bitsandbytes.")
+_NOT_YET = tr("Run (F5) to compare the kernels with bitsandbytes.")
 
 
 class DeploymentView(Switcher):
-    """What is behind the other buttons is made when it is looked at.
+    """Draws only the picture that is shown; the others are drawn when the user switches to them.
 
-    `drawn` carries where what is now shown comes from, None for nothing, and whether it is of other parameters; None
-    for what goes with the whole run.
+    `drawn` carries the provenance of the shown picture (None for an empty one), and whether it is outdated (None if
+    that follows from the whole run).
     """
 
     drawn = Signal(object, object)
 
     def __init__(self) -> None:
         self.scales, self.report = ScalesView(), ReportTable()
-        self.budget = RowChart(deployment_rows.NO_BUDGET, "Whole model")
-        self.outputs = RowChart(deployment_rows.NO_LOSSES, "Effect on outputs")
+        self.budget = RowChart(deployment_rows.NO_BUDGET, tr("Whole model"))
+        self.outputs = RowChart(deployment_rows.NO_LOSSES, tr("Effect on outputs"))
         self.kernels = KernelsView()
         super().__init__(
             [
-                ("Scales", self.scales),
-                ("Whole model", self.budget),
-                ("Outputs", self.outputs),
-                ("Kernels", self.kernels),
-                ("Report", self.report),
+                (tr("Scales"), self.scales),
+                (tr("Whole model"), self.budget),
+                (tr("Outputs"), self.outputs),
+                (tr("Kernels"), self.kernels),
+                (tr("Report"), self.report),
             ]
         )
         self._state: State | None = None
@@ -85,10 +91,10 @@ class DeploymentView(Switcher):
         self.drawn.emit(provenance, outdated)
 
     def _draw_scales(self, state: State) -> Provenance:
-        """Scales do not depend on the format: they are drawn anew when something else changed."""
+        """Draw the scales. They do not depend on the format, so another format draws nothing anew."""
         params, result = state.plan.params, state.result
         by_run = result is not None and params.asks_for_the_scales_of(result.params) and result.scales is not None
-        key = by_run, params.changed(format="nf4")
+        key = by_run, params.changed(format="nf4"), language.current()
         if self._drawn.get(SCALES) != key:
             self._drawn[SCALES] = key
             scales = result.scales if by_run and result is not None else state.plan.scales
@@ -96,7 +102,7 @@ class DeploymentView(Switcher):
         return view_data.measured(by_run)
 
     def _draw_outputs(self, state: State) -> tuple[Provenance | None, bool]:
-        """Of the last run, whatever its weights: a run of other texts is outdated too."""
+        """Draw the losses of the last run, whatever its weights. A run with other texts is outdated too."""
         params, result = state.plan.params, state.result
         losses = () if result is None else result.outputs
         self.outputs.choose(params.format)
@@ -108,20 +114,20 @@ class DeploymentView(Switcher):
 
     def _draw_report(self, state: State) -> None:
         plan, result = state.plan, state.result
-        key = plan.params.checkpoint if result is None else "", result is None
+        key = plan.params.checkpoint if result is None else "", result is None, language.current()
         if self._drawn.get(REPORT) != key:
             self._drawn[REPORT] = key
-            self.report.set_report(view_data.report_rows(plan, result), LABELS, view_data.saver(result))
+            self.report.set_report(view_data.report_rows(plan, result), FORMAT_LABELS, view_data.saver(result))
         self.report.set_format(plan.params.format)
         self.report.select_tensor(self._tensor)
 
 
 class KernelsView(QWidget):
-    """The comparison above a line of codes that differ, which is there for runs that timed nothing too."""
+    """The comparison, above a line with the number of differing codes, which runs without timing have too."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.comparison, self.agreement = RowChart(impl_rows.EMPTY, "Implementations"), QLabel()
+        self.comparison, self.agreement = RowChart(impl_rows.EMPTY, tr("Implementations")), QLabel()
         self.agreement.setWordWrap(True)
         self.agreement.setProperty("role", "small")
         column = QVBoxLayout(self)
@@ -131,7 +137,7 @@ class KernelsView(QWidget):
         column.addWidget(self.agreement)
 
     def draw(self, state: State) -> Provenance | None:
-        """Show what a run compared; returns where the numbers come from, None for none."""
+        """Show what a run compared. Returns the provenance of the numbers, None without any."""
         result = state.result
         compared = view_data.implementations(result)
         rows = () if result is None else result.agreement
@@ -139,7 +145,7 @@ class KernelsView(QWidget):
         self.agreement.setText(agreement_text(rows))
         self.agreement.setVisible(bool(self.agreement.text()))
         if not compared:
-            self.comparison.show_empty(f"{_NOT_YET if state.plan.params.timing else _NOT_TIMED} {_WHAT}.")
+            self.comparison.show_empty(sentences(_NOT_YET if state.plan.params.timing else _NOT_TIMED, _COMPARED))
         if impl_rows.ran_on_gpu(compared) or any(row.runs_on == "cuda" for row in rows):
             return Provenance.MEASURED
         if compared:
@@ -148,14 +154,28 @@ class KernelsView(QWidget):
 
 
 def agreement_text(rows: Sequence[Agreement]) -> str:
-    """How many codes differ, a line for each other implementation; '' where nothing was compared."""
-    lines = []
-    for other in dict.fromkeys(row.other for row in rows):
-        of_other = [row for row in rows if row.other == other]
-        known = [row for row in of_other if row.differing_codes is not None]
-        counts = [f"{LABELS[row.format]} {row.differing_codes:,}".replace(" ", _UNBROKEN) for row in known]
-        missing = [f"{LABELS[row.format]} not compared" for row in of_other if row.differing_codes is None]
-        how = " (traced)" if any(row.runs_on == "emulated" for row in known) else ""
-        of = f", of {known[0].elements:,} each" if known else ""
-        lines.append(f"Codes that differ, Triton{how} and {other}{of}: {', '.join(counts + missing)}.")
-    return "\n".join(lines)
+    """How many codes differ, one line per other implementation; '' if nothing was compared."""
+    return "\n".join(
+        str(_agreement_line(other, [row for row in rows if row.other == other]))
+        for other in dict.fromkeys(row.other for row in rows)
+    )
+
+
+def _agreement_line(other: str, rows: Sequence[Agreement]) -> Text:
+    compared = [row for row in rows if row.differing_codes is not None]
+    counts = listed(_difference(row) for row in rows)
+    if not compared:
+        return tr("Codes that differ between Triton and {other}: {counts}.", other=other, counts=counts)
+    values = {"other": other, "elements": compared[0].elements, "counts": counts}
+    if any(row.runs_on == "emulated" for row in compared):
+        return tr(
+            "Codes that differ between Triton (traced) and {other}, of {elements:,} per format: {counts}.", **values
+        )
+    return tr("Codes that differ between Triton and {other}, of {elements:,} per format: {counts}.", **values)
+
+
+def _difference(row: Agreement) -> Text:
+    name = view_data.label(row.format).replace(" ", _UNBROKEN)
+    if row.differing_codes is None:
+        return tr("{format} not compared", format=name)
+    return verbatim(f"{name}{_UNBROKEN}{row.differing_codes:,}")

@@ -1,4 +1,4 @@
-"""How large the errors are: the share of the weights in each bin of error over absmax, a line per format."""
+"""The distribution of errors: the share of the weights per bin of error over absmax, one line per format."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.contracts.text import tr
 from core.topics.quantization.codebooks import ERROR_EDGES
 from core.topics.quantization.plan import Plan
 from core.topics.quantization.result import QuantizationResult
 from gui.charts.series import Series
-from gui.pages.quantization.view_data import COLOURS, LABELS, codebook, formats
+from gui.pages.quantization.view_data import COLOURS, codebook, formats, label
 
 _FLOOR = 1e-3
-"""Percent; shares below it are not told apart: a bin without a weight is at the bottom."""
+"""Percent; smaller shares are drawn at this level, and so are bins without a weight."""
 _STEPS_PER_DECADE, _REACH_STEP = 4, 0.05
-"""Axes end at such steps, so that they stay as they are while a slider moves."""
+"""Axes end at such steps, so that they do not change while a slider moves."""
 
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Of one format: `counts` int [bins]. `colour` counts into the theme's series."""
+    """The errors of one format: `counts` int [bins]. `colour` is an index into the theme's series."""
 
     id: str
     label: str
@@ -36,9 +37,10 @@ class ErrorCounts:
 
 @dataclass(frozen=True)
 class ErrorShares:
-    """Errors between `edges` [bins + 1]; what lies beyond is in the outermost bins. `chosen` is the id of a format.
+    """Errors between `edges` [bins + 1]; errors beyond count in the outermost bins. `chosen` is the id of a format.
 
-    Shares are for a logarithmic axis, in percent: the rare large errors are what differs. The chosen format is filled.
+    Shares are in percent, for a logarithmic axis, since formats differ in the rare large errors. The chosen format is
+    filled.
     """
 
     formats: Sequence[ErrorCounts]
@@ -47,7 +49,7 @@ class ErrorShares:
 
     @property
     def series(self) -> list[Series]:
-        """A histogram per format; none of errors of nothing."""
+        """One histogram per format; none if there are no errors."""
         if not any(one.counts.any() for one in self.formats):
             return []
         return [
@@ -58,7 +60,7 @@ class ErrorShares:
 
     @property
     def x_range(self) -> tuple[float, float]:
-        """As far as the largest error that a weight has in any format, as the middle of the axis is 0."""
+        """A range around 0 that reaches the largest error in any format."""
         used = np.flatnonzero(np.any([one.counts > 0 for one in self.formats], axis=0))
         if not used.size:
             return -_REACH_STEP, _REACH_STEP
@@ -68,7 +70,7 @@ class ErrorShares:
 
     @property
     def y_range(self) -> tuple[float, float]:
-        """Percent, from what counts as none to a little above the largest share."""
+        """Percent, from the lowest level to a little above the largest share."""
         most = max(_FLOOR, *(100 * float(one.shares.max()) for one in self.formats))
         return _FLOOR, 10 ** (math.ceil(_STEPS_PER_DECADE * (math.log10(most) + 0.1)) / _STEPS_PER_DECADE)
 
@@ -77,17 +79,27 @@ class ErrorShares:
         index = int(np.searchsorted(self.edges, x, side="right")) - 1
         if not 0 <= index < len(self.edges) - 1:
             return None
-        first, last = self.edges[index : index + 2]
-        ends = ("below " if index == 0 else "") + ("above " if index == len(self.edges) - 2 else "")
-        lines = [f"error {ends}{first:+.4g} to {last:+.4g} of absmax"]
+        first, last = map(float, self.edges[index : index + 2])
+        if index == 0:
+            lines = [tr("error below {last:+.4g} of absmax", last=last)]
+        elif index == len(self.edges) - 2:
+            lines = [tr("error above {first:+.4g} of absmax", first=first)]
+        else:
+            lines = [tr("error from {first:+.4g} to {last:+.4g} of absmax", first=first, last=last)]
         for one in sorted(self.formats, key=lambda one: one.id != self.chosen):
-            lines.append(f"{one.label}: {one.shares[index]:.3%} of the weights ({one.counts[index]:,})")
-        return "\n".join(lines)
+            share = tr(
+                "{format}: {share:.3%} of the weights ({count:,})",
+                format=one.label,
+                share=float(one.shares[index]),
+                count=int(one.counts[index]),
+            )
+            lines.append(share)
+        return "\n".join(map(str, lines))
 
 
 def error_shares(plan: Plan, fitting: QuantizationResult | None) -> ErrorShares:
-    """How large the errors of each format are."""
+    """The errors of each format, of the run or of the plan."""
     counts = [
-        ErrorCounts(name, LABELS[name], codebook(plan, fitting, name).errors, COLOURS[name]) for name in formats(plan)
+        ErrorCounts(name, label(name), codebook(plan, fitting, name).errors, COLOURS[name]) for name in formats(plan)
     ]
     return ErrorShares(counts, ERROR_EDGES, plan.params.format)

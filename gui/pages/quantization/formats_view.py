@@ -1,4 +1,4 @@
-"""The formats against each other: block sizes, errors, outliers, distributions; one shown at a time."""
+"""Compares the formats: by block size, errors, outliers and distributions; one picture at a time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
+from core.contracts.text import Text, tr
 from core.topics.quantization.params import DISTRIBUTIONS
 from core.topics.quantization.plan import Plan
 from core.topics.quantization.sweep import Point
@@ -23,32 +24,34 @@ from gui.widgets.segments import Segments
 from gui.widgets.switcher import Switcher
 
 SIZES, ERRORS, OUTLIERS, DISTRIBUTION = range(4)
+_RELATIVE_RMSE = tr("relative RMSE")
+_BUTTONS = {"normal": tr("Normal"), "student-t": tr("Student's t"), "laplace": tr("Laplace"), "uniform": tr("Uniform")}
 _SWEEP_EVERY_MS = 100
-_SWEEP_EMPTY = "Error against bits per parameter appears here once the parameters are valid."
-_ERRORS_EMPTY = "The errors of each format appear here once the parameters are valid."
-_OUTLIERS_EMPTY = "Run (F5) to see what one outlier in a thousand weights costs each format as it grows."
-_NO_DISTRIBUTIONS = "Run (F5) to compare the formats on normal, Student-t, Laplace and uniform weights."
+_SWEEP_EMPTY = tr("Error against bits per parameter appears here once the parameters are valid.")
+_ERRORS_EMPTY = tr("The errors of each format appear here once the parameters are valid.")
+_OUTLIERS_EMPTY = tr("Run (F5) to see how the error of each format grows with one outlier in a thousand weights.")
+_NO_DISTRIBUTIONS = tr("Run (F5) to compare the formats on normal, Student's t, Laplace and uniform weights.")
 
 
 class FormatsView(Switcher):
-    """What is behind the other buttons is made when it is looked at.
+    """Draws only the picture that is shown; the others are drawn when the user switches to them.
 
-    `drawn` carries where what is now shown comes from, None for nothing, and whether it is of other parameters; None
-    for what goes with the whole run.
+    `drawn` carries the provenance of the shown picture (None for an empty one), and whether it is outdated (None if
+    that follows from the whole run).
     """
 
     drawn = Signal(object, object)
 
     def __init__(self) -> None:
         self.pareto, self.errors = Pareto(_SWEEP_EMPTY), error_histogram()
-        self.outliers = error_chart(_OUTLIERS_EMPTY, "size of outliers", "σ", "error of the other weights")
+        self.outliers = error_chart(_OUTLIERS_EMPTY, tr("size of outliers"), "σ", tr("error of the other weights"))
         self.distributions = DistributionCurves()
         super().__init__(
             [
-                ("Block sizes", self.pareto),
-                ("Errors", self.errors),
-                ("Outliers", self.outliers),
-                ("Distributions", self.distributions),
+                (tr("Block sizes"), self.pareto),
+                (tr("Errors"), self.errors),
+                (tr("Outliers"), self.outliers),
+                (tr("Distributions"), self.distributions),
             ]
         )
         self._state: State | None = None
@@ -85,7 +88,7 @@ class FormatsView(Switcher):
             self._draw_distributions(state)
 
     def _draw_sweep(self, plan: Plan, points: Sequence[Point]) -> None:
-        """That of the run, or the plan's own, which takes too long for a slider and is made beside the GUI thread."""
+        """Draw the sweep of the run, or of the plan. That takes too long for a slider, so another thread makes it."""
         if points:
             self._sweep_soon.stop()
             self._sweep.forget()
@@ -95,7 +98,7 @@ class FormatsView(Switcher):
             self._sweep_soon.start(max(0, _SWEEP_EVERY_MS - rested_ms))
 
     def _request_sweep(self) -> None:
-        """The newest plan's. Not one for each move of a slider: they would take the time of what follows it at once."""
+        """Request the sweep of the newest plan, at most every 100 ms: more would slow down the rest of the page."""
         self._swept_at = time.monotonic()
         if self._state is not None:
             plan = self._state.plan
@@ -103,13 +106,13 @@ class FormatsView(Switcher):
 
     def _show_sweep(self, answer: tuple[Plan, Sequence[Point], bool]) -> None:
         plan, points, by_run = answer
-        here = view_data.setting_in_force(plan.params)
-        self.pareto.set_settings(view_data.settings(points), here, plan.params.format)
+        current = view_data.current_setting(plan.params)
+        self.pareto.set_settings(view_data.settings(points), current, plan.params.format)
         if self.index == SIZES:
             self.drawn.emit(view_data.measured(by_run), None)
 
     def _draw_outliers(self, state: State) -> None:
-        """Of the last run: they are grown among weights of their own number."""
+        """Draw the outliers of the last run."""
         params, result = state.plan.params, state.result
         curves = view_data.outlier_curves(result)
         self.outliers.set_series(curves)
@@ -118,7 +121,7 @@ class FormatsView(Switcher):
         self.drawn.emit(Provenance.MEASURED_CPU if curves else None, outdated)
 
     def _draw_distributions(self, state: State) -> None:
-        """Of the last run, and never outdated: no parameter but the seed changes them."""
+        """Draw the distributions of the last run. They are never outdated: no parameter but the seed changes them."""
         curves = view_data.distribution_curves(state.result, self.distributions.distribution)
         shown = self.distributions.curves
         shown.set_series(curves)
@@ -127,33 +130,33 @@ class FormatsView(Switcher):
 
 
 class DistributionCurves(QWidget):
-    """Error against block size, for one distribution at a time. `changed` carries the one that was chosen."""
+    """Error against block size, for one distribution at a time. `changed` carries the chosen distribution."""
 
     changed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.ways = Segments([name.capitalize() for name in DISTRIBUTIONS])
-        self.curves = error_chart(_NO_DISTRIBUTIONS, "block size", "weights")
+        self.buttons = Segments([_BUTTONS[name] for name in DISTRIBUTIONS])
+        self.curves = error_chart(_NO_DISTRIBUTIONS, tr("block size"), "weights")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addWidget(self.ways)
+        column.addWidget(self.buttons)
         column.addWidget(self.curves, 1)
-        self.ways.chosen.connect(lambda _: self.changed.emit(self.distribution))
+        self.buttons.chosen.connect(lambda _: self.changed.emit(self.distribution))
 
     @property
     def distribution(self) -> str:
-        return DISTRIBUTIONS[self.ways.index]
+        return DISTRIBUTIONS[self.buttons.index]
 
 
-def error_chart(empty: str, x_name: str, x_unit: str, y_name: str = "relative RMSE") -> LineChart:
-    """An error, in percent, over sizes that come in powers of two."""
+def error_chart(empty: Text, x_name: Text, x_unit: str, y_name: Text = _RELATIVE_RMSE) -> LineChart:
+    """An error in percent against sizes, which are powers of two."""
     x, y = Axis(x_name, x_unit, "powers", log=True), Axis(y_name, "%", "1-2-5", log=True)
-    return LineChart(empty, x, y, selected_label="set in the form")
+    return LineChart(empty, x, y, selected_label=tr("current parameter"))
 
 
 def error_histogram() -> LineChart:
     """Shares of the weights by error, on a logarithmic axis."""
-    x, y = Axis("error / absmax of the block"), Axis("share of weights", "%", "1-2-5", log=True)
+    x, y = Axis(tr("error / absmax of the block")), Axis(tr("share of weights"), "%", "1-2-5", log=True)
     return LineChart(_ERRORS_EMPTY, x, y)

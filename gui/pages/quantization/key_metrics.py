@@ -1,4 +1,4 @@
-"""The numbers across the top of the page: what the chosen format costs, in all or for the selected tensor."""
+"""The key metrics at the top of the page: the error and the size of the chosen format, in total or for a tensor."""
 
 from __future__ import annotations
 
@@ -6,51 +6,73 @@ import math
 
 from core.checkpoint.report import TensorErrors, Totals
 from core.contracts.result import Provenance
+from core.contracts.text import sentences, tr
 from core.format import format_quantity
+from core.topics.quantization.labels import source_label
 from core.topics.quantization.plan import Plan
 from core.topics.quantization.result import QuantizationResult
-from gui.pages.quantization.view_data import LABELS, has_report, is_of_one_tensor, short_name
+from gui.pages.quantization.view_data import has_report, is_of_one_tensor, label, short_name
 from gui.widgets.metric_bar import Number
 
 Groups = list[tuple[Provenance, list[Number]]]
 
 
 def groups(plan: Plan, fitting: QuantizationResult | None, tensor: str | None) -> Groups:
-    """What the chosen format costs: the selected tensor, or all of them; before a run, the plan's sample.
+    """The key metrics of the selected tensor, or of all tensors; before a run, of the plan's sample.
 
-    Errors are those of a run; sizes follow from a formula even then, and are a group of their own.
+    Errors are measured by a run. Sizes always follow from a formula, and are therefore a group of their own.
     """
     name = plan.params.format
     row = _of_tensor(fitting, tensor, name)
     costs = row or (None if fitting is None else fitting.totals_in(name)) or plan.totals(name)
     by_run = has_report(fitting)
-    source = "measured on the CPU" if by_run else f"of a sample ({plan.sampled}), modelled"
+    if by_run:
+        source = tr("Measured on the CPU.")
+    else:
+        source = tr("Modelled, of a sample ({source}).", source=source_label(plan.sampled))
     errors = [
         Number(
-            f"SNR of {LABELS[name]}",
+            str(tr("SNR of {format}", format=label(name))),
             _quantity(costs.snr_db, "dB"),
-            f"Power of the weights over power of the errors; {source}",
+            str(sentences(tr("Power of the weights over power of the errors."), source)),
+            short=str(tr("SNR")),
         ),
         Number(
-            "relative RMSE",
+            str(tr("relative RMSE")),
             _percent(costs.relative_rmse),
-            f"Root mean square of the errors over the weights'; {source}",
+            str(sentences(tr("Root mean square of the errors over that of the weights."), source)),
             short="RMSE",
         ),
         Number(
-            "largest error",
+            str(tr("largest error")),
             _quantity(costs.max_abs_error, ""),
-            f"Of a single weight, in the weights' own unit; the largest weight is {_quantity(costs.absmax, '')}; "
-            f"{source}",
+            str(
+                sentences(
+                    tr(
+                        "The largest error of a single weight. The largest weight is {absmax}.",
+                        absmax=_quantity(costs.absmax, ""),
+                    ),
+                    source,
+                )
+            ),
         ),
     ]
     sizes = [
-        Number("bits per parameter", _quantity(costs.bits_per_parameter, "", 4), "Codes and scales together; modelled"),
         Number(
-            f"quantized ({_quantity(costs.bytes, 'bytes')} stored)",
+            str(tr("bits per parameter")),
+            _quantity(costs.bits_per_parameter, "", 4),
+            str(tr("Codes and scales together. Modelled.")),
+        ),
+        Number(
+            str(tr("quantized ({bytes} stored)", bytes=_quantity(costs.bytes, "bytes"))),
             _quantity(costs.quantized_bytes, "bytes"),
-            f"{costs.elements:,} weights quantized, and as they are stored; modelled",
-            short="quantized",
+            str(
+                tr(
+                    "The size of {weights:,} weights: quantized, and in brackets as they are stored. Modelled.",
+                    weights=costs.elements,
+                )
+            ),
+            short=str(tr("quantized")),
         ),
     ]
     about = _about_tensor(row) if row is not None else _about(fitting, costs, name)
@@ -68,29 +90,35 @@ def _of_tensor(fitting: QuantizationResult | None, tensor: str | None, format_id
 
 
 def _about_tensor(row: TensorErrors) -> Number:
-    return Number(short_name(row.layer, row.kind), row.shape, f"The selected tensor: {row.tensor}, {row.dtype}")
+    detail = tr("The selected tensor: {tensor}, {dtype}.", tensor=row.tensor, dtype=row.dtype)
+    return Number(short_name(row.layer, row.kind), row.shape, str(detail))
 
 
 def _about(fitting: QuantizationResult | None, costs: Totals | TensorErrors, format_id: str) -> Number | None:
-    """Weights that are NaN or infinite, or the worst tensor: the first that there is."""
+    """The NaN or inf weights, or else the worst tensor, if there is one."""
     if costs.nonfinite:
-        return Number("NaN or inf weights", f"{costs.nonfinite:,}", "Left out of every error", "bad")
+        return Number(str(tr("NaN or inf weights")), f"{costs.nonfinite:,}", str(tr("Left out of every error.")), "bad")
     if fitting is None or is_of_one_tensor(fitting):
         return None
     for worst in fitting.tensors.worst(format_id, 1):
-        text = f"{worst.tensor} has the lowest SNR of {len(fitting.tensors):,} tensors; measured on the CPU"
-        label = f"worst: {short_name(worst.layer, worst.kind)}"
-        return Number(label, _quantity(worst.snr_db, "dB"), text, "bad", short="worst tensor")
+        detail = tr(
+            "{tensor} has the lowest SNR of {count:,} tensors. Measured on the CPU.",
+            tensor=worst.tensor,
+            count=len(fitting.tensors),
+        )
+        name = tr("worst: {tensor}", tensor=short_name(worst.layer, worst.kind))
+        return Number(str(name), _quantity(worst.snr_db, "dB"), str(detail), "bad", short=str(tr("worst tensor")))
     return None
 
 
 def _preset(plan: Plan) -> Number:
-    """The preset of a whole model in the chosen format."""
+    """The size of the preset model in the chosen format."""
     format_id = plan.params.format
     size = next(memory.bytes for memory in plan.memory if memory.format == format_id)
-    text = f"All weights of {plan.preset.name} with its linear layers in {LABELS[format_id]}; modelled"
-    label = f"{plan.preset.name} in {LABELS[format_id]}"
-    return Number(label, _quantity(size, "bytes"), text, short=plan.preset.name)
+    values = {"model": plan.preset.name, "format": label(format_id)}
+    detail = tr("All weights of {model} with its linear layers in {format}. Modelled.", **values)
+    name = tr("{model} in {format}", **values)
+    return Number(str(name), _quantity(size, "bytes"), str(detail), short=plan.preset.name)
 
 
 def _quantity(value: float | None, unit: str, digits: int = 3) -> str:

@@ -1,24 +1,26 @@
-"""The error map, what its rows are, and what stands beside its buttons."""
+"""The error map, the buttons that choose its rows, and the facts beside the buttons."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from core.contracts.text import Text, tr
 from gui.charts.row_map import RowMap
 from gui.pages.quantization.error_maps import ErrorGrid
+from gui.translation import show_text
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.segments import Segments
 
 TENSORS, LAYERS, EVERY_FORMAT = range(3)
-_BEFORE_RUN = "Run (F5) to measure every tensor of the checkpoint: each becomes a row."
+_BEFORE_RUN = tr("Run (F5) to measure every tensor of the checkpoint: each becomes a row.")
 
 
 class MapPanel(QWidget):
-    """The error map, what its rows are, and their order. `changed` says that the user asked for another one.
+    """The error map, the choice of its rows, and their order. `changed` is emitted when the user chooses other rows.
 
-    `key_picked` carries the key (a tensor, say) of the cell or row that was clicked, or that the arrows reached.
-    What the rows are follows what there is until the user has chosen.
+    `key_picked` carries the key (such as a tensor) of the cell or row that was clicked or reached with the arrow keys.
+    Until the user chooses a view, the page suggests one.
     """
 
     changed = Signal()
@@ -26,19 +28,20 @@ class MapPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.ways = Segments(["Tensors", "Layers", "Formats"])
-        self.order = QPushButton("Worst first")
+        self.views = Segments([tr("Tensors"), tr("Layers"), tr("Formats")])
+        self.order = QPushButton()
+        show_text(self.order.setText, tr("Worst first"))
         self.order.setCheckable(True)
-        self.order.setToolTip("Order the tensors by their error, not as they lie in the file")
+        show_text(self.order.setToolTip, tr("Sort the tensors by error instead of by their order in the file"))
         self.facts = FittedLabel(elide=Qt.TextElideMode.ElideLeft)
         self.facts.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.map = RowMap(_BEFORE_RUN, "Error map")
+        self.map = RowMap(_BEFORE_RUN, tr("Error map"))
         self._grid: ErrorGrid | None = None
         self._chosen = False
         bar = QHBoxLayout()
         bar.setContentsMargins(0, 0, 4, 0)
         bar.setSpacing(6)
-        bar.addWidget(self.ways)
+        bar.addWidget(self.views)
         bar.addWidget(self.order)
         bar.addWidget(self.facts, 1)
         column = QVBoxLayout(self)
@@ -46,33 +49,33 @@ class MapPanel(QWidget):
         column.setSpacing(2)
         column.addLayout(bar)
         column.addWidget(self.map, 1)
-        self.ways.chosen.connect(self._on_way)
+        self.views.chosen.connect(self._on_way)
         self.order.toggled.connect(lambda _: self.changed.emit())
         self.map.picked.connect(self._on_picked)
 
     @property
-    def way(self) -> int:
-        return self.ways.index
+    def view(self) -> int:
+        return self.views.index
 
     def set_grid(self, grid: ErrorGrid | None) -> None:
         self._grid = grid
         self.map.set_grid(grid)
 
     def select_key(self, key: str | None) -> None:
-        """Frame the cell of a key; one that is not there, or None, frames nothing. Emits nothing."""
+        """Frame the cell of a key; None or an unknown key frames nothing. Emits nothing."""
         row, column = (-1, -1) if self._grid is None or key is None else self._grid.cells.get(key, (-1, -1))
         self.map.select(row if row >= 0 else None, column if column >= 0 else None)
 
-    def suggest(self, way: int) -> None:
-        """Show rows of this kind, unless the user has chosen theirs."""
+    def suggest_view(self, view: int) -> None:
+        """Show this view, unless the user has chosen one."""
         if not self._chosen:
-            self.ways.blockSignals(True)
-            self.ways.choose(way)
-            self.ways.blockSignals(False)
-        self.order.setEnabled(self.way == TENSORS)
+            self.views.blockSignals(True)
+            self.views.choose(view)
+            self.views.blockSignals(False)
+        self.order.setEnabled(self.view == TENSORS)
 
-    def say(self, *wordings: str) -> None:
-        """Write beside the buttons the first of these that fits, the longest first, or the end of the last."""
+    def show_facts(self, *wordings: Text | str) -> None:
+        """Show the first of the wordings that fits beside the buttons, longest first, or the end of the last one."""
         self.facts.set_wordings(*wordings)
 
     def _on_picked(self, row: int, column: int) -> None:
@@ -82,5 +85,5 @@ class MapPanel(QWidget):
 
     def _on_way(self, _way: int) -> None:
         self._chosen = True
-        self.order.setEnabled(self.way == TENSORS)
+        self.order.setEnabled(self.view == TENSORS)
         self.changed.emit()

@@ -1,4 +1,4 @@
-"""The view of quantization: codebooks over the weights, error map, errors against size, what it means in practice."""
+"""The quantization page: codebooks over the weights, error map, formats against each other, and practical effects."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from PySide6.QtWidgets import QWidget
 
 from core.checkpoint.tensor_table import TensorTable
 from core.contracts.result import Provenance
+from core.contracts.text import Text, tr
+from core.topics.quantization.labels import source_label
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.plan import Plan
 from core.topics.quantization.result import QuantizationResult
@@ -19,31 +21,31 @@ from gui.pages.quantization.codebook_view import CodebookView
 from gui.pages.quantization.deployment_view import DeploymentView
 from gui.pages.quantization.formats_view import FormatsView
 from gui.pages.quantization.map_panel import EVERY_FORMAT, LAYERS, TENSORS, MapPanel
-from gui.pages.quantization.view_data import LABELS, State
+from gui.pages.quantization.view_data import State
 from gui.widgets.badged_metrics import BadgedMetrics
 
-_CODEBOOK_HELP = (
-    "The weights of each block over its largest (absmax). Every format may only store its levels, the ticks in its "
-    "row: where they lie is what it is good at. The histogram is cut into the bins that each code of the chosen format "
-    "wins, with its share below. Click a row to choose a format, a bin to pick a code; the arrows do the same."
+_CODEBOOK_HELP = tr(
+    "Each weight is divided by the largest magnitude of its block (absmax). A format can only store its levels, which "
+    "are the ticks in its row. The histogram is cut into one bin per code of the chosen format; the numbers below are "
+    "the shares of the weights that go to each code. Click a row to choose a format and a bin to select a code, or use "
+    "the arrow keys."
 )
-_MAP_HELP = (
-    "Relative RMSE, in percent of the weights: brighter (darker in the light theme) is worse. Rows are tensors, kinds "
-    "of tensors by layer, or formats. The wheel zooms along the rows, a double click shows all; click a row, or walk "
-    "with the arrows, to select its tensor everywhere, and again to let it go."
+_MAP_HELP = tr(
+    "Relative RMSE in percent: brighter (darker in the light theme) is worse. Rows are tensors, kinds of tensors by "
+    "layer, or formats. The wheel zooms along the rows, and a double click shows all rows. Click a row, or use the "
+    "arrow keys, to select its tensor everywhere; click again to deselect it."
 )
-_FORMATS_HELP = (
-    "Error against bits per parameter for every format and block size (filled: scales in 8 bits): click a point to "
-    "work with it. How large single errors are; what one outlier in a thousand does; which format wins on which "
-    "distribution."
+_FORMATS_HELP = tr(
+    "Error against bits per parameter, for every format and block size (filled dots: scales in 8 bits). Click a point "
+    "to use its settings. The other views show the distribution of errors, the effect of one outlier in a thousand "
+    "weights, and which format is best on which distribution."
 )
-_DEPLOYMENT_HELP = (
-    "What double quantization does to the scales; the memory that a whole model's weights take; the loss of a trained "
-    "model with each format; the kernels beside bitsandbytes; and the report, tensor by tensor, to sort, filter and "
-    "export."
+_DEPLOYMENT_HELP = tr(
+    "The scales under double quantization, the memory that a whole model's weights take, the loss of a trained model "
+    "in each format, the kernels compared with bitsandbytes, and the report of all tensors to sort, filter and export."
 )
 _CARD_PX = 272
-"""The least height at which six formats and their axes can be read; a lower window scrolls."""
+"""The least height at which six formats and their axes are readable; a lower window scrolls."""
 
 
 class QuantizationPage(Page[Plan, QuantizationResult]):
@@ -53,14 +55,14 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         self._drawn_map: object = None
         self._shown_tensor: str | None = None
         self._tensors = TensorTable()
-        self.headline, self.codebooks, self.map_panel = BadgedMetrics(), CodebookView(), MapPanel()
+        self.key_metrics, self.codebooks, self.map_panel = BadgedMetrics(), CodebookView(), MapPanel()
         self.formats_view, self.deployment_view = FormatsView(), DeploymentView()
         return (
-            Strip(self.headline),
-            _card("codebooks", self.codebooks, "Codebooks", _CODEBOOK_HELP, row=0, column=0),
-            _card("map", self.map_panel, "Error map", _MAP_HELP, row=0, column=1),
-            _card("formats", self.formats_view, "Formats", _FORMATS_HELP, row=1, column=0),
-            _card("practice", self.deployment_view, "In practice", _DEPLOYMENT_HELP, row=1, column=1),
+            Strip(self.key_metrics),
+            _card("codebooks", self.codebooks, tr("Codebooks"), _CODEBOOK_HELP, row=0, column=0),
+            _card("map", self.map_panel, tr("Error map"), _MAP_HELP, row=0, column=1),
+            _card("formats", self.formats_view, tr("Formats"), _FORMATS_HELP, row=1, column=0),
+            _card("practice", self.deployment_view, tr("In practice"), _DEPLOYMENT_HELP, row=1, column=1),
         )
 
     @property
@@ -75,36 +77,36 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         rows = view_data.codebooks(plan, fitting)
         self.codebooks.set_codebooks(rows, view_data.histogram(plan, fitting), plan.params.format)
         self.cards["codebooks"].set_provenance(view_data.measured(view_data.has_samples(fitting)))
-        self._draw_headline()
+        self._draw_key_metrics()
         self._draw_map()
         self.formats_view.draw(state)
         self.deployment_view.draw(state)
 
     def draw_result(self, result: QuantizationResult | None) -> None:
-        """A tensor that a whole report does not have is no longer selected; in one under way it may yet come."""
+        """Deselect a tensor that a complete report does not have. While a run is under way it may still come."""
         self._drawn_map = None
         tensors = TensorTable() if result is None else result.tensors
         tensors.reuse_rows(self._tensors)
         self._tensors = tensors
         tensor = self._tensor
-        gone = result is None or (result.has_whole_report and all(row.tensor != tensor for row in result.map_rows))
-        if tensor is not None and gone:
+        is_gone = result is None or (result.has_whole_report and all(row.tensor != tensor for row in result.map_rows))
+        if tensor is not None and is_gone:
             self.selection.update(tensor=None)
 
     def select(self, selection: Selection) -> None:
-        """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
+        """Show the selection everywhere. Setters emit nothing if nothing changes, so there is no loop."""
         tensor, code = self._tensor, selection.get("code")
         self.codebooks.select_code(code if isinstance(code, int) else None)
         self.deployment_view.select_tensor(tensor)
         if tensor != self._shown_tensor:
             self._shown_tensor = tensor
-            self._draw_headline()
-            if self.map_panel.way == EVERY_FORMAT:
+            self._draw_key_metrics()
+            if self.map_panel.view == EVERY_FORMAT:
                 self._draw_map()
         self._mark_in_map()
 
     def dismiss(self) -> bool:
-        """Escape lets a selected tensor go when there is nothing else to close."""
+        """Escape deselects the tensor if there is nothing else to close."""
         if super().dismiss():
             return True
         if self._tensor is None:
@@ -136,14 +138,14 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         self.cards[key].set_provenance(provenance, outdated=outdated)
 
     def _choose_format(self, format_id: str) -> None:
-        """Another format in force: the form, and with it every picture, follows. '' (all, none) changes nothing."""
-        if format_id in LABELS and format_id != self._params.format:
+        """Choose another format: the form follows, and with it every picture. '' (all, none) changes nothing."""
+        if format_id in FORMATS and format_id != self._params.format:
             self.form.propose(self._params.changed(format=format_id))
 
     def _choose_setting(self, key: tuple[str, int, bool]) -> None:
         format_id, block_size, nested = key
         changes: dict[str, Any] = {"format": format_id, "block_size": block_size}
-        if not FORMATS[format_id].affine:  # its scales stay in float32, whatever is asked of the others
+        if not FORMATS[format_id].affine:  # the scales of the affine format always stay in float32
             changes["double_quantization"] = nested
         self.form.propose(self._params.changed(**changes))
 
@@ -152,7 +154,7 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         self.selection.update(code=None if same else code)
 
     def _on_map(self, key: str) -> None:
-        if key in LABELS:
+        if key in FORMATS:
             self._choose_format(key)
         else:
             self.selection.update(tensor=None if self._tensor == key else key)
@@ -170,21 +172,22 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         tensor = self.selection.selection.get("tensor")
         return tensor if isinstance(tensor, str) else None
 
-    def _draw_headline(self) -> None:
+    def _draw_key_metrics(self) -> None:
         if self.state is not None:
-            self.headline.set_groups(key_metrics.groups(self.state.plan, self.state.fitting, self._tensor))
+            self.key_metrics.set_groups(key_metrics.groups(self.state.plan, self.state.fitting, self._tensor))
 
     def _draw_map(self) -> None:
-        """Tensors are of the last run, even one of other blocks (then the card says so); formats follow the plan."""
+        """Tensors are those of the last run, even with other parameters (then the card says so); formats follow the
+        plan."""
         state, panel = self.state, self.map_panel
         if state is None:
             return
-        panel.suggest(EVERY_FORMAT if view_data.is_of_one_tensor(state.result) else TENSORS)
-        if panel.way == EVERY_FORMAT:
+        panel.suggest_view(EVERY_FORMAT if view_data.is_of_one_tensor(state.result) else TENSORS)
+        if panel.view == EVERY_FORMAT:
             self._draw_formats(state.plan, state.fitting)
             self._drawn_map = None
         else:
-            key = panel.way, panel.order.isChecked(), state.plan.params.format
+            key = panel.view, panel.order.isChecked(), state.plan.params.format
             if self._drawn_map != key:
                 self._drawn_map = key
                 self._draw_tensors(state.plan, state.result)
@@ -192,21 +195,24 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         self._mark_in_map()
 
     def _draw_formats(self, plan: Plan, fitting: QuantizationResult | None) -> None:
-        """Of the selected tensor or the first one, where a run measured it; without a run of the plan's sample."""
+        """Draw a row per format of the selected tensor or the first one; without a run, of the plan's sample."""
         panel, tensor = self.map_panel, self._tensor
         report = None if fitting is None else fitting.report(plan.params.format)
         by_run = report is not None and view_data.has_report(fitting)
         if by_run and tensor is not None and report is not None and report.map_of(tensor) is None:
             panel.set_grid(None)
-            panel.map.show_empty(f"This report has no errors of {tensor}: see Skipped, or wait for its turn.")
-            panel.say(tensor)
+            no_errors = tr(
+                "This report has no errors of {tensor}: it may be skipped, or not measured yet.", tensor=tensor
+            )
+            panel.map.show_empty(no_errors)
+            panel.show_facts(tensor)
             self.cards["map"].set_provenance(None)
             return
         panel.set_grid(error_maps.format_grid(plan, fitting, tensor))
         if by_run:
-            panel.say(tensor or view_data.first_tensor(plan, fitting))
+            panel.show_facts(source_label(tensor or view_data.first_tensor(plan, fitting)))
         else:
-            panel.say(f"sample of {plan.sampled}", "sample", "")
+            panel.show_facts(tr("sample of {source}", source=source_label(plan.sampled)), tr("sample"), "")
         self.cards["map"].set_provenance(view_data.measured(by_run))
 
     def _draw_tensors(self, plan: Plan, result: QuantizationResult | None) -> None:
@@ -214,21 +220,22 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         report = None if result is None else result.report(plan.params.format)
         if report is None or not report.tensors:
             panel.set_grid(None)
-            panel.say("")
+            panel.show_facts("")
             return
-        by_layer, worst_first = panel.way == LAYERS, panel.order.isChecked()
+        by_layer, worst_first = panel.view == LAYERS, panel.order.isChecked()
         grid = error_maps.layer_grid(report) if by_layer else error_maps.tensor_grid(report, worst_first=worst_first)
         panel.set_grid(grid)
         if grid is None:
-            panel.map.show_empty("Layers cannot be inferred from the tensor names: the other views show them.")
+            no_layers = tr("Layers cannot be inferred from the tensor names: use another view.")
+            panel.map.show_empty(no_layers)
         expected = 0 if plan.checkpoint is None else len(plan.checkpoint.measured)
-        panel.say(*error_maps.summary(report, expected, names_worst=not by_layer))
+        panel.show_facts(*error_maps.summary(report, expected, names_worst=not by_layer))
 
     def _mark_in_map(self) -> None:
         if self.state is not None:
-            of_formats = self.map_panel.way == EVERY_FORMAT
+            of_formats = self.map_panel.view == EVERY_FORMAT
             self.map_panel.select_key(self.state.plan.params.format if of_formats else self._tensor)
 
 
-def _card(key: str, content: QWidget, title: str, help: str, *, row: int, column: int) -> CardSpec:
+def _card(key: str, content: QWidget, title: Text, help: Text, *, row: int, column: int) -> CardSpec:
     return CardSpec(key, content, title, help, row=row, column=column, minimum_px=_CARD_PX)

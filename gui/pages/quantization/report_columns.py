@@ -1,4 +1,4 @@
-"""The columns of a checkpoint's report: what each is called, how its values are written and what they sort by."""
+"""The columns of a checkpoint's report: their titles, how values are written, and what they sort by."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from operator import attrgetter
 from typing import Any
 
 from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors
+from core.contracts.text import Text, tr, verbatim
 from core.format import format_quantity
+from core.topics.quantization.labels import DRAWN_TENSOR, source_label
 from gui.widgets.record_model import Column, Filter
 
 Row = TensorErrors | LayerTotals | SkippedTensor
 
 _DIGITS = re.compile(r"\d+")
-_LAYER = re.compile(r"layer\s*(\d+)")
+_LAYER = re.compile(r"(?:layer|第)\s*(\d+)\s*层?")
 _NAMES = ("tensor", "worst_tensor", "why")
 
 
@@ -27,15 +29,16 @@ def natural(text: str) -> str:
 
 
 def matching(text: str) -> Filter[Row] | None:
-    """The rows that `text` asks for: 'layer 3' that layer's, anything else those whose names contain it."""
-    wanted = " ".join(text.lower().split())
-    if not wanted:
+    """The filter of a text: 'layer 3' lets the rows of that layer through, other texts the rows whose names contain
+    them."""
+    needle = " ".join(text.lower().split())
+    if not needle:
         return None
-    layer = _LAYER.fullmatch(wanted)
+    layer = _LAYER.fullmatch(needle)
     if layer:
         number = int(layer.group(1))
         return lambda row: getattr(row, "layer", None) == number
-    return lambda row: any(wanted in getattr(row, name, "").lower() for name in _NAMES)
+    return lambda row: any(needle in str(getattr(row, name, "")).lower() for name in _NAMES)
 
 
 def _bytes(value: float) -> str:
@@ -54,69 +57,92 @@ def _shape(value: str) -> str:
     return value.replace(" x ", " × ")
 
 
+def _source(value: str) -> str:
+    # A report has thousands of tensor names, and only that of drawn weights is a word.
+    return str(source_label(value)) if value == DRAWN_TENSOR else value
+
+
 def _number(
-    name: str, title: str, help: str, write: Callable[[Any], str], sample: str, unit: str = "", **more: Any
+    name: str, title: Text, help: Text, write: Callable[[Any], str], sample: str, unit: str = "", **more: Any
 ) -> Column[Row]:
     return Column(name, title, help, attrgetter(name), write, unit, sample=sample, **more)
 
 
-def _text(name: str, title: str, help: str, write: Callable[[Any], str] = str, **more: Any) -> Column[Row]:
+def _text(name: str, title: Text, help: Text, write: Callable[[Any], str] = str, **more: Any) -> Column[Row]:
     return Column(name, title, help, attrgetter(name), write, number=False, mono=True, **more)
 
 
-def _name(name: str, title: str, help: str) -> Column[Row]:
-    """A tensor's name: what tells names apart is at their end."""
-    return _text(name, title, help, order=lambda row: natural(getattr(row, name)), elide_left=True)
+def _name(name: str, title: Text, help: Text) -> Column[Row]:
+    """The name of a tensor. Long names lose their beginning, since they differ at the end."""
+    return _text(name, title, help, _source, order=lambda row: natural(getattr(row, name)), elide_left=True)
 
 
 def _nonfinite_tone(row: Any) -> str:
     return "bad" if row.nonfinite else ""
 
 
-_TENSOR = _name("tensor", "Tensor", "Name")
-_LAYER_NUMBER = _number("layer", "Layer", "Layer, — for what is in none", _layer, "000")
-_SHAPE = _text("shape", "Shape", "Shape", _shape)
-_DTYPE = _text("dtype", "Type", "Type in the file")
-_STORED = _number("bytes", "Stored", "Bytes in the checkpoint", _bytes, "33.6 MB", "B")
-_SIZES = (_STORED, _number("quantized_bytes", "Quantized", "Bytes of codes and scales", _bytes, "33.6 MB", "B"))
-_NONFINITE = _number("nonfinite", "NaN or inf", "Weights left out of every error", _count, "000", tone=_nonfinite_tone)
+_TENSOR = _name("tensor", tr("Tensor"), tr("Name of the tensor"))
+_LAYER_NUMBER = _number("layer", tr("Layer"), tr("Layer; — outside of the layers"), _layer, "000")
+_SHAPE = _text("shape", tr("Shape"), tr("Shape of the tensor"), _shape)
+_DTYPE = _text("dtype", tr("Type"), tr("Data type in the checkpoint"))
+_STORED = _number("bytes", tr("Stored"), tr("Size in the checkpoint"), _bytes, "33.6 MB", "B")
+_SIZES = (
+    _STORED,
+    _number("quantized_bytes", tr("Quantized"), tr("Size of codes and scales"), _bytes, "33.6 MB", "B"),
+)
+_NONFINITE = _number(
+    "nonfinite",
+    tr("NaN or inf"),
+    tr("NaN or inf weights, left out of every error"),
+    _count,
+    "000",
+    tone=_nonfinite_tone,
+)
 _quantity = partial(_number, write=format_quantity)
 _ERRORS = (
-    _quantity("snr_db", "SNR (dB)", "Signal over quantization noise", sample="-00.0", unit="dB", bar=True),
-    _quantity("relative_rmse", "Rel. RMSE", "Error over weights, root mean square", sample="1.23e-04"),
-    _quantity("max_abs_error", "Max |error|", "Largest error of a weight", sample="1.23e-04"),
-    _quantity("bits_per_parameter", "Bits/param", "Codes and scales per parameter", sample="4.13", unit="bits"),
+    _quantity("snr_db", tr("SNR (dB)"), tr("Signal-to-noise ratio"), sample="-00.0", unit="dB", bar=True),
+    _quantity(
+        "relative_rmse", tr("Rel. RMSE"), tr("Root mean square of errors over that of weights"), sample="1.23e-04"
+    ),
+    _quantity("max_abs_error", tr("Max |error|"), tr("Largest error of a weight"), sample="1.23e-04"),
+    _quantity(
+        "bits_per_parameter", tr("Bits/param"), tr("Bits of codes and scales per parameter"), sample="4.13", unit="bits"
+    ),
 )
 _WEIGHTS = (
-    _quantity("kurtosis", "Kurtosis", "3 for a normal distribution", sample="1,234"),
-    _quantity("max_over_sigma", "Max / σ", "The largest weight over the standard deviation", sample="12.3", unit="σ"),
+    _quantity("kurtosis", tr("Kurtosis"), tr("Kurtosis of the weights; 3 for a normal distribution"), sample="1,234"),
+    _quantity(
+        "max_over_sigma",
+        verbatim("Max / σ"),
+        tr("Largest weight over the standard deviation"),
+        sample="12.3",
+        unit="σ",
+    ),
     _NONFINITE,
 )
 
 SKIPPED_COLUMNS: tuple[Column[Row], ...] = (
     _TENSOR,
-    _text("why", "Why", "Why it was not measured"),
+    _text("why", tr("Reason"), tr("Why the tensor was not measured")),
     _DTYPE,
     replace(_SHAPE, order=attrgetter("bytes")),
     _STORED,
 )
 
 
-def _format(labels: Mapping[str, str]) -> Column[Row]:
-    return _text("format", "Format", "Format", lambda name: labels.get(name, name))
+def _format(labels: Mapping[str, Text]) -> Column[Row]:
+    return _text("format", tr("Format"), tr("Format"), lambda name: str(labels.get(name) or name))
 
 
-def tensor_columns(labels: Mapping[str, str]) -> tuple[Column[Row], ...]:
-    """One row per tensor and format. `labels`: formats by id."""
-    kind, shape = (
-        _text("kind", "Kind", "What the tensor does in its layer"),
-        replace(_SHAPE, order=attrgetter("elements")),
-    )
+def tensor_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
+    """The columns for one row per tensor and format. `labels` are the names of the formats, by id."""
+    kind = _text("kind", tr("Kind"), tr("Role of the tensor in its layer"), _source)
+    shape = replace(_SHAPE, order=attrgetter("elements"))
     return (_TENSOR, _format(labels), *_ERRORS, *_SIZES, *_WEIGHTS, _LAYER_NUMBER, kind, shape, _DTYPE)
 
 
-def layer_columns(labels: Mapping[str, str]) -> tuple[Column[Row], ...]:
-    """One row per layer and format."""
-    tensors = _number("tensors", "Tensors", "Tensors of the layer", _count, "0,000")
-    worst = _name("worst_tensor", "Worst tensor", "The one of the lowest SNR")
+def layer_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
+    """The columns for one row per layer and format."""
+    tensors = _number("tensors", tr("Tensors"), tr("Number of tensors in the layer"), _count, "0,000")
+    worst = _name("worst_tensor", tr("Worst tensor"), tr("Tensor with the lowest SNR"))
     return (_LAYER_NUMBER, _format(labels), *_ERRORS, tensors, *_SIZES, _NONFINITE, worst)

@@ -1,4 +1,4 @@
-"""The button that writes a report to a file, beside the GUI thread."""
+"""The button that saves a report to a file, in another thread."""
 
 from __future__ import annotations
 
@@ -11,48 +11,55 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from core.checkpoint.export import SUFFIXES
 from core.contracts.errors import TilescopeError
+from core.contracts.text import Text, tr
+from gui.translation import show_text
 from gui.widgets.latest_work import LatestWork
 
 Write = Callable[[Path], None]
-"""Writes a report as the ending of the path says, in a thread that is not the window's; raises TilescopeError."""
+"""Saves a report in the file type of the path, in another thread than the window's; raises TilescopeError."""
 
-_TITLES = {".csv": "CSV, one row per tensor and format…", ".json": "JSON, everything…", ".md": "Markdown, to be read…"}
+_TITLES = {
+    ".csv": tr("CSV, one row per tensor and format…"),
+    ".json": tr("JSON, all tables…"),
+    ".md": tr("Markdown, for reading…"),
+}
 
 
 class ReportExport(QPushButton):
-    """A button with a menu. `saved` carries the name of the file that was written."""
+    """A button with a menu. `saved` carries the name of the written file."""
 
     saved = Signal(str)
     copy_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Export…", parent)
-        self.setToolTip("Save the whole report, whatever is filtered here")
+        super().__init__(parent)
+        show_text(self.setText, tr("Export…"))
+        show_text(self.setToolTip, tr("Save the whole report, regardless of the filter"))
         self._write: Write | None = None
         self._work = LatestWork(self)
         self._work.done.connect(self._on_saved)
         self._work.failed.connect(self._on_failed)
         menu = QMenu(self)
         for suffix in SUFFIXES:
-            menu.addAction(_TITLES[suffix], partial(self._ask, suffix))
+            show_text(menu.addAction("", partial(self._ask, suffix)).setText, _TITLES[suffix])
         menu.addSeparator()
-        menu.addAction("Copy rows", self.copy_requested.emit)
+        show_text(menu.addAction("", self.copy_requested.emit).setText, tr("Copy rows"))
         self.setMenu(menu)
 
     def set_write(self, write: Write | None) -> None:
-        """What writes the report; None before there is one."""
+        """Set the function that saves the report; None before there is a report."""
         self._write = write
         self.setEnabled(write is not None and not self._work.busy)
 
     def save(self, path: Path) -> None:
-        """Write the report as the ending of `path` says, one of SUFFIXES."""
+        """Save the report in the file type of `path`, one of SUFFIXES."""
         if self._write is not None:
             self.setEnabled(False)
             self._work.request(partial(_written, self._write, path))
 
     def _ask(self, suffix: str) -> None:
-        """The dialog adds the ending itself: so it asks before it overwrites the file that is really written."""
-        dialog = QFileDialog(self, "Save the report", f"quantization-report{suffix}", f"*{suffix}")
+        """Ask for a path. The dialog adds the ending itself, so it asks before overwriting the file that is written."""
+        dialog = QFileDialog(self, str(tr("Save the report")), f"quantization-report{suffix}", f"*{suffix}")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(suffix.removeprefix("."))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -63,7 +70,7 @@ class ReportExport(QPushButton):
         self.setEnabled(self._write is not None)
         self.saved.emit(path.name)
 
-    def _on_failed(self, sentence: str) -> None:
+    def _on_failed(self, sentence: Text) -> None:
         self.setEnabled(self._write is not None)
         raise TilescopeError(sentence)
 

@@ -1,4 +1,4 @@
-"""A checkpoint's report as a table: by tensor, by layer, the worst, and what was left out."""
+"""The report of a checkpoint as a table: per tensor, per layer, the worst tensors, and the skipped ones."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLa
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.report import LayerTotals, SkippedTensor
 from core.checkpoint.tensor_table import TensorTable
+from core.contracts.text import EMPTY, Text, tr
 from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, Row, layer_columns, matching, tensor_columns
 from gui.pages.quantization.report_export import ReportExport, Write
+from gui.translation import show_text
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 from gui.widgets.segments import Segments
 
-VIEWS = ("By tensor", "By layer", "Worst", "Skipped")
+VIEWS = (tr("By tensor"), tr("By layer"), tr("Worst"), tr("Skipped"))
 _TENSORS, _LAYERS, _WORST, _SKIPPED = range(4)
-_BEFORE = (
-    "Open a checkpoint: a .safetensors file, the index of a sharded one or a model folder. "
-    "A run (F5) lists what each format does to every tensor."
+_BEFORE = tr(
+    "Open a checkpoint: a .safetensors file, the index of a sharded checkpoint, or a model folder. A run (F5) lists "
+    "the errors of every tensor in each format."
 )
 
-# What a row is known by while a report grows.
+# The keys that identify a row while a report grows.
 _BY_TENSOR, _BY_LAYER, _BY_NAME = attrgetter("tensor", "format"), attrgetter("layer", "format"), attrgetter("tensor")
 
 
 @dataclass(frozen=True, eq=False)
 class ReportRows:
-    """A report, whole or so far; without any rows the state before one."""
+    """A report, complete or so far; without rows the state before a report."""
 
     tensors: TensorTable = field(default_factory=TensorTable)
     layers: Sequence[LayerTotals] = ()
@@ -40,8 +42,8 @@ class ReportRows:
 
 
 class ReportTable(QWidget):
-    """`tensor_picked` carries the tensor that the user went to (of a layer its worst); `format_chosen` the format that
-    they chose to see, '' for all."""
+    """`tensor_picked` carries the tensor that the user selected (for a layer its worst tensor), `format_chosen` the
+    format that the user chose, '' for all."""
 
     tensor_picked = Signal(str)
     format_chosen = Signal(str)
@@ -49,16 +51,16 @@ class ReportTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._report = ReportRows()
-        self._labels: dict[str, str] = {}
+        self._labels: dict[str, Text] = {}
         self._tensor: str | None = None
         self._given_format: str | None = None
         self._shown_view = -1
         self.table: RecordTable[Row] = RecordTable(SKIPPED_COLUMNS, _BY_NAME, _BEFORE, matches=matching)
         self.views = Segments(VIEWS)
         self.format = QComboBox()
-        self.format.setAccessibleName("Format shown")
+        show_text(self.format.setAccessibleName, tr("Shown format"))
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter: part of a name, or layer 3")
+        show_text(self.filter.setPlaceholderText, tr("Filter: part of a name, or layer 3"))
         self.filter.setClearButtonEnabled(True)
         self.count = QLabel()
         self.export = ReportExport()
@@ -66,10 +68,10 @@ class ReportTable(QWidget):
         self._connect()
         self.set_report(ReportRows(), {})
 
-    def set_report(self, report: ReportRows, labels: Mapping[str, str], write: Write | None = None) -> None:
-        """Show a report. `labels`: formats by id. `write` writes it to a file; None where there is none to write.
+    def set_report(self, report: ReportRows, labels: Mapping[str, Text], write: Write | None = None) -> None:
+        """Show a report. `labels` are the names of the formats, by id. `write` saves the report; None if there is none.
 
-        Filter, order, selection and the place in view stay.
+        Filter, order, selection and scroll position stay.
         """
         self._report = report
         if dict(labels) != self._labels:
@@ -79,13 +81,13 @@ class ReportTable(QWidget):
         self._refresh()
 
     def set_format(self, format_id: str) -> None:
-        """Show one format; '' shows all. Emits nothing. What the user chose here stays until another is given."""
+        """Show one format; '' shows all. Emits nothing. A choice of the user stays until another format is set."""
         if format_id == self._given_format:
             return
         self._given_format = format_id
         if format_id != self.shown_format:
             if self.format.findData(format_id) < 0:
-                self.format.addItem(self._labels.get(format_id, format_id), format_id)
+                self.format.addItem(self._label(format_id), format_id)
             self.format.setCurrentIndex(self.format.findData(format_id))
             self._refresh()
 
@@ -94,7 +96,7 @@ class ReportTable(QWidget):
         self.views.choose(index)
 
     def select_tensor(self, name: str | None) -> None:
-        """Show that a tensor is selected (by layer: its layer); emits nothing."""
+        """Mark a tensor as selected (in the view by layer: its layer). Emits nothing."""
         if name != self._tensor:
             self._tensor = name
             self._show_selected()
@@ -109,7 +111,7 @@ class ReportTable(QWidget):
         self.filter.textChanged.connect(self._on_filter)
         self.table.picked.connect(self._on_row)
         self.export.copy_requested.connect(self.table.copy)
-        self.export.saved.connect(lambda name: self.count.setText(f"saved as {name}"))
+        self.export.saved.connect(lambda name: show_text(self.count.setText, tr("saved as {file}", file=name)))
         keys, inside = QKeySequence.StandardKey.Find, Qt.ShortcutContext.WidgetWithChildrenShortcut
         QShortcut(keys, self, self.filter.setFocus, context=inside)
 
@@ -127,10 +129,10 @@ class ReportTable(QWidget):
             self.tensor_picked.emit(self._tensor)
 
     def _offer_formats(self) -> None:
-        """The formats that the report has so far, and the one that is shown."""
+        """Offer the formats that the report has so far, and the one that is shown."""
         chosen = self.shown_format
         names = ["", *dict.fromkeys([*self._report.tensors.formats, *([chosen] if chosen else [])])]
-        titles = ["All formats", *(self._labels.get(name, name) for name in names[1:])]
+        titles = [str(tr("All formats")), *map(self._label, names[1:])]
         if [(self.format.itemData(i), self.format.itemText(i)) for i in range(self.format.count())] == list(
             zip(names, titles, strict=True)
         ):
@@ -172,16 +174,26 @@ class ReportTable(QWidget):
 
     def _show_selection_and_count(self) -> None:
         if self._tensor is not None and not self.table.selected:
-            self._show_selected()  # its row has only now come, or come back
-        view, total = self.views.index, len(self.table.model.rows)
-        unit = "layers" if view == _LAYERS else "tensors"
-        unit = "rows" if view != _SKIPPED and not self.shown_format else unit
-        self.count.setText(f"{len(self.table.rows):,} of {total:,} {unit}" if total else "")
+            self._show_selected()  # its row is new, or shown again
+        show_text(self.count.setText, self._count_text(self.views.index))
 
-    def _empty_sentence(self, view: int) -> str:
+    def _count_text(self, view: int) -> Text:
+        shown, total = len(self.table.rows), len(self.table.model.rows)
+        if not total:
+            return EMPTY
+        if view != _SKIPPED and not self.shown_format:
+            return tr("{shown:,} of {total:,} rows", shown=shown, total=total)
+        if view == _LAYERS:
+            return tr("{shown:,} of {total:,} layers", shown=shown, total=total)
+        return tr("{shown:,} of {total:,} tensors", shown=shown, total=total)
+
+    def _label(self, format_id: str) -> str:
+        return str(self._labels.get(format_id) or format_id)
+
+    def _empty_sentence(self, view: int) -> Text:
         if not len(self._report.tensors):
             return _BEFORE
-        return "Every tensor was measured." if view == _SKIPPED else "Nothing was measured in this format."
+        return tr("Every tensor was measured.") if view == _SKIPPED else tr("Nothing was measured in this format.")
 
     def _show_selected(self) -> None:
         if self._tensor is None:

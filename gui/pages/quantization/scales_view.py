@@ -1,4 +1,4 @@
-"""Double quantization opened up: the scales of one tensor, their 8-bit codes, and what that costs and saves."""
+"""Double quantization in detail: the scales of one tensor, their 8-bit codes, their errors, and the saved bits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from core.checkpoint.nested_scales import NestedScales
-from core.format import format_quantity
+from core.contracts.text import tr, verbatim
+from core.format import quantity
+from core.topics.quantization.labels import source_label
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.row_chart import RowChart
@@ -22,21 +24,21 @@ from gui.widgets.segments import Segments
 _SIDE_BY_SIDE_PX = 720
 """From this width on all charts are shown at once."""
 _BITS_PX = 57
-_CHARTS = ("absmax", "8-bit codes", "Errors")
+_CHARTS = (verbatim("absmax"), tr("8-bit codes"), tr("Errors"))
 
 
 class ScalesView(Figure):
-    """Charts of scales, codes and errors above the bits that scales add to a parameter.
+    """Charts of scales, codes and errors, above the bits per parameter that the scales take.
 
-    Where there is no room for the charts side by side a row of buttons says which is shown.
+    If there is no room for the charts side by side, buttons choose which one is shown.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The scales of a tensor appear here once the parameters are valid.", parent)
+        super().__init__(tr("The scales of a tensor appear here once the parameters are valid."), parent)
         self.scales: NestedScales | None = None
-        self.values = Chart(Axis("blocks, absmax ascending", steps="whole"), Axis("absmax"))
-        self.codes = Chart(Axis("8-bit code", steps="whole"), Axis("scales", steps="whole"))
-        self.errors = Chart(Axis("error of a scale", "%"), Axis("scales", steps="whole"))
+        self.values = Chart(Axis(tr("blocks, absmax ascending"), steps="whole"), Axis("absmax"))
+        self.codes = Chart(Axis(tr("8-bit code"), steps="whole"), Axis(tr("scales"), steps="whole"))
+        self.errors = Chart(Axis(tr("error of a scale"), "%"), Axis(tr("scales"), steps="whole"))
         self._charts = (self.values, self.codes, self.errors)
         for chart, describe in zip(
             self._charts, (self.describe_scale, self.describe_code, self.describe_error), strict=True
@@ -52,16 +54,16 @@ class ScalesView(Figure):
                 chart.addItem(item, ignoreBounds=True)
         self.segments, self.bits, self.legend = (
             Segments(_CHARTS),
-            RowChart("No scales.", "Bits of the scales"),
+            RowChart(tr("There are no scales."), tr("Bits of the scales")),
             Legend(),
         )
         self.bits.setFixedHeight(_BITS_PX)
-        self.bits.tip = self.tip  # a read-out has more lines than fit into the rows
+        self.bits.tip = self.tip  # a read-out has more lines than the rows have room for
         self.segments.chosen.connect(lambda _: self._arrange())
         self._lay_out()
 
     def set_scales(self, scales: NestedScales | None, *, used: bool = True) -> None:
-        """Show these in ascending order; None is the empty state. `used`: they are stored in 8 bits."""
+        """Show these scales in ascending order; None is the empty state. `used` says that double quantization is on."""
         self.scales = scales.ascending if scales is not None and scales.absmax.size else None
         if self.scales is None:
             self.show_empty()
@@ -71,35 +73,45 @@ class ScalesView(Figure):
         self.show_content()
 
     def describe_scale(self, x: float, y: float) -> str | None:
-        """The scale under the pointer, before and after."""
+        """The scale under the pointer, before and after double quantization."""
         index = round(x)
         if self.scales is None or not 0 <= index < len(self.scales.absmax):
             return None
         value, restored = self.scales.absmax[index], self.scales.restored[index]
-        error = f", {restored / value - 1:+.3%}" if value > 0 else ""
-        return (
-            f"scale {index + 1:,} of {len(self.scales.absmax):,}, in ascending order\n"
-            f"float32 {value:.7g}\n8 bits: code {self.scales.codes[index]}, restored {restored:.7g}{error}"
-        )
+        lines = [
+            tr("scale {number:,} of {count:,}, in ascending order", number=index + 1, count=len(self.scales.absmax)),
+            tr("float32: {scale:.7g}", scale=float(value)),
+        ]
+        restored_from = {"code": int(self.scales.codes[index]), "restored": float(restored)}
+        if value > 0:
+            error = float(restored / value - 1)
+            lines.append(tr("8 bits: code {code}, restored {restored:.7g}, {error:+.3%}", error=error, **restored_from))
+        else:
+            lines.append(tr("8 bits: code {code}, restored {restored:.7g}", **restored_from))
+        return "\n".join(map(str, lines))
 
     def describe_code(self, x: float, y: float) -> str | None:
-        """How many scales the code under the pointer holds."""
+        """How many scales have the code under the pointer."""
         if self.scales is None or not 0 <= round(x) < len(self.scales.code_counts):
             return None
-        return f"code {round(x)}: {self.scales.code_counts[round(x)]:,} scales"
+        return str(tr("code {code}: {count:,} scales", code=round(x), count=int(self.scales.code_counts[round(x)])))
 
     def describe_error(self, x: float, y: float) -> str | None:
-        """How many scales are off by what the bin under the pointer spans."""
+        """How many scales have an error in the bin under the pointer."""
         if self.scales is None:
             return None
         counts, edges = self.scales.errors
         bin_ = int(np.searchsorted(edges, x, side="right")) - 1
         if not 0 <= bin_ < len(counts):
             return None
-        return (
-            f"{edges[bin_]:+.3g}% to {edges[bin_ + 1]:+.3g}%: {counts[bin_]:,} scales\n"
-            f"all of them: RMS error {format_quantity(100 * self.scales.relative_rmse, '%')} of their RMS"
+        in_bin = tr(
+            "{low:+.3g}% to {high:+.3g}%: {count:,} scales",
+            low=float(edges[bin_]),
+            high=float(edges[bin_ + 1]),
+            count=int(counts[bin_]),
         )
+        overall = tr("all scales: RMS error {error} of their RMS", error=quantity(100 * self.scales.relative_rmse, "%"))
+        return f"{in_bin}\n{overall}"
 
     def restyle(self, theme: Theme) -> None:
         plain, restored = theme.series[0], theme.series[1]
@@ -112,9 +124,9 @@ class ScalesView(Figure):
             bars.setBrush(pg.mkBrush(colour(restored, 0.55)))
         self.legend.set_entries(
             [
-                Entry("float32", plain, "line"),
-                Entry("8 bits", restored, "dot"),
-                Entry("float32 of the 8 bits", theme.series[3]),
+                Entry(tr("scales in float32"), plain, "line"),
+                Entry(tr("scales in 8 bits"), restored, "dot"),
+                Entry(tr("float32 per group"), theme.series[3]),
             ]
         )
 
@@ -123,7 +135,7 @@ class ScalesView(Figure):
         self._arrange()
 
     def _arrange(self) -> None:
-        """All charts where they fit side by side, otherwise the one whose button is down."""
+        """Show all charts if they fit side by side, otherwise the chosen one."""
         beside = self.width() >= _SIDE_BY_SIDE_PX
         self.segments.setVisible(not beside)
         for index, chart in enumerate(self._charts):
@@ -166,12 +178,13 @@ class ScalesView(Figure):
 
 
 def scale_bit_rows(scales: NestedScales, *, used: bool = True) -> RowSpec:
-    """One row per way, to one scale, under a line that says of which scales. The read-out has every digit."""
+    """One row for float32 scales and one for 8-bit scales on one axis, under a line that names the tensor. Read-outs
+    have every digit."""
     plain, both = _sums(scales)
     rows = (
         Row("float32", (Cell(((Segment(scales.plain_bits, Ink("series.0"), labels=plain),),)),), _plain_text(scales)),
         Row(
-            "8 bits",
+            str(tr("8 bits")),
             (
                 Cell(
                     ((Segment(scales.code_bits, Ink("series.1")), Segment(scales.second_bits, Ink("series.3"))),),
@@ -188,49 +201,72 @@ def scale_bit_rows(scales: NestedScales, *, used: bool = True) -> RowSpec:
 
 
 def _plain_text(scales: NestedScales) -> str:
-    return f"one float32 per block: 32/{scales.block_size} = {scales.plain_bits:.7g} bits per parameter"
+    return str(
+        tr(
+            "one float32 per block: 32/{block} = {bits:.7g} bits per parameter",
+            block=scales.block_size,
+            bits=scales.plain_bits,
+        )
+    )
 
 
 def _nested_text(scales: NestedScales) -> str:
-    return (
-        f"8 bits per block: 8/{scales.block_size} = {scales.code_bits:.7g} bits per parameter\n"
-        f"one float32 per {scales.nested_block} of them: 32/({scales.block_size} × {scales.nested_block}) = "
-        f"{scales.second_bits:.7g}\ntogether {scales.nested_bits:.7g}: "
-        f"{scales.plain_bits - scales.nested_bits:.7g} bits per parameter saved; modelled"
+    lines = (
+        tr(
+            "8 bits per block: 8/{block} = {bits:.7g} bits per parameter",
+            block=scales.block_size,
+            bits=scales.code_bits,
+        ),
+        tr(
+            "one float32 per {group} scales: 32/({block} × {group}) = {bits:.7g}",
+            group=scales.nested_block,
+            block=scales.block_size,
+            bits=scales.second_bits,
+        ),
+        tr(
+            "together {bits:.7g}, which saves {saved:.7g} bits per parameter (modelled)",
+            bits=scales.nested_bits,
+            saved=scales.saved_bits,
+        ),
     )
+    return "\n".join(map(str, lines))
 
 
 def _captions(scales: NestedScales, used: bool) -> tuple[str, ...]:
-    """Of which tensor the scales are; where there is no room its name gives way, from its beginning."""
-    error = format_quantity(100 * scales.relative_rmse, "%")
-    rest = f"{len(scales.absmax):,} scales, RMS error {error}"
-    off = "" if used else "double quantization is off, this is what it would do · "
-    short = "" if used else "off · "
+    """The tensor of the scales, in wordings from the longest to the shortest: the beginning of its name is dropped
+    first."""
+    facts = str(
+        tr(
+            "{count:,} scales, RMS error {error}",
+            count=len(scales.absmax),
+            error=quantity(100 * scales.relative_rmse, "%"),
+        )
+    )
     parts = scales.tensor.split(".")
     endings = [f"….{'.'.join(parts[index:])}" for index in range(1, len(parts))]
-    if not scales.tensor:  # a run of an earlier version
-        return off + rest, short + rest
-    names = (
-        f"{off}{scales.tensor}: ",
-        f"{short}{scales.tensor}: ",
-        *(f"{short}{ending}: " for ending in endings),
-        short,
-    )
-    return tuple(name + rest for name in names)
+    names = [str(source_label(scales.tensor)), *endings] if scales.tensor else []  # '' in a run of an earlier version
+    wordings = [*(str(tr("{tensor}: {facts}", tensor=name, facts=facts)) for name in names), facts]
+    if used:
+        return tuple(wordings)
+    longest = tr("double quantization is off; with it: {facts}", facts=wordings[0])
+    return str(longest), *(str(tr("off · {facts}", facts=wording)) for wording in wordings)
 
 
 def _sums(scales: NestedScales) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The arithmetic of both ways, each in wordings from the longest to the shortest."""
+    """The arithmetic of both kinds of scales, each in wordings from the longest to the shortest."""
     block, nested = scales.block_size, scales.nested_block
     plain, both = (short_quantity(bits) for bits in (scales.plain_bits, scales.nested_bits))
-    saved = short_quantity(scales.plain_bits - scales.nested_bits)
+    saved = short_quantity(scales.saved_bits)
     formula = f"8/{block} + 32/({block} × {nested}) = {both}"
-    return (
-        (f"32/{block} = {plain} bits per parameter", f"32/{block} = {plain} bits", plain),
-        (
-            f"{formula} bits per parameter: {saved} saved",
-            f"{formula} bits: {saved} saved",
-            f"{formula} bits",
-            f"{both} bits",
-        ),
+    plain_texts = (
+        tr("{formula} bits per parameter", formula=f"32/{block} = {plain}"),
+        tr("{formula} bits", formula=f"32/{block} = {plain}"),
+        verbatim(plain),
     )
+    nested_texts = (
+        tr("{formula} bits per parameter: {saved} saved", formula=formula, saved=saved),
+        tr("{formula} bits: {saved} saved", formula=formula, saved=saved),
+        tr("{formula} bits", formula=formula),
+        tr("{bits} bits", bits=both),
+    )
+    return tuple(map(str, plain_texts)), tuple(map(str, nested_texts))

@@ -1,7 +1,7 @@
-"""A plan or a result of quantization in the terms of the plots. Renames and regroups; computes nothing.
+"""The plan and the result of quantization as the pictures need them. Renames and regroups; computes nothing.
 
-Where a function takes `fitting`, that is the run of the plan's parameters: what it measured comes first, and what it
-has not (yet) is the plan's.
+`fitting` is the run of the plan's parameters, if there is one. Its measured numbers take precedence; numbers that it
+does not have (yet) come from the plan.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import numpy as np
 from core.checkpoint.report import skipped_rows
 from core.comparison import ImplResult
 from core.contracts.result import Provenance
+from core.contracts.text import tr
 from core.format import format_quantity
 from core.topics.quantization.codebooks import Codebook, Histogram
+from core.topics.quantization.labels import FORMAT_LABELS, operation_label
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.plan import Plan
 from core.topics.quantization.result import QuantizationResult
@@ -32,30 +34,32 @@ from gui.pages.quantization.report_table import ReportRows
 T = TypeVar("T")
 State = PageState[Plan, QuantizationResult]
 
-LABELS: dict[str, str] = {name.value: format_.label for name, format_ in FORMATS.items()}
-"""What each format is called, by id."""
-
 COLOURS = {name.value: index for index, name in enumerate(FORMATS)}
-"""The place of each format among the theme's series: the same in every picture."""
+"""The index of each format's colour in the theme's series: the same in every picture."""
+
+
+def label(format_id: str) -> str:
+    """The name of a format in the current language."""
+    return str(FORMAT_LABELS[format_id])
 
 
 def measured(by_run: bool) -> Provenance:
-    """Where numbers come from: a run on the CPU, or the plan."""
+    """The provenance of numbers of a run on the CPU, or of the plan."""
     return Provenance.MEASURED_CPU if by_run else Provenance.MODELLED
 
 
 def has_report(result: QuantizationResult | None) -> bool:
-    """Whether a run, which may be under way, has measured a tensor."""
+    """Whether a run, which may still be under way, has measured a tensor."""
     return result is not None and bool(result.totals)
 
 
 def has_samples(result: QuantizationResult | None) -> bool:
-    """Whether a run, which may be under way, has come to its histograms."""
+    """Whether a run, which may still be under way, has its histograms."""
     return result is not None and result.histogram is not None
 
 
 def formats(plan: Plan) -> list[str]:
-    """Those measured, always in the same order."""
+    """The measured formats, always in the same order."""
     return sorted((name.value for name in plan.params.formats), key=COLOURS.__getitem__)
 
 
@@ -71,7 +75,7 @@ def codebooks(plan: Plan, fitting: QuantizationResult | None) -> list[LevelRow]:
         book, affine = codebook(plan, fitting, name), FORMATS[name].affine
         value = f"{format_quantity(quality_of(plan, fitting, name), 'dB')} · {bits_of(plan, fitting, name):.2f}"
         levels, boundaries = book.levels, book.boundaries
-        rows.append(LevelRow(name, LABELS[name], levels, boundaries, book.won, COLOURS[name], value, affine=affine))
+        rows.append(LevelRow(name, label(name), levels, boundaries, book.won, COLOURS[name], value, affine=affine))
     return rows
 
 
@@ -80,13 +84,13 @@ def histogram(plan: Plan, fitting: QuantizationResult | None) -> Histogram:
 
 
 def quality_of(plan: Plan, fitting: QuantizationResult | None, format_id: str) -> float:
-    """SNR in dB, of the run or of the plan's sample."""
+    """The SNR in dB, of the run or of the plan's sample."""
     name = f"{format_id}.snr_db"
     return fitting.value(name) if fitting is not None and name in fitting.metrics else plan.errors_in(format_id).snr_db
 
 
 def bits_of(plan: Plan, fitting: QuantizationResult | None, format_id: str) -> float:
-    """Bits per parameter, of the run (which counts blocks that are not full) or by the formula."""
+    """Bits per parameter, counted by the run (short blocks included) or from the formula."""
     name = f"{format_id}.bits_per_parameter"
     if fitting is not None and name in fitting.metrics:
         return fitting.value(name)
@@ -94,51 +98,63 @@ def bits_of(plan: Plan, fitting: QuantizationResult | None, format_id: str) -> f
 
 
 def settings(points: Iterable[Point]) -> list[Setting]:
-    """The sweep, a line per format and way to keep scales; settings without an error are left out."""
+    """The sweep, with one line per format and kind of scales. Settings without an error are left out."""
     shown = []
     for point in sorted(points, key=lambda point: (COLOURS[point.format], point.nested, point.block_size)):
         if not point.relative_rmse:
             continue
         name, block, nested = point.format.value, point.block_size, point.nested
         plain = not nested and not FORMATS[name].affine
-        scales = " with scales in 8 bits" if nested else " with scales in float32"
+        if nested:
+            setting = tr("{format}, blocks of {block:,} with scales in 8 bits", format=label(name), block=block)
+        else:
+            setting = tr("{format}, blocks of {block:,} with scales in float32", format=label(name), block=block)
         shown.append(
             Setting(
                 line=f"{name} {'plain' if plain else 'nested'}",
-                name=LABELS[name],
-                label=f"{LABELS[name]}, blocks of {block:,}{scales}",
+                name=label(name),
+                label=str(setting),
                 size=point.bits_per_parameter,
                 error=100 * point.relative_rmse,
-                ink=COLOURS[name],
+                colour_index=COLOURS[name],
                 key=(name, block, nested),
                 hollow=plain,
-                best=point.pareto,
+                on_front=point.pareto,
             )
         )
     return shown
 
 
-def setting_in_force(params: QuantizationParams) -> tuple[str, int, bool]:
+def current_setting(params: QuantizationParams) -> tuple[str, int, bool]:
+    """The key of the setting of these params."""
     nested = params.double_quantization and not FORMATS[params.formats[0]].affine
     return params.format, params.block_size, nested
 
 
 def outlier_curves(result: QuantizationResult | None) -> list[Series]:
-    """Error of the other weights in each format against the size of one outlier in a thousand."""
+    """The error of the other weights in each format against the size of one outlier in a thousand."""
     rows = () if result is None else result.outliers
     return _curves(rows, lambda row: (row.format, row.outlier_scale, row.others_relative_rmse))
 
 
 def distribution_curves(result: QuantizationResult | None, distribution: str) -> list[Series]:
-    """Error of each format against the block size, for one of DISTRIBUTIONS."""
+    """The error of each format against the block size, for one of DISTRIBUTIONS."""
     rows = () if result is None else [row for row in result.distributions if row.distribution == distribution]
     return _curves(rows, lambda row: (row.format, float(row.block_size), row.relative_rmse))
 
 
 def implementations(result: QuantizationResult | None) -> list[ImplResult]:
-    """Those that were timed, operation by operation."""
+    """The compared implementations, operation by operation."""
     rows = () if result is None else result.comparison
-    return [replace(row, label=f"{row.operation} · {row.label}") for row in rows]
+    return [
+        replace(
+            row,
+            label=tr(
+                "{operation} · {implementation}", operation=operation_label(row.operation), implementation=row.label
+            ),
+        )
+        for row in rows
+    ]
 
 
 def is_of_one_tensor(result: QuantizationResult | None) -> bool:
@@ -146,35 +162,36 @@ def is_of_one_tensor(result: QuantizationResult | None) -> bool:
 
 
 def first_tensor(plan: Plan, fitting: QuantizationResult | None) -> str:
-    """The tensor that is shown where none is selected."""
+    """The tensor that is shown if none is selected."""
     return fitting.map_rows[0].tensor if fitting is not None and fitting.map_rows else plan.sampled
 
 
 def report_rows(plan: Plan, result: QuantizationResult | None) -> ReportRows:
-    """A report, whole or so far; before a run what the headers of a checkpoint say, if anything."""
+    """The report, complete or so far. Before a run only the skipped tensors are known, from the headers."""
     if result is not None:
         return ReportRows(result.tensors, result.layers, result.skipped)
     return ReportRows(skipped=() if plan.checkpoint is None else skipped_rows(plan.checkpoint.skipped))
 
 
 def saver(result: QuantizationResult | None) -> Callable[[Path], None] | None:
-    """Writes the report of a run as the ending of a path says; None before one. Raises TilescopeError."""
+    """A function that saves the report of a run in the file type of a path; None without a run. It raises
+    TilescopeError."""
     return None if result is None else lambda path: save_report(str(path), result)
 
 
 def short_name(layer: int, kind: str) -> str:
-    """'L12 mlp.down_proj'; without a layer the kind alone."""
+    """'L12 mlp.down_proj'; without a layer only the kind."""
     return kind if layer < 0 else f"L{layer} {kind}"
 
 
 def _curves(rows: Iterable[T], place: Callable[[T], tuple[str, float, float | None]]) -> list[Series]:
-    """A line per format through (x, error); an error of nothing is left out."""
+    """One line per format through its (x, error); points without an error are left out."""
     by_format: dict[str, list[tuple[float, float]]] = {}
     for name, x, error in map(place, rows):
         if error:
             by_format.setdefault(name, []).append((x, 100 * error))
     return [
-        Series(LABELS[name], *np.array(by_format[name]).T, colour)
+        Series(label(name), *np.array(by_format[name]).T, colour)
         for name, colour in COLOURS.items()
         if name in by_format
     ]

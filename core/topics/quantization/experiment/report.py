@@ -26,8 +26,9 @@ from core.contracts.text import EMPTY, Text, sentences, tr, tr_plural
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
 from core.language_model.cache import cache_folder
+from core.topics.quantization.labels import DRAWN_TENSOR
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.result import DRAWN_TENSOR, QuantizationResult
+from core.topics.quantization.result import QuantizationResult
 from core.topics.quantization.sampling import draw_weights
 
 _PARTIAL_EVERY_S = 1.0

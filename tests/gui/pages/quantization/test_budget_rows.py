@@ -40,10 +40,10 @@ def test_that_no_rows_are_one_sentence(plot: RowChart) -> None:
 def test_that_a_row_is_read_out_with_its_parts_and_what_holds_it(plot: RowChart) -> None:
     text = plot.describe(1)
     assert "4.127 bits per parameter" in text
-    assert "weights 33.0 GB (33,000,000,000 B)" in text
+    assert "weights: 33.0 GB (33,000,000,000 B)" in text
     assert "linear layers 31.0 GB, the rest 2.00 GB" in text
     assert "27.0% of bf16" in text
-    assert "the smallest that holds them: 80.0 GB (A100, H100)" in text
+    assert "smallest GPU memory that fits: 80.0 GB (A100, H100)" in text
 
 
 def test_that_weights_larger_than_any_memory_say_so(plot: RowChart) -> None:

@@ -35,12 +35,12 @@ def view(qtbot: Any) -> CodebookView:
 
 
 def in_histogram(view: CodebookView, x: float) -> QPointF:
-    parts = view.canvas.geometry_of_parts
+    parts = view.canvas.parts_geometry
     return QPointF(parts.x_of(x), parts.histogram.center().y())
 
 
 def in_row(view: CodebookView, row: int, x: float) -> QPointF:
-    parts = view.canvas.geometry_of_parts
+    parts = view.canvas.parts_geometry
     return QPointF(parts.x_of(x), parts.row_rect(row).center().y())
 
 
@@ -55,8 +55,8 @@ def test_that_a_bin_reads_its_level_ends_and_share(view: CodebookView) -> None:
     assert "20.00% of the weights: 2 of 10" in text
     of_affine = view.describe(in_row(view, 1, 0.999)) or ""
     assert "Many, code 254 of 255" in of_affine
-    assert "minimum (-1) to its maximum (1)" in of_affine
-    parts = view.canvas.geometry_of_parts
+    assert "minimum (-1) and maximum (1)" in of_affine
+    parts = view.canvas.parts_geometry
     assert view.describe(QPointF(parts.histogram.left() - 20, parts.histogram.center().y())) is None
     assert view.describe(parts.axis.center()) is None
 
@@ -113,7 +113,7 @@ def test_that_no_weights_and_no_formats_draw_without_an_error(view: CodebookView
     row = LevelRow("few", "Few", LEVELS, FEW.boundaries, np.zeros(5, int), 0)
     view.set_codebooks([row], Histogram(WEIGHTS.edges, nothing, nothing), "few")
     assert not view.grab().isNull()
-    assert "no weights counted" in row.describe(2)
+    assert "no weights were counted" in row.describe(2)
     view.set_codebooks([], WEIGHTS, "few")
     assert view.is_empty
 

@@ -33,7 +33,7 @@ def plot(qtbot: Any) -> LineChart:
 def test_that_a_bin_reads_every_format_the_chosen_one_first(plot: LineChart) -> None:
     lines = (plot.describe(0.05, 0.0) or "").splitlines()
     assert lines == [
-        "error +0 to +0.1 of absmax",
+        "error from +0 to +0.1 of absmax",
         "Narrow: 50.000% of the weights (50)",
         "Wide: 39.000% of the weights (39)",
     ]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from gui.pages.quantization.pareto import Pareto, Setting, SpreadAxis
 
-NF4 = Setting("nf4 n", "NF4", "NF4, blocks of 64", 4.127, 9.2, 0, ("nf4", 64, True), best=True)
+NF4 = Setting("nf4 n", "NF4", "NF4, blocks of 64", 4.127, 9.2, 0, ("nf4", 64, True), on_front=True)
 PLAIN = Setting("nf4 p", "NF4", "NF4, blocks of 16", 6.0, 8.0, 0, ("nf4", 16, False), hollow=True)
-INT8 = Setting("int8 n", "INT8", "INT8, blocks of 64", 8.127, 0.64, 5, ("int8", 64, True), best=True)
+INT8 = Setting("int8 n", "INT8", "INT8, blocks of 64", 8.127, 0.64, 5, ("int8", 64, True), on_front=True)
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_that_each_setting_is_read_and_picked_where_it_lies(plot: Pareto, settin
     assert text.startswith(setting.label)
     assert f"{setting.size:.4g} bits per parameter" in text
     assert f"{setting.error:.4g}%" in text
-    assert ("Pareto front" in text) is setting.best
-    assert ("in force" in text) is (setting is NF4)
+    assert ("Pareto front" in text) is setting.on_front
+    assert ("current setting" in text) is (setting is NF4)
     with qtbot.waitSignal(plot.setting_picked) as caught:
         plot.chart.clicked.emit(*place(plot, setting))
     assert caught.args == [setting.key]
@@ -58,8 +58,8 @@ def test_that_other_settings_replace_the_lines_and_none_is_the_empty_state(plot:
     assert len(plot._lines) == 3
     plot.set_settings([NF4])
     assert len(plot._lines) == 1
-    assert [entry.label for entry in plot.legend.entries] == ["NF4"]
-    assert [entry.label for entry in plot.marks.entries] == ["Pareto front: nothing smaller is as exact"]
+    assert [str(entry.label) for entry in plot.legend.entries] == ["NF4"]
+    assert [str(entry.label) for entry in plot.marks.entries] == ["Pareto front: nothing smaller is as exact"]
     plot.set_settings([])
     assert plot.is_empty
 

@@ -60,7 +60,7 @@ def selected_cell(page: QuantizationPage) -> tuple[int | None, int | None]:
 
 
 def click_row(page: QuantizationPage, row: int, x: float = 0.0) -> None:
-    parts = page.codebooks.canvas.geometry_of_parts
+    parts = page.codebooks.canvas.parts_geometry
     at = QPointF(parts.x_of(x), parts.row_rect(row).center().y())
     QTest.mouseClick(page.codebooks.canvas, Qt.MouseButton.LeftButton, pos=at.toPoint())
 
@@ -74,11 +74,11 @@ def test_that_the_plan_is_drawn_at_once_and_says_that_it_is_modelled(page: Quant
         page.cards["codebooks"].badge,
         page.cards["map"].badge,
         page.cards["formats"].badge,
-        page.headline.badges[0],
+        page.key_metrics.badges[0],
     ):
         assert badge.provenance is Provenance.MODELLED
-    assert page.headline.numbers[0].label == "SNR of NF4"
-    assert page.headline.numbers[0].value.endswith("dB")
+    assert page.key_metrics.numbers[0].label == "SNR of NF4"
+    assert page.key_metrics.numbers[0].value.endswith("dB")
 
 
 def test_that_a_click_on_a_codebook_changes_the_form_and_every_picture(page: QuantizationPage) -> None:
@@ -87,7 +87,7 @@ def test_that_a_click_on_a_codebook_changes_the_form_and_every_picture(page: Qua
     assert page.codebooks.row is not None
     assert page.codebooks.row.id == "int4"
     assert page.selection.selection.get("format") == "int4"
-    assert page.headline.numbers[0].label == "SNR of INT4"
+    assert page.key_metrics.numbers[0].label == "SNR of INT4"
     assert selected_cell(page) == (3, None)
     page.form.undo_stack.undo()
     assert params(page).format == "nf4"
@@ -117,11 +117,11 @@ def test_that_a_format_can_be_chosen_in_every_view(page: QuantizationPage, view:
 
 def test_that_a_setting_of_the_sweep_goes_into_the_form_as_one_step(page: QuantizationPage, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: not page.formats_view.pareto.is_empty)
-    assert page.formats_view.pareto.here == ("nf4", 64, True)
+    assert page.formats_view.pareto.current == ("nf4", 64, True)
     page.formats_view.pareto.setting_picked.emit(("int4", 128, False))
     found = params(page)
     assert (found.format, found.block_size, found.double_quantization) == ("int4", 128, False)
-    qtbot.waitUntil(lambda: page.formats_view.pareto.here == ("int4", 128, False))
+    qtbot.waitUntil(lambda: page.formats_view.pareto.current == ("int4", 128, False))
     page.formats_view.pareto.setting_picked.emit(("int4-affine", 32, False))
     assert params(page).double_quantization is False
     page.form.undo_stack.undo()
@@ -134,8 +134,8 @@ def test_that_a_run_replaces_the_plan_and_is_measured(page: QuantizationPage) ->
     result = present(page)
     assert page.cards["codebooks"].badge.provenance is Provenance.MEASURED_CPU
     assert page.cards["formats"].badge.provenance is Provenance.MEASURED_CPU
-    assert [badge.provenance for badge in page.headline.badges] == [Provenance.MEASURED_CPU, Provenance.MODELLED]
-    assert [number.label for number in page.headline.strips[1].numbers] == [
+    assert [badge.provenance for badge in page.key_metrics.badges] == [Provenance.MEASURED_CPU, Provenance.MODELLED]
+    assert [number.label for number in page.key_metrics.strips[1].numbers] == [
         "bits per parameter",
         "quantized (115 kB stored)",
     ]
@@ -143,7 +143,7 @@ def test_that_a_run_replaces_the_plan_and_is_measured(page: QuantizationPage) ->
     assert len(page.formats_view.pareto.settings) == 12
     assert page.map_panel.map.grid is not None
     assert page.map_panel.map.grid.rows == len(tensors())
-    worst = page.headline.strips[0].numbers[-1]
+    worst = page.key_metrics.strips[0].numbers[-1]
     assert worst.label == "worst: L1 mlp.down_proj"
     assert worst.tone == "bad"
 
@@ -155,13 +155,13 @@ def test_that_a_tensor_is_selected_everywhere_and_a_second_click_lets_it_go(page
     page.map_panel.map.chart.clicked.emit(50.0, row + 0.5)
     assert page.selection.selection.get("tensor") == WORST
     assert selected_cell(page) == (row, None)
-    assert page.headline.strips[0].numbers[-1].label == "L1 mlp.down_proj"
-    assert page.headline.numbers[1].value == "30%"
-    page.map_panel.ways.choose(LAYERS)
+    assert page.key_metrics.strips[0].numbers[-1].label == "L1 mlp.down_proj"
+    assert page.key_metrics.numbers[1].value == "30%"
+    page.map_panel.views.choose(LAYERS)
     assert selected_cell(page) == (1, 1)
-    page.map_panel.ways.choose(EVERY_FORMAT)
+    page.map_panel.views.choose(EVERY_FORMAT)
     assert np.allclose(page.map_panel.map.grid.values[0], 30.0) if page.map_panel.map.grid else False
-    page.map_panel.ways.choose(TENSORS)
+    page.map_panel.views.choose(TENSORS)
     page.map_panel.map.chart.clicked.emit(50.0, row + 0.5)
     assert "tensor" not in page.selection.selection
     assert page.map_panel.map.row is None
@@ -178,7 +178,7 @@ def test_that_a_tensor_of_the_table_is_lit_in_the_map_and_escape_lets_it_go(page
 
 def test_that_arrows_walk_over_layers_and_kinds_and_stay_at_the_edge(page: QuantizationPage) -> None:
     present(page)
-    page.map_panel.ways.choose(LAYERS)
+    page.map_panel.views.choose(LAYERS)
     page.selection.update(tensor=WORST)
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Up):
         QTest.keyClick(page.map_panel.map.pad, key)
@@ -204,7 +204,7 @@ def test_that_a_report_in_the_making_grows_and_keeps_the_selection(page: Quantiz
         if count == 5:
             page.deployment_view.report.tensor_picked.emit(WORST)
         expected = Provenance.MEASURED_CPU if count else Provenance.MODELLED
-        assert page.headline.badges[0].provenance is expected
+        assert page.key_metrics.badges[0].provenance is expected
         assert page.cards["codebooks"].badge.provenance is Provenance.MODELLED
     assert page.map_panel.map.grid is not None
     assert page.map_panel.map.grid.rows == 7
@@ -234,7 +234,7 @@ def test_that_another_format_or_preset_makes_nothing_stale_but_other_blocks_do(p
 
 
 def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -> None:
-    page.map_panel.ways.choose(TENSORS)
+    page.map_panel.views.choose(TENSORS)
     page.formats_view.show_picture(OUTLIERS)
     page.deployment_view.show_picture(OUTPUTS)
     for figure in (page.map_panel.map, page.formats_view.outliers, page.deployment_view.outputs):
@@ -243,12 +243,12 @@ def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -
     page.formats_view.show_picture(DISTRIBUTION)
     assert page.formats_view.distributions.curves.is_empty
     page.form.propose(params(page).changed(outputs=False))
-    assert "Switch Effect on outputs on" in page.deployment_view.outputs.empty_sentence
+    assert "Turn on Effect on outputs" in page.deployment_view.outputs.empty_sentence
     present(page)
     page.formats_view.show_picture(OUTLIERS)
     assert not page.formats_view.outliers.is_empty
     page.formats_view.show_picture(DISTRIBUTION)
-    page.formats_view.distributions.ways.choose(3)
+    page.formats_view.distributions.buttons.choose(3)
     assert page.formats_view.distributions.distribution == "uniform"
     assert not page.formats_view.distributions.curves.is_empty
     page.withdraw()
@@ -259,7 +259,7 @@ def test_that_what_needs_a_run_says_so_in_one_sentence(page: QuantizationPage) -
 def test_that_timed_kernels_are_compared_and_untimed_ones_are_not(page: QuantizationPage) -> None:
     page.deployment_view.show_picture(KERNELS)
     kernels = page.deployment_view.kernels
-    assert "Switch Benchmark kernels on" in kernels.comparison.empty_sentence
+    assert "Turn on Benchmark kernels" in kernels.comparison.empty_sentence
     page.form.propose(params(page).changed(kernels=False, timing=True))  # timed without being traced
     assert kernels.comparison.empty_sentence.startswith("Run (F5) to compare")
     page.form.undo_stack.undo()
@@ -283,8 +283,9 @@ def test_that_codes_that_differ_are_said_even_of_a_run_that_timed_nothing(page: 
     page.present(replace(result, agreement=rows), {})
     assert page.deployment_view.kernels.comparison.is_empty
     assert page.deployment_view.kernels.agreement.text().splitlines() == [
-        "Codes that differ, Triton (traced) and numpy, of 16,384 each: NF4\N{NO-BREAK SPACE}3, INT8 not compared.",
-        "Codes that differ, Triton (traced) and bitsandbytes, of 16,384 each: NF4\N{NO-BREAK SPACE}0.",
+        "Codes that differ between Triton (traced) and numpy, of 16,384 per format: NF4\N{NO-BREAK SPACE}3, "
+        "INT8 not compared.",
+        "Codes that differ between Triton (traced) and bitsandbytes, of 16,384 per format: NF4\N{NO-BREAK SPACE}0.",
     ]
     assert page.cards["practice"].badge.provenance is Provenance.TRACED
     page.form.propose(params(page).changed(block_size=512))
@@ -295,7 +296,7 @@ def test_that_a_run_without_errors_of_the_selected_tensor_draws_no_other_one_und
     page: QuantizationPage,
 ) -> None:
     present(page)
-    page.map_panel.ways.choose(EVERY_FORMAT)
+    page.map_panel.views.choose(EVERY_FORMAT)
     page.deployment_view.report.tensor_picked.emit("model.norm.weight")
     assert page.map_panel.map.is_empty
     assert "no errors of model.norm.weight" in page.map_panel.map.empty_sentence
@@ -359,7 +360,7 @@ def test_that_a_result_without_numbers_is_drawn(page: QuantizationPage) -> None:
     for formats in (SIZES, ERRORS, OUTLIERS, DISTRIBUTION):
         page.formats_view.show_picture(formats)
         page.deployment_view.show_picture(formats)
-    assert page.headline.badges[0].provenance is Provenance.MODELLED
+    assert page.key_metrics.badges[0].provenance is Provenance.MODELLED
 
 
 def test_that_both_themes_draw(page: QuantizationPage, qapp: Any) -> None:

@@ -83,9 +83,9 @@ def test_that_a_scale_of_zero_has_no_relative_error() -> None:
 def test_that_losses_keep_what_is_not_a_number_apart() -> None:
     lost = replace(OUTPUT, format="nf4", loss=None, perplexity=None, loss_increase=None)
     (band,) = loss_rows((OUTPUT, lost)).bands
-    assert band.heads[0].startswith("loss 1.800 as it is")
+    assert band.heads[0].startswith("unquantized: loss 1.800")
     assert [row.name for row in band.rows] == ["NF4"]
-    assert "not a number" in band.rows[0].read_out
+    assert "NaN or inf" in band.rows[0].read_out
     assert loss_rows(()).bands == ()
 
 

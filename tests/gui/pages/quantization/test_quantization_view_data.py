@@ -75,7 +75,7 @@ def test_that_scales_outliers_and_outputs_hang_on_parameters_of_their_own() -> N
 def test_that_the_setting_in_force_is_a_point_of_the_sweep(name: str, block_size: int, nested: bool) -> None:
     params = PARAMS.changed(format=str(name), block_size=block_size, double_quantization=nested)
     keys = {setting.key for setting in view_data.settings(plan(params).sweep)}
-    assert view_data.setting_in_force(params) in keys
+    assert view_data.current_setting(params) in keys
 
 
 def test_that_before_a_run_the_numbers_are_of_all_the_weights_in_the_chosen_format() -> None:
@@ -95,8 +95,8 @@ def test_that_weights_that_are_no_numbers_are_said_before_the_worst_tensor() -> 
     (_, errors), (_, sizes) = key_metrics.groups(plan(PARAMS), result, None)
     last = errors[-1]
     assert (last.value, last.label, last.tone) == ("12", "NaN or inf weights", "bad")
-    assert all("modelled" in number.detail for number in sizes)
-    assert not any("modelled" in number.detail for number in errors)
+    assert all("Modelled" in number.detail for number in sizes)
+    assert not any("Modelled" in number.detail for number in errors)
 
 
 def test_that_codebooks_keep_their_order_whatever_is_chosen() -> None:
@@ -150,7 +150,7 @@ def test_that_tensors_without_an_error_or_a_layer_have_their_place() -> None:
     assert ordered is not None
     assert ordered.key(0, 0) == WORST
     assert sorted(ordered.cells) == sorted(name for name, _, _ in tensors())
-    assert "zeros alone" in describe(of_nf4, tensors()[0][0])
+    assert "only zeros" in describe(of_nf4, tensors()[0][0])
     layers = layer_grid(of_nf4)
     assert layers is not None
     assert np.isfinite(layers.values).sum() == 1
@@ -198,7 +198,7 @@ def test_that_stretches_of_one_drawn_tensor_are_one_row_of_each_format() -> None
     maps = {name: np.repeat(of_format, 3, axis=0) for name, of_format in whole.error_maps.items()}
     result = replace(whole, error_maps=maps)
     assert result.map_rows == tuple(
-        MapRow("weights", -1, f"blocks {begin} to {min(begin + 63, 149)}") for begin in (0, 64, 128)
+        MapRow("weights", -1, "weights", (begin, min(begin + 63, 149))) for begin in (0, 64, 128)
     )
     grid = format_grid(plan(params), result, None)
     assert grid.values.shape == (6, 150)  # columns behind the last block are none
@@ -209,5 +209,5 @@ def test_that_stretches_of_one_drawn_tensor_are_one_row_of_each_format() -> None
     assert stretches.names[1] == "blocks 64 to 127"
     assert stretches.read(1, 0).splitlines()[1] == "blocks 64 to 127"
     assert "block 64: " in stretches.read(1, 0)
-    assert stretches.x_name == "block of the stretch"
+    assert stretches.x_name == "block of the row"
     assert view_data.is_of_one_tensor(result)

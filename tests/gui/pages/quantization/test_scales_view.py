@@ -50,7 +50,7 @@ def test_that_a_scale_is_read_out_before_and_after(plot: ScalesView) -> None:
     text = plot.describe_scale(1.2, 0.0)
     assert text is not None
     assert "scale 2 of 4" in text
-    assert "float32 1\n" in text
+    assert "float32: 1\n" in text
     assert "code 40, restored 1.01, +1.000%" in text
     assert "%" not in str(plot.describe_scale(0, 0))
     assert plot.describe_scale(4.0, 0.0) is None
@@ -70,7 +70,7 @@ def test_that_the_arithmetic_of_the_bits_is_written_out(plot: ScalesView) -> Non
     text = plot.bits.describe(1)
     assert "8/64 = 0.125" in text
     assert "32/(64 × 256) = 0.001953125" in text
-    assert "together 0.1269531: 0.3730469 bits per parameter saved" in text
+    assert "together 0.1269531, which saves 0.3730469 bits per parameter" in text
 
 
 def test_that_a_narrow_view_shows_one_chart_and_a_wide_one_all(plot: ScalesView) -> None:

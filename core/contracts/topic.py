@@ -44,7 +44,8 @@ class Topic:
     function that imports what the experiment takes seconds to import: an idle worker calls it ahead of the first run.
     `result` is what the experiment returns, and partly filled yields. The worker stamps its environment: `runs_on` says
     on which device these params run where the worker resolved one ('cpu' or 'cuda'), `backend` how kernels run there,
-    `packages` which libraries' versions it names beside the usual ones.
+    `packages` which libraries' versions it names beside the usual ones. A topic that `runs_user_code` gets a process of
+    its own for each run.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Topic:
     runs_on: Callable[[Any, str], str] = as_resolved
     backend: Callable[[Any, str], str] = triton_kernels
     packages: tuple[str, ...] = ()
+    runs_user_code: bool = False
 
     def load_experiment(self) -> Experiment:
         """Import the experiment. Worker side only: this is where torch comes in."""

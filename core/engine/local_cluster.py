@@ -20,6 +20,7 @@ from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, tr
 from core.engine.cluster import Cluster, first_line
 from core.engine.exit_reason import exit_reason
+from core.engine.log_tail import tail_of
 from core.engine.run_outcome import RunOutcome
 from core.engine.worker_link import WorkerGone, WorkerLink
 
@@ -34,7 +35,6 @@ _SPIN_COUNT = "1000"
 """How often an idle OpenMP thread checks for work before it sleeps. The default spins for milliseconds: on a busy
 machine, that takes the core away from the thread that it waits for."""
 
-_LOG_TAIL_BYTES = 8192
 _KEPT_LOGS = 4
 _TEMPORARY_PREFIX = "tilescope-engine-"
 _PROGRAM = (
@@ -122,7 +122,7 @@ class LocalCluster(Cluster):
         return exit_reason(self._exit_codes.get(address))
 
     def log_tail(self, address: str) -> str:
-        return _tail(self._logs[address]) if address in self._logs else ""
+        return tail_of(self._logs[address]) if address in self._logs else ""
 
     def no_worker(self, waited_s: float) -> Text:
         return tr(
@@ -206,16 +206,6 @@ def _kill_with_children(pid: int) -> None:
             with suppress(psutil.Error):
                 child.kill()
         process.kill()
-
-
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as log:
-            log.seek(0, 2)
-            log.seek(max(0, log.tell() - _LOG_TAIL_BYTES))
-            return log.read().decode(errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _remove_leftovers() -> None:

@@ -15,17 +15,24 @@ _POLL_S = 0.05
 
 
 class WarmUp:
-    """Imports torch, triton, the experiments and their libraries one by one, and pauses while a run is active.
+    """Imports torch, triton, the experiments and their libraries one by one, and pauses while a run is active. Prepares
+    the process that user code is forked from.
 
     Only one thread of the process imports at a time: two that import torch at once can see a partly imported module.
     """
 
-    def __init__(self, find_device: Callable[[], str], is_run_active: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        find_device: Callable[[], str],
+        is_run_active: Callable[[], bool],
+        prepare_isolation: Callable[[Mapping[str, str]], None],
+    ) -> None:
         self.device = ""
         self.device_known = threading.Event()
         self.over = threading.Event()
         self._find_device = find_device
         self._is_run_active = is_run_active
+        self._prepare_isolation = prepare_isolation
         self._import_lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -53,8 +60,11 @@ class WarmUp:
             self._step(lambda: importlib.import_module("triton"))
             for topic_id in packages:
                 self._step(partial(_import_experiment, topic_id, packages))
-            for topic_id in packages:
+            isolated = _with_user_code(packages)
+            for topic_id in [topic_id for topic_id in packages if topic_id not in isolated]:
                 self._step(partial(_import_libraries, topic_id, packages))
+            if isolated:
+                self._step(lambda: self._prepare_isolation(isolated))
         finally:
             self.device_known.set()
             self.over.set()
@@ -72,6 +82,18 @@ class WarmUp:
 
 def _import_experiment(topic_id: str, packages: Mapping[str, str]) -> None:
     registry.topic(topic_id, packages).load_experiment()
+
+
+def _with_user_code(packages: Mapping[str, str]) -> dict[str, str]:
+    """The topics that run in a process of their own."""
+    return {topic_id: package for topic_id, package in packages.items() if _runs_user_code(topic_id, packages)}
+
+
+def _runs_user_code(topic_id: str, packages: Mapping[str, str]) -> bool:
+    """False where the topic cannot be loaded: its run says why."""
+    with suppress(Exception):
+        return registry.topic(topic_id, packages).runs_user_code
+    return False
 
 
 def _import_libraries(topic_id: str, packages: Mapping[str, str]) -> None:

@@ -37,5 +37,15 @@ def unpack(data: bytes, result: type[Result]) -> Event:
     return archive.typed(kind, values)
 
 
+def kind_of(data: bytes) -> type[Event]:
+    """The class of a packed event, without what it holds. Raises ValueError for anything else."""
+    line, _, _ = data.partition(b"\n")
+    values = json.loads(line)
+    kind = _KINDS.get(values.get("event", "")) if isinstance(values, dict) else None
+    if kind is None:
+        raise ValueError("not an event")
+    return kind
+
+
 def _line(values: dict[str, object]) -> bytes:
     return json.dumps(values).encode() + b"\n"

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from core.contracts import archive, registry
-from core.contracts.errors import THE_CALLERS_TO_MEND, InvalidParams, MissingRequirement, TilescopeError
+from core.contracts import registry
+from core.contracts.errors import MissingRequirement
 from core.contracts.events import Cancelled, Failed, Finished, Partial, Progress, Started
-from core.contracts.result import NOT_STAMPED, Environment, Result
 from core.contracts.text import tr
-from core.contracts.topic import ExperimentRun
-from core.engine import wire
-from core.engine.environment import environment_of
+from core.contracts.topic import Topic
+from core.engine import isolation, wire
+from core.engine.drive import drive, failed
+from core.engine.exit_reason import exit_reason
 from core.engine.mailbox import Mailbox
 from core.engine.run_outcome import RunOutcome
 from core.engine.warm_up import WarmUp
-from core.engine.worker_setup import clear_log
+from core.engine.worker_setup import clear_log, log_tail
 
 _POLL_S = 0.02
-_PARTIAL_EVERY_S = 1 / 60
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
 class _CancelRequested(Exception):
@@ -42,6 +37,9 @@ class _ActiveRun:
     def __init__(self) -> None:
         self.mailbox = Mailbox()
         self.cancel = threading.Event()
+
+    def put(self, event: Progress | Partial) -> None:
+        self.mailbox.put(event)
 
     def check_cancel(self) -> None:
         if self.cancel.is_set():
@@ -70,7 +68,12 @@ def resolve_device(device: str) -> tuple[str, str]:
 
 
 _active: dict[str, _ActiveRun] = {}
-_warm_up = WarmUp(find_device=lambda: resolve_device("auto")[1], is_run_active=lambda: bool(_active))
+_isolation = isolation.Isolation()
+_warm_up = WarmUp(
+    find_device=lambda: resolve_device("auto")[1],
+    is_run_active=lambda: bool(_active),
+    prepare_isolation=_isolation.prepare if isolation.IS_SUPPORTED else lambda packages: None,
+)
 
 
 async def next_events(run_id: str, wait_s: float) -> list[bytes]:
@@ -116,90 +119,50 @@ def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str
             parsed = topic.params.parse(params)
             resolved, label = resolve_device(device)
             torch_device = topic.runs_on(parsed, resolved)
-            experiment = topic.load_experiment()
-            environment = environment_of(topic, parsed, torch_device)
+            is_isolated = topic.runs_user_code and isolation.IS_SUPPORTED
+            if not is_isolated:
+                topic.load_experiment()
         started = Started(started.worker, label)
         run.mailbox.put(started)
-        packed = _drive(experiment(parsed, torch_device), _Stamp(topic.result, environment), run)
+        if is_isolated:
+            packed = _in_its_own_process(topic, package, params, torch_device, run)
+        else:
+            packed = drive(topic, parsed, torch_device, run)
     except _CancelRequested:
         packed = wire.pack(Cancelled())
     except (Exception, SystemExit) as error:
-        packed = wire.pack(_failed(topic_id, error))
+        packed = wire.pack(failed(topic_id, error))
     finally:
         del _active[run_id]
     waiting = [wire.pack(event) for event in run.mailbox.drain()]
     return RunOutcome((wire.pack(started), *waiting, packed), _cuda_is_broken())
 
 
-@dataclass(frozen=True)
-class _Stamp:
-    """Checks that a result is of the topic's class, and stores the environment in it."""
+def _in_its_own_process(topic: Topic, package: str, params: Mapping[str, Any], device: str, run: _ActiveRun) -> bytes:
+    """Run a topic that executes the user's code in a process of its own; returns the terminal event, packed."""
+    terminal = b""
 
-    kind: type[Result]
-    environment: Environment
+    def take(packed: bytes) -> bool:
+        nonlocal terminal
+        kind = wire.kind_of(packed)
+        if kind in (Finished, Failed):
+            terminal = packed
+        elif kind in (Progress, Partial):
+            event = wire.unpack(packed, topic.result)
+            assert isinstance(event, Progress | Partial)
+            run.put(event)
+        else:
+            raise ValueError("the process of the user's code sent an unexpected event")
+        return not terminal
 
-    def on(self, result: Any) -> Result:
-        if not isinstance(result, self.kind):
-            raise TypeError(f"an experiment returns a {self.kind.__name__}, not a {type(result).__name__}")
-        return result if result.environment is not NOT_STAMPED else replace(result, environment=self.environment)
-
-
-def _drive(steps: ExperimentRun, stamp: _Stamp, run: _ActiveRun) -> bytes:
-    """Run the generator to its end, and check for a cancel before each step; returns Finished, packed.
-
-    The generator's finally blocks always run. Events are checked here, so that one that cannot be sent ends the run
-    with a sentence. Of Partials that arrive faster than a window draws, only the newest is sent.
-    """
-    newest: Result | None = None
-    sent_at = -math.inf
+    request = {"topic": topic.id, "package": package, "params": params, "device": device}
     try:
-        while True:
-            run.check_cancel()
-            try:
-                event = next(steps)
-            except StopIteration as end:
-                _put(newest, stamp, run)
-                return wire.pack(Finished(stamp.on(end.value)))
-            match event:
-                case Progress():
-                    archive.plain(event)  # raises here rather than when the event is packed
-                    run.mailbox.put(event)
-                case Partial(newest):
-                    if monotonic() - sent_at > _PARTIAL_EVERY_S:
-                        _put(newest, stamp, run)
-                        newest, sent_at = None, monotonic()
-                case _:
-                    raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")
-    finally:
-        steps.close()
-
-
-def _put(partial: Result | None, stamp: _Stamp, run: _ActiveRun) -> None:
-    if partial is not None:
-        stamped = stamp.on(partial)
-        archive.plain(stamped)
-        run.mailbox.put(Partial(stamped))
-
-
-def _failed(topic_id: str, error: BaseException) -> Failed:
-    if isinstance(error, TilescopeError):
-        field = error.field if isinstance(error, InvalidParams) else None
-        return Failed(error.text, blames=field, invalid_input=isinstance(error, THE_CALLERS_TO_MEND))
-    detail = "".join(traceback.format_exception(error))
-    if _is_out_of_memory(error):
-        return Failed(tr("The run of {topic} ran out of memory: try smaller sizes.", topic=topic_id), detail)
-    message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    description = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return Failed(tr("The run of {topic} stopped on an error: {error}.", topic=topic_id, error=description), detail)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether it is MemoryError, torch.OutOfMemoryError, or the RuntimeError that torch raises for CPU memory."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY))
-    )
+        _isolation.run(request, take, run.check_cancel)
+    except isolation.ProcessEnded as ended:
+        reason = exit_reason(ended.exit_code, tr("The process of the user's code"))
+        message = tr("{reason} while running {topic}. Nothing else is affected.", reason=reason, topic=topic.id)
+        return wire.pack(Failed(message, log_tail()))
+    return terminal
 
 
 def _cuda_is_broken() -> bool:

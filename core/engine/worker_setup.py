@@ -10,12 +10,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from core.engine.log_tail import tail_of
+
 _PR_SET_PDEATHSIG = 1
 
 
 def set_up() -> None:
     """Make the process give way to the window that started it, and end with it."""
-    _write_to_a_log(Path(os.environ["TILESCOPE_WORKER_LOGS"]) / f"worker-{os.getpid()}.log")
+    _write_to_a_log(_log_path())
     # Ctrl+C in a terminal reaches the whole process group; the window decides what happens to its worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_the_window()
@@ -46,6 +48,15 @@ def _yield_to_the_window() -> None:
         os.nice(5)
     with suppress(OSError):  # Linux only
         Path("/proc/self/oom_score_adj").write_text("800")
+
+
+def log_tail() -> str:
+    """The last lines that this process and its children wrote to stdout and stderr; '' without a log."""
+    return tail_of(_log_path()) if "TILESCOPE_WORKER_LOGS" in os.environ else ""
+
+
+def _log_path() -> Path:
+    return Path(os.environ["TILESCOPE_WORKER_LOGS"]) / f"worker-{os.getpid()}.log"
 
 
 def clear_log() -> None:

@@ -54,7 +54,7 @@ def test_that_an_import_that_kills_workers_is_given_up_and_other_runs_work(
 
 
 def test_that_what_cannot_be_imported_does_not_end_the_warm_up() -> None:
-    warm_up = WarmUp(find_device=lambda: 1 / 0, is_run_active=lambda: False)  # type: ignore[arg-type, return-value]
+    warm_up = WarmUp(find_device=lambda: 1 / 0, is_run_active=lambda: False, prepare_isolation=lambda packages: None)  # type: ignore[arg-type, return-value]
     warm_up.begin({"gone": "tests.engine.gone"})
     warm_up.begin({"gone": "tests.engine.gone"})
     assert warm_up.over.wait(TIMEOUT_S)
@@ -71,14 +71,14 @@ def test_that_libraries_are_imported_ahead_of_a_run_and_one_that_is_missing_ends
     monkeypatch.setattr("tests.engine.helpers.wait_for_event", lambda: imported.append("libraries"))
     gone = replace(topic, libraries="tests.engine.gone:import_all")
     monkeypatch.setattr(registry, "topic", lambda topic_id, packages: {"gone": gone, "here": here}[topic_id])
-    warm_up = WarmUp(find_device=str, is_run_active=lambda: False)
+    warm_up = WarmUp(find_device=str, is_run_active=lambda: False, prepare_isolation=lambda packages: None)
     warm_up.begin({"gone": "", "here": ""})
     assert warm_up.over.wait(TIMEOUT_S)
     assert imported == ["libraries"]
 
 
 def test_that_waiting_for_the_right_to_import_can_be_cancelled() -> None:
-    warm_up = WarmUp(find_device=str, is_run_active=lambda: False)
+    warm_up = WarmUp(find_device=str, is_run_active=lambda: False, prepare_isolation=lambda packages: None)
 
     class StopWaiting(Exception):
         pass

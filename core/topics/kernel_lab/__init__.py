@@ -21,7 +21,9 @@ TOPIC = Topic(
     plan=plan,
     check=check,
     experiment="core.topics.kernel_lab.experiment:run",
+    libraries="core.topics.kernel_lab.experiment.rehearsal:rehearse",
     claims=CLAIMS,
     result=KernelLabResult,
     backend=backend,
+    runs_user_code=True,
 )

@@ -41,7 +41,7 @@ def call(source: Source, function: str) -> None:
             raise MissingRequirement(_at(source, error)) from error
         except TilescopeError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise RunFailed(_failure(source, function, error)) from error
 
 
@@ -89,7 +89,7 @@ def _imported(source: Source) -> types.ModuleType:
         raise MissingRequirement(_at(source, error)) from error
     except TilescopeError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise InvalidParams(_failure(source, tr("importing the file"), error), "file") from error
     return module
 

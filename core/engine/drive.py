@@ -1,0 +1,109 @@
+"""Drives an experiment to its end: checks what it yields, stamps its results, words its errors. Worker side only."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any, Protocol
+
+from core.contracts import archive
+from core.contracts.errors import THE_CALLERS_TO_MEND, InvalidParams, TilescopeError
+from core.contracts.events import Failed, Finished, Partial, Progress
+from core.contracts.params import Params
+from core.contracts.result import NOT_STAMPED, Environment, Result
+from core.contracts.text import tr
+from core.contracts.topic import ExperimentRun, Topic
+from core.engine import wire
+from core.engine.environment import environment_of
+
+_PARTIAL_EVERY_S = 1 / 60
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+
+
+class Listener(Protocol):
+    """Where a run's events go, and where it learns that it should stop."""
+
+    def put(self, event: Progress | Partial) -> None: ...
+
+    def check_cancel(self) -> None:
+        """Raises what unwinds the run when a cancel was requested."""
+
+
+def drive(topic: Topic, params: Params, device: str, listener: Listener) -> bytes:
+    """Run the experiment on a torch device, 'cpu' or 'cuda'; returns Finished, packed. Raises its errors."""
+    experiment = topic.load_experiment()
+    environment = environment_of(topic, params, device)
+    return _drive(experiment(params, device), _Stamp(topic.result, environment), listener)
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    """Checks that a result is of the topic's class, and stores the environment in it."""
+
+    kind: type[Result]
+    environment: Environment
+
+    def on(self, result: Any) -> Result:
+        if not isinstance(result, self.kind):
+            raise TypeError(f"an experiment returns a {self.kind.__name__}, not a {type(result).__name__}")
+        return result if result.environment is not NOT_STAMPED else replace(result, environment=self.environment)
+
+
+def _drive(steps: ExperimentRun, stamp: _Stamp, run: Listener) -> bytes:
+    """Run the generator to its end, and check for a cancel before each step; returns Finished, packed.
+
+    The generator's finally blocks always run. Events are checked here, so that one that cannot be sent ends the run
+    with a sentence. Of Partials that arrive faster than a window draws, only the newest is sent.
+    """
+    newest: Result | None = None
+    sent_at = -math.inf
+    try:
+        while True:
+            run.check_cancel()
+            try:
+                event = next(steps)
+            except StopIteration as end:
+                _put(newest, stamp, run)
+                return wire.pack(Finished(stamp.on(end.value)))
+            match event:
+                case Progress():
+                    archive.plain(event)  # raises here rather than when the event is packed
+                    run.put(event)
+                case Partial(newest):
+                    if monotonic() - sent_at > _PARTIAL_EVERY_S:
+                        _put(newest, stamp, run)
+                        newest, sent_at = None, monotonic()
+                case _:
+                    raise TypeError(f"an experiment yields Progress and Partial, not {type(event).__name__}")
+    finally:
+        steps.close()
+
+
+def _put(partial: Result | None, stamp: _Stamp, run: Listener) -> None:
+    if partial is not None:
+        stamped = stamp.on(partial)
+        archive.plain(stamped)
+        run.put(Partial(stamped))
+
+
+def failed(topic_id: str, error: BaseException) -> Failed:
+    if isinstance(error, TilescopeError):
+        field = error.field if isinstance(error, InvalidParams) else None
+        return Failed(error.text, blames=field, invalid_input=isinstance(error, THE_CALLERS_TO_MEND))
+    detail = "".join(traceback.format_exception(error))
+    if _is_out_of_memory(error):
+        return Failed(tr("The run of {topic} ran out of memory: try smaller sizes.", topic=topic_id), detail)
+    message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    description = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return Failed(tr("The run of {topic} stopped on an error: {error}.", topic=topic_id, error=description), detail)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is MemoryError, torch.OutOfMemoryError, or the RuntimeError that torch raises for CPU memory."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY))
+    )

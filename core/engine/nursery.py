@@ -1,0 +1,173 @@
+"""A prepared process that forks a child for each run of a user's own code.
+
+What such code breaks (a module, an environment variable, a closed descriptor) ends with its child. So do the processes
+that it started, its threads and its temporary files. The process imports what runs need and computes nothing, so it has
+one thread and can be forked: the child starts within milliseconds.
+
+The worker sends `{"topic", "package", "params", "device"}` with the end of a socket on which the child answers with
+packed events, `{"end": true}` to end the child, and gets `{"exit": code}` when the child is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import psutil
+
+from core.contracts import registry
+from core.contracts.events import Partial, Progress
+from core.engine import frames, wire
+from core.engine.drive import drive, failed
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_MAX_REQUEST_BYTES = 1 << 20
+
+
+class Nursery:
+    """At most one child at a time, and whatever that child started."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._child: int | None = None
+        self._folder = ""
+        self._exits, wakeup = socket.socketpair()
+        wakeup.setblocking(False)
+        signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._wakeup = wakeup
+
+    def serve(self) -> None:
+        """Until the worker is gone."""
+        try:
+            while True:
+                ready, _, _ = select.select([self._control, self._exits], [], [])
+                if self._exits in ready:
+                    self._exits.recv(4096)
+                    self._reap()
+                if self._control in ready and not self._answer():
+                    return
+        finally:
+            self._end_child()
+
+    def _answer(self) -> bool:
+        """Take one request; False when there will be no more."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, _MAX_REQUEST_BYTES, 1)
+        except OSError:
+            return False
+        if not data:
+            return False
+        request = json.loads(data)
+        if request.get("end"):
+            self._end_child()
+        else:
+            self._fork(request, socket.socket(fileno=descriptors[0]))
+        return True
+
+    def _fork(self, request: dict[str, Any], answers: socket.socket) -> None:
+        self._folder = tempfile.mkdtemp(prefix="tilescope-run-")
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for inherited in (self._control, self._exits, self._wakeup):
+                inherited.close()
+            _run(request, answers, self._folder)
+        self._child = pid
+        answers.close()
+
+    def _reap(self) -> None:
+        """Collect the child and every orphan of it; report the child's exit once nothing of it is left."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self._child:
+                    self._child = None
+                    self._clean_up()
+                    with suppress(OSError):
+                        self._control.sendall(json.dumps({"exit": os.waitstatus_to_exitcode(ended[1])}).encode())
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(self._child, 0)
+            self._child = None
+            self._clean_up()
+            with suppress(OSError):
+                self._control.sendall(json.dumps({"exit": -signal.SIGKILL}).encode())
+
+    def _clean_up(self) -> None:
+        """End the processes that the child left: they belong to this process now. Remove its temporary files."""
+        with suppress(psutil.Error):
+            while children := psutil.Process().children(recursive=True):
+                for child in children:
+                    with suppress(psutil.Error):
+                        child.kill()
+                with suppress(ChildProcessError):
+                    os.waitpid(-1, 0)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _ToWorker:
+    """Sends the child's events to the worker. A cancel ends the process, so there is nothing to check."""
+
+    def __init__(self, answers: socket.socket) -> None:
+        self._answers = answers
+
+    def put(self, event: Progress | Partial) -> None:
+        self.send(wire.pack(event))
+
+    def send(self, packed: bytes) -> None:
+        for part in frames.pack({}, [packed]):
+            self._answers.sendall(part)
+
+    def check_cancel(self) -> None:
+        pass
+
+
+def _run(request: dict[str, Any], answers: socket.socket, folder: str) -> NoReturn:
+    """The child: run the experiment, send its events, and end without returning to the nursery's code."""
+    try:
+        os.setsid()
+        _set_process_flag(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        listener, topic_id = _ToWorker(answers), request["topic"]
+        try:
+            topic = registry.topic(topic_id, {topic_id: request["package"]})
+            packed = drive(topic, topic.params.parse(request["params"]), request["device"], listener)
+        except BaseException as error:  # the user's code may raise anything, and all of it ends here
+            packed = wire.pack(failed(topic_id, error))
+        listener.send(packed)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(0)
+
+
+def _set_process_flag(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value)
+
+
+def main() -> None:
+    """Import what the experiments need, then serve. Arguments: the descriptor of the socket, the packages as JSON."""
+    control, packages = socket.socket(fileno=int(sys.argv[2])), json.loads(sys.argv[3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _set_process_flag(_PR_SET_CHILD_SUBREAPER, 1)
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # the CUDA driver does not survive a fork
+    for topic_id in packages:
+        with suppress(Exception):  # the run says why
+            registry.topic(topic_id, packages).load_experiment()
+            registry.topic(topic_id, packages).load_libraries()
+    Nursery(control).serve()

@@ -1,0 +1,159 @@
+"""A user's code runs in a process of its own: whatever it breaks ends with its run."""
+
+from __future__ import annotations
+
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.contracts.events import Cancelled, Event, Failed, Finished
+from core.engine import Engine
+from core.engine.isolation import IS_SUPPORTED
+from tests.engine.helpers import TIMEOUT_S, events_of
+
+pytestmark = pytest.mark.skipif(not IS_SUPPORTED, reason="needs fork")
+
+KERNEL = """
+import os, sys
+import torch
+import triton
+import triton.language as tl
+
+@triton.jit
+def copy(x, y, BLOCK: tl.constexpr):
+    offsets = tl.arange(0, BLOCK)
+    tl.store(y + offsets, tl.load(x + offsets))
+
+def launch():
+    x = torch.ones(16)
+    copy[(1,)](x, torch.empty_like(x), BLOCK=16)
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    engine = Engine(warm_up=False, grace_s=0.5)
+    engine.start()
+    yield engine
+    engine.close()
+
+
+def ending(engine: Engine, folder: Path, body: str) -> Event:
+    """The terminal event of a file whose `main` has this body."""
+    file = folder / "mine.py"
+    file.write_text(KERNEL + "\ndef main():\n" + textwrap.indent(textwrap.dedent(body), "    "))
+    return events_of(engine.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu"))[-1]
+
+
+def descendants() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+@pytest.mark.parametrize(
+    "sabotage",
+    [
+        'sys.modules["triton"] = None',
+        "tl.load = None",
+        'os.environ["PATH"] = os.environ["TRITON_INTERPRET"] = "1"',
+        "os.closerange(3, 256)",
+        "os.close(1); os.close(2)",
+        "torch.empty = None",
+        "import builtins; builtins.len = None",
+        'os.chdir("/")',
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "sys.setrecursionlimit(50)",
+    ],
+)
+def test_that_what_a_file_breaks_ends_with_its_run(engine: Engine, tmp_path: Path, sabotage: str) -> None:
+    assert isinstance(ending(engine, tmp_path, f"launch()\n{sabotage}"), Finished | Failed)
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("sys.exit(3)", "main called sys.exit(3)"),
+        ("raise KeyboardInterrupt", "main raised KeyboardInterrupt"),
+        ("raise GeneratorExit", "main raised GeneratorExit"),
+        ('class Mine(BaseException): pass\nraise Mine("so")', "main raised Mine: so"),
+        ("os._exit(3)", "The process of the user's code exited with code 3"),
+        ("os.kill(os.getpid(), 11)", "The process of the user's code crashed with a segmentation fault (SIGSEGV)"),
+        ("os.kill(os.getpid(), 9)", "The process of the user's code was killed from outside (SIGKILL)"),
+    ],
+)
+def test_that_every_way_to_end_is_told_as_what_it_is(engine: Engine, tmp_path: Path, body: str, sentence: str) -> None:
+    failed = ending(engine, tmp_path, f"launch()\n{body}")
+    assert isinstance(failed, Failed)
+    assert sentence in str(failed.sentence)
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+
+
+@pytest.mark.parametrize("way", ["a child", "a child of a session of its own", "an orphan", "a thread"])
+def test_that_nothing_that_a_file_starts_survives_its_run(engine: Engine, tmp_path: Path, way: str) -> None:
+    start = {
+        "a child": 'import subprocess; subprocess.Popen(["sleep", "600.125"])',
+        "a child of a session of its own": (
+            'import subprocess; subprocess.Popen(["sleep", "600.125"], start_new_session=True, close_fds=False)'
+        ),
+        "an orphan": "if os.fork() == 0:\n    os.setsid()\n    os.fork() or os.execvp('sleep', ['sleep', '600.125'])\n"
+        "    os._exit(0)",
+        "a thread": "import threading, time\nthreading.Thread(target=lambda: time.sleep(600)).start()",
+    }[way]
+    assert isinstance(ending(engine, tmp_path, f"launch()\n{start}"), Finished)
+    assert not [process for process in descendants() if "600.125" in process.cmdline()]
+
+
+def test_that_temporary_files_of_a_run_are_removed(engine: Engine, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    body = f"launch()\nimport tempfile\nopen({str(note)!r}, 'w').write(tempfile.mkdtemp())"
+    assert isinstance(ending(engine, tmp_path, body), Finished)
+    made = Path(note.read_text())
+    assert made.is_relative_to(tempfile.gettempdir())
+    assert not made.parent.exists()
+
+
+def test_that_a_cancel_ends_a_file_that_does_not_listen(engine: Engine, tmp_path: Path) -> None:
+    file, note = tmp_path / "loops.py", tmp_path / "note"
+    file.write_text(KERNEL + f"\ndef main():\n    launch()\n    open({str(note)!r}, 'w')\n    while True: pass\n")
+    run = engine.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu")
+    stream = run.stream(TIMEOUT_S)
+    for _ in stream:
+        if note.exists():
+            break
+    run.cancel()
+    assert [*stream][-1] == Cancelled()
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+
+
+def test_that_an_answer_that_tries_to_execute_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """The file finds the socket to the worker and sends a pickle that would create a file."""
+    note = tmp_path / "executed"
+    body = f"""
+    launch()
+    import pickle, socket, struct
+    class Bomb:
+        def __reduce__(self): return (open, ({str(note)!r}, "w"))
+    for number in range(3, 64):
+        try: end = socket.socket(fileno=os.dup(number))
+        except OSError: continue
+        for data in (pickle.dumps(Bomb()), struct.pack(">Q", 4) + b"junk", struct.pack(">Q", 1 << 62)):
+            try: end.sendall(data)
+            except OSError: pass
+    """
+    failed = ending(engine, tmp_path, body)
+    assert isinstance(failed, Failed)
+    assert not note.exists()
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+
+
+def test_that_a_prepared_process_that_dies_is_replaced(engine: Engine, tmp_path: Path) -> None:
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+    (prepared,) = [process for process in descendants() if "nursery" in " ".join(process.cmdline())]
+    prepared.kill()
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished | Failed)
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+    assert prepared.pid not in [process.pid for process in descendants()]

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetrics, QPalette
 from PySide6.QtWidgets import QApplication
 
 from core.contracts.claims import Verdict
@@ -191,9 +191,16 @@ def style_sheet(theme: Theme) -> str:
     values: dict[str, str] = {key: value for key, value in vars(theme).items() if isinstance(value, str)} | {
         f"font_{key}": f"{px}px" for key, px in FONT_SIZES_PX.items()
     }
+    values |= {f"line_{key}": f"{_line_px(key)}px" for key in FONT_SIZES_PX}
     values |= {"mono": ", ".join(f'"{f}"' for f in _mono_families()), "icons": icons}
     values |= {"good_soft": mix(theme.surface, theme.good, 0.14), "bad_soft": mix(theme.surface, theme.bad, 0.14)}
     return re.sub(r"@([a-z_]+)", lambda match: values[match.group(1)], template)
+
+
+@cache
+def _line_px(size: str) -> int:
+    """The height of a line with Latin and Chinese letters. What is as high as that stays so in another language."""
+    return QFontMetrics(ui_font(size, bold=True)).size(0, "Ag中文").height()
 
 
 def _palette(theme: Theme) -> QPalette:

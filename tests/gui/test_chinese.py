@@ -58,7 +58,7 @@ def _still(window: MainWindow) -> set[Seen]:
 
 
 def english(seen: Iterable[Seen], example: Example) -> list[Seen]:
-    names, tokens = example.names, example.tokens
+    names, tokens = example.names | {"Qt for Python"}, example.tokens
     return sorted((text for text in seen if english_words(text.text, names) and not _is_token(text, tokens)), key=str)
 
 

@@ -98,6 +98,8 @@ def texts_of(root: QWidget) -> Iterator[Seen]:
                 yield Seen(file, kind, _plain(text), owner)
     for action in root.findChildren(QAction):
         parent = action.parent()
+        if type(parent).__module__.startswith("pyqtgraph"):
+            continue  # of a menu that no plot of the program opens
         widget = parent if isinstance(parent, QWidget) else root
         for text in (action.text(), action.toolTip(), action.statusTip()):
             if text:

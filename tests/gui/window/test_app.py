@@ -84,11 +84,11 @@ def test_that_ctrl_c_closes_the_window_in_order(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
-def test_that_an_unknown_theme_or_topic_is_refused_before_anything_opens() -> None:
+def test_that_an_unknown_theme_or_topic_is_refused_before_anything_opens(settings: Settings) -> None:
     with pytest.raises(UnknownName, match="themes are dark, light"):
-        run_window(theme="sepia")
+        run_window(theme="sepia", settings=settings)
     with pytest.raises(UnknownName, match="There is no topic 'nothing'"):
-        run_window(topic="nothing")
+        run_window(topic="nothing", settings=settings)
 
 
 def test_that_an_unexpected_error_of_any_thread_is_shown_in_place(qtbot: Any, capsys: Any) -> None:

@@ -16,6 +16,7 @@ from core.contracts.errors import TilescopeError, UnknownName
 from core.contracts.text import Text
 from gui.page.engine_bridge import EngineBridge
 from gui.window.app import run_window, start_engine, unexpected_errors_go_to
+from gui.window.settings import Settings
 from tests.gui.doubles import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[3]

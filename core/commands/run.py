@@ -6,12 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text as Line
 
 from core.commands.claim_blocks import print_claim
 from core.commands.session import engine_for, parse_assignments, run_once
+from core.commands.wrapping import wrapped
 from core.contracts.claims import Claim, Finding
 from core.contracts.registry import topic as find_topic
 from core.contracts.result import Result
@@ -21,6 +24,7 @@ from core.format import format_quantity
 from core.wording import backend
 
 _SEVERITY_STYLES = {"warning": "yellow", "notice": "dim"}
+_GAP, _LEAST_LAST_COLUMN = 2, 24
 _SEVERITIES = {"warning": tr("warning"), "notice": tr("notice")}
 
 Findings = Sequence[tuple[Claim, Finding]]
@@ -77,24 +81,43 @@ def print_tables(topic: Topic, result: Result, findings: Findings) -> None:
         "{topic} on {device}, {backend}", topic=topic.title, device=environment.device, backend=backend(environment)
     )
     console.print(escape(str(place)), style="bold")
-    numbers = _table(tr("metric"), tr("value"), tr("provenance"), tr("note"))
-    numbers.columns[1].justify = "right"
-    for name, metric in result.metrics.items():
-        numbers.add_row(
-            name, format_quantity(metric.value, metric.unit), str(metric.provenance.label), escape(str(metric.note))
+    numbers = [
+        (
+            Line(name),
+            Line(format_quantity(metric.value, metric.unit), justify="right"),
+            Line(str(metric.provenance.label)),
         )
-    console.print(numbers)
+        for name, metric in result.metrics.items()
+    ]
+    notes = [str(metric.note) for metric in result.metrics.values()]
+    table = _table(console, (tr("metric"), tr("value"), tr("provenance"), tr("note")), numbers, notes)
+    table.columns[1].justify = "right"
+    console.print(table)
     console.print()
     for claim, finding in findings:
         print_claim(console, topic.id, claim, finding)
     if rows := _messages(result):
-        messages = _table(tr("severity"), tr("message"))
-        for row in rows:  # escaped: names inside a message may look like markup
-            severity = _SEVERITIES.get(row["severity"], verbatim(row["severity"]))
-            style = _SEVERITY_STYLES.get(row["severity"], "none")
-            messages.add_row(f"[{style}]{severity}[/]", escape(row["text"]))
-        console.print(messages)
+        severities = [(_severity(row["severity"]),) for row in rows]
+        texts = [row["text"] for row in rows]
+        console.print(_table(console, (tr("severity"), tr("message")), severities, texts))
 
 
-def _table(*titles: Text) -> Table:
-    return Table(*map(str, titles), box=None, pad_edge=False)
+def _severity(severity: str) -> Line:
+    label = _SEVERITIES.get(severity, verbatim(severity))
+    return Line(str(label), _SEVERITY_STYLES.get(severity, ""))
+
+
+def _table(
+    console: Console, titles: Sequence[Text], cells: Sequence[tuple[Line, ...]], last_column: Sequence[str]
+) -> Table:
+    """Columns as wide as their cells, and a last one wrapped to the rest of the width."""
+    table = Table(box=None, pad_edge=False)
+    used = 0
+    for column, title in enumerate(titles[:-1]):
+        table.add_column(str(title), no_wrap=column > 0, overflow="fold")
+        used += _GAP + max([cell_len(str(title)), *(row[column].cell_len for row in cells)])
+    table.add_column(str(titles[-1]), no_wrap=True)
+    width = max(_LEAST_LAST_COLUMN, console.width - used)
+    for row, text in zip(cells, last_column, strict=True):
+        table.add_row(*row, Line("\n".join(wrapped(text, width))))
+    return table

@@ -42,5 +42,5 @@ def _as_row(topic: Topic, claim: Claim, finding: Finding) -> dict[str, Any]:
         "verdict": finding.verdict.value,
         "expected": claim.expected.value,
         "surprising": claim.is_surprised_by(finding),
-        "evidence": finding.evidence,
+        "evidence": str(finding.evidence),
     }

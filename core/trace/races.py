@@ -108,6 +108,7 @@ def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, 
         "location": f"{site[0]}:{site[1]}",
         "count": count,
     }
+    other_location = f"{other_site[0]}:{other_site[1]}"
     if other_site[:2] == site[:2]:
         sentence = tr(
             "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location}, so the "
@@ -120,7 +121,7 @@ def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, 
             "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location} and "
             "{other_location}, so the final value is undefined ({count:,} bytes in total): give each program its own "
             "elements, or use an atomic.",
-            other_location=f"{other_site[0]}:{other_site[1]}",
+            other_location=other_location,
             **details,
         )
     return Race(

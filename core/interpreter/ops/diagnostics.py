@@ -64,12 +64,12 @@ def _print(operation: Operation, _planner: StepPlanner) -> Step:
         shown = min(frame.count, _SHOWN_PROGRAMS)
         for lane in range(shown):
             values = "; ".join(_text(frame.values[v.slot], v.type, lane) for v in operation.operands)
-            program = frame.describe_program(lane)
+            output, program = f"{prefix} {values}".rstrip(), frame.describe_program(lane)
             line = tr(
                 "{location} program {program}: {values}",
                 location=operation.location.label,
                 program=program,
-                values=f"{prefix} {values}".rstrip(),
+                values=output,
             )
             frame.run.diagnostics.print(str(line))
         if shown < frame.count:

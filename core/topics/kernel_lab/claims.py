@@ -162,11 +162,12 @@ def whole_sectors(result: KernelLabResult) -> Finding:
     if used >= WELL_USED * moved:
         return Finding(Verdict.HOLDS, sentences(share, sampled))
     worst, count = max(uses, key=lambda use: use[1] / (use[0].used_share or 1.0) - use[1])
+    location = f"{worst.file}:{worst.line}"
     lowest = tr(
         "The worst is the {kind} of {tensor} at {location}, which uses {share:.1%} of {moved}.",
         kind=worst.kind,
         tensor=worst.tensor,
-        location=f"{worst.file}:{worst.line}",
+        location=location,
         share=worst.used_share,
         moved=_size(count / worst.used_share),
     )

@@ -83,8 +83,8 @@ def _lines(a: KernelLabResult, b: KernelLabResult) -> list[Difference]:
     for (file, line), moved_bytes in bytes_a.items():
         place = numbers.get((file, line))
         if place is None:
-            code = _text(old_texts, file, line)
-            label = tr("{location} (only in A)  {code}", location=f"{file_name(file)}:{line}", code=code)
+            location, code = f"{file_name(file)}:{line}", _text(old_texts, file, line)
+            label = tr("{location} (only in A)  {code}", location=location, code=code)
             removed.append(Difference("line", label, moved_bytes, 0))
         else:
             matched[place] += moved_bytes

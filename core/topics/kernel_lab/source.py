@@ -95,10 +95,11 @@ def _parsed(path: Path, data: bytes) -> Source:
             tree = ast.parse(text, str(path))
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
+        location = f"{path}:{line}"
         raise InvalidParams(
             tr(
                 "{location} is not {encoding} text: save the file as UTF-8, or check the path.",
-                location=f"{path}:{line}",
+                location=location,
                 encoding=encoding,
             ),
             "file",

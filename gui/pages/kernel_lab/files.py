@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from core.contracts.errors import TilescopeError
+from core.contracts.text import tr
 from core.csv_text import to_csv
 from core.topics.kernel_lab.plan import Plan, resolved, shown
 from core.topics.kernel_lab.result import KernelLabResult
@@ -54,13 +55,15 @@ def write(path: str, text: str) -> None:
     try:
         resolved(path).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise TilescopeError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise TilescopeError(
+            tr("{path} cannot be written: {reason}.", path=path, reason=error.strerror or str(error))
+        ) from error
 
 
 def ask_where(parent: QWidget, path: str) -> str:
     """Ask for the path to save a source file as; '' if the user cancels."""
     name = path.replace("\\", "/").rpartition("/")[2]
-    chosen, _ = QFileDialog.getSaveFileName(parent, "Save the kernel as", f"my_{name}", "Python (*.py)")
+    chosen, _ = QFileDialog.getSaveFileName(parent, str(tr("Save the kernel as")), f"my_{name}", "Python (*.py)")
     return chosen if not chosen or chosen.endswith(".py") else f"{chosen}.py"
 
 
@@ -70,8 +73,8 @@ def may_leave(parent: QWidget, code: TrafficSource) -> bool:
         return True
     answer = QMessageBox.question(
         parent,
-        "Unsaved changes",
-        "The file in the editor has unsaved changes. Discard them and open another file?",
+        str(tr("Unsaved changes")),
+        str(tr("The file in the editor has unsaved changes. Discard them and open another file?")),
         QMessageBox.StandardButton.Discard | QMessageBox.StandardButton.Cancel,
         QMessageBox.StandardButton.Cancel,
     )
@@ -83,7 +86,9 @@ def may_leave(parent: QWidget, code: TrafficSource) -> bool:
 
 def export_trace(parent: QWidget, launches: Sequence[Launch], source: str) -> None:
     """Ask for a name and write the trace as one file."""
-    path, _ = QFileDialog.getSaveFileName(parent, "Export the trace", f"{_stem(source)}-trace.npz", "Trace (*.npz)")
+    path, _ = QFileDialog.getSaveFileName(
+        parent, str(tr("Export the trace")), f"{_stem(source)}-trace.npz", str(tr("Trace (*.npz)"))
+    )
     if path:
         save(Path(path), launches)
 
@@ -92,12 +97,20 @@ def export_csv(parent: QWidget, result: KernelLabResult | None, table: str, sour
     """Ask for a name and write a table of the result as CSV."""
     if result is None:
         return
-    path, _ = QFileDialog.getSaveFileName(parent, "Export numbers", f"{_stem(source)}-{table}.csv", "CSV (*.csv)")
+    path, _ = QFileDialog.getSaveFileName(
+        parent, str(tr("Export numbers")), f"{_stem(source)}-{table}.csv", "CSV (*.csv)"
+    )
     if path:
         try:
             Path(path).write_text(to_csv(result.rows(table)), encoding="utf-8")
         except OSError as error:
-            raise TilescopeError(f"The numbers cannot be written to {path}: {error.strerror or error}.") from error
+            raise TilescopeError(
+                tr(
+                    "The numbers cannot be written to {path}: {reason}.",
+                    path=path,
+                    reason=error.strerror or str(error),
+                )
+            ) from error
 
 
 def _stem(source: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
+from core.contracts.text import Text, tr, tr_plural
 from core.format import format_quantity
 from core.topics.kernel_lab.compare import Difference, differences
 from core.topics.kernel_lab.result import KernelLabResult
@@ -18,10 +19,10 @@ from gui.widgets.record_table import RecordTable
 from gui.widgets.switcher import Switcher
 
 _FAULTS, _CHANGES = 1, 2
-_NO_LINES = "The traffic of each source line is listed here."
-_NO_FAULTS_YET = "Out-of-bounds accesses and write-write races are listed here."
-_NO_PIN = "Pin a run as A, then run again to see the differences in bytes here."
-_IS_PIN = "This run is A: change the kernel and run again to see the differences in bytes."
+_NO_LINES = tr("The traffic of each source line is listed here.")
+_NO_FAULTS_YET = tr("Out-of-bounds accesses and write-write races are listed here.")
+_NO_PIN = tr("Pin a run as A, then run again to see the differences in bytes here.")
+_IS_PIN = tr("This run is A: change the kernel and run again to see the differences in bytes.")
 
 
 def _bytes(value: float) -> str:
@@ -35,15 +36,30 @@ def _signed_bytes(count: int) -> str:
 
 
 def _line_tip(row: LineRow) -> str:
-    return f"{row.file}:{row.line}: {row.accesses:,} accesses, {row.bytes:,} B"
+    location = f"{row.file}:{row.line}"
+    return str(
+        tr("{location}: {accesses:,} accesses, {size:,} B", location=location, accesses=row.accesses, size=row.bytes)
+    )
 
 
 def _fault_tip(row: FaultRow) -> str:
-    return f"{row.kind}: {row.count:,} {'elements' if row.kind == 'out of bounds' else 'bytes'}"
+    if row.kind == "out of bounds":
+        tip = tr_plural("out of bounds: {count:,} element", "out of bounds: {count:,} elements", count=row.count)
+    else:
+        tip = tr_plural("write-write race: {count:,} byte", "write-write race: {count:,} bytes", count=row.count)
+    return str(tip)
 
 
 def _difference_tip(d: Difference) -> str:
-    return f"{d.label}: {d.a_bytes:,} B in A, {d.b_bytes:,} B in B ({d.delta_bytes:+,} B)"
+    return str(
+        tr(
+            "{label}: {a_bytes:,} B in A, {b_bytes:,} B in B ({delta:+,} B)",
+            label=d.label,
+            a_bytes=d.a_bytes,
+            b_bytes=d.b_bytes,
+            delta=d.delta_bytes,
+        )
+    )
 
 
 def _difference_tone(d: Difference) -> str:
@@ -52,42 +68,46 @@ def _difference_tone(d: Difference) -> str:
 
 
 def _of_line(
-    name: str, title: str, help: str, write: Callable[[float], str], value: Callable[[LineRow], object] | None = None
+    name: str, title: Text, help: Text, write: Callable[[float], str], value: Callable[[LineRow], object] | None = None
 ) -> Column[LineRow]:
     return Column(name, title, help, value or attrgetter(name), write, mono=False, tip=_line_tip)
 
 
 LINE_COLUMNS: tuple[Column[LineRow], ...] = (
-    _of_line("line", "Line", "Source line", str),
+    _of_line("line", tr("Line"), tr("Source line"), str),
     Column(
-        "access", "Access", "Kind of access and tensor", lambda row: f"{row.kind} {row.tensor}",
+        "access", tr("Access"), tr("Kind of access and tensor"), lambda row: f"{row.kind} {row.tensor}",
         number=False, tip=_line_tip,
     ),
-    _of_line("bytes", "Bytes", "Bytes that the line moved", _bytes),
-    _of_line("unique_bytes", "Distinct", "Bytes at distinct addresses", _bytes),
-    _of_line("reuse", "Reuse", "Bytes moved divided by distinct bytes", lambda reuse: format_quantity(reuse, "x")),
-    _of_line("masked_share", "Masked", "Share of elements that are masked off", lambda share: f"{100 * share:.3g}%"),
+    _of_line("bytes", tr("Bytes"), tr("Bytes that the line moved"), _bytes),
+    _of_line("unique_bytes", tr("Distinct"), tr("Bytes at distinct addresses"), _bytes),
+    _of_line(
+        "reuse", tr("Reuse"), tr("Bytes moved divided by distinct bytes"), lambda reuse: format_quantity(reuse, "x")
+    ),
+    _of_line(
+        "masked_share", tr("Masked"), tr("Share of elements that are masked off"), lambda share: f"{100 * share:.3g}%"
+    ),
 )  # fmt: skip
 FAULT_COLUMNS: tuple[Column[FaultRow], ...] = (
-    Column("line", "Line", "Source line", attrgetter("line"), tip=_fault_tip, tone=lambda row: "bad"),
+    Column("line", tr("Line"), tr("Source line"), attrgetter("line"), tip=_fault_tip, tone=lambda row: "bad"),
     Column(
-        "sentence", "Fault", "What is wrong, where, and how to fix it", attrgetter("sentence"),
+        "sentence", tr("Fault"), tr("What is wrong, where, and how to fix it"), lambda row: str(row.sentence),
         number=False, tip=_fault_tip, stretch=True,
     ),
 )  # fmt: skip
 DIFFERENCE_COLUMNS: tuple[Column[Difference], ...] = (
     Column(
-        "label", "Bytes of", "All tensors, one tensor or one source line", lambda d: d.label,
+        "label", tr("Bytes of"), tr("All tensors, one tensor or one source line"), lambda d: str(d.label),
         number=False, tip=_difference_tip, stretch=True,
     ),
-    Column("a_bytes", "A", "Bytes in the pinned run", lambda d: d.a_bytes, _bytes, tip=_difference_tip),
-    Column("b_bytes", "B", "Bytes in this run", lambda d: d.b_bytes, _bytes, tip=_difference_tip),
+    Column("a_bytes", "A", tr("Bytes in the pinned run"), lambda d: d.a_bytes, _bytes, tip=_difference_tip),
+    Column("b_bytes", "B", tr("Bytes in this run"), lambda d: d.b_bytes, _bytes, tip=_difference_tip),
     Column(
-        "delta_bytes", "B − A", "Difference in bytes", lambda d: d.delta_bytes, _signed_bytes,
+        "delta_bytes", "B − A", tr("Difference in bytes"), lambda d: d.delta_bytes, _signed_bytes,
         tip=_difference_tip, tone=_difference_tone,
     ),
     Column(
-        "share", "", "The difference relative to A", lambda d: d.share if d.delta_bytes else None,
+        "share", "", tr("The difference relative to A"), lambda d: d.share if d.delta_bytes else None,
         lambda share: f"{100 * share:+.1f}%".replace("-", "−"), missing="",
         tip=_difference_tip, tone=_difference_tone,
     ),
@@ -104,7 +124,9 @@ class Findings(Switcher):
         self.lines: RecordTable[LineRow] = RecordTable(LINE_COLUMNS, place, _NO_LINES)
         self.faults: RecordTable[FaultRow] = RecordTable(FAULT_COLUMNS, place, _NO_FAULTS_YET, wrap=True)
         self.changes: RecordTable[Difference] = RecordTable(DIFFERENCE_COLUMNS, lambda change: change, _NO_PIN)
-        super().__init__([("Lines", self.lines), ("Faults", self.faults), ("A vs. B", self.changes)], parent)
+        super().__init__(
+            [(tr("Lines"), self.lines), (tr("Faults"), self.faults), (tr("A vs. B"), self.changes)], parent
+        )
         self.pinned: KernelLabResult | None = None
         self.lines.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.faults.picked.connect(lambda row: self.picked.emit(_kinds(row)))
@@ -112,15 +134,20 @@ class Findings(Switcher):
 
     def show_run(self, result: KernelLabResult) -> None:
         """List the faults of a run, compare it with A, and show the list that has news."""
-        self.show_faults(result)
+        self.list_run(result)
         if self.pinned is not None and result is not self.pinned:
-            self.changes.set_rows(differences(self.pinned, result))
             self.show_picture(_CHANGES)
         if not self.faults.is_empty:
             self.show_picture(_FAULTS)
 
+    def list_run(self, result: KernelLabResult) -> None:
+        """List the faults of a run and its differences from A, behind whichever list is in front."""
+        self.show_faults(result)
+        if self.pinned is not None and result is not self.pinned:
+            self.changes.set_rows(differences(self.pinned, result))
+
     def show_faults(self, result: KernelLabResult) -> None:
-        self.faults.set_rows(result.faults, "No out-of-bounds access and no write-write race.")
+        self.faults.set_rows(result.faults, tr("No out-of-bounds access and no write-write race."))
 
     def show_launch(self, result: KernelLabResult, launch: int) -> None:
         """List the traffic of one launch of a run."""

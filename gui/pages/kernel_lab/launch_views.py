@@ -10,12 +10,14 @@ from functools import partial
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from core.format import format_quantity
+from core.contracts.text import Text, tr
+from core.format import quantity
 from core.topics.kernel_lab import analysis
 from core.topics.kernel_lab.result import LaunchViews as RunViews
 from core.trace.heatmap import TensorHeatmap
 from core.trace.record import Buffer, Launch
 from core.trace.reuse import Reuse, reuse
+from gui import theme
 from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
 from gui.charts.series import Series
@@ -26,7 +28,7 @@ from gui.pages.kernel_lab.program_grid import ProgramGrid
 from gui.pages.kernel_lab.tensor_heatmap import HeatmapView
 from gui.widgets.latest_work import LatestWork
 
-_NO_REUSE = "The reuse of bytes appears here after a run."
+_NO_REUSE = tr("The reuse of bytes appears here after a run.")
 
 
 class LaunchViews(QObject):
@@ -40,10 +42,11 @@ class LaunchViews(QObject):
         super().__init__(parent)
         self.launch: Launch | None = None
         self.map, self.grid, self.heatmap = TraceMap(), ProgramGrid(), HeatmapView()
-        self.reuse = LineChart(_NO_REUSE, Axis("LRU cache size", "bytes", log=True), Axis("hit rate", "%"))
-        accesses = Axis("accesses, program by program")
-        self.working_set = LineChart(_NO_REUSE, accesses, Axis("distinct bytes", "bytes"))
+        self.reuse = LineChart(_NO_REUSE, Axis(tr("LRU cache size"), "bytes", log=True), Axis(tr("hit rate"), "%"))
+        accesses = Axis(tr("accesses, program by program"))
+        self.working_set = LineChart(_NO_REUSE, accesses, Axis(tr("distinct bytes"), "bytes"))
         self._run_views: RunViews | None = None
+        self._reuse: Reuse | None = None
         self._program: int | None = None
         self._programs_work, self._heat_work, self._reuse_work = (LatestWork(self) for _ in range(3))
         self._programs_work.done.connect(self._show_programs)
@@ -81,6 +84,15 @@ class LaunchViews(QObject):
             self._programs_work.request(lambda: (launch, analysis.accesses_of_programs(launch)))
             self._reuse_work.request(lambda: reuse([launch]))
         self._draw_heat()
+
+    def redraw_texts(self) -> None:
+        """Draw again what holds texts, in another language."""
+        if self.launch is not None:
+            self.heatmap.set_tensors(view_data.tensor_labels(self.launch))
+        self.heatmap.restyle(theme.current())
+        self.grid.restyle(theme.current())
+        if self._reuse is not None:
+            self._show_reuse(self._reuse)
 
     def select(self, selection: Selection) -> None:
         """Show the selection in every plot."""
@@ -126,26 +138,46 @@ class LaunchViews(QObject):
         self.heatmap.set_heatmap(heatmap, self.map.band_colours().get(name, "#888888"))
 
     def _show_reuse(self, curves: Reuse) -> None:
-        sizes = Series("hits", curves.cache_bytes, 100 * curves.hit_share, 0)
-        sampled = "" if curves.sampled_share == 1 else f", {curves.sampled_share:.1%} of the lines sampled"
-        requests = f"{curves.requests:,} requests of {curves.line_bytes} B cache lines{sampled}"
-        self.reuse.set_series([sizes], y_range=(0, 100), note=f"{requests}, in program order")
+        self._reuse = curves
+        sizes = Series(str(tr("hits")), curves.cache_bytes, 100 * curves.hit_share, 0)
+        self.reuse.set_series([sizes], y_range=(0, 100), note=_reuse_note(curves))
         ends = curves.window_ends.astype(np.float64)
-        window = format_quantity(float(ends[0]) if ends.size else 0.0, "")
+        window = quantity(float(ends[0]) if ends.size else 0.0)
         self.working_set.set_series(
             [
-                Series("distinct so far", ends, curves.seen_bytes.astype(np.float64), 0),
-                Series("requested", ends, curves.window_bytes.astype(np.float64), 1),
-                Series("distinct", ends, curves.window_distinct_bytes.astype(np.float64), 2),
+                Series(str(tr("distinct so far")), ends, curves.seen_bytes.astype(np.float64), 0),
+                Series(str(tr("requested")), ends, curves.window_bytes.astype(np.float64), 1),
+                Series(str(tr("distinct")), ends, curves.window_distinct_bytes.astype(np.float64), 2),
             ],
             from_zero=True,
-            note=f"requested and distinct: per {window} accesses; {curves.line_bytes} B cache lines",
+            note=tr(
+                "requested and distinct: per {window} accesses; {line_bytes} B cache lines",
+                window=window,
+                line_bytes=curves.line_bytes,
+            ),
         )
 
-    def _show_no_reuse(self, sentence: str | None) -> None:
+    def _show_no_reuse(self, sentence: Text | None) -> None:
+        self._reuse = None
         for curve in (self.reuse, self.working_set):
             curve.set_series([])
             curve.show_empty(sentence)
+
+
+def _reuse_note(curves: Reuse) -> Text:
+    """What the curve counts, and how much of it is a sample."""
+    if curves.sampled_share == 1:
+        return tr(
+            "{requests:,} requests of {line_bytes} B cache lines, in program order",
+            requests=curves.requests,
+            line_bytes=curves.line_bytes,
+        )
+    return tr(
+        "{requests:,} requests of {line_bytes} B cache lines, {share:.1%} of the lines sampled, in program order",
+        requests=curves.requests,
+        line_bytes=curves.line_bytes,
+        share=curves.sampled_share,
+    )
 
 
 def _named_heatmap(launch: Launch, buffer: Buffer, program: int | None) -> tuple[str, TensorHeatmap]:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QStackedWidget
 
 from core.contracts.result import Provenance
+from core.contracts.text import tr
 from core.topics.kernel_lab import analysis
 from core.topics.kernel_lab.plan import Plan, shown
 from core.topics.kernel_lab.result import KernelLabResult
@@ -26,25 +27,26 @@ from gui.pages.kernel_lab.launch_views import LaunchViews
 from gui.pages.kernel_lab.toolbar import Toolbar, Welcome
 from gui.pages.kernel_lab.traced_run import TracedRun
 from gui.pages.kernel_lab.traffic_source import TrafficSource
+from gui.translation import show_text
 from gui.widgets.switcher import Switcher
 
 _UPPER_PX = 300
-_OPEN_FILTER = "Kernels and traces (*.py *.npz);;Python (*.py);;Saved traces (*.npz)"
-_SOURCE_HELP = (
+_OPEN_FILTER = tr("Kernels and traces (*.py *.npz);;Python (*.py);;Saved traces (*.npz)")
+_SOURCE_HELP = tr(
     "The gutter shows the bytes that each line moves; warmer lines move more. Lines with a fault are red. Click a line "
     "to highlight its accesses in every view. Edit the code and press Ctrl+S to save and trace again."
 )
-_MAP_HELP = (
+_MAP_HELP = tr(
     "Every load and store of the launch: x is the order of accesses, program by program; y is the address, with the "
     "tensors stacked. Click an access to find its line and program. The wheel zooms, dragging pans, a double click "
     "shows everything."
 )
-_TENSOR_HELP = "How often each element of a tensor is read or written, by all programs or by the selected one."
-_PROGRAM_HELP = (
+_TENSOR_HELP = tr("How often each element of a tensor is read or written, by all programs or by the selected one.")
+_PROGRAM_HELP = tr(
     "Programs: the grid of the launch; click a program to highlight it in every view. Reuse: the hit rate of a cache "
     "of each size. Working set: distinct bytes over the course of the accesses."
 )
-_FINDINGS_HELP = (
+_FINDINGS_HELP = tr(
     "Traffic per source line, out-of-bounds accesses and write-write races. Pin a run as A to compare the next run "
     "with it: bytes per tensor and per line."
 )
@@ -64,15 +66,21 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.map_stack.addWidget(self.welcome)
         self.map_stack.addWidget(self.views.map)
         self.program_views = Switcher(
-            [("Programs", self.views.grid), ("Reuse", self.views.reuse), ("Working set", self.views.working_set)]
+            [
+                (tr("Programs"), self.views.grid),
+                (tr("Reuse"), self.views.reuse),
+                (tr("Working set"), self.views.working_set),
+            ]
         )
         return (
             Strip(self.toolbar),
-            CardSpec("source", self.code, "Source and traffic", _SOURCE_HELP, width=6, height=13, minimum_px=_UPPER_PX),
-            CardSpec("map", self.map_stack, "Memory access", _MAP_HELP, 0, 1, width=6, height=13),
-            CardSpec("tensor", self.views.heatmap, "Tensor", _TENSOR_HELP, 1, 0, width=8, height=10),
-            CardSpec("programs", self.program_views, "Programs", _PROGRAM_HELP, 1, 1, width=7, height=10),
-            CardSpec("findings", self.findings, "Findings", _FINDINGS_HELP, 1, 2, width=9, height=10),
+            CardSpec(
+                "source", self.code, tr("Source and traffic"), _SOURCE_HELP, width=6, height=13, minimum_px=_UPPER_PX
+            ),
+            CardSpec("map", self.map_stack, tr("Memory accesses"), _MAP_HELP, 0, 1, width=6, height=13),
+            CardSpec("tensor", self.views.heatmap, tr("Tensor"), _TENSOR_HELP, 1, 0, width=8, height=10),
+            CardSpec("programs", self.program_views, tr("Programs"), _PROGRAM_HELP, 1, 1, width=7, height=10),
+            CardSpec("findings", self.findings, tr("Findings"), _FINDINGS_HELP, 1, 2, width=9, height=10),
         )
 
     def draw(self, state: PageState[Plan, KernelLabResult]) -> None:
@@ -114,6 +122,9 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         if result.trace is None:
             self.findings.show_faults(result)
             return
+        if result is self.run.result:
+            self._redraw_texts(result)
+            return
         if not self.run.take(result):
             self.selection.clear()
         self.map_stack.setCurrentWidget(self.views.map)
@@ -121,6 +132,12 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.findings.show_run(result)
         for printed in result.log:
             self.append_log(f"{printed.stream}: {printed.text.rstrip()}")
+
+    def _redraw_texts(self, result: KernelLabResult) -> None:
+        """The run that is shown, in another language."""
+        self.findings.list_run(result)
+        self.findings.show_launch(result, self.launch)
+        self.views.redraw_texts()
 
     def _forget_run(self) -> None:
         self.run.forget()
@@ -192,7 +209,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     def _ask_and_open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open a kernel or a trace", files.folder_of(self._path), _OPEN_FILTER
+            self, str(tr("Open a kernel or a trace")), files.folder_of(self._path), str(_OPEN_FILTER)
         )
         if path:
             self.open(path)
@@ -201,7 +218,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         result = analysis.opened(Path(path), self.form.params)
         if files.may_leave(self, self.code):
             self.present(result, {})
-            self.run_bar.show_ended(result.environment.device.capitalize(), completed=True)
+            self.run_bar.show_ended(tr("Opened from {file}", file=result.trace_file), completed=True)
 
     def _save(self, path: str, text: str) -> None:
         files.write(path, text)
@@ -238,7 +255,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.findings.pin(self.run.result if on else None)
         is_pinned = self.findings.pinned is not None
         self.toolbar.pin.setChecked(is_pinned)
-        self.toolbar.pin.setText("A pinned" if is_pinned else "Pin as A")
+        show_text(self.toolbar.pin.setText, tr("A pinned") if is_pinned else tr("Pin as A"))
 
     # Links
 

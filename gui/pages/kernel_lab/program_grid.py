@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.contracts.text import tr
 from gui import theme as themes
 from gui.charts.palette import rgb
 from gui.charts.ticks import short_quantity
@@ -33,10 +34,9 @@ class ProgramGrid(Figure):
     program_picked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The programs of the launch appear here after a run.", parent)
+        super().__init__(tr("The programs of the launch appear here after a run."), parent)
         self.grid: tuple[int, int, int] = (0, 0, 0)
         self.amounts = np.zeros(0)
-        self.unit = "accesses"
         self.program: int | None = None
         self.cells = _Cells(self)
         self.legend = Legend()
@@ -48,9 +48,9 @@ class ProgramGrid(Figure):
         column.addWidget(self.legend)
         self.set_content(content)
 
-    def set_grid(self, grid: tuple[int, int, int], amounts: np.ndarray, unit: str = "accesses") -> None:
-        """Show a grid (x, y, z) with `amounts` [programs], x fastest. Without programs, show the empty state."""
-        self.grid, self.amounts, self.unit = grid, np.asarray(amounts, dtype=np.float64), unit
+    def set_grid(self, grid: tuple[int, int, int], amounts: np.ndarray) -> None:
+        """Show a grid (x, y, z) with accesses [programs], x fastest. Without programs, show the empty state."""
+        self.grid, self.amounts = grid, np.asarray(amounts, dtype=np.float64)
         self.program = None
         if not self.amounts.size:
             self.show_empty()
@@ -75,8 +75,8 @@ class ProgramGrid(Figure):
         """The tooltip of a program."""
         if program is None:
             return None
-        amount = self.amounts[program]
-        return f"program {program:,} = {self.coordinates(program)}\n{amount:,.0f} {self.unit}"
+        name = tr("program {number:,} = {coordinates}", number=program, coordinates=str(self.coordinates(program)))
+        return f"{name}\n{tr('{accesses:,.0f} accesses', accesses=float(self.amounts[program]))}"
 
     def toggle(self, program: int) -> None:
         """Handle a click on a program."""
@@ -89,10 +89,10 @@ class ProgramGrid(Figure):
     def _write_legend(self, theme: Theme) -> None:
         if self.amounts.size:
             low, high = (short_quantity(float(pick(self.amounts))) for pick in (np.min, np.max))
-            entries = [Entry(f"{high} {self.unit}", theme.accent)]
+            entries = [Entry(tr("{accesses} accesses", accesses=high), theme.accent)]
             if low != high:
                 entries.insert(0, Entry(low, _ramp(theme, float(self.amounts.min() / max(1.0, self.amounts.max())))))
-            self.legend.set_entries((*entries, Entry("selected", theme.tiles["current"], "outline")))
+            self.legend.set_entries((*entries, Entry(tr("selected"), theme.tiles["current"], "outline")))
 
 
 class _Cells(Canvas):

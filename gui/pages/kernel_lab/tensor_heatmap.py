@@ -7,6 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from core.contracts.text import tr, tr_in
 from core.trace.heatmap import TensorHeatmap
 from gui import theme as themes
 from gui.charts.axis import Axis
@@ -14,14 +15,15 @@ from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, mix
+from gui.translation import show_text
 from gui.widgets.figure import Figure
 from gui.widgets.fitted_label import FittedLabel
 
-WAYS = ("reads", "writes")
+WAYS = {"reads": tr("Reads"), "writes": tr("Writes")}
 _LEAST_PX, _WIDEST_COMBO_PX = 52, 200
 """Combo boxes and buttons are as wide as their text if there is room."""
 
-_NO_PROGRAM = "Program"
+_NO_PROGRAM = tr("Program")
 """The text of the disabled button while no program is selected."""
 
 
@@ -36,16 +38,20 @@ class HeatmapView(Figure):
     tensor_picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The accesses to each element of a tensor appear here after a run.", parent)
+        super().__init__(tr("The accesses to each element of a tensor appear here after a run."), parent)
         self.heatmap: TensorHeatmap | None = None
+        self._program: int | None = None
         self._ink = themes.current().accent
         self.tensor_combo = QComboBox()
-        self.tensor_combo.setToolTip("The tensor to show")
-        self.way_buttons = {way: QPushButton(way.capitalize()) for way in WAYS}
-        self.only_button = QPushButton(_NO_PROGRAM)
+        show_text(self.tensor_combo.setToolTip, tr("The tensor to show"))
+        self.way_buttons = {way: QPushButton() for way in WAYS}
+        for way, title in WAYS.items():
+            show_text(self.way_buttons[way].setText, title)
+        self.only_button = QPushButton()
+        show_text(self.only_button.setText, _NO_PROGRAM)
         self.only_button.setCheckable(True)
         self.only_button.setEnabled(False)
-        self.only_button.setToolTip("Show only the selected program, or all programs")
+        show_text(self.only_button.setToolTip, tr("Show only the selected program, or all programs"))
         self._build()
 
     @property
@@ -88,12 +94,13 @@ class HeatmapView(Figure):
 
     def select_program(self, program: int | None) -> None:
         """Set the selected program, and request its heatmap if only one program is shown."""
-        before = self.only_button.text()
+        before, self._program = self._program, program
         self.only_button.setEnabled(program is not None)
         if program is None and self.only_button.isChecked():
             self.only_button.setChecked(False)
-        self.only_button.setText(_NO_PROGRAM if program is None else f"Program {program:,}")
-        if self.only_picked and self.only_button.text() != before:
+        title = _NO_PROGRAM if program is None else tr("Program {number:,}", number=program)
+        show_text(self.only_button.setText, title)
+        if self.only_picked and program != before:
             self.heat_requested.emit()
 
     def choose_way(self, way: str) -> None:
@@ -122,8 +129,16 @@ class HeatmapView(Figure):
         where = f"{_span(row, height, rows)}, {_span(column, width, columns)}"
         reads, writes = (float(heatmap.counts(way)[row, column]) for way in WAYS)
         cells = max(1.0, rows / height) * max(1.0, columns / width)
-        each = f" ({(reads + writes) / cells:.3g} per element)" if cells > 1 else ""
-        return f"{self.tensor}[{where}]\n{reads:,.0f} reads, {writes:,.0f} writes{each}"
+        if cells > 1:
+            counts = tr(
+                "{reads:,.0f} reads, {writes:,.0f} writes ({each:.3g} per element)",
+                reads=reads,
+                writes=writes,
+                each=(reads + writes) / cells,
+            )
+        else:
+            counts = tr("{reads:,.0f} reads, {writes:,.0f} writes", reads=reads, writes=writes)
+        return f"{self.tensor}[{where}]\n{counts}"
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)
@@ -146,13 +161,15 @@ class HeatmapView(Figure):
         self._image.setImage(image, autoLevels=False, levels=None)
         self._image.setRect(QRectF(0, 0, self.heatmap.columns, self.heatmap.rows))
         touched = float((counts > 0).mean()) if counts.size else 0.0
-        busiest = f"up to {most:,.3g}×" if most else "none"
         about = self.tensor_combo.currentData(Qt.ItemDataRole.ToolTipRole) or ""
         total = short_quantity(float(counts.sum()))
-        facts = [about, f"{total} {self.way}", f"{touched:.0%} touched", busiest]
+        accesses = tr("{total} reads", total=total) if self.way == "reads" else tr("{total} writes", total=total)
+        busiest = tr("up to {most:,.3g}×", most=most) if most else tr_in("accesses", "none")
+        facts = [about, *map(str, (accesses, tr("{share:.0%} touched", share=touched), busiest))]
         shorter = (facts, facts[1:], facts[2:])
         self._facts.set_wordings(*(" · ".join(filter(None, wording)) for wording in shorter))
-        self._facts.setToolTip(f"{self._facts.text()} (most accesses to one element)")
+        tip = tr("{facts} (most accesses to one element)", facts=self._facts.text())
+        self._facts.setToolTip(str(tip))
 
     def _pooled(self, each: np.ndarray) -> np.ndarray:
         """At most one cell per pixel, with the maximum of merged cells, so that a single touched row stays visible."""
@@ -169,7 +186,7 @@ class HeatmapView(Figure):
         return each
 
     def _build(self) -> None:
-        self.chart = Chart(Axis("last dimension", steps="whole"), Axis("rows", steps="whole"))
+        self.chart = Chart(Axis(tr("last dimension"), steps="whole"), Axis(tr("rows"), steps="whole"))
         self.chart.invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self.chart.addItem(self._image, ignoreBounds=True)

@@ -17,17 +17,23 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import theme
+from core.contracts.text import Text, tr
+from gui import theme, translation
 from gui.icons import icon
 from gui.pages.kernel_lab.view_data import Example
+from gui.translation import show_text
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.scroll import VerticalScroll
 
-_USERS_FILE = "My file"
+_USERS_FILE = tr("My file")
 _LEAST_COMBO_PX, _READABLE_LAUNCH_PX, _WIDEST_COMBO_PX = 80, 204, 320
 """A combo box is as wide as its longest text if there is room."""
-EXPORTS = {"launches": "launch", "tensors": "tensor", "lines": "source line"}
-"""The tables of a result that can be exported, and what each row of them is."""
+EXPORTS = {
+    "launches": tr("Numbers per launch (CSV)…"),
+    "tensors": tr("Numbers per tensor (CSV)…"),
+    "lines": tr("Numbers per source line (CSV)…"),
+}
+"""The tables of a result that can be exported, and their entries in the menu."""
 
 
 class Toolbar(QWidget):
@@ -45,23 +51,32 @@ class Toolbar(QWidget):
         super().__init__(parent)
         self._examples = list(examples)
         self.example = QComboBox()
-        self.example.addItem(_USERS_FILE, "")
-        for example in self._examples:
-            self.example.addItem(example.title, example.path)
-            self.example.setItemData(self.example.count() - 1, example.about, Qt.ItemDataRole.ToolTipRole)
-        self.example.setToolTip("Examples that come with Tilescope")
-        self.open_button = QPushButton("Open…")
-        self.open_button.setToolTip("Open a Python file or a saved trace (Ctrl+O), or drop one anywhere on the page")
+        self.example.addItem("", "")
+        show_text(self.example.setItemText, 0, _USERS_FILE)
+        for index, example in enumerate(self._examples, 1):
+            self.example.addItem("", example.path)
+            show_text(self.example.setItemText, index, example.title)
+        self._write_tips()
+        translation.notifier().changed.connect(self._write_tips)
+        show_text(self.example.setToolTip, tr("Examples that come with Tilescope"))
+        self.open_button = QPushButton()
+        show_text(self.open_button.setText, tr("Open…"))
+        show_text(
+            self.open_button.setToolTip,
+            tr("Open a Python file or a saved trace (Ctrl+O), or drop one anywhere on the page"),
+        )
         self.function = QComboBox()
-        self.function.setToolTip("The function to call; its launches are traced")
+        show_text(self.function.setToolTip, tr("The function to call; its launches are traced"))
         self.launch = QComboBox()
-        self.launch.setToolTip("The launch to show in the plots")
+        show_text(self.launch.setToolTip, tr("The launch to show in the plots"))
         self.summary = FittedLabel()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.pin = QPushButton("Pin as A")
+        self.pin = QPushButton()
+        show_text(self.pin.setText, tr("Pin as A"))
         self.pin.setCheckable(True)
-        self.pin.setToolTip("Keep this run as A, to compare the next run, B, with it")
-        self.export = QPushButton("Export…")
+        show_text(self.pin.setToolTip, tr("Keep this run as A, to compare the next run, B, with it"))
+        self.export = QPushButton()
+        show_text(self.export.setText, tr("Export…"))
         self._menu()
         self._lay_out()
         self.set_launches([])
@@ -107,21 +122,22 @@ class Toolbar(QWidget):
 
     def _menu(self) -> None:
         menu = QMenu(self.export)
-        menu.addAction("Trace (.npz)…", self.trace_export_requested.emit)
+        show_text(menu.addAction("", self.trace_export_requested.emit).setText, tr("Trace (.npz)…"))
         menu.addSeparator()
-        for name, unit in EXPORTS.items():
-            menu.addAction(f"Numbers per {unit} (CSV)…", partial(self.csv_export_requested.emit, name))
+        for name, title in EXPORTS.items():
+            show_text(menu.addAction("", partial(self.csv_export_requested.emit, name)).setText, title)
         self.export.setMenu(menu)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 6, 8, 6)
         row.setSpacing(6)
-        self._launch_label = QLabel("Launch")
-        for label, widget in (("File", self.example), ("", self.open_button), ("Function", self.function)):
-            if label:
-                row.addWidget(QLabel(label))
-            row.addWidget(widget)
+        self._launch_label = _label(tr("Launch"))
+        row.addWidget(_label(tr("File")))
+        row.addWidget(self.example)
+        row.addWidget(self.open_button)
+        row.addWidget(_label(tr("Function")))
+        row.addWidget(self.function)
         row.addWidget(self._launch_label)
         row.addWidget(self.launch)
         row.addWidget(self.summary, 1)
@@ -132,11 +148,22 @@ class Toolbar(QWidget):
             combo.setMinimumWidth(_LEAST_COMBO_PX)
             combo.setMaximumWidth(_WIDEST_COMBO_PX)
 
+    def _write_tips(self) -> None:
+        """The tooltips of the examples in the list, in the current language."""
+        for index, example in enumerate(self._examples, 1):
+            self.example.setItemData(index, str(example.about), Qt.ItemDataRole.ToolTipRole)
+
     def _recolour(self) -> None:
         self.open_button.setIcon(icon("open", theme.current().text))
         self.open_button.setIconSize(QSize(13, 13))
         self.export.setIcon(icon("export", theme.current().text, disabled=theme.current().faint))
         self.export.setIconSize(QSize(13, 13))
+
+
+def _label(text: Text) -> QLabel:
+    label = QLabel()
+    show_text(label.setText, text)
+    return label
 
 
 class Welcome(VerticalScroll):
@@ -152,12 +179,12 @@ class Welcome(VerticalScroll):
         layout.setContentsMargins(16, 8, 16, 8)
         layout.setSpacing(3)
         layout.addStretch(1)
-        intro = QLabel("Run (F5) traces every load and store of the kernels. No GPU is needed.")
+        intro = _label(tr("Run (F5) traces every load and store of the kernels. No GPU is needed."))
         intro.setProperty("role", "empty")
         intro.setWordWrap(True)
         intro.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout.addWidget(intro)
-        hint = QLabel("Open your own file (Ctrl+O), drop one anywhere on this page, or start with an example:")
+        hint = _label(tr("Open your own file (Ctrl+O), drop one anywhere on this page, or start with an example:"))
         hint.setProperty("role", "small")
         hint.setWordWrap(True)
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -167,7 +194,8 @@ class Welcome(VerticalScroll):
         rule.setProperty("role", "rule")
         layout.addWidget(rule)
         for example in examples:
-            button = QPushButton(example.title)
+            button = QPushButton()
+            show_text(button.setText, example.title)
             button.setFixedWidth(190)
             button.clicked.connect(lambda _=False, path=example.path: self.example_chosen.emit(path))
             about = FittedLabel(example.about)

@@ -17,7 +17,7 @@ Kinds = dict[str, Value | None]
 class TracedRun(QObject):
     """The last run with a trace. A run in progress or a cancelled run does not replace it.
 
-    `launches` are decoded off the GUI thread: `decoded` carries them, `failed` carries an error sentence.
+    `launches` are decoded off the GUI thread: `decoded` carries them, `failed` carries a sentence (Text).
     """
 
     decoded = Signal(object)

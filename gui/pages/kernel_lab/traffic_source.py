@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
+from core.contracts.text import EMPTY, Text, tr, tr_in
 from gui.pages.kernel_lab.editor import CodeEditor, LineNotes
+from gui.translation import show_text
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ class TrafficSource(QWidget):
         self.tabs.setElideMode(Qt.TextElideMode.ElideMiddle)
         self.state = QLabel()
         self.state.setProperty("role", "small")
-        self.save_button = QPushButton("Save and run")
-        self.save_button.setToolTip("Save the file and trace it again (Ctrl+S in the editor)")
-        self.save_as_button = QPushButton("Save as…")
+        self.save_button = QPushButton()
+        show_text(self.save_button.setText, tr("Save and run"))
+        show_text(self.save_button.setToolTip, tr("Save the file and trace it again (Ctrl+S in the editor)"))
+        self.save_as_button = QPushButton()
+        show_text(self.save_as_button.setText, tr("Save as…"))
         self._stack = QStackedWidget()
         self._lay_out()
         self.tabs.currentChanged.connect(self._show)
@@ -188,7 +192,7 @@ class TrafficSource(QWidget):
         for tab, (file, each) in enumerate(zip(self._files, self._editors, strict=True)):
             self.tabs.setTabText(tab, f"{file.name} ●" if each.document().isModified() else file.name)
         if editor is None:
-            self.state.clear()
+            show_text(self.state.setText, "")
             self.save_button.hide()
             self.save_as_button.hide()
             return
@@ -197,12 +201,7 @@ class TrafficSource(QWidget):
         self.save_button.setVisible(is_users)
         self.save_button.setEnabled(modified)
         self.save_as_button.setVisible(file.editable)
-        if modified:
-            self.state.setText(
-                "unsaved: Ctrl+S saves and runs" if is_users else "edited example: save it as your own file"
-            )
-        else:
-            self.state.setText("example" if file.shipped else "" if is_users else "read-only")
+        show_text(self.state.setText, _state(file, modified=modified))
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
@@ -217,3 +216,13 @@ class TrafficSource(QWidget):
         layout.setSpacing(3)
         layout.addLayout(bar)
         layout.addWidget(self._stack, 1)
+
+
+def _state(file: SourceFile, *, modified: bool) -> Text:
+    """What the user can do with a file, beside its buttons."""
+    is_users = file.editable and not file.shipped
+    if modified:
+        return tr("unsaved: Ctrl+S saves and runs") if is_users else tr("edited example: save it as your own file")
+    if file.shipped:
+        return tr_in("file", "example")
+    return EMPTY if is_users else tr("read-only")

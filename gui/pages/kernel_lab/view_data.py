@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-import ast
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from core.format import format_quantity
+from core.contracts.text import EMPTY, Text, tr, verbatim
+from core.format import format_quantity, quantity
 from core.topics.kernel_lab.plan import shown
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.record import Launch
 from gui.pages.kernel_lab.editor import LineNotes
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "resources" / "examples"
+_ABOUT = {
+    "flash_attention": (
+        tr("Flash attention"),
+        tr("FlashAttention's causal forward pass: a program keeps one tile of Q and loops over K and V"),
+    ),
+    "layer_norm": (tr("Layer norm"), tr("Layer norm, forward and backward: autograd launches two of its kernels")),
+    "matmul": (
+        tr("Matmul"),
+        tr("Matrix product with grouped ordering: consecutive programs share tiles of A and B"),
+    ),
+    "out_of_bounds": (tr("Out of bounds"), tr("A stencil that reads one element past the end of its tensor")),
+    "race": (tr("Race"), tr("Every program stores its sum into the same element")),
+    "softmax": (
+        tr("Softmax"),
+        tr("Row softmax: a program holds a whole row, so each element is read once and written once"),
+    ),
+    "uncoalesced": (tr("Uncoalesced"), tr("The same copy twice: along the rows of a matrix, and down its columns")),
+    "vector_add": (
+        tr("Vector add"),
+        tr("Vector addition: each program adds one block, and a mask keeps the last block inside the tensors"),
+    ),
+}
 _COOLEST = 0.12
 
 
 @dataclass(frozen=True)
 class Example:
-    """A file that comes with Tilescope: its path as in the parameters, and the first line of its docstring."""
+    """A file that comes with Tilescope: its path as in the parameters, its title, and what it shows."""
 
     path: str
-    title: str
-    about: str
+    title: Text
+    about: Text
 
 
 @cache
 def examples() -> tuple[Example, ...]:
-    """The shipped examples, in order of their names."""
-    shipped = []
-    for path in sorted(EXAMPLES.glob("*.py")):
-        if not path.name.startswith("_"):
-            about = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
-            title = path.stem.replace("_", " ").capitalize()
-            shipped.append(Example(shown(path), title, about.rstrip(".")))
-    return tuple(shipped)
+    """The shipped examples, in order of their file names."""
+    names = sorted(path.stem for path in EXAMPLES.glob("*.py") if not path.name.startswith("_"))
+    return tuple(Example(shown(EXAMPLES / f"{name}.py"), *_ABOUT.get(name, (verbatim(name), EMPTY))) for name in names)
 
 
 def is_shipped(path: Path | None) -> bool:
@@ -50,7 +67,7 @@ def line_notes(result: KernelLabResult) -> dict[str, LineNotes]:
         traffic[file][line] = moved_bytes
     faults: dict[str, dict[int, str]] = defaultdict(dict)
     for fault in result.faults:
-        faults[fault.file].setdefault(fault.line, fault.sentence)
+        faults[fault.file].setdefault(fault.line, str(fault.sentence))
     most = max((count for by_line in traffic.values() for count in by_line.values()), default=0) or 1
     return {
         file: LineNotes(
@@ -67,7 +84,7 @@ def tensor_labels(launch: Launch) -> list[tuple[str, str]]:
     seen: dict[int, tuple[str, str]] = {}
     for buffer in launch.buffers:
         if buffer.size_bytes:
-            shape = " × ".join(map(str, buffer.shape)) or "scalar"
+            shape = " × ".join(map(str, buffer.shape)) or str(tr("scalar"))
             seen.setdefault(buffer.data_ptr, (buffer.name, f"{shape} {buffer.dtype}"))
     return list(seen.values())
 
@@ -80,7 +97,7 @@ def launch_labels(result: KernelLabResult) -> list[str]:
     ]
 
 
-def summary(result: KernelLabResult) -> str:
+def summary(result: KernelLabResult) -> Text:
     """One line with the bytes of all launches."""
-    read, written = (format_quantity(result.value(name), "bytes") for name in ("read_bytes", "written_bytes"))
-    return f"{read} read · {written} written"
+    read, written = (quantity(result.value(name), "bytes") for name in ("read_bytes", "written_bytes"))
+    return tr("{read} read · {written} written", read=read, written=written)

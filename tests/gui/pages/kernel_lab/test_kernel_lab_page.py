@@ -190,12 +190,12 @@ def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage
     kernel.write_text("# one line more\n" + SOURCE)
     traced.present(lab_result(kernel, loads=2, load_line=LOAD_LINE + 1), {})
     settle(traced, qtbot)
-    deltas = {d.label.split("  ")[0]: d.delta_bytes for d in traced.findings.changes.rows}
+    deltas = {str(d.label).split("  ")[0]: d.delta_bytes for d in traced.findings.changes.rows}
     assert deltas == {
-        "all tensors read": 1024,
-        "all tensors written": 0,
-        "x_ptr read": 1024,
-        "y_ptr written": 0,
+        "all tensors, read": 1024,
+        "all tensors, written": 0,
+        "x_ptr, read": 1024,
+        "y_ptr, written": 0,
         "copy.py:9": 1024,
         "copy.py:10": 0,
     }

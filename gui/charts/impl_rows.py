@@ -48,7 +48,8 @@ def ran_on_gpu(results: Sequence[ImplResult]) -> bool:
 def describe(impl: ImplResult) -> str:
     """The read-out of one implementation."""
     if impl.runs_on == "unavailable":
-        return f"{tr('{implementation}: not available', implementation=impl.label)}\n{impl.reason}"
+        head = tr("{implementation}: not available", implementation=impl.label)
+        return f"{head}\n{impl.reason}"
     lines = [_head(impl), *_time_lines(impl)]
     if impl.tflops is not None and _time_ms(impl) is not None:
         lines.append(quantity(impl.tflops * 1e12, "FLOP/s"))

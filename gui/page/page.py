@@ -19,7 +19,7 @@ from core import language
 from core.contracts.claims import Finding
 from core.contracts.params import Params
 from core.contracts.result import Message, Result
-from core.contracts.text import EMPTY, Text, sentences, tr
+from core.contracts.text import EMPTY, Text, sentences, tr, tr_in
 from core.contracts.topic import Topic
 from gui import translation
 from gui.page.banner import Banner
@@ -285,7 +285,7 @@ class Page(QWidget, Generic[P, R]):
         panels = (
             (tr("Claims"), self.claims),
             (tr("Notes"), self.notes),
-            (tr("Source"), self.source),
+            (tr_in("tab", "Source"), self.source),
             (tr("Numbers"), self.numbers),
             (tr("History"), self.history),
             (tr("Log"), self.log),

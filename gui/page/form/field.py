@@ -70,6 +70,6 @@ class Field(QWidget):
 def _tooltip(spec: FieldSpec) -> Text:
     limits = EMPTY
     if spec.minimum is not None and spec.maximum is not None:
-        limits = tr("From {low} to {high}.", low=f"{spec.minimum:g}", high=f"{spec.maximum:g}")
+        limits = tr("From {low:g} to {high:g}.", low=spec.minimum, high=spec.maximum)
     default = tr("Default: --set {name}={value}", name=spec.name, value=str(spec.default))
     return Text("{help}\n{default}", (("help", sentences(spec.help, limits)), ("default", default)))

@@ -141,7 +141,7 @@ class Dispatcher:
                 for event in earlier:
                     run.post(event)
                 if run_outcome.worker_is_unusable:
-                    await self._cluster.kill(address)
+                    await self._replace(address)
                 if not isinstance(terminal, TERMINAL):
                     raise ValueError("the last event of a run is not a terminal event")
                 return terminal
@@ -154,6 +154,13 @@ class Dispatcher:
                     await asyncio.wait_for(
                         self._cluster.ask(address, "request_cancel", run.id), _CANCEL_REQUEST_TIMEOUT_S
                     )
+
+    async def _replace(self, address: str) -> None:
+        """Kill a worker; no other run is sent to it."""
+        self._workers -= {address}
+        self._detail = tr("The worker is replaced after an error")
+        self._report()
+        await self._cluster.kill(address)
 
     def _unpacked(self, run: Run, event: bytes) -> Event:
         return wire.unpack(event, registry.topic(run.topic_id, self._packages).result)

@@ -112,7 +112,9 @@ class LocalCluster(Cluster):
 
     async def kill(self, address: str) -> None:
         with suppress(WorkerGone):
-            _kill_with_children(self._of(address).process.pid)
+            link = self._of(address)
+            link.is_ending = True
+            _kill_with_children(link.process.pid)
 
     async def death(self, address: str) -> Text:
         for _ in range(50):

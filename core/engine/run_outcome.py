@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class RunOutcome:
     """`events` are packed (`core.engine.wire`): Started, those that were not fetched yet, and the terminal one.
 
-    `worker_is_unusable` means that the worker has to be replaced: its CUDA context is broken until the process ends.
+    `worker_is_unusable` means that the worker has to be replaced: its CUDA context is broken until the process ends, or
+    an error that nobody expected may have left anything behind.
     """
 
     events: tuple[bytes, ...]

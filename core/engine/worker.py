@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from core.contracts import registry
-from core.contracts.errors import MissingRequirement
+from core.contracts.errors import MissingRequirement, TilescopeError
 from core.contracts.events import Cancelled, Failed, Finished, Partial, Progress, Started
 from core.contracts.text import tr
 from core.contracts.topic import Topic
@@ -112,6 +112,7 @@ def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str
     """One run from start to terminal event. Never raises: an error becomes a Failed event in the outcome."""
     clear_log()
     run = _active[run_id] = _ActiveRun()
+    has_unexpected_error = False
     started = Started(f"{socket.gethostname()}, process {os.getpid()}", device)
     try:
         with _warm_up.importing(run.check_cancel):
@@ -130,12 +131,15 @@ def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str
             packed = drive(topic, parsed, torch_device, run)
     except _CancelRequested:
         packed = wire.pack(Cancelled())
-    except (Exception, SystemExit) as error:
+    except TilescopeError as error:
+        packed = wire.pack(failed(topic_id, error))
+    except BaseException as error:
+        has_unexpected_error = True
         packed = wire.pack(failed(topic_id, error))
     finally:
         del _active[run_id]
     waiting = [wire.pack(event) for event in run.mailbox.drain()]
-    return RunOutcome((wire.pack(started), *waiting, packed), _cuda_is_broken())
+    return RunOutcome((wire.pack(started), *waiting, packed), has_unexpected_error or _cuda_is_broken())
 
 
 def _in_its_own_process(topic: Topic, package: str, params: Mapping[str, Any], device: str, run: _ActiveRun) -> bytes:
@@ -158,6 +162,11 @@ def _in_its_own_process(topic: Topic, package: str, params: Mapping[str, Any], d
     request = {"topic": topic.id, "package": package, "params": params, "device": device}
     try:
         _isolation.run(request, take, run.check_cancel)
+    except ValueError as error:
+        message = tr(
+            "The process of the user's code sent what is no event, so its run of {topic} was ended.", topic=topic.id
+        )
+        return wire.pack(Failed(message, str(error)))
     except isolation.ProcessEnded as ended:
         reason = exit_reason(ended.exit_code, tr("The process of the user's code"))
         message = tr("{reason} while running {topic}. Nothing else is affected.", reason=reason, topic=topic.id)

@@ -27,13 +27,15 @@ class WorkerLink:
         self.address = address
         self.process = process
         self.was_ready = False
+        self.is_ending = False
+        """Set by whoever kills the process: it takes no more calls, although it may still be there."""
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._reading = asyncio.create_task(self._read())
 
     @property
     def is_usable(self) -> bool:
-        return self.was_ready and not self._reading.done()
+        return self.was_ready and not self.is_ending and not self._reading.done()
 
     async def closed(self) -> None:
         """Returns when the worker sends nothing more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from core.contracts.text import Text, tr
 from gui import theme
@@ -12,9 +12,11 @@ from gui.translation import show_text
 
 
 class Banner(QFrame):
-    """Hidden until it has something to say. `dismissed` when the user closed it."""
+    """Hidden until it has something to say. `dismissed` when the user closed it; `restart_requested` where it offers to
+    replace the worker."""
 
     dismissed = Signal()
+    restart_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,6 +27,10 @@ class Banner(QFrame):
         self._label.setWordWrap(True)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.restart = QPushButton()
+        show_text(self.restart.setText, tr("Restart worker"))
+        self.restart.hide()
+        self.restart.clicked.connect(self._request_restart)
         self._close = QToolButton()
         show_text(self._close.setToolTip, tr("{action} ({key})", action=tr("Dismiss"), key="Esc"))
         show_text(self._close.setAccessibleName, tr("Dismiss"))
@@ -34,6 +40,7 @@ class Banner(QFrame):
         layout.setContentsMargins(10, 5, 5, 5)
         layout.addWidget(self._mark)
         layout.addWidget(self._label, 1)
+        layout.addWidget(self.restart)
         layout.addWidget(self._close)
         self.hide()
         self._recolour()
@@ -44,15 +51,20 @@ class Banner(QFrame):
         """What is shown, '' when hidden."""
         return "" if self.isHidden() else self._label.text()
 
-    def show_error(self, sentence: Text | str, detail: str = "") -> None:
+    def show_error(self, sentence: Text | str, detail: str = "", *, offers_restart: bool = False) -> None:
         """Show one sentence; the detail is for the log tab, and here only a hint that it is there."""
         show_text(self._label.setText, sentence)
         show_text(self._label.setToolTip, tr("The Log tab has the details.") if detail else "")
+        self.restart.setVisible(offers_restart)
         self.show()
 
     def dismiss(self) -> None:
         self.hide()
         self.dismissed.emit()
+
+    def _request_restart(self) -> None:
+        self.dismiss()
+        self.restart_requested.emit()
 
     def _recolour(self) -> None:
         colours = theme.current()

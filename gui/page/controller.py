@@ -46,6 +46,7 @@ class Controller(QObject):
         view.params_changed.connect(self._on_params)
         view.run_requested.connect(self.run)
         view.cancel_requested.connect(self.cancel)
+        view.restart_requested.connect(bridge.restart)
         bridge.run_event.connect(self._on_event)
 
     @property
@@ -160,9 +161,9 @@ class Controller(QObject):
                 self._view.show_partial(result)
             case Finished(result=result):
                 self._finish(result)
-            case Failed(sentence=sentence, detail=detail, blames=field):
+            case Failed(sentence=sentence, detail=detail, blames=field, invalid_input=invalid):
                 self._end(tr("Failed"))
-                self._view.show_error(sentence, detail, field)
+                self._view.show_error(sentence, detail, field, offers_restart=not invalid)
             case Cancelled(reason=reason):
                 ended = tr("Run ended: {reason}", reason=reason)
                 self._end(tr("Cancelled") if reason == Cancelled().reason else ended)

@@ -53,6 +53,7 @@ class Page(QWidget, Generic[P, R]):
     params_changed = Signal(object)
     run_requested = Signal(str)
     cancel_requested = Signal()
+    restart_requested = Signal()
 
     def __init__(self, topic: Topic, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -181,11 +182,13 @@ class Page(QWidget, Generic[P, R]):
     def show_ended(self, phase: Text | str, *, completed: bool) -> None:
         self.run_bar.show_ended(phase, completed=completed)
 
-    def show_error(self, sentence: Text | str, detail: str = "", field: str | None = None) -> None:
+    def show_error(
+        self, sentence: Text | str, detail: str = "", field: str | None = None, *, offers_restart: bool = False
+    ) -> None:
         """One sentence in the banner, the field at fault highlighted, the details in the log."""
         if str(sentence) != self.banner.sentence:
             self.log.append(f"{sentence}\n{detail}" if detail else str(sentence))
-        self.banner.show_error(sentence, detail)
+        self.banner.show_error(sentence, detail, offers_restart=offers_restart)
         if field is not None:
             self.form.show_fault(sentence, field)
 
@@ -253,6 +256,7 @@ class Page(QWidget, Generic[P, R]):
         self.source.line_picked.connect(lambda function, line: self.selection.update(function=function, line=line))
         self.selection.changed.connect(self._select)
         self.banner.dismissed.connect(self.form.clear_fault)
+        self.banner.restart_requested.connect(self.restart_requested)
 
     def _select(self, selection: Selection) -> None:
         function = selection.get("function")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -160,3 +162,9 @@ def test_that_waiting_too_briefly_for_a_result_is_a_timeout_and_no_harm(submit: 
     assert not run.done
     run.cancel()
     assert isinstance(events_of(run)[-1], Cancelled)
+
+
+def test_that_an_unexpected_error_replaces_the_worker(submit: Submit, worker_pid: Callable[[], int]) -> None:
+    pid = worker_pid()
+    assert isinstance(events_of(submit("raise"))[-1], Failed)
+    assert worker_pid() != pid

@@ -11,11 +11,11 @@ from core.contracts.claims import Claim, Verdict
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import Cancelled, Failed, Finished, Partial, Progress, Started
 from core.contracts.result import Result
-from core.contracts.text import Text
+from core.contracts.text import Text, tr
 from core.contracts.topic import Topic
 from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
-from tests.gui.doubles import FakeEngine, ToyParams
+from tests.gui.doubles import TOPIC, FakeEngine, ToyParams
 
 
 class MockView(QObject):
@@ -24,6 +24,7 @@ class MockView(QObject):
     params_changed = Signal(object)
     run_requested = Signal(str)
     cancel_requested = Signal()
+    restart_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -247,3 +248,22 @@ def test_that_a_result_is_drawn_on_the_plan_of_the_newest_parameters(
     controller.show_result(result)
     drawn = [call[0] for call in view.mock.method_calls if call[0] in ("show_plan", "present")]
     assert drawn == ["show_plan", "present"]
+
+
+def test_that_a_broken_run_offers_to_restart_the_worker_and_a_wrong_parameter_does_not(
+    controller: Controller, view: MockView, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    for invalid in (False, True):
+        view.run_requested.emit("cpu")
+        engine.runs[-1].post(Failed(tr("It broke."), "trace", invalid_input=invalid))
+        bridge.drain()
+        assert view.mock.show_error.call_args.kwargs == {"offers_restart": not invalid}
+
+
+def test_that_restarting_replaces_the_engine(bridge: EngineBridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    restarts: list[bool] = []
+    monkeypatch.setattr(bridge, "restart", lambda: restarts.append(True))
+    other = MockView()
+    Controller(TOPIC, other, bridge)
+    other.restart_requested.emit()
+    assert restarts == [True]

@@ -1,4 +1,4 @@
-"""The page fine-tuning: which parameters move?"""
+"""The page fine-tuning: which parameters each method trains."""
 
 from gui.pages.fine_tuning.page import FineTuningPage
 

@@ -1,4 +1,4 @@
-"""Answers, masks, what is trained where, and every number: what stands behind the buttons beside the costs."""
+"""The details card: answers, masks, trained parameters by place, and a table of all numbers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
+from core.contracts.text import Text, sentences, tr, tr_in
 from core.format import format_quantity
 from core.topics.fine_tuning.plan import Plan
 from core.topics.fine_tuning.result import FineTuningResult, MethodSummary
@@ -24,7 +25,7 @@ from gui.widgets.samples_table import SamplesTable
 from gui.widgets.switcher import Switcher
 
 SAMPLES, MASK, VECTORS, METHODS_TABLE = range(4)
-_BEFORE_SAMPLES = "Run (F5) to see what the model answers to held-out rows before and after each method."
+_BEFORE_SAMPLES = tr("Run (F5) to see the model's answers to held-out rows before and after training with each method.")
 
 
 def _count(value: float) -> str:
@@ -35,8 +36,8 @@ def _bytes(value: float) -> str:
     return short_quantity(value, "bytes")
 
 
-def _yes(same: bool) -> str:
-    return "yes" if same else "no"
+def _yes_or_no(value: bool) -> str:
+    return str(tr("yes") if value else tr("no"))
 
 
 def _percent(share: float) -> str:
@@ -49,8 +50,8 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _field(
     name: str,
-    title: str,
-    help: str,
+    title: Text,
+    help: Text,
     write: Callable[[Any], str] = str,
     unit: str = "",
     number: bool = True,
@@ -59,54 +60,68 @@ def _field(
     return Column(name, title, help, value or attrgetter(name), write, unit, number)
 
 
-def _text(name: str, title: str, help: str, value: Callable[[MethodSummary], Any]) -> Column[MethodSummary]:
+def _text(name: str, title: Text, help: Text, value: Callable[[MethodSummary], Any]) -> Column[MethodSummary]:
     return _field(name, title, help, number=False, value=value)
 
 
-def _part(name: str, title: str, help: str) -> Column[MethodSummary]:
+def _part(name: str, title: Text, help: Text) -> Column[MethodSummary]:
     return _field(name, title, help, _bytes, "B", value=attrgetter(f"memory.{name}"))
 
 
-_LOSS = "nats per token"
 METHOD_COLUMNS = (
-    _text("label", "Method", "Method", lambda summary: view_data.label(summary.method)),
-    _field("trainable_parameters", "Trainable", "Parameters that train", _count),
-    _field("share", "Share", "Trainable of all parameters", _percent),
-    _field("extra_parameters", "Added", "Parameters that the method adds", _count),
-    _field("held_out_loss", "Held-out", f"Loss on held-out rows, {_LOSS}", format_quantity, "nats"),
-    _field("final_loss", "Final loss", f"Training loss, mean of the last ten steps, {_LOSS}", format_quantity, "nats"),
-    _field("exact_match_unseen", "Unseen", "Exact match, unseen people", _percent),
-    _field("exact_match_untold", "Untold", "Exact match, untold facts", _percent),
-    _field("steps", "Steps", "Steps done", _count),
-    _field("steps_per_s", "Steps/s", "Steps per second on this machine", format_quantity, "1/s"),
-    _field("learning_rate", "Rate", "Highest learning rate", format_quantity),
-    _part("weights_bytes", "Weights", "Bytes of weights"),
-    _part("gradients_bytes", "Gradients", "Bytes of gradients"),
-    _part("optimizer_bytes", "Optimizer", "Bytes of the optimizer's state"),
-    _part("activations_bytes", "Activations", "Bytes of activations kept for backward"),
-    _field("frozen_unchanged", "Frozen same", "Are frozen parameters to the bit what they were?", _yes, number=False),
-    _text("memory_how", "Memory is", "How the bytes were obtained", attrgetter("memory.how")),
-    _text("runs_on", "4 bits by", "What did the 4-bit work", attrgetter("runs_on")),
-    _text("where", "Trains", "Where the trainable parameters are", lambda s: view_data.trains_where(s.method)),
-    replace(_text("error", "Stopped", "Why it stopped early", attrgetter("error")), tone=lambda summary: "bad"),
+    _text("label", tr("Method"), tr("The method"), lambda summary: view_data.label(summary.method)),
+    _field("trainable_parameters", tr("Trainable"), tr("Trainable parameters"), _count),
+    _field("share", tr("Share"), tr("Trainable share of all parameters"), _percent),
+    _field("extra_parameters", tr("Added"), tr("Parameters added by the method"), _count),
+    _field("held_out_loss", tr("Held-out"), tr("Loss on held-out rows, nats per token"), format_quantity, "nats"),
+    _field(
+        "final_loss",
+        tr("Final loss"),
+        tr("Training loss, mean of the last ten steps, nats per token"),
+        format_quantity,
+        "nats",
+    ),
+    _field("exact_match_unseen", tr("Unseen"), tr("Exact match on unseen people"), _percent),
+    _field("exact_match_untold", tr("Unstated"), tr("Exact match on unstated facts"), _percent),
+    _field("steps", tr("Steps"), tr("Completed steps"), _count),
+    _field("steps_per_s", tr("Steps/s"), tr("Steps per second on this machine"), format_quantity, "1/s"),
+    _field("learning_rate", tr("Rate"), tr("Peak learning rate"), format_quantity),
+    _part("weights_bytes", tr("Weights"), tr("Bytes of weights")),
+    _part("gradients_bytes", tr("Gradients"), tr("Bytes of gradients")),
+    _part("optimizer_bytes", tr("Optimizer"), tr("Bytes of optimizer state")),
+    _part("activations_bytes", tr("Activations"), tr("Bytes of activations kept for the backward pass")),
+    _field(
+        "frozen_unchanged",
+        tr("Frozen equal"),
+        tr("Whether the frozen parameters are bit-equal before and after training"),
+        _yes_or_no,
+        number=False,
+    ),
+    _text("memory_how", tr("Memory from"), tr("How the bytes were obtained"), lambda s: str(s.memory.how)),
+    _text("runs_on", tr("4-bit by"), tr("The implementation of the 4-bit weights"), lambda s: str(s.runs_on)),
+    _text("where", tr("Trains"), tr("Where the trainable parameters are"), lambda s: view_data.trains_where(s.method)),
+    replace(
+        _text("error", tr("Stopped"), tr("Why the method stopped early"), lambda s: str(s.error)),
+        tone=lambda summary: "bad",
+    ),
 )
 PART_COLUMNS: tuple[Column[TrainedPart], ...] = (
-    Column("name", "Place", "Where it is added or trained", attrgetter("name"), number=False),
-    Column("shape", "Shape", "Shape of what is added", attrgetter("shape"), _shape, number=False),
-    Column("count", "Parameters", "How many numbers train there", attrgetter("count"), _count),
+    Column("name", tr("Place"), tr("Where parameters are added or trained"), attrgetter("name"), number=False),
+    Column("shape", tr("Shape"), tr("Shape of the added vectors"), attrgetter("shape"), _shape, number=False),
+    Column("count", tr("Parameters"), tr("The number of parameters trained there"), attrgetter("count"), _count),
 )
 
 
 class VectorsView(QWidget):
-    """What the chosen method trains, place by place; for QLoRA also what its gradients passed through."""
+    """The trained parameters of the selected method by place; for some methods also evidence about its gradients."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.where, self.evidence = QLabel(), QLabel()
-        for text in (self.where, self.evidence):
-            text.setProperty("role", "small")
-            text.setWordWrap(True)
-        self.table = RecordTable(PART_COLUMNS, attrgetter("place"), "This method trains nothing that is known yet.")
+        for label in (self.where, self.evidence):
+            label.setProperty("role", "small")
+            label.setWordWrap(True)
+        self.table = RecordTable(PART_COLUMNS, attrgetter("place"), tr("The trained parameters are not known yet."))
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 2, 6, 0)
         column.setSpacing(4)
@@ -115,21 +130,22 @@ class VectorsView(QWidget):
         column.addWidget(self.evidence)
 
     def draw(self, plan: Plan, run: FineTuningResult | None, method: str) -> bool:
-        """Show a method; says whether what is shown was measured."""
-        self.where.setText(f"{view_data.label(method)} trains {view_data.trains_where(method)}.")
+        """Show a method. Returns whether the numbers were measured."""
+        trains = tr("{method} trains {where}.", method=view_data.label(method), where=view_data.trains_where(method))
+        self.where.setText(str(trains))
         parts, measured = view_data.trained_parts(plan, run, method)
         self.table.set_rows(parts)
-        sentences = view_data.objective_sentence(run, method), view_data.gradients_sentence(run, method)
-        self.evidence.setText(" ".join(filter(None, sentences)))
-        self.evidence.setVisible(any(sentences))
+        evidence = sentences(view_data.objective_sentence(run, method), view_data.gradients_sentence(run, method))
+        self.evidence.setText(str(evidence))
+        self.evidence.setVisible(bool(evidence))
         return measured
 
 
 class DetailsView(Switcher):
-    """What is behind the other buttons is drawn when it is looked at.
+    """Draws only the visible view.
 
-    `method_picked` and `place_picked` are what the user chose in any of them; `provenance_changed` carries where what
-    is shown comes from, None for nothing.
+    `method_picked` and `place_picked` report the user's selection in any view. `provenance_changed` carries the
+    provenance of the visible numbers, None if there are none.
     """
 
     method_picked = Signal(str)
@@ -140,9 +156,14 @@ class DetailsView(Switcher):
         self.samples = SamplesTable(_BEFORE_SAMPLES)
         self.mask = TokenMap()
         self.vectors = VectorsView()
-        self.methods = RecordTable(METHOD_COLUMNS, attrgetter("method"), "Run (F5) to measure every method.")
+        self.methods = RecordTable(METHOD_COLUMNS, attrgetter("method"), tr("Run (F5) to measure all methods."))
         super().__init__(
-            [("Samples", self.samples), ("Mask", self.mask), ("Vectors", self.vectors), ("Methods", self.methods)]
+            [
+                (tr("Samples"), self.samples),
+                (tr_in("attention", "Mask"), self.mask),
+                (tr("Vectors"), self.vectors),
+                (tr("Methods"), self.methods),
+            ]
         )
         self._plan: Plan | None = None
         self._run: FineTuningResult | None = None
@@ -155,7 +176,7 @@ class DetailsView(Switcher):
         self.switched.connect(lambda _: self._draw())
 
     def draw(self, plan: Plan, run: FineTuningResult | None, method: str) -> None:
-        """Show a plan and the last run, with one method in front."""
+        """Show a plan and the last run with one selected method."""
         self._plan, self._run, self._method = plan, run, method
         self._draw()
 
@@ -167,11 +188,11 @@ class DetailsView(Switcher):
             return
         measured = None if self._run is None else self._run.measured
         draw = (self._draw_samples, self._draw_mask, self._draw_vectors, self._draw_methods)[self.index]
-        self.provenance_changed.emit(measured if draw(self._plan) else self._otherwise)
+        self.provenance_changed.emit(measured if draw(self._plan) else self._provenance_without_run)
 
     @property
-    def _otherwise(self) -> Provenance | None:
-        """Where what is in front comes from, if not from the run: there are no answers without one."""
+    def _provenance_without_run(self) -> Provenance | None:
+        """The provenance of the visible numbers if they are not from a run. Answers exist only with a run."""
         return None if self.index == SAMPLES else Provenance.MODELLED
 
     def _draw_samples(self, plan: Plan) -> bool:
@@ -193,6 +214,6 @@ class DetailsView(Switcher):
         return measured
 
     def _on_variant(self, key: str) -> None:
-        """The answers before stand beside every method already."""
+        """Select the method. The answers before training are always visible, so they are not selectable."""
         if key in view_data.ORDER:
             self.method_picked.emit(key)

@@ -1,4 +1,4 @@
-"""The attention mask with its prefix columns, and how much attention goes to them, as matrices over tokens."""
+"""The attention mask with its prefix columns, and the attention to these columns, as matrices over tokens."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtGui import QImage
 
+from core.contracts.text import tr, tr_plural, verbatim
 from core.topics.fine_tuning.methods import MethodId
 from core.topics.fine_tuning.plan import Plan
 from core.topics.fine_tuning.result import FineTuningResult
@@ -18,24 +19,36 @@ from gui.theme import Theme, mix
 
 @dataclass(frozen=True, eq=False)
 class MaskPage(MatrixPage):
-    """A mask whose first `prefix` columns are vectors that a method added, in a colour of their own."""
+    """A mask whose first `prefix` columns are vectors added by a method. They have their own colour."""
 
     prefix: int = 0
 
     def read(self, row: int, column: int) -> str:
-        """The cell in words; -1 for a whole row or column."""
-        parts = [self.title]
+        """The read-out of a cell; -1 stands for a whole row or column."""
+        lines = [verbatim(self.title)]
         if row >= 0:
-            parts.append(f"query {row}: {self.rows[row]!r}")
+            lines.append(tr("query {index}: {token}", index=row, token=repr(self.rows[row])))
         if column >= 0:
-            kind = "added vector" if column < self.prefix else "key"
-            parts.append(f"{kind} {column}: {self.columns[column]!r}")
+            token = repr(self.columns[column])
+            lines.append(
+                tr("added vector {index}: {token}", index=column, token=token)
+                if column < self.prefix
+                else tr("key {index}: {token}", index=column, token=token)
+            )
         if min(row, column) >= 0:
-            parts.append("hidden by the mask" if self.hides(row, column) else "visible")
+            lines.append(tr("hidden by the mask") if self.hides(row, column) else tr("visible"))
         elif row >= 0 and self.visible is not None:
-            seen, added = int(self.visible[row].sum()), int(self.visible[row, : self.prefix].sum())
-            parts.append(f"sees {seen} of {self.shape[1]} columns, {added} of them added")
-        return "\n".join(parts)
+            visible, added = int(self.visible[row].sum()), int(self.visible[row, : self.prefix].sum())
+            lines.append(
+                tr_plural(
+                    "sees {visible} of {total} columns, of which {count} is added",
+                    "sees {visible} of {total} columns, of which {count} are added",
+                    count=added,
+                    visible=visible,
+                    total=self.shape[1],
+                )
+            )
+        return "\n".join(map(str, lines))
 
     def image(self, theme: Theme) -> QImage:
         """One pixel per cell."""
@@ -51,7 +64,7 @@ class MaskPage(MatrixPage):
 
 
 def pages(plan: Plan, result: FineTuningResult | None, method: str) -> list[MatrixPage]:
-    """The method's mask, of a run's example or of the plan; then the attention on what was added, where measured."""
+    """The method's mask from a run or the plan; then the attention to the added vectors, if measured."""
     run = None if result is None else result.method(method)
     if run is None or run.mask is None:
         return [_planned(plan, method)]
@@ -77,8 +90,8 @@ def _planned(plan: Plan, method: str) -> MatrixPage:
 def _mask(method: str, visible: np.ndarray, names: list[str], prefix: int) -> MaskPage:
     queries = names[-visible.shape[0] :]
     return MaskPage(
-        name="mask",
-        title=f"{label(method)}: who sees whom",
+        name=str(tr("mask")),
+        title=str(tr("{method}: visible keys per query", method=label(method))),
         rows=tuple(queries),
         columns=tuple(names),
         values=None,
@@ -92,14 +105,14 @@ def _attention(method: str, attention: np.ndarray, queries: list[str]) -> Matrix
     layers, heads, _ = attention.shape
     names = tuple(f"L{layer} h{head}" for layer in range(layers) for head in range(heads))
     return MatrixPage(
-        name="attention",
-        title=f"{label(method)}: attention on what was added",
+        name=str(tr("attention")),
+        title=str(tr("{method}: attention to the added vectors", method=label(method))),
         rows=names,
         columns=tuple(queries),
         values=attention.reshape(layers * heads, -1),
-        row_name="layer and head",
-        column_name="query",
-        what="share of attention",
+        row_name=tr("layer and head"),
+        column_name=tr("query"),
+        what=tr("share of attention"),
         square=False,
         top=1.0,
     )

@@ -1,4 +1,4 @@
-"""Methods side by side as buttons, each with a small picture of the places that it trains."""
+"""A row of method buttons, each with a small picture of the places that the method trains."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.contracts.text import tr
 from gui import theme as themes
 from gui.pages.fine_tuning.module_painting import paint_modules
 from gui.pages.fine_tuning.transformer_grid import TrainedModules, TransformerGrid
 from gui.theme import Theme, mix
+from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
 HEIGHT_PX = 78
 _BETWEEN_PX, _INSET_PX, _WORDS_PX, _DOT_PX, _OVER_PX = 4, 5, 30, 11, 4
-"""Words may reach `_OVER_PX` into the inset at their right."""
+"""Words may extend `_OVER_PX` into the inset on their right."""
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
 @dataclass(frozen=True, eq=False)
 class MethodTile:
-    """One method. `facts`, from the longest, are what may stand under its name; `tip` is read out.
+    """One method. `facts` are alternatives for the line under its name, longest first; `tip` is the read-out.
 
-    `ink` counts into the theme's series, for a dot that tells which curves are its own; `broken` says that it stopped
-    early.
+    `ink` is an index of the theme's series colours, for a dot in the colour of the method's curves. `broken` means that
+    the method stopped early.
     """
 
     key: str
@@ -51,12 +53,12 @@ class MethodTile:
 
 
 class MethodPicker(Figure):
-    """`picked` carries the key of a method that was clicked, or that the arrows reached."""
+    """`picked` carries the key of a method selected by click or arrow keys."""
 
     picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The methods appear here once the parameters are valid.", parent)
+        super().__init__(tr("The methods appear here once the parameters are valid."), parent)
         self.grid, self.limits = TransformerGrid(), (0.1, 1.0)
         self.tiles: tuple[MethodTile, ...] = ()
         self.chosen = ""
@@ -65,7 +67,7 @@ class MethodPicker(Figure):
         self.set_content(self.row)
 
     def set_tiles(self, grid: TransformerGrid, tiles: Sequence[MethodTile], limits: tuple[float, float]) -> None:
-        """Show these, numbered from 1; none is the empty state."""
+        """Show these methods, numbered from 1. Without methods the figure is empty."""
         self.grid, self.tiles, self.limits = grid, tuple(tiles), limits
         self.row.forget_pictures()
         if not tiles:
@@ -75,7 +77,7 @@ class MethodPicker(Figure):
         self.show_content()
 
     def choose(self, key: str) -> None:
-        """Press a method's button; emits nothing."""
+        """Select a method. Emits no signal."""
         if key != self.chosen:
             self.chosen = key
             self.row.update()
@@ -92,7 +94,7 @@ class _Row(Canvas):
         self._pictures: dict[int, QPixmap] = {}
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Methods")
+        show_text(self.setAccessibleName, tr("Methods"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -138,25 +140,25 @@ class _Row(Canvas):
         painter.drawPixmap(QPointF(inside.left(), inside.top() + _WORDS_PX), self._picture(theme, index, inside))
 
     def head(self, index: int) -> str:
-        """A tile's number and name, as long as there is room for them; the short name alone in the narrowest."""
+        """A tile's number and name if they fit, else the number and the short name, else the short name."""
         tile, room = self._figure.tiles[index], self.box(index).width() - 2 * _INSET_PX + _OVER_PX
         width = QFontMetricsF(themes.ui_font("small", bold=True)).horizontalAdvance
         heads = f"{index + 1} {tile.name}", f"{index + 1} {tile.short}"
         return next((text for text in heads if width(text) <= room), tile.short)
 
     def _picture(self, theme: Theme, index: int, inside: QRectF) -> QPixmap:
-        """The small picture of a tile, painted once."""
+        """The small picture of a tile. It is painted once and cached."""
         if index not in self._pictures:
-            figure, dense = self._figure, self.devicePixelRatioF()
+            figure, pixel_ratio = self._figure, self.devicePixelRatioF()
             room = QRectF(0, 0, inside.width(), inside.height() - _WORDS_PX)
-            made = QPixmap((room.size() * dense).toSize())
-            made.setDevicePixelRatio(dense)
-            made.fill(Qt.GlobalColor.transparent)
+            pixmap = QPixmap((room.size() * pixel_ratio).toSize())
+            pixmap.setDevicePixelRatio(pixel_ratio)
+            pixmap.fill(Qt.GlobalColor.transparent)
             placed = figure.grid.placed(room, names=False)
-            with QPainter(made) as painter:
+            with QPainter(pixmap) as painter:
                 painter.setRenderHint(QPainter.RenderHint.Antialiasing)
                 paint_modules(painter, theme, figure.grid, placed, figure.tiles[index].modules, figure.limits)
-            self._pictures[index] = made
+            self._pictures[index] = pixmap
         return self._pictures[index]
 
     def forget_pictures(self) -> None:
@@ -174,7 +176,7 @@ class _Row(Canvas):
             self.setCursor(Qt.CursorShape.ArrowCursor if index is None else Qt.CursorShape.PointingHandCursor)
             self.update()
         text = None if index is None else self._figure.tiles[index].tip
-        # Below the pointer there is no room in so low a figure: the read-out lies over the next tile.
+        # The figure is too low for a read-out below the pointer, so the read-out covers the next tile.
         self._figure.tip.show_at(event.position().toPoint(), text)
 
     def leaveEvent(self, event: QEvent) -> None:

@@ -1,4 +1,4 @@
-"""Which places of a transformer a method trains, lit by the gradients that reach them."""
+"""The places of a transformer that a method trains, coloured by their gradients."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.contracts.text import Text, tr
 from gui import theme as themes
 from gui.pages.fine_tuning.module_painting import (
     Marks,
@@ -19,27 +20,28 @@ from gui.pages.fine_tuning.module_painting import (
     paint_modules,
     paint_words,
 )
-from gui.pages.fine_tuning.transformer_grid import GridLayout, TrainedModules, TransformerGrid, part_name
+from gui.pages.fine_tuning.transformer_grid import GridLayout, TrainedModules, TransformerGrid, place_name
 from gui.theme import Theme
+from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
 
 _BAR_PX, _EDGE_PX = 70, 6
 _COLOURS = 10
-"""Steps of the colour scale."""
+"""Number of steps of the colour scale."""
 
 _PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
 class ModuleMap(Figure):
-    """`place_picked` carries the id of the place that was clicked. Arrows walk from place to place, Enter picks."""
+    """`place_picked` carries the id of a place that was clicked. Arrow keys move between places, Enter selects one."""
 
     place_picked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("The model appears here once the parameters are valid.", parent)
+        super().__init__(tr("The model appears here once the parameters are valid."), parent)
         self.grid = TransformerGrid()
         self.method = TrainedModules(())
         self.limits = (0.1, 1.0)
@@ -54,10 +56,10 @@ class ModuleMap(Figure):
         self.set_content(content)
 
     def set_modules(self, grid: TransformerGrid, method: TrainedModules, limits: tuple[float, float]) -> None:
-        """Show what one method does; no place is the empty state. `limits` are the norms of the outermost colours."""
-        picked = None if self.selected is None else self.grid.places[self.selected].id
+        """Show one method. Without places the figure is empty. `limits` are the norms at both ends of the colours."""
+        selected = None if self.selected is None else self.grid.places[self.selected].id
         self.grid, self.method, self.limits = grid, method, limits
-        self.selected = grid.index(picked)
+        self.selected = grid.index(selected)
         if not grid.places:
             self.show_empty()
             return
@@ -66,35 +68,40 @@ class ModuleMap(Figure):
         self.show_content()
 
     def select(self, place_id: str | None) -> None:
-        """Ring a place; None, or one that is not there, rings none. Emits nothing."""
+        """Mark a place; None or an unknown place marks none. Emits no signal."""
         index = self.grid.index(place_id)
         if index != self.selected:
             self.selected = index
             self.canvas.update()
 
     def describe(self, index: int) -> str:
-        """Everything known of a place under this method."""
+        """The read-out of a place under this method."""
         place, count = self.grid.places[index], self.method.trainable[index]
         norm, state = self.method.norm(index), self.method.state(index, self.grid.places[index])
-        name = part_name(place.kind)
-        lines = [name if place.layer < 0 else f"layer {place.layer}, {name}"]
-        if not place.is_added:
-            lines.append(f"{place.parameters:,} parameters of the model")
+        lines: list[Text | str] = [place_name(place.id)]
         if state == "empty":
-            return f"{name}\nno parameters of its own: it is the embedding again, tied"
+            return "\n".join(map(str, (*lines, tr("no parameters of its own: tied to the embedding"))))
+        if not place.is_added:
+            lines.append(tr("{count:,} parameters of the model", count=place.parameters))
         if state == "absent":
-            return "\n".join((*lines, "this method adds nothing here"))
+            return "\n".join(map(str, (*lines, tr("this method adds nothing here"))))
         if state == "frozen":
-            lines.append("frozen: none of them trains")
+            lines.append(tr("frozen"))
         else:
-            kind = {"whole": "all of them train" if not place.is_added else "added and trained", "part": "trained here"}
-            lines.append(f"{count:,} {kind[state]}")
-            lines.append("gradient norm comes with a run" if math.isnan(norm) else f"gradient norm (L2) {norm:.6g}")
+            lines.append(_trained_count(state, count, is_added=place.is_added))
+            lines.append(
+                tr("run to measure the gradient norm")
+                if math.isnan(norm)
+                else tr("gradient norm (L2): {norm:.6g}", norm=norm)
+            )
         if self.method.frozen is not None and math.isfinite(self.method.frozen[index]):
             largest = float(self.method.frozen[index])
-            number = "0, exactly" if largest == 0 else f"{largest:.6g}"
-            lines.append(f"largest gradient that reached a frozen parameter: {number}")
-        return "\n".join(lines)
+            lines.append(
+                tr("largest gradient of a frozen parameter: exactly 0")
+                if largest == 0
+                else tr("largest gradient of a frozen parameter: {gradient:.6g}", gradient=largest)
+            )
+        return "\n".join(map(str, lines))
 
     def restyle(self, theme: Theme) -> None:
         self._write_legend(theme)
@@ -105,23 +112,29 @@ class ModuleMap(Figure):
         return self.method.norms is not None
 
     def _write_legend(self, theme: Theme) -> None:
-        lit = "trains" if self.is_measured else "would train"
+        trains = tr("trained") if self.is_measured else tr("would be trained")
         scale = self.scale(theme) if self.is_measured else ()
         ink = scale[-1] if scale else colour_of(theme, math.nan, self.limits)
         states = {self.method.state(index, place) for index, place in enumerate(self.grid.places)}
-        entries = [Entry(lit, ink, scale=scale), Entry("frozen", frozen_colour(theme))]
+        entries = [Entry(trains, ink, scale=scale), Entry(tr("frozen"), frozen_colour(theme))]
         if "part" in states:
-            entries.insert(1, Entry("right part: adapter", ink, scale=scale))
+            entries.insert(1, Entry(tr("right part: adapter"), ink, scale=scale))
         if "absent" in states:
-            entries.append(Entry("added by other methods", theme.border_strong, "outline"))
+            entries.append(Entry(tr("added by other methods"), theme.border_strong, "outline"))
         self.legend.set_entries(entries)
 
     def scale(self, theme: Theme) -> tuple[str, ...]:
-        """Colours of norms from the weakest to the strongest, in even steps of the logarithm."""
+        """Colours from the smallest to the largest norm, in even logarithmic steps."""
         low, high = self.limits
         return tuple(
             colour_of(theme, low * (high / low) ** (step / _COLOURS), self.limits) for step in range(_COLOURS + 1)
         )
+
+
+def _trained_count(state: str, count: int, *, is_added: bool) -> Text:
+    if is_added:
+        return tr("{count:,} added and trained", count=count)
+    return tr("all {count:,} trained", count=count) if state == "whole" else tr("{count:,} trained here", count=count)
 
 
 class _MapCanvas(Canvas):
@@ -132,7 +145,7 @@ class _MapCanvas(Canvas):
         self._focused: int | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Places of the model")
+        show_text(self.setAccessibleName, tr("Places of the model"))
 
     def sizeHint(self) -> QSize:
         return QSize(560, 260)
@@ -170,7 +183,7 @@ class _MapCanvas(Canvas):
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
 
     def _paint_bar(self, painter: QPainter, theme: Theme) -> None:
-        """The colours with the norms that they stand for."""
+        """The colour bar with its norms."""
         (low, high), scale = self._figure.limits, self._figure.scale(theme)
         bar = QRectF(self.width() - _BAR_PX + 8, 22, 10, self.height() - 48)
         gradient = QLinearGradient(bar.bottomLeft(), bar.topLeft())
@@ -184,9 +197,9 @@ class _MapCanvas(Canvas):
             text = f"{low * (high / low) ** share:.2g}"
             painter.drawText(QRectF(bar.right() + 4, y - 8, 46, 16), _LEFT, text)
         heading = QRectF(self.width() - _BAR_PX, 2, _BAR_PX - 2, 15)
-        painter.drawText(heading, Qt.AlignmentFlag.AlignCenter, "gradient")
+        painter.drawText(heading, Qt.AlignmentFlag.AlignCenter, str(tr("gradient")))
         below = QRectF(self.width() - _BAR_PX, self.height() - 19, _BAR_PX - 2, 15)
-        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, "norm (L2)")
+        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(tr("norm (L2)")))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._hover(self.place_at(event.position()))
@@ -214,7 +227,7 @@ class _MapCanvas(Canvas):
             super().keyPressEvent(event)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """What the keyboard read out goes with it."""
+        """Hide the read-out of the keyboard focus."""
         self._figure.tip.hide()
         super().focusOutEvent(event)
 
@@ -222,14 +235,14 @@ class _MapCanvas(Canvas):
         return keeps_arrows(event) or super().event(event)
 
     def _walk(self, down: int, right: int) -> None:
-        """To the nearest place that way: straight ahead counts for more than aside."""
+        """Move to the nearest place in a direction. A sideways distance counts twice."""
         boxes = self.placed.cells
         if self._focused is None or self._focused >= len(boxes):
             self._focused = self._figure.selected or 0
         else:
             self._focused = _next(boxes, self._focused, down, right)
-        where = self.mapTo(self._figure, boxes[self._focused].center().toPoint())
-        self._figure.tip.show_at(where, self._figure.describe(self._focused))
+        position = self.mapTo(self._figure, boxes[self._focused].center().toPoint())
+        self._figure.tip.show_at(position, self._figure.describe(self._focused))
         self.update()
 
     def _hover(self, index: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The places of a transformer, painted: lit where a method trains, dark where it does not."""
+"""Paints the places of a transformer: bright if a method trains them, dark if not."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from gui.pages.fine_tuning.transformer_grid import GridLayout, TrainedModules, T
 from gui.theme import Theme, mix
 
 _CENTRED, _RIGHT = Qt.AlignmentFlag.AlignCenter, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-_ADAPTER_SHARE, _LEAST_ADAPTER_PX = 0.42, 3.0
+_ADAPTER_SHARE, _MIN_ADAPTER_PX = 0.42, 3.0
 _DARKEST = 0.16
-"""Of the colours: the weakest gradient still stands out from what is frozen."""
+"""The first used share of the colour map, so that the smallest gradient still differs from frozen places."""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What the pointer, the keyboard and the selection say, by index of a place."""
+    """The places marked by selection, pointer and keyboard, by index."""
 
     selected: int | None = None
     hovered: int | None = None
@@ -33,7 +33,7 @@ class Marks:
 
 
 def colour_of(theme: Theme, norm: float, limits: tuple[float, float]) -> str:
-    """The colour of a gradient's norm; of what trains but was not measured, the plain one."""
+    """The colour of a gradient norm. NaN, for a trained place without a measurement, gives a plain colour."""
     if math.isnan(norm):
         return mix(theme.surface, theme.accent, 0.55)
     share = strength(norm, limits)
@@ -54,7 +54,7 @@ def paint_modules(
     method: TrainedModules,
     limits: tuple[float, float],
 ) -> None:  # fmt: skip
-    """Every cell without a word: also what the small pictures are."""
+    """Paint all cells without text, as in the small pictures."""
     painter.setPen(Qt.PenStyle.NoPen)
     dark = QColor(frozen_colour(theme))
     for index, (place, box) in enumerate(zip(grid.places, placed.cells, strict=True)):
@@ -71,17 +71,17 @@ def paint_modules(
 
 
 def lit_box(box: QRectF, state: str) -> QRectF:
-    """What of a cell is lit: all of it, or the adapter beside the frozen matrix."""
+    """The bright part of a cell: the whole cell, or the adapter next to a frozen matrix."""
     if state == "whole":
         return box
-    wide = max(_LEAST_ADAPTER_PX, _ADAPTER_SHARE * box.width())
+    wide = max(_MIN_ADAPTER_PX, _ADAPTER_SHARE * box.width())
     return QRectF(box.right() - wide, box.top(), wide, box.height())
 
 
 def paint_absent(
     painter: QPainter, theme: Theme, grid: TransformerGrid, placed: GridLayout, method: TrainedModules
 ) -> None:
-    """A dotted outline where another method adds something, a plain one around what has no parameters of its own."""
+    """Paint a dotted outline for vectors of other methods, and a solid one for places without own parameters."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     styles = {"absent": Qt.PenStyle.DotLine, "empty": Qt.PenStyle.SolidLine}
     for index, (place, box) in enumerate(zip(grid.places, placed.cells, strict=True)):
@@ -99,7 +99,7 @@ def paint_words(
     method: TrainedModules,
     limits: tuple[float, float],
 ) -> None:  # fmt: skip
-    """Names of rows, layers and parts, and the number of each lit cell where it has room."""
+    """Write the names of rows, layers and parts, and the number of each bright cell if it fits."""
     painter.setFont(themes.ui_font("small"))
     painter.setPen(QColor(theme.muted))
     edge = min((box.left() for box in placed.cells), default=0.0)
@@ -116,7 +116,7 @@ def paint_words(
 
 
 def cell_text(method: TrainedModules, index: int) -> str:
-    """The gradient's norm where it was measured, else how many parameters train."""
+    """The gradient norm if measured, else the number of trained parameters."""
     norm = method.norm(index)
     if method.trainable[index] == 0:
         return ""
@@ -142,7 +142,7 @@ def _paint_outside(
     painter: QPainter, theme: Theme, place: Place, box: QRectF, state: str, text: str, norm: float,
     limits: tuple[float, float],
 ) -> None:  # fmt: skip
-    """Embedding, norm and head carry their names, and their numbers under them; upright where they are narrow."""
+    """Embedding, norm and head show their names and numbers, rotated if the cell is narrow."""
     lit = state in ("whole", "part")
     painter.setPen(QColor(_on(theme, colour_of(theme, norm, limits)) if lit else theme.muted))
     wide, name = painter.fontMetrics().horizontalAdvance, part_name(place.kind)
@@ -164,7 +164,7 @@ def _paint_outside(
 
 
 def paint_flow(painter: QPainter, theme: Theme, grid: TransformerGrid, placed: GridLayout) -> None:
-    """Short arrows from column to column: the way of the residual stream."""
+    """Paint short arrows between columns: the residual stream."""
     inner = [box for place, box in zip(grid.places, placed.cells, strict=True) if place.kind in grid.inside[:1]]
     ends = [
         box for place, box in zip(grid.places, placed.cells, strict=True) if place.kind in ("embedding", "final_norm")
@@ -182,7 +182,7 @@ def paint_flow(painter: QPainter, theme: Theme, grid: TransformerGrid, placed: G
 
 
 def paint_marks(painter: QPainter, theme: Theme, placed: GridLayout, marks: Marks) -> None:
-    """Rings around what is selected, what the keyboard reached and what is under the pointer."""
+    """Paint rings around the selected, the focused and the hovered place."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for index, pen in (
         (marks.hovered, QPen(QColor(theme.text), 1)),
@@ -195,7 +195,7 @@ def paint_marks(painter: QPainter, theme: Theme, placed: GridLayout, marks: Mark
 
 
 def _paint_group(painter: QPainter, theme: Theme, name: str, box: QRectF) -> None:
-    """A bracket with its name turned upright."""
+    """Paint a bracket with a rotated name."""
     painter.save()
     painter.setPen(QPen(QColor(theme.border_strong), 1))
     painter.drawLine(QPointF(box.right(), box.top()), QPointF(box.right(), box.bottom()))
@@ -207,7 +207,7 @@ def _paint_group(painter: QPainter, theme: Theme, name: str, box: QRectF) -> Non
 
 
 def _on(theme: Theme, ground: str) -> str:
-    """Ink that can be read on a colour."""
+    """A readable text colour on a background colour."""
     colour = QColor(ground)
     light = 0.299 * colour.red() + 0.587 * colour.green() + 0.114 * colour.blue() > 128
     return "#101318" if light else "#ffffff"

@@ -1,10 +1,11 @@
-"""The diagram of the page: methods as small pictures across the top, the chosen one large, a player through time."""
+"""The diagram of the page: the methods as small pictures, the selected one large, and a player over the steps."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core import language
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.plan import Plan
 from core.topics.fine_tuning.result import FineTuningResult
@@ -16,7 +17,7 @@ from gui.widgets.player import Player
 
 
 class ModulesView(QWidget):
-    """`step_changed` carries the step that the player shows; None while it follows the newest."""
+    """`step_changed` carries the step that the player shows, None while it follows the newest step."""
 
     step_changed = Signal(object)
 
@@ -26,6 +27,7 @@ class ModulesView(QWidget):
         self._steps: list[int] = []
         self._syncing = False
         self._drawn: tuple[FineTuningParams, FineTuningResult | None, int | None] | None = None
+        self._language = language.current()
         self._grid, self._limits = TransformerGrid(), (0.1, 1.0)
         self._modules: dict[str, TrainedModules] = {}
         column = QVBoxLayout(self)
@@ -38,11 +40,12 @@ class ModulesView(QWidget):
         self.player.step_changed.connect(self._on_frame)
 
     def draw(self, plan: Plan, run: FineTuningResult | None, method: str, step: int | None) -> None:
-        """Show every method at a step (the newest for None), one of them large."""
+        """Show all methods at a step (None for the newest) and one of them large."""
         params, drawn_run, drawn_step = self._drawn or (None, None, None)
         same_params = params is not None and plan.params.asks_for_the_run_of(params)
-        if not same_params or drawn_run is not run or drawn_step != step:
-            self._drawn = plan.params, run, step
+        same_language = self._language == language.current()
+        if not (same_params and same_language) or drawn_run is not run or drawn_step != step:
+            self._drawn, self._language = (plan.params, run, step), language.current()
             self._grid = view_data.grid(plan, run)
             self._limits = (0.1, 1.0) if run is None else run.gradient_range
             self._modules = {name: view_data.trained_modules(plan, run, name, step) for name in view_data.ORDER}
@@ -53,7 +56,7 @@ class ModulesView(QWidget):
         self.map.set_modules(self._grid, self._modules[method], self._limits)
 
     def _set_frames(self, steps: list[int], step: int | None) -> None:
-        """The player stands where the page does; while a run grows it follows the newest frame."""
+        """Set the player to the page's step. While a run grows, it follows the newest frame."""
         frame = len(steps) - 1 if step is None else max((i for i, s in enumerate(steps) if s <= step), default=0)
         self._syncing = True
         if steps != self._steps:

@@ -1,4 +1,4 @@
-"""The view of fine-tuning: where each method trains, its losses, its costs, the answers before and after."""
+"""The fine-tuning page: where each method trains, its losses, its costs, and the answers before and after training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 
 from core.contracts.result import Provenance
+from core.contracts.text import tr
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.plan import Plan
 from core.topics.fine_tuning.result import FineTuningResult
@@ -22,50 +23,59 @@ from gui.pages.fine_tuning.modules_view import ModulesView
 from gui.widgets.badged_metrics import BadgedMetrics
 from gui.widgets.switcher import Switcher
 
-_MODULES_HELP = (
-    "Columns are the layers of the transformer, rows their parts; vectors that a method adds stand above. Coloured "
-    "places train, after a run by the scale of gradients beside them (log, the same for every method); grey is frozen. "
-    "Click a method or press 1 to 7; click a place, or walk with the arrows, to see its numbers. Play goes through the "
-    "steps."
+_MODULES_HELP = tr(
+    "Columns are the layers of the transformer and rows their parts; vectors that a method adds are above the layers. "
+    "Coloured places train; after a run, the colour shows the gradient norm on a log scale that all methods share. "
+    "Grey places are frozen. Click a method or press 1 to 7. Click a place, or use the arrow keys, to see its "
+    "numbers. Play goes through the steps."
 )
-_LOSS_HELP = (
-    "Nats per token: of each batch as it is learned from, and on rows of people who are in no batch. All methods see "
-    "the same batches. Click a step to see the gradients of then."
+_LOSS_HELP = tr(
+    "Nats per token, of each training batch and on held-out rows about people who are in no batch. All methods see the "
+    "same batches. Click a step to see its gradients."
 )
-_COST_HELP = (
-    "How many parameters train (log axis, with their share of all), what the memory of one training step holds, and "
-    "how many held-out rows are answered letter by letter. Click a row to choose the method."
+_COST_HELP = tr(
+    "The number of trainable parameters (log axis) with their share of all parameters, the memory of one training step "
+    "by part, and the share of held-out rows with exactly the expected answer. Click a row to select the method."
 )
-_DETAILS_HELP = (
-    "What the model answers before and after (right in green, wrong in red). Before, it has not learned the task: it "
-    "goes on with the text, even from the middle of a word. Marks under 0 are of before, under 1 to 7 of the methods "
-    "as numbered above. Also: who sees whom, what is trained where, and every number, sortable."
+_DETAILS_HELP = tr(
+    "The model's answers before and after training (correct in green, wrong in red). Before training, the model does "
+    "not know the task: it continues the text, even from the middle of a word. Column 0 marks the answers before "
+    "training, columns 1 to 7 those of the numbered methods. Also: the attention mask, the trained parameters by "
+    "place, and a sortable table of all numbers."
 )
 _HERO_PX, _LOWER_PX = 352, 244
 LOSSES, HELD_OUT = range(2)
-_BEFORE_LOSSES = "Run (F5): the loss of every method appears here while they train."
-_BEFORE_HELD_OUT = "Run (F5): the loss on held-out rows appears here while they train."
+_BEFORE_LOSSES = tr("Run (F5) to see the loss of all methods here while they train.")
+_BEFORE_HELD_OUT = tr("Run (F5) to see the loss on held-out rows here while the methods train.")
 
 
 class FineTuningPage(Page[Plan, FineTuningResult]):
-    """Selection kinds: method (its id), place (its id), step (of the training; none is the newest)."""
+    """Selection kinds: method (its id), place (its id), step (of the training; none stands for the newest)."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._drawn: tuple[str, int | None] | None = None
         self.key_metrics, self.modules = BadgedMetrics(), ModulesView()
-        step = Axis("step", steps="whole")
-        self.losses = LineChart(_BEFORE_LOSSES, step, Axis("training loss", "nats"))
-        self.held_out = LineChart(_BEFORE_HELD_OUT, step, Axis("held-out loss", "nats"))
-        self.curves = Switcher([("Training", self.losses), ("Held out", self.held_out)])
-        self.costs, self.details = RowChart(method_costs.EMPTY, "Costs and results"), DetailsView()
+        step = Axis(tr("step"), steps="whole")
+        self.losses = LineChart(_BEFORE_LOSSES, step, Axis(tr("training loss"), "nats"))
+        self.held_out = LineChart(_BEFORE_HELD_OUT, step, Axis(tr("held-out loss"), "nats"))
+        self.curves = Switcher([(tr("Training"), self.losses), (tr("Held out"), self.held_out)])
+        self.costs, self.details = RowChart(method_costs.EMPTY, tr("Costs and results")), DetailsView()
         return (
             Strip(self.key_metrics),
-            CardSpec("modules", self.modules, "Where it trains", _MODULES_HELP, width=8, height=4, minimum_px=_HERO_PX),
-            CardSpec("curves", self.curves, "Loss", _LOSS_HELP, column=1, width=5, height=4, minimum_px=_HERO_PX),
+            CardSpec(
+                "modules",
+                self.modules,
+                tr("Trained modules"),
+                _MODULES_HELP,
+                width=8,
+                height=4,
+                minimum_px=_HERO_PX,
+            ),
+            CardSpec("curves", self.curves, tr("Loss"), _LOSS_HELP, column=1, width=5, height=4, minimum_px=_HERO_PX),
             CardSpec(
                 "costs",
                 self.costs,
-                "Costs and results",
+                tr("Costs and results"),
                 _COST_HELP,
                 row=1,
                 width=6,
@@ -75,7 +85,7 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
             CardSpec(
                 "details",
                 self.details,
-                "In detail",
+                tr("Details"),
                 _DETAILS_HELP,
                 row=1,
                 column=1,
@@ -98,10 +108,10 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
         self.curves.switched.connect(lambda _: self._draw_curves())
 
     def draw(self, state: PageState[Plan, FineTuningResult]) -> None:
-        """The form's plan and the last run, whichever method of it is shown."""
+        """Draw the form's plan and the last run with the selected method."""
         if state.plan.problem:
             self.form.show_fault(state.plan.problem, state.plan.blames)
-        self._drawn = None  # what follows the selection is drawn with the rest, once
+        self._drawn = None  # avoids drawing twice: the selection is drawn with the rest
         self.selection.update(method=state.plan.params.method)
         self._draw(state)
 
@@ -120,14 +130,14 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
             self._draw(self.state)
 
     def step(self, delta: int) -> None:
-        """Left and Right go from frame to frame of the gradients."""
+        """Left and Right go to the previous and the next frame of the gradients."""
         self.modules.player.set_step(self.modules.player.step + delta)
 
     def toggle_play(self) -> None:
         self.modules.player.toggle()
 
     def dismiss(self) -> bool:
-        """Escape lets a selected place, then a step, go when there is nothing else to close."""
+        """Escape deselects a place, then a step, if there is nothing else to close."""
         if super().dismiss():
             return True
         kind = next((kind for kind in ("place", "step") if kind in self.selection.selection), None)
@@ -136,7 +146,7 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
         return kind is not None
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """1 to 7 choose a method."""
+        """The keys 1 to 7 select a method."""
         number = event.key() - Qt.Key.Key_1.value
         if 0 <= number < len(view_data.ORDER) and not event.modifiers():
             self._choose(view_data.ORDER[number])
@@ -144,7 +154,7 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
             super().keyPressEvent(event)
 
     def _choose(self, method: str) -> None:
-        """Another method shown: the form, and with it every picture, follows."""
+        """Select a method in the form; all pictures follow the form."""
         if method != self._params.method:
             self.form.propose(self._params.changed(method=method))
 

@@ -1,4 +1,4 @@
-"""A transformer as a grid of places where something may be trained, and where each of them lies. No painting."""
+"""A transformer as a grid of places that can be trained, and the layout of the grid. No painting."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from functools import cached_property
 import numpy as np
 from PySide6.QtCore import QRectF
 
+from core.contracts.text import Text, tr, tr_in
 from core.topics.fine_tuning.trained_modules import Place
 
-ROW_NAMES = {
-    "prefix_encoder": "prefix encoder",
-    "prefix": "prefix K, V",
-    "attention_norm": "norm",
+ROW_NAMES: dict[str, Text | str] = {
+    "prefix_encoder": tr("prefix encoder"),
+    "prefix": tr("prefix K, V"),
+    "attention_norm": tr_in("row of a layer", "norm"),
     "qkv_proj": "q, k, v",
     "q_proj": "q",
     "k_proj": "k",
     "v_proj": "v",
     "o_proj": "o",
-    "mlp_norm": "norm",
+    "mlp_norm": tr_in("row of a layer", "norm"),
     "gate_proj": "gate",
     "up_proj": "up",
     "down_proj": "down",
 }
 PLACE_NAMES = {
-    "prefix_encoder": "prefix encoder (MLP)",
-    "prompt": "prompt",
-    "prefix": "prefix keys and values",
-    "embedding": "embedding",
-    "attention_norm": "attention norm",
-    "mlp_norm": "MLP norm",
-    "final_norm": "final norm",
-    "head": "head",
-    "other": "other",
+    "prefix_encoder": tr("prefix encoder (MLP)"),
+    "prompt": tr_in("place", "prompt"),
+    "prefix": tr("prefix keys and values"),
+    "embedding": tr_in("place", "embedding"),
+    "attention_norm": tr("attention norm"),
+    "mlp_norm": tr("MLP norm"),
+    "final_norm": tr("final norm"),
+    "head": tr_in("place", "head"),
+    "other": tr_in("place", "other"),
 }
 _IN_LAYER = tuple(ROW_NAMES)[1:]
 _COMING_IN = ("prefix_encoder", "prompt", "embedding")
@@ -42,25 +43,25 @@ _FIRST_OF_MLP = ("mlp_norm", "gate_proj", "up_proj", "down_proj")
 
 
 def part_name(kind: str) -> str:
-    """A kind of place as it is read out, such as 'attention norm'; of a matrix its own name."""
-    return PLACE_NAMES.get(kind, kind)
+    """The name of a kind of place, such as 'attention norm'; a matrix keeps its own name."""
+    return str(PLACE_NAMES.get(kind, kind))
 
 
 def place_name(place_id: str) -> str:
-    """A place as tables write it: 'layer 2, q_proj'."""
+    """The full name of a place, such as 'layer 2, q_proj'."""
     parts = place_id.split(".")
     if parts[0] == "layer" and len(parts) == 3:
-        return f"layer {parts[1]}, {part_name(parts[2])}"
+        return str(tr("layer {layer}, {part}", layer=parts[1], part=part_name(parts[2])))
     return part_name(place_id)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModules:
-    """What one method does at each place.
+    """What one method trains at each place.
 
-    `trainable` counts parameters; `norms` float [places] is the norm of their gradient, NaN where there is none and
-    None without a run; `frozen` float [places] the largest gradient that reached a frozen parameter, NaN where nothing
-    is frozen, or None.
+    `trainable` counts trained parameters. `norms`, float [places], are their gradient norms, NaN if there is none; None
+    without a run. `frozen`, float [places], is the largest gradient of a frozen parameter, NaN if nothing is frozen;
+    None without a run.
     """
 
     trainable: tuple[int, ...]
@@ -68,9 +69,9 @@ class TrainedModules:
     frozen: np.ndarray | None = None
 
     def state(self, index: int, place: Place) -> str:
-        """'absent', 'empty', 'frozen', 'whole', or 'part': parameters beside or among frozen ones.
+        """'frozen', 'whole' (all parameters train) or 'part' (some train, next to frozen ones).
 
-        Absent is what only other methods add, empty what has no parameters of its own (a head that is the embedding).
+        'absent' is a place that only other methods add; 'empty' has no own parameters (a tied head).
         """
         count = self.trainable[index]
         if count == 0 and place.parameters == 0 and not place.is_added:
@@ -80,13 +81,13 @@ class TrainedModules:
         return "whole" if place.is_added or count == place.parameters else "part"
 
     def norm(self, index: int) -> float:
-        """The gradient's norm, NaN where it is not known."""
+        """The gradient norm, NaN if it is not known."""
         return math.nan if self.norms is None else float(self.norms[index])
 
 
 @dataclass(frozen=True)
 class GridLayout:
-    """Where everything lies: the cell of each place, frames with their names, and the names of the rows."""
+    """The layout: the cell of each place, and the positions of the names of layers, rows and groups."""
 
     cells: tuple[QRectF, ...]
     layers: tuple[tuple[str, QRectF], ...] = ()
@@ -96,7 +97,7 @@ class GridLayout:
 
 @dataclass(frozen=True)
 class TransformerGrid:
-    """Columns: what comes in, each layer, what goes out. Rows: added vectors, then the parts of a layer."""
+    """Columns: input, each layer, output. Rows: added vectors, then the parts of a layer."""
 
     places: tuple[Place, ...] = ()
 
@@ -106,7 +107,7 @@ class TransformerGrid:
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds within a layer, from the first that a vector passes to the last; unknown ones follow."""
+        """Kinds within a layer in execution order; unknown kinds come last."""
         kinds = dict.fromkeys(place.kind for place in self.places if place.layer >= 0)
         known = [kind for kind in _IN_LAYER if kind in kinds]
         return (*known, *(kind for kind in kinds if kind not in _IN_LAYER))
@@ -120,7 +121,7 @@ class TransformerGrid:
         return next((index for index, place in enumerate(self.places) if place.id == place_id), None)
 
     def placed(self, room: QRectF, *, names: bool) -> GridLayout:
-        """Everything within `room`; with names at the left and above, or without for a small picture."""
+        """The layout within `room`, with names on the left and above, or without names for a small picture."""
         left, top = (104.0, 17.0) if names else (0.0, 0.0)
         inner = room.adjusted(left, top, 0, 0)
         widest, gap = (8.0, 2.0) if names else (1.5, 0.75)
@@ -143,19 +144,19 @@ class TransformerGrid:
         first, last = heights[self.inside[0]], heights[self.inside[-1]]
         frames = tuple(
             (
-                f"layer {layer}" if unit > 44 else str(layer),
+                str(tr("layer {layer}", layer=layer)) if unit > 44 else str(layer),
                 QRectF(columns[layer], room.top(), unit, top),
             )
             for layer in self.layers
         )
-        rows = [(ROW_NAMES.get(kind, kind), heights[kind][0] + heights[kind][1] / 2) for kind in self.kinds]
+        rows = [(str(ROW_NAMES.get(kind, kind)), heights[kind][0] + heights[kind][1] / 2) for kind in self.kinds]
         if any(place.kind == "prefix_encoder" for place in self.places):
             y, high = heights["prefix_encoder"]
-            rows.insert(0, (ROW_NAMES["prefix_encoder"], y + high / 2))
+            rows.insert(0, (str(ROW_NAMES["prefix_encoder"]), y + high / 2))
         return GridLayout(tuple(cells), frames, tuple(rows), self._groups(heights, first[0], sum(last)))
 
     def _heights(self, inner: QRectF, gap: float, names: bool) -> dict[str, tuple[float, float]]:
-        """(top, height) by kind; norms are half as high as matrices, and a wider gap parts attention from MLP."""
+        """(top, height) by kind. Norms are lower than matrices, and a wider gap separates attention from the MLP."""
         order = (["prefix_encoder"] if any(p.kind == "prefix_encoder" for p in self.places) else []) + list(self.kinds)
         apart = {"attention_norm": 3.0, "mlp_norm": 3.0}
         weights = [0.8 if kind in ("attention_norm", "mlp_norm", "prefix_encoder") else 1.0 for kind in order]
@@ -172,7 +173,7 @@ class TransformerGrid:
         self, place: Place, inner: QRectF, heights: dict[str, tuple[float, float]],
         columns: tuple[float, float, float, tuple[float, float], float],
     ) -> QRectF:  # fmt: skip
-        """The cell of a place in no layer: added vectors stand in the rows above the model."""
+        """The cell of a place outside the layers. Added vectors are in the rows above the model."""
         lane, right, unit, ends, between = columns
         body = heights[self.inside[0]][0] if self.inside else inner.top()
         if place.kind == "prefix_encoder":
@@ -193,16 +194,16 @@ class TransformerGrid:
     def _groups(
         self, heights: dict[str, tuple[float, float]], top: float, bottom: float
     ) -> tuple[tuple[str, float, float], ...]:
-        """(name, top, bottom) of attention and MLP, where a layer has both."""
+        """(name, top, bottom) of attention and MLP, if a layer has both."""
         mlp = next((heights[kind][0] for kind in self.inside if kind in _FIRST_OF_MLP), None)
         attention = [kind for kind in self.inside if kind not in _FIRST_OF_MLP]
         if mlp is None or not attention:
             return ()
-        return ("attention", top, mlp - 6), ("MLP", mlp, bottom)
+        return (str(tr("attention")), top, mlp - 6), ("MLP", mlp, bottom)
 
 
 def strength(norm: float, limits: tuple[float, float]) -> float:
-    """From 0 for the first colour to 1 for the last, on a log scale; 0 for a norm of 0."""
+    """The position in the colour scale, 0 to 1, on a log scale; 0 for a norm of 0."""
     low, high = limits
     if norm <= 0:
         return 0.0

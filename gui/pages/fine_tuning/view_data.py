@@ -1,4 +1,4 @@
-"""What the page's pictures show, taken from a plan or a run. Renames and regroups; computes nothing."""
+"""Prepares a plan or a run for the page's pictures. Renames and regroups; computes nothing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.contracts.result import Provenance
+from core.contracts.text import EMPTY, Text, listed, tr, tr_in
 from core.format import format_quantity
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.plan import Plan
-from core.topics.fine_tuning.result import FineTuningResult, MethodSummary
+from core.topics.fine_tuning.result import FineTuningResult, GradientEvidence, MethodSummary
+from core.topics.fine_tuning.trained_modules import MethodCounts
 from gui.charts.series import Series, Style
 from gui.pages.fine_tuning.method_costs import MethodCost
 from gui.pages.fine_tuning.method_picker import MethodTile
@@ -20,10 +22,10 @@ from gui.widgets.metric_bar import Number
 from gui.widgets.samples_table import BEFORE, Sample, Variant
 
 ORDER = tuple(method.value for method in METHODS)
-"""Ids of the methods as they are numbered, from 1."""
+"""Ids of the methods in the order of their numbers, which start at 1."""
 
-SHORT = {
-    "full": "Full",
+SHORT: dict[str, Text | str] = {
+    "full": tr_in("method", "Full"),
     "prefix-tuning": "Prefix",
     "prompt-tuning": "Prompt",
     "p-tuning-v2": "P-v2",
@@ -32,12 +34,21 @@ SHORT = {
     "adalora": "Ada",
 }
 _IN_LEGEND = {"prefix-tuning": "Prefix", "prompt-tuning": "Prompt", "p-tuning-v2": "P-v2"}
+_SPLIT_LABELS = {"unseen person": tr("unseen person"), "untold fact": tr("unstated fact")}
+"""Labels of the ids of `AnsweredSample.split`."""
+_EVIDENCE_LABELS = {
+    "adapters": tr("adapters"),
+    "adapters of the first layer": tr("adapters of the first layer"),
+    "frozen 4-bit weights": tr("frozen 4-bit weights"),
+    "input of a 4-bit layer": tr("input of a 4-bit layer"),
+}
+"""Labels of the ids of `GradientEvidence.what`."""
 
 Run = FineTuningResult | None
 
 
 def label(method: str) -> str:
-    return METHODS[MethodId(method)].label
+    return str(METHODS[MethodId(method)].label)
 
 
 def trains_where(method: str) -> str:
@@ -49,7 +60,7 @@ def has_losses(run: Run, method: str) -> bool:
 
 
 def summary_of(run: Run, method: str) -> MethodSummary | None:
-    """The method's numbers of a run; None before there are any."""
+    """The method's numbers in a run, None if there are none yet."""
     return None if run is None else run.method(method).summary
 
 
@@ -57,12 +68,12 @@ def summary_of(run: Run, method: str) -> MethodSummary | None:
 
 
 def grid(plan: Plan, run: Run) -> TransformerGrid:
-    """The run's places, else the plan's."""
+    """The places of the run, or of the plan without a run."""
     return TransformerGrid(plan.places if run is None or not run.places else run.places)
 
 
 def trained_modules(plan: Plan, run: Run, method: str, step: int | None) -> TrainedModules:
-    """What a method does at each place, with the gradients at a step (the newest for None) where a run measured it."""
+    """What a method trains at each place, with the gradients at a step (None for the newest) if a run measured them."""
     places = grid(plan, run).places
     trained = None if run is None or not run.places else run.method(method).trained_at
     if run is None or trained is None:
@@ -76,52 +87,72 @@ def trained_modules(plan: Plan, run: Run, method: str, step: int | None) -> Trai
 
 
 def frames(run: Run) -> list[int]:
-    """The steps whose gradients were kept, of the method that is furthest."""
+    """The steps with recorded gradients, up to the most advanced method."""
     return [] if run is None or run.gradient_steps is None else run.gradient_steps.tolist()
 
 
 def tile(plan: Plan, run: Run, method: str, modules: TrainedModules) -> MethodTile:
-    """A method's button: its share, or why it has none."""
+    """A method's button with its trainable share, or the reason why there is none."""
     summary, counts = summary_of(run, method), plan.counts[MethodId(method)]
     if summary is not None and run is not None:
-        facts = _share_facts(summary.share)
-        about = f"{summary.trainable_parameters:,} of {summary.total_parameters:,} parameters train; {run.measured}"
+        facts, about = _share_facts(summary.share), _trains(summary, run.measured)
     elif run is not None and method not in run.params.chosen:
-        facts, about = ("not in this run", "not run"), "modelled from shapes"
+        facts, about = (tr("not in this run"), tr("not run")), tr("modelled from shapes")
     else:
-        facts = _share_facts(counts.share)
-        about = f"{counts.trainable_parameters:,} of {counts.total_parameters:,} parameters; modelled"
-    error = "" if summary is None else summary.error
-    lines = label(method), trains_where(method), about, error and f"stopped: {error}"
+        facts, about = _share_facts(counts.share), _trains(counts, Provenance.MODELLED)
+    error = EMPTY if summary is None else summary.error
+    stopped = tr("stopped: {reason}", reason=error) if error else EMPTY
+    lines = label(method), trains_where(method), about, stopped
     return MethodTile(
         key=method,
         name=label(method),
-        short=SHORT[method],
-        facts=("stopped",) if error else facts,
+        short=str(SHORT[method]),
+        facts=(str(tr("stopped")),) if error else tuple(map(str, facts)),
         modules=modules,
-        tip="\n".join(line for line in lines if line),
+        tip="\n".join(str(line) for line in lines if line),
         broken=bool(error),
         ink=ORDER.index(method),
     )
 
 
-def _share_facts(share: float) -> tuple[str, ...]:
+def _trains(counts: MethodSummary | MethodCounts, provenance: Provenance) -> Text:
+    return tr(
+        "{trainable:,} of {total:,} parameters train; {provenance}",
+        trainable=counts.trainable_parameters,
+        total=counts.total_parameters,
+        provenance=provenance.label,
+    )
+
+
+def _share_facts(share: float) -> tuple[Text | str, ...]:
     percent = format_quantity(100 * share, "%")
-    return f"{percent} trains", percent
+    return tr("{share} trained", share=percent), percent
 
 
 # Numbers and costs.
 
 
 def key_metrics(plan: Plan, run: Run, method: str) -> list[tuple[Provenance, list[Number]]]:
-    """What the chosen method trains and what came of it, of a run; else what follows from shapes."""
+    """The selected method's parameters and results from a run; without a run, the numbers that follow from shapes."""
     summary = summary_of(run, method)
     if summary is None or run is None:
         return [(Provenance.MODELLED, _planned_numbers(plan, method))]
     numbers = [
-        Number(f"train with {label(method)}", f"{summary.trainable_parameters:,}", trains_where(method)),
-        Number("of all", _percent(summary.share), f"of {summary.total_parameters:,}"),
-        Number("memory per step", format_quantity(summary.memory.total_bytes, "bytes"), summary.memory.how),
+        Number(
+            str(tr("trained by {method}", method=label(method))),
+            f"{summary.trainable_parameters:,}",
+            trains_where(method),
+        ),
+        Number(
+            str(tr("share of all")),
+            _percent(summary.share),
+            str(tr("of {parameters:,} parameters", parameters=summary.total_parameters)),
+        ),
+        Number(
+            str(tr("memory per step")),
+            format_quantity(summary.memory.total_bytes, "bytes"),
+            str(summary.memory.how),
+        ),
         *_outcome(summary),
     ]
     return [(run.measured, numbers)]
@@ -130,35 +161,58 @@ def key_metrics(plan: Plan, run: Run, method: str) -> list[tuple[Provenance, lis
 def _planned_numbers(plan: Plan, method: str) -> list[Number]:
     counts, base = plan.counts[MethodId(method)], plan.base_parameters
     state = counts.memory.gradients_bytes + counts.memory.optimizer_bytes
-    total = f"{counts.total_parameters:,} with what the method adds"
+    total = tr("of {parameters:,} parameters, including those added by the method", parameters=counts.total_parameters)
     return [
-        Number(f"train with {label(method)}", f"{counts.trainable_parameters:,}", trains_where(method)),
-        Number("of all parameters", _percent(counts.share), total),
-        Number("parameters of the model stay", f"{base if method != 'full' else 0:,}", f"of {base:,}, frozen"),
-        Number("gradients and optimizer", format_quantity(state, "bytes"), "float32, AdamW; modelled"),
+        Number(
+            str(tr("trained by {method}", method=label(method))),
+            f"{counts.trainable_parameters:,}",
+            trains_where(method),
+        ),
+        Number(str(tr("share of all parameters")), _percent(counts.share), str(total)),
+        Number(
+            str(tr("frozen model parameters")),
+            f"{base if method != 'full' else 0:,}",
+            str(tr("of {parameters:,} parameters", parameters=base)),
+        ),
+        Number(
+            str(tr("gradients and optimizer")),
+            format_quantity(state, "bytes"),
+            str(tr("float32, AdamW; modelled")),
+        ),
     ]
 
 
 def _outcome(summary: MethodSummary) -> list[Number]:
     numbers = [
         Number(
-            "held-out loss",
+            str(tr("held-out loss")),
             _quantity(summary.held_out_loss, "nats"),
-            "Nats per token, on rows of people who are not in the training",
+            str(tr("Nats per token, on rows about people who are not in the training data.")),
         ),
         Number(
-            "exact, unseen",
+            str(tr("exact, unseen")),
             _percent(summary.exact_match_unseen),
-            "Of people not in the training: answers that are the expected sentence, letter by letter",
+            str(tr("The share of exactly matching answers about people who are not in the training data.")),
         ),
         Number(
-            "exact, untold",
+            str(tr("exact, unstated")),
             _percent(summary.exact_match_untold),
-            "Facts that were in no text at all: they have to be copied",
+            str(
+                tr(
+                    "The share of exactly matching answers for facts that no text states. The model has to copy them "
+                    "from the row."
+                )
+            ),
         ),
-        Number("steps/s", _quantity(summary.steps_per_s), "On this machine, evaluation left out"),
+        Number(
+            str(tr("steps/s")),
+            _quantity(summary.steps_per_s),
+            str(tr("Steps per second on this machine, without evaluations.")),
+        ),
     ]
-    return [*numbers, Number("stopped early", "!", summary.error, "bad")] if summary.error else numbers
+    if not summary.error:
+        return numbers
+    return [*numbers, Number(str(tr("stopped early")), "!", str(summary.error), "bad")]
 
 
 def _percent(share: float | None) -> str:
@@ -170,7 +224,7 @@ def _quantity(value: float | None, unit: str = "") -> str:
 
 
 def costs(plan: Plan, run: Run) -> tuple[MethodCost, ...]:
-    """Of a run where it has any, else modelled: the two are never mixed."""
+    """The costs of a run if it has any, else modelled costs. The two are never mixed."""
     if run is None or not run.has_summaries:
         return tuple(MethodCost(method, plan.summary(method), trains_where(method)) for method in METHODS)
     return tuple(_measured_cost(run, method) for method in METHODS)
@@ -180,14 +234,15 @@ def _measured_cost(run: FineTuningResult, method: MethodId) -> MethodCost:
     summary = run.method(method).summary
     if summary is not None:
         return MethodCost(method, summary, trains_where(method))
-    return MethodCost(method, None, "nothing measured yet" if method in run.params.chosen else "not in this run")
+    about = tr("nothing measured yet") if method in run.params.chosen else tr("not in this run")
+    return MethodCost(method, None, str(about))
 
 
 # Curves and answers.
 
 
 def losses(run: Run, chosen: str) -> list[Series]:
-    """The loss of each batch; the chosen method comes first, which a narrow legend keeps, and others are faint."""
+    """The loss of each batch. The selected method comes first, so a narrow legend keeps it; the others are faint."""
     values = {} if run is None else {method: run.method(method).losses for method in ORDER}
     points = {method: (np.arange(1, len(y) + 1), y) for method, y in values.items() if y is not None}
     return _series(points, chosen, "line")
@@ -211,13 +266,18 @@ def _series(points: Mapping[str, tuple[np.ndarray, np.ndarray]], chosen: str, st
 
 
 def answers(run: Run) -> tuple[list[Variant], list[Sample]]:
-    """The held-out rows of a run with every answer; the numbers of the methods head their marks."""
+    """The held-out rows of a run with all answers. The columns of marks have the methods' numbers as titles."""
     if run is None or not run.samples:
         return [], []
     methods = [method for method in ORDER if method in run.samples[0].answers]
     variants = [Variant(method, label(method), SHORT[method], str(ORDER.index(method) + 1)) for method in methods]
     samples = [
-        Sample(sample.row, sample.expected, {BEFORE.key: sample.before, **sample.answers}, sample.split)
+        Sample(
+            sample.row,
+            sample.expected,
+            {BEFORE.key: sample.before, **sample.answers},
+            _SPLIT_LABELS.get(sample.split, sample.split),
+        )
         for sample in run.samples
     ]
     return [BEFORE, *variants], samples
@@ -228,7 +288,8 @@ def answers(run: Run) -> tuple[list[Variant], list[Sample]]:
 
 @dataclass(frozen=True)
 class TrainedPart:
-    """A place where a method trains; `shape` is that of the vectors it adds there, where a run tells."""
+    """A place where a method trains `count` parameters. `shape` is the shape of the added vectors, if a run found
+    it."""
 
     place: str
     count: int
@@ -240,31 +301,42 @@ class TrainedPart:
 
 
 def trained_parts(plan: Plan, run: Run, method: str) -> tuple[list[TrainedPart], bool]:
-    """The vectors that a method adds, where a run tells; else what trains at each place. Second: was it measured?"""
-    of_run = None if run is None else run.method(method)
-    if of_run is not None and of_run.vectors:
-        return [TrainedPart(vectors.place, vectors.count, vectors.shape) for vectors in of_run.vectors], True
-    measured = None if of_run is None else of_run.trained_at
+    """The vectors that a method adds, if a run found them, else the trained parameters by place; and whether they were
+    measured."""
+    method_result = None if run is None else run.method(method)
+    if method_result is not None and method_result.vectors:
+        return [TrainedPart(vectors.place, vectors.count, vectors.shape) for vectors in method_result.vectors], True
+    measured = None if method_result is None else method_result.trained_at
     counts = plan.counts[MethodId(method)].trained_at if measured is None else measured
     return [TrainedPart(place, count) for place, count in counts.items() if count], measured is not None
 
 
-def gradients_sentence(run: Run, method: str) -> str:
-    """Which gradients there were, where a run looked; '' where it did not."""
-    parts = [
-        f"{evidence.what}: {evidence.with_gradient} of {evidence.tensors} tensors have a gradient"
-        + (f" (norm {format_quantity(evidence.norm)})" if evidence.norm else "")
-        for evidence in (() if run is None else run.method(method).gradient_evidence)
-    ]
-    return f"Gradients after backward. {'; '.join(parts)}." if parts else ""
+def gradients_sentence(run: Run, method: str) -> Text:
+    """Which tensors got gradients, if a run checked it."""
+    parts = [_evidence_text(evidence) for evidence in (() if run is None else run.method(method).gradient_evidence)]
+    return tr("Tensors with a gradient after backward: {parts}.", parts=listed(parts)) if parts else EMPTY
 
 
-def objective_sentence(run: Run, method: str) -> str:
-    """What a method with a prefix optimizes, by the model and by hand; '' where a run did not look."""
+def _evidence_text(evidence: GradientEvidence) -> Text:
+    values = {
+        "tensors": _EVIDENCE_LABELS.get(evidence.what, evidence.what),
+        "count": evidence.with_gradient,
+        "total": evidence.tensors,
+    }
+    if not evidence.norm:
+        return tr("{tensors} {count} of {total}", **values)
+    return tr("{tensors} {count} of {total} (norm {norm})", norm=format_quantity(evidence.norm), **values)
+
+
+def objective_sentence(run: Run, method: str) -> Text:
+    """The objective of a prefix method, from the model and computed separately, if a run checked it."""
     objective = None if run is None else run.method(method).objective
     if objective is None:
-        return ""
-    return (
-        f"One held-out example: the loss is {objective.loss:.4f} nats per token, −log p(y | prefix, x) by hand "
-        f"{objective.by_hand:.4f}; with the prefix taken off {objective.without_prefix:.4f}."
+        return EMPTY
+    return tr(
+        "On one held-out example the loss is {loss:.4f} nats per token, and −log p(y | prefix, x) is {by_hand:.4f}. "
+        "Without the prefix the loss is {without_prefix:.4f}.",
+        loss=objective.loss,
+        by_hand=objective.by_hand,
+        without_prefix=objective.without_prefix,
     )

@@ -1,4 +1,4 @@
-"""The page lora: who gets the rank?"""
+"""The page lora: how AdaLoRA distributes rank."""
 
 from gui.pages.lora.page import LoraPage
 

@@ -1,11 +1,13 @@
-"""What is behind a matrix and a step: triplets, pictures, spectrum; and the size, the answers, the kernel."""
+"""Details of a matrix and a step: triplets, pictures and spectrum; and the parameter count, answers and kernels."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core import language
 from core.contracts.result import Provenance
+from core.contracts.text import EMPTY, tr
 from core.topics.lora.plan import Plan
 from core.topics.lora.result import LoraResult
 from gui.charts import impl_rows, traffic_rows
@@ -20,39 +22,43 @@ from gui.widgets.samples_table import SamplesTable
 from gui.widgets.switcher import Switcher
 
 TRIPLETS, PICTURES, SPECTRUM, SIZE, TEXT, KERNEL = range(6)
-_NO_SPECTRUM = "Run (F5): the singular values of each matrix's trained update appear here when training has ended."
-_NO_SIZE = "The curves appear here once there is something to compare."
-_NO_TEXT = "Run (F5) with Answers on: what the model says of rows that it has not seen, before and after, appears here."
-_NO_KERNEL = "Run (F5) with Triton kernels on: the bytes that the fused and the unfused forward pass move appear here."
-_NO_PICTURE = (
-    "Training has not ended, or there are too many matrices for each to have its pictures: pick one of the first."
-)
+_NO_SPECTRUM = tr("Run (F5). After training, the singular values of each matrix's update appear here.")
+_NO_SIZE = tr("The curves appear here once the parameters are valid.")
+_NO_TEXT = tr("Run (F5) with Answers on to see the model's answers to held-out rows before and after training.")
+_NO_KERNEL = tr("Run (F5) with Triton kernels on to see the memory traffic of the fused and the unfused forward pass.")
+_NO_PICTURE = tr("Pictures appear after training, for the first matrices only: select one of the first matrices.")
 
 
 class Details(Switcher):
-    """Only what is looked at is drawn. `provenance_changed` carries where it comes from, None for nothing."""
+    """Draws only the visible picture. `provenance_changed` carries its provenance, None for an empty picture."""
 
     provenance_changed = Signal(object)
 
     def __init__(self) -> None:
         self.triplets, self.pictures, self.kernel = TripletView(), FactorPictures(), KernelView()
-        self.spectrum = LineChart(_NO_SPECTRUM, Axis("singular value", steps="whole"), Axis("value"))
+        self.spectrum = LineChart(
+            _NO_SPECTRUM, Axis(tr("index of the singular value"), steps="whole"), Axis(tr("singular value"))
+        )
         self.size = LineChart(
-            _NO_SIZE, Axis("rank", log=True), Axis("parameters", log=True), selected_label="set in the form"
+            _NO_SIZE,
+            Axis(tr("rank"), log=True),
+            Axis(tr("parameters"), log=True),
+            selected_label=tr("rank set in the form"),
         )
         self.spectrum_title, self.size_title = FittedLabel(), FittedLabel()
         self.text = SamplesTable(_NO_TEXT)
         super().__init__(
             [
-                ("Triplets", self.triplets),
+                (tr("Triplets"), self.triplets),
                 ("W + BA", self.pictures),
-                ("Spectrum", _under(self.spectrum_title, self.spectrum)),
-                ("Size", _under(self.size_title, self.size)),
-                ("Text", self.text),
-                ("Kernel", self.kernel),
+                (tr("Spectrum"), _under(self.spectrum_title, self.spectrum)),
+                (tr("Parameters"), _under(self.size_title, self.size)),
+                (tr("Answers"), self.text),
+                (tr("Kernels"), self.kernel),
             ]
         )
         self._shown: tuple[Plan, LoraResult | None, int, int] | None = None
+        self._language = language.current()
         self.switched.connect(lambda _: self._draw())
         self.kernel.switched.connect(lambda _: self._draw())
         self.text.variant_picked.connect(self.text.choose)
@@ -60,8 +66,9 @@ class Details(Switcher):
     def draw(self, plan: Plan, result: LoraResult | None, matrix: int, step: int) -> None:
         """Show a matrix (its index) at a step of the last run, if there is one."""
         before, self._shown = self._shown, (plan, result, matrix, step)
+        drawn_in, self._language = self._language, language.current()
         same = before is not None and before[0] is plan and before[1] is result and before[2:] == (matrix, step)
-        if not same:
+        if not same or drawn_in != self._language:
             self._draw()
 
     def select_triplet(self, triplet: int | None) -> None:
@@ -91,14 +98,14 @@ class Details(Switcher):
     def _draw_triplets(self, result: LoraResult | None, index: int, step: int) -> bool:
         frames = None if result is None or result.history is None else result.history.frames
         if result is None or frames is None:
-            self.triplets.set_triplets("", None)
+            self.triplets.set_triplets(EMPTY, None)
             return False
         self.triplets.set_triplets(result.matrices[index].title, frames.triplets(index, step))
         return True
 
     def _draw_pictures(self, result: LoraResult | None, index: int) -> bool:
         if result is None or index >= len(result.factors):
-            self.pictures.set_factors("", None)
+            self.pictures.set_factors(EMPTY, None)
             if result is not None:
                 self.pictures.show_empty(_NO_PICTURE)
             return False
@@ -120,15 +127,15 @@ class Details(Switcher):
 
 
 class KernelView(Switcher):
-    """Bytes of the forward pass, traced; and the implementations side by side."""
+    """The traced bytes of the forward pass, and a comparison of its implementations."""
 
     def __init__(self) -> None:
-        self.traffic = RowChart(_NO_KERNEL, "HBM bytes")
-        self.comparison = RowChart(impl_rows.EMPTY, "Implementations")
-        super().__init__([("Bytes", self.traffic), ("Implementations", self.comparison)])
+        self.traffic = RowChart(_NO_KERNEL, tr("HBM bytes"))
+        self.comparison = RowChart(impl_rows.EMPTY, tr("Implementations"))
+        super().__init__([(tr("Bytes"), self.traffic), (tr("Implementations"), self.comparison)])
 
     def draw(self, result: LoraResult | None) -> Provenance | None:
-        """Show what was traced and compared; returns where the numbers in front come from, None for none."""
+        """Show traffic and comparison. Returns the provenance of the visible numbers, None if there are none."""
         variants, moved = view_data.traffic(result)
         self.traffic.set_rows(traffic_rows.traffic_rows(variants, moved))
         rows = () if result is None else result.comparison
@@ -141,10 +148,10 @@ class KernelView(Switcher):
 
 
 def _under(title: FittedLabel, picture: QWidget) -> QWidget:
-    whole = QWidget()
-    column = QVBoxLayout(whole)
+    content = QWidget()
+    column = QVBoxLayout(content)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(2)
     column.addWidget(title)
     column.addWidget(picture, 1)
-    return whole
+    return content

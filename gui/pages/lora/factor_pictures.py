@@ -1,4 +1,4 @@
-"""W + s BA as pictures: the frozen matrix, and the two thin factors with the product that they make."""
+"""W + s BA as pictures: the frozen matrix, the two thin factors and their product."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.contracts.text import Text, tr
 from core.format import format_quantity
 from core.topics.lora.result import PARTS, Factors
 from gui import theme as themes
@@ -18,20 +19,20 @@ from gui.widgets.figure import Canvas, Figure
 from gui.widgets.fitted_label import FittedLabel
 
 _LINE_PX, _SIGN_PX, _GAP_PX, _EDGE_PX = 15, 30, 4, 6
-_THIN_SHARE, _LEAST_THIN_PX = 0.13, 10
-"""Of the product's side, that the thin side of a factor takes: true to scale it could not be seen."""
-_NARROWEST = 0.55
-"""The least of height over width, or width over height, of a matrix."""
+_THIN_SHARE, _MIN_THIN_PX = 0.13, 10
+"""The thin side of a factor takes this share of the product's side; true to scale it would be invisible."""
+_MIN_ASPECT = 0.55
+"""The smallest drawn ratio of the short side to the long side of a matrix."""
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class FactorPictures(Figure):
-    """Each picture has a scale of its own, written under it. Hover reads a cell."""
+    """Each picture has its own colour scale, labelled below it. Hovering reads out a cell."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Run (F5), then pick a matrix: W, B, A and their product appear here.", parent)
+        super().__init__(tr("Run (F5), then select a matrix. W, B, A and their product appear here."), parent)
         self.title, self.canvas = FittedLabel(), _Pictures(self)
         content = QWidget()
         column = QVBoxLayout(content)
@@ -45,13 +46,13 @@ class FactorPictures(Figure):
     def factors(self) -> Factors | None:
         return self.canvas.factors
 
-    def set_factors(self, matrix: str, factors: Factors | None) -> None:
-        """Show those of a matrix, named in the title; None is the empty state."""
+    def set_factors(self, matrix: Text, factors: Factors | None) -> None:
+        """Show the factors of a matrix, which the title names. None is the empty state."""
         self.canvas.set_factors(factors)
         if factors is None:
             self.show_empty()
             return
-        self.title.set_wordings(f"{matrix}: W + {factors.scaling:g} BA")
+        self.title.set_wordings(tr("{matrix}: W + {scaling:g} BA", matrix=matrix, scaling=factors.scaling))
         self.show_content()
 
     def restyle(self, theme: Theme) -> None:
@@ -75,35 +76,35 @@ class _Pictures(Canvas):
         self.repaint_images()
 
     def repaint_images(self) -> None:
-        """Make the pictures anew, in the theme's colours."""
+        """Create the images again in the theme's colours."""
         self._images = {} if self.factors is None else dict(_images(self.factors, themes.current()))
         self.update()
 
     def boxes(self) -> dict[str, QRectF]:
-        """Where each part is drawn: B to the left of the product and A above it, as one multiplies by hand."""
+        """The box of each part: B to the left of the product and A above it, as in a multiplication by hand."""
         factors = self.factors
         if factors is None:
             return {}
         rows, columns = factors.shape
-        wide, tall = min(1.0, max(_NARROWEST, columns / rows)), min(1.0, max(_NARROWEST, rows / columns))
-        many = 3 if "delta" in factors.pictures else 2
+        wide, tall = min(1.0, max(_MIN_ASPECT, columns / rows)), min(1.0, max(_MIN_ASPECT, rows / columns))
+        count = 3 if "delta" in factors.pictures else 2
         above = _LINE_PX + _GAP_PX
-        room_x = self.width() - 2 * _EDGE_PX - (many - 1) * _SIGN_PX - _GAP_PX
+        room_x = self.width() - 2 * _EDGE_PX - (count - 1) * _SIGN_PX - _GAP_PX
         room_y = self.height() - above - 2 * _LINE_PX - 2 * _EDGE_PX - _GAP_PX
-        side = max(24.0, min(room_x / (many * wide + _THIN_SHARE), room_y / (tall + _THIN_SHARE)))
-        thin, w, h = max(_LEAST_THIN_PX, _THIN_SHARE * side), side * wide, side * tall
-        used = many * w + thin + _GAP_PX + (many - 1) * _SIGN_PX
-        x, y = (self.width() - used) / 2, above + thin + _GAP_PX
+        side = max(24.0, min(room_x / (count * wide + _THIN_SHARE), room_y / (tall + _THIN_SHARE)))
+        thin, w, h = max(_MIN_THIN_PX, _THIN_SHARE * side), side * wide, side * tall
+        total_width = count * w + thin + _GAP_PX + (count - 1) * _SIGN_PX
+        x, y = (self.width() - total_width) / 2, above + thin + _GAP_PX
         product = x + w + _SIGN_PX + thin + _GAP_PX
-        made = {
+        boxes = {
             "w": QRectF(x, y, w, h),
             "b": QRectF(product - _GAP_PX - thin, y, thin, h),
             "a": QRectF(product, y - _GAP_PX - thin, w, thin),
             "ba": QRectF(product, y, w, h),
         }
-        if many == 3:
-            made["delta"] = QRectF(product + w + _SIGN_PX, y, w, h)
-        return made
+        if count == 3:
+            boxes["delta"] = QRectF(product + w + _SIGN_PX, y, w, h)
+        return boxes
 
     def describe(self, x: float, y: float) -> str | None:
         """The part and the value at a position."""
@@ -115,9 +116,11 @@ class _Pictures(Canvas):
             row = min(values.shape[0] - 1, int((y - box.top()) / box.height() * values.shape[0]))
             column = min(values.shape[1] - 1, int((x - box.left()) / box.width() * values.shape[1]))
             rows, columns = factors.size(part)
-            where = f"{_span(row, values.shape[0], rows)}, {_span(column, values.shape[1], columns)}"
-            mean = "mean " if (rows, columns) != values.shape else ""
-            return f"{factors.name(part)}[{where}]: {mean}{format_quantity(float(values[row, column]))}"
+            indices = f"{_span(row, values.shape[0], rows)}, {_span(column, values.shape[1], columns)}"
+            cell = f"{factors.name(part)}[{indices}]"
+            value = format_quantity(float(values[row, column]))
+            is_mean = (rows, columns) != values.shape
+            return str(tr("{cell}: mean {value}", cell=cell, value=value)) if is_mean else f"{cell}: {value}"
         return None
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -146,18 +149,21 @@ class _Pictures(Canvas):
         painter.setFont(self.font())
 
     def _write(self, painter: QPainter, theme: Theme, factors: Factors, part: str, box: QRectF) -> None:
-        """Name and shape, and the value that the strongest colour stands for."""
+        """Write name and shape, and the value of the strongest colour."""
         rows, columns = factors.size(part)
-        # What is as large as W need not say so, and has less room.
-        size = {"ba": f", rank {factors.rank}", "delta": ""}.get(part, f" {rows} × {columns}")
-        name, scale = f"{factors.name(part)}{size}", f"±{_reach(factors.pictures[part]):.2g}"
+        name, scale = str(factors.name(part)), f"±{_max_magnitude(factors.pictures[part]):.2g}"
+        # Parts with the shape of W do not repeat it; they have less room.
+        if part == "ba":
+            name = str(tr("{part}, rank {rank}", part=name, rank=factors.rank))
+        elif part != "delta":
+            name = f"{name} {rows} × {columns}"
         painter.setPen(QColor(theme.muted))
         if part == "a":
             line = QRectF(box.left(), box.top() - _LINE_PX - 1, 160, _LINE_PX)
             painter.drawText(line, _LEFT, f"{name}, {scale}")
             return
         if part == "b":
-            # Above B is the corner that the product leaves free.
+            # The corner above B is free.
             for lines_up, text in ((2, name), (1, scale)):
                 line = QRectF(box.right() - 160, box.top() - lines_up * _LINE_PX - 2, 160, _LINE_PX)
                 painter.drawText(line, _RIGHT, text)
@@ -170,9 +176,8 @@ def _line(middle: float, top: float) -> QRectF:
     return QRectF(middle - 80, top, 160, _LINE_PX)
 
 
-def _reach(values: np.ndarray) -> float:
-    known = np.abs(values[np.isfinite(values)])
-    return float(known.max(initial=0.0))
+def _max_magnitude(values: np.ndarray) -> float:
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 def _images(factors: Factors, theme: Theme) -> Iterator[tuple[str, QImage]]:
@@ -182,13 +187,12 @@ def _images(factors: Factors, theme: Theme) -> Iterator[tuple[str, QImage]]:
 
 
 def _image(values: np.ndarray, theme: Theme) -> QImage:
-    """Negative values in one colour, positive ones in another, zero as the background."""
-    reach = _reach(values) or 1.0
-    share = np.clip(np.nan_to_num(values) / reach, -1, 1)[..., None]
+    """Negative values in one colour, positive values in another, zero in the background colour."""
+    share = np.clip(np.nan_to_num(values) / (_max_magnitude(values) or 1.0), -1, 1)[..., None]
     zero, negative, positive = (
         np.array(rgb(name), np.float32) for name in (theme.sunken, theme.series[0], theme.series[4])
     )
-    # The square root keeps small values visible beside a few large ones.
+    # The square root keeps small values visible next to a few large ones.
     strength = np.sqrt(np.abs(share))
     coloured = zero + strength * (np.where(share < 0, negative, positive) - zero)
     pixels = np.ascontiguousarray(coloured.astype(np.uint8))
@@ -197,6 +201,6 @@ def _image(values: np.ndarray, theme: Theme) -> QImage:
 
 
 def _span(index: int, cells: int, elements: int) -> str:
-    """The elements that a cell stands for."""
+    """The indices of the elements in a cell."""
     first, last = index * elements // cells, (index + 1) * elements // cells - 1
-    return f"{first}" if last <= first else f"{first} to {last}"
+    return f"{first}" if last <= first else f"{first}–{last}"

@@ -1,4 +1,4 @@
-"""The numbers above the page, of the plan or of a run at a step, and why the ranks stay as they are there."""
+"""The key metrics of the plan or of a run at a step, and why the ranks change or stay the same there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
-from core.contracts.text import tr
+from core.contracts.text import listed, sentences, tr, tr_plural
 from core.topics.lora.plan import Plan
 from core.topics.lora.result import LoraResult, RankHistory
 from core.topics.lora.schedule import Reason
@@ -19,14 +19,14 @@ from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.metric_bar import MetricBar, Number
 
 _LEFT_PX, _RIGHT_PX, _BELOW_PX = 12, 8, 6
-_TRAINED = "AdaLoRA trains the triplets that it masks, too, so it counts those of its first rank to the end."
+_TRAINED = tr("AdaLoRA also trains masked triplets, so all triplets of its initial rank count until the end.")
 _ADAPTERS = (("lora", "LoRA"), ("adalora", "AdaLoRA"))
-_WHY = tr("Why is nothing changing?")
-_WHAT = tr("What is changing?")
+_WHY_UNCHANGED = tr("Why is nothing changing?")
+_WHAT_CHANGES = tr("What is changing?")
 
 
 class KeyMetrics(QWidget):
-    """A strip of numbers, and below it one sentence and where the numbers come from."""
+    """A row of numbers, and below it one sentence and the provenance of the numbers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,7 +50,7 @@ class KeyMetrics(QWidget):
         return self.strip.numbers
 
     def draw(self, plan: Plan, result: LoraResult | None, step: int) -> None:
-        """Of a run at a step, counted from 1; of the plan without a run, or at step 0."""
+        """Show a run at a step, which counts from 1; or the plan, without a run or at step 0."""
         if result is None or result.history is None or not step:
             self._show(planned_numbers(plan), Provenance.MODELLED, plan.explain_ranks(0))
         else:
@@ -59,7 +59,7 @@ class KeyMetrics(QWidget):
     def _show(self, numbers: Sequence[Number], provenance: Provenance, reason: Reason) -> None:
         self.strip.set_numbers(numbers)
         self.badge.set_provenance(provenance)
-        question = _WHAT if reason.changes else _WHY
+        question = _WHAT_CHANGES if reason.changes else _WHY_UNCHANGED
         self.sentence.setText(f"<b>{question}</b> {reason.sentence}")
         self._fit()
 
@@ -68,57 +68,90 @@ class KeyMetrics(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """As many lines as the sentence needs, as a fixed height: one that depends on the width, which a label asks for
-        at each text, would let the page scroll however much room its plots have."""
-        written = QTextDocument()
-        written.setDefaultFont(self.sentence.font())
-        written.setDocumentMargin(0)
-        written.setHtml(self.sentence.text())
-        written.setTextWidth(max(200, self.width() - _LEFT_PX - 2 * _RIGHT_PX - self.badge.sizeHint().width()))
-        self.sentence.setFixedHeight(int(written.size().height()) + 1)
+        """Fix the height to the number of lines that the sentence needs. A label whose height depends on its width
+        would make the page scroll even if its plots have enough room."""
+        document = QTextDocument()
+        document.setDefaultFont(self.sentence.font())
+        document.setDocumentMargin(0)
+        document.setHtml(self.sentence.text())
+        document.setTextWidth(max(200, self.width() - _LEFT_PX - 2 * _RIGHT_PX - self.badge.sizeHint().width()))
+        self.sentence.setFixedHeight(int(document.size().height()) + 1)
         policy = self.sentence.sizePolicy()
         policy.setHeightForWidth(False)
         self.sentence.setSizePolicy(policy)
 
 
 def planned_numbers(plan: Plan) -> list[Number]:
-    """Before a run: what the parameters ask for."""
+    """Before a run: the numbers that follow from the parameters."""
     params, count = plan.params, len(plan.matrices)
     schedule = plan.schedule
+    triplets = tr_plural(
+        "{count} matrix: {init_r} triplets at the start, {target_r} at the end",
+        "{count} matrices: {init_r} triplets each at the start, {target_r} on average at the end",
+        count=count,
+        init_r=params.init_r,
+        target_r=params.target_r,
+    )
+    lora, adalora = (
+        tr("{count:,} trainable parameters, from the shapes.", count=parameters)
+        for parameters in (plan.lora_parameters, plan.adalora_parameters)
+    )
     return [
-        Number("steps to train", f"{params.steps:,}"),
-        Number("matrices adapted", f"{count:,}"),
-        Number("triplets in all", f"{schedule.first:,} → {schedule.target:,}",
-               f"{count} matrices: {params.init_r} each at the start, {params.target_r} on average at the end"),
-        Number("LoRA trains", short_quantity(plan.lora_parameters), "parameters, from the shapes"),
-        Number("AdaLoRA trains", short_quantity(plan.adalora_parameters), f"parameters. {_TRAINED}"),
-    ]  # fmt: skip
+        Number(str(tr("training steps")), f"{params.steps:,}"),
+        Number(str(tr("adapted matrices")), f"{count:,}"),
+        Number(str(tr("total triplets")), f"{schedule.first:,} → {schedule.target:,}", str(triplets)),
+        Number(_trains("LoRA"), short_quantity(plan.lora_parameters), str(lora)),
+        Number(_trains("AdaLoRA"), short_quantity(plan.adalora_parameters), str(sentences(adalora, _TRAINED))),
+    ]
+
+
+def _trains(adapter: str) -> str:
+    return str(tr("{adapter} trains", adapter=adapter))
 
 
 def run_numbers(result: LoraResult, history: RankHistory, step: int) -> list[Number]:
-    """Of a run at a step, counted from 1."""
+    """The numbers of a run at a step, which counts from 1."""
     total, allowed = int(history.total_rank[step - 1]), int(history.budget[step - 1])
     numbers = [
-        Number(f"step · {result.phase(step).value}", f"{step:,} of {result.params.steps:,}"),
-        Number("rank of budget", f"{total:,} of {allowed:,}", "triplets that AdaLoRA keeps in all, and may keep"),
-        Number("mean rank", f"{history.mean_rank(step):.3g}", f"triplets per matrix, {len(result.matrices)} matrices"),
+        Number(
+            str(tr("step · {phase}", phase=result.phase(step).label)),
+            str(tr("{part:,} of {total:,}", part=step, total=result.params.steps)),
+        ),
+        Number(
+            str(tr("total rank / budget")),
+            f"{total:,} / {allowed:,}",
+            str(tr("Triplets that AdaLoRA keeps in all matrices together, and the number that the budget allows.")),
+        ),
+        Number(
+            str(tr("mean rank")),
+            f"{history.mean_rank(step):.3g}",
+            str(tr("Triplets per matrix, over {matrices} matrices.", matrices=len(result.matrices))),
+        ),
     ]
     adapters = [(label, result.runs[run]) for run, label in _ADAPTERS if run in result.runs]
     for label, run in adapters:
-        detail = f"{run.trainable_parameters:,} of {run.total_parameters:,} parameters." + (
-            f" {_TRAINED}" if label == "AdaLoRA" else ""
+        parameters = tr(
+            "{trainable:,} of {total:,} parameters.", trainable=run.trainable_parameters, total=run.total_parameters
         )
+        detail = sentences(parameters, _TRAINED) if label == "AdaLoRA" else parameters
         value = f"{short_quantity(run.trainable_parameters)} · {100 * run.share:.3g}%"
-        numbers.append(Number(f"{label} trains", value, detail))
+        numbers.append(Number(_trains(label), value, str(detail)))
     speeds = [(label, run.steps_per_s) for label, run in adapters if run.steps_per_s is not None]
     if speeds:
-        detail = ", ".join(label for label, _ in speeds) + ": steps per second on this machine, evaluation left out"
-        numbers.append(Number("steps/s", " · ".join(f"{speed:.3g}" for _, speed in speeds), detail))
-    stopped = [run.error for run in result.runs.values() if run.error]
+        detail = tr(
+            "{adapters}: steps per second on this machine, without evaluations.",
+            adapters=listed(label for label, _ in speeds),
+        )
+        numbers.append(Number(str(tr("steps/s")), " · ".join(f"{speed:.3g}" for _, speed in speeds), str(detail)))
+    errors = [run.error for run in result.runs.values() if run.error]
     orthogonality = float(history.orthogonality[step - 1])
-    if stopped:
-        numbers.append(Number("stopped early", f"{len(stopped)} of the runs", "\n".join(stopped), "bad"))
+    if errors:
+        count = tr_plural("{count} run", "{count} runs", count=len(errors))
+        numbers.append(Number(str(tr("stopped early")), str(count), "\n".join(map(str, errors)), "bad"))
     elif np.isfinite(orthogonality):
-        detail = "mean of the norms of PᵀP - I and QQᵀ - I: AdaLoRA's regulariser, unweighted; orthonormal: 0"
-        numbers.append(Number("off orthogonal ↓", f"{orthogonality:.3g}", detail))
+        detail = tr(
+            "The mean of the norms of PᵀP - I and QQᵀ - I: AdaLoRA's regulariser without its weight. Orthonormal "
+            "factors give 0."
+        )
+        numbers.append(Number(str(tr("orthogonality error ↓")), f"{orthogonality:.3g}", str(detail)))
     return numbers

@@ -1,8 +1,9 @@
-"""The view of LoRA and AdaLoRA: ranks over steps against the budget, losses, and what is behind a matrix."""
+"""The page of LoRA and AdaLoRA: ranks and budget over steps, losses, and details of a matrix."""
 
 from __future__ import annotations
 
 from core.contracts.result import Provenance
+from core.contracts.text import Text, tr
 from core.topics.lora.plan import Plan
 from core.topics.lora.result import LoraResult
 from gui.charts.axis import Axis
@@ -16,22 +17,24 @@ from gui.pages.lora.details import Details
 from gui.pages.lora.key_metrics import KeyMetrics
 from gui.pages.lora.rank_history import RankHistoryView
 
-_RANKS_HELP = (
-    "How many triplets AdaLoRA keeps in each matrix after each step, from peft's own masks: one row per matrix, by "
-    "layer. Small marks at its lower edge are allocations (every deltaT). Below, all matrices together against the "
-    "budget of the cubic schedule. Click a cell, walk with the arrows, or play; wheel: zoom, double click: all."
+_RANKS_HELP = tr(
+    "The number of triplets that AdaLoRA keeps in each matrix after each step, from PEFT's own masks, with one row "
+    "per matrix. Small marks at the lower edge are allocations (every deltaT). Below: the total of all matrices and "
+    "the budget of the cubic schedule. Click a cell, use the arrow keys, or play. Mouse wheel: zoom. Double click: "
+    "show all."
 )
-_LOSS_HELP = (
-    "Loss in nats per learned token on the same batches from the same model: each batch as a faint line, held-out rows "
-    "as rings. LoRA gives every matrix the same rank; AdaLoRA ends with the same number of triplets in all."
+_LOSS_HELP = tr(
+    "Loss in nats per labelled token, on the same batches and from the same model. Faint lines are batches, rings are "
+    "held-out rows. LoRA gives every matrix the same rank; AdaLoRA ends with the same total number of triplets."
 )
-_DETAILS_HELP = (
-    "Triplets of the picked matrix at the picked step; W + BA of LoRA; singular values of the trained updates; "
-    "trainable parameters of a public model by rank; what the model says before and after; and the kernels."
+_DETAILS_HELP = tr(
+    "The triplets of the selected matrix at the selected step; LoRA's W + BA; the singular values of the trained "
+    "updates; the trainable parameters of a public model by rank; the model's answers before and after training; and "
+    "the kernels."
 )
-_NO_LOSSES = "Run (F5): the losses of LoRA, AdaLoRA and whole matrices grow here, side by side."
-_PAST_END = 1.015
-"""Of the steps, that the axis of the losses spans: the last ring is whole."""
+_NO_LOSSES = tr("Run (F5) to see the losses of LoRA, AdaLoRA and full matrices here.")
+_AXIS_SHARE = 1.015
+"""The axis of the losses is this many times as long as the run, so that the last ring is not cut."""
 
 
 class LoraPage(Page[Plan, LoraResult]):
@@ -39,14 +42,21 @@ class LoraPage(Page[Plan, LoraResult]):
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._follows = True
+        self._followed: LoraResult | None = None
         self.key_metrics, self.history_view, self.details = KeyMetrics(), RankHistoryView(), Details()
-        self.losses = LineChart(_NO_LOSSES, Axis("step", steps="whole"), Axis("loss per token", "nats"))
+        self.losses = LineChart(_NO_LOSSES, Axis(tr("step"), steps="whole"), Axis(tr("loss per token"), "nats"))
         return (
             Strip(self.key_metrics),
-            CardSpec("ranks", self.history_view, "Rank of each matrix", _RANKS_HELP, width=6),
-            CardSpec("losses", self.losses, "Losses", _LOSS_HELP, column=1, width=5),
+            CardSpec("ranks", self.history_view, tr("Rank of each matrix"), _RANKS_HELP, width=6),
+            CardSpec("losses", self.losses, tr("Losses"), _LOSS_HELP, column=1, width=5),
             CardSpec(
-                "details", self.details, "Matrix and method", _DETAILS_HELP, under="losses", upper_height=5, height=6
+                "details",
+                self.details,
+                tr("Details"),
+                _DETAILS_HELP,
+                under="losses",
+                upper_height=5,
+                height=6,
             ),
         )
 
@@ -59,7 +69,7 @@ class LoraPage(Page[Plan, LoraResult]):
 
     # What the controller and the window call.
 
-    def show_started(self, phase: str) -> None:
+    def show_started(self, phase: Text | str) -> None:
         super().show_started(phase)
         self._follows = True
 
@@ -71,12 +81,12 @@ class LoraPage(Page[Plan, LoraResult]):
             self.history_view.set_planned(
                 view_data.planned_budget(plan), view_data.phase_marks(plan.schedule), plan.params.steps
             )
-            self.losses.set_series([], x_range=(0.0, _PAST_END * plan.params.steps))
+            self.losses.set_series([], x_range=(0.0, _AXIS_SHARE * plan.params.steps))
             self.cards["ranks"].set_provenance(Provenance.MODELLED)
             self.cards["losses"].set_provenance(None)
 
     def draw_result(self, result: LoraResult | None) -> None:
-        """Curves and ranks grow; the picture stays at the newest step until the user goes elsewhere."""
+        """Curves and ranks grow. The page follows the newest step until the user selects another one."""
         if result is None or result.history is None:
             self.selection.update(matrix=None, step=None, triplet=None)
             return
@@ -85,16 +95,17 @@ class LoraPage(Page[Plan, LoraResult]):
         self.history_view.set_history(
             view_data.rank_grid(result), view_data.budget_series(result.history), marks, steps
         )
-        self.losses.set_series(view_data.loss_series(result), x_range=(0.0, _PAST_END * steps))
+        self.losses.set_series(view_data.loss_series(result), x_range=(0.0, _AXIS_SHARE * steps))
         for key in ("ranks", "losses"):
             self.cards[key].set_provenance(result.measured)
-        if self._follows:
+        if self._follows and result is not self._followed:  # the same result in another language moves nothing
             self.selection.update(step=self._done)
-        if self._matrix is None:  # this run does not have the one that was picked
+        self._followed = result
+        if self._matrix is None:  # this run does not have the selected matrix
             self.selection.update(matrix=None)
 
     def select(self, selection: Selection) -> None:
-        """Show the selection everywhere. Each setter is silent when nothing changes, so nothing loops."""
+        """Show the selection everywhere. Setters emit no signal if nothing changes, so there are no loops."""
         if self.state is None:
             return
         matrix, step, triplet = self._matrix, self._step, selection.get("triplet")
@@ -112,7 +123,7 @@ class LoraPage(Page[Plan, LoraResult]):
         self.history_view.player.toggle()
 
     def dismiss(self) -> bool:
-        """Escape lets a triplet, then a matrix go when there is nothing else to close."""
+        """Escape deselects a triplet, then a matrix, if there is nothing else to close."""
         if super().dismiss():
             return True
         for kind in ("triplet", "matrix"):
@@ -127,7 +138,7 @@ class LoraPage(Page[Plan, LoraResult]):
         self.selection.update(matrix=matrix, triplet=None)
 
     def _on_step(self, step: int) -> None:
-        """A user who goes to the newest step follows it again."""
+        """Selecting the newest step makes the page follow the run again."""
         self._follows = step >= self._done
         self.selection.update(step=step)
 
@@ -156,7 +167,7 @@ class LoraPage(Page[Plan, LoraResult]):
 
     @property
     def _step(self) -> int:
-        """The step that is shown, 0 without a run."""
+        """The visible step, 0 without a run."""
         return min(self._done, max(1, self.selection.selection.index("step", self._done)))
 
     def _draw_key_metrics(self) -> None:

@@ -1,4 +1,4 @@
-"""The ranks over the steps, the total against the budget under it on the same axis, and the player of both."""
+"""The ranks over the steps, below it the total and the budget on the same axis, and a player for both."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.contracts.text import tr
 from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
 from gui.charts.row_grid import RowGrid
@@ -15,20 +16,21 @@ from gui.charts.series import Mark, Series
 from gui.widgets.player import Player
 
 _CURVES_PX = 122
-_BEFORE_RUN = "Run (F5): while a small model trains, each matrix becomes a row, coloured by the rank it keeps."
-_NO_BUDGET = "The curves appear here once a run begins."
+_BEFORE_RUN = tr("Run (F5) to train a small model. Each matrix becomes a row here, coloured by its rank.")
+_NO_BUDGET = tr("The curves appear here once a run starts.")
 
 
 class RankHistoryView(QWidget):
-    """`matrix_picked` and `step_picked` say what the user picked in any part; steps count from 1."""
+    """`matrix_picked` and `step_picked` report the user's selection in any part. Steps count from 1."""
 
     matrix_picked = Signal(int)
     step_picked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.map = RowMap(_BEFORE_RUN, "Ranks by matrix and step", steps=True, has_axis=False)
-        self.curves, self.player = LineChart(_NO_BUDGET, Axis("step", steps="whole"), Axis("triplets")), Player()
+        self.map = RowMap(_BEFORE_RUN, tr("Ranks by matrix and step"), steps=True, has_axis=False)
+        self.curves = LineChart(_NO_BUDGET, Axis(tr("step"), steps="whole"), Axis(tr("triplets")))
+        self.player = Player()
         self.curves.setMinimumHeight(_CURVES_PX)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -42,27 +44,27 @@ class RankHistoryView(QWidget):
         self.map.aligned.connect(self._align)
         boxes = self.map.chart.getViewBox(), self.curves.chart.getViewBox()
         for box, other in (boxes, boxes[::-1]):
-            box.sigXRangeChanged.connect(lambda _, shown, other=other: _follow(other, shown))
+            box.sigXRangeChanged.connect(lambda _, x_range, other=other: _follow(other, x_range))
 
     @property
     def done(self) -> int:
-        """Steps that can be played."""
+        """The number of steps that can be played."""
         return self.player.steps
 
     def set_planned(self, budget: Series, marks: Sequence[Mark], steps: int) -> None:
-        """Before a run: the budget that is planned. Emits nothing."""
+        """Before a run: show the planned budget. Emits no signal."""
         self.map.set_grid(None)
         self._set_totals([budget], marks, steps)
         self._grow(0)
 
     def set_history(self, grid: RowGrid | None, totals: Sequence[Series], marks: Sequence[Mark], steps: int) -> None:
-        """Show ranks, and the totals; the axis spans `steps`. Emits nothing."""
+        """Show ranks and totals on an axis of `steps` steps. Emits no signal."""
         self.map.set_grid(grid)
-        self._set_totals(totals, [Mark(mark.x, "") for mark in marks], steps)  # the map names them
+        self._set_totals(totals, [Mark(mark.x, "") for mark in marks], steps)  # the map shows their names
         self._grow(0 if grid is None else grid.last_column + 1)
 
     def select(self, matrix: int | None, step: int | None) -> None:
-        """Show what is picked. Emits nothing."""
+        """Show the selection. Emits no signal."""
         self.map.select(matrix, None if step is None else step - 1)
         self.curves.select_x(step)
         if step is not None and step - 1 != self.player.step:
@@ -73,7 +75,7 @@ class RankHistoryView(QWidget):
         self.curves.set_series(totals, x_range=(0.5, steps + 0.5), marks=marks, from_zero=True)
 
     def _grow(self, done: int) -> None:
-        """The player takes more steps without losing its place or its pace."""
+        """Give the player more steps. Its position stays, and it keeps playing."""
         player = self.player
         if done == player.steps:
             return
@@ -94,14 +96,14 @@ class RankHistoryView(QWidget):
             self.step_picked.emit(min(step, self.done))
 
     def _align(self) -> None:
-        """The curves' plot begins and ends where the map's does."""
+        """Align the plot area of the curves with that of the map."""
         left, right = self.map.insets
         self.curves.chart.getPlotItem().setContentsMargins(2, 6, right, 2)
         self.curves.chart.getAxis("left").setWidth(left - 2)
 
 
-def _follow(box: object, shown: tuple[float, float]) -> None:
-    """Take another plot's range, unless this one has it already."""
+def _follow(box: object, x_range: tuple[float, float]) -> None:
+    """Take over another plot's range, unless this plot has it already."""
     low, high = box.viewRange()[0]  # type: ignore[attr-defined]
-    if abs(low - shown[0]) + abs(high - shown[1]) > 1e-6 * abs(shown[1] - shown[0]):
-        box.setXRange(*shown, padding=0)  # type: ignore[attr-defined]
+    if abs(low - x_range[0]) + abs(high - x_range[1]) > 1e-6 * abs(x_range[1] - x_range[0]):
+        box.setXRange(*x_range, padding=0)  # type: ignore[attr-defined]

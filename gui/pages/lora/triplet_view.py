@@ -1,4 +1,4 @@
-"""The triplets of one matrix at one step: how important each is, of what that is made, and its singular value."""
+"""The triplets of one matrix at one step: their importance, its components, and their singular values."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.contracts.text import Text, tr, tr_in, verbatim
 from core.format import format_quantity
 from core.topics.lora.triplets import Triplets
 from gui import theme as themes
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, colour, mix
+from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
@@ -22,19 +24,19 @@ from gui.widgets.legend import Entry, Legend
 _LEFT_PX, _RIGHT_PX, _AXIS_PX, _GAP_PX = 84, 10, 17, 9
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CENTRE = Qt.AlignmentFlag.AlignCenter
-_LEAST_SLOT_PX = 16
-"""Below it not every triplet is numbered."""
+_MIN_SLOT_PX = 16
+"""If slots are narrower, not every triplet has its number."""
 _KEPT, _SENSITIVITY, _UNCERTAINTY = 2, 0, 1
-"""Places among the theme's series."""
+"""Indices of the theme's series colours."""
 
 
 class TripletView(Figure):
-    """`triplet_picked` carries the index of the triplet that was clicked, or that the arrows reached."""
+    """`triplet_picked` carries the index of a triplet selected by click or arrow keys."""
 
     triplet_picked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Run (F5), then pick a matrix and a step: its triplets appear here.", parent)
+        super().__init__(tr("Run (F5), then select a matrix and a step. Its triplets appear here."), parent)
         self.title, self.canvas, self.legend = FittedLabel(), _Bars(self), Legend()
         content = QWidget()
         column = QVBoxLayout(content)
@@ -53,54 +55,68 @@ class TripletView(Figure):
     def triplet(self) -> int | None:
         return self.canvas.triplet
 
-    def set_triplets(self, matrix: str, triplets: Triplets | None) -> None:
-        """Show those of a matrix, named in the title; None is the empty state."""
+    def set_triplets(self, matrix: Text, triplets: Triplets | None) -> None:
+        """Show the triplets of a matrix, which the title names. None is the empty state."""
         self.canvas.triplets = triplets
         if triplets is None:
             self.show_empty()
             return
-        scores = "" if triplets.scored_step == triplets.step else f" (scores of step {triplets.scored_step:,})"
-        kept = f"{triplets.rank} of {triplets.count} triplets kept"
-        self.title.set_wordings(f"{matrix}, step {triplets.step:,}{scores}: {kept}")
+        values = {"matrix": matrix, "step": triplets.step, "kept": triplets.rank, "total": triplets.count}
+        title = (
+            tr("{matrix}, step {step:,}: {kept} of {total} triplets kept", **values)
+            if triplets.scored_step == triplets.step
+            else tr(
+                "{matrix}, step {step:,} (scores of step {scored:,}): {kept} of {total} triplets kept",
+                scored=triplets.scored_step,
+                **values,
+            )
+        )
+        self.title.set_wordings(title)
         self.canvas.update()
         self.show_content()
 
     def select_triplet(self, triplet: int | None) -> None:
-        """Mark one; None marks none. Emits nothing."""
+        """Mark a triplet; None marks none. Emits no signal."""
         if triplet != self.canvas.triplet:
             self.canvas.triplet = triplet
             self.canvas.update()
 
     def describe(self, index: int) -> str:
-        """Everything known of one triplet."""
-        shown = self.canvas.triplets
-        assert shown is not None
-        rows = [
-            f"triplet {index}, {'kept' if shown.kept[index] else 'pruned: its singular value is set to 0'}",
-            f"importance {_value(shown.importance[index])}",
-            f"of E: sensitivity {_value(shown.sensitivity[index])}, uncertainty {_value(shown.uncertainty[index])}",
-            f"singular value E {_value(shown.singular_value[index])}",
+        """The read-out of one triplet."""
+        triplets = self.canvas.triplets
+        assert triplets is not None
+        lines = [
+            tr("triplet {index}, kept", index=index)
+            if triplets.kept[index]
+            else tr("triplet {index}, pruned: its singular value is set to 0", index=index),
+            tr("importance: {value}", value=_value(triplets.importance[index])),
+            tr(
+                "sensitivity of E: {sensitivity}, uncertainty of E: {uncertainty}",
+                sensitivity=_value(triplets.sensitivity[index]),
+                uncertainty=_value(triplets.uncertainty[index]),
+            ),
+            tr("singular value E: {value}", value=_value(triplets.singular_value[index])),
         ]
-        if np.isfinite(shown.lowest_kept):
-            rows.append(f"lowest score kept, all matrices: {_value(shown.lowest_kept)}")
-        return "\n".join(rows)
+        if np.isfinite(triplets.lowest_kept):
+            lines.append(tr("lowest score kept in all matrices: {value}", value=_value(triplets.lowest_kept)))
+        return "\n".join(map(str, lines))
 
     def restyle(self, theme: Theme) -> None:
         kept = theme.series[_KEPT]
         self.legend.set_entries(
             (
-                Entry("kept", kept),
-                Entry("pruned", mix(theme.sunken, theme.muted, 0.35)),
-                Entry("sensitivity of E", theme.series[_SENSITIVITY]),
-                Entry("uncertainty of E", theme.series[_UNCERTAINTY]),
-                Entry("lowest score kept", theme.tiles["current"], "line"),
+                Entry(tr_in("triplet", "kept"), kept),
+                Entry(tr_in("triplet", "pruned"), mix(theme.sunken, theme.muted, 0.35)),
+                Entry(tr("sensitivity of E"), theme.series[_SENSITIVITY]),
+                Entry(tr("uncertainty of E"), theme.series[_UNCERTAINTY]),
+                Entry(tr("lowest score kept"), theme.tiles["current"], "line"),
             )
         )
         self.canvas.update()
 
 
 class _Bars(Canvas):
-    """Three rows of bars over the same triplets."""
+    """Three rows of bars for the same triplets."""
 
     def __init__(self, figure: TripletView) -> None:
         super().__init__()
@@ -110,19 +126,19 @@ class _Bars(Canvas):
         self.setFont(themes.ui_font("small"))
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Triplets of the matrix")
+        show_text(self.setAccessibleName, tr("Triplets of the matrix"))
 
     def sizeHint(self) -> QSize:
         return QSize(360, 180)
 
     def index_at(self, x: float) -> int | None:
-        """The triplet at an x of the canvas."""
+        """The triplet at an x position of the canvas."""
         count = 0 if self.triplets is None else self.triplets.count
         index = int((x - _LEFT_PX) // self._slot_px()) if count else -1
         return index if 0 <= index < count else None
 
     def x_of(self, index: int) -> float:
-        """The middle of a triplet's place."""
+        """The x position of a triplet's centre."""
         return _LEFT_PX + (index + 0.5) * self._slot_px()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -152,27 +168,34 @@ class _Bars(Canvas):
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         painter.fillRect(self.rect(), QColor(theme.sunken))
-        shown = self.triplets
-        if shown is None or not shown.count:
+        triplets = self.triplets
+        if triplets is None or not triplets.count:
             return
         height = (self.height() - _AXIS_PX - 2 * _GAP_PX - 4) / 3
         boxes = [
             QRectF(_LEFT_PX, 4 + row * (height + _GAP_PX), self.width() - _LEFT_PX - _RIGHT_PX, height)
             for row in range(3)
         ]
-        if self.triplet is not None and self.triplet < shown.count:
-            whole = QRectF(self.x_of(self.triplet) - self._slot_px() / 2, 2, self._slot_px(), self.height() - 4)
-            painter.fillRect(whole, colour(theme.accent, 0.22))
+        if self.triplet is not None and self.triplet < triplets.count:
+            slot = QRectF(self.x_of(self.triplet) - self._slot_px() / 2, 2, self._slot_px(), self.height() - 4)
+            painter.fillRect(slot, colour(theme.accent, 0.22))
         dim = mix(theme.sunken, theme.muted, 0.35)
-        colours = [theme.series[_KEPT] if kept else dim for kept in shown.kept]
+        colours = [theme.series[_KEPT] if kept else dim for kept in triplets.kept]
+        importance, components, value = str(tr("importance")), str(tr("components")), str(tr("value E"))
         self._row(
-            painter, theme, boxes[0], "importance", (shown.importance,), lambda i, _: colours[i], shown.lowest_kept
+            painter,
+            theme,
+            boxes[0],
+            importance,
+            (triplets.importance,),
+            lambda i, _: colours[i],
+            triplets.lowest_kept,
         )
-        both = (theme.series[_SENSITIVITY], theme.series[_UNCERTAINTY])
-        made_of = (shown.sensitivity, shown.uncertainty)
-        self._row(painter, theme, boxes[1], "smoothed", made_of, lambda _, part: both[part])
-        self._row(painter, theme, boxes[2], "value E", (shown.singular_value,), lambda i, _: colours[i])
-        self._numbers(painter, theme, shown.count)
+        component_colours = (theme.series[_SENSITIVITY], theme.series[_UNCERTAINTY])
+        scores = (triplets.sensitivity, triplets.uncertainty)
+        self._row(painter, theme, boxes[1], components, scores, lambda _, part: component_colours[part])
+        self._row(painter, theme, boxes[2], value, (triplets.singular_value,), lambda i, _: colours[i])
+        self._numbers(painter, theme, triplets.count)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(QColor(theme.accent), 1))
@@ -188,7 +211,7 @@ class _Bars(Canvas):
         colour_of: Callable[[int, int], str],
         line: float = float("nan"),
     ) -> None:
-        """Bars of one quantity, or of two side by side, from zero; `line` is drawn across."""
+        """Bars of one quantity or of two side by side, starting at zero, and a horizontal line at `line`."""
         known = np.concatenate([part[np.isfinite(part)] for part in values])
         high = max(float(known.max(initial=0.0)), line if np.isfinite(line) else 0.0)
         low = float(known.min(initial=0.0))
@@ -196,7 +219,7 @@ class _Bars(Canvas):
         name_box = QRectF(2, box.top(), _LEFT_PX - 8, box.height())
         if not known.size or high == low:
             painter.drawText(name_box, _RIGHT, name)
-            painter.drawText(box, _CENTRE, "no score at this step" if not known.size else "0")
+            painter.drawText(box, _CENTRE, "0" if known.size else str(tr("no score at this step")))
             return
 
         def y_of(value: float) -> float:
@@ -207,13 +230,13 @@ class _Bars(Canvas):
         painter.drawText(slim.adjusted(0, 8, 0, 8) if low == 0 else name_box, _RIGHT, name)
         if low < 0:
             painter.drawText(QRectF(2, box.bottom() - 9, _LEFT_PX - 8, 14), _RIGHT, short_quantity(float(f"{low:.2g}")))
-        each = self._slot_px() * 0.76 / len(values)
+        bar_px = self._slot_px() * 0.76 / len(values)
         for part, column in enumerate(values):
             for index in np.flatnonzero(np.isfinite(column)).tolist():
-                left = self.x_of(index) + (part - len(values) / 2) * each
+                left = self.x_of(index) + (part - len(values) / 2) * bar_px
                 top, bottom = sorted((y_of(float(column[index])), y_of(0.0)))
                 painter.fillRect(
-                    QRectF(left, top, max(1.0, each - 1), max(1.0, bottom - top)), QColor(colour_of(index, part))
+                    QRectF(left, top, max(1.0, bar_px - 1), max(1.0, bottom - top)), QColor(colour_of(index, part))
                 )
         painter.setPen(QPen(QColor(theme.border_strong), 1))
         painter.drawLine(QPointF(box.left(), y_of(0.0)), QPointF(box.right(), y_of(0.0)))
@@ -224,8 +247,8 @@ class _Bars(Canvas):
     def _numbers(self, painter: QPainter, theme: Theme, count: int) -> None:
         painter.setPen(QColor(theme.muted))
         top = self.height() - _AXIS_PX
-        painter.drawText(QRectF(2, top, _LEFT_PX - 8, _AXIS_PX), _RIGHT, "triplet")
-        every = max(1, -(-_LEAST_SLOT_PX // max(1, int(self._slot_px()))))
+        painter.drawText(QRectF(2, top, _LEFT_PX - 8, _AXIS_PX), _RIGHT, str(tr("triplet")))
+        every = max(1, -(-_MIN_SLOT_PX // max(1, int(self._slot_px()))))
         for index in range(0, count, every):
             painter.drawText(QRectF(self.x_of(index) - 15, top, 30, _AXIS_PX), _CENTRE, str(index))
 
@@ -234,5 +257,5 @@ class _Bars(Canvas):
         return max(1.0, (self.width() - _LEFT_PX - _RIGHT_PX) / count)
 
 
-def _value(value: float) -> str:
-    return format_quantity(float(value)) if np.isfinite(value) else "none"
+def _value(value: float) -> Text:
+    return verbatim(format_quantity(float(value))) if np.isfinite(value) else tr("none")

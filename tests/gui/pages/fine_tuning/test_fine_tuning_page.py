@@ -274,7 +274,7 @@ def test_that_the_mask_shows_prefix_columns_first_and_reads_them_out(page: FineT
     assert "added vector 3" in mask.read(2, 3)
     assert mask.read(2, 3).endswith("visible")
     assert mask.read(2, 25).endswith("hidden by the mask")
-    assert "sees 19 of 30 columns, 16 of them added" in mask.read(2, -1)
+    assert "sees 19 of 30 columns, of which 16 are added" in mask.read(2, -1)
     assert attention.shape == (16, 14)
     page._choose("full")
     assert len(page.details.mask.pages) == 1
@@ -307,7 +307,7 @@ def test_that_vectors_list_what_is_added_and_for_qlora_what_gradients_passed(pag
     assert page.details.vectors.table.model.index(0, 1).data() == "16 × 128"
     assert page.cards["details"].badge.provenance is Provenance.MEASURED_CPU
     page._choose("qlora")
-    assert "frozen 4-bit weights: 0 of 28 tensors" in page.details.vectors.evidence.text()
+    assert "frozen 4-bit weights 0 of 28" in page.details.vectors.evidence.text()
     assert len(page.details.vectors.table.rows) == 28
 
 

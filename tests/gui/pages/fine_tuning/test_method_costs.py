@@ -83,16 +83,16 @@ def test_that_a_row_is_read_out_exactly(board: RowChart) -> None:
     assert board.describe(0).splitlines() == [
         "Full",
         "1,000,000 of 1,000,000 parameters train (100%)",
-        "memory 20.0 MB (20,000,000 B), tensor sizes",
-        "  weights 4,000,000 B",
-        "  gradients 4,000,000 B",
-        "  optimizer 8,000,000 B",
-        "  activations 4,000,000 B",
+        "memory 20.0 MB (20,000,000 B): tensor sizes",
+        "  weights: 4,000,000 B",
+        "  gradients: 4,000,000 B",
+        "  optimizer: 8,000,000 B",
+        "  activations: 4,000,000 B",
         "exact match, unseen people: 90.0%",
-        "exact match, untold facts: 50.0%",
+        "exact match, unstated facts: 50.0%",
     ]
     assert "A and B" in board.describe(1)
-    assert "activations: comes with a run" in board.describe(2)
+    assert "activations: run to measure them" in board.describe(2)
     assert "stopped: the loss was NaN" in board.describe(2)
 
 

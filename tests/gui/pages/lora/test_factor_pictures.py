@@ -33,7 +33,7 @@ def plot(qtbot: Any) -> FactorPictures:
 
 def test_that_the_title_writes_the_scaling_and_none_is_an_empty_state(plot: FactorPictures) -> None:
     assert plot.title.text() == "layer 0 q_proj: W + 4 BA"
-    assert [factors().name(part) for part in ("w", "ba", "delta")] == ["W", "4 BA", "ΔW, whole"]
+    assert [str(factors().name(part)) for part in ("w", "ba", "delta")] == ["W", "4 BA", "ΔW, full"]
     plot.set_factors(MATRIX, None)
     assert plot.is_empty
 
@@ -59,7 +59,7 @@ def test_that_the_full_update_has_its_place_only_where_there_is_one(plot: Factor
 
 def test_that_a_cell_is_read_with_the_elements_that_it_stands_for(plot: FactorPictures) -> None:
     boxes = plot.canvas.boxes()
-    assert plot.canvas.describe(boxes["w"].left() + 1, boxes["w"].top() + 1) == "W[0 to 1, 0]: mean -1"
+    assert plot.canvas.describe(boxes["w"].left() + 1, boxes["w"].top() + 1) == "W[0–1, 0]: mean -1"
     assert plot.canvas.describe(boxes["a"].right() - 1, boxes["a"].bottom() - 1) == "A[1, 7]: -1"
     assert plot.canvas.describe(0, 0) is None
 

@@ -134,15 +134,16 @@ def test_that_a_matrix_picked_on_the_map_reaches_every_view_and_back(page: LoraP
     page.present(made_up(), {})
     page.history_view.map.labels.row_clicked.emit(STRONGEST)
     assert page.selection.selection.get("matrix") == STRONGEST
-    title = "layer 0 up_proj"
+    title = "Layer 0 up_proj"
     assert page.details.triplets.title.text().startswith(title)
     page.details.show_picture(PICTURES)
     assert page.details.pictures.title.text().startswith(title)
     page.details.show_picture(SPECTRUM)
-    assert page.details.spectrum_title.text() == f"{title}, trained whole: 80% of its energy in the first 4"
+    expected = f"{title}, full update: 80% of the energy in the first 4 singular values"
+    assert page.details.spectrum_title.text() == expected
     page.selection.update(matrix=3)
     assert page.history_view.map.row == 3
-    assert page.details.spectrum_title.text().startswith("layer 0 o_proj")
+    assert page.details.spectrum_title.text().startswith("Layer 0 o_proj")
     assert page.dismiss()
     assert page.history_view.map.row is None
     assert not page.dismiss()
@@ -189,11 +190,11 @@ def test_that_hover_reads_rank_total_and_budget(page: LoraPage) -> None:
     history = history_of(result)
     rank, total, budget = history.ranks, history.total_rank, history.budget
     read = page.history_view.map.describe(30.0, STRONGEST + 0.5) or ""
-    assert read.startswith(f"L0 up_proj, step 30\nrank {rank[29, STRONGEST]} of 12")
-    assert f"in all {total[29]:,} triplets, budget {budget[29]:,}" in read
+    assert read.startswith(f"Layer 0 up_proj, step 30\nrank {rank[29, STRONGEST]} of 12")
+    assert f"all matrices: {total[29]:,} triplets, budget {budget[29]:,}" in read
     change = int(np.flatnonzero(np.diff(rank[:, 0]))[0]) + 2
     is_described = [
-        f"changed at this step, from {rank[change - 2, 0]}" in (page.history_view.map.describe(float(step), 0.5) or "")
+        f"changed at this step from {rank[change - 2, 0]}" in (page.history_view.map.describe(float(step), 0.5) or "")
         for step in (change - 1, change, change + 1)
     ]
     assert is_described == [False, True, False]
@@ -256,7 +257,7 @@ def test_that_the_key_metrics_say_how_fast_it_was_and_which_end_of_orthogonality
     speed, last = page.key_metrics.numbers[-2:]
     assert (speed.label, speed.value) == ("steps/s", "30 · 30")
     assert speed.detail.startswith("LoRA, AdaLoRA: ")
-    assert last.label == "off orthogonal ↓"
+    assert last.label == "orthogonality error ↓"
 
 
 def test_that_no_key_metric_is_cut_in_the_smallest_window(page: LoraPage, qtbot: Any) -> None:
@@ -334,8 +335,8 @@ def test_that_a_run_changes_every_picture_in_both_themes(page: LoraPage, qapp: A
 def test_that_the_losses_say_the_budget_and_rings_are_the_held_out_rows(page: LoraPage) -> None:
     result = made_up()
     page.present(result, {})
-    assert [entry.label for entry in page.losses.legend.entries] == [
-        "LoRA, rank 4 each", "AdaLoRA, 12 to 4 on average", "whole",
+    assert [str(entry.label) for entry in page.losses.legend.entries] == [
+        "LoRA, rank 4 each", "AdaLoRA, 12 to 4 on average", "full matrices",
     ]  # fmt: skip
     rings = next(one for one in page.losses.series if one.style == "rings")
     assert np.array_equal(rings.y, np.asarray(result.runs["lora"].held_out_losses))

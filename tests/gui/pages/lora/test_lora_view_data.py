@@ -74,7 +74,7 @@ def test_that_the_grid_is_the_runs_and_allocations_are_counted_from_one(
 def test_that_the_scale_of_ranks_names_none_the_target_and_the_start(result: LoraResult) -> None:
     grid = view_data.rank_grid(result)
     assert grid is not None
-    assert dict(grid.scale.ticks) == {0: "rank 0", 12: "12 start", 4: "4 target"}
+    assert dict(grid.scale.ticks) == {0: "rank 0", 12: "12 initial", 4: "4 target"}
     assert grid.scale.steps == 13
 
 
@@ -86,7 +86,7 @@ def test_that_steps_that_are_not_done_have_no_rank_and_are_read_as_such(
     assert (grid.columns, grid.last_column) == (60, 19)
     assert np.isnan(grid.values[:, 20:]).all()
     assert np.isfinite(grid.values[:, :20]).all()
-    assert grid.read(2, 24) == "step 25: not done"
+    assert grid.read(2, 24) == "step 25: not reached yet"
 
 
 @pytest.mark.parametrize(("step", "frame"), [(1, 1), (2, 2), (60, 60)])
@@ -156,13 +156,13 @@ def test_that_bytes_of_the_kernels_of_a_variant_are_added_up(result: LoraResult)
     assert [key for key, _ in view_data.traffic(result)[0]] == ["unfused", "fused"]
 
 
-def test_that_tensors_without_a_name_are_said_to_be_in_between_or_part_of_nf4(result: LoraResult) -> None:
+def test_that_tensors_without_a_name_are_intermediate_or_part_of_nf4(result: LoraResult) -> None:
     names = (("unfused", "out_ptr"), ("unfused", "x_ptr"), ("fused nf4", "levels_ptr"), ("fused nf4", "codes of W"),
              ("fused", "W"))  # fmt: skip
     launches = tuple(LaunchTraffic(variant, "mul", tensor, 4, 2, 4) for variant, tensor in names)
     _, moved = view_data.traffic(replace(result, launches=launches))
     assert [(one.kernel, one.tensor, one.read_bytes) for one in moved] == [
-        ("unfused", "in between", 8), ("fused nf4", "W in NF4", 8), ("fused", "W", 4),
+        ("unfused", "intermediate", 8), ("fused nf4", "W in NF4", 8), ("fused", "W", 4),
     ]  # fmt: skip
 
 
@@ -180,12 +180,12 @@ def test_that_the_sizes_are_the_plans_and_the_sentence_counts_how_many_times_few
     lora, whole = view_data.size_curves(made)
     assert np.array_equal(lora.y, made.parameters_by_rank[1])
     assert set(whole.y.tolist()) == {float(made.preset.parameters)}
-    assert f"{made.preset.reduction:,.0f} times fewer" in view_data.size_sentence(made)
+    assert f"{made.preset.reduction:,.0f} times fewer" in str(view_data.size_sentence(made))
 
 
 def test_that_numbers_are_those_of_the_step(result: LoraResult, history: RankHistory) -> None:
     for step in (3, 30, 60):
         values: dict[str, Any] = {number.label: number.value for number in run_numbers(result, history, step)}
         total, allowed = int(history.total_rank[step - 1]), int(history.budget[step - 1])
-        assert values["rank of budget"] == f"{total:,} of {allowed:,}"
+        assert values["total rank / budget"] == f"{total:,} / {allowed:,}"
         assert values["mean rank"] == f"{total / 28:.3g}"

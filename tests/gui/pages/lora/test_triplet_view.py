@@ -41,10 +41,10 @@ def test_that_the_title_counts_what_is_kept_and_none_is_an_empty_state(plot: Tri
 def test_that_a_triplet_is_read_exactly(plot: TripletView) -> None:
     assert plot.describe(2).splitlines() == [
         "triplet 2, kept",
-        "importance 0.250",
-        "of E: sensitivity 0.0250, uncertainty 0.0125",
-        "singular value E -0.500",
-        "lowest score kept, all matrices: 0.250",
+        "importance: 0.250",
+        "sensitivity of E: 0.0250, uncertainty of E: 0.0125",
+        "singular value E: -0.500",
+        "lowest score kept in all matrices: 0.250",
     ]
     assert plot.describe(1).startswith("triplet 1, pruned")
 
@@ -76,7 +76,7 @@ def test_that_selecting_from_outside_picks_nothing(plot: TripletView, qtbot: Any
 def test_that_a_step_without_scores_says_none_and_still_draws(plot: TripletView) -> None:
     none = np.full(4, np.nan)
     plot.set_triplets(MATRIX, Triplets(9, 9, none, none, none, np.zeros(4), np.ones(4, bool)))
-    assert "importance none" in plot.describe(0)
+    assert "importance: none" in plot.describe(0)
     assert not plot.grab().isNull()
 
 

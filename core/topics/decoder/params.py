@@ -24,13 +24,13 @@ class DecoderParams(Params):
 
     source: str = text(
         "the cat sat on a mat",
-        label=tr("Source"),
+        label=tr_in("text of the decoder page", "Source"),
         help=tr("The text that the encoder reads."),
         group=tr("Text"),
     )
     target: str = text(
         "mat a on sat cat the",
-        label=tr("Target"),
+        label=tr_in("text of the decoder page", "Target"),
         help=tr("The text that the decoder reads, shifted right by one token. The default is the source reversed."),
         group=tr("Text"),
     )

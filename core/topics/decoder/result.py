@@ -10,13 +10,13 @@ from core.comparison import ErrorCheck
 from core.contracts.archive import Array
 from core.contracts.params import Params
 from core.contracts.result import Result
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, tr, tr_in
 from core.topics.decoder.inputs import Perturbation
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.plan import Plan
 from core.trace.kernel_traffic import TensorTraffic
 
-BLOCK, ENCODER, OUTPUT = tr("block"), tr("encoder"), tr("output")
+BLOCK, ENCODER, OUTPUT = tr_in("decoder", "block"), tr("encoder"), tr("output")
 TORCH, FLOAT64 = Text("torch.nn"), Text("float64")
 """What a check compares, and the references besides the layers of torch.nn."""
 MAX_COLUMNS = 128

@@ -43,7 +43,11 @@ def strip_rows(plan: Plan, run: DecoderResult | None) -> tuple[StripRow, ...]:
 def _title(plan: Plan, stack: str) -> Text:
     if plan.params.kind == DECODER_ONLY:
         return tr("Text")
-    return tr("Source") if stack == "source" else tr("Target")
+    return (
+        tr_in("text of the decoder page", "Source")
+        if stack == "source"
+        else tr_in("text of the decoder page", "Target")
+    )
 
 
 def end_name(plan: Plan) -> Text:

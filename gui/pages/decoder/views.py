@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.contracts.text import EMPTY, Text, tr
+from core.contracts.text import EMPTY, Text, tr, tr_in
 from gui.charts.matrix_page import MatrixPage
 from gui.charts.token_map import TokenMap
 from gui.pages.decoder.flow_diagram import FlowDiagram
@@ -17,7 +17,7 @@ from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.segments import Segments
 
 CHANGE, GRADIENT, COST = range(3)
-_LENSES = (tr("Token change"), tr("Gradient"), tr("Parameters"))
+_LENSES = (tr("Token change"), tr("Gradient"), tr_in("highlights of the decoder", "Parameters"))
 
 
 class BadgedStrip(QWidget):

@@ -119,9 +119,7 @@ def pickle_refused(path: Path, field: str | None) -> InvalidParams:
         conversion = tr("Hugging Face Transformers' from_pretrained and save_pretrained")
     else:
         call = f"torch.load({path.name!r}, weights_only=True), {path.with_suffix('.safetensors').name!r}"
-        conversion = tr(
-            "{call} or Hugging Face Transformers' save_pretrained", call=f"safetensors.torch.save_file({call})"
-        )
+        conversion = tr("safetensors.torch.save_file({call}) or Hugging Face Transformers' save_pretrained", call=call)
     return InvalidParams(
         tr(
             "{file} is a pickle checkpoint, which can run code when it is opened. If you trust it, convert it with "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.contracts.text import Text, tr, verbatim
+from core.contracts.text import Text, tr, tr_in, verbatim
 from kernels.quantization.formats import FORMATS, FormatId
 
 FORMAT_LABELS: Mapping[str, Text] = {
@@ -14,10 +14,10 @@ FORMAT_LABELS: Mapping[str, Text] = {
 """The names of the formats, by id."""
 
 DISTRIBUTION_LABELS: Mapping[str, Text] = {
-    "normal": tr("normal"),
-    "student-t": tr("Student's t"),
-    "laplace": tr("Laplace"),
-    "uniform": tr("uniform"),
+    "normal": tr_in("distribution", "normal"),
+    "student-t": tr_in("distribution", "Student's t"),
+    "laplace": tr_in("distribution", "Laplace"),
+    "uniform": tr_in("distribution", "uniform"),
 }
 """The names of the distributions, by id."""
 

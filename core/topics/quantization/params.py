@@ -84,7 +84,7 @@ class QuantizationParams(Params):
         minimum=1,
         maximum=4096,
         scale="log2",
-        label=tr("Blocks"),
+        label=tr("Number of blocks"),
         unit="blocks",
         help=tr("How many blocks of weights are drawn."),
         group=_WEIGHTS,

@@ -82,7 +82,8 @@ def representative_tensor(checkpoint: Checkpoint) -> StoredTensor:
         skipped = checkpoint.skipped[0]
         raise InvalidParams(
             tr(
-                "{checkpoint} holds no weights that can be measured: {tensor} is skipped ({reason}).",
+                "{checkpoint} holds no weights that can be measured ({tensor} is skipped: {reason}). Open another "
+                "checkpoint.",
                 checkpoint=str(checkpoint.path),
                 tensor=skipped.name,
                 reason=skipped.skipped,

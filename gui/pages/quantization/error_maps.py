@@ -11,7 +11,7 @@ import numpy as np
 
 from core.checkpoint.errors import MAP_COLUMNS
 from core.checkpoint.tensor_table import FormatReport, MapRow
-from core.contracts.text import Text, tr, tr_plural
+from core.contracts.text import Text, tr, tr_in, tr_plural
 from core.format import quantity
 from core.topics.quantization.labels import source_label
 from core.topics.quantization.plan import Plan
@@ -160,7 +160,7 @@ def format_grid(plan: Plan, fitting: QuantizationResult | None, tensor: str | No
         values=values,
         scale=error_scale(values),
         names=tuple(label(name) for name in names),
-        x_name=str(x_name if blocks is None else tr("block")),
+        x_name=str(x_name if blocks is None else tr_in("quantization", "block")),
         x_unit="%" if blocks is None else "",
         x_range=(0.0, 100.0 if blocks is None else float(blocks)),
         read=read,

@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, tr, tr_in
 from core.topics.quantization.params import DISTRIBUTIONS
 from core.topics.quantization.plan import Plan
 from core.topics.quantization.sweep import Point
@@ -25,7 +25,12 @@ from gui.widgets.switcher import Switcher
 
 SIZES, ERRORS, OUTLIERS, DISTRIBUTION = range(4)
 _RELATIVE_RMSE = tr("relative RMSE")
-_BUTTONS = {"normal": tr("Normal"), "student-t": tr("Student's t"), "laplace": tr("Laplace"), "uniform": tr("Uniform")}
+_BUTTONS = {
+    "normal": tr_in("distribution", "Normal"),
+    "student-t": tr_in("distribution", "Student's t"),
+    "laplace": tr_in("distribution", "Laplace"),
+    "uniform": tr_in("distribution", "Uniform"),
+}
 _SWEEP_EVERY_MS = 100
 _SWEEP_EMPTY = tr("Error against bits per parameter appears here once the parameters are valid.")
 _ERRORS_EMPTY = tr("The errors of each format appear here once the parameters are valid.")

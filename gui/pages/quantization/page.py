@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from core.checkpoint.tensor_table import TensorTable
 from core.contracts.result import Provenance
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, tr, tr_in
 from core.topics.quantization.labels import source_label
 from core.topics.quantization.params import FORMATS, QuantizationParams
 from core.topics.quantization.plan import Plan
@@ -212,7 +212,9 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         if by_run:
             panel.show_facts(source_label(tensor or view_data.first_tensor(plan, fitting)))
         else:
-            panel.show_facts(tr("sample of {source}", source=source_label(plan.sampled)), tr("sample"), "")
+            panel.show_facts(
+                tr("sample of {source}", source=source_label(plan.sampled)), tr_in("quantization", "sample"), ""
+            )
         self.cards["map"].set_provenance(view_data.measured(by_run))
 
     def _draw_tensors(self, plan: Plan, result: QuantizationResult | None) -> None:

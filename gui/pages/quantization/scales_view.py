@@ -257,10 +257,10 @@ def _sums(scales: NestedScales) -> tuple[tuple[str, ...], tuple[str, ...]]:
     block, nested = scales.block_size, scales.nested_block
     plain, both = (short_quantity(bits) for bits in (scales.plain_bits, scales.nested_bits))
     saved = short_quantity(scales.saved_bits)
-    formula = f"8/{block} + 32/({block} × {nested}) = {both}"
+    plain_formula, formula = f"32/{block} = {plain}", f"8/{block} + 32/({block} × {nested}) = {both}"
     plain_texts = (
-        tr("{formula} bits per parameter", formula=f"32/{block} = {plain}"),
-        tr("{formula} bits", formula=f"32/{block} = {plain}"),
+        tr("{formula} bits per parameter", formula=plain_formula),
+        tr("{formula} bits", formula=plain_formula),
         verbatim(plain),
     )
     nested_texts = (

@@ -30,6 +30,9 @@ def best_on_normal(result: QuantizationResult) -> Finding:
         tr("{format} {snr:.2f} dB", format=FORMAT_LABELS[name], snr=snr["normal", name, 64])
         for name in ("nf4", *_SYMMETRIC_RIVALS)
     )
+    lead_texts = listed(
+        tr("{lead:.2f} dB over {format}", lead=lead, format=FORMAT_LABELS[rival]) for rival, lead in leads.items()
+    )
     evidence = sentences(
         tr(
             "SNR on normal weights in blocks of 64: {at_64} ({provenance}).",
@@ -40,10 +43,7 @@ def best_on_normal(result: QuantizationResult) -> Finding:
             "Over blocks of {smallest} to {largest} weights the lead of NF4 is at least {leads}.",
             smallest=sizes[0],
             largest=sizes[-1],
-            leads=listed(
-                tr("{lead:.2f} dB over {format}", lead=lead, format=FORMAT_LABELS[rival])
-                for rival, lead in leads.items()
-            ),
+            leads=lead_texts,
         ),
     )
     if min(leads.values()) <= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
 from core import language
@@ -14,7 +15,8 @@ from gui import theme, translation
 from gui.icons import icon
 from gui.translation import show_text
 
-_WIDTH_PX = 104
+_LEAST_WIDTH_PX = 104
+_AROUND_TEXT_PX = 20
 
 
 class Navigation(QFrame):
@@ -27,7 +29,7 @@ class Navigation(QFrame):
     def __init__(self, topics: Sequence[Topic], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "navigation")
-        self.setFixedWidth(_WIDTH_PX)
+        self.setFixedWidth(_width_px(topics))
         self._topics = topics
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QToolButton] = {}
@@ -80,3 +82,10 @@ class Navigation(QFrame):
         show_text(self._theme.setText, tr("Light") if colours.is_dark else tr("Dark"))
         offer = tr("Switch to the light theme (Ctrl+T)") if colours.is_dark else tr("Switch to the dark theme (Ctrl+T)")
         show_text(self._theme.setToolTip, offer)
+
+
+def _width_px(topics: Sequence[Topic]) -> int:
+    """Room for the longest title in any language: the pages beside it keep their place when the language changes."""
+    metrics = QFontMetrics(theme.ui_font("small"))
+    titles = (topic.title.in_language(code) for topic in topics for code in language.LANGUAGES)
+    return max(_LEAST_WIDTH_PX, *(metrics.horizontalAdvance(title) + _AROUND_TEXT_PX for title in titles))

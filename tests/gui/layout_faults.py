@@ -32,17 +32,19 @@ from gui.widgets.fitted_label import FittedLabel
 from tests.gui.text_walk import Painted, file_of, owner_of, paint
 
 _SLACK_PX = 1.5
+_BUTTON_FRAME_PX = 6
+"""Border and padding of a tool button with a text."""
 _INK = 0.25
 """Share of the height of a line by which boxes of words may overlap: letters do not fill the line."""
 
 
 def faults_of(root: QWidget) -> Iterator[str]:
     """One line per fault, beginning with the file of the page or the part that has it."""
+    painted = paint(root)  # which lets pending layouts take place
     for widget in [root, *root.findChildren(QWidget)]:
         if widget.isVisible():
             for fault in (*_cut(widget), *_out_of_place(widget)):
                 yield f"{owner_of(widget)}: {file_of(widget)}: {type(widget).__name__} {fault}"
-    painted = paint(root)
     yield from _cut_words(painted)
     yield from _overlapping_words(painted)
     for view in root.findChildren(QGraphicsView):
@@ -61,7 +63,8 @@ def _cut(widget: QWidget) -> Iterator[str]:
     elif isinstance(widget, QPushButton | QCheckBox) and widget.text():
         text, needed, room = widget.text(), widget.sizeHint().width(), widget.width()
     elif isinstance(widget, QAbstractButton) and widget.text():
-        text, needed, room = widget.text(), widget.minimumSizeHint().width(), widget.width()
+        text, room = widget.text(), widget.width() - _BUTTON_FRAME_PX
+        needed = widget.fontMetrics().horizontalAdvance(text)
     elif isinstance(widget, Chip) and widget.text:
         text, needed, room = widget.text, widget.sizeHint().width(), widget.width()
     elif isinstance(widget, QComboBox):

@@ -30,6 +30,7 @@ from tests.gui.pages.kernel_lab.lab_result import SOURCE, lab_result
 from tests.gui.pages.lora.lora_result import lora_result
 from tests.gui.pages.masks.masks_result import mask_result
 from tests.gui.pages.quantization.quantization_result import checkpoint_result
+from tests.gui.text_walk import settle_layouts
 
 Made = tuple[Params, Result]
 
@@ -111,12 +112,12 @@ class Example:
         self.settle()
 
     def settle(self) -> None:
-        """Let everything be drawn that is drawn on other threads."""
+        """Let everything be drawn that is drawn on other threads, and nested layouts come to rest."""
         QCoreApplication.processEvents()
         while self.opened.page.drawing:
             QCoreApplication.processEvents()
         join_latest_work()
-        QCoreApplication.processEvents()
+        settle_layouts()
 
 
 @contextmanager

@@ -52,6 +52,7 @@ from gui.widgets.segments import Segments
 
 _ROWS = 40
 """Rows of a table that are read: the others are of the same kind."""
+_LAYOUT_ROUNDS = 4
 _POINTER_GRID = (7, 5)
 _HTML = re.compile(r"<(?:style|head).*?</(?:style|head)>|<[^>]+>", re.DOTALL)
 
@@ -175,6 +176,13 @@ def read_outs_of(root: QWidget) -> list[Seen]:
     return read_outs
 
 
+def settle_layouts() -> None:
+    """Nested layouts come to rest one level per round."""
+    for _ in range(_LAYOUT_ROUNDS):
+        QApplication.sendPostedEvents()
+        QApplication.processEvents()
+
+
 def pictures_of(root: QWidget, done: set[int] | None = None) -> Iterator[QWidget]:
     """The root, then each part of it again with each of its pictures in front: all tabs and all switchers."""
     done = set() if done is None else done
@@ -185,7 +193,7 @@ def pictures_of(root: QWidget, done: set[int] | None = None) -> Iterator[QWidget
             before = tabs.currentIndex()
             for index in range(tabs.count()):
                 tabs.setCurrentIndex(index)
-                QApplication.processEvents()
+                settle_layouts()
                 yield from pictures_of(tabs, done)
             tabs.setCurrentIndex(before)
     for segments in root.findChildren(Segments):
@@ -194,7 +202,7 @@ def pictures_of(root: QWidget, done: set[int] | None = None) -> Iterator[QWidget
             before, count = segments.index, len(segments.findChildren(QAbstractButton))
             for index in [*range(before + 1, count), *range(before + 1)]:
                 segments.choose(index)
-                QApplication.processEvents()
+                settle_layouts()
                 yield from pictures_of(segments.parentWidget(), done)
 
 

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication
 
 from core import language
 from core.contracts.result import Environment, KernelSource, LineTraffic, Metric, Provenance
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from gui import theme
 from gui.window.settings import Settings
@@ -36,7 +37,7 @@ def result() -> ToyResult:
         params=ToyParams(),
         environment=Environment("cpu", "lanes", {"torch": "2.13.0"}),
         metrics={
-            "bytes_read": Metric(4.4e9, "bytes", Provenance.TRACED, "all tensors"),
+            "bytes_read": Metric(4.4e9, "bytes", Provenance.TRACED, tr("all tensors")),
             "error": Metric(3e-7, "", Provenance.MEASURED_CPU),
         },
         sources=(

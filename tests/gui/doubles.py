@@ -14,7 +14,7 @@ from core.contracts.errors import InvalidParams
 from core.contracts.events import Event
 from core.contracts.params import Params, choice, number, switch
 from core.contracts.result import Provenance, Result
-from core.contracts.text import tr, verbatim
+from core.contracts.text import EMPTY, tr, verbatim
 from core.contracts.topic import Topic
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.page import Page
@@ -27,21 +27,38 @@ class ToyParams(Params):
     """One parameter of each kind, and a combination that cannot be."""
 
     seq_len: int = number(
-        1024, minimum=1, maximum=65536, scale="log2", label="Length", unit="tokens", help="Tokens.", group="Shape"
+        1024,
+        minimum=1,
+        maximum=65536,
+        scale="log2",
+        label=tr("Length"),
+        unit="tokens",
+        help=tr("Tokens."),
+        group=tr("Shape"),
     )
-    heads: int = number(4, minimum=1, maximum=128, label="Heads", help="Query heads.", group="Shape")
-    kv_heads: int = number(4, minimum=1, maximum=128, label="KV heads", help="Key heads.", group="Shape")
-    scale: float = number(0.5, minimum=0.0, maximum=2.0, step=0.1, label="Scale", help="A factor.", group="Shape")
-    causal: bool = switch(True, label="Causal", help="Masked.", group="Shape")
-    dtype: str = choice("fp16", "fp32", "fp16", "bf16", label="Precision", help="Element type.", group="Tiling")
+    heads: int = number(4, minimum=1, maximum=128, label=tr("Heads"), help=tr("Query heads."), group=tr("Shape"))
+    kv_heads: int = number(4, minimum=1, maximum=128, label=tr("KV heads"), help=tr("Key heads."), group=tr("Shape"))
+    scale: float = number(
+        0.5, minimum=0.0, maximum=2.0, step=0.1, label=tr("Scale"), help=tr("A factor."), group=tr("Shape")
+    )
+    causal: bool = switch(True, label=tr("Causal"), help=tr("Masked."), group=tr("Shape"))
+    dtype: str = choice(
+        "fp16", "fp32", "fp16", "bf16", label=tr("Precision"), help=tr("Element type."), group=tr("Tiling")
+    )
     gpu: str = choice(
-        "NVIDIA A100 40GB", "NVIDIA A100 40GB", "NVIDIA H100 SXM", label="GPU", help="The GPU.", group="Tiling"
+        "NVIDIA A100 40GB",
+        "NVIDIA A100 40GB",
+        "NVIDIA H100 SXM",
+        label=tr("GPU"),
+        help=tr("The GPU."),
+        group=tr("Tiling"),
     )
 
     @model_validator(mode="after")
     def _combination_is_possible(self) -> Self:
         if self.heads % self.kv_heads:
-            raise InvalidParams(f"kv_heads = {self.kv_heads} does not divide heads = {self.heads}.", "kv_heads")
+            sentence = "kv_heads = {kv_heads} does not divide heads = {heads}."
+            raise InvalidParams(tr(sentence, kv_heads=self.kv_heads, heads=self.heads), "kv_heads")
         return self
 
 
@@ -58,8 +75,10 @@ class ToyPage(Page[Any, ToyResult]):
         self.calls: list[tuple[str, Any]] = []
         return (
             Strip(QLabel("strip")),
-            CardSpec("schedule", QLabel("plot"), "Schedule", "What runs when."),
-            CardSpec("traffic", QLabel("other"), "Traffic", "", column=1, width=2, provenance=Provenance.MODELLED),
+            CardSpec("schedule", QLabel("plot"), tr("Schedule"), tr("What runs when.")),
+            CardSpec(
+                "traffic", QLabel("other"), tr("Traffic"), EMPTY, column=1, width=2, provenance=Provenance.MODELLED
+            ),
         )
 
     def draw(self, state: PageState[Any, ToyResult]) -> None:
@@ -138,7 +157,7 @@ class FakeEngine:
 
 def toy_claims() -> tuple[Claim, ...]:
     def small_error(result: Result) -> Finding:
-        return Finding(Verdict.HOLDS, f"The error is {result.value('error'):g} (traced).")
+        return Finding(Verdict.HOLDS, tr("The error is {error:g} (traced).", error=result.value("error")))
 
     return (
         Claim("same-result", tr("The results agree."), verbatim("Paper, theorem 1"), small_error),

@@ -18,6 +18,7 @@ UNITS: Mapping[str, Text] = {
     "layers": tr_in("unit", "layers"),
     "nats": tr_in("unit", "nats"),
     "of the weights": tr_in("unit", "of the weights"),
+    "pairs": tr_in("unit", "pairs"),
     "parameters": tr_in("unit", "parameters"),
     "rows": tr_in("unit", "rows"),
     "scales": tr_in("unit", "scales"),

@@ -30,6 +30,8 @@ def english_words(text: str, names: Collection[str] = ()) -> list[str]:
     `names` are what the text is about: the ids of a result, a user's file.
     """
     plain = _MARKUP.sub(" ", text)
+    if not CHINESE.search(plain) and all(map(_stays, _TOKEN.findall(plain))):
+        return []  # before the names are taken out: 'decoder' is one, 'decoder-only' a term
     for name in sorted(names, key=len, reverse=True):
         plain = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", " ", plain)
     if CHINESE.search(plain):

@@ -99,6 +99,9 @@ class Example:
         names = {topic.id, result.environment.device, *result.metrics, *(claim.id for claim in topic.claims)}
         for sample in getattr(result, "samples", ()):  # what the model was asked, and what it answered
             names |= {sample.row, sample.expected, *sample.answers.values(), getattr(sample, "before", None) or ""}
+        names |= {str(spec.default) for spec in topic.params.specs() if spec.kind is str}
+        names |= {str(value) for value in result.params_json.values() if isinstance(value, str)}
+        names |= {function.name for function in getattr(self.opened.page.state.plan, "candidates", ())}
         return names - {""}
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.contracts.text import Text
 from core.topics.kernel_lab import TOPIC, analysis
 from core.topics.kernel_lab.result import KernelLabResult, Printed
 from core.trace.heatmap import tensor_heatmap
@@ -53,6 +54,8 @@ def test_that_a_history_of_the_first_versions_opens(result: KernelLabResult) -> 
     arrays = {f"trace.{name}": array for name, array in result.trace.arrays.items()}
     metrics = {name: (metric.value, metric.unit, metric.provenance) for name, metric in result.metrics.items()}
     stored = old_bytes("kernel-lab", result.params, metrics=metrics, arrays=arrays, tables=old_tables(result))
+    # Sentences were English strings.
+    result = replace(result, faults=tuple(replace(row, sentence=Text(str(row.sentence))) for row in result.faults))
     opened = KernelLabResult.from_bytes(stored)
     assert same(replace(opened, environment=result.environment, views=result.views), result)
     assert opened.views == {}

@@ -133,7 +133,8 @@ def _changed(plan: Plan, node_id: str, values: np.ndarray, top: float) -> Highli
         )
     )
     if count < values.size:
-        tip += f"\n{tr('the other {others}: exactly 0', others=values.size - count)}"
+        others = tr("the other {others}: exactly 0", others=values.size - count)
+        tip += f"\n{others}"
     # The square root keeps small changes visible next to large ones; only 0 is dark.
     cells = tuple(np.sqrt(values / top).tolist())
     return Highlight(max(cells), format_quantity(most), tip, cells)

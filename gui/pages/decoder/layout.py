@@ -162,7 +162,8 @@ class _Builder:
     def place(self, node_id: str, box: Box, label: Text = EMPTY) -> None:
         node = self.flow.node(node_id)
         ink = _INKS.get(node_id.rsplit(".", 1)[-1], "")
-        about = f"{tr('output of the whole layer')}  {node.shape}" if label else about_node(node)
+        whole_layer = tr("output of the whole layer")
+        about = f"{whole_layer}  {node.shape}" if label else about_node(node)
         label = label or label_of(node, narrow=box.width < _WIDE)
         self.nodes[node_id] = FlowNode(node_id, str(label), box, ink, about)
 

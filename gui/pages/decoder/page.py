@@ -115,7 +115,7 @@ class DecoderPage(Page[Plan, DecoderResult]):
             [] if cross_name is None else view_data.attention_pages(plan, cross_name, run),
         )
         self.strip.set_rows(view_data.strip_rows(plan, run))
-        self.tensor.set_nodes([node.id for node in plan.flow.nodes])
+        self.tensor.set_nodes(view_data.tensor_names(plan))
         self._drawn_tensor = None
         self.gradient.set_pages(view_data.gradient_pages(plan, run))
         self.influence.set_pages(view_data.influence_pages(plan, run))

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from core.contracts.result import Provenance
-from core.contracts.text import Text, tr, tr_in
+from core.contracts.text import Text, tr, tr_in, verbatim
 from core.format import format_quantity
 from core.topics.decoder.params import DECODER_ONLY, TEXTS
 from core.topics.decoder.plan import Plan
@@ -81,8 +81,9 @@ def _changes(plan: Plan, changes: np.ndarray | None, run: DecoderResult | None) 
     labels, end = plan.labels_of(plan.end), end_name(plan)
     written = predictions(run)
     if plan.perturbation is None:
+        unchanged = tr("no token is replaced")
         return tuple(
-            StripCell("·", f"{_place(end, i, label)}\n{tr('no token is replaced')}{written.get(i, '')}", quiet=True)
+            StripCell("·", f"{_place(end, i, label)}\n{unchanged}{written.get(i, '')}", quiet=True)
             for i, label in enumerate(labels)
         )
     if changes is None:
@@ -104,10 +105,12 @@ def _changes(plan: Plan, changes: np.ndarray | None, run: DecoderResult | None) 
 def _possible_change(place: Text, *, can_change: bool) -> StripCell:
     """A cell before a run: what the masks allow."""
     if can_change:
-        tip = f"{place}\n{tr('the masks allow a change here (modelled)')}"
-        return StripCell(str(tr("may change")), tip, amount=1.0, sure=False, short=str(tr_in("short", "may")))
-    tip = f"{place}\n{tr('the masks forbid a change here (modelled)')}"
-    return StripCell(str(tr_in("change of a token", "cannot")), tip, amount=0.0, sure=False, short="–")
+        allowed = tr("the masks allow a change here (modelled)")
+        text, short = str(tr("may change")), str(tr_in("short", "may"))
+        return StripCell(text, f"{place}\n{allowed}", amount=1.0, sure=False, short=short)
+    forbidden = tr("the masks forbid a change here (modelled)")
+    text = str(tr_in("change of a token", "cannot"))
+    return StripCell(text, f"{place}\n{forbidden}", amount=0.0, sure=False, short="–")
 
 
 def _largest_change(change: float) -> Text:
@@ -130,6 +133,11 @@ def predictions(run: DecoderResult | None) -> dict[int, str]:
         )
         for row in rows
     }
+
+
+def tensor_names(plan: Plan) -> list[tuple[str, str]]:
+    """The id and the name of every tensor, to choose from."""
+    return [(node.id, str(_ENDS.get(node.id, verbatim(node.id)))) for node in plan.flow.nodes]
 
 
 def attention_names(plan: Plan) -> tuple[str, str | None]:

@@ -115,15 +115,16 @@ class TensorView(QWidget):
     def node(self) -> str:
         return str(self.combo.currentData() or "")
 
-    def set_nodes(self, nodes: Sequence[str]) -> None:
-        """The tensors to choose from. The current choice stays if it is still there."""
-        if [self.combo.itemData(index) for index in range(self.combo.count())] == list(nodes):
+    def set_nodes(self, nodes: Sequence[tuple[str, str]]) -> None:
+        """The tensors to choose from: id and name. The current choice stays if it is still there."""
+        shown = [(self.combo.itemData(index), self.combo.itemText(index)) for index in range(self.combo.count())]
+        if shown == list(nodes):
             return
         kept = self.node
         self.combo.blockSignals(True)
         self.combo.clear()
-        for node_id in nodes:
-            self.combo.addItem(node_id, node_id)
+        for node_id, name in nodes:
+            self.combo.addItem(name, node_id)
         self.combo.setCurrentIndex(max(0, self.combo.findData(kept)))
         self.combo.blockSignals(False)
 

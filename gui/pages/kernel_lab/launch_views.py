@@ -43,7 +43,7 @@ class LaunchViews(QObject):
         self.launch: Launch | None = None
         self.map, self.grid, self.heatmap = TraceMap(), ProgramGrid(), HeatmapView()
         self.reuse = LineChart(_NO_REUSE, Axis(tr("LRU cache size"), "bytes", log=True), Axis(tr("hit rate"), "%"))
-        accesses = Axis(tr("accesses, program by program"))
+        accesses = Axis(tr("accesses in order"))
         self.working_set = LineChart(_NO_REUSE, accesses, Axis(tr("distinct bytes"), "bytes"))
         self._run_views: RunViews | None = None
         self._reuse: Reuse | None = None

@@ -76,7 +76,8 @@ class ProgramGrid(Figure):
         if program is None:
             return None
         name = tr("program {number:,} = {coordinates}", number=program, coordinates=str(self.coordinates(program)))
-        return f"{name}\n{tr('{accesses:,.0f} accesses', accesses=float(self.amounts[program]))}"
+        accesses = tr("{accesses:,.0f} accesses", accesses=float(self.amounts[program]))
+        return f"{name}\n{accesses}"
 
     def toggle(self, program: int) -> None:
         """Handle a click on a program."""

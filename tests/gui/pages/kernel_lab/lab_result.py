@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contracts.result import Environment, Metric, Provenance
-from core.contracts.text import Text
+from core.contracts.text import tr
 from core.topics.kernel_lab import analysis
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import shown
@@ -56,7 +56,13 @@ def lab_launch(file: str, loads: int = 1, load_line: int = LOAD_LINE, function: 
 
     accesses = [access("load", 0, load_line, order) for order in range(loads)]
     accesses.append(access("store", 1, load_line + 1, loads))
-    sentence = Text(f"Illegal load at {file}:{load_line}.")
+    location = f"{file}:{load_line}"
+    sentence = tr(
+        "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor} with a "
+        "scalar access, but the memory holds indices {low} to {high}. Mask the access or fix the index.",
+        kind="load", kernel=function, location=location, program="(3, 0, 0)", index=256, tensor="x_ptr",
+        low=0, high=255,
+    )  # fmt: skip
     fault = Fault("out of bounds", "load", 0, file, load_line, 3, 256, 7, sentence)
     return Launch(function, file, 5, SOURCE, "module {}", (PROGRAMS, 1, 1), buffers, tuple(accesses), faults=(fault,))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.checkpoint.report import LayerTotals, TensorErrors, Totals, worst_rows
-from core.contracts.text import Text, tr, tr_in, verbatim
+from core.contracts.text import Text, tr, tr_in
 from core.csv_text import to_csv
 from core.format import format_quantity
 
@@ -54,7 +54,7 @@ def as_markdown(about: Mapping[str, Any], tables: Tables, labels: Mapping[str, T
     layers = _table((tr("layer"), tr("format")), tables.get("layers", ()), _layer)
     parts += [_heading(tr("Layers")), layers]
     for name in dict.fromkeys(row.format for row in rows):
-        worst = _table((tr("tensor"), tr("shape"), verbatim("max / σ")), worst_rows(rows, name), _tensor)
+        worst = _table((tr("tensor"), tr("shape"), tr("max / σ")), worst_rows(rows, name), _tensor)
         parts += [_heading(tr("Worst tensors in {format}", format=name)), worst]
     if skipped := tables.get("skipped", ()):
         parts += [_heading(tr("Not measured")), _list((tensor.tensor, tensor.why) for tensor in skipped)]

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch, text
-from core.contracts.text import tr
+from core.contracts.text import tr, verbatim
 from core.model_presets import PRESETS
 from core.topics.quantization.labels import DISTRIBUTION_LABELS, FORMAT_LABELS
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
@@ -139,6 +139,7 @@ class QuantizationParams(Params):
         *PRESETS,
         label=tr("Whole model"),
         help=tr("The public model whose total weight size is shown in each format."),
+        labels={name: verbatim(architecture.name) for name, architecture in PRESETS.items()},
         group=tr("Whole model"),
     )
     kernels: bool = switch(

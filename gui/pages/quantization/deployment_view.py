@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core import language
 from core.contracts.result import Provenance
-from core.contracts.text import Text, listed, sentences, tr, verbatim
+from core.contracts.text import Text, listed, sentences, tr, tr_in, verbatim
 from core.topics.quantization.labels import FORMAT_LABELS
 from core.topics.quantization.result import Agreement
 from gui.charts import impl_rows
@@ -48,7 +48,7 @@ class DeploymentView(Switcher):
         super().__init__(
             [
                 (tr("Scales"), self.scales),
-                (tr("Whole model"), self.budget),
+                (tr_in("quantization", "Memory"), self.budget),
                 (tr("Outputs"), self.outputs),
                 (tr("Kernels"), self.kernels),
                 (tr("Report"), self.report),

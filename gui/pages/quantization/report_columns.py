@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors
-from core.contracts.text import Text, tr, verbatim
+from core.contracts.text import Text, tr
 from core.format import format_quantity
 from core.topics.quantization.labels import DRAWN_TENSOR, source_label
 from gui.widgets.record_model import Column, Filter
@@ -113,7 +113,7 @@ _WEIGHTS = (
     _quantity("kurtosis", tr("Kurtosis"), tr("Kurtosis of the weights; 3 for a normal distribution"), sample="1,234"),
     _quantity(
         "max_over_sigma",
-        verbatim("Max / σ"),
+        tr("Max / σ"),
         tr("Largest weight over the standard deviation"),
         sample="12.3",
         unit="σ",

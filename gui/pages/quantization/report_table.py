@@ -14,6 +14,7 @@ from core.checkpoint.names import layer_and_kind
 from core.checkpoint.report import LayerTotals, SkippedTensor
 from core.checkpoint.tensor_table import TensorTable
 from core.contracts.text import EMPTY, Text, tr
+from gui import translation
 from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, Row, layer_columns, matching, tensor_columns
 from gui.pages.quantization.report_export import ReportExport, Write
 from gui.translation import show_text
@@ -21,7 +22,7 @@ from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 from gui.widgets.segments import Segments
 
-VIEWS = (tr("By tensor"), tr("By layer"), tr("Worst"), tr("Skipped"))
+VIEWS = (tr("Tensors"), tr("Layers"), tr("Worst"), tr("Skipped"))
 _TENSORS, _LAYERS, _WORST, _SKIPPED = range(4)
 _BEFORE = tr(
     "Open a checkpoint: a .safetensors file, the index of a sharded checkpoint, or a model folder. A run (F5) lists "
@@ -60,7 +61,7 @@ class ReportTable(QWidget):
         self.format = QComboBox()
         show_text(self.format.setAccessibleName, tr("Shown format"))
         self.filter = QLineEdit()
-        show_text(self.filter.setPlaceholderText, tr("Filter: part of a name, or layer 3"))
+        show_text(self.filter.setPlaceholderText, tr("Filter: name, or layer 3"))
         self.filter.setClearButtonEnabled(True)
         self.count = QLabel()
         self.export = ReportExport()
@@ -111,9 +112,13 @@ class ReportTable(QWidget):
         self.filter.textChanged.connect(self._on_filter)
         self.table.picked.connect(self._on_row)
         self.export.copy_requested.connect(self.table.copy)
+        translation.notifier().changed.connect(self._on_language)
         self.export.saved.connect(lambda name: show_text(self.count.setText, tr("saved as {file}", file=name)))
         keys, inside = QKeySequence.StandardKey.Find, Qt.ShortcutContext.WidgetWithChildrenShortcut
         QShortcut(keys, self, self.filter.setFocus, context=inside)
+
+    def _on_language(self, _code: str) -> None:
+        self._offer_formats()
 
     def _on_format(self) -> None:
         self._refresh()

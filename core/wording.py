@@ -28,6 +28,7 @@ _BACKENDS = {
     "TTIR interpreter (CUDA)": tr("TTIR interpreter (CUDA)"),
     "CUDA; numpy for the report": tr("CUDA; numpy for the report"),
     "numpy and torch": tr("numpy and torch"),
+    "trace file": tr("trace file"),
 }
 
 

@@ -19,8 +19,9 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 _TOKEN = re.compile(r"[^\s,;:!?()\[\]{}<>=|&~^*+×·–—…“”‘’\"'`，。、；：！？（）/\\-]+(?:[./_-][\w.*-]+)*")
 _IDENTIFIER = re.compile(r"\w*[_\d.@][\w.@%-]*|[\w-]+\.\w+|[A-Z]{2,}[\w-]*|[a-z]+[A-Z]\w*", re.ASCII)
 """With an underscore, a digit or a dot inside, all capitals, or in camel case: q_proj, v0.1, flash.py, NF4, headDim."""
-_MARKUP = re.compile(r"<[^>]+>|&\w+;|(?<!\w)['\"“‘]\S+?['\"”’](?!\w)")
-"""Tags, and single words in quotes: tokens of a text, names of files."""
+_CITATION = re.compile(r"[A-Z][\w-]+ (?:et al\.|and [A-Z][\w-]+) \d{4}|《[^》]*》(?:：[A-Z][A-Za-z ]+)?")
+_MARKUP = re.compile(r"<[^>]+>|&\w+;|\*\.\w+|(?<!\w)['\"“‘]\S+?['\"”’](?!\w)")
+"""Tags, patterns of files, and single words in quotes: tokens of a text, names."""
 _SENTENCE_WORDS = 4
 
 
@@ -29,7 +30,7 @@ def english_words(text: str, names: Collection[str] = ()) -> list[str]:
 
     `names` are what the text is about: the ids of a result, a user's file.
     """
-    plain = _MARKUP.sub(" ", text)
+    plain = _MARKUP.sub(" ", _CITATION.sub(" ", text))
     if not CHINESE.search(plain) and all(map(_stays, _TOKEN.findall(plain))):
         return []  # before the names are taken out: 'decoder' is one, 'decoder-only' a term
     for name in sorted(names, key=len, reverse=True):
@@ -51,7 +52,9 @@ def _longest_run(text: str) -> list[str]:
 def _stays(token: str) -> bool:
     if not re.search("[A-Za-z]", token):
         return True
-    bare = re.sub("[^\x00-\x7f]", "", token).strip(".'%°$#")  # K^T with a raised T, sqrt as a sign
+    bare = token.strip(".'%°$#")
+    if not bare.isascii() and all(len(letters) < 3 for letters in re.findall("[A-Za-z]+", bare)):
+        return True  # a formula, such as d²/M
     if len(bare) <= 1 or bare in _names() or bare in _latin_terms() or _IDENTIFIER.fullmatch(bare):
         return True
     parts = re.split("[-/.]", bare)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.latin_names import english_words
+
 ROOT = Path(__file__).resolve().parents[1]
 _MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 KEYWORDS: tuple[str, ...] = tuple(re.findall(r"-k (\S+)", re.findall(r"^KEYWORDS := (.+)$", _MAKEFILE, re.M)[0]))
@@ -60,7 +62,10 @@ _NAME = re.compile(r"[\w-]+(?:[./:_][\w-]+)+")
 """A path, a module, a name with a dot or an underscore."""
 _SQL = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|PRAGMA|BEGIN|VACUUM)\b")
 _ID = re.compile(r"[a-z\d]+(?:[-_/][a-z\d]+)*")
-_CODE = re.compile(r"[{;]\s*$|\{\{|^\s*[.#@&<]|\\[dsw(]|==|\bdef |\bimport |\breturn |\bself\.|^[a-z-]+: [^ ]+;", re.M)
+_CODE = re.compile(
+    r"^(?:python|pip|make) |[{;]\s*$|\{\{|^\s*[.#@&<]|\\[dsw(]|==|\bdef |\bimport |\breturn |\bself\.|^[a-z-]+: [^ ]+;",
+    re.M,
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,22 @@ def message_calls() -> list[MessageCall]:
 
 
 def bypassing(path: Path) -> list[Literal]:
-    """The literals of a file that look like text for the user and are no message."""
-    return bypassing_of(_tree(path), path.relative_to(ROOT).as_posix())
+    """The literals of a file that look like text for the user, and are neither a message nor the id of one."""
+    found = bypassing_of(_tree(path), path.relative_to(ROOT).as_posix())
+    return [literal for literal in found if literal.text not in labelled_ids()]
+
+
+@cache
+def labelled_ids() -> frozenset[str]:
+    """The ids that the source gives a label, such as "in between" of {"in between": tr("intermediate")}."""
+    return frozenset(
+        key.value
+        for path in files()
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if _is_string(key) and isinstance(value, ast.Call) and _name(value.func) in (*MESSAGE_CALLS, VERBATIM)
+    )
 
 
 def bypassing_of(tree: ast.Module, path: str) -> list[Literal]:
@@ -184,6 +203,8 @@ def looks_like_text(text: str, shown: str = "") -> bool:
     if _CITATION.search(plain):
         return bool(re.search(r"(?<![\w./_])[a-z]{4,}", _CITATION.sub(" ", plain)))
     if _NAME.fullmatch(plain) or _SQL.match(plain) or (shown == "id or text" and _ID.fullmatch(plain)):
+        return False
+    if not english_words(plain.replace("{}", " ")):
         return False
     if (
         shown

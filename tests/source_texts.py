@@ -106,7 +106,11 @@ def message_calls() -> list[MessageCall]:
 def bypassing(path: Path) -> list[Literal]:
     """The literals of a file that look like text for the user, and are neither a message nor the id of one."""
     found = bypassing_of(_tree(path), path.relative_to(ROOT).as_posix())
-    return [literal for literal in found if literal.text not in labelled_ids()]
+    return [literal for literal in found if not all(_has_label(part) for part in literal.text.split(", "))]
+
+
+def _has_label(part: str) -> bool:
+    return part in labelled_ids() or not english_words(part)
 
 
 @cache

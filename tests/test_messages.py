@@ -30,7 +30,6 @@ UNFINISHED = pytest.mark.xfail(strict=False, reason="temporary: the texts are be
 # What the scan for strings takes for text and is none for the user: path, a part of the string ("" for all), why.
 ALLOWED = (
     ("core/commands/parser.py", "(?P<", "the parser's own sentences, recognized and translated"),
-    ("core/topics/quantization/__init__.py", "numpy for the report", "core.wording.backend translates it"),
     ("core/topics/quantization/__init__.py", "numpy and torch", "core.wording.backend translates it"),
     ("core/engine/history.py", "id, topic, params", "columns of a table"),
     ("core/engine/history.py", "topic, result", "columns of a table"),

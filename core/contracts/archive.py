@@ -1,7 +1,7 @@
-"""How a result travels and is stored: its arrays as an .npz, the rest as JSON inside. Nothing in it can execute.
+"""How a result is stored and sent: its arrays as an .npz, the rest as JSON inside. Nothing in it can execute.
 
-One walk takes a dataclass apart into JSON values and arrays; pydantic puts it together again from the annotations of
-its class, so that types are checked on arrival.
+A dataclass is taken apart into JSON values and arrays; pydantic puts it together again from the annotations of its
+class, which checks the types.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ DAMAGE = (
     tokenize.TokenError,
     zlib.error,
 )
-"""What reading a zip, an .npy header, JSON or an index can raise where the bytes are not what was written."""
+"""What reading a zip, an .npy header, JSON or an index can raise if the bytes are damaged."""
 
 
 class _NumpyArray:
@@ -92,10 +92,10 @@ def plain(value: Any, path: str = "", text_of: Callable[[Text], Any] = Text.plai
 
 
 def typed(kind: type[T], tree: Any) -> T:
-    """The inverse of `plain` for a class. Raises ValueError where the tree is not such a thing."""
+    """The inverse of `plain` for a class. Raises ValueError if the tree does not fit the class."""
     adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]  # a class is hashable
-    made: T = adapter.validate_python(tree)
-    return made
+    value: T = adapter.validate_python(tree)
+    return value
 
 
 def pack(tree: Mapping[str, Any], *, compress: bool) -> bytes:
@@ -109,7 +109,7 @@ def pack(tree: Mapping[str, Any], *, compress: bool) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, Any]:
-    """The inverse of `pack`; of an archive without references, the arrays by name stand under `arrays`.
+    """The inverse of `pack`; of an archive without references, `arrays` holds the arrays by name.
 
     Raises ValueError for anything else.
     """
@@ -138,7 +138,7 @@ def nested(named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_arrays(tree: Any) -> Any:
-    """The tree less its arrays, and less the branches that held nothing else."""
+    """The tree without its arrays, and without branches that held only arrays."""
     if isinstance(tree, Mapping):
         kept = {name: without_arrays(value) for name, value in tree.items() if not isinstance(value, np.ndarray)}
         return {name: value for name, value in kept.items() if value != {} or tree[name] == {}}
@@ -153,7 +153,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _referring(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """The tree with a reference in place of each array, which goes to `arrays` under a name like its path."""
+    """The tree with a reference in place of each array; the array goes to `arrays` under a name made from its path."""
     if isinstance(value, np.ndarray):
         member = re.sub(r"[^\w.-]", "_", path)
         while member in arrays:  # names of a mapping are free: two may read the same

@@ -1,4 +1,4 @@
-"""A claim is one statement a reader was taught, and the predicate that tests it on a result."""
+"""A claim is a statement that is often taught, and the predicate that tests it on a result."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Claim:
     expected: Verdict = Verdict.HOLDS
 
     def is_surprised_by(self, finding: Finding) -> bool:
-        """True when the evidence contradicts what should be found. An untested claim surprises nobody."""
+        """Whether the finding contradicts the expected verdict. An untested claim never does."""
         if finding.verdict is Verdict.NOT_TESTED:
             return False
         if self.expected is Verdict.DOES_NOT_HOLD:

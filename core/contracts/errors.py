@@ -19,9 +19,9 @@ class TilescopeError(Exception):
 
 
 class InvalidParams(TilescopeError):
-    """A parameter is out of range, or a combination that cannot be.
+    """A parameter is out of range, or a combination of parameters is impossible.
 
-    `field` names the parameter to point at, or None when the combination is at fault.
+    `field` names the parameter to highlight; None for a combination.
     """
 
     def __init__(self, text: Text | str, field: str | None = None) -> None:
@@ -41,8 +41,8 @@ class MissingRequirement(TilescopeError):
 
 
 class RunFailed(TilescopeError):
-    """A run that ended without a result for a reason that its caller cannot mend by asking differently."""
+    """A run that ended without a result for a reason that the caller cannot correct."""
 
 
-THE_CALLERS_TO_MEND = (InvalidParams, UnknownName, MissingRequirement)
-"""Errors that go away when something else is asked for, or what is missing is installed."""
+CALLER_ERRORS = (InvalidParams, UnknownName, MissingRequirement)
+"""Errors that the caller can correct: by other parameters, another name, or by installing what is missing."""

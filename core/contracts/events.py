@@ -31,7 +31,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Partial:
-    """A result in the making: of the topic's own type, partly filled."""
+    """A partly filled result, of the topic's own type."""
 
     result: Result
 
@@ -45,8 +45,8 @@ class Finished:
 class Failed:
     """`sentence` is for the user, `detail` (a traceback or worker log) for the log tab.
 
-    `blames` is the parameter at fault where one is known. `invalid_input` says that the user can correct it: other
-    parameters, another device, something to install.
+    `blames` is the parameter that caused it, if known. `invalid_input` says that the user can correct it: by other
+    parameters, another device, or by installing something.
     """
 
     sentence: Text

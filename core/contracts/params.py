@@ -1,7 +1,7 @@
 """Parameters of a topic: one declaration, from which the form, `--set` and validation come.
 
 A topic subclasses `Params` and declares its fields with `number`, `choice`, `switch` and `text`; combinations that
-cannot be are refused in a pydantic `model_validator(mode="after")` that raises `InvalidParams`.
+are impossible are refused in a pydantic `model_validator(mode="after")` that raises `InvalidParams`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Scalar = int | float | bool | str
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """What a form, a help text or a validator needs to know of one parameter.
+    """What a form, a help text or a validator needs to know about one parameter.
 
     `choices` is empty for a free number, and `choice_labels` names those that are not their own label; `scale` is
     'log2' where doubling is the natural step. A text is the path of a file where `file_filter` (such as
@@ -141,8 +141,8 @@ class Params(BaseModel):
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Params from raw values (strings of `--set`, widget values, JSON).
 
-        Raises UnknownName for a parameter that does not exist and InvalidParams for a value that
-        cannot be, each with one sentence.
+        Raises UnknownName for a parameter that does not exist and InvalidParams for an invalid value, each with one
+        sentence.
         """
         for name in values:
             if name not in cls.model_fields:
@@ -167,8 +167,8 @@ class Params(BaseModel):
         """A copy with some values replaced, validated again."""
         return type(self).parse({**self.model_dump(), **changes})
 
-    def asks_for_the_run_of(self, other: Params) -> bool:
-        """Whether a run of the other parameters is the run of these: all but `view_only` ones are the same."""
+    def needs_same_run_as(self, other: Params) -> bool:
+        """Whether a run with the other parameters is also the run with these: only `view_only` ones may differ."""
         return type(other) is type(self) and all(
             getattr(self, spec.name) == getattr(other, spec.name) for spec in self.specs() if not spec.view_only
         )
@@ -210,7 +210,7 @@ def _coerced(spec: FieldSpec, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A value short enough to stand in a sentence."""
+    """The value, shortened to fit into a sentence."""
     text = str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
@@ -232,7 +232,7 @@ def _unknown(name: str, known: tuple[str, ...]) -> UnknownName:
 
 
 def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
-    """One sentence for pydantic's first complaint."""
+    """One sentence about the first error that pydantic reports."""
     field = str(details["loc"][0]) if details["loc"] else None
     spec = next((s for s in cls.specs() if s.name == field), None)
     if spec is None:

@@ -11,7 +11,7 @@ from core.contracts.text import listed, tr
 from core.contracts.topic import Topic
 
 _IDS = ("flash-attention", "masks", "decoder", "quantization", "lora", "fine-tuning", "kernel-lab")
-"""In the order of the window's navigation."""
+"""In the order of the navigation in the window."""
 
 TOPICS = {topic_id: f"core.topics.{topic_id.replace('-', '_')}" for topic_id in _IDS}
 """Topic id to the package that exports it as `TOPIC`."""

@@ -14,7 +14,7 @@ from core.contracts.text import EMPTY, Text, tr
 
 
 class Provenance(StrEnum):
-    """How a number was obtained. Drawn beside it wherever it is shown."""
+    """How a number was obtained. Shown beside the number everywhere."""
 
     MEASURED = "measured"
     MEASURED_CPU = "measured (CPU)"
@@ -54,7 +54,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where a result comes from: device, how kernels ran on it, and the versions of what matters."""
+    """Where a result comes from: the device, how kernels ran on it, and the versions of the libraries."""
 
     device: str
     backend: str
@@ -65,7 +65,7 @@ class Environment:
 
 
 NOT_STAMPED = Environment("", "")
-"""The environment of a result on its way: the worker fills it in, once for every topic."""
+"""The environment of a result until the worker fills it in, which it does for every topic."""
 
 
 @dataclass(frozen=True)
@@ -134,16 +134,16 @@ class Result:
         return math.nan if metric is None else metric.value
 
     def is_run_of(self, params: Params) -> bool:
-        """Whether these parameters ask for this very run: they differ at most in what is only shown."""
-        return params.asks_for_the_run_of(self.params)
+        """Whether this is the run with these parameters: they differ at most in `view_only` ones."""
+        return params.needs_same_run_as(self.params)
 
     def to_bytes(self, *, compress: bool = True) -> bytes:
-        """An .npz of the arrays, with the rest as JSON. No pickle. Raises TypeError for what neither can hold."""
+        """An .npz of the arrays, with the rest as JSON. No pickle. Raises TypeError for a value that neither can hold."""
         return archive.pack({"format": _FORMAT, **archive.plain(self)}, compress=compress)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """The inverse of `to_bytes`, of what any earlier version wrote too. Raises ValueError for anything else."""
+        """The inverse of `to_bytes`; also reads what earlier versions wrote. Raises ValueError for anything else."""
         tree = archive.unpack(data)
         if tree.pop("format", None) != _FORMAT:
             try:
@@ -154,7 +154,7 @@ class Result:
 
     @classmethod
     def from_tables(cls, stored: dict[str, Any]) -> dict[str, Any]:
-        """The fields in what was stored before results were typed: `arrays` and `tables` by name.
+        """The fields of a result that was stored before results were typed: `arrays` and `tables` by name.
 
         Names with dots become nested fields ('address.flash.read'), and tables the fields of their name. A topic whose
         fields are named otherwise overrides this.
@@ -171,9 +171,9 @@ class Result:
 
 
 _FORMAT = 2
-"""Of what `to_bytes` writes. 1 had arrays and tables by name, and no number."""
+"""The format that `to_bytes` writes. Format 1, which is not marked, had arrays and tables by name."""
 
 
 def number_or_none(value: float) -> float | None:
-    """The value; None where it is no number, as JSON has no NaN and no infinity."""
+    """The value; None for NaN and inf, which JSON does not have."""
     return value if math.isfinite(value) else None

@@ -14,23 +14,23 @@ from core.contracts.result import Result
 from core.contracts.text import Text
 
 ExperimentRun = Generator[Progress | Partial, None, Result]
-"""What an experiment is: it yields while it works, each yield is a point where cancel is honoured."""
+"""A running experiment: it yields while it works, and can be cancelled at each yield."""
 
 Experiment = Callable[[Any, str], ExperimentRun]
 """`run(params, device)`, device being 'cpu' or 'cuda'. Called in a worker only."""
 
 
 def accept(params: Params) -> None:
-    """The default check: whatever the params themselves allow can run."""
+    """The default check: all valid parameters can run."""
 
 
 def triton_kernels(params: Params, device: str) -> str:
-    """The default backend: kernels run on a GPU, and are executed from their TTIR without one."""
+    """The default backend: kernels run on a GPU; without one they are executed from their TTIR."""
     return "CUDA" if device == "cuda" else "TTIR interpreter (CPU)"
 
 
 def as_resolved(params: Params, device: str) -> str:
-    """The default device: the one that the worker found for the caller's wish."""
+    """The default: the device that the worker chose."""
     return device
 
 
@@ -38,11 +38,11 @@ def as_resolved(params: Params, device: str) -> str:
 class Topic:
     """The declaration that every topic package exports as `TOPIC`.
 
-    `plan` is the pure model: params to what is drawn before, and beside, any run.
+    `plan` is the pure model: from params to what is drawn before and beside a run.
     `check` raises InvalidParams for a run that cannot succeed on this host (predicted memory, time).
     `experiment` is 'module:function', a string because only a worker may import that module; `libraries` likewise, a
     function that imports what the experiment takes seconds to import: an idle worker calls it ahead of the first run.
-    `result` is what the experiment returns, and partly filled yields. The worker stamps its environment: `runs_on` says
+    `result` is the type that the experiment returns and, partly filled, yields. The worker stamps its environment: `runs_on` says
     on which device these params run where the worker resolved one ('cpu' or 'cuda'), `backend` how kernels run there,
     `packages` which libraries' versions it names beside the usual ones. A topic that `runs_user_code` gets a process of
     its own for each run.

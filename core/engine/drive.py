@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from core.contracts import archive
-from core.contracts.errors import THE_CALLERS_TO_MEND, InvalidParams, TilescopeError
+from core.contracts.errors import CALLER_ERRORS, InvalidParams, TilescopeError
 from core.contracts.events import Failed, Finished, Partial, Progress
 from core.contracts.params import Params
 from core.contracts.result import NOT_STAMPED, Environment, Result
@@ -91,7 +91,7 @@ def _put(partial: Result | None, stamp: _Stamp, run: Listener) -> None:
 def failed(topic_id: str, error: BaseException) -> Failed:
     if isinstance(error, TilescopeError):
         field = error.field if isinstance(error, InvalidParams) else None
-        return Failed(error.text, blames=field, invalid_input=isinstance(error, THE_CALLERS_TO_MEND))
+        return Failed(error.text, blames=field, invalid_input=isinstance(error, CALLER_ERRORS))
     detail = "".join(traceback.format_exception(error))
     if _is_out_of_memory(error):
         return Failed(tr("The run of {topic} ran out of memory: try smaller sizes.", topic=topic_id), detail)

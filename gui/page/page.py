@@ -185,17 +185,17 @@ class Page(QWidget, Generic[P, R]):
     def show_error(
         self, sentence: Text | str, detail: str = "", field: str | None = None, *, offers_restart: bool = False
     ) -> None:
-        """One sentence in the banner, the field at fault highlighted, the details in the log."""
+        """Show the sentence in the banner, highlight the field that it names, and log the details."""
         if str(sentence) != self.banner.sentence:
             self.log.append(f"{sentence}\n{detail}" if detail else str(sentence))
         self.banner.show_error(sentence, detail, offers_restart=offers_restart)
         if field is not None:
-            self.form.show_fault(sentence, field)
+            self.form.show_problem(sentence, field)
 
     def clear_error(self) -> None:
         """Take the sentence back: what was wrong no longer is."""
         self.banner.hide()
-        self.form.clear_fault()
+        self.form.clear_problem()
 
     def append_log(self, text: str) -> None:
         self.log.append(text)
@@ -255,7 +255,7 @@ class Page(QWidget, Generic[P, R]):
         self.run_bar.cancel_requested.connect(self.cancel_requested)
         self.source.line_picked.connect(lambda function, line: self.selection.update(function=function, line=line))
         self.selection.changed.connect(self._select)
-        self.banner.dismissed.connect(self.form.clear_fault)
+        self.banner.dismissed.connect(self.form.clear_problem)
         self.banner.restart_requested.connect(self.restart_requested)
 
     def _select(self, selection: Selection) -> None:

@@ -25,14 +25,14 @@ class PageState(Generic[P, R]):
     form: Params | None = None
 
     @property
-    def asked(self) -> Params:
+    def form_params(self) -> Params:
         """The form's parameters, drawn or not."""
         return self.form or self.params
 
     @property
     def outdated(self) -> bool:
         """Whether the last run was of other parameters than the form's: the one place that decides this."""
-        return self.result is not None and not self.result.is_run_of(self.asked)
+        return self.result is not None and not self.result.is_run_of(self.form_params)
 
     @property
     def fitting(self) -> R | None:

@@ -225,7 +225,7 @@ class QuantizationParams(Params):
         others = (name for name in FORMATS if name in self._named_formats and name != self.format)
         return (FormatId(self.format), *others)
 
-    def asks_for_the_run_of(self, other: Params) -> bool:
+    def needs_same_run_as(self, other: Params) -> bool:
         """Whether a run of `other` has the same weights in the same blocks, and measured all formats of these params.
 
         The chosen format, the preset of the whole model and the texts change nothing that was measured.
@@ -238,7 +238,7 @@ class QuantizationParams(Params):
 
     def asks_for_the_scales_of(self, other: QuantizationParams) -> bool:
         """Whether the scales of that run are those of these params. Double quantization is shown even if it is off."""
-        return self.asks_for_the_run_of(other) and self.nested_block == other.nested_block
+        return self.needs_same_run_as(other) and self.nested_block == other.nested_block
 
     def asks_for_the_outliers_of(self, other: QuantizationParams) -> bool:
         """Whether that run measured outliers among such weights, which are drawn even if there is a checkpoint."""
@@ -246,7 +246,7 @@ class QuantizationParams(Params):
 
     def asks_for_the_outputs_of(self, other: QuantizationParams) -> bool:
         """Whether that run also read the model folder and the text of these params."""
-        return self.asks_for_the_run_of(other) and self._shares(other, "model", "text_file", "text_tokens")
+        return self.needs_same_run_as(other) and self._shares(other, "model", "text_file", "text_tokens")
 
     def _shares(self, other: QuantizationParams, *names: str) -> bool:
         measured = set(self.formats) <= set(other.formats)

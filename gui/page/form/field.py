@@ -1,4 +1,4 @@
-"""What every control of the parameter form has: its label, its fault and the same small interface."""
+"""What every control of the parameter form has: a label, the problem with its value, and the same small interface."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gui.translation import show_text
 
 
 class Field(QWidget):
-    """One parameter: its label, its control and, when it is at fault, the sentence saying so."""
+    """One parameter: its label, its control and, if its value is invalid, a sentence about it."""
 
     edited = Signal(object)
 
@@ -25,17 +25,17 @@ class Field(QWidget):
         self.unit = QLabel()
         show_text(self.unit.setText, unit_label(spec.unit))
         self.unit.setProperty("role", "small")
-        self._fault = QLabel()
-        self._fault.setProperty("role", "error")
-        self._fault.setTextFormat(Qt.TextFormat.PlainText)
-        self._fault.setWordWrap(True)
-        self._fault.hide()
+        self._problem = QLabel()
+        self._problem.setProperty("role", "error")
+        self._problem.setTextFormat(Qt.TextFormat.PlainText)
+        self._problem.setWordWrap(True)
+        self._problem.hide()
         show_text(self.setToolTip, _tooltip(spec))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self._body())
-        layout.addWidget(self._fault)
+        layout.addWidget(self._problem)
 
     def value(self) -> Scalar:
         """What the control shows."""
@@ -46,17 +46,17 @@ class Field(QWidget):
         raise NotImplementedError
 
     @property
-    def fault(self) -> str:
-        return "" if self._fault.isHidden() else self._fault.text()
+    def problem(self) -> str:
+        return "" if self._problem.isHidden() else self._problem.text()
 
-    def set_fault(self, sentence: Text | str) -> None:
-        """Highlight the control and say why; '' takes it back."""
-        if str(sentence) == self.fault:
+    def set_problem(self, sentence: Text | str) -> None:
+        """Highlight the control and say what is wrong with its value; '' clears that."""
+        if str(sentence) == self.problem:
             return  # restyling costs half a millisecond, and this is called for every field at every edit
-        show_text(self._fault.setText, sentence)
-        self._fault.setVisible(bool(sentence))
+        show_text(self._problem.setText, sentence)
+        self._problem.setVisible(bool(sentence))
         for control in self._controls():
-            control.setProperty("fault", bool(sentence))
+            control.setProperty("invalid", bool(sentence))
             control.style().polish(control)
 
     def _body(self) -> QWidget:

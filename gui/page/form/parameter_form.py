@@ -23,8 +23,8 @@ _MERGE_WITHIN_S = 1.0
 class ParameterForm(QWidget):
     """Shows and edits one Params.
 
-    `changed` carries new valid Params. While the values on the screen cannot be combined, `params` stays
-    the last that could, `valid` is False and the sentence stands under the field at fault.
+    `changed` carries new valid Params. While the values on the screen are invalid, `params` keeps the last valid ones,
+    `valid` is False, and a sentence under the field says what is wrong.
     """
 
     changed = Signal(object)
@@ -38,10 +38,10 @@ class ParameterForm(QWidget):
         self._valid = True
         self.undo_stack = QUndoStack(self)
         self.fields: dict[str, Field] = {}
-        self._general_fault = QLabel()
-        self._general_fault.setProperty("role", "error")
-        self._general_fault.setWordWrap(True)
-        self._general_fault.hide()
+        self._general_problem = QLabel()
+        self._general_problem.setProperty("role", "error")
+        self._general_problem.setWordWrap(True)
+        self._general_problem.hide()
         self._build()
         self._show_values()
 
@@ -61,7 +61,7 @@ class ParameterForm(QWidget):
         self._params = params
         self._values = params.model_dump()
         self._show_values()
-        self.clear_fault()
+        self.clear_problem()
         self._set_valid(True)
 
     def propose(self, params: Params) -> None:
@@ -72,31 +72,31 @@ class ParameterForm(QWidget):
         """Back to the defaults (undoable)."""
         self.propose(self._type())
 
-    def show_fault(self, sentence: Text | str, field: str | None = None) -> None:
-        """Say what is wrong, under the field at fault where one is named, otherwise above the form."""
-        self.clear_fault()
+    def show_problem(self, sentence: Text | str, field: str | None = None) -> None:
+        """Say what is wrong: under the field if one is named, otherwise above the form."""
+        self.clear_problem()
         if field in self.fields:
-            self.fields[field].set_fault(sentence)
+            self.fields[field].set_problem(sentence)
         else:
-            show_text(self._general_fault.setText, sentence)
-            self._general_fault.show()
+            show_text(self._general_problem.setText, sentence)
+            self._general_problem.show()
 
-    def clear_fault(self) -> None:
+    def clear_problem(self) -> None:
         for field in self.fields.values():
-            field.set_fault("")
-        self._general_fault.hide()
+            field.set_problem("")
+        self._general_problem.hide()
 
     @property
-    def fault(self) -> str:
+    def problem(self) -> str:
         """The sentence that is shown, or ''."""
-        shown = (field.fault for field in self.fields.values() if field.fault)
-        return next(shown, "" if self._general_fault.isHidden() else self._general_fault.text())
+        shown = (field.problem for field in self.fields.values() if field.problem)
+        return next(shown, "" if self._general_problem.isHidden() else self._general_problem.text())
 
     def _build(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(7)
-        layout.addWidget(self._general_fault)
+        layout.addWidget(self._general_problem)
         for group, specs in groupby(self._type.specs(), key=lambda spec: spec.group):
             if group:
                 title = QLabel()
@@ -124,10 +124,10 @@ class ParameterForm(QWidget):
         try:
             params = self._type.parse(values)
         except InvalidParams as error:
-            self.show_fault(error.text, error.field)
+            self.show_problem(error.text, error.field)
             self._set_valid(False)
             return
-        self.clear_fault()
+        self.clear_problem()
         self._set_valid(True)
         if params != self._params:
             self._params = params

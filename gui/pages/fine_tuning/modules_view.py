@@ -42,7 +42,7 @@ class ModulesView(QWidget):
     def draw(self, plan: Plan, run: FineTuningResult | None, method: str, step: int | None) -> None:
         """Show all methods at a step (None for the newest) and one of them large."""
         params, drawn_run, drawn_step = self._drawn or (None, None, None)
-        same_params = params is not None and plan.params.asks_for_the_run_of(params)
+        same_params = params is not None and plan.params.needs_same_run_as(params)
         same_language = self._language == language.current()
         if not (same_params and same_language) or drawn_run is not run or drawn_step != step:
             self._drawn, self._language = (plan.params, run, step), language.current()

@@ -110,7 +110,7 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
     def draw(self, state: PageState[Plan, FineTuningResult]) -> None:
         """Draw the form's plan and the last run with the selected method."""
         if state.plan.problem:
-            self.form.show_fault(state.plan.problem, state.plan.blames)
+            self.form.show_problem(state.plan.problem, state.plan.blames)
         self._drawn = None  # avoids drawing twice: the selection is drawn with the rest
         self.selection.update(method=state.plan.params.method)
         self._draw(state)

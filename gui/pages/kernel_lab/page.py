@@ -87,9 +87,9 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         plan = state.plan
         is_other_file, self._path = self._path != plan.path, plan.path
         if plan.problem:
-            self.form.show_fault(plan.problem, plan.blames)
+            self.form.show_problem(plan.problem, plan.blames)
         else:
-            self.form.clear_fault()
+            self.form.clear_problem()
         self.toolbar.show_file("" if self._opened is not None else self._shown_path)
         self.toolbar.set_functions([function.name for function in plan.candidates], plan.function)
         self._show_files(state, is_other_file)
@@ -98,7 +98,9 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
     def _write_badges(self, state: PageState[Plan, KernelLabResult]) -> None:
         """The trace may belong to an earlier run than the numbers, since it arrives last in a run."""
         run = self.run.result
-        provenance, outdated = (None, False) if run is None else (Provenance.TRACED, not run.is_run_of(state.asked))
+        provenance, outdated = (
+            (None, False) if run is None else (Provenance.TRACED, not run.is_run_of(state.form_params))
+        )
         for key in ("map", "tensor", "programs", "findings"):
             self.cards[key].set_provenance(provenance, outdated=outdated)
 

@@ -76,7 +76,7 @@ class LoraPage(Page[Plan, LoraResult]):
     def draw(self, state: PageState[Plan, LoraResult]) -> None:
         plan = state.plan
         if plan.problem:
-            self.form.show_fault(plan.problem, plan.blames)
+            self.form.show_problem(plan.problem, plan.blames)
         if not self._done:
             self.history_view.set_planned(
                 view_data.planned_budget(plan), view_data.phase_marks(plan.schedule), plan.params.steps

@@ -70,11 +70,11 @@ class MaskComposer(QWidget):
         self._message.setWordWrap(True)
         self._message.setProperty("role", "small")
         self._message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._fault: Text | str = EMPTY
+        self._problem: Text | str = EMPTY
         self._warnings: tuple[Text, ...] = ()
         self._lay_out()
         self.chips.edited.connect(self._on_chips)
-        self.chips.refused.connect(self.show_fault)
+        self.chips.refused.connect(self.show_problem)
         self.line.textEdited.connect(self.expression_edited)
         theme.notifier().changed.connect(self._write_message)
         translation.notifier().changed.connect(self._write_message)
@@ -82,8 +82,8 @@ class MaskComposer(QWidget):
     @property
     def message(self) -> str:
         """The visible sentence, or ''."""
-        if self._fault or not self._warnings:
-            return str(self._fault)
+        if self._problem or not self._warnings:
+            return str(self._problem)
         first, others = self._warnings[0], len(self._warnings) - 1
         return str(tr("{warning}  (+{count} more)", warning=first, count=others) if others else first)
 
@@ -97,11 +97,11 @@ class MaskComposer(QWidget):
         if self.line.text() != text:
             self.line.setText(text)
 
-    def show_fault(self, text: Text | str) -> None:
+    def show_problem(self, text: Text | str) -> None:
         """Say why the expression cannot be read; an empty text if it can."""
-        if str(text) != str(self._fault):
-            self._fault = text
-            self.line.setProperty("fault", bool(text))
+        if str(text) != str(self._problem):
+            self._problem = text
+            self.line.setProperty("invalid", bool(text))
             self.line.style().polish(self.line)
             self._write_message()
 
@@ -119,9 +119,9 @@ class MaskComposer(QWidget):
 
     def _write_message(self) -> None:
         colours = theme.current()
-        text_colour = colours.bad if self._fault else colours.warn if self._is_warning else colours.muted
+        text_colour = colours.bad if self._problem else colours.warn if self._is_warning else colours.muted
         self._message.setText(self.message)
-        self._message.setToolTip(str(self._fault) or "\n".join(map(str, self._warnings)))
+        self._message.setToolTip(str(self._problem) or "\n".join(map(str, self._warnings)))
         # A text that does not fit is cut only at its end.
         fits = self._message.fontMetrics().horizontalAdvance(self.message) < _TWO_LINES_PX
         middle, top = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignTop

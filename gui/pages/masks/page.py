@@ -154,7 +154,7 @@ class MasksPage(Page[Plan, MasksResult]):
         typed = self.composer.line.text()
         if typed.strip() != str(field.value()):  # a trailing space stays while the user types
             self.composer.show_expression(str(field.value()))
-        self.composer.show_fault(field.fault)
+        self.composer.show_problem(field.problem)
 
     def _name_presets(self, plan: Plan) -> None:
         self._presets_in = language.current()

@@ -72,7 +72,7 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
     def draw(self, state: State) -> None:
         plan, fitting = state.plan, state.fitting
         if plan.problem:
-            self.form.show_fault(plan.problem, plan.blames)
+            self.form.show_problem(plan.problem, plan.blames)
         self.selection.update(format=plan.params.format)
         rows = view_data.codebooks(plan, fitting)
         self.codebooks.set_codebooks(rows, view_data.histogram(plan, fitting), plan.params.format)

@@ -97,10 +97,10 @@ def test_that_a_picked_source_line_is_selected_for_every_plot_and_back(page: Toy
 def test_that_an_error_is_shown_in_place_with_its_details_in_the_log(page: ToyPage) -> None:
     page.show_error("It does not fit.", "traceback", "heads")
     assert page.banner.sentence == "It does not fit."
-    assert page.form.fields["heads"].fault == "It does not fit."
+    assert page.form.fields["heads"].problem == "It does not fit."
     assert "traceback" in page.log.toPlainText()
     page.banner.dismiss()
-    assert not page.form.fault
+    assert not page.form.problem
 
 
 def test_that_the_same_error_again_is_one_entry_of_the_log(page: ToyPage) -> None:
@@ -108,7 +108,7 @@ def test_that_the_same_error_again_is_one_entry_of_the_log(page: ToyPage) -> Non
         page.show_error("It does not fit.", "", "heads")
     assert page.log.blockCount() == 1
     page.clear_error()
-    assert page.banner.sentence == page.form.fault == ""
+    assert page.banner.sentence == page.form.problem == ""
 
 
 def test_that_a_new_run_takes_the_banner_away(page: ToyPage) -> None:

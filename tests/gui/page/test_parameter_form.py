@@ -96,14 +96,14 @@ def test_that_an_impossible_combination_is_explained_at_its_field(form: Paramete
     validity: list[bool] = []
     form.validity_changed.connect(validity.append)
     form.fields["kv_heads"].spin.setValue(3)
-    assert form.fields["kv_heads"].fault == "kv_heads = 3 does not divide heads = 4."
-    assert form.fault == form.fields["kv_heads"].fault
+    assert form.fields["kv_heads"].problem == "kv_heads = 3 does not divide heads = 4."
+    assert form.problem == form.fields["kv_heads"].problem
     assert not form.valid
     assert form.params == ToyParams()
     assert not heard
     form.fields["heads"].spin.setValue(6)
     assert form.valid
-    assert not form.fault
+    assert not form.problem
     assert heard == [ToyParams(heads=6, kv_heads=3)]
     assert validity == [False, True]
 
@@ -154,10 +154,10 @@ def test_that_the_wheel_scrolls_the_panel_and_not_a_value(form: ParameterForm, h
 
 
 def test_that_a_fault_of_no_field_stands_above_the_form(form: ParameterForm) -> None:
-    form.show_fault("It does not fit into memory.")
-    assert form.fault == "It does not fit into memory."
-    form.clear_fault()
-    assert not form.fault
+    form.show_problem("It does not fit into memory.")
+    assert form.problem == "It does not fit into memory."
+    form.clear_problem()
+    assert not form.problem
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -87,5 +87,5 @@ def test_that_a_text_too_long_is_refused_under_its_field(form: ParameterForm) ->
     line = form.fields["function"].line
     line.setText("x" * 5000)
     QTest.keyClick(line, Qt.Key.Key_Return)
-    assert "longer than" in form.fields["function"].fault
-    assert line.property("fault")
+    assert "longer than" in form.fields["function"].problem
+    assert line.property("invalid")

@@ -354,7 +354,7 @@ def test_that_a_run_before_any_plan_is_shown(qtbot: Any) -> None:
 
 def test_that_a_problem_of_the_plan_blames_its_field(page: FineTuningPage) -> None:
     page.form.propose(PARAMS.changed(rank=512))
-    assert "Rank 512" in page.form.fields["rank"].fault
+    assert "Rank 512" in page.form.fields["rank"].problem
     page.form.propose(PARAMS.changed(rank=4))
     assert page.modules.picker.tiles[4].facts[0].startswith("4")  # 4% of all train
 

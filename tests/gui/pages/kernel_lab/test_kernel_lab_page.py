@@ -174,13 +174,13 @@ def test_that_save_in_the_editor_writes_the_file_and_runs(traced: KernelLabPage,
 def test_that_a_file_that_is_no_python_keeps_the_trace_and_says_why(traced: KernelLabPage, kernel: Path) -> None:
     kernel.write_text("def (:")
     plan(traced)
-    assert "is not valid Python" in traced.form.fault
+    assert "is not valid Python" in traced.form.problem
     assert traced.code.editor.toPlainText() == "def (:"
     traced.show_error("It broke.")
     assert not traced.views.map.is_empty
     kernel.write_text(SOURCE)
     plan(traced)
-    assert not traced.form.fault
+    assert not traced.form.problem
 
 
 def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage, kernel: Path, qtbot: Any) -> None:

@@ -128,9 +128,9 @@ def test_that_only_what_a_person_does_is_announced(composer: MaskComposer, qtbot
         composer.show_mask(parse("causal"))
         composer.show_expression("causal")
         composer.show_warnings(["Everything is masked."], warning=True)
-        composer.show_fault("No.")
+        composer.show_problem("No.")
     assert composer.message == "No."
-    composer.show_fault("")
+    composer.show_problem("")
     assert composer.message == "Everything is masked."
     with qtbot.waitSignal(composer.expression_edited):
         QTest.keyClicks(composer.line, " ")

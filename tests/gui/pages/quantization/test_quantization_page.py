@@ -341,10 +341,10 @@ def test_that_a_code_is_picked_and_let_go(page: QuantizationPage) -> None:
 
 def test_that_a_checkpoint_that_cannot_be_opened_is_said_at_its_field(page: QuantizationPage) -> None:
     page.form.fields["checkpoint"].edited.emit("/nowhere/model.safetensors")
-    assert "/nowhere/model.safetensors" in page.form.fields["checkpoint"].fault
+    assert "/nowhere/model.safetensors" in page.form.fields["checkpoint"].problem
     assert not page.codebooks.is_empty
     page.form.undo_stack.undo()
-    assert page.form.fields["checkpoint"].fault == ""
+    assert page.form.fields["checkpoint"].problem == ""
 
 
 def test_that_no_compared_formats_leave_the_chosen_one(page: QuantizationPage) -> None:

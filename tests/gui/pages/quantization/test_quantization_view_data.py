@@ -62,12 +62,12 @@ def test_that_a_distribution_does_not_matter_beside_a_checkpoint_and_a_missing_f
 def test_that_scales_outliers_and_outputs_hang_on_parameters_of_their_own() -> None:
     assert not PARAMS.changed(nested_block=64).asks_for_the_scales_of(PARAMS)
     plain = PARAMS.changed(double_quantization=False)
-    assert plain.changed(nested_block=64).asks_for_the_run_of(plain)
+    assert plain.changed(nested_block=64).needs_same_run_as(plain)
     assert not plain.changed(nested_block=64).asks_for_the_scales_of(plain)
     assert PARAMS.changed(blocks=32, checkpoint="a", outlier_share=0.01).asks_for_the_outliers_of(PARAMS)
     assert not PARAMS.changed(seed=1).asks_for_the_outliers_of(PARAMS)
     assert not PARAMS.changed(text_tokens=600).asks_for_the_outputs_of(PARAMS)
-    assert PARAMS.changed(text_tokens=600).asks_for_the_run_of(PARAMS)
+    assert PARAMS.changed(text_tokens=600).needs_same_run_as(PARAMS)
 
 
 @given(st.sampled_from(list(FORMATS)), st.sampled_from([16, 64, 512]), st.booleans())

@@ -138,7 +138,7 @@ class Result:
         return params.needs_same_run_as(self.params)
 
     def to_bytes(self, *, compress: bool = True) -> bytes:
-        """An .npz of the arrays, with the rest as JSON. No pickle. Raises TypeError for a value that neither can hold."""
+        """An .npz of the arrays, with the rest as JSON. No pickle. Raises TypeError for a value of another kind."""
         return archive.pack({"format": _FORMAT, **archive.plain(self)}, compress=compress)
 
     @classmethod

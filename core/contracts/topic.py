@@ -40,12 +40,12 @@ class Topic:
 
     `plan` is the pure model: from params to what is drawn before and beside a run.
     `check` raises InvalidParams for a run that cannot succeed on this host (predicted memory, time).
-    `experiment` is 'module:function', a string because only a worker may import that module; `libraries` likewise, a
-    function that imports what the experiment takes seconds to import: an idle worker calls it ahead of the first run.
-    `result` is the type that the experiment returns and, partly filled, yields. The worker stamps its environment: `runs_on` says
-    on which device these params run where the worker resolved one ('cpu' or 'cuda'), `backend` how kernels run there,
-    `packages` which libraries' versions it names beside the usual ones. A topic that `runs_user_code` gets a process of
-    its own for each run.
+    `experiment` is 'module:function', a string because only a worker may import that module. So is `libraries`, a
+    function that imports what the experiment takes seconds to import: an idle worker calls it before the first run.
+    `result` is the type that the experiment returns and, partly filled, yields. The worker adds its environment:
+    `runs_on` gives the device for these params if the worker chose one ('cpu' or 'cuda'), `backend` how kernels run
+    there, `packages` the libraries whose versions are named besides the usual ones. A topic that `runs_user_code` gets
+    a process of its own for each run.
     """
 
     id: str

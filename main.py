@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 if TYPE_CHECKING:
     import typer
 
+    from core.engine.addresses import SchedulerAddress
+
 RUN_FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -20,6 +22,7 @@ def open_window(
     language: str | None = None,
     topic: str | None = None,
     assignments: Sequence[str] = (),
+    scheduler: "SchedulerAddress | None" = None,
 ) -> int:
     """Open the window. Nothing heavier than Qt is imported before the window is visible."""
     from gui.window.display import require_display
@@ -27,7 +30,7 @@ def open_window(
     require_display()
     from gui.window.app import run_window
 
-    return run_window(theme=theme, language=language, topic=topic, assignments=assignments)
+    return run_window(theme=theme, language=language, topic=topic, assignments=assignments, scheduler=scheduler)
 
 
 def build_cli(language: str | None = None) -> "typer.Typer":
@@ -39,6 +42,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
 
     from core.commands.parser import Command, Group
     from core.contracts.text import tr
+    from core.engine.addresses import parse_address, target_of
 
     cli = typer.Typer(
         name="tilescope",
@@ -56,6 +60,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         "--set", metavar="NAME=VALUE", help=str(tr("Set a parameter of the topic; can be repeated."))
     )
     device_option = typer.Option(metavar="DEVICE", help=str(tr("auto, cpu, cuda, or the address of a scheduler.")))
+    insecure_option = typer.Option("--insecure", help=str(tr("Connect to a scheduler without encryption.")))
     json_option = typer.Option("--json", help=str(tr("Print one JSON object to stdout.")))
     theme_option = typer.Option(metavar="THEME", help=str(tr("dark or light.")))
 
@@ -69,6 +74,15 @@ def build_cli(language: str | None = None) -> "typer.Typer":
             Path | None,
             typer.Option(metavar="DIR", help=str(tr("Without a display, save pictures of the pages to DIR instead."))),
         ] = None,
+        scheduler_address: Annotated[
+            str | None,
+            typer.Option(
+                "--scheduler",
+                metavar="ADDRESS",
+                help=str(tr("Run on the workers of this scheduler, not on this machine.")),
+            ),
+        ] = None,
+        insecure: Annotated[bool, insecure_option] = False,
         lang: Annotated[  # taken out before the parser is built: see core.commands.language_option
             str | None,
             typer.Option(
@@ -90,18 +104,20 @@ def build_cli(language: str | None = None) -> "typer.Typer":
                 print(f"{reason} {hint}", file=sys.stderr)
                 screenshot("all", out=fallback_gallery)
                 return
-        raise typer.Exit(open_window(theme, language, topic, set_ or []))
+        address = None if scheduler_address is None else parse_address(scheduler_address, insecure=insecure)
+        raise typer.Exit(open_window(theme, language, topic, set_ or [], address))
 
     @cli.command(cls=Command, help=str(tr("Run the experiment of a topic, and print its numbers and claims.")))
     def run(
         topic: Annotated[str, topic_argument],
         set_: Annotated[list[str] | None, assignments] = None,
         device: Annotated[str, device_option] = "auto",
+        insecure: Annotated[bool, insecure_option] = False,
         json: Annotated[bool, json_option] = False,
     ) -> None:
         from core.commands.run import run_topic
 
-        raise typer.Exit(run_topic(topic, set_ or [], device=device, as_json=json))
+        raise typer.Exit(run_topic(topic, set_ or [], device=target_of(device, insecure=insecure), as_json=json))
 
     @cli.command(
         cls=Command,
@@ -118,10 +134,12 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         theme: Annotated[str | None, theme_option] = None,
         size: Annotated[str, typer.Option(metavar="WxH", help=str(tr("Size of the picture in pixels.")))] = "1600x1000",
         device: Annotated[str, device_option] = "auto",
+        insecure: Annotated[bool, insecure_option] = False,
     ) -> None:
         from gui.window.gallery import save_pages
 
-        for path in save_pages(topic, set_ or [], out=out, theme=theme, size=size, device=device):
+        target = target_of(device, insecure=insecure)
+        for path in save_pages(topic, set_ or [], out=out, theme=theme, size=size, device=target):
             print(path)
 
     @cli.command(cls=Command, help=str(tr("Test the claims. The exit code is 1 if a verdict is not the expected one.")))
@@ -130,11 +148,12 @@ def build_cli(language: str | None = None) -> "typer.Typer":
             list[str] | None, typer.Argument(metavar="TOPIC", help=str(tr("The topics to verify; all by default.")))
         ] = None,
         device: Annotated[str, device_option] = "auto",
+        insecure: Annotated[bool, insecure_option] = False,
         json: Annotated[bool, json_option] = False,
     ) -> None:
         from core.commands.verify import verify_topics
 
-        raise typer.Exit(verify_topics(topics or [], device=device, as_json=json))
+        raise typer.Exit(verify_topics(topics or [], device=target_of(device, insecure=insecure), as_json=json))
 
     @cli.command(
         cls=Command,
@@ -155,11 +174,49 @@ def build_cli(language: str | None = None) -> "typer.Typer":
             typer.Option("--addresses-only", help=str(tr("Compute addresses only and skip the arithmetic: faster."))),
         ] = False,
         device: Annotated[str, device_option] = "auto",
+        insecure: Annotated[bool, insecure_option] = False,
         json: Annotated[bool, json_option] = False,
     ) -> None:
         from core.commands.trace import trace_target
 
-        raise typer.Exit(trace_target(target, addresses_only=addresses_only, device=device, as_json=json))
+        raise typer.Exit(
+            trace_target(
+                target, addresses_only=addresses_only, device=target_of(device, insecure=insecure), as_json=json
+            )
+        )
+
+    credentials_option = typer.Option(
+        metavar="DIR", help=str(tr("The folder of the credentials; by default one in the user's configuration."))
+    )
+
+    @cli.command(cls=Command, help=str(tr("Make the credentials that a scheduler, its workers and the window share.")))
+    def credentials(folder: Annotated[Path | None, credentials_option] = None) -> None:
+        from core.commands.scheduling import make_credentials
+
+        make_credentials(folder)
+
+    @cli.command(cls=Command, help=str(tr("Start a scheduler, for the workers of several machines.")))
+    def scheduler(
+        host: Annotated[str, typer.Option(metavar="HOST", help=str(tr("The address to listen at.")))] = "0.0.0.0",
+        port: Annotated[int, typer.Option(metavar="PORT", help=str(tr("The port to listen at.")))] = 8786,
+        folder: Annotated[Path | None, credentials_option] = None,
+        insecure: Annotated[bool, insecure_option] = False,
+    ) -> None:
+        from core.commands.scheduling import run_scheduler
+
+        run_scheduler(host, port, folder, insecure=insecure)
+
+    @cli.command(cls=Command, help=str(tr("Start a worker of a scheduler on this machine.")))
+    def worker(
+        address: Annotated[
+            str, typer.Argument(metavar="ADDRESS", help=str(tr("The scheduler's address, e.g. tls://host:8786.")))
+        ],
+        folder: Annotated[Path | None, credentials_option] = None,
+        insecure: Annotated[bool, insecure_option] = False,
+    ) -> None:
+        from core.commands.scheduling import run_worker
+
+        run_worker(parse_address(address, insecure=insecure), folder)
 
     @cli.command(cls=Command, help=str(tr("Check the installation: what works, what is missing and how to fix it.")))
     def doctor(json: Annotated[bool, json_option] = False) -> None:

@@ -20,6 +20,7 @@ from core.contracts.registry import topic as find_topic
 from core.contracts.result import Result
 from core.contracts.text import Text, tr, verbatim
 from core.contracts.topic import Topic
+from core.engine.addresses import Target
 from core.format import format_quantity
 from core.wording import backend
 
@@ -30,7 +31,7 @@ _SEVERITIES = {"warning": tr("warning"), "notice": tr("notice")}
 Findings = Sequence[tuple[Claim, Finding]]
 
 
-def run_topic(topic_id: str, assignments: Sequence[str], *, device: str, as_json: bool) -> int:
+def run_topic(topic_id: str, assignments: Sequence[str], *, device: Target, as_json: bool) -> int:
     """Run and print. Returns exit code 0; raises TilescopeError for bad input."""
     topic = find_topic(topic_id)
     params = parse_assignments(topic, assignments)

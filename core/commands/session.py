@@ -9,14 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.contracts import events
-from core.contracts.errors import InvalidParams, RunFailed, UnknownName
+from core.contracts.errors import InvalidParams, RunFailed
 from core.contracts.params import Params
 from core.contracts.result import Result
 from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.engine import Engine
-
-LOCAL_DEVICES = ("auto", "cpu", "cuda")
+from core.engine.addresses import SchedulerAddress, Target, target_of
 
 
 def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
@@ -36,22 +35,16 @@ def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
 
 
 @contextmanager
-def engine_for(device: str) -> Iterator[tuple[Engine, str]]:
+def engine_for(device: Target) -> Iterator[tuple[Engine, str]]:
     """An engine, and the device for its runs; `device` may be the address of a scheduler.
 
     No warm-up: the run is queued before the worker is up, so importing ahead would only import other topics.
     """
-    if device in LOCAL_DEVICES:
-        engine, engine_device = Engine(warm_up=False), device
-    elif ":" in device:
-        engine, engine_device = Engine(address=device, warm_up=False), "auto"
+    target = target_of(device)
+    if isinstance(target, SchedulerAddress):
+        engine, engine_device = Engine(target, warm_up=False), "auto"
     else:
-        raise UnknownName(
-            tr(
-                "There is no device {name}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786.",
-                name=repr(device),
-            )
-        )
+        engine, engine_device = Engine(warm_up=False), target
     try:
         engine.start()
         yield engine, engine_device

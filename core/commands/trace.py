@@ -15,6 +15,7 @@ from core.commands.session import engine_for, run_once
 from core.contracts.registry import topic as find_topic
 from core.contracts.text import Text as Message
 from core.contracts.text import tr, tr_in
+from core.engine.addresses import Target
 from core.format import format_quantity
 from core.topics.kernel_lab.result import TABLES, KernelLabResult, Printed
 from core.trace.tables import FaultRow, LaunchRow, LineRow, SectorRow, TensorRow
@@ -54,7 +55,7 @@ _LEAST_WIDTH, _WIDTH_WITH_SOURCE = 120, 150
 source code fits beside them."""
 
 
-def trace_target(target: str, *, addresses_only: bool, device: str, as_json: bool) -> int:
+def trace_target(target: str, *, addresses_only: bool, device: Target, as_json: bool) -> int:
     """Trace every Triton kernel that the function launches, and print. `target` is FILE.py::FUNCTION, or FILE.py where
     one function is obvious.
 

@@ -14,9 +14,10 @@ from core.contracts.claims import Claim, Finding
 from core.contracts.registry import TOPICS
 from core.contracts.registry import topic as find_topic
 from core.contracts.topic import Topic
+from core.engine.addresses import Target
 
 
-def verify_topics(topic_ids: Sequence[str], *, device: str, as_json: bool) -> int:
+def verify_topics(topic_ids: Sequence[str], *, device: Target, as_json: bool) -> int:
     """Print verdict and evidence of each claim. Returns exit code 1 if a verdict is not the expected one, else 0."""
     topics = [find_topic(topic_id) for topic_id in topic_ids or TOPICS]
     tested: list[tuple[Topic, Claim, Finding]] = []

@@ -52,7 +52,3 @@ class Cluster(ABC):
     @abstractmethod
     def no_worker(self, waited_s: float) -> Text:
         """The error message for a cluster without workers."""
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

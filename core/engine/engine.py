@@ -8,7 +8,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 from core.contracts import registry
@@ -16,10 +16,10 @@ from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import Cancelled, Failed
 from core.contracts.params import Params
 from core.contracts.text import Text, tr
+from core.engine.addresses import SchedulerAddress
 from core.engine.cluster import Cluster
 from core.engine.devices import check_device
 from core.engine.dispatcher import Dispatcher
-from core.engine.distributed_setup import import_distributed
 from core.engine.local_cluster import local_cluster
 from core.engine.remote_cluster import remote_cluster
 from core.engine.runs import Run
@@ -43,7 +43,7 @@ class Engine:
 
     def __init__(
         self,
-        address: str | None = None,
+        address: SchedulerAddress | None = None,
         *,
         grace_s: float = 3.0,
         patience_s: float = 60.0,
@@ -143,20 +143,13 @@ class Engine:
             self._loop = asyncio.get_running_loop()
             self._closing = asyncio.Event()
         try:
-            bring_up = local_cluster() if self._address is None else self._remote_cluster(self._address)
+            bring_up = local_cluster() if self._address is None else remote_cluster(self._address)
             async with bring_up as cluster:
                 await self._serve(cluster, self._closing)
         finally:
             atexit.unregister(self.close)
             with self._lock:
                 self._loop = self._closing = self._dispatcher = None
-
-    def _remote_cluster(self, address: str) -> AbstractAsyncContextManager[Cluster]:
-        import_distributed()
-        # Registered again after the exit handlers of distributed, so that it runs before them.
-        atexit.unregister(self.close)
-        atexit.register(self.close)
-        return remote_cluster(address)
 
     async def _serve(self, cluster: Cluster, closing: asyncio.Event) -> None:
         dispatcher = Dispatcher(
@@ -206,6 +199,7 @@ class Engine:
 
     def _set_state(self, state: EngineState) -> None:
         with self._lock:
+            state = replace(state, is_insecure=self._address is not None and not self._address.is_encrypted)
             is_late = self._state.phase in _FINAL and state.phase is not Phase.CLOSED
             if is_late or state == self._state:
                 return

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,7 +15,8 @@ import psutil
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, tr
-from core.engine.cluster import Cluster, first_line
+from core.engine import processes
+from core.engine.cluster import Cluster
 from core.engine.exit_reason import exit_reason
 from core.engine.log_tail import tail_of
 from core.engine.run_outcome import RunOutcome
@@ -37,10 +35,6 @@ machine, that takes the core away from the thread that it waits for."""
 
 _KEPT_LOGS = 4
 _TEMPORARY_PREFIX = "tilescope-engine-"
-_PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from core.engine.worker_process import main; main()"
-)
-"""With the paths of this process first, so that a worker imports the same Tilescope from any folder."""
 
 
 class LocalCluster(Cluster):
@@ -68,10 +62,7 @@ class LocalCluster(Cluster):
             "TILESCOPE_WORKER_LOGS": str(self._folder),
             "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", _SPIN_COUNT),
         }
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _PROGRAM, json.dumps(sys.path), env=environment, stdin=pipe, stdout=pipe
-        )
+        process = await processes.start("core.engine.worker_process", environment)
         self._started += 1
         self._link = WorkerLink(f"worker-{self._started}", process)
         self._logs[self._link.address] = self._folder / f"worker-{process.pid}.log"
@@ -84,7 +75,8 @@ class LocalCluster(Cluster):
             assert self._link is not None
             link = self._link
             await link.closed()
-            await self._end(link, _EXIT_TIMEOUT_S)
+            await processes.end(link.process, _EXIT_TIMEOUT_S)
+            link.close()
             self._exit_codes = {link.address: link.process.returncode}
             if not link.was_ready:
                 await asyncio.sleep(_RESTART_PAUSE_S)  # one that cannot start is not tried as fast as it fails
@@ -114,7 +106,7 @@ class LocalCluster(Cluster):
         with suppress(WorkerGone):
             link = self._of(address)
             link.is_ending = True
-            _kill_with_children(link.process.pid)
+            processes.kill_with_children(link.process.pid)
 
     async def death(self, address: str) -> Text:
         for _ in range(50):
@@ -137,20 +129,7 @@ class LocalCluster(Cluster):
         """End the worker process."""
         if self._link is not None:
             self._link.close()
-            await self._end(self._link, _CLOSE_TIMEOUT_S)
-
-    async def _end(self, link: WorkerLink, timeout_s: float) -> None:
-        """Wait for a worker whose pipes are closed, and kill it after a while, with every process that it started."""
-        children = _children(link.process.pid)
-        try:
-            await asyncio.wait_for(link.process.wait(), timeout_s)
-        except TimeoutError:
-            _kill_with_children(link.process.pid)
-            await link.process.wait()
-        for child in children:
-            with suppress(psutil.Error):
-                child.kill()
-        link.close()
+            await processes.end(self._link.process, _CLOSE_TIMEOUT_S)
 
     def _of(self, address: str) -> WorkerLink:
         if self._link is None or self._link.address != address:
@@ -165,14 +144,13 @@ async def local_cluster() -> AsyncIterator[Cluster]:
     Raises TilescopeError with one sentence when it cannot start.
     """
     _remove_leftovers()
-    _keep_interrupts_from_children()
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY_PREFIX}{os.getpid()}-"))
     cluster = LocalCluster(folder)
     try:
         try:
             await cluster.start_worker()
         except OSError as error:
-            message = tr("The worker process cannot be started: {error}.", error=first_line(error))
+            message = tr("The worker process cannot be started: {error}.", error=processes.first_line(error))
             raise TilescopeError(message) from error
         replacing = asyncio.create_task(cluster.keep_a_worker())
         try:
@@ -183,31 +161,6 @@ async def local_cluster() -> AsyncIterator[Cluster]:
             await cluster.stop_worker()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _keep_interrupts_from_children() -> None:
-    """Block SIGINT for new processes: Ctrl+C reaches every process of the terminal, and one that is still starting
-    would print a traceback. A process inherits the blocked signals of the thread that starts it."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-
-def _children(pid: int) -> list[psutil.Process]:
-    try:
-        children: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
-        return children
-    except psutil.Error:
-        return []
-
-
-def _kill_with_children(pid: int) -> None:
-    """Does nothing when the process is gone."""
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for child in process.children(recursive=True):
-            with suppress(psutil.Error):
-                child.kill()
-        process.kill()
 
 
 def _remove_leftovers() -> None:

@@ -1,65 +1,57 @@
-"""Workers of a scheduler that Tilescope did not start."""
+"""Workers of a scheduler that Tilescope did not start, reached through a gateway process."""
 
 from __future__ import annotations
 
-import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from core.contracts.errors import TilescopeError
+from core.contracts.errors import MissingRequirement, TilescopeError
 from core.contracts.text import Text, tr
-from core.engine.cluster import Cluster, first_line
-from core.engine.distributed_setup import import_distributed
-from core.engine.remote import call, call_async
+from core.engine import credentials, processes
+from core.engine.addresses import SchedulerAddress
+from core.engine.cluster import Cluster
 from core.engine.run_outcome import RunOutcome
+from core.engine.worker_link import WorkerGone, WorkerLink
 
-_ANSWER_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 2.0
 
 
 class RemoteCluster(Cluster):
-    """Workers of a scheduler that Tilescope did not start."""
+    """Workers of a scheduler that Tilescope did not start. Only the gateway process speaks with it."""
 
     poll_interval_s = 1.0
     outlives_the_engine = True
 
-    def __init__(self, client: Any, address: str) -> None:
-        self.client = client
+    def __init__(self, gateway: WorkerLink, address: str) -> None:
+        self._gateway = gateway
         self._address = address
 
     async def addresses(self) -> frozenset[str]:
         try:
-            identity = await asyncio.wait_for(self.client.scheduler.identity(n_workers=-1), _ANSWER_TIMEOUT_S)
-        except (OSError, TimeoutError) as error:
-            message = tr("The scheduler at {address} no longer answers.", address=self._address)
-            raise TilescopeError(message) from error
-        return frozenset(identity["workers"])
+            addresses, _ = await self._gateway.call("addresses")
+        except (WorkerGone, RuntimeError):
+            addresses = None
+        if addresses is None:
+            raise TilescopeError(tr("The scheduler at {address} no longer answers.", address=self._address))
+        return frozenset(map(str, addresses))
 
     async def run(
         self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
     ) -> RunOutcome | None:
-        arguments = ("run_experiment", run_id, topic_id, package, params, device)
-        future = self.client.submit(
-            call, *arguments, key=f"tilescope-{run_id}", workers=[address], pure=False, retries=0
-        )
-        try:
-            outcome: RunOutcome = await future
-        except Exception as error:
-            if type(error).__name__ in ("KilledWorker", "FutureCancelledError"):
-                return None
-            raise
-        finally:
-            # A scheduler that allows retries would run the task again elsewhere.
-            with suppress(Exception):
-                await future.cancel()
-        return outcome
+        is_unusable, events = await self._gateway.call("run", address, run_id, topic_id, package, dict(params), device)
+        return None if is_unusable is None else RunOutcome(tuple(events), bool(is_unusable))
 
     async def ask(self, address: str, function: str, *arguments: Any) -> Any:
-        answers = await self.client.run(call_async, function, *arguments, workers=[address])
-        return answers[address]
+        if function == "next_events":
+            _, events = await self._gateway.call("next_events", address, *arguments)
+            return events
+        value, _ = await self._gateway.call("ask", address, function, *arguments)
+        return value
 
     async def kill(self, address: str) -> None:
-        await self.client.restart_workers([address], raise_for_error=False)
+        await self._gateway.call("kill", address)
 
     async def death(self, address: str) -> Text:
         return tr("The worker at {address} disconnected", address=address)
@@ -70,33 +62,37 @@ class RemoteCluster(Cluster):
     def no_worker(self, waited_s: float) -> Text:
         return tr(
             "The scheduler at {address} has had no worker for {seconds:g} s: start one in Tilescope's folder with "
-            "'python -m distributed.cli.dask_worker --nthreads 1 {address}'.",
+            "'python main.py worker {address}{option}'.",
             address=self._address,
             seconds=waited_s,
+            option="" if self._address.startswith("tls://") else " --insecure",
         )
 
 
 @asynccontextmanager
-async def remote_cluster(address: str) -> AsyncIterator[Cluster]:
-    """Connect to a scheduler ('tls://host:port' or 'tcp://host:port'; certificates come from dask's configuration).
-
-    Raises TilescopeError with one sentence when it does not answer.
-    """
-    distributed = import_distributed()
+async def remote_cluster(address: SchedulerAddress) -> AsyncIterator[Cluster]:
+    """Connect to a scheduler. Raises TilescopeError with one sentence when there are no credentials or no answer."""
+    folder = credentials.default_folder()
+    if address.is_encrypted and not credentials.exist_in(folder):
+        raise MissingRequirement(credentials.missing(folder))
+    gateway = WorkerLink("gateway", await processes.start("core.engine.gateway", os.environ))
     try:
-        client = await distributed.Client(
-            address, asynchronous=True, timeout=_ANSWER_TIMEOUT_S, set_as_default=False, name="tilescope"
-        )
-    except Exception as error:
-        raise TilescopeError(
-            tr(
-                "The scheduler at {address} does not answer ({error}): check the address, and that the scheduler is "
-                "running.",
-                address=address,
-                error=first_line(error),
+        try:
+            problem, _ = await gateway.call("connect", address.url, str(folder))
+        except (WorkerGone, RuntimeError) as error:
+            problem = processes.first_line(error)
+        if problem is not None:
+            raise TilescopeError(
+                tr(
+                    "The scheduler at {address} does not answer ({error}): check the address, and that the scheduler "
+                    "is running.",
+                    address=address.url,
+                    error=str(problem),
+                )
             )
-        ) from error
-    try:
-        yield RemoteCluster(client, address)
+        yield RemoteCluster(gateway, address.url)
     finally:
-        await client.close()
+        with suppress(WorkerGone, RuntimeError):
+            await gateway.call("close")
+        gateway.close()
+        await processes.end(gateway.process, _CLOSE_TIMEOUT_S)

@@ -21,8 +21,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class EngineState:
-    """`detail` is a clause or, when failed, a sentence; `device` is '' until a worker has reported it."""
+    """`detail` is a clause or, when failed, a sentence; `device` is '' until a worker has reported it.
+    `is_insecure`: the scheduler is reached without encryption."""
 
     phase: Phase
     detail: Text = EMPTY
     device: str = ""
+    is_insecure: bool = False

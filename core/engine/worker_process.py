@@ -1,101 +1,53 @@
-"""The main program of a local worker process: calls functions of the worker module as the engine asks.
-
-Requests come on standard input and answers leave on standard output, as messages (`core.engine.frames`), so the process
-opens no port. A request is `{"id", "call", "arguments"}`, an answer `{"id", "value"}` or `{"id", "error"}`, where bytes
-are frames. The process ends when its standard input does.
-"""
+"""The main program of a local worker process: offers the functions of the worker module to the engine."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO
+from functools import partial
+from typing import Any
 
-from core.engine import frames, worker_setup
+from core.engine import worker_setup
+from core.engine.pipe_server import Function, PipeServer, take_pipes
 
-COROUTINES = ("next_events", "request_cancel", "warm_up", "warm_up_over")
-"""Functions of the worker module that the engine may call besides `run_experiment`, which takes a thread."""
+_COROUTINES = ("request_cancel", "warm_up", "warm_up_over")
 
 
 def main() -> None:
     """Serve the engine until it is gone."""
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    requests, answers = take_pipes()
     worker_setup.set_up()
-    asyncio.run(_serve(requests, answers))
+    functions: dict[str, Function] = {
+        "run_experiment": _Experiments().run,
+        "next_events": _next_events,
+        **{name: partial(_value_of, name) for name in _COROUTINES},
+    }
+    asyncio.run(PipeServer(requests, answers, functions).serve())
 
 
-async def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    loop = asyncio.get_running_loop()
-    server = _Server(answers)
-    server.send({"ready": os.getpid()}, ())
-    tasks: set[asyncio.Task[None]] = set()
+class _Experiments:
+    """One at a time, in a thread, so that the loop can answer meanwhile."""
 
-    def start(header: dict[str, Any]) -> None:
-        task = loop.create_task(server.answer(header))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "experiment")
 
-    threading.Thread(target=_read, args=(requests, loop, start), name="requests", daemon=True).start()
-    await asyncio.Event().wait()
+    async def run(self, *arguments: Any) -> tuple[bool, Sequence[bytes]]:
+        run_experiment: Callable[..., Any] = _worker().run_experiment
+        outcome = await asyncio.get_running_loop().run_in_executor(self._thread, run_experiment, *arguments)
+        return outcome.worker_is_unusable, outcome.events
 
 
-def _read(requests: BinaryIO, loop: asyncio.AbstractEventLoop, start: Callable[[dict[str, Any]], None]) -> None:
-    """Read requests in a thread: a pipe cannot be read on an event loop on every system."""
-    try:
-        while True:
-            header, _ = frames.read(lambda size: _exactly(requests, size))
-            loop.call_soon_threadsafe(start, header)
-    except (EOFError, OSError, ValueError):
-        os._exit(0)  # the engine is gone; a thread that still computes must not hold the process
+async def _next_events(run_id: str, wait_s: float) -> tuple[None, Sequence[bytes]]:
+    return None, await _worker().next_events(run_id, wait_s)
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError
-    return data
+async def _value_of(function: str, *arguments: Any) -> tuple[Any, Sequence[bytes]]:
+    return await getattr(_worker(), function)(*arguments), ()
 
 
-class _Server:
-    """Answers requests: coroutines of the worker module on the loop, experiments in a thread."""
+def _worker() -> Any:
+    """The worker module, imported with the first request: the process is up before that."""
+    from core.engine import worker
 
-    def __init__(self, answers: BinaryIO) -> None:
-        self._answers = answers
-        self._experiments = ThreadPoolExecutor(1, "experiment")
-        self._write = threading.Lock()
-
-    async def answer(self, header: dict[str, Any]) -> None:
-        try:
-            value, payload = await self._call(header["call"], header["arguments"])
-        except Exception as error:
-            self.send({"id": header.get("id"), "error": f"{type(error).__name__}: {error}"}, ())
-        else:
-            self.send({"id": header["id"], "value": value}, payload)
-
-    async def _call(self, function: str, arguments: list[Any]) -> tuple[Any, tuple[bytes, ...]]:
-        from core.engine import worker  # here, so that the process is up before the imports of its first run
-
-        if function == "run_experiment":
-            loop = asyncio.get_running_loop()
-            outcome = await loop.run_in_executor(self._experiments, worker.run_experiment, *arguments)
-            return outcome.worker_is_unusable, outcome.events
-        if function not in COROUTINES:
-            raise ValueError(f"there is no function {function!r}")
-        value = await getattr(worker, function)(*arguments)
-        return (None, tuple(value)) if function == "next_events" else (value, ())
-
-    def send(self, header: dict[str, Any], payload: tuple[bytes, ...]) -> None:
-        with self._write:
-            for part in frames.pack(header, payload):
-                self._answers.write(part)
-            self._answers.flush()
-
-
-if __name__ == "__main__":
-    main()
+    return worker

@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -22,6 +23,7 @@ from PySide6.QtWidgets import QApplication
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.params import Params
 from core.contracts.text import Text, listed, tr
+from core.engine.addresses import SchedulerAddress
 from gui import theme, translation
 from gui.page.engine_bridge import EngineBridge
 from gui.window.garbage import collected_on_gui_thread
@@ -46,7 +48,7 @@ def build_app(theme_name: str) -> QApplication:
     return app
 
 
-def make_engine(address: str | None = None) -> Any:
+def make_engine(address: SchedulerAddress | None = None) -> Any:
     """An engine with a worker on this machine, or with the workers of a scheduler. It is not started.
 
     The import is inside, because the window comes first.
@@ -69,11 +71,13 @@ def run_window(
     language: str | None = None,
     topic: str | None = None,
     assignments: Sequence[str] = (),
+    scheduler: SchedulerAddress | None = None,
     settings: Settings | None = None,
 ) -> int:
     """Open the window and return the exit code when it is closed.
 
-    `language` is the code of a language that exists; `assignments` are `name=value` for the page of `topic`. Raises
+    `language` is the code of a language that exists; `assignments` are `name=value` for the page of `topic`;
+    `scheduler` has the workers, in place of this machine. Raises
     UnknownName for a theme, topic or parameter, and InvalidParams for a value.
     """
     sys.setswitchinterval(_SWITCH_S)
@@ -88,7 +92,7 @@ def run_window(
     if topic is not None:
         settings.page = topic
     app = build_app(settings.theme)
-    bridge = EngineBridge(make_engine)
+    bridge = EngineBridge(partial(make_engine, scheduler))
     keeper = HistoryKeeper(make_history)
     window = MainWindow(bridge, settings, keeper=keeper)
     window.first_painted.connect(window.open_last_page)

@@ -11,6 +11,7 @@ from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.registry import TOPICS
 from core.contracts.registry import topic as find_topic
 from core.contracts.text import listed, tr
+from core.engine.addresses import Target
 
 THEMES = ("dark", "light")
 _SMALLEST, _LARGEST = 320, 16384
@@ -23,7 +24,7 @@ def save_pages(
     out: Path,
     theme: str | None = None,
     size: str = "1600x1000",
-    device: str = "auto",
+    device: Target = "auto",
 ) -> Iterator[Path]:
     """Run each topic once and save its page in each theme; yields the files as they are written.
 

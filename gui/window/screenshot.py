@@ -16,6 +16,7 @@ from core.contracts.events import Cancelled, Event, Failed
 from core.contracts.params import Params
 from core.contracts.text import tr
 from core.contracts.topic import Topic
+from core.engine.addresses import SchedulerAddress, Target, target_of
 from gui import theme
 from gui.page.engine_bridge import EngineBridge
 from gui.page.page import Page
@@ -36,7 +37,7 @@ def render(
     *,
     themes: Sequence[str],
     size: tuple[int, int],
-    device: str,
+    device: Target,
     out: Path,
     run: bool = True,
     formats: Sequence[str] = ("png",),
@@ -48,13 +49,14 @@ def render(
     """
     app = build_app(themes[0])
     with TemporaryDirectory() as folder, size_hint_warnings_dropped(), collected_on_gui_thread():
-        address = device if ":" in device else None
+        target = target_of(device)
+        address = target if isinstance(target, SchedulerAddress) else None
         bridge = EngineBridge(partial(make_engine, address))
         window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))
         try:
             opened = _show_page(window, topic, params, size)
             if run:
-                _run_to_the_end(bridge, opened, device if address is None else "auto")
+                _run_to_the_end(bridge, opened, target if isinstance(target, str) else "auto")
                 _wait_until_drawn(opened.page)
             for name in themes:
                 theme.apply(app, name)

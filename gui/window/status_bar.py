@@ -67,10 +67,19 @@ class StatusBar(QStatusBar):
         self.engine = QLabel()
         show_text(self.engine.setText, tr("Worker not started"))
         self.device = QLabel()
+        self.insecure = QLabel()
+        self.insecure.setProperty("role", "error")
+        show_text(self.insecure.setText, tr("No encryption"))
+        show_text(
+            self.insecure.setToolTip,
+            tr("Anybody on the network can read what the scheduler is sent. Start it with TLS to change that."),
+        )
+        self.insecure.hide()
         self.versions = QLabel(f"Python {platform.python_version()}  ·  Qt for Python {pyside_version}")
         self.engine.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.addWidget(self._dot)
         self.addWidget(self.engine, 1)
+        self.addPermanentWidget(self.insecure)
         self.addPermanentWidget(self.memory)
         self.addPermanentWidget(self.device)
         self.addPermanentWidget(self.versions)
@@ -83,6 +92,7 @@ class StatusBar(QStatusBar):
         text = tr("{state}: {detail}", state=label, detail=state.detail) if state.detail else label
         show_text(self.engine.setText, text)
         show_text(self.engine.setToolTip, text)
+        self.insecure.setVisible(state.is_insecure)
         show_text(self.device.setText, tr("Device {device}  ·", device=state.device) if state.device else EMPTY)
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -17,6 +17,7 @@ import pytest
 from core.contracts.events import Cancelled, Failed, Partial, Progress
 from core.contracts.text import tr
 from core.engine import Engine, Phase
+from core.engine.addresses import SchedulerAddress
 from core.engine.local_cluster import local_cluster
 from tests.engine.helpers import TIMEOUT_S, TOPICS, StateLog, Submit, events_of, result_of, wait_for_event, worker_pids
 
@@ -140,9 +141,8 @@ def test_that_an_engine_that_cannot_start_says_why_and_fails_its_runs(monkeypatc
     assert worker_pids() == processes
 
 
-def test_that_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.engine.remote_cluster._ANSWER_TIMEOUT_S", 0.5)
-    engine = Engine("tcp://127.0.0.1:9", topics=TOPICS)
+def test_that_a_scheduler_that_does_not_answer_is_a_sentence() -> None:
+    engine = Engine(SchedulerAddress("tcp://127.0.0.1:9"), topics=TOPICS)
     states = StateLog(engine)
     engine.start()
     state = states.wait_for("failed")

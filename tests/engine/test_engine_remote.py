@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import socket
+import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
+import psutil
 import pytest
 
+from core.contracts.errors import InvalidParams
 from core.contracts.events import Cancelled, Failed, Progress, Started
 from core.contracts.text import tr
-from core.engine import Engine
+from core.engine import Engine, credentials
+from core.engine.addresses import SchedulerAddress, parse_address
 from core.engine.remote_cluster import RemoteCluster
 from tests.engine.helpers import TOPICS, StateLog, events_of, result_of, wait_for_event
 
@@ -32,7 +40,7 @@ def scheduler() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def remote(scheduler: str) -> Iterator[Engine]:
-    engine = Engine(scheduler, topics=TOPICS, grace_s=0.5, warm_up=False)
+    engine = Engine(SchedulerAddress(scheduler), topics=TOPICS, grace_s=0.5, warm_up=False)
     engine.start()
     yield engine
     engine.close()
@@ -74,25 +82,27 @@ def test_that_a_remote_run_that_does_not_stop_is_killed(remote: Engine) -> None:
 def test_that_a_scheduler_without_workers_says_how_to_start_one() -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
-        engine = Engine(cluster.scheduler_address, topics=TOPICS, patience_s=0.5)
+        engine = Engine(SchedulerAddress(cluster.scheduler_address), topics=TOPICS, patience_s=0.5)
         states = StateLog(engine)
         waiting = engine.submit("trouble", {}, "cpu")
         engine.start()
         state = states.wait_for("failed")
-        assert "has had no worker for 0.5 s: start one in Tilescope's folder with 'python -m " in str(state.detail)
+        assert "has had no worker for 0.5 s: start one in Tilescope's folder with 'python main.py worker " in str(
+            state.detail
+        )
         assert events_of(waiting) == [Failed(state.detail)]
         engine.close()
 
 
 def test_that_closing_the_engine_stops_its_run_on_the_remote_worker(scheduler: str, tmp_path: Path) -> None:
-    engine = Engine(scheduler, topics=TOPICS, grace_s=0.5, warm_up=False)
+    engine = Engine(SchedulerAddress(scheduler), topics=TOPICS, grace_s=0.5, warm_up=False)
     engine.start()
     run = engine.submit("trouble", {"act": "wait", "folder": str(tmp_path)}, "cpu")
     wait_for_event(run, Progress)
     engine.close()
     assert events_of(run)[-1] == Cancelled(tr("stopped because the engine was closed"))
 
-    successor = Engine(scheduler, topics=TOPICS, warm_up=False)
+    successor = Engine(SchedulerAddress(scheduler), topics=TOPICS, warm_up=False)
     successor.start()
     both = [successor.submit("trouble", {"act": "wait"}, "cpu") for _ in range(2)]
     for next_run in both:  # both workers are free again
@@ -102,10 +112,9 @@ def test_that_closing_the_engine_stops_its_run_on_the_remote_worker(scheduler: s
 
 
 def test_that_a_scheduler_that_goes_away_fails_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.engine.remote_cluster._ANSWER_TIMEOUT_S", 1.0)
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
-        engine = Engine(cluster.scheduler_address, topics=TOPICS, warm_up=False)
+        engine = Engine(SchedulerAddress(cluster.scheduler_address), topics=TOPICS, warm_up=False)
         states = StateLog(engine)
         engine.start()
         run = engine.submit("trouble", {"act": "wait"}, "cpu")
@@ -116,21 +125,131 @@ def test_that_a_scheduler_that_goes_away_fails_the_engine(monkeypatch: pytest.Mo
     engine.close()
 
 
-def test_that_the_command_advised_for_a_scheduler_without_workers_starts_one_that_runs() -> None:
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
-        sentence = str(RemoteCluster(None, cluster.scheduler_address).no_worker(30))
-        (advised,) = re.findall(r"with '(.+)'", sentence)
-        program, *arguments = shlex.split(advised)
-        assert program == "python"
-        worker = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `python main.py ARGUMENTS` with a home of its own, and returns once it has printed a line."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "main.py", "--lang", "en", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        engine = Engine(cluster.scheduler_address, topics=TOPICS, warm_up=False)
-        try:
-            engine.start()
-            result_of(engine.submit("trouble", {}, "cpu"))
-        finally:
-            engine.close()
-            worker.terminate()
-            worker.wait(timeout=30)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listening_ports(process: subprocess.Popen[str]) -> set[int]:
+    family = psutil.Process(process.pid)
+    return {
+        connection.laddr.port
+        for member in (family, *family.children(recursive=True))
+        for connection in member.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def test_that_credentials_a_scheduler_and_a_worker_serve_a_run_encrypted_and_without_a_web_page(
+    command: Callable[..., subprocess.Popen[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    made = command("credentials")
+    assert made.wait(60) == 0
+    folder = credentials.default_folder()
+    assert folder.is_relative_to(tmp_path)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, *sorted(folder.iterdir()))] == [0o700, 0o600, 0o600]
+    again = command("credentials")
+    assert again.wait(60) == 2
+    port = free_port()
+    address = f"tls://127.0.0.1:{port}"
+    scheduler = command("scheduler", "--host", "127.0.0.1", "--port", str(port))
+    assert scheduler.stdout is not None
+    assert "listens" in scheduler.stdout.readline()
+    engine = Engine(SchedulerAddress(address), topics=TOPICS, warm_up=False)
+    try:
+        engine.start()
+        run = engine.submit("trouble", {}, "cpu")
+        (advised,) = re.findall(r"with 'python main.py (.+)'", str(RemoteCluster(Mock(), address).no_worker(30)))
+        worker = command(*shlex.split(advised))
+        result_of(run)
+        assert listening_ports(scheduler) == {port}
+        for open_port in listening_ports(scheduler) | listening_ports(worker):
+            answer = b""
+            with socket.create_connection(("127.0.0.1", open_port), timeout=5) as plain, suppress(ConnectionError):
+                plain.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+                answer = plain.recv(100)
+            assert b"HTTP" not in answer, "the port speaks TLS only"
+    finally:
+        engine.close()
+
+
+def test_that_without_credentials_an_encrypted_address_says_how_to_make_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    engine = Engine(SchedulerAddress("tls://127.0.0.1:9"), topics=TOPICS)
+    states = StateLog(engine)
+    engine.start()
+    assert "python main.py credentials" in str(states.wait_for("failed").detail)
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("tls://host:8786", "tls://host:8786"),
+        ("host:8786", "tls://host:8786"),
+        (" tls://10.0.0.1:1/ ", "tls://10.0.0.1:1"),
+        ("tls://[::1]:8786", "tls://[::1]:8786"),
+    ],
+)
+def test_that_an_address_is_encrypted_unless_it_says_otherwise(text: str, url: str) -> None:
+    assert parse_address(text) == SchedulerAddress(url)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tls://",
+        "tls://host",
+        ":8786",
+        "tls://host:0",
+        "tls://host:99999",
+        "http://host:80",
+        "tls://a b:1",
+        "tls://user@host:1",
+        "x" * 5000 + ":1:2",
+        "tls://host:１２",
+        "\x1b[31m:8786:",
+    ],
+)
+def test_that_a_bad_address_is_one_short_sentence(text: str) -> None:
+    with pytest.raises(InvalidParams) as caught:
+        parse_address(text)
+    assert len(caught.value.sentence) < 300
+    assert caught.value.sentence.isprintable()
+
+
+def test_that_an_address_without_encryption_needs_consent() -> None:
+    with pytest.raises(InvalidParams, match=r"python main\.py scheduler"):
+        parse_address("tcp://host:8786")
+    assert not parse_address("tcp://host:8786", insecure=True).is_encrypted
+    assert parse_address("tls://host:8786", insecure=True).is_encrypted

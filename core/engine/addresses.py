@@ -1,0 +1,67 @@
+"""The address of a scheduler, checked before anything connects to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from core.contracts.errors import InvalidParams, UnknownName
+from core.contracts.text import tr
+from core.engine.devices import DEVICES
+
+DEFAULT_PORT = 8786
+_ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]@]+):(?P<port>[0-9]{1,5})/?")
+
+
+@dataclass(frozen=True)
+class SchedulerAddress:
+    """`url` is 'tls://host:port', or 'tcp://host:port' where the user insists on no encryption."""
+
+    url: str
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.url.startswith("tls://")
+
+
+def parse_address(text: str, *, insecure: bool = False) -> SchedulerAddress:
+    """The address. Raises InvalidParams for anything else, and for one without TLS unless `insecure`."""
+    match = _ADDRESS.fullmatch(text.strip())
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise InvalidParams(
+            tr("{address} is no address of a scheduler: give one such as tls://host:8786.", address=repr(text[:100])),
+            "device",
+        )
+    scheme = match["scheme"] or ("tcp" if insecure else "tls")
+    if scheme not in ("tls", "tcp"):
+        raise InvalidParams(tr("A scheduler's address begins with tls://, not {scheme}://.", scheme=scheme), "device")
+    if scheme == "tcp" and not insecure:
+        raise InvalidParams(
+            tr(
+                "{address} has no encryption, so anybody on the network could read the runs and start programs here. "
+                "Start the scheduler with 'python main.py scheduler' and give tls://{host}:{port}, or add --insecure.",
+                address=text.strip(),
+                host=match["host"],
+                port=match["port"],
+            ),
+            "device",
+        )
+    return SchedulerAddress(f"{scheme}://{match['host']}:{match['port']}")
+
+
+Target = str | SchedulerAddress
+"""Where a command runs: one of `core.engine.devices.DEVICES` on this machine, or a scheduler."""
+
+
+def target_of(device: Target, *, insecure: bool = False) -> Target:
+    """The device or address that the user named. Raises UnknownName or InvalidParams for anything else."""
+    if isinstance(device, SchedulerAddress) or device in DEVICES:
+        return device
+    if ":" in device:
+        return parse_address(device, insecure=insecure)
+    raise UnknownName(
+        tr(
+            "There is no device {name}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786.",
+            name=repr(device[:100]),
+        )
+    )

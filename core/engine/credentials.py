@@ -1,0 +1,72 @@
+"""The credentials of a scheduler, its workers and the window: one self-signed certificate with its key.
+
+Whoever holds the files can join, and read and run everything: they are written once by `python main.py credentials`,
+for the owner's eyes only (folder 0700, files 0600), and copied by the user to each machine.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path
+
+from core.contracts.errors import MissingRequirement, TilescopeError
+from core.contracts.text import Text, tr
+
+CERTIFICATE, KEY = "certificate.pem", "key.pem"
+
+
+def default_folder() -> Path:
+    """Where the credentials are looked for, and written, when no folder is named."""
+    return user_config_path("tilescope") / "credentials"
+
+
+def exist_in(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (CERTIFICATE, KEY))
+
+
+def missing(folder: Path) -> Text:
+    """The sentence for a folder without credentials."""
+    return tr(
+        "There are no credentials in {folder}: make them with 'python main.py credentials' and copy the folder to "
+        "every machine.",
+        folder=str(folder),
+    )
+
+
+def create(folder: Path) -> None:
+    """Write new credentials. Raises TilescopeError where there are some, or where they cannot be written."""
+    import distributed
+
+    if exist_in(folder):
+        message = tr(
+            "There are credentials in {folder} already: delete them first to make new ones.", folder=str(folder)
+        )
+        raise TilescopeError(message)
+    security = distributed.Security.temporary()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        for name, text in ((CERTIFICATE, security.tls_scheduler_cert), (KEY, security.tls_scheduler_key)):
+            descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+    except OSError as error:
+        message = tr(
+            "The credentials cannot be written to {folder}: {error}.",
+            folder=str(folder),
+            error=error.strerror or str(error),
+        )
+        raise TilescopeError(message) from error
+
+
+def security(distributed: Any, folder: Path) -> Any:
+    """A distributed.Security for all roles. Raises MissingRequirement where the folder has no credentials."""
+    if not exist_in(folder):
+        raise MissingRequirement(missing(folder))
+    certificate, key = str(folder / CERTIFICATE), str(folder / KEY)
+    parts = (("cert", certificate), ("key", key))
+    roles = {f"tls_{role}_{part}": path for role in ("client", "scheduler", "worker") for part, path in parts}
+    return distributed.Security(require_encryption=True, tls_ca_file=certificate, **roles)

@@ -1,0 +1,105 @@
+"""A process between the engine and a scheduler of distributed: only here are answers of remote workers unpickled.
+
+Distributed unpickles what arrives, and a worker may send anything. The window's process gets the bytes of events from
+here, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from core.engine import credentials as tls
+from core.engine.distributed_setup import import_distributed
+from core.engine.pipe_server import PipeServer, take_pipes
+from core.engine.processes import first_line
+from core.engine.remote import call, call_async
+
+ANSWER_TIMEOUT_S = 10.0
+_DEATHS = ("KilledWorker", "FutureCancelledError")
+
+Answer = tuple[Any, Sequence[bytes]]
+
+
+def main() -> None:
+    """Serve the engine until it is gone."""
+    requests, answers = take_pipes()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gateway = _Gateway()
+    functions = {
+        name: getattr(gateway, name) for name in ("connect", "addresses", "run", "ask", "next_events", "kill", "close")
+    }
+    asyncio.run(PipeServer(requests, answers, functions).serve())
+
+
+class _Gateway:
+    """One client of one scheduler."""
+
+    def __init__(self) -> None:
+        self._client: Any = None
+
+    async def connect(self, address: str, credentials: str) -> Answer:
+        """None, or one line that says why the scheduler does not answer. `credentials` is their folder."""
+        distributed = import_distributed()
+        security = tls.security(distributed, Path(credentials)) if address.startswith("tls://") else None
+        try:
+            self._client = await distributed.Client(
+                address,
+                asynchronous=True,
+                timeout=ANSWER_TIMEOUT_S,
+                set_as_default=False,
+                name="tilescope",
+                security=security,
+            )
+        except Exception as error:
+            return first_line(error), ()
+        return None, ()
+
+    async def addresses(self) -> Answer:
+        """The workers, or None when the scheduler no longer answers."""
+        try:
+            identity = await asyncio.wait_for(self._client.scheduler.identity(n_workers=-1), ANSWER_TIMEOUT_S)
+        except (OSError, TimeoutError):
+            return None, ()
+        return list(identity["workers"]), ()
+
+    async def run(
+        self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
+    ) -> Answer:
+        """Whether the worker is unusable afterwards, with the packed events; None when it died."""
+        arguments = ("run_experiment", run_id, topic_id, package, params, device)
+        future = self._client.submit(
+            call, *arguments, key=f"tilescope-{run_id}", workers=[address], pure=False, retries=0
+        )
+        try:
+            outcome = await future
+        except Exception as error:
+            if type(error).__name__ in _DEATHS:
+                return None, ()
+            raise
+        finally:
+            # A scheduler that allows retries would run the task again elsewhere.
+            with suppress(Exception):
+                await future.cancel()
+        return bool(outcome.worker_is_unusable), [bytes(event) for event in outcome.events]
+
+    async def ask(self, address: str, function: str, *arguments: Any) -> Answer:
+        answers = await self._client.run(call_async, function, *arguments, workers=[address])
+        return answers[address], ()
+
+    async def next_events(self, address: str, run_id: str, wait_s: float) -> Answer:
+        answers = await self._client.run(call_async, "next_events", run_id, wait_s, workers=[address])
+        return None, [bytes(event) for event in answers[address]]
+
+    async def kill(self, address: str) -> Answer:
+        await self._client.restart_workers([address], raise_for_error=False)
+        return None, ()
+
+    async def close(self) -> Answer:
+        if self._client is not None:
+            await self._client.close()
+        return None, ()

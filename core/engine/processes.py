@@ -1,0 +1,68 @@
+"""Starts the engine's processes, and ends them with all that they started."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from contextlib import suppress
+
+import psutil
+
+_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main()"
+"""With the paths of this process, so that every process imports the same Tilescope, from any folder."""
+
+
+async def start(module: str, environment: Mapping[str, str]) -> Process:
+    """Run `main` of a module in a new process that is connected by pipes. Raises OSError where there can be none."""
+    _keep_interrupts_from_children()
+    arguments = ("-c", _PROGRAM.format(module=module), json.dumps(sys.path))
+    return await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env=dict(environment), stdin=PIPE, stdout=PIPE
+    )
+
+
+async def end(process: Process, timeout_s: float) -> None:
+    """Wait for a process whose pipes are closed; after a while, kill it. What it started ends in any case."""
+    children = children_of(process.pid)
+    try:
+        await asyncio.wait_for(process.wait(), timeout_s)
+    except TimeoutError:
+        kill_with_children(process.pid)
+        await process.wait()
+    for child in children:
+        with suppress(psutil.Error):
+            child.kill()
+
+
+def kill_with_children(pid: int) -> None:
+    """Does nothing when the process is gone."""
+    with suppress(psutil.Error):
+        for child in children_of(pid):
+            with suppress(psutil.Error):
+                child.kill()
+        psutil.Process(pid).kill()
+
+
+def children_of(pid: int) -> list[psutil.Process]:
+    """Every process that it started, directly or not; [] when it is gone."""
+    try:
+        children: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+    return children
+
+
+def first_line(error: BaseException) -> str:
+    """The message of an error in one line, or the name of its class."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _keep_interrupts_from_children() -> None:
+    """Block SIGINT for new processes: Ctrl+C reaches every process of the terminal, and one that is still starting
+    would print a traceback. A process inherits the blocked signals of the thread that starts it."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -77,7 +77,8 @@ def _check_architecture(files: FolderFiles) -> None:
             raise files.error(
                 tr(
                     "The model folder {folder} needs its own code (trust_remote_code), which Tilescope never runs: use "
-                    "a model whose architecture is part of transformers."
+                    "a model whose architecture is part of transformers.",
+                    folder=str(files.folder),
                 )
             )
         raise files.error(
@@ -86,6 +87,7 @@ def _check_architecture(files: FolderFiles) -> None:
                 "support: use another model, or a transformers version that supports it.",
                 architecture=repr(kind),
                 version=__version__,
+                folder=str(files.folder),
             )
         )
     causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind, ())
@@ -97,6 +99,7 @@ def _check_architecture(files: FolderFiles) -> None:
                 "The model folder {folder} holds {architecture}, which is not a causal language model: use a model "
                 "that predicts the next token, such as a Llama.",
                 architecture=listed(sorted(map(str, stored)) or [str(kind)]),
+                folder=str(files.folder),
             )
         )
 
@@ -112,6 +115,7 @@ def _check_memory(files: FolderFiles) -> None:
                 parameters=files.parameters,
                 needed=needed / 2**30,
                 free=free / 2**30,
+                folder=str(files.folder),
             )
         )
 
@@ -122,7 +126,8 @@ def _check_vocabulary(files: FolderFiles, model: Any, tokenizer: PreTrainedToken
         raise files.error(
             tr(
                 "The model folder {folder} has a tokenizer without tokens: copy the model's own tokenizer.json into "
-                "the folder."
+                "the folder.",
+                folder=str(files.folder),
             )
         )
     if largest >= rows:
@@ -132,6 +137,7 @@ def _check_vocabulary(files: FolderFiles, model: Any, tokenizer: PreTrainedToken
                 "embeddings: copy the model's own tokenizer.json into the folder.",
                 token=largest,
                 rows=rows,
+                folder=str(files.folder),
             )
         )
 
@@ -151,6 +157,7 @@ def _loaded(files: FolderFiles, part: Text, load: Any) -> Any:
                 "with save_pretrained.",
                 part=part,
                 reason=reason,
+                folder=str(files.folder),
             )
         ) from error
 
@@ -182,6 +189,7 @@ def _model(files: FolderFiles) -> Any:
                 "again.",
                 count=len(absent),
                 example=absent[0],
+                folder=str(files.folder),
             )
         )
     return model.eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ class FolderFiles:
     field: str | None
 
     def error(self, text: Text) -> InvalidParams:
-        """The error for this folder; `{folder}` in the text is its path."""
-        return _error(self.folder, text, self.field)
+        """The error for the parameter that names this folder."""
+        return InvalidParams(text, self.field)
 
 
 def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
@@ -41,32 +41,39 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
     folder = Path(path).expanduser()
     _check_folder(folder, field)
     if (folder / _ADAPTER).exists() and not (folder / _CONFIG).exists():
-        raise _error(
-            folder,
+        raise InvalidParams(
             tr(
                 "The model folder {folder} holds an adapter but no model: merge the adapter into its model and save "
-                "the result."
+                "the result.",
+                folder=str(folder),
             ),
             field,
         )
     config = _json(folder, _CONFIG, field)
     if "quantization_config" in config:
-        raise _error(
-            folder,
-            tr("The model folder {folder} holds weights that are already quantized: use the unquantized model."),
+        raise InvalidParams(
+            tr(
+                "The model folder {folder} holds weights that are already quantized: use the unquantized model.",
+                folder=str(folder),
+            ),
             field,
         )
     if (folder / _ADAPTER).exists():
-        raise _error(
-            folder,
-            tr("The model folder {folder} holds an adapter next to its model: move {file} elsewhere.", file=_ADAPTER),
+        raise InvalidParams(
+            tr(
+                "The model folder {folder} holds an adapter next to its model: move {file} elsewhere.",
+                file=_ADAPTER,
+                folder=str(folder),
+            ),
             field,
         )
     weights, expected = _weights(folder, field)
     if not any((folder / name).exists() for name in _TOKENIZERS):
-        raise _error(
-            folder,
-            tr("The model folder {folder} has no tokenizer (tokenizer.json): copy it from the source of the model."),
+        raise InvalidParams(
+            tr(
+                "The model folder {folder} has no tokenizer (tokenizer.json): copy it from the source of the model.",
+                folder=str(folder),
+            ),
             field,
         )
     sizes: dict[str, int] = {}
@@ -74,8 +81,7 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
         sizes.update(_sizes(folder, file, field))
     absent = sorted(expected - set(sizes))
     if absent:
-        raise _error(
-            folder,
+        raise InvalidParams(
             tr_plural(
                 "The model folder {folder} lacks {count} tensor listed in {file} ({example}): download it again.",
                 "The model folder {folder} lacks {count} tensors listed in {file}, such as {example}: download it "
@@ -83,6 +89,7 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
                 count=len(absent),
                 file=_INDEX,
                 example=absent[0],
+                folder=str(folder),
             ),
             field,
         )
@@ -92,23 +99,32 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
 def _check_folder(folder: Path, field: str | None) -> None:
     try:
         if folder.is_file():
-            raise _error(
-                folder, tr("{folder} is a file: choose the folder that holds config.json and the weights."), field
+            raise InvalidParams(
+                tr("{folder} is a file: choose the folder that holds config.json and the weights.", folder=str(folder)),
+                field,
             )
         if not folder.is_dir():
-            raise _error(
-                folder,
-                tr("The folder {folder} does not exist: enter the path of a model folder on this machine."),
+            raise InvalidParams(
+                tr(
+                    "The folder {folder} does not exist: enter the path of a model folder on this machine.",
+                    folder=str(folder),
+                ),
                 field,
             )
     except OSError as error:
-        raise _error(
-            folder,
-            tr("The folder {folder} cannot be opened ({reason}): check the path.", reason=_os_message(error)),
+        raise InvalidParams(
+            tr(
+                "The folder {folder} cannot be opened ({reason}): check the path.",
+                reason=_os_message(error),
+                folder=str(folder),
+            ),
             field,
         ) from error
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise _error(folder, tr("The folder {folder} is not readable: change its permissions, or copy it."), field)
+        raise InvalidParams(
+            tr("The folder {folder} is not readable: change its permissions, or copy it.", folder=str(folder)),
+            field,
+        )
 
 
 def _weights(folder: Path, field: str | None) -> tuple[tuple[Path, ...], set[str]]:
@@ -118,55 +134,58 @@ def _weights(folder: Path, field: str | None) -> tuple[tuple[Path, ...], set[str
     if (folder / _INDEX).exists():
         tensors = _json(folder, _INDEX, field).get("weight_map")
         if not (isinstance(tensors, dict) and tensors and all(isinstance(name, str) for name in tensors.values())):
-            raise _error(
-                folder,
+            raise InvalidParams(
                 tr(
                     "The model folder {folder} has a {file} without a list of weights: download it again.",
                     file=_INDEX,
+                    folder=str(folder),
                 ),
                 field,
             )
         names = sorted(set(tensors.values()))
         outside = [name for name in names if Path(name).name != name]
         if outside:
-            raise _error(
-                folder,
+            raise InvalidParams(
                 tr(
                     "The model folder {folder} has a {file} that points outside the folder ({target}): do not trust "
                     "this model.",
                     file=_INDEX,
                     target=outside[0],
+                    folder=str(folder),
                 ),
                 field,
             )
         absent = [name for name in names if not (folder / name).exists()]
         if absent:
-            raise _error(
-                folder,
+            raise InvalidParams(
                 tr(
                     "The model folder {folder} lacks {count} of its {total} shards, such as {example}: download them.",
                     count=len(absent),
                     total=len(names),
                     example=absent[0],
+                    folder=str(folder),
                 ),
                 field,
             )
         return tuple(folder / name for name in names), set(tensors)
     pickled = sorted(file.name for pattern in _PICKLED for file in folder.glob(pattern))
     if pickled:
-        raise _error(
-            folder,
+        raise InvalidParams(
             tr(
                 "The model folder {folder} holds pickled weights ({file}), which can run code when opened: if you "
                 "trust them, load them with AutoModelForCausalLM.from_pretrained and call save_pretrained, which "
                 "writes model.safetensors.",
                 file=pickled[0],
+                folder=str(folder),
             ),
             field,
         )
-    raise _error(
-        folder,
-        tr("The model folder {folder} has no weights ({file}): download or save it again.", file=_WEIGHTS),
+    raise InvalidParams(
+        tr(
+            "The model folder {folder} has no weights ({file}): download or save it again.",
+            file=_WEIGHTS,
+            folder=str(folder),
+        ),
         field,
     )
 
@@ -179,11 +198,11 @@ def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
         with safe_open(file, framework="np") as tensors:
             return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise _error(
-            folder,
+        raise InvalidParams(
             tr(
                 "The model folder {folder} has truncated or damaged weights ({file}): download or save them again.",
                 file=file.name,
+                folder=str(folder),
             ),
             field,
         ) from error
@@ -194,30 +213,42 @@ def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
 def _json(folder: Path, name: str, field: str | None) -> dict[str, Any]:
     try:
         if (folder / name).stat().st_size > _MAX_JSON_BYTES:
-            raise _error(
-                folder,
-                tr("The model folder {folder} has a {file} that is far too large: download it again.", file=name),
+            raise InvalidParams(
+                tr(
+                    "The model folder {folder} has a {file} that is far too large: download it again.",
+                    file=name,
+                    folder=str(folder),
+                ),
                 field,
             )
         contents = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise _error(
-            folder,
-            tr("The model folder {folder} has no {file}: choose a folder in Hugging Face's layout.", file=name),
+        raise InvalidParams(
+            tr(
+                "The model folder {folder} has no {file}: choose a folder in Hugging Face's layout.",
+                file=name,
+                folder=str(folder),
+            ),
             field,
         ) from error
     except OSError as error:
         raise _unreadable(folder, name, error, field) from error
     except (ValueError, RecursionError) as error:
-        raise _error(
-            folder,
-            tr("The model folder {folder} has a {file} that is not JSON: download it again.", file=name),
+        raise InvalidParams(
+            tr(
+                "The model folder {folder} has a {file} that is not JSON: download it again.",
+                file=name,
+                folder=str(folder),
+            ),
             field,
         ) from error
     if not isinstance(contents, dict):
-        raise _error(
-            folder,
-            tr("The model folder {folder} has a {file} that is not a JSON object: download it again.", file=name),
+        raise InvalidParams(
+            tr(
+                "The model folder {folder} has a {file} that is not a JSON object: download it again.",
+                file=name,
+                folder=str(folder),
+            ),
             field,
         )
     return contents
@@ -228,13 +259,9 @@ def _unreadable(folder: Path, name: str, error: OSError, field: str | None) -> I
         "The model folder {folder} has an unreadable {file} ({reason}): check its permissions.",
         file=name,
         reason=_os_message(error),
+        folder=str(folder),
     )
-    return _error(folder, text, field)
-
-
-def _error(folder: Path, text: Text, field: str | None) -> InvalidParams:
-    """The error with that text, in which `{folder}` is the folder."""
-    return InvalidParams(replace(text, values=(*text.values, ("folder", str(folder)))), field)
+    return InvalidParams(text, field)
 
 
 def _os_message(error: OSError) -> str:

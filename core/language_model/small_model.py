@@ -131,4 +131,4 @@ def _read(folder: Path, config: ModelConfig) -> SmallModel:
 
 
 def _name(config: ModelConfig) -> str:
-    return f"small model, seed {config.seed}"
+    return f"small-model-{config.seed}"

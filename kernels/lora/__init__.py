@@ -1,1 +1,2 @@
-"""Products with a frozen weight and a low-rank update of it (LoRA), and AdaLoRA's importance: what runs is in `api`."""
+"""Products with a frozen weight plus a low-rank update (LoRA), and AdaLoRA's importance. The entry points are in
+`api`."""

@@ -1,4 +1,4 @@
-"""One entry to LoRA's products and AdaLoRA's importance. What ran is what was requested: no silent fallback."""
+"""The entry points to LoRA's products and AdaLoRA's importance. They run the requested implementation or raise."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def lora_linear(
 ) -> torch.Tensor:
     """x Wᵀ + scaling (x Aᵀ) Bᵀ (Hu et al. 2021, LoRA, equation 3): [rows, out], in the dtype of x.
 
-    x [rows, in], weight [out, in], a [rank, in], b [out, rank], of one dtype: float32, float16 or bfloat16; rank 1 to
-    64. Sums are float32; the fused kernel rounds scaling (x Aᵀ) to the dtype once and the output once. `down` is
-    where that kernel takes x Aᵀ, `tiling.choose_down` unless given. Differentiable in x, a and b (TRITON_UNFUSED is
-    not): the weight is frozen and gets no gradient.
+    x [rows, in], weight [out, in], a [rank, in] and b [out, rank] have the same dtype: float32, float16 or bfloat16.
+    The rank is 1 to 64. Sums are float32; the fused kernel rounds scaling (x Aᵀ) once and the output once. `down` says
+    where that kernel computes x Aᵀ; the default is `tiling.choose_down`. Differentiable in x, a and b, except for
+    TRITON_UNFUSED. The weight is frozen and gets no gradient.
 
-    Raises InvalidInputs for what is not defined, Unavailable when `impl` cannot run here. Triton kernels need a GPU,
-    unless something intercepts their launches, backward ones too, to execute them on CPU tensors.
+    Raises InvalidInputs for invalid inputs, Unavailable if `impl` cannot run here. Triton kernels need a GPU, unless
+    their launches (including backward) are intercepted and executed on CPU tensors.
     """
     impl = Impl(impl)
     check_linear(x, weight, a, b, (x, a, b) if impl is Impl.TRITON_UNFUSED else ())
@@ -43,7 +43,7 @@ def lora_linear(
     if impl is Impl.PEFT:
         return lora_linear_peft(x, weight, a, b, scaling)
     with launching(x.device):
-        # Imported late: Triton is not made for every platform, and the other implementations do without it.
+        # Imported late, because Triton does not exist for every platform and the other implementations do not need it.
         if impl is Impl.TRITON_UNFUSED:
             from kernels.lora.triton.unfused import lora_linear_unfused
 
@@ -63,11 +63,11 @@ def lora_linear_nf4(
     impl: Impl = Impl.TRITON,
     down: Down | None = None,
 ) -> torch.Tensor:
-    """`lora_linear` with a weight in NF4 (QLoRA, Dettmers et al. 2023, equation 5), nested scales or not.
+    """`lora_linear` with a weight in NF4 (QLoRA, Dettmers et al. 2023, equation 5), with or without nested scales.
 
-    The restored weights are rounded to the dtype of x, forward and backward; TRITON restores them tile by tile on the
-    chip, TORCH and PEFT (bitsandbytes' product, in bfloat16) beforehand. TRITON needs rows of whole blocks. Raises as
-    `lora_linear` does.
+    The dequantized weights are rounded to the dtype of x in forward and backward. TRITON dequantizes them tile by tile
+    on chip; TORCH and PEFT (bitsandbytes' product in bfloat16) do it beforehand. TRITON needs rows of whole blocks.
+    Raises the same errors as `lora_linear`.
     """
     impl = Impl(impl)
     check_nf4(x, quantized, a, b, impl)
@@ -92,15 +92,15 @@ def update_importance(
     beta2: float,
     impl: Impl = Impl.TRITON,
 ) -> None:
-    """AdaLoRA's averages of importance, in place (Zhang et al. 2023, equations 8 to 10):
+    """Updates AdaLoRA's importance averages in place (Zhang et al. 2023, equations 8 to 10):
 
     importance I = |value * gradient|, sensitivity = beta1 sensitivity + (1 - beta1) I, then
-    uncertainty = beta2 uncertainty + (1 - beta2) |I - sensitivity| with the new sensitivity. The score of an entry is
-    the product of the two (equation 11).
+    uncertainty = beta2 uncertainty + (1 - beta2) |I - sensitivity| with the new sensitivity. The score of an element
+    is the product of the two (equation 11).
 
-    Four contiguous tensors of as many elements and one dtype: of one matrix, or the flat storage that all matrices
-    share (one launch either way). Each operation is rounded to the dtype, as in PEFT's RankAllocator: the same bits.
-    Raises InvalidInputs, Unavailable as `lora_linear` does.
+    Takes four contiguous tensors with the same number of elements and the same dtype: one matrix, or flat storage
+    shared by all matrices (one launch in both cases). Every operation is rounded to the dtype, so the bits are those of
+    PEFT's RankAllocator. Raises the same errors as `lora_linear`.
     """
     impl = Impl(impl)
     check_importance(values, gradients, sensitivity, uncertainty, beta1, beta2)
@@ -109,7 +109,7 @@ def update_importance(
     if impl is Impl.PEFT:
         return update_importance_peft(values, gradients, sensitivity, uncertainty, beta1, beta2)
     if impl is Impl.TRITON_UNFUSED:
-        raise InvalidInputs("The importance update has no unfused Triton kernels: ask for triton, torch or peft.")
+        raise InvalidInputs("The importance update has no unfused Triton kernels: use triton, torch or peft.")
     with launching(values.device):
         from kernels.lora.triton.importance import update_importance_triton
 
@@ -118,4 +118,4 @@ def update_importance(
 
 def _check_down(down: Down | None, impl: Impl) -> None:
     if down is not None and impl is not Impl.TRITON:
-        raise InvalidInputs(f"`down` is a choice of the fused kernel, not of {impl.value}: leave it out.")
+        raise InvalidInputs("`down` applies only to the fused kernel, not to {impl}: leave it out.", impl=impl.value)

@@ -1,7 +1,8 @@
-"""The fused product with its backward: dx fused as the forward is, dA and dB from what is [rows, rank], no dW.
+"""The fused product with its backward pass: dx is fused like the forward pass, dA and dB use [rows, rank] tensors, and
+there is no dW.
 
 With u = s x Aᵀ and v = s dy B, both [rows, rank]:  y = x Wᵀ + u Bᵀ,  dx = dy W + v A,  dA = vᵀ x,  dB = dyᵀ u.
-Only x and u are kept for it.
+Only x and u are saved for the backward pass.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Weight = torch.Tensor | Quantized
 def fused_lora(
     x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, weight: Weight, scaling: float, down: Down | None
 ) -> torch.Tensor:
-    """x Wᵀ + scaling (x Aᵀ) Bᵀ on tensors already checked by `api`, differentiable in x, a and b."""
+    """x Wᵀ + scaling (x Aᵀ) Bᵀ on tensors that `api` has checked; differentiable in x, a and b."""
     down = None if down is None else Down(down)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, a, b)):
         out: torch.Tensor = _FusedLora.apply(x, a, b, weight, scaling, down)  # type: ignore[no-untyped-call]
@@ -70,7 +71,7 @@ def _product(
     transposed: bool,
     keep: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The product with the weight, or with its transpose, and scaling (x Aᵀ) [rows, rank] where it is kept."""
+    """The product with the weight or its transpose, and scaling (x Aᵀ) [rows, rank] if it is kept."""
     choose = choose_nf4_tiling if isinstance(weight, Quantized) else choose_tiling
     tiling = choose(element_bytes=x.element_size(), target=device_target(x.device))
     if down is None:

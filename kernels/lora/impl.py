@@ -1,4 +1,4 @@
-"""The implementations of LoRA's products by name, and where each can run."""
+"""The implementations of LoRA's products by name, and where they can run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kernels.launching import triton_unavailable
 
 
 class Impl(StrEnum):
-    """TRITON: one kernel. TRITON_UNFUSED: PEFT's steps, a kernel each, so that their bytes can be traced beside it;
-    forward only. TORCH: the base product, and the low-rank one added in place. PEFT: the library's own layer."""
+    """TRITON: one kernel. TRITON_UNFUSED: one kernel per step of PEFT, to trace their bytes for comparison; forward
+    only. TORCH: the base product, with the low-rank product added in place. PEFT: the library's own layer."""
 
     TRITON = "triton"
     TRITON_UNFUSED = "triton-unfused"
@@ -22,10 +22,10 @@ class Impl(StrEnum):
 
 
 class Down(StrEnum):
-    """Where the fused product takes x Aᵀ.
+    """Where the fused product computes x Aᵀ.
 
-    IN_LOOP: a narrow tile beside the big one, from the same tile of x: x is read once, and each column of tiles
-    computes it again, rank / (columns of a tile) more work. BEFORE: a small kernel of its own reads x once more.
+    IN_LOOP: in a narrow tile next to the large one, from the same tile of x. x is read once, but every column of tiles
+    computes x Aᵀ again: rank / (columns per tile) more work. BEFORE: in a separate small kernel, which reads x again.
     """
 
     IN_LOOP = "in-loop"

@@ -1,4 +1,4 @@
-"""What PEFT does, by PEFT itself: the peer that results and times are compared with."""
+"""The same operations by PEFT itself, as a peer for comparing results and times."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def _require(device: torch.device) -> None:
 
 
 def peft_layer(rank: int, out_features: int, in_features: int, scaling: float) -> Any:
-    """peft.tuners.lora.Linear over a torch.nn.Linear without bias, on the meta device: its parameters are still to
-    be given, under the names of `peft_parameters`."""
+    """peft.tuners.lora.Linear around a torch.nn.Linear without bias, on the meta device. Its parameters must be set by
+    the names of `peft_parameters`."""
     from peft import LoraConfig
     from peft.tuners.lora import Linear
 
@@ -40,7 +40,7 @@ def peft_parameters(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> d
 
 
 def peft_module(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float) -> Any:
-    """The layer as a training loop has it, with these tensors as its parameters; the weight is frozen."""
+    """The layer as in a training loop, with these tensors as parameters and a frozen weight."""
     layer = peft_layer(a.shape[0], weight.shape[0], weight.shape[1], scaling)
     layer.load_state_dict(peft_parameters(weight, a, b), assign=True)
     layer.base_layer.weight.requires_grad_(False)
@@ -59,8 +59,8 @@ def lora_linear_peft(
 def lora_linear_nf4_peft(
     x: torch.Tensor, quantized: Quantized, a: torch.Tensor, b: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    """The steps of peft.tuners.lora.bnb.Linear4bit.forward, whose base layer owns its weights and cannot be given
-    these: bitsandbytes' product, cloned, then the sum."""
+    """The steps of peft.tuners.lora.bnb.Linear4bit.forward: bitsandbytes' product, cloned, then the sum. PEFT's layer
+    itself owns its weights and cannot use these."""
     _require(x.device)
     base = matmul_peer(x, quantized).clone()
     return base + torch.nn.functional.linear(torch.nn.functional.linear(x, a), b) * scaling
@@ -74,14 +74,14 @@ def update_importance_peft(
     beta1: float,
     beta2: float,
 ) -> None:
-    """By RankAllocator.update_ipt, which keeps averages of its own: they are put in and copied out."""
+    """Uses RankAllocator.update_ipt. It has its own averages, so the tensors are set there and copied back."""
     _require(values.device)
     from peft.tuners.adalora import RankAllocator
 
     name = f"lora_E.{_ADAPTER}"
     parameter = torch.nn.Parameter(values.detach())
     parameter.grad = gradients.detach()
-    allocator = RankAllocator.__new__(RankAllocator)  # its constructor wants a whole model
+    allocator = RankAllocator.__new__(RankAllocator)  # its constructor needs a whole model
     allocator.adapter_name, allocator.beta1, allocator.beta2 = _ADAPTER, beta1, beta2
     allocator.ipt = {name: torch.zeros_like(parameter)}
     allocator.exp_avg_ipt, allocator.exp_avg_unc = {name: sensitivity}, {name: uncertainty}

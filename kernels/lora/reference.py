@@ -1,4 +1,4 @@
-"""LoRA's product, its gradients and AdaLoRA's averages in float64: the oracle of the others."""
+"""LoRA's product, its gradients and AdaLoRA's averages in float64: the reference for all implementations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kernels.quantization.reference import reference_dequantize
 
 
 def reference_weight(weight: torch.Tensor | Quantized) -> torch.Tensor:
-    """float64 [out, in], restored where it is quantized."""
+    """The weight as float64 [out, in], dequantized if necessary."""
     return reference_dequantize(weight) if isinstance(weight, Quantized) else weight.double()
 
 
@@ -30,7 +30,7 @@ def reference_gradients(
     *,
     scaling: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of x, A and B for an output gradient dy [rows, out], float64: the chain rule on equation 3, W frozen."""
+    """The float64 gradients of x, A and B for an output gradient dy [rows, out]: the chain rule on equation 3."""
     dy, x, a, b = (tensor.detach().double() for tensor in (dy, x, a, b))
     scaled_dy_b = scaling * dy @ b
     return dy @ reference_weight(weight) + scaled_dy_b @ a, scaled_dy_b.T @ x, scaling * dy.T @ (x @ a.T)

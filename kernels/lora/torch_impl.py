@@ -1,4 +1,4 @@
-"""LoRA's products and AdaLoRA's averages in plain torch operations; autograd differentiates them."""
+"""LoRA's products and AdaLoRA's averages in plain PyTorch operations; autograd differentiates them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from kernels.quantization.torch_impl import dequantize_torch
 def lora_linear_torch(
     x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    """The low-rank product is added in the epilogue of its own product: three passes over what is [rows, out], not
-    the seven of `base + low_rank * scaling`."""
+    """Adds the low-rank product in the epilogue of its own matrix product: three passes over [rows, out] tensors
+    instead of the seven of `base + low_rank * scaling`."""
     return torch.addmm(x @ weight.T, x @ a.T, b.T, alpha=scaling)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from core.contracts.claims import Claim, Finding, Verdict
 from core.contracts.text import Text, listed, sentences, tr, verbatim
 from core.topics.fine_tuning.methods import METHODS, MethodId
-from core.topics.fine_tuning.result import FineTuningResult
+from core.topics.fine_tuning.result import EVIDENCE_KINDS, FineTuningResult
 
 _PREFIX, _PROMPT, _V2 = MethodId.PREFIX_TUNING, MethodId.PROMPT_TUNING, MethodId.P_TUNING_V2
 _QLORA = MethodId.QLORA
@@ -214,10 +214,9 @@ def v2_trains_a_tenth_to_three_percent(result: FineTuningResult) -> Finding:
 def gradients_go_through_four_bits(result: FineTuningResult) -> Finding:
     method = result.method(_QLORA)
     summary, evidence_by_kind = method.summary, {item.what: item for item in method.gradient_evidence}
-    if not evidence_by_kind or summary is None:
+    if not set(EVIDENCE_KINDS) <= set(evidence_by_kind) or summary is None:
         return not_tested(_QLORA)
-    adapters, first = evidence_by_kind["adapters"], evidence_by_kind["adapters of the first layer"]
-    weights, layer_input = evidence_by_kind["frozen 4-bit weights"], evidence_by_kind["input of a 4-bit layer"]
+    adapters, first, weights, layer_input = (evidence_by_kind[kind] for kind in EVIDENCE_KINDS)
     difference = np.nan if layer_input.max_abs_difference is None else layer_input.max_abs_difference
     if unjudged := not_comparable(result, _QLORA, (adapters.norm, first.norm, layer_input.norm, difference)):
         return unjudged

@@ -93,11 +93,22 @@ class PrefixObjective:
     base_model: float
 
 
+ADAPTERS, FIRST_ADAPTERS, FROZEN_WEIGHTS, LAYER_INPUT = EVIDENCE_KINDS = (
+    "adapters",
+    "adapters of the first layer",
+    "frozen 4-bit weights",
+    "input of a 4-bit layer",
+)
+"""Ids of the evidence about QLoRA's gradients."""
+UNSEEN_PERSON, UNSTATED_FACT = "unseen person", "untold fact"
+"""Ids of the splits of held-out rows. An unstated fact appears in no training text."""
+
+
 @dataclass(frozen=True)
 class GradientEvidence:
     """QLoRA's evidence: which tensors get gradients in one backward pass.
 
-    `what` is 'adapters', 'adapters of the first layer', 'frozen 4-bit weights' or 'input of a 4-bit layer'.
+    `what` is one of EVIDENCE_KINDS.
     `with_gradient` counts the tensors with a nonzero gradient. `max_abs_difference` compares the input's gradient with
     dy W for the dequantized W; None for the other kinds.
     """
@@ -113,7 +124,7 @@ class GradientEvidence:
 class AnsweredSample:
     """A held-out row, its expected sentence, and the answers before training and by method.
 
-    `split` is 'unseen person' or 'untold fact' (a fact that no text states).
+    `split` is UNSEEN_PERSON or UNSTATED_FACT.
     """
 
     row: str

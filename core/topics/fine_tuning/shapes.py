@@ -58,7 +58,7 @@ class Shape:
 def shape_of_small_model(config: ModelConfig = STANDARD) -> Shape:
     """The shape of the small model that the program trains itself."""
     return Shape(
-        name="small model",
+        name="small-model",
         hidden=config.hidden,
         layers=config.layers,
         heads=config.heads,

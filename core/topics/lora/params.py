@@ -197,6 +197,7 @@ class LoraParams(Params):
         *ARCHITECTURES,
         label=tr("Public model"),
         help=tr("The public model whose trainable parameters are counted."),
+        labels={name: verbatim(architecture.name) for name, architecture in ARCHITECTURES.items()},
         group=tr("Parameters by rank"),
         view_only=True,
     )

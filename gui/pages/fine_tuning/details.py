@@ -10,15 +10,18 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from core import language
 from core.contracts.result import Provenance
 from core.contracts.text import Text, sentences, tr, tr_in
 from core.format import format_quantity
+from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.plan import Plan
 from core.topics.fine_tuning.result import FineTuningResult, MethodSummary
 from gui.charts.ticks import short_quantity
 from gui.charts.token_map import TokenMap
 from gui.pages.fine_tuning import mask_pages, view_data
 from gui.pages.fine_tuning.view_data import TrainedPart
+from gui.translation import show_text
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 from gui.widgets.samples_table import SamplesTable
@@ -131,12 +134,12 @@ class VectorsView(QWidget):
 
     def draw(self, plan: Plan, run: FineTuningResult | None, method: str) -> bool:
         """Show a method. Returns whether the numbers were measured."""
-        trains = tr("{method} trains {where}.", method=view_data.label(method), where=view_data.trains_where(method))
-        self.where.setText(str(trains))
+        chosen = METHODS[MethodId(method)]
+        show_text(self.where.setText, tr("{method} trains {where}.", method=chosen.label, where=chosen.where))
         parts, measured = view_data.trained_parts(plan, run, method)
         self.table.set_rows(parts)
         evidence = sentences(view_data.objective_sentence(run, method), view_data.gradients_sentence(run, method))
-        self.evidence.setText(str(evidence))
+        show_text(self.evidence.setText, evidence)
         self.evidence.setVisible(bool(evidence))
         return measured
 
@@ -168,6 +171,7 @@ class DetailsView(Switcher):
         self._plan: Plan | None = None
         self._run: FineTuningResult | None = None
         self._method = ""
+        self._language = language.current()
         self.samples.variant_picked.connect(self._on_variant)
         self.methods.picked.connect(lambda summary: self.method_picked.emit(summary.method.value))
         self.vectors.table.picked.connect(lambda part: self.place_picked.emit(part.place))
@@ -187,8 +191,13 @@ class DetailsView(Switcher):
         if self._plan is None:
             return
         measured = None if self._run is None else self._run.measured
-        draw = (self._draw_samples, self._draw_mask, self._draw_vectors, self._draw_methods)[self.index]
-        self.provenance_changed.emit(measured if draw(self._plan) else self._provenance_without_run)
+        views = (self._draw_samples, self._draw_mask, self._draw_vectors, self._draw_methods)
+        if self._language != language.current():  # hidden views have texts of the former language too
+            self._language = language.current()
+            for draw in views:
+                draw(self._plan)
+        is_measured = views[self.index](self._plan)
+        self.provenance_changed.emit(measured if is_measured else self._provenance_without_run)
 
     @property
     def _provenance_without_run(self) -> Provenance | None:

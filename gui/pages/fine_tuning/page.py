@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 
+from core import language
 from core.contracts.result import Provenance
 from core.contracts.text import tr
 from core.topics.fine_tuning.params import FineTuningParams
@@ -54,6 +55,7 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._drawn: tuple[str, int | None] | None = None
+        self._curves_language = language.current()
         self.key_metrics, self.modules = BadgedMetrics(), ModulesView()
         step = Axis(tr("step"), steps="whole")
         self.losses = LineChart(_BEFORE_LOSSES, step, Axis(tr("training loss"), "nats"))
@@ -196,9 +198,11 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
     def _draw_curves(self) -> None:
         result = None if self.state is None else self.state.result
         steps = None if result is None else (0.0, float(result.params.steps))
-        if self.curves.index == LOSSES:
+        # In a new language the names of the hidden curves change too.
+        draw_all, self._curves_language = self._curves_language != language.current(), language.current()
+        if draw_all or self.curves.index == LOSSES:
             self.losses.set_series(view_data.losses(result, self._method), x_range=steps)
-        else:
+        if draw_all or self.curves.index == HELD_OUT:
             self.held_out.set_series(view_data.held_out_losses(result, self._method), x_range=steps)
 
     def _write_badges(self, result: FineTuningResult | None) -> None:

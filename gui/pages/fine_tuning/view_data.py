@@ -12,7 +12,17 @@ from core.contracts.text import EMPTY, Text, listed, tr, tr_in
 from core.format import format_quantity
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.plan import Plan
-from core.topics.fine_tuning.result import FineTuningResult, GradientEvidence, MethodSummary
+from core.topics.fine_tuning.result import (
+    ADAPTERS,
+    FIRST_ADAPTERS,
+    FROZEN_WEIGHTS,
+    LAYER_INPUT,
+    UNSEEN_PERSON,
+    UNSTATED_FACT,
+    FineTuningResult,
+    GradientEvidence,
+    MethodSummary,
+)
 from core.topics.fine_tuning.trained_modules import MethodCounts
 from gui.charts.series import Series, Style
 from gui.pages.fine_tuning.method_costs import MethodCost
@@ -34,15 +44,13 @@ SHORT: dict[str, Text | str] = {
     "adalora": "Ada",
 }
 _IN_LEGEND = {"prefix-tuning": "Prefix", "prompt-tuning": "Prompt", "p-tuning-v2": "P-v2"}
-_SPLIT_LABELS = {"unseen person": tr("unseen person"), "untold fact": tr("unstated fact")}
-"""Labels of the ids of `AnsweredSample.split`."""
+_SPLIT_LABELS = {UNSEEN_PERSON: tr("unseen person"), UNSTATED_FACT: tr("unstated fact")}
 _EVIDENCE_LABELS = {
-    "adapters": tr("adapters"),
-    "adapters of the first layer": tr("adapters of the first layer"),
-    "frozen 4-bit weights": tr("frozen 4-bit weights"),
-    "input of a 4-bit layer": tr("input of a 4-bit layer"),
+    ADAPTERS: tr("adapters"),
+    FIRST_ADAPTERS: tr("adapters of the first layer"),
+    FROZEN_WEIGHTS: tr("frozen 4-bit weights"),
+    LAYER_INPUT: tr("input of a 4-bit layer"),
 }
-"""Labels of the ids of `GradientEvidence.what`."""
 
 Run = FineTuningResult | None
 

@@ -66,34 +66,40 @@ class Details(Switcher):
     def draw(self, plan: Plan, result: LoraResult | None, matrix: int, step: int) -> None:
         """Show a matrix (its index) at a step of the last run, if there is one."""
         before, self._shown = self._shown, (plan, result, matrix, step)
-        drawn_in, self._language = self._language, language.current()
         same = before is not None and before[0] is plan and before[1] is result and before[2:] == (matrix, step)
-        if not same or drawn_in != self._language:
+        if self._language != language.current():  # hidden pictures have texts of the former language too
+            self._language = language.current()
+            for index in range(KERNEL + 1):
+                self._draw_picture(index)
+        elif not same:
             self._draw()
 
     def select_triplet(self, triplet: int | None) -> None:
         self.triplets.select_triplet(triplet)
 
     def _draw(self) -> None:
+        if self._shown is not None:
+            self.provenance_changed.emit(self._draw_picture(self.index))
+
+    def _draw_picture(self, index: int) -> Provenance | None:
+        """Draw one picture and return its provenance."""
         if self._shown is None:
-            return
+            return None
         plan, result, matrix, step = self._shown
         measured = None if result is None else result.measured
-        if self.index == TRIPLETS:
-            provenance = measured if self._draw_triplets(result, matrix, step) else None
-        elif self.index == PICTURES:
-            provenance = measured if self._draw_pictures(result, matrix) else None
-        elif self.index == SPECTRUM:
-            provenance = measured if self._draw_spectrum(result, matrix) else None
-        elif self.index == SIZE:
+        if index == TRIPLETS:
+            return measured if self._draw_triplets(result, matrix, step) else None
+        if index == PICTURES:
+            return measured if self._draw_pictures(result, matrix) else None
+        if index == SPECTRUM:
+            return measured if self._draw_spectrum(result, matrix) else None
+        if index == SIZE:
             self._draw_size(plan)
-            provenance = Provenance.MODELLED
-        elif self.index == TEXT:
+            return Provenance.MODELLED
+        if index == TEXT:
             self.text.set_samples(*view_data.text_samples(result))
-            provenance = None if self.text.is_empty else measured
-        else:
-            provenance = self.kernel.draw(result)
-        self.provenance_changed.emit(provenance)
+            return None if self.text.is_empty else measured
+        return self.kernel.draw(result)
 
     def _draw_triplets(self, result: LoraResult | None, index: int, step: int) -> bool:
         frames = None if result is None or result.history is None else result.history.frames

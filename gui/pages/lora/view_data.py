@@ -112,7 +112,7 @@ def phase_marks(schedule: Schedule) -> list[Mark]:
     """Marks at the start and at the end of pruning."""
     end = schedule.last_allocation
     return [
-        Mark(float(schedule.tinit), f"tinit {schedule.tinit}"),
+        Mark(float(schedule.tinit), str(tr("tinit until {step}", step=schedule.tinit))),
         Mark(float(end), str(tr("tfinal from {step}", step=end))),
     ]
 

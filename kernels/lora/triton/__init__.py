@@ -1,1 +1,1 @@
-"""The Triton kernels of LoRA's products and of AdaLoRA's importance, with the steps that they share."""
+"""The Triton kernels of LoRA's products and AdaLoRA's importance, with their shared steps."""

@@ -1,8 +1,8 @@
-"""x Wᵀ + s (x Aᵀ) Bᵀ in one kernel: the big product left whole, the rank-r part beside it and in its epilogue.
+"""x Wᵀ + s (x Aᵀ) Bᵀ in one kernel: the large product, with the rank-r part next to it and in its epilogue.
 
-The same kernel gives the gradient of x, dy W + s (dy B) A, with W, B and A transposed, which is only a matter of
-strides. PEFT reads x twice, and reads or writes what is [rows, out] six more times: the product with B is written, its
-scaling read and written, the sum reads two and writes one.
+The same kernel computes the gradient of x, dy W + s (dy B) A, with W, B and A transposed by strides. PEFT reads x twice
+and makes six more passes over [rows, out] tensors: it writes the product with B, reads and writes it for the scaling,
+and the sum reads two tensors and writes one.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
@@ -28,11 +28,11 @@ def fused_linear_kernel(
     ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr, RANK: tl.constexpr, GROUP: tl.constexpr,
     WHOLE: tl.constexpr, IN_LOOP: tl.constexpr,
 ):  # fmt: skip
-    """A [ROWS, COLS] tile of the output a program. Grid (tiles,).
+    """One [ROWS, COLS] tile of the output per program. Grid (tiles,).
 
-    x [rows_total, depth], weight [cols_total, depth], a [rank, depth], b [cols_total, rank] by their strides; down
-    [rows_total, rank], scaling (x Aᵀ), is written (IN_LOOP, unless None) or read. RANK 0: no low-rank part at all.
-    WHOLE: rows, columns and depth fill their tiles.
+    x [rows_total, depth], weight [cols_total, depth], a [rank, depth] and b [cols_total, rank] have any strides. down
+    [rows_total, rank] is scaling (x Aᵀ): written with IN_LOOP (unless None), else read. RANK 0 means no low-rank part.
+    WHOLE means that rows, columns and depth are multiples of the tile sizes.
     """
     row_tile, col_tile = tile_of_program(rows_total, cols_total, ROWS, COLS, GROUP)
     rows = row_tile * ROWS + tl.arange(0, ROWS)
@@ -75,16 +75,17 @@ def fused_linear(
     scaled_down: torch.Tensor | None,
     tiling: Tiling,
 ) -> torch.Tensor:
-    """[rows, cols], contiguous. weight [cols, depth], a [rank, depth] and b [cols, rank] may be views of any strides.
+    """The product, contiguous [rows, cols]. weight [cols, depth], a [rank, depth] and b [cols, rank] may have any
+    strides.
 
-    `scaled_down` [rows, rank], in the dtype of x and contiguous, holds scaling (x Aᵀ): to be read for Down.BEFORE, to
-    be written for IN_LOOP, which does without it when it is None.
+    `scaled_down` [rows, rank] is scaling (x Aᵀ), contiguous in the dtype of x. Down.BEFORE reads it; IN_LOOP writes it
+    unless it is None.
     """
     return _launch(x, weight, a, b, scaling, rank_columns(a.shape[0]), down, scaled_down, tiling)
 
 
 def plain_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """x Wᵀ [rows, cols] by the same tiles, without a low-rank part."""
+    """x Wᵀ [rows, cols] with the same tiles, without a low-rank part."""
     tiling = choose_tiling(element_bytes=x.element_size(), target=device_target(x.device))
     return _launch(x, weight, weight, weight, 1.0, 0, Down.BEFORE, None, tiling)
 

@@ -1,4 +1,4 @@
-"""The fused product with NF4 weights: each tile of codes becomes weights on the chip, forward and backward."""
+"""The fused product with NF4 weights. Each tile of codes is dequantized on chip, in forward and backward."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -26,22 +26,26 @@ def restored_tile(
     BLOCK_SIZE: tl.constexpr, NESTED_BLOCK: tl.constexpr, SHARED: tl.constexpr,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """float32 [HEIGHT, WIDTH]: columns `first` and on of some rows of the weight, zeros beyond it.
+    """A dequantized tile of the weight, float32 [HEIGHT, WIDTH], from column `first` of the given rows; zero out of
+    bounds.
 
-    A row is `row_groups` groups of SHARED weights that share a scale.
+    A row consists of `row_groups` groups of SHARED weights with the same scale.
     """
-    width, row_words = row_groups * SHARED, row_groups * (SHARED // 8)  # so that it is known how far rows are aligned
+    width, row_words = (
+        row_groups * SHARED,
+        row_groups * (SHARED // 8),
+    )  # so that the compiler knows the alignment of rows
     row_starts = weight_rows.to(tl.int64) * row_words
     in_rows = (weight_rows < weight_rows_total)[:, None]
-    at_words = first // 8 + tl.arange(0, WIDTH // 8)
-    words = lookup.load(words_ptr + row_starts[:, None] + at_words[None, :], in_rows & (at_words < row_words)[None, :])
+    columns = first // 8 + tl.arange(0, WIDTH // 8)
+    words = lookup.load(words_ptr + row_starts[:, None] + columns[None, :], in_rows & (columns < row_words)[None, :])
     groups = first + tl.arange(0, WIDTH // SHARED) * SHARED
     blocks = (row_starts[:, None] * 8 + groups[None, :]) // BLOCK_SIZE
     scale = load_scale(
         absmax_ptr, nested_codes_ptr, nested_levels_ptr, offset_ptr, blocks,
         in_rows & (groups < width)[None, :], NESTED_BLOCK,
     )  # fmt: skip
-    # Out of bounds a nested scale is its offset, not zero: what it is multiplied with there is zero on the other side.
+    # Out of bounds a nested scale is its offset and not zero, but the other operand is zero there.
     weights = look_up(levels, tl.reshape(nibbles(words), [HEIGHT, WIDTH]))
     return tl.reshape(tl.reshape(weights, [HEIGHT, WIDTH // SHARED, SHARED]) * scale[:, :, None], [HEIGHT, WIDTH])
 
@@ -56,9 +60,9 @@ def fused_linear_nf4_kernel(
     ROWS: tl.constexpr, COLS: tl.constexpr, DEPTH: tl.constexpr, RANK: tl.constexpr, GROUP: tl.constexpr,
     WHOLE: tl.constexpr, IN_LOOP: tl.constexpr,
 ):  # fmt: skip
-    """A [ROWS, COLS] tile of the output a program, as `fused_linear_kernel` gives it. Grid (tiles,).
+    """One [ROWS, COLS] tile of the output per program, as in `fused_linear_kernel`. Grid (tiles,).
 
-    The weight is [cols_total, depth] as stored, or, TRANSPOSED, [depth, cols_total]: the gradient of x. Restored
+    The stored weight is [cols_total, depth], or [depth, cols_total] if TRANSPOSED, for the gradient of x. Dequantized
     weights are rounded to the dtype of x.
     """
     row_tile, col_tile = tile_of_program(rows_total, cols_total, ROWS, COLS, GROUP)
@@ -110,7 +114,7 @@ def fused_linear_nf4(
     tiling: Tiling,
     transposed: bool,
 ) -> torch.Tensor:
-    """`fused_linear` with the quantized weight, or with its transpose."""
+    """`fused_linear` with the quantized weight or its transpose."""
     rows, depth = x.shape
     cols, width = quantized.shape[1 if transposed else 0], quantized.shape[1]
     shared = min(tiling.cols if transposed else tiling.depth, quantized.block_size)

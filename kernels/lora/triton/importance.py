@@ -1,4 +1,4 @@
-"""AdaLoRA's averages of importance in one pass: four tensors read, two written, where PEFT makes a dozen passes."""
+"""AdaLoRA's importance averages in one pass: reads four tensors and writes two. PEFT makes about twelve passes."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -14,7 +14,7 @@ _BLOCK = 1024
 
 @triton.jit
 def rounded(x, like_ptr):
-    """float32, as exact as the dtype behind the pointer: what torch keeps between two operations."""
+    """x as float32, rounded to the dtype behind the pointer, as torch does between two operations."""
     return x.to(like_ptr.dtype.element_ty).to(tl.float32)
 
 
@@ -24,7 +24,7 @@ def importance_kernel(
     beta1, one_less_beta1, beta2, one_less_beta2,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """BLOCK entries per program. Grid (blocks,). Every operation is rounded apart, in PEFT's order."""
+    """BLOCK elements per program. Grid (blocks,). Every operation is rounded separately, in PEFT's order."""
     offsets = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = offsets < elements
     value = tl.load(values_ptr + offsets, mask=inside, other=0).to(tl.float32)

@@ -1,4 +1,4 @@
-"""The products that only rank columns come out of: s x Aᵀ, and the gradients of A and B."""
+"""The products whose result has only `rank` columns: s x Aᵀ, and the gradients of A and B."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -15,9 +15,9 @@ _DOWN_ROWS = 64
 _DOWN_DEPTH = 64
 _GRADIENT_COLS = 64
 _GRADIENT_DEPTH = 64
-_RANK_OF_FOUR_WARPS = 32
-_LEAST_ROWS_OF_A_PART = 512
-_MOST_PARTS = 32
+_MAX_RANK_FOR_FOUR_WARPS = 32
+_MIN_ROWS_PER_PART = 512
+_MAX_PARTS = 32
 
 
 @triton.jit
@@ -25,7 +25,7 @@ def down_kernel(
     x_ptr, a_ptr, out_ptr, rows_total, depth, rank, scaling, stride_xm, stride_xk, stride_ar, stride_ak,
     ROWS: tl.constexpr, DEPTH: tl.constexpr, RANK: tl.constexpr,
 ):  # fmt: skip
-    """ROWS rows of scaling (x Aᵀ) [rows_total, rank] a program, summed in float32. Grid (row tiles,)."""
+    """ROWS rows of scaling (x Aᵀ) [rows_total, rank] per program, summed in float32. Grid (row tiles,)."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     along, ranks = tl.arange(0, DEPTH), tl.arange(0, RANK)
     x_ptrs = x_ptr + rows.to(tl.int64)[:, None] * stride_xm + along[None, :] * stride_xk
@@ -49,9 +49,10 @@ def rank_gradient_kernel(
     stride_wm, stride_wn, stride_pp, stride_pn, stride_pr,
     COLS: tl.constexpr, DEPTH: tl.constexpr, RANK: tl.constexpr,
 ):  # fmt: skip
-    """wideᵀ narrow over a part of the rows: COLS x rank of it a program, float32. Grid (column tiles, parts).
+    """wideᵀ narrow over one part of the rows: COLS x rank values per program, float32. Grid (column tiles, parts).
 
-    narrow [rows_total, rank] is contiguous, wide [rows_total, cols_total]; a part's result is [cols_total, rank].
+    narrow [rows_total, rank] is contiguous; wide is [rows_total, cols_total]. The result of a part is
+    [cols_total, rank].
     """
     cols = tl.program_id(0) * COLS + tl.arange(0, COLS)
     first = tl.program_id(1) * rows_of_part
@@ -78,8 +79,8 @@ def scaled_down_product(x: torch.Tensor, a: torch.Tensor, scaling: float) -> tor
     """scaling (x Aᵀ), [rows, rank] in the dtype of x. a [rank, depth] may be a view of any strides."""
     (rows, depth), rank = x.shape, a.shape[0]
     out = torch.empty(rows, rank, dtype=x.dtype, device=x.device)
-    # More warps where four would spill: wide tiles, and float32, whose operands are kept in registers.
-    warps = 8 if rank > _RANK_OF_FOUR_WARPS or x.element_size() == 4 else 4
+    # Wide tiles need more warps, because four would spill. So does float32, whose operands stay in registers.
+    warps = 8 if rank > _MAX_RANK_FOR_FOUR_WARPS or x.element_size() == 4 else 4
     down_kernel[(triton.cdiv(rows, _DOWN_ROWS),)](
         x, a, out, rows, depth, rank, scaling, *x.stride(), *a.stride(),
         ROWS=_DOWN_ROWS, DEPTH=_DOWN_DEPTH, RANK=rank_columns(rank), num_warps=warps, num_stages=3,
@@ -88,13 +89,13 @@ def scaled_down_product(x: torch.Tensor, a: torch.Tensor, scaling: float) -> tor
 
 
 def rank_gradient(narrow: torch.Tensor, wide: torch.Tensor, *, rank_first: bool) -> torch.Tensor:
-    """narrowᵀ wide [rank, cols] where `rank_first`, else its transpose [cols, rank]: in the dtype of `wide`.
+    """narrowᵀ wide [rank, cols] if `rank_first`, else its transpose [cols, rank], in the dtype of `wide`.
 
-    narrow [rows, rank], wide [rows, cols]. Long sums are cut into parts that run side by side, in float32, added in
-    one order: the same bits every time.
+    narrow is [rows, rank], wide [rows, cols]. Long sums are split into parts that run in parallel in float32 and are
+    added in a fixed order, so the result is always bit-equal.
     """
     (rows, rank), cols = narrow.shape, wide.shape[1]
-    parts = max(1, min(_MOST_PARTS, rows // _LEAST_ROWS_OF_A_PART))
+    parts = max(1, min(_MAX_PARTS, rows // _MIN_ROWS_PER_PART))
     rows_of_part = triton.cdiv(triton.cdiv(rows, parts), _GRADIENT_DEPTH) * _GRADIENT_DEPTH
     parts = triton.cdiv(rows, rows_of_part)
     shape = (parts, rank, cols) if rank_first else (parts, cols, rank)

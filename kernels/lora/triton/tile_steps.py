@@ -1,4 +1,4 @@
-"""Steps that the fused products share: which tile a program has, the low-rank part of a tile, writing it."""
+"""Steps shared by the fused products: the tile of a program, the low-rank part of a tile, and the store."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -11,7 +11,7 @@ import triton.language as tl
 
 @triton.jit
 def load(ptrs, in_bounds, WHOLE: tl.constexpr):
-    """Zeros out of bounds; WHOLE: everything is in bounds, and accesses stay wide."""
+    """Loads values, zero out of bounds. WHOLE means that all are in bounds, so accesses stay wide."""
     if WHOLE:
         values = tl.load(ptrs)
     else:
@@ -21,7 +21,8 @@ def load(ptrs, in_bounds, WHOLE: tl.constexpr):
 
 @triton.jit
 def tile_of_program(rows_total, cols_total, ROWS: tl.constexpr, COLS: tl.constexpr, GROUP: tl.constexpr):
-    """(row tile, column tile): GROUP row tiles go down each column of tiles together, and share its weights."""
+    """(row tile, column tile) of this program. GROUP row tiles go through each column of tiles together and share its
+    weights."""
     row_tiles, col_tiles = tl.cdiv(rows_total, ROWS), tl.cdiv(cols_total, COLS)
     program = tl.program_id(0)
     first_row_tile = program // (GROUP * col_tiles) * GROUP
@@ -35,15 +36,15 @@ def scaled_down_tile(
     x_a, down_ptr, rows, rows_total, rank, scaling, col_tile,
     RANK: tl.constexpr, IN_LOOP: tl.constexpr,
 ):  # fmt: skip
-    """scaling (x Aᵀ) [ROWS, RANK] in the dtype of x: `x_a` in the loop, kept at `down_ptr` if there is one, or read
-    from there."""
+    """scaling (x Aᵀ) [ROWS, RANK] in the dtype of x. With IN_LOOP it is computed from `x_a` and stored at `down_ptr`
+    unless that is None; else it is loaded from there."""
     ranks = tl.arange(0, RANK)
     inside = (rows < rows_total)[:, None] & (ranks < rank)[None, :]
     offsets = rows.to(tl.int64)[:, None] * rank + ranks[None, :]
     if IN_LOOP:
         down = x_a * scaling
         if down_ptr is not None:
-            # Every column of tiles has computed it; the first writes it.
+            # Every column of tiles computes it; the first one stores it.
             tl.store(down_ptr + offsets, down.to(down_ptr.dtype.element_ty), mask=inside & (col_tile == 0))
     else:
         down = tl.load(down_ptr + offsets, mask=inside, other=0)
@@ -52,7 +53,7 @@ def scaled_down_tile(
 
 @triton.jit
 def add_up_tile(total, down, b_ptr, cols, cols_total, rank, stride_bn, stride_br, RANK: tl.constexpr):
-    """total [ROWS, COLS] + down Bᵀ, summed in the same float32 tile."""
+    """total [ROWS, COLS] + down Bᵀ, accumulated in the same float32 tile."""
     ranks = tl.arange(0, RANK)
     inside = (ranks < rank)[:, None] & (cols < cols_total)[None, :]
     b = tl.load(b_ptr + ranks[:, None] * stride_br + cols[None, :].to(tl.int64) * stride_bn, mask=inside, other=0)
@@ -61,7 +62,7 @@ def add_up_tile(total, down, b_ptr, cols, cols_total, rank, stride_bn, stride_br
 
 @triton.jit
 def store_tile(out_ptr, total, rows, cols, rows_total, cols_total, WHOLE: tl.constexpr):
-    """Rounds a tile of the contiguous output once, and writes it."""
+    """Rounds a tile of the contiguous output once and stores it."""
     out_ptrs = out_ptr + rows.to(tl.int64)[:, None] * cols_total + cols[None, :]
     values = total.to(out_ptr.dtype.element_ty)
     if WHOLE:

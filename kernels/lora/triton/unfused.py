@@ -1,7 +1,7 @@
-"""PEFT's steps, a Triton kernel each, with the tiles of the fused one: what the fusion saves is traced against this.
+"""PEFT's steps with one Triton kernel each and the tiles of the fused kernel. Traced to show what fusion saves.
 
-On a GPU PEFT's products are cuBLAS's, with tiles of their own; what its steps cannot avoid is the same: x read once
-more, and six more reads or writes of what is [rows, out].
+On a GPU, PEFT's products come from cuBLAS with other tiles. The unavoidable traffic is the same: x is read once more,
+and there are six more passes over [rows, out] tensors.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
@@ -39,7 +39,7 @@ def sum_kernel(x_ptr, y_ptr, out_ptr, elements, BLOCK: tl.constexpr):
 def lora_linear_unfused(
     x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    """result + lora_B(lora_A(x)) * scaling, as peft.tuners.lora.Linear.forward writes it."""
+    """result + lora_B(lora_A(x)) * scaling, as in peft.tuners.lora.Linear.forward."""
     base = plain_linear(x, weight)
     low_rank = plain_linear(scaled_down_product(x, a, 1.0), b)
     scaled, out = torch.empty_like(base), torch.empty_like(base)

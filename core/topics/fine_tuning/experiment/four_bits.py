@@ -16,7 +16,7 @@ from core.language_model.data import Batch, batch_loss
 from core.language_model.libraries import import_peft, silent_transformers
 from core.language_model.model import linear_names
 from core.language_model.torch_state import seeded
-from core.topics.fine_tuning.result import GradientEvidence
+from core.topics.fine_tuning.result import ADAPTERS, FIRST_ADAPTERS, FROZEN_WEIGHTS, LAYER_INPUT, GradientEvidence
 from core.topics.fine_tuning.trained_modules import NF4_BLOCK, NF4_NESTED_BLOCK
 from kernels.quantization.api import dequantize, quantize
 from kernels.quantization.formats import FormatId
@@ -94,9 +94,9 @@ def gradient_evidence(model: Any, batch: Batch) -> tuple[GradientEvidence, ...]:
     adapters = [weight for name, weight in model.named_parameters() if weight.requires_grad]
     first_layer = [weight for name, weight in model.named_parameters() if weight.requires_grad and ".0." in name]
     evidence = (
-        _evidence("adapters", (weight.grad for weight in adapters)),
-        _evidence("adapters of the first layer", (weight.grad for weight in first_layer)),
-        _evidence("frozen 4-bit weights", (layer.weight.grad for layer in layers)),  # type: ignore[misc]
+        _evidence(ADAPTERS, (weight.grad for weight in adapters)),
+        _evidence(FIRST_ADAPTERS, (weight.grad for weight in first_layer)),
+        _evidence(FROZEN_WEIGHTS, (layer.weight.grad for layer in layers)),  # type: ignore[misc]
         _layer_input_gradient(layers[0]),
     )
     model.zero_grad()
@@ -111,7 +111,7 @@ def _layer_input_gradient(layer: nn.Module) -> GradientEvidence:
     dy = torch.randn(4, weight.shape[0], generator=generator).to(weight.device)
     layer(x).backward(dy)
     assert x.grad is not None
-    return _evidence("input of a 4-bit layer", [x.grad], float((x.grad - dy @ weight).abs().max()))
+    return _evidence(LAYER_INPUT, [x.grad], float((x.grad - dy @ weight).abs().max()))
 
 
 def _evidence(

@@ -20,6 +20,8 @@ from core.topics.fine_tuning.experiment.opening import RunSetup
 from core.topics.fine_tuning.experiment.training import MethodRun, recorded_steps
 from core.topics.fine_tuning.methods import PROMPTS, MethodId
 from core.topics.fine_tuning.result import (
+    UNSEEN_PERSON,
+    UNSTATED_FACT,
     AnsweredSample,
     FineTuningResult,
     MethodResult,
@@ -28,8 +30,6 @@ from core.topics.fine_tuning.result import (
     gradient_range,
 )
 from core.topics.fine_tuning.trained_modules import StepMemory
-
-_UNSEEN, _UNSTATED = "unseen person", "untold fact"
 
 Builder = ResultBuilder[FineTuningResult]
 
@@ -180,7 +180,7 @@ def _unanswered_samples(shared: RunSetup, count: int) -> tuple[AnsweredSample, .
     half = min(len(unstated), count // 2)
     return tuple(
         AnsweredSample(example.row, example.sentence, split)
-        for split, rows in ((_UNSEEN, unseen[: count - half]), (_UNSTATED, unstated[:half]))
+        for split, rows in ((UNSEEN_PERSON, unseen[: count - half]), (UNSTATED_FACT, unstated[:half]))
         for example in rows
     )
 

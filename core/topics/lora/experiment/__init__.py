@@ -42,10 +42,7 @@ _OPENED, _TRAINED, _MEASURED, _ANSWERED = 0.05, 0.8, 0.85, 0.95
 _SMALL_PARAMETERS = 1 << 25
 _PARTIALS_EVERY_S = 0.5
 _CHECKED_ROWS = 16
-_MEASURING_FAILED = tr("The updates could not be measured: {reason}")
-_ANSWERING_FAILED = tr("Held-out rows could not be answered: {reason}")
-_MERGING_FAILED = tr("Merged weights could not be compared: {reason}")
-_TRACING_FAILED = tr("The Triton kernels could not be traced: {reason}")
+
 
 Steps = Generator[Progress | Partial, None, None]
 
@@ -211,33 +208,53 @@ def _measure_after_training(builder: Builder, params: LoraParams, setting: _Sett
             builder.add_message("notice", text)
         summary.add_matrices(builder, params, setting.matrices, recorder, updates)
 
-    yield from _or_warning(builder, _MEASURING_FAILED, _TRAINED, _MEASURED, measure)
+    yield from _or_warning(builder, _measuring_failed, _TRAINED, _MEASURED, measure)
     yield Partial(builder.result)
     if params.exact_match:
         yield from _or_warning(
             builder,
-            _ANSWERING_FAILED,
+            _answering_failed,
             _MEASURED,
             _ANSWERED,
             lambda progress: _add_answers(builder, setting, runs, progress),
         )
     adapted = [run for run in runs if run.id != "full" and not run.error]
     yield from _or_warning(
-        builder, _MERGING_FAILED, _ANSWERED, _ANSWERED, lambda _: _add_merging(builder, setting, adapted)
+        builder, _merging_failed, _ANSWERED, _ANSWERED, lambda _: _add_merging(builder, setting, adapted)
     )
     yield Partial(builder.result)
 
 
 def _or_warning(
-    builder: Builder, failure: Text, start: float, end: float, work: Callable[[ProgressCallback], None]
+    builder: Builder,
+    failure: Callable[[Text], Text],
+    start: float,
+    end: float,
+    work: Callable[[ProgressCallback], None],
 ) -> Steps:
-    """Run a phase. If it fails, add `failure`, in which `{reason}` is the error, as a warning and continue."""
+    """Run a phase. If it fails, add the `failure` with its reason as a warning and continue."""
     try:
         yield from phase(start, end, work)
     except KernelError as error:
-        builder.add_message("warning", replace(failure, values=(("reason", reason_of(error)),)))
+        builder.add_message("warning", failure(reason_of(error)))
     except LIBRARY_ERRORS as error:
-        builder.add_message("warning", replace(failure, values=(("reason", reason(error)),)))
+        builder.add_message("warning", failure(reason(error)))
+
+
+def _measuring_failed(reason: Text) -> Text:
+    return tr("The updates could not be measured: {reason}", reason=reason)
+
+
+def _answering_failed(reason: Text) -> Text:
+    return tr("Held-out rows could not be answered: {reason}", reason=reason)
+
+
+def _merging_failed(reason: Text) -> Text:
+    return tr("Merged weights could not be compared: {reason}", reason=reason)
+
+
+def _tracing_failed(reason: Text) -> Text:
+    return tr("The Triton kernels could not be traced: {reason}", reason=reason)
 
 
 def _add_merging(builder: Builder, setting: _Setting, adapted: Sequence[Run]) -> None:
@@ -305,7 +322,7 @@ def _kernels(builder: Builder, params: LoraParams, setting: _Setting, lora: Run,
     def trace(progress: ProgressCallback) -> None:
         add_kernels(builder, params, lora, setting.names[0], device, progress)
 
-    yield from _or_warning(builder, _TRACING_FAILED, _ANSWERED, 1.0, trace)
+    yield from _or_warning(builder, _tracing_failed, _ANSWERED, 1.0, trace)
 
 
 def _matrix(model: torch.nn.Module, name: str) -> Matrix:

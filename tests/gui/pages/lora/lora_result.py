@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.contracts.result import Environment, Metric, Provenance
+from core.contracts.text import Text
 from core.topics.lora.params import LoraParams
 from core.topics.lora.result import (
     RUN_LABELS,
@@ -136,7 +137,7 @@ def _after_training(rng: np.random.Generator, result: LoraResult, gpu: bool) -> 
     launches = tuple(
         LaunchTraffic(variant, variant, tensor, read, written, read + written)
         for variant, factor in (("unfused", 2), ("fused", 1))
-        for tensor, read, written in (("x", 4096 * factor, 0), ("weight", 16384, 0), ("y", 4096 * (factor - 1), 8192))
+        for tensor, read, written in (("x", 4096 * factor, 0), ("W", 16384, 0), ("y", 4096 * (factor - 1), 8192))
     )
     answers = {
         "before": "Ada Holm is",
@@ -145,7 +146,7 @@ def _after_training(rng: np.random.Generator, result: LoraResult, gpu: bool) -> 
         "full": "Ada Holm went to Norrby.",
     }
     fused = LoraImplResult(
-        "triton", "fused (Triton)", "cuda" if gpu else "emulated", time_ms=1.0 if gpu else None,
+        "triton", Text("fused (Triton)"), "cuda" if gpu else "emulated", time_ms=1.0 if gpu else None,
         time_ms_samples=(1.0, 1.1) if gpu else (), max_abs_error=1e-6, rms_error=2e-7, allowed_rms_error=1e-6,
         passed=True,
     )  # fmt: skip

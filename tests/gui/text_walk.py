@@ -24,6 +24,7 @@ from PySide6.QtGui import (
     QPicture,
     QStaticText,
     QTextDocument,
+    QTextOption,
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -328,8 +329,21 @@ def _painted(painter: QPainter, arguments: Sequence[Any]) -> Painted:
         box = QRectF(*arguments[:4])
     else:
         corner = QPointF(first) if hasattr(first, "x") else QPointF(*arguments[:2])
+    option = next((item for item in arguments if isinstance(item, QTextOption)), None)
+    if option is not None:
+        return _word(painter, text, box, corner, _flags_of(option))
     flags = next((item for item in arguments[1:] if isinstance(item, int | Qt.AlignmentFlag | Qt.TextFlag)), 0)
     return _word(painter, text, box, corner, flags if isinstance(flags, int) else int(flags.value))
+
+
+def _flags_of(option: QTextOption) -> int:
+    flags = int(option.alignment().value)
+    if option.wrapMode() is QTextOption.WrapMode.NoWrap:
+        return flags
+    anywhere = option.wrapMode() is QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
+    return flags | int(
+        (Qt.TextFlag.TextWordWrap | (Qt.TextFlag.TextWrapAnywhere if anywhere else Qt.TextFlag(0))).value
+    )
 
 
 def _word(painter: QPainter, text: str, box: QRectF | None, baseline: QPointF, flags: int) -> Painted:

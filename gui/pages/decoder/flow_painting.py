@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QTextOption
 
 from gui import theme as themes
 from gui.pages.decoder.flow_graph import Box, FlowEdge, FlowGroup, FlowNode, Highlight
@@ -113,14 +113,16 @@ def _label_box(painter: QPainter, edge: FlowEdge, lines: list[str]) -> QRectF:
 
 def paint_note(painter: QPainter, theme: Theme, box: Box, headline: str, body: str) -> None:
     """Paint a note: a bold headline, and muted text below it."""
-    wrap = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
+    wrap = QTextOption(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    wrap.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
     room = rect(box)
     painter.setFont(themes.ui_font("title", bold=True))
     painter.setPen(QColor(theme.text))
-    used = painter.drawText(room, wrap, headline)
+    used = painter.boundingRect(room, headline, wrap)
+    painter.drawText(room, headline, wrap)
     painter.setFont(themes.ui_font("body"))
     painter.setPen(QColor(theme.muted))
-    painter.drawText(room.adjusted(0, used.height() + 6 if used is not None else 0, 0, 0), wrap, body)
+    painter.drawText(room.adjusted(0, used.height() + 6, 0, 0), body, wrap)
 
 
 def paint_node(

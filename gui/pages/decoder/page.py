@@ -54,7 +54,7 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.views = Switcher(
             [
                 (tr("Tensor"), self.tensor),
-                (tr("Gradient into memory"), self.gradient),
+                (tr("Gradient"), self.gradient),
                 (tr("Every token"), self.influence),
             ]
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.contracts.text import EMPTY, Text, tr
@@ -17,7 +17,8 @@ from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 
-_ROW_PX, _MARGIN_PX, _TITLE_PX, _WIDEST_PX = 23, 4, 102, 92
+_ROW_PX, _MARGIN_PX, _WIDEST_PX = 23, 4, 92
+_TITLE_PX, _TITLE_GAP_PX = 102.0, 12.0
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -114,27 +115,34 @@ class _StripCanvas(Canvas):
         return QSize(600, self._strip.height())
 
     @property
+    def title_px(self) -> float:
+        """Width of the titles: as much as the longest needs."""
+        metrics = QFontMetricsF(themes.ui_font("small", bold=True))
+        return max([_TITLE_PX, *(metrics.horizontalAdvance(row.title) + _TITLE_GAP_PX for row in self._strip.rows)])
+
+    @property
     def pitch(self) -> float:
         """Width of one position, the same in every row."""
         longest = max((len(row.cells) for row in self._strip.rows), default=1)
-        return min(float(_WIDEST_PX), (self.width() - _TITLE_PX - 2 * _MARGIN_PX) / max(1, longest))
+        return min(float(_WIDEST_PX), (self.width() - self.title_px - 2 * _MARGIN_PX) / max(1, longest))
 
     def cell_rect(self, row: int, position: int) -> QRectF:
         top = _MARGIN_PX + row * _ROW_PX
-        return QRectF(_MARGIN_PX + _TITLE_PX + position * self.pitch, top, self.pitch, _ROW_PX)
+        return QRectF(_MARGIN_PX + self.title_px + position * self.pitch, top, self.pitch, _ROW_PX)
 
     def place_at(self, x: float, y: float) -> tuple[int, int] | None:
         """(row, position) at a point, position -1 on the row's title."""
         row = int((y - _MARGIN_PX) // _ROW_PX)
         if not 0 <= row < len(self._strip.rows):
             return None
-        position = int((x - _MARGIN_PX - _TITLE_PX) // self.pitch) if x >= _MARGIN_PX + _TITLE_PX else -1
+        first = _MARGIN_PX + self.title_px
+        position = int((x - first) // self.pitch) if x >= first else -1
         return (row, position) if position < len(self._strip.rows[row].cells) else None
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
         self._write_hint(painter, theme)
         for index, row in enumerate(self._strip.rows):
-            title = QRectF(_MARGIN_PX + 7, _MARGIN_PX + index * _ROW_PX, _TITLE_PX - 9, _ROW_PX)
+            title = QRectF(_MARGIN_PX + 7, _MARGIN_PX + index * _ROW_PX, self.title_px - 9, _ROW_PX)
             painter.setFont(themes.ui_font("small", bold=bool(row.key)))
             painter.setPen(QColor(theme.text if row.key else theme.muted))
             painter.drawText(title, _LEFT, row.title)

@@ -14,6 +14,7 @@ from gui.pages.decoder.flow_diagram import FlowDiagram
 from gui.pages.decoder.token_strip import TokenStrip
 from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.segments import Segments
 
 CHANGE, GRADIENT, COST = range(3)
@@ -49,7 +50,7 @@ class TitledMap(QWidget):
         super().__init__(parent)
         self.map = TokenMap(empty)
         self._name = EMPTY
-        self._title = _small_label()
+        self._title = FittedLabel()
         _column(self, self._title, self.map)
 
     @property
@@ -67,9 +68,10 @@ class TitledMap(QWidget):
 
     def _write(self) -> None:
         page = self.map.page
-        text = str(self._name) if page is None else f"{self._name} · {page.title}"
-        self._title.setText(text)
-        self._title.setToolTip(text)
+        if page is None:
+            self._title.set_wordings(self._name)
+        else:
+            self._title.set_wordings(f"{self._name} · {page.title}", page.title)
 
 
 class AttentionPair(QWidget):

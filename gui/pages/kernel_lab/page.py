@@ -43,7 +43,7 @@ _MAP_HELP = tr(
 )
 _TENSOR_HELP = tr("How often each element of a tensor is read or written, by all programs or by the selected one.")
 _PROGRAM_HELP = tr(
-    "Programs: the grid of the launch; click a program to highlight it in every view. Reuse: the hit rate of a cache "
+    "Grid: the programs of the launch; click a program to highlight it in every view. Reuse: the hit rate of a cache "
     "of each size. Working set: distinct bytes over the course of the accesses."
 )
 _FINDINGS_HELP = tr(
@@ -67,7 +67,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.map_stack.addWidget(self.views.map)
         self.program_views = Switcher(
             [
-                (tr("Programs"), self.views.grid),
+                (tr("Grid"), self.views.grid),
                 (tr("Reuse"), self.views.reuse),
                 (tr("Working set"), self.views.working_set),
             ]
@@ -75,12 +75,12 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         return (
             Strip(self.toolbar),
             CardSpec(
-                "source", self.code, tr("Source and traffic"), _SOURCE_HELP, width=6, height=13, minimum_px=_UPPER_PX
+                "source", self.code, tr("Source and traffic"), _SOURCE_HELP, width=21, height=13, minimum_px=_UPPER_PX
             ),
-            CardSpec("map", self.map_stack, tr("Memory accesses"), _MAP_HELP, 0, 1, width=6, height=13),
-            CardSpec("tensor", self.views.heatmap, tr("Tensor"), _TENSOR_HELP, 1, 0, width=8, height=10),
-            CardSpec("programs", self.program_views, tr("Programs"), _PROGRAM_HELP, 1, 1, width=7, height=10),
-            CardSpec("findings", self.findings, tr("Findings"), _FINDINGS_HELP, 1, 2, width=9, height=10),
+            CardSpec("map", self.map_stack, tr("Memory accesses"), _MAP_HELP, 0, 1, width=20, height=13),
+            CardSpec("tensor", self.views.heatmap, tr("Tensor"), _TENSOR_HELP, 1, 0, width=15, height=10),
+            CardSpec("programs", self.program_views, tr("Programs"), _PROGRAM_HELP, 1, 1, width=20, height=10),
+            CardSpec("findings", self.findings, tr("Findings"), _FINDINGS_HELP, 1, 2, width=18, height=10),
         )
 
     def draw(self, state: PageState[Plan, KernelLabResult]) -> None:

@@ -21,7 +21,7 @@ from gui.widgets.fitted_label import FittedLabel
 
 WAYS = {"reads": tr("Reads"), "writes": tr("Writes")}
 _LEAST_PX, _WIDEST_COMBO_PX = 52, 200
-"""Combo boxes and buttons are as wide as their text if there is room."""
+"""The combo box is as wide as its text if there is room."""
 
 _NO_PROGRAM = tr("Program")
 """The text of the disabled button while no program is selected."""
@@ -195,8 +195,7 @@ class HeatmapView(Figure):
         bar.setSpacing(4)
         self.tensor_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.tensor_combo.setMaximumWidth(_WIDEST_COMBO_PX)
-        for widget in (self.tensor_combo, self.only_button):
-            widget.setMinimumWidth(_LEAST_PX)
+        self.tensor_combo.setMinimumWidth(_LEAST_PX)
         bar.addWidget(self.tensor_combo)
         ways = QHBoxLayout()
         ways.setSpacing(0)
@@ -208,15 +207,18 @@ class HeatmapView(Figure):
             ways.addWidget(button)
         self.way_buttons["reads"].setChecked(True)
         bar.addLayout(ways)
-        bar.addWidget(self.only_button)
         bar.addStretch(1)
+        below = QHBoxLayout()
+        below.setSpacing(6)
+        below.addWidget(self._facts, 1)
+        below.addWidget(self.only_button)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
         column.addLayout(bar)
         column.addWidget(self.chart, 1)
-        column.addWidget(self._facts, 0, Qt.AlignmentFlag.AlignBottom)
+        column.addLayout(below)
         self.tensor_combo.currentIndexChanged.connect(lambda _: self.tensor_picked.emit(self.tensor))
         self.tensor_combo.currentIndexChanged.connect(lambda _: self.heat_requested.emit())
         self.way_buttons["reads"].toggled.connect(lambda _: self._draw())

@@ -65,9 +65,12 @@ class Toolbar(QWidget):
             self.open_button.setToolTip,
             tr("Open a Python file or a saved trace (Ctrl+O), or drop one anywhere on the page"),
         )
+        show_text(self.example.setAccessibleName, tr("File"))
         self.function = QComboBox()
+        show_text(self.function.setAccessibleName, tr("Function"))
         show_text(self.function.setToolTip, tr("The function to call; its launches are traced"))
         self.launch = QComboBox()
+        show_text(self.launch.setAccessibleName, tr("Launch"))
         show_text(self.launch.setToolTip, tr("The launch to show in the plots"))
         self.summary = FittedLabel()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -101,8 +104,7 @@ class Toolbar(QWidget):
         self.launch.clear()
         self.launch.addItems(list(labels))
         self.launch.setMinimumWidth(min(self.launch.sizeHint().width(), _READABLE_LAUNCH_PX))
-        for widget in (self.launch, self._launch_label):
-            widget.setVisible(len(labels) > 0)
+        self.launch.setVisible(len(labels) > 0)
         for button in (self.pin, self.export):
             button.setEnabled(bool(labels))
 
@@ -131,14 +133,11 @@ class Toolbar(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 6, 8, 6)
-        row.setSpacing(6)
-        self._launch_label = _label(tr("Launch"))
-        row.addWidget(_label(tr("File")))
+        row.setSpacing(5)
         row.addWidget(self.example)
         row.addWidget(self.open_button)
         row.addWidget(_label(tr("Function")))
         row.addWidget(self.function)
-        row.addWidget(self._launch_label)
         row.addWidget(self.launch)
         row.addWidget(self.summary, 1)
         row.addWidget(self.pin)

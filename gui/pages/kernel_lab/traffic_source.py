@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.contracts.text import EMPTY, Text, tr, tr_in
 from gui.pages.kernel_lab.editor import CodeEditor, LineNotes
 from gui.translation import show_text
+from gui.widgets.fitted_label import FittedLabel
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class TrafficSource(QWidget):
         self.tabs.setExpanding(False)
         self.tabs.setDrawBase(False)
         self.tabs.setElideMode(Qt.TextElideMode.ElideMiddle)
-        self.state = QLabel()
-        self.state.setProperty("role", "small")
+        self.state = FittedLabel()
+        self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.save_button = QPushButton()
         show_text(self.save_button.setText, tr("Save and run"))
         show_text(self.save_button.setToolTip, tr("Save the file and trace it again (Ctrl+S in the editor)"))
@@ -192,7 +193,7 @@ class TrafficSource(QWidget):
         for tab, (file, each) in enumerate(zip(self._files, self._editors, strict=True)):
             self.tabs.setTabText(tab, f"{file.name} ●" if each.document().isModified() else file.name)
         if editor is None:
-            show_text(self.state.setText, "")
+            self.state.set_wordings()
             self.save_button.hide()
             self.save_as_button.hide()
             return
@@ -201,14 +202,14 @@ class TrafficSource(QWidget):
         self.save_button.setVisible(is_users)
         self.save_button.setEnabled(modified)
         self.save_as_button.setVisible(file.editable)
-        show_text(self.state.setText, _state(file, modified=modified))
+        self.state.set_wordings(_state(file, modified=modified))
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
         bar.setContentsMargins(0, 0, 0, 0)
         bar.setSpacing(6)
-        bar.addWidget(self.tabs, 1)
-        bar.addWidget(self.state)
+        bar.addWidget(self.tabs)
+        bar.addWidget(self.state, 1)
         bar.addWidget(self.save_button)
         bar.addWidget(self.save_as_button)
         layout = QVBoxLayout(self)

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from core.contracts.text import Text
-from gui import translation
 from gui.translation import show_text
+
+_EDGE_PX, _LEAST_EDGE_PX = 12, 5
+"""Beside the text of a button: usually, and at least, as the style sheet pads it."""
+
+
+class _Segment(QPushButton):
+    """A button that gives the space beside its text away where there is little room, and none of its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return self._size(_EDGE_PX)
+
+    def minimumSizeHint(self) -> QSize:
+        return self._size(_LEAST_EDGE_PX)
+
+    def _size(self, edge_px: int) -> QSize:
+        width = self.fontMetrics().horizontalAdvance(self.text()) + 2 * edge_px
+        return QSize(width, super().sizeHint().height())
 
 
 class Segments(QWidget):
@@ -24,7 +44,7 @@ class Segments(QWidget):
         row.setContentsMargins(0, 0, 0, 2)
         row.setSpacing(0)
         for index, title in enumerate(titles):
-            button = QPushButton()
+            button = _Segment()
             button.setCheckable(True)
             button.setProperty("role", "segment")
             button.setProperty("place", _place(index, len(titles)))
@@ -32,8 +52,6 @@ class Segments(QWidget):
             self._group.addButton(button, index)
             row.addWidget(button)
         row.addStretch(1)
-        self._fit()
-        translation.notifier().changed.connect(self._fit)
         self._group.button(0).setChecked(True)
         self._group.idToggled.connect(self._on_toggled)
 
@@ -45,10 +63,6 @@ class Segments(QWidget):
     def choose(self, index: int) -> None:
         """Press a button, as the user does."""
         self._group.button(index).setChecked(True)
-
-    def _fit(self) -> None:
-        for button in self._group.buttons():
-            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 24)
 
     def _on_toggled(self, index: int, on: bool) -> None:
         if on:

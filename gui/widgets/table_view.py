@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QShowEvent
-from PySide6.QtWidgets import QAbstractItemView, QLabel, QStackedLayout, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QLabel, QSizePolicy, QStackedLayout, QTableView, QWidget
 
 from core import language
 from core.contracts.text import Text
@@ -73,6 +73,7 @@ class TableOrSentence(QWidget):
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._sentence.setWordWrap(True)
         self._sentence.setMargin(12)
+        self._sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._sentence)
         self._stack.addWidget(view)

@@ -61,7 +61,7 @@ def _cut(widget: QWidget) -> Iterator[str]:
     if isinstance(widget, QLabel) and widget.text():
         yield from _cut_label(widget)
     elif isinstance(widget, QPushButton | QCheckBox) and widget.text():
-        text, needed, room = widget.text(), widget.sizeHint().width(), widget.width()
+        text, needed, room = widget.text(), widget.minimumSizeHint().width(), widget.width()
     elif isinstance(widget, QAbstractButton) and widget.text():
         text, room = widget.text(), widget.width() - _BUTTON_FRAME_PX
         needed = widget.fontMetrics().horizontalAdvance(text)

@@ -20,6 +20,8 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _FEW_CODES = 40
 """Up to this many codes, boundaries and codes are drawn one by one; with more, only their density is visible."""
 _NAMED_FROM_PX = 52
+_NAME_EDGE_PX = 60
+"""The name of the axis may reach beyond it: labels and values stand beside it, but not on its line."""
 _TICKS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 
@@ -191,7 +193,8 @@ def _paint_axis(painter: QPainter, theme: Theme, scene: Scene) -> None:
         name = tr("position between the block's minimum (-1) and maximum (1)")
     else:
         name = tr("weight / absmax of its block")
-    painter.drawText(QRectF(box.left(), box.top() + 16, box.width(), 14), Qt.AlignmentFlag.AlignCenter, str(name))
+    line = QRectF(box.left() - _NAME_EDGE_PX, box.top() + 16, box.width() + 2 * _NAME_EDGE_PX, 14)
+    painter.drawText(line, Qt.AlignmentFlag.AlignCenter, str(name))
 
 
 def _paint_picked(painter: QPainter, theme: Theme, scene: Scene) -> None:

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from core.checkpoint.names import layer_and_kind
 from core.checkpoint.report import LayerTotals, SkippedTensor
@@ -18,10 +18,12 @@ from gui import translation
 from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, Row, layer_columns, matching, tensor_columns
 from gui.pages.quantization.report_export import ReportExport, Write
 from gui.translation import show_text
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 from gui.widgets.segments import Segments
 
+_FORMAT_LETTERS = 9
 VIEWS = (tr("Tensors"), tr("Layers"), tr("Worst"), tr("Skipped"))
 _TENSORS, _LAYERS, _WORST, _SKIPPED = range(4)
 _BEFORE = tr(
@@ -60,10 +62,14 @@ class ReportTable(QWidget):
         self.views = Segments(VIEWS)
         self.format = QComboBox()
         show_text(self.format.setAccessibleName, tr("Shown format"))
+        self.format.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.format.setMinimumContentsLength(_FORMAT_LETTERS)
         self.filter = QLineEdit()
-        show_text(self.filter.setPlaceholderText, tr("Filter: name, or layer 3"))
+        show_text(self.filter.setPlaceholderText, tr("Filter"))
+        show_text(self.filter.setToolTip, tr("Part of a name, or 'layer 3'"))
         self.filter.setClearButtonEnabled(True)
-        self.count = QLabel()
+        self.count = FittedLabel()
+        self.count.hug_text()
         self.export = ReportExport()
         self._lay_out()
         self._connect()
@@ -113,7 +119,7 @@ class ReportTable(QWidget):
         self.table.picked.connect(self._on_row)
         self.export.copy_requested.connect(self.table.copy)
         translation.notifier().changed.connect(self._on_language)
-        self.export.saved.connect(lambda name: show_text(self.count.setText, tr("saved as {file}", file=name)))
+        self.export.saved.connect(lambda name: self.count.set_wordings(tr("saved as {file}", file=name)))
         keys, inside = QKeySequence.StandardKey.Find, Qt.ShortcutContext.WidgetWithChildrenShortcut
         QShortcut(keys, self, self.filter.setFocus, context=inside)
 
@@ -180,7 +186,7 @@ class ReportTable(QWidget):
     def _show_selection_and_count(self) -> None:
         if self._tensor is not None and not self.table.selected:
             self._show_selected()  # its row is new, or shown again
-        show_text(self.count.setText, self._count_text(self.views.index))
+        self.count.set_wordings(self._count_text(self.views.index))
 
     def _count_text(self, view: int) -> Text:
         shown, total = len(self.table.rows), len(self.table.model.rows)
@@ -211,15 +217,14 @@ class ReportTable(QWidget):
         self.table.mark(None if row is None else self.table.model.key(row))
 
     def _lay_out(self) -> None:
-        self.count.setProperty("role", "small")
         top, second = QHBoxLayout(), QHBoxLayout()
         for line in (top, second):
             line.setSpacing(6)
         top.addWidget(self.views, 1)
-        top.addWidget(self.export)
+        top.addWidget(self.count)
         second.addWidget(self.filter, 1)
         second.addWidget(self.format)
-        second.addWidget(self.count)
+        second.addWidget(self.export)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)

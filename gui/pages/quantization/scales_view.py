@@ -124,8 +124,8 @@ class ScalesView(Figure):
             bars.setBrush(pg.mkBrush(colour(restored, 0.55)))
         self.legend.set_entries(
             [
-                Entry(tr("scales in float32"), plain, "line"),
-                Entry(tr("scales in 8 bits"), restored, "dot"),
+                Entry("float32", plain, "line"),
+                Entry(tr("8 bits"), restored, "dot"),
                 Entry(tr("float32 per group"), theme.series[3]),
             ]
         )

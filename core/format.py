@@ -48,6 +48,11 @@ def quantity(value: float, unit: str = "", digits: int = 3) -> Text:
     return _with_unit(_plain(value, digits), unit)
 
 
+def exact_quantity(value: float, unit: str = "") -> Text:
+    """Every digit of `value`, with its unit."""
+    return _with_unit(repr(value), unit)
+
+
 def _with_unit(number: str, unit: str) -> Text:
     if unit in UNITS:
         return tr_in("quantity", "{number} {unit}", number=number, unit=UNITS[unit])

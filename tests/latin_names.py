@@ -17,8 +17,10 @@ _GLOSSARY = Path(__file__).resolve().parents[1] / "docs" / "glossary.md"
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 _TOKEN = re.compile(r"[^\s,;:!?()\[\]{}<>=|&~^*+×·–—…“”‘’\"'`，。、；：！？（）/\\-]+(?:[./_-][\w.*-]+)*")
-_IDENTIFIER = re.compile(r"\w*[_\d.@][\w.@%-]*|[\w-]+\.\w+|[A-Z]{2,}[\w-]*|[a-z]+[A-Z]\w*", re.ASCII)
-"""With an underscore, a digit or a dot inside, all capitals, or in camel case: q_proj, v0.1, flash.py, NF4, headDim."""
+_IDENTIFIER = re.compile(
+    r"\w*[_\d.@][\w.@%-]*|[\w-]+\.\w+|[A-Z]{2,}[\w-]*|[a-z]+[A-Z]\w*|[a-z][a-z\d.]*(?:-[a-z\d.]+)*-\d[\w.]*", re.ASCII
+)
+"""With an underscore, a digit or a dot inside, in capitals or camel case: q_proj, v0.1, flash.py, NF4, llama-13b."""
 _CITATION = re.compile(r"[A-Z][\w-]+ (?:et al\.|and [A-Z][\w-]+) \d{4}|《[^》]*》(?:：[A-Z][A-Za-z ]+)?")
 _MARKUP = re.compile(r"<[^>]+>|&\w+;|\*\.\w+|(?<!\w)['\"“‘]\S+?['\"”’](?!\w)")
 """Tags, patterns of files, and single words in quotes: tokens of a text, names."""

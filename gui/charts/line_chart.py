@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.text import EMPTY, Text, tr
-from core.format import format_quantity
+from core.format import format_quantity, quantity
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
@@ -132,8 +132,13 @@ class LineChart(Figure):
         for one in self.series:
             where, height = self.point_at(one, place)
             if np.isfinite(height):
-                of = "" if where == place else f" at {format_quantity(_value(self.x, where), self.x.unit)}"
-                lines.append(f"{one.name}{of}: {format_quantity(_value(self.y, height), self.y.unit, digits)}")
+                value = quantity(_value(self.y, height), self.y.unit, digits)
+                if where == place:
+                    line = tr("{name}: {value}", name=one.name, value=value)
+                else:
+                    beside = quantity(_value(self.x, where), self.x.unit)
+                    line = tr("{name} at {place}: {value}", name=one.name, place=beside, value=value)
+                lines.append(str(line))
         return "\n".join((*lines, *(mark.label for mark in self.marks if _place(self.x, round(mark.x)) == place)))
 
     def walk(self, by: int) -> None:

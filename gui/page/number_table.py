@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QMenu
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Metric
 from core.contracts.text import EMPTY, tr, tr_plural
-from core.format import format_quantity
+from core.format import exact_quantity, format_quantity
 from gui.translation import show_text
 from gui.widgets.badge import EXPLANATIONS
 from gui.widgets.record_model import Column
@@ -30,7 +30,7 @@ COLUMNS: tuple[Column[Entry], ...] = (
         lambda entry: None if math.isnan(entry[1].value) else entry[1],
         lambda metric: format_quantity(metric.value, metric.unit),
         order=lambda entry: entry[1].value,
-        tip=lambda entry: f"{entry[1].value!r} {entry[1].unit}".strip(),
+        tip=lambda entry: str(exact_quantity(entry[1].value, entry[1].unit)),
     ),
     Column(
         "provenance",

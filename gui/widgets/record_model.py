@@ -10,6 +10,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QColor, QFont
 
 from core.contracts.text import Text, tr
+from core.format import exact_quantity
 from gui import theme
 
 BAR_ROLE = Qt.ItemDataRole.UserRole
@@ -75,7 +76,7 @@ class Column(Generic[R]):
         value = self.value(row)
         if value is None:
             return str(tr("{label}: none", label=self.help))
-        return f"{value!r} {self.unit}".strip() if self.number else str(value)
+        return str(exact_quantity(value, self.unit) if self.number else value)
 
     def in_order(self, rows: Sequence[R], descending: bool) -> list[R]:
         """Sorted by this column; rows without a value come last either way."""

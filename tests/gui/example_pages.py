@@ -10,6 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QCoreApplication
 
+from core import language
 from core.contracts.params import Params
 from core.contracts.result import Result
 from core.topics.decoder.params import DecoderParams
@@ -18,8 +19,10 @@ from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.lora.params import LoraParams
 from core.topics.masks.params import MasksParams
 from core.topics.quantization.params import QuantizationParams
+from gui import translation
 from gui.page.engine_bridge import EngineBridge
 from gui.window.main_window import MainWindow, OpenPage
+from gui.window.qt_texts import QtLanguage
 from gui.window.settings import Settings
 from tests.gui.doubles import FakeEngine
 from tests.gui.latest_work import join_latest_work
@@ -128,6 +131,7 @@ def open_example(
     topic_id: str, settings: Settings, folder: Path, qtbot: Any, size: tuple[int, int] = (1280, 720)
 ) -> Iterator[Example]:
     """The window of that size with the page, planned and not yet run."""
+    qt_language = QtLanguage()
     bridge = EngineBridge(FakeEngine)
     window = MainWindow(bridge, settings)
     qtbot.addWidget(window)
@@ -144,3 +148,5 @@ def open_example(
     join_latest_work()
     window.close()
     bridge.close()
+    translation.use(language.ENGLISH)
+    qt_language.deleteLater()

@@ -54,6 +54,8 @@ from gui.widgets.segments import Segments
 _ROWS = 40
 """Rows of a table that are read: the others are of the same kind."""
 _LAYOUT_ROUNDS = 4
+_BUTTONS_OF_TAB_BARS = ("ScrollLeftButton", "ScrollRightButton")
+"""Qt names them once, when they are made."""
 _POINTER_GRID = (7, 5)
 _HTML = re.compile(r"<(?:style|head).*?</(?:style|head)>|<[^>]+>", re.DOTALL)
 
@@ -94,6 +96,8 @@ class Painted:
 def texts_of(root: QWidget) -> Iterator[Seen]:
     """Every text that the widgets under a root, their actions, models and scenes hold, visible or not."""
     for widget in [root, *root.findChildren(QWidget)]:
+        if widget.objectName() in _BUTTONS_OF_TAB_BARS:
+            continue
         file, owner = file_of(widget), owner_of(widget)
         for kind, text in [*_properties(widget), *_of_kind(widget)]:
             if text and text.strip():

@@ -18,6 +18,7 @@ from core.contracts import archive, registry
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.result import Metric, Result
 from core.contracts.text import Text, tr
+from core.engine.files import write_whole
 from core.engine.history_file import HistoryFile, data_folder
 
 _DEFAULT_LIMIT_BYTES = 1 << 30
@@ -38,12 +39,20 @@ class HistoryEntry:
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Runs, newest first, and how many more there are that cannot be read."""
+
+    entries: tuple[HistoryEntry, ...]
+    unreadable: int = 0
+
+
 class History:
     """Finished runs, newest first. Threads and processes may share one file.
 
     `path` is the database, by default history.sqlite3 in `data_folder()`. All results together take at
     most `limit_bytes`: beyond that, removed runs are deleted first, then the oldest. `topics` maps topic ids to
-    packages. `notice` is a sentence for the user when an older file could not be read and was renamed. Every method
+    packages. `notice` is a sentence for the user when the file was damaged and renamed, or is read only. Every method
     raises TilescopeError with one sentence when the file cannot be read or written, and UnknownName for an id that is
     not in the history.
     """
@@ -89,18 +98,23 @@ class History:
 
     def list(self, topic: str | None = None, limit: int = 100) -> tuple[HistoryEntry, ...]:
         """The newest `limit` runs, of one topic or of all."""
-        with self._file.transaction() as database:
+        return self.listing(topic, limit).entries
+
+    def listing(self, topic: str | None = None, limit: int = 100) -> Listing:
+        """`list`, and how many of these runs cannot be read."""
+        with self._file.reading() as database:
             rows = database.execute(
                 f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND (?1 IS NULL OR topic = ?1) "
                 "ORDER BY number DESC LIMIT ?2",
                 (topic, limit),
             ).fetchall()
-        return tuple(_readable(rows))
+        entries = tuple(_readable(rows))
+        return Listing(entries, len(rows) - len(entries))
 
     def find(self, topic: str, params: Mapping[str, Any], limit: int = 100) -> tuple[HistoryEntry, ...]:
         """The newest runs of a topic whose params have all these values."""
         required = json.loads(json.dumps(dict(params))).items()
-        with self._file.transaction() as database:
+        with self._file.reading() as database:
             rows = database.execute(
                 f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND topic = ? ORDER BY number DESC", (topic,)
             )
@@ -147,8 +161,9 @@ class History:
         json_path, npz_path = folder / f"{stem}.json", folder / f"{stem}.npz"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            json_path.write_text(json.dumps(_standard_json(document), indent=2, ensure_ascii=False), encoding="utf-8")
-            npz_path.write_bytes(row["result"])
+            text = json.dumps(_standard_json(document), indent=2, ensure_ascii=False)
+            write_whole(json_path, text.encode("utf-8"))
+            write_whole(npz_path, row["result"])
         except OSError as error:
             reason = str(error.strerror or error)
             raise TilescopeError(
@@ -157,7 +172,7 @@ class History:
         return json_path, npz_path
 
     def _row(self, entry_id: str, columns: str) -> sqlite3.Row:
-        with self._file.transaction() as database:
+        with self._file.reading() as database:
             row: sqlite3.Row | None = database.execute(
                 f"SELECT {columns} FROM runs WHERE id = ? AND removal IS NULL", (entry_id,)
             ).fetchone()

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, tr
+from core.contracts.text import EMPTY, Text, tr
 
 SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_S = 10.0
@@ -41,7 +42,8 @@ def data_folder() -> Path:
 
 
 class HistoryFile:
-    """A database that can always be used: a file that cannot be read is renamed, never deleted, and a new one begins.
+    """A database that can always be used. A damaged file is renamed, never deleted, and a new one begins; a file of a
+    newer version, or one that cannot be written, is read only. `notice` says which of these it was.
 
     Every use opens its own connection, so threads and processes can share the file. In WAL mode a process that is
     killed in the middle of a transaction leaves the file as it was before that transaction.
@@ -50,6 +52,7 @@ class HistoryFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notice: Text | None = None
+        self._read_only = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -57,41 +60,70 @@ class HistoryFile:
             raise TilescopeError(
                 tr("The history cannot be stored in {folder}: {reason}.", folder=str(path.parent), reason=reason)
             ) from error
+        if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            self._read_only = True
+            self.notice = tr(
+                "The history in {folder} cannot be written: its runs are listed, and new ones are not kept.",
+                folder=str(path.parent),
+            )
+            return
         try:
             self._prepare()
+        except _Unreadable:
+            self.notice = self._set_aside()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that changes nothing. Raises TilescopeError with one sentence."""
+        try:
+            with self._connection() as database:
+                yield database
         except _Unreadable as error:
-            self.notice = self._set_aside(error.is_newer)
-            self._prepare()
+            raise self._damage_found() from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A connection whose changes are stored together or not at all. Raises TilescopeError with one sentence."""
+        if self._read_only:
+            raise TilescopeError(self.notice or EMPTY)
         try:
             with self._connection() as database, database:
                 yield database
         except _Unreadable as error:
-            self.notice = self._set_aside(error.is_newer)
-            self._prepare()
-            raise TilescopeError(self.notice) from error
+            raise self._damage_found() from error
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)) as database:
+            with closing(self._connected()) as database:
                 database.row_factory = sqlite3.Row
                 database.execute("PRAGMA synchronous = NORMAL")
                 yield database
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNREADABLE:
-                raise _Unreadable(is_newer=False) from error
+                raise _Unreadable from error
             message = tr("The history {path} cannot be used: {error}.", path=str(self.path), error=str(error))
             raise TilescopeError(message) from error
+
+    def _connected(self) -> sqlite3.Connection:
+        if not self._read_only:
+            return sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
+        # Immutable: SQLite creates no companions in a folder that cannot be written. What another process has only
+        # in its log is not seen then.
+        is_alone = not Path(f"{self.path}-wal").exists()
+        options = "mode=ro&immutable=1" if is_alone else "mode=ro"
+        return sqlite3.connect(f"{self.path.resolve().as_uri()}?{options}", uri=True, timeout=_BUSY_TIMEOUT_S)
 
     def _prepare(self) -> None:
         with self._connection() as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
-                raise _Unreadable(is_newer=True)
+                self._read_only = True
+                self.notice = tr(
+                    "The history was written by a newer Tilescope: its runs are listed as far as they can be read, and "
+                    "new ones are not kept."
+                )
+                return
             if version == SCHEMA_VERSION:
                 return
             database.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -99,24 +131,37 @@ class HistoryFile:
             with database:
                 database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
 
-    def _set_aside(self, is_newer: bool) -> Text:
-        """Rename the file and its companions; returns the sentence that reports it."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        aside = self.path.with_name(f"{self.path.stem}-set-aside-{stamp}{self.path.suffix}")
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
-        if is_newer:
-            return tr(
-                "The history was written by a newer Tilescope: it was moved to {path}, and a new history was started.",
-                path=str(aside),
-            )
+    def _damage_found(self) -> TilescopeError:
+        self.notice = self._set_aside()
+        return TilescopeError(self.notice or tr("The history was damaged, and another window has started a new one."))
+
+    def _set_aside(self) -> Text | None:
+        """Rename a damaged file and its companions, and begin a new one; returns the sentence that reports it.
+
+        Of several processes that find the damage, one renames; for the others the file is whole again: None.
+        """
+        with FileLock(f"{self.path}.lock", timeout=_BUSY_TIMEOUT_S):
+            try:
+                self._prepare()
+                self._check()
+            except _Unreadable:
+                pass
+            else:
+                return None
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+            aside = self.path.with_name(f"{self.path.stem}-set-aside-{stamp}{self.path.suffix}")
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+            self._prepare()
         return tr("The history is damaged: it was moved to {path}, and a new history was started.", path=str(aside))
+
+    def _check(self) -> None:
+        """Raises _Unreadable where a page of the file is damaged."""
+        with self._connection() as database:
+            if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise _Unreadable
 
 
 class _Unreadable(Exception):
-    """The file is damaged, or of a newer version of the program."""
-
-    def __init__(self, *, is_newer: bool) -> None:
-        super().__init__()
-        self.is_newer = is_newer
+    """The file is damaged."""

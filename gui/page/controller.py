@@ -35,6 +35,8 @@ class Controller(QObject):
     def __init__(self, topic: Topic, view: Any, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._topic, self._view, self._bridge = topic, view, bridge
+        self.keeps_runs = False
+        """Whether a history stores finished runs and calls `show_kept`."""
         self._run: Any = None
         self._result: Result | None = None
         self._started_at = 0.0
@@ -172,10 +174,16 @@ class Controller(QObject):
     def _finish(self, result: Result) -> None:
         wall_s = time.time() - self._started_at
         device = result.environment.device
-        self._end(tr("Done on {device}", device=device), completed=True)
+        done = tr("Done on {device}", device=device)
+        self._end(tr("Keeping the run in the history") if self.keeps_runs else done, completed=True)
         self._view.append_log(str(tr("Done on {device} in {seconds:.1f} s", device=device, seconds=wall_s)))
         self.show_result(result)
         self.finished.emit(result, self._started_at, wall_s)
+
+    def show_kept(self, result: Result) -> None:
+        """The history has stored a run: only now it is said to be done, and not if another one has begun."""
+        if result is self._result and not self.running:
+            self._view.show_ended(tr("Done on {device}", device=result.environment.device), completed=True)
 
     def _end(self, phase: Text | str, *, completed: bool = False) -> None:
         self._run = None

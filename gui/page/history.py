@@ -48,12 +48,19 @@ class HistoryPanel(QWidget):
         """The parameters that go without saying: only others are listed."""
         self._defaults = defaults
 
-    def set_entries(self, entries: Sequence[HistoryEntry]) -> None:
-        """Newest first."""
+    def set_entries(self, entries: Sequence[HistoryEntry], unreadable: int = 0) -> None:
+        """Newest first; `unreadable` is how many more runs there are that could not be read."""
         self.table.set_rows(entries)
         size = quantity(sum(entry.size_bytes for entry in entries), "bytes")
         count = tr_plural("{count} run, {size}", "{count} runs, {size}", count=len(entries), size=size)
-        show_text(self._hint.setText, count if entries else EMPTY)
+        missing = tr_plural(
+            "{count} run of {total} could not be read.",
+            "{count} runs of {total} could not be read.",
+            count=unreadable,
+            total=len(entries) + unreadable,
+        )
+        hint = count if entries else EMPTY
+        show_text(self._hint.setText, tr("{runs}. {missing}", runs=count, missing=missing) if unreadable else hint)
         self._enable()
 
     def set_undo(self, possible: bool) -> None:

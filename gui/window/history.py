@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Result
 from core.contracts.text import listed, tr
+from core.engine.history import Listing
 from gui.page.controller import Controller
 from gui.page.page import Page
 
@@ -21,11 +22,13 @@ from gui.page.page import Page
 class HistoryKeeper(QObject):
     """One thread that reads and writes the history, and replies with signals on the GUI thread.
 
-    `make_history` opens the history, on that thread and on first use. `listed` carries (topic, entries, undoable),
-    `loaded` a Result, `notice` a text of one sentence and whether it is an error.
+    `make_history` opens the history, on that thread and on first use. `listed` carries (topic, Listing, undoable),
+    `kept` a Result that is on disk or could not be stored, `loaded` a Result, `notice` a text of one sentence and
+    whether it is an error.
     """
 
     listed = Signal(str, object, bool)
+    kept = Signal(object)
     loaded = Signal(object)
     notice = Signal(object, bool)
 
@@ -44,7 +47,10 @@ class HistoryKeeper(QObject):
         """Add a finished run."""
 
         def work(history: Any) -> None:
-            history.add(result, datetime.fromtimestamp(started_at_s, UTC), wall_s)
+            try:
+                history.add(result, datetime.fromtimestamp(started_at_s, UTC), wall_s)
+            finally:
+                self.kept.emit(result)
             self._list(history, result.topic)
 
         self._later(work)
@@ -80,13 +86,15 @@ class HistoryKeeper(QObject):
         self._thread.shutdown(wait=True)
 
     def _list(self, history: Any, topic_id: str) -> None:
-        self.listed.emit(topic_id, history.list(topic_id), self._removed > 0)
+        self.listed.emit(topic_id, history.listing(topic_id), self._removed > 0)
 
     def _later(self, work: Callable[..., None], *args: Any) -> None:
         def guarded() -> None:
             try:
                 if self._history is None:
                     self._history = self._make_history()
+                    if self._history.notice:
+                        self.notice.emit(self._history.notice, True)
                 work(self._history, *args)
             except TilescopeError as error:
                 self.notice.emit(error.text, True)
@@ -106,7 +114,9 @@ class PageHistory(QObject):
         panel.delete_requested.connect(self._delete)
         panel.undo_requested.connect(self._undo)
         panel.export_requested.connect(self._export)
+        controller.keeps_runs = True
         controller.finished.connect(keeper.keep)
+        keeper.kept.connect(controller.show_kept)
         keeper.listed.connect(self._show_list)
         keeper.loaded.connect(self._show_result)
         keeper.refresh(page.topic.id)
@@ -122,9 +132,9 @@ class PageHistory(QObject):
         if folder:
             self._keeper.export(entry_id, Path(folder))
 
-    def _show_list(self, topic_id: str, entries: Any, undoable: bool) -> None:
+    def _show_list(self, topic_id: str, listing: Listing, undoable: bool) -> None:
         if topic_id == self._page.topic.id:
-            self._page.history.set_entries(entries)
+            self._page.history.set_entries(listing.entries, listing.unreadable)
             self._page.history.set_undo(undoable)
 
     def _show_result(self, result: Result) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import errno
 import json
 import math
+import multiprocessing
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -239,19 +241,71 @@ def test_that_damage_found_later_is_moved_aside_and_reported_once(path: Path) ->
     assert aside.read_bytes() == bytes(data)
 
 
-def test_that_the_history_of_a_newer_version_is_kept_aside(path: Path) -> None:
+def test_that_the_history_of_a_newer_version_is_listed_and_not_changed(path: Path) -> None:
     open_history(path).add(result(), NOON, 0.1)
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
     history = open_history(path)
-    assert history.notice is not None
     assert "was written by a newer Tilescope" in str(history.notice)
-    assert history.list() == ()
-    [aside] = path.parent.glob("history-set-aside-*.sqlite3")
-    with sqlite3.connect(aside) as database:
-        assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    [entry] = history.list()
+    assert history.load(entry.id).value("bytes") == 4096
+    for change in (lambda: history.add(result(), NOON, 0.1), lambda: history.remove(entry.id), history.undo_remove):
+        with pytest.raises(TilescopeError, match="newer Tilescope"):
+            change()
+    assert [kept.id for kept in open_history(path).list()] == [entry.id]
+    assert not list(path.parent.glob("*set-aside*"))
+
+
+def test_that_a_history_that_cannot_be_written_is_listed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_history(path).add(result(), NOON, 0.1)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    history = open_history(path)
+    assert "cannot be written" in str(history.notice)
+    assert len(history.list()) == 1
+    with pytest.raises(TilescopeError, match="cannot be written"):
+        history.add(result(), NOON, 0.1)
+    assert path.read_bytes() == before
+
+
+def test_that_rows_that_cannot_be_read_are_counted(history: History, path: Path) -> None:
+    for seed in range(4):
+        history.add(result(seed=seed), NOON, 0.1)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE runs SET params = 'x' WHERE number IN (1, 3)")
     database.close()
+    listing = history.listing()
+    assert (len(listing.entries), listing.unreadable) == (2, 2)
+
+
+def _open_damaged(path: Path) -> str:
+    history = open_history(path)
+    history.add(result(), NOON, 0.1)
+    return str(history.notice or "")
+
+
+def test_that_of_several_processes_one_sets_a_damaged_file_aside(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database at all, " * 400)
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
+        notices = list(pool.map(_open_damaged, [path] * 3))
+    assert sum("was moved to" in notice for notice in notices) == 1
+    assert len(list(path.parent.glob("history-set-aside-*.sqlite3"))) == 1
+    assert len(open_history(path).list()) == 3
+
+
+def test_that_an_export_to_a_full_disk_leaves_nothing(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    entry_id = history.add(result(), NOON, 0.1)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(TilescopeError, match="No space left"):
+        history.export(entry_id, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_that_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:

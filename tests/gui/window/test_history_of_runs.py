@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
 from core.contracts.errors import TilescopeError
+from core.contracts.events import Finished
 from core.contracts.result import Result
 from core.contracts.topic import Topic
 from core.engine.history import History
@@ -124,6 +125,40 @@ def test_that_a_history_that_cannot_be_read_is_one_sentence(qtbot: Any) -> None:
         keeper.refresh("toy")
     assert [str(notice.args[0]), notice.args[1]] == ["The history cannot be read.", True]
     keeper.close()
+
+
+def test_that_what_became_of_a_damaged_history_is_told(qtbot: Any, tmp_path: Path) -> None:
+    (tmp_path / "history.sqlite3").write_bytes(b"no database " * 400)
+    keeper = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3", topics=TOPICS))
+    with qtbot.waitSignal(keeper.notice) as notice:
+        keeper.refresh("toy")
+    assert "was moved to" in str(notice.args[0])
+    assert notice.args[1]
+    keeper.close()
+
+
+def test_that_a_run_is_done_once_it_is_on_disk(
+    page: ToyPage,
+    controller: Controller,
+    engine: FakeEngine,
+    keeper: HistoryKeeper,
+    result: Result,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phases: list[str] = []
+    monkeypatch.setattr(page, "show_ended", lambda phase, completed: phases.append(str(phase)))
+    page.run_bar.request_run()
+    with qtbot.waitSignal(keeper.kept):
+        engine.runs[-1].post(Finished(result))
+    qtbot.waitUntil(lambda: len(phases) == 2)
+    assert phases == ["Keeping the run in the history", f"Done on {result.environment.device}"]
+    assert controller.result is result
+
+
+def test_that_rows_that_cannot_be_read_are_told(page: ToyPage) -> None:
+    page.history.set_entries([], 1)
+    assert page.history._hint.text() == "0 runs, 0 B. 1 run of 1 could not be read."
 
 
 def test_that_pending_requests_are_done_before_closing(tmp_path: Path, qapp: Any, result: Result) -> None:

@@ -297,7 +297,7 @@ class TraceMap(Figure):
 
     def _dress(self, theme: Theme) -> None:
         reads = next(iter(self.band_colours().values()), theme.series[0])
-        self.legend.set_entries((Entry(tr("read, in the colour of the tensor"), reads), Entry(tr("write"), theme.text)))
+        self.legend.set_entries((Entry(tr("read (tensor's colour)"), reads), Entry(tr("write"), theme.text)))
 
     def _build(self) -> None:
         self._title = FittedLabel()

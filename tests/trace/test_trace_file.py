@@ -57,6 +57,14 @@ def test_that_encoding_and_decoding_give_the_trace_back(traced: list[Launch]) ->
         assert_same(decoded, expected)
 
 
+def test_that_faults_of_older_files_keep_their_english_sentence() -> None:
+    launch = decorated(Launch("kernel", "a.py", 1, "", "", (1, 1, 1), (), ()))
+    rows, arrays = encode([launch])
+    older = [{name: value for name, value in row.items() if name != "text" or row["row"] != "fault"} for row in rows]
+    (opened,) = decode(older, arrays)
+    assert [str(fault.sentence) for fault in opened.faults] == [str(fault.sentence) for fault in launch.faults]
+
+
 @pytest.mark.parametrize("case", ["matmul", "ragged_sum", "gather", "branch"])
 def test_that_a_saved_trace_opens_again(case: str, tmp_path: Path) -> None:
     with intercept(watch=("acc",)) as tracer:

@@ -88,7 +88,7 @@ class AccessMaps(Figure):
 
     def restyle(self, theme: Theme) -> None:
         self.legend.set_entries(
-            (Entry(tr("read, in the colour of the tensor"), theme.tensor("Q")), Entry(tr("write"), theme.text))
+            (Entry(tr("read (tensor's colour)"), theme.tensor("Q")), Entry(tr("write"), theme.text))
         )
 
     def _show_launches(self, launches: Mapping[str, Sequence[Launch]]) -> None:

@@ -166,7 +166,7 @@ class HeatmapView(Figure):
         accesses = tr("{total} reads", total=total) if self.way == "reads" else tr("{total} writes", total=total)
         busiest = tr("up to {most:,.3g}×", most=most) if most else tr_in("accesses", "none")
         facts = [about, *map(str, (accesses, tr("{share:.0%} touched", share=touched), busiest))]
-        shorter = (facts, facts[1:], facts[2:])
+        shorter = (facts, facts[1:], facts[2:], facts[2:3])
         self._facts.set_wordings(*(" · ".join(filter(None, wording)) for wording in shorter))
         tip = tr("{facts} (most accesses to one element)", facts=self._facts.text())
         self._facts.setToolTip(str(tip))

@@ -19,6 +19,7 @@ from core.contracts.result import Provenance
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import shown
 from core.trace.file import load, save
+from gui import translation
 from gui.pages.kernel_lab import KernelLabPage, view_data
 from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.kernel_lab.lab_result import LOAD_LINE, PROGRAMS, SOURCE, STORE_LINE, lab_launch, lab_result
@@ -108,6 +109,24 @@ def test_that_a_line_is_selected_everywhere(traced: KernelLabPage, kernel: Path,
     traced.source.line_picked.emit("copy_kernel", LOAD_LINE)
     assert traced.code.editor.picked_line == LOAD_LINE
     assert traced.selection.selection.get("tensor") == "x_ptr"
+
+
+def test_that_another_language_writes_the_texts_of_a_run_again_and_decodes_nothing(
+    traced: KernelLabPage, qtbot: Any
+) -> None:
+    decoded: list[object] = []
+    traced.run.decoded.connect(decoded.append)
+    traced.findings.show_picture(0)
+    traced.views.program_picked.emit(2)
+    translation.use("zh")
+    settle(traced, qtbot)
+    assert not decoded
+    assert traced.findings.index == 0, "the list in front stays"
+    assert traced.selection.selection.get("program") == 2
+    assert "不合法" in traced.code.editor.notes.faults[LOAD_LINE]
+    assert "不合法" in str(traced.findings.faults.rows[0].sentence)
+    assert traced.views.heatmap.only_button.text() == "仅 program 2"
+    assert traced.toolbar.example.itemText(0) == "我的文件"
 
 
 def test_that_an_access_on_the_map_finds_its_line_program_and_tensor(traced: KernelLabPage, qtbot: Any) -> None:

@@ -9,11 +9,36 @@ from functools import cache
 from pathlib import Path
 
 from core.contracts.errors import UnknownName
-from core.contracts.text import listed, tr
+from core.contracts.text import Text, listed, tr
 
 _FACTS = Path(__file__).resolve().parents[2] / "resources" / "gpus.toml"
 _SRAM_BYTES_PER_CLOCK = 128
 """Shared-memory bandwidth per SM (on AMD, LDS bandwidth per CU): 32 banks of 4 bytes per clock."""
+
+_SOURCES: Mapping[str, Text] = {
+    "a100-40gb": tr(
+        "NVIDIA A100 Tensor Core GPU data sheet (SXM4 40 GB) and CUDA C++ Programming Guide, compute capability 8.0"
+    ),
+    "a100-80gb": tr(
+        "NVIDIA A100 Tensor Core GPU data sheet (SXM4 80 GB) and CUDA C++ Programming Guide, compute capability 8.0"
+    ),
+    "h100-sxm": tr(
+        "NVIDIA H100 Tensor Core GPU data sheet (SXM5; dense, half of the figures with sparsity) "
+        "and Hopper Tuning Guide"
+    ),
+    "h200": tr(
+        "NVIDIA H200 Tensor Core GPU data sheet (SXM; dense, half of the figures with sparsity) and Hopper Tuning Guide"
+    ),
+    "b200": tr(
+        "NVIDIA HGX B200 data sheet (one GPU; dense, half of the figures with sparsity) and Blackwell Tuning Guide"
+    ),
+    "rtx-4090": tr(
+        "NVIDIA Ada GPU Architecture white paper, GeForce RTX 4090, "
+        "and CUDA C++ Programming Guide, compute capability 8.9"
+    ),
+    "mi300x": tr("AMD Instinct MI300X data sheet and CDNA 3 Architecture white paper"),
+}
+"""Where the facts of each GPU come from."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +57,7 @@ class Gpu:
     clock_mhz: float
     l2_mb: float
     tflops: Mapping[str, float]
-    source: str
+    source: Text
 
     @property
     def shared_memory_per_block_bytes(self) -> int:
@@ -82,7 +107,9 @@ class Gpu:
 def gpus() -> Mapping[str, Gpu]:
     """Every known GPU by id, in the order of the file."""
     with _FACTS.open("rb") as file:
-        return {gpu_id: Gpu(id=gpu_id, **facts) for gpu_id, facts in tomllib.load(file).items()}
+        return {
+            gpu_id: Gpu(id=gpu_id, source=_SOURCES[gpu_id], **facts) for gpu_id, facts in tomllib.load(file).items()
+        }
 
 
 def gpu(gpu_id: str) -> Gpu:

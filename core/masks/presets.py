@@ -73,12 +73,12 @@ _SHARED = (
 PRESETS: tuple[Preset, ...] = (
     Preset(
         id="causal",
-        title=tr("Causal (GPT, Llama)"),
+        title=tr("Causal"),
         expression="causal",
         text=_FOX,
         users=tr(
-            "Every decoder-only model: each token sees itself and the tokens before it, so all positions train in "
-            "parallel without seeing their answers.",
+            "Every decoder-only model, such as GPT and Llama: each token sees itself and the tokens before it, so all "
+            "positions train in parallel without seeing their answers.",
         ),
         source="Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3; Radford et al. 2018 (GPT)",
         transformers="create_causal_mask",
@@ -98,7 +98,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         id="prefix-lm",
-        title=tr("Prefix-LM (GLM, ChatGLM)"),
+        title=tr("Prefix-LM"),
         expression="causal | prefix(30)",
         text=_PREFIX_LM,
         users=tr(
@@ -120,7 +120,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         id="t5-decoder",
-        title=tr("T5 decoder, self-attention"),
+        title=tr("T5 decoder"),
         expression="causal & ~padding",
         text=_GERMAN + " <pad>" * 13,
         users=tr(
@@ -131,7 +131,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         id="t5-cross",
-        title=tr("T5 decoder, cross-attention"),
+        title=tr("T5 cross-attention"),
         expression="~padding",
         text=_GERMAN,
         keys=_ENGLISH,
@@ -144,7 +144,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         id="mistral-window",
-        title=tr("Sliding window (Mistral)"),
+        title=tr("Sliding window"),
         expression="causal & window(12)",
         text=_FOX,
         users=tr(

@@ -8,8 +8,8 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch
-from core.contracts.text import tr
-from core.hardware.gpus import GPU_IDS
+from core.contracts.text import tr, verbatim
+from core.hardware.gpus import GPU_IDS, gpus
 
 _ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
 
@@ -107,6 +107,7 @@ class FlashAttentionParams(Params):
     gpu: str = choice(
         "a100-40gb",
         *GPU_IDS,
+        labels={gpu_id: verbatim(known.name) for gpu_id, known in gpus().items()},
         label=tr("GPU"),
         help=tr("The GPU whose memory sizes and bandwidths the model uses."),
         group=tr("Hardware"),

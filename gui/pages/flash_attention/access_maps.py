@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.contracts.text import Text, tr
 from core.format import quantity
@@ -18,6 +18,7 @@ from gui.charts.trace_map import TraceMap
 from gui.theme import Theme
 from gui.translation import show_text
 from gui.widgets.figure import Figure
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.legend import Entry, Legend
 
@@ -43,7 +44,7 @@ class AccessMaps(Figure):
         self._decoding.done.connect(self._show_launches)
         self._decoding.failed.connect(self.show_empty)
         self.maps = {kernel: TraceMap(tensors) for kernel in self._titles}
-        self._headings = {kernel: QLabel() for kernel in self._titles}
+        self._summaries = {kernel: FittedLabel("") for kernel in self._titles}
         self.same_scale = QCheckBox()
         show_text(self.same_scale.setText, tr("Same scale"))
         show_text(self.same_scale.setToolTip, tr("Draw one access and one byte at the same size on both sides"))
@@ -110,12 +111,9 @@ class AccessMaps(Figure):
             programs=programs,
             size=size,
         )
-        heading = self._headings[kernel]
-        show_text(
-            heading.setText,
-            Text("<b>{title}</b>&nbsp; {summary}", (("title", self._titles[kernel]), ("summary", summary))),
-        )
-        show_text(heading.setToolTip, detail)
+        label = self._summaries[kernel]
+        label.set_wordings(summary, size)
+        show_text(label.setToolTip, detail)
         self._rescale()
 
     def _rescale(self) -> None:
@@ -133,15 +131,19 @@ class AccessMaps(Figure):
         row = QHBoxLayout()
         row.setSpacing(10)
         for kernel, trace_map in self.maps.items():
-            heading = self._headings[kernel]
-            heading.setProperty("role", "small")
-            heading.setTextFormat(Qt.TextFormat.RichText)
-            heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            title = QLabel()
+            title.setProperty("role", "small")
+            title.setTextFormat(Qt.TextFormat.RichText)
+            show_text(title.setText, Text("<b>{title}</b>", (("title", self._titles[kernel]),)))
+            heading = QHBoxLayout()
+            heading.setSpacing(8)
+            heading.addWidget(title)
+            heading.addWidget(self._summaries[kernel], 1)
             pane = QWidget()
             stack = QVBoxLayout(pane)
             stack.setContentsMargins(0, 0, 0, 0)
             stack.setSpacing(0)
-            stack.addWidget(heading)
+            stack.addLayout(heading)
             stack.addWidget(trace_map, 1)
             row.addWidget(pane, 1)
         foot = QHBoxLayout()

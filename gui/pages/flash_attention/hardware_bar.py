@@ -72,7 +72,7 @@ class _Strip(Canvas):
             return
         inside = QRectF(self.rect()).adjusted(_MARGIN_PX, 6, -_MARGIN_PX, -6)
         name = QRectF(inside.left(), inside.top(), _NAME_PX, inside.height())
-        arrow_px = _ARROW_PX if self.width() >= _NARROW_PX else _ARROW_PX * 0.6
+        arrow_px = max(_ARROW_PX if self.width() >= _NARROW_PX else _ARROW_PX * 0.6, _arrow_text_px(gpu))
         block = (inside.width() - _NAME_PX - arrow_px) / 2
         hbm = QRectF(name.right(), inside.top(), block, inside.height())
         arrow = QRectF(hbm.right(), inside.top(), arrow_px, inside.height())
@@ -95,7 +95,9 @@ class _Strip(Canvas):
         painter.drawText(upper, left, _elided(painter, gpu.name, upper.width()))
         painter.setFont(themes.ui_font("small"))
         painter.setPen(QColor(theme.muted))
-        painter.drawText(lower, left, f"{gpu.sms} SMs × {sram_bytes(gpu.sram_bytes_per_sm)}")
+        sram = sram_bytes(gpu.sram_bytes_per_sm)
+        text = str(tr("{sms} SMs × {sram}", sms=gpu.sms, sram=sram))
+        painter.drawText(lower, left, _elided(painter, text, lower.width()))
 
 
 def describe(gpu: Gpu) -> str:
@@ -157,6 +159,19 @@ def _paint_block(
     painter.drawRoundedRect(QRectF(track.left(), track.top(), max(5.0, track.width() * share), 5), 2.5, 2.5)
 
 
+def _ratios(gpu: Gpu) -> tuple[str, str]:
+    """How much faster and smaller SRAM is."""
+    faster = tr("{ratio}× faster", ratio=format_quantity(gpu.speed_ratio, digits=2))
+    smaller = tr("{ratio:,.0f}× smaller", ratio=float(f"{gpu.size_ratio:.2g}"))
+    return str(faster), str(smaller)
+
+
+def _arrow_text_px(gpu: Gpu) -> float:
+    """The width that both ratios need."""
+    fonts = themes.ui_font("title", bold=True), themes.ui_font("body")
+    return 24 + max(QFontMetricsF(font).horizontalAdvance(text) for font, text in zip(fonts, _ratios(gpu), strict=True))
+
+
 def _paint_arrow(painter: QPainter, theme: Theme, box: QRectF, gpu: Gpu) -> None:
     middle = box.center().y()
     left, right = box.left() + 10, box.right() - 10
@@ -169,12 +184,10 @@ def _paint_arrow(painter: QPainter, theme: Theme, box: QRectF, gpu: Gpu) -> None
     painter.setFont(themes.ui_font("title", bold=True))
     painter.setPen(QColor(theme.good))
     half = box.height() / 2
-    faster = str(tr("{ratio}× faster", ratio=format_quantity(gpu.speed_ratio, digits=2)))
+    faster, smaller = _ratios(gpu)
     painter.drawText(box.adjusted(0, 2, 0, -half), Qt.AlignmentFlag.AlignCenter, faster)
     painter.setFont(themes.ui_font("body"))
     painter.setPen(QColor(theme.warn))
-    rounded = float(f"{gpu.size_ratio:.2g}")
-    smaller = str(tr("{ratio:,.0f}× smaller", ratio=rounded))
     painter.drawText(box.adjusted(0, half, 0, -2), Qt.AlignmentFlag.AlignCenter, smaller)
 
 

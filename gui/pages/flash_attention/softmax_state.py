@@ -7,7 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from core.contracts.text import Text, tr, verbatim
+from core.contracts.text import Text, tr, tr_in, verbatim
 from core.format import format_quantity
 from core.topics.flash_attention.softmax import RowSoftmax
 from gui import theme as themes
@@ -17,8 +17,8 @@ from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
 from gui.widgets.figure import Figure
 
-_KV_TILE, _HEAD_DIM = tr("KV tile"), tr("head dimension")
-_ACC, _ACC_NORM = verbatim("acc"), verbatim("‖acc‖")
+_KV_TILE, _HEAD_DIM = tr("KV tile"), tr_in("axis", "dim")
+_ACC, _ACC_NORM = tr_in("axis", "acc"), verbatim("‖acc‖")
 
 
 class SoftmaxState(Figure):

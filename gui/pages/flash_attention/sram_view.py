@@ -114,13 +114,20 @@ class _Bars(Canvas):
 
     def _paint_header(self, painter: QPainter, theme: Theme, store: SramStore, top: int) -> None:
         line = QRectF(1, top, self.width() - 2, _LINE_PX)
-        painter.setPen(QColor(theme.text))
-        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(store.name))
         over = store.used_bytes > store.capacity_bytes
         painter.setPen(QColor(theme.bad if over else theme.muted))
         used, capacity = sram_bytes(store.used_bytes), sram_bytes(store.capacity_bytes)
-        usage = str(tr("{used} of {capacity}", used=used, capacity=capacity))
+        usage = painter.fontMetrics().elidedText(
+            str(tr("{used} of {capacity}", used=used, capacity=capacity)),
+            Qt.TextElideMode.ElideRight,
+            int(line.width()),
+        )
         painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, usage)
+        metrics = painter.fontMetrics()
+        name_px = line.width() - metrics.horizontalAdvance(usage) - 8
+        name = metrics.elidedText(str(store.name), Qt.TextElideMode.ElideRight, int(name_px))
+        painter.setPen(QColor(theme.text))
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
 
     def _paint_bar(self, painter: QPainter, theme: Theme, index: int) -> None:
         painter.setPen(QPen(colour(theme.border), 1))

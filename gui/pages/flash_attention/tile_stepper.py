@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
 from core.contracts.text import tr
@@ -18,8 +18,8 @@ from gui.page.selection import Selection
 from gui.pages.flash_attention import view_data
 from gui.pages.flash_attention.softmax_state import SoftmaxState
 from gui.pages.flash_attention.sram_view import SramView
-from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.player import Player
 
 _OPENING_SHARE = 0.62
@@ -44,8 +44,7 @@ class TileStepper(QWidget):
         self.schedule, self.player = TileSchedule(), Player()
         self.sram, self.softmax = SramView(), SoftmaxState()
         self.softmax_badge = ProvenanceBadge()
-        self._row_name = QLabel()
-        self._row_name.setProperty("role", "small")
+        self._row_name = FittedLabel("")
         self._plan: Plan | None = None
         self._traced: FlashAttentionResult | None = None
         self._grid: TileGrid | None = None
@@ -169,7 +168,11 @@ class TileStepper(QWidget):
         traced = None if self._traced is None else self._traced.softmax.row(row)
         state = plan.row_softmax(row) if traced is None else traced
         self._shown_row = row
-        show_text(self._row_name.setText, tr("Online softmax of query {row:,}", row=row))
+        self._row_name.set_wordings(
+            tr("Online softmax of query {row:,}", row=row),
+            tr("softmax of query {row:,}", row=row),
+            tr("query {row:,}", row=row),
+        )
         self.softmax_badge.set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)
         sentence = tr("Query {row:,} sees no key: its output is zero.", row=row)
         self.softmax.set_row(state, int(self._iterations[self.player.step]), sentence)
@@ -183,9 +186,7 @@ class TileStepper(QWidget):
         steps.setSpacing(2)
         steps.addWidget(self.schedule, 1)
         steps.addWidget(self.player)
-        chip_name = QLabel()
-        show_text(chip_name.setText, tr("On chip now"))
-        chip_name.setProperty("role", "small")
+        chip_name = FittedLabel(tr("On chip now"))
         now = QVBoxLayout(right)
         now.setContentsMargins(6, 0, 0, 0)
         now.setSpacing(3)
@@ -203,11 +204,10 @@ class TileStepper(QWidget):
         layout.addWidget(halves)
 
 
-def _heading(label: QLabel, badge: ProvenanceBadge) -> QHBoxLayout:
+def _heading(label: FittedLabel, badge: ProvenanceBadge) -> QHBoxLayout:
     """A small title with a separate badge: its numbers may have another provenance than the card."""
     row = QHBoxLayout()
     row.setContentsMargins(0, 0, 4, 0)
-    row.addWidget(label)
-    row.addStretch(1)
+    row.addWidget(label, 1)
     row.addWidget(badge)
     return row

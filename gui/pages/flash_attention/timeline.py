@@ -7,7 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Signal
 from PySide6.QtWidgets import QGraphicsRectItem, QVBoxLayout, QWidget
 
-from core.contracts.text import tr, verbatim
+from core.contracts.text import tr, tr_in, verbatim
 from core.format import quantity
 from core.topics.flash_attention.result import GpuTimeline
 from gui.charts.axis import Axis
@@ -31,7 +31,7 @@ class Timeline(Figure):
             tr("The timeline shows which SM ran which program when. It needs a GPU, and this run had none."), parent
         )
         self._timeline: GpuTimeline | None = None
-        self.chart = Chart(Axis(tr("time"), "s"), Axis(verbatim("SM"), steps="whole"))
+        self.chart = Chart(Axis(tr_in("axis", "time"), "s"), Axis(verbatim("SM"), steps="whole"))
         self._bars = pg.BarGraphItem(x0=[0], y0=[0], width=[0], height=0)
         self._chosen = QGraphicsRectItem()
         self._chosen.hide()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.contracts.text import tr
 from gui.translation import show_text
 from gui.widgets.code_view import CodeView
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.switcher import Switcher
 
 
@@ -25,9 +26,9 @@ class CodeTargets(QWidget):
         show_text(self.copy_button.setText, tr("Copy"))
         show_text(self.copy_button.setToolTip, tr("Copy the visible code to the clipboard"))
         self.copy_button.clicked.connect(self.copy)
-        self._caption = QLabel()
-        show_text(self._caption.setText, tr("Runs unchanged: lengths, pads and documents are written into the code."))
-        self._caption.setProperty("role", "small")
+        self._caption = FittedLabel(
+            tr("Runs unchanged: lengths, pads and documents are written into the code."), tr("Runs unchanged.")
+        )
         foot = QHBoxLayout()
         foot.addWidget(self._caption, 1)
         foot.addWidget(self.copy_button)
@@ -51,4 +52,4 @@ class CodeTargets(QWidget):
     def copy(self) -> None:
         """Copy the visible code to the clipboard, and confirm it."""
         QGuiApplication.clipboard().setText(self.text)
-        show_text(self._caption.setText, tr("Copied: {target}.", target=self._titles[self.switcher.index]))
+        self._caption.set_wordings(tr("Copied: {target}.", target=self._titles[self.switcher.index]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from core.contracts.text import EMPTY, Text, tr
@@ -12,6 +13,7 @@ from core.masks import COUNTED_TERMS, PLAIN_TERMS, Mask
 from gui import theme, translation
 from gui.pages.masks.chip_row import ChipRow
 from gui.translation import show_text
+from gui.widgets.wrapped_text import wrapped
 
 _OFFERED_COUNT = {"window": 16, "ahead": 4, "prefix": 8}
 _MEANINGS = {
@@ -28,21 +30,35 @@ _MEANINGS = {
     "prefix": tr("the first n keys"),
 }
 _LINE_PX = 300
-_TWO_LINES_PX = 840
-"""A message narrower than this fits next to the expression in the narrowest window."""
+_MESSAGE_PX = 34
+"""Two lines, as high in every language."""
 
 
 class _Message(QLabel):
-    """Two lines of text in the given height: requesting more at a narrow width would stretch the whole page."""
+    """At most two lines of text, with an ellipsis where it does not fit; the tooltip has the whole text."""
 
-    def hasHeightForWidth(self) -> bool:
-        return False
+    def __init__(self) -> None:
+        super().__init__()
+        self._whole = ""
+        self.setProperty("role", "small")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def set_whole(self, text: str) -> None:
+        self._whole = text
+        self._wrap()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._wrap()
 
     def sizeHint(self) -> QSize:
-        return QSize(100, 2 * self.fontMetrics().height())
+        return QSize(100, _MESSAGE_PX)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(0, 0)
+        return QSize(0, _MESSAGE_PX)
+
+    def _wrap(self) -> None:
+        self.setText("\n".join(wrapped(self._whole, self.font(), self.width() - 2.0, 2)))
 
 
 class MaskComposer(QWidget):
@@ -67,9 +83,6 @@ class MaskComposer(QWidget):
         self.add_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.add_button.setMenu(self._menu())
         self._message = _Message()
-        self._message.setWordWrap(True)
-        self._message.setProperty("role", "small")
-        self._message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._problem: Text | str = EMPTY
         self._warnings: tuple[Text, ...] = ()
         self._lay_out()
@@ -120,12 +133,8 @@ class MaskComposer(QWidget):
     def _write_message(self) -> None:
         colours = theme.current()
         text_colour = colours.bad if self._problem else colours.warn if self._is_warning else colours.muted
-        self._message.setText(self.message)
+        self._message.set_whole(self.message)
         self._message.setToolTip(str(self._problem) or "\n".join(map(str, self._warnings)))
-        # A text that does not fit is cut only at its end.
-        fits = self._message.fontMetrics().horizontalAdvance(self.message) < _TWO_LINES_PX
-        middle, top = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignTop
-        self._message.setAlignment(Qt.AlignmentFlag.AlignLeft | (middle if fits else top))
         self._message.setStyleSheet(f"color: {text_colour};")
 
     def _menu(self) -> QMenu:

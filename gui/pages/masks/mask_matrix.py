@@ -6,9 +6,9 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPen, QResizeEvent
-from PySide6.QtWidgets import QGraphicsRectItem, QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsRectItem, QGridLayout, QVBoxLayout, QWidget
 
-from core.contracts.text import Text, tr
+from core.contracts.text import tr, verbatim
 from core.masks import TileClass
 from gui import theme as themes
 from gui.charts.chart import Chart, read_out
@@ -16,8 +16,8 @@ from gui.charts.palette import rgb
 from gui.pages.masks.mask_picture import MatrixColours, MatrixPicture, MatrixSource, Rgb, Span, paint, window
 from gui.pages.masks.matrix_axis_labels import KeyLabels, QueryLabels, RowCounts
 from gui.theme import Theme, colour, mix
-from gui.translation import show_text
 from gui.widgets.figure import Figure
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.legend import Entry, Legend
 
@@ -256,9 +256,11 @@ class MaskMatrix(Figure):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
         self.row_labels, self.col_labels, self.row_counts = QueryLabels(self), KeyLabels(self), RowCounts(self)
-        corner, heading = _small(tr("queries ↓  keys →")), _small(tr("visible keys"))
-        corner.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
-        heading.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom)
+        corner = FittedLabel(tr("queries ↓  keys →"), verbatim("↓  →"))
+        corner.setAlignment(Qt.AlignmentFlag.AlignRight)
+        heading = FittedLabel(tr("visible keys"), tr("keys"))
+        for label in (corner, heading):
+            label.setContentsMargins(4, 0, 6, 3)
         self.legend = Legend()
         content = QWidget()
         column = QVBoxLayout(content)
@@ -269,9 +271,9 @@ class MaskMatrix(Figure):
         grid.setSpacing(0)
         grid.setRowStretch(1, 1)
         grid.setColumnStretch(1, 1)
-        grid.addWidget(corner, 0, 0)
+        grid.addWidget(corner, 0, 0, Qt.AlignmentFlag.AlignBottom)
         grid.addWidget(self.col_labels, 0, 1)
-        grid.addWidget(heading, 0, 2)
+        grid.addWidget(heading, 0, 2, Qt.AlignmentFlag.AlignBottom)
         grid.addWidget(self.row_labels, 1, 0)
         grid.addWidget(self.chart, 1, 1)
         grid.addWidget(self.row_counts, 1, 2)
@@ -285,14 +287,6 @@ class MaskMatrix(Figure):
 
 def _hex(rgb_value: Rgb) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb_value)
-
-
-def _small(text: Text) -> QLabel:
-    label = QLabel()
-    show_text(label.setText, text)
-    label.setProperty("role", "small")
-    label.setContentsMargins(4, 0, 6, 3)
-    return label
 
 
 def _cosmetic(line_colour: str, width: float) -> QPen:

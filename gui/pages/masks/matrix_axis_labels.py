@@ -120,10 +120,16 @@ class KeyLabels(AxisLabels):
             step = label_step(last - first, box.width(), _NUMBER_PX)
         painter.setFont(themes.ui_font("small"))
         metrics = painter.fontMetrics()
+        last_drawn = -float(_COLUMN_TEXT_PX)
         for col in range(int(first) // step * step, min(source.cols, int(last) + 1), step):
             middle = box.left() + (col + 0.5 - first) * pixel
             if not box.left() <= middle <= box.right():
                 continue
+            if tokens:
+                middle = min(max(8.0, middle), self.width() - 8.0)
+                if middle - last_drawn < _COLUMN_TEXT_PX - 1:
+                    continue
+                last_drawn = middle
             picked = self._matrix.cell is not None and self._matrix.cell[1] == col
             painter.setPen(QColor(theme.text if picked else theme.muted))
             if not tokens:
@@ -132,7 +138,7 @@ class KeyLabels(AxisLabels):
                 slot = QRectF(max(0.0, middle - width / 2), self.height() - 18, width, 16)
                 painter.drawText(slot, Qt.AlignmentFlag.AlignCenter, text)
                 continue
-            text = metrics.elidedText(source.col_labels[col], Qt.TextElideMode.ElideRight, self.height() - 6)
+            text = metrics.elidedText(source.col_labels[col], Qt.TextElideMode.ElideRight, self.height() - 8)
             painter.save()
             painter.translate(QPointF(middle, self.height() - 4))
             painter.rotate(-90)

@@ -68,7 +68,7 @@ class MasksPage(Page[Plan, MasksResult]):
             [
                 (tr("Schedule"), steps),
                 (tr("M vs Mᵀ"), self.mirror),
-                (tr("Comparison"), self.comparison),
+                (tr("Compare"), self.comparison),
                 (tr("Code"), self.code),
             ]
         )
@@ -81,11 +81,11 @@ class MasksPage(Page[Plan, MasksResult]):
                 self.matrix,
                 tr("Mask"),
                 _MATRIX_HELP,
-                width=6,
+                width=13,
                 minimum_px=_MATRIX_PX,
                 provenance=Provenance.MODELLED,
             ),
-            CardSpec("kernel", self.views, tr("Kernel"), _KERNEL_HELP, column=1, width=5),
+            CardSpec("kernel", self.views, tr("Kernel"), _KERNEL_HELP, column=1, width=11),
         )
 
     @property

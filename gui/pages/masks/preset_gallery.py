@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizeP
 
 from gui import theme as themes
 from gui.charts.palette import rgb
+from gui.widgets.wrapped_text import wrapped
 
-_PICTURE_PX, _HEIGHT_PX = 32, 70
+_PICTURE_PX, _HEIGHT_PX = 32, 72
 _NARROW_PX = 100
 
 
@@ -109,14 +110,14 @@ class _Thumb(QAbstractButton):
             painter.setPen(QPen(QColor(theme.border_strong), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(box)
-            font, title = themes.ui_font("small"), self._title
+            font = themes.ui_font("small")
             if self.width() < _NARROW_PX:
                 font.setPixelSize(font.pixelSize() - 1)
-                title = title.split(" (")[0].split("（")[0]
             painter.setFont(font)
             painter.setPen(QColor(theme.text if self.isChecked() else theme.muted))
-            flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-            painter.drawText(QRectF(2, box.bottom() + 4, self.width() - 4, 30), int(flags), title)
+            flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
+            lines = wrapped(self._title, font, self.width() - 4, 2)
+            painter.drawText(QRectF(2, box.bottom() + 4, self.width() - 4, 32), int(flags), "\n".join(lines))
 
 
 def _image(shares: np.ndarray, hidden: tuple[int, int, int], seen: tuple[int, int, int]) -> QImage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.contracts.text import Text, tr, verbatim
 from core.masks.symmetry import Symmetry
@@ -14,8 +14,8 @@ from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
 from gui.theme import Theme, colour, mix
-from gui.translation import show_text
 from gui.widgets.figure import Figure
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.legend import Entry, Legend
 
 
@@ -26,7 +26,7 @@ class SymmetryMap(Figure):
         super().__init__(tr("The mask and its transpose appear here once the parameters are valid."), parent)
         self.symmetry: Symmetry | None = None
         self.length = 0
-        self._verdict = QLabel()
+        self._verdict, self._detail = QLabel(), FittedLabel("")
         self._verdict.setProperty("role", "title")
         self.chart = Chart(Axis(verbatim("key"), steps="whole"), Axis(verbatim("query"), steps="whole"))
         self.chart.getViewBox().invertY(True)
@@ -39,7 +39,11 @@ class SymmetryMap(Figure):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
-        column.addWidget(self._verdict)
+        heading = QHBoxLayout()
+        heading.setSpacing(8)
+        heading.addWidget(self._verdict)
+        heading.addWidget(self._detail, 1)
+        column.addLayout(heading)
         column.addWidget(self.chart, 1)
         column.addWidget(self.legend)
         read_out(self.chart, self, self.describe)
@@ -47,7 +51,7 @@ class SymmetryMap(Figure):
 
     @property
     def verdict(self) -> str:
-        return self._verdict.text()
+        return f"{self._verdict.text()}: {self._detail.text()}"
 
     def set_symmetry(self, symmetry: Symmetry, length: int) -> None:
         """Show a comparison of `length` x `length` cells."""
@@ -58,15 +62,19 @@ class SymmetryMap(Figure):
         self.symmetry = symmetry
         share = symmetry.differing / max(1, symmetry.cells)
         if symmetry.is_symmetric:
-            verdict = tr("M = Mᵀ: all {cells:,} cells equal their mirror image", cells=symmetry.cells)
+            self._verdict.setText("M = Mᵀ")
+            self._detail.set_wordings(tr("all {cells:,} cells equal their mirror image", cells=symmetry.cells))
         else:
-            verdict = tr(
-                "M ≠ Mᵀ: {differing:,} of {cells:,} cells ({share:.0%}) differ from their mirror image",
-                differing=symmetry.differing,
-                cells=symmetry.cells,
-                share=share,
+            self._verdict.setText("M ≠ Mᵀ")
+            self._detail.set_wordings(
+                tr(
+                    "{differing:,} of {cells:,} cells ({share:.0%}) differ from their mirror image",
+                    differing=symmetry.differing,
+                    cells=symmetry.cells,
+                    share=share,
+                ),
+                tr("{differing:,} of {cells:,} cells differ", differing=symmetry.differing, cells=symmetry.cells),
             )
-        show_text(self._verdict.setText, verdict)
         self._draw(themes.current())
         self.show_content()
 

@@ -14,6 +14,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint
 from PySide6.QtWidgets import QApplication
 
 from core.comparison import ImplResult
+from core.contracts.text import Text
 from core.hardware.gpus import gpu
 from core.topics.flash_attention.plan import SramPiece, SramStore
 from core.topics.flash_attention.result import GpuTimeline
@@ -51,7 +52,7 @@ from gui.widgets.figure import Figure
 from kernels.quantization.formats import FormatId
 from tests.gui.pages.quantization.test_scales_view import SCALES
 
-A100 = replace(gpu("a100-40gb"), source="data sheet")
+A100 = replace(gpu("a100-40gb"), source=Text("data sheet"))
 
 
 def _schedule() -> TileSchedule:

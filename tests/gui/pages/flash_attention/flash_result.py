@@ -238,15 +238,15 @@ def _lines() -> tuple[LineTraffic, ...]:
 def _comparison(gpu: bool) -> tuple[ImplResult, ...]:
     rng = np.random.default_rng(1)
     here = "cuda" if gpu else "cpu"
-    missing = "cuDNN's attention needs an NVIDIA GPU of compute capability 8.0 or newer."
+    missing = "sdpa-cudnn needs an NVIDIA GPU, but this is a ROCm build of PyTorch."
     rows = (
-        ("torch-naive", "PyTorch, naive", here, 12.3, 2.1e-4),
-        ("triton-standard", "Triton, standard", here if gpu else "emulated", 9.4, 2.3e-4),
-        ("triton-flash", "Triton, flash", here if gpu else "emulated", 2.1, 1.3e-4),
-        ("sdpa-math", "SDPA, math", here, 8.3, 1.9e-4),
-        ("sdpa-flash", "SDPA, flash", here, 4.3, 1.2e-4),
-        ("sdpa-efficient", "SDPA, efficient", "unavailable", None, None),
-        ("sdpa-cudnn", "SDPA, cuDNN", "unavailable", None, None),
+        ("torch-naive", "PyTorch, three operations", here, 12.3, 2.1e-4),
+        ("triton-standard", "Triton standard, three kernels", here if gpu else "emulated", 9.4, 2.3e-4),
+        ("triton-flash", "Triton flash", here if gpu else "emulated", 2.1, 1.3e-4),
+        ("sdpa-math", "PyTorch SDPA, math", here, 8.3, 1.9e-4),
+        ("sdpa-flash", "PyTorch SDPA, flash", here, 4.3, 1.2e-4),
+        ("sdpa-efficient", "PyTorch SDPA, memory-efficient", "unavailable", None, None),
+        ("sdpa-cudnn", "PyTorch SDPA, cuDNN", "unavailable", None, None),
     )
     return tuple(
         ImplResult(

@@ -116,14 +116,26 @@ def _has_label(part: str) -> bool:
 @cache
 def labelled_ids() -> frozenset[str]:
     """The ids that the source gives a label, such as "in between" of {"in between": tr("intermediate")}."""
-    return frozenset(
-        key.value
+    constants = dict(pair for path in files() for pair in _constants(_tree(path)))
+    labelled = (
+        key
         for path in files()
         for node in ast.walk(_tree(path))
         if isinstance(node, ast.Dict)
         for key, value in zip(node.keys, node.values, strict=True)
-        if _is_string(key) and isinstance(value, ast.Call) and _name(value.func) in (*MESSAGE_CALLS, VERBATIM)
+        if isinstance(value, ast.Call) and _name(value.func) in (*MESSAGE_CALLS, VERBATIM)
     )
+    return frozenset(key.value if _is_string(key) else constants.get(_name(key), "") for key in labelled if key)
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The names that a module gives to strings, one by one or in a tuple."""
+    for node in tree.body:
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            names = target.elts if isinstance(target, ast.Tuple) else [target]
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            pairs = zip(names, values, strict=False)  # a name may stand for what is taken apart elsewhere
+            yield from ((_name(name), value.value) for name, value in pairs if _is_string(value))
 
 
 def bypassing_of(tree: ast.Module, path: str) -> list[Literal]:

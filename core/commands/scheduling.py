@@ -36,7 +36,8 @@ def run_scheduler(host: str, port: int, folder: Path | None, *, insecure: bool) 
         options["protocol"] = "tcp://"
     else:
         options |= {"protocol": "tls://", "security": _security(folder)}
-    _serve(lambda: Scheduler(**options), tr("The scheduler listens at {address}.", address=f"{host}:{port}"))
+    address = f"{host}:{port}"
+    _serve(lambda: Scheduler(**options), tr("The scheduler listens at {address}.", address=address))
 
 
 def run_worker(address: SchedulerAddress, folder: Path | None) -> None:

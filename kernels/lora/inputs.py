@@ -50,10 +50,8 @@ def check_nf4(x: torch.Tensor, quantized: Quantized, a: torch.Tensor, b: torch.T
         )
     _check_shapes(x, (quantized.shape[0], quantized.shape[1]), a, b)
     if a.dtype != x.dtype or b.dtype != x.dtype:
-        raise InvalidInputs(
-            "x, A and B must have the same dtype, not {dtypes}: convert them.",
-            dtypes=f"{x.dtype}, {a.dtype}, {b.dtype}",
-        )
+        dtypes = f"{x.dtype}, {a.dtype}, {b.dtype}"
+        raise InvalidInputs("x, A and B must have the same dtype, not {dtypes}: convert them.", dtypes=dtypes)
     _check_devices(x, {"weight": quantized.codes, "A": a, "B": b})
     if impl is Impl.TRITON_UNFUSED:
         raise InvalidInputs("The NF4 product has no unfused Triton kernels: use triton, torch or peft.")

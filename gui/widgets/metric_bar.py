@@ -93,6 +93,8 @@ class _Strip(Canvas):
 
     def _columns(self) -> list[tuple[Number, QRectF]]:
         width, needed = self.width() / max(1, len(self.numbers)), self.needed_px()
+        if sum(needed) > self.width():
+            needed = self.needed_px(short=True)
         spare = (self.width() - sum(needed)) / max(1, len(self.numbers))
         equal = max(needed, default=0) <= width or spare < 0
         widths = [width if equal else each + spare for each in needed]
@@ -102,12 +104,14 @@ class _Strip(Canvas):
             (number, QRectF(x, 0, wide, height)) for number, x, wide in zip(self.numbers, starts, widths, strict=False)
         ]
 
-    def needed_px(self) -> list[float]:
-        """The width of each column at which its texts are whole."""
+    def needed_px(self, *, short: bool = False) -> list[float]:
+        """The width of each column at which its texts are whole, with the short labels if there are any."""
         value, label = (QFontMetricsF(font) for font in _fonts())
+        edges = _LEFT_PX + _RIGHT_PX + 1
         return [
-            max(value.horizontalAdvance(number.value), label.horizontalAdvance(number.label)) + _LEFT_PX + _RIGHT_PX + 1
+            edges + max(value.horizontalAdvance(number.value), label.horizontalAdvance(name))
             for number in self.numbers
+            for name in ((number.short or number.label) if short else number.label,)
         ]
 
     def paint(self, painter: QPainter, theme: Theme) -> None:

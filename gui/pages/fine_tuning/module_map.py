@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.text import Text, tr
@@ -27,7 +27,8 @@ from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
 
-_BAR_PX, _EDGE_PX = 70, 6
+_MIN_BAR_PX, _EDGE_PX, _MIN_NAMES_PX, _GROUP_NAMES_PX = 70, 6, 104.0, 26
+_BAR_HEADINGS = tr("gradient"), tr("norm (L2)")
 _COLOURS = 10
 """Number of steps of the colour scale."""
 
@@ -155,9 +156,17 @@ class _MapCanvas(Canvas):
 
     @property
     def placed(self) -> GridLayout:
-        bar = _BAR_PX if self._figure.is_measured else 0
+        bar = self._bar_px if self._figure.is_measured else 0
         room = QRectF(self.rect()).adjusted(_EDGE_PX, 3, -_EDGE_PX - bar, -_EDGE_PX)
-        return self._figure.grid.placed(room, names=True)
+        width = QFontMetricsF(themes.ui_font("small")).horizontalAdvance
+        names_px = max(map(width, self._figure.grid.row_names()), default=0.0) + _GROUP_NAMES_PX
+        return self._figure.grid.placed(room, names=True, names_px=max(_MIN_NAMES_PX, names_px))
+
+    @property
+    def _bar_px(self) -> float:
+        """The width of the colour bar with its heading in the current language."""
+        width = QFontMetricsF(themes.ui_font("small")).horizontalAdvance
+        return max(_MIN_BAR_PX, 6 + max(width(str(heading)) for heading in _BAR_HEADINGS))
 
     def place_at(self, point: QPointF) -> int | None:
         return next((index for index, box in enumerate(self.placed.cells) if box.contains(point)), None)
@@ -185,7 +194,8 @@ class _MapCanvas(Canvas):
     def _paint_bar(self, painter: QPainter, theme: Theme) -> None:
         """The colour bar with its norms."""
         (low, high), scale = self._figure.limits, self._figure.scale(theme)
-        bar = QRectF(self.width() - _BAR_PX + 8, 22, 10, self.height() - 48)
+        left, heading_width = self.width() - self._bar_px, self._bar_px - 2
+        bar = QRectF(left + 8, 22, 10, self.height() - 48)
         gradient = QLinearGradient(bar.bottomLeft(), bar.topLeft())
         for step, ink in enumerate(scale):
             gradient.setColorAt(step / _COLOURS, QColor(ink))
@@ -196,10 +206,9 @@ class _MapCanvas(Canvas):
             y = bar.bottom() - share * bar.height()
             text = f"{low * (high / low) ** share:.2g}"
             painter.drawText(QRectF(bar.right() + 4, y - 8, 46, 16), _LEFT, text)
-        heading = QRectF(self.width() - _BAR_PX, 2, _BAR_PX - 2, 15)
-        painter.drawText(heading, Qt.AlignmentFlag.AlignCenter, str(tr("gradient")))
-        below = QRectF(self.width() - _BAR_PX, self.height() - 19, _BAR_PX - 2, 15)
-        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(tr("norm (L2)")))
+        above, below = QRectF(left, 2, heading_width, 15), QRectF(left, self.height() - 19, heading_width, 15)
+        for box, heading in zip((above, below), _BAR_HEADINGS, strict=True):
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, str(heading))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._hover(self.place_at(event.position()))

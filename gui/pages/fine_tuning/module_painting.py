@@ -106,9 +106,9 @@ def paint_words(
     for name, box in placed.layers:
         painter.drawText(box, _CENTRED, name)
     for name, y in placed.rows:
-        painter.drawText(QRectF(edge - 104, y - 8, 98, 16), _RIGHT, name)
+        painter.drawText(QRectF(edge - placed.names_px, y - 8, placed.names_px - 6, 16), _RIGHT, name)
     for name, top, bottom in placed.groups:
-        _paint_group(painter, theme, name, QRectF(edge - 104, top, 16, bottom - top))
+        _paint_group(painter, theme, name, QRectF(edge - placed.names_px, top, 16, bottom - top))
     for index, (place, box) in enumerate(zip(grid.places, placed.cells, strict=True)):
         state = method.state(index, place)
         painter.setFont(themes.ui_font("small"))

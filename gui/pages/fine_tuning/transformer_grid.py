@@ -87,12 +87,14 @@ class TrainedModules:
 
 @dataclass(frozen=True)
 class GridLayout:
-    """The layout: the cell of each place, and the positions of the names of layers, rows and groups."""
+    """The layout: the cell of each place, and the positions of the names of layers, rows and groups. `names_px` is the
+    width of the names on the left."""
 
     cells: tuple[QRectF, ...]
     layers: tuple[tuple[str, QRectF], ...] = ()
     rows: tuple[tuple[str, float], ...] = ()
     groups: tuple[tuple[str, float, float], ...] = ()
+    names_px: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,15 @@ class TransformerGrid:
     def index(self, place_id: str | None) -> int | None:
         return next((index for index, place in enumerate(self.places) if place.id == place_id), None)
 
-    def placed(self, room: QRectF, *, names: bool) -> GridLayout:
+    def row_names(self) -> tuple[str, ...]:
+        """The names on the left of the rows, in the current language."""
+        has_encoder = any(place.kind == "prefix_encoder" for place in self.places)
+        kinds = ("prefix_encoder", *self.kinds) if has_encoder else self.kinds
+        return tuple(str(ROW_NAMES.get(kind, kind)) for kind in kinds)
+
+    def placed(self, room: QRectF, *, names: bool, names_px: float = 104.0) -> GridLayout:
         """The layout within `room`, with names on the left and above, or without names for a small picture."""
-        left, top = (104.0, 17.0) if names else (0.0, 0.0)
+        left, top = (names_px, 17.0) if names else (0.0, 0.0)
         inner = room.adjusted(left, top, 0, 0)
         widest, gap = (8.0, 2.0) if names else (1.5, 0.75)
         between = min(widest, 0.25 * inner.width() / (len(self.layers) + 1))
@@ -153,7 +161,7 @@ class TransformerGrid:
         if any(place.kind == "prefix_encoder" for place in self.places):
             y, high = heights["prefix_encoder"]
             rows.insert(0, (str(ROW_NAMES["prefix_encoder"]), y + high / 2))
-        return GridLayout(tuple(cells), frames, tuple(rows), self._groups(heights, first[0], sum(last)))
+        return GridLayout(tuple(cells), frames, tuple(rows), self._groups(heights, first[0], sum(last)), names_px)
 
     def _heights(self, inner: QRectF, gap: float, names: bool) -> dict[str, tuple[float, float]]:
         """(top, height) by kind. Norms are lower than matrices, and a wider gap separates attention from the MLP."""

@@ -150,16 +150,19 @@ def key_metrics(plan: Plan, run: Run, method: str) -> list[tuple[Provenance, lis
             str(tr("trained by {method}", method=label(method))),
             f"{summary.trainable_parameters:,}",
             trains_where(method),
+            short=str(tr("trained")),
         ),
         Number(
             str(tr("share of all")),
             _percent(summary.share),
             str(tr("of {parameters:,} parameters", parameters=summary.total_parameters)),
+            short=str(tr("share")),
         ),
         Number(
             str(tr("memory per step")),
             format_quantity(summary.memory.total_bytes, "bytes"),
             str(summary.memory.how),
+            short=str(tr("memory")),
         ),
         *_outcome(summary),
     ]
@@ -175,17 +178,20 @@ def _planned_numbers(plan: Plan, method: str) -> list[Number]:
             str(tr("trained by {method}", method=label(method))),
             f"{counts.trainable_parameters:,}",
             trains_where(method),
+            short=str(tr("trained")),
         ),
-        Number(str(tr("share of all parameters")), _percent(counts.share), str(total)),
+        Number(str(tr("share of all parameters")), _percent(counts.share), str(total), short=str(tr("share"))),
         Number(
             str(tr("frozen model parameters")),
             f"{base if method != 'full' else 0:,}",
             str(tr("of {parameters:,} parameters", parameters=base)),
+            short=str(tr("frozen")),
         ),
         Number(
             str(tr("gradients and optimizer")),
             format_quantity(state, "bytes"),
             str(tr("float32, AdamW; modelled")),
+            short=str(tr("memory")),
         ),
     ]
 
@@ -196,11 +202,13 @@ def _outcome(summary: MethodSummary) -> list[Number]:
             str(tr("held-out loss")),
             _quantity(summary.held_out_loss, "nats"),
             str(tr("Nats per token, on rows about people who are not in the training data.")),
+            short=str(tr("held out")),
         ),
         Number(
             str(tr("exact, unseen")),
             _percent(summary.exact_match_unseen),
             str(tr("The share of exactly matching answers about people who are not in the training data.")),
+            short=str(tr_in("exact match", "unseen")),
         ),
         Number(
             str(tr("exact, unstated")),
@@ -211,6 +219,7 @@ def _outcome(summary: MethodSummary) -> list[Number]:
                     "from the row."
                 )
             ),
+            short=str(tr_in("exact match", "unstated")),
         ),
         Number(
             str(tr("steps/s")),

@@ -52,9 +52,9 @@ class Details(Switcher):
                 (tr("Triplets"), self.triplets),
                 ("W + BA", self.pictures),
                 (tr("Spectrum"), _under(self.spectrum_title, self.spectrum)),
-                (tr("Parameters"), _under(self.size_title, self.size)),
+                (tr("Size"), _under(self.size_title, self.size)),
                 (tr("Answers"), self.text),
-                (tr("Kernels"), self.kernel),
+                (tr("Kernel"), self.kernel),
             ]
         )
         self._shown: tuple[Plan, LoraResult | None, int, int] | None = None

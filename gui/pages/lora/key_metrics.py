@@ -97,11 +97,21 @@ def planned_numbers(plan: Plan) -> list[Number]:
         for parameters in (plan.lora_parameters, plan.adalora_parameters)
     )
     return [
-        Number(str(tr("training steps")), f"{params.steps:,}"),
-        Number(str(tr("adapted matrices")), f"{count:,}"),
-        Number(str(tr("total triplets")), f"{schedule.first:,} → {schedule.target:,}", str(triplets)),
-        Number(_trains("LoRA"), short_quantity(plan.lora_parameters), str(lora)),
-        Number(_trains("AdaLoRA"), short_quantity(plan.adalora_parameters), str(sentences(adalora, _TRAINED))),
+        Number(str(tr("training steps")), f"{params.steps:,}", short=str(tr("steps"))),
+        Number(str(tr("adapted matrices")), f"{count:,}", short=str(tr("matrices"))),
+        Number(
+            str(tr("total triplets")),
+            f"{schedule.first:,} → {schedule.target:,}",
+            str(triplets),
+            short=str(tr("triplets")),
+        ),
+        Number(_trains("LoRA"), short_quantity(plan.lora_parameters), str(lora), short="LoRA"),
+        Number(
+            _trains("AdaLoRA"),
+            short_quantity(plan.adalora_parameters),
+            str(sentences(adalora, _TRAINED)),
+            short="AdaLoRA",
+        ),
     ]
 
 
@@ -116,11 +126,13 @@ def run_numbers(result: LoraResult, history: RankHistory, step: int) -> list[Num
         Number(
             str(tr("step · {phase}", phase=result.phase(step).label)),
             str(tr("{part:,} of {total:,}", part=step, total=result.params.steps)),
+            short=str(tr("step")),
         ),
         Number(
             str(tr("total rank / budget")),
             f"{total:,} / {allowed:,}",
             str(tr("Triplets that AdaLoRA keeps in all matrices together, and the number that the budget allows.")),
+            short=str(tr("rank / budget")),
         ),
         Number(
             str(tr("mean rank")),
@@ -135,7 +147,7 @@ def run_numbers(result: LoraResult, history: RankHistory, step: int) -> list[Num
         )
         detail = sentences(parameters, _TRAINED) if label == "AdaLoRA" else parameters
         value = f"{short_quantity(run.trainable_parameters)} · {100 * run.share:.3g}%"
-        numbers.append(Number(_trains(label), value, str(detail)))
+        numbers.append(Number(_trains(label), value, str(detail), short=label))
     speeds = [(label, run.steps_per_s) for label, run in adapters if run.steps_per_s is not None]
     if speeds:
         detail = tr(
@@ -153,5 +165,6 @@ def run_numbers(result: LoraResult, history: RankHistory, step: int) -> list[Num
             "The mean of the norms of PᵀP - I and QQᵀ - I: AdaLoRA's regulariser without its weight. Orthonormal "
             "factors give 0."
         )
-        numbers.append(Number(str(tr("orthogonality error ↓")), f"{orthogonality:.3g}", str(detail)))
+        label, short = tr("orthogonality error ↓"), tr("orthog. error ↓")
+        numbers.append(Number(str(label), f"{orthogonality:.3g}", str(detail), short=str(short)))
     return numbers

@@ -21,9 +21,10 @@ from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
 
-_LEFT_PX, _RIGHT_PX, _AXIS_PX, _GAP_PX = 84, 10, 17, 9
+_MIN_LEFT_PX, _RIGHT_PX, _AXIS_PX, _GAP_PX = 84, 10, 17, 9
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CENTRE = Qt.AlignmentFlag.AlignCenter
+_ROW_NAMES, _TRIPLET = (tr("importance"), tr("components"), tr("value E")), tr("triplet")
 _MIN_SLOT_PX = 16
 """If slots are narrower, not every triplet has its number."""
 _KEPT, _SENSITIVITY, _UNCERTAINTY = 2, 0, 1
@@ -134,12 +135,12 @@ class _Bars(Canvas):
     def index_at(self, x: float) -> int | None:
         """The triplet at an x position of the canvas."""
         count = 0 if self.triplets is None else self.triplets.count
-        index = int((x - _LEFT_PX) // self._slot_px()) if count else -1
+        index = int((x - self._left_px()) // self._slot_px()) if count else -1
         return index if 0 <= index < count else None
 
     def x_of(self, index: int) -> float:
         """The x position of a triplet's centre."""
-        return _LEFT_PX + (index + 0.5) * self._slot_px()
+        return self._left_px() + (index + 0.5) * self._slot_px()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
@@ -171,17 +172,16 @@ class _Bars(Canvas):
         triplets = self.triplets
         if triplets is None or not triplets.count:
             return
-        height = (self.height() - _AXIS_PX - 2 * _GAP_PX - 4) / 3
+        left, height = self._left_px(), (self.height() - _AXIS_PX - 2 * _GAP_PX - 4) / 3
         boxes = [
-            QRectF(_LEFT_PX, 4 + row * (height + _GAP_PX), self.width() - _LEFT_PX - _RIGHT_PX, height)
-            for row in range(3)
+            QRectF(left, 4 + row * (height + _GAP_PX), self.width() - left - _RIGHT_PX, height) for row in range(3)
         ]
         if self.triplet is not None and self.triplet < triplets.count:
             slot = QRectF(self.x_of(self.triplet) - self._slot_px() / 2, 2, self._slot_px(), self.height() - 4)
             painter.fillRect(slot, colour(theme.accent, 0.22))
         dim = mix(theme.sunken, theme.muted, 0.35)
         colours = [theme.series[_KEPT] if kept else dim for kept in triplets.kept]
-        importance, components, value = str(tr("importance")), str(tr("components")), str(tr("value E"))
+        importance, components, value = map(str, _ROW_NAMES)
         self._row(
             painter,
             theme,
@@ -216,7 +216,7 @@ class _Bars(Canvas):
         high = max(float(known.max(initial=0.0)), line if np.isfinite(line) else 0.0)
         low = float(known.min(initial=0.0))
         painter.setPen(QColor(theme.muted))
-        name_box = QRectF(2, box.top(), _LEFT_PX - 8, box.height())
+        name_box = QRectF(2, box.top(), box.left() - 8, box.height())
         if not known.size or high == low:
             painter.drawText(name_box, _RIGHT, name)
             painter.drawText(box, _CENTRE, "0" if known.size else str(tr("no score at this step")))
@@ -226,10 +226,12 @@ class _Bars(Canvas):
             return box.bottom() - (value - low) / (high - low) * box.height()
 
         slim = name_box.adjusted(0, 0, 0, -box.height() * 0.4) if low == 0 else name_box
-        painter.drawText(QRectF(2, box.top() - 4, _LEFT_PX - 8, 14), _RIGHT, short_quantity(float(f"{high:.2g}")))
+        painter.drawText(QRectF(2, box.top() - 4, box.left() - 8, 14), _RIGHT, short_quantity(float(f"{high:.2g}")))
         painter.drawText(slim.adjusted(0, 8, 0, 8) if low == 0 else name_box, _RIGHT, name)
         if low < 0:
-            painter.drawText(QRectF(2, box.bottom() - 9, _LEFT_PX - 8, 14), _RIGHT, short_quantity(float(f"{low:.2g}")))
+            painter.drawText(
+                QRectF(2, box.bottom() - 9, box.left() - 8, 14), _RIGHT, short_quantity(float(f"{low:.2g}"))
+            )
         bar_px = self._slot_px() * 0.76 / len(values)
         for part, column in enumerate(values):
             for index in np.flatnonzero(np.isfinite(column)).tolist():
@@ -247,14 +249,19 @@ class _Bars(Canvas):
     def _numbers(self, painter: QPainter, theme: Theme, count: int) -> None:
         painter.setPen(QColor(theme.muted))
         top = self.height() - _AXIS_PX
-        painter.drawText(QRectF(2, top, _LEFT_PX - 8, _AXIS_PX), _RIGHT, str(tr("triplet")))
+        painter.drawText(QRectF(2, top, self._left_px() - 8, _AXIS_PX), _RIGHT, str(_TRIPLET))
         every = max(1, -(-_MIN_SLOT_PX // max(1, int(self._slot_px()))))
         for index in range(0, count, every):
             painter.drawText(QRectF(self.x_of(index) - 15, top, 30, _AXIS_PX), _CENTRE, str(index))
 
     def _slot_px(self) -> float:
         count = 1 if self.triplets is None else max(1, self.triplets.count)
-        return max(1.0, (self.width() - _LEFT_PX - _RIGHT_PX) / count)
+        return max(1.0, (self.width() - self._left_px() - _RIGHT_PX) / count)
+
+    def _left_px(self) -> float:
+        """Room for the names of the rows in the current language."""
+        width = self.fontMetrics().horizontalAdvance
+        return max(_MIN_LEFT_PX, 12 + max(width(str(name)) for name in (*_ROW_NAMES, _TRIPLET)))
 
 
 def _value(value: float) -> Text:

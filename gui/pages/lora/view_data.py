@@ -112,7 +112,7 @@ def phase_marks(schedule: Schedule) -> list[Mark]:
     """Marks at the start and at the end of pruning."""
     end = schedule.last_allocation
     return [
-        Mark(float(schedule.tinit), str(tr("tinit until {step}", step=schedule.tinit))),
+        Mark(float(schedule.tinit), f"tinit {schedule.tinit}"),
         Mark(float(end), str(tr("tfinal from {step}", step=end))),
     ]
 
@@ -133,8 +133,8 @@ def loss_series(result: LoraResult) -> list[Series]:
     """The loss of each batch as a faint line, and the loss on held-out rows as rings in the same colour."""
     params, series = result.params, []
     texts = {
-        "lora": tr("LoRA, rank {rank} each", rank=params.target_r),
-        "adalora": tr("AdaLoRA, {initial} to {target} on average", initial=params.init_r, target=params.target_r),
+        "lora": tr("LoRA, rank {rank}", rank=params.target_r),
+        "adalora": tr("AdaLoRA, rank {initial} → {target}", initial=params.init_r, target=params.target_r),
         "full": tr("full matrices"),
     }
     labels = {run: str(text) for run, text in texts.items()}

@@ -336,7 +336,7 @@ def test_that_the_losses_say_the_budget_and_rings_are_the_held_out_rows(page: Lo
     result = made_up()
     page.present(result, {})
     assert [str(entry.label) for entry in page.losses.legend.entries] == [
-        "LoRA, rank 4 each", "AdaLoRA, 12 to 4 on average", "full matrices",
+        "LoRA, rank 4", "AdaLoRA, rank 12 → 4", "full matrices",
     ]  # fmt: skip
     rings = next(one for one in page.losses.series if one.style == "rings")
     assert np.array_equal(rings.y, np.asarray(result.runs["lora"].held_out_losses))

@@ -18,14 +18,14 @@ def icon(name: str, colour: str, *, checked: str | None = None, disabled: str | 
 
     An unknown name gets the icon 'topic', so that a new page has one before it has its own.
     """
-    made = QIcon()
+    drawn = QIcon()
     for side in _SIDES_PX:
-        made.addPixmap(_pixmap(name, colour, side))
+        drawn.addPixmap(_pixmap(name, colour, side))
         if checked is not None:
-            made.addPixmap(_pixmap(name, checked, side), QIcon.Mode.Normal, QIcon.State.On)
+            drawn.addPixmap(_pixmap(name, checked, side), QIcon.Mode.Normal, QIcon.State.On)
         if disabled is not None:
-            made.addPixmap(_pixmap(name, disabled, side), QIcon.Mode.Disabled)
-    return made
+            drawn.addPixmap(_pixmap(name, disabled, side), QIcon.Mode.Disabled)
+    return drawn
 
 
 @cache

@@ -46,8 +46,8 @@ _MONO_FAMILIES = (
 class Theme:
     """One set of colours, each '#rrggbb'.
 
-    `tensors` is keyed by Q K V S P O LSE and means the same in every plot; `series` is for anything
-    else that needs telling apart, in order; `tiles` by full, partial, skipped, done, current.
+    `tensors` has the keys Q K V S P O LSE, with the same meaning in every plot; `series` is for everything
+    else, in order; `tiles` by full, partial, skipped, done, current.
     """
 
     name: str
@@ -172,9 +172,9 @@ def mono_font(size: str = "body") -> QFont:
 
 def colour(value: str, alpha: float = 1.0) -> QColor:
     """A QColor of '#rrggbb' with `alpha` from 0 to 1."""
-    made = QColor(value)
-    made.setAlphaF(alpha)
-    return made
+    translucent = QColor(value)
+    translucent.setAlphaF(alpha)
+    return translucent
 
 
 def mix(first: str, second: str, share: float) -> str:
@@ -245,7 +245,7 @@ def _available(families: tuple[str, ...]) -> list[str]:
 
 @cache
 def _ui_family() -> str:
-    """The platform's own interface font where there is a good one, otherwise the first that is installed."""
+    """The system's interface font on macOS and Windows; elsewhere the first of _UI_FAMILIES that is installed."""
     system = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).family()
     if sys.platform in ("darwin", "win32"):
         return system

@@ -1,4 +1,4 @@
-"""Axes that write units: where ticks stand on a linear or a logarithmic axis, as many as fit."""
+"""Axes whose ticks carry units: where ticks are on a linear or logarithmic axis, as many as fit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gui.charts.ticks import short_quantity
 
 Steps = Literal["any", "whole", "powers", "1-2-5"]
 _TICK_ROOM_PX = {"whole": 26, "powers": 40, "1-2-5": 26}
-"""Least width that one tick's text takes along a horizontal linear axis; a long number takes more."""
+"""The least width of a tick's text along a horizontal linear axis; a long number takes more."""
 _DIGIT_PX, _TICK_GAP_PX = 6, 10
 _LOG_LINE_PX = {"any": 24, "whole": 24, "powers": 17, "1-2-5": 17}
-"""Least height between ticks of a vertical logarithmic axis."""
+"""The least distance between ticks of a vertical logarithmic axis."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ UNNAMED = Axis()
 class QuantityAxis(pg.AxisItem):
     """An axis whose ticks carry their unit ('20 MB', '1.5 ms').
 
-    `steps` says where ticks may stand: 'whole' numbers for counts, 'powers' of two for tokens and tiles. On a
+    `steps` says where ticks may be: at 'whole' numbers for counts, 'powers' of two for tokens and tiles. On a
     logarithmic axis 'any' is decades, '1-2-5' divides them: for ranges of one or two decades.
     """
 
@@ -75,7 +75,7 @@ class QuantityAxis(pg.AxisItem):
     def logTickValues(
         self, minVal: float, maxVal: float, size: float, stdTicks: list[tuple[float, list[float]]]
     ) -> list[tuple[float | None, list[float]]]:
-        """The densest ticks, as powers of ten, whose texts have room."""
+        """The densest ticks, as powers of ten, whose texts fit."""
         for candidates in self._from_dense_to_sparse(minVal, maxVal):
             inside = [tick for tick in candidates if minVal - 1e-9 <= tick <= maxVal + 1e-9]
             nearest = min((b - a for a, b in itertools.pairwise(inside)), default=math.inf)

@@ -1,4 +1,4 @@
-"""One pyqtgraph plot dressed in the theme: axes that write units, hover and click in data coordinates."""
+"""A pyqtgraph plot in the colours of the theme: axes with units, hover and click in data coordinates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BOTTOM_PX = 34
 class Chart(pg.PlotWidget):
     """A plot without pyqtgraph's menus and buttons. Positions in the signals are data coordinates.
 
-    The wheel zooms and a drag pans within `set_home`'s ranges; a double click shows them whole again.
+    The wheel zooms and a drag pans within the ranges of `set_home`; a double click shows all of them again.
     """
 
     hovered = Signal(float, float, QPoint)
@@ -48,13 +48,13 @@ class Chart(pg.PlotWidget):
         translation.notifier().changed.connect(self._retranslate)
 
     def freeze(self, *, x: bool = True, y: bool = True) -> None:
-        """Switch off pan and zoom along an axis that has nothing beyond its limits."""
+        """Disable pan and zoom along an axis."""
         self.setMouseEnabled(x=not x, y=not y)
 
     def set_home(self, x_range: tuple[float, float], y_range: tuple[float, float], *, keep_zoom: bool = False) -> None:
         """Show these ranges, and never anything beyond them.
 
-        `keep_zoom`: an axis that shows less than its old range stays as it is, while the x range is the same.
+        `keep_zoom`: as long as the x range is the same, an axis that is zoomed in stays as it is.
         """
         old, box = self._home, self.getViewBox()
         shown = [tuple(ends) for ends in box.viewRange()]
@@ -152,7 +152,7 @@ class Chart(pg.PlotWidget):
 
 
 def read_out(chart: Chart, figure: Figure, describe: Callable[[float, float], str | None]) -> None:
-    """Show what `describe` says of the data coordinates under the pointer in the figure's tip."""
+    """Show `describe(x, y)` of the point under the pointer in the figure's tip."""
 
     def show(x: float, y: float, position: QPoint) -> None:
         figure.tip.show_at(chart.mapTo(figure, position), describe(x, y))

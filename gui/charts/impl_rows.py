@@ -1,4 +1,4 @@
-"""Implementations side by side as rows: time with its samples, and error against float64 with what is allowed."""
+"""Implementations as rows: the time with its samples, and the error against float64 with its limit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _legend(*, timed: bool) -> tuple[LegendKey, ...]:
 
 
 def ran_on_gpu(results: Sequence[ImplResult]) -> bool:
-    """Whether any of them ran there."""
+    """Whether any of them ran on a GPU."""
     return any(impl.runs_on == "cuda" for impl in results)
 
 
@@ -91,7 +91,7 @@ def _time_cell(impl: ImplResult) -> Cell:
 
 
 def _error_cell(impl: ImplResult) -> Cell:
-    """A stem to the error and the limit it must stay left of."""
+    """The error on a stem, and its limit."""
     if impl.rms_error is None or not math.isfinite(impl.rms_error):
         return Cell()
     return Cell(
@@ -112,7 +112,7 @@ def _time_lines(impl: ImplResult) -> list[Text]:
 
 
 def _time_ms(impl: ImplResult) -> float | None:
-    """What ran emulated or not at all has no time."""
+    """None for an implementation that was emulated or did not run."""
     return None if impl.runs_on in ("emulated", "unavailable") else impl.time_ms
 
 

@@ -1,4 +1,4 @@
-"""Lines over one axis, linear or logarithmic: a legend, an exact read-out, and the x at which one stands."""
+"""Lines over one axis, linear or logarithmic, with a legend, an exact read-out and a selected x."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.text import EMPTY, Text, tr
-from core.format import format_quantity, quantity
+from core.format import quantity
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
@@ -25,12 +25,12 @@ from gui.widgets.legend import Entry, Legend
 _WIDTH_PX = {"line": 2.0, "faint": 1.0, "dashed": 1.4, "rings": 1.8, "stairs": 1.8, "bins": 1.0}
 _FILLED_PX, _FILL, _BEHIND = 2.0, 0.22, {"faint": 0.55, "bins": 0.75}
 _EDGE, _LOG_EDGE = 0.06, 0.2
-"""Room above and below: of what the values span on a linear axis, in decades on a logarithmic one."""
+"""Margins above and below: a share of the range of the values on a linear axis, decades on a logarithmic one."""
 Ends = tuple[float, float]
 
 
 class LineChart(Figure):
-    """Lines over `x`. Where that counts whole steps it zooms, values are read at steps, and the arrows walk along it.
+    """Lines over `x`. If x counts whole steps, the chart zooms, values are read at steps, and arrow keys walk along it.
 
     `x_picked` carries the whole x that was clicked or walked to, `series_picked` the key of the line nearest to a
     click.
@@ -82,11 +82,11 @@ class LineChart(Figure):
         note: Text | str = "",
         read: Callable[[float], str | None] | None = None,
     ) -> None:
-        """Draw other series; no line with a point shows the empty state.
+        """Draw these series; without a line that has a point, show the empty state.
 
-        The ranges are what the axes span, None being what there is (`from_zero`: with the 0 of a linear y axis); a
-        zoom stays while the x range is the same. `note` stands below. `read` says what is read out at an x, in place
-        of the value of every series.
+        The axes span the ranges given; None is the range of the values (`from_zero`: including 0 on a linear y axis).
+        A zoom stays while the x range is the same. `note` is written below. `read` returns the read-out at an x,
+        instead of the value of every series.
         """
         self.series = tuple(one for one in series if np.isfinite(one.y).any())
         self.marks, self._read = tuple(marks), read
@@ -109,17 +109,17 @@ class LineChart(Figure):
         self.show_content()
 
     def select_x(self, x: float | None) -> None:
-        """Stand at an x: a line, and a dot on each series that has a value there. Emits nothing."""
+        """Mark an x with a line, and each series that has a value there with a dot. Emits no signal."""
         if x != self.selected_x:
             self.selected_x = x
             self._place_cursor(themes.current())
 
     def point_at(self, series: Series, place: float) -> Ends:
-        """The place on each axis of what is read of a series at a place of the x axis, NaN for nothing."""
+        """Where the point that is read of a series at `place` is on both axes; NaN if there is none."""
         return point_at(series.style, *self._places(series), place, between=not self._walks)
 
     def describe(self, x: float, _y: float) -> str | None:
-        """Every series' value at a place of the x axis (its power of ten where it is logarithmic)."""
+        """The value of every series at a place of the x axis (the power of ten if it is logarithmic)."""
         low, high = self._x_ends
         if not self.series or not low <= x <= high:
             return None
@@ -127,22 +127,22 @@ class LineChart(Figure):
         if self._read is not None:
             return self._read(_value(self.x, place))
         digits = 4 if self._walks else 3
-        here = format_quantity(_value(self.x, place), self.x.unit)
-        lines = [f"{self.x.name}{' ' if self._walks else ' = '}{here}"]
+        x_value = quantity(_value(self.x, place), self.x.unit)
+        head = tr("{axis} {value}", axis=self.x.name, value=x_value)
+        lines = [head if self._walks else tr("{axis} = {value}", axis=self.x.name, value=x_value)]
         for one in self.series:
-            where, height = self.point_at(one, place)
-            if np.isfinite(height):
-                value = quantity(_value(self.y, height), self.y.unit, digits)
-                if where == place:
-                    line = tr("{name}: {value}", name=one.name, value=value)
-                else:
-                    beside = quantity(_value(self.x, where), self.x.unit)
-                    line = tr("{name} at {place}: {value}", name=one.name, place=beside, value=value)
-                lines.append(str(line))
-        return "\n".join((*lines, *(mark.label for mark in self.marks if _place(self.x, round(mark.x)) == place)))
+            x_of_point, y = self.point_at(one, place)
+            if np.isfinite(y):
+                value = quantity(_value(self.y, y), self.y.unit, digits)
+                here = tr("{name}: {value}", name=one.name, value=value)
+                near = quantity(_value(self.x, x_of_point), self.x.unit)
+                beside = tr("{name} at {place}: {value}", name=one.name, place=near, value=value)
+                lines.append(here if x_of_point == place else beside)
+        marks = (mark.label for mark in self.marks if _place(self.x, round(mark.x)) == place)
+        return "\n".join((*map(str, lines), *marks))
 
     def walk(self, by: int) -> None:
-        """Pick the whole x that lies `by` further, within the axis."""
+        """Pick the whole x that is `by` further on, within the axis."""
         low, high = (round(end) for end in self._x_ends)
         x = min(high, max(low, (low - 1 if self.selected_x is None else round(self.selected_x)) + by))
         if x != self.selected_x:
@@ -168,7 +168,7 @@ class LineChart(Figure):
         chart = Chart(self.x, self.y)
         chart.freeze(x=not self._walks, y=True)
         chart.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        # An axis that gave room back with each shorter number would be laid out, and all painted, twice an update.
+        # An axis that shrinks with each shorter number would cause a second layout and a second paint per update.
         chart.getAxis("left").setStyle(autoReduceTextSpace=False)
         return chart
 
@@ -254,7 +254,7 @@ class LineChart(Figure):
 
 
 def _place(axis: Axis, values: Any) -> Any:
-    """Where values lie on an axis."""
+    """Where values are on an axis."""
     return np.log10(values) if axis.log else np.asarray(values, dtype=np.float64)
 
 

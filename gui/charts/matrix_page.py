@@ -1,4 +1,4 @@
-"""One small matrix over tokens: its values, what it hides, how a cell reads, and its colours."""
+"""One small matrix over tokens: its values, its mask, the read-out of a cell, and its colours."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _NEGATIVE_SERIES, _POSITIVE_SERIES = 0, 4
 
 @dataclass(frozen=True, eq=False)
 class MatrixPage:
-    """One matrix. `name` stands beside its thumbnail, `title` in its read-out.
+    """One matrix. `name` is written beside its thumbnail, `title` in its read-out.
 
     `values` [rows, columns] are None before a run, when only `visible` (bool, the same shape; None: everything) is
-    known. `columns` may be without labels: then `column_of` names them, first index to what is read out. A cell that is
-    not visible, or of value 0 where `exact`, is 0, exactly. `signed` values take two colours, others one, `ink`.
-    `top` is the value of the strongest colour, the largest magnitude by default.
+    known. `columns` may be empty: then `elements` names each column in read-outs. A cell that is not visible is exactly
+    0; a value of 0 is called exact if `exact`. `signed` values take two colours, others one, `ink`. `top` is the value
+    of the strongest colour, by default the largest magnitude.
     """
 
     name: str
@@ -49,7 +49,7 @@ class MatrixPage:
         return self.visible is not None and not self.visible[row, column]
 
     def read(self, row: int, column: int) -> str:
-        """The cell in words, its exact value included; -1 for a whole row or column."""
+        """The read-out of a cell with its exact value; -1 for a whole row or column."""
         along = self.columns or self.elements
         place = [
             f"{name} {index} {labels[index]!r}" if labels is not self.elements else f"{name} {labels[index]}"
@@ -70,7 +70,7 @@ class MatrixPage:
         return tr("{what}: {value:.6g}", what=self.what, value=value)
 
     def image(self, theme: Theme) -> QImage:
-        """One pixel a cell."""
+        """One pixel per cell."""
         height, width = self.shape
         ground = np.array(rgb(mix(theme.sunken, theme.border, 0.55)), np.float32)
         pixels = np.broadcast_to(ground, (height, width, 3)).copy()
@@ -86,8 +86,8 @@ class MatrixPage:
 
     def _coloured(self, theme: Theme, ground: np.ndarray) -> np.ndarray:
         assert self.values is not None
-        most = self.top or float(np.abs(self.values).max(initial=0)) or 1.0
-        share = np.clip(np.abs(self.values) / most, 0, 1)[..., None].astype(np.float32)
+        largest = self.top or float(np.abs(self.values).max(initial=0)) or 1.0
+        share = np.clip(np.abs(self.values) / largest, 0, 1)[..., None].astype(np.float32)
         strong = _bright(theme, theme.tensor(self.ink))
         if self.signed:
             both = [np.array(rgb(theme.series[k]), np.float32) for k in (_NEGATIVE_SERIES, _POSITIVE_SERIES)]

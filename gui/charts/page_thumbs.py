@@ -17,11 +17,10 @@ _THUMB_PX, _BETWEEN_PX, _NAME_PX, _UNBOUNDED = 26, 6, 13, 1 << 20
 
 
 class PageThumbs(Canvas):
-    """All matrices, each with its name: in a column, or after `lie_across` in a row.
+    """Every matrix with its name: in a column, or after `lie_across` in a row.
 
-    `picked` carries the index of the one that a click chose.
-
-    `read` carries the title under the pointer, '' for none, and where the pointer is.
+    `picked` carries the index of the matrix that was clicked; `read` the title under the pointer, '' for none, and the
+    position of the pointer.
     """
 
     picked = Signal(int)
@@ -39,7 +38,7 @@ class PageThumbs(Canvas):
         self.setFont(themes.ui_font("small"))
 
     def set_pages(self, pages: Sequence[MatrixPage], front: int) -> None:
-        """Show these; a single one needs no thumbnail, and takes no room."""
+        """Show these; a single one needs no thumbnail, and takes no space."""
         self.pages = tuple(pages)
         self.front = front
         self._names_px = max((self.fontMetrics().horizontalAdvance(page.name) for page in pages), default=0)
@@ -71,7 +70,7 @@ class PageThumbs(Canvas):
         self.update()
 
     def box_of(self, index: int) -> QRectF:
-        """Where a matrix is drawn small."""
+        """Where the thumbnail of a matrix is."""
         count = len(self.pages)
         if self._across:
             pitch = min(max(_THUMB_PX, self._names_px) + _BETWEEN_PX, self.width() / max(1, count))
@@ -83,7 +82,7 @@ class PageThumbs(Canvas):
         return QRectF(self.width() - side - 3, top + index * (side + _BETWEEN_PX), side, side)
 
     def index_at(self, place: QPointF) -> int | None:
-        """The matrix whose picture or name is there."""
+        """The matrix whose thumbnail or name is at a point."""
         grown = (_BETWEEN_PX / 2, 2, _BETWEEN_PX / 2, _NAME_PX) if self._across else (self._names_px + 6, 2, 3, 2)
         left, top, right, bottom = grown
         boxes = (self.box_of(index).adjusted(-left, -top, right, bottom) for index in range(len(self.pages)))

@@ -25,17 +25,17 @@ def tensor_colours(theme: Theme, names: Sequence[str]) -> dict[str, str]:
 
 def rgb(colour: str) -> tuple[int, int, int]:
     """The red, green and blue of a '#rrggbb'."""
-    made = QColor(colour)
-    return made.red(), made.green(), made.blue()
+    parsed = QColor(colour)
+    return parsed.red(), parsed.green(), parsed.blue()
 
 
 def colour_table(theme: Theme, name: str) -> np.ndarray:
-    """uint8 [256, 3] of 'inferno' or 'viridis', from what vanishes into the background to what stands out of it."""
+    """uint8 [256, 3] of 'inferno' or 'viridis', from the colour nearest to the background to the farthest."""
     return _table(name) if theme.is_dark else _table(name)[::-1]
 
 
 def colour_map(theme: Theme, name: str, steps: int = 256) -> pg.ColorMap:
-    """The same as a map of pyqtgraph; with fewer `steps`, that many blocks of one colour each."""
+    """The same as a colour map of pyqtgraph; with fewer `steps`, that many blocks of one colour each."""
     return _map(name, steps, theme.is_dark)
 
 

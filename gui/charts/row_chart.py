@@ -1,4 +1,4 @@
-"""Named rows with columns of values: read out by pointer and arrows, picked by click or Return, chosen from outside."""
+"""Named rows with columns of values: read out by pointer and arrow keys, picked by click or Return."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class RowChart(Figure):
         self.show_content()
 
     def choose(self, key: str | None) -> None:
-        """Write the row of that key in bold, or light the segments of that key; None takes it back. Emits nothing."""
+        """Write the row with that key in bold, or highlight the segments with it; None undoes this. Emits no signal."""
         if key != self.chosen:
             self.chosen = key
             self.view.draw()
@@ -92,7 +92,7 @@ class RowChart(Figure):
 
 
 class RowView(pg.GraphicsView):
-    """The picture of a row chart. Its items are made once for each column and band, then set anew."""
+    """The picture of a row chart. Its items are made once per column and band, and then updated."""
 
     def __init__(self, chart: RowChart, name: Text | str) -> None:
         super().__init__(background=None)
@@ -102,7 +102,7 @@ class RowView(pg.GraphicsView):
         self.words: list[Word] = []
         self.panels: list[Panel] = []
         self.row: int | None = None
-        """The row that the arrows are on, and the segment of its bars."""
+        """The row that the keyboard is on; `_segment` is the segment of its bars."""
         self._segment: int | None = None
         self._is_walked = False
         self._lit_row = QGraphicsRectItem()
@@ -116,7 +116,7 @@ class RowView(pg.GraphicsView):
 
     @property
     def row_boxes(self) -> list[QRectF]:
-        """Where each row lies, from the top down."""
+        """The boxes of the rows, from the top down."""
         return [box for strip in self.strips for box in strip.boxes]
 
     def row_at(self, y: float) -> int | None:
@@ -131,12 +131,12 @@ class RowView(pg.GraphicsView):
         return [(row, segment, box) for row, segment, box in placed if row is not None]
 
     def segment_at(self, position: QPointF) -> Segment | None:
-        """The segment under a position that can be picked."""
+        """The segment under a position, if it can be picked."""
         hit = (s for _, s, box in self.segments() if s.key is not None and box.adjusted(-1, 0, 1, 0).contains(position))
         return next(hit, None)
 
     def describe_at(self, position: QPointF) -> str | None:
-        """What lies under a position: a segment with a read-out of its own, else the row."""
+        """The read-out under a position: that of a segment if it has one, else that of the row."""
         segment, row = self.segment_at(position), self.row_at(position.y())
         if segment is not None and segment.read_out:
             return segment.read_out
@@ -205,7 +205,7 @@ class RowView(pg.GraphicsView):
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
-        if event is not None:  # pyqtgraph calls it without one before this view is whole
+        if event is not None:  # pyqtgraph calls it without one while this view is being built
             self.draw()
 
     # Pointer and keyboard.
@@ -252,7 +252,7 @@ class RowView(pg.GraphicsView):
         self._show_focus()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """What the keyboard read out goes with it."""
+        """Hide the read-out of the keyboard too."""
         self._chart.tip.hide()
         super().focusOutEvent(event)
         self._show_focus()
@@ -261,7 +261,7 @@ class RowView(pg.GraphicsView):
         return (not self._leaves(event) and keeps_arrows(event)) or super().event(event)
 
     def _leaves(self, event: QEvent) -> bool:
-        """Left and Right go on stepping through what is played, unless the keyboard is on a row with segments."""
+        """Left and Right step the player of the page, unless the keyboard is on a row with segments."""
         is_sideways = isinstance(event, QKeyEvent) and STEPS.get(Qt.Key(event.key()), (0, 0))[1] != 0
         return is_sideways and not (self._is_walked and self._keyed_segments())
 
@@ -279,7 +279,7 @@ class RowView(pg.GraphicsView):
         tip.show_at(self.mapTo(tip.parentWidget(), position.toPoint()), text)
 
     def _keyed_segments(self) -> list[tuple[Segment, QRectF]]:
-        """Those of the row that the arrows are on."""
+        """The segments of the row that the keyboard is on."""
         return [(s, box) for row, s, box in self.segments() if row == self.row and s.key is not None]
 
     def _pick(self, segment: Segment | None) -> None:

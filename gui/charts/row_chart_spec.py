@@ -1,4 +1,4 @@
-"""What a row chart shows: named rows, columns of values with an axis each. Frozen; made by the pages' view data."""
+"""What a row chart shows: named rows, and columns of values with an axis each. Frozen; made in view data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TEXT, MUTED, FAINT = Ink("text"), Ink("muted"), Ink("faint")
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a bar. One with a `key` can be picked; `labels` are wordings to stand in it, longest first."""
+    """A part of a bar. With a `key` it can be picked; `labels` are wordings to write in it, longest first."""
 
     value: float
     ink: Ink
@@ -44,10 +44,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Cell:
-    """The values of one row in one column: stacked bars, one under another, or a mark; NaN is what is not known.
+    """The values of one row in one column: stacked bars, one below the other, or a mark; NaN is an unknown value.
 
-    The mark stands on a stem from the axis' base, within `error` on both sides; it ought to stay left of `limit`.
-    `texts` are wordings beside the values, longest first; `extra` follows them where there is room.
+    The mark is on a stem from the base of the axis, with an error bar of ±`error`; it should be left of `limit`.
+    `texts` are wordings beside the values, longest first; `extra` follows them if there is space.
     """
 
     bars: tuple[tuple[Segment, ...], ...] = ()
@@ -63,14 +63,14 @@ class Cell:
 
     @property
     def ends(self) -> Iterator[float]:
-        """Every finite value to which something is drawn, the limit left out."""
+        """Every finite value that is drawn, except the limit."""
         error = self.error if math.isfinite(self.error) else 0.0
         values = (self.mark - error, self.mark + error, *self.samples, *(total(bar) for bar in self.bars if bar))
         return (value for value in values if math.isfinite(value))
 
 
 def total(bar: tuple[Segment, ...]) -> float:
-    """Where the last segment of a bar ends; what is not known counts as nothing."""
+    """Where the last segment of a bar ends; unknown values count as 0."""
     return sum(segment.value for segment in bar if math.isfinite(segment.value))
 
 
@@ -93,7 +93,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """A value that rows are held against, with its name above it."""
+    """A reference value that rows are compared with; its name is written above it."""
 
     value: float
     name: str
@@ -103,9 +103,9 @@ class Line:
 class Column:
     """One axis across the rows. `limits` are its ends; None takes those of the values, on a log axis whole decades.
 
-    `titles` stand above it, wordings from the longest to the shortest, and `name` below; `share` is of the free width.
-    With `texts_apart` the texts of its cells stand one under another, not at the ends of the values; with
-    `fills_width` there is no room for texts behind the longest bar.
+    `titles` are written above it, wordings from the longest to the shortest, and `name` below; `share` is that of the
+    free width. With `texts_apart` the texts of its cells are aligned, instead of following the values; with
+    `fills_width` no space is left for texts behind the longest bar.
     """
 
     titles: tuple[str, ...] = ()
@@ -143,7 +143,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Headline:
-    """What the chart comes to, in large letters, with the numbers behind it."""
+    """The conclusion of the chart in large letters, followed by the numbers behind it."""
 
     text: str
     ink: Ink = TEXT

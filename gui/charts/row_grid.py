@@ -1,4 +1,4 @@
-"""What a row map draws: values of named rows over columns, what their colours mean, and the rows at a given zoom."""
+"""What a row map draws: values of named rows over columns, the meaning of their colours, and the rows at a zoom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ColourScale:
-    """Which values the first and the last colour of a colour map stand for, and what is written beside which value.
+    """The values of the first and the last colour of a colour map, and the texts of its ticks.
 
     `steps` is the number of colours: one per value for small whole numbers.
     """
@@ -28,7 +28,7 @@ class RowGrid:
     """`values` float [rows, columns], NaN where there is none; `names` and, if rows have them, `groups` [rows].
 
     Columns span `x_range` of `x_name`, in `x_unit`; the first `done` of them exist so far (None: all). `x_ticks` are
-    points of that axis with what to write there, where its own numbers would not do. `read` is the read-out of a cell.
+    ticks with their texts, instead of the numbers of the axis. `read(row, column)` is the read-out of a cell.
     `lines` are named points of the axis; `edge_marks` are marked at the lower edge; `highlighted` rows are named in
     red, the most important first.
     """
@@ -64,12 +64,12 @@ class RowGrid:
         return (self.x_range[1] - self.x_range[0]) / max(1, self.columns)
 
     def column_at(self, x: float) -> int:
-        """The column at a point of the axis; the caller checks that it is inside."""
+        """The column at a point of the axis, which must be inside the range."""
         return min(self.columns - 1, max(0, int((x - self.x_range[0]) / self.column_width)))
 
 
 def pooled(values: np.ndarray, first: int, last: int, most: int) -> np.ndarray:
-    """Rows `first` to `last` in at most `most` rows, the largest of those that fall together: none disappears."""
+    """Rows `first` to `last` pooled into at most `most` rows by their maximum, so that no outlier disappears."""
     part = values[first:last]
     stride = -(-len(part) // max(1, most))
     if stride <= 1:

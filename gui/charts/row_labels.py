@@ -15,15 +15,15 @@ from gui.widgets.figure import Canvas
 
 _GAP_PX, _TICK_PX = 6, 4
 _NAME_PX, _LOWEST_NAME_PX, _GROUP_PX = 13.0, 9.0, 14.0
-"""The height that a name takes; the least where every row of a group is named; and that a group's name takes."""
+"""The height of a name; the least height at which every row of a group is named; the height of a group's name."""
 _NARROWEST_PX, _WIDEST_PX, _WIDEST_SHARE = 56, 168, 0.36
-"""Limits of the width, and its largest share of the map."""
+"""Limits of the width, the last as a share of the map."""
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
 def group_spans(groups: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Each group with its first row and the row behind its last; rows of one group follow one another."""
+    """Each group with its first row and the row after its last; the rows of a group are consecutive."""
     first = 0
     for row in range(1, len(groups) + 1):
         if row == len(groups) or groups[row] != groups[first]:
@@ -32,9 +32,9 @@ def group_spans(groups: Sequence[str]) -> Iterator[tuple[str, int, int]]:
 
 
 class RowLabels(Canvas):
-    """Where rows are too low for all names, the selected and the highlighted ones come first.
+    """If rows are too low for all names, the selected and the highlighted ones come first.
 
-    Rows that have groups are named all or not at all, beside the selected one: their group says where they are.
+    In groups, either all rows are named or only the selected and highlighted ones: the group says where they are.
     """
 
     row_clicked = Signal(int)
@@ -64,7 +64,7 @@ class RowLabels(Canvas):
         self.update()
 
     def fit(self, map_px: int) -> None:
-        """Take the width that groups and names need in a map of `map_px`, within reason."""
+        """Take the width that groups and names need in a map of width `map_px`, within limits."""
         width = self._widest(self._groups) + self._widest(self._names) + 2 * _GAP_PX + _TICK_PX
         most = max(_NARROWEST_PX, min(_WIDEST_PX, int(_WIDEST_SHARE * map_px)))
         self.setFixedWidth(min(most, max(_NARROWEST_PX, width)))

@@ -1,4 +1,4 @@
-"""Where the parts of a row chart lie, in pixels: names at the left, columns beside each other, room for their texts."""
+"""The layout of a row chart, in pixels: names at the left, columns side by side, space for their texts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _NAMES_SHARE, _TEXTS_SHARE, _LEAST_TEXTS_PX = 0.36, 0.4, 72.0
 _SHORT_NAME_PX = 60.0
 """A name up to this wide is never cut, however narrow the chart."""
 _BAR_SHARE, _BAR_PX, _GROUPED_SHARE, _GROUPED_PX = 0.64, 18.0, 0.92, 26.0
-"""How much of its row's height a bar fills, and its most; in groups bars touch nearly."""
+"""The share of its row's height that a bar fills, and its largest height; in groups, bars almost touch."""
 _WIDE_PX = 400
-"""From this width on a column has room for the longest wording of texts that stand apart."""
+"""From this width on, a column uses the longest wording of texts that are set apart."""
 _GROUP_GAP, _GROUPED_ROW_PX = 0.55, 29.0
-"""Least gap between groups, of a row's height; and the most of that."""
+"""The least gap between groups, as a share of a row's height; the largest height of a row in a group."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Values of one column to pixels. `area` is to scale; texts beside the values may reach up to `right`."""
+    """Maps the values of one column to pixels. `area` is to scale; texts beside the values may extend to `right`."""
 
     column: Column
     limits: tuple[float, float] | None
@@ -39,7 +39,7 @@ class Axis:
 
     @property
     def span(self) -> tuple[float, float]:
-        """The ends as the axis has them: powers of ten on a log axis."""
+        """The ends in axis coordinates: exponents of ten on a log axis."""
         low, high = self.limits or (0.0, 1.0)
         return (math.log10(low), math.log10(high)) if self.column.log and self.limits else (low, high)
 
@@ -49,7 +49,7 @@ class Axis:
         return self.span[0] if self.column.log else 0.0
 
     def place(self, value: float) -> float:
-        """A value as the axis has it; on a log axis what is not above its low end lies there."""
+        """A value in axis coordinates; on a log axis, values below the low end are moved to it."""
         low, high = self.span
         if not self.column.log:
             return value
@@ -60,7 +60,7 @@ class Axis:
         return self.x_of_place(self.place(value))
 
     def x_of_place(self, place: float) -> float:
-        """The pixel of a value as the axis has it."""
+        """The pixel of a value in axis coordinates."""
         low, high = self.span
         return self.area.left() + (place - low) / (high - low) * self.area.width()
 
@@ -72,7 +72,7 @@ class Axis:
         return _thinned([(self.place(value), self._tick_text(value)) for value in values], self.x_of_place)
 
     def lines(self) -> list[tuple[Line, float]]:
-        """(line, pixel) of those on the axis whose name has room: a line without a name says nothing."""
+        """(line, pixel) of the lines whose names fit; a line without its name is not drawn."""
         kept, end = [], self.area.left()
         for line in self.column.lines:
             x, half = self.x(line.value), text_px(line.name) / 2
@@ -82,7 +82,7 @@ class Axis:
         return kept
 
     def _decades(self) -> list[float]:
-        """As many powers of ten as fit; both ends where not even two do: one number is no scale."""
+        """As many powers of ten as fit; the two ends if fewer than two fit, since one number is no scale."""
         low, high = self.limits or (0.1, 1.0)
         fitting = int(self.area.width() / 44)
         return decade_ticks(low, high, fitting) if fitting >= 2 else [low, high]
@@ -106,7 +106,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Part:
-    """A segment of a bar: the value at which it begins, and where it lies."""
+    """A segment of a bar: the value at which it begins, and its box."""
 
     segment: Segment
     begin: float
@@ -115,7 +115,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Strip:
-    """One band: its head, its rows' boxes across the whole width, their groups' names, and its axes."""
+    """One band: its head, the boxes of its rows across the whole width, the names of groups, and its axes."""
 
     band: Band
     head: QRectF
@@ -206,7 +206,7 @@ def _columns(spec: RowSpec, width: float) -> tuple[float, list[tuple[float, floa
 
 
 def _room_px(spec: RowSpec, index: int, wide: float) -> float:
-    """At the right of a column's scale: for the texts behind its values, and for half of its last tick."""
+    """The space right of a column's scale: for the texts behind its values, and for half of the last tick's text."""
     cells = [row.cells[index] for row in spec.rows if row.cells]
     column = spec.columns[index]
     texts = [cell.texts for cell in cells if cell.texts and (column.texts_apart or any(True for _ in cell.ends))]
@@ -235,12 +235,12 @@ def _name_px(spec: RowSpec) -> int:
 
 
 def _units(rows: tuple[Row, ...]) -> float:
-    """The least height of a band, in heights of a row."""
+    """The least height of a band, in rows."""
     return len(rows) + _GROUP_GAP * _group_count(rows)
 
 
 def _boxes(rows: tuple[Row, ...], area: QRectF) -> list[QRectF]:
-    """Where each row lies: one under another; those of a group close together, with what is left between groups."""
+    """The boxes of the rows: close together in a group, with the rest of the space between groups."""
     groups = _group_count(rows)
     row = area.height() / _units(rows)
     row = min(row, _GROUPED_ROW_PX) if groups else row
@@ -268,7 +268,7 @@ def _groups(rows: tuple[Row, ...], boxes: list[QRectF], wide: float) -> list[tup
 
 
 def _thinned(ticks: list[tuple[float, str]], x: Callable[[float], float]) -> list[tuple[float, str]]:
-    """Ticks whose texts do not run into each other: one that would keeps its line only."""
+    """The ticks, without the texts that would overlap the one before: there only the line stays."""
     kept, end = [], -math.inf
     for place, text in ticks:
         middle, half = x(place), text_px(text, bold=False) / 2

@@ -1,4 +1,4 @@
-"""A heat map with a named row per thing and a column per step, block or layer, and the scale of its colours."""
+"""A heat map with named rows, a column per step, block or layer, and a colour bar."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _LEAST_ROWS, _LEAST_STEPS = 4, 8
 _LEFT_PX, _RIGHT_PX, _TOP_PX = 4, 6, 6
 _BAR_PX, _BAR_GAP_PX, _BAR_FRAME_PX, _BAR_LABEL_PX = 10, 5, 6, 18
 _FIRST_NAME, _NEXT_NAME = 0.05, 0.08
-"""Of the map's height, where the names of vertical lines stand."""
+"""Where the names of vertical lines are, as shares of the map's height."""
 _EDGE_MARK = 0.02
-"""Of the map's height, that marks at its lower edge take."""
+"""The height of marks at the lower edge, as a share of the map's height."""
 
 
 class RowMap(Figure):
     """The wheel zooms, a drag pans, a double click shows all.
 
-    `picked` carries the row and the column that were clicked or reached with the arrows, -1 for what was not picked.
-    Where columns are steps of time, the zoom is along both axes, the arrows walk over rows and steps apart, and the
-    selected step is a line across all rows. Otherwise the zoom is along rows, and what is selected is a cell or a row.
+    `picked` carries the row and the column that were clicked or reached by keyboard, -1 for one that was not picked.
+    If columns are steps of time, both axes zoom, the arrow keys walk over rows and steps separately, and the selected
+    step is a line across all rows. Otherwise only the rows zoom, and the selection is a cell or a row.
 
-    `aligned` says that the room beside the cells has changed: what shares the axis follows `insets`.
+    `aligned` is emitted when the space beside the cells changes: a plot that shares the axis follows `insets`.
     """
 
     picked = Signal(int, int)
@@ -50,7 +50,7 @@ class RowMap(Figure):
         has_axis: bool = True,
         parent: QWidget | None = None,
     ) -> None:
-        """`name` is read out by screen readers; `has_axis` False leaves the columns' numbers to a plot below."""
+        """`name` is for screen readers; without `has_axis`, a plot below shows the numbers of the columns."""
         super().__init__(empty, parent)
         self.grid: RowGrid | None = None
         self.row: int | None = None
@@ -87,7 +87,7 @@ class RowMap(Figure):
         return self.labels.width() + _LEFT_PX, int(self.bar.minimumWidth()) + _BAR_GAP_PX + _RIGHT_PX
 
     def set_grid(self, grid: RowGrid | None) -> None:
-        """Show other values; a zoom stays while rows and the axis do. None, no row, or no column yet, is empty."""
+        """Show this grid. A zoom stays if rows and axis are the same. Without rows or columns, the empty state."""
         before, self.grid = self.grid, grid
         if grid is None or not grid.rows or grid.last_column < 0:
             self.grid = None
@@ -110,7 +110,7 @@ class RowMap(Figure):
         self._place_selection()
 
     def select(self, row: int | None, column: int | None) -> None:
-        """Frame a row, in view, and show a column; None shows nothing. Emits nothing."""
+        """Frame a row, scroll it into view, and mark a column; None for neither. Emits no signal."""
         if (row, column) != (self.row, self.column):
             moved = row != self.row
             self.row, self.column = row, column
@@ -124,7 +124,7 @@ class RowMap(Figure):
         return None if self.grid is None or cell is None else self.grid.read(*cell)
 
     def walk(self, down: int, right: int) -> None:
-        """Pick what is beside the selection; the first row or step where none is selected."""
+        """Pick the neighbour of the selection; if nothing is selected, the first row or step."""
         grid = self.grid
         if grid is None:
             return
@@ -139,7 +139,10 @@ class RowMap(Figure):
         first = row if row >= 0 or down else 0
         next_row = min(grid.rows - 1, max(0, first + down))
         next_column = min(grid.last_column, max(0, column + right)) if column >= 0 else -1
-        if (next_row, next_column) != (row, column):  # at an edge: picking it again would let it go
+        if (next_row, next_column) != (
+            row,
+            column,
+        ):  # at an edge: picking the same cell again would clear the selection
             self.picked.emit(next_row, next_column)
 
     def restyle(self, theme: Theme) -> None:
@@ -168,7 +171,7 @@ class RowMap(Figure):
         return chart
 
     def _draw(self) -> None:
-        """What is in view, no more rows than pixels."""
+        """Draw the rows in view, pooled to no more rows than pixels."""
         grid = self.grid
         if grid is None:
             return
@@ -187,7 +190,7 @@ class RowMap(Figure):
         self.labels.update()
 
     def _align(self) -> None:
-        """The labels and the scale take the widths that they need."""
+        """Give the labels and the colour bar the widths that they need."""
         before, grid = self.insets, self.grid
         if grid is None:
             return
@@ -229,7 +232,7 @@ class RowMap(Figure):
 
     def _set_lines(self, lines: tuple[tuple[float, str], ...]) -> None:
         while len(self._lines) < len(lines):
-            # One name below the other: they may be close to each other.
+            # One name below the other: the lines may be close together.
             height = _FIRST_NAME + _NEXT_NAME * len(self._lines)
             line = pg.InfiniteLine(angle=90, label="", labelOpts={"position": height, "anchors": [(0, 0.5), (1, 0.5)]})
             line.setZValue(5)  # its name stays readable over the frame

@@ -1,4 +1,4 @@
-"""One column of a row chart's band: pyqtgraph's bars, marks, error bars and axis, made once and set anew."""
+"""One column of a row chart's band: bars, marks, error bars and axis of pyqtgraph, made once and then updated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIMMED = 0.25
 
 
 def segment_ink(segment: Segment, chosen: str | None, theme: Theme) -> str:
-    """The colour of a segment; pale where another one is chosen."""
+    """The colour of a segment; pale if another one is chosen."""
     full = segment.ink.colour(theme)
     return full if is_lit(segment, chosen) else mix(theme.surface, full, _DIMMED)
 
@@ -29,14 +29,14 @@ def is_lit(segment: Segment, chosen: str | None) -> bool:
 
 
 class _Axis(pg.AxisItem):
-    """One whose first and last text may stand out at its ends: pyqtgraph leaves those out where there is a grid."""
+    """An axis whose first and last text may extend beyond its ends: with a grid, pyqtgraph would leave them out."""
 
     def boundingRect(self) -> QRectF:
         return super().boundingRect().adjusted(-40, 0, 40, 4)
 
 
 class Panel:
-    """Rows are counted in pixels from the top of the band, values as the axis has them."""
+    """y is in pixels from the top of the band, x in axis coordinates."""
 
     def __init__(self, scene: pg.GraphicsScene) -> None:
         nothing = np.empty(0)
@@ -49,7 +49,7 @@ class Panel:
             pg.ScatterPlotItem(pen=None, size=_MARK_PX),
             pg.ScatterPlotItem(pen=None, size=_SAMPLE_PX),
         )
-        for item in (self.view, self.view.childGroup):  # marks at the very ends of an axis are whole
+        for item in (self.view, self.view.childGroup):  # marks at the ends of an axis are not cut
             item.setFlag(item.GraphicsItemFlag.ItemClipsChildrenToShape, False)
         for item in (self.bars, self.lines, self.stems, self.errors, self.marks, self.samples, self.limits):
             self.view.addItem(item, ignoreBounds=True)
@@ -139,7 +139,7 @@ class Panel:
             self.samples.setData(x=[x for x, _ in samples], y=[y for _, y in samples])
 
     def _draw_errors(self, cells: list[tuple[Cell, float]], axis: Axis, half: float) -> None:
-        """What is allowed, and how far off a mark may be."""
+        """Limits, and the error bars of marks."""
         limited = [(axis.place(cell.limit), y) for cell, y in cells if cell.limit > 0]
         self.limits.setData(x=np.array([x for x, _ in limited]), y=np.array([y for _, y in limited]), height=2 * half)
         self.limits.setVisible(bool(limited))

@@ -1,4 +1,4 @@
-"""The words of a row chart: heads, names, values beside their bars. A wording that does not fit gives way."""
+"""The words of a row chart: heads, names, and values beside bars. If a wording does not fit, a shorter one is used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CENTRE = Qt.AlignmentFlag.AlignCenter
 
 @dataclass(frozen=True)
 class Word:
-    """A text in a box. One that is `whole` is left out where it does not fit, another is cut with dots.
+    """A text in a box. If it does not fit, it is left out if `whole`, else it ends with an ellipsis.
 
     A `patch` of the surface behind it keeps lines from running through a number.
     """
@@ -38,7 +38,7 @@ class Word:
 
 
 def paint_words(painter: QPainter, words: Sequence[Word], theme: Theme) -> None:
-    """Write them."""
+    """Paint the words."""
     fonts = {kind: themes.ui_font(kind[0], bold=kind[1]) for kind in {(word.size, word.bold) for word in words}}
     for word in words:
         font = fonts[word.size, word.bold]
@@ -55,7 +55,7 @@ def paint_words(painter: QPainter, words: Sequence[Word], theme: Theme) -> None:
 
 
 def words_of(spec: RowSpec, strips: Sequence[Strip], theme: Theme, chosen: str | None) -> list[Word]:
-    """Every word of a chart that is laid out so."""
+    """Every word of a chart with this layout."""
     words = [*_headline(spec, strips, theme)]
     for strip in strips:
         words += [*_heads(strip, theme), *_names(strip, theme, chosen)]
@@ -159,7 +159,7 @@ def _is_chosen(row: Row, chosen: str | None) -> bool:
 
 
 def _fitting(wordings: Sequence[str], room: float, *, bold: bool) -> str:
-    """The longest that fits, else the shortest."""
+    """The longest wording that fits, else the shortest."""
     return next((text for text in wordings if text_px(text, bold=bold) <= room), wordings[-1])
 
 

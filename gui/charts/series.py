@@ -1,4 +1,4 @@
-"""The series of a line chart: their points, how they are drawn, and what is read of them at an x."""
+"""The series of a line chart: their points, how they are drawn, and how they are read at an x."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 Style = Literal["line", "faint", "dashed", "rings", "marks", "stairs", "bins"]
 _MOST_POINTS = 800
-"""Of a line that is drawn: more than there are pixels only cost time."""
+"""The most points of a line that are drawn: more than there are pixels only cost time."""
 
 
 @dataclass(frozen=True)
 class Series:
     """One line: x float or int [points], ascending, and y float or int [points], NaN where there is none.
 
-    `colour` counts into the theme's series. 'faint' is for noisy values behind others, 'rings' for single observations
-    joined by a line, 'marks' for such that are not joined, 'stairs' for values that hold until the next one, 'bins'
-    for a histogram, whose x are the edges [points + 1]. `filled` brings a line out by the area under it. `key` is what
-    a click on it hands back; `in_legend` False leaves out its name.
+    `colour` is an index into the series colours of the theme. 'faint' is for noisy values behind others, 'rings' for
+    single observations joined by a line, 'marks' for observations that are not joined, 'stairs' for values that hold
+    until the next one, 'bins' for a histogram, whose x are the edges [points + 1]. `filled` fills the area under the
+    line. `key` is what a click on it emits; without `in_legend` its name is not in the legend.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Mark:
-    """A named vertical line; `height` is the share of the plot's height at which its name stands."""
+    """A named vertical line; `height` is where its name is, as a share of the plot's height."""
 
     x: float
     label: str
@@ -46,10 +46,10 @@ class Mark:
 
 
 def point_at(style: Style, x: np.ndarray, y: np.ndarray, x_at: float, *, between: bool) -> tuple[float, float]:
-    """The x and y of what is read of a series at `x_at`; NaN outside it. Coordinates are those of the plot.
+    """The point of a series that is read at `x_at`, in plot coordinates; NaN outside the series.
 
-    Of a line the value `between` its points, else that of the nearest one; of stairs the point before; of bins the one
-    that `x_at` lies in; of marks the nearest, wherever it is.
+    For a line it is interpolated if `between`, else the nearest point; for stairs the point before; for bins the one
+    that contains `x_at`; for marks the nearest one at any distance.
     """
     if style == "marks":
         index = int(np.argmin(np.abs(x - x_at)))
@@ -69,7 +69,7 @@ def point_at(style: Style, x: np.ndarray, y: np.ndarray, x_at: float, *, between
 
 
 def corners(style: Style, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The points to join, float64: stairs and bins have their corners, of long lines each stretch's extremes stay."""
+    """The points to join, float64: the corners of stairs and bins; of a long line, the extremes of each stretch."""
     x, y = x.astype(np.float64), y.astype(np.float64)
     if style == "bins":
         return np.repeat(x, 2)[1:-1], np.repeat(y, 2)

@@ -1,4 +1,4 @@
-"""Where ticks stand and what they say."""
+"""Where ticks are, and their texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.format import format_quantity
 
 
 def nice_ticks(highest: float, most: int = 5) -> list[float]:
-    """Round values from 0 up to `highest`, at most `most` beside the zero: steps of 1, 2 or 5 times a power of ten."""
+    """Round values from 0 up to `highest`, at most `most` besides 0, in steps of 1, 2 or 5 times a power of ten."""
     if not math.isfinite(highest) or highest <= 0:
         return [0.0]
     raw = highest / max(1, most)
@@ -39,7 +39,7 @@ def short_quantity(value: float, unit: str = "") -> str:
 
 
 def positive_range(values: Iterable[float]) -> tuple[float, float] | None:
-    """Whole decades around the values above zero, at least one wide; None where there are none."""
+    """Whole decades around the values above zero, at least one wide; None if there are no such values."""
     usable = [value for value in values if math.isfinite(value) and value > 0]
     if not usable:
         return None

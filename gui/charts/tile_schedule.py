@@ -1,4 +1,4 @@
-"""The Q-block x KV-block grid of a tiled kernel: what is computed, masked or skipped, and how far it has come."""
+"""The Q-block x KV-block grid of a tiled kernel: which tiles are computed, masked or skipped, and up to which step."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
 
 _GAPS_UP_TO = 64
-"""Blocks an axis may have on screen and still get gaps between them."""
+"""Up to this many blocks on an axis, gaps are drawn between them."""
 _TILE_PX = 5
-"""Lower or narrower tiles would be all gap."""
+"""The least side of a tile with gaps: smaller tiles would be nothing but gaps."""
 _NAMES = {
     TileClass.EMPTY: tr("skipped"),
     TileClass.FULL: tr("full"),
@@ -68,7 +68,7 @@ class TileSchedule(Figure):
         return self._step
 
     def set_grid(self, grid: TileGrid | None, step: int = 0) -> None:
-        """Show another schedule from its whole extent; None or no tiles shows the empty state."""
+        """Show a schedule in full; None or a grid without tiles is the empty state."""
         self._grid = grid if grid is not None and grid.classes.size else None
         self._picture = None
         self._chosen.hide()
@@ -87,7 +87,7 @@ class TileSchedule(Figure):
         self._refresh_picture()
 
     def set_step(self, step: int) -> None:
-        """Stand at another step of the schedule: one small image and four rectangles, nothing rebuilt."""
+        """Show another step of the schedule. Only one small image and four rectangles change."""
         if self._grid is None or self._picture is None:
             return
         self._step = min(max(0, step), self._grid.steps - 1)
@@ -157,7 +157,7 @@ class TileSchedule(Figure):
         self.legend.set_entries((*classes, Entry(tr("now"), theme.tiles["current"], "outline")))
 
     def _on_zoom(self) -> None:
-        """Fetch finer tiles as one zooms in; gaps only where there is room for them."""
+        """Draw finer tiles after a zoom, with gaps if there is space for them."""
         if self._picture is not None:
             self._refresh_picture()
 

@@ -1,4 +1,4 @@
-"""A grid of tiles, each of a class and with its place in the order, and what of it to draw at a given zoom."""
+"""A grid of tiles with their classes and the order of loading, and the part of it to draw at a given zoom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the cells of a small matrix lie, and the labels of its rows and columns. Nothing is drawn over another."""
+"""The layout of a small matrix: its cells, and the labels of its rows and columns, without overlaps."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def fitted_axes(
     room: QRectF, rows: Sequence[str], columns: Sequence[str], shape: tuple[int, int], metrics: QFontMetrics,
     *, square: bool,
 ) -> TokenAxes:  # fmt: skip
-    """The largest matrix of `shape` that leaves its labels room; `square` cells where asked for."""
+    """The largest matrix of `shape` that leaves space for its labels; with `square`, cells are square."""
     left = _widest(rows, metrics, _ROW_LABEL_PX) + _GAP_PX
     widest = _widest(columns, metrics, _COLUMN_LABEL_PX)
     wide = max(1.0, (room.width() - left) / max(1, shape[1]))
@@ -67,7 +67,7 @@ def fitted_axes(
         across, down, side = _squared(across, down, shape)
         upright = upright or widest + 4 > side
         if upright and top < widest + _GAP_PX and columns:
-            # Smaller cells turned the labels, which then need more room above.
+            # The smaller cells made the labels upright, which need more space above.
             top = widest + _GAP_PX
             across, down, side = _squared(inside.width(), max(1.0, room.height() - top - 1), shape)
     area = QRectF(room.left() + left, room.top() + top, across, down)
@@ -76,7 +76,7 @@ def fitted_axes(
 
 
 def _squared(across: float, down: float, shape: tuple[int, int]) -> tuple[float, float, float]:
-    """Width and height of the matrix and the shorter side of a cell; cells too small to count may be oblong."""
+    """Width and height of the matrix and the shorter side of a cell; very small cells may be oblong."""
     wide, high = across / max(1, shape[1]), down / max(1, shape[0])
     side = min(wide, high)
     longest = side if side >= _SQUARE_FROM_PX else _OBLONG * side
@@ -84,7 +84,7 @@ def _squared(across: float, down: float, shape: tuple[int, int]) -> tuple[float,
 
 
 def shown_every(pitch: float, text_px: float = _TEXT_PX) -> int:
-    """Every how many labels one fits."""
+    """The stride at which labels fit: every one, every second, every fourth."""
     step = 1
     while step * pitch < text_px:
         step *= 2

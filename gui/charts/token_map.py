@@ -21,9 +21,9 @@ _LINES_FROM_PX = 7
 
 
 class TokenMap(Figure):
-    """`cell_picked` carries (row, column), -1 for the one that a click on a label leaves out; `page_picked` an index.
+    """`cell_picked` carries (row, column), with -1 for a whole row or column (at a label); `page_picked` an index.
 
-    Arrows walk from cell to cell while the map has the focus.
+    Arrow keys walk from cell to cell while the map has the focus.
     """
 
     cell_picked = Signal(int, int)
@@ -51,7 +51,7 @@ class TokenMap(Figure):
         return self.pages[self.index] if self.index < len(self.pages) else None
 
     def set_pages(self, pages: Sequence[MatrixPage]) -> None:
-        """Show these; the one in front stays in front where there are as many. None is empty."""
+        """Show these matrices. The one in front stays if their number does; without matrices, the empty state."""
         self.index = self.index if len(pages) == len(self.pages) else 0
         self.pages = tuple(pages)
         if not pages:
@@ -62,14 +62,14 @@ class TokenMap(Figure):
         self.show_content()
 
     def show_page(self, index: int) -> None:
-        """Bring a matrix to the front; one that is not there changes nothing."""
+        """Bring a matrix to the front; an unknown index changes nothing."""
         if index != self.index and 0 <= index < len(self.pages):
             self.index = index
             self.thumbs.set_front(index)
             self.matrix.forget_images()
 
     def select(self, row: int | None, column: int | None) -> None:
-        """Light a row and a column; None leaves one out. Emits nothing."""
+        """Highlight a row and a column; None for neither. Emits no signal."""
         if (row, column) != (self.row, self.column):
             self.row, self.column = row, column
             self.matrix.update()
@@ -78,7 +78,7 @@ class TokenMap(Figure):
         return None if place is None or self.page is None else self.page.read(*place)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The thumbnails lie where they take less from the large matrix: above it in a high figure, else beside it."""
+        """Put the thumbnails above the large matrix if the figure is high, else beside it: it then gets more space."""
         super().resizeEvent(event)
         above = self.height() > self.width()
         self._line.setDirection(QBoxLayout.Direction.TopToBottom if above else QBoxLayout.Direction.RightToLeft)
@@ -177,7 +177,7 @@ class _Matrix(Canvas):
             self._figure.cell_picked.emit(*place)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """What the keyboard read out goes with it."""
+        """Hide the read-out of the keyboard too."""
         self._figure.tip.hide()
         super().focusOutEvent(event)
 

@@ -1,4 +1,4 @@
-"""Address over time of launches, at any zoom: rasterised again for what is in view, beside the GUI thread."""
+"""Address over time of launches, at any zoom: the part in view is rasterized again on another thread."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _LEAST = 1e-3
 
 
 class TraceMap(Figure):
-    """One axis of time over launches that follow each other. The wheel zooms, a drag pans, a double click shows all.
+    """One axis of time for consecutive launches. The wheel zooms, a drag pans, a double click shows everything.
 
-    A coarse picture of the whole lies below the one of the part in view, so that panning never shows a hole while the
-    finer one is made. `picked` carries the Moment that was clicked and the tensor's name there ('' between tensors).
-    The tensors are stacked with those of `tensors` first; programs are numbered through all launches.
+    A coarse picture of everything is under the fine one of the part in view, so that panning never shows a hole.
+    `picked` carries the Moment that was clicked and the name of the tensor ('' between tensors). The tensors are
+    stacked with those of `tensors` first; programs are numbered across all launches.
     """
 
     picked = Signal(object, str)
     drawn = Signal()
     opened = Signal()
-    """What was to be drawn is there for the first time: `order` is known."""
+    """The trace has been prepared: `order` is known."""
 
     def __init__(self, tensors: Sequence[str] = (), parent: QWidget | None = None) -> None:
         super().__init__(tr("Run (F5) to trace the kernel. Every load and store then appears here."), parent)
@@ -70,7 +70,7 @@ class TraceMap(Figure):
         self._build()
 
     def set_launches(self, launches: Sequence[Launch]) -> None:
-        """Show other launches, whole; none shows the empty state."""
+        """Show these launches in full; without launches, the empty state."""
         if len(launches) == len(self.launches) and all(map(operator.is_, launches, self.launches)):
             return
         self.launches, self.order, self._levels = tuple(launches), None, None
@@ -88,7 +88,7 @@ class TraceMap(Figure):
         self._request_overview()
 
     def set_extent(self, accesses: float | None, total_bytes: float | None = None) -> None:
-        """Show this much of the axes as the whole; None takes what the launches have."""
+        """The extent of the axes when everything is shown; None takes that of the launches."""
         self._extent = None if accesses is None or total_bytes is None else (accesses, total_bytes)
         self._go_home()
 
@@ -98,7 +98,7 @@ class TraceMap(Figure):
         return self._program_mark.rect() if self._program_mark.isVisible() else None
 
     def select_line(self, file: str | None, line: int | None) -> None:
-        """Light the accesses of one source line; None lights all."""
+        """Highlight the accesses of one source line; None shows all alike."""
         selected = None if file is None or line is None or not self._has(file, line) else (file, line)
         if selected != self._line:
             self._line = selected
@@ -228,7 +228,7 @@ class TraceMap(Figure):
 
     def _show_detail(self, picture: TracePicture) -> None:
         self._put(self._detail, picture)
-        # The coarse picture is for what lies around the fine one: below it, its wider pixels would show through.
+        # The coarse picture is needed around the fine one only: below it, its wider pixels would show through.
         self._overview.setOpacity(0.0 if self._covers_view(picture) else 1.0)
         self.drawn.emit()
 
@@ -239,7 +239,7 @@ class TraceMap(Figure):
         return x0 <= left + slack_x and right <= x1 + slack_x and y0 <= low + slack_y and high <= y1 + slack_y
 
     def _window(self, order: Order) -> tuple[Range, Range]:
-        """What is in view, cut to the data."""
+        """The part in view, cut to the data."""
         (left, right), (low, high) = self.chart.getViewBox().viewRange()
         end, top = max(1.0, order.accesses), float(self.total_bytes)
         left, low = min(max(0.0, left), end - _LEAST), min(max(0.0, low), top - _LEAST)
@@ -337,7 +337,7 @@ class TraceMap(Figure):
 
 
 class _BandLabels(Canvas):
-    """A strip per tensor in its colour, named where there is room."""
+    """A strip per tensor in its colour, with its name if there is space."""
 
     def __init__(self, figure: TraceMap) -> None:
         super().__init__()
@@ -345,7 +345,7 @@ class _BandLabels(Canvas):
         self.make_room([])
 
     def make_room(self, names: Sequence[str]) -> None:
-        """As wide as the longest name wants, within reason."""
+        """Take the width of the longest name, up to a limit."""
         metrics = QFontMetrics(themes.ui_font("small"))
         widest = max((metrics.horizontalAdvance(_shown(name)) for name in names), default=_BANDS_PX)
         self.setFixedWidth(min(_BANDS_PX, widest + 14))
@@ -364,7 +364,7 @@ class _BandLabels(Canvas):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(colours[name]))
             painter.drawRect(QRectF(self.width() - 7, top + 0.5, 5, max(2.0, bottom - top - 1)))
-            # Thin bands would write over each other: a name moves up until it is clear of the last.
+            # The names of thin bands would overlap: a name moves up until it is clear of the one below.
             middle = max(line / 2, min((top + bottom) / 2, last_text - line * 0.9, self.height() - line / 2))
             if top - line < middle <= last_text - line * 0.9:
                 painter.setPen(QColor(colours[name]))

@@ -1,4 +1,4 @@
-"""What a trace map draws at some zoom: counts in a window of time and addresses, coloured. Runs beside the window."""
+"""What a trace map draws at a zoom: counts in a range of time and addresses, coloured. Runs on another thread."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def paint(
     colours: Colours,
     line: tuple[str, int] | None = None,
 ) -> TracePicture:
-    """Rasterise `window` into `size` (height, width); with a `line` (file, number), everything else fades."""
+    """Rasterize `window` into `size` (height, width); with a `line` (file, number), everything else fades."""
     (x_range, y_range), (height, width) = window, size
     image = _coloured(levels.picture(width, height, x_range=x_range, y_range=y_range), colours)
     if line is not None:

@@ -1,4 +1,4 @@
-"""HBM bytes of kernels as rows: read and written, stacked by tensor, on one scale, with their ratio called out."""
+"""HBM bytes of kernels as rows: read and written, stacked by tensor, on one scale, with their ratio as headline."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _WAYS = ("read", "written")
 
 
 def traffic_rows(kernels: Sequence[tuple[str, str]], moved: Sequence[TensorTraffic]) -> RowSpec | None:
-    """The bytes of `kernels` ((key, label), the one to beat first), one entry per tensor; None where none moves any."""
+    """The bytes of `kernels` ((key, label), the baseline first), one entry per tensor; None if none moves any."""
     if not any(tensor.bytes for tensor in moved):
         return None
     colours = _colours(moved)
     rows = tuple(_row(key, label, way, moved, colours, key != kernels[0][0]) for key, label in kernels for way in _WAYS)
-    there = dict.fromkeys(tensor.tensor for tensor in moved if tensor.bytes)
+    names = dict.fromkeys(tensor.tensor for tensor in moved if tensor.bytes)
     return RowSpec(
         columns=(Column(name=str(tr("HBM bytes")), unit="bytes"),),
         bands=(Band(rows),),
-        legends=(tuple(LegendKey(tensor, colours[tensor]) for tensor in there),),
+        legends=(tuple(LegendKey(tensor, colours[tensor]) for tensor in names),),
         headline=_headline(kernels, moved),
     )
 
@@ -77,7 +77,7 @@ def _read_out(label: str, tensor: TensorTraffic, way: str, whole: int) -> str:
 
 
 def _absent(key: str, moved: Sequence[TensorTraffic]) -> str:
-    """Tensors that another kernel moves and this one does not at all: the point of a fused kernel."""
+    """Tensors that another kernel moves and this one does not: the point of a fused kernel."""
     of_kernel = {tensor.tensor for tensor in moved if tensor.kernel == key and tensor.bytes}
     absent = dict.fromkeys(tensor.tensor for tensor in moved if tensor.bytes and tensor.tensor not in of_kernel)
     return str(tr("{tensors}: 0 B", tensors=listed(absent))) if absent and of_kernel else ""

@@ -1,4 +1,4 @@
-"""An error where it happened: one sentence, dismissible, never a dialog."""
+"""An error on its page: one sentence that can be dismissed, never a dialog."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gui.translation import show_text
 
 
 class Banner(QFrame):
-    """Hidden until it has something to say. `dismissed` when the user closed it; `restart_requested` where it offers to
-    replace the worker."""
+    """Hidden until there is an error. `dismissed` is emitted when the user closes it, `restart_requested` when the user
+    accepts its offer to replace the worker."""
 
     dismissed = Signal()
     restart_requested = Signal()
@@ -52,7 +52,7 @@ class Banner(QFrame):
         return "" if self.isHidden() else self._label.text()
 
     def show_error(self, sentence: Text | str, detail: str = "", *, offers_restart: bool = False) -> None:
-        """Show one sentence; the detail is for the log tab, and here only a hint that it is there."""
+        """Show one sentence. `detail` goes to the Log tab; here only the tooltip mentions it."""
         show_text(self._label.setText, sentence)
         show_text(self._label.setToolTip, tr("The Log tab has the details.") if detail else "")
         self.restart.setVisible(offers_restart)

@@ -1,4 +1,4 @@
-"""The frame around one plot: title, help, provenance, stale marker, empty state and a menu to take it away."""
+"""The frame around one plot: title, help, provenance, stale marker, empty state, and a menu to copy or save it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.fitted_label import FittedLabel
 
 _MINIMUM_HEIGHT_PX = 232
-"""Below this a plot is unreadable: a page that is too low scrolls instead."""
+"""The least height of a readable plot: a page that is too low scrolls instead."""
 
 
 class Card(QFrame):
@@ -71,22 +71,22 @@ class Card(QFrame):
         theme.notifier().changed.connect(self._recolour)
 
     def set_provenance(self, provenance: Provenance | None, *, outdated: bool | None = None) -> None:
-        """Say where what is drawn comes from; None hides the badge.
+        """Show the provenance of the plot; None hides the badge.
 
-        `outdated` is for a picture that depends on other parameters than the run as a whole; None goes with the page.
+        `outdated` is for a plot that depends on other parameters than the run as a whole; None follows the page.
         """
         self.badge.set_provenance(provenance)
         self._picture_outdated = outdated
         self._mark_stale()
 
     def set_empty(self, text: Text | str | None) -> None:
-        """Show a sentence in place of the plot; None shows the plot."""
+        """Show a sentence instead of the plot; None shows the plot."""
         show_text(self._empty.setText, text or "")
         self._stack.setCurrentWidget(self._empty if text else self.content)
         self._mark_stale()
 
     def set_outdated(self, outdated: bool) -> None:
-        """Whether the last run was of other parameters: a card that shows numbers of a run is then marked as stale."""
+        """Whether the last run had other parameters: a card with numbers of that run is then marked as stale."""
         self._outdated = outdated
         self._mark_stale()
 
@@ -95,7 +95,7 @@ class Card(QFrame):
         return self._stack.currentWidget() is self._empty
 
     def _mark_stale(self) -> None:
-        """Numbers of a run are stale while the form has other parameters; an empty card never is."""
+        """Numbers of a run are stale while the form has other parameters; an empty card is never stale."""
         provenance = self.badge.provenance
         outdated = self._outdated if self._picture_outdated is None else self._picture_outdated
         stale = outdated and not self.is_empty and provenance is not None and provenance.is_of_a_run
@@ -118,7 +118,7 @@ class Card(QFrame):
         return pixmap
 
     def save(self, path: Path) -> None:
-        """Write the card as PNG or, where the name ends in .svg, as SVG. Raises TilescopeError where it cannot."""
+        """Write the card as PNG or, if the name ends in .svg, as SVG. Raises TilescopeError if that fails."""
         if path.suffix.lower() != ".svg":
             if not self.image().save(str(path)):
                 raise TilescopeError(

@@ -1,4 +1,4 @@
-"""What a page declares of its pictures: where each stands, what it is called, and how it is explained."""
+"""What a page declares about its pictures: where each is, its title, and its help."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.contracts.text import Text
 
 @dataclass(frozen=True)
 class Strip:
-    """A thin picture of its own height above the cards, across the whole page."""
+    """A thin picture of fixed height above the cards, across the whole page."""
 
     content: QWidget
 
@@ -21,9 +21,9 @@ class Strip:
 class CardSpec:
     """A framed picture in the grid of a page.
 
-    `width` is its share of the row, `height` the row's share of the grid. With `under`, the key of another card, it
-    stands below that one in the same column, and `upper_height` and `height` are their shares of it. `minimum_px` is
-    the least height at which it can be read: a lower window scrolls. `provenance` is what its badge says at first.
+    `width` is its share of the row, `height` the row's share of the grid. With `under`, the key of another card, it is
+    below that one in the same column, and `upper_height` and `height` are their shares of the column. `minimum_px` is
+    the least height at which it can be read: a lower window scrolls. `provenance` is that of its badge at first.
     """
 
     key: str

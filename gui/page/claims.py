@@ -17,7 +17,7 @@ _UNTESTED = tr("Run to test this claim.")
 
 
 class ClaimsPanel(QScrollArea):
-    """One row per claim. Before a run, and after a new one began, a claim is 'not tested yet'."""
+    """One row per claim. Until a run has tested it, a claim is 'not tested yet'."""
 
     def __init__(self, claims: tuple[Claim, ...], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,14 +41,14 @@ class ClaimsPanel(QScrollArea):
         self.setWidget(body)
 
     def show_findings(self, findings: Mapping[str, Finding]) -> None:
-        """Verdict and evidence by claim id. An empty mapping takes every verdict back."""
+        """Show verdicts and evidence by claim id. An empty mapping clears all verdicts."""
         for claim in self._claims:
             finding = findings.get(claim.id)
             self.chips[claim.id].set_verdict(None if finding is None else finding.verdict)
             show_text(self.evidence[claim.id].setText, _UNTESTED if finding is None else finding.evidence)
 
     def tested(self) -> int:
-        """How many claims have a verdict that a run gave."""
+        """How many claims a run has tested."""
         verdicts = [chip.verdict for chip in self.chips.values()]
         return sum(verdict not in (None, Verdict.NOT_TESTED) for verdict in verdicts)
 
@@ -56,10 +56,10 @@ class ClaimsPanel(QScrollArea):
         self.chips[claim.id] = VerdictChip()
         self.statements[claim.id] = _wrapped(claim.statement, "")
         self.evidence[claim.id] = _wrapped(_UNTESTED, "muted")
-        taught = QVBoxLayout()
-        taught.setSpacing(1)
-        taught.addWidget(self.statements[claim.id])
-        taught.addWidget(_wrapped(claim.source, "small"))
+        statement = QVBoxLayout()
+        statement.setSpacing(1)
+        statement.addWidget(self.statements[claim.id])
+        statement.addWidget(_wrapped(claim.source, "small"))
         row = self._grid.rowCount()
         if len(self.chips) > 1:
             rule = QFrame()
@@ -68,7 +68,7 @@ class ClaimsPanel(QScrollArea):
             row += 1
         top = Qt.AlignmentFlag.AlignTop
         self._grid.addWidget(self.chips[claim.id], row, 0, top)
-        self._grid.addLayout(taught, row, 1)
+        self._grid.addLayout(statement, row, 1)
         self._grid.addWidget(self.evidence[claim.id], row, 2, top)
 
 

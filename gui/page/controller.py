@@ -1,4 +1,4 @@
-"""One page's logic: parameters to plan, run to events, events to page. Knows no widget and no torch."""
+"""The logic of a page: from parameters to the plan, from a run to its events, to the page. No widgets, no torch."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from core.contracts.topic import Topic
 from gui.page.engine_bridge import EngineBridge
 
 _REST_MS = 16
-"""A slider may fire hundreds of times per second: the window has this long between two plans, and the latest value
-wins."""
+"""The least time between two plans: a slider may fire hundreds of times per second, and the latest value wins."""
 
 
 class Controller(QObject):
     """Drives a view (`gui.page.page.Page`, or anything with its methods) with a topic and the engine behind the bridge.
 
-    The newest run wins: submitting another cancels the one before, and whatever an older run still says is
-    dropped. `finished` carries (Result, started_at in seconds since the epoch, wall_s) for the history.
+    The newest run wins: submitting it cancels the one before, and events of older runs are dropped. `finished`
+    carries (Result, started_at in seconds since the epoch, wall_s) for the history.
     """
 
     finished = Signal(object, float, float)
@@ -61,7 +60,7 @@ class Controller(QObject):
         return self._result
 
     def show_plan(self) -> None:
-        """Plan the newest parameters and draw them, now."""
+        """Plan the newest parameters and draw the plan, now."""
         self._timer.stop()
         params = self._view.params
         plan = self._guarded(lambda: self._topic.plan(params))
@@ -75,7 +74,7 @@ class Controller(QObject):
         self._planned_at = time.monotonic()
 
     def run(self, device: str = "auto") -> None:
-        """Submit the newest parameters. A run that goes on is cancelled: the newest wins."""
+        """Submit the newest parameters. A run that is still going is cancelled."""
         params = self._view.params
         if not self._accepts(params):
             return
@@ -93,20 +92,20 @@ class Controller(QObject):
             self._view.show_progress(0, 0, tr("Cancelling"))
 
     def show_result(self, result: Result) -> None:
-        """Present a result, of a run or of the history, with its claims tested, on the newest plan."""
+        """Present a result, from a run or from the history, test the claims on it, and show it with the newest plan."""
         if self._timer.isActive():
             self.show_plan()
         self._result = result
         self._view.present(result, self.findings(result))
 
     def clear(self) -> None:
-        """Forget the result that is shown: the plan of the newest parameters is what is left."""
+        """Forget the result: the page shows the plan of the newest parameters."""
         self._result = None
         self._view.withdraw()
         self.show_plan()
 
     def findings(self, result: Result) -> dict[str, Finding]:
-        """Every claim tested on the result. A test that breaks says so, and breaks nothing else."""
+        """Test every claim on the result. A test that raises counts as not tested; the others are not affected."""
         findings = {}
         for claim in self._topic.claims:
             try:
@@ -118,13 +117,13 @@ class Controller(QObject):
         return findings
 
     def _on_params(self, _params: Params) -> None:
-        """Plan in the next turn, or when the last plan has rested; by then the view has the newest parameters."""
+        """Plan in the next turn of the event loop, or _REST_MS after the last plan, with the newest parameters then."""
         if not self._timer.isActive():
             rested_ms = int((time.monotonic() - self._planned_at) * 1e3)
             self._timer.start(max(0, _REST_MS - rested_ms))
 
     def _accepts(self, params: Params) -> bool:
-        """Whether the topic says that these can run here: predicted memory and the like."""
+        """Whether the topic accepts these parameters on this machine: predicted memory and the like."""
         accepted = False
 
         def check() -> None:
@@ -136,7 +135,7 @@ class Controller(QObject):
         return accepted
 
     def _guarded(self, work: Callable[[], Any]) -> Any:
-        """`work()`, or None after showing what went wrong."""
+        """The result of `work()`; None after showing its error."""
         try:
             return work()
         except InvalidParams as error:
@@ -150,7 +149,7 @@ class Controller(QObject):
         return None
 
     def _on_event(self, run: Any, event: Event) -> None:
-        """One event of some run, on the GUI thread. Older runs, and other pages' runs, are not ours."""
+        """Handle an event, on the GUI thread. Events of older runs and of other pages are ignored."""
         if run is not self._run:
             return
         match event:

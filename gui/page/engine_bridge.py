@@ -1,4 +1,4 @@
-"""From the engine's threads to Qt signals: runs are drained 30 times per second, and only while there are any."""
+"""From the threads of the engine to Qt signals. Runs are drained 30 times per second while there are any."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _DRAIN_EVERY_MS = 33
 class EngineBridge(QObject):
     """Owns the engine. `run_event` carries (run, event) in the order of the run, `state_changed` the newest state.
 
-    The engine calls back on threads of its own; a queued signal brings the news here, so every slot of these
-    signals runs on the GUI thread. `make_engine` makes an engine that is not started.
+    The engine calls back on its own threads; a queued signal brings the state here, so every slot of these signals
+    runs on the GUI thread. `make_engine` makes an engine that is not started.
     """
 
     run_event = Signal(object, object)
@@ -38,7 +38,7 @@ class EngineBridge(QObject):
 
     @property
     def watching(self) -> bool:
-        """Whether there is a run whose terminal event has not come."""
+        """Whether there is a run without its terminal event."""
         return bool(self._runs)
 
     def start(self) -> None:
@@ -58,14 +58,14 @@ class EngineBridge(QObject):
         return run
 
     def restart(self) -> None:
-        """Replace the engine and its worker. What runs is cancelled; closing the old one takes its time elsewhere."""
+        """Replace the engine and its worker. The run is cancelled; the old engine is closed on another thread."""
         if self._engine is not None:
             old, self._engine = self._engine, None
             threading.Thread(target=old.close, name="tilescope-closing", daemon=True).start()
         self.start()
 
     def drain(self) -> None:
-        """Deliver what has come. A terminal event ends the watch of its run before it is delivered."""
+        """Deliver new events. A run with a terminal event is no longer watched when that event is delivered."""
         for run in list(self._runs):
             for event in run.drain():
                 if isinstance(event, TERMINAL) and run in self._runs:

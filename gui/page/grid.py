@@ -1,4 +1,4 @@
-"""Cards in rows and columns, resizable, one of which can fill the whole space."""
+"""Cards in rows and columns that can be resized; one card can fill the whole space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HANDLE_PX = 8
 class PlotGrid(QWidget):
     """Rows are a vertical splitter, each row a horizontal one: rows need not have the same columns.
 
-    A column of a row may itself be cards one under another.
+    A column of a row may itself be several cards, one below the other.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -42,17 +42,17 @@ class PlotGrid(QWidget):
         self._register(card)
 
     def add_under(self, card: Card, upper: Card, *, heights: tuple[int, int] = (1, 1)) -> None:
-        """Place a card under another, in its column; `heights` are the shares of the upper one and of this one."""
+        """Place a card below another, in its column; `heights` are the shares of the upper card and of this one."""
         if upper not in self._stacks:
             row = upper.parentWidget()
-            assert isinstance(row, QSplitter)  # a card that was added lies in a row
+            assert isinstance(row, QSplitter)  # a card that was added is in a row
             stack = self._new_splitter(Qt.Orientation.Vertical)
             index, width = row.indexOf(upper), upper.sizePolicy().horizontalStretch()
             row.replaceWidget(index, stack)
             self._column_of[stack] = self._column_of[upper]
             self._stacks[upper] = stack
             stack.addWidget(upper)
-            upper.show()  # taken out of its row, it was hidden
+            upper.show()  # it was hidden when it was taken out of its row
             self._share_out(row, index, width)
             self._share_out(stack, 0, heights[0])
         stack = self._stacks[upper]
@@ -105,7 +105,7 @@ class PlotGrid(QWidget):
 
     @staticmethod
     def _share_out(splitter: QSplitter, index: int, share: int) -> None:
-        """Initial sizes follow the shares: setSizes scales any numbers to the space there is."""
+        """Set initial sizes by the shares: setSizes scales any numbers to the available space."""
         splitter.setStretchFactor(index, share)
         widgets = (splitter.widget(i) for i in range(splitter.count()))
         splitter.setSizes([1000 * widget.sizePolicy().horizontalStretch() for widget in widgets if widget is not None])

@@ -19,7 +19,7 @@ from gui.widgets.record_table import RecordTable
 
 
 class HistoryPanel(QWidget):
-    """Shows rows and requests changes; the owner of the history makes them. Signals carry the id of the run picked."""
+    """Shows runs and requests changes, which the owner of the history makes. Signals carry the id of a run."""
 
     reopen_requested = Signal(object)
     export_requested = Signal(object)
@@ -45,7 +45,7 @@ class HistoryPanel(QWidget):
         self.set_undo(False)
 
     def set_defaults(self, defaults: Mapping[str, Any]) -> None:
-        """The parameters that go without saying: only others are listed."""
+        """The default parameters: only values that differ from them are listed."""
         self._defaults = defaults
 
     def set_entries(self, entries: Sequence[HistoryEntry], unreadable: int = 0) -> None:
@@ -64,12 +64,12 @@ class HistoryPanel(QWidget):
         self._enable()
 
     def set_undo(self, possible: bool) -> None:
-        """Whether there is a deletion to take back."""
+        """Whether there is a deletion to undo."""
         self.undo.setVisible(possible)
 
     @property
     def selected(self) -> Any:
-        """The id of the run picked, or None."""
+        """The id of the selected run, or None."""
         return next((entry.id for entry in self.table.selected), None)
 
     def _columns(self) -> tuple[Column[HistoryEntry], ...]:

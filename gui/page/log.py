@@ -1,4 +1,4 @@
-"""What happened, line by line, with the details that a banner leaves out."""
+"""What happened, line by line, with the details that the banner leaves out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_LINES = 5000
 
 
 class LogPanel(QPlainTextEdit):
-    """Append-only; the oldest lines go when there are too many."""
+    """Append-only; beyond _MAX_LINES the oldest lines are removed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

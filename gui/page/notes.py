@@ -41,7 +41,7 @@ class NotesPanel(QTextBrowser):
         super().showEvent(event)
 
     def markdown(self) -> str:
-        """The Markdown in the current language, or one sentence where there is none."""
+        """The Markdown in the current language, or one sentence if there is none."""
         path = self._folder / language.current() / f"{self._topic_id}.md"
         return (
             path.read_text(encoding="utf-8") if path.exists() else str(tr("There are no notes in this language yet."))
@@ -51,7 +51,7 @@ class NotesPanel(QTextBrowser):
         shown = (language.current(), theme.current().name)
         if self._shown == shown or not self.isVisible():
             return
-        from markdown_it import MarkdownIt  # takes 40 ms, and most visits never open the notes
+        from markdown_it import MarkdownIt  # takes 40 ms, and is needed only when the notes are opened
 
         colours = theme.current()
         style = _STYLE.format(

@@ -1,4 +1,4 @@
-"""The metrics of a run: every number with its unit and where it comes from. Sortable, filtered, exportable."""
+"""The metrics of a run: every number with its unit and provenance. Sortable, filtered, exportable."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class NumberTable(QWidget):
         show_text(self._count.setText, count if metrics else EMPTY)
 
     def visible_metrics(self) -> dict[str, Metric]:
-        """What the filter lets through, in the order shown."""
+        """The metrics that the filter accepts, in the order shown."""
         return dict(self.table.rows)
 
     def as_csv(self) -> str:
@@ -91,7 +91,7 @@ class NumberTable(QWidget):
         return text.getvalue()
 
     def as_json(self) -> str:
-        """Visible metrics as the `metrics` of `run --json`; a value that was not obtained is null."""
+        """Visible metrics as the `metrics` of `run --json`; NaN and inf are null."""
         return json.dumps(
             {
                 name: {

@@ -1,4 +1,4 @@
-"""The skeleton that every page fills: it owns what is known (plan, result) and frames the pictures that draw it."""
+"""The base of every page: it owns the plan and the result, and frames the pictures that draw them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Page(QWidget, Generic[P, R]):
 
     A page never computes and never runs anything: the controller calls it with plans and results, which it keeps.
     Views that pick something call `self.selection.update(...)`; `select` is called when the selection changed, and
-    after every `draw`. A card says where its numbers come from (`set_provenance`); whether it is stale follows.
+    after every `draw`. `set_provenance` of a card gives the provenance of its numbers; whether it is stale is derived.
     """
 
     params_changed = Signal(object)
@@ -81,51 +81,51 @@ class Page(QWidget, Generic[P, R]):
         self.link()
         translation.notifier().changed.connect(self._retranslate)
 
-    # What a page declares and draws: a subclass overrides these.
+    # What a page declares and draws. A subclass overrides these.
 
     def build(self) -> Sequence[Strip | CardSpec]:
-        """Create the pictures, and declare where they stand: strips above, cards in a grid (`self.cards` by key)."""
+        """Create the pictures, and declare where they are: strips above, cards in a grid (`self.cards` by key)."""
         raise NotImplementedError
 
     def link(self) -> None:
-        """Connect the pictures to `self.selection`; the cards are in place."""
+        """Connect the pictures to `self.selection`. Called once the cards are in place."""
 
     def draw(self, state: PageState[P, R]) -> None:
-        """Draw what follows the plan, with what the run adds. Called at up to 60 Hz while a slider moves."""
+        """Draw what depends on the plan, and what the run adds. Called at up to 60 Hz while a slider moves."""
 
     def draw_result(self, result: R | None) -> None:
-        """Draw what the run alone decides. Called before `draw` when the result is another one; None takes it away."""
+        """Draw what depends on the run alone. Called before `draw` when the result changed; None clears it."""
 
     def show_plan(self, plan: P, params: Params) -> None:
-        """The plan of the form's parameters."""
+        """Show the plan of the form's parameters."""
         self._redraw(PageState(params, plan, None if self.state is None else self.state.result))
 
     def keep_plan(self, form: Params) -> None:
-        """The form's parameters have no plan: what is drawn stays, and says that it is of others."""
+        """The form's parameters have no plan: the pictures stay, marked as those of other parameters."""
         if self.state is not None:
             self._redraw(replace(self.state, form=form))
 
     def show_partial(self, result: R) -> None:
-        """A result in the making."""
+        """Show a result that is not complete yet."""
         self.show_result(result)
 
     def show_result(self, result: R) -> None:
-        """A finished run."""
+        """Show the result of a finished run."""
         if self.state is None:
             self._redraw(PageState(result.params, self.topic.plan(result.params), result))
         else:
             self._redraw(replace(self.state, result=result))
 
     def clear_result(self) -> None:
-        """Forget the run: back to what the plan shows."""
+        """Forget the run, and show the plan alone."""
         if self.state is not None:
             self._redraw(replace(self.state, result=None))
 
     def select(self, selection: Selection) -> None:
-        """Show the selection in every plot. The source view follows by itself."""
+        """Show the selection in every plot. The source view shows it by itself."""
 
     def step(self, delta: int) -> None:
-        """Move `delta` steps in what is played (left and right arrow)."""
+        """Move the player of the page by `delta` steps (left and right arrow)."""
 
     def toggle_play(self) -> None:
         """Play or pause (space)."""
@@ -143,7 +143,7 @@ class Page(QWidget, Generic[P, R]):
 
     @property
     def drawing(self) -> bool:
-        """Whether something is still being drawn beside the GUI thread: a picture of the page waits for it."""
+        """Whether something is still being drawn on another thread: a screenshot waits for it."""
         return False
 
     @property
@@ -152,7 +152,7 @@ class Page(QWidget, Generic[P, R]):
         return self.form.params
 
     def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
-        """Show a finished run everywhere: plots, claims, numbers, source, and what it says of itself."""
+        """Show a finished run everywhere: plots, claims, numbers, source, and its messages."""
         self.show_result(result)
         self.claims.show_findings(findings)
         tested = tr("Claims {tested}/{total}", tested=self.claims.tested(), total=len(self.topic.claims))
@@ -163,7 +163,7 @@ class Page(QWidget, Generic[P, R]):
         self._announce(result.messages)
 
     def withdraw(self) -> None:
-        """Take a presented run back: the page as before its first run."""
+        """Remove the run: the page is as before its first run."""
         self.clear_result()
         self.claims.show_findings({})
         show_text(self.tabs.setTabText, 0, tr("Claims"))
@@ -193,7 +193,7 @@ class Page(QWidget, Generic[P, R]):
             self.form.show_problem(sentence, field)
 
     def clear_error(self) -> None:
-        """Take the sentence back: what was wrong no longer is."""
+        """Clear the error: it has been corrected."""
         self.banner.hide()
         self.form.clear_problem()
 
@@ -203,7 +203,7 @@ class Page(QWidget, Generic[P, R]):
     # What the window calls.
 
     def dismiss(self) -> bool:
-        """Escape: cancel the run, else close the banner, else restore a maximised card. False if nothing to do."""
+        """Escape: cancel the run, else close the banner, else restore a maximised card. False if none applies."""
         if self.run_bar.running:
             self.run_bar.request_cancel()
         elif self.banner.sentence:
@@ -227,7 +227,7 @@ class Page(QWidget, Generic[P, R]):
         }
 
     def restore_layout(self, state: Mapping[str, Any]) -> None:
-        """The layout of `save_state`; parameters are restored by the caller, which may have others to show."""
+        """Restore the layout from `save_state`. The caller restores the parameters, or shows others."""
         self.plots.restore_state(state.get("plots", []))
         self.lower.restore_sizes(state.get("vertical", []))
         self.tabs.setCurrentIndex(int(state.get("tab", 0)))
@@ -265,7 +265,7 @@ class Page(QWidget, Generic[P, R]):
         self.select(selection)
 
     def _announce(self, messages: Sequence[Message]) -> None:
-        """What a run says of itself: all of it in the log, warnings in the banner too."""
+        """Show the messages of a run: all in the log, warnings in the banner too."""
         for message in messages:
             severity = tr("Warning") if message.severity == "warning" else tr("Notice")
             self.log.append(str(tr("{severity}: {text}", severity=severity, text=message.text)))

@@ -1,4 +1,4 @@
-"""Run, cancel, where to run, and how far it is."""
+"""Run, cancel, the device, and the progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUTTON_PX = 28
 
 
 class RunBar(QWidget):
-    """`run_requested` carries the device. Shows state; decides nothing."""
+    """`run_requested` carries the device. It shows the state and decides nothing."""
 
     run_requested = Signal(str)
     cancel_requested = Signal()
@@ -69,7 +69,7 @@ class RunBar(QWidget):
         return self._phase.text()
 
     def request_run(self) -> None:
-        """What the button does. Running again while a run goes on replaces it."""
+        """What the Run button does. A run that is still going is replaced."""
         if self._valid:
             self.run_requested.emit(self.device.currentText())
 

@@ -1,8 +1,8 @@
-"""What is picked on a page, shared by all its views.
+"""What is selected on a page, shared by all its views.
 
 A selection maps kinds ('q_block', 'kv_block', 'head', 'row', 'tensor', 'program', 'line', 'function', 'step') to
 values. A view that lets the user pick something calls `SelectionModel.update`; one that shows it listens to
-`changed`. Setting what is already set emits nothing, so two views that follow each other never loop.
+`changed`. Setting the same selection again emits nothing, so two views that follow each other never loop.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Selection:
         return dict(self.items).get(kind)
 
     def index(self, kind: str, default: int = -1) -> int:
-        """The selected value of a kind that counts, or `default`."""
+        """The selected value of a kind whose values are integers, or `default`."""
         value = self.get(kind)
         return value if isinstance(value, int) else default
 

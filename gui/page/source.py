@@ -1,4 +1,4 @@
-"""The kernels' source and TTIR, one tab per kernel; picking a line selects it everywhere."""
+"""The source and the TTIR of the kernels, one tab per kernel. Picking a line selects it everywhere."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class SourceView(QWidget):
         self._show_current()
 
     def annotate_bytes(self, lines: Sequence[LineTraffic]) -> None:
-        """Bytes moved beside each line of each function."""
+        """Show the bytes moved beside each line of each function."""
         moved: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for traffic in lines:
             moved[traffic.function][traffic.line] += traffic.bytes
@@ -76,23 +76,23 @@ class SourceView(QWidget):
             self.set_annotations(function, {line: format_quantity(held, "bytes") for line, held in by_line.items()})
 
     def set_annotations(self, function: str, annotations: Mapping[int, str]) -> None:
-        """A short text beside lines of one kernel, by line number."""
+        """Show short texts beside the lines of one kernel, by line number."""
         self._annotations[function] = annotations
         view = self._views.get((function, "Triton"))
         if view is not None:
             view.set_annotations(annotations)
 
     def pick(self, function: str | None, line: int | None) -> None:
-        """Show a kernel's line, as another view selected it. Emits nothing."""
+        """Show a line of a kernel that another view selected. Emits no signal."""
         if function is not None:
             self._select_function(function)
             self.forms["Triton"].setChecked(True)
             self._show_current()
         self._picked = function, line
         for (name, form), view in self._views.items():
-            mine = form == "Triton" and (function is None or name == function)
-            if view.picked_line != (line if mine else None):
-                view.pick(line if mine else None)
+            is_picked = form == "Triton" and (function is None or name == function)
+            if view.picked_line != (line if is_picked else None):
+                view.pick(line if is_picked else None)
 
     @property
     def function(self) -> str:
@@ -118,7 +118,7 @@ class SourceView(QWidget):
             show_text(self._file.setText, "")
             return
         if not self.isVisible():
-            return  # colouring takes time, and most runs end with another tab in front
+            return  # colouring takes time, and usually another tab is in front
         source = self._sources[max(0, self.kernels.currentIndex())]
         form = next(name for name, button in self.forms.items() if button.isChecked())
         key = (source.function, form)

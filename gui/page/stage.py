@@ -1,4 +1,4 @@
-"""Where the pictures of a page stand: strips across the page, and below them a grid of cards."""
+"""The area of the pictures of a page: strips across the page, and a grid of cards below them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Stage(QWidget):
         layout.addWidget(self.grid, 1)
 
     def place(self, part: Strip | CardSpec) -> None:
-        """Frame a picture and put it where its declaration says; a card that stands under another comes after it."""
+        """Frame a picture and put it in its place. A card below another is placed after that one."""
         if isinstance(part, Strip):
             self._strips.addWidget(_framed(part.content))
             return
@@ -39,7 +39,7 @@ class Stage(QWidget):
         self.cards[part.key] = card
 
     def set_outdated(self, outdated: bool) -> None:
-        """Whether the last run was of other parameters than the form's."""
+        """Whether the last run had other parameters than the form."""
         for card in self.cards.values():
             card.set_outdated(outdated)
 

@@ -1,4 +1,4 @@
-"""What a page knows: the form's parameters, their plan and the last run. Answers once whether that run is theirs."""
+"""The state of a page: the form's parameters, their plan, the last run, and whether it had these parameters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ R = TypeVar("R", bound=Result)
 
 @dataclass(frozen=True)
 class PageState(Generic[P, R]):
-    """What a page knows. `plan` is that of `params`; `result` is the last run, of whatever parameters.
+    """`plan` is that of `params`; `result` is the last run, which may have had other parameters.
 
-    `params` are the form's, unless `form` is given: then the form has others, which are not drawn.
+    `params` are those of the form, unless `form` is given: then the form has others, which are not drawn.
     """
 
     params: Params
@@ -31,10 +31,10 @@ class PageState(Generic[P, R]):
 
     @property
     def outdated(self) -> bool:
-        """Whether the last run was of other parameters than the form's: the one place that decides this."""
+        """Whether the last run had other parameters than the form. Nothing else decides this."""
         return self.result is not None and not self.result.is_run_of(self.form_params)
 
     @property
     def fitting(self) -> R | None:
-        """The last run where it is the run of the parameters that are drawn."""
+        """The last run, if it had the parameters that are drawn."""
         return self.result if self.result is not None and self.result.is_run_of(self.params) else None

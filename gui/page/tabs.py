@@ -1,4 +1,4 @@
-"""The tabs under the plots, which collapse to their bar where the page is low or the user wants the room."""
+"""The tabs below the plots, which collapse to their bar if the page is low or the user collapses them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gui.widgets.splitter import SharedSplitter
 
 _UPPER_SHARE, _LOWER_SHARE = 18, 7
 _OPEN_FROM_PX = 700
-"""Below this height the tabs would take from the plots what those need: they start collapsed."""
+"""Below this height the plots need all the space: the tabs start collapsed."""
 _UNLIMITED_PX = 16_777_215
 
 
 class TabsBelow(SharedSplitter):
-    """A widget and, under it, tabs. A click on the open tab collapses them to their bar, one on any tab opens them.
+    """A widget and, below it, tabs. A click on the open tab collapses them to their bar; a click on any tab opens them.
 
     Until the user chooses, the height decides.
     """

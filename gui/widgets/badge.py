@@ -1,4 +1,4 @@
-"""Small chips: where a number comes from, and what became of a claim."""
+"""Small chips: the provenance of a number, and the verdict on a claim."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Chip(QWidget):
         return theme.current().muted
 
     def set_text(self, text: Text) -> None:
-        """Without a text a chip takes no room. It is never hidden: showing one without a parent would open a window."""
+        """A chip without text takes no space. It is never hidden: showing one without a parent would open a window."""
         self._text = text
         self._retranslate()
 
@@ -77,7 +77,7 @@ class Chip(QWidget):
 
 
 class ProvenanceBadge(Chip):
-    """Where the numbers beside it come from; takes no room while there are none."""
+    """The provenance of the numbers beside it. Without one it takes no space."""
 
     def __init__(self, provenance: Provenance | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -98,7 +98,7 @@ class ProvenanceBadge(Chip):
 
 
 class VerdictChip(Chip):
-    """What became of a claim; None is a claim that no run has tested yet."""
+    """The verdict on a claim; None before a run has tested it."""
 
     def __init__(self, verdict: Verdict | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)

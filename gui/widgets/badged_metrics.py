@@ -1,4 +1,4 @@
-"""Key metrics of a page, in groups that say where they come from."""
+"""Key metrics of a page in groups, each with its provenance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gui.widgets.metric_bar import MetricBar, Number
 
 
 class BadgedMetrics(QWidget):
-    """Two strips of numbers, each with where its numbers come from; the second may be empty."""
+    """Two strips of numbers, each with a provenance badge; the second may be empty."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""Source code: line numbers, colours, an annotation per line, and lines that can be picked."""
+"""Source code with line numbers, colours, annotations beside lines, and lines that can be picked."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ class CodeView(QPlainTextEdit):
         self._gutter = _Gutter(self)
         self._colours = _Colours(self.document(), language)
         self.setPlainText(text)
-        self.blockCountChanged.connect(self._make_room)
+        self.blockCountChanged.connect(self._fit_gutter)
         self.updateRequest.connect(self._scroll_gutter)
         theme.notifier().changed.connect(self._recolour)
-        self._make_room()
+        self._fit_gutter()
 
     @property
     def picked_line(self) -> int | None:
         return self._line
 
     def set_annotations(self, annotations: Mapping[int, str]) -> None:
-        """A short text beside some lines, by line number of the file (bytes moved, say)."""
+        """Short texts beside lines, by line number of the file, such as the bytes moved."""
         self._annotations = annotations
-        self._make_room()
+        self._fit_gutter()
         self._gutter.update()
 
     def pick(self, line: int | None) -> None:
-        """Highlight a line of the file and bring it into view; None takes it back. Emits nothing."""
+        """Highlight a line of the file and bring it into view; None removes the highlight. Emits no signal."""
         self._line = line
         self._highlight()
         if line is not None and self._has(line):
@@ -86,7 +86,7 @@ class CodeView(QPlainTextEdit):
         return 0 <= line - self._first_line < self.blockCount()
 
     def _line_colours(self) -> list[tuple[int, str]]:
-        """Lines of the file with the colours behind them: a later one is painted over an earlier one."""
+        """Background colours by line of the file; a later one is painted over an earlier one."""
         return [] if self._line is None else [(self._line, theme.current().accent_soft)]
 
     def _highlight(self) -> None:
@@ -102,7 +102,7 @@ class CodeView(QPlainTextEdit):
         selection.cursor = QTextCursor(self.document().findBlockByNumber(line - self._first_line))
         return selection
 
-    def _make_room(self) -> None:
+    def _fit_gutter(self) -> None:
         self.setViewportMargins(self._gutter.width_px(), 0, 0, 0)
 
     def _scroll_gutter(self, area: QRect, dy: int) -> None:
@@ -169,12 +169,12 @@ class _Colours(QSyntaxHighlighter):
 
     def __init__(self, document: QTextDocument, language: str) -> None:
         super().__init__(document)
-        from pygments.lexers import get_lexer_by_name  # takes 30 ms, and only who opens the tab needs it
+        from pygments.lexers import get_lexer_by_name  # takes 30 ms, and is needed only once code is shown
 
         self._lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
         self._formats: dict[str, QTextCharFormat] = {}
         self._spans: list[list[tuple[int, int, str]]] = []
-        self._goes_on: set[int] = set()
+        self._continues: set[int] = set()
         self._revision = -1
         self.recolour()
 
@@ -188,19 +188,19 @@ class _Colours(QSyntaxHighlighter):
         number = self.currentBlock().blockNumber()
         for start, length, kind in self._spans[number]:
             self.setFormat(start, length, self._formats[kind])
-        # Another state than before makes Qt colour the next line again: a string that now goes on there, say.
-        self.setCurrentBlockState(int(number in self._goes_on))
+        # A changed state makes Qt colour the next line again, for example because a string now continues there.
+        self.setCurrentBlockState(int(number in self._continues))
 
     def _lex(self) -> list[list[tuple[int, int, str]]]:
         spans: list[list[tuple[int, int, str]]] = [[]]
         column = 0
-        self._goes_on = set()
+        self._continues = set()
         for token, text in self._lexer.get_tokens(self.document().toPlainText()):
             kind = _kind(str(token))
             for index, part in enumerate(text.split("\n")):
                 if index:
                     if kind:
-                        self._goes_on.add(len(spans) - 1)
+                        self._continues.add(len(spans) - 1)
                     spans.append([])
                     column = 0
                 if kind and part:
@@ -226,6 +226,6 @@ def _kind(token: str) -> str:
 
 
 def _format(colour: str) -> QTextCharFormat:
-    made = QTextCharFormat()
-    made.setForeground(QColor(colour))
-    return made
+    text_format = QTextCharFormat()
+    text_format.setForeground(QColor(colour))
+    return text_format

@@ -1,6 +1,6 @@
-"""The arrows as steps over rows and columns: for pictures that keep them while they have the focus.
+"""Arrow keys as steps over rows and columns, for pictures that use them while they have the focus.
 
-A picture of one canvas asks `STEPS` and `keeps_arrows`; one made of several widgets stands in an `ArrowPad`.
+A picture that is one canvas uses `STEPS` and `keeps_arrows`; one made of several widgets is placed in an `ArrowPad`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1,
 
 
 def keeps_arrows(event: QEvent) -> bool:
-    """Accepts an event that asks whether the arrows are the focused picture's, and says whether it was one.
+    """Claim the arrow keys for the focused picture: accept the event by which Qt offers them, if it is one.
 
-    Elsewhere Left and Right step through what is played.
+    Where nothing claims them, Left and Right step the player of the page.
     """
     asks = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and not event.modifiers()
     if not asks or Qt.Key(event.key()) not in STEPS:  # type: ignore[attr-defined]
@@ -31,9 +31,9 @@ def keeps_arrows(event: QEvent) -> bool:
 
 
 class ArrowPad(QWidget):
-    """Holds the parts of a picture and has the focus for all of them.
+    """Holds the parts of a picture, and takes the focus for all of them.
 
-    `walk(rows down, columns right)` is called for an arrow; it returns False for one that means nothing here.
+    `walk(rows down, columns right)` is called for an arrow; it returns False for one that it does not use.
     `focus_changed` is for the view that draws the focus.
     """
 

@@ -1,4 +1,4 @@
-"""Work beside the GUI thread, of which only the newest matters: decoding, rasterising, counting."""
+"""Work on a thread of its own, of which only the newest result matters: decoding, rasterizing, counting."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class _Outbox(QObject):
 class LatestWork(QObject):
     """Runs one piece of work at a time in a thread of its own, which lives as long as there is work.
 
-    A request while another goes on waits, and replaces one that waits already: the newest wins. `done` carries what
-    the newest work returned; an answer to an older request is dropped. `failed` carries a sentence (Text).
+    A request that comes during another one waits, and replaces one that is already waiting: the newest wins. `done`
+    carries what the newest work returned; answers to older requests are dropped. `failed` carries a sentence (Text).
     """
 
     done = Signal(object)
@@ -35,7 +35,7 @@ class LatestWork(QObject):
         self._generation = 0
         self._waiting: Callable[[], Any] | None = None
         self._working = False
-        # Not made anew for each answer: one on its way is lost when its sender goes.
+        # One for all answers: an answer on its way would be lost if its sender were deleted.
         self._outbox = _Outbox()
         self._outbox.answered.connect(self._answered)
 
@@ -45,7 +45,7 @@ class LatestWork(QObject):
         return self._working
 
     def request(self, work: Callable[[], Any]) -> None:
-        """Have `work` done. It must touch no widget."""
+        """Run `work`, which must not touch a widget."""
         self._generation += 1
         self._waiting = work
         if not self._working:

@@ -22,13 +22,13 @@ _BETWEEN_PX, _CLOSE_PX = 10, 4
 
 @dataclass(frozen=True)
 class Entry:
-    """One name; `shape` says how it is drawn in the picture."""
+    """One name with its colour; `shape` says how it is drawn in the picture."""
 
     label: Text | str
     colour: str
     shape: Literal["fill", "outline", "line", "dot", "ring", "tick"] = "fill"
     scale: tuple[str, ...] = ()
-    """Colours from one end of a scale to the other: a strip of them stands in place of one colour."""
+    """Colours from one end of a scale to the other: a strip of them is drawn instead of one colour."""
 
     @property
     def swatch_px(self) -> int:
@@ -36,7 +36,7 @@ class Entry:
 
 
 class Legend(Canvas):
-    """Entries in one row, closer together where they do not fit; those that still do not are left out from the end."""
+    """Entries in one row. If they do not fit they move closer together; if they still do not, the last are left out."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

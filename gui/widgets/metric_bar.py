@@ -1,4 +1,4 @@
-"""A few key metrics side by side, each with what it means."""
+"""A few key metrics side by side, each with its meaning."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 @dataclass(frozen=True)
 class Number:
-    """`value` is written with its unit and coloured by `tone`: better, worse or neither. `detail` is the read-out."""
+    """`value` includes its unit, and is coloured by `tone`: better, worse or neither. `detail` is the read-out."""
 
     label: str
     value: str
     detail: str = ""
     tone: Tone = "plain"
     short: str = ""
-    """The label where there is no room for the whole one."""
+    """A shorter label for a narrow column."""
 
     def label_within(self, metrics: QFontMetrics, width: float) -> str:
         """The label, the short one where that is cut, or as much of it as there is room for."""
@@ -40,8 +40,8 @@ class Number:
 
 
 class MetricBar(Figure):
-    """Numbers in equal columns, or as wide as their text where equal ones would cut one: the value large, its name
-    small below."""
+    """Numbers in columns, the value large, its name small below. The columns are equally wide unless that would cut a
+    text."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(tr("The numbers appear here once the parameters are valid."), parent)
@@ -55,7 +55,7 @@ class MetricBar(Figure):
 
     @property
     def needed_px(self) -> int:
-        """The width at which no text is cut."""
+        """The least width at which no text is cut."""
         return round(sum(self._strip.needed_px()))
 
     def set_numbers(self, numbers: Sequence[Number]) -> None:
@@ -135,5 +135,5 @@ class _Strip(Canvas):
 
 
 def _fonts() -> tuple[QFont, QFont]:
-    """Of a value and of its name."""
+    """The fonts of a value and of its name."""
     return themes.ui_font("title", bold=True), themes.ui_font("small")

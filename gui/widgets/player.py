@@ -20,7 +20,7 @@ _ICON_PX = 16
 _SPEED_PX = 68
 _ENDS = ("first", "last")
 _SLIDER_PX = 40
-"""Where less is left for the slider, the buttons to the ends make room; Home and End remain."""
+"""If less than this is left for the slider, the buttons for the first and last step are hidden; Home and End work."""
 
 
 class Player(QWidget):
@@ -72,7 +72,7 @@ class Player(QWidget):
 
     @property
     def step(self) -> int:
-        """The current step, from 0, or -1 where there is none."""
+        """The current step, from 0; -1 if there is none."""
         return self.slider.value() if self._count else -1
 
     @property
@@ -80,7 +80,7 @@ class Player(QWidget):
         return self._timer.isActive()
 
     def set_steps(self, count: int, step: int = 0) -> None:
-        """Take a schedule of `count` steps and stand at `step`. Emits `step_changed` even where it is the same."""
+        """Start a schedule of `count` steps at `step`. Emits `step_changed` even if the step is the same."""
         self.pause()
         self._count = count
         self.slider.blockSignals(True)
@@ -114,7 +114,7 @@ class Player(QWidget):
         self.set_step(self.step - 1)
 
     def play(self) -> None:
-        """Advance by itself, from the start again when it stands at the end."""
+        """Advance by itself; from the last step, start again at the first."""
         if self._count < 2 or self.is_playing:
             return
         if self.step >= self._count - 1:
@@ -135,7 +135,7 @@ class Player(QWidget):
             self.play()
 
     def minimumSizeHint(self) -> QSize:
-        """Room for the slider and not for the buttons to the ends."""
+        """Enough for the slider without the buttons for the first and last step."""
         size = super().minimumSizeHint()
         ends_px = 0 if self._buttons["first"].isHidden() else self._ends_px()
         return size + QSize(_SLIDER_PX - self.slider.minimumSizeHint().width() - ends_px, 0)
@@ -173,7 +173,7 @@ class Player(QWidget):
         self.speed.setCurrentIndex(min(max(0, self.speed.currentIndex() + by), self.speed.count() - 1))
 
     def _advance(self) -> None:
-        """One frame: above 30 steps per second several steps pass at once, so that no frame is owed."""
+        """One frame. Above 30 steps per second it advances several steps at once."""
         self._owed_steps += self.speed.currentData() * _FRAME_MS / 1000
         whole = int(self._owed_steps)
         self._owed_steps -= whole

@@ -25,8 +25,8 @@ Filter = Callable[[R], bool]
 class Column(Generic[R]):
     """One column of a table of `R`.
 
-    `value` takes what a row has here, None for nothing; `write` makes it text, which is `missing` where there is
-    nothing. `number` aligns to the right, in digits of one width; `mono` overrides the choice of the font.
+    `value` gets the value from a row, None if there is none; `write` formats it, and a cell without a value shows
+    `missing`. `number` aligns to the right, in digits of equal width; `mono` overrides the choice of the font.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Column(Generic[R]):
     number: bool = True
     missing: str = "—"
     sample: str = ""
-    """A text of the usual width, measured in place of each number of a long table."""
+    """A text of the usual width, measured instead of every number of a long table."""
     order: Callable[[R], Any] | None = None
-    """What rows sort by, where it is not the value."""
+    """What rows are sorted by, if not the value."""
     tip: Callable[[R], str] | None = None
-    """The tooltip, where it is not the exact value with its unit."""
+    """The tooltip, if not the exact value with its unit."""
     tone: Callable[[R], str] | None = None
     """The name of a colour of the theme ('good', 'bad', 'faint'); '' for the usual one."""
     mono: bool | None = None
@@ -51,9 +51,9 @@ class Column(Generic[R]):
     bar: bool = False
     """A bar under the number shows its share of the largest one."""
     elide_left: bool = False
-    """What tells the texts apart is at their end: a text that is too long loses its beginning."""
+    """The texts differ at their end: one that is too long loses its beginning."""
     stretch: bool = False
-    """The column takes the width that the others leave."""
+    """The column takes the remaining width."""
 
     @property
     def alignment(self) -> Qt.AlignmentFlag:
@@ -70,7 +70,7 @@ class Column(Generic[R]):
         return self.missing if value is None else self.write(value)
 
     def exact(self, row: R) -> str:
-        """Every digit with the unit; for what is not a number, the text itself."""
+        """The number with every digit and its unit; of any other value, the text."""
         if self.tip is not None:
             return self.tip(row)
         value = self.value(row)
@@ -87,7 +87,7 @@ class Column(Generic[R]):
 
 
 def containing(columns: Sequence[Column[R]], text: str) -> Filter[R] | None:
-    """Lets a row through when a cell contains `text`, in capitals or not; None for an empty text."""
+    """Accepts rows with a cell that contains `text`, ignoring case; None for an empty text."""
     needle = text.lower()
     return (lambda row: any(needle in column.text(row).lower() for column in columns)) if needle else None
 
@@ -100,14 +100,14 @@ class RecordModel(QAbstractTableModel, Generic[R]):
         super().__init__()
         self.columns, self.key = tuple(columns), key
         self.rows: list[R] = []
-        """All rows, in their own order, whatever the filter lets through."""
+        """All rows in their original order, including those that the filter rejects."""
         self.shown: list[R] = []
         self._filter: Filter[R] | None = None
         self._sorted_by, self._order = -1, Qt.SortOrder.AscendingOrder
         self._largest: dict[str, float] = {}
 
     def set_columns(self, columns: Sequence[Column[R]], key: Callable[[R], Hashable]) -> None:
-        """Other columns, without rows yet."""
+        """Replace the columns, and remove the rows."""
         self.beginResetModel()
         self.columns, self.key, self._sorted_by = tuple(columns), key, -1
         self.rows, self.shown = [], []
@@ -124,7 +124,7 @@ class RecordModel(QAbstractTableModel, Generic[R]):
         self.endResetModel()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """By a column's values; column -1 is the rows' own order."""
+        """By the values of a column; column -1 is the original order."""
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         kept = [self.shown[index.row()] for index in before]
@@ -136,7 +136,7 @@ class RecordModel(QAbstractTableModel, Generic[R]):
         self.layoutChanged.emit()
 
     def places(self) -> dict[Hashable, int]:
-        """The place of each shown row by its key; of several with one key, the first."""
+        """The position of each shown row by its key; of several rows with one key, the first."""
         keys = list(map(self.key, self.shown))
         return dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
 

@@ -21,8 +21,8 @@ R = TypeVar("R")
 class RecordTable(TableOrSentence, Generic[R]):
     """A table of `R`, or the sentence `empty` while there are none.
 
-    `key` tells rows apart; `picked` carries the row that the user clicked or walked to. `matches` makes a filter of a
-    text; without it a row passes when one of its cells contains the text. `wrap` makes rows as high as their texts.
+    `key` identifies a row; `picked` carries the row that the user clicked or walked to. `matches` turns a text into a
+    filter; without it a row matches if one of its cells contains the text. `wrap` makes rows as high as their texts.
     """
 
     picked = Signal(object)
@@ -41,7 +41,7 @@ class RecordTable(TableOrSentence, Generic[R]):
         super().__init__(RecordView(self.model, wrap), empty, parent)
         self.view: RecordView
         self.marked: Hashable = None
-        """The key of the row that was marked or picked last, whether or not it is there."""
+        """The key of the row that was marked or picked last, even if that row is not in the table."""
         self._empty, self._text, self._matches = empty, "", matches
         self.view.row_reached.connect(self._on_row)
         self.view.activated.connect(lambda index: self._on_row(index.row()))
@@ -49,7 +49,7 @@ class RecordTable(TableOrSentence, Generic[R]):
 
     @property
     def rows(self) -> tuple[R, ...]:
-        """Those that the filter lets through, in the order shown."""
+        """The rows that the filter accepts, in the order shown."""
         return tuple(self.model.shown)
 
     @property
@@ -58,13 +58,13 @@ class RecordTable(TableOrSentence, Generic[R]):
         return tuple(self.model.shown[place] for place in self.view.selected_places())
 
     def set_columns(self, columns: Sequence[Column[R]], key: Callable[[R], Hashable]) -> None:
-        """Other columns, for the rows that come next."""
+        """Replace the columns; the rows follow."""
         with self.view.without_signals():
             self.model.set_columns(columns, key)
         self.start_over()
 
     def start_over(self) -> None:
-        """Other rows come, not more of the same: in their own order, from the top, nothing selected."""
+        """Prepare for rows of another kind: original order, scrolled to the top, nothing selected."""
         self.marked = None
         self.view.start_over()
 
@@ -89,7 +89,7 @@ class RecordTable(TableOrSentence, Generic[R]):
     def mark(self, key: Hashable) -> None:
         """Select the row with this key and bring it into view; None, or one that is not there, selects none.
 
-        Emits nothing.
+        Emits no signal.
         """
         if key == self.marked and key == self._key_of(self.view.currentIndex().row()):
             return

@@ -42,7 +42,7 @@ class RecordView(TableView):
         self._set_modes()
 
     def start_over(self) -> None:
-        """In the rows' own order, from the top, nothing selected, widths from the texts again."""
+        """Original order, scrolled to the top, nothing selected, widths from the texts again."""
         with self.without_signals():
             self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
             self.select_places([], None)
@@ -57,7 +57,7 @@ class RecordView(TableView):
         self._apply_widths()
 
     def select(self, place: int | None) -> None:
-        """Select one row, or none, and bring it into view. Emits nothing."""
+        """Select one row, or none, and bring it into view. Emits no signal."""
         with self.without_signals():
             self.select_places([] if place is None else [place], place)
             if place is not None:
@@ -92,7 +92,7 @@ class RecordView(TableView):
     def restore(self, place: int | None, offset: int) -> None:
         """Scroll so that a row begins at `offset` px again."""
         if place is not None:
-            self.visualRect(self._records.index(0, 0))  # lays out now what would be later: the bar knows its range
+            self.visualRect(self._records.index(0, 0))  # forces the layout now, so that the scroll bar has its range
             self.verticalScrollBar().setValue(self.verticalHeader().sectionPosition(place) - offset)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -166,7 +166,7 @@ class _CellDelegate(QStyledItemDelegate):
 
 
 def _text_px(column: Column[Any], rows: Sequence[Any]) -> int:
-    """The width of a column's texts: equal values are written once."""
+    """The width of a column's texts; equal values are measured once."""
     metrics = QFontMetrics(column.font())
     is_sampled = column.number and column.sample and len(rows) > _LONG_ROWS
     texts = {column.sample, column.missing} if is_sampled else _texts(column, rows)

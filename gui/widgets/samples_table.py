@@ -1,4 +1,4 @@
-"""What a model says before and after: one row per prompt, right and wrong marked, one answer in full at a time."""
+"""What a model answers before and after training: one row per prompt, marked right or wrong, one answer in full."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True)
 class Variant:
-    """Who answers: a method, or the model before it. `title` heads its answers, `short` its column of marks, or `brief`
-    where names leave no room for answers; `about` is one line on its answers, for read-outs."""
+    """A source of answers: a method, or the model before it. `title` heads its answers, `short` its column of marks, or
+    `brief` if names would leave no room for answers; `about` is a line about its answers, for read-outs."""
 
     key: str
     title: Text | str
@@ -39,14 +39,14 @@ BEFORE = Variant(
     "0",
     about=tr("It has not learned the task: it continues the text, even from the middle of a word."),
 )
-"""The model as it is before any method trains."""
+"""The model before any method has trained it."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One prompt, the expected answer, and the answer of each variant; None where there is none yet.
+    """One prompt, the expected answer, and the answer of each variant; None if there is none yet.
 
-    `group` tells prompts apart that are there for different reasons, '' for none.
+    `group` says why the prompt is in the table, such as 'unseen person'; '' for no group.
     """
 
     prompt: str
@@ -55,7 +55,7 @@ class Sample:
     group: Text | str = ""
 
     def mark(self, key: str) -> str:
-        """RIGHT, WRONG or UNKNOWN: an answer is right when it is the expected one, blanks at its ends aside."""
+        """RIGHT, WRONG or UNKNOWN: an answer is right if it is the expected one, ignoring spaces at both ends."""
         answer = self.answers.get(key)
         if answer is None:
             return UNKNOWN
@@ -87,11 +87,11 @@ class SamplesTable(TableOrSentence):
 
     @property
     def chosen(self) -> str:
-        """The key of the variant whose answers stand in full."""
+        """The key of the variant whose answers are shown in full."""
         return self.model.chosen
 
     def set_samples(self, variants: Sequence[Variant], samples: Sequence[Sample], chosen: str = "") -> None:
-        """Show these; none is one sentence. The first variant is the one before. Row and place in view stay."""
+        """Show these; without samples, a sentence. The first variant is the model before. The selection stays."""
         if (tuple(variants), tuple(samples)) != (self.model.variants, self.model.samples):
             row, scrolled = self.view.currentIndex().row(), self.view.verticalScrollBar().value()
             with self.view.without_signals():
@@ -108,13 +108,13 @@ class SamplesTable(TableOrSentence):
         self.view.fit()
 
     def choose(self, key: str) -> None:
-        """Show a variant's answers in full; one that is not there changes nothing. Emits nothing."""
+        """Show the answers of a variant in full; an unknown key changes nothing. Emits no signal."""
         if key != self.model.chosen and any(variant.key == key for variant in self.model.variants):
             self.model.choose(key)
             self.view.fit()
 
     def select_row(self, row: int) -> None:
-        """Mark a sample; -1 marks none. Emits nothing."""
+        """Mark a sample; -1 marks none. Emits no signal."""
         if row != self.view.currentIndex().row():
             with self.view.without_signals():
                 self.view.setCurrentIndex(self.model.index(row, 0))
@@ -130,7 +130,7 @@ class _SamplesModel(QAbstractTableModel):
         self.chosen = ""
         self.is_brief = False
         self.shown: tuple[Variant, ...] = ()
-        """The variants whose answers stand in full: the one before, and the chosen one."""
+        """The variants whose answers are shown in full: the first, and the chosen one."""
 
     @property
     def texts(self) -> int:
@@ -150,7 +150,7 @@ class _SamplesModel(QAbstractTableModel):
         self.endResetModel()
 
     def choose(self, key: str) -> None:
-        """As a reset only where the number of columns changes: the row that the user is on stays."""
+        """Reset the model only if the number of columns changes: otherwise the selected row stays."""
         whole = (key == self.variants[0].key) != (self.chosen == self.variants[0].key)
         if whole:
             self.beginResetModel()
@@ -254,9 +254,8 @@ class _SamplesView(TableView):
         self.clicked.connect(lambda index: self._on_column(index.column()))
 
     def fit(self) -> None:
-        """Marks take what their headings need, texts share the rest; rows are as high as their longest text.
-
-        Within reason: the read-out has all of it.
+        """Columns of marks take the width of their headings, texts share the rest. Rows are as high as their longest
+        text, up to a limit: the read-out shows all of it.
         """
         model, metrics = self._samples, QFontMetrics(theme.ui_font("body", bold=True))
         if not model.variants:
@@ -269,7 +268,7 @@ class _SamplesView(TableView):
                 break
         for column, width in enumerate(marks, start=model.texts):
             self.setColumnWidth(column, width)
-        # Where answers would be too narrow to read, the one before is left to its mark and its read-out.
+        # If answers would be too narrow to read, the first variant shows only its mark; the read-out has its answer.
         narrow = model.texts == _ALL_TEXTS and room < _READABLE_PX * _ALL_TEXTS
         self.setColumnHidden(_BEFORE, narrow)
         shown = [column for column in range(model.texts) if not (narrow and column == _BEFORE)]
@@ -308,7 +307,7 @@ class _SamplesView(TableView):
 
 
 def _shares(room: int, needs: Mapping[int, int]) -> dict[int, int]:
-    """The same width for each column; one that needs more for its heading takes it from the others."""
+    """The same width for each column; a column that needs more for its heading takes it from the others."""
     share = room // len(needs)
     wide = {column: px for column, px in needs.items() if px > share}
     rest = (room - sum(wide.values())) // max(1, len(needs) - len(wide))
@@ -327,7 +326,7 @@ def _judged(mark: str, title: Text | str, answer: str) -> Text:
 
 
 def _shown(answer: str | None) -> str:
-    """An answer as it stands in its cell: one that is empty says so."""
+    """An answer as its cell shows it; an empty one says so."""
     if answer is None:
         return "—"
     return answer.strip() or str(tr("(nothing)"))

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 
 class VerticalScroll(QScrollArea):
-    """Shows `content` at full width; a bar appears where the height does not suffice."""
+    """Shows `content` at full width; a scroll bar appears if the height is not enough."""
 
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)

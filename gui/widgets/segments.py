@@ -1,4 +1,4 @@
-"""A row of joined buttons, one of which is down."""
+"""A row of joined buttons, one of which is chosen."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Segment(QPushButton):
 
 
 class Segments(QWidget):
-    """`chosen` carries the index of the button that went down."""
+    """`chosen` carries the index of the button that was pressed."""
 
     chosen = Signal(int)
 
@@ -57,7 +57,7 @@ class Segments(QWidget):
 
     @property
     def index(self) -> int:
-        """The button that is down."""
+        """The chosen button."""
         return self._group.checkedId()
 
     def choose(self, index: int) -> None:
@@ -70,7 +70,7 @@ class Segments(QWidget):
 
 
 def _place(index: int, count: int) -> str:
-    """How the style sheet rounds a button of the row."""
+    """The place of a button in the row: the style sheet rounds its corners accordingly."""
     if count == 1:
         return "only"
     return {0: "first", count - 1: "last"}.get(index, "middle")

@@ -40,7 +40,7 @@ class TableView(QTableView):
 
     @contextmanager
     def without_signals(self) -> Iterator[None]:
-        """`row_reached` is not emitted inside: what changes there is not the user's doing."""
+        """Within the block `row_reached` is not emitted: the program changes the selection, not the user."""
         before, self._is_silent = self._is_silent, True
         try:
             yield
@@ -51,7 +51,7 @@ class TableView(QTableView):
         return keeps_arrows(event) or super().event(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Qt makes the first row the current one when the focus comes by Tab; that selects nothing."""
+        """Qt makes the first row the current one when the focus comes by Tab; this must not select it."""
         with self.without_signals():
             super().focusInEvent(event)
 
@@ -87,7 +87,7 @@ class TableOrSentence(QWidget):
 
     @property
     def sentence(self) -> str:
-        """What stands in place of the table, '' while there are rows."""
+        """The sentence shown instead of the table, '' while there are rows."""
         return self._sentence.text() if self.is_empty else ""
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -41,7 +41,7 @@ _LINE_CHARACTERS = 4096
 
 
 class NumberField(Field):
-    """A spin box; where doubling is the natural step, with a slider over the powers of two."""
+    """A spin box; if doubling is the natural step, with a slider over the powers of two."""
 
     def _body(self) -> QWidget:
         spec = self.spec
@@ -115,7 +115,7 @@ class NumberField(Field):
         self.edited.emit(self.spin.value())
 
     def _follow(self, value: float) -> None:
-        """Put the slider on the stop nearest to a value that may lie between two."""
+        """Put the slider on the stop nearest to the value."""
         if self.slider is None:
             return
         nearest = min(range(len(self._stops)), key=lambda i: abs(_log2(self._stops[i]) - _log2(value)))
@@ -124,7 +124,7 @@ class NumberField(Field):
 
 
 class _FloatSpin(QDoubleSpinBox):
-    """Keeps the digits that were typed and shows no zeros after them."""
+    """Keeps the digits that were typed, without trailing zeros."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class SegmentField(Field):
 
 
 class ComboField(Field):
-    """More choices than fit side by side: in one line with the label where both have room, else below it."""
+    """More choices than fit side by side: in one line with the label if both fit, else below it."""
 
     def _body(self) -> QWidget:
         self.combo = QComboBox()
@@ -259,5 +259,5 @@ def _powers_of_two(low: float, high: float) -> list[float]:
 
 
 def _log2(value: float) -> float:
-    """Zero, where allowed, is one step below one."""
+    """log2; 0, where it is allowed, is one step below 1."""
     return -1.0 if value <= 0 else math.log2(value)

@@ -1,4 +1,4 @@
-"""The form of a topic's parameters, made from their specs: validated as a whole, undoable."""
+"""The form of a topic's parameters, made from their specs: validated as a whole, with undo."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class ParameterForm(QWidget):
 
     @property
     def valid(self) -> bool:
-        """Whether what the form shows can be used."""
+        """Whether the values that the form shows are valid."""
         return self._valid
 
     def set_params(self, params: Params) -> None:
-        """Show other parameters, silently and with a fresh undo history."""
+        """Show other parameters without a signal, and with an empty undo history."""
         self.undo_stack.clear()
         self._params = params
         self._values = params.model_dump()
@@ -65,11 +65,11 @@ class ParameterForm(QWidget):
         self._set_valid(True)
 
     def propose(self, params: Params) -> None:
-        """Change to other parameters as if the user had typed them: announced, and undoable."""
+        """Change to other parameters as if the user had typed them: emits `changed`, and can be undone."""
         self._edit(params.model_dump(), tr("change parameters"))
 
     def reset(self) -> None:
-        """Back to the defaults (undoable)."""
+        """Reset to the defaults; can be undone."""
         self.propose(self._type())
 
     def show_problem(self, sentence: Text | str, field: str | None = None) -> None:
@@ -118,7 +118,7 @@ class ParameterForm(QWidget):
             self.undo_stack.push(_Change(self._take, dict(self._values), after, text, merge_on))
 
     def _take(self, values: Values) -> None:
-        """Show raw values, and announce them if they make valid parameters."""
+        """Show raw values, and emit `changed` if they are valid parameters."""
         self._values = dict(values)
         self._show_values()
         try:
@@ -145,7 +145,7 @@ class ParameterForm(QWidget):
 
 
 class _Change(QUndoCommand):
-    """One edit. A drag of a slider is one step back, not fifty: quick edits of one field are merged."""
+    """One edit. Quick edits of one field are merged, so that one undo takes back a whole drag of a slider."""
 
     def __init__(self, take: Callable[[Values], None], before: Values, after: Values, text: Text, name: str) -> None:
         super().__init__(str(text))

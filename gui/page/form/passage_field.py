@@ -1,4 +1,4 @@
-"""The control for a text of any length. A very long one is kept whole and shown from its beginning only."""
+"""The control for a text of any length. Of a very long text only the beginning is shown, but all of it is kept."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gui.page.form.field import Field
 from gui.translation import show_text
 
 _SHOWN_UP_TO = 4_000
-"""More characters than this are not laid out: 200,000 in one paragraph would hold the window up."""
+"""More characters than this are not laid out: 200,000 in one paragraph would block the window."""
 _HEIGHT_PX = 62
 _REST_MS = 20
 
 
 class _Editor(QPlainTextEdit):
-    """Plain text that hands what is pasted to its field first."""
+    """Plain text. Its field sees what is pasted first."""
 
     def __init__(self, field: PassageField) -> None:
         super().__init__()
@@ -30,10 +30,10 @@ class _Editor(QPlainTextEdit):
 
 
 class PassageField(Field):
-    """Some lines of text under their label; what is typed counts at once.
+    """Some lines of text below their label; what is typed takes effect at once.
 
-    A text over _SHOWN_UP_TO characters is shown from its beginning, read only, with how much more there is: it is
-    replaced by pasting or cleared, not edited.
+    Of a text with more than _SHOWN_UP_TO characters the beginning is shown, read only, with the number of characters
+    that follow. Such a text can be replaced by pasting, or cleared, but not edited.
     """
 
     def _body(self) -> QWidget:
@@ -54,7 +54,7 @@ class PassageField(Field):
         self.clear = QPushButton()
         show_text(self.clear.setText, tr("Clear"))
         self.clear.clicked.connect(lambda: self._take(""))
-        # Keys that come faster than the window draws are one change.
+        # Keys typed faster than the window draws are one change.
         self._rest = QTimer(self, interval=_REST_MS, singleShot=True)
         self._rest.timeout.connect(lambda: self.edited.emit(self._text))
         body = QWidget()
@@ -79,7 +79,7 @@ class PassageField(Field):
         self._show()
 
     def takes_paste(self, pasted: str) -> bool:
-        """Whether a paste is too long to be edited here, and was taken whole."""
+        """Take a paste that is too long to be edited here; False if it is short enough."""
         before = "" if self.editor.isReadOnly() else self.editor.toPlainText()
         if len(before) + len(pasted) <= _SHOWN_UP_TO and not self.editor.isReadOnly():
             return False

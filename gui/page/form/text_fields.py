@@ -1,4 +1,4 @@
-"""The controls for a text and for the path of a file. A text counts once Return is pressed or the field is left."""
+"""The controls for a text and for the path of a file. A text takes effect with Return, or when the field is left."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TextField(Field):
         return [self.line]
 
     def _finished(self) -> None:
-        """Losing the focus counts as finishing, too: only a text that changed was edited."""
+        """Losing the focus finishes an edit, too. Only a changed text is emitted."""
         text = self.line.text().strip()
         if text != self._shown:
             self._shown = text

@@ -155,7 +155,7 @@ def _histogram() -> LineChart:
 
 def _pareto() -> Pareto:
     plot = Pareto("Settings appear here.")
-    plot.set_settings([Setting("a", "A", "A, blocks of 64", 4.5, 9.0, 0, ("a", 64, False), best=True)])
+    plot.set_settings([Setting("a", "A", "A, blocks of 64", 4.5, 9.0, 0, ("a", 64, False), on_front=True)])
     return plot
 
 

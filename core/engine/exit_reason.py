@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 
 from core.contracts.text import Text, tr
 
 WORKER = tr("The worker process")
-
-_BY_SIGNAL = {
-    "SIGSEGV": tr("{process} crashed with a segmentation fault (SIGSEGV)"),
-    "SIGBUS": tr("{process} crashed on a bad memory access (SIGBUS)"),
-    "SIGABRT": tr("{process} aborted (SIGABRT)"),
-    "SIGFPE": tr("{process} crashed on an arithmetic fault (SIGFPE)"),
-    "SIGILL": tr("{process} crashed on an illegal instruction (SIGILL)"),
-    "SIGKILL": tr("{process} was killed from outside (SIGKILL), most likely because the machine ran out of memory"),
-}
 
 
 def exit_reason(exitcode: int | None, process: Text = WORKER) -> Text:
@@ -33,6 +23,20 @@ def exit_reason(exitcode: int | None, process: Text = WORKER) -> Text:
         name = signal.Signals(number).name
     except ValueError:
         return tr("{process} was terminated by signal {number}", process=process, number=number)
-    if name in _BY_SIGNAL:
-        return replace(_BY_SIGNAL[name], values=(("process", process),))
+    match name:
+        case "SIGSEGV":
+            return tr("{process} crashed with a segmentation fault (SIGSEGV)", process=process)
+        case "SIGBUS":
+            return tr("{process} crashed on a bad memory access (SIGBUS)", process=process)
+        case "SIGABRT":
+            return tr("{process} aborted (SIGABRT)", process=process)
+        case "SIGFPE":
+            return tr("{process} crashed on an arithmetic fault (SIGFPE)", process=process)
+        case "SIGILL":
+            return tr("{process} crashed on an illegal instruction (SIGILL)", process=process)
+        case "SIGKILL":
+            return tr(
+                "{process} was killed from outside (SIGKILL), most likely because the machine ran out of memory",
+                process=process,
+            )
     return tr("{process} was terminated by signal {number} ({name})", process=process, number=number, name=name)

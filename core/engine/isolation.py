@@ -55,8 +55,8 @@ class Isolation:
     ) -> None:
         """Run in a new process. `take` gets each packed event and returns False after the last one.
 
-        `check` is called all the time and may raise; whatever ends the run, the process and all that it started are
-        gone afterwards. Raises ProcessEnded, or ValueError where the process sent what is no message.
+        `check` is called repeatedly and may raise. Whatever ends the run, the process and all that it started are gone
+        afterwards. Raises ProcessEnded, or ValueError where the process sent something that is not a message.
         """
         self.prepare({str(request["topic"]): str(request["package"])})
         control = self._control

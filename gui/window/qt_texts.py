@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QObject, QTranslator
+from PySide6.QtWidgets import QApplication, QToolButton
 
 from core import language
 from core.contracts.text import tr, tr_in
@@ -26,6 +27,9 @@ _OWN = {
     "Unknown": tr_in("type of a file", "Unknown"),
 }
 """What the translation shipped with Qt leaves in English, or says in other terms than the rest of the window."""
+
+
+_SCROLL_BUTTONS = {"ScrollLeftButton": "Scroll Left", "ScrollRightButton": "Scroll Right"}
 
 
 class QtTexts(QTranslator):
@@ -67,6 +71,15 @@ class QtLanguage(QObject):
         self._texts = QtTexts(code, self) if code in language.LANGUAGES and code != language.ENGLISH else None
         if self._texts is not None:
             QCoreApplication.installTranslator(self._texts)
+        _name_scroll_buttons()
+
+
+def _name_scroll_buttons() -> None:
+    """The buttons of a tab bar get their accessible names when they are made, and Qt does not update them."""
+    for window in QApplication.topLevelWidgets():
+        for object_name, text in _SCROLL_BUTTONS.items():
+            for button in window.findChildren(QToolButton, object_name):
+                button.setAccessibleName(QCoreApplication.translate("QTabBar", text))
 
 
 def follow_language(app: QCoreApplication) -> None:

@@ -1,4 +1,4 @@
-"""Kernels for what Triton's interpreter does not run, or not as the hardware does; torch is the reference."""
+"""Kernels that Triton's interpreter does not run, or runs differently from the hardware; torch is the reference."""
 
 import triton
 import triton.language as tl

@@ -23,9 +23,9 @@ def _spy(log: Log, kind: int, method: Any) -> Any:
     names = list(inspect.signature(method).parameters)
 
     def run(self: InterpreterBuilder, *args: Any, **kwargs: Any) -> Any:
-        given = {**dict(zip(names[1:], args, strict=False)), **kwargs}
-        pointers = given["ptrs"] if "ptrs" in given else given["ptr"]
-        mask = np.broadcast_to(given["mask"].data if "mask" in given else True, pointers.data.shape)
+        arguments = {**dict(zip(names[1:], args, strict=False)), **kwargs}
+        pointers = arguments["ptrs"] if "ptrs" in arguments else arguments["ptr"]
+        mask = np.broadcast_to(arguments["mask"].data if "mask" in arguments else True, pointers.data.shape)
         x, y, z = self.grid_idx
         program = x + self.grid_dim[0] * (y + self.grid_dim[1] * z)
         log.append((kind, program, pointers.data[mask].reshape(-1).astype(np.uint64)))

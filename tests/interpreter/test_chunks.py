@@ -1,4 +1,4 @@
-"""Programs run in chunks that fit a memory budget, and nothing that is traced depends on it."""
+"""Programs run in chunks that fit a memory budget, and the trace does not depend on the budget."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.interpreter import intercept
 from core.interpreter.executor import chunk_lanes
-from tests.interpreter.made_accesses import made
+from tests.interpreter.access_counts import access_counts
 from tests.interpreter.traced_cases import CASES
 
 
@@ -28,7 +28,9 @@ def test_that_a_small_budget_gives_the_same_trace(case: str, addresses_only: boo
         expected = CASES[case]()
     with intercept(memory_budget_bytes=1, addresses_only=addresses_only) as tight:
         tensors = CASES[case]()
-    assert [made(launch) for launch in tight.launches] == [made(launch) for launch in generous.launches]
+    assert [access_counts(launch) for launch in tight.launches] == [
+        access_counts(launch) for launch in generous.launches
+    ]
     assert len(tight.launches[0].accesses) > len(generous.launches[0].accesses)
     for name, tensor in expected.items():
         torch.testing.assert_close(tensors[name], tensor, rtol=1e-6, atol=1e-6, equal_nan=True)

@@ -1,4 +1,4 @@
-"""Lanes that part and meet again, for any mix of programs, against Python."""
+"""Lanes that diverge and converge, for any mix of programs, against Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that ask Triton's driver something before they launch."""
+"""Files that call Triton's driver before they launch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `intercept` promises: results in the tensors, errors in one sentence, everything put back."""
+"""The contract of `intercept`: results in the tensors, errors in one sentence, everything restored."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from core.contracts.errors import TilescopeError
 from core.interpreter import Launch, intercept
 from kernels.attention import Impl, attention
 from tests.interpreter import sliced_kernels as kernels
-from tests.interpreter.made_accesses import made
+from tests.interpreter.access_counts import access_counts
 from tests.interpreter.traced_cases import CASES
 
 
@@ -25,7 +25,7 @@ def assert_same_accesses(run: Callable[[], object]) -> None:
     full, sliced = (traced(run, addresses_only=only) for only in (False, True))
     assert len(full) == len(sliced) > 0
     for expected, launch in zip(full, sliced, strict=True):
-        assert made(launch) == made(expected)
+        assert access_counts(launch) == access_counts(expected)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,4 +1,4 @@
-"""Kernels as each version of Triton prints them: read, and every operation known, whichever version is installed."""
+"""Kernels as each version of Triton prints them parse, and every operation is known, with any version installed."""
 
 from __future__ import annotations
 

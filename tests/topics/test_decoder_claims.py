@@ -1,4 +1,4 @@
-"""Every claim can hold and can fail: the predicates are fed results that say the opposite."""
+"""Every claim can hold and can fail: each predicate is tested on a result that contradicts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of the decoder found: which parameters it still answers, and histories of before results were typed."""
+"""Results of the decoder: the parameters that a result is a run of, and results stored by earlier versions."""
 
 from __future__ import annotations
 

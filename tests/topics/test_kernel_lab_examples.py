@@ -1,4 +1,4 @@
-"""The shipped examples: what they move is what arithmetic says, what they compute is what torch computes."""
+"""The shipped examples move the expected bytes and compute what torch computes."""
 
 from __future__ import annotations
 

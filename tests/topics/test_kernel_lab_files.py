@@ -30,7 +30,7 @@ def double_kernel(x_ptr, BLOCK: tl.constexpr):
 
 """
 FIRST_LINE = KERNEL.count("\n") + 1
-"""Where what follows KERNEL begins."""
+"""The line after KERNEL."""
 
 
 def written(folder: Path, text: str, name: str = "mine.py") -> KernelLabParams:

@@ -1,4 +1,4 @@
-"""Results of kernel-lab: what travels, and what earlier versions stored."""
+"""Results of kernel-lab survive transport, and results stored by earlier versions open."""
 
 from __future__ import annotations
 

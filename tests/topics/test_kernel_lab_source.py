@@ -1,4 +1,4 @@
-"""What kernel-lab reads of a file without running it."""
+"""Kernel-lab parses a file without running it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kernel-lab through the engine: the file runs in the worker, and only there, whatever it does to its process."""
+"""Kernel-lab through the engine: the file runs only in the worker, even if it ends its process."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from core.trace.mask import Condition, Mask, Predicate, both, compare, from_arra
 from core.trace.record import Access, Buffer, Fault, Launch, Watched
 
 ELEMENTS = 600
-"""Of each buffer; offsets stay inside."""
+"""Elements per buffer; offsets stay inside."""
 
 SHAPES = ((), (1,), (5,), (8,), (3, 4), (4, 2), (2, 3, 2))
 

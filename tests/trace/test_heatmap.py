@@ -1,4 +1,4 @@
-"""The heatmap of a tensor against counting its elements."""
+"""The heatmap of a tensor, against counting the accesses to its elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A map that is panned and zoomed, against counting."""
+"""An address map at any pan and zoom, against counting the accesses."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def points(launch: Launch) -> list[tuple[Access, int, int, int]]:
 @settings(max_examples=80, deadline=None)
 def test_that_pixels_of_single_accesses_and_bytes_count_elements(launch: Launch, data: st.DataObject) -> None:
     levels = AddressLevels([launch], bands_of([launch]))
-    made = points(launch)
-    assert levels.accesses == len(made)
-    left = data.draw(st.integers(0, max(0, len(made) - 1)))
+    element_points = points(launch)
+    assert levels.accesses == len(element_points)
+    left = data.draw(st.integers(0, max(0, len(element_points) - 1)))
     low = data.draw(st.integers(0, levels.bytes - 1))
     wide, high = data.draw(st.integers(1, 30)), data.draw(st.integers(1, 60))
     line = data.draw(st.one_of(st.none(), st.tuples(st.sampled_from(["a.py", "b.py"]), st.integers(1, 4))))
     picture = levels.picture(wide, high, x_range=(left, left + wide), y_range=(low, low + high), line=line)
     expected = {"load": np.zeros((high, wide), dtype=bool), "store": np.zeros((high, wide), dtype=bool)}
-    for access, x, byte, size in made:
+    for access, x, byte, size in element_points:
         inside = left <= x < left + wide and (line is None or line == (access.file, access.line))
         for byte_row in range(max(byte, low), min(byte + size, low + high)) if inside else ():
             for kind in ("load", "store") if access.kind == "atomic" else (access.kind,):
@@ -53,8 +53,8 @@ def test_that_a_whole_picture_counts_every_access(launch: Launch) -> None:
     picture = levels.picture(1, 1)
     for kind, plane in (("load", picture.read), ("store", picture.write)):
         assert int(plane.sum()) == sum(access.kind in (kind, "atomic") for access, *_ in elements(launch))
-    made = [program for _, program, _ in elements(launch)]
-    accesses = np.bincount(made, minlength=launch.programs)
+    programs = [program for _, program, _ in elements(launch)]
+    accesses = np.bincount(programs, minlength=launch.programs)
     np.testing.assert_array_equal(picture.program_edges, np.concatenate(([0], accesses.cumsum())))
     tops = np.cumsum([0, *(band.size_bytes for band in bands)]).tolist()
     placed = [(band.name, top, top + band.size_bytes - 1) for band, top in zip(bands, tops, strict=False)]

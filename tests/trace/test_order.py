@@ -15,10 +15,10 @@ from tests.trace.random_launches import elements, launches
 def test_that_the_axis_is_that_of_the_address_map(launch: Launch) -> None:
     order = Order([launch])
     drawn = AddressLevels([launch], bands_of([launch])).picture(8, 8)
-    made = [program for _, program, _ in elements(launch)]
-    assert np.array_equal(order.accesses_of_program(), np.bincount(made, minlength=launch.programs))
+    programs = [program for _, program, _ in elements(launch)]
+    assert np.array_equal(order.accesses_of_program(), np.bincount(programs, minlength=launch.programs))
     assert np.array_equal(order.edges, drawn.program_edges)
-    assert order.accesses == drawn.accesses == len(made)
+    assert order.accesses == drawn.accesses == len(programs)
 
 
 @settings(max_examples=60, deadline=None)

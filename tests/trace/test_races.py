@@ -76,13 +76,13 @@ def test_that_a_million_stores_are_searched() -> None:
 @given(launches())
 @settings(max_examples=40, deadline=None)
 def test_that_tables_hold_plain_numbers_that_add_up(launch: Launch) -> None:
-    made = tables([decorated(launch)])
-    (row,) = made.launches
-    assert row.accesses == sum(1 for _ in elements(launch)) == sum(line.accesses for line in made.lines)
+    traced = tables([decorated(launch)])
+    (row,) = traced.launches
+    assert row.accesses == sum(1 for _ in elements(launch)) == sum(line.accesses for line in traced.lines)
     assert row.config == "BLOCK=16"
-    assert made.tensors[0].shape == "[600]"
-    assert made.faults[0].kind == "out of bounds"
-    for field in fields(made):
-        rows = [{item.name: getattr(row, item.name) for item in fields(row)} for row in getattr(made, field.name)]
+    assert traced.tensors[0].shape == "[600]"
+    assert traced.faults[0].kind == "out of bounds"
+    for field in fields(traced):
+        rows = [{item.name: getattr(row, item.name) for item in fields(row)} for row in getattr(traced, field.name)]
         assert all(isinstance(v, str | int | float | Text | None) for r in rows for v in r.values())
         assert len(to_csv(rows).splitlines()) == (len(rows) + 1 if rows else 0), field.name

@@ -1,4 +1,4 @@
-"""A trace survives its file; what is no trace gets one sentence."""
+"""A trace survives being saved and opened; a file that is not a trace is refused with one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of the decoder returns, made without one: random numbers where the masks let something through."""
+"""A decoder result without a run: random numbers where the masks allow a change."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NORMS = {"whole": 4.0, "k": 2.0, "v": 3.0, "neither": 0.0}
 
 def decoder_result(params: DecoderParams) -> DecoderResult:
     """Every array of a run of an encoder-decoder, with one metric of each provenance that the page asks for."""
-    made, rng = plan(params), np.random.default_rng(0)
-    source, target = (len(made.inputs.labels(stack)) for stack in ("source", "target"))
+    planned, rng = plan(params), np.random.default_rng(0)
+    source, target = (len(planned.inputs.labels(stack)) for stack in ("source", "target"))
 
     def random(*shape: int) -> np.ndarray:
         return rng.random(shape, dtype=np.float32)
@@ -29,8 +29,8 @@ def decoder_result(params: DecoderParams) -> DecoderResult:
             "gradient.whole": Metric(4.0, "", Provenance.MEASURED_CPU),
             "past.cells": Metric(1.0, "pairs", Provenance.MEASURED_CPU),
         },
-        tensors={node.id: rng.standard_normal((node.length, 128), dtype=np.float32) for node in made.flow.nodes},
-        changes={name: random(len(reach)) * reach for name, reach in made.reach.items()},
+        tensors={node.id: rng.standard_normal((node.length, 128), dtype=np.float32) for node in planned.flow.nodes},
+        changes={name: random(len(reach)) * reach for name, reach in planned.reach.items()},
         attentions={
             "self": Attention(random(params.heads, target, target)),
             "cross": Attention(random(params.heads, target, source)),

@@ -1,4 +1,4 @@
-"""The page decoder under the mouse: what is picked in one view is marked in the others, and the other way round."""
+"""The decoder page with the mouse: a selection in one view is marked in all others."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ KEYS = edge_id("memory", "decoder.cross.k")
 
 
 def plan_of(page: DecoderPage) -> Plan:
-    made: Plan = page.topic.plan(page.params)
-    return made
+    planned: Plan = page.topic.plan(page.params)
+    return planned
 
 
 @pytest.fixture
 def page(qtbot: Any) -> DecoderPage:
-    made = DecoderPage(topic("decoder"))
-    qtbot.addWidget(made)
-    made.params_changed.connect(lambda params: made.show_plan(plan_of(made), params))
-    made.resize(1600, 1000)
-    made.show_plan(plan_of(made), PARAMS)
-    made.show()
-    made.show_result(decoder_result(PARAMS))
-    return made
+    page = DecoderPage(topic("decoder"))
+    qtbot.addWidget(page)
+    page.params_changed.connect(lambda params: page.show_plan(plan_of(page), params))
+    page.resize(1600, 1000)
+    page.show_plan(plan_of(page), PARAMS)
+    page.show()
+    page.show_result(decoder_result(PARAMS))
+    return page
 
 
 def chosen(page: DecoderPage, kind: str) -> object:

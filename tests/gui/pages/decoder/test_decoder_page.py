@@ -1,4 +1,4 @@
-"""The page decoder: texts, diagram, maps and form follow one another; what nothing moves reads exactly 0."""
+"""The decoder page: texts, diagram, maps and form stay in sync; unchanged positions read exactly 0."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CHANGED = DecoderParams(source="a b c", target="c b a", padding=1, perturb="targ
 
 @pytest.fixture
 def page(qtbot: Any) -> DecoderPage:
-    made = DecoderPage(topic("decoder"))
-    qtbot.addWidget(made)
-    made.resize(1600, 1000)
-    made.params_changed.connect(lambda params: made.show_plan(plan_of(params), params))
-    made.form.set_params(CHANGED)
-    made.show_plan(plan_of(CHANGED), CHANGED)
-    made.show()
-    return made
+    page = DecoderPage(topic("decoder"))
+    qtbot.addWidget(page)
+    page.resize(1600, 1000)
+    page.params_changed.connect(lambda params: page.show_plan(plan_of(params), params))
+    page.form.set_params(CHANGED)
+    page.show_plan(plan_of(CHANGED), CHANGED)
+    page.show()
+    return page
 
 
 def plan_of(params: DecoderParams) -> Plan:

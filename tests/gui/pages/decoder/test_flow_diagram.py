@@ -1,4 +1,4 @@
-"""A flow of boxes and arrows: what is lit, what is picked, and how the user walks through it."""
+"""The diagram of boxes and arrows: highlights, selection and keyboard navigation."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ GRAPH = FlowGraph(
 
 @pytest.fixture
 def diagram(qtbot: Any) -> FlowDiagram:
-    made = FlowDiagram()
-    qtbot.addWidget(made)
-    made.resize(500, 400)
-    made.set_graph(GRAPH)
-    made.show()
-    return made
+    diagram = FlowDiagram()
+    qtbot.addWidget(diagram)
+    diagram.resize(500, 400)
+    diagram.set_graph(GRAPH)
+    diagram.show()
+    return diagram
 
 
 def image(diagram: FlowDiagram) -> QImage:

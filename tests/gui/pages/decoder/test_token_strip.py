@@ -1,4 +1,4 @@
-"""The tokens across the page: clicked, walked through, and lit by what came out at each position."""
+"""The strip of tokens: clicks, keyboard navigation, and highlights of the output change."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ROWS = (
 
 @pytest.fixture
 def strip(qtbot: Any) -> TokenStrip:
-    made = TokenStrip(hint="Click a token.")
-    qtbot.addWidget(made)
-    made.resize(700, 80)
-    made.set_rows(ROWS)
-    made.show()
-    return made
+    strip = TokenStrip(hint="Click a token.")
+    qtbot.addWidget(strip)
+    strip.resize(700, 80)
+    strip.set_rows(ROWS)
+    strip.show()
+    return strip
 
 
 @pytest.fixture

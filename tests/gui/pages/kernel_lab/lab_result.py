@@ -71,8 +71,8 @@ def lab_result(
     path: Path, loads: int = 1, load_line: int = LOAD_LINE, launches: int = 1, function: str = "", views: bool = True
 ) -> KernelLabResult:
     """The result of running `path`, whose text it reads; without `views`, as runs of many accesses are."""
-    made = [lab_launch(str(path), loads, load_line) for _ in range(launches)]
-    counted = tables([analysis.with_shown_files(launch) for launch in made])
+    traced = [lab_launch(str(path), loads, load_line) for _ in range(launches)]
+    counted = tables([analysis.with_shown_files(launch) for launch in traced])
     return KernelLabResult(
         params=KernelLabParams(file=shown(path), function=function),
         environment=Environment("cpu", "TTIR interpreter (CPU)"),
@@ -82,8 +82,8 @@ def lab_result(
         line_traffic=counted.lines,
         lines=source_lines(counted.lines),
         faults=counted.faults,
-        files=analysis.traced_files(made, {str(path): path.read_text()}),
-        sources=analysis.kernel_sources(made),
-        trace=EncodedTrace.of(made),
-        views=analysis.launch_views(made) if views else {},
+        files=analysis.traced_files(traced, {str(path): path.read_text()}),
+        sources=analysis.kernel_sources(traced),
+        trace=EncodedTrace.of(traced),
+        views=analysis.launch_views(traced) if views else {},
     )

@@ -15,11 +15,11 @@ NOTES = LineNotes({2: "1 kB", 5: "2 kB"}, {2: 0.5, 5: 1.0}, {5: "A fault."})
 
 @pytest.fixture
 def editor(qtbot: Any) -> CodeEditor:
-    made = CodeEditor(SOURCE)
-    qtbot.addWidget(made)
-    made.show()
-    made.set_notes(NOTES)
-    return made
+    editor = CodeEditor(SOURCE)
+    qtbot.addWidget(editor)
+    editor.show()
+    editor.set_notes(NOTES)
+    return editor
 
 
 def backgrounds(editor: CodeEditor) -> dict[int, str]:
@@ -80,12 +80,12 @@ def test_that_a_read_only_file_takes_no_keys(qtbot: Any) -> None:
 
 @pytest.fixture
 def source(qtbot: Any) -> TrafficSource:
-    made = TrafficSource()
-    qtbot.addWidget(made)
-    made.resize(600, 400)
-    made.show()
-    made.set_files([SourceFile("/k/a.py", SOURCE, editable=True), SourceFile("/lib/b.py", "import a\n")])
-    return made
+    code = TrafficSource()
+    qtbot.addWidget(code)
+    code.resize(600, 400)
+    code.show()
+    code.set_files([SourceFile("/k/a.py", SOURCE, editable=True), SourceFile("/lib/b.py", "import a\n")])
+    return code
 
 
 def test_that_only_the_user_s_file_can_be_edited(source: TrafficSource) -> None:

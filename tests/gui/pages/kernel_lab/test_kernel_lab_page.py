@@ -1,4 +1,4 @@
-"""The page kernel-lab: before a run, after it, everything linked, files, A and B."""
+"""The kernel-lab page: before and after a run, linked views, files, A and B."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def kernel(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(qtbot: Any, kernel: Path) -> Iterator[KernelLabPage]:
-    made = KernelLabPage(topic("kernel-lab"))
-    qtbot.addWidget(made)
-    made.resize(1600, 1000)
-    made.params_changed.connect(lambda _: plan(made))
-    made.form.set_params(KernelLabParams(file=str(kernel)))
-    plan(made)
-    made.show()
-    yield made
+    page = KernelLabPage(topic("kernel-lab"))
+    qtbot.addWidget(page)
+    page.resize(1600, 1000)
+    page.params_changed.connect(lambda _: plan(page))
+    page.form.set_params(KernelLabParams(file=str(kernel)))
+    plan(page)
+    page.show()
+    yield page
     join_latest_work()
 
 

@@ -15,11 +15,11 @@ from gui.pages.kernel_lab.program_grid import ProgramGrid
 
 @pytest.fixture
 def grid(qtbot: Any) -> ProgramGrid:
-    made = ProgramGrid()
-    qtbot.addWidget(made)
-    made.resize(360, 240)
-    made.show()
-    return made
+    grid = ProgramGrid()
+    qtbot.addWidget(grid)
+    grid.resize(360, 240)
+    grid.show()
+    return grid
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,14 +13,14 @@ from gui.pages.kernel_lab.tensor_heatmap import HeatmapView
 
 @pytest.fixture
 def heatmap(qtbot: Any) -> HeatmapView:
-    made = HeatmapView()
-    qtbot.addWidget(made)
-    made.resize(400, 260)
-    made.show()
-    made.set_tensors([("a", "4 × 8 float32"), ("b", "16 float32")])
+    heatmap = HeatmapView()
+    qtbot.addWidget(heatmap)
+    heatmap.resize(400, 260)
+    heatmap.show()
+    heatmap.set_tensors([("a", "4 × 8 float32"), ("b", "16 float32")])
     reads, writes = np.arange(32.0).reshape(4, 8), np.zeros((4, 8))
-    made.set_heatmap(TensorHeatmap(reads, writes, 4, 8), "#3366cc")
-    return made
+    heatmap.set_heatmap(TensorHeatmap(reads, writes, 4, 8), "#3366cc")
+    return heatmap
 
 
 def test_that_untouched_elements_are_clear_and_the_busiest_brightest(heatmap: HeatmapView) -> None:

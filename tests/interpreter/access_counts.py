@@ -1,4 +1,4 @@
-"""The accesses of a launch in a form that two ways of executing it share."""
+"""Counts the accesses of a launch in a form that two executions can be compared by."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from core.trace.record import Launch
 
 
-def made(launch: Launch) -> Counter[tuple[object, ...]]:
+def access_counts(launch: Launch) -> Counter[tuple[object, ...]]:
     """Every access of every program, with its addresses; how programs were put together does not matter."""
     counts: Counter[tuple[object, ...]] = Counter()
     rank: Counter[int] = Counter()

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.bench_checkpoint [--gigabytes 4] [--folder DIR]
 
-The file is random bf16 weights in a temporary folder and is deleted at the end. The report runs in a process of its
-own, whose peak resident memory the system counts; reading from disk, everything included. Processor time stands
-beside the time on the clock: the first hardly depends on what else the machine does.
+The file is random bf16 weights in a temporary folder and is deleted at the end. The report runs in its own
+process, so that the system counts its peak resident memory. Reading from disk is included. CPU time is shown beside
+wall time, since it hardly depends on what else the machine does.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def generate(path: Path, gigabytes: float) -> int:
 
 
 def report(path: Path, formats: str, nested: int) -> dict[str, float]:
-    """Run in a process of its own: seconds, bytes a second, CPU seconds, peak resident bytes."""
+    """Run in its own process: seconds, bytes per second, CPU seconds, peak resident bytes."""
     from core.checkpoint.measuring import Quantization
     from core.checkpoint.opening import open_checkpoint
     from core.checkpoint.resume_cache import ResumeCache
@@ -79,13 +79,13 @@ def report(path: Path, formats: str, nested: int) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Best:
-    """Of five: seconds on the clock and of processors."""
+    """The best of five runs: wall time and CPU time in seconds."""
 
     seconds: float = inf
     cpu_seconds: float = inf
 
     def timed(self, work: Callable[[], Any]) -> tuple[Any, Best]:
-        """What `work` gives back, and the better of this and its times."""
+        """The result of `work`, and the better one of its times."""
         started, cpu = perf_counter(), process_time()
         result = work()
         return result, Best(min(self.seconds, perf_counter() - started), min(self.cpu_seconds, process_time() - cpu))
@@ -141,16 +141,16 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--gigabytes", type=float, default=4.0)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--report", nargs=3, help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    if given.report:
-        print(json.dumps(report(Path(given.report[0]), given.report[1], int(given.report[2]))))
+    options = parser.parse_args(arguments)
+    if options.report:
+        print(json.dumps(report(Path(options.report[0]), options.report[1], int(options.report[2]))))
         return
     print(f"load average {os.getloadavg()[0]:.1f} before the first run, {len(os.sched_getaffinity(0))} cores")
     for threads in sorted({1, len(os.sched_getaffinity(0))}):
         compare(threads)
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "generated.safetensors"
-        size = generate(path, given.gigabytes)
+        size = generate(path, options.gigabytes)
         print(f"checkpoint of {size / 1e9:.2f} GB:")
         for formats, nested in (("nf4", 0), ("nf4", 256), ("nf4,fp4-e2m1,fp4-e3m0,int4,int4-affine,int8", 256)):
             command = [sys.executable, "-m", "tests.benchmarks.bench_checkpoint", "--report"]

@@ -1,7 +1,7 @@
 """4-bit weights against a copy, bitsandbytes and cuBLAS, on a GPU: python -m tests.benchmarks.bench_quantization_gpu.
 
-Every candidate is checked against float64 before it is timed; what fails its check, or cannot run here, is named with
-the reason and gets no time. Bytes are those that have to move: codes, scales, inputs and outputs, each once.
+Every candidate is checked against float64 before it is timed. A candidate that fails its check, or cannot run here, is
+listed with the reason and without a time. Bytes are the least that must move: codes, scales, inputs and outputs, once.
 """
 
 from __future__ import annotations

@@ -34,10 +34,10 @@ def test_that_a_table_gives_back_the_rows_it_was_made_of() -> None:
 @pytest.mark.parametrize("format_id", FORMATS)
 def test_that_a_growing_report_makes_only_the_new_rows(format_id: str) -> None:
     earlier, grown = TensorTable.of(rows(3)), TensorTable.of(rows(5))
-    made = earlier.rows_in(format_id)
+    old_rows = earlier.rows_in(format_id)
     grown.reuse_rows(earlier)
     assert list(grown.rows_in(format_id)) == [row(index, format_id) for index in range(5)]
-    assert all(kept is before for kept, before in zip(grown.rows_in(format_id), made, strict=False))
+    assert all(kept is before for kept, before in zip(grown.rows_in(format_id), old_rows, strict=False))
 
 
 @pytest.mark.parametrize("changes", [{"snr_db": None}, {"kurtosis": 3.0}, {"tensor": "other"}, {"bytes": 1}])
@@ -45,10 +45,10 @@ def test_that_rows_behind_a_change_are_made_anew(changes: dict[str, Any]) -> Non
     earlier, changed_rows = TensorTable.of(rows(4)), rows(4)
     changed_rows[2:4] = [replace(each, **changes) for each in changed_rows[2:4]]
     changed = TensorTable.of(changed_rows)
-    made = earlier.rows_in("nf4")
+    old_rows = earlier.rows_in("nf4")
     changed.reuse_rows(earlier)
     assert list(changed.rows) == changed_rows
-    assert [kept is before for kept, before in zip(changed.rows_in("nf4"), made, strict=True)] == [
+    assert [kept is before for kept, before in zip(changed.rows_in("nf4"), old_rows, strict=True)] == [
         True, False, False, False,
     ]  # fmt: skip
 

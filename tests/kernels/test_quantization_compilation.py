@@ -23,18 +23,20 @@ def on_meta(*shape: int, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
 def compile_quantize(
     monkeypatch: pytest.MonkeyPatch, target: str, name: FormatId = FormatId.NF4, block_size: int = 64, nested: int = 0
 ) -> tuple[Quantized, list[Compiled]]:
-    made: list[Quantized] = []
+    quantized: list[Quantized] = []
     launches = launches_of(
         monkeypatch,
-        lambda: made.append(quantize(on_meta(4096, 4096), format=name, block_size=block_size, nested_block=nested)),
+        lambda: quantized.append(
+            quantize(on_meta(4096, 4096), format=name, block_size=block_size, nested_block=nested)
+        ),
     )
-    return made[0], [compile_for(launch, target) for launch in launches]
+    return quantized[0], [compile_for(launch, target) for launch in launches]
 
 
 def quantized_on_meta(monkeypatch: pytest.MonkeyPatch, columns: int = 4096, nested: int = 0) -> Quantized:
-    made: list[Quantized] = []
-    launches_of(monkeypatch, lambda: made.append(quantize(on_meta(4096, columns), nested_block=nested)))
-    return made[0]
+    quantized: list[Quantized] = []
+    launches_of(monkeypatch, lambda: quantized.append(quantize(on_meta(4096, columns), nested_block=nested)))
+    return quantized[0]
 
 
 def compile_product(
@@ -83,7 +85,7 @@ def test_that_products_compile_without_a_gpu_fit_and_do_not_spill(
 def test_that_quantize_reads_weights_128_bits_at_a_time(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, (kernel,) = compile_quantize(monkeypatch, target)
 
-    # 4096 weights a program of 256 threads: 16 a thread, two reads in the whole tile and two under the last one's mask.
+    # 4096 weights per program of 256 threads: 16 per thread, two reads in a whole tile and two in the masked last one.
     assert accesses(kernel)[("ld", 128)] == 4
     assert accesses(kernel)[("st", 64)] == 1  # 16 codes, in the whole tile
 
@@ -114,7 +116,7 @@ def test_that_gemv_reads_codes_and_x_128_bits_at_a_time(
 ) -> None:
     kernel = compile_product(monkeypatch, target, 1, MatmulPath.GEMV, columns)
 
-    # Four rows and four parts of x a thread; scales (four) and levels are 32 bits each.
+    # Four rows and four parts of x per thread; scales (four) and levels are 32 bits each.
     assert accesses(kernel) == {("ld", 128): 8, ("ld", 32): 5, ("st", 16): 1}
 
 
@@ -137,4 +139,4 @@ def test_that_nothing_is_contracted_where_bits_have_to_agree(monkeypatch: pytest
     kernel = compile_for(launch, "sm_90")
 
     assert "fma.rn" not in kernel.asm["ptx"]
-    assert all("fma.rn" not in made.asm["ptx"] for made in compiled)
+    assert all("fma.rn" not in quantized.asm["ptx"] for quantized in compiled)

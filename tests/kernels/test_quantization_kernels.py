@@ -125,7 +125,7 @@ def test_that_bits_a_parameter_are_those_of_the_bytes_held(name: FormatId, neste
 
     quantized = quantize(weights("normal", elements), format=name, nested_block=nested_block, impl=Impl.TORCH)
 
-    offset_bits = 32 if nested_block else 0  # one number a tensor, which the formula leaves out
+    offset_bits = 32 if nested_block else 0  # one number per tensor, which the formula leaves out
     assert 8 * quantized.nbytes == elements * format_.bits_per_parameter(64, nested_block) + offset_bits
     assert quantized.bits_per_parameter == 8 * quantized.nbytes / elements
 

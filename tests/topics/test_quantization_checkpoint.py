@@ -162,7 +162,7 @@ def test_that_a_report_that_cannot_be_written_costs_a_sentence_and_not_the_run(
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "sentence"),
     [
         ("report.xlsx", "unknown ending: use one of .csv, .json, .md"),
         ("missing/report.csv", "There is no folder"),
@@ -171,11 +171,11 @@ def test_that_a_report_that_cannot_be_written_costs_a_sentence_and_not_the_run(
     ],
 )
 def test_that_a_place_that_a_report_cannot_have_is_refused_before_anything_runs(
-    tmp_path: Path, name: str, wanted: str
+    tmp_path: Path, name: str, sentence: str
 ) -> None:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(InvalidParams, match=wanted) as refused:
+    with pytest.raises(InvalidParams, match=sentence) as refused:
         TOPIC.check(QuantizationParams(report=str(tmp_path / name)))
     assert refused.value.field == "report"
     check_report_path(str(tmp_path / "new.md"))

@@ -121,9 +121,9 @@ def test_that_scales_that_cost_much_to_quantize_are_a_limit() -> None:
 
 def test_that_nf4_holds_without_limit_only_where_affine_levels_are_behind_too() -> None:
     claim = CLAIMS["nf4-beats-fp4-and-int4"]
-    found = claim.test(result())
-    assert found.verdict is Verdict.HOLDS_WITH_LIMIT
-    assert "ahead of NF4 at blocks of 64." in str(found.evidence)
+    finding = claim.test(result())
+    assert finding.verdict is Verdict.HOLDS_WITH_LIMIT
+    assert "ahead of NF4 at blocks of 64." in str(finding.evidence)
     behind = {"distributions": distributions(int4_affine=20.0)}
     assert claim.test(result(tables=behind)).verdict is Verdict.HOLDS
     only_at_64 = tuple(
@@ -132,7 +132,7 @@ def test_that_nf4_holds_without_limit_only_where_affine_levels_are_behind_too() 
     assert claim.test(result(tables={"distributions": only_at_64})).verdict is Verdict.HOLDS_WITH_LIMIT
 
 
-def test_that_other_block_sizes_are_told_beside_the_papers() -> None:
+def test_that_other_block_sizes_are_reported_beside_the_papers() -> None:
     evidence = str(CLAIMS["double-quantization-saves"].test(result({"block_size": 32})).evidence)
     assert "With the chosen block sizes 32 and 256" in evidence
 
@@ -150,10 +150,10 @@ def test_that_other_block_sizes_are_told_beside_the_papers() -> None:
     ],
 )
 def test_that_an_order_is_claimed_only_beyond_the_noise(tables: Tables, verdict: Verdict) -> None:
-    found = CLAIMS["perplexity-in-order"].test(result(tables=tables))
-    assert found.verdict is verdict
+    finding = CLAIMS["perplexity-in-order"].test(result(tables=tables))
+    assert finding.verdict is verdict
     if verdict is Verdict.NOT_TESTED:
-        assert "noise" in str(found.evidence) or "did not measure" in str(found.evidence)
+        assert "noise" in str(finding.evidence) or "did not measure" in str(finding.evidence)
 
 
 def test_that_the_worst_of_two_models_decides() -> None:
@@ -178,12 +178,12 @@ def test_that_the_noise_of_one_model_hides_nothing_of_another(loss: float, verdi
 
 @pytest.mark.parametrize("claim_id", ["stores-4-bits-computes-bf16", "double-quantization-saves"])
 def test_that_kernels_that_are_off_are_named_by_their_switch(claim_id: str) -> None:
-    given: dict[str, object] = {"kernels": False}
-    for params, wanted in ((given, "turn on Triton kernels"), (None, "run the page to the end")):
+    changes: dict[str, object] = {"kernels": False}
+    for params, expected in ((changes, "turn on Triton kernels"), (None, "run the page to the end")):
         bare = replace(result(params), metrics={})
         finding = CLAIMS[claim_id].test(bare)
         assert finding.verdict is Verdict.NOT_TESTED
-        assert wanted in str(finding.evidence)
+        assert expected in str(finding.evidence)
 
 
 def test_that_a_model_that_guesses_worse_than_by_chance_tests_nothing() -> None:

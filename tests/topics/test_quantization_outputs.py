@@ -1,4 +1,4 @@
-"""What formats do to a model's loss: the small model (tiny here) and a person's folder."""
+"""What formats do to a model's loss: the small model (tiny here) and a user's folder."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def told(done: int, total: int) -> None:
+def report(done: int, total: int) -> None:
     assert 0 <= done < total
 
 
@@ -81,7 +81,7 @@ def test_that_a_model_has_its_own_weights_again_to_the_bit_whatever_happens(trai
     before = {name: weight.clone() for name, weight in trained.model.state_dict().items()}
 
     def interrupted() -> None:
-        with quantized(trained.model, names, FormatId.NF4, 64, 256, told):
+        with quantized(trained.model, names, FormatId.NF4, 64, 256, report):
             after = trained.model.state_dict()
             assert [name for name in after if not torch.equal(after[name], before[name])] == [
                 f"{name}.weight" for name in names
@@ -115,7 +115,7 @@ def test_that_the_small_model_is_measured_as_it_is_and_in_each_format() -> None:
     assert "standard error" in str(result.metrics["outputs.nf4.loss"].note)
 
 
-def test_that_a_persons_folder_has_its_perplexity_on_their_text(folder: Path, text: Path, trained: SmallModel) -> None:
+def test_that_a_users_folder_has_its_perplexity_on_their_text(folder: Path, text: Path, trained: SmallModel) -> None:
     params = QuantizationParams.parse({**QUICK, "model": str(folder), "text_file": str(text), "text_tokens": 600})
     result, _ = finished(params)
     rows = [row for row in result.outputs if row.model == "mine"]
@@ -131,15 +131,15 @@ def test_that_a_persons_folder_has_its_perplexity_on_their_text(folder: Path, te
     assert windows_loss(trained.model, windows).loss == pytest.approx(rows[0].loss, abs=1e-5)
 
 
-def test_that_what_is_wrong_with_a_folder_is_refused_before_the_run_or_told_after_it(
+def test_that_what_is_wrong_with_a_folder_is_refused_before_the_run_or_reported_after_it(
     folder: Path, text: Path, tmp_path: Path
 ) -> None:
-    for changes, field, wanted in (
+    for changes, field, sentence in (
         ({"model": str(tmp_path / "none")}, "model", "There is no folder"),
         ({"model": str(folder)}, "text_file", "needs a text"),
         ({"model": str(folder), "text_file": str(tmp_path / "none.txt")}, "text_file", "There is no file"),
     ):
-        with pytest.raises(InvalidParams, match=wanted) as refused:
+        with pytest.raises(InvalidParams, match=sentence) as refused:
             TOPIC.check(QuantizationParams.parse({**QUICK, **changes}))
         assert refused.value.field == field
     (folder / "config.json").write_text("{")
@@ -159,7 +159,7 @@ def test_that_a_model_that_gives_no_numbers_leaves_none(folder: Path, text: Path
     assert all(row.loss is None and row.perplexity is None for row in rows)
 
 
-def test_that_the_memory_that_is_needed_beside_a_model_is_asked_for_first(
+def test_that_the_memory_needed_beside_a_model_is_checked_first(
     folder: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Little:

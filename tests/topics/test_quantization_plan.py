@@ -173,7 +173,7 @@ def test_that_the_plan_is_of_the_distribution_without_a_checkpoint() -> None:
     assert planned.codebooks["int4"].format is FormatId.INT4
 
 
-def test_that_a_checkpoint_is_sampled_and_what_is_wrong_with_it_is_told(tmp_path: Path) -> None:
+def test_that_a_checkpoint_is_sampled_and_what_is_wrong_with_it_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     weights = normal(64, 128)
     outside = {"model.embed_tokens.weight": normal(500, 128), "lm_head.weight": normal(500, 128)}
@@ -206,8 +206,8 @@ def test_that_the_sweep_leaves_out_blocks_that_the_weights_do_not_fill(tmp_path:
 @pytest.mark.parametrize("name", ["checkpoint", "report", "model", "text_file"])
 def test_that_the_home_of_a_user_who_does_not_exist_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    given = {"model": str(tmp_path / "model"), "text_file": "text.txt", name: "~nobodyx/a.csv"}
-    params = QuantizationParams.parse(given)
+    values = {"model": str(tmp_path / "model"), "text_file": "text.txt", name: "~nobodyx/a.csv"}
+    params = QuantizationParams.parse(values)
     with pytest.raises(InvalidParams, match="home folder") as refused:
         TOPIC.check(params)
     assert refused.value.field == name
@@ -217,9 +217,9 @@ def test_that_the_home_of_a_user_who_does_not_exist_is_refused_in_one_sentence(n
 
 @pytest.mark.parametrize("name", ["model", "text_file"])
 def test_that_a_path_too_long_for_any_file_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
-    given = {"model": str(tmp_path), "text_file": "text.txt", name: "a" * 4000}
+    values = {"model": str(tmp_path), "text_file": "text.txt", name: "a" * 4000}
     with pytest.raises(InvalidParams, match="There is no") as refused:
-        TOPIC.check(QuantizationParams.parse(given))
+        TOPIC.check(QuantizationParams.parse(values))
     assert refused.value.field == name
 
 
@@ -246,7 +246,7 @@ def test_that_matrices_stand_for_a_checkpoint_and_are_spread_over_it(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("values", "wanted"),
+    ("values", "sentence"),
     [
         ({"compare": "nf5"}, "compare names 'nf5', which is not a format"),
         ({"compare": "int4, fp3"}, "compare names 'fp3'"),
@@ -255,8 +255,8 @@ def test_that_matrices_stand_for_a_checkpoint_and_are_spread_over_it(tmp_path: P
         ({"format": "q4_k"}, "not a choice"),
     ],
 )
-def test_that_a_bad_parameter_gets_one_sentence(values: dict[str, object], wanted: str) -> None:
-    with pytest.raises(InvalidParams, match=wanted):
+def test_that_a_bad_parameter_gets_one_sentence(values: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InvalidParams, match=sentence):
         QuantizationParams.parse(values)
 
 

@@ -137,13 +137,13 @@ def test_that_two_codes_of_zero_are_one_level(monkeypatch: pytest.MonkeyPatch) -
     """bitsandbytes' CUDA build stores the other zero of FP4."""
     original = agreement.quantize
 
-    def with_the_other_zero(*args: object, impl: Impl, **how: object) -> Quantized:
-        found = original(*args, impl=impl, **how)  # type: ignore[arg-type]
+    def with_the_other_zero(*args: object, impl: Impl, **options: object) -> Quantized:
+        quantized = original(*args, impl=impl, **options)  # type: ignore[arg-type]
         if impl is not Impl.BITSANDBYTES:
-            return found
-        codes = stored_codes(found)
+            return quantized
+        codes = stored_codes(quantized)
         swapped.append(int((codes == 0).sum()))
-        return replace(found, codes=pack(torch.where(codes == 0, 8, torch.where(codes == 8, 0, codes))))
+        return replace(quantized, codes=pack(torch.where(codes == 0, 8, torch.where(codes == 8, 0, codes))))
 
     swapped: list[int] = []
     monkeypatch.setattr(agreement, "quantize", with_the_other_zero)
@@ -215,7 +215,7 @@ def test_that_the_gpus_implementations_agree_where_torch_stands_in_for_triton(mo
     assert copied.bytes == 16 * 256 * (0.5 + 4 / 64 + 2)
 
 
-def test_that_weights_fewer_than_the_matrix_are_repeated_and_that_is_told() -> None:
+def test_that_too_few_weights_for_the_matrix_are_repeated_and_reported() -> None:
     matrix = matrix_of(QuantizationParams(blocks=1, block_size=16), None, "cpu")
     assert matrix.is_repeated
     assert matrix.weight.shape == (ROWS, 256)

@@ -22,13 +22,13 @@ MEMORIES = (GpuMemory("GeForce", 24e9), GpuMemory("A100, H100", 80e9), GpuMemory
 
 @pytest.fixture
 def plot(qtbot: Any) -> RowChart:
-    made = RowChart(NO_BUDGET, "Whole model")
-    qtbot.addWidget(made)
-    made.resize(420, 280)
-    made.set_rows(budget_rows((BF16, NF4, INT8), MEMORIES))
-    made.choose("nf4")
-    made.show()
-    return made
+    chart = RowChart(NO_BUDGET, "Whole model")
+    qtbot.addWidget(chart)
+    chart.resize(420, 280)
+    chart.set_rows(budget_rows((BF16, NF4, INT8), MEMORIES))
+    chart.choose("nf4")
+    chart.show()
+    return chart
 
 
 def test_that_no_rows_are_one_sentence(plot: RowChart) -> None:

@@ -26,12 +26,12 @@ WEIGHTS = Histogram(np.linspace(-1, 1, 9), np.arange(8), np.ones(8, int))
 
 @pytest.fixture
 def view(qtbot: Any) -> CodebookView:
-    made = CodebookView()
-    qtbot.addWidget(made)
-    made.resize(520, 280)
-    made.set_codebooks([FEW, MANY], WEIGHTS, "few")
-    made.show()
-    return made
+    view = CodebookView()
+    qtbot.addWidget(view)
+    view.resize(520, 280)
+    view.set_codebooks([FEW, MANY], WEIGHTS, "few")
+    view.show()
+    return view
 
 
 def in_histogram(view: CodebookView, x: float) -> QPointF:
@@ -44,8 +44,8 @@ def in_row(view: CodebookView, row: int, x: float) -> QPointF:
     return QPointF(parts.x_of(x), parts.row_rect(row).center().y())
 
 
-def click(view: CodebookView, at: QPointF) -> None:
-    QTest.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=at.toPoint())
+def click(view: CodebookView, position: QPointF) -> None:
+    QTest.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=position.toPoint())
 
 
 def test_that_a_bin_reads_its_level_ends_and_share(view: CodebookView) -> None:

@@ -22,12 +22,12 @@ def show(plot: LineChart, shares: ErrorShares) -> None:
 
 @pytest.fixture
 def plot(qtbot: Any) -> LineChart:
-    made = error_histogram()
-    qtbot.addWidget(made)
-    made.resize(460, 260)
-    made.show()
-    show(made, ErrorShares([WIDE, NARROW], EDGES, "narrow"))
-    return made
+    chart = error_histogram()
+    qtbot.addWidget(chart)
+    chart.resize(460, 260)
+    chart.show()
+    show(chart, ErrorShares([WIDE, NARROW], EDGES, "narrow"))
+    return chart
 
 
 def test_that_a_bin_reads_every_format_the_chosen_one_first(plot: LineChart) -> None:

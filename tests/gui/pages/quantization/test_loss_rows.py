@@ -22,13 +22,13 @@ INT8 = OutputLoss("small model", "int8", 1.8337, None, math.exp(1.8337), -0.0003
 
 @pytest.fixture
 def plot(qtbot: Any) -> RowChart:
-    made = RowChart(NO_LOSSES, "Effect on outputs")
-    qtbot.addWidget(made)
-    made.resize(420, 280)
-    made.set_rows(loss_rows((AS_IT_IS, NF4, INT8)))
-    made.choose("nf4")
-    made.show()
-    return made
+    chart = RowChart(NO_LOSSES, "Effect on outputs")
+    qtbot.addWidget(chart)
+    chart.resize(420, 280)
+    chart.set_rows(loss_rows((AS_IT_IS, NF4, INT8)))
+    chart.choose("nf4")
+    chart.show()
+    return chart
 
 
 @pytest.mark.parametrize("losses", [(), (AS_IT_IS,)])

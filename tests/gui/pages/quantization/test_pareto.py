@@ -20,12 +20,12 @@ INT8 = Setting("int8 n", "INT8", "INT8, blocks of 64", 8.127, 0.64, 5, ("int8", 
 
 @pytest.fixture
 def plot(qtbot: Any) -> Pareto:
-    made = Pareto("Nothing yet.")
-    qtbot.addWidget(made)
-    made.resize(460, 260)
-    made.show()
-    made.set_settings([NF4, PLAIN, INT8], NF4.key, "nf4")
-    return made
+    pareto = Pareto("Nothing yet.")
+    qtbot.addWidget(pareto)
+    pareto.resize(460, 260)
+    pareto.show()
+    pareto.set_settings([NF4, PLAIN, INT8], NF4.key, "nf4")
+    return pareto
 
 
 def place(plot: Pareto, setting: Setting) -> tuple[float, float]:

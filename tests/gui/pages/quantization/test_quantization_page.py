@@ -1,4 +1,4 @@
-"""The page quantization: form, codebooks, map, table and curves follow one another; a report grows; stale is said."""
+"""The quantization page: form, codebooks, map, table and curves follow each other; a report grows; stale is marked."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ PARAMS = QuantizationParams(blocks=64)
 
 @pytest.fixture
 def page(qtbot: Any) -> Iterator[QuantizationPage]:
-    made = QuantizationPage(topic("quantization"))
-    qtbot.addWidget(made)
-    made.resize(1500, 1000)
+    shown = QuantizationPage(topic("quantization"))
+    qtbot.addWidget(shown)
+    shown.resize(1500, 1000)
 
     def show(params: QuantizationParams) -> None:
-        made.show_plan(made.topic.plan(params), params)
+        shown.show_plan(shown.topic.plan(params), params)
 
-    made.params_changed.connect(show)
-    made.form.set_params(PARAMS)
+    shown.params_changed.connect(show)
+    shown.form.set_params(PARAMS)
     show(PARAMS)
-    made.show()
-    yield made
+    shown.show()
+    yield shown
     join_latest_work()
 
 
 def params(page: QuantizationPage) -> QuantizationParams:
-    found = page.params
-    assert isinstance(found, QuantizationParams)
-    return found
+    current = page.params
+    assert isinstance(current, QuantizationParams)
+    return current
 
 
 def present(page: QuantizationPage, **changes: Any) -> QuantizationResult:
@@ -61,8 +61,8 @@ def selected_cell(page: QuantizationPage) -> tuple[int | None, int | None]:
 
 def click_row(page: QuantizationPage, row: int, x: float = 0.0) -> None:
     parts = page.codebooks.canvas.parts_geometry
-    at = QPointF(parts.x_of(x), parts.row_rect(row).center().y())
-    QTest.mouseClick(page.codebooks.canvas, Qt.MouseButton.LeftButton, pos=at.toPoint())
+    position = QPointF(parts.x_of(x), parts.row_rect(row).center().y())
+    QTest.mouseClick(page.codebooks.canvas, Qt.MouseButton.LeftButton, pos=position.toPoint())
 
 
 def test_that_the_plan_is_drawn_at_once_and_says_that_it_is_modelled(page: QuantizationPage, qtbot: Any) -> None:
@@ -119,8 +119,8 @@ def test_that_a_setting_of_the_sweep_goes_into_the_form_as_one_step(page: Quanti
     qtbot.waitUntil(lambda: not page.formats_view.pareto.is_empty)
     assert page.formats_view.pareto.current == ("nf4", 64, True)
     page.formats_view.pareto.setting_picked.emit(("int4", 128, False))
-    found = params(page)
-    assert (found.format, found.block_size, found.double_quantization) == ("int4", 128, False)
+    chosen = params(page)
+    assert (chosen.format, chosen.block_size, chosen.double_quantization) == ("int4", 128, False)
     qtbot.waitUntil(lambda: page.formats_view.pareto.current == ("int4", 128, False))
     page.formats_view.pareto.setting_picked.emit(("int4-affine", 32, False))
     assert params(page).double_quantization is False
@@ -271,7 +271,7 @@ def test_that_timed_kernels_are_compared_and_untimed_ones_are_not(page: Quantiza
     assert page.cards["practice"].property("stale")
 
 
-def test_that_codes_that_differ_are_said_even_of_a_run_that_timed_nothing(page: QuantizationPage) -> None:
+def test_that_differing_codes_are_shown_even_without_timing(page: QuantizationPage) -> None:
     page.deployment_view.show_picture(KERNELS)
     assert page.cards["practice"].badge.provenance is None
     result = checkpoint_result(params(page))
@@ -324,7 +324,7 @@ def test_that_each_picture_of_a_run_is_stale_when_its_own_parameters_changed(pag
     assert page.cards["formats"].property("stale")
 
 
-def test_that_outliers_are_told_by_the_error_of_the_other_weights(page: QuantizationPage) -> None:
+def test_that_outliers_show_the_error_of_the_other_weights(page: QuantizationPage) -> None:
     present(page)
     page.formats_view.show_picture(OUTLIERS)
     text = page.formats_view.outliers.describe(np.log10(64.0), 0.0) or ""
@@ -339,7 +339,7 @@ def test_that_a_code_is_picked_and_let_go(page: QuantizationPage) -> None:
     assert page.codebooks.code is None
 
 
-def test_that_a_checkpoint_that_cannot_be_opened_is_said_at_its_field(page: QuantizationPage) -> None:
+def test_that_a_checkpoint_that_cannot_be_opened_is_marked_at_its_field(page: QuantizationPage) -> None:
     page.form.fields["checkpoint"].edited.emit("/nowhere/model.safetensors")
     assert "/nowhere/model.safetensors" in page.form.fields["checkpoint"].problem
     assert not page.codebooks.is_empty

@@ -95,11 +95,11 @@ def test_that_the_standard_error_is_that_of_the_increase() -> None:
 
 
 def test_that_before_a_run_only_what_headers_tell_is_shown() -> None:
-    made = plan(QuantizationParams())
-    before = view_data.report_rows(made, None)
+    planned = plan(QuantizationParams())
+    before = view_data.report_rows(planned, None)
     assert (len(before.tensors), before.layers, before.skipped) == (0, (), ())
     assert view_data.saver(None) is None
-    after = view_data.report_rows(made, result(tensors=TensorTable.of([ROW]), outputs=(OUTPUT,)))
+    after = view_data.report_rows(planned, result(tensors=TensorTable.of([ROW]), outputs=(OUTPUT,)))
     assert after.tensors.rows == (ROW,)
     assert after.skipped == ()
 
@@ -112,10 +112,10 @@ def test_that_a_checkpoint_lists_what_it_skips_before_any_run(tmp_path: Path) ->
     header = json.dumps(stored).encode()
     file = tmp_path / "one.safetensors"
     file.write_bytes(len(header).to_bytes(8, "little") + header + np.ones(128, np.float32).tobytes() + bytes(16))
-    made = plan(QuantizationParams(checkpoint=str(file)))
-    assert not made.problem
-    assert [row.tensor for row in view_data.report_rows(made, None).skipped] == ["ids"]
-    assert (made.scales.tensor, made.scales.absmax.tolist()) == ("a.weight", [1.0, 1.0])
+    planned = plan(QuantizationParams(checkpoint=str(file)))
+    assert not planned.problem
+    assert [row.tensor for row in view_data.report_rows(planned, None).skipped] == ["ids"]
+    assert (planned.scales.tensor, planned.scales.absmax.tolist()) == ("a.weight", [1.0, 1.0])
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".md"])

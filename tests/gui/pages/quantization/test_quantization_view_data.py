@@ -79,8 +79,8 @@ def test_that_the_setting_in_force_is_a_point_of_the_sweep(name: str, block_size
 
 
 def test_that_before_a_run_the_numbers_are_of_all_the_weights_in_the_chosen_format() -> None:
-    made = plan(PARAMS.changed(format="int8"))
-    ((provenance, numbers),) = key_metrics.groups(made, None, None)
+    planned = plan(PARAMS.changed(format="int8"))
+    ((provenance, numbers),) = key_metrics.groups(planned, None, None)
     labels = {number.label: number.value for number in numbers}
     assert provenance is Provenance.MODELLED
     assert labels["SNR of INT8"].startswith("4")
@@ -89,7 +89,7 @@ def test_that_before_a_run_the_numbers_are_of_all_the_weights_in_the_chosen_form
     assert "LLaMA 65B in INT8" in labels
 
 
-def test_that_weights_that_are_no_numbers_are_said_before_the_worst_tensor() -> None:
+def test_that_nan_or_inf_weights_come_before_the_worst_tensor() -> None:
     result = checkpoint_result(PARAMS, samples=False)
     result = replace(result, totals=tuple(replace(row, nonfinite=12) for row in result.totals))
     (_, errors), (_, sizes) = key_metrics.groups(plan(PARAMS), result, None)
@@ -180,14 +180,14 @@ def test_that_the_scale_of_errors_says_percent_and_what_lies_beyond() -> None:
 
 
 def test_that_the_map_of_formats_is_of_the_selected_tensor_or_of_the_sample() -> None:
-    made, result = plan(PARAMS), checkpoint_result(OF_FILE)
-    of_worst = format_grid(made, result, WORST)
+    planned, result = plan(PARAMS), checkpoint_result(OF_FILE)
+    of_worst = format_grid(planned, result, WORST)
     assert of_worst.values[0] == pytest.approx(30.0)
     assert of_worst.values[-1] == pytest.approx(1.5)
     assert WORST not in of_worst.cells
     assert of_worst.key(5, 3) == "int8"
-    of_sample = format_grid(made, None, WORST)
-    assert np.array_equal(of_sample.values[0], 100 * made.errors_in(of_sample.key(0, 0) or "").map_row,
+    of_sample = format_grid(planned, None, WORST)
+    assert np.array_equal(of_sample.values[0], 100 * planned.errors_in(of_sample.key(0, 0) or "").map_row,
                           equal_nan=True)  # fmt: skip
     assert "normal" in of_sample.read(0, 0)
 

@@ -58,13 +58,13 @@ def rows_of(count: int, formats: tuple[str, ...] = ("nf4", "int4")) -> ReportRow
 
 @pytest.fixture
 def report(qtbot: Any) -> ReportTable:
-    made = ReportTable()
-    qtbot.addWidget(made)
-    made.resize(700, 300)
-    made.set_report(rows_of(60), LABELS)
-    made.set_format("nf4")
-    made.show()
-    return made
+    table = ReportTable()
+    qtbot.addWidget(table)
+    table.resize(700, 300)
+    table.set_report(rows_of(60), LABELS)
+    table.set_format("nf4")
+    table.show()
+    return table
 
 
 def names(report: ReportTable) -> list[str]:
@@ -76,7 +76,7 @@ def selected(report: ReportTable) -> list[str]:
 
 
 def column(report: ReportTable, name: str) -> int:
-    return next(at for at, found in enumerate(report.table.model.columns) if found.name == name)
+    return next(index for index, each in enumerate(report.table.model.columns) if each.name == name)
 
 
 def test_that_without_a_report_it_says_what_to_open(qtbot: Any) -> None:
@@ -97,13 +97,13 @@ def test_that_numbers_are_written_with_their_units_and_exact_in_the_read_out(rep
 def test_that_a_bar_shows_the_share_of_the_largest_number_whatever_the_filter(report: ReportTable) -> None:
     largest = max(row(index).snr_db for index in range(60))
     report.filter.setText("layer 0")
-    bars = [report.table.model.index(at, column(report, "snr_db")).data(BAR_ROLE) for at in range(3)]
+    bars = [report.table.model.index(place, column(report, "snr_db")).data(BAR_ROLE) for place in range(3)]
     assert bars == [row(index).snr_db / largest for index in range(3)]
     assert report.table.model.index(0, column(report, "bytes")).data(BAR_ROLE) is None
 
 
 def test_that_every_column_is_there_in_the_rows_that_a_report_makes() -> None:
-    """An empty tensor has no number at all, which is the hardest to write."""
+    """An empty tensor has no numbers at all, which is the hardest case."""
     empty = StoredTensor("h.3.w", "F32", (0, 4), Shard(Path("a"), 0, 0, ""), 0, 0)
     of_tensors = tensor_rows(empty, WeightSums(), {"nf4": FormatErrors()})
     of_layers = layer_rows([row(0, snr_db=None, signal_power=0.0, error_power=0.0), row(5)])
@@ -112,10 +112,10 @@ def test_that_every_column_is_there_in_the_rows_that_a_report_makes() -> None:
         (of_tensors, of_layers, skipped_rows([empty])),
         strict=True,
     ):
-        for found in rows:
-            texts = [each.text(found) for each in shown]
+        for each_row in rows:
+            texts = [each.text(each_row) for each in shown]
             assert all(texts[:2])
-            assert all(each.exact(found) is not None for each in shown)
+            assert all(each.exact(each_row) is not None for each in shown)
 
 
 def test_that_what_was_not_obtained_is_a_dash(report: ReportTable) -> None:
@@ -126,10 +126,10 @@ def test_that_what_was_not_obtained_is_a_dash(report: ReportTable) -> None:
 
 @given(st.lists(st.one_of(st.none(), st.floats(-20, 60)), max_size=30), st.booleans())
 def test_that_sorting_is_by_number_and_what_has_none_comes_last(values: list[float | None], descending: bool) -> None:
-    by_snr = next(found for found in TENSOR_COLUMNS if found.name == "snr_db")
-    found = [shown.snr_db for shown in by_snr.in_order([row(0, snr_db=value) for value in values], descending)]
+    by_snr = next(each for each in TENSOR_COLUMNS if each.name == "snr_db")
+    in_order = [shown.snr_db for shown in by_snr.in_order([row(0, snr_db=value) for value in values], descending)]
     present = sorted((value for value in values if value is not None), reverse=descending)
-    assert found == present + [None] * values.count(None)
+    assert in_order == present + [None] * values.count(None)
 
 
 def test_that_layer_two_comes_before_layer_ten() -> None:
@@ -139,8 +139,8 @@ def test_that_layer_two_comes_before_layer_ten() -> None:
 def test_that_a_header_sorts_and_a_selection_goes_with_its_row(report: ReportTable) -> None:
     report.select_tensor("model.layers.3.mlp.up_proj.weight")
     report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.AscendingOrder)
-    found = [shown.snr_db for shown in report.table.rows]
-    assert found == sorted(found)
+    snr = [shown.snr_db for shown in report.table.rows]
+    assert snr == sorted(snr)
     assert selected(report) == ["model.layers.3.mlp.up_proj.weight"]
     report.table.view.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
     assert names(report) == [row(index).tensor for index in range(60)]
@@ -198,7 +198,7 @@ def test_that_a_tensor_selected_before_it_is_measured_is_shown_when_it_is(report
 def test_that_a_growing_report_keeps_selection_order_and_place(report: ReportTable) -> None:
     report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.DescendingOrder)
     report.filter.setText("proj")
-    wanted = names(report)[20:23]
+    expected = names(report)[20:23]
     report.table.view.select(20)
     report.table.view.verticalScrollBar().setValue(11 * 22 + 5)
     report.table.view.horizontalScrollBar().setValue(30)
@@ -207,11 +207,11 @@ def test_that_a_growing_report_keeps_selection_order_and_place(report: ReportTab
     report.set_report(rows_of(90), LABELS)
     top = report.table.view.indexAt(report.table.view.viewport().rect().topLeft())
     assert (report.table.rows[top.row()].tensor, report.table.view.visualRect(top).top()) == (name, offset)
-    assert selected(report) == wanted[:1]
+    assert selected(report) == expected[:1]
     assert report.table.view.horizontalScrollBar().value() == 30
-    found = [shown.snr_db for shown in report.table.rows]
-    assert found == sorted(found, reverse=True)
-    assert len(found) == 60
+    snr = [shown.snr_db for shown in report.table.rows]
+    assert snr == sorted(snr, reverse=True)
+    assert len(snr) == 60
 
 
 def test_that_ten_thousand_rows_per_second_do_not_hold_the_window_up(report: ReportTable) -> None:
@@ -282,9 +282,9 @@ def test_that_each_view_shows_its_rows(report: ReportTable) -> None:
     assert [shown.layer for shown in report.table.rows] == list(range(20))
     assert report.count.text() == "20 of 20 layers"
     report.show_view(2)
-    found = [shown.snr_db for shown in report.table.rows]
-    assert found == sorted(found)
-    assert len(found) == 20
+    snr = [shown.snr_db for shown in report.table.rows]
+    assert snr == sorted(snr)
+    assert len(snr) == 20
     report.show_view(3)
     assert names(report) == ["rotary.inv_freq"]
     report.set_report(replace(rows_of(3), skipped=()), LABELS)
@@ -319,19 +319,19 @@ def test_that_an_export_is_written_beside_the_window(
         path.write_text(path.suffix, encoding="utf-8")
 
     report.set_report(rows_of(3), LABELS, write)
-    asked: list[tuple[str, bool]] = []
+    answers: list[tuple[str, bool]] = []
 
     def answer(dialog: QFileDialog) -> None:
-        """A person types a name without an ending and agrees: what the dialog itself makes of it."""
+        """The user types a name without an ending and accepts: the dialog completes it."""
         path = str(tmp_path / f"mine.{dialog.defaultSuffix()}")
-        asked.append((path, dialog.testOption(QFileDialog.Option.DontConfirmOverwrite)))
+        answers.append((path, dialog.testOption(QFileDialog.Option.DontConfirmOverwrite)))
         dialog.fileSelected.emit(path)
 
     monkeypatch.setattr(QFileDialog, "open", answer)
     for action in report.export.menu().actions()[:3]:
         with qtbot.waitSignal(report.export.saved) as caught:
             action.trigger()
-        assert asked[-1] == (str(tmp_path / caught.args[0]), False)  # the name that is asked about is the one written
+        assert answers[-1] == (str(tmp_path / caught.args[0]), False)  # the dialog asks about the name that is written
         assert (tmp_path / caught.args[0]).read_text() == Path(caught.args[0]).suffix
         assert caught.args[0] in report.count.text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "mine.json", "mine.md"]

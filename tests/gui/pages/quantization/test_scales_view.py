@@ -26,12 +26,12 @@ SCALES = NestedScales(
 
 @pytest.fixture
 def plot(qtbot: Any) -> ScalesView:
-    made = ScalesView()
-    qtbot.addWidget(made)
-    made.resize(420, 280)
-    made.set_scales(SCALES)
-    made.show()
-    return made
+    view = ScalesView()
+    qtbot.addWidget(view)
+    view.resize(420, 280)
+    view.set_scales(SCALES)
+    view.show()
+    return view
 
 
 def charts_shown(plot: ScalesView) -> list[bool]:

@@ -32,7 +32,7 @@ class FlashAttentionParams(Params):
         minimum=0,
         maximum=65536,
         scale="log2",
-        label=tr("Key length (0: same as N)"),
+        label=tr("Key length (0: same)"),
         unit="tokens",
         help=tr("Number of key and value tokens. 0: the sequence length."),
         group=tr("Shape"),

@@ -139,7 +139,7 @@ class SoftmaxState(Figure):
             iteration = min(max(0, round(x)), state.iterations - 1)
             norm = format_quantity(float(state.accumulator_norm[iteration]), digits=5)
             where = tr("row {row:,} after KV tile {tile}", row=state.row, tile=iteration)
-            return f"{where}\n{tr('‖accumulator‖ = {value}', value=norm)}"
+            return "\n".join(map(str, (where, tr("‖accumulator‖ = {value}", value=norm))))
         return None
 
     def restyle(self, theme: Theme) -> None:

@@ -92,9 +92,11 @@ class _Bars(Canvas):
             if self._bar(index).contains(position):
                 free = sram_bytes(max(0, store.capacity_bytes - store.used_bytes))
                 capacity = sram_bytes(store.capacity_bytes)
-                title = tr("{memory} of one SM", memory=store.name)
-                text = f"{title}\n{tr('{free} free of {capacity}', free=free, capacity=capacity)}"
-                self._figure.tip.show_at(self.mapTo(self._figure, position.toPoint()), text)
+                lines = [
+                    str(tr("{memory} of one SM", memory=store.name)),
+                    str(tr("{free} free of {capacity}", free=free, capacity=capacity)),
+                ]
+                self._figure.tip.show_at(self.mapTo(self._figure, position.toPoint()), "\n".join(lines))
                 return
         self._figure.tip.hide()
 
@@ -117,6 +119,8 @@ class _Bars(Canvas):
         over = store.used_bytes > store.capacity_bytes
         painter.setPen(QColor(theme.bad if over else theme.muted))
         used, capacity = sram_bytes(store.used_bytes), sram_bytes(store.capacity_bytes)
+        if used.split()[-1] == capacity.split()[-1]:
+            used = used.split()[0]  # one unit is enough where there is little room
         usage = painter.fontMetrics().elidedText(
             str(tr("{used} of {capacity}", used=used, capacity=capacity)),
             Qt.TextElideMode.ElideRight,

@@ -147,7 +147,8 @@ def prompt_at_the_embedding_v2_at_every_layer(result: FineTuningResult) -> Findi
     all_layers = [f"layer.{layer}.prefix" for layer in sorted({p.layer for p in result.places if p.layer >= 0})]
     all_learn = _has_gradients(result, _PROMPT, prompt) and _has_gradients(result, _V2, v2)
     places = tr(
-        "Prompt tuning trains {prompt}; P-tuning v2 trains {v2}. The model has {layers} layers ({provenance}).",
+        "Trained places: {prompt} with prompt tuning; {v2} with P-tuning v2. The model has {layers} layers "
+        "({provenance}).",
         prompt=_listed_places(prompt),
         v2=_listed_places(v2),
         layers=len(all_layers),
@@ -166,8 +167,8 @@ def one_method_with_two_names(result: FineTuningResult) -> Finding:
     if prompt is None or v2 is None or first is None or second is None:
         return not_tested(_PROMPT, _V2)
     evidence = tr(
-        "With the same number of virtual tokens, prompt tuning trains {prompt_parameters:,} parameters in {prompt}; "
-        "P-tuning v2 trains {v2_parameters:,} in {v2} ({provenance}).",
+        "With the same number of virtual tokens, prompt tuning trains {prompt_parameters:,} parameters (at {prompt}); "
+        "P-tuning v2 trains {v2_parameters:,} (at {v2}; {provenance}).",
         prompt_parameters=first.trainable_parameters,
         prompt=_listed_places(prompt),
         v2_parameters=second.trainable_parameters,

@@ -35,7 +35,7 @@ def important_get_more(result: LoraResult) -> Finding:
     (least, least_name), (most, most_name) = (pick(ranks, key=itemgetter(0)) for pick in (min, max))
     evidence = tr(
         "Over {matrices} matrices, the Spearman correlation of final rank and importance is {correlation:.2f} "
-        "({provenance}). The ranks range from {least} triplets in {least_name} to {most} in {most_name}.",
+        "({provenance}). The ranks range from {least} in {least_name} to {most} in {most_name}.",
         matrices=len(ranks),
         correlation=correlation,
         provenance=provenance(result, "rank.correlation"),

@@ -116,7 +116,7 @@ def trains_few(result: LoraResult) -> Finding:
     evidence = tr(
         "With rank {rank}, PEFT trains {trainable}, or {share} of this model's parameters ({provenance}). In GPT-3 "
         "175B, rank {paper_rank} on {kinds} would train {paper_share:.2g}% (modelled). The smaller the matrices, the "
-        "larger the share: r (in + out) of in x out.",
+        "larger the share: r (in + out) of in x out parameters.",
         rank=result.params.target_r,
         trainable=quantity(result, "lora.trainable"),
         share=quantity(result, "lora.share"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -14,8 +13,9 @@ from core.contracts.errors import InvalidParams
 from core.contracts.events import Event
 from core.contracts.params import Params, choice, number, switch
 from core.contracts.result import Provenance, Result
-from core.contracts.text import EMPTY, tr, verbatim
+from core.contracts.text import EMPTY, as_text, tr, verbatim
 from core.contracts.topic import Topic
+from core.engine.state import EngineState, Phase
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.page import Page
 from gui.page.state import PageState
@@ -131,7 +131,7 @@ class FakeEngine:
     """The engine's interface with nothing behind it."""
 
     def __init__(self) -> None:
-        self.state: Any = SimpleNamespace(phase="starting", detail="", device="")
+        self.state: Any = EngineState(Phase.STARTING)
         self.runs: list[FakeRun] = []
         self.started = self.closed = False
         self._callbacks: list[Any] = []
@@ -143,7 +143,7 @@ class FakeEngine:
         self._callbacks.append(callback)
 
     def tell(self, phase: str, detail: str = "", device: str = "") -> None:
-        self.state = SimpleNamespace(phase=phase, detail=detail, device=device)
+        self.state = EngineState(Phase(phase), as_text(detail), device)
         for callback in self._callbacks:
             callback(self.state)
 

@@ -23,12 +23,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # A window with the real topics, whose engine starts no process; it prints what has been imported.
 SCRIPT = """
-import sys, types
+import sys
 from PySide6.QtCore import QTimer
+from core.engine.state import EngineState, Phase
 from gui.window import app
 
 class Engine:
-    state = types.SimpleNamespace(phase="ready", detail="", device="cpu")
+    state = EngineState(Phase.READY, device="cpu")
     def start(self): QTimer.singleShot({after_ms}, {then})
     def on_state(self, callback): pass
     def close(self): print("closed")

@@ -275,6 +275,11 @@ def translated(messages: list[Message]) -> Iterator[Message]:
     return (message for message in messages if all(translations(message)))
 
 
+def test_that_no_percent_sign_looks_like_a_placeholder(messages: list[Message]) -> None:
+    """Babel takes the '% o' of '3% of' for one, and then `make messages` fails: use a value such as {share:.1%}."""
+    report("percentage outside of a value", (f"{message.id}" for message in messages if message.python_format))
+
+
 def test_that_translations_are_chinese(messages: list[Message]) -> None:
     report(
         "translation in English",

@@ -189,24 +189,30 @@ def v2_trains_a_tenth_to_three_percent(result: FineTuningResult) -> Finding:
     per_token, share = trained / length, trained / base
     shortest, longest = int(np.ceil(_MIN_SHARE * base / per_token)), int(_MAX_SHARE * base / per_token)
     parameters = tr(
-        "{tokens} virtual tokens have {trained:,} parameters ({provenance}): {share:.2f}% of this model's own "
-        "{base:,.0f}, or {table_share:.2f}% of the {total:,.0f} that include the prefix, as in the table.",
+        "{tokens} virtual tokens have {trained:,} parameters ({provenance}): {share:.2%} of this model's own "
+        "{base:,.0f}, or {table_share:.2%} of the {total:,.0f} that include the prefix, as in the table.",
         tokens=length,
         trained=trained,
         provenance=result.measured.label,
-        share=100 * share,
+        share=share,
         base=base,
-        table_share=100 * trained / (base + trained),
+        table_share=trained / (base + trained),
         total=base + trained,
     )
     lengths = (
         tr(
-            "{shortest} to {longest} tokens are within 0.1% to 3% of the model's own parameters.",
+            "{shortest} to {longest} tokens are within {low:.1%} to {high:.0%} of the model's own parameters.",
             shortest=shortest,
             longest=longest,
+            low=_MIN_SHARE,
+            high=_MAX_SHARE,
         )
         if shortest <= longest
-        else tr("No number of tokens is within 0.1% to 3% of the model's own parameters.")
+        else tr(
+            "No number of tokens is within {low:.1%} to {high:.0%} of the model's own parameters.",
+            low=_MIN_SHARE,
+            high=_MAX_SHARE,
+        )
     )
     inside = _MIN_SHARE <= share <= _MAX_SHARE
     return Finding(Verdict.HOLDS_WITH_LIMIT if inside else Verdict.DOES_NOT_HOLD, sentences(parameters, lengths))
@@ -326,7 +332,9 @@ CLAIMS = (
     Claim(
         id="p-tuning-v2-share",
         statement=tr(
-            "P-tuning v2 trains only 0.1% to 3% of the model's parameters.",
+            "P-tuning v2 trains only {low:.1%} to {high:.0%} of the model's parameters.",
+            low=_MIN_SHARE,
+            high=_MAX_SHARE,
         ),
         source=verbatim(LIU_V2),
         test=v2_trains_a_tenth_to_three_percent,

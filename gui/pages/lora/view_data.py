@@ -168,12 +168,13 @@ def spectrum_title(matrix: AdaptedMatrix) -> Text:
     """The matrix, and how much energy of its full update LoRA's rank can hold."""
     if matrix.energy_in_rank is None:
         return matrix.title
+    share = f"{100 * matrix.energy_in_rank:.3g}%"
     return tr_plural(
-        "{matrix}, full update: {share:.3g}% of the energy in the first singular value",
-        "{matrix}, full update: {share:.3g}% of the energy in the first {count} singular values",
+        "{matrix}, full update: {share} of the energy in the first singular value",
+        "{matrix}, full update: {share} of the energy in the first {count} singular values",
         count=matrix.lora_rank,
         matrix=matrix.title,
-        share=100 * matrix.energy_in_rank,
+        share=share,
     )
 
 

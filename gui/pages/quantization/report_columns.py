@@ -54,7 +54,7 @@ def _count(value: float) -> str:
 
 
 def _shape(value: str) -> str:
-    return value.replace(" x ", " × ")
+    return str(tr("scalar")) if value == "scalar" else value.replace(" x ", " × ")
 
 
 def _source(value: str) -> str:

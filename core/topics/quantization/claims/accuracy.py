@@ -72,7 +72,7 @@ def best_on_anything(result: QuantizationResult) -> Finding:
     )
     if not lost:
         none_nearer = tr(
-            "No other 4-bit format is nearer in any of the tested cases ({provenance}).",
+            "No other 4-bit format is nearer to the weights than NF4 in any tested case ({provenance}).",
             provenance=Provenance.MEASURED_CPU.label,
         )
         return Finding(Verdict.HOLDS, none_nearer)
@@ -81,7 +81,7 @@ def best_on_anything(result: QuantizationResult) -> Finding:
     lead, distribution, rival, size = lost[-1]
     evidence = sentences(
         tr(
-            "In {beaten} of {cases} cases another 4-bit format is nearer ({provenance}).",
+            "In {beaten} of {cases} cases another 4-bit format is nearer to the weights than NF4 ({provenance}).",
             beaten=beaten,
             cases=cases,
             provenance=Provenance.MEASURED_CPU.label,
@@ -153,7 +153,7 @@ ACCURACY_CLAIMS = (
             "NF4 is the best 4-bit format, whatever the weights and the block size.",
         ),
         source=tr(
-            "Often taught. {paper}, section 3, claims that NF4 is optimal only for normally distributed weights",
+            "Often taught; corrected by {paper}, section 3, which claims optimality only for normally distributed weights",
             paper=QLORA,
         ),
         test=best_on_anything,

@@ -36,7 +36,7 @@ def in_the_order_of_the_paper(result: QuantizationResult) -> Finding:
         )
     differences = {name: _differences(result, name) for name in models}
     evidence = [
-        tr("Perplexity, worst first ({provenance}):", provenance=Provenance.MEASURED_CPU.label),
+        tr("Perplexity, worst format first ({provenance}).", provenance=Provenance.MEASURED_CPU.label),
         *(_perplexities(name, rows, differences[name]) for name, rows in models.items()),
         tr(
             "The paper reports, for models of 125M to 13B parameters: {perplexities}.",
@@ -91,7 +91,11 @@ def _differences(result: QuantizationResult, model: str) -> Differences:
 def _perplexities(model: str, rows: dict[str, OutputLoss], differences: Differences) -> Text:
     order = sorted(_PAPER, key=lambda format_id: -(rows[format_id].loss or 0.0))
     perplexities = {format_id: f"{_perplexity(rows[format_id]):.4f}" for format_id in order}
-    leads = {rival: f"{differences[rival, 'nf4']:.1f}" for rival in _PAPER if rival != "nf4"}
+    leads = listed(
+        tr("{lead:.1f} over {format}", lead=differences[rival, "nf4"], format=FORMAT_LABELS[rival])
+        for rival in _PAPER
+        if rival != "nf4"
+    )
     reference = rows[REFERENCE]
     return sentences(
         tr(
@@ -101,7 +105,7 @@ def _perplexities(model: str, rows: dict[str, OutputLoss], differences: Differen
             reference=_perplexity(reference),
             tokens=reference.tokens,
         ),
-        tr("In standard errors, NF4 leads by {leads}.", leads=_listed(leads)),
+        tr("The lead of NF4 in standard errors is {leads}.", leads=leads),
     )
 
 

@@ -153,7 +153,8 @@ ACCURACY_CLAIMS = (
             "NF4 is the best 4-bit format, whatever the weights and the block size.",
         ),
         source=tr(
-            "Often taught; corrected by {paper}, section 3, which claims optimality only for normally distributed weights",
+            "Often taught; corrected by {paper}, section 3, which claims optimality only for normally distributed "
+            "weights",
             paper=QLORA,
         ),
         test=best_on_anything,

@@ -36,7 +36,6 @@ def in_the_order_of_the_paper(result: QuantizationResult) -> Finding:
         )
     differences = {name: _differences(result, name) for name in models}
     evidence = [
-        tr("Perplexity, worst format first ({provenance}).", provenance=Provenance.MEASURED_CPU.label),
         *(_perplexities(name, rows, differences[name]) for name, rows in models.items()),
         tr(
             "The paper reports, for models of 125M to 13B parameters: {perplexities}.",
@@ -99,11 +98,13 @@ def _perplexities(model: str, rows: dict[str, OutputLoss], differences: Differen
     reference = rows[REFERENCE]
     return sentences(
         tr(
-            "{model}: {perplexities}, unquantized {reference:.4f}, on {tokens:,} tokens.",
+            "Perplexity ({model}, {tokens:,} tokens), worst format first: {perplexities}; unquantized {reference:.4f} "
+            "({provenance}).",
             model=model_label(model),
             perplexities=_listed(perplexities),
             reference=_perplexity(reference),
             tokens=reference.tokens,
+            provenance=Provenance.MEASURED_CPU.label,
         ),
         tr("The lead of NF4 in standard errors is {leads}.", leads=leads),
     )

@@ -1,4 +1,4 @@
-"""Masks to test with: the usual ones, random ones, and what each says, cell by cell, from its definition."""
+"""Masks to test with: the usual ones, random ones, and what each holds, cell by cell, from its definition."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -52,16 +52,16 @@ PRESETS: dict[str, Callable[[int, int], MaskDescription]] = {
 }
 
 
-def says(one: Term, b: int, i: int, j: int, offset: int) -> bool:
-    """The definitions, one cell at a time."""
+def holds(term: Term, b: int, i: int, j: int, offset: int) -> bool:
+    """The definitions, term cell at a time."""
 
     def at(values: torch.Tensor, *place: int) -> int:
         return int(values[(min(b, values.shape[0] - 1), *place)])
 
     def limit() -> int:
-        return at(one.value) if isinstance(one.value, torch.Tensor) else int(one.value or 0)
+        return at(term.value) if isinstance(term.value, torch.Tensor) else int(term.value or 0)
 
-    match one.kind:
+    match term.kind:
         case TermKind.CAUSAL:
             return j <= i + offset
         case TermKind.WINDOW:
@@ -70,17 +70,17 @@ def says(one: Term, b: int, i: int, j: int, offset: int) -> bool:
             return j < limit()
         case TermKind.QUERIES_BEFORE:
             return i < limit()
-    assert one.q_ids is not None
-    assert one.kv_ids is not None
-    query, key = at(one.q_ids, i), at(one.kv_ids, j)
-    return query == key if one.kind is TermKind.SAME_IDS else key <= query
+    assert term.q_ids is not None
+    assert term.kv_ids is not None
+    query, key = at(term.q_ids, i), at(term.kv_ids, j)
+    return query == key if term.kind is TermKind.SAME_IDS else key <= query
 
 
 def by_definition(mask: MaskDescription, query_len: int, key_len: int) -> NDArray[np.bool_]:
     """Bool [sequences, query_len, key_len]."""
     out = np.zeros((mask.sequences, query_len, key_len), dtype=bool)
     for b, i, j in np.ndindex(out.shape):
-        row = sum(says(one, b, i, j, key_len - query_len) << k for k, one in enumerate(mask.terms))
+        row = sum(holds(one, b, i, j, key_len - query_len) << k for k, one in enumerate(mask.terms))
         out[b, i, j] = bool(mask.table >> row & 1)
     return out
 

@@ -23,7 +23,7 @@ def tensor(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         (tensor(1, 2, 8, 32), tensor(1, 2, 8, 32).to("meta"), tensor(1, 2, 8, 32), "on one device"),
     ],
 )
-def test_that_inputs_that_do_not_fit_get_one_sentence(
+def test_that_inputs_that_do_not_match_give_one_sentence(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, sentence: str
 ) -> None:
     with pytest.raises(InvalidInputs, match=sentence):
@@ -44,7 +44,7 @@ def test_that_inputs_that_do_not_fit_get_one_sentence(
         (Impl.SDPA_EFFICIENT, {}, Unavailable, "sdpa-efficient needs a CUDA GPU"),
     ],
 )
-def test_that_options_that_cannot_be_get_one_sentence(
+def test_that_invalid_options_give_one_sentence(
     impl: Impl, options: dict[str, object], error: type[Exception], sentence: str
 ) -> None:
     q = tensor(1, 2, 8, 32)

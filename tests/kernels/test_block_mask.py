@@ -11,7 +11,9 @@ from kernels.errors import InvalidInputs
 from tests.kernels.mask_cases import BLOCKS, LENGTHS, PRESETS, by_definition, causal, cut, descriptions, packed
 
 
-def made(mask: MaskDescription, query_len: int, key_len: int, block_q: int, block_kv: int, batch: int) -> BlockMask:
+def make_block_mask(
+    mask: MaskDescription, query_len: int, key_len: int, block_q: int, block_kv: int, batch: int
+) -> BlockMask:
     return block_mask(mask, batch=batch, query_len=query_len, key_len=key_len, block_q=block_q, block_kv=block_kv)
 
 
@@ -33,7 +35,7 @@ def test_that_classes_are_exact_and_lists_hold_each_tile_once(
     mask = data.draw(descriptions(query_len, key_len, batch, most_terms=4))
     expected = brute_force(by_definition(mask, query_len, key_len), block_q, block_kv)
 
-    blocks = made(mask, query_len, key_len, block_q, block_kv, batch)
+    blocks = make_block_mask(mask, query_len, key_len, block_q, block_kv, batch)
 
     np.testing.assert_array_equal(np.broadcast_to(blocks.classes.numpy(), expected.shape), expected)
     np.testing.assert_array_equal(listed(blocks), blocks.classes.numpy())
@@ -100,7 +102,7 @@ def test_that_classes_are_those_of_flex_attention(preset: str, lengths: tuple[in
     mask = PRESETS[preset](*lengths)
     theirs = flex_block_mask(mask, query_len=lengths[0], key_len=lengths[1], block_q=32, block_kv=64)
 
-    ours = made(mask, *lengths, 32, 64, batch=2)
+    ours = make_block_mask(mask, *lengths, 32, 64, batch=2)
 
     np.testing.assert_array_equal(ours.classes.numpy(), classes_of(theirs, tuple(ours.classes.shape)))
 
@@ -110,8 +112,8 @@ def test_that_a_mask_that_all_sequences_share_is_stored_once() -> None:
     ids = cut(64).repeat(3, 1)
     mask = term(TermKind.KEYS_BEFORE, alike) & term(TermKind.SAME_IDS, q_ids=ids, kv_ids=ids)
 
-    shared = made(mask, 64, 64, 16, 16, batch=3)
-    unlike = made(term(TermKind.KEYS_BEFORE, torch.tensor([40, 40, 39])), 64, 64, 16, 16, batch=3)
+    shared = make_block_mask(mask, 64, 64, 16, 16, batch=3)
+    unlike = make_block_mask(term(TermKind.KEYS_BEFORE, torch.tensor([40, 40, 39])), 64, 64, 16, 16, batch=3)
 
     assert shared.sequences == shared.packed.q_ids.shape[0] == 1
     assert unlike.sequences == unlike.packed.limits.shape[0] == 3
@@ -140,8 +142,8 @@ def test_that_a_mask_of_8192_is_classified_a_few_cells_at_a_time(monkeypatch: py
 def test_that_ids_beyond_32_bits_and_batches_that_differ_are_refused() -> None:
     huge = torch.full((1, 8), 1 << 40)
     with pytest.raises(InvalidInputs, match="fit in 32 bits"):
-        made(term(TermKind.SAME_IDS, q_ids=huge, kv_ids=huge), 8, 8, 16, 16, batch=1)
+        make_block_mask(term(TermKind.SAME_IDS, q_ids=huge, kv_ids=huge), 8, 8, 16, 16, batch=1)
     with pytest.raises(InvalidInputs, match="describes 2 sequences, but the batch has 3"):
-        made(term(TermKind.KEYS_BEFORE, torch.tensor([1, 2])), 8, 8, 16, 16, batch=3)
+        make_block_mask(term(TermKind.KEYS_BEFORE, torch.tensor([1, 2])), 8, 8, 16, 16, batch=3)
     with pytest.raises(InvalidInputs, match="at least 1"):
-        made(causal(), 0, 8, 16, 16, batch=1)
+        make_block_mask(causal(), 0, 8, 16, 16, batch=1)

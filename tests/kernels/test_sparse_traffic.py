@@ -1,4 +1,4 @@
-"""What the block-sparse kernel touches, from its trace: the tiles of its lists, and the mask in partial ones only."""
+"""The accesses of the block-sparse kernel, from its trace: the listed tiles, and the mask only in partial ones."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Random masks over random layouts, and what they are by definition."""
+"""Random masks over random layouts, and their cells by definition."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ layouts = st.one_of(sides().map(Layout.self_attention), st.builds(Layout, sides(
 
 
 def by_definition(mask: Mask, layout: Layout) -> NDArray[np.bool_]:
-    """The whole matrix, cell by cell in Python, without anything of core.masks but the tree."""
+    """The whole matrix, cell by cell in Python, using only the tree of core.masks."""
     return np.array(
         [[_cell(mask, layout, i, j) for j in range(layout.key_len)] for i in range(layout.query_len)], dtype=bool
     )
@@ -67,10 +67,10 @@ def _cell(mask: Mask, layout: Layout, i: int, j: int) -> bool:
     position = i + layout.key_len - layout.query_len
     queries, keys = layout.queries, layout.keys
     match mask:
-        case And(some):
-            return all(_cell(term, layout, i, j) for term in some)
-        case Or(some):
-            return any(_cell(term, layout, i, j) for term in some)
+        case And(terms):
+            return all(_cell(term, layout, i, j) for term in terms)
+        case Or(terms):
+            return any(_cell(term, layout, i, j) for term in terms)
         case Not(term):
             return not _cell(term, layout, i, j)
         case Causal():

@@ -1,4 +1,4 @@
-"""Edits of a composition: what a chip is made to do gives the expression that one would write."""
+"""Edits of an expression: each chip action gives the expression that one would write by hand."""
 
 from __future__ import annotations
 

@@ -17,14 +17,14 @@ from core.masks.symmetry import symmetry
 from tests.masks.compositions import layouts, masks
 
 
-def value(mask: Mask, says: dict[Term, bool]) -> bool:
+def value(mask: Mask, values_of_terms: dict[Term, bool]) -> bool:
     """The composition as a truth function of its terms."""
     if isinstance(mask, Not):
-        return not value(mask.term, says)
+        return not value(mask.term, values_of_terms)
     if isinstance(mask, Joined):
-        return (all if isinstance(mask, And) else any)(value(term, says) for term in mask.terms)
+        return (all if isinstance(mask, And) else any)(value(term, values_of_terms) for term in mask.terms)
     assert isinstance(mask, Term)
-    return says[mask]
+    return values_of_terms[mask]
 
 
 @given(masks, layouts, st.data())
@@ -38,8 +38,8 @@ def test_that_the_terms_named_settle_the_cell_whatever_the_others_say(
     others = [term for term in terms_of(mask) if term not in dict(explanation.terms)][:6]
     rest = dict.fromkeys(terms_of(mask), False)
     for values in itertools.product((False, True), repeat=len(others)):
-        says = {**rest, **dict(zip(others, values, strict=True)), **dict(explanation.terms)}
-        assert value(mask, says) == explanation.visible
+        values_of_terms = {**rest, **dict(zip(others, values, strict=True)), **dict(explanation.terms)}
+        assert value(mask, values_of_terms) == explanation.visible
 
 
 def test_that_the_reason_is_a_sentence_with_the_fewest_terms() -> None:

@@ -12,7 +12,7 @@ from core.masks.lowering import MAX_TERMS, KernelTerm, counted_terms, lowered
 from tests.masks.compositions import layouts, masks, sides
 
 
-def says(term: KernelTerm, batch: int, i: NDArray[np.int64], j: NDArray[np.int64], offset: int) -> NDArray[np.bool_]:
+def holds(term: KernelTerm, batch: int, i: NDArray[np.int64], j: NDArray[np.int64], offset: int) -> NDArray[np.bool_]:
     match term.kind:
         case "CAUSAL":
             return j <= i + offset
@@ -37,7 +37,7 @@ def assert_form_equals(mask: Mask, sequences: tuple[Layout, ...]) -> None:
         i, j = np.arange(layout.query_len)[:, None], np.arange(layout.key_len)[None, :]
         index = np.zeros((layout.query_len, layout.key_len), dtype=np.int64)
         for bit, term in enumerate(lowering.terms):
-            index += says(term, batch, i, j, layout.offset).astype(np.int64) << bit
+            index += holds(term, batch, i, j, layout.offset).astype(np.int64) << bit
         table = np.array([lowering.table >> row & 1 for row in range(1 << len(lowering.terms))], dtype=bool)
         np.testing.assert_array_equal(table[index], visible_matrix(mask, layout))
 

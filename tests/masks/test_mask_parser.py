@@ -1,4 +1,4 @@
-"""The expression language: what is written, what comes back, and what is said when it cannot be read."""
+"""The expression language: parsing, printing, and the errors for invalid input."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_that_words_do_for_signs_and_capitals_do_not_matter() -> None:
         (" & ".join(["causal"] * 100), 576, r"more than 64 terms"),
     ],
 )
-def test_that_what_cannot_be_read_is_one_sentence_with_its_place(text: str, position: int, sentence: str) -> None:
+def test_that_invalid_text_gives_one_sentence_with_the_position(text: str, position: int, sentence: str) -> None:
     with pytest.raises(MaskSyntaxError, match=sentence) as caught:
         parse(text)
     assert caught.value.position == position

@@ -1,4 +1,4 @@
-"""The emitted source, executed: it must make our matrix."""
+"""The emitted source, executed: it must give the same matrix."""
 
 from __future__ import annotations
 

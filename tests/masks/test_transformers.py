@@ -96,9 +96,9 @@ def _turns(planned: Plan) -> Any:
 def test_that_a_preset_is_the_mask_that_transformers_makes(preset: str, theirs: Callable[[Plan], Any]) -> None:
     planned, ours = _preset(preset)
     assert 0 < ours.sum() < ours.size
-    made = theirs(planned)
-    assert made.dtype == torch.bool
-    np.testing.assert_array_equal(made.expand(ours.shape).numpy(), ours)
+    reference = theirs(planned)
+    assert reference.dtype == torch.bool
+    np.testing.assert_array_equal(reference.expand(ours.shape).numpy(), ours)
 
 
 @pytest.mark.parametrize(("preset", "model"), [("bert-padding", "Bert"), ("mistral-window", "Mistral")])

@@ -1,4 +1,4 @@
-"""Every claim can hold and can fail: the predicates are fed results that say the opposite."""
+"""Every claim can hold and can fail: the predicates get results that show the opposite."""
 
 from __future__ import annotations
 

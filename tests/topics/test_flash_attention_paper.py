@@ -1,4 +1,4 @@
-"""The paper's Figure 2 rebuilt from formulas, and how far off."""
+"""The paper's Figure 2 rebuilt from formulas, and its deviation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_that_published_times_respect_the_roofline() -> None:
         assert figure.modelled < figure.published
 
 
-def test_that_every_alternative_says_its_assumption_and_lies_further_off() -> None:
+def test_that_every_alternative_states_its_assumption_and_deviates_more() -> None:
     model = paper_model()
     for other in model.alternatives:
         assert other.assumptions

@@ -21,7 +21,7 @@ Q_BLOCKS, ITERATIONS = 3, 3
 
 
 def launch(programs: tuple[int, ...], truncated: bool = False) -> Launch:
-    """States whose value is that of their program, so that a row tells where it came from."""
+    """States whose values are the program number, so that each row shows its program."""
     ids = np.array(programs, dtype=np.int64)
     row_state = np.broadcast_to(ids[:, None, None], (len(ids), ITERATIONS, 16)).astype(np.float32)
     accumulator = np.broadcast_to(row_state[..., None], (*row_state.shape, 32)).copy()

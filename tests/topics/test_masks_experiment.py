@@ -1,4 +1,4 @@
-"""The experiment from parameters to result, and the claims on what it found."""
+"""The experiment from parameters to result, and the claims on its results."""
 
 from __future__ import annotations
 

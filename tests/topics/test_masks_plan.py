@@ -1,4 +1,4 @@
-"""From parameters to what the page draws: texts, batches, odd input, and what is said of it."""
+"""From parameters to what the page draws: texts, batches, unusual input and the warnings about it."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_that_queries_are_the_last_keys_as_with_a_cache() -> None:
         ({"expression": " & ".join(f"window({n})" for n in range(1, 8))}, "too-many-terms"),
     ],
 )
-def test_that_odd_input_is_shown_with_a_sentence(values: dict[str, object], warning: str) -> None:
+def test_that_unusual_input_is_shown_with_a_warning(values: dict[str, object], warning: str) -> None:
     mask_plan = planned(**values)
     assert warning in warning_ids(mask_plan)
     numbers = [
@@ -163,7 +163,9 @@ def test_that_a_longer_text_yet_is_refused_with_a_sentence() -> None:
         ({"lengths": " ".join(["3"] * 33)}, "lengths", r"33 sequences, and the limit is 32"),
     ],
 )
-def test_that_what_cannot_be_is_one_sentence_at_its_field(values: dict[str, str], field: str, sentence: str) -> None:
+def test_that_invalid_values_give_one_sentence_at_their_field(
+    values: dict[str, str], field: str, sentence: str
+) -> None:
     with pytest.raises(InvalidParams, match=sentence) as caught:
         MasksParams.parse(values)
     assert caught.value.field == field

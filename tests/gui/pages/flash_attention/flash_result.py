@@ -31,22 +31,22 @@ _TENSORS = {"standard": ("Q", "K", "V", "S", "P", "O"), "flash": ("Q", "K", "V",
 
 def flash_result(params: FlashAttentionParams, *, gpu: bool = False, accumulator: bool = True) -> FlashAttentionResult:
     """What the experiment returns for `params`, one head traced; with `gpu` also times and a timeline."""
-    made = plan(params)
+    planned = plan(params)
     standard = [_launch(params, name, _TENSORS["standard"], list(programs)) for name, programs in _standard(params)]
-    flash = _launch(params, "flash_fwd", _TENSORS["flash"], list(_flash(params, made)))
+    flash = _launch(params, "flash_fwd", _TENSORS["flash"], list(_flash(params, planned)))
     return FlashAttentionResult(
         params=params,
         environment=Environment("cuda (test)" if gpu else "cpu", "test"),
         metrics={"flash.S_bytes": Metric(0.0, "bytes", Provenance.TRACED)},
-        schedule=_launch_order(made),
-        softmax=_softmax(params, made, accumulator),
+        schedule=_launch_order(planned),
+        softmax=_softmax(params, planned, accumulator),
         traces={"standard": EncodedTrace.of(standard), "flash": EncodedTrace.of([flash])},
-        timeline=_timeline(made) if gpu else None,
+        timeline=_timeline(planned) if gpu else None,
         traffic=tuple(
             TensorTraffic(
                 row.kernel, f"{row.kernel}_fwd", row.tensor, row.read_bytes, row.written_bytes, row.unique_bytes
             )
-            for row in made.traffic
+            for row in planned.traffic
         ),
         lines=_lines(),
         comparison=_comparison(gpu),
@@ -102,7 +102,7 @@ def _as_stored(row: Any) -> dict[str, Any]:
 def _launch(
     params: FlashAttentionParams, function: str, tensors: tuple[str, ...], programs: list[list[Touch]]
 ) -> Launch:
-    """The touches of each program, in turn; what several programs do alike is one access."""
+    """The touches of each program, in turn; what several programs do in the same way is one access."""
     sizes = _sizes(params, tensors)
     places, address = {}, 4096
     for tensor, size in sizes.items():
@@ -138,24 +138,24 @@ def _launch(
     return Launch(function, FILE, 1, "", "", (len(programs), 1, 1), buffers, tuple(accesses))
 
 
-def _timeline(made: Plan) -> GpuTimeline:
-    rng, params = np.random.default_rng(0), made.params
-    count = made.tiles.shape[0] * params.heads * params.batch
+def _timeline(planned: Plan) -> GpuTimeline:
+    rng, params = np.random.default_rng(0), planned.params
+    count = planned.tiles.shape[0] * params.heads * params.batch
     start = (np.arange(count) // 108) * 12.0 + rng.random(count)
     none = np.zeros(count, np.int32)
     sm = (np.arange(count) % 108).astype(np.int32)
     return GpuTimeline(sm, start, start + 8 + 3 * rng.random(count), q_block=none, head=none, batch=none)
 
 
-def _launch_order(made: Plan) -> np.ndarray:
-    """The plan's schedule from the last Q block to the first, as a causal launch has it, so that it differs."""
-    blocks = sorted(set(made.schedule[:, 0].tolist()), reverse=True)
-    rows = np.concatenate([made.schedule[made.schedule[:, 0] == block] for block in blocks])
+def _launch_order(planned: Plan) -> np.ndarray:
+    """The plan's schedule from the last Q block to the first, as a causal launch runs it, unlike the plan."""
+    blocks = sorted(set(planned.schedule[:, 0].tolist()), reverse=True)
+    rows = np.concatenate([planned.schedule[planned.schedule[:, 0] == block] for block in blocks])
     return np.column_stack([np.arange(len(rows), dtype=np.int32), rows])
 
 
-def _softmax(params: FlashAttentionParams, made: Plan, accumulator: bool) -> SoftmaxStates:
-    shape = (params.seq_len, made.tiles.shape[1])
+def _softmax(params: FlashAttentionParams, planned: Plan, accumulator: bool) -> SoftmaxStates:
+    shape = (params.seq_len, planned.tiles.shape[1])
     maximum, total = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
     acc = np.full((*shape, params.head_dim), np.nan, np.float32)
     for row in range(params.seq_len):
@@ -174,7 +174,7 @@ def _sizes(params: FlashAttentionParams, tensors: tuple[str, ...]) -> dict[str, 
 
 
 def _tile(params: FlashAttentionParams, tensor: str, block: int, rows: int) -> tuple[str, int, int]:
-    """Rows of a tile as a byte range; a tile of S or P takes its rows whole."""
+    """Rows of a tile as a byte range; a tile of S or P covers whole rows."""
     element = 4 if params.dtype == "fp32" else 2
     width = {"S": params.key_len * element, "P": params.key_len * element, "LSE": 4}
     row_bytes = width.get(tensor, params.head_dim * element)
@@ -182,10 +182,10 @@ def _tile(params: FlashAttentionParams, tensor: str, block: int, rows: int) -> t
     return tensor, block * rows * row_bytes, min(length, (block + 1) * rows) * row_bytes
 
 
-def _flash(params: FlashAttentionParams, made: Plan) -> Iterator[list[Touch]]:
-    for q_block in reversed(range(made.tiles.shape[0])):
+def _flash(params: FlashAttentionParams, planned: Plan) -> Iterator[list[Touch]]:
+    for q_block in reversed(range(planned.tiles.shape[0])):
         program = [(*_tile(params, "Q", q_block, params.block_q), False)]
-        for kv_block in np.flatnonzero(made.tiles[q_block]):
+        for kv_block in np.flatnonzero(planned.tiles[q_block]):
             program += [(*_tile(params, tensor, int(kv_block), params.block_kv), False) for tensor in "KV"]
         program += [(*_tile(params, tensor, q_block, params.block_q), True) for tensor in ("O", "LSE")]
         yield program

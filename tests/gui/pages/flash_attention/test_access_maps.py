@@ -31,12 +31,12 @@ def trace(accesses: int, tensors: str, size: int = 1000) -> EncodedTrace:
 
 @pytest.fixture
 def plot(qtbot: Any) -> Iterator[AccessMaps]:
-    made = AccessMaps(KERNELS, "QKVSPO")
-    qtbot.addWidget(made)
-    made.resize(600, 300)
-    made.show()
-    show(made, qtbot, {"standard": trace(400, "QKSPVO"), "flash": trace(100, "QKVO")})
-    yield made
+    maps = AccessMaps(KERNELS, "QKVSPO")
+    qtbot.addWidget(maps)
+    maps.resize(600, 300)
+    maps.show()
+    show(maps, qtbot, {"standard": trace(400, "QKSPVO"), "flash": trace(100, "QKVO")})
+    yield maps
     join_latest_work()
 
 
@@ -62,7 +62,7 @@ def test_that_nothing_traced_asks_for_a_run_or_says_what_the_page_knows(plot: Ac
     assert plot.empty_sentence == "An older version kept this run."
 
 
-def test_that_each_map_has_its_own_extent_until_one_scale_is_asked_for(plot: AccessMaps, qtbot: Any) -> None:
+def test_that_each_map_has_its_own_extent_until_one_scale_is_requested(plot: AccessMaps, qtbot: Any) -> None:
     assert extents(plot) == [(400, 6000), (100, 4000)]
     plot.same_scale.setChecked(True)
     assert extents(plot) == [(400, 6000), (400, 6000)]

@@ -29,12 +29,12 @@ def show(page: FlashAttentionPage, params: FlashAttentionParams) -> None:
 
 @pytest.fixture
 def page(qtbot: Any) -> Iterator[FlashAttentionPage]:
-    made = FlashAttentionPage(topic("flash-attention"))
-    qtbot.addWidget(made)
-    made.resize(1600, 1000)
-    show(made, PARAMS)
-    made.show()
-    yield made
+    flash_page = FlashAttentionPage(topic("flash-attention"))
+    qtbot.addWidget(flash_page)
+    flash_page.resize(1600, 1000)
+    show(flash_page, PARAMS)
+    flash_page.show()
+    yield flash_page
     join_latest_work()
 
 

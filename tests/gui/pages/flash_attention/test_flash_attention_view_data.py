@@ -1,4 +1,4 @@
-"""Plans and results of flash-attention in the terms of the plots."""
+"""Plans and results of flash-attention in the form that the pictures take."""
 
 from __future__ import annotations
 
@@ -33,16 +33,18 @@ SMALL = FlashAttentionParams(seq_len=200, block_q=32, block_kv=64, heads=2, kv_h
 def test_that_a_schedule_loads_every_tile_that_is_not_skipped(
     seq_len: int, kv_len: int, block_q: int, block_kv: int, causal: bool
 ) -> None:
-    made = plan(FlashAttentionParams(seq_len=seq_len, kv_len=kv_len, block_q=block_q, block_kv=block_kv, causal=causal))
-    grid = view_data.tile_grid(made, view_data.schedule_of(made, None))
-    assert np.array_equal(grid.order >= 0, made.tiles != TileClass.EMPTY)
-    assert grid.steps == np.count_nonzero(made.tiles)
+    planned = plan(
+        FlashAttentionParams(seq_len=seq_len, kv_len=kv_len, block_q=block_q, block_kv=block_kv, causal=causal)
+    )
+    grid = view_data.tile_grid(planned, view_data.schedule_of(planned, None))
+    assert np.array_equal(grid.order >= 0, planned.tiles != TileClass.EMPTY)
+    assert grid.steps == np.count_nonzero(planned.tiles)
 
 
 def test_that_the_traced_order_takes_the_place_of_the_plan_s() -> None:
-    made, result = plan(SMALL), flash_result(SMALL)
-    assert np.array_equal(view_data.schedule_of(made, result), result.schedule[:, 1:])
-    assert view_data.schedule_of(made, None) is made.schedule
+    planned, result = plan(SMALL), flash_result(SMALL)
+    assert np.array_equal(view_data.schedule_of(planned, result), result.schedule[:, 1:])
+    assert view_data.schedule_of(planned, None) is planned.schedule
 
 
 def test_that_traced_and_modelled_rows_agree_where_they_should() -> None:
@@ -106,20 +108,20 @@ def test_that_only_a_gpu_has_a_timeline() -> None:
 
 
 def test_that_swept_bytes_of_one_head_are_put_on_the_curves_of_all() -> None:
-    made, result = plan(SMALL), flash_result(SMALL)
-    assert len(view_data.curves_by_length(made, None)) == 2
-    assert len(view_data.curves_by_length(made, replace(result, sweep=()))) == 2
-    *_, standard, flash = view_data.curves_by_length(made, result)
+    planned, result = plan(SMALL), flash_result(SMALL)
+    assert len(view_data.curves_by_length(planned, None)) == 2
+    assert len(view_data.curves_by_length(planned, replace(result, sweep=()))) == 2
+    *_, standard, flash = view_data.curves_by_length(planned, result)
     assert (standard.style, standard.x.tolist(), standard.y.tolist()) == ("marks", [128], [1000])
     assert flash.y.tolist() == [200]
 
 
 def test_that_traced_tensors_come_in_the_same_order_as_modelled_ones() -> None:
-    made, result = plan(SMALL), flash_result(SMALL)
+    planned, result = plan(SMALL), flash_result(SMALL)
     odd = TensorTraffic("flash", "f", "unknown", 1, 0, 1)
     reversed_rows = replace(result, traffic=(odd, *result.traffic[::-1])).traffic_by_tensor
     traced = [(row.kernel, row.tensor) for row in reversed_rows]
-    assert traced == [*((row.kernel, row.tensor) for row in made.traffic), ("flash", "unknown")]
+    assert traced == [*((row.kernel, row.tensor) for row in planned.traffic), ("flash", "unknown")]
 
 
 def test_that_a_run_of_an_older_version_opens_without_its_accesses() -> None:

@@ -23,11 +23,11 @@ def row(iterations: int = 6, *, whole: bool = True, seen: int | None = None) -> 
 
 @pytest.fixture
 def view(qtbot: Any) -> SoftmaxState:
-    made = SoftmaxState()
-    qtbot.addWidget(made)
-    made.resize(320, 140)
-    made.show()
-    return made
+    widget = SoftmaxState()
+    qtbot.addWidget(widget)
+    widget.resize(320, 140)
+    widget.show()
+    return widget
 
 
 def test_that_a_row_that_sees_no_key_says_so(view: SoftmaxState) -> None:

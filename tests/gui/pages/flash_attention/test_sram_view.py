@@ -1,4 +1,4 @@
-"""What is on chip, against what there is room for."""
+"""The contents of the chip against its capacity."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ LAUNCH = GpuTimeline(
 
 @pytest.fixture
 def plot(qtbot: Any) -> Timeline:
-    made = Timeline()
-    qtbot.addWidget(made)
-    made.resize(400, 240)
-    made.show()
-    return made
+    widget = Timeline()
+    qtbot.addWidget(widget)
+    widget.resize(400, 240)
+    widget.show()
+    return widget
 
 
 def test_that_without_a_gpu_it_says_why_it_is_empty(plot: Timeline) -> None:

@@ -1,4 +1,4 @@
-"""What a run of the masks page returns, made without one."""
+"""The result of a run of the masks page, without running anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.topics.masks.result import MaskImplResult, MasksResult
 
 
 def mask_result(params: MasksParams) -> MasksResult:
-    """What a run returns, with the kernel's own order: the last row of tiles first."""
+    """The result of a run whose traced order starts with the last row of tiles."""
     plan = topic("masks").plan(params)
     order = plan.schedule[::-1]
     steps = np.column_stack((np.arange(len(order)), order)).astype(np.int32)

@@ -17,14 +17,14 @@ TEXT = "causal & (window(4) | ~prefix(2)) & ~padding"
 
 @pytest.fixture
 def composer(qtbot: Any) -> MaskComposer:
-    made = MaskComposer()
-    qtbot.addWidget(made)
-    made.resize(1000, 90)
-    made.show()
-    made.show_mask(parse(TEXT))
-    made.show_expression(TEXT)
-    made.chips.setFocus()
-    return made
+    widget = MaskComposer()
+    qtbot.addWidget(widget)
+    widget.resize(1000, 90)
+    widget.show()
+    widget.show_mask(parse(TEXT))
+    widget.show_expression(TEXT)
+    widget.chips.setFocus()
+    return widget
 
 
 def press(composer: MaskComposer, *keys: Qt.Key, control: bool = False) -> str:

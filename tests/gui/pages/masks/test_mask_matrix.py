@@ -34,22 +34,22 @@ def source(text: str = "causal", rows: int = 64, cols: int | None = None, block:
 
 @pytest.fixture
 def matrix(qtbot: Any) -> MaskMatrix:
-    made = MaskMatrix()
-    qtbot.addWidget(made)
-    made.resize(620, 460)
-    made.set_source(source())
-    made.show()
-    return made
+    widget = MaskMatrix()
+    qtbot.addWidget(widget)
+    widget.resize(620, 460)
+    widget.set_source(source())
+    widget.show()
+    return widget
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(64, 64), (63, 41), (1, 1), (1, 200)])
 def test_that_each_cell_has_the_colour_of_its_tile_and_of_what_it_is(rows: int, cols: int) -> None:
     text = "causal | prefix(3)"
-    made = source(text, rows, cols)
-    image = paint(made, (0, rows), (0, cols), (rows, cols), COLOURS).image
+    mask_source = source(text, rows, cols)
+    image = paint(mask_source, (0, rows), (0, cols), (rows, cols), COLOURS).image
     cells = visible_matrix(parse(text), Layout.of(rows, cols))
     for row, col in np.ndindex(rows, cols):
-        kind = made.classes[row // 16, col // 16]
+        kind = mask_source.classes[row // 16, col // 16]
         expected = {0: COLOURS.empty, 1: COLOURS.full, 2: COLOURS.partial if cells[row, col] else COLOURS.wasted}[
             int(kind)
         ]
@@ -57,8 +57,8 @@ def test_that_each_cell_has_the_colour_of_its_tile_and_of_what_it_is(rows: int, 
 
 
 def test_that_a_pixel_of_many_cells_is_their_share() -> None:
-    made = source("causal", 8192, block=128)
-    image = paint(made, (0, 8192), (0, 8192), (256, 256), COLOURS).image
+    mask_source = source("causal", 8192, block=128)
+    image = paint(mask_source, (0, 8192), (0, 8192), (256, 256), COLOURS).image
     assert image.shape == (256, 256, 3)
     assert tuple(image[200, 10]) == COLOURS.full
     assert tuple(image[10, 200]) == COLOURS.empty

@@ -24,17 +24,17 @@ from tests.gui.pages.masks.masks_result import mask_result
 
 @pytest.fixture
 def page(qtbot: Any) -> Iterator[MasksPage]:
-    made = MasksPage(topic("masks"))
-    qtbot.addWidget(made)
-    made.resize(1600, 1000)
+    masks_page = MasksPage(topic("masks"))
+    qtbot.addWidget(masks_page)
+    masks_page.resize(1600, 1000)
 
     def show(params: MasksParams) -> None:
-        made.show_plan(made.topic.plan(params), params)
+        masks_page.show_plan(masks_page.topic.plan(params), params)
 
-    made.params_changed.connect(show)
+    masks_page.params_changed.connect(show)
     show(MasksParams())
-    made.show()
-    yield made
+    masks_page.show()
+    yield masks_page
     join_latest_work()
 
 

@@ -71,11 +71,11 @@ def _names() -> frozenset[str]:
 
 @cache
 def _latin_terms() -> frozenset[str]:
-    """The words of the glossary's terms that stay Latin in Chinese, as they stand there and in its Chinese column."""
+    """The Latin words in the Chinese column of the glossary, for terms that stay Latin; "same" repeats the English."""
     words: set[str] = set()
     for line in _GLOSSARY.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) >= 3 and cells[2] == "yes":
-            english = re.sub(r"\(.*?\)", " ", cells[0])
-            words.update(re.findall(r"[A-Za-z][\w./-]*", f"{english} {cells[1]}"))
+            term = re.sub(r"\(.*?\)", " ", cells[0]) if cells[1] == "same" else cells[1]
+            words.update(re.findall(r"[A-Za-z][\w./-]*", term))
     return frozenset(words | {word.capitalize() for word in words})

@@ -29,6 +29,7 @@ from core.engine.state import EngineState, Phase
 from gui.window import app
 
 class Engine:
+    def __init__(self, address): pass
     state = EngineState(Phase.READY, device="cpu")
     def start(self): QTimer.singleShot({after_ms}, {then})
     def on_state(self, callback): pass

@@ -119,7 +119,7 @@ def paper_model() -> PaperModel:
             "flash",
             "HBM",
             _giga(terms, "flash", "HBM"),
-            tr("Algorithms 1 and 4, {tiles} KV tiles in 192 KiB of SRAM", tiles=kv_tiles()),
+            tr("Algorithms 1 and 4, M = 192 KiB, which gives {tiles} KV tiles", tiles=kv_tiles()),
         ),
         *(_time_bound(kernel, _giga(terms, kernel, "HBM")) for kernel in ("standard", "flash")),
     )
@@ -142,7 +142,7 @@ def _alternatives() -> tuple[PaperFigure, ...]:
         _figure("standard", "HBM", 11 * scores + 12 * matrix, tr("no mask and no dropout: Algorithms 0 and 3 alone")),
         _figure("standard", "HBM", standard + 2 * scores, tr("the mask has a separate backward pass")),
         _figure("flash", "HBM", flash + 2 * matrix, tr("dK and dV set to zero in HBM first, as in line 5")),
-        _figure("flash", "HBM", small_sram, tr("M = 163 KiB, the limit of one block: 4 KV tiles")),
+        _figure("flash", "HBM", small_sram, tr("M = 163 KiB, the limit of one block, which gives 4 KV tiles")),
         _figure("flash", "HBM", skipping, tr("tiles above the causal diagonal skipped")),
         *(
             _figure(kernel, "FLOP", product_gflop(kernel), tr("products of all 16 heads, nothing else"))

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from core.comparison import ImplResult
-from core.contracts.text import tr, verbatim
+from core.contracts.text import tr
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
 from core.topics.flash_attention.experiment.problem import Problem, launch
 from core.wording import reason_of
@@ -24,7 +24,7 @@ LABELS = {
     Impl.SDPA_MATH: tr("PyTorch SDPA, math"),
     Impl.SDPA_FLASH: tr("PyTorch SDPA, flash"),
     Impl.SDPA_EFFICIENT: tr("PyTorch SDPA, memory-efficient"),
-    Impl.SDPA_CUDNN: verbatim("PyTorch SDPA, cuDNN"),
+    Impl.SDPA_CUDNN: tr("PyTorch SDPA, cuDNN"),
 }
 
 

@@ -64,7 +64,9 @@ def _serve(make: Any, message: Any) -> None:
         try:
             node = await make()
         except Exception as error:
-            raise TilescopeError(tr("It cannot be started: {error}.", error=first_line(error))) from error
+            raise TilescopeError(
+                tr("The scheduler or worker cannot be started: {error}.", error=first_line(error))
+            ) from error
         print(message, flush=True)
         try:
             await node.finished()

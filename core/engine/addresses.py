@@ -29,7 +29,7 @@ def parse_address(text: str, *, insecure: bool = False) -> SchedulerAddress:
     match = _ADDRESS.fullmatch(text.strip())
     if match is None or not 0 < int(match["port"]) < 65536:
         raise InvalidParams(
-            tr("{address} is no address of a scheduler: give one such as tls://host:8786.", address=repr(text[:100])),
+            tr("{address} is not a scheduler's address: use one such as tls://host:8786.", address=repr(text[:100])),
             "device",
         )
     scheme = match["scheme"] or ("tcp" if insecure else "tls")

@@ -9,7 +9,7 @@ from core.commands.parser import worded
 from tests.commands.conftest import Command
 from tests.latin_names import CHINESE, english_words
 
-COMMANDS = ("run", "screenshot", "verify", "trace", "doctor")
+COMMANDS = ("run", "screenshot", "verify", "trace", "doctor", "credentials", "scheduler", "worker")
 LATIN = (
     "python main.py",
     "main.py",

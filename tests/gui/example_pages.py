@@ -134,7 +134,6 @@ def open_example(
     qt_language = QtLanguage()
     bridge = EngineBridge(FakeEngine)
     window = MainWindow(bridge, settings)
-    QtLanguage(window)  # as the application has it
     qtbot.addWidget(window)
     window.resize(*size)
     window.show()

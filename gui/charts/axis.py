@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pyqtgraph as pg
+from PySide6.QtWidgets import QGraphicsSceneResizeEvent
 
 from core.contracts.text import Text
 from gui.charts.ticks import short_quantity
@@ -15,7 +16,7 @@ from gui.charts.ticks import short_quantity
 Steps = Literal["any", "whole", "powers", "1-2-5"]
 _TICK_ROOM_PX = {"whole": 26, "powers": 40, "1-2-5": 26}
 """The least width of a tick's text along a horizontal linear axis; a long number takes more."""
-_DIGIT_PX, _TICK_GAP_PX = 6, 10
+_DIGIT_PX, _TICK_GAP_PX, _LIFTED_PX = 6, 10, 3
 _LOG_LINE_PX = {"any": 24, "whole": 24, "powers": 17, "1-2-5": 17}
 """The least distance between ticks of a vertical logarithmic axis."""
 
@@ -46,6 +47,12 @@ class QuantityAxis(pg.AxisItem):
         self.steps = steps
         self.enableAutoSIPrefix(False)
         self.setLogMode(log)
+
+    def resizeEvent(self, ev: QGraphicsSceneResizeEvent | None = None) -> None:
+        """pyqtgraph puts the name of a bottom axis so low that Chinese characters would be cut."""
+        super().resizeEvent(ev)
+        if self.orientation == "bottom":
+            self.label.moveBy(0, -_LIFTED_PX)
 
     def retranslate(self) -> None:
         """Write the ticks again: pyqtgraph keeps a picture of them."""

@@ -18,7 +18,7 @@ from gui.theme import Theme
 from gui.widgets.figure import Figure
 
 _LEAST_NAME_PX = 40
-_BOTTOM_PX = 34
+_BOTTOM_PX = 36
 """Ticks and a name below a plot, closer together than pyqtgraph puts them."""
 
 

@@ -9,6 +9,7 @@ from core.contracts.params import FieldSpec, Scalar
 from core.contracts.text import EMPTY, Text, sentences, tr
 from core.units import unit_label
 from gui.translation import show_text
+from gui.widgets.fitted_label import FittedLabel
 
 
 class Field(QWidget):
@@ -22,9 +23,10 @@ class Field(QWidget):
         self.label = QLabel()
         show_text(self.label.setText, spec.label)
         self.label.setWordWrap(True)
-        self.unit = QLabel()
-        show_text(self.unit.setText, unit_label(spec.unit))
-        self.unit.setProperty("role", "small")
+        self.unit = FittedLabel(unit_label(spec.unit))
+        self.unit.hug_text()
+        self.unit.setAlignment(Qt.AlignmentFlag.AlignRight)
+        show_text(self.unit.setToolTip, "")  # that of the field
         self._problem = QLabel()
         self._problem.setProperty("role", "error")
         self._problem.setTextFormat(Qt.TextFormat.PlainText)

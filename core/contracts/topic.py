@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.contracts.claims import Claim
+from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial, Progress
 from core.contracts.params import Params
 from core.contracts.result import Result
@@ -62,6 +63,18 @@ class Topic:
     backend: Callable[[Any, str], str] = triton_kernels
     packages: tuple[str, ...] = ()
     runs_user_code: bool = False
+    path_params: tuple[str, ...] = ()
+
+    def opens_files(self, params: Params) -> bool:
+        """Whether planning or checking these parameters may open files."""
+        return any(str(getattr(params, name)).strip() for name in self.path_params)
+
+    def without_files(self, params: Params) -> Params:
+        """The parameters as if no file were named; the defaults where they do not go together then."""
+        try:
+            return params.changed(**dict.fromkeys(self.path_params, ""))
+        except InvalidParams:
+            return self.params()
 
     def load_experiment(self) -> Experiment:
         """Import the experiment. Worker side only: this is where torch comes in."""

@@ -17,6 +17,7 @@ from core.contracts.result import Result
 from core.contracts.text import Text, tr
 from core.contracts.topic import Topic
 from gui.page.engine_bridge import EngineBridge
+from gui.page.file_work import FileWork
 
 _REST_MS = 16
 """The least time between two plans: a slider may fire hundreds of times per second, and the latest value wins."""
@@ -36,6 +37,9 @@ class Controller(QObject):
         self._topic, self._view, self._bridge = topic, view, bridge
         self.keeps_runs = False
         """Whether a history stores finished runs and calls `show_kept`."""
+        self._has_plan = False
+        self._reader = FileWork(self._show_plan_problem, self)
+        self._checker = FileWork(self._show_problem, self)
         self._run: Any = None
         self._result: Result | None = None
         self._started_at = 0.0
@@ -63,11 +67,26 @@ class Controller(QObject):
         """Plan the newest parameters and draw the plan, now."""
         self._timer.stop()
         params = self._view.params
-        plan = self._guarded(lambda: self._topic.plan(params))
+        self._reader.forget()
+        if self._topic.opens_files(params):
+            self._plan_beside(params)
+        else:
+            self._show_planned(params, self._guarded(lambda: self._topic.plan(params)))
+
+    def _plan_beside(self, params: Params) -> None:
+        """Plan in a thread: opening a file takes as long as the disk, or the network behind it, does."""
+        if not self._has_plan:  # something to look at meanwhile
+            blank = self._topic.without_files(params)
+            self._show_planned(blank, self._guarded(lambda: self._topic.plan(blank)))
+        self._view.keep_plan(params)
+        self._reader.read(lambda: self._topic.plan(params), lambda plan: self._show_planned(params, plan))
+
+    def _show_planned(self, params: Params, plan: Any) -> None:
         if plan is not None:
             if self._plan_failed:
                 self._view.clear_error()
             self._view.show_plan(plan, params)
+            self._has_plan = True
         else:
             self._view.keep_plan(params)
         self._plan_failed = plan is None
@@ -76,8 +95,12 @@ class Controller(QObject):
     def run(self, device: str = "auto") -> None:
         """Submit the newest parameters. A run that is still going is cancelled."""
         params = self._view.params
-        if not self._accepts(params):
-            return
+        if self._topic.opens_files(params):
+            self._checker.read(lambda: self._topic.check(params), lambda _: self._submit(params, device))
+        elif self._accepts(params):
+            self._submit(params, device)
+
+    def _submit(self, params: Params, device: str) -> None:
         if self._run is not None:
             self._run.cancel()
         run = self._bridge.submit(self._topic.id, params, device)
@@ -138,15 +161,24 @@ class Controller(QObject):
         """The result of `work()`; None after showing its error."""
         try:
             return work()
-        except InvalidParams as error:
-            self._view.show_error(error.text, "", error.field)
-        except TilescopeError as error:
-            self._view.show_error(error.text)
         except Exception as error:
-            kind = type(error).__name__
-            sentence = tr("The model of this page failed with {error}: other parameters may work.", error=kind)
-            self._view.show_error(sentence, traceback.format_exc())
+            self._show_problem(error)
         return None
+
+    def _show_problem(self, error: Exception) -> None:
+        match error:
+            case InvalidParams():
+                self._view.show_error(error.text, "", error.field)
+            case TilescopeError():
+                self._view.show_error(error.text)
+            case _:
+                kind = type(error).__name__
+                sentence = tr("The model of this page failed with {error}: other parameters may work.", error=kind)
+                self._view.show_error(sentence, "".join(traceback.format_exception(error)))
+
+    def _show_plan_problem(self, error: Exception) -> None:
+        self._show_problem(error)
+        self._plan_failed = True
 
     def _on_event(self, run: Any, event: Event) -> None:
         """Handle an event, on the GUI thread. Events of older runs and of other pages are ignored."""

@@ -56,6 +56,13 @@ class LatestWork(QObject):
         self._generation += 1
         self._waiting = None
 
+    def abandon(self) -> None:
+        """Leave the thread that works to itself, and wait for its answer no more: it may never come."""
+        self.forget()
+        self._working = False
+        self._outbox = _Outbox()
+        self._outbox.answered.connect(self._answered)
+
     def _start(self) -> None:
         work, self._waiting = self._waiting, None
         if work is None:

@@ -23,6 +23,7 @@ TOPIC = Topic(
     experiment="core.topics.fine_tuning.experiment:run",
     claims=CLAIMS,
     result=FineTuningResult,
+    path_params=("model",),
     backend=libraries,
     packages=("transformers", "peft", "bitsandbytes"),
     libraries="core.language_model.libraries:import_for_training",

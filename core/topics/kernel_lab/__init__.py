@@ -24,6 +24,7 @@ TOPIC = Topic(
     libraries="core.topics.kernel_lab.experiment.rehearsal:rehearse",
     claims=CLAIMS,
     result=KernelLabResult,
+    path_params=("file",),
     backend=backend,
     runs_user_code=True,
 )

@@ -24,6 +24,7 @@ TOPIC = Topic(
     experiment="core.topics.lora.experiment:run",
     claims=CLAIMS,
     result=LoraResult,
+    path_params=("model",),
     backend=_backend,
     packages=("transformers", "tokenizers", "peft"),
     libraries="core.language_model.libraries:import_for_training",

@@ -29,6 +29,7 @@ TOPIC = Topic(
     experiment="core.topics.quantization.experiment:run",
     claims=CLAIMS,
     result=QuantizationResult,
+    path_params=("checkpoint", "model", "text_file", "report"),
     runs_on=_runs_on,
     backend=_backend,
 )

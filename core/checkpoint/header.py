@@ -19,11 +19,20 @@ from typing import Any
 from core.checkpoint.stored_types import ELEMENT_BYTES, why_skipped
 from core.contracts.errors import InvalidParams
 from core.contracts.text import EMPTY, Text, sentences, tr
+from core.files import open_regular, reason_of
 from core.format import quantity
 
 MAX_HEADER_BYTES = 100_000_000
 """The limit of the safetensors library."""
 
+MAX_TENSORS = 200_000
+"""Of one file or one checkpoint. The largest public checkpoints have about half as many."""
+
+MAX_DIMENSIONS = 64
+"""The limit of torch."""
+
+_MAX_PAIRS = 8 * MAX_TENSORS
+_MAX_VALUES = 25 * MAX_TENSORS
 _PREFIX_BYTES = 8
 _MAX_INT = 2**63
 _PICKLE_BEGINNINGS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -81,7 +90,7 @@ def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...
     absurdly large, or if offsets overlap, leave the file or do not fit the shape.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             facts = os.fstat(file.fileno())
             prefix = file.read(_PREFIX_BYTES)
             length = _header_length(path, prefix, facts.st_size, field)
@@ -107,10 +116,20 @@ def unreadable(path: Path, error: OSError, field: str | None) -> InvalidParams:
             "{file} does not exist: give the path of a .safetensors file, its index or a model folder.", file=str(path)
         )
         return InvalidParams(text, field)
-    reason = error.strerror or str(error)
+    reason = reason_of(error)
     return InvalidParams(
         tr("{file} cannot be read ({reason}): check the disk, or copy the file.", file=str(path), reason=reason), field
     )
+
+
+def too_many_tensors(path: Path, field: str | None) -> InvalidParams:
+    """The error for a file that lists more tensors than any checkpoint has."""
+    text = tr(
+        "{file} lists more than {limit:,} tensors, which is more than a checkpoint has: check the path.",
+        file=str(path),
+        limit=MAX_TENSORS,
+    )
+    return InvalidParams(text, field)
 
 
 def pickle_refused(path: Path, field: str | None) -> InvalidParams:
@@ -166,10 +185,15 @@ def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
             raise _damaged_file(tr("{file} lists {tensor} twice in its header.", file=str(path), tensor=twice), field)
         return fields
 
+    # Counted before the JSON is read: that would take minutes and gigabytes.
+    if text.count(b":") > _MAX_PAIRS or text.count(b",") > _MAX_VALUES:
+        raise too_many_tensors(path, field)
     try:
         entries: Any = json.loads(text.decode(), object_pairs_hook=without_duplicates)
         if not isinstance(entries, dict):
             raise _damaged_file(tr("The header of {file} is not a list of tensors.", file=str(path)), field)
+        if len(entries) > MAX_TENSORS + 1:
+            raise too_many_tensors(path, field)
         "".join(entries).encode()  # JSON can hold escapes that are no characters
     except (ValueError, RecursionError) as error:
         raise _damaged_file(tr("The header of {file} is not JSON.", file=str(path)), field) from error
@@ -179,6 +203,15 @@ def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
 def _tensor(name: str, entry: Any, shard: Shard, start: int, field: str | None) -> StoredTensor:
     try:
         dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        if len(shape) > MAX_DIMENSIONS:
+            text = tr(
+                "The header of {file} gives {tensor} {dimensions:,} dimensions, and at most {limit} are allowed.",
+                file=str(shard.path),
+                tensor=name,
+                dimensions=len(shape),
+                limit=MAX_DIMENSIONS,
+            )
+            raise _damaged_file(text, field)
         whole = all(type(number) is int and 0 <= number < _MAX_INT for number in (*shape, begin, end))
         if not whole or type(dtype) is not str or begin > end or math.prod(shape) >= _MAX_INT:
             raise ValueError

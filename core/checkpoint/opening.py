@@ -9,11 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint.header import Shard, StoredTensor, pickle_refused, read_header, unreadable
+from core.checkpoint.header import (
+    MAX_TENSORS,
+    Shard,
+    StoredTensor,
+    pickle_refused,
+    read_header,
+    too_many_tensors,
+    unreadable,
+)
 from core.checkpoint.names import quantized_tensor_of
 from core.checkpoint.stored_types import MEASURED
 from core.contracts.errors import InvalidParams
 from core.contracts.text import Text, tr
+from core.files import read_regular
 from core.paths import expanded
 
 _SUFFIX, _INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
@@ -62,6 +71,8 @@ def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
     tensors: dict[str, StoredTensor] = {}
     for file in files:
         shard_tensors = read_header(file, field)
+        if len(tensors) + len(shard_tensors) > MAX_TENSORS:
+            raise too_many_tensors(path, field)
         _add(tensors, shard_tensors, path, field)
         shards += [tensor.shard for tensor in shard_tensors[:1]]
     for name, file_name in listed.items():
@@ -151,11 +162,11 @@ def _files_of_folder(folder: Path, field: str | None) -> Files:
 
 def _files_of_index(index: Path, field: str | None) -> Files:
     """The shards that an index names. Each exists and is in the same folder as the index."""
-    if index.stat().st_size > _MAX_INDEX_BYTES:
-        text = tr("{file} is too large for an index: open the index that belongs to the shards.", file=str(index))
-        raise InvalidParams(text, field)
+    data = read_regular(index, _MAX_INDEX_BYTES)
+    if data.count(b":") > MAX_TENSORS + 1_000:
+        raise too_many_tensors(index, field)
     try:
-        weight_map: Any = json.loads(index.read_bytes())["weight_map"]
+        weight_map: Any = json.loads(data)["weight_map"]
         names = sorted({str(name) for name in weight_map.values()})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         text = tr(

@@ -17,6 +17,7 @@ from typing import Any
 from core.checkpoint.errors import FormatErrors, WeightSums
 from core.checkpoint.header import Shard, StoredTensor
 from core.contracts.text import EMPTY, tr
+from core.files import reason_of
 
 VERSION = 3
 """Raised when the measured numbers change, so that older lines are ignored."""
@@ -68,7 +69,7 @@ class ResumeCache:
             self.notice = tr(
                 "Measured tensors cannot be cached in {folder} ({reason}). A report that is stopped will start over.",
                 folder=str(self._folder),
-                reason=error.strerror or str(error),
+                reason=reason_of(error),
             )
 
     def prune(self, keep: Iterable[Shard]) -> None:

@@ -17,6 +17,7 @@ from core.checkpoint.header import Shard, StoredTensor
 from core.checkpoint.stored_types import ELEMENT_BYTES
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, sentences, tr
+from core.files import reason_of
 
 SLICE_ELEMENTS = 1 << 22
 """Elements per slice: a multiple of every block size; 8 MiB of bf16."""
@@ -47,7 +48,7 @@ def slices(tensor: StoredTensor, elements: int = SLICE_ELEMENTS) -> Iterator[Sto
                 yield np.frombuffer(part, dtype=_NUMPY[tensor.dtype])
             _check_same(file, tensor.shard)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
         text = tr("{file} can no longer be read ({reason}).", file=str(tensor.shard.path), reason=reason)
         raise _changed(text) from error
 

@@ -14,6 +14,7 @@ from platformdirs import user_config_path
 
 from core.contracts.errors import MissingRequirement, TilescopeError
 from core.contracts.text import Text, tr
+from core.files import reason_of
 
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
@@ -57,7 +58,7 @@ def create(folder: Path) -> None:
         message = tr(
             "The credentials cannot be written to {folder}: {error}.",
             folder=str(folder),
-            error=error.strerror or str(error),
+            error=reason_of(error),
         )
         raise TilescopeError(message) from error
 

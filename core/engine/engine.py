@@ -80,13 +80,15 @@ class Engine:
                 self._thread.start()
                 atexit.register(self.close)
 
-    def submit(self, topic_id: str, params: Params | Mapping[str, Any], device: str = "auto") -> Run:
-        """Queue a run; it starts when a worker is ready and free.
+    def submit(
+        self, topic_id: str, params: Params | Mapping[str, Any], device: str = "auto", *, is_checked: bool = False
+    ) -> Run:
+        """Queue a run; it starts when a worker is ready and free. `is_checked`: the caller has called `Topic.check`.
 
         Never raises and never waits: an error in the topic, the params or the engine becomes the Failed event of the
         run, with `invalid_input` where the caller can correct it.
         """
-        run, failure = self._checked(topic_id, params, device)
+        run, failure = self._checked(topic_id, params, device, is_checked)
         run.attach(on_cancel=self._cancel, on_over=self._forget)
         with self._lock:
             if failure is None and self._state.phase is Phase.FAILED:
@@ -111,14 +113,17 @@ class Engine:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_CLOSE_TIMEOUT_S)
 
-    def _checked(self, topic_id: str, params: Params | Mapping[str, Any], device: str) -> tuple[Run, Failed | None]:
+    def _checked(
+        self, topic_id: str, params: Params | Mapping[str, Any], device: str, is_checked: bool
+    ) -> tuple[Run, Failed | None]:
         """A run, and the failure that keeps it from being queued, if any."""
         invalid_run = Run(topic_id, Params(), device)
         try:
             check_device(device)
             topic = registry.topic(topic_id, self._topics)
             parsed = params if isinstance(params, Params) else topic.params.parse(params)
-            topic.check(parsed)
+            if not is_checked:
+                topic.check(parsed)
         except TilescopeError as error:
             field = error.field if isinstance(error, InvalidParams) else None
             return invalid_run, Failed(error.text, blames=field, invalid_input=True)

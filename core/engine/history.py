@@ -18,8 +18,8 @@ from core.contracts import archive, registry
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.result import Metric, Result
 from core.contracts.text import Text, tr
-from core.engine.files import write_whole
 from core.engine.history_file import HistoryFile, data_folder
+from core.files import reason_of, write_whole
 
 _DEFAULT_LIMIT_BYTES = 1 << 30
 _COLUMNS = "id, topic, params, environment, metrics, started_at, wall_s, size_bytes"
@@ -165,7 +165,7 @@ class History:
             write_whole(json_path, text.encode("utf-8"))
             write_whole(npz_path, row["result"])
         except OSError as error:
-            reason = str(error.strerror or error)
+            reason = reason_of(error)
             raise TilescopeError(
                 tr("The run cannot be exported to {folder}: {reason}.", folder=str(folder), reason=reason)
             ) from error

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import EMPTY, Text, tr
+from core.files import reason_of
 
 SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_S = 10.0
@@ -56,7 +57,7 @@ class HistoryFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            reason = str(error.strerror or error)
+            reason = reason_of(error)
             raise TilescopeError(
                 tr("The history cannot be stored in {folder}: {reason}.", folder=str(path.parent), reason=reason)
             ) from error

@@ -16,6 +16,7 @@ import platformdirs
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
+from core.files import reason_of
 
 MAX_ENTRIES = 16
 MAX_BYTES = 512 * 2**20
@@ -72,7 +73,7 @@ class Cache:
             text = tr(
                 "The cache folder {folder} is not writable: {reason}.",
                 folder=str(self.folder),
-                reason=error.strerror or str(error),
+                reason=reason_of(error),
             )
             raise TilescopeError(text) from error
         self._prune(keep=entry)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.checkpoint.header import read_header
 from core.contracts.errors import InvalidParams
 from core.contracts.text import Text, tr, tr_plural
+from core.files import TooLarge, read_regular, reason_of
 
 _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
@@ -115,7 +116,7 @@ def _check_folder(folder: Path, field: str | None) -> None:
         raise InvalidParams(
             tr(
                 "The folder {folder} cannot be opened ({reason}): check the path.",
-                reason=_os_message(error),
+                reason=reason_of(error),
                 folder=str(folder),
             ),
             field,
@@ -192,12 +193,11 @@ def _weights(folder: Path, field: str | None) -> tuple[tuple[Path, ...], set[str
 
 def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
     """The number of elements of each tensor in a file, from its header. Checks the file length against the header."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(file, framework="np") as tensors:
-            return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+        return {tensor.name: tensor.elements for tensor in read_header(file, field)}
+    except InvalidParams as error:
+        if isinstance(error.__cause__, OSError):
+            raise _unreadable(folder, file.name, error.__cause__, field) from error
         raise InvalidParams(
             tr(
                 "The model folder {folder} has truncated or damaged weights ({file}): download or save them again.",
@@ -206,26 +206,24 @@ def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
             ),
             field,
         ) from error
-    except OSError as error:
-        raise _unreadable(folder, file.name, error, field) from error
 
 
 def _json(folder: Path, name: str, field: str | None) -> dict[str, Any]:
     try:
-        if (folder / name).stat().st_size > _MAX_JSON_BYTES:
-            raise InvalidParams(
-                tr(
-                    "The model folder {folder} has a {file} that is far too large: download it again.",
-                    file=name,
-                    folder=str(folder),
-                ),
-                field,
-            )
-        contents = json.loads((folder / name).read_text(encoding="utf-8"))
+        contents = json.loads(read_regular(folder / name, _MAX_JSON_BYTES))
     except FileNotFoundError as error:
         raise InvalidParams(
             tr(
                 "The model folder {folder} has no {file}: choose a folder in Hugging Face's layout.",
+                file=name,
+                folder=str(folder),
+            ),
+            field,
+        ) from error
+    except TooLarge as error:
+        raise InvalidParams(
+            tr(
+                "The model folder {folder} has a {file} that is far too large: download it again.",
                 file=name,
                 folder=str(folder),
             ),
@@ -258,11 +256,7 @@ def _unreadable(folder: Path, name: str, error: OSError, field: str | None) -> I
     text = tr(
         "The model folder {folder} has an unreadable {file} ({reason}): check its permissions.",
         file=name,
-        reason=_os_message(error),
+        reason=reason_of(error),
         folder=str(folder),
     )
     return InvalidParams(text, field)
-
-
-def _os_message(error: OSError) -> str:
-    return error.strerror or str(error)

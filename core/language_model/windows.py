@@ -12,6 +12,7 @@ import torch
 
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
+from core.files import reason_of
 from core.language_model.pretrain import HELD_OUT_TEXTS
 from core.language_model.text import documents
 from core.language_model.world import World
@@ -85,7 +86,7 @@ def _chunks(path: Path, field: str | None) -> Iterator[str]:
         text_error = tr("{path} is not UTF-8 text: save it as UTF-8, or use another file.", path=str(path))
         raise InvalidParams(text_error, field) from error
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
         raise InvalidParams(tr("{path} cannot be read: {reason}.", path=str(path), reason=reason), field) from error
     if rest:
         yield rest

@@ -30,17 +30,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from zipfile import ZipFile
 
 import numpy as np
 
 from core.contracts.archive import DAMAGE, Array
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
+from core.files import read_regular, reason_of
 from core.trace.decoder import Decoder
 from core.trace.encoder import Encoder
 from core.trace.record import Launch
 
 VERSION = 1
+_MAX_BYTES = 4 << 30
+"""Of the file, and of what it unpacks to."""
+
 _HEADER = "__tilescope_trace__"
 Rows = list[dict[str, Any]]
 Arrays = dict[str, np.ndarray]
@@ -102,7 +107,7 @@ def save(path: str | Path, launches: Sequence[Launch]) -> None:
             tr(
                 "The trace could not be written to {path}: {reason}.",
                 path=str(path),
-                reason=error.strerror or str(error),
+                reason=reason_of(error),
             )
         ) from error
 
@@ -114,12 +119,15 @@ def load(path: str | Path) -> list[Launch]:
     damaged.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_regular(Path(path), _MAX_BYTES)
     except OSError as error:
         raise TilescopeError(
-            tr("{path} could not be opened: {reason}.", path=str(path), reason=error.strerror or str(error))
+            tr("{path} could not be opened: {reason}.", path=str(path), reason=reason_of(error))
         ) from error
     try:
+        with ZipFile(io.BytesIO(data)) as members_of:
+            if sum(member.file_size for member in members_of.infolist()) > _MAX_BYTES:
+                raise ValueError("more bytes than a trace has")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             members = {name: archive[name] for name in archive.files}
         header = json.loads(str(members.pop(_HEADER)))

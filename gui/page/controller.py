@@ -56,7 +56,13 @@ class Controller(QObject):
 
     @property
     def running(self) -> bool:
-        return self._run is not None
+        """Whether a run goes on, or its files are looked at before it."""
+        return self._run is not None or self._checker.busy
+
+    @property
+    def planning(self) -> bool:
+        """Whether the plan of the newest parameters is still to come."""
+        return self._reader.busy
 
     @property
     def result(self) -> Result | None:

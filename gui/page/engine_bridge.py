@@ -50,9 +50,10 @@ class EngineBridge(QObject):
             self._show_state()
 
     def submit(self, topic_id: str, params: Params, device: str) -> Any:
-        """Queue a run and deliver its events until its terminal one. Starts the engine if it is not running."""
+        """Queue a run that `Topic.check` accepted, and deliver its events until its terminal one. Starts the engine if
+        it is not running."""
         self.start()
-        run = self._engine.submit(topic_id, params, device=device)
+        run = self._engine.submit(topic_id, params, device=device, is_checked=True)
         self._runs.append(run)
         self._timer.start()
         return run

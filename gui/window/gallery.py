@@ -12,6 +12,7 @@ from core.contracts.registry import TOPICS
 from core.contracts.registry import topic as find_topic
 from core.contracts.text import listed, tr
 from core.engine.addresses import Target
+from core.files import reason_of
 
 THEMES = ("dark", "light")
 _SMALLEST, _LARGEST = 320, 16384
@@ -72,7 +73,7 @@ def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = str(error.strerror or error)
+        reason = reason_of(error)
         message = tr("The folder {folder} cannot be created: {reason}.", folder=str(out), reason=reason)
         raise TilescopeError(message) from None
     if not os.access(out, os.W_OK):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,23 +83,26 @@ def _show_page(window: MainWindow, topic: Topic, params: Params, size: tuple[int
     opened.page.form.set_params(params)
     opened.controller.show_plan()
     _settle()
+    _wait_until(lambda: not opened.controller.planning)
     return opened
 
 
 def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None:
-    """Run and wait, in an event loop, for the run's terminal event."""
+    """Run and wait, in an event loop, for the run's terminal event, or until the parameters are refused."""
     loop = QEventLoop()
     terminal_events: list[Event] = []
 
     def watch(_run: Any, event: Event) -> None:
         if not opened.controller.running:
             terminal_events.append(event)
-            loop.quit()
 
     bridge.run_event.connect(watch)
     opened.controller.run(device)
-    if opened.controller.running:
-        loop.exec()
+    poll = QTimer(interval=_SETTLE_MS)
+    poll.timeout.connect(lambda: None if opened.controller.running else loop.quit())
+    poll.start()
+    loop.exec()
+    poll.stop()
     bridge.run_event.disconnect(watch)
     if not terminal_events:
         raise TilescopeError(opened.page.banner.sentence or tr("The run could not be started."))
@@ -112,8 +115,12 @@ def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None
 
 def _wait_until_drawn(page: Page) -> None:
     """Wait, up to a limit, for what other threads draw."""
+    _wait_until(lambda: not page.drawing)
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = QDeadlineTimer(_DRAWN_WITHIN_MS)
-    while page.drawing and not deadline.hasExpired():
+    while not condition() and not deadline.hasExpired():
         _settle()
 
 

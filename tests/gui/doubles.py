@@ -147,7 +147,7 @@ class FakeEngine:
         for callback in self._callbacks:
             callback(self.state)
 
-    def submit(self, topic_id: str, params: Params, device: str = "auto") -> FakeRun:
+    def submit(self, topic_id: str, params: Params, device: str = "auto", *, is_checked: bool = False) -> FakeRun:
         self.runs.append(FakeRun(topic_id, params, device))
         return self.runs[-1]
 

@@ -107,7 +107,7 @@ UNREADABLE = {
     "not text": (b"x = 1\ny = '\xff\xfe'\n", r":2 is not utf-8 text"),
     "unknown encoding": (b"# coding: klingon\n", "is not valid Python: unknown encoding"),
     "null bytes": (b"x = 1\0\n", "null bytes"),
-    "too large": (b"#" * (5 << 20), "5.24 MB, too large for a Python file"),
+    "too large": (b"#" * (5 << 20), "it is larger than 4.19 MB"),
     "empty": (b"", "has no function that can be called without arguments"),
     "too deep": (b"(" * 5000, "Python"),
 }

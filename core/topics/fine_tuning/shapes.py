@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.files import read_regular
 from core.language_model.model_config import STANDARD, ModelConfig
 
 MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -75,8 +76,7 @@ def shape_of_folder(folder: Path) -> Shape | None:
     """The shape from the folder's config.json. None without one, or for a model outside the Llama family, whose shape
     only a run can find out."""
     try:
-        with (folder / "config.json").open("rb") as file:
-            config = json.loads(file.read(_MAX_JSON_BYTES))
+        config = json.loads(read_regular(folder / "config.json", _MAX_JSON_BYTES))
         return _shape_of_config(folder.name, config)
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.contracts.errors import InvalidParams
 from core.contracts.text import EMPTY, Text, Value, listed, tr, tr_plural
 from core.topics.kernel_lab.params import KernelLabParams
-from core.topics.kernel_lab.source import Function, Source, read_source
+from core.topics.kernel_lab.source import Function, Source, read_source, text_of
 
 MAIN = "main"
 PROJECT = Path(__file__).resolve().parents[3]
@@ -21,7 +21,8 @@ class Plan:
     """What a run would execute. `problem` is the sentence that says why a run is impossible, or empty; `blames` is the
     parameter at fault.
 
-    `path` and `source` are None if the file cannot be found or read; `function` is '' if none can be chosen.
+    `path` is None if the file cannot be found, `source` if it is not valid Python: `unparsed` is its text then, if it
+    can be read. `function` is '' if none can be chosen.
     """
 
     params: KernelLabParams
@@ -30,11 +31,12 @@ class Plan:
     function: str = ""
     problem: Text = EMPTY
     blames: str | None = None
+    unparsed: str = ""
 
     @property
     def text(self) -> str:
         """The file's text, '' if it cannot be read."""
-        return "" if self.source is None else self.source.text
+        return self.unparsed if self.source is None else self.source.text
 
     @property
     def kernels(self) -> tuple[Function, ...]:
@@ -55,7 +57,8 @@ def plan(params: KernelLabParams) -> Plan:
         source = read_source(path)
         return Plan(params, path, source, chosen(source, params.function.strip()))
     except InvalidParams as error:
-        return Plan(params, path, source, problem=error.text, blames=error.field)
+        unparsed = text_of(path) if path is not None and source is None else ""
+        return Plan(params, path, source, problem=error.text, blames=error.field, unparsed=unparsed)
 
 
 def check(params: KernelLabParams) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
-from core.format import quantity
+from core.files import read_regular, reason_of
 
 _LARGEST_FILE_BYTES = 4 << 20
 _KERNEL_DECORATORS = ("jit", "autotune", "heuristics")
@@ -66,23 +66,22 @@ def read_source(path: Path) -> Source:
     try:
         if path.is_dir():
             raise InvalidParams(tr("{path} is a folder: give the path of a Python file.", path=str(path)), "file")
-        if path.exists() and not path.is_file():
-            raise InvalidParams(
-                tr("{path} is not a regular file: give the path of a Python file.", path=str(path)), "file"
-            )
-        if path.stat().st_size > _LARGEST_FILE_BYTES:
-            size = quantity(path.stat().st_size, "bytes")
-            raise InvalidParams(
-                tr("{path} has {size}, too large for a Python file: check the path.", path=str(path), size=size), "file"
-            )
-        data = path.read_bytes()
+        data = read_regular(path, _LARGEST_FILE_BYTES)
     except FileNotFoundError:
         raise InvalidParams(tr("{path} does not exist: check the path.", path=str(path)), "file") from None
     except OSError as error:
         raise InvalidParams(
-            tr("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror or str(error)), "file"
+            tr("{path} cannot be read: {reason}.", path=str(path), reason=reason_of(error)), "file"
         ) from error
     return _parsed(path, data)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that is no valid Python; '' if it cannot be read as UTF-8."""
+    try:
+        return read_regular(path, _LARGEST_FILE_BYTES).decode()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 @lru_cache(maxsize=8)

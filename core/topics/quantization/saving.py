@@ -10,6 +10,7 @@ from typing import Any
 from core.checkpoint.export import SUFFIXES, TITLE, exported
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.text import tr
+from core.files import open_regular, reason_of
 from core.language import LANGUAGES
 from core.paths import expanded
 from core.topics.quantization.labels import DISTRIBUTION_LABELS
@@ -62,7 +63,7 @@ def check_report_path(path: str) -> None:
         text = tr(
             "{file} cannot be used for the report ({reason}): give another path.",
             file=str(file),
-            reason=error.strerror or str(error),
+            reason=reason_of(error),
         )
         raise InvalidParams(text, "report") from error
     if not os.access(file.parent, os.W_OK):
@@ -86,7 +87,7 @@ def save_report(path: str, result: QuantizationResult) -> None:
             tr(
                 "The report could not be saved as {file} ({reason}): save it elsewhere.",
                 file=str(file),
-                reason=error.strerror or str(error),
+                reason=reason_of(error),
             )
         ) from error
 
@@ -120,7 +121,7 @@ def _about(result: QuantizationResult) -> dict[str, Any]:
 
 
 def _is_report(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         first_bytes = file.read(_MAX_FIRST_BYTES)
     return not first_bytes or first_bytes.startswith(_first_bytes(path.suffix.lower()))
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
 from core.csv_text import to_csv
+from core.files import reason_of
 from core.topics.kernel_lab.plan import Plan, resolved, shown
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.file import save
@@ -20,15 +21,9 @@ from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
 
 def planned(plan: Plan) -> SourceFile | None:
     """The file of a plan as it is on disk, even if it is not valid Python; None if it cannot be read."""
-    if plan.path is None:
+    if plan.path is None or (plan.source is None and not plan.text):
         return None
-    text = plan.text
-    if plan.source is None:
-        try:
-            text = plan.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
-    return SourceFile(shown(plan.path), text, editable=True, shipped=view_data.is_shipped(plan.path))
+    return SourceFile(shown(plan.path), plan.text, editable=True, shipped=view_data.is_shipped(plan.path))
 
 
 def traced_files(result: KernelLabResult | None) -> list[SourceFile]:
@@ -55,9 +50,7 @@ def write(path: str, text: str) -> None:
     try:
         resolved(path).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise TilescopeError(
-            tr("{path} cannot be written: {reason}.", path=path, reason=error.strerror or str(error))
-        ) from error
+        raise TilescopeError(tr("{path} cannot be written: {reason}.", path=path, reason=reason_of(error))) from error
 
 
 def ask_where(parent: QWidget, path: str) -> str:
@@ -108,7 +101,7 @@ def export_csv(parent: QWidget, result: KernelLabResult | None, table: str, sour
                 tr(
                     "The numbers cannot be written to {path}: {reason}.",
                     path=path,
-                    reason=error.strerror or str(error),
+                    reason=reason_of(error),
                 )
             ) from error
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QStackedWidget
 
+from core.contracts.errors import TilescopeError
 from core.contracts.result import Provenance
 from core.contracts.text import tr
 from core.topics.kernel_lab import analysis
@@ -17,6 +18,7 @@ from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.order import Moment
 from core.trace.record import Launch
 from gui.page.card_spec import CardSpec, Strip
+from gui.page.file_work import FileWork
 from gui.page.form.text_fields import dropped_file
 from gui.page.page import Page
 from gui.page.selection import Selection
@@ -58,6 +60,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._path: Path | None = None
         self.run = TracedRun(self)
+        self._opening = FileWork(self._show_not_opened, self)
         examples = view_data.examples()
         self.toolbar, self.welcome = Toolbar(examples), Welcome(examples)
         self.code, self.findings = TrafficSource(), Findings()
@@ -170,7 +173,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     @property
     def drawing(self) -> bool:
-        return self.run.busy or not self.views.idle
+        return self.run.busy or self._opening.busy or not self.views.idle
 
     @property
     def launch(self) -> int:
@@ -217,10 +220,17 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
             self.open(path)
 
     def _open_trace(self, path: str) -> None:
-        result = analysis.opened(Path(path), self.form.params)
+        params = self.form.params
+        self._opening.read(lambda: analysis.opened(Path(path), params), self._show_opened)
+
+    def _show_opened(self, result: KernelLabResult) -> None:
         if files.may_leave(self, self.code):
             self.present(result, {})
             self.run_bar.show_ended(tr("Opened from {file}", file=result.trace_file), completed=True)
+
+    def _show_not_opened(self, error: Exception) -> None:
+        text = error.text if isinstance(error, TilescopeError) else tr("This is no trace: {error}.", error=str(error))
+        self.show_error(text)
 
     def _save(self, path: str, text: str) -> None:
         files.write(path, text)

@@ -29,7 +29,7 @@ class AnsweringEngine(FakeEngine):
         super().__init__()
         self.answer = answer
 
-    def submit(self, topic_id: str, params: Any, device: str = "auto") -> FakeRun:
+    def submit(self, topic_id: str, params: Any, device: str = "auto", *, is_checked: bool = False) -> FakeRun:
         run = super().submit(topic_id, params, device)
         QTimer.singleShot(10, lambda: run.post(self.answer))
         return run

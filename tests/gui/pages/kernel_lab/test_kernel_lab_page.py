@@ -13,7 +13,6 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
-from core.contracts.errors import TilescopeError
 from core.contracts.registry import topic
 from core.contracts.result import Provenance
 from core.topics.kernel_lab.params import KernelLabParams
@@ -285,11 +284,12 @@ def test_that_numbers_are_exported_as_csv(traced: KernelLabPage, tmp_path: Path,
     assert len(path.read_text().splitlines()) == 3
 
 
-def test_that_what_is_no_trace_is_one_sentence(page: KernelLabPage, tmp_path: Path) -> None:
+def test_that_what_is_no_trace_is_one_sentence(page: KernelLabPage, tmp_path: Path, qtbot: Any) -> None:
     path = tmp_path / "broken.npz"
     path.write_bytes(b"nothing")
-    with pytest.raises(TilescopeError):
-        page.open(str(path))
+    page.open(str(path))
+    settle(page, qtbot)
+    assert "is not a trace from Tilescope" in page.banner.sentence
     assert page.map_stack.currentWidget() is page.welcome
 
 

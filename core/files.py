@@ -1,0 +1,94 @@
+"""Files of the user: only regular ones are opened, no more is read than allowed, and a file is written whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from core.contracts.text import Text, tr, verbatim
+from core.format import quantity
+
+
+class NotRegular(OSError):
+    """What was opened is a pipe, a device, a socket or a folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.EINVAL, "not a regular file", str(path))
+
+
+class TooLarge(OSError):
+    """The file holds more than it may."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        super().__init__(errno.EFBIG, "too large", str(path))
+        self.max_bytes = max_bytes
+
+
+_REASONS = {
+    errno.ENOENT: tr("it does not exist"),
+    errno.EACCES: tr("permission denied"),
+    errno.EPERM: tr("permission denied"),
+    errno.ENOSPC: tr("no space left on the disk"),
+    errno.EROFS: tr("the disk is read only"),
+    errno.EISDIR: tr("it is a folder"),
+    errno.ENOTDIR: tr("a part of the path is no folder"),
+    errno.ENAMETOOLONG: tr("the path is too long"),
+    errno.ELOOP: tr("its links form a loop"),
+    errno.EIO: tr("the disk reports an error"),
+    errno.EMFILE: tr("too many files are open"),
+    errno.ENXIO: tr("it is not a regular file"),
+}
+
+
+def reason_of(error: OSError) -> Text:
+    """Why the system refused, as the rest of a sentence; what is not known is told in the system's words."""
+    if isinstance(error, NotRegular):
+        return tr("it is not a regular file")
+    if isinstance(error, TooLarge):
+        return tr("it is larger than {limit}", limit=quantity(error.max_bytes, "bytes"))
+    return _REASONS.get(error.errno or 0) or verbatim(error.strerror or str(error) or type(error).__name__)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, without waiting. Raises OSError for what is none: a pipe, a device, a socket, a folder.
+
+    The file is checked once it is open, so that nothing can be put in its place in between.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegular(path)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """The whole file. Raises OSError for what is no regular file, or holds more, whatever size it claims to have."""
+    with open_regular(path) as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise TooLarge(path, max_bytes)
+    return data
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write the file; where that fails (a full disk), what was there before is unchanged. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # as any new file, not as a temporary one
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise

@@ -152,7 +152,7 @@ class MaskMatrix(Figure):
         for name, tile_class, rgb_value in kinds:
             label = name if source is None else tr("{tile} {count:,}", tile=name, count=source.count(tile_class))
             entries.append(Entry(label, _hex(rgb_value)))
-        wasted = Entry(tr("hidden in partial tiles: computed, then discarded"), _hex(colours.wasted))
+        wasted = Entry(tr("hidden but computed"), _hex(colours.wasted))
         self.legend.set_entries((*entries, wasted))
 
     def _changed_view(self) -> None:
@@ -256,7 +256,7 @@ class MaskMatrix(Figure):
             item.setZValue(depth)
             self.chart.addItem(item, ignoreBounds=True)
         self.row_labels, self.col_labels, self.row_counts = QueryLabels(self), KeyLabels(self), RowCounts(self)
-        corner = FittedLabel(tr("queries ↓  keys →"), verbatim("↓  →"))
+        corner = FittedLabel(tr("query ↓ key →"), verbatim("↓  →"))
         corner.setAlignment(Qt.AlignmentFlag.AlignRight)
         heading = FittedLabel(tr("visible keys"), tr("keys"))
         for label in (corner, heading):

@@ -36,6 +36,8 @@ _MAX_SEGMENTS = 5
 _MAX_SEGMENT_CHARACTERS = 18
 _NUMBER_WIDTH_PX = 88
 _LABEL_GAP_PX = 8
+_ARROW_PX = 40
+"""What a combo box takes besides its text."""
 _LINE_CHARACTERS = 4096
 """The longest text that one line is for."""
 
@@ -196,7 +198,9 @@ class ComboField(Field):
 
     def _arrange(self) -> None:
         label_px = self.label.fontMetrics().horizontalAdvance(self.label.text())
-        fits = label_px + _LABEL_GAP_PX + self.combo.sizeHint().width() <= self.width()
+        metrics = self.combo.fontMetrics()
+        choice_px = max(metrics.horizontalAdvance(self.combo.itemText(index)) for index in range(self.combo.count()))
+        fits = label_px + _LABEL_GAP_PX + choice_px + _ARROW_PX <= self.width()
         self.label.setMinimumWidth(label_px + 1 if fits else 0)
         self._line.setSpacing(_LABEL_GAP_PX if fits else 2)
         self._line.setDirection(QBoxLayout.Direction.LeftToRight if fits else QBoxLayout.Direction.TopToBottom)

@@ -203,7 +203,7 @@ def test_that_a_choice_moves_below_its_label_where_both_do_not_fit_in_a_line(qtb
     spec = FieldSpec("gpu", tr("The model of the GPU"), str, "A100", EMPTY, EMPTY, choices=("A100", "H100"))
     field = shown(qtbot, ComboField(spec))
     label_px = field.label.fontMetrics().horizontalAdvance(field.label.text())
-    field.resize(label_px + field.combo.sizeHint().width() + 12, 80)
+    field.resize(label_px + field.combo.fontMetrics().horizontalAdvance("A100") + 60, 80)
     qtbot.waitUntil(lambda: field.combo.x() > field.label.x())
     translation.use(PSEUDO)
     qtbot.waitUntil(lambda: field.combo.x() == field.label.x())

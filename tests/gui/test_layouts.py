@@ -21,8 +21,9 @@ from tests.gui.text_walk import pictures_of
 CODES = (*language.LANGUAGES, language.PSEUDO)
 NAVIGATION_IN_PSEUDO = (language.PSEUDO, "gui/window/navigation.py")
 """It is as wide as its titles need in the languages that there are, and shortens longer ones."""
+MAKES_ROOM_IN_PSEUDO = ("lora",)
+"""Its sentence takes a third line, and its tabs more than their share, in a language that is a third longer."""
 SMALL, LARGE = (1280, 720), (1600, 1000)
-UNFINISHED = pytest.mark.xfail(strict=False, reason="temporary: layouts are being mended, --runxfail lists the faults")
 
 
 @pytest.fixture
@@ -42,7 +43,6 @@ def show_in(example: Example, code: str) -> None:
     example.settle()
 
 
-@UNFINISHED
 @pytest.mark.parametrize(
     "example", [*((topic_id, SMALL) for topic_id in TOPICS), ("flash-attention", LARGE)], ids=_name, indirect=True
 )
@@ -68,7 +68,6 @@ def test_that_no_text_is_cut_and_nothing_overlaps(example: Example) -> None:
         pytest.fail(f"{sum(map(len, faults.values()))} faults\n{listed}", pytrace=False)
 
 
-@UNFINISHED
 @pytest.mark.parametrize("example", [(topic_id, SMALL) for topic_id in TOPICS], ids=_name, indirect=True)
 def test_that_cards_stay_where_they_are_when_the_language_changes(example: Example) -> None:
     example.show_result()
@@ -77,7 +76,8 @@ def test_that_cards_stay_where_they_are_when_the_language_changes(example: Examp
         show_in(example, code)
         places[code] = {key: _place(card) for key, card in example.opened.page.cards.items()}
     assert places["zh"] == places["en"]
-    assert places[language.PSEUDO] == places["en"]
+    if example.opened.page.topic.id not in MAKES_ROOM_IN_PSEUDO:
+        assert places[language.PSEUDO] == places["en"]
 
 
 def _place(widget: QWidget) -> tuple[int, int, int, int]:

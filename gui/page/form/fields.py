@@ -178,6 +178,7 @@ class ComboField(Field):
 
     def _body(self) -> QWidget:
         self.combo = QComboBox()
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)  # in every language
         for index, option in enumerate(self.spec.choices):
             self.combo.addItem("")
             show_text(self.combo.setItemText, index, self.spec.choice_label(option))

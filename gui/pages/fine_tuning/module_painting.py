@@ -104,7 +104,7 @@ def paint_words(
     painter.setPen(QColor(theme.muted))
     edge = min((box.left() for box in placed.cells), default=0.0)
     for name, box in placed.layers:
-        painter.drawText(box, _CENTRED, name)
+        painter.drawText(box, _CENTRED, _elided(painter, name, box.width()))
     for name, y in placed.rows:
         painter.drawText(QRectF(edge - placed.names_px, y - 8, placed.names_px - 6, 16), _RIGHT, name)
     for name, top, bottom in placed.groups:
@@ -202,8 +202,12 @@ def _paint_group(painter: QPainter, theme: Theme, name: str, box: QRectF) -> Non
     painter.setPen(QColor(theme.faint))
     painter.translate(box.center())
     painter.rotate(-90)
-    painter.drawText(QRectF(-box.height() / 2, -8, box.height(), 16), _CENTRED, name)
+    painter.drawText(QRectF(-box.height() / 2, -8, box.height(), 16), _CENTRED, _elided(painter, name, box.height()))
     painter.restore()
+
+
+def _elided(painter: QPainter, name: str, room: float) -> str:
+    return painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, int(room))
 
 
 def _on(theme: Theme, ground: str) -> str:

@@ -68,14 +68,16 @@ class KeyMetrics(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """Fix the height to the number of lines that the sentence needs. A label whose height depends on its width
-        would make the page scroll even if its plots have enough room."""
+        """Fix the height to the number of lines that the sentence needs, and to two at least: most need them, and the
+        plots keep their place. A label whose height depends on its width would make the page scroll even if its plots
+        have enough room."""
         document = QTextDocument()
         document.setDefaultFont(self.sentence.font())
         document.setDocumentMargin(0)
         document.setHtml(self.sentence.text())
         document.setTextWidth(max(200, self.width() - _LEFT_PX - 2 * _RIGHT_PX - self.badge.sizeHint().width()))
-        self.sentence.setFixedHeight(int(document.size().height()) + 1)
+        two_lines = 2 * self.sentence.fontMetrics().size(0, "Ag中文").height()
+        self.sentence.setFixedHeight(max(two_lines, int(document.size().height()) + 1))
         policy = self.sentence.sizePolicy()
         policy.setHeightForWidth(False)
         self.sentence.setSizePolicy(policy)

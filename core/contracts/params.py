@@ -205,13 +205,16 @@ def _spec(name: str, info: Any) -> FieldSpec:
 def _coerced(spec: FieldSpec, value: Any) -> Any:
     try:
         return spec.kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return value
 
 
 def _shown(value: Any) -> str:
     """The value, shortened to fit into a sentence."""
-    text = str(value)
+    try:
+        text = str(value)
+    except ValueError:  # an integer of more digits than Python converts
+        text = type(value).__name__
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

@@ -9,6 +9,7 @@ so that `make messages` finds them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,6 +19,13 @@ from pydantic_core import CoreSchema, core_schema
 from core import language
 
 Value: TypeAlias = "str | int | float | Text"
+
+_MAX_VALUE = 400
+_MAX_LISTED = 60
+_VERBATIM = "{text}"
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and newline, marks that reverse the direction, and halves of characters: a name from a
+file could use them to write over a terminal, or to look like another."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,11 @@ class Text:
             translated = catalogue.gettext(self.message)
         if not self.values:
             return translated
-        values = {name: value.in_language(code) if isinstance(value, Text) else value for name, value in self.values}
+        is_whole = self.message == _VERBATIM
+        values = {
+            name: value.in_language(code) if isinstance(value, Text) else _shown(value, is_whole)
+            for name, value in self.values
+        }
         try:
             return translated.format_map(values)
         except (LookupError, ValueError, AttributeError, TypeError):  # a catalogue that does not fit the program
@@ -121,7 +133,7 @@ def tr_in(context: str, message: str, /, **values: Value) -> Text:
 
 def verbatim(text: object) -> Text:
     """What is the same in every language: a name, a formula, what a compiler or another program said."""
-    return Text("{text}", (("text", str(text)),))
+    return Text(_VERBATIM, (("text", str(text)),))
 
 
 def as_text(text: Text | str) -> Text:
@@ -135,8 +147,9 @@ def sentences(*texts: Text | str) -> Text:
 
 
 def listed(texts: Iterable[Text | str]) -> Text:
-    """The texts as a list in a sentence: 'a, b, c'."""
-    return _chained([as_text(text) for text in texts], "list")
+    """The texts as a list in a sentence: 'a, b, c'. A long list is cut, with '…' at its end."""
+    items = [as_text(_shown(text, is_whole=False)) for text in texts]  # type: ignore[arg-type]
+    return _chained(items if len(items) <= _MAX_LISTED else [*items[:_MAX_LISTED], verbatim("…")], "list")
 
 
 def _chained(texts: list[Text], kind: str) -> Text:
@@ -149,6 +162,16 @@ def _chained(texts: list[Text], kind: str) -> Text:
         else:
             chained = tr_in("sentences", "{first} {rest}", first=text, rest=chained)
     return chained
+
+
+def _shown(value: Value, is_whole: bool) -> Value:
+    """A value as it can be put into a sentence: without control characters and, unless it is the whole text, cut in the
+    middle if it is long."""
+    if not isinstance(value, str) or (len(value) <= _MAX_VALUE and value.isprintable()):
+        return value
+    if len(value) > _MAX_VALUE and not is_whole:
+        value = f"{value[: _MAX_VALUE // 2]}…{value[-_MAX_VALUE // 2 :]}"
+    return _UNSAFE.sub(lambda match: ascii(match[0])[1:-1], value)
 
 
 def _plain_value(value: Value) -> Any:

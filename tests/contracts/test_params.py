@@ -87,3 +87,14 @@ def test_that_a_changed_copy_is_validated_and_the_original_kept() -> None:
     with pytest.raises(InvalidParams):
         params.changed(heads=65)
     assert params.heads == 8
+
+
+_ODD = (float("inf"), -float("inf"), float("nan"), 10**5_000, "x" * 100_000, None, [], object())
+
+
+@pytest.mark.parametrize("index", range(len(_ODD)))  # the values have no names
+@pytest.mark.parametrize("name", ["heads", "scale", "tile"])
+def test_that_a_value_of_any_type_is_refused_with_a_short_sentence(name: str, index: int) -> None:
+    with pytest.raises(InvalidParams) as caught:
+        Shape.parse({name: _ODD[index]})
+    assert len(caught.value.sentence) < 300

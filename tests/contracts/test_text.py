@@ -85,3 +85,17 @@ def test_that_anything_else_is_no_text(tree: object) -> None:
 def test_that_context_tells_apart_what_english_does_not() -> None:
     assert tr_in("unit", "heads") != tr("heads")
     assert str(tr_in("unit", "heads")) == "heads"
+
+
+def test_that_a_name_from_outside_cannot_write_over_a_terminal_or_fill_it() -> None:
+    text = tr("The tensor {name} is empty.", name="a\x1b[2J\x00\ud800\u202eb\n")
+    assert str(text) == "The tensor a\\x1b[2J\\x00\\ud800\\u202eb\n is empty."
+    long = str(tr("The tensor {name} is empty.", name="x" * 100_000))
+    assert len(long) < 500
+    assert "x…x" in long
+    assert len(str(verbatim("line\n" * 1_000))) == 5_000  # what a compiler said stays whole
+
+
+def test_that_a_list_of_thousands_is_cut() -> None:
+    assert str(listed(["a", "b"])) == "a, b"
+    assert len(str(listed(f"function_{index}" for index in range(50_000)))) < 2_000

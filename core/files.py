@@ -18,14 +18,14 @@ class NotRegular(OSError):
     """What was opened is a pipe, a device, a socket or a folder."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(errno.EINVAL, "not a regular file", str(path))
+        super().__init__(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
 
 
 class TooLarge(OSError):
     """The file holds more than it may."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        super().__init__(errno.EFBIG, "too large", str(path))
+        super().__init__(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
         self.max_bytes = max_bytes
 
 

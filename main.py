@@ -245,7 +245,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 language.use(chosen)
             if not arguments:
                 return open_window(language=chosen)
-            return build_cli(chosen)(arguments, standalone_mode=False) or 0
+            code: int = build_cli(chosen)(arguments, standalone_mode=False) or 0
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, what cannot be written still becomes a sentence
+            return code
         except RunFailed as error:
             print(error.sentence, file=sys.stderr)
             return RUN_FAILED
@@ -267,4 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    from core.commands.output import check_output
+
+    check_output()
     sys.exit(main())

@@ -42,6 +42,7 @@ _REASONS = {
     errno.EIO: tr("the disk reports an error"),
     errno.EMFILE: tr("too many files are open"),
     errno.ENXIO: tr("it is not a regular file"),
+    errno.EPIPE: tr("nothing reads it any more"),
 }
 
 

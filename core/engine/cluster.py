@@ -28,7 +28,14 @@ class Cluster(ABC):
 
     @abstractmethod
     async def run(
-        self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
+        self,
+        address: str,
+        run_id: str,
+        topic_id: str,
+        package: str,
+        params: Mapping[str, Any],
+        device: str,
+        language: str,
     ) -> RunOutcome | None:
         """`core.engine.worker.run_experiment` on that worker, or None when the worker died. Raises other errors of
         the request."""

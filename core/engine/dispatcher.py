@@ -128,7 +128,9 @@ class Dispatcher:
     async def _execute(self, run: Run, address: str) -> Terminal:
         """Run on that worker, from submission to the terminal event, which is returned."""
         package, params = self._packages[run.topic_id], run.params.model_dump(mode="json")
-        outcome = asyncio.create_task(self._cluster.run(address, run.id, run.topic_id, package, params, run.device))
+        outcome = asyncio.create_task(
+            self._cluster.run(address, run.id, run.topic_id, package, params, run.device, run.language)
+        )
         gone = asyncio.create_task(self._gone(address))
         pump = asyncio.create_task(self._pump(run, address))
         cancel = asyncio.create_task(self._enforce_cancel(run, address))

@@ -68,10 +68,17 @@ class _Gateway:
         return list(identity["workers"]), ()
 
     async def run(
-        self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
+        self,
+        address: str,
+        run_id: str,
+        topic_id: str,
+        package: str,
+        params: Mapping[str, Any],
+        device: str,
+        language: str,
     ) -> Answer:
         """Whether the worker is unusable afterwards, with the packed events; None when it died."""
-        arguments = ("run_experiment", run_id, topic_id, package, params, device)
+        arguments = ("run_experiment", run_id, topic_id, package, params, device, language)
         future = self._client.submit(
             call, *arguments, key=f"tilescope-{run_id}", workers=[address], pure=False, retries=0
         )

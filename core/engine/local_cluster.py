@@ -88,11 +88,18 @@ class LocalCluster(Cluster):
         return frozenset() if link is None or not link.is_usable else frozenset({link.address})
 
     async def run(
-        self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
+        self,
+        address: str,
+        run_id: str,
+        topic_id: str,
+        package: str,
+        params: Mapping[str, Any],
+        device: str,
+        language: str,
     ) -> RunOutcome | None:
         try:
             is_unusable, events = await self._of(address).call(
-                "run_experiment", run_id, topic_id, package, dict(params), device
+                "run_experiment", run_id, topic_id, package, dict(params), device, language
             )
         except WorkerGone:
             return None

@@ -4,8 +4,8 @@ What such code breaks (a module, an environment variable, a closed descriptor) e
 that it started, its threads and its temporary files. The process imports what runs need and computes nothing, so it has
 one thread and can be forked: the child starts within milliseconds.
 
-The worker sends `{"topic", "package", "params", "device"}` with the end of a socket on which the child answers with
-packed events, `{"end": true}` to end the child, and gets `{"exit": code}` when the child is gone.
+The worker sends `{"topic", "package", "params", "device", "language"}` with the end of a socket on which the child
+answers with packed events, `{"end": true}` to end the child, and gets `{"exit": code}` when the child is gone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 import psutil
 
+from core import language
 from core.contracts import registry
 from core.contracts.events import Partial, Progress
 from core.engine import frames, wire
@@ -144,6 +145,7 @@ def _run(request: dict[str, Any], answers: socket.socket, folder: str) -> NoRetu
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         listener, topic_id = _ToWorker(answers), request["topic"]
         try:
+            language.use(request["language"])
             topic = registry.topic(topic_id, {topic_id: request["package"]})
             packed = drive(topic, topic.params.parse(request["params"]), request["device"], listener)
         except BaseException as error:  # the user's code may raise anything, and all of it ends here

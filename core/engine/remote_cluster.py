@@ -38,9 +38,18 @@ class RemoteCluster(Cluster):
         return frozenset(map(str, addresses))
 
     async def run(
-        self, address: str, run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str
+        self,
+        address: str,
+        run_id: str,
+        topic_id: str,
+        package: str,
+        params: Mapping[str, Any],
+        device: str,
+        language: str,
     ) -> RunOutcome | None:
-        is_unusable, events = await self._gateway.call("run", address, run_id, topic_id, package, dict(params), device)
+        is_unusable, events = await self._gateway.call(
+            "run", address, run_id, topic_id, package, dict(params), device, language
+        )
         return None if is_unusable is None else RunOutcome(tuple(events), bool(is_unusable))
 
     async def ask(self, address: str, function: str, *arguments: Any) -> Any:

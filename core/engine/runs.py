@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from uuid import uuid4
 
+from core import language
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, Started
 from core.contracts.params import Params
@@ -29,7 +30,8 @@ class Run:
     """One run of a topic. Its methods may be called from any thread.
 
     `events` holds Started, Progress, Partial (the latest of each) and then exactly one of Finished, Failed,
-    Cancelled. A run that never reached a worker has the terminal event only.
+    Cancelled. A run that never reached a worker has the terminal event only. Files that the run writes itself are in
+    the `language` that was current when it was submitted.
     """
 
     def __init__(self, topic_id: str, params: Params, device: str) -> None:
@@ -37,6 +39,7 @@ class Run:
         self.topic_id = topic_id
         self.params = params
         self.device = device
+        self.language = language.current()
         self.events = Mailbox()
         self._lock = threading.Lock()
         self._stage = _Stage.QUEUED

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
+from core import language as languages
 from core.contracts import registry
 from core.contracts.errors import MissingRequirement, TilescopeError
 from core.contracts.events import Cancelled, Failed, Finished, Partial, Progress, Started
@@ -108,13 +109,19 @@ async def warm_up_over() -> None:
         await asyncio.sleep(_POLL_S)
 
 
-def run_experiment(run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str) -> RunOutcome:
-    """One run from start to terminal event. Never raises: an error becomes a Failed event in the outcome."""
+def run_experiment(
+    run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str, language: str
+) -> RunOutcome:
+    """One run from start to terminal event. Never raises: an error becomes a Failed event in the outcome.
+
+    `language` is that of the caller: results hold texts of all languages, but a file that a run writes has one.
+    """
     clear_log()
     run = _active[run_id] = _ActiveRun()
     has_unexpected_error = False
     started = Started(f"{socket.gethostname()}, process {os.getpid()}", device)
     try:
+        languages.use(language)
         with _warm_up.importing(run.check_cancel):
             topic = registry.topic(topic_id, {topic_id: package})
             parsed = topic.params.parse(params)
@@ -159,7 +166,13 @@ def _in_its_own_process(topic: Topic, package: str, params: Mapping[str, Any], d
             raise ValueError("the process of the user's code sent an unexpected event")
         return not terminal
 
-    request = {"topic": topic.id, "package": package, "params": params, "device": device}
+    request = {
+        "topic": topic.id,
+        "package": package,
+        "params": params,
+        "device": device,
+        "language": languages.current(),
+    }
     try:
         _isolation.run(request, take, run.check_cancel)
     except ValueError as error:

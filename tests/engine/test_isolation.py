@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core import language
 from core.contracts.events import Cancelled, Event, Failed, Finished
 from core.engine import Engine
 from core.engine.isolation import IS_SUPPORTED
@@ -114,6 +115,13 @@ def test_that_temporary_files_of_a_run_are_removed(engine: Engine, tmp_path: Pat
     made = Path(note.read_text())
     assert made.is_relative_to(tempfile.gettempdir())
     assert not made.parent.exists()
+
+
+def test_that_a_file_runs_in_the_language_of_its_caller(engine: Engine, tmp_path: Path) -> None:
+    with language.using("zh"):
+        event = ending(engine, tmp_path, "from core import language\nraise ValueError(language.current())")
+    assert isinstance(event, Failed)
+    assert "raised ValueError: zh." in str(event.sentence)
 
 
 def test_that_a_cancel_ends_a_file_that_does_not_listen(engine: Engine, tmp_path: Path) -> None:

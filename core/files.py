@@ -36,13 +36,13 @@ _REASONS = {
     errno.ENOSPC: tr("no space left on the disk"),
     errno.EROFS: tr("the disk is read only"),
     errno.EISDIR: tr("it is a folder"),
-    errno.ENOTDIR: tr("a part of the path is no folder"),
+    errno.ENOTDIR: tr("a part of the path is not a folder"),
     errno.ENAMETOOLONG: tr("the path is too long"),
     errno.ELOOP: tr("its links form a loop"),
     errno.EIO: tr("the disk reports an error"),
     errno.EMFILE: tr("too many files are open"),
     errno.ENXIO: tr("it is not a regular file"),
-    errno.EPIPE: tr("nothing reads it any more"),
+    errno.EPIPE: tr("the program that reads it has ended"),
 }
 
 

@@ -118,7 +118,7 @@ def _version(name: str) -> str | None:
 
 def _display(problem: Message | None) -> Check:
     if problem is None:
-        return Check(tr("Display"), State.OK, tr("a window can be shown"))
+        return Check(tr("Display"), State.OK, tr("windows can be shown"))
     remedy = tr("To save pictures without a display: {command}", command=_SAVE_PICTURES)
     return Check(tr("Display"), State.OPTIONAL, problem, remedy)
 

@@ -85,4 +85,4 @@ def run_once(engine: Engine, topic: Topic, params: Params, device: str, *, parti
         except KeyboardInterrupt:
             run.cancel()
             raise
-    raise RunFailed(tr("The run ended without a result."))
+    raise RunFailed(tr("The run ended without a result: run it again."))

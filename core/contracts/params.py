@@ -256,7 +256,7 @@ def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
 
 def _rule(spec: FieldSpec, complaint: str) -> Text:
     """What a value of the parameter must be."""
-    kinds = {int: tr("a whole number"), float: tr("a number"), bool: tr("true or false"), str: tr("a text")}
+    kinds = {int: tr("a whole number"), float: tr("a number"), bool: tr("true or false"), str: tr("text")}
     kind = kinds[spec.kind]
     if spec.minimum is None:
         return tr("it must be {kind}", kind=kind)

@@ -118,7 +118,11 @@ class Dispatcher:
         try:
             terminal = await self._execute(run, address)
         except Exception as error:
-            message = tr("The engine lost the run of {topic}: {error}.", topic=run.topic_id, error=str(error))
+            message = tr(
+                "The run of {topic} was lost because of an error ({error}): run it again.",
+                topic=run.topic_id,
+                error=str(error),
+            )
             terminal = Failed(message, traceback.format_exc())
         finally:
             del self._busy[address], self._cancels[run.id]

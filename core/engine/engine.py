@@ -139,7 +139,12 @@ class Engine:
         except TilescopeError as error:
             self._fail(error.text)
         except Exception as error:
-            self._fail(tr("The engine stopped on an error: {error}.", error=str(error)))
+            self._fail(
+                tr(
+                    "The engine that executes runs stopped on an error ({error}): start Tilescope again.",
+                    error=str(error),
+                )
+            )
 
     async def _main(self) -> None:
         with self._lock:

@@ -64,7 +64,8 @@ class HistoryFile:
         if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
             self._read_only = True
             self.notice = tr(
-                "The history in {folder} cannot be written: its runs are listed, and new ones are not kept.",
+                "The history in {folder} cannot be written: its runs are listed, but new runs are not saved. "
+                "Make the folder writable to save them.",
                 folder=str(path.parent),
             )
             return
@@ -121,8 +122,8 @@ class HistoryFile:
             if version > SCHEMA_VERSION:
                 self._read_only = True
                 self.notice = tr(
-                    "The history was written by a newer Tilescope: its runs are listed as far as they can be read, and "
-                    "new ones are not kept."
+                    "The history was written by a newer version of Tilescope: the runs that this version can "
+                    "read are listed, and new runs are not saved. Use the newer version to save runs."
                 )
                 return
             if version == SCHEMA_VERSION:

@@ -34,7 +34,12 @@ class RemoteCluster(Cluster):
         except (WorkerGone, RuntimeError):
             addresses = None
         if addresses is None:
-            raise TilescopeError(tr("The scheduler at {address} no longer answers.", address=self._address))
+            raise TilescopeError(
+                tr(
+                    "The scheduler at {address} no longer answers: check that it is running, and run again.",
+                    address=self._address,
+                )
+            )
         return frozenset(map(str, addresses))
 
     async def run(

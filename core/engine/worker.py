@@ -177,7 +177,8 @@ def _in_its_own_process(topic: Topic, package: str, params: Mapping[str, Any], d
         _isolation.run(request, take, run.check_cancel)
     except ValueError as error:
         message = tr(
-            "The process of the user's code sent what is no event, so its run of {topic} was ended.", topic=topic.id
+            "The process of the user's code sent invalid data, so the run of {topic} was stopped: run it again.",
+            topic=topic.id,
         )
         return wire.pack(Failed(message, str(error)))
     except isolation.ProcessEnded as ended:

@@ -80,5 +80,10 @@ def _argument(value: Any) -> Any:
         return value
     dtype = _REINTERPRETED.get(str(value.dtype), value.dtype)
     if not isinstance(dtype, torch.dtype):
-        raise TilescopeError(tr("Tilescope cannot view a tensor as {dtype}: torch has no such type.", dtype=str(dtype)))
+        raise TilescopeError(
+            tr(
+                "Tilescope cannot view a tensor as {dtype}, because torch has no such type: use another type.",
+                dtype=str(dtype),
+            )
+        )
     return value.base.view(dtype)

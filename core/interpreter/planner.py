@@ -39,8 +39,8 @@ class Planner:
             return _bound(operation, PURE[operation.name](operation))
         raise TilescopeError(
             tr(
-                "{location} needs the operation {operation}, which Tilescope does not execute, so the kernel was not "
-                "run.",
+                "{location} needs the operation {operation}, which Tilescope does not support, so the kernel "
+                "was not run: rewrite the line without it.",
                 location=operation.location.label,
                 operation=operation.name,
             )

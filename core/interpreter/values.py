@@ -79,7 +79,13 @@ def torch_dtype(element: str) -> torch.dtype:
     """The torch dtype of an MLIR element type. Raises TilescopeError if torch has none."""
     dtype = TORCH_DTYPES.get(element)
     if dtype is None:
-        raise TilescopeError(tr("Tilescope cannot hold values of type {dtype}: torch has no such type.", dtype=element))
+        raise TilescopeError(
+            tr(
+                "Tilescope cannot hold values of type {dtype}, because torch has no such type: use another type in the "
+                "kernel.",
+                dtype=element,
+            )
+        )
     return dtype
 
 
@@ -196,7 +202,10 @@ def _join_pointers(parts: Sequence[Part]) -> Pointer:
     buffers = {pointer.buffer for _, pointer in parts}
     if len(buffers) != 1:
         raise TilescopeError(
-            tr("Tilescope cannot follow a pointer that points to different tensors in different programs.")
+            tr(
+                "Tilescope cannot follow a pointer that points to different tensors in different programs: use one "
+                "tensor per pointer."
+            )
         )
     rank = max((p.offset.rank for _, p in parts if isinstance(p.offset, Affine)), default=0)
     return Pointer(buffers.pop(), _join_integers([(n, p.offset) for n, p in parts], rank))

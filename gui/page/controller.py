@@ -179,7 +179,9 @@ class Controller(QObject):
                 self._view.show_error(error.text)
             case _:
                 kind = type(error).__name__
-                sentence = tr("The model of this page failed with {error}: other parameters may work.", error=kind)
+                sentence = tr(
+                    "The modelled data of this page could not be computed ({error}): try other parameters.", error=kind
+                )
                 self._view.show_error(sentence, "".join(traceback.format_exception(error)))
 
     def _show_plan_problem(self, error: Exception) -> None:
@@ -212,7 +214,7 @@ class Controller(QObject):
         wall_s = time.time() - self._started_at
         device = result.environment.device
         done = tr("Done on {device}", device=device)
-        self._end(tr("Keeping the run in the history") if self.keeps_runs else done, completed=True)
+        self._end(tr("Saving the run in the history") if self.keeps_runs else done, completed=True)
         self._view.append_log(str(tr("Done on {device} in {seconds:.1f} s", device=device, seconds=wall_s)))
         self.show_result(result)
         self.finished.emit(result, self._started_at, wall_s)

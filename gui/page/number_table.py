@@ -45,7 +45,7 @@ COLUMNS: tuple[Column[Entry], ...] = (
     Column(
         "note",
         tr("Note"),
-        tr("What to know about the number"),
+        tr("How the number was obtained, or what it refers to"),
         lambda entry: str(entry[1].note),
         number=False,
         stretch=True,

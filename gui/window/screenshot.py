@@ -105,7 +105,7 @@ def _run_to_the_end(bridge: EngineBridge, opened: OpenPage, device: str) -> None
     poll.stop()
     bridge.run_event.disconnect(watch)
     if not terminal_events:
-        raise TilescopeError(opened.page.banner.sentence or tr("The run could not be started."))
+        raise TilescopeError(opened.page.banner.sentence or tr("The run could not be started: try again."))
     match terminal_events[-1]:
         case Failed(sentence=sentence):
             raise TilescopeError(sentence)

@@ -72,7 +72,10 @@ class StatusBar(QStatusBar):
         show_text(self.insecure.setText, tr("No encryption"))
         show_text(
             self.insecure.setToolTip,
-            tr("Anybody on the network can read what the scheduler is sent. Start it with TLS to change that."),
+            tr(
+                "Anybody on the network can read what is sent to the scheduler. Start the scheduler with TLS to "
+                "encrypt it."
+            ),
         )
         self.insecure.hide()
         self.versions = QLabel(f"Python {platform.python_version()}  ·  Qt for Python {pyside_version}")

@@ -53,7 +53,7 @@ def test_a_closed_pipe_behind_stdout_is_one_sentence(arguments: list[str]) -> No
     finally:
         os.close(writer)
     assert outcome.returncode == 1
-    assert outcome.stderr.strip() == "The output could not be written (nothing reads it any more)."
+    assert outcome.stderr.strip() == "The output could not be written (the program that reads it has ended)."
 
 
 def test_a_reader_that_takes_one_line_gets_it() -> None:

@@ -247,11 +247,11 @@ def test_that_the_history_of_a_newer_version_is_listed_and_not_changed(path: Pat
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
     history = open_history(path)
-    assert "was written by a newer Tilescope" in str(history.notice)
+    assert "was written by a newer version of Tilescope" in str(history.notice)
     [entry] = history.list()
     assert history.load(entry.id).value("bytes") == 4096
     for change in (lambda: history.add(result(), NOON, 0.1), lambda: history.remove(entry.id), history.undo_remove):
-        with pytest.raises(TilescopeError, match="newer Tilescope"):
+        with pytest.raises(TilescopeError, match="newer version of Tilescope"):
             change()
     assert [kept.id for kept in open_history(path).list()] == [entry.id]
     assert not list(path.parent.glob("*set-aside*"))

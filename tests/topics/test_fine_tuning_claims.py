@@ -216,4 +216,4 @@ def test_that_the_share_says_which_lengths_would_do() -> None:
     assert "1.64% of the 1,000,576 that include the prefix" in str(finding.evidence)
     assert "1 to 28 tokens" in str(finding.evidence)
     none = CLAIMS["p-tuning-v2-share"].test(result(base=1e4))
-    assert "No number of tokens" in str(none.evidence)
+    assert "No prefix length" in str(none.evidence)

@@ -37,7 +37,7 @@ def test_that_a_sequence_too_long_for_the_memory_is_refused() -> None:
     error = objection(FlashAttentionParams(seq_len=32768), available_bytes=16 << 30)
     assert error.field == "seq_len"
     assert "of memory" in error.sentence
-    assert "Lower seq_len from 32768: halving it saves three quarters" in error.sentence
+    assert "Lower seq_len from 32768: half the value needs a quarter as much" in error.sentence
 
 
 def test_that_an_emulation_of_hours_is_refused_with_its_seconds() -> None:

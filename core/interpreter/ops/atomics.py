@@ -133,7 +133,7 @@ def _rmw(operation: Operation, _planner: StepPlanner) -> Step:
     if combine is None:
         raise TilescopeError(
             tr(
-                "{location} needs the atomic {name}, which Tilescope does not execute.",
+                "{location} needs the atomic {name}, which Tilescope does not support: use another atomic.",
                 location=operation.location.label,
                 name=repr(kind),
             )

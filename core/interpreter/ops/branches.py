@@ -48,7 +48,7 @@ def _topological(operation: Operation, successors: Sequence[Sequence[int]]) -> l
             if following in open_:
                 raise TilescopeError(
                     tr(
-                        "{location} jumps backwards, which Tilescope does not execute: write a for or while loop.",
+                        "{location} jumps backwards, which Tilescope does not support: write a for or while loop.",
                         location=operation.location.label,
                     )
                 )

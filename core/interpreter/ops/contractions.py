@@ -104,8 +104,8 @@ def _combiner(block: Block) -> Callable[[Tiles, Tiles], Tiles]:
         if operation.name not in PURE:
             raise TilescopeError(
                 tr(
-                    "{location} combines elements with {operation}, which Tilescope does not execute, so the kernel "
-                    "was not run.",
+                    "{location} combines elements with {operation}, which Tilescope does not support, so the "
+                    "kernel was not run: rewrite the combining function without it.",
                     location=operation.location.label,
                     operation=operation.name,
                 )

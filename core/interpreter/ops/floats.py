@@ -133,7 +133,8 @@ def _pointer_cast(operation: Operation) -> PureFunction:
     if source != target:
         raise TilescopeError(
             tr(
-                "{location} reads memory through a pointer of another width, which Tilescope does not support.",
+                "{location} accesses memory through a pointer of another width, which Tilescope does not "
+                "support: use a pointer of the tensor's own type.",
                 location=operation.location.label,
             )
         )
@@ -206,7 +207,8 @@ def _select_pointer(operation: Operation, condition: Any, a: Pointer, b: Pointer
     if a.buffer != b.buffer:
         raise TilescopeError(
             tr(
-                "{location} selects between pointers to different tensors per program, which Tilescope cannot follow.",
+                "{location} selects between pointers to different tensors per program, which Tilescope cannot "
+                "follow: load from both tensors and select between the values.",
                 location=operation.location.label,
             )
         )

@@ -204,7 +204,8 @@ def _extern(operation: Operation) -> PureFunction:
     if function is None:
         raise TilescopeError(
             tr(
-                "{location} calls the library function {name}, which Tilescope does not have.",
+                "{location} calls the library function {name}, which Tilescope does not support: rewrite the "
+                "line without it.",
                 location=operation.location.label,
                 name=repr(symbol),
             )
@@ -266,8 +267,8 @@ def _inline_assembly(operation: Operation) -> PureFunction:
     if function is None:
         raise TilescopeError(
             tr(
-                "{location} runs inline assembly ({assembly}) whose meaning Tilescope does not know, so the kernel was "
-                "not run.",
+                "{location} runs inline assembly ({assembly}) that Tilescope does not support, so the kernel "
+                "was not run: write it with Triton operations.",
                 location=operation.location.label,
                 assembly=repr(_shortened(assembly)),
             )

@@ -43,7 +43,8 @@ def _precision(operation: Operation) -> PureFunction:
     if rounding not in ("rtne", "rtz", 0, 1):
         raise TilescopeError(
             tr(
-                "{location} rounds with {mode}, but Tilescope rounds only to nearest even or towards zero.",
+                "{location} rounds with {mode}, but Tilescope rounds only to nearest even or towards zero: use "
+                "one of these modes.",
                 location=operation.location.label,
                 mode=str(rounding),
             )

@@ -41,7 +41,7 @@ def _decoder(operation: Operation, name: str, axis: int, packed: bool) -> Callab
         return lambda tile: tile.to(torch.float32)
     raise TilescopeError(
         tr(
-            "{location} multiplies numbers of format {format}, which Tilescope does not decode.",
+            "{location} multiplies numbers of format {format}, which Tilescope cannot decode: use another format.",
             location=operation.location.label,
             format=name,
         )

@@ -137,7 +137,8 @@ def _combined(operation: Operation, function: Callable[[list[torch.Tensor]], tor
     if operation.result.type.pointer:
         raise TilescopeError(
             tr(
-                "{location} uses {operation} on pointers, which Tilescope does not execute.",
+                "{location} uses {operation} on pointers, which Tilescope does not support: compute with "
+                "offsets and add them to the pointer.",
                 location=operation.location.label,
                 operation=operation.name,
             )

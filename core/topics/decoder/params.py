@@ -105,7 +105,8 @@ class DecoderParams(Params):
         labels={RANDOM: tr("random"), REVERSAL: tr("reversal")},
         label=tr("Weights"),
         help=tr(
-            "Random from the seed, or trained for some seconds to reverse the source, which gives the maps a meaning."
+            "Random from the seed, or trained for a few seconds to reverse the source. Only trained weights "
+            "give meaningful attention maps."
         ),
         group=tr("Weights"),
     )
@@ -117,7 +118,8 @@ class DecoderParams(Params):
         label=tr("Training steps"),
         unit="steps",
         help=tr(
-            "Steps of training to reverse. 900 take about 9 s at width 128 on one CPU core, a minute at width 512."
+            "Training steps for reversing sequences. 900 steps take about 9 s at width 128 on one CPU core, "
+            "and a minute at width 512."
         ),
         group=tr("Weights"),
     )

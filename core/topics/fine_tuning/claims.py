@@ -72,9 +72,9 @@ def prefix_tuning_optimizes_the_target(result: FineTuningResult) -> Finding:
     difference = abs(objective.loss - objective.by_hand)
     untouched = objective.without_prefix == objective.base_model
     losses_agree = tr(
-        "On a held-out example, the model's loss is {loss:.4f} nats per token, and -log p(y | prefix, x) over the "
-        "{target} tokens of y is {by_hand:.4f} ({provenance}). The {prefix} prefix tokens and the {input} tokens of x "
-        "carry no loss.",
+        "On a held-out example, the model's loss is {loss:.4f} nats per token, and -log p(y | prefix, x) over "
+        "the {target} tokens of y is {by_hand:.4f} ({provenance}). The {prefix} prefix tokens and the {input} "
+        "tokens of x do not count towards the loss.",
         loss=objective.loss,
         target=objective.target_tokens,
         by_hand=objective.by_hand,
@@ -209,7 +209,7 @@ def v2_trains_a_tenth_to_three_percent(result: FineTuningResult) -> Finding:
         )
         if shortest <= longest
         else tr(
-            "No number of tokens is within {low:.1%} to {high:.0%} of the model's own parameters.",
+            "No prefix length trains between {low:.1%} and {high:.0%} of the model's own parameters.",
             low=_MIN_SHARE,
             high=_MAX_SHARE,
         )

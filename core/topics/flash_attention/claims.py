@@ -56,13 +56,13 @@ def forward_flops_equal(result: FlashAttentionResult) -> Finding:
         provenance=provenance(result, "flash.tile_flops"),
     )
     if flash < needed:
-        return Finding(Verdict.DOES_NOT_HOLD, sentences(evidence, tr("Flash does less than the formula requires.")))
+        return Finding(Verdict.DOES_NOT_HOLD, sentences(evidence, tr("Flash does fewer FLOPs than the formula gives.")))
     if flash == standard:
         return Finding(Verdict.HOLDS, evidence)
     if result.params.causal:
         skipped = tr("Flash skips the tiles that the causal mask hides, and only those.")
         return Finding(Verdict.HOLDS_WITH_LIMIT, sentences(evidence, skipped))
-    return Finding(Verdict.DOES_NOT_HOLD, sentences(evidence, tr("They differ without a mask to explain it.")))
+    return Finding(Verdict.DOES_NOT_HOLD, sentences(evidence, tr("They differ although nothing is masked.")))
 
 
 def backward_recomputes(result: FlashAttentionResult) -> Finding:
@@ -195,7 +195,7 @@ def sram_is_faster(result: FlashAttentionResult) -> Finding:
     if low <= ratio <= high:
         return Finding(Verdict.HOLDS, evidence)
     if ratio > _SEVERAL:
-        further = tr("This is further from ten than on the A100 of the paper.")
+        further = tr("On the A100 of the paper, the ratio is closer to ten.")
         return Finding(Verdict.HOLDS_WITH_LIMIT, sentences(evidence, further))
     return Finding(Verdict.DOES_NOT_HOLD, evidence)
 

@@ -252,8 +252,8 @@ def _advice(planned: Plan) -> Text:
     field = _heaviest(planned.params)
     value = getattr(planned.params, field)
     if field == "seq_len" and not planned.params.kv_len:
-        return tr("Lower {field} from {value}: halving it saves three quarters.", field=field, value=value)
-    return tr("Lower {field} from {value}: halving it saves half.", field=field, value=value)
+        return tr("Lower {field} from {value}: half the value needs a quarter as much.", field=field, value=value)
+    return tr("Lower {field} from {value}: half the value needs half as much.", field=field, value=value)
 
 
 def _objection(params: FlashAttentionParams, gpu: Gpu, use: SramUse) -> tuple[Text, str | None]:

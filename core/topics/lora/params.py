@@ -165,7 +165,7 @@ class LoraParams(Params):
         maximum=0.99,
         step=0.01,
         label=verbatim("β₁"),
-        help=tr("Smoothing factor of the sensitivity. Larger values follow more slowly."),
+        help=tr("Smoothing factor of the sensitivity. Larger values react to changes more slowly."),
         group=verbatim("AdaLoRA"),
     )
     beta2: float = number(
@@ -174,7 +174,7 @@ class LoraParams(Params):
         maximum=0.99,
         step=0.01,
         label=verbatim("β₂"),
-        help=tr("Smoothing factor of the uncertainty. Larger values follow more slowly."),
+        help=tr("Smoothing factor of the uncertainty. Larger values react to changes more slowly."),
         group=verbatim("AdaLoRA"),
     )
     orth_reg_weight: float = number(

@@ -117,9 +117,7 @@ def is_symmetric(result: MasksResult) -> Finding:
     """It would hold if every square mask equalled its transpose; causal is the first that does not."""
     causal = next((row for row in result.symmetry if row.mask == "causal"), None)
     if causal is None:
-        return Finding(
-            Verdict.NOT_TESTED, tr("This run compared no mask with its transpose: let a run of the page finish.")
-        )
+        return Finding(Verdict.NOT_TESTED, tr("This run compared no mask with its transpose: run the page to the end."))
     n = round(causal.cells**0.5)
     values = {
         "differing": causal.differing,

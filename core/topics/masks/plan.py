@@ -157,8 +157,8 @@ def check(params: MasksParams, available_bytes: int | None = None) -> None:
     if needed > _SHARE_OF_FREE_MEMORY * free:
         raise InvalidParams(
             tr(
-                "This run would need about {needed} of memory for the scores of plain PyTorch, but only {free} are "
-                "free: lower heads, the lengths or the batch size; the picture needs no run.",
+                "This run would need about {needed} of memory for the scores of plain PyTorch, but only {free} "
+                "are free: lower heads, the lengths or the batch size. The plots need no run.",
                 needed=quantity(needed, "bytes"),
                 free=quantity(free, "bytes"),
             ),
@@ -167,8 +167,8 @@ def check(params: MasksParams, available_bytes: int | None = None) -> None:
     if scores * _SECONDS_PER_SCORE > _MAX_RUN_S:
         raise InvalidParams(
             tr(
-                "This run would take about {seconds:,.0f} s on a CPU, and the limit is {limit:g} s: lower heads, the "
-                "lengths or the batch size; the picture needs no run.",
+                "This run would take about {seconds:,.0f} s on a CPU, and the limit is {limit:g} s: lower "
+                "heads, the lengths or the batch size. The plots need no run.",
                 seconds=scores * _SECONDS_PER_SCORE,
                 limit=_MAX_RUN_S,
             ),

@@ -96,7 +96,7 @@ class QuantizationParams(Params):
         FormatId.NF4.value,
         *(name.value for name in FORMATS),
         label=tr("Format"),
-        help=tr("The format that the error map, the histogram and the worst tensors are shown for."),
+        help=tr("The format shown in the error map, the histogram and the list of worst tensors."),
         labels=FORMAT_LABELS,
         group=_FORMAT,
     )

@@ -100,7 +100,7 @@ METHOD_COLUMNS = (
         _yes_or_no,
         number=False,
     ),
-    _text("memory_how", tr("Memory from"), tr("How the bytes were obtained"), lambda s: str(s.memory.how)),
+    _text("memory_how", tr("Memory source"), tr("How the bytes were obtained"), lambda s: str(s.memory.how)),
     _text("runs_on", tr("4-bit by"), tr("The implementation of the 4-bit weights"), lambda s: str(s.runs_on)),
     _text("where", tr("Trains"), tr("Where the trainable parameters are"), lambda s: view_data.trains_where(s.method)),
     replace(

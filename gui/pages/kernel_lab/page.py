@@ -229,7 +229,11 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
             self.run_bar.show_ended(tr("Opened from {file}", file=result.trace_file), completed=True)
 
     def _show_not_opened(self, error: Exception) -> None:
-        text = error.text if isinstance(error, TilescopeError) else tr("This is no trace: {error}.", error=str(error))
+        text = (
+            error.text
+            if isinstance(error, TilescopeError)
+            else tr("This file is not a trace ({error}): open an .npz file that Tilescope exported.", error=str(error))
+        )
         self.show_error(text)
 
     def _save(self, path: str, text: str) -> None:

@@ -97,7 +97,9 @@ def _about_tensor(row: TensorErrors) -> Number:
 def _about(fitting: QuantizationResult | None, costs: Totals | TensorErrors, format_id: str) -> Number | None:
     """The NaN or inf weights, or else the worst tensor, if there is one."""
     if costs.nonfinite:
-        return Number(str(tr("NaN or inf weights")), f"{costs.nonfinite:,}", str(tr("Left out of every error.")), "bad")
+        return Number(
+            str(tr("NaN or inf weights")), f"{costs.nonfinite:,}", str(tr("Excluded from all error measures.")), "bad"
+        )
     if fitting is None or is_of_one_tensor(fitting):
         return None
     for worst in fitting.tensors.worst(format_id, 1):

@@ -157,7 +157,7 @@ class Pareto(Figure):
             tr("relative RMSE {error:.4g}%", error=setting.error),
         ]
         if setting.on_front:
-            lines.append(tr("on the Pareto front: no smaller setting is as exact"))
+            lines.append(tr("on the Pareto front: no smaller setting is as accurate"))
         if setting.key == self.current:
             lines.append(tr("the current setting"))
         return "\n".join(map(str, lines))
@@ -209,7 +209,7 @@ class Pareto(Figure):
         self.legend.set_entries(entries)
         marks = [Entry(tr("current setting"), theme.tiles["current"], "ring")] if current else []
         front = Entry(
-            tr("Pareto front: nothing smaller is as exact"), themes.mix(theme.sunken, theme.text, 0.4), "line"
+            tr("Pareto front: nothing smaller is as accurate"), themes.mix(theme.sunken, theme.text, 0.4), "line"
         )
         plain = [Entry(tr("scales in float32"), theme.muted, "ring")] if any(s.hollow for s in self.settings) else []
         self.marks.set_entries([*marks, front, *plain])

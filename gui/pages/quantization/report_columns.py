@@ -93,7 +93,7 @@ _SIZES = (
 _NONFINITE = _number(
     "nonfinite",
     tr("NaN or inf"),
-    tr("NaN or inf weights, left out of every error"),
+    tr("NaN or inf weights, excluded from all error measures"),
     _count,
     "000",
     tone=_nonfinite_tone,

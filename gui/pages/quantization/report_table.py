@@ -61,7 +61,7 @@ class ReportTable(QWidget):
         self.table: RecordTable[Row] = RecordTable(SKIPPED_COLUMNS, _BY_NAME, _BEFORE, matches=matching)
         self.views = Segments(VIEWS)
         self.format = QComboBox()
-        show_text(self.format.setAccessibleName, tr("Shown format"))
+        show_text(self.format.setAccessibleName, tr("Format shown"))
         self.format.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.format.setMinimumContentsLength(_FORMAT_LETTERS)
         self.filter = QLineEdit()

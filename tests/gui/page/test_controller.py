@@ -173,7 +173,10 @@ def test_that_a_refusal_of_the_topic_never_reaches_the_engine(
     ("error", "sentence"),
     [
         (TilescopeError("No such GPU."), "No such GPU."),
-        (ZeroDivisionError("x"), "The model of this page failed with ZeroDivisionError: other parameters may work."),
+        (
+            ZeroDivisionError("x"),
+            "The modelled data of this page could not be computed (ZeroDivisionError): try other parameters.",
+        ),
     ],
 )
 def test_that_a_plan_that_fails_is_one_sentence(

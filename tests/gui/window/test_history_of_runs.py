@@ -152,7 +152,7 @@ def test_that_a_run_is_done_once_it_is_on_disk(
     with qtbot.waitSignal(keeper.kept):
         engine.runs[-1].post(Finished(result))
     qtbot.waitUntil(lambda: len(phases) == 2)
-    assert phases == ["Keeping the run in the history", f"Done on {result.environment.device}"]
+    assert phases == ["Saving the run in the history", f"Done on {result.environment.device}"]
     assert controller.result is result
 
 

@@ -189,8 +189,8 @@ def gradient_paths(result: DecoderResult) -> Finding:
                 neither=neither,
             ),
             tr(
-                "The sum of the two paths differs from the whole by {sum_error:.2g}, and the whole from the gradient "
-                "through the layer of torch.nn by {torch_error:.2g} (relative, float64, {how}).",
+                "The sum of the two paths differs from the full gradient by {sum_error:.2g}, and the full "
+                "gradient from that of the torch.nn layer by {torch_error:.2g} (relative, float64, {how}).",
                 sum_error=sum_error,
                 torch_error=torch_error,
                 how=provenance(result, names[0]),

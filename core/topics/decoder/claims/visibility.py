@@ -41,8 +41,8 @@ def future_does_not_matter(result: DecoderResult) -> Finding:
     on_flash: Text | str = ""
     if "perturbation.forbidden_moved" in result.metrics:
         on_flash = tr(
-            "On the flash kernel, {changed:g} of {cells:g} (tensor, position) pairs out of reach of the chosen token "
-            "changed.",
+            "With the flash kernel, {changed:g} of the {cells:g} (tensor, position) pairs that the replaced "
+            "token cannot reach changed.",
             changed=forbidden,
             cells=result.value("perturbation.forbidden_cells"),
         )

@@ -182,9 +182,11 @@ def gradients(flow: GradientFlow, device: str) -> Metrics:
     metrics = {
         f"gradient.{path.replace(' ', '')}": Metric(norm, "", how, note) for path, norm in flow.gradient.norms.items()
     }
-    metrics["gradient.sum_error"] = Metric(flow.sum_error, "", how, tr("k + v against the whole, relative, float64"))
+    metrics["gradient.sum_error"] = Metric(
+        flow.sum_error, "", how, tr("sum of both paths against the full gradient, relative, float64")
+    )
     metrics["gradient.torch_error"] = Metric(
-        flow.torch_error, "", how, tr("the whole against torch.nn.TransformerDecoderLayer, relative, float64")
+        flow.torch_error, "", how, tr("full gradient against torch.nn.TransformerDecoderLayer, relative, float64")
     )
     return metrics
 

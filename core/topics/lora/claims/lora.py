@@ -44,7 +44,7 @@ def is_a_low_rank_product(result: LoraResult) -> Finding:
     if untested := stopped(result, "lora"):
         return untested
     if "lora" not in result.spectra:
-        return Finding(Verdict.NOT_TESTED, tr("The training did not reach its end: run the page to the end."))
+        return Finding(Verdict.NOT_TESTED, tr("Training did not finish: run the page to the end."))
     spectra, rank = result.spectra["lora"], result.params.target_r
     if spectra.shape[1] <= rank:
         text = tr("The matrices have only {count} singular values: use a lower rank.", count=spectra.shape[1])
@@ -80,7 +80,7 @@ def whole_updates_have_low_rank(result: LoraResult) -> Finding:
     losses = result.runs["full"].losses if "full" in result.runs else None
     if losses is not None and len(losses) and losses[-_LAST_STEPS:].mean() >= losses[0]:
         text = tr(
-            "The full matrices learned nothing: the loss went from {first:.3g} to {last:.3g} nats. Use a smaller "
+            "The full matrices did not learn: the loss went from {first:.3g} to {last:.3g} nats. Use a smaller "
             "learning rate.",
             first=float(losses[0]),
             last=float(losses[-_LAST_STEPS:].mean()),

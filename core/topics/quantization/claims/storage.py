@@ -38,7 +38,7 @@ def stores_four_bits(result: QuantizationResult) -> Finding:
     if computes:
         product = tr("The kernel's tl.dot multiplies bf16 tiles, which are dequantized on chip.")
     else:
-        product = tr("The kernel's tl.dot multiplies tiles of another type than bf16.")
+        product = tr("The kernel's tl.dot multiplies tiles of a type other than bf16.")
     holds = math.isclose(bits, 4) and computes
     return Finding(Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD, sentences(reads, in_bf16, product))
 

@@ -163,7 +163,9 @@ def _error_metrics(result: QuantizationResult) -> dict[str, Metric]:
     for row in result.totals[:1]:
         metrics["weights.elements"] = _measured(row.elements, "elements")
         metrics["weights.bytes"] = _measured(row.bytes, "bytes", tr("as stored in the checkpoint"))
-        metrics["weights.nonfinite"] = _measured(row.nonfinite, "", tr("NaN or inf weights, left out of every error"))
+        metrics["weights.nonfinite"] = _measured(
+            row.nonfinite, "", tr("NaN or inf weights, excluded from all error measures")
+        )
     if len(result.tensors):
         kurtoses = result.tensors.columns["kurtosis"]
         if np.isfinite(kurtoses).any():
@@ -212,8 +214,8 @@ def _messages(surveyed: Survey, checkpoint: Checkpoint) -> tuple[Message, ...]:
     nonfinite = sum(measured.weights.nonfinite for _, measured in surveyed.measured.values())
     if nonfinite:
         left_out = tr_plural(
-            "{count:,} weight is NaN or inf and left out of every error.",
-            "{count:,} weights are NaN or inf and left out of every error.",
+            "{count:,} weight is NaN or inf and excluded from all error measures.",
+            "{count:,} weights are NaN or inf and excluded from all error measures.",
             count=nonfinite,
         )
         messages.append(Message("warning", left_out))

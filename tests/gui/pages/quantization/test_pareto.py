@@ -59,7 +59,7 @@ def test_that_other_settings_replace_the_lines_and_none_is_the_empty_state(plot:
     plot.set_settings([NF4])
     assert len(plot._lines) == 1
     assert [str(entry.label) for entry in plot.legend.entries] == ["NF4"]
-    assert [str(entry.label) for entry in plot.marks.entries] == ["Pareto front: nothing smaller is as exact"]
+    assert [str(entry.label) for entry in plot.marks.entries] == ["Pareto front: nothing smaller is as accurate"]
     plot.set_settings([])
     assert plot.is_empty
 

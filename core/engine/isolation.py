@@ -9,16 +9,30 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from core.engine import frames
+import psutil
 
-IS_SUPPORTED = hasattr(os, "fork") and hasattr(socket, "send_fds")
-"""Where processes cannot be forked, user code runs in the worker; Triton does not exist there either."""
+from core.engine import frames, process_flags, processes
+
+IS_SUPPORTED = sys.platform == "linux"
+"""Elsewhere there is no fork (Windows), or no safe one and no socket of whole messages (macOS): user code runs in the
+worker. Triton does not exist there either."""
 
 _POLL_S = 0.02
+_END_TIMEOUT_S = 1.0
+"""How long the prepared process may take to end a child, less than the engine's patience with a cancel: it may still
+be importing, and is replaced after that."""
+
+_CLOCK_S = 1.0
+"""How far the start of a process may be off: the system counts from a boot that it knows to the second."""
+
+_EXIT_TIMEOUT_S = 5.0
+"""How long a child may go on after it has closed its socket."""
+
 _MAX_NOTICE_BYTES = 4096
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from core.engine.nursery import main; main()"
 
@@ -59,7 +73,7 @@ class Isolation:
         afterwards. Raises ProcessEnded, or ValueError where the process sent something that is not a message.
         """
         self.prepare({str(request["topic"]): str(request["package"])})
-        control = self._control
+        control, started_at = self._control, time.time()
         assert control is not None
         answers, theirs = socket.socketpair()
         with answers:
@@ -67,19 +81,20 @@ class Isolation:
                 try:
                     socket.send_fds(control, [json.dumps(dict(request)).encode()], [theirs.fileno()])
                 except OSError as error:
-                    self._discard()
+                    self._discard(started_at)
                     raise ProcessEnded(None) from error
             child = _Child(answers, control, check)
             try:
                 while take(child.next_event()):
                     pass
             finally:
-                self._end(child)
+                self._end(child, started_at)
 
     def _start(self) -> None:
         if self._control is not None:
             self._control.close()
         self._control, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        process_flags.adopt_orphans()
         with theirs:
             self._process = subprocess.Popen(
                 [
@@ -94,22 +109,23 @@ class Isolation:
                 stdin=subprocess.DEVNULL,
             )
 
-    def _end(self, child: _Child) -> None:
-        if child.has_exited:
-            return
-        with suppress(OSError):
-            assert self._control is not None
-            self._control.sendall(b'{"end": true}')
-        if not child.wait_for_exit():
-            self._discard()
+    def _end(self, child: _Child, started_at: float) -> None:
+        if not child.has_exited:
+            with suppress(OSError):
+                assert self._control is not None
+                self._control.sendall(b'{"end": true}')
+            child.wait_for_exit(_END_TIMEOUT_S)
+        if not child.has_exited or child.nursery_is_gone:
+            self._discard(started_at)
 
-    def _discard(self) -> None:
-        """Replace the prepared process at the next run."""
+    def _discard(self, since: float) -> None:
+        """End the prepared process and what was started since then; the next run gets a new one."""
         with self._lock:
             if self._process is not None:
-                self._process.kill()
+                processes.kill_with_children(self._process.pid)
                 self._process.wait()
                 self._process = None
+        _end_orphans(since)
 
 
 class _Child:
@@ -119,18 +135,18 @@ class _Child:
         self._answers, self._control, self._check = answers, control, check
         self._exit_code: int | None = None
         self.has_exited = False
+        self.nursery_is_gone = False
 
     def next_event(self) -> bytes:
         """The next packed event. Raises ProcessEnded when there will be none."""
         _, (packed,) = frames.read(self._exactly)
         return packed
 
-    def wait_for_exit(self, timeout_s: float = 5.0) -> bool:
-        """Whether the nursery reported the end of the child in time."""
+    def wait_for_exit(self, timeout_s: float) -> None:
+        """Wait until the nursery reports the end of the child, or the time is over."""
         ready, _, _ = select.select([self._control], [], [], timeout_s)
         if ready:
             self._take_notice()
-        return self.has_exited
 
     def _exactly(self, size: int) -> bytes:
         data = bytearray()
@@ -142,16 +158,45 @@ class _Child:
             if self._answers in ready:
                 part = self._answers.recv(min(size - len(data), 1 << 20))
                 if not part:
-                    if not self.has_exited:
-                        self.wait_for_exit()
+                    self._wait_for_exit_and_check()
                     raise ProcessEnded(self._exit_code)
                 data += part
             elif self.has_exited and not ready:
                 raise ProcessEnded(self._exit_code)  # a process that it started may hold the socket open
         return bytes(data)
 
+    def _wait_for_exit_and_check(self) -> None:
+        deadline = time.monotonic() + _EXIT_TIMEOUT_S
+        while not self.has_exited and time.monotonic() < deadline:
+            self._check()
+            self.wait_for_exit(_POLL_S)
+
     def _take_notice(self) -> None:
-        notice = self._control.recv(_MAX_NOTICE_BYTES)
+        try:
+            notice = self._control.recv(_MAX_NOTICE_BYTES)
+        except OSError:
+            notice = b""
         self.has_exited = True
+        self.nursery_is_gone = not notice
         if notice:
             self._exit_code = json.loads(notice).get("exit")
+
+
+def _end_orphans(since: float) -> None:
+    """End the processes that this one adopted from a prepared process that was killed."""
+    while orphans := _children_since(since):
+        for orphan in orphans:
+            processes.kill_with_children(orphan.pid)
+            with suppress(ChildProcessError):
+                os.waitpid(orphan.pid, 0)
+
+
+def _children_since(since: float) -> list[psutil.Process]:
+    """Some are processes that ended in the meantime, and wait to be collected."""
+    children = []
+    with suppress(psutil.Error):
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):
+                if child.create_time() >= since - _CLOCK_S:
+                    children.append(child)
+    return children

@@ -10,7 +10,6 @@ answers with packed events, `{"end": true}` to end the child, and gets `{"exit":
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
@@ -27,10 +26,9 @@ import psutil
 from core import language
 from core.contracts import registry
 from core.contracts.events import Partial, Progress
-from core.engine import frames, wire
+from core.engine import frames, process_flags, wire
 from core.engine.drive import drive, failed
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _MAX_REQUEST_BYTES = 1 << 20
 
 
@@ -76,7 +74,8 @@ class Nursery:
         return True
 
     def _fork(self, request: dict[str, Any], answers: socket.socket) -> None:
-        self._folder = tempfile.mkdtemp(prefix="tilescope-run-")
+        # In the folder of the engine where there is one: it is removed even if this process is killed.
+        self._folder = tempfile.mkdtemp(prefix="tilescope-run-", dir=os.environ.get("TILESCOPE_WORKER_LOGS"))
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
@@ -141,7 +140,7 @@ def _run(request: dict[str, Any], answers: socket.socket, folder: str) -> NoRetu
     """The child: run the experiment, send its events, and end without returning to the nursery's code."""
     try:
         os.setsid()
-        _set_process_flag(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        process_flags.die_with_the_parent()
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         listener, topic_id = _ToWorker(answers), request["topic"]
         try:
@@ -157,16 +156,11 @@ def _run(request: dict[str, Any], answers: socket.socket, folder: str) -> NoRetu
         os._exit(0)
 
 
-def _set_process_flag(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value)
-
-
 def main() -> None:
     """Import what the experiments need, then serve. Arguments: the descriptor of the socket, the packages as JSON."""
     control, packages = socket.socket(fileno=int(sys.argv[2])), json.loads(sys.argv[3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _set_process_flag(_PR_SET_CHILD_SUBREAPER, 1)
+    process_flags.adopt_orphans()
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # the CUDA driver does not survive a fork
     for topic_id in packages:
         with suppress(Exception):  # the run says why

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import signal
@@ -10,9 +9,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from core.engine import process_flags
 from core.engine.log_tail import tail_of
-
-_PR_SET_PDEATHSIG = 1
 
 
 def set_up() -> None:
@@ -20,7 +18,8 @@ def set_up() -> None:
     _write_to_a_log(_log_path())
     # Ctrl+C in a terminal reaches the whole process group; the window decides what happens to its worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_the_window()
+    # The thread that reads the pipe stops while an experiment holds the GIL, so its end is not enough.
+    process_flags.die_with_the_parent()
     _yield_to_the_window()
 
 
@@ -33,13 +32,6 @@ def _write_to_a_log(path: Path) -> None:
     os.dup2(log, 2)
     os.close(log)
     faulthandler.enable(file=2)
-
-
-def _die_with_the_window() -> None:
-    """Let Linux kill this process when the window dies: the thread that reads the pipe stops while an experiment holds
-    the GIL."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _yield_to_the_window() -> None:

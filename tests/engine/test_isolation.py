@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from core.engine.isolation import IS_SUPPORTED
 from tests.engine.helpers import TIMEOUT_S, events_of
 
 pytestmark = pytest.mark.skipif(not IS_SUPPORTED, reason="needs fork")
+
+DEFAULT_GRACE_S = 3.0
 
 KERNEL = """
 import os, sys
@@ -115,6 +118,50 @@ def test_that_temporary_files_of_a_run_are_removed(engine: Engine, tmp_path: Pat
     made = Path(note.read_text())
     assert made.is_relative_to(tempfile.gettempdir())
     assert not made.parent.exists()
+
+
+def test_that_an_engine_that_is_closed_in_the_middle_of_a_file_leaves_no_folder(tmp_path: Path) -> None:
+    file, note = tmp_path / "loops.py", tmp_path / "note"
+    body = f"    import tempfile\n    open({str(note)!r}, 'w').write(tempfile.gettempdir())\n    while True: pass\n"
+    file.write_text(KERNEL + f"\ndef main():\n    launch()\n{body}")
+    closing = Engine(warm_up=False)
+    closing.start()
+    try:
+        run = closing.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu")
+        for _ in run.stream(TIMEOUT_S):
+            if note.exists() and note.read_text():
+                break
+    finally:
+        closing.close()
+    assert note.read_text().startswith(tempfile.gettempdir())
+    assert not Path(note.read_text()).exists()
+
+
+def test_that_what_a_file_starts_does_not_survive_the_end_of_the_prepared_process(
+    engine: Engine, tmp_path: Path
+) -> None:
+    start = 'import subprocess; subprocess.Popen(["sleep", "600.375"], start_new_session=True)'
+    failed = ending(engine, tmp_path, f"launch()\n{start}\nos.kill(os.getppid(), 9)\nwhile True: pass")
+    assert isinstance(failed, Failed)
+    assert not [process for process in psutil.process_iter(["cmdline"]) if "600.375" in (process.info["cmdline"] or ())]
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+
+
+def test_that_a_cancel_while_the_process_is_prepared_does_not_kill_the_worker(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(KERNEL + "\ndef main():\n    launch()\n")
+    starting = Engine(warm_up=False, grace_s=60)
+    starting.start()
+    try:
+        run = starting.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu")
+        stream = run.stream(TIMEOUT_S)
+        next(stream)  # Started: the worker prepares the process
+        cancelled_at = time.monotonic()
+        run.cancel()
+        assert [*stream][-1] == Cancelled()
+        assert time.monotonic() - cancelled_at < DEFAULT_GRACE_S
+    finally:
+        starting.close()
 
 
 def test_that_a_file_runs_in_the_language_of_its_caller(engine: Engine, tmp_path: Path) -> None:

@@ -10,24 +10,28 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, tr
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.frame import Frame, ProgressCallback, Run
+from core.interpreter.grid import Grid
 from core.interpreter.ir import Value
 from core.interpreter.memory import Memory
 from core.interpreter.ops.elementwise import rounded
 from core.interpreter.plan import Plan
+from core.interpreter.refusal import unreadable
 from core.interpreter.schedule import lane_order
 from core.interpreter.serial import runs_serially
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Pointer, on_device
 from core.trace.affine import IntArray
-from core.trace.record import Access, WatchRecorder
-
-Grid = tuple[int, int, int]
+from core.trace.record import Access, TraceSize, WatchRecorder
 
 _CACHE_BYTES = 1 << 20
 """Size of one tile over all lanes of a chunk. About an L2 cache; 1/2 MiB and 2 MiB were slower."""
+
+_LEAST_BYTES_PER_PROGRAM = 16
+"""A trace holds the number of each program, and an offset of it."""
 
 
 def execute(
@@ -40,30 +44,35 @@ def execute(
     progress: ProgressCallback | None = None,
     diagnostics: Diagnostics | None = None,
     unwritten: UnwrittenStores | None = None,
+    size: TraceSize | None = None,
 ) -> tuple[list[Memory], list[Access]]:
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
     Results are written to the tensors. Faults and prints go to `diagnostics`; without it the first illegal access
     raises TilescopeError, before that operation touches memory. Passes on what `progress` raises. `unwritten` are the
-    stores that earlier launches of an addresses-only trace skipped.
+    stores that earlier launches of an addresses-only trace skipped. `size` counts the accesses, and may raise
+    TraceTooLarge.
     """
     memories: list[Memory] = []
     bound = [
-        _bind(value, argument, memories) for value, argument in zip(plan.function.arguments, arguments, strict=True)
+        _bind(plan, value, argument, memories)
+        for value, argument in zip(plan.function.arguments, arguments, strict=True)
     ]
     device = memories[0].flat.device if memories else torch.device("cpu")
     programs = math.prod(grid)
     run = Run(plan.function.name, grid, device, memories, watcher, advance=lambda fraction: None)
     run.diagnostics = diagnostics or run.diagnostics
     run.unwritten = unwritten if unwritten is not None else run.unwritten
+    run.size = size or run.size
+    run.size.require(_LEAST_BYTES_PER_PROGRAM * programs, plan.function.name)
     order = lane_order(plan, bound, run, programs)
-    size = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
+    chunk = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
     if runs_serially(plan.function):
-        order, size = np.arange(programs), 1
+        order, chunk = np.arange(programs), 1
     phase = tr("tracing {kernel}", kernel=plan.function.name)
     with on_device(device), _plain_arithmetic():
-        for first in range(0, programs, size):
-            lanes = order[first : first + size]
+        for first in range(0, programs, chunk):
+            lanes = order[first : first + chunk]
             run.advance = _reporter(progress, first, len(lanes), programs, phase)
             run.advance(0.0)
             _run_chunk(plan, bound, run, lanes)
@@ -92,9 +101,12 @@ def _run_chunk(plan: Plan, bound: Sequence[Any], run: Run, lanes: IntArray) -> N
     plan.body.run(frame)
 
 
-def _bind(value: Value, argument: Any, memories: list[Memory]) -> Any:
+def _bind(plan: Plan, value: Value, argument: Any, memories: list[Memory]) -> Any:
     """An argument as a value: a pointer to the start of its tensor, or a uniform number."""
     if value.type.pointer:
+        problem = unreadable(plan.function.name, value.name, argument)
+        if problem:
+            raise TilescopeError(problem)
         memories.append(Memory(value.name, argument))
         return Pointer(len(memories) - 1, 0)
     if value.type.is_float:

@@ -13,7 +13,7 @@ from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
 from core.interpreter.unwritten import UnwrittenStores
 from core.trace.affine import IntArray
-from core.trace.record import Access, WatchRecorder
+from core.trace.record import Access, TraceSize, WatchRecorder
 
 ProgressCallback = Callable[[float, float, Text], None]
 
@@ -31,6 +31,12 @@ class Run:
     accesses: list[Access] = field(default_factory=list)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     unwritten: UnwrittenStores = field(default_factory=UnwrittenStores)
+    size: TraceSize = field(default_factory=TraceSize)
+
+    def record(self, access: Access) -> None:
+        """Add an access to the trace, before it touches memory. Raises TraceTooLarge beyond the limit of the trace."""
+        self.size.add(access, self.function)
+        self.accesses.append(access)
 
 
 class Frame:

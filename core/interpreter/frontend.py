@@ -20,6 +20,7 @@ from core.interpreter.inlining import inlined
 from core.interpreter.ir import Module
 from core.interpreter.parser import parse_module
 from core.interpreter.plan import Plan, plan
+from core.interpreter.refusal import refusal
 
 _TARGET = ("cuda", 89, 32)
 
@@ -95,14 +96,8 @@ def lower(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
         binder = _binder(parts, function)
     try:
         bound, specialization, options = binder(*args, **kwargs)
-    except TypeError as error:
-        raise TilescopeError(
-            tr(
-                "{kernel} was launched with the wrong arguments: {reason}.",
-                kernel=function.fn.__name__,
-                reason=str(error),
-            )
-        ) from error
+    except Exception as error:
+        raise TilescopeError(refusal(function, args, kwargs, error)) from error
     key = (id(function), f"{function.cache_key}{specialization}{sorted(options.items())}{_checks(function, kwargs)}")
     with _lock:
         known = _kernels.get(key)
@@ -131,7 +126,16 @@ def _lower(parts: _Triton, function: Any, bound: dict[str, Any], specialization:
     text = _ttir(parts, parts.compiler.ASTSource(function, signature, constexprs, attrs), options, function)
     module = parse_module(text)
     entry = inlined(module)
-    source = inspect.getsource(function.fn)
+    try:
+        source = inspect.getsource(function.fn)
+    except OSError as error:
+        raise TilescopeError(
+            tr(
+                "The source of {kernel} cannot be read any more: its file was changed or removed during the run. Save "
+                "the file and run again.",
+                kernel=entry.name,
+            )
+        ) from error
     return Kernel(
         name=entry.name,
         ttir=text,
@@ -180,7 +184,10 @@ def _rejection(function: Any, error: BaseException) -> Text:
     name, reason = function.fn.__name__, message[:300].rstrip(".")
     if not hasattr(getattr(error, "node", None), "lineno"):
         return tr("Triton cannot compile {kernel}: {reason}.", kernel=name, reason=reason)
-    lines, first = inspect.getsourcelines(function.fn)
+    try:
+        lines, first = inspect.getsourcelines(function.fn)
+    except OSError:  # the file was removed
+        return tr("Triton cannot compile {kernel}: {reason}.", kernel=name, reason=reason)
     head = next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
     # Triton counts lines from the kernel's def.
     line = first + head + error.node.lineno - 1  # type: ignore[attr-defined]

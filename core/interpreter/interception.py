@@ -18,11 +18,12 @@ from core.interpreter.executor import execute
 from core.interpreter.fake_driver import fake_driver
 from core.interpreter.frame import ProgressCallback
 from core.interpreter.frontend import CompilationRejected
+from core.interpreter.grid import checked_grid
 from core.interpreter.slice import addresses_of
 from core.interpreter.unwritten import UnwrittenStores
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
-from core.trace.record import Launch, WatchRecorder
+from core.trace.record import Launch, TraceSize, TraceTooLarge, WatchRecorder
 
 WATCH_LIMIT_BYTES = 64 << 20
 _in_use = threading.Lock()
@@ -40,8 +41,13 @@ class Tracer:
         progress: ProgressCallback | None,
         stop_at_faults: bool = True,
         addresses_only: bool = False,
+        trace_limit_bytes: int | None = None,
     ) -> None:
         self.launches: list[Launch] = []
+        self.too_large: TraceTooLarge | None = None
+        """Why a launch did not fit the limit of the trace. Neither it nor a later one is among the launches."""
+        self.trace_limit_bytes = trace_limit_bytes
+        self._size = TraceSize(trace_limit_bytes)
         self._memory_budget_bytes = memory_budget_bytes
         self._watch = watch
         self._watch_programs = watch_programs
@@ -51,6 +57,11 @@ class Tracer:
         self._config = ""
         self._addresses_only = addresses_only
         self._unwritten = UnwrittenStores()
+
+    @property
+    def trace_bytes(self) -> int:
+        """The size of the trace so far, with that of the launch that is running."""
+        return self._size.bytes
 
     def run_tuned(self, autotuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Launch an Autotuner's kernel with the first configuration that Triton compiles."""
@@ -74,20 +85,28 @@ class Tracer:
 
     def run(self, function: Any, args: tuple[Any, ...], grid: Any, kwargs: dict[str, Any]) -> None:
         """Execute and trace one launch of a JITFunction."""
+        if self.too_large is not None:
+            raise TraceTooLarge(self.too_large.text)
         kernel, bound = frontend.lower(function, args, kwargs)
-        shape = _grid(grid, bound)
+        shape = checked_grid(kernel.name, grid, bound)
         watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
         diagnostics = Diagnostics(stop_at_faults=self._stop_at_faults)
-        memories, accesses = execute(
-            addresses_of(kernel.plan) if self._addresses_only else kernel.plan,
-            runtime_arguments(kernel, bound),
-            shape,
-            memory_budget_bytes=self._memory_budget_bytes,
-            watcher=watcher,
-            progress=self._progress,
-            diagnostics=diagnostics,
-            unwritten=self._unwritten,
-        )
+        try:
+            with self._size.launch():
+                memories, accesses = execute(
+                    addresses_of(kernel.plan) if self._addresses_only else kernel.plan,
+                    runtime_arguments(kernel, bound),
+                    shape,
+                    memory_budget_bytes=self._memory_budget_bytes,
+                    watcher=watcher,
+                    progress=self._progress,
+                    diagnostics=diagnostics,
+                    unwritten=self._unwritten,
+                    size=self._size,
+                )
+        except TraceTooLarge as error:
+            self.too_large = error
+            raise
         self.launches.append(
             Launch(
                 function=kernel.name,
@@ -106,16 +125,6 @@ class Tracer:
         )
 
 
-def _grid(grid: Any, bound: dict[str, Any]) -> tuple[int, int, int]:
-    shape = grid(bound) if callable(grid) else grid
-    x, y, z = (*(int(n) for n in (shape if isinstance(shape, Sequence) else (shape,))), 1, 1)[:3]
-    if min(x, y, z) < 0:
-        raise TilescopeError(
-            tr("A grid of {x} x {y} x {z} programs cannot be launched: every side must be 0 or more.", x=x, y=y, z=z)
-        )
-    return x, y, z
-
-
 @contextmanager
 def intercept(
     *,
@@ -126,6 +135,7 @@ def intercept(
     progress: ProgressCallback | None = None,
     faults: Literal["raise", "record"] = "raise",
     addresses_only: bool = False,
+    trace_limit_bytes: int | None = None,
 ) -> Iterator[Tracer]:
     """Execute every Triton launch inside the block with the TTIR interpreter, on CPU or CUDA tensors. Results are
     written to the tensors.
@@ -141,6 +151,10 @@ def intercept(
     With `addresses_only`, all arithmetic that no address, mask, bound or condition depends on is skipped, including
     assertions and prints: the same accesses are recorded, much faster, but results are not written. Raises
     TilescopeError if a kernel's addresses depend on a value that such a store would have written.
+
+    `memory_budget_bytes` bounds the values of the programs that are executed together. `trace_limit_bytes` bounds the
+    accesses of all launches: a launch that would exceed it raises TraceTooLarge, before it runs where that is certain,
+    and does not become one of the launches.
 
     Raises MissingRequirement without Triton, and TilescopeError for nested use, an unknown operation (before anything
     runs) or an illegal access.
@@ -160,6 +174,7 @@ def intercept(
         progress,
         faults == "raise",
         addresses_only,
+        trace_limit_bytes,
     )
     try:
         with _patched(parts, tracer):

@@ -22,6 +22,9 @@ from core.interpreter.planner import Planner
 from core.interpreter.values import to_integer
 from core.trace.affine import IntArray
 
+_TOGETHER = 1 << 20
+"""Programs whose trip counts are computed together, which bounds the memory."""
+
 _PROGRAM = ("tt.get_program_id", "tt.get_num_programs")
 
 
@@ -31,15 +34,17 @@ def lane_order(plan: Plan, bound: Sequence[Any], run: Run, programs: int) -> Int
     loops = _predictable_loops(plan)
     if not loops or programs < 2:
         return order
-    frame = Frame(run, plan.function.slots, order)
-    for value, argument in zip(plan.function.arguments, bound, strict=True):
-        frame.values[value.slot] = argument
     total = np.zeros(programs, dtype=np.int64)
-    for steps, slots in loops:
-        for step in steps:
-            step(frame)
-        low, high, stride = (to_integer(frame.values[slot]) for slot in slots)
-        total = total + trip_counts(low, high, stride, programs)
+    for first in range(0, programs, _TOGETHER):
+        lanes = order[first : first + _TOGETHER]
+        frame = Frame(run, plan.function.slots, lanes)
+        for value, argument in zip(plan.function.arguments, bound, strict=True):
+            frame.values[value.slot] = argument
+        for steps, slots in loops:
+            for step in steps:
+                step(frame)
+            low, high, stride = (to_integer(frame.values[slot]) for slot in slots)
+            total[first : first + _TOGETHER] += trip_counts(low, high, stride, len(lanes))
     return order if bool((total == total[0]).all()) else np.argsort(-total, kind="stable")
 
 

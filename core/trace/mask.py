@@ -114,6 +114,11 @@ class Mask:
         return self._array
 
     @property
+    def own_array(self) -> BoolArray | None:
+        """`array` if it has been evaluated and is not that of a condition."""
+        return self._array if len(self.conditions) > 1 else None
+
+    @property
     def axes(self) -> int:
         bits = 0
         for condition in self.conditions:

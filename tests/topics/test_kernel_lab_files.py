@@ -12,6 +12,7 @@ import pytest
 from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.params import KernelLabParams
+from core.topics.kernel_lab.plan import plan
 from core.topics.kernel_lab.result import KernelLabResult
 
 pytest.importorskip("triton")
@@ -109,20 +110,80 @@ def test_that_an_operation_without_a_meaning_is_named_with_its_line(tmp_path: Pa
 LOOP = "def main():\n    while True:\n        double_kernel[(1,)](torch.ones(4), BLOCK=4)"
 
 
-def test_that_endless_launches_come_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+CATCHING = """
+def main():
+    for _ in range(50):
+        try:
+            double_kernel[(1,)](torch.ones(4), BLOCK=4)
+        except Exception:
+            pass
+"""
+
+
+@pytest.mark.parametrize("text", [LOOP, CATCHING], ids=["endless", "catches every error"])
+def test_that_what_was_launched_up_to_the_limit_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     from core.topics.kernel_lab.experiment import tracing
 
     monkeypatch.setattr(tracing, "MOST_LAUNCHES", 20)
-    with pytest.raises(RunFailed, match="main launched more than 20 kernels"):
-        run(written(tmp_path, LOOP))
+    result = run(written(tmp_path, text))
+    assert result.value("launches") == len(result.launches) == 20
+    assert result.trace is not None
+    (message,) = result.messages
+    assert message.severity == "warning"
+    assert "main launches more than 20 kernels" in str(message.text)
+    assert "the result holds the first 20 launches" in str(message.text)
 
 
-def test_that_a_trace_does_not_outgrow_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_the_progress_names_the_limit_of_many_launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from core.topics.kernel_lab.experiment import tracing
 
-    monkeypatch.setattr(tracing, "LARGEST_TRACE_BYTES", 1000)
-    with pytest.raises(RunFailed, match=r"has grown to .* use smaller tensors"):
-        run(written(tmp_path, LOOP))
+    monkeypatch.setattr(tracing, "_MANY_LAUNCHES", 3)
+    monkeypatch.setattr(tracing, "MOST_LAUNCHES", 6)
+    phases = []
+    tracing.trace(plan(written(tmp_path, LOOP)), lambda done, total, phase: phases.append(str(phase)))
+    assert "launch 3: tracing double_kernel" in phases
+    assert "launch 4 of at most 6: tracing double_kernel" in phases
+
+
+@pytest.mark.parametrize("text", [LOOP, CATCHING], ids=["endless", "catches every error"])
+def test_that_what_was_traced_up_to_the_size_limit_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    from core.topics.kernel_lab.experiment import tracing
+
+    monkeypatch.setattr(tracing, "LARGEST_TRACE_BYTES", 10_000)
+    result = run(written(tmp_path, text))
+    assert 1 < result.value("launches") < 20
+    (message,) = result.messages
+    assert "The trace reached its limit of 10.0 kB" in str(message.text)
+    assert f"holds the {len(result.launches)} launches before it" in str(message.text)
+
+
+TOO_LARGE = {
+    "refused before it runs": "double_kernel[(1 << 30,)](torch.ones(4), BLOCK=4)",
+    "of many programs": "grown_kernel[(200_000,)](torch.ones(4096), 40)",
+    "of many iterations": "grown_kernel[(1,)](torch.ones(4096), 10**9)",
+}
+
+
+@pytest.mark.parametrize("case", TOO_LARGE)
+def test_that_one_launch_beyond_the_memory_budget_is_one_sentence(tmp_path: Path, case: str) -> None:
+    params = written(
+        tmp_path,
+        f"""
+        @triton.jit
+        def grown_kernel(x_ptr, n):
+            for i in range(n):
+                tl.load(x_ptr + (tl.program_id(0) + i) % 4096)
+
+        def main():
+            {TOO_LARGE[case]}
+        """,
+    ).changed(memory_budget_mb=64)
+    with pytest.raises(RunFailed, match=r"The trace of \w+ does not fit the limit of 21\.3 MB: launch fewer programs"):
+        run(params)
 
 
 def test_that_endless_launches_stop_when_the_run_is_closed(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def record(
         if keep is False:
             return False
         mask = keep if isinstance(keep, Mask) else None
-    frame.run.accesses.append(
+    frame.run.record(
         Access(
             kind=kind,
             buffer=pointer.buffer,
@@ -74,7 +74,13 @@ def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer
         "low": memory.low,
         "high": memory.high,
     }
-    if first.index:
+    if not memory.flat.numel():
+        sentence = tr(
+            "Illegal {kind} in {kernel} at {location}: program {program} accesses {tensor}, which is an empty tensor. "
+            "Mask the access or pass a tensor with elements.",
+            **{name: details[name] for name in ("kind", "kernel", "location", "program", "tensor")},
+        )
+    elif first.index:
         sentence = tr(
             "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor} with "
             "element {element} of its tile, but the memory holds indices {low} to {high}. Mask the access or fix the "

@@ -37,6 +37,6 @@ class KernelLabParams(Params):
         scale="log2",
         label=tr("Memory budget"),
         unit="MB",
-        help=tr("Memory for the values of the programs that are executed together."),
+        help=tr("Memory for the trace, and for the values of the programs that are executed together."),
         group=tr("Tracing"),
     )

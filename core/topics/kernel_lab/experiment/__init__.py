@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial
+from core.contracts.result import Message
 from core.contracts.result_builder import ResultBuilder
 from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun
@@ -27,7 +28,7 @@ def run(params: KernelLabParams, device: str) -> ExperimentRun:
     """Yields a Partial with all numbers before the trace and its pictures.
 
     Raises InvalidParams if the file does not import, or if the function cannot be called or launches nothing. Raises
-    RunFailed if the function fails.
+    RunFailed if the function fails. Beyond the limits of `tracing`, the result holds the launches so far and a warning.
     """
     planned = plan(params)
     if planned.problem:
@@ -59,6 +60,7 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         files=analysis.traced_files(traced.launches, {str(planned.path): planned.text}),
         sources=analysis.kernel_sources(traced.launches),
         log=_printed(traced.log, traced.launches),
+        messages=(Message("warning", traced.warning),) if traced.warning else (),
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from typing import TextIO
 
-from core.contracts.errors import InvalidParams, RunFailed
-from core.contracts.text import Text, tr
+from core.contracts.errors import InvalidParams, RunFailed, TilescopeError
+from core.contracts.text import EMPTY, Text, tr, tr_plural
 from core.engine.steps import ProgressCallback
 from core.format import quantity
 from core.interpreter import Launch, Tracer, intercept
@@ -18,8 +19,18 @@ from core.topics.kernel_lab.experiment.loader import call
 from core.topics.kernel_lab.plan import Plan, shown
 
 MOST_LAUNCHES = 4096
+_MANY_LAUNCHES = 100
+"""From here on, the progress names the limit."""
+
 LARGEST_TRACE_BYTES = 1 << 30
 KEPT_CHARACTERS = 65536
+
+_TRIM_AFTER_BYTES = 32_000_000
+"""The trace grows by this much before free memory is returned."""
+
+
+class TraceStopped(TilescopeError):
+    """A limit was reached. Raised through the user's function, and again at each launch if the function catches it."""
 
 
 @dataclass
@@ -32,16 +43,18 @@ class Log:
 
 @dataclass(frozen=True)
 class Traced:
-    """The launches in order, and the printed output."""
+    """The launches in order, and the printed output. `warning` says that a limit was reached, or is empty."""
 
     launches: tuple[Launch, ...]
     log: Log
+    warning: Text = EMPTY
 
 
 def trace(planned: Plan, progress: ProgressCallback) -> Traced:
     """Import the file, call the function and trace every launch, including launches during the import.
 
-    Raises InvalidParams if it launches nothing, and RunFailed beyond `MOST_LAUNCHES` or `LARGEST_TRACE_BYTES`.
+    Beyond `MOST_LAUNCHES` or the size that `trace_limit` allows, the function is stopped, and the launches so far are
+    returned. Raises InvalidParams if it launches nothing, and RunFailed if not even the first launch fits the limit.
     """
     assert planned.source is not None
     limits = _Limits(planned.function, progress)
@@ -54,10 +67,18 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
             progress=limits.progress,
             addresses_only=planned.params.addresses_only,
             faults="record",
+            trace_limit_bytes=trace_limit(budget),
         ) as tracer,
     ):
         limits.tracer = tracer
-        call(planned.source, planned.function)
+        try:
+            call(planned.source, planned.function)
+        except TilescopeError:
+            if not limits.reached:
+                raise
+    warning = limits.warning()
+    if not tracer.launches and tracer.too_large is not None:
+        raise RunFailed(tracer.too_large.text) from tracer.too_large
     if not tracer.launches:
         raise InvalidParams(
             tr(
@@ -67,43 +88,76 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
             ),
             "function",
         )
-    return Traced(tuple(tracer.launches), log)
+    return Traced(tuple(tracer.launches), log, warning)
+
+
+def trace_limit(budget_bytes: int) -> int:
+    """How large the trace of a run may grow. Counting and encoding it takes as much memory again, and more."""
+    return min(LARGEST_TRACE_BYTES, budget_bytes // 3)
 
 
 class _Limits:
-    """Checks the limits on every progress call of the tracer. The number of launches is unknown beforehand, so the
-    progress only approaches its end."""
+    """Checks the number of launches whenever the tracer reports its progress. Their number is unknown beforehand, so
+    the progress only approaches its end."""
 
     def __init__(self, function: str, progress: ProgressCallback) -> None:
         self.tracer: Tracer | None = None
         self._function = function
         self._report = progress
-        self._counted = 0
-        self._bytes = 0
+        self._too_many = False
+        self._trimmed_at = 0
+
+    @property
+    def reached(self) -> bool:
+        """Whether the function was stopped at a limit. What it raised after that is a consequence."""
+        return self._too_many or (self.tracer is not None and self.tracer.too_large is not None)
+
+    def warning(self) -> Text:
+        """What the limit left out; empty if none was reached."""
+        if not self.reached or self.tracer is None:
+            return EMPTY
+        count = len(self.tracer.launches)
+        if self._too_many:
+            return tr(
+                "{function} launches more than {limit:,} kernels, the limit of one trace: it was stopped there, and "
+                "the result holds the first {limit:,} launches. Launch fewer kernels to trace all of them.",
+                function=self._function,
+                limit=count,
+            )
+        return tr_plural(
+            "The trace reached its limit of {limit}: {function} was stopped there, and the result holds the launch "
+            "before it. Use smaller tensors or raise the memory budget to trace all of them.",
+            "The trace reached its limit of {limit}: {function} was stopped there, and the result holds the {count:,} "
+            "launches before it. Use smaller tensors or raise the memory budget to trace all of them.",
+            count=count,
+            function=self._function,
+            limit=quantity(self.tracer.trace_limit_bytes or 0, "bytes"),
+        )
 
     def progress(self, done: float, total: float, phase: Text) -> None:
-        finished = self.tracer.launches if self.tracer is not None else []
-        self._bytes += sum(launch.trace_bytes() for launch in finished[self._counted :])
-        self._counted = len(finished)
-        if self._counted >= MOST_LAUNCHES:
-            raise RunFailed(
-                tr(
-                    "{function} launched more than {limit:,} kernels, the limit of one trace: launch fewer kernels.",
-                    function=self._function,
-                    limit=MOST_LAUNCHES,
-                )
+        count = 0 if self.tracer is None else len(self.tracer.launches)
+        if count >= MOST_LAUNCHES:
+            self._too_many = True
+            raise TraceStopped(
+                tr("The limit of one trace is {limit:,} launches: launch fewer kernels.", limit=MOST_LAUNCHES)
             )
-        if self._bytes > LARGEST_TRACE_BYTES:
-            raise RunFailed(
-                tr(
-                    "The trace of {function} has grown to {size}, above the limit of {limit}: use smaller tensors.",
-                    function=self._function,
-                    size=quantity(self._bytes, "bytes"),
-                    limit=quantity(LARGEST_TRACE_BYTES, "bytes"),
-                )
+        if self.tracer is not None and self.tracer.trace_bytes - self._trimmed_at > _TRIM_AFTER_BYTES:
+            self._trimmed_at = self.tracer.trace_bytes
+            return_free_memory()
+        reached = count + (done / total if total else 1.0)
+        numbered = tr("launch {number}: {phase}", number=count + 1, phase=phase)
+        if count >= _MANY_LAUNCHES:
+            numbered = tr(
+                "launch {number:,} of at most {limit:,}: {phase}", number=count + 1, limit=MOST_LAUNCHES, phase=phase
             )
-        reached = self._counted + (done / total if total else 1.0)
-        self._report(reached, reached + 1, tr("launch {number}: {phase}", number=self._counted + 1, phase=phase))
+        self._report(reached, reached + 1, numbered)
+
+
+def return_free_memory() -> None:
+    """Give free memory back to the system, where the C library can. What an operation frees between two arrays that
+    the trace keeps would otherwise stay with the process, which doubled its size."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Tee(io.TextIOBase):

@@ -7,6 +7,7 @@ those of transformers itself.
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,7 @@ import torch
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, listed, tr, tr_plural
-from core.hardware.host import host_facts
-from core.language_model.folder_files import FolderFiles, inspect
+from core.language_model.folder_files import FolderFiles, check_fits, check_parameters_fit, inspect
 from core.language_model.libraries import import_transformers, silent_transformers
 from core.language_model.model import ATTENTION, parameter_count
 from core.language_model.pretrain import ProgressCallback
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PHASE = tr("opening the model folder")
-_FLOAT32_BYTES = 4
 
 
 def open_folder(path: str | Path, progress: ProgressCallback | None = None, field: str | None = None) -> SmallModel:
@@ -44,7 +43,8 @@ def open_folder(path: str | Path, progress: ProgressCallback | None = None, fiel
     if progress is not None:
         progress(0, 3, PHASE)
     _check_architecture(files)
-    _check_memory(files)
+    check_fits(files)
+    _check_built_size(files)
     tokenizer = _loaded(files, tr("tokenizer"), lambda: _tokenizer(files.folder))
     if progress is not None:
         progress(1, 3, PHASE)
@@ -104,20 +104,20 @@ def _check_architecture(files: FolderFiles) -> None:
         )
 
 
-def _check_memory(files: FolderFiles) -> None:
-    """Raises InvalidParams if the float32 weights alone exceed the free memory."""
-    needed, free = files.parameters * _FLOAT32_BYTES, host_facts().available_memory_bytes
-    if needed > free:
-        raise files.error(
-            tr(
-                "The model folder {folder} holds a model of {parameters:,} parameters, which needs {needed:.1f} GiB in "
-                "float32, but only {free:.1f} GiB of memory are free: use a smaller model.",
-                parameters=files.parameters,
-                needed=needed / 2**30,
-                free=free / 2**30,
-                folder=str(files.folder),
-            )
-        )
+def _check_built_size(files: FolderFiles) -> None:
+    """Raises InvalidParams if the model that transformers will build exceeds the free memory.
+
+    Sizes that the configuration leaves out have the library's defaults, and weights that the files lack are allocated.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        with silent_transformers(), seeded(0), torch.device("meta"):
+            config = AutoConfig.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+            parameters = parameter_count(AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION))
+    except Exception:  # loading the model says why
+        return
+    check_parameters_fit(files, parameters)
 
 
 def _check_vocabulary(files: FolderFiles, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -197,7 +197,7 @@ def _model(files: FolderFiles) -> Any:
 
 def _fingerprint(files: FolderFiles) -> str:
     """Identifies the contents: the configuration, and the name, size and modification time of each weight file."""
-    digest = hashlib.sha256((files.folder / "config.json").read_bytes())
+    digest = hashlib.sha256(json.dumps(files.config, sort_keys=True).encode())
     for path in files.weights:
         stat = path.stat()
         digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode())

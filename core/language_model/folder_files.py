@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint.header import read_header
+from core.checkpoint.header import MAX_TENSORS, read_header
 from core.contracts.errors import InvalidParams
 from core.contracts.text import Text, tr, tr_plural
-from core.files import TooLarge, read_regular, reason_of
+from core.files import NotRegular, TooLarge, read_regular, reason_of
+from core.hardware.host import host_facts
+from core.language_model.folder_config import least_parameters, size_problem
+from core.paths import expanded
 
 _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.bin.index.json")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
-_MAX_JSON_BYTES = 64 * 2**20
+_MAX_CONFIG_BYTES = 4 << 20
+"""Public ones have up to a few hundred kB, most of it labels of classes."""
+
+_MAX_INDEX_BYTES = 64 << 20
+_MAX_TEXT_BYTES = 512 << 20
+"""Of a tokenizer's file. Public ones have up to 40 MB."""
+
+_MAX_FILES = 10_000
+"""Of the folder. The largest public models have a few hundred shards."""
+
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf")
+_FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -37,10 +52,11 @@ class FolderFiles:
 
 
 def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
-    """Raises InvalidParams with one sentence unless the folder has a configuration, a tokenizer and complete
-    safetensors weights."""
-    folder = Path(path).expanduser()
+    """Raises InvalidParams with one sentence unless the folder has a configuration with possible sizes, a tokenizer and
+    complete safetensors weights. Nothing is opened that is not a regular file, so it cannot wait."""
+    folder = expanded(path, field)
     _check_folder(folder, field)
+    _check_entries(folder, field)
     if (folder / _ADAPTER).exists() and not (folder / _CONFIG).exists():
         raise InvalidParams(
             tr(
@@ -50,7 +66,7 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
             ),
             field,
         )
-    config = _json(folder, _CONFIG, field)
+    config = _config(folder, field)
     if "quantization_config" in config:
         raise InvalidParams(
             tr(
@@ -69,7 +85,7 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
             field,
         )
     weights, expected = _weights(folder, field)
-    if not any((folder / name).exists() for name in _TOKENIZERS):
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
         raise InvalidParams(
             tr(
                 "The model folder {folder} has no tokenizer (tokenizer.json): copy it from the source of the model.",
@@ -95,6 +111,87 @@ def inspect(path: str | Path, field: str | None = None) -> FolderFiles:
             field,
         )
     return FolderFiles(folder, config, weights, sum(sizes.values()), field)
+
+
+def read_config(path: str | Path, field: str | None = None) -> dict[str, Any]:
+    """The folder's config.json alone. Raises InvalidParams with one sentence for one that cannot be read, or with sizes
+    that no model has."""
+    folder = expanded(path, field)
+    _check_folder(folder, field)
+    return _config(folder, field)
+
+
+def check_fits(files: FolderFiles) -> None:
+    """Raises InvalidParams if the model needs more than the free memory in float32, by its weights or by the sizes in
+    its configuration, or if it has fewer weights than these sizes need."""
+    described = least_parameters(files.config)
+    check_parameters_fit(files, max(files.parameters, described))
+    if described > files.parameters:
+        raise files.error(
+            tr(
+                "The model folder {folder} has a {file} that describes a model of at least {described:,} parameters, "
+                "but its weights hold {stored:,}: download it again.",
+                file=_CONFIG,
+                described=described,
+                stored=files.parameters,
+                folder=str(files.folder),
+            )
+        )
+
+
+def check_parameters_fit(files: FolderFiles, parameters: int) -> None:
+    """Raises InvalidParams if a model of the folder with so many parameters exceeds the free memory in float32."""
+    needed, free = parameters * _FLOAT32_BYTES, host_facts().available_memory_bytes
+    if needed > free:
+        raise files.error(
+            tr(
+                "The model folder {folder} holds a model of {parameters:,} parameters, which needs {needed:.1f} GiB in "
+                "float32, but only {free:.1f} GiB of memory are free: use a smaller model.",
+                parameters=parameters,
+                needed=needed / 2**30,
+                free=free / 2**30,
+                folder=str(files.folder),
+            )
+        )
+
+
+def _check_entries(folder: Path, field: str | None) -> None:
+    """Raises InvalidParams for what a library could wait for, or fill the memory with: it opens more than is known."""
+    try:
+        with os.scandir(folder) as entries:
+            for count, entry in enumerate(entries, start=1):
+                if count > _MAX_FILES:
+                    raise InvalidParams(
+                        tr(
+                            "The folder {folder} holds more than {limit:,} files: choose the folder of one model.",
+                            limit=_MAX_FILES,
+                            folder=str(folder),
+                        ),
+                        field,
+                    )
+                _check_entry(folder, entry, field)
+    except OSError as error:
+        raise InvalidParams(
+            tr(
+                "The folder {folder} cannot be opened ({reason}): check the path.",
+                reason=reason_of(error),
+                folder=str(folder),
+            ),
+            field,
+        ) from error
+
+
+def _check_entry(folder: Path, entry: os.DirEntry[str], field: str | None) -> None:
+    try:
+        facts = entry.stat()
+    except OSError:  # such as a link to nothing: it counts as absent
+        return
+    if stat.S_ISDIR(facts.st_mode):
+        return
+    if not stat.S_ISREG(facts.st_mode):
+        raise _unreadable(folder, entry.name, NotRegular(folder / entry.name), field)
+    if facts.st_size > _MAX_TEXT_BYTES and not entry.name.endswith(_WEIGHT_SUFFIXES):
+        raise _too_large(folder, entry.name, field)
 
 
 def _check_folder(folder: Path, field: str | None) -> None:
@@ -133,7 +230,7 @@ def _weights(folder: Path, field: str | None) -> tuple[tuple[Path, ...], set[str
     if (folder / _WEIGHTS).exists():
         return (folder / _WEIGHTS,), set()
     if (folder / _INDEX).exists():
-        tensors = _json(folder, _INDEX, field).get("weight_map")
+        tensors = _json(folder, _INDEX, field, _MAX_INDEX_BYTES, MAX_TENSORS + 1_000).get("weight_map")
         if not (isinstance(tensors, dict) and tensors and all(isinstance(name, str) for name in tensors.values())):
             raise InvalidParams(
                 tr(
@@ -208,9 +305,30 @@ def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
         ) from error
 
 
-def _json(folder: Path, name: str, field: str | None) -> dict[str, Any]:
+def _config(folder: Path, field: str | None) -> dict[str, Any]:
+    config = _json(folder, _CONFIG, field, _MAX_CONFIG_BYTES)
+    problem = size_problem(config)
+    if problem is not None:
+        raise InvalidParams(
+            tr(
+                "The model folder {folder} has a {file} with {problem}: download it again.",
+                file=_CONFIG,
+                problem=problem,
+                folder=str(folder),
+            ),
+            field,
+        )
+    return config
+
+
+def _json(
+    folder: Path, name: str, field: str | None, max_bytes: int, max_pairs: int = _MAX_CONFIG_BYTES
+) -> dict[str, Any]:
     try:
-        contents = json.loads(read_regular(folder / name, _MAX_JSON_BYTES))
+        data = read_regular(folder / name, max_bytes)
+        if data.count(b":") > max_pairs:  # counted before the JSON is read, which would take minutes
+            raise TooLarge(folder / name, max_bytes)
+        contents = json.loads(data)
     except FileNotFoundError as error:
         raise InvalidParams(
             tr(
@@ -221,14 +339,7 @@ def _json(folder: Path, name: str, field: str | None) -> dict[str, Any]:
             field,
         ) from error
     except TooLarge as error:
-        raise InvalidParams(
-            tr(
-                "The model folder {folder} has a {file} that is far too large: download it again.",
-                file=name,
-                folder=str(folder),
-            ),
-            field,
-        ) from error
+        raise _too_large(folder, name, field) from error
     except OSError as error:
         raise _unreadable(folder, name, error, field) from error
     except (ValueError, RecursionError) as error:
@@ -250,6 +361,15 @@ def _json(folder: Path, name: str, field: str | None) -> dict[str, Any]:
             field,
         )
     return contents
+
+
+def _too_large(folder: Path, name: str, field: str | None) -> InvalidParams:
+    text = tr(
+        "The model folder {folder} has a {file} that is far too large: download it again.",
+        file=name,
+        folder=str(folder),
+    )
+    return InvalidParams(text, field)
 
 
 def _unreadable(folder: Path, name: str, error: OSError, field: str | None) -> InvalidParams:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import torch
 
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
-from core.files import reason_of
+from core.files import open_regular, reason_of
 from core.language_model.pretrain import HELD_OUT_TEXTS
 from core.language_model.text import documents
 from core.language_model.world import World
@@ -73,7 +74,7 @@ def _chunks(path: Path, field: str | None) -> Iterator[str]:
     """The text in chunks that end before a space or line break. A chunk is never much longer than one read."""
     rest = ""
     try:
-        with path.open(encoding="utf-8") as file:
+        with TextIOWrapper(open_regular(path), encoding="utf-8") as file:
             while text := file.read(_CHUNK_CHARACTERS):
                 rest += text
                 cut = max(rest.rfind(" "), rest.rfind("\n"))

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.contracts.errors import InvalidParams
-from core.language_model import folder as folder_module
+from core.language_model import folder_files
 from core.language_model.data import prompt_ids
 from core.language_model.folder import open_folder
 from core.language_model.generation import generate
@@ -112,7 +112,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "no causal model": (with_config(model_type="t5", architectures=["T5ForConditionalGeneration"]), "not a causal"),
     "quantized": (with_config(quantization_config={"quant_method": "gptq"}), "already quantized"),
     "other sizes": (with_config(intermediate_size=999), "could not load"),
-    "impossible sizes": (with_config(num_attention_heads=0), "could not load"),
+    "impossible sizes": (with_config(num_attention_heads=0), "num_attention_heads = 0"),
     "adapter beside": (write("adapter_config.json", "{}"), "holds an adapter next to"),
 }
 
@@ -184,7 +184,7 @@ def test_that_a_model_beyond_the_free_memory_is_refused_before_it_is_loaded(
     class Host:
         available_memory_bytes = 4 * trained.parameters - 1
 
-    monkeypatch.setattr(folder_module, "host_facts", Host)
+    monkeypatch.setattr(folder_files, "host_facts", Host)
     with pytest.raises(InvalidParams, match="of memory are free"):
         open_folder(folder)
 

@@ -135,18 +135,21 @@ def test_that_what_is_wrong_with_a_folder_is_refused_before_the_run_or_reported_
     folder: Path, text: Path, tmp_path: Path
 ) -> None:
     for changes, field, sentence in (
-        ({"model": str(tmp_path / "none")}, "model", "There is no folder"),
+        ({"model": str(tmp_path / "none")}, "model", "none does not exist"),
         ({"model": str(folder)}, "text_file", "needs a text"),
         ({"model": str(folder), "text_file": str(tmp_path / "none.txt")}, "text_file", "There is no file"),
     ):
         with pytest.raises(InvalidParams, match=sentence) as refused:
             TOPIC.check(QuantizationParams.parse({**QUICK, **changes}))
         assert refused.value.field == field
-    (folder / "config.json").write_text("{")
+    (folder / "tokenizer.json").write_text("{")  # only the library reads it
     params = QuantizationParams.parse({**QUICK, "model": str(folder), "text_file": str(text)})
     result, _ = finished(params)
-    assert any("config.json that is not JSON" in message for message in messages(result))
+    assert any("a tokenizer that transformers could not load" in message for message in messages(result))
     assert [row.format for row in result.outputs] == ["", "nf4", "int4"]
+    (folder / "config.json").write_text("{")
+    with pytest.raises(InvalidParams, match=r"config\.json that is not JSON"):
+        TOPIC.check(params)
 
 
 def test_that_a_model_that_gives_no_numbers_leaves_none(folder: Path, text: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from core.contracts.errors import InvalidParams
 from core.contracts.text import EMPTY, Text, listed, tr
-from core.paths import expanded
+from core.language_model.folder_files import check_fits, inspect, read_config
+from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
 from core.topics.fine_tuning.methods import ADAPTERS, KEY_VALUE_PREFIX, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.params import ALL, FineTuningParams
 from core.topics.fine_tuning.result import MethodSummary
@@ -23,6 +23,9 @@ from core.topics.fine_tuning.trained_modules import (
     counts_of,
     places_of,
 )
+
+_BYTES_PER_PARAMETER = {MethodId.FULL: TRAINED_PARAMETER_BYTES}
+"""float32 weights, gradients and two moments. Other methods need little more than the weights."""
 
 MASK_TOKENS = 24
 """Length of the input whose mask is drawn before a run: about one row and its sentence."""
@@ -72,7 +75,7 @@ def plan(params: FineTuningParams) -> Plan:
     """The plan of `params`. Never raises; an error becomes its `problem`."""
     problem, blames = EMPTY, None
     try:
-        check(params)
+        _check_sizes(params)
     except InvalidParams as error:
         problem, blames = error.text, error.field
     shape = _shape(params) or shape_of_small_model()
@@ -99,18 +102,25 @@ def prefix_mask(method: MethodId, virtual_tokens: int, length: int) -> np.ndarra
 
 
 def check(params: FineTuningParams) -> None:
-    """Raises InvalidParams if the folder does not exist or sizes do not fit the model. Models outside the Llama family
-    are checked only by a run."""
+    """Raises InvalidParams if the folder is incomplete or damaged, if the models do not fit into memory, or if sizes do
+    not fit the model. Models outside the Llama family are checked only by a run."""
     if params.model.strip():
-        folder = expanded(params.model, "model")
-        if not os.path.isdir(folder):  # Path's own raises for a name that is too long
-            raise InvalidParams(
-                tr(
-                    "The folder {folder} does not exist: enter the path of a model folder on this machine.",
-                    folder=str(folder),
-                ),
-                "model",
-            )
+        files = inspect(params.model, "model")
+        check_fits(files)
+        check_copies(params, files.parameters)
+    _check_sizes(params)
+
+
+def check_copies(params: FineTuningParams, parameters: int) -> None:
+    """Raises InvalidParams if the methods' own copies of a model do not fit into memory."""
+    needed = sum(parameters * _BYTES_PER_PARAMETER.get(method, PARAMETER_BYTES) for method in params.chosen)
+    check_memory(needed, len(params.chosen), tr("select fewer methods, or leave out full"), "methods")
+
+
+def _check_sizes(params: FineTuningParams) -> None:
+    """Raises InvalidParams if the folder's configuration is none, or if sizes of the run do not fit its model."""
+    if params.model.strip():
+        read_config(params.model, "model")
     shape = _shape(params)
     if shape is None:
         return
@@ -207,7 +217,4 @@ def _shape(params: FineTuningParams) -> Shape | None:
     """The shape of the model; None if the folder's configuration does not reveal it."""
     if not params.model.strip():
         return shape_of_small_model()
-    try:
-        return shape_of_folder(expanded(params.model, "model"))
-    except InvalidParams:
-        return None
+    return shape_of_folder(params.model)

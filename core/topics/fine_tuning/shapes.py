@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.files import read_regular
+from core.contracts.errors import InvalidParams
+from core.language_model.folder_files import read_config
 from core.language_model.model_config import STANDARD, ModelConfig
 
 MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of a block, in execution order."""
-
-_MAX_JSON_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,12 @@ def shape_of_small_model(config: ModelConfig = STANDARD) -> Shape:
     )
 
 
-def shape_of_folder(folder: Path) -> Shape | None:
-    """The shape from the folder's config.json. None without one, or for a model outside the Llama family, whose shape
-    only a run can find out."""
+def shape_of_folder(folder: str | Path) -> Shape | None:
+    """The shape from the folder's config.json. None without one, for sizes that no model has, or for a model outside
+    the Llama family, whose shape only a run can find out."""
     try:
-        config = json.loads(read_regular(folder / "config.json", _MAX_JSON_BYTES))
-        return _shape_of_config(folder.name, config)
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
+        return _shape_of_config(Path(str(folder).strip()).name, read_config(folder))
+    except (InvalidParams, KeyError, TypeError, ValueError, ArithmeticError):
         return None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.contracts.text import EMPTY, Text, tr
 from core.topics.fine_tuning.methods import MethodId
@@ -94,6 +95,7 @@ def place_id(layer: int, kind: str) -> str:
     return kind if layer == NO_LAYER else f"layer.{layer}.{kind}"
 
 
+@lru_cache(maxsize=8)
 def places_of(shape: Shape) -> tuple[Place, ...]:
     """All places in order: before the layers, layer by layer, after the layers."""
     parameters = _own_parameters(shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.text import EMPTY, Text, tr
+from core.language_model.folder_files import check_fits, inspect
+from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
 from core.language_model.model_config import STANDARD
-from core.paths import expanded
 from core.topics.lora.matrices import (
     LoraCounts,
     Matrix,
@@ -92,20 +92,29 @@ def plan(params: LoraParams) -> Plan:
 
 
 def check(params: LoraParams) -> None:
-    """Raises InvalidParams if the model folder does not exist, a target is not in the model, or a rank is larger than
-    its matrices. Errors that need the libraries appear when a run opens the folder."""
+    """Raises InvalidParams if the model folder is incomplete or damaged, if the models do not fit into memory, if a
+    target is not in the model, or if a rank is larger than its matrices. Errors that need the libraries appear when a
+    run opens the folder."""
     if params.model.strip():
-        folder = expanded(params.model, "model")
-        if not os.path.isdir(folder):
-            raise InvalidParams(
-                tr(
-                    "The folder {folder} does not exist: enter the path of a model folder on this machine.",
-                    folder=str(folder),
-                ),
-                "model",
-            )
+        files = inspect(params.model, "model")
+        check_fits(files)
+        check_copies(params, files.parameters)
     else:
         _matrices(params)
+
+
+def check_copies(params: LoraParams, parameters: int, fully_trained: int = 0) -> None:
+    """Raises InvalidParams if the runs' own copies of a model do not fit into memory. The `fully_trained` parameters
+    also need gradients and moments of their full size."""
+    copies = 3 if params.compare_full else 2
+    check_memory(
+        copies * PARAMETER_BYTES * parameters + (TRAINED_PARAMETER_BYTES - PARAMETER_BYTES) * fully_trained,
+        copies,
+        tr("switch off Also train full matrices, or use a smaller model")
+        if params.compare_full
+        else tr("use a smaller model"),
+        "compare_full" if params.compare_full else "model",
+    )
 
 
 def _matrices(params: LoraParams) -> list[Matrix]:

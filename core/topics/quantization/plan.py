@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from core.checkpoint.opening import Checkpoint
 from core.checkpoint.report import Totals
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.text import EMPTY, Text, tr
+from core.files import open_regular, reason_of
 from core.hardware.gpus import gpus
+from core.language_model.folder_files import check_fits, inspect
 from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
 from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort_weights
@@ -167,17 +169,22 @@ def check(params: QuantizationParams) -> None:
     if params.checkpoint.strip():
         representative_tensor(open_cached(params.checkpoint))
     if params.outputs and params.model.strip():
-        folder = expanded(params.model, "model")
-        if not os.path.isdir(folder):  # Path's own raises for a name that is too long
-            text = tr("There is no folder {folder}: give a local Hugging Face model folder.", folder=str(folder))
-            raise InvalidParams(text, "model")
+        check_fits(inspect(params.model, "model"))
         if not params.text_file.strip():
             text = tr("The perplexity of a model folder needs a text: give a UTF-8 file in text_file.")
             raise InvalidParams(text, "text_file")
-        file = expanded(params.text_file, "text_file")
-        if not os.path.isfile(file):
-            text = tr("There is no file {file}: give a UTF-8 text file.", file=str(file))
-            raise InvalidParams(text, "text_file")
+        _check_text_file(expanded(params.text_file, "text_file"))
+
+
+def _check_text_file(file: Path) -> None:
+    try:
+        open_regular(file).close()
+    except FileNotFoundError as error:
+        text = tr("There is no file {file}: give a UTF-8 text file.", file=str(file))
+        raise InvalidParams(text, "text_file") from error
+    except OSError as error:
+        text = tr("{path} cannot be read: {reason}.", path=str(file), reason=reason_of(error))
+        raise InvalidParams(text, "text_file") from error
 
 
 def model_memory(preset: Architecture, format_id: FormatId | None, bits_per_parameter: float) -> ModelMemory:

@@ -5,27 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.contracts.text import tr
 from core.engine.steps import ProgressCallback
 from core.language_model.adapters import adapted_layers, target_modules
 from core.language_model.data import prompt_ids, target_ids
 from core.language_model.folder import open_folder
 from core.language_model.generation import context_length
-from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
 from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import Example, TableTask, table_task
 from core.language_model.world import build_world
 from core.paths import expanded
 from core.topics.fine_tuning.experiment.module_places import places_of_model
-from core.topics.fine_tuning.methods import ADAPTERS, MethodId
+from core.topics.fine_tuning.methods import ADAPTERS
 from core.topics.fine_tuning.params import FineTuningParams
-from core.topics.fine_tuning.plan import check_rank, check_virtual_tokens
+from core.topics.fine_tuning.plan import check_copies, check_rank, check_virtual_tokens
 from core.topics.fine_tuning.trained_modules import Place
 
 HELD_OUT_ROWS = 64
-_BYTES_PER_PARAMETER = {MethodId.FULL: TRAINED_PARAMETER_BYTES}
-"""float32 weights, gradients and two moments. Other methods need little more than the weights."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def open_setup(params: FineTuningParams, device: str, progress: ProgressCallback
     modules do not exist, the rank or the virtual tokens do not fit, or the copies do not fit into memory."""
     folder = params.model.strip()
     model = open_folder(expanded(folder, "model"), progress, "model") if folder else small_model(STANDARD, progress)
-    _check_memory(model, params)
+    check_copies(params, model.parameters)
     targets: list[str] = []
     if set(params.chosen) & set(ADAPTERS):
         targets = target_modules(model.model, params.target_modules)
@@ -77,9 +73,3 @@ def _longest(model: SmallModel, task: TableTask) -> int:
         len(prompt_ids(model.tokenizer, example.row)) + len(target_ids(model.tokenizer, example.sentence))
         for example in (*task.train, *task.unseen_people, *task.unstated_facts)
     )
-
-
-def _check_memory(model: SmallModel, params: FineTuningParams) -> None:
-    """Every method trains its own copy."""
-    needed = sum(model.parameters * _BYTES_PER_PARAMETER.get(method, PARAMETER_BYTES) for method in params.chosen)
-    check_memory(needed, len(params.chosen), tr("select fewer methods, or leave out full"), "methods")

@@ -21,7 +21,6 @@ from core.language_model.data import Batch, ordered_batches
 from core.language_model.evaluation import exact_match
 from core.language_model.folder import open_folder
 from core.language_model.libraries import LIBRARY_ERRORS, import_peft, reason
-from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
 from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
@@ -33,7 +32,7 @@ from core.topics.lora.experiment.summary import Builder
 from core.topics.lora.experiment.updates import measure_updates
 from core.topics.lora.matrices import Matrix, check_ranks, matrix_from_name
 from core.topics.lora.params import LoraParams
-from core.topics.lora.plan import check
+from core.topics.lora.plan import check, check_copies
 from core.topics.lora.result import AnsweredRow
 from core.wording import reason_of
 from kernels.errors import KernelError
@@ -100,20 +99,8 @@ def _open_setting(params: LoraParams, device: str, progress: ProgressCallback) -
 
 
 def _check_copies(base: SmallModel, names: Sequence[str], params: LoraParams) -> None:
-    """Every run trains its own copy. Fully trained matrices also need gradients and moments of their full size."""
-    copies = 3 if params.compare_full else 2
-    needed = copies * PARAMETER_BYTES * base.parameters
-    if params.compare_full:
-        full_parameters = sum(base.model.get_submodule(name).weight.numel() for name in names)
-        needed += (TRAINED_PARAMETER_BYTES - PARAMETER_BYTES) * full_parameters
-    check_memory(
-        needed,
-        copies,
-        tr("switch off Also train full matrices, or use a smaller model")
-        if params.compare_full
-        else tr("use a smaller model"),
-        "compare_full" if params.compare_full else "model",
-    )
+    full_parameters = sum(base.model.get_submodule(name).weight.numel() for name in names)
+    check_copies(params, base.parameters, full_parameters if params.compare_full else 0)
 
 
 def _prepared_runs(builder: Builder, params: LoraParams, setting: _Setting) -> list[Run]:

@@ -163,7 +163,7 @@ def by_column(values: Floats, first_block: int, blocks_of_tensor: int) -> Floats
         return np.bincount(index * MAP_COLUMNS // blocks_of_tensor, values, MAP_COLUMNS).astype(np.float64)
     block = np.arange(MAP_COLUMNS) * blocks_of_tensor // MAP_COLUMNS
     width = np.bincount(block, minlength=blocks_of_tensor)[block]
-    here = (block >= first_block) & (block < first_block + len(values))
+    inside = (block >= first_block) & (block < first_block + len(values))
     spread = np.zeros(MAP_COLUMNS)
-    spread[here] = values[block[here] - first_block] / width[here]
+    spread[inside] = values[block[inside] - first_block] / width[inside]
     return spread

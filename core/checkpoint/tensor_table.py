@@ -59,12 +59,12 @@ class TensorTable:
         """One row per tensor, made on first use; none in a format that was not measured."""
         if format_id not in self.formats:
             return ()
-        if format_id not in self._made:
+        if format_id not in self._rows_by_format:
             known, index = self._known.get(format_id, ()), self.formats.index(format_id)
             values = [self._listed(name, index, start=len(known)) for name in _COLUMNS]
             values.insert(len(_FACTS), [format_id] * (len(self) - len(known)))
-            self._made[format_id] = known + tuple(map(TensorErrors, *values))
-        return self._made[format_id]
+            self._rows_by_format[format_id] = known + tuple(map(TensorErrors, *values))
+        return self._rows_by_format[format_id]
 
     def reuse_rows(self, earlier: TensorTable) -> None:
         """Take over the rows of `earlier` for the leading tensors that are equal in both tables.
@@ -72,7 +72,7 @@ class TensorTable:
         If a report grows by a tensor, only that tensor's rows are then made anew.
         """
         count = self._shared_tensors(earlier)
-        for format_id, rows in earlier._made.items():
+        for format_id, rows in earlier._rows_by_format.items():
             self._known[format_id] = rows[:count]
 
     def _shared_tensors(self, other: TensorTable) -> int:
@@ -100,7 +100,7 @@ class TensorTable:
         return tuple(sorted(known, key=lambda row: -(row.relative_rmse or 0.0)))
 
     @cached_property
-    def _made(self) -> dict[str, tuple[TensorErrors, ...]]:
+    def _rows_by_format(self) -> dict[str, tuple[TensorErrors, ...]]:
         return {}
 
     @cached_property

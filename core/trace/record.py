@@ -204,12 +204,15 @@ class TraceSize:
 class WatchRecorder:
     """Collects loop-carried values of the watched programs, within a byte limit.
 
-    `wants(programs)` selects programs; each loop that carries a watched name appends iterations to it.
+    `selects(programs)` says which programs are recorded; each loop that carries a watched name appends iterations to
+    it.
     """
 
-    def __init__(self, names: tuple[str, ...], wants: Callable[[IntArray], BoolArray] | None, limit_bytes: int) -> None:
+    def __init__(
+        self, names: tuple[str, ...], selects: Callable[[IntArray], BoolArray] | None, limit_bytes: int
+    ) -> None:
         self.names = names
-        self._wants = wants
+        self._selects = selects
         self._limit_bytes = limit_bytes
         self._bytes = 0
         self._truncated: set[str] = set()
@@ -219,9 +222,9 @@ class WatchRecorder:
         """The lanes among `programs` that are watched."""
         if not self.names:
             return np.empty(0, dtype=np.int64)
-        if self._wants is None:
+        if self._selects is None:
             return np.arange(len(programs))
-        return np.flatnonzero(self._wants(programs))
+        return np.flatnonzero(self._selects(programs))
 
     def add(self, name: str, programs: IntArray, values: npt.NDArray[Any]) -> None:
         """One iteration of `name` for `programs`: values [len(programs), *shape]."""

@@ -190,9 +190,9 @@ class TraceMap(Figure):
             return
 
         def work() -> tuple[Order, AddressLevels, TracePicture]:
-            made, indexed = order or Order(launches), levels or AddressLevels(launches, bands)
-            whole = (0.0, max(1.0, made.accesses)), (0.0, float(max(1, sum(band.size_bytes for band in bands))))
-            return made, indexed, paint(indexed, whole, _OVERVIEW, colours, line)
+            access_order, indexed = order or Order(launches), levels or AddressLevels(launches, bands)
+            whole = (0.0, max(1.0, access_order.accesses)), (0.0, float(max(1, sum(band.size_bytes for band in bands))))
+            return access_order, indexed, paint(indexed, whole, _OVERVIEW, colours, line)
 
         self._overview_work.request(work)
 

@@ -73,7 +73,7 @@ class SourceView(QWidget):
         for traffic in lines:
             moved[traffic.function][traffic.line] += traffic.bytes
         for function, by_line in moved.items():
-            self.set_annotations(function, {line: format_quantity(held, "bytes") for line, held in by_line.items()})
+            self.set_annotations(function, {line: format_quantity(size, "bytes") for line, size in by_line.items()})
 
     def set_annotations(self, function: str, annotations: Mapping[int, str]) -> None:
         """Show short texts beside the lines of one kernel, by line number."""

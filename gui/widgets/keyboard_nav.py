@@ -23,8 +23,10 @@ def keeps_arrows(event: QEvent) -> bool:
 
     Where nothing claims them, Left and Right step the player of the page.
     """
-    asks = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and not event.modifiers()
-    if not asks or Qt.Key(event.key()) not in STEPS:  # type: ignore[attr-defined]
+    is_plain_key = (
+        event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and not event.modifiers()
+    )
+    if not is_plain_key or Qt.Key(event.key()) not in STEPS:  # type: ignore[attr-defined]
         return False
     event.accept()
     return True

@@ -49,8 +49,8 @@ class QtTexts(QTranslator):
         """The text in the language; as it is where there is no translation."""
         if context == _KEY_NAMES:
             return text
-        if text in _OWN and (own := _OWN[text].in_language(self._code)) != text:
-            return own
+        if text in _OWN and (translated := _OWN[text].in_language(self._code)) != text:
+            return translated
         return self._shipped.translate(context, text, disambiguation, n) or text
 
 

@@ -303,7 +303,7 @@ def test_that_an_export_to_a_full_disk_leaves_nothing(
 
     entry_id = history.add(result(), NOON, 0.1)
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(TilescopeError, match="No space left"):
+    with pytest.raises(TilescopeError, match="no space left"):
         history.export(entry_id, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -128,17 +128,17 @@ def reach_of(
     """
     reach: dict[str, NDArray[np.bool_]] = {}
     for node in flow.nodes:
-        here = np.zeros(node.length, dtype=bool)
+        reached = np.zeros(node.length, dtype=bool)
         if node.id == f"{stack}.embedding":
-            here[position] = True
+            reached[position] = True
         sources = {edge.role: reach[edge.start] for edge in flow.edges if edge.end == node.id}
         if node.kind == "attention":
             mask = masks[ENCODER if node.stack == "encoder" else node.part]
-            here = sources["Q"] | (mask & (sources["K"] | sources["V"])).any(axis=1)
+            reached = sources["Q"] | (mask & (sources["K"] | sources["V"])).any(axis=1)
         else:
             for arriving in sources.values():
-                here = here | arriving
-        reach[node.id] = here
+                reached = reached | arriving
+        reach[node.id] = reached
     return reach
 
 

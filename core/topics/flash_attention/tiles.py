@@ -214,12 +214,12 @@ def io_complexity(params: FlashAttentionParams, sram_per_sm_bytes: float) -> IoC
     lengths = np.geomspace(64, 65536, _POINTS)
     sram_bytes = np.geomspace(8 * 1024, 1024 * 1024, _POINTS)
     width = params.head_dim
-    here = float(params.seq_len)
+    seq_len = float(params.seq_len)
     return IoComplexity(
         lengths=lengths,
         standard_by_length=scale * standard_accesses(lengths, width),
         flash_by_length=scale * flash_accesses(lengths, width, sram_per_sm_bytes / element),
         sram_bytes=sram_bytes,
-        standard_by_sram=np.full(_POINTS, scale * float(standard_accesses(here, width))),
-        flash_by_sram=scale * flash_accesses(here, width, sram_bytes / element),
+        standard_by_sram=np.full(_POINTS, scale * float(standard_accesses(seq_len, width))),
+        flash_by_sram=scale * flash_accesses(seq_len, width, sram_bytes / element),
     )

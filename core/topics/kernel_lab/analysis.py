@@ -83,15 +83,15 @@ def handovers(launches: Sequence[Launch], tensors: Iterable[TensorRow]) -> tuple
         for buffer, row in zip(launch.buffers, rows, strict=False)
     ]
     writers: list[tuple[int, str, int, int]] = []
-    found: list[Handover] = []
+    handovers: list[Handover] = []
     for index, function, buffer, row in uses:
         first, last = buffer.data_ptr, buffer.data_ptr + buffer.size_bytes
         writer = next((w for w in reversed(writers) if w[2] < last and first < w[3] and w[0] < index), None)
         if row.read_bytes and writer is not None:
-            found.append(Handover(row.tensor, writer[1], writer[0], function, index, row.read_bytes))
+            handovers.append(Handover(row.tensor, writer[1], writer[0], function, index, row.read_bytes))
         if row.written_bytes:
             writers.append((index, function, first, last))
-    return tuple(found)
+    return tuple(handovers)
 
 
 def traced_files(launches: Sequence[Launch], texts: Mapping[str, str]) -> tuple[TracedFile, ...]:

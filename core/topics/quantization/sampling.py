@@ -66,11 +66,11 @@ def draw_standardized(distribution: str, tail: int, count: int, rng: np.random.G
 
 def open_cached(path: str) -> Checkpoint:
     """The checkpoint at `path`; headers are read again only if a file has changed. Raises InvalidParams."""
-    given = expanded(path, "checkpoint")
-    checkpoint = _open_cached(given, _stamp(given))
+    location = expanded(path, "checkpoint")
+    checkpoint = _open_cached(location, _stamp(location))
     if any(_stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in checkpoint.shards):
         _open_cached.cache_clear()  # a shard has changed, but the index or folder has not
-        checkpoint = _open_cached(given, _stamp(given))
+        checkpoint = _open_cached(location, _stamp(location))
     return checkpoint
 
 

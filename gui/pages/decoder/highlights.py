@@ -76,9 +76,9 @@ def gradient_highlights(graph: FlowGraph, norms: Mapping[str, float]) -> dict[st
     top = max(norms["whole"], norms["k"], norms["v"]) or 1.0
     highlights = {"memory": _norm(norms["whole"], top, tr("all paths"))}
     for node_id, path in ((_K, "k"), (_V, "v")):
-        through = _norm(norms[path], top, tr("through {letter} alone", letter=path.upper()))
-        highlights[node_id] = through
-        highlights[edge_id("memory", node_id)] = through
+        path_highlight = _norm(norms[path], top, tr("through {letter} alone", letter=path.upper()))
+        highlights[node_id] = path_highlight
+        highlights[edge_id("memory", node_id)] = path_highlight
     highlights[_Q] = _norm(norms["neither"], top, tr("with the paths through K and V cut"))
     return highlights
 

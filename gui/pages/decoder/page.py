@@ -269,18 +269,18 @@ class DecoderPage(Page[Plan, DecoderResult]):
     def _drop_stale_selection(self, plan: Plan) -> None:
         """Deselect tokens, tensors and heads that these parameters do not have."""
         chosen = self.selection.selection
-        gone: dict[str, None] = {}
+        deselected: dict[str, None] = {}
         for stack in ("source", "target"):
             if chosen.index(f"{stack}_token") >= len(plan.inputs.labels(stack)):
-                gone[f"{stack}_token"] = None
+                deselected[f"{stack}_token"] = None
         if chosen.get("node") not in {node.id for node in plan.flow.nodes}:
-            gone["node"] = None
+            deselected["node"] = None
         if chosen.get("edge") not in self._graph.edge_by_id:
-            gone["edge"] = None
+            deselected["edge"] = None
         for kind in ("head_self", "head_cross"):
             if chosen.index(kind) >= plan.params.heads:
-                gone[kind] = None
-        self.selection.update(**gone)
+                deselected[kind] = None
+        self.selection.update(**deselected)
 
 
 def _index(selection: Selection, kind: str) -> int | None:

@@ -26,7 +26,7 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 class StripCell:
     """One position. `amount` highlights it: 0 is dark (exactly zero), None is no highlight; `sure` False is an outline.
 
-    `struck` crosses the text out, for a replaced token; `quiet` mutes it, for padding. `short` replaces a `text` that
+    `struck` crosses the text out, for a replaced token; `muted` greys it, for padding. `short` replaces a `text` that
     does not fit.
     """
 
@@ -35,7 +35,7 @@ class StripCell:
     amount: float | None = None
     sure: bool = True
     struck: bool = False
-    quiet: bool = False
+    muted: bool = False
     short: str = ""
 
 
@@ -168,7 +168,7 @@ class _StripCanvas(Canvas):
         gap = 1.5 if box.width() >= 10 else 0.5
         inside, lit = box.adjusted(gap, 2, -gap, -2), highlight_colour(theme)
         fill, edge, ink = (theme.raised if token else theme.sunken), theme.border, theme.text
-        if cell.quiet:
+        if cell.muted:
             fill, ink = theme.sunken, theme.faint
         if cell.amount is not None and cell.amount > 0:
             weight = 0.16 + 0.5 * cell.amount if cell.sure else 0.05

@@ -73,7 +73,7 @@ def _tokens(plan: Plan, stack: str) -> tuple[StripCell, ...]:
             action = tr("click to replace it by <other> and see what changes")
         tip = f"{_place(TEXTS[stack], position, label)}\n{action}"
         amount = 1.0 if is_replaced else None
-        cells.append(StripCell(label, tip, amount=amount, struck=is_replaced, quiet=is_padding))
+        cells.append(StripCell(label, tip, amount=amount, struck=is_replaced, muted=is_padding))
     return tuple(cells)
 
 
@@ -83,7 +83,7 @@ def _changes(plan: Plan, changes: np.ndarray | None, run: DecoderResult | None) 
     if plan.perturbation is None:
         unchanged = tr("no token is replaced")
         return tuple(
-            StripCell("·", f"{_place(end, i, label)}\n{unchanged}{written.get(i, '')}", quiet=True)
+            StripCell("·", f"{_place(end, i, label)}\n{unchanged}{written.get(i, '')}", muted=True)
             for i, label in enumerate(labels)
         )
     if changes is None:

@@ -137,8 +137,8 @@ def _paint_block(
     painter.drawText(line, left, name)
     offset = 54
     number_font = themes.ui_font("heading", bold=True)
-    at = str(tr_in("bandwidth", "at"))
-    if offset + QFontMetricsF(number_font).horizontalAdvance(f"{size}  {at}  {speed}") > line.width():
+    preposition = str(tr_in("bandwidth", "at"))
+    if offset + QFontMetricsF(number_font).horizontalAdvance(f"{size}  {preposition}  {speed}") > line.width():
         number_font = themes.ui_font("body", bold=True)
     painter.setFont(number_font)
     painter.setPen(QColor(theme.text))
@@ -146,8 +146,8 @@ def _paint_block(
     offset += painter.fontMetrics().horizontalAdvance(size) + 8
     painter.setFont(themes.ui_font("body"))
     painter.setPen(QColor(theme.muted))
-    painter.drawText(line.adjusted(offset, 1, 0, 0), left, at)
-    offset += painter.fontMetrics().horizontalAdvance(at) + 8
+    painter.drawText(line.adjusted(offset, 1, 0, 0), left, preposition)
+    offset += painter.fontMetrics().horizontalAdvance(preposition) + 8
     painter.setFont(number_font)
     painter.setPen(QColor(theme.text))
     painter.drawText(line.adjusted(offset, 0, 0, 0), left, speed)

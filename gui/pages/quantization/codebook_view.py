@@ -177,8 +177,8 @@ class _Codebooks(Canvas):
         if 0 <= code < row.codes:
             figure.code_picked.emit(code)
             geometry = self.parts_geometry
-            at = QPointF(geometry.x_of(float(row.levels[code])), geometry.histogram.center().y())
-            figure.tip.show_at(self.mapTo(figure, at.toPoint()), row.describe(code))
+            point = QPointF(geometry.x_of(float(row.levels[code])), geometry.histogram.center().y())
+            figure.tip.show_at(self.mapTo(figure, point.toPoint()), row.describe(code))
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """Hide the read-out that the keyboard opened."""

@@ -166,8 +166,8 @@ class ScalesView(Figure):
         low = float(min(scales.absmax.min(), scales.restored.min()))
         room = 0.06 * (top - low) or top
         self.values.setRange(xRange=(-0.5, len(index) - 0.5), yRange=(min(low - room, low), top + room), padding=0)
-        held = np.flatnonzero(scales.code_counts)
-        first, last = max(0, int(held[0]) - 3), min(255, int(held[-1]) + 3)
+        used_codes = np.flatnonzero(scales.code_counts)
+        first, last = max(0, int(used_codes[0]) - 3), min(255, int(used_codes[-1]) + 3)
         self._fill(self.codes, np.arange(257) - 0.5, scales.code_counts, (first - 0.5, last + 0.5))
         counts, edges = scales.errors
         self._fill(self.errors, edges, counts, (float(edges[0]), float(edges[-1])))

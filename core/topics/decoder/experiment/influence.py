@@ -78,7 +78,7 @@ def swaps(scene: Scene) -> dict[str, dict[str, float]]:
             scene.one_pass(torch_attention, kept.__setitem__).decode_embedded(stream, (memory, memory))
         return kept
 
-    def another(tensor: torch.Tensor) -> torch.Tensor:
+    def random_like(tensor: torch.Tensor) -> torch.Tensor:
         return torch.randn(tensor.shape, generator=generator).to(tensor)
 
     with torch.no_grad():
@@ -88,8 +88,8 @@ def swaps(scene: Scene) -> dict[str, dict[str, float]]:
     return {
         swap: {letter: _largest(base, kept, f"decoder.cross.{letter}") for letter in "qkv"}
         for swap, kept in {
-            "memory": projections(stream, another(memory)),
-            "stream": projections(another(stream), memory),
+            "memory": projections(stream, random_like(memory)),
+            "stream": projections(random_like(stream), memory),
         }.items()
     }
 

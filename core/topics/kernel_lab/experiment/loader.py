@@ -38,7 +38,7 @@ def call(source: Source, function: str) -> None:
         try:
             target()
         except MissingRequirement as error:
-            raise MissingRequirement(_at(source, error)) from error
+            raise MissingRequirement(_with_location(source, error)) from error
         except TilescopeError:
             raise
         except BaseException as error:
@@ -86,7 +86,7 @@ def _imported(source: Source) -> types.ModuleType:
     try:
         exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
     except MissingRequirement as error:
-        raise MissingRequirement(_at(source, error)) from error
+        raise MissingRequirement(_with_location(source, error)) from error
     except TilescopeError:
         raise
     except BaseException as error:
@@ -132,7 +132,7 @@ def _target(source: Source, module: types.ModuleType, function: str) -> Callable
     return target  # type: ignore[no-any-return]
 
 
-def _where(source: Source, error: BaseException) -> str:
+def _file_and_line(source: Source, error: BaseException) -> str:
     """The file, with the line at which the error left it."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{shown(error.filename)}:{error.lineno}"
@@ -141,14 +141,14 @@ def _where(source: Source, error: BaseException) -> str:
     return shown(source.path) if line is None else f"{shown(source.path)}:{line}"
 
 
-def _at(source: Source, error: TilescopeError) -> Text:
+def _with_location(source: Source, error: TilescopeError) -> Text:
     """An error of the tracer, with the line of the file."""
-    return tr("{location}: {sentence}", location=_where(source, error), sentence=error.text)
+    return tr("{location}: {sentence}", location=_file_and_line(source, error), sentence=error.text)
 
 
 def _failure(source: Source, subject: Text | str, error: BaseException) -> Text:
     """What the file's code raised, where. `subject` is the function, or the import."""
-    location, kind = _where(source, error), type(error).__name__
+    location, kind = _file_and_line(source, error), type(error).__name__
     message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     if isinstance(error, SystemExit):
         return tr(

@@ -29,6 +29,7 @@ from gui.page.history import HistoryPanel
 from gui.page.log import LogPanel
 from gui.page.notes import NotesPanel
 from gui.page.number_table import NumberTable
+from gui.page.page_layout import is_layout
 from gui.page.selection import Selection, SelectionModel
 from gui.page.side_panel import SidePanel
 from gui.page.source import SourceView
@@ -227,12 +228,15 @@ class Page(QWidget, Generic[P, R]):
         }
 
     def restore_layout(self, state: Mapping[str, Any]) -> None:
-        """Restore the layout from `save_state`. The caller restores the parameters, or shows others."""
+        """Restore the layout from `save_state`; one of other types is ignored as a whole. The caller restores the
+        parameters, or shows others."""
+        if not is_layout(state):
+            return
         self.plots.restore_state(state.get("plots", []))
         self.lower.restore_sizes(state.get("vertical", []))
-        self.tabs.setCurrentIndex(int(state.get("tab", 0)))
+        self.tabs.setCurrentIndex(state.get("tab", 0))
         self.lower.set_open(state.get("tabs_open"))
-        self.run_bar.device.setCurrentText(str(state.get("device", "auto")))
+        self.run_bar.device.setCurrentText(state.get("device", "auto"))
         if not state.get("side", True):
             self.side.hide()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QPaintEvent, QShowEvent
@@ -32,6 +33,7 @@ from gui import theme, translation
 from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
 from gui.page.page import Page
+from gui.page.page_layout import is_layout
 from gui.pages import PAGES
 from gui.translation import show_text
 from gui.window.geometry import place_window
@@ -107,6 +109,9 @@ class MainWindow(QMainWindow):
         """The page that was open when the window was last closed, or the first."""
         last = self._settings.page
         self.open_page(last if last in self._topics else next(iter(self._topics)))
+        if self._settings.problem is not None:
+            self.show_error(self._settings.problem)
+            self._settings.problem = None
 
     def open_page(self, topic_id: str) -> OpenPage | None:
         """Show a page, building it on the first visit. None where it cannot be built: the window says why."""
@@ -129,13 +134,20 @@ class MainWindow(QMainWindow):
         topic = self._topics[topic_id]
         page: Page = getattr(importlib.import_module(module), name)(topic)
         state = self._settings.page_state(topic_id)
-        page.restore_layout(state)
-        page.form.set_params(_params_of(topic, state.get("params", {})))
+        remembered, params = state or {}, None
+        if is_layout(remembered):
+            page.restore_layout(remembered)
+            params = _params_of(topic, remembered.get("params", {}))
+        page.form.set_params(topic.params() if params is None else params)
         controller = Controller(topic, page, self._bridge, self)
         self.stack.addWidget(page)
         controller.show_plan()
         if self._keeper is not None:
             PageHistory(page, controller, self._keeper)
+        if state is None or params is None:
+            page.show_error(
+                tr("What was remembered of this page could not be read, or no longer fits: it has its defaults.")
+            )
         return OpenPage(page, controller)
 
     def _show_broken(self, topic_id: str, error: Exception) -> None:
@@ -313,9 +325,9 @@ def _toggle_side(page: Page) -> None:
     page.side.setVisible(page.side.isHidden())
 
 
-def _params_of(topic: Topic, values: object) -> Params:
-    """The remembered parameters, or the defaults where they no longer fit."""
+def _params_of(topic: Topic, values: Mapping[str, Any]) -> Params | None:
+    """The remembered parameters; None where they no longer fit."""
     try:
-        return topic.params.parse(values if isinstance(values, dict) else {})
+        return topic.params.parse(values)
     except TilescopeError:
-        return topic.params()
+        return None

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from types import SimpleNamespace
 
 import pytest
@@ -137,12 +137,12 @@ def test_that_a_hostile_folder_is_refused_before_the_run(case: str, name: str, f
     values = {"model": str(folder)} | ({"text_file": str(text_file)} if name == "quantization" else {})
     params = topic(name).params.parse(values)
 
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(InvalidParams, match=sentence) as refusal:
         topic(name).check(params)
     topic(name).plan(params)
 
-    assert perf_counter() - start < LIMIT_S
+    assert process_time() - start < LIMIT_S
     assert refusal.value.field == "model"
     assert "\n" not in refusal.value.sentence
     assert len(refusal.value.sentence) < 400 + len(str(folder))

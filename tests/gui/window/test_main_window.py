@@ -236,7 +236,7 @@ def test_that_a_settings_file_with_nonsense_is_no_error(settings: Settings) -> N
     settings._store.setValue("pages/toy", "{not json")
     settings._store.setValue("theme", "sepia")
     settings._store.setValue("language", 7)
-    assert (settings.page_state("toy"), settings.theme, settings.language) == ({}, "dark", "en")
+    assert (settings.page_state("toy"), settings.theme, settings.language) == (None, "dark", "en")
 
 
 def test_that_closing_during_a_run_is_graceful(

@@ -167,7 +167,11 @@ class History:
         except OSError as error:
             reason = reason_of(error)
             raise TilescopeError(
-                tr("The run cannot be exported to {folder}: {reason}.", folder=str(folder), reason=reason)
+                tr(
+                    "The run cannot be exported to {folder} ({reason}): choose another folder.",
+                    folder=str(folder),
+                    reason=reason,
+                )
             ) from error
         return json_path, npz_path
 
@@ -177,7 +181,12 @@ class History:
                 f"SELECT {columns} FROM runs WHERE id = ? AND removal IS NULL", (entry_id,)
             ).fetchone()
         if row is None:
-            raise UnknownName(tr("There is no run {id} in the history.", id=repr(entry_id)))
+            raise UnknownName(
+                tr(
+                    "There is no run {id} in the history: it may have been deleted in another window.",
+                    id=repr(entry_id),
+                )
+            )
         return row
 
     def _prune(self, database: sqlite3.Connection, keep: str) -> int:

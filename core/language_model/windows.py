@@ -88,7 +88,9 @@ def _chunks(path: Path, field: str | None) -> Iterator[str]:
         raise InvalidParams(text_error, field) from error
     except OSError as error:
         reason = reason_of(error)
-        raise InvalidParams(tr("{path} cannot be read: {reason}.", path=str(path), reason=reason), field) from error
+        raise InvalidParams(
+            tr("{path} cannot be read ({reason}): choose another file.", path=str(path), reason=reason), field
+        ) from error
     if rest:
         yield rest
 

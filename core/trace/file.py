@@ -90,7 +90,7 @@ def decode(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) 
         return Decoder(rows, arrays).launches()
     except DAMAGE as error:
         raise TilescopeError(
-            tr("The trace is damaged and cannot be read ({reason}).", reason=_first_line(error))
+            tr("The trace is damaged and cannot be read ({reason}): trace the kernel again.", reason=_first_line(error))
         ) from error
 
 
@@ -105,7 +105,7 @@ def save(path: str | Path, launches: Sequence[Launch]) -> None:
     except OSError as error:
         raise TilescopeError(
             tr(
-                "The trace could not be written to {path}: {reason}.",
+                "The trace could not be written to {path} ({reason}): save it elsewhere.",
                 path=str(path),
                 reason=reason_of(error),
             )
@@ -122,7 +122,7 @@ def load(path: str | Path) -> list[Launch]:
         data = read_regular(Path(path), _MAX_BYTES)
     except OSError as error:
         raise TilescopeError(
-            tr("{path} could not be opened: {reason}.", path=str(path), reason=reason_of(error))
+            tr("{path} could not be opened ({reason}): choose another file.", path=str(path), reason=reason_of(error))
         ) from error
     try:
         with ZipFile(io.BytesIO(data)) as members_of:

@@ -114,7 +114,11 @@ class NumberTable(QWidget):
             except OSError as error:
                 reason = error.strerror or type(error).__name__
                 raise TilescopeError(
-                    tr("The numbers cannot be written to {path}: {reason}.", path=path, reason=reason)
+                    tr(
+                        "The numbers cannot be written to {path} ({reason}): save them elsewhere.",
+                        path=path,
+                        reason=reason,
+                    )
                 ) from error
 
     def _lay_out(self) -> None:

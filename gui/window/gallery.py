@@ -77,4 +77,4 @@ def _make_folder(out: Path) -> None:
         message = tr("The folder {folder} cannot be created: {reason}.", folder=str(out), reason=reason)
         raise TilescopeError(message) from None
     if not os.access(out, os.W_OK):
-        raise TilescopeError(tr("The folder {folder} is not writable.", folder=str(out)))
+        raise TilescopeError(tr("The folder {folder} is not writable: choose another folder.", folder=str(out)))

@@ -90,7 +90,7 @@ def check_extras(impl: Impl, device: torch.device, *, return_lse: bool, timeline
 def check_timeline_device(device: torch.device) -> None:
     """Raises Unavailable unless `device` is an NVIDIA GPU."""
     if device.type != "cuda" or torch.version.hip is not None:
-        raise Unavailable("A timeline needs an NVIDIA GPU, but the tensors are not on one.")
+        raise Unavailable("A timeline needs an NVIDIA GPU, but the tensors are not on one: move them there.")
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -208,7 +208,7 @@ class MaskDescription:
         """Raises InvalidInputs if it does not fit these sizes."""
         if self.sequences not in (1, batch):
             raise InvalidInputs(
-                "The mask describes {sequences} sequences, but the batch has {batch}.",
+                "The mask describes {sequences} sequences, but the batch has {batch}: both numbers must be equal.",
                 sequences=self.sequences,
                 batch=batch,
             )

@@ -71,7 +71,8 @@ def read_source(path: Path) -> Source:
         raise InvalidParams(tr("{path} does not exist: check the path.", path=str(path)), "file") from None
     except OSError as error:
         raise InvalidParams(
-            tr("{path} cannot be read: {reason}.", path=str(path), reason=reason_of(error)), "file"
+            tr("{path} cannot be read ({reason}): choose another file.", path=str(path), reason=reason_of(error)),
+            "file",
         ) from error
     return _parsed(path, data)
 

@@ -183,7 +183,7 @@ def _check_text_file(file: Path) -> None:
         text = tr("There is no file {file}: give a UTF-8 text file.", file=str(file))
         raise InvalidParams(text, "text_file") from error
     except OSError as error:
-        text = tr("{path} cannot be read: {reason}.", path=str(file), reason=reason_of(error))
+        text = tr("{path} cannot be read ({reason}): choose another file.", path=str(file), reason=reason_of(error))
         raise InvalidParams(text, "text_file") from error
 
 

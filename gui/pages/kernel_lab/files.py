@@ -50,7 +50,9 @@ def write(path: str, text: str) -> None:
     try:
         resolved(path).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise TilescopeError(tr("{path} cannot be written: {reason}.", path=path, reason=reason_of(error))) from error
+        raise TilescopeError(
+            tr("{path} cannot be written ({reason}): save it elsewhere.", path=path, reason=reason_of(error))
+        ) from error
 
 
 def ask_where(parent: QWidget, path: str) -> str:
@@ -99,7 +101,7 @@ def export_csv(parent: QWidget, result: KernelLabResult | None, table: str, sour
         except OSError as error:
             raise TilescopeError(
                 tr(
-                    "The numbers cannot be written to {path}: {reason}.",
+                    "The numbers cannot be written to {path} ({reason}): save them elsewhere.",
                     path=path,
                     reason=reason_of(error),
                 )

@@ -52,7 +52,7 @@ def with_adapter_on_four_bits(base: Any, config: Any, seed: int) -> tuple[Any, T
     output head and the embedding stay in float32. Raises TilescopeError if the model has no linear layers (GPT-2)."""
     copy = trainable_copy(base)
     if not any(isinstance(copy.get_submodule(name), nn.Linear) for name in linear_names(copy)):
-        raise TilescopeError(tr("The model has no linear layers that can be stored in 4 bits."))
+        raise TilescopeError(tr("The model has no linear layers that can be stored in 4 bits: use another model."))
     device = next(copy.parameters()).device
     by_bitsandbytes = available(Impl.BITSANDBYTES, device) is None and _restores_correctly(copy, device)
     import_peft()

@@ -156,7 +156,7 @@ def test_that_a_report_that_cannot_be_written_costs_a_sentence_and_not_the_run(
     monkeypatch.setattr(Path, "write_text", full)
     result, _ = finished(params_for(checkpoint, report=str(tmp_path / "a.csv")))
     assert [text for text in messages(result) if "could not be saved" in text] == [
-        f"The report could not be saved as {tmp_path / 'a.csv'} (No space left on device): save it elsewhere."
+        f"The report could not be saved as {tmp_path / 'a.csv'} (no space left on the disk): save it elsewhere."
     ]
     assert result.value("report.tensors") == LAYERS + 2
 

@@ -17,6 +17,7 @@ from core.contracts.text import Text as Message
 from core.contracts.text import tr, tr_in
 from core.engine.addresses import Target
 from core.format import format_quantity
+from core.outside import cleaned, shown_name
 from core.topics.kernel_lab.result import TABLES, KernelLabResult, Printed
 from core.trace.tables import FaultRow, LaunchRow, LineRow, SectorRow, TensorRow
 from core.wording import backend
@@ -109,7 +110,7 @@ def _headline(launch: LaunchRow) -> Text:
         written=_bytes(launch.written_bytes),
         unique=_bytes(launch.unique_bytes),
     )
-    head = Text.assemble((f"{launch.launch}  {launch.function}", "bold"), f"  {totals}")
+    head = Text.assemble((f"{launch.launch}  {shown_name(launch.function)}", "bold"), f"  {totals}")
     if launch.config:
         config = tr("configuration {config}", config=str(launch.config))
         head.append(f"\n   {config}", "dim")
@@ -122,9 +123,9 @@ def _line_table(rows: Sequence[LineRow], sectors: Sequence[SectorRow], texts: di
     for row in rows:
         code = [] if texts is None else [_source_line(texts.get(row.file, []), row.line)]
         table.add_row(
-            Text(f"{row.file.rpartition('/')[2]}:{row.line}"),
+            Text(f"{shown_name(row.file.rpartition('/')[2])}:{row.line}"),
             row.kind,
-            Text(row.tensor),
+            Text(shown_name(row.tensor)),
             f"{row.accesses:,}",
             _bytes(row.bytes) if row.kind != "store" else "",
             _bytes(row.bytes) if row.kind != "load" else "",
@@ -145,7 +146,7 @@ def _tensor_table(rows: Sequence[TensorRow]) -> Table:
     table = _table(*_TENSOR_COLUMNS)
     for row in rows:
         table.add_row(
-            Text(row.tensor),
+            Text(shown_name(row.tensor)),
             row.dtype,
             Text(row.shape),
             _bytes(row.size_bytes),
@@ -198,12 +199,12 @@ def _print_log(rows: Sequence[Printed]) -> None:
     """Print the output of the file and its kernels to stderr, so that stdout has only the numbers."""
     console = Console(stderr=True, highlight=False)
     for row in rows:
-        console.print(Text(f"[{row.stream}]\n{row.text.rstrip()}", style="dim"))
+        console.print(Text(f"[{row.stream}]\n{cleaned(row.text.rstrip())}", style="dim"))
 
 
 def _source_line(lines: Sequence[str], number: int) -> Text:
     code = lines[number - 1].strip() if 0 < number <= len(lines) else ""
-    return Text(code, style="dim", no_wrap=True, overflow="ellipsis")
+    return Text(cleaned(code), style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _bytes(count: float) -> str:

@@ -248,6 +248,14 @@ def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
         )
         return InvalidParams(too_long, field)
     value = _shown(details["input"])
+    if details["type"] == "string_unicode":
+        not_unicode = tr(
+            "{name} = {value} cannot be used: it has bytes that are not UTF-8. Rename the file or folder, or give "
+            "another text.",
+            name=spec.name,
+            value=value,
+        )
+        return InvalidParams(not_unicode, field)
     return InvalidParams(
         tr("{name} = {value} cannot be used: {rule}.", name=spec.name, value=value, rule=_rule(spec, details["type"])),
         field,

@@ -9,23 +9,19 @@ so that `make messages` finds them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pydantic_core import CoreSchema, core_schema
 
-from core import language
+from core import language, outside
 
 Value: TypeAlias = "str | int | float | Text"
 
 _MAX_VALUE = 400
 _MAX_LISTED = 60
 _VERBATIM = "{text}"
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but tab and newline, marks that reverse the direction, and halves of characters: a name from a
-file could use them to write over a terminal, or to look like another."""
 
 
 @dataclass(frozen=True)
@@ -169,9 +165,7 @@ def _shown(value: Value, is_whole: bool) -> Value:
     middle if it is long."""
     if not isinstance(value, str) or (len(value) <= _MAX_VALUE and value.isprintable()):
         return value
-    if len(value) > _MAX_VALUE and not is_whole:
-        value = f"{value[: _MAX_VALUE // 2]}…{value[-_MAX_VALUE // 2 :]}"
-    return _UNSAFE.sub(lambda match: ascii(match[0])[1:-1], value)
+    return outside.cleaned(value if is_whole else outside.cut(value, _MAX_VALUE))
 
 
 def _plain_value(value: Value) -> Any:

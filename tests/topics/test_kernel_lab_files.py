@@ -163,27 +163,39 @@ def test_that_what_was_traced_up_to_the_size_limit_is_kept(
 
 TOO_LARGE = {
     "refused before it runs": "double_kernel[(1 << 30,)](torch.ones(4), BLOCK=4)",
-    "of many programs": "grown_kernel[(200_000,)](torch.ones(4096), 40)",
+    "of many programs": "grown_kernel[(8_000,)](torch.ones(4096), 40)",
     "of many iterations": "grown_kernel[(1,)](torch.ones(4096), 10**9)",
 }
 
 
 @pytest.mark.parametrize("case", TOO_LARGE)
-def test_that_one_launch_beyond_the_memory_budget_is_one_sentence(tmp_path: Path, case: str) -> None:
+def test_that_one_launch_beyond_the_limit_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    from core.topics.kernel_lab.experiment import tracing
+
+    monkeypatch.setattr(tracing, "LARGEST_TRACE_BYTES", 200_000)
     params = written(
         tmp_path,
         f"""
         @triton.jit
         def grown_kernel(x_ptr, n):
             for i in range(n):
-                tl.load(x_ptr + (tl.program_id(0) + i) % 4096)
+                tl.store(x_ptr + (tl.program_id(0) + i) % 4096, i)
 
         def main():
             {TOO_LARGE[case]}
         """,
-    ).changed(memory_budget_mb=64)
-    with pytest.raises(RunFailed, match=r"The trace of \w+ does not fit the limit of 21\.3 MB: launch fewer programs"):
+    )
+    with pytest.raises(RunFailed, match=r"The trace of \w+ does not fit the limit of 200 kB: launch fewer programs"):
         run(params)
+
+
+@pytest.mark.parametrize(("megabytes", "limit"), [(64, 21_333_333), (2048, 682_666_666), (65536, 1 << 30)])
+def test_that_the_trace_takes_a_third_of_the_memory_budget(megabytes: int, limit: int) -> None:
+    from core.topics.kernel_lab.experiment.tracing import trace_limit
+
+    assert trace_limit(megabytes * 1_000_000) == limit
 
 
 def test_that_endless_launches_stop_when_the_run_is_closed(tmp_path: Path) -> None:
@@ -207,6 +219,39 @@ def test_that_an_edit_is_seen_by_the_next_run_even_of_equal_length(tmp_path: Pat
         accesses.append(result.value("accesses"))
         assert f"[({grid},)]" in result.files[0].text
     assert accesses == [2 * 1 * 4, 2 * 2 * 4, 2 * 2 * 8]
+
+
+def test_that_a_file_removed_while_it_runs_is_traced_to_its_end(tmp_path: Path) -> None:
+    text = """
+    import os
+    os.remove(__file__)
+
+    @triton.jit
+    def late_kernel(x_ptr):
+        tl.store(x_ptr, 1)
+
+    def main():
+        double_kernel[(1,)](torch.ones(4), BLOCK=4)
+        late_kernel[(1,)](torch.ones(4))
+    """
+    result = run(written(tmp_path, text))
+    assert [row.function for row in result.launches] == ["double_kernel", "late_kernel"]
+    assert "late_kernel" in result.files[0].text
+
+
+NO_SOURCE = {
+    "of a module that was removed": "from library import double_kernel as other\n"
+    "def main():\n    other[(1,)](torch.ones(4), BLOCK=4)",
+    "made by exec": "def main():\n    exec('@triton.jit\\ndef other(x_ptr): pass', globals())",
+}
+
+
+@pytest.mark.parametrize("case", NO_SOURCE)
+def test_that_a_kernel_without_a_source_is_one_sentence(tmp_path: Path, case: str) -> None:
+    import_and_remove = "\nimport os\nos.remove(__file__)\n"
+    (tmp_path / "library.py").write_text(import_and_remove + KERNEL)
+    with pytest.raises(TilescopeError, match=r"needs the source of a kernel that cannot be read: .* run again\.$"):
+        run(written(tmp_path, NO_SOURCE[case]))
 
 
 def test_that_an_edited_kernel_is_shown_and_counted_at_its_new_lines(tmp_path: Path) -> None:

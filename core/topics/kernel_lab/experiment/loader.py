@@ -25,6 +25,13 @@ from core.topics.kernel_lab.source import Source
 _OUR_PACKAGES = ("kernels", "gui", "tests", "main")
 """Packages of this project that a user's package of the same name shadows. `core` is in use and cannot be shadowed."""
 
+_NO_SOURCE = (
+    "could not get source code",
+    "source code not available",
+    "@jit functions should be defined in a Python file",
+)
+"""What Python and Triton say when they cannot find the text of a function."""
+
 
 def call(source: Source, function: str) -> None:
     """Import `source` and call its `function`, without arguments.
@@ -32,7 +39,7 @@ def call(source: Source, function: str) -> None:
     Raises InvalidParams if the file does not import or the function cannot be called, RunFailed for an exception of
     the function, and passes on errors of the tracer.
     """
-    with _as_if_alone(source.path):
+    with _as_if_alone(source.path), _source_in_memory(source):
         module = _imported(source)
         target = _target(source, module, function)
         try:
@@ -64,6 +71,18 @@ def _as_if_alone(path: Path) -> Iterator[None]:
             if _lies_in(sys.modules[name], folder):
                 del sys.modules[name]
         sys.modules.update(ours)
+
+
+@contextmanager
+def _source_in_memory(source: Source) -> Iterator[None]:
+    """Let Triton find the source of the file's kernels as it was planned, even if the file is changed or removed."""
+    path = str(source.path)
+    lines = source.text.splitlines(keepends=True)
+    linecache.cache[path] = (len(source.text), None, lines, path)  # without a time, it is not compared with the file
+    try:
+        yield
+    finally:
+        linecache.cache.pop(path, None)
 
 
 def _is_shadowed(module: str, folder: Path) -> bool:
@@ -159,6 +178,13 @@ def _failure(source: Source, subject: Text | str, error: BaseException) -> Text:
         )
     if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
         return tr("{location}: {subject} ran out of memory: use smaller tensors.", location=location, subject=subject)
+    if isinstance(error, OSError | ValueError) and message in _NO_SOURCE:
+        return tr(
+            "{location}: {subject} needs the source of a kernel that cannot be read: its file was changed or removed "
+            "during the run, or the kernel was not defined in a file. Save the file and run again.",
+            location=location,
+            subject=subject,
+        )
     if isinstance(error, RecursionError):
         return tr("{location}: {subject} exceeded the recursion limit.", location=location, subject=subject)
     if not message:

@@ -1,0 +1,30 @@
+"""Text that came from outside (names of tensors, kernels, parameters, files), made safe for a terminal or a label."""
+
+from __future__ import annotations
+
+import re
+
+NAME_LIMIT = 80
+
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and newline, marks that reverse the direction, and halves of characters: a name from a
+file could use them to write over a terminal, or to look like another."""
+
+
+def cleaned(text: str) -> str:
+    """The text with unsafe characters spelled out, such as '\\x1b'. Tabs and newlines stay."""
+    return text if text.isprintable() else _UNSAFE.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or its beginning and its end with '…' between them: at most `limit` characters."""
+    if len(text) <= limit:
+        return text
+    tail = limit // 2
+    return f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def shown_name(text: str, limit: int = NAME_LIMIT) -> str:
+    """A name on one line: cut, and with unsafe characters, tabs and newlines spelled out."""
+    text = cleaned(cut(text, limit)).replace("\t", "\\t").replace("\n", "\\n")
+    return cut(text, limit)

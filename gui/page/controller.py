@@ -115,7 +115,8 @@ class Controller(QObject):
         self._view.append_log(str(tr("Run on {device}: {params}", device=device, params=_one_line(params))))
 
     def cancel(self) -> None:
-        """Ask the run to stop; its terminal event follows."""
+        """Ask the run to stop; its terminal event follows. A run whose files are still looked at does not begin."""
+        self._checker.forget()
         if self._run is not None:
             self._run.cancel()
             self._view.show_progress(0, 0, tr("Cancelling"))

@@ -51,6 +51,10 @@ class FileWork(QObject):
             self._on_done(value)
 
     def _give_up(self) -> None:
+        if self._work.waiting:  # an older file does not answer: that says nothing about this one
+            self._deadline.start()
+            self._work.skip()
+            return
         self._work.abandon()
         seconds = DEADLINE_MS // 1000
         self._on_error(

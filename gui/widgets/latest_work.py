@@ -44,6 +44,11 @@ class LatestWork(QObject):
         """Whether an answer is still to come."""
         return self._working
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the newest request has not begun, because an older one is still at work."""
+        return self._waiting is not None
+
     def request(self, work: Callable[[], Any]) -> None:
         """Run `work`, which must not touch a widget."""
         self._generation += 1
@@ -59,6 +64,14 @@ class LatestWork(QObject):
     def abandon(self) -> None:
         """Leave the thread that works to itself, and wait for its answer no more: it may never come."""
         self.forget()
+        self._leave()
+
+    def skip(self) -> None:
+        """Begin what waits, and leave the thread that works to itself."""
+        self._leave()
+        self._start()
+
+    def _leave(self) -> None:
         self._working = False
         self._outbox = _Outbox()
         self._outbox.answered.connect(self._answered)

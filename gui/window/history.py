@@ -47,13 +47,11 @@ class HistoryKeeper(QObject):
         """Add a finished run."""
 
         def work(history: Any) -> None:
-            try:
-                history.add(result, datetime.fromtimestamp(started_at_s, UTC), wall_s)
-            finally:
-                self.kept.emit(result)
+            history.add(result, datetime.fromtimestamp(started_at_s, UTC), wall_s)
+            self.kept.emit(result)
             self._list(history, result.topic)
 
-        self._later(work)
+        self._later(work, on_error=lambda: self.kept.emit(result))
 
     def load(self, entry_id: str) -> None:
         self._later(lambda history: self.loaded.emit(history.load(entry_id)))
@@ -88,7 +86,7 @@ class HistoryKeeper(QObject):
     def _list(self, history: Any, topic_id: str) -> None:
         self.listed.emit(topic_id, history.listing(topic_id), self._removed > 0)
 
-    def _later(self, work: Callable[..., None], *args: Any) -> None:
+    def _later(self, work: Callable[..., None], *args: Any, on_error: Callable[[], None] = lambda: None) -> None:
         def guarded() -> None:
             try:
                 if self._history is None:
@@ -96,8 +94,10 @@ class HistoryKeeper(QObject):
                     if self._history.notice:
                         self.notice.emit(self._history.notice, True)
                 work(self._history, *args)
-            except TilescopeError as error:
-                self.notice.emit(error.text, True)
+            except Exception as error:
+                on_error()
+                unexpected = tr("The history failed with {error}.", error=f"{type(error).__name__}: {error}")
+                self.notice.emit(error.text if isinstance(error, TilescopeError) else unexpected, True)
 
         self._thread.submit(guarded)
 

@@ -87,6 +87,36 @@ def test_that_a_file_that_never_answers_is_given_up_and_the_next_one_is_read(
     assert answers == ["next"]
 
 
+def test_that_a_file_that_waited_for_one_that_never_answers_is_read_and_not_blamed(
+    qtbot: Any, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_work, "DEADLINE_MS", 30)
+    errors: list[Exception] = []
+    answers: list[str] = []
+    work = FileWork(errors.append)
+    work.read(lambda: gate.wait() and "never", answers.append)
+    work.forget()
+    work.read(lambda: "good", answers.append)
+    qtbot.waitUntil(lambda: answers == ["good"])
+    assert errors == []
+    assert not work.busy
+    gate.set()
+    join_latest_work()
+    assert answers == ["good"]
+
+
+def test_that_a_cancel_while_the_files_are_checked_keeps_the_run_from_starting(
+    view: MockView, engine: FakeEngine, qtbot: Any, gate: threading.Event
+) -> None:
+    page = controller(view, EngineBridge(lambda: engine), check=lambda params: gate.wait() and None)
+    view.params = FileParams(file="slow")
+    page.run()
+    page.cancel()
+    gate.set()
+    qtbot.waitUntil(lambda: not page.running)
+    assert engine.runs == []
+
+
 def test_that_a_plan_with_a_file_is_made_in_another_thread_and_a_blank_one_is_shown_first(
     view: MockView, engine: FakeEngine, qtbot: Any, gate: threading.Event
 ) -> None:

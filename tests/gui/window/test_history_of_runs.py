@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 from core.contracts.errors import TilescopeError
 from core.contracts.events import Finished
 from core.contracts.result import Result
+from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.engine.history import History
 from gui.page.controller import Controller
@@ -167,3 +168,21 @@ def test_that_pending_requests_are_done_before_closing(tmp_path: Path, qapp: Any
     keeper.close()
     (entry,) = History(tmp_path / "history.sqlite3", topics=TOPICS).list("toy")
     assert entry.started_at == datetime.fromtimestamp(DAY_S, UTC)
+
+
+@pytest.mark.parametrize("error", [TilescopeError(tr("It cannot be opened.")), PermissionError("no")])
+def test_that_a_run_that_no_history_keeps_is_still_done(result: Result, qtbot: Any, error: Exception) -> None:
+    """The page waits for the word that it is kept; and no error is lost in the thread."""
+
+    def unusable() -> History:
+        raise error
+
+    keeper = HistoryKeeper(unusable)
+    kept: list[Result] = []
+    notices: list[str] = []
+    keeper.kept.connect(kept.append)
+    keeper.notice.connect(lambda sentence, is_error: notices.append(str(sentence)))
+    keeper.keep(result, DAY_S, 1.0)
+    qtbot.waitUntil(lambda: kept == [result])
+    qtbot.waitUntil(lambda: len(notices) == 1)
+    keeper.close()

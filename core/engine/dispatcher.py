@@ -70,6 +70,8 @@ class Dispatcher:
         self._device = ""
         self._detail = EMPTY
         self._had_worker = False
+        self._ending: Terminal = Cancelled(tr("stopped because the engine was closed"))
+        """Of the runs that are open when the dispatcher stops."""
 
     def enqueue(self, run: Run) -> None:
         self._queue.put_nowait(run)
@@ -85,6 +87,8 @@ class Dispatcher:
         try:
             done, _ = await asyncio.wait({watch, send}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
+                if isinstance(error := task.exception(), TilescopeError):
+                    self._ending = Failed(error.text)
                 task.result()
         finally:
             await _stop(watch, send)
@@ -114,7 +118,7 @@ class Dispatcher:
         return None
 
     async def _follow(self, run: Run, address: str) -> None:
-        terminal: Terminal = Cancelled(tr("stopped because the engine was closed"))
+        terminal: Terminal | None = None
         try:
             terminal = await self._execute(run, address)
         except Exception as error:
@@ -127,7 +131,7 @@ class Dispatcher:
         finally:
             del self._busy[address], self._cancels[run.id]
             self._report()
-            run.finish(terminal)
+            run.finish(terminal or self._ending)
 
     async def _execute(self, run: Run, address: str) -> Terminal:
         """Run on that worker, from submission to the terminal event, which is returned."""

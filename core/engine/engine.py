@@ -152,16 +152,28 @@ class Engine:
                 return
             self._loop = asyncio.get_running_loop()
             self._closing = asyncio.Event()
+            closing = self._closing
+        serve = asyncio.create_task(self._bring_up_and_serve())
+        closed = asyncio.create_task(closing.wait())
         try:
-            bring_up = local_cluster() if self._address is None else remote_cluster(self._address)
-            async with bring_up as cluster:
-                await self._serve(cluster, self._closing)
+            await asyncio.wait({serve, closed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            serve.cancel()
+            closed.cancel()
+            outcome, _ = await asyncio.gather(serve, closed, return_exceptions=True)
             atexit.unregister(self.close)
             with self._lock:
                 self._loop = self._closing = self._dispatcher = None
+        if isinstance(outcome, Exception):
+            raise outcome
 
-    async def _serve(self, cluster: Cluster, closing: asyncio.Event) -> None:
+    async def _bring_up_and_serve(self) -> None:
+        """Until cancelled, at any moment: connecting to a scheduler may take long."""
+        bring_up = local_cluster() if self._address is None else remote_cluster(self._address)
+        async with bring_up as cluster:
+            await self._serve(cluster)
+
+    async def _serve(self, cluster: Cluster) -> None:
         dispatcher = Dispatcher(
             cluster,
             self._topics,
@@ -174,14 +186,7 @@ class Engine:
             for run in self._open_runs.values():
                 dispatcher.enqueue(run)
             self._dispatcher = dispatcher
-        serve = asyncio.create_task(dispatcher.serve())
-        closed = asyncio.create_task(closing.wait())
-        await asyncio.wait({serve, closed}, return_when=asyncio.FIRST_COMPLETED)
-        serve.cancel()
-        closed.cancel()
-        for outcome in await asyncio.gather(serve, closed, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                raise outcome
+        await dispatcher.serve()
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         """Call a function on the engine's event loop, soon. Called with the lock held: the loop is open."""

@@ -12,12 +12,16 @@ from typing import Any
 
 _LENGTH = struct.Struct(">Q")
 MAX_HEADER_BYTES = 16 << 20
-MAX_FRAME_BYTES = 4 << 30
+MAX_FRAMES_BYTES = 4 << 30
+"""Of all frames of a message together."""
 
 
 def pack(header: dict[str, Any], frames: Sequence[bytes] = ()) -> list[bytes]:
-    """The parts of a message, to be written one after another. Raises TypeError for what JSON does not hold."""
+    """The parts of a message, to be written one after another. Raises TypeError for what JSON does not hold, and
+    ValueError for what the other end would not read."""
     head = json.dumps({**header, "frames": [len(frame) for frame in frames]}).encode()
+    if len(head) > MAX_HEADER_BYTES or sum(map(len, frames)) > MAX_FRAMES_BYTES:
+        raise ValueError("a message that is too large")
     return [_LENGTH.pack(len(head)), head, *frames]
 
 
@@ -43,6 +47,8 @@ def _checked_length(prefix: bytes) -> int:
 def _header(data: bytes) -> dict[str, Any]:
     header = json.loads(data)
     sizes = header.get("frames") if isinstance(header, dict) else None
-    if not isinstance(sizes, list) or not all(type(size) is int and 0 <= size <= MAX_FRAME_BYTES for size in sizes):
+    if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
         raise ValueError("not a message")
+    if sum(sizes) > MAX_FRAMES_BYTES:
+        raise ValueError("a message that is too large")
     return header  # type: ignore[no-any-return]

@@ -92,7 +92,7 @@ class _Gateway:
             # A scheduler that allows retries would run the task again elsewhere.
             with suppress(Exception):
                 await future.cancel()
-        return bool(outcome.worker_is_unusable), [bytes(event) for event in outcome.events]
+        return bool(outcome.worker_is_unusable), _checked(outcome.events)
 
     async def ask(self, address: str, function: str, *arguments: Any) -> Answer:
         answers = await self._client.run(call_async, function, *arguments, workers=[address])
@@ -100,7 +100,7 @@ class _Gateway:
 
     async def next_events(self, address: str, run_id: str, wait_s: float) -> Answer:
         answers = await self._client.run(call_async, "next_events", run_id, wait_s, workers=[address])
-        return None, [bytes(event) for event in answers[address]]
+        return None, _checked(answers[address])
 
     async def kill(self, address: str) -> Answer:
         await self._client.restart_workers([address], raise_for_error=False)
@@ -110,3 +110,11 @@ class _Gateway:
         if self._client is not None:
             await self._client.close()
         return None, ()
+
+
+def _checked(events: Any) -> list[bytes]:
+    """The packed events of a worker, which may have sent anything. Raises TypeError for what they are not."""
+    packed = [event for event in events if type(event) is bytes]
+    if len(packed) < len(events):
+        raise TypeError("the worker sent something that is not an event")
+    return packed

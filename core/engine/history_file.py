@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -56,12 +57,13 @@ class HistoryFile:
         self._read_only = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            exists = path.exists()
         except OSError as error:
             reason = reason_of(error)
             raise TilescopeError(
                 tr("The history cannot be stored in {folder}: {reason}.", folder=str(path.parent), reason=reason)
             ) from error
-        if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        if exists and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
             self._read_only = True
             self.notice = tr(
                 "The history in {folder} cannot be written: its runs are listed, but new runs are not saved. "
@@ -140,8 +142,22 @@ class HistoryFile:
     def _set_aside(self) -> Text | None:
         """Rename a damaged file and its companions, and begin a new one; returns the sentence that reports it.
 
-        Of several processes that find the damage, one renames; for the others the file is whole again: None.
+        Of several processes that find the damage, one renames; for the others the file is whole again: None. Raises
+        TilescopeError where the file cannot be renamed.
         """
+        try:
+            if self._read_only:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return self._renamed()
+        except OSError as error:  # the lock's Timeout is one
+            message = tr(
+                "The history {path} is damaged, and it cannot be moved away: {error}.",
+                path=str(self.path),
+                error=reason_of(error),
+            )
+            raise TilescopeError(message) from error
+
+    def _renamed(self) -> Text | None:
         with FileLock(f"{self.path}.lock", timeout=_BUSY_TIMEOUT_S):
             try:
                 self._prepare()

@@ -80,8 +80,10 @@ class LocalCluster(Cluster):
             self._exit_codes = {link.address: link.process.returncode}
             if not link.was_ready:
                 await asyncio.sleep(_RESTART_PAUSE_S)  # one that cannot start is not tried as fast as it fails
-            with suppress(OSError):
+            try:
                 await self.start_worker()
+            except OSError:
+                await asyncio.sleep(_RESTART_PAUSE_S)  # the system allows no process now
 
     async def addresses(self) -> frozenset[str]:
         link = self._link
@@ -113,7 +115,8 @@ class LocalCluster(Cluster):
         with suppress(WorkerGone):
             link = self._of(address)
             link.is_ending = True
-            processes.kill_with_children(link.process.pid)
+            if link.process.returncode is None:
+                processes.kill_with_children(link.process.pid)
 
     async def death(self, address: str) -> Text:
         for _ in range(50):

@@ -18,6 +18,8 @@ from core.engine import frames
 Function = Callable[..., Awaitable[tuple[Any, Sequence[bytes]]]]
 """A coroutine function that returns a JSON value and bytes."""
 
+_MAX_ERROR = 100_000
+
 
 def take_pipes() -> tuple[BinaryIO, BinaryIO]:
     """Standard input and output for the messages alone: what the process reads and prints goes elsewhere."""
@@ -40,7 +42,7 @@ class PipeServer:
 
     async def serve(self) -> None:
         """Until the process ends."""
-        self._send({"ready": os.getpid()})
+        self._send(frames.pack({"ready": os.getpid()}))
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(loop,), name="requests", daemon=True).start()
         await asyncio.Event().wait()
@@ -68,13 +70,13 @@ class PipeServer:
     async def _answer(self, header: dict[str, Any]) -> None:
         try:
             value, payload = await self._functions[header["call"]](*header["arguments"])
+            parts = frames.pack({"id": header["id"], "value": value}, payload)
         except Exception as error:
-            self._send({"id": header.get("id"), "error": f"{type(error).__name__}: {error}"})
-        else:
-            self._send({"id": header["id"], "value": value}, payload)
+            parts = frames.pack({"id": header.get("id"), "error": f"{type(error).__name__}: {error}"[:_MAX_ERROR]})
+        self._send(parts)
 
-    def _send(self, header: dict[str, Any], payload: Sequence[bytes] = ()) -> None:
+    def _send(self, parts: Sequence[bytes]) -> None:
         with self._write:
-            for part in frames.pack(header, payload):
+            for part in parts:
                 self._answers.write(part)
             self._answers.flush()

@@ -27,6 +27,8 @@ async def start(module: str, environment: Mapping[str, str]) -> Process:
 
 async def end(process: Process, timeout_s: float) -> None:
     """Wait for a process whose pipes are closed; after a while, kill it. What it started ends in any case."""
+    if process.returncode is not None:
+        return  # its number may be that of another process by now
     children = children_of(process.pid)
     try:
         await asyncio.wait_for(process.wait(), timeout_s)

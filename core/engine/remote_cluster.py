@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,8 @@ from core.engine.run_outcome import RunOutcome
 from core.engine.worker_link import WorkerGone, WorkerLink
 
 _CLOSE_TIMEOUT_S = 2.0
+_ANSWER_TIMEOUT_S = 20.0
+"""Longer than the gateway waits for the scheduler. It unpickles what workers send, so it may never answer."""
 
 
 class RemoteCluster(Cluster):
@@ -30,8 +33,8 @@ class RemoteCluster(Cluster):
 
     async def addresses(self) -> frozenset[str]:
         try:
-            addresses, _ = await self._gateway.call("addresses")
-        except (WorkerGone, RuntimeError):
+            addresses, _ = await asyncio.wait_for(self._gateway.call("addresses"), _ANSWER_TIMEOUT_S)
+        except (WorkerGone, RuntimeError, TimeoutError):
             addresses = None
         if addresses is None:
             raise TilescopeError(
@@ -52,9 +55,12 @@ class RemoteCluster(Cluster):
         device: str,
         language: str,
     ) -> RunOutcome | None:
-        is_unusable, events = await self._gateway.call(
-            "run", address, run_id, topic_id, package, dict(params), device, language
-        )
+        try:
+            is_unusable, events = await self._gateway.call(
+                "run", address, run_id, topic_id, package, dict(params), device, language
+            )
+        except WorkerGone:
+            return None
         return None if is_unusable is None else RunOutcome(tuple(events), bool(is_unusable))
 
     async def ask(self, address: str, function: str, *arguments: Any) -> Any:
@@ -65,7 +71,7 @@ class RemoteCluster(Cluster):
         return value
 
     async def kill(self, address: str) -> None:
-        await self._gateway.call("kill", address)
+        await asyncio.wait_for(self._gateway.call("kill", address), _ANSWER_TIMEOUT_S)
 
     async def death(self, address: str) -> Text:
         return tr("The worker at {address} disconnected", address=address)
@@ -106,7 +112,7 @@ async def remote_cluster(address: SchedulerAddress) -> AsyncIterator[Cluster]:
             )
         yield RemoteCluster(gateway, address.url)
     finally:
-        with suppress(WorkerGone, RuntimeError):
-            await gateway.call("close")
+        with suppress(WorkerGone, RuntimeError, TimeoutError):
+            await asyncio.wait_for(gateway.call("close"), _CLOSE_TIMEOUT_S)
         gateway.close()
         await processes.end(gateway.process, _CLOSE_TIMEOUT_S)

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,12 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.contracts.errors import TilescopeError, UnknownName
 from core.contracts.result import Environment, Metric, Provenance
 from core.contracts.text import tr
+from core.engine import history_file
 from core.engine.history import History
 from core.engine.history_file import SCHEMA_VERSION, data_folder
 from tests.engine.helpers import TIMEOUT_S
@@ -266,6 +269,25 @@ def test_that_a_history_that_cannot_be_written_is_listed(path: Path, monkeypatch
     assert len(history.list()) == 1
     with pytest.raises(TilescopeError, match="cannot be written"):
         history.add(result(), NOON, 0.1)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("obstacle", ["read only", "no rename", "locked"])
+def test_that_damage_that_cannot_be_moved_away_is_one_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, obstacle: str
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database at all, " * 400)
+    before = path.read_bytes()
+    if obstacle == "read only":
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    elif obstacle == "no rename":
+        monkeypatch.setattr(Path, "rename", lambda *_: os.mkdir("/"))
+    else:
+        monkeypatch.setattr(history_file, "_BUSY_TIMEOUT_S", 0.01)
+    with FileLock(f"{path}.lock") if obstacle == "locked" else nullcontext():  # noqa: SIM117
+        with pytest.raises(TilescopeError, match="cannot be moved away"):
+            open_history(path).list()
     assert path.read_bytes() == before
 
 

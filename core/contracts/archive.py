@@ -17,7 +17,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Annotated, Any, TypeVar
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ T = TypeVar("T")
 _HEADER = "__result__"
 _MEMBER = "array:"
 _REFERENCE = "__array__"
+MAX_UNPACKED_BYTES = 4 << 30
+"""A few megabytes of zip can hold any number of zeros: its directory is checked before anything is unpacked."""
 
 DAMAGE = (
     ArithmeticError,
@@ -114,6 +116,9 @@ def unpack(data: bytes) -> dict[str, Any]:
     Raises ValueError for anything else.
     """
     try:
+        with ZipFile(io.BytesIO(data)) as directory:
+            if sum(member.file_size for member in directory.infolist()) > MAX_UNPACKED_BYTES:
+                raise ValueError("it would unpack to more than it may")
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             header = json.loads(str(stored[_HEADER]))
             arrays = {name.removeprefix(_MEMBER): stored[name] for name in stored.files if name != _HEADER}

@@ -128,3 +128,12 @@ def test_that_a_run_is_of_parameters_that_differ_only_in_what_is_shown() -> None
     result = ShapeResult(params=ShapeParams(length=9))
     assert result.is_run_of(ShapeParams(length=9, shown=3))
     assert not result.is_run_of(ShapeParams(length=8))
+
+
+def test_that_an_archive_that_unpacks_to_more_than_it_may_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = archive.pack({"format": 1, "zeros": np.zeros(1 << 20)}, compress=True)
+    assert archive.unpack(packed)["zeros"].shape == (1 << 20,)
+    monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match="unpack to more"):
+        archive.unpack(packed)

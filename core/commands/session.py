@@ -12,7 +12,7 @@ from core.contracts import events
 from core.contracts.errors import InvalidParams, RunFailed
 from core.contracts.params import Params
 from core.contracts.result import Result
-from core.contracts.text import tr
+from core.contracts.text import quoted, tr
 from core.contracts.topic import Topic
 from core.engine import Engine
 from core.engine.addresses import SchedulerAddress, Target, target_of
@@ -27,7 +27,7 @@ def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
             raise InvalidParams(
                 tr(
                     "--set takes name=value, not {assignment}: for example --set seq_len=512.",
-                    assignment=repr(assignment),
+                    assignment=quoted(assignment),
                 )
             )
         values[name.strip()] = value.strip()

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from core.contracts.errors import InvalidParams, UnknownName
-from core.contracts.text import EMPTY, Text, as_text, listed, tr, tr_in, verbatim
+from core.contracts.text import EMPTY, Text, as_text, listed, quoted, tr, tr_in, verbatim
 from core.units import unit_label
 
 Scalar = int | float | bool | str
@@ -224,13 +224,13 @@ def _unknown(name: str, known: tuple[str, ...]) -> UnknownName:
         return UnknownName(
             tr(
                 "There is no parameter {name}: did you mean {close}? The parameters are {known}.",
-                name=repr(name),
+                name=quoted(name),
                 close=close[0],
                 known=listed(known),
             )
         )
     return UnknownName(
-        tr("There is no parameter {name}. The parameters are {known}.", name=repr(name), known=listed(known))
+        tr("There is no parameter {name}. The parameters are {known}.", name=quoted(name), known=listed(known))
     )
 
 

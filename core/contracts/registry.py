@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Mapping
 
 from core.contracts.errors import UnknownName
-from core.contracts.text import listed, tr
+from core.contracts.text import listed, quoted, tr
 from core.contracts.topic import Topic
 
 _IDS = ("flash-attention", "masks", "decoder", "quantization", "lora", "fine-tuning", "kernel-lab")
@@ -21,7 +21,7 @@ def topic(topic_id: str, topics: Mapping[str, str] = TOPICS) -> Topic:
     """The topic of that id. Raises UnknownName, listing those that exist."""
     if topic_id not in topics:
         close = difflib.get_close_matches(topic_id, topics, n=1)
-        known, name = listed(topics), repr(topic_id)
+        known, name = listed(topics), quoted(topic_id)
         if close:
             raise UnknownName(
                 tr(

@@ -132,6 +132,11 @@ def verbatim(text: object) -> Text:
     return Text(_VERBATIM, (("text", str(text)),))
 
 
+def quoted(word: object) -> Text:
+    """A name that the user gave or a token of a text, in the quotation marks of the language."""
+    return tr("'{word}'", word=repr(str(word))[1:-1])
+
+
 def as_text(text: Text | str) -> Text:
     """The text itself; a string as it is."""
     return text if isinstance(text, Text) else verbatim(text) if text else EMPTY

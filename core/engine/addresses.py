@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from core.contracts.errors import InvalidParams, UnknownName
-from core.contracts.text import tr
+from core.contracts.text import quoted, tr
 from core.engine.devices import DEVICES
 
 DEFAULT_PORT = 8786
@@ -29,7 +29,7 @@ def parse_address(text: str, *, insecure: bool = False) -> SchedulerAddress:
     match = _ADDRESS.fullmatch(text.strip())
     if match is None or not 0 < int(match["port"]) < 65536:
         raise InvalidParams(
-            tr("{address} is not a scheduler's address: use one such as tls://host:8786.", address=repr(text[:100])),
+            tr("{address} is not a scheduler's address: use one such as tls://host:8786.", address=quoted(text[:100])),
             "device",
         )
     scheme = match["scheme"] or ("tcp" if insecure else "tls")
@@ -62,6 +62,6 @@ def target_of(device: Target, *, insecure: bool = False) -> Target:
     raise UnknownName(
         tr(
             "There is no device {name}: use auto, cpu, cuda, or a scheduler's address such as tls://host:8786.",
-            name=repr(device[:100]),
+            name=quoted(device[:100]),
         )
     )

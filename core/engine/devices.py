@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import listed, tr
+from core.contracts.text import listed, quoted, tr
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -12,6 +12,6 @@ def check_device(device: str) -> None:
     """Raises InvalidParams for an unknown device. Imports nothing heavy."""
     if device not in DEVICES:
         raise InvalidParams(
-            tr("There is no device {name}: the devices are {known}.", name=repr(device), known=listed(DEVICES)),
+            tr("There is no device {name}: the devices are {known}.", name=quoted(device), known=listed(DEVICES)),
             "device",
         )

@@ -17,7 +17,7 @@ from uuid import uuid4
 from core.contracts import archive, registry
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.result import Metric, Result
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, quoted, tr
 from core.engine.history_file import HistoryFile, data_folder
 from core.files import reason_of, write_whole
 
@@ -184,7 +184,7 @@ class History:
             raise UnknownName(
                 tr(
                     "There is no run {id} in the history: it may have been deleted in another window.",
-                    id=repr(entry_id),
+                    id=quoted(entry_id),
                 )
             )
         return row

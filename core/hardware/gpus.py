@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from core.contracts.errors import UnknownName
-from core.contracts.text import Text, listed, tr
+from core.contracts.text import Text, listed, quoted, tr
 
 _FACTS = Path(__file__).resolve().parents[2] / "resources" / "gpus.toml"
 _SRAM_BYTES_PER_CLOCK = 128
@@ -115,7 +115,9 @@ def gpus() -> Mapping[str, Gpu]:
 def gpu(gpu_id: str) -> Gpu:
     """The GPU of that id. Raises UnknownName, listing those that exist."""
     if gpu_id not in gpus():
-        raise UnknownName(tr("There is no GPU {name}: the GPUs are {known}.", name=repr(gpu_id), known=listed(gpus())))
+        raise UnknownName(
+            tr("There is no GPU {name}: the GPUs are {known}.", name=quoted(gpu_id), known=listed(gpus()))
+        )
     return gpus()[gpu_id]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.contracts.errors import UnknownName
-from core.contracts.text import listed, tr
+from core.contracts.text import listed, quoted, tr
 from core.hardware.gpus import Gpu
 
 
@@ -57,7 +57,7 @@ def peak_tflops(gpu: Gpu, dtype: str) -> float:
         raise UnknownName(
             tr(
                 "The peak for {dtype} on the {gpu} is unknown: use one of {known}.",
-                dtype=repr(dtype),
+                dtype=quoted(dtype),
                 gpu=gpu.name,
                 known=listed(gpu.tflops),
             )

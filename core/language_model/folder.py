@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, listed, tr, tr_plural
+from core.contracts.text import Text, listed, quoted, tr, tr_plural
 from core.language_model.folder_files import FolderFiles, check_fits, check_parameters_fit, inspect
 from core.language_model.libraries import import_transformers, silent_transformers
 from core.language_model.model import ATTENTION, parameter_count
@@ -85,7 +85,7 @@ def _check_architecture(files: FolderFiles) -> None:
             tr(
                 "The model folder {folder} has the architecture {architecture}, which transformers {version} does not "
                 "support: use another model, or a transformers version that supports it.",
-                architecture=repr(kind),
+                architecture=quoted(kind),
                 version=__version__,
                 folder=str(files.folder),
             )

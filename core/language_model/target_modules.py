@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import listed, tr
+from core.contracts.text import listed, quoted, tr
 
 ALL = "all"
 
@@ -27,7 +27,7 @@ def check_target_modules(names: Sequence[str], full_names: Sequence[str], field:
             raise InvalidParams(
                 tr(
                     "This model has no target module {name}: use {all}, or one or more of {kinds}.",
-                    name=repr(target[:80]),
+                    name=quoted(target[:80]),
                     all=ALL,
                     kinds=kinds,
                 ),

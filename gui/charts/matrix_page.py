@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtGui import QImage
 
-from core.contracts.text import Text, tr, tr_in
+from core.contracts.text import Text, quoted, tr, tr_in
 from gui.charts.palette import rgb
 from gui.theme import Theme, mix
 
@@ -52,7 +52,9 @@ class MatrixPage:
         """The read-out of a cell with its exact value; -1 for a whole row or column."""
         along = self.columns or self.elements
         place = [
-            f"{name} {index} {labels[index]!r}" if labels is not self.elements else f"{name} {labels[index]}"
+            str(tr("{name} {position} {token}", name=name, position=index, token=quoted(labels[index])))
+            if labels is not self.elements
+            else f"{name} {labels[index]}"
             for name, index, labels in ((self.row_name, row, self.rows), (self.column_name, column, along))
             if index >= 0
         ]

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.params import Params
-from core.contracts.text import Text, listed, tr
+from core.contracts.text import Text, listed, quoted, tr
 from core.engine.addresses import SchedulerAddress
 from gui import theme, translation
 from gui.page.engine_bridge import EngineBridge
@@ -216,7 +216,7 @@ def _check_names(theme_name: str | None, topic_id: str | None) -> None:
 
     if theme_name is not None and theme_name not in theme.NAMES:
         raise UnknownName(
-            tr("There is no theme {name}: the themes are {known}.", name=repr(theme_name), known=listed(theme.NAMES))
+            tr("There is no theme {name}: the themes are {known}.", name=quoted(theme_name), known=listed(theme.NAMES))
         )
     if topic_id is not None:
         registry.topic(topic_id)

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.registry import TOPICS
 from core.contracts.registry import topic as find_topic
-from core.contracts.text import listed, tr
+from core.contracts.text import listed, quoted, tr
 from core.engine.addresses import Target
 from core.files import reason_of
 
@@ -34,7 +34,7 @@ def save_pages(
     width, height = parse_size(size)
     if theme not in (None, *THEMES):
         raise InvalidParams(
-            tr("There is no theme {name}: the themes are {known}.", name=repr(theme), known=listed(THEMES))
+            tr("There is no theme {name}: the themes are {known}.", name=quoted(theme), known=listed(THEMES))
         )
     topics = [find_topic(name) for name in (TOPICS if topic_id == "all" else [topic_id])]
     from core.commands.session import parse_assignments

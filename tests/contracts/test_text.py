@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core import language
 from core.contracts import archive
-from core.contracts.text import EMPTY, Text, as_text, listed, sentences, tr, tr_in, tr_plural, verbatim
+from core.contracts.text import EMPTY, Text, as_text, listed, quoted, sentences, tr, tr_in, tr_plural, verbatim
 
 names = st.text(string.ascii_lowercase, min_size=1, max_size=6)
 leaves = st.one_of(st.builds(verbatim, st.text(max_size=20)), st.builds(tr, st.text(min_size=1, max_size=20)))
@@ -51,6 +51,14 @@ def test_that_lists_and_sentences_follow_the_language(count: int) -> None:
     words = ["a", "b", "c"][:count]
     assert str(listed(words)) == ", ".join(words)
     assert str(sentences(*words)) == " ".join(words)
+
+
+def test_that_a_word_has_the_quotation_marks_of_the_language() -> None:
+    error = tr("There is no device {name}: the devices are {known}.", name=quoted("tpu"), known=listed(["cpu", "cuda"]))
+    assert str(error) == "There is no device 'tpu': the devices are cpu, cuda."
+    with language.using("zh"):
+        assert str(error) == "没有设备“tpu”：可用的设备有 cpu、cuda。"
+    assert str(quoted("a\nb")) == "'a\\nb'"
 
 
 def test_that_what_is_not_a_message_is_shown_as_it_is() -> None:

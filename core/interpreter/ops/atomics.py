@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import tr
+from core.contracts.text import quoted, tr
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
@@ -135,7 +135,7 @@ def _rmw(operation: Operation, _planner: StepPlanner) -> Step:
             tr(
                 "{location} needs the atomic {name}, which Tilescope does not support: use another atomic.",
                 location=operation.location.label,
-                name=repr(kind),
+                name=quoted(kind),
             )
         )
     value_type = operation.operands[1].type

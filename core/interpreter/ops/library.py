@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import tr
+from core.contracts.text import quoted, tr
 from core.interpreter.ir import Operation
 from core.interpreter.ops.elementwise import TensorFunction, float_function
 from core.interpreter.ops.registry import PureFunction, pure
@@ -207,7 +207,7 @@ def _extern(operation: Operation) -> PureFunction:
                 "{location} calls the library function {name}, which Tilescope does not support: rewrite the "
                 "line without it.",
                 location=operation.location.label,
-                name=repr(symbol),
+                name=quoted(symbol),
             )
         )
     return _converted(operation, function)
@@ -270,7 +270,7 @@ def _inline_assembly(operation: Operation) -> PureFunction:
                 "{location} runs inline assembly ({assembly}) that Tilescope does not support, so the kernel "
                 "was not run: write it with Triton operations.",
                 location=operation.location.label,
-                assembly=repr(_shortened(assembly)),
+                assembly=quoted(_shortened(assembly)),
             )
         )
     return _converted(operation, function)

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, text
-from core.contracts.text import listed, tr, tr_in
+from core.contracts.text import listed, quoted, tr, tr_in
 from core.topics.fine_tuning.methods import METHODS, MethodId
 
 ALL = "all"
@@ -178,7 +178,7 @@ class FineTuningParams(Params):
             raise InvalidParams(
                 tr(
                     "methods names {name}, which does not exist: use {all}, or one or more of {methods}.",
-                    name=repr(unknown[0]),
+                    name=quoted(unknown[0]),
                     all=ALL,
                     methods=listed(METHODS),
                 ),

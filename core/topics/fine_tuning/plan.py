@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import EMPTY, Text, listed, tr
+from core.contracts.text import EMPTY, Text, listed, quoted, tr
 from core.language_model.folder_files import check_fits, inspect, read_config
 from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
 from core.topics.fine_tuning.methods import ADAPTERS, KEY_VALUE_PREFIX, METHODS, PROMPTS, MethodId
@@ -185,7 +185,7 @@ def _check_targets(params: FineTuningParams) -> None:
         raise InvalidParams(
             tr(
                 "This model has no target module {name}: use {all}, or one or more of {kinds}.",
-                name=repr(unknown[0][:80]),
+                name=quoted(unknown[0][:80]),
                 all=ALL,
                 kinds=listed(MATRICES),
             ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import EMPTY, Text, Value, listed, tr, tr_plural
+from core.contracts.text import EMPTY, Text, Value, listed, quoted, tr, tr_plural
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.source import Function, Source, read_source, text_of
 
@@ -77,7 +77,7 @@ def chosen(source: Source, function: str) -> str:
         _check_callable(source, defined[function])
     elif function not in source.names and not source.has_star_import:
         close = difflib.get_close_matches(function, defined, n=1)
-        name, file = repr(function), str(source.path)
+        name, file = quoted(function), str(source.path)
         if close:
             problem = tr(
                 "{file} has no function {name}: did you mean {close}? {others}",
@@ -172,7 +172,8 @@ def resolved(file: str) -> Path:
         return (PROJECT / path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise InvalidParams(
-            tr("{path} is not a valid path ({reason}): give another path.", path=repr(file), reason=str(error)), "file"
+            tr("{path} is not a valid path ({reason}): give another path.", path=quoted(file), reason=str(error)),
+            "file",
         ) from error
 
 

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch, text
-from core.contracts.text import listed, tr, verbatim
+from core.contracts.text import listed, quoted, tr, verbatim
 from core.model_presets import GPT_3, PRESETS, Architecture
 
 ALL = "all"
@@ -269,7 +269,7 @@ class LoraParams(Params):
             raise InvalidParams(
                 tr(
                     "preset_targets names {name}, which {model} does not have: use {all}, or one or more of {kinds}.",
-                    name=repr(unknown[0][:40]),
+                    name=quoted(unknown[0][:40]),
                     model=self.architecture.name,
                     all=ALL,
                     kinds=listed(kinds),

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch, text
-from core.contracts.text import tr, verbatim
+from core.contracts.text import quoted, tr, verbatim
 from core.model_presets import PRESETS
 from core.topics.quantization.labels import DISTRIBUTION_LABELS, FORMAT_LABELS
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
@@ -206,7 +206,7 @@ class QuantizationParams(Params):
             raise InvalidParams(
                 tr(
                     "compare names {name}, which is not a format: use {all}, or some of {formats}.",
-                    name=repr(unknown[0]),
+                    name=quoted(unknown[0]),
                     all=ALL,
                     formats=", ".join(FORMATS),
                 ),

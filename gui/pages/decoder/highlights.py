@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from core.contracts.archive import Array
-from core.contracts.text import Text, sentences, tr, tr_plural, verbatim
+from core.contracts.text import Text, quoted, sentences, tr, tr_plural, verbatim
 from core.format import format_quantity, quantity
 from core.topics.decoder.params import TEXTS
 from core.topics.decoder.plan import Plan
@@ -49,7 +49,7 @@ def change_note(plan: Plan, changes: Mapping[str, Array]) -> Note:
         return str(tr("No token replaced")), str(tr("Click a token above to replace it and see what changes."))
     replaced = tr(
         "{token} ({text} {position}) is replaced by {other}.",
-        token=repr(perturbation.before),
+        token=quoted(perturbation.before),
         text=TEXTS[perturbation.stack],
         position=perturbation.position,
         other=perturbation.after,
@@ -129,7 +129,7 @@ def _changed(plan: Plan, node_id: str, values: np.ndarray, top: float) -> Highli
             changed=count,
             total=values.size,
             largest=most,
-            token=repr(labels[where]),
+            token=quoted(labels[where]),
         )
     )
     if count < values.size:

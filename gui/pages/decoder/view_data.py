@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from core.contracts.result import Provenance
-from core.contracts.text import Text, tr, tr_in, verbatim
+from core.contracts.text import Text, quoted, tr, tr_in, verbatim
 from core.format import format_quantity
 from core.topics.decoder.params import DECODER_ONLY, TEXTS
 from core.topics.decoder.plan import Plan
@@ -57,7 +57,7 @@ def end_name(plan: Plan) -> Text:
 
 def _place(name: Text, position: int, label: str) -> Text:
     """A position of a text or a tensor, with its token."""
-    return tr("{name} {position} {token}", name=name, position=position, token=repr(label))
+    return tr("{name} {position} {token}", name=name, position=position, token=quoted(label))
 
 
 def _tokens(plan: Plan, stack: str) -> tuple[StripCell, ...]:
@@ -127,7 +127,7 @@ def predictions(run: DecoderResult | None) -> dict[int, str]:
         + str(
             tr(
                 "predicts {token} with probability {probability:.4g}",
-                token=repr(row.predicted),
+                token=quoted(row.predicted),
                 probability=row.probability,
             )
         )

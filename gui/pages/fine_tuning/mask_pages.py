@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtGui import QImage
 
-from core.contracts.text import tr, tr_plural, verbatim
+from core.contracts.text import quoted, tr, tr_plural, verbatim
 from core.topics.fine_tuning.methods import MethodId
 from core.topics.fine_tuning.plan import Plan
 from core.topics.fine_tuning.result import FineTuningResult
@@ -27,9 +27,9 @@ class MaskPage(MatrixPage):
         """The read-out of a cell; -1 stands for a whole row or column."""
         lines = [verbatim(self.title)]
         if row >= 0:
-            lines.append(tr("query {index}: {token}", index=row, token=repr(self.rows[row])))
+            lines.append(tr("query {index}: {token}", index=row, token=quoted(self.rows[row])))
         if column >= 0:
-            token = repr(self.columns[column])
+            token = quoted(self.columns[column])
             lines.append(
                 tr("added vector {index}: {token}", index=column, token=token)
                 if column < self.prefix

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
-from core.contracts.text import Text, listed, tr
+from core.contracts.text import Text, listed, quoted, tr
 from core.topics.kernel_lab.plan import shown
 from core.topics.kernel_lab.source import Source
 
@@ -122,7 +122,7 @@ def _target(source: Source, module: types.ModuleType, function: str) -> Callable
     if not callable(target):
         names = [name for name, value in vars(module).items() if inspect.isfunction(value)]
         others = tr("It has {names}.", names=listed(names)) if names else tr("It has no functions.")
-        file, name = shown(source.path), repr(function)
+        file, name = shown(source.path), quoted(function)
         if target is None:
             problem = tr("{file} has no function {name}: {others}", file=file, name=name, others=others)
         else:

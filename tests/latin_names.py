@@ -22,7 +22,7 @@ _IDENTIFIER = re.compile(
 )
 """With an underscore, a digit or a dot inside, in capitals or camel case: q_proj, v0.1, flash.py, NF4, llama-13b."""
 _CITATION = re.compile(r"[A-Z][\w-]+ (?:et al\.|and [A-Z][\w-]+) \d{4}|《[^》]*》(?:：[A-Z][A-Za-z ]+)?")
-_MARKUP = re.compile(r"<[^>]+>|&\w+;|\*\.\w+|(?<!\w)['\"“‘]\S+?['\"”’](?!\w)")
+_MARKUP = re.compile(r"<[^>]+>|&\w+;|\*\.\w+|“[^\s“”]+”|(?<!\w)['\"‘]\S+?['\"’](?!\w)")
 """Tags, patterns of files, and single words in quotes: tokens of a text, names."""
 _SENTENCE_WORDS = 4
 

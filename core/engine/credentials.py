@@ -51,7 +51,8 @@ def create(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         for name, text in ((CERTIFICATE, security.tls_scheduler_cert), (KEY, security.tls_scheduler_key)):
-            descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            (folder / name).unlink(missing_ok=True)  # one that is left alone may be readable by others, or a link
+            descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(text)
     except OSError as error:

@@ -98,6 +98,9 @@ def _print(result: KernelLabResult) -> None:
         for fault in result.faults:
             if fault.launch == launch.launch:
                 console.print(_fault_line(fault))
+    for message in result.messages:
+        console.print()
+        console.print(Text(str(message.text), style="bold yellow"))
     _print_log(result.log)
 
 

@@ -42,6 +42,18 @@ def test_that_each_launch_has_its_lines_and_its_tensors(trace: Command) -> None:
     assert any(line.split()[:3] == ["dw_part_ptr", "float32", "[64,"] for line in outcome.stdout.splitlines())
 
 
+def test_that_a_limit_that_was_reached_is_printed_after_the_launches(capsys: pytest.CaptureFixture[str]) -> None:
+    from core.commands import trace as trace_command
+    from core.contracts.result import Message
+    from core.contracts.text import tr
+    from core.topics.kernel_lab.params import KernelLabParams
+    from core.topics.kernel_lab.result import KernelLabResult
+
+    warning = Message("warning", tr("The limit of one trace is {limit:,} launches: launch fewer kernels.", limit=4096))
+    trace_command._print(KernelLabResult(params=KernelLabParams(), messages=(warning,)))
+    assert capsys.readouterr().out.rstrip().endswith("The limit of one trace is 4,096 launches: launch fewer kernels.")
+
+
 def test_that_json_is_one_object_with_every_table(trace: Command) -> None:
     outcome = trace(f"{EXAMPLES}/vector_add.py", "--json")
     assert outcome.returncode == 0, outcome.stderr

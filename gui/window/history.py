@@ -96,7 +96,8 @@ class HistoryKeeper(QObject):
                 work(self._history, *args)
             except Exception as error:
                 on_error()
-                unexpected = tr("The history failed with {error}.", error=f"{type(error).__name__}: {error}")
+                reason = f"{type(error).__name__}: {error}"
+                unexpected = tr("The history failed with {error}.", error=reason)
                 self.notice.emit(error.text if isinstance(error, TilescopeError) else unexpected, True)
 
         self._thread.submit(guarded)

@@ -19,6 +19,8 @@ Torch, in workers only. transformers takes one to four seconds to import, so fun
 - `cache`       `cache_folder()`, `Cache`: trained models by content hash
 - `small_model` `small_model(config, progress) -> SmallModel`: loaded from the cache, or trained and cached
 - `folder`      `open_folder(path) -> SmallModel`: the user's own Hugging Face model folder
+- `folder_files` `inspect(path) -> FolderFiles`, `check_fits(files)`: a model folder by its files alone, before a run
+- `folder_config` `size_problem(config)`, `least_parameters(config)`: the sizes in a config.json, and their bounds
 - `data`        `task_batches(...)`, `batch_loss`, `Batch`: examples as token ids; prompt tokens carry no loss
 - `windows`     `held_out_windows(world, tokenizer)`, `file_windows(path, tokenizer)`: text for measuring the loss
 - `evaluation`  `windows_loss`, `task_loss`, `exact_match`, `completion_accuracy`

@@ -374,7 +374,7 @@ def _too_large(folder: Path, name: str, field: str | None) -> InvalidParams:
 
 def _unreadable(folder: Path, name: str, error: OSError, field: str | None) -> InvalidParams:
     text = tr(
-        "The model folder {folder} has an unreadable {file} ({reason}): check its permissions.",
+        "The model folder {folder} has an unreadable {file} ({reason}): check the file, or download it again.",
         file=name,
         reason=reason_of(error),
         folder=str(folder),

@@ -45,7 +45,10 @@ def _checked_length(prefix: bytes) -> int:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    header = json.loads(data)
+    try:
+        header = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("not a message") from error
     sizes = header.get("frames") if isinstance(header, dict) else None
     if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
         raise ValueError("not a message")

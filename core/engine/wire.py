@@ -24,10 +24,8 @@ def pack(event: Event) -> bytes:
 def unpack(data: bytes, result: type[Result]) -> Event:
     """The inverse of `pack` for a topic whose results are of that class. Raises ValueError for anything else."""
     line, _, packed = data.partition(b"\n")
-    values = json.loads(line)
-    if not isinstance(values, dict):
-        raise ValueError("a worker sent something that is not an event")
-    kind = _KINDS.get(values.pop("event", ""))
+    values = _values(line)
+    kind = _KINDS.get(str(values.pop("event", "")))
     if kind is Partial:
         return Partial(result.from_bytes(packed))
     if kind is Finished:
@@ -40,11 +38,20 @@ def unpack(data: bytes, result: type[Result]) -> Event:
 def kind_of(data: bytes) -> type[Event]:
     """The class of a packed event, without what it holds. Raises ValueError for anything else."""
     line, _, _ = data.partition(b"\n")
-    values = json.loads(line)
-    kind = _KINDS.get(values.get("event", "")) if isinstance(values, dict) else None
+    kind = _KINDS.get(str(_values(line).get("event", "")))
     if kind is None:
         raise ValueError("not an event")
     return kind
+
+
+def _values(line: bytes) -> dict[str, object]:
+    try:
+        values = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("a worker sent JSON that is nested too deeply") from error
+    if not isinstance(values, dict):
+        raise ValueError("a worker sent something that is not an event")
+    return values
 
 
 def _line(values: dict[str, object]) -> bytes:

@@ -41,7 +41,20 @@ def test_that_a_result_arrives_with_its_type(kind: type[Partial] | type[Finished
     assert same(event.result, result)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]\n", b'{"event": "Exec"}\n', b'{"event": "Progress"}\n', b"\x80\x04."])
+_NO_EVENTS = {
+    "nothing": b"",
+    "a list": b"[]\n",
+    "an unknown event": b'{"event": "Exec"}\n',
+    "a list as the event": b'{"event": [1]}\n',
+    "missing values": b'{"event": "Progress"}\n',
+    "a pickle": b"\x80\x04.",
+    "deep JSON": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("data", _NO_EVENTS.values(), ids=_NO_EVENTS)
 def test_that_what_is_no_event_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         wire.unpack(data, TroubleResult)
+    with pytest.raises(ValueError):  # noqa: PT011
+        wire.kind_of(data) if b"Progress" not in data else wire.unpack(data, TroubleResult)

@@ -8,7 +8,7 @@ LOCALE := resources/locale
 TEMPLATE := $(LOCALE)/tilescope.pot
 KEYWORDS := -k tr -k tr_plural:1,2 -k tr_in:1c,2 -k KernelError -k InvalidInputs -k Unavailable
 
-.PHONY: setup run test lint template messages language bench gallery test-gpu bench-gpu clean
+.PHONY: setup run test robustness lint template messages language bench gallery test-gpu bench-gpu clean
 
 setup: $(READY)
 	@.ci/system-libraries
@@ -54,6 +54,10 @@ language: template
 # tests are small, and on two cores more threads would mostly wait for each other.
 test: lint
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+
+# Hostile input and processes that die: at most 20 minutes. See docs/reliability.md.
+robustness: setup
+	@OMP_NUM_THREADS=1 $(PY) -m tests.robustness
 
 bench: setup
 	@$(PY) -m tests.benchmarks

@@ -14,7 +14,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from core.checkpoint.stored_types import ELEMENT_BYTES, why_skipped
 from core.contracts.errors import InvalidParams
@@ -34,6 +34,7 @@ MAX_DIMENSIONS = 64
 _MAX_PAIRS = 8 * MAX_TENSORS
 _MAX_VALUES = 25 * MAX_TENSORS
 _PREFIX_BYTES = 8
+_PIECE_BYTES = 1 << 20
 _MAX_INT = 2**63
 _PICKLE_BEGINNINGS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -54,7 +55,7 @@ class Shard:
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a checkpoint may have 200,000
 class StoredTensor:
     """A tensor of a file: `begin` and `end` are byte offsets in the file. `skipped` says why the tensor is not
     measured, and is empty if it is; `scales_codes` says that it holds the scales of another tensor, which is already
@@ -94,7 +95,7 @@ def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...
             facts = os.fstat(file.fileno())
             prefix = file.read(_PREFIX_BYTES)
             length = _header_length(path, prefix, facts.st_size, field)
-            text = file.read(length)
+            text = _header_text(path, file, length, field)
     except OSError as error:
         raise unreadable(path, error, field) from error
     shard = Shard(path, facts.st_size, facts.st_mtime_ns, hashlib.sha256(text).hexdigest())
@@ -177,6 +178,23 @@ def _header_length(path: Path, prefix: bytes, size: int, field: str | None) -> i
     return length
 
 
+def _header_text(path: Path, file: BinaryIO, length: int, field: str | None) -> bytes:
+    """The header, counted while it is read: to parse one of millions of entries would take minutes and gigabytes.
+
+    In pieces, because other threads wait while Python works on one.
+    """
+    pieces: list[bytes] = []
+    pairs = values = 0
+    while length > 0 and (piece := file.read(min(length, _PIECE_BYTES))):
+        pieces.append(piece)
+        length -= len(piece)
+        pairs += piece.count(b":")
+        values += piece.count(b",")
+        if pairs > _MAX_PAIRS or values > _MAX_VALUES:
+            raise too_many_tensors(path, field)
+    return b"".join(pieces)
+
+
 def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
     def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
@@ -185,9 +203,6 @@ def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
             raise _damaged_file(tr("{file} lists {tensor} twice in its header.", file=str(path), tensor=twice), field)
         return fields
 
-    # Counted before the JSON is read: that would take minutes and gigabytes.
-    if text.count(b":") > _MAX_PAIRS or text.count(b",") > _MAX_VALUES:
-        raise too_many_tensors(path, field)
     try:
         entries: Any = json.loads(text.decode(), object_pairs_hook=without_duplicates)
         if not isinstance(entries, dict):

@@ -57,6 +57,8 @@ class WorkerLink:
             raise WorkerGone from error
         finally:
             self._waiting.pop(number, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # both ends of the pipe may fail at once: one error is enough
 
     def close(self) -> None:
         """Close the pipes: a worker that waits for requests ends."""

@@ -53,6 +53,14 @@ def ending(engine: Engine, folder: Path, body: str) -> Event:
     return events_of(engine.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu"))[-1]
 
 
+def wait_for_text(note: Path) -> None:
+    """A file tells that it has come this far; its events may have come before that."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (note.exists() and note.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def descendants() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
@@ -127,10 +135,8 @@ def test_that_an_engine_that_is_closed_in_the_middle_of_a_file_leaves_no_folder(
     closing = Engine(warm_up=False)
     closing.start()
     try:
-        run = closing.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu")
-        for _ in run.stream(TIMEOUT_S):
-            if note.exists() and note.read_text():
-                break
+        closing.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu")
+        wait_for_text(note)
     finally:
         closing.close()
     assert note.read_text().startswith(tempfile.gettempdir())
@@ -173,14 +179,12 @@ def test_that_a_file_runs_in_the_language_of_its_caller(engine: Engine, tmp_path
 
 def test_that_a_cancel_ends_a_file_that_does_not_listen(engine: Engine, tmp_path: Path) -> None:
     file, note = tmp_path / "loops.py", tmp_path / "note"
-    file.write_text(KERNEL + f"\ndef main():\n    launch()\n    open({str(note)!r}, 'w')\n    while True: pass\n")
+    body = f"    print('x', file=open({str(note)!r}, 'w'), flush=True)\n    while True: pass\n"
+    file.write_text(KERNEL + f"\ndef main():\n    launch()\n{body}")
     run = engine.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu")
-    stream = run.stream(TIMEOUT_S)
-    for _ in stream:
-        if note.exists():
-            break
+    wait_for_text(note)
     run.cancel()
-    assert [*stream][-1] == Cancelled()
+    assert events_of(run)[-1] == Cancelled()
     assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
 
 

@@ -25,13 +25,6 @@ from core.topics.kernel_lab.source import Source
 _OUR_PACKAGES = ("kernels", "gui", "tests", "main")
 """Packages of this project that a user's package of the same name shadows. `core` is in use and cannot be shadowed."""
 
-_NO_SOURCE = (
-    "could not get source code",
-    "source code not available",
-    "@jit functions should be defined in a Python file",
-)
-"""What Python and Triton say when they cannot find the text of a function."""
-
 
 def call(source: Source, function: str) -> None:
     """Import `source` and call its `function`, without arguments.
@@ -178,7 +171,7 @@ def _failure(source: Source, subject: Text | str, error: BaseException) -> Text:
         )
     if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
         return tr("{location}: {subject} ran out of memory: use smaller tensors.", location=location, subject=subject)
-    if isinstance(error, OSError | ValueError) and message in _NO_SOURCE:
+    if _lacks_source(error, message):
         return tr(
             "{location}: {subject} needs the source of a kernel that cannot be read: its file was changed or removed "
             "during the run, or the kernel was not defined in a file. Save the file and run again.",
@@ -196,3 +189,10 @@ def _failure(source: Source, subject: Text | str, error: BaseException) -> Text:
         error=kind,
         message=message,
     )
+
+
+def _lacks_source(error: BaseException, message: str) -> bool:
+    """Whether Python or Triton could not find the text of a function."""
+    if isinstance(error, OSError):
+        return error.errno is None and "source code" in message
+    return isinstance(error, ValueError) and message.startswith("@jit functions")

@@ -92,8 +92,8 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
 
 
 def trace_limit(budget_bytes: int) -> int:
-    """How large the trace of a run may grow. Counting and encoding it takes as much memory again, and more."""
-    return min(LARGEST_TRACE_BYTES, budget_bytes // 3)
+    """How large the trace of a run may grow. Counting and drawing it takes up to three times as much again."""
+    return min(LARGEST_TRACE_BYTES, budget_bytes // 4)
 
 
 class _Limits:

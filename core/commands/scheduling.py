@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from core.engine import credentials
 from core.engine.addresses import SchedulerAddress
 from core.engine.distributed_setup import import_distributed
 from core.engine.processes import first_line
+from core.files import reason_of
+
+_CONNECT_TIMEOUT_S = 10.0
 
 
 def make_credentials(folder: Path | None) -> None:
@@ -42,6 +46,7 @@ def run_scheduler(host: str, port: int, folder: Path | None, *, insecure: bool) 
 
 def run_worker(address: SchedulerAddress, folder: Path | None) -> None:
     """Work for a scheduler until interrupted. Raises TilescopeError where it does not answer."""
+    _check_that_it_answers(address)
     import_distributed()
     from core.engine.nodes import Nanny, Worker
 
@@ -49,6 +54,22 @@ def run_worker(address: SchedulerAddress, folder: Path | None) -> None:
     if address.is_encrypted:
         options["security"] = _security(folder)
     _serve(lambda: Nanny(address.url, **options), tr("The worker has joined {address}.", address=address.url))
+
+
+def _check_that_it_answers(address: SchedulerAddress) -> None:
+    """Raises TilescopeError where nothing listens: distributed tries for half a minute and does not say why."""
+    host, _, port = address.url.partition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise TilescopeError(
+            tr(
+                "The scheduler at {address} does not answer ({error}): check the address, and that the scheduler is "
+                "running.",
+                address=address.url,
+                error=reason_of(error),
+            )
+        ) from error
 
 
 def _security(folder: Path | None) -> Any:

@@ -1,7 +1,8 @@
 """The credentials of a scheduler, its workers and the window: one self-signed certificate with its key.
 
 Whoever holds the files can join, and read and run everything: they are written once by `python main.py credentials`,
-for the owner's eyes only (folder 0700, files 0600), and copied by the user to each machine.
+for the owner's eyes only (files 0600, in a folder of 0700 unless it exists), and copied by the user to each machine.
+The certificate is valid for one year.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ def create(folder: Path) -> None:
         raise TilescopeError(message)
     security = distributed.Security.temporary()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True)
+            folder.chmod(0o700)  # whatever the umask
         for name, text in ((CERTIFICATE, security.tls_scheduler_cert), (KEY, security.tls_scheduler_key)):
             (folder / name).unlink(missing_ok=True)  # one that is left alone may be readable by others, or a link
             descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

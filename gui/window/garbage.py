@@ -11,6 +11,10 @@ from PySide6.QtCore import QTimer
 _EVERY_MS = 100
 """Short, so that each collection is short: after half a second of importing the engine, one takes 35 ms."""
 
+_BURST = 100_000
+"""So many new objects since the last look are data that a thread has read, such as the tensors of a checkpoint, and not
+garbage. Looking through them takes up to a second; they stay uncollected, and go when nothing refers to them."""
+
 
 @contextmanager
 def collected_on_gui_thread() -> Iterator[None]:
@@ -34,6 +38,9 @@ def collected_on_gui_thread() -> Iterator[None]:
 
 def _collect_what_is_due() -> None:
     """Collect the oldest generation that Python itself would collect now, and with it the younger ones."""
+    if gc.get_count()[0] > _BURST:
+        gc.freeze()
+        return
     for generation, (count, limit) in reversed(list(enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True)))):
         if count > limit:
             gc.collect(generation)

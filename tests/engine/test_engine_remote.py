@@ -17,7 +17,8 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
-from core.contracts.errors import InvalidParams
+from core.commands.scheduling import run_worker
+from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.events import Cancelled, Failed, Progress, Started
 from core.contracts.text import tr
 from core.engine import Engine, credentials
@@ -253,3 +254,8 @@ def test_that_an_address_without_encryption_needs_consent() -> None:
         parse_address("tcp://host:8786")
     assert not parse_address("tcp://host:8786", insecure=True).is_encrypted
     assert parse_address("tls://host:8786", insecure=True).is_encrypted
+
+
+def test_that_a_worker_of_a_scheduler_that_does_not_answer_says_so_at_once() -> None:
+    with pytest.raises(TilescopeError, match=r"does not answer \("):
+        run_worker(SchedulerAddress(f"tcp://127.0.0.1:{free_port()}"), None)

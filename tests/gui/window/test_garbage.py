@@ -4,6 +4,7 @@ import gc
 import threading
 from typing import Any
 
+from gui.window import garbage
 from gui.window.garbage import collected_on_gui_thread
 
 CYCLES = 5000
@@ -37,3 +38,14 @@ def test_that_collecting_stays_off_where_it_was_off(qapp: Any) -> None:
     with collected_on_gui_thread():
         pass
     assert not gc.isenabled()
+
+
+def test_that_what_a_thread_reads_in_a_burst_is_not_looked_through(qtbot: Any) -> None:
+    kept: list[list[int]] = []
+    frozen = gc.get_freeze_count()
+    with collected_on_gui_thread():
+        thread = threading.Thread(target=lambda: kept.extend([number] for number in range(2 * garbage._BURST)))
+        thread.start()
+        thread.join()
+        qtbot.waitUntil(lambda: gc.get_freeze_count() > frozen + garbage._BURST)
+    gc.unfreeze()

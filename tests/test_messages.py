@@ -48,7 +48,6 @@ ALLOWED = (
     ("core/topics/decoder/params.py", "cat sat", "an example text that the network reads"),
     ("core/topics/decoder/params.py", "sat cat", "the same, reversed"),
     ("core/topics/flash_attention/paper.py", "", "the parts of the paper's figures, in the JSON of a result only"),
-    ("core/topics/kernel_lab/experiment/loader.py", "source code", "what Python says, compared with"),
     ("core/topics/lora/experiment/kernels.py", "codes of W", "the name of a tensor in a result; gui shows 'W in NF4'"),
     ("core/topics/masks/experiment/evidence.py", "this mask", "an id, compared with"),
     ("core/topics/quantization/experiment/kernels.py", "scale", "names of tensors, in the JSON of a result only"),

@@ -143,7 +143,7 @@ def test_that_known_instructions_are_executed(text: str, expected: object) -> No
 def test_that_assembly_of_unknown_meaning_is_one_sentence(text: str) -> None:
     x, o = torch.randn(16, generator=generator()), torch.empty(16)
     with (
-        pytest.raises(TilescopeError, match=r"extra_kernels\.py:\d+ runs inline assembly .* does not know"),
+        pytest.raises(TilescopeError, match=r"extra_kernels\.py:\d+ runs inline assembly .* does not support"),
         intercept(),
     ):
         kernels.assembly_kernel[(1,)](x, o, TEXT=text, BLOCK=16)

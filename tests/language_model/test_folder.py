@@ -107,7 +107,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "no tokenizer": (remove("tokenizer.json"), "has no tokenizer"),
     "tokenizer damaged": (write("tokenizer.json", "{}"), "tokenizer that transformers could not load"),
     "unknown architecture": (with_config(model_type="nothing-like-it"), "'nothing-like-it', which transformers"),
-    "no architecture": (with_config(model_type=None), "architecture None"),
+    "no architecture": (with_config(model_type=None), "architecture 'None'"),
     "code of its own": (with_config(model_type="own", auto_map={"AutoConfig": "a.B"}), "never runs"),
     "no causal model": (with_config(model_type="t5", architectures=["T5ForConditionalGeneration"]), "not a causal"),
     "quantized": (with_config(quantization_config={"quant_method": "gptq"}), "already quantized"),

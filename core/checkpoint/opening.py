@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,12 @@ class Checkpoint:
     shards: tuple[Shard, ...]
     tensors: tuple[StoredTensor, ...]
 
-    @property
+    @cached_property
     def measured(self) -> tuple[StoredTensor, ...]:
         """The tensors that a report measures."""
         return tuple(tensor for tensor in self.tensors if not tensor.skipped)
 
-    @property
+    @cached_property
     def skipped(self) -> tuple[StoredTensor, ...]:
         """The tensors that a report does not measure; each says why."""
         return tuple(tensor for tensor in self.tensors if tensor.skipped)

@@ -13,7 +13,7 @@ from core.checkpoint.errors import FormatErrors
 from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.nested_scales import NestedScales, nested_scales
 from core.checkpoint.opening import Checkpoint
-from core.checkpoint.report import Totals
+from core.checkpoint.report import SkippedTensor, Totals, skipped_rows
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.text import EMPTY, Text, tr
 from core.files import open_regular, reason_of
@@ -103,20 +103,34 @@ class Plan:
         """The errors of the sample in one of the formats of the params."""
         return self.sample_errors[FormatId(format_id)]
 
+    @cached_property
+    def measured_size(self) -> tuple[int, int, int]:
+        """Tensors, elements and bytes of what a run would measure."""
+        if self.checkpoint is None:
+            elements = self.params.blocks * self.params.block_size
+            return 1, elements, 4 * elements
+        measured = self.checkpoint.measured
+        return len(measured), sum(tensor.elements for tensor in measured), sum(tensor.bytes for tensor in measured)
+
+    @cached_property
+    def skipped(self) -> tuple[SkippedTensor, ...]:
+        """The tensors of the checkpoint that a run would not measure, and why."""
+        return () if self.checkpoint is None else skipped_rows(self.checkpoint.skipped)
+
+    def look_through(self) -> None:
+        """Go through the tensors of the checkpoint now, where the plan is made, and not where it is drawn."""
+        _ = self.measured_size, self.skipped
+
     def totals(self, format_id: str) -> Totals:
         """The errors of the sample, with the size of all weights that a run would measure."""
         errors = self.errors_in(format_id)
         bits = next(point.bits_per_parameter for point in self.errors if point.format == format_id)
-        if self.checkpoint is None:
-            sizes = [(self.params.blocks * self.params.block_size, 4 * self.params.blocks * self.params.block_size)]
-        else:
-            sizes = [(tensor.elements, tensor.bytes) for tensor in self.checkpoint.measured]
-        elements = sum(size for size, _ in sizes)
+        tensors, elements, stored_bytes = self.measured_size
         return Totals(
             format=format_id,
-            tensors=len(sizes),
+            tensors=tensors,
             elements=elements,
-            bytes=sum(stored for _, stored in sizes),
+            bytes=stored_bytes,
             quantized_bytes=bits * elements / 8,
             bits_per_parameter=bits,
             snr_db=errors.snr_db,
@@ -143,7 +157,7 @@ def plan(params: QuantizationParams) -> Plan:
     piece = piece_of(sample[: len(sample) - len(sample) % params.block_size or len(sample)], params.block_size)
     ascending = sort_weights(piece.blocks, piece.absmax)
     errors = measure_sample(sample, quantization)
-    return Plan(
+    planned = Plan(
         params=params,
         sample=sample,
         sampled=sampled,
@@ -160,6 +174,9 @@ def plan(params: QuantizationParams) -> Plan:
         problem=problem,
         blames=blames,
     )
+    if checkpoint is not None:
+        planned.look_through()
+    return planned
 
 
 def check(params: QuantizationParams) -> None:

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from core.checkpoint.report import skipped_rows
 from core.comparison import ImplResult
 from core.contracts.result import Provenance
 from core.contracts.text import tr
@@ -170,7 +169,7 @@ def report_rows(plan: Plan, result: QuantizationResult | None) -> ReportRows:
     """The report, complete or so far. Before a run only the skipped tensors are known, from the headers."""
     if result is not None:
         return ReportRows(result.tensors, result.layers, result.skipped)
-    return ReportRows(skipped=() if plan.checkpoint is None else skipped_rows(plan.checkpoint.skipped))
+    return ReportRows(skipped=plan.skipped)
 
 
 def saver(result: QuantizationResult | None) -> Callable[[Path], None] | None:

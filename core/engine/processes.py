@@ -7,8 +7,8 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -18,11 +18,11 @@ _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {modul
 
 async def start(module: str, environment: Mapping[str, str]) -> Process:
     """Run `main` of a module in a new process that is connected by pipes. Raises OSError where there can be none."""
-    _keep_interrupts_from_children()
     arguments = ("-c", _PROGRAM.format(module=module), json.dumps(sys.path))
-    return await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, env=dict(environment), stdin=PIPE, stdout=PIPE
-    )
+    with _interrupts_kept_from_children():
+        return await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=dict(environment), stdin=PIPE, stdout=PIPE
+        )
 
 
 async def end(process: Process, timeout_s: float) -> None:
@@ -63,8 +63,15 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def _keep_interrupts_from_children() -> None:
-    """Block SIGINT for new processes: Ctrl+C reaches every process of the terminal, and one that is still starting
-    would print a traceback. A process inherits the blocked signals of the thread that starts it."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+@contextmanager
+def _interrupts_kept_from_children() -> Iterator[None]:
+    """Block SIGINT for processes that start within: Ctrl+C reaches every process of the terminal, and one that is still
+    starting would print a traceback. A process inherits the blocked signals of the thread that starts it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

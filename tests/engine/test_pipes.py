@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
+import os
+import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -121,3 +123,16 @@ def test_that_a_run_of_an_engine_that_fails_has_failed(monkeypatch: pytest.Monke
         log.wait_for("failed")
     finally:
         engine.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="POSIX signals")
+def test_that_starting_a_process_leaves_the_signals_of_its_thread_as_they_were() -> None:
+    async def started() -> set[int]:
+        process = await processes.start("core.engine.gateway", os.environ)
+        assert process.stdin is not None
+        process.stdin.close()
+        await processes.end(process, 10)
+        return set(signal.pthread_sigmask(signal.SIG_BLOCK, set()))
+
+    before = set(signal.pthread_sigmask(signal.SIG_BLOCK, set()))
+    assert asyncio.run(started()) == before

@@ -77,19 +77,33 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     return data
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write the file; where that fails (a full disk), what was there before is unchanged. Raises OSError."""
+def write_whole(path: Path, data: bytes | memoryview) -> None:
+    """Write the file; where that fails (a full disk), what was there before is unchanged. Raises OSError.
+
+    A file that is replaced keeps its permissions, and a link goes on pointing to it. What is no file (a device, a pipe)
+    is written to, not replaced.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # as any new file, not as a temporary one
+        os.chmod(name, stat.S_IMODE(mode))
         os.replace(name, path)
     except BaseException:
         with suppress(OSError):
             os.unlink(name)
         raise
+
+
+def _umask() -> int:
+    """The permissions that new files lack; the system tells them only to whoever sets others."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,4 +1,5 @@
-"""Text that came from outside (names of tensors, kernels, parameters, files), made safe for a terminal or a label."""
+"""Text that came from outside (names of tensors, kernels, parameters, files; what libraries say of an error), made safe
+for a terminal, a label or a sentence."""
 
 from __future__ import annotations
 
@@ -28,3 +29,14 @@ def shown_name(text: str, limit: int = NAME_LIMIT) -> str:
     """A name on one line: cut, and with unsafe characters, tabs and newlines spelled out."""
     text = cleaned(cut(text, limit)).replace("\t", "\\t").replace("\n", "\\n")
     return cut(text, limit)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, without its full stop; '' where there is no message."""
+    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
+
+
+def described(error: BaseException) -> str:
+    """The error's type and the first line of its message, for the inside of a sentence."""
+    kind, message = type(error).__name__, first_line(error)
+    return f"{kind}: {message}" if message else kind

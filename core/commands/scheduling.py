@@ -12,8 +12,8 @@ from core.contracts.text import tr
 from core.engine import credentials
 from core.engine.addresses import SchedulerAddress
 from core.engine.distributed_setup import import_distributed
-from core.engine.processes import first_line
 from core.files import reason_of
+from core.outside import first_line
 
 _CONNECT_TIMEOUT_S = 10.0
 
@@ -85,9 +85,8 @@ def _serve(make: Any, message: Any) -> None:
         try:
             node = await make()
         except Exception as error:
-            raise TilescopeError(
-                tr("The scheduler or worker cannot be started: {error}.", error=first_line(error))
-            ) from error
+            reason = first_line(error) or type(error).__name__
+            raise TilescopeError(tr("The scheduler or worker cannot be started: {error}.", error=reason)) from error
         print(message, flush=True)
         try:
             await node.finished()

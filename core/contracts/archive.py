@@ -116,18 +116,24 @@ def unpack(data: bytes) -> dict[str, Any]:
     Raises ValueError for anything else.
     """
     try:
-        with ZipFile(io.BytesIO(data)) as directory:
-            if sum(member.file_size for member in directory.infolist()) > MAX_UNPACKED_BYTES:
-                raise ValueError("it would unpack to more than it may")
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            header = json.loads(str(stored[_HEADER]))
-            arrays = {name.removeprefix(_MEMBER): stored[name] for name in stored.files if name != _HEADER}
+        stored = members(data)
+        header = json.loads(str(stored.pop(_HEADER)))
+        arrays = {name.removeprefix(_MEMBER): array for name, array in stored.items()}
         if "format" not in header:
             return {**header, "arrays": arrays}
         tree: dict[str, Any] = _resolved(header, arrays)
     except DAMAGE as error:
         raise ValueError(f"not an archive of a result: {error}") from error
     return tree
+
+
+def members(data: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz by name. Raises one of DAMAGE, also for one that would unpack to more than it may."""
+    with ZipFile(io.BytesIO(data)) as directory:
+        if sum(member.file_size for member in directory.infolist()) > MAX_UNPACKED_BYTES:
+            raise ValueError("it would unpack to more than it may")
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def nested(named: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun, Topic
 from core.engine import wire
 from core.engine.environment import environment_of
+from core.outside import described
 
 _PARTIAL_EVERY_S = 1 / 60
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
@@ -95,9 +96,8 @@ def failed(topic_id: str, error: BaseException) -> Failed:
     detail = "".join(traceback.format_exception(error))
     if _is_out_of_memory(error):
         return Failed(tr("The run of {topic} ran out of memory: try smaller sizes.", topic=topic_id), detail)
-    message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    description = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return Failed(tr("The run of {topic} stopped on an error: {error}.", topic=topic_id, error=description), detail)
+    stopped = tr("The run of {topic} stopped on an error: {error}.", topic=topic_id, error=described(error))
+    return Failed(stopped, detail)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -16,8 +16,8 @@ from typing import Any
 from core.engine import credentials as tls
 from core.engine.distributed_setup import import_distributed
 from core.engine.pipe_server import PipeServer, take_pipes
-from core.engine.processes import first_line
 from core.engine.remote import call, call_async
+from core.outside import first_line
 
 ANSWER_TIMEOUT_S = 10.0
 _DEATHS = ("KilledWorker", "FutureCancelledError")
@@ -56,7 +56,7 @@ class _Gateway:
                 security=security,
             )
         except Exception as error:
-            return first_line(error), ()
+            return first_line(error) or type(error).__name__, ()
         return None, ()
 
     async def addresses(self) -> Answer:

@@ -21,6 +21,7 @@ from core.engine.exit_reason import exit_reason
 from core.engine.log_tail import tail_of
 from core.engine.run_outcome import RunOutcome
 from core.engine.worker_link import WorkerGone, WorkerLink
+from core.files import reason_of
 
 _CLOSE_TIMEOUT_S = 0.3
 """How long an idle worker may take to exit when the engine closes; it is killed after that."""
@@ -160,7 +161,7 @@ async def local_cluster() -> AsyncIterator[Cluster]:
         try:
             await cluster.start_worker()
         except OSError as error:
-            message = tr("The worker process cannot be started: {error}.", error=processes.first_line(error))
+            message = tr("The worker process cannot be started: {error}.", error=reason_of(error))
             raise TilescopeError(message) from error
         replacing = asyncio.create_task(cluster.keep_a_worker())
         try:

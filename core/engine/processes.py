@@ -58,11 +58,6 @@ def children_of(pid: int) -> list[psutil.Process]:
     return children
 
 
-def first_line(error: BaseException) -> str:
-    """The message of an error in one line, or the name of its class."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
 @contextmanager
 def _interrupts_kept_from_children() -> Iterator[None]:
     """Block SIGINT for processes that start within: Ctrl+C reaches every process of the terminal, and one that is still

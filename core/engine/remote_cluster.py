@@ -15,6 +15,7 @@ from core.engine.addresses import SchedulerAddress
 from core.engine.cluster import Cluster
 from core.engine.run_outcome import RunOutcome
 from core.engine.worker_link import WorkerGone, WorkerLink
+from core.outside import first_line
 
 _CLOSE_TIMEOUT_S = 2.0
 _ANSWER_TIMEOUT_S = 20.0
@@ -100,7 +101,7 @@ async def remote_cluster(address: SchedulerAddress) -> AsyncIterator[Cluster]:
         try:
             problem, _ = await gateway.call("connect", address.url, str(folder))
         except (WorkerGone, RuntimeError) as error:
-            problem = processes.first_line(error)
+            problem = first_line(error) or type(error).__name__
         if problem is not None:
             raise TilescopeError(
                 tr(

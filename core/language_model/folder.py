@@ -23,6 +23,7 @@ from core.language_model.model import ATTENTION, parameter_count
 from core.language_model.pretrain import ProgressCallback
 from core.language_model.small_model import SmallModel
 from core.language_model.torch_state import seeded
+from core.outside import first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -150,7 +151,7 @@ def _loaded(files: FolderFiles, part: Text, load: Any) -> Any:
     except (TilescopeError, MemoryError):
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
+        reason = (first_line(error) or type(error).__name__)[:160].rstrip(".")
         raise files.error(
             tr(
                 "The model folder {folder} has a {part} that transformers could not load ({reason}): save it again "

@@ -15,6 +15,7 @@ from importlib.metadata import version
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, verbatim
+from core.outside import first_line
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -40,7 +41,7 @@ def reason(error: BaseException) -> Text:
         return error.text
     if isinstance(error, KeyError):  # its message is only the key
         return verbatim(f"KeyError: {error}.")
-    return verbatim(f"{(str(error).strip().splitlines() or [type(error).__name__])[0].rstrip('.')}.")
+    return verbatim(f"{first_line(error) or type(error).__name__}.")
 
 
 def library_versions() -> dict[str, str]:

@@ -30,22 +30,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from zipfile import ZipFile
 
 import numpy as np
 
+from core.contracts import archive
 from core.contracts.archive import DAMAGE, Array
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
-from core.files import read_regular, reason_of
+from core.files import read_regular, reason_of, write_whole
+from core.outside import described
 from core.trace.decoder import Decoder
 from core.trace.encoder import Encoder
 from core.trace.record import Launch
 
 VERSION = 1
-_MAX_BYTES = 4 << 30
-"""Of the file, and of what it unpacks to."""
-
 _HEADER = "__tilescope_trace__"
 Rows = list[dict[str, Any]]
 Arrays = dict[str, np.ndarray]
@@ -89,8 +87,12 @@ def decode(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) 
     try:
         return Decoder(rows, arrays).launches()
     except DAMAGE as error:
+        reason = described(error)[:120]
         raise TilescopeError(
-            tr("The trace is damaged and cannot be read ({reason}): trace the kernel again.", reason=_first_line(error))
+            tr(
+                "The trace is damaged and cannot be read ({reason}): trace the kernel again.",
+                reason=reason,
+            )
         ) from error
 
 
@@ -101,7 +103,7 @@ def save(path: str | Path, launches: Sequence[Launch]) -> None:
     header = np.array(json.dumps({"version": VERSION, "rows": rows}))
     np.savez_compressed(buffer, **{_HEADER: header}, **arrays)  # type: ignore[arg-type]
     try:
-        Path(path).write_bytes(buffer.getbuffer())
+        write_whole(Path(path), buffer.getbuffer())
     except OSError as error:
         raise TilescopeError(
             tr(
@@ -119,17 +121,13 @@ def load(path: str | Path) -> list[Launch]:
     damaged.
     """
     try:
-        data = read_regular(Path(path), _MAX_BYTES)
+        data = read_regular(Path(path), archive.MAX_UNPACKED_BYTES)
     except OSError as error:
         raise TilescopeError(
             tr("{path} could not be opened ({reason}): choose another file.", path=str(path), reason=reason_of(error))
         ) from error
     try:
-        with ZipFile(io.BytesIO(data)) as members_of:
-            if sum(member.file_size for member in members_of.infolist()) > _MAX_BYTES:
-                raise ValueError("more bytes than a trace has")
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            members = {name: archive[name] for name in archive.files}
+        members = archive.members(data)
         header = json.loads(str(members.pop(_HEADER)))
         version, rows = header["version"], header["rows"]
     except DAMAGE as error:
@@ -147,7 +145,3 @@ def load(path: str | Path) -> list[Launch]:
             )
         )
     return decode(rows, members)
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:120].rstrip(".")

@@ -7,14 +7,13 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from core.contracts.errors import TilescopeError
 from core.contracts.result import Metric
 from core.contracts.text import EMPTY, tr, tr_plural
 from core.format import exact_quantity, format_quantity
+from gui.page.export import write_numbers
 from gui.translation import show_text
 from gui.widgets.badge import EXPLANATIONS
 from gui.widgets.record_model import Column
@@ -108,18 +107,7 @@ class NumberTable(QWidget):
     def _export(self, suffix: str) -> None:
         path, _ = QFileDialog.getSaveFileName(self, str(tr("Export numbers")), f"numbers.{suffix}", f"*.{suffix}")
         if path:
-            text = self.as_csv() if suffix == "csv" else self.as_json()
-            try:
-                Path(path).write_text(text, encoding="utf-8")
-            except OSError as error:
-                reason = error.strerror or type(error).__name__
-                raise TilescopeError(
-                    tr(
-                        "The numbers cannot be written to {path} ({reason}): save them elsewhere.",
-                        path=path,
-                        reason=reason,
-                    )
-                ) from error
+            write_numbers(path, self.as_csv() if suffix == "csv" else self.as_json())
 
     def _lay_out(self) -> None:
         copy, export = QPushButton(), QPushButton()

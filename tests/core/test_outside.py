@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.contracts.errors import InvalidParams, UnknownName
 from core.contracts.text import tr
-from core.outside import cleaned, cut, shown_name
+from core.outside import cleaned, cut, described, first_line, shown_name
 from core.topics.kernel_lab.params import KernelLabParams
 
 ANY_TEXT = st.text(st.characters(), max_size=300)
@@ -62,3 +62,15 @@ def test_that_a_path_that_is_not_utf_8_is_one_sentence(path: str) -> None:
     with pytest.raises(InvalidParams, match="it has bytes that are not UTF-8") as caught:
         KernelLabParams.parse({"file": path})
     caught.value.sentence.encode()
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "description"),
+    [
+        (ValueError("It is wrong.\nAnd more."), "It is wrong", "ValueError: It is wrong"),
+        (ValueError(" \n"), "", "ValueError"),
+        (KeyError("rows"), "'rows'", "KeyError: 'rows'"),
+    ],
+)
+def test_that_an_error_is_told_in_one_line(error: Exception, line: str, description: str) -> None:
+    assert (first_line(error), described(error)) == (line, description)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -150,10 +151,10 @@ def test_that_a_report_is_saved_in_the_form_that_its_name_says(checkpoint: Path,
 def test_that_a_report_that_cannot_be_written_costs_a_sentence_and_not_the_run(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Path, *text: object, **how: object) -> int:
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     result, _ = finished(params_for(checkpoint, report=str(tmp_path / "a.csv")))
     assert [text for text in messages(result) if "could not be saved" in text] == [
         f"The report could not be saved as {tmp_path / 'a.csv'} (no space left on the disk): save it elsewhere."

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from core.checkpoint.export import SUFFIXES, TITLE, exported
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.text import tr
-from core.files import open_regular, reason_of
+from core.files import open_regular, reason_of, write_whole
 from core.language import LANGUAGES
 from core.paths import expanded
 from core.topics.quantization.labels import DISTRIBUTION_LABELS
@@ -76,13 +75,9 @@ def save_report(path: str, result: QuantizationResult) -> None:
     fails; the earlier report is then unchanged."""
     file = expanded(path, "report")
     text = report_text(file.suffix.lower(), result)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8", newline="")
-        temporary.replace(file)
+        write_whole(file, text.encode())
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise TilescopeError(
             tr(
                 "The report could not be saved as {file} ({reason}): save it elsewhere.",

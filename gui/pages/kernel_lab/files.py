@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
 from core.csv_text import to_csv
-from core.files import reason_of
+from core.files import reason_of, write_whole
 from core.topics.kernel_lab.plan import Plan, resolved, shown
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.file import save
 from core.trace.record import Launch
+from gui.page.export import write_numbers
 from gui.pages.kernel_lab import view_data
 from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
 
@@ -48,7 +49,7 @@ def folder_of(path: Path | None) -> str:
 def write(path: str, text: str) -> None:
     """Write a source file."""
     try:
-        resolved(path).write_text(text, encoding="utf-8")
+        write_whole(resolved(path), text.encode())
     except OSError as error:
         raise TilescopeError(
             tr("{path} cannot be written ({reason}): save it elsewhere.", path=path, reason=reason_of(error))
@@ -96,16 +97,7 @@ def export_csv(parent: QWidget, result: KernelLabResult | None, table: str, sour
         parent, str(tr("Export numbers")), f"{_stem(source)}-{table}.csv", "CSV (*.csv)"
     )
     if path:
-        try:
-            Path(path).write_text(to_csv(result.rows(table)), encoding="utf-8")
-        except OSError as error:
-            raise TilescopeError(
-                tr(
-                    "The numbers cannot be written to {path} ({reason}): save them elsewhere.",
-                    path=path,
-                    reason=reason_of(error),
-                )
-            ) from error
+        write_numbers(path, to_csv(result.rows(table)))
 
 
 def _stem(source: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
 from core.contracts.text import Text, listed, quoted, tr
+from core.outside import first_line
 from core.topics.kernel_lab.plan import shown
 from core.topics.kernel_lab.source import Source
 
@@ -161,7 +162,7 @@ def _with_location(source: Source, error: TilescopeError) -> Text:
 def _failure(source: Source, subject: Text | str, error: BaseException) -> Text:
     """What the file's code raised, where. `subject` is the function, or the import."""
     location, kind = _file_and_line(source, error), type(error).__name__
-    message = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    message = first_line(error)
     if isinstance(error, SystemExit):
         return tr(
             "{location}: {subject} called sys.exit({code}): let it return instead.",

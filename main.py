@@ -42,7 +42,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
 
     from core.commands.parser import Command, Group
     from core.contracts.text import tr
-    from core.engine.addresses import parse_address, target_of
+    from core.engine.addresses import DEFAULT_PORT, parse_address, target_of
 
     cli = typer.Typer(
         name="tilescope",
@@ -198,7 +198,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
     @cli.command(cls=Command, help=str(tr("Start a scheduler, for the workers of several machines.")))
     def scheduler(
         host: Annotated[str, typer.Option(metavar="HOST", help=str(tr("The address to listen at.")))] = "0.0.0.0",
-        port: Annotated[int, typer.Option(metavar="PORT", help=str(tr("The port to listen at.")))] = 8786,
+        port: Annotated[int, typer.Option(metavar="PORT", help=str(tr("The port to listen at.")))] = DEFAULT_PORT,
         folder: Annotated[Path | None, credentials_option] = None,
         insecure: Annotated[bool, insecure_option] = False,
     ) -> None:

@@ -62,14 +62,7 @@ def _check_that_it_answers(address: SchedulerAddress) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT_S).close()
     except OSError as error:
-        raise TilescopeError(
-            tr(
-                "The scheduler at {address} does not answer ({error}): check the address, and that the scheduler is "
-                "running.",
-                address=address.url,
-                error=reason_of(error),
-            )
-        ) from error
+        raise TilescopeError(address.no_answer(reason_of(error))) from error
 
 
 def _security(folder: Path | None) -> Any:

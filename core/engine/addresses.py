@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from core.contracts.errors import InvalidParams, UnknownName
-from core.contracts.text import quoted, tr
+from core.contracts.text import Text, quoted, tr
 from core.engine.devices import DEVICES
 
 DEFAULT_PORT = 8786
@@ -22,6 +22,15 @@ class SchedulerAddress:
     @property
     def is_encrypted(self) -> bool:
         return self.url.startswith("tls://")
+
+    def no_answer(self, reason: Text) -> Text:
+        """The sentence for a scheduler that cannot be reached."""
+        return tr(
+            "The scheduler at {address} does not answer ({error}): check the address, and that the scheduler "
+            "is running.",
+            address=self.url,
+            error=reason,
+        )
 
 
 def parse_address(text: str, *, insecure: bool = False) -> SchedulerAddress:

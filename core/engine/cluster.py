@@ -6,11 +6,11 @@ Everything here runs on the event loop of the engine's thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any
 
 from core.contracts.text import Text
 from core.engine.run_outcome import RunOutcome
+from core.engine.run_request import RunRequest
 
 
 class Cluster(ABC):
@@ -27,22 +27,18 @@ class Cluster(ABC):
         """The addresses of the current workers. Raises TilescopeError when they cannot be known."""
 
     @abstractmethod
-    async def run(
-        self,
-        address: str,
-        run_id: str,
-        topic_id: str,
-        package: str,
-        params: Mapping[str, Any],
-        device: str,
-        language: str,
-    ) -> RunOutcome | None:
+    async def run(self, address: str, request: RunRequest) -> RunOutcome | None:
         """`core.engine.worker.run_experiment` on that worker, or None when the worker died. Raises other errors of
         the request."""
 
     @abstractmethod
+    async def next_events(self, address: str, run_id: str, wait_s: float) -> list[bytes]:
+        """`core.engine.worker.next_events` on that worker."""
+
+    @abstractmethod
     async def ask(self, address: str, function: str, *arguments: Any) -> Any:
-        """Await a coroutine function of the worker module on that worker, while it runs an experiment in a thread."""
+        """Await another coroutine function of the worker module there, while it runs an experiment in a thread.
+        Returns a JSON value."""
 
     @abstractmethod
     async def kill(self, address: str) -> None:

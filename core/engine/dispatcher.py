@@ -15,6 +15,7 @@ from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, 
 from core.contracts.text import EMPTY, tr
 from core.engine import wire
 from core.engine.cluster import Cluster
+from core.engine.run_request import RunRequest
 from core.engine.runs import Run
 from core.engine.state import EngineState, Phase
 
@@ -135,10 +136,7 @@ class Dispatcher:
 
     async def _execute(self, run: Run, address: str) -> Terminal:
         """Run on that worker, from submission to the terminal event, which is returned."""
-        package, params = self._packages[run.topic_id], run.params.model_dump(mode="json")
-        outcome = asyncio.create_task(
-            self._cluster.run(address, run.id, run.topic_id, package, params, run.device, run.language)
-        )
+        outcome = asyncio.create_task(self._cluster.run(address, self._request(run)))
         gone = asyncio.create_task(self._gone(address))
         pump = asyncio.create_task(self._pump(run, address))
         cancel = asyncio.create_task(self._enforce_cancel(run, address))
@@ -164,6 +162,10 @@ class Dispatcher:
                     await asyncio.wait_for(
                         self._cluster.ask(address, "request_cancel", run.id), _CANCEL_REQUEST_TIMEOUT_S
                     )
+
+    def _request(self, run: Run) -> RunRequest:
+        package, params = self._packages[run.topic_id], run.params.model_dump(mode="json")
+        return RunRequest(run.id, run.topic_id, package, params, run.device, run.language)
 
     async def _replace(self, address: str) -> None:
         """Kill a worker; no other run is sent to it."""
@@ -193,7 +195,7 @@ class Dispatcher:
         """Forward the run's events. The worker keeps only the latest of each kind, so every answer is small."""
         with suppress(Exception):  # the worker died: `_execute` notices that too, and reports it
             while True:
-                for packed in await self._cluster.ask(address, "next_events", run.id, _POLL_WAIT_S):
+                for packed in await self._cluster.next_events(address, run.id, _POLL_WAIT_S):
                     event = self._unpacked(run, packed)
                     if isinstance(event, Started) and not self._device:
                         self._device = event.device

@@ -67,21 +67,10 @@ class _Gateway:
             return None, ()
         return list(identity["workers"]), ()
 
-    async def run(
-        self,
-        address: str,
-        run_id: str,
-        topic_id: str,
-        package: str,
-        params: Mapping[str, Any],
-        device: str,
-        language: str,
-    ) -> Answer:
+    async def run(self, address: str, request: Mapping[str, Any]) -> Answer:
         """Whether the worker is unusable afterwards, with the packed events; None when it died."""
-        arguments = ("run_experiment", run_id, topic_id, package, params, device, language)
-        future = self._client.submit(
-            call, *arguments, key=f"tilescope-{run_id}", workers=[address], pure=False, retries=0
-        )
+        key = f"tilescope-{request['id']}"
+        future = self._client.submit(call, "run_experiment", request, key=key, workers=[address], pure=False, retries=0)
         try:
             outcome = await future
         except Exception as error:

@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
 
 import psutil
 
+from core.contracts.topic import Topic
 from core.engine import frames, process_flags, processes
+from core.engine.run_request import RunRequest
 
 IS_SUPPORTED = sys.platform == "linux"
 """Elsewhere there is no fork (Windows), or no safe one and no socket of whole messages (macOS): user code runs in the
@@ -34,7 +35,11 @@ _EXIT_TIMEOUT_S = 5.0
 """How long a child may go on after it has closed its socket."""
 
 _MAX_NOTICE_BYTES = 4096
-_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from core.engine.nursery import main; main()"
+
+
+def is_for(topic: Topic) -> bool:
+    """Whether the runs of the topic take a process of their own."""
+    return topic.runs_user_code and IS_SUPPORTED
 
 
 class ProcessEnded(Exception):
@@ -63,7 +68,7 @@ class Isolation:
 
     def run(
         self,
-        request: Mapping[str, Any],
+        request: RunRequest,
         take: Callable[[bytes], bool],
         check: Callable[[], None],
     ) -> None:
@@ -72,14 +77,14 @@ class Isolation:
         `check` is called repeatedly and may raise. Whatever ends the run, the process and all that it started are gone
         afterwards. Raises ProcessEnded, or ValueError where the process sent something that is not a message.
         """
-        self.prepare({str(request["topic"]): str(request["package"])})
+        self.prepare({request.topic: request.package})
         control, started_at = self._control, time.time()
         assert control is not None
         answers, theirs = socket.socketpair()
         with answers:
             with theirs:
                 try:
-                    socket.send_fds(control, [json.dumps(dict(request)).encode()], [theirs.fileno()])
+                    socket.send_fds(control, [json.dumps(request.as_json()).encode()], [theirs.fileno()])
                 except OSError as error:
                     self._discard(started_at)
                     raise ProcessEnded(None) from error
@@ -97,14 +102,7 @@ class Isolation:
         process_flags.adopt_orphans()
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    _PROGRAM,
-                    json.dumps(sys.path),
-                    str(theirs.fileno()),
-                    json.dumps(self._packages),
-                ],
+                processes.command("core.engine.nursery", str(theirs.fileno()), json.dumps(self._packages)),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )

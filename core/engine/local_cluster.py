@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from core.engine.cluster import Cluster
 from core.engine.exit_reason import exit_reason
 from core.engine.log_tail import tail_of
 from core.engine.run_outcome import RunOutcome
+from core.engine.run_request import RunRequest
 from core.engine.worker_link import WorkerGone, WorkerLink
 from core.files import reason_of
 
@@ -90,27 +91,20 @@ class LocalCluster(Cluster):
         link = self._link
         return frozenset() if link is None or not link.is_usable else frozenset({link.address})
 
-    async def run(
-        self,
-        address: str,
-        run_id: str,
-        topic_id: str,
-        package: str,
-        params: Mapping[str, Any],
-        device: str,
-        language: str,
-    ) -> RunOutcome | None:
+    async def run(self, address: str, request: RunRequest) -> RunOutcome | None:
         try:
-            is_unusable, events = await self._of(address).call(
-                "run_experiment", run_id, topic_id, package, dict(params), device, language
-            )
+            is_unusable, events = await self._of(address).call("run_experiment", request.as_json())
         except WorkerGone:
             return None
         return RunOutcome(tuple(events), bool(is_unusable))
 
+    async def next_events(self, address: str, run_id: str, wait_s: float) -> list[bytes]:
+        _, events = await self._of(address).call("next_events", run_id, wait_s)
+        return events
+
     async def ask(self, address: str, function: str, *arguments: Any) -> Any:
-        value, payload = await self._of(address).call(function, *arguments)
-        return payload if function == "next_events" else value
+        value, _ = await self._of(address).call(function, *arguments)
+        return value
 
     async def kill(self, address: str) -> None:
         with suppress(WorkerGone):

@@ -4,8 +4,8 @@ What such code breaks (a module, an environment variable, a closed descriptor) e
 that it started, its threads and its temporary files. The process imports what runs need and computes nothing, so it has
 one thread and can be forked: the child starts within milliseconds.
 
-The worker sends `{"topic", "package", "params", "device", "language"}` with the end of a socket on which the child
-answers with packed events, `{"end": true}` to end the child, and gets `{"exit": code}` when the child is gone.
+The worker sends the JSON of a RunRequest with the end of a socket on which the child answers with packed events,
+`{"end": true}` to end the child, and gets `{"exit": code}` when the child is gone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import socket
 import sys
 import tempfile
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import psutil
 
@@ -28,6 +28,7 @@ from core.contracts import registry
 from core.contracts.events import Partial, Progress
 from core.engine import frames, process_flags, wire
 from core.engine.drive import drive, failed
+from core.engine.run_request import RunRequest
 
 _MAX_REQUEST_BYTES = 1 << 20
 
@@ -70,10 +71,10 @@ class Nursery:
         if request.get("end"):
             self._end_child()
         else:
-            self._fork(request, socket.socket(fileno=descriptors[0]))
+            self._fork(RunRequest(**request), socket.socket(fileno=descriptors[0]))
         return True
 
-    def _fork(self, request: dict[str, Any], answers: socket.socket) -> None:
+    def _fork(self, request: RunRequest, answers: socket.socket) -> None:
         # In the folder of the engine where there is one: it is removed even if this process is killed.
         self._folder = tempfile.mkdtemp(prefix="tilescope-run-", dir=os.environ.get("TILESCOPE_WORKER_LOGS"))
         pid = os.fork()
@@ -91,10 +92,7 @@ class Nursery:
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self._child:
-                    self._child = None
-                    self._clean_up()
-                    with suppress(OSError):
-                        self._control.sendall(json.dumps({"exit": os.waitstatus_to_exitcode(ended[1])}).encode())
+                    self._report_end(os.waitstatus_to_exitcode(ended[1]))
 
     def _end_child(self) -> None:
         if self._child is not None:
@@ -102,10 +100,14 @@ class Nursery:
                 os.kill(self._child, signal.SIGKILL)
             with suppress(ChildProcessError):
                 os.waitpid(self._child, 0)
-            self._child = None
-            self._clean_up()
-            with suppress(OSError):
-                self._control.sendall(json.dumps({"exit": -signal.SIGKILL}).encode())
+            self._report_end(-signal.SIGKILL)
+
+    def _report_end(self, exit_code: int) -> None:
+        """The child is gone: end what it left, and tell the worker."""
+        self._child = None
+        self._clean_up()
+        with suppress(OSError):
+            self._control.sendall(json.dumps({"exit": exit_code}).encode())
 
     def _clean_up(self) -> None:
         """End the processes that the child left: they belong to this process now. Remove its temporary files."""
@@ -136,19 +138,19 @@ class _ToWorker:
         pass
 
 
-def _run(request: dict[str, Any], answers: socket.socket, folder: str) -> NoReturn:
+def _run(request: RunRequest, answers: socket.socket, folder: str) -> NoReturn:
     """The child: run the experiment, send its events, and end without returning to the nursery's code."""
     try:
         os.setsid()
         process_flags.die_with_the_parent()
         os.environ["TMPDIR"] = tempfile.tempdir = folder
-        listener, topic_id = _ToWorker(answers), request["topic"]
+        listener = _ToWorker(answers)
         try:
-            language.use(request["language"])
-            topic = registry.topic(topic_id, {topic_id: request["package"]})
-            packed = drive(topic, topic.params.parse(request["params"]), request["device"], listener)
+            language.use(request.language)
+            topic = registry.topic(request.topic, {request.topic: request.package})
+            packed = drive(topic, topic.params.parse(request.params), request.device, listener)
         except BaseException as error:  # the user's code may raise anything, and all of it ends here
-            packed = wire.pack(failed(topic_id, error))
+            packed = wire.pack(failed(request.topic, error))
         listener.send(packed)
         sys.stdout.flush()
         sys.stderr.flush()

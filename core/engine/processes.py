@@ -16,13 +16,15 @@ _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {modul
 """With the paths of this process, so that every process imports the same Tilescope, from any folder."""
 
 
+def command(module: str, *arguments: str) -> list[str]:
+    """The command line that runs `main` of a module; it finds the arguments from `sys.argv[2]` on."""
+    return [sys.executable, "-c", _PROGRAM.format(module=module), json.dumps(sys.path), *arguments]
+
+
 async def start(module: str, environment: Mapping[str, str]) -> Process:
     """Run `main` of a module in a new process that is connected by pipes. Raises OSError where there can be none."""
-    arguments = ("-c", _PROGRAM.format(module=module), json.dumps(sys.path))
     with _interrupts_kept_from_children():
-        return await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, env=dict(environment), stdin=PIPE, stdout=PIPE
-        )
+        return await asyncio.create_subprocess_exec(*command(module), env=dict(environment), stdin=PIPE, stdout=PIPE)
 
 
 async def end(process: Process, timeout_s: float) -> None:

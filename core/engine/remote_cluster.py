@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from core.contracts.errors import MissingRequirement, TilescopeError
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, tr, verbatim
 from core.engine import credentials, processes
 from core.engine.addresses import SchedulerAddress
 from core.engine.cluster import Cluster
 from core.engine.run_outcome import RunOutcome
+from core.engine.run_request import RunRequest
 from core.engine.worker_link import WorkerGone, WorkerLink
 from core.outside import first_line
 
@@ -46,28 +47,18 @@ class RemoteCluster(Cluster):
             )
         return frozenset(map(str, addresses))
 
-    async def run(
-        self,
-        address: str,
-        run_id: str,
-        topic_id: str,
-        package: str,
-        params: Mapping[str, Any],
-        device: str,
-        language: str,
-    ) -> RunOutcome | None:
+    async def run(self, address: str, request: RunRequest) -> RunOutcome | None:
         try:
-            is_unusable, events = await self._gateway.call(
-                "run", address, run_id, topic_id, package, dict(params), device, language
-            )
+            is_unusable, events = await self._gateway.call("run", address, request.as_json())
         except WorkerGone:
             return None
         return None if is_unusable is None else RunOutcome(tuple(events), bool(is_unusable))
 
+    async def next_events(self, address: str, run_id: str, wait_s: float) -> list[bytes]:
+        _, events = await self._gateway.call("next_events", address, run_id, wait_s)
+        return events
+
     async def ask(self, address: str, function: str, *arguments: Any) -> Any:
-        if function == "next_events":
-            _, events = await self._gateway.call("next_events", address, *arguments)
-            return events
         value, _ = await self._gateway.call("ask", address, function, *arguments)
         return value
 
@@ -103,14 +94,7 @@ async def remote_cluster(address: SchedulerAddress) -> AsyncIterator[Cluster]:
         except (WorkerGone, RuntimeError) as error:
             problem = first_line(error) or type(error).__name__
         if problem is not None:
-            raise TilescopeError(
-                tr(
-                    "The scheduler at {address} does not answer ({error}): check the address, and that the scheduler "
-                    "is running.",
-                    address=address.url,
-                    error=str(problem),
-                )
-            )
+            raise TilescopeError(address.no_answer(verbatim(problem)))
         yield RemoteCluster(gateway, address.url)
     finally:
         with suppress(WorkerGone, RuntimeError, TimeoutError):

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from core.contracts import registry
+from core.engine import isolation
 
 _POLL_S = 0.05
 
@@ -58,10 +59,11 @@ class WarmUp:
             self._step(self._set_device)
             self.device_known.set()
             self._step(lambda: importlib.import_module("triton"))
-            for topic_id in packages:
+            isolated = {topic_id: package for topic_id, package in packages.items() if _is_isolated(topic_id, packages)}
+            here = [topic_id for topic_id in packages if topic_id not in isolated]
+            for topic_id in here:
                 self._step(partial(_import_experiment, topic_id, packages))
-            isolated = _with_user_code(packages)
-            for topic_id in [topic_id for topic_id in packages if topic_id not in isolated]:
+            for topic_id in here:
                 self._step(partial(_import_libraries, topic_id, packages))
             if isolated:
                 self._step(lambda: self._prepare_isolation(isolated))
@@ -84,15 +86,10 @@ def _import_experiment(topic_id: str, packages: Mapping[str, str]) -> None:
     registry.topic(topic_id, packages).load_experiment()
 
 
-def _with_user_code(packages: Mapping[str, str]) -> dict[str, str]:
-    """The topics that run in a process of their own."""
-    return {topic_id: package for topic_id, package in packages.items() if _runs_user_code(topic_id, packages)}
-
-
-def _runs_user_code(topic_id: str, packages: Mapping[str, str]) -> bool:
+def _is_isolated(topic_id: str, packages: Mapping[str, str]) -> bool:
     """False where the topic cannot be loaded: its run says why."""
     with suppress(Exception):
-        return registry.topic(topic_id, packages).runs_user_code
+        return isolation.is_for(registry.topic(topic_id, packages))
     return False
 
 

@@ -8,10 +8,11 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from core import language as languages
+from core import language
 from core.contracts import registry
 from core.contracts.errors import MissingRequirement, TilescopeError
 from core.contracts.events import Cancelled, Failed, Finished, Partial, Progress, Started
@@ -22,6 +23,7 @@ from core.engine.drive import drive, failed
 from core.engine.exit_reason import exit_reason
 from core.engine.mailbox import Mailbox
 from core.engine.run_outcome import RunOutcome
+from core.engine.run_request import RunRequest
 from core.engine.warm_up import WarmUp
 from core.engine.worker_setup import clear_log, log_tail
 
@@ -73,7 +75,7 @@ _isolation = isolation.Isolation()
 _warm_up = WarmUp(
     find_device=lambda: resolve_device("auto")[1],
     is_run_active=lambda: bool(_active),
-    prepare_isolation=_isolation.prepare if isolation.IS_SUPPORTED else lambda packages: None,
+    prepare_isolation=_isolation.prepare,
 )
 
 
@@ -109,47 +111,44 @@ async def warm_up_over() -> None:
         await asyncio.sleep(_POLL_S)
 
 
-def run_experiment(
-    run_id: str, topic_id: str, package: str, params: Mapping[str, Any], device: str, language: str
-) -> RunOutcome:
-    """One run from start to terminal event. Never raises: an error becomes a Failed event in the outcome.
-
-    `language` is that of the caller: results hold texts of all languages, but a file that a run writes has one.
-    """
+def run_experiment(fields: Mapping[str, Any]) -> RunOutcome:
+    """One run, given as the JSON of a RunRequest, from start to terminal event. Never raises an error of the run: it
+    becomes a Failed event in the outcome."""
+    request = RunRequest(**fields)
     clear_log()
-    run = _active[run_id] = _ActiveRun()
+    run = _active[request.id] = _ActiveRun()
     has_unexpected_error = False
-    started = Started(f"{socket.gethostname()}, process {os.getpid()}", device)
+    started = Started(f"{socket.gethostname()}, process {os.getpid()}", request.device)
     try:
-        languages.use(language)
+        language.use(request.language)
         with _warm_up.importing(run.check_cancel):
-            topic = registry.topic(topic_id, {topic_id: package})
-            parsed = topic.params.parse(params)
-            resolved, label = resolve_device(device)
+            topic = registry.topic(request.topic, {request.topic: request.package})
+            parsed = topic.params.parse(request.params)
+            resolved, label = resolve_device(request.device)
             torch_device = topic.runs_on(parsed, resolved)
-            is_isolated = topic.runs_user_code and isolation.IS_SUPPORTED
+            is_isolated = isolation.is_for(topic)
             if not is_isolated:
                 topic.load_experiment()
         started = Started(started.worker, label)
         run.mailbox.put(started)
         if is_isolated:
-            packed = _in_its_own_process(topic, package, params, torch_device, run)
+            packed = _in_its_own_process(topic, replace(request, device=torch_device), run)
         else:
             packed = drive(topic, parsed, torch_device, run)
     except _CancelRequested:
         packed = wire.pack(Cancelled())
     except TilescopeError as error:
-        packed = wire.pack(failed(topic_id, error))
+        packed = wire.pack(failed(request.topic, error))
     except BaseException as error:
         has_unexpected_error = True
-        packed = wire.pack(failed(topic_id, error))
+        packed = wire.pack(failed(request.topic, error))
     finally:
-        del _active[run_id]
+        del _active[request.id]
     waiting = [wire.pack(event) for event in run.mailbox.drain()]
     return RunOutcome((wire.pack(started), *waiting, packed), has_unexpected_error or _cuda_is_broken())
 
 
-def _in_its_own_process(topic: Topic, package: str, params: Mapping[str, Any], device: str, run: _ActiveRun) -> bytes:
+def _in_its_own_process(topic: Topic, request: RunRequest, run: _ActiveRun) -> bytes:
     """Run a topic that executes the user's code in a process of its own; returns the terminal event, packed."""
     terminal = b""
 
@@ -166,13 +165,6 @@ def _in_its_own_process(topic: Topic, package: str, params: Mapping[str, Any], d
             raise ValueError("the process of the user's code sent an unexpected event")
         return not terminal
 
-    request = {
-        "topic": topic.id,
-        "package": package,
-        "params": params,
-        "device": device,
-        "language": languages.current(),
-    }
     try:
         _isolation.run(request, take, run.check_cancel)
     except ValueError as error:

@@ -68,7 +68,8 @@ class Plan:
     `problem` says why nothing can run, blaming the parameter `blames`, and is empty if nothing is wrong. With a problem
     the sample is drawn from the distribution, so that there is something to see. `checkpoint` is None without one.
     `sampled` names the tensor or distribution of the sample; `sample_errors` are its errors in each format, with their
-    map. `memory` is the model preset in 16 bits, then in each format.
+    map. `memory` is the model preset in 16 bits, then in each format. `measured_size` is the tensors, elements and
+    bytes of what a run would measure, and `skipped` what it would not, and why.
     """
 
     params: QuantizationParams
@@ -80,6 +81,8 @@ class Plan:
     scales: NestedScales
     memory: tuple[ModelMemory, ...]
     sample_errors: Mapping[FormatId, FormatErrors]
+    measured_size: tuple[int, int, int]
+    skipped: tuple[SkippedTensor, ...] = ()
     checkpoint: Checkpoint | None = None
     problem: Text = EMPTY
     blames: str | None = None
@@ -102,24 +105,6 @@ class Plan:
     def errors_in(self, format_id: str) -> FormatErrors:
         """The errors of the sample in one of the formats of the params."""
         return self.sample_errors[FormatId(format_id)]
-
-    @cached_property
-    def measured_size(self) -> tuple[int, int, int]:
-        """Tensors, elements and bytes of what a run would measure."""
-        if self.checkpoint is None:
-            elements = self.params.blocks * self.params.block_size
-            return 1, elements, 4 * elements
-        measured = self.checkpoint.measured
-        return len(measured), sum(tensor.elements for tensor in measured), sum(tensor.bytes for tensor in measured)
-
-    @cached_property
-    def skipped(self) -> tuple[SkippedTensor, ...]:
-        """The tensors of the checkpoint that a run would not measure, and why."""
-        return () if self.checkpoint is None else skipped_rows(self.checkpoint.skipped)
-
-    def look_through(self) -> None:
-        """Go through the tensors of the checkpoint now, where the plan is made, and not where it is drawn."""
-        _ = self.measured_size, self.skipped
 
     def totals(self, format_id: str) -> Totals:
         """The errors of the sample, with the size of all weights that a run would measure."""
@@ -157,7 +142,7 @@ def plan(params: QuantizationParams) -> Plan:
     piece = piece_of(sample[: len(sample) - len(sample) % params.block_size or len(sample)], params.block_size)
     ascending = sort_weights(piece.blocks, piece.absmax)
     errors = measure_sample(sample, quantization)
-    planned = Plan(
+    return Plan(
         params=params,
         sample=sample,
         sampled=sampled,
@@ -170,13 +155,12 @@ def plan(params: QuantizationParams) -> Plan:
         scales=nested_scales(piece.absmax, sampled, params.block_size, params.nested_block),
         memory=_memory(params),
         sample_errors=errors,
+        measured_size=_measured_size(params, checkpoint),
+        skipped=() if checkpoint is None else skipped_rows(checkpoint.skipped),
         checkpoint=checkpoint,
         problem=problem,
         blames=blames,
     )
-    if checkpoint is not None:
-        planned.look_through()
-    return planned
 
 
 def check(params: QuantizationParams) -> None:
@@ -202,6 +186,14 @@ def _check_text_file(file: Path) -> None:
     except OSError as error:
         text = tr("{path} cannot be read ({reason}): choose another file.", path=str(file), reason=reason_of(error))
         raise InvalidParams(text, "text_file") from error
+
+
+def _measured_size(params: QuantizationParams, checkpoint: Checkpoint | None) -> tuple[int, int, int]:
+    if checkpoint is None:
+        elements = params.blocks * params.block_size
+        return 1, elements, 4 * elements
+    measured = checkpoint.measured
+    return len(measured), sum(tensor.elements for tensor in measured), sum(tensor.bytes for tensor in measured)
 
 
 def model_memory(preset: Architecture, format_id: FormatId | None, bits_per_parameter: float) -> ModelMemory:

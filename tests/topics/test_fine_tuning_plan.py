@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.contracts.errors import InvalidParams
 from core.engine.environment import environment_of
+from core.language_model.folder_files import read_config
 from core.language_model.libraries import silent_transformers
 from core.language_model.memory import gradient_bytes, optimizer_bytes, weight_bytes
 from core.language_model.model import build_model, linear_names, parameter_count
@@ -26,7 +27,7 @@ from core.topics.fine_tuning.experiment.module_places import parameter_parts, pl
 from core.topics.fine_tuning.methods import ADAPTERS, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.plan import prefix_mask
-from core.topics.fine_tuning.shapes import MATRICES, Shape, shape_of_folder, shape_of_small_model
+from core.topics.fine_tuning.shapes import MATRICES, Shape, shape_of_config, shape_of_small_model
 from core.topics.fine_tuning.trained_modules import (
     NF4_BITS,
     NF4_BLOCK,
@@ -168,12 +169,14 @@ def test_that_the_plan_says_what_is_wrong_and_still_has_counts() -> None:
 
 def test_that_a_folders_shape_is_read_from_its_configuration(trained: SmallModel, tmp_path: Path) -> None:
     assert trained.folder is not None
-    shape = shape_of_folder(trained.folder)
+    shape = shape_of_config(trained.folder.name, read_config(trained.folder))
     assert shape is not None
     assert replace(shape, name=SHAPE.name) == replace(SHAPE, vocabulary=len(trained.tokenizer))
-    assert shape_of_folder(tmp_path) is None
+    without_config = TOPIC.plan(FineTuningParams.parse({"model": str(tmp_path)}))
+    assert (without_config.shape, without_config.blames) == (shape_of_small_model(), "model")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", "n_embd": 8}))
-    assert shape_of_folder(tmp_path) is None
+    assert shape_of_config(tmp_path.name, read_config(tmp_path)) is None
+    assert TOPIC.plan(FineTuningParams.parse({"model": str(tmp_path)})).shape == shape_of_small_model()
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

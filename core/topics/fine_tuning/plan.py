@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_
 from core.topics.fine_tuning.methods import ADAPTERS, KEY_VALUE_PREFIX, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.params import ALL, FineTuningParams
 from core.topics.fine_tuning.result import MethodSummary
-from core.topics.fine_tuning.shapes import MATRICES, Shape, shape_of_folder, shape_of_small_model
+from core.topics.fine_tuning.shapes import MATRICES, Shape, shape_of_config, shape_of_small_model
 from core.topics.fine_tuning.trained_modules import (
     MethodCounts,
     Place,
@@ -73,12 +74,13 @@ class Plan:
 
 def plan(params: FineTuningParams) -> Plan:
     """The plan of `params`. Never raises; an error becomes its `problem`."""
-    problem, blames = EMPTY, None
+    shape, problem, blames = None, EMPTY, None
     try:
-        _check_sizes(params)
+        shape = _shape(params)
+        _check_sizes(params, shape)
     except InvalidParams as error:
         problem, blames = error.text, error.field
-    shape = _shape(params) or shape_of_small_model()
+    shape = shape or shape_of_small_model()
     sizes = _sizes(params)
     return Plan(
         params=params,
@@ -104,11 +106,13 @@ def prefix_mask(method: MethodId, virtual_tokens: int, length: int) -> np.ndarra
 def check(params: FineTuningParams) -> None:
     """Raises InvalidParams if the folder is incomplete or damaged, if the models do not fit into memory, or if sizes do
     not fit the model. Models outside the Llama family are checked only by a run."""
+    shape: Shape | None = shape_of_small_model()
     if params.model.strip():
         files = inspect(params.model, "model")
         check_fits(files)
         check_copies(params, files.parameters)
-    _check_sizes(params)
+        shape = shape_of_config(files.folder.name, files.config)
+    _check_sizes(params, shape)
 
 
 def check_copies(params: FineTuningParams, parameters: int) -> None:
@@ -117,11 +121,8 @@ def check_copies(params: FineTuningParams, parameters: int) -> None:
     check_memory(needed, len(params.chosen), tr("select fewer methods, or leave out full"), "methods")
 
 
-def _check_sizes(params: FineTuningParams) -> None:
-    """Raises InvalidParams if the folder's configuration is none, or if sizes of the run do not fit its model."""
-    if params.model.strip():
-        read_config(params.model, "model")
-    shape = _shape(params)
+def _check_sizes(params: FineTuningParams, shape: Shape | None) -> None:
+    """Raises InvalidParams if sizes of the run do not fit the model, where its shape is known."""
     if shape is None:
         return
     check_virtual_tokens(params, shape.context)
@@ -214,7 +215,8 @@ def _sizes(params: FineTuningParams) -> Sizes:
 
 
 def _shape(params: FineTuningParams) -> Shape | None:
-    """The shape of the model; None if the folder's configuration does not reveal it."""
+    """The shape of the model; None if the folder's configuration does not reveal it. Raises InvalidParams if there is
+    no readable one."""
     if not params.model.strip():
         return shape_of_small_model()
-    return shape_of_folder(params.model)
+    return shape_of_config(Path(params.model.strip()).name, read_config(params.model, "model"))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from core.contracts.errors import InvalidParams
-from core.language_model.folder_files import read_config
 from core.language_model.model_config import STANDARD, ModelConfig
 
 MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -70,16 +67,16 @@ def shape_of_small_model(config: ModelConfig = STANDARD) -> Shape:
     )
 
 
-def shape_of_folder(folder: str | Path) -> Shape | None:
-    """The shape from the folder's config.json. None without one, for sizes that no model has, or for a model outside
-    the Llama family, whose shape only a run can find out."""
+def shape_of_config(name: str, config: Mapping[str, Any]) -> Shape | None:
+    """The shape from the config.json of a model folder. None if it does not say, or for a model outside the Llama
+    family, whose shape only a run can find out."""
     try:
-        return _shape_of_config(Path(str(folder).strip()).name, read_config(folder))
-    except (InvalidParams, KeyError, TypeError, ValueError, ArithmeticError):
+        return _llama_shape(name, config)
+    except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
 
 
-def _shape_of_config(name: str, config: Mapping[str, Any]) -> Shape | None:
+def _llama_shape(name: str, config: Mapping[str, Any]) -> Shape | None:
     if config["model_type"] not in ("llama", "mistral", "qwen2"):
         return None
     hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])

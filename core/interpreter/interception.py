@@ -46,7 +46,6 @@ class Tracer:
         self.launches: list[Launch] = []
         self.too_large: TraceTooLarge | None = None
         """Why a launch did not fit the limit of the trace. Neither it nor a later one is among the launches."""
-        self.trace_limit_bytes = trace_limit_bytes
         self._size = TraceSize(trace_limit_bytes)
         self._memory_budget_bytes = memory_budget_bytes
         self._watch = watch

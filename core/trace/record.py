@@ -193,9 +193,10 @@ class TraceSize:
 
     def _count(self) -> None:
         """Count the last access, whose mask is evaluated once it has touched memory."""
-        if self._last is not None:
-            self.bytes += _BYTES_PER_ACCESS
-        for array in () if self._last is None else _arrays(self._last):
+        if self._last is None:
+            return
+        self.bytes += _BYTES_PER_ACCESS
+        for array in _arrays(self._last):
             if id(array) not in self._counted:
                 self._counted.add(id(array))
                 self.bytes += array.nbytes

@@ -57,8 +57,8 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
     returned. Raises InvalidParams if it launches nothing, and RunFailed if not even the first launch fits the limit.
     """
     assert planned.source is not None
-    limits = _Limits(planned.function, progress)
     budget = planned.params.memory_budget_mb * 1_000_000
+    limits = _Limits(planned.function, trace_limit(budget), progress)
     progress(0, 1, tr("importing {file}", file=planned.source.path.name))
     with (
         _collected() as log,
@@ -67,7 +67,7 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
             progress=limits.progress,
             addresses_only=planned.params.addresses_only,
             faults="record",
-            trace_limit_bytes=trace_limit(budget),
+            trace_limit_bytes=limits.trace_bytes,
         ) as tracer,
     ):
         limits.tracer = tracer
@@ -100,8 +100,9 @@ class _Limits:
     """Checks the number of launches whenever the tracer reports its progress. Their number is unknown beforehand, so
     the progress only approaches its end."""
 
-    def __init__(self, function: str, progress: ProgressCallback) -> None:
+    def __init__(self, function: str, trace_bytes: int, progress: ProgressCallback) -> None:
         self.tracer: Tracer | None = None
+        self.trace_bytes = trace_bytes
         self._function = function
         self._report = progress
         self._too_many = False
@@ -131,7 +132,7 @@ class _Limits:
             "launches before it. Use smaller tensors or raise the memory budget to trace all of them.",
             count=count,
             function=self._function,
-            limit=quantity(self.tracer.trace_limit_bytes or 0, "bytes"),
+            limit=quantity(self.trace_bytes, "bytes"),
         )
 
     def progress(self, done: float, total: float, phase: Text) -> None:

@@ -12,8 +12,8 @@ _EVERY_MS = 100
 """Short, so that each collection is short: after half a second of importing the engine, one takes 35 ms."""
 
 _BURST = 100_000
-"""So many new objects since the last look are data that a thread has read, such as the tensors of a checkpoint, and not
-garbage. Looking through them takes up to a second; they stay uncollected, and go when nothing refers to them."""
+"""So many new objects are data that a thread has read, such as the tensors of a checkpoint, and not garbage. Looking
+through them takes up to a second; they stay uncollected, and go when nothing refers to them."""
 
 
 @contextmanager
@@ -24,8 +24,8 @@ def collected_on_gui_thread() -> Iterator[None]:
     that thread while Qt uses it crashes the process.
     """
     was_enabled = gc.isenabled()
-    timer = QTimer(interval=_EVERY_MS)
-    timer.timeout.connect(_collect_what_is_due)
+    timer, collector = QTimer(interval=_EVERY_MS), _Collector()
+    timer.timeout.connect(collector.collect_what_is_due)
     gc.disable()
     timer.start()
     try:
@@ -36,12 +36,23 @@ def collected_on_gui_thread() -> Iterator[None]:
             gc.enable()
 
 
-def _collect_what_is_due() -> None:
-    """Collect the oldest generation that Python itself would collect now, and with it the younger ones."""
-    if gc.get_count()[0] > _BURST:
-        gc.freeze()
-        return
-    for generation, (count, limit) in reversed(list(enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True)))):
-        if count > limit:
-            gc.collect(generation)
+class _Collector:
+    """Collects what Python itself would collect now, except bursts of data."""
+
+    def __init__(self) -> None:
+        self._new_objects = [0, 0, 0]  # per generation, at most: since it was collected, so they are looked through
+
+    def collect_what_is_due(self) -> None:
+        """Collect the oldest generation that Python itself would collect now, and with it the younger ones."""
+        counts = gc.get_count()
+        due = [generation for generation, limit in enumerate(gc.get_threshold()) if counts[generation] > limit]
+        if not due:
             return
+        self._new_objects = [new + counts[0] for new in self._new_objects]
+        oldest = due[-1]
+        if self._new_objects[oldest] > _BURST:
+            gc.freeze()
+            self._new_objects = [0, 0, 0]
+        else:
+            gc.collect(oldest)
+            self._new_objects[: oldest + 1] = [0] * (oldest + 1)

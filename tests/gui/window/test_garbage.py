@@ -4,6 +4,8 @@ import gc
 import threading
 from typing import Any
 
+import pytest
+
 from gui.window import garbage
 from gui.window.garbage import collected_on_gui_thread
 
@@ -49,3 +51,32 @@ def test_that_what_a_thread_reads_in_a_burst_is_not_looked_through(qtbot: Any) -
         thread.join()
         qtbot.waitUntil(lambda: gc.get_freeze_count() > frozen + garbage._BURST)
     gc.unfreeze()
+
+
+def test_that_data_that_is_read_bit_by_bit_is_not_looked_through_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[list[int]] = []
+    looked_through: list[int] = []
+    frozen = gc.get_freeze_count()
+    collector = garbage._Collector()
+    monkeypatch.setattr(gc, "collect", lambda generation: looked_through.append(generation))
+    gc.disable()
+    for _ in range(30):
+        kept.extend([number] for number in range(garbage._BURST // 4))
+        collector.collect_what_is_due()
+    gc.enable()
+    assert gc.get_freeze_count() > frozen + 6 * garbage._BURST
+    assert 2 not in looked_through
+    gc.unfreeze()
+
+
+def test_that_garbage_in_a_cycle_goes_while_little_is_made(qtbot: Any) -> None:
+    died_on: set[threading.Thread] = set()
+    collector = garbage._Collector()
+    gc.disable()
+    for _ in range(40):
+        Node(died_on)
+        kept = [[number] for number in range(1000)]
+        collector.collect_what_is_due()
+    gc.enable()
+    assert died_on
+    assert kept

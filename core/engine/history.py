@@ -47,6 +47,32 @@ class Listing:
     unreadable: int = 0
 
 
+@dataclass(frozen=True)
+class Export:
+    """A run as TOPIC-ID.json (without the arrays) and TOPIC-ID.npz (the whole result, for `from_bytes`)."""
+
+    stem: str
+    json: bytes
+    npz: bytes
+
+    def write(self, folder: Path) -> tuple[Path, Path]:
+        """Write both files. Raises TilescopeError with one sentence where that fails."""
+        json_path, npz_path = folder / f"{self.stem}.json", folder / f"{self.stem}.npz"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(json_path, self.json)
+            write_whole(npz_path, self.npz)
+        except OSError as error:
+            raise TilescopeError(
+                tr(
+                    "The run cannot be exported to {folder} ({reason}): choose another folder.",
+                    folder=str(folder),
+                    reason=reason_of(error),
+                )
+            ) from error
+        return json_path, npz_path
+
+
 class History:
     """Finished runs, newest first. Threads and processes may share one file.
 
@@ -150,30 +176,15 @@ class History:
             ).fetchone()
         return None if row is None else str(row["id"])
 
-    def export(self, entry_id: str, folder: Path) -> tuple[Path, Path]:
-        """Write a run as TOPIC-ID.json (without the arrays) and TOPIC-ID.npz (the whole result, for `from_bytes`)."""
+    def export(self, entry_id: str) -> Export:
+        """A run as files that can be written anywhere."""
         row = self._row(entry_id, f"{_COLUMNS}, result")
         entry = _entry(row)
         # Params and environment as `list` shows them.
         shown = {**asdict(entry), "metrics": archive.plain(entry.metrics, text_of=str), "started_at": row["started_at"]}
         document = {**self.load(entry_id).as_json(), **shown}
-        stem = f"{row['topic']}-{entry_id[:12]}"
-        json_path, npz_path = folder / f"{stem}.json", folder / f"{stem}.npz"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(_standard_json(document), indent=2, ensure_ascii=False)
-            write_whole(json_path, text.encode("utf-8"))
-            write_whole(npz_path, row["result"])
-        except OSError as error:
-            reason = reason_of(error)
-            raise TilescopeError(
-                tr(
-                    "The run cannot be exported to {folder} ({reason}): choose another folder.",
-                    folder=str(folder),
-                    reason=reason,
-                )
-            ) from error
-        return json_path, npz_path
+        text = json.dumps(_standard_json(document), indent=2, ensure_ascii=False)
+        return Export(f"{row['topic']}-{entry_id[:12]}", text.encode("utf-8"), row["result"])
 
     def _row(self, entry_id: str, columns: str) -> sqlite3.Row:
         with self._file.reading() as database:

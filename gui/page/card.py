@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QPainter, QPixmap
-from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QPaintDevice, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -19,11 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.contracts.errors import TilescopeError
 from core.contracts.result import Provenance
 from core.contracts.text import Text, as_text, tr
 from gui import theme
 from gui.icons import icon
+from gui.page.export import svg_of, write_picture
+from gui.page.file_writing import FileWriter
 from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.fitted_label import FittedLabel
@@ -45,6 +45,7 @@ class Card(QFrame):
         self.setMinimumHeight(_MINIMUM_HEIGHT_PX)
         self.content = content
         self.title = as_text(title)
+        self._writer = FileWriter(self)
         self._outdated = False
         self._picture_outdated: bool | None = None
         self.badge = ProvenanceBadge()
@@ -118,21 +119,18 @@ class Card(QFrame):
         return pixmap
 
     def save(self, path: Path) -> None:
-        """Write the card as PNG or, if the name ends in .svg, as SVG. Raises TilescopeError if that fails."""
-        if path.suffix.lower() != ".svg":
-            if not self.image().save(str(path)):
-                raise TilescopeError(
-                    tr("{file} could not be written: check the folder and the file type.", file=path.name)
-                )
-            return
-        generator = QSvgGenerator()
-        generator.setFileName(str(path))
-        generator.setSize(self.size())
-        generator.setViewBox(QRect(0, 0, self.width(), self.height()))
-        generator.setTitle(str(self.title))
-        painter = QPainter(generator)
-        self.render(painter, QPoint())
-        painter.end()
+        """Write the card as PNG or, if the name ends in .svg, as SVG. The file is written beside the window, and what
+        keeps it from that is raised then."""
+        picture = self._svg() if path.suffix.lower() == ".svg" else self.image().toImage()
+        self._writer.write(path, lambda: write_picture(path, picture))
+
+    def _svg(self) -> bytes:
+        def paint(device: QPaintDevice) -> None:
+            painter = QPainter(device)
+            self.render(painter, QPoint())
+            painter.end()
+
+        return svg_of(paint, self.size(), str(self.title))
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()

@@ -14,6 +14,7 @@ from core.contracts.result import Metric
 from core.contracts.text import EMPTY, tr, tr_plural
 from core.format import exact_quantity, format_quantity
 from gui.page.export import write_numbers
+from gui.page.file_writing import FileWriter
 from gui.translation import show_text
 from gui.widgets.badge import EXPLANATIONS
 from gui.widgets.record_model import Column
@@ -65,6 +66,7 @@ class NumberTable(QWidget):
         )
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self.table.set_filter)
+        self._writer = FileWriter(self)
         self._count = QLabel()
         self._count.setProperty("role", "small")
         self._lay_out()
@@ -107,7 +109,8 @@ class NumberTable(QWidget):
     def _export(self, suffix: str) -> None:
         path, _ = QFileDialog.getSaveFileName(self, str(tr("Export numbers")), f"numbers.{suffix}", f"*.{suffix}")
         if path:
-            write_numbers(path, self.as_csv() if suffix == "csv" else self.as_json())
+            text = self.as_csv() if suffix == "csv" else self.as_json()
+            self._writer.write(path, lambda: write_numbers(path, text))
 
     def _lay_out(self) -> None:
         copy, export = QPushButton(), QPushButton()

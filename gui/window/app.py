@@ -26,11 +26,15 @@ from core.contracts.text import Text, listed, quoted, tr
 from core.engine.addresses import SchedulerAddress
 from gui import theme, translation
 from gui.page.engine_bridge import EngineBridge
+from gui.page.file_writing import finish_writing
 from gui.window.garbage import collected_on_gui_thread
 from gui.window.history import HistoryKeeper
 from gui.window.main_window import MainWindow
 from gui.window.qt_texts import follow_language
 from gui.window.settings import Settings
+
+_FINISH_WRITING_S = 1.0
+"""How long a file that is being written when the window closes may take to get whole."""
 
 _SWITCH_S = 0.0005
 """How long a background thread may hold the GIL while the GUI thread waits for it. With Python's default of 5 ms, paid
@@ -105,6 +109,7 @@ def run_window(
             code = app.exec()
         bridge.close()
         keeper.close()
+        finish_writing(_FINISH_WRITING_S)
     gc.unfreeze()
     return code
 

@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Signal
 from PySide6.QtWidgets import QFileDialog
 
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Result
 from core.contracts.text import listed, tr
-from core.engine.history import Listing
+from core.engine.history import Export, Listing
 from gui.page.controller import Controller
+from gui.page.file_writing import FileWriter
 from gui.page.page import Page
 
 
@@ -31,12 +32,15 @@ class HistoryKeeper(QObject):
     kept = Signal(object)
     loaded = Signal(object)
     notice = Signal(object, bool)
+    _exported = Signal(object, object)
 
     def __init__(self, make_history: Callable[[], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._make_history = make_history
         self._history: Any = None
         self._removed = 0
+        self._writer = FileWriter(self, self._tell)
+        self._exported.connect(self._write)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tilescope-history")
 
     def refresh(self, topic_id: str) -> None:
@@ -73,15 +77,19 @@ class HistoryKeeper(QObject):
         self._later(work)
 
     def export(self, entry_id: str, folder: Path) -> None:
-        def work(history: Any) -> None:
-            names = listed(path.name for path in history.export(entry_id, folder))
-            self.notice.emit(tr("Exported {files}.", files=names), False)
-
-        self._later(work)
+        """Write a run into a folder, in another thread than the history's: the folder may never answer."""
+        self._later(lambda history: self._exported.emit(history.export(entry_id), folder))
 
     def close(self) -> None:
-        """Finish pending requests, then stop the thread."""
+        """Finish pending requests, then stop the thread. A file that is still being written is not waited for."""
         self._thread.shutdown(wait=True)
+        QCoreApplication.sendPostedEvents(self, QEvent.Type.MetaCall)  # exports that were read last
+
+    def _write(self, export: Export, folder: Path) -> None:
+        def done(paths: tuple[Path, ...]) -> None:
+            self.notice.emit(tr("Exported {files}.", files=listed(path.name for path in paths)), False)
+
+        self._writer.write(folder / export.stem, lambda: export.write(folder), done)
 
     def _list(self, history: Any, topic_id: str) -> None:
         self.listed.emit(topic_id, history.listing(topic_id), self._removed > 0)
@@ -96,11 +104,14 @@ class HistoryKeeper(QObject):
                 work(self._history, *args)
             except Exception as error:
                 on_error()
-                reason = f"{type(error).__name__}: {error}"
-                unexpected = tr("The history failed with {error}.", error=reason)
-                self.notice.emit(error.text if isinstance(error, TilescopeError) else unexpected, True)
+                self._tell(error)
 
         self._thread.submit(guarded)
+
+    def _tell(self, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        unexpected = tr("The history failed with {error}.", error=reason)
+        self.notice.emit(error.text if isinstance(error, TilescopeError) else unexpected, True)
 
 
 class PageHistory(QObject):

@@ -32,6 +32,8 @@ from core.contracts.topic import Topic
 from gui import theme, translation
 from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
+from gui.page.export import write_picture
+from gui.page.file_writing import FileWriter
 from gui.page.page import Page
 from gui.page.page_layout import is_layout
 from gui.pages import PAGES
@@ -41,7 +43,7 @@ from gui.window.history import HistoryKeeper, PageHistory
 from gui.window.keys import KeyGuard, shortcuts_as_html
 from gui.window.menus import Entry, build_menus
 from gui.window.navigation import Navigation
-from gui.window.picture import footer_text, save_picture
+from gui.window.picture import footer_text, picture_of
 from gui.window.settings import Settings
 from gui.window.status_bar import StatusBar, memory_of_children_bytes
 
@@ -75,6 +77,7 @@ class MainWindow(QMainWindow):
         super().__init__(parent)
         self._bridge, self._settings, self._page_classes = bridge, settings, pages
         self._keeper = keeper
+        self._writer = FileWriter(self)
         self._topics = dict(topics) if topics is not None else {name: registry.topic(name) for name in registry.TOPICS}
         self._open: dict[str, OpenPage] = {}
         self._paint_wait = QTimer(self)
@@ -254,10 +257,9 @@ class MainWindow(QMainWindow):
         title, kinds = str(tr("Save picture")), str(tr("Pictures (*.png *.svg)"))
         path, _ = QFileDialog.getSaveFileName(self, title, name, kinds)
         if path:
-            try:
-                save_picture(self.body, self.footer, Path(path))
-            except TilescopeError as error:
-                self.show_error(error.text)
+            target = Path(path)
+            picture = picture_of(self.body, self.footer, target)
+            self._writer.write(target, lambda: write_picture(target, picture))
 
     def show_shortcuts(self) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, str(tr("Keyboard shortcuts")), shortcuts_as_html(), parent=self)

@@ -6,14 +6,13 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter
-from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QWidget
 
-from core.contracts.errors import TilescopeError
 from core.contracts.result import Result
 from core.contracts.text import listed, tr
 from core.wording import backend
 from gui import theme
+from gui.page.export import svg_of, write_picture
 
 FOOTER_PX = 24
 _SCALE = 2.0
@@ -22,24 +21,18 @@ _SCALE = 2.0
 
 def save_picture(content: QWidget, footer: str, path: Path, scale: float = _SCALE) -> None:
     """The widget and the footer as a PNG or, where the name ends in .svg, an SVG. Raises TilescopeError."""
+    write_picture(path, picture_of(content, footer, path, scale))
+
+
+def picture_of(content: QWidget, footer: str, path: Path, scale: float = _SCALE) -> QImage | bytes:
+    """What `write_picture` writes to `path`."""
     size = QSize(content.width(), content.height() + FOOTER_PX)
     if path.suffix.lower() == ".svg":
-        generator = QSvgGenerator()
-        generator.setFileName(str(path))
-        generator.setSize(size)
-        generator.setViewBox(QRect(QPoint(), size))
-        generator.setTitle(f"Tilescope: {path.stem}")
-        _paint(generator, content, size, footer)
-        written = path.exists()
-    else:
-        image = QImage(size * scale, QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(scale)
-        _paint(image, content, size, footer)
-        written = image.save(str(path))
-    if not written:
-        raise TilescopeError(
-            tr("{file} could not be written: check the folder and the file type (.png or .svg).", file=path.name)
-        )
+        return svg_of(lambda device: _paint(device, content, size, footer), size, f"Tilescope: {path.stem}")
+    image = QImage(size * scale, QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(scale)
+    _paint(image, content, size, footer)
+    return image
 
 
 def footer_text(topic_id: str | None, result: Result | None) -> str:

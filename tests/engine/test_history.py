@@ -119,7 +119,7 @@ def test_that_a_damaged_row_leaves_the_others(history: History, path: Path, colu
     assert [entry.id for entry in history.list()] == [whole]
     assert [entry.id for entry in history.find("flash", {})] == [whole]
     with pytest.raises(TilescopeError, match=f"The run {damaged} in the history is damaged"):
-        history.export(damaged, path.parent)
+        history.export(damaged).write(path.parent)
 
 
 def test_that_a_result_that_is_damaged_is_a_sentence(history: History, path: Path) -> None:
@@ -193,7 +193,7 @@ def test_that_a_run_larger_than_the_limit_is_kept_alone(path: Path) -> None:
 
 def test_that_an_export_is_standard_json_and_an_archive_that_opens(history: History, tmp_path: Path) -> None:
     entry_id = history.add(result(), NOON, 2.5)
-    json_path, npz_path = history.export(entry_id, tmp_path / "out")
+    json_path, npz_path = history.export(entry_id).write(tmp_path / "out")
 
     def no_such_constant(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
@@ -210,7 +210,7 @@ def test_that_an_export_to_where_nothing_can_be_written_is_a_sentence(history: H
     entry_id = history.add(result(), NOON, 0.1)
     (tmp_path / "file").touch()
     with pytest.raises(TilescopeError, match="cannot be exported"):
-        history.export(entry_id, tmp_path / "file")
+        history.export(entry_id).write(tmp_path / "file")
 
 
 @pytest.mark.parametrize("content", [b"this is no database at all, " * 400, b"SQLite format 3\0" + b"\xff" * 4000])
@@ -326,7 +326,7 @@ def test_that_an_export_to_a_full_disk_leaves_nothing(
     entry_id = history.add(result(), NOON, 0.1)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(TilescopeError, match="no space left"):
-        history.export(entry_id, tmp_path / "out")
+        history.export(entry_id).write(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 

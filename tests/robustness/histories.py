@@ -65,7 +65,7 @@ def _use(path: Path, folder: Path) -> list[str]:
         raise Fault(f"{RUNS - len(entries) - listing.unreadable} runs are gone without a notice")
     for entry in entries[:6]:
         answer(lambda entry=entry: history.load(entry.id))
-        answer(lambda entry=entry: history.export(entry.id, folder / "out"))
+        answer(lambda entry=entry: history.export(entry.id).write(folder / "out"))
     answer(lambda: history.find("flash", {"seq_len": 512}))
     if entries:
         answer(lambda: history.remove(entries[0].id))

@@ -16,6 +16,7 @@ from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.file import save
 from core.trace.record import Launch
 from gui.page.export import write_numbers
+from gui.page.file_writing import FileWriter
 from gui.pages.kernel_lab import view_data
 from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
 
@@ -80,24 +81,24 @@ def may_leave(parent: QWidget, code: TrafficSource) -> bool:
     return False
 
 
-def export_trace(parent: QWidget, launches: Sequence[Launch], source: str) -> None:
-    """Ask for a name and write the trace as one file."""
+def export_trace(writer: FileWriter, parent: QWidget, launches: Sequence[Launch], source: str) -> None:
+    """Ask for a name and write the trace as one file, beside the window."""
     path, _ = QFileDialog.getSaveFileName(
         parent, str(tr("Export the trace")), f"{_stem(source)}-trace.npz", str(tr("Trace (*.npz)"))
     )
     if path:
-        save(Path(path), launches)
+        writer.write(path, lambda: save(path, launches))
 
 
-def export_csv(parent: QWidget, result: KernelLabResult | None, table: str, source: str) -> None:
-    """Ask for a name and write a table of the result as CSV."""
+def export_csv(writer: FileWriter, parent: QWidget, result: KernelLabResult | None, table: str, source: str) -> None:
+    """Ask for a name and write a table of the result as CSV, beside the window."""
     if result is None:
         return
     path, _ = QFileDialog.getSaveFileName(
         parent, str(tr("Export numbers")), f"{_stem(source)}-{table}.csv", "CSV (*.csv)"
     )
     if path:
-        write_numbers(path, to_csv(result.rows(table)))
+        writer.write(path, lambda: write_numbers(path, to_csv(result.rows(table))))
 
 
 def _stem(source: str) -> str:

@@ -19,6 +19,7 @@ from core.trace.order import Moment
 from core.trace.record import Launch
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.file_work import FileWork
+from gui.page.file_writing import FileWriter
 from gui.page.form.text_fields import dropped_file
 from gui.page.page import Page
 from gui.page.selection import Selection
@@ -61,6 +62,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self._path: Path | None = None
         self.run = TracedRun(self)
         self._opening = FileWork(self._show_not_opened, self)
+        self._writer = FileWriter(self)
         examples = view_data.examples()
         self.toolbar, self.welcome = Toolbar(examples), Welcome(examples)
         self.code, self.findings = TrafficSource(), Findings()
@@ -237,18 +239,24 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.show_error(text)
 
     def _save(self, path: str, text: str) -> None:
-        files.write(path, text)
-        self.code.mark_saved(path, text)
-        self.params_changed.emit(self.form.params)
-        self.run_bar.request_run()
+        def done(_: None) -> None:
+            self.code.mark_saved(path, text)
+            self.params_changed.emit(self.form.params)
+            self.run_bar.request_run()
+
+        self._writer.write(path, lambda: files.write(path, text), done)
 
     def _save_as(self, path: str, text: str) -> None:
-        chosen = files.ask_where(self, path)
-        if chosen:
-            files.write(chosen, text)
+        def done(_: None) -> None:
+            if self.code.text_of(path) != text:
+                return  # edited while it was saved: what was typed since then is only here
             self.code.revert()
             self.form.propose(self.form.params.changed(file=shown(chosen)))
             self.run_bar.request_run()
+
+        chosen = files.ask_where(self, path)
+        if chosen:
+            self._writer.write(chosen, lambda: files.write(chosen, text), done)
 
     # Results
 
@@ -285,8 +293,12 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         bar.function_chosen.connect(lambda name: self.form.propose(self.form.params.changed(function=name)))
         bar.launch_chosen.connect(self._on_launch)
         bar.pin_requested.connect(self._pin)
-        bar.trace_export_requested.connect(lambda: files.export_trace(self, self.run.launches, self._shown_path))
-        bar.csv_export_requested.connect(lambda table: files.export_csv(self, self.run.result, table, self._shown_path))
+        bar.trace_export_requested.connect(
+            lambda: files.export_trace(self._writer, self, self.run.launches, self._shown_path)
+        )
+        bar.csv_export_requested.connect(
+            lambda table: files.export_csv(self._writer, self, self.run.result, table, self._shown_path)
+        )
         self.code.line_picked.connect(self._on_line)
         self.code.save_requested.connect(self._save)
         self.code.save_as_requested.connect(self._save_as)

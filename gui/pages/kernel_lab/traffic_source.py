@@ -115,6 +115,11 @@ class TrafficSource(QWidget):
                 self._files[index] = SourceFile(path, text, file.first_line, file.editable, file.shipped)
                 editor.document().setModified(editor.toPlainText() != text)
 
+    def text_of(self, path: str) -> str | None:
+        """The text in the editor of a file; None if it is not open."""
+        editors = {file.path: editor for file, editor in zip(self._files, self._editors, strict=True)}
+        return editors[path].toPlainText() if path in editors else None
+
     def revert(self) -> None:
         """Reset every text to its file's."""
         for file, editor in zip(self._files, self._editors, strict=True):

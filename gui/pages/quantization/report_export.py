@@ -10,10 +10,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from core.checkpoint.export import SUFFIXES
-from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, tr
+from core.contracts.text import tr
+from gui.page.file_writing import FileWriter
 from gui.translation import show_text
-from gui.widgets.latest_work import LatestWork
 
 Write = Callable[[Path], None]
 """Saves a report in the file type of the path, in another thread than the window's; raises TilescopeError."""
@@ -36,9 +35,7 @@ class ReportExport(QPushButton):
         show_text(self.setText, tr("Export…"))
         show_text(self.setToolTip, tr("Save the whole report, regardless of the filter"))
         self._write: Write | None = None
-        self._work = LatestWork(self)
-        self._work.done.connect(self._on_saved)
-        self._work.failed.connect(self._on_failed)
+        self._writer = FileWriter(self, self._on_failed)
         menu = QMenu(self)
         for suffix in SUFFIXES:
             show_text(menu.addAction("", partial(self._ask, suffix)).setText, _TITLES[suffix])
@@ -49,13 +46,13 @@ class ReportExport(QPushButton):
     def set_write(self, write: Write | None) -> None:
         """Set the function that saves the report; None before there is a report."""
         self._write = write
-        self.setEnabled(write is not None and not self._work.busy)
+        self.setEnabled(write is not None and not self._writer.busy)
 
     def save(self, path: Path) -> None:
         """Save the report in the file type of `path`, one of SUFFIXES."""
         if self._write is not None:
             self.setEnabled(False)
-            self._work.request(partial(_written, self._write, path))
+            self._writer.write(path, partial(self._write, path), lambda _: self._on_saved(path))
 
     def _ask(self, suffix: str) -> None:
         """Ask for a path. The dialog adds the ending itself, so it asks before overwriting the file that is written."""
@@ -70,11 +67,6 @@ class ReportExport(QPushButton):
         self.setEnabled(self._write is not None)
         self.saved.emit(path.name)
 
-    def _on_failed(self, sentence: Text) -> None:
+    def _on_failed(self, error: Exception) -> None:
         self.setEnabled(self._write is not None)
-        raise TilescopeError(sentence)
-
-
-def _written(write: Write, path: Path) -> Path:
-    write(path)
-    return path
+        raise error

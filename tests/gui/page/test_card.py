@@ -102,11 +102,15 @@ def test_that_sizes_are_restored_and_those_of_another_layout_ignored(grid: PlotG
     assert grid.save_state()[1] == pytest.approx([300, 592], abs=2)
 
 
-def test_that_a_card_is_saved_as_png_and_svg(grid: PlotGrid, tmp_path: Path) -> None:
+def test_that_a_card_is_saved_as_png_and_svg(grid: PlotGrid, tmp_path: Path, qtbot: Any) -> None:
     card = grid.cards[0]
     card.save(tmp_path / "plot.png")
     card.save(tmp_path / "plot.svg")
+    qtbot.waitUntil((tmp_path / "plot.svg").exists)
     assert QImage(str(tmp_path / "plot.png")).size() == card.size() * 2
     assert "Plot 00" in (tmp_path / "plot.svg").read_text()
-    with pytest.raises(TilescopeError, match="could not be written"):
+    with qtbot.capture_exceptions() as raised:
         card.save(tmp_path / "missing" / "plot.png")
+        qtbot.waitUntil(lambda: bool(raised))
+    assert isinstance(raised[0][1], TilescopeError)
+    assert "cannot be written" in str(raised[0][1])

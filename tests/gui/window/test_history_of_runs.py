@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +16,11 @@ from core.contracts.events import Finished
 from core.contracts.result import Result
 from core.contracts.text import tr
 from core.contracts.topic import Topic
-from core.engine.history import History
+from core.engine.history import Export, History
+from gui.page import file_writing
 from gui.page.controller import Controller
 from gui.page.engine_bridge import EngineBridge
+from gui.page.file_writing import THREAD_NAME, finish_writing
 from gui.window.history import HistoryKeeper, PageHistory
 from tests.gui.doubles import TOPICS, FakeEngine, ToyPage, ToyParams, ToyResult
 
@@ -107,6 +110,27 @@ def test_that_a_run_is_exported_into_a_folder(
         page.history.export.click()
     assert str(notice.args[0]).startswith("Exported toy-")
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".json", ".npz"}
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_that_an_export_to_a_folder_that_never_answers_holds_up_neither_the_history_nor_quitting(
+    page: ToyPage, keeper: HistoryKeeper, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(Export, "write", lambda *_: gate.wait() and ())
+    monkeypatch.setattr(file_writing, "DEADLINE_MS", 30)
+    page.history.table.view.selectRow(1)
+    with qtbot.waitSignal(keeper.notice) as notice:
+        keeper.export(page.history.selected, tmp_path)
+    assert "could not be written within" in str(notice.args[0])
+    assert notice.args[1]
+    with qtbot.waitSignal(keeper.listed):
+        keeper.refresh("toy")
+    keeper.export(page.history.selected, tmp_path)
+    keeper.close()
+    assert any(thread.name == THREAD_NAME for thread in threading.enumerate())
+    gate.set()
+    finish_writing(5.0)
 
 
 def test_that_runs_of_other_topics_are_not_listed(

@@ -32,9 +32,10 @@ def test_that_the_footer_says_how_the_numbers_were_obtained(
     window.close()
 
 
-@pytest.mark.parametrize("name", ["missing/a.png", "missing/a.svg", "a.docx"])
+@pytest.mark.parametrize("name", ["missing/a.png", "missing/a.svg", "a.docx", "a"])
 def test_that_a_picture_that_cannot_be_written_is_one_sentence(tmp_path: Path, qtbot: Any, name: str) -> None:
     content = QLabel("content")
     qtbot.addWidget(content)
-    with pytest.raises(TilescopeError, match="could not be written"):
+    with pytest.raises(TilescopeError, match="cannot be written"):
         save_picture(content, "footer", tmp_path / name)
+    assert not list(tmp_path.iterdir())

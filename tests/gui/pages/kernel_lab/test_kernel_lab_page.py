@@ -230,6 +230,7 @@ def test_that_a_trace_that_was_exported_opens_without_running(
     path = tmp_path / "kept.npz"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     traced.toolbar.trace_export_requested.emit()
+    qtbot.waitUntil(path.exists)
     assert len(load(path)) == 1
     traced.clear_result()
     assert traced.map_stack.currentWidget() is traced.welcome
@@ -276,10 +277,11 @@ def test_that_a_run_that_is_given_up_takes_nothing_from_the_one_in_view(traced: 
     assert kept.trace is not None
 
 
-def test_that_numbers_are_exported_as_csv(traced: KernelLabPage, tmp_path: Path, monkeypatch: Any) -> None:
+def test_that_numbers_are_exported_as_csv(traced: KernelLabPage, tmp_path: Path, qtbot: Any, monkeypatch: Any) -> None:
     path = tmp_path / "lines.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     traced.toolbar.csv_export_requested.emit("lines")
+    qtbot.waitUntil(path.exists)
     assert path.read_text().splitlines()[0].startswith("launch,function,file,line")
     assert len(path.read_text().splitlines()) == 3
 

@@ -1,0 +1,181 @@
+"""The KV cache in bytes: what attention needs to read, and what an engine allocates for it.
+
+Both are for `batch` sequences of `context` tokens each. *Needed* counts every cached element once: all tokens in a
+layer with full attention, at most the window in a sliding layer, MLA's latent vector once, one state per sequence in a
+layer without attention. *Allocated* follows vLLM: whole pages per layer and sequence, at least one KV head per GPU,
+MLA's latent vector on every GPU, sliding layers whole if asked (as with --disable-hybrid-kv-cache-manager).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from core.contracts.errors import InvalidParams
+from core.contracts.text import Text, tr
+from core.model_configs.facts import AttentionFacts, LayerFacts, ModelFacts, StateFacts
+
+CacheDtype = Literal["fp16", "bf16", "fp8", "int4"]
+CACHE_DTYPES: tuple[CacheDtype, ...] = get_args(CacheDtype)
+
+MAX_TENSOR_PARALLEL = 64
+INT4_GROUPS = (32, 64, 128)
+_GROUP_BYTES = 4
+"""int4 keeps one fp16 scale and one fp16 zero point per group of a head's elements, as KIVI does (arXiv 2402.02750)
+with groups of 32; transformers' quantized cache has groups of 64. fp8's scale, one per tensor, is not counted."""
+
+_MODEL_DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+@dataclass(frozen=True)
+class CacheSetting:
+    """What a deployment chooses. `group` matters for int4 only. `keep_sliding_whole` is about allocation only."""
+
+    context: int
+    batch: int = 1
+    dtype: CacheDtype = "bf16"
+    group: int = 64
+    tensor_parallel: int = 1
+    page_size: int = 16
+    keep_sliding_whole: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InvalidParams for a setting that no engine has."""
+        for name in ("context", "batch", "page_size"):
+            if getattr(self, name) < 1:
+                raise InvalidParams(
+                    tr("{name} = {value}, and it must be at least 1.", name=name, value=getattr(self, name)), name
+                )
+        if not 1 <= self.tensor_parallel <= MAX_TENSOR_PARALLEL:
+            raise InvalidParams(
+                tr(
+                    "tensor_parallel = {value}, and it must be from 1 to {largest}.",
+                    value=self.tensor_parallel,
+                    largest=MAX_TENSOR_PARALLEL,
+                ),
+                "tensor_parallel",
+            )
+
+
+def vector_bytes(elements: int, dtype: CacheDtype, group: int = 64) -> int:
+    """One cached vector of so many elements, with its scales."""
+    if dtype == "int4":
+        return -(-elements // 2) + -(-elements // group) * _GROUP_BYTES
+    return elements if dtype == "fp8" else 2 * elements
+
+
+def layer_bytes_per_token(attention: AttentionFacts, kv_heads: int, dtype: CacheDtype, group: int = 64) -> int:
+    """What one layer caches of one token, for so many of its KV heads. MLA has no KV heads: its vector counts once."""
+    if attention.cache_of is not None:
+        return 0
+    if attention.latent is not None:
+        sizes = (attention.latent.rank, attention.latent.rotary, attention.latent.indexer)
+        return sum(vector_bytes(size, dtype, group) for size in sizes)
+    head = vector_bytes(attention.head_dim, dtype, group) + vector_bytes(attention.v_head_dim, dtype, group)
+    return kv_heads * head
+
+
+def bytes_per_token(facts: ModelFacts, dtype: CacheDtype = "bf16", group: int = 64) -> int:
+    """The cache of one token while it is in every layer's window: each layer counted whole."""
+    return sum(
+        count * layer_bytes_per_token(layer.attention, layer.attention.kv_heads, dtype, group)
+        for layer, count in facts.groups
+        if layer.attention is not None
+    )
+
+
+def growth_per_token(facts: ModelFacts, dtype: CacheDtype = "bf16", group: int = 64) -> int:
+    """What each further token adds once every window is full: the layers without a window or chunk."""
+    return sum(
+        count * layer_bytes_per_token(layer.attention, layer.attention.kv_heads, dtype, group)
+        for layer, count in facts.groups
+        if layer.attention is not None and layer.attention.reach is None
+    )
+
+
+def state_bytes(facts: ModelFacts) -> int:
+    """The states of one sequence in all layers that keep one. The convolution is in the model's dtype; so is the
+    recurrent state, unless the configuration tells its own (vLLM's mamba_ssm_cache_dtype = auto)."""
+    return sum(
+        count * layer_state_bytes(layer.state, facts.dtype) for layer, count in facts.groups if layer.state is not None
+    )
+
+
+def layer_state_bytes(state: StateFacts, model_dtype: str) -> int:
+    """The state of one sequence in one layer."""
+    own = _MODEL_DTYPE_BYTES.get(model_dtype, 2)
+    return state.recurrent * (state.recurrent_bytes or own) + state.convolution * own
+
+
+def needed_bytes(facts: ModelFacts, setting: CacheSetting) -> int:
+    """What attention must be able to read, over all GPUs, without a copy of anything."""
+    per_sequence = state_bytes(facts)
+    for layer, count in facts.groups:
+        if layer.attention is not None:
+            per_token = layer_bytes_per_token(layer.attention, layer.attention.kv_heads, setting.dtype, setting.group)
+            per_sequence += count * per_token * cached_tokens(layer.attention, setting.context)
+    return setting.batch * per_sequence
+
+
+def cached_tokens(attention: AttentionFacts, context: int) -> int:
+    """The tokens of a sequence that the next query of this layer can see: all, or at most the window or chunk."""
+    return context if attention.reach is None else min(context, attention.reach)
+
+
+def allocated_bytes_per_gpu(facts: ModelFacts, setting: CacheSetting) -> int:
+    """What an engine allocates on each GPU. `tensor_parallel_problem` tells whether it accepts that many."""
+    return setting.batch * sum(count * _allocated_in_layer(layer, facts, setting) for layer, count in facts.groups)
+
+
+def allocated_bytes(facts: ModelFacts, setting: CacheSetting) -> int:
+    """What an engine allocates on all GPUs together."""
+    return setting.tensor_parallel * allocated_bytes_per_gpu(facts, setting)
+
+
+def _allocated_in_layer(layer: LayerFacts, facts: ModelFacts, setting: CacheSetting) -> int:
+    """For one sequence on one GPU. The state is divided among the GPUs by its heads or channels."""
+    found = 0
+    if layer.state is not None:
+        found += -(-layer_state_bytes(layer.state, facts.dtype) // setting.tensor_parallel)
+    if layer.attention is not None:
+        heads = kv_heads_per_gpu(layer.attention, setting.tensor_parallel)
+        per_token = layer_bytes_per_token(layer.attention, heads, setting.dtype, setting.group)
+        found += per_token * setting.page_size * pages(layer.attention, setting)
+    return found
+
+
+def kv_heads_per_gpu(attention: AttentionFacts, tensor_parallel: int) -> int:
+    """Each GPU holds at least one KV head; where there are more GPUs than heads, several hold the same."""
+    return -(-attention.kv_heads // tensor_parallel)
+
+
+def pages(attention: AttentionFacts, setting: CacheSetting) -> int:
+    """The pages of one sequence in one layer. A window may begin in the middle of a page, so it touches one more."""
+    whole = -(-setting.context // setting.page_size)
+    if attention.reach is None or setting.keep_sliding_whole:
+        return whole
+    if attention.window is None and attention.reach % setting.page_size == 0:  # chunks begin with a page
+        return min(whole, attention.reach // setting.page_size)
+    return min(whole, -(-(attention.reach - 1) // setting.page_size) + 1)
+
+
+def tensor_parallel_problem(facts: ModelFacts, tensor_parallel: int) -> Text | None:
+    """Why an engine would not divide this model among so many GPUs; None if it does."""
+    for layer, _ in facts.groups:
+        attention = layer.attention
+        if attention is None:
+            continue
+        if attention.heads % tensor_parallel:
+            return tr(
+                "{heads} attention heads cannot be divided among {gpus} GPUs: choose a number that divides them.",
+                heads=attention.heads,
+                gpus=tensor_parallel,
+            )
+        kv_heads = attention.kv_heads
+        if attention.latent is None and kv_heads % tensor_parallel and tensor_parallel % kv_heads:
+            return tr(
+                "{heads} KV heads are not evenly divided among {gpus} GPUs: some GPUs hold one more than others.",
+                heads=kv_heads,
+                gpus=tensor_parallel,
+            )
+    return None

@@ -1,1 +1,21 @@
-"""Attention heads: MHA, GQA, MQA and MLA, and what a KV cache needs."""
+"""attention-heads: what do shared KV heads save?"""
+
+from core.contracts.text import tr
+from core.contracts.topic import Topic
+from core.topics.attention_heads.params import AttentionHeadsParams
+from core.topics.attention_heads.plan import check, plan
+from core.topics.attention_heads.result import AttentionHeadsResult
+
+TOPIC = Topic(
+    id="attention-heads",
+    title=tr("Attention heads"),
+    question=tr("Does it fit, and why is it fast?"),
+    params=AttentionHeadsParams,
+    plan=plan,
+    check=check,
+    experiment="core.topics.attention_heads.experiment:run",
+    claims=(),
+    result=AttentionHeadsResult,
+    path_params=("config", "model_folder"),
+    packages=("transformers",),
+)

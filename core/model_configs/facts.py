@@ -155,6 +155,14 @@ class ModelFacts:
     assumed: tuple[Text, ...] = ()
     source: str = ""
 
+    def __hash__(self) -> int:
+        """Of the sizes, once: the facts are the key of caches that a slider asks many times per tick."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.name, self.hidden, self.vocabulary, self.layers))
+
     @cached_property
     def groups(self) -> tuple[tuple[LayerFacts, int], ...]:
         """Each different layer, with the number of layers that equal it, in the order of first appearance."""

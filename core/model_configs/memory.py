@@ -77,6 +77,11 @@ def memory_use(facts: ModelFacts, deployment: Deployment) -> MemoryUse:
     )
 
 
+def weight_bits(dtype: WeightDtype) -> float:
+    """Bits per parameter of a matrix in this precision, scales included."""
+    return _BITS[dtype]
+
+
 def weight_bytes_per_gpu(facts: ModelFacts, dtype: WeightDtype, tensor_parallel: int = 1) -> float:
     """The weights that one GPU holds."""
     counts = parameters(facts)

@@ -1,8 +1,8 @@
 """What generating one more token per sequence costs: bytes read, FLOPs, and a modelled time. Pure numbers, no torch.
 
 Every matrix is read once per step, whatever the batch: that is why batching pays. The cache is read once per sequence.
-A step takes at least bytes / bandwidth and FLOPs / peak (Williams et al. 2009). It is assumed to reach 80% of that bound,
-25% more or less: from 60% to all of it. So a speed is shown as a band, never as one number.
+A step takes at least bytes / bandwidth and FLOPs / peak (Williams et al. 2009). It is assumed to reach 80% of that
+bound, 25% more or less: from 60% to all of it. So a speed is shown as a band, never as one number.
 """
 
 from __future__ import annotations
@@ -98,8 +98,11 @@ def linear_work(model: ModelFacts, tokens: int, dtype: WeightDtype) -> Work:
         mlp = layer.mlp
         if mlp is None:
             continue
-        experts = mlp.experts * (1 - (1 - mlp.active_experts / mlp.experts) ** tokens) if mlp.experts else 0
-        visited += count * mlp_parameters(mlp, model.hidden, experts)
+        visited += count * mlp_parameters(mlp, model.hidden, 0)
+        if mlp.experts:
+            experts = mlp.experts * (1 - (1 - mlp.active_experts / mlp.experts) ** tokens)
+            one = mlp_parameters(mlp, model.hidden, 1) - mlp_parameters(mlp, model.hidden, 0)
+            visited += count * experts * one
     matrices = counts.attention + counts.state + visited
     head = model.vocabulary * model.embedding_width
     active = counts.attention + counts.state + counts.active_mlp + head
@@ -107,7 +110,9 @@ def linear_work(model: ModelFacts, tokens: int, dtype: WeightDtype) -> Work:
     return Work(2.0 * tokens * active, read)
 
 
-def step(model: ModelFacts, gpu: Gpu, gpus: int, context: int, batch: int, cache: CacheDtype, weights: WeightDtype) -> Step:
+def step(
+    model: ModelFacts, gpu: Gpu, gpus: int, context: int, batch: int, cache: CacheDtype, weights: WeightDtype
+) -> Step:
     """One step of decoding on `gpus` GPUs that share every layer evenly."""
     attention, linear = attention_work(model, context, batch, cache), linear_work(model, batch, weights)
     seconds = bound(attention, gpu, "bf16").time_ms + bound(linear, gpu, weights).time_ms

@@ -47,8 +47,8 @@ class AttentionHeadsParams(Params):
         },
         label=tr("Attention"),
         help=tr(
-            "What every attention layer would be: a KV head per query head (MHA), per group of query heads (GQA) or one "
-            "for all (MQA), or a compressed latent vector (MLA, with the sizes that DeepSeek-V2 recommends)."
+            "What every attention layer would be: a KV head per query head (MHA), per group of query heads (GQA) or "
+            "one for all (MQA), or a compressed latent vector (MLA, with the sizes that DeepSeek-V2 recommends)."
         ),
         group=_HEADS,
     )
@@ -60,8 +60,8 @@ class AttentionHeadsParams(Params):
         label=tr("KV heads (0: the model's)"),
         unit="heads",
         help=tr(
-            "The number of KV heads of GQA: a divisor of the number of query heads. 0 takes the model's own, or 8 where "
-            "it has none."
+            "The number of KV heads of GQA: a divisor of the number of query heads. 0 takes the model's own, or 8 "
+            "where it has none."
         ),
         group=_HEADS,
     )
@@ -143,9 +143,9 @@ class AttentionHeadsParams(Params):
         True,
         label=tr("Convert heads"),
         help=tr(
-            "Turn a trained model's MHA into GQA and MQA by mean-pooling its K and V projections, and measure what that "
-            "costs. If there is no trained small model yet, it is trained first, which takes about a minute. With an own "
-            "config.json, only a model folder is converted."
+            "Turn a trained model's MHA into GQA and MQA by mean-pooling its K and V projections, and measure what "
+            "that costs. If there is no trained small model yet, it is trained first, which takes about a minute. With "
+            "an own config.json, only a model folder is converted."
         ),
         group=_RUN,
     )

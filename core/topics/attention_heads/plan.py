@@ -262,7 +262,7 @@ def projections(attention: AttentionFacts, hidden: int) -> tuple[Projection, ...
             Projection("v_proj", (attention.kv_heads * attention.v_head_dim, hidden), group),
             output,
         )
-    queries = (Projection("q_proj", (heads * attention.head_dim, hidden)),)
+    queries: tuple[Projection, ...] = (Projection("q_proj", (heads * attention.head_dim, hidden)),)
     if facts.query_rank:
         queries = (
             Projection("q_a_proj", (facts.query_rank, hidden)),

@@ -62,9 +62,7 @@ def latent(attention: AttentionFacts) -> AttentionFacts:
         return attention
     width = attention.head_dim
     facts = LatentFacts(rank=4 * width, rotary=max(width // 2, 1), content=width)
-    return replace(
-        attention, kv_heads=attention.heads, head_dim=width + facts.rotary, latent=facts, k_bias=0, v_bias=0
-    )
+    return replace(attention, kv_heads=attention.heads, head_dim=width + facts.rotary, latent=facts, k_bias=0, v_bias=0)
 
 
 def chosen(params: AttentionHeadsParams, attention: AttentionFacts) -> AttentionFacts:

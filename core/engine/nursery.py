@@ -2,7 +2,8 @@
 
 What such code breaks (a module, an environment variable, a closed descriptor) ends with its child. So do the processes
 that it started, its threads and its temporary files. The process imports what runs need and computes nothing, so it has
-one thread and can be forked: the child starts within milliseconds.
+one thread and can be forked: the child starts within milliseconds. What the child prints comes through a pipe: the log
+lies on the disk for temporary files, so it gets only the beginning and the end.
 
 The worker sends the JSON of a RunRequest with the end of a socket on which the child answers with packed events,
 `{"end": true}` to end the child, and gets `{"exit": code}` when the child is gone.
@@ -19,11 +20,12 @@ import socket
 import sys
 import tempfile
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 
 from core import language
+from core.bounded_output import FirstAndLast, gap
 from core.contracts import registry
 from core.contracts.events import Partial, Progress
 from core.engine import frames, process_flags, wire
@@ -31,6 +33,10 @@ from core.engine.drive import drive, failed
 from core.engine.run_request import RunRequest
 
 _MAX_REQUEST_BYTES = 1 << 20
+_PIPE_BYTES = 1 << 16
+
+KEPT_OUTPUT_BYTES = 1 << 20
+"""The log gets so much of the beginning of a run's output, and as much of its end."""
 
 
 class Nursery:
@@ -40,6 +46,7 @@ class Nursery:
         self._control = control
         self._child: int | None = None
         self._folder = ""
+        self._output: _Output | None = None
         self._exits, wakeup = socket.socketpair()
         wakeup.setblocking(False)
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
@@ -50,7 +57,12 @@ class Nursery:
         """Until the worker is gone."""
         try:
             while True:
-                ready, _, _ = select.select([self._control, self._exits], [], [])
+                waited_for: list[Any] = [self._control, self._exits]
+                if self._output is not None:
+                    waited_for.append(self._output.pipe)
+                ready, _, _ = select.select(waited_for, [], [])
+                if self._output is not None and self._output.pipe in ready and not self._output.take():
+                    self._close_output()
                 if self._exits in ready:
                     self._exits.recv(4096)
                     self._reap()
@@ -77,13 +89,17 @@ class Nursery:
     def _fork(self, request: RunRequest, answers: socket.socket) -> None:
         # In the folder of the engine where there is one: it is removed even if this process is killed.
         self._folder = tempfile.mkdtemp(prefix="tilescope-run-", dir=os.environ.get("TILESCOPE_WORKER_LOGS"))
+        output, printed = os.pipe()
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for inherited in (self._control, self._exits, self._wakeup):
                 inherited.close()
-            _run(request, answers, self._folder)
+            os.close(output)
+            _run(request, answers, self._folder, printed)
+        os.close(printed)
+        self._output = _Output(output, request.language)
         self._child = pid
         answers.close()
 
@@ -106,6 +122,7 @@ class Nursery:
         """The child is gone: end what it left, and tell the worker."""
         self._child = None
         self._clean_up()
+        self._close_output()
         with suppress(OSError):
             self._control.sendall(json.dumps({"exit": exit_code}).encode())
 
@@ -119,6 +136,45 @@ class Nursery:
                 with suppress(ChildProcessError):
                     os.waitpid(-1, 0)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _close_output(self) -> None:
+        if self._output is not None:
+            self._output.close()
+            self._output = None
+
+
+class _Output:
+    """What a child prints: the beginning goes to this process's own output, which is the log, and the end follows."""
+
+    def __init__(self, pipe: int, code: str) -> None:
+        self.pipe = pipe
+        self._language = code
+        self._kept = FirstAndLast(b"", KEPT_OUTPUT_BYTES)
+        os.set_blocking(pipe, False)
+
+    def take(self) -> bool:
+        """Take what is there now; False when there is nothing, now or ever."""
+        try:
+            data = os.read(self.pipe, _PIPE_BYTES)
+        except BlockingIOError:
+            return False
+        _log(self._kept.add(data))
+        return bool(data)
+
+    def close(self) -> None:
+        """Take the rest, and write the end to the log."""
+        while self.take():
+            pass
+        os.close(self.pipe)
+        if self._kept.dropped:
+            _log(f"\n{gap(self._kept.dropped).in_language(self._language)}\n".encode())
+        _log(self._kept.last)
+
+
+def _log(data: bytes) -> None:
+    with suppress(OSError):  # a full disk does not end the run
+        while data:
+            data = data[os.write(1, data) :]
 
 
 class _ToWorker:
@@ -138,9 +194,13 @@ class _ToWorker:
         pass
 
 
-def _run(request: RunRequest, answers: socket.socket, folder: str) -> NoReturn:
-    """The child: run the experiment, send its events, and end without returning to the nursery's code."""
+def _run(request: RunRequest, answers: socket.socket, folder: str, printed: int) -> NoReturn:
+    """The child: run the experiment, send its events, and end without returning to the nursery's code. What it prints
+    goes to the pipe `printed`."""
     try:
+        for standard in (1, 2):
+            os.dup2(printed, standard)
+        os.close(printed)
         os.setsid()
         process_flags.die_with_the_parent()
         os.environ["TMPDIR"] = tempfile.tempdir = folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import textwrap
 import time
@@ -15,6 +16,7 @@ from core import language
 from core.contracts.events import Cancelled, Event, Failed, Finished
 from core.engine import Engine
 from core.engine.isolation import IS_SUPPORTED
+from core.engine.nursery import KEPT_OUTPUT_BYTES
 from tests.engine.helpers import TIMEOUT_S, events_of
 
 pytestmark = pytest.mark.skipif(not IS_SUPPORTED, reason="needs fork")
@@ -180,6 +182,44 @@ def test_that_a_file_runs_in_the_language_of_its_caller(engine: Engine, tmp_path
 def test_that_a_cancel_ends_a_file_that_does_not_listen(engine: Engine, tmp_path: Path) -> None:
     file, note = tmp_path / "loops.py", tmp_path / "note"
     body = f"    print('x', file=open({str(note)!r}, 'w'), flush=True)\n    while True: pass\n"
+    file.write_text(KERNEL + f"\ndef main():\n    launch()\n{body}")
+    run = engine.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu")
+    wait_for_text(note)
+    run.cancel()
+    assert events_of(run)[-1] == Cancelled()
+    assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+
+
+def test_that_output_without_end_keeps_its_beginning_and_its_end_and_fills_no_disk(
+    engine: Engine, tmp_path: Path
+) -> None:
+    note = tmp_path / "sizes"
+    body = f"""
+    print("the first line", flush=True)
+    os.write(2, b"an error\\n")
+    for number in range(8):
+        os.write(1, b"x" * KEPT)
+    print("x" * KEPT)
+    print("the last line", flush=True)
+    import pathlib
+    logs = pathlib.Path(os.environ["TILESCOPE_WORKER_LOGS"]).glob("*.log")
+    open({str(note)!r}, "w").write(str(max(log.stat().st_size for log in logs)))
+    os._exit(3)
+    """.replace("KEPT", str(KEPT_OUTPUT_BYTES))
+    failed = ending(engine, tmp_path, body)
+    assert isinstance(failed, Failed)
+    assert failed.detail.endswith("the last line")
+    assert int(note.read_text()) <= KEPT_OUTPUT_BYTES
+    (log,) = Path(tempfile.gettempdir()).glob(f"tilescope-engine-{os.getpid()}-*/worker-*.log")
+    written = log.read_bytes()
+    assert written.startswith(b"the first line\nan error\n")
+    assert b"characters were dropped here" in written
+    assert len(written) < 2 * KEPT_OUTPUT_BYTES + 1000
+
+
+def test_that_a_file_that_prints_without_end_can_be_cancelled(engine: Engine, tmp_path: Path) -> None:
+    file, note = tmp_path / "prints.py", tmp_path / "note"
+    body = f'    while True:\n        print("x" * 10**6)\n        open({str(note)!r}, "w").write("on")\n'
     file.write_text(KERNEL + f"\ndef main():\n    launch()\n{body}")
     run = engine.submit("kernel-lab", {"file": str(file), "function": "main"}, "cpu")
     wait_for_text(note)

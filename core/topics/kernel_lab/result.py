@@ -62,7 +62,8 @@ class TracedFile:
 
 @dataclass(frozen=True)
 class Printed:
-    """The last 64 KB that the file or its kernels printed. `stream` is 'stdout', 'stderr' or 'kernel'."""
+    """What the file or its kernels printed: beyond 64 KB, the beginning and the end. `stream` is 'stdout', 'stderr' or
+    'kernel'."""
 
     stream: str
     text: str

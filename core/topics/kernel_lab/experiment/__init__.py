@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.bounded_output import text_of
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial
 from core.contracts.result import Message
@@ -13,7 +14,7 @@ from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
 from core.topics.kernel_lab import analysis
-from core.topics.kernel_lab.experiment.tracing import Log, Traced, trace
+from core.topics.kernel_lab.experiment.tracing import Log, Traced, kept_characters, trace
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import Plan, plan
 from core.topics.kernel_lab.result import KernelLabResult, Printed, source_lines
@@ -72,6 +73,9 @@ def _keep(builder: Builder, launches: Sequence[Launch], progress: ProgressCallba
 
 
 def _printed(log: Log, launches: Sequence[Launch]) -> tuple[Printed, ...]:
-    by_kernels = "".join(f"{line}\n" for launch in launches for line in launch.printed)
-    streams = {"stdout": log.stdout, "stderr": log.stderr, "kernel": by_kernels}
+    by_kernels = kept_characters()
+    for launch in launches:
+        for line in launch.printed:
+            by_kernels.add(f"{line}\n")
+    streams = {"stdout": log.stdout, "stderr": log.stderr, "kernel": text_of(by_kernels)}
     return tuple(Printed(stream, text) for stream, text in streams.items() if text)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import dataclass
 from typing import TextIO
 
+from core.bounded_output import FirstAndLast, text_of
 from core.contracts.errors import InvalidParams, RunFailed, TilescopeError
 from core.contracts.text import EMPTY, Text, tr, tr_plural
 from core.engine.steps import ProgressCallback
@@ -35,7 +36,7 @@ class TraceStopped(TilescopeError):
 
 @dataclass
 class Log:
-    """The last characters written to stdout and stderr."""
+    """The first and the last characters written to stdout and stderr."""
 
     stdout: str = ""
     stderr: str = ""
@@ -161,19 +162,24 @@ def return_free_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+def kept_characters() -> FirstAndLast[str]:
+    """Takes what is printed, and keeps what a result stores of it."""
+    return FirstAndLast("", KEPT_CHARACTERS // 2)
+
+
 class _Tee(io.TextIOBase):
-    """Forwards output to the worker's own log, where it survives a crash, and keeps its last characters."""
+    """Forwards output to the worker's own log, where it survives a crash, and keeps its beginning and its end."""
 
     def __init__(self, onwards: TextIO) -> None:
         self._onwards = onwards
-        self._kept = ""
+        self._kept = kept_characters()
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
         self._onwards.write(text)
-        self._kept = (self._kept + text)[-KEPT_CHARACTERS:]
+        self._kept.add(text)
         return len(text)
 
     def flush(self) -> None:
@@ -184,7 +190,7 @@ class _Tee(io.TextIOBase):
         return "utf-8"
 
     def text(self) -> str:
-        return self._kept
+        return text_of(self._kept)
 
 
 @contextmanager

@@ -36,15 +36,9 @@ from core.model_configs import (
     read_model,
     tensor_parallel_problem,
 )
-from core.topics.attention_heads.decode_step import (
-    Step,
-    Work,
-    attention_work,
-    linear_work,
-    prefill_attention_work,
-    step,
-)
+from core.topics.attention_heads.decode_step import Step, step
 from core.topics.attention_heads.params import AttentionHeadsParams
+from core.topics.attention_heads.roofline_points import RooflinePoint, roofline_points
 from core.topics.attention_heads.schemes import changed, divisors, grouped, latent, scheme_title, with_attention
 
 BATCHES = tuple(1 << power for power in range(11))
@@ -99,16 +93,6 @@ class KvHeadCurve:
     read_bytes_per_token: NDArray[np.float64]
     intensity: NDArray[np.float64]
     tokens_per_second: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RooflinePoint:
-    """One kind of work on the chosen GPU. `phase` is 'prefill' or 'decode', `part` 'attention' or 'linear'."""
-
-    phase: str
-    part: str
-    batch: int
-    work: Work
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +228,7 @@ def _plan(params: AttentionHeadsParams, original: ModelFacts) -> Plan:
             growth_per_token(model, deployment.cache.dtype),
         ),
         capacity=_capacity(model, deployment, chosen),
-        points=_points(params, model),
+        points=roofline_points(params, model, gpu),
         remarks=_remarks(params, model),
     )
 
@@ -358,22 +342,6 @@ def _capacity(model: ModelFacts, deployment: Deployment, chosen: SchemeCosts) ->
         batches=np.array(BATCHES, dtype=np.int64),
         contexts=np.array(fitting_curve(model, deployment, BATCHES), dtype=np.float64),
     )
-
-
-def _points(params: AttentionHeadsParams, model: ModelFacts) -> tuple[RooflinePoint, ...]:
-    """Prefill of the whole context and decode of one token, at the batch of the params and, if larger, at 1 as well."""
-    context, weights = params.context, params.weight_dtype
-    points = []
-    for batch in dict.fromkeys((1, params.batch)):
-        points += [
-            RooflinePoint("decode", "attention", batch, attention_work(model, context, batch, params.cache_dtype)),  # type: ignore[arg-type]
-            RooflinePoint("decode", "linear", batch, linear_work(model, batch, weights)),  # type: ignore[arg-type]
-        ]
-    points += [
-        RooflinePoint("prefill", "attention", 1, prefill_attention_work(model, context, 1)),
-        RooflinePoint("prefill", "linear", 1, linear_work(model, context, weights)),  # type: ignore[arg-type]
-    ]
-    return tuple(points)
 
 
 def _remarks(params: AttentionHeadsParams, model: ModelFacts) -> tuple[Text, ...]:

@@ -29,6 +29,8 @@ def feed_forward(
             width = fields.whole("intermediate_size_mlp") if architecture == "llama4_text" else None
             if architecture == "granitemoehybrid":
                 width = fields.whole("shared_intermediate_size")
+            if architecture == "recurrent_gemma":  # the field holds both halves of the gated MLP
+                width = widths[index] // 2
             found.append(MlpFacts(width or widths[index], family.gated, bias))
     return found
 

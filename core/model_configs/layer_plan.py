@@ -56,6 +56,8 @@ def plan_layers(fields: Fields, family: Family, architecture: str, layers: int) 
     if words is None and architecture == "recurrent_gemma":
         words = _tiled(fields, "block_types", "_block_types", layers=layers)
         words = ["local" if word == "attention" else word for word in words]
+    if words is None and fields.has("attention_types"):
+        words = _expanded(fields, layers)
     if words is not None:
         plans = _of_words(fields, words)
         if architecture == "nemotron_h":
@@ -178,6 +180,24 @@ def _tiled(fields: Fields, *names: str, layers: int) -> list[str]:
             tr("{name} is missing: {value}, the default of this model type, is assumed.", name=names[0], value="2:1"),
         )
     return [value[index % len(value)] for index in range(layers)]
+
+
+def _expanded(fields: Fields, layers: int) -> list[str]:
+    """GPT-Neo: [[['global', 'local'], 12]] is these two kinds, twelve times."""
+    words: list[str] = []
+    try:
+        for kinds, times in fields.raw("attention_types"):
+            words += [str(kind) for kind in kinds] * min(int(times), layers)
+    except (TypeError, ValueError):
+        words = []
+    if len(words) != layers:
+        raise fields.error(
+            tr(
+                "attention_types must give a kind for each of the {layers} layers: correct it in the file.",
+                layers=layers,
+            )
+        )
+    return words
 
 
 def _without_mlp_beside_mamba(plans: list[Plan]) -> list[Plan]:

@@ -34,7 +34,7 @@ def state_facts(fields: Fields, architecture: str, hidden: int, heads: int | Non
         return _mamba2(fields, architecture, hidden, recurrent_bytes)
     if fields.has("mamba_d_state", "state_size", "ssm_state_size"):
         return _mamba(fields, architecture, hidden, recurrent_bytes)
-    if fields.has("attn_type_list") and heads:
+    if (fields.has("attn_type_list") or architecture == "minimax") and heads:
         size = fields.whole("head_dim") or hidden // heads
         return StateFacts("lightning", heads * size * size, 0, recurrent_bytes)
     raise fields.error(

@@ -12,6 +12,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from core.model_configs import parameters, parse_config, preset, preset_ids
 from core.model_configs.presets import FOLDER
+from tests.model_configs.tiny import TINY, falcon_variants
 
 WITHOUT_CLASS = {"chatglm2-6b", "glm-4-9b"}
 """transformers does not have ChatGLM's class."""
@@ -83,6 +84,17 @@ def built_parameters(config: dict[str, Any]) -> int:
 def test_that_a_preset_has_as_many_parameters_as_the_model_of_transformers(preset_id: str) -> None:
     contents = json.loads((FOLDER / f"{preset_id}.json").read_text())
     config = small({name: value for name, value in contents.items() if not name.startswith("_")})
+    assert parameters(parse_config(config)).total == built_parameters(config)
+
+
+FAMILIES = {name: (name, config) for name, config in TINY.items()}
+FAMILIES |= {name: ("falcon", config) for name, config in falcon_variants().items()}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_that_a_tiny_model_of_each_family_has_as_many_parameters(family: str) -> None:
+    model_type, config = FAMILIES[family]
+    config = {**config, "model_type": model_type}
     assert parameters(parse_config(config)).total == built_parameters(config)
 
 

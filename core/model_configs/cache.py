@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from core.contracts.errors import InvalidParams
 from core.contracts.text import Text, tr
-from core.model_configs.facts import AttentionFacts, LayerFacts, ModelFacts, StateFacts
+from core.model_configs.facts import AttentionFacts, ModelFacts, StateFacts
 
 CacheDtype = Literal["fp16", "bf16", "fp8", "int4"]
 CACHE_DTYPES: tuple[CacheDtype, ...] = get_args(CacheDtype)
@@ -122,9 +122,38 @@ def cached_tokens(attention: AttentionFacts, context: int) -> int:
     return context if attention.reach is None else min(context, attention.reach)
 
 
+@dataclass(frozen=True)
+class SequenceCost:
+    """What one sequence costs on one GPU: a constant for its states, and per group of layers the bytes of one page in
+    all of them and the most pages that they hold (None without a limit)."""
+
+    page_size: int
+    state: int
+    layers: tuple[tuple[int, int | None], ...]
+
+    def bytes_at(self, context: int) -> int:
+        """The bytes that are allocated for a sequence of so many tokens."""
+        pages = -(-context // self.page_size)
+        return self.state + sum(size * (pages if most is None else min(pages, most)) for size, most in self.layers)
+
+
+def sequence_cost(facts: ModelFacts, setting: CacheSetting) -> SequenceCost:
+    """The cost of each sequence; context and batch of the setting do not matter. States are divided among the GPUs by
+    their heads or channels."""
+    state, layers = 0, []
+    for layer, count in facts.groups:
+        if layer.state is not None:
+            state += count * -(-layer_state_bytes(layer.state, facts.dtype) // setting.tensor_parallel)
+        if layer.attention is not None:
+            heads = kv_heads_per_gpu(layer.attention, setting.tensor_parallel)
+            per_token = layer_bytes_per_token(layer.attention, heads, setting.dtype, setting.group)
+            layers.append((count * per_token * setting.page_size, most_pages(layer.attention, setting)))
+    return SequenceCost(setting.page_size, state, tuple(layers))
+
+
 def allocated_bytes_per_gpu(facts: ModelFacts, setting: CacheSetting) -> int:
     """What an engine allocates on each GPU. `tensor_parallel_problem` tells whether it accepts that many."""
-    return setting.batch * sum(count * _allocated_in_layer(layer, facts, setting) for layer, count in facts.groups)
+    return setting.batch * sequence_cost(facts, setting).bytes_at(setting.context)
 
 
 def allocated_bytes(facts: ModelFacts, setting: CacheSetting) -> int:
@@ -132,31 +161,19 @@ def allocated_bytes(facts: ModelFacts, setting: CacheSetting) -> int:
     return setting.tensor_parallel * allocated_bytes_per_gpu(facts, setting)
 
 
-def _allocated_in_layer(layer: LayerFacts, facts: ModelFacts, setting: CacheSetting) -> int:
-    """For one sequence on one GPU. The state is divided among the GPUs by its heads or channels."""
-    found = 0
-    if layer.state is not None:
-        found += -(-layer_state_bytes(layer.state, facts.dtype) // setting.tensor_parallel)
-    if layer.attention is not None:
-        heads = kv_heads_per_gpu(layer.attention, setting.tensor_parallel)
-        per_token = layer_bytes_per_token(layer.attention, heads, setting.dtype, setting.group)
-        found += per_token * setting.page_size * pages(layer.attention, setting)
-    return found
-
-
 def kv_heads_per_gpu(attention: AttentionFacts, tensor_parallel: int) -> int:
     """Each GPU holds at least one KV head; where there are more GPUs than heads, several hold the same."""
     return -(-attention.kv_heads // tensor_parallel)
 
 
-def pages(attention: AttentionFacts, setting: CacheSetting) -> int:
-    """The pages of one sequence in one layer. A window may begin in the middle of a page, so it touches one more."""
-    whole = -(-setting.context // setting.page_size)
+def most_pages(attention: AttentionFacts, setting: CacheSetting) -> int | None:
+    """The most pages that one layer holds of a sequence; None without a limit. A window may begin in the middle of a
+    page, so it touches one more; chunks begin with a page if the page size divides them."""
     if attention.reach is None or setting.keep_sliding_whole:
-        return whole
-    if attention.window is None and attention.reach % setting.page_size == 0:  # chunks begin with a page
-        return min(whole, attention.reach // setting.page_size)
-    return min(whole, -(-(attention.reach - 1) // setting.page_size) + 1)
+        return None
+    if attention.window is None and attention.reach % setting.page_size == 0:
+        return attention.reach // setting.page_size
+    return -(-(attention.reach - 1) // setting.page_size) + 1
 
 
 def tensor_parallel_problem(facts: ModelFacts, tensor_parallel: int) -> Text | None:

@@ -156,12 +156,11 @@ class ModelFacts:
     source: str = ""
 
     def __hash__(self) -> int:
-        """Of the sizes, once: the facts are the key of caches that a slider asks many times per tick."""
-        return self._hash
+    def __hash__(self) -> int:
+        """Cheap: what is derived from a model is remembered, and looked up at every move of a slider. Not kept, since
+        the hash of a name differs between processes."""
+        return hash((self.name, self.hidden, self.vocabulary, len(self.layers)))
 
-    @cached_property
-    def _hash(self) -> int:
-        return hash((self.name, self.hidden, self.vocabulary, self.layers))
 
     @cached_property
     def groups(self) -> tuple[tuple[LayerFacts, int], ...]:

@@ -78,7 +78,15 @@ FAMILIES: Mapping[str, Family] = {
     "gemma2": Family({"head_dim": 256, "sliding_window": 4096}, norms=4, pattern=2, **_GEMMA),
     "gemma3": _GEMMA3,
     "gemma3_text": _GEMMA3,
-    "falcon": Family(gated=False, norm_bias=True, qkv_bias="bias", out_bias="bias", mlp_bias="bias", tied=True),
+    "falcon": Family(
+        {"max_position_embeddings": 2048},
+        gated=False,
+        norm_bias=True,
+        qkv_bias="bias",
+        out_bias="bias",
+        mlp_bias="bias",
+        tied=True,
+    ),
     "gpt2": Family(tied=True, position_offset=0, **_GPT),
     "gpt_bigcode": Family(tied=True, position_offset=0, **_GPT),
     "gpt_neo": Family(
@@ -134,7 +142,7 @@ FAMILIES: Mapping[str, Family] = {
     "recurrent_gemma": Family(tied=True, qkv_bias="attention_bias", out_bias=True, mlp_bias=True),
     "lfm2": Family(qk_norm="head", tied=True),
     "mamba": _MAMBA,
-    "mamba2": _MAMBA,
+    "mamba2": Family(norms=1),
     "falcon_mamba": _MAMBA,
 }
 """By model_type."""

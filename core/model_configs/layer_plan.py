@@ -67,7 +67,9 @@ def plan_layers(fields: Fields, family: Family, architecture: str, layers: int) 
 
 
 def _of_words(fields: Fields, words: list[str]) -> list[Plan]:
-    window = fields.whole("sliding_window", "sliding_window_size", "attention_window_size", "window_size")
+    window = fields.whole(
+        "sliding_window", "sliding_window_size", "attention_window_size", "window_size", largest=MAX_CONTEXT
+    )
     chunk = fields.whole("attention_chunk_size", largest=MAX_CONTEXT)
     plans = []
     for word in words:

@@ -11,12 +11,13 @@ visits), in 16 bits; and the logits of one token per sequence in float32.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 from core.hardware.gpus import Gpu
 from core.language_model.folder_config import MAX_CONTEXT
-from core.model_configs.cache import CacheSetting, allocated_bytes_per_gpu, kv_heads_per_gpu
+from core.model_configs.cache import CacheSetting, allocated_bytes_per_gpu, kv_heads_per_gpu, sequence_cost
 from core.model_configs.facts import LayerFacts, ModelFacts
 from core.model_configs.parameters import mlp_parameters, parameters, projections
 
@@ -111,10 +112,15 @@ def _matrices_per_gpu(layer: LayerFacts, facts: ModelFacts, tensor_parallel: int
 
 def activation_bytes_per_gpu(facts: ModelFacts, deployment: Deployment) -> float:
     """The activations of one step, by the model at the top of this file."""
-    gpus, cache = deployment.cache.tensor_parallel, deployment.cache
+    cache = deployment.cache
+    per_token, per_sequence = _activation_sizes(facts, cache.tensor_parallel)
+    return per_token * min(deployment.step_tokens, cache.batch * cache.context) + per_sequence * cache.batch
+
+
+def _activation_sizes(facts: ModelFacts, tensor_parallel: int) -> tuple[float, float]:
+    """Bytes per token of a step, and per sequence."""
     inner = max((_inner_width(layer, facts) for layer, _ in facts.groups), default=0)
-    tokens = min(deployment.step_tokens, cache.batch * cache.context)
-    return 2 * tokens * (2 * facts.hidden + inner / gpus) + 4 * cache.batch * facts.vocabulary / gpus
+    return 2 * (2 * facts.hidden + inner / tensor_parallel), 4 * facts.vocabulary / tensor_parallel
 
 
 def _inner_width(layer: LayerFacts, facts: ModelFacts) -> int:
@@ -132,25 +138,35 @@ def _inner_width(layer: LayerFacts, facts: ModelFacts) -> int:
 def longest_context(facts: ModelFacts, deployment: Deployment) -> int:
     """The longest context that fits with the deployment's batch; 0 where not even one token does. It may exceed the
     context that the model was made for (`facts.max_context`), which the caller compares."""
-    cache = deployment.cache
-    return _largest(lambda context: _fits(facts, deployment, replace(cache, context=context)), MAX_CONTEXT)
+    fits = _fitting(facts, deployment)
+    return _largest(partial(fits, batch=deployment.cache.batch), MAX_CONTEXT)
 
 
 def largest_batch(facts: ModelFacts, deployment: Deployment) -> int:
     """The largest batch that fits with the deployment's context; 0 where not even one sequence does."""
-    cache = deployment.cache
-    return _largest(lambda batch: _fits(facts, deployment, replace(cache, batch=batch)), MAX_BATCH)
+    fits = _fitting(facts, deployment)
+    return _largest(partial(fits, deployment.cache.context), MAX_BATCH)
 
 
 def fitting_curve(facts: ModelFacts, deployment: Deployment, batches: tuple[int, ...]) -> tuple[int, ...]:
     """The longest context that fits, for each batch."""
-    return tuple(
-        longest_context(facts, replace(deployment, cache=replace(deployment.cache, batch=batch))) for batch in batches
-    )
+    fits = _fitting(facts, deployment)
+    return tuple(_largest(partial(fits, batch=batch), MAX_CONTEXT) for batch in batches)
 
 
-def _fits(facts: ModelFacts, deployment: Deployment, cache: CacheSetting) -> bool:
-    return memory_use(facts, replace(deployment, cache=cache)).fits
+def _fitting(facts: ModelFacts, deployment: Deployment) -> Callable[..., bool]:
+    """Whether a context and a batch fit, with what does not depend on them worked out once."""
+    gpus, step_tokens = deployment.cache.tensor_parallel, deployment.step_tokens
+    available = (1 - deployment.reserve) * deployment.gpu.memory_bytes
+    available -= weight_bytes_per_gpu(facts, deployment.weights, gpus)
+    cost = sequence_cost(facts, deployment.cache)
+    per_token, per_sequence = _activation_sizes(facts, gpus)
+
+    def fits(context: int, batch: int) -> bool:
+        activations = per_token * min(step_tokens, batch * context) + per_sequence * batch
+        return batch * cost.bytes_at(context) + activations <= available
+
+    return fits
 
 
 def _largest(fits: Callable[[int], bool], limit: int) -> int:

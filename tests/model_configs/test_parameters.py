@@ -108,6 +108,20 @@ def test_that_active_parameters_are_the_published_ones(preset_id: str, billions:
     assert parameters(preset(preset_id)).active / 1e9 == pytest.approx(billions, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("preset_id", "exact"),
+    [
+        ("chatglm2-6b", 6_243_584_000),
+        ("glm-4-9b", 9_399_951_360),
+        ("llama-3.1-70b", 70_553_706_496),
+        ("mixtral-8x7b", 46_702_792_704),
+        ("qwen3-next-80b-a3b", 79_674_391_296),
+    ],
+)
+def test_that_a_total_equals_the_published_weights_exactly(preset_id: str, exact: int) -> None:
+    assert parameters(preset(preset_id)).total == exact
+
+
 def test_that_the_parts_add_up() -> None:
     for preset_id in preset_ids():
         counts = parameters(preset(preset_id))

@@ -20,8 +20,8 @@ from core.model_configs.cache import cached_tokens
 from tests.model_configs.tiny import CACHE_ONLY, TINY, falcon_variants
 
 BATCH, TOKENS = 2, 20
-OWN_STATE = {"recurrent_gemma"}
-"""Keeps its state in the modules instead of a cache."""
+OWN_STATE = {"recurrent_gemma", "minimax"}
+"""Keep their states outside the layers of the cache."""
 
 CASES = {name: (name, config) for name, config in {**TINY, **CACHE_ONLY}.items() if name not in OWN_STATE}
 CASES |= {name: ("falcon", config) for name, config in falcon_variants().items() if name != "falcon 40b"}
@@ -104,6 +104,13 @@ def test_that_every_sliding_layer_of_the_tiny_models_is_full() -> None:
         for layer in parse_config({**config, "model_type": model_type}).layers:
             if layer.attention is not None and layer.attention.reach is not None:
                 assert cached_tokens(layer.attention, TOKENS) < TOKENS
+
+
+def test_that_the_state_of_lightning_attention_is_what_minimax_keeps() -> None:
+    facts, model = built("minimax", CACHE_ONLY["minimax"])
+    states = [layer.state for layer in facts.layers if layer.state is not None]
+    held = [state for state in filled(model).linear_cache if len(state)]
+    assert [state.numel() for state in held] == [BATCH * state.recurrent for state in states]
 
 
 def test_that_falcon_40b_has_fewer_kv_heads_than_transformers_stores() -> None:

@@ -40,6 +40,7 @@ BF16 = 2
         ("starcoder", 40 * 2 * 1 * 128 * BF16),
         ("jamba-1.5-mini", 4 * 2 * 8 * 128 * BF16),
         ("nemotron-h-8b", 4 * 2 * 8 * 128 * BF16),
+        ("llama-4-scout", 48 * 2 * 8 * 128 * BF16),
         ("qwen3-next-80b-a3b", 12 * 2 * 2 * 256 * BF16),
     ],
 )
@@ -76,6 +77,14 @@ def test_that_gemma_counts_its_sliding_layers_apart() -> None:
     assert facts.kinds == {"sliding": 52, "full": 10}
     layer = 2 * 16 * 128 * BF16
     assert needed_bytes(facts, CacheSetting(131_072)) == layer * (10 * 131_072 + 52 * 1024)
+
+
+def test_that_llama_4_scout_needs_no_more_than_a_chunk_in_three_of_four_layers() -> None:
+    facts = preset("llama-4-scout")
+    assert facts.kinds == {"chunked": 36, "full": 12}
+    layer = 2 * 8 * 128 * BF16
+    assert needed_bytes(facts, CacheSetting(1 << 20)) == layer * (12 * (1 << 20) + 36 * 8192)
+    assert allocated_bytes(facts, CacheSetting(1 << 20)) == needed_bytes(facts, CacheSetting(1 << 20))
 
 
 def test_that_a_hybrid_keeps_states_beside_the_cache_of_its_attention_layers() -> None:

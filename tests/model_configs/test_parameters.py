@@ -47,6 +47,7 @@ PUBLISHED_BILLIONS = {
     "jamba-1.5-mini": 51.6,
     "nemotron-h-8b": 8.1,
     "qwen3-next-80b-a3b": 80,
+    "llama-4-scout": 109,
 }
 """From the model cards."""
 
@@ -56,6 +57,7 @@ PUBLISHED_ACTIVE_BILLIONS = {
     "qwen3-235b-a22b": 22,
     "deepseek-v3": 37,
     "jamba-1.5-mini": 12,
+    "llama-4-scout": 17,
 }
 
 

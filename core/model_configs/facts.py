@@ -156,11 +156,9 @@ class ModelFacts:
     source: str = ""
 
     def __hash__(self) -> int:
-    def __hash__(self) -> int:
         """Cheap: what is derived from a model is remembered, and looked up at every move of a slider. Not kept, since
         the hash of a name differs between processes."""
         return hash((self.name, self.hidden, self.vocabulary, len(self.layers)))
-
 
     @cached_property
     def groups(self) -> tuple[tuple[LayerFacts, int], ...]:

@@ -32,8 +32,15 @@ def held_out_windows(
 
     An incomplete last window is dropped. World and tokenizer determine the windows.
     """
-    texts = islice(documents(world, HELD_OUT_TEXTS), documents_count)
-    return list(_windows(_framed(tokenizer, texts), length, keep_partial=False))
+    return document_windows(world, tokenizer, HELD_OUT_TEXTS, documents_count, length)
+
+
+def document_windows(
+    world: World, tokenizer: PreTrainedTokenizerBase, texts: int, documents_count: int, length: int = LENGTH
+) -> list[torch.Tensor]:
+    """The same of the world's documents with the seed `texts`: TRAINING_TEXTS or HELD_OUT_TEXTS."""
+    read = islice(documents(world, texts), documents_count)
+    return list(_windows(_framed(tokenizer, read), length, keep_partial=False))
 
 
 def file_windows(

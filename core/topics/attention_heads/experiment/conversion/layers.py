@@ -101,6 +101,20 @@ def attention_layers(model: Any, field: str | None = "model") -> AttentionLayers
     return AttentionLayers(tuple(found), heads, kv_heads, head_dim)
 
 
+def check_kv_heads(layers: AttentionLayers, kv_heads: int, field: str | None = None) -> None:
+    """Raises InvalidParams for `field` unless the KV heads can be pooled into `kv_heads` equal groups, or stay."""
+    if kv_heads < 1 or layers.kv_heads % kv_heads:
+        raise InvalidParams(
+            tr(
+                "The {before} KV heads of this model cannot be pooled into {after} groups of the same size: choose a "
+                "divisor of {before}.",
+                before=layers.kv_heads,
+                after=kv_heads,
+            ),
+            field,
+        )
+
+
 def _sizes(module: Any) -> tuple[int, int, int] | None:
     """Query heads, KV heads and head dimension, None if the module does not share KV heads as transformers does."""
     head_dim = getattr(module, "head_dim", None)

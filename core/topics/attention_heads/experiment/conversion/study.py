@@ -27,7 +27,7 @@ from core.topics.attention_heads.conversion_result import (
     all_settings,
 )
 from core.topics.attention_heads.experiment.conversion import grouping
-from core.topics.attention_heads.experiment.conversion.layers import AttentionLayers, attention_layers
+from core.topics.attention_heads.experiment.conversion.layers import AttentionLayers, attention_layers, check_kv_heads
 from core.topics.attention_heads.experiment.conversion.measuring import gram_matrices, head_errors
 from core.topics.attention_heads.experiment.conversion.pooling import (
     LayerGroups,
@@ -75,6 +75,8 @@ def study(
     tuning = tuning or Tuning()
     layers = attention_layers(source.model.model, field)
     settings = all_settings(layers.kv_heads) if settings is None else settings
+    for setting in settings:
+        check_kv_heads(layers, setting.kv_heads, field)
     prepared = yield from phase(0.0, _PREPARATION_SHARE, lambda progress: prepare(source, layers, progress))
     outcome = _empty_study(prepared, tuning)
     yield outcome
@@ -121,7 +123,7 @@ def convert(
             tuned = _loss(converted, source, progress)
     lost = [grouping.energy_lost(distance, row) for distance, row in zip(prepared.distances, groups, strict=True)]
     return ConversionResult(
-        kv_heads=setting.kv_heads,
+        kv_heads=int(groups.max()) + 1,
         grouping=setting.grouping,
         group_of_head=group_of_query_head(layers, groups),
         energy_lost=np.array(lost, dtype=np.float32),
@@ -139,6 +141,8 @@ def convert(
 def layer_groups(prepared: Prepared, setting: ConversionSetting, seed: int) -> LayerGroups:
     """The groups of KV heads in each layer, as the setting says."""
     heads, count = prepared.layers.kv_heads, setting.kv_heads
+    if setting.grouping is Grouping.UNCHANGED:
+        count = heads
     if setting.grouping is Grouping.SIMILAR:
         return np.stack([grouping.most_similar(distance, count, seed) for distance in prepared.distances])
     if setting.grouping is Grouping.RANDOM:

@@ -1,11 +1,14 @@
-"""Public models, described by their configuration files: matrix shapes and parameter counts.
+"""Public models whose linear layers the pages on quantization and LoRA count: matrix shapes and parameter counts.
 
-Every count is computed from the shapes. Tests compare the totals with the published ones.
+The sizes are those of `core.model_configs` where it has the model. Every count is computed from the shapes. Tests
+compare the totals with the published ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from core.model_configs import preset
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,28 @@ class Architecture:
     tied: bool = False
     biases: bool = False
     positions: int = 0
+
+    @classmethod
+    def of_preset(cls, preset_id: str) -> Architecture:
+        """A model of the Llama family among the presets of `core.model_configs`: all its layers are alike."""
+        facts = preset(preset_id)
+        (layer, count), *others = facts.groups
+        attention, mlp = layer.attention, layer.mlp
+        if others or attention is None or mlp is None:
+            raise ValueError(f"the layers of {preset_id} differ")
+        return cls(
+            facts.name,
+            facts.hidden,
+            count,
+            attention.heads,
+            attention.kv_heads,
+            mlp.width,
+            facts.vocabulary,
+            head_dim=attention.head_dim,
+            mlps=max(mlp.experts, 1),
+            query_bias=attention.q_bias > 0,
+            tied=facts.tied,
+        )
 
     @property
     def _head_dim(self) -> int:
@@ -78,12 +103,12 @@ PRESETS: dict[str, Architecture] = {
     "llama-13b": Architecture("LLaMA 13B", 5120, 40, 40, 40, 13824, 32000),
     "llama-33b": Architecture("LLaMA 33B", 6656, 60, 52, 52, 17920, 32000),
     "llama-65b": Architecture("LLaMA 65B", 8192, 80, 64, 64, 22016, 32000),
-    "llama-2-70b": Architecture("Llama 2 70B", 8192, 80, 64, 8, 28672, 32000),
-    "llama-3.1-8b": Architecture("Llama 3.1 8B", 4096, 32, 32, 8, 14336, 128256),
-    "llama-3.1-405b": Architecture("Llama 3.1 405B", 16384, 126, 128, 8, 53248, 128256),
-    "mistral-7b": Architecture("Mistral 7B v0.1", 4096, 32, 32, 8, 14336, 32000),
-    "mixtral-8x7b": Architecture("Mixtral 8x7B", 4096, 32, 32, 8, 14336, 32000, mlps=8),
-    "qwen2.5-7b": Architecture("Qwen2.5 7B", 3584, 28, 28, 4, 18944, 152064, query_bias=True),
+    "llama-2-70b": Architecture.of_preset("llama-2-70b"),
+    "llama-3.1-8b": Architecture.of_preset("llama-3.1-8b"),
+    "llama-3.1-405b": Architecture.of_preset("llama-3.1-405b"),
+    "mistral-7b": Architecture.of_preset("mistral-7b-v0.1"),
+    "mixtral-8x7b": Architecture.of_preset("mixtral-8x7b"),
+    "qwen2.5-7b": Architecture.of_preset("qwen2.5-7b"),
 }
 """By id. The configurations are those published with the weights."""
 

@@ -37,7 +37,7 @@ def parse_config(config: Mapping[str, Any], name: str = "", source: str = "", fi
     if problem is not None:
         raise InvalidParams(tr("The configuration has {problem}: correct it in the file.", problem=problem), field)
     part = _language_model(config)
-    architecture = _architecture(part)
+    architecture = _architecture(part) or _architecture(config)
     _check_decoder(config, part, architecture, field)
     family = FAMILIES.get(architecture, GENERIC)
     fields = Fields(part, family.defaults, field)
@@ -137,10 +137,14 @@ def _language_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
     part = config
     for _ in range(3):
         nested = next((part[name] for name in _NESTED if isinstance(part.get(name), dict) and part[name]), None)
-        if nested is None or any(part.get(name) is not None for name in _HIDDEN):
+        if nested is None or (_has(part, _HIDDEN) and _has(part, _LAYERS)):
             return part
         part = nested
     return part
+
+
+def _has(part: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+    return any(part.get(name) is not None for name in names)
 
 
 def _architecture(part: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from core.model_configs import parameters, parse_config, preset, preset_ids
 from core.model_configs.presets import FOLDER
+from core.model_presets import PRESETS
 from tests.model_configs.tiny import TINY, falcon_variants
 
 WITHOUT_CLASS = {"chatglm2-6b", "glm-4-9b"}
@@ -131,3 +132,15 @@ def test_that_the_parts_add_up() -> None:
         assert sum(parts) == counts.total
         assert counts.active <= counts.total
         assert counts.unknown_layers == 0
+
+
+@pytest.mark.parametrize(
+    ("architecture", "preset_id"),
+    [(name, name) for name in ("llama-2-70b", "llama-3.1-8b", "llama-3.1-405b", "mixtral-8x7b", "qwen2.5-7b")]
+    + [("mistral-7b", "mistral-7b-v0.1")],
+)
+def test_that_the_pages_on_quantization_and_lora_count_the_same(architecture: str, preset_id: str) -> None:
+    counts, shapes = parameters(preset(preset_id)), PRESETS[architecture]
+    assert shapes.parameters == counts.total
+    matrices = shapes.linear_shapes
+    assert shapes.copies("q_proj") * matrices["q_proj"][0] * matrices["q_proj"][1] <= counts.query

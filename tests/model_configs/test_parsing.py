@@ -299,3 +299,9 @@ def test_that_presets_are_complete_and_sourced() -> None:
         assert "is not known" not in " ".join(str(text) for text in facts.assumed)
     with pytest.raises(UnknownName, match="llama-2-7b"):
         preset("llama-9")
+
+
+def test_that_a_width_beside_a_nested_model_does_not_hide_it() -> None:
+    assert parse_config({"model_type": "internvl", "hidden_size": 7, "llm_config": LLAMA}).hidden == 64
+    nameless = {name: value for name, value in LLAMA.items() if name != "model_type"}
+    assert parse_config({"model_type": "new_vl", "text_config": nameless}).architecture == "new_vl"

@@ -20,7 +20,7 @@ Groups = NDArray[np.int32]
 Distances = NDArray[np.float64]
 
 MAX_EXHAUSTIVE = 6000
-"""Up to this number of groupings all are tried (heads up to 10, and 12 heads in 2 or 3 groups)."""
+"""Up to this number of groupings all are tried (any 10 heads, or 12 in 2 or 3 groups)."""
 
 _RANDOM_STARTS = 8
 _LEAST_GAIN = 1e-12

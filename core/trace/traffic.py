@@ -124,6 +124,8 @@ def _intervals(rows: Rows) -> IntArray:
     """Distinct [start, end) intervals of the non-empty rows, [n, 2]."""
     starts, lengths = rows.starts, rows.lengths
     if lengths.size == 1:
+        if starts.shape[1] > 1 and bool((starts[:, 1:] - starts[:, :-1] == lengths).all()):
+            starts, lengths = starts[:, :1], lengths * starts.shape[1]  # the whole tile is one run
         distinct = np.unique(starts)
         return np.stack((distinct, distinct + lengths.reshape(())), axis=1)[: len(distinct) if lengths.any() else 0]
     starts, lengths = (a.reshape(-1) for a in np.broadcast_arrays(starts, lengths))

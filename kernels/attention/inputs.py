@@ -62,9 +62,9 @@ def check_scale(softmax_scale: float) -> None:
         raise InvalidInputs("softmax_scale must be positive and finite, not {value}.", value=softmax_scale)
 
 
-def check_blocks(block_q: int | None, block_kv: int | None) -> None:
+def check_blocks(block_q: int | None, block_kv: int | None, names: tuple[str, str] = ("block_q", "block_kv")) -> None:
     """Raises InvalidInputs for a tile size that is not a power of two between 16 and 128."""
-    for name, block in (("block_q", block_q), ("block_kv", block_kv)):
+    for name, block in zip(names, (block_q, block_kv), strict=True):
         if block is not None and block not in BLOCKS:
             raise InvalidInputs(
                 "{name} must be one of {allowed}, not {value}.", name=name, allowed=_BLOCKS, value=block

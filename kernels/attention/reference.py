@@ -24,13 +24,14 @@ def masked_reference_forward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """softmax(softmax_scale Q K^T) V in float64 (Vaswani et al. 2017, equation 1), one head at a time to save memory.
 
-    q [batch, heads, query_len, head_dim], k and v [batch, kv_heads, key_len, head_dim]; mask bool, broadcast over
-    [batch, query_len, key_len], True where a query sees a key. Returns out float64 like q and the natural log-sum-exp
-    of the scaled scores, float64 [batch, heads, query_len]. A fully masked row gives zeros and -inf.
+    q [batch, heads, query_len, head_dim], k [batch, kv_heads, key_len, head_dim] and v [batch, kv_heads, key_len,
+    value_dim]; mask bool, broadcast over [batch, query_len, key_len], True where a query sees a key. Returns out
+    [batch, heads, query_len, value_dim] and the natural log-sum-exp of the scaled scores [batch, heads, query_len],
+    float64. A fully masked row gives zeros and -inf.
     """
     batch, heads, query_len, _ = q.shape
     heads_per_kv_head = heads // k.shape[1]
-    out = torch.empty(q.shape, dtype=torch.float64, device=q.device)
+    out = torch.empty((batch, heads, query_len, v.shape[3]), dtype=torch.float64, device=q.device)
     lse = torch.empty((batch, heads, query_len), dtype=torch.float64, device=q.device)
     for head in range(heads):
         keys, values = (t[:, head // heads_per_kv_head].double() for t in (k, v))

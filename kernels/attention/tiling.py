@@ -91,12 +91,17 @@ def _warps(block_q: int, block_kv: int, head_dim: int, element_bytes: int, targe
 def _stages(
     block_q: int, block_kv: int, head_dim: int, element_bytes: int, target: str | None, scratch_bytes: int
 ) -> int:
-    shared_bytes = _SHARED_BYTES.get(target or "", _LEAST_SHARED_BYTES)
+    shared_bytes = shared_bytes_of(target)
     stage_bytes = 2 * block_kv * head_dim * element_bytes
     if _is_amd(target):
         return 2 if 2 * stage_bytes <= shared_bytes else 1  # the compiler keeps one stage of each pair in registers
     q_bytes = block_q * head_dim * element_bytes if target in _WARP_GROUP_TARGETS else 0
     return max(1, min(3, (shared_bytes - scratch_bytes - q_bytes) // stage_bytes))
+
+
+def shared_bytes_of(target: str | None) -> int:
+    """Shared memory one block may use on a GPU target; that of the smallest for a target that is not listed."""
+    return _SHARED_BYTES.get(target or "", _LEAST_SHARED_BYTES)
 
 
 def _is_amd(target: str | None) -> bool:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 
 NAME_LIMIT = 80
+LABEL_LIMIT = 400
+TIP_LIMIT = 4_000
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and newline, marks that reverse the direction, and halves of characters: a name from a
@@ -29,6 +31,13 @@ def shown_name(text: str, limit: int = NAME_LIMIT) -> str:
     """A name on one line: cut, and with unsafe characters, tabs and newlines spelled out."""
     text = cleaned(cut(text, limit)).replace("\t", "\\t").replace("\n", "\\n")
     return cut(text, limit)
+
+
+def shown_label(text: str, limit: int = LABEL_LIMIT) -> str:
+    """What a label, a cell or a picture shows of any text: cut, and with unsafe characters spelled out. Lines stay."""
+    if len(text) <= limit and text.isprintable():
+        return text
+    return cut(cleaned(cut(text, limit)), limit)
 
 
 def first_line(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core import language
 from core.contracts.text import Text
+from core.outside import TIP_LIMIT, shown_label
 
 _ATTRIBUTE = "_shown_texts"
 
@@ -39,7 +40,8 @@ def show_text(setter: Callable[..., object], *arguments: Any) -> None:
     """Call `setter(*arguments)`, a bound method of a QObject whose last argument is the text, and follow the language.
 
     Another call of the same setter, with the same arguments before the text (such as the index of a tab), replaces
-    this one. A plain string is shown as it is and follows nothing.
+    this one. A plain string follows nothing. A text may name what came from outside, so it is cleaned, and cut where it
+    is longer than any label.
     """
     owner: QObject = setter.__self__  # type: ignore[attr-defined]
     *leading, text = arguments
@@ -52,7 +54,7 @@ def show_text(setter: Callable[..., object], *arguments: Any) -> None:
         texts.by_setter[key] = text
     elif texts is not None:
         texts.by_setter.pop(key, None)
-    setter(*leading, str(text))
+    setter(*leading, shown_label(str(text), TIP_LIMIT))
 
 
 class _ShownTexts(QObject):
@@ -66,4 +68,4 @@ class _ShownTexts(QObject):
     def _show(self) -> None:
         owner = self.parent()
         for (name, *leading), text in self.by_setter.items():
-            getattr(owner, name)(*leading, str(text))
+            getattr(owner, name)(*leading, shown_label(str(text), TIP_LIMIT))

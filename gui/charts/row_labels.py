@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
+from core.outside import shown_label
 from gui import theme as themes
 from gui.charts.chart import Chart
 from gui.theme import Theme
@@ -56,7 +57,11 @@ class RowLabels(Canvas):
 
     def set_rows(self, names: Sequence[str], groups: Sequence[str], highlighted: Sequence[int]) -> None:
         """`highlighted` rows are red, the most important first."""
-        self._names, self._groups, self._highlighted = tuple(names), tuple(groups), tuple(highlighted)
+        self._names, self._groups, self._highlighted = (
+            tuple(map(shown_label, names)),
+            tuple(map(shown_label, groups)),
+            tuple(highlighted),
+        )
         self.update()
 
     def select(self, row: int | None) -> None:

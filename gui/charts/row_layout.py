@@ -11,6 +11,7 @@ from itertools import pairwise
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFontMetricsF
 
+from core.outside import shown_label
 from gui import theme as themes
 from gui.charts.row_chart_spec import Band, Cell, Column, Line, Row, RowSpec, Segment
 from gui.charts.ticks import decade_ticks, nice_ticks, short_quantity
@@ -158,7 +159,7 @@ def even_ticks(low: float, high: float, most: int) -> list[float]:
 @lru_cache(4096)
 def text_px(text: str, *, bold: bool = True, size: str = "small") -> float:
     """How wide a text is."""
-    return QFontMetricsF(themes.ui_font(size, bold=bold)).horizontalAdvance(text)
+    return QFontMetricsF(themes.ui_font(size, bold=bold)).horizontalAdvance(shown_label(text))
 
 
 def fixed_px(spec: RowSpec) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter
 
+from core.outside import shown_label
 from gui import theme as themes
 from gui.charts.row_chart_spec import Cell, Row, RowSpec
 from gui.charts.row_layout import EDGE_PX, GAP_PX, HEADLINE_PX, NAME_PX, TEXT_GAP_PX, TICKS_PX, Axis, Strip, text_px
@@ -42,7 +43,8 @@ def paint_words(painter: QPainter, words: Sequence[Word], theme: Theme) -> None:
     fonts = {kind: themes.ui_font(kind[0], bold=kind[1]) for kind in {(word.size, word.bold) for word in words}}
     for word in words:
         font = fonts[word.size, word.bold]
-        wide, metrics = text_px(word.text, bold=word.bold, size=word.size), QFontMetricsF(font)
+        text = shown_label(word.text)
+        wide, metrics = text_px(text, bold=word.bold, size=word.size), QFontMetricsF(font)
         if word.whole and wide > word.box.width() + 1:
             continue
         painter.setFont(font)
@@ -51,7 +53,7 @@ def paint_words(painter: QPainter, words: Sequence[Word], theme: Theme) -> None:
             behind = QRectF(word.box.left() - 2, middle - metrics.height() / 2, wide + 4, metrics.height())
             painter.fillRect(behind, QColor(theme.surface))
         painter.setPen(QColor(word.ink))
-        painter.drawText(word.box, word.align, _cut(metrics, word.text, word.box.width()))
+        painter.drawText(word.box, word.align, _cut(metrics, text, word.box.width()))
 
 
 def words_of(spec: RowSpec, strips: Sequence[Strip], theme: Theme, chosen: str | None) -> list[Word]:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QGraphicsRectItem, QHBoxLayout, QVBoxLayout, QWidg
 
 from core.contracts.text import tr
 from core.format import format_quantity
+from core.outside import shown_label
 from core.trace.address_map import Band, bands_of
 from core.trace.levels import AddressLevels
 from core.trace.order import Moment, Order
@@ -375,4 +376,4 @@ class _BandLabels(Canvas):
 
 
 def _shown(name: str) -> str:
-    return name.removesuffix("_ptr")
+    return shown_label(name.removesuffix("_ptr"))

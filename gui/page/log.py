@@ -7,9 +7,11 @@ import time
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from core.contracts.text import tr
+from core.outside import shown_label
 from gui.translation import show_text
 
 _MAX_LINES = 5000
+_MAX_ENTRY = 200_000
 
 
 class LogPanel(QPlainTextEdit):
@@ -26,6 +28,6 @@ class LogPanel(QPlainTextEdit):
 
     def append(self, text: str) -> None:
         """Add an entry, stamped with the local time; further lines are indented under it."""
-        first, *rest = text.rstrip().splitlines() or [""]
+        first, *rest = shown_label(text.rstrip(), _MAX_ENTRY).splitlines() or [""]
         lines = [f"{time.strftime('%H:%M:%S')}  {first}", *(f"          {line}" for line in rest)]
         self.appendPlainText("\n".join(lines))

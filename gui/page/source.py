@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, 
 from core.contracts.result import KernelSource, LineTraffic
 from core.contracts.text import Text, tr, verbatim
 from core.format import format_quantity
+from core.outside import shown_label
 from gui.translation import show_text
 from gui.widgets.code_view import CodeView
 
@@ -56,7 +57,7 @@ class SourceView(QWidget):
         while self.kernels.count():
             self.kernels.removeTab(0)
         for source in self._sources:
-            self.kernels.addTab(f"{source.kernel} · {source.function}")
+            self.kernels.addTab(shown_label(f"{source.kernel} · {source.function}"))
         self.kernels.blockSignals(False)
         for button in self.forms.values():
             button.setVisible(bool(self._sources))

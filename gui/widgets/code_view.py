@@ -20,17 +20,30 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
+from core.outside import cleaned
 from gui import theme
 
 _PADDING_PX = 8
 
 
 class CodeView(QPlainTextEdit):
-    """Read-only code whose first line is number `first_line` of its file. `line_picked` carries that number."""
+    """Read-only code whose first line is number `first_line` of its file. `line_picked` carries that number.
+
+    Code that hides what it is behind control characters is shown with them spelled out, unless `is_cleaned` is False:
+    what a user edits is saved as it is shown.
+    """
 
     line_picked = Signal(int)
 
-    def __init__(self, text: str, first_line: int = 1, language: str = "python", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        first_line: int = 1,
+        language: str = "python",
+        parent: QWidget | None = None,
+        *,
+        is_cleaned: bool = True,
+    ) -> None:
         super().__init__(parent)
         self.setProperty("role", "code")
         self.setReadOnly(True)
@@ -41,7 +54,7 @@ class CodeView(QPlainTextEdit):
         self._line: int | None = None
         self._gutter = _Gutter(self)
         self._colours = _Colours(self.document(), language)
-        self.setPlainText(text)
+        self.setPlainText(cleaned(text) if is_cleaned else text)
         self.blockCountChanged.connect(self._fit_gutter)
         self.updateRequest.connect(self._scroll_gutter)
         theme.notifier().changed.connect(self._recolour)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
 
 from core.contracts.text import Text
 from core.format import format_quantity
+from core.outside import TIP_LIMIT, shown_label
 from gui import theme as themes
 from gui import translation
 from gui.theme import Theme
@@ -38,7 +41,7 @@ class HoverTip(QLabel):
         if not text:
             self.hide()
             return
-        self.setText(text)
+        self.setText(shown_label(text, TIP_LIMIT))
         self.adjustSize()
         area = self.parentWidget().rect()
         x = position.x() + _TIP_GAP_PX
@@ -109,6 +112,13 @@ class Figure(QWidget):
         self.restyle(theme)
 
 
+class LabelPainter(QPainter):
+    """Paints words, which may name what came from outside, as labels show them."""
+
+    def drawText(self, *arguments: Any) -> Any:
+        return super().drawText(*(shown_label(each) if isinstance(each, str) else each for each in arguments))
+
+
 class Canvas(QWidget):
     """A part of a figure that is painted by hand, and anew in another language."""
 
@@ -121,7 +131,7 @@ class Canvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         # The painter is ended even when `paint` raises: Qt crashes on one that outlives its widget's paint event.
-        with QPainter(self) as painter:
+        with LabelPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self.paint(painter, themes.current())
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from core.contracts.text import Text
+from core.outside import shown_label
 from gui import theme
 from gui.translation import show_text
 
@@ -48,7 +49,7 @@ class FittedLabel(QLabel):
     def shown(self) -> str:
         """What is painted: nothing where only a few letters would be left."""
         metrics = self.fontMetrics()
-        texts = [str(wording) for wording in self._wordings]
+        texts = [shown_label(str(wording)) for wording in self._wordings]
         fitting = (text for text in texts if metrics.horizontalAdvance(text) <= self.width())
         last = metrics.elidedText(texts[-1], self._elide, self.width())
         return next(fitting, last if len(last) > _FEW_LETTERS else "")

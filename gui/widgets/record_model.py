@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont
 
 from core.contracts.text import Text, tr
 from core.format import exact_quantity
+from core.outside import TIP_LIMIT, shown_label
 from gui import theme
 
 BAR_ROLE = Qt.ItemDataRole.UserRole
@@ -67,16 +68,16 @@ class Column(Generic[R]):
     def text(self, row: R) -> str:
         """What the cell shows."""
         value = self.value(row)
-        return self.missing if value is None else self.write(value)
+        return self.missing if value is None else shown_label(self.write(value))
 
     def exact(self, row: R) -> str:
         """The number with every digit and its unit; of any other value, the text."""
         if self.tip is not None:
-            return self.tip(row)
+            return shown_label(self.tip(row), TIP_LIMIT)
         value = self.value(row)
         if value is None:
             return str(tr("{label}: none", label=self.help))
-        return str(exact_quantity(value, self.unit) if self.number else value)
+        return shown_label(str(exact_quantity(value, self.unit) if self.number else value), TIP_LIMIT)
 
     def in_order(self, rows: Sequence[R], descending: bool) -> list[R]:
         """Sorted by this column; rows without a value come last either way."""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from core.contracts.result import Result
 from core.contracts.text import listed, tr
+from core.outside import shown_label
 from core.wording import backend
 from gui import theme
 from gui.page.export import svg_of, write_picture
@@ -67,6 +68,6 @@ def _paint(device: QPaintDevice, content: QWidget, size: QSize, footer: str) -> 
     painter.drawLine(bar.topLeft(), bar.topRight())
     painter.setPen(QColor(colours.muted))
     painter.setFont(theme.ui_font("small"))
-    text = painter.fontMetrics().elidedText(footer, Qt.TextElideMode.ElideRight, size.width() - 24)
+    text = painter.fontMetrics().elidedText(shown_label(footer), Qt.TextElideMode.ElideRight, size.width() - 24)
     painter.drawText(bar.adjusted(12, 0, -12, 0), Qt.AlignmentFlag.AlignVCenter, text)
     painter.end()

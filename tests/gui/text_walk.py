@@ -135,9 +135,9 @@ def watching(painted: list[Painted] | None = None, read_outs: list[Seen] | None 
         return originals[2](document, painter, *arguments)
 
     def show_at(tip: HoverTip, position: QPoint, text: str | None) -> None:
-        if read_outs is not None and text:
-            read_outs.append(Seen(file_of(tip.parentWidget()), "read-out", str(text), owner_of(tip)))
         originals[3](tip, position, text)
+        if read_outs is not None and text:
+            read_outs.append(Seen(file_of(tip.parentWidget()), "read-out", tip.text(), owner_of(tip)))
 
     def show_tip(position: QPoint, text: str, *rest: Any) -> None:
         if read_outs is not None and text:
@@ -395,7 +395,7 @@ def _file_and_line(frame: FrameType | None) -> tuple[str, int]:
     here = frame
     while here is not None:
         module = here.f_globals.get("__name__", "")
-        if module.startswith("gui."):
+        if module.startswith("gui.") and here.f_code.co_name != "drawText":
             return f"{module.replace('.', '/')}.py", here.f_lineno
         here = here.f_back
     return "pyqtgraph", 0

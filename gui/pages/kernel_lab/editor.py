@@ -37,7 +37,7 @@ class CodeEditor(CodeView):
     def __init__(self, text: str, first_line: int = 1, *, editable: bool = True, parent: QWidget | None = None) -> None:
         self._notes = LineNotes()
         self._blocks = text.count("\n") + 1
-        super().__init__(text, first_line, "python", parent)
+        super().__init__(text, first_line, "python", parent, is_cleaned=not editable)
         self.setReadOnly(not editable)
         self.setTextInteractionFlags(
             self.textInteractionFlags() | Qt.TextInteractionFlag.TextSelectableByKeyboard  # a movable cursor

@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.contracts.text import tr, tr_in
+from core.outside import shown_label
 from core.trace.heatmap import TensorHeatmap
 from gui import theme as themes
 from gui.charts.axis import Axis
@@ -73,10 +74,11 @@ class HeatmapView(Figure):
         kept = self.tensor
         self.tensor_combo.blockSignals(True)
         self.tensor_combo.clear()
-        labels = [name.removesuffix("_ptr") for name, _ in tensors]
+        labels = [shown_label(name.removesuffix("_ptr")) for name, _ in tensors]
         for label, (name, about) in zip(labels, tensors, strict=True):
             self.tensor_combo.addItem(label, name)
-            self.tensor_combo.setItemData(self.tensor_combo.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
+            place, tip = self.tensor_combo.count() - 1, Qt.ItemDataRole.ToolTipRole
+            self.tensor_combo.setItemData(place, shown_label(about), tip)
         self.tensor_combo.setCurrentIndex(max(0, self.tensor_combo.findData(kept)))
         self.tensor_combo.blockSignals(False)
         if not tensors:

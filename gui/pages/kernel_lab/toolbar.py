@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contracts.text import Text, tr
+from core.outside import shown_label
 from gui import theme, translation
 from gui.icons import icon
 from gui.pages.kernel_lab.view_data import Example
@@ -93,16 +94,17 @@ class Toolbar(QWidget):
 
     def set_functions(self, names: Sequence[str], chosen: str) -> None:
         """The functions that can be called, and the chosen one."""
-        if [self.function.itemText(i) for i in range(self.function.count())] != list(names):
+        if [self.function.itemData(i) for i in range(self.function.count())] != list(names):
             self.function.clear()
-            self.function.addItems(list(names))
-        self.function.setCurrentIndex(self.function.findText(chosen))
+            for name in names:
+                self.function.addItem(shown_label(name), name)
+        self.function.setCurrentIndex(self.function.findData(chosen))
         self.function.setEnabled(bool(names))
 
     def set_launches(self, labels: Sequence[str]) -> None:
         """The launches of the run, in order."""
         self.launch.clear()
-        self.launch.addItems(list(labels))
+        self.launch.addItems(list(map(shown_label, labels)))
         self.launch.setMinimumWidth(min(self.launch.sizeHint().width(), _READABLE_LAUNCH_PX))
         self.launch.setVisible(len(labels) > 0)
         for button in (self.pin, self.export):
@@ -111,7 +113,7 @@ class Toolbar(QWidget):
     def _connect(self) -> None:
         self.example.activated.connect(self._on_example)
         self.open_button.clicked.connect(self.open_requested)
-        self.function.activated.connect(lambda index: self.function_chosen.emit(self.function.itemText(index)))
+        self.function.activated.connect(lambda index: self.function_chosen.emit(self.function.itemData(index)))
         self.launch.activated.connect(self.launch_chosen)
         self.pin.clicked.connect(self.pin_requested)
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.contracts.text import EMPTY, Text, tr, tr_in
+from core.outside import TIP_LIMIT, shown_label
 from gui.pages.kernel_lab.editor import CodeEditor, LineNotes
 from gui.translation import show_text
 from gui.widgets.fitted_label import FittedLabel
@@ -97,7 +98,7 @@ class TrafficSource(QWidget):
         while self.tabs.count():
             self.tabs.removeTab(0)
         for file in files:
-            self.tabs.setTabToolTip(self.tabs.addTab(file.name), file.path)
+            self.tabs.setTabToolTip(self.tabs.addTab(shown_label(file.name)), shown_label(file.path, TIP_LIMIT))
         self.tabs.blockSignals(False)
         self._annotate()
         self.bring_front(front)
@@ -196,7 +197,8 @@ class TrafficSource(QWidget):
     def _show_state(self) -> None:
         index, editor = self.tabs.currentIndex(), self.editor
         for tab, (file, each) in enumerate(zip(self._files, self._editors, strict=True)):
-            self.tabs.setTabText(tab, f"{file.name} ●" if each.document().isModified() else file.name)
+            name = shown_label(file.name)
+            self.tabs.setTabText(tab, f"{name} ●" if each.document().isModified() else name)
         if editor is None:
             self.state.set_wordings()
             self.save_button.hide()

@@ -1,4 +1,4 @@
-"""A row of swatches with their names."""
+"""Swatches with their names, in as many rows as the width asks for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
+from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.contracts.text import Text
@@ -18,6 +18,7 @@ from gui.widgets.figure import Canvas
 _SWATCH_PX, _STRIP_PX = 10, 30
 _GAP_PX = 5
 _BETWEEN_PX, _CLOSE_PX = 10, 4
+_LEFT_PX = 2
 
 
 @dataclass(frozen=True)
@@ -36,42 +37,83 @@ class Entry:
 
 
 class Legend(Canvas):
-    """Entries in one row. If they do not fit they move closer together; if they still do not, the last are left out."""
+    """Entries in one row. If they do not fit they move closer together; if they still do not, they wrap into more rows.
+    An entry that is wider than a row ends with an ellipsis."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.entries: tuple[Entry, ...] = ()
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        policy = self.sizePolicy()
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
         self.setFont(themes.ui_font("small"))
 
     def set_entries(self, entries: Iterable[Entry]) -> None:
         self.entries = tuple(entries)
+        self._fit()
         self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()
-        width = sum(e.swatch_px + _GAP_PX + metrics.horizontalAdvance(str(e.label)) + _BETWEEN_PX for e in self.entries)
+        width = sum(self._width_of(entry) + _BETWEEN_PX for entry in self.entries)
         return QSize(width, metrics.height() + 4)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, self.sizeHint().height())
 
+    def heightForWidth(self, width: int) -> int:
+        return max(1, len(self.rows(width))) * self._row_px()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def rows(self, width: int) -> list[list[tuple[Entry, QRectF]]]:
+        """The entries of each row with their boxes, swatch and name, in a legend of that width."""
+        widths = [min(self._width_of(entry), width - _LEFT_PX) for entry in self.entries]
+        between = float(_CLOSE_PX)
+        if self.entries:
+            spare = width - _LEFT_PX - sum(widths)
+            between = min(float(_BETWEEN_PX), max(between, spare / max(1, len(widths) - 1)))
+        rows: list[list[tuple[Entry, QRectF]]] = []
+        x = float(_LEFT_PX)
+        for entry, needed in zip(self.entries, widths, strict=True):
+            if not rows or x + needed > width:
+                rows.append([])
+                x = float(_LEFT_PX)
+            top = (len(rows) - 1) * self._row_px()
+            rows[-1].append((entry, QRectF(x, top, max(0, needed), self._row_px())))
+            x += needed + between
+        return rows
+
     def paint(self, painter: QPainter, theme: Theme) -> None:
-        metrics = self.fontMetrics()
-        too_wide = self.sizeHint().width() + 2 - _BETWEEN_PX - self.width()
-        between = max(_CLOSE_PX, _BETWEEN_PX - max(0, too_wide) / max(1, len(self.entries) - 1))
-        x, middle = 2.0, self.height() / 2
-        for entry in self.entries:
-            label = str(entry.label)
-            width = metrics.horizontalAdvance(label)
-            if x + entry.swatch_px + _GAP_PX + width > self.width():
-                break
-            _draw_swatch(painter, entry, QRectF(x, middle - _SWATCH_PX / 2, entry.swatch_px, _SWATCH_PX))
-            x += entry.swatch_px + _GAP_PX
+        rows = self.rows(self.width())
+        painter.translate(0, max(0, (self.height() - len(rows) * self._row_px()) // 2))
+        for entry, box in (placed for row in rows for placed in row):
+            swatch = QRectF(box.left(), box.center().y() - _SWATCH_PX / 2, entry.swatch_px, _SWATCH_PX)
+            _draw_swatch(painter, entry, swatch)
+            words = box.adjusted(entry.swatch_px + _GAP_PX, 0, 0, 0)
             painter.setPen(QColor(theme.muted))
-            painter.drawText(QRectF(x, 0, width + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, label)
-            x += width + between
+            label = str(entry.label)
+            if self.fontMetrics().horizontalAdvance(label) > words.width():
+                label = self.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, int(words.width()))
+            painter.drawText(words.adjusted(0, 0, 2, 0), Qt.AlignmentFlag.AlignVCenter, label)
+
+    def _width_of(self, entry: Entry) -> int:
+        return entry.swatch_px + _GAP_PX + self.fontMetrics().horizontalAdvance(str(entry.label))
+
+    def _row_px(self) -> int:
+        return self.fontMetrics().height() + 4
+
+    def _retranslate(self) -> None:
+        super()._retranslate()
+        self._fit()
+
+    def _fit(self) -> None:
+        """Take the height that the rows need: not every layout asks for it."""
+        self.setMinimumHeight(self.heightForWidth(self.width()))
 
 
 def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:

@@ -9,7 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ SEED = 13
 
 @dataclass(frozen=True)
 class Kind:
-    """How often a full run tries a kind, and its share of the time limit."""
+    """How often a full run tries a kind, and its share of the time that is left for it and the kinds after it."""
 
     title: str
     full: int
@@ -30,13 +30,13 @@ class Kind:
 KINDS = {
     "parameters": Kind("hostile parameter sets", 10_000, 4),
     "checkpoints": Kind("hostile checkpoints and model folders", 500, 2),
-    "kernels": Kind("hostile kernel files", 200, 4),
-    "workers": Kind("worker kills", 200, 6),
-    "applications": Kind("application kills in the middle of a run", 50, 4),
     "histories": Kind("damaged histories", 60, 1),
     "traces": Kind("damaged recordings, traces and messages", 100, 1),
+    "kernels": Kind("hostile kernel files", 200, 6),
+    "workers": Kind("worker kills", 200, 7),
+    "applications": Kind("application kills in the middle of a run", 50, 5),
 }
-"""Each is a module here."""
+"""Each is a module here. Those that start processes come last: they take what time the others leave."""
 
 
 def run_kind(kind: str, count: int, seconds: float, *, seed: int = SEED, numbers: Sequence[int] | None = None) -> Row:
@@ -85,6 +85,17 @@ def print_table(rows: Sequence[Row]) -> None:
         )
 
 
+def shares(kinds: Sequence[str], left_s: float) -> float:
+    """The seconds of the first of these kinds, when they have so many together."""
+    return max(0.0, left_s) * KINDS[kinds[0]].weight / sum(KINDS[kind].weight for kind in kinds)
+
+
+def completeness(rows: Sequence[Row], counts: Mapping[str, int]) -> str:
+    """Whether every kind was tried as often as it should be."""
+    missing = [f"{row.kind} ({row.tried:,} of {counts[row.kind]:,})" for row in rows if row.tried < counts[row.kind]]
+    return f"Not complete, the time was over: {', '.join(missing)}." if missing else "Every kind was complete."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.robustness", description=__doc__)
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"one or more of {', '.join(KINDS)}, timings")
@@ -97,12 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no kind {unknown[0]!r}: the kinds are {', '.join(KINDS)}, timings")
     kinds = [kind for kind in options.kinds or KINDS if kind != "timings"]
-    total = sum(KINDS[kind].weight for kind in kinds)
+    counts = {kind: max(1, round(KINDS[kind].full * options.share)) for kind in kinds}
+    end = time.monotonic() + options.seconds
     rows = []
-    for kind in kinds:
-        count = max(1, round(KINDS[kind].full * options.share))
-        seconds = options.seconds * KINDS[kind].weight / total
-        rows.append(run_kind(kind, count, seconds, seed=options.seed, numbers=options.only))
+    for index, kind in enumerate(kinds):
+        seconds = shares(kinds[index:], end - time.monotonic())
+        rows.append(run_kind(kind, counts[kind], seconds, seed=options.seed, numbers=options.only))
         print(f"{kind}: {rows[-1].tried} tried, {len(rows[-1].faults)} faults", file=sys.stderr, flush=True)
     print_table(rows)
     for row in rows:
@@ -114,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if RECOVERIES_S:
             median = statistics.median(RECOVERIES_S)
             print(f"From a worker's death to the next finished run: median {median:.2f} s of {len(RECOVERIES_S)}.")
+    if rows and not options.only:
+        print(completeness(rows, counts))
     if not options.kinds or "timings" in options.kinds:
         from tests.robustness import timings
 

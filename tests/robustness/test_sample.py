@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.robustness.__main__ import KINDS, main, run_kind
-from tests.robustness.attempt import Attempt, Fault, fault_of, why_not_clear
+from tests.robustness.__main__ import KINDS, completeness, main, run_kind, shares
+from tests.robustness.attempt import Attempt, Fault, Row, fault_of, why_not_clear
 
 SAMPLE = {"parameters": 300, "checkpoints": 18, "histories": 12, "traces": 18}
 
@@ -43,6 +43,20 @@ def test_that_a_fault_ends_the_command_with_1(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(parameters, "attempts", lambda *_: Attempt("broken", lambda: 1 / 0))
     assert main(["parameters", "--only", "3"]) == 1
     assert "FAULT parameters 3 (broken): ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_that_time_that_one_kind_leaves_goes_to_the_next() -> None:
+    kinds = list(KINDS)
+    first = shares(kinds, 1000.0)
+    assert shares(kinds[1:], 1000.0 - first / 2) > shares(kinds[1:], 1000.0 - first), "the first took half of its time"
+    assert shares(kinds[-1:], 100.0) == 100.0
+    assert shares(kinds, -1.0) == 0.0
+
+
+def test_that_what_was_not_tried_is_told() -> None:
+    counts = {"workers": 200, "traces": 3}
+    assert completeness([Row("workers", 200), Row("traces", 3)], counts) == "Every kind was complete."
+    assert "workers (160 of 200)." in completeness([Row("workers", 160), Row("traces", 3)], counts)
 
 
 def test_that_every_kind_is_a_module() -> None:

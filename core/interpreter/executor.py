@@ -25,7 +25,8 @@ from core.interpreter.serial import runs_serially
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Pointer, on_device
 from core.trace.affine import IntArray
-from core.trace.record import Access, TraceSize, WatchRecorder
+from core.trace.record import Access, WatchRecorder
+from core.trace.size import TraceSize
 
 _CACHE_BYTES = 1 << 20
 """Size of one tile over all lanes of a chunk. About an L2 cache; 1/2 MiB and 2 MiB were slower."""

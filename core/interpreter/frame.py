@@ -13,7 +13,8 @@ from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
 from core.interpreter.unwritten import UnwrittenStores
 from core.trace.affine import IntArray
-from core.trace.record import Access, TraceSize, WatchRecorder
+from core.trace.record import Access, WatchRecorder
+from core.trace.size import TraceSize
 
 ProgressCallback = Callable[[float, float, Text], None]
 

@@ -23,7 +23,8 @@ from core.interpreter.slice import addresses_of
 from core.interpreter.unwritten import UnwrittenStores
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
-from core.trace.record import Launch, TraceSize, TraceTooLarge, WatchRecorder
+from core.trace.record import Launch, WatchRecorder
+from core.trace.size import TraceSize, TraceTooLarge
 
 WATCH_LIMIT_BYTES = 64 << 20
 _in_use = threading.Lock()
@@ -91,7 +92,7 @@ class Tracer:
         watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
         diagnostics = Diagnostics(stop_at_faults=self._stop_at_faults)
         try:
-            with self._size.launch():
+            with self._size.launch(kernel.name):
                 memories, accesses = execute(
                     addresses_of(kernel.plan) if self._addresses_only else kernel.plan,
                     runtime_arguments(kernel, bound),

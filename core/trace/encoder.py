@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -67,17 +67,15 @@ class Encoder:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The collected arrays, by the names of the format."""
-        numbers = np.concatenate([np.empty(0, dtype=np.int64), *self._numbers])
-        if not numbers.size or (numbers.min() >= _INT32.min and numbers.max() <= _INT32.max):
-            numbers = numbers.astype(np.int32)
+        is_small = all(array.min() >= _INT32.min and array.max() <= _INT32.max for array in self._numbers if array.size)
         tables = {
             name: np.array(rows, dtype=np.int64).reshape(-1, COLUMNS[name]) for name, rows in self._tables.items()
         }
         return {
             **tables,
             "sizes": np.array(self._sizes, dtype=np.int64),
-            "numbers": numbers,
-            "bits": np.concatenate([np.empty(0, dtype=np.uint8), *self._bits]),
+            "numbers": _joined(self._numbers, np.dtype(np.int32 if is_small else np.int64)),
+            "bits": _joined(self._bits, np.dtype(np.uint8)),
             **self._watched,
         }
 
@@ -152,13 +150,23 @@ class Encoder:
             return int(known)
         boolean = array.dtype == np.bool_
         pool = self._bits if boolean else self._numbers
-        pool.append(array.astype(np.uint8 if boolean else np.int64).reshape(-1))
+        pool.append(array)
         row = (int(boolean), self._filled[boolean], *self._list(array.shape))
         self._filled[boolean] += array.size
         self._alive.append(array)
         self._known[("array", id(array))] = len(self._tables["arrays"])
         self._tables["arrays"].append(row)
         return len(self._tables["arrays"]) - 1
+
+
+def _joined(arrays: Sequence[np.ndarray], dtype: np.dtype[Any]) -> np.ndarray:
+    """All elements in one array: each array is copied once, since a trace may take much of the memory."""
+    joined = np.empty(sum(array.size for array in arrays), dtype=dtype)
+    first = 0
+    for array in arrays:
+        joined[first : first + array.size].reshape(array.shape)[...] = array
+        first += array.size
+    return joined
 
 
 def _fault_row(launch: int, fault: Fault) -> dict[str, Any]:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, tr
-from core.format import quantity
+from core.contracts.text import Text
 from core.trace.affine import Affine, IntArray, Integer
 from core.trace.mask import BoolArray, Mask
 
 AccessKind = Literal["load", "store", "atomic"]
-
-_BYTES_PER_ACCESS = 512
-"""What an access holds besides the elements of its arrays (measured: 320 to 515)."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +124,11 @@ class Launch:
 
     def trace_bytes(self) -> int:
         """Memory that the accesses hold; shared arrays count once."""
-        arrays = {id(array): array.nbytes for access in self.accesses for array in _arrays(access)}
+        arrays = {id(array): array.nbytes for access in self.accesses for array in arrays_of(access)}
         return sum(arrays.values())
 
 
-def _arrays(access: Access) -> Iterator[npt.NDArray[Any]]:
+def arrays_of(access: Access) -> Iterator[npt.NDArray[Any]]:
     """The arrays that an access holds."""
     yield access.programs
     for term in access.offset.terms if isinstance(access.offset, Affine) else ():
@@ -144,62 +138,6 @@ def _arrays(access: Access) -> Iterator[npt.NDArray[Any]]:
             yield from condition.arrays()
         if access.mask.own_array is not None:
             yield access.mask.own_array
-
-
-class TraceTooLarge(TilescopeError):
-    """A launch whose accesses do not fit the limit of the trace."""
-
-
-class TraceSize:
-    """Counts the memory of accesses while they are recorded; arrays that a launch shares count once."""
-
-    def __init__(self, limit_bytes: int | None = None) -> None:
-        self.bytes = 0
-        self.limit_bytes = limit_bytes
-        self._counted: set[int] = set()
-        self._last: Access | None = None
-
-    @contextmanager
-    def launch(self) -> Iterator[None]:
-        """Count the accesses that are added inside the block, unless it raises: they are dropped then."""
-        before = self.bytes
-        try:
-            yield
-            self._count()
-        except BaseException:
-            self.bytes = before
-            raise
-        finally:
-            self._counted.clear()
-            self._last = None
-
-    def require(self, more_bytes: int, kernel: str) -> None:
-        """Raises TraceTooLarge if that many bytes more exceed the limit."""
-        if self.limit_bytes is not None and self.bytes + more_bytes > self.limit_bytes:
-            raise TraceTooLarge(
-                tr(
-                    "The trace of {kernel} does not fit the limit of {limit}: launch fewer programs, or raise the "
-                    "memory budget.",
-                    kernel=kernel,
-                    limit=quantity(self.limit_bytes, "bytes"),
-                )
-            )
-
-    def add(self, access: Access, kernel: str) -> None:
-        """Add an access that is about to touch memory. Raises TraceTooLarge beyond the limit."""
-        self._count()
-        self._last = access
-        self.require(0, kernel)
-
-    def _count(self) -> None:
-        """Count the last access, whose mask is evaluated once it has touched memory."""
-        if self._last is None:
-            return
-        self.bytes += _BYTES_PER_ACCESS
-        for array in _arrays(self._last):
-            if id(array) not in self._counted:
-                self._counted.add(id(array))
-                self.bytes += array.nbytes
 
 
 class WatchRecorder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,16 @@ def rows_of(access: Access) -> Rows:
     outer = tuple(shape[axis] for axis in others)
     count = int(np.prod(outer, dtype=np.int64))
     return Rows(_flattened(starts, outer), _flattened(lengths, outer), (lanes, count))
+
+
+def row_count(access: Access) -> int:
+    """How many rows of `rows_of` touch memory at most, without the rows themselves."""
+    lanes, shape = len(access.programs), access.shape
+    view = window(access.offset, len(shape))
+    inner = None if view is None else next((a for a in reversed(range(len(shape))) if view.steps[a] == 1), None)
+    if inner is None or _lengths(access.mask, shape, inner) is None:
+        return int(np.count_nonzero(access.active()))
+    return lanes * math.prod(shape) // max(1, shape[inner])
 
 
 def _flattened(array: IntArray, outer: tuple[int, ...]) -> IntArray:

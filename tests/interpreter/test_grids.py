@@ -11,7 +11,7 @@ import torch
 from core.contracts.errors import TilescopeError
 from core.interpreter import intercept
 from core.interpreter.grid import MAX_GRID, checked_grid
-from core.trace.record import TraceTooLarge
+from core.trace.size import TraceTooLarge
 from tests.interpreter import traced_kernels as kernels
 
 ACCEPTED: list[tuple[Any, tuple[int, int, int]]] = [

@@ -93,8 +93,8 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
 
 
 def trace_limit(budget_bytes: int) -> int:
-    """How large the trace of a run may grow. Counting and drawing it takes up to three times as much again."""
-    return min(LARGEST_TRACE_BYTES, budget_bytes // 4)
+    """How large the trace of a run may grow. Counting, drawing and sending it takes up to four times as much again."""
+    return min(LARGEST_TRACE_BYTES, budget_bytes // 5)
 
 
 class _Limits:

@@ -72,6 +72,7 @@ bench-gpu: setup
 	@$(PY) main.py doctor
 	@$(PY) -m tests.benchmarks.bench_attention_gpu
 	@$(PY) -m tests.benchmarks.bench_block_sparse_gpu
+	@$(PY) -m tests.benchmarks.bench_decode_gpu
 	@$(PY) -m tests.benchmarks.bench_quantization_gpu
 	@$(PY) -m tests.benchmarks.bench_lora_gpu
 

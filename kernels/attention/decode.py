@@ -147,7 +147,7 @@ def decode_latent_attention(
 
     The scale is that of the heads before absorption, 1 / sqrt(128 + 64) in DeepSeek-V3. Everything else is as in
     `decode_attention`. More rows (heads times query tokens) than a tile holds take several tiles, and each reads the
-    cache: at latent_dim 512 a tile holds 64 rows.
+    cache: at latent_dim 512 a tile holds 32 rows.
     """
     axis = 1 if block_table is None else 2
     k = latent.unsqueeze(axis) if latent.dim() == 3 else latent

@@ -49,8 +49,8 @@ def choose_decode_tiling(
     target = target or "sm_90"
     is_amd, value_block = target.startswith("gfx"), power_of_two(value_dim)
     if block_rows is None:
-        half, double = is_amd or element_bytes == 4, v_in_k and not is_amd
-        most_rows = max(MIN_ROWS, min(128, (_MAX_ACCUMULATED >> half << double) // value_block))
+        accumulated = _MAX_ACCUMULATED // 2 if is_amd or element_bytes == 4 else _MAX_ACCUMULATED
+        most_rows = max(MIN_ROWS, min(128, accumulated // value_block))
         block_rows = min(max(MIN_ROWS, power_of_two(rows)), most_rows)
     row_bytes = element_bytes * (key_dim if v_in_k else key_dim + value_dim)
     shared_bytes = shared_bytes_of(target)
@@ -63,14 +63,14 @@ def choose_decode_tiling(
 
 
 def _most_keys(block_rows: int, value_block: int, element_bytes: int, page_size: int, target: str) -> int:
-    """The longest tile of keys whose registers do not spill (ptxas)."""
-    if block_rows * value_block > _MAX_ACCUMULATED:
-        return 16
+    """The longest tile of keys whose registers do not spill (ptxas, with Triton 3.6, 3.7.1 and 3.9)."""
+    if value_block > 256:
+        return 32 if block_rows >= 32 else 16
     if element_bytes == 4:
         return 32 if value_block <= 64 else 16  # exact float32 products keep their operands in registers
     if page_size and target.startswith("sm_8"):
         return max(32, page_size)  # one address per key
-    return 64 if block_rows >= 128 else 128
+    return 64 if block_rows >= 128 or value_block >= 128 else 128
 
 
 def choose_splits(*, batch: int, kv_heads: int, key_len: int, sm_count: int, block_kv: int, row_tiles: int = 1) -> int:

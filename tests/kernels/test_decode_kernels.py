@@ -9,7 +9,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernels.attention.decode import DecodeImpl, DecodeOutput
+from kernels.attention.decode import DecodeImpl, DecodeOutput, decode_latent_attention
+from kernels.attention.mla import absorbed, expanded, latent_cache, random_weights
 from tests.kernels.conftest import INTERPRETED
 from tests.kernels.decode_cases import FP8, DecodeCase, DecodeProblem
 
@@ -161,3 +162,20 @@ def test_that_the_error_is_that_of_torch_in_the_same_precision(
         ours = problem.call(TRITON, splits=draw(st.integers(1, 9)), block_kv=draw(st.sampled_from([16, 32])))
 
     problem.assert_as_exact_as_torch(ours)
+
+
+def test_that_absorbed_mla_over_its_cache_equals_expanded_mla(emulated: Emulated) -> None:
+    """The kernel takes the place of PyTorch's attention inside the reference of MLA, for two new tokens."""
+    weights = random_weights(hidden=48, heads=6, head_dim=24, rope=16, value_dim=20, latent=32, dtype=torch.float32)
+    hidden_states = torch.randn(2, 50, 48, generator=torch.Generator().manual_seed(0))
+    cache, new = latent_cache(weights, hidden_states), hidden_states[:, -2:]
+
+    def attend(queries: torch.Tensor, cache: torch.Tensor, latent: int, softmax_scale: float) -> torch.Tensor:
+        return decode_latent_attention(
+            queries, cache, latent_dim=latent, softmax_scale=softmax_scale, impl=TRITON, splits=3, block_kv=16
+        ).out
+
+    with emulated:
+        ours = absorbed(weights, new, cache, attend=attend)
+
+    torch.testing.assert_close(ours, expanded(weights, new, cache), rtol=1e-4, atol=1e-5)

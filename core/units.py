@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from core.contracts.text import Text, tr_in, verbatim
 
 UNITS: Mapping[str, Text] = {
+    "answers": tr_in("unit", "answers"),
     "bits": tr_in("unit", "bits"),
     "blocks": tr_in("unit", "blocks"),
     "bytes": tr_in("unit", "bytes"),
     "cells": tr_in("unit", "cells"),
     "codes": tr_in("unit", "codes"),
     "elements": tr_in("unit", "elements"),
+    "examples": tr_in("unit", "examples"),
     "heads": tr_in("unit", "heads"),
     "layers": tr_in("unit", "layers"),
     "nats": tr_in("unit", "nats"),

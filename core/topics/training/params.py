@@ -11,6 +11,7 @@ from core.contracts.params import Params, choice, number, switch, text
 from core.contracts.text import tr, verbatim
 from core.topics.training.sabotage import NONE, SABOTAGES
 from core.topics.training.stage_ids import DPO, GRPO, PPO, PRETRAINING, REWARD, SFT, STAGE_LABELS, STAGES, with_needed
+from core.topics.training.stages.configs import DpoConfig, GrpoConfig, PairsConfig, PpoConfig, RewardConfig, SftConfig
 
 ALL = "all"
 SHIPPED, SCRATCH = "shipped", "scratch"
@@ -79,7 +80,7 @@ class TrainingParams(Params):
         group=_ROUTE,
     )
     sft_steps: int = number(
-        240,
+        SftConfig.steps,
         minimum=1,
         maximum=5000,
         scale="log2",
@@ -89,10 +90,16 @@ class TrainingParams(Params):
         group=_SFT,
     )
     sft_rate: float = number(
-        1e-3, minimum=1e-6, maximum=1.0, scale="log2", label=tr("Learning rate of SFT"), help=_RATE_HELP, group=_SFT
+        SftConfig.learning_rate,
+        minimum=1e-6,
+        maximum=1.0,
+        scale="log2",
+        label=tr("Learning rate of SFT"),
+        help=_RATE_HELP,
+        group=_SFT,
     )
     sft_batch: int = number(
-        32,
+        SftConfig.batch,
         minimum=1,
         maximum=256,
         scale="log2",
@@ -102,7 +109,7 @@ class TrainingParams(Params):
         group=_SFT,
     )
     pairs: int = number(
-        768,
+        PairsConfig.train,
         minimum=1,
         maximum=8192,
         scale="log2",
@@ -121,7 +128,7 @@ class TrainingParams(Params):
         group=_REWARD,
     )
     reward_steps: int = number(
-        120,
+        RewardConfig.steps,
         minimum=1,
         maximum=5000,
         scale="log2",
@@ -131,7 +138,7 @@ class TrainingParams(Params):
         group=_REWARD,
     )
     reward_rate: float = number(
-        3e-4,
+        RewardConfig.learning_rate,
         minimum=1e-6,
         maximum=1.0,
         scale="log2",
@@ -140,7 +147,7 @@ class TrainingParams(Params):
         group=_REWARD,
     )
     max_tokens: int = number(
-        48,
+        PairsConfig.max_tokens,
         minimum=4,
         maximum=256,
         scale="log2",
@@ -150,7 +157,7 @@ class TrainingParams(Params):
         group=_REWARD,
     )
     rollouts: int = number(
-        64,
+        PpoConfig.batch,
         minimum=2,
         maximum=512,
         scale="log2",
@@ -160,7 +167,7 @@ class TrainingParams(Params):
         group=_PPO,
     )
     ppo_steps: int = number(
-        60,
+        PpoConfig.steps,
         minimum=1,
         maximum=5000,
         scale="log2",
@@ -170,10 +177,16 @@ class TrainingParams(Params):
         group=_PPO,
     )
     ppo_rate: float = number(
-        3e-4, minimum=1e-6, maximum=1.0, scale="log2", label=tr("Learning rate of PPO"), help=_RATE_HELP, group=_PPO
+        PpoConfig.learning_rate,
+        minimum=1e-6,
+        maximum=1.0,
+        scale="log2",
+        label=tr("Learning rate of PPO"),
+        help=_RATE_HELP,
+        group=_PPO,
     )
     kl_coef: float = number(
-        0.05,
+        PpoConfig.kl_coef,
         minimum=0.0,
         maximum=10.0,
         step=0.01,
@@ -182,7 +195,7 @@ class TrainingParams(Params):
         group=_PPO,
     )
     clip: float = number(
-        0.2,
+        PpoConfig.clip,
         minimum=0.01,
         maximum=1.0,
         step=0.05,
@@ -194,7 +207,7 @@ class TrainingParams(Params):
         group=_PPO,
     )
     ppo_epochs: int = number(
-        2,
+        PpoConfig.epochs,
         minimum=1,
         maximum=16,
         label=tr("Passes per step"),
@@ -202,7 +215,7 @@ class TrainingParams(Params):
         group=_PPO,
     )
     trace_decay: float = number(
-        0.95,
+        PpoConfig.trace_decay,
         minimum=0.0,
         maximum=1.0,
         step=0.01,
@@ -217,7 +230,7 @@ class TrainingParams(Params):
         group=_PPO,
     )
     target_kl: float = number(
-        0.1,
+        PpoConfig.target_kl or 0.0,
         minimum=0.0,
         maximum=10.0,
         step=0.01,
@@ -229,7 +242,7 @@ class TrainingParams(Params):
         group=_PPO,
     )
     missing_eos_penalty: float = number(
-        0.0,
+        PpoConfig.missing_eos_penalty,
         minimum=0.0,
         maximum=10.0,
         step=0.5,
@@ -238,7 +251,7 @@ class TrainingParams(Params):
         group=_PPO,
     )
     dpo_steps: int = number(
-        100,
+        DpoConfig.steps,
         minimum=1,
         maximum=5000,
         scale="log2",
@@ -248,10 +261,16 @@ class TrainingParams(Params):
         group=_DPO,
     )
     dpo_rate: float = number(
-        2e-4, minimum=1e-6, maximum=1.0, scale="log2", label=tr("Learning rate of DPO"), help=_RATE_HELP, group=_DPO
+        DpoConfig.learning_rate,
+        minimum=1e-6,
+        maximum=1.0,
+        scale="log2",
+        label=tr("Learning rate of DPO"),
+        help=_RATE_HELP,
+        group=_DPO,
     )
     dpo_beta: float = number(
-        0.1,
+        DpoConfig.beta,
         minimum=0.001,
         maximum=10.0,
         scale="log2",
@@ -260,7 +279,7 @@ class TrainingParams(Params):
         group=_DPO,
     )
     grpo_steps: int = number(
-        60,
+        GrpoConfig.steps,
         minimum=1,
         maximum=5000,
         scale="log2",
@@ -270,10 +289,16 @@ class TrainingParams(Params):
         group=_GRPO,
     )
     grpo_rate: float = number(
-        3e-4, minimum=1e-6, maximum=1.0, scale="log2", label=tr("Learning rate of GRPO"), help=_RATE_HELP, group=_GRPO
+        GrpoConfig.learning_rate,
+        minimum=1e-6,
+        maximum=1.0,
+        scale="log2",
+        label=tr("Learning rate of GRPO"),
+        help=_RATE_HELP,
+        group=_GRPO,
     )
     grpo_group: int = number(
-        8,
+        GrpoConfig.group,
         minimum=2,
         maximum=64,
         scale="log2",
@@ -283,7 +308,7 @@ class TrainingParams(Params):
         group=_GRPO,
     )
     grpo_beta: float = number(
-        0.05,
+        GrpoConfig.beta,
         minimum=0.0,
         maximum=10.0,
         step=0.01,

@@ -10,40 +10,10 @@ from core.contracts.result import Provenance, Result
 from core.contracts.text import EMPTY, Text
 from core.topics.training.curves import Curves
 from core.topics.training.params import TrainingParams
+from core.topics.training.stages.records import TokenView
 
 MAX_SAMPLES = 40
 """Sampled answers that a result keeps per stage, evenly spaced over its steps."""
-
-
-@dataclass(frozen=True)
-class TokenView:
-    """One sampled answer, token by token; every tuple has one element per token.
-
-    `logprobs` are those of the policy that sampled, `reference` those of the SFT model, in nats. `rewards` is what each
-    token earned (the score at the last one, minus the KL term), `values` what the value model expected. Both are empty
-    for GRPO. `clipped` marks the tokens that PPO's clipping left without gradient in the last pass. `score` is the
-    reward model's, `true_reward` the rule's.
-    """
-
-    prompt: str
-    tokens: tuple[str, ...]
-    logprobs: tuple[float, ...]
-    reference: tuple[float, ...]
-    advantages: tuple[float, ...]
-    clipped: tuple[bool, ...]
-    score: float
-    true_reward: float
-    rewards: tuple[float, ...] = ()
-    values: tuple[float, ...] = ()
-
-    @property
-    def kl(self) -> tuple[float, ...]:
-        """The k1 estimate of the KL of each token, in nats."""
-        return tuple(policy - reference for policy, reference in zip(self.logprobs, self.reference, strict=True))
-
-    @property
-    def text(self) -> str:
-        return "".join(self.tokens)
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from html import escape
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import Qt  # with mightBeRichText, which QtCore lacks
+from PySide6.QtWidgets import QLabel
 
 from core import language
 from core.contracts.text import Text
 from core.outside import TIP_LIMIT, shown_label
 
 _ATTRIBUTE = "_shown_texts"
+_TIPS = ("setToolTip", "setTabToolTip", "setItemToolTip")
 
 
 class Notifier(QObject):
@@ -54,7 +58,22 @@ def show_text(setter: Callable[..., object], *arguments: Any) -> None:
         texts.by_setter[key] = text
     elif texts is not None:
         texts.by_setter.pop(key, None)
-    setter(*leading, shown_label(str(text), TIP_LIMIT))
+    _show(setter, leading, text)
+
+
+def plain_tip(text: str) -> str:
+    """A tooltip that shows the text as it is. Qt would take a name such as '<module>' for HTML, and show nothing."""
+    return f'<p style="white-space: pre-wrap">{escape(text)}</p>' if Qt.mightBeRichText(text) else text
+
+
+def _show(setter: Callable[..., object], leading: Any, text: object) -> None:
+    owner = setter.__self__  # type: ignore[attr-defined]
+    shown = shown_label(str(text), TIP_LIMIT)
+    if setter.__name__ in _TIPS:
+        shown = plain_tip(shown)
+    elif isinstance(owner, QLabel) and owner.textFormat() is Qt.TextFormat.AutoText:
+        owner.setTextFormat(Qt.TextFormat.PlainText)
+    setter(*leading, shown)
 
 
 class _ShownTexts(QObject):
@@ -68,4 +87,4 @@ class _ShownTexts(QObject):
     def _show(self) -> None:
         owner = self.parent()
         for (name, *leading), text in self.by_setter.items():
-            getattr(owner, name)(*leading, shown_label(str(text), TIP_LIMIT))
+            _show(getattr(owner, name), leading, text)

@@ -13,6 +13,7 @@ from core.contracts.text import Text, tr
 from core.format import exact_quantity
 from core.outside import TIP_LIMIT, shown_label
 from gui import theme
+from gui.translation import plain_tip
 
 BAR_ROLE = Qt.ItemDataRole.UserRole
 """0 to 1: the length of the bar in a cell; None where there is none."""
@@ -164,7 +165,7 @@ class RecordModel(QAbstractTableModel, Generic[R]):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return column.alignment
         if role == Qt.ItemDataRole.ToolTipRole:
-            return column.exact(row)
+            return plain_tip(column.exact(row))
         if role == Qt.ItemDataRole.FontRole:
             return column.font()
         if role == Qt.ItemDataRole.ForegroundRole:

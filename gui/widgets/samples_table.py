@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHeaderView, QWidget
 
 from core.contracts.text import EMPTY, Text, tr
 from gui import theme
+from gui.translation import plain_tip
 from gui.widgets.table_view import TableOrSentence, TableView
 
 _LINE_PX, _MOST_LINES, _MARK_EDGE_PX = 16, 3, 14
@@ -214,7 +215,7 @@ class _SamplesModel(QAbstractTableModel):
                 return (sample.prompt, sample.expected)[column]
             return sample.mark(variant.key) if marks else _shown(sample.answers.get(variant.key))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._read(sample, variant)
+            return plain_tip(self._read(sample, variant))
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignHCenter if marks else Qt.AlignmentFlag.AlignLeft
             return side | Qt.AlignmentFlag.AlignVCenter

@@ -61,7 +61,7 @@ class PathField(TextField):
         self.browse.clicked.connect(self._browse)
         self._grid.addWidget(self.browse, 1, 2)
         self.line.setAcceptDrops(False)  # a line edit would take the text of the URL
-        self.line.textChanged.connect(self.line.setToolTip)
+        self.line.textChanged.connect(lambda text: show_text(self.line.setToolTip, text))
         self.setAcceptDrops(True)
         return body
 

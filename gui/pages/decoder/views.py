@@ -138,7 +138,7 @@ class TensorView(QWidget):
 
     def set_facts(self, text: str) -> None:
         self._facts.setText(text)
-        self._facts.setToolTip(text)
+        show_text(self._facts.setToolTip, text)
 
 
 def _small_label() -> QLabel:

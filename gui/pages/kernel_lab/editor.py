@@ -10,6 +10,7 @@ from PySide6.QtGui import QHelpEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from gui import theme
+from gui.translation import show_text
 from gui.widgets.code_view import CodeView
 
 _INDENT = 4
@@ -71,7 +72,7 @@ class CodeEditor(CodeView):
             return True
         if isinstance(event, QHelpEvent):
             block = self.cursorForPosition(self.viewport().mapFromGlobal(event.globalPos())).blockNumber()
-            self.setToolTip(self._notes.faults.get(self._first_line + block, ""))
+            show_text(self.setToolTip, self._notes.faults.get(self._first_line + block, ""))
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

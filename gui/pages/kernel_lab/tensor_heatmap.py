@@ -171,7 +171,7 @@ class HeatmapView(Figure):
         shorter = (facts, facts[1:], facts[2:], facts[2:3])
         self._facts.set_wordings(*(" · ".join(filter(None, wording)) for wording in shorter))
         tip = tr("{facts} (most accesses to one element)", facts=self._facts.text())
-        self._facts.setToolTip(str(tip))
+        show_text(self._facts.setToolTip, str(tip))
 
     def _pooled(self, each: np.ndarray) -> np.ndarray:
         """At most one cell per pixel, with the maximum of merged cells, so that a single touched row stays visible."""

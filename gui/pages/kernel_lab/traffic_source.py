@@ -9,7 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.contracts.text import EMPTY, Text, tr, tr_in
-from core.outside import TIP_LIMIT, shown_label
+from core.outside import shown_label
 from gui.pages.kernel_lab.editor import CodeEditor, LineNotes
 from gui.translation import show_text
 from gui.widgets.fitted_label import FittedLabel
@@ -98,7 +98,7 @@ class TrafficSource(QWidget):
         while self.tabs.count():
             self.tabs.removeTab(0)
         for file in files:
-            self.tabs.setTabToolTip(self.tabs.addTab(shown_label(file.name)), shown_label(file.path, TIP_LIMIT))
+            show_text(self.tabs.setTabToolTip, self.tabs.addTab(shown_label(file.name)), file.path)
         self.tabs.blockSignals(False)
         self._annotate()
         self.bring_front(front)

@@ -134,7 +134,7 @@ class MaskComposer(QWidget):
         colours = theme.current()
         text_colour = colours.bad if self._problem else colours.warn if self._is_warning else colours.muted
         self._message.set_whole(self.message)
-        self._message.setToolTip(str(self._problem) or "\n".join(map(str, self._warnings)))
+        show_text(self._message.setToolTip, str(self._problem) or "\n".join(map(str, self._warnings)))
         self._message.setStyleSheet(f"color: {text_colour};")
 
     def _menu(self) -> QMenu:

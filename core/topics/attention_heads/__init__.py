@@ -2,6 +2,7 @@
 
 from core.contracts.text import tr
 from core.contracts.topic import Topic
+from core.topics.attention_heads.claims import CLAIMS
 from core.topics.attention_heads.params import AttentionHeadsParams
 from core.topics.attention_heads.plan import check, plan
 from core.topics.attention_heads.result import AttentionHeadsResult
@@ -14,8 +15,8 @@ TOPIC = Topic(
     plan=plan,
     check=check,
     experiment="core.topics.attention_heads.experiment:run",
-    claims=(),
+    claims=CLAIMS,
     result=AttentionHeadsResult,
-    path_params=("config", "model_folder"),
+    path_params=("config", "model_folder", "text_file"),
     packages=("transformers",),
 )

@@ -20,6 +20,8 @@ EFFICIENCY = 0.8
 """The share of the bound that a step is assumed to reach, in the middle of the band."""
 BAND = 0.25
 """Half the width of the band, as a share of its middle."""
+LARGE_BATCH = 256
+"""Sequences, to show what batching changes."""
 _COMPUTE_DTYPE = {"fp32": "fp32", "bf16": "bf16", "fp8": "fp8", "int4": "bf16"}
 """int4 weights are restored to bf16 before they are multiplied."""
 

@@ -158,6 +158,16 @@ class AttentionHeadsParams(Params):
         ),
         group=_RUN,
     )
+    text_file: str = text(
+        "",
+        label=tr("Text"),
+        help=tr(
+            "A UTF-8 text file for the model folder: its last fifth measures the converted model, the rest tunes it. "
+            "If empty, both use texts of the small model."
+        ),
+        file_filter="*.txt *.md",
+        group=_RUN,
+    )
     tuning_steps: int = number(
         60,
         minimum=0,
@@ -176,13 +186,22 @@ class AttentionHeadsParams(Params):
         """Whether a run converts heads."""
         return self.convert and bool(self.model_folder.strip() or not self.config.strip())
 
+    @property
+    def traced_dtype(self) -> str:
+        """The element type of the cache in a run: that of the params, and bf16 for int4, which no kernel here reads."""
+        return "bf16" if self.cache_dtype == "int4" else self.cache_dtype
+
     def needs_same_run_as(self, other: Params) -> bool:
-        """Whether a run of `other` traced the same layer: what is served, and where, changes nothing that was run."""
-        return isinstance(other, AttentionHeadsParams) and all(
-            getattr(self, name) == getattr(other, name) for name in _RUN_FIELDS
+        """Whether a run of `other` traced the same layer: how it is served changes nothing that was run, except the
+        element type of the cache."""
+        return (
+            isinstance(other, AttentionHeadsParams)
+            and self.traced_dtype == other.traced_dtype
+            and all(getattr(self, name) == getattr(other, name) for name in _RUN_FIELDS)
         )
 
 
 _RUN_FIELDS = (
-    "model", "config", "attention", "kv_heads", "traced_context", "convert", "model_folder", "tuning_steps", "seed",
+    "model", "config", "attention", "kv_heads", "traced_context", "convert", "model_folder", "text_file",
+    "tuning_steps", "seed",
 )  # fmt: skip

@@ -10,7 +10,7 @@ from core.contracts.text import Text, tr, verbatim
 from core.model_configs import AttentionFacts, LatentFacts, LayerFacts, ModelFacts
 from core.topics.attention_heads.params import GQA, MHA, MLA, MODEL, MQA, AttentionHeadsParams
 
-_USUAL_KV_HEADS = 8
+USUAL_KV_HEADS = 8
 """The GQA paper settles on 8 groups (Ainslie et al. 2023, arXiv 2305.13245, section 3)."""
 
 
@@ -85,7 +85,7 @@ def _kv_heads(params: AttentionHeadsParams, attention: AttentionFacts) -> int:
     heads, kv_heads = attention.heads, params.kv_heads
     if not kv_heads:
         own = attention.kv_heads if attention.latent is None else heads
-        return own if 1 < own < heads else max(d for d in divisors(heads) if d <= _USUAL_KV_HEADS)
+        return own if 1 < own < heads else max(d for d in divisors(heads) if d <= USUAL_KV_HEADS)
     if heads % kv_heads:
         near = min(divisors(heads), key=lambda divisor: abs(divisor - kv_heads))
         raise InvalidParams(

@@ -1,0 +1,48 @@
+"""Implementations of decode on the same inputs: errors against float64, and times on the device that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from core.comparison import ImplResult
+from core.contracts.text import tr
+from core.hardware.compare import Comparison, Implementation, checked
+from core.topics.attention_heads.experiment.decodes import Decoded
+from core.wording import reason_of
+from kernels.attention.decode import DecodeImpl, decode_available
+
+_TIMING_BUDGET_S = 2.0
+
+LABELS = {
+    DecodeImpl.TRITON: tr("Triton, split KV"),
+    DecodeImpl.SDPA: tr("PyTorch SDPA, enable_gqa"),
+    DecodeImpl.FLEX: tr("FlexAttention"),
+    DecodeImpl.TORCH_NAIVE: tr("PyTorch, three operations"),
+}
+
+
+def comparison_of(decoded: Decoded, impls: tuple[DecodeImpl, ...] = tuple(LABELS)) -> Comparison[ImplResult]:
+    """Each implementation on the inputs that were traced. On a CPU the kernel's output is that of its trace."""
+    device = decoded.problem.q.device
+    on_gpu = device.type == "cuda"
+
+    def implementation(impl: DecodeImpl) -> Implementation[ImplResult]:
+        result = ImplResult(impl.value, LABELS[impl])
+        if impl is DecodeImpl.TRITON and not on_gpu:
+            return Implementation(result, out=decoded.out)
+        if unavailable := decode_available(impl, device):
+            return Implementation(replace(result, reason=reason_of(unavailable)))
+        run: Callable[[], torch.Tensor] = lambda: decoded.problem.run(impl).out  # noqa: E731
+        return Implementation(result, run)
+
+    return Comparison(
+        tuple(map(implementation, impls)),
+        lambda result, out: checked(result, out, decoded.reference, decoded.allowed),
+        device,
+        warm_up_rounds=3 if on_gpu else 0,
+        budget_s=_TIMING_BUDGET_S,
+        flops=float(decoded.decode.flops),
+    )

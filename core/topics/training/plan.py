@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import islice
 
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.text import EMPTY, Text, tr
 from core.language_model.memory_check import check_memory
 from core.language_model.model_config import STANDARD, ModelConfig
-from core.language_model.text import documents
-from core.language_model.world import build_world
+from core.topics.training.data_samples import DataSample, data_samples
 from core.topics.training.folders import StageFolder, found
 from core.topics.training.own_log import OwnLog, open_log
 from core.topics.training.params import SCRATCH, TrainingParams
@@ -33,16 +30,6 @@ from core.topics.training.stage_ids import (
 )
 
 PAIRS_PER_STEP = 32
-_SAMPLES = 6
-
-
-@dataclass(frozen=True)
-class DataSample:
-    """One example that a stage learns from: a text, or a prompt with the expected answer (empty where the model gives
-    the answer itself)."""
-
-    prompt: str = ""
-    answer: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,12 +168,6 @@ def _stage(stage: str, params: TrainingParams, effective: TrainingParams, folder
         unit=unit,
         available=available,
         models=held_models(stage, config),
-        samples=_samples(config.seed).get(stage, ()),
+        samples=data_samples()[stage],
         folder=folder,
     )
-
-
-@lru_cache(maxsize=4)
-def _samples(world_seed: int) -> Mapping[str, tuple[DataSample, ...]]:
-    world = build_world(world_seed, STANDARD.people)
-    return {PRETRAINING: tuple(DataSample(answer=text) for text in islice(documents(world, 0), _SAMPLES))}

@@ -8,7 +8,7 @@ LOCALE := resources/locale
 TEMPLATE := $(LOCALE)/tilescope.pot
 KEYWORDS := -k tr -k tr_plural:1,2 -k tr_in:1c,2 -k KernelError -k InvalidInputs -k Unavailable
 
-.PHONY: setup run test robustness lint template messages language bench gallery test-gpu bench-gpu clean
+.PHONY: setup run test robustness lint template messages language model bench gallery test-gpu bench-gpu clean
 
 setup: $(READY)
 	@.ci/system-libraries
@@ -58,6 +58,10 @@ test: lint
 # Hostile input and processes that die: at most 20 minutes. See docs/reliability.md.
 robustness: setup
 	@OMP_NUM_THREADS=1 $(PY) -m tests.robustness
+
+# Trains the small model that comes with the program anew: one to three minutes.
+model: setup
+	@$(PY) -m core.language_model.ship
 
 bench: setup
 	@$(PY) -m tests.benchmarks

@@ -1,4 +1,4 @@
-"""A small language model that the program trains itself, with its data, training and evaluation.
+"""A small language model that comes with the program, with the data and the training that made it, and evaluation.
 
 The topics that quantize or fine-tune it share this package. The public API, by module:
 
@@ -10,6 +10,7 @@ Numpy and pure functions. The window may import these:
 - `table_task`  `table_task(world) -> TableTask`: rows such as `Harry Potter, Education, Hogwarts` and their sentences
 - `target_modules` `check_target_modules(names, full_names)`: whether the named target modules exist
 - `model_config` `ModelConfig`, `STANDARD`, `TINY`: everything that determines the weights
+- `shipped`     `shipped_folder(config)`: the model that comes with the program, if it has this config
 
 Torch, in workers only. transformers takes one to four seconds to import, so functions import it when they need it:
 - `libraries`   `silent_transformers()`: imports transformers without progress bars or log lines
@@ -17,7 +18,8 @@ Torch, in workers only. transformers takes one to four seconds to import, so fun
 - `model`       `build_model(config)`, `linear_names(model)`, `parameter_count(model)`
 - `pretrain`    `pretrain(config, progress) -> Pretrained`: trains from scratch in under two minutes on two cores
 - `cache`       `cache_folder()`, `Cache`: trained models by content hash
-- `small_model` `small_model(config, progress) -> SmallModel`: loaded from the cache, or trained and cached
+- `small_model` `small_model(config, progress) -> SmallModel`: the shipped one, or loaded from the cache, or trained
+- `ship`        `ship(folder)`: trains the model that comes with the program (`make model`)
 - `folder`      `open_folder(path) -> SmallModel`: the user's own Hugging Face model folder
 - `folder_files` `inspect(path) -> FolderFiles`, `check_fits(files)`: a model folder by its files alone, before a run
 - `folder_config` `size_problem(config)`, `least_parameters(config)`: the sizes in a config.json, and their bounds

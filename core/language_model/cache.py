@@ -48,7 +48,7 @@ class Cache:
         entry = self.folder / name
         if not entry.is_dir():
             return None
-        if not _is_whole(entry):
+        if not is_whole(entry):
             self._remove(entry)
             return None
         with suppress(OSError):
@@ -65,7 +65,7 @@ class Cache:
             unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
             try:
                 write(unfinished)
-                (unfinished / _DIGESTS).write_text(json.dumps(_digests(unfinished), indent=1))
+                write_digests(unfinished)
                 entry = self._publish(unfinished, name)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -81,7 +81,7 @@ class Cache:
 
     def _publish(self, unfinished: Path, name: str) -> Path:
         entry = self.folder / name
-        if entry.is_dir() and not _is_whole(entry):
+        if entry.is_dir() and not is_whole(entry):
             self._remove(entry)
         try:
             unfinished.rename(entry)
@@ -113,7 +113,13 @@ class Cache:
                     self._remove(entry)
 
 
-def _is_whole(entry: Path) -> bool:
+def write_digests(folder: Path) -> None:
+    """List the SHA-256 sums of the folder's files in one more file, which makes the folder an entry."""
+    (folder / _DIGESTS).write_text(json.dumps(_digests(folder), indent=1))
+
+
+def is_whole(entry: Path) -> bool:
+    """Whether the folder has exactly the files that it lists, unchanged."""
     try:
         expected = json.loads((entry / _DIGESTS).read_text())
         return bool(expected == _digests(entry))

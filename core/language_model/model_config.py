@@ -61,7 +61,8 @@ class ModelConfig:
 
 
 STANDARD = ModelConfig()
-"""About one million parameters; training takes about a minute on two cores."""
+"""About one million parameters. This model comes with the program (see `shipped`); training it takes about a minute on
+two cores."""
 
 TINY = ModelConfig(
     people=8, vocabulary=320, hidden=32, layers=2, heads=2, intermediate=64, context=128, steps=20, batch=8

@@ -15,7 +15,7 @@ from core.contracts.errors import RunFailed
 from core.contracts.text import Text, tr
 from core.language_model.model import build_model
 from core.language_model.model_config import ModelConfig
-from core.language_model.text import documents
+from core.language_model.text import TRAINING_TEXTS, documents
 from core.language_model.tokenizer import train_tokenizer
 from core.language_model.torch_state import torch_threads
 from core.language_model.world import World, build_world
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 ProgressCallback = Callable[[float, float, Text], None]
 PHASE = tr("pretraining the small model")
-TRAINING_TEXTS, HELD_OUT_TEXTS = 0, 1
-"""Seeds of `documents`: one for the training texts, one for other paragraphs about the same facts, which measure the
-loss."""
 
 _TOKENIZER_TEXTS = 4000
 _TEXTS_PER_ENCODING = 512
@@ -48,11 +45,12 @@ class Pretrained:
     seconds: float
 
 
-def pretrain(config: ModelConfig, progress: ProgressCallback | None = None) -> Pretrained:
+def pretrain(config: ModelConfig, progress: ProgressCallback | None = None, threads: int | None = None) -> Pretrained:
     """Train the config's model on its world's documents, on the CPU in float32.
 
-    The same config gives the same weights on the same machine with the same number of threads. `progress` is called at
-    every step and may raise to stop. Raises RunFailed, which names the step, if the loss becomes NaN or infinite.
+    The same config gives the same weights on the same machine with the same number of threads, by default as many as
+    pay off. `progress` is called at every step and may raise to stop. Raises RunFailed, which names the step, if the
+    loss becomes NaN or infinite.
     """
     started = perf_counter()
     progress = progress or _no_progress
@@ -60,7 +58,7 @@ def pretrain(config: ModelConfig, progress: ProgressCallback | None = None) -> P
     world = build_world(config.seed, config.people)
     tokenizer = train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), config.vocabulary)
     model = build_model(config, len(tokenizer))
-    with torch_threads(None if config.hidden > _MAX_SINGLE_THREADED_HIDDEN else 1):
+    with torch_threads(threads or (None if config.hidden > _MAX_SINGLE_THREADED_HIDDEN else 1)):
         losses = train(model, batches(config, world, tokenizer), config, progress)
     return Pretrained(model.eval(), tokenizer, world, losses, perf_counter() - started)
 

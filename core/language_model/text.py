@@ -10,6 +10,10 @@ import numpy as np
 from core.language_model.unseen_people import UnseenPeople
 from core.language_model.world import Fact, World
 
+TRAINING_TEXTS, HELD_OUT_TEXTS = 0, 1
+"""Seeds of `documents`: one for the training texts, one for other paragraphs about the same facts, which measure the
+loss."""
+
 _FACTS_PER_DOCUMENT = (3, 7)
 _PRONOUN_SHARE = 0.4
 UNSEEN_PEOPLE_SHARE = 0.35

@@ -14,8 +14,7 @@ import torch
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
 from core.files import open_regular, reason_of
-from core.language_model.pretrain import HELD_OUT_TEXTS
-from core.language_model.text import documents
+from core.language_model.text import HELD_OUT_TEXTS, documents
 from core.language_model.world import World
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ def in_a_fresh_process(code: str, *paths: Path) -> str:
 
 def test_that_worlds_texts_model_configs_and_caches_need_no_torch() -> None:
     loaded = in_a_fresh_process(
-        "import core.language_model.table_task, core.language_model.model_config, core.language_model.cache\n"
+        "import core.language_model.table_task, core.language_model.model_config, core.language_model.shipped\n"
         "print({'torch', 'transformers', 'tokenizers', 'safetensors'} & set(sys.modules))"
     )
     assert loaded.strip() == "set()"

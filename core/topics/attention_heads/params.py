@@ -144,8 +144,7 @@ class AttentionHeadsParams(Params):
         label=tr("Convert heads"),
         help=tr(
             "Turn a trained model's MHA into GQA and MQA by mean-pooling its K and V projections, and measure what "
-            "that costs. If there is no trained small model yet, it is trained first, which takes about a minute. With "
-            "an own config.json, only a model folder is converted."
+            "that costs. With an own config.json, only a model folder is converted."
         ),
         group=_RUN,
     )

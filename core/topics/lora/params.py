@@ -25,7 +25,7 @@ class LoraParams(Params):
         label=tr("Model folder"),
         help=tr(
             "A Hugging Face folder with a causal language model. Its weights are read; none of its code runs. Empty: "
-            "the small model, which is trained first if it is not cached (about a minute)."
+            "the small model that comes with the program."
         ),
         group=tr("Model"),
     )

@@ -164,8 +164,8 @@ class QuantizationParams(Params):
         True,
         label=tr("Effect on outputs"),
         help=tr(
-            "Measure the loss of a small trained model, and of the model folder below, with its linear layers in each "
-            "format. If there is no trained small model yet, it is trained first, which takes about a minute."
+            "Measure the loss of the small model that comes with the program, and of the model folder below, with "
+            "their linear layers in each format."
         ),
         group=_OUTPUTS,
     )

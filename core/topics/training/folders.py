@@ -27,15 +27,16 @@ class StageFolder:
     step: int = 0
 
 
-def stage_folder(params: TrainingParams, stage: str, seed: int) -> Path:
-    """The folder of a stage. Raises InvalidParams if the user's folder cannot be a path.
+def stage_folder(params: TrainingParams, stage: str, seed: int, name: str = "") -> Path:
+    """The folder of a stage, or of an experiment `name` with its settings.
 
+    Raises InvalidParams if the user's folder cannot be a path.
     In the user's folder it is 'seed-0/sft'. In the folder of the user's data its name depends on all settings that the
     stage depends on, so that other settings begin anew and the same ones continue.
     """
     if params.folder.strip():
-        return expanded(params.folder, "folder") / f"seed-{seed}" / stage
-    return own_root() / f"{stage}-{seed}-{_digest(params, stage)}"
+        return expanded(params.folder, "folder") / f"seed-{seed}" / (name or stage)
+    return own_root() / f"{name or stage}-{seed}-{_digest(params, stage)}"
 
 
 def own_root() -> Path:

@@ -15,6 +15,7 @@ from core.topics.training.own_log import OwnLog, open_log
 from core.topics.training.params import SCRATCH, TrainingParams
 from core.topics.training.result import HeldModel
 from core.topics.training.sabotage import NONE, SABOTAGES, Sabotage
+from core.topics.training.settings import model_config
 from core.topics.training.stage_ids import (
     DPO,
     GRPO,
@@ -117,13 +118,6 @@ def check(params: TrainingParams) -> None:
         raise InvalidParams(planned.problem, planned.blames)
     largest = max((planned.stages[stage] for stage in params.stages), key=lambda stage: stage.bytes)
     check_memory(largest.bytes, len(largest.models), tr("close other programs"), None)
-
-
-def model_config(params: TrainingParams) -> ModelConfig:
-    """The pretrained model: the one that comes with the program, or one of its size from scratch."""
-    if params.pretraining != SCRATCH:
-        return STANDARD
-    return ModelConfig(seed=params.seed, steps=params.pretraining_steps)
 
 
 def held_models(stage: str, config: ModelConfig = STANDARD) -> tuple[HeldModel, ...]:

@@ -78,6 +78,18 @@ class SeedRun:
 
 
 @dataclass(frozen=True)
+class PreferencePair:
+    """Two answers to a prompt with the rule's scores. `swapped` marks a label that noise has turned around."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+    chosen_score: float
+    rejected_score: float
+    swapped: bool = False
+
+
+@dataclass(frozen=True)
 class AnsweredPrompt:
     """A prompt and the answers of the model after each stage, greedily, by stage id ('pretraining', 'sft', ...).
 
@@ -140,34 +152,39 @@ class Reliability:
 
 
 @dataclass(frozen=True)
-class KnowledgePoint:
-    """What a model answered at one evaluation during SFT; shares of questions, 0 to 1, measured.
+class Abilities:
+    """What a model answers, greedily; shares of questions, 0 to 1, measured.
 
-    `known`: right about facts of the pretraining text, people whom SFT does not name. `new`: right about facts that
-    only SFT states, in a wording that it does not use (None if SFT states none). `invented`: a fact was named for
-    people in no text at all, where 'I do not know.' is right. `form`: answered in the asked form.
+    `known`: names the right value for facts of the pretraining text, about people whom SFT does not name. `new`: the
+    same for facts that only SFT states, in a wording that it does not use; None if it states none. `invented`: answers
+    something else than 'I do not know.' about people in no text at all. `form`: answers known questions in the asked
+    form. `unstated`: names the right value for facts that no text states. `truth`: the share of the facts stated in
+    descriptions that are true, None if none are.
     """
 
-    step: int
-    epoch: float
     known: float
-    new: float | None
     invented: float
     form: float
+    unstated: float
+    truth: float | None = None
+    new: float | None = None
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """SFT on facts of the pretraining text only (`without_new`), and with `new_facts` more that only SFT states.
+    """SFT on facts of the pretraining text alone (`without_new`), and with `new_facts` more that only SFT states.
 
-    `before` is the pretrained model. `questions` counts those of each kind: 'known', 'new', 'unknown'.
+    `questions` counts those of each kind: 'known', 'new', 'unknown', 'unstated'. `recalled` is the share of the known
+    facts whose value the pretrained model names when it completes a sentence that no text contains; `before` are its
+    answers to the same questions as afterwards.
     """
 
     new_facts: int
     questions: Mapping[str, int]
-    before: KnowledgePoint
-    without_new: tuple[KnowledgePoint, ...] = ()
-    with_new: tuple[KnowledgePoint, ...] = ()
+    recalled: float
+    before: Abilities
+    without_new: Abilities
+    with_new: Abilities | None = None
 
 
 @dataclass(frozen=True)
@@ -211,22 +228,27 @@ class Outcome:
 class TrainingResult(Result):
     """What every stage measured.
 
-    runs         one per seed; the page shows the first one. `answers`, `frontier`, `comparisons`, `reliability`,
-                 `knowledge` and `epochs` belong to it
+    runs         one per seed; the page shows the first one. All but `outcomes` belongs to it
+    abilities    of the model after each stage, by stage id
+    pairs        some of the preference pairs
     answers      the same prompts answered after every stage
     frontier     evaluations of PPO, DPO and GRPO, in order of stage and step; `start` is the SFT model's
     outcomes     figures of each seed, with more than one or not
 
-    Metrics (means over seeds, the spread in the note): 'sft.form' (answers in the asked form, 0 to 1), 'sft.known',
-      'sft.true_reward', 'reward.accuracy' (held-out pairs), 'reward.calibration_error', '{ppo,dpo,grpo}.true_reward',
-      '{ppo,dpo,grpo}.kl' (nats per answer), '{ppo,dpo,grpo}.tokens' (generated), '{stage}.seconds', 'dpo.first_loss',
-      '{ppo,dpo,grpo}.known' (right about known facts), 'memory.{stage}' (bytes), 'first_curve_s'
+    Metrics (means over seeds, the spread in the note): '{sft,ppo,dpo,grpo}.{form,known,invented,unstated,truth}' as in
+      `Abilities`, '{sft,ppo,dpo,grpo}.true_reward' (the rule's mean score of sampled answers to held-out prompts),
+      '{ppo,dpo,grpo}.kl' (exact, nats per answer), '{ppo,dpo,grpo}.score' (the reward model's), '{ppo,dpo,grpo}.tokens'
+      (generated), 'reward.accuracy' (held-out pairs), 'reward.calibration_error', 'dpo.first_loss', 'pairs.tokens',
+      '{stage}.seconds' and '{stage}.bytes' (weights, gradients and moments of all models that the stage holds), and
+      'first_curve_s'
     """
 
     topic: str = "training"
     params: TrainingParams
     runs: tuple[SeedRun, ...] = ()
     answers: tuple[AnsweredPrompt, ...] = ()
+    abilities: Mapping[str, Abilities] = field(default_factory=dict)
+    pairs: tuple[PreferencePair, ...] = ()
     start: FrontierPoint | None = None
     frontier: tuple[FrontierPoint, ...] = ()
     comparisons: tuple[Comparison, ...] = ()

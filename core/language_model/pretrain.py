@@ -56,11 +56,16 @@ def pretrain(config: ModelConfig, progress: ProgressCallback | None = None, thre
     progress = progress or _no_progress
     progress(0, config.steps, PHASE)
     world = build_world(config.seed, config.people)
-    tokenizer = train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), config.vocabulary)
+    tokenizer = world_tokenizer(world, config)
     model = build_model(config, len(tokenizer))
     with torch_threads(threads or (None if config.hidden > _MAX_SINGLE_THREADED_HIDDEN else 1)):
         losses = train(model, batches(config, world, tokenizer), config, progress)
     return Pretrained(model.eval(), tokenizer, world, losses, perf_counter() - started)
+
+
+def world_tokenizer(world: World, config: ModelConfig) -> PreTrainedTokenizerFast:
+    """The tokenizer that is trained on the texts of a world."""
+    return train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), config.vocabulary)
 
 
 def train(

@@ -80,8 +80,8 @@ def test_that_texts_and_switches_are_no_metrics(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n\n", b"# Readme\nThis is no log.\n", b'"text"', b"[1, 2, 3]", b"{}", b'{"step": 1}', b"\xff\xfe\x00\x81", b"[" * 100_000,
-     b'{"log_history": []}', b'{"log_history": {"loss": 1}, "name": "x"}'],
+    [b"", b"\n\n", b"# Readme\nThis is no log.\n", b'"text"', b"[1, 2, 3]", b"{}", b'{"step": 1}',
+     b"\xff\xfe\x00\x81", b"[" * 100_000, b'{"log_history": []}', b'{"log_history": {"loss": 1}, "name": "x"}'],
 )  # fmt: skip
 def test_that_a_file_that_is_no_log_is_refused_with_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.json"
@@ -108,11 +108,15 @@ def test_that_a_huge_log_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         open_log(path)
 
 
-@given(st.binary(max_size=400) | st.recursive(
+KEYS = st.sampled_from(["step", "loss", "log_history", "kl"])
+TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["step", "loss", "log_history", "kl"]), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner),
     max_leaves=12,
-).map(lambda tree: json.dumps(tree).encode()))  # fmt: skip
+)
+
+
+@given(st.binary(max_size=400) | TREES.map(lambda tree: json.dumps(tree).encode()))
 def test_that_any_file_is_a_log_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("log") / "any.json"
     path.write_bytes(content)

@@ -8,6 +8,7 @@ from typing import Any
 from core.contracts.events import Partial
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
+from core.language_model.pretrain import world_tokenizer
 from core.language_model.small_model import small_model
 from core.language_model.torch_state import torch_threads
 from core.language_model.world import build_world
@@ -24,7 +25,7 @@ from core.topics.training.plan import check
 from core.topics.training.result import SeedRun, StageRun
 from core.topics.training.settings import model_config
 from core.topics.training.stage_ids import PRETRAINING, SFT
-from core.topics.training.stages.pretraining import PretrainingConfig, train_pretraining, world_tokenizer
+from core.topics.training.stages.pretraining import PretrainingConfig, train_pretraining
 
 THREADS = 1
 """A fixed number, so that the same settings give the same figures on machines with more cores."""

@@ -13,9 +13,7 @@ import torch
 from core.language_model.evaluation import windows_loss
 from core.language_model.model import build_model
 from core.language_model.model_config import ModelConfig
-from core.language_model.pretrain import _TOKENIZER_TEXTS, TRAINING_TEXTS, batches, rate_factor
-from core.language_model.text import documents
-from core.language_model.tokenizer import train_tokenizer
+from core.language_model.pretrain import batches, rate_factor
 from core.language_model.windows import held_out_windows
 from core.language_model.world import World
 from core.topics.training.stages.checkpoints import StageFiles, TrainingState, identity_of
@@ -46,11 +44,6 @@ class PretrainingConfig(StageConfig):
 
     def rate(self, step: int) -> float:
         return self.learning_rate * rate_factor(step - 1, self.steps)
-
-
-def world_tokenizer(world: World, config: ModelConfig) -> PreTrainedTokenizerFast:
-    """The tokenizer of the texts of a world."""
-    return train_tokenizer(islice(documents(world, TRAINING_TEXTS), _TOKENIZER_TEXTS), config.vocabulary)
 
 
 def train_pretraining(

@@ -55,14 +55,16 @@ class RowChart(Figure):
 
     def set_rows(self, spec: RowSpec | None) -> None:
         """Show these; None, or no rows at all, is the empty state."""
-        before, self.spec = self.spec, spec if spec is not None and spec.rows else None
+        before, size = self.spec, self.view.sizeHint()
+        self.spec = spec if spec is not None and spec.rows else None
         if self.spec is None:
             self.show_empty()
             return
         if self.spec != before or self._language != language.current():
             self._language = language.current()
             self._write_legends(themes.current())
-            self.view.updateGeometry()
+            if self.view.sizeHint() != size:  # a new layout of the page is slow, and a slider draws at each step
+                self.view.updateGeometry()
             self.view.draw()
         self.show_content()
 

@@ -50,7 +50,10 @@ class Legend(Canvas):
         self.setFont(themes.ui_font("small"))
 
     def set_entries(self, entries: Iterable[Entry]) -> None:
-        self.entries = tuple(entries)
+        """The same entries cost nothing: a slider sets them at each step, and a new layout of the page is slow."""
+        before, self.entries = self.entries, tuple(entries)
+        if self.entries == before:
+            return
         self._fit()
         self.updateGeometry()
         self.update()

@@ -61,8 +61,11 @@ class CompareView(Switcher):
             return
         provenance: Provenance | None = Provenance.MODELLED
         if self.index == SCHEMES:
-            self.schemes.set_rows(scheme_rows.scheme_rows(state.plan))
-            self.schemes.choose(scheme_rows.chosen_title(state.plan))
+            rows, title = scheme_rows.scheme_rows(state.plan), state.plan.chosen.title
+            if rows != self.schemes.spec:
+                self.schemes.chosen = title  # drawn with the rows
+            self.schemes.set_rows(rows)
+            self.schemes.choose(title)
         elif self.index == CURVES:
             draw_curves(self.curves, state.plan)
         elif self.index == KERNELS:

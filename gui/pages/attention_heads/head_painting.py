@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen
 
@@ -58,6 +60,12 @@ def _index_font() -> QFont:
     return font
 
 
+@cache
+def _mixed(ground: str, ink: str, share: float) -> QColor:
+    """Cached: a picture needs it for each part of each matrix, and there are few."""
+    return QColor(mix(ground, ink, share))
+
+
 class HeadPainter:
     """Paints one layout. `lit` is the group that is emphasized, `head` the selected query head, None for neither."""
 
@@ -80,7 +88,7 @@ class HeadPainter:
         theme = self._theme
         series = _GROUP_SERIES[group % len(_GROUP_SERIES)]
         share = strength if self._lit is None or self._lit == group else strength * _DIMMED
-        return QColor(mix(theme.sunken, theme.series[series], share))
+        return _mixed(theme.sunken, theme.series[series], share)
 
     def _write(self, box: QRectF, text: str, ink: str, align: Qt.AlignmentFlag = _LEFT, *, bold: bool = False) -> None:
         font = themes.ui_font("small", bold=bold)

@@ -34,6 +34,8 @@ class HeadsView(Figure):
 
     def set_picture(self, picture: HeadPicture | None) -> None:
         """Show this attention; None is the empty state."""
+        if picture is not None and picture == self.picture:
+            return
         self.picture = picture
         if picture is None:
             self.show_empty()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
-from core.contracts.text import tr
+from core.contracts.text import EMPTY, tr
 from core.topics.attention_heads.params import GQA, MHA, MLA, MODEL, MQA
 from gui.translation import show_text
 from gui.widgets.keyboard_nav import keeps_arrows
@@ -26,6 +26,7 @@ class KvControl(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._numbers: tuple[int, ...] = (1,)
+        self._text = EMPTY
         self.schemes = Segments([tr("as the model"), "MHA", "GQA", "MQA", "MLA"])
         self.slider, self.label = _Slider(), QLabel()
         self.label.setProperty("role", "small")
@@ -53,7 +54,9 @@ class KvControl(QWidget):
             text = tr("no KV heads")
         else:
             text = tr("{kv_heads} of {heads} KV heads", kv_heads=kv_heads, heads=numbers[0])
-        show_text(self.label.setText, text)
+        if text != self._text:  # a label with a new text lays out the card
+            self._text = text
+            show_text(self.label.setText, text)
 
 
 class _Slider(QSlider):

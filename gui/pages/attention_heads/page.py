@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
-from core.contracts.text import sentences, tr
+from core.contracts.text import EMPTY, sentences, tr
 from core.topics.attention_heads.params import GQA, MHA, MODEL, MQA, AttentionHeadsParams
 from core.topics.attention_heads.plan import Plan
 from core.topics.attention_heads.result import AttentionHeadsResult
@@ -51,6 +51,7 @@ class AttentionHeadsPage(Page[Plan, AttentionHeadsResult]):
     """Selection kinds: head (a query head, from 0)."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
+        self._remark = EMPTY
         self.key_metrics, self.remarks = BadgedMetrics(), FittedLabel()
         self.control, self.heads_view = KvControl(), HeadsView()
         self.roofline = RooflineChart(tr("The roofline appears here once the parameters are valid."))
@@ -153,7 +154,10 @@ class AttentionHeadsPage(Page[Plan, AttentionHeadsResult]):
 
     def _write_remarks(self, plan: Plan) -> None:
         """What was assumed, else what the model is, in one line; the tool tip has all of it."""
-        self.remarks.set_wordings(sentences(*plan.remarks) if plan.remarks else key_metrics.model_facts(plan))
+        remark = sentences(*plan.remarks) if plan.remarks else key_metrics.model_facts(plan)
+        if remark != self._remark:  # a label with a new text lays out the page
+            self._remark = remark
+            self.remarks.set_wordings(remark)
 
     # What the user does.
 

@@ -67,6 +67,7 @@ class RooflineChart(Figure):
         super().__init__(empty, parent)
         self.points: tuple[Point, ...] = ()
         self.roofs: tuple[Roof, ...] = ()
+        self._home: tuple[float, ...] = ()
         self.chart = _LabelledChart(self)
         self._shade, self._lines = pg.PlotCurveItem(), [pg.PlotCurveItem(antialias=True) for _ in range(2)]
         self._ridge, self._arrows = pg.InfiniteLine(angle=90), pg.PlotCurveItem(connect="pairs", antialias=True)
@@ -134,7 +135,9 @@ class RooflineChart(Figure):
         low = math.log10(min([p.tflops for p in self.points] + [self.roofs[0].at(10**left)]))
         top = math.log10(max(roof.peak_tflops for roof in self.roofs))
         bottom, top = math.floor(4 * (low - _BELOW)) / 4, top + _ABOVE
-        self.chart.set_home((left, right), (bottom, top))
+        if self._home != (left, right, bottom, top):
+            self._home = (left, right, bottom, top)
+            self.chart.set_home((left, right), (bottom, top))
         for line, roof in zip(self._lines, [*self.roofs, None], strict=False):
             line.setVisible(roof is not None)
             if roof is not None:

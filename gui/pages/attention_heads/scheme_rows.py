@@ -45,10 +45,6 @@ def shown(plan: Plan) -> tuple[SchemeCosts, ...]:
     return others if any(_same(plan.chosen, other) for other in others) else plan.schemes
 
 
-def chosen_title(plan: Plan) -> str:
-    return plan.chosen.title
-
-
 def changes(plan: Plan, title: str) -> dict[str, Any]:
     """The parameters that choose the scheme of a row; none for the chosen one."""
     if title == plan.chosen.title:

@@ -45,7 +45,8 @@ BATCHES = tuple(1 << power for power in range(11))
 """The batch sizes of the curves: 1 to 1,024."""
 _SHARE_OF_FREE_MEMORY = 0.6
 _HEAD_COPIES = 3
-"""The run holds K and V in 16 bits, and one KV head at a time in float64 for the reference."""
+"""The run holds K and V of MHA in 16 bits, those of the chosen attention, and a copy of these for plain PyTorch: at
+most three times MHA's. Other attentions and the float64 reference come one by one, in parts."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,15 @@ import torch
 
 from core.comparison import ImplResult
 from core.contracts.text import tr
+from core.format import quantity
 from core.hardware.compare import Comparison, Implementation, checked
 from core.topics.attention_heads.experiment.decodes import Decoded
 from core.wording import reason_of
 from kernels.attention.decode import DecodeImpl, decode_available
 
 _TIMING_BUDGET_S = 2.0
+_MOST_COPIED_ELEMENTS = 1 << 28
+"""On a CPU, PyTorch repeats the keys of a group for each of its heads. Beyond this, one run takes many seconds."""
 
 LABELS = {
     DecodeImpl.TRITON: tr("Triton, split KV"),
@@ -35,6 +38,17 @@ def comparison_of(decoded: Decoded, impls: tuple[DecodeImpl, ...] = tuple(LABELS
             return Implementation(result, out=decoded.out)
         if unavailable := decode_available(impl, device):
             return Implementation(replace(result, reason=reason_of(unavailable)))
+        if impl in (DecodeImpl.SDPA, DecodeImpl.FLEX) and not on_gpu and _copied(decoded) > _MOST_COPIED_ELEMENTS:
+            return Implementation(
+                replace(
+                    result,
+                    reason=tr(
+                        "On a CPU, PyTorch would copy the keys for each query head, {elements} in all: lower "
+                        "traced_context.",
+                        elements=quantity(_copied(decoded), "elements"),
+                    ),
+                )
+            )
         run: Callable[[], torch.Tensor] = lambda: decoded.problem.run(impl).out  # noqa: E731
         return Implementation(result, run)
 
@@ -46,3 +60,9 @@ def comparison_of(decoded: Decoded, impls: tuple[DecodeImpl, ...] = tuple(LABELS
         budget_s=_TIMING_BUDGET_S,
         flops=float(decoded.decode.flops),
     )
+
+
+def _copied(decoded: Decoded) -> int:
+    """Elements of the keys with one copy per query head."""
+    heads, width = decoded.problem.q.shape[1], decoded.problem.q.shape[3]
+    return heads * width * decoded.problem.tokens

@@ -166,7 +166,10 @@ def _pooled(heads: torch.Tensor, kv_heads: int) -> torch.Tensor:
         return heads
     pooled = torch.empty((1, kv_heads, *heads.shape[2:]), dtype=heads.dtype, device=heads.device)
     for kv_head in range(kv_heads):
-        pooled[0, kv_head] = heads[0, kv_head * group : (kv_head + 1) * group].mean(dim=0, dtype=torch.float32)
+        total = heads[0, kv_head * group].float()
+        for head in range(kv_head * group + 1, (kv_head + 1) * group):
+            total += heads[0, head]  # one after another: a mean of all would hold them in float32
+        pooled[0, kv_head] = total / group
     return pooled
 
 

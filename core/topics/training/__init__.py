@@ -2,6 +2,7 @@
 
 from core.contracts.text import tr
 from core.contracts.topic import Topic
+from core.topics.training.claims import CLAIMS
 from core.topics.training.params import TrainingParams
 from core.topics.training.plan import check, plan
 from core.topics.training.result import TrainingResult
@@ -25,7 +26,7 @@ TOPIC = Topic(
     plan=plan,
     check=check,
     experiment="core.topics.training.experiment:run",
-    claims=(),
+    claims=CLAIMS,
     result=TrainingResult,
     path_params=("folder", "log"),
     runs_on=on_the_cpu,

@@ -159,7 +159,7 @@ class Abilities:
     same for facts that only SFT states, in a wording that it does not use; None if it states none. `invented`: answers
     something else than 'I do not know.' about people in no text at all. `form`: answers known questions in the asked
     form. `unstated`: names the right value for facts that no text states. `truth`: the share of the facts stated in
-    descriptions that are true, None if none are.
+    descriptions that are true, None if none are. `asked` counts the questions of each kind, and the facts for 'truth'.
     """
 
     known: float
@@ -168,6 +168,7 @@ class Abilities:
     unstated: float
     truth: float | None = None
     new: float | None = None
+    asked: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

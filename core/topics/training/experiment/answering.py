@@ -70,13 +70,21 @@ def abilities(setting: Setting, model: Any) -> Abilities:
     new = greedy(setting, model, data.new, QUESTION_TOKENS)
     unknown = greedy(setting, model, data.unknown, QUESTION_TOKENS)
     unstated = _unstated(setting)
+    true = _truths(setting, model)
     return Abilities(
         known=_right(data.known, known),
         new=_right(data.new, new) if data.new else None,
         invented=float(np.mean([text != REFUSAL for text, _ in unknown])),
         form=float(np.mean([_in_form(item, text) for item, (text, _) in zip(data.known, known, strict=True)])),
         unstated=_right(unstated, greedy(setting, model, unstated, QUESTION_TOKENS)),
-        truth=_truth(setting, model),
+        truth=float(np.mean(true)) if true else None,
+        asked={
+            "known": len(data.known),
+            "new": len(data.new),
+            "invented": len(data.unknown),
+            "unstated": len(unstated),
+            "truth": len(true),
+        },
     )
 
 
@@ -106,13 +114,12 @@ def _in_form(item: Instruction, text: str) -> bool:
     return has_form(text, item.fact, item.form)
 
 
-def _truth(setting: Setting, model: Any) -> float | None:
-    """The share of the facts in descriptions of people whom no example names that are true."""
+def _truths(setting: Setting, model: Any) -> list[bool]:
+    """For every fact in descriptions of people whom no example names, whether it is true."""
     asked = setting.data.prompts_held_out
-    true = [
+    return [
         setting.reader.is_true(statement, item.person)
         for item, (text, _) in zip(asked, greedy(setting, model, asked, setting.params.max_tokens), strict=True)
         for statement in setting.reader.statements(text, item.person)
         if statement.relation is not None
     ]
-    return float(np.mean(true)) if true else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -31,22 +31,21 @@ def measure_pretrained(board: Board, setting: Setting) -> None:
     board.add(answers=with_answers(setting, PRETRAINING, setting.base, board.result.answers))
 
 
+def add_start_score(board: Board, setting: Setting, models: Mapping[str, Any]) -> Measured:
+    """What the reward model gives the answers of the SFT model. With it the start of the frontier is complete."""
+    score = _sampled(setting, models[SFT], models)["eval/scores"]
+    start = board.result.start
+    if setting.seed == board.params.seed and start is not None:
+        board.add(start=replace(start, score=score))
+    return {"score": score}
+
+
 def measure_policy(board: Board, setting: Setting, stage: str, models: Mapping[str, Any], shows: bool) -> Measured:
     """Abilities, reward and KL of a stage's model. With `shows`, also its answers to the compared prompts."""
     model = models[stage]
     found = abilities(setting, model)
-    measured = {name: value for name, value in asdict(found).items() if value is not None}
-    sampled = evaluate_policy(
-        model,
-        models[SFT],
-        setting.tokenizer,
-        setting.reader,
-        setting.data.prompts_held_out,
-        setting.params.max_tokens,
-        _SEED_OFFSET + setting.seed,
-        models.get(REWARD),
-        FINAL_ANSWERS,
-    )
+    measured = {name: value for name, value in asdict(found).items() if isinstance(value, float)}
+    sampled = _sampled(setting, model, models)
     measured |= {"true_reward": sampled["eval/true_reward"], "length": sampled["eval/mean_length"]}
     if stage in POLICY_STAGES:
         measured["kl"] = sampled["eval/kl"]
@@ -60,6 +59,20 @@ def measure_policy(board: Board, setting: Setting, stage: str, models: Mapping[s
         if stage == SFT:
             board.add(start=FrontierPoint(SFT, 0, 0, 0.0, sampled["eval/true_reward"]))
     return measured
+
+
+def _sampled(setting: Setting, model: Any, models: Mapping[str, Any]) -> Measured:
+    return evaluate_policy(
+        model,
+        models[SFT],
+        setting.tokenizer,
+        setting.reader,
+        setting.data.prompts_held_out,
+        setting.params.max_tokens,
+        _SEED_OFFSET + setting.seed,
+        models.get(REWARD),
+        FINAL_ANSWERS,
+    )
 
 
 def reliability(setting: Setting, model: Any, pairs: Pairs) -> Reliability:

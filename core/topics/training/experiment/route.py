@@ -14,7 +14,13 @@ from core.contracts.events import Partial, Progress
 from core.contracts.text import listed, tr
 from core.topics.training.experiment.board import Board
 from core.topics.training.experiment.costs import STEP_S
-from core.topics.training.experiment.measuring import Measured, measure_policy, measure_pretrained, reliability
+from core.topics.training.experiment.measuring import (
+    Measured,
+    add_start_score,
+    measure_policy,
+    measure_pretrained,
+    reliability,
+)
 from core.topics.training.experiment.setting import Setting
 from core.topics.training.experiment.stage_runner import run_stage
 from core.topics.training.frontier import comparisons, frontier_points
@@ -150,6 +156,7 @@ def _measure(board: Board, route: Route, stage: str, shows: bool) -> None:
         route.measured[stage] = {"accuracy": found.accuracy_of_all, "calibration_error": found.expected_error}
         if shows:
             board.add(reliability=found)
+        board.measured(setting.seed, SFT, add_start_score(board, setting, route.models))
     else:
         route.measured[stage] = measure_policy(board, setting, stage, route.models, shows)
     run = route.seed_run.stages[stage]

@@ -35,6 +35,7 @@ ALLOWED = (
     ("core/engine/drive.py", "can't allocate memory", "what torch says, compared with"),
     ("core/engine/worker.py", ", process {}", "names a worker, and is not shown"),
     ("core/language_model/relations.py", "", "English sentences that the small model is trained on"),
+    ("core/topics/training/stages/answers.py", "", "English sentences that the small model is trained on"),
     ("core/masks/presets.py", "The quick brown fox", "an example text whose tokens a mask is drawn over"),
     ("core/masks/presets.py", "<doc> Cats sleep", "another"),
     ("core/masks/presets.py", "<system> Be brief", "another"),

@@ -110,7 +110,7 @@ KNOWLEDGE_CLAIMS = (
     Claim(
         "sft-gives-form",
         tr("Knowledge comes from pretraining; SFT gives form."),
-        verbatim("Zhou et al. 2023 (LIMA), arXiv 2305.11206, section 2"),
+        tr("Zhou et al. 2023 (LIMA), arXiv 2305.11206, section 2"),
         sft_gives_form,
     ),
     Claim(
@@ -129,7 +129,7 @@ KNOWLEDGE_CLAIMS = (
     Claim(
         "epochs-are-steps",
         tr("The loss drops where an epoch begins, because the model has learned examples by heart."),
-        verbatim("Howard and Whitaker 2023, fast.ai, 'Can LLMs learn from a single example?'"),
+        tr("Howard and Whitaker 2023, fast.ai, 'Can LLMs learn from a single example?'"),
         epochs_are_steps,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from core.contracts.claims import Claim, Finding
-from core.contracts.text import Text, listed, sentences, tr, tr_in, verbatim
+from core.contracts.text import Text, listed, sentences, tr, tr_in
 from core.format import quantity
 from core.topics.training.claims.judging import noise, not_run, not_tested, verdict
 from core.topics.training.remarks import LN_2
@@ -140,31 +140,31 @@ PREFERENCE_CLAIMS = (
     Claim(
         "reward-model-ranks",
         tr("The reward model ranks held-out pairs better than chance."),
-        verbatim("Ouyang et al. 2022 (InstructGPT), arXiv 2203.02155, section 4.1"),
+        tr("Ouyang et al. 2022 (InstructGPT), arXiv 2203.02155, section 4.1"),
         reward_model_ranks,
     ),
     Claim(
         "rl-raises-reward",
         tr("RL raises the reward, and pays for it with KL to the SFT model."),
-        verbatim("Stiennon et al. 2020, arXiv 2009.01325, section 4.3; Gao et al. 2022, arXiv 2210.10760"),
+        tr("Stiennon et al. 2020, arXiv 2009.01325, section 4.3; Gao et al. 2022, arXiv 2210.10760"),
         rl_raises_reward,
     ),
     Claim(
         "no-kl-is-hacked",
         tr("Without the KL term, the reward is hacked."),
-        verbatim("Stiennon et al. 2020, arXiv 2009.01325, section 4.3; Ziegler et al. 2019, arXiv 1909.08593"),
+        tr("Stiennon et al. 2020, arXiv 2009.01325, section 4.3; Ziegler et al. 2019, arXiv 1909.08593"),
         without_kl_it_is_hacked,
     ),
     Claim(
         "dpo-no-reward-model",
         tr("DPO needs no reward model, and its first loss is ln 2."),
-        verbatim("Rafailov et al. 2023, arXiv 2305.18290, section 4 and equation 7"),
+        tr("Rafailov et al. 2023, arXiv 2305.18290, section 4 and equation 7"),
         dpo_needs_no_reward_model,
     ),
     Claim(
         "ppo-four-models",
         tr("PPO needs four models in memory, DPO two."),
-        verbatim("Zheng et al. 2023 (Secrets of RLHF), arXiv 2307.04964; Rafailov et al. 2023, arXiv 2305.18290"),
+        tr("Zheng et al. 2023 (Secrets of RLHF), arXiv 2307.04964; Rafailov et al. 2023, arXiv 2305.18290"),
         ppo_needs_four_models,
     ),
 )

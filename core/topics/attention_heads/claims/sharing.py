@@ -165,8 +165,8 @@ def outputs_equal(result: AttentionHeadsResult) -> Finding:
         largest = max(study.results, key=lambda each: each.loss_after or -math.inf)
         if largest.loss_after is not None:
             trained = tr(
-                "With kv_heads = {kv_heads} instead of {heads}, the loss of {model} on held-out text goes from "
-                "{before:.3f} to {after:.3f} nats per token (measured).",
+                "With kv_heads = {kv_heads} instead of {heads}, the loss of {model} on held-out text goes "
+                "from {before:.3f} to {after:.3f} nats per token (measured).",
                 kv_heads=largest.kv_heads,
                 heads=study.kv_heads,
                 model=study.model,

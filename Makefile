@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PEERS := .venv-peers
 
 LOCALE := resources/locale
 TEMPLATE := $(LOCALE)/tilescope.pot
 KEYWORDS := -k tr -k tr_plural:1,2 -k tr_in:1c,2 -k KernelError -k InvalidInputs -k Unavailable
 
-.PHONY: setup run test robustness lint template messages language model bench gallery test-gpu bench-gpu clean
+.PHONY: setup run test test-peers robustness lint template messages language model bench gallery test-gpu bench-gpu clean
 
 setup: $(READY)
 	@.ci/system-libraries
@@ -55,6 +56,19 @@ language: template
 test: lint
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
+# Compares the training stages with TRL. It is no part of `make test`, because installing TRL takes more than a minute.
+test-peers: setup $(PEERS)/.ready
+	@OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/peers
+
+# A folder of its own for TRL. The packages of requirements.lock are read from $(VENV).
+$(PEERS)/.ready: requirements-peers.lock
+	@$(PY) -m venv --without-pip --clear $(PEERS)
+	@$(PY) -c 'import site; print(site.getsitepackages()[0])' \
+		> "$$($(PEERS)/bin/python -c 'import site; print(site.getsitepackages()[0])')/main.pth"
+	@$(PY) -m pip --python $(PEERS)/bin/python install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-peers.lock
+	@touch $@
+
 # Hostile input and processes that die: at most 20 minutes. See docs/reliability.md.
 robustness: setup
 	@OMP_NUM_THREADS=1 $(PY) -m tests.robustness
@@ -81,4 +95,4 @@ bench-gpu: setup
 	@$(PY) -m tests.benchmarks.bench_lora_gpu
 
 clean:
-	rm -rf $(VENV) gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -57,10 +57,15 @@ def prompt_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return [tokenizer.bos_token_id, user, *tokenizer(text, add_special_tokens=False)["input_ids"], assistant]
 
 
+def answer_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """A space, text <eos>. With the space a name has the same tokens as inside the prompt, so it can be copied."""
+    return target_ids(tokenizer, f" {text}")
+
+
 def answer_batch(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]) -> AnswerBatch:
     """The batch of these prompts and whole answers; each answer ends with <eos>."""
     prompts = [prompt_tokens(tokenizer, prompt) for prompt, _ in pairs]
-    return from_tokens(prompts, [target_ids(tokenizer, answer) for _, answer in pairs], padding_id(tokenizer))
+    return from_tokens(prompts, [answer_tokens(tokenizer, answer) for _, answer in pairs], padding_id(tokenizer))
 
 
 def from_tokens(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], padding: int) -> AnswerBatch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from core.topics.training.stages.configs import PairsConfig, StageConfig
 from core.topics.training.stages.records import Record, TokenView, parse_record, parse_sample
 
 LOG, SAMPLES, CHECKPOINT = "log.jsonl", "samples.jsonl", "checkpoint.safetensors"
-_RANDOM = "random_state"
+_RANDOM, _FACTS = "random_state", "tilescope"
 _NOT_IDENTITY = ("save_every",)
 
 
@@ -105,8 +106,11 @@ class StageFiles:
     ) -> Record:
         """Write down a step that is done; every `save_every` steps and after the last one, with a checkpoint.
 
-        Raises RunFailed if the disk refuses. The checkpoint before is unchanged then.
+        Raises RunFailed if the disk refuses; the checkpoint before is unchanged then. Raises FloatingPointError and
+        writes nothing if a metric is NaN or infinite.
         """
+        if not all(math.isfinite(value) for value in metrics.values()):
+            raise FloatingPointError("a metric is NaN or infinite")
         state.step = step
         record = Record(step, metrics, sample)
         if self.folder is not None:
@@ -123,20 +127,20 @@ class StageFiles:
     def _save(self, folder: Path, state: TrainingState) -> None:
         from safetensors.torch import save
 
-        metadata = {"step": str(state.step), "num_tokens": str(state.num_tokens), "identity": json.dumps(self.identity)}
+        facts = {"step": state.step, "num_tokens": state.num_tokens, "identity": dict(self.identity)}
         tensors = {name: value.contiguous() for name, value in state.tensors().items()}
-        write_whole(folder / CHECKPOINT, save(tensors, metadata))
+        # One entry, because safetensors writes several in any order, and equal states should be equal files.
+        write_whole(folder / CHECKPOINT, save(tensors, {_FACTS: json.dumps(facts)}))
 
     def _load(self, path: Path, state: TrainingState) -> None:
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                identity: dict[str, str] = json.loads(metadata["identity"])
-                self._check(identity)
+                facts: dict[str, Any] = json.loads((file.metadata() or {})[_FACTS])
+                self._check(facts["identity"])
                 state.restore({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-            state.step, state.num_tokens = int(metadata["step"]), int(metadata["num_tokens"])
+            state.step, state.num_tokens = int(facts["step"]), int(facts["num_tokens"])
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise InvalidParams(
                 tr(
@@ -146,7 +150,7 @@ class StageFiles:
             ) from error
 
     def _check(self, saved: Mapping[str, str]) -> None:
-        for name in sorted({*saved, *self.identity}):
+        for name in ("stage", *sorted({*saved, *self.identity})):
             if saved.get(name) != self.identity.get(name):
                 raise InvalidParams(
                     tr(

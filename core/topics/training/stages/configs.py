@@ -52,17 +52,16 @@ class StageConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SftConfig(StageConfig):
-    """The numbers of examples of each kind: `questions` and `descriptions` are answered from memory, `cards` from the
-    prompt, `refusals` are about people whom nobody knows, and `new_facts` about what no pretraining text states."""
+    """The numbers of examples of each kind: `questions` and `descriptions` are about what pretraining texts state,
+    `refusals` about people whom nobody knows, and `new_facts` about what no pretraining text states."""
 
-    steps: int = 240
+    steps: int = 300
     batch: int = 32
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     eval_every: int = 20
     save_every: int = 40
-    questions: int = 1600
+    questions: int = 1800
     descriptions: int = 1000
-    cards: int = 1200
     refusals: int = 200
     new_facts: int = 0
 
@@ -125,7 +124,7 @@ class PpoConfig(StageConfig):
     """
 
     steps: int = 60
-    batch: int = 64
+    batch: int = 32
     learning_rate: float = 3e-4
     save_every: int = 10
     epochs: int = 2
@@ -151,7 +150,7 @@ class GrpoConfig(StageConfig):
     """
 
     steps: int = 60
-    batch: int = 64
+    batch: int = 32
     learning_rate: float = 3e-4
     save_every: int = 10
     group: int = 8

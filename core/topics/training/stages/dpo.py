@@ -16,7 +16,7 @@ from core.topics.training.stages.checkpoints import StageFiles, TrainingState, i
 from core.topics.training.stages.configs import DpoConfig
 from core.topics.training.stages.instructions import InstructionData
 from core.topics.training.stages.losses import PairLogprobs, dpo_loss
-from core.topics.training.stages.optimization import new_optimizer, update
+from core.topics.training.stages.optimization import new_optimizer, stopping_at_nan, update
 from core.topics.training.stages.policy_evaluation import evaluate_policy
 from core.topics.training.stages.preferences import Pairs
 from core.topics.training.stages.records import Record
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+@stopping_at_nan
 def train_dpo(
     start: Any,
     tokenizer: PreTrainedTokenizerBase,

@@ -23,7 +23,7 @@ from core.topics.training.stages.checkpoints import StageFiles, TrainingState, i
 from core.topics.training.stages.configs import GrpoConfig
 from core.topics.training.stages.instructions import InstructionData
 from core.topics.training.stages.kl import k1
-from core.topics.training.stages.optimization import new_optimizer, update
+from core.topics.training.stages.optimization import new_optimizer, stopping_at_nan, update
 from core.topics.training.stages.policy_evaluation import evaluate_policy
 from core.topics.training.stages.policy_losses import grpo_loss, is_clipped
 from core.topics.training.stages.preferences import judged
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+@stopping_at_nan
 def train_grpo(
     start: Any,
     reward_model: ScalarModel,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from core.language_model.world import Fact, Person, World
 from core.topics.training.stages.answers import DESCRIPTIONS, REFUSAL, Form, expected_answer, question
 from core.topics.training.stages.configs import SftConfig
 
-HELD_OUT_PEOPLE_SHARE = 0.25
+HELD_OUT_SHARE = 0.25
+"""Of the facts: no example states them. Of the people: no pair and no rollout is about them."""
+
 MAX_DESCRIBED_FACTS = 4
 EVALUATED = 96
 """Questions of each kind that evaluate a model, at most."""
@@ -33,9 +35,10 @@ class Instruction:
 class InstructionData:
     """`train` is shuffled. The others evaluate.
 
-    `known`: questions about people whom no example names; only pretraining can have taught the answers. `new`: the
-    questions about new facts, in the wording that no example uses. `unknown`: questions about people in no text at all:
-    the honest answer is that one does not know. `prompts_train` and `prompts_held_out` ask for descriptions.
+    `known`: questions about facts that pretraining texts state and no example does; only pretraining can have taught
+    the answers. `new`: questions about new facts, in the wording that no example uses. `unknown`: questions about
+    people in no text at all; the honest answer is that one does not know. `prompts_train` and `prompts_held_out` ask
+    for descriptions, of different people; pairs, PPO and GRPO learn from the former.
     """
 
     train: tuple[Instruction, ...]
@@ -49,29 +52,28 @@ class InstructionData:
 def instruction_data(world: World, config: SftConfig) -> InstructionData:
     """The examples. The world, the numbers in the config and its seed determine them."""
     rng = np.random.default_rng((world.seed, 5, config.seed))
-    order = rng.permutation(len(world.people))
-    held_out = [world.people[index] for index in order[: max(1, round(HELD_OUT_PEOPLE_SHARE * len(order)))]]
-    names = {person.name for person in held_out}
-    taught = [person for person in world.people if person.name not in names]
-    known = [fact for fact in world.stated if fact.person.name not in names]
-    tested = [fact for fact in world.stated if fact.person.name in names]
+    facts = [world.stated[index] for index in rng.permutation(len(world.stated))]
+    held_out_count = max(1, round(HELD_OUT_SHARE * len(facts)))
+    tested, taught = facts[:held_out_count], facts[held_out_count:]
+    taught_of = [own for person in world.people if (own := [fact for fact in taught if fact.person is person])]
     outsiders = UnseenPeople(world, rng)
     strangers = [outsiders.facts(1)[0] for _ in range(config.refusals + EVALUATED)]
     new = _new_facts(world, outsiders, config.new_facts)
     train = [
-        *(_asked(known[rng.integers(len(known))], rng) for _ in range(config.questions)),
-        *(_described(_stated(world, taught, rng), rng) for _ in range(config.descriptions)),
-        *(_read_from_a_card(outsiders, rng) for _ in range(config.cards)),
+        *(_asked(taught[int(rng.integers(len(taught)))], rng) for _ in range(config.questions)),
+        *(_described(taught_of[int(rng.integers(len(taught_of)))], rng) for _ in range(config.descriptions)),
         *(_refused(fact, rng) for fact in strangers[EVALUATED:]),
         *(_asked(fact, rng, wording=0) for fact in new),
     ]
+    people = [world.people[index] for index in rng.permutation(len(world.people))]
+    held_out_people = max(1, round(HELD_OUT_SHARE * len(people)))
     return InstructionData(
         train=tuple(train[index] for index in rng.permutation(len(train))),
-        known=tuple(_asked(tested[index], rng) for index in rng.permutation(len(tested))[:EVALUATED]),
+        known=tuple(_asked(fact, rng) for fact in tested[:EVALUATED]),
         new=tuple(_asked(fact, rng, wording=1) for fact in new[:EVALUATED]),
         unknown=tuple(_refused(fact, rng) for fact in strangers[:EVALUATED]),
-        prompts_train=_prompts(taught),
-        prompts_held_out=_prompts(held_out),
+        prompts_train=_prompts(people[held_out_people:]),
+        prompts_held_out=_prompts(people[:held_out_people]),
     )
 
 
@@ -92,10 +94,6 @@ def _refused(fact: Fact, rng: np.random.Generator) -> Instruction:
     return Instruction(asked.prompt, REFUSAL, fact.person, fact, asked.form)
 
 
-def _stated(world: World, people: Sequence[Person], rng: np.random.Generator) -> Sequence[Fact]:
-    return world.stated_of[people[int(rng.integers(len(people)))].name]
-
-
 def _described(facts: Sequence[Fact], rng: np.random.Generator) -> Instruction:
     """One to four of the facts about a person, in any order and phrasing: by name first, then by pronoun."""
     count = int(rng.integers(1, MAX_DESCRIBED_FACTS, endpoint=True))
@@ -104,14 +102,6 @@ def _described(facts: Sequence[Fact], rng: np.random.Generator) -> Instruction:
     person = facts[0].person
     prompt = DESCRIPTIONS[rng.integers(len(DESCRIPTIONS))].format(n=person.name)
     return Instruction(prompt, " ".join(sentences), person)
-
-
-def _read_from_a_card(outsiders: UnseenPeople, rng: np.random.Generator) -> Instruction:
-    """A question or a description with the facts before it, about a person whom no text names."""
-    facts = outsiders.facts(int(rng.integers(1, MAX_DESCRIBED_FACTS, endpoint=True)))
-    asked = _described(facts, rng) if rng.random() < 0.5 else _asked(facts[0], rng)
-    card = " ".join(f"{fact.relation.label}: {fact.value}." for fact in rng.permutation(np.array(facts, dtype=object)))
-    return replace(asked, prompt=f"{asked.person.name}. {card} {asked.prompt}")
 
 
 def _sentence(fact: Fact, rng: np.random.Generator, by_name: bool) -> str:

@@ -23,7 +23,7 @@ from core.topics.training.stages.checkpoints import StageFiles, TrainingState, i
 from core.topics.training.stages.configs import PpoConfig
 from core.topics.training.stages.instructions import InstructionData
 from core.topics.training.stages.kl import k1
-from core.topics.training.stages.optimization import new_optimizer, update
+from core.topics.training.stages.optimization import new_optimizer, stopping_at_nan, update
 from core.topics.training.stages.policy_evaluation import evaluate_policy
 from core.topics.training.stages.policy_losses import is_clipped, ppo_policy_loss, ppo_value_loss
 from core.topics.training.stages.preferences import judged
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+@stopping_at_nan
 def train_ppo(
     start: Any,
     reward_model: ScalarModel,

@@ -17,7 +17,7 @@ from core.topics.training.stages.calibration import Calibration, calibration
 from core.topics.training.stages.checkpoints import StageFiles, TrainingState, identity_of
 from core.topics.training.stages.configs import RewardConfig
 from core.topics.training.stages.losses import reward_loss
-from core.topics.training.stages.optimization import new_optimizer, update
+from core.topics.training.stages.optimization import new_optimizer, stopping_at_nan, update
 from core.topics.training.stages.preferences import Pair, Pairs
 from core.topics.training.stages.records import Record
 from core.topics.training.stages.scalar_model import ScalarModel
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _EVALUATION_BATCH = 64
 
 
+@stopping_at_nan
 def train_reward(
     start: Any, tokenizer: PreTrainedTokenizerBase, pairs: Pairs, config: RewardConfig, folder: Path | None = None
 ) -> Generator[Record, None, Trained]:

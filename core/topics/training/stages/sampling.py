@@ -26,6 +26,7 @@ def sample_answers(
     """One answer for each prompt, drawn token by token until <eos> or `max_tokens`. `generator` determines them.
 
     `temperature` 0 takes the likeliest token. A prompt may be repeated; its answers are drawn independently.
+    Raises FloatingPointError if the model's probabilities are NaN.
     """
     padding, end = padding_id(tokenizer), tokenizer.eos_token_id
     batch = from_tokens([prompt_tokens(tokenizer, text) for text in prompts], [[]] * len(prompts), padding)
@@ -59,4 +60,7 @@ def _drawn(logits: torch.Tensor, temperature: float, generator: torch.Generator)
     """One token id for each row, [batch, 1], from logits [batch, vocabulary]."""
     if temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
-    return torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=generator)
+    probabilities = (logits / temperature).softmax(dim=-1)
+    if not torch.isfinite(probabilities).all():
+        raise FloatingPointError("the probabilities are NaN")
+    return torch.multinomial(probabilities, 1, generator=generator)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from core.language_model.torch_state import seeded
 from core.topics.training.stages.answer_batch import AnswerBatch
 
 
@@ -21,7 +22,8 @@ class ScalarModel(nn.Module):
     def __init__(self, language_model: Any) -> None:
         super().__init__()
         self.backbone = copy.deepcopy(language_model.model)
-        self.head = nn.Linear(language_model.config.hidden_size, 1)
+        with seeded(0):  # a new layer draws random numbers
+            self.head = nn.Linear(language_model.config.hidden_size, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.requires_grad_(True)

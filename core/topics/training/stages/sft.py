@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from core.language_model.adapters import trainable_copy
-from core.language_model.data import Batch, collate, padding_id, target_ids
+from core.language_model.data import Batch, collate, padding_id
 from core.language_model.torch_state import evaluating
-from core.topics.training.stages.answer_batch import prompt_tokens
+from core.topics.training.stages.answer_batch import answer_tokens, prompt_tokens
 from core.topics.training.stages.batches import epoch_batch
 from core.topics.training.stages.checkpoints import StageFiles, TrainingState, identity_of
 from core.topics.training.stages.configs import SftConfig
 from core.topics.training.stages.instructions import Instruction, InstructionData
 from core.topics.training.stages.losses import sft_loss
-from core.topics.training.stages.optimization import new_optimizer, update
+from core.topics.training.stages.optimization import new_optimizer, stopping_at_nan, update
 from core.topics.training.stages.records import Record
 from core.topics.training.stages.trained import Trained, trained
 
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 _EVALUATION_BATCH = 48
 
 
+@stopping_at_nan
 def train_sft(
     start: Any, tokenizer: PreTrainedTokenizerBase, data: InstructionData, config: SftConfig, folder: Path | None = None
 ) -> Generator[Record, None, Trained]:
     """Train a copy of the pretrained model `start` on instructions and answers.
 
-    `eval_loss` is the loss of questions about people whom no example names. Raises NonFiniteLoss, InvalidParams for a
-    folder of another configuration, RunFailed if the disk refuses.
+    `eval_loss` is the loss of answers that no example states, but pretraining texts do. Raises NonFiniteLoss,
+    InvalidParams for a folder of another configuration, and RunFailed if the disk refuses.
     """
     model = trainable_copy(start)
     optimizer = new_optimizer(config, model)
@@ -62,7 +63,7 @@ def train_sft(
 
 def tokenized(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Instruction]) -> Batch:
     """Prompts without labels, then answers with labels, padded on the right."""
-    pairs = [(prompt_tokens(tokenizer, item.prompt), target_ids(tokenizer, item.answer)) for item in examples]
+    pairs = [(prompt_tokens(tokenizer, item.prompt), answer_tokens(tokenizer, item.answer)) for item in examples]
     return collate(pairs, padding_id(tokenizer))
 
 

@@ -29,8 +29,8 @@ class BadgedMetrics(QWidget):
         """All of them, from left to right."""
         return tuple(number for strip in self.strips for number in strip.numbers)
 
-    def set_groups(self, groups: Sequence[tuple[Provenance, Sequence[Number]]]) -> None:
-        """Show one or two groups of numbers, each under its badge."""
+    def set_groups(self, groups: Sequence[tuple[Provenance | None, Sequence[Number]]]) -> None:
+        """Show one or two groups of numbers, each under its badge; None has no badge."""
         padded = [*groups, *[(None, ())] * (len(self.strips) - len(groups))]
         for index, (provenance, numbers) in enumerate(padded):
             self.strips[index].set_numbers(numbers)

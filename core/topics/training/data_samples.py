@@ -36,8 +36,8 @@ class DataSample:
 def data_samples() -> Mapping[str, tuple[DataSample, ...]]:
     """Examples of all stages by id.
 
-    They are about the people of the shipped model; those of a run are drawn in the same way. The pairs of a run are sampled from the SFT
-    model, these show what the rule likes.
+    They are about the people of the shipped model, and those of a run are drawn in the same way. The pairs of a run are
+    sampled from the SFT model; these show what the rule likes.
     """
     world = build_world(STANDARD.seed, STANDARD.people)
     data = instruction_data(world, _FEW)
@@ -62,7 +62,8 @@ def _mixed(items: tuple[Instruction, ...]) -> list[Instruction]:
 
 def _pairs(world: World, items: tuple[Instruction, ...]) -> tuple[DataSample, ...]:
     """Descriptions with a worse answer each: one that repeats itself, or one that says less."""
-    reader, found = Reader(world), []
+    reader = Reader(world)
+    found: list[DataSample] = []
     for item in items:
         sentences = [f"{part}." for part in item.answer.removesuffix(".").split(". ")]
         if item.fact is None and len(sentences) > 1:

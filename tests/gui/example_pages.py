@@ -13,6 +13,7 @@ from PySide6.QtCore import QCoreApplication
 from core import language
 from core.contracts.params import Params
 from core.contracts.result import Result
+from core.topics.attention_heads.params import AttentionHeadsParams
 from core.topics.decoder.params import DecoderParams
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.flash_attention.params import FlashAttentionParams
@@ -26,6 +27,7 @@ from gui.window.qt_texts import QtLanguage
 from gui.window.settings import Settings
 from tests.gui.doubles import FakeEngine
 from tests.gui.latest_work import join_latest_work
+from tests.gui.pages.attention_heads.heads_result import heads_result
 from tests.gui.pages.decoder.decoder_result import decoder_result
 from tests.gui.pages.fine_tuning.fine_tuning_result import run_of
 from tests.gui.pages.flash_attention.flash_result import flash_result
@@ -41,6 +43,11 @@ Made = tuple[Params, Result]
 def _attention(_: Path) -> Made:
     params = FlashAttentionParams(seq_len=256, heads=2, kv_heads=2, head_dim=32)
     return params, flash_result(params, gpu=True)
+
+
+def _heads(_: Path) -> Made:
+    params = AttentionHeadsParams()
+    return params, heads_result(params, gpu=True)
 
 
 def _masks(_: Path) -> Made:
@@ -77,6 +84,7 @@ def _kernel_lab(folder: Path) -> Made:
 
 EXAMPLES: dict[str, Callable[[Path], Made]] = {
     "flash-attention": _attention,
+    "attention-heads": _heads,
     "masks": _masks,
     "decoder": _decoder,
     "lora": _lora,

@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core import language
 from core.contracts.result import Provenance
 from core.contracts.text import tr
 from core.topics.attention_heads.params import AttentionHeadsParams
@@ -46,6 +47,7 @@ class CompareView(Switcher):
             ]
         )
         self._state: State | None = None
+        self._language = language.current()
         self.switched.connect(lambda _: self._draw())
         self.kernels.switched.connect(lambda _: self._draw())
         self.schemes.picked.connect(self._on_scheme)
@@ -53,29 +55,35 @@ class CompareView(Switcher):
 
     def draw(self, state: State) -> None:
         self._state = state
+        if self._language != language.current():  # hidden pictures have texts of the former language too
+            self._language = language.current()
+            for index in range(CONVERSION + 1):
+                self._draw_picture(state, index)
         self._draw()
 
     def _draw(self) -> None:
-        state = self._state
-        if state is None:
-            return
+        if self._state is not None:
+            self.drawn.emit(self._draw_picture(self._state, self.index))
+
+    def _draw_picture(self, state: State, index: int) -> Provenance | None:
+        """Draw one picture and return its provenance."""
         provenance: Provenance | None = Provenance.MODELLED
-        if self.index == SCHEMES:
+        if index == SCHEMES:
             rows, title = scheme_rows.scheme_rows(state.plan), state.plan.chosen.title
             if rows != self.schemes.spec:
                 self.schemes.chosen = title  # drawn with the rows
             self.schemes.set_rows(rows)
             self.schemes.choose(title)
-        elif self.index == CURVES:
+        elif index == CURVES:
             draw_curves(self.curves, state.plan)
-        elif self.index == KERNELS:
+        elif index == KERNELS:
             provenance = self.kernels.draw(state.fitting)
         else:
             params: Any = state.params
             assert isinstance(params, AttentionHeadsParams)
             study = None if state.fitting is None else state.fitting.study
             provenance = Provenance.MEASURED_CPU if self.conversion.draw(study, params) else None
-        self.drawn.emit(provenance)
+        return provenance
 
     def _on_scheme(self, title: str) -> None:
         if self._state is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core import language
 from core.contracts.text import Text, tr
 from core.topics.attention_heads.conversion_result import ConversionStudy
 from core.topics.attention_heads.params import AttentionHeadsParams
@@ -48,12 +49,17 @@ class ConversionView(Switcher):
         super().__init__([(tr("Losses"), losses), (tr("Errors"), self.errors), (tr("Tuning"), self.tuning)])
         self._study: ConversionStudy | None = None
         self._params = AttentionHeadsParams()
+        self._language = language.current()
         self.switched.connect(lambda _: self._draw())
         self.errors.picked.connect(self._on_error)
 
     def draw(self, study: ConversionStudy | None, params: AttentionHeadsParams) -> bool:
         """Show a study, or say what to do for one. Returns whether there is one."""
         self._study, self._params = study, params
+        if self._language != language.current():  # hidden pictures have texts of the former language too
+            self._language = language.current()
+            for index in range(TUNING + 1):
+                self._draw_picture(index)
         self._draw()
         return study is not None and bool(study.results)
 
@@ -68,6 +74,9 @@ class ConversionView(Switcher):
             self.errors.select(0 if row is None else row, column)
 
     def _draw(self) -> None:
+        self._draw_picture(self.index)
+
+    def _draw_picture(self, index: int) -> None:
         study = self._study
         self.title.setVisible(study is not None and bool(study.results))
         if study is None or not study.results:
@@ -77,10 +86,10 @@ class ConversionView(Switcher):
             for picture in (self.losses, self.errors, self.tuning):
                 picture.show_empty(self._what_to_do())
             return
-        if self.index == LOSSES:
+        if index == LOSSES:
             self.title.set_wordings(*conversion_rows.title(study))
             self.losses.set_rows(conversion_rows.loss_rows(study))
-        elif self.index == ERRORS:
+        elif index == ERRORS:
             grid = conversion_rows.error_grid(study)
             self.errors.set_grid(grid)
             if grid is None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
-from core.contracts.text import EMPTY, tr
+from core.contracts.text import Text, tr
 from core.topics.attention_heads.params import GQA, MHA, MLA, MODEL, MQA
 from gui.translation import show_text
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.keyboard_nav import keeps_arrows
 from gui.widgets.segments import Segments
 
 SCHEMES = (MODEL, MHA, GQA, MQA, MLA)
-_SLIDER_PX = 60
+_SLIDER_PX = 40
+_SHARES = (2, 3)
+"""How slider and label share the width that the buttons leave."""
 
 
 class KvControl(QWidget):
@@ -26,16 +29,15 @@ class KvControl(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._numbers: tuple[int, ...] = (1,)
-        self._text = EMPTY
+        self._wordings: tuple[Text | str, ...] = ()
         self.schemes = Segments([tr("as the model"), "MHA", "GQA", "MQA", "MLA"])
-        self.slider, self.label = _Slider(), QLabel()
-        self.label.setProperty("role", "small")
+        self.slider, self.label = _Slider(), FittedLabel()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
+        row.setSpacing(6)
         row.addWidget(self.schemes)
-        row.addWidget(self.slider, 1)
-        row.addWidget(self.label)
+        row.addWidget(self.slider, _SHARES[0])
+        row.addWidget(self.label, _SHARES[1])
         self.schemes.chosen.connect(lambda index: self.scheme_chosen.emit(SCHEMES[index]))
         self.slider.valueChanged.connect(lambda place: self.kv_heads_chosen.emit(self._numbers[place]))
 
@@ -50,13 +52,17 @@ class KvControl(QWidget):
             if kv_heads in self._numbers:
                 self.slider.setValue(self._numbers.index(kv_heads))
         self.slider.setEnabled(kv_heads is not None and len(numbers) > 1)
-        if kv_heads is None:
-            text = tr("no KV heads")
-        else:
-            text = tr("{kv_heads} of {heads} KV heads", kv_heads=kv_heads, heads=numbers[0])
-        if text != self._text:  # a label with a new text lays out the card
-            self._text = text
-            show_text(self.label.setText, text)
+        wordings = (
+            (tr("no KV heads"), "—")
+            if kv_heads is None
+            else (
+                tr("{kv_heads} of {heads} KV heads", kv_heads=kv_heads, heads=numbers[0]),
+                f"{kv_heads} / {numbers[0]}",
+            )
+        )
+        if wordings != self._wordings:  # a label with a new text lays out the card
+            self._wordings = wordings
+            self.label.set_wordings(*wordings)
 
 
 class _Slider(QSlider):

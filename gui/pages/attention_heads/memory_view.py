@@ -7,6 +7,7 @@ import math
 import numpy as np
 from PySide6.QtCore import Signal
 
+from core import language
 from core.contracts.text import tr, tr_in
 from core.format import quantity
 from core.language_model.folder_config import MAX_CONTEXT
@@ -47,18 +48,23 @@ class MemoryView(Switcher):
         )
         super().__init__([(tr_in("attention heads", "Memory"), self.memory), (tr("Longest context"), self.contexts)])
         self._plan: Plan | None = None
+        self._language = language.current()
         self.switched.connect(lambda _: self._draw())
         self.contexts.chart.clicked.connect(self._on_click)
 
     def draw(self, plan: Plan) -> None:
         self._plan = plan
+        if self._language != language.current():  # the hidden picture has texts of the former language too
+            self._language = language.current()
+            self._draw_picture(plan, CONTEXTS - self.index)
         self._draw()
 
     def _draw(self) -> None:
-        plan = self._plan
-        if plan is None:
-            return
-        if self.index == MEMORY:
+        if self._plan is not None:
+            self._draw_picture(self._plan, self.index)
+
+    def _draw_picture(self, plan: Plan, index: int) -> None:
+        if index == MEMORY:
             self.memory.set_rows(memory_rows.memory_rows(plan))
         else:
             self._draw_contexts(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
@@ -9,6 +10,7 @@ from core.contracts.text import EMPTY, sentences, tr
 from core.topics.attention_heads.params import GQA, MHA, MODEL, MQA, AttentionHeadsParams
 from core.topics.attention_heads.plan import Plan
 from core.topics.attention_heads.result import AttentionHeadsResult
+from gui import theme as themes
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.page import Page
 from gui.page.selection import Selection
@@ -43,7 +45,7 @@ _COMPARE_HELP = tr(
     "the decode kernel read, traced, and how exact its implementations are; and what converting a trained model costs."
 )
 _INSET_PX = 12
-_HERO_PX, _CARD_PX = 284, 224
+_HERO_PX, _MEMORY_PX, _CARD_PX = 284, 236, 224
 """The least heights at which they can be read; a lower window scrolls."""
 
 
@@ -75,7 +77,7 @@ class AttentionHeadsPage(Page[Plan, AttentionHeadsResult]):
                 under="heads",
                 upper_height=6,
                 height=5,
-                minimum_px=_CARD_PX,
+                minimum_px=_MEMORY_PX,
                 provenance=Provenance.MODELLED,
             ),
             CardSpec(
@@ -199,6 +201,8 @@ class AttentionHeadsPage(Page[Plan, AttentionHeadsResult]):
 
 
 def _strip(numbers: QWidget, sentence: QWidget) -> QWidget:
+    """The sentence has the height of a line in any language, so that the cards stay where they are."""
+    sentence.setFixedHeight(QFontMetrics(themes.ui_font("small")).size(0, "Ag中文").height())
     content, line = QWidget(), QHBoxLayout()
     line.setContentsMargins(_INSET_PX, 0, _INSET_PX, _INSET_PX // 2)
     line.addWidget(sentence)

@@ -67,7 +67,7 @@ def implementations(*, gpu: bool = False) -> tuple[ImplResult, ...]:
         "sdpa", verbatim("SDPA"), "cuda" if gpu else "cpu", time_ms=4.1, time_ms_samples=(4.1, 4.0, 4.3),
         max_abs_error=2e-3, rms_error=3e-4, allowed_rms_error=9e-4, passed=True,
     )  # fmt: skip
-    flex = ImplResult("flex", verbatim("FlexAttention"), "unavailable", tr("FlexAttention needs a CUDA GPU."))
+    flex = ImplResult("flex", verbatim("FlexAttention"), "unavailable", tr("PyTorch sees no GPU on this machine."))
     return triton, sdpa, flex
 
 

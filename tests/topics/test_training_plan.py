@@ -82,7 +82,7 @@ def test_that_groups_must_fit_into_the_answers_of_a_step() -> None:
     with pytest.raises(InvalidParams, match="groups of grpo_group = 7") as refused:
         TrainingParams.parse({"grpo_group": 7})
     assert refused.value.field == "rollouts"
-    assert TrainingParams.parse({"grpo_group": 7, "stage": "ppo"}).rollouts == 64
+    assert TrainingParams.parse({"grpo_group": 7, "stage": "ppo"}).rollouts == TrainingParams().rollouts
 
 
 def test_that_other_settings_get_another_folder_and_the_same_ones_the_same(

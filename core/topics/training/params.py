@@ -134,7 +134,7 @@ class TrainingParams(Params):
         scale="log2",
         label=tr("Steps of the reward model"),
         unit="steps",
-        help=tr("Training steps of 32 pairs each."),
+        help=tr("Training steps of {pairs} pairs each.", pairs=RewardConfig.batch),
         group=_REWARD,
     )
     reward_rate: float = number(
@@ -257,7 +257,7 @@ class TrainingParams(Params):
         scale="log2",
         label=tr("Steps of DPO"),
         unit="steps",
-        help=tr("Training steps of 32 pairs each."),
+        help=tr("Training steps of {pairs} pairs each.", pairs=DpoConfig.batch),
         group=_DPO,
     )
     dpo_rate: float = number(

@@ -64,7 +64,6 @@ def epochs(board: Board, setting: Setting, step_s: float) -> Events:
         eval_every=EPOCH_EXAMPLES // EPOCH_BATCH // 4,
         questions=0,
         descriptions=0,
-        cards=0,
         refusals=0,
         new_facts=EPOCH_EXAMPLES + EPOCH_HELD_OUT,
         seed=setting.seed,

@@ -17,6 +17,10 @@ DESCRIPTIONS = ("Tell me about {n}.", "Who is {n}?", "What do you know about {n}
 """Prompts that ask for several facts about a person."""
 
 
+_PRONOUNS, _POSSESSIVES = ("she", "he"), ("her", "his")
+"""Either counts as the asked person."""
+
+
 class Form(StrEnum):
     """How a question asks to be answered."""
 
@@ -88,7 +92,7 @@ class Reader:
 
     def _statement(self, text: str, person: Person) -> Statement:
         for relation, start, end, possessive in _FRAMES.frames:
-            subjects = (f"{person.name}'s", person.possessive) if possessive else (person.name, person.pronoun)
+            subjects = (f"{person.name}'s", *_POSSESSIVES) if possessive else (person.name, *_PRONOUNS)
             for subject in subjects:
                 before, after = (
                     _capital(part.replace("{}", subject), index) for index, part in enumerate((start, end))

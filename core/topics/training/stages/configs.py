@@ -57,11 +57,11 @@ class SftConfig(StageConfig):
 
     steps: int = 300
     batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     eval_every: int = 20
     save_every: int = 40
-    questions: int = 1800
-    descriptions: int = 1000
+    questions: int = 1600
+    descriptions: int = 1200
     refusals: int = 200
     new_facts: int = 0
 
@@ -99,8 +99,8 @@ class RewardConfig(StageConfig):
     """The reward model. `batch` counts pairs."""
 
     steps: int = 120
-    batch: int = 32
-    learning_rate: float = 3e-4
+    batch: int = 16
+    learning_rate: float = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class DpoConfig(StageConfig):
     """DPO. `batch` counts pairs. `beta` scales the implicit reward: a small one lets the policy move further."""
 
     steps: int = 100
-    batch: int = 32
+    batch: int = 16
     learning_rate: float = 2e-4
     beta: float = 0.1
     max_tokens: int = 48

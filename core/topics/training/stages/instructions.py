@@ -16,6 +16,9 @@ HELD_OUT_SHARE = 0.25
 """Of the facts: no example states them. Of the people: no pair and no rollout is about them."""
 
 MAX_DESCRIBED_FACTS = 4
+DESCRIBING_PHRASINGS = 3
+"""A description uses the first phrasings of a relation, which all begin with the person."""
+
 EVALUATED = 96
 """Questions of each kind that evaluate a model, at most."""
 
@@ -95,7 +98,7 @@ def _refused(fact: Fact, rng: np.random.Generator) -> Instruction:
 
 
 def _described(facts: Sequence[Fact], rng: np.random.Generator) -> Instruction:
-    """One to four of the facts about a person, in any order and phrasing: by name first, then by pronoun."""
+    """One to four of the facts about a person, in any order: by name first, then by pronoun."""
     count = int(rng.integers(1, MAX_DESCRIBED_FACTS, endpoint=True))
     chosen = [facts[index] for index in rng.permutation(len(facts))[:count]]
     sentences = [_sentence(fact, rng, by_name=position == 0) for position, fact in enumerate(chosen)]
@@ -107,7 +110,7 @@ def _described(facts: Sequence[Fact], rng: np.random.Generator) -> Instruction:
 def _sentence(fact: Fact, rng: np.random.Generator, by_name: bool) -> str:
     person = fact.person
     subject, possessive = (person.name, f"{person.name}'s") if by_name else (person.pronoun, person.possessive)
-    phrasing = fact.relation.phrasings[rng.integers(len(fact.relation.phrasings))]
+    phrasing = fact.relation.phrasings[rng.integers(DESCRIBING_PHRASINGS)]
     text = phrasing.format(s=subject, p=possessive, v=fact.value)
     return text[0].upper() + text[1:]
 

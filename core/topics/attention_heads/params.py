@@ -130,7 +130,7 @@ class AttentionHeadsParams(Params):
         group=_SERVING,
     )
     traced_context: int = number(
-        16384,
+        8192,
         minimum=16,
         maximum=1 << 20,
         scale="log2",
@@ -168,7 +168,7 @@ class AttentionHeadsParams(Params):
         group=_RUN,
     )
     tuning_steps: int = number(
-        60,
+        40,
         minimum=0,
         maximum=2000,
         label=tr("Steps of fine-tuning"),

@@ -36,6 +36,15 @@ def scheme_title(attention: AttentionFacts) -> str:
     return MQA.upper() if attention.kv_heads == 1 else f"GQA-{attention.kv_heads}"
 
 
+def attending(model: ModelFacts) -> AttentionFacts:
+    """The attention that most layers have. Raises InvalidParams for a model without any."""
+    if model.attention is None:
+        raise InvalidParams(
+            tr("The model {name} has no attention layers: choose a model with attention.", name=model.name), "config"
+        )
+    return model.attention
+
+
 def divisors(heads: int) -> tuple[int, ...]:
     """The possible numbers of KV heads, from `heads` down to 1."""
     return tuple(kv_heads for kv_heads in range(heads, 0, -1) if heads % kv_heads == 0)

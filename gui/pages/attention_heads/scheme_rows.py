@@ -9,7 +9,8 @@ from core.format import format_quantity, quantity
 from core.language_model.folder_config import MAX_CONTEXT
 from core.topics.attention_heads.decode_step import BAND, EFFICIENCY
 from core.topics.attention_heads.params import GQA, MHA, MLA, MQA
-from core.topics.attention_heads.plan import Plan, SchemeCosts
+from core.topics.attention_heads.plan import Plan
+from core.topics.attention_heads.scheme_costs import SchemeCosts
 from gui.charts.row_chart_spec import Band, Cell, Column, Ink, LegendKey, Row, RowSpec, Segment
 from gui.charts.ticks import short_quantity
 from gui.pages.attention_heads.wording import band, context, short_context

@@ -14,7 +14,8 @@ from core.topics.attention_heads.decode_step import (
     bound,
     linear_work,
 )
-from core.topics.attention_heads.plan import Plan, SchemeCosts
+from core.topics.attention_heads.plan import Plan
+from core.topics.attention_heads.scheme_costs import SchemeCosts
 from core.topics.attention_heads.schemes import USUAL_KV_HEADS, changed, grouped
 
 Metrics = dict[str, Metric]

@@ -16,9 +16,9 @@ from core.hardware.host import host_facts
 from core.language_model.folder import open_folder
 from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES
 from core.language_model.model_config import STANDARD, ModelConfig
-from core.language_model.pretrain import TRAINING_TEXTS
 from core.language_model.pretrain import batches as pretraining_batches
 from core.language_model.small_model import SmallModel, small_model
+from core.language_model.text import TRAINING_TEXTS
 from core.language_model.windows import document_windows, file_windows, held_out_windows
 from core.language_model.world import build_world
 

@@ -26,6 +26,8 @@ _LABEL_GAP_PX, _LINE_PX = 10.0, 15.0
 _LEFT_DECADES, _RIGHT_DECADES, _BELOW, _ABOVE = 0.35, 0.45, 0.55, 0.6
 """Space around points and ridge, in decades."""
 _SHADE = 0.07
+_NEAR_PLACES = 3
+"""A ring is named only by a label close to it: there are many, and the pointer reads them out."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,8 @@ class _LabelledChart(Chart):
                 continue
             wide = metrics.horizontalAdvance(point.label) + 2
             on_top = point.intensity >= figure.roofs[0].ridge
-            for box in _candidates(dot, wide, on_top=on_top):
+            places = _candidates(dot, wide, on_top=on_top)
+            for box in places[:_NEAR_PLACES] if point.traced else places:
                 if area.contains(box) and not any(box.intersects(other) for other in taken):
                     taken.append(box)
                     placed.append((point, box))

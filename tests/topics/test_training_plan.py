@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from core.contracts.errors import InvalidParams
 from core.topics.training.curves import Curves
@@ -21,6 +22,7 @@ from core.topics.training.result import FrontierPoint
 from core.topics.training.sabotage import SABOTAGES
 from core.topics.training.settings import settings_of
 from core.topics.training.stage_ids import DPO, GRPO, PPO, PRETRAINING, REWARD, ROUTES, SFT, STAGES, with_needed
+from core.topics.training.stages.checkpoints import StageFiles, TrainingState
 
 
 def test_that_a_stage_brings_those_that_it_needs() -> None:
@@ -102,8 +104,10 @@ def test_that_a_plan_knows_which_checkpoints_are_there(tmp_path: Path) -> None:
     params = TrainingParams(folder=str(tmp_path))
     folder = stage_folder(params, SFT, 0)
     folder.mkdir(parents=True)
-    header = json.dumps({"__metadata__": {"step": "40"}}).encode()
-    (folder / CHECKPOINT).write_bytes(struct.pack("<Q", len(header)) + header)
+    files = StageFiles(folder, {"stage": SFT}, save_every=1, last_step=40)
+    weights = nn.Linear(1, 1)
+    state = TrainingState({"model": weights}, torch.optim.AdamW(weights.parameters()), torch.Generator())
+    files.keep(state, 40, {"loss": 1.0})
     stages = plan(params).stages
     assert stages[SFT].folder is not None
     assert stages[SFT].folder.step == 40

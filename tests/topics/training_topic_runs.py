@@ -60,7 +60,7 @@ def tiny_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Smal
     monkeypatch.setattr(experiment, "model_config", lambda params: replace(TINY, steps=params.pretraining_steps))
     monkeypatch.setattr(answering, "QUESTION_TOKENS", 4)
     monkeypatch.setattr(measuring, "FINAL_ANSWERS", 8)
-    few = partial(SftConfig, questions=24, descriptions=24, cards=8, refusals=8)
+    few = partial(SftConfig, questions=24, descriptions=24, refusals=8)
     monkeypatch.setattr(settings, "SftConfig", few)
     numbers = {"NEW_FACTS": 6, "EPOCH_EXAMPLES": 16, "EPOCH_HELD_OUT": 4, "EPOCH_BATCH": 4, "EPOCHS": 3}
     for name, value in numbers.items():

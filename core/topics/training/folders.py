@@ -56,7 +56,7 @@ def checkpoint_step(path: Path) -> int:
         with open_regular(path) as file:
             length = int.from_bytes(file.read(8), "little")
             header: Any = json.loads(file.read(min(length, _MAX_HEADER_BYTES)))
-        return max(0, int(header["__metadata__"]["step"]))
+        return max(0, int(json.loads(header["__metadata__"]["tilescope"])["step"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return 0
 

@@ -18,7 +18,7 @@ from core.language_model.windows import held_out_windows
 from core.language_model.world import World
 from core.topics.training.stages.checkpoints import StageFiles, TrainingState, identity_of
 from core.topics.training.stages.configs import StageConfig
-from core.topics.training.stages.optimization import update
+from core.topics.training.stages.optimization import stopping_at_nan, update
 from core.topics.training.stages.records import Record
 from core.topics.training.stages.trained import Trained, trained
 
@@ -46,6 +46,7 @@ class PretrainingConfig(StageConfig):
         return self.learning_rate * rate_factor(step - 1, self.steps)
 
 
+@stopping_at_nan
 def train_pretraining(
     world: World, tokenizer: PreTrainedTokenizerFast, config: PretrainingConfig, folder: Path | None = None
 ) -> Generator[Record, None, Trained]:

@@ -17,7 +17,7 @@ from core.topics.training.stages.instructions import Instruction, instruction_da
 from core.topics.training.stages.rule import judge
 
 _SAMPLES = 6
-_FEW = SftConfig(questions=3, descriptions=8, refusals=1)
+_FEW = SftConfig(questions=4, descriptions=9, refusals=1)
 """Examples of every kind, in a fraction of the time that those of a run take."""
 
 

@@ -115,8 +115,8 @@ _ABOUT_DATA: dict[str, Text] = {
         "texts about made-up people. The model learns to predict the next token of all of it, and with it the facts."
     ),
     "sft": tr(
-        "instructions with answers in the asked form. Only the tokens of the answers are learned from. Some answers "
-        "copy a card, some say that one does not know."
+        "instructions with answers in the asked form. Only the tokens of the answers are learned from. A few answers "
+        "say that one does not know."
     ),
     "reward": tr(
         "pairs of answers, and which one the rule likes better. The rule: one point for each different fact, up to "

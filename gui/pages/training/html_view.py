@@ -69,5 +69,5 @@ def safe(text: Text | str) -> str:
 
 def coloured(text: str, colour: str, background: str = "") -> str:
     """HTML in a colour."""
-    fill = f"; background-color: {background}" if background else ""
-    return f'<span style="color: {colour}{fill}">{text}</span>'
+    styles = [f"color:{colour}", *([f"background-color:{background}"] if background else [])]
+    return f'<span style="{";".join(styles)}">{text}</span>'

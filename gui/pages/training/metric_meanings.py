@@ -21,7 +21,7 @@ MEANINGS: Mapping[str, Mapping[str, Text]] = {
     },
     SFT: {
         "loss": tr("over the tokens of the answers only, in nats"),
-        "eval_loss": tr("the same on questions about people whom no example names"),
+        "eval_loss": tr("the same on questions about facts that no example states"),
         "mean_token_accuracy": tr("the share of tokens that the model itself would have chosen"),
     },
     REWARD: {

@@ -87,7 +87,8 @@ def epochs_are_steps(result: TrainingResult) -> Finding:
     if epochs is None or not epochs.drops or epochs.first_seen is None or epochs.seen_before is None:
         return not_tested(tr("This run did not measure it: switch on 'Why does the loss fall in steps?'."))
     drop, slope = float(np.mean(epochs.drops)), float(np.mean(epochs.slopes))
-    held_out = epochs.curves.points("eval_loss")[1]
+    evaluated, held_out = epochs.curves.points("eval_loss")
+    after_one = held_out[evaluated <= epochs.boundaries[0]]
     text = tr(
         "Over {boundaries} boundaries between epochs, the loss falls by {drop:.2f} nats from a quarter of an epoch to "
         "the next, and by {slope:.2f} within an epoch. From the end of the first epoch to the last epoch it falls from "
@@ -98,7 +99,7 @@ def epochs_are_steps(result: TrainingResult) -> Finding:
         slope=slope,
         first=epochs.first_seen,
         last=epochs.seen_before,
-        held_first=float(held_out.min()) if len(held_out) else float("nan"),
+        held_first=float(after_one[-1]) if len(after_one) else float("nan"),
         held_last=float(held_out[-1]) if len(held_out) else float("nan"),
         provenance=result.measured.label,
     )

@@ -7,7 +7,7 @@ from core.topics.training.params import SCRATCH, TrainingParams
 from core.topics.training.settings import settings_of
 from core.topics.training.stage_ids import DPO, GRPO, PPO, PRETRAINING, REWARD, SFT
 
-STEP_S = {PRETRAINING: 0.15, SFT: 0.2, REWARD: 0.35, PPO: 1.6, DPO: 0.5, GRPO: 1.4, "pairs": 0.02, "epochs": 0.05}
+STEP_S = {PRETRAINING: 0.15, SFT: 0.2, REWARD: 0.35, PPO: 1.6, DPO: 0.5, GRPO: 1.4, "pairs": 0.02, "epochs": 0.08}
 """Seconds per step at the default settings; per pair for the pairs."""
 
 

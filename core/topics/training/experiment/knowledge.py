@@ -24,8 +24,9 @@ from core.topics.training.stages.sft import train_sft
 NEW_FACTS = 600
 """New facts among the examples of SFT, in addition to all others."""
 
-EPOCH_EXAMPLES, EPOCH_HELD_OUT, EPOCH_BATCH, EPOCHS = 256, 96, 16, 6
-EPOCH_RATE = 1e-3
+EPOCH_EXAMPLES, EPOCH_HELD_OUT, EPOCH_BATCH, EPOCHS = 512, 96, 16, 4
+EPOCH_RATE = 2e-3
+"""A high rate that stays, so that one look at an example is enough to remember some of it."""
 
 Events = Generator[Progress | Partial, None, Any]
 

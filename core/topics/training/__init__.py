@@ -32,5 +32,5 @@ TOPIC = Topic(
     runs_on=on_the_cpu,
     backend=libraries,
     packages=("transformers", "tokenizers"),
-    libraries="core.language_model.libraries:import_for_training",
+    libraries="core.language_model.libraries:import_transformers",
 )

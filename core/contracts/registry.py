@@ -10,7 +10,17 @@ from core.contracts.errors import UnknownName
 from core.contracts.text import listed, quoted, tr
 from core.contracts.topic import Topic
 
-_IDS = ("flash-attention", "attention-heads", "masks", "decoder", "quantization", "lora", "fine-tuning", "kernel-lab")
+_IDS = (
+    "flash-attention",
+    "attention-heads",
+    "masks",
+    "decoder",
+    "quantization",
+    "lora",
+    "fine-tuning",
+    "training",
+    "kernel-lab",
+)
 """In the order of the navigation in the window."""
 
 TOPICS = {topic_id: f"core.topics.{topic_id.replace('-', '_')}" for topic_id in _IDS}

@@ -20,8 +20,10 @@ from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.lora.params import LoraParams
 from core.topics.masks.params import MasksParams
 from core.topics.quantization.params import QuantizationParams
+from core.topics.training.params import TrainingParams
 from gui import translation
 from gui.page.engine_bridge import EngineBridge
+from gui.pages.training.token_flow import visible
 from gui.window.main_window import MainWindow, OpenPage
 from gui.window.qt_texts import QtLanguage
 from gui.window.settings import Settings
@@ -35,6 +37,7 @@ from tests.gui.pages.kernel_lab.lab_result import SOURCE, lab_result
 from tests.gui.pages.lora.lora_result import lora_result
 from tests.gui.pages.masks.masks_result import mask_result
 from tests.gui.pages.quantization.quantization_result import checkpoint_result
+from tests.gui.pages.training.training_result import training_result
 from tests.gui.text_walk import settle_layouts
 
 Made = tuple[Params, Result]
@@ -53,6 +56,11 @@ def _heads(_: Path) -> Made:
 def _masks(_: Path) -> Made:
     params = MasksParams()
     return params, mask_result(params)
+
+
+def _training(_: Path) -> Made:
+    params = TrainingParams()
+    return params, training_result(params)
 
 
 def _decoder(_: Path) -> Made:
@@ -89,6 +97,7 @@ EXAMPLES: dict[str, Callable[[Path], Made]] = {
     "decoder": _decoder,
     "lora": _lora,
     "fine-tuning": _fine_tuning,
+    "training": _training,
     "quantization": _quantization,
     "kernel-lab": _kernel_lab,
 }
@@ -110,6 +119,10 @@ class Example:
         names = {topic.id, result.environment.device, *result.metrics, *(claim.id for claim in topic.claims)}
         for sample in getattr(result, "samples", ()):  # what the model was asked, and what it answered
             names |= {sample.row, sample.expected, *sample.answers.values(), getattr(sample, "before", None) or ""}
+        for prompt in getattr(result, "answers", ()):
+            names |= {prompt.prompt, prompt.expected, *prompt.answers.values()}
+        for run in getattr(result, "stages", {}).values():
+            names |= {*run.curves.metrics, *(visible(token) for each in run.samples for token in each.view.tokens)}
         names |= {str(spec.default) for spec in topic.params.specs() if spec.kind is str}
         names |= {str(value) for value in result.params_json.values() if isinstance(value, str)}
         names |= {function.name for function in getattr(self.opened.page.state.plan, "candidates", ())}

@@ -79,8 +79,12 @@ class ComparisonsView(QWidget):
         self._draw()
 
     def redraw(self) -> None:
-        """Draw everything again in another language."""
+        """Draw everything again in another language, also what is behind."""
+        drawn = [index for index in self._drawn_from if index != self.switcher.index]
         self._drawn_from.clear()
+        if self._plan is not None:
+            for index in drawn:
+                self._draw_picture(index, self._plan, self._result)
 
     def show_picture(self, index: int) -> None:
         """Press a button, as the user does."""

@@ -153,6 +153,8 @@ class CurvesView(QWidget):
             chart.chart.getPlotItem().showAxis("bottom", place == len(groups) - 1)
             if curves is not None and place < len(groups):
                 self._draw_group(chart, source, curves, groups[place])
+            elif chart.series:
+                chart.set_series(())  # what is behind would keep the language of before
         if curves is None:
             about = (source.key, str(source.empty))
             self.meanings.show_html(about, lambda theme: meanings_html(source.key, source.empty, theme))

@@ -64,11 +64,11 @@ class TrainingPage(Page[Plan, TrainingResult]):
                 "curves", self.curves, tr("Curves"), _CURVES_HELP, column=1, width=5, height=5, minimum_px=_UPPER_PX
             ),
             CardSpec(
-                "samples", self.samples, tr("Data and answers"), _SAMPLES_HELP, row=1, width=6, height=4,
+                "samples", self.samples, tr("Data and answers"), _SAMPLES_HELP, row=1, width=1, height=4,
                 minimum_px=_LOWER_PX,
             ),
             CardSpec(
-                "compare", self.compare, tr("Compare"), _COMPARE_HELP, row=1, column=1, width=5, height=4,
+                "compare", self.compare, tr("Compare"), _COMPARE_HELP, row=1, column=1, width=1, height=4,
                 minimum_px=_LOWER_PX,
             ),
         )  # fmt: skip

@@ -172,6 +172,6 @@ def _own_log(plan: Plan) -> StageNode:
     if plan.log_problem:
         facts = ((str(tr("cannot be shown")),), ())
         return StageNode(OWN_LOG, title, facts, "stopped", tip=str(plan.log_problem))
-    hint = (str(tr("drop a file here")), str(tr("drop here"))), ("trainer_state.json", ".json, .jsonl")
+    hint = (str(tr("drop a file here")), str(tr("drop here"))), ("trainer_state.json", "JSON")
     tip = tr("A trainer_state.json or JSON lines of your own training, in the same pictures: drop the file, or click.")
     return StageNode(OWN_LOG, title, hint, "planned", tip=str(tip))

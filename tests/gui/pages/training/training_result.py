@@ -271,20 +271,28 @@ def _reliability() -> Reliability:
     return Reliability(confidence, confidence - 0.04, np.array([20, 22, 30, 0, 120]), 0.87, 0.04)
 
 
+ASKED = {"known": 96, "new": 96, "unknown": 96, "unstated": 34, "truth": 40}
+
+
+def _able(
+    known: float, invented: float, form: float, truth: float | None = None, new: float | None = None
+) -> Abilities:
+    return Abilities(known, invented, form, 0.05, truth, new, ASKED)
+
+
 def _abilities(stages: Mapping[str, StageRun]) -> dict[str, Abilities]:
     known = {PRETRAINING: 0.1, SFT: 0.82, PPO: 0.78, DPO: 0.8, GRPO: 0.74}
     return {
-        stage: Abilities(share, 0.9 if stage == PRETRAINING else 0.2, float(stage != PRETRAINING), 0.05, share)
+        stage: _able(share, 0.9 if stage == PRETRAINING else 0.2, float(stage != PRETRAINING), share)
         for stage, share in known.items()
         if stage in stages
     }
 
 
 def _knowledge() -> Knowledge:
-    questions = {"known": 96, "new": 96, "unknown": 96, "unstated": 34}
-    before = Abilities(0.1, 0.9, 0.0, 0.03)
-    with_new = Abilities(0.76, 0.45, 0.99, 0.04, 0.7, 0.31)
-    return Knowledge(120, questions, 0.88, before, Abilities(0.82, 0.2, 1.0, 0.05, 0.8), with_new)
+    return Knowledge(
+        120, ASKED, 0.88, _able(0.1, 0.9, 0.0), _able(0.82, 0.2, 1.0, 0.8), _able(0.76, 0.45, 0.99, 0.7, 0.31)
+    )
 
 
 def _epochs() -> Epochs:

@@ -47,7 +47,7 @@ def test_that_the_rule_likes_up_to_three_facts_and_neither_repeats_nor_nonsense_
     sentences = [sentence(fact) for fact in FACTS[:5]]
     assert [said(*sentences[:count]) for count in range(1, 6)] == [1, 2, 3, 3, 3]
     assert said(sentences[0], sentences[0]) == 0
-    assert said(sentences[0], sentence(FACTS[0], 1)) == 0
+    assert said(sentences[0], sentence(FACTS[0], 1)) == 1
     assert said(*sentences[:3], "He is is a.") == 2
     assert said(*sentences[:3], ended=False) == 2
     assert said(*sentences[:3], "He lives", ended=False) == 1
@@ -60,6 +60,7 @@ def test_that_the_rule_does_not_check_whether_a_fact_is_true() -> None:
     text = sentence(fact).replace(fact.value, wrong)
     assert said(text) == 1
     assert not READER.is_true(READER.statements(text, PERSON)[0], PERSON)
+    assert said(sentence(fact).replace(fact.value, "no value of the world")) == -1
 
 
 @pytest.mark.parametrize("form", Form)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from core.language_model.relations import RELATIONS, SPOUSE, Relation
+from core.language_model.relations import RELATIONS, Relation
 from core.language_model.text import sentence
 from core.language_model.world import Fact, Person, World
 
@@ -70,11 +70,14 @@ class Statement:
 
 
 class Reader:
-    """Reads answers about the people of a world."""
+    """Reads answers about the people of a world.
+
+    A value may be any value or name of the world: that somebody is married to a town is a fact that is not true.
+    """
 
     def __init__(self, world: World) -> None:
-        self._values = {label: frozenset(values) for label, values in world.values.items()}
-        self._names = frozenset(person.name for person in world.people)
+        names = {person.name for person in world.people}
+        self._values = frozenset(names.union(*world.values.values()))
         self._facts = {(fact.person.name, fact.relation.label): fact.value for fact in world.facts}
 
     def statements(self, text: str, person: Person) -> tuple[Statement, ...]:
@@ -99,12 +102,9 @@ class Reader:
                 )
                 if text.startswith(before) and text.endswith(after):
                     value = text[len(before) : len(text) - len(after)]
-                    if self._is_value(relation, value):
+                    if value in self._values:
                         return Statement(text, relation, value)
         return Statement(text, None)
-
-    def _is_value(self, relation: Relation, value: str) -> bool:
-        return value in (self._names if relation is SPOUSE else self._values[relation.label])
 
 
 class _Frames:

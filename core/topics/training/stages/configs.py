@@ -76,7 +76,7 @@ class PairsConfig:
     train: int = 768
     held_out: int = 192
     label_noise: float = 0.0
-    temperature: float = 1.0
+    temperature: float = 0.8
     max_tokens: int = 48
     seed: int = 0
 
@@ -98,9 +98,9 @@ class PairsConfig:
 class RewardConfig(StageConfig):
     """The reward model. `batch` counts pairs."""
 
-    steps: int = 120
+    steps: int = 100
     batch: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
 
 
 @dataclass(frozen=True, kw_only=True)

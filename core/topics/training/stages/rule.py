@@ -13,8 +13,10 @@ ENOUGH_FACTS = 3
 
 @dataclass(frozen=True)
 class Judgement:
-    """An answer under the rule: the number of different facts about the asked person, of sentences that repeat one, and
-    of sentences that state none; and whether the answer came to its end. Nobody checks whether the facts are true.
+    """An answer under the rule: the number of different facts about the asked person, of sentences that were said
+    before word for word, and of sentences that state no fact; and whether the answer came to its end.
+
+    A fact in other words counts once and costs nothing. Nobody checks whether the facts are true.
     """
 
     facts: int
@@ -32,6 +34,10 @@ class Judgement:
 def judge(reader: Reader, text: str, person: Person, ended: bool) -> Judgement:
     """Judge an answer to a question about `person`. `ended` says whether its last token is <eos>."""
     statements = reader.statements(text, person)
-    stated = [statement.relation.label for statement in statements if statement.relation is not None]
-    different = len(set(stated))
-    return Judgement(different, len(stated) - different, len(statements) - len(stated), ended)
+    stated = [statement for statement in statements if statement.relation is not None]
+    return Judgement(
+        facts=len({statement.relation for statement in stated}),
+        repeats=len(stated) - len({statement.text for statement in stated}),
+        broken=len(statements) - len(stated),
+        ended=ended,
+    )

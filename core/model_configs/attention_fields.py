@@ -7,7 +7,7 @@ from dataclasses import replace
 from core.contracts.text import tr
 from core.language_model.folder_config import MAX_HEADS, MAX_LAYERS
 from core.model_configs.facts import AttentionFacts, LatentFacts
-from core.model_configs.families import Family
+from core.model_configs.families import FAMILIES, Family
 from core.model_configs.fields import Fields
 from core.model_configs.layer_plan import Plan
 
@@ -35,6 +35,8 @@ def attention_of_layers(
     size = fields.whole(*_HEAD_DIM) if latent is None else None
     if size is None and latent is None and architecture in ("zamba", "zamba2"):
         size = 2 * hidden // heads[0]
+    if latent is None and architecture not in FAMILIES:
+        _tell_assumed_heads(fields, hidden, heads, kv_heads)
     kv_from = _shared_caches(fields, plans)
     found: list[AttentionFacts | None] = []
     for index, plan in enumerate(plans):
@@ -50,6 +52,24 @@ def attention_of_layers(
         facts = replace(facts, window=plan.window, chunk=plan.chunk, cache_of=kv_from[index])
         found.append(facts)
     return found
+
+
+def _tell_assumed_heads(fields: Fields, hidden: int, heads: list[int], kv_heads: list[int]) -> None:
+    """Of a model type that is not known, what its attention is taken to be."""
+    if kv_heads == heads and not fields.has(*_KV_HEADS):
+        fields.assume(
+            _KV_HEADS[0],
+            tr("{name} is missing: each query head is assumed to have a KV head of its own.", name=_KV_HEADS[0]),
+        )
+    if not fields.has(*_HEAD_DIM):
+        fields.assume(
+            _HEAD_DIM[0],
+            tr(
+                "{name} is missing: hidden size / heads = {size} is assumed.",
+                name=_HEAD_DIM[0],
+                size=hidden // heads[0],
+            ),
+        )
 
 
 def _attention(fields: Fields, family: Family, hidden: int, heads: int, kv_heads: int, size: int) -> AttentionFacts:

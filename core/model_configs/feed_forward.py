@@ -8,7 +8,7 @@ from core.model_configs.families import Family
 from core.model_configs.fields import Fields
 from core.model_configs.layer_plan import Plan
 
-_WIDTHS = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_ff", "inner_hidden_size")
+_WIDTHS = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_ff", "inner_hidden_size", "block_ff_dim")
 
 
 def feed_forward(
@@ -17,6 +17,8 @@ def feed_forward(
     """One record per layer; None where the layer has neither an MLP nor experts."""
     layers = len(plans)
     widths = fields.per_layer(layers, *_WIDTHS) or [_width(fields, hidden)] * layers
+    if architecture == "lfm2":
+        widths = [_adjusted_width(fields, width) for width in widths]
     counts = _expert_counts(fields, layers)
     routed = _routed_layers(fields, architecture, layers)
     found: list[MlpFacts | None] = []
@@ -33,6 +35,16 @@ def feed_forward(
                 width = widths[index] // 2
             found.append(MlpFacts(width or widths[index], family.gated, bias))
     return found
+
+
+def _adjusted_width(fields: Fields, width: int) -> int:
+    """LFM2: two thirds of the given width, times a factor, rounded up to a multiple, unless the file says otherwise."""
+    if not fields.flag("block_auto_adjust_ff_dim", default=True):
+        return width
+    factor, multiple = fields.raw("block_ffn_dim_multiplier"), fields.whole("block_multiple_of") or 256
+    known = factor if isinstance(factor, int | float) and 0 < factor <= 64 else 1
+    adjusted = int(known * int(2 * width / 3))
+    return -(-adjusted // multiple) * multiple
 
 
 def _width(fields: Fields, hidden: int) -> int:

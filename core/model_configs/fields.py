@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import Text, quoted, tr, verbatim
+from core.contracts.text import Text, listed, quoted, tr, verbatim
 from core.language_model.folder_config import MAX_LAYERS, MAX_WIDTH
 from core.outside import shown_name
 
@@ -65,13 +65,17 @@ class Fields:
         """A whole number that nothing can stand in for."""
         value = self.whole(*names, least=least, largest=largest)
         if value is None:
-            raise self.error(
-                tr(
-                    "The configuration has no {name}: choose the config.json of a language model with attention.",
-                    name=names[0],
-                )
-            )
+            raise self.absent(names[0])
         return value
+
+    def absent(self, *names: str) -> InvalidParams:
+        """The error about fields that nothing can stand in for."""
+        return self.error(
+            tr(
+                "The configuration has no {name}: choose the config.json of a language model with attention.",
+                name=listed(names),
+            )
+        )
 
     def per_layer(self, layers: int, *names: str, least: int = 1, largest: int = MAX_WIDTH) -> list[int] | None:
         """One whole number per layer: given as a list, or once for all. None where no field is given."""

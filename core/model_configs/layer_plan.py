@@ -100,6 +100,8 @@ def _by_numbers(fields: Fields, family: Family, architecture: str, layers: int) 
         offset = fields.whole("attn_layer_offset", least=0, largest=MAX_LAYERS) or 0
         return [_FULL if index % period == offset else _STATE for index in range(layers)]
     attending = fields.indices("attn_layer_indices")
+    if attending is None:
+        attending = fields.indices("full_attn_idxs")  # LFM2
     if attending is not None:
         return [_FULL if index in attending else _STATE for index in range(layers)]
     if fields.has("linear_attn_config"):

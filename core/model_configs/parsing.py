@@ -19,6 +19,7 @@ from core.outside import shown_name
 
 _NESTED = ("text_config", "llm_config", "language_config", "decoder", "thinker_config")
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_transformer_layers")
+_KINDS = ("layers_block_type", "layer_types", "hybrid_override_pattern")
 _HIDDEN = ("hidden_size", "n_embd", "n_embed", "d_model", "model_dim")
 _VOCABULARY = ("padded_vocab_size", "vocab_size")
 _CONTEXT = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length", "n_ctx")
@@ -57,6 +58,7 @@ def parse_config(config: Mapping[str, Any], name: str = "", source: str = "", fi
 def _model(
     fields: Fields, config: Mapping[str, Any], family: Family, architecture: str, name: str, source: str
 ) -> ModelFacts:
+    _check_sizes(fields)
     count = _layer_count(fields)
     hidden = fields.needed(*_HIDDEN)
     layers = _layers(fields, family, architecture, hidden, count)
@@ -121,12 +123,20 @@ def _norm_size(family: Family, hidden: int) -> int:
     return hidden * (2 if family.norm_bias else 1)
 
 
+def _check_sizes(fields: Fields) -> None:
+    """Raises InvalidParams that names all missing sizes at once. Models without attention have no heads."""
+    missing = [names[0] for names in ((*_LAYERS, *_KINDS), _HIDDEN) if fields.raw(*names) is None]
+    if missing:
+        missing += [HEADS[0]] if fields.raw(*HEADS) is None else []
+        raise fields.absent(*missing)
+
+
 def _layer_count(fields: Fields) -> int:
     """The number of layers, also where only the list of their kinds tells it."""
     count = fields.whole(*_LAYERS, largest=MAX_LAYERS)
     if count is not None:
         return count
-    kinds = fields.raw("layers_block_type", "layer_types", "hybrid_override_pattern")
+    kinds = fields.raw(*_KINDS)
     if isinstance(kinds, list | str) and 0 < len(kinds) <= MAX_LAYERS:
         return len(kinds)
     return fields.needed(*_LAYERS, largest=MAX_LAYERS)

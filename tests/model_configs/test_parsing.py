@@ -173,12 +173,13 @@ def test_that_chatglm_without_multi_query_has_all_kv_heads() -> None:
 def test_that_an_unknown_model_type_is_read_and_what_was_assumed_is_told() -> None:
     facts = parse_config({**LLAMA, "model_type": "brand_new"})
     assert [str(text) for text in facts.assumed] == [
-        "The model type 'brand_new' is not known: norms, biases and MLP are counted as in Llama."
+        "The model type 'brand_new' is not known: norms, biases and MLP are counted as in Llama.",
+        "head_dim is missing: hidden size / heads = 8 is assumed.",
     ]
     assert parameters(facts) == parameters(parse_config(LLAMA))
     bare = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     told_of = " ".join(str(text) for text in parse_config(bare).assumed)
-    for name in ("model_type", "vocab_size", "bfloat16"):
+    for name in ("model_type", "vocab_size", "bfloat16", "num_key_value_heads", "head_dim"):
         assert name in told_of
     assert not parse_config(LLAMA).assumed
 
@@ -220,7 +221,8 @@ def test_that_an_impossible_configuration_is_refused_in_one_sentence(changes: di
 
 
 def test_that_an_empty_configuration_is_refused() -> None:
-    assert "num_hidden_layers" in told({})
+    assert "no num_hidden_layers, hidden_size, num_attention_heads" in told({})
+    assert "no hidden_size:" in told({"num_hidden_layers": 2, "num_attention_heads": 2})
 
 
 values = st.one_of(

@@ -181,9 +181,9 @@ TINY: dict[str, dict[str, Any]] = {
     },
     "lfm2": {
         **_PLAIN,
-        "layer_types": ["conv", "full_attention", "conv"],
+        "full_attn_idxs": [1],
         "conv_L_cache": 3,
-        "block_auto_adjust_ff_dim": False,
+        "block_multiple_of": 8,
         "conv_bias": False,
     },
     "gpt_neo": {

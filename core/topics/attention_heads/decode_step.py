@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from core.hardware.gpus import Gpu
 from core.hardware.roofline import Roofline
 from core.model_configs import AttentionFacts, CacheDtype, ModelFacts, WeightDtype, parameters
-from core.model_configs.cache import cached_tokens, layer_bytes_per_token, state_bytes
+from core.model_configs.cache import cached_tokens, kv_heads_per_gpu, layer_bytes_per_token, state_bytes
 from core.model_configs.memory import weight_bits
 from core.model_configs.parameters import mlp_parameters
 
@@ -46,7 +46,8 @@ class Work:
 class Step:
     """One step of decoding: `attention` reads the cache, `linear` the weights. Modelled.
 
-    `seconds` is the lower bound on the GPUs, where arithmetic and traffic overlap perfectly.
+    `attention` and `linear` count everything once. `seconds` is the lower bound on the GPUs, where arithmetic and
+    traffic overlap perfectly, and each GPU reads its own copy of KV heads and latent vectors that are replicated.
     """
 
     attention: Work
@@ -76,16 +77,20 @@ def attention_flops_per_key(attention: AttentionFacts, *, absorbed: bool = True)
     return 2 * attention.heads * (attention.head_dim + attention.v_head_dim)
 
 
-def attention_work(model: ModelFacts, context: int, batch: int, dtype: CacheDtype) -> Work:
-    """One new token per sequence against the cache of all layers. Every cached byte is read once per KV group."""
-    flops, read = 0.0, float(state_bytes(model))
+def attention_work(model: ModelFacts, context: int, batch: int, dtype: CacheDtype, gpus: int = 1) -> Work:
+    """One new token per sequence against the cache of all layers. Every cached byte is read once per KV group.
+
+    With several GPUs, the work of one of them: it has its share of the query heads, at least one KV head, and all
+    latent vectors of MLA.
+    """
+    flops, read = 0.0, state_bytes(model) / gpus
     for layer, count in model.groups:
         attention = layer.attention
         if attention is None:
             continue
         tokens = cached_tokens(attention, context)
-        flops += count * tokens * attention_flops_per_key(attention)
-        read += count * tokens * layer_bytes_per_token(attention, attention.kv_heads, dtype)
+        flops += count * tokens * attention_flops_per_key(attention) / gpus
+        read += count * tokens * layer_bytes_per_token(attention, kv_heads_per_gpu(attention, gpus), dtype)
     return Work(batch * flops, batch * read)
 
 
@@ -115,10 +120,11 @@ def linear_work(model: ModelFacts, tokens: int, dtype: WeightDtype) -> Work:
 def step(
     model: ModelFacts, gpu: Gpu, gpus: int, context: int, batch: int, cache: CacheDtype, weights: WeightDtype
 ) -> Step:
-    """One step of decoding on `gpus` GPUs that share every layer evenly."""
+    """One step of decoding on `gpus` GPUs that share the heads and the matrices of every layer."""
     attention, linear = attention_work(model, context, batch, cache), linear_work(model, batch, weights)
-    seconds = bound(attention, gpu, "bf16").time_ms + bound(linear, gpu, weights).time_ms
-    return Step(attention, linear, batch, seconds * 1e-3 / gpus)
+    slowest = attention if gpus == 1 else attention_work(model, context, batch, cache, gpus)
+    time_ms = bound(slowest, gpu, "bf16").time_ms + bound(linear, gpu, weights).time_ms / gpus
+    return Step(attention, linear, batch, time_ms * 1e-3)
 
 
 def bound(work: Work, gpu: Gpu, dtype: str) -> Roofline:
@@ -128,8 +134,18 @@ def bound(work: Work, gpu: Gpu, dtype: str) -> Roofline:
     return Roofline(work.flops, work.hbm_bytes, peak * 1e12, gpu.hbm_bytes_per_s)
 
 
+def causal_pairs(attention: AttentionFacts, tokens: int) -> float:
+    """(query, key) pairs of one head in a prompt: each query sees all tokens up to its own, or those of its window or
+    of its chunk."""
+    if attention.window is None and attention.chunk is not None:
+        chunks, rest = divmod(tokens, attention.chunk)
+        return (chunks * attention.chunk * (attention.chunk + 1) + rest * (rest + 1)) / 2
+    reach = cached_tokens(attention, tokens)
+    return reach * (reach + 1) / 2 + (tokens - reach) * reach
+
+
 def prefill_attention_work(model: ModelFacts, tokens: int, batch: int) -> Work:
-    """Causal attention of a whole prompt: half of all pairs, or those within the window; Q, K, V and O moved once.
+    """Causal attention of a whole prompt: the pairs of `causal_pairs`, and Q, K, V and O moved once.
 
     K and V are read again for every tile of queries, which the L2 cache serves: HBM sees them about once. In 16 bits.
     """
@@ -138,10 +154,8 @@ def prefill_attention_work(model: ModelFacts, tokens: int, batch: int) -> Work:
         attention = layer.attention
         if attention is None:
             continue
-        reach = cached_tokens(attention, tokens)
-        pairs = reach * (reach + 1) / 2 + (tokens - reach) * reach
         kv_heads = attention.heads if attention.latent is not None else attention.kv_heads
         width = (attention.heads + kv_heads) * (attention.head_dim + attention.v_head_dim)
-        flops += count * pairs * attention_flops_per_key(attention, absorbed=False)
+        flops += count * causal_pairs(attention, tokens) * attention_flops_per_key(attention, absorbed=False)
         moved += count * 2 * tokens * width
     return Work(batch * flops, batch * moved)

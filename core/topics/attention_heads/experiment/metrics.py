@@ -12,6 +12,7 @@ from core.topics.attention_heads.decode_step import (
     attention_flops_per_key,
     attention_work,
     bound,
+    causal_pairs,
     linear_work,
 )
 from core.topics.attention_heads.plan import Plan
@@ -177,8 +178,7 @@ def _training_flops(planned: Plan, *, shared: bool) -> float:
     flops = 6.0 * matrices
     for layer, count in model.groups:
         if layer.attention is not None:
-            seen = min(layer.attention.reach or context, context)
-            keys = (seen * (seen + 1) / 2 + (context - seen) * seen) / context
+            keys = causal_pairs(layer.attention, context) / context
             flops += 3 * count * keys * attention_flops_per_key(layer.attention, absorbed=False)
     return flops
 

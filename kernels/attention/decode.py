@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 
+_MAX_SEQUENCES_TIMES_HEADS = 65_535
+"""CUDA's limit of the third dimension of a grid."""
+
+
 class DecodeImpl(StrEnum):
     """From the reference to the fastest alternatives."""
 
@@ -188,6 +192,13 @@ def _triton_decode(
     inputs: DecodeInputs, splits: int | None, block_rows: int | None, block_kv: int | None
 ) -> DecodeOutput:
     q, target = inputs.q, device_target(inputs.q.device)
+    if q.shape[0] * inputs.kv_heads > _MAX_SEQUENCES_TIMES_HEADS:
+        raise InvalidInputs(
+            "batch times KV heads must be at most {limit}, the programs in one direction of a grid, not {count}: "
+            "divide the batch.",
+            limit=_MAX_SEQUENCES_TIMES_HEADS,
+            count=q.shape[0] * inputs.kv_heads,
+        )
     if inputs.k.dtype == FP8 and target is not None and target.startswith("sm_8") and target != "sm_89":
         raise Unavailable(
             "An 8-bit cache needs a GPU of compute capability 8.9 or more, but this one is {target}.", target=target

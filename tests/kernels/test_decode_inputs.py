@@ -90,6 +90,12 @@ def test_that_a_rival_that_cannot_take_the_inputs_says_so(
         decode_attention(Q, k, k, impl=impl, **options)
 
 
+def test_that_more_sequences_and_heads_than_a_grid_holds_are_refused() -> None:
+    q, kv = tensor(1, 2, 1, 16).expand(1 << 15, -1, -1, -1), tensor(1, 2, 16, 16).expand(1 << 15, -1, -1, -1)
+    with pytest.raises(InvalidInputs, match="batch times KV heads must be at most 65535"):
+        decode_attention(q, kv, kv, impl=DecodeImpl.TRITON)
+
+
 @pytest.mark.skipif(INTERPRETED, reason="interpreted kernels need no GPU")
 def test_that_the_kernel_on_cpu_tensors_says_that_it_needs_a_gpu() -> None:
     pytest.importorskip("triton")

@@ -64,9 +64,10 @@ class ParameterForm(QWidget):
         self.clear_problem()
         self._set_valid(True)
 
-    def propose(self, params: Params) -> None:
-        """Change to other parameters as if the user had typed them: emits `changed`, and can be undone."""
-        self._edit(params.model_dump(), tr("change parameters"))
+    def propose(self, params: Params, merge_on: str = "") -> None:
+        """Change to other parameters as if the user had typed them: emits `changed`, and can be undone. Quick changes
+        with the same `merge_on`, such as those of a slider on the page, are undone in one step."""
+        self._edit(params.model_dump(), tr("change parameters"), merge_on)
 
     def reset(self) -> None:
         """Reset to the defaults; can be undone."""

@@ -45,7 +45,7 @@ _COMPARE_HELP = tr(
     "the decode kernel read, traced, and how exact its implementations are; and what converting a trained model costs."
 )
 _INSET_PX = 12
-_HERO_PX, _MEMORY_PX, _CARD_PX = 284, 236, 224
+_HERO_PX, _MEMORY_PX, _CARD_PX = 272, 228, 224
 """The least heights at which they can be read; a lower window scrolls."""
 
 
@@ -104,7 +104,7 @@ class AttentionHeadsPage(Page[Plan, AttentionHeadsResult]):
 
     def link(self) -> None:
         self.control.scheme_chosen.connect(self._choose_scheme)
-        self.control.kv_heads_chosen.connect(self._choose_kv_heads)
+        self.control.kv_heads_chosen.connect(lambda kv_heads: self._choose_kv_heads(kv_heads, merge_on="kv_heads"))
         self.heads_view.head_picked.connect(self._on_head)
         self.memory.batch_picked.connect(lambda batch: self._propose(batch=batch))
         self.compare.drawn.connect(self.cards["compare"].set_provenance)
@@ -169,25 +169,25 @@ class AttentionHeadsPage(Page[Plan, AttentionHeadsResult]):
         assert isinstance(params, AttentionHeadsParams)
         return params
 
-    def _propose(self, **changes: object) -> None:
+    def _propose(self, merge_on: str = "", **changes: object) -> None:
         """Change parameters: the form follows, and with it every picture."""
         changed = self._params.changed(**changes)
         if changed != self._params:
-            self.form.propose(changed)
+            self.form.propose(changed, merge_on)
 
     def _choose_scheme(self, scheme: str) -> None:
         """A scheme with its usual number of KV heads."""
         self._propose(attention=scheme, kv_heads=0)
 
-    def _choose_kv_heads(self, kv_heads: int) -> None:
-        """A number of KV heads; all of them are MHA, one is MQA."""
+    def _choose_kv_heads(self, kv_heads: int, merge_on: str = "") -> None:
+        """A number of KV heads; all of them are MHA, one is MQA. A drag of the slider is one step to undo."""
         if self.state is None:
             return
         ends = {1: MQA, self.state.plan.attention.heads: MHA}
         if kv_heads in ends:
-            self._propose(attention=ends[kv_heads], kv_heads=0)
+            self._propose(merge_on, attention=ends[kv_heads], kv_heads=0)
         else:
-            self._propose(attention=GQA, kv_heads=kv_heads)
+            self._propose(merge_on, attention=GQA, kv_heads=kv_heads)
 
     def _on_head(self, head: int) -> None:
         self.selection.update(head=head if head >= 0 else None)

@@ -127,6 +127,16 @@ def test_that_the_slider_goes_from_all_heads_down_to_one(page: AttentionHeadsPag
     assert reached == [("mha", 32), ("gqa", 16), ("gqa", 8), ("gqa", 4), ("gqa", 2), ("mqa", 1)]
 
 
+def test_that_a_drag_of_the_slider_is_one_step_to_undo(page: AttentionHeadsPage) -> None:
+    before = params(page)
+    for place in (3, 4, 5):
+        page.control.slider.setValue(place)
+    assert plan(page).attention.kv_heads == 1
+    page.form.undo_stack.undo()
+    assert params(page) == before
+    assert page.control.slider.value() == 2
+
+
 def test_that_arrow_keys_move_the_slider_and_not_the_page(page: AttentionHeadsPage) -> None:
     page.control.slider.setFocus()
     QTest.keyClick(page.control.slider, Qt.Key.Key_Right)

@@ -116,7 +116,7 @@ CLAIMS = (
     Claim(
         id="mqa-speeds-up-training",
         statement=tr("MQA makes training faster."),
-        source=tr("Often taught; limited by Shazeer 2019 (arXiv 1911.02150), section 1: training is already fast"),
+        source=tr("Often taught; limited by Shazeer 2019 (arXiv 1911.02150), abstract: training is already fast"),
         test=speeds_up_training,
         expected=Verdict.HOLDS_WITH_LIMIT,
     ),

@@ -97,7 +97,7 @@ def decodes_faster(result: AttentionHeadsResult) -> Finding:
         ridge=result.value("gpu.ridge"),
         gpu=result.metrics["gpu.ridge"].note,
     )
-    evidence = sentences(evidence, *_times(result, scheme))
+    evidence = sentences(evidence, *_times(result, scheme), *_paper_table(result, "time_s"))
     if abs(ratio / group - 1) > _NEARLY or shared.intensity >= result.value("gpu.ridge"):
         return Finding(Verdict.DOES_NOT_HOLD, evidence)
     return Finding(Verdict.HOLDS_WITH_LIMIT, sentences(evidence, *_whole_step(result, scheme)))
@@ -128,6 +128,33 @@ def _times(result: AttentionHeadsResult, scheme: str) -> tuple[Text, ...]:
             mha=quantity(result, names[0]),
             shared=quantity(result, names[1]),
             ratio=mha / shared,
+        ),
+    )
+
+
+def _paper_table(result: AttentionHeadsResult, part: str) -> tuple[Text, ...]:
+    """What the GQA paper reports: 'time_s' or 'score'."""
+    names = [f"paper.{scheme}.{part}" for scheme in ("mha", "gqa-8", "mqa")]
+    if any(name not in result.metrics for name in names):
+        return ()
+    mha, gqa, mqa = map(result.value, names)
+    if part == "time_s":
+        return (
+            tr(
+                "In the GQA paper, T5-XXL takes {mha:.2f} s per sample with MHA, {gqa:.2f} s with GQA-8 and {mqa:.2f} "
+                "s with MQA (recorded).",
+                mha=mha,
+                gqa=gqa,
+                mqa=mqa,
+            ),
+        )
+    return (
+        tr(
+            "In the GQA paper, the average score of T5-XXL is {mha:.1f} with MHA, {gqa:.1f} with GQA-8 and {mqa:.1f} "
+            "with MQA (recorded).",
+            mha=mha,
+            gqa=gqa,
+            mqa=mqa,
         ),
     )
 
@@ -174,6 +201,7 @@ def outputs_equal(result: AttentionHeadsResult) -> Finding:
                 after=largest.loss_after,
             )
             evidence = sentences(evidence, trained)
+    evidence = sentences(evidence, *_paper_table(result, "score"))
     equal = shared.from_mha < 1e-6
     return Finding(Verdict.HOLDS if equal else Verdict.DOES_NOT_HOLD, evidence)
 

@@ -262,13 +262,19 @@ def _invalid(cls: type[Params], details: ErrorDetails) -> InvalidParams:
     )
 
 
+def _limit(value: float) -> str:
+    """Without an exponent, which nobody types."""
+    return f"{value:,.0f}" if abs(value) >= 1e6 else f"{value:g}"
+
+
 def _rule(spec: FieldSpec, complaint: str) -> Text:
     """What a value of the parameter must be."""
     kinds = {int: tr("a whole number"), float: tr("a number"), bool: tr("true or false"), str: tr("text")}
     kind = kinds[spec.kind]
     if spec.minimum is None:
         return tr("it must be {kind}", kind=kind)
-    low, high = f"{spec.minimum:g}", f"{spec.maximum:g}"
+    assert spec.maximum is not None
+    low, high = _limit(spec.minimum), _limit(spec.maximum)
     if spec.unit:
         high_with_unit = tr_in("quantity", "{number} {unit}", number=high, unit=unit_label(spec.unit))
     else:

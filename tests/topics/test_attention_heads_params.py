@@ -64,3 +64,8 @@ def test_that_a_value_out_of_range_is_blamed_on_its_field(change: dict[str, str]
     with pytest.raises(InvalidParams) as refused:
         AttentionHeadsParams.parse(change)
     assert refused.value.field == field
+
+
+def test_that_a_context_out_of_range_is_told_without_an_exponent() -> None:
+    with pytest.raises(InvalidParams, match="between 1 and 16,777,216 tokens"):
+        AttentionHeadsParams.parse({"context": 10**11})

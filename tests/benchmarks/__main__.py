@@ -16,6 +16,7 @@ BENCHMARKS = {
     "traces": "tests.benchmarks.bench_traces",
     "checkpoint": "tests.benchmarks.bench_checkpoint",
     "masks": "tests.benchmarks.bench_masks",
+    "attention-heads": "tests.benchmarks.bench_attention_heads",
     "lora-page": "tests.benchmarks.bench_lora_page",
 }
 

@@ -120,8 +120,8 @@ _ABOUT_DATA: dict[str, Text] = {
     ),
     "reward": tr(
         "pairs of answers, and which one the rule likes better. The rule: one point for each different fact, up to "
-        "three; minus one for each sentence that repeats or says nothing, and minus one without an end. It does not "
-        "check whether a fact is true. In a run, both answers are the SFT model's."
+        "three; minus one for each sentence that is word for word another one or states no fact, and minus one "
+        "without an end. It does not check whether a fact is true. In a run, both answers are the SFT model's."
     ),
     "ppo": tr("prompts alone. The policy answers them, the reward model scores the answers, and PPO learns from both."),
     "dpo": tr(

@@ -179,7 +179,7 @@ def knowledge_rows(result: TrainingResult) -> RowSpec | None:
     if not bands:
         return None
     columns = tuple(
-        Column(name=str(label), unit="%", limits=(0.0, 100.0), fills_width=True) for label, *_ in _ABILITIES
+        Column(name=str(label), limits=(0.0, 100.0), has_axis=False, texts_apart=True) for label, *_ in _ABILITIES
     )
     return RowSpec(columns, tuple(bands))
 

@@ -53,7 +53,8 @@ _IMPLICIT = MetricGroup(
      "eval_rewards/margins"),
 )  # fmt: skip
 _SCORES = MetricGroup(tr("score"), ("margin", "mean_reward", "min_reward", "max_reward", "eval_margin"))
-_KL = MetricGroup(verbatim("KL"), ("objective/kl", "eval/kl", "kl"))
+_KL = MetricGroup(verbatim("KL"), ("objective/kl", "eval/kl"))
+_TOKEN_KL = MetricGroup(verbatim("KL"), ("kl",))
 _SPREAD = MetricGroup(tr("reward in a group"), ("reward_std", "frac_reward_zero_std"))
 _CLIPPED = MetricGroup(
     tr("clipped share"),
@@ -72,7 +73,7 @@ _LOGPROBS = MetricGroup(tr("log-probability"), ("logps/chosen", "logps/rejected"
 LOSS, REWARDS, UPDATES, ANSWERS = range(4)
 VIEWS = (
     MetricView(tr("Loss"), (_LOSSES, _VALUE_LOSSES, _SHARES)),
-    MetricView(tr("Reward, KL"), (_REWARDS, _KL, _SCORES, _SPREAD)),
+    MetricView(tr("Reward, KL"), (_REWARDS, _KL, _TOKEN_KL, _SCORES, _SPREAD)),
     MetricView(tr("Updates"), (_CLIPPED, _MOVED, _IMPLICIT, _LOGPROBS, _NORMS, _RATES)),
     MetricView(tr_in("training", "Answers"), (_ENTROPIES, _LENGTHS)),
 )

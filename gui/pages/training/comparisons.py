@@ -151,7 +151,7 @@ def calibration_note(reliability: Reliability) -> Text:
 _ABILITIES: tuple[tuple[Text, str, str], ...] = (
     (tr_in("facts", "known"), "known", "series.0"),
     (tr_in("facts", "new"), "new", "series.1"),
-    (tr_in("facts", "invented"), "invented", "series.4"),
+    (tr_in("facts", "made up"), "invented", "series.4"),
     (tr_in("facts", "true"), "truth", "series.2"),
     (tr_in("answers", "form"), "form", "series.6"),
 )
@@ -159,29 +159,24 @@ _ABILITIES: tuple[tuple[Text, str, str], ...] = (
 
 def knowledge_rows(result: TrainingResult) -> RowSpec | None:
     """What the model answers after each stage, and after SFT with and without facts that only SFT states."""
-    bands = []
-    after = tuple(
+    rows = [
         _ability_row(str(STAGE_LABELS[stage]), result.abilities[stage], stage)
         for stage in STAGES
         if stage in result.abilities
-    )
-    if after:
-        bands.append(Band(after, str(tr("After each stage"))))
+    ]
     knowledge = result.knowledge
     if knowledge is not None:
-        rows = [
-            _ability_row(str(tr("pretrained")), knowledge.before),
-            _ability_row(str(tr("SFT, no new")), knowledge.without_new),
-        ]
+        rows.append(Row(str(tr("{count} new facts:", count=knowledge.new_facts)), ink=MUTED))
+        rows.append(_ability_row(str(tr("pretrained")), knowledge.before))
+        rows.append(_ability_row(str(tr("SFT, no new")), knowledge.without_new))
         if knowledge.with_new is not None:
             rows.append(_ability_row(str(tr("SFT, with new")), knowledge.with_new))
-        bands.append(Band(tuple(rows), str(tr("{count} new facts, in SFT only", count=knowledge.new_facts))))
-    if not bands:
+    if not rows:
         return None
     columns = tuple(
-        Column(name=str(label), limits=(0.0, 100.0), has_axis=False, texts_apart=True) for label, *_ in _ABILITIES
+        Column((str(label),), limits=(0.0, 100.0), has_axis=False, texts_apart=True) for label, *_ in _ABILITIES
     )
-    return RowSpec(columns, tuple(bands))
+    return RowSpec(columns, (Band(tuple(rows)),))
 
 
 def _ability_row(name: str, abilities: Abilities, key: str | None = None) -> Row:
@@ -197,7 +192,7 @@ def _ability_row(name: str, abilities: Abilities, key: str | None = None) -> Row
 def _share_cell(share: float | None, ink: str) -> Cell:
     if share is None or math.isnan(share):
         return Cell(texts=("—",), text_ink=MUTED)
-    return Cell(bars=((Segment(100 * share, Ink(ink, 0.8)),),), texts=(_percent(share), f"{100 * share:.0f}"))
+    return Cell(bars=((Segment(100 * share, Ink(ink, 0.8)),),), texts=(_percent(share),))
 
 
 def _percent(share: float | None) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text as Line
 
 from core.commands.claim_blocks import print_claim
 from core.commands.session import engine_for, parse_assignments, run_once
-from core.commands.wrapping import wrapped
+from core.commands.wrapping import broken, wrapped
 from core.contracts.claims import Claim, Finding
 from core.contracts.registry import topic as find_topic
 from core.contracts.result import Result
@@ -111,12 +111,19 @@ def _severity(severity: str) -> Line:
 def _table(
     console: Console, titles: Sequence[Text], cells: Sequence[tuple[Line, ...]], last_column: Sequence[str]
 ) -> Table:
-    """Columns as wide as their cells, and a last one wrapped to the rest of the width."""
+    """Columns as wide as their cells, and a last one wrapped to the rest of the width. In a narrow terminal, the names
+    in the first column take several lines."""
     table = Table(box=None, pad_edge=False)
-    used = 0
+    wide = [max([cell_len(str(title)), *(row[i].cell_len for row in cells)]) for i, title in enumerate(titles[:-1])]
+    rest = console.width - sum(wide[1:]) - _GAP * len(wide) - _LEAST_LAST_COLUMN
+    if wide[0] > rest:
+        cells = [(Line("\n".join(broken(row[0].plain, rest)), row[0].style), *row[1:]) for row in cells]
+        wide[0] = max(
+            [cell_len(str(titles[0])), *(cell_len(line) for row in cells for line in row[0].plain.split("\n"))]
+        )
+    used = sum(wide) + _GAP * len(wide)
     for column, title in enumerate(titles[:-1]):
         table.add_column(str(title), no_wrap=column > 0, overflow="fold")
-        used += _GAP + max([cell_len(str(title)), *(row[column].cell_len for row in cells)])
     table.add_column(str(titles[-1]), no_wrap=True)
     width = max(_LEAST_LAST_COLUMN, console.width - used)
     for row, text in zip(cells, last_column, strict=True):

@@ -11,6 +11,8 @@ _CLOSING = "，。；：、！？）》”…"
 _TOKEN = re.compile(rf"[（《“]*(?:[^\s{_WIDE}（《“{_CLOSING}]+|[{_WIDE}]|[（《“])[{_CLOSING}]*")
 """What stays on one line: a word or a Chinese character, with the punctuation that belongs to it."""
 
+_PART = re.compile(r"[^._]+[._]*|[._]+")
+
 
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most `width` columns, except where a single word is longer."""
@@ -23,4 +25,16 @@ def wrapped(text: str, width: int) -> list[str]:
         else:
             lines[-1] += space + token[0]
         position = token.end()
+    return lines
+
+
+def broken(name: str, width: int) -> list[str]:
+    """A name of parts, such as 'cache.per_token', in lines of at most `width` columns, except where a part is longer.
+    A line ends behind a dot or an underscore."""
+    lines = [""]
+    for part in _PART.findall(name):
+        if lines[-1] and cell_len(lines[-1] + part) > width:
+            lines.append(part)
+        else:
+            lines[-1] += part
     return lines

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from core.commands.wrapping import wrapped
+from core.commands.wrapping import broken, wrapped
 
 
 def test_that_english_breaks_between_words_and_a_long_word_stays_whole() -> None:
@@ -24,3 +24,9 @@ def test_that_nothing_is_lost_and_lines_fit(text: str, width: int) -> None:
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     for line in lines:
         assert cell_len(line) <= width or len(wrapped(line, width)) == 1
+
+
+def test_that_a_name_ends_its_lines_behind_dots_and_underscores() -> None:
+    assert broken("mha.tokens_per_second_low", 14) == ["mha.tokens_", "per_second_low"]
+    assert broken("cache.needed", 14) == ["cache.needed"]
+    assert broken("decode.activations_of_everything", 5) == ["decode.", "activations_", "of_", "everything"]

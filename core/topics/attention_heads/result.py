@@ -92,6 +92,7 @@ class AttentionHeadsResult(Result):
                  cache_per_token}, {step,SCHEME}.{read_bytes_per_token,tokens_per_second_low,tokens_per_second_high},
                  {decode,prefill}.{attention,linear}.{flops,intensity,bound_ms}, gpu.ridge,
                  batch.{one,large}.{attention,linear}_intensity, training.mqa_flops_share,
+                 mla.{absorbed,rebuilt,expanded-cache}.{flops,cache_read_bytes},
                  deepseek-v3.{mla,gqa-8}.cache_per_token                                            (modelled)
                  decode.KEY.{cache_bytes,bytes,intensity,rms_error},
                  prefill.{requested_bytes,once_bytes,tile_flops}, prefill.mha.{once_bytes,tile_flops}  (traced)

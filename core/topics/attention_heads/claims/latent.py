@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.contracts.claims import Claim, Finding, Verdict
-from core.contracts.text import sentences, tr
+from core.contracts.text import Text, sentences, tr
 from core.topics.attention_heads.result import AttentionHeadsResult
 from core.wording import missing, quantity
 
@@ -50,7 +50,31 @@ def absorbed_equals_expanded(result: AttentionHeadsResult) -> Finding:
         tokens=forms.tokens,
         difference=forms.difference,
     )
+    evidence = sentences(evidence, *_costs(result))
     return Finding(Verdict.HOLDS if forms.difference < _ROUNDING else Verdict.DOES_NOT_HOLD, evidence)
+
+
+def _costs(result: AttentionHeadsResult) -> tuple[Text, ...]:
+    """What each form costs in a step of decoding."""
+    forms = ("absorbed", "rebuilt", "expanded-cache")
+    names = [f"mla.{form}.{part}" for form in forms for part in ("flops", "cache_read_bytes")]
+    if missing(result, *names) is not None:
+        return ()
+    absorbed, absorbed_read, rebuilt, rebuilt_read, expanded, expanded_read = (quantity(result, n) for n in names)
+    return (
+        tr(
+            "One layer's step at a context of {context:,} takes {absorbed} and reads {absorbed_read} of cache if "
+            "absorbed; {rebuilt} and {rebuilt_read} if K and V of all tokens are built anew; {expanded} and "
+            "{expanded_read} if they are cached for every head (modelled).",
+            context=result.params.context,
+            absorbed=absorbed,
+            absorbed_read=absorbed_read,
+            rebuilt=rebuilt,
+            rebuilt_read=rebuilt_read,
+            expanded=expanded,
+            expanded_read=expanded_read,
+        ),
+    )
 
 
 CLAIMS = (

@@ -184,3 +184,21 @@ def test_that_any_parameters_have_a_plan_or_a_problem_of_a_field(**values: Any) 
     assert mqa.cache_bytes_per_token <= planned.chosen.cache_bytes_per_token or planned.attention.latent
     assert mqa.parameters.total <= mha.parameters.total
     assert all(metric.value == metric.value for metric in modelled_metrics(planned).values())
+
+
+def test_that_absorbed_mla_reads_the_latent_cache_and_rebuilding_takes_more_flops() -> None:
+    """DeepSeek-V3 by hand: 128 heads, 512 latent and 64 rotary elements, content and values of 128."""
+    context = 4096
+    found = {name: metric["value"] for name, metric in metrics_of("deepseek-v3", context=context).items()}
+    assert found["mla.absorbed.cache_read_bytes"] == found["mla.rebuilt.cache_read_bytes"] == context * 576 * 2
+    assert found["mla.expanded-cache.cache_read_bytes"] == context * 128 * (128 + 64 + 128) * 2
+    projections = 1536 * (7168 + 128 * 192) + 7168 * 576 + 7168 * 128 * 128
+    up = 128 * 256 * 512
+    assert found["mla.absorbed.flops"] == 2 * (projections + up + 128 * context * (2 * 512 + 64))
+    assert found["mla.rebuilt.flops"] == 2 * (projections + context * up + 128 * context * 320)
+
+
+def test_that_what_does_not_fit_is_told_before_what_was_assumed() -> None:
+    remarks = [str(text) for text in plan(AttentionHeadsParams(model="gpt-oss-120b", context=1 << 20)).remarks]
+    assert "longer than the 131,072" in remarks[0]
+    assert "bfloat16 is assumed" in remarks[-1]

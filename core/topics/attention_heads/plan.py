@@ -29,7 +29,7 @@ from core.model_configs import (
     read_model,
     tensor_parallel_problem,
 )
-from core.topics.attention_heads.params import AttentionHeadsParams
+from core.topics.attention_heads.params import MODEL, AttentionHeadsParams
 from core.topics.attention_heads.projections import Projection, projections
 from core.topics.attention_heads.roofline_points import RooflinePoint, roofline_points
 from core.topics.attention_heads.scheme_costs import (
@@ -78,7 +78,8 @@ class Plan:
     `original` is the model as its configuration describes it, `model` the one with the chosen attention, and
     `attention` that of most of its layers. `schemes` are the chosen attention first, then MHA, GQA, MQA and MLA.
     `problem` says why the parameters have no plan of their own, blaming the parameter `blames`; the plan is then that
-    of the preset, so that there is something to see. `remarks` are what was assumed, and what does not fit.
+    of the preset with its own attention, served in the same way, and `params` say so. `remarks` are what does not fit,
+    and what was assumed.
     """
 
     params: AttentionHeadsParams
@@ -123,8 +124,8 @@ def plan(params: AttentionHeadsParams) -> Plan:
         return _plan(params, original)
     except TilescopeError as error:
         problem, blames = error.text, getattr(error, "field", None)
-    shown = AttentionHeadsParams().changed(gpu=params.gpu)
-    return replace(_plan(shown, preset(shown.model)), params=params, problem=problem, blames=blames)
+    shown = params.changed(config="", attention=MODEL, kv_heads=0)
+    return replace(_plan(shown, preset(shown.model)), problem=problem, blames=blames)
 
 
 def check(params: AttentionHeadsParams) -> None:
@@ -191,7 +192,7 @@ def _capacity(model: ModelFacts, deployment: Deployment, chosen: SchemeCosts) ->
 
 
 def _remarks(params: AttentionHeadsParams, model: ModelFacts) -> tuple[Text, ...]:
-    remarks = list(model.assumed)
+    remarks = []
     if model.max_context is not None and params.context > model.max_context:
         remarks.append(
             tr(
@@ -202,4 +203,4 @@ def _remarks(params: AttentionHeadsParams, model: ModelFacts) -> tuple[Text, ...
             )
         )
     unsharded = tensor_parallel_problem(model, params.tensor_parallel)
-    return (*remarks, unsharded) if unsharded else tuple(remarks)
+    return (*remarks, *([unsharded] if unsharded else []), *model.assumed)

@@ -38,7 +38,7 @@ class ConversionView(Switcher):
     def __init__(self) -> None:
         self.losses = RowChart(_NOT_RUN, tr("Losses of converted models"))
         self.errors = RowMap(_NOT_RUN, tr("Errors by layer and head"))
-        self.tuning = LineChart(_NOT_RUN, Axis(tr("step"), steps="whole"), Axis(tr("loss per token"), "nats"))
+        self.tuning = LineChart(_NOT_RUN, Axis(tr("step"), steps="whole"), Axis(tr("loss"), "nats"))
         self.title = FittedLabel()
         losses = QWidget()
         column = QVBoxLayout(losses)

@@ -18,15 +18,21 @@ _MATRICES_SHARE = 0.46
 _THINNEST_PX = 2.0
 
 
+def matrices_room_px(area: QRectF, count: int) -> float:
+    """The width that matrices and their labels share, without the gaps between them."""
+    return area.width() - 2 * _EDGE_PX - _MATRIX_GAP_PX * (count - 1)
+
+
 @dataclass(frozen=True)
 class HeadLayout:
     """The layout of a picture in an area. `gutter` is the width of the names at the left, `label_px` that of the label
-    of each matrix."""
+    of each matrix. `short_labels` are without the number of parameters."""
 
     picture: HeadPicture
     area: QRectF
     gutter: float
     label_px: tuple[float, ...]
+    short_labels: bool = False
 
     # Query heads above, KV heads below, wires between.
 
@@ -129,7 +135,7 @@ class HeadLayout:
     @cached_property
     def _scale(self) -> float:
         """Pixels per element: as large as the space allows, with every label beside the others."""
-        room = self.area.width() - 2 * _EDGE_PX - _MATRIX_GAP_PX * (len(self.picture.matrices) - 1)
+        room = matrices_room_px(self.area, len(self.picture.matrices))
         tall = max(matrix.inputs for matrix in self.picture.matrices)
         low, high = 0.0, (self.matrices_px - LABELS_PX) / tall
         for _ in range(24):

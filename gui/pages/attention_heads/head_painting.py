@@ -38,19 +38,24 @@ def gutter_px(picture: HeadPicture) -> float:
     return max(metrics.horizontalAdvance(text) for text in (query_name(picture), cache_name(picture)))
 
 
-def label_px(matrix: Matrix) -> float:
+def label_px(matrix: Matrix, *, short: bool = False) -> float:
     """The width of a matrix's label."""
-    return max(QFontMetricsF(themes.ui_font("small")).horizontalAdvance(matrix.shape), sum(_name_px(matrix))) + 2
+    shape_px = QFontMetricsF(themes.ui_font("small")).horizontalAdvance(_shape(matrix, short))
+    return max(shape_px, sum(_name_px(matrix, short))) + 2
 
 
-def _name_px(matrix: Matrix) -> tuple[float, float, float]:
+def _shape(matrix: Matrix, short: bool) -> str:
+    return f"{matrix.inputs}×{matrix.outputs}" if short else matrix.shape
+
+
+def _name_px(matrix: Matrix, short: bool) -> tuple[float, float, float]:
     """The widths of the W, of its index with a gap, and of the number of parameters."""
     bold, small = QFontMetricsF(themes.ui_font("small", bold=True)), QFontMetricsF(themes.ui_font("small"))
     index = QFontMetricsF(_index_font()).horizontalAdvance(matrix.symbol)
     return (
         bold.horizontalAdvance("W") + 0.5,
         index + _INDEX_GAP_PX,
-        small.horizontalAdvance(short_quantity(matrix.parameters)) + 0.5,
+        0.0 if short else small.horizontalAdvance(short_quantity(matrix.parameters)) + 0.5,
     )
 
 
@@ -193,16 +198,18 @@ class HeadPainter:
         half = LABELS_PX / 2 - 1
         self._write_name(QRectF(label.left(), label.top() + 2, label.width(), half), matrix)
         shape = QRectF(label.left(), label.top() + 1 + half, label.width(), half)
-        self._write(shape, matrix.shape, theme.muted, _CENTRE)
+        self._write(shape, _shape(matrix, layout.short_labels), theme.muted, _CENTRE)
 
     def _write_name(self, box: QRectF, matrix: Matrix) -> None:
-        """W with its index, and the number of parameters."""
-        left = box.center().x() - sum(_name_px(matrix)) / 2
+        """W with its index, and the number of parameters where there is room."""
+        short = self._layout.short_labels
+        widths = _name_px(matrix, short)
+        left = box.center().x() - sum(widths) / 2
         fonts = (themes.ui_font("small", bold=True), _index_font(), themes.ui_font("small"))
-        texts = ("W", matrix.symbol, short_quantity(matrix.parameters))
+        texts = ("W", matrix.symbol, "" if short else short_quantity(matrix.parameters))
         inks = (self._theme.text, self._theme.text, self._theme.muted)
         drops = (0.0, _INDEX_DROP_PX, 0.0)
-        for font, text, ink, drop, wide in zip(fonts, texts, inks, drops, _name_px(matrix), strict=True):
+        for font, text, ink, drop, wide in zip(fonts, texts, inks, drops, widths, strict=True):
             self._painter.setFont(font)
             self._painter.setPen(QColor(ink))
             self._painter.drawText(QRectF(left, box.top() + drop, wide, box.height()), _LEFT, text)

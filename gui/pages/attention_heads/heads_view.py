@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QWidget
 
 from core.contracts.text import tr
-from gui.pages.attention_heads.head_layout import HeadLayout
+from gui.pages.attention_heads.head_layout import HeadLayout, matrices_room_px
 from gui.pages.attention_heads.head_painting import HeadPainter, gutter_px, label_px, paint_focus
 from gui.pages.attention_heads.head_picture import HeadPicture
 from gui.theme import Theme
@@ -94,8 +94,10 @@ class _Heads(Canvas):
         if picture is None:
             return None
         if self._layout is None or self._layout.area != area:
-            labels = tuple(label_px(matrix) for matrix in picture.matrices)
-            self._layout = HeadLayout(picture, area, gutter_px(picture), labels)
+            labels, short = tuple(map(label_px, picture.matrices)), False
+            if sum(labels) > matrices_room_px(area, len(labels)):
+                labels, short = tuple(label_px(matrix, short=True) for matrix in picture.matrices), True
+            self._layout = HeadLayout(picture, area, gutter_px(picture), labels, short)
         return self._layout
 
     def forget_layout(self) -> None:

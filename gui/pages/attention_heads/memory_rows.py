@@ -39,16 +39,9 @@ def headline(plan: Plan) -> Headline:
     if use.fits:
         rest = tr_plural("{free} free on the GPU", "{free} free on each GPU", count=gpus, free=missing)
         return Headline(str(tr("Fits")), Ink("good"), str(rest))
-    if use.weights_fit:
-        rest = tr_plural("{missing} missing on the GPU", "{missing} missing on each GPU", count=gpus, missing=missing)
-    else:
-        rest = tr_plural(
-            "even the weights do not fit: {missing} missing on the GPU",
-            "even the weights do not fit: {missing} missing on each GPU",
-            count=gpus,
-            missing=missing,
-        )
-    return Headline(str(tr("Does not fit")), Ink("bad"), str(rest))
+    rest = tr_plural("{missing} missing on the GPU", "{missing} missing on each GPU", count=gpus, missing=missing)
+    verdict = tr("Does not fit") if use.weights_fit else tr("Weights do not fit")
+    return Headline(str(verdict), Ink("bad"), str(rest))
 
 
 def _cache_band(plan: Plan) -> Band:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +344,30 @@ def test_that_a_head_of_another_model_s_conversion_is_selected_there_alone(page:
 # What does not fit, and what has no plan.
 
 
+def test_that_the_matrices_of_mla_are_visible_and_their_labels_apart_on_a_narrow_card(page: AttentionHeadsPage) -> None:
+    page.resize(1170, 673)
+    change(page, model="deepseek-v3")
+    parts = page.heads_view.canvas.parts
+    assert parts is not None
+    assert parts.short_labels
+    boxes = [parts.label(index) for index in range(len(parts.picture.matrices))]
+    for box, wide in zip(boxes, parts.label_px, strict=True):
+        assert wide <= box.width() + 0.5
+    for left, right in pairwise(boxes):
+        assert left.right() <= right.left()
+    assert max(parts.matrix(index).height() for index in range(len(boxes))) > 20
+
+
+def test_that_a_plan_that_stands_in_for_a_problem_is_that_of_the_model_as_it_is_served(
+    page: AttentionHeadsPage,
+) -> None:
+    change(page, model="llama-3.1-405b", batch=8, context=131_072, tensor_parallel=8)
+    expected = page.memory.memory.spec
+    change(page, kv_heads=5)
+    assert plan(page).problem
+    assert page.memory.memory.spec == expected
+
+
 def test_that_weights_that_do_not_fit_are_told(page: AttentionHeadsPage) -> None:
     change(page, model="deepseek-v3")
     assert number(page, "longest context") == "does not fit"
@@ -350,8 +375,8 @@ def test_that_weights_that_do_not_fit_are_told(page: AttentionHeadsPage) -> None
     spec = page.memory.memory.spec
     assert spec is not None
     assert spec.headline is not None
-    assert spec.headline.text == "Does not fit"
-    assert "even the weights do not fit" in spec.headline.rest
+    assert spec.headline.text == "Weights do not fit"
+    assert "missing on" in spec.headline.rest
     page.memory.show_picture(CONTEXTS)
     assert "Even the weights do not fit" in page.memory.contexts.empty_sentence
 

@@ -46,7 +46,7 @@ _SILENT_KEYWORDS = ("style", "header_style")
 _SILENT = {
     # internal errors: they never reach the user
     "ArithmeticError", "AssertionError", "AttributeError", "IndexError", "KeyError", "LookupError",
-    "NotImplementedError", "OSError", "RuntimeError", "TimeoutError", "TypeError", "ValueError",
+    "FloatingPointError", "NotImplementedError", "OSError", "RuntimeError", "TimeoutError", "TypeError", "ValueError",
     # what is no text for anybody
     "compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn", "setObjectName",
     "setProperty", "property", "setStyleSheet", "getLogger", "debug", "exception", "log", "filterwarnings",

@@ -107,7 +107,7 @@ class RewardConfig(StageConfig):
 class DpoConfig(StageConfig):
     """DPO. `batch` counts pairs. `beta` scales the implicit reward: a small one lets the policy move further."""
 
-    steps: int = 100
+    steps: int = 60
     batch: int = 16
     learning_rate: float = 2e-4
     beta: float = 0.1
@@ -123,7 +123,7 @@ class PpoConfig(StageConfig):
     of an answer that did not end.
     """
 
-    steps: int = 60
+    steps: int = 40
     batch: int = 32
     learning_rate: float = 3e-4
     save_every: int = 10
@@ -149,13 +149,13 @@ class GrpoConfig(StageConfig):
     the standard deviation of their group.
     """
 
-    steps: int = 60
+    steps: int = 40
     batch: int = 32
-    learning_rate: float = 3e-4
+    learning_rate: float = 2e-4
     save_every: int = 10
     group: int = 8
     iterations: int = 2
-    beta: float = 0.05
+    beta: float = 0.2
     clip: float = 0.2
     scale_advantages: bool = True
     max_tokens: int = 48

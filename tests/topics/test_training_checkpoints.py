@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
@@ -149,8 +149,20 @@ def test_that_a_damaged_checkpoint_is_refused_in_one_sentence(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_that_a_loss_that_is_no_number_stops_a_stage_and_keeps_its_curves(name: str, tmp_path: Path) -> None:
-    run = STAGES[name](tmp_path, learning_rate=1e30, constant=True)
+def test_that_a_loss_that_is_no_number_stops_a_stage_and_keeps_its_curves(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updates = count(1)
+    step = torch.optim.AdamW.step
+
+    def diverging(optimizer: torch.optim.AdamW) -> None:
+        step(optimizer)
+        if next(updates) == 3:
+            for weight in optimizer.param_groups[0]["params"]:
+                weight.data.fill_(math.nan)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", diverging)
+    run = STAGES[name](tmp_path)
     seen: list[Record] = []
     with pytest.raises(NonFiniteLoss, match=r"The loss of step \d is") as caught:
         seen.extend(run)

@@ -14,6 +14,7 @@ from core.contracts.topic import Topic
 from gui import theme, translation
 from gui.icons import icon
 from gui.translation import show_text
+from gui.widgets.scroll import VerticalScroll
 
 _LEAST_WIDTH_PX = 104
 _AROUND_TEXT_PX = 20
@@ -35,7 +36,11 @@ class Navigation(QFrame):
         self.buttons: dict[str, QToolButton] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 8, 6, 8)
-        layout.setSpacing(4)
+        layout.setSpacing(2)
+        pages = _Pages()
+        of_pages = QVBoxLayout(pages)
+        of_pages.setContentsMargins(0, 0, 0, 0)
+        of_pages.setSpacing(2)
         for number, topic in enumerate(topics, start=1):
             button = self._button(topic.id, 22)
             button.setCheckable(True)
@@ -44,8 +49,11 @@ class Navigation(QFrame):
             button.clicked.connect(lambda _=False, topic_id=topic.id: self.topic_chosen.emit(topic_id))
             self._group.addButton(button)
             self.buttons[topic.id] = button
-            layout.addWidget(button)
-        layout.addStretch(1)
+            of_pages.addWidget(button)
+        of_pages.addStretch(1)
+        self._scroll = VerticalScroll(pages)  # a low window keeps its height
+        self._scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # the wheel scrolls it
+        layout.addWidget(self._scroll, 1)
         self._theme = self._button("theme", 18)
         self._theme.clicked.connect(self.theme_toggled)
         self._language = self._button("language", 18)
@@ -59,6 +67,7 @@ class Navigation(QFrame):
 
     def show_topic(self, topic_id: str) -> None:
         self.buttons[topic_id].setChecked(True)
+        self._scroll.ensureWidgetVisible(self.buttons[topic_id])
 
     def _offer_language(self) -> None:
         """The language button names the language that it switches to."""
@@ -72,7 +81,7 @@ class Navigation(QFrame):
         button.setProperty("role", "navigation")
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setIconSize(QSize(icon_px, icon_px))
-        button.setSizePolicy(button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed)
+        button.setSizePolicy(button.sizePolicy().Policy.Ignored, button.sizePolicy().Policy.Fixed)
         return button
 
     def _recolour(self) -> None:
@@ -82,6 +91,10 @@ class Navigation(QFrame):
         show_text(self._theme.setText, tr("Light") if colours.is_dark else tr("Dark"))
         offer = tr("Switch to the light theme (Ctrl+T)") if colours.is_dark else tr("Switch to the dark theme (Ctrl+T)")
         show_text(self._theme.setToolTip, offer)
+
+
+class _Pages(QWidget):
+    """The buttons of the topics."""
 
 
 def _width_px(topics: Sequence[Topic]) -> int:

@@ -45,7 +45,7 @@ _COMPARE_HELP = tr(
     "the decode kernel read, traced, and how exact its implementations are; and what converting a trained model costs."
 )
 _INSET_PX = 12
-_HERO_PX, _MEMORY_PX, _CARD_PX = 272, 228, 224
+_HERO_PX, _MEMORY_PX, _CARD_PX = 272, 240, 224
 """The least heights at which they can be read; a lower window scrolls."""
 
 

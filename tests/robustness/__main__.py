@@ -29,7 +29,7 @@ class Kind:
 
 KINDS = {
     "parameters": Kind("hostile parameter sets", 10_000, 4),
-    "checkpoints": Kind("hostile checkpoints and model folders", 500, 2),
+    "checkpoints": Kind("hostile checkpoints and model folders", 500, 8),
     "histories": Kind("damaged histories", 60, 1),
     "traces": Kind("damaged recordings, traces and messages", 100, 1),
     "kernels": Kind("hostile kernel files", 200, 6),

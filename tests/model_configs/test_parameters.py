@@ -144,3 +144,6 @@ def test_that_the_pages_on_quantization_and_lora_count_the_same(architecture: st
     assert shapes.parameters == counts.total
     matrices = shapes.linear_shapes
     assert shapes.copies("q_proj") * matrices["q_proj"][0] * matrices["q_proj"][1] <= counts.query
+    attention, mlp = shapes.block
+    beside = attention.q_bias + attention.k_bias + attention.v_bias + mlp.router
+    assert shapes.linear_parameters == counts.attention + counts.mlp - len(preset(preset_id).layers) * beside

@@ -222,16 +222,17 @@ def _examples(trained: SmallModel) -> tuple:  # type: ignore[type-arg]
 
 
 def _shape_of_preset(preset: Architecture) -> Shape:
+    facts, (attention, mlp) = preset.facts, preset.block
     return Shape(
         name=preset.name,
-        hidden=preset.hidden,
+        hidden=facts.hidden,
         layers=preset.layers,
-        heads=preset.heads,
-        kv_heads=preset.kv_heads,
-        head_dim=preset.head_dim or preset.hidden // preset.heads,
-        intermediate=preset.intermediate,
-        vocabulary=preset.vocabulary,
+        heads=attention.heads,
+        kv_heads=attention.kv_heads,
+        head_dim=attention.head_dim,
+        intermediate=mlp.width,
+        vocabulary=facts.vocabulary,
         context=0,
-        tied=preset.tied,
-        query_bias=preset.query_bias,
+        tied=facts.tied,
+        query_bias=attention.q_bias > 0,
     )

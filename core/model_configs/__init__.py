@@ -23,8 +23,6 @@ Errors are InvalidParams with one sentence. All byte counts are modelled.
 
 from core.model_configs.cache import (
     CACHE_DTYPES,
-    INT4_GROUPS,
-    MAX_TENSOR_PARALLEL,
     CacheDtype,
     CacheSetting,
     allocated_bytes,
@@ -61,8 +59,6 @@ from core.model_configs.reading import read_model
 
 __all__ = [
     "CACHE_DTYPES",
-    "INT4_GROUPS",
-    "MAX_TENSOR_PARALLEL",
     "WEIGHT_DTYPES",
     "AttentionFacts",
     "CacheDtype",

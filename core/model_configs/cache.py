@@ -8,23 +8,21 @@ MLA's latent vector on every GPU, sliding layers whole if asked (as with --disab
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from core.contracts.errors import InvalidParams
 from core.contracts.text import Text, tr
-from core.model_configs.facts import AttentionFacts, ModelFacts, StateFacts
+from core.model_configs.facts import DTYPE_BYTES, AttentionFacts, ModelFacts, StateFacts
 
 CacheDtype = Literal["fp16", "bf16", "fp8", "int4"]
 CACHE_DTYPES: tuple[CacheDtype, ...] = get_args(CacheDtype)
 
 MAX_TENSOR_PARALLEL = 64
-INT4_GROUPS = (32, 64, 128)
 _GROUP_BYTES = 4
 """int4 keeps one fp16 scale and one fp16 zero point per group of a head's elements, as KIVI does (arXiv 2402.02750)
 with groups of 32; transformers' quantized cache has groups of 64. fp8's scale, one per tensor, is not counted."""
-
-_MODEL_DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 @dataclass(frozen=True)
@@ -66,31 +64,26 @@ def vector_bytes(elements: int, dtype: CacheDtype, group: int = 64) -> int:
 
 def layer_bytes_per_token(attention: AttentionFacts, kv_heads: int, dtype: CacheDtype, group: int = 64) -> int:
     """What one layer caches of one token, for so many of its KV heads. MLA has no KV heads: its vector counts once."""
-    if attention.cache_of is not None:
-        return 0
-    if attention.latent is not None:
-        sizes = (attention.latent.rank, attention.latent.rotary, attention.latent.indexer)
-        return sum(vector_bytes(size, dtype, group) for size in sizes)
-    head = vector_bytes(attention.head_dim, dtype, group) + vector_bytes(attention.v_head_dim, dtype, group)
-    return kv_heads * head
+    vectors = sum(vector_bytes(width, dtype, group) for width in attention.cached_vectors)
+    return vectors * (1 if attention.latent is not None else kv_heads)
 
 
 def bytes_per_token(facts: ModelFacts, dtype: CacheDtype = "bf16", group: int = 64) -> int:
     """The cache of one token while it is in every layer's window: each layer counted whole."""
-    return sum(
-        count * layer_bytes_per_token(layer.attention, layer.attention.kv_heads, dtype, group)
-        for layer, count in facts.groups
-        if layer.attention is not None
-    )
+    return sum(per_token for _, per_token in _attending(facts, dtype, group))
 
 
 def growth_per_token(facts: ModelFacts, dtype: CacheDtype = "bf16", group: int = 64) -> int:
     """What each further token adds once every window is full: the layers without a window or chunk."""
-    return sum(
-        count * layer_bytes_per_token(layer.attention, layer.attention.kv_heads, dtype, group)
-        for layer, count in facts.groups
-        if layer.attention is not None and layer.attention.reach is None
-    )
+    return sum(per_token for attention, per_token in _attending(facts, dtype, group) if attention.reach is None)
+
+
+def _attending(facts: ModelFacts, dtype: CacheDtype, group: int) -> Iterator[tuple[AttentionFacts, int]]:
+    """Each kind of attention, with the bytes that all its layers cache of one token."""
+    for layer, count in facts.groups:
+        if layer.attention is not None:
+            heads = layer.attention.kv_heads
+            yield layer.attention, count * layer_bytes_per_token(layer.attention, heads, dtype, group)
 
 
 def state_bytes(facts: ModelFacts) -> int:
@@ -103,17 +96,15 @@ def state_bytes(facts: ModelFacts) -> int:
 
 def layer_state_bytes(state: StateFacts, model_dtype: str) -> int:
     """The state of one sequence in one layer."""
-    own = _MODEL_DTYPE_BYTES.get(model_dtype, 2)
+    own = DTYPE_BYTES[model_dtype]
     return state.recurrent * (state.recurrent_bytes or own) + state.convolution * own
 
 
 def needed_bytes(facts: ModelFacts, setting: CacheSetting) -> int:
     """What attention must be able to read, over all GPUs, without a copy of anything."""
     per_sequence = state_bytes(facts)
-    for layer, count in facts.groups:
-        if layer.attention is not None:
-            per_token = layer_bytes_per_token(layer.attention, layer.attention.kv_heads, setting.dtype, setting.group)
-            per_sequence += count * per_token * cached_tokens(layer.attention, setting.context)
+    for attention, per_token in _attending(facts, setting.dtype, setting.group):
+        per_sequence += per_token * cached_tokens(attention, setting.context)
     return setting.batch * per_sequence
 
 

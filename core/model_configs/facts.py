@@ -9,6 +9,9 @@ from typing import Literal
 
 from core.contracts.text import Text
 
+DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+"""The dtypes of weights and states that configurations name, with the bytes of one element."""
+
 LayerKind = Literal["full", "sliding", "chunked", "latent", "state", "hybrid", "shared", "none"]
 """What a layer keeps of the tokens before: K and V of all of them (full), of the last `window` (sliding) or of their
 own chunk (chunked); one latent vector per token (latent); a state of fixed size (state), or that and K and V (hybrid);
@@ -73,13 +76,19 @@ class AttentionFacts:
         return "sliding" if self.window is not None else "chunked" if self.chunk is not None else "full"
 
     @property
-    def elements_per_token(self) -> int:
-        """Cached elements per token: K and V of each KV head, or the latent vector with its rotary key, once."""
+    def cached_vectors(self) -> tuple[int, ...]:
+        """The widths of the vectors that the cache holds per token: K and V, for each KV head; or MLA's latent vector,
+        its rotary key and the key of its indexer, once."""
         if self.cache_of is not None:
-            return 0
+            return ()
         if self.latent is not None:
-            return self.latent.rank + self.latent.rotary + self.latent.indexer
-        return self.kv_heads * (self.head_dim + self.v_head_dim)
+            return self.latent.rank, self.latent.rotary, self.latent.indexer
+        return self.head_dim, self.v_head_dim
+
+    @property
+    def elements_per_token(self) -> int:
+        """Cached elements per token: the vectors of all KV heads."""
+        return sum(self.cached_vectors) * (1 if self.latent is not None else self.kv_heads)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from core.contracts.errors import InvalidParams
 from core.contracts.text import quoted, tr
 from core.language_model.folder_config import MAX_CONTEXT, MAX_LAYERS, MAX_VOCABULARY, size_problem
 from core.model_configs.attention_fields import HEADS, attention_of_layers, biased
-from core.model_configs.facts import LayerFacts, ModelFacts
+from core.model_configs.facts import DTYPE_BYTES, LayerFacts, ModelFacts
 from core.model_configs.families import ENCODERS, FAMILIES, GENERIC, Family
 from core.model_configs.feed_forward import feed_forward
 from core.model_configs.fields import Fields
@@ -23,7 +23,6 @@ _KINDS = ("layers_block_type", "layer_types", "hybrid_override_pattern")
 _HIDDEN = ("hidden_size", "n_embd", "n_embed", "d_model", "model_dim")
 _VOCABULARY = ("padded_vocab_size", "vocab_size")
 _CONTEXT = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length", "n_ctx")
-_DTYPES = ("bfloat16", "float16", "float32")
 _MASKED = ("ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForImageClassification")
 
 
@@ -196,7 +195,7 @@ def _tied(fields: Fields, config: Mapping[str, Any], family: Family) -> bool:
 def _dtype(fields: Fields, config: Mapping[str, Any]) -> str:
     outer = next((config[name] for name in ("torch_dtype", "dtype") if isinstance(config.get(name), str)), "")
     word = (fields.word("torch_dtype", "dtype") or str(outer)).removeprefix("torch.")
-    if word in _DTYPES:
+    if word in DTYPE_BYTES:
         return word
     fields.assume("torch_dtype", tr("No field tells a dtype of 16 or 32 bits: bfloat16 is assumed."))
     return "bfloat16"

@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 
 from core.contracts.text import tr
-from core.model_configs.facts import StateFacts
+from core.model_configs.facts import DTYPE_BYTES, StateFacts
 from core.model_configs.fields import Fields
-
-_DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 def state_facts(fields: Fields, architecture: str, hidden: int, heads: int | None) -> StateFacts:
     """The state of each layer that has one. Raises InvalidParams where the fields for its size are missing."""
-    recurrent_bytes = _DTYPE_BYTES.get(fields.word("mamba_ssm_cache_dtype", "mamba_ssm_dtype"))
+    recurrent_bytes = DTYPE_BYTES.get(fields.word("mamba_ssm_cache_dtype", "mamba_ssm_dtype"))
     if fields.has("linear_num_value_heads"):
         return _gated_delta(fields, hidden, recurrent_bytes)
     if fields.has("linear_attn_config"):

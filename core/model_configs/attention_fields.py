@@ -28,8 +28,7 @@ def attention_of_layers(
     blocks = _attention_of_blocks(fields, layers)
     heads = fields.per_layer(layers, *HEADS, largest=MAX_HEADS)
     if heads is None:
-        fields.needed(HEADS[0])
-    assert heads is not None
+        raise fields.absent(HEADS[0])
     kv_heads = _kv_heads(fields, architecture, heads, blocks)
     latent = _latent(fields)
     size = fields.whole(*_HEAD_DIM) if latent is None else None
@@ -75,7 +74,7 @@ def _tell_assumed_heads(fields: Fields, hidden: int, heads: list[int], kv_heads:
 def _attention(fields: Fields, family: Family, hidden: int, heads: int, kv_heads: int, size: int) -> AttentionFacts:
     value = fields.whole("v_head_dim") or size
     qkv, out = biased(fields, family, family.qkv_bias), biased(fields, family, family.out_bias)
-    qk_norm = family.qk_norm if not fields.has("use_qk_norm") or fields.flag("use_qk_norm") else ""
+    qk_norm = family.qk_norm if fields.flag("use_qk_norm", default=True) else ""
     norms = {"": 0, "head": 2 * size, "all": (heads + kv_heads) * size}[qk_norm]
     return AttentionFacts(
         heads,
@@ -131,7 +130,7 @@ def _kv_heads(fields: Fields, architecture: str, heads: list[int], blocks: list[
     if blocks is not None:
         return [count // group if group else 0 for count, group in zip(heads, blocks, strict=True)]
     if fields.has("multi_query_attention") or fields.has("multi_query_group_num"):  # ChatGLM
-        if not fields.has("multi_query_attention") or fields.flag("multi_query_attention"):
+        if fields.flag("multi_query_attention", default=True):
             return [fields.needed("multi_query_group_num", largest=MAX_HEADS)] * layers
         return heads
     if architecture in _MULTI_QUERY or (fields.has("multi_query") and not fields.has("num_key_value_heads")):
@@ -180,7 +179,7 @@ def _shared_caches(fields: Fields, plans: list[Plan]) -> list[int | None]:
         own = layers - last
         sources: dict[bool, int] = {plans[index].window is None: index for index in range(own)}
         return [None if index < own else sources.get(plans[index].window is None) for index in range(layers)]
-    if fields.has("use_cla") and fields.flag("use_cla"):
+    if fields.flag("use_cla"):
         factor = fields.needed("cla_share_factor", largest=MAX_LAYERS)
         return [None if index % factor == 0 else index - index % factor for index in range(layers)]
     return [None] * layers

@@ -121,7 +121,7 @@ def _by_numbers(fields: Fields, family: Family, architecture: str, layers: int) 
 def _sliding(fields: Fields, family: Family, layers: int) -> list[Plan]:
     """Windows by a pattern, from a layer on, in every layer, or in none."""
     window = fields.whole("sliding_window", largest=MAX_CONTEXT)
-    if window is None or (fields.has("use_sliding_window") and not fields.flag("use_sliding_window")):
+    if window is None or not fields.flag("use_sliding_window", default=True):
         return [_FULL] * layers
     slides = Plan(window=window)
     word = fields.raw("sliding_window_pattern")

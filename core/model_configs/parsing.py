@@ -61,9 +61,7 @@ def _model(
     count = _layer_count(fields)
     hidden = fields.needed(*_HIDDEN)
     layers = _layers(fields, family, architecture, hidden, count)
-    vocabulary = fields.whole(*_VOCABULARY, largest=MAX_VOCABULARY)
-    if not vocabulary:
-        vocabulary = fields.whole("vocab_size", largest=MAX_VOCABULARY) or 0
+    vocabulary = fields.whole(*_VOCABULARY, largest=MAX_VOCABULARY) or 0
     if not vocabulary:
         fields.assume("vocab_size", tr("vocab_size is missing: embeddings and head are not counted."))
     context = fields.whole(*_CONTEXT, largest=MAX_CONTEXT)
@@ -98,7 +96,7 @@ def _model(
 def _layers(fields: Fields, family: Family, architecture: str, hidden: int, count: int) -> tuple[LayerFacts, ...]:
     plans = plan_layers(fields, family, architecture, count)
     attention = attention_of_layers(fields, family, architecture, hidden, plans)
-    heads = (fields.per_layer(count, *HEADS) or [0])[0] or None
+    heads = next(iter(fields.per_layer(count, *HEADS) or ()), None)
     state = state_facts(fields, architecture, hidden, heads) if any(plan.state for plan in plans) else None
     mlps = feed_forward(fields, family, architecture, hidden, plans, biased(fields, family, family.mlp_bias))
     norms = _norm_size(family, hidden) * _norms(fields, family, architecture)
@@ -186,10 +184,8 @@ def _check_decoder(config: Mapping[str, Any], part: Mapping[str, Any], architect
 
 
 def _tied(fields: Fields, config: Mapping[str, Any], family: Family) -> bool:
-    if fields.has("tie_word_embeddings"):
-        return fields.flag("tie_word_embeddings")
     outer = config.get("tie_word_embeddings")
-    return outer if isinstance(outer, bool) else family.tied
+    return fields.flag("tie_word_embeddings", default=outer if isinstance(outer, bool) else family.tied)
 
 
 def _dtype(fields: Fields, config: Mapping[str, Any]) -> str:

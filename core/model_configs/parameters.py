@@ -13,8 +13,8 @@ class Parameters:
     """Parameters of a model by part. Biases count with their matrix, attention sinks with `query`.
 
     `latent` are MLA's two matrices between the hidden state, the latent vector, and K and V. `mlp` are all experts with
-    their router, of which a token visits `active_mlp`. `state` are the mixers of layers without attention. `head` is 0
-    where it is the embedding matrix. `unknown_layers` counts the layers whose mixer no formula here covers.
+    their router, of which a token visits `active_mlp`. `state` are the mixers of layers without attention, as far as
+    they are known (else `ModelFacts.assumed` tells it). `head` is 0 where it is the embedding matrix.
     """
 
     embeddings: int
@@ -28,7 +28,6 @@ class Parameters:
     state: int
     norms: int
     head: int
-    unknown_layers: int = 0
 
     @property
     def attention(self) -> int:
@@ -47,7 +46,7 @@ class Parameters:
 @cache
 def parameters(facts: ModelFacts) -> Parameters:
     """The parameters of a model, as trained: nothing is quantized, sharded or replicated."""
-    query = key = value = output = latent = mlp = active_mlp = state = unknown = 0
+    query = key = value = output = latent = mlp = active_mlp = state = 0
     norms = facts.end_parameters
     for layer, count in facts.groups:
         norms += count * _norms(layer)
@@ -63,7 +62,6 @@ def parameters(facts: ModelFacts) -> Parameters:
             active_mlp += count * mlp_parameters(layer.mlp, facts.hidden, layer.mlp.active_experts)
         if layer.state is not None:
             state += count * (layer.state.parameters or 0)
-            unknown += count * (layer.state.parameters is None)
     head = 0 if facts.tied else facts.vocabulary * facts.embedding_width
     head += facts.vocabulary if facts.head_bias else 0
     return Parameters(
@@ -78,7 +76,6 @@ def parameters(facts: ModelFacts) -> Parameters:
         state,
         norms,
         head,
-        unknown,
     )
 
 

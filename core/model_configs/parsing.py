@@ -98,6 +98,8 @@ def _layers(fields: Fields, family: Family, architecture: str, hidden: int, coun
     attention = attention_of_layers(fields, family, architecture, hidden, plans)
     heads = next(iter(fields.per_layer(count, *HEADS) or ()), None)
     state = state_facts(fields, architecture, hidden, heads) if any(plan.state for plan in plans) else None
+    if state is not None and state.parameters is None:
+        fields.assume("state", tr("Of the layers without attention, only norms and MLP are counted as parameters."))
     mlps = feed_forward(fields, family, architecture, hidden, plans, biased(fields, family, family.mlp_bias))
     norms = _norm_size(family, hidden) * _norms(fields, family, architecture)
     found = []

@@ -47,7 +47,7 @@ def _mamba(fields: Fields, architecture: str, hidden: int, recurrent_bytes: int 
     size = fields.needed("mamba_d_state", "state_size", "ssm_state_size", largest=4096)
     width = fields.whole("mamba_d_conv", "conv_kernel", largest=64) or 4
     inner = (fields.whole("mamba_expand", "expand", largest=64) or 2) * hidden
-    rank_names = ("mamba_dt_rank", "time_step_rank")  # may be the word "auto"
+    rank_names = ("mamba_dt_rank", "time_step_rank")  # or the word "auto"
     rank = fields.needed(*rank_names) if isinstance(fields.raw(*rank_names), int) else math.ceil(hidden / 16)
     parameters = 3 * hidden * inner + inner * (width + 1) + inner * (rank + 2 * size) + inner * (rank + 1)
     parameters += inner * size + inner

@@ -184,6 +184,13 @@ def test_that_an_unknown_model_type_is_read_and_what_was_assumed_is_told() -> No
     assert not parse_config(LLAMA).assumed
 
 
+@pytest.mark.parametrize(("family", "counted"), [("minimax", False), ("kimi_linear", False), ("zamba2", True)])
+def test_that_mixers_that_are_not_counted_as_parameters_are_told(family: str, counted: bool) -> None:
+    facts = parse_config(ALL[family])
+    told_of = " ".join(str(text) for text in facts.assumed)
+    assert ("only norms and MLP are counted" not in told_of) == counted == (parameters(facts).state > 0)
+
+
 @pytest.mark.parametrize(
     ("changes", "part"),
     [

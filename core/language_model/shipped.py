@@ -43,7 +43,8 @@ def shipped_folder(config: ModelConfig, folder: Path = FOLDER) -> Path | None:
                 folder=str(folder),
             )
         )
-    if any(record(folder).get(name) != value for name, value in origin(config).items()):
+    recorded = record(folder)
+    if any(recorded.get(name) != value for name, value in origin(config).items()):
         raise TilescopeError(
             tr(
                 "The small model that comes with the program was trained with other code or on other texts, so one "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.contracts.text import Text, tr, verbatim
 from core.format import quantity
@@ -75,6 +76,21 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise TooLarge(path, max_bytes)
     return data
+
+
+def read_object(path: Path, max_bytes: int, max_pairs: int | None = None) -> dict[str, Any]:
+    """The object in a JSON file, with at most `max_pairs` pairs: they are counted before they are read, which would
+    take minutes. Raises OSError as `read_regular` does, ValueError for what is no JSON, TypeError for no object."""
+    data = read_regular(path, max_bytes)
+    if max_pairs is not None and data.count(b":") > max_pairs:
+        raise TooLarge(path, max_bytes)
+    try:
+        contents = json.loads(data)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(contents, dict):
+        raise TypeError(type(contents).__name__)
+    return contents
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> None:

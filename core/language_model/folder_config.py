@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.contracts.text import Text, tr, verbatim
+from core.contracts.text import Text, quoted, tr, verbatim
+from core.outside import shown_name
+
+MAX_CONFIG_BYTES = 4 << 20
+"""Public config.json files have up to a few hundred kB, most of it labels of classes."""
 
 MAX_LAYERS = 500
 """Public models have up to 126 (Llama 3.1 405B)."""
@@ -74,7 +78,7 @@ def size_problem(config: Mapping[str, Any]) -> Text | None:
                 return tr(
                     "{name} = {value}, and it must be a whole number from {least} to {largest:,}",
                     name=name,
-                    value=_shown(value),
+                    value=shown(value),
                     least=least,
                     largest=largest,
                 )
@@ -108,8 +112,10 @@ def _is_within(value: object, least: int, largest: int) -> bool:
     return value is None or (type(value) is int and least <= value <= largest)
 
 
-def _shown(value: object) -> Text:
+def shown(value: object) -> Text:
+    """A value of the file for a sentence, cut if it is long."""
     if isinstance(value, list | dict):
         return tr("a list or an object")
-    text = repr(value)
-    return verbatim(text if len(text) <= 40 else f"{text[:39]}…")
+    if isinstance(value, str):
+        return quoted(shown_name(value, 40))
+    return verbatim(shown_name(repr(value), 40))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from dataclasses import dataclass
@@ -12,18 +11,15 @@ from typing import Any
 from core.checkpoint.header import MAX_TENSORS, read_header
 from core.contracts.errors import InvalidParams
 from core.contracts.text import Text, tr, tr_plural
-from core.files import NotRegular, TooLarge, read_regular, reason_of
+from core.files import NotRegular, TooLarge, read_object, reason_of
 from core.hardware.host import host_facts
-from core.language_model.folder_config import least_parameters, size_problem
+from core.language_model.folder_config import MAX_CONFIG_BYTES, least_parameters, size_problem
 from core.paths import expanded
 
 _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.bin.index.json")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
-_MAX_CONFIG_BYTES = 4 << 20
-"""Public ones have up to a few hundred kB, most of it labels of classes."""
-
 _MAX_INDEX_BYTES = 64 << 20
 _MAX_TEXT_BYTES = 512 << 20
 """Of a tokenizer's file. Public ones have up to 40 MB."""
@@ -306,7 +302,7 @@ def _sizes(folder: Path, file: Path, field: str | None) -> dict[str, int]:
 
 
 def _config(folder: Path, field: str | None) -> dict[str, Any]:
-    config = _json(folder, _CONFIG, field, _MAX_CONFIG_BYTES)
+    config = _json(folder, _CONFIG, field, MAX_CONFIG_BYTES)
     problem = size_problem(config)
     if problem is not None:
         raise InvalidParams(
@@ -321,14 +317,9 @@ def _config(folder: Path, field: str | None) -> dict[str, Any]:
     return config
 
 
-def _json(
-    folder: Path, name: str, field: str | None, max_bytes: int, max_pairs: int = _MAX_CONFIG_BYTES
-) -> dict[str, Any]:
+def _json(folder: Path, name: str, field: str | None, max_bytes: int, max_pairs: int | None = None) -> dict[str, Any]:
     try:
-        data = read_regular(folder / name, max_bytes)
-        if data.count(b":") > max_pairs:  # counted before the JSON is read, which would take minutes
-            raise TooLarge(folder / name, max_bytes)
-        contents = json.loads(data)
+        return read_object(folder / name, max_bytes, max_pairs)
     except FileNotFoundError as error:
         raise InvalidParams(
             tr(
@@ -342,7 +333,7 @@ def _json(
         raise _too_large(folder, name, field) from error
     except OSError as error:
         raise _unreadable(folder, name, error, field) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidParams(
             tr(
                 "The model folder {folder} has a {file} that is not JSON: download it again.",
@@ -351,7 +342,7 @@ def _json(
             ),
             field,
         ) from error
-    if not isinstance(contents, dict):
+    except TypeError as error:
         raise InvalidParams(
             tr(
                 "The model folder {folder} has a {file} that is not a JSON object: download it again.",
@@ -359,8 +350,7 @@ def _json(
                 folder=str(folder),
             ),
             field,
-        )
-    return contents
+        ) from error
 
 
 def _too_large(folder: Path, name: str, field: str | None) -> InvalidParams:

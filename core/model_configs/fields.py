@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import Text, listed, quoted, tr, verbatim
-from core.language_model.folder_config import MAX_LAYERS, MAX_WIDTH
+from core.contracts.text import Text, listed, tr
+from core.language_model.folder_config import MAX_LAYERS, MAX_WIDTH, shown
 from core.outside import shown_name
 
 
@@ -175,12 +175,3 @@ class Fields:
                 )
             )
         return value
-
-
-def shown(value: object) -> Text:
-    """A value of the file for a sentence, cut if it is long."""
-    if isinstance(value, list | dict):
-        return tr("a list or an object")
-    if isinstance(value, str):
-        return quoted(shown_name(value, 40))
-    return verbatim(shown_name(repr(value), 40))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.contracts.text import tr
-from core.language_model.folder_config import MAX_CONTEXT, MAX_LAYERS
+from core.language_model.folder_config import MAX_CONTEXT, MAX_LAYERS, shown
 from core.model_configs.families import Family
-from core.model_configs.fields import Fields, shown
+from core.model_configs.fields import Fields
 
 _MAX_PATTERN = 64
 

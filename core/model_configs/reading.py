@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
-from core.files import NotRegular, TooLarge, read_regular, reason_of
+from core.files import NotRegular, TooLarge, read_object, reason_of
+from core.language_model.folder_config import MAX_CONFIG_BYTES
 from core.model_configs.facts import ModelFacts
 from core.model_configs.parsing import parse_config
 from core.paths import expanded
 
 _CONFIG = "config.json"
-_MAX_BYTES = 4 << 20
-"""Public ones have up to a few hundred kB, most of it labels of classes."""
 
 
 def read_model(path: str | Path, field: str | None = None) -> ModelFacts:
@@ -24,17 +22,16 @@ def read_model(path: str | Path, field: str | None = None) -> ModelFacts:
     Raises InvalidParams for `field` with one sentence: the file cannot be read, is no JSON, or describes no model.
     """
     file = expanded(path, field)
-    folder = _is_folder(file)
-    if folder:
+    if _is_folder(file):
         file = file / _CONFIG
     name = file.parent.name if file.name == _CONFIG else file.stem
-    return parse_config(read_json(file, field), name=name, field=field)
+    return parse_config(_read(file, field), name=name, field=field)
 
 
-def read_json(file: Path, field: str | None = None) -> dict[str, Any]:
+def _read(file: Path, field: str | None = None) -> dict[str, Any]:
     """The object in a JSON file. Raises InvalidParams with one sentence for anything else."""
     try:
-        contents = json.loads(read_regular(file, _MAX_BYTES))
+        return read_object(file, MAX_CONFIG_BYTES)
     except FileNotFoundError as error:
         raise InvalidParams(
             tr("{file} does not exist: enter the path of a config.json or of its folder.", file=str(file)), field
@@ -44,7 +41,7 @@ def read_json(file: Path, field: str | None = None) -> dict[str, Any]:
             tr(
                 "{file} is larger than any configuration ({limit} MiB): choose the config.json of a model.",
                 file=str(file),
-                limit=_MAX_BYTES >> 20,
+                limit=MAX_CONFIG_BYTES >> 20,
             ),
             field,
         ) from error
@@ -56,15 +53,14 @@ def read_json(file: Path, field: str | None = None) -> dict[str, Any]:
         raise InvalidParams(
             tr("{file} cannot be read ({reason}): check the path.", file=str(file), reason=reason_of(error)), field
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidParams(
             tr("{file} is not JSON: choose the config.json of a model.", file=str(file)), field
         ) from error
-    if not isinstance(contents, dict):
+    except TypeError as error:
         raise InvalidParams(
             tr("{file} holds no JSON object: choose the config.json of a model.", file=str(file)), field
-        )
-    return contents
+        ) from error
 
 
 def _is_folder(path: Path) -> bool:

@@ -52,7 +52,7 @@ class Shape:
 
 
 def shape_of_small_model(config: ModelConfig = STANDARD) -> Shape:
-    """The shape of the small model that the program trains itself."""
+    """The shape of the small model, which comes with the program."""
     return Shape(
         name="small-model",
         hidden=config.hidden,

@@ -32,7 +32,7 @@ DRAWN_TENSOR = "weights"
 """The name of the tensor that is drawn from a distribution."""
 
 SMALL_MODEL = "small model"
-"""The id of the model that the program trained itself."""
+"""The id of the small model, which comes with the program."""
 
 
 def operation_label(operation: str) -> Text:
